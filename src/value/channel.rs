@@ -1,0 +1,142 @@
+//! The payment channel an order goes through.
+//!
+//! The channel is part of the unique keys, since two channels may give out the same
+//! transaction number.
+
+use std::str;
+
+use super::charset::first_bad;
+use super::id::{IdError, IdErrorKind};
+use super::text_traits::{shown_in_full, text_traits};
+
+/// The name of a payment channel: 1 to 16 bytes of `[a-z0-9_]`, chosen by the caller.
+///
+/// The default is `wechat`. A name must stay the same for ever, since stored keys
+/// hold it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Channel {
+    // Zero behind the length. No allowed byte is zero, so this orders like the text.
+    bytes: [u8; Self::MAX_LEN],
+    len: u8,
+}
+
+impl Channel {
+    /// The longest name, in bytes.
+    pub const MAX_LEN: usize = 16;
+    /// `WeChat` Pay, named `wechat`.
+    pub const WECHAT: Self = Self {
+        bytes: *b"wechat\0\0\0\0\0\0\0\0\0\0",
+        len: 6,
+    };
+
+    /// Reads the name of a channel.
+    ///
+    /// # Errors
+    /// [`IdError`] says whether the name is empty, too long, or has a byte outside
+    /// `[a-z0-9_]`, and where.
+    pub fn parse(text: &str) -> Result<Self, IdError> {
+        let len = checked_len(text.len()).map_err(error)?;
+        if let Some((at, _)) = first_bad(text.as_bytes(), is_channel_byte) {
+            return Err(error(IdErrorKind::BadByte { at }));
+        }
+        let mut bytes = [0; Self::MAX_LEN];
+        for (to, from) in bytes.iter_mut().zip(text.bytes()) {
+            *to = from;
+        }
+        Ok(Self { bytes, len })
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        // Every allowed byte is ASCII, so the default is never taken.
+        str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    /// The bytes of the name, without padding.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+}
+
+impl Default for Channel {
+    fn default() -> Self {
+        Self::WECHAT
+    }
+}
+
+fn is_channel_byte(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_'
+}
+
+fn checked_len(len: usize) -> Result<u8, IdErrorKind> {
+    let max = Channel::MAX_LEN;
+    match u8::try_from(len) {
+        Ok(0) => Err(IdErrorKind::Empty),
+        Ok(short) if len <= max => Ok(short),
+        _ => Err(IdErrorKind::TooLong { len, max }),
+    }
+}
+
+fn error(kind: IdErrorKind) -> IdError {
+    IdError::new("channel", kind)
+}
+
+shown_in_full!(Channel);
+text_traits!(
+    Channel,
+    IdError,
+    "a channel: a string of 1 to 16 bytes of [a-z0-9_]"
+);
+
+#[cfg(test)]
+mod tests {
+    use super::super::check::{binary_refuses, json_refuses, round_trip};
+    use super::*;
+
+    #[test]
+    fn the_default_is_wechat() {
+        assert_eq!(Channel::default(), Channel::WECHAT);
+        assert_eq!(Channel::parse("wechat"), Ok(Channel::WECHAT));
+        assert_eq!(Channel::WECHAT.to_string(), "wechat");
+        assert_eq!(format!("{:?}", Channel::WECHAT), "Channel(\"wechat\")");
+    }
+
+    #[test]
+    fn one_to_sixteen_bytes_are_accepted() {
+        for len in 1..=16 {
+            let text = "a".repeat(len);
+            let channel: Channel = text.parse().unwrap();
+            assert_eq!(channel.as_str(), text);
+            assert_eq!(channel.as_bytes(), text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn other_names_are_refused_with_the_reason() {
+        let kind = |text: &str| Channel::parse(text).unwrap_err().kind;
+        assert_eq!(kind(""), IdErrorKind::Empty);
+        let too_long = |len| IdErrorKind::TooLong { len, max: 16 };
+        assert_eq!(kind(&"a".repeat(17)), too_long(17));
+        assert_eq!(kind(&"a".repeat(300)), too_long(300));
+        assert_eq!(kind("weChat"), IdErrorKind::BadByte { at: 2 });
+        assert_eq!(kind("we chat"), IdErrorKind::BadByte { at: 2 });
+        assert_eq!(kind("a\0"), IdErrorKind::BadByte { at: 1 });
+    }
+
+    #[test]
+    fn serialized_it_is_a_checked_string() {
+        round_trip(&Channel::WECHAT, r#""wechat""#);
+        binary_refuses::<Channel>(&"WECHAT");
+        binary_refuses::<Channel>(&"a".repeat(17));
+        json_refuses::<Channel>(r#""""#);
+        json_refuses::<Channel>("1");
+    }
+
+    #[test]
+    fn channels_sort_like_their_names() {
+        let parse = |text| Channel::parse(text).unwrap();
+        assert!(parse("a") < parse("a0") && parse("a0") < parse("ab") && parse("ab") < parse("b"));
+    }
+}

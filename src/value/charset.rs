@@ -1,0 +1,51 @@
+//! Which bytes a text may hold.
+//!
+//! Every set here is a part of printable ASCII, so a text that passed is valid
+//! UTF-8 and byte positions are also character positions.
+
+/// The bytes `WeChat` allows in merchant-made numbers (`out_trade_no`,
+/// `out_refund_no`): `[0-9A-Za-z_\-|*@]`.
+pub(super) fn is_number_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'|' | b'*' | b'@')
+}
+
+/// Printable ASCII without the space: `0x21..=0x7e`.
+pub(super) fn is_graphic(byte: u8) -> bool {
+    byte.is_ascii_graphic()
+}
+
+/// Printable ASCII and the space: `0x20..=0x7e`.
+pub(super) fn is_graphic_or_space(byte: u8) -> bool {
+    byte == b' ' || byte.is_ascii_graphic()
+}
+
+/// The position and value of the first byte that is not allowed.
+pub(super) fn first_bad(bytes: &[u8], allowed: fn(u8) -> bool) -> Option<(usize, u8)> {
+    let position = bytes.iter().position(|&byte| !allowed(byte))?;
+    bytes.get(position).map(|&byte| (position, byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn number_bytes_are_exactly_67() {
+        let all: Vec<u8> = (0..=u8::MAX).filter(|&byte| is_number_byte(byte)).collect();
+        assert_eq!(all.len(), 10 + 26 + 26 + 5);
+        assert!(all.iter().all(|&byte| is_graphic(byte)));
+    }
+
+    #[test]
+    fn printable_ends_before_delete_and_leaves_out_the_space() {
+        assert!(is_graphic(0x21) && is_graphic(0x7e));
+        assert!(!is_graphic(0x20) && !is_graphic(0x7f) && !is_graphic(0x80));
+        assert!(is_graphic_or_space(0x20) && !is_graphic_or_space(0x1f));
+    }
+
+    #[test]
+    fn the_first_bad_byte_is_the_one_named() {
+        assert_eq!(first_bad(b"ab c d", is_graphic), Some((2, b' ')));
+        assert_eq!(first_bad(b"abcd", is_graphic), None);
+    }
+}

@@ -1,0 +1,115 @@
+//! The currency of an amount.
+//!
+//! A currency is only compared: amounts of different currencies are never added or
+//! converted, and no list of known currencies is kept here.
+
+use std::str;
+
+use thiserror::Error;
+
+use super::charset::first_bad;
+use super::text_traits::{shown_in_full, text_traits};
+
+/// A currency as three capital letters, the form of ISO 4217. The default is `CNY`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Currency([u8; 3]);
+
+/// Why a text is not a [`Currency`]. May grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum CurrencyError {
+    /// Not exactly three bytes.
+    #[error("currency has {len} bytes, not 3")]
+    WrongLength {
+        /// The length found, in bytes.
+        len: usize,
+    },
+    /// A byte that is no capital letter `A..=Z`.
+    #[error("currency has byte 0x{byte:02x} at position {at}, not a capital letter")]
+    BadByte {
+        /// The position of the byte, from 0.
+        at: usize,
+        /// The byte itself.
+        byte: u8,
+    },
+}
+
+impl Currency {
+    /// The Chinese yuan, whose minor unit is the fen.
+    pub const CNY: Self = Self(*b"CNY");
+
+    /// Reads a currency from its three capital letters.
+    ///
+    /// # Errors
+    /// [`CurrencyError::WrongLength`], then [`CurrencyError::BadByte`] for the first
+    /// byte that is no capital letter: `cny` is refused, not folded.
+    pub fn parse(text: &str) -> Result<Self, CurrencyError> {
+        let Ok(letters) = <[u8; 3]>::try_from(text.as_bytes()) else {
+            return Err(CurrencyError::WrongLength { len: text.len() });
+        };
+        match first_bad(&letters, |byte| byte.is_ascii_uppercase()) {
+            Some((at, byte)) => Err(CurrencyError::BadByte { at, byte }),
+            None => Ok(Self(letters)),
+        }
+    }
+
+    /// The three letters.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        // Capital letters are ASCII, so the default is never taken.
+        str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl Default for Currency {
+    fn default() -> Self {
+        Self::CNY
+    }
+}
+
+shown_in_full!(Currency);
+text_traits!(
+    Currency,
+    CurrencyError,
+    "a currency: a string of three capital letters"
+);
+
+#[cfg(test)]
+mod tests {
+    use super::super::check::{binary_refuses, json_refuses, round_trip};
+    use super::*;
+
+    #[test]
+    fn the_default_is_the_yuan() {
+        assert_eq!(Currency::default(), Currency::CNY);
+        assert_eq!(Currency::default().to_string(), "CNY");
+        assert_eq!(Currency::parse("CNY"), Ok(Currency::CNY));
+    }
+
+    #[test]
+    fn three_capital_letters_are_accepted() {
+        let usd: Currency = "USD".parse().unwrap();
+        assert_eq!(usd.as_str(), "USD");
+        assert_eq!(format!("{usd:?}"), "Currency(\"USD\")");
+    }
+
+    #[test]
+    fn other_texts_are_refused_with_the_reason() {
+        let wrong = |len| Err(CurrencyError::WrongLength { len });
+        assert_eq!(Currency::parse(""), wrong(0));
+        assert_eq!(Currency::parse("CN"), wrong(2));
+        assert_eq!(Currency::parse("CNYY"), wrong(4));
+        let bad = CurrencyError::BadByte { at: 1, byte: b'n' };
+        assert_eq!(Currency::parse("CnY"), Err(bad));
+        assert!(bad.to_string().contains("0x6e at position 1"));
+    }
+
+    #[test]
+    fn serialized_it_is_a_checked_string() {
+        round_trip(&Currency::CNY, r#""CNY""#);
+        binary_refuses::<Currency>(&"cny");
+        binary_refuses::<Currency>(&"CNYX");
+        json_refuses::<Currency>(r#""yuan""#);
+        json_refuses::<Currency>("156");
+    }
+}

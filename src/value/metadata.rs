@@ -1,0 +1,265 @@
+//! The caller's own bytes, kept with an order and never looked at.
+//!
+//! Invariants:
+//! - At most 4096 bytes, checked before they are copied.
+//! - Both serialized forms give back exactly the same bytes. Binary formats get bytes.
+//!   Formats people read get a string where the bytes are UTF-8, else
+//!   `{"hex": "ff00"}`; a string never means hexadecimal, so the two cannot be mixed up.
+
+use std::fmt;
+use std::str;
+use std::sync::Arc;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::text::{Measure, TextError, TextErrorReason};
+use super::text_traits::{self, shown_by_length};
+
+/// Up to 4096 bytes of the caller's own, in any form; empty by default.
+///
+/// They decide nothing. They are no place for names or telephone numbers: they stay in
+/// the store as long as the order does. `Debug` shows only the length.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Metadata(Arc<[u8]>);
+
+impl Metadata {
+    /// The most bytes there may be.
+    pub const MAX_LEN: usize = 4096;
+
+    /// Takes a copy of the bytes.
+    ///
+    /// # Errors
+    /// [`TextError`] with [`TextErrorReason::TooLong`] above [`Metadata::MAX_LEN`].
+    pub fn new(bytes: impl AsRef<[u8]>) -> Result<Self, TextError> {
+        let bytes = bytes.as_ref();
+        measure(bytes.len()).within_limit()?;
+        Ok(Self(bytes.into()))
+    }
+
+    /// The bytes as they were given.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Whether there are no bytes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn from_hex(text: &str) -> Result<Self, TextError> {
+        let measure = measure(text.len().div_ceil(2));
+        measure.within_limit()?;
+        let mut bytes = Vec::with_capacity(measure.found);
+        for (pair, at) in text.as_bytes().chunks(2).zip((0..).step_by(2)) {
+            let mut digits = pair.iter().copied();
+            let mut digit = |at| {
+                let value = digits.next().and_then(hex_value);
+                value.ok_or(measure.error(TextErrorReason::BadHex { at }))
+            };
+            bytes.push(digit(at)? << 4 | digit(at + 1)?);
+        }
+        Ok(Self(bytes.into()))
+    }
+}
+
+fn measure(found: usize) -> Measure {
+    Measure {
+        what: "metadata",
+        limit: Metadata::MAX_LEN,
+        found,
+    }
+}
+
+fn hex_value(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}
+
+shown_by_length!(Metadata);
+
+/// Prints bytes as pairs of small hexadecimal digits.
+struct Hex<'a>(&'a [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl Serialize for Hex<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// The form of bytes that are not text, as it is written and as it is read.
+#[derive(Serialize)]
+struct HexForm<'a> {
+    hex: Hex<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FromHexForm {
+    #[serde(deserialize_with = "hex_string")]
+    hex: Metadata,
+}
+
+fn hex_string<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Metadata, D::Error> {
+    text_traits::deserialize(
+        deserializer,
+        "at most 4096 bytes in hexadecimal",
+        Metadata::from_hex,
+    )
+}
+
+impl Serialize for Metadata {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if !serializer.is_human_readable() {
+            return serializer.serialize_bytes(&self.0);
+        }
+        match str::from_utf8(&self.0) {
+            Ok(text) => serializer.serialize_str(text),
+            Err(_) => HexForm { hex: Hex(&self.0) }.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Metadata {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            deserializer.deserialize_any(ReadableVisitor)
+        } else {
+            deserializer.deserialize_bytes(BytesVisitor)
+        }
+    }
+}
+
+struct BytesVisitor;
+
+// Borrowed and owned bytes arrive here as well: serde forwards both by default.
+impl Visitor<'_> for BytesVisitor {
+    type Value = Metadata;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("at most 4096 bytes of metadata")
+    }
+
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Metadata, E> {
+        Metadata::new(bytes).map_err(E::custom)
+    }
+}
+
+struct ReadableVisitor;
+
+impl<'de> Visitor<'de> for ReadableVisitor {
+    type Value = Metadata;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("metadata: a string, or a map with hexadecimal digits under `hex`")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Metadata, E> {
+        Metadata::new(text).map_err(E::custom)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Metadata, A::Error> {
+        let form = FromHexForm::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(form.hex)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::check::{binary_refuses, binary_round_trip, json_refuses, round_trip};
+    use super::*;
+
+    fn metadata(bytes: &[u8]) -> Metadata {
+        Metadata::new(bytes).unwrap()
+    }
+
+    #[test]
+    fn up_to_4096_bytes_are_kept() {
+        assert_eq!(metadata(&[0xff; 4096]).as_bytes(), [0xff; 4096]);
+        let error = Metadata::new([0; 4097]).unwrap_err();
+        assert_eq!(error.reason, TextErrorReason::TooLong);
+        assert_eq!(
+            error.to_string(),
+            "metadata has length 4097, more than 4096"
+        );
+    }
+
+    #[test]
+    fn the_default_is_empty() {
+        assert!(Metadata::default().is_empty());
+        assert_eq!(Metadata::default(), metadata(b""));
+        assert!(!metadata(b"a").is_empty());
+    }
+
+    #[test]
+    fn debug_shows_only_the_length() {
+        assert_eq!(
+            format!("{:?}", metadata(b"13800138000")),
+            "Metadata(11 bytes)"
+        );
+    }
+
+    #[test]
+    fn text_is_written_as_a_string_and_other_bytes_in_hexadecimal() {
+        round_trip(&Metadata::default(), r#""""#);
+        round_trip(&metadata("茶\n".as_bytes()), r#""茶\n""#);
+        round_trip(&metadata(b"hex"), r#""hex""#);
+        round_trip(&metadata(&[0xff, 0x00, 0xa5]), r#"{"hex":"ff00a5"}"#);
+        binary_round_trip(&metadata(&[0xff; 4096]));
+    }
+
+    #[test]
+    fn hexadecimal_may_use_capitals_and_may_hold_text() {
+        let read = |json| serde_json::from_str::<Metadata>(json).unwrap();
+        assert_eq!(read(r#"{"hex":"FFaA"}"#), metadata(&[0xff, 0xaa]));
+        assert_eq!(read(r#"{"hex":"6162"}"#), metadata(b"ab"));
+        assert_eq!(read(r#"{"hex":""}"#), Metadata::default());
+    }
+
+    #[test]
+    fn broken_hexadecimal_is_refused_with_the_place() {
+        let at = |text: &str| Metadata::from_hex(text).unwrap_err().reason;
+        assert_eq!(at("f"), TextErrorReason::BadHex { at: 1 });
+        assert_eq!(at("ffg0"), TextErrorReason::BadHex { at: 2 });
+        assert_eq!(at("ff+f"), TextErrorReason::BadHex { at: 2 });
+        assert_eq!(at("ff0x"), TextErrorReason::BadHex { at: 3 });
+        assert_eq!(at("é"), TextErrorReason::BadHex { at: 0 });
+        assert_eq!(at(&"0".repeat(8193)), TextErrorReason::TooLong);
+        assert!(Metadata::from_hex(&"0".repeat(8192)).is_ok());
+    }
+
+    #[test]
+    fn other_forms_are_refused() {
+        for json in ["1", "null", "[1]", "{}", r#"{"hex":1}"#] {
+            json_refuses::<Metadata>(json);
+        }
+        json_refuses::<Metadata>(r#"{"hex":"00","more":"00"}"#);
+        json_refuses::<Metadata>(r#"{"hex":"00","hex":"00"}"#);
+        json_refuses::<Metadata>(&format!("{:?}", "a".repeat(4097)));
+        binary_refuses::<Metadata>(&"a".repeat(4098));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_come_back_from_json(bytes: Vec<u8>) {
+            let value = metadata(&bytes);
+            let json = serde_json::to_string(&value).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Metadata>(&json).unwrap(), value);
+        }
+    }
+}

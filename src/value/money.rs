@@ -1,0 +1,315 @@
+//! Amounts of money in the smallest unit of their currency.
+//!
+//! Invariants:
+//! - An amount is an integer from zero to `i64::MAX`, so it also fits the signed
+//!   columns and fields of others.
+//! - Arithmetic is checked, and a sum that does not fit is `None`.
+//! - No floating-point number becomes an amount: `19.90` has no exact `f64`, and
+//!   `19.90 * 100.0` may cut to 1989.
+
+use std::fmt;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use thiserror::Error;
+
+/// An amount in minor units: fen, hundredths of a yuan.
+///
+/// The range is `0..=i64::MAX`. Zero is an amount, for sums and for refunds so far;
+/// an order asks for at least one fen and checks that itself. The name says fen since
+/// the channel's `total_fee` and `amount.total` are fen; in another currency it
+/// counts that currency's minor units. Serialized it is an integer and nothing else:
+/// `1.0` and `"100"` are refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Fen(u64);
+
+/// Why something is not an amount. May grow. Positions count bytes from 0 in the text
+/// as it was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum FenError {
+    /// The amount is above `i64::MAX` minor units.
+    #[error("amount is above {} fen", Fen::MAX.as_u64())]
+    TooLarge,
+    /// The text is empty, or a lone backtick.
+    #[error("amount is empty")]
+    Empty,
+    /// No digit stands on one side of the point, as in `.5` or `5.`.
+    #[error("amount lacks a digit at position {at}")]
+    EmptyPart {
+        /// Where the digit was expected.
+        at: usize,
+    },
+    /// A byte that is neither a digit nor the one decimal point: also a sign, an
+    /// exponent, a space or a comma.
+    #[error("amount has byte 0x{byte:02x} at position {at}, not a digit")]
+    BadByte {
+        /// The position of the byte.
+        at: usize,
+        /// The byte itself.
+        byte: u8,
+    },
+    /// A third or later decimal is not zero: a fen is not divided.
+    #[error("amount has a fraction of a fen at position {at}")]
+    TooFine {
+        /// The position of that decimal.
+        at: usize,
+    },
+}
+
+impl Fen {
+    /// No money.
+    pub const ZERO: Self = Self(0);
+    /// The largest amount, `i64::MAX` minor units.
+    pub const MAX: Self = Self(i64::MAX.unsigned_abs());
+
+    /// An amount of that many minor units.
+    ///
+    /// # Errors
+    /// [`FenError::TooLarge`] above [`Fen::MAX`].
+    pub const fn new(fen: u64) -> Result<Self, FenError> {
+        if fen > Self::MAX.0 {
+            return Err(FenError::TooLarge);
+        }
+        Ok(Self(fen))
+    }
+
+    /// The number of minor units.
+    #[must_use]
+    pub const fn as_u64(self) -> u64 {
+        self.0
+    }
+
+    /// Whether this is no money at all.
+    #[must_use]
+    pub const fn is_zero(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The sum, or `None` above [`Fen::MAX`].
+    #[must_use]
+    pub const fn checked_add(self, other: Self) -> Option<Self> {
+        match self.0.checked_add(other.0) {
+            Some(sum) if sum <= Self::MAX.0 => Some(Self(sum)),
+            _ => None,
+        }
+    }
+
+    /// The difference, or `None` below zero.
+    #[must_use]
+    pub const fn checked_sub(self, other: Self) -> Option<Self> {
+        match self.0.checked_sub(other.0) {
+            Some(difference) => Some(Self(difference)),
+            None => None,
+        }
+    }
+
+    /// Reads yuan as decimal text: `19.90` and `19.9` are both 1990 fen, exactly.
+    ///
+    /// Digits, then perhaps a point and more digits; decimals after the second must be
+    /// zero. One leading backtick is skipped, since the channel's trade bills put it
+    /// before every field. No sign, exponent, space or thousands separator.
+    ///
+    /// # Errors
+    /// Each [`FenError`] says what was wrong, and where.
+    pub fn parse_yuan(text: &str) -> Result<Self, FenError> {
+        let bare = text.strip_prefix('`').unwrap_or(text);
+        if bare.is_empty() {
+            return Err(FenError::Empty);
+        }
+        let start = text.len().saturating_sub(bare.len());
+        let Some((whole, fraction)) = bare.split_once('.') else {
+            return in_fen(digits(bare, start)?, 0);
+        };
+        let whole_digits = digits(whole, start)?;
+        let cents = cents(fraction, start + whole.len() + 1)?;
+        in_fen(whole_digits, cents)
+    }
+
+    /// Prints the amount in yuan with two decimals: 1990 fen as `19.90`.
+    #[must_use]
+    pub fn yuan(self) -> impl fmt::Display {
+        Yuan(self)
+    }
+}
+
+/// Checks that the part, which begins at `start`, has digits and nothing but digits.
+fn digits(part: &str, start: usize) -> Result<&str, FenError> {
+    if part.is_empty() {
+        return Err(FenError::EmptyPart { at: start });
+    }
+    let mut bytes = (start..).zip(part.bytes());
+    match bytes.find(|(_, byte)| !byte.is_ascii_digit()) {
+        Some((at, byte)) => Err(FenError::BadByte { at, byte }),
+        None => Ok(part),
+    }
+}
+
+/// The fen of a decimal fraction that begins at `start`.
+fn cents(fraction: &str, start: usize) -> Result<u64, FenError> {
+    let decimals = digits(fraction, start)?;
+    let mut finer = (start..).zip(decimals.bytes()).skip(2);
+    if let Some((at, _)) = finer.find(|(_, byte)| *byte != b'0') {
+        return Err(FenError::TooFine { at });
+    }
+    let two = decimals.bytes().chain([b'0']).take(2);
+    Ok(two.fold(0, |sum, byte| sum * 10 + u64::from(byte - b'0')))
+}
+
+fn in_fen(whole: &str, cents: u64) -> Result<Fen, FenError> {
+    // Only digits arrive here, so the one way to fail is to overflow.
+    let yuan: u64 = whole.parse().map_err(|_| FenError::TooLarge)?;
+    let fen = yuan.checked_mul(100).and_then(|fen| fen.checked_add(cents));
+    Fen::new(fen.ok_or(FenError::TooLarge)?)
+}
+
+struct Yuan(Fen);
+
+impl fmt::Display for Yuan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fen = self.0.as_u64();
+        write!(f, "{}.{:02}", fen / 100, fen % 100)
+    }
+}
+
+impl fmt::Display for Fen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} fen", self.0)
+    }
+}
+
+impl TryFrom<u64> for Fen {
+    type Error = FenError;
+
+    fn try_from(fen: u64) -> Result<Self, FenError> {
+        Self::new(fen)
+    }
+}
+
+impl Serialize for Fen {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Fen {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(u64::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::check::{binary_refuses, binary_round_trip, json_refuses, round_trip};
+    use super::*;
+
+    fn fen(value: u64) -> Fen {
+        Fen::new(value).unwrap()
+    }
+
+    #[track_caller]
+    fn check_yuan(text: &str, expected: Result<u64, FenError>) {
+        assert_eq!(Fen::parse_yuan(text).map(Fen::as_u64), expected, "{text}");
+    }
+
+    #[test]
+    fn yuan_become_fen_exactly() {
+        check_yuan("8.8", Ok(880));
+        check_yuan("9.8", Ok(980));
+        check_yuan("19.90", Ok(1990));
+        check_yuan("1159.89", Ok(115_989));
+        check_yuan("0", Ok(0));
+        check_yuan("0.01", Ok(1));
+        check_yuan("100", Ok(10_000));
+        check_yuan("19.9000", Ok(1990));
+        check_yuan("`19.90", Ok(1990));
+        check_yuan("92233720368547758.07", Ok(i64::MAX.unsigned_abs()));
+    }
+
+    #[test]
+    fn other_texts_are_refused_with_the_reason_and_the_place() {
+        let bad = |at, byte| Err(FenError::BadByte { at, byte });
+        check_yuan("", Err(FenError::Empty));
+        check_yuan("`", Err(FenError::Empty));
+        check_yuan(".5", Err(FenError::EmptyPart { at: 0 }));
+        check_yuan("`.5", Err(FenError::EmptyPart { at: 1 }));
+        check_yuan("5.", Err(FenError::EmptyPart { at: 2 }));
+        check_yuan(".", Err(FenError::EmptyPart { at: 0 }));
+        check_yuan("-1", bad(0, b'-'));
+        check_yuan("+1", bad(0, b'+'));
+        check_yuan(" 1", bad(0, b' '));
+        check_yuan("1 ", bad(1, b' '));
+        check_yuan("1.+5", bad(2, b'+'));
+        check_yuan("1e2", bad(1, b'e'));
+        check_yuan("1,159.89", bad(1, b','));
+        check_yuan("1.2.3", bad(3, b'.'));
+        check_yuan("``1", bad(1, b'`'));
+        check_yuan("一", bad(0, 0xe4));
+        check_yuan("19.901", Err(FenError::TooFine { at: 5 }));
+        check_yuan("19.9001", Err(FenError::TooFine { at: 6 }));
+    }
+
+    #[test]
+    fn amounts_above_the_range_are_refused_and_never_wrap() {
+        check_yuan("92233720368547758.08", Err(FenError::TooLarge));
+        check_yuan("184467440737095516.16", Err(FenError::TooLarge));
+        check_yuan("99999999999999999999999", Err(FenError::TooLarge));
+        assert_eq!(Fen::new(1 << 63), Err(FenError::TooLarge));
+        assert_eq!(Fen::try_from(u64::MAX), Err(FenError::TooLarge));
+    }
+
+    #[test]
+    fn sums_and_differences_stay_in_range_or_are_none() {
+        assert_eq!(fen(60).checked_add(fen(40)), Some(fen(100)));
+        assert_eq!(fen(60).checked_sub(fen(60)), Some(Fen::ZERO));
+        assert_eq!(Fen::MAX.checked_add(fen(1)), None);
+        assert_eq!(Fen::ZERO.checked_sub(fen(1)), None);
+        assert!(Fen::ZERO.is_zero() && !fen(1).is_zero());
+    }
+
+    #[test]
+    fn an_amount_prints_in_fen_and_in_yuan() {
+        assert_eq!(fen(1990).to_string(), "1990 fen");
+        assert_eq!(fen(1990).yuan().to_string(), "19.90");
+        assert_eq!(fen(5).yuan().to_string(), "0.05");
+    }
+
+    #[test]
+    fn serialized_it_is_an_integer_in_range() {
+        round_trip(&fen(1990), "1990");
+        round_trip(&Fen::MAX, "9223372036854775807");
+        binary_round_trip(&Fen::ZERO);
+        binary_refuses::<Fen>(&(1_u64 << 63));
+    }
+
+    #[test]
+    fn json_that_is_no_integer_in_range_is_refused() {
+        for json in [
+            "-1",
+            "1.0",
+            "1e2",
+            "\"100\"",
+            "9223372036854775808",
+            "null",
+            "true",
+        ] {
+            json_refuses::<Fen>(json);
+        }
+        assert!(json_refuses::<Fen>("9223372036854775808").contains("amount is above"));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_printed_in_yuan_reads_back(value in 0..=Fen::MAX.as_u64()) {
+            let text = fen(value).yuan().to_string();
+            prop_assert_eq!(Fen::parse_yuan(&text), Ok(fen(value)));
+        }
+
+        #[test]
+        fn no_text_makes_the_parser_panic(text in "`?[0-9.`+-]{0,24}|.*") {
+            let _ = Fen::parse_yuan(&text);
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Tests of points in time, apart because there are many forms.
+
+use proptest::prelude::*;
+
+use super::super::check::{binary_refuses, json_refuses, round_trip};
+use super::*;
+
+/// 2022-03-21 13:20:07 in Beijing.
+const PAID_MS: i64 = 1_647_840_007_000;
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis).unwrap()
+}
+
+#[test]
+fn three_forms_of_one_moment_are_the_same_whatever_the_machines_zone() {
+    let forms = [
+        Timestamp::parse_compact("20220321132007"),
+        Timestamp::parse_civil("2022-03-21 13:20:07"),
+        Timestamp::parse_civil("`2022-03-21 13:20:07"),
+        Timestamp::parse_rfc3339("2022-03-21T13:20:07+08:00"),
+        Timestamp::parse_rfc3339("2022-03-21T05:20:07Z"),
+        Timestamp::parse_rfc3339("2022-03-21T01:20:07.000-04:00"),
+    ];
+    for form in forms {
+        assert_eq!(form, Ok(at(PAID_MS)));
+    }
+}
+
+#[test]
+fn it_prints_utc_and_beijing() {
+    assert_eq!(at(PAID_MS).to_string(), "2022-03-21T05:20:07.000Z");
+    assert_eq!(at(PAID_MS).beijing().to_string(), "2022-03-21 13:20:07");
+    assert_eq!(
+        format!("{:?}", at(7)),
+        "Timestamp(1970-01-01T00:00:00.007Z)"
+    );
+    assert_eq!(Timestamp::MAX.to_string(), "9999-12-31T23:59:59.999Z");
+    assert!(!Timestamp::MAX.beijing().to_string().is_empty());
+}
+
+#[test]
+fn the_calendar_is_kept() {
+    assert!(Timestamp::parse_compact("20240229235959").is_ok());
+    let date = |year, month, day| Err(TimestampError::NoSuchDate { year, month, day });
+    let parse = Timestamp::parse_compact;
+    assert_eq!(parse("20230229000000"), date(2023, 2, 29));
+    assert_eq!(parse("20240230000000"), date(2024, 2, 30));
+    assert_eq!(parse("20241301000000"), date(2024, 13, 1));
+    assert_eq!(parse("20240001000000"), date(2024, 0, 1));
+    assert_eq!(parse("20240100000000"), date(2024, 1, 0));
+}
+
+#[test]
+fn times_of_day_that_do_not_exist_are_refused() {
+    let refused = |hour, minute, second| {
+        Err(TimestampError::NoSuchTime {
+            hour,
+            minute,
+            second,
+        })
+    };
+    assert_eq!(
+        Timestamp::parse_compact("20240229240000"),
+        refused(24, 0, 0)
+    );
+    assert_eq!(
+        Timestamp::parse_compact("20240229236000"),
+        refused(23, 60, 0)
+    );
+    assert_eq!(
+        Timestamp::parse_compact("20161231235960"),
+        refused(23, 59, 60)
+    );
+    assert_eq!(
+        Timestamp::parse_civil("2016-12-31 23:59:60"),
+        refused(23, 59, 60)
+    );
+    assert_eq!(
+        Timestamp::parse_rfc3339("2016-12-31T23:59:60Z"),
+        refused(23, 59, 60)
+    );
+}
+
+#[test]
+fn other_lengths_and_bytes_are_refused_with_the_place() {
+    let wrong = |len, expected| Err(TimestampError::WrongLength { len, expected });
+    assert_eq!(Timestamp::parse_compact("2022032113200"), wrong(13, 14));
+    assert_eq!(Timestamp::parse_compact("202203211320070"), wrong(15, 14));
+    assert_eq!(Timestamp::parse_compact(""), wrong(0, 14));
+    assert_eq!(Timestamp::parse_civil("`2022-03-21"), wrong(10, 19));
+    assert_eq!(Timestamp::parse_rfc3339("2022-03-21"), wrong(10, 19));
+    let bad = |at, byte| Err(TimestampError::BadByte { at, byte });
+    assert_eq!(Timestamp::parse_compact("+0220321132007"), bad(0, b'+'));
+    assert_eq!(Timestamp::parse_compact("2022032113200 "), bad(13, b' '));
+    assert_eq!(Timestamp::parse_civil("2022-03-21T13:20:07"), bad(10, b'T'));
+    assert_eq!(Timestamp::parse_civil("`2022/03-21 13:20:07"), bad(5, b'/'));
+    assert_eq!(
+        Timestamp::parse_rfc3339("2022-03-21 13:20:07Z"),
+        bad(10, b' ')
+    );
+}
+
+#[test]
+fn rfc_3339_needs_a_valid_offset() {
+    let refused = Err(TimestampError::BadOffset { at: 19 });
+    for tail in ["", "+0800x", "+24:60", ".Z", " Z", "ZZ", "é"] {
+        let text = format!("2022-03-21T13:20:07{tail}");
+        assert_eq!(Timestamp::parse_rfc3339(&text), refused, "{text}");
+    }
+}
+
+#[test]
+fn fractions_are_cut_to_milliseconds() {
+    let parse = |text| Timestamp::parse_rfc3339(text).unwrap().as_millis();
+    assert_eq!(parse("1970-01-01T00:00:00.1239Z"), 123);
+    assert_eq!(parse("1970-01-01T00:00:01.5Z"), 1500);
+}
+
+#[test]
+fn the_range_is_1970_to_9999() {
+    let outside = |millis| Err(TimestampError::OutOfRange { millis });
+    assert_eq!(Timestamp::from_millis(-1), outside(-1));
+    assert_eq!(Timestamp::from_millis(i64::MIN), outside(i64::MIN));
+    assert_eq!(
+        Timestamp::from_millis(253_402_300_800_000),
+        outside(253_402_300_800_000)
+    );
+    assert_eq!(Timestamp::parse_compact("19700101075959"), outside(-1000));
+    assert_eq!(
+        Timestamp::parse_compact("19700101080000"),
+        Ok(Timestamp::EPOCH)
+    );
+    let end = Timestamp::parse_rfc3339("9999-12-31T23:59:59.999Z");
+    assert_eq!(end, Ok(Timestamp::MAX));
+    assert!(Timestamp::parse_rfc3339("9999-12-31T23:59:59-01:00").is_err());
+    assert!(Timestamp::MAX.as_u64() < 1 << 48);
+}
+
+#[test]
+fn arithmetic_stops_at_the_ends() {
+    let second = Duration::from_secs(1);
+    assert_eq!(at(500).saturating_add(second), at(1500));
+    assert_eq!(at(1500).saturating_sub(second), at(500));
+    assert_eq!(at(500).saturating_sub(second), Timestamp::EPOCH);
+    assert_eq!(Timestamp::MAX.saturating_add(second), Timestamp::MAX);
+    assert_eq!(at(5).saturating_add(Duration::MAX), Timestamp::MAX);
+    assert_eq!(at(5).saturating_sub(Duration::MAX), Timestamp::EPOCH);
+    assert_eq!(at(1500).since(at(500)), second);
+    assert_eq!(at(500).since(at(1500)), Duration::ZERO);
+}
+
+#[test]
+fn the_systems_clock_is_taken_as_near_as_it_fits() {
+    let later = UNIX_EPOCH + Duration::from_micros(1_234_567);
+    assert_eq!(Timestamp::from_system(later), at(1234));
+    let earlier = UNIX_EPOCH - Duration::from_secs(1);
+    assert_eq!(Timestamp::from_system(earlier), Timestamp::EPOCH);
+    let far = UNIX_EPOCH + Duration::from_secs(1 << 40);
+    assert_eq!(Timestamp::from_system(far), Timestamp::MAX);
+}
+
+#[test]
+fn serialized_it_is_an_integer_in_range() {
+    round_trip(&at(PAID_MS), "1647840007000");
+    round_trip(&Timestamp::EPOCH, "0");
+    round_trip(&Timestamp::MAX, "253402300799999");
+    binary_refuses::<Timestamp>(&-1_i64);
+    binary_refuses::<Timestamp>(&253_402_300_800_000_i64);
+    for json in ["-1", "1.0", "\"0\"", "253402300800000", "1e3"] {
+        json_refuses::<Timestamp>(json);
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_printed_reads_back(millis in 0..=Timestamp::MAX.as_millis()) {
+        let time = at(millis);
+        prop_assert_eq!(Timestamp::parse_rfc3339(&time.to_string()), Ok(time));
+    }
+
+    #[test]
+    fn no_text_makes_a_parser_panic(text in "[0-9T:. `Z+-]{0,30}|.*") {
+        let _ = Timestamp::parse_compact(&text);
+        let _ = Timestamp::parse_civil(&text);
+        let _ = Timestamp::parse_rfc3339(&text);
+    }
+}
