@@ -1,0 +1,375 @@
+//! The seam between the rules and the bytes: one contract for every engine.
+//!
+//! # The contract
+//! - An engine keeps records, their events, and the lists of [`index_entries`]; it knows no
+//!   rule. Everything it is handed and hands out is a domain value.
+//! - [`Engine::apply`] takes each mutation whole or not at all: record, list entries and
+//!   events together, and durable when it returns. A mutation whose `before` is not what
+//!   stands is `Mismatch`; one whose record would own a key that another record owns is
+//!   `Taken`; neither disturbs its neighbours. Within a batch each number occurs once.
+//! - A failure says what it means: [`EngineError::Retry`] certainly nothing of the batch
+//!   was applied; [`EngineError::Unknown`] it may be, wholly or item by item;
+//!   [`EngineError::Fatal`] nothing was applied, and nothing will be before a reopen.
+//! - Reads see every applied mutation (strong consistency) and never one that is not
+//!   durable. Lists are ordered by time, then row, then sub.
+//! - Events carry no sequence of their own; the engine numbers them in commit order,
+//!   without gaps, and a [`FeedCursor`] names a place in that order.
+//! - [`Engine::reserve`] is durable before it returns, and no value is ever handed out
+//!   twice, whatever fails between.
+//! - Engines know no threads of the flow, and are called from several at once.
+//!
+//! Whoever writes an engine runs the conformance suite of the feature `testing` on it.
+//!
+//! [`index_entries`]: crate::rules::index_entries
+
+pub(crate) mod local;
+pub(crate) mod memory;
+
+use std::fmt::Debug;
+use std::ops::Range;
+use std::str::FromStr;
+
+use thiserror::Error;
+
+use crate::error::StorageError;
+use crate::order::{Event, Record, Status};
+use crate::rules::{Index, UniqueKey};
+use crate::value::{OrderNo, Timestamp};
+use crate::verify::Report;
+
+/// A place where orders are kept. See the [module](self) for the contract.
+pub trait Engine: Debug + Send + Sync + 'static {
+    /// The record under a number.
+    fn get(&self, no: &OrderNo) -> Result<Option<Record>, EngineError>;
+
+    /// The records that a group of commands looks at, in the order of the lookups.
+    fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<Stored>>, EngineError>;
+
+    /// Writes a batch; durable when it returns.
+    fn apply(&self, batch: &[Mutation]) -> Result<Vec<Verdict>, EngineError>;
+
+    /// At most `limit` places of a list, with the records that stand there.
+    fn scan(&self, query: &IndexQuery, limit: usize) -> Result<Rows, EngineError>;
+
+    /// Every event of a number, from version 1 on.
+    fn history(&self, no: &OrderNo) -> Result<Vec<Event>, EngineError>;
+
+    /// At most `limit` events behind a place in the order of commits. A cursor of another
+    /// incarnation, or beyond the end, is [`EngineError::Cursor`].
+    fn events(&self, after: FeedCursor, limit: usize) -> Result<Vec<Sequenced>, EngineError>;
+
+    /// How many orders stand where.
+    fn counts(&self) -> Result<Counts, EngineError>;
+
+    /// Looks at everything that is kept and reports what breaks an invariant.
+    fn verify(&self) -> Result<Report, EngineError>;
+
+    /// Takes `count` values of the order-number counter out of circulation, for good.
+    fn reserve(&self, count: u64) -> Result<Range<u64>, EngineError>;
+
+    /// Who this store is. It never changes while the store is open.
+    fn identity(&self) -> Identity;
+
+    /// How the engine is to be used.
+    fn limits(&self) -> Limits;
+
+    /// Releases everything, the lock too; `Drop` must not be needed for it. Later calls
+    /// fail.
+    fn close(&self) -> Result<(), EngineError>;
+}
+
+/// What a lookup asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Lookup {
+    /// The record under this number.
+    No(OrderNo),
+    /// The record that owns this key.
+    Owner(UniqueKey),
+}
+
+/// A record, and the engine's own number for it: outside the fold, handed back unread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// The record.
+    pub record: Record,
+    /// The engine's number.
+    pub row: u64,
+}
+
+/// One record's change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mutation {
+    /// Whose.
+    pub no: OrderNo,
+    /// What must stand now; `None`: nothing may.
+    pub before: Option<Stored>,
+    /// What stands after it.
+    pub after: Record,
+    /// What happened, in order.
+    pub events: Vec<Event>,
+}
+
+/// What became of a mutation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is durable.
+    Applied,
+    /// Something else stands under the number.
+    Mismatch,
+    /// Another record owns a key.
+    Taken {
+        /// The key.
+        key: UniqueKey,
+        /// Its owner.
+        by: OrderNo,
+    },
+}
+
+/// Which way a list is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// Oldest first.
+    Forward,
+    /// Newest first.
+    Backward,
+}
+
+/// A place in a list. The list itself is not part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Position {
+    /// The entry's time.
+    pub time: Timestamp,
+    /// The record's row.
+    pub row: u64,
+    /// Tells several places of one record apart.
+    pub sub: u32,
+}
+
+/// A stretch of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IndexQuery {
+    /// The list.
+    pub index: Index,
+    /// The earliest time, inclusive.
+    pub from: Timestamp,
+    /// The latest time, inclusive.
+    pub until: Timestamp,
+    /// Which way.
+    pub direction: Direction,
+    /// Begin behind this place, in the direction of reading.
+    pub after: Option<Position>,
+}
+
+/// A part of a list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rows {
+    /// The places, in the order of reading.
+    pub rows: Vec<Row>,
+    /// There are more behind the last one.
+    pub more: bool,
+}
+
+/// One place in a list and what stands there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The place.
+    pub position: Position,
+    /// The record.
+    pub record: Record,
+}
+
+/// A place in the store's feed of events: behind the event of this number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FeedCursor {
+    /// Drawn when the store was made, and anew when a backup is restored.
+    pub incarnation: u64,
+    /// The events before it: 0 at the beginning.
+    pub seq: u64,
+}
+
+impl FeedCursor {
+    /// Before the first event, of any store.
+    pub const START: Self = Self {
+        incarnation: 0,
+        seq: 0,
+    };
+}
+
+impl std::fmt::Display for FeedCursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:016x}-{}", self.incarnation, self.seq)
+    }
+}
+
+/// Why a text is no feed cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("a feed cursor is 16 hexadecimal digits, a hyphen and a decimal number")]
+pub struct FeedCursorError;
+
+impl FromStr for FeedCursor {
+    type Err = FeedCursorError;
+
+    fn from_str(text: &str) -> Result<Self, FeedCursorError> {
+        let (incarnation, seq) = text.split_once('-').ok_or(FeedCursorError)?;
+        if incarnation.len() != 16 {
+            return Err(FeedCursorError);
+        }
+        Ok(Self {
+            incarnation: u64::from_str_radix(incarnation, 16).map_err(|_| FeedCursorError)?,
+            seq: seq.parse().map_err(|_| FeedCursorError)?,
+        })
+    }
+}
+
+/// An event and the place behind it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Sequenced {
+    /// Hand it to `events` to go on behind this event.
+    pub cursor: FeedCursor,
+    /// What happened.
+    pub event: Event,
+}
+
+impl Sequenced {
+    /// An event and the place behind it.
+    #[must_use]
+    pub const fn new(cursor: FeedCursor, event: Event) -> Self {
+        Self { cursor, event }
+    }
+}
+
+/// How many orders stand where. Kept with every write, and equal to a full scan.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Orders by [`Status::code`].
+    pub by_status: [u64; 6],
+    /// Payments that wait for their order.
+    pub unclaimed: u64,
+    /// Anomalies that wait for a person, unclaimed payments included.
+    pub open_anomalies: u64,
+}
+
+impl Counts {
+    /// The orders of a status.
+    #[must_use]
+    pub fn of(&self, status: Status) -> u64 {
+        let place = usize::from(status.code());
+        self.by_status.get(place).copied().unwrap_or_default()
+    }
+
+    /// All orders.
+    #[must_use]
+    pub fn orders(&self) -> u64 {
+        self.by_status.iter().sum()
+    }
+
+    /// What one record counts for.
+    #[must_use]
+    pub fn of_record(record: &Record) -> Self {
+        let mut counts = Self::default();
+        if let Some(order) = record.as_order()
+            && let Some(count) = counts.by_status.get_mut(usize::from(order.status.code()))
+        {
+            *count = 1;
+        }
+        let open = record
+            .anomalies()
+            .iter()
+            .filter(|anomaly| anomaly.is_open());
+        counts.unclaimed = u64::try_from(record.unclaimed().count()).unwrap_or(u64::MAX);
+        counts.open_anomalies = u64::try_from(open.count()).unwrap_or(u64::MAX);
+        counts
+    }
+
+    /// The counts after a record changed.
+    #[must_use]
+    pub fn after(self, before: Option<&Record>, after: &Record) -> Self {
+        let gone = before.map(Self::of_record).unwrap_or_default();
+        let come = Self::of_record(after);
+        self.combine(gone, u64::saturating_sub)
+            .combine(come, u64::saturating_add)
+    }
+
+    fn combine(mut self, other: Self, by: fn(u64, u64) -> u64) -> Self {
+        for (own, other) in self.by_status.iter_mut().zip(other.by_status) {
+            *own = by(*own, other);
+        }
+        self.unclaimed = by(self.unclaimed, other.unclaimed);
+        self.open_anomalies = by(self.open_anomalies, other.open_anomalies);
+        self
+    }
+}
+
+/// Who a store is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    /// Drawn when the store was made; a restored backup keeps it.
+    pub store_id: [u8; 16],
+    /// Drawn when the store was made, and anew when a backup is restored. Never 0.
+    pub incarnation: u64,
+    /// Conceals the counter of the order numbers. Drawn once, kept for ever.
+    pub number_key: [u8; 16],
+}
+
+impl Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Identity")
+            .field("incarnation", &self.incarnation)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Identity {
+    /// A new store's.
+    ///
+    /// # Errors
+    /// Where the machine has no randomness to give.
+    pub fn draw() -> Result<Self, StorageError> {
+        let mut bytes = [0; 40];
+        getrandom::fill(&mut bytes)
+            .map_err(|error| StorageError::from(std::io::Error::from(error)))?;
+        let (store_id, rest) = split(&bytes);
+        let (number_key, rest) = split(rest);
+        let (incarnation, _) = split(rest);
+        Ok(Self {
+            store_id,
+            incarnation: u64::from_le_bytes(incarnation).max(1),
+            number_key,
+        })
+    }
+}
+
+/// The first `N` bytes, zero-filled where there are fewer, and the rest.
+fn split<const N: usize>(bytes: &[u8]) -> ([u8; N], &[u8]) {
+    bytes
+        .split_first_chunk::<N>()
+        .map_or(([0; N], &[]), |(first, rest)| (*first, rest))
+}
+
+/// How an engine is to be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The most mutations that it takes at once.
+    pub batch: usize,
+    /// Its calls may run on the caller's own thread: they wait for no other machine.
+    pub on_callers_thread: bool,
+}
+
+/// How an engine fails.
+#[derive(Debug, Clone, Error)]
+pub enum EngineError {
+    /// Certainly not applied; the next try may succeed.
+    #[error("nothing was written")]
+    Retry(#[source] StorageError),
+    /// Applied or not.
+    #[error("whether it was written is not known")]
+    Unknown(#[source] StorageError),
+    /// Not applied, and nothing more will be: damage, or an earlier failure.
+    #[error("the engine has stopped")]
+    Fatal(#[source] StorageError),
+    /// A feed cursor of another incarnation, or beyond the end.
+    #[error("not a place in this feed: {0}")]
+    Cursor(&'static str),
+}

@@ -1,0 +1,210 @@
+//! What a caller acts on. Each failure says *certainly not*, *maybe*, or that nothing was
+//! asked of the data at all.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+/// Why a call failed. Logical refusals are no errors: they are answers.
+///
+/// Messages hold no personal data. What lies beneath is the `source()`.
+#[derive(Debug, Clone, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The queue is full. Nothing was taken; try again.
+    #[error("too many commands are waiting")]
+    Overloaded,
+    /// So many commands never fit into the queue at once.
+    #[error("a batch may hold at most {limit} commands")]
+    BatchTooLarge {
+        /// The most that fit.
+        limit: usize,
+    },
+    /// The store was shut down before the call was taken.
+    #[error("the store was shut down")]
+    ShutDown,
+    /// The write had begun and failed: it is applied or not, wholly. Open the store again
+    /// and repeat the command; the answer then tells.
+    #[error("the write failed midway: whether it is applied is not known")]
+    OutcomeUnknown(#[source] StorageError),
+    /// An earlier write failed midway. This command is certainly not applied, nor is any
+    /// other until the store is opened again. Reads go on.
+    #[error("no writes are taken until the store is opened again: an earlier one failed midway")]
+    Poisoned(#[source] StorageError),
+    /// Certainly not applied; the next try may succeed.
+    #[error("nothing was written")]
+    NotApplied(#[source] StorageError),
+    /// The data could not be read, or what was read is damaged.
+    #[error("the store could not be read")]
+    Unreadable(#[source] StorageError),
+    /// The disk has no room. Certainly not applied.
+    #[error("the disk is full")]
+    DiskFull,
+    /// Another process, or another handle in this one, has the store open.
+    #[error("{} is in use by another process or handle", dir.display())]
+    Locked {
+        /// The store's directory.
+        dir: PathBuf,
+    },
+    /// There is no such directory. A volume that is not mounted looks like this.
+    #[error("{} does not exist", dir.display())]
+    Missing {
+        /// The store's directory.
+        dir: PathBuf,
+    },
+    /// The directory is empty: there is no store in it.
+    #[error("{} is empty: no store was made in it", dir.display())]
+    Empty {
+        /// The store's directory.
+        dir: PathBuf,
+    },
+    /// The directory holds something else.
+    #[error("{} holds something that is no order store", dir.display())]
+    Foreign {
+        /// The store's directory.
+        dir: PathBuf,
+    },
+    /// The making of a store in this directory was interrupted. `init` and `open_or_init`
+    /// finish it; no order was ever in it.
+    #[error("the making of the store in {} was interrupted", dir.display())]
+    Incomplete {
+        /// The store's directory.
+        dir: PathBuf,
+    },
+    /// There is a store already where a new one was to be made.
+    #[error("{} holds a store already", dir.display())]
+    AlreadyThere {
+        /// The store's directory.
+        dir: PathBuf,
+    },
+    /// The store was written by a newer version of this crate.
+    #[error("the store has format {found}; this version reads up to {known}")]
+    NewerFormat {
+        /// What the store says.
+        found: u32,
+        /// What this version knows.
+        known: u32,
+    },
+    /// The store could not be opened.
+    #[error("the store in {} could not be opened", dir.display())]
+    Unopened {
+        /// The store's directory.
+        dir: PathBuf,
+        /// Why.
+        source: StorageError,
+    },
+    /// The cursor belongs to another query, another direction or another store.
+    #[error("the cursor does not belong to this query: {why}")]
+    InvalidCursor {
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A setting or an argument has a value that cannot work.
+    #[error("{what}: {why}")]
+    Invalid {
+        /// Which.
+        what: &'static str,
+        /// Why, with the limit.
+        why: String,
+    },
+}
+
+impl Error {
+    /// Certainly not applied, and the same call may succeed later.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        matches!(
+            self,
+            Self::Overloaded | Self::NotApplied(_) | Self::DiskFull | Self::Locked { .. }
+        )
+    }
+
+    /// Applied or not: the caller cannot know before the store was opened again.
+    #[must_use]
+    pub const fn is_outcome_unknown(&self) -> bool {
+        matches!(self, Self::OutcomeUnknown(_))
+    }
+}
+
+/// What failed beneath the store.
+#[derive(Debug, Clone)]
+pub struct StorageError {
+    kind: StorageErrorKind,
+    source: Arc<dyn StdError + Send + Sync>,
+}
+
+/// The kind of failure beneath the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StorageErrorKind {
+    /// The operating system refused.
+    Io,
+    /// The disk has no room.
+    DiskFull,
+    /// What was read is not what was written.
+    Corrupted,
+    /// A value is larger than the format takes.
+    TooLarge,
+    /// The engine met a bug, its own or one beneath it.
+    Internal,
+}
+
+impl StorageErrorKind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Io => "input or output failed",
+            Self::DiskFull => "the disk is full",
+            Self::Corrupted => "damaged data",
+            Self::TooLarge => "a value is too large",
+            Self::Internal => "internal error",
+        }
+    }
+}
+
+impl StorageError {
+    /// An error of this kind, by this cause.
+    pub fn new(kind: StorageErrorKind, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self {
+            kind,
+            source: Arc::from(source.into()),
+        }
+    }
+
+    /// Damaged data, and where.
+    pub fn corrupted(why: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(StorageErrorKind::Corrupted, why)
+    }
+
+    /// The kind of failure.
+    #[must_use]
+    pub const fn kind(&self) -> StorageErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for StorageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind.as_str())
+    }
+}
+
+impl StdError for StorageError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&*self.source)
+    }
+}
+
+impl From<std::io::Error> for StorageError {
+    fn from(error: std::io::Error) -> Self {
+        let kind = match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                StorageErrorKind::DiskFull
+            }
+            _ => StorageErrorKind::Io,
+        };
+        Self::new(kind, error)
+    }
+}

@@ -1,0 +1,194 @@
+//! Money facts that do not fit, kept until a person or a refund ends them.
+
+use serde::{Deserialize, Serialize};
+
+use super::payment::Payment;
+use super::refund::Refund;
+use crate::value::{Fen, Note, OrderNo, RefundNo, Timestamp, TransactionId};
+
+/// An anomaly's number within its record, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AnomalyId(pub u32);
+
+impl std::fmt::Display for AnomalyId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A money fact that does not fit its order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Anomaly {
+    /// Its number within the record.
+    pub id: AnomalyId,
+    /// What does not fit.
+    pub kind: AnomalyKind,
+    /// The payment in question, where there is one.
+    pub payment: Option<Payment>,
+    /// The refund in question, where there is one.
+    pub refund: Option<Refund>,
+    /// When the store saw it.
+    pub raised_at: Timestamp,
+    /// How it ended; `None` while it is open.
+    pub end: Option<AnomalyEnd>,
+}
+
+impl Anomaly {
+    /// Nobody ended it yet.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.end.is_none()
+    }
+
+    /// It is about this payment.
+    #[must_use]
+    pub fn concerns(&self, payment: &Payment) -> bool {
+        self.payment
+            .as_ref()
+            .is_some_and(|own| own.is_same(payment))
+    }
+}
+
+/// What does not fit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum AnomalyKind {
+    /// A payment waits for its order to be created.
+    Unclaimed,
+    /// The transaction already paid another order.
+    TransactionTaken {
+        /// The order that it paid.
+        by: OrderNo,
+    },
+    /// It was paid by somebody else, in another app or to another merchant.
+    IdentityMismatch {
+        /// The first field that differs.
+        field: IdentityField,
+    },
+    /// Another amount or currency than the order's was paid.
+    AmountMismatch {
+        /// The order's total.
+        expected: Fen,
+        /// What was paid.
+        found: Fen,
+    },
+    /// The order was paid a second time: a refund is due.
+    DoublePayment {
+        /// The transaction that paid it first.
+        first: TransactionId,
+    },
+    /// It was paid after it had been closed or had failed.
+    LatePayment,
+    /// The channel says that it was refunded; no refund is known here.
+    RefundUnknown,
+    /// The channel revoked a payment that stands here.
+    Reversed,
+    /// The channel says something that cannot be of a paid order.
+    ChannelDisagrees {
+        /// What it says.
+        state: TradeState,
+    },
+    /// A refund came back with other facts than it was asked with.
+    RefundDiffers {
+        /// The refund's number.
+        #[serde(rename = "refundNo")]
+        refund_no: RefundNo,
+    },
+    /// More went back than was there.
+    RefundExceeds {
+        /// The refund's number.
+        #[serde(rename = "refundNo")]
+        refund_no: RefundNo,
+        /// What was there.
+        available: Fen,
+    },
+}
+
+impl AnomalyKind {
+    /// Whether both are anomalies of one kind, whatever they carry.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::ChannelDisagrees { state }, Self::ChannelDisagrees { state: other }) => {
+                state == other
+            }
+            _ => std::mem::discriminant(self) == std::mem::discriminant(other),
+        }
+    }
+}
+
+/// A part of an order's identity that a payment must share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum IdentityField {
+    /// Where it was paid.
+    Channel,
+    /// The app it was paid in.
+    Appid,
+    /// The merchant it was paid to.
+    MchId,
+    /// Who paid it.
+    Openid,
+}
+
+/// A trade state as WeChat names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+#[non_exhaustive]
+pub enum TradeState {
+    /// Paid.
+    Success,
+    /// Paid, and at least partly refunded since.
+    Refund,
+    /// Not paid yet.
+    NotPay,
+    /// The customer is typing the password.
+    UserPaying,
+    /// Accepted, waiting for the deduction.
+    Accept,
+    /// Closed.
+    Closed,
+    /// The payment failed; the order may yet be charged.
+    PayError,
+    /// Revoked.
+    Revoked,
+    /// The channel knows no such order.
+    NoSuchOrder,
+}
+
+/// How an anomaly ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct AnomalyEnd {
+    /// When.
+    pub at: Timestamp,
+    /// By what.
+    pub how: Ended,
+    /// The words of whoever ended it.
+    pub note: Note,
+}
+
+/// What ended an anomaly.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum Ended {
+    /// A person accepted the fact.
+    Accepted,
+    /// A person decided to give the money back.
+    Refunded {
+        /// Under this number.
+        #[serde(rename = "refundNo")]
+        refund_no: RefundNo,
+    },
+    /// A person decided that nothing is to be done.
+    Dismissed,
+    /// The fact found its place without a person.
+    Settled,
+}

@@ -1,0 +1,291 @@
+//! What a caller hears. Logical refusals are answers, not errors.
+
+use std::sync::Arc;
+
+use super::anomaly::TradeState;
+use super::record::Order;
+use super::status::Status;
+use crate::value::{Fen, OrderNo};
+
+/// What became of a command, and the order as it stands after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Answered<O> {
+    /// What became of the command.
+    pub outcome: O,
+    /// The order as it stands after the command; where the outcome speaks of another
+    /// order (a shared reference), that one; `None` where there is no order.
+    pub order: Option<Arc<Order>>,
+    pub(crate) acknowledge: bool,
+}
+
+impl<O> Answered<O> {
+    /// Whether the channel may be told "received": true only if the fact is durable *and*
+    /// stands with its order. It is no function of the outcome alone.
+    #[must_use]
+    pub const fn should_acknowledge(&self) -> bool {
+        self.acknowledge
+    }
+
+    pub(crate) fn try_map<P>(self, map: impl FnOnce(O) -> Option<P>) -> Option<Answered<P>> {
+        Some(Answered {
+            outcome: map(self.outcome)?,
+            order: self.order,
+            acknowledge: self.acknowledge,
+        })
+    }
+}
+
+/// What became of any command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// Of `create`.
+    Create(Created),
+    /// Of `annotate`.
+    Annotate(Annotated),
+    /// Of `record_prepay`.
+    RecordPrepay(Prepaid),
+    /// Of `confirm`.
+    Confirm(Confirmed),
+    /// Of `record_query`.
+    RecordQuery(Queried),
+    /// Of `begin_close`, `record_close` and `abort_close`.
+    Close(CloseAnswer),
+    /// Of `resolve`.
+    Resolve(Resolved),
+    /// Of `hide` and `unhide`.
+    Visibility(Visible),
+}
+
+/// What became of a `create`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Created {
+    /// It is there, `Pending`, unless an anomaly beside it says that a waiting payment
+    /// does not fit.
+    Created,
+    /// It is there, and a payment that had waited for it paid it at once.
+    CreatedAndPaid,
+    /// It was there, with the same fields, whatever its status. Where the `reference` is
+    /// what was there, the order's number is not the one offered.
+    Exists,
+    /// Another order is there under this number.
+    ExistsWithDifferent {
+        /// The first field that differs.
+        field: Difference,
+    },
+    /// The shop's order was paid already, under this number.
+    ReferencePaid {
+        /// The paying order's number.
+        no: OrderNo,
+    },
+    /// Another order with other fields bears the reference and can be paid.
+    ReferenceBusy {
+        /// That order's number.
+        no: OrderNo,
+        /// Its status.
+        status: Status,
+    },
+}
+
+/// An immutable field of an order, in the order in which they are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Difference {
+    /// `channel`
+    Channel,
+    /// `appid`
+    Appid,
+    /// `mchId`
+    MchId,
+    /// `_openid`
+    Openid,
+    /// `totalFee`
+    TotalFee,
+    /// `feeType`
+    Currency,
+    /// `description`
+    Description,
+    /// `attach`
+    Attach,
+    /// `reference`
+    Reference,
+}
+
+/// What became of an `annotate`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Annotated {
+    /// The bytes were replaced.
+    Annotated,
+    /// The order changed since the caller read it; nothing was written.
+    VersionMoved {
+        /// Its version now.
+        now: u64,
+    },
+    /// There is no such order.
+    NotFound,
+}
+
+/// What became of a `record_prepay`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Prepaid {
+    /// It is kept; the customer can pay with it.
+    Recorded,
+    /// The payment overtook the invitation.
+    AlreadyPaid,
+    /// The order cannot be paid any more.
+    NotPayable {
+        /// Where it stands.
+        status: Status,
+    },
+    /// There is no such order.
+    NotFound,
+}
+
+/// What became of a `confirm`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Confirmed {
+    /// The order is paid by it.
+    Applied,
+    /// The store knows this fact already; nothing was written.
+    Duplicate,
+    /// No order bears this number yet. The payment is kept, and `create` adopts it.
+    Unclaimed,
+    /// The transaction paid another order; kept as an anomaly.
+    TransactionTaken {
+        /// The order that it paid.
+        by: OrderNo,
+    },
+    /// Another identity paid; kept as an anomaly.
+    IdentityMismatch {
+        /// The first part that differs.
+        field: super::IdentityField,
+    },
+    /// Another amount or currency was paid; kept as an anomaly.
+    AmountMismatch {
+        /// The order's total.
+        expected: Fen,
+        /// What was paid.
+        found: Fen,
+    },
+    /// Another transaction had paid the order; kept as an anomaly, a refund is due.
+    DoublePayment,
+    /// The order had been closed or had failed; it is `LatePaid` now.
+    Late,
+    /// The record holds as many anomalies or waiting payments as it may; nothing was
+    /// written, and the channel should repeat.
+    RecordFull,
+}
+
+/// What became of a `record_query`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Queried {
+    /// The channel says paid: what became of the payment.
+    Payment(Confirmed),
+    /// The channel says refunded, and no refund is known here: an anomaly. What became of
+    /// the payment.
+    RefundUnknown(Confirmed),
+    /// Not paid yet; the next check is due later.
+    StillPending,
+    /// Still being closed.
+    StillClosing,
+    /// The order moved.
+    Moved {
+        /// Where it stands now.
+        to: Status,
+    },
+    /// Old news of an order that has been paid since.
+    Stale,
+    /// The order had ended so already.
+    Already,
+    /// The channel revoked a payment that stands here: an anomaly.
+    Reversed,
+    /// The channel says what cannot be of a paid order: an anomaly.
+    ChannelDisagrees {
+        /// What it says.
+        state: TradeState,
+    },
+    /// There is no such order.
+    NotFound,
+    /// The record holds as many anomalies as it may; nothing was written.
+    RecordFull,
+}
+
+/// What became of a `begin_close`, `record_close` or `abort_close`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CloseAnswer {
+    /// No new prepay from now on; `due` says when to ask the channel.
+    Closing,
+    /// The order is closed.
+    Closed,
+    /// It can be paid again.
+    Reopened,
+    /// It was so already.
+    Already,
+    /// It has been paid.
+    AlreadyPaid,
+    /// The reply proves nothing: ask the channel how the order stands; it is due now.
+    MustQuery,
+    /// The channel does not know it, and may not know it yet; it can still be paid.
+    StillPending,
+    /// Not closed yet; `due` says when to ask again.
+    StillClosing,
+    /// It is not being closed.
+    NotClosing,
+    /// There is no such order.
+    NotFound,
+}
+
+/// What became of a `resolve`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Resolved {
+    /// The anomaly ended.
+    Resolved,
+    /// The anomaly ended, and its payment was looked at again: what became of it.
+    Reexamined(Confirmed),
+    /// It had ended by the same decision.
+    Already,
+    /// It had ended by another decision.
+    Different,
+    /// An anomaly of this kind cannot be accepted.
+    NotAcceptable,
+    /// There is no money in this anomaly that could go back.
+    NotRefundable,
+    /// The refund's number is in use.
+    RefundNoTaken {
+        /// The order that it is used in.
+        by: OrderNo,
+    },
+    /// Not so much is left of the transaction.
+    Exceeds {
+        /// What is left.
+        available: Fen,
+    },
+    /// The record holds as many anomalies as it may; nothing was written.
+    RecordFull,
+    /// There is no such record, or no such anomaly in it.
+    NotFound,
+}
+
+/// What became of a `hide` or `unhide`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Visible {
+    /// It left its user's list.
+    Hidden,
+    /// It is back in its user's list.
+    Shown,
+    /// It was so already.
+    Already,
+    /// It can still be paid, or is being closed: it stays in the list.
+    NotEnded,
+    /// There is no such order.
+    NotFound,
+}

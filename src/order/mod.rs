@@ -1,0 +1,25 @@
+//! What is known about one order number, what can be asked of it, what happens to it.
+//!
+//! Plain data and its reading; no rule decides anything here. The bytes of these types
+//! are part of the stored format: a change of a field or a variant is a change of format.
+
+mod anomaly;
+mod answer;
+mod command;
+mod event;
+mod payment;
+mod record;
+mod refund;
+mod status;
+
+pub use anomaly::{Anomaly, AnomalyEnd, AnomalyId, AnomalyKind, Ended, IdentityField, TradeState};
+pub use answer::{
+    Annotated, Answered, CloseAnswer, Confirmed, Created, Difference, Outcome, Prepaid, Queried,
+    Resolved, Visible,
+};
+pub use command::{Asked, ChannelState, CloseReply, Command, New, NewError, Resolution};
+pub use event::{Creation, Event, Raised, What};
+pub use payment::{Payment, PaymentError, Prepay, PrepayKind, Source};
+pub use record::{Action, MAX_ANOMALIES, MAX_WAITING, Next, Order, Record, Waiting};
+pub use refund::{Refund, RefundStatus};
+pub use status::Status;

@@ -1,0 +1,119 @@
+//! A decision in the making: events pushed one after another, each seen by the next guard.
+
+use std::sync::Arc;
+
+use super::decide::{Context, Decision, Shows};
+use super::evolve::evolve;
+use crate::order::{
+    Anomaly, AnomalyKind, Event, MAX_ANOMALIES, Order, Outcome, Payment, Raised, Record, What,
+};
+use crate::value::{OrderNo, Timestamp};
+
+/// The record as it stands after the events pushed so far.
+pub(super) struct Change<'a> {
+    no: OrderNo,
+    record: Option<Record>,
+    events: Vec<Event>,
+    pub(super) context: &'a Context<'a>,
+}
+
+impl<'a> Change<'a> {
+    pub(super) fn new(no: OrderNo, record: Option<&Record>, context: &'a Context<'a>) -> Self {
+        Self {
+            no,
+            record: record.cloned(),
+            events: Vec::new(),
+            context,
+        }
+    }
+
+    /// The moment rules compare with: the store's clock, raw.
+    pub(super) const fn now(&self) -> Timestamp {
+        self.context.now
+    }
+
+    pub(super) const fn record(&self) -> Option<&Record> {
+        self.record.as_ref()
+    }
+
+    pub(super) fn order(&self) -> Option<&Arc<Order>> {
+        self.record.as_ref().and_then(Record::as_order)
+    }
+
+    /// The time that the next event bears: a clock that went back does not turn history.
+    pub(super) fn stamp(&self) -> Timestamp {
+        let last = self.record.as_ref().map(Record::update_time);
+        last.map_or(self.now(), |last| last.max(self.now()))
+    }
+
+    /// Appends an event and lets the record evolve by it.
+    pub(super) fn push(&mut self, what: What) {
+        let version = self.record.as_ref().map_or(0, Record::version);
+        let event = Event {
+            no: self.no,
+            version: version.saturating_add(1),
+            at: self.stamp(),
+            what,
+        };
+        self.record = Some(evolve(self.record.as_ref(), &event));
+        self.events.push(event);
+    }
+
+    /// Appends a payment's event, stamped with the time at which the store keeps it.
+    pub(super) fn push_payment(&mut self, payment: &Payment, what: fn(Box<Payment>) -> What) {
+        self.push(what(Box::new(self.stamped(payment))));
+    }
+
+    pub(super) fn raise(&mut self, kind: AnomalyKind, payment: Option<&Payment>) {
+        let payment = payment.map(|payment| self.stamped(payment));
+        self.push(What::AnomalyRaised(Box::new(Raised {
+            kind,
+            payment,
+            refund: None,
+        })));
+    }
+
+    fn stamped(&self, payment: &Payment) -> Payment {
+        let mut payment = payment.clone();
+        payment.recorded_at = self.stamp();
+        payment
+    }
+
+    pub(super) fn anomalies(&self) -> &[Anomaly] {
+        self.record.as_ref().map_or(&[], Record::anomalies)
+    }
+
+    /// There is no room for another anomaly.
+    pub(super) fn is_full(&self) -> bool {
+        self.anomalies().len() >= MAX_ANOMALIES
+    }
+
+    /// An anomaly of this kind without a payment stands, open or ended.
+    pub(super) fn has_raised(&self, kind: &AnomalyKind) -> bool {
+        self.anomalies().iter().any(|a| a.kind.is_like(kind))
+    }
+
+    /// The decision, with the order itself shown.
+    pub(super) fn answer(self, outcome: Outcome, acknowledge: bool) -> Decision {
+        self.answer_showing(outcome, acknowledge, Shows::This)
+    }
+
+    pub(super) fn answer_showing(
+        self,
+        outcome: Outcome,
+        acknowledge: bool,
+        shows: Shows,
+    ) -> Decision {
+        Decision {
+            after: if self.events.is_empty() {
+                None
+            } else {
+                self.record
+            },
+            events: self.events,
+            outcome,
+            acknowledge,
+            shows,
+        }
+    }
+}

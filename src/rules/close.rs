@@ -1,0 +1,123 @@
+//! Closing an order with the channel: announce it, ask, record the reply. A payment wins
+//! at every step.
+
+use super::change::Change;
+use super::decide::Decision;
+use super::query::{unknown_while_closing, unknown_while_pending};
+use crate::order::{Action, CloseAnswer, CloseReply, Next, Outcome, Queried, Status, What};
+
+pub(super) fn begin_close(mut change: Change<'_>) -> Decision {
+    let now = change.now();
+    let policy = change.context.policy;
+    let outcome = match change.order() {
+        None => CloseAnswer::NotFound,
+        Some(order) => match order.status {
+            Status::Pending => {
+                let at = policy.closable_from(order, now);
+                let action = Action::AskClose;
+                change.push(What::CloseBegan {
+                    next: Next { at, action },
+                });
+                CloseAnswer::Closing
+            }
+            other => ended(other),
+        },
+    };
+    answer(change, outcome)
+}
+
+pub(super) fn record_close(mut change: Change<'_>, reply: CloseReply) -> Decision {
+    let outcome = match change.order().map(|order| order.status) {
+        None => CloseAnswer::NotFound,
+        Some(status @ (Status::Pending | Status::Closing)) => match reply {
+            CloseReply::Closed if !change.context.policy.close_needs_query => {
+                change.push(What::Closed);
+                CloseAnswer::Closed
+            }
+            CloseReply::Closed | CloseReply::OrderPaid => must_query(&mut change),
+            CloseReply::NoSuchOrder => unknown(&mut change, status),
+            CloseReply::Retry => retry(&mut change, status),
+        },
+        Some(other) => ended(other),
+    };
+    answer(change, outcome)
+}
+
+pub(super) fn abort_close(mut change: Change<'_>) -> Decision {
+    let now = change.now();
+    let policy = change.context.policy;
+    let outcome = match change.order() {
+        None => CloseAnswer::NotFound,
+        Some(order) if order.status == Status::Closing => {
+            let next = policy.next_check(now, order.checks);
+            change.push(What::CloseAborted { next });
+            CloseAnswer::Reopened
+        }
+        Some(_) => CloseAnswer::NotClosing,
+    };
+    answer(change, outcome)
+}
+
+fn answer(change: Change<'_>, outcome: CloseAnswer) -> Decision {
+    let stands = !matches!(outcome, CloseAnswer::NotFound | CloseAnswer::NotClosing);
+    change.answer(Outcome::Close(outcome), stands)
+}
+
+/// What is said of an order that is not waiting for money any more, or not alone.
+const fn ended(status: Status) -> CloseAnswer {
+    match status {
+        Status::Success | Status::LatePaid => CloseAnswer::AlreadyPaid,
+        Status::Pending | Status::Closing | Status::Closed | Status::Failed => CloseAnswer::Already,
+    }
+}
+
+/// The reply proves nothing; a query will.
+fn must_query(change: &mut Change<'_>) -> CloseAnswer {
+    let at = change.now();
+    let action = Action::Query;
+    let is_due = |next: Next| next.action == action && next.at <= at;
+    let known = change
+        .order()
+        .and_then(|order| order.next)
+        .is_some_and(is_due);
+    if !known {
+        change.push(What::Checked {
+            next: Some(Next { at, action }),
+            counted: false,
+        });
+    }
+    CloseAnswer::MustQuery
+}
+
+fn unknown(change: &mut Change<'_>, status: Status) -> CloseAnswer {
+    let queried = if status == Status::Pending {
+        unknown_while_pending(change)
+    } else {
+        unknown_while_closing(change)
+    };
+    match queried {
+        Queried::Moved { .. } => CloseAnswer::Closed,
+        Queried::StillPending => CloseAnswer::StillPending,
+        _ => CloseAnswer::StillClosing,
+    }
+}
+
+/// The channel could not say: the same step again, later.
+fn retry(change: &mut Change<'_>, status: Status) -> CloseAnswer {
+    let checks = change
+        .order()
+        .map_or(0, |order| order.checks.saturating_add(1));
+    let mut next = change.context.policy.next_check(change.now(), checks);
+    if status == Status::Closing {
+        next.action = Action::AskClose;
+    }
+    change.push(What::Checked {
+        next: Some(next),
+        counted: true,
+    });
+    if status == Status::Closing {
+        CloseAnswer::StillClosing
+    } else {
+        CloseAnswer::StillPending
+    }
+}

@@ -1,0 +1,209 @@
+//! `confirm`: a verified payment meets its order. The guards stand in [`examine`], in the
+//! order in which they are asked.
+
+use super::change::Change;
+use super::decide::{Context, Decision};
+use super::index::UniqueKey;
+use crate::order::{
+    AnomalyKind, Confirmed, Ended, IdentityField, MAX_WAITING, Order, Outcome, Payment, Record,
+    Status, What,
+};
+
+/// What a payment is to an order.
+pub(super) enum Finding {
+    /// It pays it.
+    Applies,
+    /// It pays it after its end.
+    AppliesLate,
+    /// It is the payment that stands.
+    Known,
+    /// It does not fit.
+    Misfit(AnomalyKind),
+}
+
+/// What became of a payment, and whether the channel may be told "received".
+pub(super) struct Receipt {
+    pub(super) confirmed: Confirmed,
+    pub(super) acknowledge: bool,
+}
+
+impl Receipt {
+    const fn new(confirmed: Confirmed, acknowledge: bool) -> Self {
+        Self {
+            confirmed,
+            acknowledge,
+        }
+    }
+}
+
+pub(super) fn confirm(mut change: Change<'_>, payment: &Payment) -> Decision {
+    let receipt = receive(&mut change, payment);
+    change.answer(Outcome::Confirm(receipt.confirmed), receipt.acknowledge)
+}
+
+/// Takes the payment in, whatever it is.
+pub(super) fn receive(change: &mut Change<'_>, payment: &Payment) -> Receipt {
+    let Some(order) = change.order() else {
+        return await_order(change, payment); // guard 1
+    };
+    let finding = examine(order, payment, change.context);
+    settle(change, payment, finding)
+}
+
+/// Keeps a payment whose order is not there. The channel is told nothing: it repeats, and
+/// another node may own the number.
+fn await_order(change: &mut Change<'_>, payment: &Payment) -> Receipt {
+    if change
+        .anomalies()
+        .iter()
+        .any(|known| known.concerns(payment))
+    {
+        return Receipt::new(Confirmed::Duplicate, false);
+    }
+    let waiting = change
+        .record()
+        .map_or(0, |record| record.unclaimed().count());
+    if waiting >= MAX_WAITING || change.is_full() {
+        return Receipt::new(Confirmed::RecordFull, false);
+    }
+    change.raise(AnomalyKind::Unclaimed, Some(payment));
+    Receipt::new(Confirmed::Unclaimed, false)
+}
+
+/// Guards 2 to 8, in their order.
+pub(super) fn examine(order: &Order, payment: &Payment, context: &Context<'_>) -> Finding {
+    let misfit = taken_by_another(order, payment, context) // 2
+        .or_else(|| foreign_identity(order, payment)); // 3
+    misfit.map_or_else(|| examine_money(order, payment), Finding::Misfit)
+}
+
+/// Guards 2 and 4 to 8: a person vouches for the payer's identity.
+pub(super) fn examine_accepted(order: &Order, payment: &Payment, context: &Context<'_>) -> Finding {
+    let misfit = taken_by_another(order, payment, context);
+    misfit.map_or_else(|| examine_money(order, payment), Finding::Misfit)
+}
+
+/// Guards 4 to 8.
+fn examine_money(order: &Order, payment: &Payment) -> Finding {
+    if order.total_fee != payment.paid_fee || order.currency != payment.currency {
+        return Finding::Misfit(AnomalyKind::AmountMismatch {
+            expected: order.total_fee,
+            found: payment.paid_fee,
+        }); // 4
+    }
+    match (order.status, &order.payment) {
+        (Status::Pending | Status::Closing, _) => Finding::Applies, // 5
+        (Status::Closed | Status::Failed, _) => Finding::AppliesLate, // 8
+        (Status::Success | Status::LatePaid, Some(first)) if !first.is_same(payment) => {
+            Finding::Misfit(AnomalyKind::DoublePayment {
+                first: first.transaction_id.clone(),
+            }) // 7
+        }
+        (Status::Success | Status::LatePaid, _) => Finding::Known, // 6
+    }
+}
+
+fn taken_by_another(
+    order: &Order,
+    payment: &Payment,
+    context: &Context<'_>,
+) -> Option<AnomalyKind> {
+    let owner = context.owner(&UniqueKey::transaction_of(payment))?;
+    let by = owner.no();
+    (by != order.no).then_some(AnomalyKind::TransactionTaken { by })
+}
+
+/// The first part of the identity that both sides know and that differs.
+fn foreign_identity(order: &Order, payment: &Payment) -> Option<AnomalyKind> {
+    fn differ<T: PartialEq>(own: Option<&T>, paid: Option<&T>) -> bool {
+        own.zip(paid).is_some_and(|(own, paid)| own != paid)
+    }
+    let mch = (order.mch_id.as_ref(), payment.mch_id.as_ref());
+    let openid = (order.openid.as_ref(), payment.openid.as_ref());
+    let differs = [
+        (order.channel != payment.channel, IdentityField::Channel),
+        (
+            differ(Some(&order.appid), payment.appid.as_ref()),
+            IdentityField::Appid,
+        ),
+        (differ(openid.0, openid.1), IdentityField::Openid),
+        (differ(mch.0, mch.1), IdentityField::MchId),
+    ];
+    let mut foreign = differs.into_iter().filter(|(differs, _)| *differs);
+    foreign
+        .next()
+        .map(|(_, field)| AnomalyKind::IdentityMismatch { field })
+}
+
+/// Writes what was found, once.
+pub(super) fn settle(change: &mut Change<'_>, payment: &Payment, finding: Finding) -> Receipt {
+    match finding {
+        Finding::Known => Receipt::new(Confirmed::Duplicate, true),
+        Finding::Misfit(kind) => keep_misfit(change, payment, kind),
+        // The money of this transaction is on its way back: it cannot pay as well.
+        _ if is_given_back(change, payment) => Receipt::new(Confirmed::Duplicate, true),
+        Finding::Applies => {
+            change.push_payment(payment, What::Paid);
+            Receipt::new(Confirmed::Applied, true)
+        }
+        Finding::AppliesLate if change.is_full() => Receipt::new(Confirmed::RecordFull, false),
+        Finding::AppliesLate => {
+            change.push_payment(payment, What::PaidLate);
+            Receipt::new(Confirmed::Late, true)
+        }
+    }
+}
+
+fn is_given_back(change: &Change<'_>, payment: &Payment) -> bool {
+    let refunded = |end: &Ended| matches!(end, Ended::Refunded { .. });
+    let mut known = change.anomalies().iter().filter(|a| a.concerns(payment));
+    known.any(|anomaly| anomaly.end.as_ref().is_some_and(|end| refunded(&end.how)))
+}
+
+/// Keeps a payment that does not fit, once per number, transaction and kind.
+fn keep_misfit(change: &mut Change<'_>, payment: &Payment, kind: AnomalyKind) -> Receipt {
+    let acknowledge = acknowledges(&kind, change.context.policy.strict);
+    let is_this = |a: &crate::order::Anomaly| a.kind.is_like(&kind) && a.concerns(payment);
+    if change.anomalies().iter().any(is_this) {
+        return Receipt::new(Confirmed::Duplicate, acknowledge);
+    }
+    if change.is_full() {
+        return Receipt::new(Confirmed::RecordFull, false);
+    }
+    let confirmed = named(&kind);
+    change.raise(kind, Some(payment));
+    Receipt::new(confirmed, acknowledge)
+}
+
+/// A strict shop lets the channel repeat what does not fit; a double payment is a fact
+/// that no repeat can mend.
+fn acknowledges(kind: &AnomalyKind, strict: bool) -> bool {
+    !strict || matches!(kind, AnomalyKind::DoublePayment { .. })
+}
+
+/// The answer that goes with a misfit.
+fn named(kind: &AnomalyKind) -> Confirmed {
+    match kind {
+        AnomalyKind::TransactionTaken { by } => Confirmed::TransactionTaken { by: *by },
+        AnomalyKind::IdentityMismatch { field } => Confirmed::IdentityMismatch { field: *field },
+        AnomalyKind::AmountMismatch { expected, found } => Confirmed::AmountMismatch {
+            expected: *expected,
+            found: *found,
+        },
+        AnomalyKind::DoublePayment { .. } => Confirmed::DoublePayment,
+        _ => Confirmed::Duplicate,
+    }
+}
+
+/// The order is paid and knows no refund of its transaction.
+pub(super) fn knows_no_refund(record: Option<&Record>) -> bool {
+    let Some(order) = record.and_then(Record::as_order) else {
+        return false;
+    };
+    let is_own = |transaction| order.transaction_id() == Some(transaction);
+    let refunded = order
+        .refunds
+        .iter()
+        .any(|refund| is_own(&refund.transaction_id));
+    order.status.is_paid() && !refunded
+}

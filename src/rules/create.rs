@@ -1,0 +1,119 @@
+//! `create`: one order per number, one live order per reference, and the payments that
+//! were there first.
+
+use super::change::Change;
+use super::confirm::{Finding, examine};
+use super::decide::{Decision, Shows};
+use super::index::UniqueKey;
+use crate::order::{
+    AnomalyId, Created, Creation, Difference, Ended, New, Order, Outcome, Payment, Status, What,
+};
+use crate::value::Note;
+
+pub(super) fn create(mut change: Change<'_>, new: &New) -> Decision {
+    if let Some(order) = change.order() {
+        let (outcome, stands) = match first_difference(order, new) {
+            None => (Created::Exists, true),
+            Some(field) => (Created::ExistsWithDifferent { field }, false),
+        };
+        return change.answer(Outcome::Create(outcome), stands);
+    }
+    if let Some((outcome, shows)) = reference_held(&change, new) {
+        let stands = outcome == Created::Exists;
+        return change.answer_showing(Outcome::Create(outcome), stands, shows);
+    }
+    change.push(What::Created(Box::new(creation(&change, new))));
+    adopt_waiting(&mut change);
+    let paid = change.order().is_some_and(|order| order.status.is_paid());
+    let outcome = if paid {
+        Created::CreatedAndPaid
+    } else {
+        Created::Created
+    };
+    change.answer(Outcome::Create(outcome), true)
+}
+
+/// The first immutable field in which `new` is not the order as first created.
+/// `expires_at` is not compared: a repeat is made a moment later.
+fn first_difference(order: &Order, new: &New) -> Option<Difference> {
+    let same = [
+        (order.channel == new.channel, Difference::Channel),
+        (order.appid == new.appid, Difference::Appid),
+        (order.mch_id == new.mch_id, Difference::MchId),
+        (order.openid == new.openid, Difference::Openid),
+        (order.total_fee == new.total_fee, Difference::TotalFee),
+        (order.currency == new.currency, Difference::Currency),
+        (
+            order.description == new.description,
+            Difference::Description,
+        ),
+        (order.attach == new.attach, Difference::Attach),
+        (order.reference == new.reference, Difference::Reference),
+    ];
+    same.into_iter()
+        .find_map(|(same, field)| (!same).then_some(field))
+}
+
+/// What is answered where another live order bears the reference.
+fn reference_held(change: &Change<'_>, new: &New) -> Option<(Created, Shows)> {
+    let key = UniqueKey::Reference(new.reference.clone()?);
+    let holder = change.context.owner(&key)?.as_order()?;
+    let no = holder.no;
+    let outcome = if holder.status == Status::Success {
+        Created::ReferencePaid { no }
+    } else if first_difference(holder, new).is_none() {
+        Created::Exists
+    } else {
+        let status = holder.status;
+        Created::ReferenceBusy { no, status }
+    };
+    Some((outcome, Shows::Owner(no)))
+}
+
+fn creation(change: &Change<'_>, new: &New) -> Creation {
+    let policy = change.context.policy;
+    let default_end = || change.now().saturating_add(policy.expires_after);
+    Creation {
+        channel: new.channel,
+        appid: new.appid.clone(),
+        mch_id: new.mch_id.clone(),
+        openid: new.openid.clone(),
+        total_fee: new.total_fee,
+        currency: new.currency,
+        description: new.description.clone(),
+        attach: new.attach.clone(),
+        reference: new.reference.clone(),
+        metadata: new.metadata.clone(),
+        expires_at: new.expires_at.unwrap_or_else(default_end),
+        next: policy.next_check(change.now(), 0),
+    }
+}
+
+/// In the order of their arrival the first payment that fits is applied; the others become
+/// anomalies of the kind that fits them.
+fn adopt_waiting(change: &mut Change<'_>) {
+    let waiting: Vec<(AnomalyId, Payment)> = change
+        .record()
+        .into_iter()
+        .flat_map(crate::order::Record::unclaimed)
+        .map(|(id, payment)| (id, payment.clone()))
+        .collect();
+    for (id, payment) in waiting {
+        adopt(change, id, &payment);
+    }
+}
+
+fn adopt(change: &mut Change<'_>, id: AnomalyId, payment: &Payment) {
+    let Some(order) = change.order() else { return };
+    match examine(order, payment, change.context) {
+        Finding::Applies => change.push(What::Paid(Box::new(payment.clone()))),
+        Finding::Misfit(kind) => change.push(What::AnomalyReclassified { id, kind }),
+        // A fresh order is neither ended nor paid twice by one transaction; were it so,
+        // the waiting payment would be nothing new.
+        Finding::Known | Finding::AppliesLate => change.push(What::AnomalyEnded {
+            id,
+            how: Ended::Settled,
+            note: Note::default(),
+        }),
+    }
+}

@@ -1,0 +1,183 @@
+//! The front door of the rules: which command meets which guards.
+//!
+//! The table of every status against every command is printed by the test
+//! `every_status_meets_every_command` and stands in the manual.
+
+use super::change::Change;
+use super::index::UniqueKey;
+use super::policy::{Policy, life_of};
+use super::{close, confirm, create, query, resolve};
+use crate::order::{
+    Annotated, Asked, Command, Event, Order, Outcome, Payment, Prepaid, Prepay, Record, Resolution,
+    Status, Visible, What,
+};
+use crate::value::{Metadata, OrderNo, Timestamp};
+
+/// What a decision needs to know besides the record and the command.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The store's clock, read once per group.
+    pub now: Timestamp,
+    /// The shop's own numbers.
+    pub policy: &'a Policy,
+    /// The owners of the keys that [`needs`] named, as they stand before this command. A
+    /// key that is not listed counts as free.
+    pub owners: &'a [(UniqueKey, Option<Record>)],
+}
+
+impl Context<'_> {
+    pub(super) fn owner(&self, key: &UniqueKey) -> Option<&Record> {
+        let found = self.owners.iter().find(|(owned, _)| owned == key);
+        found.and_then(|(_, owner)| owner.as_ref())
+    }
+}
+
+/// What happens when a command meets a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// What happens, in order; empty where nothing changes.
+    pub events: Vec<Event>,
+    /// The record after the events; `None` where nothing changes.
+    pub after: Option<Record>,
+    /// What the caller hears.
+    pub outcome: Outcome,
+    /// Whether the channel may be told "received".
+    pub acknowledge: bool,
+    /// Whose order the caller is shown.
+    pub shows: Shows,
+}
+
+/// Whose order an answer shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shows {
+    /// The command's own.
+    This,
+    /// Another one's.
+    Owner(OrderNo),
+}
+
+/// The unique keys whose owners [`decide`] looks at: those that the command names and
+/// those that the record's waiting payments or anomaly hold.
+#[must_use]
+pub fn needs(command: &Command, record: Option<&Record>) -> Vec<UniqueKey> {
+    match &command.ask {
+        Asked::Create(new) => {
+            let reference = new.reference.clone().map(UniqueKey::Reference);
+            let waiting = record.into_iter().flat_map(Record::unclaimed);
+            let transactions = waiting.map(|(_, payment)| UniqueKey::transaction_of(payment));
+            reference.into_iter().chain(transactions).collect()
+        }
+        Asked::Confirm(payment) => vec![UniqueKey::transaction_of(payment)],
+        Asked::RecordQuery(state) => {
+            let payment = state.payment();
+            payment.map(UniqueKey::transaction_of).into_iter().collect()
+        }
+        Asked::Resolve { anomaly, how, .. } => {
+            let payment = record
+                .and_then(|record| record.anomaly(*anomaly))
+                .and_then(|anomaly| anomaly.payment.as_ref());
+            let refund_no = payment.and_then(|payment| refund_key(how, payment));
+            let transaction = payment.map(UniqueKey::transaction_of);
+            transaction.into_iter().chain(refund_no).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn refund_key(how: &Resolution, payment: &Payment) -> Option<UniqueKey> {
+    match how {
+        Resolution::Refund { refund_no } => {
+            Some(UniqueKey::RefundNo(payment.channel, refund_no.clone()))
+        }
+        Resolution::Accept | Resolution::Dismiss => None,
+    }
+}
+
+/// Says what happens when `command` meets `record`. Pure: the same three give the same
+/// decision, always.
+#[must_use]
+pub fn decide(record: Option<&Record>, command: &Command, context: &Context<'_>) -> Decision {
+    let change = Change::new(command.no, record, context);
+    match &command.ask {
+        Asked::Create(new) => create::create(change, new),
+        Asked::Annotate { version, metadata } => annotate(change, *version, metadata),
+        Asked::RecordPrepay(prepay) => record_prepay(change, prepay),
+        Asked::Confirm(payment) => confirm::confirm(change, payment),
+        Asked::RecordQuery(state) => query::record_query(change, state),
+        Asked::BeginClose => close::begin_close(change),
+        Asked::RecordClose(reply) => close::record_close(change, *reply),
+        Asked::AbortClose => close::abort_close(change),
+        Asked::Resolve { anomaly, how, note } => resolve::resolve(change, *anomaly, how, note),
+        Asked::Hide => set_visible(change, false),
+        Asked::Unhide => set_visible(change, true),
+    }
+}
+
+fn annotate(mut change: Change<'_>, version: u64, metadata: &Metadata) -> Decision {
+    let outcome = match change.order() {
+        None => Annotated::NotFound,
+        Some(order) if order.version != version => Annotated::VersionMoved { now: order.version },
+        Some(_) => {
+            change.push(What::Annotated(metadata.clone()));
+            Annotated::Annotated
+        }
+    };
+    change.answer(Outcome::Annotate(outcome), outcome == Annotated::Annotated)
+}
+
+fn record_prepay(mut change: Change<'_>, prepay: &Prepay) -> Decision {
+    let outcome = match change.order() {
+        None => Prepaid::NotFound,
+        Some(order) => match order.status {
+            Status::Pending => {
+                if let Some(kept) = kept_prepay(order, prepay, &change) {
+                    change.push(What::PrepayRecorded(kept));
+                }
+                Prepaid::Recorded
+            }
+            Status::Success | Status::LatePaid => Prepaid::AlreadyPaid,
+            status @ (Status::Closing | Status::Closed | Status::Failed) => {
+                Prepaid::NotPayable { status }
+            }
+        },
+    };
+    change.answer(Outcome::RecordPrepay(outcome), outcome == Prepaid::Recorded)
+}
+
+/// The prepay as the order keeps it; `None` where the order has this very one.
+fn kept_prepay(order: &Order, asked: &Prepay, change: &Change<'_>) -> Option<Prepay> {
+    let life_end = |end: Option<Timestamp>| {
+        let end = end.unwrap_or_else(|| change.now().saturating_add(life_of(asked.kind)));
+        end.min(order.expires_at)
+    };
+    let is_this = |old: &&Prepay| {
+        let same_life =
+            asked.valid_until.is_none() || old.valid_until == Some(life_end(asked.valid_until));
+        old.kind == asked.kind && old.value == asked.value && same_life
+    };
+    if order.prepay.as_ref().is_some_and(|old| is_this(&old)) {
+        return None;
+    }
+    let mut kept = asked.clone();
+    kept.valid_until = Some(life_end(asked.valid_until));
+    kept.recorded_at = change.stamp();
+    Some(kept)
+}
+
+fn set_visible(mut change: Change<'_>, visible: bool) -> Decision {
+    let outcome = match change.order() {
+        None => Visible::NotFound,
+        Some(order) if order.hidden_at.is_none() == visible => Visible::Already,
+        Some(_) if visible => {
+            change.push(What::Unhidden);
+            Visible::Shown
+        }
+        Some(order) if !order.status.is_ended() => Visible::NotEnded,
+        Some(_) => {
+            change.push(What::Hidden);
+            Visible::Hidden
+        }
+    };
+    let stands = !matches!(outcome, Visible::NotFound | Visible::NotEnded);
+    change.answer(Outcome::Visibility(outcome), stands)
+}

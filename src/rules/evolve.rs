@@ -1,0 +1,206 @@
+//! What happened, folded into the record. Total: every event gives a record, so that no
+//! stored history can make a reader fail; `verify` tells a history that cannot have been.
+
+use std::sync::Arc;
+
+use crate::order::{
+    Anomaly, AnomalyEnd, AnomalyId, AnomalyKind, Creation, Ended, Event, Order, Payment, Raised,
+    Record, Refund, Status, Waiting, What,
+};
+use crate::value::{Note, Timestamp};
+
+/// The record after `event`. Pure, and it reads no clock: the event holds every time.
+#[must_use]
+pub fn evolve(record: Option<&Record>, event: &Event) -> Record {
+    match (&event.what, record) {
+        (What::Created(creation), before) => Record::Order(Arc::new(born(before, event, creation))),
+        (What::Imported(order), before) => {
+            Record::Order(Arc::new(taken_over(before, event, order)))
+        }
+        (_, Some(Record::Order(order))) => {
+            let mut order = Order::clone(order);
+            order_after(&mut order, event);
+            Record::Order(Arc::new(order))
+        }
+        (_, Some(Record::Waiting(waiting))) => waiting_after(Waiting::clone(waiting), event),
+        (_, None) => waiting_after(nothing_yet(event), event),
+    }
+}
+
+fn nothing_yet(event: &Event) -> Waiting {
+    Waiting {
+        no: event.no,
+        anomalies: Vec::new(),
+        refunds: Vec::new(),
+        update_time: event.at,
+        version: 0,
+    }
+}
+
+/// A fresh order; what had waited for it comes along.
+fn born(before: Option<&Record>, event: &Event, creation: &Creation) -> Order {
+    let creation = creation.clone();
+    Order {
+        no: event.no,
+        channel: creation.channel,
+        appid: creation.appid,
+        mch_id: creation.mch_id,
+        openid: creation.openid,
+        total_fee: creation.total_fee,
+        currency: creation.currency,
+        description: creation.description,
+        attach: creation.attach,
+        reference: creation.reference,
+        metadata: creation.metadata,
+        status: Status::Pending,
+        late: false,
+        create_time: event.at,
+        update_time: event.at,
+        expires_at: creation.expires_at,
+        ended_at: None,
+        prepay: None,
+        next: Some(creation.next),
+        checks: 0,
+        payment: None,
+        refunds: before.map_or_else(Vec::new, |waiting| waiting.refunds().to_vec()),
+        anomalies: before.map_or_else(Vec::new, |waiting| waiting.anomalies().to_vec()),
+        hidden_at: None,
+        version: event.version,
+    }
+}
+
+fn taken_over(before: Option<&Record>, event: &Event, imported: &Order) -> Order {
+    let mut order = imported.clone();
+    let waited = before.map_or(&[][..], Record::anomalies);
+    order.anomalies.splice(0..0, waited.iter().cloned());
+    order.version = event.version;
+    order
+}
+
+fn waiting_after(mut waiting: Waiting, event: &Event) -> Record {
+    waiting.version = event.version;
+    waiting.update_time = event.at;
+    match &event.what {
+        What::AnomalyRaised(raised) => push_anomaly(&mut waiting.anomalies, raised, event.at),
+        What::AnomalyEnded { id, how, note } => {
+            end_anomaly(&mut waiting.anomalies, *id, how, note, event.at);
+        }
+        What::RefundOpened(refund) => waiting.refunds.push(Refund::clone(refund)),
+        What::RefundMoved(refund) => replace_refund(&mut waiting.refunds, refund),
+        _ => {} // cannot happen to what is no order yet
+    }
+    Record::Waiting(Arc::new(waiting))
+}
+
+fn order_after(order: &mut Order, event: &Event) {
+    order.version = event.version;
+    if !matches!(event.what, What::Checked { .. }) {
+        order.update_time = event.at;
+    }
+    match &event.what {
+        What::Created(_) | What::Imported(_) => {} // a record begins with these
+        What::Annotated(metadata) => order.metadata = metadata.clone(),
+        What::PrepayRecorded(prepay) => order.prepay = Some(prepay.clone()),
+        What::Checked { next, counted } => {
+            order.next = *next;
+            order.checks = order.checks.saturating_add(u32::from(*counted));
+        }
+        What::CloseBegan { next } => {
+            order.status = Status::Closing;
+            order.next = Some(*next);
+        }
+        What::CloseAborted { next } => {
+            order.status = Status::Pending;
+            order.next = Some(*next);
+        }
+        What::Closed => end_order(order, Status::Closed, event.at),
+        What::Failed => end_order(order, Status::Failed, event.at),
+        What::Paid(payment) => pay(order, Status::Success, payment, event.at),
+        What::PaidLate(payment) => pay_late(order, payment, event.at),
+        What::AnomalyRaised(raised) => push_anomaly(&mut order.anomalies, raised, event.at),
+        What::AnomalyReclassified { id, kind } => reclassify(&mut order.anomalies, *id, kind),
+        What::AnomalyEnded { id, how, note } => {
+            accept_if_late(order, *id, how);
+            end_anomaly(&mut order.anomalies, *id, how, note, event.at);
+        }
+        What::Hidden => order.hidden_at = Some(event.at),
+        What::Unhidden => order.hidden_at = None,
+        What::RefundOpened(refund) => order.refunds.push(Refund::clone(refund)),
+        What::RefundMoved(refund) => replace_refund(&mut order.refunds, refund),
+    }
+}
+
+fn end_order(order: &mut Order, status: Status, at: Timestamp) {
+    order.status = status;
+    order.ended_at = Some(at);
+    order.next = None;
+}
+
+fn pay(order: &mut Order, status: Status, payment: &Payment, at: Timestamp) {
+    order.status = status;
+    order.next = None;
+    order.payment = Some(payment.clone());
+    for anomaly in &mut order.anomalies {
+        let waited = anomaly.kind == AnomalyKind::Unclaimed && anomaly.is_open();
+        if waited && anomaly.concerns(payment) {
+            anomaly.end = Some(ended(at, Ended::Settled, Note::default()));
+        }
+    }
+}
+
+fn pay_late(order: &mut Order, payment: &Payment, at: Timestamp) {
+    pay(order, Status::LatePaid, payment, at);
+    order.late = true;
+    order.hidden_at = None;
+    let raised = Raised {
+        kind: AnomalyKind::LatePayment,
+        payment: Some(payment.clone()),
+        refund: None,
+    };
+    push_anomaly(&mut order.anomalies, &raised, at);
+}
+
+/// An accepted late payment is a payment like any other, and stays marked as late.
+fn accept_if_late(order: &mut Order, id: AnomalyId, how: &Ended) {
+    let is_late = |a: &&Anomaly| a.id == id && a.kind == AnomalyKind::LatePayment;
+    if *how == Ended::Accepted && order.anomalies.iter().any(|a| is_late(&a)) {
+        order.status = Status::Success;
+    }
+}
+
+fn push_anomaly(anomalies: &mut Vec<Anomaly>, raised: &Raised, at: Timestamp) {
+    let last = anomalies.last().map_or(0, |anomaly| anomaly.id.0);
+    anomalies.push(Anomaly {
+        id: AnomalyId(last.saturating_add(1)),
+        kind: raised.kind.clone(),
+        payment: raised.payment.clone(),
+        refund: raised.refund.clone(),
+        raised_at: at,
+        end: None,
+    });
+}
+
+fn reclassify(anomalies: &mut [Anomaly], id: AnomalyId, kind: &AnomalyKind) {
+    if let Some(anomaly) = anomalies.iter_mut().find(|anomaly| anomaly.id == id) {
+        anomaly.kind = kind.clone();
+    }
+}
+
+fn end_anomaly(anomalies: &mut [Anomaly], id: AnomalyId, how: &Ended, note: &Note, at: Timestamp) {
+    if let Some(anomaly) = anomalies.iter_mut().find(|anomaly| anomaly.id == id) {
+        anomaly.end = Some(ended(at, how.clone(), note.clone()));
+    }
+}
+
+const fn ended(at: Timestamp, how: Ended, note: Note) -> AnomalyEnd {
+    AnomalyEnd { at, how, note }
+}
+
+fn replace_refund(refunds: &mut [Refund], moved: &Refund) {
+    let known = refunds
+        .iter_mut()
+        .find(|refund| refund.refund_no == moved.refund_no);
+    if let Some(refund) = known {
+        *refund = moved.clone();
+    }
+}

@@ -1,0 +1,21 @@
+//! The whole state machine, pure: no I/O, no clock, no randomness, no bytes.
+//!
+//! [`decide`] says what happens when a command meets a record; [`evolve`] folds what
+//! happened into the record; [`needs`] names the other records a decision looks at;
+//! [`index_entries`] and [`unique_keys`] are what lists and uniqueness are made of.
+
+mod change;
+mod close;
+mod confirm;
+mod create;
+mod decide;
+mod evolve;
+mod index;
+mod policy;
+mod query;
+mod resolve;
+
+pub use decide::{Context, Decision, Shows, decide, needs};
+pub use evolve::evolve;
+pub use index::{Index, IndexEntry, UniqueKey, index_entries, unique_keys};
+pub use policy::Policy;

@@ -1,0 +1,88 @@
+//! The numbers that a shop may set for itself.
+
+use std::time::Duration;
+
+use crate::order::{Action, Next, Order, PrepayKind};
+use crate::value::Timestamp;
+
+/// What the rules leave to the shop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Policy {
+    /// Do not acknowledge payments of a taken transaction, another identity or another
+    /// amount, so that the channel repeats them. Default: off, they are kept as anomalies.
+    pub strict: bool,
+    /// How long an order lives where `New` does not say. Default: 7 days.
+    pub expires_after: Duration,
+    /// How long after its expiry an order that the channel does not know is still waited
+    /// for. Default: 10 minutes.
+    pub grace: Duration,
+    /// How long after the last prepay the channel may be asked to close. Default: 5
+    /// minutes, as WeChat's v2 and its partners need; 0 for v3.
+    pub close_after: Duration,
+    /// Do not believe "closed" before a query confirms it: WeChat's v3 answers 204 even
+    /// for a number that it never saw. Default: on.
+    pub close_needs_query: bool,
+    /// How long after its creation, then after each check, the channel is asked about an
+    /// unpaid order; the last step repeats. Default: 5 s, 30 s, 1, 3, 5, 10, 30 min.
+    pub check_after: Vec<Duration>,
+    /// The same for a refund. Default: five times 1 min, then 5, 10, 20, 30 min.
+    pub refund_check_after: Vec<Duration>,
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+
+impl Default for Policy {
+    fn default() -> Self {
+        let minutes = |steps: &[u32]| steps.iter().map(|m| MINUTE * *m).collect::<Vec<_>>();
+        Self {
+            strict: false,
+            expires_after: MINUTE * 60 * 24 * 7,
+            grace: MINUTE * 10,
+            close_after: MINUTE * 5,
+            close_needs_query: true,
+            check_after: [vec![SECOND * 5, SECOND * 30], minutes(&[1, 3, 5, 10, 30])].concat(),
+            refund_check_after: minutes(&[1, 1, 1, 1, 1, 5, 10, 20, 30]),
+        }
+    }
+}
+
+impl Policy {
+    /// The next check of an order that was checked `checks` times.
+    pub(super) fn next_check(&self, now: Timestamp, checks: u32) -> Next {
+        Next {
+            at: now.saturating_add(step(&self.check_after, checks)),
+            action: Action::Query,
+        }
+    }
+
+    /// The first check of a refund.
+    pub(super) fn first_refund_check(&self, now: Timestamp) -> Timestamp {
+        now.saturating_add(step(&self.refund_check_after, 0))
+    }
+
+    /// From when on the channel may be asked to close `order`.
+    pub(super) fn closable_from(&self, order: &Order, now: Timestamp) -> Timestamp {
+        let prepaid = order.prepay.as_ref().map(|prepay| prepay.recorded_at);
+        prepaid.map_or(now, |at| at.saturating_add(self.close_after).max(now))
+    }
+}
+
+/// The step after `checks` checks; the last one repeats. An empty ladder is refused when
+/// the store is built; a minute stands in for it here, so that no input can panic.
+fn step(ladder: &[Duration], checks: u32) -> Duration {
+    let place = usize::try_from(checks).unwrap_or(usize::MAX);
+    let last = ladder.last();
+    ladder.get(place).or(last).copied().unwrap_or(MINUTE)
+}
+
+/// How long the channel keeps an invitation of this kind.
+pub(super) const fn life_of(kind: PrepayKind) -> Duration {
+    match kind {
+        PrepayKind::H5 => Duration::from_secs(5 * 60),
+        PrepayKind::Jsapi | PrepayKind::App | PrepayKind::Native => {
+            Duration::from_secs(2 * 60 * 60)
+        }
+    }
+}

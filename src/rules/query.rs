@@ -1,0 +1,182 @@
+//! `record_query`: what the channel says of an order, against where the order stands.
+
+use super::change::Change;
+use super::confirm::{knows_no_refund, receive};
+use super::decide::Decision;
+use crate::order::{
+    Action, AnomalyKind, ChannelState, Confirmed, Next, Order, Outcome, Payment, Queried, Status,
+    TradeState, What,
+};
+
+pub(super) fn record_query(mut change: Change<'_>, state: &ChannelState) -> Decision {
+    match state {
+        ChannelState::Success(payment) => {
+            let receipt = receive(&mut change, payment);
+            let outcome = Queried::Payment(receipt.confirmed);
+            change.answer(Outcome::RecordQuery(outcome), receipt.acknowledge)
+        }
+        ChannelState::Refund(payment) => refunded(change, payment),
+        unpaid => {
+            let outcome = not_paid(&mut change, unpaid.trade_state());
+            let stands = !matches!(outcome, Queried::NotFound | Queried::RecordFull);
+            change.answer(Outcome::RecordQuery(outcome), stands)
+        }
+    }
+}
+
+/// First the payment, as ever; then the refund that nobody here asked for.
+fn refunded(mut change: Change<'_>, payment: &Payment) -> Decision {
+    let receipt = receive(&mut change, payment);
+    let confirmed = receipt.confirmed;
+    let unknown = knows_no_refund(change.record())
+        && confirmed != Confirmed::RecordFull
+        && !change.has_raised(&AnomalyKind::RefundUnknown);
+    if unknown && change.is_full() {
+        return change.answer(Outcome::RecordQuery(Queried::RecordFull), false);
+    }
+    let outcome = if unknown {
+        change.raise(AnomalyKind::RefundUnknown, None);
+        Queried::RefundUnknown(confirmed)
+    } else {
+        Queried::Payment(confirmed)
+    };
+    change.answer(Outcome::RecordQuery(outcome), receipt.acknowledge)
+}
+
+/// The table of what the channel says against where the order stands.
+fn not_paid(change: &mut Change<'_>, said: TradeState) -> Queried {
+    let Some(status) = change.order().map(|order| order.status) else {
+        return Queried::NotFound;
+    };
+    match status {
+        Status::Pending => pending(change, said),
+        Status::Closing => closing(change, said),
+        Status::Success | Status::LatePaid => paid(change, said),
+        Status::Closed | Status::Failed => match said {
+            TradeState::NotPay | TradeState::UserPaying | TradeState::Accept => Queried::Stale,
+            _ => Queried::Already,
+        },
+    }
+}
+
+fn pending(change: &mut Change<'_>, said: TradeState) -> Queried {
+    match said {
+        TradeState::Closed => end(change, What::Closed),
+        TradeState::Revoked => end(change, What::Failed),
+        // Orders have been charged in this state: have it closed before believing it.
+        TradeState::PayError => begin_closing_now(change),
+        TradeState::NoSuchOrder => unknown_while_pending(change),
+        // The channel never closes by itself.
+        _ if is_past(change, std::time::Duration::ZERO) => begin_closing_now(change),
+        _ => check_again(change),
+    }
+}
+
+/// The channel does not know the order: it may not have been told yet.
+pub(super) fn unknown_while_pending(change: &mut Change<'_>) -> Queried {
+    if is_past(change, change.context.policy.grace) {
+        end(change, What::Closed)
+    } else {
+        check_again(change)
+    }
+}
+
+/// The channel does not know the order that is to be closed: believed as soon as it might
+/// have been closed.
+pub(super) fn unknown_while_closing(change: &mut Change<'_>) -> Queried {
+    let now = change.now();
+    let policy = change.context.policy;
+    let closable = |order: &std::sync::Arc<Order>| policy.closable_from(order, now) <= now;
+    if change.order().is_some_and(closable) {
+        end(change, What::Closed)
+    } else {
+        ask_close_again(change)
+    }
+}
+
+fn closing(change: &mut Change<'_>, said: TradeState) -> Queried {
+    match said {
+        TradeState::Closed => end(change, What::Closed),
+        TradeState::Revoked => end(change, What::Failed),
+        TradeState::NoSuchOrder => unknown_while_closing(change),
+        _ => ask_close_again(change),
+    }
+}
+
+fn paid(change: &mut Change<'_>, said: TradeState) -> Queried {
+    match said {
+        TradeState::Revoked => keep(change, AnomalyKind::Reversed, Queried::Reversed),
+        TradeState::PayError | TradeState::NoSuchOrder => {
+            let kind = AnomalyKind::ChannelDisagrees { state: said };
+            keep(change, kind, Queried::ChannelDisagrees { state: said })
+        }
+        // A closed order that was paid: a full refund looks like this.
+        _ => Queried::Stale,
+    }
+}
+
+fn keep(change: &mut Change<'_>, kind: AnomalyKind, outcome: Queried) -> Queried {
+    if change.has_raised(&kind) {
+        return outcome;
+    }
+    if change.is_full() {
+        return Queried::RecordFull;
+    }
+    change.raise(kind, None);
+    outcome
+}
+
+fn end(change: &mut Change<'_>, what: What) -> Queried {
+    change.push(what);
+    let to = change.order().map_or(Status::Closed, |order| order.status);
+    Queried::Moved { to }
+}
+
+fn is_past(change: &Change<'_>, grace: std::time::Duration) -> bool {
+    let end = change
+        .order()
+        .map(|order| order.expires_at.saturating_add(grace));
+    end.is_some_and(|end| change.now() > end)
+}
+
+fn begin_closing_now(change: &mut Change<'_>) -> Queried {
+    let at = change.now();
+    let action = Action::AskClose;
+    end(
+        change,
+        What::CloseBegan {
+            next: Next { at, action },
+        },
+    )
+}
+
+fn check_again(change: &mut Change<'_>) -> Queried {
+    let checks = change
+        .order()
+        .map_or(0, |order| order.checks.saturating_add(1));
+    let next = change.context.policy.next_check(change.now(), checks);
+    change.push(What::Checked {
+        next: Some(next),
+        counted: true,
+    });
+    Queried::StillPending
+}
+
+/// The close is due as soon as the channel may be asked, and no later than it was.
+fn ask_close_again(change: &mut Change<'_>) -> Queried {
+    let now = change.now();
+    let policy = change.context.policy;
+    let Some(order) = change.order() else {
+        return Queried::NotFound;
+    };
+    let at = policy.closable_from(order, now);
+    let is_due = |next: Next| next.action == Action::AskClose && next.at <= at;
+    if !order.next.is_some_and(is_due) {
+        let action = Action::AskClose;
+        change.push(What::Checked {
+            next: Some(Next { at, action }),
+            counted: false,
+        });
+    }
+    Queried::StillClosing
+}

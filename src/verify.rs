@@ -1,0 +1,210 @@
+//! What must be true of every record, and the report of what is not.
+//!
+//! The invariants bear the numbers under which tests, fuzzers and messages speak of them.
+
+use std::fmt;
+
+use crate::order::{Event, Record, Status};
+use crate::rules::evolve;
+use crate::value::{Fen, OrderNo, TransactionId};
+
+/// An invariant of the store, by its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Invariant {
+    /// A change is there whole or not at all.
+    I3,
+    /// Every list holds exactly what the records say, both ways.
+    I5,
+    /// A transaction, a refund number and a live reference have one owner.
+    I6,
+    /// The version rises by one with each event.
+    I7,
+    /// A status moves only as it may.
+    I8,
+    /// An order is paid if and only if transaction, amount and time are there, and the
+    /// amount is its total.
+    I9,
+    /// What went back or is reserved of a transaction is at most what it paid.
+    I10,
+    /// The feed has no gaps, and a record is the fold of its events.
+    I11,
+    /// The counts equal a scan.
+    I12,
+    /// What is read is what was written.
+    I18,
+}
+
+impl fmt::Display for Invariant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// One breach of an invariant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Violation {
+    /// Which invariant.
+    pub invariant: Invariant,
+    /// Under which number, where it is one record's.
+    pub no: Option<OrderNo>,
+    /// What was found. No personal data.
+    pub what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.invariant)?;
+        if let Some(no) = self.no {
+            write!(f, " {no}")?;
+        }
+        write!(f, ": {}", self.what)
+    }
+}
+
+/// What a walk through the whole store found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+#[must_use]
+pub struct Report {
+    /// Records looked at, those that only wait for their order included.
+    pub records: u64,
+    /// Events looked at.
+    pub events: u64,
+    /// List entries looked at.
+    pub entries: u64,
+    /// How many breaches were found.
+    pub broken: u64,
+    /// The first [`Report::KEPT`] of them.
+    pub violations: Vec<Violation>,
+}
+
+impl Report {
+    /// How many violations a report spells out.
+    pub const KEPT: usize = 100;
+
+    /// Nothing is broken.
+    #[must_use]
+    pub const fn is_ok(&self) -> bool {
+        self.broken == 0
+    }
+
+    /// Notes a breach.
+    pub fn breach(&mut self, invariant: Invariant, no: Option<OrderNo>, what: impl Into<String>) {
+        self.broken = self.broken.saturating_add(1);
+        if self.violations.len() < Self::KEPT {
+            let what = what.into();
+            self.violations.push(Violation {
+                invariant,
+                no,
+                what,
+            });
+        }
+    }
+
+    /// Looks at one record and its events, by I7 to I11.
+    pub fn check_record(&mut self, record: &Record, events: &[Event]) {
+        self.records = self.records.saturating_add(1);
+        let seen = u64::try_from(events.len()).unwrap_or(u64::MAX);
+        self.events = self.events.saturating_add(seen);
+        self.check_history(record, events);
+        self.check_paid(record);
+        self.check_refunds(record);
+    }
+
+    fn check_history(&mut self, record: &Record, events: &[Event]) {
+        let no = Some(record.no());
+        let mut folded: Option<Record> = None;
+        for (event, version) in events.iter().zip(1_u64..) {
+            if event.version != version || event.no != record.no() {
+                let found = event.version;
+                self.breach(
+                    Invariant::I7,
+                    no,
+                    format!("event {found} stands in place {version}"),
+                );
+            }
+            let next = evolve(folded.as_ref(), event);
+            let from = status_of(folded.as_ref());
+            let to = status_of(Some(&next));
+            if !may_move(from, to) {
+                self.breach(Invariant::I8, no, format!("moved from {from:?} to {to:?}"));
+            }
+            folded = Some(next);
+        }
+        if folded.as_ref() != Some(record) {
+            let what = format!(
+                "{} events do not fold into version {}",
+                events.len(),
+                record.version()
+            );
+            self.breach(Invariant::I11, no, what);
+        }
+    }
+
+    fn check_paid(&mut self, record: &Record) {
+        let Some(order) = record.as_order() else {
+            return;
+        };
+        let paid = order.payment.as_ref().map(|payment| payment.paid_fee);
+        let fits = match paid {
+            Some(fee) => order.status.is_paid() && fee == order.total_fee,
+            None => !order.status.is_paid(),
+        };
+        if !fits {
+            let what = format!(
+                "{} of {} with a payment of {paid:?}",
+                order.status, order.total_fee
+            );
+            self.breach(Invariant::I9, Some(order.no), what);
+        }
+    }
+
+    fn check_refunds(&mut self, record: &Record) {
+        for refund in record.refunds() {
+            let transaction = &refund.transaction_id;
+            let paid = record
+                .payment_of(transaction)
+                .map(|payment| payment.paid_fee);
+            let within = match (held(record, transaction), paid) {
+                (Some(held), Some(paid)) => held <= paid,
+                // A refund may be known before its payment: nothing to compare yet.
+                (Some(_), None) => true,
+                (None, _) => false,
+            };
+            if !within {
+                let what = "more is refunded or reserved than was paid";
+                self.breach(Invariant::I10, Some(record.no()), what);
+            }
+        }
+    }
+}
+
+/// What went back or is reserved of a transaction; `None` where it is beyond all money.
+fn held(record: &Record, transaction: &TransactionId) -> Option<Fen> {
+    let of_it = |refund: &&crate::order::Refund| {
+        refund.transaction_id == *transaction && refund.status.holds_money()
+    };
+    let mut refunds = record.refunds().iter().filter(of_it);
+    refunds.try_fold(Fen::ZERO, |sum, refund| sum.checked_add(refund.amount))
+}
+
+fn status_of(record: Option<&Record>) -> Option<Status> {
+    record.and_then(Record::as_order).map(|order| order.status)
+}
+
+/// The moves that a status may make; staying is none.
+fn may_move(from: Option<Status>, to: Option<Status>) -> bool {
+    use Status::{Closed, Closing, Failed, LatePaid, Pending, Success};
+    match (from, to) {
+        (from, to) if from == to => true,
+        // A record begins by a creation, in Pending, or by an import, in any status.
+        (None, Some(_)) => true,
+        (Some(Pending), Some(Success | Closing | Closed | Failed)) => true,
+        (Some(Closing), Some(Pending | Success | Closed | Failed)) => true,
+        (Some(Closed | Failed), Some(LatePaid)) => true,
+        (Some(LatePaid), Some(Success)) => true,
+        _ => false,
+    }
+}
