@@ -23,7 +23,9 @@
 //! [`index_entries`]: crate::rules::index_entries
 
 pub(crate) mod local;
-pub(crate) mod memory;
+mod memory;
+
+pub use memory::MemoryEngine;
 
 use std::fmt::Debug;
 use std::ops::Range;

@@ -1,0 +1,154 @@
+//! Settings of a store, checked when it is opened.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::engine::{Engine, MemoryEngine};
+use crate::error::Error;
+use crate::flow::{Bounds, Clock, Flow};
+use crate::rules::Policy;
+use crate::store::{Opened, Store};
+use crate::value::Timestamp;
+
+/// Settings of a store. Values that cannot work fail when the store is opened.
+#[derive(Clone)]
+#[must_use]
+pub struct Builder {
+    policy: Policy,
+    node: u16,
+    lock_wait: Duration,
+    cache_bytes: usize,
+    bounds: Bounds,
+    clock: Clock,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            policy: Policy::default(),
+            node: 0,
+            lock_wait: Duration::ZERO,
+            cache_bytes: 256 << 20,
+            bounds: Bounds {
+                commands: 65_536,
+                bytes: 64 << 20,
+            },
+            clock: Arc::new(|| Timestamp::from_system(SystemTime::now())),
+        }
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("policy", &self.policy)
+            .field("node", &self.node)
+            .field("lock_wait", &self.lock_wait)
+            .field("cache_bytes", &self.cache_bytes)
+            .field("bounds", &self.bounds)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Builder {
+    /// What the rules leave to the shop.
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// The node digits of this store's order numbers, 0 to 999. Stores that are apart and
+    /// serve the same merchants need different ones. Default: 0.
+    pub const fn node(mut self, node: u16) -> Self {
+        self.node = node;
+        self
+    }
+
+    /// How long to wait for another process to let go of the directory, for rolling
+    /// restarts. Default: not at all.
+    pub const fn lock_wait(mut self, limit: Duration) -> Self {
+        self.lock_wait = limit;
+        self
+    }
+
+    /// How much of the base is kept in memory, in bytes. Default: 256 MiB. More makes
+    /// reads of old orders quicker, and costs what it says.
+    pub const fn cache_bytes(mut self, bytes: usize) -> Self {
+        self.cache_bytes = bytes;
+        self
+    }
+
+    /// How many commands, and how many bytes of them, may wait. Default: 65,536 and
+    /// 64 MiB, whichever comes first; beyond that calls get [`Error::Overloaded`] at once.
+    pub const fn queue(mut self, commands: usize, bytes: usize) -> Self {
+        self.bounds = Bounds { commands, bytes };
+        self
+    }
+
+    /// Where the store reads the time, instead of the system's clock. It is read once per
+    /// group.
+    pub fn clock(mut self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// As [`Store::memory`].
+    ///
+    /// # Errors
+    /// As there, and [`Error::Invalid`].
+    pub fn memory(self) -> Result<Store, Error> {
+        self.engine(MemoryEngine::new().map_err(Error::NotApplied)?)
+    }
+
+    /// A store on an engine of the caller's own, which passed the conformance suite.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], or [`Error::NotApplied`] where no thread is to be had.
+    pub fn engine(self, engine: impl Engine) -> Result<Store, Error> {
+        self.check()?;
+        self.run(Box::new(engine), Opened::Found)
+    }
+
+    fn run(self, engine: Box<dyn Engine>, opened: Opened) -> Result<Store, Error> {
+        let Self {
+            policy,
+            clock,
+            node,
+            bounds,
+            ..
+        } = self;
+        Store::run(Flow::new(engine, policy, clock, node, bounds), opened)
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        check(self.node <= 999, "node", "it has three digits: 0 to 999")?;
+        check(self.bounds.commands > 0, "queue", "it must hold a command")?;
+        check(
+            self.bounds.bytes >= 1 << 16,
+            "queue",
+            "it must hold 65,536 bytes",
+        )?;
+        check(
+            self.cache_bytes >= 1 << 20,
+            "cache_bytes",
+            "it must be 1 MiB or more",
+        )?;
+        let steps = &self.policy.check_after;
+        check(!steps.is_empty(), "policy.check_after", "it needs a step")?;
+        let steps = &self.policy.refund_check_after;
+        check(
+            !steps.is_empty(),
+            "policy.refund_check_after",
+            "it needs a step",
+        )
+    }
+}
+
+fn check(holds: bool, what: &'static str, why: &str) -> Result<(), Error> {
+    if holds {
+        return Ok(());
+    }
+    let why = why.to_owned();
+    Err(Error::Invalid { what, why })
+}

@@ -1,0 +1,195 @@
+//! A call that was not made yet: wait for it, await it, or hand it over.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use super::Flow;
+use super::said::{Hear, Said, misheard};
+use super::slot::{Slot, Ticket};
+use crate::error::Error;
+use crate::order::Command;
+use crate::value::OrderNo;
+
+/// A verb of the store with its arguments. Nothing happens until it is waited for,
+/// awaited or submitted; dropped unused, nothing happened.
+///
+/// It owns what it needs and can be sent to other threads and tasks. It does not keep the
+/// store open: after the last clone of the store is gone it answers
+/// [`Error::ShutDown`].
+#[must_use = "a call does nothing until it is waited for, awaited or submitted"]
+pub struct Call<T> {
+    flow: Arc<Flow>,
+    ask: Ask,
+    hear: Hear<T>,
+}
+
+/// What is asked, by the lane it takes.
+pub(crate) enum Ask {
+    /// Through the queue, decided and made durable with its group.
+    Command(Command),
+    /// From the block at hand, or through the committer where there is none.
+    Number,
+    /// A point read, without allocation.
+    Get(OrderNo),
+    /// A read that is bounded: on the caller's thread where the engine allows it.
+    Read(Job),
+    /// Something long: always on the flow's own thread.
+    Long(Job),
+    /// The end.
+    ShutDown,
+}
+
+/// Something to run against the engine.
+pub(crate) type Job = Box<dyn FnOnce(&Flow) -> Result<Said, Error> + Send>;
+
+impl<T> Call<T> {
+    pub(crate) const fn new(flow: Arc<Flow>, ask: Ask, hear: Hear<T>) -> Self {
+        Self { flow, ask, hear }
+    }
+
+    /// Makes the call and parks the thread until the answer is here. Not for async tasks:
+    /// `.await` it there.
+    ///
+    /// # Errors
+    /// See [`Error`] for what each says of the data.
+    pub fn wait(self) -> Result<T, Error> {
+        let inline = self.flow.on_callers_thread();
+        let said = match self.ask {
+            Ask::Get(no) if inline => self.flow.get(&no),
+            Ask::Read(job) if inline => job(&self.flow),
+            Ask::Number => match self.flow.number_at_hand() {
+                Some(no) => self.flow.open().map(|()| Said::Number(no)),
+                None => return self.submit()?.wait(),
+            },
+            Ask::Command(command) => match self.flow.lead(command) {
+                Ok(said) => said,
+                Err(command) => {
+                    let ask = Ask::Command(command);
+                    return Self { ask, ..self }.submit()?.wait();
+                }
+            },
+            ask => return Self { ask, ..self }.submit()?.wait(),
+        };
+        said.and_then(|said| (self.hear)(said).ok_or_else(misheard))
+    }
+
+    /// Hands the call over and comes back at once with the right to its answer. A read
+    /// that the engine allows on the caller's thread is done on the spot.
+    ///
+    /// # Errors
+    /// [`Refused`] gives the call back, with the reason: the queue is full, the store was
+    /// shut down, or an earlier write failed.
+    pub fn submit(self) -> Result<Ticket<T>, Refused<Self>> {
+        let Self { flow, ask, hear } = self;
+        match flow.start(ask) {
+            Ok(slot) => Ok(Ticket::new(slot, hear)),
+            Err((reason, ask)) => {
+                let call = Self { flow, ask, hear };
+                Err(Refused { reason, call })
+            }
+        }
+    }
+}
+
+impl Flow {
+    /// Puts the call on its lane.
+    fn start(self: &Arc<Self>, ask: Ask) -> Result<Arc<Slot>, (Error, Ask)> {
+        let inline = self.on_callers_thread();
+        match ask {
+            Ask::Command(command) => self
+                .enqueue(command)
+                .map_err(|(reason, command)| (reason, Ask::Command(command))),
+            Ask::Number => Ok(self.number()),
+            Ask::Get(no) if inline => Ok(Slot::done(self.get(&no))),
+            Ask::Read(job) if inline => Ok(Slot::done(job(self))),
+            Ask::Get(no) => {
+                let job: Job = Box::new(move |flow| flow.get(&no));
+                self.post(job).map_err(|(reason, _)| (reason, Ask::Get(no)))
+            }
+            Ask::Read(job) => self
+                .post(job)
+                .map_err(|(reason, job)| (reason, Ask::Read(job))),
+            Ask::Long(job) => self
+                .post(job)
+                .map_err(|(reason, job)| (reason, Ask::Long(job))),
+            Ask::ShutDown => Ok(self.shut_down()),
+        }
+    }
+}
+
+impl<T> std::fmt::Debug for Call<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let what = match &self.ask {
+            Ask::Command(_) => "command",
+            Ask::Number => "number",
+            Ask::Get(_) => "get",
+            Ask::Read(_) => "read",
+            Ask::Long(_) => "long read",
+            Ask::ShutDown => "shutdown",
+        };
+        f.debug_struct("Call")
+            .field("ask", &what)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T> IntoFuture for Call<T> {
+    type Output = Result<T, Error>;
+    type IntoFuture = Answering<T>;
+
+    fn into_future(self) -> Answering<T> {
+        Answering(Progress::Asked(self))
+    }
+}
+
+/// A call that is being awaited. It enters the queue at its first poll, and a poll never
+/// blocks. It is tied to no runtime.
+#[must_use = "a future does nothing until it is polled"]
+#[derive(Debug)]
+pub struct Answering<T>(Progress<T>);
+
+#[derive(Debug)]
+enum Progress<T> {
+    Asked(Call<T>),
+    Waiting(Ticket<T>),
+    Over,
+}
+
+impl<T> Future for Answering<T> {
+    type Output = Result<T, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut ticket = match std::mem::replace(&mut self.0, Progress::Over) {
+            Progress::Asked(call) => match call.submit() {
+                Ok(ticket) => ticket,
+                Err(refused) => return Poll::Ready(Err(refused.reason)),
+            },
+            Progress::Waiting(ticket) => ticket,
+            Progress::Over => return Poll::Ready(Err(misheard())),
+        };
+        let polled = Pin::new(&mut ticket).poll(context);
+        if polled.is_pending() {
+            self.0 = Progress::Waiting(ticket);
+        }
+        polled
+    }
+}
+
+/// What was not taken, given back. It turns into [`Error`] with `?`.
+#[derive(Debug, thiserror::Error)]
+#[error("the call was not taken")]
+#[non_exhaustive]
+pub struct Refused<C: std::fmt::Debug> {
+    /// Why.
+    #[source]
+    pub reason: Error,
+    /// What was to be taken.
+    pub call: C,
+}
+
+impl<C: std::fmt::Debug> From<Refused<C>> for Error {
+    fn from(refused: Refused<C>) -> Self {
+        refused.reason
+    }
+}

@@ -1,0 +1,240 @@
+//! Who runs a group: the committer thread, or a caller that is alone.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::{self, JoinHandle, ThreadId};
+use std::time::Duration;
+
+use super::group::{Answer, Done, Runner, before_the_write, in_the_write};
+use super::queue::{Request, Work};
+use super::said::Said;
+use super::{Flow, panicked};
+use crate::engine::EngineError;
+use crate::error::{Error, StorageError};
+use crate::generator::BLOCK;
+use crate::order::{Command, Confirmed, Outcome, Queried, Resolved};
+
+/// How long a group waits for those who were answered with the last one. Woken threads
+/// take a few microseconds each to come back; a sync takes a hundred.
+const PATIENCE: Duration = Duration::from_micros(200);
+
+/// The flow's threads, joined by whoever ends the flow.
+#[derive(Debug)]
+pub(crate) struct Threads {
+    committer: JoinHandle<()>,
+    side: ThreadId,
+}
+
+impl Threads {
+    pub(crate) fn start(flow: &Arc<Flow>) -> Result<Self, std::io::Error> {
+        let own = Arc::clone(flow);
+        let side = named("side").spawn(move || own.run_side())?;
+        let side_id = side.thread().id();
+        let own = Arc::clone(flow);
+        let committer = named("committer").spawn(move || own.run_committer(side));
+        if committer.is_err() {
+            flow.side.close();
+        }
+        Ok(Self {
+            committer: committer?,
+            side: side_id,
+        })
+    }
+
+    /// Waits until the flow has ended, unless that is asked on one of its own threads, by
+    /// a waker that dropped the last clone: that one goes on and ends by itself.
+    pub(crate) fn join(self) {
+        let here = thread::current().id();
+        if here != self.committer.thread().id() && here != self.side {
+            // Its panics are caught where they happen; there is nobody to tell of others.
+            drop(self.committer.join());
+        }
+    }
+}
+
+fn named(name: &str) -> thread::Builder {
+    thread::Builder::new().name(format!("orderstore-{name}"))
+}
+
+impl Flow {
+    /// Runs a group of one on this thread, if nobody else waits or commits. While groups
+    /// are larger than that, joining the next one is quicker for everybody.
+    pub(super) fn lead(&self, command: Command) -> Result<Result<Said, Error>, Command> {
+        let alone = self.tally.last_group.load(Ordering::Relaxed) <= 1;
+        if !alone || !self.on_callers_thread() {
+            return Err(command);
+        }
+        let Some(_committing) = self.commit.try_lock() else {
+            return Err(command);
+        };
+        if !self.queue.is_idle() {
+            return Err(command);
+        }
+        let done = self.run_group(std::slice::from_ref(&command));
+        let answer = done.answers.into_iter().next();
+        Ok(answer.unwrap_or_else(|| Err(lost())).map(Said::Answer))
+    }
+
+    /// The life of the committer thread.
+    pub(super) fn run_committer(&self, side: JoinHandle<()>) {
+        let limit = self.engine.limits().batch;
+        loop {
+            let expected = self.tally.last_group.load(Ordering::Relaxed);
+            match self.queue.next(limit, expected, PATIENCE) {
+                Work::Group(requests) => self.commit(requests),
+                Work::ReserveBlock => self.reserve_block(),
+                Work::Close => break,
+            }
+        }
+        self.end(side);
+    }
+
+    fn commit(&self, requests: Vec<Request>) {
+        let mut commands = Vec::with_capacity(requests.len());
+        let mut slots = Vec::with_capacity(requests.len());
+        for request in requests {
+            commands.push(request.command);
+            slots.push(request.slot);
+        }
+        let committing = self.commit.lock();
+        let done = self.run_group(&commands);
+        drop(committing);
+        for (slot, answer) in slots.iter().zip(done.answers) {
+            slot.complete(answer.map(Said::Answer));
+        }
+    }
+
+    /// Runs a group under the commit lock; whoever calls holds it.
+    fn run_group(&self, commands: &[Command]) -> Done {
+        if let Some(cause) = self.queue.poison() {
+            return refused(commands.len(), &Error::Poisoned(cause));
+        }
+        let runner = Runner {
+            engine: self.engine(),
+            policy: &self.policy,
+            now: self.now(),
+        };
+        let run = catch_unwind(AssertUnwindSafe(|| runner.run(commands)));
+        let done = run.unwrap_or_else(|_| Done {
+            poison: Some(panicked()),
+            ..refused(commands.len(), &Error::OutcomeUnknown(panicked()))
+        });
+        self.count(&done.answers);
+        if let Some(cause) = &done.poison {
+            self.poison(cause);
+        }
+        done
+    }
+
+    fn count(&self, answers: &[Answer]) {
+        let size = answers.len();
+        self.tally.last_group.store(size, Ordering::Relaxed);
+        self.tally.groups.fetch_add(1, Ordering::Relaxed);
+        let commands = u64::try_from(size).unwrap_or(u64::MAX);
+        self.tally.commands.fetch_add(commands, Ordering::Relaxed);
+        let answered = answers.iter().filter_map(|answer| answer.as_ref().ok());
+        let full = answered.filter(|answered| is_record_full(&answered.outcome));
+        let full = u64::try_from(full.count()).unwrap_or(u64::MAX);
+        self.tally.record_full.fetch_add(full, Ordering::Relaxed);
+    }
+
+    /// Stops all writing: what waits, and what comes, is certainly not applied.
+    fn poison(&self, cause: &StorageError) {
+        let refusal = Error::Poisoned(cause.clone());
+        for request in self.queue.poison_with(cause.clone()) {
+            request.slot.complete(Err(refusal.clone()));
+        }
+    }
+
+    /// Fetches the generator's next block, and answers those who wait for it.
+    fn reserve_block(&self) {
+        let committing = self.commit.lock();
+        let reserved = match self.queue.refusal() {
+            Some(refusal) => Err(refusal),
+            None => self.reserve(),
+        };
+        drop(committing);
+        let waiting = std::mem::take(&mut *self.numberless.lock());
+        match reserved {
+            Ok(()) => {
+                for slot in waiting {
+                    self.answer_number(&slot);
+                }
+            }
+            Err(error) => {
+                self.generator.give_up();
+                for slot in waiting {
+                    slot.complete(Err(error.clone()));
+                }
+            }
+        }
+    }
+
+    fn reserve(&self) -> Result<(), Error> {
+        let reserved = catch_unwind(AssertUnwindSafe(|| self.engine.reserve(BLOCK)));
+        match reserved.unwrap_or_else(|_| Err(EngineError::Unknown(panicked()))) {
+            Ok(block) => {
+                self.generator.supply(block);
+                Ok(())
+            }
+            Err(EngineError::Unknown(cause) | EngineError::Fatal(cause)) => {
+                self.poison(&cause);
+                // No number was handed out: whatever was reserved is lost, not repeated.
+                Err(before_the_write(EngineError::Retry(cause)))
+            }
+            Err(error) => Err(in_the_write(error)),
+        }
+    }
+
+    /// A number for one who waited; where so many waited that the block is spent, they
+    /// wait for the next.
+    fn answer_number(&self, slot: &Arc<super::Slot>) {
+        if let Some(no) = self.number_at_hand() {
+            slot.complete(Ok(Said::Number(no)));
+        } else {
+            self.numberless.lock().push(Arc::clone(slot));
+            self.queue.want_block();
+        }
+    }
+
+    /// Nothing more is taken: finish what is long, close the engine, tell who waits.
+    fn end(&self, side: JoinHandle<()>) {
+        self.side.close();
+        drop(side.join());
+        self.refuse_numbers();
+        let committing = self.commit.lock();
+        let closed = catch_unwind(AssertUnwindSafe(|| self.engine.close()));
+        drop(committing);
+        let closed = closed.unwrap_or_else(|_| Err(EngineError::Fatal(panicked())));
+        let over = closed.map_err(before_the_write);
+        let mut ending = self.ending.lock();
+        ending.over = Some(over.clone());
+        let waiting = std::mem::take(&mut ending.waiting);
+        drop(ending);
+        for slot in waiting {
+            slot.complete(over.clone().map(|()| Said::Done));
+        }
+    }
+}
+
+fn refused(commands: usize, why: &Error) -> Done {
+    Done {
+        answers: (0..commands).map(|_| Err(why.clone())).collect(),
+        poison: None,
+    }
+}
+
+fn lost() -> Error {
+    Error::OutcomeUnknown(panicked())
+}
+
+const fn is_record_full(outcome: &Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::Confirm(Confirmed::RecordFull)
+            | Outcome::RecordQuery(Queried::RecordFull)
+            | Outcome::RecordQuery(Queried::Payment(Confirmed::RecordFull))
+            | Outcome::Resolve(Resolved::RecordFull)
+    )
+}

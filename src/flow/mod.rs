@@ -1,0 +1,286 @@
+//! The way of a command: queue, group, engine, answer; and the threads that carry it.
+//!
+//! - One committer thread takes all commands that wait, has them decided in order and made
+//!   durable with one write. A caller that finds nobody waiting runs a group of its own on
+//!   its own thread instead. The commit lock makes it one at a time.
+//! - A second thread does what is long, so that neither callers nor the committer wait
+//!   for it.
+//! - Calls and tickets hold the flow, never the store: when the last clone of the store is
+//!   gone, the flow drains, closes the engine, and answers "shut down" from then on.
+
+mod call;
+mod committer;
+mod group;
+mod overlay;
+mod queue;
+mod said;
+mod side;
+mod slot;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+
+pub use call::{Answering, Call, Refused};
+pub(crate) use call::{Ask, Job};
+pub(crate) use committer::Threads;
+pub(crate) use queue::Bounds;
+pub(crate) use said::{Hear, Said};
+pub use slot::Ticket;
+
+use crate::engine::{Engine, EngineError};
+use crate::error::{Error, StorageError, StorageErrorKind};
+use crate::generator::Generator;
+use crate::order::{Command, Order};
+use crate::rules::Policy;
+use crate::value::{OrderNo, Timestamp};
+use queue::Queue;
+use side::Side;
+use slot::Slot;
+
+/// Where the flow reads the time.
+pub(crate) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Everything that a call needs to be answered.
+pub(crate) struct Flow {
+    engine: Box<dyn Engine>,
+    policy: Policy,
+    clock: Clock,
+    generator: Generator,
+    queue: Queue,
+    side: Side,
+    /// Whoever holds it runs a group.
+    commit: Mutex<()>,
+    /// Callers that wait for a block of numbers.
+    numberless: Mutex<Vec<Arc<Slot>>>,
+    ending: Mutex<Ending>,
+    tally: Tally,
+}
+
+/// How the flow ends.
+#[derive(Default)]
+struct Ending {
+    over: Option<Result<(), Error>>,
+    waiting: Vec<Arc<Slot>>,
+}
+
+/// What the flow counts.
+#[derive(Debug, Default)]
+struct Tally {
+    commands: AtomicU64,
+    groups: AtomicU64,
+    record_full: AtomicU64,
+    last_group: AtomicUsize,
+}
+
+/// What the store has done since it was opened, and what it holds now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Commands that were answered through a group.
+    pub commands: u64,
+    /// Groups that they formed: each cost at most one sync.
+    pub groups: u64,
+    /// Commands that wait now.
+    pub queued: usize,
+    /// Facts that were refused because their record is full: each wants a look.
+    pub record_full: u64,
+    /// Order numbers that bear an older time because the clock had jumped back.
+    pub clock_set_back: u64,
+}
+
+impl Stats {
+    /// How many commands shared a write, on average.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a mean is rounded anyway")]
+    pub fn mean_group(&self) -> f64 {
+        if self.groups == 0 {
+            return 0.0;
+        }
+        self.commands as f64 / self.groups as f64
+    }
+}
+
+/// Whether the store takes commands.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Health {
+    /// It does.
+    Ok,
+    /// An earlier write failed midway: reads go on, writes need the store to be opened
+    /// again.
+    Poisoned(StorageError),
+    /// It was shut down.
+    ShutDown,
+}
+
+impl fmt::Debug for Flow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flow")
+            .field("engine", &self.engine)
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Flow {
+    pub(crate) fn new(
+        engine: Box<dyn Engine>,
+        policy: Policy,
+        clock: Clock,
+        node: u16,
+        bounds: Bounds,
+    ) -> Arc<Self> {
+        let key = engine.identity().number_key;
+        Arc::new(Self {
+            engine,
+            policy,
+            clock,
+            generator: Generator::new(node, key),
+            queue: Queue::new(bounds),
+            side: Side::default(),
+            commit: Mutex::new(()),
+            numberless: Mutex::default(),
+            ending: Mutex::default(),
+            tally: Tally::default(),
+        })
+    }
+
+    pub(crate) fn engine(&self) -> &dyn Engine {
+        &*self.engine
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    fn on_callers_thread(&self) -> bool {
+        self.engine.limits().on_callers_thread
+    }
+
+    fn get(&self, no: &OrderNo) -> Result<Said, Error> {
+        self.open()?;
+        let record = self.engine.get(no).map_err(unread)?;
+        let order: Option<Arc<Order>> = record.and_then(crate::order::Record::into_order);
+        Ok(Said::Order(order))
+    }
+
+    /// Fails once the store was shut down.
+    pub(crate) fn open(&self) -> Result<(), Error> {
+        match self.queue.refusal() {
+            Some(Error::ShutDown) => Err(Error::ShutDown),
+            _ => Ok(()),
+        }
+    }
+
+    fn enqueue(&self, command: Command) -> Result<Arc<Slot>, (Error, Command)> {
+        self.queue.push(command)
+    }
+
+    pub(crate) fn enqueue_all(
+        &self,
+        commands: Vec<Command>,
+    ) -> Result<Vec<Ticket<crate::order::Answered<crate::order::Outcome>>>, Refused<Vec<Command>>>
+    {
+        let hear: Hear<_> = |said| match said {
+            Said::Answer(answered) => Some(answered),
+            _ => None,
+        };
+        match self.queue.push_all(commands) {
+            Ok(slots) => Ok(slots
+                .into_iter()
+                .map(|slot| Ticket::new(slot, hear))
+                .collect()),
+            Err((reason, call)) => Err(Refused { reason, call }),
+        }
+    }
+
+    fn post(&self, job: Job) -> Result<Arc<Slot>, (Error, Job)> {
+        match self.open() {
+            Ok(()) => self.side.post(job),
+            Err(error) => Err((error, job)),
+        }
+    }
+
+    /// A number from the block at hand.
+    fn number_at_hand(&self) -> Option<OrderNo> {
+        let drawn = self.generator.draw(self.now());
+        if drawn.wants_block {
+            self.queue.want_block();
+        }
+        drawn.no
+    }
+
+    /// A number from the block at hand; where there is none, one from the next block.
+    fn number(&self) -> Arc<Slot> {
+        if let Some(no) = self.number_at_hand() {
+            return Slot::done(self.open().map(|()| Said::Number(no)));
+        }
+        let slot = Slot::new();
+        self.numberless.lock().push(Arc::clone(&slot));
+        self.queue.want_block();
+        if self.open().is_err() {
+            self.refuse_numbers();
+        }
+        slot
+    }
+
+    /// Nobody fetches blocks any more.
+    fn refuse_numbers(&self) {
+        for slot in std::mem::take(&mut *self.numberless.lock()) {
+            slot.complete(Err(Error::ShutDown));
+        }
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Stats {
+            commands: read(&self.tally.commands),
+            groups: read(&self.tally.groups),
+            queued: self.queue.len(),
+            record_full: read(&self.tally.record_full),
+            clock_set_back: self.generator.clock_set_back(),
+        }
+    }
+
+    pub(crate) fn health(&self) -> Health {
+        match self.queue.refusal() {
+            None => Health::Ok,
+            Some(Error::Poisoned(cause)) => Health::Poisoned(cause),
+            Some(_) => Health::ShutDown,
+        }
+    }
+
+    /// Begins the end, once: what waits is worked off, then the engine is closed.
+    fn shut_down(&self) -> Arc<Slot> {
+        let mut ending = self.ending.lock();
+        let slot = match &ending.over {
+            Some(over) => Slot::done(over.clone().map(|()| Said::Done)),
+            None => {
+                let slot = Slot::new();
+                ending.waiting.push(Arc::clone(&slot));
+                slot
+            }
+        };
+        drop(ending);
+        self.queue.close();
+        slot
+    }
+}
+
+/// A read that failed.
+pub(crate) fn unread(error: EngineError) -> Error {
+    match error {
+        EngineError::Retry(cause) | EngineError::Unknown(cause) | EngineError::Fatal(cause) => {
+            Error::Unreadable(cause)
+        }
+        EngineError::Cursor(why) => Error::InvalidCursor { why },
+    }
+}
+
+/// A bug beneath us, told and not panicked over.
+fn panicked() -> StorageError {
+    StorageError::new(StorageErrorKind::Internal, "a panic was caught")
+}

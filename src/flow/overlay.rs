@@ -1,0 +1,141 @@
+//! The records that a group looks at, as they stand after the commands decided so far.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::engine::{Engine, EngineError, Lookup, Mutation, Stored};
+use crate::order::{Command, Event, Record};
+use crate::rules::{Decision, UniqueKey, needs, unique_keys};
+use crate::value::OrderNo;
+
+/// What the engine holds, and over it what the group has decided.
+#[derive(Default)]
+pub(super) struct Overlay {
+    cells: HashMap<OrderNo, Cell>,
+    owners: HashMap<UniqueKey, Option<OrderNo>>,
+    /// The numbers that change, in the order of their first change.
+    changed: Vec<OrderNo>,
+}
+
+#[derive(Default)]
+struct Cell {
+    before: Option<Stored>,
+    now: Option<Record>,
+    events: Vec<Event>,
+}
+
+impl Overlay {
+    /// Loads what the commands look at, in at most two rounds: what they name, then what
+    /// the records that they name hold.
+    pub(super) fn load<'a>(
+        engine: &dyn Engine,
+        commands: impl Iterator<Item = &'a Command> + Clone,
+    ) -> Result<Self, EngineError> {
+        let mut overlay = Self::default();
+        let numbers = commands.clone().map(|command| Lookup::No(command.no));
+        let named = commands.clone().flat_map(|command| needs(command, None));
+        overlay.fetch(engine, numbers.chain(named.map(Lookup::Owner)))?;
+        let held = commands.flat_map(|command| needs(command, overlay.record(&command.no)));
+        let held: Vec<Lookup> = held.map(Lookup::Owner).collect();
+        overlay.fetch(engine, held.into_iter())?;
+        Ok(overlay)
+    }
+
+    fn fetch(
+        &mut self,
+        engine: &dyn Engine,
+        lookups: impl Iterator<Item = Lookup>,
+    ) -> Result<(), EngineError> {
+        let mut seen = HashSet::new();
+        let unknown = lookups.filter(|lookup| !self.knows(lookup));
+        let unknown: Vec<Lookup> = unknown.filter(|l| seen.insert(l.clone())).collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        for (lookup, stored) in unknown.iter().zip(engine.load(&unknown)?) {
+            self.keep(lookup, stored);
+        }
+        Ok(())
+    }
+
+    fn knows(&self, lookup: &Lookup) -> bool {
+        match lookup {
+            Lookup::No(no) => self.cells.contains_key(no),
+            Lookup::Owner(key) => self.owners.contains_key(key),
+        }
+    }
+
+    fn keep(&mut self, lookup: &Lookup, stored: Option<Stored>) {
+        let no = match lookup {
+            Lookup::No(no) => Some(*no),
+            Lookup::Owner(key) => {
+                let owner = stored.as_ref().map(|stored| stored.record.no());
+                self.owners.insert(key.clone(), owner);
+                owner
+            }
+        };
+        if let Some(no) = no {
+            self.cells.entry(no).or_insert_with(|| Cell {
+                now: stored.as_ref().map(|stored| stored.record.clone()),
+                before: stored,
+                events: Vec::new(),
+            });
+        }
+    }
+
+    /// The record as it stands now.
+    pub(super) fn record(&self, no: &OrderNo) -> Option<&Record> {
+        self.cells.get(no).and_then(|cell| cell.now.as_ref())
+    }
+
+    /// The owners that a decision on `command` looks at, as they stand now.
+    pub(super) fn owners(
+        &mut self,
+        engine: &dyn Engine,
+        command: &Command,
+    ) -> Result<Vec<(UniqueKey, Option<Record>)>, EngineError> {
+        let keys = needs(command, self.record(&command.no));
+        self.fetch(engine, keys.iter().cloned().map(Lookup::Owner))?;
+        let owner = |key: &UniqueKey| {
+            let no = self.owners.get(key).copied().flatten()?;
+            self.record(&no).cloned()
+        };
+        Ok(keys
+            .into_iter()
+            .map(|key| (key.clone(), owner(&key)))
+            .collect())
+    }
+
+    /// Takes a decision in.
+    pub(super) fn decided(&mut self, no: OrderNo, decision: &mut Decision) {
+        let Some(after) = decision.after.take() else {
+            return;
+        };
+        let cell = self.cells.entry(no).or_default();
+        if cell.events.is_empty() {
+            self.changed.push(no);
+        }
+        cell.events.append(&mut decision.events);
+        let before = cell.now.replace(after.clone());
+        for released in before.iter().flat_map(unique_keys) {
+            self.owners.insert(released, None);
+        }
+        for owned in unique_keys(&after) {
+            self.owners.insert(owned, Some(no));
+        }
+    }
+
+    /// One mutation for each record that changed.
+    pub(super) fn into_mutations(mut self) -> Vec<Mutation> {
+        let cells = &mut self.cells;
+        let mutation = |no| {
+            let cell = cells.remove(&no)?;
+            Some(Mutation {
+                no,
+                before: cell.before,
+                after: cell.now?,
+                events: cell.events,
+            })
+        };
+        self.changed.into_iter().filter_map(mutation).collect()
+    }
+}

@@ -1,0 +1,210 @@
+//! Commands that wait for the committer: bounded by number and by bytes, refused at once
+//! when full.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+
+use super::slot::Slot;
+use crate::error::{Error, StorageError};
+use crate::order::Command;
+
+/// A command and where its answer goes.
+pub(super) struct Request {
+    pub(super) command: Command,
+    pub(super) slot: Arc<Slot>,
+}
+
+/// What makes a queue full.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    pub(crate) commands: usize,
+    pub(crate) bytes: usize,
+}
+
+pub(super) struct Queue {
+    bounds: Bounds,
+    state: Mutex<State>,
+    arrived: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Request>,
+    bytes: usize,
+    /// How many must wait before the committer is woken.
+    wanted: usize,
+    wants_block: bool,
+    /// A group was taken and is not answered yet.
+    busy: bool,
+    poison: Option<StorageError>,
+    closing: bool,
+}
+
+/// What the committer is to do next.
+pub(super) enum Work {
+    Group(Vec<Request>),
+    ReserveBlock,
+    Close,
+}
+
+impl Queue {
+    pub(super) fn new(bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            state: Mutex::default(),
+            arrived: Condvar::new(),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.state.lock().waiting.len()
+    }
+
+    /// Why nothing is taken any more, if so.
+    pub(super) fn refusal(&self) -> Option<Error> {
+        self.state.lock().refusal()
+    }
+
+    /// What failed, if no group may be written any more.
+    pub(super) fn poison(&self) -> Option<StorageError> {
+        self.state.lock().poison.clone()
+    }
+
+    pub(super) fn push(&self, command: Command) -> Result<Arc<Slot>, (Error, Command)> {
+        let slot = Slot::new();
+        let bytes = command.footprint();
+        let mut state = self.state.lock();
+        if let Err(error) = state.admit(self.bounds, 1, bytes) {
+            return Err((error, command));
+        }
+        state.waiting.push_back(Request {
+            command,
+            slot: Arc::clone(&slot),
+        });
+        self.wake(&state);
+        Ok(slot)
+    }
+
+    /// Takes all of them or none.
+    pub(super) fn push_all(
+        &self,
+        commands: Vec<Command>,
+    ) -> Result<Vec<Arc<Slot>>, (Error, Vec<Command>)> {
+        let bytes = commands.iter().map(Command::footprint).sum();
+        if commands.len() > self.bounds.commands || bytes > self.bounds.bytes {
+            let limit = self.bounds.commands;
+            return Err((Error::BatchTooLarge { limit }, commands));
+        }
+        let slots: Vec<Arc<Slot>> = commands.iter().map(|_| Slot::new()).collect();
+        let mut state = self.state.lock();
+        if let Err(error) = state.admit(self.bounds, commands.len(), bytes) {
+            return Err((error, commands));
+        }
+        let requests = commands.into_iter().zip(slots.iter().cloned());
+        let requests = requests.map(|(command, slot)| Request { command, slot });
+        state.waiting.extend(requests);
+        self.wake(&state);
+        Ok(slots)
+    }
+
+    pub(super) fn want_block(&self) {
+        self.state.lock().wants_block = true;
+        self.arrived.notify_one();
+    }
+
+    /// Nothing more is taken; what waits is still worked off.
+    pub(super) fn close(&self) {
+        let mut state = self.state.lock();
+        state.closing = true;
+        self.arrived.notify_one();
+    }
+
+    /// Nothing more is taken before a reopen; what waits is handed back.
+    pub(super) fn poison_with(&self, cause: StorageError) -> Vec<Request> {
+        let mut state = self.state.lock();
+        state.poison.get_or_insert(cause);
+        state.bytes = 0;
+        state.waiting.drain(..).collect()
+    }
+
+    /// Whether a caller may run a group of its own: nobody waits or is being answered, so
+    /// that nobody is overtaken, and nothing is refused.
+    pub(super) fn is_idle(&self) -> bool {
+        let state = self.state.lock();
+        state.waiting.is_empty() && !state.busy && state.refusal().is_none()
+    }
+
+    /// Sleeps until there is work. A group that is smaller than `expected` is given
+    /// `patience` to grow: those who were just answered are about to ask again.
+    pub(super) fn next(&self, limit: usize, expected: usize, patience: Duration) -> Work {
+        let mut state = self.state.lock();
+        state.busy = false;
+        loop {
+            while state.is_idle() {
+                state.wanted = 1;
+                self.arrived.wait(&mut state);
+            }
+            if state.waiting.len() < expected && !state.closing {
+                state.wanted = expected;
+                self.arrived.wait_for(&mut state, patience);
+            }
+            state.wanted = usize::MAX;
+            if let Some(work) = state.take(limit) {
+                return work;
+            }
+        }
+    }
+
+    fn wake(&self, state: &State) {
+        if state.waiting.len() >= state.wanted {
+            self.arrived.notify_one();
+        }
+    }
+}
+
+impl State {
+    fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && !self.wants_block && !self.closing
+    }
+
+    fn refusal(&self) -> Option<Error> {
+        if self.closing {
+            return Some(Error::ShutDown);
+        }
+        self.poison.clone().map(Error::Poisoned)
+    }
+
+    fn admit(&mut self, bounds: Bounds, commands: usize, bytes: usize) -> Result<(), Error> {
+        if let Some(error) = self.refusal() {
+            return Err(error);
+        }
+        let commands = self.waiting.len().saturating_add(commands);
+        let bytes = self.bytes.saturating_add(bytes);
+        if commands > bounds.commands || bytes > bounds.bytes {
+            return Err(Error::Overloaded);
+        }
+        self.bytes = bytes;
+        Ok(())
+    }
+
+    fn take(&mut self, limit: usize) -> Option<Work> {
+        if std::mem::take(&mut self.wants_block) {
+            return Some(Work::ReserveBlock);
+        }
+        if self.waiting.is_empty() {
+            return self.closing.then_some(Work::Close);
+        }
+        let count = self.waiting.len().min(limit);
+        let group: Vec<Request> = self.waiting.drain(..count).collect();
+        let bytes: usize = group
+            .iter()
+            .map(|request| request.command.footprint())
+            .sum();
+        self.bytes = self.bytes.saturating_sub(bytes);
+        self.busy = true;
+        Some(Work::Group(group))
+    }
+}

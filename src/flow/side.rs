@@ -1,0 +1,73 @@
+//! The flow's second thread: what is long runs here, one after another.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use parking_lot::{Condvar, Mutex};
+
+use super::call::Job;
+use super::slot::Slot;
+use super::{Flow, panicked};
+use crate::error::Error;
+
+/// Long jobs that wait for their thread.
+#[derive(Default)]
+pub(super) struct Side {
+    state: Mutex<State>,
+    arrived: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: VecDeque<(Job, Arc<Slot>)>,
+    closing: bool,
+}
+
+/// The most jobs that wait: each may hold its caller for minutes.
+const MAX_JOBS: usize = 1024;
+
+impl Side {
+    pub(super) fn post(&self, job: Job) -> Result<Arc<Slot>, (Error, Job)> {
+        let mut state = self.state.lock();
+        if state.closing {
+            return Err((Error::ShutDown, job));
+        }
+        if state.jobs.len() >= MAX_JOBS {
+            return Err((Error::Overloaded, job));
+        }
+        let slot = Slot::new();
+        state.jobs.push_back((job, Arc::clone(&slot)));
+        self.arrived.notify_one();
+        Ok(slot)
+    }
+
+    pub(super) fn close(&self) {
+        self.state.lock().closing = true;
+        self.arrived.notify_one();
+    }
+
+    /// The next job; `None` when all are done and no more will come.
+    fn next(&self) -> Option<(Job, Arc<Slot>)> {
+        let mut state = self.state.lock();
+        loop {
+            if let Some(job) = state.jobs.pop_front() {
+                return Some(job);
+            }
+            if state.closing {
+                return None;
+            }
+            self.arrived.wait(&mut state);
+        }
+    }
+}
+
+impl Flow {
+    /// The life of the second thread.
+    pub(super) fn run_side(&self) {
+        while let Some((job, slot)) = self.side.next() {
+            let said = catch_unwind(AssertUnwindSafe(|| job(self)));
+            slot.complete(said.unwrap_or_else(|_| Err(Error::Unreadable(panicked()))));
+        }
+    }
+}

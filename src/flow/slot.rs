@@ -1,0 +1,147 @@
+//! Where one answer is left by the flow and picked up by one caller: a thread that parks,
+//! or a task that is polled.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use super::said::{Hear, Said, misheard};
+use crate::error::Error;
+
+/// One answer's place.
+pub(crate) struct Slot {
+    state: Mutex<State>,
+}
+
+enum State {
+    /// Nobody has answered, nobody waits.
+    Empty,
+    /// A thread is parked.
+    Parked(Thread),
+    /// A task was polled.
+    Polled(Waker),
+    /// The answer is here. Boxed, so that a waiting slot stays small.
+    Done(Box<Result<Said, Error>>),
+    /// The answer was picked up.
+    Taken,
+}
+
+impl Slot {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::new(State::Empty),
+        })
+    }
+
+    pub(crate) fn done(said: Result<Said, Error>) -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::new(State::Done(Box::new(said))),
+        })
+    }
+
+    /// Leaves the answer and wakes whoever waits for it.
+    pub(crate) fn complete(&self, said: Result<Said, Error>) {
+        let answer = State::Done(Box::new(said));
+        match std::mem::replace(&mut *self.state.lock(), answer) {
+            State::Parked(thread) => thread.unpark(),
+            State::Polled(waker) => waker.wake(),
+            State::Empty | State::Done(_) | State::Taken => {}
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        matches!(&*self.state.lock(), State::Done(_))
+    }
+
+    /// The answer if it is here; else leaves `wake` to be called when it is.
+    fn take_or(&self, wake: impl FnOnce() -> State) -> Option<Result<Said, Error>> {
+        let mut state = self.state.lock();
+        if matches!(&*state, State::Done(_)) {
+            let State::Done(said) = std::mem::replace(&mut *state, State::Taken) else {
+                return None;
+            };
+            return Some(*said);
+        }
+        *state = wake();
+        None
+    }
+
+    fn wait_until(&self, deadline: Option<Instant>) -> Option<Result<Said, Error>> {
+        loop {
+            if let Some(said) = self.take_or(|| State::Parked(thread::current())) {
+                return Some(said);
+            }
+            match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+                None => thread::park(),
+                Some(Duration::ZERO) => return None,
+                Some(left) => thread::park_timeout(left),
+            }
+        }
+    }
+}
+
+/// The right to one answer of a call that was handed over. Dropping it cancels nothing.
+#[must_use = "a ticket that is dropped leaves its answer unheard"]
+pub struct Ticket<T> {
+    slot: Arc<Slot>,
+    hear: Hear<T>,
+}
+
+impl<T> Ticket<T> {
+    pub(crate) const fn new(slot: Arc<Slot>, hear: Hear<T>) -> Self {
+        Self { slot, hear }
+    }
+
+    /// Parks the thread until the answer is here.
+    ///
+    /// # Errors
+    /// What the call failed with: see [`Error`] for what each says of the data.
+    pub fn wait(self) -> Result<T, Error> {
+        let said = self.slot.wait_until(None);
+        said.map_or_else(|| Err(misheard()), |said| self.hear(said))
+    }
+
+    /// Parks the thread until the answer is here, at most for `limit`; then the ticket
+    /// comes back.
+    ///
+    /// # Errors
+    /// The ticket itself where the time ran out.
+    pub fn wait_timeout(self, limit: Duration) -> Result<Result<T, Error>, Self> {
+        let deadline = Instant::now().checked_add(limit);
+        match self.slot.wait_until(deadline) {
+            Some(said) => Ok(self.hear(said)),
+            None => Err(self),
+        }
+    }
+
+    /// Whether the answer is here.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.slot.is_done()
+    }
+
+    fn hear(&self, said: Result<Said, Error>) -> Result<T, Error> {
+        said.and_then(|said| (self.hear)(said).ok_or_else(misheard))
+    }
+}
+
+impl<T> Future for Ticket<T> {
+    type Output = Result<T, Error>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let said = self.slot.take_or(|| State::Polled(context.waker().clone()));
+        said.map_or(Poll::Pending, |said| Poll::Ready(self.hear(said)))
+    }
+}
+
+impl<T> std::fmt::Debug for Ticket<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ticket")
+            .field("is_ready", &self.is_ready())
+            .finish_non_exhaustive()
+    }
+}

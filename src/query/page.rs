@@ -1,0 +1,184 @@
+//! Pages and the cursors between them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use thiserror::Error;
+
+use crate::engine::{Direction, Position};
+use crate::error::Error;
+use crate::value::Timestamp;
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Page<R> {
+    /// The rows, in the order of the list. There may be fewer than were asked for, even
+    /// none, where a filter left many out; `next` alone tells the end.
+    pub rows: Vec<R>,
+    /// Where the next page begins; `None` at the end.
+    pub next: Option<Cursor>,
+}
+
+/// Which page: how many rows, from where, which way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub struct PageOf {
+    pub(crate) limit: usize,
+    pub(crate) after: Option<Cursor>,
+    pub(crate) reversed: bool,
+}
+
+impl PageOf {
+    /// The most rows of a page.
+    pub const MAX: usize = 1000;
+
+    /// The first page, of at most `limit` rows; 1 to [`PageOf::MAX`].
+    pub const fn of(limit: usize) -> Self {
+        Self {
+            limit,
+            after: None,
+            reversed: false,
+        }
+    }
+
+    /// The page behind `cursor`.
+    pub const fn after(mut self, cursor: Cursor) -> Self {
+        self.after = Some(cursor);
+        self
+    }
+
+    /// The other way round: oldest first where the list is newest first.
+    pub const fn reversed(mut self) -> Self {
+        self.reversed = true;
+        self
+    }
+
+    pub(crate) const fn direction(self, usual: Direction) -> Direction {
+        match (usual, self.reversed) {
+            (direction, false) => direction,
+            (Direction::Forward, true) => Direction::Backward,
+            (Direction::Backward, true) => Direction::Forward,
+        }
+    }
+
+    pub(crate) fn checked_limit(self) -> Result<usize, Error> {
+        if (1..=Self::MAX).contains(&self.limit) {
+            return Ok(self.limit);
+        }
+        Err(Error::Invalid {
+            what: "page limit",
+            why: format!("{} is not within 1 to {}", self.limit, Self::MAX),
+        })
+    }
+}
+
+/// Where a page ended: the full key of its last row, bound to the query, its direction and
+/// the store. It can be printed for a web API and parsed again; it holds no personal data.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Cursor {
+    pub(super) query: u64,
+    pub(super) position: Position,
+}
+
+/// The bytes of a cursor: version, query, time, row, sub.
+const LENGTH: usize = 1 + 8 + 8 + 8 + 4;
+const VERSION: u8 = 1;
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Position { time, row, sub } = self.position;
+        let (query, time) = (self.query, time.as_u64());
+        write!(f, "{VERSION:02x}{query:016x}{time:016x}{row:016x}{sub:08x}")
+    }
+}
+
+impl fmt::Debug for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Cursor({self})")
+    }
+}
+
+/// Why a text is no cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum CursorError {
+    /// It has not the form of one.
+    #[error("a cursor is {} hexadecimal digits", LENGTH * 2)]
+    Malformed,
+    /// Another version of this crate wrote it.
+    #[error("a cursor of version {0} is not known here")]
+    Version(u8),
+}
+
+impl From<CursorError> for Error {
+    fn from(error: CursorError) -> Self {
+        let why = match error {
+            CursorError::Malformed => "it has not the form of a cursor",
+            CursorError::Version(_) => "another version of this crate wrote it",
+        };
+        Self::InvalidCursor { why }
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = CursorError;
+
+    fn from_str(text: &str) -> Result<Self, CursorError> {
+        let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if text.len() != LENGTH * 2 || !is_hex {
+            return Err(CursorError::Malformed);
+        }
+        let field = |from, to| {
+            let digits = text.get(from..to).unwrap_or_default();
+            u64::from_str_radix(digits, 16).map_err(|_| CursorError::Malformed)
+        };
+        let version = u8::try_from(field(0, 2)?).map_err(|_| CursorError::Malformed)?;
+        if version != VERSION {
+            return Err(CursorError::Version(version));
+        }
+        let millis = i64::try_from(field(18, 34)?).map_err(|_| CursorError::Malformed)?;
+        Ok(Self {
+            query: field(2, 18)?,
+            position: Position {
+                time: Timestamp::from_millis(millis).map_err(|_| CursorError::Malformed)?,
+                row: field(34, 50)?,
+                sub: u32::try_from(field(50, 58)?).map_err(|_| CursorError::Malformed)?,
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_survives_print_and_parse_and_nothing_else_parses() {
+        let position = Position {
+            time: Timestamp::MAX,
+            row: u64::MAX,
+            sub: 7,
+        };
+        let cursor = Cursor {
+            query: 42,
+            position,
+        };
+        let text = cursor.to_string();
+        assert_eq!(text.parse(), Ok(cursor));
+        assert_eq!(
+            text.replacen("01", "02", 1).parse::<Cursor>(),
+            Err(CursorError::Version(2))
+        );
+        for bad in [
+            "",
+            "01",
+            &text[1..],
+            &format!("{text}0"),
+            &text.replace('f', "g"),
+            "+1",
+        ] {
+            assert_eq!(bad.parse::<Cursor>(), Err(CursorError::Malformed));
+        }
+    }
+}

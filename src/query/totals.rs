@@ -1,0 +1,114 @@
+//! Sums over a stretch of time.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use crate::engine::{Direction, Engine, IndexQuery, Row};
+use crate::error::Error;
+use crate::flow::unread;
+use crate::order::{Order, Status};
+use crate::rules::Index;
+use crate::value::{Currency, Fen, Timestamp};
+
+/// What came and went within a stretch of time, by currency.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Totals {
+    /// Orders paid, by the channel's time of payment, late ones included.
+    pub paid: BTreeMap<Currency, Sum>,
+    /// Those of them that were paid after their end, accepted ones included.
+    pub late: BTreeMap<Currency, Sum>,
+    /// Refunds that went through, by the channel's time of success.
+    pub refunded: BTreeMap<Currency, Sum>,
+}
+
+/// How many, and how much together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Sum {
+    /// How many.
+    pub count: u64,
+    /// How much, in minor units. Wider than any one amount: sums do not overflow.
+    pub fen: u128,
+}
+
+impl Sum {
+    const fn add(&mut self, fee: Fen) {
+        self.count = self.count.saturating_add(1);
+        self.fen = self.fen.saturating_add(fee.as_u64() as u128);
+    }
+}
+
+/// How many rows are read at once: the sum holds no more than that in memory.
+const STEP: usize = 1000;
+
+/// The sums of `times`, its end excluded.
+pub(crate) fn totals(engine: &dyn Engine, times: &Range<Timestamp>) -> Result<Totals, Error> {
+    let mut totals = Totals::default();
+    for status in [Status::Success, Status::LatePaid] {
+        walk(engine, Index::Status(status), times, |row| {
+            if let Some(order) = row.record.as_order() {
+                totals.add_paid(order);
+            }
+        })?;
+    }
+    walk(engine, Index::Refunded, times, |row| totals.add_refund(row))?;
+    Ok(totals)
+}
+
+impl Totals {
+    fn add_paid(&mut self, order: &Order) {
+        self.paid
+            .entry(order.currency)
+            .or_default()
+            .add(order.total_fee);
+        if order.late {
+            self.late
+                .entry(order.currency)
+                .or_default()
+                .add(order.total_fee);
+        }
+    }
+
+    fn add_refund(&mut self, row: &Row) {
+        let place = row.position.sub.checked_sub(1).map(usize::try_from);
+        let refund = place.and_then(|place| row.record.refunds().get(place.ok()?));
+        if let Some(refund) = refund {
+            let payment = row.record.payment_of(&refund.transaction_id);
+            let currency = payment.map(|payment| payment.currency).unwrap_or_default();
+            self.refunded
+                .entry(currency)
+                .or_default()
+                .add(refund.amount);
+        }
+    }
+}
+
+fn walk(
+    engine: &dyn Engine,
+    index: Index,
+    times: &Range<Timestamp>,
+    mut each: impl FnMut(&Row),
+) -> Result<(), Error> {
+    let Some(until) = times.end.as_millis().checked_sub(1) else {
+        return Ok(());
+    };
+    let mut query = IndexQuery {
+        index,
+        from: times.start,
+        until: Timestamp::from_millis(until).unwrap_or(Timestamp::EPOCH),
+        direction: Direction::Forward,
+        after: None,
+    };
+    if times.is_empty() {
+        return Ok(());
+    }
+    loop {
+        let part = engine.scan(&query, STEP).map_err(unread)?;
+        part.rows.iter().for_each(&mut each);
+        query.after = part.rows.last().map(|row| row.position);
+        if !part.more {
+            return Ok(());
+        }
+    }
+}
