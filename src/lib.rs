@@ -6,6 +6,8 @@ mod order;
 pub mod rules;
 mod value;
 mod verify;
+#[cfg(feature = "wechat")]
+pub mod wechat;
 
 pub use error::{Error, StorageError, StorageErrorKind};
 pub use order::*;
