@@ -11,6 +11,8 @@ pub mod rules;
 mod store;
 mod value;
 mod verify;
+#[cfg(feature = "wechat")]
+pub mod wechat;
 
 pub use builder::Builder;
 pub use engine::{Counts, FeedCursor, FeedCursorError, Sequenced};

@@ -1,0 +1,376 @@
+//! Tests of the cloud event, apart because each field has its own.
+
+use std::error::Error as _;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::order::PaymentError;
+use crate::value::{CurrencyError, Fen, FenError, IdErrorKind, OrderNoError, TimestampError};
+
+mod hostile;
+
+const REAL: &str = include_str!("../../../examples/data/cloud_event.json");
+const PAYER: &str = "oZWaC4xeOVCUkip5njeEeXi1TEsk";
+const PROVIDERS_PAYER: &str = "oPoo341Im-roYxAd3WD3D_6J-4bA";
+
+/// The real event, changed.
+fn edited(edit: impl FnOnce(&mut serde_json::Map<String, Value>)) -> Vec<u8> {
+    let mut event: Value = serde_json::from_str(REAL).unwrap();
+    edit(event.as_object_mut().unwrap());
+    event.to_string().into_bytes()
+}
+
+/// The real event with another value in one field.
+fn with(field: &str, value: impl Into<Value>) -> Result<CloudEvent, CloudEventError> {
+    let value = value.into();
+    CloudEvent::from_json(&edited(|event| {
+        event.insert(field.to_owned(), value);
+    }))
+}
+
+fn without(fields: &[&str]) -> Result<CloudEvent, CloudEventError> {
+    CloudEvent::from_json(&edited(|event| {
+        event.retain(|key, _| !fields.contains(&&**key))
+    }))
+}
+
+fn paid(event: Result<CloudEvent, CloudEventError>) -> Payment {
+    event.unwrap().into_payment().unwrap().1
+}
+
+fn refused(field: &'static str, why: impl Into<FieldError>) -> Result<CloudEvent, CloudEventError> {
+    Err(why.into().of(field))
+}
+
+#[test]
+fn the_real_event_is_read_as_it_stands() {
+    let event = CloudEvent::from_json(REAL.as_bytes()).unwrap();
+    let no = OrderNo::parse("2021WERUN1647839289398").unwrap();
+    assert_eq!(event.order_no(), Some(no));
+    assert_eq!(event.failure(), None);
+    let payment = event.payment().unwrap();
+    assert_eq!(
+        payment.transaction_id.as_str(),
+        "4200004561202203217657282768"
+    );
+    assert_eq!(payment.paid_fee, Fen::new(1).unwrap());
+    assert_eq!(payment.time_end.to_string(), "2022-03-21T05:20:07.000Z");
+    assert_eq!(payment.source, Source::Callback { notify_id: None });
+    assert_eq!(payment.currency, Currency::CNY);
+    assert_eq!(payment.trade_type, Label::lossy("JSAPI"));
+    assert_eq!(payment.bank_type, Label::lossy("OTHERS"));
+    assert_eq!(payment.payer_total, Fen::new(1).ok());
+    assert_eq!(payment.settlement_total, None);
+    assert_eq!(event.clone().into_payment(), Some((no, payment.clone())));
+}
+
+#[test]
+fn reading_through_serde_gives_the_same() {
+    let event = CloudEvent::from_json(REAL.as_bytes()).unwrap();
+    assert_eq!(serde_json::from_str::<CloudEvent>(REAL).unwrap(), event);
+    let tree: Value = serde_json::from_str(REAL).unwrap();
+    assert_eq!(serde_json::from_value::<CloudEvent>(tree).unwrap(), event);
+    let error = serde_json::from_slice::<CloudEvent>(&edited(|event| {
+        event.insert("totalFee".to_owned(), json!(0));
+    }));
+    let message = error.unwrap_err().to_string();
+    assert_eq!(
+        message,
+        "the event's totalFee cannot be used: a payment of 0 fen is none"
+    );
+    assert!(serde_json::from_str::<CloudEvent>("[1]").is_err());
+}
+
+#[test]
+fn identity_is_the_merchants_own_where_a_provider_is_involved() {
+    let differing = edited(|event| {
+        event.insert("appid".to_owned(), json!("wx-of-the-provider"));
+    });
+    let payment = paid(CloudEvent::from_json(&differing));
+    assert_eq!(payment.appid, AppId::parse("wxd2565e6a04246fd1").ok());
+    assert_eq!(payment.mch_id, MchId::parse("1712734762").ok());
+    assert_eq!(payment.openid, OpenId::parse(PAYER).ok());
+}
+
+#[test]
+fn identity_is_the_plain_one_where_there_is_no_other() {
+    let subs = ["subAppid", "subMchId", "subOpenid"];
+    let nothing = [None, Some(json!("")), Some(json!(null))];
+    for nothing in nothing {
+        let payment = paid(CloudEvent::from_json(&edited(|event| {
+            event.insert("appid".to_owned(), json!("wx-plain"));
+            for sub in subs {
+                event.remove(sub);
+                event.extend(nothing.clone().map(|value| (sub.to_owned(), value)));
+            }
+        })));
+        assert_eq!(payment.appid, AppId::parse("wx-plain").ok());
+        assert_eq!(payment.mch_id, MchId::parse("1800780001").ok());
+        assert_eq!(payment.openid, OpenId::parse(PROVIDERS_PAYER).ok());
+    }
+}
+
+#[test]
+fn each_identity_chooses_for_itself() {
+    let payment = paid(without(&["subAppid", "subOpenid"]));
+    assert_eq!(payment.mch_id, MchId::parse("1712734762").ok());
+    assert_eq!(payment.openid, OpenId::parse(PROVIDERS_PAYER).ok());
+}
+
+#[test]
+fn identity_may_be_missing_but_not_malformed() {
+    let all = [
+        "subAppid",
+        "subMchId",
+        "subOpenid",
+        "appid",
+        "mchId",
+        "openid",
+    ];
+    let payment = paid(without(&all));
+    assert_eq!(
+        (payment.appid, payment.mch_id, payment.openid),
+        (None, None, None)
+    );
+    for sub in ["subAppid", "subMchId", "subOpenid"] {
+        assert_eq!(with(sub, 7), refused(sub, FieldError::NotText));
+        assert_names(with(sub, "with space"), sub, "at position 4");
+    }
+    // What does not count is not looked at.
+    assert_eq!(paid(with("openid", 7)).openid, OpenId::parse(PAYER).ok());
+    let plain = edited(|event| {
+        event.remove("subMchId");
+        event.insert("mchId".to_owned(), json!(["1"]));
+    });
+    assert_eq!(
+        CloudEvent::from_json(&plain),
+        refused("mchId", FieldError::NotText)
+    );
+}
+
+/// Expects that the field is named, and why, by its source.
+fn assert_names(event: Result<CloudEvent, CloudEventError>, field: &str, why: &str) {
+    let error = event.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("the event's {field} cannot be used")
+    );
+    let source = error.source().unwrap().to_string();
+    assert!(source.contains(why), "{field}: {source}");
+}
+
+#[test]
+fn what_a_payment_needs_is_named_where_it_is_missing() {
+    for field in [
+        "returnCode",
+        "resultCode",
+        "outTradeNo",
+        "transactionId",
+        "totalFee",
+        "timeEnd",
+    ] {
+        assert_eq!(without(&[field]), refused(field, FieldError::Missing));
+        assert_eq!(
+            with(field, Value::Null),
+            refused(field, FieldError::Missing)
+        );
+        assert!(without(&[field]).unwrap_err().to_string().contains(field));
+    }
+}
+
+#[test]
+fn what_a_payment_needs_is_named_where_it_is_no_text() {
+    for field in [
+        "returnCode",
+        "resultCode",
+        "outTradeNo",
+        "transactionId",
+        "timeEnd",
+    ] {
+        for value in [
+            json!(1),
+            json!(20_220_321_132_007_u64),
+            json!(true),
+            json!([]),
+            json!({}),
+        ] {
+            assert_eq!(with(field, value), refused(field, FieldError::NotText));
+        }
+    }
+}
+
+#[test]
+fn the_reason_is_the_values_own() {
+    let short = OrderNoError::TooShort { len: 0 };
+    assert_eq!(with("outTradeNo", ""), refused("outTradeNo", short));
+    let bad = OrderNoError::BadByte { at: 6, byte: b' ' };
+    assert_eq!(with("outTradeNo", "123456 "), refused("outTradeNo", bad));
+    let length = TimestampError::WrongLength {
+        len: 0,
+        expected: 14,
+    };
+    assert_eq!(with("timeEnd", ""), refused("timeEnd", length));
+    let date = TimestampError::NoSuchDate {
+        year: 2022,
+        month: 2,
+        day: 30,
+    };
+    assert_eq!(with("timeEnd", "20220230132007"), refused("timeEnd", date));
+    let currency = CurrencyError::WrongLength { len: 4 };
+    assert_eq!(with("feeType", "yuan"), refused("feeType", currency));
+    assert_names(with("transactionId", ""), "transactionId", "is empty");
+    let error = with("transactionId", "4".repeat(65)).unwrap_err();
+    let CloudEventError::Field {
+        source: FieldError::Id(id),
+        ..
+    } = error
+    else {
+        panic!("{error:?}");
+    };
+    assert_eq!(id.kind, IdErrorKind::TooLong { len: 65, max: 64 });
+}
+
+#[test]
+fn the_amount_is_an_integer_from_1_to_the_largest() {
+    let not = |value: Value| {
+        assert_eq!(
+            with("totalFee", value),
+            refused("totalFee", FieldError::NotUnsigned)
+        )
+    };
+    for value in [
+        json!(1.0),
+        json!("100"),
+        json!(-1),
+        json!(0.5),
+        json!([1]),
+        json!(true),
+    ] {
+        not(value);
+    }
+    assert_eq!(
+        with("totalFee", 0),
+        refused("totalFee", PaymentError::NothingPaid)
+    );
+    assert_eq!(
+        with("totalFee", 1_u64 << 63),
+        refused("totalFee", FenError::TooLarge)
+    );
+    assert_eq!(
+        with("totalFee", u64::MAX),
+        refused("totalFee", FenError::TooLarge)
+    );
+    assert_eq!(paid(with("totalFee", i64::MAX)).paid_fee, Fen::MAX);
+    for text in ["18446744073709551616", "1e2", "-0", "1.0", "1E+2"] {
+        let event = REAL.replace("\"totalFee\": 1", &format!("\"totalFee\": {text}"));
+        let event = CloudEvent::from_json(event.as_bytes());
+        assert_eq!(
+            event,
+            refused("totalFee", FieldError::NotUnsigned),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn coupons_make_the_cash_smaller_and_not_the_amount() {
+    let event = edited(|event| {
+        event.insert("totalFee".to_owned(), json!(100));
+        event.insert("cashFee".to_owned(), json!(90));
+        event.insert("settlementTotalFee".to_owned(), json!(95));
+    });
+    let payment = paid(CloudEvent::from_json(&event));
+    assert_eq!(payment.paid_fee.as_u64(), 100);
+    assert_eq!(payment.payer_total.map(Fen::as_u64), Some(90));
+    assert_eq!(payment.settlement_total.map(Fen::as_u64), Some(95));
+}
+
+#[test]
+fn the_currency_is_the_yuan_unless_said_otherwise() {
+    assert_eq!(
+        paid(with("feeType", "HKD")).currency,
+        Currency::parse("HKD").unwrap()
+    );
+    assert_eq!(paid(with("feeType", "")).currency, Currency::CNY);
+    assert_eq!(paid(without(&["feeType"])).currency, Currency::CNY);
+}
+
+#[test]
+fn a_failure_in_either_code_is_an_event_without_a_payment() {
+    for code in ["returnCode", "resultCode"] {
+        let event = with(code, "FAIL").unwrap();
+        assert_eq!(event.payment(), None);
+        assert!(event.failure().is_some());
+        let no = OrderNo::parse("2021WERUN1647839289398").unwrap();
+        assert_eq!(event.order_no(), Some(no));
+        assert_eq!(event.into_payment(), None);
+    }
+}
+
+#[test]
+fn a_failure_keeps_what_it_can_and_needs_nothing() {
+    let failure = |json: &str| {
+        let event = CloudEvent::from_json(json.as_bytes()).unwrap();
+        event.failure().unwrap().clone()
+    };
+    let bare = failure(r#"{"returnCode":"FAIL"}"#);
+    assert_eq!(
+        (bare.order_no, bare.return_msg, bare.err_code),
+        (None, None, None)
+    );
+    let full = failure(
+        r#"{"returnCode":"SUCCESS","resultCode":"FAIL","returnMsg":"OK",
+            "errCode":"SYSTEMERROR","errCodeDes":"系统错误","outTradeNo":7}"#,
+    );
+    assert_eq!(full.order_no, None);
+    assert_eq!(full.return_msg, Note::parse("OK").ok());
+    assert_eq!(full.err_code, Label::lossy("SYSTEMERROR"));
+    assert_eq!(full.err_code_des, Note::parse("系统错误").ok());
+    let odd = failure(r#"{"returnCode":"FAIL","returnMsg":[],"errCode":-1e999,"totalFee":{}}"#);
+    assert_eq!((odd.return_msg, odd.err_code), (None, None));
+}
+
+#[test]
+fn other_codes_are_neither_success_nor_failure() {
+    for code in ["returnCode", "resultCode"] {
+        for word in ["success", "fail", "", "SUCCESS ", "OK", "PAYERROR"] {
+            assert_eq!(with(code, word), refused(code, FieldError::NotCode));
+        }
+    }
+}
+
+#[test]
+fn events_of_another_kind_are_refused_as_such() {
+    let wrong = [
+        r#"{"action":"CheckContainerPath"}"#,
+        r#"{"ToUserName":"gh_1","MsgType":"event"}"#,
+        r#"{"transaction_id":"42","out_trade_no":"1234567","total_fee":1}"#,
+        r#"{"returnCode":null,"outTradeNo":""}"#,
+        "{}",
+        "[]",
+        "[{\"returnCode\":\"SUCCESS\"}]",
+        "null",
+        "true",
+        "1",
+        "-1.5",
+        "\"SUCCESS\"",
+    ];
+    for json in wrong {
+        let event = CloudEvent::from_json(json.as_bytes());
+        assert_eq!(event, Err(CloudEventError::WrongKind), "{json}");
+    }
+    for field in ["outRefundNo", "refundId"] {
+        assert_eq!(
+            with(field, "7752501201407033"),
+            Err(CloudEventError::WrongKind)
+        );
+        assert_eq!(with(field, 7), Err(CloudEventError::WrongKind));
+        assert!(with(field, "").is_ok() && with(field, Value::Null).is_ok());
+    }
+    let failed = br#"{"returnCode":"FAIL","refundId":"50200207182018070300011301001"}"#;
+    assert_eq!(
+        CloudEvent::from_json(failed),
+        Err(CloudEventError::WrongKind)
+    );
+}

@@ -1,0 +1,207 @@
+//! Events that nobody should send: junk, repeated fields, openids where none belong.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+
+/// The real event with more text behind its opening brace.
+fn spliced(text: &str) -> Vec<u8> {
+    REAL.replacen('{', &format!("{{{text},"), 1).into_bytes()
+}
+
+#[test]
+fn what_is_not_json_is_refused_with_the_place() {
+    let not = |json: &[u8]| match CloudEvent::from_json(json).unwrap_err() {
+        CloudEventError::NotJson { line, column } => (line, column),
+        other => panic!("{other}"),
+    };
+    assert_eq!(not(b""), (1, 0));
+    assert_eq!(not(b"<xml/>"), (1, 1));
+    assert_eq!(not(b"{\n\"returnCode\" \"FAIL\"}"), (2, 14));
+    for json in [
+        b"{".as_slice(),
+        b"{} {}",
+        b"{\"a\":1,}",
+        b"\xff",
+        b"{\"returnCode\":\"\xff\"}",
+    ] {
+        not(json);
+    }
+    not(REAL.trim_end().trim_end_matches('}').as_bytes());
+    not(format!("{REAL}x").as_bytes());
+    not(format!("{{\"junk\":{}", "[".repeat(100_000)).as_bytes());
+}
+
+#[test]
+fn two_mebibytes_of_junk_change_nothing() {
+    let expected = CloudEvent::from_json(REAL.as_bytes()).unwrap();
+    let size = 2 << 20;
+    let junk = [
+        format!("\"junk\":\"{}\"", "a".repeat(size)),
+        format!("\"junk\":{}{}", "[".repeat(size / 2), "]".repeat(size / 2)),
+        format!("\"junk\":{}", "9".repeat(size)),
+        vec!["\"junk\":0"; size / 9].join(","),
+    ];
+    for junk in junk {
+        assert_eq!(CloudEvent::from_json(&spliced(&junk)).unwrap(), expected);
+    }
+    let long = with("bankType", "A".repeat(size));
+    assert_eq!(paid(long).bank_type, None);
+    assert!(CloudEvent::from_json(&vec![b'{'; size]).is_err());
+    assert!(CloudEvent::from_json(&vec![0; size]).is_err());
+}
+
+#[test]
+fn a_needed_field_that_occurs_twice_is_refused_even_if_both_agree() {
+    let twice = |text: &str| CloudEvent::from_json(&spliced(text));
+    let fields = [
+        ("totalFee", "1"),
+        ("returnCode", "\"FAIL\""),
+        ("outTradeNo", "null"),
+        ("subOpenid", "\"\""),
+        ("feeType", "\"CNY\""),
+    ];
+    for (field, value) in fields {
+        let event = twice(&format!("\"{field}\":{value}"));
+        assert_eq!(event, refused(field, FieldError::Repeated));
+    }
+    let refund = twice(r#""refundId":"","refundId":"""#);
+    assert_eq!(refund, Err(CloudEventError::WrongKind));
+}
+
+#[test]
+fn an_optional_field_that_occurs_twice_is_dropped() {
+    let payment = paid(CloudEvent::from_json(&spliced(
+        r#""bankType":"CMB","bankType":[]"#,
+    )));
+    assert_eq!(payment.bank_type, None);
+    assert_eq!(payment.trade_type, Label::lossy("JSAPI"));
+}
+
+#[test]
+fn what_the_parser_cannot_pass_is_skipped_in_an_optional_field() {
+    let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
+    for value in ["1e999", "-1e999", r#""\ud800""#, &deep] {
+        let event = REAL.replace("\"cashFee\": 1", &format!("\"cashFee\": {value}"));
+        let payment = paid(CloudEvent::from_json(event.as_bytes()));
+        assert_eq!((payment.payer_total, payment.paid_fee.as_u64()), (None, 1));
+        let needed = REAL.replace("\"totalFee\": 1", &format!("\"totalFee\": {value}"));
+        assert!(CloudEvent::from_json(needed.as_bytes()).is_err());
+    }
+}
+
+#[test]
+fn neither_debug_nor_any_error_shows_an_openid() {
+    let shows = |text: &str| text.contains(&PAYER[..8]) || text.contains(&PROVIDERS_PAYER[..8]);
+    let event = CloudEvent::from_json(REAL.as_bytes()).unwrap();
+    assert!(!shows(&format!("{event:?}{event:#?}")));
+    let failed = with("resultCode", "FAIL").unwrap();
+    assert!(!shows(&format!("{failed:?}{failed:#?}")));
+    let words = br#"{"returnCode":"FAIL","errCodeDes":"oZWaC4xeOVCUkip5njeEeXi1TEsk is unknown"}"#;
+    assert!(!shows(&format!(
+        "{:?}",
+        CloudEvent::from_json(words).unwrap()
+    )));
+    let every = REAL
+        .lines()
+        .filter_map(|line| line.trim().split('"').nth(1));
+    for field in every.chain(["feeType", "refundId"]) {
+        for spoiled in [
+            json!(format!("{PAYER} ")),
+            json!(PAYER.repeat(9)),
+            json!([PAYER]),
+            json!({PAYER: 1}),
+        ] {
+            let event = edited(|event| {
+                event.insert(field.to_owned(), spoiled);
+            });
+            assert_hidden(&event, shows);
+        }
+    }
+    let text = serde_json::to_vec(PAYER).unwrap();
+    assert_hidden(&text, shows);
+    assert_hidden(&text[..20], shows);
+}
+
+/// Expects that, if these bytes are refused, nothing is said of what is in them.
+fn assert_hidden(json: &[u8], shows: impl Fn(&str) -> bool) {
+    if let Err(error) = CloudEvent::from_json(json) {
+        let source = error.source().map(ToString::to_string);
+        assert!(!shows(&format!("{error:?} {error} {source:?}")));
+    }
+    if let Err(error) = serde_json::from_slice::<CloudEvent>(json) {
+        assert!(!shows(&format!("{error:?} {error}")));
+    }
+    let tree = serde_json::from_slice::<Value>(json).ok();
+    if let Some(Err(error)) = tree.map(serde_json::from_value::<CloudEvent>) {
+        assert!(!shows(&format!("{error:?} {error}")));
+    }
+}
+
+#[test]
+fn events_and_errors_can_cross_threads() {
+    fn crosses<T: Send + Sync + 'static>() {}
+    crosses::<CloudEvent>();
+    crosses::<CloudEventError>();
+}
+
+/// Any JSON value, as text, those included that a parser of values refuses.
+fn any_value() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        Just("null".to_owned()),
+        any::<bool>().prop_map(|it| it.to_string()),
+        any::<i64>().prop_map(|it| it.to_string()),
+        "-?[1-9][0-9]{0,40}(\\.[0-9]{1,5})?([eE][+-]?[0-9]{1,4})?",
+        any::<String>().prop_map(|it| json!(it).to_string()),
+        "\"[ -!#-\\[\\]-~]{0,80}\"",
+        "\"\\\\u[0-9a-f]{4}\"",
+    ];
+    leaf.prop_recursive(4, 16, 4, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4)
+                .prop_map(|values| format!("[{}]", values.join(","))),
+            inner.prop_map(|value| format!("{{\"a\":{value}}}")),
+        ]
+    })
+}
+
+const DECIDING_NOTHING: [&str; 9] = [
+    "tradeType",
+    "bankType",
+    "cashFee",
+    "settlementTotalFee",
+    "isSubscribe",
+    "subIsSubscribe",
+    "errCodeDes",
+    "nonceStr",
+    "anything",
+];
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let _ = CloudEvent::from_json(&bytes);
+    }
+
+    #[test]
+    fn no_damage_makes_it_panic(at in 0..REAL.len(), byte in any::<u8>(), cut in 0..4_usize) {
+        let mut bytes = REAL.as_bytes().to_vec();
+        let end = bytes.len().min(at + cut);
+        bytes.splice(at..end, [byte]);
+        let _ = CloudEvent::from_json(&bytes);
+    }
+
+    #[test]
+    fn no_value_of_an_optional_field_makes_a_payment_refused(
+        fields in proptest::collection::vec((0..DECIDING_NOTHING.len(), any_value()), 1..6),
+    ) {
+        let text = fields.iter().map(|(at, value)| format!("\"{}\":{value}", DECIDING_NOTHING[*at]));
+        let event = spliced(&text.collect::<Vec<_>>().join(","));
+        let payment = paid(CloudEvent::from_json(&event));
+        let expected = paid(CloudEvent::from_json(REAL.as_bytes()));
+        prop_assert!(payment.is_same(&expected));
+        prop_assert_eq!(payment.paid_fee, expected.paid_fee);
+        prop_assert_eq!(payment.openid, expected.openid);
+    }
+}
