@@ -22,8 +22,10 @@
 //!
 //! [`index_entries`]: crate::rules::index_entries
 
-pub(crate) mod local;
+mod local;
 pub(crate) mod memory;
+
+pub use local::{LocalEngine, LocalOptions};
 
 use std::fmt::Debug;
 use std::ops::Range;
