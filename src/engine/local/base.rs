@@ -6,7 +6,6 @@
 //! - The library beneath may panic on a damaged file: every call into it passes through
 //!   [`guarded`], which makes damage of a panic.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::{Bound, ControlFlow};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,6 +18,7 @@ use redb::{
 
 use super::keys::KeyBytes;
 use super::table::Table;
+use super::writes::{Change, WriteError, Writes};
 use crate::engine::Direction;
 use crate::error::{StorageError, StorageErrorKind};
 
@@ -30,52 +30,6 @@ pub(super) type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, S
 
 /// A stretch of a table: its first and last key, both inclusive.
 pub(super) type Stretch = (KeyBytes, KeyBytes);
-
-/// Changes of tables, to be made all at once.
-#[derive(Default)]
-pub(super) struct Writes {
-    by_table: BTreeMap<Table, Vec<(KeyBytes, Change)>>,
-}
-
-enum Change {
-    Put(Vec<u8>),
-    Remove,
-}
-
-impl Writes {
-    /// Puts a value. A key is named at most once in all of the writes.
-    pub(super) fn put(&mut self, table: Table, key: KeyBytes, value: Vec<u8>) {
-        self.push(table, key, Change::Put(value));
-    }
-
-    pub(super) fn remove(&mut self, table: Table, key: KeyBytes) {
-        self.push(table, key, Change::Remove);
-    }
-
-    fn push(&mut self, table: Table, key: KeyBytes, change: Change) {
-        self.by_table.entry(table).or_default().push((key, change));
-    }
-
-    /// Takes the writes of another over.
-    pub(super) fn append(&mut self, other: Self) {
-        for (table, mut changes) in other.by_table {
-            self.by_table.entry(table).or_default().append(&mut changes);
-        }
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.by_table.is_empty()
-    }
-}
-
-/// How a write fails.
-#[derive(Debug)]
-pub(super) enum WriteError {
-    /// Certainly not written.
-    Unwritten(StorageError),
-    /// Written or not.
-    Unknown(StorageError),
-}
 
 /// The open base.
 pub(super) struct Base {
@@ -410,11 +364,13 @@ fn guarded<T>(call: impl FnOnce() -> Result<T, StorageError>) -> Result<T, Stora
 
 /// The library's errors in the words of this crate.
 fn translate(error: impl Into<redb::Error>) -> StorageError {
+    use std::io::ErrorKind::{InvalidData, UnexpectedEof};
+
     use redb::Error;
     let error = error.into();
     let kind = match error {
-        // A file that is no base at all is reported as an input error.
-        Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+        // So are reported a file that is no base at all and one that was cut off.
+        Error::Io(error) if matches!(error.kind(), InvalidData | UnexpectedEof) => {
             return StorageError::corrupted(error);
         }
         Error::Io(error) => return error.into(),

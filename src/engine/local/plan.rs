@@ -9,11 +9,11 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::base::Writes;
 use super::codec::{self, State};
 use super::keys::{self, KeyBytes};
 use super::table::Table;
 use super::view::View;
+use super::writes::Writes;
 use crate::engine::{Mutation, Stored, Verdict};
 use crate::error::{StorageError, StorageErrorKind};
 use crate::order::Record;
