@@ -61,7 +61,14 @@ fn run() -> Result<bool> {
     journal.print();
     let ok = conclude(&store, &event, &dir)? && journal.is_as_it_must_be();
     store.shutdown().wait()?;
-    println!("{}", if ok { "all as it must be" } else { "NOT as it must be" });
+    println!(
+        "{}",
+        if ok {
+            "all as it must be"
+        } else {
+            "NOT as it must be"
+        }
+    );
     Ok(ok)
 }
 
@@ -84,15 +91,27 @@ fn the_event_itself(store: &Store, event: &Event, journal: &mut Journal) -> Resu
     journal.note("create", &created, known.contains(&created.outcome));
 
     let prepaid = prepay(store, no)?;
-    let expected = if is_new { Prepaid::Recorded } else { Prepaid::AlreadyPaid };
+    let expected = if is_new {
+        Prepaid::Recorded
+    } else {
+        Prepaid::AlreadyPaid
+    };
     journal.note("prepay", &prepaid, prepaid.outcome == expected);
 
     let confirmed = event.confirm(store, no)?;
-    let expected = if is_new { Confirmed::Applied } else { Confirmed::Duplicate };
+    let expected = if is_new {
+        Confirmed::Applied
+    } else {
+        Confirmed::Duplicate
+    };
     journal.note("callback", &confirmed, confirmed.outcome == expected);
     for _ in 0..REPEATS {
         let again = event.confirm(store, no)?;
-        journal.note("callback again", &again, again.outcome == Confirmed::Duplicate);
+        journal.note(
+            "callback again",
+            &again,
+            again.outcome == Confirmed::Duplicate,
+        );
     }
     Ok(())
 }
@@ -115,7 +134,10 @@ fn many_at_once(store: &Store, event: &Event, journal: &mut Journal) -> Result<(
             .map(|answer| Ok(answer.map_err(|_| "a caller panicked")??))
             .collect()
     })?;
-    let applied = answers.iter().filter(|a| a.outcome == Confirmed::Applied).count();
+    let applied = answers
+        .iter()
+        .filter(|a| a.outcome == Confirmed::Applied)
+        .count();
     for answer in answers {
         let one = applied == 1;
         let label = "callback, in a crowd";
@@ -149,7 +171,11 @@ fn before_its_order(store: &Store, event: &Event, journal: &mut Journal) -> Resu
     let waits = early.outcome == Confirmed::Unclaimed && !early.should_acknowledge();
     journal.note("callback", &early, waits);
     let created = store.create(no, event.new_order()?).wait()?;
-    journal.note("create", &created, created.outcome == Created::CreatedAndPaid);
+    journal.note(
+        "create",
+        &created,
+        created.outcome == Created::CreatedAndPaid,
+    );
     Ok(())
 }
 
@@ -161,10 +187,18 @@ fn after_a_close(store: &Store, event: &Event, journal: &mut Journal) -> Result<
     let created = store.create(no, event.new_order()?).wait()?;
     journal.note("create", &created, created.outcome == Created::Created);
     let closing = store.begin_close(no).wait()?;
-    journal.note("begin close", &closing, closing.outcome == CloseAnswer::Closing);
+    journal.note(
+        "begin close",
+        &closing,
+        closing.outcome == CloseAnswer::Closing,
+    );
     let closed = store.record_query(no, ChannelState::Closed).wait()?;
     let to = Status::Closed;
-    journal.note("channel: CLOSED", &closed, closed.outcome == Queried::Moved { to });
+    journal.note(
+        "channel: CLOSED",
+        &closed,
+        closed.outcome == Queried::Moved { to },
+    );
     let late = event.confirm(store, no)?;
     journal.note("callback", &late, late.outcome == Confirmed::Late);
     Ok(())
@@ -172,7 +206,9 @@ fn after_a_close(store: &Store, event: &Event, journal: &mut Journal) -> Result<
 
 fn prepay(store: &Store, no: OrderNo) -> Result<orderstore::Answered<Prepaid>> {
     let value = PrepayValue::parse("wx201410272009395522657a690389285100")?;
-    Ok(store.record_prepay(no, Prepay::new(PrepayKind::Jsapi, value)).wait()?)
+    Ok(store
+        .record_prepay(no, Prepay::new(PrepayKind::Jsapi, value))
+        .wait()?)
 }
 
 /// The user's list, the counts, and a look at everything that is kept.
@@ -183,9 +219,16 @@ fn conclude(store: &Store, event: &Event, dir: &Path) -> Result<bool> {
         let paid = order.paid_at().map(|at| at.beijing().to_string());
         let paid = paid.unwrap_or_else(|| "-".to_owned());
         let fee = order.total_fee.yuan();
-        println!("  {:<32}  {:<8}  {fee:>6} yuan  {paid}", order.no, order.status);
+        println!(
+            "  {:<32}  {:<8}  {fee:>6} yuan  {paid}",
+            order.no, order.status
+        );
     }
-    let open = store.open_anomalies(PageOf::of(PageOf::MAX)).wait()?.rows.len();
+    let open = store
+        .open_anomalies(PageOf::of(PageOf::MAX))
+        .wait()?
+        .rows
+        .len();
     println!("\nanomalies that wait for a person: {open}");
     let counts = store.counts().wait()?;
     let all = Status::ALL.map(|status| format!("{status} {}", counts.of(status)));
@@ -196,6 +239,9 @@ fn conclude(store: &Store, event: &Event, dir: &Path) -> Result<bool> {
     }
     let verdict = if report.is_ok() { "ok" } else { "BROKEN" };
     let (records, events) = (report.records, report.events);
-    println!("verify: {verdict} ({records} records, {events} events in {})", dir.display());
+    println!(
+        "verify: {verdict} ({records} records, {events} events in {})",
+        dir.display()
+    );
     Ok(report.is_ok())
 }
