@@ -43,8 +43,9 @@ fn main() -> Checked<()> {
     Ok(())
 }
 
-fn stores(_dir: &Path) -> Checked<Vec<(&'static str, Store)>> {
-    Ok(vec![("memory", Store::memory()?)])
+fn stores(dir: &Path) -> Checked<[(&'static str, Store); 2]> {
+    let local = Store::builder().init(dir.join("store"))?;
+    Ok([("memory", Store::memory()?), ("local", local)])
 }
 
 /// One order's way through the rules.

@@ -57,8 +57,8 @@ fn run(args: &Args) -> Checked<()> {
     Ok(())
 }
 
-fn open(_dir: &Path) -> Checked<Store> {
-    Ok(Store::builder().cache_bytes(CACHE_BYTES).memory()?)
+fn open(dir: &Path) -> Checked<Store> {
+    Ok(Store::builder().cache_bytes(CACHE_BYTES).init(dir)?)
 }
 
 fn measure(callers: usize, length: Duration, dir: &Path) -> Checked<Row> {
@@ -108,9 +108,12 @@ fn take_turns(
     })
 }
 
+/// The one in the middle, or what lies between the two there.
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or_default()
+    let (lower, upper) = (values.len().saturating_sub(1) / 2, values.len() / 2);
+    let at = |place: usize| values.get(place).copied().unwrap_or_default();
+    f64::midpoint(at(lower), at(upper))
 }
 
 fn row(callers: usize, seen: &Seen, fsync_rate: f64, ratio: Option<f64>) -> Row {
