@@ -8,7 +8,7 @@ use crate::order::{
     Anomaly, AnomalyEnd, AnomalyId, AnomalyKind, Confirmed, Ended, Outcome, Payment, Record,
     Refund, Resolution, Resolved, What,
 };
-use crate::value::{Fen, Note, RefundNo, TransactionId};
+use crate::value::{Fen, Note, RefundNo};
 
 pub(super) fn resolve(
     mut change: Change<'_>,
@@ -104,7 +104,7 @@ fn refund(
     if let Some(owner) = change.context.owner(&key) {
         return Resolved::RefundNoTaken { by: owner.no() };
     }
-    let available = available(change.record(), &payment.transaction_id);
+    let available = available(change.record(), payment);
     if available < payment.paid_fee {
         return Resolved::Exceeds { available };
     }
@@ -118,18 +118,15 @@ fn refund(
     Resolved::Resolved
 }
 
-/// What is left of a transaction: what it paid, less what went back or is reserved.
-fn available(record: Option<&Record>, transaction: &TransactionId) -> Fen {
+/// What is left of a payment: what it paid, less what went back or is reserved.
+fn available(record: Option<&Record>, payment: &Payment) -> Fen {
     let Some(record) = record else {
         return Fen::ZERO;
     };
-    let paid = record
-        .payment_of(transaction)
-        .map_or(Fen::ZERO, |payment| payment.paid_fee);
-    let held = record
-        .refunds()
-        .iter()
-        .filter(|refund| refund.transaction_id == *transaction && refund.status.holds_money());
+    let known = record.payment_of(payment.channel, &payment.transaction_id);
+    let paid = known.map_or(Fen::ZERO, |known| known.paid_fee);
+    let refunds = record.refunds().iter();
+    let held = refunds.filter(|refund| refund.is_of(payment) && refund.status.holds_money());
     held.fold(paid, |left, refund| {
         left.checked_sub(refund.amount).unwrap_or(Fen::ZERO)
     })
