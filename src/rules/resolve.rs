@@ -1,7 +1,7 @@
 //! `resolve`: a person ends an anomaly.
 
 use super::change::Change;
-use super::confirm::{examine_accepted, settle};
+use super::confirm::receive;
 use super::decide::Decision;
 use super::index::UniqueKey;
 use crate::order::{
@@ -29,6 +29,9 @@ pub(super) fn resolve(
             Resolution::Refund { refund_no } => refund(&mut change, &anomaly, refund_no, note),
         },
     };
+    if outcome == Resolved::RecordFull {
+        return change.refuse(Outcome::Resolve(outcome));
+    }
     let stands = matches!(
         outcome,
         Resolved::Resolved | Resolved::Already | Resolved::Reexamined(_)
@@ -66,16 +69,13 @@ fn accept(change: &mut Change<'_>, anomaly: &Anomaly, note: &Note) -> Resolved {
     match (&anomaly.kind, &anomaly.payment) {
         (AnomalyKind::LatePayment, _) => end(change, anomaly, Ended::Accepted, note),
         (AnomalyKind::IdentityMismatch { .. }, Some(payment)) => {
-            // At most one anomaly comes of it: with no room for one, nothing begins.
-            if change.is_full() {
-                return Resolved::RecordFull;
-            }
             reexamine(change, anomaly, payment, note)
         }
         _ => Resolved::NotAcceptable,
     }
 }
 
+/// Once its identity is accepted the payment is a payment like any other.
 fn reexamine(
     change: &mut Change<'_>,
     anomaly: &Anomaly,
@@ -83,14 +83,14 @@ fn reexamine(
     note: &Note,
 ) -> Resolved {
     end(change, anomaly, Ended::Accepted, note);
-    let Some(order) = change.order() else {
-        return Resolved::Reexamined(Confirmed::Unclaimed);
-    };
-    let finding = examine_accepted(order, payment, change.context);
-    Resolved::Reexamined(settle(change, payment, finding).confirmed)
+    match receive(change, payment).confirmed {
+        Confirmed::RecordFull => Resolved::RecordFull,
+        confirmed => Resolved::Reexamined(confirmed),
+    }
 }
 
-/// The whole of the anomaly's own payment goes back.
+/// The whole of the anomaly's own payment goes back. What paid another order goes back
+/// from there, where its reserve is kept.
 fn refund(
     change: &mut Change<'_>,
     anomaly: &Anomaly,
@@ -100,6 +100,9 @@ fn refund(
     let Some(payment) = &anomaly.payment else {
         return Resolved::NotRefundable;
     };
+    if change.is_anothers(payment) {
+        return Resolved::NotRefundable;
+    }
     let key = UniqueKey::RefundNo(payment.channel, refund_no.clone());
     if let Some(owner) = change.context.owner(&key) {
         return Resolved::RefundNoTaken { by: owner.no() };
