@@ -43,10 +43,12 @@ impl Slot {
         })
     }
 
-    /// Leaves the answer and wakes whoever waits for it.
+    /// Leaves the answer and wakes whoever waits for it. A waker is foreign code: it may
+    /// poll at once, or drop the store, and so runs without the lock.
     pub(crate) fn complete(&self, said: Result<Said, Error>) {
         let answer = State::Done(Box::new(said));
-        match std::mem::replace(&mut *self.state.lock(), answer) {
+        let before = self.replace(answer);
+        match before {
             State::Parked(thread) => thread.unpark(),
             State::Polled(waker) => waker.wake(),
             State::Empty | State::Done(_) | State::Taken => {}
@@ -57,22 +59,30 @@ impl Slot {
         matches!(&*self.state.lock(), State::Done(_))
     }
 
-    /// The answer if it is here; else leaves `wake` to be called when it is.
-    fn take_or(&self, wake: impl FnOnce() -> State) -> Option<Result<Said, Error>> {
+    fn replace(&self, state: State) -> State {
+        std::mem::replace(&mut *self.state.lock(), state)
+    }
+
+    /// The answer if it is here; else leaves `waiter` to be told when it is. The waiter
+    /// before is dropped without the lock: with it may go the last clone of the store.
+    fn take_or(&self, waiter: State) -> Option<Result<Said, Error>> {
         let mut state = self.state.lock();
-        if matches!(&*state, State::Done(_)) {
-            let State::Done(said) = std::mem::replace(&mut *state, State::Taken) else {
-                return None;
-            };
-            return Some(*said);
+        let next = if matches!(&*state, State::Done(_)) {
+            State::Taken
+        } else {
+            waiter
+        };
+        let before = std::mem::replace(&mut *state, next);
+        drop(state);
+        match before {
+            State::Done(said) => Some(*said),
+            State::Empty | State::Parked(_) | State::Polled(_) | State::Taken => None,
         }
-        *state = wake();
-        None
     }
 
     fn wait_until(&self, deadline: Option<Instant>) -> Option<Result<Said, Error>> {
         loop {
-            if let Some(said) = self.take_or(|| State::Parked(thread::current())) {
+            if let Some(said) = self.take_or(State::Parked(thread::current())) {
                 return Some(said);
             }
             match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
@@ -133,7 +143,7 @@ impl<T> Future for Ticket<T> {
     type Output = Result<T, Error>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let said = self.slot.take_or(|| State::Polled(context.waker().clone()));
+        let said = self.slot.take_or(State::Polled(context.waker().clone()));
         said.map_or(Poll::Pending, |said| Poll::Ready(self.hear(said)))
     }
 }

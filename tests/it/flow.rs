@@ -10,3 +10,4 @@ pub(crate) mod rig;
 mod storm;
 mod tickets;
 mod verbs;
+mod wakers;
