@@ -1,6 +1,7 @@
 //! Where one answer is left by the flow and picked up by one caller: a thread that parks,
 //! or a task that is polled.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -44,13 +45,14 @@ impl Slot {
     }
 
     /// Leaves the answer and wakes whoever waits for it. A waker is foreign code: it may
-    /// poll at once, or drop the store, and so runs without the lock.
+    /// poll at once, or drop the store, and so runs without the lock; where it panics, the
+    /// others are still to be told.
     pub(crate) fn complete(&self, said: Result<Said, Error>) {
         let answer = State::Done(Box::new(said));
         let before = self.replace(answer);
         match before {
             State::Parked(thread) => thread.unpark(),
-            State::Polled(waker) => waker.wake(),
+            State::Polled(waker) => drop(catch_unwind(AssertUnwindSafe(|| waker.wake()))),
             State::Empty | State::Done(_) | State::Taken => {}
         }
     }

@@ -153,3 +153,23 @@ fn the_last_clone_may_be_dropped_with_a_waker_that_is_replaced() {
         assert!(rig.is_closed());
     });
 }
+
+#[test]
+fn a_waker_that_panics_hurts_nobody_else() {
+    within_a_minute(|| {
+        let (rig, store) = Rig::default().open();
+        rig.gate.hold();
+        let mut create = store.create(no(1), new()).into_future();
+        let waker = on_wake(|| panic!("the waker panics, as it was told to"));
+        assert!(poll(&mut create, &waker).is_pending());
+        let neighbour = store.create(no(2), new()).submit().unwrap();
+        rig.gate.release();
+        assert!(neighbour.wait().is_ok());
+        let mut number = store.next_order_no().into_future();
+        let waker = on_wake(|| panic!("the waker panics, as it was told to"));
+        drop(poll(&mut number, &waker));
+        assert!(store.next_order_no().wait().is_ok());
+        assert!(store.create(no(3), new()).submit().unwrap().wait().is_ok());
+        store.shutdown().wait().unwrap();
+    });
+}
