@@ -69,16 +69,17 @@ impl Slot {
     /// before is dropped without the lock: with it may go the last clone of the store.
     fn take_or(&self, waiter: State) -> Option<Result<Said, Error>> {
         let mut state = self.state.lock();
-        let next = if matches!(&*state, State::Done(_)) {
-            State::Taken
-        } else {
-            waiter
+        let next = match &*state {
+            State::Done(_) | State::Taken => State::Taken,
+            State::Empty | State::Parked(_) | State::Polled(_) => waiter,
         };
         let before = std::mem::replace(&mut *state, next);
         drop(state);
         match before {
             State::Done(said) => Some(*said),
-            State::Empty | State::Parked(_) | State::Polled(_) | State::Taken => None,
+            // Nothing more will come: to wait for it would be to wait for ever.
+            State::Taken => Some(Err(misheard())),
+            State::Empty | State::Parked(_) | State::Polled(_) => None,
         }
     }
 

@@ -149,3 +149,16 @@ fn calls_futures_and_tickets_can_be_sent_and_the_store_be_shared() {
     is_send(&store.hide(no(1)).into_future());
     is_send(&store.hide(no(1)).submit().unwrap());
 }
+
+#[test]
+fn a_ticket_whose_answer_was_taken_fails_and_hangs_nobody() {
+    within_a_minute(|| {
+        let (_rig, store) = Rig::default().open();
+        let mut ticket = store.create(no(1), new()).submit().unwrap();
+        while poll(Pin::new(&mut ticket)).is_pending() {
+            std::thread::yield_now();
+        }
+        assert!(poll(Pin::new(&mut ticket)).is_ready());
+        assert!(ticket.wait().is_err());
+    });
+}
