@@ -11,7 +11,7 @@ use super::queue::{Request, Work};
 use super::said::Said;
 use super::{Flow, panicked};
 use crate::engine::EngineError;
-use crate::error::{Error, StorageError};
+use crate::error::Error;
 use crate::generator::BLOCK;
 use crate::order::{Command, Confirmed, Outcome, Queried, Resolved};
 
@@ -65,13 +65,17 @@ impl Flow {
         if !alone || !self.on_callers_thread() {
             return Err(command);
         }
-        let Some(_committing) = self.commit.try_lock() else {
+        let Some(committing) = self.commit.try_lock() else {
             return Err(command);
         };
         if !self.queue.is_idle() {
             return Err(command);
         }
         let done = self.run_group(std::slice::from_ref(&command));
+        drop(committing);
+        if done.poison.is_some() {
+            self.refuse_waiting();
+        }
         let answer = done.answers.into_iter().next();
         Ok(answer.unwrap_or_else(|| Err(lost())).map(Said::Answer))
     }
@@ -100,6 +104,9 @@ impl Flow {
         let committing = self.commit.lock();
         let done = self.run_group(&commands);
         drop(committing);
+        if done.poison.is_some() {
+            self.refuse_waiting();
+        }
         for (slot, answer) in slots.iter().zip(done.answers) {
             slot.complete(answer.map(Said::Answer));
         }
@@ -122,7 +129,7 @@ impl Flow {
         });
         self.count(&done.answers);
         if let Some(cause) = &done.poison {
-            self.poison(cause);
+            self.queue.poison_with(cause.clone());
         }
         done
     }
@@ -139,11 +146,14 @@ impl Flow {
         self.tally.record_full.fetch_add(full, Ordering::Relaxed);
     }
 
-    /// Stops all writing: what waits, and what comes, is certainly not applied.
-    fn poison(&self, cause: &StorageError) {
-        let refusal = Error::Poisoned(cause.clone());
-        for request in self.queue.poison_with(cause.clone()) {
-            request.slot.complete(Err(refusal.clone()));
+    /// Tells those who wait that all writing has stopped, if it has: they are certainly
+    /// not applied. Not under the commit lock: their wakers are foreign code, which may
+    /// drop the store and so wait for the committer.
+    fn refuse_waiting(&self) {
+        if let Some((cause, waiting)) = self.queue.drain_poisoned() {
+            for request in waiting {
+                request.slot.complete(Err(Error::Poisoned(cause.clone())));
+            }
         }
     }
 
@@ -155,6 +165,7 @@ impl Flow {
             None => self.reserve(),
         };
         drop(committing);
+        self.refuse_waiting();
         let waiting = std::mem::take(&mut *self.numberless.lock());
         match reserved {
             Ok(()) => {
@@ -179,7 +190,7 @@ impl Flow {
                 Ok(())
             }
             Err(EngineError::Unknown(cause) | EngineError::Fatal(cause)) => {
-                self.poison(&cause);
+                self.queue.poison_with(cause.clone());
                 // No number was handed out: whatever was reserved is lost, not repeated.
                 Err(before_the_write(EngineError::Retry(cause)))
             }

@@ -229,7 +229,8 @@ impl Flow {
 
     /// Nobody fetches blocks any more.
     fn refuse_numbers(&self) {
-        for slot in std::mem::take(&mut *self.numberless.lock()) {
+        let waiting = std::mem::take(&mut *self.numberless.lock());
+        for slot in waiting {
             slot.complete(Err(Error::ShutDown));
         }
     }

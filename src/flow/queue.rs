@@ -122,12 +122,17 @@ impl Queue {
         self.arrived.notify_one();
     }
 
-    /// Nothing more is taken before a reopen; what waits is handed back.
-    pub(super) fn poison_with(&self, cause: StorageError) -> Vec<Request> {
+    /// Nothing more is taken before a reopen; what waits is to be drained.
+    pub(super) fn poison_with(&self, cause: StorageError) {
+        self.state.lock().poison.get_or_insert(cause);
+    }
+
+    /// Where all writing has stopped: why, and what still waits.
+    pub(super) fn drain_poisoned(&self) -> Option<(StorageError, VecDeque<Request>)> {
         let mut state = self.state.lock();
-        state.poison.get_or_insert(cause);
+        let cause = state.poison.clone()?;
         state.bytes = 0;
-        state.waiting.drain(..).collect()
+        Some((cause, std::mem::take(&mut state.waiting)))
     }
 
     /// Whether a caller may run a group of its own: nobody waits or is being answered, so

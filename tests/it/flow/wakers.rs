@@ -7,10 +7,10 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
-use orderstore::{Answering, OrderNo, Store};
+use orderstore::{Answering, Error, OrderNo, Store};
 use parking_lot::Mutex;
 
-use super::rig::{Rig, new, no, within_a_minute};
+use super::rig::{Act, Rig, new, no, unknown, within_a_minute};
 
 /// Runs its job when it is woken.
 struct Job(Mutex<Option<Box<dyn FnOnce() + Send>>>);
@@ -171,5 +171,35 @@ fn a_waker_that_panics_hurts_nobody_else() {
         assert!(store.next_order_no().wait().is_ok());
         assert!(store.create(no(3), new()).submit().unwrap().wait().is_ok());
         store.shutdown().wait().unwrap();
+    });
+}
+
+/// A caller that runs its own group fails, and with it those who queued behind it: their
+/// wakers run on that caller's thread.
+#[test]
+fn the_last_clone_may_be_dropped_by_a_waker_on_the_thread_of_a_failing_caller() {
+    within_a_minute(|| {
+        let (rig, store) = Rig::default().open();
+        rig.gate.hold();
+        let leading = store.create(no(1), new());
+        let leader = thread::spawn(move || leading.wait());
+        rig.gate.wait_until_somebody_is_held();
+        let early = store.create(no(2), new()).submit().unwrap();
+        thread::sleep(Duration::from_millis(20));
+        let mut late = store.create(no(3), new()).into_future();
+        let waker = on_wake(move || drop(store));
+        assert!(poll(&mut late, &waker).is_pending());
+        rig.next_does(Act::Fail(unknown()));
+        rig.gate.release();
+        assert!(matches!(
+            leader.join().unwrap(),
+            Err(Error::OutcomeUnknown(_))
+        ));
+        assert!(matches!(early.wait(), Err(Error::Poisoned(_))));
+        while !rig.is_closed() {
+            thread::yield_now();
+        }
+        let late = poll(&mut late, Waker::noop());
+        assert!(matches!(late, Poll::Ready(Err(Error::Poisoned(_)))));
     });
 }
