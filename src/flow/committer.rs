@@ -6,8 +6,11 @@ use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle, ThreadId};
 use std::time::Duration;
 
+use parking_lot::MutexGuard;
+
 use super::group::{Answer, Done, Runner, before_the_write, in_the_write};
 use super::queue::{Request, Work};
+use super::rhythm::Rhythm;
 use super::said::Said;
 use super::{Flow, panicked};
 use crate::engine::EngineError;
@@ -80,33 +83,38 @@ impl Flow {
         Ok(answer.unwrap_or_else(|| Err(lost())).map(Said::Answer))
     }
 
-    /// The life of the committer thread.
+    /// The life of the committer thread. What waits is taken under the commit lock and
+    /// not before: all that came while another group was written goes into one.
     pub(super) fn run_committer(&self, side: JoinHandle<()>) {
         let limit = self.engine.limits().batch;
+        let mut rhythm = Rhythm::default();
         loop {
-            let expected = self.tally.last_group.load(Ordering::Relaxed);
-            match self.queue.next(limit, expected, PATIENCE) {
-                Work::Group(requests) => self.commit(requests),
-                Work::ReserveBlock => self.reserve_block(),
-                Work::Close => break,
+            self.queue.wait_for_work();
+            let committing = self.commit.lock();
+            let expected = rhythm.expected().min(limit);
+            match self.queue.take(limit, expected, PATIENCE) {
+                Some(Work::Group(requests)) => self.commit(committing, requests, &mut rhythm),
+                Some(Work::ReserveBlock) => self.reserve_block(committing),
+                Some(Work::Close) => break,
+                None => {}
             }
         }
         self.end(side);
     }
 
-    fn commit(&self, requests: Vec<Request>) {
+    fn commit(&self, committing: MutexGuard<'_, ()>, requests: Vec<Request>, rhythm: &mut Rhythm) {
         let mut commands = Vec::with_capacity(requests.len());
         let mut slots = Vec::with_capacity(requests.len());
         for request in requests {
             commands.push(request.command);
             slots.push(request.slot);
         }
-        let committing = self.commit.lock();
         let done = self.run_group(&commands);
         drop(committing);
         if done.poison.is_some() {
             self.refuse_waiting();
         }
+        rhythm.ran(slots.len(), self.queue.len());
         for (slot, answer) in slots.iter().zip(done.answers) {
             slot.complete(answer.map(Said::Answer));
         }
@@ -158,8 +166,7 @@ impl Flow {
     }
 
     /// Fetches the generator's next block, and answers those who wait for it.
-    fn reserve_block(&self) {
-        let committing = self.commit.lock();
+    fn reserve_block(&self, committing: MutexGuard<'_, ()>) {
         let reserved = match self.queue.refusal() {
             Some(refusal) => Err(refusal),
             None => self.reserve(),

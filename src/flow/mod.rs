@@ -13,6 +13,7 @@ mod committer;
 mod group;
 mod overlay;
 mod queue;
+mod rhythm;
 mod said;
 mod side;
 mod slot;

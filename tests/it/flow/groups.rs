@@ -217,3 +217,45 @@ fn a_batch_has_an_answer_for_each_command_in_their_order() {
         assert_eq!(outcomes[2], Outcome::Create(Created::Exists));
     });
 }
+
+#[test]
+fn what_comes_while_a_caller_runs_its_own_group_goes_into_one_group() {
+    within_a_minute(|| {
+        let (rig, store) = Rig::default().open();
+        rig.gate.hold();
+        let leading = store.create(no(0), new());
+        let leader = thread::spawn(move || leading.wait());
+        rig.gate.wait_until_somebody_is_held();
+        let rest: Vec<_> = (1..=100)
+            .map(|place| {
+                thread::sleep(Duration::from_micros(100));
+                store.create(no(place), new()).submit().unwrap()
+            })
+            .collect();
+        rig.gate.release();
+        assert_eq!(leader.join().unwrap().unwrap().outcome, Created::Created);
+        for ticket in rest {
+            assert_eq!(ticket.wait().unwrap().outcome, Created::Created);
+        }
+        assert_eq!(store.stats().groups, 2);
+    });
+}
+
+#[test]
+fn sixty_four_callers_that_wait_share_a_write_by_32_or_more() {
+    within_a_minute(|| {
+        let takes = Duration::from_micros(300);
+        let rig = Rig {
+            takes,
+            ..Rig::default()
+        };
+        let (rig, store) = rig.open();
+        create_from(&store, 64, 320);
+        let stats = store.stats();
+        assert_eq!(stats.commands, 64 * 320);
+        assert_eq!(stats.groups, rig.writes.lock().len() as u64);
+        let mean = stats.mean_group();
+        println!("64 callers: {mean:.1} commands in a group");
+        assert!(mean >= 32.0, "{mean} commands in a group");
+    });
+}
