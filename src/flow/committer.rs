@@ -125,12 +125,16 @@ impl Flow {
         if let Some(cause) = self.queue.poison() {
             return refused(commands.len(), &Error::Poisoned(cause));
         }
-        let runner = Runner {
-            engine: self.engine(),
-            policy: &self.policy,
-            now: self.now(),
+        // The clock is foreign code, as the engine may be.
+        let run = || {
+            let runner = Runner {
+                engine: self.engine(),
+                policy: &self.policy,
+                now: self.now(),
+            };
+            runner.run(commands)
         };
-        let run = catch_unwind(AssertUnwindSafe(|| runner.run(commands)));
+        let run = catch_unwind(AssertUnwindSafe(run));
         let done = run.unwrap_or_else(|_| Done {
             poison: Some(panicked()),
             ..refused(commands.len(), &Error::OutcomeUnknown(panicked()))
@@ -208,11 +212,13 @@ impl Flow {
     /// A number for one who waited; where so many waited that the block is spent, they
     /// wait for the next.
     fn answer_number(&self, slot: &Arc<super::Slot>) {
-        if let Some(no) = self.number_at_hand() {
-            slot.complete(Ok(Said::Number(no)));
-        } else {
-            self.numberless.lock().push(Arc::clone(slot));
-            self.queue.want_block();
+        match catch_unwind(AssertUnwindSafe(|| self.number_at_hand())) {
+            Ok(Some(no)) => slot.complete(Ok(Said::Number(no))),
+            Ok(None) => {
+                self.numberless.lock().push(Arc::clone(slot));
+                self.queue.want_block();
+            }
+            Err(_) => slot.complete(Err(Error::NotApplied(panicked()))),
         }
     }
 

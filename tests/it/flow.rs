@@ -1,6 +1,7 @@
 //! The way of a command, from many threads and tasks, over an engine that can be held,
 //! made to fail and made to panic.
 
+mod clocks;
 mod ending;
 mod failures;
 mod futures;
