@@ -255,3 +255,32 @@ fn until_poisoned(store: &Store, caller: u64) {
         assert!(known, "{answer:?}");
     }
 }
+
+#[test]
+fn an_engine_that_answers_for_fewer_records_than_it_was_given_is_not_believed() {
+    within_a_minute(|| {
+        let (rig, store) = Rig::default().open();
+        rig.forgets_verdicts.store(true, Ordering::Relaxed);
+        let answer = store.create(no(1), new()).wait();
+        assert!(
+            matches!(answer, Err(Error::OutcomeUnknown(_))),
+            "{answer:?}"
+        );
+    });
+}
+
+#[test]
+fn a_record_that_cannot_be_written_fails_its_own_commands_alone() {
+    within_a_minute(|| {
+        let (rig, store) = Rig::default().open();
+        rig.too_large.lock().insert(no(2));
+        let batch = (1..=3).map(create).collect();
+        let answers = in_one_group(&rig, &store, batch);
+        assert!(
+            matches!(answers[1], Err(Error::NotApplied(_))),
+            "{answers:?}"
+        );
+        assert!(answers[0].is_ok() && answers[2].is_ok(), "{answers:?}");
+        assert!(matches!(store.health(), Health::Ok));
+    });
+}
