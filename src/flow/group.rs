@@ -68,21 +68,32 @@ impl Runner<'_> {
         }
     }
 
-    /// Rounds until all is answered: together, and where a single record spoils that, one
-    /// command after the other.
+    /// Rounds until all is answered: together, without those whose record cannot be read;
+    /// where one cannot be written, one command after the other.
     fn settle(self, commands: &[Command], done: &mut Progress) {
         for _ in 0..TRIES {
             let open = done.open();
             if open.is_empty() {
                 return;
             }
-            if self.round(commands, &open, done).is_err() {
+            if self.round(commands, &open, done).is_err() && !self.weed(commands, &open, done) {
                 for place in open {
                     self.settle_alone(commands, place, done);
                 }
                 return;
             }
         }
+    }
+
+    /// Answers the commands that cannot even be decided alone; says whether there are any.
+    fn weed(self, commands: &[Command], open: &[usize], done: &mut Progress) -> bool {
+        let decide = |place: usize| self.decide_all(commands.get(place).into_iter());
+        for place in open {
+            if let Err(error) = decide(*place) {
+                done.answer(*place, Some(Err(before_the_write(error))));
+            }
+        }
+        done.open().len() < open.len()
     }
 
     /// Rounds until one command is answered, so that none behind it is decided first.

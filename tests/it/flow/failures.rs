@@ -55,6 +55,8 @@ fn a_record_that_cannot_be_read_fails_its_own_commands_alone() {
         );
         assert!(answers[0].is_ok() && answers[2].is_ok(), "{answers:?}");
         assert!(matches!(store.health(), Health::Ok));
+        // They still share one write.
+        assert_eq!(rig.writes.lock().last().unwrap().1, [no(1), no(3)]);
     });
 }
 
