@@ -162,7 +162,6 @@ impl Flow {
     }
 
     fn get(&self, no: &OrderNo) -> Result<Said, Error> {
-        self.open()?;
         let record = self.engine.get(no).map_err(unread)?;
         let order: Option<Arc<Order>> = record.and_then(crate::order::Record::into_order);
         Ok(Said::Order(order))

@@ -162,3 +162,8 @@ fn a_ticket_whose_answer_was_taken_fails_and_hangs_nobody() {
         assert!(ticket.wait().is_err());
     });
 }
+
+#[test]
+fn a_far_engine_that_is_held_blocks_no_other_task_whatever_is_awaited() {
+    within_a_minute(|| on_one_thread(async || no_verb_blocks_other_tasks(Rig::far()).await));
+}
