@@ -161,6 +161,13 @@ impl Flow {
         self.engine.limits().on_callers_thread
     }
 
+    /// A read on the caller's own thread. The end may overtake it, and the engine then
+    /// refuses it: it was not taken.
+    fn read_here(&self, read: impl FnOnce(&Self) -> Result<Said, Error>) -> Result<Said, Error> {
+        self.open()?;
+        read(self).or_else(|error| self.open().and(Err(error)))
+    }
+
     fn get(&self, no: &OrderNo) -> Result<Said, Error> {
         let record = self.engine.get(no).map_err(unread)?;
         let order: Option<Arc<Order>> = record.and_then(crate::order::Record::into_order);

@@ -162,3 +162,18 @@ fn numbers_that_are_waited_for_at_the_end_are_refused() {
         end.wait().unwrap();
     });
 }
+
+#[test]
+fn a_read_that_the_end_overtakes_answers_that_the_store_was_shut_down() {
+    within_a_minute(|| {
+        let (rig, store) = Rig::default().open();
+        rig.get_gate.hold();
+        let get = store.get(no(1));
+        let reader = thread::spawn(move || get.wait());
+        rig.get_gate.wait_until_somebody_is_held();
+        store.shutdown().wait().unwrap();
+        rig.get_gate.release();
+        let answer = reader.join().unwrap();
+        assert!(matches!(answer, Err(Error::ShutDown)), "{answer:?}");
+    });
+}

@@ -110,6 +110,8 @@ pub(crate) struct Rig {
     pub(crate) gate: Gate,
     /// Before each look at everything.
     pub(crate) verify_gate: Gate,
+    /// Before each look at one record.
+    pub(crate) get_gate: Gate,
     /// Before each reservation.
     pub(crate) reserve_gate: Gate,
     pub(crate) acts: Mutex<VecDeque<Act>>,
@@ -138,6 +140,7 @@ impl Default for Rig {
             memory,
             gate: Gate::default(),
             verify_gate: Gate::default(),
+            get_gate: Gate::default(),
             reserve_gate: Gate::default(),
             acts: Mutex::default(),
             reservations: Mutex::default(),
@@ -254,6 +257,7 @@ impl std::fmt::Debug for Handle {
 
 impl Engine for Handle {
     fn get(&self, no: &OrderNo) -> Result<Option<Record>, EngineError> {
+        self.0.get_gate.pass();
         self.0.memory.get(no)
     }
 
