@@ -213,7 +213,7 @@ impl Flow {
 
     /// A number from the block at hand.
     fn number_at_hand(&self) -> Option<OrderNo> {
-        let drawn = self.generator.draw(self.now());
+        let drawn = self.generator.draw(|| self.now());
         if drawn.wants_block {
             self.queue.want_block();
         }

@@ -181,3 +181,18 @@ fn numbers_are_drawn_while_the_queue_is_full() {
         }
     });
 }
+
+/// Only a clock that is set back counts, not two threads that read it at the same time.
+#[test]
+fn threads_that_overtake_each_other_set_no_clock_back() {
+    within_a_minute(|| {
+        let millis = AtomicI64::new(1_700_000_000_000);
+        let clock = move || {
+            let now = millis.fetch_add(1, Ordering::Relaxed);
+            Timestamp::from_millis(now).unwrap()
+        };
+        let store = Store::builder().clock(clock).memory().unwrap();
+        draw_from(&store, 16, 100_000);
+        assert_eq!(store.stats().clock_set_back, 0);
+    });
+}
