@@ -37,6 +37,9 @@ struct Blocks {
     spare: Option<Range<u64>>,
     time: u64,
     asked: bool,
+    /// While the next block cannot be had, it is asked for anew when no more is left than
+    /// this.
+    ask_again_at: Option<u64>,
 }
 
 /// What came of asking for a number.
@@ -84,6 +87,7 @@ impl Generator {
     pub(crate) fn supply(&self, block: Range<u64>) {
         let mut blocks = self.blocks.lock();
         blocks.asked = false;
+        blocks.ask_again_at = None;
         if blocks.current.is_empty() {
             blocks.current = block;
         } else {
@@ -91,9 +95,11 @@ impl Generator {
         }
     }
 
-    /// The reservation that was asked for failed: ask again with the next number.
+    /// The reservation that was asked for failed: ask again when some more are used.
     pub(crate) fn give_up(&self) {
-        self.blocks.lock().asked = false;
+        let mut blocks = self.blocks.lock();
+        blocks.asked = false;
+        blocks.ask_again_at = Some(blocks.left().saturating_sub(BLOCK / 64));
     }
 
     /// How many numbers bear an older clock's time because the clock had jumped back.
@@ -120,10 +126,14 @@ impl Blocks {
         self.current.next()
     }
 
+    const fn left(&self) -> u64 {
+        self.current.end.saturating_sub(self.current.start)
+    }
+
     /// Whether a block is wanted that nobody has asked for: half is used, none is spare.
     fn ask(&mut self) -> bool {
-        let left = self.current.end.saturating_sub(self.current.start);
-        let wanted = !self.asked && self.spare.is_none() && left <= BLOCK / 2;
+        let due = self.ask_again_at.unwrap_or(BLOCK / 2);
+        let wanted = !self.asked && self.spare.is_none() && self.left() <= due;
         self.asked |= wanted;
         wanted
     }

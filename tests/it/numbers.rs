@@ -196,3 +196,23 @@ fn threads_that_overtake_each_other_set_no_clock_back() {
         assert_eq!(store.stats().clock_set_back, 0);
     });
 }
+
+/// The next block is fetched when half is used; while that fails, the rest still serves,
+/// and the engine is not asked for every single number.
+#[test]
+fn a_block_serves_to_its_end_while_the_next_cannot_be_had() {
+    within_a_minute(|| {
+        let (rig, store) = Rig::default().open();
+        assert!(store.next_order_no().wait().is_ok());
+        let full = || EngineError::Retry(cause(StorageErrorKind::DiskFull));
+        rig.reservations.lock().extend((0..BLOCK).map(|_| full()));
+        for _ in 1..BLOCK {
+            assert!(store.next_order_no().wait().is_ok());
+        }
+        assert!(matches!(store.next_order_no().wait(), Err(Error::DiskFull)));
+        let asked = rig.reserved.load(Ordering::Relaxed);
+        assert!(asked < 200, "{asked} reservations for one block");
+        rig.reservations.lock().clear();
+        assert!(store.next_order_no().wait().is_ok());
+    });
+}
