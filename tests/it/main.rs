@@ -9,3 +9,4 @@
 
 mod flow;
 mod numbers;
+mod processes;

@@ -136,3 +136,38 @@ fn a_command_that_always_loses_is_certainly_not_applied() {
         );
     });
 }
+
+/// One command's decision may rest on what another one of the group wrote elsewhere. Where
+/// that is lost, nothing may be kept that was concluded from it.
+#[test]
+fn nothing_is_kept_that_was_concluded_from_a_lost_record() {
+    within_a_minute(|| {
+        let (rig, store) = Rig::default().open();
+        let _ = store.create(no(1), new()).wait().unwrap();
+        let _ = store.create(no(2), new()).wait().unwrap();
+        meanwhile(&rig, |other| {
+            // Order 1 is paid by another transaction: ours becomes a double payment.
+            let _ = other.confirm(no(1), payment(9)).wait().unwrap();
+        });
+        let confirm = |place| {
+            let ask = Asked::Confirm(Box::new(payment(1)));
+            Command { no: no(place), ask }
+        };
+        let tickets = store.submit_all(vec![confirm(1), confirm(2)]).unwrap();
+        let outcomes: Vec<Outcome> = tickets
+            .into_iter()
+            .map(|ticket| ticket.wait().unwrap().outcome)
+            .collect();
+        assert_eq!(outcomes[0], Outcome::Confirm(Confirmed::DoublePayment));
+        let alone = {
+            let (_rig, store) = Rig::default().open();
+            let _ = store.create(no(1), new()).wait().unwrap();
+            let _ = store.create(no(2), new()).wait().unwrap();
+            let _ = store.confirm(no(1), payment(9)).wait().unwrap();
+            let _ = store.confirm(no(1), payment(1)).wait().unwrap();
+            store.confirm(no(2), payment(1)).wait().unwrap().outcome
+        };
+        assert_eq!(outcomes[1], Outcome::Confirm(alone));
+        assert!(store.verify().wait().unwrap().is_ok());
+    });
+}
