@@ -1,10 +1,11 @@
 //! Settings of a store, checked when it is opened.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::engine::{Engine, MemoryEngine};
+use crate::engine::{Engine, LocalEngine, LocalOptions, MemoryEngine};
 use crate::error::Error;
 use crate::flow::{Bounds, Clock, Flow};
 use crate::rules::Policy;
@@ -17,8 +18,7 @@ use crate::value::Timestamp;
 pub struct Builder {
     policy: Policy,
     node: u16,
-    lock_wait: Duration,
-    cache_bytes: usize,
+    local: LocalOptions,
     bounds: Bounds,
     clock: Clock,
 }
@@ -28,8 +28,7 @@ impl Default for Builder {
         Self {
             policy: Policy::default(),
             node: 0,
-            lock_wait: Duration::ZERO,
-            cache_bytes: 256 << 20,
+            local: LocalOptions::default(),
             bounds: Bounds {
                 commands: 65_536,
                 bytes: 64 << 20,
@@ -44,8 +43,7 @@ impl fmt::Debug for Builder {
         f.debug_struct("Builder")
             .field("policy", &self.policy)
             .field("node", &self.node)
-            .field("lock_wait", &self.lock_wait)
-            .field("cache_bytes", &self.cache_bytes)
+            .field("local", &self.local)
             .field("bounds", &self.bounds)
             .finish_non_exhaustive()
     }
@@ -68,14 +66,14 @@ impl Builder {
     /// How long to wait for another process to let go of the directory, for rolling
     /// restarts. Default: not at all.
     pub const fn lock_wait(mut self, limit: Duration) -> Self {
-        self.lock_wait = limit;
+        self.local.lock_wait = limit;
         self
     }
 
     /// How much of the base is kept in memory, in bytes. Default: 256 MiB. More makes
     /// reads of old orders quicker, and costs what it says.
     pub const fn cache_bytes(mut self, bytes: usize) -> Self {
-        self.cache_bytes = bytes;
+        self.local.cache_bytes = bytes;
         self
     }
 
@@ -91,6 +89,44 @@ impl Builder {
     pub fn clock(mut self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         self.clock = Arc::new(clock);
         self
+    }
+
+    /// As [`Store::init`].
+    ///
+    /// # Errors
+    /// As there, and [`Error::Invalid`].
+    pub fn init(self, dir: impl AsRef<Path>) -> Result<Store, Error> {
+        self.local(|options| LocalEngine::init(dir, options))
+    }
+
+    /// As [`Store::open`].
+    ///
+    /// # Errors
+    /// As there, and [`Error::Invalid`].
+    pub fn open(self, dir: impl AsRef<Path>) -> Result<Store, Error> {
+        self.local(|options| LocalEngine::open(dir, options))
+    }
+
+    /// As [`Store::open_or_init`].
+    ///
+    /// # Errors
+    /// As there, and [`Error::Invalid`].
+    pub fn open_or_init(self, dir: impl AsRef<Path>) -> Result<Store, Error> {
+        self.local(|options| LocalEngine::open_or_init(dir, options))
+    }
+
+    fn local(
+        self,
+        open: impl FnOnce(&LocalOptions) -> Result<LocalEngine, Error>,
+    ) -> Result<Store, Error> {
+        self.check()?;
+        let engine = open(&self.local)?;
+        let opened = if engine.is_new() {
+            Opened::Made
+        } else {
+            Opened::Found
+        };
+        self.run(Box::new(engine), opened)
     }
 
     /// As [`Store::memory`].
@@ -130,7 +166,7 @@ impl Builder {
             "it must hold 65,536 bytes",
         )?;
         check(
-            self.cache_bytes >= 1 << 20,
+            self.local.cache_bytes >= 1 << 20,
             "cache_bytes",
             "it must be 1 MiB or more",
         )?;

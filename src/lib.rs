@@ -1,10 +1,55 @@
-//! A transactional payment-order store that a payment server links in.
+//! A transactional store for payment orders that a payment server links in.
+//!
+//! One record per `outTradeNo`, one pure state machine, compare-and-set on every change,
+//! and answers that leave only after the disk has them. It takes verified facts (a callback
+//! whose signature was checked, an answer to a query, a line of a bill) and finds each of
+//! them its place: applied, recognised, adopted, or kept as an anomaly for a person.
+//!
+//! It is not for cloud functions, autoscaled containers or network shares: it needs a
+//! persistent local disk and exactly one process. It speaks to no channel and verifies no
+//! signature. Order numbers are unique across all merchants in one store, and `totalFee` is
+//! integer fen.
+//!
+//! ```
+//! use orderstore::*;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let store = Store::memory()?; // or Store::open("/var/lib/shop/orders")?
+//! let no = store.next_order_no().wait()?;
+//! let new = New::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("19.90")?)?;
+//! assert_eq!(store.create(no, new).wait()?.outcome, Created::Created);
+//!
+//! let payment = Payment::new(
+//!     TransactionId::parse("4200004561202203217657282768")?,
+//!     Fen::new(1990)?,
+//!     Timestamp::parse_compact("20220321132007")?,
+//!     Source::Query,
+//! )?;
+//! let answer = store.confirm(no, payment).wait()?; // in a task: .await
+//! assert_eq!(answer.outcome, Confirmed::Applied);
+//! assert!(answer.should_acknowledge());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where things are
+//! - [`Store`] has every verb; [`Builder`] its settings; each verb returns a [`Call`].
+//! - [`New`], [`Payment`], [`Prepay`], [`ChannelState`] go in; [`Answered`] comes out, with
+//!   an outcome of its verb and the [`Order`] as it stands.
+//! - [`Listing`] and [`PageOf`] say which orders; [`FeedCursor`] names a place in the feed.
+#![cfg_attr(
+    feature = "wechat",
+    doc = "- [`wechat`] reads the channel's own messages."
+)]
+//! - [`rules`] is the state machine, [`engine`] the seam beneath the store.
+//! - [`manual`] tells how it works, what it promises, and what it asks of you.
 
 mod builder;
 pub mod engine;
 mod error;
 mod flow;
 mod generator;
+pub mod manual;
 mod order;
 mod query;
 pub mod rules;
@@ -28,3 +73,8 @@ pub use rules::Policy;
 pub use store::{Opened, Store};
 pub use value::*;
 pub use verify::{Invariant, Report, Violation};
+
+/// The README's example, compiled and run with the others.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,6 +1,7 @@
 //! The store: every verb, each a lazy [`Call`].
 
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -92,6 +93,34 @@ fn hear_done(said: Said) -> Option<()> {
 }
 
 impl Store {
+    /// Makes a store in `dir`, which is missing or empty or holds one whose making was
+    /// interrupted.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyThere`], [`Error::Foreign`], [`Error::Locked`], [`Error::Unopened`].
+    pub fn init(dir: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::builder().init(dir)
+    }
+
+    /// Opens the store in `dir`, and makes nothing: a volume that is not mounted must not
+    /// look like a fresh shop.
+    ///
+    /// # Errors
+    /// [`Error::Missing`], [`Error::Empty`], [`Error::Foreign`], [`Error::Incomplete`],
+    /// [`Error::NewerFormat`], [`Error::Locked`], [`Error::Unopened`].
+    pub fn open(dir: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::builder().open(dir)
+    }
+
+    /// Opens the store in `dir`, or makes one where the directory is missing or empty;
+    /// [`Store::opened`] says which.
+    ///
+    /// # Errors
+    /// [`Error::Foreign`], [`Error::NewerFormat`], [`Error::Locked`], [`Error::Unopened`].
+    pub fn open_or_init(dir: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::builder().open_or_init(dir)
+    }
+
     /// A store that lives in memory and is gone when it ends: for tests and examples.
     ///
     /// # Errors

@@ -4,9 +4,9 @@
 
 use std::fmt;
 
-use crate::order::{Event, Record, Status};
+use crate::order::{Event, Record, Refund, Status};
 use crate::rules::evolve;
-use crate::value::{Fen, OrderNo, TransactionId};
+use crate::value::{Fen, OrderNo};
 
 /// An invariant of the store, by its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -163,11 +163,10 @@ impl Report {
 
     fn check_refunds(&mut self, record: &Record) {
         for refund in record.refunds() {
-            let transaction = &refund.transaction_id;
             let paid = record
-                .payment_of(transaction)
+                .payment_of(refund.channel, &refund.transaction_id)
                 .map(|payment| payment.paid_fee);
-            let within = match (held(record, transaction), paid) {
+            let within = match (held(record, refund), paid) {
                 (Some(held), Some(paid)) => held <= paid,
                 // A refund may be known before its payment: nothing to compare yet.
                 (Some(_), None) => true,
@@ -181,10 +180,12 @@ impl Report {
     }
 }
 
-/// What went back or is reserved of a transaction; `None` where it is beyond all money.
-fn held(record: &Record, transaction: &TransactionId) -> Option<Fen> {
-    let of_it = |refund: &&crate::order::Refund| {
-        refund.transaction_id == *transaction && refund.status.holds_money()
+/// What went back or is reserved of the transaction that `one` is of; `None` where it is
+/// beyond all money.
+fn held(record: &Record, one: &Refund) -> Option<Fen> {
+    let of_it = |refund: &&Refund| {
+        let same = refund.channel == one.channel && refund.transaction_id == one.transaction_id;
+        same && refund.status.holds_money()
     };
     let mut refunds = record.refunds().iter().filter(of_it);
     refunds.try_fold(Fen::ZERO, |sum, refund| sum.checked_add(refund.amount))

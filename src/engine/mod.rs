@@ -22,9 +22,10 @@
 //!
 //! [`index_entries`]: crate::rules::index_entries
 
-pub(crate) mod local;
+mod local;
 mod memory;
 
+pub use local::{LocalEngine, LocalOptions};
 pub use memory::MemoryEngine;
 
 use std::fmt::Debug;

@@ -254,12 +254,12 @@ impl Record {
 
     /// The payment of this transaction: the one that stands, or one of an anomaly.
     #[must_use]
-    pub fn payment_of(&self, transaction: &TransactionId) -> Option<&Payment> {
+    pub fn payment_of(&self, channel: Channel, transaction: &TransactionId) -> Option<&Payment> {
         let standing = self.as_order().and_then(|order| order.payment.as_ref());
         let doubtful = self.anomalies().iter().filter_map(|a| a.payment.as_ref());
         standing
             .into_iter()
             .chain(doubtful)
-            .find(|payment| payment.transaction_id == *transaction)
+            .find(|payment| payment.channel == channel && payment.transaction_id == *transaction)
     }
 }

@@ -37,6 +37,12 @@ pub struct Refund {
 }
 
 impl Refund {
+    /// Whether it gives money of this payment back.
+    #[must_use]
+    pub fn is_of(&self, payment: &Payment) -> bool {
+        self.channel == payment.channel && self.transaction_id == payment.transaction_id
+    }
+
     /// A refund of a whole payment that the server is about to ask the channel for.
     pub(crate) fn of_payment(
         payment: &Payment,

@@ -74,7 +74,9 @@ impl Totals {
         let place = row.position.sub.checked_sub(1).map(usize::try_from);
         let refund = place.and_then(|place| row.record.refunds().get(place.ok()?));
         if let Some(refund) = refund {
-            let payment = row.record.payment_of(&refund.transaction_id);
+            let payment = row
+                .record
+                .payment_of(refund.channel, &refund.transaction_id);
             let currency = payment.map(|payment| payment.currency).unwrap_or_default();
             self.refunded
                 .entry(currency)

@@ -79,6 +79,11 @@ impl<'a> Change<'a> {
         payment
     }
 
+    /// The payment's transaction paid another order.
+    pub(super) fn is_anothers(&self, payment: &Payment) -> bool {
+        self.context.taken_by(self.no, payment).is_some()
+    }
+
     pub(super) fn anomalies(&self) -> &[Anomaly] {
         self.record.as_ref().map_or(&[], Record::anomalies)
     }
@@ -96,6 +101,13 @@ impl<'a> Change<'a> {
     /// The decision, with the order itself shown.
     pub(super) fn answer(self, outcome: Outcome, acknowledge: bool) -> Decision {
         self.answer_showing(outcome, acknowledge, Shows::This)
+    }
+
+    /// The answer where the record has no room for the whole of a change: what was begun
+    /// is not written.
+    pub(super) fn refuse(mut self, outcome: Outcome) -> Decision {
+        self.events.clear();
+        self.answer(outcome, false)
     }
 
     pub(super) fn answer_showing(

@@ -3,7 +3,7 @@
 
 use super::change::Change;
 use super::decide::Decision;
-use super::query::{unknown_while_closing, unknown_while_pending};
+use super::query::unknown_while_closing;
 use crate::order::{Action, CloseAnswer, CloseReply, Next, Outcome, Queried, Status, What};
 
 pub(super) fn begin_close(mut change: Change<'_>) -> Decision {
@@ -89,35 +89,33 @@ fn must_query(change: &mut Change<'_>) -> CloseAnswer {
     CloseAnswer::MustQuery
 }
 
+/// A pending order is treated as a closing one: the server would not ask otherwise.
 fn unknown(change: &mut Change<'_>, status: Status) -> CloseAnswer {
-    let queried = if status == Status::Pending {
-        unknown_while_pending(change)
-    } else {
-        unknown_while_closing(change)
-    };
-    match queried {
+    match unknown_while_closing(change) {
         Queried::Moved { .. } => CloseAnswer::Closed,
-        Queried::StillPending => CloseAnswer::StillPending,
-        _ => CloseAnswer::StillClosing,
+        _ => still(status),
     }
 }
 
-/// The channel could not say: the same step again, later.
+/// The channel could not say: the same step again, later, and not before it may be asked.
 fn retry(change: &mut Change<'_>, status: Status) -> CloseAnswer {
-    let checks = change
-        .order()
-        .map_or(0, |order| order.checks.saturating_add(1));
-    let mut next = change.context.policy.next_check(change.now(), checks);
-    if status == Status::Closing {
-        next.action = Action::AskClose;
+    let now = change.now();
+    let policy = change.context.policy;
+    if let Some(order) = change.order() {
+        let later = policy.next_check(now, order.checks.saturating_add(1)).at;
+        let at = later.max(policy.closable_from(order, now));
+        let action = Action::AskClose;
+        change.push(What::Checked {
+            next: Some(Next { at, action }),
+            counted: true,
+        });
     }
-    change.push(What::Checked {
-        next: Some(next),
-        counted: true,
-    });
-    if status == Status::Closing {
-        CloseAnswer::StillClosing
-    } else {
-        CloseAnswer::StillPending
+    still(status)
+}
+
+const fn still(status: Status) -> CloseAnswer {
+    match status {
+        Status::Pending => CloseAnswer::StillPending,
+        _ => CloseAnswer::StillClosing,
     }
 }

@@ -3,10 +3,9 @@
 
 use super::change::Change;
 use super::decide::{Context, Decision};
-use super::index::UniqueKey;
 use crate::order::{
-    AnomalyKind, Confirmed, Ended, IdentityField, MAX_WAITING, Order, Outcome, Payment, Record,
-    Status, What,
+    Anomaly, AnomalyEnd, AnomalyKind, Confirmed, Ended, IdentityField, MAX_WAITING, Order, Outcome,
+    Payment, Record, Status, What,
 };
 
 /// What a payment is to an order.
@@ -72,15 +71,20 @@ fn await_order(change: &mut Change<'_>, payment: &Payment) -> Receipt {
 
 /// Guards 2 to 8, in their order.
 pub(super) fn examine(order: &Order, payment: &Payment, context: &Context<'_>) -> Finding {
-    let misfit = taken_by_another(order, payment, context) // 2
-        .or_else(|| foreign_identity(order, payment)); // 3
-    misfit.map_or_else(|| examine_money(order, payment), Finding::Misfit)
+    if let Some(by) = context.taken_by(order.no, payment) {
+        return Finding::Misfit(AnomalyKind::TransactionTaken { by }); // 2
+    }
+    match foreign_identity(order, payment) {
+        Some(foreign) if !is_vouched_for(order, payment, &foreign) => Finding::Misfit(foreign), // 3
+        _ => examine_money(order, payment),
+    }
 }
 
-/// Guards 2 and 4 to 8: a person vouches for the payer's identity.
-pub(super) fn examine_accepted(order: &Order, payment: &Payment, context: &Context<'_>) -> Finding {
-    let misfit = taken_by_another(order, payment, context);
-    misfit.map_or_else(|| examine_money(order, payment), Finding::Misfit)
+/// A person accepted this payment in spite of this difference.
+fn is_vouched_for(order: &Order, payment: &Payment, foreign: &AnomalyKind) -> bool {
+    let accepted = |end: &AnomalyEnd| end.how == Ended::Accepted;
+    let mut known = order.anomalies.iter().filter(|a| a.concerns(payment));
+    known.any(|a| a.kind == *foreign && a.end.as_ref().is_some_and(accepted))
 }
 
 /// Guards 4 to 8.
@@ -101,16 +105,6 @@ fn examine_money(order: &Order, payment: &Payment) -> Finding {
         }
         (Status::Success | Status::LatePaid, _) => Finding::Known, // 6
     }
-}
-
-fn taken_by_another(
-    order: &Order,
-    payment: &Payment,
-    context: &Context<'_>,
-) -> Option<AnomalyKind> {
-    let owner = context.owner(&UniqueKey::transaction_of(payment))?;
-    let by = owner.no();
-    (by != order.no).then_some(AnomalyKind::TransactionTaken { by })
 }
 
 /// The first part of the identity that both sides know and that differs.
@@ -163,7 +157,7 @@ fn is_given_back(change: &Change<'_>, payment: &Payment) -> bool {
 /// Keeps a payment that does not fit, once per number, transaction and kind.
 fn keep_misfit(change: &mut Change<'_>, payment: &Payment, kind: AnomalyKind) -> Receipt {
     let acknowledge = acknowledges(&kind, change.context.policy.strict);
-    let is_this = |a: &crate::order::Anomaly| a.kind.is_like(&kind) && a.concerns(payment);
+    let is_this = |a: &Anomaly| a.kind.is_like(&kind) && a.concerns(payment);
     if change.anomalies().iter().any(is_this) {
         return Receipt::new(Confirmed::Duplicate, acknowledge);
     }
@@ -197,13 +191,11 @@ fn named(kind: &AnomalyKind) -> Confirmed {
 
 /// The order is paid and knows no refund of its transaction.
 pub(super) fn knows_no_refund(record: Option<&Record>) -> bool {
-    let Some(order) = record.and_then(Record::as_order) else {
-        return false;
-    };
-    let is_own = |transaction| order.transaction_id() == Some(transaction);
-    let refunded = order
-        .refunds
-        .iter()
-        .any(|refund| is_own(&refund.transaction_id));
-    order.status.is_paid() && !refunded
+    let order = record.and_then(Record::as_order);
+    let unrefunded =
+        |order: &Order, own: &Payment| !order.refunds.iter().any(|refund| refund.is_of(own));
+    order.is_some_and(|order| {
+        let own = order.payment.as_ref();
+        own.is_some_and(|own| order.status.is_paid() && unrefunded(order, own))
+    })
 }

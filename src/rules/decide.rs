@@ -30,6 +30,12 @@ impl Context<'_> {
         let found = self.owners.iter().find(|(owned, _)| owned == key);
         found.and_then(|(_, owner)| owner.as_ref())
     }
+
+    /// The order other than `no` that this transaction paid.
+    pub(super) fn taken_by(&self, no: OrderNo, payment: &Payment) -> Option<OrderNo> {
+        let owner = self.owner(&UniqueKey::transaction_of(payment))?.no();
+        (owner != no).then_some(owner)
+    }
 }
 
 /// What happens when a command meets a record.
@@ -144,22 +150,22 @@ fn record_prepay(mut change: Change<'_>, prepay: &Prepay) -> Decision {
     change.answer(Outcome::RecordPrepay(outcome), outcome == Prepaid::Recorded)
 }
 
-/// The prepay as the order keeps it; `None` where the order has this very one.
+/// The prepay as the order keeps it; `None` where the order has this very one, and it
+/// still lives or would end at the same moment.
 fn kept_prepay(order: &Order, asked: &Prepay, change: &Change<'_>) -> Option<Prepay> {
-    let life_end = |end: Option<Timestamp>| {
-        let end = end.unwrap_or_else(|| change.now().saturating_add(life_of(asked.kind)));
-        end.min(order.expires_at)
+    let now = change.now();
+    let life = || now.saturating_add(life_of(asked.kind));
+    let end = asked.valid_until.unwrap_or_else(life).min(order.expires_at);
+    let lives = |old: &Prepay| asked.valid_until.is_none() && old.valid_until > Some(now);
+    let is_this = |old: &Prepay| {
+        let same = old.kind == asked.kind && old.value == asked.value;
+        same && (old.valid_until == Some(end) || lives(old))
     };
-    let is_this = |old: &&Prepay| {
-        let same_life =
-            asked.valid_until.is_none() || old.valid_until == Some(life_end(asked.valid_until));
-        old.kind == asked.kind && old.value == asked.value && same_life
-    };
-    if order.prepay.as_ref().is_some_and(|old| is_this(&old)) {
+    if order.prepay.as_ref().is_some_and(is_this) {
         return None;
     }
     let mut kept = asked.clone();
-    kept.valid_until = Some(life_end(asked.valid_until));
+    kept.valid_until = Some(end);
     kept.recorded_at = change.stamp();
     Some(kept)
 }

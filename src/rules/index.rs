@@ -138,12 +138,15 @@ fn status_time(order: &Order) -> Timestamp {
 /// record does not own.
 fn anomaly_places(record: &Record, add: &mut impl FnMut(Index, Timestamp, u32)) {
     let own = record.as_order().and_then(|order| order.payment.as_ref());
-    for anomaly in record.anomalies() {
+    for (anomaly, place) in record.anomalies().iter().zip(0..) {
         if anomaly.is_open() {
             add(Index::Anomalies, anomaly.raised_at, anomaly.id.0);
         }
+        // A transaction that does not fit in two ways stands in its list once.
+        let mut earlier = record.anomalies().iter().take(place);
         if let Some(payment) = &anomaly.payment
             && !own.is_some_and(|own| own.is_same(payment))
+            && !earlier.any(|earlier| earlier.concerns(payment))
         {
             let key = UniqueKey::transaction_of(payment);
             add(key.index(), anomaly.raised_at, 0);

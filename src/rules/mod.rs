@@ -14,6 +14,8 @@ mod index;
 mod policy;
 mod query;
 mod resolve;
+#[cfg(test)]
+mod tests;
 
 pub use decide::{Context, Decision, Shows, decide, needs};
 pub use evolve::evolve;

@@ -24,22 +24,19 @@ pub(super) fn record_query(mut change: Change<'_>, state: &ChannelState) -> Deci
     }
 }
 
-/// First the payment, as ever; then the refund that nobody here asked for.
+/// First the payment, as ever; then the refund that nobody here asked for. Both or none.
 fn refunded(mut change: Change<'_>, payment: &Payment) -> Decision {
     let receipt = receive(&mut change, payment);
     let confirmed = receipt.confirmed;
-    let unknown = knows_no_refund(change.record())
-        && confirmed != Confirmed::RecordFull
-        && !change.has_raised(&AnomalyKind::RefundUnknown);
-    if unknown && change.is_full() {
-        return change.answer(Outcome::RecordQuery(Queried::RecordFull), false);
-    }
-    let outcome = if unknown {
-        change.raise(AnomalyKind::RefundUnknown, None);
-        Queried::RefundUnknown(confirmed)
+    let outcome = if confirmed != Confirmed::RecordFull && knows_no_refund(change.record()) {
+        let unknown = Queried::RefundUnknown(confirmed);
+        keep(&mut change, AnomalyKind::RefundUnknown, unknown)
     } else {
         Queried::Payment(confirmed)
     };
+    if outcome == Queried::RecordFull {
+        return change.refuse(Outcome::RecordQuery(outcome));
+    }
     change.answer(Outcome::RecordQuery(outcome), receipt.acknowledge)
 }
 
@@ -51,7 +48,7 @@ fn not_paid(change: &mut Change<'_>, said: TradeState) -> Queried {
     match status {
         Status::Pending => pending(change, said),
         Status::Closing => closing(change, said),
-        Status::Success | Status::LatePaid => paid(change, said),
+        Status::Success | Status::LatePaid => paid(change, status, said),
         Status::Closed | Status::Failed => match said {
             TradeState::NotPay | TradeState::UserPaying | TradeState::Accept => Queried::Stale,
             _ => Queried::Already,
@@ -73,7 +70,7 @@ fn pending(change: &mut Change<'_>, said: TradeState) -> Queried {
 }
 
 /// The channel does not know the order: it may not have been told yet.
-pub(super) fn unknown_while_pending(change: &mut Change<'_>) -> Queried {
+fn unknown_while_pending(change: &mut Change<'_>) -> Queried {
     if is_past(change, change.context.policy.grace) {
         end(change, What::Closed)
     } else {
@@ -103,12 +100,14 @@ fn closing(change: &mut Change<'_>, said: TradeState) -> Queried {
     }
 }
 
-fn paid(change: &mut Change<'_>, said: TradeState) -> Queried {
-    match said {
-        TradeState::Revoked => keep(change, AnomalyKind::Reversed, Queried::Reversed),
-        TradeState::PayError | TradeState::NoSuchOrder => {
-            let kind = AnomalyKind::ChannelDisagrees { state: said };
-            keep(change, kind, Queried::ChannelDisagrees { state: said })
+fn paid(change: &mut Change<'_>, status: Status, state: TradeState) -> Queried {
+    match (state, status) {
+        (TradeState::Revoked, Status::Success) => {
+            keep(change, AnomalyKind::Reversed, Queried::Reversed)
+        }
+        (TradeState::Revoked | TradeState::PayError | TradeState::NoSuchOrder, _) => {
+            let kind = AnomalyKind::ChannelDisagrees { state };
+            keep(change, kind, Queried::ChannelDisagrees { state })
         }
         // A closed order that was paid: a full refund looks like this.
         _ => Queried::Stale,

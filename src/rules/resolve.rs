@@ -1,14 +1,14 @@
 //! `resolve`: a person ends an anomaly.
 
 use super::change::Change;
-use super::confirm::{examine_accepted, settle};
+use super::confirm::receive;
 use super::decide::Decision;
 use super::index::UniqueKey;
 use crate::order::{
     Anomaly, AnomalyEnd, AnomalyId, AnomalyKind, Confirmed, Ended, Outcome, Payment, Record,
     Refund, Resolution, Resolved, What,
 };
-use crate::value::{Fen, Note, RefundNo, TransactionId};
+use crate::value::{Fen, Note, RefundNo};
 
 pub(super) fn resolve(
     mut change: Change<'_>,
@@ -29,6 +29,9 @@ pub(super) fn resolve(
             Resolution::Refund { refund_no } => refund(&mut change, &anomaly, refund_no, note),
         },
     };
+    if outcome == Resolved::RecordFull {
+        return change.refuse(Outcome::Resolve(outcome));
+    }
     let stands = matches!(
         outcome,
         Resolved::Resolved | Resolved::Already | Resolved::Reexamined(_)
@@ -66,16 +69,13 @@ fn accept(change: &mut Change<'_>, anomaly: &Anomaly, note: &Note) -> Resolved {
     match (&anomaly.kind, &anomaly.payment) {
         (AnomalyKind::LatePayment, _) => end(change, anomaly, Ended::Accepted, note),
         (AnomalyKind::IdentityMismatch { .. }, Some(payment)) => {
-            // At most one anomaly comes of it: with no room for one, nothing begins.
-            if change.is_full() {
-                return Resolved::RecordFull;
-            }
             reexamine(change, anomaly, payment, note)
         }
         _ => Resolved::NotAcceptable,
     }
 }
 
+/// Once its identity is accepted the payment is a payment like any other.
 fn reexamine(
     change: &mut Change<'_>,
     anomaly: &Anomaly,
@@ -83,14 +83,14 @@ fn reexamine(
     note: &Note,
 ) -> Resolved {
     end(change, anomaly, Ended::Accepted, note);
-    let Some(order) = change.order() else {
-        return Resolved::Reexamined(Confirmed::Unclaimed);
-    };
-    let finding = examine_accepted(order, payment, change.context);
-    Resolved::Reexamined(settle(change, payment, finding).confirmed)
+    match receive(change, payment).confirmed {
+        Confirmed::RecordFull => Resolved::RecordFull,
+        confirmed => Resolved::Reexamined(confirmed),
+    }
 }
 
-/// The whole of the anomaly's own payment goes back.
+/// The whole of the anomaly's own payment goes back. What paid another order goes back
+/// from there, where its reserve is kept.
 fn refund(
     change: &mut Change<'_>,
     anomaly: &Anomaly,
@@ -100,11 +100,14 @@ fn refund(
     let Some(payment) = &anomaly.payment else {
         return Resolved::NotRefundable;
     };
+    if change.is_anothers(payment) {
+        return Resolved::NotRefundable;
+    }
     let key = UniqueKey::RefundNo(payment.channel, refund_no.clone());
     if let Some(owner) = change.context.owner(&key) {
         return Resolved::RefundNoTaken { by: owner.no() };
     }
-    let available = available(change.record(), &payment.transaction_id);
+    let available = available(change.record(), payment);
     if available < payment.paid_fee {
         return Resolved::Exceeds { available };
     }
@@ -118,18 +121,15 @@ fn refund(
     Resolved::Resolved
 }
 
-/// What is left of a transaction: what it paid, less what went back or is reserved.
-fn available(record: Option<&Record>, transaction: &TransactionId) -> Fen {
+/// What is left of a payment: what it paid, less what went back or is reserved.
+fn available(record: Option<&Record>, payment: &Payment) -> Fen {
     let Some(record) = record else {
         return Fen::ZERO;
     };
-    let paid = record
-        .payment_of(transaction)
-        .map_or(Fen::ZERO, |payment| payment.paid_fee);
-    let held = record
-        .refunds()
-        .iter()
-        .filter(|refund| refund.transaction_id == *transaction && refund.status.holds_money());
+    let known = record.payment_of(payment.channel, &payment.transaction_id);
+    let paid = known.map_or(Fen::ZERO, |known| known.paid_fee);
+    let refunds = record.refunds().iter();
+    let held = refunds.filter(|refund| refund.is_of(payment) && refund.status.holds_money());
     held.fold(paid, |left, refund| {
         left.checked_sub(refund.amount).unwrap_or(Fen::ZERO)
     })

@@ -1,0 +1,89 @@
+//! The callback event, as the cloud container receives it, and the same for other orders.
+
+use std::path::Path;
+
+use orderstore::wechat::CloudEvent;
+use orderstore::{Answered, AppId, Confirmed, Fen, MchId, New, OpenId, OrderNo, Store};
+use serde_json::Value;
+
+use crate::Result;
+
+/// A real event, from WeChat's documentation.
+const SAMPLE: &[u8] = include_bytes!("../data/cloud_event.json");
+
+/// An event that can be addressed to another order.
+#[derive(Clone)]
+pub(crate) struct Event {
+    json: Value,
+}
+
+impl Event {
+    pub(crate) fn read(file: Option<&Path>) -> Result<Self> {
+        let json = match file {
+            None => serde_json::from_slice(SAMPLE)?,
+            Some(file) => serde_json::from_slice(&std::fs::read(file)?)?,
+        };
+        Ok(Self { json })
+    }
+
+    /// The same event for another order: its number, and a transaction made from it.
+    pub(crate) fn addressed_to(&self, no: OrderNo) -> Self {
+        let tail: String = no.as_str().chars().skip(8).collect();
+        let mut json = self.json.clone();
+        json["outTradeNo"] = no.as_str().into();
+        json["transactionId"] = format!("4200{tail}").into();
+        Self { json }
+    }
+
+    pub(crate) fn with_one_fen_more(&self) -> Result<Self> {
+        let mut json = self.json.clone();
+        json["totalFee"] = (self.total_fee()?.as_u64() + 1).into();
+        Ok(Self { json })
+    }
+
+    pub(crate) fn no(&self) -> Result<OrderNo> {
+        Ok(OrderNo::parse(self.text("outTradeNo")?)?)
+    }
+
+    /// Who pays, as the order knows them: the `sub` identity where there is one.
+    pub(crate) fn openid(&self) -> Result<OpenId> {
+        Ok(OpenId::parse(self.either("subOpenid", "openid")?)?)
+    }
+
+    /// The order that this event pays. A real server takes the amount from its own price
+    /// list; here the list has one price, the event's.
+    pub(crate) fn new_order(&self) -> Result<New> {
+        let appid = AppId::parse(self.either("subAppid", "appid")?)?;
+        let mch_id = MchId::parse(self.either("subMchId", "mchId")?)?;
+        let new = New::new(appid, self.total_fee()?)?;
+        Ok(new.openid(self.openid()?).mch_id(mch_id))
+    }
+
+    /// Takes the event in, as the callback's handler does.
+    ///
+    /// Over plain HTTP the event carries no signature: a server takes it as a hint and
+    /// asks the channel before it confirms. Here the file is the channel.
+    pub(crate) fn confirm(&self, store: &Store, no: OrderNo) -> Result<Answered<Confirmed>> {
+        let event = CloudEvent::from_json(&serde_json::to_vec(&self.json)?)?;
+        let (paid, payment) = event.into_payment().ok_or("the event carries no payment")?;
+        if paid != no {
+            return Err(format!("the event pays {paid}, not {no}").into());
+        }
+        Ok(store.confirm(no, payment).wait()?)
+    }
+
+    fn total_fee(&self) -> Result<Fen> {
+        let fee = self.json.get("totalFee").and_then(Value::as_u64);
+        Ok(Fen::new(fee.ok_or("the event has no totalFee")?)?)
+    }
+
+    fn either(&self, first: &str, second: &str) -> Result<&str> {
+        self.text(first).or_else(|_| self.text(second))
+    }
+
+    fn text(&self, field: &str) -> Result<&str> {
+        let text = self.json.get(field).and_then(Value::as_str);
+        let text = text.filter(|text| !text.is_empty());
+        text.ok_or_else(|| format!("the event has no {field}").into())
+    }
+}

@@ -1,0 +1,93 @@
+//! What was asked, what was answered, and whether it had to be so; printed as a table.
+
+use std::fmt::Debug;
+
+use orderstore::{Answered, OrderNo};
+
+/// The table in the making.
+#[derive(Default)]
+pub(crate) struct Journal {
+    stories: Vec<Story>,
+}
+
+/// What befell one order.
+struct Story {
+    no: OrderNo,
+    title: &'static str,
+    steps: Vec<Step>,
+}
+
+/// One answer, and how often it came in a row.
+struct Step {
+    asked: &'static str,
+    outcome: String,
+    acknowledged: bool,
+    status: String,
+    holds: bool,
+    times: usize,
+}
+
+impl Journal {
+    pub(crate) fn begin(&mut self, no: OrderNo, title: &'static str) {
+        let steps = Vec::new();
+        self.stories.push(Story { no, title, steps });
+    }
+
+    /// Notes an answer; `holds` says whether it is the one that must come.
+    pub(crate) fn note<O: Debug>(
+        &mut self,
+        asked: &'static str,
+        answer: &Answered<O>,
+        holds: bool,
+    ) {
+        let status = answer.order.as_ref().map(|order| order.status.to_string());
+        let step = Step {
+            asked,
+            outcome: format!("{:?}", answer.outcome),
+            acknowledged: answer.should_acknowledge(),
+            status: status.unwrap_or_else(|| "-".to_owned()),
+            holds,
+            times: 1,
+        };
+        if let Some(story) = self.stories.last_mut() {
+            story.add(step);
+        }
+    }
+
+    pub(crate) fn is_as_it_must_be(&self) -> bool {
+        let mut steps = self.stories.iter().flat_map(|story| &story.steps);
+        steps.all(|step| step.holds)
+    }
+
+    pub(crate) fn print(&self) {
+        for story in &self.stories {
+            println!("{}  {}", story.no, story.title);
+            for step in &story.steps {
+                step.print();
+            }
+        }
+    }
+}
+
+impl Story {
+    /// Puts equal answers into one line.
+    fn add(&mut self, step: Step) {
+        let same = self.steps.iter_mut().find(|last| {
+            (last.asked, &last.outcome, last.holds) == (step.asked, &step.outcome, step.holds)
+        });
+        match same {
+            Some(same) => same.times += 1,
+            None => self.steps.push(step),
+        }
+    }
+}
+
+impl Step {
+    fn print(&self) {
+        let asked = format!("{}x {}", self.times, self.asked);
+        let acknowledge = if self.acknowledged { "ack" } else { "no ack" };
+        let warning = if self.holds { "" } else { "  <- MUST NOT BE" };
+        let (status, outcome) = (&self.status, &self.outcome);
+        println!("  {asked:<24} {status:<9} {acknowledge:<7} {outcome}{warning}");
+    }
+}

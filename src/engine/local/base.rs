@@ -1,0 +1,389 @@
+//! The base: one file that holds every table, and the only module that knows by what.
+//!
+//! - It knows keys and bytes, no record and no rule.
+//! - One write is one transaction: whole or not at all, and durable when it returns.
+//! - Readers share one snapshot; who holds one reads what stood when it was taken.
+//! - The library beneath may panic on a damaged file: every call into it passes through
+//!   [`guarded`], which makes damage of a panic.
+
+use std::fmt;
+use std::ops::{Bound, ControlFlow};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use redb::{
+    Builder, CommitError, Database, Durability, Key, ReadOnlyTable, ReadTransaction,
+    ReadableDatabase, ReadableTableMetadata, TableDefinition, Value, WriteTransaction,
+};
+
+use super::keys::KeyBytes;
+use super::table::Table;
+use super::writes::{Change, WriteError, Writes};
+use crate::engine::Direction;
+use crate::error::{StorageError, StorageErrorKind};
+
+/// The shortest file that can be a base: its header, and one page.
+const LEN_MIN: u64 = 2 * 4096;
+
+/// What a walk through a table shows, and whether it is to go on.
+pub(super) type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, StorageError> + 'a;
+
+/// A stretch of a table: its first and last key, both inclusive.
+pub(super) type Stretch = (KeyBytes, KeyBytes);
+
+/// The open base.
+pub(super) struct Base {
+    db: Database,
+}
+
+impl fmt::Debug for Base {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Base").finish_non_exhaustive()
+    }
+}
+
+impl Base {
+    /// Makes a base of the empty file at `path`, with every table and the first writes in it.
+    pub(super) fn create(
+        path: &Path,
+        cache_bytes: usize,
+        writes: Writes,
+    ) -> Result<Self, StorageError> {
+        let create = || builder(cache_bytes).create(path).map_err(translate);
+        let base = Self {
+            db: guarded(create)?,
+        };
+        let mut all = Writes::default();
+        for table in Table::EVERY {
+            all.by_table.entry(table).or_default();
+        }
+        all.append(writes);
+        match base.write(all) {
+            Ok(()) => Ok(base),
+            Err(WriteError::Unwritten(error) | WriteError::Unknown(error)) => Err(error),
+        }
+    }
+
+    /// Opens the base at `path`, and makes none where there is none.
+    pub(super) fn open(path: &Path, cache_bytes: usize) -> Result<Self, StorageError> {
+        check_file(path)?;
+        let open = || builder(cache_bytes).open(path).map_err(translate);
+        let db = guarded(open)?;
+        Ok(Self { db })
+    }
+
+    /// What stands now, for any number of readers.
+    pub(super) fn snapshot(&self) -> Result<Snapshot, StorageError> {
+        guarded(|| {
+            let transaction = self.db.begin_read().map_err(translate)?;
+            let open = |table| typed(table, OpenReader(&transaction));
+            let tables = Table::EVERY
+                .into_iter()
+                .map(open)
+                .collect::<Result<_, _>>()?;
+            Ok(Snapshot { tables })
+        })
+    }
+
+    /// Writes everything or nothing; durable on return.
+    pub(super) fn write(&self, writes: Writes) -> Result<(), WriteError> {
+        let transaction = guarded(|| self.fill(writes)).map_err(WriteError::Unwritten)?;
+        let commit = || Ok(transaction.commit());
+        match guarded(commit).map_err(WriteError::Unknown)? {
+            Ok(()) => Ok(()),
+            Err(error @ CommitError::TransactionPoisoned) => {
+                Err(WriteError::Unwritten(translate(error)))
+            }
+            Err(error) => Err(WriteError::Unknown(translate(error))),
+        }
+    }
+
+    /// A transaction that holds all the writes; it undoes itself where one fails.
+    fn fill(&self, writes: Writes) -> Result<WriteTransaction, StorageError> {
+        let mut transaction = self.db.begin_write().map_err(translate)?;
+        let durable = transaction.set_durability(Durability::Immediate);
+        durable.map_err(|error| StorageError::new(StorageErrorKind::Internal, error))?;
+        // Without it, an open after a crash would walk the whole file.
+        transaction.set_quick_repair(true);
+        for (table, mut changes) in writes.by_table {
+            changes.sort_unstable_by_key(|(key, _)| *key);
+            typed(table, Apply(&transaction, &changes))?;
+        }
+        Ok(transaction)
+    }
+
+    /// Closes the file; what cannot be written is an error here and lost in a drop.
+    pub(super) fn close(self) -> Result<(), StorageError> {
+        guarded(|| self.db.close().map_err(translate))
+    }
+}
+
+/// An open would make a new base of an empty file, and a file that is not there is no
+/// reason to make one either.
+fn check_file(path: &Path) -> Result<(), StorageError> {
+    let metadata = match std::fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(StorageError::corrupted("the base is missing"));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if !metadata.is_file() {
+        return Err(StorageError::corrupted("the base is no file"));
+    }
+    if metadata.len() < LEN_MIN {
+        let why = format!("the base has only {} bytes", metadata.len());
+        return Err(StorageError::corrupted(why));
+    }
+    Ok(())
+}
+
+fn builder(cache_bytes: usize) -> Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(cache_bytes);
+    builder
+}
+
+/// What stood in the base at one moment: one transaction, its tables opened once.
+pub(super) struct Snapshot {
+    // In the order of `Table::EVERY`.
+    tables: Vec<Box<dyn Reader>>,
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot").finish_non_exhaustive()
+    }
+}
+
+impl Snapshot {
+    /// What `read` makes of the value under `key`.
+    pub(super) fn get<T>(
+        &self,
+        table: Table,
+        key: &[u8],
+        read: impl Fn(&[u8], &[u8]) -> Result<T, StorageError>,
+    ) -> Result<Option<T>, StorageError> {
+        let mut found = None;
+        let mut take = |value: &[u8]| found = Some(read(key, value));
+        guarded(|| self.table(table)?.get(key, &mut take))?;
+        found.transpose()
+    }
+
+    /// Whether there is such a key.
+    pub(super) fn contains(&self, table: Table, key: &[u8]) -> Result<bool, StorageError> {
+        Ok(self.get(table, key, |_, _| Ok(()))?.is_some())
+    }
+
+    /// Shows the entries of a table, or of a stretch of it, in order.
+    pub(super) fn walk(
+        &self,
+        table: Table,
+        stretch: Option<&Stretch>,
+        direction: Direction,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StorageError> {
+        if stretch.is_some_and(|(first, last)| first > last) {
+            return Ok(());
+        }
+        guarded(|| self.table(table)?.walk(stretch, direction, visit))
+    }
+
+    /// How many entries a table has.
+    pub(super) fn len(&self, table: Table) -> Result<u64, StorageError> {
+        guarded(|| self.table(table)?.len())
+    }
+
+    fn table(&self, table: Table) -> Result<&dyn Reader, StorageError> {
+        let found = self.tables.get(usize::from(table.tag()));
+        let missing = || StorageError::new(StorageErrorKind::Internal, "no such table");
+        found.map(|reader| &**reader).ok_or_else(missing)
+    }
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        let tables = std::mem::take(&mut self.tables);
+        // Whoever lets go of the last snapshot is told nothing of a panic beneath.
+        let _ = guarded(|| {
+            drop(tables);
+            Ok(())
+        });
+    }
+}
+
+/// The types that a table can have for its keys.
+trait KeyType: Key + Send + Sync + 'static {}
+
+impl<T: Key + Send + Sync + 'static> KeyType for T {}
+
+/// The types that a table can have for its values.
+trait ValueType: Value + Send + Sync + 'static {}
+
+impl<T: Value + Send + Sync + 'static> ValueType for T {}
+
+/// One table of a snapshot, whatever the width of its keys.
+trait Reader: Send + Sync {
+    fn get(&self, key: &[u8], take: &mut dyn FnMut(&[u8])) -> Result<(), StorageError>;
+    fn walk(
+        &self,
+        stretch: Option<&Stretch>,
+        direction: Direction,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StorageError>;
+    fn len(&self) -> Result<u64, StorageError>;
+}
+
+impl<K: KeyType, V: ValueType> Reader for ReadOnlyTable<K, V> {
+    fn get(&self, key: &[u8], take: &mut dyn FnMut(&[u8])) -> Result<(), StorageError> {
+        let key = key_of::<K>(key)?;
+        if let Some(value) = Self::get(self, &key).map_err(translate)? {
+            take(V::as_bytes(&value.value()).as_ref());
+        }
+        Ok(())
+    }
+
+    fn walk(
+        &self,
+        stretch: Option<&Stretch>,
+        direction: Direction,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StorageError> {
+        let (first, last) = stretch.map(|(first, last)| (first, last)).unzip();
+        let range = (bound_of::<K>(first)?, bound_of::<K>(last)?);
+        let mut entries = self.range::<K::SelfType<'_>>(range).map_err(translate)?;
+        loop {
+            let next = match direction {
+                Direction::Forward => entries.next(),
+                Direction::Backward => entries.next_back(),
+            };
+            let Some(entry) = next else {
+                return Ok(());
+            };
+            let (key, value) = entry.map_err(translate)?;
+            let (key, value) = (key.value(), value.value());
+            if visit(K::as_bytes(&key).as_ref(), V::as_bytes(&value).as_ref())?.is_break() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn len(&self) -> Result<u64, StorageError> {
+        ReadableTableMetadata::len(self).map_err(translate)
+    }
+}
+
+fn bound_of<K: Key>(key: Option<&KeyBytes>) -> Result<Bound<K::SelfType<'_>>, StorageError> {
+    key.map_or(Ok(Bound::Unbounded), |key| {
+        key_of::<K>(key.as_slice()).map(Bound::Included)
+    })
+}
+
+/// The key that these bytes are; the library would panic at another width.
+fn key_of<K: Key>(bytes: &[u8]) -> Result<K::SelfType<'_>, StorageError> {
+    if K::fixed_width().is_some_and(|width| width != bytes.len()) {
+        let why = "a key has another width than its table";
+        return Err(StorageError::new(StorageErrorKind::Internal, why));
+    }
+    Ok(K::from_bytes(bytes))
+}
+
+/// What is done to a table once its types are known.
+trait Job {
+    type Done;
+    fn run<K: KeyType, V: ValueType>(
+        self,
+        table: TableDefinition<'static, K, V>,
+    ) -> Result<Self::Done, StorageError>;
+}
+
+/// Gives a table its types: fixed widths where they are, so that the file keeps no lengths.
+fn typed<J: Job>(table: Table, job: J) -> Result<J::Done, StorageError> {
+    type Bytes = &'static [u8];
+    type Fixed<const N: usize> = &'static [u8; N];
+    fn named<K: KeyType, V: ValueType>(table: Table) -> TableDefinition<'static, K, V> {
+        TableDefinition::new(table.name())
+    }
+    match table {
+        Table::Orders | Table::Meta => job.run(named::<Bytes, Bytes>(table)),
+        Table::Rows => job.run(named::<Fixed<6>, Bytes>(table)),
+        Table::Events => job.run(named::<Fixed<8>, Bytes>(table)),
+        Table::History => job.run(named::<Fixed<10>, Bytes>(table)),
+        Table::All => job.run(named::<Fixed<12>, ()>(table)),
+        Table::Status => job.run(named::<Fixed<13>, ()>(table)),
+        Table::OpenId | Table::Transaction | Table::RefundNo | Table::Reference => {
+            job.run(named::<Fixed<20>, ()>(table))
+        }
+        Table::Anomalies | Table::Refunded | Table::Due => job.run(named::<Fixed<14>, ()>(table)),
+    }
+}
+
+struct OpenReader<'a>(&'a ReadTransaction);
+
+impl Job for OpenReader<'_> {
+    type Done = Box<dyn Reader>;
+
+    fn run<K: KeyType, V: ValueType>(
+        self,
+        table: TableDefinition<'static, K, V>,
+    ) -> Result<Self::Done, StorageError> {
+        Ok(Box::new(self.0.open_table(table).map_err(translate)?))
+    }
+}
+
+struct Apply<'a>(&'a WriteTransaction, &'a [(KeyBytes, Change)]);
+
+impl Job for Apply<'_> {
+    type Done = ();
+
+    fn run<K: KeyType, V: ValueType>(
+        self,
+        table: TableDefinition<'static, K, V>,
+    ) -> Result<(), StorageError> {
+        let mut table = self.0.open_table(table).map_err(translate)?;
+        for (key, change) in self.1 {
+            let key = key_of::<K>(key.as_slice())?;
+            match change {
+                Change::Put(value) => drop(
+                    table
+                        .insert(&key, V::from_bytes(value))
+                        .map_err(translate)?,
+                ),
+                Change::Remove => drop(table.remove(&key).map_err(translate)?),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Calls into the library beneath, and makes damage of a panic.
+fn guarded<T>(call: impl FnOnce() -> Result<T, StorageError>) -> Result<T, StorageError> {
+    catch_unwind(AssertUnwindSafe(call))
+        .unwrap_or_else(|_| Err(StorageError::corrupted("the base panicked")))
+}
+
+/// The library's errors in the words of this crate.
+fn translate(error: impl Into<redb::Error>) -> StorageError {
+    use std::io::ErrorKind::{InvalidData, UnexpectedEof};
+
+    use redb::Error;
+    let error = error.into();
+    let kind = match error {
+        // So are reported a file that is no base at all and one that was cut off.
+        Error::Io(error) if matches!(error.kind(), InvalidData | UnexpectedEof) => {
+            return StorageError::corrupted(error);
+        }
+        Error::Io(error) => return error.into(),
+        Error::Corrupted(_)
+        | Error::UpgradeRequired(_)
+        | Error::TableTypeMismatch { .. }
+        | Error::TableIsMultimap(_)
+        | Error::TableDoesNotExist(_)
+        | Error::TypeDefinitionChanged { .. }
+        | Error::RepairAborted => StorageErrorKind::Corrupted,
+        Error::ValueTooLarge(_) => StorageErrorKind::TooLarge,
+        Error::PreviousIo | Error::DatabaseAlreadyOpen | Error::Backend(_) => StorageErrorKind::Io,
+        _ => StorageErrorKind::Internal,
+    };
+    StorageError::new(kind, error)
+}

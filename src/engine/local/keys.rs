@@ -1,0 +1,407 @@
+//! The layout of every key: big-endian and of fixed width, so that bytes sort as what they
+//! mean does.
+//!
+//! - time: 6 bytes; row: 6 bytes; sub: 2 bytes; sequence: 8 bytes; version: 4 bytes.
+//! - A text in an index is there as 8 bytes of a keyed hash, of a key drawn once per store:
+//!   entries stay small whatever the text, and nobody outside can make texts collide. Two
+//!   texts may share a hash all the same: the record that an entry leads to has the last word.
+//! - What does not fit is an error, never cut.
+
+use siphasher::sip::SipHasher13;
+
+use super::table::Table;
+use crate::engine::{Direction, IndexQuery, Position};
+use crate::error::{StorageError, StorageErrorKind};
+use crate::rules::{Index, IndexEntry};
+use crate::value::{OrderNo, Timestamp};
+
+/// The largest row: 48 bits.
+pub(super) const ROW_MAX: u64 = (1 << 48) - 1;
+
+/// The key of the store's mark in the table of single things.
+pub(super) const MARK: &[u8] = b"mark";
+
+/// The key of the store's counters in the table of single things.
+pub(super) const STATE: &[u8] = b"state";
+
+const LEN_MAX: usize = 32;
+const HASH_LEN: usize = 8;
+const TIME_LEN: usize = 6;
+const ROW_LEN: usize = 6;
+const SUB_LEN: usize = 2;
+
+/// The bytes of one key, at most 32, held without an allocation.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub(super) struct KeyBytes {
+    // Unused bytes are zero, and no key is a prefix of another of its table but numbers,
+    // which hold no zero byte: the derived order is that of the slices.
+    bytes: [u8; LEN_MAX],
+    len: usize,
+}
+
+/// A key may be made of what a customer is known by.
+impl std::fmt::Debug for KeyBytes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeyBytes")
+            .field("len", &self.len)
+            .finish_non_exhaustive()
+    }
+}
+
+impl KeyBytes {
+    /// A key of these bytes; every key of this module fits.
+    fn of(parts: &[&[u8]]) -> Self {
+        let mut key = Self::default();
+        for byte in parts.iter().copied().flatten() {
+            if let Some(place) = key.bytes.get_mut(key.len) {
+                *place = *byte;
+                key.len = key.len.saturating_add(1);
+            }
+        }
+        key
+    }
+
+    pub(super) fn as_slice(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+pub(super) fn order(no: &OrderNo) -> KeyBytes {
+    KeyBytes::of(&[no.as_bytes()])
+}
+
+pub(super) fn row(row: u64) -> Result<KeyBytes, StorageError> {
+    Ok(KeyBytes::of(&[&row_bytes(row)?]))
+}
+
+pub(super) fn event(seq: u64) -> KeyBytes {
+    KeyBytes::of(&[&seq.to_be_bytes()])
+}
+
+pub(super) fn history(row: u64, version: u64) -> Result<KeyBytes, StorageError> {
+    let version = u32::try_from(version).map_err(|_| too_large("a record has too many events"))?;
+    Ok(KeyBytes::of(&[&row_bytes(row)?, &version.to_be_bytes()]))
+}
+
+/// The first and the last key that a row's history can have.
+pub(super) fn history_of(row: u64) -> Result<(KeyBytes, KeyBytes), StorageError> {
+    Ok((history(row, 0)?, history(row, u64::from(u32::MAX))?))
+}
+
+pub(super) fn meta(name: &'static [u8]) -> KeyBytes {
+    KeyBytes::of(&[name])
+}
+
+/// The row that a key of the table of rows names.
+pub(super) fn read_row(key: &[u8]) -> Option<u64> {
+    read_uint(key).filter(|_| key.len() == ROW_LEN)
+}
+
+/// The sequence that a key of the table of events names.
+pub(super) fn read_event(key: &[u8]) -> Option<u64> {
+    read_uint(key).filter(|_| key.len() == size_of::<u64>())
+}
+
+/// The row and version that a key of the table of histories names.
+pub(super) fn read_history(key: &[u8]) -> Option<(u64, u64)> {
+    let (row, version) = key.split_at_checked(ROW_LEN)?;
+    Some((read_row(row)?, read_uint(version)?))
+}
+
+/// Turns places in lists into keys, with the store's own hash key.
+#[derive(Clone, Copy)]
+pub(super) struct Layout {
+    hashing: Hashing,
+}
+
+#[derive(Clone, Copy)]
+enum Hashing {
+    Keyed([u8; 16]),
+    /// All texts collide: nothing but the records tells them apart.
+    #[cfg(test)]
+    Constant,
+}
+
+impl std::fmt::Debug for Layout {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Layout").finish_non_exhaustive()
+    }
+}
+
+impl Layout {
+    pub(super) const fn new(hash_key: [u8; 16]) -> Self {
+        let hashing = Hashing::Keyed(hash_key);
+        Self { hashing }
+    }
+
+    #[cfg(test)]
+    pub(super) const fn colliding() -> Self {
+        let hashing = Hashing::Constant;
+        Self { hashing }
+    }
+
+    /// Where an entry of this row stands.
+    pub(super) fn entry(
+        &self,
+        entry: &IndexEntry,
+        row: u64,
+    ) -> Result<(Table, KeyBytes), StorageError> {
+        let list = self.list(&entry.index);
+        let sub = u16::try_from(entry.sub)
+            .ok()
+            .filter(|sub| list.has_sub || *sub == 0)
+            .ok_or_else(|| too_large("a record has too many places in a list"))?;
+        let key = list.key(time_bytes(entry.time), row_bytes(row)?, sub);
+        Ok((list.table, key))
+    }
+
+    /// The first and the last key of a stretch, both inclusive. The stretch may begin a
+    /// little early, at the very place that the reading is to begin behind.
+    pub(super) fn stretch(&self, query: &IndexQuery) -> (Table, KeyBytes, KeyBytes) {
+        let list = self.list(&query.index);
+        let mut first = list.key(time_bytes(query.from), [0; ROW_LEN], 0);
+        let mut last = list.key(time_bytes(query.until), [u8::MAX; ROW_LEN], u16::MAX);
+        if let Some(after) = query.after {
+            let row = row_bytes(after.row).unwrap_or([u8::MAX; ROW_LEN]);
+            let sub = u16::try_from(after.sub).unwrap_or(u16::MAX);
+            let place = list.key(time_bytes(after.time), row, sub);
+            match query.direction {
+                Direction::Forward => first = first.max(place),
+                Direction::Backward => last = last.min(place),
+            }
+        }
+        (list.table, first, last)
+    }
+
+    fn list(&self, index: &Index) -> List {
+        let (table, prefix) = match index {
+            Index::All => (Table::All, None),
+            Index::Status(status) => (Table::Status, Some(Prefix::Status(status.code()))),
+            Index::OpenId(openid) => (Table::OpenId, Some(self.hash(&[openid.as_str()]))),
+            Index::Transaction(channel, id) => {
+                let hash = self.hash(&[channel.as_str(), id.as_str()]);
+                (Table::Transaction, Some(hash))
+            }
+            Index::RefundNo(channel, no) => {
+                let hash = self.hash(&[channel.as_str(), no.as_str()]);
+                (Table::RefundNo, Some(hash))
+            }
+            Index::Reference(reference) => {
+                (Table::Reference, Some(self.hash(&[reference.as_str()])))
+            }
+            Index::Anomalies => (Table::Anomalies, None),
+            Index::Refunded => (Table::Refunded, None),
+            Index::Due => (Table::Due, None),
+        };
+        List {
+            table,
+            prefix,
+            has_sub: has_sub(table),
+        }
+    }
+
+    /// The hash of texts, each with its length before it: where one ends and the next begins
+    /// is part of what is hashed.
+    fn hash(&self, texts: &[&str]) -> Prefix {
+        let mut bytes = Vec::with_capacity(96);
+        for text in texts {
+            let len = u64::try_from(text.len()).unwrap_or(u64::MAX);
+            bytes.extend_from_slice(&len.to_le_bytes());
+            bytes.extend_from_slice(text.as_bytes());
+        }
+        Prefix::Hash(match &self.hashing {
+            Hashing::Keyed(key) => SipHasher13::new_with_key(key).hash(&bytes),
+            #[cfg(test)]
+            Hashing::Constant => 7,
+        })
+    }
+}
+
+/// One list: its table, and what its keys begin with.
+struct List {
+    table: Table,
+    prefix: Option<Prefix>,
+    has_sub: bool,
+}
+
+enum Prefix {
+    Status(u8),
+    Hash(u64),
+}
+
+impl List {
+    fn key(&self, time: [u8; TIME_LEN], row: [u8; ROW_LEN], sub: u16) -> KeyBytes {
+        let sub = sub.to_be_bytes();
+        let sub = if self.has_sub { &sub[..] } else { &[] };
+        match self.prefix {
+            None => KeyBytes::of(&[&time, &row, sub]),
+            Some(Prefix::Status(code)) => KeyBytes::of(&[&[code], &time, &row, sub]),
+            Some(Prefix::Hash(hash)) => KeyBytes::of(&[&hash.to_be_bytes(), &time, &row, sub]),
+        }
+    }
+}
+
+const fn has_sub(table: Table) -> bool {
+    matches!(table, Table::Anomalies | Table::Refunded | Table::Due)
+}
+
+const fn prefix_len(table: Table) -> usize {
+    match table {
+        Table::Status => 1,
+        Table::OpenId | Table::Transaction | Table::RefundNo | Table::Reference => HASH_LEN,
+        _ => 0,
+    }
+}
+
+/// The place that a key of an index table names.
+pub(super) fn read_position(table: Table, key: &[u8]) -> Option<Position> {
+    let (_, rest) = key.split_at_checked(prefix_len(table))?;
+    let (time, rest) = rest.split_at_checked(TIME_LEN)?;
+    let (row, sub) = rest.split_at_checked(ROW_LEN)?;
+    let sub_len = if has_sub(table) { SUB_LEN } else { 0 };
+    let millis = i64::try_from(read_uint(time)?).ok()?;
+    Some(Position {
+        time: Timestamp::from_millis(millis).ok()?,
+        row: read_uint(row)?,
+        sub: u32::try_from(read_uint(sub).filter(|_| sub.len() == sub_len)?).ok()?,
+    })
+}
+
+fn time_bytes(time: Timestamp) -> [u8; TIME_LEN] {
+    let [_, _, rest @ ..] = time.as_u64().to_be_bytes();
+    rest
+}
+
+fn row_bytes(row: u64) -> Result<[u8; ROW_LEN], StorageError> {
+    if row > ROW_MAX {
+        return Err(too_large("the store has too many records"));
+    }
+    let [_, _, rest @ ..] = row.to_be_bytes();
+    Ok(rest)
+}
+
+/// The number that at most 8 big-endian bytes are.
+fn read_uint(bytes: &[u8]) -> Option<u64> {
+    (bytes.len() <= size_of::<u64>()).then(|| {
+        bytes
+            .iter()
+            .fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+    })
+}
+
+fn too_large(why: &'static str) -> StorageError {
+    StorageError::new(StorageErrorKind::TooLarge, why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::order::Status;
+    use crate::value::{Channel, TransactionId};
+
+    const LAYOUT: Layout = Layout::new([7; 16]);
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis).unwrap()
+    }
+
+    fn entry(index: Index, time: Timestamp, sub: u32) -> IndexEntry {
+        IndexEntry { index, time, sub }
+    }
+
+    fn transaction(channel: &str, id: &str) -> Index {
+        Index::Transaction(
+            Channel::parse(channel).unwrap(),
+            TransactionId::parse(id).unwrap(),
+        )
+    }
+
+    #[test]
+    fn keys_sort_as_places_do_and_name_them() {
+        let times = [0, 1, 255, 256, 1 << 40, Timestamp::MAX.as_millis()].map(at);
+        let rows = [0, 1, 255, 256, ROW_MAX];
+        for (index, subs) in [
+            (Index::All, vec![0]),
+            (Index::Status(Status::Closed), vec![0]),
+            (transaction("wxa", "bc"), vec![0]),
+            (Index::Due, vec![0, 1, 255, 256, 65535]),
+        ] {
+            let mut before: Option<KeyBytes> = None;
+            for time in times {
+                for row in rows {
+                    for sub in &subs {
+                        let entry = entry(index.clone(), time, *sub);
+                        let (table, key) = LAYOUT.entry(&entry, row).unwrap();
+                        let sub = *sub;
+                        let position = Position { time, row, sub };
+                        assert_eq!(read_position(table, key.as_slice()), Some(position));
+                        if let Some(before) = before {
+                            assert!(before < key && before.as_slice() < key.as_slice());
+                        }
+                        before = Some(key);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_sort_by_their_bytes() {
+        let mut nos = ["ABCDEF", "ABCDEF0", "ABCDEF00", "ABCDEG", "abcdef"]
+            .map(|no| OrderNo::parse(no).unwrap());
+        nos.sort_unstable();
+        for pair in nos.windows(2) {
+            let (a, b) = (order(&pair[0]), order(&pair[1]));
+            assert!(a < b && a.as_slice() < b.as_slice());
+        }
+    }
+
+    #[test]
+    fn rows_sequences_and_versions_come_back() {
+        assert_eq!(read_row(row(ROW_MAX).unwrap().as_slice()), Some(ROW_MAX));
+        assert_eq!(read_event(event(u64::MAX).as_slice()), Some(u64::MAX));
+        let key = history(5, 6).unwrap();
+        assert_eq!(read_history(key.as_slice()), Some((5, 6)));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        row(ROW_MAX + 1).unwrap_err();
+        history(1, u64::from(u32::MAX) + 1).unwrap_err();
+        let entry_of = |index, sub| LAYOUT.entry(&entry(index, at(1), sub), 1);
+        entry_of(Index::Due, 65535).unwrap();
+        entry_of(Index::Due, 65536).unwrap_err();
+        entry_of(Index::All, 1).unwrap_err();
+    }
+
+    #[test]
+    fn parts_of_a_text_do_not_run_together() {
+        let key = |index| LAYOUT.entry(&entry(index, at(1), 0), 1).unwrap().1;
+        assert_ne!(key(transaction("wxa", "bc")), key(transaction("wxab", "c")));
+    }
+
+    #[test]
+    fn hashes_stay_the_same_for_ever_and_differ_by_store() {
+        let index = transaction("wechat", "4200001");
+        let key = |layout: Layout| layout.entry(&entry(index.clone(), at(0), 0), 0).unwrap().1;
+        let hash = |layout| key(layout).as_slice()[..8].to_vec();
+        assert_eq!(hash(LAYOUT), HASH_OF_4200001);
+        assert_ne!(hash(LAYOUT), hash(Layout::new([8; 16])));
+    }
+
+    /// Worked out by another implementation of SipHash-1-3.
+    const HASH_OF_4200001: [u8; 8] = [108, 212, 59, 185, 152, 153, 52, 107];
+
+    #[test]
+    fn bytes_of_another_width_are_no_place() {
+        for table in Table::INDEXES {
+            for len in 0..LEN_MAX {
+                let read = read_position(table, &[0; LEN_MAX][..len]);
+                let sub_len = if has_sub(table) { SUB_LEN } else { 0 };
+                let expected = prefix_len(table) + TIME_LEN + ROW_LEN + sub_len;
+                assert_eq!(read.is_some(), len == expected, "{table:?} {len}");
+            }
+        }
+        assert_eq!(read_position(Table::All, &[255; 12]), None);
+    }
+}

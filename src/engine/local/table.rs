@@ -1,0 +1,109 @@
+//! The tables of the base: their permanent names and tags, and how wide their keys are.
+//!
+//! A name stands in the base, a tag in every checksum; neither changes within a format.
+
+/// One table of the base.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub(super) enum Table {
+    /// Number → row and record.
+    Orders = 0,
+    /// Row → number.
+    Rows = 1,
+    /// Sequence → event.
+    Events = 2,
+    /// Row and version → sequence.
+    History = 3,
+    /// What there is one of per store.
+    Meta = 4,
+    /// Every order by creation.
+    All = 5,
+    /// Orders by status.
+    Status = 6,
+    /// Orders by user.
+    OpenId = 7,
+    /// Records by transaction.
+    Transaction = 8,
+    /// Records by refund number.
+    RefundNo = 9,
+    /// Orders by the shop's own id.
+    Reference = 10,
+    /// Open anomalies.
+    Anomalies = 11,
+    /// Refunds that went through.
+    Refunded = 12,
+    /// What is to be done.
+    Due = 13,
+}
+
+impl Table {
+    /// Every table, in the order of the tags.
+    pub(super) const EVERY: [Self; 14] = [
+        Self::Orders,
+        Self::Rows,
+        Self::Events,
+        Self::History,
+        Self::Meta,
+        Self::All,
+        Self::Status,
+        Self::OpenId,
+        Self::Transaction,
+        Self::RefundNo,
+        Self::Reference,
+        Self::Anomalies,
+        Self::Refunded,
+        Self::Due,
+    ];
+
+    /// Those that hold index entries: keys that all is said by.
+    pub(super) const INDEXES: [Self; 9] = [
+        Self::All,
+        Self::Status,
+        Self::OpenId,
+        Self::Transaction,
+        Self::RefundNo,
+        Self::Reference,
+        Self::Anomalies,
+        Self::Refunded,
+        Self::Due,
+    ];
+
+    /// The table's number in checksums.
+    pub(super) const fn tag(self) -> u8 {
+        self as u8
+    }
+
+    /// The table's name in the base and in messages.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Orders => "orders",
+            Self::Rows => "rows",
+            Self::Events => "events",
+            Self::History => "history",
+            Self::Meta => "meta",
+            Self::All => "all",
+            Self::Status => "by_status",
+            Self::OpenId => "by_openid",
+            Self::Transaction => "by_transaction",
+            Self::RefundNo => "by_refund_no",
+            Self::Reference => "by_reference",
+            Self::Anomalies => "anomalies",
+            Self::Refunded => "refunded",
+            Self::Due => "due",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_count_up_and_names_differ() {
+        let names: std::collections::BTreeSet<_> = Table::EVERY.iter().map(|t| t.name()).collect();
+        assert_eq!(names.len(), Table::EVERY.len());
+        for (place, table) in Table::EVERY.into_iter().enumerate() {
+            assert_eq!(usize::from(table.tag()), place);
+        }
+    }
+}

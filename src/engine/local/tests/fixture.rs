@@ -1,0 +1,206 @@
+//! A shop that decides by the rules and writes to an engine.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use crate::engine::local::keys::Layout;
+use crate::engine::local::view::View;
+use crate::engine::local::writes::Writes;
+use crate::engine::local::{LocalEngine, LocalOptions};
+use crate::engine::{Engine, Lookup, Mutation, Stored, Verdict};
+use crate::order::{Asked, Command, New, Payment, Record, Source};
+use crate::rules::{Context, Policy, UniqueKey, decide, evolve, needs};
+use crate::value::{AppId, Fen, OpenId, OrderNo, Reference, Timestamp, TransactionId};
+
+pub(in crate::engine::local) const NOW: i64 = 1_700_000_000_000;
+
+pub(in crate::engine::local) fn no(n: usize) -> OrderNo {
+    OrderNo::parse(&format!("ORDER{n:07}")).unwrap()
+}
+
+pub(in crate::engine::local) fn at(after: i64) -> Timestamp {
+    Timestamp::from_millis(NOW + after).unwrap()
+}
+
+pub(in crate::engine::local) fn new() -> New {
+    New::new(AppId::parse("wxd2565e6a04246fd1").unwrap(), fee()).unwrap()
+}
+
+fn fee() -> Fen {
+    Fen::new(1990).unwrap()
+}
+
+pub(in crate::engine::local) fn create(new: New) -> Asked {
+    Asked::Create(Box::new(new))
+}
+
+pub(in crate::engine::local) fn openid(name: &str) -> OpenId {
+    OpenId::parse(name).unwrap()
+}
+
+pub(in crate::engine::local) fn reference(name: &str) -> Reference {
+    Reference::parse(name).unwrap()
+}
+
+pub(in crate::engine::local) fn payment(id: &str) -> Payment {
+    let id = TransactionId::parse(id).unwrap();
+    Payment::new(id, fee(), at(5), Source::CALLBACK).unwrap()
+}
+
+pub(in crate::engine::local) fn confirm(id: &str) -> Asked {
+    Asked::Confirm(Box::new(payment(id)))
+}
+
+pub(in crate::engine::local) fn transaction(id: &str) -> UniqueKey {
+    UniqueKey::transaction_of(&payment(id))
+}
+
+/// A mutation as the rules make it.
+pub(in crate::engine::local) fn decided(
+    no: OrderNo,
+    ask: Asked,
+    now: Timestamp,
+    before: Option<Stored>,
+    owners: &[(UniqueKey, Option<Record>)],
+) -> Mutation {
+    let policy = Policy {
+        close_needs_query: false,
+        ..Policy::default()
+    };
+    let context = Context {
+        now,
+        policy: &policy,
+        owners,
+    };
+    let record = before.as_ref().map(|stored| &stored.record);
+    let decision = decide(record, &Command { no, ask }, &context);
+    let after = decision.after.expect("a command that changes something");
+    Mutation {
+        no,
+        before,
+        after,
+        events: decision.events,
+    }
+}
+
+fn folded(no: OrderNo, asks: Vec<Asked>) -> Record {
+    let mut before: Option<Stored> = None;
+    for (ask, step) in asks.into_iter().zip(0..) {
+        let mutation = decided(no, ask, at(step), before.clone(), &[]);
+        let mut record = before.map(|stored| stored.record);
+        for event in &mutation.events {
+            record = Some(evolve(record.as_ref(), event));
+        }
+        before = record.map(|record| Stored { record, row: 1 });
+    }
+    before.unwrap().record
+}
+
+/// An order with every kind of fact in it.
+pub(in crate::engine::local) fn paid(no: OrderNo) -> Record {
+    let new = new()
+        .openid(openid("oUser-of-ours-1"))
+        .reference(reference("R1"));
+    folded(no, vec![create(new), confirm("T1"), confirm("T2")])
+}
+
+/// Two payments without an order.
+pub(in crate::engine::local) fn waiting(no: OrderNo) -> Record {
+    folded(no, vec![confirm("T1"), confirm("T2")])
+}
+
+/// An engine in a directory of its own.
+pub(in crate::engine::local) struct Shop {
+    place: TempDir,
+    pub(in crate::engine::local) engine: LocalEngine,
+}
+
+pub(in crate::engine::local) fn options() -> LocalOptions {
+    LocalOptions {
+        cache_bytes: 1 << 20,
+        ..LocalOptions::default()
+    }
+}
+
+impl Shop {
+    pub(in crate::engine::local) fn new() -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let engine = LocalEngine::init(dir_of(place.path()), &options()).unwrap();
+        Self { place, engine }
+    }
+
+    /// A shop in whose indexes all texts collide.
+    pub(in crate::engine::local) fn colliding() -> Self {
+        let shop = Self::new();
+        let snapshot = {
+            let writer = shop.engine.writer.lock();
+            writer.as_ref().unwrap().base.snapshot().unwrap()
+        };
+        let view = View::new(snapshot, Layout::colliding());
+        *shop.engine.view.write() = Some(Arc::new(view));
+        shop
+    }
+
+    pub(in crate::engine::local) fn dir(&self) -> PathBuf {
+        dir_of(self.place.path())
+    }
+
+    pub(in crate::engine::local) fn reopened(self) -> Self {
+        self.engine.close().unwrap();
+        let engine = LocalEngine::open(self.dir(), &options()).unwrap();
+        let place = self.place;
+        Self { place, engine }
+    }
+
+    pub(in crate::engine::local) fn stored(&self, no: OrderNo) -> Option<Stored> {
+        self.load(Lookup::No(no))
+    }
+
+    pub(in crate::engine::local) fn load(&self, lookup: Lookup) -> Option<Stored> {
+        self.engine.load(&[lookup]).unwrap().pop().unwrap()
+    }
+
+    /// What the rules make of a command now, not yet written.
+    pub(in crate::engine::local) fn decide(&self, no: OrderNo, ask: Asked) -> Mutation {
+        let before = self.stored(no);
+        let record = before.as_ref().map(|stored| &stored.record);
+        let ask = Command { no, ask };
+        let owner = |key: UniqueKey| {
+            let owner = self.load(Lookup::Owner(key.clone()));
+            (key, owner.map(|stored| stored.record))
+        };
+        let owners: Vec<_> = needs(&ask, record).into_iter().map(owner).collect();
+        decided(no, ask.ask, at(0), before, &owners)
+    }
+
+    pub(in crate::engine::local) fn apply(&self, batch: &[Mutation]) -> Vec<Verdict> {
+        self.engine.apply(batch).unwrap()
+    }
+
+    pub(in crate::engine::local) fn run(&self, no: OrderNo, ask: Asked) {
+        let mutation = self.decide(no, ask);
+        assert_eq!(self.apply(&[mutation]), [Verdict::Applied]);
+    }
+
+    pub(in crate::engine::local) fn assert_sound(&self) {
+        let report = self.engine.verify().unwrap();
+        assert!(report.is_ok(), "{report:#?}");
+    }
+
+    /// Changes the base behind the engine's back.
+    pub(in crate::engine::local) fn tamper(&self, change: impl FnOnce(&View, &mut Writes)) {
+        let view = self.engine.view().unwrap();
+        let mut writes = Writes::default();
+        change(&view, &mut writes);
+        let mut writer = self.engine.writer.lock();
+        self.engine
+            .commit(writer.as_mut().unwrap(), writes)
+            .unwrap();
+    }
+}
+
+fn dir_of(place: &Path) -> PathBuf {
+    place.join("shop")
+}

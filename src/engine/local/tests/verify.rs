@@ -1,0 +1,161 @@
+//! What the walk through a store must find.
+
+use super::fixture::{Shop, at, confirm, create, new, no, openid, transaction};
+use crate::engine::Engine;
+use crate::engine::local::table::Table;
+use crate::engine::local::view::View;
+use crate::engine::local::writes::Writes;
+use crate::engine::local::{codec, keys, plan};
+use crate::rules::{Index, IndexEntry};
+use crate::value::Timestamp;
+use crate::verify::{Invariant, Report};
+
+fn shop() -> Shop {
+    let shop = Shop::new();
+    for n in 1..=3 {
+        shop.run(no(n), create(new().openid(openid("oAnna-of-ours"))));
+        shop.run(no(n), confirm(&format!("T{n}")));
+    }
+    shop.run(no(9), confirm("T9"));
+    shop.assert_sound();
+    shop
+}
+
+/// The report on a shop of which somebody changed this.
+fn after(change: impl FnOnce(&View, &mut Writes)) -> Report {
+    let shop = shop();
+    shop.tamper(change);
+    shop.engine.verify().unwrap()
+}
+
+fn names(report: &Report, invariant: Invariant) -> bool {
+    report.violations.iter().any(|v| v.invariant == invariant)
+}
+
+fn openid_entry() -> IndexEntry {
+    IndexEntry {
+        index: Index::OpenId(openid("oAnna-of-ours")),
+        time: at(0),
+        sub: 0,
+    }
+}
+
+#[test]
+fn a_sound_store_is_counted() {
+    let report = shop().engine.verify().unwrap();
+    assert_eq!((report.records, report.events), (4, 7));
+    assert!(report.entries > 8);
+}
+
+#[test]
+fn a_missing_entry_is_found() {
+    let report = after(|view, writes| {
+        let (table, key) = view.layout.entry(&openid_entry(), 2).unwrap();
+        writes.remove(table, key);
+    });
+    assert_eq!(report.broken, 1);
+    let found = &report.violations[0];
+    assert_eq!((found.invariant, found.no), (Invariant::I5, Some(no(2))));
+    assert_eq!(found.what, "it is not found in by_openid");
+}
+
+#[test]
+fn a_stray_entry_is_found() {
+    for row in [2, 77] {
+        let report = after(|view, writes| {
+            let index = Index::OpenId(openid("oBert-of-ours"));
+            let entry = IndexEntry {
+                index,
+                ..openid_entry()
+            };
+            let (table, key) = view.layout.entry(&entry, row).unwrap();
+            writes.put(table, key, Vec::new());
+        });
+        assert_eq!(report.broken, 1, "{report:?}");
+        assert_eq!(report.violations[0].invariant, Invariant::I5);
+        assert!(!format!("{report:?}").contains("Bert"));
+    }
+}
+
+#[test]
+fn an_entry_that_is_missing_beside_a_stray_one_hides_neither() {
+    let report = after(|view, writes| {
+        let (table, key) = view.layout.entry(&openid_entry(), 2).unwrap();
+        writes.remove(table, key);
+        let (table, key) = view.layout.entry(&openid_entry(), 78).unwrap();
+        writes.put(table, key, Vec::new());
+    });
+    assert_eq!(report.broken, 2, "{report:?}");
+}
+
+#[test]
+fn a_damaged_record_is_found_and_does_not_end_the_walk() {
+    let report = after(|_, writes| writes.put(Table::Orders, keys::order(&no(2)), vec![1; 40]));
+    assert!(names(&report, Invariant::I18));
+    assert_eq!(report.records, 3);
+}
+
+#[test]
+fn a_missing_event_is_found() {
+    let report = after(|_, writes| writes.remove(Table::Events, keys::event(3)));
+    assert!(names(&report, Invariant::I11));
+}
+
+#[test]
+fn an_event_beyond_the_last_is_found() {
+    let report = after(|view, writes| {
+        let (key, event) = (keys::event(8), view.event(7).unwrap());
+        writes.put(Table::Events, key, codec::event(&key, &event).unwrap());
+    });
+    assert!(names(&report, Invariant::I11));
+}
+
+#[test]
+fn a_row_that_leads_elsewhere_is_found() {
+    let report = after(|_, writes| {
+        let key = keys::row(2).unwrap();
+        writes.put(Table::Rows, key, codec::number(&key, &no(1)).unwrap());
+    });
+    assert!(names(&report, Invariant::I3));
+    let report = after(|_, writes| {
+        let key = keys::row(99).unwrap();
+        writes.put(Table::Rows, key, codec::number(&key, &no(1)).unwrap());
+    });
+    assert!(names(&report, Invariant::I3));
+}
+
+#[test]
+fn counters_that_drifted_are_found() {
+    let report = after(|view, writes| {
+        let mut state = view.state().unwrap();
+        state.counts.unclaimed += 1;
+        state.next_row = 1;
+        plan::put_state(writes, &state).unwrap();
+    });
+    assert!(names(&report, Invariant::I12) && names(&report, Invariant::I3));
+    assert_eq!(report.broken, 2);
+}
+
+#[test]
+fn a_key_with_two_owners_is_found() {
+    let report = after(|view, writes| {
+        let stored = view.stored(&no(1)).unwrap().unwrap();
+        let crate::order::Record::Order(order) = stored.record else {
+            panic!("it is an order");
+        };
+        let mut twin = (*order).clone();
+        twin.no = no(5);
+        let key = keys::order(&no(5));
+        let record = crate::order::Record::Order(twin.into());
+        let value = codec::record(&key, 50, &record).unwrap();
+        writes.put(Table::Orders, key, value);
+        let key = keys::row(50).unwrap();
+        writes.put(Table::Rows, key, codec::number(&key, &no(5)).unwrap());
+        let index = transaction("T1").index();
+        let (time, sub) = (Timestamp::MAX, 0);
+        let entry = IndexEntry { index, time, sub };
+        let (table, key) = view.layout.entry(&entry, 50).unwrap();
+        writes.put(table, key, Vec::new());
+    });
+    assert!(names(&report, Invariant::I6));
+}

@@ -1,0 +1,166 @@
+//! Closing: announced, asked for, believed; a payment wins at every step.
+
+use super::*;
+use crate::order::{Action, Next, Status};
+
+fn next(at: Timestamp, action: Action) -> Option<Next> {
+    Some(Next { at, action })
+}
+
+/// One minute after its prepay.
+fn prepaid() -> Shop {
+    let mut shop = Shop::with_order();
+    let _ = shop.prepay("a", invitation(PrepayKind::Jsapi, "p"));
+    shop.wait(MINUTE);
+    shop
+}
+
+#[test]
+fn the_channel_is_asked_five_minutes_after_the_last_prepay() {
+    let mut shop = prepaid();
+    assert_eq!(shop.begin_close("a"), CloseAnswer::Closing);
+    let at = shop.now.saturating_add(MINUTE * 4);
+    assert_eq!(shop.next("a"), next(at, Action::AskClose));
+    assert_eq!(shop.begin_close("a"), CloseAnswer::Already);
+    let _ = shop.confirm("a", paid("X"));
+    let answer = shop.record_close("a", CloseReply::Closed);
+    assert_eq!(answer, CloseAnswer::AlreadyPaid);
+}
+
+#[test]
+fn the_channel_is_asked_now_where_nobody_prepaid_or_it_was_long_ago_or_needs_no_wait() {
+    let mut never = Shop::with_order();
+    let mut long_ago = prepaid();
+    long_ago.wait(MINUTE * 4);
+    let mut direct = prepaid();
+    direct.policy.close_after = std::time::Duration::ZERO;
+    for shop in [&mut never, &mut long_ago, &mut direct] {
+        assert_eq!(shop.begin_close("a"), CloseAnswer::Closing);
+        assert_eq!(shop.next("a"), next(shop.now, Action::AskClose));
+    }
+}
+
+#[test]
+fn closed_is_believed_only_after_a_query_unless_the_policy_says_otherwise() {
+    for close_needs_query in [true, false] {
+        for begin in [true, false] {
+            let mut shop = Shop::with_order();
+            shop.policy.close_needs_query = close_needs_query;
+            if begin {
+                let _ = shop.begin_close("a");
+            }
+            let before = shop.status("a");
+            let answer = shop.record_close("a", CloseReply::Closed);
+            if close_needs_query {
+                assert_eq!(answer, CloseAnswer::MustQuery);
+                assert_eq!(shop.status("a"), before);
+                assert_eq!(shop.next("a"), next(shop.now, Action::Query));
+                let to = Status::Closed;
+                assert_eq!(shop.query("a", ChannelState::Closed), Queried::Moved { to });
+            } else {
+                assert_eq!(answer, CloseAnswer::Closed);
+            }
+            assert_eq!(shop.status("a"), Status::Closed);
+        }
+    }
+}
+
+#[test]
+fn order_paid_never_closes_whatever_the_policy() {
+    for close_needs_query in [true, false] {
+        let mut shop = Shop::with_order();
+        shop.policy.close_needs_query = close_needs_query;
+        let _ = shop.begin_close("a");
+        for _ in 0..2 {
+            let answer = shop.record_close("a", CloseReply::OrderPaid);
+            assert_eq!(answer, CloseAnswer::MustQuery);
+            assert_eq!(shop.next("a"), next(shop.now, Action::Query));
+        }
+        assert_eq!(shop.events("a").len(), 3);
+        assert_eq!(shop.status("a"), Status::Closing);
+    }
+}
+
+#[test]
+fn no_such_order_closes_once_the_channel_must_know_it() {
+    for begin in [true, false] {
+        let mut shop = prepaid();
+        let still = if begin {
+            let _ = shop.begin_close("a");
+            CloseAnswer::StillClosing
+        } else {
+            CloseAnswer::StillPending
+        };
+        let before = shop.status("a");
+        let closable = shop.now.saturating_add(MINUTE * 4);
+        for _ in 0..2 {
+            assert_eq!(shop.record_close("a", CloseReply::NoSuchOrder), still);
+            assert_eq!(shop.next("a"), next(closable, Action::AskClose));
+        }
+        assert_eq!((shop.status("a"), shop.events("a").len()), (before, 3));
+        shop.wait(MINUTE * 4);
+        let answer = shop.record_close("a", CloseReply::NoSuchOrder);
+        assert_eq!(
+            (answer, shop.status("a")),
+            (CloseAnswer::Closed, Status::Closed)
+        );
+    }
+}
+
+#[test]
+fn a_retry_asks_again_later_and_not_before_the_channel_may_be_asked() {
+    for begin in [true, false] {
+        let mut shop = prepaid();
+        if begin {
+            let _ = shop.begin_close("a");
+        }
+        let closable = shop.now.saturating_add(MINUTE * 4);
+        let _ = shop.record_close("a", CloseReply::Retry);
+        assert_eq!(shop.next("a"), next(closable, Action::AskClose));
+        shop.wait(MINUTE * 4);
+        let answer = shop.record_close("a", CloseReply::Retry);
+        assert_eq!(answer == CloseAnswer::StillClosing, begin);
+        let later = shop.now.saturating_add(MINUTE);
+        assert_eq!(shop.next("a"), next(later, Action::AskClose));
+        assert_eq!(shop.order("a").checks, 2);
+    }
+}
+
+#[test]
+fn an_aborted_close_can_be_paid_and_prepaid_again() {
+    let mut shop = Shop::with_order();
+    assert_eq!(shop.closes("a", Asked::AbortClose), CloseAnswer::NotClosing);
+    let _ = shop.begin_close("a");
+    assert_eq!(shop.closes("a", Asked::AbortClose), CloseAnswer::Reopened);
+    assert_eq!(shop.status("a"), Status::Pending);
+    let at = shop.now.saturating_add(SECOND * 5);
+    assert_eq!(shop.next("a"), next(at, Action::Query));
+    assert_eq!(
+        shop.prepay("a", invitation(PrepayKind::App, "p")),
+        Prepaid::Recorded
+    );
+}
+
+#[test]
+fn what_has_ended_or_is_paid_says_so() {
+    let replies = [
+        Asked::BeginClose,
+        Asked::RecordClose(CloseReply::Closed),
+        Asked::RecordClose(CloseReply::OrderPaid),
+        Asked::RecordClose(CloseReply::NoSuchOrder),
+        Asked::RecordClose(CloseReply::Retry),
+    ];
+    let mut shop = Shop::with_order();
+    let say = |shop: &mut Shop, answer| {
+        for ask in &replies {
+            assert_eq!(shop.closes("a", ask.clone()), answer);
+        }
+        assert_eq!(shop.closes("a", Asked::AbortClose), CloseAnswer::NotClosing);
+    };
+    let _ = shop.query("a", ChannelState::Revoked);
+    say(&mut shop, CloseAnswer::Already);
+    let _ = shop.confirm("a", paid("X"));
+    say(&mut shop, CloseAnswer::AlreadyPaid);
+    let _ = shop.resolve("a", 1, Resolution::Accept);
+    say(&mut shop, CloseAnswer::AlreadyPaid);
+}

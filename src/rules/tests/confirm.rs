@@ -1,0 +1,272 @@
+//! `confirm`: the guards one by one, their order, and what a repeat says.
+
+use super::*;
+use crate::order::{AnomalyKind, Confirmed, IdentityField, Status};
+use crate::value::Currency;
+
+const YES: bool = true;
+const NO: bool = false;
+
+#[test]
+fn a_payment_of_an_unknown_number_waits_for_its_order_unacknowledged() {
+    let mut shop = Shop::open();
+    assert_eq!(shop.confirm("a", paid("X")), (Confirmed::Unclaimed, NO));
+    assert!(shop.record("a").unwrap().as_order().is_none());
+    assert_eq!(shop.kinds("a"), [AnomalyKind::Unclaimed]);
+    assert_eq!(shop.confirm("a", paid("X")), (Confirmed::Duplicate, NO));
+    assert_eq!(shop.confirm("a", paid("Y")), (Confirmed::Unclaimed, NO));
+    assert_eq!(shop.events("a").len(), 2);
+}
+
+#[test]
+fn a_dismissed_waiting_payment_is_still_a_duplicate_without_acknowledgement() {
+    let mut shop = Shop::open();
+    let _ = shop.confirm("a", paid("X"));
+    let _ = shop.resolve("a", 1, Resolution::Dismiss);
+    assert_eq!(shop.confirm("a", paid("X")), (Confirmed::Duplicate, NO));
+}
+
+#[test]
+fn a_transaction_that_paid_another_order_is_kept_as_taken() {
+    let mut shop = Shop::with_order();
+    let _ = shop.create("b", new());
+    assert_eq!(shop.confirm("a", paid("X")), (Confirmed::Applied, YES));
+    let taken = Confirmed::TransactionTaken { by: no("a") };
+    assert_eq!(shop.confirm("b", paid("X")), (taken, YES));
+    assert_eq!(shop.confirm("b", paid("X")), (Confirmed::Duplicate, YES));
+    assert_eq!(shop.status("b"), Status::Pending);
+    assert_eq!(shop.confirm("a", paid("X")), (Confirmed::Duplicate, YES));
+    assert_eq!(
+        shop.confirm("a", paid("Y")),
+        (Confirmed::DoublePayment, YES)
+    );
+    assert_eq!(shop.order("a").transaction_id().unwrap().as_str(), "X");
+    assert_eq!(shop.resolve("a", 1, refund("R")), Resolved::Resolved);
+}
+
+#[test]
+fn one_transaction_id_of_two_channels_is_two_transactions() {
+    let mut shop = Shop::with_order();
+    let _ = shop.create("b", new().channel(alipay()));
+    let mut other = paid("X");
+    other.channel = alipay();
+    assert_eq!(shop.confirm("a", paid("X")), (Confirmed::Applied, YES));
+    assert_eq!(shop.confirm("b", other), (Confirmed::Applied, YES));
+}
+
+#[test]
+fn another_identity_is_named_by_its_first_differing_field() {
+    let foreign = |change: fn(&mut Payment)| {
+        let mut payment = paid("X");
+        change(&mut payment);
+        let mut shop = Shop::with_order();
+        let heard = shop.confirm("a", payment);
+        assert_eq!(shop.status("a"), Status::Pending);
+        heard
+    };
+    let mismatch = |field| (Confirmed::IdentityMismatch { field }, YES);
+    assert_eq!(
+        foreign(|p| p.channel = alipay()),
+        mismatch(IdentityField::Channel)
+    );
+    assert_eq!(
+        foreign(|p| p.appid = AppId::parse("B").ok()),
+        mismatch(IdentityField::Appid)
+    );
+    assert_eq!(
+        foreign(|p| p.openid = OpenId::parse("B").ok()),
+        mismatch(IdentityField::Openid)
+    );
+    assert_eq!(
+        foreign(|p| p.mch_id = MchId::parse("B").ok()),
+        mismatch(IdentityField::MchId)
+    );
+    let many = foreign(|p| {
+        p.mch_id = MchId::parse("B").ok();
+        p.openid = OpenId::parse("B").ok();
+        p.appid = AppId::parse("B").ok();
+    });
+    assert_eq!(many, mismatch(IdentityField::Appid));
+}
+
+#[test]
+fn a_field_that_either_side_lacks_is_not_compared() {
+    let mut bare = paid("X");
+    (bare.appid, bare.mch_id, bare.openid) = (None, None, None);
+    let mut shop = Shop::with_order();
+    assert_eq!(shop.confirm("a", bare), (Confirmed::Applied, YES));
+
+    let nobody = New::new(AppId::parse("app").unwrap(), fen(100)).unwrap();
+    let mut shop = Shop::open();
+    let _ = shop.create("a", nobody.clone());
+    assert_eq!(
+        shop.confirm("a", paid_by("X", "anybody")),
+        (Confirmed::Applied, YES)
+    );
+    assert_eq!(shop.order("a").openid, None);
+    let payment = shop.order("a").payment.clone().unwrap();
+    assert_eq!(payment.openid, Some(openid("anybody")));
+    assert_eq!(shop.create("a", nobody), Created::Exists);
+}
+
+#[test]
+fn another_amount_leaves_the_status_and_is_kept_once() {
+    let mut shop = Shop::with_order();
+    let mismatch = Confirmed::AmountMismatch {
+        expected: fen(100),
+        found: fen(99),
+    };
+    assert_eq!(shop.confirm("a", paid_fen("X", 99)), (mismatch, YES));
+    for _ in 0..14 {
+        assert_eq!(
+            shop.confirm("a", paid_fen("X", 99)),
+            (Confirmed::Duplicate, YES)
+        );
+    }
+    assert_eq!(
+        (shop.status("a"), shop.kinds("a").len()),
+        (Status::Pending, 1)
+    );
+    assert_eq!(shop.confirm("a", paid("Y")), (Confirmed::Applied, YES));
+    assert_eq!(shop.resolve("a", 1, refund("R")), Resolved::Resolved);
+}
+
+#[test]
+fn another_currency_is_another_amount() {
+    let mut shop = Shop::with_order();
+    let mut dollars = paid("X");
+    dollars.currency = Currency::parse("USD").unwrap();
+    let (expected, found) = (fen(100), fen(100));
+    let mismatch = Confirmed::AmountMismatch { expected, found };
+    assert_eq!(shop.confirm("a", dollars), (mismatch, YES));
+    assert_eq!(shop.status("a"), Status::Pending);
+}
+
+#[test]
+fn what_the_purse_gave_after_coupons_is_not_compared() {
+    let mut shop = Shop::with_order();
+    let mut coupon = paid("X");
+    coupon.payer_total = Some(fen(90));
+    coupon.settlement_total = Some(fen(90));
+    assert_eq!(shop.confirm("a", coupon), (Confirmed::Applied, YES));
+}
+
+#[test]
+fn pending_and_closing_orders_are_paid() {
+    let mut shop = Shop::with_order();
+    let _ = shop.create("b", new());
+    let _ = shop.begin_close("b");
+    shop.wait(MINUTE);
+    for (text, transaction) in [("a", "X"), ("b", "Y")] {
+        assert_eq!(
+            shop.confirm(text, paid(transaction)),
+            (Confirmed::Applied, YES)
+        );
+        let order = shop.order(text);
+        assert_eq!(
+            (order.status, order.late, order.next),
+            (Status::Success, false, None)
+        );
+        assert_eq!(order.payment.as_ref().unwrap().recorded_at, shop.now);
+    }
+}
+
+#[test]
+fn a_repeat_of_the_payment_that_stands_writes_nothing() {
+    let mut shop = Shop::with_order();
+    let _ = shop.confirm("a", paid("X"));
+    let before = shop.order("a").clone();
+    for _ in 0..20 {
+        shop.wait(MINUTE);
+        let mut repeat = paid("X");
+        repeat.source = Source::Query;
+        repeat.bank_type = None;
+        assert_eq!(shop.confirm("a", repeat), (Confirmed::Duplicate, YES));
+    }
+    assert_eq!(*shop.order("a"), before);
+    assert_eq!(shop.events("a").len(), 2);
+}
+
+#[test]
+fn a_second_transaction_is_a_double_payment_and_kept_once() {
+    let mut shop = Shop::with_order();
+    let _ = shop.confirm("a", paid("X"));
+    for (transaction, heard) in [
+        ("Y", Confirmed::DoublePayment),
+        ("Y", Confirmed::Duplicate),
+        ("Z", Confirmed::DoublePayment),
+    ] {
+        assert_eq!(shop.confirm("a", paid(transaction)), (heard, YES));
+    }
+    let first = TransactionId::parse("X").unwrap();
+    let double = AnomalyKind::DoublePayment { first };
+    assert_eq!(shop.kinds("a"), [double.clone(), double]);
+    let _ = shop.resolve("a", 1, Resolution::Dismiss);
+    assert_eq!(shop.confirm("a", paid("Y")), (Confirmed::Duplicate, YES));
+}
+
+#[test]
+fn a_closed_or_failed_order_is_paid_late() {
+    for state in [ChannelState::Closed, ChannelState::Revoked] {
+        let mut shop = Shop::with_order();
+        let _ = shop.query("a", state);
+        assert_eq!(shop.confirm("a", paid("X")), (Confirmed::Late, YES));
+        let order = shop.order("a");
+        assert_eq!((order.status, order.late), (Status::LatePaid, true));
+        assert_eq!(shop.kinds("a"), [AnomalyKind::LatePayment]);
+        assert_eq!(shop.confirm("a", paid("X")), (Confirmed::Duplicate, YES));
+        assert_eq!(
+            shop.confirm("a", paid("Y")),
+            (Confirmed::DoublePayment, YES)
+        );
+        assert_eq!(shop.order("a").transaction_id().unwrap().as_str(), "X");
+    }
+}
+
+/// Each row breaks one guard more; the first that is broken answers.
+#[test]
+fn the_guards_are_asked_in_their_order() {
+    let mut shop = Shop::with_order();
+    let _ = shop.create("b", new());
+    let _ = shop.confirm("a", paid("X"));
+    let _ = shop.confirm("b", paid("W"));
+    let heard = |payment: Payment| shop.clone().confirm("b", payment).0;
+    let all_wrong = |transaction| {
+        let mut payment = paid_fen(transaction, 99);
+        payment.openid = Some(openid("thief"));
+        payment
+    };
+    let field = IdentityField::Openid;
+    let (expected, found) = (fen(100), fen(99));
+    assert_eq!(
+        heard(all_wrong("X")),
+        Confirmed::TransactionTaken { by: no("a") }
+    );
+    assert_eq!(heard(all_wrong("Y")), Confirmed::IdentityMismatch { field });
+    assert_eq!(heard(all_wrong("W")), Confirmed::IdentityMismatch { field });
+    assert_eq!(
+        heard(paid_fen("Y", 99)),
+        Confirmed::AmountMismatch { expected, found }
+    );
+    assert_eq!(
+        heard(paid_fen("W", 99)),
+        Confirmed::AmountMismatch { expected, found }
+    );
+    assert_eq!(heard(paid("Y")), Confirmed::DoublePayment);
+    assert_eq!(heard(paid("W")), Confirmed::Duplicate);
+    let mut unknown = shop.clone();
+    assert_eq!(
+        unknown.confirm("c", all_wrong("X")),
+        (Confirmed::Unclaimed, NO)
+    );
+}
+
+#[test]
+fn a_transaction_whose_money_goes_back_pays_nothing_any_more() {
+    let mut shop = Shop::with_order();
+    let _ = shop.confirm("a", paid_fen("X", 99));
+    assert_eq!(shop.resolve("a", 1, refund("R")), Resolved::Resolved);
+    assert_eq!(shop.confirm("a", paid("X")), (Confirmed::Duplicate, YES));
+    assert_eq!(shop.status("a"), Status::Pending);
+    assert_eq!(shop.confirm("a", paid("Y")), (Confirmed::Applied, YES));
+}

@@ -1,0 +1,151 @@
+//! Where a record is found.
+
+use super::*;
+use crate::order::{Action, Record, Status};
+use crate::rules::{Index, UniqueKey, index_entries, unique_keys};
+use crate::value::RefundNo;
+
+fn places(shop: &Shop, text: &str, index: &Index) -> Vec<(Timestamp, u32)> {
+    let entries = shop.record(text).map(index_entries).unwrap_or_default();
+    let in_list = entries.into_iter().filter(|entry| entry.index == *index);
+    in_list.map(|entry| (entry.time, entry.sub)).collect()
+}
+
+fn transaction(text: &str) -> Index {
+    Index::Transaction(Channel::WECHAT, TransactionId::parse(text).unwrap())
+}
+
+fn keys(shop: &Shop, text: &str) -> Vec<UniqueKey> {
+    shop.record(text)
+        .into_iter()
+        .flat_map(unique_keys)
+        .collect()
+}
+
+#[test]
+fn each_status_is_listed_by_the_time_that_matters_in_it() {
+    let mut shop = Shop::with_order();
+    let created = shop.now;
+    let listed = |shop: &Shop, status, at| {
+        for other in Status::ALL {
+            let expected = if other == status {
+                vec![(at, 0)]
+            } else {
+                vec![]
+            };
+            assert_eq!(places(shop, "a", &Index::Status(other)), expected);
+        }
+    };
+    shop.wait(SECOND);
+    listed(&shop, Status::Pending, created);
+    let _ = shop.begin_close("a");
+    listed(&shop, Status::Closing, created);
+    let _ = shop.query("a", ChannelState::Closed);
+    listed(&shop, Status::Closed, shop.now);
+    let mut payment = paid("X");
+    payment.time_end = created.saturating_add(HOUR);
+    let _ = shop.confirm("a", payment);
+    listed(&shop, Status::LatePaid, created.saturating_add(HOUR));
+    let _ = shop.resolve("a", 1, Resolution::Accept);
+    listed(&shop, Status::Success, created.saturating_add(HOUR));
+}
+
+#[test]
+fn an_order_is_found_by_its_maker_and_by_its_payer() {
+    let mut shop = Shop::with_order();
+    let created = vec![(shop.now, 0)];
+    let _ = shop.confirm("a", paid_by("X", "aunt"));
+    assert_eq!(places(&shop, "a", &Index::OpenId(openid("aunt"))), []);
+    let _ = shop.resolve("a", 1, Resolution::Accept);
+    assert_eq!(places(&shop, "a", &Index::OpenId(openid("user"))), created);
+    assert_eq!(places(&shop, "a", &Index::OpenId(openid("aunt"))), created);
+}
+
+#[test]
+fn a_transaction_is_owned_by_what_it_paid_and_known_to_what_it_did_not() {
+    let mut shop = Shop::with_order();
+    let _ = shop.create("b", new());
+    let raised = shop.now;
+    let _ = shop.confirm("a", paid("X"));
+    let _ = shop.confirm("b", paid("X"));
+    assert_eq!(places(&shop, "a", &transaction("X")), [(Timestamp::MAX, 0)]);
+    assert_eq!(places(&shop, "b", &transaction("X")), [(raised, 0)]);
+    assert_eq!(keys(&shop, "b"), []);
+    let _ = shop.confirm("c", paid("W"));
+    assert_eq!(keys(&shop, "c"), []);
+    assert_eq!(places(&shop, "c", &transaction("W")), [(raised, 0)]);
+}
+
+#[test]
+fn a_record_that_knows_a_transaction_twice_stands_in_its_list_once() {
+    let mut shop = Shop::with_order();
+    let raised = shop.now;
+    let _ = shop.confirm("a", paid_fen("X", 1));
+    shop.wait(SECOND);
+    let _ = shop.confirm("a", paid_by("X", "thief"));
+    assert_eq!(shop.kinds("a").len(), 2);
+    assert_eq!(places(&shop, "a", &transaction("X")), [(raised, 0)]);
+    let _ = shop.confirm("a", paid("X"));
+    assert_eq!(places(&shop, "a", &transaction("X")), [(Timestamp::MAX, 0)]);
+}
+
+#[test]
+fn a_reference_is_held_by_the_live_order_and_lists_the_attempts() {
+    let mut shop = Shop::open();
+    let offer = new().reference(reference("r"));
+    let index = Index::Reference(reference("r"));
+    let created = shop.now;
+    let _ = shop.create("a", offer.clone());
+    assert_eq!(places(&shop, "a", &index), [(Timestamp::MAX, 0)]);
+    let _ = shop.query("a", ChannelState::Closed);
+    assert_eq!(places(&shop, "a", &index), [(created, 0)]);
+    let _ = shop.confirm("a", paid("X"));
+    assert_eq!(places(&shop, "a", &index), [(created, 0)]);
+    let _ = shop.resolve("a", 1, Resolution::Accept);
+    assert_eq!(places(&shop, "a", &index), [(created, 0)]);
+    let _ = shop.create("b", offer);
+    assert_eq!(places(&shop, "b", &index), [(Timestamp::MAX, 0)]);
+}
+
+#[test]
+fn a_refund_is_found_by_its_number_and_is_due_beside_its_order() {
+    let mut shop = Shop::with_order();
+    let _ = shop.confirm("a", paid_fen("X", 1));
+    let raised = shop.now;
+    assert_eq!(places(&shop, "a", &Index::Anomalies), [(raised, 1)]);
+    let _ = shop.resolve("a", 1, refund("R"));
+    assert_eq!(places(&shop, "a", &Index::Anomalies), []);
+    let number = RefundNo::parse("R").unwrap();
+    let key = UniqueKey::RefundNo(Channel::WECHAT, number);
+    assert_eq!(keys(&shop, "a"), std::slice::from_ref(&key));
+    assert_eq!(places(&shop, "a", &key.index()), [(Timestamp::MAX, 0)]);
+    let (check, back) = (
+        shop.now.saturating_add(SECOND * 5),
+        shop.now.saturating_add(MINUTE),
+    );
+    assert_eq!(places(&shop, "a", &Index::Due), [(check, 0), (back, 1)]);
+    assert_eq!(places(&shop, "a", &Index::Refunded), []);
+}
+
+#[test]
+fn an_order_with_an_open_anomaly_waits_for_a_person() {
+    let mut shop = Shop::with_order();
+    let due = vec![(shop.now.saturating_add(SECOND * 5), 0)];
+    assert_eq!(places(&shop, "a", &Index::Due), due);
+    let _ = shop.confirm("a", paid_fen("X", 1));
+    assert_eq!(places(&shop, "a", &Index::Due), []);
+    assert_eq!(shop.next("a").unwrap().action, Action::Query);
+    let _ = shop.resolve("a", 1, Resolution::Dismiss);
+    assert_eq!(places(&shop, "a", &Index::Due), due);
+}
+
+#[test]
+fn what_only_waits_is_in_no_list_of_orders() {
+    let mut shop = Shop::open();
+    let _ = shop.confirm("a", paid("X"));
+    let entries = shop.record("a").map(index_entries).unwrap();
+    let lists: Vec<_> = entries.into_iter().map(|entry| entry.index).collect();
+    assert_eq!(lists, [transaction("X"), Index::Anomalies]);
+    assert_eq!(places(&shop, "a", &Index::Anomalies), [(shop.now, 1)]);
+    assert!(shop.record("a").and_then(Record::as_order).is_none());
+}

@@ -1,0 +1,135 @@
+//! A record holds 64 anomalies and 16 waiting payments. Beyond that nothing is written.
+
+use super::*;
+use crate::order::{AnomalyKind, Confirmed, MAX_ANOMALIES, MAX_WAITING, Status};
+
+/// `order-a` with `count` ended anomalies: ended ones take their place, too.
+fn filled(count: usize) -> Shop {
+    let mut shop = Shop::with_order();
+    for place in 1..=count {
+        let _ = shop.confirm("a", paid_fen(&format!("old{place}"), 1));
+        let id = u32::try_from(place).unwrap();
+        let _ = shop.resolve("a", id, Resolution::Dismiss);
+    }
+    shop
+}
+
+/// Nothing is written, and the channel should repeat.
+fn refuses(shop: &Shop, ask: Asked, outcome: Outcome) {
+    let decision = shop.decide(no("a"), ask);
+    assert_eq!(decision.outcome, outcome);
+    assert_eq!((decision.events, decision.after), (vec![], None));
+    assert!(!decision.acknowledge);
+}
+
+#[test]
+fn a_seventeenth_payment_does_not_wait() {
+    let mut shop = Shop::open();
+    for place in 0..MAX_WAITING {
+        let heard = shop.confirm("a", paid(&format!("t{place}")));
+        assert_eq!(heard, (Confirmed::Unclaimed, false));
+    }
+    let full = Outcome::Confirm(Confirmed::RecordFull);
+    refuses(&shop, confirm(paid("X")), full);
+    let state = query(ChannelState::Refund(paid("X")));
+    let full = Queried::Payment(Confirmed::RecordFull);
+    refuses(&shop, state, Outcome::RecordQuery(full));
+    assert_eq!(shop.confirm("a", paid("t3")), (Confirmed::Duplicate, false));
+    let _ = shop.resolve("a", 1, Resolution::Dismiss);
+    assert_eq!(shop.confirm("a", paid("X")), (Confirmed::Unclaimed, false));
+    assert_eq!(shop.create("a", new()), Created::CreatedAndPaid);
+    assert_eq!(shop.kinds("a").len(), MAX_WAITING + 1);
+}
+
+#[test]
+fn ended_waiting_payments_count_as_anomalies() {
+    let mut shop = Shop::open();
+    for place in 1..=64 {
+        let _ = shop.confirm("a", paid(&format!("t{place}")));
+        let _ = shop.resolve("a", place, Resolution::Dismiss);
+    }
+    refuses(
+        &shop,
+        confirm(paid("X")),
+        Outcome::Confirm(Confirmed::RecordFull),
+    );
+}
+
+#[test]
+fn a_full_record_takes_what_fits_and_refuses_what_does_not() {
+    let mut shop = filled(MAX_ANOMALIES);
+    let full = Outcome::Confirm(Confirmed::RecordFull);
+    refuses(&shop, confirm(paid_fen("X", 1)), full.clone());
+    refuses(&shop, confirm(paid_by("X", "thief")), full.clone());
+    assert_eq!(
+        shop.confirm("a", paid_fen("old1", 1)),
+        (Confirmed::Duplicate, true)
+    );
+    assert_eq!(shop.confirm("a", paid("X")), (Confirmed::Applied, true));
+    refuses(&shop, confirm(paid("Y")), full);
+    let full = Outcome::RecordQuery(Queried::RecordFull);
+    refuses(&shop, query(ChannelState::Revoked), full.clone());
+    refuses(&shop, query(ChannelState::NoSuchOrder), full);
+}
+
+#[test]
+fn a_full_record_is_not_paid_late() {
+    let mut shop = filled(MAX_ANOMALIES);
+    let _ = shop.query("a", ChannelState::Closed);
+    refuses(
+        &shop,
+        confirm(paid("X")),
+        Outcome::Confirm(Confirmed::RecordFull),
+    );
+}
+
+#[test]
+fn a_payment_with_an_unknown_refund_is_kept_whole_or_not_at_all() {
+    let full = Outcome::RecordQuery(Queried::RecordFull);
+    let shop = filled(MAX_ANOMALIES);
+    refuses(&shop, query(ChannelState::Refund(paid("X"))), full.clone());
+
+    let mut shop = filled(MAX_ANOMALIES - 1);
+    let _ = shop.query("a", ChannelState::Closed);
+    refuses(&shop, query(ChannelState::Refund(paid("X"))), full);
+
+    let mut shop = filled(MAX_ANOMALIES - 2);
+    let _ = shop.query("a", ChannelState::Closed);
+    let heard = shop.query("a", ChannelState::Refund(paid("X")));
+    assert_eq!(heard, Queried::RefundUnknown(Confirmed::Late));
+    assert_eq!(shop.kinds("a").len(), MAX_ANOMALIES);
+}
+
+/// A full record whose last anomaly is a payment by `aunt`.
+fn full_with_aunt(amount: u64) -> Shop {
+    let mut shop = filled(MAX_ANOMALIES - 1);
+    let mut aunt = paid_by("Y", "aunt");
+    aunt.paid_fee = fen(amount);
+    let _ = shop.confirm("a", aunt);
+    shop
+}
+
+#[test]
+fn a_payer_is_accepted_in_a_full_record_where_that_raises_nothing() {
+    let mut shop = full_with_aunt(100);
+    let accepted = shop.resolve("a", 64, Resolution::Accept);
+    assert_eq!(accepted, Resolved::Reexamined(Confirmed::Applied));
+    assert_eq!(shop.status("a"), Status::Success);
+}
+
+#[test]
+fn a_payer_is_not_accepted_where_what_follows_finds_no_room() {
+    let full = Outcome::Resolve(Resolved::RecordFull);
+    let accept = || resolve(64, Resolution::Accept);
+    refuses(&full_with_aunt(1), accept(), full.clone());
+
+    let mut closed = full_with_aunt(100);
+    let _ = closed.query("a", ChannelState::Closed);
+    refuses(&closed, accept(), full.clone());
+
+    let mut paid_since = full_with_aunt(100);
+    let _ = paid_since.confirm("a", paid("X"));
+    refuses(&paid_since, accept(), full);
+    let kind = paid_since.kinds("a").remove(63);
+    assert!(matches!(kind, AnomalyKind::IdentityMismatch { .. }));
+}

@@ -1,0 +1,183 @@
+//! The rules, sentence by sentence, and at random.
+//!
+//! [`Shop`] is the smallest store there can be; it checks the invariants after every
+//! command, so that each test here is also a test of them.
+
+mod close;
+mod confirm;
+mod create;
+mod index;
+mod limits;
+mod misc;
+mod prepay;
+mod query;
+mod resolve;
+mod shop;
+mod strict;
+mod times;
+
+use std::time::Duration;
+
+use crate::order::{
+    AnomalyId, Asked, ChannelState, CloseAnswer, CloseReply, Confirmed, Created, New, Outcome,
+    Payment, Prepaid, Prepay, PrepayKind, Queried, Resolution, Resolved, Source, Visible,
+};
+use crate::value::{
+    AppId, Channel, Fen, MchId, Note, OpenId, OrderNo, PrepayValue, Reference, RefundNo, Timestamp,
+    TransactionId,
+};
+use shop::Shop;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
+
+fn no(text: &str) -> OrderNo {
+    OrderNo::parse(&format!("order-{text}")).unwrap()
+}
+
+fn fen(amount: u64) -> Fen {
+    Fen::new(amount).unwrap()
+}
+
+fn openid(text: &str) -> OpenId {
+    OpenId::parse(text).unwrap()
+}
+
+fn reference(text: &str) -> Reference {
+    Reference::parse(text).unwrap()
+}
+
+fn alipay() -> Channel {
+    Channel::parse("alipay").unwrap()
+}
+
+fn start() -> Timestamp {
+    Timestamp::parse_rfc3339("2024-05-01T12:00:00+08:00").unwrap()
+}
+
+/// An order of 100 fen by the user `user` at the merchant `shop`.
+fn new() -> New {
+    New::new(AppId::parse("app").unwrap(), fen(100))
+        .unwrap()
+        .openid(openid("user"))
+        .mch_id(MchId::parse("shop").unwrap())
+}
+
+/// A payment that fits [`new`].
+fn paid(transaction: &str) -> Payment {
+    paid_fen(transaction, 100)
+}
+
+fn paid_fen(transaction: &str, amount: u64) -> Payment {
+    let transaction = TransactionId::parse(transaction).unwrap();
+    let mut payment = Payment::new(transaction, fen(amount), start(), Source::CALLBACK).unwrap();
+    payment.appid = Some(AppId::parse("app").unwrap());
+    payment.mch_id = Some(MchId::parse("shop").unwrap());
+    payment.openid = Some(openid("user"));
+    payment
+}
+
+fn paid_by(transaction: &str, payer: &str) -> Payment {
+    let mut payment = paid(transaction);
+    payment.openid = Some(openid(payer));
+    payment
+}
+
+fn invitation(kind: PrepayKind, value: &str) -> Prepay {
+    Prepay::new(kind, PrepayValue::parse(value).unwrap())
+}
+
+fn create(new: New) -> Asked {
+    Asked::Create(Box::new(new))
+}
+
+fn prepay(value: &str) -> Asked {
+    Asked::RecordPrepay(Box::new(invitation(PrepayKind::Jsapi, value)))
+}
+
+fn confirm(payment: Payment) -> Asked {
+    Asked::Confirm(Box::new(payment))
+}
+
+fn query(state: ChannelState) -> Asked {
+    Asked::RecordQuery(Box::new(state))
+}
+
+fn resolve(anomaly: u32, how: Resolution) -> Asked {
+    Asked::Resolve {
+        anomaly: AnomalyId(anomaly),
+        how,
+        note: Note::parse("because").unwrap(),
+    }
+}
+
+fn refund(number: &str) -> Resolution {
+    Resolution::Refund {
+        refund_no: RefundNo::parse(number).unwrap(),
+    }
+}
+
+/// The same verbs, as what a caller hears.
+impl Shop {
+    fn create(&mut self, text: &str, new: New) -> Created {
+        match self.ask(no(text), create(new)).outcome {
+            Outcome::Create(created) => created,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn prepay(&mut self, text: &str, prepay: Prepay) -> Prepaid {
+        let ask = Asked::RecordPrepay(Box::new(prepay));
+        match self.ask(no(text), ask).outcome {
+            Outcome::RecordPrepay(prepaid) => prepaid,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The answer, and whether the channel may be told "received".
+    fn confirm(&mut self, text: &str, payment: Payment) -> (Confirmed, bool) {
+        let decision = self.ask(no(text), confirm(payment));
+        match decision.outcome {
+            Outcome::Confirm(confirmed) => (confirmed, decision.acknowledge),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn query(&mut self, text: &str, state: ChannelState) -> Queried {
+        match self.ask(no(text), query(state)).outcome {
+            Outcome::RecordQuery(queried) => queried,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn closes(&mut self, text: &str, ask: Asked) -> CloseAnswer {
+        match self.ask(no(text), ask).outcome {
+            Outcome::Close(answer) => answer,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn begin_close(&mut self, text: &str) -> CloseAnswer {
+        self.closes(text, Asked::BeginClose)
+    }
+
+    fn record_close(&mut self, text: &str, reply: CloseReply) -> CloseAnswer {
+        self.closes(text, Asked::RecordClose(reply))
+    }
+
+    fn resolve(&mut self, text: &str, anomaly: u32, how: Resolution) -> Resolved {
+        match self.ask(no(text), resolve(anomaly, how)).outcome {
+            Outcome::Resolve(resolved) => resolved,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn shows(&mut self, text: &str, ask: Asked) -> Visible {
+        match self.ask(no(text), ask).outcome {
+            Outcome::Visibility(visible) => visible,
+            other => panic!("{other:?}"),
+        }
+    }
+}
