@@ -53,8 +53,8 @@ pub trait Harness {
     /// A new, empty engine.
     fn engine(&self) -> Box<dyn Engine>;
 
-    /// Closes the engine and opens it again with what it holds. `None` for an engine that
-    /// keeps nothing: the cases about that are left out.
+    /// Closes the engine that was made last and opens it again with what it holds. `None`
+    /// for an engine that keeps nothing: the cases about that are left out.
     fn reopen_engine(&self, engine: Box<dyn Engine>) -> Option<Box<dyn Engine>> {
         drop(engine);
         None
