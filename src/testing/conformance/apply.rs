@@ -3,7 +3,7 @@
 use super::Harness;
 use super::tools::{Desk, at_once, numbers, whole};
 use crate::engine::{Direction, Lookup, Verdict};
-use crate::order::{Asked, Record, Status};
+use crate::order::{Asked, ChannelState, Record, Status};
 use crate::rules::{Index, UniqueKey};
 use crate::testing::fixtures;
 use crate::value::{Channel, Metadata};
@@ -128,8 +128,7 @@ pub(super) fn a_key_that_was_released_can_be_owned_again(harness: &dyn Harness) 
     let key = UniqueKey::Reference(fixtures::reference(1));
     let cart = || fixtures::new(100).reference(fixtures::reference(1));
     desk.run(&[fixtures::create(1, cart())]);
-    let closed = crate::order::ChannelState::Closed;
-    let close = Asked::RecordQuery(Box::new(closed));
+    let close = Asked::RecordQuery(Box::new(ChannelState::Closed));
     desk.run(&[fixtures::command(1, close)]);
     assert_eq!(desk.owner(&key), None);
     desk.run(&[fixtures::create(2, cart())]);
@@ -137,6 +136,21 @@ pub(super) fn a_key_that_was_released_can_be_owned_again(harness: &dyn Harness) 
     let attempts = desk.rows(&whole(key.index(), Direction::Backward), 10);
     let expected = [2, 1].map(fixtures::order_no);
     assert_eq!(numbers(&attempts), expected, "the owner comes first");
+    desk.assert_sound();
+}
+
+pub(super) fn a_key_that_was_released_earlier_in_the_batch_can_be_owned(harness: &dyn Harness) {
+    let engine = harness.engine();
+    let desk = Desk::at(&*engine);
+    let key = UniqueKey::Reference(fixtures::reference(1));
+    let cart = || fixtures::new(100).reference(fixtures::reference(1));
+    let creation = desk.draft(&fixtures::create(2, cart())).unwrap();
+    desk.run(&[fixtures::create(1, cart())]);
+    let closed = Asked::RecordQuery(Box::new(ChannelState::Closed));
+    let close = desk.draft(&fixtures::command(1, closed)).unwrap();
+    let verdicts = engine.apply(&[close, creation]).unwrap();
+    assert_eq!(verdicts, [Verdict::Applied, Verdict::Applied]);
+    assert_eq!(desk.owner(&key), Some(fixtures::order_no(2)));
     desk.assert_sound();
 }
 

@@ -104,6 +104,7 @@ macro_rules! __conformance_cases {
                 the_second_owner_of_a_key_is_refused_within_one_batch
                 the_second_owner_of_a_key_is_refused_across_batches
                 a_key_that_was_released_can_be_owned_again
+                a_key_that_was_released_earlier_in_the_batch_can_be_owned
                 a_record_that_only_knows_a_transaction_does_not_own_it
                 lookups_are_answered_in_the_order_in_which_they_are_asked
                 a_batch_of_the_full_size_is_taken
