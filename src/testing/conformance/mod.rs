@@ -5,6 +5,7 @@
 //! one `#[test]` of each case, so that each fails under its own name:
 //!
 //! ```
+//! # mod tests {
 //! use orderstore::engine::{Engine, MemoryEngine};
 //! use orderstore::testing::conformance::Harness;
 //! use orderstore::{Builder, Store};
@@ -20,7 +21,6 @@
 //!     }
 //! }
 //!
-//! # mod tests { use super::*;
 //! orderstore::conformance_suite!(in_memory, InMemory);
 //! # }
 //! ```
