@@ -6,13 +6,18 @@
 mod close;
 mod confirm;
 mod create;
+mod expected;
 mod index;
 mod limits;
 mod misc;
 mod prepay;
 mod query;
+mod random;
+mod replay;
 mod resolve;
+mod rows;
 mod shop;
+mod states;
 mod strict;
 mod times;
 

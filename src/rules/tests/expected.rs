@@ -1,0 +1,64 @@
+//! The table of every status against every command, written by hand: what each command
+//! says and does to what is absent, to what only waits, and to `Pending`, `Closing`,
+//! `Success`, `Closed`, `Failed` and `LatePaid` orders.
+//!
+//! `soon` is one minute after creation and prepay, `later` one hour, `expired` one minute
+//! after the last moment to pay, `overdue` eleven. `=` is the cell to the left.
+
+#[rustfmt::skip]
+pub(super) const EXPECTED: &[&str] = &[
+    // A number becomes an order once; a reference one live order.
+    "create: the same fields | always | Created → Pending: Created; Query in 5 s | CreatedAndPaid → Success: Created + Paid | Exists | = | = | = | = | =",
+    "create: another payer | always | Created → Pending: Created; Query in 5 s | Created → Pending: Created + AnomalyReclassified(IdentityMismatch); Query in 5 s | ExistsWithDifferent | = | = | = | = | =",
+    "create: the reference of a pending order with the same fields | always | Exists | = | ExistsWithDifferent | = | = | = | = | =",
+    "create: the reference of another pending order | always | ReferenceBusy | = | ExistsWithDifferent | = | = | = | = | =",
+    "create: the reference of a paid order | always | ReferencePaid | = | ExistsWithDifferent | = | = | = | = | =",
+    "annotate: at its version | always | NotFound | = | Annotated: Annotated | = | = | = | = | =",
+    "annotate: at an older version | always | NotFound | = | VersionMoved | = | = | = | = | =",
+    "record_prepay | always | NotFound | = | Recorded: PrepayRecorded | NotPayable | AlreadyPaid | NotPayable | = | AlreadyPaid",
+
+    // The guards.
+    "confirm: X, which fits | always | Unclaimed, no ack: AnomalyRaised(Unclaimed) | Duplicate, no ack | Applied → Success: Paid | = | Duplicate | Late → LatePaid: PaidLate | = | Duplicate",
+    "confirm: Y, which fits | always | Unclaimed, no ack: AnomalyRaised(Unclaimed) | = | Applied → Success: Paid | = | DoublePayment: AnomalyRaised(DoublePayment) | Late → LatePaid: PaidLate | = | DoublePayment: AnomalyRaised(DoublePayment)",
+    "confirm: the transaction of another order | always | Unclaimed, no ack: AnomalyRaised(Unclaimed) | = | TransactionTaken: AnomalyRaised(TransactionTaken) | = | = | = | = | =",
+    "confirm: another payer | always | Unclaimed, no ack: AnomalyRaised(Unclaimed) | = | IdentityMismatch: AnomalyRaised(IdentityMismatch) | = | = | = | = | =",
+    "confirm: another amount | always | Unclaimed, no ack: AnomalyRaised(Unclaimed) | = | AmountMismatch: AnomalyRaised(AmountMismatch) | = | = | = | = | =",
+    "confirm: another amount, again | always | Duplicate, no ack | = | Duplicate | = | = | = | = | =",
+
+    // What an active query says.
+    "record_query: SUCCESS of X | always | Payment(Unclaimed), no ack: AnomalyRaised(Unclaimed) | Payment(Duplicate), no ack | Payment(Applied) → Success: Paid | = | Payment(Duplicate) | Payment(Late) → LatePaid: PaidLate | = | Payment(Duplicate)",
+    "record_query: REFUND of X | always | Payment(Unclaimed), no ack: AnomalyRaised(Unclaimed) | Payment(Duplicate), no ack | RefundUnknown(Applied) → Success: Paid + AnomalyRaised(RefundUnknown) | = | RefundUnknown(Duplicate): AnomalyRaised(RefundUnknown) | RefundUnknown(Late) → LatePaid: PaidLate + AnomalyRaised(RefundUnknown) | = | RefundUnknown(Duplicate): AnomalyRaised(RefundUnknown)",
+    "record_query: NOTPAY | soon later | NotFound | = | StillPending: Checked; Query in 30 s | StillClosing | Stale | = | = | =",
+    "record_query: NOTPAY | expired overdue | NotFound | = | Moved → Closing: CloseBegan; AskClose now | StillClosing | Stale | = | = | =",
+    "record_query: USERPAYING | soon later | NotFound | = | StillPending: Checked; Query in 30 s | StillClosing | Stale | = | = | =",
+    "record_query: USERPAYING | expired overdue | NotFound | = | Moved → Closing: CloseBegan; AskClose now | StillClosing | Stale | = | = | =",
+    "record_query: ACCEPT | soon later | NotFound | = | StillPending: Checked; Query in 30 s | StillClosing | Stale | = | = | =",
+    "record_query: ACCEPT | expired overdue | NotFound | = | Moved → Closing: CloseBegan; AskClose now | StillClosing | Stale | = | = | =",
+    "record_query: CLOSED | always | NotFound | = | Moved → Closed: Closed | = | Stale | Already | = | Stale",
+    "record_query: PAYERROR | always | NotFound | = | Moved → Closing: CloseBegan; AskClose now | StillClosing | ChannelDisagrees: AnomalyRaised(ChannelDisagrees) | Already | = | ChannelDisagrees: AnomalyRaised(ChannelDisagrees)",
+    "record_query: REVOKED | always | NotFound | = | Moved → Failed: Failed | = | Reversed: AnomalyRaised(Reversed) | Already | = | ChannelDisagrees: AnomalyRaised(ChannelDisagrees)",
+    "record_query: no such order | soon | NotFound | = | StillPending: Checked; Query in 30 s | StillClosing | ChannelDisagrees: AnomalyRaised(ChannelDisagrees) | Already | = | ChannelDisagrees: AnomalyRaised(ChannelDisagrees)",
+    "record_query: no such order | later expired | NotFound | = | StillPending: Checked; Query in 30 s | Moved → Closed: Closed | ChannelDisagrees: AnomalyRaised(ChannelDisagrees) | Already | = | ChannelDisagrees: AnomalyRaised(ChannelDisagrees)",
+    "record_query: no such order | overdue | NotFound | = | Moved → Closed: Closed | = | ChannelDisagrees: AnomalyRaised(ChannelDisagrees) | Already | = | ChannelDisagrees: AnomalyRaised(ChannelDisagrees)",
+
+    // Closing. A pending order is due for a query anyway.
+    "begin_close | soon | NotFound | = | Closing → Closing: CloseBegan; AskClose in 4 min | Already | AlreadyPaid | Already | = | AlreadyPaid",
+    "begin_close | later expired overdue | NotFound | = | Closing → Closing: CloseBegan; AskClose now | Already | AlreadyPaid | Already | = | AlreadyPaid",
+    "record_close: Closed | always | NotFound | = | MustQuery | MustQuery: Checked; Query now | AlreadyPaid | Already | = | AlreadyPaid",
+    "record_close: Closed, believed | always | NotFound | = | Closed → Closed: Closed | = | AlreadyPaid | Already | = | AlreadyPaid",
+    "record_close: OrderPaid | always | NotFound | = | MustQuery | MustQuery: Checked; Query now | AlreadyPaid | Already | = | AlreadyPaid",
+    "record_close: NoSuchOrder | soon | NotFound | = | StillPending: Checked; AskClose in 4 min | StillClosing | AlreadyPaid | Already | = | AlreadyPaid",
+    "record_close: NoSuchOrder | later expired overdue | NotFound | = | Closed → Closed: Closed | = | AlreadyPaid | Already | = | AlreadyPaid",
+    "record_close: Retry | soon | NotFound | = | StillPending: Checked; AskClose in 4 min | StillClosing: Checked; AskClose in 4 min | AlreadyPaid | Already | = | AlreadyPaid",
+    "record_close: Retry | later expired overdue | NotFound | = | StillPending: Checked; AskClose in 30 s | StillClosing: Checked; AskClose in 30 s | AlreadyPaid | Already | = | AlreadyPaid",
+    "abort_close | always | NotFound | = | NotClosing | Reopened → Pending: CloseAborted; Query in 5 s | NotClosing | = | = | =",
+
+    // A person's word: only the waiting and the late payment are anomalies here.
+    "resolve: Accept the first anomaly | always | NotFound | NotAcceptable | NotFound | = | = | = | = | Resolved → Success: AnomalyEnded(Accepted)",
+    "resolve: Refund the first anomaly | always | NotFound | Resolved: AnomalyEnded(Refunded) + RefundOpened | NotFound | = | = | = | = | Resolved: AnomalyEnded(Refunded) + RefundOpened",
+    "resolve: Dismiss the first anomaly | always | NotFound | Resolved: AnomalyEnded(Dismissed) | NotFound | = | = | = | = | Resolved: AnomalyEnded(Dismissed)",
+    "hide | always | NotFound | = | NotEnded | = | Hidden: Hidden | = | = | =",
+    "hide: again | always | NotFound | = | NotEnded | = | Already | = | = | =",
+    "unhide | always | NotFound | = | Already | = | = | = | = | =",
+    "unhide: what was hidden | always | NotFound | = | Already | = | Shown: Unhidden | = | = | =",
+];

@@ -1,0 +1,198 @@
+//! Commands at random over a few numbers that share transactions, references and refund
+//! numbers. [`Shop`] checks the invariants after each.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::*;
+use crate::order::{AnomalyKind, Event, Record, What};
+use crate::rules::Decision;
+use crate::value::Metadata;
+
+#[derive(Debug, Clone)]
+enum Step {
+    Ask(&'static str, Asked),
+    Wait(Duration),
+    TurnBack(Duration),
+}
+
+pub(super) fn payments() -> impl Strategy<Value = Payment> {
+    let payers = select(vec![None, Some("user"), Some("user"), Some("aunt")]);
+    let amounts = select(vec![100, 100, 100, 99]);
+    let transaction = select(vec!["X", "Y", "Z", "W"]);
+    let facts = (transaction, amounts, payers, prop::bool::weighted(0.1));
+    facts.prop_map(|(transaction, amount, payer, elsewhere)| {
+        let mut payment = paid_fen(transaction, amount);
+        payment.openid = payer.map(openid);
+        if elsewhere {
+            payment.channel = alipay();
+        }
+        payment
+    })
+}
+
+fn offers() -> impl Strategy<Value = New> {
+    let references = select(vec![None, Some("r"), Some("s")]);
+    let lives = select(vec![None, Some(HOUR)]);
+    let facts = (references, lives, prop::bool::weighted(0.2));
+    facts.prop_map(|(order, life, other)| {
+        let mut offer = if other {
+            new().openid(openid("aunt"))
+        } else {
+            new()
+        };
+        offer.reference = order.map(reference);
+        offer.expires_at = life.map(|life| start().saturating_add(life));
+        offer
+    })
+}
+
+fn invitations() -> impl Strategy<Value = Prepay> {
+    let kinds = select(vec![PrepayKind::Jsapi, PrepayKind::H5]);
+    let ends = select(vec![None, Some(start().saturating_add(HOUR))]);
+    (kinds, select(vec!["p", "q"]), ends).prop_map(|(kind, value, end)| {
+        let prepay = invitation(kind, value);
+        end.map_or(prepay.clone(), |end| prepay.valid_until(end))
+    })
+}
+
+fn states() -> impl Strategy<Value = ChannelState> {
+    use ChannelState::{Accept, Closed, NoSuchOrder, NotPay, PayError, Revoked, UserPaying};
+    let unpaid = vec![
+        NotPay,
+        UserPaying,
+        Accept,
+        Closed,
+        PayError,
+        Revoked,
+        NoSuchOrder,
+    ];
+    prop_oneof![
+        2 => payments().prop_map(ChannelState::Success),
+        2 => payments().prop_map(ChannelState::Refund),
+        5 => select(unpaid),
+    ]
+}
+
+fn decisions() -> impl Strategy<Value = Resolution> {
+    let how = vec![
+        Resolution::Accept,
+        Resolution::Dismiss,
+        refund("R"),
+        refund("S"),
+    ];
+    select(how)
+}
+
+pub(super) fn asks() -> impl Strategy<Value = Asked> {
+    use CloseReply::{Closed, NoSuchOrder, OrderPaid, Retry};
+    let metadata = Metadata::new("m").unwrap();
+    prop_oneof![
+        4 => offers().prop_map(create),
+        1 => (0_u64..6).prop_map(move |version| Asked::Annotate {
+            version,
+            metadata: metadata.clone()
+        }),
+        2 => invitations().prop_map(|prepay| Asked::RecordPrepay(Box::new(prepay))),
+        6 => payments().prop_map(confirm),
+        6 => states().prop_map(query),
+        2 => Just(Asked::BeginClose),
+        2 => select(vec![Closed, OrderPaid, NoSuchOrder, Retry]).prop_map(Asked::RecordClose),
+        1 => Just(Asked::AbortClose),
+        5 => (0_u32..6, decisions()).prop_map(|(id, how)| resolve(id, how)),
+        1 => Just(Asked::Hide),
+        1 => Just(Asked::Unhide),
+    ]
+}
+
+fn steps() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        8 => (select(vec!["a", "b", "c"]), asks()).prop_map(|(no, ask)| Step::Ask(no, ask)),
+        2 => select(vec![SECOND, MINUTE * 5, HOUR, WEEK]).prop_map(Step::Wait),
+        1 => select(vec![SECOND, HOUR]).prop_map(Step::TurnBack),
+    ]
+}
+
+fn shops() -> impl Strategy<Value = Shop> {
+    let close_after = select(vec![Duration::ZERO, MINUTE * 5]);
+    (any::<bool>(), any::<bool>(), close_after).prop_map(|(strict, needs_query, close_after)| {
+        let mut shop = Shop::open();
+        shop.policy.strict = strict;
+        shop.policy.close_needs_query = needs_query;
+        shop.policy.close_after = close_after;
+        shop
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn whatever_is_asked_the_invariants_hold(
+        mut shop in shops(),
+        steps in prop::collection::vec(steps(), 1..60),
+    ) {
+        for step in steps {
+            match step {
+                Step::Ask(text, ask) => {
+                    let before = shop.record(text).cloned();
+                    let decision = shop.ask(no(text), ask.clone());
+                    paid_facts_stand(before.as_ref(), shop.record(text));
+                    no_payment_is_lost(&ask, &decision, shop.record(text));
+                    a_repeat_changes_nothing(&shop, text, ask);
+                }
+                Step::Wait(time) => shop.wait(time),
+                Step::TurnBack(time) => shop.turn_back(time),
+            }
+        }
+    }
+}
+
+/// Nothing takes a payment away or puts another in its place.
+fn paid_facts_stand(before: Option<&Record>, after: Option<&Record>) {
+    let payment = |record: Option<&Record>| record?.as_order()?.payment.clone();
+    if let Some(stood) = payment(before) {
+        assert_eq!(payment(after), Some(stood));
+    }
+}
+
+/// A verified payment stands with its order or among what waits for a person; only what
+/// stands with an order is acknowledged.
+fn no_payment_is_lost(ask: &Asked, decision: &Decision, record: Option<&Record>) {
+    let payment = match ask {
+        Asked::Confirm(payment) => payment,
+        Asked::RecordQuery(state) if state.payment().is_some() => state.payment().unwrap(),
+        _ => return,
+    };
+    let record = record.unwrap();
+    let kept = record.payment_of(payment.channel, &payment.transaction_id);
+    assert!(kept.is_some());
+    assert!(!decision.acknowledge || record.as_order().is_some());
+    let waits = |kind: &AnomalyKind| *kind == AnomalyKind::Unclaimed;
+    let order = record.as_order();
+    let mut open = order.into_iter().flat_map(|order| order.open_anomalies());
+    assert!(
+        !open.any(|anomaly| waits(&anomaly.kind)),
+        "an order leaves nothing waiting"
+    );
+}
+
+/// I4. The one exception: to hear once more that an order is unpaid, or that a close is
+/// to be tried again, is one more check, and the next one is due later.
+fn a_repeat_changes_nothing(shop: &Shop, text: &str, ask: Asked) {
+    let retry = ask == Asked::RecordClose(CloseReply::Retry);
+    let again = shop.decide(no(text), ask);
+    let backs_off = match &again.outcome {
+        Outcome::RecordQuery(Queried::StillPending) => true,
+        Outcome::Close(CloseAnswer::StillPending | CloseAnswer::StillClosing) => retry,
+        _ => false,
+    };
+    let is_check = |event: &Event| matches!(event.what, What::Checked { counted: true, .. });
+    if backs_off {
+        assert!(again.events.len() == 1 && again.events.iter().all(is_check));
+    } else {
+        assert_eq!(again.events, []);
+    }
+}

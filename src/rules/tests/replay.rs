@@ -1,0 +1,240 @@
+//! Any list of events folds, even one that no store ever wrote, and whatever comes of it
+//! can be looked at and asked for. What it means is for `verify` to tell.
+
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::random::{asks, payments};
+use super::*;
+use crate::order::{
+    Action, Anomaly, AnomalyEnd, AnomalyKind, Command, Creation, Ended, Event, IdentityField, Next,
+    Order, Raised, Record, Refund, RefundStatus, Status, TradeState, What,
+};
+use crate::rules::{Context, Policy, decide, evolve, index_entries, needs, unique_keys};
+use crate::value::Metadata;
+use crate::verify::Report;
+
+fn moments() -> impl Strategy<Value = Timestamp> {
+    select(vec![Timestamp::EPOCH, start(), Timestamp::MAX])
+}
+
+fn nexts() -> impl Strategy<Value = Next> {
+    let action = select(vec![Action::Query, Action::AskClose, Action::QueryRefund]);
+    (moments(), action).prop_map(|(at, action)| Next { at, action })
+}
+
+fn kinds() -> impl Strategy<Value = AnomalyKind> {
+    let refund_no = RefundNo::parse("R").unwrap();
+    let available = Fen::ZERO;
+    select(vec![
+        AnomalyKind::Unclaimed,
+        AnomalyKind::TransactionTaken { by: no("a") },
+        AnomalyKind::IdentityMismatch {
+            field: IdentityField::Openid,
+        },
+        AnomalyKind::AmountMismatch {
+            expected: fen(100),
+            found: Fen::MAX,
+        },
+        AnomalyKind::DoublePayment {
+            first: TransactionId::parse("X").unwrap(),
+        },
+        AnomalyKind::LatePayment,
+        AnomalyKind::RefundUnknown,
+        AnomalyKind::Reversed,
+        AnomalyKind::ChannelDisagrees {
+            state: TradeState::NoSuchOrder,
+        },
+        AnomalyKind::RefundDiffers {
+            refund_no: refund_no.clone(),
+        },
+        AnomalyKind::RefundExceeds {
+            refund_no,
+            available,
+        },
+    ])
+}
+
+fn ends() -> impl Strategy<Value = Ended> {
+    let refund_no = RefundNo::parse("R").unwrap();
+    let refunded = Ended::Refunded { refund_no };
+    select(vec![
+        Ended::Accepted,
+        Ended::Dismissed,
+        Ended::Settled,
+        refunded,
+    ])
+}
+
+fn refunds() -> impl Strategy<Value = Refund> {
+    use RefundStatus::{Abnormal, Closed, Processing, Requested, Success};
+    let status = select(vec![Requested, Processing, Success, Closed, Abnormal]);
+    let amount = select(vec![fen(1), fen(100), Fen::MAX]);
+    let numbers = select(vec!["R", "S"]);
+    (payments(), numbers, status, amount, moments()).prop_map(
+        |(payment, number, status, amount, at)| {
+            let number = RefundNo::parse(number).unwrap();
+            let mut refund = Refund::of_payment(&payment, number, at, at);
+            (refund.status, refund.amount, refund.success_at) = (status, amount, Some(at));
+            refund
+        },
+    )
+}
+
+fn anomalies() -> impl Strategy<Value = Anomaly> {
+    let id = select(vec![0, 1, 2, u32::MAX]);
+    let end = prop::option::of((ends(), moments()));
+    let payment = prop::option::of(payments());
+    let refund = prop::option::of(refunds());
+    (id, kinds(), payment, refund, moments(), end).prop_map(
+        |(id, kind, payment, refund, raised_at, end)| Anomaly {
+            id: AnomalyId(id),
+            kind,
+            payment,
+            refund,
+            raised_at,
+            end: end.map(|(how, at)| AnomalyEnd {
+                at,
+                how,
+                note: Note::default(),
+            }),
+        },
+    )
+}
+
+fn creations() -> impl Strategy<Value = Creation> {
+    (moments(), nexts(), prop::option::of(Just("r"))).prop_map(|(expires_at, next, order)| {
+        let new = new();
+        Creation {
+            channel: new.channel,
+            appid: new.appid,
+            mch_id: new.mch_id,
+            openid: new.openid,
+            total_fee: new.total_fee,
+            currency: new.currency,
+            description: new.description,
+            attach: new.attach,
+            reference: order.map(reference),
+            metadata: new.metadata,
+            expires_at,
+            next,
+        }
+    })
+}
+
+fn orders() -> impl Strategy<Value = Order> {
+    let parts = (
+        creations(),
+        moments(),
+        select(Status::ALL.to_vec()),
+        prop::option::of(payments()),
+        prop::collection::vec(anomalies(), 0..70),
+        prop::collection::vec(refunds(), 0..4),
+    );
+    parts.prop_map(|(creation, at, status, payment, anomalies, refunds)| {
+        let what = What::Created(Box::new(creation));
+        let event = Event {
+            no: no("a"),
+            version: u64::MAX,
+            at,
+            what,
+        };
+        let born = evolve(None, &event).into_order().unwrap();
+        let mut order = Order::clone(&born);
+        (order.status, order.payment) = (status, payment);
+        (order.anomalies, order.refunds) = (anomalies, refunds);
+        order.checks = u32::MAX;
+        order
+    })
+}
+
+fn happenings() -> impl Strategy<Value = What> {
+    let id = || select(vec![0, 1, 2, u32::MAX]).prop_map(AnomalyId);
+    let raised = (
+        kinds(),
+        prop::option::of(payments()),
+        prop::option::of(refunds()),
+    );
+    prop_oneof![
+        creations().prop_map(|creation| What::Created(Box::new(creation))),
+        orders().prop_map(|order| What::Imported(Box::new(order))),
+        Just(What::Annotated(Metadata::default())),
+        Just(What::PrepayRecorded(invitation(PrepayKind::App, "p"))),
+        (prop::option::of(nexts()), any::<bool>())
+            .prop_map(|(next, counted)| What::Checked { next, counted }),
+        nexts().prop_map(|next| What::CloseBegan { next }),
+        nexts().prop_map(|next| What::CloseAborted { next }),
+        select(vec![
+            What::Closed,
+            What::Failed,
+            What::Hidden,
+            What::Unhidden
+        ]),
+        payments().prop_map(|payment| What::Paid(Box::new(payment))),
+        payments().prop_map(|payment| What::PaidLate(Box::new(payment))),
+        raised.prop_map(|(kind, payment, refund)| {
+            What::AnomalyRaised(Box::new(Raised {
+                kind,
+                payment,
+                refund,
+            }))
+        }),
+        (id(), kinds()).prop_map(|(id, kind)| What::AnomalyReclassified { id, kind }),
+        (id(), ends()).prop_map(|(id, how)| {
+            let note = Note::default();
+            What::AnomalyEnded { id, how, note }
+        }),
+        refunds().prop_map(|refund| What::RefundOpened(Box::new(refund))),
+        refunds().prop_map(|refund| What::RefundMoved(Box::new(refund))),
+    ]
+}
+
+fn events() -> impl Strategy<Value = Event> {
+    let numbers = select(vec![no("a"), no("b")]);
+    let versions = select(vec![0, 1, 2, u64::MAX]);
+    (numbers, versions, moments(), happenings()).prop_map(|(no, version, at, what)| Event {
+        no,
+        version,
+        at,
+        what,
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn any_events_fold_and_any_record_can_be_asked(
+        events in prop::collection::vec(events(), 1..12),
+        asks in prop::collection::vec(asks(), 1..8),
+        now in moments(),
+    ) {
+        let fold = |record: Option<Record>, event| Some(evolve(record.as_ref(), event));
+        let record = events.iter().fold(None, fold).unwrap();
+        prop_assert_eq!(Some(record.clone()), events.iter().fold(None, fold));
+        prop_assert_eq!(record.version(), events.last().unwrap().version);
+        Report::default().check_record(&record, &events);
+        let _ = (index_entries(&record), unique_keys(&record).count());
+        for ask in asks {
+            look_at(&record, ask, now);
+        }
+    }
+}
+
+/// A decision on a record that cannot be is still made of events that fold.
+fn look_at(record: &Record, ask: Asked, now: Timestamp) {
+    let policy = Policy::default();
+    let no = record.no();
+    let command = Command { no, ask };
+    let owned = needs(&command, Some(record)).into_iter();
+    let owners: Vec<_> = owned.map(|key| (key, Some(record.clone()))).collect();
+    let context = Context {
+        now,
+        policy: &policy,
+        owners: &owners,
+    };
+    let decision = decide(Some(record), &command, &context);
+    let fold = |record: Record, event| evolve(Some(&record), event);
+    let after = decision.events.iter().fold(record.clone(), fold);
+    assert_eq!(decision.after.unwrap_or_else(|| record.clone()), after);
+}

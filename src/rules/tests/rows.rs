@@ -1,0 +1,181 @@
+//! What is asked in the table of every status against every command.
+
+use super::states::stands;
+use super::*;
+use crate::order::Record;
+use crate::value::Metadata;
+
+/// A row: its name, and what is asked once the shop stands as the column says.
+pub(super) type Row = (&'static str, fn(&mut Shop) -> Asked);
+
+pub(super) fn rows() -> Vec<Row> {
+    [orders(), payments(), queries(), closes(), the_rest()].concat()
+}
+
+fn orders() -> Vec<Row> {
+    fn annotated(shop: &Shop, ago: u64) -> Asked {
+        let version = shop.record("a").map_or(0, Record::version) - ago;
+        let metadata = Metadata::new("m").unwrap();
+        Asked::Annotate { version, metadata }
+    }
+    fn referring(shop: &mut Shop, other: &str, holder: New) -> Asked {
+        let _ = shop.create(other, holder.reference(reference("r")));
+        create(new().reference(reference("r")))
+    }
+    vec![
+        ("create: the same fields", |_| create(new())),
+        ("create: another payer", |_| {
+            create(new().openid(openid("aunt")))
+        }),
+        (
+            "create: the reference of a pending order with the same fields",
+            |shop| referring(shop, "r", new()),
+        ),
+        ("create: the reference of another pending order", |shop| {
+            referring(shop, "r", new().openid(openid("aunt")))
+        }),
+        ("create: the reference of a paid order", |shop| {
+            let ask = referring(shop, "r", new());
+            let _ = shop.confirm("r", paid("R"));
+            ask
+        }),
+        ("annotate: at its version", |shop| annotated(shop, 0)),
+        ("annotate: at an older version", |shop| {
+            let last = u64::from(shop.record("a").is_some());
+            annotated(shop, last)
+        }),
+        ("record_prepay", |_| prepay("new")),
+    ]
+}
+
+fn payments() -> Vec<Row> {
+    vec![
+        ("confirm: X, which fits", |_| confirm(paid("X"))),
+        ("confirm: Y, which fits", |_| confirm(paid("Y"))),
+        ("confirm: the transaction of another order", |shop| {
+            let _ = shop.create("b", new());
+            let _ = shop.confirm("b", paid("B"));
+            confirm(paid("B"))
+        }),
+        ("confirm: another payer", |_| confirm(paid_by("Y", "aunt"))),
+        ("confirm: another amount", |_| confirm(paid_fen("Y", 99))),
+        ("confirm: another amount, again", |shop| {
+            let _ = shop.confirm("a", paid_fen("Y", 99));
+            confirm(paid_fen("Y", 99))
+        }),
+    ]
+}
+
+fn queries() -> Vec<Row> {
+    vec![
+        ("record_query: SUCCESS of X", |_| {
+            query(ChannelState::Success(paid("X")))
+        }),
+        ("record_query: REFUND of X", |_| {
+            query(ChannelState::Refund(paid("X")))
+        }),
+        ("record_query: NOTPAY", |_| query(ChannelState::NotPay)),
+        ("record_query: USERPAYING", |_| {
+            query(ChannelState::UserPaying)
+        }),
+        ("record_query: ACCEPT", |_| query(ChannelState::Accept)),
+        ("record_query: CLOSED", |_| query(ChannelState::Closed)),
+        ("record_query: PAYERROR", |_| query(ChannelState::PayError)),
+        ("record_query: REVOKED", |_| query(ChannelState::Revoked)),
+        ("record_query: no such order", |_| {
+            query(ChannelState::NoSuchOrder)
+        }),
+    ]
+}
+
+fn closes() -> Vec<Row> {
+    vec![
+        ("begin_close", |_| Asked::BeginClose),
+        ("record_close: Closed", |_| {
+            Asked::RecordClose(CloseReply::Closed)
+        }),
+        ("record_close: Closed, believed", |shop| {
+            shop.policy.close_needs_query = false;
+            Asked::RecordClose(CloseReply::Closed)
+        }),
+        ("record_close: OrderPaid", |_| {
+            Asked::RecordClose(CloseReply::OrderPaid)
+        }),
+        ("record_close: NoSuchOrder", |_| {
+            Asked::RecordClose(CloseReply::NoSuchOrder)
+        }),
+        ("record_close: Retry", |_| {
+            Asked::RecordClose(CloseReply::Retry)
+        }),
+        ("abort_close", |_| Asked::AbortClose),
+    ]
+}
+
+fn the_rest() -> Vec<Row> {
+    vec![
+        ("resolve: Accept the first anomaly", |_| {
+            resolve(1, Resolution::Accept)
+        }),
+        ("resolve: Refund the first anomaly", |_| {
+            resolve(1, refund("R"))
+        }),
+        ("resolve: Dismiss the first anomaly", |_| {
+            resolve(1, Resolution::Dismiss)
+        }),
+        ("hide", |_| Asked::Hide),
+        ("hide: again", |shop| {
+            let _ = shop.shows("a", Asked::Hide);
+            Asked::Hide
+        }),
+        ("unhide", |_| Asked::Unhide),
+        ("unhide: what was hidden", |shop| {
+            let _ = shop.shows("a", Asked::Hide);
+            Asked::Unhide
+        }),
+    ]
+}
+
+/// Does not compile when a command, a state or a reply is added: give it its rows then.
+#[test]
+fn no_command_state_or_reply_is_without_a_row() {
+    let verb = |ask: &Asked| match ask {
+        Asked::Create(_) => "create",
+        Asked::Annotate { .. } => "annotate",
+        Asked::RecordPrepay(_) => "record_prepay",
+        Asked::Confirm(_) => "confirm",
+        Asked::RecordQuery(state) => match &**state {
+            ChannelState::Success(_) => "record_query: SUCCESS",
+            ChannelState::Refund(_) => "record_query: REFUND",
+            ChannelState::NotPay => "record_query: NOTPAY",
+            ChannelState::UserPaying => "record_query: USERPAYING",
+            ChannelState::Accept => "record_query: ACCEPT",
+            ChannelState::Closed => "record_query: CLOSED",
+            ChannelState::PayError => "record_query: PAYERROR",
+            ChannelState::Revoked => "record_query: REVOKED",
+            ChannelState::NoSuchOrder => "record_query: no such order",
+        },
+        Asked::BeginClose => "begin_close",
+        Asked::RecordClose(reply) => match reply {
+            CloseReply::Closed => "record_close: Closed",
+            CloseReply::OrderPaid => "record_close: OrderPaid",
+            CloseReply::NoSuchOrder => "record_close: NoSuchOrder",
+            CloseReply::Retry => "record_close: Retry",
+        },
+        Asked::AbortClose => "abort_close",
+        Asked::Resolve { how, .. } => match how {
+            Resolution::Accept => "resolve: Accept",
+            Resolution::Refund { .. } => "resolve: Refund",
+            Resolution::Dismiss => "resolve: Dismiss",
+        },
+        Asked::Hide => "hide",
+        Asked::Unhide => "unhide",
+    };
+    let mut verbs = Vec::new();
+    for row in rows() {
+        let verb = verb(&row.1(&mut stands("Pending")));
+        assert!(row.0.starts_with(verb));
+        verbs.push(verb);
+    }
+    verbs.dedup();
+    assert_eq!(verbs.len(), 24);
+}

@@ -1,0 +1,256 @@
+//! Every status meets every command, at every time that matters. What comes out is the
+//! manual's table; and it is held against [`EXPECTED`], which was written by hand.
+
+use std::fmt::Write;
+
+use super::expected::EXPECTED;
+use super::rows::{Row, rows};
+use super::*;
+use crate::order::{AnomalyKind, Event, Next, Order, Record, Status, What};
+use crate::rules::Decision;
+
+const COLUMNS: [&str; 8] = [
+    "absent", "waiting", "Pending", "Closing", "Success", "Closed", "Failed", "LatePaid",
+];
+
+/// How long after the order and its prepay were made.
+const MOMENTS: [(&str, Duration); 4] = [
+    ("soon", MINUTE),
+    ("later", HOUR),
+    ("expired", Duration::from_secs(7 * 24 * 3600 + 60)),
+    ("overdue", Duration::from_secs(7 * 24 * 3600 + 11 * 60)),
+];
+
+/// A shop whose `order-a` stands as the column says. X pays what is paid, and waits where
+/// only money waits.
+pub(super) fn stands(column: &str) -> Shop {
+    let path = match column {
+        "absent" => vec![],
+        "waiting" => vec![confirm(paid("X"))],
+        "Pending" => vec![create(new()), prepay("p")],
+        "Closing" => vec![create(new()), prepay("p"), Asked::BeginClose],
+        "Success" => vec![create(new()), prepay("p"), confirm(paid("X"))],
+        "Closed" => vec![create(new()), prepay("p"), query(ChannelState::Closed)],
+        "Failed" => vec![create(new()), prepay("p"), query(ChannelState::Revoked)],
+        _ => vec![
+            create(new()),
+            query(ChannelState::Closed),
+            confirm(paid("X")),
+        ],
+    };
+    let mut shop = Shop::open();
+    for ask in path {
+        let _ = shop.ask(no("a"), ask);
+    }
+    let status = shop
+        .record("a")
+        .and_then(Record::as_order)
+        .map(|order| order.status);
+    assert!(status.is_none_or(|status| format!("{status:?}") == column));
+    shop
+}
+
+fn cells(row: &Row, age: Duration) -> Vec<String> {
+    COLUMNS.map(|column| cell(row, column, age)).to_vec()
+}
+
+fn cell(row: &Row, column: &str, age: Duration) -> String {
+    let mut shop = stands(column);
+    shop.wait(age);
+    let ask = row.1(&mut shop);
+    let before = status(shop.record("a"));
+    let carries_payment = match &ask {
+        Asked::Confirm(_) => true,
+        Asked::RecordQuery(state) => state.payment().is_some(),
+        _ => false,
+    };
+    let decision = shop.ask(no("a"), ask);
+    let mut cell = said(&decision);
+    if carries_payment && !decision.acknowledge {
+        cell += ", no ack";
+    }
+    let after = status(shop.record("a"));
+    if let Some(status) = after.filter(|_| after != before) {
+        write!(cell, " → {status:?}").unwrap();
+    }
+    let happened: Vec<_> = decision.events.iter().map(happened).collect();
+    if !happened.is_empty() {
+        write!(cell, ": {}", happened.join(" + ")).unwrap();
+    }
+    cell + &due(&decision, shop.now)
+}
+
+fn status(record: Option<&Record>) -> Option<Status> {
+    record.and_then(Record::as_order).map(|order| order.status)
+}
+
+/// The outcome's name, and that of the outcome within it.
+fn said(decision: &Decision) -> String {
+    let outcome = format!("{:?}", decision.outcome);
+    let (_, inner) = outcome.split_once('(').unwrap();
+    without_fields(inner.strip_suffix(')').unwrap())
+}
+
+fn without_fields(text: &str) -> String {
+    match (text.find(" {"), text.rfind('}')) {
+        (Some(open), Some(close)) => text[..open].to_owned() + &text[close + 1..],
+        _ => text.to_owned(),
+    }
+}
+
+fn happened(event: &Event) -> String {
+    let kind = |kind: &AnomalyKind| without_fields(&format!("{kind:?}"));
+    match &event.what {
+        What::AnomalyRaised(raised) => format!("AnomalyRaised({})", kind(&raised.kind)),
+        What::AnomalyReclassified { kind: now, .. } => {
+            format!("AnomalyReclassified({})", kind(now))
+        }
+        What::AnomalyEnded { how, .. } => {
+            format!("AnomalyEnded({})", without_fields(&format!("{how:?}")))
+        }
+        other => {
+            let text = format!("{other:?}");
+            text.split(['(', ' ']).next().unwrap().to_owned()
+        }
+    }
+}
+
+/// What is due next, where an event said so.
+fn due(decision: &Decision, now: Timestamp) -> String {
+    let says_next = |event: &Event| {
+        use What::{Checked, CloseAborted, CloseBegan, Created};
+        matches!(
+            event.what,
+            Checked { .. } | CloseAborted { .. } | CloseBegan { .. } | Created(_)
+        )
+    };
+    let order = decision.after.as_ref().and_then(Record::as_order);
+    let next = order.and_then(|order: &std::sync::Arc<Order>| order.next);
+    let Some(Next { at, action }) = next.filter(|_| decision.events.iter().any(says_next)) else {
+        return String::new();
+    };
+    match at.since(now).as_secs() {
+        0 => format!("; {action:?} now"),
+        secs if secs % 60 == 0 => format!("; {action:?} in {} min", secs / 60),
+        secs => format!("; {action:?} in {secs} s"),
+    }
+}
+
+/// The rows of [`EXPECTED`]: name, moments, cells. `=` stands for the cell to the left.
+fn expected() -> Vec<(&'static str, Vec<&'static str>, Vec<&'static str>)> {
+    let parse = |line: &'static str| {
+        let mut parts = line.split('|').map(str::trim);
+        let name = parts.next().unwrap();
+        let moments = match parts.next().unwrap() {
+            "always" => MOMENTS.map(|(name, _)| name).to_vec(),
+            some => some.split(' ').collect(),
+        };
+        let mut cells: Vec<&str> = Vec::new();
+        for cell in parts {
+            cells.push(if cell == "=" {
+                cells.last().unwrap()
+            } else {
+                cell
+            });
+        }
+        assert_eq!(cells.len(), COLUMNS.len(), "{name}");
+        (name, moments, cells)
+    };
+    EXPECTED.iter().map(|line| parse(line)).collect()
+}
+
+#[test]
+fn every_cell_is_what_the_hand_written_table_says() {
+    let expected = expected();
+    for row in &rows() {
+        for (moment, age) in MOMENTS {
+            let is_it = |line: &&(&str, Vec<&str>, _)| line.0 == row.0 && line.1.contains(&moment);
+            let mut lines = expected.iter().filter(is_it);
+            let line = lines
+                .next()
+                .unwrap_or_else(|| panic!("no line for {} {moment}", row.0));
+            assert!(lines.next().is_none(), "two lines for {} {moment}", row.0);
+            for ((cell, expected), column) in cells(row, age).iter().zip(&line.2).zip(COLUMNS) {
+                assert_eq!(cell, expected, "{} meets {column}, {moment}", row.0);
+            }
+        }
+    }
+    let known = |name| rows().iter().any(|row| row.0 == name);
+    assert!(expected.iter().all(|line| known(line.0)));
+}
+
+#[test]
+fn every_status_meets_every_command() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/manual/states.md");
+    let table = manual();
+    if std::env::var_os("UPDATE_STATES").is_some() {
+        std::fs::write(path, &table).unwrap();
+    }
+    let kept = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        kept == table,
+        "{path} is not what the rules do: run again with UPDATE_STATES=1"
+    );
+}
+
+const PREFACE: &str = "\
+# Every status meets every command
+
+The test `every_status_meets_every_command` writes this chapter from the rules themselves.
+
+A cell says what the caller hears, where the order stands then if it moved, what happened,
+and what is due next. Without events nothing is written. *No ack*: the channel must not be
+told \"received\".
+
+Columns: *absent*, there is no record; *waiting*, the payment X waits for its order; then
+the statuses. `Success` and `LatePaid` orders were paid by X. Orders were invited to be
+paid when they were created, live for seven days, and the policy is the default one.
+
+Rows: *soon* is one minute after the creation, *later* one hour, *expired* one minute
+after the order's last moment, *overdue* eleven, which is more than the grace of ten.
+";
+
+fn manual() -> String {
+    let mut text = PREFACE.to_owned();
+    let mut section = "";
+    for row in rows() {
+        let (verb, asked) = row.0.split_once(": ").unwrap_or((row.0, "—"));
+        if verb != section {
+            section = verb;
+            let rule = "---|".repeat(COLUMNS.len());
+            write!(text, "\n## `{verb}`\n\n").unwrap();
+            writeln!(
+                text,
+                "| asked | when | {} |\n|---|---|{rule}",
+                COLUMNS.join(" | ")
+            )
+            .unwrap();
+        }
+        for (when, cells) in grouped(&row) {
+            writeln!(text, "| {asked} | {when} | {} |", cells.join(" | ")).unwrap();
+        }
+    }
+    text
+}
+
+/// The row's different cells, and at which moments they are so.
+fn grouped(row: &Row) -> Vec<(String, Vec<String>)> {
+    let mut groups: Vec<(Vec<&str>, Vec<String>)> = Vec::new();
+    for (moment, age) in MOMENTS {
+        let cells = cells(row, age);
+        match groups.iter_mut().find(|(_, known)| *known == cells) {
+            Some((moments, _)) => moments.push(moment),
+            None => groups.push((vec![moment], cells)),
+        }
+    }
+    let when = |moments: Vec<&str>| {
+        let always = moments.len() == MOMENTS.len();
+        if always {
+            "always".to_owned()
+        } else {
+            moments.join(", ")
+        }
+    };
+    let named = |(moments, cells)| (when(moments), cells);
+    groups.into_iter().map(named).collect()
+}
