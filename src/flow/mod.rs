@@ -211,10 +211,11 @@ impl Flow {
         }
     }
 
-    /// A number from the block at hand.
+    /// A number from the block at hand. Whoever gets none asks for a block after joining
+    /// those who wait for it, so that they hear how it went.
     fn number_at_hand(&self) -> Option<OrderNo> {
         let drawn = self.generator.draw(|| self.now());
-        if drawn.wants_block {
+        if drawn.wants_block && drawn.no.is_some() {
             self.queue.want_block();
         }
         drawn.no
