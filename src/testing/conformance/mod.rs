@@ -41,6 +41,7 @@ mod lists;
 mod numbers;
 mod paging;
 mod payments;
+mod rivals;
 mod tools;
 mod values;
 
@@ -194,6 +195,10 @@ macro_rules! __conformance_cases {
                 a_cursor_is_refused_by_every_other_query
                 users_whose_names_begin_alike_never_see_each_others_orders
                 the_books_are_the_same_after_the_store_was_opened_again
+            }
+            rivals {
+                a_payment_that_two_stores_hear_of_is_applied_once
+                no_change_of_one_store_is_lost_to_the_other
             }
             numbers {
                 numbers_of_many_threads_are_distinct_even_if_the_clock_goes_back
