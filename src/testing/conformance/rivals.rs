@@ -24,7 +24,11 @@ fn rivals(harness: &dyn Harness) -> [Store; 2] {
 
 fn of(stores: &[Store; 2], thread: usize) -> &Store {
     let [first, second] = stores;
-    if thread % 2 == 0 { first } else { second }
+    if thread.is_multiple_of(2) {
+        first
+    } else {
+        second
+    }
 }
 
 pub(super) fn a_payment_that_two_stores_hear_of_is_applied_once(harness: &dyn Harness) {
