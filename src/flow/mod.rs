@@ -176,10 +176,10 @@ impl Flow {
 
     /// Fails once the store was shut down.
     pub(crate) fn open(&self) -> Result<(), Error> {
-        match self.queue.refusal() {
-            Some(Error::ShutDown) => Err(Error::ShutDown),
-            _ => Ok(()),
+        if self.queue.is_closing() {
+            return Err(Error::ShutDown);
         }
+        Ok(())
     }
 
     fn enqueue(&self, command: Command) -> Result<Arc<Slot>, (Error, Command)> {
