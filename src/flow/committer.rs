@@ -14,7 +14,7 @@ use super::rhythm::Rhythm;
 use super::said::Said;
 use super::{Flow, panicked};
 use crate::engine::EngineError;
-use crate::error::Error;
+use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::generator::BLOCK;
 use crate::order::{Command, Confirmed, Outcome, Queried, Resolved};
 
@@ -86,7 +86,7 @@ impl Flow {
     /// The life of the committer thread. What waits is taken under the commit lock and
     /// not before: all that came while another group was written goes into one.
     pub(super) fn run_committer(&self, side: JoinHandle<()>) {
-        let limit = self.engine.limits().batch;
+        let limit = self.limits.batch.max(1);
         let mut rhythm = Rhythm::default();
         loop {
             self.queue.wait_for_work();
@@ -198,6 +198,13 @@ impl Flow {
     fn reserve(&self) -> Result<(), Error> {
         let reserved = catch_unwind(AssertUnwindSafe(|| self.engine.reserve(BLOCK)));
         match reserved.unwrap_or_else(|_| Err(EngineError::Unknown(panicked()))) {
+            Ok(block) if block.is_empty() => {
+                let why = "the engine reserved no number";
+                Err(Error::NotApplied(StorageError::new(
+                    StorageErrorKind::Internal,
+                    why,
+                )))
+            }
             Ok(block) => {
                 self.generator.supply(block);
                 Ok(())
@@ -233,7 +240,7 @@ impl Flow {
         let closed = catch_unwind(AssertUnwindSafe(|| self.engine.close()));
         drop(committing);
         let closed = closed.unwrap_or_else(|_| Err(EngineError::Fatal(panicked())));
-        let over = closed.map_err(before_the_write);
+        let over = closed.map_err(unclosed);
         let mut ending = self.ending.lock();
         ending.over = Some(over.clone());
         let waiting = std::mem::take(&mut ending.waiting);
@@ -248,6 +255,15 @@ fn refused(commands: usize, why: &Error) -> Done {
     Done {
         answers: (0..commands).map(|_| Err(why.clone())).collect(),
         poison: None,
+    }
+}
+
+fn unclosed(error: EngineError) -> Error {
+    match error {
+        EngineError::Retry(cause) | EngineError::Unknown(cause) | EngineError::Fatal(cause) => {
+            Error::Unclosed(cause)
+        }
+        EngineError::Cursor(why) => Error::InvalidCursor { why },
     }
 }
 

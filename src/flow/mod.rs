@@ -31,7 +31,7 @@ pub(crate) use queue::Bounds;
 pub(crate) use said::{Hear, Said};
 pub use slot::Ticket;
 
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, Limits};
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::generator::Generator;
 use crate::order::{Command, Order};
@@ -47,6 +47,7 @@ pub(crate) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 /// Everything that a call needs to be answered.
 pub(crate) struct Flow {
     engine: Box<dyn Engine>,
+    limits: Limits,
     policy: Policy,
     clock: Clock,
     generator: Generator,
@@ -82,7 +83,7 @@ struct Tally {
 pub struct Stats {
     /// Commands that were answered through a group.
     pub commands: u64,
-    /// Groups that they formed: each cost at most one sync.
+    /// Groups that they formed: as a rule each cost one write.
     pub groups: u64,
     /// Commands that wait now.
     pub queued: usize,
@@ -135,8 +136,10 @@ impl Flow {
         bounds: Bounds,
     ) -> Arc<Self> {
         let key = engine.identity().number_key;
+        let limits = engine.limits();
         Arc::new(Self {
             engine,
+            limits,
             policy,
             clock,
             generator: Generator::new(node, key),
@@ -158,7 +161,7 @@ impl Flow {
     }
 
     fn on_callers_thread(&self) -> bool {
-        self.engine.limits().on_callers_thread
+        self.limits.on_callers_thread
     }
 
     /// A read on the caller's own thread. The end may overtake it, and the engine then

@@ -25,6 +25,20 @@ pub(crate) struct Bounds {
     pub(crate) bytes: usize,
 }
 
+impl Bounds {
+    /// Whether an empty queue could take so much.
+    fn could_take(self, commands: usize, bytes: usize) -> Result<(), Error> {
+        let limits = [
+            ("commands", commands, self.commands),
+            ("bytes", bytes, self.bytes),
+        ];
+        match limits.into_iter().find(|(_, found, limit)| found > limit) {
+            Some((what, found, limit)) => Err(Error::BatchTooLarge { what, found, limit }),
+            None => Ok(()),
+        }
+    }
+}
+
 pub(super) struct Queue {
     bounds: Bounds,
     /// As in the state: reads ask without its lock.
@@ -101,9 +115,8 @@ impl Queue {
         commands: Vec<Command>,
     ) -> Result<Vec<Arc<Slot>>, (Error, Vec<Command>)> {
         let bytes = commands.iter().map(Command::footprint).sum();
-        if commands.len() > self.bounds.commands || bytes > self.bounds.bytes {
-            let limit = self.bounds.commands;
-            return Err((Error::BatchTooLarge { limit }, commands));
+        if let Err(error) = self.bounds.could_take(commands.len(), bytes) {
+            return Err((error, commands));
         }
         let slots: Vec<Arc<Slot>> = commands.iter().map(|_| Slot::new()).collect();
         let mut state = self.state.lock();
