@@ -4,7 +4,7 @@ use std::path::Path;
 
 use orderstore::wechat::CloudEvent;
 use orderstore::{Answered, AppId, Confirmed, Fen, MchId, New, OpenId, OrderNo, Store};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::Result;
 
@@ -14,7 +14,7 @@ const SAMPLE: &[u8] = include_bytes!("../data/cloud_event.json");
 /// An event that can be addressed to another order.
 #[derive(Clone)]
 pub(crate) struct Event {
-    json: Value,
+    json: Map<String, Value>,
 }
 
 impl Event {
@@ -30,14 +30,15 @@ impl Event {
     pub(crate) fn addressed_to(&self, no: OrderNo) -> Self {
         let tail: String = no.as_str().chars().skip(8).collect();
         let mut json = self.json.clone();
-        json["outTradeNo"] = no.as_str().into();
-        json["transactionId"] = format!("4200{tail}").into();
+        json.insert("outTradeNo".to_owned(), no.as_str().into());
+        json.insert("transactionId".to_owned(), format!("4200{tail}").into());
         Self { json }
     }
 
     pub(crate) fn with_one_fen_more(&self) -> Result<Self> {
         let mut json = self.json.clone();
-        json["totalFee"] = (self.total_fee()?.as_u64() + 1).into();
+        let more = self.total_fee()?.as_u64() + 1;
+        json.insert("totalFee".to_owned(), more.into());
         Ok(Self { json })
     }
 

@@ -171,6 +171,8 @@ impl Flow {
     fn reserve_block(&self, committing: MutexGuard<'_, ()>) {
         let reserved = match self.queue.refusal() {
             Some(refusal) => Err(refusal),
+            // Many may have asked at once for the block that one of them got.
+            None if self.generator.is_stocked() => Ok(()),
             None => self.reserve(),
         };
         drop(committing);

@@ -176,10 +176,10 @@ impl Flow {
 
     /// Fails once the store was shut down.
     pub(crate) fn open(&self) -> Result<(), Error> {
-        match self.queue.refusal() {
-            Some(Error::ShutDown) => Err(Error::ShutDown),
-            _ => Ok(()),
+        if self.queue.is_closing() {
+            return Err(Error::ShutDown);
         }
+        Ok(())
     }
 
     fn enqueue(&self, command: Command) -> Result<Arc<Slot>, (Error, Command)> {
@@ -211,10 +211,11 @@ impl Flow {
         }
     }
 
-    /// A number from the block at hand.
+    /// A number from the block at hand. Whoever gets none asks for a block after joining
+    /// those who wait for it, so that they hear how it went.
     fn number_at_hand(&self) -> Option<OrderNo> {
         let drawn = self.generator.draw(|| self.now());
-        if drawn.wants_block {
+        if drawn.wants_block && drawn.no.is_some() {
             self.queue.want_block();
         }
         drawn.no

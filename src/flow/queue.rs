@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
@@ -26,6 +27,8 @@ pub(crate) struct Bounds {
 
 pub(super) struct Queue {
     bounds: Bounds,
+    /// As in the state: reads ask without its lock.
+    is_closing: AtomicBool,
     state: Mutex<State>,
     arrived: Condvar,
 }
@@ -52,6 +55,7 @@ impl Queue {
     pub(super) fn new(bounds: Bounds) -> Self {
         Self {
             bounds,
+            is_closing: AtomicBool::new(false),
             state: Mutex::default(),
             arrived: Condvar::new(),
         }
@@ -59,6 +63,11 @@ impl Queue {
 
     pub(super) fn len(&self) -> usize {
         self.state.lock().waiting.len()
+    }
+
+    /// Whether the end has begun.
+    pub(super) fn is_closing(&self) -> bool {
+        self.is_closing.load(Ordering::Acquire)
     }
 
     /// Why nothing is taken any more, if so.
@@ -117,6 +126,7 @@ impl Queue {
     pub(super) fn close(&self) {
         let mut state = self.state.lock();
         state.closing = true;
+        self.is_closing.store(true, Ordering::Release);
         self.arrived.notify_one();
     }
 
