@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle, ThreadId};
-use std::time::Duration;
+use std::time::Instant;
 
 use parking_lot::MutexGuard;
 
@@ -17,10 +17,6 @@ use crate::engine::EngineError;
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::generator::BLOCK;
 use crate::order::{Command, Confirmed, Outcome, Queried, Resolved};
-
-/// How long a group waits for those who were answered with the last one. Woken threads
-/// take a few microseconds each to come back; a sync takes a hundred.
-const PATIENCE: Duration = Duration::from_micros(200);
 
 /// The flow's threads, joined by whoever ends the flow.
 #[derive(Debug)]
@@ -92,7 +88,7 @@ impl Flow {
             self.queue.wait_for_work();
             let committing = self.commit.lock();
             let expected = rhythm.expected().min(limit);
-            match self.queue.take(limit, expected, PATIENCE) {
+            match self.queue.take(limit, expected, rhythm.patience()) {
                 Some(Work::Group(requests)) => self.commit(committing, requests, &mut rhythm),
                 Some(Work::ReserveBlock) => self.reserve_block(committing),
                 Some(Work::Close) => break,
@@ -109,12 +105,14 @@ impl Flow {
             commands.push(request.command);
             slots.push(request.slot);
         }
+        let began = Instant::now();
         let done = self.run_group(&commands);
+        let took = began.elapsed();
         drop(committing);
         if done.poison.is_some() {
             self.refuse_waiting();
         }
-        rhythm.ran(slots.len(), self.queue.len());
+        rhythm.ran(slots.len(), self.queue.len(), took);
         for (slot, answer) in slots.iter().zip(done.answers) {
             slot.complete(answer.map(Said::Answer));
         }
