@@ -24,6 +24,9 @@ pub(super) const MARK: &[u8] = b"mark";
 /// The key of the store's counters in the table of single things.
 pub(super) const STATE: &[u8] = b"state";
 
+/// The key of the last lsn that the base holds, in the table of single things.
+pub(super) const APPLIED: &[u8] = b"applied";
+
 const LEN_MAX: usize = 32;
 const HASH_LEN: usize = 8;
 const TIME_LEN: usize = 6;
@@ -36,7 +39,7 @@ pub(super) struct KeyBytes {
     // Unused bytes are zero, and no key is a prefix of another of its table but numbers,
     // which hold no zero byte: the derived order is that of the slices.
     bytes: [u8; LEN_MAX],
-    len: usize,
+    len: u8,
 }
 
 /// A key may be made of what a customer is known by.
@@ -53,7 +56,7 @@ impl KeyBytes {
     fn of(parts: &[&[u8]]) -> Self {
         let mut key = Self::default();
         for byte in parts.iter().copied().flatten() {
-            if let Some(place) = key.bytes.get_mut(key.len) {
+            if let Some(place) = key.bytes.get_mut(usize::from(key.len)) {
                 *place = *byte;
                 key.len = key.len.saturating_add(1);
             }
@@ -62,7 +65,12 @@ impl KeyBytes {
     }
 
     pub(super) fn as_slice(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
+    /// The key that was written as these bytes; `None` where there are too many.
+    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+        (bytes.len() <= LEN_MAX).then(|| Self::of(&[bytes]))
     }
 }
 

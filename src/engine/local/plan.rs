@@ -10,6 +10,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::codec::{self, State};
+use super::journal::frame::FRAME_MAX;
 use super::keys::{self, KeyBytes};
 use super::table::Table;
 use super::view::View;
@@ -20,11 +21,17 @@ use crate::order::Record;
 use crate::rules::{UniqueKey, index_entries, unique_keys};
 use crate::value::OrderNo;
 
+/// The most that one mutation, or all of one frame, may take; the rest of a frame is for its
+/// head and the counters.
+const MUTATION_MAX: usize = FRAME_MAX - 4096;
+
 /// The writes of a batch in the making.
 pub(super) struct Plan<'a> {
     view: &'a View,
     state: State,
     writes: Writes,
+    /// Writes that fill a frame.
+    full: Vec<Writes>,
     changed: HashSet<OrderNo>,
     /// Who owns the keys that changed hands in this batch; `None`: nobody any more.
     owners: HashMap<UniqueKey, Option<OrderNo>>,
@@ -36,6 +43,7 @@ impl<'a> Plan<'a> {
             view,
             state: view.state()?,
             writes: Writes::default(),
+            full: Vec::new(),
             changed: HashSet::new(),
             owners: HashMap::new(),
         })
@@ -65,12 +73,19 @@ impl<'a> Plan<'a> {
         Ok(Verdict::Applied)
     }
 
-    /// The writes, counters included; nothing where nothing applies.
-    pub(super) fn finish(mut self) -> Result<Writes, StorageError> {
+    /// The writes, frame by frame, counters included; none where nothing applies.
+    pub(super) fn finish(mut self) -> Result<Vec<Writes>, StorageError> {
         if !self.writes.is_empty() {
-            put_state(&mut self.writes, &self.state)?;
+            self.close_frame()?;
         }
-        Ok(self.writes)
+        Ok(self.full)
+    }
+
+    fn close_frame(&mut self) -> Result<(), StorageError> {
+        let mut writes = std::mem::take(&mut self.writes);
+        writes.put_state(self.state)?;
+        self.full.push(writes);
+        Ok(())
     }
 
     fn owner(&self, key: &UniqueKey) -> Result<Option<OrderNo>, StorageError> {
@@ -89,16 +104,29 @@ impl<'a> Plan<'a> {
             Some(stored) => stored.row,
             None => put_row(&mut writes, &mut state, &mutation.no)?,
         };
-        let key = keys::order(&mutation.no);
-        let value = codec::record(&key, row, &mutation.after)?;
-        writes.put(Table::Orders, key, value);
+        let record = mutation.after.clone();
+        writes.put_record(Stored { record, row })?;
         put_events(&mut writes, &mut state, mutation, row)?;
         let before = stored.map(|stored| &stored.record);
         self.put_entries(&mut writes, before, &mutation.after, row)?;
         state.counts = state.counts.after(before, &mutation.after);
+        self.join(writes, state)?;
+        self.changed.insert(mutation.no);
+        Ok(())
+    }
+
+    /// Takes a mutation's writes into the frame, or into the next one where it is full.
+    fn join(&mut self, writes: Writes, state: State) -> Result<(), StorageError> {
+        if writes.len() > MUTATION_MAX {
+            let why = format!("a change has {} bytes", writes.len());
+            return Err(StorageError::new(StorageErrorKind::TooLarge, why));
+        }
+        let len = self.writes.len().saturating_add(writes.len());
+        if len > MUTATION_MAX && !self.writes.is_empty() {
+            self.close_frame()?;
+        }
         self.state = state;
         self.writes.append(writes);
-        self.changed.insert(mutation.no);
         Ok(())
     }
 
@@ -132,13 +160,6 @@ impl<'a> Plan<'a> {
             .map(|entry| layout.entry(entry, row))
             .collect()
     }
-}
-
-/// The store's counters as a write.
-pub(super) fn put_state(writes: &mut Writes, state: &State) -> Result<(), StorageError> {
-    let key = keys::meta(keys::STATE);
-    writes.put(Table::Meta, key, codec::state(&key, state)?);
-    Ok(())
 }
 
 /// Gives a new record the next row.
