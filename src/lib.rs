@@ -54,6 +54,8 @@ mod order;
 mod query;
 pub mod rules;
 mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod value;
 mod verify;
 #[cfg(feature = "wechat")]

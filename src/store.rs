@@ -158,7 +158,6 @@ impl Store {
         look: impl FnOnce(&Flow) -> Result<Said, Error> + Send + 'static,
         hear: Hear<T>,
     ) -> Call<T> {
-        let look = |flow: &Flow| flow.open().and_then(|()| look(flow));
         self.call(Ask::Read(Box::new(look)), hear)
     }
 

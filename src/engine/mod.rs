@@ -6,7 +6,8 @@
 //! - [`Engine::apply`] takes each mutation whole or not at all: record, list entries and
 //!   events together, and durable when it returns. A mutation whose `before` is not what
 //!   stands is `Mismatch`; one whose record would own a key that another record owns is
-//!   `Taken`; neither disturbs its neighbours. Within a batch each number occurs once.
+//!   `Taken`; neither disturbs its neighbours. Within a batch each number occurs once, and
+//!   each mutation meets the keys as those before it left them.
 //! - A failure says what it means: [`EngineError::Retry`] certainly nothing of the batch
 //!   was applied; [`EngineError::Unknown`] it may be, wholly or item by item;
 //!   [`EngineError::Fatal`] nothing was applied, and nothing will be before a reopen.

@@ -13,6 +13,7 @@ mod committer;
 mod group;
 mod overlay;
 mod queue;
+mod rhythm;
 mod said;
 mod side;
 mod slot;
@@ -160,8 +161,14 @@ impl Flow {
         self.engine.limits().on_callers_thread
     }
 
-    fn get(&self, no: &OrderNo) -> Result<Said, Error> {
+    /// A read on the caller's own thread. The end may overtake it, and the engine then
+    /// refuses it: it was not taken.
+    fn read_here(&self, read: impl FnOnce(&Self) -> Result<Said, Error>) -> Result<Said, Error> {
         self.open()?;
+        read(self).or_else(|error| self.open().and(Err(error)))
+    }
+
+    fn get(&self, no: &OrderNo) -> Result<Said, Error> {
         let record = self.engine.get(no).map_err(unread)?;
         let order: Option<Arc<Order>> = record.and_then(crate::order::Record::into_order);
         Ok(Said::Order(order))
@@ -206,7 +213,7 @@ impl Flow {
 
     /// A number from the block at hand.
     fn number_at_hand(&self) -> Option<OrderNo> {
-        let drawn = self.generator.draw(self.now());
+        let drawn = self.generator.draw(|| self.now());
         if drawn.wants_block {
             self.queue.want_block();
         }
@@ -229,7 +236,8 @@ impl Flow {
 
     /// Nobody fetches blocks any more.
     fn refuse_numbers(&self) {
-        for slot in std::mem::take(&mut *self.numberless.lock()) {
+        let waiting = std::mem::take(&mut *self.numberless.lock());
+        for slot in waiting {
             slot.complete(Err(Error::ShutDown));
         }
     }

@@ -1,0 +1,54 @@
+//! What the disk gives: appends of one page, each synced, into zeros that are there.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// What one append writes: a page, the least that a disk takes. The frame of a command or
+/// of a small group fits.
+pub(crate) const APPEND: usize = 4096;
+
+/// How much is allocated ahead; past its end the appends begin again at the front.
+const ROOM: usize = 64 << 20;
+
+/// A file whose blocks are all written, so that a sync has no metadata to write.
+pub(crate) struct Fsync {
+    file: File,
+    page: [u8; APPEND],
+    place: usize,
+}
+
+impl Fsync {
+    pub(crate) fn prepare(dir: &Path) -> io::Result<Self> {
+        let path = dir.join("fsync");
+        let file = File::create_new(&path)?;
+        std::fs::remove_file(path)?;
+        file.write_all_at(&vec![0; ROOM], 0)?;
+        file.sync_all()?;
+        Ok(Self {
+            file,
+            page: [0x5a; APPEND],
+            place: 0,
+        })
+    }
+
+    /// Synced appends per second, for so long.
+    pub(crate) fn rate(&mut self, length: Duration) -> io::Result<f64> {
+        let began = Instant::now();
+        let mut appends = 0_u32;
+        while began.elapsed() < length {
+            self.append()?;
+            appends = appends.saturating_add(1);
+        }
+        Ok(f64::from(appends) / began.elapsed().as_secs_f64())
+    }
+
+    fn append(&mut self) -> io::Result<()> {
+        let at = u64::try_from(self.place).unwrap_or_default();
+        self.file.write_all_at(&self.page, at)?;
+        self.place = (self.place + APPEND) % ROOM;
+        self.file.sync_data()
+    }
+}

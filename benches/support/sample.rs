@@ -1,0 +1,72 @@
+//! Orders and payments like real ones, drawn from a seed: the same seed, the same users,
+//! amounts and transactions.
+
+use std::error::Error;
+use std::time::SystemTime;
+
+use orderstore::{AppId, Description, Fen, New, OpenId, Payment, Source, Timestamp, TransactionId};
+
+/// What a bench gives up with is told by whoever started it, on whatever thread it was.
+pub(crate) type Checked<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+/// A stream of orders of so many users, and of payments for them.
+pub(crate) struct Sample {
+    state: u64,
+    users: u64,
+    appid: AppId,
+    description: Description,
+    now: Timestamp,
+    /// Today in Beijing, `yyyyMMdd`: every transaction bears its day.
+    day: String,
+}
+
+impl Sample {
+    pub(crate) fn new(seed: u64, users: u64) -> Checked<Self> {
+        let now = Timestamp::from_system(SystemTime::now());
+        let day = now.beijing().to_string();
+        Ok(Self {
+            state: mix(seed),
+            users,
+            appid: AppId::parse("wxd2565e6a04246fd1")?,
+            description: Description::parse("Image形象店-深圳腾大-QQ公仔")?,
+            now,
+            day: day.chars().filter(char::is_ascii_digit).take(8).collect(),
+        })
+    }
+
+    /// Any number below `end`.
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
+        self.state = self.state.wrapping_add(1);
+        mix(self.state) % end.max(1)
+    }
+
+    /// An order of one of the users.
+    pub(crate) fn order(&mut self) -> Checked<New> {
+        let openid = openid(self.below(self.users))?;
+        let fee = Fen::new(1 + self.below(100_000))?;
+        let new = New::new(self.appid.clone(), fee)?.openid(openid);
+        Ok(new.description(self.description.clone()))
+    }
+
+    /// A payment that pays an order of `fee`, with a transaction of its own.
+    pub(crate) fn payment(&mut self, fee: Fen) -> Checked<Payment> {
+        let (front, day) = (self.below(1_000_000), &self.day);
+        let text = format!("4200{front:06}{day}");
+        let text = format!("{text}{:010}", self.below(10_000_000_000));
+        let transaction = TransactionId::parse(&text)?;
+        Ok(Payment::new(transaction, fee, self.now, Source::CALLBACK)?)
+    }
+}
+
+/// A user's openid: 28 bytes, and neighbours are strangers.
+pub(crate) fn openid(user: u64) -> Checked<OpenId> {
+    Ok(OpenId::parse(&format!("oZWaC4xeOVCU{:016x}", mix(user)))?)
+}
+
+/// The finalizer of splitmix64: every bit of the input reaches every bit of the output.
+const fn mix(value: u64) -> u64 {
+    let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    value ^ (value >> 31)
+}
