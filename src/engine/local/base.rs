@@ -109,6 +109,12 @@ impl Base {
         Ok(transaction)
     }
 
+    /// Lets every later write fail, as on a disk that broke.
+    #[cfg(test)]
+    pub(super) fn break_off(&self) {
+        self.cut.cut();
+    }
+
     /// Lets go of a base that failed, so that it can be opened anew. Who still reads an old
     /// snapshot of it gets errors, and nothing that the new one wrote.
     pub(super) fn abandon(self) {

@@ -115,10 +115,14 @@ impl Core {
             is_begun = true;
             view.active.publish(writes);
         }
-        self.segment_bytes
-            .store(writer.journal.bytes(), Ordering::Relaxed);
+        self.note_bytes(writer);
         self.pulse.beat();
         Ok(())
+    }
+
+    pub(super) fn note_bytes(&self, writer: &Writer) {
+        let bytes = writer.journal.bytes();
+        self.segment_bytes.store(bytes, Ordering::Relaxed);
     }
 
     /// After a while without work: tells that the last frame was whole.

@@ -221,9 +221,14 @@ impl Core {
 
     /// Begins a new active table and a new segment; the old one goes to the flush. Nothing
     /// may be on its way there.
-    fn freeze(&self, writer: &mut Writer) -> Result<(), EngineError> {
-        let rolled = writer.journal.roll();
-        rolled.map_err(|error| writer.failed(error))?;
+    pub(super) fn freeze(&self, writer: &mut Writer) -> Result<(), EngineError> {
+        // Behind a write that failed nothing is written to the journal. What was applied
+        // before it may still go into the base.
+        if writer.stopped.is_none() {
+            let rolled = writer.journal.roll();
+            rolled.map_err(|error| writer.failed(error))?;
+            self.note_bytes(writer);
+        }
         let last_lsn = writer.journal.last_lsn();
         let mut current = self.view.write();
         let view = current.as_ref().ok_or_else(closed)?;

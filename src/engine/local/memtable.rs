@@ -7,6 +7,7 @@
 //!   there is one.
 //! - All else is only ever put.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::RangeBounds;
 
@@ -124,13 +125,13 @@ impl Memtable {
         all
     }
 
-    pub(super) fn take(&mut self, writes: Writes) {
+    pub(super) fn take(&mut self, mut writes: Writes) {
         self.changes = self.changes.saturating_add(1);
         self.state = writes.state.or(self.state);
-        for kept in writes.records {
+        for kept in std::mem::take(&mut writes.records) {
             self.take_record(kept);
         }
-        for (table, changes) in writes.by_table {
+        for (table, changes) in writes.into_tables() {
             for (key, change) in changes {
                 self.take_change(table, key, change);
             }
@@ -149,16 +150,24 @@ impl Memtable {
         let Some(entries) = self.tables.get_mut(usize::from(table.tag())) else {
             return;
         };
-        let come = footprint(&change);
-        let is_put = change.value().is_some();
-        let old = entries.insert(key, change);
-        let gone = old.as_ref().map_or(0, footprint);
-        let undone = table.is_index() && old.is_some_and(|old| old.value().is_some() != is_put);
-        if undone {
-            entries.remove(&key);
+        match entries.entry(key) {
+            Entry::Vacant(place) => {
+                self.bytes = self.bytes.saturating_add(footprint(&change));
+                place.insert(change);
+            }
+            Entry::Occupied(mut place) => {
+                let gone = footprint(place.get());
+                self.bytes = self.bytes.saturating_sub(gone);
+                let is_undone =
+                    table.is_index() && place.get().value().is_some() != change.value().is_some();
+                if is_undone {
+                    place.remove();
+                } else {
+                    self.bytes = self.bytes.saturating_add(footprint(&change));
+                    place.insert(change);
+                }
+            }
         }
-        let come = if undone { 0 } else { come };
-        self.bytes = self.bytes.saturating_add(come).saturating_sub(gone);
     }
 
     fn table(&self, table: Table) -> Option<&BTreeMap<KeyBytes, Change>> {

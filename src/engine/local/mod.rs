@@ -243,10 +243,11 @@ fn planned(view: &View, batch: &[Mutation]) -> Result<(Vec<Verdict>, Vec<Writes>
     Ok((verdicts, plan.finish()?))
 }
 
-/// A failure before the first write: of what was to be written, or of what was read.
+/// A failure before the first write. What could not be read now may be readable when the
+/// base was opened anew; what is damaged stays so.
 fn unwritten(error: StorageError) -> EngineError {
     match error.kind() {
-        StorageErrorKind::TooLarge | StorageErrorKind::Internal => EngineError::Retry(error),
-        _ => EngineError::Fatal(error),
+        StorageErrorKind::Corrupted => EngineError::Fatal(error),
+        _ => EngineError::Retry(error),
     }
 }

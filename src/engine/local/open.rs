@@ -228,17 +228,16 @@ impl LocalEngine {
     }
 
     fn start(&self) -> Result<(), StorageError> {
-        let lives: [(&str, fn(&Core)); 3] = [
-            ("flush", |core| core.run_flushes()),
-            ("spare", |core| core.spare.run()),
-            ("idle", |core| core.run_idle()),
-        ];
-        for (name, life) in lives {
-            let core = Arc::clone(&self.core);
-            let thread = thread::Builder::new().name(format!("orderstore-{name}"));
-            let started = thread.spawn(move || life(&core))?;
-            self.threads.lock().push(started);
-        }
+        self.spawn("flush", |core| core.run_flushes())?;
+        self.spawn("spare", |core| core.spare.run())?;
+        self.spawn("idle", |core| core.run_idle())
+    }
+
+    fn spawn(&self, name: &str, life: fn(&Core)) -> Result<(), StorageError> {
+        let core = Arc::clone(&self.core);
+        let thread = thread::Builder::new().name(format!("orderstore-{name}"));
+        let started = thread.spawn(move || life(&core))?;
+        self.threads.lock().push(started);
         Ok(())
     }
 }

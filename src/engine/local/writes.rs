@@ -10,8 +10,6 @@
 //! Replay so needs neither the base nor the rules: what was decided once is written down,
 //! and no later version of a rule can come to another end.
 
-use std::collections::BTreeMap;
-
 use super::codec::{self, State};
 use super::keys::{self, KeyBytes};
 use super::table::Table;
@@ -28,7 +26,8 @@ const TABLE_HEAD_LEN: usize = 5;
 #[derive(Default)]
 pub(super) struct Writes {
     pub(super) records: Vec<Kept>,
-    pub(super) by_table: BTreeMap<Table, Vec<(KeyBytes, Change)>>,
+    /// By tag.
+    by_table: [Vec<(KeyBytes, Change)>; Table::EVERY.len()],
     /// The counters after it, where they change.
     pub(super) state: Option<State>,
     len: usize,
@@ -84,7 +83,20 @@ impl Writes {
 
     fn push(&mut self, table: Table, key: KeyBytes, change: Change) {
         self.count(&key, change.value().map_or(0, <[u8]>::len));
-        self.by_table.entry(table).or_default().push((key, change));
+        if let Some(changes) = self.by_table.get_mut(usize::from(table.tag())) {
+            changes.push((key, change));
+        }
+    }
+
+    /// The changes, table by table.
+    pub(super) fn by_table(&self) -> impl Iterator<Item = (Table, &Vec<(KeyBytes, Change)>)> {
+        let tables = Table::EVERY.into_iter().zip(&self.by_table);
+        tables.filter(|(_, changes)| !changes.is_empty())
+    }
+
+    /// The changes, table by table; the records are to be taken before.
+    pub(super) fn into_tables(self) -> impl Iterator<Item = (Table, Vec<(KeyBytes, Change)>)> {
+        Table::EVERY.into_iter().zip(self.by_table)
     }
 
     fn count(&mut self, key: &KeyBytes, value: usize) {
@@ -92,17 +104,8 @@ impl Writes {
         self.len = self.len.saturating_add(entry).saturating_add(value);
     }
 
-    /// Takes the writes of another over, but not its counters.
-    pub(super) fn append(&mut self, mut other: Self) {
-        self.len = self.len.saturating_add(other.len);
-        self.records.append(&mut other.records);
-        for (table, mut changes) in other.by_table {
-            self.by_table.entry(table).or_default().append(&mut changes);
-        }
-    }
-
     pub(super) fn is_empty(&self) -> bool {
-        self.records.is_empty() && self.by_table.is_empty()
+        self.len == 0
     }
 
     /// The most bytes that they take in a frame.
@@ -120,8 +123,8 @@ impl Writes {
                 encode_entry(frame, &kept.key, Some(&kept.bytes));
             }
         }
-        for (table, changes) in &self.by_table {
-            encode_table(frame, *table, changes.len());
+        for (table, changes) in self.by_table() {
+            encode_table(frame, table, changes.len());
             for (key, change) in changes {
                 encode_entry(frame, key, change.value());
             }

@@ -27,8 +27,8 @@ use super::writes::Writes;
 use crate::engine::Identity;
 use crate::error::StorageError;
 
-/// What an opening preallocates by itself; the spare is made in the background.
-const FIRST_LEN: u64 = 1 << 20;
+/// The most that an opening preallocates by itself; the spare is made in the background.
+const FIRST_LEN_MAX: u64 = 1 << 20;
 
 /// How a write to the journal fails.
 #[derive(Debug)]
@@ -75,8 +75,8 @@ impl Journal {
         old: Arc<Old>,
     ) -> Result<Self, StorageError> {
         let file = segment::draft(dir)?;
-        spare::fill(&file, FIRST_LEN, &AtomicBool::new(false))?;
-        let len = FIRST_LEN;
+        let len = spare.len().min(FIRST_LEN_MAX);
+        spare::fill(&file, len, &AtomicBool::new(false))?;
         let current = start(dir, identity, end, Blank { file, len })?;
         Ok(Self {
             dir: dir.to_path_buf(),
@@ -127,11 +127,8 @@ impl Journal {
         self.put(Kind::Writes).map_err(AppendError::Unknown)
     }
 
-    /// Appends a frame that holds nothing.
+    /// Appends a frame that holds nothing; where the segment is full, it grows by it.
     pub(super) fn mark(&mut self, kind: Kind) -> Result<(), AppendError> {
-        if !self.has_room(HEAD_LEN) {
-            self.roll()?;
-        }
         self.clear_buffer();
         self.is_quiet = true;
         self.put(kind).map_err(AppendError::Unknown)
@@ -145,6 +142,7 @@ impl Journal {
         let blank = self.spare.take().map_err(AppendError::Refused)?;
         let next = start(&self.dir, self.identity, self.end, blank);
         let next = next.map_err(AppendError::Stopped)?;
+        self.spare.want_next();
         self.clear_buffer();
         self.put(Kind::Sealed).map_err(AppendError::Stopped)?;
         self.old.add(Closed {

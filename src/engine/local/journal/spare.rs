@@ -45,6 +45,8 @@ pub(in crate::engine::local) struct Spare {
 #[derive(Debug)]
 enum State {
     Wanted,
+    /// The last one bears the draft's name still: no other may be made.
+    Taken,
     Ready(Blank),
     Failed(StorageError),
 }
@@ -61,16 +63,23 @@ impl Spare {
         }
     }
 
-    /// Takes the spare, and asks for the next one. Fails as long as none can be made; then
-    /// nothing was changed.
+    pub(super) const fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Takes the spare. Fails as long as none can be made; then nothing was changed.
     pub(super) fn take(&self) -> Result<Blank, StorageError> {
         let mut state = self.ready()?;
-        let taken = std::mem::replace(&mut *state, State::Wanted);
-        self.changed.notify_all();
-        match taken {
+        match std::mem::replace(&mut *state, State::Taken) {
             State::Ready(blank) => Ok(blank),
             _ => Err(closing()),
         }
+    }
+
+    /// Asks for the next one, once the last has its own name.
+    pub(super) fn want_next(&self) {
+        *self.state.lock() = State::Wanted;
+        self.changed.notify_all();
     }
 
     /// Waits until there is one to take.
@@ -87,7 +96,7 @@ impl Spare {
             match &*state {
                 State::Ready(_) => return Ok(state),
                 State::Failed(error) => return Err(error.clone()),
-                State::Wanted => self.changed.wait(&mut state),
+                State::Wanted | State::Taken => self.changed.wait(&mut state),
             }
         }
     }
@@ -126,7 +135,7 @@ impl Spare {
             }
             match &*state {
                 State::Wanted => return true,
-                State::Ready(_) => self.changed.wait(&mut state),
+                State::Ready(_) | State::Taken => self.changed.wait(&mut state),
                 State::Failed(_) => {
                     self.changed.wait_for(&mut state, AGAIN_AFTER);
                     return !self.closing.load(Ordering::Relaxed);

@@ -12,6 +12,7 @@ use crate::engine::local::view::View;
 use crate::engine::local::writes::Writes;
 use crate::engine::local::{LocalEngine, LocalOptions};
 use crate::engine::{Engine, Lookup, Mutation, Stored, Verdict};
+use crate::error::Error;
 use crate::order::{Asked, Command, New, Payment, Record, Source};
 use crate::rules::{Context, Policy, UniqueKey, decide, evolve, needs};
 use crate::value::{AppId, Fen, OpenId, OrderNo, Reference, Timestamp, TransactionId};
@@ -122,16 +123,27 @@ pub(in crate::engine::local) struct Shop {
 pub(in crate::engine::local) fn options() -> LocalOptions {
     LocalOptions {
         cache_bytes: 1 << 20,
-        segment_bytes: 1 << 20,
+        segment_bytes: 1 << 16,
         ..LocalOptions::default()
     }
 }
 
 impl Shop {
     pub(in crate::engine::local) fn new() -> Self {
+        Self::with(&options())
+    }
+
+    pub(in crate::engine::local) fn with(options: &LocalOptions) -> Self {
         let place = tempfile::tempdir().unwrap();
-        let engine = LocalEngine::init(dir_of(place.path()), &options()).unwrap();
+        let engine = LocalEngine::init(dir_of(place.path()), options).unwrap();
         Self { place, engine }
+    }
+
+    /// A shop on a copy of a directory.
+    pub(in crate::engine::local) fn on_copy(copy: TempDir) -> Result<Self, Error> {
+        let engine = LocalEngine::open(copy.path(), &options())?;
+        let place = copy;
+        Ok(Self { place, engine })
     }
 
     /// A shop in whose indexes all texts collide.
@@ -197,11 +209,11 @@ impl Shop {
         change(&core.base_view().unwrap(), &mut writes);
         let base = core.base.lock();
         let base = base.as_ref().unwrap();
-        for (table, changes) in &writes.by_table {
+        for (table, changes) in writes.by_table() {
             let changes = changes.iter();
             let entries = changes.map(|(key, change)| (key.as_slice(), change.value()));
             let entries = entries.collect();
-            base.write(&[(*table, entries)]).unwrap();
+            base.write(&[(table, entries)]).unwrap();
         }
         core.show_base(base).unwrap();
     }
