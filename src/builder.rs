@@ -151,7 +151,9 @@ impl Builder {
     /// # Errors
     /// As there, and [`Error::Invalid`].
     pub fn memory(self) -> Result<Store, Error> {
-        self.engine(MemoryEngine::new().map_err(Error::NotApplied)?)
+        self.check()?;
+        let engine = MemoryEngine::new().map_err(Error::NotApplied)?;
+        self.run(Box::new(engine), Opened::Made)
     }
 
     /// A store on an engine of the caller's own, which passed the conformance suite.
@@ -198,15 +200,15 @@ impl Builder {
             "memtable_bytes",
             "it must be 1 MiB or more",
         )?;
-        let steps = &self.policy.check_after;
-        check(!steps.is_empty(), "policy.check_after", "it needs a step")?;
-        let steps = &self.policy.refund_check_after;
-        check(
-            !steps.is_empty(),
-            "policy.refund_check_after",
-            "it needs a step",
-        )
+        check_steps(&self.policy.check_after, "policy.check_after")?;
+        check_steps(&self.policy.refund_check_after, "policy.refund_check_after")
     }
+}
+
+/// A ladder without a step has no next check; a step of nothing is due for ever.
+fn check_steps(steps: &[Duration], what: &'static str) -> Result<(), Error> {
+    let sound = !steps.is_empty() && steps.iter().all(|step| !step.is_zero());
+    check(sound, what, "it needs a step, and none of zero")
 }
 
 fn check(holds: bool, what: &'static str, why: &str) -> Result<(), Error> {

@@ -83,6 +83,12 @@ impl Generator {
         }
     }
 
+    /// Whether another block would have no place.
+    pub(crate) fn is_stocked(&self) -> bool {
+        let blocks = self.blocks.lock();
+        blocks.spare.is_some() || blocks.left() > BLOCK / 2
+    }
+
     /// Takes a reserved block in.
     pub(crate) fn supply(&self, block: Range<u64>) {
         let mut blocks = self.blocks.lock();

@@ -26,8 +26,9 @@ use crate::verify::Report;
 /// `.submit()` it and keep the ticket. Logical refusals are answers; see [`Error`] for what
 /// each failure says of the data.
 ///
-/// The last clone that is dropped shuts the store down: what waits is worked off, and the
-/// directory is free again.
+/// The last clone that is dropped shuts the store down and waits for that: what was handed
+/// over is worked off, long reads too, and the directory is free again. How it went is told
+/// by [`Store::shutdown`] alone.
 #[derive(Debug, Clone)]
 pub struct Store {
     handle: Arc<Handle>,
@@ -421,7 +422,9 @@ impl Store {
         self.call(Ask::Get(no), find!(Said::Order))
     }
 
-    /// One page of a list of orders.
+    /// One page of a list of orders. Besides what reading can fail with, it answers
+    /// [`Error::InvalidCursor`] to a cursor of another list, and [`Error::Invalid`] to a
+    /// page of no or too many rows; so do the other verbs that take a page.
     ///
     /// ```
     /// # use orderstore::{Listing, PageOf, Store};

@@ -10,7 +10,8 @@
 //!   each mutation meets the keys as those before it left them.
 //! - A failure says what it means: [`EngineError::Retry`] certainly nothing of the batch
 //!   was applied; [`EngineError::Unknown`] it may be, wholly or item by item;
-//!   [`EngineError::Fatal`] nothing was applied, and nothing will be before a reopen.
+//!   [`EngineError::Fatal`] nothing was applied, and nothing will be before a reopen; but of
+//!   a read, with damaged data as its cause, it speaks of the record that was read alone.
 //! - Reads see every applied mutation (strong consistency) and never one that is not
 //!   durable. Lists are ordered by time, then row, then sub.
 //! - Events carry no sequence of their own; the engine numbers them in commit order,
@@ -18,6 +19,9 @@
 //! - [`Engine::reserve`] is durable before it returns, and no value is ever handed out
 //!   twice, whatever fails between.
 //! - Engines know no threads of the flow, and are called from several at once.
+//!
+//! The types of the contract are exhaustive on purpose: an engine builds and matches them
+//! whole, and a change of them is a change of the contract.
 //!
 //! Whoever writes an engine runs the conformance suite of the feature `testing` on it.
 //!

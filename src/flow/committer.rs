@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle, ThreadId};
-use std::time::Duration;
+use std::time::Instant;
 
 use parking_lot::MutexGuard;
 
@@ -14,13 +14,9 @@ use super::rhythm::Rhythm;
 use super::said::Said;
 use super::{Flow, panicked};
 use crate::engine::EngineError;
-use crate::error::Error;
+use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::generator::BLOCK;
 use crate::order::{Command, Confirmed, Outcome, Queried, Resolved};
-
-/// How long a group waits for those who were answered with the last one. Woken threads
-/// take a few microseconds each to come back; a sync takes a hundred.
-const PATIENCE: Duration = Duration::from_micros(200);
 
 /// The flow's threads, joined by whoever ends the flow.
 #[derive(Debug)]
@@ -86,13 +82,13 @@ impl Flow {
     /// The life of the committer thread. What waits is taken under the commit lock and
     /// not before: all that came while another group was written goes into one.
     pub(super) fn run_committer(&self, side: JoinHandle<()>) {
-        let limit = self.engine.limits().batch;
+        let limit = self.limits.batch.max(1);
         let mut rhythm = Rhythm::default();
         loop {
             self.queue.wait_for_work();
             let committing = self.commit.lock();
             let expected = rhythm.expected().min(limit);
-            match self.queue.take(limit, expected, PATIENCE) {
+            match self.queue.take(limit, expected, rhythm.patience()) {
                 Some(Work::Group(requests)) => self.commit(committing, requests, &mut rhythm),
                 Some(Work::ReserveBlock) => self.reserve_block(committing),
                 Some(Work::Close) => break,
@@ -109,12 +105,14 @@ impl Flow {
             commands.push(request.command);
             slots.push(request.slot);
         }
+        let began = Instant::now();
         let done = self.run_group(&commands);
+        let took = began.elapsed();
         drop(committing);
         if done.poison.is_some() {
             self.refuse_waiting();
         }
-        rhythm.ran(slots.len(), self.queue.len());
+        rhythm.ran(slots.len(), self.queue.len(), took);
         for (slot, answer) in slots.iter().zip(done.answers) {
             slot.complete(answer.map(Said::Answer));
         }
@@ -173,6 +171,8 @@ impl Flow {
     fn reserve_block(&self, committing: MutexGuard<'_, ()>) {
         let reserved = match self.queue.refusal() {
             Some(refusal) => Err(refusal),
+            // Many may have asked at once for the block that one of them got.
+            None if self.generator.is_stocked() => Ok(()),
             None => self.reserve(),
         };
         drop(committing);
@@ -196,6 +196,13 @@ impl Flow {
     fn reserve(&self) -> Result<(), Error> {
         let reserved = catch_unwind(AssertUnwindSafe(|| self.engine.reserve(BLOCK)));
         match reserved.unwrap_or_else(|_| Err(EngineError::Unknown(panicked()))) {
+            Ok(block) if block.is_empty() => {
+                let why = "the engine reserved no number";
+                Err(Error::NotApplied(StorageError::new(
+                    StorageErrorKind::Internal,
+                    why,
+                )))
+            }
             Ok(block) => {
                 self.generator.supply(block);
                 Ok(())
@@ -231,7 +238,7 @@ impl Flow {
         let closed = catch_unwind(AssertUnwindSafe(|| self.engine.close()));
         drop(committing);
         let closed = closed.unwrap_or_else(|_| Err(EngineError::Fatal(panicked())));
-        let over = closed.map_err(before_the_write);
+        let over = closed.map_err(unclosed);
         let mut ending = self.ending.lock();
         ending.over = Some(over.clone());
         let waiting = std::mem::take(&mut ending.waiting);
@@ -246,6 +253,15 @@ fn refused(commands: usize, why: &Error) -> Done {
     Done {
         answers: (0..commands).map(|_| Err(why.clone())).collect(),
         poison: None,
+    }
+}
+
+fn unclosed(error: EngineError) -> Error {
+    match error {
+        EngineError::Retry(cause) | EngineError::Unknown(cause) | EngineError::Fatal(cause) => {
+            Error::Unclosed(cause)
+        }
+        EngineError::Cursor(why) => Error::InvalidCursor { why },
     }
 }
 

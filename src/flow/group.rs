@@ -90,6 +90,7 @@ impl Runner<'_> {
         let decide = |place: usize| self.decide_all(commands.get(place).into_iter());
         for place in open {
             if let Err(error) = decide(*place) {
+                done.stop_if_fatal(&error);
                 done.answer(*place, Some(Err(before_the_write(error))));
             }
         }
@@ -119,6 +120,7 @@ impl Runner<'_> {
         let (decided, mutations) = match self.decide_all(chosen) {
             Ok(decided) => decided,
             Err(error) => {
+                done.stop_if_fatal(&error);
                 let spoilt = is_of_one(&error);
                 return done.fail(open, spoilt, &before_the_write(error));
             }
@@ -212,6 +214,15 @@ impl Progress {
         }
     }
 
+    /// Notes that the engine takes no writes any more, before it was asked for one.
+    fn stop_if_fatal(&mut self, error: &EngineError) {
+        if let EngineError::Fatal(cause) = error
+            && !is_of_one(error)
+        {
+            self.poison = Some(cause.clone());
+        }
+    }
+
     /// The round failed for all of `open`; where one record spoilt it, they are to be
     /// tried alone.
     fn fail(&mut self, open: &[usize], spoilt: bool, error: &Error) -> Result<(), Spoilt> {
@@ -229,18 +240,23 @@ impl Progress {
 fn is_of_one(error: &EngineError) -> bool {
     match error {
         EngineError::Retry(cause) | EngineError::Unknown(cause) | EngineError::Fatal(cause) => {
-            matches!(
-                cause.kind(),
-                StorageErrorKind::Corrupted | StorageErrorKind::TooLarge
-            )
+            is_kind_of_one(cause.kind())
         }
         EngineError::Cursor(_) => false,
     }
 }
 
+const fn is_kind_of_one(kind: StorageErrorKind) -> bool {
+    matches!(
+        kind,
+        StorageErrorKind::Corrupted | StorageErrorKind::TooLarge
+    )
+}
+
 /// Nothing of the group was written yet: certainly not applied.
 pub(super) fn before_the_write(error: EngineError) -> Error {
     match error {
+        EngineError::Fatal(cause) if !is_kind_of_one(cause.kind()) => Error::Poisoned(cause),
         EngineError::Retry(cause) | EngineError::Unknown(cause) | EngineError::Fatal(cause) => {
             match cause.kind() {
                 StorageErrorKind::DiskFull => Error::DiskFull,

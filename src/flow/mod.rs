@@ -32,7 +32,7 @@ pub(crate) use queue::Bounds;
 pub(crate) use said::{Hear, Said};
 pub use slot::Ticket;
 
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, Limits};
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::generator::Generator;
 use crate::order::{Command, Order};
@@ -49,6 +49,7 @@ pub(crate) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 /// Everything that a call needs to be answered.
 pub(crate) struct Flow {
     engine: Box<dyn Engine>,
+    limits: Limits,
     policy: Policy,
     clock: Clock,
     generator: Generator,
@@ -84,7 +85,7 @@ struct Tally {
 pub struct Stats {
     /// Commands that were answered through a group.
     pub commands: u64,
-    /// Groups that they formed: each cost at most one sync.
+    /// Groups that they formed: as a rule each cost one write.
     pub groups: u64,
     /// Commands that wait now.
     pub queued: usize,
@@ -151,8 +152,10 @@ impl Flow {
         bounds: Bounds,
     ) -> Arc<Self> {
         let key = engine.identity().number_key;
+        let limits = engine.limits();
         Arc::new(Self {
             engine,
+            limits,
             policy,
             clock,
             generator: Generator::new(node, key),
@@ -174,7 +177,7 @@ impl Flow {
     }
 
     fn on_callers_thread(&self) -> bool {
-        self.engine.limits().on_callers_thread
+        self.limits.on_callers_thread
     }
 
     /// A read on the caller's own thread. The end may overtake it, and the engine then
@@ -192,10 +195,10 @@ impl Flow {
 
     /// Fails once the store was shut down.
     pub(crate) fn open(&self) -> Result<(), Error> {
-        match self.queue.refusal() {
-            Some(Error::ShutDown) => Err(Error::ShutDown),
-            _ => Ok(()),
+        if self.queue.is_closing() {
+            return Err(Error::ShutDown);
         }
+        Ok(())
     }
 
     fn enqueue(&self, command: Command) -> Result<Arc<Slot>, (Error, Command)> {
@@ -227,10 +230,11 @@ impl Flow {
         }
     }
 
-    /// A number from the block at hand.
+    /// A number from the block at hand. Whoever gets none asks for a block after joining
+    /// those who wait for it, so that they hear how it went.
     fn number_at_hand(&self) -> Option<OrderNo> {
         let drawn = self.generator.draw(|| self.now());
-        if drawn.wants_block {
+        if drawn.wants_block && drawn.no.is_some() {
             self.queue.want_block();
         }
         drawn.no

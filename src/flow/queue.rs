@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
@@ -24,8 +25,24 @@ pub(crate) struct Bounds {
     pub(crate) bytes: usize,
 }
 
+impl Bounds {
+    /// Whether an empty queue could take so much.
+    fn could_take(self, commands: usize, bytes: usize) -> Result<(), Error> {
+        let limits = [
+            ("commands", commands, self.commands),
+            ("bytes", bytes, self.bytes),
+        ];
+        match limits.into_iter().find(|(_, found, limit)| found > limit) {
+            Some((what, found, limit)) => Err(Error::BatchTooLarge { what, found, limit }),
+            None => Ok(()),
+        }
+    }
+}
+
 pub(super) struct Queue {
     bounds: Bounds,
+    /// As in the state: reads ask without its lock.
+    is_closing: AtomicBool,
     state: Mutex<State>,
     arrived: Condvar,
 }
@@ -52,6 +69,7 @@ impl Queue {
     pub(super) fn new(bounds: Bounds) -> Self {
         Self {
             bounds,
+            is_closing: AtomicBool::new(false),
             state: Mutex::default(),
             arrived: Condvar::new(),
         }
@@ -59,6 +77,11 @@ impl Queue {
 
     pub(super) fn len(&self) -> usize {
         self.state.lock().waiting.len()
+    }
+
+    /// Whether the end has begun.
+    pub(super) fn is_closing(&self) -> bool {
+        self.is_closing.load(Ordering::Acquire)
     }
 
     /// Why nothing is taken any more, if so.
@@ -92,9 +115,8 @@ impl Queue {
         commands: Vec<Command>,
     ) -> Result<Vec<Arc<Slot>>, (Error, Vec<Command>)> {
         let bytes = commands.iter().map(Command::footprint).sum();
-        if commands.len() > self.bounds.commands || bytes > self.bounds.bytes {
-            let limit = self.bounds.commands;
-            return Err((Error::BatchTooLarge { limit }, commands));
+        if let Err(error) = self.bounds.could_take(commands.len(), bytes) {
+            return Err((error, commands));
         }
         let slots: Vec<Arc<Slot>> = commands.iter().map(|_| Slot::new()).collect();
         let mut state = self.state.lock();
@@ -117,6 +139,7 @@ impl Queue {
     pub(super) fn close(&self) {
         let mut state = self.state.lock();
         state.closing = true;
+        self.is_closing.store(true, Ordering::Release);
         self.arrived.notify_one();
     }
 

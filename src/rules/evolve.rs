@@ -141,8 +141,8 @@ fn pay(order: &mut Order, status: Status, payment: &Payment, at: Timestamp) {
     order.next = None;
     order.payment = Some(payment.clone());
     for anomaly in &mut order.anomalies {
-        let waited = anomaly.kind == AnomalyKind::Unclaimed && anomaly.is_open();
-        if waited && anomaly.concerns(payment) {
+        // Whatever was doubtful about this payment is settled: it has found its order.
+        if anomaly.is_open() && anomaly.concerns(payment) {
             anomaly.end = Some(ended(at, Ended::Settled, Note::default()));
         }
     }

@@ -154,31 +154,31 @@ impl Engine for LocalEngine {
         if let Some(record) = self.core.record_at_hand(no)? {
             return Ok(Some(record));
         }
-        let stored = self.view()?.stored(no).map_err(EngineError::Fatal)?;
+        let stored = self.view()?.stored(no).map_err(unread)?;
         Ok(into_record(stored))
     }
 
     fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<Stored>>, EngineError> {
         let view = self.view()?;
         let found = lookups.iter().map(|lookup| view.load(lookup));
-        found.collect::<Result<_, _>>().map_err(EngineError::Fatal)
+        found.collect::<Result<_, _>>().map_err(unread)
     }
 
     fn apply(&self, batch: &[Mutation]) -> Result<Vec<Verdict>, EngineError> {
         self.core.slow_down()?;
         self.core.writing(|writer, view| {
-            let (verdicts, frames) = planned(view, batch).map_err(unwritten)?;
+            let (verdicts, frames) = planned(view, batch).map_err(unread)?;
             self.core.commit(writer, view, frames)?;
             Ok(verdicts)
         })
     }
 
     fn scan(&self, query: &IndexQuery, limit: usize) -> Result<Rows, EngineError> {
-        self.view()?.scan(query, limit).map_err(EngineError::Fatal)
+        self.view()?.scan(query, limit).map_err(unread)
     }
 
     fn history(&self, no: &OrderNo) -> Result<Vec<Event>, EngineError> {
-        self.view()?.history(no).map_err(EngineError::Fatal)
+        self.view()?.history(no).map_err(unread)
     }
 
     fn events(&self, after: FeedCursor, limit: usize) -> Result<Vec<Sequenced>, EngineError> {
@@ -187,26 +187,26 @@ impl Engine for LocalEngine {
     }
 
     fn counts(&self) -> Result<Counts, EngineError> {
-        let state = self.view()?.state().map_err(EngineError::Fatal)?;
+        let state = self.view()?.state().map_err(unread)?;
         Ok(state.counts)
     }
 
     fn verify(&self) -> Result<Report, EngineError> {
         self.core.flush()?;
         let base = self.core.base_view()?;
-        check::verify(&base).map_err(EngineError::Fatal)
+        check::verify(&base).map_err(unread)
     }
 
     fn reserve(&self, count: u64) -> Result<Range<u64>, EngineError> {
         self.core.writing(|writer, view| {
-            let mut state = view.state().map_err(unwritten)?;
+            let mut state = view.state().map_err(unread)?;
             let first = state.counter;
             state.counter = first.checked_add(count).ok_or_else(|| {
                 let why = "the order-number counter is used up";
                 EngineError::Retry(StorageError::new(StorageErrorKind::TooLarge, why))
             })?;
             let mut writes = Writes::default();
-            writes.put_state(state).map_err(unwritten)?;
+            writes.put_state(state).map_err(unread)?;
             self.core.commit(writer, view, vec![writes])?;
             Ok(first..state.counter)
         })
@@ -243,9 +243,9 @@ fn planned(view: &View, batch: &[Mutation]) -> Result<(Vec<Verdict>, Vec<Writes>
     Ok((verdicts, plan.finish()?))
 }
 
-/// A failure before the first write. What could not be read now may be readable when the
-/// base was opened anew; what is damaged stays so.
-fn unwritten(error: StorageError) -> EngineError {
+/// A failure to read, before anything was written. What could not be read now may be
+/// readable when the base was opened anew; what is damaged stays so.
+fn unread(error: StorageError) -> EngineError {
     match error.kind() {
         StorageErrorKind::Corrupted => EngineError::Fatal(error),
         _ => EngineError::Retry(error),

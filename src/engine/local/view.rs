@@ -17,6 +17,7 @@ use super::keys::{self, KeyBytes, Layout};
 use super::memtable::{Memtable, Shelf};
 use super::merge::{Copied, Reading};
 use super::table::Table;
+use super::unread;
 use crate::engine::{
     Direction, EngineError, FeedCursor, IndexQuery, Lookup, Position, Row, Rows, Sequenced, Stored,
 };
@@ -300,7 +301,7 @@ impl View {
         if after != FeedCursor::START && after.incarnation != incarnation {
             return Err(EngineError::Cursor("it is of another incarnation"));
         }
-        let last = self.state().map_err(EngineError::Fatal)?.last_seq;
+        let last = self.state().map_err(unread)?.last_seq;
         if after.seq > last {
             return Err(EngineError::Cursor("it is beyond the end"));
         }
@@ -313,7 +314,7 @@ impl View {
         let seqs = after.seq.saturating_add(1)..=until;
         seqs.map(read)
             .collect::<Result<_, _>>()
-            .map_err(EngineError::Fatal)
+            .map_err(unread)
     }
 
     /// The store's counters.

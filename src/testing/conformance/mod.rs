@@ -41,6 +41,7 @@ mod lists;
 mod numbers;
 mod paging;
 mod payments;
+mod rivals;
 mod tools;
 mod values;
 
@@ -185,7 +186,9 @@ macro_rules! __conformance_cases {
                 a_read_that_fails_says_so_and_the_next_one_reads
             }
             paging {
+                a_filter_looks_at_a_bounded_number_of_rows_for_a_page
                 a_thousand_orders_of_one_millisecond_page_once_each
+        a_thousand_orders_of_one_millisecond_page_once_each
                 a_thousand_anomalies_of_one_millisecond_page_once_each
                 a_thousand_due_in_one_millisecond_page_once_each
                 a_sweep_that_changes_its_rows_visits_each_once
@@ -194,6 +197,10 @@ macro_rules! __conformance_cases {
                 a_cursor_is_refused_by_every_other_query
                 users_whose_names_begin_alike_never_see_each_others_orders
                 the_books_are_the_same_after_the_store_was_opened_again
+            }
+            rivals {
+                a_payment_that_two_stores_hear_of_is_applied_once
+                no_change_of_one_store_is_lost_to_the_other
             }
             numbers {
                 numbers_of_many_threads_are_distinct_even_if_the_clock_goes_back

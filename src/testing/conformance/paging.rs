@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Harness;
 use super::tools::{Shop, every};
 use crate::error::Error;
-use crate::order::{ChannelState, Command, Queried, Status};
+use crate::order::{ChannelState, Command, Confirmed, Queried, Status};
 use crate::query::{Listing, PageOf};
 use crate::testing::fixtures::{self, order_no};
 use crate::value::{OpenId, OrderNo, Timestamp};
@@ -49,6 +49,30 @@ fn assert_list_pages(shop: &Shop<'_>, listing: &Listing) {
         let page = store.list(listing.clone().page(page)).wait().unwrap();
         only_numbers(page, |order| order.no)
     });
+}
+
+/// One old order among 2,500 of a user is what the filter lets through.
+pub(super) fn a_filter_looks_at_a_bounded_number_of_rows_for_a_page(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    let all = (0..2500).map(|n| fixtures::create(n, fixtures::new(100)));
+    assert_eq!(shop.submit_all(all.collect()).len(), 2500);
+    shop.expect(0, fixtures::payment(1, 100), Confirmed::Applied, true);
+    let paid = Listing::by_openid(&fixtures::openid(1)).statuses(&[Status::Success]);
+    let store = shop.store();
+    let read = |page| store.list(paid.clone().page(page)).wait().unwrap();
+
+    let first = read(PageOf::of(LIMIT));
+    assert!(
+        first.rows.is_empty() && first.next.is_some(),
+        "it stops and goes on"
+    );
+    let second = read(PageOf::of(LIMIT).after(first.next.unwrap()));
+    let numbers: Vec<OrderNo> = second.rows.iter().map(|order| order.no).collect();
+    assert_eq!((numbers, second.next), (vec![order_no(0)], None));
+    for page in pages() {
+        assert_eq!(every(page, LIMIT, read).len(), 1);
+    }
+    assert_eq!(every(PageOf::of(1), 1, read).len(), 1);
 }
 
 pub(super) fn a_thousand_orders_of_one_millisecond_page_once_each(harness: &dyn Harness) {

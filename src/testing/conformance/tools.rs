@@ -282,13 +282,15 @@ pub(super) fn assert_sound(store: &Store) {
     assert!(report.is_ok(), "{:?}", report.violations);
 }
 
-/// Every row of a paged list, the pages' sizes checked.
+/// Every row of a paged list. Every page but the last is full: none of these lists is so
+/// long that a filter could cut a page short.
 pub(super) fn every<R>(page: PageOf, limit: usize, read: impl Fn(PageOf) -> Page<R>) -> Vec<R> {
     let mut rows = Vec::new();
     let mut page = page;
     loop {
         let part = read(page);
         assert!(part.rows.len() <= limit, "at most what was asked for");
+        assert!(part.next.is_none() || part.rows.len() == limit);
         rows.extend(part.rows);
         let Some(next) = part.next else { return rows };
         page = page.after(next.to_string().parse().unwrap());

@@ -175,11 +175,31 @@ fn a_batch_that_never_fits_is_told_so() {
         let (_rig, store) = Rig::default().open_with(Store::builder().queue(10, 1 << 16));
         let eleven: Vec<_> = (0..11).map(|place| hide(no(place))).collect();
         let refused = store.submit_all(eleven.clone()).unwrap_err();
-        assert!(matches!(refused.reason, Error::BatchTooLarge { limit: 10 }));
+        let reason = &refused.reason;
+        assert_eq!(
+            reason.to_string(),
+            "a batch of 11 commands is over the queue's limit of 10"
+        );
         assert_eq!(refused.call, eleven);
         let error = Error::from(refused);
         assert!(!error.is_retryable(), "{error}");
         assert!(store.submit_all(vec![]).unwrap().is_empty());
+        let heavy = Metadata::new([7; 4096]).unwrap();
+        let annotate = |place| Command {
+            no: no(place),
+            ask: Asked::Annotate {
+                version: 1,
+                metadata: heavy.clone(),
+            },
+        };
+        let (_rig, store) = Rig::default().open_with(Store::builder().queue(100, 1 << 16));
+        let refused = store
+            .submit_all((0..20).map(annotate).collect())
+            .unwrap_err();
+        assert!(matches!(
+            refused.reason,
+            Error::BatchTooLarge { what: "bytes", limit: 65_536, found } if found > 81_920
+        ));
     });
 }
 
