@@ -153,7 +153,7 @@ impl Builder {
     pub fn memory(self) -> Result<Store, Error> {
         self.check()?;
         let engine = MemoryEngine::new().map_err(Error::NotApplied)?;
-        self.run(Box::new(engine), Opened::Made)
+        self.run(Box::new(engine), Opened::Made, Recovery::default())
     }
 
     /// A store on an engine of the caller's own, which passed the conformance suite.

@@ -230,7 +230,7 @@ mod tests {
     use super::*;
     use crate::order::{New, Source, What};
     use crate::rules::{Context, Policy, decide};
-    use crate::value::{AppId, Timestamp};
+    use crate::value::{AppId, Timestamp, TransactionId};
 
     /// A paid order and its events, as the rules make them.
     fn paid() -> (Record, Vec<Event>) {

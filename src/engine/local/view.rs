@@ -312,9 +312,7 @@ impl View {
             Ok(Sequenced::new(cursor, self.event(seq)?))
         };
         let seqs = after.seq.saturating_add(1)..=until;
-        seqs.map(read)
-            .collect::<Result<_, _>>()
-            .map_err(unread)
+        seqs.map(read).collect::<Result<_, _>>().map_err(unread)
     }
 
     /// The store's counters.

@@ -188,7 +188,6 @@ macro_rules! __conformance_cases {
             paging {
                 a_filter_looks_at_a_bounded_number_of_rows_for_a_page
                 a_thousand_orders_of_one_millisecond_page_once_each
-        a_thousand_orders_of_one_millisecond_page_once_each
                 a_thousand_anomalies_of_one_millisecond_page_once_each
                 a_thousand_due_in_one_millisecond_page_once_each
                 a_sweep_that_changes_its_rows_visits_each_once
