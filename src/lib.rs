@@ -62,7 +62,7 @@ mod verify;
 pub mod wechat;
 
 pub use builder::Builder;
-pub use engine::{Counts, FeedCursor, FeedCursorError, Sequenced};
+pub use engine::{Counts, FeedCursor, FeedCursorError, Recovery, Sequenced};
 pub use error::{Error, StorageError, StorageErrorKind};
 pub use flow::{Answering, Call, Health, Refused, Stats, Ticket};
 pub use order::*;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::builder::Builder;
-use crate::engine::{Counts, FeedCursor, Sequenced};
+use crate::engine::{Counts, FeedCursor, Recovery, Sequenced};
 use crate::error::Error;
 use crate::flow::{Ask, Call, Flow, Health, Hear, Refused, Said, Stats, Threads, Ticket, unread};
 use crate::order::{
@@ -40,6 +40,7 @@ struct Handle {
     flow: Arc<Flow>,
     threads: Mutex<Option<Threads>>,
     opened: Opened,
+    recovery: Recovery,
 }
 
 impl Drop for Handle {
@@ -135,13 +136,14 @@ impl Store {
         Builder::default()
     }
 
-    pub(crate) fn run(flow: Arc<Flow>, opened: Opened) -> Result<Self, Error> {
+    pub(crate) fn run(flow: Arc<Flow>, opened: Opened, recovery: Recovery) -> Result<Self, Error> {
         let threads = Threads::start(&flow).map_err(|error| Error::NotApplied(error.into()))?;
         Ok(Self {
             handle: Arc::new(Handle {
                 flow,
                 threads: Mutex::new(Some(threads)),
                 opened,
+                recovery,
             }),
         })
     }
@@ -551,6 +553,19 @@ impl Store {
         self.read_long(look, find!(Said::Report))
     }
 
+    /// Writes what waits in memory to where it stays, on a thread of the store's own. It
+    /// makes nothing more durable than it is: what was answered survives a crash without
+    /// it. It makes the next opening quicker.
+    ///
+    /// ```
+    /// # let store = orderstore::Store::memory()?;
+    /// store.flush().wait()?;
+    /// # Ok::<(), orderstore::Error>(())
+    /// ```
+    pub fn flush(&self) -> Call<()> {
+        self.read_long(|flow| flow.flush().map(|()| Said::Done), hear_done)
+    }
+
     /// Ends the store, for all clones: what waits is answered, then the directory is free.
     /// Calls that come later get [`Error::ShutDown`].
     ///
@@ -575,6 +590,13 @@ impl Store {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.handle.flow.stats()
+    }
+
+    /// What the opening found in the journal; nothing where the store was made, or lives on
+    /// an engine without one.
+    #[must_use]
+    pub fn recovery(&self) -> Recovery {
+        self.handle.recovery
     }
 
     /// How the store came to be open.

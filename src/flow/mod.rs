@@ -21,6 +21,7 @@ mod slot;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -37,6 +38,7 @@ use crate::generator::Generator;
 use crate::order::{Command, Order};
 use crate::rules::Policy;
 use crate::value::{OrderNo, Timestamp};
+use group::in_the_write;
 use queue::Queue;
 use side::Side;
 use slot::Slot;
@@ -91,6 +93,16 @@ pub struct Stats {
     pub record_full: u64,
     /// Order numbers that bear an older time because the clock had jumped back.
     pub clock_set_back: u64,
+    /// What the journal takes on the disk, in bytes: what an opening would have to read.
+    pub journal_bytes: u64,
+    /// What waits in memory to be flushed, in bytes.
+    pub memtable_bytes: u64,
+    /// Flushes that were done.
+    pub flushes: u64,
+    /// How long the last flush took.
+    pub last_flush: Duration,
+    /// Groups that were slowed down because a flush fell behind.
+    pub slowed: u64,
 }
 
 impl Stats {
@@ -111,6 +123,10 @@ impl Stats {
 pub enum Health {
     /// It does.
     Ok,
+    /// It does, more slowly for now: the disk does not keep up.
+    Slowed,
+    /// The disk has no room: commands are refused, certainly not applied, until it has.
+    DiskFull,
     /// An earlier write failed midway: reads go on, writes need the store to be opened
     /// again.
     Poisoned(StorageError),
@@ -248,21 +264,36 @@ impl Flow {
 
     pub(crate) fn stats(&self) -> Stats {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let engine = self.engine.stats();
         Stats {
             commands: read(&self.tally.commands),
             groups: read(&self.tally.groups),
             queued: self.queue.len(),
             record_full: read(&self.tally.record_full),
             clock_set_back: self.generator.clock_set_back(),
+            journal_bytes: engine.journal_bytes,
+            memtable_bytes: engine.memtable_bytes,
+            flushes: engine.flushes,
+            last_flush: engine.last_flush,
+            slowed: engine.slowed,
         }
     }
 
     pub(crate) fn health(&self) -> Health {
         match self.queue.refusal() {
-            None => Health::Ok,
+            None => match self.engine.stats() {
+                stats if stats.is_out_of_room => Health::DiskFull,
+                stats if stats.is_slowed => Health::Slowed,
+                _ => Health::Ok,
+            },
             Some(Error::Poisoned(cause)) => Health::Poisoned(cause),
             Some(_) => Health::ShutDown,
         }
+    }
+
+    /// Writes what waits in memory to where it stays.
+    pub(crate) fn flush(&self) -> Result<(), Error> {
+        self.engine.flush().map_err(in_the_write)
     }
 
     /// Begins the end, once: what waits is worked off, then the engine is closed.

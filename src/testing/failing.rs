@@ -10,8 +10,8 @@ use std::sync::Arc;
 use parking_lot::{Condvar, Mutex};
 
 use crate::engine::{
-    Counts, Engine, EngineError, FeedCursor, Identity, IndexQuery, Limits, Lookup, Mutation, Rows,
-    Sequenced, Stored, Verdict,
+    Counts, Engine, EngineError, EngineStats, FeedCursor, Identity, IndexQuery, Limits, Lookup,
+    Mutation, Rows, Sequenced, Stored, Verdict,
 };
 use crate::error::{StorageError, StorageErrorKind};
 use crate::order::{Event, Record};
@@ -237,6 +237,14 @@ impl Engine for FailingEngine {
 
     fn reserve(&self, count: u64) -> Result<Range<u64>, EngineError> {
         self.run(Operation::Reserve, |engine| engine.reserve(count))
+    }
+
+    fn flush(&self) -> Result<(), EngineError> {
+        self.engine.flush()
+    }
+
+    fn stats(&self) -> EngineStats {
+        self.engine.stats()
     }
 
     fn identity(&self) -> Identity {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::engine::{
-    Counts, Engine, EngineError, FeedCursor, Identity, IndexQuery, Limits, Lookup, Mutation, Rows,
-    Sequenced, Stored, Verdict,
+    Counts, Engine, EngineError, EngineStats, FeedCursor, Identity, IndexQuery, Limits, Lookup,
+    Mutation, Rows, Sequenced, Stored, Verdict,
 };
 use crate::error::{StorageError, StorageErrorKind};
 use crate::order::{Event, Record};
@@ -86,6 +86,14 @@ impl Engine for SharedEngine {
 
     fn reserve(&self, count: u64) -> Result<Range<u64>, EngineError> {
         self.open()?.reserve(count)
+    }
+
+    fn flush(&self) -> Result<(), EngineError> {
+        self.open()?.flush()
+    }
+
+    fn stats(&self) -> EngineStats {
+        self.engine.stats()
     }
 
     fn identity(&self) -> Identity {

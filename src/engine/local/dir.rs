@@ -3,19 +3,22 @@
 //! - Looking changes nothing: a directory that is missing, empty or somebody else's stays
 //!   byte for byte what it was. A volume that is not mounted must not become a fresh shop.
 //! - The lock file is never deleted, so that all who wait for it wait for the same one.
-//! - The identity is written last. Base and lock without it are a making that was cut short,
+//! - The identity is written last. Base, journal and lock without it are a making that was cut short,
 //!   in which there never was an order.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::disk::{private, private_dir, remove, sync_dir};
 use super::identity::{self, Passport, Read};
+use super::journal::segment;
 use crate::error::{Error, StorageError};
 
 const BASE: &str = "base.redb";
+const JOURNAL: &str = "journal";
 const IDENTITY: &str = "identity";
 const IDENTITY_DRAFT: &str = "identity.tmp";
 const LOCK: &str = "LOCK";
@@ -53,8 +56,16 @@ impl Dir {
         Self { path }
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(super) fn base(&self) -> PathBuf {
         self.path.join(BASE)
+    }
+
+    pub(super) fn journal(&self) -> PathBuf {
+        self.path.join(JOURNAL)
     }
 
     /// Looks, and changes nothing.
@@ -76,6 +87,7 @@ impl Dir {
             match entry?.file_name().to_str() {
                 Some(IDENTITY) => return Ok(Contents::Store),
                 Some(BASE | IDENTITY_DRAFT | LOCK) => own = true,
+                Some(JOURNAL) if self.is_journal_own()? => own = true,
                 Some(LOST_AND_FOUND) => {}
                 _ => foreign = true,
             }
@@ -85,6 +97,24 @@ impl Dir {
             (true, false) => Contents::Incomplete,
             (false, false) => Contents::Empty,
         })
+    }
+
+    /// Whether what bears the journal's name holds nothing but segments: somebody's diary
+    /// must not be taken for what an interrupted making left behind.
+    fn is_journal_own(&self) -> io::Result<bool> {
+        let entries = match fs::read_dir(self.journal()) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotADirectory => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        for entry in entries {
+            let name = entry?.file_name();
+            let is_segment = |name| name == segment::DRAFT || segment::first_lsn(name).is_some();
+            if !name.to_str().is_some_and(is_segment) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The error of a directory that is no store.
@@ -162,17 +192,23 @@ impl Dir {
         }
     }
 
-    /// An empty file for the base, whatever an earlier making left.
+    /// An empty file for the base and an empty journal, whatever an earlier making left.
     pub(super) fn clear(&self) -> Result<(), Error> {
         self.try_clear().map_err(|error| self.unopened(error))
     }
 
     fn try_clear(&self) -> io::Result<()> {
         for leftover in [BASE, IDENTITY_DRAFT] {
-            match fs::remove_file(self.path.join(leftover)) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+            remove(&self.path.join(leftover))?;
+        }
+        let journal = self.journal();
+        match private_dir().create(&journal) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        remove(&journal.join(segment::DRAFT))?;
+        for first_lsn in segment::list(&journal)? {
+            remove(&segment::path(&journal, first_lsn))?;
         }
         private().create_new(true).open(self.base())?;
         sync_dir(&self.path)
@@ -200,30 +236,4 @@ impl Dir {
             source: source.into(),
         }
     }
-}
-
-/// For files that only the server itself may read.
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-}
-
-fn private_dir() -> DirBuilder {
-    #[cfg_attr(not(unix), expect(unused_mut, reason = "there is no mode to set"))]
-    let mut builder = DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder
-}
-
-/// Makes the names in a directory durable. Elsewhere than on Unix there is no way to ask.
-fn sync_dir(path: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    File::open(path)?.sync_all()?;
-    #[cfg(not(unix))]
-    let _ = path;
-    Ok(())
 }

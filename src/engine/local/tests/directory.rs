@@ -1,26 +1,13 @@
 //! Making, opening, refusing, locking.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use super::fixture::{Shop, create, new, no, options};
+use super::fixture::{Shop, copied, create, new, no, options, picture};
 use crate::engine::Engine;
 use crate::engine::local::LocalEngine;
 use crate::error::{Error, StorageErrorKind};
-
-type Picture = BTreeMap<String, Vec<u8>>;
-
-/// Every name in a directory, and its bytes.
-fn picture(dir: &Path) -> Option<Picture> {
-    let entries = fs::read_dir(dir).ok()?;
-    let file = |entry: fs::DirEntry| {
-        let name = entry.file_name().into_string().unwrap();
-        (name, fs::read(entry.path()).unwrap_or_default())
-    };
-    Some(entries.map(|entry| file(entry.unwrap())).collect())
-}
 
 /// The error of an open that changes nothing.
 fn refused(dir: &Path) -> Error {
@@ -171,11 +158,7 @@ fn a_base_that_is_missing_or_cut_off_is_damage_and_is_not_made_anew() {
 
 /// The directory as a killed process leaves it.
 fn killed(shop: &Shop) -> tempfile::TempDir {
-    let place = tempfile::tempdir().unwrap();
-    for (name, bytes) in picture(&shop.dir()).unwrap() {
-        fs::write(place.path().join(name), bytes).unwrap();
-    }
-    place
+    copied(&shop.dir())
 }
 
 #[test]
@@ -261,6 +244,7 @@ fn nobody_else_may_read_a_store() {
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&shop.dir()), 0o700);
     for name in picture(&shop.dir()).unwrap().keys() {
-        assert_eq!(mode(&shop.dir().join(name)), 0o600, "{name}");
+        let expected = if name == "journal" { 0o700 } else { 0o600 };
+        assert_eq!(mode(&shop.dir().join(name)), expected, "{name}");
     }
 }
