@@ -38,6 +38,9 @@ const ROOM: u64 = 8 << 20;
 /// So many segments are too many to keep for what little they hold: openings leave one each.
 const SEGMENTS_MAX: usize = 16;
 
+/// So many bytes are flushed in a moment.
+const LITTLE: usize = 1 << 20;
+
 /// A memtable that is on its way into the base.
 #[derive(Debug, Clone)]
 struct Frozen {
@@ -209,14 +212,20 @@ impl Core {
         self.flushing.wait()
     }
 
-    /// Flushes where segments heaped up that hold next to nothing.
+    /// Flushes where segments heaped up. Those that hold next to nothing are waited for: a
+    /// store that is opened for a moment only would never get rid of them.
     pub(super) fn tidy(&self) -> Result<(), EngineError> {
         if self.old.count() < SEGMENTS_MAX {
             return Ok(());
         }
+        let is_little = self.view()?.active.read().bytes() <= LITTLE;
         let mut writer = self.writer.lock();
-        let writer = writer.as_mut().ok_or_else(closed)?;
-        self.freeze(writer)
+        self.freeze(writer.as_mut().ok_or_else(closed)?)?;
+        drop(writer);
+        if is_little {
+            self.flushing.wait()?;
+        }
+        Ok(())
     }
 
     /// Begins a new active table and a new segment; the old one goes to the flush. Nothing
