@@ -47,7 +47,15 @@ pub(super) struct Dir {
 /// The lock on a directory; letting go of it releases it.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing would not do while a process that is just being started has the file, too.
+        // Where it fails, closing is all that is left.
+        let _ = self.file.unlock();
+    }
 }
 
 impl Dir {
@@ -158,7 +166,7 @@ impl Dir {
         let began = Instant::now();
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(Lock { _file: file }),
+                Ok(()) => return Ok(Lock { file }),
                 Err(TryLockError::Error(error)) => return Err(self.unopened(error)),
                 Err(TryLockError::WouldBlock) => {}
             }
