@@ -3,8 +3,9 @@
 //! - Looking changes nothing: a directory that is missing, empty or somebody else's stays
 //!   byte for byte what it was. A volume that is not mounted must not become a fresh shop.
 //! - The lock file is never deleted, so that all who wait for it wait for the same one.
-//! - The identity is written last. Base, journal and lock without it are a making that was cut short,
-//!   in which there never was an order.
+//! - The identity is written last, and its draft first: a draft, or a lock alone, is a making
+//!   that was cut short, in which there never was an order. Base or journal without either
+//!   have lost their identity; they may hold orders, and nothing is made in their place.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -35,6 +36,8 @@ pub(super) enum Contents {
     Empty,
     Foreign,
     Incomplete,
+    /// Base or journal, whose identity was lost.
+    Headless,
     Store,
 }
 
@@ -50,11 +53,19 @@ pub(super) struct Lock {
     file: File,
 }
 
+#[cfg(test)]
+impl Lock {
+    /// The same open file, as a forked child has it.
+    pub(super) fn inherited(&self) -> io::Result<File> {
+        self.file.try_clone()
+    }
+}
+
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Closing would not do while a process that is just being started has the file, too.
-        // Where it fails, closing is all that is left.
-        let _ = self.file.unlock();
+        // Closing the file is not enough: a child of this process that was forked and not
+        // yet replaced has it open as well. Where unlocking fails, the end of both does it.
+        drop(self.file.unlock());
     }
 }
 
@@ -90,20 +101,28 @@ impl Dir {
             }
             Err(error) => return Err(error),
         };
-        let (mut own, mut foreign) = (false, false);
+        let (mut own, mut foreign, mut drafted, mut kept) = (false, false, false, false);
         for entry in entries {
             match entry?.file_name().to_str() {
                 Some(IDENTITY) => return Ok(Contents::Store),
-                Some(BASE | IDENTITY_DRAFT | LOCK) => own = true,
-                Some(JOURNAL) if self.is_journal_own()? => own = true,
+                Some(IDENTITY_DRAFT) => drafted = true,
+                Some(LOCK) => own = true,
+                Some(BASE) => kept = true,
+                Some(JOURNAL) if self.is_journal_own()? => kept = true,
                 Some(LOST_AND_FOUND) => {}
                 _ => foreign = true,
             }
         }
-        Ok(match (own, foreign) {
-            (_, true) => Contents::Foreign,
-            (true, false) => Contents::Incomplete,
-            (false, false) => Contents::Empty,
+        Ok(if foreign {
+            Contents::Foreign
+        } else if drafted {
+            Contents::Incomplete
+        } else if kept {
+            Contents::Headless
+        } else if own {
+            Contents::Incomplete
+        } else {
+            Contents::Empty
         })
     }
 
@@ -133,6 +152,10 @@ impl Dir {
             Contents::Empty => Error::Empty { dir },
             Contents::Foreign => Error::Foreign { dir },
             Contents::Incomplete => Error::Incomplete { dir },
+            Contents::Headless => {
+                let why = "base or journal without their identity file";
+                self.unopened(StorageError::corrupted(why))
+            }
             Contents::Store => Error::AlreadyThere { dir },
         }
     }
@@ -200,15 +223,18 @@ impl Dir {
         }
     }
 
-    /// An empty file for the base and an empty journal, whatever an earlier making left.
+    /// An empty draft of the identity, which says that all this is a making; then an empty
+    /// file for the base and an empty journal, whatever an earlier making left.
     pub(super) fn clear(&self) -> Result<(), Error> {
         self.try_clear().map_err(|error| self.unopened(error))
     }
 
     fn try_clear(&self) -> io::Result<()> {
-        for leftover in [BASE, IDENTITY_DRAFT] {
-            remove(&self.path.join(leftover))?;
-        }
+        let mut options = private();
+        options.create(true).truncate(true);
+        options.open(self.path.join(IDENTITY_DRAFT))?.sync_all()?;
+        sync_dir(&self.path)?;
+        remove(&self.base())?;
         let journal = self.journal();
         match private_dir().create(&journal) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
@@ -230,7 +256,7 @@ impl Dir {
 
     fn try_seal(&self, passport: Passport) -> io::Result<()> {
         let draft = self.path.join(IDENTITY_DRAFT);
-        let mut file = private().create_new(true).open(&draft)?;
+        let mut file = private().truncate(true).open(&draft)?;
         file.write_all(&passport.to_bytes())?;
         file.sync_all()?;
         drop(file);

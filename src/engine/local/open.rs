@@ -1,7 +1,8 @@
 //! Making and opening: the order in which a directory, its lock and its base are looked at.
 //!
 //! Existence, then emptiness, then the identity, then the lock, then the base, then the
-//! journal: each step asks less of the disk than the next, and none before the last changes a store.
+//! journal: each step asks less of the disk than the next, and none before the last changes
+//! a store.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -80,7 +81,7 @@ impl LocalEngine {
     fn claim(dir: &Dir, options: &LocalOptions) -> Result<Lock, Error> {
         match dir.survey()? {
             Contents::Missing | Contents::Empty | Contents::Incomplete => dir.create()?,
-            contents @ (Contents::Foreign | Contents::Store) => {
+            contents @ (Contents::Foreign | Contents::Headless | Contents::Store) => {
                 return Err(dir.refusal(contents));
             }
         }

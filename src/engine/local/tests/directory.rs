@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::fixture::{Shop, copied, create, new, no, options, picture};
 use crate::engine::Engine;
 use crate::engine::local::LocalEngine;
+use crate::engine::local::dir::Dir;
 use crate::error::{Error, StorageErrorKind};
 
 /// The error of an open that changes nothing.
@@ -96,8 +97,8 @@ fn a_making_that_was_cut_short_is_finished_by_making_alone() {
     for made in [LocalEngine::init, LocalEngine::open_or_init] {
         for leftovers in [
             &["LOCK"][..],
-            &["LOCK", "base.redb"],
-            &["LOCK", "base.redb", "identity.tmp"],
+            &["LOCK", "identity.tmp"],
+            &["LOCK", "identity.tmp", "base.redb"],
         ] {
             let place = tempfile::tempdir().unwrap();
             for name in leftovers {
@@ -108,6 +109,33 @@ fn a_making_that_was_cut_short_is_finished_by_making_alone() {
             assert!(engine.is_new() && engine.verify().unwrap().is_ok());
         }
     }
+}
+
+#[test]
+fn a_store_that_lost_its_identity_is_told_and_never_made_anew() {
+    let shop = closed();
+    fs::remove_file(shop.dir().join("identity")).unwrap();
+    let before = picture(&shop.dir());
+    assert_corrupted(&refused(&shop.dir()));
+    for made in [LocalEngine::init, LocalEngine::open_or_init] {
+        assert_corrupted(&made(shop.dir(), &options()).unwrap_err());
+    }
+    assert_eq!(picture(&shop.dir()), before);
+}
+
+#[test]
+fn a_lock_is_let_go_of_although_another_process_has_its_file_open() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = Dir::new(place.path());
+    let lock = dir.lock(Duration::ZERO).unwrap();
+    let inherited = lock.inherited().unwrap();
+    assert!(matches!(
+        dir.lock(Duration::ZERO),
+        Err(Error::Locked { .. })
+    ));
+    drop(lock);
+    dir.lock(Duration::ZERO).unwrap();
+    drop(inherited);
 }
 
 #[test]
