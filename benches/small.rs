@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{BatchSize, Criterion, Throughput};
 use orderstore::rules::{Context, Decision, UniqueKey, decide, evolve};
+use orderstore::testing::through_the_codec;
 use orderstore::{
     Asked, Channel, Command, Confirmed, Created, Listing, Order, OrderNo, Outcome, PageOf, Policy,
     Record, Status, Store, Timestamp,
@@ -123,6 +124,20 @@ fn rules(criterion: &mut Criterion) -> Checked<()> {
             decision
         });
     });
+    group.finish();
+
+    let mut group = criterion.benchmark_group("codec");
+    group.throughput(Throughput::Elements(1));
+    for (name, record) in [("pending", pending), ("paid", paid)] {
+        let record = record.ok_or("no record")?;
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                let stored = through_the_codec(black_box(record));
+                assert!(stored.as_ref().is_ok_and(|(_, read)| read == record));
+                stored
+            });
+        });
+    }
     group.finish();
 
     let mut group = criterion.benchmark_group("evolve");

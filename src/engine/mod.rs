@@ -30,6 +30,8 @@
 mod local;
 mod memory;
 
+#[cfg(feature = "testing")]
+pub(crate) use local::stored_and_read;
 pub use local::{LocalEngine, LocalOptions, Progress, Recovery};
 pub use memory::MemoryEngine;
 

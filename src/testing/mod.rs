@@ -19,3 +19,15 @@ mod shared;
 pub use clock::ManualClock;
 pub use failing::{FailingEngine, Fault, Faults, Operation};
 pub use shared::SharedEngine;
+
+use crate::error::StorageError;
+use crate::order::Record;
+
+/// A record's stored bytes, and the record that they give back. For benches of the codec,
+/// whose bytes nobody else sees.
+///
+/// # Errors
+/// Where a value is too large to be stored.
+pub fn through_the_codec(record: &Record) -> Result<(Vec<u8>, Record), StorageError> {
+    crate::engine::stored_and_read(record)
+}

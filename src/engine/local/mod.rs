@@ -236,6 +236,19 @@ impl Engine for LocalEngine {
     }
 }
 
+/// The stored bytes of a record, and the record that they give back: for benches, which see
+/// no bytes otherwise.
+///
+/// # Errors
+/// Where a value is too large to be stored.
+#[cfg(feature = "testing")]
+pub(crate) fn stored_and_read(record: &Record) -> Result<(Vec<u8>, Record), StorageError> {
+    let key = keys::order(&record.no());
+    let bytes = codec::record(&key, 1, record)?;
+    let stored = codec::read_record(keys::KeyBytes::as_slice(&key), &bytes)?;
+    Ok((bytes, stored.record))
+}
+
 fn planned(view: &View, batch: &[Mutation]) -> Result<(Vec<Verdict>, Vec<Writes>), StorageError> {
     let mut plan = Plan::new(view)?;
     let verdicts = batch.iter().map(|mutation| plan.add(mutation));
