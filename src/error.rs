@@ -126,6 +126,7 @@ impl Error {
     pub const fn is_retryable(&self) -> bool {
         match self {
             Self::NotApplied(cause) => !matches!(cause.kind(), StorageErrorKind::TooLarge),
+            Self::Unreadable(cause) => matches!(cause.kind(), StorageErrorKind::Io),
             _ => matches!(
                 self,
                 Self::Overloaded | Self::DiskFull | Self::Locked { .. }

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::builder::Builder;
-use crate::engine::{Counts, FeedCursor, Recovery, Sequenced};
+use crate::engine::{Counts, FeedCursor, Recovery, Sequenced, unread};
 use crate::error::Error;
-use crate::flow::{Ask, Call, Flow, Health, Hear, Refused, Said, Stats, Threads, Ticket, unread};
+use crate::flow::{Ask, Call, Flow, Health, Hear, Refused, Said, Stats, Threads, Ticket};
 use crate::order::{
     Annotated, AnomalyId, Answered, Asked, ChannelState, CloseAnswer, CloseReply, Command,
     Confirmed, Created, Event, New, Order, Outcome, Payment, Prepaid, Prepay, Queried, Resolution,

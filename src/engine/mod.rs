@@ -414,3 +414,13 @@ pub enum EngineError {
     #[error("not a place in this feed: {0}")]
     Cursor(&'static str),
 }
+
+/// A read that failed.
+pub(crate) fn unread(error: EngineError) -> crate::Error {
+    match error {
+        EngineError::Retry(cause) | EngineError::Unknown(cause) | EngineError::Fatal(cause) => {
+            crate::Error::Unreadable(cause)
+        }
+        EngineError::Cursor(why) => crate::Error::InvalidCursor { why },
+    }
+}

@@ -32,7 +32,7 @@ pub(crate) use queue::Bounds;
 pub(crate) use said::{Hear, Said};
 pub use slot::Ticket;
 
-use crate::engine::{Engine, EngineError, Limits};
+use crate::engine::{Engine, Limits, unread};
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::generator::Generator;
 use crate::order::{Command, Order};
@@ -310,16 +310,6 @@ impl Flow {
         drop(ending);
         self.queue.close();
         slot
-    }
-}
-
-/// A read that failed.
-pub(crate) fn unread(error: EngineError) -> Error {
-    match error {
-        EngineError::Retry(cause) | EngineError::Unknown(cause) | EngineError::Fatal(cause) => {
-            Error::Unreadable(cause)
-        }
-        EngineError::Cursor(why) => Error::InvalidCursor { why },
     }
 }
 

@@ -8,9 +8,8 @@ use siphasher::sip::SipHasher13;
 
 use super::EXAMINED_MAX;
 use super::page::{Cursor, Page, PageOf};
-use crate::engine::{Direction, Engine, IndexQuery, Row};
+use crate::engine::{Direction, Engine, IndexQuery, Row, unread};
 use crate::error::Error;
-use crate::flow::unread;
 use crate::order::{Action, Anomaly, AnomalyId, Order, Record, Status};
 use crate::rules::Index;
 use crate::value::{Channel, OpenId, OrderNo, Reference, RefundNo, Timestamp, TransactionId};

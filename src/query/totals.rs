@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
-use crate::engine::{Direction, Engine, IndexQuery, Row};
+use crate::engine::{Direction, Engine, IndexQuery, Row, unread};
 use crate::error::Error;
-use crate::flow::unread;
 use crate::order::{Order, Status};
 use crate::rules::Index;
 use crate::value::{Currency, Fen, Timestamp};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::decide::{Context, Decision, Shows};
+use super::decision::{Context, Decision, Shows};
 use super::evolve::evolve;
 use crate::order::{
     Anomaly, AnomalyKind, Event, MAX_ANOMALIES, Order, Outcome, Payment, Raised, Record, What,

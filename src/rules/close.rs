@@ -2,7 +2,7 @@
 //! at every step.
 
 use super::change::Change;
-use super::decide::Decision;
+use super::decision::Decision;
 use super::query::unknown_while_closing;
 use crate::order::{Action, CloseAnswer, CloseReply, Next, Outcome, Queried, Status, What};
 

@@ -2,7 +2,7 @@
 //! order in which they are asked.
 
 use super::change::Change;
-use super::decide::{Context, Decision};
+use super::decision::{Context, Decision};
 use crate::order::{
     Anomaly, AnomalyEnd, AnomalyKind, Confirmed, Ended, IdentityField, MAX_WAITING, Order, Outcome,
     Payment, Record, Status, What,

@@ -3,7 +3,7 @@
 
 use super::change::Change;
 use super::confirm::{Finding, examine};
-use super::decide::{Decision, Shows};
+use super::decision::{Decision, Shows};
 use super::index::UniqueKey;
 use crate::order::{
     AnomalyId, Created, Creation, Difference, Ended, New, Order, Outcome, Payment, Status, What,

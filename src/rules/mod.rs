@@ -10,6 +10,7 @@ mod close;
 mod confirm;
 mod create;
 mod decide;
+mod decision;
 mod evolve;
 mod index;
 mod policy;
@@ -18,7 +19,8 @@ mod resolve;
 #[cfg(test)]
 mod tests;
 
-pub use decide::{Context, Decision, Shows, decide, needs};
+pub use decide::{decide, needs};
+pub use decision::{Context, Decision, Shows};
 pub use evolve::evolve;
 pub use index::{Index, IndexEntry, UniqueKey, index_entries, unique_keys};
 pub use policy::Policy;

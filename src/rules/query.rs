@@ -2,7 +2,7 @@
 
 use super::change::Change;
 use super::confirm::{knows_no_refund, receive};
-use super::decide::Decision;
+use super::decision::Decision;
 use crate::order::{
     Action, AnomalyKind, ChannelState, Confirmed, Next, Order, Outcome, Payment, Queried, Status,
     TradeState, What,

@@ -2,7 +2,7 @@
 
 use super::change::Change;
 use super::confirm::receive;
-use super::decide::Decision;
+use super::decision::Decision;
 use super::index::UniqueKey;
 use crate::order::{
     Anomaly, AnomalyEnd, AnomalyId, AnomalyKind, Confirmed, Ended, Outcome, Payment, Record,
