@@ -12,7 +12,7 @@ pub struct Context<'a> {
     pub now: Timestamp,
     /// The shop's own numbers.
     pub policy: &'a Policy,
-    /// The owners of the keys that [`needs`] named, as they stand before this command. A
+    /// The owners of the keys that [`needs`](super::needs) named, as they stand before this command. A
     /// key that is not listed counts as free.
     pub owners: &'a [(UniqueKey, Option<Record>)],
 }
