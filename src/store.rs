@@ -158,7 +158,7 @@ impl Store {
 
     fn read<T>(
         &self,
-        look: impl FnOnce(&Flow) -> Result<Said, Error> + Send + 'static,
+        look: impl FnOnce(&Flow) -> Result<Said, Error> + Send + Sync + 'static,
         hear: Hear<T>,
     ) -> Call<T> {
         self.call(Ask::Read(Box::new(look)), hear)
@@ -166,7 +166,7 @@ impl Store {
 
     fn read_long<T>(
         &self,
-        look: impl FnOnce(&Flow) -> Result<Said, Error> + Send + 'static,
+        look: impl FnOnce(&Flow) -> Result<Said, Error> + Send + Sync + 'static,
         hear: Hear<T>,
     ) -> Call<T> {
         self.call(Ask::Long(Box::new(look)), hear)

@@ -41,7 +41,7 @@ pub(crate) enum Ask {
 }
 
 /// Something to run against the engine.
-pub(crate) type Job = Box<dyn FnOnce(&Flow) -> Result<Said, Error> + Send>;
+pub(crate) type Job = Box<dyn FnOnce(&Flow) -> Result<Said, Error> + Send + Sync>;
 
 impl<T> Call<T> {
     pub(crate) const fn new(flow: Arc<Flow>, ask: Ask, hear: Hear<T>) -> Self {

@@ -265,7 +265,6 @@ fn json_is_a_deliberate_act_and_shows_the_user() {
 #[test]
 fn what_crosses_threads_may() {
     fn shared<T: Send + Sync + 'static>() {}
-    fn sent<T: Send + 'static>() {}
     shared::<Store>();
     shared::<Builder>();
     shared::<Error>();
@@ -280,8 +279,8 @@ fn what_crosses_threads_may() {
     shared::<Faults>();
     shared::<SharedEngine>();
     shared::<ManualClock>();
-    sent::<Call<Answered<Created>>>();
-    sent::<Answering<Answered<Created>>>();
-    sent::<Refused<Call<()>>>();
-    sent::<Refused<Vec<Command>>>();
+    shared::<Call<Answered<Created>>>();
+    shared::<Answering<Answered<Created>>>();
+    shared::<Refused<Call<()>>>();
+    shared::<Refused<Vec<Command>>>();
 }
