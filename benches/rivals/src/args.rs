@@ -10,7 +10,7 @@ use crate::rivals;
 pub(crate) const USAGE: &str = "\
 cargo run --release --manifest-path benches/rivals/Cargo.toml -- [options]
   --only NAME,NAME,…   whom to measure (everyone who is installed)
-  --parts PART,PART,…  what to measure (callers,batches,reads)
+  --parts PART,PART,…  what to measure (callers,pipelined,batches,reads)
   --callers N,N,…      how many threads, one run each (1,16,64,256)
   --seconds S          how long each run and each kind of read takes (5)
   --commands N         how many commands the batches bring (4000000)
@@ -36,6 +36,7 @@ pub(crate) struct Args {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Part {
     Callers,
+    Pipelined,
     Batches,
     Reads,
 }
@@ -76,6 +77,7 @@ impl Args {
                     };
                     tasks.extend(self.callers.iter().map(run));
                 }
+                Part::Pipelined => tasks.push(Task::Pipelined { length }),
                 Part::Batches => tasks.push(Task::Batches { commands }),
                 Part::Reads => tasks.push(Task::Reads { orders, length }),
             }
@@ -88,7 +90,7 @@ impl Default for Args {
     fn default() -> Self {
         Self {
             systems: rivals::ALL.to_vec(),
-            parts: vec![Part::Callers, Part::Batches, Part::Reads],
+            parts: vec![Part::Callers, Part::Pipelined, Part::Batches, Part::Reads],
             callers: vec![1, 16, 64, 256],
             length: Duration::from_secs(5),
             commands: 4_000_000,
@@ -120,9 +122,12 @@ fn system(name: &str) -> Result<System, String> {
 fn part(name: &str) -> Result<Part, String> {
     match name {
         "callers" => Ok(Part::Callers),
+        "pipelined" => Ok(Part::Pipelined),
         "batches" => Ok(Part::Batches),
         "reads" => Ok(Part::Reads),
-        _ => Err(format!("{name} is none of callers, batches, reads")),
+        _ => Err(format!(
+            "{name} is none of callers, pipelined, batches, reads"
+        )),
     }
 }
 

@@ -65,7 +65,8 @@ fn compare(args: &Args) -> Checked<bool> {
     for task in args.tasks() {
         for system in &present {
             match measure::measure(system, task, &args.dir) {
-                Ok(figure) => {
+                Ok(None) => {}
+                Ok(Some(figure)) => {
                     let system = system.name;
                     let line = Line { system, figure };
                     line.print(args.json)?;

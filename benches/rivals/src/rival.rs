@@ -38,6 +38,11 @@ pub(crate) trait Caller {
     /// that does not do what it should is an error.
     fn apply(&mut self, commands: &[Command]) -> Checked<()>;
 
+    /// Hands a command over without waiting for its answer, where that is possible.
+    fn hand_over(&mut self, _command: &Command) -> Checked<Option<Waiting>> {
+        Ok(None)
+    }
+
     /// The order under a number, in a transaction of its own.
     fn get(&mut self, no: &OrderNo) -> Checked<Option<Seen>>;
 
@@ -45,6 +50,9 @@ pub(crate) trait Caller {
     /// read whole.
     fn page(&mut self, openid: &str, limit: usize) -> Checked<usize>;
 }
+
+/// Waits for the answer to what was handed over, which must be the one that is due.
+pub(crate) type Waiting = Box<dyn FnOnce() -> Checked<()>>;
 
 /// What is looked at of an order that was read whole.
 #[derive(Debug, PartialEq, Eq)]

@@ -85,13 +85,14 @@ fn run(rival: &dyn Rival, callers: usize, length: Duration) -> Checked<Seen> {
         gate.wait();
         thread::sleep(length);
         stop.store(true, Ordering::Relaxed);
-        let (mut latencies, mut units) = (Vec::new(), 0);
+        let (mut latencies, mut units, mut ended) = (Vec::new(), 0, began);
         for thread in threads {
             let did = thread.join().map_err(|_| "a caller panicked")??;
             latencies.extend(did.latencies);
             units += did.units;
+            ended = ended.max(did.ended);
         }
-        let elapsed = began.elapsed();
+        let elapsed = ended.duration_since(began);
         latencies.sort_unstable();
         let groups = rival.groups().zip(groups);
         Ok(Seen {
@@ -106,6 +107,7 @@ fn run(rival: &dyn Rival, callers: usize, length: Duration) -> Checked<Seen> {
 /// What one caller did.
 struct Did {
     latencies: Vec<Duration>,
+    ended: Instant,
     units: u64,
 }
 
@@ -123,12 +125,14 @@ fn work(
     let mut worker = ready?;
     let mut did = Did {
         latencies: Vec::new(),
+        ended: Instant::now(),
         units: 1,
     };
     while !stop.load(Ordering::Relaxed) {
         did.latencies.extend(worker.unit()?);
         did.units += 1;
     }
+    did.ended = Instant::now();
     if let Some(last) = &worker.last {
         check::order(&mut *worker.caller, last)?;
     }

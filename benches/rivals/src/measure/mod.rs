@@ -1,6 +1,7 @@
 //! What is measured, each on a database made for it alone and thrown away afterwards.
 //!
 //! - Callers: threads that each wait for each answer.
+//! - Pipelined: the same without waiting, for those who can.
 //! - Batches: many commands handed over at a time.
 //! - Reads: orders by number and by user, from a base all of which is in memory, and the
 //!   bytes that it takes.
@@ -10,6 +11,7 @@
 mod batches;
 mod callers;
 mod check;
+mod pipelined;
 mod reads;
 
 use std::path::Path;
@@ -19,6 +21,7 @@ use serde::Serialize;
 
 pub(crate) use batches::Batched;
 pub(crate) use callers::Called;
+pub(crate) use pipelined::{Pipelined, THREADS, TICKETS};
 pub(crate) use reads::Read;
 
 use crate::rival::{Rival, System};
@@ -41,6 +44,7 @@ pub(crate) const PAGE: usize = 20;
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Task {
     Callers { count: usize, length: Duration },
+    Pipelined { length: Duration },
     Batches { commands: usize },
     Reads { orders: usize, length: Duration },
 }
@@ -50,21 +54,32 @@ pub(crate) enum Task {
 #[serde(untagged)]
 pub(crate) enum Figure {
     Called(Called),
+    Pipelined(Pipelined),
     Batched(Batched),
     Read(Read),
 }
 
-/// Measures one thing of one system, in a directory under `dir`.
-pub(crate) fn measure(system: &System, task: Task, dir: &Path) -> Checked<Figure> {
+/// Measures one thing of one system, in a directory under `dir`; `None` where it cannot do
+/// that thing.
+pub(crate) fn measure(system: &System, task: Task, dir: &Path) -> Checked<Option<Figure>> {
     let dir = tempfile::tempdir_in(dir)?;
     let dir = dir.path();
     Ok(match task {
         Task::Callers { count, length } => {
-            Figure::Called(callers::measure(system, dir, count, length)?)
+            let called = callers::measure(system, dir, count, length)?;
+            Some(Figure::Called(called))
         }
-        Task::Batches { commands } => Figure::Batched(batches::measure(system, dir, commands)?),
+        Task::Pipelined { length } => {
+            let pipelined = pipelined::measure(system, dir, length)?;
+            pipelined.map(Figure::Pipelined)
+        }
+        Task::Batches { commands } => {
+            let batched = batches::measure(system, dir, commands)?;
+            Some(Figure::Batched(batched))
+        }
         Task::Reads { orders, length } => {
-            Figure::Read(reads::measure(system, dir, orders, length)?)
+            let read = reads::measure(system, dir, orders, length)?;
+            Some(Figure::Read(read))
         }
     })
 }
@@ -103,6 +118,7 @@ mod tests {
             }
             for task in [
                 Task::Callers { count, length },
+                Task::Pipelined { length },
                 Task::Batches { commands },
                 Task::Reads { orders, length },
             ] {

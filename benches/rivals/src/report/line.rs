@@ -44,6 +44,12 @@ fn text(figure: &Figure) -> String {
             called.p999_us,
             thousands(called.fsync_rate),
         ),
+        Figure::Pipelined(pipelined) => format!(
+            "pipelined {} {:>10}/s  of {} commands",
+            pipelined.pipelined,
+            thousands(pipelined.rate),
+            thousands(float(pipelined.commands)),
+        ),
         Figure::Batched(batched) => format!(
             "batches of {} {:>10}/s  settled {:>10}/s  of {} commands",
             thousands(float(u64::try_from(batched.batch).unwrap_or_default())),

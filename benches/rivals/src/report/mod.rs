@@ -10,7 +10,7 @@ use std::path::Path;
 use orderstore::Timestamp;
 use serde::Serialize;
 
-use crate::measure::{Batched, Called, Figure, Read};
+use crate::measure::{Batched, Called, Figure, Pipelined, Read};
 use crate::sample::Checked;
 
 /// The store itself, to which all others are compared.
@@ -60,6 +60,13 @@ impl Run {
         })
     }
 
+    fn pipelined(&self) -> impl Iterator<Item = (&'static str, &Pipelined)> {
+        self.lines.iter().filter_map(|line| match &line.figure {
+            Figure::Pipelined(pipelined) => Some((line.system, pipelined)),
+            _ => None,
+        })
+    }
+
     fn batched(&self) -> impl Iterator<Item = (&'static str, &Batched)> {
         self.lines.iter().filter_map(|line| match &line.figure {
             Figure::Batched(batched) => Some((line.system, batched)),
@@ -80,6 +87,12 @@ impl Run {
         callers.sort_unstable();
         callers.dedup();
         callers
+    }
+
+    /// The most that a system did for callers who wait, however many.
+    fn best(&self, system: &str) -> Option<f64> {
+        let called = self.called().filter(|(name, _)| *name == system);
+        called.map(|(_, called)| called.rate).reduce(f64::max)
     }
 
     fn of(&self, system: &str, callers: usize) -> Option<&Called> {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{OURS, Run, float, thousands};
-use crate::measure::{BATCH, BATCH_THREADS, Called, PAGE};
+use crate::measure::{BATCH, BATCH_THREADS, Called, PAGE, THREADS, TICKETS};
 use crate::sample::Checked;
 
 const HEAD: &str = "\
@@ -30,6 +30,8 @@ what it refuses: a number or a transaction that is taken, a payment that does no
 Afterwards all rows are counted, and orders are read back.
 
 - **Callers**: threads that each wait for each answer, on an empty database.
+- **Pipelined**: threads that hand commands over without waiting, a fixed number under way;
+  only the store can.
 - **Batches**: threads that hand many commands over at a time, on an empty database; a rival
   makes each batch one transaction, the store answers each command by itself. *Settled* is the
   same with the clock stopped only when what was logged or held in memory is where it stays.
@@ -50,6 +52,7 @@ pub(super) fn write(run: &Run) -> Checked<String> {
     rates(&mut page, run)?;
     ratios(&mut page, run)?;
     latencies(&mut page, run)?;
+    pipelined(&mut page, run)?;
     batches(&mut page, run)?;
     reads(&mut page, run)?;
     Ok(page)
@@ -166,6 +169,38 @@ fn latencies(page: &mut String, run: &Run) -> Checked<()> {
     by_callers(page, run, |name, callers| run.of(name, callers).map(three))
 }
 
+fn pipelined(page: &mut String, run: &Run) -> Checked<()> {
+    if run.pipelined().next().is_none() {
+        return Ok(());
+    }
+    writeln!(
+        page,
+        "\n## Pipelined\n\n{THREADS} threads, each with {TICKETS} commands under way.\n"
+    )?;
+    let titles = [
+        "system",
+        "per second",
+        "of the best blocking rate of",
+        "ratio",
+    ];
+    head(page, &names(&titles))?;
+    for (name, pipelined) in run.pipelined() {
+        for who in &run.systems {
+            let Some(best) = run.best(who.name) else {
+                continue;
+            };
+            let cells = [
+                name.to_owned(),
+                thousands(pipelined.rate),
+                who.name.to_owned(),
+                format!("{:.2}", pipelined.rate / best),
+            ];
+            row(page, &cells)?;
+        }
+    }
+    Ok(())
+}
+
 fn batches(page: &mut String, run: &Run) -> Checked<()> {
     let Some((_, first)) = run.batched().next() else {
         return Ok(());
@@ -177,24 +212,27 @@ fn batches(page: &mut String, run: &Run) -> Checked<()> {
         "\n## Batches\n\n{commands} commands, {batch} at a time from each of \
          {BATCH_THREADS} threads.\n"
     )?;
-    head(
-        page,
-        &names(&[
-            "system",
-            "per second",
-            "settled, per second",
-            "the store's ratio",
-        ]),
-    )?;
+    let titles = [
+        "system",
+        "per second",
+        "settled",
+        "the store: times its settled rate",
+        "the store: times its best blocking rate",
+    ];
+    head(page, &names(&titles))?;
     let ours = run.batched().find(|(name, _)| *name == OURS);
+    let ours = ours.map(|(_, ours)| ours.rate_settled);
     for (name, batched) in run.batched() {
-        let ours = ours.filter(|_| name != OURS);
-        let ratio = ours.map(|(_, ours)| ours.rate_settled / batched.rate_settled);
+        let times = |theirs: Option<f64>| {
+            let (ours, theirs) = ours.filter(|_| name != OURS).zip(theirs)?;
+            Some(format!("{:.2}", ours / theirs))
+        };
         let cells = [
             name.to_owned(),
             thousands(batched.rate),
             thousands(batched.rate_settled),
-            ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}")),
+            times(Some(batched.rate_settled)).unwrap_or_default(),
+            times(run.best(name)).unwrap_or_default(),
         ];
         row(page, &cells)?;
     }

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use orderstore::{
-    AppId, Asked, Command as Asking, Confirmed, Created, Description, Listing, New, OpenId,
+    AppId, Asked, Command as Asking, Confirmed, Created, Description, Error, Listing, New, OpenId,
     OrderNo, Outcome, PageOf, Status, Store,
 };
 use redb::Database;
 
 use super::{CACHE_BYTES, redb::bytes_in_use, version_of};
-use crate::rival::{Caller, Rival, Rows, Seen, System};
+use crate::rival::{Caller, Rival, Rows, Seen, System, Waiting};
 use crate::sample::Checked;
 use crate::work::{APPID, Command, Create, DESCRIPTION};
 
@@ -149,6 +149,21 @@ impl Caller for &Ours {
             [command] => self.one(command),
             commands => self.many(commands),
         }
+    }
+
+    fn hand_over(&mut self, command: &Command) -> Checked<Option<Waiting>> {
+        Ok(Some(match command {
+            Command::Create(create) => {
+                let call = self.store.create(create.no, self.new_order(create)?);
+                let ticket = call.submit().map_err(Error::from)?;
+                Box::new(move || expect(&Outcome::Create(ticket.wait()?.outcome)))
+            }
+            Command::Confirm(confirm) => {
+                let call = self.store.confirm(confirm.no, confirm.payment.clone());
+                let ticket = call.submit().map_err(Error::from)?;
+                Box::new(move || expect(&Outcome::Confirm(ticket.wait()?.outcome)))
+            }
+        }))
     }
 
     fn get(&mut self, no: &OrderNo) -> Checked<Option<Seen>> {
