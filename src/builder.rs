@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::engine::{Engine, LocalEngine, LocalOptions, MemoryEngine};
+use crate::engine::{Engine, LocalEngine, LocalOptions, MemoryEngine, Progress, Recovery};
 use crate::error::Error;
 use crate::flow::{Bounds, Clock, Flow};
 use crate::rules::Policy;
@@ -77,6 +77,22 @@ impl Builder {
         self
     }
 
+    /// How much may wait in memory for the next flush, in bytes, and as much again while one
+    /// runs. Default: 64 MiB. More makes for fewer and larger flushes, which cost less in
+    /// all, and for a journal that takes as much more on the disk and longer to read after
+    /// a crash.
+    pub const fn memtable_bytes(mut self, bytes: usize) -> Self {
+        self.local.memtable_bytes = bytes;
+        self
+    }
+
+    /// Is told, while the store is opened, how many bytes of the journal were read, and how
+    /// many there are.
+    pub const fn recovery_progress(mut self, progress: Progress) -> Self {
+        self.local.progress = Some(progress);
+        self
+    }
+
     /// How many commands, and how many bytes of them, may wait. Default: 65,536 and
     /// 64 MiB, whichever comes first; beyond that calls get [`Error::Overloaded`] at once.
     pub const fn queue(mut self, commands: usize, bytes: usize) -> Self {
@@ -126,7 +142,8 @@ impl Builder {
         } else {
             Opened::Found
         };
-        self.run(Box::new(engine), opened)
+        let recovery = engine.recovery();
+        self.run(Box::new(engine), opened, recovery)
     }
 
     /// As [`Store::memory`].
@@ -134,7 +151,9 @@ impl Builder {
     /// # Errors
     /// As there, and [`Error::Invalid`].
     pub fn memory(self) -> Result<Store, Error> {
-        self.engine(MemoryEngine::new().map_err(Error::NotApplied)?)
+        self.check()?;
+        let engine = MemoryEngine::new().map_err(Error::NotApplied)?;
+        self.run(Box::new(engine), Opened::Made, Recovery::default())
     }
 
     /// A store on an engine of the caller's own, which passed the conformance suite.
@@ -143,10 +162,15 @@ impl Builder {
     /// [`Error::Invalid`], or [`Error::NotApplied`] where no thread is to be had.
     pub fn engine(self, engine: impl Engine) -> Result<Store, Error> {
         self.check()?;
-        self.run(Box::new(engine), Opened::Found)
+        self.run(Box::new(engine), Opened::Found, Recovery::default())
     }
 
-    fn run(self, engine: Box<dyn Engine>, opened: Opened) -> Result<Store, Error> {
+    fn run(
+        self,
+        engine: Box<dyn Engine>,
+        opened: Opened,
+        recovery: Recovery,
+    ) -> Result<Store, Error> {
         let Self {
             policy,
             clock,
@@ -154,7 +178,8 @@ impl Builder {
             bounds,
             ..
         } = self;
-        Store::run(Flow::new(engine, policy, clock, node, bounds), opened)
+        let flow = Flow::new(engine, policy, clock, node, bounds);
+        Store::run(flow, opened, recovery)
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -170,15 +195,20 @@ impl Builder {
             "cache_bytes",
             "it must be 1 MiB or more",
         )?;
-        let steps = &self.policy.check_after;
-        check(!steps.is_empty(), "policy.check_after", "it needs a step")?;
-        let steps = &self.policy.refund_check_after;
         check(
-            !steps.is_empty(),
-            "policy.refund_check_after",
-            "it needs a step",
-        )
+            self.local.memtable_bytes >= 1 << 20,
+            "memtable_bytes",
+            "it must be 1 MiB or more",
+        )?;
+        check_steps(&self.policy.check_after, "policy.check_after")?;
+        check_steps(&self.policy.refund_check_after, "policy.refund_check_after")
     }
+}
+
+/// A ladder without a step has no next check; a step of nothing is due for ever.
+fn check_steps(steps: &[Duration], what: &'static str) -> Result<(), Error> {
+    let sound = !steps.is_empty() && steps.iter().all(|step| !step.is_zero());
+    check(sound, what, "it needs a step, and none of zero")
 }
 
 fn check(holds: bool, what: &'static str, why: &str) -> Result<(), Error> {

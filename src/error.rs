@@ -17,9 +17,13 @@ pub enum Error {
     /// The queue is full. Nothing was taken; try again.
     #[error("too many commands are waiting")]
     Overloaded,
-    /// So many commands never fit into the queue at once.
-    #[error("a batch may hold at most {limit} commands")]
+    /// So many commands, or so many bytes of them, never fit into the queue at once.
+    #[error("a batch of {found} {what} is over the queue's limit of {limit}")]
     BatchTooLarge {
+        /// Of which there are too many: `"commands"` or `"bytes"`.
+        what: &'static str,
+        /// How many there are.
+        found: usize,
         /// The most that fit.
         limit: usize,
     },
@@ -37,9 +41,13 @@ pub enum Error {
     /// Certainly not applied; the next try may succeed.
     #[error("nothing was written")]
     NotApplied(#[source] StorageError),
-    /// The data could not be read, or what was read is damaged.
+    /// The data could not be read, or what was read is damaged. A command that hears this
+    /// is certainly not applied.
     #[error("the store could not be read")]
     Unreadable(#[source] StorageError),
+    /// The store ended, and letting go of its files failed. What was answered is durable.
+    #[error("the store ended, and its files could not be closed")]
+    Unclosed(#[source] StorageError),
     /// The disk has no room. Certainly not applied.
     #[error("the disk is full")]
     DiskFull,
@@ -116,10 +124,13 @@ impl Error {
     /// Certainly not applied, and the same call may succeed later.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
-        matches!(
-            self,
-            Self::Overloaded | Self::NotApplied(_) | Self::DiskFull | Self::Locked { .. }
-        )
+        match self {
+            Self::NotApplied(cause) => !matches!(cause.kind(), StorageErrorKind::TooLarge),
+            _ => matches!(
+                self,
+                Self::Overloaded | Self::DiskFull | Self::Locked { .. }
+            ),
+        }
     }
 
     /// Applied or not: the caller cannot know before the store was opened again.

@@ -37,6 +37,9 @@ struct Blocks {
     spare: Option<Range<u64>>,
     time: u64,
     asked: bool,
+    /// While the next block cannot be had, it is asked for anew when no more is left than
+    /// this.
+    ask_again_at: Option<u64>,
 }
 
 /// What came of asking for a number.
@@ -59,9 +62,12 @@ impl Generator {
         }
     }
 
-    /// The next number, bearing `now` or the latest time already borne.
-    pub(crate) fn draw(&self, now: Timestamp) -> Drawn {
+    /// The next number, bearing the time of `clock` or the latest time already borne. The
+    /// clock is read one number at a time: of two threads that had read it before, the
+    /// slower one would look like a clock that jumped back.
+    pub(crate) fn draw(&self, clock: impl FnOnce() -> Timestamp) -> Drawn {
         let mut blocks = self.blocks.lock();
+        let now = clock();
         let counter = blocks.take();
         let time = blocks.time.max(now.as_u64());
         let set_back = blocks.time > now.as_u64();
@@ -77,10 +83,17 @@ impl Generator {
         }
     }
 
+    /// Whether another block would have no place.
+    pub(crate) fn is_stocked(&self) -> bool {
+        let blocks = self.blocks.lock();
+        blocks.spare.is_some() || blocks.left() > BLOCK / 2
+    }
+
     /// Takes a reserved block in.
     pub(crate) fn supply(&self, block: Range<u64>) {
         let mut blocks = self.blocks.lock();
         blocks.asked = false;
+        blocks.ask_again_at = None;
         if blocks.current.is_empty() {
             blocks.current = block;
         } else {
@@ -88,9 +101,11 @@ impl Generator {
         }
     }
 
-    /// The reservation that was asked for failed: ask again with the next number.
+    /// The reservation that was asked for failed: ask again when some more are used.
     pub(crate) fn give_up(&self) {
-        self.blocks.lock().asked = false;
+        let mut blocks = self.blocks.lock();
+        blocks.asked = false;
+        blocks.ask_again_at = Some(blocks.left().saturating_sub(BLOCK / 64));
     }
 
     /// How many numbers bear an older clock's time because the clock had jumped back.
@@ -117,10 +132,14 @@ impl Blocks {
         self.current.next()
     }
 
+    const fn left(&self) -> u64 {
+        self.current.end.saturating_sub(self.current.start)
+    }
+
     /// Whether a block is wanted that nobody has asked for: half is used, none is spare.
     fn ask(&mut self) -> bool {
-        let left = self.current.end.saturating_sub(self.current.start);
-        let wanted = !self.asked && self.spare.is_none() && left <= BLOCK / 2;
+        let due = self.ask_again_at.unwrap_or(BLOCK / 2);
+        let wanted = !self.asked && self.spare.is_none() && self.left() <= due;
         self.asked |= wanted;
         wanted
     }
@@ -203,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_number_is_time_node_and_hidden_counter() {
-        let no = ready(42).draw(at(1_647_839_289_398)).no.unwrap();
+        let no = ready(42).draw(|| at(1_647_839_289_398)).no.unwrap();
         assert_eq!(no.as_str().len(), 32);
         assert_eq!(&no.as_str()[..16], "1647839289398042");
         assert!(no.as_str().bytes().all(|b| b.is_ascii_digit()));
@@ -226,7 +245,7 @@ mod tests {
     fn consecutive_numbers_show_no_count() {
         let generator = ready(0);
         let draw = || {
-            generator.draw(at(1)).no.unwrap().as_str()[16..]
+            generator.draw(|| at(1)).no.unwrap().as_str()[16..]
                 .parse::<i64>()
                 .unwrap()
         };
@@ -240,8 +259,8 @@ mod tests {
     #[test]
     fn a_clock_that_jumps_back_leaves_the_time_where_it_was_and_is_counted() {
         let generator = ready(0);
-        let first = generator.draw(at(2_000_000_000_000)).no.unwrap();
-        let second = generator.draw(at(1_999_996_400_000)).no.unwrap();
+        let first = generator.draw(|| at(2_000_000_000_000)).no.unwrap();
+        let second = generator.draw(|| at(1_999_996_400_000)).no.unwrap();
         assert_eq!(first.as_str()[..13], second.as_str()[..13]);
         assert_ne!(first, second);
         assert_eq!(generator.clock_set_back(), 1);
@@ -251,14 +270,14 @@ mod tests {
     fn a_block_is_asked_for_once_when_half_is_used() {
         let generator = ready(0);
         let asked = (0..BLOCK)
-            .filter(|_| generator.draw(at(1)).wants_block)
+            .filter(|_| generator.draw(|| at(1)).wants_block)
             .count();
         assert_eq!(asked, 1);
-        let dry = generator.draw(at(1));
+        let dry = generator.draw(|| at(1));
         assert!(dry.no.is_none() && !dry.wants_block);
         generator.give_up();
-        assert!(generator.draw(at(1)).wants_block);
+        assert!(generator.draw(|| at(1)).wants_block);
         generator.supply(BLOCK..2 * BLOCK);
-        assert!(generator.draw(at(1)).no.is_some());
+        assert!(generator.draw(|| at(1)).no.is_some());
     }
 }

@@ -54,13 +54,15 @@ mod order;
 mod query;
 pub mod rules;
 mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod value;
 mod verify;
 #[cfg(feature = "wechat")]
 pub mod wechat;
 
 pub use builder::Builder;
-pub use engine::{Counts, FeedCursor, FeedCursorError, Sequenced};
+pub use engine::{Counts, FeedCursor, FeedCursorError, Recovery, Sequenced};
 pub use error::{Error, StorageError, StorageErrorKind};
 pub use flow::{Answering, Call, Health, Refused, Stats, Ticket};
 pub use order::*;

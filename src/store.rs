@@ -7,7 +7,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::builder::Builder;
-use crate::engine::{Counts, FeedCursor, Sequenced};
+use crate::engine::{Counts, FeedCursor, Recovery, Sequenced};
 use crate::error::Error;
 use crate::flow::{Ask, Call, Flow, Health, Hear, Refused, Said, Stats, Threads, Ticket, unread};
 use crate::order::{
@@ -26,8 +26,9 @@ use crate::verify::Report;
 /// `.submit()` it and keep the ticket. Logical refusals are answers; see [`Error`] for what
 /// each failure says of the data.
 ///
-/// The last clone that is dropped shuts the store down: what waits is worked off, and the
-/// directory is free again.
+/// The last clone that is dropped shuts the store down and waits for that: what was handed
+/// over is worked off, long reads too, and the directory is free again. How it went is told
+/// by [`Store::shutdown`] alone.
 #[derive(Debug, Clone)]
 pub struct Store {
     handle: Arc<Handle>,
@@ -39,6 +40,7 @@ struct Handle {
     flow: Arc<Flow>,
     threads: Mutex<Option<Threads>>,
     opened: Opened,
+    recovery: Recovery,
 }
 
 impl Drop for Handle {
@@ -134,13 +136,14 @@ impl Store {
         Builder::default()
     }
 
-    pub(crate) fn run(flow: Arc<Flow>, opened: Opened) -> Result<Self, Error> {
+    pub(crate) fn run(flow: Arc<Flow>, opened: Opened, recovery: Recovery) -> Result<Self, Error> {
         let threads = Threads::start(&flow).map_err(|error| Error::NotApplied(error.into()))?;
         Ok(Self {
             handle: Arc::new(Handle {
                 flow,
                 threads: Mutex::new(Some(threads)),
                 opened,
+                recovery,
             }),
         })
     }
@@ -158,7 +161,6 @@ impl Store {
         look: impl FnOnce(&Flow) -> Result<Said, Error> + Send + 'static,
         hear: Hear<T>,
     ) -> Call<T> {
-        let look = |flow: &Flow| flow.open().and_then(|()| look(flow));
         self.call(Ask::Read(Box::new(look)), hear)
     }
 
@@ -420,7 +422,9 @@ impl Store {
         self.call(Ask::Get(no), find!(Said::Order))
     }
 
-    /// One page of a list of orders.
+    /// One page of a list of orders. Besides what reading can fail with, it answers
+    /// [`Error::InvalidCursor`] to a cursor of another list, and [`Error::Invalid`] to a
+    /// page of no or too many rows; so do the other verbs that take a page.
     ///
     /// ```
     /// # use orderstore::{Listing, PageOf, Store};
@@ -549,6 +553,19 @@ impl Store {
         self.read_long(look, find!(Said::Report))
     }
 
+    /// Writes what waits in memory to where it stays, on a thread of the store's own. It
+    /// makes nothing more durable than it is: what was answered survives a crash without
+    /// it. It makes the next opening quicker.
+    ///
+    /// ```
+    /// # let store = orderstore::Store::memory()?;
+    /// store.flush().wait()?;
+    /// # Ok::<(), orderstore::Error>(())
+    /// ```
+    pub fn flush(&self) -> Call<()> {
+        self.read_long(|flow| flow.flush().map(|()| Said::Done), hear_done)
+    }
+
     /// Ends the store, for all clones: what waits is answered, then the directory is free.
     /// Calls that come later get [`Error::ShutDown`].
     ///
@@ -573,6 +590,13 @@ impl Store {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.handle.flow.stats()
+    }
+
+    /// What the opening found in the journal; nothing where the store was made, or lives on
+    /// an engine without one.
+    #[must_use]
+    pub fn recovery(&self) -> Recovery {
+        self.handle.recovery
     }
 
     /// How the store came to be open.

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::order::{Event, Record, Refund, Status};
+use crate::order::{Event, Payment, Record, Refund, Status};
 use crate::rules::evolve;
 use crate::value::{Fen, OrderNo};
 
@@ -131,6 +131,15 @@ impl Report {
             if !may_move(from, to) {
                 self.breach(Invariant::I8, no, format!("moved from {from:?} to {to:?}"));
             }
+            if let Some(paid) = payment_of(folded.as_ref())
+                && payment_of(Some(&next)) != Some(paid)
+            {
+                self.breach(
+                    Invariant::I9,
+                    no,
+                    format!("event {version} replaced its payment"),
+                );
+            }
             folded = Some(next);
         }
         if folded.as_ref() != Some(record) {
@@ -191,6 +200,10 @@ fn held(record: &Record, one: &Refund) -> Option<Fen> {
     refunds.try_fold(Fen::ZERO, |sum, refund| sum.checked_add(refund.amount))
 }
 
+fn payment_of(record: Option<&Record>) -> Option<&Payment> {
+    record.and_then(Record::as_order)?.payment.as_ref()
+}
+
 fn status_of(record: Option<&Record>) -> Option<Status> {
     record.and_then(Record::as_order).map(|order| order.status)
 }
@@ -207,5 +220,78 @@ fn may_move(from: Option<Status>, to: Option<Status>) -> bool {
         (Some(Closed | Failed), Some(LatePaid)) => true,
         (Some(LatePaid), Some(Success)) => true,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::order::{New, Source, What};
+    use crate::rules::{Context, Policy, decide};
+    use crate::value::{AppId, Timestamp, TransactionId};
+
+    /// A paid order and its events, as the rules make them.
+    fn paid() -> (Record, Vec<Event>) {
+        let no = OrderNo::parse("order-1").unwrap();
+        let context = Context {
+            now: Timestamp::EPOCH,
+            policy: &Policy::default(),
+            owners: &[],
+        };
+        let fee = Fen::new(100).unwrap();
+        let new = New::new(AppId::parse("wx").unwrap(), fee).unwrap();
+        let transaction = TransactionId::parse("X").unwrap();
+        let payment = Payment::new(transaction, fee, Timestamp::EPOCH, Source::Query).unwrap();
+        let asks = [
+            crate::order::Asked::Create(Box::new(new)),
+            crate::order::Asked::Confirm(Box::new(payment)),
+        ];
+        let (mut record, mut events) = (None, Vec::new());
+        for ask in asks {
+            let command = crate::order::Command { no, ask };
+            let decision = decide(record.as_ref(), &command, &context);
+            record = decision.after;
+            events.extend(decision.events);
+        }
+        (record.unwrap(), events)
+    }
+
+    fn breaches(record: &Record, events: &[Event]) -> Vec<Invariant> {
+        let mut report = Report::default();
+        report.check_record(record, events);
+        let violations = report.violations.iter();
+        violations.map(|violation| violation.invariant).collect()
+    }
+
+    #[test]
+    fn what_the_rules_make_breaks_nothing() {
+        let (record, events) = paid();
+        assert_eq!(breaches(&record, &events), []);
+    }
+
+    #[test]
+    fn a_payment_that_replaces_another_breaks_i9() {
+        let (record, mut events) = paid();
+        let mut again = events[1].clone();
+        again.version = 3;
+        if let What::Paid(payment) = &mut again.what {
+            payment.transaction_id = TransactionId::parse("Y").unwrap();
+        }
+        events.push(again.clone());
+        let record = evolve(Some(&record), &again);
+        assert_eq!(breaches(&record, &events), [Invariant::I9]);
+    }
+
+    #[test]
+    fn a_missing_event_breaks_i7_and_i11_and_a_changed_record_i11() {
+        let (record, events) = paid();
+        assert!(breaches(&record, &events[..1]).contains(&Invariant::I11));
+        assert!(breaches(&record, &events[1..]).contains(&Invariant::I7));
+        let mut order = record.as_order().unwrap().as_ref().clone();
+        order.total_fee = Fen::new(101).unwrap();
+        let changed = Record::Order(Arc::new(order));
+        assert_eq!(breaches(&changed, &events), [Invariant::I11, Invariant::I9]);
     }
 }

@@ -51,7 +51,8 @@ impl Machine {
     pub(crate) fn print(&self, json: bool) -> Checked<()> {
         if json {
             let machine = serde_json::to_string(self)?;
-            println!("{{\"machine\":{machine}}}");
+            // Standard output is for rows alone, all of one shape.
+            eprintln!("{{\"machine\":{machine}}}");
             return Ok(());
         }
         let Self {

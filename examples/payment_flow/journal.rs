@@ -2,7 +2,10 @@
 
 use std::fmt::Debug;
 
-use orderstore::{Answered, OrderNo};
+use orderstore::{Answered, OrderNo, Status};
+
+/// Where an order stands, and whether the channel is told "received".
+pub(crate) type Stand = (Option<Status>, bool);
 
 /// The table in the making.
 #[derive(Default)]
@@ -33,20 +36,23 @@ impl Journal {
         self.stories.push(Story { no, title, steps });
     }
 
-    /// Notes an answer; `holds` says whether it is the one that must come.
+    /// Notes an answer and whether it is as it must be: its outcome, where the order stands
+    /// then, and what the channel is told.
     pub(crate) fn note<O: Debug>(
         &mut self,
         asked: &'static str,
         answer: &Answered<O>,
         holds: bool,
+        (stands, acknowledged): Stand,
     ) {
-        let status = answer.order.as_ref().map(|order| order.status.to_string());
+        let status = answer.order.as_ref().map(|order| order.status);
+        let as_told = answer.should_acknowledge() == acknowledged;
         let step = Step {
             asked,
             outcome: format!("{:?}", answer.outcome),
             acknowledged: answer.should_acknowledge(),
-            status: status.unwrap_or_else(|| "-".to_owned()),
-            holds,
+            status: status.map_or_else(|| "-".to_owned(), |status| status.to_string()),
+            holds: holds && as_told && status == stands,
             times: 1,
         };
         if let Some(story) = self.stories.last_mut() {
@@ -57,6 +63,11 @@ impl Journal {
     pub(crate) fn is_as_it_must_be(&self) -> bool {
         let mut steps = self.stories.iter().flat_map(|story| &story.steps);
         steps.all(|step| step.holds)
+    }
+
+    /// The numbers that something befell.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = OrderNo> {
+        self.stories.iter().map(|story| story.no)
     }
 
     pub(crate) fn print(&self) {
@@ -72,9 +83,7 @@ impl Journal {
 impl Story {
     /// Puts equal answers into one line.
     fn add(&mut self, step: Step) {
-        let same = self.steps.iter_mut().find(|last| {
-            (last.asked, &last.outcome, last.holds) == (step.asked, &step.outcome, step.holds)
-        });
+        let same = self.steps.iter_mut().find(|last| last.is_like(&step));
         match same {
             Some(same) => same.times += 1,
             None => self.steps.push(step),
@@ -83,6 +92,12 @@ impl Story {
 }
 
 impl Step {
+    fn is_like(&self, other: &Self) -> bool {
+        let told = |step: &Self| (step.asked, step.holds, step.acknowledged);
+        told(self) == told(other)
+            && (&self.outcome, &self.status) == (&other.outcome, &other.status)
+    }
+
     fn print(&self) {
         let asked = format!("{}x {}", self.times, self.asked);
         let acknowledge = if self.acknowledged { "ack" } else { "no ack" };

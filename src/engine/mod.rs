@@ -6,10 +6,12 @@
 //! - [`Engine::apply`] takes each mutation whole or not at all: record, list entries and
 //!   events together, and durable when it returns. A mutation whose `before` is not what
 //!   stands is `Mismatch`; one whose record would own a key that another record owns is
-//!   `Taken`; neither disturbs its neighbours. Within a batch each number occurs once.
+//!   `Taken`; neither disturbs its neighbours. Within a batch each number occurs once, and
+//!   each mutation meets the keys as those before it left them.
 //! - A failure says what it means: [`EngineError::Retry`] certainly nothing of the batch
 //!   was applied; [`EngineError::Unknown`] it may be, wholly or item by item;
-//!   [`EngineError::Fatal`] nothing was applied, and nothing will be before a reopen.
+//!   [`EngineError::Fatal`] nothing was applied, and nothing will be before a reopen; but of
+//!   a read, with damaged data as its cause, it speaks of the record that was read alone.
 //! - Reads see every applied mutation (strong consistency) and never one that is not
 //!   durable. Lists are ordered by time, then row, then sub.
 //! - Events carry no sequence of their own; the engine numbers them in commit order,
@@ -18,6 +20,9 @@
 //!   twice, whatever fails between.
 //! - Engines know no threads of the flow, and are called from several at once.
 //!
+//! The types of the contract are exhaustive on purpose: an engine builds and matches them
+//! whole, and a change of them is a change of the contract.
+//!
 //! Whoever writes an engine runs the conformance suite of the feature `testing` on it.
 //!
 //! [`index_entries`]: crate::rules::index_entries
@@ -25,12 +30,13 @@
 mod local;
 mod memory;
 
-pub use local::{LocalEngine, LocalOptions};
+pub use local::{LocalEngine, LocalOptions, Progress, Recovery};
 pub use memory::MemoryEngine;
 
 use std::fmt::Debug;
 use std::ops::Range;
 use std::str::FromStr;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -69,6 +75,17 @@ pub trait Engine: Debug + Send + Sync + 'static {
 
     /// Takes `count` values of the order-number counter out of circulation, for good.
     fn reserve(&self, count: u64) -> Result<Range<u64>, EngineError>;
+
+    /// Writes what waits in memory to where it stays. What was applied is durable without
+    /// it.
+    fn flush(&self) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    /// What the engine holds and did. Cheap: no I/O.
+    fn stats(&self) -> EngineStats {
+        EngineStats::default()
+    }
 
     /// Who this store is. It never changes while the store is open.
     fn identity(&self) -> Identity;
@@ -349,6 +366,25 @@ fn split<const N: usize>(bytes: &[u8]) -> ([u8; N], &[u8]) {
     bytes
         .split_first_chunk::<N>()
         .map_or(([0; N], &[]), |(first, rest)| (*first, rest))
+}
+
+/// What an engine holds and did since it was opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EngineStats {
+    /// What the journal takes on the disk and was written, in bytes.
+    pub journal_bytes: u64,
+    /// What waits in memory for the next flush, or for the end of this one, in bytes.
+    pub memtable_bytes: u64,
+    /// Flushes that were done.
+    pub flushes: u64,
+    /// How long the last one took.
+    pub last_flush: Duration,
+    /// Batches that were slowed down because a flush fell behind.
+    pub slowed: u64,
+    /// Batches are being slowed down now.
+    pub is_slowed: bool,
+    /// The disk has no room.
+    pub is_out_of_room: bool,
 }
 
 /// How an engine is to be used.

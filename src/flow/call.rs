@@ -56,8 +56,8 @@ impl<T> Call<T> {
     pub fn wait(self) -> Result<T, Error> {
         let inline = self.flow.on_callers_thread();
         let said = match self.ask {
-            Ask::Get(no) if inline => self.flow.get(&no),
-            Ask::Read(job) if inline => job(&self.flow),
+            Ask::Get(no) if inline => self.flow.read_here(|flow| flow.get(&no)),
+            Ask::Read(job) if inline => self.flow.read_here(job),
             Ask::Number => match self.flow.number_at_hand() {
                 Some(no) => self.flow.open().map(|()| Said::Number(no)),
                 None => return self.submit()?.wait(),
@@ -101,8 +101,8 @@ impl Flow {
                 .enqueue(command)
                 .map_err(|(reason, command)| (reason, Ask::Command(command))),
             Ask::Number => Ok(self.number()),
-            Ask::Get(no) if inline => Ok(Slot::done(self.get(&no))),
-            Ask::Read(job) if inline => Ok(Slot::done(job(self))),
+            Ask::Get(no) if inline => Ok(Slot::done(self.read_here(|flow| flow.get(&no)))),
+            Ask::Read(job) if inline => Ok(Slot::done(self.read_here(job))),
             Ask::Get(no) => {
                 let job: Job = Box::new(move |flow| flow.get(&no));
                 self.post(job).map_err(|(reason, _)| (reason, Ask::Get(no)))

@@ -4,20 +4,19 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle, ThreadId};
-use std::time::Duration;
+use std::time::Instant;
+
+use parking_lot::MutexGuard;
 
 use super::group::{Answer, Done, Runner, before_the_write, in_the_write};
 use super::queue::{Request, Work};
+use super::rhythm::Rhythm;
 use super::said::Said;
 use super::{Flow, panicked};
 use crate::engine::EngineError;
-use crate::error::{Error, StorageError};
+use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::generator::BLOCK;
 use crate::order::{Command, Confirmed, Outcome, Queried, Resolved};
-
-/// How long a group waits for those who were answered with the last one. Woken threads
-/// take a few microseconds each to come back; a sync takes a hundred.
-const PATIENCE: Duration = Duration::from_micros(200);
 
 /// The flow's threads, joined by whoever ends the flow.
 #[derive(Debug)]
@@ -65,41 +64,55 @@ impl Flow {
         if !alone || !self.on_callers_thread() {
             return Err(command);
         }
-        let Some(_committing) = self.commit.try_lock() else {
+        let Some(committing) = self.commit.try_lock() else {
             return Err(command);
         };
         if !self.queue.is_idle() {
             return Err(command);
         }
         let done = self.run_group(std::slice::from_ref(&command));
+        drop(committing);
+        if done.poison.is_some() {
+            self.refuse_waiting();
+        }
         let answer = done.answers.into_iter().next();
         Ok(answer.unwrap_or_else(|| Err(lost())).map(Said::Answer))
     }
 
-    /// The life of the committer thread.
+    /// The life of the committer thread. What waits is taken under the commit lock and
+    /// not before: all that came while another group was written goes into one.
     pub(super) fn run_committer(&self, side: JoinHandle<()>) {
-        let limit = self.engine.limits().batch;
+        let limit = self.limits.batch.max(1);
+        let mut rhythm = Rhythm::default();
         loop {
-            let expected = self.tally.last_group.load(Ordering::Relaxed);
-            match self.queue.next(limit, expected, PATIENCE) {
-                Work::Group(requests) => self.commit(requests),
-                Work::ReserveBlock => self.reserve_block(),
-                Work::Close => break,
+            self.queue.wait_for_work();
+            let committing = self.commit.lock();
+            let expected = rhythm.expected().min(limit);
+            match self.queue.take(limit, expected, rhythm.patience()) {
+                Some(Work::Group(requests)) => self.commit(committing, requests, &mut rhythm),
+                Some(Work::ReserveBlock) => self.reserve_block(committing),
+                Some(Work::Close) => break,
+                None => {}
             }
         }
         self.end(side);
     }
 
-    fn commit(&self, requests: Vec<Request>) {
+    fn commit(&self, committing: MutexGuard<'_, ()>, requests: Vec<Request>, rhythm: &mut Rhythm) {
         let mut commands = Vec::with_capacity(requests.len());
         let mut slots = Vec::with_capacity(requests.len());
         for request in requests {
             commands.push(request.command);
             slots.push(request.slot);
         }
-        let committing = self.commit.lock();
+        let began = Instant::now();
         let done = self.run_group(&commands);
+        let took = began.elapsed();
         drop(committing);
+        if done.poison.is_some() {
+            self.refuse_waiting();
+        }
+        rhythm.ran(slots.len(), self.queue.len(), took);
         for (slot, answer) in slots.iter().zip(done.answers) {
             slot.complete(answer.map(Said::Answer));
         }
@@ -110,19 +123,23 @@ impl Flow {
         if let Some(cause) = self.queue.poison() {
             return refused(commands.len(), &Error::Poisoned(cause));
         }
-        let runner = Runner {
-            engine: self.engine(),
-            policy: &self.policy,
-            now: self.now(),
+        // The clock is foreign code, as the engine may be.
+        let run = || {
+            let runner = Runner {
+                engine: self.engine(),
+                policy: &self.policy,
+                now: self.now(),
+            };
+            runner.run(commands)
         };
-        let run = catch_unwind(AssertUnwindSafe(|| runner.run(commands)));
+        let run = catch_unwind(AssertUnwindSafe(run));
         let done = run.unwrap_or_else(|_| Done {
             poison: Some(panicked()),
             ..refused(commands.len(), &Error::OutcomeUnknown(panicked()))
         });
         self.count(&done.answers);
         if let Some(cause) = &done.poison {
-            self.poison(cause);
+            self.queue.poison_with(cause.clone());
         }
         done
     }
@@ -139,22 +156,27 @@ impl Flow {
         self.tally.record_full.fetch_add(full, Ordering::Relaxed);
     }
 
-    /// Stops all writing: what waits, and what comes, is certainly not applied.
-    fn poison(&self, cause: &StorageError) {
-        let refusal = Error::Poisoned(cause.clone());
-        for request in self.queue.poison_with(cause.clone()) {
-            request.slot.complete(Err(refusal.clone()));
+    /// Tells those who wait that all writing has stopped, if it has: they are certainly
+    /// not applied. Not under the commit lock: their wakers are foreign code, which may
+    /// drop the store and so wait for the committer.
+    fn refuse_waiting(&self) {
+        if let Some((cause, waiting)) = self.queue.drain_poisoned() {
+            for request in waiting {
+                request.slot.complete(Err(Error::Poisoned(cause.clone())));
+            }
         }
     }
 
     /// Fetches the generator's next block, and answers those who wait for it.
-    fn reserve_block(&self) {
-        let committing = self.commit.lock();
+    fn reserve_block(&self, committing: MutexGuard<'_, ()>) {
         let reserved = match self.queue.refusal() {
             Some(refusal) => Err(refusal),
+            // Many may have asked at once for the block that one of them got.
+            None if self.generator.is_stocked() => Ok(()),
             None => self.reserve(),
         };
         drop(committing);
+        self.refuse_waiting();
         let waiting = std::mem::take(&mut *self.numberless.lock());
         match reserved {
             Ok(()) => {
@@ -174,12 +196,19 @@ impl Flow {
     fn reserve(&self) -> Result<(), Error> {
         let reserved = catch_unwind(AssertUnwindSafe(|| self.engine.reserve(BLOCK)));
         match reserved.unwrap_or_else(|_| Err(EngineError::Unknown(panicked()))) {
+            Ok(block) if block.is_empty() => {
+                let why = "the engine reserved no number";
+                Err(Error::NotApplied(StorageError::new(
+                    StorageErrorKind::Internal,
+                    why,
+                )))
+            }
             Ok(block) => {
                 self.generator.supply(block);
                 Ok(())
             }
             Err(EngineError::Unknown(cause) | EngineError::Fatal(cause)) => {
-                self.poison(&cause);
+                self.queue.poison_with(cause.clone());
                 // No number was handed out: whatever was reserved is lost, not repeated.
                 Err(before_the_write(EngineError::Retry(cause)))
             }
@@ -190,11 +219,13 @@ impl Flow {
     /// A number for one who waited; where so many waited that the block is spent, they
     /// wait for the next.
     fn answer_number(&self, slot: &Arc<super::Slot>) {
-        if let Some(no) = self.number_at_hand() {
-            slot.complete(Ok(Said::Number(no)));
-        } else {
-            self.numberless.lock().push(Arc::clone(slot));
-            self.queue.want_block();
+        match catch_unwind(AssertUnwindSafe(|| self.number_at_hand())) {
+            Ok(Some(no)) => slot.complete(Ok(Said::Number(no))),
+            Ok(None) => {
+                self.numberless.lock().push(Arc::clone(slot));
+                self.queue.want_block();
+            }
+            Err(_) => slot.complete(Err(Error::NotApplied(panicked()))),
         }
     }
 
@@ -207,7 +238,7 @@ impl Flow {
         let closed = catch_unwind(AssertUnwindSafe(|| self.engine.close()));
         drop(committing);
         let closed = closed.unwrap_or_else(|_| Err(EngineError::Fatal(panicked())));
-        let over = closed.map_err(before_the_write);
+        let over = closed.map_err(unclosed);
         let mut ending = self.ending.lock();
         ending.over = Some(over.clone());
         let waiting = std::mem::take(&mut ending.waiting);
@@ -222,6 +253,15 @@ fn refused(commands: usize, why: &Error) -> Done {
     Done {
         answers: (0..commands).map(|_| Err(why.clone())).collect(),
         poison: None,
+    }
+}
+
+fn unclosed(error: EngineError) -> Error {
+    match error {
+        EngineError::Retry(cause) | EngineError::Unknown(cause) | EngineError::Fatal(cause) => {
+            Error::Unclosed(cause)
+        }
+        EngineError::Cursor(why) => Error::InvalidCursor { why },
     }
 }
 

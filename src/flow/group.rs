@@ -28,6 +28,15 @@ pub(super) struct Done {
 /// How often commands are decided again because another writer was faster.
 const TRIES: usize = 16;
 
+/// The answers so far.
+struct Progress {
+    answers: Vec<Option<Answer>>,
+    poison: Option<StorageError>,
+}
+
+/// A single record kept the round from being decided or written; nothing was.
+struct Spoilt(Error);
+
 /// Runs groups against an engine.
 #[derive(Clone, Copy)]
 pub(super) struct Runner<'a> {
@@ -45,23 +54,58 @@ struct Decided {
 
 impl Runner<'_> {
     pub(super) fn run(self, commands: &[Command]) -> Done {
-        let mut answers: Vec<Option<Answer>> = commands.iter().map(|_| None).collect();
-        let mut poison = None;
-        for _ in 0..TRIES {
-            let places = answers.iter().zip(0..);
-            let open: Vec<usize> = places
-                .filter(|(a, _)| a.is_none())
-                .map(|(_, i)| i)
-                .collect();
-            if open.is_empty() || poison.is_some() {
-                break;
-            }
-            poison = self.round(commands, &open, &mut answers);
-        }
-        let answer = |answer: Option<Answer>| answer.unwrap_or_else(|| Err(overtaken()));
+        let mut done = Progress {
+            answers: commands.iter().map(|_| None).collect(),
+            poison: None,
+        };
+        self.settle(commands, &mut done);
+        let poisoned = done.poison.clone().map(Error::Poisoned);
+        let missed = || poisoned.clone().unwrap_or_else(overtaken);
+        let answer = |answer: Option<Answer>| answer.unwrap_or_else(|| Err(missed()));
         Done {
-            answers: answers.into_iter().map(answer).collect(),
-            poison,
+            answers: done.answers.into_iter().map(answer).collect(),
+            poison: done.poison,
+        }
+    }
+
+    /// Rounds until all is answered: together, without those whose record cannot be read;
+    /// where one cannot be written, one command after the other.
+    fn settle(self, commands: &[Command], done: &mut Progress) {
+        for _ in 0..TRIES {
+            let open = done.open();
+            if open.is_empty() {
+                return;
+            }
+            if self.round(commands, &open, done).is_err() && !self.weed(commands, &open, done) {
+                for place in open {
+                    self.settle_alone(commands, place, done);
+                }
+                return;
+            }
+        }
+    }
+
+    /// Answers the commands that cannot even be decided alone; says whether there are any.
+    fn weed(self, commands: &[Command], open: &[usize], done: &mut Progress) -> bool {
+        let decide = |place: usize| self.decide_all(commands.get(place).into_iter());
+        for place in open {
+            if let Err(error) = decide(*place) {
+                done.stop_if_fatal(&error);
+                done.answer(*place, Some(Err(before_the_write(error))));
+            }
+        }
+        done.open().len() < open.len()
+    }
+
+    /// Rounds until one command is answered, so that none behind it is decided first.
+    fn settle_alone(self, commands: &[Command], place: usize, done: &mut Progress) {
+        for _ in 0..TRIES {
+            if done.poison.is_some() || !done.is_open(place) {
+                return;
+            }
+            if let Err(Spoilt(error)) = self.round(commands, &[place], done) {
+                done.answer(place, Some(Err(error)));
+            }
         }
     }
 
@@ -70,25 +114,31 @@ impl Runner<'_> {
         self,
         commands: &[Command],
         open: &[usize],
-        answers: &mut [Option<Answer>],
-    ) -> Option<StorageError> {
-        let chosen = || open.iter().filter_map(|place| commands.get(*place));
-        match self.decide_all(chosen()) {
-            Ok((decided, mutations)) => {
-                let (settled, poison) = self.write(decided, &mutations);
-                for (place, answer) in open.iter().zip(settled) {
-                    fill(answers, *place, answer);
-                }
-                poison
-            }
-            Err(error) if open.len() > 1 && is_of_one(&error) => open
-                .iter()
-                .find_map(|place| self.round(commands, &[*place], answers)),
+        done: &mut Progress,
+    ) -> Result<(), Spoilt> {
+        let chosen = open.iter().filter_map(|place| commands.get(*place));
+        let (decided, mutations) = match self.decide_all(chosen) {
+            Ok(decided) => decided,
             Err(error) => {
-                for place in open {
-                    fill(answers, *place, Some(Err(before_the_write(error.clone()))));
+                done.stop_if_fatal(&error);
+                let spoilt = is_of_one(&error);
+                return done.fail(open, spoilt, &before_the_write(error));
+            }
+        };
+        match self.write(&mutations) {
+            Ok(lost) => {
+                for (place, decided) in open.iter().zip(decided) {
+                    let stands = !decided.rests_on.iter().any(|no| lost.contains(no));
+                    done.answer(*place, stands.then_some(Ok(decided.answered)));
                 }
-                None
+                Ok(())
+            }
+            Err(error) => {
+                let spoilt = matches!(error, EngineError::Retry(_)) && is_of_one(&error);
+                if let EngineError::Unknown(cause) | EngineError::Fatal(cause) = &error {
+                    done.poison = Some(cause.clone());
+                }
+                done.fail(open, spoilt, &in_the_write(error))
             }
         }
     }
@@ -130,71 +180,83 @@ impl Runner<'_> {
         })
     }
 
-    /// One answer for each decision; none for those that are to be decided again.
-    fn write(
-        self,
-        decided: Vec<Decided>,
-        mutations: &[Mutation],
-    ) -> (Vec<Option<Answer>>, Option<StorageError>) {
+    /// The numbers whose change was not taken because something else stands there.
+    fn write(self, mutations: &[Mutation]) -> Result<HashSet<OrderNo>, EngineError> {
         if mutations.is_empty() {
-            return (
-                decided.into_iter().map(|d| Some(Ok(d.answered))).collect(),
-                None,
-            );
+            return Ok(HashSet::new());
         }
-        match self.engine.apply(mutations) {
-            Ok(verdicts) => {
-                let lost = lost(mutations, &verdicts);
-                let answer = |decided: Decided| {
-                    let stands = !decided.rests_on.iter().any(|no| lost.contains(no));
-                    stands.then_some(Ok(decided.answered))
-                };
-                (decided.into_iter().map(answer).collect(), None)
-            }
-            Err(error) => {
-                let poison = match &error {
-                    EngineError::Unknown(cause) | EngineError::Fatal(cause) => Some(cause.clone()),
-                    EngineError::Retry(_) | EngineError::Cursor(_) => None,
-                };
-                let error = in_the_write(error);
-                (
-                    decided.iter().map(|_| Some(Err(error.clone()))).collect(),
-                    poison,
-                )
-            }
+        let verdicts = self.engine.apply(mutations)?;
+        if verdicts.len() != mutations.len() {
+            let why = "there is not one verdict for each change";
+            let cause = StorageError::new(StorageErrorKind::Internal, why);
+            return Err(EngineError::Unknown(cause));
         }
+        let verdicts = verdicts.iter().zip(mutations);
+        let lost = verdicts.filter(|(verdict, _)| **verdict != Verdict::Applied);
+        Ok(lost.map(|(_, mutation)| mutation.no).collect())
     }
 }
 
-fn fill(answers: &mut [Option<Answer>], place: usize, answer: Option<Answer>) {
-    if let Some(room) = answers.get_mut(place) {
-        *room = answer;
+impl Progress {
+    /// The places of the commands that have no answer yet; none once a write has failed.
+    fn open(&self) -> Vec<usize> {
+        let places = (0..self.answers.len()).filter(|place| self.is_open(*place));
+        places.filter(|_| self.poison.is_none()).collect()
     }
-}
 
-/// The numbers whose change was not taken because something else stands there.
-fn lost(mutations: &[Mutation], verdicts: &[Verdict]) -> HashSet<OrderNo> {
-    let verdicts = verdicts.iter().zip(mutations);
-    let lost = verdicts.filter(|(verdict, _)| **verdict != Verdict::Applied);
-    lost.map(|(_, mutation)| mutation.no).collect()
+    fn is_open(&self, place: usize) -> bool {
+        self.answers.get(place).is_some_and(Option::is_none)
+    }
+
+    fn answer(&mut self, place: usize, answer: Option<Answer>) {
+        if let Some(room) = self.answers.get_mut(place) {
+            *room = answer;
+        }
+    }
+
+    /// Notes that the engine takes no writes any more, before it was asked for one.
+    fn stop_if_fatal(&mut self, error: &EngineError) {
+        if let EngineError::Fatal(cause) = error
+            && !is_of_one(error)
+        {
+            self.poison = Some(cause.clone());
+        }
+    }
+
+    /// The round failed for all of `open`; where one record spoilt it, they are to be
+    /// tried alone.
+    fn fail(&mut self, open: &[usize], spoilt: bool, error: &Error) -> Result<(), Spoilt> {
+        if spoilt {
+            return Err(Spoilt(error.clone()));
+        }
+        for place in open {
+            self.answer(*place, Some(Err(error.clone())));
+        }
+        Ok(())
+    }
 }
 
 /// The failure may be that of a single record, which its neighbours need not share.
 fn is_of_one(error: &EngineError) -> bool {
     match error {
         EngineError::Retry(cause) | EngineError::Unknown(cause) | EngineError::Fatal(cause) => {
-            matches!(
-                cause.kind(),
-                StorageErrorKind::Corrupted | StorageErrorKind::TooLarge
-            )
+            is_kind_of_one(cause.kind())
         }
         EngineError::Cursor(_) => false,
     }
 }
 
+const fn is_kind_of_one(kind: StorageErrorKind) -> bool {
+    matches!(
+        kind,
+        StorageErrorKind::Corrupted | StorageErrorKind::TooLarge
+    )
+}
+
 /// Nothing of the group was written yet: certainly not applied.
 pub(super) fn before_the_write(error: EngineError) -> Error {
     match error {
+        EngineError::Fatal(cause) if !is_kind_of_one(cause.kind()) => Error::Poisoned(cause),
         EngineError::Retry(cause) | EngineError::Unknown(cause) | EngineError::Fatal(cause) => {
             match cause.kind() {
                 StorageErrorKind::DiskFull => Error::DiskFull,

@@ -13,6 +13,7 @@ mod committer;
 mod group;
 mod overlay;
 mod queue;
+mod rhythm;
 mod said;
 mod side;
 mod slot;
@@ -20,6 +21,7 @@ mod slot;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -30,12 +32,13 @@ pub(crate) use queue::Bounds;
 pub(crate) use said::{Hear, Said};
 pub use slot::Ticket;
 
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, Limits};
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::generator::Generator;
 use crate::order::{Command, Order};
 use crate::rules::Policy;
 use crate::value::{OrderNo, Timestamp};
+use group::in_the_write;
 use queue::Queue;
 use side::Side;
 use slot::Slot;
@@ -46,6 +49,7 @@ pub(crate) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 /// Everything that a call needs to be answered.
 pub(crate) struct Flow {
     engine: Box<dyn Engine>,
+    limits: Limits,
     policy: Policy,
     clock: Clock,
     generator: Generator,
@@ -81,7 +85,7 @@ struct Tally {
 pub struct Stats {
     /// Commands that were answered through a group.
     pub commands: u64,
-    /// Groups that they formed: each cost at most one sync.
+    /// Groups that they formed: as a rule each cost one write.
     pub groups: u64,
     /// Commands that wait now.
     pub queued: usize,
@@ -89,6 +93,16 @@ pub struct Stats {
     pub record_full: u64,
     /// Order numbers that bear an older time because the clock had jumped back.
     pub clock_set_back: u64,
+    /// What the journal takes on the disk, in bytes: what an opening would have to read.
+    pub journal_bytes: u64,
+    /// What waits in memory to be flushed, in bytes.
+    pub memtable_bytes: u64,
+    /// Flushes that were done.
+    pub flushes: u64,
+    /// How long the last flush took.
+    pub last_flush: Duration,
+    /// Groups that were slowed down because a flush fell behind.
+    pub slowed: u64,
 }
 
 impl Stats {
@@ -109,6 +123,10 @@ impl Stats {
 pub enum Health {
     /// It does.
     Ok,
+    /// It does, more slowly for now: the disk does not keep up.
+    Slowed,
+    /// The disk has no room: commands are refused, certainly not applied, until it has.
+    DiskFull,
     /// An earlier write failed midway: reads go on, writes need the store to be opened
     /// again.
     Poisoned(StorageError),
@@ -134,8 +152,10 @@ impl Flow {
         bounds: Bounds,
     ) -> Arc<Self> {
         let key = engine.identity().number_key;
+        let limits = engine.limits();
         Arc::new(Self {
             engine,
+            limits,
             policy,
             clock,
             generator: Generator::new(node, key),
@@ -157,11 +177,17 @@ impl Flow {
     }
 
     fn on_callers_thread(&self) -> bool {
-        self.engine.limits().on_callers_thread
+        self.limits.on_callers_thread
+    }
+
+    /// A read on the caller's own thread. The end may overtake it, and the engine then
+    /// refuses it: it was not taken.
+    fn read_here(&self, read: impl FnOnce(&Self) -> Result<Said, Error>) -> Result<Said, Error> {
+        self.open()?;
+        read(self).or_else(|error| self.open().and(Err(error)))
     }
 
     fn get(&self, no: &OrderNo) -> Result<Said, Error> {
-        self.open()?;
         let record = self.engine.get(no).map_err(unread)?;
         let order: Option<Arc<Order>> = record.and_then(crate::order::Record::into_order);
         Ok(Said::Order(order))
@@ -169,10 +195,10 @@ impl Flow {
 
     /// Fails once the store was shut down.
     pub(crate) fn open(&self) -> Result<(), Error> {
-        match self.queue.refusal() {
-            Some(Error::ShutDown) => Err(Error::ShutDown),
-            _ => Ok(()),
+        if self.queue.is_closing() {
+            return Err(Error::ShutDown);
         }
+        Ok(())
     }
 
     fn enqueue(&self, command: Command) -> Result<Arc<Slot>, (Error, Command)> {
@@ -204,10 +230,11 @@ impl Flow {
         }
     }
 
-    /// A number from the block at hand.
+    /// A number from the block at hand. Whoever gets none asks for a block after joining
+    /// those who wait for it, so that they hear how it went.
     fn number_at_hand(&self) -> Option<OrderNo> {
-        let drawn = self.generator.draw(self.now());
-        if drawn.wants_block {
+        let drawn = self.generator.draw(|| self.now());
+        if drawn.wants_block && drawn.no.is_some() {
             self.queue.want_block();
         }
         drawn.no
@@ -229,28 +256,44 @@ impl Flow {
 
     /// Nobody fetches blocks any more.
     fn refuse_numbers(&self) {
-        for slot in std::mem::take(&mut *self.numberless.lock()) {
+        let waiting = std::mem::take(&mut *self.numberless.lock());
+        for slot in waiting {
             slot.complete(Err(Error::ShutDown));
         }
     }
 
     pub(crate) fn stats(&self) -> Stats {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let engine = self.engine.stats();
         Stats {
             commands: read(&self.tally.commands),
             groups: read(&self.tally.groups),
             queued: self.queue.len(),
             record_full: read(&self.tally.record_full),
             clock_set_back: self.generator.clock_set_back(),
+            journal_bytes: engine.journal_bytes,
+            memtable_bytes: engine.memtable_bytes,
+            flushes: engine.flushes,
+            last_flush: engine.last_flush,
+            slowed: engine.slowed,
         }
     }
 
     pub(crate) fn health(&self) -> Health {
         match self.queue.refusal() {
-            None => Health::Ok,
+            None => match self.engine.stats() {
+                stats if stats.is_out_of_room => Health::DiskFull,
+                stats if stats.is_slowed => Health::Slowed,
+                _ => Health::Ok,
+            },
             Some(Error::Poisoned(cause)) => Health::Poisoned(cause),
             Some(_) => Health::ShutDown,
         }
+    }
+
+    /// Writes what waits in memory to where it stays.
+    pub(crate) fn flush(&self) -> Result<(), Error> {
+        self.engine.flush().map_err(in_the_write)
     }
 
     /// Begins the end, once: what waits is worked off, then the engine is closed.

@@ -124,7 +124,8 @@ impl Overlay {
         }
     }
 
-    /// One mutation for each record that changed.
+    /// One mutation for each record that changed. A key that moves within the group is
+    /// released before it is taken: the engine looks at one mutation after another.
     pub(super) fn into_mutations(mut self) -> Vec<Mutation> {
         let cells = &mut self.cells;
         let mutation = |no| {
@@ -136,6 +137,17 @@ impl Overlay {
                 events: cell.events,
             })
         };
-        self.changed.into_iter().filter_map(mutation).collect()
+        let mutations = self.changed.into_iter().filter_map(mutation);
+        let (mut ordered, others): (Vec<_>, Vec<_>) = mutations.partition(releases);
+        ordered.extend(others);
+        ordered
     }
+}
+
+/// The record owned a key that it does not own any more. Only references are ever
+/// released, and none is taken by a record that had one: so nothing waits in a circle.
+fn releases(mutation: &Mutation) -> bool {
+    let before = mutation.before.iter();
+    let mut owned = before.flat_map(|stored| unique_keys(&stored.record));
+    owned.any(|key| !unique_keys(&mutation.after).any(|kept| kept == key))
 }

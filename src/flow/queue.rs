@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
@@ -24,8 +25,24 @@ pub(crate) struct Bounds {
     pub(crate) bytes: usize,
 }
 
+impl Bounds {
+    /// Whether an empty queue could take so much.
+    fn could_take(self, commands: usize, bytes: usize) -> Result<(), Error> {
+        let limits = [
+            ("commands", commands, self.commands),
+            ("bytes", bytes, self.bytes),
+        ];
+        match limits.into_iter().find(|(_, found, limit)| found > limit) {
+            Some((what, found, limit)) => Err(Error::BatchTooLarge { what, found, limit }),
+            None => Ok(()),
+        }
+    }
+}
+
 pub(super) struct Queue {
     bounds: Bounds,
+    /// As in the state: reads ask without its lock.
+    is_closing: AtomicBool,
     state: Mutex<State>,
     arrived: Condvar,
 }
@@ -37,8 +54,6 @@ struct State {
     /// How many must wait before the committer is woken.
     wanted: usize,
     wants_block: bool,
-    /// A group was taken and is not answered yet.
-    busy: bool,
     poison: Option<StorageError>,
     closing: bool,
 }
@@ -54,6 +69,7 @@ impl Queue {
     pub(super) fn new(bounds: Bounds) -> Self {
         Self {
             bounds,
+            is_closing: AtomicBool::new(false),
             state: Mutex::default(),
             arrived: Condvar::new(),
         }
@@ -61,6 +77,11 @@ impl Queue {
 
     pub(super) fn len(&self) -> usize {
         self.state.lock().waiting.len()
+    }
+
+    /// Whether the end has begun.
+    pub(super) fn is_closing(&self) -> bool {
+        self.is_closing.load(Ordering::Acquire)
     }
 
     /// Why nothing is taken any more, if so.
@@ -94,9 +115,8 @@ impl Queue {
         commands: Vec<Command>,
     ) -> Result<Vec<Arc<Slot>>, (Error, Vec<Command>)> {
         let bytes = commands.iter().map(Command::footprint).sum();
-        if commands.len() > self.bounds.commands || bytes > self.bounds.bytes {
-            let limit = self.bounds.commands;
-            return Err((Error::BatchTooLarge { limit }, commands));
+        if let Err(error) = self.bounds.could_take(commands.len(), bytes) {
+            return Err((error, commands));
         }
         let slots: Vec<Arc<Slot>> = commands.iter().map(|_| Slot::new()).collect();
         let mut state = self.state.lock();
@@ -119,43 +139,50 @@ impl Queue {
     pub(super) fn close(&self) {
         let mut state = self.state.lock();
         state.closing = true;
+        self.is_closing.store(true, Ordering::Release);
         self.arrived.notify_one();
     }
 
-    /// Nothing more is taken before a reopen; what waits is handed back.
-    pub(super) fn poison_with(&self, cause: StorageError) -> Vec<Request> {
-        let mut state = self.state.lock();
-        state.poison.get_or_insert(cause);
-        state.bytes = 0;
-        state.waiting.drain(..).collect()
+    /// Nothing more is taken before a reopen; what waits is to be drained.
+    pub(super) fn poison_with(&self, cause: StorageError) {
+        self.state.lock().poison.get_or_insert(cause);
     }
 
-    /// Whether a caller may run a group of its own: nobody waits or is being answered, so
-    /// that nobody is overtaken, and nothing is refused.
+    /// Where all writing has stopped: why, and what still waits.
+    pub(super) fn drain_poisoned(&self) -> Option<(StorageError, VecDeque<Request>)> {
+        let mut state = self.state.lock();
+        let cause = state.poison.clone()?;
+        state.bytes = 0;
+        Some((cause, std::mem::take(&mut state.waiting)))
+    }
+
+    /// Whether a caller that holds the commit lock may run a group of its own: nobody
+    /// waits, so that nobody is overtaken, and nothing is refused.
     pub(super) fn is_idle(&self) -> bool {
         let state = self.state.lock();
-        state.waiting.is_empty() && !state.busy && state.refusal().is_none()
+        state.waiting.is_empty() && state.refusal().is_none()
     }
 
-    /// Sleeps until there is work. A group that is smaller than `expected` is given
-    /// `patience` to grow: those who were just answered are about to ask again.
-    pub(super) fn next(&self, limit: usize, expected: usize, patience: Duration) -> Work {
+    /// Sleeps until there is something to do.
+    pub(super) fn wait_for_work(&self) {
         let mut state = self.state.lock();
-        state.busy = false;
-        loop {
-            while state.is_idle() {
-                state.wanted = 1;
-                self.arrived.wait(&mut state);
-            }
-            if state.waiting.len() < expected && !state.closing {
-                state.wanted = expected;
-                self.arrived.wait_for(&mut state, patience);
-            }
-            state.wanted = usize::MAX;
-            if let Some(work) = state.take(limit) {
-                return work;
-            }
+        while state.is_idle() {
+            state.wanted = 1;
+            self.arrived.wait(&mut state);
         }
+        state.wanted = usize::MAX;
+    }
+
+    /// What is to be done now; `None` where it was done meanwhile. A group that is smaller
+    /// than `expected` is given `patience` to grow.
+    pub(super) fn take(&self, limit: usize, expected: usize, patience: Duration) -> Option<Work> {
+        let mut state = self.state.lock();
+        if state.waiting.len() < expected && !state.is_idle() && !state.is_urgent() {
+            state.wanted = expected;
+            self.arrived.wait_for(&mut state, patience);
+            state.wanted = usize::MAX;
+        }
+        state.take(limit)
     }
 
     fn wake(&self, state: &State) {
@@ -168,6 +195,11 @@ impl Queue {
 impl State {
     fn is_idle(&self) -> bool {
         self.waiting.is_empty() && !self.wants_block && !self.closing
+    }
+
+    /// What is not to be held back for commands that may come.
+    fn is_urgent(&self) -> bool {
+        self.wants_block || self.closing || self.poison.is_some()
     }
 
     fn refusal(&self) -> Option<Error> {
@@ -204,7 +236,6 @@ impl State {
             .map(|request| request.command.footprint())
             .sum();
         self.bytes = self.bytes.saturating_sub(bytes);
-        self.busy = true;
         Some(Work::Group(group))
     }
 }

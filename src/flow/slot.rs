@@ -1,6 +1,7 @@
 //! Where one answer is left by the flow and picked up by one caller: a thread that parks,
 //! or a task that is polled.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -43,12 +44,15 @@ impl Slot {
         })
     }
 
-    /// Leaves the answer and wakes whoever waits for it.
+    /// Leaves the answer and wakes whoever waits for it. A waker is foreign code: it may
+    /// poll at once, or drop the store, and so runs without the lock; where it panics, the
+    /// others are still to be told.
     pub(crate) fn complete(&self, said: Result<Said, Error>) {
         let answer = State::Done(Box::new(said));
-        match std::mem::replace(&mut *self.state.lock(), answer) {
+        let before = self.replace(answer);
+        match before {
             State::Parked(thread) => thread.unpark(),
-            State::Polled(waker) => waker.wake(),
+            State::Polled(waker) => drop(catch_unwind(AssertUnwindSafe(|| waker.wake()))),
             State::Empty | State::Done(_) | State::Taken => {}
         }
     }
@@ -57,22 +61,31 @@ impl Slot {
         matches!(&*self.state.lock(), State::Done(_))
     }
 
-    /// The answer if it is here; else leaves `wake` to be called when it is.
-    fn take_or(&self, wake: impl FnOnce() -> State) -> Option<Result<Said, Error>> {
+    fn replace(&self, state: State) -> State {
+        std::mem::replace(&mut *self.state.lock(), state)
+    }
+
+    /// The answer if it is here; else leaves `waiter` to be told when it is. The waiter
+    /// before is dropped without the lock: with it may go the last clone of the store.
+    fn take_or(&self, waiter: State) -> Option<Result<Said, Error>> {
         let mut state = self.state.lock();
-        if matches!(&*state, State::Done(_)) {
-            let State::Done(said) = std::mem::replace(&mut *state, State::Taken) else {
-                return None;
-            };
-            return Some(*said);
+        let next = match &*state {
+            State::Done(_) | State::Taken => State::Taken,
+            State::Empty | State::Parked(_) | State::Polled(_) => waiter,
+        };
+        let before = std::mem::replace(&mut *state, next);
+        drop(state);
+        match before {
+            State::Done(said) => Some(*said),
+            // Nothing more will come: to wait for it would be to wait for ever.
+            State::Taken => Some(Err(misheard())),
+            State::Empty | State::Parked(_) | State::Polled(_) => None,
         }
-        *state = wake();
-        None
     }
 
     fn wait_until(&self, deadline: Option<Instant>) -> Option<Result<Said, Error>> {
         loop {
-            if let Some(said) = self.take_or(|| State::Parked(thread::current())) {
+            if let Some(said) = self.take_or(State::Parked(thread::current())) {
                 return Some(said);
             }
             match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
@@ -133,7 +146,7 @@ impl<T> Future for Ticket<T> {
     type Output = Result<T, Error>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let said = self.slot.take_or(|| State::Polled(context.waker().clone()));
+        let said = self.slot.take_or(State::Polled(context.waker().clone()));
         said.map_or(Poll::Pending, |said| Poll::Ready(self.hear(said)))
     }
 }

@@ -1,11 +1,19 @@
 //! The manual, chapter by chapter.
 //!
 //! - [`architecture`]: the floors of the house and the way of a command.
+//! - [`durability`]: what the local engine promises of the disk, and why each crash ends well.
+//! - [`format`](mod@format): the bytes.
 //! - [`guarantees`]: what is promised, by number, and what is asked of you.
 //! - [`states`]: every status against every command.
 
 #[doc = include_str!("architecture.md")]
 pub mod architecture {}
+
+#[doc = include_str!("durability.md")]
+pub mod durability {}
+
+#[doc = include_str!("format.md")]
+pub mod format {}
 
 #[doc = include_str!("guarantees.md")]
 pub mod guarantees {}

@@ -107,7 +107,8 @@ impl Listing {
         self
     }
 
-    /// Only orders whose time in this list is within `times`, its end excluded.
+    /// Only orders whose time in this list is within `times`, its end excluded. In a list
+    /// by transaction, refund number or reference the owner has no time: it is left out.
     pub fn between(mut self, times: Range<Timestamp>) -> Self {
         self.from = times.start;
         self.until = last_before(times.end);
@@ -168,6 +169,9 @@ pub struct OpenAnomaly {
     pub order: Option<Arc<Order>>,
 }
 
+/// How many rows are looked at together once a filter has left some out.
+const PORTION: usize = 64;
+
 /// A stretch of one list, and the page of it.
 struct Walk<'a> {
     engine: &'a dyn Engine,
@@ -211,14 +215,23 @@ impl<'a> Walk<'a> {
         let mut rows = Vec::new();
         let mut examined = 0;
         loop {
-            let wanted = self.limit.saturating_sub(rows.len());
-            let part = self.engine.scan(&self.query, wanted).map_err(unread)?;
-            examined += part.rows.len();
-            if let Some(last) = part.rows.last() {
-                self.query.after = Some(last.position);
+            let missing = self.limit.saturating_sub(rows.len());
+            // Where a filter left rows out, the next portion is larger than what is missing.
+            let portion = if examined == 0 {
+                missing
+            } else {
+                missing.max(PORTION)
+            };
+            let part = self.engine.scan(&self.query, portion).map_err(unread)?;
+            let mut left = part.rows.into_iter();
+            while rows.len() < self.limit && examined < EXAMINED_MAX {
+                let Some(row) = left.next() else { break };
+                examined += 1;
+                self.query.after = Some(row.position);
+                rows.extend(show(row));
             }
-            rows.extend(part.rows.into_iter().filter_map(&show));
-            if !part.more {
+            let more = part.more || left.next().is_some();
+            if !more {
                 return Ok(Page { rows, next: None });
             }
             if rows.len() >= self.limit || examined >= EXAMINED_MAX {
@@ -230,7 +243,8 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The same for the same query in every process: cursors outlive restarts.
+/// The same for the same query in every process of one build: cursors outlive restarts. One
+/// of another build may be refused, and its reader begins anew.
 fn fingerprint(query: &impl Hash) -> u64 {
     let mut hasher = SipHasher13::new_with_keys(0x6f72_6465_7273, 0x6375_7273_6f72);
     query.hash(&mut hasher);

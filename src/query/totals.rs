@@ -1,6 +1,6 @@
 //! Sums over a stretch of time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
 use crate::engine::{Direction, Engine, IndexQuery, Row};
@@ -45,9 +45,14 @@ const STEP: usize = 1000;
 /// The sums of `times`, its end excluded.
 pub(crate) fn totals(engine: &dyn Engine, times: &Range<Timestamp>) -> Result<Totals, Error> {
     let mut totals = Totals::default();
-    for status in [Status::Success, Status::LatePaid] {
+    // While this runs, a late order may be accepted: it then moves from the first list to
+    // the second, never back, and counts where it was met first.
+    let mut late = HashSet::new();
+    for status in [Status::LatePaid, Status::Success] {
         walk(engine, Index::Status(status), times, |row| {
-            if let Some(order) = row.record.as_order() {
+            if let Some(order) = row.record.as_order()
+                && (!order.late || late.insert(order.no))
+            {
                 totals.add_paid(order);
             }
         })?;

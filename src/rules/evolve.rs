@@ -141,8 +141,10 @@ fn pay(order: &mut Order, status: Status, payment: &Payment, at: Timestamp) {
     order.next = None;
     order.payment = Some(payment.clone());
     for anomaly in &mut order.anomalies {
-        let waited = anomaly.kind == AnomalyKind::Unclaimed && anomaly.is_open();
-        if waited && anomaly.concerns(payment) {
+        // The payment has found its order, and its amount is right. Who paid it stays a
+        // question for a person: a message that does not say so proves nothing.
+        let is_answered = !matches!(anomaly.kind, AnomalyKind::IdentityMismatch { .. });
+        if is_answered && anomaly.is_open() && anomaly.concerns(payment) {
             anomaly.end = Some(ended(at, Ended::Settled, Note::default()));
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! [`decide`] says what happens when a command meets a record; [`evolve`] folds what
 //! happened into the record; [`needs`] names the other records a decision looks at;
+//! Its types are exhaustive on purpose: who matches them should be told of a new case.
 //! [`index_entries`] and [`unique_keys`] are what lists and uniqueness are made of.
 
 mod change;

@@ -12,13 +12,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use redb::{
-    Builder, CommitError, Database, Durability, Key, ReadOnlyTable, ReadTransaction,
-    ReadableDatabase, ReadableTableMetadata, TableDefinition, Value, WriteTransaction,
+    Database, Durability, Key, ReadOnlyTable, ReadTransaction, ReadableDatabase,
+    ReadableTableMetadata, TableDefinition, Value, WriteTransaction,
 };
 
+use super::backend::{Backend, Cut};
 use super::keys::KeyBytes;
 use super::table::Table;
-use super::writes::{Change, WriteError, Writes};
 use crate::engine::Direction;
 use crate::error::{StorageError, StorageErrorKind};
 
@@ -34,6 +34,7 @@ pub(super) type Stretch = (KeyBytes, KeyBytes);
 /// The open base.
 pub(super) struct Base {
     db: Database,
+    cut: Cut,
 }
 
 impl fmt::Debug for Base {
@@ -42,34 +43,39 @@ impl fmt::Debug for Base {
     }
 }
 
+/// What is written of one table: its keys in order, and what is removed without a value.
+pub(super) type Sorted<'a> = (Table, Vec<(&'a [u8], Option<&'a [u8]>)>);
+
 impl Base {
-    /// Makes a base of the empty file at `path`, with every table and the first writes in it.
+    /// Makes a base of the empty file at `path`, with every table and the first entries in it.
     pub(super) fn create(
         path: &Path,
         cache_bytes: usize,
-        writes: Writes,
+        entries: Vec<Sorted<'_>>,
     ) -> Result<Self, StorageError> {
-        let create = || builder(cache_bytes).create(path).map_err(translate);
-        let base = Self {
-            db: guarded(create)?,
-        };
-        let mut all = Writes::default();
-        for table in Table::EVERY {
-            all.by_table.entry(table).or_default();
-        }
-        all.append(writes);
-        match base.write(all) {
-            Ok(()) => Ok(base),
-            Err(WriteError::Unwritten(error) | WriteError::Unknown(error)) => Err(error),
-        }
+        let base = Self::start(path, cache_bytes)?;
+        let mut all: Vec<Sorted<'_>> = Table::EVERY.map(|table| (table, Vec::new())).into();
+        all.extend(entries);
+        base.write(&all)?;
+        Ok(base)
     }
 
     /// Opens the base at `path`, and makes none where there is none.
     pub(super) fn open(path: &Path, cache_bytes: usize) -> Result<Self, StorageError> {
         check_file(path)?;
-        let open = || builder(cache_bytes).open(path).map_err(translate);
-        let db = guarded(open)?;
-        Ok(Self { db })
+        Self::start(path, cache_bytes)
+    }
+
+    fn start(path: &Path, cache_bytes: usize) -> Result<Self, StorageError> {
+        let backend = Backend::open(path)?;
+        let cut = backend.cut();
+        let start = || {
+            let mut builder = Database::builder();
+            builder.set_cache_size(cache_bytes);
+            builder.create_with_backend(backend).map_err(translate)
+        };
+        let db = guarded(start)?;
+        Ok(Self { db, cut })
     }
 
     /// What stands now, for any number of readers.
@@ -85,31 +91,40 @@ impl Base {
         })
     }
 
-    /// Writes everything or nothing; durable on return.
-    pub(super) fn write(&self, writes: Writes) -> Result<(), WriteError> {
-        let transaction = guarded(|| self.fill(writes)).map_err(WriteError::Unwritten)?;
-        let commit = || Ok(transaction.commit());
-        match guarded(commit).map_err(WriteError::Unknown)? {
-            Ok(()) => Ok(()),
-            Err(error @ CommitError::TransactionPoisoned) => {
-                Err(WriteError::Unwritten(translate(error)))
-            }
-            Err(error) => Err(WriteError::Unknown(translate(error))),
-        }
+    /// Writes everything or nothing; durable on return. Where it fails, only what a new
+    /// opening reads tells which.
+    pub(super) fn write(&self, entries: &[Sorted<'_>]) -> Result<(), StorageError> {
+        guarded(|| self.fill(entries)?.commit().map_err(translate))
     }
 
-    /// A transaction that holds all the writes; it undoes itself where one fails.
-    fn fill(&self, writes: Writes) -> Result<WriteTransaction, StorageError> {
+    fn fill(&self, entries: &[Sorted<'_>]) -> Result<WriteTransaction, StorageError> {
         let mut transaction = self.db.begin_write().map_err(translate)?;
         let durable = transaction.set_durability(Durability::Immediate);
         durable.map_err(|error| StorageError::new(StorageErrorKind::Internal, error))?;
         // Without it, an open after a crash would walk the whole file.
         transaction.set_quick_repair(true);
-        for (table, mut changes) in writes.by_table {
-            changes.sort_unstable_by_key(|(key, _)| *key);
-            typed(table, Apply(&transaction, &changes))?;
+        for (table, changes) in entries {
+            typed(*table, Apply(&transaction, changes))?;
         }
         Ok(transaction)
+    }
+
+    /// Lets every later write fail, as on a disk that broke.
+    #[cfg(test)]
+    pub(super) fn break_off(&self) {
+        self.cut.cut();
+    }
+
+    /// Lets go of a base that failed, so that it can be opened anew. Who still reads an old
+    /// snapshot of it gets errors, and nothing that the new one wrote.
+    pub(super) fn abandon(self) {
+        self.cut.cut();
+        let drop = || {
+            drop(self.db);
+            Ok(())
+        };
+        // It failed before: whatever it says now is no news.
+        let _ = guarded(drop);
     }
 
     /// Closes the file; what cannot be written is an error here and lost in a drop.
@@ -136,12 +151,6 @@ fn check_file(path: &Path) -> Result<(), StorageError> {
         return Err(StorageError::corrupted(why));
     }
     Ok(())
-}
-
-fn builder(cache_bytes: usize) -> Builder {
-    let mut builder = Database::builder();
-    builder.set_cache_size(cache_bytes);
-    builder
 }
 
 /// What stood in the base at one moment: one transaction, its tables opened once.
@@ -331,7 +340,7 @@ impl Job for OpenReader<'_> {
     }
 }
 
-struct Apply<'a>(&'a WriteTransaction, &'a [(KeyBytes, Change)]);
+struct Apply<'a>(&'a WriteTransaction, &'a [(&'a [u8], Option<&'a [u8]>)]);
 
 impl Job for Apply<'_> {
     type Done = ();
@@ -341,15 +350,14 @@ impl Job for Apply<'_> {
         table: TableDefinition<'static, K, V>,
     ) -> Result<(), StorageError> {
         let mut table = self.0.open_table(table).map_err(translate)?;
-        for (key, change) in self.1 {
-            let key = key_of::<K>(key.as_slice())?;
-            match change {
-                Change::Put(value) => drop(
-                    table
-                        .insert(&key, V::from_bytes(value))
-                        .map_err(translate)?,
-                ),
-                Change::Remove => drop(table.remove(&key).map_err(translate)?),
+        for (key, value) in self.1 {
+            let key = key_of::<K>(key)?;
+            match value {
+                Some(value) => {
+                    let value = V::from_bytes(value);
+                    drop(table.insert(&key, value).map_err(translate)?);
+                }
+                None => drop(table.remove(&key).map_err(translate)?),
             }
         }
         Ok(())

@@ -91,7 +91,7 @@ fn place(table: Table, key: &[u8]) -> String {
 }
 
 fn encode<T: Serialize>(table: Table, key: &KeyBytes, value: T) -> Result<Vec<u8>, StorageError> {
-    let mut bytes = Vec::with_capacity(256);
+    let mut bytes = Vec::with_capacity(usual_len(table));
     bytes.push(FORMAT);
     bincode::serde::encode_into_std_write(value, &mut bytes, CONFIG)
         .map_err(|error| StorageError::new(StorageErrorKind::Internal, error))?;
@@ -106,6 +106,16 @@ fn encode<T: Serialize>(table: Table, key: &KeyBytes, value: T) -> Result<Vec<u8
     let checksum = checksum(table, key.as_slice(), &bytes);
     bytes.extend_from_slice(&checksum.to_le_bytes());
     Ok(bytes)
+}
+
+/// What most values of a table fit into: many of them wait in memory.
+const fn usual_len(table: Table) -> usize {
+    match table {
+        Table::Orders => 384,
+        Table::Events => 256,
+        Table::History => 16,
+        _ => 64,
+    }
 }
 
 fn decode<T: DeserializeOwned>(table: Table, key: &[u8], bytes: &[u8]) -> Result<T, StorageError> {
@@ -205,6 +215,15 @@ pub(super) fn sequence(key: &KeyBytes, seq: u64) -> Result<Vec<u8>, StorageError
 
 pub(super) fn read_sequence(key: &[u8], bytes: &[u8]) -> Result<u64, StorageError> {
     decode(Table::History, key, bytes)
+}
+
+/// The last lsn of the journal that the base holds.
+pub(super) fn applied(key: &KeyBytes, lsn: u64) -> Result<Vec<u8>, StorageError> {
+    encode(Table::Meta, key, lsn)
+}
+
+pub(super) fn read_applied(key: &[u8], bytes: &[u8]) -> Result<u64, StorageError> {
+    decode(Table::Meta, key, bytes)
 }
 
 /// What the base says that it belongs to.

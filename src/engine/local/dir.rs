@@ -3,19 +3,23 @@
 //! - Looking changes nothing: a directory that is missing, empty or somebody else's stays
 //!   byte for byte what it was. A volume that is not mounted must not become a fresh shop.
 //! - The lock file is never deleted, so that all who wait for it wait for the same one.
-//! - The identity is written last. Base and lock without it are a making that was cut short,
-//!   in which there never was an order.
+//! - The identity is written last, and its draft first: a draft, or a lock alone, is a making
+//!   that was cut short, in which there never was an order. Base or journal without either
+//!   have lost their identity; they may hold orders, and nothing is made in their place.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::disk::{private, private_dir, remove, sync_dir};
 use super::identity::{self, Passport, Read};
+use super::journal::segment;
 use crate::error::{Error, StorageError};
 
 const BASE: &str = "base.redb";
+const JOURNAL: &str = "journal";
 const IDENTITY: &str = "identity";
 const IDENTITY_DRAFT: &str = "identity.tmp";
 const LOCK: &str = "LOCK";
@@ -32,6 +36,8 @@ pub(super) enum Contents {
     Empty,
     Foreign,
     Incomplete,
+    /// Base or journal, whose identity was lost.
+    Headless,
     Store,
 }
 
@@ -44,7 +50,23 @@ pub(super) struct Dir {
 /// The lock on a directory; letting go of it releases it.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    file: File,
+}
+
+#[cfg(test)]
+impl Lock {
+    /// The same open file, as a forked child has it.
+    pub(super) fn inherited(&self) -> io::Result<File> {
+        self.file.try_clone()
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a child of this process that was forked and not
+        // yet replaced has it open as well. Where unlocking fails, the end of both does it.
+        drop(self.file.unlock());
+    }
 }
 
 impl Dir {
@@ -53,8 +75,16 @@ impl Dir {
         Self { path }
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(super) fn base(&self) -> PathBuf {
         self.path.join(BASE)
+    }
+
+    pub(super) fn journal(&self) -> PathBuf {
+        self.path.join(JOURNAL)
     }
 
     /// Looks, and changes nothing.
@@ -71,20 +101,47 @@ impl Dir {
             }
             Err(error) => return Err(error),
         };
-        let (mut own, mut foreign) = (false, false);
+        let (mut own, mut foreign, mut drafted, mut kept) = (false, false, false, false);
         for entry in entries {
             match entry?.file_name().to_str() {
                 Some(IDENTITY) => return Ok(Contents::Store),
-                Some(BASE | IDENTITY_DRAFT | LOCK) => own = true,
+                Some(IDENTITY_DRAFT) => drafted = true,
+                Some(LOCK) => own = true,
+                Some(BASE) => kept = true,
+                Some(JOURNAL) if self.is_journal_own()? => kept = true,
                 Some(LOST_AND_FOUND) => {}
                 _ => foreign = true,
             }
         }
-        Ok(match (own, foreign) {
-            (_, true) => Contents::Foreign,
-            (true, false) => Contents::Incomplete,
-            (false, false) => Contents::Empty,
+        Ok(if foreign {
+            Contents::Foreign
+        } else if drafted {
+            Contents::Incomplete
+        } else if kept {
+            Contents::Headless
+        } else if own {
+            Contents::Incomplete
+        } else {
+            Contents::Empty
         })
+    }
+
+    /// Whether what bears the journal's name holds nothing but segments: somebody's diary
+    /// must not be taken for what an interrupted making left behind.
+    fn is_journal_own(&self) -> io::Result<bool> {
+        let entries = match fs::read_dir(self.journal()) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotADirectory => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        for entry in entries {
+            let name = entry?.file_name();
+            let is_segment = |name| name == segment::DRAFT || segment::first_lsn(name).is_some();
+            if !name.to_str().is_some_and(is_segment) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The error of a directory that is no store.
@@ -95,6 +152,10 @@ impl Dir {
             Contents::Empty => Error::Empty { dir },
             Contents::Foreign => Error::Foreign { dir },
             Contents::Incomplete => Error::Incomplete { dir },
+            Contents::Headless => {
+                let why = "base or journal without their identity file";
+                self.unopened(StorageError::corrupted(why))
+            }
             Contents::Store => Error::AlreadyThere { dir },
         }
     }
@@ -128,7 +189,7 @@ impl Dir {
         let began = Instant::now();
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(Lock { _file: file }),
+                Ok(()) => return Ok(Lock { file }),
                 Err(TryLockError::Error(error)) => return Err(self.unopened(error)),
                 Err(TryLockError::WouldBlock) => {}
             }
@@ -162,17 +223,26 @@ impl Dir {
         }
     }
 
-    /// An empty file for the base, whatever an earlier making left.
+    /// An empty draft of the identity, which says that all this is a making; then an empty
+    /// file for the base and an empty journal, whatever an earlier making left.
     pub(super) fn clear(&self) -> Result<(), Error> {
         self.try_clear().map_err(|error| self.unopened(error))
     }
 
     fn try_clear(&self) -> io::Result<()> {
-        for leftover in [BASE, IDENTITY_DRAFT] {
-            match fs::remove_file(self.path.join(leftover)) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+        let mut options = private();
+        options.create(true).truncate(true);
+        options.open(self.path.join(IDENTITY_DRAFT))?.sync_all()?;
+        sync_dir(&self.path)?;
+        remove(&self.base())?;
+        let journal = self.journal();
+        match private_dir().create(&journal) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        remove(&journal.join(segment::DRAFT))?;
+        for first_lsn in segment::list(&journal)? {
+            remove(&segment::path(&journal, first_lsn))?;
         }
         private().create_new(true).open(self.base())?;
         sync_dir(&self.path)
@@ -186,7 +256,7 @@ impl Dir {
 
     fn try_seal(&self, passport: Passport) -> io::Result<()> {
         let draft = self.path.join(IDENTITY_DRAFT);
-        let mut file = private().create_new(true).open(&draft)?;
+        let mut file = private().truncate(true).open(&draft)?;
         file.write_all(&passport.to_bytes())?;
         file.sync_all()?;
         drop(file);
@@ -200,30 +270,4 @@ impl Dir {
             source: source.into(),
         }
     }
-}
-
-/// For files that only the server itself may read.
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-}
-
-fn private_dir() -> DirBuilder {
-    #[cfg_attr(not(unix), expect(unused_mut, reason = "there is no mode to set"))]
-    let mut builder = DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder
-}
-
-/// Makes the names in a directory durable. Elsewhere than on Unix there is no way to ask.
-fn sync_dir(path: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    File::open(path)?.sync_all()?;
-    #[cfg(not(unix))]
-    let _ = path;
-    Ok(())
 }

@@ -7,6 +7,8 @@
 //!   texts may share a hash all the same: the record that an entry leads to has the last word.
 //! - What does not fit is an error, never cut.
 
+use std::hash::Hasher as _;
+
 use siphasher::sip::SipHasher13;
 
 use super::table::Table;
@@ -24,6 +26,9 @@ pub(super) const MARK: &[u8] = b"mark";
 /// The key of the store's counters in the table of single things.
 pub(super) const STATE: &[u8] = b"state";
 
+/// The key of the last lsn that the base holds, in the table of single things.
+pub(super) const APPLIED: &[u8] = b"applied";
+
 const LEN_MAX: usize = 32;
 const HASH_LEN: usize = 8;
 const TIME_LEN: usize = 6;
@@ -36,7 +41,7 @@ pub(super) struct KeyBytes {
     // Unused bytes are zero, and no key is a prefix of another of its table but numbers,
     // which hold no zero byte: the derived order is that of the slices.
     bytes: [u8; LEN_MAX],
-    len: usize,
+    len: u8,
 }
 
 /// A key may be made of what a customer is known by.
@@ -51,18 +56,25 @@ impl std::fmt::Debug for KeyBytes {
 impl KeyBytes {
     /// A key of these bytes; every key of this module fits.
     fn of(parts: &[&[u8]]) -> Self {
-        let mut key = Self::default();
-        for byte in parts.iter().copied().flatten() {
-            if let Some(place) = key.bytes.get_mut(key.len) {
-                *place = *byte;
-                key.len = key.len.saturating_add(1);
+        let (mut bytes, mut len) = ([0; LEN_MAX], 0_usize);
+        for part in parts {
+            let end = len.saturating_add(part.len());
+            if let Some(place) = bytes.get_mut(len..end) {
+                place.copy_from_slice(part);
+                len = end;
             }
         }
-        key
+        let len = u8::try_from(len).unwrap_or_default();
+        Self { bytes, len }
     }
 
     pub(super) fn as_slice(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
+    /// The key that was written as these bytes; `None` where there are too many.
+    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+        (bytes.len() <= LEN_MAX).then(|| Self::of(&[bytes]))
     }
 }
 
@@ -203,17 +215,17 @@ impl Layout {
     /// The hash of texts, each with its length before it: where one ends and the next begins
     /// is part of what is hashed.
     fn hash(&self, texts: &[&str]) -> Prefix {
-        let mut bytes = Vec::with_capacity(96);
+        let mut hasher = match &self.hashing {
+            Hashing::Keyed(key) => SipHasher13::new_with_key(key),
+            #[cfg(test)]
+            Hashing::Constant => return Prefix::Hash(7),
+        };
         for text in texts {
             let len = u64::try_from(text.len()).unwrap_or(u64::MAX);
-            bytes.extend_from_slice(&len.to_le_bytes());
-            bytes.extend_from_slice(text.as_bytes());
+            hasher.write(&len.to_le_bytes());
+            hasher.write(text.as_bytes());
         }
-        Prefix::Hash(match &self.hashing {
-            Hashing::Keyed(key) => SipHasher13::new_with_key(key).hash(&bytes),
-            #[cfg(test)]
-            Hashing::Constant => 7,
-        })
+        Prefix::Hash(hasher.finish())
     }
 }
 

@@ -4,22 +4,34 @@
 //! |---|---|
 //! | `identity` | who the store is; written last when it is made |
 //! | `LOCK` | held by the handle that has the store open |
-//! | `base.redb` | every table |
+//! | `journal/` | every group since the last flush, in segments |
+//! | `base.redb` | every table, as of the last flush |
 //!
-//! - A batch is one durable transaction: what is visible is durable, and what is refused
-//!   leaves no trace.
+//! - A batch is appended to the journal and synced, then put into the memtable, then
+//!   answered: what is visible is durable, and what is refused leaves no trace. The base is
+//!   written in the background, many batches at a time.
 //! - After a write whose outcome is not known, no write is taken until the store is opened
 //!   again; reads go on.
-//! - Readers share one view, replaced after each write; they wait for no writer.
+//! - Readers share one view of memtables and base; they wait for no disk but that of their
+//!   own reads.
 
+mod backend;
 mod base;
 mod check;
 mod codec;
+mod core;
 mod dir;
+mod disk;
+mod flush;
 mod identity;
+mod idle;
+mod journal;
 mod keys;
+mod memtable;
+mod merge;
 mod open;
 mod plan;
+mod recovery;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -29,19 +41,20 @@ mod writes;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 
-use self::base::Base;
-use self::dir::Lock;
-use self::identity::Passport;
-use self::plan::{Plan, put_state};
+use self::core::Core;
+use self::journal::spare::FreeBytes;
+use self::plan::Plan;
+pub use self::recovery::{Progress, Recovery};
 use self::view::{View, into_record};
-use self::writes::{WriteError, Writes};
+use self::writes::Writes;
 use super::{
-    Counts, Engine, EngineError, FeedCursor, Identity, IndexQuery, Limits, Lookup, Mutation, Rows,
-    Sequenced, Stored, Verdict,
+    Counts, Engine, EngineError, EngineStats, FeedCursor, Identity, IndexQuery, Limits, Lookup,
+    Mutation, Rows, Sequenced, Stored, Verdict,
 };
 use crate::error::{StorageError, StorageErrorKind};
 use crate::order::{Event, Record};
@@ -52,48 +65,51 @@ use crate::verify::Report;
 const BATCH_MAX: usize = 8192;
 
 /// How a local store is opened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct LocalOptions {
     /// How much of the base is kept in memory, in bytes. Default: 256 MiB.
     pub cache_bytes: usize,
+    /// How much may wait in memory for the base, in bytes, and as much again while that is
+    /// being written. Default: 64 MiB. More makes for fewer and larger flushes, and for a
+    /// longer recovery.
+    pub memtable_bytes: usize,
     /// How long to wait for another handle to let go of the store, as in a rolling restart.
     /// Default: not at all.
     pub lock_wait: Duration,
+    /// Is told how far a recovery is.
+    pub progress: Option<Progress>,
+    /// The length of a segment of the journal.
+    pub(crate) segment_bytes: u64,
+    /// Tells how much room the disk has.
+    pub(crate) free_bytes: FreeBytes,
 }
 
 impl Default for LocalOptions {
     fn default() -> Self {
         Self {
             cache_bytes: 256 << 20,
+            memtable_bytes: 64 << 20,
             lock_wait: Duration::ZERO,
+            progress: None,
+            segment_bytes: 16 << 20,
+            free_bytes: disk::free_bytes,
         }
     }
 }
 
 /// A store in a directory.
 pub struct LocalEngine {
-    passport: Passport,
+    core: Arc<Core>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
     is_new: bool,
-    /// `None` once the store is closed.
-    view: RwLock<Option<Arc<View>>>,
-    writer: Mutex<Option<Writer>>,
-}
-
-/// What only one thread has at a time.
-#[derive(Debug)]
-struct Writer {
-    base: Base,
-    /// Why no write is taken any more.
-    stopped: Option<StorageError>,
-    /// Released when the base has been closed.
-    _lock: Lock,
+    recovery: Recovery,
 }
 
 impl fmt::Debug for LocalEngine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LocalEngine")
-            .field("identity", &self.passport.identity)
+            .field("identity", &self.core.passport.identity)
             .finish_non_exhaustive()
     }
 }
@@ -105,55 +121,24 @@ impl LocalEngine {
         self.is_new
     }
 
+    /// What the opening found in the journal.
+    #[must_use]
+    pub const fn recovery(&self) -> Recovery {
+        self.recovery
+    }
+
     fn view(&self) -> Result<Arc<View>, EngineError> {
-        self.view.read().clone().ok_or_else(closed)
-    }
-
-    /// Writes, and lets the readers see it. Whatever fails once the write has begun stops
-    /// all later ones.
-    fn commit(&self, writer: &mut Writer, writes: Writes) -> Result<(), EngineError> {
-        let layout = self.view()?.layout;
-        let written = writer.base.write(writes).and_then(|()| {
-            // Durable and not to be seen is no state that anybody could go on from.
-            writer.base.snapshot().map_err(WriteError::Unknown)
-        });
-        match written {
-            Ok(snapshot) => {
-                *self.view.write() = Some(Arc::new(View::new(snapshot, layout)));
-                Ok(())
-            }
-            Err(WriteError::Unwritten(error)) => {
-                writer.stopped = Some(error.clone());
-                Err(EngineError::Fatal(error))
-            }
-            Err(WriteError::Unknown(error)) => {
-                writer.stopped = Some(error.clone());
-                Err(EngineError::Unknown(error))
-            }
-        }
-    }
-
-    /// Runs `write` where a write may be.
-    fn writing<T>(
-        &self,
-        write: impl FnOnce(&mut Writer, &View) -> Result<T, EngineError>,
-    ) -> Result<T, EngineError> {
-        let mut writer = self.writer.lock();
-        let writer = writer.as_mut().ok_or_else(closed)?;
-        if let Some(error) = &writer.stopped {
-            return Err(EngineError::Fatal(error.clone()));
-        }
-        let view = self.view()?;
-        write(writer, &view)
+        self.core.view()
     }
 
     fn release(&self) -> Result<(), StorageError> {
-        let mut writer = self.writer.lock();
-        *self.view.write() = None;
-        match writer.take() {
-            Some(Writer { base, _lock, .. }) => base.close(),
-            None => Ok(()),
+        self.core.stop();
+        for thread in std::mem::take(&mut *self.threads.lock()) {
+            // A thread that panicked left the journal whole: what it did not do is done
+            // after the next opening.
+            drop(thread.join());
         }
+        self.core.release()
     }
 }
 
@@ -166,65 +151,77 @@ impl Drop for LocalEngine {
 
 impl Engine for LocalEngine {
     fn get(&self, no: &OrderNo) -> Result<Option<Record>, EngineError> {
-        let stored = self.view()?.stored(no).map_err(EngineError::Fatal)?;
+        if let Some(record) = self.core.record_at_hand(no)? {
+            return Ok(Some(record));
+        }
+        let stored = self.view()?.stored(no).map_err(unread)?;
         Ok(into_record(stored))
     }
 
     fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<Stored>>, EngineError> {
         let view = self.view()?;
         let found = lookups.iter().map(|lookup| view.load(lookup));
-        found.collect::<Result<_, _>>().map_err(EngineError::Fatal)
+        found.collect::<Result<_, _>>().map_err(unread)
     }
 
     fn apply(&self, batch: &[Mutation]) -> Result<Vec<Verdict>, EngineError> {
-        self.writing(|writer, view| {
-            let (verdicts, writes) = planned(view, batch).map_err(unwritten)?;
-            if !writes.is_empty() {
-                self.commit(writer, writes)?;
-            }
+        self.core.slow_down()?;
+        self.core.writing(|writer, view| {
+            let (verdicts, frames) = planned(view, batch).map_err(unread)?;
+            self.core.commit(writer, view, frames)?;
             Ok(verdicts)
         })
     }
 
     fn scan(&self, query: &IndexQuery, limit: usize) -> Result<Rows, EngineError> {
-        self.view()?.scan(query, limit).map_err(EngineError::Fatal)
+        self.view()?.scan(query, limit).map_err(unread)
     }
 
     fn history(&self, no: &OrderNo) -> Result<Vec<Event>, EngineError> {
-        self.view()?.history(no).map_err(EngineError::Fatal)
+        self.view()?.history(no).map_err(unread)
     }
 
     fn events(&self, after: FeedCursor, limit: usize) -> Result<Vec<Sequenced>, EngineError> {
-        let incarnation = self.passport.identity.incarnation;
+        let incarnation = self.core.passport.identity.incarnation;
         self.view()?.events(incarnation, after, limit)
     }
 
     fn counts(&self) -> Result<Counts, EngineError> {
-        let state = self.view()?.state().map_err(EngineError::Fatal)?;
+        let state = self.view()?.state().map_err(unread)?;
         Ok(state.counts)
     }
 
     fn verify(&self) -> Result<Report, EngineError> {
-        check::verify(&*self.view()?).map_err(EngineError::Fatal)
+        self.core.flush()?;
+        let base = self.core.base_view()?;
+        check::verify(&base).map_err(unread)
     }
 
     fn reserve(&self, count: u64) -> Result<Range<u64>, EngineError> {
-        self.writing(|writer, view| {
-            let mut state = view.state().map_err(unwritten)?;
+        self.core.writing(|writer, view| {
+            let mut state = view.state().map_err(unread)?;
             let first = state.counter;
             state.counter = first.checked_add(count).ok_or_else(|| {
                 let why = "the order-number counter is used up";
                 EngineError::Retry(StorageError::new(StorageErrorKind::TooLarge, why))
             })?;
             let mut writes = Writes::default();
-            put_state(&mut writes, &state).map_err(unwritten)?;
-            self.commit(writer, writes)?;
+            writes.put_state(state).map_err(unread)?;
+            self.core.commit(writer, view, vec![writes])?;
             Ok(first..state.counter)
         })
     }
 
+    fn flush(&self) -> Result<(), EngineError> {
+        self.core.flush()
+    }
+
+    fn stats(&self) -> EngineStats {
+        self.core.stats()
+    }
+
     fn identity(&self) -> Identity {
-        self.passport.identity
+        self.core.passport.identity
     }
 
     fn limits(&self) -> Limits {
@@ -239,21 +236,18 @@ impl Engine for LocalEngine {
     }
 }
 
-fn planned(view: &View, batch: &[Mutation]) -> Result<(Vec<Verdict>, Writes), StorageError> {
+fn planned(view: &View, batch: &[Mutation]) -> Result<(Vec<Verdict>, Vec<Writes>), StorageError> {
     let mut plan = Plan::new(view)?;
     let verdicts = batch.iter().map(|mutation| plan.add(mutation));
     let verdicts = verdicts.collect::<Result<_, _>>()?;
     Ok((verdicts, plan.finish()?))
 }
 
-/// A failure before the first write: of what was to be written, or of what was read.
-fn unwritten(error: StorageError) -> EngineError {
+/// A failure to read, before anything was written. What could not be read now may be
+/// readable when the base was opened anew; what is damaged stays so.
+fn unread(error: StorageError) -> EngineError {
     match error.kind() {
-        StorageErrorKind::TooLarge | StorageErrorKind::Internal => EngineError::Retry(error),
-        _ => EngineError::Fatal(error),
+        StorageErrorKind::Corrupted => EngineError::Fatal(error),
+        _ => EngineError::Retry(error),
     }
-}
-
-fn closed() -> EngineError {
-    EngineError::Fatal(StorageError::new(StorageErrorKind::Io, "closed"))
 }

@@ -1,24 +1,33 @@
 //! Making and opening: the order in which a directory, its lock and its base are looked at.
 //!
-//! Existence, then emptiness, then the identity, then the lock, then the base: each step
-//! asks less of the disk than the next, and none before the last changes a store.
+//! Existence, then emptiness, then the identity, then the lock, then the base, then the
+//! journal: each step asks less of the disk than the next, and none before the last changes
+//! a store.
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::thread;
 
 use parking_lot::{Mutex, RwLock};
 
 use super::base::Base;
 use super::codec::{self, Mark, State};
+use super::core::{Core, Writer};
 use super::dir::{Contents, Dir, Lock};
+use super::flush::Flushing;
 use super::identity::Passport;
-use super::keys::{self, Layout};
-use super::plan::put_state;
+use super::idle::Pulse;
+use super::journal::segment::End;
+use super::journal::spare::Spare;
+use super::journal::{Journal, Old};
+use super::keys::{self, KeyBytes, Layout};
+use super::memtable::Shelf;
+use super::recovery::{self, Recovery};
 use super::table::Table;
 use super::view::View;
-use super::writes::Writes;
-use super::{LocalEngine, LocalOptions, Writer};
-use crate::engine::Identity;
+use super::{LocalEngine, LocalOptions};
+use crate::engine::{EngineError, Identity};
 use crate::error::{Error, StorageError};
 
 impl LocalEngine {
@@ -72,7 +81,7 @@ impl LocalEngine {
     fn claim(dir: &Dir, options: &LocalOptions) -> Result<Lock, Error> {
         match dir.survey()? {
             Contents::Missing | Contents::Empty | Contents::Incomplete => dir.create()?,
-            contents @ (Contents::Foreign | Contents::Store) => {
+            contents @ (Contents::Foreign | Contents::Headless | Contents::Store) => {
                 return Err(dir.refusal(contents));
             }
         }
@@ -84,9 +93,30 @@ impl LocalEngine {
         dir.clear()?;
         let made = Self::make_base(dir, options, passport.identity);
         let base = made.map_err(|error| dir.unopened(error))?;
+        let made = Self::begin(dir, options, passport, base, lock);
+        let mut engine = made.map_err(|error| dir.unopened(error))?;
+        engine.is_new = true;
         dir.seal(passport)?;
-        let made = Self::assemble(passport, base, lock, true);
-        made.map_err(|error| dir.unopened(error))
+        Ok(engine)
+    }
+
+    /// Begins the journal of a new store.
+    fn begin(
+        dir: &Dir,
+        options: &LocalOptions,
+        passport: Passport,
+        base: Base,
+        lock: Lock,
+    ) -> Result<Self, StorageError> {
+        let layout = Layout::new(passport.hash_key);
+        let parts = Parts {
+            passport,
+            view: View::of_base(base.snapshot()?, layout),
+            base,
+            lock,
+            end: End::default(),
+        };
+        Self::assemble(dir, options, parts, Recovery::default())
     }
 
     fn make_base(
@@ -94,11 +124,17 @@ impl LocalEngine {
         options: &LocalOptions,
         identity: Identity,
     ) -> Result<Base, StorageError> {
-        let mut writes = Writes::default();
-        let key = keys::meta(keys::MARK);
-        writes.put(Table::Meta, key, codec::mark(&key, mark_of(identity))?);
-        put_state(&mut writes, &State::NEW)?;
-        Base::create(&dir.base(), options.cache_bytes, writes)
+        let (mark, state) = (keys::meta(keys::MARK), keys::meta(keys::STATE));
+        let applied = keys::meta(keys::APPLIED);
+        let values = [
+            (applied, codec::applied(&applied, 0)?),
+            (mark, codec::mark(&mark, mark_of(identity))?),
+            (state, codec::state(&state, &State::NEW)?),
+        ];
+        let entry = |(key, value)| (KeyBytes::as_slice(key), Some(Vec::as_slice(value)));
+        let entries = values.iter().map(|(key, value)| entry((key, value)));
+        let meta = (Table::Meta, entries.collect());
+        Base::create(&dir.base(), options.cache_bytes, vec![meta])
     }
 
     /// Opens what is a store, under the lock that the caller may have taken already.
@@ -106,32 +142,115 @@ impl LocalEngine {
         let passport = dir.passport()?;
         let lock = lock.map_or_else(|| dir.lock(options.lock_wait), Ok)?;
         let opened = Base::open(&dir.base(), options.cache_bytes)
-            .and_then(|base| Self::assemble(passport, base, lock, false));
+            .and_then(|base| Self::recover(dir, options, passport, base, lock));
         opened.map_err(|error| dir.unopened(error))
     }
 
-    fn assemble(
+    /// Reads the journal, and goes on behind it.
+    fn recover(
+        dir: &Dir,
+        options: &LocalOptions,
         passport: Passport,
         base: Base,
         lock: Lock,
-        is_new: bool,
     ) -> Result<Self, StorageError> {
-        let view = View::new(base.snapshot()?, Layout::new(passport.hash_key));
+        let view = View::of_base(base.snapshot()?, Layout::new(passport.hash_key));
         if view.mark()? != mark_of(passport.identity) {
             return Err(StorageError::corrupted("the base is of another store"));
         }
         view.state()?;
-        Ok(Self {
+        let applied = view.applied()?;
+        let identity = passport.identity;
+        let recovered = recovery::recover(&dir.journal(), identity, applied, options.progress)?;
+        let view = View {
+            active: Arc::new(Shelf::new(recovered.memtable)),
+            ..view
+        };
+        let parts = Parts {
             passport,
-            is_new,
-            view: RwLock::new(Some(Arc::new(view))),
-            writer: Mutex::new(Some(Writer {
-                base,
-                stopped: None,
-                _lock: lock,
-            })),
-        })
+            view,
+            base,
+            lock,
+            end: recovered.end,
+        };
+        let engine = Self::assemble(dir, options, parts, recovered.recovery)?;
+        recovered
+            .segments
+            .into_iter()
+            .for_each(|closed| engine.core.old.add(closed));
+        engine.core.old.remove_up_to(applied);
+        engine.core.tidy().or_else(|error| match error {
+            // There is no hurry.
+            EngineError::Retry(_) | EngineError::Cursor(_) => Ok(()),
+            EngineError::Unknown(cause) | EngineError::Fatal(cause) => Err(cause),
+        })?;
+        Ok(engine)
     }
+
+    /// Begins a segment of the journal, and starts the threads.
+    fn assemble(
+        dir: &Dir,
+        options: &LocalOptions,
+        parts: Parts,
+        recovery: Recovery,
+    ) -> Result<Self, StorageError> {
+        let journal_dir = dir.journal();
+        let (len, free_bytes) = (options.segment_bytes, options.free_bytes);
+        let spare = Arc::new(Spare::new(&journal_dir, len, free_bytes));
+        let old = Arc::new(Old::default());
+        let identity = parts.passport.identity;
+        let (with, next) = (Arc::clone(&spare), Arc::clone(&old));
+        let journal = Journal::begin(&journal_dir, identity, parts.end, with, next)?;
+        let core = Core {
+            dir: dir.clone(),
+            options: options.clone(),
+            passport: parts.passport,
+            view: RwLock::new(Some(Arc::new(parts.view))),
+            segment_bytes: AtomicU64::new(journal.bytes()),
+            writer: Mutex::new(Some(Writer {
+                journal,
+                stopped: None,
+                lock: parts.lock,
+            })),
+            base: Mutex::new(Some(parts.base)),
+            flushing: Flushing::default(),
+            spare,
+            old,
+            pulse: Pulse::default(),
+        };
+        let engine = Self {
+            core: Arc::new(core),
+            threads: Mutex::default(),
+            is_new: false,
+            recovery,
+        };
+        engine.start()?;
+        Ok(engine)
+    }
+
+    fn start(&self) -> Result<(), StorageError> {
+        self.spawn("flush", |core| core.run_flushes())?;
+        self.spawn("spare", |core| core.spare.run())?;
+        self.spawn("idle", |core| core.run_idle())
+    }
+
+    fn spawn(&self, name: &str, life: fn(&Core)) -> Result<(), StorageError> {
+        let core = Arc::clone(&self.core);
+        let thread = thread::Builder::new().name(format!("orderstore-{name}"));
+        let started = thread.spawn(move || life(&core))?;
+        self.threads.lock().push(started);
+        Ok(())
+    }
+}
+
+/// What an opening has gathered.
+struct Parts {
+    passport: Passport,
+    view: View,
+    base: Base,
+    lock: Lock,
+    /// Where the journal ends.
+    end: End,
 }
 
 const fn mark_of(identity: Identity) -> Mark {

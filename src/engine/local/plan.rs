@@ -2,14 +2,15 @@
 //! that apply.
 //!
 //! - A mutation is looked at against the base and what the batch did before it.
-//! - What is refused leaves no trace: its writes are made apart and joined when nothing can
-//!   stop it any more.
+//! - What is refused leaves no trace: its writes are made when no verdict can stop it any
+//!   more. An error fails the batch, and all of its writes with it.
 //! - An index changes by the difference between what the record was found under and what it
 //!   is found under now, compared as keys: two texts of one hash are one entry.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use super::codec::{self, State};
+use super::journal::frame::FRAME_MAX;
 use super::keys::{self, KeyBytes};
 use super::table::Table;
 use super::view::View;
@@ -20,11 +21,19 @@ use crate::order::Record;
 use crate::rules::{UniqueKey, index_entries, unique_keys};
 use crate::value::OrderNo;
 
+/// A frame that holds so much is ended.
+const FRAME_ENOUGH: usize = FRAME_MAX / 2;
+
+/// The most that one mutation may add to a frame; what is left is for head and counters.
+const MUTATION_MAX: usize = FRAME_MAX - FRAME_ENOUGH - 4096;
+
 /// The writes of a batch in the making.
 pub(super) struct Plan<'a> {
     view: &'a View,
     state: State,
     writes: Writes,
+    /// Writes that fill a frame.
+    full: Vec<Writes>,
     changed: HashSet<OrderNo>,
     /// Who owns the keys that changed hands in this batch; `None`: nobody any more.
     owners: HashMap<UniqueKey, Option<OrderNo>>,
@@ -36,6 +45,7 @@ impl<'a> Plan<'a> {
             view,
             state: view.state()?,
             writes: Writes::default(),
+            full: Vec::new(),
             changed: HashSet::new(),
             owners: HashMap::new(),
         })
@@ -65,12 +75,19 @@ impl<'a> Plan<'a> {
         Ok(Verdict::Applied)
     }
 
-    /// The writes, counters included; nothing where nothing applies.
-    pub(super) fn finish(mut self) -> Result<Writes, StorageError> {
+    /// The writes, frame by frame, counters included; none where nothing applies.
+    pub(super) fn finish(mut self) -> Result<Vec<Writes>, StorageError> {
         if !self.writes.is_empty() {
-            put_state(&mut self.writes, &self.state)?;
+            self.close_frame()?;
         }
-        Ok(self.writes)
+        Ok(self.full)
+    }
+
+    fn close_frame(&mut self) -> Result<(), StorageError> {
+        let mut writes = std::mem::take(&mut self.writes);
+        writes.put_state(self.state)?;
+        self.full.push(writes);
+        Ok(())
     }
 
     fn owner(&self, key: &UniqueKey) -> Result<Option<OrderNo>, StorageError> {
@@ -81,90 +98,86 @@ impl<'a> Plan<'a> {
         Ok(owners.first().map(|owner| owner.record.no()))
     }
 
-    /// Makes the writes apart, and joins them once they are whole.
+    /// Takes a mutation into the frame. What fails here fails the whole batch.
     fn take(&mut self, mutation: &Mutation, stored: Option<&Stored>) -> Result<(), StorageError> {
-        let mut state = self.state;
-        let mut writes = Writes::default();
+        let len = self.writes.len();
         let row = match stored {
             Some(stored) => stored.row,
-            None => put_row(&mut writes, &mut state, &mutation.no)?,
+            None => self.put_row(&mutation.no)?,
         };
-        let key = keys::order(&mutation.no);
-        let value = codec::record(&key, row, &mutation.after)?;
-        writes.put(Table::Orders, key, value);
-        put_events(&mut writes, &mut state, mutation, row)?;
+        let record = mutation.after.clone();
+        self.writes.put_record(Stored { record, row })?;
+        self.put_events(mutation, row)?;
         let before = stored.map(|stored| &stored.record);
-        self.put_entries(&mut writes, before, &mutation.after, row)?;
-        state.counts = state.counts.after(before, &mutation.after);
-        self.state = state;
-        self.writes.append(writes);
+        self.put_entries(before, &mutation.after, row)?;
+        self.state.counts = self.state.counts.after(before, &mutation.after);
         self.changed.insert(mutation.no);
+        self.check_len(len)
+    }
+
+    /// Ends a frame that is long enough; what one mutation adds to it must fit, too.
+    fn check_len(&mut self, before: usize) -> Result<(), StorageError> {
+        let added = self.writes.len().saturating_sub(before);
+        if added > MUTATION_MAX {
+            let why = format!("a change has {added} bytes");
+            return Err(StorageError::new(StorageErrorKind::TooLarge, why));
+        }
+        if self.writes.len() > FRAME_ENOUGH {
+            self.close_frame()?;
+        }
+        Ok(())
+    }
+
+    /// Gives a new record the next row.
+    fn put_row(&mut self, no: &OrderNo) -> Result<u64, StorageError> {
+        let row = self.state.next_row;
+        let key = keys::row(row)?;
+        self.writes.put(Table::Rows, key, codec::number(&key, no)?);
+        self.state.next_row = row.saturating_add(1);
+        Ok(row)
+    }
+
+    fn put_events(&mut self, mutation: &Mutation, row: u64) -> Result<(), StorageError> {
+        for event in &mutation.events {
+            let seq = self.state.last_seq.saturating_add(1);
+            let key = keys::event(seq);
+            let value = codec::event(&key, event)?;
+            self.writes.put(Table::Events, key, value);
+            let key = keys::history(row, event.version)?;
+            let value = codec::sequence(&key, seq)?;
+            self.writes.put(Table::History, key, value);
+            self.state.last_seq = seq;
+        }
         Ok(())
     }
 
     fn put_entries(
-        &self,
-        writes: &mut Writes,
+        &mut self,
         before: Option<&Record>,
         after: &Record,
         row: u64,
     ) -> Result<(), StorageError> {
-        let old = before.map_or_else(|| Ok(BTreeSet::new()), |old| self.entries(old, row))?;
+        let old = before.map_or_else(|| Ok(Vec::new()), |old| self.entries(old, row))?;
         let new = self.entries(after, row)?;
-        for (table, key) in old.difference(&new) {
-            writes.remove(*table, *key);
+        for (table, key) in old.iter().filter(|entry| new.binary_search(entry).is_err()) {
+            self.writes.remove(*table, *key);
         }
-        for (table, key) in new.difference(&old) {
-            writes.put(*table, *key, Vec::new());
+        for (table, key) in new.iter().filter(|entry| old.binary_search(entry).is_err()) {
+            self.writes.put(*table, *key, Vec::new());
         }
         Ok(())
     }
 
-    fn entries(
-        &self,
-        record: &Record,
-        row: u64,
-    ) -> Result<BTreeSet<(Table, KeyBytes)>, StorageError> {
-        let entries = index_entries(record);
+    /// Where a record stands, each place once and in order.
+    fn entries(&self, record: &Record, row: u64) -> Result<Vec<(Table, KeyBytes)>, StorageError> {
         let layout = &self.view.layout;
-        entries
-            .iter()
-            .map(|entry| layout.entry(entry, row))
-            .collect()
+        let entries = index_entries(record);
+        let places = entries.iter().map(|entry| layout.entry(entry, row));
+        let mut places: Vec<_> = places.collect::<Result<_, _>>()?;
+        places.sort_unstable();
+        places.dedup();
+        Ok(places)
     }
-}
-
-/// The store's counters as a write.
-pub(super) fn put_state(writes: &mut Writes, state: &State) -> Result<(), StorageError> {
-    let key = keys::meta(keys::STATE);
-    writes.put(Table::Meta, key, codec::state(&key, state)?);
-    Ok(())
-}
-
-/// Gives a new record the next row.
-fn put_row(writes: &mut Writes, state: &mut State, no: &OrderNo) -> Result<u64, StorageError> {
-    let row = state.next_row;
-    let key = keys::row(row)?;
-    writes.put(Table::Rows, key, codec::number(&key, no)?);
-    state.next_row = row.saturating_add(1);
-    Ok(row)
-}
-
-fn put_events(
-    writes: &mut Writes,
-    state: &mut State,
-    mutation: &Mutation,
-    row: u64,
-) -> Result<(), StorageError> {
-    for event in &mutation.events {
-        let seq = state.last_seq.saturating_add(1);
-        let key = keys::event(seq);
-        writes.put(Table::Events, key, codec::event(&key, event)?);
-        let key = keys::history(row, event.version)?;
-        writes.put(Table::History, key, codec::sequence(&key, seq)?);
-        state.last_seq = seq;
-    }
-    Ok(())
 }
 
 /// What stands is what the mutation was decided on.

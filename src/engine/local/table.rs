@@ -68,6 +68,16 @@ impl Table {
         Self::Due,
     ];
 
+    /// The table of a tag.
+    pub(super) fn of(tag: u8) -> Option<Self> {
+        Self::EVERY.get(usize::from(tag)).copied()
+    }
+
+    /// Its keys say all; they come and go.
+    pub(super) fn is_index(self) -> bool {
+        self >= Self::All
+    }
+
     /// The table's number in checksums.
     pub(super) const fn tag(self) -> u8 {
         self as u8
@@ -104,6 +114,8 @@ mod tests {
         assert_eq!(names.len(), Table::EVERY.len());
         for (place, table) in Table::EVERY.into_iter().enumerate() {
             assert_eq!(usize::from(table.tag()), place);
+            assert_eq!(Table::of(table.tag()), Some(table));
+            assert_eq!(table.is_index(), Table::INDEXES.contains(&table));
         }
     }
 }

@@ -1,9 +1,13 @@
 //! The engine as a whole, in directories of its own.
 
 mod apply;
+mod crashes;
 mod directory;
 pub(super) mod fixture;
+mod flushes;
 mod lists;
+mod recovery;
+mod same;
 mod verify;
 
 pub(super) use fixture::no;

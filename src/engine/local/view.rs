@@ -1,14 +1,23 @@
-//! Reading: records, lists, histories and the feed, as they stood when the view was taken.
+//! Reading: records, lists, histories and the feed, from the memtables and the base.
 //!
-//! A list's entry is a hint, and the record it leads to has the last word: whoever only
-//! shares a hash with what was asked for is never shown.
+//! - A view is one triple of active table, frozen table and snapshot of the base. Only the
+//!   active table changes beneath it, and only by what is durable.
+//! - A list's entry is a hint, and the record it leads to has the last word: whoever only
+//!   shares a hash with what was asked for is never shown.
+//! - A page is read without the lock. Where a record moved away meanwhile it is read again,
+//!   at last under the lock: a page shows what stood at one moment, but for what records
+//!   learned since without leaving their places.
 
 use std::ops::ControlFlow::{Break, Continue};
+use std::sync::Arc;
 
 use super::base::Snapshot;
 use super::codec::{self, DamageKind, State, damaged};
-use super::keys::{self, Layout};
+use super::keys::{self, KeyBytes, Layout};
+use super::memtable::{Memtable, Shelf};
+use super::merge::{Copied, Reading};
 use super::table::Table;
+use super::unread;
 use crate::engine::{
     Direction, EngineError, FeedCursor, IndexQuery, Lookup, Position, Row, Rows, Sequenced, Stored,
 };
@@ -17,30 +26,81 @@ use crate::order::{Event, Record};
 use crate::rules::{IndexEntry, UniqueKey, index_entries, unique_keys};
 use crate::value::{OrderNo, Timestamp};
 
-/// A snapshot of the base, read as what it means.
-#[derive(Debug)]
+/// How often a page is read without the lock.
+const TRIES: usize = 3;
+
+/// What readers read.
+#[derive(Debug, Clone)]
 pub(super) struct View {
-    pub(super) snapshot: Snapshot,
+    pub(super) active: Arc<Shelf>,
+    pub(super) frozen: Option<Arc<Shelf>>,
+    pub(super) snapshot: Arc<Snapshot>,
     pub(super) layout: Layout,
 }
 
+/// What became of an entry that was shown.
+enum Shown {
+    Taken,
+    /// The record does not stand there, or not any more.
+    Strange,
+    Enough,
+}
+
+/// A record moved away while its place was looked at.
+struct Moved;
+
 impl View {
-    pub(super) const fn new(snapshot: Snapshot, layout: Layout) -> Self {
-        Self { snapshot, layout }
+    /// The base alone.
+    pub(super) fn of_base(snapshot: Snapshot, layout: Layout) -> Self {
+        Self {
+            active: Arc::default(),
+            frozen: None,
+            snapshot: Arc::new(snapshot),
+            layout,
+        }
+    }
+
+    /// What the upper of the memtables that has it says.
+    fn in_memory<T>(&self, look: impl Fn(&Memtable) -> Option<T>) -> Option<T> {
+        let found = look(&self.active.read());
+        found.or_else(|| look(&self.frozen.as_ref()?.read()))
+    }
+
+    /// The record under a number, if it is in memory.
+    pub(super) fn record_at_hand(&self, no: &OrderNo) -> Option<Record> {
+        self.in_memory(|table| table.record(no).map(|stored| stored.record.clone()))
     }
 
     /// The record under a number.
     pub(super) fn stored(&self, no: &OrderNo) -> Result<Option<Stored>, StorageError> {
+        if let Some(stored) = self.in_memory(|table| table.record(no).cloned()) {
+            return Ok(Some(stored));
+        }
         let key = keys::order(no);
         self.snapshot
             .get(Table::Orders, key.as_slice(), codec::read_record)
     }
 
+    /// What `read` makes of the value under a key; for other tables than that of records.
+    fn value<T>(
+        &self,
+        table: Table,
+        key: &KeyBytes,
+        read: impl Fn(&[u8], &[u8]) -> Result<T, StorageError>,
+    ) -> Result<Option<T>, StorageError> {
+        let look = |memtable: &Memtable| {
+            let value = memtable.get(table, key)?;
+            Some(read(key.as_slice(), value))
+        };
+        match self.in_memory(look) {
+            Some(value) => value.map(Some),
+            None => self.snapshot.get(table, key.as_slice(), read),
+        }
+    }
+
     /// The number of a row.
     pub(super) fn number(&self, row: u64) -> Result<Option<OrderNo>, StorageError> {
-        let key = keys::row(row)?;
-        self.snapshot
-            .get(Table::Rows, key.as_slice(), codec::read_number)
+        self.value(Table::Rows, &keys::row(row)?, codec::read_number)
     }
 
     /// The record of a row; an entry that leads to none is damage.
@@ -75,54 +135,114 @@ impl View {
             direction: Direction::Forward,
             after: None,
         };
-        let mut owners = Vec::new();
-        self.visit(&query, &mut |_, stored| {
-            if owners.len() < limit && unique_keys(&stored.record).any(|owned| owned == *key) {
+        self.settled(|| {
+            let mut owners = Vec::new();
+            let visited = self.visit(&query, limit, &mut |_, stored| {
+                if unique_keys(&stored.record).all(|owned| owned != *key) {
+                    return Shown::Strange;
+                }
                 owners.push(stored);
-            }
-            owners.len() < limit
-        })?;
-        Ok(owners)
+                if owners.len() < limit {
+                    Shown::Taken
+                } else {
+                    Shown::Enough
+                }
+            });
+            Ok(visited?.map(|()| owners))
+        })
     }
 
     /// A part of a list.
     pub(super) fn scan(&self, query: &IndexQuery, limit: usize) -> Result<Rows, StorageError> {
-        let mut found = Rows::default();
-        self.visit(query, &mut |position, stored| {
-            let entry = IndexEntry {
-                index: query.index.clone(),
-                time: position.time,
-                sub: position.sub,
-            };
-            if !index_entries(&stored.record).contains(&entry) {
-                return true;
-            }
-            found.more = found.rows.len() >= limit;
-            if !found.more {
+        self.settled(|| {
+            let mut found = Rows::default();
+            let visited = self.visit(query, limit, &mut |position, stored| {
+                if !stands_there(&stored.record, query, position) {
+                    return Shown::Strange;
+                }
+                found.more = found.rows.len() >= limit;
+                if found.more {
+                    return Shown::Enough;
+                }
                 let record = stored.record;
                 found.rows.push(Row { position, record });
+                Shown::Taken
+            });
+            Ok(visited?.map(|()| found))
+        })
+    }
+
+    /// Tries until nothing moved meanwhile, the last time with the active table held.
+    fn settled<T>(
+        &self,
+        attempt: impl Fn() -> Result<Result<T, Moved>, StorageError>,
+    ) -> Result<T, StorageError> {
+        for _ in 0..TRIES {
+            if let Ok(settled) = attempt()? {
+                return Ok(settled);
             }
-            !found.more
-        })?;
-        Ok(found)
+        }
+        let _held = self.active.read();
+        let moved = |Moved| StorageError::corrupted("a table changed while it was held");
+        attempt()?.map_err(moved)
     }
 
     /// Shows the places of a stretch and what stands there, as long as `next` says.
     fn visit(
         &self,
         query: &IndexQuery,
-        next: &mut dyn FnMut(Position, Stored) -> bool,
-    ) -> Result<(), StorageError> {
+        wanted: usize,
+        next: &mut dyn FnMut(Position, Stored) -> Shown,
+    ) -> Result<Result<(), Moved>, StorageError> {
         let (table, first, last) = self.layout.stretch(query);
-        let mut show = |key: &[u8], _: &[u8]| {
-            let position = keys::read_position(table, key)
-                .ok_or_else(|| damaged(table, key, DamageKind::Key))?;
-            let goes_on = !is_behind(position, query) || next(position, self.row(position.row)?);
-            Ok(if goes_on { Continue(()) } else { Break(()) })
+        let mut reading = Reading {
+            table,
+            stretch: (first, last),
+            direction: query.direction,
         };
-        let stretch = Some(&(first, last));
-        self.snapshot
-            .walk(table, stretch, query.direction, &mut show)
+        let (mut changes, mut shown) = (None, None);
+        while reading.stretch.0 <= reading.stretch.1 {
+            let copied = Copied::of(&self.active, &reading, wanted);
+            let end = copied.end;
+            let at_first = *changes.get_or_insert(copied.changes);
+            if copied.changes != at_first {
+                return Ok(Err(Moved));
+            }
+            let mut moved = false;
+            let mut show = |key: &KeyBytes| {
+                if shown == Some(*key) {
+                    return Ok(Continue(()));
+                }
+                shown = Some(*key);
+                let position = keys::read_position(table, key.as_slice())
+                    .ok_or_else(|| damaged(table, key.as_slice(), DamageKind::Key))?;
+                if !is_behind(position, query) {
+                    return Ok(Continue(()));
+                }
+                Ok(match next(position, self.row(position.row)?) {
+                    Shown::Taken => Continue(()),
+                    Shown::Enough => Break(()),
+                    Shown::Strange => {
+                        moved = self.active.read().changes() != at_first;
+                        if moved { Break(()) } else { Continue(()) }
+                    }
+                })
+            };
+            let part = end.map_or(reading, |end| reading.up_to(end));
+            let frozen = self.frozen.as_deref();
+            let flow = copied.merge(frozen, &self.snapshot, &part, &mut show)?;
+            if moved {
+                return Ok(Err(Moved));
+            }
+            match end {
+                Some(end) if flow.is_continue() => reading = reading.from(end),
+                _ => break,
+            }
+            if reading.stretch.0 == reading.stretch.1 {
+                break;
+            }
+        }
+        Ok(Ok(()))
     }
 
     /// Every event of a number.
@@ -141,26 +261,33 @@ impl View {
 
     /// The sequences of a row's events, in the order of their versions.
     pub(super) fn sequences(&self, row: u64) -> Result<Vec<u64>, StorageError> {
+        let (first, last) = keys::history_of(row)?;
+        let in_memory = |shelf: &Shelf| {
+            let table = shelf.read();
+            let entries = table.walk(Table::History, first..=last, Direction::Forward);
+            let values = entries.filter_map(|(key, value)| Some((key, value?)));
+            let read = values.map(|(key, value)| codec::read_sequence(key.as_slice(), value));
+            read.collect::<Result<Vec<_>, _>>()
+        };
+        // The later versions first: what is added meanwhile must not leave a gap.
+        let newest = in_memory(&self.active)?;
+        let newer = self.frozen.as_deref().map_or(Ok(Vec::new()), in_memory)?;
         let mut found = Vec::new();
         let mut show = |key: &[u8], value: &[u8]| {
             found.push(codec::read_sequence(key, value)?);
             Ok(Continue(()))
         };
-        let stretch = keys::history_of(row)?;
-        self.snapshot.walk(
-            Table::History,
-            Some(&stretch),
-            Direction::Forward,
-            &mut show,
-        )?;
+        let (table, stretch) = (Table::History, Some(&(first, last)));
+        self.snapshot
+            .walk(table, stretch, Direction::Forward, &mut show)?;
+        found.extend(newer);
+        found.extend(newest);
         Ok(found)
     }
 
     pub(super) fn event(&self, seq: u64) -> Result<Event, StorageError> {
         let key = keys::event(seq);
-        let found = self
-            .snapshot
-            .get(Table::Events, key.as_slice(), codec::read_event)?;
+        let found = self.value(Table::Events, &key, codec::read_event)?;
         found.ok_or_else(|| damaged(Table::Events, key.as_slice(), DamageKind::Missing))
     }
 
@@ -174,7 +301,7 @@ impl View {
         if after != FeedCursor::START && after.incarnation != incarnation {
             return Err(EngineError::Cursor("it is of another incarnation"));
         }
-        let last = self.state().map_err(EngineError::Fatal)?.last_seq;
+        let last = self.state().map_err(unread)?.last_seq;
         if after.seq > last {
             return Err(EngineError::Cursor("it is beyond the end"));
         }
@@ -185,17 +312,26 @@ impl View {
             Ok(Sequenced::new(cursor, self.event(seq)?))
         };
         let seqs = after.seq.saturating_add(1)..=until;
-        seqs.map(read)
-            .collect::<Result<_, _>>()
-            .map_err(EngineError::Fatal)
+        seqs.map(read).collect::<Result<_, _>>().map_err(unread)
     }
 
     /// The store's counters.
     pub(super) fn state(&self) -> Result<State, StorageError> {
+        if let Some(state) = self.in_memory(Memtable::state) {
+            return Ok(state);
+        }
         let found = self
             .snapshot
             .get(Table::Meta, keys::STATE, codec::read_state)?;
         found.ok_or_else(|| damaged(Table::Meta, keys::STATE, DamageKind::Missing))
+    }
+
+    /// The last lsn that the base holds.
+    pub(super) fn applied(&self) -> Result<u64, StorageError> {
+        let found = self
+            .snapshot
+            .get(Table::Meta, keys::APPLIED, codec::read_applied)?;
+        found.ok_or_else(|| damaged(Table::Meta, keys::APPLIED, DamageKind::Missing))
     }
 
     /// What the base says that it belongs to.
@@ -205,6 +341,16 @@ impl View {
             .get(Table::Meta, keys::MARK, codec::read_mark)?;
         found.ok_or_else(|| damaged(Table::Meta, keys::MARK, DamageKind::Missing))
     }
+}
+
+/// The record is to be found in the list that is read, at this place.
+fn stands_there(record: &Record, query: &IndexQuery, position: Position) -> bool {
+    let entry = IndexEntry {
+        index: query.index.clone(),
+        time: position.time,
+        sub: position.sub,
+    };
+    index_entries(record).contains(&entry)
 }
 
 /// Whether a place is strictly behind where the reading begins.

@@ -270,3 +270,17 @@ fn a_transaction_whose_money_goes_back_pays_nothing_any_more() {
     assert_eq!(shop.status("a"), Status::Pending);
     assert_eq!(shop.confirm("a", paid("Y")), (Confirmed::Applied, YES));
 }
+
+#[test]
+fn a_payment_that_finds_its_order_settles_its_own_misfits_but_not_who_paid() {
+    let mut shop = Shop::with_order();
+    let _ = shop.confirm("a", paid_fen("X", 1));
+    let _ = shop.confirm("a", paid_by("X", "aunt"));
+    let _ = shop.confirm("a", paid_by("Y", "aunt"));
+    assert_eq!(shop.confirm("a", paid("X")), (Confirmed::Applied, YES));
+    let open = |place| shop.anomaly("a", place).is_open();
+    assert_eq!([open(0), open(1), open(2)], [false, true, true]);
+    let how = |place| shop.anomaly("a", place).end.as_ref().map(|end| &end.how);
+    assert_eq!(how(0), Some(&crate::order::Ended::Settled));
+    assert_eq!(shop.resolve("a", 1, refund("R")), Resolved::Different);
+}

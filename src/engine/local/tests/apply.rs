@@ -223,7 +223,7 @@ fn once_a_write_failed_midway_only_reads_go_on() {
     shop.run(no(1), create(new()));
     let mutation = shop.decide(no(2), create(new()));
     let failed = StorageError::corrupted("as if");
-    shop.engine.writer.lock().as_mut().unwrap().stopped = Some(failed);
+    shop.engine.core.writer.lock().as_mut().unwrap().stopped = Some(failed);
     let refused = shop.engine.apply(&[mutation]);
     assert!(matches!(refused, Err(EngineError::Fatal(_))));
     let refused = shop.engine.reserve(1);

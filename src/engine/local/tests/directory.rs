@@ -1,26 +1,14 @@
 //! Making, opening, refusing, locking.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use super::fixture::{Shop, create, new, no, options};
+use super::fixture::{Shop, copied, create, new, no, options, picture};
 use crate::engine::Engine;
 use crate::engine::local::LocalEngine;
+use crate::engine::local::dir::Dir;
 use crate::error::{Error, StorageErrorKind};
-
-type Picture = BTreeMap<String, Vec<u8>>;
-
-/// Every name in a directory, and its bytes.
-fn picture(dir: &Path) -> Option<Picture> {
-    let entries = fs::read_dir(dir).ok()?;
-    let file = |entry: fs::DirEntry| {
-        let name = entry.file_name().into_string().unwrap();
-        (name, fs::read(entry.path()).unwrap_or_default())
-    };
-    Some(entries.map(|entry| file(entry.unwrap())).collect())
-}
 
 /// The error of an open that changes nothing.
 fn refused(dir: &Path) -> Error {
@@ -109,8 +97,8 @@ fn a_making_that_was_cut_short_is_finished_by_making_alone() {
     for made in [LocalEngine::init, LocalEngine::open_or_init] {
         for leftovers in [
             &["LOCK"][..],
-            &["LOCK", "base.redb"],
-            &["LOCK", "base.redb", "identity.tmp"],
+            &["LOCK", "identity.tmp"],
+            &["LOCK", "identity.tmp", "base.redb"],
         ] {
             let place = tempfile::tempdir().unwrap();
             for name in leftovers {
@@ -121,6 +109,33 @@ fn a_making_that_was_cut_short_is_finished_by_making_alone() {
             assert!(engine.is_new() && engine.verify().unwrap().is_ok());
         }
     }
+}
+
+#[test]
+fn a_store_that_lost_its_identity_is_told_and_never_made_anew() {
+    let shop = closed();
+    fs::remove_file(shop.dir().join("identity")).unwrap();
+    let before = picture(&shop.dir());
+    assert_corrupted(&refused(&shop.dir()));
+    for made in [LocalEngine::init, LocalEngine::open_or_init] {
+        assert_corrupted(&made(shop.dir(), &options()).unwrap_err());
+    }
+    assert_eq!(picture(&shop.dir()), before);
+}
+
+#[test]
+fn a_lock_is_let_go_of_although_another_process_has_its_file_open() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = Dir::new(place.path());
+    let lock = dir.lock(Duration::ZERO).unwrap();
+    let inherited = lock.inherited().unwrap();
+    assert!(matches!(
+        dir.lock(Duration::ZERO),
+        Err(Error::Locked { .. })
+    ));
+    drop(lock);
+    dir.lock(Duration::ZERO).unwrap();
+    drop(inherited);
 }
 
 #[test]
@@ -171,11 +186,7 @@ fn a_base_that_is_missing_or_cut_off_is_damage_and_is_not_made_anew() {
 
 /// The directory as a killed process leaves it.
 fn killed(shop: &Shop) -> tempfile::TempDir {
-    let place = tempfile::tempdir().unwrap();
-    for (name, bytes) in picture(&shop.dir()).unwrap() {
-        fs::write(place.path().join(name), bytes).unwrap();
-    }
-    place
+    copied(&shop.dir())
 }
 
 #[test]
@@ -261,6 +272,7 @@ fn nobody_else_may_read_a_store() {
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&shop.dir()), 0o700);
     for name in picture(&shop.dir()).unwrap().keys() {
-        assert_eq!(mode(&shop.dir().join(name)), 0o600, "{name}");
+        let expected = if name == "journal" { 0o700 } else { 0o600 };
+        assert_eq!(mode(&shop.dir().join(name)), expected, "{name}");
     }
 }

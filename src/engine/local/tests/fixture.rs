@@ -1,5 +1,7 @@
 //! A shop that decides by the rules and writes to an engine.
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,6 +12,7 @@ use crate::engine::local::view::View;
 use crate::engine::local::writes::Writes;
 use crate::engine::local::{LocalEngine, LocalOptions};
 use crate::engine::{Engine, Lookup, Mutation, Stored, Verdict};
+use crate::error::Error;
 use crate::order::{Asked, Command, New, Payment, Record, Source};
 use crate::rules::{Context, Policy, UniqueKey, decide, evolve, needs};
 use crate::value::{AppId, Fen, OpenId, OrderNo, Reference, Timestamp, TransactionId};
@@ -120,26 +123,35 @@ pub(in crate::engine::local) struct Shop {
 pub(in crate::engine::local) fn options() -> LocalOptions {
     LocalOptions {
         cache_bytes: 1 << 20,
+        segment_bytes: 1 << 16,
         ..LocalOptions::default()
     }
 }
 
 impl Shop {
     pub(in crate::engine::local) fn new() -> Self {
+        Self::with(&options())
+    }
+
+    pub(in crate::engine::local) fn with(options: &LocalOptions) -> Self {
         let place = tempfile::tempdir().unwrap();
-        let engine = LocalEngine::init(dir_of(place.path()), &options()).unwrap();
+        let engine = LocalEngine::init(dir_of(place.path()), options).unwrap();
         Self { place, engine }
+    }
+
+    /// A shop on a copy of a directory.
+    pub(in crate::engine::local) fn on_copy(copy: TempDir) -> Result<Self, Error> {
+        let engine = LocalEngine::open(copy.path(), &options())?;
+        let place = copy;
+        Ok(Self { place, engine })
     }
 
     /// A shop in whose indexes all texts collide.
     pub(in crate::engine::local) fn colliding() -> Self {
         let shop = Self::new();
-        let snapshot = {
-            let writer = shop.engine.writer.lock();
-            writer.as_ref().unwrap().base.snapshot().unwrap()
-        };
-        let view = View::new(snapshot, Layout::colliding());
-        *shop.engine.view.write() = Some(Arc::new(view));
+        let mut view = (*shop.engine.view().unwrap()).clone();
+        view.layout = Layout::colliding();
+        *shop.engine.core.view.write() = Some(Arc::new(view));
         shop
     }
 
@@ -191,16 +203,55 @@ impl Shop {
 
     /// Changes the base behind the engine's back.
     pub(in crate::engine::local) fn tamper(&self, change: impl FnOnce(&View, &mut Writes)) {
-        let view = self.engine.view().unwrap();
+        let core = &self.engine.core;
+        core.flush().unwrap();
         let mut writes = Writes::default();
-        change(&view, &mut writes);
-        let mut writer = self.engine.writer.lock();
-        self.engine
-            .commit(writer.as_mut().unwrap(), writes)
-            .unwrap();
+        change(&core.base_view().unwrap(), &mut writes);
+        let base = core.base.lock();
+        let base = base.as_ref().unwrap();
+        for (table, changes) in writes.by_table() {
+            let changes = changes.iter();
+            let entries = changes.map(|(key, change)| (key.as_slice(), change.value()));
+            let entries = entries.collect();
+            base.write(&[(table, entries)]).unwrap();
+        }
+        core.show_base(base).unwrap();
     }
 }
 
 fn dir_of(place: &Path) -> PathBuf {
     place.join("shop")
+}
+
+pub(in crate::engine::local) type Picture = BTreeMap<String, Vec<u8>>;
+
+/// Every name in a directory and beneath it, and its bytes.
+pub(in crate::engine::local) fn picture(dir: &Path) -> Option<Picture> {
+    let mut found = Picture::new();
+    for entry in fs::read_dir(dir).ok()? {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        match picture(&entry.path()) {
+            Some(beneath) => {
+                let path = |(file, bytes)| (format!("{name}/{file}"), bytes);
+                found.extend(beneath.into_iter().map(path));
+                found.insert(name, Vec::new());
+            }
+            None => drop(found.insert(name, fs::read(entry.path()).unwrap_or_default())),
+        }
+    }
+    Some(found)
+}
+
+/// A copy of a directory, as a kill or a crash at this moment may leave it. Files that come
+/// and go meanwhile are there or not.
+pub(in crate::engine::local) fn copied(dir: &Path) -> TempDir {
+    let place = tempfile::tempdir().unwrap();
+    fs::create_dir(place.path().join("journal")).unwrap();
+    for (name, bytes) in picture(dir).unwrap() {
+        if name != "journal" {
+            fs::write(place.path().join(name), bytes).unwrap();
+        }
+    }
+    place
 }

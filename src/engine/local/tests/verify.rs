@@ -5,7 +5,7 @@ use crate::engine::Engine;
 use crate::engine::local::table::Table;
 use crate::engine::local::view::View;
 use crate::engine::local::writes::Writes;
-use crate::engine::local::{codec, keys, plan};
+use crate::engine::local::{codec, keys};
 use crate::rules::{Index, IndexEntry};
 use crate::value::Timestamp;
 use crate::verify::{Invariant, Report};
@@ -130,7 +130,7 @@ fn counters_that_drifted_are_found() {
         let mut state = view.state().unwrap();
         state.counts.unclaimed += 1;
         state.next_row = 1;
-        plan::put_state(writes, &state).unwrap();
+        writes.put_state(state).unwrap();
     });
     assert!(names(&report, Invariant::I12) && names(&report, Invariant::I3));
     assert_eq!(report.broken, 2);

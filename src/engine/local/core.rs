@@ -1,0 +1,217 @@
+//! What an open store is made of, and its threads share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::{Mutex, RwLock};
+
+use super::LocalOptions;
+use super::base::Base;
+use super::dir::{Dir, Lock};
+use super::flush::Flushing;
+use super::identity::Passport;
+use super::idle::Pulse;
+use super::journal::frame::Kind;
+use super::journal::spare::Spare;
+use super::journal::{AppendError, Journal, Old};
+use super::view::View;
+use super::writes::Writes;
+use crate::engine::{EngineError, EngineStats};
+use crate::error::{StorageError, StorageErrorKind};
+use crate::order::Record;
+use crate::value::OrderNo;
+
+/// The parts of an open store.
+///
+/// Locks are taken in this order: the writer, the base, the view; and no two others at once.
+#[derive(Debug)]
+pub(super) struct Core {
+    pub(super) dir: Dir,
+    pub(super) options: LocalOptions,
+    pub(super) passport: Passport,
+    /// `None` once the store is closed.
+    pub(super) view: RwLock<Option<Arc<View>>>,
+    pub(super) writer: Mutex<Option<Writer>>,
+    pub(super) base: Mutex<Option<Base>>,
+    pub(super) flushing: Flushing,
+    pub(super) spare: Arc<Spare>,
+    pub(super) old: Arc<Old>,
+    pub(super) pulse: Pulse,
+    /// What the current segment holds, in bytes.
+    pub(super) segment_bytes: AtomicU64,
+}
+
+/// What only one thread has at a time.
+#[derive(Debug)]
+pub(super) struct Writer {
+    pub(super) journal: Journal,
+    /// Why no write is taken any more.
+    pub(super) stopped: Option<StorageError>,
+    /// Released when everything has been closed.
+    pub(super) lock: Lock,
+}
+
+impl Writer {
+    /// Remembers that a write failed, if that ends all writing.
+    pub(super) fn failed(&mut self, error: AppendError) -> EngineError {
+        let (AppendError::Refused(cause)
+        | AppendError::Stopped(cause)
+        | AppendError::Unknown(cause)) = &error;
+        if !matches!(error, AppendError::Refused(_)) {
+            self.stopped = Some(cause.clone());
+        }
+        match error {
+            AppendError::Refused(cause) => EngineError::Retry(cause),
+            AppendError::Stopped(cause) => EngineError::Fatal(cause),
+            AppendError::Unknown(cause) => EngineError::Unknown(cause),
+        }
+    }
+}
+
+impl Core {
+    pub(super) fn view(&self) -> Result<Arc<View>, EngineError> {
+        self.view.read().clone().ok_or_else(closed)
+    }
+
+    /// The record under a number, if it is in memory: without another hold on the view.
+    pub(super) fn record_at_hand(&self, no: &OrderNo) -> Result<Option<Record>, EngineError> {
+        let view = self.view.read();
+        let view = view.as_ref().ok_or_else(closed)?;
+        Ok(view.record_at_hand(no))
+    }
+
+    /// Runs `write` where a write may be.
+    pub(super) fn writing<T>(
+        &self,
+        write: impl FnOnce(&mut Writer, &View) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        let mut writer = self.writer.lock();
+        let writer = writer.as_mut().ok_or_else(closed)?;
+        if let Some(error) = &writer.stopped {
+            return Err(EngineError::Fatal(error.clone()));
+        }
+        self.make_room(writer)?;
+        let view = self.view()?;
+        write(writer, &view)
+    }
+
+    /// Makes writes durable, frame by frame, and each visible when it is. Whatever fails
+    /// once the first was written leaves the outcome of all unknown.
+    pub(super) fn commit(
+        &self,
+        writer: &mut Writer,
+        view: &View,
+        frames: Vec<Writes>,
+    ) -> Result<(), EngineError> {
+        let len = frames.iter().map(Writes::len).sum();
+        let prepared = writer.journal.prepare(len);
+        prepared.map_err(|error| writer.failed(error))?;
+        let mut is_begun = false;
+        for writes in frames {
+            if let Err(error) = writer.journal.append(&writes) {
+                let error = if is_begun { begun(error) } else { error };
+                return Err(writer.failed(error));
+            }
+            is_begun = true;
+            view.active.publish(writes);
+        }
+        self.note_bytes(writer);
+        self.pulse.beat();
+        Ok(())
+    }
+
+    pub(super) fn note_bytes(&self, writer: &Writer) {
+        let bytes = writer.journal.bytes();
+        self.segment_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// After a while without work: tells that the last frame was whole.
+    pub(super) fn mark_idle(&self) {
+        if let Some(mut writer) = self.writer.try_lock()
+            && let Some(writer) = writer.as_mut().filter(|writer| writer.stopped.is_none())
+            && !writer.journal.is_quiet
+            && let Err(error) = writer.journal.mark(Kind::Idle)
+        {
+            // The next write tells whoever asks for it.
+            writer.failed(error);
+        }
+    }
+
+    /// The base alone, as it stands now.
+    pub(super) fn base_view(&self) -> Result<View, EngineError> {
+        let view = self.view()?;
+        Ok(View {
+            active: Arc::default(),
+            frozen: None,
+            ..(*view).clone()
+        })
+    }
+
+    pub(super) fn stats(&self) -> EngineStats {
+        let flushed = self.flushing.flushed();
+        let of = |view: &Arc<View>| {
+            let shelves = [Some(&view.active), view.frozen.as_ref()];
+            let bytes = shelves
+                .into_iter()
+                .flatten()
+                .map(|shelf| shelf.read().bytes());
+            bytes.sum::<usize>()
+        };
+        let memtable_bytes = self.view.read().as_ref().map_or(0, of);
+        let segment_bytes = self.segment_bytes.load(Ordering::Relaxed);
+        EngineStats {
+            journal_bytes: self.old.bytes().saturating_add(segment_bytes),
+            memtable_bytes: u64::try_from(memtable_bytes).unwrap_or(u64::MAX),
+            flushes: flushed.flushes,
+            last_flush: flushed.last,
+            slowed: flushed.slowed,
+            is_slowed: flushed.is_busy && memtable_bytes >= self.slow_from(),
+            is_out_of_room: flushed.is_out_of_room || self.spare.is_out_of_room(),
+        }
+    }
+
+    /// With so much in memory, groups are slowed down.
+    fn slow_from(&self) -> usize {
+        let whole = self.options.memtable_bytes;
+        whole.saturating_add(whole / 2)
+    }
+
+    /// Ends the threads' work; they are still to be joined.
+    pub(super) fn stop(&self) {
+        self.flushing.close();
+        self.spare.close();
+        self.pulse.close();
+    }
+
+    /// Closes everything, once the threads are gone.
+    pub(super) fn release(&self) -> Result<(), StorageError> {
+        let Some(mut writer) = self.writer.lock().take() else {
+            return Ok(());
+        };
+        *self.view.write() = None;
+        let marked = if writer.stopped.is_none() {
+            writer.journal.mark(Kind::Closed)
+        } else {
+            Ok(())
+        };
+        let closed = self.base.lock().take().map_or(Ok(()), Base::close);
+        drop(writer.lock);
+        marked.map_err(|error| match error {
+            AppendError::Refused(e) | AppendError::Stopped(e) | AppendError::Unknown(e) => e,
+        })?;
+        closed
+    }
+}
+
+/// Something of the batch is written already.
+fn begun(error: AppendError) -> AppendError {
+    match error {
+        AppendError::Refused(cause) | AppendError::Stopped(cause) | AppendError::Unknown(cause) => {
+            AppendError::Unknown(cause)
+        }
+    }
+}
+
+pub(super) fn closed() -> EngineError {
+    EngineError::Fatal(StorageError::new(StorageErrorKind::Io, "closed"))
+}

@@ -1,0 +1,354 @@
+//! From the memtable into the base, in the background.
+//!
+//! - A flush writes all of a frozen memtable, in order, in one durable transaction of the
+//!   base, with the lsn up to which the base then holds everything. Segments of the journal
+//!   go when that is durable, and not before.
+//! - A flush that failed is no write that failed: memtable and journal still hold all of
+//!   it. The base is opened anew, which tells what it holds, and the flush is tried again.
+//! - Memory is bounded: while one memtable is being flushed the next one fills, ever more
+//!   slowly from its half on; when it is full, too, writers wait.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use super::base::{Base, Snapshot, Sorted};
+use super::codec;
+use super::core::{Core, Writer, closed};
+use super::disk;
+use super::keys;
+use super::memtable::Shelf;
+use super::table::Table;
+use super::view::View;
+use crate::engine::EngineError;
+use crate::error::{StorageError, StorageErrorKind};
+
+/// The longest that one group is slowed down.
+const DELAY_MAX: Duration = Duration::from_millis(10);
+
+/// How long to wait after a flush that failed.
+const AGAIN_AFTER: Duration = Duration::from_millis(200);
+
+/// What is left to others on the disk.
+const ROOM: u64 = 8 << 20;
+
+/// So many segments are too many to keep for what little they hold: openings leave one each.
+const SEGMENTS_MAX: usize = 16;
+
+/// So many bytes are flushed in a moment.
+const LITTLE: usize = 1 << 20;
+
+/// A memtable that is on its way into the base.
+#[derive(Debug, Clone)]
+struct Frozen {
+    shelf: Arc<Shelf>,
+    last_lsn: u64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    frozen: Option<Frozen>,
+    /// Why the last try failed.
+    failed: Option<StorageError>,
+    /// The base could not be opened again.
+    is_lost: bool,
+    closing: bool,
+    flushes: u64,
+    last: Duration,
+}
+
+/// What is being flushed, and what became of it.
+#[derive(Debug, Default)]
+pub(super) struct Flushing {
+    state: Mutex<State>,
+    work: Condvar,
+    done: Condvar,
+    slowed: AtomicU64,
+}
+
+/// What flushes did.
+pub(super) struct Flushed {
+    pub(super) flushes: u64,
+    pub(super) last: Duration,
+    pub(super) slowed: u64,
+    pub(super) is_out_of_room: bool,
+    pub(super) is_busy: bool,
+}
+
+impl Flushing {
+    pub(super) fn close(&self) {
+        self.state.lock().closing = true;
+        self.work.notify_all();
+        self.done.notify_all();
+    }
+
+    pub(super) fn flushed(&self) -> Flushed {
+        let state = self.state.lock();
+        let failed = state.failed.as_ref().map(StorageError::kind);
+        Flushed {
+            flushes: state.flushes,
+            last: state.last,
+            slowed: self.slowed.load(Ordering::Relaxed),
+            is_out_of_room: failed == Some(StorageErrorKind::DiskFull),
+            is_busy: state.frozen.is_some(),
+        }
+    }
+
+    /// A memtable is on its way. Only who holds the writer sends another.
+    fn is_busy(&self) -> bool {
+        self.state.lock().frozen.is_some()
+    }
+
+    /// Why no write may be taken any more.
+    fn lost(&self) -> Option<StorageError> {
+        let state = self.state.lock();
+        state.failed.clone().filter(|_| state.is_lost)
+    }
+
+    /// Waits until nothing is being flushed; fails where that may never be.
+    fn wait(&self) -> Result<(), EngineError> {
+        let mut state = self.state.lock();
+        while state.frozen.is_some() {
+            if state.closing {
+                return Err(closed());
+            }
+            if let Some(error) = &state.failed {
+                return Err(EngineError::Retry(error.clone()));
+            }
+            self.done.wait(&mut state);
+        }
+        Ok(())
+    }
+
+    fn begin(&self, frozen: Frozen) {
+        self.state.lock().frozen = Some(frozen);
+        self.work.notify_one();
+    }
+
+    /// The next memtable to flush; `None` at the end.
+    fn next(&self) -> Option<Frozen> {
+        let mut state = self.state.lock();
+        loop {
+            if state.closing || state.is_lost {
+                return None;
+            }
+            if let Some(frozen) = &state.frozen {
+                return Some(frozen.clone());
+            }
+            self.work.wait(&mut state);
+        }
+    }
+
+    fn end(&self, took: Duration) {
+        let mut state = self.state.lock();
+        state.frozen = None;
+        state.failed = None;
+        state.flushes = state.flushes.saturating_add(1);
+        state.last = took;
+        drop(state);
+        self.done.notify_all();
+    }
+
+    /// Remembers a failure, and waits a little before the next try.
+    fn fail(&self, error: StorageError, is_lost: bool) {
+        let mut state = self.state.lock();
+        state.failed = Some(error);
+        state.is_lost = is_lost;
+        self.done.notify_all();
+        if !state.closing && !is_lost {
+            self.work.wait_for(&mut state, AGAIN_AFTER);
+        }
+    }
+}
+
+impl Core {
+    /// Slows a group down while the flush falls behind.
+    pub(super) fn slow_down(&self) -> Result<(), EngineError> {
+        let view = self.view()?;
+        if view.frozen.is_none() {
+            return Ok(());
+        }
+        let half = self.options.memtable_bytes / 2;
+        let over = view.active.read().bytes().saturating_sub(half);
+        drop(view);
+        if over > 0 {
+            self.flushing.slowed.fetch_add(1, Ordering::Relaxed);
+            thread::sleep(delay(over, half));
+        }
+        Ok(())
+    }
+
+    /// Sees to it that the active table may grow.
+    pub(super) fn make_room(&self, writer: &mut Writer) -> Result<(), EngineError> {
+        if let Some(error) = self.flushing.lost() {
+            writer.stopped = Some(error.clone());
+            return Err(EngineError::Fatal(error));
+        }
+        let is_full = self.view()?.active.read().bytes() >= self.options.memtable_bytes;
+        if is_full {
+            self.flushing.wait()?;
+            self.freeze(writer)?;
+        }
+        Ok(())
+    }
+
+    /// Writes everything that was applied into the base.
+    pub(super) fn flush(&self) -> Result<(), EngineError> {
+        loop {
+            self.flushing.wait()?;
+            let mut writer = self.writer.lock();
+            let writer = writer.as_mut().ok_or_else(closed)?;
+            if !self.flushing.is_busy() {
+                if self.view()?.active.read().is_empty() {
+                    return Ok(());
+                }
+                self.freeze(writer)?;
+                break;
+            }
+        }
+        self.flushing.wait()
+    }
+
+    /// Flushes where segments heaped up. Those that hold next to nothing are waited for: a
+    /// store that is opened for a moment only would never get rid of them.
+    pub(super) fn tidy(&self) -> Result<(), EngineError> {
+        if self.old.count() < SEGMENTS_MAX {
+            return Ok(());
+        }
+        let is_little = self.view()?.active.read().bytes() <= LITTLE;
+        let mut writer = self.writer.lock();
+        self.freeze(writer.as_mut().ok_or_else(closed)?)?;
+        drop(writer);
+        if is_little {
+            self.flushing.wait()?;
+        }
+        Ok(())
+    }
+
+    /// Begins a new active table and a new segment; the old one goes to the flush. Nothing
+    /// may be on its way there.
+    pub(super) fn freeze(&self, writer: &mut Writer) -> Result<(), EngineError> {
+        // Behind a write that failed nothing is written to the journal. What was applied
+        // before it may still go into the base.
+        if writer.stopped.is_none() {
+            let rolled = writer.journal.roll();
+            rolled.map_err(|error| writer.failed(error))?;
+            self.note_bytes(writer);
+        }
+        let last_lsn = writer.journal.last_lsn();
+        let mut current = self.view.write();
+        let view = current.as_ref().ok_or_else(closed)?;
+        let shelf = Arc::clone(&view.active);
+        *current = Some(Arc::new(View {
+            active: Arc::default(),
+            frozen: Some(Arc::clone(&shelf)),
+            ..(**view).clone()
+        }));
+        drop(current);
+        self.flushing.begin(Frozen { shelf, last_lsn });
+        Ok(())
+    }
+
+    /// The life of the thread that flushes.
+    pub(super) fn run_flushes(&self) {
+        while let Some(frozen) = self.flushing.next() {
+            let began = Instant::now();
+            if let Err(error) = self.check_room(&frozen) {
+                // Nothing was tried: the base is as good as before.
+                self.flushing.fail(error, false);
+                continue;
+            }
+            let written = self.write_base(&frozen).map(|()| true);
+            match written.or_else(|error| self.reopen_base(&frozen, &error)) {
+                Ok(true) => {
+                    self.old.remove_up_to(frozen.last_lsn);
+                    self.flushing.end(began.elapsed());
+                }
+                Ok(false) => {}
+                Err(error) => self.flushing.fail(error, true),
+            }
+        }
+    }
+
+    fn write_base(&self, frozen: &Frozen) -> Result<(), StorageError> {
+        let base = self.base.lock();
+        let base = base.as_ref().ok_or_else(no_base)?;
+        write(base, frozen)?;
+        self.show_base(base)
+    }
+
+    fn check_room(&self, frozen: &Frozen) -> Result<(), StorageError> {
+        let bytes = u64::try_from(frozen.shelf.read().bytes()).unwrap_or(u64::MAX);
+        let free = (self.options.free_bytes)(self.dir.path())?;
+        let wanted = bytes.saturating_mul(2).saturating_add(ROOM);
+        Ok(disk::check_room(free, wanted)?)
+    }
+
+    /// Lets readers see the base in the place of the frozen table.
+    pub(super) fn show_base(&self, base: &Base) -> Result<(), StorageError> {
+        self.show_snapshot(Arc::new(base.snapshot()?), true);
+        Ok(())
+    }
+
+    /// After a flush that failed: whatever the base holds now, it says so when it is opened
+    /// anew. Whether it holds the frozen table after all.
+    fn reopen_base(&self, frozen: &Frozen, failure: &StorageError) -> Result<bool, StorageError> {
+        let mut place = self.base.lock();
+        if let Some(base) = place.take() {
+            base.abandon();
+        }
+        let base = Base::open(&self.dir.base(), self.options.cache_bytes)?;
+        let snapshot = base.snapshot()?;
+        let layout = keys::Layout::new(self.passport.hash_key);
+        let view = View::of_base(snapshot, layout);
+        let holds_it = view.applied()? >= frozen.last_lsn;
+        self.show_snapshot(view.snapshot, holds_it);
+        *place = Some(base);
+        drop(place);
+        if !holds_it {
+            self.flushing.fail(failure.clone(), false);
+        }
+        Ok(holds_it)
+    }
+
+    fn show_snapshot(&self, snapshot: Arc<Snapshot>, holds_frozen: bool) {
+        let mut current = self.view.write();
+        if let Some(view) = current.as_ref() {
+            let mut view = (**view).clone();
+            view.snapshot = snapshot;
+            view.frozen = view.frozen.filter(|_| !holds_frozen);
+            *current = Some(Arc::new(view));
+        }
+    }
+}
+
+fn write(base: &Base, frozen: &Frozen) -> Result<(), StorageError> {
+    let table = frozen.shelf.read();
+    let key = keys::meta(keys::APPLIED);
+    let applied = codec::applied(&key, frozen.last_lsn)?;
+    let mut entries: Vec<Sorted<'_>> = Vec::new();
+    for kind in Table::EVERY {
+        let mut sorted = table.sorted(kind);
+        if kind == Table::Meta {
+            sorted.push((key.as_slice(), Some(&applied)));
+        }
+        if !sorted.is_empty() {
+            entries.push((kind, sorted));
+        }
+    }
+    base.write(&entries)
+}
+
+/// Grows with the square of how far beyond its half the table is.
+fn delay(over: usize, half: usize) -> Duration {
+    let share = over.min(half).saturating_mul(1000) / half.max(1);
+    let share = u32::try_from(share).unwrap_or(1000);
+    DELAY_MAX.saturating_mul(share).saturating_mul(share) / 1_000_000
+}
+
+fn no_base() -> StorageError {
+    StorageError::new(StorageErrorKind::Io, "the base is not open")
+}

@@ -1,0 +1,254 @@
+//! The journal: every group as one frame, appended and synced before anybody is answered.
+//!
+//! - Only one frame is ever unsynced, so only the last one can be torn.
+//! - A segment's successor is durable, header and name, before the segment is sealed, and
+//!   the seal is durable before the successor is used.
+//! - After a write or a sync that failed nothing more is written: what the disk holds then
+//!   is not known, and a second sync may succeed without having written anything.
+//! - Segments are never used twice.
+
+pub(super) mod frame;
+pub(super) mod segment;
+pub(super) mod spare;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use parking_lot::Mutex;
+
+use self::frame::{HEAD_LEN, Head, Kind, Salted};
+use self::segment::{End, HEADER_LEN, Header};
+use self::spare::{Blank, Spare};
+use super::disk;
+use super::writes::Writes;
+use crate::engine::Identity;
+use crate::error::StorageError;
+
+/// The most that an opening preallocates by itself; the spare is made in the background.
+const FIRST_LEN_MAX: u64 = 1 << 20;
+
+/// How a write to the journal fails.
+#[derive(Debug)]
+pub(super) enum AppendError {
+    /// Nothing was written, and the next try may succeed.
+    Refused(StorageError),
+    /// Nothing of what was to be written is there, and nothing more can be.
+    Stopped(StorageError),
+    /// It is there or not, and nothing more can be written.
+    Unknown(StorageError),
+}
+
+/// The open journal.
+#[derive(Debug)]
+pub(super) struct Journal {
+    dir: PathBuf,
+    identity: Identity,
+    spare: Arc<Spare>,
+    old: Arc<Old>,
+    current: Current,
+    end: End,
+    /// The last frame tells nothing of the one before it being whole.
+    pub(super) is_quiet: bool,
+    buffer: Vec<u8>,
+}
+
+/// The segment that is written.
+#[derive(Debug)]
+struct Current {
+    blank: Blank,
+    first_lsn: u64,
+    salted: Salted,
+    offset: u64,
+}
+
+impl Journal {
+    /// Begins a new segment behind `end`, under the name of one that holds no frame if there
+    /// is one. Everything in the directory is durable when it returns.
+    pub(super) fn begin(
+        dir: &Path,
+        identity: Identity,
+        end: End,
+        spare: Arc<Spare>,
+        old: Arc<Old>,
+    ) -> Result<Self, StorageError> {
+        let file = segment::draft(dir)?;
+        let len = spare.len().min(FIRST_LEN_MAX);
+        spare::fill(&file, len, &AtomicBool::new(false))?;
+        let current = start(dir, identity, end, Blank { file, len })?;
+        Ok(Self {
+            dir: dir.to_path_buf(),
+            identity,
+            spare,
+            old,
+            current,
+            end,
+            is_quiet: true,
+            buffer: Vec::new(),
+        })
+    }
+
+    /// The last lsn.
+    pub(super) const fn last_lsn(&self) -> u64 {
+        self.end.lsn
+    }
+
+    /// The bytes that the current segment holds.
+    pub(super) const fn bytes(&self) -> u64 {
+        self.current.offset
+    }
+
+    /// Sees to it that frames of so many bytes find room, as far as one roll gives it: what
+    /// was begun should not end for want of it.
+    pub(super) fn prepare(&self, len: usize) -> Result<(), AppendError> {
+        if self.has_room(len.saturating_add(frame::FRAME_MAX / 64)) {
+            return Ok(());
+        }
+        self.spare.wait_until_ready().map_err(AppendError::Refused)
+    }
+
+    /// Appends the writes as one frame; durable on return.
+    pub(super) fn append(&mut self, writes: &Writes) -> Result<(), AppendError> {
+        self.clear_buffer();
+        writes.encode(&mut self.buffer);
+        if self.buffer.len() > frame::FRAME_MAX {
+            let why = format!("a frame would have {} bytes", self.buffer.len());
+            let kind = crate::error::StorageErrorKind::TooLarge;
+            return Err(AppendError::Refused(StorageError::new(kind, why)));
+        }
+        if !self.has_room(self.buffer.len()) {
+            self.roll()?;
+            self.clear_buffer();
+            writes.encode(&mut self.buffer);
+        }
+        self.is_quiet = false;
+        self.put(Kind::Writes).map_err(AppendError::Unknown)
+    }
+
+    /// Appends a frame that holds nothing; where the segment is full, it grows by it.
+    pub(super) fn mark(&mut self, kind: Kind) -> Result<(), AppendError> {
+        self.clear_buffer();
+        self.is_quiet = true;
+        self.put(kind).map_err(AppendError::Unknown)
+    }
+
+    /// Goes on in a segment without a frame. What was written up to now is in older ones.
+    pub(super) fn roll(&mut self) -> Result<(), AppendError> {
+        if self.current.offset == HEADER_LEN {
+            return Ok(());
+        }
+        let blank = self.spare.take().map_err(AppendError::Refused)?;
+        let next = start(&self.dir, self.identity, self.end, blank);
+        let next = next.map_err(AppendError::Stopped)?;
+        self.spare.want_next();
+        self.clear_buffer();
+        self.put(Kind::Sealed).map_err(AppendError::Stopped)?;
+        self.old.add(Closed {
+            path: segment::path(&self.dir, self.current.first_lsn),
+            last_lsn: self.end.lsn,
+            bytes: self.current.offset,
+        });
+        self.current = next;
+        self.is_quiet = true;
+        Ok(())
+    }
+
+    /// The seal needs room, too. A segment without a frame takes one of any length: it
+    /// grows.
+    fn has_room(&self, len: usize) -> bool {
+        let frame = len.next_multiple_of(frame::BOUNDARY);
+        let wanted = frame.saturating_add(frame::BOUNDARY);
+        let wanted = u64::try_from(wanted).unwrap_or(u64::MAX);
+        let end = self.current.offset.saturating_add(wanted);
+        self.current.offset == HEADER_LEN || end <= self.current.blank.len
+    }
+
+    fn clear_buffer(&mut self) {
+        self.buffer.clear();
+        self.buffer.resize(HEAD_LEN, 0);
+    }
+
+    /// Writes the buffer as a frame and syncs it.
+    fn put(&mut self, kind: Kind) -> Result<(), StorageError> {
+        let step = u64::from(kind != Kind::Sealed);
+        let head = Head {
+            kind,
+            lsn: self.end.lsn.saturating_add(step),
+            previous: self.end.checksum,
+        };
+        let current = &mut self.current;
+        let checksum = frame::finish(&current.salted, head, &mut self.buffer);
+        current.blank.file.write_at(current.offset, &self.buffer)?;
+        current.blank.file.sync()?;
+        let len = u64::try_from(self.buffer.len()).unwrap_or(u64::MAX);
+        current.offset = current.offset.saturating_add(len);
+        // The chain goes on in the successor, whose header was made before the seal.
+        if kind != Kind::Sealed {
+            let lsn = head.lsn;
+            self.end = End { lsn, checksum };
+        }
+        Ok(())
+    }
+}
+
+/// Gives a blank file its header and its name, both durable.
+fn start(
+    dir: &Path,
+    identity: Identity,
+    before: End,
+    blank: Blank,
+) -> Result<Current, StorageError> {
+    let header = Header::draw(identity, before)?;
+    blank.file.write_at(0, &header.to_bytes())?;
+    blank.file.sync()?;
+    let name = segment::path(dir, header.first_lsn);
+    fs::rename(dir.join(segment::DRAFT), name)?;
+    disk::sync_dir(dir)?;
+    Ok(Current {
+        blank,
+        first_lsn: header.first_lsn,
+        salted: Salted::new(&header.salt),
+        offset: HEADER_LEN,
+    })
+}
+
+/// A segment to which nothing more is written.
+#[derive(Debug)]
+pub(super) struct Closed {
+    pub(super) path: PathBuf,
+    pub(super) last_lsn: u64,
+    pub(super) bytes: u64,
+}
+
+/// The segments to which nothing more is written, until the base holds what they hold.
+#[derive(Debug, Default)]
+pub(super) struct Old {
+    segments: Mutex<Vec<Closed>>,
+}
+
+impl Old {
+    pub(super) fn add(&self, closed: Closed) {
+        self.segments.lock().push(closed);
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.segments.lock().len()
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.segments.lock().iter().map(|closed| closed.bytes).sum()
+    }
+
+    /// Removes the segments that hold nothing behind `applied`. One that cannot be removed
+    /// costs room and is tried again.
+    pub(super) fn remove_up_to(&self, applied: u64) {
+        let gone = |closed: &Closed| closed.last_lsn <= applied && remove(&closed.path).is_ok();
+        self.segments.lock().retain(|closed| !gone(closed));
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    disk::remove(path)
+}

@@ -1,0 +1,176 @@
+//! Segments: one file each, named after its first lsn, and what its header says.
+//!
+//! ```text
+//!  0  magic "ordjourn"        44  salt                      16 bytes
+//!  8  format            u32   60  last lsn before it        u64
+//! 12  store id     16 bytes   68  checksum of that frame    u32
+//! 28  incarnation       u64   72  checksum of bytes 0 to 71 u32
+//! 36  first lsn         u64   zeros up to 4096; then frames
+//! ```
+//! A header is durable before the file bears its name: one that does not fit is damage and
+//! never a tear. It has a block to itself, which no later write touches.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::super::disk::DiskFile;
+use crate::engine::Identity;
+use crate::error::StorageError;
+
+/// Where the first frame begins.
+pub(in crate::engine::local) const HEADER_LEN: u64 = 4096;
+
+/// A segment that is being made.
+pub(in crate::engine::local) const DRAFT: &str = "next.tmp";
+
+const MAGIC: &[u8; 8] = b"ordjourn";
+const FORMAT: u32 = 1;
+
+/// What the header of a segment says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine::local) struct Header {
+    pub(in crate::engine::local) store_id: [u8; 16],
+    pub(in crate::engine::local) incarnation: u64,
+    pub(in crate::engine::local) first_lsn: u64,
+    pub(in crate::engine::local) salt: [u8; 16],
+    pub(in crate::engine::local) before: End,
+}
+
+/// The end of a journal: its last lsn, and the checksum of the frame that bears it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::engine::local) struct End {
+    pub(in crate::engine::local) lsn: u64,
+    pub(in crate::engine::local) checksum: u32,
+}
+
+impl Header {
+    /// Of the segment behind `before`, with a salt of its own.
+    pub(in crate::engine::local) fn draw(
+        identity: Identity,
+        before: End,
+    ) -> Result<Self, StorageError> {
+        let mut salt = [0; 16];
+        getrandom::fill(&mut salt).map_err(|error| StorageError::from(io::Error::from(error)))?;
+        Ok(Self {
+            store_id: identity.store_id,
+            incarnation: identity.incarnation,
+            first_lsn: before.lsn.saturating_add(1),
+            salt,
+            before,
+        })
+    }
+
+    pub(in crate::engine::local) fn to_bytes(self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(76);
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(&FORMAT.to_le_bytes());
+        bytes.extend_from_slice(&self.store_id);
+        bytes.extend_from_slice(&self.incarnation.to_le_bytes());
+        bytes.extend_from_slice(&self.first_lsn.to_le_bytes());
+        bytes.extend_from_slice(&self.salt);
+        bytes.extend_from_slice(&self.before.lsn.to_le_bytes());
+        bytes.extend_from_slice(&self.before.checksum.to_le_bytes());
+        let checksum = crc32fast::hash(&bytes);
+        bytes.extend_from_slice(&checksum.to_le_bytes());
+        bytes
+    }
+
+    /// Reads a header, or says why it is none.
+    pub(in crate::engine::local) fn read(bytes: &[u8]) -> Result<Self, String> {
+        let read = Self::read_fields(bytes);
+        match read {
+            Some((FORMAT, header)) => Ok(header),
+            Some((format, _)) => Err(format!(
+                "it has format {format}; this version reads {FORMAT}"
+            )),
+            None => Err("its header is damaged".to_owned()),
+        }
+    }
+
+    fn read_fields(bytes: &[u8]) -> Option<(u32, Self)> {
+        let (covered, _) = bytes.split_at_checked(72)?;
+        let rest = covered.strip_prefix(MAGIC)?;
+        let (format, rest) = rest.split_first_chunk::<4>()?;
+        let (store_id, rest) = rest.split_first_chunk::<16>()?;
+        let (incarnation, rest) = rest.split_first_chunk::<8>()?;
+        let (first_lsn, rest) = rest.split_first_chunk::<8>()?;
+        let (salt, rest) = rest.split_first_chunk::<16>()?;
+        let (lsn, checksum) = rest.split_first_chunk::<8>()?;
+        let header = Self {
+            store_id: *store_id,
+            incarnation: u64::from_le_bytes(*incarnation),
+            first_lsn: u64::from_le_bytes(*first_lsn),
+            salt: *salt,
+            before: End {
+                lsn: u64::from_le_bytes(*lsn),
+                checksum: u32::from_le_bytes(*checksum.first_chunk()?),
+            },
+        };
+        let sum = bytes.get(72..76)?.first_chunk()?;
+        let fits = crc32fast::hash(covered) == u32::from_le_bytes(*sum);
+        fits.then_some((u32::from_le_bytes(*format), header))
+    }
+}
+
+/// The name of the segment that begins with this lsn.
+pub(in crate::engine::local) fn path(dir: &Path, first_lsn: u64) -> PathBuf {
+    dir.join(format!("{first_lsn:020}.log"))
+}
+
+/// The lsn that a segment's name tells; `None` for other files.
+pub(in crate::engine::local) fn first_lsn(name: &str) -> Option<u64> {
+    let digits = name.strip_suffix(".log").filter(|name| name.len() == 20)?;
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits.parse().ok().filter(|_| is_number)
+}
+
+/// The first lsns of the segments in a directory, in order.
+pub(in crate::engine::local) fn list(dir: &Path) -> io::Result<Vec<u64>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        found.extend(entry?.file_name().to_str().and_then(first_lsn));
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// A new, empty draft of a segment; one that was left behind is removed first.
+pub(in crate::engine::local) fn draft(dir: &Path) -> io::Result<DiskFile> {
+    let path = dir.join(DRAFT);
+    super::super::disk::remove(&path)?;
+    DiskFile::create(&path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_comes_back_and_no_damage_to_it_goes_unseen() {
+        let before = End {
+            lsn: 41,
+            checksum: 5,
+        };
+        let header = Header::draw(Identity::draw().unwrap(), before).unwrap();
+        assert_eq!(header.first_lsn, 42);
+        let bytes = header.to_bytes();
+        assert_eq!(Header::read(&bytes), Ok(header));
+        for at in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 1;
+            Header::read(&damaged).unwrap_err();
+            Header::read(&bytes[..at]).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn names_tell_the_first_lsn_and_others_tell_none() {
+        let named = path(Path::new("j"), 42);
+        let name = named.file_name().unwrap().to_str().unwrap();
+        assert_eq!(first_lsn(name), Some(42));
+        for other in ["next.tmp", "42.log", "+0000000000000000042.log", "a"] {
+            assert_eq!(first_lsn(other), None, "{other}");
+        }
+    }
+}

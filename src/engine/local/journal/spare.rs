@@ -1,0 +1,173 @@
+//! The next segment, filled with real zeros before it is needed: an append into written
+//! blocks changes no metadata, and its sync is one write to the disk.
+//!
+//! One thread makes it; whoever rolls takes it, and waits only where it is not ready.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use super::super::disk::{self, DiskFile};
+use super::segment;
+use crate::error::{StorageError, StorageErrorKind};
+
+/// So much is written at a time, and synced, so that nobody else's sync waits for more.
+const STEP: usize = 1 << 20;
+
+/// What is left to others on the disk.
+const ROOM: u64 = 8 << 20;
+
+const AGAIN_AFTER: Duration = Duration::from_millis(200);
+
+/// Tells how much room a directory's disk has.
+pub(in crate::engine::local) type FreeBytes = fn(&Path) -> std::io::Result<u64>;
+
+/// A segment's file before it has a header.
+#[derive(Debug)]
+pub(in crate::engine::local) struct Blank {
+    pub(in crate::engine::local) file: DiskFile,
+    pub(in crate::engine::local) len: u64,
+}
+
+/// The spare segment of a journal.
+#[derive(Debug)]
+pub(in crate::engine::local) struct Spare {
+    dir: PathBuf,
+    len: u64,
+    free_bytes: FreeBytes,
+    state: Mutex<State>,
+    changed: Condvar,
+    closing: AtomicBool,
+}
+
+#[derive(Debug)]
+enum State {
+    Wanted,
+    /// The last one bears the draft's name still: no other may be made.
+    Taken,
+    Ready(Blank),
+    Failed(StorageError),
+}
+
+impl Spare {
+    pub(in crate::engine::local) fn new(dir: &Path, len: u64, free_bytes: FreeBytes) -> Self {
+        Self {
+            dir: dir.to_path_buf(),
+            len,
+            free_bytes,
+            state: Mutex::new(State::Wanted),
+            changed: Condvar::new(),
+            closing: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) const fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Takes the spare. Fails as long as none can be made; then nothing was changed.
+    pub(super) fn take(&self) -> Result<Blank, StorageError> {
+        let mut state = self.ready()?;
+        match std::mem::replace(&mut *state, State::Taken) {
+            State::Ready(blank) => Ok(blank),
+            _ => Err(closing()),
+        }
+    }
+
+    /// Asks for the next one, once the last has its own name.
+    pub(super) fn want_next(&self) {
+        *self.state.lock() = State::Wanted;
+        self.changed.notify_all();
+    }
+
+    /// Waits until there is one to take.
+    pub(super) fn wait_until_ready(&self) -> Result<(), StorageError> {
+        self.ready().map(drop)
+    }
+
+    fn ready(&self) -> Result<MutexGuard<'_, State>, StorageError> {
+        let mut state = self.state.lock();
+        loop {
+            if self.closing.load(Ordering::Relaxed) {
+                return Err(closing());
+            }
+            match &*state {
+                State::Ready(_) => return Ok(state),
+                State::Failed(error) => return Err(error.clone()),
+                State::Wanted | State::Taken => self.changed.wait(&mut state),
+            }
+        }
+    }
+
+    /// The disk had no room for it at the last try.
+    pub(in crate::engine::local) fn is_out_of_room(&self) -> bool {
+        matches!(&*self.state.lock(), State::Failed(e) if e.kind() == StorageErrorKind::DiskFull)
+    }
+
+    pub(in crate::engine::local) fn close(&self) {
+        let state = self.state.lock();
+        self.closing.store(true, Ordering::Relaxed);
+        self.changed.notify_all();
+        drop(state);
+    }
+
+    /// The life of the thread that makes spares.
+    pub(in crate::engine::local) fn run(&self) {
+        while self.wait_until_wanted() {
+            let made = self.make().map_err(StorageError::from);
+            let mut state = self.state.lock();
+            *state = match made {
+                Ok(blank) => State::Ready(blank),
+                Err(error) => State::Failed(error),
+            };
+            self.changed.notify_all();
+        }
+    }
+
+    /// Whether to make one; not when the journal is being closed.
+    fn wait_until_wanted(&self) -> bool {
+        let mut state = self.state.lock();
+        loop {
+            if self.closing.load(Ordering::Relaxed) {
+                return false;
+            }
+            match &*state {
+                State::Wanted => return true,
+                State::Ready(_) | State::Taken => self.changed.wait(&mut state),
+                State::Failed(_) => {
+                    self.changed.wait_for(&mut state, AGAIN_AFTER);
+                    return !self.closing.load(Ordering::Relaxed);
+                }
+            }
+        }
+    }
+
+    fn make(&self) -> std::io::Result<Blank> {
+        let free = (self.free_bytes)(&self.dir)?;
+        disk::check_room(free, self.len.saturating_add(ROOM))?;
+        let file = segment::draft(&self.dir)?;
+        fill(&file, self.len, &self.closing)?;
+        let len = self.len;
+        Ok(Blank { file, len })
+    }
+}
+
+/// Writes zeros, step by step, each made durable before the next.
+pub(super) fn fill(file: &DiskFile, len: u64, closing: &AtomicBool) -> std::io::Result<()> {
+    let zeros = vec![0; STEP];
+    let mut done = 0;
+    while done < len && !closing.load(Ordering::Relaxed) {
+        let left = usize::try_from(len.saturating_sub(done)).unwrap_or(STEP);
+        let part = zeros.get(..left.min(STEP)).unwrap_or_default();
+        file.write_at(done, part)?;
+        file.sync()?;
+        done = done.saturating_add(u64::try_from(part.len()).unwrap_or(u64::MAX));
+    }
+    Ok(())
+}
+
+fn closing() -> StorageError {
+    StorageError::new(StorageErrorKind::Io, "closed")
+}

@@ -1,0 +1,284 @@
+//! Recovery: what the journal holds behind the base, read back before anything is answered.
+//!
+//! - A segment with a successor ends where the successor's header says: up to there every
+//!   frame must be whole, and nothing behind it counts.
+//! - In the last segment, bytes that are no frame, with no frame of the same salt behind
+//!   them, are what a crash tore: they were never acknowledged. They are dropped and told.
+//!   Anything else that does not fit is damage, and its place is named.
+//! - What was replayed is made durable before it is answered from: after a kill it may be
+//!   readable and still not be on the disk.
+//! - Nothing is changed before all of it was found sound.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use super::disk::{self, DiskFile};
+use super::journal::Closed;
+use super::journal::frame::{self, BOUNDARY, Frame, Kind, Salted};
+use super::journal::segment::{self, End, HEADER_LEN, Header};
+use super::memtable::Memtable;
+use super::writes::Writes;
+use crate::engine::Identity;
+use crate::error::StorageError;
+
+/// What an opening found in the journal.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Recovery {
+    /// The frames that were replayed: groups that the base did not hold yet.
+    pub frames: u64,
+    /// The bytes of a last group that a crash cut off before anybody was answered.
+    pub dropped_bytes: u64,
+    /// The last frame of the journal.
+    pub last_lsn: u64,
+    /// The journal ends as a store leaves it that was closed.
+    pub was_closed: bool,
+}
+
+/// How far a recovery is: bytes read, and bytes to read.
+pub type Progress = fn(u64, u64);
+
+/// What is wrong with a journal.
+#[derive(Debug, Error)]
+enum Damage {
+    #[error("no segment of the journal holds frame {0}")]
+    Missing(u64),
+    #[error("segment {first_lsn} of the journal, byte {offset}: {what}")]
+    At {
+        first_lsn: u64,
+        offset: u64,
+        what: String,
+    },
+}
+
+impl From<Damage> for StorageError {
+    fn from(damage: Damage) -> Self {
+        Self::corrupted(damage)
+    }
+}
+
+/// A journal that was read back.
+pub(super) struct Recovered {
+    pub(super) memtable: Memtable,
+    pub(super) recovery: Recovery,
+    pub(super) end: End,
+    /// The segments to which nothing more is written, those that the base holds included.
+    pub(super) segments: Vec<Closed>,
+}
+
+/// Reads the journal behind `applied`.
+pub(super) fn recover(
+    dir: &Path,
+    identity: Identity,
+    applied: u64,
+    progress: Option<Progress>,
+) -> Result<Recovered, StorageError> {
+    let first_lsns = match segment::list(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        listed => listed?,
+    };
+    let next = applied.saturating_add(1);
+    let held = first_lsns.partition_point(|first| *first <= next);
+    let (Some(from), true) = (held.checked_sub(1), held > 0) else {
+        return Err(Damage::Missing(next).into());
+    };
+    let (stale, needed) = first_lsns.split_at(from);
+    let mut replay = Replay {
+        dir,
+        identity,
+        applied,
+        end: None,
+        recovered: Recovered {
+            memtable: Memtable::default(),
+            recovery: Recovery::default(),
+            end: End::default(),
+            segments: stale
+                .iter()
+                .map(|first| closed(dir, *first, 0, 0))
+                .collect(),
+        },
+        last: None,
+    };
+    replay.all(needed, progress)?;
+    replay.finish(needed)
+}
+
+fn closed(dir: &Path, first_lsn: u64, last_lsn: u64, bytes: u64) -> Closed {
+    Closed {
+        path: segment::path(dir, first_lsn),
+        last_lsn,
+        bytes,
+    }
+}
+
+struct Replay<'a> {
+    dir: &'a Path,
+    identity: Identity,
+    applied: u64,
+    /// Where the segment before ended; `None` before the first.
+    end: Option<End>,
+    recovered: Recovered,
+    /// The last frame of all.
+    last: Option<Kind>,
+}
+
+/// A segment that is being read.
+struct Segment {
+    first_lsn: u64,
+    bytes: Vec<u8>,
+    salted: Salted,
+}
+
+impl Segment {
+    fn damage(&self, offset: usize, what: impl Into<String>) -> StorageError {
+        Damage::At {
+            first_lsn: self.first_lsn,
+            offset: u64::try_from(offset).unwrap_or(u64::MAX),
+            what: what.into(),
+        }
+        .into()
+    }
+
+    fn frame(&self, offset: usize) -> Option<Frame<'_>> {
+        frame::read(&self.salted, self.bytes.get(offset..)?)
+    }
+
+    /// The bytes from `offset` on that were written, if no frame is among them.
+    fn torn(&self, offset: usize) -> Result<u64, StorageError> {
+        let rest = self.bytes.get(offset..).unwrap_or_default();
+        for behind in (0..rest.len()).step_by(BOUNDARY).skip(1) {
+            let at = offset.saturating_add(behind);
+            if self.frame(at).is_some() {
+                let what = format!("no frame, though one follows at byte {at}");
+                return Err(self.damage(offset, what));
+            }
+        }
+        let written = rest.iter().rposition(|byte| *byte != 0);
+        let len = written.map_or(0, |last| last.saturating_add(1));
+        Ok(u64::try_from(len).unwrap_or(u64::MAX))
+    }
+}
+
+impl Replay<'_> {
+    fn all(&mut self, needed: &[u64], progress: Option<Progress>) -> Result<(), StorageError> {
+        let size = |first: &u64| {
+            fs::metadata(segment::path(self.dir, *first)).map_or(0, |metadata| metadata.len())
+        };
+        let total: u64 = needed.iter().map(size).sum();
+        let mut done = 0;
+        let successors = needed.iter().skip(1).copied().map(Some);
+        for (first_lsn, successor) in needed.iter().zip(successors.chain([None])) {
+            done += size_u64(self.segment(*first_lsn, successor)?);
+            if let Some(progress) = progress {
+                progress(done, total);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads one segment; tells how long it is.
+    fn segment(&mut self, first_lsn: u64, successor: Option<u64>) -> Result<usize, StorageError> {
+        let (segment, header) = self.open(first_lsn)?;
+        if self.end.is_some_and(|end| end != header.before) {
+            return Err(Damage::Missing(first_lsn.saturating_sub(1)).into());
+        }
+        let mut end = header.before;
+        let mut offset = usize::try_from(HEADER_LEN).unwrap_or(usize::MAX);
+        let last_lsn = successor.map(|first| first.saturating_sub(1));
+        self.last = None;
+        while last_lsn.is_none_or(|last| end.lsn < last) {
+            let Some(frame) = segment.frame(offset) else {
+                if last_lsn.is_some() {
+                    return Err(segment.damage(offset, "no frame"));
+                }
+                self.recovered.recovery.dropped_bytes = segment.torn(offset)?;
+                break;
+            };
+            self.last = Some(frame.head.kind);
+            if frame.head.kind == Kind::Sealed {
+                return Err(Damage::Missing(end.lsn.saturating_add(1)).into());
+            }
+            let is_next = frame.head.lsn == end.lsn.saturating_add(1);
+            if !is_next || frame.head.previous != end.checksum {
+                return Err(segment.damage(offset, "the frame is not the next one"));
+            }
+            self.take(&frame)?;
+            end = End {
+                lsn: frame.head.lsn,
+                checksum: frame.checksum,
+            };
+            offset = offset.saturating_add(frame.len);
+        }
+        self.end = Some(end);
+        if end != header.before {
+            let bytes = u64::try_from(offset).unwrap_or(u64::MAX);
+            let closed = closed(self.dir, first_lsn, end.lsn, bytes);
+            self.recovered.segments.push(closed);
+        }
+        Ok(segment.bytes.len())
+    }
+
+    fn open(&self, first_lsn: u64) -> Result<(Segment, Header), StorageError> {
+        let bytes = fs::read(segment::path(self.dir, first_lsn))?;
+        let at_header = |what: String| {
+            let offset = 0;
+            StorageError::from(Damage::At {
+                first_lsn,
+                offset,
+                what,
+            })
+        };
+        let header = Header::read(&bytes).map_err(at_header)?;
+        let is_own = header.store_id == self.identity.store_id
+            && header.incarnation == self.identity.incarnation;
+        if !is_own {
+            return Err(at_header("it is of another store".to_owned()));
+        }
+        let follows = header.before.lsn.checked_add(1) == Some(first_lsn);
+        if header.first_lsn != first_lsn || !follows {
+            return Err(at_header("it bears the name of another one".to_owned()));
+        }
+        let salted = Salted::new(&header.salt);
+        let segment = Segment {
+            first_lsn,
+            bytes,
+            salted,
+        };
+        Ok((segment, header))
+    }
+
+    fn take(&mut self, frame: &Frame<'_>) -> Result<(), StorageError> {
+        if frame.head.kind == Kind::Writes && frame.head.lsn > self.applied {
+            let recovery = &mut self.recovered.recovery;
+            recovery.frames = recovery.frames.saturating_add(1);
+            self.recovered.memtable.take(Writes::decode(frame.payload)?);
+        }
+        Ok(())
+    }
+
+    /// Makes durable what was read.
+    fn finish(mut self, needed: &[u64]) -> Result<Recovered, StorageError> {
+        let end = self.end.unwrap_or_default();
+        if end.lsn < self.applied {
+            return Err(Damage::Missing(self.applied).into());
+        }
+        let paths: Vec<PathBuf> = needed
+            .iter()
+            .map(|first| segment::path(self.dir, *first))
+            .collect();
+        for path in paths {
+            DiskFile::open(&path)?.sync()?;
+        }
+        disk::sync_dir(self.dir)?;
+        self.recovered.end = end;
+        self.recovered.recovery.last_lsn = end.lsn;
+        self.recovered.recovery.was_closed = self.last == Some(Kind::Closed);
+        Ok(self.recovered)
+    }
+}
+
+fn size_u64(len: usize) -> u64 {
+    u64::try_from(len).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,152 @@
+//! A store on this engine and one in memory answer the same, whatever is asked of them and
+//! whenever it is flushed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use proptest::prelude::*;
+
+use super::fixture::{NOW, new, no, openid, options, payment, reference};
+use crate::engine::{LocalEngine, MemoryEngine};
+use crate::order::{CloseReply, New, Order, Status};
+use crate::query::{Listing, PageOf};
+use crate::store::Store;
+use crate::value::Timestamp;
+
+/// Two stores with one clock.
+struct Pair {
+    clock: Arc<AtomicI64>,
+    local: Store,
+    memory: Store,
+    _place: tempfile::TempDir,
+}
+
+impl Pair {
+    fn new() -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let mut options = options();
+        options.memtable_bytes = 24 << 10;
+        let local = LocalEngine::init(place.path().join("shop"), &options).unwrap();
+        let clock = Arc::new(AtomicI64::new(NOW));
+        let builder = || {
+            let clock = Arc::clone(&clock);
+            let now = move || Timestamp::from_millis(clock.load(Ordering::SeqCst)).unwrap();
+            Store::builder().clock(now)
+        };
+        Self {
+            local: builder().engine(local).unwrap(),
+            memory: builder().engine(MemoryEngine::new().unwrap()).unwrap(),
+            clock,
+            _place: place,
+        }
+    }
+
+    fn both<T: std::fmt::Debug + PartialEq>(&self, ask: impl Fn(&Store) -> T) {
+        assert_eq!(ask(&self.local), ask(&self.memory));
+    }
+
+    fn act(&self, action: &Action) {
+        self.clock.fetch_add(1, Ordering::SeqCst);
+        let order = no(action.order);
+        let id = format!("T{}", action.value);
+        self.both(|store| match action.kind {
+            0..=3 => say(store.create(order, made(action)).wait()),
+            4..=6 => say(store.confirm(order, payment(&id)).wait()),
+            7 => say(store.begin_close(order).wait()),
+            8 => say(store.record_close(order, CloseReply::Closed).wait()),
+            _ => say(store.abort_close(order).wait()),
+        });
+        if action.kind == 10 {
+            self.local.flush().wait().unwrap();
+        }
+    }
+
+    fn compare(&self) {
+        let lists = [
+            Listing::all(),
+            Listing::all().statuses(&[Status::Pending]),
+            Listing::all().statuses(&[Status::Success]),
+            Listing::by_openid(&openid("oUser-of-ours-1")),
+        ];
+        for list in &lists {
+            self.both(|store| pages(store, list));
+        }
+        self.both(|store| {
+            let due = store.due(Timestamp::MAX, PageOf::of(1000)).wait().unwrap();
+            due.rows
+                .iter()
+                .map(|due| (due.no, due.at))
+                .collect::<Vec<_>>()
+        });
+        self.both(|store| store.counts().wait().unwrap());
+        self.both(|store| {
+            let place = crate::FeedCursor::START;
+            let feed = store.events(place, 1000).wait().unwrap();
+            feed.into_iter().map(|e| e.event).collect::<Vec<_>>()
+        });
+        for n in 0..ORDERS {
+            self.both(|store| store.get(no(n)).wait().unwrap());
+            self.both(|store| store.history(no(n)).wait().unwrap());
+        }
+    }
+}
+
+/// An answer in words.
+fn say<T: std::fmt::Debug>(answer: Result<T, crate::Error>) -> String {
+    format!("{answer:?}")
+}
+
+fn made(action: &Action) -> New {
+    let new = new().openid(openid(&format!("oUser-of-ours-{}", action.value % 3)));
+    if action.value.is_multiple_of(2) {
+        new.reference(reference(&format!("R{}", action.value)))
+    } else {
+        new
+    }
+}
+
+/// A list, joined of small pages.
+fn pages(store: &Store, list: &Listing) -> Vec<Arc<Order>> {
+    let (mut page, mut found) = (PageOf::of(3), Vec::new());
+    loop {
+        let rows = store.list(list.clone().page(page)).wait().unwrap();
+        found.extend(rows.rows);
+        match rows.next {
+            Some(next) => page = page.after(next),
+            None => return found,
+        }
+    }
+}
+
+const ORDERS: usize = 24;
+
+#[derive(Debug, Clone)]
+struct Action {
+    kind: u8,
+    order: usize,
+    value: u8,
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    let parts = (0..=10_u8, 0..ORDERS, 0..12_u8);
+    parts.prop_map(|(kind, order, value)| Action { kind, order, value })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn reads_are_the_same_before_and_after_every_flush(
+        actions in proptest::collection::vec(action(), 1..160)
+    ) {
+        let pair = Pair::new();
+        for action in &actions {
+            pair.act(action);
+        }
+        pair.compare();
+        pair.local.flush().wait().unwrap();
+        pair.compare();
+        let report = pair.local.verify().wait().unwrap();
+        prop_assert!(report.is_ok(), "{report:?}");
+    }
+}

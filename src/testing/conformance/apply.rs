@@ -1,0 +1,255 @@
+//! Writing: whole or not at all, and what stands in the way.
+
+use super::Harness;
+use super::tools::{Desk, at_once, numbers, whole};
+use crate::engine::{Direction, Lookup, Verdict};
+use crate::order::{Asked, ChannelState, Record, Status};
+use crate::rules::{Index, UniqueKey};
+use crate::testing::fixtures;
+use crate::value::{Channel, Metadata};
+
+fn transaction_key(n: u64) -> UniqueKey {
+    UniqueKey::Transaction(Channel::WECHAT, fixtures::transaction(n))
+}
+
+pub(super) fn what_was_applied_is_found_by_number_by_owner_and_in_its_lists(harness: &dyn Harness) {
+    let engine = harness.engine();
+    let desk = Desk::at(&*engine);
+    let new = fixtures::new(100).reference(fixtures::reference(1));
+    desk.run(&[fixtures::create(1, new)]);
+    desk.run(&[fixtures::confirm(1, fixtures::payment(1, 100))]);
+    let no = fixtures::order_no(1);
+    let record = engine.get(&no).unwrap().unwrap();
+    assert_eq!(record.as_order().unwrap().status, Status::Success);
+    assert_eq!(desk.stored(no).unwrap().record, record);
+    assert_eq!(desk.owner(&transaction_key(1)), Some(no));
+    let reference = UniqueKey::Reference(fixtures::reference(1));
+    assert_eq!(desk.owner(&reference), Some(no));
+    let user = Index::OpenId(fixtures::openid(1));
+    for index in [Index::All, user, Index::Status(Status::Success)] {
+        let rows = desk.rows(&whole(index, Direction::Forward), 10);
+        assert_eq!(numbers(&rows), [no]);
+        assert_eq!(rows.first().map(|row| &row.record), Some(&record));
+    }
+    desk.assert_sound();
+}
+
+pub(super) fn a_record_that_is_not_there_is_none(harness: &dyn Harness) {
+    let engine = harness.engine();
+    let desk = Desk::at(&*engine);
+    let no = fixtures::order_no(1);
+    assert_eq!(engine.get(&no).unwrap(), None);
+    assert_eq!(engine.history(&no).unwrap(), []);
+    assert_eq!(desk.stored(no), None);
+    assert_eq!(desk.owner(&transaction_key(1)), None);
+    assert_eq!(engine.load(&[]).unwrap(), []);
+    assert_eq!(engine.apply(&[]).unwrap(), []);
+    desk.assert_sound();
+}
+
+pub(super) fn a_mutation_of_what_does_not_stand_is_a_mismatch_and_changes_nothing(
+    harness: &dyn Harness,
+) {
+    let engine = harness.engine();
+    let desk = Desk::at(&*engine);
+    let create = fixtures::create(1, fixtures::new(100));
+    let creation = desk.draft(&create).unwrap();
+    desk.run(std::slice::from_ref(&create));
+    let payment = desk
+        .draft(&fixtures::confirm(1, fixtures::payment(1, 100)))
+        .unwrap();
+    let mut of_nothing = payment.clone();
+    of_nothing.no = fixtures::order_no(2);
+    desk.run(&[fixtures::command(1, Asked::BeginClose)]);
+    let before = engine.get(&fixtures::order_no(1)).unwrap();
+    for stale in [creation, payment, of_nothing] {
+        assert_eq!(engine.apply(&[stale]).unwrap(), [Verdict::Mismatch]);
+    }
+    assert_eq!(engine.get(&fixtures::order_no(1)).unwrap(), before);
+    assert_eq!(engine.get(&fixtures::order_no(2)).unwrap(), None);
+    assert_eq!(desk.owner(&transaction_key(1)), None);
+    desk.assert_sound();
+}
+
+pub(super) fn a_refused_mutation_does_not_disturb_its_neighbours(harness: &dyn Harness) {
+    let engine = harness.engine();
+    let desk = Desk::at(&*engine);
+    desk.create_many(2, 3);
+    let stale = desk
+        .draft(&fixtures::command(2, Asked::BeginClose))
+        .unwrap();
+    desk.run(&[fixtures::command(2, Asked::BeginClose)]);
+    let create = |n| fixtures::create(n, fixtures::new(100));
+    let mut batch = desk.drafts(&[create(1), create(3)]);
+    batch.insert(1, stale);
+    let verdicts = engine.apply(&batch).unwrap();
+    let expected = [Verdict::Applied, Verdict::Mismatch, Verdict::Applied];
+    assert_eq!(verdicts, expected);
+    assert_eq!(desk.counts().orders(), 3);
+    desk.assert_sound();
+}
+
+pub(super) fn the_second_owner_of_a_key_is_refused_within_one_batch(harness: &dyn Harness) {
+    let engine = harness.engine();
+    let desk = Desk::at(&*engine);
+    desk.create_many(1, 4);
+    let pay = |n, transaction| fixtures::confirm(n, fixtures::payment(transaction, 100));
+    let batch = desk.drafts(&[pay(1, 7), pay(2, 7), pay(3, 8)]);
+    let taken = Verdict::Taken {
+        key: transaction_key(7),
+        by: fixtures::order_no(1),
+    };
+    let verdicts = engine.apply(&batch).unwrap();
+    assert_eq!(verdicts, [Verdict::Applied, taken, Verdict::Applied]);
+    assert_eq!(desk.owner(&transaction_key(7)), Some(fixtures::order_no(1)));
+    let second = engine.get(&fixtures::order_no(2)).unwrap().unwrap();
+    assert_eq!(second.as_order().unwrap().status, Status::Pending);
+    desk.assert_sound();
+}
+
+pub(super) fn the_second_owner_of_a_key_is_refused_across_batches(harness: &dyn Harness) {
+    let engine = harness.engine();
+    let desk = Desk::at(&*engine);
+    let cart = || fixtures::new(100).reference(fixtures::reference(1));
+    let [first, second] = [1, 2].map(|n| desk.draft(&fixtures::create(n, cart())).unwrap());
+    assert_eq!(engine.apply(&[first]).unwrap(), [Verdict::Applied]);
+    let taken = Verdict::Taken {
+        key: UniqueKey::Reference(fixtures::reference(1)),
+        by: fixtures::order_no(1),
+    };
+    assert_eq!(engine.apply(&[second]).unwrap(), [taken]);
+    assert_eq!(engine.get(&fixtures::order_no(2)).unwrap(), None);
+    desk.assert_sound();
+}
+
+pub(super) fn a_key_that_was_released_can_be_owned_again(harness: &dyn Harness) {
+    let engine = harness.engine();
+    let desk = Desk::at(&*engine);
+    let key = UniqueKey::Reference(fixtures::reference(1));
+    let cart = || fixtures::new(100).reference(fixtures::reference(1));
+    desk.run(&[fixtures::create(1, cart())]);
+    let close = Asked::RecordQuery(Box::new(ChannelState::Closed));
+    desk.run(&[fixtures::command(1, close)]);
+    assert_eq!(desk.owner(&key), None);
+    desk.run(&[fixtures::create(2, cart())]);
+    assert_eq!(desk.owner(&key), Some(fixtures::order_no(2)));
+    let attempts = desk.rows(&whole(key.index(), Direction::Backward), 10);
+    let expected = [2, 1].map(fixtures::order_no);
+    assert_eq!(numbers(&attempts), expected, "the owner comes first");
+    desk.assert_sound();
+}
+
+pub(super) fn a_key_that_was_released_earlier_in_the_batch_can_be_owned(harness: &dyn Harness) {
+    let engine = harness.engine();
+    let desk = Desk::at(&*engine);
+    let key = UniqueKey::Reference(fixtures::reference(1));
+    let cart = || fixtures::new(100).reference(fixtures::reference(1));
+    let creation = desk.draft(&fixtures::create(2, cart())).unwrap();
+    desk.run(&[fixtures::create(1, cart())]);
+    let closed = Asked::RecordQuery(Box::new(ChannelState::Closed));
+    let close = desk.draft(&fixtures::command(1, closed)).unwrap();
+    let verdicts = engine.apply(&[close, creation]).unwrap();
+    assert_eq!(verdicts, [Verdict::Applied, Verdict::Applied]);
+    assert_eq!(desk.owner(&key), Some(fixtures::order_no(2)));
+    desk.assert_sound();
+}
+
+pub(super) fn a_record_that_only_knows_a_transaction_does_not_own_it(harness: &dyn Harness) {
+    let engine = harness.engine();
+    let desk = Desk::at(&*engine);
+    desk.create_many(1, 2);
+    desk.run(&[fixtures::confirm(1, fixtures::payment(1, 99))]);
+    desk.run(&[fixtures::confirm(2, fixtures::payment(1, 100))]);
+    assert_eq!(desk.owner(&transaction_key(1)), None);
+    let waiting = engine.get(&fixtures::order_no(2)).unwrap();
+    assert!(matches!(waiting, Some(Record::Waiting(_))));
+    let index = transaction_key(1).index();
+    let rows = desk.rows(&whole(index, Direction::Forward), 10);
+    assert_eq!(numbers(&rows), [1, 2].map(fixtures::order_no));
+    desk.assert_sound();
+}
+
+pub(super) fn lookups_are_answered_in_the_order_in_which_they_are_asked(harness: &dyn Harness) {
+    let engine = harness.engine();
+    let desk = Desk::at(&*engine);
+    desk.create_many(1, 4);
+    desk.run(&[fixtures::confirm(2, fixtures::payment(5, 100))]);
+    let no = |n| Lookup::No(fixtures::order_no(n));
+    let asked = [
+        no(3),
+        no(9),
+        Lookup::Owner(transaction_key(5)),
+        Lookup::Owner(transaction_key(6)),
+        no(1),
+        no(3),
+    ];
+    let found = engine.load(&asked).unwrap();
+    let found: Vec<_> = found
+        .iter()
+        .map(|stored| stored.as_ref().map(|stored| stored.record.no()))
+        .collect();
+    let some = |n| Some(fixtures::order_no(n));
+    assert_eq!(found, [some(3), None, some(2), None, some(1), some(3)]);
+}
+
+pub(super) fn a_batch_of_the_full_size_is_taken(harness: &dyn Harness) {
+    let engine = harness.engine();
+    let desk = Desk::at(&*engine);
+    let size = u64::try_from(engine.limits().batch).unwrap();
+    desk.create_many(0, size);
+    assert_eq!(desk.counts().of(Status::Pending), size);
+    desk.assert_sound();
+}
+
+pub(super) fn the_largest_values_come_back_as_they_went_in(harness: &dyn Harness) {
+    let engine = harness.engine();
+    let desk = Desk::at(&*engine);
+    let metadata = Metadata::new(vec![0xff; Metadata::MAX_LEN]).unwrap();
+    let description = crate::value::Description::parse(&"单".repeat(127)).unwrap();
+    let attach = crate::value::Attach::parse(&"a".repeat(128)).unwrap();
+    let largest = crate::value::Fen::new(u64::MAX / 2).unwrap();
+    let new = crate::order::New::new(fixtures::appid(1), largest).unwrap();
+    let new = new
+        .metadata(metadata)
+        .description(description)
+        .attach(attach)
+        .expires_at(crate::value::Timestamp::MAX);
+    let draft = desk.draft(&fixtures::create(1, new)).unwrap();
+    let expected = draft.after.clone();
+    assert_eq!(engine.apply(&[draft]).unwrap(), [Verdict::Applied]);
+    assert_eq!(engine.get(&fixtures::order_no(1)).unwrap(), Some(expected));
+    desk.assert_sound();
+}
+
+pub(super) fn writers_at_once_lose_to_each_other_cleanly(harness: &dyn Harness) {
+    const WRITERS: usize = 8;
+    const TURNS: u64 = 25;
+    let engine = harness.engine();
+    Desk::at(&*engine).create_many(1, 2);
+    let annotate = |metadata| {
+        let metadata = Metadata::new(metadata).unwrap();
+        loop {
+            let desk = Desk::at(&*engine);
+            let stored = desk.stored(fixtures::order_no(1)).unwrap();
+            let version = stored.record.version();
+            let metadata = metadata.clone();
+            let ask = Asked::Annotate { version, metadata };
+            let draft = desk.draft(&fixtures::command(1, ask));
+            let written = draft.is_some_and(|draft| {
+                let verdicts = engine.apply(&[draft]).unwrap();
+                verdicts == [Verdict::Applied]
+            });
+            if written {
+                return;
+            }
+        }
+    };
+    at_once(WRITERS, |writer| {
+        for turn in 0..TURNS {
+            annotate(format!("{writer} {turn}"));
+        }
+    });
+    let record = engine.get(&fixtures::order_no(1)).unwrap().unwrap();
+    assert_eq!(record.version(), 1 + 8 * TURNS);
+    Desk::at(&*engine).assert_sound();
+}

@@ -1,0 +1,192 @@
+//! Orders are asked about and closed; a payment wins at every step.
+
+use std::time::Duration;
+
+use super::Harness;
+use super::tools::Shop;
+use crate::order::{
+    Action, ChannelState, CloseAnswer, CloseReply, Confirmed, Queried, Status, Visible,
+};
+use crate::testing::fixtures::{self, order_no, payment};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+fn begin_close(shop: &Shop<'_>, n: u64) -> CloseAnswer {
+    let call = shop.store().begin_close(order_no(n));
+    call.wait().unwrap().outcome
+}
+
+fn record_close(shop: &Shop<'_>, n: u64, reply: CloseReply) -> CloseAnswer {
+    let call = shop.store().record_close(order_no(n), reply);
+    call.wait().unwrap().outcome
+}
+
+fn moved(to: Status) -> Queried {
+    Queried::Moved { to }
+}
+
+pub(super) fn old_news_after_a_payment_is_stale(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    shop.created(1, 100);
+    shop.expect(1, payment(1, 100), Confirmed::Applied, true);
+    let paid = shop.order(1);
+    for news in [
+        ChannelState::NotPay,
+        ChannelState::UserPaying,
+        ChannelState::Closed,
+    ] {
+        assert_eq!(shop.query(1, news), Queried::Stale);
+    }
+    assert_eq!(shop.order(1), paid);
+    shop.close();
+}
+
+pub(super) fn an_order_that_the_channel_does_not_know_yet_stays_pending(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    shop.created(1, 100);
+    shop.clock.advance(SECOND * 20);
+    assert_eq!(
+        shop.query(1, ChannelState::NoSuchOrder),
+        Queried::StillPending
+    );
+    assert_eq!(shop.status(1), Status::Pending);
+    shop.clock.advance(WEEK + MINUTE * 10);
+    assert_eq!(
+        shop.query(1, ChannelState::NoSuchOrder),
+        moved(Status::Closed)
+    );
+    shop.close();
+}
+
+pub(super) fn closing_waits_for_the_channel_and_a_payment_wins(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    shop.created(1, 100);
+    let prepay = shop.store().record_prepay(order_no(1), fixtures::prepay(1));
+    let _ = prepay.wait().unwrap();
+    shop.clock.advance(MINUTE);
+    assert_eq!(begin_close(&shop, 1), CloseAnswer::Closing);
+    assert_eq!(begin_close(&shop, 1), CloseAnswer::Already);
+    shop.clock.advance(MINUTE * 4 - SECOND);
+    assert_eq!(shop.due(), [], "five minutes after the last prepay");
+    shop.clock.advance(SECOND);
+    assert_eq!(shop.due(), [(order_no(1), Action::AskClose)]);
+    shop.expect(1, payment(1, 100), Confirmed::Applied, true);
+    let closed = record_close(&shop, 1, CloseReply::Closed);
+    assert_eq!(closed, CloseAnswer::AlreadyPaid);
+    assert_eq!(begin_close(&shop, 1), CloseAnswer::AlreadyPaid);
+    assert_eq!(shop.status(1), Status::Success);
+    assert_eq!(shop.due(), []);
+    shop.close();
+}
+
+pub(super) fn not_paid_after_its_expiry_begins_to_close(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    shop.created(1, 100);
+    shop.clock.advance(WEEK);
+    assert_eq!(shop.query(1, ChannelState::NotPay), Queried::StillPending);
+    shop.clock.advance(SECOND);
+    assert_eq!(shop.query(1, ChannelState::NotPay), moved(Status::Closing));
+    assert_eq!(shop.due(), [(order_no(1), Action::AskClose)]);
+    shop.close();
+}
+
+pub(super) fn a_payment_after_the_close_is_late_until_it_is_accepted(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    shop.created(1, 100);
+    assert_eq!(shop.query(1, ChannelState::Closed), moved(Status::Closed));
+    let hide = shop.store().hide(order_no(1)).wait().unwrap();
+    assert_eq!(hide.outcome, Visible::Hidden);
+    shop.expect(1, payment(1, 100), Confirmed::Late, true);
+    let late = shop.order(1);
+    assert_eq!((late.status, late.late), (Status::LatePaid, true));
+    assert_eq!(late.hidden_at, None, "its user sees it again");
+    shop.expect(1, payment(1, 100), Confirmed::Duplicate, true);
+    let page = crate::query::PageOf::of(10);
+    let open = shop.store().open_anomalies(page).wait().unwrap().rows;
+    assert_eq!(open.first().map(|row| row.no), Some(order_no(1)));
+    let accept = crate::order::Resolution::Accept;
+    let id = crate::order::AnomalyId(1);
+    let store = shop.store();
+    let resolved = store.resolve(order_no(1), id, accept, fixtures::note());
+    let outcome = resolved.wait().unwrap().outcome;
+    assert_eq!(outcome, crate::order::Resolved::Resolved);
+    let accepted = shop.order(1);
+    assert_eq!((accepted.status, accepted.late), (Status::Success, true));
+    assert_eq!(shop.open_anomalies(1), []);
+    drop(store);
+    shop.close();
+}
+
+pub(super) fn order_paid_asks_for_a_query_and_never_closes(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    shop.created(1, 100);
+    assert_eq!(begin_close(&shop, 1), CloseAnswer::Closing);
+    let paid = record_close(&shop, 1, CloseReply::OrderPaid);
+    assert_eq!(paid, CloseAnswer::MustQuery);
+    assert_eq!(shop.status(1), Status::Closing);
+    assert_eq!(shop.due(), [(order_no(1), Action::Query)]);
+    let said = ChannelState::Success(payment(1, 100));
+    assert_eq!(shop.query(1, said), Queried::Payment(Confirmed::Applied));
+    shop.close();
+}
+
+pub(super) fn closed_is_not_believed_before_a_query_says_so(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    shop.created(1, 100);
+    assert_eq!(begin_close(&shop, 1), CloseAnswer::Closing);
+    let closed = record_close(&shop, 1, CloseReply::Closed);
+    assert_eq!(closed, CloseAnswer::MustQuery);
+    assert_eq!(shop.query(1, ChannelState::Closed), moved(Status::Closed));
+    let again = record_close(&shop, 1, CloseReply::Closed);
+    assert_eq!(again, CloseAnswer::Already);
+    shop.close();
+    let trusting = Shop::with(harness, |policy| policy.close_needs_query = false);
+    trusting.created(1, 100);
+    let closed = record_close(&trusting, 1, CloseReply::Closed);
+    assert_eq!(closed, CloseAnswer::Closed);
+    trusting.close();
+}
+
+pub(super) fn a_failed_payment_is_closed_first_and_may_yet_succeed(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    shop.created(1, 100);
+    let failed = shop.query(1, ChannelState::PayError);
+    assert_eq!(failed, moved(Status::Closing));
+    let said = ChannelState::Success(payment(1, 100));
+    assert_eq!(shop.query(1, said), Queried::Payment(Confirmed::Applied));
+    assert_eq!(shop.status(1), Status::Success);
+    shop.close();
+}
+
+pub(super) fn a_close_that_is_aborted_can_be_paid_again(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    shop.created(1, 100);
+    let abort = || {
+        shop.store()
+            .abort_close(order_no(1))
+            .wait()
+            .unwrap()
+            .outcome
+    };
+    assert_eq!(abort(), CloseAnswer::NotClosing);
+    assert_eq!(begin_close(&shop, 1), CloseAnswer::Closing);
+    assert_eq!(abort(), CloseAnswer::Reopened);
+    assert_eq!(shop.status(1), Status::Pending);
+    shop.close();
+}
+
+pub(super) fn checks_back_off_step_by_step(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    shop.created(1, 100);
+    let steps = [5, 30, 60, 180, 300, 600, 1800, 1800, 1800];
+    for step in steps {
+        shop.clock.advance(SECOND * (step - 1));
+        assert_eq!(shop.due(), [], "{step} seconds after the last check");
+        shop.clock.advance(SECOND);
+        assert_eq!(shop.due(), [(order_no(1), Action::Query)]);
+        assert_eq!(shop.query(1, ChannelState::NotPay), Queried::StillPending);
+    }
+    shop.close();
+}

@@ -1,0 +1,187 @@
+//! Orders are made: once per number, once per reference, and after their payment.
+
+use super::Harness;
+use super::tools::{Shop, at_once};
+use crate::order::{
+    Annotated, AnomalyKind, Command, Confirmed, Created, Difference, Outcome, Prepaid, Status,
+};
+use crate::query::Listing;
+use crate::testing::fixtures::{self, new, payment};
+use crate::value::Metadata;
+
+pub(super) fn a_callback_before_its_order_waits_and_pays_it_at_once(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    shop.expect(1, payment(1, 100), Confirmed::Unclaimed, false);
+    shop.expect(1, payment(1, 100), Confirmed::Duplicate, false);
+    assert_eq!(shop.find(1), None, "there is no order yet");
+    let counts = shop.store().counts().wait().unwrap();
+    assert_eq!((counts.orders(), counts.unclaimed), (0, 1));
+    let answer = shop.create(1, new(100));
+    assert_eq!(answer.outcome, Created::CreatedAndPaid);
+    assert_eq!(shop.status(1), Status::Success);
+    assert_eq!(shop.open_anomalies(1), []);
+    shop.expect(1, payment(1, 100), Confirmed::Duplicate, true);
+    assert_eq!(shop.store().counts().wait().unwrap().unclaimed, 0);
+    shop.close();
+}
+
+pub(super) fn a_waiting_payment_of_another_amount_stays_beside_its_order(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    shop.expect(1, payment(1, 99), Confirmed::Unclaimed, false);
+    shop.expect(1, payment(2, 100), Confirmed::Unclaimed, false);
+    shop.expect(2, payment(3, 99), Confirmed::Unclaimed, false);
+    let paid = shop.create(1, new(100)).outcome;
+    assert_eq!(paid, Created::CreatedAndPaid, "the first that fits");
+    let made = shop.create(2, new(100)).outcome;
+    assert_eq!(made, Created::Created);
+    assert_eq!(shop.status(2), Status::Pending);
+    let mismatch = AnomalyKind::AmountMismatch {
+        expected: fixtures::fen(100),
+        found: fixtures::fen(99),
+    };
+    for n in [1, 2] {
+        let order = shop.order(n);
+        let open: Vec<_> = order.open_anomalies().map(|a| a.kind.clone()).collect();
+        assert_eq!(open, std::slice::from_ref(&mismatch));
+    }
+    shop.close();
+}
+
+pub(super) fn a_payment_overtakes_the_invitation_to_pay(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    shop.created(1, 100);
+    let invite = |n| {
+        let call = shop
+            .store()
+            .record_prepay(fixtures::order_no(n), fixtures::prepay(n));
+        call.wait().unwrap().outcome
+    };
+    assert_eq!(invite(1), Prepaid::Recorded);
+    assert!(shop.order(1).usable_prepay(shop.now()).is_some());
+    shop.expect(1, payment(1, 100), Confirmed::Applied, true);
+    assert_eq!(invite(1), Prepaid::AlreadyPaid);
+    assert_eq!(invite(2), Prepaid::NotFound);
+    shop.close();
+}
+
+pub(super) fn of_two_creates_at_once_one_creates_and_one_finds_it(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    let store = shop.store();
+    for n in 0..20 {
+        let create = |_| {
+            store
+                .create(fixtures::order_no(n), new(100))
+                .wait()
+                .unwrap()
+        };
+        let answers = at_once(2, create);
+        let mut outcomes: Vec<_> = answers.iter().map(|answer| answer.outcome).collect();
+        outcomes.sort_by_key(|outcome| *outcome != Created::Created);
+        assert_eq!(outcomes, [Created::Created, Created::Exists]);
+        assert!(answers.iter().all(|a| a.order == shop.find(n)));
+    }
+    drop(store);
+    shop.close();
+}
+
+pub(super) fn of_two_numbers_with_one_reference_one_is_made(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    let store = shop.store();
+    for n in 0..20 {
+        let cart = || new(100).reference(fixtures::reference(n));
+        let create = |place| {
+            let no = fixtures::order_no(2 * n + u64::try_from(place).unwrap());
+            (no, store.create(no, cart()).wait().unwrap())
+        };
+        let answers = at_once(2, create);
+        let made = answers.iter().find(|(_, a)| a.outcome == Created::Created);
+        let (made, _) = made.unwrap();
+        let found = answers.iter().find(|(_, a)| a.outcome == Created::Exists);
+        let shown = found.and_then(|(_, answer)| answer.order.as_ref()).unwrap();
+        assert_eq!(shown.no, *made, "the second is shown the first's order");
+    }
+    drop(store);
+    shop.close();
+}
+
+pub(super) fn a_reference_is_busy_while_its_order_lives_and_paid_for_ever(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    let cart = |fee| new(fee).reference(fixtures::reference(1));
+    let outcome = |n, fee| shop.create(n, cart(fee)).outcome;
+    assert_eq!(outcome(1, 100), Created::Created);
+    let no = fixtures::order_no(1);
+    let status = Status::Pending;
+    assert_eq!(outcome(2, 200), Created::ReferenceBusy { no, status });
+    assert_eq!(outcome(2, 100), Created::Exists);
+    shop.expect(1, payment(1, 100), Confirmed::Applied, true);
+    assert_eq!(outcome(2, 100), Created::ReferencePaid { no });
+    assert_eq!(shop.find(2), None);
+    shop.close();
+}
+
+pub(super) fn a_closed_order_frees_its_reference_and_a_late_payment_takes_it_not_back(
+    harness: &dyn Harness,
+) {
+    let shop = Shop::open(harness);
+    let cart = || new(100).reference(fixtures::reference(1));
+    assert_eq!(shop.create(1, cart()).outcome, Created::Created);
+    let _ = shop.query(1, crate::order::ChannelState::Closed);
+    assert_eq!(shop.create(2, cart()).outcome, Created::Created);
+    shop.expect(1, payment(1, 100), Confirmed::Late, true);
+    shop.expect(2, payment(2, 100), Confirmed::Applied, true);
+    let attempts = Listing::by_reference(&fixtures::reference(1));
+    let found = shop.store().list(attempts).wait().unwrap().rows;
+    assert_eq!(found, [shop.order(2), shop.order(1)]);
+    shop.close();
+}
+
+pub(super) fn a_create_with_other_fields_says_which_and_writes_nothing(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    shop.created(1, 100);
+    let before = shop.order(1);
+    let other = shop.create(1, new(200).openid(fixtures::openid(2))).outcome;
+    let field = Difference::Openid;
+    assert_eq!(other, Created::ExistsWithDifferent { field });
+    let other = shop.create(1, new(200)).outcome;
+    let field = Difference::TotalFee;
+    assert_eq!(other, Created::ExistsWithDifferent { field });
+    shop.expect(1, payment(1, 100), Confirmed::Applied, true);
+    assert_eq!(shop.create(1, new(100)).outcome, Created::Exists);
+    assert_eq!(shop.order(1).create_time, before.create_time);
+    shop.close();
+}
+
+pub(super) fn an_annotation_is_a_compare_and_set(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    shop.created(1, 100);
+    let store = shop.store();
+    let outcomes = at_once(8, |place| {
+        let shelf = Metadata::new(format!("shelf {place}")).unwrap();
+        let annotate = store.annotate(fixtures::order_no(1), 1, shelf);
+        annotate.wait().unwrap().outcome
+    });
+    drop(store);
+    let moved = Annotated::VersionMoved { now: 2 };
+    let won = outcomes.iter().filter(|o| **o == Annotated::Annotated);
+    assert_eq!(won.count(), 1);
+    assert_eq!(outcomes.iter().filter(|o| **o == moved).count(), 7);
+    shop.close();
+}
+
+pub(super) fn one_group_decides_its_commands_in_their_order(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    let commands: Vec<Command> = (0..50)
+        .flat_map(|n| {
+            let pay = || fixtures::confirm(n, payment(n, 100));
+            [fixtures::create(n, new(100)), pay(), pay()]
+        })
+        .collect();
+    let outcomes = shop.submit_all(commands);
+    let expected = [
+        Outcome::Create(Created::Created),
+        Outcome::Confirm(Confirmed::Applied),
+        Outcome::Confirm(Confirmed::Duplicate),
+    ];
+    assert!(outcomes.chunks(3).all(|chunk| chunk == expected));
+    shop.close();
+}

@@ -1,0 +1,180 @@
+//! Writes that fail: what is answered, what may be told the channel, and what stands after
+//! the store was opened again.
+
+use super::Harness;
+use super::tools::assert_sound;
+use crate::error::Error;
+use crate::flow::Health;
+use crate::order::{Answered, Confirmed, Created, Status};
+use crate::store::Store;
+use crate::testing::{FailingEngine, Fault, Faults, Operation, SharedEngine, fixtures};
+
+/// An engine that outlives its stores, and the store of now.
+struct Bench {
+    engine: SharedEngine,
+    store: Store,
+    faults: Faults,
+}
+
+impl Bench {
+    /// With the order 1, of 100 fen.
+    fn with_an_order(harness: &dyn Harness) -> Self {
+        let engine = SharedEngine::new(harness.engine());
+        let (store, faults) = open(&engine);
+        let no = fixtures::order_no(1);
+        let answer = store.create(no, fixtures::new(100)).wait().unwrap();
+        assert_eq!(answer.outcome, Created::Created);
+        Self {
+            engine,
+            store,
+            faults,
+        }
+    }
+
+    fn pay(&self) -> Result<Answered<Confirmed>, Error> {
+        let no = fixtures::order_no(1);
+        self.store.confirm(no, fixtures::payment(1, 100)).wait()
+    }
+
+    fn assert_pays(&self, outcome: Confirmed) {
+        let answer = self.pay().unwrap();
+        assert_eq!(answer.outcome, outcome);
+        assert!(answer.should_acknowledge());
+        assert_eq!(self.status(), Status::Success);
+        assert_sound(&self.store);
+    }
+
+    fn status(&self) -> Status {
+        let order = self.store.get(fixtures::order_no(1)).wait().unwrap();
+        order.unwrap().status
+    }
+
+    fn reopen(&mut self) {
+        let (store, faults) = open(&self.engine);
+        self.store = store;
+        self.faults = faults;
+    }
+
+    fn assert_takes_no_writes(&self) {
+        assert!(matches!(self.store.health(), Health::Poisoned(_)));
+        assert!(matches!(self.pay(), Err(Error::Poisoned(_))));
+        let no = fixtures::order_no(2);
+        let create = self.store.create(no, fixtures::new(1)).submit();
+        assert!(matches!(
+            create.map_err(Error::from),
+            Err(Error::Poisoned(_))
+        ));
+        assert_eq!(self.store.get(no).wait().unwrap(), None, "reads go on");
+    }
+}
+
+fn open(engine: &SharedEngine) -> (Store, Faults) {
+    let (engine, faults) = FailingEngine::around(engine.again());
+    let store = Store::builder().engine(engine).unwrap();
+    (store, faults)
+}
+
+pub(super) fn a_failure_before_the_write_is_certainly_not_applied(harness: &dyn Harness) {
+    let bench = Bench::with_an_order(harness);
+    for operation in [Operation::Load, Operation::Apply] {
+        bench.faults.fail_next(operation, Fault::Retry);
+        let error = bench.pay().unwrap_err();
+        assert!(matches!(error, Error::NotApplied(_)), "{error:?}");
+        assert!(error.is_retryable());
+        assert_eq!(bench.status(), Status::Pending);
+    }
+    bench.assert_pays(Confirmed::Applied);
+}
+
+pub(super) fn a_full_disk_passes(harness: &dyn Harness) {
+    let bench = Bench::with_an_order(harness);
+    bench.faults.fail_next(Operation::Apply, Fault::DiskFull);
+    assert!(matches!(bench.pay(), Err(Error::DiskFull)));
+    assert_eq!(bench.status(), Status::Pending);
+    bench.assert_pays(Confirmed::Applied);
+}
+
+pub(super) fn an_unknown_outcome_stops_all_writing_until_the_store_is_opened_again(
+    harness: &dyn Harness,
+) {
+    let mut bench = Bench::with_an_order(harness);
+    bench.faults.fail_next(Operation::Apply, Fault::Unknown);
+    let error = bench.pay().unwrap_err();
+    assert!(error.is_outcome_unknown() && !error.is_retryable());
+    assert_eq!(bench.status(), Status::Pending);
+    bench.assert_takes_no_writes();
+    bench.reopen();
+    bench.assert_pays(Confirmed::Applied);
+}
+
+pub(super) fn an_answer_that_was_lost_after_the_write_is_a_duplicate_later(harness: &dyn Harness) {
+    let mut bench = Bench::with_an_order(harness);
+    bench
+        .faults
+        .fail_next(Operation::Apply, Fault::UnknownButDone);
+    assert!(bench.pay().unwrap_err().is_outcome_unknown());
+    bench.assert_takes_no_writes();
+    bench.reopen();
+    bench.assert_pays(Confirmed::Duplicate);
+}
+
+pub(super) fn an_engine_that_stopped_takes_no_writes(harness: &dyn Harness) {
+    let mut bench = Bench::with_an_order(harness);
+    bench.faults.fail_next(Operation::Apply, Fault::Fatal);
+    assert!(matches!(bench.pay(), Err(Error::Poisoned(_))));
+    bench.assert_takes_no_writes();
+    bench.reopen();
+    bench.assert_pays(Confirmed::Applied);
+}
+
+pub(super) fn a_panic_beneath_is_told_and_stops_all_writing(harness: &dyn Harness) {
+    let mut bench = Bench::with_an_order(harness);
+    bench.faults.fail_next(Operation::Apply, Fault::Panic);
+    assert!(bench.pay().unwrap_err().is_outcome_unknown());
+    bench.assert_takes_no_writes();
+    bench.reopen();
+    bench.assert_pays(Confirmed::Applied);
+}
+
+pub(super) fn a_failed_write_fails_its_whole_group_and_hands_back_the_next(harness: &dyn Harness) {
+    let mut bench = Bench::with_an_order(harness);
+    bench.faults.hold();
+    let first = fixtures::confirm(1, fixtures::payment(1, 100));
+    let first = bench.store.submit_all(vec![first.clone(), first]).unwrap();
+    bench.faults.wait_until_held();
+    let create = fixtures::create(2, fixtures::new(100));
+    let second = bench.store.submit_all(vec![create]).unwrap();
+    bench.faults.fail_next(Operation::Apply, Fault::Unknown);
+    bench.faults.release();
+    for ticket in first {
+        let error = ticket.wait().unwrap_err();
+        assert!(error.is_outcome_unknown(), "the duplicate rests on it");
+    }
+    for ticket in second {
+        assert!(matches!(ticket.wait(), Err(Error::Poisoned(_))));
+    }
+    bench.reopen();
+    bench.assert_pays(Confirmed::Applied);
+}
+
+pub(super) fn a_failed_reservation_hands_out_no_number_and_the_next_try_does(
+    harness: &dyn Harness,
+) {
+    let bench = Bench::with_an_order(harness);
+    let draw = || bench.store.next_order_no().wait();
+    bench.faults.fail_next(Operation::Reserve, Fault::Retry);
+    let error = draw().unwrap_err();
+    assert!(matches!(error, Error::NotApplied(_)), "{error:?}");
+    assert_ne!(draw().unwrap(), draw().unwrap());
+    bench.assert_pays(Confirmed::Applied);
+}
+
+pub(super) fn a_read_that_fails_says_so_and_the_next_one_reads(harness: &dyn Harness) {
+    let bench = Bench::with_an_order(harness);
+    bench.faults.fail_next(Operation::Read, Fault::Corrupted);
+    let no = fixtures::order_no(1);
+    let error = bench.store.get(no).wait().unwrap_err();
+    assert!(matches!(error, Error::Unreadable(_)), "{error:?}");
+    assert_eq!(bench.status(), Status::Pending);
+    bench.assert_pays(Confirmed::Applied);
+}

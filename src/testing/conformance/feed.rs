@@ -1,0 +1,126 @@
+//! Events: one number's history, and the feed of all.
+
+use super::Harness;
+use super::tools::Desk;
+use crate::engine::{Engine, EngineError, FeedCursor, Sequenced};
+use crate::order::{Asked, Event};
+use crate::rules::evolve;
+use crate::testing::fixtures;
+
+/// Three orders, seven events, some of them two to a change.
+fn seven_events(engine: &dyn Engine) {
+    let desk = Desk::at(engine);
+    desk.run(&[fixtures::confirm(3, fixtures::payment(3, 100))]);
+    desk.create_many(1, 3);
+    desk.run(&[
+        fixtures::create(3, fixtures::new(100)),
+        fixtures::command(1, Asked::BeginClose),
+        fixtures::confirm(1, fixtures::payment(1, 100)),
+    ]);
+}
+
+fn all(engine: &dyn Engine) -> Vec<Sequenced> {
+    engine.events(FeedCursor::START, 100).unwrap()
+}
+
+pub(super) fn history_holds_every_event_and_folds_into_the_record(harness: &dyn Harness) {
+    let engine = harness.engine();
+    seven_events(&*engine);
+    for (n, length) in [(1, 3), (2, 1), (3, 3)] {
+        let no = fixtures::order_no(n);
+        let history = engine.history(&no).unwrap();
+        assert_eq!(history.len(), length);
+        let versions: Vec<u64> = history.iter().map(|event| event.version).collect();
+        assert_eq!(versions, (1..).take(length).collect::<Vec<_>>());
+        let fold = |record: Option<_>, event: &Event| Some(evolve(record.as_ref(), event));
+        let folded = history.iter().fold(None, fold);
+        assert_eq!(folded, engine.get(&no).unwrap());
+    }
+}
+
+pub(super) fn the_feed_has_no_gaps_and_holds_every_history(harness: &dyn Harness) {
+    let engine = harness.engine();
+    seven_events(&*engine);
+    let feed = all(&*engine);
+    let incarnation = engine.identity().incarnation;
+    let places: Vec<_> = feed.iter().map(|sequenced| sequenced.cursor).collect();
+    let expected: Vec<_> = (1..=7).map(|seq| FeedCursor { incarnation, seq }).collect();
+    assert_eq!(places, expected);
+    for n in 1..=3 {
+        let no = fixtures::order_no(n);
+        let of_it: Vec<Event> = feed
+            .iter()
+            .map(|sequenced| sequenced.event.clone())
+            .filter(|event| event.no == no)
+            .collect();
+        assert_eq!(of_it, engine.history(&no).unwrap());
+    }
+}
+
+pub(super) fn the_feed_goes_on_behind_any_event_and_any_limit(harness: &dyn Harness) {
+    let engine = harness.engine();
+    seven_events(&*engine);
+    let feed = all(&*engine);
+    for (sequenced, seen) in feed.iter().zip(1..) {
+        let rest = engine.events(sequenced.cursor, 100).unwrap();
+        assert!(rest.iter().eq(feed.iter().skip(seen)));
+    }
+    for limit in 1..=8 {
+        let mut place = FeedCursor::START;
+        let mut read = Vec::new();
+        loop {
+            let part = engine.events(place, limit).unwrap();
+            assert!(part.len() <= limit);
+            let Some(last) = part.last() else { break };
+            place = last.cursor;
+            read.extend(part);
+        }
+        assert_eq!(read, feed);
+    }
+}
+
+pub(super) fn the_feed_grows_behind_its_end(harness: &dyn Harness) {
+    let engine = harness.engine();
+    seven_events(&*engine);
+    let end = all(&*engine).pop().unwrap().cursor;
+    assert_eq!(engine.events(end, 10).unwrap(), []);
+    Desk::at(&*engine).create_many(8, 9);
+    let grown = engine.events(end, 10).unwrap();
+    let numbers: Vec<_> = grown.iter().map(|sequenced| sequenced.event.no).collect();
+    assert_eq!(numbers, [fixtures::order_no(8)]);
+}
+
+pub(super) fn a_place_of_another_feed_or_beyond_the_end_is_refused(harness: &dyn Harness) {
+    let engine = harness.engine();
+    seven_events(&*engine);
+    let end = all(&*engine).pop().unwrap().cursor;
+    let refused = |place| matches!(engine.events(place, 10), Err(EngineError::Cursor(_)));
+    let incarnation = end.incarnation;
+    for seq in [8, 9, u64::MAX] {
+        assert!(refused(FeedCursor { incarnation, seq }), "{seq}");
+    }
+    let incarnation = incarnation.wrapping_add(1);
+    for seq in [0, 1, 7] {
+        assert!(refused(FeedCursor { incarnation, seq }), "another feed");
+    }
+    let incarnation = 0;
+    assert!(refused(FeedCursor {
+        incarnation,
+        seq: 1
+    }));
+    let beginning = FeedCursor { seq: 0, ..end };
+    assert_eq!(engine.events(beginning, 100).unwrap().len(), 7);
+}
+
+pub(super) fn a_refused_mutation_leaves_no_event(harness: &dyn Harness) {
+    let engine = harness.engine();
+    let desk = Desk::at(&*engine);
+    let create = fixtures::create(1, fixtures::new(100));
+    let again = desk.draft(&create).unwrap();
+    desk.run(&[create]);
+    drop(engine.apply(&[again]).unwrap());
+    assert_eq!(all(&*engine).len(), 1);
+    desk.create_many(2, 3);
+    assert_eq!(all(&*engine).len(), 2);
+    desk.assert_sound();
+}

@@ -1,0 +1,191 @@
+//! Lists of the engine: their order, their bounds, and what moves in them.
+
+use std::collections::BTreeSet;
+
+use super::Harness;
+use super::tools::{Desk, numbers, positions, whole};
+use crate::engine::{Direction, IndexQuery, Position};
+use crate::order::{Asked, ChannelState, Status};
+use crate::rules::Index;
+use crate::testing::fixtures;
+use crate::value::Timestamp;
+
+const BOTH: [Direction; 2] = [Direction::Forward, Direction::Backward];
+
+fn later(millis: u64) -> Timestamp {
+    fixtures::now().saturating_add(std::time::Duration::from_millis(millis))
+}
+
+/// Order `n` is made `n` milliseconds after the beginning.
+fn made_one_by_one<'e>(desk: &mut Desk<'e>, until: u64) {
+    for n in 0..until {
+        desk.now = later(n);
+        desk.run(&[fixtures::create(n, fixtures::new(100))]);
+    }
+}
+
+pub(super) fn a_list_reads_by_time_both_ways(harness: &dyn Harness) {
+    let engine = harness.engine();
+    let mut desk = Desk::at(&*engine);
+    made_one_by_one(&mut desk, 20);
+    let forward = desk.rows(&whole(Index::All, Direction::Forward), 3);
+    let expected: Vec<_> = (0..20).map(fixtures::order_no).collect();
+    assert_eq!(numbers(&forward), expected);
+    assert!(forward.windows(2).all(|pair| match pair {
+        [first, second] => first.position < second.position,
+        _ => false,
+    }));
+    let mut backward = desk.rows(&whole(Index::All, Direction::Backward), 3);
+    backward.reverse();
+    assert_eq!(backward, forward);
+}
+
+pub(super) fn a_list_keeps_to_its_bounds_which_belong_to_it(harness: &dyn Harness) {
+    let engine = harness.engine();
+    let mut desk = Desk::at(&*engine);
+    made_one_by_one(&mut desk, 20);
+    let found = |from, until, direction| {
+        let query = IndexQuery {
+            from: later(from),
+            until: later(until),
+            ..whole(Index::All, direction)
+        };
+        let mut found = numbers(&desk.rows(&query, 4));
+        found.sort_unstable();
+        found
+    };
+    let expected = |from, until| (from..until).map(fixtures::order_no).collect::<Vec<_>>();
+    for direction in BOTH {
+        assert_eq!(found(5, 9, direction), expected(5, 10));
+        assert_eq!(found(5, 5, direction), expected(5, 6));
+        assert_eq!(found(0, 99, direction), expected(0, 20));
+        assert_eq!(found(20, 99, direction), []);
+        assert_eq!(found(9, 5, direction), [], "an empty stretch is empty");
+    }
+}
+
+pub(super) fn a_place_outside_the_bounds_begins_at_the_bound_or_ends(harness: &dyn Harness) {
+    let engine = harness.engine();
+    let mut desk = Desk::at(&*engine);
+    made_one_by_one(&mut desk, 20);
+    let count = |after: Timestamp, direction| {
+        let (time, row, sub) = (after, 0, 0);
+        let query = IndexQuery {
+            from: later(5),
+            until: later(9),
+            after: Some(Position { time, row, sub }),
+            ..whole(Index::All, direction)
+        };
+        desk.rows(&query, 100).len()
+    };
+    assert_eq!(count(later(0), Direction::Forward), 5);
+    assert_eq!(count(later(19), Direction::Forward), 0);
+    assert_eq!(count(later(19), Direction::Backward), 5);
+    assert_eq!(count(later(0), Direction::Backward), 0);
+}
+
+pub(super) fn a_thousand_rows_of_one_millisecond_are_each_read_once(harness: &dyn Harness) {
+    let engine = harness.engine();
+    let desk = Desk::at(&*engine);
+    desk.create_many(0, 1000);
+    let all: BTreeSet<_> = (0..1000).map(fixtures::order_no).collect();
+    for index in [
+        Index::All,
+        Index::OpenId(fixtures::openid(1)),
+        Index::Status(Status::Pending),
+        Index::Due,
+    ] {
+        let [forward, mut backward] =
+            BOTH.map(|direction| desk.rows(&whole(index.clone(), direction), 7));
+        assert_eq!(forward.len(), 1000);
+        assert_eq!(numbers(&forward).into_iter().collect::<BTreeSet<_>>(), all);
+        backward.reverse();
+        assert_eq!(positions(&forward), positions(&backward));
+    }
+}
+
+pub(super) fn more_is_said_only_while_there_is_more(harness: &dyn Harness) {
+    let engine = harness.engine();
+    let desk = Desk::at(&*engine);
+    desk.create_many(0, 10);
+    for direction in BOTH {
+        let query = whole(Index::All, direction);
+        let more = |limit| engine.scan(&query, limit).unwrap().more;
+        assert_eq!([1, 9, 10, 11].map(more), [true, true, false, false]);
+    }
+    let none = whole(Index::Anomalies, Direction::Forward);
+    assert_eq!(
+        engine.scan(&none, 10).unwrap(),
+        crate::engine::Rows::default()
+    );
+}
+
+pub(super) fn a_record_moves_from_list_to_list_with_its_status(harness: &dyn Harness) {
+    let engine = harness.engine();
+    let desk = Desk::at(&*engine);
+    let lists = || {
+        Status::ALL.map(|status| {
+            let query = whole(Index::Status(status), Direction::Forward);
+            desk.rows(&query, 10).len()
+        })
+    };
+    desk.create_many(1, 2);
+    assert_eq!(lists(), [1, 0, 0, 0, 0, 0]);
+    desk.run(&[fixtures::command(1, Asked::BeginClose)]);
+    assert_eq!(lists(), [0, 0, 1, 0, 0, 0]);
+    let closed = Asked::RecordQuery(Box::new(ChannelState::Closed));
+    desk.run(&[fixtures::command(1, closed)]);
+    assert_eq!(lists(), [0, 0, 0, 1, 0, 0]);
+    desk.run(&[fixtures::confirm(1, fixtures::payment(1, 100))]);
+    assert_eq!(lists(), [0, 0, 0, 0, 0, 1]);
+    desk.assert_sound();
+}
+
+pub(super) fn keys_that_continue_each_other_never_mix(harness: &dyn Harness) {
+    let engine = harness.engine();
+    let desk = Desk::at(&*engine);
+    let parts = [("wxa", "bc"), ("wxab", "c"), ("wx", "abc")];
+    for ((channel, id), n) in parts.into_iter().zip(1..) {
+        let channel = crate::value::Channel::parse(channel).unwrap();
+        let mut payment = fixtures::payment(1, 100);
+        payment.channel = channel;
+        payment.transaction_id = crate::value::TransactionId::parse(id).unwrap();
+        let new = fixtures::new(100)
+            .channel(channel)
+            .openid(crate::value::OpenId::parse(id).unwrap())
+            .reference(crate::value::Reference::parse(id).unwrap());
+        let transaction = Index::Transaction(channel, payment.transaction_id.clone());
+        desk.run(&[fixtures::create(n, new), fixtures::confirm(n, payment)]);
+        let openid = Index::OpenId(crate::value::OpenId::parse(id).unwrap());
+        let reference = Index::Reference(crate::value::Reference::parse(id).unwrap());
+        for index in [transaction, openid, reference] {
+            let rows = desk.rows(&whole(index, Direction::Forward), 10);
+            assert_eq!(numbers(&rows), [fixtures::order_no(n)]);
+        }
+    }
+    desk.assert_sound();
+}
+
+pub(super) fn counts_equal_a_scan(harness: &dyn Harness) {
+    let engine = harness.engine();
+    let desk = Desk::at(&*engine);
+    desk.create_many(0, 12);
+    let ask = |n, ask| desk.run(&[fixtures::command(n, ask)]);
+    let said = |state| Asked::RecordQuery(Box::new(state));
+    (0..3).for_each(|n| desk.run(&[fixtures::confirm(n, fixtures::payment(n, 100))]));
+    (3..5).for_each(|n| ask(n, Asked::BeginClose));
+    (5..9).for_each(|n| ask(n, said(ChannelState::Closed)));
+    ask(9, said(ChannelState::Revoked));
+    desk.run(&[fixtures::confirm(5, fixtures::payment(50, 100))]);
+    desk.run(&[fixtures::confirm(11, fixtures::payment(51, 99))]);
+    desk.run(&[fixtures::confirm(90, fixtures::payment(52, 100))]);
+    let counts = desk.counts();
+    for status in Status::ALL {
+        let query = whole(Index::Status(status), Direction::Forward);
+        let scanned = u64::try_from(desk.rows(&query, 5).len()).unwrap();
+        assert_eq!(counts.of(status), scanned, "{status}");
+    }
+    assert_eq!(counts.by_status, [2, 3, 2, 3, 1, 1]);
+    assert_eq!((counts.unclaimed, counts.open_anomalies), (1, 3));
+    desk.assert_sound();
+}

@@ -1,0 +1,91 @@
+//! Order numbers: distinct whatever the clock does, and silent about how many there are.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::Harness;
+use super::tools::{Shop, at_once};
+use crate::store::Store;
+use crate::value::OrderNo;
+
+/// Enough for every thread to meet the end of a block.
+const NUMBERS: usize = 200_000;
+const THREADS: usize = 16;
+
+fn draw(store: &Store, count: usize) -> Vec<OrderNo> {
+    let draw = |_| store.next_order_no().wait().unwrap();
+    (0..count).map(draw).collect()
+}
+
+fn drawn_at_once(store: &Store) -> Vec<OrderNo> {
+    let drawn = at_once(THREADS, |_| draw(store, NUMBERS / THREADS));
+    drawn.into_iter().flatten().collect()
+}
+
+fn assert_distinct(mut numbers: Vec<OrderNo>) {
+    let count = numbers.len();
+    numbers.sort_unstable_by_key(hidden_part);
+    numbers.dedup_by_key(|no| hidden_part(no));
+    assert_eq!(numbers.len(), count, "the counter alone tells them apart");
+}
+
+fn hidden_part(no: &OrderNo) -> u64 {
+    no.as_str().get(16..).unwrap().parse().unwrap()
+}
+
+pub(super) fn numbers_of_many_threads_are_distinct_even_if_the_clock_goes_back(
+    harness: &dyn Harness,
+) {
+    let shop = Shop::open(harness);
+    let mut numbers = drawn_at_once(&shop.store());
+    shop.clock.turn_back(Duration::from_secs(60 * 60));
+    let last_time = |no: &OrderNo| no.as_str().get(..13).map(str::to_owned);
+    let before = numbers.iter().map(last_time).max();
+    let after = draw(&shop.store(), 100);
+    assert!(
+        after
+            .iter()
+            .all(|no| last_time(no) == before.clone().unwrap())
+    );
+    assert_eq!(shop.store().stats().clock_set_back, 100);
+    numbers.extend(after);
+    assert_distinct(numbers);
+    shop.close();
+}
+
+pub(super) fn numbers_after_a_reopen_are_distinct_from_all_before(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    let mut numbers = draw(&shop.store(), 1000);
+    for _ in 0..5 {
+        shop.clock.turn_back(Duration::from_secs(60 * 60));
+        if !shop.reopen() {
+            return;
+        }
+        numbers.extend(draw(&shop.store(), 1000));
+    }
+    assert_distinct(numbers);
+    shop.close();
+}
+
+pub(super) fn consecutive_numbers_show_no_count(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    let hidden: Vec<u64> = draw(&shop.store(), 1000).iter().map(hidden_part).collect();
+    let pairs = || hidden.iter().zip(hidden.iter().skip(1));
+    let steps: BTreeSet<u64> = pairs().map(|(a, b)| a.abs_diff(*b)).collect();
+    assert!(steps.len() >= 995, "steps repeat: {} of 999", steps.len());
+    let rising = pairs().filter(|(a, b)| a < b).count();
+    assert!((400..600).contains(&rising), "{rising} of 999 rise");
+    shop.close();
+}
+
+pub(super) fn a_number_bears_its_time_and_its_node(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    let no = shop.store().next_order_no().wait().unwrap();
+    assert_eq!(no.as_str().len(), 32);
+    let expected = format!("{:013}000", shop.now().as_millis());
+    assert_eq!(no.as_str().get(..16), Some(expected.as_str()));
+    shop.close();
+    let store = harness.open(Store::builder().node(42));
+    let no = store.next_order_no().wait().unwrap();
+    assert_eq!(no.as_str().get(13..16), Some("042"));
+}

@@ -1,0 +1,251 @@
+//! Lists of the store: a thousand rows of one millisecond, page by page, each once.
+
+use std::collections::BTreeSet;
+
+use super::Harness;
+use super::tools::{Shop, every};
+use crate::error::Error;
+use crate::order::{ChannelState, Command, Confirmed, Queried, Status};
+use crate::query::{Listing, PageOf};
+use crate::testing::fixtures::{self, order_no};
+use crate::value::{OpenId, OrderNo, Timestamp};
+
+const ROWS: u64 = 1000;
+const LIMIT: usize = 7;
+
+fn thousand(shop: &Shop<'_>, command: impl Fn(u64) -> Command) {
+    let outcomes = shop.submit_all((0..ROWS).map(command).collect());
+    assert_eq!(outcomes.len(), 1000);
+}
+
+fn pages() -> [PageOf; 2] {
+    [PageOf::of(LIMIT), PageOf::of(LIMIT).reversed()]
+}
+
+/// Reads the list both ways: the same rows, each once, the one way round and the other.
+fn assert_each_once(shop: &Shop<'_>, read: impl Fn(PageOf) -> crate::query::Page<OrderNo>) {
+    let [usual, mut reversed] = pages().map(|page| every(page, LIMIT, &read));
+    reversed.reverse();
+    assert_eq!(usual, reversed);
+    assert_eq!(usual.len(), 1000);
+    let distinct: BTreeSet<OrderNo> = usual.into_iter().collect();
+    assert_eq!(distinct, (0..ROWS).map(order_no).collect());
+    assert!(shop.store().stats().queued == 0);
+}
+
+fn only_numbers<R>(
+    page: crate::query::Page<R>,
+    number: impl Fn(&R) -> OrderNo,
+) -> crate::query::Page<OrderNo> {
+    crate::query::Page {
+        rows: page.rows.iter().map(number).collect(),
+        next: page.next,
+    }
+}
+
+fn assert_list_pages(shop: &Shop<'_>, listing: &Listing) {
+    let store = shop.store();
+    assert_each_once(shop, |page| {
+        let page = store.list(listing.clone().page(page)).wait().unwrap();
+        only_numbers(page, |order| order.no)
+    });
+}
+
+/// One old order among 2,500 of a user is what the filter lets through.
+pub(super) fn a_filter_looks_at_a_bounded_number_of_rows_for_a_page(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    let all = (0..2500).map(|n| fixtures::create(n, fixtures::new(100)));
+    assert_eq!(shop.submit_all(all.collect()).len(), 2500);
+    shop.expect(0, fixtures::payment(1, 100), Confirmed::Applied, true);
+    let paid = Listing::by_openid(&fixtures::openid(1)).statuses(&[Status::Success]);
+    let store = shop.store();
+    let read = |page| store.list(paid.clone().page(page)).wait().unwrap();
+
+    let first = read(PageOf::of(LIMIT));
+    assert!(
+        first.rows.is_empty() && first.next.is_some(),
+        "it stops and goes on"
+    );
+    let second = read(PageOf::of(LIMIT).after(first.next.unwrap()));
+    let numbers: Vec<OrderNo> = second.rows.iter().map(|order| order.no).collect();
+    assert_eq!((numbers, second.next), (vec![order_no(0)], None));
+    for mut page in [PageOf::of(1), PageOf::of(LIMIT), PageOf::of(1).reversed()] {
+        let mut found = Vec::new();
+        loop {
+            let part = read(page);
+            found.extend(part.rows.iter().map(|order| order.no));
+            let Some(cursor) = part.next else { break };
+            page = page.after(cursor);
+        }
+        assert_eq!(found, [order_no(0)]);
+    }
+}
+
+pub(super) fn a_thousand_orders_of_one_millisecond_page_once_each(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    thousand(&shop, |n| fixtures::create(n, fixtures::new(100)));
+    assert_list_pages(&shop, &Listing::all());
+    assert_list_pages(&shop, &Listing::by_openid(&fixtures::openid(1)));
+    assert_list_pages(&shop, &Listing::by_status(Status::Pending));
+    let now = shop.now();
+    let moment = now..now.saturating_add(std::time::Duration::from_millis(1));
+    assert_list_pages(&shop, &Listing::all().between(moment));
+    shop.close();
+}
+
+pub(super) fn a_thousand_anomalies_of_one_millisecond_page_once_each(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    thousand(&shop, |n| fixtures::confirm(n, fixtures::payment(n, 100)));
+    let store = shop.store();
+    assert_each_once(&shop, |page| {
+        let page = store.open_anomalies(page).wait().unwrap();
+        only_numbers(page, |open| open.no)
+    });
+    drop(store);
+    shop.close();
+}
+
+pub(super) fn a_thousand_due_in_one_millisecond_page_once_each(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    thousand(&shop, |n| fixtures::create(n, fixtures::new(100)));
+    shop.clock.advance(std::time::Duration::from_secs(5));
+    let store = shop.store();
+    assert_each_once(&shop, |page| {
+        let page = store.due(shop.now(), page).wait().unwrap();
+        only_numbers(page, |due| due.no)
+    });
+    drop(store);
+    shop.close();
+}
+
+pub(super) fn a_sweep_that_changes_its_rows_visits_each_once(harness: &dyn Harness) {
+    for page in pages() {
+        let shop = Shop::open(harness);
+        thousand(&shop, |n| fixtures::create(n, fixtures::new(100)));
+        shop.clock.advance(std::time::Duration::from_secs(5));
+        let now = shop.now();
+        let store = shop.store();
+        let swept = every(page, LIMIT, |page| {
+            let part = store.due(now, page).wait().unwrap();
+            for due in &part.rows {
+                let said = store.record_query(due.no, ChannelState::NotPay);
+                assert_eq!(said.wait().unwrap().outcome, Queried::StillPending);
+            }
+            only_numbers(part, |due| due.no)
+        });
+        assert_eq!(swept.len(), 1000);
+        let distinct: BTreeSet<OrderNo> = swept.into_iter().collect();
+        assert_eq!(distinct.len(), 1000);
+        assert_eq!(shop.due(), [], "all are due later now");
+        drop(store);
+        shop.close();
+    }
+}
+
+pub(super) fn orders_made_while_a_list_is_read_move_no_row(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    thousand(&shop, |n| fixtures::create(n, fixtures::new(100)));
+    let store = shop.store();
+    let made = std::cell::Cell::new(ROWS);
+    let read = every(PageOf::of(LIMIT), LIMIT, |page| {
+        shop.clock.advance(std::time::Duration::from_millis(1));
+        shop.created(made.get(), 100);
+        made.set(made.get() + 1);
+        store.list(Listing::all().page(page)).wait().unwrap()
+    });
+    let read: Vec<OrderNo> = read.iter().map(|order| order.no).collect();
+    let distinct: BTreeSet<OrderNo> = read.iter().copied().collect();
+    assert_eq!(distinct.len(), read.len());
+    assert!((0..ROWS).all(|n| distinct.contains(&order_no(n))));
+    assert_eq!(read.len(), 1001, "and the one made before the first page");
+    drop(store);
+    shop.close();
+}
+
+pub(super) fn a_filter_leaves_out_and_the_pages_still_end(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    thousand(&shop, |n| fixtures::create(n, fixtures::new(100)));
+    for n in [0, 500, 999] {
+        let _ = shop.confirm(n, fixtures::payment(n, 100));
+    }
+    let hidden = shop.store().hide(order_no(500)).wait().unwrap();
+    assert_eq!(hidden.outcome, crate::order::Visible::Hidden);
+    let user = Listing::by_openid(&fixtures::openid(1)).statuses(&[Status::Success]);
+    let count = |listing: Listing| {
+        let store = shop.store();
+        let read = |page| store.list(listing.clone().page(page)).wait().unwrap();
+        pages().map(|page| every(page, LIMIT, read).len())
+    };
+    assert_eq!(count(user.clone()), [2, 2]);
+    assert_eq!(count(user.with_hidden()), [3, 3]);
+    shop.close();
+}
+
+pub(super) fn a_cursor_is_refused_by_every_other_query(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    thousand(&shop, |n| fixtures::create(n, fixtures::new(100)));
+    let store = shop.store();
+    let page = PageOf::of(LIMIT);
+    let first = store.list(Listing::all().page(page)).wait().unwrap();
+    let behind = page.after(first.next.unwrap());
+    assert!(store.list(Listing::all().page(behind)).wait().is_ok());
+    let user = Listing::by_openid(&fixtures::openid(1));
+    let others = [
+        Listing::all().page(behind.reversed()),
+        Listing::by_status(Status::Pending).page(behind),
+        user.clone().page(behind),
+        Listing::all().statuses(&[Status::Pending]).page(behind),
+        Listing::all()
+            .between(Timestamp::EPOCH..shop.now())
+            .page(behind),
+    ];
+    for other in others {
+        let refused = store.list(other).wait();
+        assert!(matches!(refused, Err(Error::InvalidCursor { .. })));
+    }
+    let due = store.due(shop.now(), behind).wait();
+    assert!(matches!(due, Err(Error::InvalidCursor { .. })));
+    for limit in [0, PageOf::MAX + 1] {
+        let refused = store.list(user.clone().page(PageOf::of(limit))).wait();
+        assert!(matches!(refused, Err(Error::Invalid { .. })));
+    }
+    drop(store);
+    shop.close();
+}
+
+pub(super) fn users_whose_names_begin_alike_never_see_each_others_orders(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    let names = ["o", "oa", "oab", "oabc", "oabcd"];
+    for (name, n) in names.into_iter().zip(0..) {
+        let openid = OpenId::parse(name).unwrap();
+        let _ = shop.create(n, fixtures::new(100).openid(openid));
+    }
+    for (name, n) in names.into_iter().zip(0..) {
+        let listing = Listing::by_openid(&OpenId::parse(name).unwrap());
+        let found = shop.store().list(listing).wait().unwrap().rows;
+        assert_eq!(found, [shop.order(n)]);
+    }
+    shop.close();
+}
+
+pub(super) fn the_books_are_the_same_after_the_store_was_opened_again(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    thousand(&shop, |n| fixtures::create(n, fixtures::new(100)));
+    let _ = shop.confirm(1, fixtures::payment(1, 100));
+    let read = || {
+        let store = shop.store();
+        let page = PageOf::of(PageOf::MAX);
+        let rows = store.list(Listing::all().page(page)).wait().unwrap().rows;
+        let all = Timestamp::EPOCH..Timestamp::MAX;
+        let totals = store.totals(all).wait().unwrap();
+        (rows, store.counts().wait().unwrap(), totals)
+    };
+    let before = read();
+    if !shop.reopen() {
+        return;
+    }
+    assert_eq!(read(), before);
+    let outcome = crate::order::Confirmed::Duplicate;
+    shop.expect(1, fixtures::payment(1, 100), outcome, true);
+    shop.close();
+}

@@ -1,0 +1,257 @@
+//! Money arrives: once, twice, from two sides, short, from a stranger.
+
+use super::Harness;
+use super::tools::{Shop, at_once};
+use crate::order::{
+    AnomalyId, AnomalyKind, ChannelState, Confirmed, IdentityField, Queried, Resolution, Resolved,
+    Source, Status,
+};
+use crate::query::Listing;
+use crate::testing::fixtures::{self, payment};
+
+const DAY: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
+
+fn short_of_one_fen() -> Confirmed {
+    Confirmed::AmountMismatch {
+        expected: fixtures::fen(100),
+        found: fixtures::fen(99),
+    }
+}
+
+pub(super) fn the_same_callback_twice_is_applied_then_a_duplicate(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    shop.created(1, 100);
+    shop.expect(1, payment(1, 100), Confirmed::Applied, true);
+    let paid = shop.order(1);
+    assert_eq!(paid.status, Status::Success);
+    shop.clock.advance(DAY);
+    shop.expect(1, payment(1, 100), Confirmed::Duplicate, true);
+    assert_eq!(shop.order(1), paid, "not even its time of update moved");
+    let history = shop.store().history(fixtures::order_no(1)).wait().unwrap();
+    assert_eq!(history.len(), 2);
+    shop.close();
+}
+
+pub(super) fn of_64_threads_with_one_callback_exactly_one_applies_it(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    shop.created(1, 100);
+    let store = shop.store();
+    let outcomes = at_once(64, |_| {
+        let confirm = store.confirm(fixtures::order_no(1), payment(1, 100));
+        confirm.wait().unwrap().outcome
+    });
+    drop(store);
+    let applied = outcomes.iter().filter(|o| **o == Confirmed::Applied);
+    let duplicates = outcomes.iter().filter(|o| **o == Confirmed::Duplicate);
+    assert_eq!((applied.count(), duplicates.count()), (1, 63));
+    assert_eq!(shop.order(1).version, 2);
+    shop.close();
+}
+
+pub(super) fn a_callback_and_a_query_race_and_one_of_them_applies(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    let store = shop.store();
+    for n in 0..20 {
+        shop.created(n, 100);
+        let no = fixtures::order_no(n);
+        let outcomes = at_once(2, |place| {
+            let mut fact = payment(n, 100);
+            if place == 0 {
+                return store.confirm(no, fact).wait().unwrap().outcome;
+            }
+            fact.source = Source::Query;
+            let said = ChannelState::Success(fact);
+            match store.record_query(no, said).wait().unwrap().outcome {
+                Queried::Payment(confirmed) => confirmed,
+                _ => Confirmed::Unclaimed,
+            }
+        });
+        assert!(outcomes.contains(&Confirmed::Applied), "{outcomes:?}");
+        assert!(outcomes.contains(&Confirmed::Duplicate), "{outcomes:?}");
+    }
+    drop(store);
+    shop.close();
+}
+
+pub(super) fn a_callback_repeated_after_a_full_refund_changes_nothing(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    shop.created(1, 100);
+    assert_eq!(
+        shop.query(1, ChannelState::Closed),
+        Queried::Moved { to: Status::Closed }
+    );
+    shop.expect(1, payment(1, 100), Confirmed::Late, true);
+    let refund_no = fixtures::refund_no(1);
+    let no = fixtures::order_no(1);
+    let refund = Resolution::Refund { refund_no };
+    let store = shop.store();
+    let resolved = store.resolve(no, AnomalyId(1), refund, fixtures::note());
+    assert_eq!(resolved.wait().unwrap().outcome, Resolved::Resolved);
+    let refunded = shop.order(1);
+    for _ in 0..20 {
+        shop.clock.advance(DAY);
+        shop.expect(1, payment(1, 100), Confirmed::Duplicate, true);
+    }
+    assert_eq!(shop.order(1), refunded);
+    drop(store);
+    shop.close();
+}
+
+pub(super) fn a_failed_attempt_changes_nothing_and_a_later_success_applies(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    shop.created(1, 100);
+    let before = shop.order(1);
+    #[cfg(feature = "wechat")]
+    {
+        let body = br#"{"returnCode":"SUCCESS","resultCode":"FAIL","errCode":"NOTENOUGH",
+            "outTradeNo":"ORDER-00000001"}"#;
+        let event = crate::wechat::CloudEvent::from_json(body).unwrap();
+        assert_eq!(event.order_no(), Some(fixtures::order_no(1)));
+        assert_eq!(event.payment(), None, "there is nothing to confirm");
+    }
+    assert_eq!(shop.query(1, ChannelState::NotPay), Queried::StillPending);
+    let after = shop.order(1);
+    assert_eq!(after.status, Status::Pending);
+    assert_eq!(after.update_time, before.update_time);
+    shop.expect(1, payment(1, 100), Confirmed::Applied, true);
+    shop.close();
+}
+
+pub(super) fn one_fen_short_is_one_anomaly_however_often_it_is_repeated(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    shop.created(1, 100);
+    shop.expect(1, payment(1, 99), short_of_one_fen(), true);
+    for _ in 1..15 {
+        shop.expect(1, payment(1, 99), Confirmed::Duplicate, true);
+    }
+    assert_eq!(shop.status(1), Status::Pending);
+    assert_eq!(shop.open_anomalies(1), [AnomalyId(1)]);
+    shop.expect(1, payment(2, 100), Confirmed::Applied, true);
+    let refund = Resolution::Refund {
+        refund_no: fixtures::refund_no(1),
+    };
+    let resolve = || {
+        let no = fixtures::order_no(1);
+        let store = shop.store();
+        let call = store.resolve(no, AnomalyId(1), refund.clone(), fixtures::note());
+        call.wait().unwrap().outcome
+    };
+    assert_eq!(resolve(), Resolved::Resolved);
+    assert_eq!(resolve(), Resolved::Already);
+    let order = shop.order(1);
+    let refunds: Vec<_> = order.refunds.iter().map(|refund| refund.amount).collect();
+    assert_eq!(refunds, [fixtures::fen(99)]);
+    assert_eq!(shop.open_anomalies(1), []);
+    let listed = Listing::by_refund_no(&fixtures::refund_no(1));
+    assert_eq!(shop.store().list(listed).wait().unwrap().rows, [order]);
+    shop.close();
+}
+
+pub(super) fn a_strict_shop_does_not_acknowledge_what_does_not_fit(harness: &dyn Harness) {
+    let shop = Shop::with(harness, |policy| policy.strict = true);
+    shop.created(1, 100);
+    shop.expect(1, payment(1, 99), short_of_one_fen(), false);
+    shop.expect(1, payment(1, 99), Confirmed::Duplicate, false);
+    shop.expect(1, payment(2, 100), Confirmed::Applied, true);
+    shop.expect(1, payment(3, 100), Confirmed::DoublePayment, true);
+    shop.close();
+}
+
+pub(super) fn a_coupon_makes_the_cash_smaller_and_the_order_paid(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    shop.created(1, 100);
+    let mut with_coupon = payment(1, 100);
+    with_coupon.payer_total = Some(fixtures::fen(90));
+    shop.expect(1, with_coupon, Confirmed::Applied, true);
+    assert_eq!(shop.status(1), Status::Success);
+    shop.close();
+}
+
+pub(super) fn a_stranger_who_pays_is_an_anomaly_that_can_be_accepted(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    shop.created(1, 100);
+    let mut by_another = payment(1, 100);
+    by_another.openid = Some(fixtures::openid(2));
+    let field = IdentityField::Openid;
+    let mismatch = Confirmed::IdentityMismatch { field };
+    shop.expect(1, by_another.clone(), mismatch, true);
+    shop.expect(1, by_another.clone(), Confirmed::Duplicate, true);
+    assert_eq!(shop.status(1), Status::Pending);
+    let no = fixtures::order_no(1);
+    let store = shop.store();
+    let accept = store.resolve(no, AnomalyId(1), Resolution::Accept, fixtures::note());
+    let resolved = accept.wait().unwrap().outcome;
+    assert_eq!(resolved, Resolved::Reexamined(Confirmed::Applied));
+    assert_eq!(shop.order(1).openid, Some(fixtures::openid(1)));
+    for user in [1, 2] {
+        let listed = Listing::by_openid(&fixtures::openid(user));
+        let found = store.list(listed).wait().unwrap().rows;
+        assert_eq!(found, [shop.order(1)], "both find it");
+    }
+    drop(store);
+    shop.close();
+}
+
+#[cfg(feature = "wechat")]
+pub(super) fn of_a_service_provider_the_sub_identity_is_compared(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    let body = br#"{"returnCode":"SUCCESS","resultCode":"SUCCESS",
+        "appid":"wxd2565e6a04246fd1","mchId":"1800780001","openid":"oPoo341Im-roYxAd3WD3D",
+        "subAppid":"wx0000000000000001","subMchId":"1700000001",
+        "subOpenid":"oUser00000000000000000000001","totalFee":100,"feeType":"CNY",
+        "cashFee":90,"transactionId":"4200004561202203217657282768",
+        "outTradeNo":"ORDER-00000001","timeEnd":"20220321132007"}"#;
+    let event = crate::wechat::CloudEvent::from_json(body).unwrap();
+    let (no, fact) = event.into_payment().unwrap();
+    assert_eq!(no, fixtures::order_no(1));
+    let _ = shop.create(1, fixtures::new(100).mch_id(fixtures::mch_id(1)));
+    shop.expect(1, fact, Confirmed::Applied, true);
+    shop.close();
+}
+
+#[cfg(not(feature = "wechat"))]
+pub(super) fn of_a_service_provider_the_sub_identity_is_compared(_: &dyn Harness) {}
+
+pub(super) fn what_a_payment_leaves_out_is_not_compared(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    let merchant = fixtures::new(100).mch_id(fixtures::mch_id(1));
+    let _ = shop.create(1, merchant);
+    shop.expect(1, payment(1, 100), Confirmed::Applied, true);
+    shop.created(2, 100);
+    let mut with_merchant = payment(2, 100);
+    with_merchant.mch_id = Some(fixtures::mch_id(2));
+    with_merchant.appid = Some(fixtures::appid(1));
+    shop.expect(2, with_merchant, Confirmed::Applied, true);
+    shop.close();
+}
+
+pub(super) fn one_transaction_pays_one_order_and_a_second_one_is_a_double(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    shop.created(1, 100);
+    shop.created(2, 100);
+    shop.expect(1, payment(7, 100), Confirmed::Applied, true);
+    let by = fixtures::order_no(1);
+    let taken = Confirmed::TransactionTaken { by };
+    shop.expect(2, payment(7, 100), taken, true);
+    shop.expect(1, payment(8, 100), Confirmed::DoublePayment, true);
+    let first = shop.order(1);
+    assert_eq!(first.transaction_id(), Some(&fixtures::transaction(7)));
+    let doubled = AnomalyKind::DoublePayment {
+        first: fixtures::transaction(7),
+    };
+    let kinds: Vec<_> = first.anomalies.iter().map(|a| a.kind.clone()).collect();
+    assert_eq!(kinds, [doubled]);
+    let refund_no = fixtures::refund_no(1);
+    let store = shop.store();
+    let refund = Resolution::Refund { refund_no };
+    let resolved = store.resolve(by, AnomalyId(1), refund, fixtures::note());
+    assert_eq!(resolved.wait().unwrap().outcome, Resolved::Resolved);
+    let order = shop.order(1);
+    let refunded = order.refunds.first().map(|refund| &refund.transaction_id);
+    assert_eq!(refunded, Some(&fixtures::transaction(8)));
+    let listed = Listing::by_transaction(&fixtures::transaction(7));
+    let found = store.list(listed).wait().unwrap().rows;
+    assert_eq!(found, [order, shop.order(2)], "the one that it paid first");
+    drop(store);
+    shop.close();
+}

@@ -1,0 +1,298 @@
+//! What the cases share: a desk that decides for an engine, and a shop with a clock.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::thread;
+
+use super::Harness;
+use crate::builder::Builder;
+use crate::engine::{
+    Counts, Direction, Engine, IndexQuery, Lookup, Mutation, Position, Row, Stored, Verdict,
+};
+use crate::order::{
+    AnomalyId, Answered, ChannelState, Command, Confirmed, Created, New, Order, Outcome, Payment,
+    Queried, Status,
+};
+use crate::query::{Page, PageOf};
+use crate::rules::{Context, Index, Policy, UniqueKey, decide, needs};
+use crate::store::Store;
+use crate::testing::{ManualClock, fixtures};
+use crate::value::{OrderNo, Timestamp};
+
+/// Decides commands as a store does, one at a time, and leaves the writing to the case.
+pub(super) struct Desk<'e> {
+    pub(super) engine: &'e dyn Engine,
+    pub(super) now: Timestamp,
+}
+
+impl<'e> Desk<'e> {
+    pub(super) fn at(engine: &'e dyn Engine) -> Self {
+        let now = fixtures::now();
+        Self { engine, now }
+    }
+
+    pub(super) fn stored(&self, no: OrderNo) -> Option<Stored> {
+        self.find(Lookup::No(no))
+    }
+
+    pub(super) fn owner(&self, key: &UniqueKey) -> Option<OrderNo> {
+        let owner = self.find(Lookup::Owner(key.clone()));
+        owner.map(|stored| stored.record.no())
+    }
+
+    fn find(&self, lookup: Lookup) -> Option<Stored> {
+        let mut found = self.engine.load(&[lookup]).unwrap();
+        assert_eq!(found.len(), 1, "one answer for each lookup");
+        found.pop().flatten()
+    }
+
+    /// What the command changes, if it changes anything.
+    pub(super) fn draft(&self, command: &Command) -> Option<Mutation> {
+        let before = self.stored(command.no);
+        let record = before.as_ref().map(|stored| &stored.record);
+        let owner = |key: UniqueKey| {
+            let owner = self.find(Lookup::Owner(key.clone()));
+            (key, owner.map(|stored| stored.record))
+        };
+        let owners: Vec<_> = needs(command, record).into_iter().map(owner).collect();
+        let policy = Policy::default();
+        let context = Context {
+            now: self.now,
+            policy: &policy,
+            owners: &owners,
+        };
+        let decision = decide(record, command, &context);
+        Some(Mutation {
+            no: command.no,
+            after: decision.after?,
+            before,
+            events: decision.events,
+        })
+    }
+
+    /// The drafts of several commands, none of which sees another's.
+    pub(super) fn drafts(&self, commands: &[Command]) -> Vec<Mutation> {
+        let draft = |command| self.draft(command).unwrap();
+        commands.iter().map(draft).collect()
+    }
+
+    /// Writes what each command changes, one after another.
+    pub(super) fn run(&self, commands: &[Command]) {
+        for command in commands {
+            let draft = self.draft(command).unwrap();
+            let verdicts = self.engine.apply(&[draft]).unwrap();
+            assert_eq!(verdicts, [Verdict::Applied]);
+        }
+    }
+
+    /// Creates the orders `from..until` in one batch, all in one millisecond.
+    pub(super) fn create_many(&self, from: u64, until: u64) {
+        let creates: Vec<Command> = (from..until)
+            .map(|n| fixtures::create(n, fixtures::new(100)))
+            .collect();
+        for part in creates.chunks(self.engine.limits().batch.max(1)) {
+            let verdicts = self.engine.apply(&self.drafts(part)).unwrap();
+            assert!(verdicts.iter().all(|verdict| *verdict == Verdict::Applied));
+        }
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        self.engine.counts().unwrap()
+    }
+
+    /// Every row of a list, read `limit` at a time.
+    pub(super) fn rows(&self, query: &IndexQuery, limit: usize) -> Vec<Row> {
+        let mut query = query.clone();
+        let mut rows = Vec::new();
+        loop {
+            let part = self.engine.scan(&query, limit).unwrap();
+            assert!(part.rows.len() <= limit, "at most what was asked for");
+            query.after = part.rows.last().map(|row| row.position).or(query.after);
+            rows.extend(part.rows);
+            if !part.more {
+                return rows;
+            }
+        }
+    }
+
+    pub(super) fn assert_sound(&self) {
+        let report = self.engine.verify().unwrap();
+        assert!(report.is_ok(), "{:?}", report.violations);
+    }
+}
+
+/// A whole list, in one direction.
+pub(super) const fn whole(index: Index, direction: Direction) -> IndexQuery {
+    IndexQuery {
+        index,
+        from: Timestamp::EPOCH,
+        until: Timestamp::MAX,
+        direction,
+        after: None,
+    }
+}
+
+pub(super) fn positions(rows: &[Row]) -> Vec<Position> {
+    rows.iter().map(|row| row.position).collect()
+}
+
+pub(super) fn numbers(rows: &[Row]) -> Vec<OrderNo> {
+    rows.iter().map(|row| row.record.no()).collect()
+}
+
+/// Runs `act` on so many threads at once and gathers what they return.
+pub(super) fn at_once<T: Send>(threads: usize, act: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let start = std::sync::Barrier::new(threads);
+    let (start, act) = (&start, &act);
+    thread::scope(|scope| {
+        let run = |place| {
+            scope.spawn(move || {
+                start.wait();
+                act(place)
+            })
+        };
+        let running: Vec<_> = (0..threads).map(run).collect();
+        running.into_iter().map(|one| one.join().unwrap()).collect()
+    })
+}
+
+/// A store with a clock set by hand.
+pub(super) struct Shop<'h> {
+    harness: &'h dyn Harness,
+    policy: Policy,
+    pub(super) clock: ManualClock,
+    store: RefCell<Option<Store>>,
+}
+
+impl<'h> Shop<'h> {
+    pub(super) fn open(harness: &'h dyn Harness) -> Self {
+        Self::with(harness, |_| {})
+    }
+
+    pub(super) fn with(harness: &'h dyn Harness, set: impl FnOnce(&mut Policy)) -> Self {
+        let mut policy = Policy::default();
+        set(&mut policy);
+        let clock = ManualClock::default();
+        let store = harness.open(builder(&policy, &clock));
+        Self {
+            harness,
+            policy,
+            clock,
+            store: RefCell::new(Some(store)),
+        }
+    }
+
+    pub(super) fn store(&self) -> Store {
+        self.store.borrow().clone().unwrap()
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Ends the store and opens it again; false where the engine keeps nothing. Nobody
+    /// else may hold a clone.
+    pub(super) fn reopen(&self) -> bool {
+        let store = self.store.borrow_mut().take().unwrap();
+        let reopened = self
+            .harness
+            .reopen(store, builder(&self.policy, &self.clock));
+        let kept = reopened.is_some();
+        *self.store.borrow_mut() = reopened;
+        kept
+    }
+
+    pub(super) fn create(&self, n: u64, new: New) -> Answered<Created> {
+        self.store()
+            .create(fixtures::order_no(n), new)
+            .wait()
+            .unwrap()
+    }
+
+    /// Creates the order `n` of the first user.
+    pub(super) fn created(&self, n: u64, total_fee: u64) {
+        let answer = self.create(n, fixtures::new(total_fee));
+        assert_eq!(answer.outcome, Created::Created);
+    }
+
+    pub(super) fn confirm(&self, n: u64, payment: Payment) -> Answered<Confirmed> {
+        let no = fixtures::order_no(n);
+        self.store().confirm(no, payment).wait().unwrap()
+    }
+
+    /// Confirms, and looks whether the channel may be told so.
+    pub(super) fn expect(&self, n: u64, payment: Payment, outcome: Confirmed, acknowledge: bool) {
+        let answer = self.confirm(n, payment);
+        assert_eq!(answer.outcome, outcome);
+        assert_eq!(answer.should_acknowledge(), acknowledge, "{outcome:?}");
+        assert_eq!(answer.order, self.find(n), "the order after the command");
+    }
+
+    pub(super) fn query(&self, n: u64, state: ChannelState) -> Queried {
+        let no = fixtures::order_no(n);
+        self.store().record_query(no, state).wait().unwrap().outcome
+    }
+
+    pub(super) fn find(&self, n: u64) -> Option<Arc<Order>> {
+        self.store().get(fixtures::order_no(n)).wait().unwrap()
+    }
+
+    pub(super) fn order(&self, n: u64) -> Arc<Order> {
+        self.find(n).unwrap()
+    }
+
+    pub(super) fn status(&self, n: u64) -> Status {
+        self.order(n).status
+    }
+
+    /// The kinds of the anomalies that are open, as text without data.
+    pub(super) fn open_anomalies(&self, n: u64) -> Vec<AnomalyId> {
+        self.order(n).open_anomalies().map(|a| a.id).collect()
+    }
+
+    /// What is due now, as pairs of order number and action.
+    pub(super) fn due(&self) -> Vec<(OrderNo, crate::order::Action)> {
+        let page = self.store().due(self.now(), PageOf::of(PageOf::MAX));
+        let due = page.wait().unwrap().rows;
+        due.iter().map(|due| (due.no, due.action)).collect()
+    }
+
+    /// Hands many commands over at once and hears what became of each.
+    pub(super) fn submit_all(&self, commands: Vec<Command>) -> Vec<Outcome> {
+        let tickets = self.store().submit_all(commands).unwrap();
+        let wait = |ticket: crate::flow::Ticket<Answered<Outcome>>| ticket.wait().unwrap().outcome;
+        tickets.into_iter().map(wait).collect()
+    }
+
+    /// The end of a case: nothing is broken, and the store shuts down.
+    pub(super) fn close(self) {
+        let store = self.store();
+        assert_sound(&store);
+        store.shutdown().wait().unwrap();
+    }
+}
+
+fn builder(policy: &Policy, clock: &ManualClock) -> Builder {
+    let builder = Store::builder().policy(policy.clone());
+    builder.clock(clock.reader())
+}
+
+pub(super) fn assert_sound(store: &Store) {
+    let report = store.verify().wait().unwrap();
+    assert!(report.is_ok(), "{:?}", report.violations);
+}
+
+/// Every row of a paged list. Every page but the last is full: none of these lists is so
+/// long that a filter could cut a page short.
+pub(super) fn every<R>(page: PageOf, limit: usize, read: impl Fn(PageOf) -> Page<R>) -> Vec<R> {
+    let mut rows = Vec::new();
+    let mut page = page;
+    loop {
+        let part = read(page);
+        assert!(part.rows.len() <= limit, "at most what was asked for");
+        assert!(part.next.is_none() || part.rows.len() == limit);
+        rows.extend(part.rows);
+        let Some(next) = part.next else { return rows };
+        page = page.after(next.to_string().parse().unwrap());
+    }
+}

@@ -1,0 +1,113 @@
+//! Small values by number, the same in every run.
+//!
+//! # Panics
+//! Where a number makes no value of the type, such as an amount of 0 fen.
+#![expect(
+    clippy::expect_used,
+    reason = "a fixture that does not parse is a mistake in the test that asked for it"
+)]
+
+use crate::order::{Asked, Command, New, Payment, Prepay, PrepayKind, Source};
+use crate::value::{
+    AppId, Fen, MchId, Note, OpenId, OrderNo, PrepayValue, Reference, RefundNo, Timestamp,
+    TransactionId,
+};
+
+/// The moment at which every test begins: 2022-03-21T13:20:07 in Beijing.
+#[must_use]
+pub fn now() -> Timestamp {
+    Timestamp::from_millis(1_647_840_007_000).expect("a time of this century")
+}
+
+/// The `n`th order number.
+#[must_use]
+pub fn order_no(n: u64) -> OrderNo {
+    OrderNo::parse(&format!("ORDER-{n:08}")).expect("14 digits at least")
+}
+
+/// The `n`th user, 28 characters as the channel gives them.
+#[must_use]
+pub fn openid(n: u64) -> OpenId {
+    OpenId::parse(&format!("oUser{n:023}")).expect("printable ASCII")
+}
+
+/// The `n`th app.
+#[must_use]
+pub fn appid(n: u64) -> AppId {
+    AppId::parse(&format!("wx{n:016x}")).expect("printable ASCII")
+}
+
+/// The `n`th merchant.
+#[must_use]
+pub fn mch_id(n: u64) -> MchId {
+    MchId::parse(&format!("17{n:08}")).expect("printable ASCII")
+}
+
+/// The `n`th transaction.
+#[must_use]
+pub fn transaction(n: u64) -> TransactionId {
+    TransactionId::parse(&format!("4200{n:024}")).expect("printable ASCII")
+}
+
+/// The `n`th refund number.
+#[must_use]
+pub fn refund_no(n: u64) -> RefundNo {
+    RefundNo::parse(&format!("REFUND-{n:08}")).expect("printable ASCII")
+}
+
+/// The `n`th order of the shop.
+#[must_use]
+pub fn reference(n: u64) -> Reference {
+    Reference::parse(&format!("cart-{n:08}")).expect("printable ASCII")
+}
+
+/// An amount.
+#[must_use]
+pub fn fen(amount: u64) -> Fen {
+    Fen::new(amount).expect("at most i64::MAX")
+}
+
+/// An order of the first user in the first app.
+pub fn new(total_fee: u64) -> New {
+    New::new(appid(1), fen(total_fee))
+        .expect("more than nothing")
+        .openid(openid(1))
+}
+
+/// A callback about the `n`th transaction, with no identity in it.
+#[must_use]
+pub fn payment(n: u64, paid_fee: u64) -> Payment {
+    Payment::new(transaction(n), fen(paid_fee), now(), Source::CALLBACK).expect("more than nothing")
+}
+
+/// The `n`th invitation to pay in a mini program.
+#[must_use]
+pub fn prepay(n: u64) -> Prepay {
+    let value = PrepayValue::parse(&format!("wx{n:034}")).expect("printable ASCII");
+    Prepay::new(PrepayKind::Jsapi, value)
+}
+
+/// A person's word.
+#[must_use]
+pub fn note() -> Note {
+    Note::parse("seen with the customer").expect("a short text")
+}
+
+/// The command that creates the `n`th order.
+#[must_use]
+pub fn create(n: u64, new: New) -> Command {
+    command(n, Asked::Create(Box::new(new)))
+}
+
+/// The command that confirms the `n`th order.
+#[must_use]
+pub fn confirm(n: u64, payment: Payment) -> Command {
+    command(n, Asked::Confirm(Box::new(payment)))
+}
+
+/// A command to the `n`th order.
+#[must_use]
+pub fn command(n: u64, ask: Asked) -> Command {
+    let no = order_no(n);
+    Command { no, ask }
+}

@@ -1,0 +1,294 @@
+//! A store in the plainest form there is: one map of records, and every question answered
+//! by looking at all of them.
+//!
+//! It shares the rules with the real store, and nothing else: no index, no count, no
+//! overlay, no queue. What the real one answers to the same commands must be the same.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::engine::Counts;
+use crate::order::{
+    Action, Answered, Command, Event, Order, Outcome, Record, RefundStatus, Status,
+};
+use crate::query::{Due, Listing, OpenAnomaly, Totals};
+use crate::rules::{Context, Policy, Shows, UniqueKey, decide, evolve, needs};
+use crate::value::{Channel, OpenId, OrderNo, Reference, RefundNo, Timestamp, TransactionId};
+
+/// What must come of commands.
+#[derive(Debug, Clone, Default)]
+pub struct Model {
+    policy: Policy,
+    records: BTreeMap<OrderNo, Record>,
+    feed: Vec<Event>,
+}
+
+/// Which orders: what a [`Listing`] says, in the open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum List {
+    /// [`Listing::all`]
+    All,
+    /// [`Listing::by_openid`]
+    OpenId(OpenId),
+    /// [`Listing::by_status`]
+    Status(Status),
+    /// [`Listing::by_transaction_of`]
+    Transaction(Channel, TransactionId),
+    /// [`Listing::by_refund_no_of`]
+    RefundNo(Channel, RefundNo),
+    /// [`Listing::by_reference`]
+    Reference(Reference),
+}
+
+impl List {
+    /// The same for a store.
+    pub fn listing(&self) -> Listing {
+        match self {
+            Self::All => Listing::all(),
+            Self::OpenId(openid) => Listing::by_openid(openid),
+            Self::Status(status) => Listing::by_status(*status),
+            Self::Transaction(channel, id) => Listing::by_transaction_of(*channel, id),
+            Self::RefundNo(channel, no) => Listing::by_refund_no_of(*channel, no),
+            Self::Reference(reference) => Listing::by_reference(reference),
+        }
+    }
+}
+
+/// A row and its place in time. Rows of one time stand in no order that a caller may
+/// count on, but in the same one always.
+pub type Timed<R> = (Timestamp, R);
+
+impl Model {
+    /// A model that decides by this policy.
+    #[must_use]
+    pub fn new(policy: Policy) -> Self {
+        Self {
+            policy,
+            ..Self::default()
+        }
+    }
+
+    /// What a store must answer to `command` at `now`.
+    pub fn run(&mut self, now: Timestamp, command: &Command) -> Answered<Outcome> {
+        let record = self.records.get(&command.no);
+        let owner = |key: UniqueKey| {
+            let owner = self.owner(&key).cloned();
+            (key, owner)
+        };
+        let owners: Vec<_> = needs(command, record).into_iter().map(owner).collect();
+        let context = Context {
+            now,
+            policy: &self.policy,
+            owners: &owners,
+        };
+        let decision = decide(record, command, &context);
+        for event in decision.events {
+            let next = evolve(self.records.get(&event.no), &event);
+            self.records.insert(event.no, next);
+            self.feed.push(event);
+        }
+        let shown = match decision.shows {
+            Shows::This => command.no,
+            Shows::Owner(no) => no,
+        };
+        Answered {
+            outcome: decision.outcome,
+            order: self.order(shown),
+            acknowledge: decision.acknowledge,
+        }
+    }
+
+    fn owner(&self, key: &UniqueKey) -> Option<&Record> {
+        self.records.values().find(|record| owns(record, key))
+    }
+
+    /// The order under a number.
+    #[must_use]
+    pub fn order(&self, no: OrderNo) -> Option<Arc<Order>> {
+        self.records.get(&no).and_then(Record::as_order).cloned()
+    }
+
+    /// Everything that happened, in the order of the commands.
+    #[must_use]
+    pub fn feed(&self) -> &[Event] {
+        &self.feed
+    }
+
+    /// Everything that happened under a number.
+    #[must_use]
+    pub fn history(&self, no: OrderNo) -> Vec<Event> {
+        let of_it = |event: &&Event| event.no == no;
+        self.feed.iter().filter(of_it).cloned().collect()
+    }
+
+    fn orders(&self) -> impl Iterator<Item = &Arc<Order>> {
+        self.records.values().filter_map(Record::as_order)
+    }
+
+    /// The orders of a list, newest first. Hidden ones are among them.
+    #[must_use]
+    pub fn list(&self, list: &List) -> Vec<Timed<Arc<Order>>> {
+        let timed = |order: &Arc<Order>| Some((time_in(list, order)?, Arc::clone(order)));
+        let mut rows: Vec<_> = self.orders().filter_map(timed).collect();
+        rows.sort_by_key(|(time, order)| (std::cmp::Reverse(*time), order.no));
+        rows
+    }
+
+    /// What is due at `now`, oldest first.
+    #[must_use]
+    pub fn due(&self, now: Timestamp) -> Vec<Timed<Due>> {
+        let mut rows: Vec<Timed<Due>> = self.records.values().flat_map(dues).collect();
+        rows.retain(|(at, _)| *at <= now);
+        rows.sort_by_key(|(at, due)| (*at, due.no));
+        rows
+    }
+
+    /// What waits for a person, oldest first.
+    #[must_use]
+    pub fn open_anomalies(&self) -> Vec<Timed<OpenAnomaly>> {
+        let open = |record: &Record| {
+            let (no, order) = (record.no(), record.as_order().cloned());
+            let open = record.anomalies().iter().filter(|a| a.is_open()).cloned();
+            let row = |anomaly: crate::order::Anomaly| {
+                let order = order.clone();
+                let at = anomaly.raised_at;
+                (at, OpenAnomaly { no, anomaly, order })
+            };
+            open.map(row).collect::<Vec<_>>()
+        };
+        let mut rows: Vec<Timed<OpenAnomaly>> = self.records.values().flat_map(open).collect();
+        rows.sort_by_key(|(at, open)| (*at, open.no, open.anomaly.id));
+        rows
+    }
+
+    /// How many orders stand where.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for (place, status) in counts.by_status.iter_mut().zip(Status::ALL) {
+            *place = count(self.orders().filter(|order| order.status == status));
+        }
+        let records = || self.records.values();
+        counts.unclaimed = count(records().flat_map(Record::unclaimed));
+        counts.open_anomalies = count(
+            records()
+                .flat_map(Record::anomalies)
+                .filter(|anomaly| anomaly.is_open()),
+        );
+        counts
+    }
+
+    /// What came and went within `times`.
+    #[must_use]
+    pub fn totals(&self, times: &Range<Timestamp>) -> Totals {
+        let mut totals = Totals::default();
+        for order in self.orders() {
+            if order.paid_at().is_some_and(|at| times.contains(&at)) {
+                let late = order.late.then_some(&mut totals.late);
+                for sums in [Some(&mut totals.paid), late].into_iter().flatten() {
+                    let sum = sums.entry(order.currency).or_default();
+                    sum.count += 1;
+                    sum.fen += u128::from(order.total_fee.as_u64());
+                }
+            }
+        }
+        self.add_refunds(times, &mut totals);
+        totals
+    }
+
+    fn add_refunds(&self, times: &Range<Timestamp>, totals: &mut Totals) {
+        for record in self.records.values() {
+            for refund in record.refunds() {
+                let back = refund.success_at.is_some_and(|at| times.contains(&at));
+                if back && refund.status == RefundStatus::Success {
+                    let payment = record.payment_of(refund.channel, &refund.transaction_id);
+                    let currency = payment.map(|payment| payment.currency);
+                    let sum = totals.refunded.entry(currency.unwrap_or_default());
+                    let sum = sum.or_default();
+                    sum.count += 1;
+                    sum.fen += u128::from(refund.amount.as_u64());
+                }
+            }
+        }
+    }
+}
+
+fn count<T>(all: impl Iterator<Item = T>) -> u64 {
+    all.fold(0, |count, _| count + 1)
+}
+
+/// The owner of a key, by what owning means.
+fn owns(record: &Record, key: &UniqueKey) -> bool {
+    let order = record.as_order();
+    match key {
+        UniqueKey::Transaction(channel, id) => order
+            .and_then(|order| order.payment.as_ref())
+            .is_some_and(|paid| paid.channel == *channel && paid.transaction_id == *id),
+        UniqueKey::RefundNo(channel, no) => record
+            .refunds()
+            .iter()
+            .any(|refund| refund.channel == *channel && refund.refund_no == *no),
+        UniqueKey::Reference(reference) => order.is_some_and(|order| {
+            order.holds_reference() && order.reference.as_ref() == Some(reference)
+        }),
+    }
+}
+
+/// An order's time in a list; `None` where it is not in it. Owners come last in time.
+fn time_in(list: &List, order: &Arc<Order>) -> Option<Timestamp> {
+    let record = Record::Order(Arc::clone(order));
+    let owner = |key| owns(&record, &key).then_some(Timestamp::MAX);
+    match list {
+        List::All => Some(order.create_time),
+        List::OpenId(openid) => {
+            let payer = order.payment.as_ref().and_then(|paid| paid.openid.as_ref());
+            let is_his = order.openid.as_ref() == Some(openid) || payer == Some(openid);
+            is_his.then_some(order.create_time)
+        }
+        List::Status(status) if order.status != *status => None,
+        List::Status(Status::Success | Status::LatePaid) => order.paid_at(),
+        List::Status(Status::Closed | Status::Failed) => order.ended_at,
+        List::Status(Status::Pending | Status::Closing) => Some(order.create_time),
+        List::Transaction(channel, id) => {
+            let mut known = order.anomalies.iter().filter(|anomaly| {
+                let payment = anomaly.payment.as_ref();
+                payment.is_some_and(|p| p.channel == *channel && p.transaction_id == *id)
+            });
+            owner(UniqueKey::Transaction(*channel, id.clone()))
+                .or_else(|| Some(known.next()?.raised_at))
+        }
+        List::RefundNo(channel, no) => owner(UniqueKey::RefundNo(*channel, no.clone())),
+        List::Reference(reference) => {
+            let attempt = order.reference.as_ref() == Some(reference);
+            owner(UniqueKey::Reference(reference.clone()))
+                .or_else(|| attempt.then_some(order.create_time))
+        }
+    }
+}
+
+fn dues(record: &Record) -> Vec<Timed<Due>> {
+    let (no, order) = (record.no(), record.as_order().cloned());
+    let due = |at, action, refund_no| {
+        let order = order.clone();
+        let due = Due {
+            no,
+            at,
+            action,
+            refund_no,
+            order,
+        };
+        (at, due)
+    };
+    let waits_for_a_person = record.anomalies().iter().any(|anomaly| anomaly.is_open());
+    let next = record.as_order().and_then(|order| order.next);
+    let next = next.filter(|_| !waits_for_a_person);
+    let refunds = record.refunds().iter().filter_map(|refund| {
+        let refund_no = Some(refund.refund_no.clone());
+        Some(due(refund.next_check?, Action::QueryRefund, refund_no))
+    });
+    next.map(|next| due(next.at, next.action, None))
+        .into_iter()
+        .chain(refunds)
+        .collect()
+}

@@ -1,0 +1,111 @@
+//! One engine under several stores, one after another.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::engine::{
+    Counts, Engine, EngineError, EngineStats, FeedCursor, Identity, IndexQuery, Limits, Lookup,
+    Mutation, Rows, Sequenced, Stored, Verdict,
+};
+use crate::error::{StorageError, StorageErrorKind};
+use crate::order::{Event, Record};
+use crate::value::OrderNo;
+use crate::verify::Report;
+
+/// A handle of an engine that outlives the store it is given to: what the end of a process
+/// and the start of the next look like to everything above the engine, even to one that
+/// keeps nothing. To close a handle closes that handle alone.
+#[derive(Debug)]
+pub struct SharedEngine {
+    engine: Arc<dyn Engine>,
+    closed: AtomicBool,
+}
+
+impl SharedEngine {
+    /// The first handle.
+    #[must_use]
+    pub fn new(engine: Box<dyn Engine>) -> Self {
+        Self::of(Arc::from(engine))
+    }
+
+    /// Another handle of the same engine, open whether or not this one is.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self::of(Arc::clone(&self.engine))
+    }
+
+    const fn of(engine: Arc<dyn Engine>) -> Self {
+        Self {
+            engine,
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    fn open(&self) -> Result<&dyn Engine, EngineError> {
+        if self.closed.load(Ordering::SeqCst) {
+            let cause = StorageError::new(StorageErrorKind::Internal, "the handle was closed");
+            return Err(EngineError::Fatal(cause));
+        }
+        Ok(&*self.engine)
+    }
+}
+
+impl Engine for SharedEngine {
+    fn get(&self, no: &OrderNo) -> Result<Option<Record>, EngineError> {
+        self.open()?.get(no)
+    }
+
+    fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<Stored>>, EngineError> {
+        self.open()?.load(lookups)
+    }
+
+    fn apply(&self, batch: &[Mutation]) -> Result<Vec<Verdict>, EngineError> {
+        self.open()?.apply(batch)
+    }
+
+    fn scan(&self, query: &IndexQuery, limit: usize) -> Result<Rows, EngineError> {
+        self.open()?.scan(query, limit)
+    }
+
+    fn history(&self, no: &OrderNo) -> Result<Vec<Event>, EngineError> {
+        self.open()?.history(no)
+    }
+
+    fn events(&self, after: FeedCursor, limit: usize) -> Result<Vec<Sequenced>, EngineError> {
+        self.open()?.events(after, limit)
+    }
+
+    fn counts(&self) -> Result<Counts, EngineError> {
+        self.open()?.counts()
+    }
+
+    fn verify(&self) -> Result<Report, EngineError> {
+        self.open()?.verify()
+    }
+
+    fn reserve(&self, count: u64) -> Result<Range<u64>, EngineError> {
+        self.open()?.reserve(count)
+    }
+
+    fn flush(&self) -> Result<(), EngineError> {
+        self.open()?.flush()
+    }
+
+    fn stats(&self) -> EngineStats {
+        self.engine.stats()
+    }
+
+    fn identity(&self) -> Identity {
+        self.engine.identity()
+    }
+
+    fn limits(&self) -> Limits {
+        self.engine.limits()
+    }
+
+    fn close(&self) -> Result<(), EngineError> {
+        self.closed.store(true, Ordering::SeqCst);
+        Ok(())
+    }
+}

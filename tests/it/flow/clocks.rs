@@ -1,0 +1,55 @@
+//! Clocks that panic: foreign code in the middle of the flow.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use orderstore::{Store, Timestamp};
+
+use super::rig::{Rig, new, no, within_a_minute};
+
+/// A store whose clock panics when it is told to.
+fn with_a_clock_that_panics() -> (Arc<Rig>, Store, Arc<AtomicBool>) {
+    let broken = Arc::new(AtomicBool::new(false));
+    let same = Arc::clone(&broken);
+    let clock = move || {
+        assert!(
+            !same.load(Ordering::Relaxed),
+            "the clock panics, as it was told to"
+        );
+        Timestamp::EPOCH
+    };
+    let (rig, store) = Rig::default().open_with(Store::builder().clock(clock));
+    (rig, store, broken)
+}
+
+#[test]
+fn a_clock_that_panics_while_numbers_are_waited_for_hangs_nobody() {
+    within_a_minute(|| {
+        let (rig, store, broken) = with_a_clock_that_panics();
+        rig.reserve_gate.hold();
+        let waiting: Vec<_> = (0..10)
+            .map(|_| store.next_order_no().submit().unwrap())
+            .collect();
+        rig.reserve_gate.wait_until_somebody_is_held();
+        broken.store(true, Ordering::Relaxed);
+        rig.reserve_gate.release();
+        for ticket in waiting {
+            assert!(ticket.wait().is_err());
+        }
+        broken.store(false, Ordering::Relaxed);
+        assert!(store.next_order_no().wait().is_ok());
+        assert!(store.create(no(1), new()).submit().unwrap().wait().is_ok());
+    });
+}
+
+#[test]
+fn a_clock_that_panics_hangs_nobody() {
+    within_a_minute(|| {
+        let (_rig, store, broken) = with_a_clock_that_panics();
+        broken.store(true, Ordering::Relaxed);
+        let ticket = store.create(no(1), new()).submit().unwrap();
+        assert!(ticket.wait().is_err());
+        assert!(store.create(no(2), new()).submit().is_err());
+        store.shutdown().wait().unwrap();
+    });
+}

@@ -1,0 +1,169 @@
+//! Awaiting: no poll blocks, no future that is dropped cancels anything, no runtime is
+//! tied in.
+
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+
+use orderstore::{Created, Error, Store};
+
+use super::rig::{Rig, new, no, within_a_minute};
+use super::verbs;
+
+/// One poll, by a waker that does nothing.
+pub(crate) fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// A runtime of one thread: a poll that blocks stops all of it.
+fn on_one_thread(test: impl AsyncFnOnce()) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build();
+    runtime.unwrap().block_on(test());
+}
+
+/// With the write held, every verb is awaited in a task of its own; the task that would
+/// release the write must get its turn between them.
+async fn no_verb_blocks_other_tasks(rig: Rig) {
+    let (rig, store) = rig.open();
+    rig.gate.hold();
+    rig.verify_gate.hold();
+    let held = tokio::spawn(store.create(no(1), new()).into_future());
+    tokio::task::yield_now().await;
+    rig.gate.wait_until_somebody_is_held();
+    let mut tasks = vec![];
+    for (name, call) in verbs::all(&store) {
+        tasks.push((name, tokio::spawn(call.await_it())));
+        tokio::task::yield_now().await;
+    }
+    let end = tokio::spawn(store.shutdown().into_future());
+    tokio::task::yield_now().await;
+    assert!(!held.is_finished() && !end.is_finished());
+    rig.gate.release();
+    rig.verify_gate.release();
+    for (name, task) in tasks {
+        let answer = task.await.unwrap();
+        let number_came_too_late = name == "next_order_no" && is_shut_down(&answer);
+        assert!(answer.is_ok() || number_came_too_late, "{name}: {answer:?}");
+    }
+    assert_eq!(held.await.unwrap().unwrap().outcome, Created::Created);
+    end.await.unwrap().unwrap();
+}
+
+fn is_shut_down(answer: &Result<(), Error>) -> bool {
+    matches!(answer, Err(Error::ShutDown))
+}
+
+#[test]
+fn a_write_that_is_held_blocks_no_other_task_whatever_is_awaited() {
+    within_a_minute(|| on_one_thread(async || no_verb_blocks_other_tasks(Rig::default()).await));
+}
+
+#[test]
+fn a_command_enters_the_queue_at_its_first_poll() {
+    within_a_minute(|| {
+        let (rig, store) = Rig::default().open();
+        rig.gate.hold();
+        drop(store.create(no(0), new()).submit().unwrap());
+        rig.gate.wait_until_somebody_is_held();
+        let mut create = pin!(store.create(no(1), new()).into_future());
+        assert_eq!(store.stats().queued, 0);
+        assert!(poll(create.as_mut()).is_pending());
+        assert_eq!(store.stats().queued, 1);
+        assert!(poll(create.as_mut()).is_pending());
+        assert_eq!(store.stats().queued, 1);
+        rig.gate.release();
+    });
+}
+
+#[test]
+fn a_future_that_is_dropped_midway_cancels_nothing() {
+    within_a_minute(|| {
+        let (rig, store) = Rig::default().open();
+        rig.gate.hold();
+        let mut create = Box::pin(store.create(no(1), new()).into_future());
+        assert!(poll(create.as_mut()).is_pending());
+        drop(create);
+        rig.gate.release();
+        assert_eq!(
+            store.create(no(1), new()).wait().unwrap().outcome,
+            Created::Exists
+        );
+    });
+}
+
+#[test]
+fn a_future_moves_to_another_thread_and_another_waker() {
+    within_a_minute(|| {
+        let (rig, store) = Rig::default().open();
+        rig.gate.hold();
+        let mut create = Box::pin(store.create(no(1), new()).into_future());
+        assert!(poll(create.as_mut()).is_pending());
+        let other = std::thread::spawn(move || {
+            let mut answer = None;
+            on_one_thread(async || answer = Some(create.await));
+            answer
+        });
+        rig.gate.release();
+        let answer = other.join().unwrap().unwrap().unwrap();
+        assert_eq!(answer.outcome, Created::Created);
+    });
+}
+
+#[test]
+fn a_ticket_is_awaited_after_it_was_waited_for_in_vain() {
+    within_a_minute(|| {
+        let (rig, store) = Rig::default().open();
+        rig.gate.hold();
+        let ticket = store.create(no(1), new()).submit().unwrap();
+        let ticket = ticket
+            .wait_timeout(std::time::Duration::from_millis(1))
+            .unwrap_err();
+        rig.gate.release();
+        on_one_thread(async || {
+            assert_eq!(ticket.await.unwrap().outcome, Created::Created);
+        });
+    });
+}
+
+#[test]
+fn a_task_may_end_the_store_it_awaits() {
+    within_a_minute(|| {
+        on_one_thread(async || {
+            let store = Store::memory().unwrap();
+            let create = store.create(no(1), new());
+            store.shutdown().await.unwrap();
+            drop(store);
+            assert!(matches!(create.await, Err(Error::ShutDown)));
+        });
+    });
+}
+
+#[test]
+fn calls_futures_and_tickets_can_be_sent_and_the_store_be_shared() {
+    fn is_send<T: Send + 'static>(_: &T) {}
+    fn is_shared<T: Send + Sync + Clone + 'static>(_: &T) {}
+    let store = Store::memory().unwrap();
+    is_shared(&store);
+    is_send(&store.counts());
+    is_send(&store.hide(no(1)).into_future());
+    is_send(&store.hide(no(1)).submit().unwrap());
+}
+
+#[test]
+fn a_ticket_whose_answer_was_taken_fails_and_hangs_nobody() {
+    within_a_minute(|| {
+        let (_rig, store) = Rig::default().open();
+        let mut ticket = store.create(no(1), new()).submit().unwrap();
+        while poll(Pin::new(&mut ticket)).is_pending() {
+            std::thread::yield_now();
+        }
+        assert!(poll(Pin::new(&mut ticket)).is_ready());
+        assert!(ticket.wait().is_err());
+    });
+}
+
+#[test]
+fn a_far_engine_that_is_held_blocks_no_other_task_whatever_is_awaited() {
+    within_a_minute(|| on_one_thread(async || no_verb_blocks_other_tasks(Rig::far()).await));
+}

@@ -1,0 +1,173 @@
+//! An engine that others write to as well: what was decided on old news is decided again.
+
+use orderstore::{
+    Annotated, Asked, CloseAnswer, Command, Confirmed, Created, Metadata, New, Outcome, Reference,
+    Store,
+};
+
+use super::rig::{Act, Rig, new, no, payment, within_a_minute};
+
+fn referring(reference: &str) -> New {
+    new().reference(Reference::parse(reference).unwrap())
+}
+
+/// Lets the other writer in between the reading and the writing of the next group.
+fn meanwhile(rig: &Rig, act: impl FnOnce(Store) + Send + 'static) {
+    let other = rig.other_writer();
+    // The other store never ends: it would close the engine that both share.
+    std::mem::forget(other.clone());
+    rig.next_does(Act::After(Box::new(move || act(other))));
+}
+
+#[test]
+fn an_order_that_another_writer_just_made_exists() {
+    within_a_minute(|| {
+        let (rig, store) = Rig::default().open();
+        meanwhile(&rig, |other| {
+            let _ = other.create(no(1), new()).wait().unwrap();
+        });
+        let answer = store.create(no(1), new()).wait().unwrap();
+        assert_eq!(answer.outcome, Created::Exists);
+        assert_eq!(store.history(no(1)).wait().unwrap().len(), 1);
+    });
+}
+
+#[test]
+fn a_version_that_another_writer_just_moved_has_moved() {
+    within_a_minute(|| {
+        let (rig, store) = Rig::default().open();
+        let _ = store.create(no(1), new()).wait().unwrap();
+        let theirs = Metadata::new("theirs").unwrap();
+        meanwhile(&rig, |other| {
+            let _ = other.annotate(no(1), 1, theirs).wait().unwrap();
+        });
+        let ours = Metadata::new("ours").unwrap();
+        let answer = store.annotate(no(1), 1, ours).wait().unwrap();
+        assert_eq!(answer.outcome, Annotated::VersionMoved { now: 2 });
+        let order = store.get(no(1)).wait().unwrap().unwrap();
+        assert_eq!(order.metadata.as_bytes(), b"theirs");
+    });
+}
+
+#[test]
+fn a_transaction_that_another_writer_just_took_is_taken() {
+    within_a_minute(|| {
+        let (rig, store) = Rig::default().open();
+        let _ = store.create(no(1), new()).wait().unwrap();
+        let _ = store.create(no(2), new()).wait().unwrap();
+        meanwhile(&rig, |other| {
+            let answer = other.confirm(no(2), payment(1)).wait().unwrap();
+            assert_eq!(answer.outcome, Confirmed::Applied);
+        });
+        let answer = store.confirm(no(1), payment(1)).wait().unwrap();
+        assert_eq!(answer.outcome, Confirmed::TransactionTaken { by: no(2) });
+        assert!(store.verify().wait().unwrap().is_ok());
+    });
+}
+
+#[test]
+fn a_reference_that_another_writer_just_took_is_found() {
+    within_a_minute(|| {
+        let (rig, store) = Rig::default().open();
+        meanwhile(&rig, |other| {
+            let _ = other.create(no(2), referring("cart-1")).wait().unwrap();
+        });
+        let answer = store.create(no(1), referring("cart-1")).wait().unwrap();
+        assert_eq!(answer.outcome, Created::Exists);
+        assert_eq!(answer.order.unwrap().no, no(2));
+        assert!(store.get(no(1)).wait().unwrap().is_none());
+    });
+}
+
+/// The whole group is decided at once: what lost and what rests on it is decided again,
+/// in the same order, and nothing else is.
+#[test]
+fn only_what_rests_on_the_lost_record_is_decided_again() {
+    within_a_minute(|| {
+        let (rig, store) = Rig::default().open();
+        let _ = store.create(no(1), new()).wait().unwrap();
+        let command = |place, ask| Command { no: no(place), ask };
+        let annotate = |version, text: &str| {
+            let metadata = Metadata::new(text).unwrap();
+            Asked::Annotate { version, metadata }
+        };
+        meanwhile(&rig, |other| {
+            let _ = other.confirm(no(1), payment(1)).wait().unwrap();
+        });
+        let batch = vec![
+            command(1, Asked::BeginClose),
+            command(3, Asked::Create(Box::new(new()))),
+            command(1, Asked::Confirm(Box::new(payment(1)))),
+            command(1, annotate(2, "paid")),
+            command(3, annotate(1, "new")),
+        ];
+        let tickets = store.submit_all(batch).unwrap();
+        let outcomes: Vec<Outcome> = tickets
+            .into_iter()
+            .map(|ticket| ticket.wait().unwrap().outcome)
+            .collect();
+        assert_eq!(outcomes[0], Outcome::Close(CloseAnswer::AlreadyPaid));
+        assert_eq!(outcomes[1], Outcome::Create(Created::Created));
+        assert_eq!(outcomes[2], Outcome::Confirm(Confirmed::Duplicate));
+        assert_eq!(outcomes[3], Outcome::Annotate(Annotated::Annotated));
+        assert_eq!(outcomes[4], Outcome::Annotate(Annotated::Annotated));
+        assert_eq!(store.history(no(3)).wait().unwrap().len(), 2);
+        assert!(store.verify().wait().unwrap().is_ok());
+    });
+}
+
+#[test]
+fn a_command_that_always_loses_is_certainly_not_applied() {
+    within_a_minute(|| {
+        let (rig, store) = Rig::default().open();
+        let _ = store.create(no(1), new()).wait().unwrap();
+        for version in 1..100 {
+            let theirs = Metadata::new("theirs").unwrap();
+            meanwhile(&rig, move |other| {
+                let _ = other.annotate(no(1), version, theirs).wait().unwrap();
+            });
+        }
+        let error = store.begin_close(no(1)).wait().unwrap_err();
+        assert!(error.is_retryable(), "{error:?}");
+        rig.acts.lock().clear();
+        assert_eq!(
+            store.begin_close(no(1)).wait().unwrap().outcome,
+            CloseAnswer::Closing
+        );
+    });
+}
+
+/// One command's decision may rest on what another one of the group wrote elsewhere. Where
+/// that is lost, nothing may be kept that was concluded from it.
+#[test]
+fn nothing_is_kept_that_was_concluded_from_a_lost_record() {
+    within_a_minute(|| {
+        let (rig, store) = Rig::default().open();
+        let _ = store.create(no(1), new()).wait().unwrap();
+        let _ = store.create(no(2), new()).wait().unwrap();
+        meanwhile(&rig, |other| {
+            // Order 1 is paid by another transaction: ours becomes a double payment.
+            let _ = other.confirm(no(1), payment(9)).wait().unwrap();
+        });
+        let confirm = |place| {
+            let ask = Asked::Confirm(Box::new(payment(1)));
+            Command { no: no(place), ask }
+        };
+        let tickets = store.submit_all(vec![confirm(1), confirm(2)]).unwrap();
+        let outcomes: Vec<Outcome> = tickets
+            .into_iter()
+            .map(|ticket| ticket.wait().unwrap().outcome)
+            .collect();
+        assert_eq!(outcomes[0], Outcome::Confirm(Confirmed::DoublePayment));
+        let alone = {
+            let (_rig, store) = Rig::default().open();
+            let _ = store.create(no(1), new()).wait().unwrap();
+            let _ = store.create(no(2), new()).wait().unwrap();
+            let _ = store.confirm(no(1), payment(9)).wait().unwrap();
+            let _ = store.confirm(no(1), payment(1)).wait().unwrap();
+            store.confirm(no(2), payment(1)).wait().unwrap().outcome
+        };
+        assert_eq!(outcomes[1], Outcome::Confirm(alone));
+        assert!(store.verify().wait().unwrap().is_ok());
+    });
+}

@@ -1,0 +1,310 @@
+//! The memory engine behind a gate: it can be held, slowed, made to fail and to panic, and
+//! it counts what it is asked.
+
+use std::collections::{HashSet, VecDeque};
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
+
+use orderstore::engine::{
+    Engine, EngineError, Identity, IndexQuery, Limits, Lookup, MemoryEngine, Mutation, Rows,
+    Stored, Verdict,
+};
+use orderstore::{
+    AppId, Builder, Counts, Event, FeedCursor, Fen, New, OrderNo, Payment, Record, Report,
+    Sequenced, Source, StorageError, StorageErrorKind, Store, Timestamp, TransactionId,
+};
+use parking_lot::{Condvar, Mutex};
+
+/// Fails the test where `test` does not end: the only clock that a test looks at.
+pub(crate) fn within_a_minute(test: impl FnOnce() + Send + 'static) {
+    let (ended, end) = channel();
+    let run = thread::spawn(move || {
+        test();
+        ended.send(()).unwrap();
+    });
+    match end.recv_timeout(Duration::from_secs(60)) {
+        Err(RecvTimeoutError::Timeout) => panic!("the test hangs"),
+        Ok(()) | Err(RecvTimeoutError::Disconnected) => run.join().unwrap_or_else(|cause| {
+            std::panic::resume_unwind(cause);
+        }),
+    }
+}
+
+pub(crate) fn no(number: u64) -> OrderNo {
+    OrderNo::parse(&format!("T-{number:08}")).unwrap()
+}
+
+pub(crate) fn new() -> New {
+    New::new(AppId::parse("wxd2565e6a04246fd1").unwrap(), fen(1990)).unwrap()
+}
+
+pub(crate) fn fen(fen: u64) -> Fen {
+    Fen::new(fen).unwrap()
+}
+
+pub(crate) fn payment(transaction: u64) -> Payment {
+    Payment::new(
+        TransactionId::parse(&format!("42000045612022{transaction:014}")).unwrap(),
+        fen(1990),
+        Timestamp::parse_compact("20220321132007").unwrap(),
+        Source::CALLBACK,
+    )
+    .unwrap()
+}
+
+/// What one `apply` does instead of its work.
+pub(crate) enum Act {
+    /// Nothing is written, and this is the answer.
+    Fail(EngineError),
+    /// All of it is written, and this is the answer.
+    WriteAndFail(EngineError),
+    Panic,
+    /// Somebody else is faster; then the work is done.
+    After(Box<dyn FnOnce() + Send>),
+}
+
+/// Lets through, or holds whoever comes.
+#[derive(Default)]
+pub(crate) struct Gate {
+    state: Mutex<(bool, usize)>,
+    changed: Condvar,
+}
+
+impl Gate {
+    pub(crate) fn hold(&self) {
+        self.state.lock().0 = true;
+    }
+
+    pub(crate) fn release(&self) {
+        self.state.lock().0 = false;
+        self.changed.notify_all();
+    }
+
+    /// Waits until somebody is held.
+    pub(crate) fn wait_until_somebody_is_held(&self) {
+        let mut state = self.state.lock();
+        while state.1 == 0 {
+            self.changed.wait(&mut state);
+        }
+    }
+
+    fn pass(&self) {
+        let mut state = self.state.lock();
+        state.1 += 1;
+        self.changed.notify_all();
+        while state.0 {
+            self.changed.wait(&mut state);
+        }
+        state.1 -= 1;
+    }
+}
+
+/// The engine and its strings.
+pub(crate) struct Rig {
+    pub(crate) memory: Arc<MemoryEngine>,
+    /// Before each write.
+    pub(crate) gate: Gate,
+    /// Before each look at everything.
+    pub(crate) verify_gate: Gate,
+    /// Before each look at one record.
+    pub(crate) get_gate: Gate,
+    /// Before each reservation.
+    pub(crate) reserve_gate: Gate,
+    pub(crate) acts: Mutex<VecDeque<Act>>,
+    /// What the next reservations fail with.
+    pub(crate) reservations: Mutex<VecDeque<EngineError>>,
+    pub(crate) reserved: AtomicU64,
+    /// Records that cannot be read.
+    pub(crate) damaged: Mutex<HashSet<OrderNo>>,
+    /// Records that cannot be written.
+    pub(crate) too_large: Mutex<HashSet<OrderNo>>,
+    pub(crate) verify_panics: AtomicBool,
+    /// Fewer verdicts than mutations.
+    pub(crate) forgets_verdicts: AtomicBool,
+    /// The thread of each write, and the records that it changed.
+    pub(crate) writes: Mutex<Vec<(ThreadId, Vec<OrderNo>)>>,
+    /// How long a write takes.
+    pub(crate) takes: Duration,
+    pub(crate) limits: Limits,
+}
+
+impl Default for Rig {
+    fn default() -> Self {
+        let memory = Arc::new(MemoryEngine::new().unwrap());
+        Self {
+            limits: memory.limits(),
+            memory,
+            gate: Gate::default(),
+            verify_gate: Gate::default(),
+            get_gate: Gate::default(),
+            reserve_gate: Gate::default(),
+            acts: Mutex::default(),
+            reservations: Mutex::default(),
+            reserved: AtomicU64::new(0),
+            damaged: Mutex::default(),
+            too_large: Mutex::default(),
+            verify_panics: AtomicBool::new(false),
+            forgets_verdicts: AtomicBool::new(false),
+            writes: Mutex::default(),
+            takes: Duration::ZERO,
+        }
+    }
+}
+
+impl Rig {
+    /// An engine whose calls run on threads of the flow alone, as one far away.
+    pub(crate) fn far() -> Self {
+        let mut rig = Self::default();
+        rig.limits.on_callers_thread = false;
+        rig
+    }
+
+    pub(crate) fn open(self) -> (Arc<Self>, Store) {
+        self.open_with(Store::builder())
+    }
+
+    pub(crate) fn open_with(self, builder: Builder) -> (Arc<Self>, Store) {
+        let rig = Arc::new(self);
+        let store = builder.engine(Handle(Arc::clone(&rig))).unwrap();
+        (rig, store)
+    }
+
+    pub(crate) fn next_does(&self, act: Act) {
+        self.acts.lock().push_back(act);
+    }
+
+    /// Another store over the same records, as another process would be.
+    pub(crate) fn other_writer(&self) -> Store {
+        let rig = Self {
+            memory: Arc::clone(&self.memory),
+            ..Self::default()
+        };
+        rig.open().1
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.memory.counts().is_err()
+    }
+
+    fn apply(&self, batch: &[Mutation]) -> Result<Vec<Verdict>, EngineError> {
+        self.gate.pass();
+        let numbers: Vec<OrderNo> = batch.iter().map(|mutation| mutation.no).collect();
+        if numbers.iter().any(|no| self.too_large.lock().contains(no)) {
+            return Err(EngineError::Retry(cause(StorageErrorKind::TooLarge)));
+        }
+        self.writes.lock().push((thread::current().id(), numbers));
+        if !self.takes.is_zero() {
+            thread::sleep(self.takes);
+        }
+        let act = self.acts.lock().pop_front();
+        match act {
+            Some(Act::Fail(error)) => return Err(error),
+            Some(Act::WriteAndFail(error)) => {
+                self.memory.apply(batch)?;
+                return Err(error);
+            }
+            Some(Act::Panic) => panic!("the engine panics, as it was told to"),
+            Some(Act::After(act)) => act(),
+            None => {}
+        }
+        let verdicts = self.memory.apply(batch)?;
+        let forgets = self.forgets_verdicts.load(Ordering::Relaxed);
+        Ok(if forgets { vec![] } else { verdicts })
+    }
+
+    fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<Stored>>, EngineError> {
+        let damaged = self.damaged.lock();
+        let is_damaged = |lookup: &Lookup| match lookup {
+            Lookup::No(no) => damaged.contains(no),
+            Lookup::Owner(_) => false,
+        };
+        if lookups.iter().any(is_damaged) {
+            return Err(EngineError::Fatal(cause(StorageErrorKind::Corrupted)));
+        }
+        self.memory.load(lookups)
+    }
+
+    fn reserve(&self, count: u64) -> Result<Range<u64>, EngineError> {
+        self.reserve_gate.pass();
+        self.reserved.fetch_add(1, Ordering::Relaxed);
+        match self.reservations.lock().pop_front() {
+            Some(error) => Err(error),
+            None => self.memory.reserve(count),
+        }
+    }
+}
+
+pub(crate) fn cause(kind: StorageErrorKind) -> StorageError {
+    StorageError::new(kind, "the engine fails, as it was told to")
+}
+
+pub(crate) fn unknown() -> EngineError {
+    EngineError::Unknown(cause(StorageErrorKind::Io))
+}
+
+/// What the store owns of the engine.
+struct Handle(Arc<Rig>);
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Handle")
+    }
+}
+
+impl Engine for Handle {
+    fn get(&self, no: &OrderNo) -> Result<Option<Record>, EngineError> {
+        self.0.get_gate.pass();
+        self.0.memory.get(no)
+    }
+
+    fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<Stored>>, EngineError> {
+        self.0.load(lookups)
+    }
+
+    fn apply(&self, batch: &[Mutation]) -> Result<Vec<Verdict>, EngineError> {
+        self.0.apply(batch)
+    }
+
+    fn scan(&self, query: &IndexQuery, limit: usize) -> Result<Rows, EngineError> {
+        self.0.memory.scan(query, limit)
+    }
+
+    fn history(&self, no: &OrderNo) -> Result<Vec<Event>, EngineError> {
+        self.0.memory.history(no)
+    }
+
+    fn events(&self, after: FeedCursor, limit: usize) -> Result<Vec<Sequenced>, EngineError> {
+        self.0.memory.events(after, limit)
+    }
+
+    fn counts(&self) -> Result<Counts, EngineError> {
+        self.0.memory.counts()
+    }
+
+    fn verify(&self) -> Result<Report, EngineError> {
+        self.0.verify_gate.pass();
+        let panics = self.0.verify_panics.load(Ordering::Relaxed);
+        assert!(!panics, "the engine panics, as it was told to");
+        self.0.memory.verify()
+    }
+
+    fn reserve(&self, count: u64) -> Result<Range<u64>, EngineError> {
+        self.0.reserve(count)
+    }
+
+    fn identity(&self) -> Identity {
+        self.0.memory.identity()
+    }
+
+    fn limits(&self) -> Limits {
+        self.0.limits
+    }
+
+    fn close(&self) -> Result<(), EngineError> {
+        self.0.memory.close()
+    }
+}

@@ -1,0 +1,119 @@
+//! Everybody at once, and the end in the middle: nothing hangs, everything is answered.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use orderstore::engine::Engine;
+use orderstore::{Error, Metadata, Store};
+
+use super::rig::{Rig, new, no, payment, within_a_minute};
+use super::verbs;
+
+/// A small generator of random choices; each thread has its own seed.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % sides
+    }
+}
+
+/// What may be answered in the midst of a shutdown.
+fn expected<T: std::fmt::Debug>(answer: &Result<T, Error>) {
+    assert!(matches!(answer, Ok(_) | Err(Error::ShutDown)), "{answer:?}");
+}
+
+fn one_thread(store: Store, seed: u64, turns: u64, acknowledged: &AtomicU64) {
+    let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut tickets = vec![];
+    for turn in 0..turns {
+        let target = no(dice.roll(500));
+        match dice.roll(8) {
+            0 => {
+                let answer = store
+                    .create(no(1_000_000 + seed * turns + turn), new())
+                    .wait();
+                acknowledged.fetch_add(u64::from(answer.is_ok()), Ordering::Relaxed);
+                expected(&answer);
+            }
+            1 => tickets.extend(store.confirm(target, payment(dice.roll(400))).submit()),
+            2 => tickets.extend(store.confirm(target, payment(dice.roll(400))).submit()),
+            3 => expected(&store.next_order_no().wait()),
+            4 => expected(&store.begin_close(target).wait()),
+            5 => {
+                let metadata = Metadata::new("x").unwrap();
+                expected(&store.annotate(target, 1 + dice.roll(3), metadata).wait());
+            }
+            6 => expected(&store.create(target, new()).wait()),
+            _ => {
+                let mut verbs = verbs::all(&store);
+                let verb = dice.roll(verbs.len() as u64) as usize;
+                let (_, call) = verbs.swap_remove(verb);
+                drop(verbs);
+                if dice.roll(2) == 0 {
+                    expected(&call.wait_for_it());
+                } else {
+                    expected(&call.submit_it());
+                }
+            }
+        }
+    }
+    for ticket in tickets {
+        expected(&ticket.wait());
+    }
+}
+
+fn storm(rig: Rig) {
+    const TURNS: u64 = 1500;
+    let (rig, store) = rig.open();
+    let acknowledged = Arc::new(AtomicU64::new(0));
+    let threads: Vec<_> = (1..=16)
+        .map(|seed| {
+            let (store, count) = (store.clone(), Arc::clone(&acknowledged));
+            thread::spawn(move || one_thread(store, seed, TURNS, &count))
+        })
+        .collect();
+    while acknowledged.load(Ordering::Relaxed) < 500 {
+        thread::yield_now();
+    }
+    let report = store.verify().wait().unwrap();
+    assert!(report.is_ok(), "{report:?}");
+    store.shutdown().wait().unwrap();
+    assert!(rig.memory.counts().is_err());
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}
+
+#[test]
+fn sixteen_threads_do_everything_and_the_store_ends_in_the_middle() {
+    within_a_minute(|| storm(Rig::default()));
+}
+
+#[test]
+fn sixteen_threads_do_everything_over_a_far_engine_and_the_store_ends_in_the_middle() {
+    within_a_minute(|| storm(Rig::far()));
+}
+
+#[test]
+fn the_last_clone_goes_while_others_still_wait() {
+    within_a_minute(|| {
+        for _ in 0..200 {
+            let (_rig, store) = Rig::default().open();
+            let tickets: Vec<_> = (0..4)
+                .map(|place| {
+                    let store = store.clone();
+                    thread::spawn(move || store.create(no(place), new()).submit().unwrap())
+                })
+                .collect();
+            drop(store);
+            for ticket in tickets {
+                assert!(ticket.join().unwrap().wait().is_ok());
+            }
+        }
+    });
+}

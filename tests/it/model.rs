@@ -1,0 +1,197 @@
+//! Long random runs: whatever the store is told, it says what the model says.
+//!
+//! A failure prints the seed; `MODEL_SEED=… cargo test --test it model` runs it again.
+//! `MODEL_RUNS` says how many runs there are, for long ones by hand.
+
+mod commands;
+mod compare;
+
+use std::env;
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+use orderstore::testing::conformance::Harness;
+use orderstore::testing::model::Model;
+use orderstore::testing::{ManualClock, fixtures};
+use orderstore::{Asked, Command, Policy, Store, Timestamp};
+use proptest::prelude::{Just, Strategy, prop_oneof};
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
+
+use self::commands::{BySubmitting, ByWaiting, Heard, any_command, say};
+use self::compare::assert_same;
+use crate::harness::{InMemory, Local};
+
+/// One step of a run.
+#[derive(Debug, Clone)]
+enum Step {
+    /// `.wait()`
+    Wait(Command),
+    /// `.submit()`
+    Submit(Command),
+    /// `submit_all`
+    Group(Vec<Command>),
+    Clock(Timestamp),
+    Reopen,
+    /// Every question is asked, in pages of so many rows.
+    Look(usize),
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        20 => any_command().prop_map(Step::Wait),
+        5 => any_command().prop_map(Step::Submit),
+        10 => proptest::collection::vec(any_command(), 1..16).prop_map(Step::Group),
+        6 => any_moment().prop_map(Step::Clock),
+        1 => Just(Step::Reopen),
+        3 => (1..8_usize).prop_map(Step::Look),
+    ]
+}
+
+/// Around the steps of the policy, and around each other.
+fn any_moment() -> impl Strategy<Value = Timestamp> {
+    let day = 24 * 60 * 60_u64;
+    let seconds = prop_oneof![
+        0..4_u64,
+        Just(30_u64),
+        Just(60),
+        Just(300),
+        Just(601),
+        (7 * day - 2)..(7 * day + 2),
+        (7 * day + 600)..(7 * day + 603),
+    ];
+    (seconds, 0..3_u64).prop_map(|(seconds, millis)| {
+        let later = Duration::from_secs(seconds) + Duration::from_millis(millis);
+        fixtures::now().saturating_add(later)
+    })
+}
+
+/// A store, its clock, and what must come of everything.
+struct Run<'h> {
+    harness: &'h dyn Harness,
+    policy: Policy,
+    clock: ManualClock,
+    store: Option<Store>,
+    model: Model,
+}
+
+impl<'h> Run<'h> {
+    fn new(harness: &'h dyn Harness, policy: Policy) -> Self {
+        let clock = ManualClock::default();
+        let builder = Store::builder().policy(policy.clone());
+        Self {
+            harness,
+            model: Model::new(policy.clone()),
+            policy,
+            store: Some(harness.open(builder.clock(clock.reader()))),
+            clock,
+        }
+    }
+
+    fn store(&self) -> &Store {
+        self.store.as_ref().unwrap()
+    }
+
+    fn step(&mut self, step: &Step) {
+        match step {
+            Step::Wait(command) => {
+                let heard = say(self.store(), command, ByWaiting);
+                self.hear(std::slice::from_ref(command), vec![heard]);
+            }
+            Step::Submit(command) => {
+                let heard = say(self.store(), command, BySubmitting);
+                self.hear(std::slice::from_ref(command), vec![heard]);
+            }
+            Step::Group(commands) => {
+                let tickets = self.store().submit_all(commands.clone()).unwrap();
+                let wait = |ticket: orderstore::Ticket<_>| Heard::from(ticket.wait().unwrap());
+                self.hear(commands, tickets.into_iter().map(wait).collect());
+            }
+            Step::Clock(moment) => self.clock.set(*moment),
+            Step::Reopen => {
+                let store = self.store.take().unwrap();
+                let builder = Store::builder().policy(self.policy.clone());
+                let builder = builder.clock(self.clock.reader());
+                self.store = self.harness.reopen(store, builder);
+            }
+            Step::Look(limit) => assert_same(self.store(), &self.model, self.clock.now(), *limit),
+        }
+        let report = self.store().verify().wait().unwrap();
+        assert!(report.is_ok(), "{:?}", report.violations);
+    }
+
+    fn hear(&mut self, commands: &[Command], heard: Vec<Heard>) {
+        for (command, heard) in commands.iter().zip(heard) {
+            let expected = self.model.run(self.clock.now(), command);
+            assert_eq!(heard, Heard::from(expected), "{command:?}");
+        }
+    }
+}
+
+fn run(harness: &dyn Harness, strict: bool, steps: &[Step]) {
+    let mut policy = Policy::default();
+    policy.strict = strict;
+    policy.close_needs_query = strict;
+    let mut run = Run::new(harness, policy);
+    for step in steps {
+        run.step(step);
+    }
+    run.step(&Step::Look(3));
+}
+
+fn env_number(name: &str) -> Option<u64> {
+    let text = env::var(name).ok()?;
+    Some(text.parse().expect("a whole number"))
+}
+
+/// Runs until one fails, shrinks that one, and says how to see it again.
+fn check<H: Harness>(harness: fn() -> H, usual_runs: u32) {
+    let seed = env_number("MODEL_SEED").unwrap_or_else(|| RandomState::new().hash_one(0));
+    let runs = env_number("MODEL_RUNS").map_or(usual_runs, |runs| runs.try_into().unwrap());
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let config = Config {
+        cases: runs,
+        failure_persistence: None,
+        max_shrink_iters: 20_000,
+        ..Config::default()
+    };
+    let steps = proptest::collection::vec(any_step(), 1..100);
+    let strategy = (proptest::bool::ANY, steps);
+    let test = |(strict, steps): (bool, Vec<Step>)| {
+        run(&harness(), strict, &steps);
+        Ok::<(), TestCaseError>(())
+    };
+    if let Err(failure) = TestRunner::new_with_rng(config, rng).run(&strategy, test) {
+        panic!("MODEL_SEED={seed} MODEL_RUNS={runs}\n{failure}");
+    }
+}
+
+#[test]
+fn the_store_in_memory_says_what_the_model_says() {
+    check(InMemory::default, 300);
+}
+
+#[test]
+fn the_local_store_says_what_the_model_says() {
+    check(Local::new, 20);
+}
+
+#[test]
+fn a_reference_that_moves_within_one_group_moves_whole() {
+    let cart = || fixtures::new(100).reference(fixtures::reference(1));
+    let closed = orderstore::ChannelState::Closed;
+    let group = vec![
+        fixtures::confirm(2, fixtures::payment(7, 100)),
+        fixtures::command(1, Asked::RecordQuery(Box::new(closed))),
+        fixtures::create(2, cart()),
+        fixtures::confirm(1, fixtures::payment(7, 100)),
+    ];
+    let steps = [
+        Step::Wait(fixtures::create(1, cart())),
+        Step::Group(group),
+        Step::Look(3),
+    ];
+    run(&InMemory::default(), false, &steps);
+    run(&Local::new(), false, &steps);
+}

@@ -1,0 +1,218 @@
+//! Any command, of few numbers, so that they meet; and how a store is told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use orderstore::testing::fixtures;
+use orderstore::{
+    AnomalyId, Answered, Asked, Call, Channel, ChannelState, CloseReply, Command, Error, Fen,
+    Metadata, New, Order, OrderNo, Outcome, Payment, Prepay, Resolution, Store, Timestamp,
+};
+use proptest::prelude::{Just, Strategy, prop_oneof};
+
+/// The numbers that are in play.
+pub(super) const ORDERS: u64 = 5;
+pub(super) const TRANSACTIONS: u64 = 4;
+pub(super) const REFERENCES: u64 = 2;
+pub(super) const REFUNDS: u64 = 3;
+pub(super) const USERS: u64 = 3;
+
+pub(super) fn other_channel() -> Channel {
+    Channel::parse("other").unwrap()
+}
+
+pub(super) fn any_command() -> impl Strategy<Value = Command> {
+    (0..ORDERS, any_ask()).prop_map(|(n, ask)| fixtures::command(n, ask))
+}
+
+fn any_ask() -> impl Strategy<Value = Asked> {
+    let query = |state: ChannelState| Asked::RecordQuery(Box::new(state));
+    prop_oneof![
+        20 => any_new().prop_map(|new| Asked::Create(Box::new(new))),
+        20 => any_payment().prop_map(|payment| Asked::Confirm(Box::new(payment))),
+        12 => any_state().prop_map(query),
+        5 => any_prepay().prop_map(|prepay| Asked::RecordPrepay(Box::new(prepay))),
+        4 => Just(Asked::BeginClose),
+        4 => any_reply().prop_map(Asked::RecordClose),
+        2 => Just(Asked::AbortClose),
+        8 => any_resolution(),
+        2 => Just(Asked::Hide),
+        1 => Just(Asked::Unhide),
+        3 => (1..8_u64).prop_map(|version| Asked::Annotate {
+            version,
+            metadata: Metadata::new(version.to_le_bytes()).unwrap(),
+        }),
+    ]
+}
+
+fn maybe<T: std::fmt::Debug>(some: impl Strategy<Value = T>) -> impl Strategy<Value = Option<T>> {
+    proptest::option::of(some)
+}
+
+fn any_fee() -> impl Strategy<Value = Fen> {
+    prop_oneof![6 => Just(100), 1 => Just(99)].prop_map(fixtures::fen)
+}
+
+fn any_channel() -> impl Strategy<Value = Channel> {
+    prop_oneof![9 => Just(Channel::WECHAT), 1 => Just(other_channel())]
+}
+
+fn any_time() -> impl Strategy<Value = Timestamp> {
+    (0..3_u64).prop_map(|hours| {
+        let later = Duration::from_secs(hours * 60 * 60);
+        fixtures::now().saturating_add(later)
+    })
+}
+
+fn any_new() -> impl Strategy<Value = New> {
+    let references = maybe(0..REFERENCES);
+    let fields = (any_fee(), maybe(0..USERS), references, any_channel());
+    (fields, maybe(any_time())).prop_map(|((fee, user, reference, channel), expiry)| {
+        let new = New::new(fixtures::appid(1), fee).unwrap().channel(channel);
+        let new = user.map_or(new.clone(), |n| new.openid(fixtures::openid(n)));
+        let with = |n| new.clone().reference(fixtures::reference(n));
+        let new = reference.map_or(new.clone(), with);
+        expiry.map_or(new.clone(), |moment| new.expires_at(moment))
+    })
+}
+
+fn any_payment() -> impl Strategy<Value = Payment> {
+    let facts = (0..TRANSACTIONS, any_fee(), any_time(), any_channel());
+    (facts, maybe(0..USERS)).prop_map(|((n, fee, time_end, channel), user)| {
+        let mut payment = fixtures::payment(n, fee.as_u64());
+        payment.time_end = time_end;
+        payment.channel = channel;
+        payment.openid = user.map(fixtures::openid);
+        payment
+    })
+}
+
+fn any_state() -> impl Strategy<Value = ChannelState> {
+    prop_oneof![
+        3 => any_payment().prop_map(ChannelState::Success),
+        2 => any_payment().prop_map(ChannelState::Refund),
+        2 => Just(ChannelState::NotPay),
+        1 => Just(ChannelState::UserPaying),
+        1 => Just(ChannelState::Accept),
+        2 => Just(ChannelState::Closed),
+        1 => Just(ChannelState::PayError),
+        1 => Just(ChannelState::Revoked),
+        2 => Just(ChannelState::NoSuchOrder),
+    ]
+}
+
+fn any_prepay() -> impl Strategy<Value = Prepay> {
+    (0..2_u64, maybe(any_time())).prop_map(|(n, end)| {
+        let prepay = fixtures::prepay(n);
+        end.map_or(prepay.clone(), |end| prepay.valid_until(end))
+    })
+}
+
+fn any_reply() -> impl Strategy<Value = CloseReply> {
+    prop_oneof![
+        Just(CloseReply::Closed),
+        Just(CloseReply::OrderPaid),
+        Just(CloseReply::NoSuchOrder),
+        Just(CloseReply::Retry),
+    ]
+}
+
+fn any_resolution() -> impl Strategy<Value = Asked> {
+    let how = prop_oneof![
+        Just(Resolution::Accept),
+        Just(Resolution::Dismiss),
+        (0..REFUNDS).prop_map(|n| Resolution::Refund {
+            refund_no: fixtures::refund_no(n)
+        }),
+    ];
+    (1..5_u32, how).prop_map(|(anomaly, how)| Asked::Resolve {
+        anomaly: AnomalyId(anomaly),
+        how,
+        note: fixtures::note(),
+    })
+}
+
+/// Everything that an answer says.
+#[derive(Debug, PartialEq)]
+pub(super) struct Heard {
+    outcome: Outcome,
+    order: Option<Arc<Order>>,
+    acknowledge: bool,
+}
+
+impl From<Answered<Outcome>> for Heard {
+    fn from(answered: Answered<Outcome>) -> Self {
+        Self {
+            acknowledge: answered.should_acknowledge(),
+            outcome: answered.outcome,
+            order: answered.order,
+        }
+    }
+}
+
+/// Says a command through its verb.
+pub(super) fn say(store: &Store, command: &Command, by: impl By) -> Heard {
+    let no = command.no;
+    match command.ask.clone() {
+        Asked::Create(new) => heard(by.hear(store.create(no, *new)), Outcome::Create),
+        Asked::Annotate { version, metadata } => {
+            let call = store.annotate(no, version, metadata);
+            heard(by.hear(call), Outcome::Annotate)
+        }
+        Asked::RecordPrepay(prepay) => {
+            let call = store.record_prepay(no, *prepay);
+            heard(by.hear(call), Outcome::RecordPrepay)
+        }
+        Asked::Confirm(payment) => heard(by.hear(store.confirm(no, *payment)), Outcome::Confirm),
+        Asked::RecordQuery(state) => {
+            let call = store.record_query(no, *state);
+            heard(by.hear(call), Outcome::RecordQuery)
+        }
+        Asked::BeginClose => heard(by.hear(store.begin_close(no)), Outcome::Close),
+        Asked::RecordClose(reply) => heard(by.hear(store.record_close(no, reply)), Outcome::Close),
+        Asked::AbortClose => heard(by.hear(store.abort_close(no)), Outcome::Close),
+        Asked::Resolve { anomaly, how, note } => {
+            let call = store.resolve(no, anomaly, how, note);
+            heard(by.hear(call), Outcome::Resolve)
+        }
+        Asked::Hide => heard(by.hear(store.hide(no)), Outcome::Visibility),
+        Asked::Unhide => heard(by.hear(store.unhide(no)), Outcome::Visibility),
+        other => panic!("no verb is known for {other:?}"),
+    }
+}
+
+fn heard<O>(answered: Answered<O>, outcome: fn(O) -> Outcome) -> Heard {
+    Heard {
+        acknowledge: answered.should_acknowledge(),
+        outcome: outcome(answered.outcome),
+        order: answered.order,
+    }
+}
+
+/// A way to make a call of any verb.
+pub(super) trait By {
+    fn hear<O>(&self, call: Call<Answered<O>>) -> Answered<O>;
+}
+
+/// `.wait()`
+pub(super) struct ByWaiting;
+
+/// `.submit()`, then wait for the ticket.
+pub(super) struct BySubmitting;
+
+impl By for ByWaiting {
+    fn hear<O>(&self, call: Call<Answered<O>>) -> Answered<O> {
+        call.wait().unwrap()
+    }
+}
+
+impl By for BySubmitting {
+    fn hear<O>(&self, call: Call<Answered<O>>) -> Answered<O> {
+        let ticket = call.submit().map_err(Error::from).unwrap();
+        ticket.wait().unwrap()
+    }
+}
+
+pub(super) fn every_order_no() -> Vec<OrderNo> {
+    (0..ORDERS).map(fixtures::order_no).collect()
+}

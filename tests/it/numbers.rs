@@ -1,0 +1,218 @@
+//! Order numbers from outside: none twice, whatever happens around them.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::thread;
+
+use orderstore::engine::EngineError;
+use orderstore::{Error, OrderNo, StorageErrorKind, Store, Timestamp};
+
+use crate::flow::rig::{Rig, cause, new, no, unknown, within_a_minute};
+
+/// Numbers in one reserved block.
+const BLOCK: u64 = 65_536;
+
+/// The last 16 digits: the hidden counter, which alone makes the number unique.
+fn counter(no: &OrderNo) -> u64 {
+    no.as_str()[16..].parse().unwrap()
+}
+
+/// `count` numbers from each of `threads` threads, by their counters.
+fn draw_from(store: &Store, threads: usize, count: usize) -> Vec<u64> {
+    thread::scope(|scope| {
+        let draw = || -> Vec<u64> {
+            let number = |_| counter(&store.next_order_no().wait().unwrap());
+            (0..count).map(number).collect()
+        };
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(draw)).collect();
+        let drawn = threads.into_iter().map(|thread| thread.join().unwrap());
+        drawn.flatten().collect()
+    })
+}
+
+#[test]
+fn ten_million_numbers_from_sixteen_threads_are_distinct() {
+    within_a_minute(|| {
+        let store = Store::memory().unwrap();
+        let mut counters = draw_from(&store, 16, 625_000);
+        counters.sort_unstable();
+        assert_eq!(counters.len(), 10_000_000);
+        assert!(counters.windows(2).all(|pair| pair[0] < pair[1]));
+    });
+}
+
+#[test]
+fn consecutive_numbers_show_no_count() {
+    within_a_minute(|| {
+        let store = Store::memory().unwrap();
+        let counters = draw_from(&store, 1, 10_000);
+        let steps = counters
+            .windows(2)
+            .map(|pair| pair[1].wrapping_sub(pair[0]));
+        assert_eq!(steps.collect::<HashSet<_>>().len(), 9_999);
+        let rising = counters.windows(2).filter(|pair| pair[0] < pair[1]).count();
+        assert!((4_500..5_500).contains(&rising), "{rising} of 9,999 rise");
+    });
+}
+
+#[test]
+fn two_stores_conceal_their_counters_differently() {
+    within_a_minute(|| {
+        let first = || counter(&Store::memory().unwrap().next_order_no().wait().unwrap());
+        assert_ne!(first(), first());
+    });
+}
+
+#[test]
+fn a_number_is_32_digits_of_time_node_and_counter() {
+    within_a_minute(|| {
+        let clock = || Timestamp::from_millis(1_647_839_289_398).unwrap();
+        let builder = Store::builder().node(42).clock(clock);
+        let no = builder.memory().unwrap().next_order_no().wait().unwrap();
+        assert_eq!(&no.as_str()[..16], "1647839289398042");
+        assert_eq!(no.as_str().len(), 32);
+        assert!(no.as_str().bytes().all(|digit| digit.is_ascii_digit()));
+    });
+}
+
+#[test]
+fn a_node_of_more_than_three_digits_is_refused() {
+    let refused = Store::builder().node(1000).memory();
+    assert!(matches!(refused, Err(Error::Invalid { what: "node", .. })));
+    assert!(Store::builder().node(999).memory().is_ok());
+}
+
+#[test]
+fn a_clock_that_is_set_back_leaves_the_time_of_the_numbers_where_it_was() {
+    within_a_minute(|| {
+        let now = Arc::new(AtomicI64::new(1_700_000_003_600));
+        let clock = {
+            let now = Arc::clone(&now);
+            move || Timestamp::from_millis(now.load(Ordering::Relaxed)).unwrap()
+        };
+        let store = Store::builder().clock(clock).memory().unwrap();
+        let draw = || store.next_order_no().wait().unwrap();
+        let first = draw();
+        now.fetch_sub(3_600, Ordering::Relaxed);
+        let rest = [draw(), draw()];
+        assert!(
+            rest.iter()
+                .all(|no| no.as_str()[..13] == first.as_str()[..13])
+        );
+        assert_eq!(store.stats().clock_set_back, 2);
+        now.fetch_add(7_200, Ordering::Relaxed);
+        assert!(draw() > first);
+        assert_eq!(store.stats().clock_set_back, 2);
+    });
+}
+
+#[test]
+fn many_who_wait_for_one_block_all_get_a_number_of_their_own() {
+    within_a_minute(|| {
+        let (rig, store) = Rig::default().open();
+        rig.reserve_gate.hold();
+        let tickets: Vec<_> = (0..1000)
+            .map(|_| store.next_order_no().submit().unwrap())
+            .collect();
+        rig.reserve_gate.wait_until_somebody_is_held();
+        rig.reserve_gate.release();
+        let numbers = tickets.into_iter().map(|ticket| ticket.wait().unwrap());
+        assert_eq!(numbers.collect::<HashSet<_>>().len(), 1000);
+    });
+}
+
+#[test]
+fn more_than_a_block_holds_may_wait_for_it() {
+    within_a_minute(|| {
+        let (rig, store) = Rig::default().open();
+        rig.reserve_gate.hold();
+        let waiting = 2 * BLOCK + 100;
+        let tickets: Vec<_> = (0..waiting)
+            .map(|_| store.next_order_no().submit().unwrap())
+            .collect();
+        rig.reserve_gate.release();
+        let numbers = tickets.into_iter().map(|ticket| ticket.wait().unwrap());
+        let numbers: HashSet<OrderNo> = numbers.collect();
+        assert_eq!(numbers.len() as u64, waiting);
+    });
+}
+
+#[test]
+fn a_reservation_that_fails_is_told_and_the_next_one_succeeds() {
+    within_a_minute(|| {
+        let (rig, store) = Rig::default().open();
+        let full = EngineError::Retry(cause(StorageErrorKind::DiskFull));
+        rig.reservations.lock().push_back(full);
+        let refused = store.next_order_no().wait();
+        assert!(matches!(refused, Err(Error::DiskFull)), "{refused:?}");
+        assert!(store.next_order_no().wait().is_ok());
+    });
+}
+
+#[test]
+fn a_reservation_of_unknown_outcome_stops_writing_and_repeats_no_number() {
+    within_a_minute(|| {
+        let (rig, store) = Rig::default().open();
+        rig.reservations.lock().push_back(unknown());
+        assert!(store.next_order_no().wait().is_err());
+        assert!(store.create(no(1), new()).wait().is_err());
+        assert!(matches!(
+            store.next_order_no().wait(),
+            Err(Error::Poisoned(_))
+        ));
+        store.shutdown().wait().unwrap();
+    });
+}
+
+#[test]
+fn numbers_are_drawn_while_the_queue_is_full() {
+    within_a_minute(|| {
+        let (rig, store) = Rig::default().open_with(Store::builder().queue(1, 1 << 16));
+        rig.gate.hold();
+        drop(store.create(no(1), new()).submit().unwrap());
+        rig.gate.wait_until_somebody_is_held();
+        drop(store.hide(no(1)).submit().unwrap());
+        assert!(matches!(store.hide(no(1)).wait(), Err(Error::Overloaded)));
+        let waiting = [(); 100].map(|()| store.next_order_no().submit().unwrap());
+        rig.gate.release();
+        for ticket in waiting {
+            assert!(ticket.wait().is_ok());
+        }
+    });
+}
+
+/// Only a clock that is set back counts, not two threads that read it at the same time.
+#[test]
+fn threads_that_overtake_each_other_set_no_clock_back() {
+    within_a_minute(|| {
+        let millis = AtomicI64::new(1_700_000_000_000);
+        let clock = move || {
+            let now = millis.fetch_add(1, Ordering::Relaxed);
+            Timestamp::from_millis(now).unwrap()
+        };
+        let store = Store::builder().clock(clock).memory().unwrap();
+        draw_from(&store, 16, 100_000);
+        assert_eq!(store.stats().clock_set_back, 0);
+    });
+}
+
+/// The next block is fetched when half is used; while that fails, the rest still serves,
+/// and the engine is not asked for every single number.
+#[test]
+fn a_block_serves_to_its_end_while_the_next_cannot_be_had() {
+    within_a_minute(|| {
+        let (rig, store) = Rig::default().open();
+        assert!(store.next_order_no().wait().is_ok());
+        let full = || EngineError::Retry(cause(StorageErrorKind::DiskFull));
+        rig.reservations.lock().extend((0..BLOCK).map(|_| full()));
+        for _ in 1..BLOCK {
+            assert!(store.next_order_no().wait().is_ok());
+        }
+        assert!(matches!(store.next_order_no().wait(), Err(Error::DiskFull)));
+        let asked = rig.reserved.load(Ordering::Relaxed);
+        assert!(asked < 200, "{asked} reservations for one block");
+        rig.reservations.lock().clear();
+        assert!(store.next_order_no().wait().is_ok());
+    });
+}
