@@ -8,7 +8,8 @@ impl Run {
     /// Where it runs, and who takes part.
     pub(crate) fn print_head(&self, json: bool) {
         if json {
-            println!("{}", serde_json::json!({ "machine": self.machine }));
+            // Standard output is for figures alone.
+            eprintln!("{}", serde_json::json!({ "machine": self.machine }));
             return;
         }
         let text = |name: &str| self.machine.get(name).map(ToString::to_string);

@@ -14,6 +14,9 @@ use crate::rival::System;
 /// the system's own cache.
 pub(crate) const CACHE_BYTES: usize = 1 << 30;
 
+/// How much of what was written may wait in memory, for those who choose it, in bytes.
+pub(crate) const MEMTABLE_BYTES: usize = 256 << 20;
+
 /// The most threads that work at once.
 pub(crate) const CALLERS_MAX: usize = 1024;
 

@@ -10,7 +10,7 @@ use rocksdb::{
     TransactionOptions, WriteOptions,
 };
 
-use super::{CACHE_BYTES, version_of};
+use super::{CACHE_BYTES, MEMTABLE_BYTES, version_of};
 use crate::kv::{self, Change, Sequence, Table, View};
 use crate::rival::{Caller, Rival, Rows, Seen, System};
 use crate::rows::number_of;
@@ -29,9 +29,6 @@ pub(super) const SYSTEM: System = System {
               memtables 256 MiB, block cache 1 GiB, Bloom filters, LZ4",
     open,
 };
-
-/// What all memtables together may hold.
-const MEMTABLES_BYTES: usize = 256 << 20;
 
 struct RocksDb {
     database: TransactionDB,
@@ -57,7 +54,7 @@ fn options() -> Options {
     options.create_missing_column_families(true);
     options.set_block_based_table_factory(&blocks);
     options.set_compression_type(DBCompressionType::Lz4);
-    options.set_db_write_buffer_size(MEMTABLES_BYTES);
+    options.set_db_write_buffer_size(MEMTABLE_BYTES);
     options.increase_parallelism(2);
     options
 }
