@@ -1,0 +1,146 @@
+//! The work on anything that keeps bytes under ordered keys: the same reads and writes for
+//! each of them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use orderstore::OrderNo;
+
+use crate::rival::{Rows, Seen};
+use crate::rows::{self, Order};
+use crate::sample::Checked;
+use crate::work::{Command, Confirm, Create};
+
+/// The five tables.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Table {
+    Orders,
+    Openids,
+    Statuses,
+    Transactions,
+    Events,
+}
+
+impl Table {
+    /// Their names, each at its place.
+    pub(crate) const NAMES: [&str; 5] = ["orders", "openids", "statuses", "transactions", "events"];
+
+    /// What is this table's among the five.
+    pub(crate) fn pick<T>(self, all: [T; 5]) -> T {
+        let [orders, openids, statuses, transactions, events] = all;
+        match self {
+            Self::Orders => orders,
+            Self::Openids => openids,
+            Self::Statuses => statuses,
+            Self::Transactions => transactions,
+            Self::Events => events,
+        }
+    }
+}
+
+/// The rows of each table, in the order of [`Table::NAMES`].
+pub(crate) fn rows([orders, openids, statuses, transactions, events]: [u64; 5]) -> Rows {
+    Rows {
+        orders,
+        openids,
+        statuses,
+        transactions,
+        events,
+    }
+}
+
+/// A transaction that writes.
+pub(crate) trait Change {
+    /// Shows what stands under a key, which stays as it is until the transaction ends.
+    fn read<T>(
+        &mut self,
+        table: Table,
+        key: &[u8],
+        show: impl FnOnce(&[u8]) -> T,
+    ) -> Checked<Option<T>>;
+    fn put(&mut self, table: Table, key: &[u8], value: &[u8]) -> Checked<()>;
+    fn delete(&mut self, table: Table, key: &[u8]) -> Checked<()>;
+}
+
+/// A transaction that reads.
+pub(crate) trait View {
+    fn read<T>(
+        &self,
+        table: Table,
+        key: &[u8],
+        show: impl FnOnce(&[u8]) -> T,
+    ) -> Checked<Option<T>>;
+
+    /// The order numbers at the ends of the first keys with a prefix.
+    fn numbers(&self, table: Table, prefix: &[u8], limit: usize) -> Checked<Vec<OrderNo>>;
+}
+
+/// The place of the next event.
+#[derive(Debug, Default)]
+pub(crate) struct Sequence(AtomicU64);
+
+impl Sequence {
+    fn next(&self) -> [u8; 8] {
+        self.0.fetch_add(1, Ordering::Relaxed).to_be_bytes()
+    }
+}
+
+/// Does what the commands ask, one after the other.
+pub(crate) fn apply(
+    change: &mut impl Change,
+    sequence: &Sequence,
+    commands: &[Command],
+) -> Checked<()> {
+    for command in commands {
+        match command {
+            Command::Create(create) => make(change, create)?,
+            Command::Confirm(confirm) => pay(change, confirm)?,
+        }
+        change.put(Table::Events, &sequence.next(), &rows::event(command))?;
+    }
+    Ok(())
+}
+
+fn make(change: &mut impl Change, create: &Create) -> Checked<()> {
+    let no = &create.no;
+    if change.read(Table::Orders, no.as_bytes(), |_| ())?.is_some() {
+        return Err("the number is taken".into());
+    }
+    let order = Order::of(create)?;
+    change.put(Table::Orders, no.as_bytes(), &order.encode())?;
+    change.put(Table::Openids, &rows::openid_key(&order, no), &[])?;
+    change.put(Table::Statuses, &rows::status_key(&order, no), &[])
+}
+
+fn pay(change: &mut impl Change, confirm: &Confirm) -> Checked<()> {
+    let (no, transaction) = (&confirm.no, confirm.transaction().as_bytes());
+    let order = change.read(Table::Orders, no.as_bytes(), Order::decode)?;
+    let mut order = order.flatten().ok_or("there is no such order")?;
+    if change
+        .read(Table::Transactions, transaction, |_| ())?
+        .is_some()
+    {
+        return Err("the transaction is known".into());
+    }
+    change.delete(Table::Statuses, &rows::status_key(&order, no))?;
+    order.pay(confirm)?;
+    change.put(Table::Statuses, &rows::status_key(&order, no), &[])?;
+    change.put(Table::Orders, no.as_bytes(), &order.encode())?;
+    change.put(Table::Transactions, transaction, no.as_bytes())
+}
+
+/// Reads an order whole.
+pub(crate) fn get(view: &impl View, no: &OrderNo) -> Checked<Option<Seen>> {
+    let order = view.read(Table::Orders, no.as_bytes(), Order::decode)?;
+    Ok(order.flatten().map(|order| order.seen(no)))
+}
+
+/// Reads a page of a user's orders whole, and counts them.
+pub(crate) fn page(view: &impl View, openid: &str, limit: usize) -> Checked<usize> {
+    let mut count = 0;
+    for no in view.numbers(Table::Openids, openid.as_bytes(), limit)? {
+        let order = view.read(Table::Orders, no.as_bytes(), Order::decode)?;
+        let order = order.flatten().ok_or("an index names no order")?;
+        count += usize::from(order.openid == openid.as_bytes());
+    }
+    Ok(count)
+}

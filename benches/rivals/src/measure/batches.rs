@@ -1,0 +1,99 @@
+//! Batches: threads that hand over many commands at a time, all of them durable when the
+//! answer is here. Whoever knows transactions gets one for each batch.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use orderstore::{OrderNo, Store};
+use serde::Serialize;
+
+use super::{BATCH, BATCH_THREADS, check, float, numbers, to};
+use crate::rival::{Rival, System};
+use crate::sample::Checked;
+use crate::work::{Command, USERS, Units};
+
+/// One run's figures, in durable commands per second.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Batched {
+    pub(crate) batch: usize,
+    pub(crate) threads: usize,
+    pub(crate) commands: u64,
+    /// Until the last answer.
+    pub(crate) rate: f64,
+    /// Until everything was where it stays.
+    pub(crate) rate_settled: f64,
+}
+
+pub(super) fn measure(system: &System, dir: &Path, commands: usize) -> Checked<Batched> {
+    let rival = (system.open)(dir)?;
+    let batches = commands.div_ceil(BATCH * 2);
+    let began = Instant::now();
+    let orders = fill(&*rival, batches, USERS)?;
+    let answered = began.elapsed();
+    rival.settle()?;
+    let settled = began.elapsed();
+    let units = u64::try_from(orders.len())?;
+    check::rows(&*rival, units)?;
+    rival.close()?;
+    let commands = units.saturating_mul(2);
+    Ok(Batched {
+        batch: BATCH,
+        threads: BATCH_THREADS,
+        commands,
+        rate: to(1.0, float(commands) / answered.as_secs_f64()),
+        rate_settled: to(1.0, float(commands) / settled.as_secs_f64()),
+    })
+}
+
+/// Creates so many batches of orders, and after each batch confirms it with another one.
+/// Gives the numbers of all of them.
+pub(super) fn fill(rival: &dyn Rival, batches: usize, users: u64) -> Checked<Vec<OrderNo>> {
+    let numbers = numbers(rival)?;
+    let left = AtomicUsize::new(batches);
+    thread::scope(|scope| {
+        let (left, numbers) = (&left, &numbers);
+        let work = |worker| scope.spawn(move || work(rival, numbers, worker, users, left));
+        let threads: Vec<_> = (0_u64..).take(BATCH_THREADS).map(work).collect();
+        let mut orders = Vec::new();
+        for thread in threads {
+            orders.extend(thread.join().map_err(|_| "a thread panicked")??);
+        }
+        Ok(orders)
+    })
+}
+
+fn work(
+    rival: &dyn Rival,
+    numbers: &Store,
+    worker: u64,
+    users: u64,
+    left: &AtomicUsize,
+) -> Checked<Vec<OrderNo>> {
+    let mut caller = rival.caller()?;
+    let mut units = Units::new(numbers, worker, users)?;
+    let (mut orders, mut last) = (Vec::new(), None);
+    while one_less(left) {
+        let [creates, confirms] = units.draw_many(BATCH)?;
+        caller.apply(&creates)?;
+        caller.apply(&confirms)?;
+        for command in creates {
+            if let Command::Create(create) = command {
+                orders.push(create.no);
+                last = Some(create);
+            }
+        }
+    }
+    if let Some(last) = last {
+        check::order(&mut *caller, &last)?;
+    }
+    Ok(orders)
+}
+
+/// Takes one, where one is left.
+fn one_less(left: &AtomicUsize) -> bool {
+    let less = |left: usize| left.checked_sub(1);
+    left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
+        .is_ok()
+}

@@ -1,0 +1,31 @@
+//! Whether a database holds what it was given.
+
+use crate::rival::{Caller, Rival, Rows, Seen};
+use crate::sample::Checked;
+use crate::work::Create;
+
+/// Counts the rows that so many whole units must have left behind.
+pub(super) fn rows(rival: &dyn Rival, units: u64) -> Checked<()> {
+    let (found, due) = (rival.rows()?, Rows::of_units(units));
+    if found == due {
+        return Ok(());
+    }
+    Err(format!("{found:?} where {due:?} are due").into())
+}
+
+/// Reads one paid order back, by its number and in its user's list.
+pub(super) fn order(caller: &mut dyn Caller, create: &Create) -> Checked<()> {
+    let due = Seen {
+        no: create.no,
+        fee: create.fee.as_u64(),
+        paid: true,
+    };
+    let found = caller.get(&create.no)?;
+    if found.as_ref() != Some(&due) {
+        return Err(format!("{found:?} where {due:?} is due").into());
+    }
+    if caller.page(create.openid.as_str(), super::PAGE)? == 0 {
+        return Err("the order is missing from its user's list".into());
+    }
+    Ok(())
+}

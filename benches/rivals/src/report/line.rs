@@ -1,0 +1,73 @@
+//! One line for each figure, as soon as it is there.
+
+use super::{Line, Run, float, thousands};
+use crate::measure::Figure;
+use crate::sample::Checked;
+
+impl Run {
+    /// Where it runs, and who takes part.
+    pub(crate) fn print_head(&self, json: bool) {
+        if json {
+            // Standard output is for figures alone.
+            eprintln!("{}", serde_json::json!({ "machine": self.machine }));
+            return;
+        }
+        let text = |name: &str| self.machine.get(name).map(ToString::to_string);
+        let parts = ["cpu", "cores", "kernel", "filesystem"].map(text);
+        let parts: Vec<_> = parts.into_iter().flatten().collect();
+        println!("{}", parts.join(", ").replace('"', ""));
+        for who in &self.systems {
+            println!("{:<11} {}", who.name, who.version);
+        }
+    }
+}
+
+impl Line {
+    pub(crate) fn print(&self, json: bool) -> Checked<()> {
+        if json {
+            println!("{}", serde_json::to_string(self)?);
+        } else {
+            println!("{:<11} {}", self.system, text(&self.figure));
+        }
+        Ok(())
+    }
+}
+
+fn text(figure: &Figure) -> String {
+    match figure {
+        Figure::Called(called) => format!(
+            "{:>4} callers {:>10}/s  p50 {:>8.0} µs  p99 {:>8.0} µs  p99.9 {:>8.0} µs  \
+             fsync {:>7}/s",
+            called.callers,
+            thousands(called.rate),
+            called.p50_us,
+            called.p99_us,
+            called.p999_us,
+            thousands(called.fsync_rate),
+        ),
+        Figure::Pipelined(pipelined) => format!(
+            "pipelined {} {:>10}/s  of {} commands",
+            pipelined.pipelined,
+            thousands(pipelined.rate),
+            thousands(float(pipelined.commands)),
+        ),
+        Figure::Batched(batched) => format!(
+            "batches of {} {:>10}/s  settled {:>10}/s  of {} commands",
+            thousands(float(u64::try_from(batched.batch).unwrap_or_default())),
+            thousands(batched.rate),
+            thousands(batched.rate_settled),
+            thousands(float(batched.commands)),
+        ),
+        Figure::Read(read) => format!(
+            "get {:>8} ns  page {:>8.2} µs of {:.1} rows  {:>6} bytes an order on disk, {} \
+             in use",
+            thousands(read.get_ns),
+            read.page_us,
+            read.page_rows,
+            read.bytes_on_disk / read.orders.max(1),
+            read.bytes_in_use.map_or("unknown".to_owned(), |bytes| {
+                (bytes / read.orders.max(1)).to_string()
+            }),
+        ),
+    }
+}

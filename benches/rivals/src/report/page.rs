@@ -1,0 +1,275 @@
+//! The page: the machine, who was measured, what every figure means, and every figure.
+
+use std::fmt::Write;
+
+use super::{OURS, Run, float, thousands};
+use crate::measure::{BATCH, BATCH_THREADS, Called, PAGE, THREADS, TICKETS};
+use crate::sample::Checked;
+
+const HEAD: &str = "\
+# Performance
+
+Durable orders, on one machine in one hour. The figures are written by
+
+    cargo run --release --manifest-path benches/rivals/Cargo.toml
+
+and by nothing else; whoever doubts them runs it. A figure that was not measured is absent.
+
+![Durable commands per second](performance.svg)
+";
+
+const MEANING: &str = "
+## What is measured
+
+Everyone does the same work, *lifecycle*: create an order (a number of 32 digits, one of
+100,000 users by an openid of 28 bytes, a description), then confirm it with a random
+transaction. That is two commands, and each is durable by itself: after its answer the power
+may fail. Everyone keeps the same rows: the order, a user's orders newest first, the orders of
+a status, the transactions, each once, and an event for each command. Everyone is asked for
+what it refuses: a number or a transaction that is taken, a payment that does not fit.
+Afterwards all rows are counted, and orders are read back.
+
+- **Callers**: threads that each wait for each answer, on an empty database.
+- **Pipelined**: threads that hand commands over without waiting, a fixed number under way;
+  only the store can.
+- **Batches**: threads that hand many commands over at a time, on an empty database; a rival
+  makes each batch one transaction, the store answers each command by itself. *Settled* is the
+  same with the clock stopped only when what was logged or held in memory is where it stays.
+- **get**: any order by its number, read whole, in a transaction of its own; **page**: a
+  user's latest orders, each read whole. One thread, everything in memory.
+- **Bytes on disk**: what the directory takes, logs and free space included; **in use**: the
+  same without what is free inside, where that can be told.
+- **fsync**: appends of one page into a file whose blocks are there, each synced, right before
+  the run. With one caller, nobody who syncs every answer can pass it.
+";
+
+pub(super) fn write(run: &Run) -> Checked<String> {
+    let mut page = String::from(HEAD);
+    writeln!(page, "\n## Where and who\n\n{}, on\n", run.when)?;
+    machine(&mut page, run)?;
+    systems(&mut page, run)?;
+    page.push_str(MEANING);
+    rates(&mut page, run)?;
+    ratios(&mut page, run)?;
+    latencies(&mut page, run)?;
+    pipelined(&mut page, run)?;
+    batches(&mut page, run)?;
+    reads(&mut page, run)?;
+    Ok(page)
+}
+
+fn row(page: &mut String, cells: &[String]) -> Checked<()> {
+    Ok(writeln!(page, "| {} |", cells.join(" | "))?)
+}
+
+fn head(page: &mut String, names: &[String]) -> Checked<()> {
+    row(page, names)?;
+    let mut rule = vec!["---:".to_owned(); names.len()];
+    if let Some(first) = rule.first_mut() {
+        "---".clone_into(first);
+    }
+    row(page, &rule)
+}
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+fn machine(page: &mut String, run: &Run) -> Checked<()> {
+    writeln!(page, "| | |\n|---|---|")?;
+    for (name, value) in run.machine.as_object().into_iter().flatten() {
+        let value = value.as_str().map_or(value.to_string(), ToOwned::to_owned);
+        row(page, &[name.replace('_', " "), value])?;
+    }
+    Ok(())
+}
+
+fn systems(page: &mut String, run: &Run) -> Checked<()> {
+    writeln!(page, "\n| system | version | set up |\n|---|---|---|")?;
+    for who in &run.systems {
+        let name = who.name.to_owned();
+        row(page, &[name, who.version.clone(), who.setting.to_owned()])?;
+    }
+    Ok(())
+}
+
+/// A table of what `cell` says of each system with each number of callers.
+fn by_callers(
+    page: &mut String,
+    run: &Run,
+    cell: impl Fn(&'static str, usize) -> Option<String>,
+) -> Checked<()> {
+    let callers = run.callers();
+    let mut titles = vec!["callers".to_owned()];
+    titles.extend(callers.iter().map(ToString::to_string));
+    head(page, &titles)?;
+    for who in &run.systems {
+        let mut cells = vec![who.name.to_owned()];
+        cells.extend(
+            callers
+                .iter()
+                .map(|n| cell(who.name, *n).unwrap_or_default()),
+        );
+        if cells.iter().skip(1).any(|cell| !cell.is_empty()) {
+            row(page, &cells)?;
+        }
+    }
+    Ok(())
+}
+
+fn rates(page: &mut String, run: &Run) -> Checked<()> {
+    if run.called().next().is_none() {
+        return Ok(());
+    }
+    writeln!(page, "\n## Callers\n\nDurable commands per second.\n")?;
+    by_callers(page, run, |name, callers| {
+        run.of(name, callers).map(|called| thousands(called.rate))
+    })?;
+    let rates: Vec<f64> = run.called().map(|(_, called)| called.fsync_rate).collect();
+    let lowest = rates.iter().copied().fold(f64::INFINITY, f64::min);
+    let highest = rates.iter().copied().fold(0.0, f64::max);
+    let (lowest, highest) = (thousands(lowest), thousands(highest));
+    writeln!(page, "\nfsync: {lowest} to {highest} per second.")?;
+    let groups = run.called().filter_map(|(name, called)| {
+        let mean = called.group_mean.filter(|_| name == OURS)?;
+        Some(format!("{mean} with {}", called.callers))
+    });
+    let groups: Vec<_> = groups.collect();
+    if !groups.is_empty() {
+        let groups = groups.join(", ");
+        writeln!(page, "Commands of the store that shared a write: {groups}.")?;
+    }
+    Ok(())
+}
+
+fn ratios(page: &mut String, run: &Run) -> Checked<()> {
+    if !run.called().any(|(name, _)| name == OURS) || run.systems.len() < 2 {
+        return Ok(());
+    }
+    writeln!(page, "\nHow many times as much the store does.\n")?;
+    by_callers(page, run, |name, callers| {
+        let (ours, theirs) = (run.of(OURS, callers)?, run.of(name, callers)?);
+        let other = name != OURS;
+        other.then(|| format!("{:.2}", ours.rate / theirs.rate))
+    })
+}
+
+fn latencies(page: &mut String, run: &Run) -> Checked<()> {
+    if run.called().next().is_none() {
+        return Ok(());
+    }
+    writeln!(
+        page,
+        "\nHow long a command takes: p50 / p99 / p99.9 in µs.\n"
+    )?;
+    let three = |called: &Called| {
+        let parts = [called.p50_us, called.p99_us, called.p999_us];
+        parts.map(thousands).join(" / ")
+    };
+    by_callers(page, run, |name, callers| run.of(name, callers).map(three))
+}
+
+fn pipelined(page: &mut String, run: &Run) -> Checked<()> {
+    if run.pipelined().next().is_none() {
+        return Ok(());
+    }
+    writeln!(
+        page,
+        "\n## Pipelined\n\n{THREADS} threads, each with {TICKETS} commands under way.\n"
+    )?;
+    let titles = [
+        "system",
+        "per second",
+        "of the best blocking rate of",
+        "ratio",
+    ];
+    head(page, &names(&titles))?;
+    for (name, pipelined) in run.pipelined() {
+        for who in &run.systems {
+            let Some(best) = run.best(who.name) else {
+                continue;
+            };
+            let cells = [
+                name.to_owned(),
+                thousands(pipelined.rate),
+                who.name.to_owned(),
+                format!("{:.2}", pipelined.rate / best),
+            ];
+            row(page, &cells)?;
+        }
+    }
+    Ok(())
+}
+
+fn batches(page: &mut String, run: &Run) -> Checked<()> {
+    let Some((_, first)) = run.batched().next() else {
+        return Ok(());
+    };
+    let batch = thousands(float(u64::try_from(BATCH)?));
+    let commands = thousands(float(first.commands));
+    writeln!(
+        page,
+        "\n## Batches\n\n{commands} commands, {batch} at a time from each of \
+         {BATCH_THREADS} threads.\n"
+    )?;
+    let titles = [
+        "system",
+        "per second",
+        "settled",
+        "the store: times its settled rate",
+        "the store: times its best blocking rate",
+    ];
+    head(page, &names(&titles))?;
+    let ours = run.batched().find(|(name, _)| *name == OURS);
+    let ours = ours.map(|(_, ours)| ours.rate_settled);
+    for (name, batched) in run.batched() {
+        let times = |theirs: Option<f64>| {
+            let (ours, theirs) = ours.filter(|_| name != OURS).zip(theirs)?;
+            Some(format!("{:.2}", ours / theirs))
+        };
+        let cells = [
+            name.to_owned(),
+            thousands(batched.rate),
+            thousands(batched.rate_settled),
+            times(Some(batched.rate_settled)).unwrap_or_default(),
+            times(run.best(name)).unwrap_or_default(),
+        ];
+        row(page, &cells)?;
+    }
+    Ok(())
+}
+
+fn reads(page: &mut String, run: &Run) -> Checked<()> {
+    let Some((_, first)) = run.read().next() else {
+        return Ok(());
+    };
+    let (orders, users) = (
+        thousands(float(first.orders)),
+        thousands(float(first.users)),
+    );
+    writeln!(
+        page,
+        "\n## Reads and space\n\n{orders} paid orders of {users} users; pages of {PAGE}. \
+         Bytes are those of an order with its lists and events.\n"
+    )?;
+    let titles = [
+        "system",
+        "get, ns",
+        "page, µs",
+        "bytes in use",
+        "bytes on disk",
+    ];
+    head(page, &names(&titles))?;
+    for (name, read) in run.read() {
+        let each = |bytes: u64| thousands(float(bytes) / float(read.orders.max(1)));
+        let cells = [
+            name.to_owned(),
+            thousands(read.get_ns),
+            format!("{:.2}", read.page_us),
+            read.bytes_in_use.map_or_else(String::new, each),
+            each(read.bytes_on_disk),
+        ];
+        row(page, &cells)?;
+    }
+    Ok(())
+}

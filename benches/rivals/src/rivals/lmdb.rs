@@ -1,0 +1,159 @@
+//! LMDB through heed: a synced commit for each command, one writer at a time.
+
+use std::path::Path;
+
+use heed::types::Bytes;
+use heed::{CommitOrAbort, Database, Env, EnvOpenOptions, RoTxn, RwTxn, WithoutTls};
+use orderstore::OrderNo;
+
+use super::{CALLERS_MAX, version_of};
+use crate::kv::{self, Change, Sequence, Table, View};
+use crate::rival::{Caller, Rival, Rows, Seen, System};
+use crate::rows::number_of;
+use crate::sample::Checked;
+use crate::work::Command;
+
+pub(super) const SYSTEM: System = System {
+    name: "LMDB",
+    in_process: true,
+    version: || {
+        let lmdb = heed::lmdb_version();
+        let (major, minor, patch) = (lmdb.major, lmdb.minor, lmdb.patch);
+        Ok(format!(
+            "{major}.{minor}.{patch}, heed {}",
+            version_of("heed")?
+        ))
+    },
+    setting: "no flags: every commit synced; the system's page cache",
+    open,
+};
+
+/// How large it may become: addresses, not memory.
+const MAP_BYTES: usize = 64 << 30;
+
+type Tables = [Database<'static, Bytes, Bytes>; 5];
+
+struct Lmdb {
+    env: Env<WithoutTls>,
+    tables: Tables,
+    sequence: Sequence,
+}
+
+#[expect(
+    unsafe_code,
+    reason = "nobody else maps the files of a directory just made"
+)]
+fn open(dir: &Path) -> Checked<Box<dyn Rival>> {
+    let mut options = EnvOpenOptions::new().read_txn_without_tls();
+    options.map_size(MAP_BYTES).max_dbs(5);
+    options.max_readers(u32::try_from(CALLERS_MAX)?);
+    // SAFETY: the directory is the bench's own, and opened once.
+    let env = unsafe { options.open(dir)? };
+    let tables = tables(&env)?;
+    let sequence = Sequence::default();
+    Ok(Box::new(Lmdb {
+        env,
+        tables,
+        sequence,
+    }))
+}
+
+fn tables(env: &Env<WithoutTls>) -> Checked<Tables> {
+    let made = env.create_databases_and_commit(env.write_txn()?, |opener, write| {
+        let [a, b, c, d, e] = Table::NAMES.map(|name| opener.create_database(write, Some(name)));
+        let tables = [a?, b?, c?, d?, e?];
+        Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit(tables))
+    })?;
+    made.commit().ok_or_else(|| "nothing was made".into())
+}
+
+impl Rival for Lmdb {
+    fn caller(&self) -> Checked<Box<dyn Caller + '_>> {
+        Ok(Box::new(self))
+    }
+
+    fn settle(&self) -> Checked<()> {
+        Ok(()) // A commit is where it stays.
+    }
+
+    fn rows(&self) -> Checked<Rows> {
+        let read = self.env.read_txn()?;
+        let [a, b, c, d, e] = self.tables.each_ref().map(|table| table.len(&read));
+        Ok(kv::rows([a?, b?, c?, d?, e?]))
+    }
+
+    fn close(self: Box<Self>) -> Checked<Option<u64>> {
+        let read = self.env.read_txn()?;
+        let mut bytes = 0_u64;
+        for table in &self.tables {
+            let used = table.stat(&read)?.non_free_page_size();
+            bytes = bytes.saturating_add(u64::try_from(used)?);
+        }
+        drop(read);
+        self.env.prepare_for_closing().wait();
+        Ok(Some(bytes))
+    }
+}
+
+impl Caller for &Lmdb {
+    fn apply(&mut self, commands: &[Command]) -> Checked<()> {
+        let mut writing = Writing(self.env.write_txn()?, &self.tables);
+        kv::apply(&mut writing, &self.sequence, commands)?;
+        Ok(writing.0.commit()?)
+    }
+
+    fn get(&mut self, no: &OrderNo) -> Checked<Option<Seen>> {
+        kv::get(&Reading(self.env.read_txn()?, &self.tables), no)
+    }
+
+    fn page(&mut self, openid: &str, limit: usize) -> Checked<usize> {
+        let reading = Reading(self.env.read_txn()?, &self.tables);
+        kv::page(&reading, openid, limit)
+    }
+}
+
+struct Writing<'e>(RwTxn<'e>, &'e Tables);
+
+impl Change for Writing<'_> {
+    fn read<T>(
+        &mut self,
+        table: Table,
+        key: &[u8],
+        show: impl FnOnce(&[u8]) -> T,
+    ) -> Checked<Option<T>> {
+        let found = table.pick(self.1.each_ref()).get(&self.0, key)?;
+        Ok(found.map(show))
+    }
+
+    fn put(&mut self, table: Table, key: &[u8], value: &[u8]) -> Checked<()> {
+        Ok(table.pick(self.1.each_ref()).put(&mut self.0, key, value)?)
+    }
+
+    fn delete(&mut self, table: Table, key: &[u8]) -> Checked<()> {
+        table.pick(self.1.each_ref()).delete(&mut self.0, key)?;
+        Ok(())
+    }
+}
+
+struct Reading<'e>(RoTxn<'e, WithoutTls>, &'e Tables);
+
+impl View for Reading<'_> {
+    fn read<T>(
+        &self,
+        table: Table,
+        key: &[u8],
+        show: impl FnOnce(&[u8]) -> T,
+    ) -> Checked<Option<T>> {
+        let found = table.pick(self.1.each_ref()).get(&self.0, key)?;
+        Ok(found.map(show))
+    }
+
+    fn numbers(&self, table: Table, prefix: &[u8], limit: usize) -> Checked<Vec<OrderNo>> {
+        let mut numbers = Vec::with_capacity(limit);
+        let table = table.pick(self.1.each_ref());
+        for entry in table.prefix_iter(&self.0, prefix)?.take(limit) {
+            numbers.extend(number_of(entry?.0));
+        }
+        Ok(numbers)
+    }
+}

@@ -1,0 +1,216 @@
+//! PostgreSQL on loopback: a server of the bench's own, a connection for each thread, a
+//! prepared statement and one round trip for each command.
+//!
+//! - A command is one statement, a transaction by itself: the order and its event.
+//! - A batch is one statement too, over arrays, planned afresh for its own size: a plan for
+//!   arrays of any size is a plan for small ones.
+
+mod server;
+mod statements;
+
+use std::path::Path;
+
+use orderstore::OrderNo;
+use postgres::types::ToSql;
+use postgres::{Client, Row, Statement};
+
+use super::version_of;
+use crate::rival::{Caller, Rival, Rows, Seen, System};
+use crate::rows::{SUCCESS, details};
+use crate::sample::Checked;
+use crate::work::{Command, Confirm, Create};
+use server::Server;
+use statements::{CREATE, CREATE_MANY, GET, PAGE, PAY, PAY_MANY};
+
+pub(super) const SYSTEM: System = System {
+    name: "PostgreSQL",
+    in_process: false,
+    version: || {
+        let server = server::version()?;
+        Ok(format!("{server}, postgres {}", version_of("postgres")?))
+    },
+    setting: "loopback TCP, `fsync` and `synchronous_commit` on, prepared statements, one \
+              round trip each, shared buffers 1 GiB",
+    open,
+};
+
+struct Postgres {
+    server: Server,
+}
+
+fn open(dir: &Path) -> Checked<Box<dyn Rival>> {
+    let server = Server::start(dir)?;
+    (server.connect()?).batch_execute(include_str!("postgres.sql"))?;
+    Ok(Box::new(Postgres { server }))
+}
+
+impl Rival for Postgres {
+    fn caller(&self) -> Checked<Box<dyn Caller + '_>> {
+        let mut client = self.server.connect()?;
+        let mut prepare = |text| client.prepare(text);
+        Ok(Box::new(Connected {
+            create: prepare(CREATE)?,
+            pay: prepare(PAY)?,
+            get: prepare(GET)?,
+            page: prepare(PAGE)?,
+            client,
+        }))
+    }
+
+    fn settle(&self) -> Checked<()> {
+        Ok((self.server.connect()?).batch_execute("CHECKPOINT")?)
+    }
+
+    fn rows(&self) -> Checked<Rows> {
+        let mut client = self.server.connect()?;
+        let mut count = |of: &str| -> Checked<u64> {
+            let row = client.query_one(&format!("SELECT {of}"), &[])?;
+            Ok(u64::try_from(row.try_get::<_, i64>(0)?)?)
+        };
+        Ok(Rows {
+            orders: count("count(*) FROM orders")?,
+            openids: count("count(openid) FROM orders")?,
+            statuses: count("count(status) FROM orders")?,
+            transactions: count("count(transaction_id) FROM orders")?,
+            events: count("count(*) FROM events")?,
+        })
+    }
+
+    fn close(self: Box<Self>) -> Checked<Option<u64>> {
+        let sizes = "SELECT (pg_total_relation_size('orders') + \
+                     pg_total_relation_size('events'))::bigint";
+        let row = (self.server.connect()?).query_one(sizes, &[])?;
+        let bytes = u64::try_from(row.try_get::<_, i64>(0)?)?;
+        self.server.stop()?;
+        Ok(Some(bytes))
+    }
+}
+
+struct Connected {
+    client: Client,
+    create: Statement,
+    pay: Statement,
+    get: Statement,
+    page: Statement,
+}
+
+impl Connected {
+    fn create(&mut self, create: &Create, details: Vec<u8>) -> Checked<u64> {
+        let (fee, at) = (
+            i64::try_from(create.fee.as_u64())?,
+            i64::try_from(create.at)?,
+        );
+        let expires = i64::try_from(create.expires())?;
+        let (no, openid) = (create.no.as_str(), create.openid.as_str());
+        let values: [&(dyn ToSql + Sync); 6] = [&no, &openid, &fee, &at, &expires, &details];
+        Ok(self.client.execute(&self.create, &values)?)
+    }
+
+    fn pay(&mut self, confirm: &Confirm, details: Vec<u8>) -> Checked<u64> {
+        let (fee, at) = (i64::try_from(confirm.fee())?, i64::try_from(confirm.at)?);
+        let paid_at = i64::try_from(confirm.paid_at())?;
+        let (no, transaction) = (confirm.no.as_str(), confirm.transaction());
+        let values: [&(dyn ToSql + Sync); 6] = [&no, &transaction, &fee, &at, &paid_at, &details];
+        Ok(self.client.execute(&self.pay, &values)?)
+    }
+
+    /// Both kinds of command have two texts, three numbers and bytes.
+    fn many(&mut self, commands: &[Command]) -> Checked<u64> {
+        let mut columns = Columns::default();
+        for command in commands {
+            columns.push(command)?;
+        }
+        let statement = match commands.first() {
+            Some(Command::Create(_)) => CREATE_MANY,
+            _ => PAY_MANY,
+        };
+        let Columns {
+            numbers,
+            names,
+            fees,
+            times,
+            others,
+            details,
+        } = &columns;
+        let values: [&(dyn ToSql + Sync); 6] = [numbers, names, fees, times, others, details];
+        Ok(self.client.execute(statement, &values)?)
+    }
+}
+
+/// The commands of a batch, which are all of one kind.
+#[derive(Default)]
+struct Columns<'c> {
+    numbers: Vec<&'c str>,
+    names: Vec<&'c str>,
+    fees: Vec<i64>,
+    times: Vec<i64>,
+    others: Vec<i64>,
+    details: Vec<Vec<u8>>,
+}
+
+impl<'c> Columns<'c> {
+    fn push(&mut self, command: &'c Command) -> Checked<()> {
+        let (no, name, numbers) = match command {
+            Command::Create(c) => (
+                &c.no,
+                c.openid.as_str(),
+                [c.fee.as_u64(), c.at, c.expires()],
+            ),
+            Command::Confirm(c) => (&c.no, c.transaction(), [c.fee(), c.at, c.paid_at()]),
+        };
+        let [fee, at, other] = numbers;
+        self.numbers.push(no.as_str());
+        self.names.push(name);
+        self.fees.push(i64::try_from(fee)?);
+        self.times.push(i64::try_from(at)?);
+        self.others.push(i64::try_from(other)?);
+        self.details.push(details(command));
+        Ok(())
+    }
+}
+
+impl Caller for Connected {
+    fn apply(&mut self, commands: &[Command]) -> Checked<()> {
+        let done = match commands {
+            [command @ Command::Create(create)] => self.create(create, details(command))?,
+            [command @ Command::Confirm(confirm)] => self.pay(confirm, details(command))?,
+            commands => self.many(commands)?,
+        };
+        if done != u64::try_from(commands.len())? {
+            return Err(format!("{done} of {} commands were done", commands.len()).into());
+        }
+        Ok(())
+    }
+
+    fn get(&mut self, no: &OrderNo) -> Checked<Option<Seen>> {
+        let row = self.client.query_opt(&self.get, &[&no.as_str()])?;
+        row.map(|row| seen(&row)).transpose()
+    }
+
+    fn page(&mut self, openid: &str, limit: usize) -> Checked<usize> {
+        let limit = i64::try_from(limit)?;
+        let rows = self.client.query(&self.page, &[&openid, &limit])?;
+        for row in &rows {
+            seen(row)?;
+        }
+        Ok(rows.len())
+    }
+}
+
+/// Reads every column, as whoever wants the order would.
+fn seen(row: &Row) -> Checked<Seen> {
+    for text in ["openid", "appid"] {
+        std::hint::black_box(row.try_get::<_, &str>(text)?);
+    }
+    std::hint::black_box(row.try_get::<_, String>("description")?);
+    std::hint::black_box(row.try_get::<_, Option<&str>>("transaction_id")?);
+    std::hint::black_box(row.try_get::<_, i32>("version")?);
+    for time in ["created", "updated", "expires", "since"] {
+        std::hint::black_box(row.try_get::<_, i64>(time)?);
+    }
+    Ok(Seen {
+        no: OrderNo::parse(row.try_get("no")?)?,
+        fee: u64::try_from(row.try_get::<_, i64>("fee")?)?,
+        paid: row.try_get::<_, i16>("status")? == i16::from(SUCCESS),
+    })
+}

@@ -1,0 +1,185 @@
+//! A server of the bench's own, in a temporary directory, on a port of its own. It refuses
+//! to run as root: there it runs as the user `postgres`.
+
+use std::ffi::OsString;
+use std::fs::{self, Permissions};
+use std::net::TcpListener;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use postgres::{Client, NoTls};
+
+use crate::rivals::CALLERS_MAX;
+use crate::sample::Checked;
+
+/// Whom the server runs as where the bench is root.
+const USER: &str = "postgres";
+
+/// How long a start or an end may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Safe, and for a disk without moving parts.
+const SETTINGS: [&str; 9] = [
+    "listen_addresses=127.0.0.1",
+    "fsync=on",
+    "synchronous_commit=on",
+    "full_page_writes=on",
+    "shared_buffers=1GB",
+    "max_wal_size=8GB",
+    "effective_cache_size=4GB",
+    "random_page_cost=1.1",
+    "log_min_messages=panic",
+];
+
+/// The version of the server that is installed, such as `15.18`.
+pub(super) fn version() -> Checked<String> {
+    let said = Command::new(program("postgres")?)
+        .arg("--version")
+        .output()?;
+    let said = String::from_utf8(said.stdout)?;
+    let version = said.split_whitespace().nth(2);
+    Ok(version.ok_or("it does not say its version")?.to_owned())
+}
+
+/// A program of PostgreSQL's: in the path, or where Debian keeps them.
+fn program(name: &str) -> Checked<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut places: Vec<_> = std::env::split_paths(&path).collect();
+    if let Ok(versions) = fs::read_dir("/usr/lib/postgresql") {
+        places.extend(versions.flatten().map(|version| version.path().join("bin")));
+    }
+    let mut found = places.into_iter().map(|place| place.join(name));
+    let found = found.find(|path| path.is_file());
+    found.ok_or_else(|| format!("{name} is not installed").into())
+}
+
+/// A server that runs until it is stopped or dropped.
+pub(super) struct Server {
+    process: Child,
+    port: u16,
+}
+
+impl Server {
+    pub(super) fn start(dir: &Path) -> Checked<Self> {
+        let data = dir.join("postgres");
+        make_room(dir, &data)?;
+        run(as_user("initdb")?
+            .args([
+                "--auth=trust",
+                "--encoding=UTF8",
+                "--locale=C",
+                "--username=bench",
+            ])
+            .arg("--pgdata")
+            .arg(&data))?;
+        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        let mut server = as_user("postgres")?;
+        server.arg("-D").arg(&data).args(["-p", &port.to_string()]);
+        server.args(["-c", &format!("max_connections={}", CALLERS_MAX + 16)]);
+        for setting in SETTINGS {
+            server.args(["-c", setting]);
+        }
+        let mut sockets = OsString::from("unix_socket_directories=");
+        sockets.push(&data);
+        server.arg("-c").arg(sockets).current_dir("/");
+        server.stdin(Stdio::null()).stdout(Stdio::null());
+        let process = server.spawn()?;
+        let mut server = Self { process, port };
+        server.wait_until_ready()?;
+        Ok(server)
+    }
+
+    fn wait_until_ready(&mut self) -> Checked<()> {
+        let began = Instant::now();
+        loop {
+            let refused = match self.connect() {
+                Ok(_) => return Ok(()),
+                Err(error) => error,
+            };
+            if let Some(status) = self.process.try_wait()? {
+                return Err(format!("the server ended: {status}").into());
+            }
+            if began.elapsed() > PATIENCE {
+                return Err(refused);
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    pub(super) fn connect(&self) -> Checked<Client> {
+        let mut config = Client::configure();
+        config.host("127.0.0.1").port(self.port);
+        config.user("bench").dbname("postgres");
+        Ok(config.connect(NoTls)?)
+    }
+
+    /// Ends the server, after a checkpoint of its own.
+    pub(super) fn stop(mut self) -> Checked<()> {
+        self.interrupt()
+    }
+
+    fn interrupt(&mut self) -> Checked<()> {
+        if self.process.try_wait()?.is_some() {
+            return Ok(());
+        }
+        run(Command::new("kill").args(["-INT", &self.process.id().to_string()]))?;
+        let began = Instant::now();
+        while self.process.try_wait()?.is_none() {
+            if began.elapsed() > PATIENCE {
+                self.process.kill()?;
+                self.process.wait()?;
+                return Err("the server did not end when asked".into());
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Err(error) = self.interrupt() {
+            eprintln!("postgres: {error}");
+        }
+    }
+}
+
+fn is_root() -> Checked<bool> {
+    Ok(fs::metadata("/proc/self")?.uid() == 0)
+}
+
+/// A program of PostgreSQL's, to be run as somebody who may.
+fn as_user(name: &str) -> Checked<Command> {
+    let program = program(name)?;
+    if !is_root()? {
+        return Ok(Command::new(program));
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", USER, "--regid", USER, "--init-groups", "--"]);
+    command.arg(program).current_dir("/");
+    Ok(command)
+}
+
+/// The server's user owns its directory, and finds the way there.
+fn make_room(dir: &Path, data: &Path) -> Checked<()> {
+    if !is_root()? {
+        return Ok(fs::create_dir(data)?);
+    }
+    fs::set_permissions(dir, Permissions::from_mode(0o711))?;
+    run(Command::new("install")
+        .args(["-d", "-m", "700", "-o", USER, "-g", USER])
+        .arg(data))
+}
+
+fn run(command: &mut Command) -> Checked<()> {
+    let done = command.stdin(Stdio::null()).output()?;
+    if done.status.success() {
+        return Ok(());
+    }
+    let program = command.get_program().to_string_lossy().into_owned();
+    let said = String::from_utf8_lossy(&done.stderr);
+    Err(format!("{program}: {}", said.trim()).into())
+}

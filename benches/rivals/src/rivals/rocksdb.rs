@@ -1,0 +1,178 @@
+//! RocksDB: a pessimistic transaction for each command, its log synced; transactions that
+//! commit at the same time share a sync.
+
+use std::path::Path;
+
+use orderstore::OrderNo;
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DBCompressionType, Direction,
+    IteratorMode, Options, ReadOptions, Transaction, TransactionDB, TransactionDBOptions,
+    TransactionOptions, WriteOptions,
+};
+
+use super::{CACHE_BYTES, MEMTABLE_BYTES, version_of};
+use crate::kv::{self, Change, Sequence, Table, View};
+use crate::rival::{Caller, Rival, Rows, Seen, System};
+use crate::rows::number_of;
+use crate::sample::Checked;
+use crate::work::Command;
+
+pub(super) const SYSTEM: System = System {
+    name: "RocksDB",
+    in_process: true,
+    version: || {
+        let bundled = version_of("librocksdb-sys")?;
+        let (_, version) = bundled.split_once('+').unwrap_or(("", &bundled));
+        Ok(format!("{version}, rocksdb {}", version_of("rocksdb")?))
+    },
+    setting: "`TransactionDB`, locks on what is read to be written, `sync` writes, \
+              memtables 256 MiB, block cache 1 GiB, Bloom filters, LZ4",
+    open,
+};
+
+struct RocksDb {
+    database: TransactionDB,
+    sequence: Sequence,
+}
+
+fn open(dir: &Path) -> Checked<Box<dyn Rival>> {
+    let options = options();
+    let families = Table::NAMES.map(|name| ColumnFamilyDescriptor::new(name, options.clone()));
+    let transactions = TransactionDBOptions::default();
+    let path = dir.join("rocksdb");
+    let database = TransactionDB::open_cf_descriptors(&options, &transactions, path, families)?;
+    let sequence = Sequence::default();
+    Ok(Box::new(RocksDb { database, sequence }))
+}
+
+fn options() -> Options {
+    let mut blocks = BlockBasedOptions::default();
+    blocks.set_block_cache(&Cache::new_lru_cache(CACHE_BYTES));
+    blocks.set_bloom_filter(10.0, false);
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    options.set_block_based_table_factory(&blocks);
+    options.set_compression_type(DBCompressionType::Lz4);
+    options.set_db_write_buffer_size(MEMTABLE_BYTES);
+    options.increase_parallelism(2);
+    options
+}
+
+impl RocksDb {
+    fn families(&self) -> Checked<[&ColumnFamily; 5]> {
+        let handle = |name| self.database.cf_handle(name).ok_or("a family is missing");
+        let [a, b, c, d, e] = Table::NAMES.map(handle);
+        Ok([a?, b?, c?, d?, e?])
+    }
+}
+
+impl Rival for RocksDb {
+    fn caller(&self) -> Checked<Box<dyn Caller + '_>> {
+        let mut write = WriteOptions::default();
+        write.set_sync(true);
+        Ok(Box::new(Connected {
+            rocks: self,
+            families: self.families()?,
+            write,
+            transaction: TransactionOptions::default(),
+        }))
+    }
+
+    fn settle(&self) -> Checked<()> {
+        for family in self.families()? {
+            self.database.flush_cf(family)?;
+        }
+        Ok(())
+    }
+
+    fn rows(&self) -> Checked<Rows> {
+        let mut counts = [0; 5];
+        for (count, family) in counts.iter_mut().zip(self.families()?) {
+            let all = self.database.iterator_cf(family, IteratorMode::Start);
+            *count = u64::try_from(all.filter(Result::is_ok).count())?;
+        }
+        Ok(kv::rows(counts))
+    }
+
+    fn close(self: Box<Self>) -> Checked<Option<u64>> {
+        Ok(None)
+    }
+}
+
+struct Connected<'r> {
+    rocks: &'r RocksDb,
+    families: [&'r ColumnFamily; 5],
+    write: WriteOptions,
+    transaction: TransactionOptions,
+}
+
+impl Caller for Connected<'_> {
+    fn apply(&mut self, commands: &[Command]) -> Checked<()> {
+        let database = &self.rocks.database;
+        let transaction = database.transaction_opt(&self.write, &self.transaction);
+        let mut writing = Writing(transaction, self.families);
+        kv::apply(&mut writing, &self.rocks.sequence, commands)?;
+        Ok(writing.0.commit()?)
+    }
+
+    fn get(&mut self, no: &OrderNo) -> Checked<Option<Seen>> {
+        kv::get(&Reading(&self.rocks.database, self.families), no)
+    }
+
+    fn page(&mut self, openid: &str, limit: usize) -> Checked<usize> {
+        let reading = Reading(&self.rocks.database, self.families);
+        kv::page(&reading, openid, limit)
+    }
+}
+
+struct Writing<'r>(Transaction<'r, TransactionDB>, [&'r ColumnFamily; 5]);
+
+impl Change for Writing<'_> {
+    fn read<T>(
+        &mut self,
+        table: Table,
+        key: &[u8],
+        show: impl FnOnce(&[u8]) -> T,
+    ) -> Checked<Option<T>> {
+        let family = table.pick(self.1);
+        let found = self.0.get_pinned_for_update_cf(family, key, true)?;
+        Ok(found.map(|found| show(&found)))
+    }
+
+    fn put(&mut self, table: Table, key: &[u8], value: &[u8]) -> Checked<()> {
+        Ok(self.0.put_cf(table.pick(self.1), key, value)?)
+    }
+
+    fn delete(&mut self, table: Table, key: &[u8]) -> Checked<()> {
+        Ok(self.0.delete_cf(table.pick(self.1), key)?)
+    }
+}
+
+struct Reading<'r>(&'r TransactionDB, [&'r ColumnFamily; 5]);
+
+impl View for Reading<'_> {
+    fn read<T>(
+        &self,
+        table: Table,
+        key: &[u8],
+        show: impl FnOnce(&[u8]) -> T,
+    ) -> Checked<Option<T>> {
+        let found = self.0.get_pinned_cf(table.pick(self.1), key)?;
+        Ok(found.map(|found| show(&found)))
+    }
+
+    fn numbers(&self, table: Table, prefix: &[u8], limit: usize) -> Checked<Vec<OrderNo>> {
+        let mut numbers = Vec::with_capacity(limit);
+        let from = IteratorMode::From(prefix, Direction::Forward);
+        let (family, options) = (table.pick(self.1), ReadOptions::default());
+        for entry in self.0.iterator_cf_opt(family, options, from).take(limit) {
+            let (key, _) = entry?;
+            if !key.starts_with(prefix) {
+                break;
+            }
+            numbers.extend(number_of(&key));
+        }
+        Ok(numbers)
+    }
+}
