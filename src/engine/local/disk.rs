@@ -1,5 +1,6 @@
-//! The only module that touches files: whole reads and writes at a place, and what makes
-//! them durable.
+//! How the bytes of journal and base reach their files: whole reads and writes at a place,
+//! and what makes them durable. Looking into directories and renaming is done where it is
+//! decided: in `dir.rs`, `recovery.rs` and `journal`.
 //!
 //! - A short read or write is an error, never less than was asked for.
 //! - A name is durable only after its directory was synced.
