@@ -3,57 +3,173 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::setting::Setting;
+
 pub(crate) const USAGE: &str = "\
-cargo bench --bench durable -- [options]
-  --callers N,N,…   how many threads, one run each (1,16,64,256)
-  --seconds S       how long each run takes (10)
-  --dir DIR         where the stores are made (in the target directory)
-  --json            one JSON object a line instead of a table
-  --test            everything once, briefly";
+cargo bench --bench durable -- [modes] [options]
+modes, in the order in which they run; --callers 1,16,64,256 where none is named
+  --callers N,N,…    so many threads that wait for each answer, one run each
+  --pipelined TxN    T threads, each with N commands under way
+  --batch N          two threads that hand over N commands at a time, into an empty store
+  --grow N           64 callers make N orders: the figures of every million
+  --latency          evenly spaced arrivals, at half the rate of 64 callers
+  --reopen           a kill with a full journal, and the opening after it
+  --memory           what all that is held in memory comes to
+  --all              all of them, as docs/performance.md has them
+options
+  --seconds S        how long a run takes (10)
+  --commands N       how many commands the batches bring (4000000)
+  --base N           the orders there are before --latency, --reopen and --memory (5000000)
+  --users N          the users whose orders --grow and the bases hold (5000000)
+  --defaults         everything with the default settings too
+  --dir DIR          where the stores are made (in the target directory)
+  --json             one JSON object a line instead of a table
+  --test             every mode once, briefly";
 
 /// The options of one start.
 #[derive(Debug)]
 pub(crate) struct Args {
-    pub(crate) callers: Vec<usize>,
-    pub(crate) length: Duration,
+    pub(crate) modes: Vec<Mode>,
+    pub(crate) settings: Vec<Setting>,
+    pub(crate) sizes: Sizes,
     pub(crate) dir: PathBuf,
     pub(crate) json: bool,
+    /// This process is the one that is killed, and this is its store's directory.
+    pub(crate) victim: Option<PathBuf>,
+}
+
+/// What is measured.
+#[derive(Debug, Clone)]
+pub(crate) enum Mode {
+    Callers(usize),
+    Pipelined { threads: usize, tickets: usize },
+    Batch(usize),
+    Grow(u64),
+    Latency,
+    Reopen,
+    Memory,
+}
+
+/// How much of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sizes {
+    pub(crate) length: Duration,
+    pub(crate) commands: u64,
+    pub(crate) base: u64,
+    pub(crate) users: u64,
+}
+
+impl Default for Args {
+    fn default() -> Self {
+        Self {
+            modes: Vec::new(),
+            settings: vec![Setting::TARGETS],
+            sizes: Sizes {
+                length: Duration::from_secs(10),
+                commands: 4_000_000,
+                base: 5_000_000,
+                users: 5_000_000,
+            },
+            dir: PathBuf::from(env!("CARGO_TARGET_TMPDIR")),
+            json: false,
+            victim: None,
+        }
+    }
 }
 
 impl Args {
     /// Reads the arguments that follow the program's name.
     pub(crate) fn parse(mut given: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut args = Self {
-            callers: vec![1, 16, 64, 256],
-            length: Duration::from_secs(10),
-            dir: PathBuf::from(env!("CARGO_TARGET_TMPDIR")),
-            json: false,
-        };
+        let mut args = Self::default();
         while let Some(option) = given.next() {
             let mut value = || given.next().ok_or(format!("{option} needs a value"));
             match option.as_str() {
-                "--callers" => args.callers = callers(&value()?)?,
-                "--seconds" => args.length = seconds(&value()?)?,
+                "--callers" => args.modes.extend(callers(&value()?)?),
+                "--pipelined" => args.modes.push(pipelined(&value()?)?),
+                "--batch" => args.modes.push(Mode::Batch(number(&value()?, 65_536)?)),
+                "--grow" => args.modes.push(Mode::Grow(count(&value()?)?)),
+                "--latency" => args.modes.push(Mode::Latency),
+                "--reopen" => args.modes.push(Mode::Reopen),
+                "--memory" => args.modes.push(Mode::Memory),
+                "--all" => args.modes.extend(all()),
+                "--seconds" => args.sizes.length = seconds(&value()?)?,
+                "--commands" => args.sizes.commands = count(&value()?)?,
+                "--base" => args.sizes.base = count(&value()?)?,
+                "--users" => args.sizes.users = count(&value()?)?,
+                "--defaults" => args.settings = vec![Setting::TARGETS, Setting::DEFAULTS],
+                "--setting" => args.settings = vec![Setting::named(&value()?)?],
                 "--dir" => args.dir = value()?.into(),
                 "--json" => args.json = true,
                 "--test" => args.shorten(),
+                "--victim" => args.victim = Some(value()?.into()),
                 "--bench" => {} // cargo's own
                 _ => return Err(format!("{option} is not known")),
             }
+        }
+        if args.modes.is_empty() {
+            args.modes = [1, 16, 64, 256].map(Mode::Callers).to_vec();
         }
         Ok(args)
     }
 
     fn shorten(&mut self) {
-        self.callers = vec![1, 16];
-        self.length = Duration::from_millis(50);
+        self.modes = vec![
+            Mode::Callers(1),
+            Mode::Callers(16),
+            Mode::Pipelined {
+                threads: 2,
+                tickets: 64,
+            },
+            Mode::Batch(512),
+            Mode::Grow(2_000),
+            Mode::Latency,
+            Mode::Reopen,
+            Mode::Memory,
+        ];
+        self.settings = vec![Setting::TEST];
+        self.sizes = Sizes {
+            length: Duration::from_millis(70),
+            commands: 4_096,
+            base: 2_000,
+            users: 1_000,
+        };
     }
 }
 
-fn callers(list: &str) -> Result<Vec<usize>, String> {
-    let number = |text: &str| text.parse().ok().filter(|n| (1..=4096).contains(n));
-    let numbers: Option<Vec<usize>> = list.split(',').map(number).collect();
-    numbers.ok_or(format!("{list} is no list of 1 to 4096"))
+fn all() -> Vec<Mode> {
+    let mut modes = [1, 16, 64, 256].map(Mode::Callers).to_vec();
+    modes.push(Mode::Pipelined {
+        threads: 4,
+        tickets: 512,
+    });
+    modes.push(Mode::Batch(8_192));
+    modes.push(Mode::Grow(10_000_000));
+    modes.extend([Mode::Latency, Mode::Reopen, Mode::Memory]);
+    modes
+}
+
+fn callers(list: &str) -> Result<Vec<Mode>, String> {
+    let one = |text| number(text, 4096).map(Mode::Callers);
+    list.split(',').map(one).collect()
+}
+
+fn pipelined(text: &str) -> Result<Mode, String> {
+    let wrong = || format!("{text} is not such as 4x512");
+    let (threads, tickets) = text.split_once('x').ok_or_else(wrong)?;
+    Ok(Mode::Pipelined {
+        threads: number(threads, 256)?,
+        tickets: number(tickets, 16_384)?,
+    })
+}
+
+fn number(text: &str, most: usize) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|n| (1..=most).contains(n));
+    number.ok_or(format!("{text} is not within 1 to {most}"))
+}
+
+fn count(text: &str) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|n| (1..=1 << 30).contains(n));
+    number.ok_or(format!("{text} is not within 1 to {}", 1 << 30))
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

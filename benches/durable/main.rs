@@ -1,34 +1,65 @@
-//! Durable commands per second, and how long callers wait for them: a plain harness.
+//! Durable commands per second, how long they take, and what becomes of it as a store
+//! grows, is loaded, killed and opened again: a plain harness.
 //!
 //! - A command counts when its answer is there: after it, power may fail.
-//! - What the disk itself gives is measured beside each run, in the same directory; with
-//!   one caller in slices that alternate with the store's, so that both meet the same disk.
-//! - Each run makes a store of its own, and removes it.
+//! - Each run makes a store of its own, and removes it. Every figure bears its setting.
+//! - A wrong answer ends the run. A timing ends nothing.
+//!
+//! # All of it again
+//!
+//! On a machine that does nothing else, in this order. Times are of two cores and a disk
+//! that syncs in 100 µs.
+//!
+//! ```sh
+//! # The small paths: rules, codec, numbers, get, page. 6 minutes.
+//! cargo bench --bench small
+//! # All that only the store has, and the callers with the defaults. 25 minutes, most of
+//! # them for the ten million orders of --grow; ask for single modes to have less.
+//! cargo bench --bench durable -- --all --json > durable.jsonl
+//! cargo bench --bench durable -- --callers 1,16,64,256 --pipelined 4x512 --batch 8192 \
+//!     --setting defaults --json >> durable.jsonl
+//! # The same work by everyone else, and docs/performance.md with all figures. It builds
+//! # RocksDB once, in 20 minutes, and needs libclang; then it takes 50 minutes.
+//! cargo run --release --manifest-path benches/rivals/Cargo.toml -- --durable durable.jsonl
+//! ```
+//!
+//! One caller runs seven turns of one second. `--latency`, `--reopen` and `--memory` each
+//! fill a store with five million orders first, a minute or two; `--base` makes it less.
+//! `--test` runs everything on next to nothing.
 
 mod args;
+mod batch;
+mod callers;
+#[path = "../support/figures.rs"]
+mod figures;
+#[path = "../support/fsync.rs"]
 mod fsync;
+mod grow;
+#[path = "../support/latencies.rs"]
+mod latencies;
+mod latency;
 mod lifecycle;
+#[path = "../support/machine.rs"]
+mod machine;
+mod memory;
+mod pipelined;
+mod reopen;
 mod report;
 #[path = "../support/sample.rs"]
 mod sample;
+mod setting;
+mod watch;
 
-use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use orderstore::Store;
-
-use args::{Args, USAGE};
-use fsync::Fsync;
-use lifecycle::{Callers, Seen};
-use report::{Machine, Row};
+use args::{Args, Mode, Sizes, USAGE};
+use machine::Machine;
+use report::Report;
 use sample::Checked;
+use setting::Setting;
 
-/// How much of the base every store keeps in memory.
-const CACHE_BYTES: usize = 1 << 30;
-
-/// How long the store and the disk take turns.
-const SLICE: Duration = Duration::from_secs(1);
+/// What is a small base to open, where the large one is `--base`.
+const SMALL_BASE: u64 = 100_000;
 
 fn main() -> ExitCode {
     let args = match Args::parse(std::env::args().skip(1)) {
@@ -48,84 +79,59 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Checked<()> {
-    Machine::look(&args.dir).print(args.json)?;
-    for callers in &args.callers {
-        let dir = tempfile::tempdir_in(&args.dir)?;
-        let row = measure(*callers, args.length, dir.path())?;
-        row.print(args.json)?;
+    if let (Some(dir), Some(setting)) = (&args.victim, args.settings.first()) {
+        return reopen::be_killed(*setting, dir, args.sizes.base, args.sizes.users);
+    }
+    let report = Report { json: args.json };
+    report.head(&Machine::look(&args.dir))?;
+    for mode in &args.modes {
+        for setting in &args.settings {
+            measure(report, *setting, mode, args)?;
+        }
     }
     Ok(())
 }
 
-fn open(dir: &Path) -> Checked<Store> {
-    Ok(Store::builder().cache_bytes(CACHE_BYTES).init(dir)?)
-}
-
-fn measure(callers: usize, length: Duration, dir: &Path) -> Checked<Row> {
-    let mut fsync = Fsync::prepare(dir)?;
-    let store = open(&dir.join("store"))?;
-    let mut crowd = Callers::new(callers)?;
-    let row = if callers == 1 {
-        let turns = take_turns(&mut crowd, &store, &mut fsync, length)?;
-        row(callers, &turns.seen, turns.fsync_rate, Some(turns.ratio))
-    } else {
-        let fsync_rate = fsync.rate(length.min(SLICE))?;
-        row(callers, &crowd.run(&store, length)?, fsync_rate, None)
-    };
-    store.shutdown().wait()?;
-    Ok(row)
-}
-
-/// What came of slices of the disk and of the store, one after the other.
-struct Turns {
-    seen: Seen,
-    fsync_rate: f64,
-    ratio: f64,
-}
-
-fn take_turns(
-    crowd: &mut Callers,
-    store: &Store,
-    fsync: &mut Fsync,
-    length: Duration,
-) -> Checked<Turns> {
-    let mut seen = Seen::default();
-    let (mut rates, mut ratios) = (Vec::new(), Vec::new());
-    let mut left = length;
-    while !left.is_zero() {
-        let slice = left.min(SLICE);
-        left -= slice;
-        let rate = fsync.rate(slice)?;
-        let part = crowd.run(store, slice)?;
-        rates.push(rate);
-        ratios.push(part.rate() / rate);
-        seen.add(part);
-    }
-    Ok(Turns {
-        seen,
-        fsync_rate: median(rates),
-        ratio: median(ratios),
-    })
-}
-
-/// The one in the middle, or what lies between the two there.
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let (lower, upper) = (values.len().saturating_sub(1) / 2, values.len() / 2);
-    let at = |place: usize| values.get(place).copied().unwrap_or_default();
-    f64::midpoint(at(lower), at(upper))
-}
-
-fn row(callers: usize, seen: &Seen, fsync_rate: f64, ratio: Option<f64>) -> Row {
-    let to = |places: f64, value: f64| (value * places).round() / places;
-    Row {
-        callers,
-        rate: to(1.0, seen.rate()),
-        p50_us: to(10.0, seen.percentile(500)),
-        p99_us: to(10.0, seen.percentile(990)),
-        p999_us: to(10.0, seen.percentile(999)),
-        group_mean: to(10.0, seen.group_mean()),
-        fsync_rate: to(1.0, fsync_rate),
-        ratio: ratio.map(|ratio| to(1000.0, ratio)),
+fn measure(report: Report, setting: Setting, mode: &Mode, args: &Args) -> Checked<()> {
+    let scratch = tempfile::tempdir_in(&args.dir)?;
+    let dir = scratch.path();
+    let Sizes {
+        length,
+        commands,
+        base,
+        users,
+    } = args.sizes;
+    match *mode {
+        Mode::Callers(count) => {
+            let called = callers::measure(setting, dir, count, length)?;
+            report.row(setting, &called)
+        }
+        Mode::Pipelined { threads, tickets } => {
+            let pipelined = pipelined::measure(setting, dir, (threads, tickets), length)?;
+            report.row(setting, &pipelined)
+        }
+        Mode::Batch(batch) => {
+            let batched = batch::measure(setting, dir, batch, commands)?;
+            report.row(setting, &batched)
+        }
+        Mode::Grow(orders) => grow::measure(report, setting, dir, orders, users, length),
+        Mode::Latency => {
+            let late = latency::measure(setting, dir, (base, users), length)?;
+            report.row(setting, &late)
+        }
+        Mode::Reopen => {
+            let small = SMALL_BASE.min(base / 2);
+            for (name, orders) in [("small", small), ("large", base)] {
+                let dir = dir.join(name);
+                std::fs::create_dir(&dir)?;
+                let reopened = reopen::measure(setting, &dir, (orders, users))?;
+                report.row(setting, &reopened)?;
+            }
+            Ok(())
+        }
+        Mode::Memory => {
+            let held = memory::measure(setting, dir, (base, users), length)?;
+            report.row(setting, &held)
+        }
     }
 }

@@ -6,11 +6,10 @@
 //! - A figure that was not measured is absent. Who fails is named, and the others go on.
 
 mod args;
-#[path = "../../durable/fsync.rs"]
+#[path = "../../support/fsync.rs"]
 mod fsync;
 mod kv;
-#[path = "../../durable/report.rs"]
-#[expect(dead_code, reason = "of the report, only the machine is shared")]
+#[path = "../../support/machine.rs"]
 mod machine;
 mod measure;
 mod report;

@@ -1,0 +1,165 @@
+//! Batches: two threads that hand many commands over at a time, each a command by itself.
+//! It also fills the stores that other modes begin with.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use orderstore::{Asked, Command, Confirmed, Created, OrderNo, Outcome, Store};
+use serde::Serialize;
+
+use crate::figures::rate;
+use crate::lifecycle::{USERS, check_and_close, expect};
+use crate::report::Row;
+use crate::sample::{Checked, Sample};
+use crate::setting::Setting;
+use crate::watch::{Watched, watched};
+
+const THREADS: u64 = 2;
+
+/// How many commands a filling hands over at a time.
+const FILLING: usize = 8_192;
+
+/// One run's figures, in durable commands per second.
+#[derive(Serialize)]
+pub(crate) struct Batched {
+    batch: usize,
+    threads: u64,
+    commands: u64,
+    /// Until the last answer.
+    rate: f64,
+    /// Until the final flush was done.
+    rate_settled: f64,
+    #[serde(flatten)]
+    watched: Watched,
+}
+
+impl Row for Batched {
+    const MODE: &'static str = "batch";
+
+    fn text(&self) -> String {
+        format!(
+            "{} commands, {} at a time: {:>9.0}/s, flushed {:>9.0}/s  flushes, ms: {:?}",
+            self.commands, self.batch, self.rate, self.rate_settled, self.watched.flush_ms,
+        )
+    }
+}
+
+pub(crate) fn measure(
+    setting: Setting,
+    dir: &Path,
+    batch: usize,
+    commands: u64,
+) -> Checked<Batched> {
+    let store = setting.init(&dir.join("store"))?;
+    let units = commands.div_ceil(2);
+    let began = Instant::now();
+    let ((answered, settled), watched) = watched(&store, setting, || {
+        units_in(&store, batch, units, USERS)?;
+        let answered = began.elapsed();
+        store.flush().wait()?;
+        Ok((answered, began.elapsed()))
+    })?;
+    check_and_close(store, units)?;
+    let commands = units * 2;
+    Ok(Batched {
+        batch,
+        threads: THREADS,
+        commands,
+        rate: rate(commands, answered),
+        rate_settled: rate(commands, settled),
+        watched,
+    })
+}
+
+/// Makes so many paid orders of so many users, and flushes them. Gives some of their
+/// numbers, from all over the time of the making.
+pub(crate) fn fill(store: &Store, orders: u64, users: u64) -> Checked<Vec<OrderNo>> {
+    let kept = units_in(store, FILLING, orders, users)?;
+    store.flush().wait()?;
+    Ok(kept)
+}
+
+/// Makes orders until the process is killed, or fails.
+pub(crate) fn write_on(store: &Store, users: u64) -> Checked<()> {
+    const OTHERS: u64 = 1 << 40;
+    work_off(store, FILLING, &AtomicU64::new(u64::MAX), users, OTHERS)?;
+    Ok(())
+}
+
+fn units_in(store: &Store, batch: usize, units: u64, users: u64) -> Checked<Vec<OrderNo>> {
+    work_off(store, batch, &AtomicU64::new(units), users, 0)
+}
+
+fn work_off(
+    store: &Store,
+    batch: usize,
+    left: &AtomicU64,
+    users: u64,
+    seed: u64,
+) -> Checked<Vec<OrderNo>> {
+    thread::scope(|scope| {
+        let work = |worker: u64| {
+            let sample = Sample::new(seed + (worker << 32), users);
+            scope.spawn(move || work(store, sample?, batch, left))
+        };
+        let threads: Vec<_> = (0..THREADS).map(work).collect();
+        let mut kept = Vec::new();
+        for thread in threads {
+            kept.extend(thread.join().map_err(|_| "a thread panicked")??);
+        }
+        Ok(kept)
+    })
+}
+
+fn work(
+    store: &Store,
+    mut sample: Sample,
+    batch: usize,
+    left: &AtomicU64,
+) -> Checked<Vec<OrderNo>> {
+    let mut kept = Vec::new();
+    loop {
+        let count = take(left, batch);
+        let [creates, confirms] = draw(store, &mut sample, count)?;
+        kept.extend(creates.iter().step_by(64).map(|command| command.no));
+        hand_over(store, creates, &Outcome::Create(Created::Created))?;
+        hand_over(store, confirms, &Outcome::Confirm(Confirmed::Applied))?;
+        if count < batch {
+            return Ok(kept);
+        }
+    }
+}
+
+/// Takes what a batch needs of what is left.
+fn take(left: &AtomicU64, batch: usize) -> usize {
+    let most = u64::try_from(batch).unwrap_or(u64::MAX);
+    let less = |left: u64| Some(left.saturating_sub(most));
+    let before = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    let (Ok(before) | Err(before)) = before;
+    usize::try_from(before).unwrap_or(batch).min(batch)
+}
+
+/// So many orders, and then the payments that pay them.
+fn draw(store: &Store, sample: &mut Sample, count: usize) -> Checked<[Vec<Command>; 2]> {
+    let (mut creates, mut confirms) = (Vec::new(), Vec::new());
+    for _ in 0..count {
+        let no = store.next_order_no().wait()?;
+        let new = sample.order()?;
+        let payment = sample.payment(new.total_fee())?;
+        let ask = Asked::Create(Box::new(new));
+        creates.push(Command { no, ask });
+        let ask = Asked::Confirm(Box::new(payment));
+        confirms.push(Command { no, ask });
+    }
+    Ok([creates, confirms])
+}
+
+fn hand_over(store: &Store, commands: Vec<Command>, due: &Outcome) -> Checked<()> {
+    let tickets = store.submit_all(commands);
+    for ticket in tickets.map_err(|refused| refused.reason)? {
+        expect(&ticket.wait()?.outcome, due)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! Callers: each waits for each of its answers.
+//!
+//! What the disk itself gives is measured beside each run, in the same directory; with one
+//! caller in slices that alternate with the store's, so that both meet the same disk.
+
+use std::path::Path;
+use std::time::Duration;
+
+use orderstore::Store;
+use serde::Serialize;
+
+use crate::figures::{median, to};
+use crate::fsync::Fsync;
+use crate::latencies::Percentiles;
+use crate::lifecycle::{Callers, Seen, USERS};
+use crate::report::Row;
+use crate::sample::Checked;
+use crate::setting::Setting;
+use crate::watch::{Watched, watched};
+
+/// How long the store and the disk take turns, at most.
+const SLICE: Duration = Duration::from_secs(1);
+
+/// How many turns each of them has with one caller.
+const TURNS: u32 = 7;
+
+/// One run's figures. Rates are per second: of durable commands, and of synced appends.
+#[derive(Serialize)]
+pub(crate) struct Called {
+    callers: usize,
+    rate: f64,
+    #[serde(flatten)]
+    latencies: Percentiles,
+    group_mean: f64,
+    fsync_rate: f64,
+    /// The store's rate over that of synced appends: the median of neighbouring slices.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ratio: Option<f64>,
+    #[serde(flatten)]
+    watched: Watched,
+}
+
+impl Row for Called {
+    const MODE: &'static str = "callers";
+
+    fn text(&self) -> String {
+        let ratio = self
+            .ratio
+            .map_or_else(String::new, |r| format!("  ratio {r:.2}"));
+        format!(
+            "{:>4} callers {:>9.0}/s  p50 {:>7.0} µs  p99 {:>7.0}  p99.9 {:>7.0}  group \
+             {:>6.1}  fsync {:>6.0}/s{ratio}",
+            self.callers,
+            self.rate,
+            self.latencies.p50_us,
+            self.latencies.p99_us,
+            self.latencies.p999_us,
+            self.group_mean,
+            self.fsync_rate,
+        )
+    }
+}
+
+pub(crate) fn measure(
+    setting: Setting,
+    dir: &Path,
+    callers: usize,
+    length: Duration,
+) -> Checked<Called> {
+    let mut fsync = Fsync::prepare(dir)?;
+    let store = setting.init(&dir.join("store"))?;
+    let mut crowd = Callers::new(callers, USERS)?;
+    let (mut turns, watched) = watched(&store, setting, || {
+        if callers == 1 {
+            return take_turns(&mut crowd, &store, &mut fsync, length);
+        }
+        let fsync_rate = fsync.rate(length.min(SLICE))?;
+        let seen = crowd.run(&store, length)?;
+        Ok(Turns {
+            seen,
+            fsync_rate,
+            ratio: None,
+        })
+    })?;
+    store.shutdown().wait()?;
+    Ok(Called {
+        callers,
+        rate: turns.seen.rate(),
+        latencies: turns.seen.latencies.percentiles(),
+        group_mean: turns.seen.group_mean(),
+        fsync_rate: to(1.0, turns.fsync_rate),
+        ratio: turns.ratio.map(|ratio| to(1000.0, ratio)),
+        watched,
+    })
+}
+
+/// What came of the disk and of the store, one after the other.
+struct Turns {
+    seen: Seen,
+    fsync_rate: f64,
+    ratio: Option<f64>,
+}
+
+fn take_turns(
+    crowd: &mut Callers,
+    store: &Store,
+    fsync: &mut Fsync,
+    length: Duration,
+) -> Checked<Turns> {
+    let slice = SLICE.min(length / TURNS);
+    let mut seen = Seen::default();
+    let (mut rates, mut ratios) = (Vec::new(), Vec::new());
+    for _ in 0..TURNS {
+        let rate = fsync.rate(slice)?;
+        let part = crowd.run(store, slice)?;
+        rates.push(rate);
+        ratios.push(part.rate() / rate);
+        seen.add(part);
+    }
+    Ok(Turns {
+        seen,
+        fsync_rate: median(rates),
+        ratio: Some(median(ratios)),
+    })
+}

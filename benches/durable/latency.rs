@@ -1,0 +1,232 @@
+//! Latency under load, as those see it who do not wait for each other: commands arrive
+//! evenly spaced, at half the rate that 64 callers reach in the same run, and each is
+//! measured from when it was due. A store that stands still makes all of them late.
+//!
+//! It lasts until so many flushes went on beside it, on a base that is there before.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use orderstore::{Answered, Confirmed, Created, Error, Fen, OrderNo, Store, Ticket};
+use serde::Serialize;
+
+use crate::batch;
+use crate::figures::to;
+use crate::latencies::{Latencies, Percentiles};
+use crate::lifecycle::{Callers, USERS, expect};
+use crate::report::Row;
+use crate::sample::{Checked, Sample};
+use crate::setting::Setting;
+use crate::watch::{Watched, watched};
+
+const CALLERS: usize = 64;
+
+/// How many flushes must have ended meanwhile.
+const FLUSHES: u64 = 3;
+
+/// How many orders wait for their payments at any time.
+const PENDING: usize = 1_024;
+
+/// How long it lasts at most. With fewer flushes by then there is no figure.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// The figures of one run.
+#[derive(Serialize)]
+pub(crate) struct Late {
+    base_orders: u64,
+    /// What 64 callers reached on an empty store just before.
+    callers_rate: f64,
+    /// How many commands were due in a second, and how many were in all.
+    arrivals_rate: f64,
+    commands: u64,
+    #[serde(flatten)]
+    latencies: Percentiles,
+    /// How late the bench itself was to hand over, which is part of the latencies.
+    handed_over_p999_us: f64,
+    /// The commands that were refused because too many waited.
+    overloaded: u64,
+    #[serde(flatten)]
+    watched: Watched,
+}
+
+impl Row for Late {
+    const MODE: &'static str = "latency";
+
+    fn text(&self) -> String {
+        format!(
+            "{:.0} of {:.0}/s on {} orders: p50 {:>6.0} µs  p99 {:>6.0}  p99.9 {:>6.0}  max \
+             {:>7.0}  overloaded {}  flushes, ms: {:?}",
+            self.arrivals_rate,
+            self.callers_rate,
+            self.base_orders,
+            self.latencies.p50_us,
+            self.latencies.p99_us,
+            self.latencies.p999_us,
+            self.latencies.max_us,
+            self.overloaded,
+            self.watched.flush_ms,
+        )
+    }
+}
+
+pub(crate) fn measure(
+    setting: Setting,
+    dir: &Path,
+    (base_orders, users): (u64, u64),
+    length: Duration,
+) -> Checked<Late> {
+    let callers_rate = callers_rate(setting, &dir.join("callers"), length)?;
+    let arrivals_rate = callers_rate / 2.0;
+    let store = setting.init(&dir.join("store"))?;
+    batch::fill(&store, base_orders, users)?;
+    let spacing = Duration::from_secs_f64(1.0 / arrivals_rate);
+    let mut source = Source::ready(&store, users)?;
+    let ((mut late, overloaded), watched) = watched(&store, setting, || {
+        let (sender, receiver) = channel();
+        thread::scope(|scope| {
+            let hearing = scope.spawn(move || hear(receiver));
+            let handed_over = source.arrive(spacing, length, &sender);
+            drop(sender);
+            let heard = hearing.join().map_err(|_| "a thread panicked")?;
+            let (handed_over, overloaded) = handed_over?;
+            Ok(((heard?, handed_over), overloaded))
+        })
+    })?;
+    store.shutdown().wait()?;
+    Ok(Late {
+        base_orders,
+        callers_rate,
+        arrivals_rate: to(1.0, arrivals_rate),
+        commands: late.0.count(),
+        latencies: late.0.percentiles(),
+        handed_over_p999_us: late.1.percentiles().p999_us,
+        overloaded,
+        watched,
+    })
+}
+
+fn callers_rate(setting: Setting, dir: &Path, length: Duration) -> Checked<f64> {
+    let store = setting.init(dir)?;
+    let seen = Callers::new(CALLERS, USERS)?.run(&store, length)?;
+    store.shutdown().wait()?;
+    Ok(seen.rate())
+}
+
+/// A command that arrived, and when it was due.
+struct Arrived {
+    due: Instant,
+    ticket: Asked,
+}
+
+enum Asked {
+    Create(Ticket<Answered<Created>>),
+    Confirm(Ticket<Answered<Confirmed>>),
+}
+
+/// Where commands come from: a creation, and then the payment of an older order.
+struct Source<'s> {
+    store: &'s Store,
+    sample: Sample,
+    pending: VecDeque<(OrderNo, Fen)>,
+}
+
+impl<'s> Source<'s> {
+    fn ready(store: &'s Store, users: u64) -> Checked<Self> {
+        let mut source = Self {
+            store,
+            sample: Sample::new(1 << 60, users)?,
+            pending: VecDeque::new(),
+        };
+        while source.pending.len() < PENDING {
+            if let Some(Asked::Create(ticket)) = source.create()? {
+                expect(&ticket.wait()?.outcome, &Created::Created)?;
+            }
+        }
+        Ok(source)
+    }
+
+    /// Hands over what is due until it was long enough. How late that was, and how many
+    /// commands were refused.
+    fn arrive(
+        &mut self,
+        spacing: Duration,
+        length: Duration,
+        to: &Sender<Arrived>,
+    ) -> Checked<(Latencies, u64)> {
+        let (began, flushes) = (Instant::now(), self.store.stats().flushes);
+        let (mut due, mut handed_over, mut overloaded) = (began, Latencies::default(), 0);
+        let mut creates = true;
+        loop {
+            let now = Instant::now();
+            if now < due {
+                let flushed = self.store.stats().flushes - flushes;
+                if now - began >= length && flushed >= FLUSHES {
+                    return Ok((handed_over, overloaded));
+                }
+                thread::sleep(due - now);
+            }
+            if now - began > PATIENCE {
+                return Err("too few flushes went on".into());
+            }
+            let asked = if creates {
+                self.create()
+            } else {
+                self.confirm()
+            };
+            match asked? {
+                Some(ticket) => to.send(Arrived { due, ticket })?,
+                None => overloaded += 1,
+            }
+            handed_over.push(due.elapsed());
+            creates = !creates;
+            due += spacing;
+        }
+    }
+
+    fn create(&mut self) -> Checked<Option<Asked>> {
+        let no = self.store.next_order_no().wait()?;
+        let new = self.sample.order()?;
+        let fee = new.total_fee();
+        let ticket = self.store.create(no, new).submit();
+        let ticket = taken(ticket.map_err(Error::from))?;
+        if ticket.is_some() {
+            self.pending.push_back((no, fee));
+        }
+        Ok(ticket.map(Asked::Create))
+    }
+
+    fn confirm(&mut self) -> Checked<Option<Asked>> {
+        let Some((no, fee)) = self.pending.pop_front() else {
+            return Ok(None);
+        };
+        let payment = self.sample.payment(fee)?;
+        let ticket = self.store.confirm(no, payment).submit();
+        let ticket = taken(ticket.map_err(Error::from))?;
+        Ok(ticket.map(Asked::Confirm))
+    }
+}
+
+/// `None` where too many waited.
+fn taken<T>(ticket: Result<T, Error>) -> Checked<Option<T>> {
+    match ticket {
+        Ok(ticket) => Ok(Some(ticket)),
+        Err(Error::Overloaded) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Waits for the answers in the order of their commands, which is that of the groups.
+fn hear(arrived: Receiver<Arrived>) -> Checked<Latencies> {
+    let mut latencies = Latencies::default();
+    for Arrived { due, ticket } in arrived {
+        match ticket {
+            Asked::Create(ticket) => expect(&ticket.wait()?.outcome, &Created::Created)?,
+            Asked::Confirm(ticket) => expect(&ticket.wait()?.outcome, &Confirmed::Applied)?,
+        }
+        latencies.push(due.elapsed());
+    }
+    Ok(latencies)
+}

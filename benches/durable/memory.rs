@@ -1,0 +1,56 @@
+//! Memory: a store is filled and then read all over, so that whatever it may hold is held,
+//! and the most that it held stands beside what the settings bound it by.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::batch;
+use crate::grow;
+use crate::report::Row;
+use crate::sample::Checked;
+use crate::setting::Setting;
+use crate::watch::{Watched, watched};
+
+/// What was held at most, and where.
+#[derive(Serialize)]
+pub(crate) struct Held {
+    orders: u64,
+    #[serde(flatten)]
+    watched: Watched,
+}
+
+impl Row for Held {
+    const MODE: &'static str = "memory";
+
+    fn text(&self) -> String {
+        let memory = &self.watched.memory;
+        format!(
+            "{} orders: at most {} MiB resident of {} MiB allowed; memtables {} MiB, journal \
+             {} MiB, {} commands queued",
+            self.orders,
+            memory.resident_max >> 20,
+            memory.bound >> 20,
+            memory.memtables_max >> 20,
+            memory.journal_max >> 20,
+            memory.queued_max,
+        )
+    }
+}
+
+pub(crate) fn measure(
+    setting: Setting,
+    dir: &Path,
+    (orders, users): (u64, u64),
+    length: Duration,
+) -> Checked<Held> {
+    let store = setting.init(&dir.join("store"))?;
+    let ((), watched) = watched(&store, setting, || {
+        let numbers = batch::fill(&store, orders, users)?;
+        grow::get(&store, &numbers, length)?;
+        Ok(())
+    })?;
+    store.shutdown().wait()?;
+    Ok(Held { orders, watched })
+}

@@ -1,0 +1,166 @@
+//! Pipelined: a few threads that hand commands over without waiting, each with so many
+//! under way. An order is confirmed once its creation was answered, as in life.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use orderstore::{Answered, Confirmed, Created, Error, Fen, OrderNo, Store, Ticket};
+use serde::Serialize;
+
+use crate::figures::{float, rate, to};
+use crate::latencies::{Latencies, Percentiles};
+use crate::lifecycle::{USERS, check_and_close, expect};
+use crate::report::Row;
+use crate::sample::{Checked, Sample};
+use crate::setting::Setting;
+use crate::watch::{Watched, watched};
+
+/// One run's figures, in durable commands per second until the last answer.
+#[derive(Serialize)]
+pub(crate) struct Pipelined {
+    pipelined: String,
+    commands: u64,
+    rate: f64,
+    #[serde(flatten)]
+    latencies: Percentiles,
+    group_mean: f64,
+    #[serde(flatten)]
+    watched: Watched,
+}
+
+impl Row for Pipelined {
+    const MODE: &'static str = "pipelined";
+
+    fn text(&self) -> String {
+        format!(
+            "{} {:>9.0}/s  p50 {:>7.0} µs  p99.9 {:>7.0}  group {:.0}  flushes, ms: {:?}",
+            self.pipelined,
+            self.rate,
+            self.latencies.p50_us,
+            self.latencies.p999_us,
+            self.group_mean,
+            self.watched.flush_ms,
+        )
+    }
+}
+
+pub(crate) fn measure(
+    setting: Setting,
+    dir: &Path,
+    (threads, tickets): (usize, usize),
+    length: Duration,
+) -> Checked<Pipelined> {
+    let store = setting.init(&dir.join("store"))?;
+    let began = Instant::now();
+    let work = || run(&store, threads, tickets, length);
+    let ((mut latencies, elapsed), watched) = watched(&store, setting, || {
+        let latencies = work()?;
+        Ok((latencies, began.elapsed()))
+    })?;
+    let (commands, groups) = (latencies.count(), store.stats().groups);
+    check_and_close(store, commands / 2)?;
+    Ok(Pipelined {
+        pipelined: format!("{threads}x{tickets}"),
+        commands,
+        rate: rate(commands, elapsed),
+        latencies: latencies.percentiles(),
+        group_mean: to(10.0, float(commands) / float(groups.max(1))),
+        watched,
+    })
+}
+
+fn run(store: &Store, threads: usize, tickets: usize, length: Duration) -> Checked<Latencies> {
+    thread::scope(|scope| {
+        let work = |worker: u64| {
+            scope.spawn(move || Pipe::new(store, worker << 32)?.work(tickets, length))
+        };
+        let threads: Vec<_> = (0_u64..).take(threads).map(work).collect();
+        let mut latencies = Latencies::default();
+        for thread in threads {
+            latencies.append(thread.join().map_err(|_| "a thread panicked")??);
+        }
+        Ok(latencies)
+    })
+}
+
+/// A command that was handed over.
+enum UnderWay {
+    Create(OrderNo, Fen, Ticket<Answered<Created>>),
+    Confirm(Ticket<Answered<Confirmed>>),
+}
+
+/// One thread's commands, the oldest first.
+struct Pipe<'s> {
+    store: &'s Store,
+    sample: Sample,
+    under_way: VecDeque<(Instant, UnderWay)>,
+    latencies: Latencies,
+}
+
+impl<'s> Pipe<'s> {
+    fn new(store: &'s Store, seed: u64) -> Checked<Self> {
+        Ok(Self {
+            store,
+            sample: Sample::new(seed, USERS)?,
+            under_way: VecDeque::new(),
+            latencies: Latencies::default(),
+        })
+    }
+
+    /// Begins orders for so long, and sees all of them through.
+    fn work(mut self, tickets: usize, length: Duration) -> Checked<Latencies> {
+        let began = Instant::now();
+        while began.elapsed() < length {
+            if self.under_way.len() < tickets {
+                self.create()?;
+            } else {
+                self.hear()?;
+            }
+        }
+        while !self.under_way.is_empty() {
+            self.hear()?;
+        }
+        Ok(self.latencies)
+    }
+
+    fn create(&mut self) -> Checked<()> {
+        let no = self.store.next_order_no().wait()?;
+        let new = self.sample.order()?;
+        let fee = new.total_fee();
+        let asked = Instant::now();
+        let ticket = self.store.create(no, new).submit().map_err(Error::from)?;
+        let create = UnderWay::Create(no, fee, ticket);
+        self.under_way.push_back((asked, create));
+        Ok(())
+    }
+
+    /// Waits for the oldest answer; where it is a creation's, the payment follows.
+    fn hear(&mut self) -> Checked<()> {
+        let Some((asked, oldest)) = self.under_way.pop_front() else {
+            return Ok(());
+        };
+        match oldest {
+            UnderWay::Create(no, fee, ticket) => {
+                expect(&ticket.wait()?.outcome, &Created::Created)?;
+                self.latencies.push(asked.elapsed());
+                self.confirm(no, fee)
+            }
+            UnderWay::Confirm(ticket) => {
+                expect(&ticket.wait()?.outcome, &Confirmed::Applied)?;
+                self.latencies.push(asked.elapsed());
+                Ok(())
+            }
+        }
+    }
+
+    fn confirm(&mut self, no: OrderNo, fee: Fen) -> Checked<()> {
+        let payment = self.sample.payment(fee)?;
+        let asked = Instant::now();
+        let ticket = self.store.confirm(no, payment).submit();
+        let confirm = UnderWay::Confirm(ticket.map_err(Error::from)?);
+        self.under_way.push_back((asked, confirm));
+        Ok(())
+    }
+}

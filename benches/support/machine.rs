@@ -1,0 +1,59 @@
+//! Where figures come from: the machine, and the file system that the stores are on.
+
+use std::fs;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::fsync::APPEND;
+
+/// What it runs on.
+#[derive(Debug, Serialize)]
+pub(crate) struct Machine {
+    pub(crate) cpu: String,
+    pub(crate) cores: usize,
+    pub(crate) kernel: String,
+    pub(crate) filesystem: String,
+    pub(crate) fsync_append_bytes: usize,
+}
+
+impl Machine {
+    /// This one, and the file system that `dir` is on.
+    pub(crate) fn look(dir: &Path) -> Self {
+        Self {
+            cpu: cpu().unwrap_or_else(unknown),
+            cores: std::thread::available_parallelism().map_or(0, Into::into),
+            kernel: kernel().unwrap_or_else(unknown),
+            filesystem: filesystem(dir).unwrap_or_else(unknown),
+            fsync_append_bytes: APPEND,
+        }
+    }
+}
+
+fn unknown() -> String {
+    "unknown".to_owned()
+}
+
+fn cpu() -> Option<String> {
+    let info = fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = info.lines().find(|line| line.starts_with("model name"))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
+
+fn kernel() -> Option<String> {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").ok()?;
+    Some(release.trim().to_owned())
+}
+
+/// The type of the innermost mount that holds `dir`.
+fn filesystem(dir: &Path) -> Option<String> {
+    let dir = dir.canonicalize().ok()?;
+    let mounts = fs::read_to_string("/proc/mounts").ok()?;
+    let holds = |line: &&str| {
+        let point = line.split(' ').nth(1)?;
+        dir.starts_with(point).then_some(point.len())
+    };
+    let innermost = mounts.lines().filter(|line| holds(line).is_some());
+    let line = innermost.max_by_key(holds)?;
+    Some(line.split(' ').nth(2)?.to_owned())
+}
