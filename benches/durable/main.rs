@@ -7,25 +7,27 @@
 //!
 //! # All of it again
 //!
-//! On a machine that does nothing else, in this order. Times are of two cores and a disk
-//! that syncs in 100 µs.
+//! On a machine that does nothing else, in this order. The times are estimates, for two
+//! cores and a disk that syncs in 100 µs.
 //!
 //! ```sh
-//! # The small paths: rules, codec, numbers, get, page. 6 minutes.
+//! # The small paths: rules, codec, numbers, get, page. Minutes.
 //! cargo bench --bench small
-//! # All that only the store has, and the callers with the defaults. 25 minutes, most of
-//! # them for the ten million orders of --grow; ask for single modes to have less.
+//! # All that only the store has. Half an hour, most of it for the ten million orders of
+//! # --grow; ask for single modes to have less.
 //! cargo bench --bench durable -- --all --json > durable.jsonl
+//! # The same with the settings that a store has which is told nothing.
 //! cargo bench --bench durable -- --callers 1,16,64,256 --pipelined 4x512 --batch 8192 \
 //!     --setting defaults --json >> durable.jsonl
-//! # The same work by everyone else, and docs/performance.md with all figures. It builds
-//! # RocksDB once, in 20 minutes, and needs libclang; then it takes 50 minutes.
-//! cargo run --release --manifest-path benches/rivals/Cargo.toml -- --durable durable.jsonl
+//! # The same work by everyone else, into docs/performance.md. It builds RocksDB once, in 20
+//! # minutes, and needs libclang; then it takes most of an hour.
+//! cargo run --release --manifest-path benches/rivals/Cargo.toml
 //! ```
 //!
 //! One caller runs seven turns of one second. `--latency`, `--reopen` and `--memory` each
-//! fill a store with five million orders first, a minute or two; `--base` makes it less.
-//! `--test` runs everything on next to nothing.
+//! fill a store with five million orders first; `--base` makes it less. What `--memory` says
+//! is resident is the whole process: ask for it alone. `--test` runs everything on next to
+//! nothing.
 
 mod args;
 mod batch;

@@ -29,7 +29,6 @@ use orderstore::Timestamp;
 use args::{Args, USAGE};
 use machine::Machine;
 use report::{Line, Run, Who};
-use rivals::CACHE_BYTES;
 use sample::Checked;
 
 fn main() -> ExitCode {

@@ -9,7 +9,7 @@ use std::time::Instant;
 use orderstore::{OrderNo, Store};
 use serde::Serialize;
 
-use super::{BATCH, BATCH_THREADS, check, float, numbers, to};
+use super::{BATCH, BATCH_THREADS, check, float, source_of_numbers, to};
 use crate::rival::{Rival, System};
 use crate::sample::Checked;
 use crate::work::{Command, USERS, Units};
@@ -50,7 +50,7 @@ pub(super) fn measure(system: &System, dir: &Path, commands: usize) -> Checked<B
 /// Creates so many batches of orders, and after each batch confirms it with another one.
 /// Gives the numbers of all of them.
 pub(super) fn fill(rival: &dyn Rival, batches: usize, users: u64) -> Checked<Vec<OrderNo>> {
-    let numbers = numbers(rival)?;
+    let numbers = source_of_numbers(rival)?;
     let left = AtomicUsize::new(batches);
     thread::scope(|scope| {
         let (left, numbers) = (&left, &numbers);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use orderstore::Store;
 use serde::Serialize;
 
-use super::{check, float, numbers, to};
+use super::{check, float, source_of_numbers, to};
 use crate::fsync::Fsync;
 use crate::rival::{Rival, System};
 use crate::sample::Checked;
@@ -73,7 +73,7 @@ struct Seen {
 /// Has all callers work for so long. Everyone's first unit is done before the clock
 /// starts, and it stops when everyone's last one is.
 fn run(rival: &dyn Rival, callers: usize, length: Duration) -> Checked<Seen> {
-    let numbers = numbers(rival)?;
+    let numbers = source_of_numbers(rival)?;
     let gate = Barrier::new(callers + 1);
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {

@@ -85,7 +85,7 @@ pub(crate) fn measure(system: &System, task: Task, dir: &Path) -> Checked<Option
 }
 
 /// Where order numbers come from: the rival's own generator, or one in memory.
-fn numbers(rival: &dyn Rival) -> Checked<Store> {
+fn source_of_numbers(rival: &dyn Rival) -> Checked<Store> {
     match rival.numbers() {
         Some(store) => Ok(store),
         None => Ok(Store::memory()?),

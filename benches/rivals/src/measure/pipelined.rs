@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use orderstore::Store;
 use serde::Serialize;
 
-use super::{check, float, numbers, to};
+use super::{check, float, source_of_numbers, to};
 use crate::rival::{Rival, System, Waiting};
 use crate::sample::Checked;
-use crate::work::{Command, USERS, Units};
+use crate::work::{Command, Confirm, USERS, Units};
 
 /// How many threads hand commands over.
 pub(crate) const THREADS: usize = 4;
@@ -48,7 +48,7 @@ pub(super) fn measure(system: &System, dir: &Path, length: Duration) -> Checked<
 
 /// How many units were done.
 fn run(rival: &dyn Rival, length: Duration) -> Checked<Option<u64>> {
-    let numbers = numbers(rival)?;
+    let numbers = source_of_numbers(rival)?;
     thread::scope(|scope| {
         let numbers = &numbers;
         let work = |worker| scope.spawn(move || work(rival, numbers, worker, length));
@@ -66,25 +66,34 @@ fn run(rival: &dyn Rival, length: Duration) -> Checked<Option<u64>> {
 fn work(rival: &dyn Rival, numbers: &Store, worker: u64, length: Duration) -> Checked<Option<u64>> {
     let mut caller = rival.caller()?;
     let mut stream = Units::new(numbers, worker, USERS)?;
-    let mut under_way: VecDeque<Waiting> = VecDeque::with_capacity(TICKETS);
+    let mut under_way: VecDeque<UnderWay> = VecDeque::with_capacity(TICKETS);
     let (mut units, began) = (0_u64, Instant::now());
-    while began.elapsed() < length {
-        let (create, confirm) = stream.draw()?;
-        for command in [Command::Create(create), Command::Confirm(confirm)] {
-            if under_way.len() >= TICKETS
-                && let Some(oldest) = under_way.pop_front()
-            {
-                oldest()?;
-            }
-            match caller.hand_over(&command)? {
-                Some(waiting) => under_way.push_back(waiting),
-                None => return Ok(None),
-            }
+    loop {
+        if began.elapsed() < length && under_way.len() < TICKETS {
+            let (create, confirm) = stream.draw()?;
+            let Some(answer) = caller.hand_over(&Command::Create(create))? else {
+                return Ok(None);
+            };
+            let then = Some(confirm);
+            under_way.push_back(UnderWay { answer, then });
+            units += 1;
+            continue;
         }
-        units += 1;
+        let Some(oldest) = under_way.pop_front() else {
+            return Ok(Some(units));
+        };
+        (oldest.answer)()?;
+        if let Some(confirm) = oldest.then {
+            let answer = caller.hand_over(&Command::Confirm(confirm))?;
+            let answer = answer.ok_or("it waits all of a sudden")?;
+            under_way.push_back(UnderWay { answer, then: None });
+        }
     }
-    for waiting in under_way {
-        waiting()?;
-    }
-    Ok(Some(units))
+}
+
+/// A command that was handed over, and the payment that follows its answer: as in life, an
+/// order is confirmed once its creation was answered.
+struct UnderWay {
+    answer: Waiting,
+    then: Option<Confirm>,
 }
