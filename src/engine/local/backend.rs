@@ -5,7 +5,6 @@
 //! - Once it is cut off it reads and writes nothing more: the file may be another's by then.
 
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -18,7 +17,7 @@ const UNSYNCED_MAX: u64 = 1 << 20;
 
 #[derive(Debug)]
 pub(super) struct Backend {
-    file: DiskFile,
+    file: Box<dyn DiskFile>,
     unsynced: AtomicU64,
     cut: Cut,
 }
@@ -41,10 +40,9 @@ impl Cut {
 }
 
 impl Backend {
-    /// Opens a file and makes what it holds durable: after a kill the bytes may be readable
+    /// Takes a file and makes what it holds durable: after a kill the bytes may be readable
     /// and not be on the disk, and what is read is about to be relied on.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let file = DiskFile::open(path)?;
+    pub(super) fn new(file: Box<dyn DiskFile>) -> io::Result<Self> {
         file.sync()?;
         Ok(Self {
             file,

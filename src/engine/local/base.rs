@@ -7,6 +7,7 @@
 //!   [`guarded`], which makes damage of a panic.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::ops::{Bound, ControlFlow};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -17,6 +18,7 @@ use redb::{
 };
 
 use super::backend::{Backend, Cut};
+use super::disk::{Disk, DiskFile};
 use super::keys::KeyBytes;
 use super::table::Table;
 use crate::engine::Direction;
@@ -49,11 +51,12 @@ pub(super) type Sorted<'a> = (Table, Vec<(&'a [u8], Option<&'a [u8]>)>);
 impl Base {
     /// Makes a base of the empty file at `path`, with every table and the first entries in it.
     pub(super) fn create(
+        disk: &dyn Disk,
         path: &Path,
         cache_bytes: usize,
         entries: Vec<Sorted<'_>>,
     ) -> Result<Self, StorageError> {
-        let base = Self::start(path, cache_bytes)?;
+        let base = Self::start(disk.open(path)?, cache_bytes)?;
         let mut all: Vec<Sorted<'_>> = Table::EVERY.map(|table| (table, Vec::new())).into();
         all.extend(entries);
         base.write(&all)?;
@@ -61,13 +64,16 @@ impl Base {
     }
 
     /// Opens the base at `path`, and makes none where there is none.
-    pub(super) fn open(path: &Path, cache_bytes: usize) -> Result<Self, StorageError> {
-        check_file(path)?;
-        Self::start(path, cache_bytes)
+    pub(super) fn open(
+        disk: &dyn Disk,
+        path: &Path,
+        cache_bytes: usize,
+    ) -> Result<Self, StorageError> {
+        Self::start(open_file(disk, path)?, cache_bytes)
     }
 
-    fn start(path: &Path, cache_bytes: usize) -> Result<Self, StorageError> {
-        let backend = Backend::open(path)?;
+    fn start(file: Box<dyn DiskFile>, cache_bytes: usize) -> Result<Self, StorageError> {
+        let backend = Backend::new(file)?;
         let cut = backend.cut();
         let start = || {
             let mut builder = Database::builder();
@@ -135,22 +141,23 @@ impl Base {
 
 /// An open would make a new base of an empty file, and a file that is not there is no
 /// reason to make one either.
-fn check_file(path: &Path) -> Result<(), StorageError> {
-    let metadata = match std::fs::metadata(path) {
-        Ok(metadata) => metadata,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+fn open_file(disk: &dyn Disk, path: &Path) -> Result<Box<dyn DiskFile>, StorageError> {
+    let file = match disk.open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
             return Err(StorageError::corrupted("the base is missing"));
+        }
+        Err(error) if error.kind() == ErrorKind::IsADirectory => {
+            return Err(StorageError::corrupted("the base is no file"));
         }
         Err(error) => return Err(error.into()),
     };
-    if !metadata.is_file() {
-        return Err(StorageError::corrupted("the base is no file"));
-    }
-    if metadata.len() < LEN_MIN {
-        let why = format!("the base has only {} bytes", metadata.len());
+    let len = file.len()?;
+    if len < LEN_MIN {
+        let why = format!("the base has only {len} bytes");
         return Err(StorageError::corrupted(why));
     }
-    Ok(())
+    Ok(file)
 }
 
 /// What stood in the base at one moment: one transaction, its tables opened once.

@@ -7,7 +7,8 @@ use parking_lot::{Mutex, RwLock};
 
 use super::LocalOptions;
 use super::base::Base;
-use super::dir::{Dir, Lock};
+use super::dir::Dir;
+use super::disk::Lock;
 use super::flush::Flushing;
 use super::identity::Passport;
 use super::idle::Pulse;

@@ -7,15 +7,15 @@
 //!   that was cut short, in which there never was an order. Base or journal without either
 //!   have lost their identity; they may hold orders, and nothing is made in their place.
 
-use std::fs::{self, File, TryLockError};
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::disk::{private, private_dir, remove, sync_dir};
+use super::disk::{self, Disk, DiskFile, Lock, remove};
 use super::identity::{self, Passport, Read};
-use super::journal::segment;
+use super::journal::segment::{self, Folder};
 use crate::error::{Error, StorageError};
 
 const BASE: &str = "base.redb";
@@ -44,35 +44,19 @@ pub(super) enum Contents {
 /// A store's directory, or what may become one.
 #[derive(Debug, Clone)]
 pub(super) struct Dir {
+    disk: Arc<dyn Disk>,
     path: PathBuf,
 }
 
-/// The lock on a directory; letting go of it releases it.
-#[derive(Debug)]
-pub(super) struct Lock {
-    file: File,
-}
-
-#[cfg(test)]
-impl Lock {
-    /// The same open file, as a forked child has it.
-    pub(super) fn inherited(&self) -> io::Result<File> {
-        self.file.try_clone()
-    }
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        // Closing the file is not enough: a child of this process that was forked and not
-        // yet replaced has it open as well. Where unlocking fails, the end of both does it.
-        drop(self.file.unlock());
-    }
-}
-
 impl Dir {
-    pub(super) fn new(path: &Path) -> Self {
+    pub(super) fn new(disk: &Arc<dyn Disk>, path: &Path) -> Self {
         let path = path.to_path_buf();
-        Self { path }
+        let disk = Arc::clone(disk);
+        Self { disk, path }
+    }
+
+    pub(super) const fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -83,8 +67,10 @@ impl Dir {
         self.path.join(BASE)
     }
 
-    pub(super) fn journal(&self) -> PathBuf {
-        self.path.join(JOURNAL)
+    pub(super) fn journal(&self) -> Folder {
+        let disk = Arc::clone(&self.disk);
+        let path = self.path.join(JOURNAL);
+        Folder { disk, path }
     }
 
     /// Looks, and changes nothing.
@@ -93,8 +79,8 @@ impl Dir {
     }
 
     fn look(&self) -> io::Result<Contents> {
-        let entries = match fs::read_dir(&self.path) {
-            Ok(entries) => entries,
+        let names = match self.disk.list(&self.path) {
+            Ok(names) => names,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Contents::Missing),
             Err(error) if error.kind() == ErrorKind::NotADirectory => {
                 return Ok(Contents::Foreign);
@@ -102,8 +88,8 @@ impl Dir {
             Err(error) => return Err(error),
         };
         let (mut own, mut foreign, mut drafted, mut kept) = (false, false, false, false);
-        for entry in entries {
-            match entry?.file_name().to_str() {
+        for name in names {
+            match name.to_str() {
                 Some(IDENTITY) => return Ok(Contents::Store),
                 Some(IDENTITY_DRAFT) => drafted = true,
                 Some(LOCK) => own = true,
@@ -129,13 +115,12 @@ impl Dir {
     /// Whether what bears the journal's name holds nothing but segments: somebody's diary
     /// must not be taken for what an interrupted making left behind.
     fn is_journal_own(&self) -> io::Result<bool> {
-        let entries = match fs::read_dir(self.journal()) {
-            Ok(entries) => entries,
+        let names = match self.disk.list(&self.journal().path) {
+            Ok(names) => names,
             Err(error) if error.kind() == ErrorKind::NotADirectory => return Ok(false),
             Err(error) => return Err(error),
         };
-        for entry in entries {
-            let name = entry?.file_name();
+        for name in names {
             let is_segment = |name| name == segment::DRAFT || segment::first_lsn(name).is_some();
             if !name.to_str().is_some_and(is_segment) {
                 return Ok(false);
@@ -162,7 +147,9 @@ impl Dir {
 
     /// Who the store is.
     pub(super) fn passport(&self) -> Result<Passport, Error> {
-        let bytes = self.read_identity().map_err(|error| self.unopened(error))?;
+        let path = self.path.join(IDENTITY);
+        let read = disk::read(&*self.disk, &path, identity::LEN_MAX);
+        let bytes = read.map_err(|error| self.unopened(error))?;
         match Passport::read(&bytes) {
             Read::Known(passport) => Ok(passport),
             Read::Newer(found) => {
@@ -173,25 +160,14 @@ impl Dir {
         }
     }
 
-    fn read_identity(&self) -> io::Result<Vec<u8>> {
-        let file = File::open(self.path.join(IDENTITY))?;
-        let mut bytes = Vec::new();
-        file.take(identity::LEN_MAX).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    }
-
     /// Takes the lock, waiting for it at most `wait`.
     pub(super) fn lock(&self, wait: Duration) -> Result<Lock, Error> {
-        let mut options = private();
-        options.create(true).truncate(false);
-        let opened = options.open(self.path.join(LOCK));
-        let file = opened.map_err(|error| self.unopened(error))?;
+        let path = self.path.join(LOCK);
         let began = Instant::now();
         loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(Lock { file }),
-                Err(TryLockError::Error(error)) => return Err(self.unopened(error)),
-                Err(TryLockError::WouldBlock) => {}
+            let tried = self.disk.lock(&path);
+            if let Some(lock) = tried.map_err(|error| self.unopened(error))? {
+                return Ok(lock);
             }
             let left = wait.saturating_sub(began.elapsed());
             if left.is_zero() {
@@ -210,13 +186,13 @@ impl Dir {
     /// The name is made durable even where the directory is there: whoever made it may have
     /// died before that.
     fn try_create(&self) -> io::Result<()> {
-        let is_old = match private_dir().create(&self.path) {
+        let is_old = match self.disk.make_dir(&self.path) {
             Ok(()) => false,
             Err(error) if error.kind() == ErrorKind::AlreadyExists => true,
             Err(error) => return Err(error),
         };
         let parent = self.path.parent().filter(|p| !p.as_os_str().is_empty());
-        match sync_dir(parent.unwrap_or(Path::new("."))) {
+        match self.disk.sync_dir(parent.unwrap_or(Path::new("."))) {
             // Somebody else made it for us, in a directory that we may not read.
             Err(error) if is_old && error.kind() == ErrorKind::PermissionDenied => Ok(()),
             synced => synced,
@@ -230,22 +206,33 @@ impl Dir {
     }
 
     fn try_clear(&self) -> io::Result<()> {
-        let mut options = private();
-        options.create(true).truncate(true);
-        options.open(self.path.join(IDENTITY_DRAFT))?.sync_all()?;
-        sync_dir(&self.path)?;
-        remove(&self.base())?;
+        let disk = &*self.disk;
+        let draft = self.draft()?;
+        draft.set_len(0)?;
+        draft.sync()?;
+        disk.sync_dir(&self.path)?;
+        remove(disk, &self.base())?;
         let journal = self.journal();
-        match private_dir().create(&journal) {
+        match disk.make_dir(&journal.path) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }
-        remove(&journal.join(segment::DRAFT))?;
-        for first_lsn in segment::list(&journal)? {
-            remove(&segment::path(&journal, first_lsn))?;
+        journal.remove_draft()?;
+        for first_lsn in journal.list()? {
+            journal.remove(first_lsn)?;
         }
-        private().create_new(true).open(self.base())?;
-        sync_dir(&self.path)
+        disk.create(&self.base())?;
+        disk.sync_dir(&self.path)
+    }
+
+    /// The draft of the identity, which is there from an earlier making or not: it must not
+    /// be gone for a moment.
+    fn draft(&self) -> io::Result<Box<dyn DiskFile>> {
+        let path = self.path.join(IDENTITY_DRAFT);
+        match self.disk.open(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => self.disk.create(&path),
+            opened => opened,
+        }
     }
 
     /// Writes the identity: from here on the directory is a store.
@@ -256,12 +243,13 @@ impl Dir {
 
     fn try_seal(&self, passport: Passport) -> io::Result<()> {
         let draft = self.path.join(IDENTITY_DRAFT);
-        let mut file = private().truncate(true).open(&draft)?;
-        file.write_all(&passport.to_bytes())?;
-        file.sync_all()?;
+        let file = self.disk.open(&draft)?;
+        file.set_len(0)?;
+        file.write_at(0, &passport.to_bytes())?;
+        file.sync()?;
         drop(file);
-        fs::rename(&draft, self.path.join(IDENTITY))?;
-        sync_dir(&self.path)
+        self.disk.rename(&draft, &self.path.join(IDENTITY))?;
+        self.disk.sync_dir(&self.path)
     }
 
     pub(super) fn unopened(&self, source: impl Into<StorageError>) -> Error {

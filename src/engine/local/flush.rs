@@ -282,7 +282,7 @@ impl Core {
 
     fn check_room(&self, frozen: &Frozen) -> Result<(), StorageError> {
         let bytes = u64::try_from(frozen.shelf.read().bytes()).unwrap_or(u64::MAX);
-        let free = (self.options.free_bytes)(self.dir.path())?;
+        let free = self.dir.disk().free_bytes(self.dir.path())?;
         let wanted = bytes.saturating_mul(2).saturating_add(ROOM);
         Ok(disk::check_room(free, wanted)?)
     }
@@ -300,7 +300,11 @@ impl Core {
         if let Some(base) = place.take() {
             base.abandon();
         }
-        let base = Base::open(&self.dir.base(), self.options.cache_bytes)?;
+        let base = Base::open(
+            &**self.dir.disk(),
+            &self.dir.base(),
+            self.options.cache_bytes,
+        )?;
         let snapshot = base.snapshot()?;
         let layout = keys::Layout::new(self.passport.hash_key);
         let view = View::of_base(snapshot, layout);

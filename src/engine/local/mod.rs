@@ -47,7 +47,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use self::core::Core;
-use self::journal::spare::FreeBytes;
+use self::disk::{Disk, RealDisk};
 use self::plan::Plan;
 pub use self::recovery::{Progress, Recovery};
 use self::view::{View, into_record};
@@ -81,8 +81,8 @@ pub struct LocalOptions {
     pub progress: Option<Progress>,
     /// The length of a segment of the journal.
     pub(crate) segment_bytes: u64,
-    /// Tells how much room the disk has.
-    pub(crate) free_bytes: FreeBytes,
+    /// What the store's files are on.
+    pub(crate) disk: Arc<dyn Disk>,
 }
 
 impl Default for LocalOptions {
@@ -93,7 +93,7 @@ impl Default for LocalOptions {
             lock_wait: Duration::ZERO,
             progress: None,
             segment_bytes: 16 << 20,
-            free_bytes: disk::free_bytes,
+            disk: Arc::new(RealDisk),
         }
     }
 }

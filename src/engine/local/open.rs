@@ -14,7 +14,8 @@ use parking_lot::{Mutex, RwLock};
 use super::base::Base;
 use super::codec::{self, Mark, State};
 use super::core::{Core, Writer};
-use super::dir::{Contents, Dir, Lock};
+use super::dir::{Contents, Dir};
+use super::disk::Lock;
 use super::flush::Flushing;
 use super::identity::Passport;
 use super::idle::Pulse;
@@ -37,7 +38,7 @@ impl LocalEngine {
     /// # Errors
     /// [`Error::AlreadyThere`], [`Error::Foreign`], [`Error::Locked`], [`Error::Unopened`].
     pub fn init(dir: impl AsRef<Path>, options: &LocalOptions) -> Result<Self, Error> {
-        let dir = Dir::new(dir.as_ref());
+        let dir = Dir::new(&options.disk, dir.as_ref());
         let lock = Self::claim(&dir, options)?;
         match dir.survey()? {
             Contents::Empty | Contents::Incomplete => Self::make(&dir, options, lock),
@@ -52,7 +53,7 @@ impl LocalEngine {
     /// [`Error::Missing`], [`Error::Empty`], [`Error::Foreign`], [`Error::Incomplete`],
     /// [`Error::NewerFormat`], [`Error::Locked`], [`Error::Unopened`].
     pub fn open(dir: impl AsRef<Path>, options: &LocalOptions) -> Result<Self, Error> {
-        let dir = Dir::new(dir.as_ref());
+        let dir = Dir::new(&options.disk, dir.as_ref());
         match dir.survey()? {
             Contents::Store => Self::open_store(&dir, options, None),
             contents => Err(dir.refusal(contents)),
@@ -64,7 +65,7 @@ impl LocalEngine {
     /// # Errors
     /// Those of both, but none for a directory that is missing, empty or incomplete.
     pub fn open_or_init(dir: impl AsRef<Path>, options: &LocalOptions) -> Result<Self, Error> {
-        let dir = Dir::new(dir.as_ref());
+        let dir = Dir::new(&options.disk, dir.as_ref());
         if dir.survey()? == Contents::Store {
             return Self::open_store(&dir, options, None);
         }
@@ -134,14 +135,14 @@ impl LocalEngine {
         let entry = |(key, value)| (KeyBytes::as_slice(key), Some(Vec::as_slice(value)));
         let entries = values.iter().map(|(key, value)| entry((key, value)));
         let meta = (Table::Meta, entries.collect());
-        Base::create(&dir.base(), options.cache_bytes, vec![meta])
+        Base::create(&**dir.disk(), &dir.base(), options.cache_bytes, vec![meta])
     }
 
     /// Opens what is a store, under the lock that the caller may have taken already.
     fn open_store(dir: &Dir, options: &LocalOptions, lock: Option<Lock>) -> Result<Self, Error> {
         let passport = dir.passport()?;
         let lock = lock.map_or_else(|| dir.lock(options.lock_wait), Ok)?;
-        let opened = Base::open(&dir.base(), options.cache_bytes)
+        let opened = Base::open(&**dir.disk(), &dir.base(), options.cache_bytes)
             .and_then(|base| Self::recover(dir, options, passport, base, lock));
         opened.map_err(|error| dir.unopened(error))
     }
@@ -161,7 +162,7 @@ impl LocalEngine {
         view.state()?;
         let applied = view.applied()?;
         let identity = passport.identity;
-        let recovered = recovery::recover(&dir.journal(), identity, applied, options.progress)?;
+        let recovered = recovery::recover(dir.journal(), identity, applied, options.progress)?;
         let view = View {
             active: Arc::new(Shelf::new(recovered.memtable)),
             ..view
@@ -194,13 +195,11 @@ impl LocalEngine {
         parts: Parts,
         recovery: Recovery,
     ) -> Result<Self, StorageError> {
-        let journal_dir = dir.journal();
-        let (len, free_bytes) = (options.segment_bytes, options.free_bytes);
-        let spare = Arc::new(Spare::new(&journal_dir, len, free_bytes));
-        let old = Arc::new(Old::default());
+        let spare = Arc::new(Spare::new(dir.journal(), options.segment_bytes));
+        let old = Arc::new(Old::new(dir.journal()));
         let identity = parts.passport.identity;
         let (with, next) = (Arc::clone(&spare), Arc::clone(&old));
-        let journal = Journal::begin(&journal_dir, identity, parts.end, with, next)?;
+        let journal = Journal::begin(identity, parts.end, with, next)?;
         let core = Core {
             dir: dir.clone(),
             options: options.clone(),

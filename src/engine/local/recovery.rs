@@ -9,15 +9,12 @@
 //!   readable and still not be on the disk.
 //! - Nothing is changed before all of it was found sound.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-
 use thiserror::Error;
 
-use super::disk::{self, DiskFile};
+use super::disk;
 use super::journal::Closed;
 use super::journal::frame::{self, BOUNDARY, Frame, Kind, Salted};
-use super::journal::segment::{self, End, HEADER_LEN, Header};
+use super::journal::segment::{End, Folder, HEADER_LEN, Header};
 use super::memtable::Memtable;
 use super::writes::Writes;
 use crate::engine::Identity;
@@ -70,12 +67,12 @@ pub(super) struct Recovered {
 
 /// Reads the journal behind `applied`.
 pub(super) fn recover(
-    dir: &Path,
+    folder: Folder,
     identity: Identity,
     applied: u64,
     progress: Option<Progress>,
 ) -> Result<Recovered, StorageError> {
-    let first_lsns = match segment::list(dir) {
+    let first_lsns = match folder.list() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
         listed => listed?,
     };
@@ -86,7 +83,7 @@ pub(super) fn recover(
     };
     let (stale, needed) = first_lsns.split_at(from);
     let mut replay = Replay {
-        dir,
+        folder,
         identity,
         applied,
         end: None,
@@ -96,7 +93,7 @@ pub(super) fn recover(
             end: End::default(),
             segments: stale
                 .iter()
-                .map(|first| closed(dir, *first, 0, 0))
+                .map(|first_lsn| closed(*first_lsn, 0, 0))
                 .collect(),
         },
         last: None,
@@ -105,16 +102,16 @@ pub(super) fn recover(
     replay.finish(needed)
 }
 
-fn closed(dir: &Path, first_lsn: u64, last_lsn: u64, bytes: u64) -> Closed {
+const fn closed(first_lsn: u64, last_lsn: u64, bytes: u64) -> Closed {
     Closed {
-        path: segment::path(dir, first_lsn),
+        first_lsn,
         last_lsn,
         bytes,
     }
 }
 
-struct Replay<'a> {
-    dir: &'a Path,
+struct Replay {
+    folder: Folder,
     identity: Identity,
     applied: u64,
     /// Where the segment before ended; `None` before the first.
@@ -161,10 +158,11 @@ impl Segment {
     }
 }
 
-impl Replay<'_> {
+impl Replay {
     fn all(&mut self, needed: &[u64], progress: Option<Progress>) -> Result<(), StorageError> {
         let size = |first: &u64| {
-            fs::metadata(segment::path(self.dir, *first)).map_or(0, |metadata| metadata.len())
+            let file = self.folder.open(*first);
+            file.and_then(|file| file.len()).unwrap_or(0)
         };
         let total: u64 = needed.iter().map(size).sum();
         let mut done = 0;
@@ -214,14 +212,15 @@ impl Replay<'_> {
         self.end = Some(end);
         if end != header.before {
             let bytes = u64::try_from(offset).unwrap_or(u64::MAX);
-            let closed = closed(self.dir, first_lsn, end.lsn, bytes);
+            let closed = closed(first_lsn, end.lsn, bytes);
             self.recovered.segments.push(closed);
         }
         Ok(segment.bytes.len())
     }
 
     fn open(&self, first_lsn: u64) -> Result<(Segment, Header), StorageError> {
-        let bytes = fs::read(segment::path(self.dir, first_lsn))?;
+        let path = self.folder.segment(first_lsn);
+        let bytes = disk::read(&*self.folder.disk, &path, u64::MAX)?;
         let at_header = |what: String| {
             let offset = 0;
             StorageError::from(Damage::At {
@@ -264,14 +263,10 @@ impl Replay<'_> {
         if end.lsn < self.applied {
             return Err(Damage::Missing(self.applied).into());
         }
-        let paths: Vec<PathBuf> = needed
-            .iter()
-            .map(|first| segment::path(self.dir, *first))
-            .collect();
-        for path in paths {
-            DiskFile::open(&path)?.sync()?;
+        for first_lsn in needed {
+            self.folder.open(*first_lsn)?.sync()?;
         }
-        disk::sync_dir(self.dir)?;
+        self.folder.sync()?;
         self.recovered.end = end;
         self.recovered.recovery.last_lsn = end.lsn;
         self.recovered.recovery.was_closed = self.last == Some(Kind::Closed);

@@ -11,18 +11,14 @@ pub(super) mod frame;
 pub(super) mod segment;
 pub(super) mod spare;
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
 
 use self::frame::{HEAD_LEN, Head, Kind, Salted};
-use self::segment::{End, HEADER_LEN, Header};
+use self::segment::{End, Folder, HEADER_LEN, Header};
 use self::spare::{Blank, Spare};
-use super::disk;
 use super::writes::Writes;
 use crate::engine::Identity;
 use crate::error::StorageError;
@@ -44,7 +40,6 @@ pub(super) enum AppendError {
 /// The open journal.
 #[derive(Debug)]
 pub(super) struct Journal {
-    dir: PathBuf,
     identity: Identity,
     spare: Arc<Spare>,
     old: Arc<Old>,
@@ -68,18 +63,16 @@ impl Journal {
     /// Begins a new segment behind `end`, under the name of one that holds no frame if there
     /// is one. Everything in the directory is durable when it returns.
     pub(super) fn begin(
-        dir: &Path,
         identity: Identity,
         end: End,
         spare: Arc<Spare>,
         old: Arc<Old>,
     ) -> Result<Self, StorageError> {
-        let file = segment::draft(dir)?;
+        let file = spare.folder().draft()?;
         let len = spare.len().min(FIRST_LEN_MAX);
-        spare::fill(&file, len, &AtomicBool::new(false))?;
-        let current = start(dir, identity, end, Blank { file, len })?;
+        spare::fill(&*file, len, &AtomicBool::new(false))?;
+        let current = start(spare.folder(), identity, end, Blank { file, len })?;
         Ok(Self {
-            dir: dir.to_path_buf(),
             identity,
             spare,
             old,
@@ -140,13 +133,13 @@ impl Journal {
             return Ok(());
         }
         let blank = self.spare.take().map_err(AppendError::Refused)?;
-        let next = start(&self.dir, self.identity, self.end, blank);
+        let next = start(self.spare.folder(), self.identity, self.end, blank);
         let next = next.map_err(AppendError::Stopped)?;
         self.spare.want_next();
         self.clear_buffer();
         self.put(Kind::Sealed).map_err(AppendError::Stopped)?;
         self.old.add(Closed {
-            path: segment::path(&self.dir, self.current.first_lsn),
+            first_lsn: self.current.first_lsn,
             last_lsn: self.end.lsn,
             bytes: self.current.offset,
         });
@@ -195,7 +188,7 @@ impl Journal {
 
 /// Gives a blank file its header and its name, both durable.
 fn start(
-    dir: &Path,
+    folder: &Folder,
     identity: Identity,
     before: End,
     blank: Blank,
@@ -203,9 +196,7 @@ fn start(
     let header = Header::draw(identity, before)?;
     blank.file.write_at(0, &header.to_bytes())?;
     blank.file.sync()?;
-    let name = segment::path(dir, header.first_lsn);
-    fs::rename(dir.join(segment::DRAFT), name)?;
-    disk::sync_dir(dir)?;
+    folder.name_draft(header.first_lsn)?;
     Ok(Current {
         blank,
         first_lsn: header.first_lsn,
@@ -217,18 +208,24 @@ fn start(
 /// A segment to which nothing more is written.
 #[derive(Debug)]
 pub(super) struct Closed {
-    pub(super) path: PathBuf,
+    pub(super) first_lsn: u64,
     pub(super) last_lsn: u64,
     pub(super) bytes: u64,
 }
 
 /// The segments to which nothing more is written, until the base holds what they hold.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Old {
+    folder: Folder,
     segments: Mutex<Vec<Closed>>,
 }
 
 impl Old {
+    pub(super) fn new(folder: Folder) -> Self {
+        let segments = Mutex::default();
+        Self { folder, segments }
+    }
+
     pub(super) fn add(&self, closed: Closed) {
         self.segments.lock().push(closed);
     }
@@ -242,13 +239,14 @@ impl Old {
     }
 
     /// Removes the segments that hold nothing behind `applied`. One that cannot be removed
-    /// costs room and is tried again.
+    /// costs room and is tried again. Nobody waits for it.
     pub(super) fn remove_up_to(&self, applied: u64) {
-        let gone = |closed: &Closed| closed.last_lsn <= applied && remove(&closed.path).is_ok();
-        self.segments.lock().retain(|closed| !gone(closed));
+        let is_held = |closed: &mut Closed| closed.last_lsn <= applied;
+        let held: Vec<Closed> = self.segments.lock().extract_if(.., is_held).collect();
+        for closed in held {
+            if self.folder.remove(closed.first_lsn).is_err() {
+                self.add(closed);
+            }
+        }
     }
-}
-
-fn remove(path: &Path) -> io::Result<()> {
-    disk::remove(path)
 }

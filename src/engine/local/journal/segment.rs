@@ -10,11 +10,11 @@
 //! A header is durable before the file bears its name: one that does not fit is damage and
 //! never a tear. It has a block to itself, which no later write touches.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::super::disk::DiskFile;
+use super::super::disk::{self, Disk, DiskFile};
 use crate::engine::Identity;
 use crate::error::StorageError;
 
@@ -125,21 +125,56 @@ pub(in crate::engine::local) fn first_lsn(name: &str) -> Option<u64> {
     digits.parse().ok().filter(|_| is_number)
 }
 
-/// The first lsns of the segments in a directory, in order.
-pub(in crate::engine::local) fn list(dir: &Path) -> io::Result<Vec<u64>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(dir)? {
-        found.extend(entry?.file_name().to_str().and_then(first_lsn));
-    }
-    found.sort_unstable();
-    Ok(found)
+/// The directory in which the segments are.
+#[derive(Debug, Clone)]
+pub(in crate::engine::local) struct Folder {
+    pub(in crate::engine::local) disk: Arc<dyn Disk>,
+    pub(in crate::engine::local) path: PathBuf,
 }
 
-/// A new, empty draft of a segment; one that was left behind is removed first.
-pub(in crate::engine::local) fn draft(dir: &Path) -> io::Result<DiskFile> {
-    let path = dir.join(DRAFT);
-    super::super::disk::remove(&path)?;
-    DiskFile::create(&path)
+impl Folder {
+    /// The first lsns of the segments, in order.
+    pub(in crate::engine::local) fn list(&self) -> io::Result<Vec<u64>> {
+        let names = self.disk.list(&self.path)?;
+        let lsns = names.iter().filter_map(|name| first_lsn(name.to_str()?));
+        let mut found: Vec<u64> = lsns.collect();
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    pub(in crate::engine::local) fn segment(&self, first_lsn: u64) -> PathBuf {
+        path(&self.path, first_lsn)
+    }
+
+    pub(in crate::engine::local) fn open(&self, first_lsn: u64) -> io::Result<Box<dyn DiskFile>> {
+        self.disk.open(&self.segment(first_lsn))
+    }
+
+    /// A new, empty draft of a segment; one that was left behind is removed first.
+    pub(in crate::engine::local) fn draft(&self) -> io::Result<Box<dyn DiskFile>> {
+        self.remove_draft()?;
+        self.disk.create(&self.path.join(DRAFT))
+    }
+
+    pub(in crate::engine::local) fn remove_draft(&self) -> io::Result<()> {
+        disk::remove(&*self.disk, &self.path.join(DRAFT))
+    }
+
+    /// Gives the draft the name of a segment, durably.
+    pub(in crate::engine::local) fn name_draft(&self, first_lsn: u64) -> io::Result<()> {
+        let draft = self.path.join(DRAFT);
+        self.disk.rename(&draft, &self.segment(first_lsn))?;
+        self.sync()
+    }
+
+    pub(in crate::engine::local) fn remove(&self, first_lsn: u64) -> io::Result<()> {
+        disk::remove(&*self.disk, &self.segment(first_lsn))
+    }
+
+    /// Makes the names durable.
+    pub(in crate::engine::local) fn sync(&self) -> io::Result<()> {
+        self.disk.sync_dir(&self.path)
+    }
 }
 
 #[cfg(test)]

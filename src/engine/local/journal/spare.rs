@@ -3,14 +3,13 @@
 //!
 //! One thread makes it; whoever rolls takes it, and waits only where it is not ready.
 
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::super::disk::{self, DiskFile};
-use super::segment;
+use super::segment::Folder;
 use crate::error::{StorageError, StorageErrorKind};
 
 /// So much is written at a time, and synced, so that nobody else's sync waits for more.
@@ -21,22 +20,18 @@ const ROOM: u64 = 8 << 20;
 
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
 
-/// Tells how much room a directory's disk has.
-pub(in crate::engine::local) type FreeBytes = fn(&Path) -> std::io::Result<u64>;
-
 /// A segment's file before it has a header.
 #[derive(Debug)]
 pub(in crate::engine::local) struct Blank {
-    pub(in crate::engine::local) file: DiskFile,
+    pub(in crate::engine::local) file: Box<dyn DiskFile>,
     pub(in crate::engine::local) len: u64,
 }
 
 /// The spare segment of a journal.
 #[derive(Debug)]
 pub(in crate::engine::local) struct Spare {
-    dir: PathBuf,
+    folder: Folder,
     len: u64,
-    free_bytes: FreeBytes,
     state: Mutex<State>,
     changed: Condvar,
     closing: AtomicBool,
@@ -52,15 +47,18 @@ enum State {
 }
 
 impl Spare {
-    pub(in crate::engine::local) fn new(dir: &Path, len: u64, free_bytes: FreeBytes) -> Self {
+    pub(in crate::engine::local) fn new(folder: Folder, len: u64) -> Self {
         Self {
-            dir: dir.to_path_buf(),
+            folder,
             len,
-            free_bytes,
             state: Mutex::new(State::Wanted),
             changed: Condvar::new(),
             closing: AtomicBool::new(false),
         }
+    }
+
+    pub(super) const fn folder(&self) -> &Folder {
+        &self.folder
     }
 
     pub(super) const fn len(&self) -> u64 {
@@ -145,17 +143,17 @@ impl Spare {
     }
 
     fn make(&self) -> std::io::Result<Blank> {
-        let free = (self.free_bytes)(&self.dir)?;
+        let free = self.folder.disk.free_bytes(&self.folder.path)?;
         disk::check_room(free, self.len.saturating_add(ROOM))?;
-        let file = segment::draft(&self.dir)?;
-        fill(&file, self.len, &self.closing)?;
+        let file = self.folder.draft()?;
+        fill(&*file, self.len, &self.closing)?;
         let len = self.len;
         Ok(Blank { file, len })
     }
 }
 
 /// Writes zeros, step by step, each made durable before the next.
-pub(super) fn fill(file: &DiskFile, len: u64, closing: &AtomicBool) -> std::io::Result<()> {
+pub(super) fn fill(file: &dyn DiskFile, len: u64, closing: &AtomicBool) -> std::io::Result<()> {
     let zeros = vec![0; STEP];
     let mut done = 0;
     while done < len && !closing.load(Ordering::Relaxed) {

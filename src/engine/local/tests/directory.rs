@@ -7,7 +7,6 @@ use std::time::Duration;
 use super::fixture::{Shop, copied, create, new, no, options, picture};
 use crate::engine::Engine;
 use crate::engine::local::LocalEngine;
-use crate::engine::local::dir::Dir;
 use crate::error::{Error, StorageErrorKind};
 
 /// The error of an open that changes nothing.
@@ -121,21 +120,6 @@ fn a_store_that_lost_its_identity_is_told_and_never_made_anew() {
         assert_corrupted(&made(shop.dir(), &options()).unwrap_err());
     }
     assert_eq!(picture(&shop.dir()), before);
-}
-
-#[test]
-fn a_lock_is_let_go_of_although_another_process_has_its_file_open() {
-    let place = tempfile::tempdir().unwrap();
-    let dir = Dir::new(place.path());
-    let lock = dir.lock(Duration::ZERO).unwrap();
-    let inherited = lock.inherited().unwrap();
-    assert!(matches!(
-        dir.lock(Duration::ZERO),
-        Err(Error::Locked { .. })
-    ));
-    drop(lock);
-    dir.lock(Duration::ZERO).unwrap();
-    drop(inherited);
 }
 
 #[test]

@@ -1,11 +1,15 @@
 //! Memtable, flush, and what happens when the base cannot follow.
 
+use std::ffi::OsString;
+use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::fixture::{Shop, at, confirm, create, decided, new, no, options};
+use crate::engine::local::disk::{Disk, DiskFile, Lock, RealDisk};
 use crate::engine::local::table::Table;
 use crate::engine::{Direction, Engine, EngineError, IndexQuery, Verdict};
 use crate::error::StorageErrorKind;
@@ -187,23 +191,63 @@ fn writers_wait_when_memory_is_full_and_go_on_when_it_is_not() {
     shop.assert_sound();
 }
 
-static FREE: AtomicU64 = AtomicU64::new(u64::MAX);
+/// A disk of which somebody else takes up the room.
+#[derive(Debug)]
+struct Crowded {
+    disk: RealDisk,
+    free: AtomicU64,
+}
 
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "it stands for one that asks the system"
-)]
-fn free(_: &Path) -> std::io::Result<u64> {
-    Ok(FREE.load(Ordering::SeqCst))
+impl Disk for Crowded {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        self.disk.create(path)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        self.disk.open(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.disk.rename(from, to)
+    }
+
+    fn unlink(&self, path: &Path) -> io::Result<()> {
+        self.disk.unlink(path)
+    }
+
+    fn make_dir(&self, path: &Path) -> io::Result<()> {
+        self.disk.make_dir(path)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<OsString>> {
+        self.disk.list(dir)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.disk.sync_dir(dir)
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<Lock>> {
+        self.disk.lock(path)
+    }
+
+    fn free_bytes(&self, _: &Path) -> io::Result<u64> {
+        Ok(self.free.load(Ordering::SeqCst))
+    }
 }
 
 #[test]
 fn a_full_disk_refuses_and_passes() {
     let mut options = options();
     options.segment_bytes = 16 << 10;
-    options.free_bytes = free;
+    let crowded = Arc::new(Crowded {
+        disk: RealDisk,
+        free: AtomicU64::new(u64::MAX),
+    });
+    let free = |bytes| crowded.free.store(bytes, Ordering::SeqCst);
+    options.disk = Arc::<Crowded>::clone(&crowded);
     let shop = Shop::with(&options);
-    FREE.store(0, Ordering::SeqCst);
+    free(0);
     let mut written = 0;
     let refused = loop {
         let mutation = decided(no(written), create(new()), at(0), None, &[]);
@@ -218,7 +262,7 @@ fn a_full_disk_refuses_and_passes() {
     assert_eq!(cause.kind(), StorageErrorKind::DiskFull);
     assert!(shop.engine.stats().is_out_of_room);
     assert_eq!(shop.stored(no(written)), None);
-    FREE.store(u64::MAX, Ordering::SeqCst);
+    free(u64::MAX);
     let until = Instant::now() + Duration::from_secs(20);
     loop {
         let mutation = decided(no(written), create(new()), at(0), None, &[]);

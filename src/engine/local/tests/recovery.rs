@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::fixture::{Shop, confirm, copied, create, new, no, options};
 use crate::engine::local::LocalEngine;
 use crate::engine::local::journal::frame::{self, HEAD_LEN, Kind, Salted};
-use crate::engine::local::journal::segment::{self, HEADER_LEN, Header};
+use crate::engine::local::journal::segment::{self, Folder, HEADER_LEN, Header};
 use crate::engine::local::recovery::{Recovered, recover};
 use crate::engine::{Engine, FeedCursor};
 use crate::error::{Error, StorageError, StorageErrorKind};
@@ -38,10 +38,17 @@ fn frames(bytes: &[u8]) -> Vec<Place> {
     found
 }
 
+fn folder(dir: &Path) -> Folder {
+    Folder {
+        disk: options().disk,
+        path: dir.join("journal"),
+    }
+}
+
 fn segments(dir: &Path) -> Vec<PathBuf> {
-    let journal = dir.join("journal");
-    let first_lsns = segment::list(&journal).unwrap();
-    let path = |first| segment::path(&journal, first);
+    let folder = folder(dir);
+    let first_lsns = folder.list().unwrap();
+    let path = |first| folder.segment(first);
     first_lsns.into_iter().map(path).collect()
 }
 
@@ -61,7 +68,7 @@ fn killed() -> (Shop, TempDir, PathBuf, Vec<u8>, Vec<Place>) {
 
 fn read_back(shop: &Shop, copy: &TempDir) -> Result<Recovered, StorageError> {
     let identity = shop.engine.identity();
-    recover(&copy.path().join("journal"), identity, 0, None)
+    recover(folder(copy.path()), identity, 0, None)
 }
 
 fn holds(recovered: &Recovered, no: &OrderNo) -> bool {

@@ -1,0 +1,91 @@
+//! The disk beneath the engine, in the fewest words that journal, base and directory need.
+//!
+//! - All that the engine does to files passes through here: what stands in for the disk in a
+//!   test stands in for all of it.
+//! - A short read or write is an error, never less than was asked for.
+//! - A name is durable only after its directory was synced, bytes only after their file was.
+
+mod real;
+
+pub(super) use real::RealDisk;
+
+use std::ffi::OsString;
+use std::fmt::Debug;
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+/// A file system.
+pub(crate) trait Disk: Debug + Send + Sync + 'static {
+    /// A new file that only the server itself may read; its name must be free.
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+
+    /// Gives a file another name; whatever bore that is gone.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    fn unlink(&self, path: &Path) -> io::Result<()>;
+
+    /// A new directory that only the server itself may look into.
+    fn make_dir(&self, path: &Path) -> io::Result<()>;
+
+    /// The names in a directory.
+    fn list(&self, dir: &Path) -> io::Result<Vec<OsString>>;
+
+    /// Makes the names in a directory durable.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+
+    /// Takes the lock of this file, which is made where it is missing; `None` where somebody
+    /// else has it.
+    fn lock(&self, path: &Path) -> io::Result<Option<Lock>>;
+
+    /// The bytes that may be written to the disk of this directory.
+    fn free_bytes(&self, dir: &Path) -> io::Result<u64>;
+}
+
+/// A file that is read and written at places, from any number of threads.
+pub(crate) trait DiskFile: Debug + Send + Sync {
+    fn len(&self) -> io::Result<u64>;
+
+    fn set_len(&self, len: u64) -> io::Result<()>;
+
+    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()>;
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// Makes the bytes durable, and the length where it changed.
+    fn sync(&self) -> io::Result<()>;
+}
+
+/// A lock that is held; letting go of it releases it.
+pub(crate) type Lock = Box<dyn Held>;
+
+/// What holds a lock.
+pub(crate) trait Held: Debug + Send + Sync {}
+
+/// Removes a file that may be gone already.
+pub(super) fn remove(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    match disk.unlink(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// The bytes of a file, at most so many.
+pub(super) fn read(disk: &dyn Disk, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let file = disk.open(path)?;
+    let len = usize::try_from(file.len()?.min(limit)).map_err(io::Error::other)?;
+    let mut bytes = vec![0; len];
+    file.read_at(0, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// Fails as a full disk does where fewer than `wanted` bytes are free, so that it fails
+/// before anything was written.
+pub(super) fn check_room(free: u64, wanted: u64) -> io::Result<()> {
+    if free < wanted {
+        let why = format!("fewer than {wanted} bytes are free");
+        return Err(io::Error::new(ErrorKind::StorageFull, why));
+    }
+    Ok(())
+}
