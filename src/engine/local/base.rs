@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use redb::{
-    Database, Durability, Key, ReadOnlyTable, ReadTransaction, ReadableDatabase,
+    CursorError, Database, Durability, Key, ReadOnlyTable, ReadTransaction, ReadableDatabase,
     ReadableTableMetadata, TableDefinition, Value, WriteTransaction,
 };
 
@@ -45,8 +45,11 @@ impl fmt::Debug for Base {
     }
 }
 
-/// What is written of one table: its keys in order, and what is removed without a value.
-pub(super) type Sorted<'a> = (Table, Vec<(&'a [u8], Option<&'a [u8]>)>);
+/// A key, and its value; without one it is removed.
+pub(super) type Entry<'a> = (KeyBytes, Option<&'a [u8]>);
+
+/// What is written of one table, in the order of its keys.
+pub(super) type Sorted<'a> = (Table, Box<dyn Iterator<Item = Entry<'a>> + 'a>);
 
 impl Base {
     /// Makes a base of the empty file at `path`, with every table and the first entries in it.
@@ -57,9 +60,10 @@ impl Base {
         entries: Vec<Sorted<'_>>,
     ) -> Result<Self, StorageError> {
         let base = Self::start(disk.open(path)?, cache_bytes)?;
-        let mut all: Vec<Sorted<'_>> = Table::EVERY.map(|table| (table, Vec::new())).into();
+        let none = |table| -> Sorted<'_> { (table, Box::new(std::iter::empty())) };
+        let mut all: Vec<Sorted<'_>> = Table::EVERY.map(none).into();
         all.extend(entries);
-        base.write(&all)?;
+        base.write(all)?;
         Ok(base)
     }
 
@@ -99,18 +103,18 @@ impl Base {
 
     /// Writes everything or nothing; durable on return. Where it fails, only what a new
     /// opening reads tells which.
-    pub(super) fn write(&self, entries: &[Sorted<'_>]) -> Result<(), StorageError> {
+    pub(super) fn write(&self, entries: Vec<Sorted<'_>>) -> Result<(), StorageError> {
         guarded(|| self.fill(entries)?.commit().map_err(translate))
     }
 
-    fn fill(&self, entries: &[Sorted<'_>]) -> Result<WriteTransaction, StorageError> {
+    fn fill(&self, entries: Vec<Sorted<'_>>) -> Result<WriteTransaction, StorageError> {
         let mut transaction = self.db.begin_write().map_err(translate)?;
         let durable = transaction.set_durability(Durability::Immediate);
         durable.map_err(|error| StorageError::new(StorageErrorKind::Internal, error))?;
         // Without it, an open after a crash would walk the whole file.
         transaction.set_quick_repair(true);
         for (table, changes) in entries {
-            typed(*table, Apply(&transaction, changes))?;
+            typed(table, Apply(&transaction, changes))?;
         }
         Ok(transaction)
     }
@@ -322,9 +326,7 @@ fn typed<J: Job>(table: Table, job: J) -> Result<J::Done, StorageError> {
     }
     match table {
         Table::Orders | Table::Meta => job.run(named::<Bytes, Bytes>(table)),
-        Table::Rows => job.run(named::<Fixed<6>, Bytes>(table)),
         Table::Events => job.run(named::<Fixed<8>, Bytes>(table)),
-        Table::History => job.run(named::<Fixed<10>, Bytes>(table)),
         Table::All => job.run(named::<Fixed<12>, ()>(table)),
         Table::Status => job.run(named::<Fixed<13>, ()>(table)),
         Table::OpenId | Table::Transaction | Table::RefundNo | Table::Reference => {
@@ -347,28 +349,90 @@ impl Job for OpenReader<'_> {
     }
 }
 
-struct Apply<'a>(&'a WriteTransaction, &'a [(&'a [u8], Option<&'a [u8]>)]);
+struct Apply<'t, 'a>(
+    &'t WriteTransaction,
+    Box<dyn Iterator<Item = Entry<'a>> + 'a>,
+);
 
-impl Job for Apply<'_> {
+/// A run of so many new keys pays for looking for its place.
+const RUN_MIN: usize = 16;
+
+/// So many entries go in one by one before a run is tried again.
+const SCATTERED: usize = 256;
+
+impl Job for Apply<'_, '_> {
     type Done = ();
 
+    /// Runs of keys that are new, and have nothing between them in the table, go in through a
+    /// cursor, which packs them tightly; what is scattered goes in one by one.
     fn run<K: KeyType, V: ValueType>(
         self,
         table: TableDefinition<'static, K, V>,
     ) -> Result<(), StorageError> {
         let mut table = self.0.open_table(table).map_err(translate)?;
-        for (key, value) in self.1 {
-            let key = key_of::<K>(key)?;
-            match value {
-                Some(value) => {
-                    let value = V::from_bytes(value);
-                    drop(table.insert(&key, value).map_err(translate)?);
+        let mut entries = self.1;
+        let mut scattered = 0_usize;
+        while let Some(entry) = entries.next() {
+            if scattered == 0 && entry.1.is_some() {
+                let (run, stopped_by) = put_run(&mut table, entry, &mut *entries)?;
+                if run < RUN_MIN {
+                    scattered = SCATTERED;
                 }
-                None => drop(table.remove(&key).map_err(translate)?),
+                if let Some(entry) = stopped_by {
+                    put_one(&mut table, entry)?;
+                }
+            } else {
+                scattered = scattered.saturating_sub(1);
+                put_one(&mut table, entry)?;
             }
         }
         Ok(())
     }
+}
+
+/// Puts entries as long as they are new and nothing of the table stands between them; how
+/// many, and the one that ended it.
+fn put_run<'a, K: KeyType, V: ValueType>(
+    table: &mut redb::Table<'_, K, V>,
+    first: Entry<'a>,
+    entries: &mut (dyn Iterator<Item = Entry<'a>> + 'a),
+) -> Result<(usize, Option<Entry<'a>>), StorageError> {
+    let mut run = 0_usize;
+    let from = key_of::<K>(first.0.as_slice())?;
+    let mut cursor = table
+        .lower_bound_mut(Bound::Included(&from))
+        .map_err(translate)?;
+    let mut next = Some(first);
+    while let Some(entry) = next
+        && let (key, Some(value)) = &entry
+    {
+        let put = cursor.insert_before(&key_of::<K>(key.as_slice())?, &V::from_bytes(value));
+        match put {
+            Ok(()) => run = run.saturating_add(1),
+            Err(CursorError::UnorderedKey) => break,
+            Err(CursorError::Storage(error)) => return Err(translate(error)),
+            Err(error) => return Err(StorageError::new(StorageErrorKind::Internal, error)),
+        }
+        next = entries.next();
+    }
+    cursor.close().map_err(translate)?;
+    Ok((run, next))
+}
+
+fn put_one<K: KeyType, V: ValueType>(
+    table: &mut redb::Table<'_, K, V>,
+    (key, value): Entry<'_>,
+) -> Result<(), StorageError> {
+    let key = key_of::<K>(key.as_slice())?;
+    match value {
+        Some(value) => drop(
+            table
+                .insert(&key, V::from_bytes(value))
+                .map_err(translate)?,
+        ),
+        None => drop(table.remove(&key).map_err(translate)?),
+    }
+    Ok(())
 }
 
 /// Calls into the library beneath, and makes damage of a panic.

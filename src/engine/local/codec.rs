@@ -16,8 +16,8 @@ use super::keys::{self, KeyBytes};
 use super::table::Table;
 use crate::engine::{Counts, Stored};
 use crate::error::{StorageError, StorageErrorKind};
-use crate::order::{Event, Order, Record, Waiting};
-use crate::value::OrderNo;
+use crate::order::{Event, Order, Record, Waiting, What};
+use crate::value::{OrderNo, Timestamp};
 
 /// The format that is written; it is the only one there is.
 const FORMAT: u8 = 1;
@@ -75,12 +75,7 @@ fn place(table: Table, key: &[u8]) -> String {
         Table::Orders => OrderNo::from_bytes(key)
             .ok()
             .map(|no| format!("order {no}")),
-        Table::Rows => keys::read_row(key).map(|row| format!("row {row}")),
         Table::Events => keys::read_event(key).map(|seq| format!("event {seq}")),
-        Table::History => {
-            let read = keys::read_history(key);
-            read.map(|(row, version)| format!("row {row}, version {version}"))
-        }
         Table::Meta => Some(String::from_utf8_lossy(key).into_owned()),
         _ => keys::read_position(table, key).map(|place| {
             let (time, row, sub) = (place.time.as_millis(), place.row, place.sub);
@@ -90,32 +85,32 @@ fn place(table: Table, key: &[u8]) -> String {
     named.unwrap_or_else(|| format!("a key of {} bytes", key.len()))
 }
 
-fn encode<T: Serialize>(table: Table, key: &KeyBytes, value: T) -> Result<Vec<u8>, StorageError> {
-    let mut bytes = Vec::with_capacity(usual_len(table));
-    bytes.push(FORMAT);
-    bincode::serde::encode_into_std_write(value, &mut bytes, CONFIG)
+/// Appends a value.
+fn encode<T: Serialize>(
+    out: &mut Vec<u8>,
+    table: Table,
+    key: &KeyBytes,
+    value: T,
+) -> Result<(), StorageError> {
+    let start = out.len();
+    out.push(FORMAT);
+    bincode::serde::encode_into_std_write(value, out, CONFIG)
         .map_err(|error| StorageError::new(StorageErrorKind::Internal, error))?;
-    if bytes.len() > PAYLOAD_MAX {
-        let why = format!(
-            "a value of table {} has {} bytes",
-            table.name(),
-            bytes.len()
-        );
+    let body = out.get(start..).unwrap_or_default();
+    if body.len() > PAYLOAD_MAX {
+        let why = format!("a value of table {} has {} bytes", table.name(), body.len());
         return Err(StorageError::new(StorageErrorKind::TooLarge, why));
     }
-    let checksum = checksum(table, key.as_slice(), &bytes);
-    bytes.extend_from_slice(&checksum.to_le_bytes());
-    Ok(bytes)
+    let checksum = checksum(table, key.as_slice(), body);
+    out.extend_from_slice(&checksum.to_le_bytes());
+    Ok(())
 }
 
-/// What most values of a table fit into: many of them wait in memory.
-const fn usual_len(table: Table) -> usize {
-    match table {
-        Table::Orders => 384,
-        Table::Events => 256,
-        Table::History => 16,
-        _ => 64,
-    }
+/// A value by itself.
+fn encoded<T: Serialize>(table: Table, key: &KeyBytes, value: T) -> Result<Vec<u8>, StorageError> {
+    let mut out = Vec::new();
+    encode(&mut out, table, key, value)?;
+    Ok(out)
 }
 
 fn decode<T: DeserializeOwned>(table: Table, key: &[u8], bytes: &[u8]) -> Result<T, StorageError> {
@@ -123,6 +118,19 @@ fn decode<T: DeserializeOwned>(table: Table, key: &[u8], bytes: &[u8]) -> Result
 }
 
 fn read<T: DeserializeOwned>(table: Table, key: &[u8], bytes: &[u8]) -> Result<T, DamageKind> {
+    let (value, rest) = read_front(table, key, bytes)?;
+    if !rest.is_empty() {
+        return Err(DamageKind::Trailing);
+    }
+    Ok(value)
+}
+
+/// What a value begins with, once all of it was found whole; and the rest of its payload.
+fn read_front<'a, T: DeserializeOwned>(
+    table: Table,
+    key: &[u8],
+    bytes: &'a [u8],
+) -> Result<(T, &'a [u8]), DamageKind> {
     let (body, sum) = bytes
         .split_last_chunk::<CHECKSUM_LEN>()
         .ok_or(DamageKind::Short)?;
@@ -135,10 +143,7 @@ fn read<T: DeserializeOwned>(table: Table, key: &[u8], bytes: &[u8]) -> Result<T
     }
     let (value, read) =
         bincode::serde::decode_from_slice(payload, CONFIG).map_err(|_| DamageKind::Undecodable)?;
-    if read != payload.len() {
-        return Err(DamageKind::Trailing);
-    }
-    Ok(value)
+    Ok((value, payload.get(read..).unwrap_or_default()))
 }
 
 fn checksum(table: Table, key: &[u8], body: &[u8]) -> u32 {
@@ -169,18 +174,27 @@ enum Owned {
     Waiting(Waiting),
 }
 
+/// A record as it is kept: with the place of its last event in the feed, from which its
+/// history is read backwards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Held {
+    pub(super) stored: Stored,
+    pub(super) last_seq: u64,
+}
+
 /// The value under a number.
-pub(super) fn record(key: &KeyBytes, row: u64, record: &Record) -> Result<Vec<u8>, StorageError> {
-    let lent = match record {
+pub(super) fn record(out: &mut Vec<u8>, key: &KeyBytes, held: &Held) -> Result<(), StorageError> {
+    let lent = match &held.stored.record {
         Record::Order(order) => Lent::Order(order),
         Record::Waiting(waiting) => Lent::Waiting(waiting),
     };
-    encode(Table::Orders, key, (row, lent))
+    let value = (held.stored.row, held.last_seq, lent);
+    encode(out, Table::Orders, key, value)
 }
 
 /// Reads the value under a number, and that it is that number's.
-pub(super) fn read_record(key: &[u8], bytes: &[u8]) -> Result<Stored, StorageError> {
-    let (row, owned) = decode(Table::Orders, key, bytes)?;
+pub(super) fn read_record(key: &[u8], bytes: &[u8]) -> Result<Held, StorageError> {
+    let (row, last_seq, owned) = decode(Table::Orders, key, bytes)?;
     let record = match owned {
         Owned::Order(order) => Record::Order(order.into()),
         Owned::Waiting(waiting) => Record::Waiting(waiting.into()),
@@ -188,38 +202,67 @@ pub(super) fn read_record(key: &[u8], bytes: &[u8]) -> Result<Stored, StorageErr
     if record.no().as_bytes() != key {
         return Err(damaged(Table::Orders, key, DamageKind::Misplaced));
     }
-    Ok(Stored { record, row })
+    let stored = Stored { record, row };
+    Ok(Held { stored, last_seq })
 }
 
-/// The number of a row.
-pub(super) fn number(key: &KeyBytes, no: &OrderNo) -> Result<Vec<u8>, StorageError> {
-    encode(Table::Rows, key, no)
+/// Where an event stands among those of its record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Origin {
+    /// It is the first: its sequence is the record's row.
+    First(OrderNo),
+    /// The record's row, and the sequence of the event before.
+    Later { row: u64, previous: u64 },
 }
 
-pub(super) fn read_number(key: &[u8], bytes: &[u8]) -> Result<OrderNo, StorageError> {
-    decode(Table::Rows, key, bytes)
+/// An event as it is kept: its number is that of its record's first event.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct Chained {
+    pub(super) origin: Origin,
+    version: u64,
+    at: Timestamp,
+    what: What,
 }
 
-pub(super) fn event(key: &KeyBytes, event: &Event) -> Result<Vec<u8>, StorageError> {
-    encode(Table::Events, key, event)
+impl Chained {
+    /// The event, of the number that its record has.
+    pub(super) fn of(self, no: OrderNo) -> Event {
+        let Self {
+            version, at, what, ..
+        } = self;
+        Event {
+            no,
+            version,
+            at,
+            what,
+        }
+    }
 }
 
-pub(super) fn read_event(key: &[u8], bytes: &[u8]) -> Result<Event, StorageError> {
+pub(super) fn event(
+    out: &mut Vec<u8>,
+    key: &KeyBytes,
+    origin: Origin,
+    event: &Event,
+) -> Result<(), StorageError> {
+    let value = (origin, event.version, event.at, &event.what);
+    encode(out, Table::Events, key, value)
+}
+
+pub(super) fn read_event(key: &[u8], bytes: &[u8]) -> Result<Chained, StorageError> {
     decode(Table::Events, key, bytes)
 }
 
-/// The sequence of a row's event.
-pub(super) fn sequence(key: &KeyBytes, seq: u64) -> Result<Vec<u8>, StorageError> {
-    encode(Table::History, key, seq)
-}
-
-pub(super) fn read_sequence(key: &[u8], bytes: &[u8]) -> Result<u64, StorageError> {
-    decode(Table::History, key, bytes)
+/// Where an event stands, without reading what happened.
+pub(super) fn read_origin(key: &[u8], bytes: &[u8]) -> Result<Origin, StorageError> {
+    let front = read_front(Table::Events, key, bytes);
+    let (origin, _) = front.map_err(|kind| damaged(Table::Events, key, kind))?;
+    Ok(origin)
 }
 
 /// The last lsn of the journal that the base holds.
 pub(super) fn applied(key: &KeyBytes, lsn: u64) -> Result<Vec<u8>, StorageError> {
-    encode(Table::Meta, key, lsn)
+    encoded(Table::Meta, key, lsn)
 }
 
 pub(super) fn read_applied(key: &[u8], bytes: &[u8]) -> Result<u64, StorageError> {
@@ -234,7 +277,7 @@ pub(super) struct Mark {
 }
 
 pub(super) fn mark(key: &KeyBytes, mark: Mark) -> Result<Vec<u8>, StorageError> {
-    encode(Table::Meta, key, mark)
+    encoded(Table::Meta, key, mark)
 }
 
 pub(super) fn read_mark(key: &[u8], bytes: &[u8]) -> Result<Mark, StorageError> {
@@ -244,8 +287,6 @@ pub(super) fn read_mark(key: &[u8], bytes: &[u8]) -> Result<Mark, StorageError> 
 /// The store's counters, kept with every write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct State {
-    /// The row of the next new record.
-    pub(super) next_row: u64,
     /// The sequence of the last event.
     pub(super) last_seq: u64,
     /// The first value of the number counter that nobody has.
@@ -256,7 +297,6 @@ pub(super) struct State {
 impl State {
     /// Of a store without a record.
     pub(super) const NEW: Self = Self {
-        next_row: 1,
         last_seq: 0,
         counter: 0,
         counts: Counts {
@@ -269,7 +309,6 @@ impl State {
 
 #[derive(Serialize, Deserialize)]
 struct StoredState {
-    next_row: u64,
     last_seq: u64,
     counter: u64,
     by_status: [u64; 6],
@@ -277,22 +316,20 @@ struct StoredState {
     open_anomalies: u64,
 }
 
-pub(super) fn state(key: &KeyBytes, state: &State) -> Result<Vec<u8>, StorageError> {
+pub(super) fn state(out: &mut Vec<u8>, key: &KeyBytes, state: &State) -> Result<(), StorageError> {
     let stored = StoredState {
-        next_row: state.next_row,
         last_seq: state.last_seq,
         counter: state.counter,
         by_status: state.counts.by_status,
         unclaimed: state.counts.unclaimed,
         open_anomalies: state.counts.open_anomalies,
     };
-    encode(Table::Meta, key, stored)
+    encode(out, Table::Meta, key, stored)
 }
 
 pub(super) fn read_state(key: &[u8], bytes: &[u8]) -> Result<State, StorageError> {
     let stored: StoredState = decode(Table::Meta, key, bytes)?;
     Ok(State {
-        next_row: stored.next_row,
         last_seq: stored.last_seq,
         counter: stored.counter,
         counts: Counts {
@@ -308,25 +345,34 @@ mod tests {
     use super::*;
     use crate::engine::local::tests::{fixture, no};
 
-    fn records() -> Vec<Record> {
-        vec![fixture::paid(no(1)), fixture::waiting(no(2))]
+    fn records() -> Vec<Held> {
+        let held = |record| Held {
+            stored: Stored { record, row: 7 },
+            last_seq: 9,
+        };
+        vec![held(fixture::paid(no(1))), held(fixture::waiting(no(2)))]
+    }
+
+    fn bytes_of(key: &KeyBytes, held: &Held) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        record(&mut bytes, key, held).unwrap();
+        bytes
     }
 
     #[test]
     fn a_record_comes_back_as_it_was() {
         for kept in records() {
-            let key = keys::order(&kept.no());
-            let bytes = record(&key, 7, &kept).unwrap();
-            let read = read_record(key.as_slice(), &bytes).unwrap();
-            assert_eq!((read.record, read.row), (kept, 7));
+            let key = keys::order(&kept.stored.record.no());
+            let bytes = bytes_of(&key, &kept);
+            assert_eq!(read_record(key.as_slice(), &bytes).unwrap(), kept);
         }
     }
 
     #[test]
     fn no_byte_of_a_record_can_change_unseen() {
         for kept in records() {
-            let key = keys::order(&kept.no());
-            let bytes = record(&key, 7, &kept).unwrap();
+            let key = keys::order(&kept.stored.record.no());
+            let bytes = bytes_of(&key, &kept);
             for at in 0..bytes.len() {
                 for bit in 0..8 {
                     let mut damaged = bytes.clone();
@@ -344,36 +390,62 @@ mod tests {
     #[test]
     fn a_value_under_another_key_or_in_another_table_is_damaged() {
         let key = keys::event(1);
-        let bytes = encode(Table::Events, &key, 5_u64).unwrap();
+        let bytes = encoded(Table::Events, &key, 5_u64).unwrap();
         assert_eq!(
             decode::<u64>(Table::Events, key.as_slice(), &bytes).unwrap(),
             5
         );
         let other = keys::event(2);
         decode::<u64>(Table::Events, other.as_slice(), &bytes).unwrap_err();
-        decode::<u64>(Table::Rows, key.as_slice(), &bytes).unwrap_err();
+        decode::<u64>(Table::Meta, key.as_slice(), &bytes).unwrap_err();
     }
 
     #[test]
     fn a_record_under_another_number_is_refused_even_with_a_checksum_that_fits() {
-        let kept = fixture::paid(no(1));
         let key = keys::order(&no(2));
-        let bytes = record(&key, 7, &kept).unwrap();
+        let bytes = bytes_of(&key, &records()[0]);
         read_record(key.as_slice(), &bytes).unwrap_err();
     }
 
     #[test]
     fn what_follows_a_value_is_damage() {
         let key = keys::event(1);
-        let bytes = encode(Table::Events, &key, (5_u64, 6_u64)).unwrap();
+        let bytes = encoded(Table::Events, &key, (5_u64, 6_u64)).unwrap();
         let error = read::<u64>(Table::Events, key.as_slice(), &bytes).unwrap_err();
         assert_eq!(error, DamageKind::Trailing);
     }
 
     #[test]
+    fn an_event_comes_back_and_tells_its_origin_alone() {
+        let first = Origin::First(no(3));
+        let later = Origin::Later {
+            row: 5,
+            previous: 8,
+        };
+        for (origin, version) in [(first, 1), (later, 2)] {
+            let (no, at, what) = (no(3), fixture::at(4), What::Closed);
+            let kept = Event {
+                no,
+                version,
+                at,
+                what,
+            };
+            let key = keys::event(9);
+            let mut bytes = Vec::new();
+            event(&mut bytes, &key, origin, &kept).unwrap();
+            let read = read_event(key.as_slice(), &bytes).unwrap();
+            assert_eq!(read.origin, origin);
+            assert_eq!(read.of(no), kept);
+            assert_eq!(read_origin(key.as_slice(), &bytes).unwrap(), origin);
+            bytes[8] ^= 1;
+            read_origin(key.as_slice(), &bytes).unwrap_err();
+        }
+    }
+
+    #[test]
     fn an_unknown_format_is_named() {
         let key = keys::order(&no(1));
-        let mut bytes = record(&key, 7, &fixture::paid(no(1))).unwrap();
+        let mut bytes = bytes_of(&key, &records()[0]);
         bytes[0] = 2;
         let error = read_record(key.as_slice(), &bytes).unwrap_err();
         let source = std::error::Error::source(&error).unwrap().to_string();
@@ -398,10 +470,10 @@ mod tests {
     fn what_may_be_written_can_be_read() {
         let key = keys::event(1);
         let smallest = vec![1_u64; PAYLOAD_MAX - 16];
-        let bytes = encode(Table::Events, &key, &smallest).unwrap();
+        let bytes = encoded(Table::Events, &key, &smallest).unwrap();
         let read: Vec<u64> = decode(Table::Events, key.as_slice(), &bytes).unwrap();
         assert_eq!(read, smallest);
-        let error = encode(Table::Events, &key, vec![1_u64; PAYLOAD_MAX]).unwrap_err();
+        let error = encoded(Table::Events, &key, vec![1_u64; PAYLOAD_MAX]).unwrap_err();
         assert_eq!(error.kind(), StorageErrorKind::TooLarge);
     }
 
@@ -422,7 +494,8 @@ mod tests {
         kept.counts.by_status = [1, 2, 3, 4, 5, u64::MAX];
         kept.counter = 9;
         let key = keys::meta(keys::STATE);
-        let bytes = state(&key, &kept).unwrap();
+        let mut bytes = Vec::new();
+        state(&mut bytes, &key, &kept).unwrap();
         assert_eq!(read_state(keys::STATE, &bytes).unwrap(), kept);
         let kept = Mark {
             store_id: [3; 16],

@@ -15,6 +15,7 @@ use super::idle::Pulse;
 use super::journal::frame::Kind;
 use super::journal::spare::Spare;
 use super::journal::{AppendError, Journal, Old};
+use super::loaded::Loaded;
 use super::view::View;
 use super::writes::Writes;
 use crate::engine::{EngineError, EngineStats};
@@ -38,6 +39,10 @@ pub(super) struct Core {
     pub(super) spare: Arc<Spare>,
     pub(super) old: Arc<Old>,
     pub(super) pulse: Pulse,
+    /// What was looked up since the last write.
+    pub(super) loaded: Loaded,
+    /// How many frames were made visible.
+    pub(super) written: AtomicU64,
     /// What the current segment holds, in bytes.
     pub(super) segment_bytes: AtomicU64,
 }
@@ -108,17 +113,26 @@ impl Core {
         let prepared = writer.journal.prepare(len);
         prepared.map_err(|error| writer.failed(error))?;
         let mut is_begun = false;
-        for writes in frames {
-            if let Err(error) = writer.journal.append(&writes) {
+        for mut writes in frames {
+            if let Err(error) = writer.journal.append(&mut writes) {
                 let error = if is_begun { begun(error) } else { error };
                 return Err(writer.failed(error));
             }
             is_begun = true;
             view.active.publish(writes);
+            // Counted when it can be seen: who counts and then looks may see more than was
+            // counted, and never less.
+            self.written.fetch_add(1, Ordering::SeqCst);
         }
         self.note_bytes(writer);
         self.pulse.beat();
         Ok(())
+    }
+
+    /// How many writes there were. What is looked up afterwards holds as long as this
+    /// stays the same.
+    pub(super) fn written(&self) -> u64 {
+        self.written.load(Ordering::SeqCst)
     }
 
     pub(super) fn note_bytes(&self, writer: &Writer) {

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-use super::base::{Base, Snapshot, Sorted};
+use super::base::{Base, Entry, Snapshot, Sorted};
 use super::codec;
 use super::core::{Core, Writer, closed};
 use super::disk;
@@ -333,17 +333,19 @@ fn write(base: &Base, frozen: &Frozen) -> Result<(), StorageError> {
     let table = frozen.shelf.read();
     let key = keys::meta(keys::APPLIED);
     let applied = codec::applied(&key, frozen.last_lsn)?;
-    let mut entries: Vec<Sorted<'_>> = Vec::new();
-    for kind in Table::EVERY {
-        let mut sorted = table.sorted(kind);
-        if kind == Table::Meta {
-            sorted.push((key.as_slice(), Some(&applied)));
-        }
-        if !sorted.is_empty() {
-            entries.push((kind, sorted));
-        }
+    let state_key = keys::meta(keys::STATE);
+    let mut state = Vec::new();
+    let mut meta: Vec<Entry<'_>> = vec![(key, Some(&applied))];
+    if let Some(kept) = table.state() {
+        codec::state(&mut state, &state_key, &kept)?;
+        meta.push((state_key, Some(&state)));
     }
-    base.write(&entries)
+    let tables = Table::EVERY
+        .into_iter()
+        .filter(|table| *table != Table::Meta);
+    let mut entries: Vec<Sorted<'_>> = tables.map(|of| (of, table.sorted(of))).collect();
+    entries.push((Table::Meta, Box::new(meta.into_iter())));
+    base.write(entries)
 }
 
 /// Grows with the square of how far beyond its half the table is.

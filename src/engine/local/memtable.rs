@@ -1,30 +1,33 @@
 //! The memtable: what the journal holds and the base does not yet, sorted and decoded.
 //!
 //! - It is handed only what is durable.
+//! - Values stand in the frames that brought them; the tables know where.
 //! - An index entry stands here only where it differs from what lies beneath: one that was
 //!   put and removed again leaves nothing behind, nor does one that was removed and put.
 //!   That rests on entries being put only where there is none, and removed only where
 //!   there is one.
 //! - All else is only ever put.
 
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::collections::btree_map;
 use std::ops::RangeBounds;
 
+use foldhash::{HashMap, HashMapExt};
 use parking_lot::{RwLock, RwLockReadGuard};
 
-use super::codec::State;
-use super::keys::KeyBytes;
+use super::base::Entry;
+use super::codec::{Held, State};
+use super::keys::{self, KeyBytes};
 use super::table::Table;
-use super::writes::{Change, Kept, Writes};
-use crate::engine::{Direction, Stored};
+use super::writes::{Span, Writes};
+use crate::engine::Direction;
 use crate::value::OrderNo;
 
-/// What an entry takes besides its key and value, by and large.
-const ENTRY_BYTES: usize = 64;
+/// What an index entry takes, by and large.
+const ENTRY_BYTES: usize = size_of::<KeyBytes>() + 16;
 
 /// What a decoded record takes besides its bytes, by and large.
-const RECORD_BYTES: usize = 768;
+const RECORD_BYTES: usize = size_of::<crate::order::Order>() + 256;
 
 /// One memtable, read by many and written by one.
 #[derive(Default)]
@@ -55,14 +58,46 @@ impl Shelf {
     }
 }
 
+/// A value: where in which frame.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    frame: usize,
+    span: Span,
+}
+
+/// A record, and its bytes.
+struct Kept {
+    held: Held,
+    place: Place,
+}
+
 /// The tables of a memtable.
-#[derive(Default)]
 pub(super) struct Memtable {
+    frames: Vec<Vec<u8>>,
     records: HashMap<OrderNo, Kept>,
-    tables: [BTreeMap<KeyBytes, Change>; Table::EVERY.len()],
+    /// Of consecutive sequences.
+    events: Vec<Place>,
+    first_seq: u64,
+    /// By tag; whether the entry is there.
+    indexes: [BTreeMap<KeyBytes, bool>; Table::EVERY.len()],
     state: Option<State>,
     bytes: usize,
     changes: u64,
+}
+
+impl Default for Memtable {
+    fn default() -> Self {
+        Self {
+            frames: Vec::new(),
+            records: HashMap::new(),
+            events: Vec::new(),
+            first_seq: 0,
+            indexes: Default::default(),
+            state: None,
+            bytes: 0,
+            changes: 0,
+        }
+    }
 }
 
 impl Memtable {
@@ -84,23 +119,25 @@ impl Memtable {
         self.state
     }
 
-    pub(super) fn record(&self, no: &OrderNo) -> Option<&Stored> {
-        self.records.get(no).map(|kept| &kept.stored)
+    pub(super) fn record(&self, no: &OrderNo) -> Option<&Held> {
+        self.records.get(no).map(|kept| &kept.held)
     }
 
-    /// The value under a key; for other tables than that of the records.
-    pub(super) fn get(&self, table: Table, key: &KeyBytes) -> Option<&[u8]> {
-        self.table(table)?.get(key).and_then(Change::value)
+    /// The bytes of an event.
+    pub(super) fn event(&self, seq: u64) -> Option<&[u8]> {
+        let place = usize::try_from(seq.checked_sub(self.first_seq)?).ok()?;
+        self.events.get(place).map(|place| self.value(*place))
     }
 
-    /// The changes of a stretch, in the direction of reading; removed entries have no value.
+    /// The changes of a stretch of an index, in the direction of reading; whether the
+    /// entry is there.
     pub(super) fn walk(
         &self,
         table: Table,
         stretch: impl RangeBounds<KeyBytes>,
         direction: Direction,
-    ) -> impl Iterator<Item = (&KeyBytes, Option<&[u8]>)> {
-        let entries = self.table(table).map(|table| table.range(stretch));
+    ) -> impl Iterator<Item = (KeyBytes, bool)> {
+        let entries = self.index(table).map(|index| index.range(stretch));
         let (mut forward, mut backward) = match direction {
             Direction::Forward => (entries, None),
             Direction::Backward => (None, entries.map(Iterator::rev)),
@@ -109,73 +146,87 @@ impl Memtable {
             let forward = forward.as_mut().and_then(Iterator::next);
             forward.or_else(|| backward.as_mut().and_then(Iterator::next))
         };
-        std::iter::from_fn(next).map(|(key, change)| (key, change.value()))
+        std::iter::from_fn(next).map(|(key, is_there)| (*key, *is_there))
     }
 
-    /// Everything in a table, in the order of its keys; removed entries have no value.
-    pub(super) fn sorted(&self, table: Table) -> Vec<(&[u8], Option<&[u8]>)> {
-        if table != Table::Orders {
-            let all = self.walk(table, .., Direction::Forward);
-            return all.map(|(key, value)| (key.as_slice(), value)).collect();
+    /// Every change of a table but that of single things, in the order of its keys; removed
+    /// entries have no value.
+    pub(super) fn sorted(&self, table: Table) -> Box<dyn Iterator<Item = Entry<'_>> + '_> {
+        match table {
+            Table::Orders => {
+                let mut records: Vec<_> = self.records.iter().collect();
+                records.sort_unstable_by_key(|(no, _)| **no);
+                let entry =
+                    |(no, kept): (&OrderNo, &Kept)| (keys::order(no), Some(self.value(kept.place)));
+                Box::new(records.into_iter().map(entry))
+            }
+            Table::Events => {
+                let events = (self.first_seq..).zip(&self.events);
+                let entry =
+                    |(seq, place): (u64, &Place)| (keys::event(seq), Some(self.value(*place)));
+                Box::new(events.map(entry))
+            }
+            _ => {
+                let entries = self.walk(table, .., Direction::Forward);
+                let value = |is_there: bool| is_there.then_some(&[][..]);
+                Box::new(entries.map(move |(key, is_there)| (key, value(is_there))))
+            }
         }
-        let records = self.records.values();
-        let entries = records.map(|kept| (kept.key.as_slice(), Some(kept.bytes.as_slice())));
-        let mut all: Vec<_> = entries.collect();
-        all.sort_unstable_by_key(|(key, _)| *key);
-        all
     }
 
-    pub(super) fn take(&mut self, mut writes: Writes) {
+    /// The next writes to be taken in follow on those that were.
+    pub(super) fn is_followed_by(&self, writes: &Writes) -> bool {
+        let count = u64::try_from(self.events.len()).unwrap_or(u64::MAX);
+        let next = self.first_seq.saturating_add(count);
+        self.events.is_empty() || writes.events.is_empty() || next == writes.first_seq
+    }
+
+    pub(super) fn take(&mut self, writes: Writes) {
         self.changes = self.changes.saturating_add(1);
         self.state = writes.state.or(self.state);
-        for kept in std::mem::take(&mut writes.records) {
-            self.take_record(kept);
+        let frame = self.frames.len();
+        self.bytes = self.bytes.saturating_add(writes.frame.capacity());
+        self.frames.push(writes.frame);
+        if self.events.is_empty() {
+            self.first_seq = writes.first_seq;
         }
-        for (table, changes) in writes.into_tables() {
-            for (key, change) in changes {
-                self.take_change(table, key, change);
+        let place = |span| Place { frame, span };
+        self.events.extend(writes.events.into_iter().map(place));
+        for (held, span) in writes.records {
+            let no = held.stored.record.no();
+            let place = Place { frame, span };
+            if self.records.insert(no, Kept { held, place }).is_none() {
+                self.bytes = self.bytes.saturating_add(RECORD_BYTES);
             }
         }
-    }
-
-    fn take_record(&mut self, kept: Kept) {
-        let own = |kept: &Kept| kept.bytes.len().saturating_add(RECORD_BYTES);
-        self.bytes = self.bytes.saturating_add(own(&kept));
-        if let Some(old) = self.records.insert(kept.stored.record.no(), kept) {
-            self.bytes = self.bytes.saturating_sub(own(&old));
+        for (table, key, is_there) in writes.entries {
+            self.set_entry(table, key, is_there);
         }
     }
 
-    fn take_change(&mut self, table: Table, key: KeyBytes, change: Change) {
-        let Some(entries) = self.tables.get_mut(usize::from(table.tag())) else {
+    fn set_entry(&mut self, table: Table, key: KeyBytes, is_there: bool) {
+        let Some(index) = self.indexes.get_mut(usize::from(table.tag())) else {
             return;
         };
-        match entries.entry(key) {
-            Entry::Vacant(place) => {
-                self.bytes = self.bytes.saturating_add(footprint(&change));
-                place.insert(change);
+        match index.entry(key) {
+            btree_map::Entry::Vacant(place) => {
+                self.bytes = self.bytes.saturating_add(ENTRY_BYTES);
+                place.insert(is_there);
             }
-            Entry::Occupied(mut place) => {
-                let gone = footprint(place.get());
-                self.bytes = self.bytes.saturating_sub(gone);
-                let is_undone =
-                    table.is_index() && place.get().value().is_some() != change.value().is_some();
-                if is_undone {
-                    place.remove();
-                } else {
-                    self.bytes = self.bytes.saturating_add(footprint(&change));
-                    place.insert(change);
-                }
+            btree_map::Entry::Occupied(place) if *place.get() != is_there => {
+                self.bytes = self.bytes.saturating_sub(ENTRY_BYTES);
+                place.remove();
             }
+            btree_map::Entry::Occupied(_) => {}
         }
     }
 
-    fn table(&self, table: Table) -> Option<&BTreeMap<KeyBytes, Change>> {
-        self.tables.get(usize::from(table.tag()))
+    fn value(&self, place: Place) -> &[u8] {
+        let frame = self.frames.get(place.frame);
+        frame.map_or(&[], |frame| place.span.of(frame))
     }
-}
 
-fn footprint(change: &Change) -> usize {
-    let value = change.value().map_or(0, <[u8]>::len);
-    value.saturating_add(size_of::<KeyBytes>() + ENTRY_BYTES)
+    fn index(&self, table: Table) -> Option<&BTreeMap<KeyBytes, bool>> {
+        self.indexes.get(usize::from(table.tag()))
+    }
 }

@@ -123,8 +123,7 @@ impl Copied {
 
 fn walk<'a>(table: &'a Memtable, reading: &Reading) -> impl Iterator<Item = Entry> + 'a {
     let (first, last) = reading.stretch;
-    let entries = table.walk(reading.table, first..=last, reading.direction);
-    entries.map(|(key, value)| (*key, value.is_some()))
+    table.walk(reading.table, first..=last, reading.direction)
 }
 
 /// The entries of two memtables, the upper one having the last word.

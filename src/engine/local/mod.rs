@@ -27,6 +27,7 @@ mod identity;
 mod idle;
 mod journal;
 mod keys;
+mod loaded;
 mod memtable;
 mod merge;
 mod open;
@@ -46,11 +47,13 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use self::codec::Held;
 use self::core::Core;
 use self::disk::{Disk, RealDisk};
+use self::loaded::Found;
 use self::plan::Plan;
 pub use self::recovery::{Progress, Recovery};
-use self::view::{View, into_record};
+use self::view::View;
 use self::writes::Writes;
 use super::{
     Counts, Engine, EngineError, EngineStats, FeedCursor, Identity, IndexQuery, Limits, Lookup,
@@ -154,20 +157,25 @@ impl Engine for LocalEngine {
         if let Some(record) = self.core.record_at_hand(no)? {
             return Ok(Some(record));
         }
-        let stored = self.view()?.stored(no).map_err(unread)?;
-        Ok(into_record(stored))
+        let held = self.view()?.held(no).map_err(unread)?;
+        Ok(held.map(|held| held.stored.record))
     }
 
     fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<Stored>>, EngineError> {
+        let written = self.core.written();
         let view = self.view()?;
         let found = lookups.iter().map(|lookup| view.load(lookup));
-        found.collect::<Result<_, _>>().map_err(unread)
+        let found: Vec<_> = found.collect::<Result<_, _>>().map_err(unread)?;
+        self.core.loaded.keep(written, lookups, &found);
+        let stored = |held: Option<Held>| held.map(|held| held.stored);
+        Ok(found.into_iter().map(stored).collect())
     }
 
     fn apply(&self, batch: &[Mutation]) -> Result<Vec<Verdict>, EngineError> {
         self.core.slow_down()?;
         self.core.writing(|writer, view| {
-            let (verdicts, frames) = planned(view, batch).map_err(unread)?;
+            let found = self.core.loaded.take(self.core.written());
+            let (verdicts, frames) = planned(view, found, batch).map_err(unread)?;
             self.core.commit(writer, view, frames)?;
             Ok(verdicts)
         })
@@ -244,13 +252,23 @@ impl Engine for LocalEngine {
 #[cfg(feature = "testing")]
 pub(crate) fn stored_and_read(record: &Record) -> Result<(Vec<u8>, Record), StorageError> {
     let key = keys::order(&record.no());
-    let bytes = codec::record(&key, 1, record)?;
-    let stored = codec::read_record(keys::KeyBytes::as_slice(&key), &bytes)?;
-    Ok((bytes, stored.record))
+    let stored = Stored {
+        record: record.clone(),
+        row: 1,
+    };
+    let last_seq = 1;
+    let mut bytes = Vec::new();
+    codec::record(&mut bytes, &key, &Held { stored, last_seq })?;
+    let held = codec::read_record(keys::KeyBytes::as_slice(&key), &bytes)?;
+    Ok((bytes, held.stored.record))
 }
 
-fn planned(view: &View, batch: &[Mutation]) -> Result<(Vec<Verdict>, Vec<Writes>), StorageError> {
-    let mut plan = Plan::new(view)?;
+fn planned(
+    view: &View,
+    found: Found,
+    batch: &[Mutation],
+) -> Result<(Vec<Verdict>, Vec<Writes>), StorageError> {
+    let mut plan = Plan::new(view, found, batch.len())?;
     let verdicts = batch.iter().map(|mutation| plan.add(mutation));
     let verdicts = verdicts.collect::<Result<_, _>>()?;
     Ok((verdicts, plan.finish()?))

@@ -11,7 +11,7 @@ use std::thread;
 
 use parking_lot::{Mutex, RwLock};
 
-use super::base::Base;
+use super::base::{Base, Sorted};
 use super::codec::{self, Mark, State};
 use super::core::{Core, Writer};
 use super::dir::{Contents, Dir};
@@ -22,7 +22,8 @@ use super::idle::Pulse;
 use super::journal::segment::End;
 use super::journal::spare::Spare;
 use super::journal::{Journal, Old};
-use super::keys::{self, KeyBytes, Layout};
+use super::keys::{self, Layout};
+use super::loaded::Loaded;
 use super::memtable::Shelf;
 use super::recovery::{self, Recovery};
 use super::table::Table;
@@ -127,14 +128,17 @@ impl LocalEngine {
     ) -> Result<Base, StorageError> {
         let (mark, state) = (keys::meta(keys::MARK), keys::meta(keys::STATE));
         let applied = keys::meta(keys::APPLIED);
+        let mut first = Vec::new();
+        codec::state(&mut first, &state, &State::NEW)?;
         let values = [
             (applied, codec::applied(&applied, 0)?),
             (mark, codec::mark(&mark, mark_of(identity))?),
-            (state, codec::state(&state, &State::NEW)?),
+            (state, first),
         ];
-        let entry = |(key, value)| (KeyBytes::as_slice(key), Some(Vec::as_slice(value)));
-        let entries = values.iter().map(|(key, value)| entry((key, value)));
-        let meta = (Table::Meta, entries.collect());
+        let entries = values
+            .iter()
+            .map(|(key, value)| (*key, Some(Vec::as_slice(value))));
+        let meta: Sorted<'_> = (Table::Meta, Box::new(entries));
         Base::create(&**dir.disk(), &dir.base(), options.cache_bytes, vec![meta])
     }
 
@@ -216,6 +220,8 @@ impl LocalEngine {
             spare,
             old,
             pulse: Pulse::default(),
+            loaded: Loaded::default(),
+            written: AtomicU64::new(0),
         };
         let engine = Self {
             core: Arc::new(core),

@@ -7,17 +7,18 @@
 //! - An index changes by the difference between what the record was found under and what it
 //!   is found under now, compared as keys: two texts of one hash are one entry.
 
-use std::collections::{HashMap, HashSet};
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
-use super::codec::{self, State};
+use super::codec::{Held, Origin, State};
 use super::journal::frame::FRAME_MAX;
-use super::keys::{self, KeyBytes};
+use super::keys::KeyBytes;
+use super::loaded::Found;
 use super::table::Table;
 use super::view::View;
 use super::writes::Writes;
 use crate::engine::{Mutation, Stored, Verdict};
 use crate::error::{StorageError, StorageErrorKind};
-use crate::order::Record;
+use crate::order::{Event, Record};
 use crate::rules::{UniqueKey, index_entries, unique_keys};
 use crate::value::OrderNo;
 
@@ -27,11 +28,18 @@ const FRAME_ENOUGH: usize = FRAME_MAX / 2;
 /// The most that one mutation may add to a frame; what is left is for head and counters.
 const MUTATION_MAX: usize = FRAME_MAX - FRAME_ENOUGH - 4096;
 
+/// What a mutation adds to a frame, by and large.
+const MUTATION_USUAL: usize = 1024;
+
 /// The writes of a batch in the making.
 pub(super) struct Plan<'a> {
     view: &'a View,
+    /// What was looked up for this batch already.
+    found: Found,
     state: State,
     writes: Writes,
+    /// How many mutations are still to come.
+    left: usize,
     /// Writes that fill a frame.
     full: Vec<Writes>,
     changed: HashSet<OrderNo>,
@@ -40,25 +48,33 @@ pub(super) struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    pub(super) fn new(view: &'a View) -> Result<Self, StorageError> {
+    /// Of so many mutations.
+    pub(super) fn new(view: &'a View, found: Found, count: usize) -> Result<Self, StorageError> {
         Ok(Self {
             view,
+            found,
             state: view.state()?,
-            writes: Writes::default(),
+            writes: Writes::with_room(room(count)),
+            left: count,
             full: Vec::new(),
-            changed: HashSet::new(),
-            owners: HashMap::new(),
+            changed: HashSet::with_capacity(count),
+            owners: HashMap::with_capacity(count),
         })
     }
 
     /// Looks at one mutation, and takes it in if it applies.
     pub(super) fn add(&mut self, mutation: &Mutation) -> Result<Verdict, StorageError> {
-        let stored = self.view.stored(&mutation.no)?;
-        if self.changed.contains(&mutation.no) || !is_expected(mutation, stored.as_ref()) {
+        self.left = self.left.saturating_sub(1);
+        let held = match self.found.take_held(&mutation.no) {
+            Some(held) => held,
+            None => self.view.held(&mutation.no)?,
+        };
+        let stored = held.as_ref().map(|held| &held.stored);
+        if self.changed.contains(&mutation.no) || !is_expected(mutation, stored) {
             return Ok(Verdict::Mismatch);
         }
         check_events(mutation)?;
-        let before = stored.as_ref().map(|stored| &stored.record);
+        let before = stored.map(|stored| &stored.record);
         let had: Vec<UniqueKey> = before.into_iter().flat_map(unique_keys).collect();
         let has: Vec<UniqueKey> = unique_keys(&mutation.after).collect();
         for key in has.iter().filter(|key| !had.contains(key)) {
@@ -67,10 +83,10 @@ impl<'a> Plan<'a> {
                 return Ok(Verdict::Taken { key, by });
             }
         }
-        self.take(mutation, stored.as_ref())?;
+        self.take(mutation, held.as_ref())?;
         let lost = had.iter().filter(|key| !has.contains(key));
         self.owners.extend(lost.map(|key| (key.clone(), None)));
-        let owned = has.iter().map(|key| (key.clone(), Some(mutation.no)));
+        let owned = has.into_iter().map(|key| (key, Some(mutation.no)));
         self.owners.extend(owned);
         Ok(Verdict::Applied)
     }
@@ -84,30 +100,35 @@ impl<'a> Plan<'a> {
     }
 
     fn close_frame(&mut self) -> Result<(), StorageError> {
-        let mut writes = std::mem::take(&mut self.writes);
+        let next = Writes::with_room(room(self.left));
+        let mut writes = std::mem::replace(&mut self.writes, next);
         writes.put_state(self.state)?;
         self.full.push(writes);
         Ok(())
     }
 
     fn owner(&self, key: &UniqueKey) -> Result<Option<OrderNo>, StorageError> {
-        if let Some(owner) = self.owners.get(key) {
+        let known = self.owners.get(key).or_else(|| self.found.owner(key));
+        if let Some(owner) = known {
             return Ok(*owner);
         }
         let owners = self.view.owners(key, 1)?;
-        Ok(owners.first().map(|owner| owner.record.no()))
+        Ok(owners.first().map(|owner| owner.stored.record.no()))
     }
 
     /// Takes a mutation into the frame. What fails here fails the whole batch.
-    fn take(&mut self, mutation: &Mutation, stored: Option<&Stored>) -> Result<(), StorageError> {
+    fn take(&mut self, mutation: &Mutation, held: Option<&Held>) -> Result<(), StorageError> {
         let len = self.writes.len();
-        let row = match stored {
-            Some(stored) => stored.row,
-            None => self.put_row(&mutation.no)?,
-        };
+        let stored = held.map(|held| &held.stored);
+        // A new record's row is the sequence of its first event.
+        let next = self.state.last_seq.saturating_add(1);
+        let row = stored.map_or(next, |stored| stored.row);
+        self.put_events(&mutation.events, held)?;
         let record = mutation.after.clone();
-        self.writes.put_record(Stored { record, row })?;
-        self.put_events(mutation, row)?;
+        self.writes.put_record(Held {
+            stored: Stored { record, row },
+            last_seq: self.state.last_seq,
+        })?;
         let before = stored.map(|stored| &stored.record);
         self.put_entries(before, &mutation.after, row)?;
         self.state.counts = self.state.counts.after(before, &mutation.after);
@@ -128,25 +149,18 @@ impl<'a> Plan<'a> {
         Ok(())
     }
 
-    /// Gives a new record the next row.
-    fn put_row(&mut self, no: &OrderNo) -> Result<u64, StorageError> {
-        let row = self.state.next_row;
-        let key = keys::row(row)?;
-        self.writes.put(Table::Rows, key, codec::number(&key, no)?);
-        self.state.next_row = row.saturating_add(1);
-        Ok(row)
-    }
-
-    fn put_events(&mut self, mutation: &Mutation, row: u64) -> Result<(), StorageError> {
-        for event in &mutation.events {
+    /// Puts the events, each with the one before it, from that of the record as it was on.
+    fn put_events(&mut self, events: &[Event], held: Option<&Held>) -> Result<(), StorageError> {
+        let mut chain = held.map(|held| (held.stored.row, held.last_seq));
+        for event in events {
             let seq = self.state.last_seq.saturating_add(1);
-            let key = keys::event(seq);
-            let value = codec::event(&key, event)?;
-            self.writes.put(Table::Events, key, value);
-            let key = keys::history(row, event.version)?;
-            let value = codec::sequence(&key, seq)?;
-            self.writes.put(Table::History, key, value);
+            let origin = match chain {
+                None => Origin::First(event.no),
+                Some((row, previous)) => Origin::Later { row, previous },
+            };
+            self.writes.put_event(seq, origin, event)?;
             self.state.last_seq = seq;
+            chain = Some((chain.map_or(seq, |(row, _)| row), seq));
         }
         Ok(())
     }
@@ -160,10 +174,10 @@ impl<'a> Plan<'a> {
         let old = before.map_or_else(|| Ok(Vec::new()), |old| self.entries(old, row))?;
         let new = self.entries(after, row)?;
         for (table, key) in old.iter().filter(|entry| new.binary_search(entry).is_err()) {
-            self.writes.remove(*table, *key);
+            self.writes.set_entry(*table, *key, false);
         }
         for (table, key) in new.iter().filter(|entry| old.binary_search(entry).is_err()) {
-            self.writes.put(*table, *key, Vec::new());
+            self.writes.set_entry(*table, *key, true);
         }
         Ok(())
     }
@@ -178,6 +192,12 @@ impl<'a> Plan<'a> {
         places.dedup();
         Ok(places)
     }
+}
+
+/// The room for what so many mutations add, as far as one frame takes them.
+fn room(mutations: usize) -> usize {
+    let usual = mutations.saturating_mul(MUTATION_USUAL);
+    usual.min(FRAME_ENOUGH + MUTATION_USUAL)
 }
 
 /// What stands is what the mutation was decided on.

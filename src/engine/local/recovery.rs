@@ -18,7 +18,7 @@ use super::journal::segment::{End, Folder, HEADER_LEN, Header};
 use super::memtable::Memtable;
 use super::writes::Writes;
 use crate::engine::Identity;
-use crate::error::StorageError;
+use crate::error::{StorageError, StorageErrorKind};
 
 /// What an opening found in the journal.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -138,6 +138,14 @@ impl Segment {
         .into()
     }
 
+    /// A frame is whole, and what it says is damage.
+    fn spoilt(&self, offset: usize, error: StorageError) -> StorageError {
+        match error.kind() {
+            StorageErrorKind::Corrupted => self.damage(offset, error.to_string()),
+            _ => error,
+        }
+    }
+
     fn frame(&self, offset: usize) -> Option<Frame<'_>> {
         frame::read(&self.salted, self.bytes.get(offset..)?)
     }
@@ -202,7 +210,8 @@ impl Replay {
             if !is_next || frame.head.previous != end.checksum {
                 return Err(segment.damage(offset, "the frame is not the next one"));
             }
-            self.take(&frame)?;
+            let taken = self.take(&frame);
+            taken.map_err(|error| segment.spoilt(offset, error))?;
             end = End {
                 lsn: frame.head.lsn,
                 checksum: frame.checksum,
@@ -252,7 +261,12 @@ impl Replay {
         if frame.head.kind == Kind::Writes && frame.head.lsn > self.applied {
             let recovery = &mut self.recovered.recovery;
             recovery.frames = recovery.frames.saturating_add(1);
-            self.recovered.memtable.take(Writes::decode(frame.payload)?);
+            let writes = Writes::decode(frame.payload)?;
+            let memtable = &mut self.recovered.memtable;
+            if !memtable.is_followed_by(&writes) {
+                return Err(StorageError::corrupted("its events do not follow"));
+            }
+            memtable.take(writes);
         }
         Ok(())
     }

@@ -6,43 +6,37 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub(super) enum Table {
-    /// Number → row and record.
+    /// Number → row, sequence of the last event, and record.
     Orders = 0,
-    /// Row → number.
-    Rows = 1,
-    /// Sequence → event.
-    Events = 2,
-    /// Row and version → sequence.
-    History = 3,
+    /// Sequence → event, and which event of its record came before it.
+    Events = 1,
     /// What there is one of per store.
-    Meta = 4,
+    Meta = 2,
     /// Every order by creation.
-    All = 5,
+    All = 3,
     /// Orders by status.
-    Status = 6,
+    Status = 4,
     /// Orders by user.
-    OpenId = 7,
+    OpenId = 5,
     /// Records by transaction.
-    Transaction = 8,
+    Transaction = 6,
     /// Records by refund number.
-    RefundNo = 9,
+    RefundNo = 7,
     /// Orders by the shop's own id.
-    Reference = 10,
+    Reference = 8,
     /// Open anomalies.
-    Anomalies = 11,
+    Anomalies = 9,
     /// Refunds that went through.
-    Refunded = 12,
+    Refunded = 10,
     /// What is to be done.
-    Due = 13,
+    Due = 11,
 }
 
 impl Table {
     /// Every table, in the order of the tags.
-    pub(super) const EVERY: [Self; 14] = [
+    pub(super) const EVERY: [Self; 12] = [
         Self::Orders,
-        Self::Rows,
         Self::Events,
-        Self::History,
         Self::Meta,
         Self::All,
         Self::Status,
@@ -87,9 +81,7 @@ impl Table {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Orders => "orders",
-            Self::Rows => "rows",
             Self::Events => "events",
-            Self::History => "history",
             Self::Meta => "meta",
             Self::All => "all",
             Self::Status => "by_status",

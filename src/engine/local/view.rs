@@ -12,14 +12,14 @@ use std::ops::ControlFlow::{Break, Continue};
 use std::sync::Arc;
 
 use super::base::Snapshot;
-use super::codec::{self, DamageKind, State, damaged};
+use super::codec::{self, DamageKind, Held, Origin, State, damaged};
 use super::keys::{self, KeyBytes, Layout};
 use super::memtable::{Memtable, Shelf};
 use super::merge::{Copied, Reading};
 use super::table::Table;
 use super::unread;
 use crate::engine::{
-    Direction, EngineError, FeedCursor, IndexQuery, Lookup, Position, Row, Rows, Sequenced, Stored,
+    Direction, EngineError, FeedCursor, IndexQuery, Lookup, Position, Row, Rows, Sequenced,
 };
 use crate::error::StorageError;
 use crate::order::{Event, Record};
@@ -68,66 +68,61 @@ impl View {
 
     /// The record under a number, if it is in memory.
     pub(super) fn record_at_hand(&self, no: &OrderNo) -> Option<Record> {
-        self.in_memory(|table| table.record(no).map(|stored| stored.record.clone()))
+        self.in_memory(|table| table.record(no).map(|held| held.stored.record.clone()))
     }
 
     /// The record under a number.
-    pub(super) fn stored(&self, no: &OrderNo) -> Result<Option<Stored>, StorageError> {
-        if let Some(stored) = self.in_memory(|table| table.record(no).cloned()) {
-            return Ok(Some(stored));
+    pub(super) fn held(&self, no: &OrderNo) -> Result<Option<Held>, StorageError> {
+        if let Some(held) = self.in_memory(|table| table.record(no).cloned()) {
+            return Ok(Some(held));
         }
         let key = keys::order(no);
         self.snapshot
             .get(Table::Orders, key.as_slice(), codec::read_record)
     }
 
-    /// What `read` makes of the value under a key; for other tables than that of records.
-    fn value<T>(
+    /// What `read` makes of the bytes of an event; an event that is not there is damage.
+    fn chained<T>(
         &self,
-        table: Table,
-        key: &KeyBytes,
+        seq: u64,
         read: impl Fn(&[u8], &[u8]) -> Result<T, StorageError>,
-    ) -> Result<Option<T>, StorageError> {
-        let look = |memtable: &Memtable| {
-            let value = memtable.get(table, key)?;
-            Some(read(key.as_slice(), value))
-        };
-        match self.in_memory(look) {
-            Some(value) => value.map(Some),
-            None => self.snapshot.get(table, key.as_slice(), read),
+    ) -> Result<T, StorageError> {
+        let key = keys::event(seq);
+        let look = |memtable: &Memtable| Some(read(key.as_slice(), memtable.event(seq)?));
+        if let Some(found) = self.in_memory(look) {
+            return found;
+        }
+        let found = self.snapshot.get(Table::Events, key.as_slice(), read)?;
+        found.ok_or_else(|| damaged(Table::Events, key.as_slice(), DamageKind::Missing))
+    }
+
+    /// The number of a row: the one that the row's first event bears.
+    pub(super) fn number(&self, row: u64) -> Result<OrderNo, StorageError> {
+        match self.chained(row, codec::read_origin)? {
+            Origin::First(no) => Ok(no),
+            Origin::Later { .. } => Err(misplaced(row)),
         }
     }
 
-    /// The number of a row.
-    pub(super) fn number(&self, row: u64) -> Result<Option<OrderNo>, StorageError> {
-        self.value(Table::Rows, &keys::row(row)?, codec::read_number)
-    }
-
     /// The record of a row; an entry that leads to none is damage.
-    pub(super) fn row(&self, row: u64) -> Result<Stored, StorageError> {
-        let key = keys::row(row)?;
-        let missing = || damaged(Table::Rows, key.as_slice(), DamageKind::Missing);
-        let no = self.number(row)?.ok_or_else(missing)?;
-        let stored = self.stored(&no)?.filter(|stored| stored.row == row);
-        stored.ok_or_else(|| {
+    pub(super) fn row(&self, row: u64) -> Result<Held, StorageError> {
+        let no = self.number(row)?;
+        let held = self.held(&no)?.filter(|held| held.stored.row == row);
+        held.ok_or_else(|| {
             let key = keys::order(&no);
             damaged(Table::Orders, key.as_slice(), DamageKind::Missing)
         })
     }
 
-    pub(super) fn load(&self, lookup: &Lookup) -> Result<Option<Stored>, StorageError> {
+    pub(super) fn load(&self, lookup: &Lookup) -> Result<Option<Held>, StorageError> {
         match lookup {
-            Lookup::No(no) => self.stored(no),
+            Lookup::No(no) => self.held(no),
             Lookup::Owner(key) => Ok(self.owners(key, 1)?.pop()),
         }
     }
 
     /// The records that own a key, at most `limit` of them. More than one is damage.
-    pub(super) fn owners(
-        &self,
-        key: &UniqueKey,
-        limit: usize,
-    ) -> Result<Vec<Stored>, StorageError> {
+    pub(super) fn owners(&self, key: &UniqueKey, limit: usize) -> Result<Vec<Held>, StorageError> {
         let query = IndexQuery {
             index: key.index(),
             from: Timestamp::MAX,
@@ -137,11 +132,11 @@ impl View {
         };
         self.settled(|| {
             let mut owners = Vec::new();
-            let visited = self.visit(&query, limit, &mut |_, stored| {
-                if unique_keys(&stored.record).all(|owned| owned != *key) {
+            let visited = self.visit(&query, limit, &mut |_, held| {
+                if unique_keys(&held.stored.record).all(|owned| owned != *key) {
                     return Shown::Strange;
                 }
-                owners.push(stored);
+                owners.push(held);
                 if owners.len() < limit {
                     Shown::Taken
                 } else {
@@ -156,15 +151,15 @@ impl View {
     pub(super) fn scan(&self, query: &IndexQuery, limit: usize) -> Result<Rows, StorageError> {
         self.settled(|| {
             let mut found = Rows::default();
-            let visited = self.visit(query, limit, &mut |position, stored| {
-                if !stands_there(&stored.record, query, position) {
+            let visited = self.visit(query, limit, &mut |position, held| {
+                let record = held.stored.record;
+                if !stands_there(&record, query, position) {
                     return Shown::Strange;
                 }
                 found.more = found.rows.len() >= limit;
                 if found.more {
                     return Shown::Enough;
                 }
-                let record = stored.record;
                 found.rows.push(Row { position, record });
                 Shown::Taken
             });
@@ -192,7 +187,7 @@ impl View {
         &self,
         query: &IndexQuery,
         wanted: usize,
-        next: &mut dyn FnMut(Position, Stored) -> Shown,
+        next: &mut dyn FnMut(Position, Held) -> Shown,
     ) -> Result<Result<(), Moved>, StorageError> {
         let (table, first, last) = self.layout.stretch(query);
         let mut reading = Reading {
@@ -247,48 +242,36 @@ impl View {
 
     /// Every event of a number.
     pub(super) fn history(&self, no: &OrderNo) -> Result<Vec<Event>, StorageError> {
-        let Some(stored) = self.stored(no)? else {
-            return Ok(Vec::new());
-        };
-        let read = |seq| {
-            let event = self.event(seq)?;
-            let key = keys::event(seq);
-            let misplaced = || damaged(Table::Events, key.as_slice(), DamageKind::Misplaced);
-            (event.no == *no).then_some(event).ok_or_else(misplaced)
-        };
-        self.sequences(stored.row)?.into_iter().map(read).collect()
+        self.held(no)?
+            .map_or_else(|| Ok(Vec::new()), |held| self.history_of(&held))
     }
 
-    /// The sequences of a row's events, in the order of their versions.
-    pub(super) fn sequences(&self, row: u64) -> Result<Vec<u64>, StorageError> {
-        let (first, last) = keys::history_of(row)?;
-        let in_memory = |shelf: &Shelf| {
-            let table = shelf.read();
-            let entries = table.walk(Table::History, first..=last, Direction::Forward);
-            let values = entries.filter_map(|(key, value)| Some((key, value?)));
-            let read = values.map(|(key, value)| codec::read_sequence(key.as_slice(), value));
-            read.collect::<Result<Vec<_>, _>>()
-        };
-        // The later versions first: what is added meanwhile must not leave a gap.
-        let newest = in_memory(&self.active)?;
-        let newer = self.frozen.as_deref().map_or(Ok(Vec::new()), in_memory)?;
-        let mut found = Vec::new();
-        let mut show = |key: &[u8], value: &[u8]| {
-            found.push(codec::read_sequence(key, value)?);
-            Ok(Continue(()))
-        };
-        let (table, stretch) = (Table::History, Some(&(first, last)));
-        self.snapshot
-            .walk(table, stretch, Direction::Forward, &mut show)?;
-        found.extend(newer);
-        found.extend(newest);
+    /// Every event of a record, read backwards from its last one.
+    pub(super) fn history_of(&self, held: &Held) -> Result<Vec<Event>, StorageError> {
+        let (no, row) = (held.stored.record.no(), held.stored.row);
+        let (mut found, mut next) = (Vec::new(), Some(held.last_seq));
+        while let Some(seq) = next {
+            let chained = self.chained(seq, codec::read_event)?;
+            next = match chained.origin {
+                Origin::First(of) if of == no && seq == row => None,
+                Origin::Later { row: of, previous } if of == row && previous < seq => {
+                    Some(previous)
+                }
+                _ => return Err(misplaced(seq)),
+            };
+            found.push(chained.of(no));
+        }
+        found.reverse();
         Ok(found)
     }
 
     pub(super) fn event(&self, seq: u64) -> Result<Event, StorageError> {
-        let key = keys::event(seq);
-        let found = self.value(Table::Events, &key, codec::read_event)?;
-        found.ok_or_else(|| damaged(Table::Events, key.as_slice(), DamageKind::Missing))
+        let chained = self.chained(seq, codec::read_event)?;
+        let no = match chained.origin {
+            Origin::First(no) => no,
+            Origin::Later { row, .. } => self.number(row)?,
+        };
+        Ok(chained.of(no))
     }
 
     /// The events behind a place in the feed.
@@ -362,7 +345,8 @@ fn is_behind(position: Position, query: &IndexQuery) -> bool {
     }
 }
 
-/// The record alone.
-pub(super) fn into_record(stored: Option<Stored>) -> Option<Record> {
-    stored.map(|stored| stored.record)
+/// An event is not one of those that should lead to it.
+fn misplaced(seq: u64) -> StorageError {
+    let key = keys::event(seq);
+    damaged(Table::Events, key.as_slice(), DamageKind::Misplaced)
 }

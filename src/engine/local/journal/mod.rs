@@ -47,7 +47,6 @@ pub(super) struct Journal {
     end: End,
     /// The last frame tells nothing of the one before it being whole.
     pub(super) is_quiet: bool,
-    buffer: Vec<u8>,
 }
 
 /// The segment that is written.
@@ -79,7 +78,6 @@ impl Journal {
             current,
             end,
             is_quiet: true,
-            buffer: Vec::new(),
         })
     }
 
@@ -103,28 +101,25 @@ impl Journal {
     }
 
     /// Appends the writes as one frame; durable on return.
-    pub(super) fn append(&mut self, writes: &Writes) -> Result<(), AppendError> {
-        self.clear_buffer();
-        writes.encode(&mut self.buffer);
-        if self.buffer.len() > frame::FRAME_MAX {
-            let why = format!("a frame would have {} bytes", self.buffer.len());
+    pub(super) fn append(&mut self, writes: &mut Writes) -> Result<(), AppendError> {
+        if writes.len() > frame::FRAME_MAX {
+            let why = format!("a frame would have {} bytes", writes.len());
             let kind = crate::error::StorageErrorKind::TooLarge;
             return Err(AppendError::Refused(StorageError::new(kind, why)));
         }
-        if !self.has_room(self.buffer.len()) {
+        if !self.has_room(writes.len()) {
             self.roll()?;
-            self.clear_buffer();
-            writes.encode(&mut self.buffer);
         }
         self.is_quiet = false;
-        self.put(Kind::Writes).map_err(AppendError::Unknown)
+        let put = self.put(Kind::Writes, &mut writes.frame);
+        put.map_err(AppendError::Unknown)
     }
 
     /// Appends a frame that holds nothing; where the segment is full, it grows by it.
     pub(super) fn mark(&mut self, kind: Kind) -> Result<(), AppendError> {
-        self.clear_buffer();
         self.is_quiet = true;
-        self.put(kind).map_err(AppendError::Unknown)
+        let put = self.put(kind, &mut vec![0; HEAD_LEN]);
+        put.map_err(AppendError::Unknown)
     }
 
     /// Goes on in a segment without a frame. What was written up to now is in older ones.
@@ -136,8 +131,8 @@ impl Journal {
         let next = start(self.spare.folder(), self.identity, self.end, blank);
         let next = next.map_err(AppendError::Stopped)?;
         self.spare.want_next();
-        self.clear_buffer();
-        self.put(Kind::Sealed).map_err(AppendError::Stopped)?;
+        let put = self.put(Kind::Sealed, &mut vec![0; HEAD_LEN]);
+        put.map_err(AppendError::Stopped)?;
         self.old.add(Closed {
             first_lsn: self.current.first_lsn,
             last_lsn: self.end.lsn,
@@ -158,13 +153,8 @@ impl Journal {
         self.current.offset == HEADER_LEN || end <= self.current.blank.len
     }
 
-    fn clear_buffer(&mut self) {
-        self.buffer.clear();
-        self.buffer.resize(HEAD_LEN, 0);
-    }
-
-    /// Writes the buffer as a frame and syncs it.
-    fn put(&mut self, kind: Kind) -> Result<(), StorageError> {
+    /// Makes a frame of room for a head and a payload, writes it and syncs it.
+    fn put(&mut self, kind: Kind, frame: &mut Vec<u8>) -> Result<(), StorageError> {
         let step = u64::from(kind != Kind::Sealed);
         let head = Head {
             kind,
@@ -172,10 +162,10 @@ impl Journal {
             previous: self.end.checksum,
         };
         let current = &mut self.current;
-        let checksum = frame::finish(&current.salted, head, &mut self.buffer);
-        current.blank.file.write_at(current.offset, &self.buffer)?;
+        let checksum = frame::finish(&current.salted, head, frame);
+        current.blank.file.write_at(current.offset, frame)?;
         current.blank.file.sync()?;
-        let len = u64::try_from(self.buffer.len()).unwrap_or(u64::MAX);
+        let len = u64::try_from(frame.len()).unwrap_or(u64::MAX);
         current.offset = current.offset.saturating_add(len);
         // The chain goes on in the successor, whose header was made before the seal.
         if kind != Kind::Sealed {

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
-use crate::engine::local::keys::Layout;
+use crate::engine::local::keys::{KeyBytes, Layout};
+use crate::engine::local::table::Table;
 use crate::engine::local::view::View;
-use crate::engine::local::writes::Writes;
 use crate::engine::local::{LocalEngine, LocalOptions};
 use crate::engine::{Engine, Lookup, Mutation, Stored, Verdict};
 use crate::error::Error;
@@ -114,6 +114,20 @@ pub(in crate::engine::local) fn waiting(no: OrderNo) -> Record {
     folded(no, vec![confirm("T1"), confirm("T2")])
 }
 
+/// Changes of the base, each by itself.
+#[derive(Default)]
+pub(in crate::engine::local) struct Changes(Vec<(Table, KeyBytes, Option<Vec<u8>>)>);
+
+impl Changes {
+    pub(in crate::engine::local) fn put(&mut self, table: Table, key: KeyBytes, value: Vec<u8>) {
+        self.0.push((table, key, Some(value)));
+    }
+
+    pub(in crate::engine::local) fn remove(&mut self, table: Table, key: KeyBytes) {
+        self.0.push((table, key, None));
+    }
+}
+
 /// An engine in a directory of its own.
 pub(in crate::engine::local) struct Shop {
     place: TempDir,
@@ -202,18 +216,16 @@ impl Shop {
     }
 
     /// Changes the base behind the engine's back.
-    pub(in crate::engine::local) fn tamper(&self, change: impl FnOnce(&View, &mut Writes)) {
+    pub(in crate::engine::local) fn tamper(&self, change: impl FnOnce(&View, &mut Changes)) {
         let core = &self.engine.core;
         core.flush().unwrap();
-        let mut writes = Writes::default();
-        change(&core.base_view().unwrap(), &mut writes);
+        let mut changes = Changes::default();
+        change(&core.base_view().unwrap(), &mut changes);
         let base = core.base.lock();
         let base = base.as_ref().unwrap();
-        for (table, changes) in writes.by_table() {
-            let changes = changes.iter();
-            let entries = changes.map(|(key, change)| (key.as_slice(), change.value()));
-            let entries = entries.collect();
-            base.write(&[(table, entries)]).unwrap();
+        for (table, key, value) in &changes.0 {
+            let entries = std::iter::once((*key, value.as_deref()));
+            base.write(vec![(*table, Box::new(entries))]).unwrap();
         }
         core.show_base(base).unwrap();
     }

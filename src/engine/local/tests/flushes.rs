@@ -41,7 +41,7 @@ fn confirm_many(shop: &Shop, count: usize) {
 
 fn in_memory(shop: &Shop, table: Table) -> usize {
     let view = shop.engine.view().unwrap();
-    view.active.read().sorted(table).len()
+    view.active.read().sorted(table).count()
 }
 
 #[test]

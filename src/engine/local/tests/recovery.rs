@@ -165,7 +165,7 @@ fn long() -> (Shop, TempDir) {
     let mut options = options();
     options.segment_bytes = 8192;
     let shop = Shop::with(&options);
-    (0..30).for_each(|n| shop.run(no(n), create(new())));
+    (0..60).for_each(|n| shop.run(no(n), create(new())));
     let copy = copied(&shop.dir());
     assert!(segments(copy.path()).len() > 3);
     (shop, copy)
@@ -175,10 +175,10 @@ fn long() -> (Shop, TempDir) {
 fn several_segments_are_read_as_one_journal() {
     let (shop, copy) = long();
     let opened = Shop::on_copy(copy).unwrap();
-    for n in 0..30 {
+    for n in 0..60 {
         assert_eq!(opened.stored(no(n)), shop.stored(no(n)));
     }
-    assert!(opened.engine.recovery().frames >= 30);
+    assert!(opened.engine.recovery().frames >= 60);
     opened.assert_sound();
 }
 
@@ -287,7 +287,7 @@ fn a_journal_read_twice_gives_the_same() {
     for _ in 0..3 {
         let again = copied(copy.path());
         let shop = Shop::on_copy(again).unwrap();
-        let records: Vec<_> = (0..30).map(|n| shop.stored(no(n))).collect();
+        let records: Vec<_> = (0..60).map(|n| shop.stored(no(n))).collect();
         let feed = shop.engine.events(FeedCursor::START, 999).unwrap();
         seen.push((records, feed, shop.engine.counts().unwrap()));
         // Killed again, after the recovery and before any flush.
