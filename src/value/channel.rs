@@ -7,7 +7,7 @@ use std::str;
 
 use super::charset::first_bad;
 use super::id::{IdError, IdErrorKind};
-use super::text_traits::{shown_in_full, text_traits};
+use super::text_traits::{shown_in_full, usual_text_traits};
 
 /// The name of a payment channel: 1 to 16 bytes of `[a-z0-9_]`, chosen by the caller.
 ///
@@ -84,7 +84,7 @@ fn error(kind: IdErrorKind) -> IdError {
 }
 
 shown_in_full!(Channel);
-text_traits!(
+usual_text_traits!(
     Channel,
     IdError,
     "a channel: a string of 1 to 16 bytes of [a-z0-9_]"

@@ -8,7 +8,7 @@ use std::str;
 use thiserror::Error;
 
 use super::charset::first_bad;
-use super::text_traits::{shown_in_full, text_traits};
+use super::text_traits::{shown_in_full, usual_text_traits};
 
 /// A currency as three capital letters, the form of ISO 4217. The default is `CNY`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,7 +68,7 @@ impl Default for Currency {
 }
 
 shown_in_full!(Currency);
-text_traits!(
+usual_text_traits!(
     Currency,
     CurrencyError,
     "a currency: a string of three capital letters"

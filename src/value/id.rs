@@ -12,7 +12,7 @@ use std::fmt;
 use thiserror::Error;
 
 use super::charset::{first_bad, is_graphic, is_number_byte};
-use super::text_traits::{arc_text, shown_in_full};
+use super::text_traits::{short_text, shown_in_full};
 
 /// Why a text is not an identifier of that type. It never holds the text itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -81,7 +81,7 @@ fn rule(
     Err(IdError::new(what, kind))
 }
 
-arc_text! {
+short_text! {
     /// A payer, as one app or merchant knows them: the channel's `openid`.
     ///
     /// 1 to 128 bytes of printable ASCII without spaces; the channel's documents give
@@ -92,40 +92,40 @@ arc_text! {
     |text| rule("openid", text, 128, is_graphic)
 }
 
-arc_text! {
+short_text! {
     /// An app or mini program, the channel's `appid`: 1 to 32 bytes of printable ASCII.
     AppId, IdError, "an appid: a string of 1 to 32 printable ASCII bytes",
     |text| rule("appid", text, 32, is_graphic)
 }
 
-arc_text! {
+short_text! {
     /// A merchant, the channel's `mch_id` or `mchid`: 1 to 32 bytes of printable ASCII.
     MchId, IdError, "a merchant id: a string of 1 to 32 printable ASCII bytes",
     |text| rule("mch_id", text, 32, is_graphic)
 }
 
-arc_text! {
+short_text! {
     /// The channel's own number of a payment, `transaction_id`: 1 to 64 bytes of
     /// printable ASCII. Unique within a channel.
     TransactionId, IdError, "a transaction id: a string of 1 to 64 printable ASCII bytes",
     |text| rule("transaction_id", text, 64, is_graphic)
 }
 
-arc_text! {
+short_text! {
     /// The channel's own number of a refund, `refund_id`: 1 to 64 bytes of printable
     /// ASCII.
     RefundId, IdError, "a refund id: a string of 1 to 64 printable ASCII bytes",
     |text| rule("refund_id", text, 64, is_graphic)
 }
 
-arc_text! {
+short_text! {
     /// The merchant's own number of a refund, `out_refund_no`: 1 to 64 bytes of
     /// `[0-9A-Za-z_\-|*@]`. Repeating a refund under one number refunds once.
     RefundNo, IdError, "a refund number: a string of 1 to 64 bytes of [0-9A-Za-z_-|*@]",
     |text| rule("refund_no", text, 64, is_number_byte)
 }
 
-arc_text! {
+short_text! {
     /// The shop's own id of what is being bought: 1 to 64 bytes of `[0-9A-Za-z_\-|*@]`.
     ///
     /// Several order numbers may carry one reference, one after another, while only

@@ -8,15 +8,18 @@
 //! - Parsing never panics, and no error repeats the text that was refused, so
 //!   personal data does not leave through a log of errors.
 //! - The serialized form is one string, integer or run of bytes per value. The
-//!   compact binary form never depends on a self-describing format.
+//!   compact binary form never depends on a self-describing format; in it digits are
+//!   packed, and the usual channel and currency are empty.
 
 mod channel;
 mod charset;
 mod currency;
 mod id;
+mod inline;
 mod metadata;
 mod money;
 mod order_no;
+mod packed;
 mod text;
 mod text_traits;
 mod time;

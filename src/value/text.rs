@@ -7,7 +7,7 @@
 use thiserror::Error;
 
 use super::charset::{first_bad, is_graphic, is_graphic_or_space};
-use super::text_traits::{arc_text, empty_by_default, shown_by_length, shown_in_full};
+use super::text_traits::{empty_by_default, short_text, shown_by_length, shown_in_full};
 
 /// Why a text or some bytes do not fit their type. It never holds the text itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -126,7 +126,7 @@ fn description(text: &str) -> Result<(), TextError> {
     }
 }
 
-arc_text! {
+short_text! {
     /// What is being paid for, as the payer reads it: the channel's `body` or
     /// `description`.
     ///
@@ -138,7 +138,7 @@ arc_text! {
     description
 }
 
-arc_text! {
+short_text! {
     /// The merchant's text that the channel hands back with every notification, its
     /// `attach`.
     ///
@@ -149,21 +149,21 @@ arc_text! {
     |text| any("attach", text, 128)
 }
 
-arc_text! {
+short_text! {
     /// Why an operator decided as they did: at most 512 bytes of UTF-8, which may be
     /// empty. `Debug` shows only the length in bytes.
     Note, TextError, "a note: a string of at most 512 bytes",
     |text| any("note", text, 512)
 }
 
-arc_text! {
+short_text! {
     /// A short word of the channel's own, such as a trade type, a bank type or the id of
     /// a notification: 1 to 64 bytes of printable ASCII without spaces.
     Label, TextError, "a label: a string of 1 to 64 printable ASCII bytes",
     |text| some_of("label", text, 64, is_graphic)
 }
 
-arc_text! {
+short_text! {
     /// What the channel answered to a prepay request and the payer's app needs: a
     /// `prepay_id`, a `code_url` or an `h5_url`.
     ///

@@ -9,8 +9,18 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::Deserializer;
 use serde::de::{Error, Visitor};
+use serde::{Deserializer, Serializer};
+
+use super::packed;
+
+/// Writes a text: as a string where people read it, else packed.
+pub(super) fn serialize<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    if serializer.is_human_readable() {
+        return serializer.serialize_str(text);
+    }
+    serializer.serialize_bytes(&packed::pack(text))
+}
 
 /// Reads one string and hands it to `parse`.
 pub(super) fn deserialize<'de, D, T, E>(
@@ -22,16 +32,25 @@ where
     D: Deserializer<'de>,
     E: fmt::Display,
 {
-    deserializer.deserialize_str(TextVisitor {
+    let is_packed = !deserializer.is_human_readable();
+    let visitor = TextVisitor {
         expecting,
         parse,
+        is_packed,
         value: PhantomData,
-    })
+    };
+    if is_packed {
+        deserializer.deserialize_bytes(visitor)
+    } else {
+        deserializer.deserialize_str(visitor)
+    }
 }
 
 struct TextVisitor<T, E> {
     expecting: &'static str,
     parse: fn(&str) -> Result<T, E>,
+    /// Bytes are to be expected, and only then.
+    is_packed: bool,
     value: PhantomData<T>,
 }
 
@@ -46,12 +65,69 @@ impl<T, E: fmt::Display> Visitor<'_> for TextVisitor<T, E> {
     fn visit_str<F: Error>(self, text: &str) -> Result<T, F> {
         (self.parse)(text).map_err(F::custom)
     }
+
+    fn visit_bytes<F: Error>(self, bytes: &[u8]) -> Result<T, F> {
+        let text = packed::unpack(bytes).filter(|_| self.is_packed);
+        match text {
+            Some(text) => (self.parse)(&text).map_err(F::custom),
+            None => Err(F::custom(self.expecting)),
+        }
+    }
 }
 
 /// Implements `FromStr`, `TryFrom<&str>`, `Serialize` and `Deserialize` on top of
 /// the type's own `parse` and `as_str`.
 macro_rules! text_traits {
     ($name:ident, $error:ty, $expecting:literal) => {
+        $crate::value::text_traits::parse_traits!($name, $error);
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                $crate::value::text_traits::serialize(self.as_str(), serializer)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $crate::value::text_traits::deserialize(deserializer, $expecting, Self::parse)
+            }
+        }
+    };
+}
+
+/// The same for a text of which nearly every value is the default one: in the binary form
+/// that one is empty.
+macro_rules! usual_text_traits {
+    ($name:ident, $error:ty, $expecting:literal) => {
+        $crate::value::text_traits::parse_traits!($name, $error);
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let is_usual = !serializer.is_human_readable() && *self == Self::default();
+                let text = if is_usual { "" } else { self.as_str() };
+                $crate::value::text_traits::serialize(text, serializer)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let parse = if deserializer.is_human_readable() {
+                    Self::parse
+                } else {
+                    |text: &str| match text {
+                        "" => Ok(Self::default()),
+                        text => Self::parse(text),
+                    }
+                };
+                $crate::value::text_traits::deserialize(deserializer, $expecting, parse)
+            }
+        }
+    };
+}
+
+/// Implements `FromStr` and `TryFrom<&str>` on top of the type's own `parse`.
+macro_rules! parse_traits {
+    ($name:ident, $error:ty) => {
         impl std::str::FromStr for $name {
             type Err = $error;
 
@@ -67,28 +143,16 @@ macro_rules! text_traits {
                 Self::parse(text)
             }
         }
-
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.as_str())
-            }
-        }
-
-        impl<'de> serde::Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                $crate::value::text_traits::deserialize(deserializer, $expecting, Self::parse)
-            }
-        }
     };
 }
 
-/// Defines a text of variable length over `Arc<str>`, so that clones are cheap.
+/// Defines a text of variable length that is cheap to clone.
 /// `$rule` checks the text before it is copied.
-macro_rules! arc_text {
+macro_rules! short_text {
     ($(#[$meta:meta])* $name:ident, $error:ident, $expecting:literal, $rule:expr) => {
         $(#[$meta])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(std::sync::Arc<str>);
+        pub struct $name($crate::value::inline::Text);
 
         impl $name {
             /// Checks the text against the rule of the type, then copies it.
@@ -104,7 +168,7 @@ macro_rules! arc_text {
             /// The text exactly as it was parsed.
             #[must_use]
             pub fn as_str(&self) -> &str {
-                &self.0
+                self.0.as_str()
             }
         }
 
@@ -117,7 +181,7 @@ macro_rules! empty_by_default {
     ($($name:ident),+) => {$(
         impl Default for $name {
             fn default() -> Self {
-                Self(std::sync::Arc::default())
+                Self($crate::value::inline::Text::EMPTY)
             }
         }
     )+};
@@ -153,4 +217,7 @@ macro_rules! shown_by_length {
     };
 }
 
-pub(super) use {arc_text, empty_by_default, shown_by_length, shown_in_full, text_traits};
+pub(super) use {
+    empty_by_default, parse_traits, short_text, shown_by_length, shown_in_full, text_traits,
+    usual_text_traits,
+};

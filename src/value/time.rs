@@ -24,7 +24,7 @@ const RFC3339_HEAD: &[u8] = b"yyyy-MM-ddTHH:mm:ss";
 
 /// A point in time: Unix milliseconds, UTC, `0..=253402300799999` (the end of 9999).
 ///
-/// Serialized it is that integer. `Display` prints RFC 3339 in UTC with milliseconds.
+/// Serialized it is that integer, and in binary forms 6 big-endian bytes of it. `Display` prints RFC 3339 in UTC with milliseconds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
@@ -292,13 +292,24 @@ impl fmt::Debug for Timestamp {
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_i64(self.0)
+        if serializer.is_human_readable() {
+            return serializer.serialize_i64(self.0);
+        }
+        let [_, _, rest @ ..] = self.as_u64().to_be_bytes();
+        rest.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::from_millis(i64::deserialize(deserializer)?).map_err(D::Error::custom)
+        let millis = if deserializer.is_human_readable() {
+            i64::deserialize(deserializer)?
+        } else {
+            let bytes: [u8; 6] = Deserialize::deserialize(deserializer)?;
+            let fold = |sum, byte: &u8| sum << 8 | i64::from(*byte);
+            bytes.iter().fold(0, fold)
+        };
+        Self::from_millis(millis).map_err(D::Error::custom)
     }
 }
 

@@ -406,7 +406,7 @@ fn put_run<'a, K: KeyType, V: ValueType>(
     while let Some(entry) = next
         && let (key, Some(value)) = &entry
     {
-        let put = cursor.insert_before(&key_of::<K>(key.as_slice())?, &V::from_bytes(value));
+        let put = cursor.insert_before(&key_of::<K>(key.as_slice())?, V::from_bytes(value));
         match put {
             Ok(()) => run = run.saturating_add(1),
             Err(CursorError::UnorderedKey) => break,
