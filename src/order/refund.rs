@@ -38,6 +38,12 @@ pub struct Refund {
 }
 
 impl Refund {
+    /// Whether `other` is the same refund: the same channel and number.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.channel == other.channel && self.refund_no == other.refund_no
+    }
+
     /// Whether it gives money of this payment back.
     #[must_use]
     pub fn is_of(&self, payment: &Payment) -> bool {
