@@ -263,6 +263,9 @@ pub enum Resolved {
         /// The order that it is used in.
         by: OrderNo,
     },
+    /// The channel says that it revoked the order's payment: no refund before a person has
+    /// resolved that.
+    Blocked,
     /// Not so much is left of the transaction.
     Exceeds {
         /// What is left.

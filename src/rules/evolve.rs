@@ -69,10 +69,18 @@ fn born(before: Option<&Record>, event: &Event, creation: &Creation) -> Order {
     }
 }
 
+/// What had waited comes along: its anomalies keep their numbers, and the others follow. A
+/// refund that both know stands as in the other books.
 fn taken_over(before: Option<&Record>, event: &Event, imported: &Order) -> Order {
     let mut order = imported.clone();
     let waited = before.map_or(&[][..], Record::anomalies);
     order.anomalies.splice(0..0, waited.iter().cloned());
+    for (anomaly, id) in order.anomalies.iter_mut().zip(1..) {
+        anomaly.id = AnomalyId(id);
+    }
+    let waited = before.map_or(&[][..], Record::refunds).iter();
+    let new = waited.filter(|one| !imported.refunds.iter().any(|own| own.is_same(one)));
+    order.refunds.extend(new.cloned());
     order.version = event.version;
     order
 }
@@ -199,9 +207,7 @@ const fn ended(at: Timestamp, how: Ended, note: Note) -> AnomalyEnd {
 }
 
 fn replace_refund(refunds: &mut [Refund], moved: &Refund) {
-    let known = refunds
-        .iter_mut()
-        .find(|refund| refund.refund_no == moved.refund_no);
+    let known = refunds.iter_mut().find(|refund| refund.is_same(moved));
     if let Some(refund) = known {
         *refund = moved.clone();
     }

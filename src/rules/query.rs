@@ -161,20 +161,30 @@ fn check_again(change: &mut Change<'_>) -> Queried {
     Queried::StillPending
 }
 
-/// The close is due as soon as the channel may be asked, and no later than it was.
+/// The close is due as soon as the channel may be asked. Where it was asked already and the
+/// order is as it was, it is asked ever later: a channel that says "closed" without closing
+/// must not be asked as fast as the server sweeps.
 fn ask_close_again(change: &mut Change<'_>) -> Queried {
     let now = change.now();
     let policy = change.context.policy;
     let Some(order) = change.order() else {
         return Queried::NotFound;
     };
-    let at = policy.closable_from(order, now);
-    let is_due = |next: Next| next.action == Action::AskClose && next.at <= at;
-    if !order.next.is_some_and(is_due) {
+    let closing = order.status == Status::Closing;
+    let asked = closing && order.next.is_some_and(|next| next.action == Action::Query);
+    let closable = policy.closable_from(order, now);
+    let at = if asked {
+        let checks = order.checks.saturating_add(1);
+        closable.max(policy.next_check(now, checks).at)
+    } else {
+        closable
+    };
+    let stands = |next: Next| next.action == Action::AskClose && (closing || next.at <= at);
+    if !order.next.is_some_and(stands) {
         let action = Action::AskClose;
         change.push(What::Checked {
             next: Some(Next { at, action }),
-            counted: false,
+            counted: asked,
         });
     }
     Queried::StillClosing

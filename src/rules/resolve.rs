@@ -107,6 +107,9 @@ fn refund(
     if let Some(owner) = change.context.owner(&key) {
         return Resolved::RefundNoTaken { by: owner.no() };
     }
+    if is_reversed(change.record()) {
+        return Resolved::Blocked;
+    }
     let available = available(change.record(), payment);
     if available < payment.paid_fee {
         return Resolved::Exceeds { available };
@@ -119,6 +122,12 @@ fn refund(
     let refund = Refund::of_payment(payment, refund_no.clone(), change.stamp(), next_check);
     change.push(What::RefundOpened(Box::new(refund)));
     Resolved::Resolved
+}
+
+/// The channel revoked the order's payment, and nobody has looked into that yet.
+fn is_reversed(record: Option<&Record>) -> bool {
+    let mut anomalies = record.map_or(&[][..], Record::anomalies).iter();
+    anomalies.any(|anomaly| anomaly.is_open() && anomaly.kind == AnomalyKind::Reversed)
 }
 
 /// What is left of a payment: what it paid, less what went back or is reserved.

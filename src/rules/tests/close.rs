@@ -164,3 +164,27 @@ fn what_has_ended_or_is_paid_says_so() {
     let _ = shop.resolve("a", 1, Resolution::Accept);
     say(&mut shop, CloseAnswer::AlreadyPaid);
 }
+
+#[test]
+fn a_close_that_does_not_take_is_asked_for_ever_later() {
+    let mut shop = Shop::with_order();
+    let _ = shop.begin_close("a");
+    let mut waits = Vec::new();
+    for _ in 0..8 {
+        let answer = shop.record_close("a", CloseReply::Closed);
+        assert_eq!(answer, CloseAnswer::MustQuery);
+        assert_eq!(shop.next("a"), next(shop.now, Action::Query));
+        assert_eq!(shop.query("a", ChannelState::NotPay), Queried::StillClosing);
+        let due = shop.next("a").unwrap();
+        assert_eq!(due.action, Action::AskClose);
+        let _ = shop.query("a", ChannelState::NotPay);
+        assert_eq!(
+            shop.next("a"),
+            Some(due),
+            "to hear it again brings nothing on"
+        );
+        waits.push(due.at.since(shop.now).as_secs());
+        shop.now = due.at;
+    }
+    assert_eq!(waits, [30, 60, 180, 300, 600, 1800, 1800, 1800]);
+}

@@ -238,3 +238,52 @@ fn look_at(record: &Record, ask: Asked, now: Timestamp) {
     let after = decision.events.iter().fold(record.clone(), fold);
     assert_eq!(decision.after.unwrap_or_else(|| record.clone()), after);
 }
+
+fn after(record: &Record, what: What) -> Record {
+    let event = Event {
+        no: record.no(),
+        version: record.version() + 1,
+        at: start(),
+        what,
+    };
+    evolve(Some(record), &event)
+}
+
+#[test]
+fn what_had_waited_for_an_imported_order_comes_along_once_and_numbered() {
+    let mut waiting = Shop::open();
+    let _ = waiting.confirm("a", paid("X"));
+    let _ = waiting.resolve("a", 1, refund("R"));
+    let mut other = Shop::with_order();
+    let _ = other.confirm("a", paid_fen("Y", 1));
+    let _ = other.confirm("a", paid_fen("Z", 1));
+    let mut order = other.order("a").clone();
+    let waited = waiting.record("a").unwrap();
+    for known in [false, true] {
+        if known {
+            order.refunds = waited.refunds().to_vec();
+        }
+        let taken = after(waited, What::Imported(Box::new(order.clone())));
+        let ids: Vec<u32> = taken.anomalies().iter().map(|a| a.id.0).collect();
+        assert_eq!(ids, [1, 2, 3]);
+        assert_eq!(taken.anomalies()[..1], *waited.anomalies());
+        assert_eq!(taken.refunds(), waited.refunds());
+        assert_eq!(taken.version(), waited.version() + 1);
+    }
+}
+
+#[test]
+fn of_two_channels_refunds_with_one_number_only_the_one_that_moved_moves() {
+    let number = || RefundNo::parse("R").unwrap();
+    let mut elsewhere = paid("X");
+    elsewhere.channel = alipay();
+    let of = |payment: &Payment| Refund::of_payment(payment, number(), start(), start());
+    let (here, mut there) = (of(&paid("X")), of(&elsewhere));
+    let mut record = Shop::with_order().record("a").unwrap().clone();
+    for refund in [&here, &there] {
+        record = after(&record, What::RefundOpened(Box::new(refund.clone())));
+    }
+    there.status = RefundStatus::Success;
+    record = after(&record, What::RefundMoved(Box::new(there.clone())));
+    assert_eq!(record.refunds(), [here, there]);
+}

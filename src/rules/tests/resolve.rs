@@ -281,3 +281,16 @@ fn what_waits_for_its_order_can_be_given_back() {
     let _ = shop.create("a", new());
     assert_eq!(shop.order("a").refunds.len(), 1);
 }
+
+#[test]
+fn a_reversal_that_nobody_looked_into_blocks_refunds() {
+    let mut shop = Shop::with_order();
+    let _ = shop.confirm("a", paid("X"));
+    let _ = shop.confirm("a", paid("Y"));
+    let _ = shop.query("a", ChannelState::Revoked);
+    assert_eq!(shop.resolve("a", 1, refund("R")), Resolved::Blocked);
+    assert!(shop.anomaly("a", 0).is_open());
+    assert!(shop.order("a").refunds.is_empty());
+    let _ = shop.resolve("a", 2, Resolution::Dismiss);
+    assert_eq!(shop.resolve("a", 1, refund("R")), Resolved::Resolved);
+}
