@@ -5,7 +5,7 @@
 //! - No answer leaves before the write that it rests on: answers that write nothing, such
 //!   as a duplicate of a payment decided in the same group, wait as well.
 
-use std::collections::HashSet;
+use foldhash::HashSet;
 
 use super::overlay::Overlay;
 use crate::engine::{Engine, EngineError, Mutation, Verdict};
@@ -183,7 +183,7 @@ impl Runner<'_> {
     /// The numbers whose change was not taken because something else stands there.
     fn write(self, mutations: &[Mutation]) -> Result<HashSet<OrderNo>, EngineError> {
         if mutations.is_empty() {
-            return Ok(HashSet::new());
+            return Ok(HashSet::default());
         }
         let verdicts = self.engine.apply(mutations)?;
         if verdicts.len() != mutations.len() {

@@ -1,6 +1,6 @@
 //! The records that a group looks at, as they stand after the commands decided so far.
 
-use std::collections::{HashMap, HashSet};
+use foldhash::{HashMap, HashMapExt};
 
 use crate::engine::{Engine, EngineError, Lookup, Mutation, Stored};
 use crate::order::{Command, Event, Record};
@@ -8,7 +8,6 @@ use crate::rules::{Decision, UniqueKey, needs, unique_keys};
 use crate::value::OrderNo;
 
 /// What the engine holds, and over it what the group has decided.
-#[derive(Default)]
 pub(super) struct Overlay {
     cells: HashMap<OrderNo, Cell>,
     owners: HashMap<UniqueKey, Option<OrderNo>>,
@@ -23,6 +22,16 @@ struct Cell {
     events: Vec<Event>,
 }
 
+impl Cell {
+    fn of(stored: Option<Stored>) -> Self {
+        Self {
+            now: stored.as_ref().map(|stored| stored.record.clone()),
+            before: stored,
+            events: Vec::new(),
+        }
+    }
+}
+
 impl Overlay {
     /// Loads what the commands look at, in at most two rounds: what they name, then what
     /// the records that they name hold.
@@ -30,7 +39,12 @@ impl Overlay {
         engine: &dyn Engine,
         commands: impl Iterator<Item = &'a Command> + Clone,
     ) -> Result<Self, EngineError> {
-        let mut overlay = Self::default();
+        let (count, _) = commands.size_hint();
+        let mut overlay = Self {
+            cells: HashMap::with_capacity(count),
+            owners: HashMap::with_capacity(count),
+            changed: Vec::with_capacity(count),
+        };
         let numbers = commands.clone().map(|command| Lookup::No(command.no));
         let named = commands.clone().flat_map(|command| needs(command, None));
         overlay.fetch(engine, numbers.chain(named.map(Lookup::Owner)))?;
@@ -45,40 +59,49 @@ impl Overlay {
         engine: &dyn Engine,
         lookups: impl Iterator<Item = Lookup>,
     ) -> Result<(), EngineError> {
-        let mut seen = HashSet::new();
-        let unknown = lookups.filter(|lookup| !self.knows(lookup));
-        let unknown: Vec<Lookup> = unknown.filter(|l| seen.insert(l.clone())).collect();
+        let unknown: Vec<Lookup> = lookups.filter(|lookup| self.is_new(lookup)).collect();
         if unknown.is_empty() {
             return Ok(());
         }
-        for (lookup, stored) in unknown.iter().zip(engine.load(&unknown)?) {
+        let found = engine.load(&unknown)?;
+        for (lookup, stored) in unknown.into_iter().zip(found) {
             self.keep(lookup, stored);
         }
         Ok(())
     }
 
-    fn knows(&self, lookup: &Lookup) -> bool {
+    /// Whether this was never asked for; from now on it was. Where a load fails nothing of
+    /// the overlay is used any more.
+    fn is_new(&mut self, lookup: &Lookup) -> bool {
         match lookup {
-            Lookup::No(no) => self.cells.contains_key(no),
-            Lookup::Owner(key) => self.owners.contains_key(key),
+            Lookup::No(no) => {
+                let is_new = !self.cells.contains_key(no);
+                if is_new {
+                    self.cells.insert(*no, Cell::default());
+                }
+                is_new
+            }
+            Lookup::Owner(key) => {
+                let is_new = !self.owners.contains_key(key);
+                if is_new {
+                    self.owners.insert(key.clone(), None);
+                }
+                is_new
+            }
         }
     }
 
-    fn keep(&mut self, lookup: &Lookup, stored: Option<Stored>) {
-        let no = match lookup {
-            Lookup::No(no) => Some(*no),
+    fn keep(&mut self, lookup: Lookup, stored: Option<Stored>) {
+        match lookup {
+            Lookup::No(no) => drop(self.cells.insert(no, Cell::of(stored))),
             Lookup::Owner(key) => {
-                let owner = stored.as_ref().map(|stored| stored.record.no());
-                self.owners.insert(key.clone(), owner);
-                owner
+                let Some(stored) = stored else { return };
+                let no = stored.record.no();
+                self.owners.insert(key, Some(no));
+                self.cells
+                    .entry(no)
+                    .or_insert_with(|| Cell::of(Some(stored)));
             }
-        };
-        if let Some(no) = no {
-            self.cells.entry(no).or_insert_with(|| Cell {
-                now: stored.as_ref().map(|stored| stored.record.clone()),
-                before: stored,
-                events: Vec::new(),
-            });
         }
     }
 

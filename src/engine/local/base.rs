@@ -93,11 +93,19 @@ impl Base {
         guarded(|| {
             let transaction = self.db.begin_read().map_err(translate)?;
             let open = |table| typed(table, OpenReader(&transaction));
-            let tables = Table::EVERY
+            let tables: Vec<Box<dyn Reader>> = Table::EVERY
                 .into_iter()
                 .map(open)
                 .collect::<Result<_, _>>()?;
-            Ok(Snapshot { tables })
+            let mut last_order = None;
+            let mut take = |key: &[u8], _: &[u8]| {
+                last_order = KeyBytes::read(key);
+                Ok(ControlFlow::Break(()))
+            };
+            let orders = tables.get(usize::from(Table::Orders.tag()));
+            let orders: &dyn Reader = &**orders.ok_or_else(no_table)?;
+            orders.walk(None, Direction::Backward, &mut take)?;
+            Ok(Snapshot { tables, last_order })
         })
     }
 
@@ -168,6 +176,8 @@ fn open_file(disk: &dyn Disk, path: &Path) -> Result<Box<dyn DiskFile>, StorageE
 pub(super) struct Snapshot {
     // In the order of `Table::EVERY`.
     tables: Vec<Box<dyn Reader>>,
+    /// The last key of the records.
+    last_order: Option<KeyBytes>,
 }
 
 impl fmt::Debug for Snapshot {
@@ -188,6 +198,29 @@ impl Snapshot {
         let mut take = |value: &[u8]| found = Some(read(key, value));
         guarded(|| self.table(table)?.get(key, &mut take))?;
         found.transpose()
+    }
+
+    /// The record under `key`, as `get` gives it. New numbers mostly stand behind all that
+    /// there are: for those nothing is read.
+    pub(super) fn get_order<T>(
+        &self,
+        key: &KeyBytes,
+        read: impl Fn(&[u8], &[u8]) -> Result<T, StorageError>,
+    ) -> Result<Option<T>, StorageError> {
+        if self.last_order.is_none_or(|last| *key > last) {
+            return Ok(None);
+        }
+        self.get(Table::Orders, key.as_slice(), read)
+    }
+
+    /// Whether a stretch of a table has no entry.
+    pub(super) fn is_empty(&self, table: Table, stretch: &Stretch) -> Result<bool, StorageError> {
+        let mut is_empty = true;
+        self.walk(table, Some(stretch), Direction::Forward, &mut |_, _| {
+            is_empty = false;
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok(is_empty)
     }
 
     /// Whether there is such a key.
@@ -216,9 +249,12 @@ impl Snapshot {
 
     fn table(&self, table: Table) -> Result<&dyn Reader, StorageError> {
         let found = self.tables.get(usize::from(table.tag()));
-        let missing = || StorageError::new(StorageErrorKind::Internal, "no such table");
-        found.map(|reader| &**reader).ok_or_else(missing)
+        found.map(|reader| &**reader).ok_or_else(no_table)
     }
+}
+
+fn no_table() -> StorageError {
+    StorageError::new(StorageErrorKind::Internal, "no such table")
 }
 
 impl Drop for Snapshot {

@@ -76,9 +76,8 @@ impl View {
         if let Some(held) = self.in_memory(|table| table.record(no).cloned()) {
             return Ok(Some(held));
         }
-        let key = keys::order(no);
         self.snapshot
-            .get(Table::Orders, key.as_slice(), codec::read_record)
+            .get_order(&keys::order(no), codec::read_record)
     }
 
     /// What `read` makes of the bytes of an event; an event that is not there is damage.
@@ -130,6 +129,9 @@ impl View {
             direction: Direction::Forward,
             after: None,
         };
+        if self.is_empty(&query)? {
+            return Ok(Vec::new());
+        }
         self.settled(|| {
             let mut owners = Vec::new();
             let visited = self.visit(&query, limit, &mut |_, held| {
@@ -145,6 +147,20 @@ impl View {
             });
             Ok(visited?.map(|()| owners))
         })
+    }
+
+    /// Nothing stands in a stretch: most keys that are asked for are new ones. What stands
+    /// there moves down only, and this looks from above.
+    fn is_empty(&self, query: &IndexQuery) -> Result<bool, StorageError> {
+        let (table, first, last) = self.layout.stretch(query);
+        let look = |memtable: &Memtable| {
+            let mut entries = memtable.walk(table, first..=last, Direction::Forward);
+            entries.next().map(|_| ())
+        };
+        if self.in_memory(look).is_some() {
+            return Ok(false);
+        }
+        self.snapshot.is_empty(table, &(first, last))
     }
 
     /// A part of a list.

@@ -284,7 +284,8 @@ fn a_batch_longer_than_a_frame_is_written_in_several() {
     create_many(&shop, 8192);
     confirm_many(&shop, 8192);
     let shop = shop.reopened();
-    assert!(shop.engine.recovery().frames >= 4);
+    // Two batches in more than two frames.
+    assert!(shop.engine.recovery().frames > 2);
     assert_eq!(shop.engine.counts().unwrap().of(Status::Success), 8192);
     shop.assert_sound();
 }
