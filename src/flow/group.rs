@@ -48,8 +48,16 @@ pub(super) struct Runner<'a> {
 /// A decided command, waiting for the write.
 struct Decided {
     answered: Answered<Outcome>,
-    /// The records that the answer rests on.
-    rests_on: Vec<OrderNo>,
+    /// The record that the answer is about, and the others that it rests on.
+    no: OrderNo,
+    owners: Vec<OrderNo>,
+}
+
+impl Decided {
+    fn rests_on(&self, lost: &HashSet<OrderNo>) -> bool {
+        !lost.is_empty()
+            && (lost.contains(&self.no) || self.owners.iter().any(|no| lost.contains(no)))
+    }
 }
 
 impl Runner<'_> {
@@ -128,7 +136,7 @@ impl Runner<'_> {
         match self.write(&mutations) {
             Ok(lost) => {
                 for (place, decided) in open.iter().zip(decided) {
-                    let stands = !decided.rests_on.iter().any(|no| lost.contains(no));
+                    let stands = !decided.rests_on(&lost);
                     done.answer(*place, stands.then_some(Ok(decided.answered)));
                 }
                 Ok(())
@@ -174,9 +182,8 @@ impl Runner<'_> {
                 order: overlay.record(&shown).and_then(Record::as_order).cloned(),
                 acknowledge: decision.acknowledge,
             },
-            rests_on: std::iter::once(command.no)
-                .chain(owners.map(Record::no))
-                .collect(),
+            no: command.no,
+            owners: owners.map(Record::no).collect(),
         })
     }
 

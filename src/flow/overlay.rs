@@ -136,8 +136,10 @@ impl Overlay {
         let cell = self.cells.entry(no).or_default();
         if cell.events.is_empty() {
             self.changed.push(no);
+            cell.events = std::mem::take(&mut decision.events);
+        } else {
+            cell.events.append(&mut decision.events);
         }
-        cell.events.append(&mut decision.events);
         let before = cell.now.replace(after.clone());
         for released in before.iter().flat_map(unique_keys) {
             self.owners.insert(released, None);

@@ -25,8 +25,8 @@ enum State {
     Parked(Thread),
     /// A task was polled.
     Polled(Waker),
-    /// The answer is here. Boxed, so that a waiting slot stays small.
-    Done(Box<Result<Said, Error>>),
+    /// The answer is here.
+    Done(Result<Said, Error>),
     /// The answer was picked up.
     Taken,
 }
@@ -40,7 +40,7 @@ impl Slot {
 
     pub(crate) fn done(said: Result<Said, Error>) -> Arc<Self> {
         Arc::new(Self {
-            state: Mutex::new(State::Done(Box::new(said))),
+            state: Mutex::new(State::Done(said)),
         })
     }
 
@@ -48,7 +48,7 @@ impl Slot {
     /// poll at once, or drop the store, and so runs without the lock; where it panics, the
     /// others are still to be told.
     pub(crate) fn complete(&self, said: Result<Said, Error>) {
-        let answer = State::Done(Box::new(said));
+        let answer = State::Done(said);
         let before = self.replace(answer);
         match before {
             State::Parked(thread) => thread.unpark(),
@@ -76,7 +76,7 @@ impl Slot {
         let before = std::mem::replace(&mut *state, next);
         drop(state);
         match before {
-            State::Done(said) => Some(*said),
+            State::Done(said) => Some(said),
             // Nothing more will come: to wait for it would be to wait for ever.
             State::Taken => Some(Err(misheard())),
             State::Empty | State::Parked(_) | State::Polled(_) => None,

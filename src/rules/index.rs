@@ -86,11 +86,19 @@ pub fn unique_keys(record: &Record) -> impl Iterator<Item = UniqueKey> + '_ {
         .chain(reference.map(UniqueKey::Reference))
 }
 
-/// The places at which this record is found. No place is named twice.
+/// The places at which this record is found, in order. No place is named twice.
 #[must_use]
 pub fn index_entries(record: &Record) -> Vec<IndexEntry> {
     let mut entries = Vec::with_capacity(8);
-    let mut add = |index, time, sub| entries.push(IndexEntry { index, time, sub });
+    each_entry(record, |entry| entries.push(entry));
+    entries.sort_unstable();
+    entries.dedup();
+    entries
+}
+
+/// Shows the places at which this record is found, in any order, and some perhaps twice.
+pub(crate) fn each_entry(record: &Record, mut show: impl FnMut(IndexEntry)) {
+    let mut add = |index, time, sub| show(IndexEntry { index, time, sub });
     if let Some(order) = record.as_order() {
         order_places(order, &mut add);
     }
@@ -100,9 +108,6 @@ pub fn index_entries(record: &Record) -> Vec<IndexEntry> {
     anomaly_places(record, &mut add);
     refund_places(record, &mut add);
     due_places(record, &mut add);
-    entries.sort_unstable();
-    entries.dedup();
-    entries
 }
 
 fn order_places(order: &Order, add: &mut impl FnMut(Index, Timestamp, u32)) {

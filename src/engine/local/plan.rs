@@ -19,7 +19,7 @@ use super::writes::Writes;
 use crate::engine::{Mutation, Stored, Verdict};
 use crate::error::{StorageError, StorageErrorKind};
 use crate::order::{Event, Record};
-use crate::rules::{UniqueKey, index_entries, unique_keys};
+use crate::rules::{UniqueKey, each_entry, unique_keys};
 use crate::value::OrderNo;
 
 /// A frame that holds so much is ended.
@@ -45,6 +45,8 @@ pub(super) struct Plan<'a> {
     changed: HashSet<OrderNo>,
     /// Who owns the keys that changed hands in this batch; `None`: nobody any more.
     owners: HashMap<UniqueKey, Option<OrderNo>>,
+    /// Room to compare where a record stood and where it stands.
+    places: [Vec<(Table, KeyBytes)>; 2],
 }
 
 impl<'a> Plan<'a> {
@@ -59,6 +61,7 @@ impl<'a> Plan<'a> {
             full: Vec::new(),
             changed: HashSet::with_capacity(count),
             owners: HashMap::with_capacity(count),
+            places: Default::default(),
         })
     }
 
@@ -171,26 +174,38 @@ impl<'a> Plan<'a> {
         after: &Record,
         row: u64,
     ) -> Result<(), StorageError> {
-        let old = before.map_or_else(|| Ok(Vec::new()), |old| self.entries(old, row))?;
-        let new = self.entries(after, row)?;
+        let mut old = std::mem::take(&mut self.places[0]);
+        let mut new = std::mem::take(&mut self.places[1]);
+        self.places_of(before, row, &mut old)?;
+        self.places_of(Some(after), row, &mut new)?;
         for (table, key) in old.iter().filter(|entry| new.binary_search(entry).is_err()) {
             self.writes.set_entry(*table, *key, false);
         }
         for (table, key) in new.iter().filter(|entry| old.binary_search(entry).is_err()) {
             self.writes.set_entry(*table, *key, true);
         }
+        self.places = [old, new];
         Ok(())
     }
 
     /// Where a record stands, each place once and in order.
-    fn entries(&self, record: &Record, row: u64) -> Result<Vec<(Table, KeyBytes)>, StorageError> {
-        let layout = &self.view.layout;
-        let entries = index_entries(record);
-        let places = entries.iter().map(|entry| layout.entry(entry, row));
-        let mut places: Vec<_> = places.collect::<Result<_, _>>()?;
+    fn places_of(
+        &self,
+        record: Option<&Record>,
+        row: u64,
+        places: &mut Vec<(Table, KeyBytes)>,
+    ) -> Result<(), StorageError> {
+        places.clear();
+        let mut failure = None;
+        if let Some(record) = record {
+            each_entry(record, |entry| match self.view.layout.entry(&entry, row) {
+                Ok(place) => places.push(place),
+                Err(error) => failure = Some(error),
+            });
+        }
         places.sort_unstable();
         places.dedup();
-        Ok(places)
+        failure.map_or(Ok(()), Err)
     }
 }
 

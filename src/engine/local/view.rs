@@ -23,7 +23,7 @@ use crate::engine::{
 };
 use crate::error::StorageError;
 use crate::order::{Event, Record};
-use crate::rules::{IndexEntry, UniqueKey, index_entries, unique_keys};
+use crate::rules::{UniqueKey, each_entry, unique_keys};
 use crate::value::{OrderNo, Timestamp};
 
 /// How often a page is read without the lock.
@@ -344,12 +344,12 @@ impl View {
 
 /// The record is to be found in the list that is read, at this place.
 fn stands_there(record: &Record, query: &IndexQuery, position: Position) -> bool {
-    let entry = IndexEntry {
-        index: query.index.clone(),
-        time: position.time,
-        sub: position.sub,
-    };
-    index_entries(record).contains(&entry)
+    let mut stands = false;
+    each_entry(record, |entry| {
+        let is_place = entry.time == position.time && entry.sub == position.sub;
+        stands |= is_place && entry.index == query.index;
+    });
+    stands
 }
 
 /// Whether a place is strictly behind where the reading begins.
