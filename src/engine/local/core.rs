@@ -8,13 +8,15 @@ use parking_lot::{Mutex, RwLock};
 use super::LocalOptions;
 use super::base::Base;
 use super::dir::Dir;
-use super::disk::Lock;
+use super::disk::{Background, Chore, Crew, Lock, Sabotage, is_sabotaged};
 use super::flush::Flushing;
 use super::identity::Passport;
 use super::idle::Pulse;
 use super::journal::frame::Kind;
 use super::journal::spare::Spare;
 use super::journal::{AppendError, Journal, Old};
+#[cfg(feature = "testing")]
+use super::sabotaged;
 use super::view::View;
 use super::writes::Writes;
 use crate::engine::{EngineError, EngineStats};
@@ -70,6 +72,11 @@ impl Writer {
 }
 
 impl Core {
+    /// Who does the store's chores in the place of threads.
+    pub(super) fn crew(&self) -> Option<Arc<dyn Crew>> {
+        self.dir.disk().crew()
+    }
+
     pub(super) fn view(&self) -> Result<Arc<View>, EngineError> {
         self.view.read().clone().ok_or_else(closed)
     }
@@ -109,16 +116,40 @@ impl Core {
         prepared.map_err(|error| writer.failed(error))?;
         let mut is_begun = false;
         for writes in frames {
+            #[cfg(feature = "testing")]
+            let writes = self.sabotaged(view, writes);
             if let Err(error) = writer.journal.append(&writes) {
                 let error = if is_begun { begun(error) } else { error };
                 return Err(writer.failed(error));
             }
             is_begun = true;
-            view.active.publish(writes);
+            self.publish(view, writes);
         }
         self.note_bytes(writer);
         self.pulse.beat();
         Ok(())
+    }
+
+    fn publish(&self, view: &View, writes: Writes) {
+        // That fault has published it already, and twice would be another one.
+        if !is_sabotaged(&**self.dir.disk(), Sabotage::PublishBeforeSync) {
+            view.active.publish(writes);
+        }
+    }
+
+    /// The writes with the fault that was asked for.
+    #[cfg(feature = "testing")]
+    fn sabotaged(&self, view: &View, writes: Writes) -> Writes {
+        match self.dir.disk().sabotage() {
+            Some(Sabotage::SkipIndexEntry) => sabotaged::without_an_entry(writes),
+            Some(Sabotage::PublishBeforeSync) => {
+                if let Ok(copy) = sabotaged::copied(&writes) {
+                    view.active.publish(copy);
+                }
+                writes
+            }
+            _ => writes,
+        }
     }
 
     pub(super) fn note_bytes(&self, writer: &Writer) {
@@ -182,6 +213,9 @@ impl Core {
         self.flushing.close();
         self.spare.close();
         self.pulse.close();
+        if let Some(crew) = self.crew() {
+            crew.dismiss();
+        }
     }
 
     /// Closes everything, once the threads are gone.
@@ -201,6 +235,24 @@ impl Core {
             AppendError::Refused(e) | AppendError::Stopped(e) | AppendError::Unknown(e) => e,
         })?;
         closed
+    }
+}
+
+impl Background for Core {
+    fn wants(&self, chore: Chore) -> bool {
+        match chore {
+            Chore::Flush => self.flushing.is_wanted(),
+            Chore::Spare => self.spare.is_wanted(),
+            Chore::Idle => true,
+        }
+    }
+
+    fn run(&self, chore: Chore) {
+        match chore {
+            Chore::Flush => self.flush_once(),
+            Chore::Spare => self.spare.make_one(),
+            Chore::Idle => self.mark_idle(),
+        }
     }
 }
 

@@ -5,8 +5,8 @@
 //! a store.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Weak};
 use std::thread;
 
 use parking_lot::{Mutex, RwLock};
@@ -212,7 +212,7 @@ impl LocalEngine {
                 lock: parts.lock,
             })),
             base: Mutex::new(Some(parts.base)),
-            flushing: Flushing::default(),
+            flushing: Flushing::new(dir.disk().crew()),
             spare,
             old,
             pulse: Pulse::default(),
@@ -228,6 +228,11 @@ impl LocalEngine {
     }
 
     fn start(&self) -> Result<(), StorageError> {
+        if let Some(crew) = self.core.crew() {
+            let work: Weak<Core> = Arc::downgrade(&self.core);
+            crew.adopt(work);
+            return Ok(());
+        }
         self.spawn("flush", |core| core.run_flushes())?;
         self.spawn("spare", |core| core.spare.run())?;
         self.spawn("idle", |core| core.run_idle())

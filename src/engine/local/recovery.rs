@@ -11,7 +11,7 @@
 
 use thiserror::Error;
 
-use super::disk;
+use super::disk::{self, Sabotage, is_sabotaged};
 use super::journal::Closed;
 use super::journal::frame::{self, BOUNDARY, Frame, Kind, Salted};
 use super::journal::segment::{End, Folder, HEADER_LEN, Header};
@@ -263,7 +263,8 @@ impl Replay {
         if end.lsn < self.applied {
             return Err(Damage::Missing(self.applied).into());
         }
-        for first_lsn in needed {
+        let is_sabotaged = is_sabotaged(&*self.folder.disk, Sabotage::RecoverWithoutSync);
+        for first_lsn in needed.iter().filter(|_| !is_sabotaged) {
             self.folder.open(*first_lsn)?.sync()?;
         }
         self.folder.sync()?;

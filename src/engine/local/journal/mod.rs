@@ -19,6 +19,7 @@ use parking_lot::Mutex;
 use self::frame::{HEAD_LEN, Head, Kind, Salted};
 use self::segment::{End, Folder, HEADER_LEN, Header};
 use self::spare::{Blank, Spare};
+use super::disk::{Sabotage, is_sabotaged};
 use super::writes::Writes;
 use crate::engine::Identity;
 use crate::error::StorageError;
@@ -48,6 +49,8 @@ pub(super) struct Journal {
     /// The last frame tells nothing of the one before it being whole.
     pub(super) is_quiet: bool,
     buffer: Vec<u8>,
+    /// A deliberate fault left the last frame unsynced.
+    is_unsynced: bool,
 }
 
 /// The segment that is written.
@@ -80,6 +83,7 @@ impl Journal {
             end,
             is_quiet: true,
             buffer: Vec::new(),
+            is_unsynced: false,
         })
     }
 
@@ -172,9 +176,17 @@ impl Journal {
             previous: self.end.checksum,
         };
         let current = &mut self.current;
+        if std::mem::take(&mut self.is_unsynced) {
+            current.blank.file.sync()?;
+        }
         let checksum = frame::finish(&current.salted, head, &mut self.buffer);
         current.blank.file.write_at(current.offset, &self.buffer)?;
-        current.blank.file.sync()?;
+        let disk = &*self.spare.folder().disk;
+        if is_sabotaged(disk, Sabotage::AnswerEarly) && kind == Kind::Writes {
+            self.is_unsynced = true;
+        } else if !is_sabotaged(disk, Sabotage::SkipJournalSync) || kind != Kind::Writes {
+            current.blank.file.sync()?;
+        }
         let len = u64::try_from(self.buffer.len()).unwrap_or(u64::MAX);
         current.offset = current.offset.saturating_add(len);
         // The chain goes on in the successor, whose header was made before the seal.
@@ -193,7 +205,10 @@ fn start(
     before: End,
     blank: Blank,
 ) -> Result<Current, StorageError> {
-    let header = Header::draw(identity, before)?;
+    let mut header = Header::draw(identity, before)?;
+    if is_sabotaged(&*folder.disk, Sabotage::RecycleSegment) {
+        header.salt = [0; 16];
+    }
     blank.file.write_at(0, &header.to_bytes())?;
     blank.file.sync()?;
     folder.name_draft(header.first_lsn)?;
