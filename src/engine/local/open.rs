@@ -142,6 +142,7 @@ impl LocalEngine {
     fn open_store(dir: &Dir, options: &LocalOptions, lock: Option<Lock>) -> Result<Self, Error> {
         let passport = dir.passport()?;
         let lock = lock.map_or_else(|| dir.lock(options.lock_wait), Ok)?;
+        dir.sync()?;
         let opened = Base::open(&**dir.disk(), &dir.base(), options.cache_bytes)
             .and_then(|base| Self::recover(dir, options, passport, base, lock));
         opened.map_err(|error| dir.unopened(error))
