@@ -38,7 +38,7 @@ pub(crate) fn sizes(dice: &mut Dice) -> Sizes {
     }
 }
 
-fn open(
+pub(crate) fn open(
     disk: &SimulatedDisk,
     clock: &ManualClock,
     sizes: Sizes,
