@@ -21,6 +21,8 @@ pub struct Builder {
     local: LocalOptions,
     bounds: Bounds,
     clock: Clock,
+    #[cfg(feature = "testing")]
+    simulated: Option<(crate::testing::SimulatedDisk, crate::testing::Sizes)>,
 }
 
 impl Default for Builder {
@@ -34,6 +36,8 @@ impl Default for Builder {
                 bytes: 64 << 20,
             },
             clock: Arc::new(|| Timestamp::from_system(SystemTime::now())),
+            #[cfg(feature = "testing")]
+            simulated: None,
         }
     }
 }
@@ -107,6 +111,18 @@ impl Builder {
         self
     }
 
+    /// Puts the store on a disk in memory, in small parts. Its directories are beneath
+    /// [`ROOT`](crate::testing::SimulatedDisk::ROOT).
+    #[cfg(feature = "testing")]
+    pub fn simulated(
+        mut self,
+        disk: &crate::testing::SimulatedDisk,
+        sizes: crate::testing::Sizes,
+    ) -> Self {
+        self.simulated = Some((disk.clone(), sizes));
+        self
+    }
+
     /// As [`Store::init`].
     ///
     /// # Errors
@@ -136,7 +152,7 @@ impl Builder {
         open: impl FnOnce(&LocalOptions) -> Result<LocalEngine, Error>,
     ) -> Result<Store, Error> {
         self.check()?;
-        let engine = open(&self.local)?;
+        let engine = open(&self.local_options())?;
         let opened = if engine.is_new() {
             Opened::Made
         } else {
@@ -144,6 +160,14 @@ impl Builder {
         };
         let recovery = engine.recovery();
         self.run(Box::new(engine), opened, recovery)
+    }
+
+    fn local_options(&self) -> LocalOptions {
+        #[cfg(feature = "testing")]
+        if let Some((disk, sizes)) = &self.simulated {
+            return self.local.clone().on(disk, *sizes);
+        }
+        self.local.clone()
     }
 
     /// As [`Store::memory`].

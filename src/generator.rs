@@ -145,11 +145,17 @@ impl Blocks {
     }
 }
 
-/// The last digits of `value`, as many as there is room for.
+/// The last digits of `value`, as many as there is room for: eight at a time, which do not
+/// wait for one another.
 fn write_decimal(room: &mut [u8], mut value: u64) {
-    for digit in room.iter_mut().rev() {
-        *digit = b'0'.saturating_add(u8::try_from(value % 10).unwrap_or(0));
-        value /= 10;
+    for eight in room.rchunks_mut(8) {
+        let part = value % 100_000_000;
+        value /= 100_000_000;
+        let mut scale = 1;
+        for digit in eight.iter_mut().rev() {
+            *digit = b'0'.wrapping_add(((part / scale) % 10).to_le_bytes()[0]);
+            scale *= 10;
+        }
     }
 }
 

@@ -32,8 +32,15 @@ mod memory;
 
 #[cfg(feature = "testing")]
 pub(crate) use local::stored_and_read;
+
 pub use local::{LocalEngine, LocalOptions, Progress, Recovery};
 pub use memory::MemoryEngine;
+
+/// What [`testing`](crate::testing) shows of the simulated disk.
+#[cfg(feature = "testing")]
+pub(crate) mod simulation {
+    pub use super::local::{Dice, DiskFault, Loss, Sabotage, SimulatedDisk, Sizes, Snapshot};
+}
 
 use std::fmt::Debug;
 use std::ops::Range;

@@ -2,6 +2,7 @@
 //!
 //! - Who writes an engine runs the suite of [`conformance`] on it, case by case, and
 //!   compares long random runs with the [`model`].
+//! - A [`SimulatedDisk`] beneath a store loses power, breaks and fills up as a seed says.
 //! - Who writes a server gives its store a [`ManualClock`], so that expiry and back-off
 //!   pass in no time, and a [`FailingEngine`], so that every failure that a store can
 //!   answer with is seen once before production shows it.
@@ -16,6 +17,9 @@ pub mod fixtures;
 pub mod model;
 mod shared;
 
+pub use crate::engine::simulation::{
+    Dice, DiskFault, Loss, Sabotage, SimulatedDisk, Sizes, Snapshot,
+};
 pub use clock::ManualClock;
 pub use failing::{FailingEngine, Fault, Faults, Operation};
 pub use shared::SharedEngine;

@@ -33,13 +33,16 @@ pub(super) fn unpack(bytes: &[u8]) -> Option<Cow<'_, str>> {
     let Some((&PACKED, pairs)) = bytes.split_first() else {
         return str::from_utf8(bytes).ok().map(Cow::Borrowed);
     };
-    let mut text = String::with_capacity(pairs.len().saturating_mul(2));
+    let mut digits = Vec::with_capacity(pairs.len().saturating_mul(2));
+    let mut are_digits = true;
     for pair in pairs {
-        for digit in [pair >> 4, pair & 0xf] {
-            text.push(char::from_digit(u32::from(digit), 10)?);
-        }
+        let (one, two) = (pair >> 4, pair & 0xf);
+        are_digits &= one <= 9 && two <= 9;
+        digits.extend([b'0'.wrapping_add(one), b'0'.wrapping_add(two)]);
     }
-    (text.len() >= DIGITS_MIN).then_some(Cow::Owned(text))
+    let text = String::from_utf8(digits).ok();
+    text.filter(|text| are_digits && text.len() >= DIGITS_MIN)
+        .map(Cow::Owned)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 )]
 
 mod conformance;
+mod crash;
 mod flow;
 mod harness;
 mod model;

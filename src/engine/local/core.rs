@@ -8,7 +8,7 @@ use parking_lot::{Mutex, RwLock};
 use super::LocalOptions;
 use super::base::Base;
 use super::dir::Dir;
-use super::disk::Lock;
+use super::disk::{Background, Chore, Crew, Lock, Sabotage, is_sabotaged};
 use super::flush::Flushing;
 use super::identity::Passport;
 use super::idle::Pulse;
@@ -16,6 +16,8 @@ use super::journal::frame::Kind;
 use super::journal::spare::Spare;
 use super::journal::{AppendError, Journal, Old};
 use super::loaded::Loaded;
+#[cfg(feature = "testing")]
+use super::sabotaged;
 use super::view::View;
 use super::writes::Writes;
 use crate::engine::{EngineError, EngineStats};
@@ -75,6 +77,11 @@ impl Writer {
 }
 
 impl Core {
+    /// Who does the store's chores in the place of threads.
+    pub(super) fn crew(&self) -> Option<Arc<dyn Crew>> {
+        self.dir.disk().crew()
+    }
+
     pub(super) fn view(&self) -> Result<Arc<View>, EngineError> {
         self.view.read().clone().ok_or_else(closed)
     }
@@ -113,26 +120,51 @@ impl Core {
         let prepared = writer.journal.prepare(len);
         prepared.map_err(|error| writer.failed(error))?;
         let mut is_begun = false;
-        for mut writes in frames {
+        for writes in frames {
+            #[cfg(feature = "testing")]
+            let writes = self.sabotaged(view, writes);
+            let mut writes = writes;
             if let Err(error) = writer.journal.append(&mut writes) {
                 let error = if is_begun { begun(error) } else { error };
                 return Err(writer.failed(error));
             }
             is_begun = true;
-            view.active.publish(writes);
-            // Counted when it can be seen: who counts and then looks may see more than was
-            // counted, and never less.
-            self.written.fetch_add(1, Ordering::SeqCst);
+            self.publish(view, writes);
         }
         self.note_bytes(writer);
         self.pulse.beat();
         Ok(())
     }
 
+    fn publish(&self, view: &View, writes: Writes) {
+        // That fault has published it already, and twice would be another one.
+        if !is_sabotaged(&**self.dir.disk(), Sabotage::PublishBeforeSync) {
+            view.active.publish(writes);
+        }
+        // Counted when it can be seen: who counts and then looks may see more than was
+        // counted, and never less.
+        self.written.fetch_add(1, Ordering::SeqCst);
+    }
+
     /// How many writes there were. What is looked up afterwards holds as long as this
     /// stays the same.
     pub(super) fn written(&self) -> u64 {
         self.written.load(Ordering::SeqCst)
+    }
+
+    /// The writes with the fault that was asked for.
+    #[cfg(feature = "testing")]
+    fn sabotaged(&self, view: &View, writes: Writes) -> Writes {
+        match self.dir.disk().sabotage() {
+            Some(Sabotage::SkipIndexEntry) => sabotaged::without_an_entry(writes),
+            Some(Sabotage::PublishBeforeSync) => {
+                if let Ok(copy) = sabotaged::copied(&writes) {
+                    view.active.publish(copy);
+                }
+                writes
+            }
+            _ => writes,
+        }
     }
 
     pub(super) fn note_bytes(&self, writer: &Writer) {
@@ -196,6 +228,9 @@ impl Core {
         self.flushing.close();
         self.spare.close();
         self.pulse.close();
+        if let Some(crew) = self.crew() {
+            crew.dismiss();
+        }
     }
 
     /// Closes everything, once the threads are gone.
@@ -215,6 +250,24 @@ impl Core {
             AppendError::Refused(e) | AppendError::Stopped(e) | AppendError::Unknown(e) => e,
         })?;
         closed
+    }
+}
+
+impl Background for Core {
+    fn wants(&self, chore: Chore) -> bool {
+        match chore {
+            Chore::Flush => self.flushing.is_wanted(),
+            Chore::Spare => self.spare.is_wanted(),
+            Chore::Idle => true,
+        }
+    }
+
+    fn run(&self, chore: Chore) {
+        match chore {
+            Chore::Flush => self.flush_once(),
+            Chore::Spare => self.spare.make_one(),
+            Chore::Idle => self.mark_idle(),
+        }
     }
 }
 

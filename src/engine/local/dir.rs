@@ -160,6 +160,13 @@ impl Dir {
         }
     }
 
+    /// Makes the names in it durable: whoever gave the identity its name may have died
+    /// before that, and what is answered from now on must not be taken for a making.
+    pub(super) fn sync(&self) -> Result<(), Error> {
+        let synced = self.disk.sync_dir(&self.path);
+        synced.map_err(|error| self.unopened(error))
+    }
+
     /// Takes the lock, waiting for it at most `wait`.
     pub(super) fn lock(&self, wait: Duration) -> Result<Lock, Error> {
         let path = self.path.join(LOCK);

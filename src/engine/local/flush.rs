@@ -13,12 +13,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::base::{Base, Entry, Snapshot, Sorted};
 use super::codec;
 use super::core::{Core, Writer, closed};
-use super::disk;
+use super::disk::{self, Chore, Crew, Sabotage, is_sabotaged};
 use super::keys;
 use super::memtable::Shelf;
 use super::table::Table;
@@ -61,12 +61,14 @@ struct State {
 }
 
 /// What is being flushed, and what became of it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Flushing {
     state: Mutex<State>,
     work: Condvar,
     done: Condvar,
     slowed: AtomicU64,
+    /// Who flushes in the place of a thread.
+    crew: Option<Arc<dyn Crew>>,
 }
 
 /// What flushes did.
@@ -79,6 +81,22 @@ pub(super) struct Flushed {
 }
 
 impl Flushing {
+    pub(super) fn new(crew: Option<Arc<dyn Crew>>) -> Self {
+        Self {
+            state: Mutex::default(),
+            work: Condvar::new(),
+            done: Condvar::new(),
+            slowed: AtomicU64::new(0),
+            crew,
+        }
+    }
+
+    /// There is something to flush, and a base to flush it into.
+    pub(super) fn is_wanted(&self) -> bool {
+        let state = self.state.lock();
+        state.frozen.is_some() && !state.closing && !state.is_lost
+    }
+
     pub(super) fn close(&self) {
         self.state.lock().closing = true;
         self.work.notify_all();
@@ -118,7 +136,10 @@ impl Flushing {
             if let Some(error) = &state.failed {
                 return Err(EngineError::Retry(error.clone()));
             }
-            self.done.wait(&mut state);
+            match &self.crew {
+                Some(crew) => MutexGuard::unlocked(&mut state, || crew.finish(Chore::Flush)),
+                None => self.done.wait(&mut state),
+            }
         }
         Ok(())
     }
@@ -158,7 +179,7 @@ impl Flushing {
         state.failed = Some(error);
         state.is_lost = is_lost;
         self.done.notify_all();
-        if !state.closing && !is_lost {
+        if !state.closing && !is_lost && self.crew.is_none() {
             self.work.wait_for(&mut state, AGAIN_AFTER);
         }
     }
@@ -176,7 +197,9 @@ impl Core {
         drop(view);
         if over > 0 {
             self.flushing.slowed.fetch_add(1, Ordering::Relaxed);
-            thread::sleep(delay(over, half));
+            if self.crew().is_none() {
+                thread::sleep(delay(over, half));
+            }
         }
         Ok(())
     }
@@ -255,21 +278,36 @@ impl Core {
     /// The life of the thread that flushes.
     pub(super) fn run_flushes(&self) {
         while let Some(frozen) = self.flushing.next() {
-            let began = Instant::now();
-            if let Err(error) = self.check_room(&frozen) {
-                // Nothing was tried: the base is as good as before.
-                self.flushing.fail(error, false);
-                continue;
+            self.try_flush(&frozen);
+        }
+    }
+
+    /// Flushes what waits for it, if anything does.
+    pub(super) fn flush_once(&self) {
+        if self.flushing.is_wanted()
+            && let Some(frozen) = self.flushing.next()
+        {
+            self.try_flush(&frozen);
+        }
+    }
+
+    fn try_flush(&self, frozen: &Frozen) {
+        let began = Instant::now();
+        if let Err(error) = self.check_room(frozen) {
+            // Nothing was tried: the base is as good as before.
+            return self.flushing.fail(error, false);
+        }
+        if is_sabotaged(&**self.dir.disk(), Sabotage::DropJournalEarly) {
+            self.old.remove_up_to(frozen.last_lsn);
+        }
+        let written = self.write_base(frozen).map(|()| true);
+        match written.or_else(|error| self.reopen_base(frozen, &error)) {
+            Ok(true) => {
+                self.old.remove_up_to(frozen.last_lsn);
+                self.flushing.end(began.elapsed());
             }
-            let written = self.write_base(&frozen).map(|()| true);
-            match written.or_else(|error| self.reopen_base(&frozen, &error)) {
-                Ok(true) => {
-                    self.old.remove_up_to(frozen.last_lsn);
-                    self.flushing.end(began.elapsed());
-                }
-                Ok(false) => {}
-                Err(error) => self.flushing.fail(error, true),
-            }
+            Ok(false) => {}
+            Err(error) => self.flushing.fail(error, true),
         }
     }
 

@@ -33,6 +33,8 @@ mod merge;
 mod open;
 mod plan;
 mod recovery;
+#[cfg(feature = "testing")]
+mod sabotaged;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -49,6 +51,8 @@ use parking_lot::Mutex;
 
 use self::codec::Held;
 use self::core::Core;
+#[cfg(feature = "testing")]
+pub use self::disk::{Dice, DiskFault, Loss, Sabotage, SimulatedDisk, Snapshot};
 use self::disk::{Disk, RealDisk};
 use self::loaded::Found;
 use self::plan::Plan;
@@ -86,6 +90,29 @@ pub struct LocalOptions {
     pub(crate) segment_bytes: u64,
     /// What the store's files are on.
     pub(crate) disk: Arc<dyn Disk>,
+}
+
+/// How large the parts of a store on a simulated disk are: small ones roll, flush and heap
+/// up all the time.
+#[cfg(feature = "testing")]
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::exhaustive_structs, reason = "tests write it down whole")]
+pub struct Sizes {
+    /// Of the memtable, in bytes.
+    pub memtable: usize,
+    /// Of a segment of the journal, in bytes.
+    pub segment: u64,
+}
+
+#[cfg(feature = "testing")]
+impl LocalOptions {
+    pub(crate) fn on(mut self, disk: &SimulatedDisk, sizes: Sizes) -> Self {
+        self.disk = Arc::new(disk.clone());
+        self.memtable_bytes = sizes.memtable;
+        self.segment_bytes = sizes.segment;
+        self.cache_bytes = 1 << 20;
+        self
+    }
 }
 
 impl Default for LocalOptions {

@@ -5,8 +5,8 @@
 //! a store.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Weak};
 use std::thread;
 
 use parking_lot::{Mutex, RwLock};
@@ -146,6 +146,7 @@ impl LocalEngine {
     fn open_store(dir: &Dir, options: &LocalOptions, lock: Option<Lock>) -> Result<Self, Error> {
         let passport = dir.passport()?;
         let lock = lock.map_or_else(|| dir.lock(options.lock_wait), Ok)?;
+        dir.sync()?;
         let opened = Base::open(&**dir.disk(), &dir.base(), options.cache_bytes)
             .and_then(|base| Self::recover(dir, options, passport, base, lock));
         opened.map_err(|error| dir.unopened(error))
@@ -216,7 +217,7 @@ impl LocalEngine {
                 lock: parts.lock,
             })),
             base: Mutex::new(Some(parts.base)),
-            flushing: Flushing::default(),
+            flushing: Flushing::new(dir.disk().crew()),
             spare,
             old,
             pulse: Pulse::default(),
@@ -234,6 +235,11 @@ impl LocalEngine {
     }
 
     fn start(&self) -> Result<(), StorageError> {
+        if let Some(crew) = self.core.crew() {
+            let work: Weak<Core> = Arc::downgrade(&self.core);
+            crew.adopt(work);
+            return Ok(());
+        }
         self.spawn("flush", |core| core.run_flushes())?;
         self.spawn("spare", |core| core.spare.run())?;
         self.spawn("idle", |core| core.run_idle())

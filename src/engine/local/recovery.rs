@@ -6,12 +6,14 @@
 //!   them, are what a crash tore: they were never acknowledged. They are dropped and told.
 //!   Anything else that does not fit is damage, and its place is named.
 //! - What was replayed is made durable before it is answered from: after a kill it may be
-//!   readable and still not be on the disk.
+//!   readable and still not be on the disk. A sync alone does not do for the segment that
+//!   ends the journal: where the last one failed, the next leaves out what that lost, and
+//!   succeeds. It is written anew, beside the old one, and takes its name.
 //! - Nothing is changed before all of it was found sound.
 
 use thiserror::Error;
 
-use super::disk;
+use super::disk::{self, Sabotage, is_sabotaged};
 use super::journal::Closed;
 use super::journal::frame::{self, BOUNDARY, Frame, Kind, Salted};
 use super::journal::segment::{End, Folder, HEADER_LEN, Header};
@@ -97,6 +99,7 @@ pub(super) fn recover(
                 .collect(),
         },
         last: None,
+        tail: None,
     };
     replay.all(needed, progress)?;
     replay.finish(needed)
@@ -117,8 +120,10 @@ struct Replay {
     /// Where the segment before ended; `None` before the first.
     end: Option<End>,
     recovered: Recovered,
-    /// The last frame of all.
+    /// What the last segment's last frame is for.
     last: Option<Kind>,
+    /// The last segment that holds a frame, and where its last frame ends.
+    tail: Option<(Segment, usize)>,
 }
 
 /// A segment that is being read.
@@ -224,7 +229,11 @@ impl Replay {
             let closed = closed(first_lsn, end.lsn, bytes);
             self.recovered.segments.push(closed);
         }
-        Ok(segment.bytes.len())
+        let len = segment.bytes.len();
+        if self.last.is_some() {
+            self.tail = Some((segment, offset));
+        }
+        Ok(len)
     }
 
     fn open(&self, first_lsn: u64) -> Result<(Segment, Header), StorageError> {
@@ -271,20 +280,41 @@ impl Replay {
         Ok(())
     }
 
-    /// Makes durable what was read.
+    /// Nothing is answered before all of it is durable.
     fn finish(mut self, needed: &[u64]) -> Result<Recovered, StorageError> {
         let end = self.end.unwrap_or_default();
         if end.lsn < self.applied {
             return Err(Damage::Missing(self.applied).into());
         }
-        for first_lsn in needed {
-            self.folder.open(*first_lsn)?.sync()?;
-        }
-        self.folder.sync()?;
+        self.make_durable(needed)?;
         self.recovered.end = end;
         self.recovered.recovery.last_lsn = end.lsn;
         self.recovered.recovery.was_closed = self.last == Some(Kind::Closed);
         Ok(self.recovered)
+    }
+
+    /// Puts a copy in the place of a segment: at no moment is there less than one.
+    fn write_anew(&self, segment: &Segment, end: usize) -> Result<(), StorageError> {
+        let file = self.folder.draft()?;
+        let written = segment.bytes.iter().rposition(|byte| *byte != 0);
+        // A frame may end with zeros, and what is torn behind it stays to be told of.
+        let len = written.map_or(0, |last| last.saturating_add(1)).max(end);
+        file.write_at(0, segment.bytes.get(..len).unwrap_or(&segment.bytes))?;
+        file.sync()?;
+        Ok(self.folder.name_draft(segment.first_lsn)?)
+    }
+
+    fn make_durable(&self, needed: &[u64]) -> Result<(), StorageError> {
+        if is_sabotaged(&*self.folder.disk, Sabotage::RecoverWithoutSync) {
+            return Ok(());
+        }
+        if let Some((segment, end)) = &self.tail {
+            self.write_anew(segment, *end)?;
+        }
+        for first_lsn in needed {
+            self.folder.open(*first_lsn)?.sync()?;
+        }
+        Ok(self.folder.sync()?)
     }
 }
 

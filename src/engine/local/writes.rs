@@ -207,7 +207,8 @@ impl Writes {
     }
 }
 
-fn take_entry<'a>(bytes: &mut &'a [u8]) -> Option<(u8, KeyBytes, Option<&'a [u8]>)> {
+/// The next entry of a payload: tag, key, and value where it is there.
+pub(super) fn take_entry<'a>(bytes: &mut &'a [u8]) -> Option<(u8, KeyBytes, Option<&'a [u8]>)> {
     let ([tag, key_len], rest) = bytes.split_first_chunk::<2>()?;
     let (len, rest) = rest.split_first_chunk::<LENGTH_LEN>()?;
     let (key, rest) = rest.split_at_checked(usize::from(*key_len))?;

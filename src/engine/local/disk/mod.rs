@@ -5,14 +5,28 @@
 //! - A short read or write is an error, never less than was asked for.
 //! - A name is durable only after its directory was synced, bytes only after their file was.
 
+mod background;
 mod real;
+mod sabotage;
+#[cfg(feature = "testing")]
+mod simulated;
 
+pub(super) use background::{Background, Chore, Crew};
 pub(super) use real::RealDisk;
+#[cfg_attr(
+    not(feature = "testing"),
+    expect(unreachable_pub, reason = "nobody can ask for one")
+)]
+pub use sabotage::Sabotage;
+pub(super) use sabotage::is_on as is_sabotaged;
+#[cfg(feature = "testing")]
+pub use simulated::{Dice, DiskFault, Loss, SimulatedDisk, Snapshot};
 
 use std::ffi::OsString;
 use std::fmt::Debug;
 use std::io::{self, ErrorKind};
 use std::path::Path;
+use std::sync::Arc;
 
 /// A file system.
 pub(crate) trait Disk: Debug + Send + Sync + 'static {
@@ -41,6 +55,17 @@ pub(crate) trait Disk: Debug + Send + Sync + 'static {
 
     /// The bytes that may be written to the disk of this directory.
     fn free_bytes(&self, dir: &Path) -> io::Result<u64>;
+
+    /// Who does the chores of a store on this disk; `None`: threads of the store.
+    fn crew(&self) -> Option<Arc<dyn Crew>> {
+        None
+    }
+
+    /// A fault that is built in on purpose.
+    #[cfg(feature = "testing")]
+    fn sabotage(&self) -> Option<Sabotage> {
+        None
+    }
 }
 
 /// A file that is read and written at places, from any number of threads.

@@ -19,6 +19,7 @@ use parking_lot::Mutex;
 use self::frame::{HEAD_LEN, Head, Kind, Salted};
 use self::segment::{End, Folder, HEADER_LEN, Header};
 use self::spare::{Blank, Spare};
+use super::disk::{Sabotage, is_sabotaged};
 use super::writes::Writes;
 use crate::engine::Identity;
 use crate::error::StorageError;
@@ -47,6 +48,8 @@ pub(super) struct Journal {
     end: End,
     /// The last frame tells nothing of the one before it being whole.
     pub(super) is_quiet: bool,
+    /// A deliberate fault left the last frame unsynced.
+    is_unsynced: bool,
 }
 
 /// The segment that is written.
@@ -78,6 +81,7 @@ impl Journal {
             current,
             end,
             is_quiet: true,
+            is_unsynced: false,
         })
     }
 
@@ -162,9 +166,17 @@ impl Journal {
             previous: self.end.checksum,
         };
         let current = &mut self.current;
+        if std::mem::take(&mut self.is_unsynced) {
+            current.blank.file.sync()?;
+        }
         let checksum = frame::finish(&current.salted, head, frame);
         current.blank.file.write_at(current.offset, frame)?;
-        current.blank.file.sync()?;
+        let disk = &*self.spare.folder().disk;
+        if is_sabotaged(disk, Sabotage::AnswerEarly) && kind == Kind::Writes {
+            self.is_unsynced = true;
+        } else if !is_sabotaged(disk, Sabotage::SkipJournalSync) || kind != Kind::Writes {
+            current.blank.file.sync()?;
+        }
         let len = u64::try_from(frame.len()).unwrap_or(u64::MAX);
         current.offset = current.offset.saturating_add(len);
         // The chain goes on in the successor, whose header was made before the seal.
@@ -183,7 +195,10 @@ fn start(
     before: End,
     blank: Blank,
 ) -> Result<Current, StorageError> {
-    let header = Header::draw(identity, before)?;
+    let mut header = Header::draw(identity, before)?;
+    if is_sabotaged(&*folder.disk, Sabotage::RecycleSegment) {
+        header.salt = [0; 16];
+    }
     blank.file.write_at(0, &header.to_bytes())?;
     blank.file.sync()?;
     folder.name_draft(header.first_lsn)?;

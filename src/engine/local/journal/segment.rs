@@ -14,7 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::super::disk::{self, Disk, DiskFile};
+use super::super::disk::{self, Disk, DiskFile, Sabotage, is_sabotaged};
 use crate::engine::Identity;
 use crate::error::StorageError;
 
@@ -23,6 +23,9 @@ pub(in crate::engine::local) const HEADER_LEN: u64 = 4096;
 
 /// A segment that is being made.
 pub(in crate::engine::local) const DRAFT: &str = "next.tmp";
+
+/// What a deliberate fault keeps for later.
+const RECYCLED: &str = "recycled.tmp";
 
 const MAGIC: &[u8; 8] = b"ordjourn";
 const FORMAT: u32 = 1;
@@ -152,6 +155,12 @@ impl Folder {
 
     /// A new, empty draft of a segment; one that was left behind is removed first.
     pub(in crate::engine::local) fn draft(&self) -> io::Result<Box<dyn DiskFile>> {
+        let recycled = self.path.join(RECYCLED);
+        if is_sabotaged(&*self.disk, Sabotage::RecycleSegment)
+            && self.disk.rename(&recycled, &self.path.join(DRAFT)).is_ok()
+        {
+            return self.disk.open(&self.path.join(DRAFT));
+        }
         self.remove_draft()?;
         self.disk.create(&self.path.join(DRAFT))
     }
@@ -164,10 +173,17 @@ impl Folder {
     pub(in crate::engine::local) fn name_draft(&self, first_lsn: u64) -> io::Result<()> {
         let draft = self.path.join(DRAFT);
         self.disk.rename(&draft, &self.segment(first_lsn))?;
+        if is_sabotaged(&*self.disk, Sabotage::ForgetDirectorySync) {
+            return Ok(());
+        }
         self.sync()
     }
 
     pub(in crate::engine::local) fn remove(&self, first_lsn: u64) -> io::Result<()> {
+        if is_sabotaged(&*self.disk, Sabotage::RecycleSegment) {
+            let recycled = self.path.join(RECYCLED);
+            return self.disk.rename(&self.segment(first_lsn), &recycled);
+        }
         disk::remove(&*self.disk, &self.segment(first_lsn))
     }
 

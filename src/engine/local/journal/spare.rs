@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use super::super::disk::{self, DiskFile};
+use super::super::disk::{self, Chore, DiskFile, Sabotage, is_sabotaged};
 use super::segment::Folder;
 use crate::error::{StorageError, StorageErrorKind};
 
@@ -94,8 +94,15 @@ impl Spare {
             match &*state {
                 State::Ready(_) => return Ok(state),
                 State::Failed(error) => return Err(error.clone()),
-                State::Wanted | State::Taken => self.changed.wait(&mut state),
+                State::Wanted | State::Taken => self.wait(&mut state),
             }
+        }
+    }
+
+    fn wait(&self, state: &mut MutexGuard<'_, State>) {
+        match self.folder.disk.crew() {
+            Some(crew) => MutexGuard::unlocked(state, || crew.finish(Chore::Spare)),
+            None => self.changed.wait(state),
         }
     }
 
@@ -114,14 +121,25 @@ impl Spare {
     /// The life of the thread that makes spares.
     pub(in crate::engine::local) fn run(&self) {
         while self.wait_until_wanted() {
-            let made = self.make().map_err(StorageError::from);
-            let mut state = self.state.lock();
-            *state = match made {
-                Ok(blank) => State::Ready(blank),
-                Err(error) => State::Failed(error),
-            };
-            self.changed.notify_all();
+            self.make_one();
         }
+    }
+
+    /// One is to be made, or was to be and could not.
+    pub(in crate::engine::local) fn is_wanted(&self) -> bool {
+        let is_closing = self.closing.load(Ordering::Relaxed);
+        !is_closing && matches!(&*self.state.lock(), State::Wanted | State::Failed(_))
+    }
+
+    /// Makes one; nobody else does meanwhile.
+    pub(in crate::engine::local) fn make_one(&self) {
+        let made = self.make().map_err(StorageError::from);
+        let mut state = self.state.lock();
+        *state = match made {
+            Ok(blank) => State::Ready(blank),
+            Err(error) => State::Failed(error),
+        };
+        self.changed.notify_all();
     }
 
     /// Whether to make one; not when the journal is being closed.
@@ -146,7 +164,9 @@ impl Spare {
         let free = self.folder.disk.free_bytes(&self.folder.path)?;
         disk::check_room(free, self.len.saturating_add(ROOM))?;
         let file = self.folder.draft()?;
-        fill(&*file, self.len, &self.closing)?;
+        if !is_sabotaged(&*self.folder.disk, Sabotage::RecycleSegment) {
+            fill(&*file, self.len, &self.closing)?;
+        }
         let len = self.len;
         Ok(Blank { file, len })
     }

@@ -1,0 +1,513 @@
+//! A disk in memory that loses power, breaks and fills up as a seed says.
+//!
+//! - Every call to it is counted. Before any of them it can be asked for a [`Snapshot`], and
+//!   a snapshot goes on as a disk of its own: behind a kill, with all that was written, or
+//!   behind a power loss, with what that left.
+//! - The chores of a store on it are done by `Hands`: whenever the journal is used, by so
+//!   many calls as the seed says, and never two threads at once. One seed is one order of
+//!   all calls.
+
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a disk for tests may panic where a test asks for what is not there"
+)]
+
+mod content;
+mod dice;
+mod hands;
+mod state;
+
+use std::ffi::OsString;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+pub use self::dice::Dice;
+use self::hands::Hands;
+use self::state::{Change, Naming, State};
+use super::{Crew, Disk, DiskFile, Held, Lock, Sabotage};
+
+/// What a power loss does to what was not made durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Loss {
+    /// All of it was written after all.
+    KeepAll,
+    /// Nothing was.
+    DropAll,
+    /// The last change was, and of those before it only some.
+    Reorder,
+    /// Each sector of 512 bytes was written or not.
+    TornSectors,
+    /// Each write ended, or began, at some byte.
+    TornBytes,
+    /// Each sector was written, or not, or holds garbage.
+    Trash,
+}
+
+impl Loss {
+    /// Every kind.
+    pub const ALL: [Self; 6] = [
+        Self::KeepAll,
+        Self::DropAll,
+        Self::Reorder,
+        Self::TornSectors,
+        Self::TornBytes,
+        Self::Trash,
+    ];
+}
+
+/// How a call fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DiskFault {
+    /// Input or output fails.
+    Io,
+    /// There is no room; calls that need none go through.
+    NoRoom,
+    /// Half of a write is done, then it fails; other calls go through.
+    Short,
+}
+
+impl DiskFault {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Io, Self::NoRoom, Self::Short];
+}
+
+/// The kinds of calls that differ in how they fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Call {
+    Read,
+    /// It needs room.
+    Grow,
+    Write,
+    /// It changes something, and needs no room.
+    Other,
+}
+
+/// A disk in memory. Clones are one disk.
+#[derive(Debug, Clone)]
+pub struct SimulatedDisk {
+    sim: Arc<Sim>,
+}
+
+/// A disk as it stood before one of the calls to it.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    state: State,
+    /// The call's number.
+    pub call: u64,
+    /// What [`SimulatedDisk::mark`] said last.
+    pub marks: (usize, usize),
+}
+
+#[derive(Debug)]
+struct Sim {
+    state: Mutex<State>,
+    control: Mutex<Control>,
+    hands: Hands,
+}
+
+#[derive(Debug)]
+struct Control {
+    dice: Dice,
+    calls: u64,
+    fault: Option<Planned>,
+    marks: (usize, usize),
+    /// A snapshot is taken before one in so many calls; 0: never.
+    one_in: usize,
+    taken: Vec<Snapshot>,
+    sabotage: Option<Sabotage>,
+    free: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Planned {
+    at: u64,
+    fault: DiskFault,
+    for_good: bool,
+}
+
+impl SimulatedDisk {
+    /// The directory in which everything is.
+    pub const ROOT: &'static str = "/disk";
+
+    /// An empty disk.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self::of(State::new(Path::new(Self::ROOT)), seed)
+    }
+
+    fn of(state: State, seed: u64) -> Self {
+        let control = Control {
+            dice: Dice::new(seed),
+            calls: 0,
+            fault: None,
+            marks: (0, 0),
+            one_in: 0,
+            taken: Vec::new(),
+            sabotage: None,
+            free: u64::MAX,
+        };
+        let sim = Sim {
+            state: Mutex::new(state),
+            control: Mutex::new(control),
+            hands: Hands::new(seed),
+        };
+        Self { sim: Arc::new(sim) }
+    }
+
+    /// How many calls there were.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.sim.control.lock().calls
+    }
+
+    /// What the snapshots from here on are to be marked with.
+    pub fn mark(&self, first: usize, second: usize) {
+        self.sim.control.lock().marks = (first, second);
+    }
+
+    /// Takes a snapshot before one in `n` calls from here on; 0: no more.
+    pub fn sample(&self, n: usize) {
+        self.sim.control.lock().one_in = n;
+    }
+
+    /// The snapshots that were taken.
+    #[must_use]
+    pub fn take_snapshots(&self) -> Vec<Snapshot> {
+        std::mem::take(&mut self.sim.control.lock().taken)
+    }
+
+    /// A snapshot as it stands now.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let control = self.sim.control.lock();
+        self.sim.snapshot(&control)
+    }
+
+    /// Lets the call number `at` fail, and all after it if it is for good.
+    pub fn fail(&self, at: u64, fault: DiskFault, for_good: bool) {
+        let planned = Planned {
+            at,
+            fault,
+            for_good,
+        };
+        self.sim.control.lock().fault = Some(planned);
+    }
+
+    /// Lets nothing fail any more.
+    pub fn heal(&self) {
+        self.sim.control.lock().fault = None;
+    }
+
+    /// What the disk says of its room.
+    pub fn set_free(&self, bytes: u64) {
+        self.sim.control.lock().free = bytes;
+    }
+
+    /// Builds a fault into the stores on this disk, from here on.
+    pub fn build_in(&self, fault: Option<Sabotage>) {
+        self.sim.control.lock().sabotage = fault;
+    }
+
+    /// Gives the chores of the store a chance.
+    pub fn breathe(&self) {
+        self.sim.hands.breathe();
+    }
+
+    /// The files, and how long they are.
+    #[must_use]
+    pub fn files(&self) -> Vec<(PathBuf, usize)> {
+        let state = self.sim.state.lock();
+        let file = |(path, node): (&PathBuf, &u64)| {
+            let node = state.nodes.get(node).filter(|node| !node.is_dir)?;
+            Some((path.clone(), node.seen.len()))
+        };
+        state.names.iter().filter_map(file).collect()
+    }
+
+    /// A byte of a file; `None` where there is none.
+    #[must_use]
+    pub fn byte(&self, path: &Path, at: usize) -> Option<u8> {
+        let mut byte = [0];
+        let mut state = self.sim.state.lock();
+        state.node(path)?.seen.read(at, &mut byte)?;
+        Some(byte[0])
+    }
+
+    /// Damages a byte of a file: `bits` of it turn.
+    pub fn damage(&self, path: &Path, at: usize, bits: u8) {
+        let Some(byte) = self.byte(path, at) else {
+            return;
+        };
+        if let Some(node) = self.sim.state.lock().node(path) {
+            node.change(Change::Write(at, Arc::new([byte ^ bits])));
+            node.sync();
+        }
+    }
+}
+
+impl Snapshot {
+    /// Behind a kill: all that was written is there to be read, durable or not.
+    #[must_use]
+    pub fn kill(&self, seed: u64) -> SimulatedDisk {
+        let mut state = self.state.clone();
+        state.locks.clear();
+        SimulatedDisk::of(state, seed)
+    }
+
+    /// Behind a power loss.
+    #[must_use]
+    pub fn lose_power(&self, loss: Loss, seed: u64) -> SimulatedDisk {
+        let mut dice = Dice::new(seed);
+        let state = self.state.clone().lose_power(loss, &mut dice);
+        SimulatedDisk::of(state, dice.next())
+    }
+}
+
+impl Sim {
+    fn snapshot(&self, control: &Control) -> Snapshot {
+        Snapshot {
+            state: self.state.lock().clone(),
+            call: control.calls,
+            marks: control.marks,
+        }
+    }
+
+    /// Counts a call, before it is done. The fault with which it fails.
+    fn call(&self, call: Call, path: &Path) -> Option<DiskFault> {
+        let in_journal = path.parent().is_some_and(|dir| dir.ends_with("journal"));
+        self.hands.pass(in_journal);
+        let mut control = self.control.lock();
+        control.calls += 1;
+        let one_in = control.one_in;
+        if call != Call::Read && one_in > 0 && control.dice.one_in(one_in) {
+            let snapshot = self.snapshot(&control);
+            control.taken.push(snapshot);
+        }
+        let planned = control.fault?;
+        let is_due =
+            control.calls == planned.at || (planned.for_good && control.calls > planned.at);
+        let hits = match planned.fault {
+            DiskFault::Io => true,
+            DiskFault::NoRoom => matches!(call, Call::Grow | Call::Write),
+            DiskFault::Short => call == Call::Write,
+        };
+        (is_due && hits).then_some(planned.fault)
+    }
+
+    fn pass(&self, call: Call, path: &Path) -> io::Result<()> {
+        self.call(call, path)
+            .map_or(Ok(()), |fault| Err(error(fault)))
+    }
+}
+
+fn error(fault: DiskFault) -> io::Error {
+    match fault {
+        DiskFault::Io => io::Error::other("a fault that a test asked for"),
+        DiskFault::NoRoom | DiskFault::Short => ErrorKind::StorageFull.into(),
+    }
+}
+
+fn not_found() -> io::Error {
+    ErrorKind::NotFound.into()
+}
+
+impl Disk for SimulatedDisk {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        self.sim.pass(Call::Grow, path)?;
+        let mut state = self.sim.state.lock();
+        if state.names.contains_key(path) {
+            return Err(ErrorKind::AlreadyExists.into());
+        }
+        if !path
+            .parent()
+            .is_some_and(|dir| state.names.contains_key(dir))
+        {
+            return Err(not_found());
+        }
+        let node = state.link(path, false);
+        Ok(self.file(node, path))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        self.sim.pass(Call::Read, path)?;
+        let mut state = self.sim.state.lock();
+        let is_dir = state.node(path).ok_or_else(not_found)?.is_dir;
+        if is_dir {
+            return Err(ErrorKind::IsADirectory.into());
+        }
+        let node = state.names.get(path).copied().ok_or_else(not_found)?;
+        Ok(self.file(node, path))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.sim.pass(Call::Other, from)?;
+        let mut state = self.sim.state.lock();
+        let node = state.names.get(from).copied().ok_or_else(not_found)?;
+        state.name(Naming::Rename(from.to_path_buf(), to.to_path_buf(), node));
+        Ok(())
+    }
+
+    fn unlink(&self, path: &Path) -> io::Result<()> {
+        self.sim.pass(Call::Other, path)?;
+        let mut state = self.sim.state.lock();
+        state.node(path).ok_or_else(not_found)?;
+        state.name(Naming::Unlink(path.to_path_buf()));
+        Ok(())
+    }
+
+    fn make_dir(&self, path: &Path) -> io::Result<()> {
+        self.sim.pass(Call::Grow, path)?;
+        let mut state = self.sim.state.lock();
+        if state.names.contains_key(path) {
+            return Err(ErrorKind::AlreadyExists.into());
+        }
+        state.link(path, true);
+        Ok(())
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<OsString>> {
+        self.sim.pass(Call::Read, dir)?;
+        let mut state = self.sim.state.lock();
+        if !state.node(dir).ok_or_else(not_found)?.is_dir {
+            return Err(ErrorKind::NotADirectory.into());
+        }
+        let names = state.names.keys().filter(|path| path.parent() == Some(dir));
+        let names = names.filter_map(|path| path.file_name().map(ToOwned::to_owned));
+        Ok(names.collect())
+    }
+
+    /// One that fails leaves the names to the next: a journalling file system that could not
+    /// write its own journal takes no more writes at all.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.sim.pass(Call::Other, &dir.join("."))?;
+        self.sim.state.lock().sync_dir(dir);
+        Ok(())
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<Lock>> {
+        self.sim.pass(Call::Grow, path)?;
+        let mut state = self.sim.state.lock();
+        if state.node(path).is_none() {
+            state.link(path, false);
+        }
+        if !state.locks.insert(path.to_path_buf()) {
+            return Ok(None);
+        }
+        Ok(Some(Box::new(SimulatedLock {
+            sim: Arc::clone(&self.sim),
+            path: path.to_path_buf(),
+        })))
+    }
+
+    fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
+        self.sim.pass(Call::Read, dir)?;
+        Ok(self.sim.control.lock().free)
+    }
+
+    fn crew(&self) -> Option<Arc<dyn Crew>> {
+        Some(self.sim.hands.crew())
+    }
+
+    fn sabotage(&self) -> Option<Sabotage> {
+        self.sim.control.lock().sabotage
+    }
+}
+
+impl SimulatedDisk {
+    fn file(&self, node: u64, path: &Path) -> Box<dyn DiskFile> {
+        Box::new(SimulatedFile {
+            sim: Arc::clone(&self.sim),
+            node,
+            path: path.to_path_buf(),
+        })
+    }
+}
+
+#[derive(Debug)]
+struct SimulatedLock {
+    sim: Arc<Sim>,
+    path: PathBuf,
+}
+
+impl Held for SimulatedLock {}
+
+impl Drop for SimulatedLock {
+    fn drop(&mut self) {
+        self.sim.state.lock().locks.remove(&self.path);
+    }
+}
+
+#[derive(Debug)]
+struct SimulatedFile {
+    sim: Arc<Sim>,
+    node: u64,
+    /// As it was when the file was opened.
+    path: PathBuf,
+}
+
+impl SimulatedFile {
+    fn with<T>(&self, act: impl FnOnce(&mut state::Node) -> Option<T>) -> io::Result<T> {
+        let mut state = self.sim.state.lock();
+        let node = state.nodes.get_mut(&self.node);
+        node.and_then(act)
+            .ok_or_else(|| ErrorKind::UnexpectedEof.into())
+    }
+}
+
+fn size(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+impl DiskFile for SimulatedFile {
+    fn len(&self) -> io::Result<u64> {
+        self.sim.pass(Call::Read, &self.path)?;
+        self.with(|node| Some(node.seen.len() as u64))
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.sim.pass(Call::Grow, &self.path)?;
+        self.with(|node| {
+            node.change(Change::SetLen(size(len)));
+            Some(())
+        })
+    }
+
+    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+        self.sim.pass(Call::Read, &self.path)?;
+        self.with(|node| node.seen.read(size(offset), bytes))
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let fault = self.sim.call(Call::Write, &self.path);
+        let done = match fault {
+            None => bytes,
+            Some(DiskFault::Short) => &bytes[..bytes.len() / 2],
+            Some(fault) => return Err(error(fault)),
+        };
+        self.with(|node| {
+            node.change(Change::Write(size(offset), done.into()));
+            Some(())
+        })?;
+        fault.map_or(Ok(()), |fault| Err(error(fault)))
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        match self.sim.call(Call::Grow, &self.path) {
+            None => self.with(|node| {
+                node.sync();
+                Some(())
+            }),
+            Some(fault) => {
+                let mut dice = self.sim.control.lock().dice.clone();
+                self.with(|node| {
+                    node.fail_sync(&mut dice);
+                    Some(())
+                })?;
+                Err(error(fault))
+            }
+        }
+    }
+}

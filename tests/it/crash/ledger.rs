@@ -1,0 +1,116 @@
+//! What was sent to a store, what was answered, and what must be there after a crash.
+
+use std::collections::BTreeSet;
+
+use orderstore::testing::model::Model;
+use orderstore::{Command, Event, FeedCursor, OrderNo, Policy, Sequenced, Store, Timestamp};
+
+/// One thing that a caller did.
+#[derive(Debug, Clone)]
+pub(crate) enum Step {
+    /// Commands that were handed over together, when, and what they make happen.
+    Group {
+        now: Timestamp,
+        commands: Vec<Command>,
+        events: Vec<Event>,
+    },
+    /// A number that was handed out.
+    Number(OrderNo),
+}
+
+impl Step {
+    /// It wrote nothing that the feed tells of.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.events().is_empty()
+    }
+
+    fn events(&self) -> &[Event] {
+        match self {
+            Self::Group { events, .. } => events,
+            Self::Number(_) => &[],
+        }
+    }
+}
+
+/// Everything that was sent, in order.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ledger {
+    pub(crate) steps: Vec<Step>,
+}
+
+impl Ledger {
+    pub(crate) fn truncated(&self, len: usize) -> Self {
+        let steps = self.steps[..len].to_vec();
+        Self { steps }
+    }
+
+    /// What a store that holds all of it must say.
+    pub(crate) fn model(&self) -> Model {
+        let mut model = Model::new(Policy::default());
+        for step in &self.steps {
+            if let Step::Group { now, commands, .. } = step {
+                for command in commands {
+                    let _ = model.run(*now, command);
+                }
+            }
+        }
+        model
+    }
+
+    pub(crate) fn numbers(&self) -> BTreeSet<&str> {
+        self.steps
+            .iter()
+            .filter_map(|step| match step {
+                Step::Number(no) => Some(&no.as_str()[16..]),
+                Step::Group { .. } => None,
+            })
+            .collect()
+    }
+
+    /// I1 and I2: how many of the steps the store holds, of which the first `acknowledged`
+    /// must be among them.
+    pub(crate) fn held_by(&self, store: &Store, acknowledged: usize) -> Result<usize, String> {
+        let feed = feed_of(store)?;
+        let mut left = feed.as_slice();
+        let mut held = 0;
+        for step in &self.steps {
+            let events = step.events();
+            if left.len() < events.len()
+                || (events.is_empty() && left.is_empty() && held >= acknowledged)
+            {
+                break;
+            }
+            let (own, rest) = left.split_at(events.len());
+            if sorted(own) != sorted(events) {
+                return Err(format!("I2: step {held} is {own:?}, not {events:?}"));
+            }
+            (left, held) = (rest, held + 1);
+        }
+        if !left.is_empty() {
+            return Err(format!(
+                "I2: {} events that nobody sent: {left:?}",
+                left.len()
+            ));
+        }
+        if held < acknowledged {
+            return Err(format!(
+                "I1: {acknowledged} steps were acknowledged, {held} are there"
+            ));
+        }
+        Ok(held)
+    }
+}
+
+/// The events of one group stand in any order of their numbers.
+fn sorted(events: &[Event]) -> Vec<&Event> {
+    let mut events: Vec<&Event> = events.iter().collect();
+    events.sort_by_key(|event| (event.no, event.version));
+    events
+}
+
+/// Everything in the feed.
+pub(crate) fn feed_of(store: &Store) -> Result<Vec<Event>, String> {
+    let read = store.events(FeedCursor::START, 1000).wait();
+    let read: Vec<Sequenced> = read.map_err(|error| format!("the feed: {error:?}"))?;
+    Ok(read.into_iter().map(|sequenced| sequenced.event).collect())
+}
