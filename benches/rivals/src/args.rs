@@ -16,7 +16,7 @@ whom and what
   --parts PART,PART,…  what to measure (callers,pipelined,batches,reads,numbers)
   --callers N,N,…      how many threads, one run each (1,16,64,256)
 how much
-  --seconds S          how long each run and each kind of read takes (5)
+  --seconds S          how long each run and each kind of read takes (10)
   --commands N         how many commands the batches bring (4000000)
   --orders N           how many orders there are to read (1000000)
   --quick              everything briefly, to see that it runs

@@ -28,7 +28,7 @@ pub(crate) struct Sizes {
 impl Sizes {
     /// What a figure needs to mean something.
     pub(crate) const WHOLE: Self = Self {
-        seconds: 5.0,
+        seconds: 10.0,
         commands: 4_000_000,
         orders: 1_000_000,
     };

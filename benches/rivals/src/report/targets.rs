@@ -3,8 +3,6 @@
 
 use std::fmt::Write;
 
-use serde_json::Value;
-
 use super::alone::{TARGETS, at_least, exactly};
 use super::page::row;
 use super::{OURS, Run, thousands};
@@ -337,8 +335,8 @@ fn room(run: &Run) -> Vec<Target> {
         at_least("base_orders", 1_000_000),
         "/first_answer_ms",
     );
-    let any = |_: &Value| true;
-    let held = |what| run.alone.figure((TARGETS, "memory"), any, what);
+    let filled = || at_least("orders", 1_000_000);
+    let held = |what| run.alone.figure((TARGETS, "memory"), filled(), what);
     vec![
         Target::new(
             "space",
