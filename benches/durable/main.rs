@@ -19,10 +19,15 @@
 //! # The same with the settings that a store has which is told nothing.
 //! cargo bench --bench durable -- --callers 1,16,64,256 --pipelined 4x512 --batch 8192 \
 //!     --setting defaults --json >> durable.jsonl
-//! # The same work by everyone else, into docs/performance.md. It builds RocksDB once, in 20
-//! # minutes, and needs libclang; then it takes most of an hour.
-//! cargo run --release --manifest-path benches/rivals/Cargo.toml
+//! # The same work by everyone else, into docs/performance.md, with the lines above beside the
+//! # targets. It builds RocksDB once, in 20 minutes, and needs libclang; then a round takes
+//! # some half an hour.
+//! cargo run --release --manifest-path benches/rivals/Cargo.toml -- --durable durable.jsonl
 //! ```
+//!
+//! Where there are only minutes at a time: single modes append their lines to the same file,
+//! and the others go on where they were with `--save rivals.jsonl --minutes 5`, again and
+//! again, until nothing is left.
 //!
 //! One caller runs seven turns of one second. `--latency`, `--reopen` and `--memory` each
 //! fill a store with five million orders first; `--base` makes it less. What `--memory` says

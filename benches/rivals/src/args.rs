@@ -4,17 +4,31 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::measure::Task;
+use crate::record::Sizes;
 use crate::rival::System;
 use crate::rivals;
 
 pub(crate) const USAGE: &str = "\
 cargo run --release --manifest-path benches/rivals/Cargo.toml -- [options]
+whom and what
   --only NAME,NAME,…   whom to measure (everyone who is installed)
-  --parts PART,PART,…  what to measure (callers,pipelined,batches,reads)
+  --skip NAME,NAME,…   whom to leave out
+  --parts PART,PART,…  what to measure (callers,pipelined,batches,reads,numbers)
   --callers N,N,…      how many threads, one run each (1,16,64,256)
-  --seconds S          how long each run and each kind of read takes (5)
+how much
+  --seconds S          how long each run and each kind of read takes (10)
   --commands N         how many commands the batches bring (4000000)
   --orders N           how many orders there are to read (1000000)
+  --quick              everything briefly, to see that it runs
+  --rounds N           how often, the systems in turn; the figures are medians (1)
+in several starts
+  --save FILE          figures are kept in this file; those that it has already are not
+                       measured again, and the page is written from all of them
+  --minutes M          nothing is begun after so many; exit code 3 says that some is left,
+                       which the same command goes on with. 0 only writes the page
+what comes of it
+  --durable FILE       lines of `cargo bench --bench durable -- … --json`, for what only
+                       the store has; may be given several times
   --dir DIR            where the databases are made (beside the program)
   --out DIR            where performance.md and performance.svg go (docs)
   --json               one JSON object a line instead of a table";
@@ -24,9 +38,11 @@ pub(crate) struct Args {
     pub(crate) systems: Vec<System>,
     pub(crate) parts: Vec<Part>,
     pub(crate) callers: Vec<usize>,
-    pub(crate) length: Duration,
-    pub(crate) commands: usize,
-    pub(crate) orders: usize,
+    pub(crate) sizes: Sizes,
+    pub(crate) rounds: usize,
+    pub(crate) save: Option<PathBuf>,
+    pub(crate) patience: Duration,
+    pub(crate) durable: Vec<PathBuf>,
     pub(crate) dir: PathBuf,
     pub(crate) out: PathBuf,
     pub(crate) json: bool,
@@ -39,6 +55,17 @@ pub(crate) enum Part {
     Pipelined,
     Batches,
     Reads,
+    Numbers,
+}
+
+impl Part {
+    const ALL: [(&'static str, Self); 5] = [
+        ("callers", Self::Callers),
+        ("pipelined", Self::Pipelined),
+        ("batches", Self::Batches),
+        ("reads", Self::Reads),
+        ("numbers", Self::Numbers),
+    ];
 }
 
 impl Args {
@@ -49,11 +76,17 @@ impl Args {
             let mut value = || given.next().ok_or(format!("{option} needs a value"));
             match option.as_str() {
                 "--only" => args.systems = list(&value()?, system)?,
+                "--skip" => args.leave_out(&list(&value()?, system)?),
                 "--parts" => args.parts = list(&value()?, part)?,
                 "--callers" => args.callers = list(&value()?, callers)?,
-                "--seconds" => args.length = seconds(&value()?)?,
-                "--commands" => args.commands = count(&value()?)?,
-                "--orders" => args.orders = count(&value()?)?,
+                "--seconds" => args.sizes.seconds = seconds(&value()?)?,
+                "--commands" => args.sizes.commands = count(&value()?)?,
+                "--orders" => args.sizes.orders = count(&value()?)?,
+                "--quick" => args.sizes = Sizes::QUICK,
+                "--rounds" => args.rounds = rounds(&value()?)?,
+                "--save" => args.save = Some(value()?.into()),
+                "--minutes" => args.patience = minutes(&value()?)?,
+                "--durable" => args.durable.push(value()?.into()),
                 "--dir" => args.dir = value()?.into(),
                 "--out" => args.out = value()?.into(),
                 "--json" => args.json = true,
@@ -63,10 +96,16 @@ impl Args {
         Ok(args)
     }
 
-    /// What is to be measured, in order. The systems take turns, so that all of them meet
-    /// the same hour.
+    fn leave_out(&mut self, skipped: &[System]) {
+        let is_skipped = |system: &System| skipped.iter().any(|other| other.name == system.name);
+        self.systems.retain(|system| !is_skipped(system));
+    }
+
+    /// What is to be measured in one round, in order. The systems take turns, so that all
+    /// of them meet the same hour.
     pub(crate) fn tasks(&self) -> Vec<Task> {
-        let (commands, orders, length) = (self.commands, self.orders, self.length);
+        let length = Duration::from_secs_f64(self.sizes.seconds);
+        let (commands, orders) = (self.sizes.commands, self.sizes.orders);
         let mut tasks = Vec::new();
         for part in &self.parts {
             match part {
@@ -80,6 +119,7 @@ impl Args {
                 Part::Pipelined => tasks.push(Task::Pipelined { length }),
                 Part::Batches => tasks.push(Task::Batches { commands }),
                 Part::Reads => tasks.push(Task::Reads { orders, length }),
+                Part::Numbers => tasks.push(Task::Numbers { length }),
             }
         }
         tasks
@@ -90,11 +130,13 @@ impl Default for Args {
     fn default() -> Self {
         Self {
             systems: rivals::ALL.to_vec(),
-            parts: vec![Part::Callers, Part::Pipelined, Part::Batches, Part::Reads],
+            parts: Part::ALL.map(|(_, part)| part).to_vec(),
             callers: vec![1, 16, 64, 256],
-            length: Duration::from_secs(5),
-            commands: 4_000_000,
-            orders: 1_000_000,
+            sizes: Sizes::WHOLE,
+            rounds: 1,
+            save: None,
+            patience: Duration::MAX,
+            durable: Vec::new(),
             dir: beside_the_program().unwrap_or_else(std::env::temp_dir),
             out: Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs"),
             json: false,
@@ -120,30 +162,36 @@ fn system(name: &str) -> Result<System, String> {
 }
 
 fn part(name: &str) -> Result<Part, String> {
-    match name {
-        "callers" => Ok(Part::Callers),
-        "pipelined" => Ok(Part::Pipelined),
-        "batches" => Ok(Part::Batches),
-        "reads" => Ok(Part::Reads),
-        _ => Err(format!(
-            "{name} is none of callers, pipelined, batches, reads"
-        )),
-    }
+    let found = Part::ALL.into_iter().find(|(named, _)| *named == name);
+    let names = Part::ALL.map(|(named, _)| named).join(", ");
+    let (_, part) = found.ok_or(format!("{name} is none of {names}"))?;
+    Ok(part)
 }
 
 fn callers(text: &str) -> Result<usize, String> {
-    let most = rivals::CALLERS_MAX;
+    within(text, rivals::CALLERS_MAX)
+}
+
+fn rounds(text: &str) -> Result<usize, String> {
+    within(text, 99)
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    within(text, 100_000_000)
+}
+
+fn within(text: &str, most: usize) -> Result<usize, String> {
     let number = text.parse().ok().filter(|n| (1..=most).contains(n));
     number.ok_or(format!("{text} is not within 1 to {most}"))
 }
 
-fn count(text: &str) -> Result<usize, String> {
-    let number = text.parse().ok().filter(|n| (1..=100_000_000).contains(n));
-    number.ok_or(format!("{text} is not within 1 to 100000000"))
+fn seconds(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|s| (0.01..=3600.0).contains(s));
+    number.ok_or(format!("{text} is not within 0.01 to 3600"))
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
-    let number = text.parse().ok().filter(|s| (0.01..=3600.0).contains(s));
-    let seconds = number.ok_or(format!("{text} is not within 0.01 to 3600"));
-    seconds.map(Duration::from_secs_f64)
+fn minutes(text: &str) -> Result<Duration, String> {
+    let number = text.parse().ok().filter(|m| (0.0..=6000.0).contains(m));
+    let minutes: f64 = number.ok_or(format!("{text} is not within 0 to 6000"))?;
+    Ok(Duration::from_secs_f64(minutes * 60.0))
 }

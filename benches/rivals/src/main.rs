@@ -12,6 +12,7 @@ mod kv;
 #[path = "../../support/machine.rs"]
 mod machine;
 mod measure;
+mod record;
 mod report;
 mod rival;
 mod rivals;
@@ -22,13 +23,15 @@ mod sample;
 mod work;
 
 use std::process::ExitCode;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use orderstore::Timestamp;
 
 use args::{Args, USAGE};
 use machine::Machine;
-use report::{Line, Run, Who};
+use record::{Line, Record, Start, Who};
+use report::{Alone, Run};
+use rival::System;
 use sample::Checked;
 
 fn main() -> ExitCode {
@@ -40,8 +43,9 @@ fn main() -> ExitCode {
         }
     };
     match compare(&args) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(Done { failed: 1.., .. }) => ExitCode::FAILURE,
+        Ok(Done { left: 1.., .. }) => ExitCode::from(3),
+        Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
             ExitCode::FAILURE
@@ -49,48 +53,81 @@ fn main() -> ExitCode {
     }
 }
 
-/// Measures everything, and writes it down. Whether everyone did all that was asked.
-fn compare(args: &Args) -> Checked<bool> {
-    let mut run = Run {
-        when: Timestamp::from_system(SystemTime::now()),
+/// What did not come of it.
+#[derive(Default)]
+struct Done {
+    failed: usize,
+    /// What there was no time for.
+    left: usize,
+}
+
+/// Measures what is asked for and not there yet, and writes everything down.
+fn compare(args: &Args) -> Checked<Done> {
+    let alone = Alone::read(&args.durable)?;
+    let (present, systems) = present(args);
+    let start = Start {
+        when: Timestamp::from_system(SystemTime::now()).to_string(),
         machine: serde_json::to_value(Machine::look(&args.dir))?,
-        systems: Vec::new(),
-        lines: Vec::new(),
+        sizes: args.sizes,
+        systems,
     };
-    let present = present(args, &mut run);
-    run.print_head(args.json);
-    let mut failures = 0;
-    for task in args.tasks() {
-        for system in &present {
-            match measure::measure(system, task, &args.dir) {
-                Ok(None) => {}
-                Ok(Some(figure)) => {
-                    let system = system.name;
-                    let line = Line { system, figure };
-                    line.print(args.json)?;
-                    run.lines.push(line);
+    start.print(args.json);
+    let mut record = Record::begin(args.save.as_deref(), start)?;
+    let done = measure_all(args, &present, &mut record)?;
+    if let Some(run) = Run::gather(&record, alone)? {
+        run.write(&args.out)?;
+    }
+    if done.left > 0 {
+        eprintln!("{} are left: the same command goes on with them", done.left);
+    }
+    Ok(done)
+}
+
+fn measure_all(args: &Args, present: &[System], record: &mut Record) -> Checked<Done> {
+    let (began, mut done) = (Instant::now(), Done::default());
+    for round in 1..=args.rounds {
+        for task in args.tasks() {
+            for system in present {
+                if !task.is_for(system) || record.has(system.name, round, &task.key()) {
+                    continue;
                 }
-                Err(error) => {
-                    eprintln!("{}: {error}", system.name);
-                    failures += 1;
+                if began.elapsed() >= args.patience {
+                    done.left += 1;
+                    continue;
+                }
+                match measure::measure(system, task, &args.dir) {
+                    Ok(figure) => {
+                        let system = system.name.to_owned();
+                        let line = Line {
+                            system,
+                            round,
+                            figure,
+                        };
+                        line.print(args.json)?;
+                        record.add(line)?;
+                    }
+                    Err(error) => {
+                        eprintln!("{}, {}: {error}", system.name, task.key());
+                        done.failed += 1;
+                    }
                 }
             }
         }
     }
-    run.write(&args.out)?;
-    Ok(failures == 0)
+    Ok(done)
 }
 
 /// Who of those asked for is here. The others are named.
-fn present(args: &Args, run: &mut Run) -> Vec<rival::System> {
+fn present(args: &Args) -> (Vec<System>, Vec<Who>) {
+    let mut systems = Vec::new();
     let mut present = args.systems.clone();
     present.retain(|system| match (system.version)() {
         Ok(version) => {
-            run.systems.push(Who {
-                name: system.name,
+            systems.push(Who {
+                name: system.name.to_owned(),
                 in_process: system.in_process,
                 version,
-                setting: system.setting,
+                setting: system.setting.to_owned(),
             });
             true
         }
@@ -99,5 +136,5 @@ fn present(args: &Args, run: &mut Run) -> Vec<rival::System> {
             false
         }
     });
-    present
+    (present, systems)
 }

@@ -38,9 +38,9 @@ pub(crate) trait Caller {
     /// that does not do what it should is an error.
     fn apply(&mut self, commands: &[Command]) -> Checked<()>;
 
-    /// Hands a command over without waiting for its answer, where that is possible.
-    fn hand_over(&mut self, _command: &Command) -> Checked<Option<Waiting>> {
-        Ok(None)
+    /// Hands a command over without waiting for its answer. Only the store can.
+    fn hand_over(&mut self, _command: &Command) -> Checked<Waiting> {
+        Err("it waits for each answer".into())
     }
 
     /// The order under a number, in a transaction of its own.
@@ -95,6 +95,8 @@ pub(crate) struct System {
     pub(crate) name: &'static str,
     /// Whether it lives in the process that uses it.
     pub(crate) in_process: bool,
+    /// Whether it is the store itself, which has tickets and numbers of its own.
+    pub(crate) is_ours: bool,
     /// Its version, or why it cannot be measured here.
     pub(crate) version: fn() -> Checked<String>,
     /// How it is set up, in a sentence.

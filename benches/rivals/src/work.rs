@@ -39,7 +39,7 @@ pub(crate) struct Create {
 /// A payment to be taken in.
 pub(crate) struct Confirm {
     pub(crate) no: OrderNo,
-    pub(crate) payment: Payment,
+    pub(crate) payment: Box<Payment>,
     pub(crate) at: u64,
 }
 
@@ -84,7 +84,7 @@ impl Units {
         let no = self.numbers.next_order_no().wait()?;
         let openid = sample::openid(self.sample.below(self.users))?;
         let fee = Fen::new(1 + self.sample.below(100_000))?;
-        let payment = self.sample.payment(fee)?;
+        let payment = Box::new(self.sample.payment(fee)?);
         let at = Timestamp::from_system(SystemTime::now()).as_u64();
         let create = Create {
             no,

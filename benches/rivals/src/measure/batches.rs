@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Instant;
 
 use orderstore::{OrderNo, Store};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{BATCH, BATCH_THREADS, check, float, source_of_numbers, to};
 use crate::rival::{Rival, System};
@@ -15,7 +15,7 @@ use crate::sample::Checked;
 use crate::work::{Command, USERS, Units};
 
 /// One run's figures, in durable commands per second.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 pub(crate) struct Batched {
     pub(crate) batch: usize,
     pub(crate) threads: usize,
@@ -50,12 +50,21 @@ pub(super) fn measure(system: &System, dir: &Path, commands: usize) -> Checked<B
 /// Creates so many batches of orders, and after each batch confirms it with another one.
 /// Gives the numbers of all of them.
 pub(super) fn fill(rival: &dyn Rival, batches: usize, users: u64) -> Checked<Vec<OrderNo>> {
+    by_workers(rival, batches, users, 0)
+}
+
+/// The same once more, with other transactions.
+pub(super) fn more(rival: &dyn Rival, batches: usize, users: u64) -> Checked<Vec<OrderNo>> {
+    by_workers(rival, batches, users, 1 << 20)
+}
+
+fn by_workers(rival: &dyn Rival, batches: usize, users: u64, first: u64) -> Checked<Vec<OrderNo>> {
     let numbers = source_of_numbers(rival)?;
     let left = AtomicUsize::new(batches);
     thread::scope(|scope| {
         let (left, numbers) = (&left, &numbers);
         let work = |worker| scope.spawn(move || work(rival, numbers, worker, users, left));
-        let threads: Vec<_> = (0_u64..).take(BATCH_THREADS).map(work).collect();
+        let threads: Vec<_> = (first..).take(BATCH_THREADS).map(work).collect();
         let mut orders = Vec::new();
         for thread in threads {
             orders.extend(thread.join().map_err(|_| "a thread panicked")??);

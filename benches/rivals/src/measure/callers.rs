@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use orderstore::Store;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{check, float, source_of_numbers, to};
 use crate::fsync::Fsync;
@@ -19,14 +19,14 @@ use crate::work::{Command, Create, USERS, Units};
 const SLICE: Duration = Duration::from_secs(1);
 
 /// One run's figures. Rates are per second: of durable commands, and of synced appends.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 pub(crate) struct Called {
     pub(crate) callers: usize,
     pub(crate) rate: f64,
     pub(crate) p50_us: f64,
     pub(crate) p99_us: f64,
     pub(crate) p999_us: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) group_mean: Option<f64>,
     pub(crate) fsync_rate: f64,
 }

@@ -3,24 +3,27 @@
 //! - Callers: threads that each wait for each answer.
 //! - Pipelined: the same without waiting, for those who can.
 //! - Batches: many commands handed over at a time.
-//! - Reads: orders by number and by user, from a base all of which is in memory, and the
-//!   bytes that it takes.
+//! - Reads: orders by number and by user, from a base all of which is in memory, orders just
+//!   written, and the bytes that it takes.
+//! - Numbers: the store's own beside two other kinds of identifier.
 //!
 //! Afterwards the rows are counted and one order is read back: who lost a row has no figure.
 
 mod batches;
 mod callers;
 mod check;
+mod numbers;
 mod pipelined;
 mod reads;
 
 use std::path::Path;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use batches::Batched;
 pub(crate) use callers::Called;
+pub(crate) use numbers::{Kind, Numbered, THREADS as NUMBERS_THREADS};
 pub(crate) use pipelined::{Pipelined, THREADS, TICKETS};
 pub(crate) use reads::Read;
 
@@ -33,6 +36,10 @@ pub(crate) const BATCH: usize = 8_192;
 
 /// How many threads hand batches over.
 pub(crate) const BATCH_THREADS: usize = 2;
+
+/// How many batches of orders are written last, before those are read: few enough to be in
+/// a memtable still.
+pub(crate) const NEW_BATCHES: usize = 8;
 
 /// How many orders the users who are asked for a page have, on average.
 pub(crate) const ORDERS_PER_USER: u64 = 50;
@@ -47,40 +54,72 @@ pub(crate) enum Task {
     Pipelined { length: Duration },
     Batches { commands: usize },
     Reads { orders: usize, length: Duration },
+    Numbers { length: Duration },
 }
 
 /// What came of it.
-#[derive(Debug, Clone, Serialize)]
-#[serde(untagged)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(tag = "part", rename_all = "snake_case")]
 pub(crate) enum Figure {
+    #[serde(rename = "callers")]
     Called(Called),
     Pipelined(Pipelined),
+    #[serde(rename = "batches")]
     Batched(Batched),
+    #[serde(rename = "reads")]
     Read(Read),
+    #[serde(rename = "numbers")]
+    Numbered(Numbered),
 }
 
-/// Measures one thing of one system, in a directory under `dir`; `None` where it cannot do
-/// that thing.
-pub(crate) fn measure(system: &System, task: Task, dir: &Path) -> Checked<Option<Figure>> {
+impl Task {
+    /// Whether it is something that a system can do.
+    pub(crate) const fn is_for(&self, system: &System) -> bool {
+        match self {
+            Self::Pipelined { .. } | Self::Numbers { .. } => system.is_ours,
+            Self::Callers { .. } | Self::Batches { .. } | Self::Reads { .. } => true,
+        }
+    }
+
+    /// What its figure is called.
+    pub(crate) fn key(&self) -> String {
+        match self {
+            Self::Callers { count, .. } => format!("callers {count}"),
+            Self::Pipelined { .. } => "pipelined".to_owned(),
+            Self::Batches { .. } => "batches".to_owned(),
+            Self::Reads { .. } => "reads".to_owned(),
+            Self::Numbers { .. } => "numbers".to_owned(),
+        }
+    }
+}
+
+impl Figure {
+    /// What it is called among those of its system and its round.
+    pub(crate) fn key(&self) -> String {
+        match self {
+            Self::Called(called) => format!("callers {}", called.callers),
+            Self::Pipelined(_) => "pipelined".to_owned(),
+            Self::Batched(_) => "batches".to_owned(),
+            Self::Read(_) => "reads".to_owned(),
+            Self::Numbered(_) => "numbers".to_owned(),
+        }
+    }
+}
+
+/// Measures one thing of one system, in a directory under `dir`.
+pub(crate) fn measure(system: &System, task: Task, dir: &Path) -> Checked<Figure> {
     let dir = tempfile::tempdir_in(dir)?;
     let dir = dir.path();
     Ok(match task {
         Task::Callers { count, length } => {
-            let called = callers::measure(system, dir, count, length)?;
-            Some(Figure::Called(called))
+            Figure::Called(callers::measure(system, dir, count, length)?)
         }
-        Task::Pipelined { length } => {
-            let pipelined = pipelined::measure(system, dir, length)?;
-            pipelined.map(Figure::Pipelined)
-        }
-        Task::Batches { commands } => {
-            let batched = batches::measure(system, dir, commands)?;
-            Some(Figure::Batched(batched))
-        }
+        Task::Pipelined { length } => Figure::Pipelined(pipelined::measure(system, dir, length)?),
+        Task::Batches { commands } => Figure::Batched(batches::measure(system, dir, commands)?),
         Task::Reads { orders, length } => {
-            let read = reads::measure(system, dir, orders, length)?;
-            Some(Figure::Read(read))
+            Figure::Read(reads::measure(system, dir, orders, length)?)
         }
+        Task::Numbers { length } => Figure::Numbered(numbers::measure(system, dir, length)?),
     })
 }
 
@@ -121,9 +160,14 @@ mod tests {
                 Task::Pipelined { length },
                 Task::Batches { commands },
                 Task::Reads { orders, length },
-            ] {
+                Task::Numbers { length },
+            ]
+            .into_iter()
+            .filter(|task| task.is_for(&system))
+            {
                 let done = measure(&system, task, dir.path());
-                done.map_err(|error| format!("{}, {task:?}: {error}", system.name))?;
+                let done = done.map_err(|error| format!("{}, {task:?}: {error}", system.name))?;
+                assert_eq!(done.key(), task.key());
             }
         }
         Ok(())

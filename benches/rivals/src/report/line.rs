@@ -1,12 +1,13 @@
 //! One line for each figure, as soon as it is there.
 
-use super::{Line, Run, float, thousands};
-use crate::measure::Figure;
+use super::{float, thousands};
+use crate::measure::{Figure, Kind};
+use crate::record::{Line, Start};
 use crate::sample::Checked;
 
-impl Run {
+impl Start {
     /// Where it runs, and who takes part.
-    pub(crate) fn print_head(&self, json: bool) {
+    pub(crate) fn print(&self, json: bool) {
         if json {
             // Standard output is for figures alone.
             eprintln!("{}", serde_json::json!({ "machine": self.machine }));
@@ -59,15 +60,32 @@ fn text(figure: &Figure) -> String {
             thousands(float(batched.commands)),
         ),
         Figure::Read(read) => format!(
-            "get {:>8} ns  page {:>8.2} µs of {:.1} rows  {:>6} bytes an order on disk, {} \
+            "get {:>6} ns  new {:>6} ns  page {:>8.2} µs of {:.1} rows  {:>6} bytes an order on disk, {} \
              in use",
             thousands(read.get_ns),
+            thousands(read.get_new_ns),
             read.page_us,
             read.page_rows,
-            read.bytes_on_disk / read.orders.max(1),
+            read.bytes_on_disk / read.stored(),
             read.bytes_in_use.map_or("unknown".to_owned(), |bytes| {
-                (bytes / read.orders.max(1)).to_string()
+                (bytes / read.stored()).to_string()
             }),
         ),
+        Figure::Numbered(numbered) => {
+            let kinds = [
+                ("numbers", &numbered.order_no),
+                ("uuid v7", &numbered.uuid_v7),
+                ("ulid", &numbered.ulid),
+            ];
+            kinds.map(|(name, kind)| kind_text(name, kind)).join("  ")
+        }
     }
+}
+
+fn kind_text(name: &str, kind: &Kind) -> String {
+    let (one, many) = (thousands(kind.rate_1), thousands(kind.rate_16));
+    format!(
+        "{name} {:.1} ns, {one}/s, together {many}/s",
+        kind.number_ns
+    )
 }

@@ -1,82 +1,100 @@
 //! What was measured, in three forms: lines as they come, a page, and a picture.
 
+mod alone;
 mod line;
 mod page;
 mod picture;
+mod rounds;
+mod targets;
 
 use std::fs;
 use std::path::Path;
 
-use orderstore::Timestamp;
-use serde::Serialize;
+pub(crate) use alone::Alone;
 
-use crate::measure::{Batched, Called, Figure, Pipelined, Read};
+use crate::measure::{Batched, Called, Figure, Numbered, Pipelined, Read};
+use crate::record::{Line, Record, Sizes, Start, Who};
+use crate::rivals;
 use crate::sample::Checked;
 
 /// The store itself, to which all others are compared.
 const OURS: &str = "orderstore";
 
-/// Everything of one run.
+/// Everything there is to report.
 pub(crate) struct Run {
-    pub(crate) when: Timestamp,
-    /// Names and values of what it ran on.
-    pub(crate) machine: serde_json::Value,
-    pub(crate) systems: Vec<Who>,
-    pub(crate) lines: Vec<Line>,
-}
-
-/// One who was measured.
-pub(crate) struct Who {
-    pub(crate) name: &'static str,
-    pub(crate) in_process: bool,
-    pub(crate) version: String,
-    pub(crate) setting: &'static str,
-}
-
-/// One figure of one system.
-#[derive(Serialize)]
-pub(crate) struct Line {
-    pub(crate) system: &'static str,
-    #[serde(flatten)]
-    pub(crate) figure: Figure,
+    /// When the first and the last start were.
+    when: [String; 2],
+    machine: serde_json::Value,
+    sizes: Sizes,
+    rounds: usize,
+    systems: Vec<Who>,
+    /// The medians of all rounds.
+    lines: Vec<Line>,
+    alone: Alone,
 }
 
 impl Run {
-    /// Writes the page and the picture; nothing where nothing was measured.
+    /// Brings together what was measured; `None` where that is nothing.
+    pub(crate) fn gather(record: &Record, alone: Alone) -> Checked<Option<Self>> {
+        let Some((first, last)) = record.starts.first().zip(record.starts.last()) else {
+            return Ok(None);
+        };
+        let rounds = record.lines.iter().map(|line| line.round).max();
+        let Some(rounds) = rounds else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            when: [first.when.clone(), last.when.clone()],
+            machine: first.machine.clone(),
+            sizes: first.sizes,
+            rounds,
+            systems: systems(&record.starts),
+            lines: rounds::medians(&record.lines)?,
+            alone,
+        }))
+    }
+
+    /// Writes the page and the picture.
     pub(crate) fn write(&self, out: &Path) -> Checked<()> {
-        if self.lines.is_empty() {
-            return Ok(());
-        }
         fs::create_dir_all(out)?;
         fs::write(out.join("performance.md"), page::write(self)?)?;
-        fs::write(out.join("performance.svg"), picture::draw(self)?)?;
+        if let Some(picture) = picture::draw(self)? {
+            fs::write(out.join("performance.svg"), picture)?;
+        }
         Ok(())
     }
 
-    fn called(&self) -> impl Iterator<Item = (&'static str, &Called)> {
-        self.lines.iter().filter_map(|line| match &line.figure {
-            Figure::Called(called) => Some((line.system, called)),
+    fn numbered(&self) -> Option<&Numbered> {
+        self.lines.iter().find_map(|line| match &line.figure {
+            Figure::Numbered(numbered) => Some(numbered),
             _ => None,
         })
     }
 
-    fn pipelined(&self) -> impl Iterator<Item = (&'static str, &Pipelined)> {
+    fn called(&self) -> impl Iterator<Item = (&str, &Called)> {
         self.lines.iter().filter_map(|line| match &line.figure {
-            Figure::Pipelined(pipelined) => Some((line.system, pipelined)),
+            Figure::Called(called) => Some((line.system.as_str(), called)),
             _ => None,
         })
     }
 
-    fn batched(&self) -> impl Iterator<Item = (&'static str, &Batched)> {
+    fn pipelined(&self) -> impl Iterator<Item = (&str, &Pipelined)> {
         self.lines.iter().filter_map(|line| match &line.figure {
-            Figure::Batched(batched) => Some((line.system, batched)),
+            Figure::Pipelined(pipelined) => Some((line.system.as_str(), pipelined)),
             _ => None,
         })
     }
 
-    fn read(&self) -> impl Iterator<Item = (&'static str, &Read)> {
+    fn batched(&self) -> impl Iterator<Item = (&str, &Batched)> {
         self.lines.iter().filter_map(|line| match &line.figure {
-            Figure::Read(read) => Some((line.system, read)),
+            Figure::Batched(batched) => Some((line.system.as_str(), batched)),
+            _ => None,
+        })
+    }
+
+    fn read(&self) -> impl Iterator<Item = (&str, &Read)> {
+        self.lines.iter().filter_map(|line| match &line.figure {
+            Figure::Read(read) => Some((line.system.as_str(), read)),
             _ => None,
         })
     }
@@ -100,6 +118,14 @@ impl Run {
             |(name, called): &(&str, &Called)| *name == system && called.callers == callers;
         self.called().find(wanted).map(|(_, called)| called)
     }
+}
+
+/// Everyone who was there in any of the starts, in their usual order.
+fn systems(starts: &[Start]) -> Vec<Who> {
+    let all = || starts.iter().flat_map(|start| &start.systems);
+    let named = |name| all().find(|who| who.name == name).cloned();
+    let names = rivals::ALL.iter().map(|system| system.name);
+    names.filter_map(named).collect()
 }
 
 /// A whole number with its thousands apart, such as `119,000`.

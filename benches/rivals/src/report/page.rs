@@ -2,18 +2,20 @@
 
 use std::fmt::Write;
 
-use super::{OURS, Run, float, thousands};
-use crate::measure::{BATCH, BATCH_THREADS, Called, PAGE, THREADS, TICKETS};
+use super::{OURS, Run, float, targets, thousands};
+use crate::measure::{BATCH, BATCH_THREADS, Called, NUMBERS_THREADS, PAGE, THREADS, TICKETS};
+use crate::record::Sizes;
 use crate::sample::Checked;
 
 const HEAD: &str = "\
 # Performance
 
-Durable orders, on one machine in one hour. The figures are written by
+Durable orders, on one machine. The figures are written by
 
-    cargo run --release --manifest-path benches/rivals/Cargo.toml
+    cargo bench --bench durable -- --all --json > durable.jsonl
+    cargo run --release --manifest-path benches/rivals/Cargo.toml -- --durable durable.jsonl
 
-and by nothing else; whoever doubts them runs it. A figure that was not measured is absent.
+and by nothing else; whoever doubts them runs these. What was not measured is absent.
 
 ![Durable commands per second](performance.svg)
 ";
@@ -35,8 +37,11 @@ Afterwards all rows are counted, and orders are read back.
 - **Batches**: threads that hand many commands over at a time, on an empty database; a rival
   makes each batch one transaction, the store answers each command by itself. *Settled* is the
   same with the clock stopped only when what was logged or held in memory is where it stays.
-- **get**: any order by its number, read whole, in a transaction of its own; **page**: a
-  user's latest orders, each read whole. One thread, everything in memory.
+- **get**: any order by its number, read whole, in a transaction of its own, once everything
+  is where it stays; **get, new**: the same of the orders that were written last, which the
+  store still has in its memtable; **page**: a user's latest orders, each read whole. One
+  thread, everything in memory.
+- **Numbers**: identifiers to text, each looked at; nobody's text is on the heap.
 - **Bytes on disk**: what the directory takes, logs and free space included; **in use**: the
   same without what is free inside, where that can be told.
 - **fsync**: appends of one page into a file whose blocks are there, each synced, right before
@@ -45,7 +50,8 @@ Afterwards all rows are counted, and orders are read back.
 
 pub(super) fn write(run: &Run) -> Checked<String> {
     let mut page = String::from(HEAD);
-    writeln!(page, "\n## Where and who\n\n{}, on\n", run.when)?;
+    targets::table(&mut page, run)?;
+    place(&mut page, run)?;
     machine(&mut page, run)?;
     systems(&mut page, run)?;
     page.push_str(MEANING);
@@ -55,14 +61,16 @@ pub(super) fn write(run: &Run) -> Checked<String> {
     pipelined(&mut page, run)?;
     batches(&mut page, run)?;
     reads(&mut page, run)?;
+    numbers(&mut page, run)?;
+    run.alone.table(&mut page)?;
     Ok(page)
 }
 
-fn row(page: &mut String, cells: &[String]) -> Checked<()> {
+pub(super) fn row(page: &mut String, cells: &[String]) -> Checked<()> {
     Ok(writeln!(page, "| {} |", cells.join(" | "))?)
 }
 
-fn head(page: &mut String, names: &[String]) -> Checked<()> {
+pub(super) fn head(page: &mut String, names: &[String]) -> Checked<()> {
     row(page, names)?;
     let mut rule = vec!["---:".to_owned(); names.len()];
     if let Some(first) = rule.first_mut() {
@@ -71,8 +79,34 @@ fn head(page: &mut String, names: &[String]) -> Checked<()> {
     row(page, &rule)
 }
 
-fn names(names: &[&str]) -> Vec<String> {
+pub(super) fn names(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+fn place(page: &mut String, run: &Run) -> Checked<()> {
+    let [first, last] = &run.when;
+    let when = if first == last {
+        first.clone()
+    } else {
+        format!("{first} to {last}")
+    };
+    let Sizes { seconds, .. } = run.sizes;
+    let often = match run.rounds {
+        1 => "once".to_owned(),
+        rounds => format!("in {rounds} rounds, the systems in turn; figures are medians"),
+    };
+    writeln!(
+        page,
+        "\n## Where and who\n\n{when}; {seconds} s each, {often}."
+    )?;
+    if run.sizes != Sizes::WHOLE {
+        writeln!(
+            page,
+            "\n**Less was measured than is usual: these figures mean less.**"
+        )?;
+    }
+    writeln!(page)?;
+    Ok(())
 }
 
 fn machine(page: &mut String, run: &Run) -> Checked<()> {
@@ -87,8 +121,8 @@ fn machine(page: &mut String, run: &Run) -> Checked<()> {
 fn systems(page: &mut String, run: &Run) -> Checked<()> {
     writeln!(page, "\n| system | version | set up |\n|---|---|---|")?;
     for who in &run.systems {
-        let name = who.name.to_owned();
-        row(page, &[name, who.version.clone(), who.setting.to_owned()])?;
+        let name = who.name.clone();
+        row(page, &[name, who.version.clone(), who.setting.clone()])?;
     }
     Ok(())
 }
@@ -97,18 +131,18 @@ fn systems(page: &mut String, run: &Run) -> Checked<()> {
 fn by_callers(
     page: &mut String,
     run: &Run,
-    cell: impl Fn(&'static str, usize) -> Option<String>,
+    cell: impl Fn(&str, usize) -> Option<String>,
 ) -> Checked<()> {
     let callers = run.callers();
     let mut titles = vec!["callers".to_owned()];
     titles.extend(callers.iter().map(ToString::to_string));
     head(page, &titles)?;
     for who in &run.systems {
-        let mut cells = vec![who.name.to_owned()];
+        let mut cells = vec![who.name.clone()];
         cells.extend(
             callers
                 .iter()
-                .map(|n| cell(who.name, *n).unwrap_or_default()),
+                .map(|n| cell(&who.name, *n).unwrap_or_default()),
         );
         if cells.iter().skip(1).any(|cell| !cell.is_empty()) {
             row(page, &cells)?;
@@ -186,13 +220,13 @@ fn pipelined(page: &mut String, run: &Run) -> Checked<()> {
     head(page, &names(&titles))?;
     for (name, pipelined) in run.pipelined() {
         for who in &run.systems {
-            let Some(best) = run.best(who.name) else {
+            let Some(best) = run.best(&who.name) else {
                 continue;
             };
             let cells = [
                 name.to_owned(),
                 thousands(pipelined.rate),
-                who.name.to_owned(),
+                who.name.clone(),
                 format!("{:.2}", pipelined.rate / best),
             ];
             row(page, &cells)?;
@@ -243,31 +277,57 @@ fn reads(page: &mut String, run: &Run) -> Checked<()> {
     let Some((_, first)) = run.read().next() else {
         return Ok(());
     };
-    let (orders, users) = (
-        thousands(float(first.orders)),
-        thousands(float(first.users)),
-    );
+    let counts = [first.orders, first.users, first.new_orders];
+    let [orders, users, new] = counts.map(|count| thousands(float(count)));
     writeln!(
         page,
-        "\n## Reads and space\n\n{orders} paid orders of {users} users; pages of {PAGE}. \
+        "\n## Reads and space\n\n{orders} paid orders of {users} users; pages of {PAGE}; then {new} \
+         orders more, which are the new ones. \
          Bytes are those of an order with its lists and events.\n"
     )?;
     let titles = [
         "system",
         "get, ns",
+        "get, new, ns",
         "page, µs",
         "bytes in use",
         "bytes on disk",
     ];
     head(page, &names(&titles))?;
     for (name, read) in run.read() {
-        let each = |bytes: u64| thousands(float(bytes) / float(read.orders.max(1)));
+        let each = |bytes: u64| thousands(float(bytes) / float(read.stored()));
         let cells = [
             name.to_owned(),
             thousands(read.get_ns),
+            thousands(read.get_new_ns),
             format!("{:.2}", read.page_us),
             read.bytes_in_use.map_or_else(String::new, each),
             each(read.bytes_on_disk),
+        ];
+        row(page, &cells)?;
+    }
+    Ok(())
+}
+
+fn numbers(page: &mut String, run: &Run) -> Checked<()> {
+    let Some(numbered) = run.numbered() else {
+        return Ok(());
+    };
+    writeln!(page, "\n## Order numbers\n")?;
+    let together = format!("{NUMBERS_THREADS} threads together, per second");
+    let titles = ["kind", "ns each", "1 thread, per second", &together];
+    head(page, &names(&titles))?;
+    let kinds = [
+        ("order number, 32 digits", &numbered.order_no),
+        ("uuid v7", &numbered.uuid_v7),
+        ("ulid", &numbered.ulid),
+    ];
+    for (name, kind) in kinds {
+        let cells = [
+            name.to_owned(),
+            format!("{:.1}", kind.number_ns),
+            thousands(kind.rate_1),
+            thousands(kind.rate_16),
         ];
         row(page, &cells)?;
     }

@@ -1,92 +1,104 @@
-//! The picture: a panel of bars for each number of callers, for the batches and for the
-//! reads. It has no background of its own, and its colours are readable on light and dark.
+//! The picture: a group of bars for each number of callers, one colour for each system, on
+//! one scale that begins at zero, so that a bar twice as tall is twice as much. It has no
+//! background of its own, and its colours are readable on light and dark.
 
 use std::fmt::Write;
 
 use super::{OURS, Run, thousands};
 use crate::sample::Checked;
 
-/// One panel: bars of one scale.
-struct Panel {
-    title: String,
-    note: &'static str,
-    bars: Vec<(&'static str, f64)>,
-    /// A value that is marked across all bars, and what it is.
-    mark: Option<(f64, &'static str)>,
-    less_is_better: bool,
-}
-
 const WIDTH: f64 = 880.0;
-const MARGIN: f64 = 16.0;
-const TOP: f64 = 64.0;
-const HEAD: f64 = 34.0;
-const STEP: f64 = 22.0;
-const BAR: f64 = 14.0;
-const NAMES: f64 = 84.0;
-const VALUES: f64 = 62.0;
-/// Between panels, across and down.
-const GAP: f64 = 28.0;
+const HEIGHT: f64 = 430.0;
+/// The corners of where the bars stand.
+const LEFT: f64 = 52.0;
+const RIGHT: f64 = 868.0;
+const TOP: f64 = 112.0;
+const BOTTOM: f64 = 388.0;
+/// Between groups.
+const GAP: f64 = 26.0;
+/// Of a bar's upper corners.
+const ROUND: f64 = 3.5;
+/// The room of a name in the legend.
+const LEGEND: f64 = 114.0;
+
+/// The class of each system that is known, and its colour.
+const COLOURS: [(&str, &str, &str); 7] = [
+    (OURS, "a", "url(#glow)"),
+    ("RocksDB", "b", "#5b8def"),
+    ("SQLite", "c", "#3aa6a0"),
+    ("LMDB", "d", "#9a7fd1"),
+    ("fjall", "e", "#6aa84f"),
+    ("redb", "f", "#d06a92"),
+    ("PostgreSQL", "g", "#8796ab"),
+];
 
 const STYLE: &str = "\
 text { font: 12px ui-sans-serif, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif; \
 fill: #7d8590 }
-.title { font-size: 17px; font-weight: 600; fill: #d9730d }
-.panel { font-size: 13px; font-weight: 600 }
-.note { font-size: 11px }
-.name { text-anchor: end }
-.ours { fill: #d9730d; font-weight: 600 }
-.rail { fill: #7d8590; opacity: .13 }
-.bar { fill: #7d8590; opacity: .62 }
-.best { fill: url(#glow) }
-.mark { stroke: #7d8590; stroke-dasharray: 3 3 }";
+.title { font-size: 18px; font-weight: 600; fill: #d9730d }
+.group { font-size: 13px; font-weight: 600; text-anchor: middle }
+.value { font-size: 9.5px; text-anchor: middle }
+.scale { font-size: 11px; text-anchor: end }
+.ours { fill: #d9730d; font-weight: 700 }
+.value.ours { font-size: 12px }
+.line { stroke: #7d8590; stroke-opacity: .18 }
+.ground { stroke: #7d8590; stroke-opacity: .55 }";
 
-pub(super) fn draw(run: &Run) -> Checked<String> {
-    let panels = panels(run);
-    let columns = if panels.len() > 4 { 3 } else { 2 };
-    let bars = panels.iter().map(|panel| panel.bars.len()).max();
-    let bars = u32::try_from(bars.unwrap_or_default())?;
-    let tall = HEAD - BAR + STEP * f64::from(bars) + GAP;
-    let rows = u32::try_from(panels.len().div_ceil(columns))?;
-    let height = TOP + tall * f64::from(rows) - GAP + 8.0;
-    let columns_f = f64::from(u32::try_from(columns)?);
-    let wide = (WIDTH - MARGIN * 2.0 - GAP * (columns_f - 1.0)) / columns_f;
-
+/// `None` where nobody was measured with callers.
+pub(super) fn draw(run: &Run) -> Checked<Option<String>> {
+    let most = run.called().map(|(_, called)| called.rate);
+    let Some(most) = most.reduce(f64::max) else {
+        return Ok(None);
+    };
     let mut svg = String::new();
-    opening(&mut svg, run, height)?;
-    for (place, panel) in panels.iter().enumerate() {
-        let column = f64::from(u32::try_from(place % columns)?);
-        let row = f64::from(u32::try_from(place / columns)?);
-        let x = MARGIN + (wide + GAP) * column;
-        let y = TOP + tall * row;
-        writeln!(svg, "<g transform=\"translate({x:.1} {y:.1})\">")?;
-        panel.draw(&mut svg, wide)?;
-        writeln!(svg, "</g>")?;
+    opening(&mut svg, run)?;
+    legend(&mut svg, run)?;
+    let scale = Scale::of(most);
+    scale.draw(&mut svg)?;
+    let callers = run.callers();
+    let count = f64::from(u32::try_from(callers.len())?);
+    let wide = (RIGHT - LEFT) / count;
+    let mut x = LEFT;
+    for callers in callers {
+        group(&mut svg, run, &scale, (callers, x, wide))?;
+        x += wide;
     }
-    svg.push_str("</svg>\n");
-    Ok(svg)
+    writeln!(
+        svg,
+        "<path class=\"ground\" d=\"M{LEFT} {BOTTOM}H{RIGHT}\"/>\n</svg>"
+    )?;
+    Ok(Some(svg))
 }
 
-fn opening(svg: &mut String, run: &Run, height: f64) -> Checked<()> {
+fn opening(svg: &mut String, run: &Run) -> Checked<()> {
     let text = |name: &str| run.machine.get(name).and_then(|v| v.as_str()).unwrap_or("");
     let cores = run.machine.get("cores").and_then(serde_json::Value::as_u64);
-    let cores = cores.unwrap_or_default();
-    let when: String = run.when.to_string().chars().take(10).collect();
+    let [_, last] = &run.when;
+    let when: String = last.chars().take(10).collect();
     let place = format!(
-        "{cores} cores, {}, Linux {}, {when}: create an order, confirm its payment; every \
-         answer synced to the disk",
+        "create an order, confirm its payment; every answer synced to the disk first · {} \
+         cores, {}, Linux {}, {when}",
+        cores.unwrap_or_default(),
         escape(text("filesystem")),
         escape(text("kernel")),
     );
     writeln!(
         svg,
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH:.0} {height:.0}\" \
-         width=\"{WIDTH:.0}\" height=\"{height:.0}\" role=\"img\">\n\
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" \
+         width=\"{WIDTH}\" height=\"{HEIGHT}\" role=\"img\">\n\
          <title>Durable commands per second</title>\n<desc>{place}</desc>\n\
-         <style>{STYLE}</style>\n\
-         <defs><linearGradient id=\"glow\"><stop stop-color=\"#f5a524\"/>\
-         <stop offset=\"1\" stop-color=\"#d9730d\"/></linearGradient></defs>\n\
-         <text class=\"title\" x=\"{MARGIN}\" y=\"26\">Durable commands per second</text>\n\
-         <text x=\"{MARGIN}\" y=\"45\">{place}</text>"
+         <style>\n{STYLE}"
+    )?;
+    for (_, class, colour) in COLOURS {
+        writeln!(svg, ".{class} {{ fill: {colour} }}")?;
+    }
+    writeln!(
+        svg,
+        "</style>\n<defs><linearGradient id=\"glow\" x2=\"0\" y2=\"1\">\
+         <stop stop-color=\"#f7b23b\"/><stop offset=\"1\" stop-color=\"#d9730d\"/>\
+         </linearGradient></defs>\n\
+         <text class=\"title\" x=\"16\" y=\"28\">Durable commands per second</text>\n\
+         <text x=\"16\" y=\"48\">{place}</text>"
     )?;
     Ok(())
 }
@@ -95,111 +107,160 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;")
 }
 
-fn panels(run: &Run) -> Vec<Panel> {
-    let mut panels: Vec<_> = run.callers().into_iter().map(|n| callers(run, n)).collect();
-    let settled = run.batched().map(|(name, b)| (name, b.rate_settled));
-    panels.push(Panel {
-        title: "batches of 8,192".to_owned(),
-        note: "settled",
-        bars: settled.collect(),
-        mark: None,
-        less_is_better: false,
-    });
-    let near = |name: &str| {
-        run.systems
-            .iter()
-            .any(|who| who.name == name && who.in_process)
-    };
-    let gets = run.read().filter(|(name, _)| near(name));
-    panels.push(Panel {
-        title: "get, ns".to_owned(),
-        note: "in process; less is better",
-        bars: gets.map(|(name, read)| (name, read.get_ns)).collect(),
-        mark: None,
-        less_is_better: true,
-    });
-    panels.retain(|panel| !panel.bars.is_empty());
-    panels
+/// The systems that have bars, in the order of the bars.
+fn shown(run: &Run) -> impl Iterator<Item = (&str, &'static str)> {
+    let has_bars = |name: &str| run.called().any(|(other, _)| other == name);
+    let names = run.systems.iter().map(|who| who.name.as_str());
+    names.filter(move |name| has_bars(name)).map(|name| {
+        let known = COLOURS.iter().find(|(known, ..)| *known == name);
+        (name, known.map_or("g", |(_, class, _)| *class))
+    })
 }
 
-fn callers(run: &Run, callers: usize) -> Panel {
-    let here = || {
-        run.called()
-            .filter(move |(_, called)| called.callers == callers)
-    };
-    let disk = here()
-        .map(|(_, called)| called.fsync_rate)
-        .fold(0.0, f64::max);
-    let alone = callers == 1;
-    Panel {
-        title: if alone {
-            "1 caller".to_owned()
-        } else {
-            format!("{callers} callers")
-        },
-        note: "",
-        bars: here().map(|(name, called)| (name, called.rate)).collect(),
-        mark: alone.then_some((disk, "fsync")),
-        less_is_better: false,
-    }
-}
-
-impl Panel {
-    fn draw(&self, svg: &mut String, wide: f64) -> Checked<()> {
-        let title = &self.title;
-        writeln!(svg, "<text class=\"panel\" x=\"0\" y=\"14\">{title}</text>")?;
-        let note = self.note;
-        if !note.is_empty() {
-            writeln!(
-                svg,
-                "<text class=\"note name\" x=\"{wide:.1}\" y=\"14\">{note}</text>"
-            )?;
-        }
-        let room = wide - NAMES - VALUES;
-        let mut bars = self.bars.clone();
-        bars.sort_by(|a, b| a.1.total_cmp(&b.1));
-        if !self.less_is_better {
-            bars.reverse();
-        }
-        let marked = self.mark.map_or(0.0, |(value, _)| value);
-        let most = bars.iter().map(|bar| bar.1).fold(marked, f64::max);
-        let mut y = HEAD - BAR;
-        for (name, value) in bars {
-            bar(svg, (name, value), y, room, value / most)?;
-            y += STEP;
-        }
-        self.mark(svg, room / most, y - STEP + BAR)
-    }
-
-    fn mark(&self, svg: &mut String, scale: f64, end: f64) -> Checked<()> {
-        let Some((value, name)) = self.mark else {
-            return Ok(());
-        };
-        let (x, top) = (NAMES + value * scale, HEAD - BAR - 4.0);
+fn legend(svg: &mut String, run: &Run) -> Checked<()> {
+    let mut x = 16.0;
+    for (name, class) in shown(run) {
+        let text = if name == OURS { "ours" } else { "" };
         writeln!(
             svg,
-            "<path class=\"mark\" d=\"M{x:.1} {top:.1}V{:.1}\"/>\n\
-             <text class=\"note\" text-anchor=\"middle\" x=\"{x:.1}\" y=\"14\">{name}</text>",
-            end + 4.0
+            "<rect class=\"{class}\" x=\"{x}\" y=\"66\" width=\"12\" height=\"12\" rx=\"3\"/>\
+             <text class=\"{text}\" x=\"{:.1}\" y=\"76.5\">{name}</text>",
+            x + 18.0
+        )?;
+        x += LEGEND;
+    }
+    Ok(())
+}
+
+/// From rates to heights.
+struct Scale {
+    step: f64,
+    end: f64,
+}
+
+impl Scale {
+    /// Lines at round values: three to six of them, the uppermost above everything or just
+    /// below it.
+    fn of(most: f64) -> Self {
+        let power = 10_f64.powf((most / 6.0).log10().floor());
+        let steps = [1.0, 2.0, 5.0, 10.0].map(|factor| factor * power);
+        let step = steps.into_iter().find(|step| most / step <= 6.0);
+        let step = step.unwrap_or(most);
+        Self { step, end: most }
+    }
+
+    /// Where a value's height is.
+    fn y(&self, value: f64) -> f64 {
+        BOTTOM - (BOTTOM - TOP) * value / self.end
+    }
+
+    fn draw(&self, svg: &mut String) -> Checked<()> {
+        let mut value = self.step;
+        while value <= self.end {
+            let y = self.y(value);
+            writeln!(
+                svg,
+                "<path class=\"line\" d=\"M{LEFT} {y:.1}H{RIGHT}\"/>\
+                 <text class=\"scale\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
+                LEFT - 8.0,
+                y + 4.0,
+                short(value)
+            )?;
+            value += self.step;
+        }
+        let (x, y) = (LEFT - 8.0, BOTTOM + 4.0);
+        writeln!(svg, "<text class=\"scale\" x=\"{x}\" y=\"{y}\">0</text>")?;
+        Ok(())
+    }
+}
+
+fn group(
+    svg: &mut String,
+    run: &Run,
+    scale: &Scale,
+    (callers, x, wide): (usize, f64, f64),
+) -> Checked<()> {
+    let title = match callers {
+        1 => "1 caller".to_owned(),
+        callers => format!("{callers} callers"),
+    };
+    let middle = x + wide / 2.0;
+    let below = BOTTOM + 24.0;
+    writeln!(
+        svg,
+        "<text class=\"group\" x=\"{middle:.1}\" y=\"{below}\">{title}</text>"
+    )?;
+    let systems: Vec<_> = shown(run).collect();
+    let slot = (wide - GAP) / f64::from(u32::try_from(systems.len())?);
+    let slot = slot.min(60.0);
+    let mut left = middle - slot * f64::from(u32::try_from(systems.len())?) / 2.0;
+    for (name, class) in systems {
+        if let Some(called) = run.of(name, callers) {
+            let bar = Bar {
+                name,
+                class,
+                value: called.rate,
+            };
+            bar.draw(svg, scale, (left + slot * 0.08, slot * 0.84))?;
+        }
+        left += slot;
+    }
+    Ok(())
+}
+
+struct Bar<'r> {
+    name: &'r str,
+    class: &'static str,
+    value: f64,
+}
+
+impl Bar<'_> {
+    fn draw(&self, svg: &mut String, scale: &Scale, (x, wide): (f64, f64)) -> Checked<()> {
+        let (name, class) = (self.name, self.class);
+        let text = if name == OURS { "value ours" } else { "value" };
+        let y = scale.y(self.value).min(BOTTOM - 1.0);
+        let round = ROUND.min(BOTTOM - y);
+        let (end, low) = (x + wide, y + round);
+        writeln!(
+            svg,
+            "<path class=\"{class}\" d=\"M{x:.1} {BOTTOM}V{low:.1}Q{x:.1} {y:.1} {:.1} {y:.1}\
+             H{:.1}Q{end:.1} {y:.1} {end:.1} {low:.1}V{BOTTOM}Z\">\
+             <title>{name}: {} per second</title></path>\
+             <text class=\"{text}\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
+            x + round,
+            end - round,
+            thousands(self.value),
+            x + wide / 2.0,
+            y - 5.0,
+            short(self.value)
         )?;
         Ok(())
     }
 }
 
-fn bar(svg: &mut String, (name, value): (&str, f64), y: f64, room: f64, share: f64) -> Checked<()> {
-    let ours = name == OURS;
-    let (text, fill) = if ours { ("ours", "best") } else { ("", "bar") };
-    let (length, middle) = ((room * share).max(3.0), y + BAR - 3.0);
-    let (names, end) = (NAMES - 8.0, NAMES + room + 6.0);
-    writeln!(
-        svg,
-        "<text class=\"name {text}\" x=\"{names:.1}\" y=\"{middle:.1}\">{name}</text>\
-         <rect class=\"rail\" x=\"{NAMES}\" y=\"{y:.1}\" width=\"{room:.1}\" height=\"{BAR}\" \
-         rx=\"4\"/>\
-         <rect class=\"{fill}\" x=\"{NAMES}\" y=\"{y:.1}\" width=\"{length:.1}\" \
-         height=\"{BAR}\" rx=\"4\"/>\
-         <text class=\"{text}\" x=\"{end:.1}\" y=\"{middle:.1}\">{}</text>",
-        thousands(value)
-    )?;
-    Ok(())
+/// Two or three digits of a value, such as `6.2k` and `119k`.
+fn short(value: f64) -> String {
+    match value {
+        ..999.5 => format!("{value:.0}"),
+        ..9_950.0 => format!("{:.1}k", value / 1e3),
+        ..999_500.0 => format!("{:.0}k", value / 1e3),
+        _ => format!("{:.1}M", value / 1e6),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_short_and_scales_are_round() {
+        let shown = [640.0, 6_210.0, 9_970.0, 119_400.0, 1_250_000.0].map(short);
+        assert_eq!(shown, ["640", "6.2k", "10k", "119k", "1.2M"]);
+        for most in [7.0, 9_000.0, 119_000.0, 143_000.0, 600_000.0] {
+            let scale = Scale::of(most);
+            let lines = (most / scale.step).floor();
+            assert!((2.0..=6.0).contains(&lines), "{lines} lines below {most}");
+            assert!(scale.y(most) >= TOP - 1e-9 && scale.y(0.0) <= BOTTOM + 1e-9);
+        }
+    }
 }

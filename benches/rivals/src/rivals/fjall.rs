@@ -18,6 +18,7 @@ use crate::work::Command;
 pub(super) const SYSTEM: System = System {
     name: "fjall",
     in_process: true,
+    is_ours: false,
     version: || version_of("fjall"),
     setting: "transactions of a single writer, `PersistMode::SyncData`, cache 1 GiB",
     open,
@@ -67,7 +68,8 @@ impl Rival for Fjall {
     }
 
     fn close(self: Box<Self>) -> Checked<Option<u64>> {
-        Ok(None)
+        let tables = self.keyspaces.iter().map(|keyspace| keyspace.inner());
+        Ok(Some(tables.map(|table| table.disk_space()).sum()))
     }
 }
 

@@ -1,9 +1,10 @@
-//! LMDB through heed: a synced commit for each command, one writer at a time.
+//! LMDB through heed: a synced commit for each command, one writer at a time. Each thread
+//! keeps its place among the readers, as is the default: a read takes no lock.
 
 use std::path::Path;
 
 use heed::types::Bytes;
-use heed::{CommitOrAbort, Database, Env, EnvOpenOptions, RoTxn, RwTxn, WithoutTls};
+use heed::{CommitOrAbort, Database, Env, EnvOpenOptions, RoTxn, RwTxn, WithTls};
 use orderstore::OrderNo;
 
 use super::{CALLERS_MAX, version_of};
@@ -16,6 +17,7 @@ use crate::work::Command;
 pub(super) const SYSTEM: System = System {
     name: "LMDB",
     in_process: true,
+    is_ours: false,
     version: || {
         let lmdb = heed::lmdb_version();
         let (major, minor, patch) = (lmdb.major, lmdb.minor, lmdb.patch);
@@ -34,7 +36,7 @@ const MAP_BYTES: usize = 64 << 30;
 type Tables = [Database<'static, Bytes, Bytes>; 5];
 
 struct Lmdb {
-    env: Env<WithoutTls>,
+    env: Env<WithTls>,
     tables: Tables,
     sequence: Sequence,
 }
@@ -44,7 +46,7 @@ struct Lmdb {
     reason = "nobody else maps the files of a directory just made"
 )]
 fn open(dir: &Path) -> Checked<Box<dyn Rival>> {
-    let mut options = EnvOpenOptions::new().read_txn_without_tls();
+    let mut options = EnvOpenOptions::new();
     options.map_size(MAP_BYTES).max_dbs(5);
     options.max_readers(u32::try_from(CALLERS_MAX)?);
     // SAFETY: the directory is the bench's own, and opened once.
@@ -58,7 +60,7 @@ fn open(dir: &Path) -> Checked<Box<dyn Rival>> {
     }))
 }
 
-fn tables(env: &Env<WithoutTls>) -> Checked<Tables> {
+fn tables(env: &Env<WithTls>) -> Checked<Tables> {
     let made = env.create_databases_and_commit(env.write_txn()?, |opener, write| {
         let [a, b, c, d, e] = Table::NAMES.map(|name| opener.create_database(write, Some(name)));
         let tables = [a?, b?, c?, d?, e?];
@@ -135,7 +137,7 @@ impl Change for Writing<'_> {
     }
 }
 
-struct Reading<'e>(RoTxn<'e, WithoutTls>, &'e Tables);
+struct Reading<'e>(RoTxn<'e, WithTls>, &'e Tables);
 
 impl View for Reading<'_> {
     fn read<T>(

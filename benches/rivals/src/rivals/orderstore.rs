@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use orderstore::{
     AppId, Asked, Command as Asking, Confirmed, Created, Description, Error, Listing, New, OpenId,
-    OrderNo, Outcome, PageOf, Status, Store,
+    OrderNo, Outcome, PageOf, Payment, Status, Store,
 };
 use redb::Database;
 
@@ -16,6 +16,7 @@ use crate::work::{APPID, Command, Create, DESCRIPTION};
 pub(super) const SYSTEM: System = System {
     name: "orderstore",
     in_process: true,
+    is_ours: true,
     version: || version_of("orderstore"),
     setting: "memtable 256 MiB, cache 1 GiB",
     open,
@@ -107,7 +108,7 @@ impl Ours {
                 Outcome::Create(self.store.create(create.no, new).wait()?.outcome)
             }
             Command::Confirm(confirm) => {
-                let payment = confirm.payment.clone();
+                let payment = Payment::clone(&confirm.payment);
                 Outcome::Confirm(self.store.confirm(confirm.no, payment).wait()?.outcome)
             }
         };
@@ -122,7 +123,7 @@ impl Ours {
             },
             Command::Confirm(confirm) => Asking {
                 no: confirm.no,
-                ask: Asked::Confirm(Box::new(confirm.payment.clone())),
+                ask: Asked::Confirm(confirm.payment.clone()),
             },
         })
     }
@@ -152,19 +153,21 @@ impl Caller for &Ours {
         }
     }
 
-    fn hand_over(&mut self, command: &Command) -> Checked<Option<Waiting>> {
-        Ok(Some(match command {
+    fn hand_over(&mut self, command: &Command) -> Checked<Waiting> {
+        Ok(match command {
             Command::Create(create) => {
                 let call = self.store.create(create.no, self.new_order(create)?);
                 let ticket = call.submit().map_err(Error::from)?;
                 Box::new(move || expect(&Outcome::Create(ticket.wait()?.outcome)))
             }
             Command::Confirm(confirm) => {
-                let call = self.store.confirm(confirm.no, confirm.payment.clone());
+                let call = self
+                    .store
+                    .confirm(confirm.no, Payment::clone(&confirm.payment));
                 let ticket = call.submit().map_err(Error::from)?;
                 Box::new(move || expect(&Outcome::Confirm(ticket.wait()?.outcome)))
             }
-        }))
+        })
     }
 
     fn get(&mut self, no: &OrderNo) -> Checked<Option<Seen>> {

@@ -25,6 +25,7 @@ use statements::{CREATE, CREATE_MANY, GET, PAGE, PAY, PAY_MANY};
 pub(super) const SYSTEM: System = System {
     name: "PostgreSQL",
     in_process: false,
+    is_ours: false,
     version: || {
         let server = server::version()?;
         Ok(format!("{server}, postgres {}", version_of("postgres")?))

@@ -18,6 +18,7 @@ use crate::work::Command;
 pub(super) const SYSTEM: System = System {
     name: "redb",
     in_process: true,
+    is_ours: false,
     version: || version_of("redb"),
     setting: "one commit each, `Durability::Immediate`, cache 1 GiB",
     open,

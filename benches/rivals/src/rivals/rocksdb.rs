@@ -1,13 +1,13 @@
 //! RocksDB: a pessimistic transaction for each command, its log synced; transactions that
 //! commit at the same time share a sync.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use orderstore::OrderNo;
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DBCompressionType, Direction,
-    IteratorMode, Options, ReadOptions, Transaction, TransactionDB, TransactionDBOptions,
-    TransactionOptions, WriteOptions,
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
+    Direction, IteratorMode, Options, ReadOptions, Transaction, TransactionDB,
+    TransactionDBOptions, TransactionOptions, WriteOptions,
 };
 
 use super::{CACHE_BYTES, MEMTABLE_BYTES, version_of};
@@ -20,6 +20,7 @@ use crate::work::Command;
 pub(super) const SYSTEM: System = System {
     name: "RocksDB",
     in_process: true,
+    is_ours: false,
     version: || {
         let bundled = version_of("librocksdb-sys")?;
         let (_, version) = bundled.split_once('+').unwrap_or(("", &bundled));
@@ -31,6 +32,7 @@ pub(super) const SYSTEM: System = System {
 };
 
 struct RocksDb {
+    path: PathBuf,
     database: TransactionDB,
     sequence: Sequence,
 }
@@ -40,9 +42,13 @@ fn open(dir: &Path) -> Checked<Box<dyn Rival>> {
     let families = Table::NAMES.map(|name| ColumnFamilyDescriptor::new(name, options.clone()));
     let transactions = TransactionDBOptions::default();
     let path = dir.join("rocksdb");
-    let database = TransactionDB::open_cf_descriptors(&options, &transactions, path, families)?;
+    let database = TransactionDB::open_cf_descriptors(&options, &transactions, &path, families)?;
     let sequence = Sequence::default();
-    Ok(Box::new(RocksDb { database, sequence }))
+    Ok(Box::new(RocksDb {
+        path,
+        database,
+        sequence,
+    }))
 }
 
 fn options() -> Options {
@@ -96,8 +102,24 @@ impl Rival for RocksDb {
     }
 
     fn close(self: Box<Self>) -> Checked<Option<u64>> {
-        Ok(None)
+        let Self { path, database, .. } = *self;
+        drop(database);
+        bytes_of_tables(&path).map(Some)
     }
+}
+
+/// What the files come to that are not yet obsolete. A database with transactions tells
+/// it of its first family only.
+fn bytes_of_tables(path: &Path) -> Checked<u64> {
+    const LIVE: &str = "rocksdb.live-sst-files-size";
+    let database = DB::open_cf_for_read_only(&options(), path, Table::NAMES, false)?;
+    let mut bytes = 0_u64;
+    for name in Table::NAMES {
+        let family = database.cf_handle(name).ok_or("a family is missing")?;
+        let live = database.property_int_value_cf(family, LIVE)?;
+        bytes = bytes.saturating_add(live.ok_or("it does not tell its size")?);
+    }
+    Ok(bytes)
 }
 
 struct Connected<'r> {

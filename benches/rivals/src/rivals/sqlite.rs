@@ -16,6 +16,7 @@ use crate::work::{APPID, Command, Confirm, Create, DESCRIPTION};
 pub(super) const SYSTEM: System = System {
     name: "SQLite",
     in_process: true,
+    is_ours: false,
     version: || {
         let crate_version = version_of("rusqlite")?;
         Ok(format!("{}, rusqlite {crate_version}", rusqlite::version()))

@@ -1,0 +1,112 @@
+//! Order numbers: how long one takes, text and all, on one thread and on sixteen together,
+//! beside the two kinds of identifier that others would take.
+//!
+//! The store's are of a store on the disk: no crash repeats one. Nobody's text is on the
+//! heap. Each is looked at while the clock runs.
+
+use std::hint::black_box;
+use std::path::Path;
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use ulid::Ulid;
+use uuid::Uuid;
+
+use super::{float, to};
+use crate::rival::System;
+use crate::sample::Checked;
+
+/// The threads that draw together.
+pub(crate) const THREADS: usize = 16;
+
+/// One run's figures, of the store's numbers and of the others.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+pub(crate) struct Numbered {
+    pub(crate) order_no: Kind,
+    pub(crate) uuid_v7: Kind,
+    pub(crate) ulid: Kind,
+}
+
+/// The figures of one kind.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+pub(crate) struct Kind {
+    /// Nanoseconds for one, on one thread.
+    pub(crate) number_ns: f64,
+    /// How many there are in a second, of one thread and of sixteen together.
+    pub(crate) rate_1: f64,
+    pub(crate) rate_16: f64,
+}
+
+/// All three kinds, each for so long.
+pub(super) fn measure(system: &System, dir: &Path, length: Duration) -> Checked<Numbered> {
+    let rival = (system.open)(dir)?;
+    let store = rival.numbers().ok_or("it has no numbers of its own")?;
+    let order_no = || {
+        let no = store.next_order_no().wait()?;
+        Ok(black_box(no.as_str()).len())
+    };
+    let uuid = || {
+        let mut text = Uuid::encode_buffer();
+        let text = Uuid::now_v7().hyphenated().encode_lower(&mut text);
+        Ok(black_box(&*text).len())
+    };
+    let ulid = || {
+        let mut text = [0; ulid::ULID_LEN];
+        Ok(black_box(&*Ulid::generate().array_to_str(&mut text)).len())
+    };
+    let numbered = Numbered {
+        order_no: both(order_no, 32, length)?,
+        uuid_v7: both(uuid, 36, length)?,
+        ulid: both(ulid, ulid::ULID_LEN, length)?,
+    };
+    rival.close()?;
+    Ok(numbered)
+}
+
+fn both(draw: impl Fn() -> Checked<usize> + Sync, len: usize, length: Duration) -> Checked<Kind> {
+    let alone = rate(&draw, len, 1, length)?;
+    let together = rate(&draw, len, THREADS, length)?;
+    Ok(Kind {
+        number_ns: to(10.0, 1e9 / alone),
+        rate_1: to(1.0, alone),
+        rate_16: to(1.0, together),
+    })
+}
+
+/// How many so many threads draw in a second together.
+fn rate(
+    draw: &(impl Fn() -> Checked<usize> + Sync),
+    len: usize,
+    threads: usize,
+    length: Duration,
+) -> Checked<f64> {
+    let (gate, is_over) = (Barrier::new(threads + 1), AtomicBool::new(false));
+    thread::scope(|scope| {
+        let work = || {
+            gate.wait();
+            let mut drawn = 0_u64;
+            while !is_over.load(Ordering::Relaxed) {
+                for _ in 0..256 {
+                    if draw()? != len {
+                        return Err("a number of another length".into());
+                    }
+                }
+                drawn += 256;
+            }
+            Checked::Ok(drawn)
+        };
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        gate.wait();
+        let began = Instant::now();
+        thread::sleep(length);
+        is_over.store(true, Ordering::Relaxed);
+        let mut drawn = 0;
+        for thread in threads {
+            drawn += thread.join().map_err(|_| "a thread panicked")??;
+        }
+        Ok(float(drawn) / began.elapsed().as_secs_f64())
+    })
+}

@@ -1,0 +1,61 @@
+//! Writes: batches of new orders, which also fill the stores that are read.
+
+use criterion::{BatchSize, Criterion, Throughput};
+use orderstore::{Asked, Command, Created, OrderNo, Outcome, Store};
+
+use crate::sample::{Checked, Sample};
+
+/// How many commands a batch hands over at once.
+const BATCH: usize = 1_024;
+
+/// Creates so many orders, in batches, and gives their numbers.
+pub(crate) fn filled(store: &Store, count: usize, users: u64) -> Checked<Vec<OrderNo>> {
+    let mut sample = Sample::new(2, users)?;
+    let mut orders = Vec::with_capacity(count);
+    while orders.len() < count {
+        let batch = (count - orders.len()).min(4_096);
+        let commands = creates(store, &mut sample, batch)?;
+        orders.extend(commands.iter().map(|command| command.no));
+        assert_eq!(created(store, commands), batch);
+    }
+    Ok(orders)
+}
+
+fn creates(store: &Store, sample: &mut Sample, count: usize) -> Checked<Vec<Command>> {
+    let create = |_| {
+        let no = store.next_order_no().wait()?;
+        let ask = Asked::Create(Box::new(sample.order()?));
+        Ok(Command { no, ask })
+    };
+    (0..count).map(create).collect()
+}
+
+/// Hands the batch over, and counts the orders that it created.
+fn created(store: &Store, commands: Vec<Command>) -> usize {
+    let tickets = store.submit_all(commands).unwrap_or_default();
+    let answers = tickets.into_iter().filter_map(|ticket| ticket.wait().ok());
+    let created = Outcome::Create(Created::Created);
+    answers.filter(|answer| answer.outcome == created).count()
+}
+
+/// Creating a batch of orders: encoding and writing them, most of all.
+pub(crate) fn batch(
+    criterion: &mut Criterion,
+    name: &str,
+    store: &Store,
+    users: u64,
+) -> Checked<()> {
+    let mut sample = Sample::new(5, users)?;
+    let mut group = criterion.benchmark_group("batch_of_1024_creates");
+    group.throughput(Throughput::Elements(u64::try_from(BATCH)?));
+    group.sample_size(20);
+    group.bench_function(name, |bencher| {
+        bencher.iter_batched(
+            || creates(store, &mut sample, BATCH).unwrap_or_default(),
+            |commands| assert_eq!(created(store, commands), BATCH),
+            BatchSize::PerIteration,
+        );
+    });
+    group.finish();
+    Ok(())
+}
