@@ -4,7 +4,15 @@
 //! - [`durability`]: what the local engine promises of the disk, and why each crash ends well.
 //! - [`format`](mod@format): the bytes.
 //! - [`guarantees`]: what is promised, by number, and what is asked of you.
+#![cfg_attr(
+    feature = "wechat",
+    doc = "- [`reconciliation`]: the channel's bill of a day against the store."
+)]
 //! - [`states`]: every status against every command.
+#![cfg_attr(
+    feature = "wechat",
+    doc = "- [`wechat`]: callbacks, answers and replies, protocol by protocol."
+)]
 
 #[doc = include_str!("architecture.md")]
 pub mod architecture {}
@@ -18,5 +26,13 @@ pub mod format {}
 #[doc = include_str!("guarantees.md")]
 pub mod guarantees {}
 
+#[cfg(feature = "wechat")]
+#[doc = include_str!("reconciliation.md")]
+pub mod reconciliation {}
+
 #[doc = include_str!("states.md")]
 pub mod states {}
+
+#[cfg(feature = "wechat")]
+#[doc = include_str!("wechat.md")]
+pub mod wechat {}

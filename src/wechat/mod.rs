@@ -17,7 +17,8 @@
 //! | the answer to a close | [`ClosingAnswer`] | [`ClosingAnswer`] | [`ClosingAnswer`] |
 //! | what it replies | [`CloudReply`] | [`V3Reply`] | [`V2Reply`] |
 //!
-//! A day's trade bill is read by [`bill::BillReader`].
+//! A day's trade bill is read by [`bill::BillReader`] and compared with the store by
+//! [`Reconciliation`].
 
 mod answer;
 pub mod bill;
@@ -28,6 +29,7 @@ mod failure;
 mod fields;
 mod notice;
 mod payment;
+mod reconcile;
 mod refund;
 mod reply;
 mod v2;
@@ -37,6 +39,7 @@ pub use answer::{ClosingAnswer, OrderAnswer};
 pub use cloud::CloudEvent;
 pub use error::{FieldError, MessageError};
 pub use failure::Failure;
+pub use reconcile::{Difference, DifferenceKind, Fix, ReconcileError, Reconciled, Reconciliation};
 pub use refund::{RefundMessage, RefundNews};
 pub use reply::{CloudReply, V2Reply, V3Reply};
 pub use v2::V2Event;

@@ -8,7 +8,7 @@
 
 use super::error::{FieldError, MessageError};
 use super::fields::Fields;
-use crate::order::{ChannelState, Payment, Source};
+use crate::order::{ChannelState, Payment, Source, TradeState};
 use crate::value::{
     AppId, Currency, Label, MchId, OpenId, OrderNo, Timestamp, TimestampError, TransactionId,
 };
@@ -63,33 +63,32 @@ impl Words {
     /// The trade's state, with the payment where it is a paid one.
     pub(super) fn state(&self, fields: &Fields) -> Result<ChannelState, MessageError> {
         let paid = || self.payment(fields, Source::Query);
-        match fields.required(self.state, State::parse)? {
-            State::Success => Ok(ChannelState::Success(paid()?)),
-            State::Refund => Ok(ChannelState::Refund(paid()?)),
-            State::Unpaid(state) => Ok(state),
-        }
-    }
-}
-
-/// A trade state as the channel writes it.
-enum State {
-    Success,
-    Refund,
-    Unpaid(ChannelState),
-}
-
-impl State {
-    fn parse(text: &str) -> Result<Self, FieldError> {
-        Ok(match text {
-            "SUCCESS" => Self::Success,
-            "REFUND" => Self::Refund,
-            "NOTPAY" => Self::Unpaid(ChannelState::NotPay),
-            "USERPAYING" => Self::Unpaid(ChannelState::UserPaying),
-            "ACCEPT" => Self::Unpaid(ChannelState::Accept),
-            "CLOSED" => Self::Unpaid(ChannelState::Closed),
-            "PAYERROR" => Self::Unpaid(ChannelState::PayError),
-            "REVOKED" => Self::Unpaid(ChannelState::Revoked),
-            _ => return Err(FieldError::NotState),
+        Ok(match fields.required(self.state, trade_state)? {
+            TradeState::Success => ChannelState::Success(paid()?),
+            TradeState::Refund => ChannelState::Refund(paid()?),
+            TradeState::NotPay => ChannelState::NotPay,
+            TradeState::UserPaying => ChannelState::UserPaying,
+            TradeState::Accept => ChannelState::Accept,
+            TradeState::Closed => ChannelState::Closed,
+            TradeState::PayError => ChannelState::PayError,
+            TradeState::Revoked => ChannelState::Revoked,
+            TradeState::NoSuchOrder => ChannelState::NoSuchOrder,
         })
     }
+}
+
+/// A trade's state as the channel writes it. That there is no such order is never one: an
+/// error's code says so.
+fn trade_state(text: &str) -> Result<TradeState, FieldError> {
+    Ok(match text {
+        "SUCCESS" => TradeState::Success,
+        "REFUND" => TradeState::Refund,
+        "NOTPAY" => TradeState::NotPay,
+        "USERPAYING" => TradeState::UserPaying,
+        "ACCEPT" => TradeState::Accept,
+        "CLOSED" => TradeState::Closed,
+        "PAYERROR" => TradeState::PayError,
+        "REVOKED" => TradeState::Revoked,
+        _ => return Err(FieldError::NotState),
+    })
 }

@@ -9,6 +9,7 @@
 //! - No error holds a value of the bill.
 
 mod columns;
+mod day;
 mod error;
 mod fee;
 mod line;
@@ -16,6 +17,7 @@ mod lines;
 mod reader;
 mod summary;
 
+pub use day::BillDay;
 pub use error::{BillError, BillFieldError};
 pub use fee::{ServiceFee, ServiceFeeError};
 pub use line::{BillEntry, BillLine, BillPayment, BillRefund, BillRefundStatus, BillRevoked};
