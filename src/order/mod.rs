@@ -21,5 +21,5 @@ pub use command::{Asked, ChannelState, CloseReply, Command, New, NewError, Resol
 pub use event::{Creation, Event, Raised, What};
 pub use payment::{Payment, PaymentError, Prepay, PrepayKind, Source};
 pub use record::{Action, MAX_ANOMALIES, MAX_WAITING, Next, Order, Record, Waiting};
-pub use refund::{Refund, RefundStatus};
+pub use refund::{Refund, RefundError, RefundFact, RefundState, RefundStatus};
 pub use status::Status;

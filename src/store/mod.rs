@@ -1,0 +1,222 @@
+//! The store: every verb, each a lazy [`Call`].
+
+use std::path::Path;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::builder::Builder;
+use crate::engine::Recovery;
+use crate::error::Error;
+use crate::flow::{Ask, Call, Flow, Health, Hear, Said, Stats, Threads};
+use crate::order::{Asked, Command};
+use crate::value::OrderNo;
+
+/// A store of payment orders. Clones are cheap and share one store; they can be sent to
+/// and used from any thread or task.
+///
+/// Every verb returns a [`Call`]: `.wait()` for it from a thread, `.await` it in a task, or
+/// `.submit()` it and keep the ticket. Logical refusals are answers; see [`Error`] for what
+/// each failure says of the data.
+///
+/// The last clone that is dropped shuts the store down and waits for that: what was handed
+/// over is worked off, long reads too, and the directory is free again. How it went is told
+/// by [`Store::shutdown`] alone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    handle: Arc<Handle>,
+}
+
+/// What the last clone ends.
+#[derive(Debug)]
+struct Handle {
+    flow: Arc<Flow>,
+    threads: Mutex<Option<Threads>>,
+    opened: Opened,
+    recovery: Recovery,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // Nobody is left to be told how it ended: whoever wants to know calls `shutdown`.
+        let ending = Call::new(Arc::clone(&self.flow), Ask::ShutDown, hear_done).submit();
+        drop(ending);
+        if let Some(threads) = self.threads.lock().take() {
+            threads.join();
+        }
+    }
+}
+
+/// How the store came to be open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Opened {
+    /// It was made now, and is empty.
+    Made,
+    /// It was there.
+    Found,
+}
+
+/// Takes the answer of one kind of command.
+macro_rules! hear {
+    ($kind:path) => {
+        |said| match said {
+            Said::Answer(answered) => answered.try_map(|outcome| match outcome {
+                $kind(outcome) => Some(outcome),
+                _ => None,
+            }),
+            _ => None,
+        }
+    };
+}
+
+/// Takes what one kind of read found.
+macro_rules! find {
+    ($kind:path) => {
+        |said| match said {
+            $kind(found) => Some(found),
+            _ => None,
+        }
+    };
+}
+
+mod orders;
+mod reads;
+
+fn hear_done(said: Said) -> Option<()> {
+    match said {
+        Said::Done => Some(()),
+        _ => None,
+    }
+}
+
+impl Store {
+    /// Makes a store in `dir`, which is missing or empty or holds one whose making was
+    /// interrupted.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyThere`], [`Error::Foreign`], [`Error::Locked`], [`Error::Unopened`].
+    pub fn init(dir: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::builder().init(dir)
+    }
+
+    /// Opens the store in `dir`, and makes nothing: a volume that is not mounted must not
+    /// look like a fresh shop.
+    ///
+    /// # Errors
+    /// [`Error::Missing`], [`Error::Empty`], [`Error::Foreign`], [`Error::Incomplete`],
+    /// [`Error::NewerFormat`], [`Error::Locked`], [`Error::Unopened`].
+    pub fn open(dir: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::builder().open(dir)
+    }
+
+    /// Opens the store in `dir`, or makes one where the directory is missing or empty;
+    /// [`Store::opened`] says which.
+    ///
+    /// # Errors
+    /// [`Error::Foreign`], [`Error::NewerFormat`], [`Error::Locked`], [`Error::Unopened`].
+    pub fn open_or_init(dir: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::builder().open_or_init(dir)
+    }
+
+    /// A store that lives in memory and is gone when it ends: for tests and examples.
+    ///
+    /// # Errors
+    /// [`Error::NotApplied`] where the machine has no randomness or no thread to give.
+    pub fn memory() -> Result<Self, Error> {
+        Self::builder().memory()
+    }
+
+    /// Settings, before the store is opened.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(crate) fn run(flow: Arc<Flow>, opened: Opened, recovery: Recovery) -> Result<Self, Error> {
+        let threads = Threads::start(&flow).map_err(|error| Error::NotApplied(error.into()))?;
+        Ok(Self {
+            handle: Arc::new(Handle {
+                flow,
+                threads: Mutex::new(Some(threads)),
+                opened,
+                recovery,
+            }),
+        })
+    }
+
+    fn call<T>(&self, ask: Ask, hear: Hear<T>) -> Call<T> {
+        Call::new(Arc::clone(&self.handle.flow), ask, hear)
+    }
+
+    fn command<T>(&self, no: OrderNo, ask: Asked, hear: Hear<T>) -> Call<T> {
+        self.call(Ask::Command(Command { no, ask }), hear)
+    }
+
+    fn read<T>(
+        &self,
+        look: impl FnOnce(&Flow) -> Result<Said, Error> + Send + Sync + 'static,
+        hear: Hear<T>,
+    ) -> Call<T> {
+        self.call(Ask::Read(Box::new(look)), hear)
+    }
+
+    fn read_long<T>(
+        &self,
+        look: impl FnOnce(&Flow) -> Result<Said, Error> + Send + Sync + 'static,
+        hear: Hear<T>,
+    ) -> Call<T> {
+        self.call(Ask::Long(Box::new(look)), hear)
+    }
+
+    /// Writes what waits in memory to where it stays, on a thread of the store's own. It
+    /// makes nothing more durable than it is: what was answered survives a crash without
+    /// it. It makes the next opening quicker.
+    ///
+    /// ```
+    /// # let store = orderstore::Store::memory()?;
+    /// store.flush().wait()?;
+    /// # Ok::<(), orderstore::Error>(())
+    /// ```
+    pub fn flush(&self) -> Call<()> {
+        self.read_long(|flow| flow.flush().map(|()| Said::Done), hear_done)
+    }
+
+    /// Ends the store, for all clones: what waits is answered, then the directory is free.
+    /// Calls that come later get [`Error::ShutDown`].
+    ///
+    /// ```
+    /// # use orderstore::{Error, Store};
+    /// let store = Store::memory()?;
+    /// store.shutdown().wait()?;
+    /// assert!(matches!(store.counts().wait(), Err(Error::ShutDown)));
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn shutdown(&self) -> Call<()> {
+        self.call(Ask::ShutDown, hear_done)
+    }
+
+    /// Whether the store takes commands. Cheap: no I/O.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.handle.flow.health()
+    }
+
+    /// What the store has done since it was opened. Cheap: no I/O.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.handle.flow.stats()
+    }
+
+    /// What the opening found in the journal; nothing where the store was made, or lives on
+    /// an engine without one.
+    #[must_use]
+    pub fn recovery(&self) -> Recovery {
+        self.handle.recovery
+    }
+
+    /// How the store came to be open.
+    #[must_use]
+    pub fn opened(&self) -> Opened {
+        self.handle.opened
+    }
+}

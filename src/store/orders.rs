@@ -1,0 +1,250 @@
+//! The verbs that change an order, and the one that numbers it.
+
+use super::Store;
+use crate::flow::{Ask, Call, Refused, Said, Ticket};
+use crate::order::{
+    Annotated, AnomalyId, Answered, Asked, ChannelState, CloseAnswer, CloseReply, Command,
+    Confirmed, Created, New, Outcome, Payment, Prepaid, Prepay, Queried, Resolution, Resolved,
+    Visible,
+};
+use crate::value::{Metadata, Note, OrderNo};
+
+impl Store {
+    /// A 32-digit order number that no call, process, crash or clock repeats. It waits for
+    /// a write only while no reserved block is at hand.
+    ///
+    /// ```
+    /// # let store = orderstore::Store::memory()?;
+    /// let no = store.next_order_no().wait()?;
+    /// assert_eq!(no.as_str().len(), 32);
+    /// # Ok::<(), orderstore::Error>(())
+    /// ```
+    pub fn next_order_no(&self) -> Call<OrderNo> {
+        self.call(Ask::Number, find!(Said::Number))
+    }
+
+    /// Creates the order `no`. The amount comes from the server's own price list, never
+    /// from the client. A payment that arrived before the order pays it at once.
+    ///
+    /// ```
+    /// # use orderstore::{AppId, Created, Fen, New, Store};
+    /// # let store = Store::memory()?;
+    /// let new = New::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
+    /// let no = store.next_order_no().wait()?;
+    /// assert_eq!(store.create(no, new.clone()).wait()?.outcome, Created::Created);
+    /// assert_eq!(store.create(no, new).wait()?.outcome, Created::Exists);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn create(&self, no: OrderNo, new: New) -> Call<Answered<Created>> {
+        self.command(no, Asked::Create(Box::new(new)), hear!(Outcome::Create))
+    }
+
+    /// Replaces the caller's own bytes, if the order is still at `version`.
+    ///
+    /// ```
+    /// # use orderstore::{Annotated, AppId, Fen, Metadata, New, Store};
+    /// # let store = Store::memory()?;
+    /// # let no = store.next_order_no().wait()?;
+    /// # let new = New::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
+    /// # let _ = store.create(no, new).wait()?;
+    /// let shelf = Metadata::new("shelf 7")?;
+    /// assert_eq!(store.annotate(no, 1, shelf.clone()).wait()?.outcome, Annotated::Annotated);
+    /// let late = store.annotate(no, 1, shelf).wait()?;
+    /// assert_eq!(late.outcome, Annotated::VersionMoved { now: 2 });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn annotate(
+        &self,
+        no: OrderNo,
+        version: u64,
+        metadata: Metadata,
+    ) -> Call<Answered<Annotated>> {
+        let ask = Asked::Annotate { version, metadata };
+        self.command(no, ask, hear!(Outcome::Annotate))
+    }
+
+    /// Keeps what the channel handed out so that the customer can pay. Paying again reuses
+    /// the same number: [`Order::usable_prepay`].
+    ///
+    /// ```
+    /// # use orderstore::{AppId, Fen, New, Prepaid, Prepay, PrepayKind, PrepayValue, Store};
+    /// # let store = Store::memory()?;
+    /// # let no = store.next_order_no().wait()?;
+    /// # let new = New::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
+    /// # let _ = store.create(no, new).wait()?;
+    /// let prepay = Prepay::new(PrepayKind::Jsapi, PrepayValue::parse("wx201410272009395522657a69")?);
+    /// assert_eq!(store.record_prepay(no, prepay).wait()?.outcome, Prepaid::Recorded);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn record_prepay(&self, no: OrderNo, prepay: Prepay) -> Call<Answered<Prepaid>> {
+        let ask = Asked::RecordPrepay(Box::new(prepay));
+        self.command(no, ask, hear!(Outcome::RecordPrepay))
+    }
+
+    /// Takes a verified payment in: applied, recognised, or kept as an anomaly, never
+    /// thrown away. [`Answered::should_acknowledge`] says what the channel may be told.
+    ///
+    /// ```
+    /// # use orderstore::{AppId, Confirmed, Fen, New, Payment, Source, Store, Timestamp, TransactionId};
+    /// # let store = Store::memory()?;
+    /// # let no = store.next_order_no().wait()?;
+    /// # let new = New::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
+    /// # let _ = store.create(no, new).wait()?;
+    /// let payment = Payment::new(
+    ///     TransactionId::parse("4200004561202203217657282768")?,
+    ///     Fen::parse_yuan("0.01")?,
+    ///     Timestamp::parse_compact("20220321132007")?,
+    ///     Source::Query,
+    /// )?;
+    /// let answer = store.confirm(no, payment.clone()).wait()?;
+    /// assert_eq!(answer.outcome, Confirmed::Applied);
+    /// assert!(answer.should_acknowledge());
+    /// assert_eq!(store.confirm(no, payment).wait()?.outcome, Confirmed::Duplicate);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn confirm(&self, no: OrderNo, payment: Payment) -> Call<Answered<Confirmed>> {
+        let ask = Asked::Confirm(Box::new(payment));
+        self.command(no, ask, hear!(Outcome::Confirm))
+    }
+
+    /// Takes in what the channel said when it was asked about the order.
+    ///
+    /// ```
+    /// # use orderstore::{AppId, ChannelState, Fen, New, Queried, Store};
+    /// # let store = Store::memory()?;
+    /// # let no = store.next_order_no().wait()?;
+    /// # let new = New::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
+    /// # let _ = store.create(no, new).wait()?;
+    /// let answer = store.record_query(no, ChannelState::NotPay).wait()?;
+    /// assert_eq!(answer.outcome, Queried::StillPending);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn record_query(&self, no: OrderNo, state: ChannelState) -> Call<Answered<Queried>> {
+        let ask = Asked::RecordQuery(Box::new(state));
+        self.command(no, ask, hear!(Outcome::RecordQuery))
+    }
+
+    /// Announces that the order is to be closed: no new prepay from now on, and
+    /// [`Store::due`] says when to ask the channel. A payment still wins.
+    ///
+    /// ```
+    /// # use orderstore::{AppId, CloseAnswer, CloseReply, Fen, New, Store};
+    /// # let store = Store::memory()?;
+    /// # let no = store.next_order_no().wait()?;
+    /// # let new = New::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
+    /// # let _ = store.create(no, new).wait()?;
+    /// assert_eq!(store.begin_close(no).wait()?.outcome, CloseAnswer::Closing);
+    /// let answer = store.record_close(no, CloseReply::NoSuchOrder).wait()?;
+    /// assert_eq!(answer.outcome, CloseAnswer::Closed);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn begin_close(&self, no: OrderNo) -> Call<Answered<CloseAnswer>> {
+        self.command(no, Asked::BeginClose, hear!(Outcome::Close))
+    }
+
+    /// Takes in what the channel said when it was asked to close the order.
+    ///
+    /// ```
+    /// # use orderstore::{AppId, CloseAnswer, CloseReply, Fen, New, Store};
+    /// # let store = Store::memory()?;
+    /// # let no = store.next_order_no().wait()?;
+    /// # let new = New::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
+    /// # let _ = store.create(no, new).wait()?;
+    /// let answer = store.record_close(no, CloseReply::OrderPaid).wait()?;
+    /// assert_eq!(answer.outcome, CloseAnswer::MustQuery);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn record_close(&self, no: OrderNo, reply: CloseReply) -> Call<Answered<CloseAnswer>> {
+        self.command(no, Asked::RecordClose(reply), hear!(Outcome::Close))
+    }
+
+    /// Takes the announcement back: the order can be paid again.
+    ///
+    /// ```
+    /// # use orderstore::{AppId, CloseAnswer, Fen, New, Store};
+    /// # let store = Store::memory()?;
+    /// # let no = store.next_order_no().wait()?;
+    /// # let new = New::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
+    /// # let _ = store.create(no, new).wait()?;
+    /// assert_eq!(store.abort_close(no).wait()?.outcome, CloseAnswer::NotClosing);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn abort_close(&self, no: OrderNo) -> Call<Answered<CloseAnswer>> {
+        self.command(no, Asked::AbortClose, hear!(Outcome::Close))
+    }
+
+    /// Ends an anomaly by a person's decision.
+    ///
+    /// ```
+    /// # use orderstore::{AnomalyId, AppId, Fen, New, Note, Resolution, Resolved, Store};
+    /// # let store = Store::memory()?;
+    /// # let no = store.next_order_no().wait()?;
+    /// let why = Note::parse("seen with the customer")?;
+    /// let answer = store.resolve(no, AnomalyId(1), Resolution::Dismiss, why).wait()?;
+    /// assert_eq!(answer.outcome, Resolved::NotFound);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn resolve(
+        &self,
+        no: OrderNo,
+        anomaly: AnomalyId,
+        how: Resolution,
+        note: Note,
+    ) -> Call<Answered<Resolved>> {
+        let ask = Asked::Resolve { anomaly, how, note };
+        self.command(no, ask, hear!(Outcome::Resolve))
+    }
+
+    /// Takes an ended order out of its user's list. The books keep it.
+    ///
+    /// ```
+    /// # use orderstore::{AppId, Fen, New, Store, Visible};
+    /// # let store = Store::memory()?;
+    /// # let no = store.next_order_no().wait()?;
+    /// # let new = New::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
+    /// # let _ = store.create(no, new).wait()?;
+    /// assert_eq!(store.hide(no).wait()?.outcome, Visible::NotEnded);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn hide(&self, no: OrderNo) -> Call<Answered<Visible>> {
+        self.command(no, Asked::Hide, hear!(Outcome::Visibility))
+    }
+
+    /// Puts an order back into its user's list.
+    ///
+    /// ```
+    /// # use orderstore::{AppId, Fen, New, Store, Visible};
+    /// # let store = Store::memory()?;
+    /// # let no = store.next_order_no().wait()?;
+    /// assert_eq!(store.unhide(no).wait()?.outcome, Visible::NotFound);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn unhide(&self, no: OrderNo) -> Call<Answered<Visible>> {
+        self.command(no, Asked::Unhide, hear!(Outcome::Visibility))
+    }
+
+    /// Hands many commands over, all or none. They are not one transaction: each has its
+    /// own answer, and repeating the whole is safe command by command.
+    ///
+    /// # Errors
+    /// [`Refused`] gives the commands back: [`Error::Overloaded`] where they do not fit
+    /// now, [`Error::BatchTooLarge`] where they never will.
+    ///
+    /// ```
+    /// # use orderstore::{AppId, Asked, Command, Fen, New, Store};
+    /// # let store = Store::memory()?;
+    /// let new = New::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
+    /// let no = store.next_order_no().wait()?;
+    /// let create = Command { no, ask: Asked::Create(Box::new(new)) };
+    /// for ticket in store.submit_all(vec![create.clone(), create])? {
+    ///     assert!(ticket.wait()?.should_acknowledge());
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn submit_all(
+        &self,
+        commands: Vec<Command>,
+    ) -> Result<Vec<Ticket<Answered<Outcome>>>, Refused<Vec<Command>>> {
+        self.handle.flow.enqueue_all(commands)
+    }
+}

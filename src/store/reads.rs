@@ -1,0 +1,157 @@
+//! The verbs that only look.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::Store;
+use crate::engine::{Counts, FeedCursor, Sequenced, unread};
+use crate::flow::{Ask, Call, Flow, Said};
+use crate::order::{Event, Order};
+use crate::query::{self, Due, Listing, OpenAnomaly, Page, PageOf, Totals};
+use crate::value::{OrderNo, Timestamp};
+use crate::verify::Report;
+
+impl Store {
+    /// The order under a number; `None` where none was created, even if a payment waits.
+    ///
+    /// ```
+    /// # let store = orderstore::Store::memory()?;
+    /// let no = store.next_order_no().wait()?;
+    /// assert!(store.get(no).wait()?.is_none());
+    /// # Ok::<(), orderstore::Error>(())
+    /// ```
+    pub fn get(&self, no: OrderNo) -> Call<Option<Arc<Order>>> {
+        self.call(Ask::Get(no), find!(Said::Order))
+    }
+
+    /// One page of a list of orders. Besides what reading can fail with, it answers
+    /// [`Error::InvalidCursor`] to a cursor of another list, and [`Error::Invalid`] to a
+    /// page of no or too many rows; so do the other verbs that take a page.
+    ///
+    /// ```
+    /// # use orderstore::{Listing, PageOf, Store};
+    /// # let store = Store::memory()?;
+    /// let mut page = PageOf::of(100);
+    /// loop {
+    ///     let orders = store.list(Listing::all().page(page)).wait()?;
+    ///     for order in &orders.rows { println!("{} {}", order.no, order.status); }
+    ///     let Some(cursor) = orders.next else { break };
+    ///     page = page.after(cursor);
+    /// }
+    /// # Ok::<(), orderstore::Error>(())
+    /// ```
+    pub fn list(&self, which: Listing) -> Call<Page<Arc<Order>>> {
+        let look = move |flow: &Flow| query::list(flow.engine(), &which).map(Said::Orders);
+        self.read(look, find!(Said::Orders))
+    }
+
+    /// What the server must do next, oldest first. It lists, it never acts. Pass the same
+    /// `now` for a whole sweep.
+    ///
+    /// ```
+    /// # use orderstore::{PageOf, Store, Timestamp};
+    /// # let store = Store::memory()?;
+    /// let now = Timestamp::from_system(std::time::SystemTime::now());
+    /// for due in store.due(now, PageOf::of(100)).wait()?.rows {
+    ///     println!("{}: {:?}", due.no, due.action);
+    /// }
+    /// # Ok::<(), orderstore::Error>(())
+    /// ```
+    pub fn due(&self, now: Timestamp, page: PageOf) -> Call<Page<Due>> {
+        let look = move |flow: &Flow| query::due(flow.engine(), now, page).map(Said::Dues);
+        self.read(look, find!(Said::Dues))
+    }
+
+    /// What waits for a person, oldest first.
+    ///
+    /// ```
+    /// # use orderstore::{PageOf, Store};
+    /// # let store = Store::memory()?;
+    /// assert!(store.open_anomalies(PageOf::of(20)).wait()?.rows.is_empty());
+    /// # Ok::<(), orderstore::Error>(())
+    /// ```
+    pub fn open_anomalies(&self, page: PageOf) -> Call<Page<OpenAnomaly>> {
+        let look =
+            move |flow: &Flow| query::open_anomalies(flow.engine(), page).map(Said::Anomalies);
+        self.read(look, find!(Said::Anomalies))
+    }
+
+    /// Everything that happened under a number, from version 1 on.
+    ///
+    /// ```
+    /// # let store = orderstore::Store::memory()?;
+    /// let no = store.next_order_no().wait()?;
+    /// assert!(store.history(no).wait()?.is_empty());
+    /// # Ok::<(), orderstore::Error>(())
+    /// ```
+    pub fn history(&self, no: OrderNo) -> Call<Vec<Event>> {
+        let look = move |flow: &Flow| {
+            let events = flow.engine().history(&no).map_err(unread)?;
+            Ok(Said::History(events))
+        };
+        self.read(look, find!(Said::History))
+    }
+
+    /// At most `limit` events, 1 to [`PageOf::MAX`], behind a place in the order of
+    /// commits: an audit trail and an outbox. Ship goods from here, not from the answer of
+    /// `confirm`: a crash after the commit turns `Applied` into `Duplicate`.
+    ///
+    /// ```
+    /// # use orderstore::{FeedCursor, Store};
+    /// # let store = Store::memory()?;
+    /// let mut place = FeedCursor::START;
+    /// for sequenced in store.events(place, 100).wait()? {
+    ///     println!("{:?}", sequenced.event.what);
+    ///     place = sequenced.cursor; // keep it durably, with what was done
+    /// }
+    /// # Ok::<(), orderstore::Error>(())
+    /// ```
+    pub fn events(&self, after: FeedCursor, limit: usize) -> Call<Vec<Sequenced>> {
+        let look = move |flow: &Flow| {
+            let limit = PageOf::of(limit).checked_limit()?;
+            let events = flow.engine().events(after, limit).map_err(unread)?;
+            Ok(Said::Feed(events))
+        };
+        self.read(look, find!(Said::Feed))
+    }
+
+    /// How many orders stand where.
+    ///
+    /// ```
+    /// # let store = orderstore::Store::memory()?;
+    /// assert_eq!(store.counts().wait()?.orders(), 0);
+    /// # Ok::<(), orderstore::Error>(())
+    /// ```
+    pub fn counts(&self) -> Call<Counts> {
+        let look = |flow: &Flow| flow.engine().counts().map(Said::Counts).map_err(unread);
+        self.read(look, find!(Said::Counts))
+    }
+
+    /// What was paid and refunded within `times`, its end excluded. It reads every order
+    /// of that stretch, on a thread of the store's own.
+    ///
+    /// ```
+    /// # use orderstore::{Store, Timestamp};
+    /// # let store = Store::memory()?;
+    /// let totals = store.totals(Timestamp::EPOCH..Timestamp::MAX).wait()?;
+    /// assert!(totals.paid.is_empty());
+    /// # Ok::<(), orderstore::Error>(())
+    /// ```
+    pub fn totals(&self, times: Range<Timestamp>) -> Call<Totals> {
+        let look = move |flow: &Flow| query::totals(flow.engine(), &times).map(Said::Totals);
+        self.read_long(look, find!(Said::Totals))
+    }
+
+    /// Looks at everything and reports what breaks an invariant. It changes nothing, and
+    /// runs on a thread of the store's own.
+    ///
+    /// ```
+    /// # let store = orderstore::Store::memory()?;
+    /// assert!(store.verify().wait()?.is_ok());
+    /// # Ok::<(), orderstore::Error>(())
+    /// ```
+    pub fn verify(&self) -> Call<Report> {
+        let look = |flow: &Flow| flow.engine().verify().map(Said::Report).map_err(unread);
+        self.read_long(look, find!(Said::Report))
+    }
+}
