@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::order::PaymentError;
+use crate::order::{PaymentError, RefundError};
 use crate::value::{CurrencyError, FenError, IdError, OrderNoError, TimestampError};
 
 /// Why bytes are not the message that was expected. The channel should hear "not
@@ -79,9 +79,9 @@ pub enum FieldError {
     /// It is about something else than what was asked about.
     #[error("it is not what was asked about")]
     NotAsked,
-    /// Nobody gives nothing back.
-    #[error("a refund of 0 fen is none")]
-    NothingRefunded,
+    /// It is not what a refund can be of.
+    #[error(transparent)]
+    Refund(#[from] RefundError),
     /// It is not an order number.
     #[error(transparent)]
     OrderNo(#[from] OrderNoError),

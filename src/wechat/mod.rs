@@ -40,7 +40,7 @@ pub use cloud::CloudEvent;
 pub use error::{FieldError, MessageError};
 pub use failure::Failure;
 pub use reconcile::{Difference, DifferenceKind, Fix, ReconcileError, Reconciled, Reconciliation};
-pub use refund::{RefundMessage, RefundNews};
+pub use refund::RefundMessage;
 pub use reply::{CloudReply, V2Reply, V3Reply};
 pub use v2::V2Event;
 pub use v3::V3Transaction;

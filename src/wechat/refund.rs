@@ -8,9 +8,9 @@
 use super::error::{FieldError, MessageError};
 use super::failure::Failure;
 use super::fields::{Fields, Form};
-use crate::order::RefundStatus;
+use crate::order::{RefundFact, RefundState};
 use crate::value::{
-    Fen, Label, Note, OrderNo, RefundId, RefundNo, Timestamp, TimestampError, TransactionId,
+    Label, Note, OrderNo, RefundId, RefundNo, Timestamp, TimestampError, TransactionId,
 };
 
 /// A message about a refund: what the channel says of it, or that it could not say.
@@ -23,7 +23,7 @@ use crate::value::{
 ///   `status`.
 ///
 /// ```
-/// use orderstore::RefundStatus;
+/// use orderstore::RefundState;
 /// use orderstore::wechat::RefundMessage;
 ///
 /// let decrypted = br#"{
@@ -32,32 +32,12 @@ use crate::value::{
 ///     "out_refund_no": "7752501201407033233368018", "amount": { "refund": 60 }
 /// }"#;
 /// let message = RefundMessage::from_v3_notice(decrypted)?;
-/// let news = message.news().ok_or("a failure")?;
-/// assert_eq!((news.amount.as_u64(), news.status), (60, RefundStatus::Success));
+/// let (_no, fact) = message.into_fact().ok_or("a failure")?;
+/// assert_eq!((fact.amount().as_u64(), fact.state()), (60, RefundState::Success));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RefundMessage(Result<Box<RefundNews>, Failure>);
-
-/// What the channel says of one refund.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct RefundNews {
-    /// The number of the order whose money goes back.
-    pub no: OrderNo,
-    /// The merchant's number for the refund.
-    pub refund_no: RefundNo,
-    /// The channel's number for it.
-    pub refund_id: Option<RefundId>,
-    /// The transaction whose money goes back.
-    pub transaction_id: TransactionId,
-    /// How much of the order's total goes back.
-    pub amount: Fen,
-    /// How far it is; never `Requested`.
-    pub status: RefundStatus,
-    /// When the money went back.
-    pub success_at: Option<Timestamp>,
-}
+pub struct RefundMessage(Result<(OrderNo, Box<RefundFact>), Failure>);
 
 /// What a protocol calls the fields of a refund.
 struct Words {
@@ -153,32 +133,34 @@ const V3_ANSWER: Words = Words {
 };
 
 impl Words {
-    fn news(&self, fields: &Fields) -> Result<RefundNews, MessageError> {
+    fn fact(&self, fields: &Fields) -> Result<RefundFact, MessageError> {
         let amount = fields.amount(self.amount)?;
-        if amount.is_zero() {
-            return Err(FieldError::NothingRefunded.of(self.amount));
-        }
-        let status = fields.required(self.status, status)?;
-        let time = fields.lossy(self.time, self.parse_time);
-        Ok(RefundNews {
-            no: fields.required(self.no, OrderNo::parse)?,
-            refund_no: fields.required(self.refund_no, RefundNo::parse)?,
-            refund_id: fields.given(self.refund_id, RefundId::parse)?,
-            transaction_id: fields.required(self.transaction_id, TransactionId::parse)?,
+        let state = fields.required(self.status, state)?;
+        let mut fact = RefundFact::new(
+            fields.required(self.refund_no, RefundNo::parse)?,
+            fields.required(self.transaction_id, TransactionId::parse)?,
             amount,
-            status,
-            success_at: time.filter(|_| status == RefundStatus::Success),
+            state,
+        )
+        .map_err(|error| FieldError::from(error).of(self.amount))?;
+        if let Some(id) = fields.given(self.refund_id, RefundId::parse)? {
+            fact = fact.with_refund_id(id);
+        }
+        let time = fields.lossy(self.time, self.parse_time);
+        Ok(match time {
+            Some(time) if state == RefundState::Success => fact.with_success_at(time),
+            _ => fact,
         })
     }
 }
 
 /// A refund's state as either protocol writes it.
-fn status(text: &str) -> Result<RefundStatus, FieldError> {
+fn state(text: &str) -> Result<RefundState, FieldError> {
     match text {
-        "PROCESSING" => Ok(RefundStatus::Processing),
-        "SUCCESS" => Ok(RefundStatus::Success),
-        "CLOSED" | "REFUNDCLOSE" => Ok(RefundStatus::Closed),
-        "ABNORMAL" | "CHANGE" => Ok(RefundStatus::Abnormal),
+        "PROCESSING" => Ok(RefundState::Processing),
+        "SUCCESS" => Ok(RefundState::Success),
+        "CLOSED" | "REFUNDCLOSE" => Ok(RefundState::Closed),
+        "ABNORMAL" | "CHANGE" => Ok(RefundState::Abnormal),
         _ => Err(FieldError::NotState),
     }
 }
@@ -235,8 +217,8 @@ impl RefundMessage {
         }
         let fields = Fields::from_json(body, &V3_FORM)?;
         let message = Self::of_refund(&fields, &V3_ANSWER)?;
-        match message.news() {
-            Some(news) if news.refund_no != *asked => {
+        match message.fact() {
+            Some(fact) if fact.refund_no() != asked => {
                 Err(FieldError::NotAsked.of(V3_ANSWER.refund_no))
             }
             _ => Ok(message),
@@ -248,7 +230,8 @@ impl RefundMessage {
         if !named || fields.has("trade_state") {
             return Err(fields.wrong_kind());
         }
-        Ok(Self(Ok(Box::new(words.news(fields)?))))
+        let no = fields.required(words.no, OrderNo::parse)?;
+        Ok(Self(Ok((no, Box::new(words.fact(fields)?)))))
     }
 
     /// Of a protocol that can say `FAIL` instead.
@@ -273,17 +256,27 @@ impl RefundMessage {
         Self::of_refund(fields, words)
     }
 
+    /// The number of the order whose money goes back. A message without a fact may have
+    /// none.
+    #[must_use]
+    pub fn order_no(&self) -> Option<OrderNo> {
+        match &self.0 {
+            Ok((no, _)) => Some(*no),
+            Err(failure) => failure.order_no,
+        }
+    }
+
     /// What it says of the refund; `None` where it carries no fact: a notification may be
     /// acknowledged, a question asked again later.
     #[must_use]
-    pub fn news(&self) -> Option<&RefundNews> {
-        self.0.as_deref().ok()
+    pub fn fact(&self) -> Option<&RefundFact> {
+        self.0.as_ref().ok().map(|(_, fact)| &**fact)
     }
 
-    /// The same, taken out.
+    /// The order's number and the fact.
     #[must_use]
-    pub fn into_news(self) -> Option<RefundNews> {
-        self.0.ok().map(|news| *news)
+    pub fn into_fact(self) -> Option<(OrderNo, RefundFact)> {
+        self.0.ok().map(|(no, fact)| (no, *fact))
     }
 
     /// What failed, where it carries no fact.

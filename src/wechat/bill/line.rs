@@ -3,7 +3,7 @@
 use super::columns::{self as column, Cells};
 use super::error::{BillError, BillFieldError};
 use super::fee::ServiceFee;
-use crate::order::{Payment, PaymentError, Source};
+use crate::order::{Payment, PaymentError, RefundFact, RefundState, Source};
 use crate::value::{
     AppId, Currency, Fen, IdError, Label, MchId, OpenId, OrderNo, RefundId, RefundNo, Timestamp,
     TransactionId,
@@ -168,6 +168,40 @@ impl BillLine {
         payment.bank_type.clone_from(&self.bank_type);
         payment.settlement_total = Some(paid.settlement).filter(|fen| !fen.is_zero());
         Some(payment)
+    }
+
+    /// How the line's refund stood when the bill was made; `None` where the line is about
+    /// something else.
+    #[must_use]
+    pub fn refund(&self) -> Option<RefundFact> {
+        let BillEntry::Refund(refund) = &self.entry else {
+            return None;
+        };
+        let fact = RefundFact::new(
+            refund.refund_no.clone(),
+            self.transaction_id.clone(),
+            refund.amount,
+            refund.status.state(),
+        );
+        let mut fact = fact.ok()?;
+        if let Some(id) = &refund.refund_id {
+            fact = fact.with_refund_id(id.clone());
+        }
+        Some(match refund.success_at {
+            Some(moment) => fact.with_success_at(moment),
+            None => fact,
+        })
+    }
+}
+
+impl BillRefundStatus {
+    const fn state(self) -> RefundState {
+        match self {
+            Self::Processing => RefundState::Processing,
+            Self::Success => RefundState::Success,
+            Self::Failed => RefundState::Closed,
+            Self::Abnormal => RefundState::Abnormal,
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::io::{self, BufReader, Read};
 use proptest::prelude::*;
 
 use super::*;
+use crate::order::RefundState;
 use crate::value::{AppId, MchId, OpenId};
 
 const PAID: &str = include_str!("../../../tests/data/wechat/trade_bill_2021-01-28.csv");
@@ -65,6 +66,13 @@ fn refunds_signed_fees_and_commas_in_names_are_read() {
     assert_eq!((refund.amount.as_u64(), refund.success_at), (1, None));
     assert_eq!(lines[1].fee, ServiceFee::new(-10));
     assert_eq!(lines[1].payment(), None);
+    let fact = lines[1].refund().unwrap();
+    assert_eq!(fact.state(), RefundState::Processing);
+    assert_eq!(
+        fact.refund_id().unwrap().as_str(),
+        "50302030148218522032126281690"
+    );
+    assert_eq!(lines[0].refund(), None);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::order::RefundError;
 use crate::wechat::{CloudEvent, V2Event, V3Transaction};
 
 const V3_REAL: &str = include_str!("../../../tests/data/wechat/v3_refund.json");
@@ -16,36 +17,42 @@ const V2_MADE: &str = "<root><out_refund_no><![CDATA[R20220321180244]]></out_ref
     <refund_status><![CDATA[CHANGE]]></refund_status><success_time></success_time>\
     <transaction_id>4200004561202203217657282768</transaction_id></root>";
 
-fn news(message: Result<RefundMessage, MessageError>) -> RefundNews {
-    message.unwrap().into_news().unwrap()
+fn news(message: Result<RefundMessage, MessageError>) -> RefundFact {
+    message.unwrap().into_fact().unwrap().1
 }
 
 #[test]
 fn the_notification_of_v3_is_read_as_it_stands() {
-    let news = news(RefundMessage::from_v3_notice(V3_REAL.as_bytes()));
-    assert_eq!(news.no.as_str(), "1217752501201407033233368018");
-    assert_eq!(news.refund_no.as_str(), "7752501201407033233368018");
+    let message = RefundMessage::from_v3_notice(V3_REAL.as_bytes()).unwrap();
+    let (no, news) = message.into_fact().unwrap();
+    assert_eq!(no.as_str(), "1217752501201407033233368018");
+    assert_eq!(news.refund_no().as_str(), "7752501201407033233368018");
     assert_eq!(
-        news.refund_id,
-        RefundId::parse("50200207182018070300011301001").ok()
+        news.refund_id(),
+        RefundId::parse("50200207182018070300011301001")
+            .ok()
+            .as_ref()
     );
     assert_eq!(
-        (news.amount.as_u64(), news.status),
-        (60, RefundStatus::Success)
+        (news.amount().as_u64(), news.state()),
+        (60, RefundState::Success)
     );
-    let at = news.success_at.unwrap().to_string();
+    let at = news.success_at().unwrap().to_string();
     assert_eq!(at, "2018-06-08T02:34:56.000Z");
 }
 
 #[test]
 fn cloud_and_v2_say_the_same_in_their_own_words() {
     let cloud = news(RefundMessage::from_cloud(CLOUD_MADE.as_bytes()));
-    let at = cloud.success_at.unwrap().to_string();
+    let at = cloud.success_at().unwrap().to_string();
     assert_eq!(at, "2022-03-21T10:02:50.000Z");
     let v2 = news(RefundMessage::from_v2(V2_MADE.as_bytes()));
-    assert_eq!((v2.status, v2.success_at), (RefundStatus::Abnormal, None));
-    assert_eq!((&v2.refund_no, v2.amount), (&cloud.refund_no, cloud.amount));
-    assert_eq!((v2.no, v2.refund_id), (cloud.no, cloud.refund_id));
+    assert_eq!((v2.state(), v2.success_at()), (RefundState::Abnormal, None));
+    assert_eq!(
+        (v2.refund_no(), v2.amount()),
+        (cloud.refund_no(), cloud.amount())
+    );
+    assert_eq!(v2.refund_id(), cloud.refund_id());
 }
 
 #[test]
@@ -53,10 +60,10 @@ fn answers_say_status_and_notifications_say_refund_status() {
     let asked = RefundNo::parse("7752501201407033233368018").unwrap();
     let answer = V3_REAL.replace("refund_status", "status");
     for (word, status) in [
-        ("SUCCESS", RefundStatus::Success),
-        ("PROCESSING", RefundStatus::Processing),
-        ("CLOSED", RefundStatus::Closed),
-        ("ABNORMAL", RefundStatus::Abnormal),
+        ("SUCCESS", RefundState::Success),
+        ("PROCESSING", RefundState::Processing),
+        ("CLOSED", RefundState::Closed),
+        ("ABNORMAL", RefundState::Abnormal),
     ] {
         let answer = answer.replace("SUCCESS", word);
         let news = news(RefundMessage::from_v3_answer(
@@ -64,8 +71,8 @@ fn answers_say_status_and_notifications_say_refund_status() {
             200,
             answer.as_bytes(),
         ));
-        assert_eq!(news.status, status);
-        assert_eq!(news.success_at.is_some(), status == RefundStatus::Success);
+        assert_eq!(news.state(), status);
+        assert_eq!(news.success_at().is_some(), status == RefundState::Success);
     }
     let missing = |name| Err(FieldError::Missing.of(name));
     let swapped = RefundMessage::from_v3_answer(&asked, 200, V3_REAL.as_bytes());
@@ -108,7 +115,7 @@ fn a_refund_is_no_payment_and_a_payment_is_no_refund() {
 #[test]
 fn a_failure_carries_no_fact() {
     let v2 = RefundMessage::from_v2(b"<xml><return_code>FAIL</return_code></xml>").unwrap();
-    assert!(v2.news().is_none() && v2.failure().is_some());
+    assert!(v2.fact().is_none() && v2.failure().is_some());
     let cloud = RefundMessage::from_cloud(br#"{"returnCode":"FAIL","returnMsg":"no"}"#).unwrap();
     assert_eq!(cloud.failure().unwrap().return_msg, Note::parse("no").ok());
 }
@@ -141,14 +148,14 @@ fn what_decides_is_named_where_it_is_missing_or_malformed() {
     };
     assert_eq!(
         with("0"),
-        Err(FieldError::NothingRefunded.of("amount.refund"))
+        Err(FieldError::from(RefundError::NothingBack).of("amount.refund"))
     );
     for value in ["\"60\"", "60.0", "-1", "null", "1e999", "[]"] {
         assert!(with(value).is_err(), "{value}");
     }
     let odd = V3_REAL.replace("2018-06-08T10:34:56+08:00", "yesterday");
     assert_eq!(
-        news(RefundMessage::from_v3_notice(odd.as_bytes())).success_at,
+        news(RefundMessage::from_v3_notice(odd.as_bytes())).success_at(),
         None
     );
 }
