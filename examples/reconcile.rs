@@ -38,44 +38,56 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let count = match std::env::args().nth(1) {
-        Some(count) => count.parse()?,
-        None => 1_000_000,
-    };
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.as_slice() {
+        [] => make_and_compare(1_000_000),
+        [count] => make_and_compare(count.parse()?),
+        [count, dir] => compare_twice(count.parse()?, Path::new(dir)),
+        _ => Err("usage: reconcile [LINES]".into()),
+    }
+}
+
+/// Makes the day, and has a process of its own compare it, whose memory is that of the
+/// comparison and of an open store.
+fn make_and_compare(count: u64) -> Result<()> {
     let scratch = tempfile::tempdir()?;
-    let store = Store::open_or_init(scratch.path().join("orders"))?;
-    let bill = scratch.path().join("bill.csv");
     let began = Instant::now();
+    let store = Store::open_or_init(scratch.path().join("orders"))?;
     fill(&store, count)?;
-    write_bill(&bill, count)?;
+    store.shutdown().wait()?;
+    write_bill(&scratch.path().join("bill.csv"), count)?;
     println!(
         "made {count} orders and their bill in {:.1?}",
         began.elapsed()
     );
-    println!("memory at most until here: {}", memory_max());
-    forget_memory_max();
+    let status = std::process::Command::new(std::env::current_exe()?)
+        .arg(count.to_string())
+        .arg(scratch.path())
+        .status()?;
+    match status.success() {
+        true => Ok(()),
+        false => Err("the comparison failed".into()),
+    }
+}
 
-    let unpaid = (0..count)
-        .filter(|n| is_unpaid(*n) && !is_missing(*n))
-        .count();
-    let missing = (0..count)
-        .filter(|n| is_missing(*n) && !is_unpaid(*n))
-        .count();
+fn compare_twice(count: u64, dir: &Path) -> Result<()> {
+    let store = Store::open(dir.join("orders"))?;
+    let bill = dir.join("bill.csv");
+    let of = |is: fn(u64) -> bool| (0..count).filter(|n| is(*n)).count();
     let found = compare(&store, &bill)?;
-    told(&found, unpaid, missing)?;
+    told(&found, of(is_unpaid), of(is_missing))?;
     apply(&store, found)?;
-    told(&compare(&store, &bill)?, 0, missing)?;
-    store.shutdown().wait()?;
-    Ok(())
+    told(&compare(&store, &bill)?, 0, of(is_missing))?;
+    Ok(store.shutdown().wait()?)
 }
 
 /// Its callback was lost.
-const fn is_unpaid(n: u64) -> bool {
+fn is_unpaid(n: u64) -> bool {
     n % 100 == 7
 }
 
 /// The bill has no line for it.
-const fn is_missing(n: u64) -> bool {
+fn is_missing(n: u64) -> bool {
     n % 1000 == 9
 }
 
@@ -193,9 +205,4 @@ fn memory_max() -> String {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.map_or_else(|| "not known here".to_owned(), |kib| kib.trim().to_owned())
-}
-
-/// Begins the count anew, where the system can.
-fn forget_memory_max() {
-    let _ = fs::write("/proc/self/clear_refs", "5");
 }
