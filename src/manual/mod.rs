@@ -5,7 +5,15 @@
 //! - [`format`](mod@format): the bytes.
 //! - [`guarantees`]: what is promised, by number, and what is asked of you.
 //! - [`reliability`]: how all that is tried, and what was found by it.
+#![cfg_attr(
+    feature = "wechat",
+    doc = "- [`reconciliation`]: the channel's bill of a day against the store."
+)]
 //! - [`states`]: every status against every command.
+#![cfg_attr(
+    feature = "wechat",
+    doc = "- [`wechat`]: callbacks, answers and replies, protocol by protocol."
+)]
 
 #[doc = include_str!("architecture.md")]
 pub mod architecture {}
@@ -21,6 +29,13 @@ pub mod guarantees {}
 
 #[doc = include_str!("reliability.md")]
 pub mod reliability {}
+#[cfg(feature = "wechat")]
+#[doc = include_str!("reconciliation.md")]
+pub mod reconciliation {}
 
 #[doc = include_str!("states.md")]
 pub mod states {}
+
+#[cfg(feature = "wechat")]
+#[doc = include_str!("wechat.md")]
+pub mod wechat {}

@@ -1,30 +1,50 @@
-//! Why an event is refused. No message holds a value of the event.
+//! Why a message is refused. No error holds a value of the message.
 
 use thiserror::Error;
 
-use crate::order::PaymentError;
+use crate::order::{PaymentError, RefundError};
 use crate::value::{CurrencyError, FenError, IdError, OrderNoError, TimestampError};
 
-/// Why bytes are not a [`CloudEvent`](super::CloudEvent). The channel should hear
-/// "not received". May grow.
+/// Why bytes are not the message that was expected. The channel should hear "not
+/// received". May grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum CloudEventError {
+pub enum MessageError {
+    /// There are more bytes than any message has.
+    #[error("the message has {len} bytes, more than {max}")]
+    TooLarge {
+        /// How many there are.
+        len: usize,
+        /// How many there may be.
+        max: usize,
+    },
     /// The bytes are not one JSON value.
-    #[error("the event is not JSON: line {line}, column {column}")]
+    #[error("the message is not JSON: line {line}, column {column}")]
     NotJson {
         /// The line at which reading ended, from 1.
         line: usize,
         /// The column at which reading ended.
         column: usize,
     },
-    /// It is JSON, but of something else than a payment: a refund, a message, an array.
-    #[error("the event is not about a payment")]
-    WrongKind,
-    /// A field that the payment depends on is missing or malformed.
-    #[error("the event's {field} cannot be used")]
+    /// The bytes are not one XML element with fields in it, in UTF-8, without a document
+    /// type and without entities of its own.
+    #[error("the message is not plain XML: byte {at}")]
+    NotXml {
+        /// How many bytes had been read.
+        at: u64,
+    },
+    /// It can be read, but it is something else: a refund where a payment is expected, a
+    /// payment where a refund is, an array.
+    #[error("the message is not {wanted}")]
+    WrongKind {
+        /// What was expected.
+        wanted: &'static str,
+    },
+    /// A field that the fact depends on is missing or malformed.
+    #[error("the message's {field} cannot be used")]
     Field {
-        /// The name of the field, as the event writes it.
+        /// The name of the field, as the message writes it; names of nested fields are
+        /// joined by points.
         field: &'static str,
         /// What is wrong with it.
         source: FieldError,
@@ -44,12 +64,24 @@ pub enum FieldError {
     /// It is there, but not as a string.
     #[error("it is not a string")]
     NotText,
+    /// What it should stand in is there, but is not an object.
+    #[error("it stands in something that is not an object")]
+    NotInObject,
     /// It is a fraction, negative, text or beyond 64 bits.
     #[error("it is not an unsigned integer of 64 bits")]
     NotUnsigned,
     /// It is neither `SUCCESS` nor `FAIL`.
     #[error("it is neither SUCCESS nor FAIL")]
     NotCode,
+    /// It is none of the states that the channel documents.
+    #[error("it is not a state that is known")]
+    NotState,
+    /// It is about something else than what was asked about.
+    #[error("it is not what was asked about")]
+    NotAsked,
+    /// It is not what a refund can be of.
+    #[error(transparent)]
+    Refund(#[from] RefundError),
     /// It is not an order number.
     #[error(transparent)]
     OrderNo(#[from] OrderNoError),
@@ -72,8 +104,8 @@ pub enum FieldError {
 
 impl FieldError {
     /// The same, with the name of the field.
-    pub(super) fn of(self, field: &'static str) -> CloudEventError {
-        CloudEventError::Field {
+    pub(super) fn of(self, field: &'static str) -> MessageError {
+        MessageError::Field {
             field,
             source: self,
         }

@@ -4,14 +4,43 @@
 //! - Reading is lenient where nothing depends on it, and strict where money or identity
 //!   does: what decides nothing is dropped if it is malformed, what decides something is
 //!   refused by name.
-//! - Nothing here talks to the network or to a store: bytes come in, values go out.
+//! - Nothing here talks to the network, and nothing checks a signature or decrypts: bytes
+//!   come in that the server knows to be the channel's, values go out.
 //! - No error and no `Debug` shows an openid in full.
+//!
+//! | what the server got | cloud container | v3 | v2 |
+//! |---|---|---|---|
+//! | a payment's notification | [`CloudEvent`] | [`V3Transaction`] | [`V2Event`] |
+//! | a refund's notification | [`RefundMessage`] | [`RefundMessage`] | [`RefundMessage`] |
+//! | the answer about a refund | | [`RefundMessage`] | |
+//! | the answer about an order | [`OrderAnswer`] | [`OrderAnswer`] | [`OrderAnswer`] |
+//! | the answer to a close | [`ClosingAnswer`] | [`ClosingAnswer`] | [`ClosingAnswer`] |
+//! | what it replies | [`CloudReply`] | [`V3Reply`] | [`V2Reply`] |
+//!
+//! A day's trade bill is read by [`bill::BillReader`] and compared with the store by
+//! [`Reconciliation`].
 
+mod answer;
+pub mod bill;
 mod cloud;
+mod codes;
 mod error;
+mod failure;
 mod fields;
+mod notice;
+mod payment;
+mod reconcile;
+mod refund;
 mod reply;
+mod v2;
+mod v3;
 
-pub use cloud::{CloudEvent, CloudFailure};
-pub use error::{CloudEventError, FieldError};
-pub use reply::CloudReply;
+pub use answer::{ClosingAnswer, OrderAnswer};
+pub use cloud::CloudEvent;
+pub use error::{FieldError, MessageError};
+pub use failure::Failure;
+pub use reconcile::{Difference, DifferenceKind, Fix, ReconcileError, Reconciled, Reconciliation};
+pub use refund::RefundMessage;
+pub use reply::{CloudReply, V2Reply, V3Reply};
+pub use v2::V2Event;
+pub use v3::V3Transaction;

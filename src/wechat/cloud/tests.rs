@@ -6,11 +6,18 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::order::PaymentError;
-use crate::value::{CurrencyError, Fen, FenError, IdErrorKind, OrderNoError, TimestampError};
+use crate::value::{
+    AppId, Currency, CurrencyError, Fen, FenError, IdErrorKind, Label, MchId, Note, OpenId,
+    OrderNoError, TimestampError,
+};
+use crate::wechat::FieldError;
 
 mod hostile;
 
 const REAL: &str = include_str!("../../../examples/data/cloud_event.json");
+const WRONG_KIND: MessageError = MessageError::WrongKind {
+    wanted: "the event of a payment",
+};
 const PAYER: &str = "oZWaC4xeOVCUkip5njeEeXi1TEsk";
 const PROVIDERS_PAYER: &str = "oPoo341Im-roYxAd3WD3D_6J-4bA";
 
@@ -22,24 +29,24 @@ fn edited(edit: impl FnOnce(&mut serde_json::Map<String, Value>)) -> Vec<u8> {
 }
 
 /// The real event with another value in one field.
-fn with(field: &str, value: impl Into<Value>) -> Result<CloudEvent, CloudEventError> {
+fn with(field: &str, value: impl Into<Value>) -> Result<CloudEvent, MessageError> {
     let value = value.into();
     CloudEvent::from_json(&edited(|event| {
         event.insert(field.to_owned(), value);
     }))
 }
 
-fn without(fields: &[&str]) -> Result<CloudEvent, CloudEventError> {
+fn without(fields: &[&str]) -> Result<CloudEvent, MessageError> {
     CloudEvent::from_json(&edited(|event| {
         event.retain(|key, _| !fields.contains(&&**key))
     }))
 }
 
-fn paid(event: Result<CloudEvent, CloudEventError>) -> Payment {
+fn paid(event: Result<CloudEvent, MessageError>) -> Payment {
     event.unwrap().into_payment().unwrap().1
 }
 
-fn refused(field: &'static str, why: impl Into<FieldError>) -> Result<CloudEvent, CloudEventError> {
+fn refused(field: &'static str, why: impl Into<FieldError>) -> Result<CloudEvent, MessageError> {
     Err(why.into().of(field))
 }
 
@@ -77,7 +84,7 @@ fn reading_through_serde_gives_the_same() {
     let message = error.unwrap_err().to_string();
     assert_eq!(
         message,
-        "the event's totalFee cannot be used: a payment of 0 fen is none"
+        "the message's totalFee cannot be used: a payment of 0 fen is none"
     );
     assert!(serde_json::from_str::<CloudEvent>("[1]").is_err());
 }
@@ -150,11 +157,11 @@ fn identity_may_be_missing_but_not_malformed() {
 }
 
 /// Expects that the field is named, and why, by its source.
-fn assert_names(event: Result<CloudEvent, CloudEventError>, field: &str, why: &str) {
+fn assert_names(event: Result<CloudEvent, MessageError>, field: &str, why: &str) {
     let error = event.unwrap_err();
     assert_eq!(
         error.to_string(),
-        format!("the event's {field} cannot be used")
+        format!("the message's {field} cannot be used")
     );
     let source = error.source().unwrap().to_string();
     assert!(source.contains(why), "{field}: {source}");
@@ -221,7 +228,7 @@ fn the_reason_is_the_values_own() {
     assert_eq!(with("feeType", "yuan"), refused("feeType", currency));
     assert_names(with("transactionId", ""), "transactionId", "is empty");
     let error = with("transactionId", "4".repeat(65)).unwrap_err();
-    let CloudEventError::Field {
+    let MessageError::Field {
         source: FieldError::Id(id),
         ..
     } = error
@@ -358,19 +365,13 @@ fn events_of_another_kind_are_refused_as_such() {
     ];
     for json in wrong {
         let event = CloudEvent::from_json(json.as_bytes());
-        assert_eq!(event, Err(CloudEventError::WrongKind), "{json}");
+        assert_eq!(event, Err(WRONG_KIND), "{json}");
     }
     for field in ["outRefundNo", "refundId"] {
-        assert_eq!(
-            with(field, "7752501201407033"),
-            Err(CloudEventError::WrongKind)
-        );
-        assert_eq!(with(field, 7), Err(CloudEventError::WrongKind));
+        assert_eq!(with(field, "7752501201407033"), Err(WRONG_KIND));
+        assert_eq!(with(field, 7), Err(WRONG_KIND));
         assert!(with(field, "").is_ok() && with(field, Value::Null).is_ok());
     }
     let failed = br#"{"returnCode":"FAIL","refundId":"50200207182018070300011301001"}"#;
-    assert_eq!(
-        CloudEvent::from_json(failed),
-        Err(CloudEventError::WrongKind)
-    );
+    assert_eq!(CloudEvent::from_json(failed), Err(WRONG_KIND));
 }

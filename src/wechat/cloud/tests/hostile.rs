@@ -13,7 +13,7 @@ fn spliced(text: &str) -> Vec<u8> {
 #[test]
 fn what_is_not_json_is_refused_with_the_place() {
     let not = |json: &[u8]| match CloudEvent::from_json(json).unwrap_err() {
-        CloudEventError::NotJson { line, column } => (line, column),
+        MessageError::NotJson { line, column } => (line, column),
         other => panic!("{other}"),
     };
     assert_eq!(not(b""), (1, 0));
@@ -67,7 +67,7 @@ fn a_needed_field_that_occurs_twice_is_refused_even_if_both_agree() {
         assert_eq!(event, refused(field, FieldError::Repeated));
     }
     let refund = twice(r#""refundId":"","refundId":"""#);
-    assert_eq!(refund, Err(CloudEventError::WrongKind));
+    assert_eq!(refund, Err(WRONG_KIND));
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn assert_hidden(json: &[u8], shows: impl Fn(&str) -> bool) {
 fn events_and_errors_can_cross_threads() {
     fn crosses<T: Send + Sync + 'static>() {}
     crosses::<CloudEvent>();
-    crosses::<CloudEventError>();
+    crosses::<MessageError>();
 }
 
 /// Any JSON value, as text, those included that a parser of values refuses.

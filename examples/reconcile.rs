@@ -1,0 +1,210 @@
+//! A large day's bill against a store of that day's orders:
+//! `cargo run --release --example reconcile [-- LINES]`; a million where not said.
+//!
+//! Every hundredth order has not heard of its payment, every thousandth payment is missing
+//! in the bill. What is told must be exactly these, before and after the fixes.
+
+use std::error::Error;
+use std::fs::{self, File};
+use std::io::{BufReader, BufWriter, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use orderstore::wechat::bill::{BillDay, BillReader};
+use orderstore::wechat::{Difference, DifferenceKind, Reconciliation};
+use orderstore::{
+    AppId, Asked, Command, Fen, MchId, New, OrderNo, Payment, Source, Store, Timestamp,
+    TransactionId,
+};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+const MCH: &str = "1601959334";
+const DAY: &str = "2021-01-28";
+const TIME: &str = "2021-01-28 15:35:18";
+
+/// How many commands are handed over at once.
+const PORTION: u64 = 500;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("reconcile: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.as_slice() {
+        [] => make_and_compare(1_000_000),
+        [count] => make_and_compare(count.parse()?),
+        [count, dir] => compare_twice(count.parse()?, Path::new(dir)),
+        _ => Err("usage: reconcile [LINES]".into()),
+    }
+}
+
+/// Makes the day, and has a process of its own compare it, whose memory is that of the
+/// comparison and of an open store.
+fn make_and_compare(count: u64) -> Result<()> {
+    let scratch = tempfile::tempdir()?;
+    let began = Instant::now();
+    let store = Store::open_or_init(scratch.path().join("orders"))?;
+    fill(&store, count)?;
+    store.shutdown().wait()?;
+    write_bill(&scratch.path().join("bill.csv"), count)?;
+    println!(
+        "made {count} orders and their bill in {:.1?}",
+        began.elapsed()
+    );
+    let status = std::process::Command::new(std::env::current_exe()?)
+        .arg(count.to_string())
+        .arg(scratch.path())
+        .status()?;
+    match status.success() {
+        true => Ok(()),
+        false => Err("the comparison failed".into()),
+    }
+}
+
+fn compare_twice(count: u64, dir: &Path) -> Result<()> {
+    // A cache of pages that leaves room for the bill: 182 MiB together for a million lines.
+    let builder = Store::builder().cache_bytes(64 << 20);
+    let store = builder.open(dir.join("orders"))?;
+    let bill = dir.join("bill.csv");
+    let of = |is: fn(u64) -> bool| (0..count).filter(|n| is(*n)).count();
+    let found = compare(&store, &bill)?;
+    told(&found, of(is_unpaid), of(is_missing))?;
+    apply(&store, found)?;
+    told(&compare(&store, &bill)?, 0, of(is_missing))?;
+    Ok(store.shutdown().wait()?)
+}
+
+/// Its callback was lost.
+fn is_unpaid(n: u64) -> bool {
+    n % 100 == 7
+}
+
+/// The bill has no line for it.
+fn is_missing(n: u64) -> bool {
+    n % 1000 == 9
+}
+
+fn no(n: u64) -> Result<OrderNo> {
+    Ok(OrderNo::parse(&format!("S{n:020}"))?)
+}
+
+fn fill(store: &Store, count: u64) -> Result<()> {
+    for from in (0..count).step_by(usize::try_from(PORTION)?) {
+        let mut commands = Vec::new();
+        for n in from..count.min(from + PORTION) {
+            let new = New::new(AppId::parse("wx81be3101902f7cb2")?, Fen::new(1)?)?;
+            let ask = Asked::Create(Box::new(new));
+            commands.push(Command { no: no(n)?, ask });
+            if !is_unpaid(n) {
+                let ask = Asked::Confirm(Box::new(payment(n)?));
+                commands.push(Command { no: no(n)?, ask });
+            }
+        }
+        submit(store, commands)?;
+    }
+    Ok(())
+}
+
+fn payment(n: u64) -> Result<Payment> {
+    let transaction = TransactionId::parse(&format!("4200{n:024}"))?;
+    let time = Timestamp::parse_civil(TIME)?;
+    Ok(Payment::new(
+        transaction,
+        Fen::new(1)?,
+        time,
+        Source::CALLBACK,
+    )?)
+}
+
+fn submit(store: &Store, commands: Vec<Command>) -> Result<()> {
+    for ticket in store.submit_all(commands)? {
+        let _ = ticket.wait()?;
+    }
+    Ok(())
+}
+
+fn write_bill(path: &Path, count: u64) -> Result<()> {
+    let mut bill = BufWriter::new(File::create(path)?);
+    writeln!(
+        bill,
+        "交易时间,公众账号ID,商户号,特约商户号,微信订单号,商户订单号,用户标识,交易状态,货币种类,商品名称,手续费,订单金额"
+    )?;
+    let mut lines = 0;
+    for n in (0..count).filter(|n| !is_missing(*n)) {
+        lines += 1;
+        writeln!(
+            bill,
+            "`{TIME},`wx81be3101902f7cb2,`{MCH},`0,`4200{n:024},`S{n:020},`oA,`SUCCESS,`CNY,`tea, black,`0.00006,`0.01"
+        )?;
+    }
+    writeln!(bill, "总交易单数,手续费总金额,订单总金额")?;
+    let fee = lines * 6;
+    writeln!(
+        bill,
+        "`{lines},`{}.{:05},`{}.{:02}",
+        fee / 100_000,
+        fee % 100_000,
+        lines / 100,
+        lines % 100
+    )?;
+    Ok(bill.flush()?)
+}
+
+fn compare(store: &Store, bill: &Path) -> Result<Vec<Difference>> {
+    let began = Instant::now();
+    let reader = BillReader::new(BufReader::new(File::open(bill)?))?;
+    let comparison = Reconciliation::of(BillDay::parse(DAY)?, MchId::parse(MCH)?);
+    let mut found = Vec::new();
+    let counts = comparison
+        .kind(reader.kind())
+        .run(store, reader, |difference| found.push(difference))?;
+    println!(
+        "{} lines, {} differences in {:.1?}; memory at most {}",
+        counts.lines,
+        counts.differences,
+        began.elapsed(),
+        memory_max()
+    );
+    Ok(found)
+}
+
+fn told(found: &[Difference], unpaid: usize, missing: usize) -> Result<()> {
+    let of = |kind| found.iter().filter(|it| it.kind == kind).count();
+    let is = (
+        of(DifferenceKind::LocalUnpaid),
+        of(DifferenceKind::MissingInBill),
+        found.len(),
+    );
+    if is == (unpaid, missing, unpaid + missing) {
+        return Ok(());
+    }
+    Err(format!("{unpaid} unpaid and {missing} missing were expected, and not {is:?}").into())
+}
+
+fn apply(store: &Store, found: Vec<Difference>) -> Result<()> {
+    let mut commands = found
+        .into_iter()
+        .filter_map(|it| it.fix.into_command())
+        .peekable();
+    while commands.peek().is_some() {
+        let portion = commands.by_ref().take(usize::try_from(PORTION)?).collect();
+        submit(store, portion)?;
+    }
+    Ok(())
+}
+
+/// The most memory that the process has held, as Linux counts it.
+fn memory_max() -> String {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.map_or_else(|| "not known here".to_owned(), |kib| kib.trim().to_owned())
+}

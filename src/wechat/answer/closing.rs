@@ -1,0 +1,101 @@
+//! The answer to the request to close an order.
+
+use super::{CLOUD, OF_V2, TwoCodes, V2, cloud_failure, of_cloud, v3_failure};
+use crate::order::{Asked, CloseReply, Command};
+use crate::value::OrderNo;
+use crate::wechat::codes;
+use crate::wechat::error::MessageError;
+use crate::wechat::failure::Failure;
+use crate::wechat::fields::Fields;
+
+/// What the channel answered when it was asked to close an order. What proves nothing is
+/// [`CloseReply::Retry`]: the order stays as it is, and the channel is asked again.
+///
+/// ```
+/// use orderstore::CloseReply;
+/// use orderstore::wechat::ClosingAnswer;
+///
+/// assert_eq!(ClosingAnswer::from_v3(204, b"").reply(), CloseReply::Closed);
+/// let paid = br#"{ "code": "ORDERPAID", "message": "paid already" }"#;
+/// assert_eq!(ClosingAnswer::from_v3(400, paid).reply(), CloseReply::OrderPaid);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClosingAnswer {
+    reply: CloseReply,
+    failure: Option<Failure>,
+}
+
+impl ClosingAnswer {
+    /// Reads what v3 answered: the HTTP status, and the body, which may be empty.
+    #[must_use]
+    pub fn from_v3(status: u16, body: &[u8]) -> Self {
+        if status == 204 {
+            return Self::CLOSED;
+        }
+        Self::of_failure(v3_failure(body))
+    }
+
+    /// Reads what v2 answered.
+    ///
+    /// # Errors
+    /// [`MessageError`] where the bytes are no such answer.
+    pub fn from_v2(xml: &[u8]) -> Result<Self, MessageError> {
+        Self::of_two_codes(&OF_V2, &Fields::from_xml(xml, &V2)?)
+    }
+
+    /// Reads what the cloud's open interface answered: to a container, in `respdata`, or to
+    /// a function, in camel case.
+    ///
+    /// # Errors
+    /// [`MessageError`] where the bytes are no such answer.
+    pub fn from_cloud(json: &[u8]) -> Result<Self, MessageError> {
+        let fields = Fields::from_json(json, &CLOUD)?;
+        match of_cloud(&fields) {
+            Some(form) => Self::of_two_codes(&form, &fields),
+            None if fields.has("errcode") => Ok(Self::of_failure(cloud_failure(&fields))),
+            None => Err(fields.wrong_kind()),
+        }
+    }
+
+    const CLOSED: Self = Self {
+        reply: CloseReply::Closed,
+        failure: None,
+    };
+
+    fn of_two_codes(form: &TwoCodes, fields: &Fields) -> Result<Self, MessageError> {
+        if form.codes.succeeded(fields)? {
+            return Ok(Self::CLOSED);
+        }
+        Ok(Self::of_failure(form.codes.failure(fields)))
+    }
+
+    fn of_failure(failure: Failure) -> Self {
+        let code = failure.err_code.as_ref();
+        let reply = code.map_or(CloseReply::Retry, |code| codes::close_reply(code.as_str()));
+        Self {
+            reply,
+            failure: Some(failure),
+        }
+    }
+
+    /// What it says, as `record_close` takes it.
+    #[must_use]
+    pub const fn reply(&self) -> CloseReply {
+        self.reply
+    }
+
+    /// What it says, as a command for the order that was to be closed.
+    #[must_use]
+    pub fn into_command(self, no: OrderNo) -> Command {
+        Command {
+            no,
+            ask: Asked::RecordClose(self.reply),
+        }
+    }
+
+    /// The code and the words, where the channel did not simply close it.
+    #[must_use]
+    pub const fn failure(&self) -> Option<&Failure> {
+        self.failure.as_ref()
+    }
+}

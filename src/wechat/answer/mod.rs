@@ -1,0 +1,182 @@
+//! What the channel answers when it is asked.
+
+mod closing;
+mod order;
+
+pub use closing::ClosingAnswer;
+pub use order::OrderAnswer;
+
+use super::failure::{Codes, Failure};
+use super::fields::{Fields, Form};
+use super::payment::Words;
+use super::{cloud, v2};
+use crate::value::{Label, Note, Timestamp};
+
+/// An answer of v2.
+const V2: Form = Form {
+    wanted: "the answer about an order",
+    deciding: &[
+        "return_code",
+        "result_code",
+        "trade_state",
+        "transaction_id",
+        "out_trade_no",
+        "total_fee",
+        "fee_type",
+        "time_end",
+        "appid",
+        "sub_appid",
+        "mch_id",
+        "sub_mch_id",
+        "openid",
+        "sub_openid",
+        "out_refund_no",
+        "refund_id",
+        "req_info",
+    ],
+    optional: &[
+        "trade_type",
+        "bank_type",
+        "cash_fee",
+        "settlement_total_fee",
+        "return_msg",
+        "err_code",
+        "err_code_des",
+    ],
+};
+
+/// An answer to a cloud container, which stands in `respdata`, or to a cloud function,
+/// which is the same in camel case.
+const CLOUD: Form = Form {
+    wanted: "the answer about an order",
+    deciding: &[
+        "respdata.return_code",
+        "respdata.result_code",
+        "respdata.trade_state",
+        "respdata.transaction_id",
+        "respdata.out_trade_no",
+        "respdata.total_fee",
+        "respdata.fee_type",
+        "respdata.time_end",
+        "respdata.appid",
+        "respdata.sub_appid",
+        "respdata.mch_id",
+        "respdata.sub_mch_id",
+        "respdata.openid",
+        "respdata.sub_openid",
+        "returnCode",
+        "resultCode",
+        "tradeState",
+        "transactionId",
+        "outTradeNo",
+        "totalFee",
+        "feeType",
+        "timeEnd",
+        "appid",
+        "subAppid",
+        "mchId",
+        "subMchId",
+        "openid",
+        "subOpenid",
+        "errcode",
+    ],
+    optional: &[
+        "respdata.trade_type",
+        "respdata.bank_type",
+        "respdata.cash_fee",
+        "respdata.settlement_total_fee",
+        "respdata.return_msg",
+        "respdata.err_code",
+        "respdata.err_code_des",
+        "tradeType",
+        "bankType",
+        "cashFee",
+        "settlementTotalFee",
+        "returnMsg",
+        "errCode",
+        "errCodeDes",
+        "errmsg",
+    ],
+};
+
+const RESPDATA_WORDS: Words = Words {
+    no: "respdata.out_trade_no",
+    state: "respdata.trade_state",
+    transaction_id: "respdata.transaction_id",
+    total: "respdata.total_fee",
+    currency: "respdata.fee_type",
+    time: "respdata.time_end",
+    parse_time: Timestamp::parse_compact,
+    appid: &["respdata.sub_appid", "respdata.appid"],
+    mch_id: &["respdata.sub_mch_id", "respdata.mch_id"],
+    openid: &["respdata.sub_openid", "respdata.openid"],
+    trade_type: "respdata.trade_type",
+    bank_type: "respdata.bank_type",
+    payer_total: "respdata.cash_fee",
+    settlement_total: "respdata.settlement_total_fee",
+};
+
+const RESPDATA_CODES: Codes = Codes {
+    return_code: "respdata.return_code",
+    result_code: "respdata.result_code",
+    no: "respdata.out_trade_no",
+    return_msg: "respdata.return_msg",
+    err_code: "respdata.err_code",
+    err_code_des: "respdata.err_code_des",
+};
+
+/// An error of v3.
+const V3_ERROR: Form = Form {
+    wanted: "an error",
+    deciding: &["code"],
+    optional: &["message"],
+};
+
+/// One of the protocols whose answers bear two codes.
+struct TwoCodes {
+    codes: &'static Codes,
+    words: &'static Words,
+}
+
+const OF_V2: TwoCodes = TwoCodes {
+    codes: &v2::CODES,
+    words: &v2::WORDS,
+};
+
+/// In which of its two forms the cloud answers; `None` where it does so in neither.
+fn of_cloud(fields: &Fields) -> Option<TwoCodes> {
+    if fields.has("respdata.return_code") {
+        return Some(TwoCodes {
+            codes: &RESPDATA_CODES,
+            words: &RESPDATA_WORDS,
+        });
+    }
+    fields.has("returnCode").then_some(TwoCodes {
+        codes: &cloud::CODES,
+        words: &cloud::WORDS,
+    })
+}
+
+/// What the cloud says where the channel itself was not reached.
+fn cloud_failure(fields: &Fields) -> Failure {
+    Failure {
+        err_code_des: fields.lossy("errmsg", Note::parse),
+        ..Failure::default()
+    }
+}
+
+/// What an error of v3 says. A gateway in between answers with something else, which says
+/// nothing.
+pub(super) fn v3_failure(body: &[u8]) -> Failure {
+    let Ok(fields) = Fields::from_json(body, &V3_ERROR) else {
+        return Failure::default();
+    };
+    Failure {
+        err_code: fields.lossy("code", Label::parse),
+        err_code_des: fields.lossy("message", Note::parse),
+        ..Failure::default()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,149 @@
+//! The bill as an iterator over its lines.
+
+use std::io::BufRead;
+
+use super::columns::{self as column, Columns};
+use super::error::BillError;
+use super::line::BillLine;
+use super::lines::Lines;
+use super::summary::{self, Summary, Tally};
+
+/// Which lines a bill has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum BillKind {
+    /// `ALL`: payments and refunds.
+    #[default]
+    All,
+    /// `SUCCESS`: payments only.
+    Success,
+    /// `REFUND`: refunds only.
+    Refund,
+}
+
+/// Reads a trade bill, line by line: an iterator over [`BillLine`]s.
+///
+/// The input is the bill as the channel serves it, unzipped: CSV in UTF-8, with or without
+/// a byte order mark, lines ended by CRLF or LF. A [`std::io::BufReader`] around a file
+/// will do, and so will a slice.
+///
+/// A line whose fields cannot be used is an error, and the lines behind it can still be
+/// read; any other error is the last item. The last line of a bill sums the others up; what
+/// does not agree with it is an error at the very end, so nothing that the lines said
+/// should be acted on before the iterator ended well. (Where a line was refused, the sums
+/// cannot be checked.)
+///
+/// ```
+/// use orderstore::wechat::bill::{BillEntry, BillReader};
+///
+/// let bill = "\
+/// 交易时间,商户号,特约商户号,微信订单号,商户订单号,交易状态,商品名称,手续费,订单金额
+/// `2021-01-28 15:35:18,`1601959334,`0,`4200000910202101282955148400,`S20210128153505214586,`SUCCESS,`tea, black,`0.00006,`0.01
+/// 总交易单数,手续费总金额,订单总金额
+/// `1,`0.00006,`0.01
+/// ";
+/// let lines: Vec<_> = BillReader::new(bill.as_bytes())?.collect::<Result<_, _>>()?;
+/// assert_eq!(lines.len(), 1);
+/// assert_eq!(lines[0].mch_id.as_str(), "1601959334");
+/// assert!(matches!(&lines[0].entry, BillEntry::Payment(paid) if paid.total.as_u64() == 1));
+/// # Ok::<(), orderstore::wechat::bill::BillError>(())
+/// ```
+#[derive(Debug)]
+pub struct BillReader<R> {
+    lines: Lines<R>,
+    columns: Columns,
+    tally: Tally,
+    ended: bool,
+}
+
+impl<R: BufRead> BillReader<R> {
+    /// Reads the header of a bill.
+    ///
+    /// # Errors
+    /// [`BillError::NotABill`] where there is none; [`BillError::NoColumn`] and
+    /// [`BillError::TwoColumns`] where it cannot be used; [`BillError::Io`],
+    /// [`BillError::LongLine`] and [`BillError::NotUtf8`] where it cannot be read.
+    pub fn new(input: R) -> Result<Self, BillError> {
+        let mut lines = Lines::new(input);
+        let header = lines.next()?.ok_or(BillError::NotABill)?;
+        let columns = Columns::of_lines(header)?;
+        Ok(Self {
+            lines,
+            columns,
+            tally: Tally::default(),
+            ended: false,
+        })
+    }
+
+    /// Which lines the bill has, as its columns tell.
+    #[must_use]
+    pub fn kind(&self) -> BillKind {
+        let has = |header| self.columns.has(header);
+        if has(&column::ASKED_AT) || has(&column::SUCCESS_AT) {
+            BillKind::Refund
+        } else if has(&column::REFUND_NO) {
+            BillKind::All
+        } else {
+            BillKind::Success
+        }
+    }
+
+    /// The next line; `None` behind the summary, if that agrees.
+    fn read(&mut self) -> Result<Option<BillLine>, BillError> {
+        let Some(text) = self.lines.next()? else {
+            let line = self.lines.line;
+            return Err(BillError::Cut { line });
+        };
+        if summary::begins(text) {
+            let summary = Summary::of(text)?;
+            return self.end(&summary).map(|()| None);
+        }
+        let text = text.to_owned();
+        self.line(&text).map(Some)
+    }
+
+    fn line(&mut self, text: &str) -> Result<BillLine, BillError> {
+        let cells = self.columns.part(text, self.lines.line)?;
+        let line = BillLine::read(&cells)?;
+        self.tally.add(&cells)?;
+        Ok(line)
+    }
+
+    fn end(&mut self, summary: &Summary) -> Result<(), BillError> {
+        let before = self.lines.line;
+        let text = self.lines.next()?.map(str::to_owned);
+        let text = text.ok_or(BillError::Cut { line: before })?;
+        let line = self.lines.line;
+        self.tally.check(&self.columns, summary, &text, line)?;
+        match self.lines.next()? {
+            Some(_) => Err(BillError::BehindSummary {
+                line: self.lines.line,
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+impl<R: BufRead> Iterator for BillReader<R> {
+    type Item = Result<BillLine, BillError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let item = self.read().transpose();
+        match &item {
+            Some(Ok(_)) => {}
+            Some(Err(error)) if error.is_of_one_line() => self.tally.miss_a_line(),
+            _ => self.ended = true,
+        }
+        item
+    }
+}
+
+impl BillError {
+    /// The lines behind it can still be read.
+    const fn is_of_one_line(&self) -> bool {
+        matches!(self, Self::Field { .. } | Self::Width { .. })
+    }
+}

@@ -1,0 +1,108 @@
+//! The summary of a bill, against what its lines said.
+
+use super::columns::{self as column, Cells, Columns, Header};
+use super::error::{BillError, BillFieldError};
+use super::fee::ServiceFee;
+use crate::value::Fen;
+
+macro_rules! headers {
+    ($($name:ident: $names:expr;)*) => {
+        $(const $name: Header = Header::of(&$names);)*
+
+        /// Every column of the summary that is checked.
+        const ALL: &[&Header] = &[$(&$name),*];
+    };
+}
+
+headers! {
+    COUNT: ["总交易单数"];
+    SETTLEMENT: ["应结订单总金额", "总交易额"];
+    REFUND: ["退款总金额", "总退款金额"];
+    COUPON_REFUND: ["充值券退款总金额", "总代金券或立减优惠退款金额", "总企业红包退款金额"];
+    FEE: ["手续费总金额"];
+    TOTAL: ["订单总金额"];
+    ASKED_REFUND: ["申请退款总金额"];
+}
+
+/// The amounts that are summed: each column of the lines with that of the summary.
+const SUMS: [(&Header, &Header); 5] = [
+    (&column::SETTLEMENT, &SETTLEMENT),
+    (&column::REFUND, &REFUND),
+    (&column::COUPON_REFUND, &COUPON_REFUND),
+    (&column::TOTAL, &TOTAL),
+    (&column::ASKED_REFUND, &ASKED_REFUND),
+];
+
+/// Whether a line is the header of the summary.
+pub(super) fn begins(text: &str) -> bool {
+    text.trim_start_matches('`').starts_with(COUNT.name())
+}
+
+/// What the lines said so far. Sums are wider than any one amount.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    count: u64,
+    sums: [u128; SUMS.len()],
+    fee: i128,
+    /// A line was refused: nothing can be said of the sums any more.
+    incomplete: bool,
+}
+
+impl Tally {
+    pub(super) const fn miss_a_line(&mut self) {
+        self.incomplete = true;
+    }
+
+    pub(super) fn add(&mut self, cells: &Cells<'_>) -> Result<(), BillError> {
+        for (sum, (of_line, _)) in self.sums.iter_mut().zip(SUMS) {
+            *sum += u128::from(cells.amount(of_line)?.as_u64());
+        }
+        let fee = cells.optional(&column::FEE, ServiceFee::parse)?;
+        self.fee += i128::from(fee.unwrap_or_default().as_i64());
+        self.count += 1;
+        Ok(())
+    }
+
+    /// Compares with the summary; a column that either side lacks says nothing.
+    pub(super) fn check(
+        &self,
+        lines: &Columns,
+        summary: &Summary,
+        text: &str,
+        line: u64,
+    ) -> Result<(), BillError> {
+        let cells = summary.0.part(text, line)?;
+        let count = cells.required(&COUNT, |text| {
+            text.parse::<u64>().map_err(|_| BillFieldError::NotCount)
+        })?;
+        let both = |of_line: &Header, of_all: &Header| lines.has(of_line) && summary.0.has(of_all);
+        let mut differ = (count != self.count).then_some(&COUNT);
+        for (sum, (of_line, of_all)) in self.sums.iter().zip(SUMS) {
+            let said = cells.optional(of_all, Fen::parse_yuan)?.unwrap_or_default();
+            if both(of_line, of_all) && *sum != u128::from(said.as_u64()) {
+                differ = differ.or(Some(of_all));
+            }
+        }
+        let fee = cells.optional(&FEE, ServiceFee::parse)?.unwrap_or_default();
+        if both(&column::FEE, &FEE) && self.fee != i128::from(fee.as_i64()) {
+            differ = differ.or(Some(&FEE));
+        }
+        match differ {
+            Some(header) if !self.incomplete => Err(BillError::Summary {
+                line,
+                column: header.name(),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The columns of the summary.
+#[derive(Debug)]
+pub(super) struct Summary(Columns);
+
+impl Summary {
+    pub(super) fn of(text: &str) -> Result<Self, BillError> {
+        Columns::of(text, ALL).map(Self)
+    }
+}

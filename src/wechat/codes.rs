@@ -1,0 +1,28 @@
+//! Error codes of the channel that say how an order stands. v2 and v3 write them with and
+//! without underscores, so these do not count.
+
+use crate::order::{ChannelState, CloseReply};
+
+/// What a code says to whoever asked about an order; `None` where it says nothing of it.
+pub(super) fn state(code: &str) -> Option<ChannelState> {
+    match plain(code).as_str() {
+        "ORDERNOTEXIST" => Some(ChannelState::NoSuchOrder),
+        "USERPAYING" => Some(ChannelState::UserPaying),
+        _ => None,
+    }
+}
+
+/// What a code says to whoever asked to close an order. What is not known proves nothing,
+/// so the channel is asked again.
+pub(super) fn close_reply(code: &str) -> CloseReply {
+    match plain(code).as_str() {
+        "ORDERPAID" => CloseReply::OrderPaid,
+        "ORDERCLOSED" => CloseReply::Closed,
+        "ORDERNOTEXIST" => CloseReply::NoSuchOrder,
+        _ => CloseReply::Retry,
+    }
+}
+
+fn plain(code: &str) -> String {
+    code.chars().filter(|c| *c != '_').collect()
+}

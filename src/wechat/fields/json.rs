@@ -1,0 +1,258 @@
+//! Fields out of JSON, or out of whatever else serde reads.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::Deserializer;
+use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::{Digits, Fields, Form, Found};
+use crate::wechat::error::MessageError;
+
+pub(super) fn read(json: &[u8], form: &'static Form) -> Result<Fields, MessageError> {
+    let everything = Reading {
+        form,
+        needed_only: false,
+    };
+    let needed = Reading {
+        form,
+        needed_only: true,
+    };
+    let read = everything.read(json);
+    read.or_else(|_| needed.read(json))
+        .map_err(|error| refusal(&error, form))
+}
+
+pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    form: &'static Form,
+) -> Result<Fields, D::Error> {
+    let reading = Reading {
+        form,
+        needed_only: false,
+    };
+    reading.deserialize(deserializer)
+}
+
+/// The parser's error without its message, which may repeat a text.
+fn refusal(error: &serde_json::Error, form: &'static Form) -> MessageError {
+    if error.is_data() {
+        return MessageError::WrongKind {
+            wanted: form.wanted,
+        };
+    }
+    MessageError::NotJson {
+        line: error.line(),
+        column: error.column(),
+    }
+}
+
+/// Which fields are worth reading.
+#[derive(Clone, Copy)]
+struct Reading {
+    form: &'static Form,
+    needed_only: bool,
+}
+
+impl Reading {
+    fn read(self, json: &[u8]) -> Result<Fields, serde_json::Error> {
+        let mut json = serde_json::Deserializer::from_slice(json);
+        let fields = self.deserialize(&mut json)?;
+        json.end()?;
+        Ok(fields)
+    }
+
+    fn names(self) -> impl Iterator<Item = &'static str> {
+        let optional: &[_] = if self.needed_only {
+            &[]
+        } else {
+            self.form.optional
+        };
+        self.form.deciding.iter().chain(optional).copied()
+    }
+
+    /// The field that the form has under a key of the object at `path`.
+    fn name(self, path: &str, key: &str) -> Option<&'static str> {
+        self.names()
+            .find(|name| name.strip_prefix(path) == Some(key))
+    }
+
+    /// The fields that the form has below a key of the outer object.
+    fn below(self, key: &str) -> impl Iterator<Item = &'static str> {
+        let under = move |name: &&'static str| {
+            let rest = name.strip_prefix(key);
+            rest.is_some_and(|rest| rest.starts_with('.'))
+        };
+        self.names().filter(under)
+    }
+
+    fn wrong_kind<E: Error>(self) -> E {
+        E::custom(MessageError::WrongKind {
+            wanted: self.form.wanted,
+        })
+    }
+
+    /// Takes what stands under a name, once.
+    fn keep<'de, A: MapAccess<'de>>(
+        map: &mut A,
+        fields: &mut Fields,
+        name: &'static str,
+    ) -> Result<(), A::Error> {
+        let found = if fields.found.contains_key(name) {
+            map.next_value::<IgnoredAny>()?;
+            Found::Repeated
+        } else {
+            Found::Once(map.next_value()?)
+        };
+        fields.found.insert(name, found);
+        Ok(())
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Reading {
+    type Value = Fields;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Fields, D::Error> {
+        // Asked for a map, some formats answer a mere text with an error that repeats it;
+        // asked for anything, they leave the answer to the visitor.
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Reading {
+    type Value = Fields;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: an object", self.form.wanted)
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<Fields, E> {
+        Err(self.wrong_kind())
+    }
+
+    fn visit_bytes<E: Error>(self, _: &[u8]) -> Result<Fields, E> {
+        Err(self.wrong_kind())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+        let mut fields = Fields::new(self.form, Digits::Number);
+        let mut parents = HashSet::new();
+        while let Some(key) = map.next_key::<String>()? {
+            if let Some(name) = self.name("", &key) {
+                Self::keep(&mut map, &mut fields, name)?;
+            } else if self.below(&key).next().is_none() {
+                map.next_value::<IgnoredAny>()?;
+            } else if parents.insert(key.clone()) {
+                map.next_value_seed(Nested::new(self, &key, &mut fields))?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+                let twice = self.below(&key).map(|name| (name, Found::Repeated));
+                fields.found.extend(twice);
+            }
+        }
+        Ok(fields)
+    }
+}
+
+/// The object under one key of the outer one. What is no object there is not an error yet:
+/// whoever needs a field of it says so.
+struct Nested<'a> {
+    reading: Reading,
+    key: &'a str,
+    path: String,
+    fields: &'a mut Fields,
+}
+
+impl<'a> Nested<'a> {
+    fn new(reading: Reading, key: &'a str, fields: &'a mut Fields) -> Self {
+        Self {
+            reading,
+            key,
+            path: format!("{key}."),
+            fields,
+        }
+    }
+
+    /// None of the fields below can be told.
+    fn misplace(self) {
+        for name in self.reading.below(self.key) {
+            self.fields.found.insert(name, Found::Misplaced);
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Nested<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Nested<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("anything")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<String>()? {
+            match self.reading.name(&self.path, &key) {
+                Some(name) => Reading::keep(&mut map, self.fields, name)?,
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        self.misplace();
+        Ok(())
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_none<E: Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
+        self.misplace();
+        Ok(())
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
+        self.misplace();
+        Ok(())
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<(), E> {
+        self.misplace();
+        Ok(())
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
+        self.misplace();
+        Ok(())
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<(), E> {
+        self.misplace();
+        Ok(())
+    }
+
+    fn visit_bytes<E: Error>(self, _: &[u8]) -> Result<(), E> {
+        self.misplace();
+        Ok(())
+    }
+}

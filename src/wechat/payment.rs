@@ -1,0 +1,94 @@
+//! What a paid message says, whatever its protocol calls it.
+//!
+//! Invariants:
+//! - The amount is the order's total and nothing else: coupons make what the customer's
+//!   purse gave smaller.
+//! - Where a service provider is involved, identity is the `sub` one. An identity that is
+//!   there and malformed is refused and not dropped: dropped, it would not be compared.
+
+use super::error::{FieldError, MessageError};
+use super::fields::Fields;
+use crate::order::{ChannelState, Payment, Source, TradeState};
+use crate::value::{
+    AppId, Currency, Label, MchId, OpenId, OrderNo, Timestamp, TimestampError, TransactionId,
+};
+
+/// What a protocol calls the fields of a payment. Of several names, the first that is
+/// there counts.
+#[derive(Debug)]
+pub(super) struct Words {
+    pub(super) no: &'static str,
+    pub(super) state: &'static str,
+    pub(super) transaction_id: &'static str,
+    pub(super) total: &'static str,
+    pub(super) currency: &'static str,
+    pub(super) time: &'static str,
+    pub(super) parse_time: fn(&str) -> Result<Timestamp, TimestampError>,
+    pub(super) appid: &'static [&'static str],
+    pub(super) mch_id: &'static [&'static str],
+    pub(super) openid: &'static [&'static str],
+    pub(super) trade_type: &'static str,
+    pub(super) bank_type: &'static str,
+    pub(super) payer_total: &'static str,
+    pub(super) settlement_total: &'static str,
+}
+
+impl Words {
+    /// The order's number.
+    pub(super) fn order_no(&self, fields: &Fields) -> Result<OrderNo, MessageError> {
+        fields.required(self.no, OrderNo::parse)
+    }
+
+    /// The payment, where the message says that there is one.
+    pub(super) fn payment(&self, fields: &Fields, source: Source) -> Result<Payment, MessageError> {
+        let mut payment = Payment::new(
+            fields.required(self.transaction_id, TransactionId::parse)?,
+            fields.amount(self.total)?,
+            fields.required(self.time, self.parse_time)?,
+            source,
+        )
+        .map_err(|error| FieldError::from(error).of(self.total))?;
+        let currency = fields.given(self.currency, Currency::parse)?;
+        payment.currency = currency.unwrap_or_default();
+        payment.appid = fields.first_given(self.appid, AppId::parse)?;
+        payment.mch_id = fields.first_given(self.mch_id, MchId::parse)?;
+        payment.openid = fields.first_given(self.openid, OpenId::parse)?;
+        payment.trade_type = fields.lossy(self.trade_type, Label::parse);
+        payment.bank_type = fields.lossy(self.bank_type, Label::parse);
+        payment.payer_total = fields.lossy_amount(self.payer_total);
+        payment.settlement_total = fields.lossy_amount(self.settlement_total);
+        Ok(payment)
+    }
+
+    /// The trade's state, with the payment where it is a paid one.
+    pub(super) fn state(&self, fields: &Fields) -> Result<ChannelState, MessageError> {
+        let paid = || self.payment(fields, Source::Query);
+        Ok(match fields.required(self.state, trade_state)? {
+            TradeState::Success => ChannelState::Success(paid()?),
+            TradeState::Refund => ChannelState::Refund(paid()?),
+            TradeState::NotPay => ChannelState::NotPay,
+            TradeState::UserPaying => ChannelState::UserPaying,
+            TradeState::Accept => ChannelState::Accept,
+            TradeState::Closed => ChannelState::Closed,
+            TradeState::PayError => ChannelState::PayError,
+            TradeState::Revoked => ChannelState::Revoked,
+            TradeState::NoSuchOrder => ChannelState::NoSuchOrder,
+        })
+    }
+}
+
+/// A trade's state as the channel writes it. That there is no such order is never one: an
+/// error's code says so.
+fn trade_state(text: &str) -> Result<TradeState, FieldError> {
+    Ok(match text {
+        "SUCCESS" => TradeState::Success,
+        "REFUND" => TradeState::Refund,
+        "NOTPAY" => TradeState::NotPay,
+        "USERPAYING" => TradeState::UserPaying,
+        "ACCEPT" => TradeState::Accept,
+        "CLOSED" => TradeState::Closed,
+        "PAYERROR" => TradeState::PayError,
+        "REVOKED" => TradeState::Revoked,
+        _ => return Err(FieldError::NotState),
+    })
+}

@@ -1,0 +1,94 @@
+//! What differs between a bill and the store, and what it suggests.
+
+use std::sync::Arc;
+
+use crate::order::{Command, Order};
+use crate::value::OrderNo;
+use crate::wechat::bill::BillLine;
+
+/// One difference, with both sides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Difference {
+    /// What differs.
+    pub kind: DifferenceKind,
+    /// Under which order number.
+    pub no: OrderNo,
+    /// What the bill says; `None` where it says nothing.
+    pub line: Option<Box<BillLine>>,
+    /// What the store has; `None` where it has no such order.
+    pub order: Option<Arc<Order>>,
+    /// What to do about it.
+    pub fix: Fix,
+}
+
+/// What differs. May grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DifferenceKind {
+    /// The bill has a payment of an order that is not paid here.
+    LocalUnpaid,
+    /// An order is paid here, and the bill of that day has no such payment.
+    MissingInBill,
+    /// The bill has an order that is not known here.
+    MissingLocally,
+    /// Both have the payment, of other amounts or currencies.
+    AmountDiffers,
+    /// Both have a payment of the order, by other transactions.
+    TransactionDiffers,
+    /// A refund stands differently, or is known to one side only; or the bill has the
+    /// payment taken back.
+    RefundDiffers,
+}
+
+/// What to do about a difference. May grow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fix {
+    /// Tell the store what the bill says: applied, recognised or kept as an anomaly.
+    Tell(Box<Command>),
+    /// Ask the channel, and tell the store what it answers: the bill does not say enough,
+    /// or not what holds now.
+    AskChannel,
+    /// A person must look: both sides are certain, and they differ.
+    Person,
+}
+
+impl Fix {
+    /// The command to give the store, where there is one.
+    #[must_use]
+    pub fn into_command(self) -> Option<Command> {
+        match self {
+            Self::Tell(command) => Some(*command),
+            Self::AskChannel | Self::Person => None,
+        }
+    }
+}
+
+impl Difference {
+    pub(super) fn of(
+        kind: DifferenceKind,
+        line: BillLine,
+        order: Option<Arc<Order>>,
+        fix: Fix,
+    ) -> Box<Self> {
+        Box::new(Self {
+            kind,
+            no: line.no,
+            line: Some(Box::new(line)),
+            order,
+            fix,
+        })
+    }
+
+    /// Of something that the bill lacks.
+    pub(super) fn missing(order: &Arc<Order>, kind: DifferenceKind) -> Self {
+        Self {
+            kind,
+            no: order.no,
+            line: None,
+            order: Some(Arc::clone(order)),
+            fix: Fix::AskChannel,
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! A day's bill against the store: what differs, and what to do about it.
+//!
+//! Invariants:
+//! - Nothing is written here. A difference carries the fix it suggests, and applying it is
+//!   a step of the caller's.
+//! - Applying the fixes of one bill twice changes nothing more: each is a money fact that
+//!   the store recognises.
+//! - Memory: 16 bytes for each line of the bill, and one page of orders.
+
+mod compare;
+mod difference;
+mod seen;
+
+pub use difference::{Difference, DifferenceKind, Fix};
+
+use thiserror::Error;
+
+use self::compare::{Compared, compare};
+use self::seen::{Seen, SeenBuilder};
+use super::bill::{BillDay, BillEntry, BillError, BillKind, BillLine};
+use crate::error::Error as StoreError;
+use crate::order::{Order, RefundStatus, Status};
+use crate::query::{Listing, PageOf};
+use crate::store::Store;
+use crate::value::{Channel, MchId};
+
+/// The comparison of one merchant's bill of one day with the store.
+///
+/// Payments are of the day in which they succeeded, refunds of the day in which the channel
+/// accepted them. Lines of other merchants (a service provider's bill has those of all) are
+/// left out.
+///
+/// ```
+/// use orderstore::wechat::bill::{BillDay, BillReader};
+/// use orderstore::wechat::{Fix, Reconciliation};
+/// use orderstore::{MchId, Store};
+///
+/// # let store = Store::memory()?;
+/// let bill = "\
+/// 交易时间,商户号,特约商户号,微信订单号,商户订单号,交易状态,订单金额
+/// `2021-01-28 15:35:18,`1601959334,`0,`4200000910202101282955148400,`S20210128153505214586,`SUCCESS,`0.01
+/// 总交易单数,订单总金额
+/// `1,`0.01
+/// ";
+/// let reader = BillReader::new(bill.as_bytes())?;
+/// let mch_id = MchId::parse("1601959334")?;
+/// let day = BillDay::parse("2021-01-28")?;
+/// let mut commands = Vec::new();
+/// let comparison = Reconciliation::of(day, mch_id).kind(reader.kind());
+/// let counts = comparison.run(&store, reader, |difference| {
+///     println!("{}: {:?}", difference.no, difference.kind);
+///     commands.extend(difference.fix.into_command());
+/// })?;
+/// assert_eq!(counts.differences, 1);
+/// // The explicit step, once a person has looked at the differences:
+/// for ticket in store.submit_all(commands)? {
+///     let _ = ticket.wait()?;
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Reconciliation {
+    day: BillDay,
+    mch_id: MchId,
+    kind: BillKind,
+}
+
+/// What a comparison met.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Reconciled {
+    /// Lines of this merchant.
+    pub lines: u64,
+    /// Lines of other merchants, left out.
+    pub of_others: u64,
+    /// Lines of this merchant whose time is not within the day: more than a few mean that
+    /// the bill is of another day. They are compared like the others.
+    pub out_of_day: u64,
+    /// Lines that do not fit, but whose facts already stand as anomalies.
+    pub in_anomalies: u64,
+    /// What was told.
+    pub differences: u64,
+}
+
+/// Why a comparison ended. What it had told by then is no complete account.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ReconcileError {
+    /// The bill cannot be used.
+    #[error("the bill cannot be used")]
+    Bill(#[from] BillError),
+    /// The store could not be read.
+    #[error("the store could not be read")]
+    Store(#[from] StoreError),
+}
+
+impl Reconciliation {
+    /// The comparison of a bill with payments and refunds.
+    pub const fn of(day: BillDay, mch_id: MchId) -> Self {
+        Self {
+            day,
+            mch_id,
+            kind: BillKind::All,
+        }
+    }
+
+    /// Which lines the bill has, so that those it cannot have are not missed.
+    pub const fn kind(mut self, kind: BillKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// Compares, and tells each difference as it is met: first those of the lines, in their
+    /// order, then what the bill lacks. It writes nothing.
+    ///
+    /// # Errors
+    /// [`ReconcileError`]: the first bad line, or a summary that does not agree, ends it.
+    pub fn run(
+        &self,
+        store: &Store,
+        lines: impl IntoIterator<Item = Result<BillLine, BillError>>,
+        mut tell: impl FnMut(Difference),
+    ) -> Result<Reconciled, ReconcileError> {
+        let mut counts = Reconciled::default();
+        let mut seen = SeenBuilder::default();
+        for line in lines {
+            let line = line?;
+            if line.mch_id != self.mch_id {
+                counts.of_others += 1;
+                continue;
+            }
+            counts.lines += 1;
+            counts.out_of_day += u64::from(!self.day.range().contains(&line.time));
+            note(&mut seen, &line);
+            let order = store.get(line.no).wait()?;
+            match compare(line, order) {
+                Compared::Same => {}
+                Compared::InAnomaly => counts.in_anomalies += 1,
+                Compared::Differs(difference) => {
+                    counts.differences += 1;
+                    tell(*difference);
+                }
+            }
+        }
+        let seen = seen.finish();
+        self.missing(store, &seen, &mut |difference| {
+            counts.differences += 1;
+            tell(difference);
+        })?;
+        Ok(counts)
+    }
+
+    /// What the store has of the day, and the bill has not.
+    fn missing(
+        &self,
+        store: &Store,
+        seen: &Seen,
+        tell: &mut impl FnMut(Difference),
+    ) -> Result<(), StoreError> {
+        for status in [Status::Success, Status::LatePaid] {
+            let listing = Listing::by_status(status).between(self.day.range());
+            let mut page = PageOf::of(PageOf::MAX);
+            loop {
+                let part = store.list(listing.clone().page(page)).wait()?;
+                for order in part.rows.into_iter().filter(|order| self.is_ours(order)) {
+                    self.missing_of(&order, seen, tell);
+                }
+                let Some(next) = part.next else { break };
+                page = PageOf::of(PageOf::MAX).after(next);
+            }
+        }
+        Ok(())
+    }
+
+    fn missing_of(
+        &self,
+        order: &std::sync::Arc<Order>,
+        seen: &Seen,
+        tell: &mut impl FnMut(Difference),
+    ) {
+        let transaction = order.transaction_id();
+        let paid_elsewhere = transaction.is_some_and(|id| !seen.has_payment(id));
+        if paid_elsewhere && self.kind != BillKind::Refund {
+            tell(Difference::missing(order, DifferenceKind::MissingInBill));
+        }
+        if self.kind == BillKind::Success {
+            return;
+        }
+        for refund in &order.refunds {
+            // What is only asked for may never have arrived, and what was closed may have
+            // been refused; of what was made elsewhere, the acceptance is not known.
+            let accepted = !matches!(
+                refund.status,
+                RefundStatus::Requested | RefundStatus::Closed
+            );
+            let of_day = self.day.range().contains(&refund.requested_at);
+            if accepted && of_day && !refund.external && !seen.has_refund(&refund.refund_no) {
+                tell(Difference::missing(order, DifferenceKind::RefundDiffers));
+            }
+        }
+    }
+
+    /// An order that names no merchant may be anybody's: better told than missed.
+    fn is_ours(&self, order: &Order) -> bool {
+        let paid_to = order
+            .payment
+            .as_ref()
+            .and_then(|payment| payment.mch_id.as_ref());
+        let mch_id = paid_to.or(order.mch_id.as_ref());
+        order.channel == Channel::WECHAT && mch_id.is_none_or(|mch_id| *mch_id == self.mch_id)
+    }
+}
+
+fn note(seen: &mut SeenBuilder, line: &BillLine) {
+    match &line.entry {
+        BillEntry::Payment(_) => seen.payment(&line.transaction_id),
+        BillEntry::Refund(refund) => seen.refund(&refund.refund_no),
+        BillEntry::Revoked(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests;

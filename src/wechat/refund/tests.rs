@@ -1,0 +1,176 @@
+//! Tests of messages about refunds, apart because there are four forms.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::order::RefundError;
+use crate::wechat::{CloudEvent, V2Event, V3Transaction};
+
+const V3_REAL: &str = include_str!("../../../tests/data/wechat/v3_refund.json");
+const CLOUD_MADE: &str = r#"{"returnCode":"SUCCESS","appid":"wxd2565e6a04246fd1","mchId":"1800780001",
+    "outTradeNo":"2021WERUN1647839289398","transactionId":"4200004561202203217657282768",
+    "outRefundNo":"R20220321180244","refundId":"50302030148218522032126281690","totalFee":1,
+    "refundFee":1,"refundStatus":"SUCCESS","successTime":"2022-03-21 18:02:50"}"#;
+const V2_MADE: &str = "<root><out_refund_no><![CDATA[R20220321180244]]></out_refund_no>\
+    <out_trade_no><![CDATA[2021WERUN1647839289398]]></out_trade_no>\
+    <refund_fee><![CDATA[1]]></refund_fee><refund_id>50302030148218522032126281690</refund_id>\
+    <refund_status><![CDATA[CHANGE]]></refund_status><success_time></success_time>\
+    <transaction_id>4200004561202203217657282768</transaction_id></root>";
+
+fn news(message: Result<RefundMessage, MessageError>) -> RefundFact {
+    message.unwrap().into_fact().unwrap().1
+}
+
+#[test]
+fn the_notification_of_v3_is_read_as_it_stands() {
+    let message = RefundMessage::from_v3_notice(V3_REAL.as_bytes()).unwrap();
+    let (no, news) = message.into_fact().unwrap();
+    assert_eq!(no.as_str(), "1217752501201407033233368018");
+    assert_eq!(news.refund_no().as_str(), "7752501201407033233368018");
+    assert_eq!(
+        news.refund_id(),
+        RefundId::parse("50200207182018070300011301001")
+            .ok()
+            .as_ref()
+    );
+    assert_eq!(
+        (news.amount().as_u64(), news.state()),
+        (60, RefundState::Success)
+    );
+    let at = news.success_at().unwrap().to_string();
+    assert_eq!(at, "2018-06-08T02:34:56.000Z");
+}
+
+#[test]
+fn cloud_and_v2_say_the_same_in_their_own_words() {
+    let cloud = news(RefundMessage::from_cloud(CLOUD_MADE.as_bytes()));
+    let at = cloud.success_at().unwrap().to_string();
+    assert_eq!(at, "2022-03-21T10:02:50.000Z");
+    let v2 = news(RefundMessage::from_v2(V2_MADE.as_bytes()));
+    assert_eq!((v2.state(), v2.success_at()), (RefundState::Abnormal, None));
+    assert_eq!(
+        (v2.refund_no(), v2.amount()),
+        (cloud.refund_no(), cloud.amount())
+    );
+    assert_eq!(v2.refund_id(), cloud.refund_id());
+}
+
+#[test]
+fn answers_say_status_and_notifications_say_refund_status() {
+    let asked = RefundNo::parse("7752501201407033233368018").unwrap();
+    let answer = V3_REAL.replace("refund_status", "status");
+    for (word, status) in [
+        ("SUCCESS", RefundState::Success),
+        ("PROCESSING", RefundState::Processing),
+        ("CLOSED", RefundState::Closed),
+        ("ABNORMAL", RefundState::Abnormal),
+    ] {
+        let answer = answer.replace("SUCCESS", word);
+        let news = news(RefundMessage::from_v3_answer(
+            &asked,
+            200,
+            answer.as_bytes(),
+        ));
+        assert_eq!(news.state(), status);
+        assert_eq!(news.success_at().is_some(), status == RefundState::Success);
+    }
+    let missing = |name| Err(FieldError::Missing.of(name));
+    let swapped = RefundMessage::from_v3_answer(&asked, 200, V3_REAL.as_bytes());
+    assert_eq!(swapped, missing("status"));
+    let swapped = RefundMessage::from_v3_notice(answer.as_bytes());
+    assert_eq!(swapped, missing("refund_status"));
+    let other = RefundNo::parse("another").unwrap();
+    let strange = RefundMessage::from_v3_answer(&other, 200, answer.as_bytes());
+    assert_eq!(strange, Err(FieldError::NotAsked.of("out_refund_no")));
+    let unknown = br#"{"code":"RESOURCE_NOT_EXISTS","message":"none"}"#;
+    let unknown = RefundMessage::from_v3_answer(&asked, 404, unknown).unwrap();
+    let code = unknown.failure().unwrap().err_code.clone();
+    assert_eq!(code, Label::lossy("RESOURCE_NOT_EXISTS"));
+}
+
+#[test]
+fn a_refund_is_no_payment_and_a_payment_is_no_refund() {
+    let wrong = |error| matches!(error, MessageError::WrongKind { .. });
+    assert!(wrong(
+        CloudEvent::from_json(CLOUD_MADE.as_bytes()).unwrap_err()
+    ));
+    assert!(wrong(
+        V3Transaction::from_json(V3_REAL.as_bytes()).unwrap_err()
+    ));
+    assert!(wrong(V2Event::from_xml(V2_MADE.as_bytes()).unwrap_err()));
+    let cloud = include_bytes!("../../../examples/data/cloud_event.json");
+    assert!(wrong(RefundMessage::from_cloud(cloud).unwrap_err()));
+    let v2 = include_bytes!("../../../tests/data/wechat/v2_notify.xml");
+    assert!(wrong(RefundMessage::from_v2(v2).unwrap_err()));
+    let v3 = include_bytes!("../../../tests/data/wechat/v3_transaction.json");
+    assert!(wrong(RefundMessage::from_v3_notice(v3).unwrap_err()));
+    let both = V3_REAL.replacen('{', r#"{"trade_state":"REFUND","#, 1);
+    assert!(wrong(
+        RefundMessage::from_v3_notice(both.as_bytes()).unwrap_err()
+    ));
+    let around = b"<xml><return_code>SUCCESS</return_code><req_info>abc</req_info></xml>";
+    assert!(wrong(RefundMessage::from_v2(around).unwrap_err()));
+}
+
+#[test]
+fn a_failure_carries_no_fact() {
+    let v2 = RefundMessage::from_v2(b"<xml><return_code>FAIL</return_code></xml>").unwrap();
+    assert!(v2.fact().is_none() && v2.failure().is_some());
+    let cloud = RefundMessage::from_cloud(br#"{"returnCode":"FAIL","returnMsg":"no"}"#).unwrap();
+    assert_eq!(cloud.failure().unwrap().return_msg, Note::parse("no").ok());
+}
+
+#[test]
+fn what_decides_is_named_where_it_is_missing_or_malformed() {
+    for (field, text) in [
+        (
+            "out_trade_no",
+            r#""out_trade_no": "1217752501201407033233368018""#,
+        ),
+        (
+            "out_refund_no",
+            r#""out_refund_no": "7752501201407033233368018""#,
+        ),
+        (
+            "transaction_id",
+            r#""transaction_id": "1217752501201407033233368018""#,
+        ),
+        ("refund_status", r#""refund_status": "SUCCESS""#),
+        ("amount.refund", r#""refund": 60"#),
+    ] {
+        let without = V3_REAL.replace(text, r#""anything": 0"#);
+        let error = RefundMessage::from_v3_notice(without.as_bytes()).unwrap_err();
+        assert_eq!(error, FieldError::Missing.of(field));
+    }
+    let with = |value: &str| {
+        let json = V3_REAL.replace("\"refund\": 60", &format!("\"refund\": {value}"));
+        RefundMessage::from_v3_notice(json.as_bytes())
+    };
+    assert_eq!(
+        with("0"),
+        Err(FieldError::from(RefundError::NothingBack).of("amount.refund"))
+    );
+    for value in ["\"60\"", "60.0", "-1", "null", "1e999", "[]"] {
+        assert!(with(value).is_err(), "{value}");
+    }
+    let odd = V3_REAL.replace("2018-06-08T10:34:56+08:00", "yesterday");
+    assert_eq!(
+        news(RefundMessage::from_v3_notice(odd.as_bytes())).success_at(),
+        None
+    );
+}
+
+proptest! {
+    #[test]
+    fn no_damage_makes_a_reader_panic(at in 0..400_usize, byte in any::<u8>(), cut in 0..4_usize) {
+        for text in [V3_REAL, CLOUD_MADE, V2_MADE] {
+            let mut bytes = text.as_bytes().to_vec();
+            let at = at % bytes.len();
+            let end = bytes.len().min(at + cut);
+            bytes.splice(at..end, [byte]);
+            let _ = RefundMessage::from_v3_notice(&bytes);
+            let _ = RefundMessage::from_cloud(&bytes);
+            let _ = RefundMessage::from_v2(&bytes);
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! Tests of the transaction of v3, direct and of a service provider.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::value::{AppId, Fen, MchId, OpenId};
+use crate::wechat::FieldError;
+
+const REAL: &str = include_str!("../../../tests/data/wechat/v3_transaction.json");
+const PARTNER: &str = include_str!("../../../tests/data/wechat/v3_partner_transaction.json");
+
+/// The real transaction with another value at a path.
+fn with(path: &str, value: Value) -> Result<V3Transaction, MessageError> {
+    let mut json: Value = serde_json::from_str(REAL).unwrap();
+    let (outer, inner) = path.split_once('.').unwrap_or((path, ""));
+    if inner.is_empty() {
+        json[outer] = value;
+    } else {
+        json[outer][inner] = value;
+    }
+    V3Transaction::from_json(json.to_string().as_bytes())
+}
+
+fn paid(transaction: Result<V3Transaction, MessageError>) -> Payment {
+    transaction.unwrap().into_payment(None).unwrap().1
+}
+
+fn refused(field: &'static str, why: impl Into<FieldError>) -> Result<V3Transaction, MessageError> {
+    Err(why.into().of(field))
+}
+
+#[test]
+fn a_coupon_does_not_change_what_was_paid() {
+    let transaction = V3Transaction::from_json(REAL.as_bytes()).unwrap();
+    let id = Label::lossy("EV-2018022511223320873");
+    let (no, payment) = transaction.into_payment(id.clone()).unwrap();
+    assert_eq!(no.as_str(), "1217752501201407033233368018");
+    assert_eq!(payment.paid_fee.as_u64(), 100);
+    assert_eq!(payment.payer_total, Fen::new(90).ok());
+    assert_eq!(payment.time_end.to_string(), "2018-06-08T02:34:56.000Z");
+    assert_eq!(payment.source, Source::Callback { notify_id: id });
+    assert_eq!(payment.appid, AppId::parse("wxd678efh567hg6787").ok());
+    assert_eq!(payment.mch_id, MchId::parse("1230000109").ok());
+    assert_eq!(
+        serde_json::from_str::<V3Transaction>(REAL)
+            .unwrap()
+            .order_no(),
+        no
+    );
+}
+
+#[test]
+fn of_a_service_providers_the_sub_identities_count() {
+    let payment = paid(V3Transaction::from_json(PARTNER.as_bytes()));
+    assert_eq!(payment.appid, AppId::parse("wxd678efh567hg6999").ok());
+    assert_eq!(payment.mch_id, MchId::parse("1900000109").ok());
+    assert_eq!(
+        payment.openid,
+        OpenId::parse("oUpF8uMuAJO_M2pxb1Q9zNjWeUUU").ok()
+    );
+    let alone = PARTNER
+        .replace("sub_appid", "x")
+        .replace("sub_openid", "y")
+        .replace("sub_mchid", "z");
+    let payment = paid(V3Transaction::from_json(alone.as_bytes()));
+    assert_eq!(payment.appid, AppId::parse("wx8888888888888888").ok());
+    assert_eq!(payment.mch_id, MchId::parse("1230000109").ok());
+    assert_eq!(
+        payment.openid,
+        OpenId::parse("oUpF8uMuAJO_M2pxb1Q9zNjWeS6o").ok()
+    );
+}
+
+#[test]
+fn an_unpaid_state_needs_nothing_but_the_number_and_carries_no_command() {
+    for (word, state) in [
+        ("NOTPAY", ChannelState::NotPay),
+        ("USERPAYING", ChannelState::UserPaying),
+        ("ACCEPT", ChannelState::Accept),
+        ("CLOSED", ChannelState::Closed),
+        ("PAYERROR", ChannelState::PayError),
+        ("REVOKED", ChannelState::Revoked),
+    ] {
+        let json = format!(r#"{{"out_trade_no":"1234567","trade_state":"{word}"}}"#);
+        let transaction = V3Transaction::from_json(json.as_bytes()).unwrap();
+        assert_eq!(transaction.state(), &state);
+        assert_eq!(transaction.into_command(None), None);
+    }
+    let refunded = with("trade_state", json!("REFUND")).unwrap();
+    assert!(matches!(refunded.state(), ChannelState::Refund(_)));
+    assert!(matches!(
+        refunded.into_command(None).unwrap().ask,
+        Asked::Confirm(_)
+    ));
+    assert_eq!(
+        with("trade_state", json!("success")),
+        refused("trade_state", FieldError::NotState)
+    );
+}
+
+#[test]
+fn what_decides_is_named_where_it_is_missing_or_malformed() {
+    for field in [
+        "out_trade_no",
+        "trade_state",
+        "transaction_id",
+        "success_time",
+    ] {
+        assert_eq!(
+            with(field, Value::Null),
+            refused(field, FieldError::Missing)
+        );
+        assert_eq!(with(field, json!(7)), refused(field, FieldError::NotText));
+    }
+    for total in [json!("100"), json!(1.0), json!(-1), json!([1]), json!(true)] {
+        assert_eq!(
+            with("amount.total", total),
+            refused("amount.total", FieldError::NotUnsigned)
+        );
+    }
+    assert_eq!(
+        with("amount", Value::Null),
+        refused("amount.total", FieldError::Missing)
+    );
+    for amount in [
+        json!(100),
+        json!("100"),
+        json!([100]),
+        json!(true),
+        json!(-1),
+        json!(0.5),
+    ] {
+        assert_eq!(
+            with("amount", amount),
+            refused("amount.total", FieldError::NotInObject)
+        );
+    }
+    for payer in [json!("o"), json!([])] {
+        assert_eq!(
+            with("payer", payer),
+            refused("payer.sub_openid", FieldError::NotInObject)
+        );
+    }
+    assert_eq!(paid(with("payer", Value::Null)).openid, None);
+    assert_eq!(
+        paid(with("amount.payer_total", json!("90"))).payer_total,
+        None
+    );
+}
+
+#[test]
+fn objects_that_occur_twice_count_as_neither() {
+    let twice = |text: &str| {
+        let json = REAL.replacen('{', &format!("{{{text},"), 1);
+        V3Transaction::from_json(json.as_bytes())
+    };
+    assert_eq!(
+        twice(r#""amount":{"total":1}"#),
+        refused("amount.total", FieldError::Repeated)
+    );
+    assert_eq!(
+        twice(r#""amount":{}"#),
+        refused("amount.total", FieldError::Repeated)
+    );
+    assert_eq!(
+        twice(r#""amount":null"#),
+        refused("amount.total", FieldError::Repeated)
+    );
+    assert_eq!(
+        twice(r#""trade_state":"CLOSED""#),
+        refused("trade_state", FieldError::Repeated)
+    );
+    assert_eq!(
+        twice(r#""payer":{}"#),
+        refused("payer.sub_openid", FieldError::Repeated)
+    );
+    let inner = REAL.replace("\"total\": 100", "\"total\": 100, \"total\": 100");
+    assert_eq!(
+        V3Transaction::from_json(inner.as_bytes()),
+        refused("amount.total", FieldError::Repeated)
+    );
+}
+
+#[test]
+fn what_is_still_encrypted_or_something_else_is_of_the_wrong_kind() {
+    let envelope =
+        br#"{"id":"EV-1","event_type":"TRANSACTION.SUCCESS","resource":{"ciphertext":"x"}}"#;
+    for json in [envelope.as_slice(), b"{}", b"[]", b"null", b"7", b"\"x\""] {
+        let error = V3Transaction::from_json(json).unwrap_err();
+        assert_eq!(
+            error,
+            MessageError::WrongKind {
+                wanted: FORM.wanted
+            }
+        );
+    }
+    let deep = format!("{{\"amount\":{}", "[".repeat(100_000));
+    assert!(matches!(
+        V3Transaction::from_json(deep.as_bytes()),
+        Err(MessageError::NotJson { .. })
+    ));
+    let large = V3Transaction::from_json(&vec![b' '; (4 << 20) + 1]);
+    assert!(matches!(large, Err(MessageError::TooLarge { .. })));
+}
+
+proptest! {
+    #[test]
+    fn no_damage_makes_it_panic(at in 0..REAL.len(), byte in any::<u8>(), cut in 0..9_usize) {
+        let mut bytes = REAL.as_bytes().to_vec();
+        let end = bytes.len().min(at + cut);
+        bytes.splice(at..end, [byte]);
+        let _ = V3Transaction::from_json(&bytes);
+    }
+
+    #[test]
+    fn no_value_of_an_optional_field_makes_a_payment_refused(
+        field in 0..5_usize,
+        value in "null|true|-?[1-9][0-9]{0,30}([.][0-9]{1,4})?(e[0-9]{1,4})?|\"[ -!#-\\[\\]-~]{0,80}\"|\\[\\[\\]\\]|\\{\"a\":1e999\\}",
+    ) {
+        let field = ["trade_type", "bank_type", "attach", "promotion_detail", "scene_info"][field];
+        let mut json: serde_json::Map<String, Value> = serde_json::from_str(REAL).unwrap();
+        json.remove(field);
+        let json = Value::Object(json).to_string().replacen('{', &format!("{{\"{field}\":{value},"), 1);
+        let payment = paid(V3Transaction::from_json(json.as_bytes()));
+        prop_assert!(payment.is_same(&paid(V3Transaction::from_json(REAL.as_bytes()))));
+    }
+}
