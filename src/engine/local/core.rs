@@ -7,9 +7,11 @@ use parking_lot::{Mutex, RwLock};
 
 use super::LocalOptions;
 use super::base::Base;
+use super::codec::Held;
 use super::dir::Dir;
 use super::disk::{Background, Chore, Crew, Lock, Sabotage, is_sabotaged};
 use super::flush::Flushing;
+use super::hot::Hot;
 use super::identity::Passport;
 use super::idle::Pulse;
 use super::journal::frame::Kind;
@@ -22,7 +24,6 @@ use super::view::View;
 use super::writes::Writes;
 use crate::engine::{EngineError, EngineStats};
 use crate::error::{StorageError, StorageErrorKind};
-use crate::order::Record;
 use crate::value::OrderNo;
 
 /// The parts of an open store.
@@ -87,10 +88,10 @@ impl Core {
     }
 
     /// The record under a number, if it is in memory: without another hold on the view.
-    pub(super) fn record_at_hand(&self, no: &OrderNo) -> Result<Option<Record>, EngineError> {
+    pub(super) fn held_at_hand(&self, no: &OrderNo) -> Result<Option<Held>, EngineError> {
         let view = self.view.read();
         let view = view.as_ref().ok_or_else(closed)?;
-        Ok(view.record_at_hand(no))
+        Ok(view.held_at_hand(no))
     }
 
     /// Runs `write` where a write may be.
@@ -190,6 +191,7 @@ impl Core {
         Ok(View {
             active: Arc::default(),
             frozen: None,
+            hot: Arc::new(Hot::off()),
             ..(*view).clone()
         })
     }

@@ -19,6 +19,7 @@ use super::base::{Base, Entry, Snapshot, Sorted};
 use super::codec;
 use super::core::{Core, Writer, closed};
 use super::disk::{self, Chore, Crew, Sabotage, is_sabotaged};
+use super::hot::Hot;
 use super::keys;
 use super::memtable::Shelf;
 use super::table::Table;
@@ -341,11 +342,11 @@ impl Core {
         let base = Base::open(
             &**self.dir.disk(),
             &self.dir.base(),
-            self.options.cache_bytes,
+            self.options.page_bytes(),
         )?;
         let snapshot = base.snapshot()?;
         let layout = keys::Layout::new(self.passport.hash_key);
-        let view = View::of_base(snapshot, layout);
+        let view = View::of_base(snapshot, Hot::off(), layout);
         let holds_it = view.applied()? >= frozen.last_lsn;
         self.show_snapshot(view.snapshot, holds_it);
         *place = Some(base);
@@ -356,11 +357,21 @@ impl Core {
         Ok(holds_it)
     }
 
+    /// Only one thread shows snapshots: that of the flushes, or who opens the store.
     fn show_snapshot(&self, snapshot: Arc<Snapshot>, holds_frozen: bool) {
+        let Some(shown) = self.view.read().clone() else {
+            return;
+        };
+        let flushed = shown.frozen.as_ref().filter(|_| holds_frozen);
+        let flushed = flushed.map(|shelf| shelf.read());
+        let changed = flushed.iter().flat_map(|table| table.numbers());
+        let hot = Arc::new(shown.hot.handed_on(changed));
+        drop(flushed);
         let mut current = self.view.write();
         if let Some(view) = current.as_ref() {
             let mut view = (**view).clone();
             view.snapshot = snapshot;
+            view.hot = hot;
             view.frozen = view.frozen.filter(|_| !holds_frozen);
             *current = Some(Arc::new(view));
         }

@@ -123,6 +123,11 @@ impl Memtable {
         self.records.get(no).map(|kept| &kept.held)
     }
 
+    /// The numbers of all its records.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = &OrderNo> {
+        self.records.keys()
+    }
+
     /// The bytes of an event.
     pub(super) fn event(&self, seq: u64) -> Option<&[u8]> {
         let place = usize::try_from(seq.checked_sub(self.first_seq)?).ok()?;

@@ -23,6 +23,7 @@ mod core;
 mod dir;
 mod disk;
 mod flush;
+mod hot;
 mod identity;
 mod idle;
 mod journal;
@@ -54,6 +55,7 @@ use self::core::Core;
 #[cfg(feature = "testing")]
 pub use self::disk::{Dice, DiskFault, Loss, Sabotage, SimulatedDisk, Snapshot};
 use self::disk::{Disk, RealDisk};
+use self::hot::Hot;
 use self::loaded::Found;
 use self::plan::Plan;
 pub use self::recovery::{Progress, Recovery};
@@ -75,7 +77,8 @@ const BATCH_MAX: usize = 8192;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct LocalOptions {
-    /// How much of the base is kept in memory, in bytes. Default: 256 MiB.
+    /// How much of the base is kept in memory, in bytes: half of it single records as
+    /// they were read, the rest pages and the numbers of rows. Default: 256 MiB.
     pub cache_bytes: usize,
     /// How much may wait in memory for the base, in bytes, and as much again while that is
     /// being written. Default: 64 MiB. More makes for fewer and larger flushes, and for a
@@ -112,6 +115,19 @@ impl LocalOptions {
         self.segment_bytes = sizes.segment;
         self.cache_bytes = 1 << 20;
         self
+    }
+}
+
+impl LocalOptions {
+    /// What the base's pages may take.
+    pub(crate) const fn page_bytes(&self) -> usize {
+        self.cache_bytes / 8 * 3
+    }
+
+    /// What single records and numbers of rows may take.
+    fn hot(&self) -> Hot {
+        let eighth = self.cache_bytes / 8;
+        Hot::new(eighth.saturating_mul(4), eighth)
     }
 }
 
@@ -181,8 +197,8 @@ impl Drop for LocalEngine {
 
 impl Engine for LocalEngine {
     fn get(&self, no: &OrderNo) -> Result<Option<Record>, EngineError> {
-        if let Some(record) = self.core.record_at_hand(no)? {
-            return Ok(Some(record));
+        if let Some(held) = self.core.held_at_hand(no)? {
+            return Ok(Some(held.stored.record));
         }
         let held = self.view()?.held(no).map_err(unread)?;
         Ok(held.map(|held| held.stored.record))

@@ -113,7 +113,7 @@ impl LocalEngine {
         let layout = Layout::new(passport.hash_key);
         let parts = Parts {
             passport,
-            view: View::of_base(base.snapshot()?, layout),
+            view: View::of_base(base.snapshot()?, options.hot(), layout),
             base,
             lock,
             end: End::default(),
@@ -139,7 +139,7 @@ impl LocalEngine {
             .iter()
             .map(|(key, value)| (*key, Some(Vec::as_slice(value))));
         let meta: Sorted<'_> = (Table::Meta, Box::new(entries));
-        Base::create(&**dir.disk(), &dir.base(), options.cache_bytes, vec![meta])
+        Base::create(&**dir.disk(), &dir.base(), options.page_bytes(), vec![meta])
     }
 
     /// Opens what is a store, under the lock that the caller may have taken already.
@@ -147,7 +147,7 @@ impl LocalEngine {
         let passport = dir.passport()?;
         let lock = lock.map_or_else(|| dir.lock(options.lock_wait), Ok)?;
         dir.sync()?;
-        let opened = Base::open(&**dir.disk(), &dir.base(), options.cache_bytes)
+        let opened = Base::open(&**dir.disk(), &dir.base(), options.page_bytes())
             .and_then(|base| Self::recover(dir, options, passport, base, lock));
         opened.map_err(|error| dir.unopened(error))
     }
@@ -160,7 +160,8 @@ impl LocalEngine {
         base: Base,
         lock: Lock,
     ) -> Result<Self, StorageError> {
-        let view = View::of_base(base.snapshot()?, Layout::new(passport.hash_key));
+        let layout = Layout::new(passport.hash_key);
+        let view = View::of_base(base.snapshot()?, options.hot(), layout);
         if view.mark()? != mark_of(passport.identity) {
             return Err(StorageError::corrupted("the base is of another store"));
         }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use super::base::Snapshot;
 use super::codec::{self, DamageKind, Held, Origin, State, damaged};
+use super::hot::Hot;
 use super::keys::{self, KeyBytes, Layout};
 use super::memtable::{Memtable, Shelf};
 use super::merge::{Copied, Reading};
@@ -35,6 +36,8 @@ pub(super) struct View {
     pub(super) active: Arc<Shelf>,
     pub(super) frozen: Option<Arc<Shelf>>,
     pub(super) snapshot: Arc<Snapshot>,
+    /// What was read of the snapshot.
+    pub(super) hot: Arc<Hot>,
     pub(super) layout: Layout,
 }
 
@@ -51,11 +54,12 @@ struct Moved;
 
 impl View {
     /// The base alone.
-    pub(super) fn of_base(snapshot: Snapshot, layout: Layout) -> Self {
+    pub(super) fn of_base(snapshot: Snapshot, hot: Hot, layout: Layout) -> Self {
         Self {
             active: Arc::default(),
             frozen: None,
             snapshot: Arc::new(snapshot),
+            hot: Arc::new(hot),
             layout,
         }
     }
@@ -67,17 +71,21 @@ impl View {
     }
 
     /// The record under a number, if it is in memory.
-    pub(super) fn record_at_hand(&self, no: &OrderNo) -> Option<Record> {
-        self.in_memory(|table| table.record(no).map(|held| held.stored.record.clone()))
+    pub(super) fn held_at_hand(&self, no: &OrderNo) -> Option<Held> {
+        let found = self.in_memory(|table| table.record(no).cloned());
+        found.or_else(|| self.hot.record(no))
     }
 
     /// The record under a number.
     pub(super) fn held(&self, no: &OrderNo) -> Result<Option<Held>, StorageError> {
-        if let Some(held) = self.in_memory(|table| table.record(no).cloned()) {
+        if let Some(held) = self.held_at_hand(no) {
             return Ok(Some(held));
         }
-        self.snapshot
-            .get_order(&keys::order(no), codec::read_record)
+        self.snapshot.get_order(&keys::order(no), |key, bytes| {
+            let held = codec::read_record(key, bytes)?;
+            self.hot.keep_record(held.clone(), bytes.len());
+            Ok(held)
+        })
     }
 
     /// What `read` makes of the bytes of an event; an event that is not there is damage.
@@ -97,8 +105,14 @@ impl View {
 
     /// The number of a row: the one that the row's first event bears.
     pub(super) fn number(&self, row: u64) -> Result<OrderNo, StorageError> {
+        if let Some(no) = self.hot.number(row) {
+            return Ok(no);
+        }
         match self.chained(row, codec::read_origin)? {
-            Origin::First(no) => Ok(no),
+            Origin::First(no) => {
+                self.hot.keep_number(row, no);
+                Ok(no)
+            }
             Origin::Later { .. } => Err(misplaced(row)),
         }
     }
