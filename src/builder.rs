@@ -139,6 +139,14 @@ impl Builder {
         self.local(|options| LocalEngine::open(dir, options))
     }
 
+    /// As [`Store::open_verified`].
+    ///
+    /// # Errors
+    /// As there, and [`Error::Invalid`].
+    pub fn open_verified(self, dir: impl AsRef<Path>) -> Result<Store, Error> {
+        self.local(|options| LocalEngine::open_verified(dir, options))
+    }
+
     /// As [`Store::open_or_init`].
     ///
     /// # Errors

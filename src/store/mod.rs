@@ -110,6 +110,16 @@ impl Store {
         Self::builder().open(dir)
     }
 
+    /// Opens the store in `dir` and reads all of it first: every page and every value, and
+    /// everything that [`Store::verify`] looks at. A plain [`Store::open`] may miss damage in
+    /// what it does not read; this takes as long as the store is large.
+    ///
+    /// # Errors
+    /// Those of [`Store::open`]; [`Error::Unopened`] where anything is damaged.
+    pub fn open_verified(dir: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::builder().open_verified(dir)
+    }
+
     /// Opens the store in `dir`, or makes one where the directory is missing or empty;
     /// [`Store::opened`] says which.
     ///

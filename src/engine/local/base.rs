@@ -59,7 +59,7 @@ impl Base {
         cache_bytes: usize,
         entries: Vec<Sorted<'_>>,
     ) -> Result<Self, StorageError> {
-        let base = Self::start(disk.open(path)?, cache_bytes)?;
+        let base = Self::start(disk.open(path)?, cache_bytes, false)?;
         let none = |table| -> Sorted<'_> { (table, Box::new(std::iter::empty())) };
         let mut all: Vec<Sorted<'_>> = Table::EVERY.map(none).into();
         all.extend(entries);
@@ -67,21 +67,28 @@ impl Base {
         Ok(base)
     }
 
-    /// Opens the base at `path`, and makes none where there is none.
+    /// Opens the base at `path`, and makes none where there is none. Where `checked`, the
+    /// whole file is read and each page's checksum compared first.
     pub(super) fn open(
         disk: &dyn Disk,
         path: &Path,
         cache_bytes: usize,
+        checked: bool,
     ) -> Result<Self, StorageError> {
-        Self::start(open_file(disk, path)?, cache_bytes)
+        Self::start(open_file(disk, path)?, cache_bytes, checked)
     }
 
-    fn start(file: Box<dyn DiskFile>, cache_bytes: usize) -> Result<Self, StorageError> {
+    fn start(
+        file: Box<dyn DiskFile>,
+        cache_bytes: usize,
+        checked: bool,
+    ) -> Result<Self, StorageError> {
         let backend = Backend::new(file)?;
         let cut = backend.cut();
         let start = || {
             let mut builder = Database::builder();
             builder.set_cache_size(cache_bytes);
+            builder.set_check_integrity_on_open(checked);
             builder.create_with_backend(backend).map_err(translate)
         };
         let db = guarded(start)?;

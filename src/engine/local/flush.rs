@@ -343,6 +343,7 @@ impl Core {
             &**self.dir.disk(),
             &self.dir.base(),
             self.options.page_bytes(),
+            false,
         )?;
         let snapshot = base.snapshot()?;
         let layout = keys::Layout::new(self.passport.hash_key);

@@ -89,6 +89,8 @@ pub struct LocalOptions {
     pub lock_wait: Duration,
     /// Is told how far a recovery is.
     pub progress: Option<Progress>,
+    /// Every page of the base is checked when it is opened.
+    pub(crate) checked: bool,
     /// The length of a segment of the journal.
     pub(crate) segment_bytes: u64,
     /// What the store's files are on.
@@ -138,6 +140,7 @@ impl Default for LocalOptions {
             memtable_bytes: 64 << 20,
             lock_wait: Duration::ZERO,
             progress: None,
+            checked: false,
             segment_bytes: 16 << 20,
             disk: Arc::new(RealDisk),
         }

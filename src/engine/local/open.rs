@@ -29,7 +29,7 @@ use super::recovery::{self, Recovery};
 use super::table::Table;
 use super::view::View;
 use super::{LocalEngine, LocalOptions};
-use crate::engine::{EngineError, Identity};
+use crate::engine::{Engine, EngineError, Identity};
 use crate::error::{Error, StorageError};
 
 impl LocalEngine {
@@ -58,6 +58,37 @@ impl LocalEngine {
         match dir.survey()? {
             Contents::Store => Self::open_store(&dir, options, None),
             contents => Err(dir.refusal(contents)),
+        }
+    }
+
+    /// Opens the store in a directory as [`LocalEngine::open`] does, and reads all of it before
+    /// it is used: every page of the base, every frame of the journal, every value, and what
+    /// [`Engine::verify`] looks at. It takes as long as the store is large.
+    ///
+    /// # Errors
+    /// Those of [`LocalEngine::open`]; [`Error::Unopened`] where anything is damaged.
+    pub fn open_verified(dir: impl AsRef<Path>, options: &LocalOptions) -> Result<Self, Error> {
+        let checked = LocalOptions {
+            checked: true,
+            ..options.clone()
+        };
+        let engine = Self::open(dir.as_ref(), &checked)?;
+        let unopened = |source| Error::Unopened {
+            dir: dir.as_ref().to_path_buf(),
+            source,
+        };
+        let report = engine.verify().map_err(|error| match error {
+            EngineError::Retry(cause) | EngineError::Unknown(cause) | EngineError::Fatal(cause) => {
+                unopened(cause)
+            }
+            EngineError::Cursor(why) => unopened(StorageError::corrupted(why)),
+        })?;
+        match report.violations.first() {
+            None => Ok(engine),
+            Some(first) => {
+                let why = format!("{} breaches, the first: {first:?}", report.broken);
+                Err(unopened(StorageError::corrupted(why)))
+            }
         }
     }
 
@@ -147,8 +178,13 @@ impl LocalEngine {
         let passport = dir.passport()?;
         let lock = lock.map_or_else(|| dir.lock(options.lock_wait), Ok)?;
         dir.sync()?;
-        let opened = Base::open(&**dir.disk(), &dir.base(), options.page_bytes())
-            .and_then(|base| Self::recover(dir, options, passport, base, lock));
+        let opened = Base::open(
+            &**dir.disk(),
+            &dir.base(),
+            options.page_bytes(),
+            options.checked,
+        )
+        .and_then(|base| Self::recover(dir, options, passport, base, lock));
         opened.map_err(|error| dir.unopened(error))
     }
 

@@ -1,6 +1,7 @@
 //! What the walk through a store must find.
 
-use super::fixture::{Changes, Shop, at, confirm, create, new, no, openid, transaction};
+use super::fixture::{self, Changes, Shop, at, confirm, create, new, no, openid, transaction};
+use crate::engine::local::LocalEngine;
 use crate::engine::local::codec::{Held, Origin};
 use crate::engine::local::table::Table;
 use crate::engine::local::view::View;
@@ -181,4 +182,35 @@ fn a_key_with_two_owners_is_found() {
         writes.put(table, key, Vec::new());
     });
     assert!(names(&report, Invariant::I6));
+}
+
+#[test]
+fn a_verified_opening_takes_a_sound_store_and_refuses_a_damaged_one() {
+    let open = |shop: &Shop| {
+        shop.engine.close().unwrap();
+        LocalEngine::open_verified(shop.dir(), &fixture::options())
+    };
+    let sound = shop();
+    assert!(open(&sound).is_ok());
+    let damaged = shop();
+    damaged.tamper(|_, writes| writes.put(Table::Orders, keys::order(&no(2)), vec![1; 40]));
+    let error = open(&damaged).unwrap_err();
+    assert!(matches!(error, crate::Error::Unopened { .. }), "{error:?}");
+    assert!(LocalEngine::open(damaged.dir(), &fixture::options()).is_ok());
+}
+
+#[test]
+fn a_verified_opening_refuses_a_base_of_which_any_page_in_use_was_changed() {
+    let shop = shop();
+    shop.engine.close().unwrap();
+    let path = shop.dir().join("base.redb");
+    let bytes = std::fs::read(&path).unwrap();
+    let at = bytes
+        .windows(13)
+        .position(|part| part == b"oAnna-of-ours")
+        .unwrap();
+    let mut damaged = bytes.clone();
+    damaged[at] ^= 1;
+    std::fs::write(&path, damaged).unwrap();
+    LocalEngine::open_verified(shop.dir(), &fixture::options()).unwrap_err();
 }
