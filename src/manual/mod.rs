@@ -4,6 +4,7 @@
 //! - [`durability`]: what the local engine promises of the disk, and why each crash ends well.
 //! - [`format`](mod@format): the bytes.
 //! - [`guarantees`]: what is promised, by number, and what is asked of you.
+//! - [`refunds`]: giving money back, and what each anomaly asks of a person.
 //! - [`states`]: every status against every command.
 
 #[doc = include_str!("architecture.md")]
@@ -17,6 +18,9 @@ pub mod format {}
 
 #[doc = include_str!("guarantees.md")]
 pub mod guarantees {}
+
+#[doc = include_str!("refunds.md")]
+pub mod refunds {}
 
 #[doc = include_str!("states.md")]
 pub mod states {}

@@ -159,7 +159,7 @@ macro_rules! __conformance_cases {
                 of_64_threads_that_hear_of_one_refund_exactly_one_adopts_it
                 two_orders_never_share_a_refund_number
                 an_open_refund_is_due_until_it_ends
-                the_same_refunds_a_callback_and_a_double_payment_leave_nothing_unclear
+                what_was_paid_twice_goes_back_twice_and_callbacks_change_nothing
                 an_exported_order_is_taken_over_whole_and_once
             }
             creating {
