@@ -225,3 +225,21 @@ fn other_books_advance_an_order_and_never_turn_it_back() {
     let different = Imported::ExistsWithDifferent { field };
     assert_eq!(shop.import(&other, Conflict::Advance), different);
 }
+
+#[test]
+fn other_books_do_not_turn_back_what_the_channel_said_of_a_refund() {
+    let processing = books(&[
+        confirm(paid("X")),
+        record_refund(told("R", "X", 60, RefundState::Processing)),
+    ]);
+    let mut shop = Shop::open();
+    let _ = shop.record_refund("a", told("R", "X", 60, RefundState::Abnormal));
+    let heard = shop.import(&processing, Conflict::Advance);
+    assert_eq!(heard, Imported::Imported);
+    for _ in 0..2 {
+        shop.wait(HOUR);
+        let heard = shop.import(&processing, Conflict::Advance);
+        assert_eq!(heard, Imported::Exists);
+    }
+    assert_eq!(shop.order("a").refunds[0].status, RefundStatus::Abnormal);
+}
