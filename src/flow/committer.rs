@@ -16,7 +16,10 @@ use super::{Flow, panicked};
 use crate::engine::EngineError;
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::generator::BLOCK;
-use crate::order::{Command, Confirmed, Outcome, Queried, Resolved};
+use crate::order::{
+    Command, Confirmed, ImportRefusal, Imported, Outcome, Queried, RefundRecorded, RefundRequested,
+    Resolved,
+};
 
 /// The flow's threads, joined by whoever ends the flow.
 #[derive(Debug)]
@@ -276,5 +279,8 @@ const fn is_record_full(outcome: &Outcome) -> bool {
             | Outcome::RecordQuery(Queried::RecordFull)
             | Outcome::RecordQuery(Queried::Payment(Confirmed::RecordFull))
             | Outcome::Resolve(Resolved::RecordFull)
+            | Outcome::RequestRefund(RefundRequested::RecordFull)
+            | Outcome::RecordRefund(RefundRecorded::RecordFull)
+            | Outcome::Import(Imported::Refused(ImportRefusal::RecordFull))
     )
 }

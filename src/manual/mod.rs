@@ -9,6 +9,7 @@
     feature = "wechat",
     doc = "- [`reconciliation`]: the channel's bill of a day against the store."
 )]
+//! - [`refunds`]: giving money back, and what each anomaly asks of a person.
 //! - [`states`]: every status against every command.
 #![cfg_attr(
     feature = "wechat",
@@ -29,9 +30,13 @@ pub mod guarantees {}
 
 #[doc = include_str!("reliability.md")]
 pub mod reliability {}
+
 #[cfg(feature = "wechat")]
 #[doc = include_str!("reconciliation.md")]
 pub mod reconciliation {}
+
+#[doc = include_str!("refunds.md")]
+pub mod refunds {}
 
 #[doc = include_str!("states.md")]
 pub mod states {}

@@ -106,17 +106,40 @@ pub enum AnomalyKind {
         /// What was there.
         available: Fen,
     },
+    /// A refund bears the number of another order's refund.
+    RefundNoTaken {
+        /// The refund's number.
+        #[serde(rename = "refundNo")]
+        refund_no: RefundNo,
+        /// The order that it is used in.
+        by: OrderNo,
+    },
+    /// A payment whose refund was asked for before its order was there: it does not pay.
+    GivenBack,
 }
 
 impl AnomalyKind {
-    /// Whether both are anomalies of one kind, whatever they carry.
+    /// Whether both are anomalies of one kind, whatever they carry; of refunds, whether
+    /// they are about one number.
     #[must_use]
     pub fn is_like(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::ChannelDisagrees { state }, Self::ChannelDisagrees { state: other }) => {
                 state == other
             }
-            _ => std::mem::discriminant(self) == std::mem::discriminant(other),
+            _ => {
+                let same = std::mem::discriminant(self) == std::mem::discriminant(other);
+                same && self.refund_no() == other.refund_no()
+            }
+        }
+    }
+
+    const fn refund_no(&self) -> Option<&RefundNo> {
+        match self {
+            Self::RefundDiffers { refund_no }
+            | Self::RefundExceeds { refund_no, .. }
+            | Self::RefundNoTaken { refund_no, .. } => Some(refund_no),
+            _ => None,
         }
     }
 }

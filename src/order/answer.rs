@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::anomaly::TradeState;
+use super::import::Imported;
 use super::record::Order;
+use super::refund_answer::{RefundRecorded, RefundRefused, RefundRequested};
 use super::status::Status;
 use crate::value::{Fen, OrderNo};
 
@@ -56,6 +58,14 @@ pub enum Outcome {
     Resolve(Resolved),
     /// Of `hide` and `unhide`.
     Visibility(Visible),
+    /// Of `request_refund`.
+    RequestRefund(RefundRequested),
+    /// Of `record_refund`.
+    RecordRefund(RefundRecorded),
+    /// Of `record_refund_refused`.
+    RefuseRefund(RefundRefused),
+    /// Of `import`.
+    Import(Imported),
 }
 
 /// What became of a `create`.
@@ -266,12 +276,16 @@ pub enum Resolved {
     /// The channel says that it revoked the order's payment: no refund before a person has
     /// resolved that.
     Blocked,
+    /// It was paid more than 365 days ago: the channel gives nothing back any more.
+    WindowOver,
+    /// The channel gives one transaction back in 50 parts at most.
+    TooMany,
     /// Not so much is left of the transaction.
     Exceeds {
         /// What is left.
         available: Fen,
     },
-    /// The record holds as many anomalies as it may; nothing was written.
+    /// The record holds as many anomalies or refunds as it may; nothing was written.
     RecordFull,
     /// There is no such record, or no such anomaly in it.
     NotFound,

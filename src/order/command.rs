@@ -3,10 +3,14 @@
 use thiserror::Error;
 
 use super::anomaly::{AnomalyId, TradeState};
+use super::import::Conflict;
+use super::new_refund::NewRefund;
 use super::payment::{Payment, Prepay};
+use super::record::Order;
+use super::refund::RefundFact;
 use crate::value::{
-    AppId, Attach, Channel, Currency, Description, Fen, MchId, Metadata, Note, OpenId, OrderNo,
-    Reference, RefundNo, Timestamp,
+    AppId, Attach, Channel, Currency, Description, Fen, Label, MchId, Metadata, Note, OpenId,
+    OrderNo, Reference, RefundNo, Timestamp,
 };
 
 /// A command: which number, and what is asked of it. Large arguments are boxed, so that a
@@ -57,6 +61,24 @@ pub enum Asked {
     Hide,
     /// See `Store::unhide`.
     Unhide,
+    /// See `Store::request_refund`.
+    RequestRefund(Box<NewRefund>),
+    /// See `Store::record_refund`.
+    RecordRefund(Box<RefundFact>),
+    /// See `Store::record_refund_refused`.
+    RecordRefundRefused {
+        /// Which.
+        refund_no: RefundNo,
+        /// The channel's code, such as `NOTENOUGH`.
+        code: Label,
+    },
+    /// See `Store::import`.
+    Import {
+        /// The order as it stands in the other books.
+        order: Box<Order>,
+        /// What to do where the number is known.
+        conflict: Conflict,
+    },
 }
 
 impl Command {
@@ -76,6 +98,10 @@ impl Command {
             Asked::RecordPrepay(prepay) => size_of::<Prepay>() + prepay.value.as_str().len(),
             Asked::Confirm(_) | Asked::RecordQuery(_) => size_of::<Payment>() + 192,
             Asked::Resolve { note, .. } => note.as_str().len() + 64,
+            Asked::RequestRefund(_) => size_of::<NewRefund>() + 128,
+            Asked::RecordRefund(_) => size_of::<RefundFact>() + 192,
+            Asked::RecordRefundRefused { .. } => 96,
+            Asked::Import { order, .. } => order.footprint(),
             Asked::BeginClose
             | Asked::RecordClose(_)
             | Asked::AbortClose
@@ -149,6 +175,23 @@ impl New {
             metadata: Metadata::default(),
             expires_at: None,
         })
+    }
+
+    /// What would have to be created for this order to be there.
+    pub(crate) fn of(order: &Order) -> Self {
+        Self {
+            channel: order.channel,
+            appid: order.appid.clone(),
+            mch_id: order.mch_id.clone(),
+            openid: order.openid.clone(),
+            total_fee: order.total_fee,
+            currency: order.currency,
+            description: order.description.clone(),
+            attach: order.attach.clone(),
+            reference: order.reference.clone(),
+            metadata: order.metadata.clone(),
+            expires_at: Some(order.expires_at),
+        }
     }
 
     /// What is to be paid.

@@ -8,7 +8,7 @@ use super::record::{Next, Order};
 use super::refund::Refund;
 use crate::value::{
     AppId, Attach, Channel, Currency, Description, Fen, MchId, Metadata, Note, OpenId, OrderNo,
-    Reference, Timestamp,
+    Reference, RefundNo, Timestamp,
 };
 
 /// Something that happened to one order number. Folding a number's events, from version 1
@@ -93,6 +93,18 @@ pub enum What {
     RefundMoved(Box<Refund>),
     /// The order was taken over from other books, as it stood there.
     Imported(Box<Order>),
+    /// The channel was asked about a refund and nothing changed but the time of the next
+    /// check.
+    RefundChecked {
+        /// Where it runs.
+        channel: Channel,
+        /// Which.
+        #[serde(rename = "refundNo")]
+        refund_no: RefundNo,
+        /// When the channel should be asked next.
+        #[serde(rename = "nextCheck")]
+        next_check: Timestamp,
+    },
 }
 
 /// The fields with which an order is created.

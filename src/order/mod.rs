@@ -7,9 +7,12 @@ mod anomaly;
 mod answer;
 mod command;
 mod event;
+mod import;
+mod new_refund;
 mod payment;
 mod record;
 mod refund;
+mod refund_answer;
 mod status;
 
 pub use anomaly::{Anomaly, AnomalyEnd, AnomalyId, AnomalyKind, Ended, IdentityField, TradeState};
@@ -19,7 +22,10 @@ pub use answer::{
 };
 pub use command::{Asked, ChannelState, CloseReply, Command, New, NewError, Resolution};
 pub use event::{Creation, Event, Raised, What};
+pub use import::{Conflict, ImportRefusal, Imported};
+pub use new_refund::NewRefund;
 pub use payment::{Payment, PaymentError, Prepay, PrepayKind, Source};
-pub use record::{Action, MAX_ANOMALIES, MAX_WAITING, Next, Order, Record, Waiting};
+pub use record::{Action, MAX_ANOMALIES, MAX_REFUNDS, MAX_WAITING, Next, Order, Record, Waiting};
 pub use refund::{Refund, RefundError, RefundFact, RefundState, RefundStatus};
+pub use refund_answer::{RefundDifference, RefundRecorded, RefundRefused, RefundRequested};
 pub use status::Status;

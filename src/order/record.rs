@@ -10,13 +10,16 @@ use super::refund::Refund;
 use super::status::Status;
 use crate::value::{
     AppId, Attach, Channel, Currency, Description, Fen, MchId, Metadata, OpenId, OrderNo,
-    Reference, Timestamp, TransactionId,
+    Reference, RefundNo, Timestamp, TransactionId,
 };
 
 /// The most anomalies, resolved ones included, that one record keeps.
 pub const MAX_ANOMALIES: usize = 64;
 
-/// The most payments that wait under one number for their order.
+/// The most refunds, closed ones included, that one order's record keeps.
+pub const MAX_REFUNDS: usize = 200;
+
+/// The most payments, and the most refunds, that wait under one number for their order.
 pub const MAX_WAITING: usize = 16;
 
 /// An order as it stands.
@@ -110,6 +113,17 @@ impl Order {
     /// What waits for a person.
     pub fn open_anomalies(&self) -> impl Iterator<Item = &Anomaly> {
         self.anomalies.iter().filter(|anomaly| anomaly.is_open())
+    }
+
+    /// About how many bytes it holds in the queue.
+    pub(crate) fn footprint(&self) -> usize {
+        let texts = self.metadata.as_bytes().len()
+            + self.description.as_str().len()
+            + self.attach.as_str().len();
+        let anomaly = size_of::<Anomaly>() + 320;
+        let facts =
+            self.anomalies.len() * anomaly + self.refunds.len() * (size_of::<Refund>() + 192);
+        size_of::<Self>() + size_of::<Payment>() + 512 + texts + facts
     }
 
     /// It holds the shop's `reference` for itself: `Pending`, `Closing`, or `Success` in time.
@@ -236,6 +250,14 @@ impl Record {
             Self::Order(order) => &order.refunds,
             Self::Waiting(waiting) => &waiting.refunds,
         }
+    }
+
+    /// One refund by its number. Within one record a number names one refund, whatever the
+    /// channel.
+    #[must_use]
+    pub fn refund(&self, refund_no: &RefundNo) -> Option<&Refund> {
+        let mut refunds = self.refunds().iter();
+        refunds.find(|refund| refund.refund_no == *refund_no)
     }
 
     /// One anomaly by its number.

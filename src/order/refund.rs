@@ -50,10 +50,10 @@ impl Refund {
         self.channel == payment.channel && self.transaction_id == payment.transaction_id
     }
 
-    /// A refund of a whole payment that the server is about to ask the channel for.
+    /// A refund of a part of a payment that the server is about to ask the channel for.
     pub(crate) fn of_payment(
         payment: &Payment,
-        refund_no: RefundNo,
+        (refund_no, amount): (RefundNo, Fen),
         at: Timestamp,
         next_check: Timestamp,
     ) -> Self {
@@ -62,7 +62,7 @@ impl Refund {
             refund_no,
             refund_id: None,
             transaction_id: payment.transaction_id.clone(),
-            amount: payment.paid_fee,
+            amount,
             status: RefundStatus::Requested,
             external: false,
             code: None,
@@ -74,10 +74,9 @@ impl Refund {
     }
 }
 
-/// How far a refund is.
+/// How far a refund is. Exhaustive: a new status would be a new format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[non_exhaustive]
 pub enum RefundStatus {
     /// Asked for here; the channel's reply is not known. The same number may be sent again.
     Requested,
@@ -96,6 +95,12 @@ impl RefundStatus {
     #[must_use]
     pub const fn holds_money(self) -> bool {
         !matches!(self, Self::Closed)
+    }
+
+    /// Whether it is not known yet how it ends: the channel is to be asked.
+    #[must_use]
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Requested | Self::Processing | Self::Abnormal)
     }
 }
 
@@ -161,6 +166,27 @@ impl RefundFact {
             amount,
             state,
             success_at: None,
+        })
+    }
+
+    /// What a record says of a refund; `None` where it was only asked for: no channel has
+    /// said anything of it.
+    pub(crate) fn of(refund: &Refund) -> Option<Self> {
+        let state = match refund.status {
+            RefundStatus::Requested => return None,
+            RefundStatus::Processing => RefundState::Processing,
+            RefundStatus::Success => RefundState::Success,
+            RefundStatus::Closed => RefundState::Closed,
+            RefundStatus::Abnormal => RefundState::Abnormal,
+        };
+        Some(Self {
+            channel: refund.channel,
+            refund_no: refund.refund_no.clone(),
+            refund_id: refund.refund_id.clone(),
+            transaction_id: refund.transaction_id.clone(),
+            amount: refund.amount,
+            state,
+            success_at: refund.success_at,
         })
     }
 

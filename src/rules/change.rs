@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::decision::{Context, Decision, Shows};
 use super::evolve::evolve;
 use crate::order::{
-    Anomaly, AnomalyKind, Event, MAX_ANOMALIES, Order, Outcome, Payment, Raised, Record, What,
+    Anomaly, AnomalyKind, Event, MAX_ANOMALIES, MAX_REFUNDS, MAX_WAITING, Order, Outcome, Payment,
+    Raised, Record, Refund, What,
 };
 use crate::value::{OrderNo, Timestamp};
 
@@ -71,6 +72,38 @@ impl<'a> Change<'a> {
             payment,
             refund: None,
         })));
+    }
+
+    /// Keeps a refund that does not fit. Nobody is asked about it: its anomaly is a person's.
+    pub(super) fn raise_refund(&mut self, kind: AnomalyKind, mut refund: Refund) {
+        refund.next_check = None;
+        self.push(What::AnomalyRaised(Box::new(Raised {
+            kind,
+            payment: None,
+            refund: Some(refund),
+        })));
+    }
+
+    pub(super) fn refunds(&self) -> &[Refund] {
+        self.record.as_ref().map_or(&[], Record::refunds)
+    }
+
+    /// There is no room for another refund.
+    pub(super) fn has_no_room_for_a_refund(&self) -> bool {
+        let most = match self.record {
+            Some(Record::Order(_)) => MAX_REFUNDS,
+            Some(Record::Waiting(_)) | None => MAX_WAITING,
+        };
+        self.refunds().len() >= most
+    }
+
+    /// Nothing happened yet.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    pub(super) const fn no(&self) -> OrderNo {
+        self.no
     }
 
     fn stamped(&self, payment: &Payment) -> Payment {

@@ -3,9 +3,10 @@
 
 use super::change::Change;
 use super::decision::{Context, Decision};
+use super::refund::measure;
 use crate::order::{
     Anomaly, AnomalyEnd, AnomalyKind, Confirmed, Ended, IdentityField, MAX_WAITING, Order, Outcome,
-    Payment, Record, Status, What,
+    Payment, Refund, Status, What,
 };
 
 /// What a payment is to an order.
@@ -37,16 +38,29 @@ impl Receipt {
 
 pub(super) fn confirm(mut change: Change<'_>, payment: &Payment) -> Decision {
     let receipt = receive(&mut change, payment);
-    change.answer(Outcome::Confirm(receipt.confirmed), receipt.acknowledge)
+    let outcome = Outcome::Confirm(receipt.confirmed);
+    if receipt.confirmed == Confirmed::RecordFull {
+        return change.refuse(outcome);
+    }
+    change.answer(outcome, receipt.acknowledge)
 }
 
-/// Takes the payment in, whatever it is.
+/// Takes the payment in, whatever it is. Where there is no room for all that comes of it
+/// the answer is `RecordFull`, and the whole change is to be refused.
 pub(super) fn receive(change: &mut Change<'_>, payment: &Payment) -> Receipt {
-    let Some(order) = change.order() else {
-        return await_order(change, payment); // guard 1
+    let receipt = match change.order() {
+        None => await_order(change, payment), // guard 1
+        Some(order) => {
+            let finding = examine(order, payment, change.context);
+            settle(change, payment, finding)
+        }
     };
-    let finding = examine(order, payment, change.context);
-    settle(change, payment, finding)
+    // Refunds that were known first are measured by what was paid as soon as that is known.
+    if change.is_empty() || measure(change, payment) {
+        receipt
+    } else {
+        Receipt::new(Confirmed::RecordFull, false)
+    }
 }
 
 /// Keeps a payment whose order is not there. The channel is told nothing: it repeats, and
@@ -130,7 +144,7 @@ fn foreign_identity(order: &Order, payment: &Payment) -> Option<AnomalyKind> {
 }
 
 /// Writes what was found, once.
-pub(super) fn settle(change: &mut Change<'_>, payment: &Payment, finding: Finding) -> Receipt {
+fn settle(change: &mut Change<'_>, payment: &Payment, finding: Finding) -> Receipt {
     match finding {
         Finding::Known => Receipt::new(Confirmed::Duplicate, true),
         Finding::Misfit(kind) => keep_misfit(change, payment, kind),
@@ -148,10 +162,15 @@ pub(super) fn settle(change: &mut Change<'_>, payment: &Payment, finding: Findin
     }
 }
 
-fn is_given_back(change: &Change<'_>, payment: &Payment) -> bool {
-    let refunded = |end: &Ended| matches!(end, Ended::Refunded { .. });
+/// A person gave this payment back, or a refund of it was asked for here. A refund that was
+/// only seen here hinders no payment: the channel refunds what was paid.
+pub(super) fn is_given_back(change: &Change<'_>, payment: &Payment) -> bool {
+    let refunded = |end: &AnomalyEnd| matches!(end.how, Ended::Refunded { .. });
     let mut known = change.anomalies().iter().filter(|a| a.concerns(payment));
-    known.any(|anomaly| anomaly.end.as_ref().is_some_and(|end| refunded(&end.how)))
+    let by_a_person = known.clone().any(|a| a.end.as_ref().is_some_and(refunded));
+    let is_own =
+        |refund: &Refund| !refund.external && refund.is_of(payment) && refund.status.holds_money();
+    by_a_person || known.next().is_some() && change.refunds().iter().any(is_own)
 }
 
 /// Keeps a payment that does not fit, once per number, transaction and kind.
@@ -187,15 +206,4 @@ fn named(kind: &AnomalyKind) -> Confirmed {
         AnomalyKind::DoublePayment { .. } => Confirmed::DoublePayment,
         _ => Confirmed::Duplicate,
     }
-}
-
-/// The order is paid and knows no refund of its transaction.
-pub(super) fn knows_no_refund(record: Option<&Record>) -> bool {
-    let order = record.and_then(Record::as_order);
-    let unrefunded =
-        |order: &Order, own: &Payment| !order.refunds.iter().any(|refund| refund.is_of(own));
-    order.is_some_and(|order| {
-        let own = order.payment.as_ref();
-        own.is_some_and(|own| order.status.is_paid() && unrefunded(order, own))
-    })
 }

@@ -2,11 +2,12 @@
 //! were there first.
 
 use super::change::Change;
-use super::confirm::{Finding, examine};
+use super::confirm::{Finding, examine, is_given_back};
 use super::decision::{Decision, Shows};
 use super::index::UniqueKey;
 use crate::order::{
-    AnomalyId, Created, Creation, Difference, Ended, New, Order, Outcome, Payment, Status, What,
+    AnomalyId, AnomalyKind, Created, Creation, Difference, Ended, New, Order, Outcome, Payment,
+    Status, What,
 };
 use crate::value::Note;
 
@@ -35,7 +36,7 @@ pub(super) fn create(mut change: Change<'_>, new: &New) -> Decision {
 
 /// The first immutable field in which `new` is not the order as first created.
 /// `expires_at` is not compared: a repeat is made a moment later.
-fn first_difference(order: &Order, new: &New) -> Option<Difference> {
+pub(super) fn first_difference(order: &Order, new: &New) -> Option<Difference> {
     let same = [
         (order.channel == new.channel, Difference::Channel),
         (order.appid == new.appid, Difference::Appid),
@@ -91,7 +92,7 @@ fn creation(change: &Change<'_>, new: &New) -> Creation {
 
 /// In the order of their arrival the first payment that fits is applied; the others become
 /// anomalies of the kind that fits them.
-fn adopt_waiting(change: &mut Change<'_>) {
+pub(super) fn adopt_waiting(change: &mut Change<'_>) {
     let waiting: Vec<(AnomalyId, Payment)> = change
         .record()
         .into_iter()
@@ -105,15 +106,21 @@ fn adopt_waiting(change: &mut Change<'_>) {
 
 fn adopt(change: &mut Change<'_>, id: AnomalyId, payment: &Payment) {
     let Some(order) = change.order() else { return };
-    match examine(order, payment, change.context) {
-        Finding::Applies => change.push(What::Paid(Box::new(payment.clone()))),
-        Finding::Misfit(kind) => change.push(What::AnomalyReclassified { id, kind }),
-        // A fresh order is neither ended nor paid twice by one transaction; were it so,
-        // the waiting payment would be nothing new.
-        Finding::Known | Finding::AppliesLate => change.push(What::AnomalyEnded {
+    let what = match examine(order, payment, change.context) {
+        Finding::Misfit(kind) => What::AnomalyReclassified { id, kind },
+        // An imported order may have been paid by it in the other books.
+        Finding::Known => What::AnomalyEnded {
             id,
             how: Ended::Settled,
             note: Note::default(),
-        }),
-    }
+        },
+        // Its money is on its way back: what is left of it is for a person to see.
+        _ if is_given_back(change, payment) => {
+            let kind = AnomalyKind::GivenBack;
+            What::AnomalyReclassified { id, kind }
+        }
+        Finding::Applies => What::Paid(Box::new(payment.clone())),
+        Finding::AppliesLate => What::PaidLate(Box::new(payment.clone())),
+    };
+    change.push(what);
 }

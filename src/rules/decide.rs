@@ -7,7 +7,7 @@ use super::change::Change;
 use super::decision::{Context, Decision};
 use super::index::UniqueKey;
 use super::policy::life_of;
-use super::{close, confirm, create, query, resolve};
+use super::{close, confirm, create, import, query, refund, refund_fact, resolve};
 use crate::order::{
     Annotated, Asked, Command, Order, Outcome, Payment, Prepaid, Prepay, Record, Resolution,
     Status, Visible, What,
@@ -38,7 +38,20 @@ pub fn needs(command: &Command, record: Option<&Record>) -> Vec<UniqueKey> {
             let transaction = payment.map(UniqueKey::transaction_of);
             transaction.into_iter().chain(refund_no).collect()
         }
-        _ => Vec::new(),
+        Asked::RequestRefund(new) => vec![
+            UniqueKey::Transaction(new.channel, new.transaction_id.clone()),
+            UniqueKey::RefundNo(new.channel, new.refund_no.clone()),
+        ],
+        Asked::RecordRefund(fact) => vec![refund_fact::key_of(fact)],
+        Asked::Import { order, .. } => import::keys(order, record),
+        Asked::Annotate { .. }
+        | Asked::RecordPrepay(_)
+        | Asked::BeginClose
+        | Asked::RecordClose(_)
+        | Asked::AbortClose
+        | Asked::Hide
+        | Asked::Unhide
+        | Asked::RecordRefundRefused { .. } => Vec::new(),
     }
 }
 
@@ -68,6 +81,12 @@ pub fn decide(record: Option<&Record>, command: &Command, context: &Context<'_>)
         Asked::Resolve { anomaly, how, note } => resolve::resolve(change, *anomaly, how, note),
         Asked::Hide => set_visible(change, false),
         Asked::Unhide => set_visible(change, true),
+        Asked::RequestRefund(new) => refund::request_refund(change, new),
+        Asked::RecordRefund(fact) => refund_fact::record_refund(change, fact),
+        Asked::RecordRefundRefused { refund_no, code } => {
+            refund_fact::record_refund_refused(change, refund_no, code)
+        }
+        Asked::Import { order, conflict } => import::import(change, order, *conflict),
     }
 }
 

@@ -82,12 +82,17 @@ fn taken_over(before: Option<&Record>, event: &Event, imported: &Order) -> Order
     let new = waited.filter(|one| !imported.refunds.iter().any(|own| own.is_same(one)));
     order.refunds.extend(new.cloned());
     order.version = event.version;
+    if let Some(before) = before {
+        order.update_time = order.update_time.max(before.update_time());
+    }
     order
 }
 
 fn waiting_after(mut waiting: Waiting, event: &Event) -> Record {
     waiting.version = event.version;
-    waiting.update_time = event.at;
+    if !is_check(&event.what) {
+        waiting.update_time = event.at;
+    }
     match &event.what {
         What::AnomalyRaised(raised) => push_anomaly(&mut waiting.anomalies, raised, event.at),
         What::AnomalyEnded { id, how, note } => {
@@ -95,6 +100,7 @@ fn waiting_after(mut waiting: Waiting, event: &Event) -> Record {
         }
         What::RefundOpened(refund) => waiting.refunds.push(Refund::clone(refund)),
         What::RefundMoved(refund) => replace_refund(&mut waiting.refunds, refund),
+        What::RefundChecked { .. } => check_refund(&mut waiting.refunds, &event.what),
         _ => {} // cannot happen to what is no order yet
     }
     Record::Waiting(Arc::new(waiting))
@@ -102,7 +108,7 @@ fn waiting_after(mut waiting: Waiting, event: &Event) -> Record {
 
 fn order_after(order: &mut Order, event: &Event) {
     order.version = event.version;
-    if !matches!(event.what, What::Checked { .. }) {
+    if !is_check(&event.what) {
         order.update_time = event.at;
     }
     match &event.what {
@@ -135,7 +141,13 @@ fn order_after(order: &mut Order, event: &Event) {
         What::Unhidden => order.hidden_at = None,
         What::RefundOpened(refund) => order.refunds.push(Refund::clone(refund)),
         What::RefundMoved(refund) => replace_refund(&mut order.refunds, refund),
+        What::RefundChecked { .. } => check_refund(&mut order.refunds, &event.what),
     }
+}
+
+/// Nothing is known now that was not known before.
+const fn is_check(what: &What) -> bool {
+    matches!(what, What::Checked { .. } | What::RefundChecked { .. })
 }
 
 fn end_order(order: &mut Order, status: Status, at: Timestamp) {
@@ -210,5 +222,21 @@ fn replace_refund(refunds: &mut [Refund], moved: &Refund) {
     let known = refunds.iter_mut().find(|refund| refund.is_same(moved));
     if let Some(refund) = known {
         *refund = moved.clone();
+    }
+}
+
+fn check_refund(refunds: &mut [Refund], checked: &What) {
+    let What::RefundChecked {
+        channel,
+        refund_no,
+        next_check,
+    } = checked
+    else {
+        return;
+    };
+    let is_it = |r: &&mut Refund| r.channel == *channel && r.refund_no == *refund_no;
+    if let Some(refund) = refunds.iter_mut().find(is_it) {
+        refund.next_check = Some(*next_check);
+        refund.checks = refund.checks.saturating_add(1);
     }
 }

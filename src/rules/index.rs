@@ -156,11 +156,10 @@ fn anomaly_places(record: &Record, add: &mut impl FnMut(Index, Timestamp, u32)) 
             let key = UniqueKey::transaction_of(payment);
             add(key.index(), anomaly.raised_at, 0);
         }
+        let mut earlier = record.anomalies().iter().take(place);
         if let Some(refund) = &anomaly.refund
-            && !record
-                .refunds()
-                .iter()
-                .any(|own| own.refund_no == refund.refund_no)
+            && !record.refunds().iter().any(|own| own.is_same(refund))
+            && !earlier.any(|earlier| earlier.refund.as_ref().is_some_and(|r| r.is_same(refund)))
         {
             let key = UniqueKey::refund_no_of(refund);
             add(key.index(), anomaly.raised_at, 0);

@@ -12,9 +12,12 @@ mod create;
 mod decide;
 mod decision;
 mod evolve;
+mod import;
 mod index;
 mod policy;
 mod query;
+mod refund;
+mod refund_fact;
 mod resolve;
 #[cfg(test)]
 mod tests;

@@ -57,9 +57,9 @@ impl Policy {
         }
     }
 
-    /// The first check of a refund.
-    pub(super) fn first_refund_check(&self, now: Timestamp) -> Timestamp {
-        now.saturating_add(step(&self.refund_check_after, 0))
+    /// The next check of a refund that was checked `checks` times.
+    pub(super) fn refund_check(&self, now: Timestamp, checks: u32) -> Timestamp {
+        now.saturating_add(step(&self.refund_check_after, checks))
     }
 
     /// From when on the channel may be asked to close `order`.

@@ -1,8 +1,9 @@
 //! `record_query`: what the channel says of an order, against where the order stands.
 
 use super::change::Change;
-use super::confirm::{knows_no_refund, receive};
+use super::confirm::receive;
 use super::decision::Decision;
+use super::refund::knows_no_refund;
 use crate::order::{
     Action, AnomalyKind, ChannelState, Confirmed, Next, Order, Outcome, Payment, Queried, Status,
     TradeState, What,
@@ -10,11 +11,7 @@ use crate::order::{
 
 pub(super) fn record_query(mut change: Change<'_>, state: &ChannelState) -> Decision {
     match state {
-        ChannelState::Success(payment) => {
-            let receipt = receive(&mut change, payment);
-            let outcome = Queried::Payment(receipt.confirmed);
-            change.answer(Outcome::RecordQuery(outcome), receipt.acknowledge)
-        }
+        ChannelState::Success(payment) => paid_by(change, payment),
         ChannelState::Refund(payment) => refunded(change, payment),
         unpaid => {
             let outcome = not_paid(&mut change, unpaid.trade_state());
@@ -24,11 +21,44 @@ pub(super) fn record_query(mut change: Change<'_>, state: &ChannelState) -> Deci
     }
 }
 
+fn paid_by(mut change: Change<'_>, payment: &Payment) -> Decision {
+    let receipt = receive(&mut change, payment);
+    let outcome = Outcome::RecordQuery(Queried::Payment(receipt.confirmed));
+    if receipt.confirmed == Confirmed::RecordFull {
+        return change.refuse(outcome);
+    }
+    put_off(&mut change);
+    change.answer(outcome, receipt.acknowledge)
+}
+
+/// The channel was asked as was due, and its payment leaves the order as it was: what is
+/// due is due later. Else an order whose payment does not count would be asked about as
+/// fast as the server sweeps.
+fn put_off(change: &mut Change<'_>) {
+    let now = change.now();
+    let Some(order) = change.order().filter(|order| !order.status.is_ended()) else {
+        return;
+    };
+    if let Some(Next { at, action }) = order.next
+        && at <= now
+    {
+        let checks = order.checks.saturating_add(1);
+        let at = change.context.policy.next_check(now, checks).at;
+        change.push(What::Checked {
+            next: Some(Next { at, action }),
+            counted: true,
+        });
+    }
+}
+
 /// First the payment, as ever; then the refund that nobody here asked for. Both or none.
 fn refunded(mut change: Change<'_>, payment: &Payment) -> Decision {
     let receipt = receive(&mut change, payment);
     let confirmed = receipt.confirmed;
-    let outcome = if confirmed != Confirmed::RecordFull && knows_no_refund(change.record()) {
+    if confirmed == Confirmed::RecordFull {
+        return change.refuse(Outcome::RecordQuery(Queried::Payment(confirmed)));
+    }
+    let outcome = if knows_no_refund(change.record()) {
         let unknown = Queried::RefundUnknown(confirmed);
         keep(&mut change, AnomalyKind::RefundUnknown, unknown)
     } else {
@@ -37,6 +67,7 @@ fn refunded(mut change: Change<'_>, payment: &Payment) -> Decision {
     if outcome == Queried::RecordFull {
         return change.refuse(Outcome::RecordQuery(outcome));
     }
+    put_off(&mut change);
     change.answer(Outcome::RecordQuery(outcome), receipt.acknowledge)
 }
 

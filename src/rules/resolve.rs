@@ -3,12 +3,12 @@
 use super::change::Change;
 use super::confirm::receive;
 use super::decision::Decision;
-use super::index::UniqueKey;
+use super::refund::{Refusal, open, refusal};
 use crate::order::{
-    Anomaly, AnomalyEnd, AnomalyId, AnomalyKind, Confirmed, Ended, Outcome, Payment, Record,
-    Refund, Resolution, Resolved, What,
+    Anomaly, AnomalyEnd, AnomalyId, AnomalyKind, Confirmed, Ended, Outcome, Payment, Resolution,
+    Resolved, What,
 };
-use crate::value::{Fen, Note, RefundNo};
+use crate::value::{Note, RefundNo};
 
 pub(super) fn resolve(
     mut change: Change<'_>,
@@ -103,43 +103,25 @@ fn refund(
     if change.is_anothers(payment) {
         return Resolved::NotRefundable;
     }
-    let key = UniqueKey::RefundNo(payment.channel, refund_no.clone());
-    if let Some(owner) = change.context.owner(&key) {
-        return Resolved::RefundNoTaken { by: owner.no() };
-    }
-    if is_reversed(change.record()) {
-        return Resolved::Blocked;
-    }
-    let available = available(change.record(), payment);
-    if available < payment.paid_fee {
-        return Resolved::Exceeds { available };
+    let asked = (refund_no, payment.paid_fee);
+    if let Some(refusal) = refusal(change, payment, asked) {
+        return refused(refusal);
     }
     let how = Ended::Refunded {
         refund_no: refund_no.clone(),
     };
     end(change, anomaly, how, note);
-    let next_check = change.context.policy.first_refund_check(change.now());
-    let refund = Refund::of_payment(payment, refund_no.clone(), change.stamp(), next_check);
-    change.push(What::RefundOpened(Box::new(refund)));
+    open(change, payment, asked);
     Resolved::Resolved
 }
 
-/// The channel revoked the order's payment, and nobody has looked into that yet.
-fn is_reversed(record: Option<&Record>) -> bool {
-    let mut anomalies = record.map_or(&[][..], Record::anomalies).iter();
-    anomalies.any(|anomaly| anomaly.is_open() && anomaly.kind == AnomalyKind::Reversed)
-}
-
-/// What is left of a payment: what it paid, less what went back or is reserved.
-fn available(record: Option<&Record>, payment: &Payment) -> Fen {
-    let Some(record) = record else {
-        return Fen::ZERO;
-    };
-    let known = record.payment_of(payment.channel, &payment.transaction_id);
-    let paid = known.map_or(Fen::ZERO, |known| known.paid_fee);
-    let refunds = record.refunds().iter();
-    let held = refunds.filter(|refund| refund.is_of(payment) && refund.status.holds_money());
-    held.fold(paid, |left, refund| {
-        left.checked_sub(refund.amount).unwrap_or(Fen::ZERO)
-    })
+const fn refused(refusal: Refusal) -> Resolved {
+    match refusal {
+        Refusal::NumberTaken { by } => Resolved::RefundNoTaken { by },
+        Refusal::Blocked => Resolved::Blocked,
+        Refusal::WindowOver => Resolved::WindowOver,
+        Refusal::TooMany => Resolved::TooMany,
+        Refusal::Exceeds { available } => Resolved::Exceeds { available },
+        Refusal::Full => Resolved::RecordFull,
+    }
 }

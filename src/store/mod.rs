@@ -82,6 +82,7 @@ macro_rules! find {
 
 mod orders;
 mod reads;
+mod refunds;
 
 fn hear_done(said: Said) -> Option<()> {
     match said {

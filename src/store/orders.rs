@@ -64,7 +64,7 @@ impl Store {
     }
 
     /// Keeps what the channel handed out so that the customer can pay. Paying again reuses
-    /// the same number: [`Order::usable_prepay`].
+    /// the same number: [`Order::usable_prepay`](crate::Order::usable_prepay).
     ///
     /// ```
     /// # use orderstore::{AppId, Fen, New, Prepaid, Prepay, PrepayKind, PrepayValue, Store};
@@ -227,8 +227,8 @@ impl Store {
     /// own answer, and repeating the whole is safe command by command.
     ///
     /// # Errors
-    /// [`Refused`] gives the commands back: [`Error::Overloaded`] where they do not fit
-    /// now, [`Error::BatchTooLarge`] where they never will.
+    /// [`Refused`] gives the commands back: [`Error::Overloaded`](crate::Error::Overloaded) where they do not fit
+    /// now, [`Error::BatchTooLarge`](crate::Error::BatchTooLarge) where they never will.
     ///
     /// ```
     /// # use orderstore::{AppId, Asked, Command, Fen, New, Store};

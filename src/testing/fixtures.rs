@@ -7,7 +7,9 @@
     reason = "a fixture that does not parse is a mistake in the test that asked for it"
 )]
 
-use crate::order::{Asked, Command, New, Payment, Prepay, PrepayKind, Source};
+use crate::order::{
+    Asked, Command, New, NewRefund, Payment, Prepay, PrepayKind, RefundFact, RefundState, Source,
+};
 use crate::value::{
     AppId, Fen, MchId, Note, OpenId, OrderNo, PrepayValue, Reference, RefundNo, Timestamp,
     TransactionId,
@@ -85,6 +87,18 @@ pub fn payment(n: u64, paid_fee: u64) -> Payment {
 pub fn prepay(n: u64) -> Prepay {
     let value = PrepayValue::parse(&format!("wx{n:034}")).expect("printable ASCII");
     Prepay::new(PrepayKind::Jsapi, value)
+}
+
+/// A part of the `n`th transaction that is to go back, under the `n`th refund number.
+pub fn refund_of(transaction_n: u64, n: u64, amount: u64) -> NewRefund {
+    NewRefund::new(refund_no(n), transaction(transaction_n), fen(amount))
+        .expect("more than nothing")
+}
+
+/// What the channel says of such a refund.
+pub fn refund_fact(transaction_n: u64, n: u64, amount: u64, state: RefundState) -> RefundFact {
+    RefundFact::new(refund_no(n), transaction(transaction_n), fen(amount), state)
+        .expect("more than nothing")
 }
 
 /// A person's word.

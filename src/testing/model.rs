@@ -258,7 +258,14 @@ fn time_in(list: &List, order: &Arc<Order>) -> Option<Timestamp> {
             owner(UniqueKey::Transaction(*channel, id.clone()))
                 .or_else(|| Some(known.next()?.raised_at))
         }
-        List::RefundNo(channel, no) => owner(UniqueKey::RefundNo(*channel, no.clone())),
+        List::RefundNo(channel, no) => {
+            let mut known = order.anomalies.iter().filter(|anomaly| {
+                let refund = anomaly.refund.as_ref();
+                refund.is_some_and(|r| r.channel == *channel && r.refund_no == *no)
+            });
+            owner(UniqueKey::RefundNo(*channel, no.clone()))
+                .or_else(|| Some(known.next()?.raised_at))
+        }
         List::Reference(reference) => {
             let attempt = order.reference.as_ref() == Some(reference);
             owner(UniqueKey::Reference(reference.clone()))

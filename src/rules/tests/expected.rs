@@ -60,5 +60,26 @@ pub(super) const EXPECTED: &[&str] = &[
     "hide | always | NotFound | = | NotEnded | = | Hidden: Hidden | = | = | =",
     "hide: again | always | NotFound | = | NotEnded | = | Already | = | = | =",
     "unhide | always | NotFound | = | Already | = | = | = | = | =",
+    // Refunds. Money that waits can go back; what was not paid cannot.
+    "request_refund: a part of X | always | NotFound | Requested: RefundOpened | NotPaid | = | Requested: RefundOpened | NotPaid | = | Requested: RefundOpened",
+    "request_refund: the same again | always | NotFound | Exists | NotPaid | = | Exists | NotPaid | = | Exists",
+    "request_refund: more than is left of X | always | NotFound | Exceeds | NotPaid | = | Exceeds | NotPaid | = | Exceeds",
+    "record_refund: PROCESSING of one that was requested | always | Unclaimed, no ack: RefundOpened | Moved, no ack: RefundMoved | Adopted: RefundOpened | = | Moved: RefundMoved | Adopted: RefundOpened | = | Moved: RefundMoved",
+    "record_refund: SUCCESS of one that was requested | always | Unclaimed, no ack: RefundOpened | Moved, no ack: RefundMoved | Adopted: RefundOpened | = | Moved: RefundMoved | Adopted: RefundOpened | = | Moved: RefundMoved",
+    "record_refund: CLOSED of one that was requested | always | Unclaimed, no ack: RefundOpened | Moved, no ack: RefundMoved | Adopted: RefundOpened | = | Moved: RefundMoved | Adopted: RefundOpened | = | Moved: RefundMoved",
+    "record_refund: ABNORMAL of one that was requested | always | Unclaimed, no ack: RefundOpened | Moved, no ack: RefundMoved | Adopted: RefundOpened | = | Moved: RefundMoved | Adopted: RefundOpened | = | Moved: RefundMoved",
+    "record_refund: SUCCESS again | always | Duplicate, no ack | = | Duplicate | = | = | = | = | =",
+    "record_refund: SUCCESS of another amount | always | Unclaimed, no ack: RefundOpened | Differs, no ack: AnomalyRaised(RefundDiffers) | Adopted: RefundOpened | = | Differs: AnomalyRaised(RefundDiffers) | Adopted: RefundOpened | = | Differs: AnomalyRaised(RefundDiffers)",
+    "record_refund: SUCCESS of one made elsewhere | always | Unclaimed, no ack: RefundOpened | = | Adopted: RefundOpened | = | = | = | = | =",
+    "record_refund: SUCCESS of more than X paid | always | Unclaimed, no ack: RefundOpened | Exceeds, no ack: AnomalyRaised(RefundExceeds) | Adopted: RefundOpened | = | Exceeds: AnomalyRaised(RefundExceeds) | Adopted: RefundOpened | = | Exceeds: AnomalyRaised(RefundExceeds)",
+    "record_refund_refused: one that was requested | always | NotFound | Closed: RefundMoved | NotFound | = | Closed: RefundMoved | NotFound | = | Closed: RefundMoved",
+    "record_refund_refused: one that is processing | always | NotRequested | = | = | = | = | = | = | =",
+
+    // Other books never lower a status.
+    "import: paid by X, skip | always | Imported → Success: Imported | Imported → Success: Imported + AnomalyEnded(Settled) | Skipped | = | = | = | = | =",
+    "import: paid by X, advance | always | Imported → Success: Imported | Imported → Success: Imported + AnomalyEnded(Settled) | Advanced(Some(Applied)) → Success: Paid | = | Exists | Advanced(Some(Late)) → LatePaid: PaidLate | = | Exists",
+    "import: closed, advance | always | Imported → Closed: Imported | Imported → LatePaid: Imported + PaidLate | Exists | = | = | = | = | =",
+
+    // The list of its user.
     "unhide: what was hidden | always | NotFound | = | Already | = | Shown: Unhidden | = | = | =",
 ];

@@ -7,12 +7,14 @@ mod close;
 mod confirm;
 mod create;
 mod expected;
+mod import;
 mod index;
 mod limits;
 mod misc;
 mod prepay;
 mod query;
 mod random;
+mod refund;
 mod replay;
 mod resolve;
 mod rows;
@@ -24,12 +26,14 @@ mod times;
 use std::time::Duration;
 
 use crate::order::{
-    AnomalyId, Asked, ChannelState, CloseAnswer, CloseReply, Confirmed, Created, New, Outcome,
-    Payment, Prepaid, Prepay, PrepayKind, Queried, Resolution, Resolved, Source, Visible,
+    AnomalyId, Asked, ChannelState, CloseAnswer, CloseReply, Confirmed, Conflict, Created,
+    Imported, New, NewRefund, Order, Outcome, Payment, Prepaid, Prepay, PrepayKind, Queried,
+    RefundFact, RefundRecorded, RefundRefused, RefundRequested, RefundState, Resolution, Resolved,
+    Source, Visible,
 };
 use crate::value::{
-    AppId, Channel, Fen, MchId, Note, OpenId, OrderNo, PrepayValue, Reference, RefundNo, Timestamp,
-    TransactionId,
+    AppId, Channel, Fen, Label, MchId, Note, OpenId, OrderNo, PrepayValue, Reference, RefundNo,
+    Timestamp, TransactionId,
 };
 use shop::Shop;
 
@@ -124,6 +128,33 @@ fn refund(number: &str) -> Resolution {
     }
 }
 
+fn asked_back(number: &str, transaction: &str, amount: u64) -> NewRefund {
+    let number = RefundNo::parse(number).unwrap();
+    let transaction = TransactionId::parse(transaction).unwrap();
+    NewRefund::new(number, transaction, fen(amount)).unwrap()
+}
+
+fn told(number: &str, transaction: &str, amount: u64, state: RefundState) -> RefundFact {
+    let number = RefundNo::parse(number).unwrap();
+    let transaction = TransactionId::parse(transaction).unwrap();
+    RefundFact::new(number, transaction, fen(amount), state).unwrap()
+}
+
+fn request_refund(new: NewRefund) -> Asked {
+    Asked::RequestRefund(Box::new(new))
+}
+
+fn record_refund(fact: RefundFact) -> Asked {
+    Asked::RecordRefund(Box::new(fact))
+}
+
+fn refuse_refund(number: &str) -> Asked {
+    Asked::RecordRefundRefused {
+        refund_no: RefundNo::parse(number).unwrap(),
+        code: Label::parse("NOTENOUGH").unwrap(),
+    }
+}
+
 /// The same verbs, as what a caller hears.
 impl Shop {
     fn create(&mut self, text: &str, new: New) -> Created {
@@ -175,6 +206,40 @@ impl Shop {
     fn resolve(&mut self, text: &str, anomaly: u32, how: Resolution) -> Resolved {
         match self.ask(no(text), resolve(anomaly, how)).outcome {
             Outcome::Resolve(resolved) => resolved,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn request(&mut self, text: &str, new: NewRefund) -> RefundRequested {
+        match self.ask(no(text), request_refund(new)).outcome {
+            Outcome::RequestRefund(requested) => requested,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The answer, and whether the channel may be told "received".
+    fn record_refund(&mut self, text: &str, fact: RefundFact) -> (RefundRecorded, bool) {
+        let decision = self.ask(no(text), record_refund(fact));
+        match decision.outcome {
+            Outcome::RecordRefund(recorded) => (recorded, decision.acknowledge),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn refuse(&mut self, text: &str, number: &str) -> RefundRefused {
+        match self.ask(no(text), refuse_refund(number)).outcome {
+            Outcome::RefuseRefund(refused) => refused,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn import(&mut self, order: &Order, conflict: Conflict) -> Imported {
+        let ask = Asked::Import {
+            order: Box::new(order.clone()),
+            conflict,
+        };
+        match self.ask(order.no, ask).outcome {
+            Outcome::Import(imported) => imported,
             other => panic!("{other:?}"),
         }
     }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
-use crate::order::{AnomalyKind, Event, Record, What};
+use crate::order::{AnomalyKind, Event, Record, Refund, RefundStatus, What};
 use crate::rules::Decision;
 use crate::value::Metadata;
 
@@ -86,6 +86,58 @@ fn decisions() -> impl Strategy<Value = Resolution> {
     select(how)
 }
 
+fn requests() -> impl Strategy<Value = NewRefund> {
+    let facts = (
+        select(vec!["R", "S", "T"]),
+        select(vec!["X", "Y"]),
+        select(vec![40, 60, 100]),
+    );
+    facts.prop_map(|(number, transaction, amount)| asked_back(number, transaction, amount))
+}
+
+fn facts() -> impl Strategy<Value = RefundFact> {
+    use RefundState::{Abnormal, Closed, Processing, Success};
+    let states = select(vec![Processing, Success, Success, Closed, Abnormal]);
+    let numbers = select(vec!["R", "S", "T", "E"]);
+    let facts = (requests(), numbers, states, prop::bool::weighted(0.1));
+    facts.prop_map(|(new, number, state, elsewhere)| {
+        let fact = told(
+            number,
+            new.transaction_id.as_str(),
+            new.amount.as_u64(),
+            state,
+        );
+        if elsewhere {
+            fact.with_channel(alipay())
+        } else {
+            fact
+        }
+    })
+}
+
+/// An order of the shop's own making, from other books.
+fn imports() -> impl Strategy<Value = Asked> {
+    let paths = (select(vec!["a", "b", "c"]), offers(), payments(), facts());
+    let conflicts = select(vec![Conflict::Skip, Conflict::Advance]);
+    let lives = (any::<bool>(), any::<bool>(), any::<bool>());
+    (paths, conflicts, lives).prop_map(|((text, new, payment, fact), conflict, lives)| {
+        let mut books = Shop::open();
+        let _ = books.create(text, new);
+        let (closed, paid, refunded) = lives;
+        if closed {
+            let _ = books.query(text, ChannelState::Closed);
+        }
+        if paid {
+            let _ = books.confirm(text, payment);
+        }
+        if refunded {
+            let _ = books.record_refund(text, fact);
+        }
+        let order = Box::new(books.order(text).clone());
+        Asked::Import { order, conflict }
+    })
+}
+
 pub(super) fn asks() -> impl Strategy<Value = Asked> {
     use CloseReply::{Closed, NoSuchOrder, OrderPaid, Retry};
     let metadata = Metadata::new("m").unwrap();
@@ -102,6 +154,10 @@ pub(super) fn asks() -> impl Strategy<Value = Asked> {
         2 => select(vec![Closed, OrderPaid, NoSuchOrder, Retry]).prop_map(Asked::RecordClose),
         1 => Just(Asked::AbortClose),
         5 => (0_u32..6, decisions()).prop_map(|(id, how)| resolve(id, how)),
+        4 => requests().prop_map(request_refund),
+        6 => facts().prop_map(record_refund),
+        1 => select(vec!["R", "S", "E"]).prop_map(refuse_refund),
+        2 => imports(),
         1 => Just(Asked::Hide),
         1 => Just(Asked::Unhide),
     ]
@@ -137,10 +193,16 @@ proptest! {
         for step in steps {
             match step {
                 Step::Ask(text, ask) => {
+                    let text = match &ask {
+                        Asked::Import { order, .. } => order.no.as_str().replace("order-", ""),
+                        _ => text.to_owned(),
+                    };
+                    let text = text.as_str();
                     let before = shop.record(text).cloned();
                     let decision = shop.ask(no(text), ask.clone());
                     paid_facts_stand(before.as_ref(), shop.record(text));
                     no_payment_is_lost(&ask, &decision, shop.record(text));
+                    no_refund_is_lost(&ask, shop.record(text));
                     a_repeat_changes_nothing(&shop, text, ask);
                 }
                 Step::Wait(time) => shop.wait(time),
@@ -177,6 +239,22 @@ fn no_payment_is_lost(ask: &Asked, decision: &Decision, record: Option<&Record>)
         !open.any(|anomaly| waits(&anomaly.kind)),
         "an order leaves nothing waiting"
     );
+}
+
+/// A verified refund stands among the refunds, or as an anomaly; one that went through
+/// does so with its whole amount.
+fn no_refund_is_lost(ask: &Asked, record: Option<&Record>) {
+    let Asked::RecordRefund(fact) = ask else {
+        return;
+    };
+    let record = record.unwrap();
+    let doubtful = record.anomalies().iter().filter_map(|a| a.refund.as_ref());
+    let is_it = |refund: &Refund| {
+        let same = refund.refund_no == *fact.refund_no() && refund.amount == fact.amount();
+        let succeeds = fact.state() == RefundState::Success;
+        same && (!succeeds || refund.status == RefundStatus::Success)
+    };
+    assert!(record.refunds().iter().chain(doubtful).any(is_it));
 }
 
 /// I4. The one exception: to hear once more that an order is unpaid, or that a close is

@@ -49,9 +49,14 @@ fn kinds() -> impl Strategy<Value = AnomalyKind> {
             refund_no: refund_no.clone(),
         },
         AnomalyKind::RefundExceeds {
-            refund_no,
+            refund_no: refund_no.clone(),
             available,
         },
+        AnomalyKind::RefundNoTaken {
+            refund_no,
+            by: no("a"),
+        },
+        AnomalyKind::GivenBack,
     ])
 }
 
@@ -74,8 +79,8 @@ fn refunds() -> impl Strategy<Value = Refund> {
     (payments(), numbers, status, amount, moments()).prop_map(
         |(payment, number, status, amount, at)| {
             let number = RefundNo::parse(number).unwrap();
-            let mut refund = Refund::of_payment(&payment, number, at, at);
-            (refund.status, refund.amount, refund.success_at) = (status, amount, Some(at));
+            let mut refund = Refund::of_payment(&payment, (number, amount), at, at);
+            (refund.status, refund.success_at) = (status, Some(at));
             refund
         },
     )
@@ -186,6 +191,11 @@ fn happenings() -> impl Strategy<Value = What> {
         }),
         refunds().prop_map(|refund| What::RefundOpened(Box::new(refund))),
         refunds().prop_map(|refund| What::RefundMoved(Box::new(refund))),
+        refunds().prop_map(|refund| What::RefundChecked {
+            channel: refund.channel,
+            refund_no: refund.refund_no,
+            next_check: refund.requested_at,
+        }),
     ]
 }
 
@@ -277,7 +287,8 @@ fn of_two_channels_refunds_with_one_number_only_the_one_that_moved_moves() {
     let number = || RefundNo::parse("R").unwrap();
     let mut elsewhere = paid("X");
     elsewhere.channel = alipay();
-    let of = |payment: &Payment| Refund::of_payment(payment, number(), start(), start());
+    let facts = || (number(), fen(100));
+    let of = |payment: &Payment| Refund::of_payment(payment, facts(), start(), start());
     let (here, mut there) = (of(&paid("X")), of(&elsewhere));
     let mut record = Shop::with_order().record("a").unwrap().clone();
     for refund in [&here, &there] {

@@ -9,7 +9,16 @@ use crate::value::Metadata;
 pub(super) type Row = (&'static str, fn(&mut Shop) -> Asked);
 
 pub(super) fn rows() -> Vec<Row> {
-    [orders(), payments(), queries(), closes(), the_rest()].concat()
+    [
+        orders(),
+        payments(),
+        queries(),
+        closes(),
+        the_rest(),
+        refunds(),
+        imports(),
+    ]
+    .concat()
 }
 
 fn orders() -> Vec<Row> {
@@ -135,6 +144,84 @@ fn the_rest() -> Vec<Row> {
     ]
 }
 
+fn refunds() -> Vec<Row> {
+    use RefundState::{Abnormal, Closed, Processing, Success};
+    fn requested(shop: &mut Shop) {
+        let _ = shop.request("a", asked_back("R", "X", 60));
+    }
+    fn told_of_requested(shop: &mut Shop, state: RefundState) -> Asked {
+        requested(shop);
+        record_refund(told("R", "X", 60, state))
+    }
+    vec![
+        ("request_refund: a part of X", |_| {
+            request_refund(asked_back("R", "X", 60))
+        }),
+        ("request_refund: the same again", |shop| {
+            requested(shop);
+            request_refund(asked_back("R", "X", 60))
+        }),
+        ("request_refund: more than is left of X", |shop| {
+            requested(shop);
+            request_refund(asked_back("S", "X", 60))
+        }),
+        (
+            "record_refund: PROCESSING of one that was requested",
+            |shop| told_of_requested(shop, Processing),
+        ),
+        ("record_refund: SUCCESS of one that was requested", |shop| {
+            told_of_requested(shop, Success)
+        }),
+        ("record_refund: CLOSED of one that was requested", |shop| {
+            told_of_requested(shop, Closed)
+        }),
+        (
+            "record_refund: ABNORMAL of one that was requested",
+            |shop| told_of_requested(shop, Abnormal),
+        ),
+        ("record_refund: SUCCESS again", |shop| {
+            let ask = told_of_requested(shop, Success);
+            let _ = shop.ask(no("a"), ask.clone());
+            ask
+        }),
+        ("record_refund: SUCCESS of another amount", |shop| {
+            requested(shop);
+            record_refund(told("R", "X", 59, Success))
+        }),
+        ("record_refund: SUCCESS of one made elsewhere", |_| {
+            record_refund(told("E", "X", 60, Success))
+        }),
+        ("record_refund: SUCCESS of more than X paid", |_| {
+            record_refund(told("E", "X", 101, Success))
+        }),
+        ("record_refund_refused: one that was requested", |shop| {
+            requested(shop);
+            refuse_refund("R")
+        }),
+        ("record_refund_refused: one that is processing", |shop| {
+            let ask = told_of_requested(shop, Processing);
+            let _ = shop.ask(no("a"), ask);
+            refuse_refund("R")
+        }),
+    ]
+}
+
+fn imports() -> Vec<Row> {
+    fn of(column: &str, conflict: Conflict) -> Asked {
+        let order = Box::new(stands(column).order("a").clone());
+        Asked::Import { order, conflict }
+    }
+    vec![
+        ("import: paid by X, skip", |_| of("Success", Conflict::Skip)),
+        ("import: paid by X, advance", |_| {
+            of("Success", Conflict::Advance)
+        }),
+        ("import: closed, advance", |_| {
+            of("Closed", Conflict::Advance)
+        }),
+    ]
+}
+
 /// Does not compile when a command, a state or a reply is added: give it its rows then.
 #[test]
 fn no_command_state_or_reply_is_without_a_row() {
@@ -169,6 +256,18 @@ fn no_command_state_or_reply_is_without_a_row() {
         },
         Asked::Hide => "hide",
         Asked::Unhide => "unhide",
+        Asked::RequestRefund(_) => "request_refund",
+        Asked::RecordRefund(fact) => match fact.state() {
+            RefundState::Processing => "record_refund: PROCESSING",
+            RefundState::Success => "record_refund: SUCCESS",
+            RefundState::Closed => "record_refund: CLOSED",
+            RefundState::Abnormal => "record_refund: ABNORMAL",
+        },
+        Asked::RecordRefundRefused { .. } => "record_refund_refused",
+        Asked::Import { conflict, .. } => match conflict {
+            Conflict::Skip => "import: paid by X, skip",
+            Conflict::Advance => "import",
+        },
     };
     let mut verbs = Vec::new();
     for row in rows() {
@@ -176,6 +275,7 @@ fn no_command_state_or_reply_is_without_a_row() {
         assert!(row.0.starts_with(verb));
         verbs.push(verb);
     }
+    verbs.sort_unstable();
     verbs.dedup();
-    assert_eq!(verbs.len(), 24);
+    assert_eq!(verbs.len(), 32);
 }

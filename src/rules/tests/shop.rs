@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::{new, no, start};
 use crate::order::{
-    Anomaly, AnomalyKind, Asked, Command, Event, MAX_ANOMALIES, MAX_WAITING, Next, Order, Record,
-    Status, What,
+    Anomaly, AnomalyKind, Asked, Command, Event, MAX_ANOMALIES, MAX_REFUNDS, MAX_WAITING, Next,
+    Order, Record, Status, What,
 };
 use crate::rules::{
     Context, Decision, Index, Policy, UniqueKey, decide, evolve, index_entries, needs, unique_keys,
@@ -140,8 +140,18 @@ impl Shop {
             assert_eq!((event.no, event.version), (no, version + 1));
             assert_eq!(event.at, updated.max(self.now));
             let next = evolve(record.as_ref(), event);
-            let checked = matches!(event.what, What::Checked { .. });
-            assert_eq!(next.update_time(), if checked { updated } else { event.at });
+            let checked = matches!(
+                event.what,
+                What::Checked { .. } | What::RefundChecked { .. }
+            );
+            match &event.what {
+                // Old orders keep their times.
+                What::Imported(order) if record.is_none() => {
+                    assert_eq!(next.update_time(), order.update_time);
+                }
+                What::Imported(_) => assert!(next.update_time() <= event.at),
+                _ => assert_eq!(next.update_time(), if checked { updated } else { event.at }),
+            }
             record = Some(next);
             self.history.entry(no).or_default().push(event.clone());
         }
@@ -161,6 +171,9 @@ impl Shop {
             }
             check_entries(record);
             assert!(record.anomalies().len() <= MAX_ANOMALIES);
+            let waits = record.as_order().is_none();
+            let most = if waits { MAX_WAITING } else { MAX_REFUNDS };
+            assert!(record.refunds().len() <= most);
             assert!(record.as_order().is_some() || record.unclaimed().count() <= MAX_WAITING);
         }
         assert!(report.is_ok(), "{:?}", report.violations);

@@ -59,14 +59,15 @@ fn cell(row: &Row, column: &str, age: Duration) -> String {
     shop.wait(age);
     let ask = row.1(&mut shop);
     let before = status(shop.record("a"));
-    let carries_payment = match &ask {
+    let carries_a_fact = match &ask {
         Asked::Confirm(_) => true,
         Asked::RecordQuery(state) => state.payment().is_some(),
+        Asked::RecordRefund(_) => true,
         _ => false,
     };
     let decision = shop.ask(no("a"), ask);
     let mut cell = said(&decision);
-    if carries_payment && !decision.acknowledge {
+    if carries_a_fact && !decision.acknowledge {
         cell += ", no ack";
     }
     let after = status(shop.record("a"));
@@ -118,10 +119,10 @@ fn happened(event: &Event) -> String {
 /// What is due next, where an event said so.
 fn due(decision: &Decision, now: Timestamp) -> String {
     let says_next = |event: &Event| {
-        use What::{Checked, CloseAborted, CloseBegan, Created};
+        use What::{Checked, CloseAborted, CloseBegan, Created, Imported};
         matches!(
             event.what,
-            Checked { .. } | CloseAborted { .. } | CloseBegan { .. } | Created(_)
+            Checked { .. } | CloseAborted { .. } | CloseBegan { .. } | Created(_) | Imported(_)
         )
     };
     let order = decision.after.as_ref().and_then(Record::as_order);
@@ -205,6 +206,8 @@ told \"received\".
 Columns: *absent*, there is no record; *waiting*, the payment X waits for its order; then
 the statuses. `Success` and `LatePaid` orders were paid by X. Orders were invited to be
 paid when they were created, live for seven days, and the policy is the default one.
+
+Refunds are of 60 fen of the 100 that X paid, if they can be asked for.
 
 Rows: *soon* is one minute after the creation, *later* one hour, *expired* one minute
 after the order's last moment, *overdue* eleven, which is more than the grace of ten.

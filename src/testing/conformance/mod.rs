@@ -41,6 +41,7 @@ mod lists;
 mod numbers;
 mod paging;
 mod payments;
+mod refunds;
 mod rivals;
 mod tools;
 mod values;
@@ -149,6 +150,17 @@ macro_rules! __conformance_cases {
                 of_a_service_provider_the_sub_identity_is_compared
                 what_a_payment_leaves_out_is_not_compared
                 one_transaction_pays_one_order_and_a_second_one_is_a_double
+            }
+            refunds {
+                of_two_refunds_at_once_only_what_was_paid_goes_back
+                what_is_processing_is_reserved_and_what_closed_is_free
+                a_fifty_first_refund_and_one_after_a_year_are_refused
+                a_refund_that_nobody_asked_for_is_adopted_once
+                of_64_threads_that_hear_of_one_refund_exactly_one_adopts_it
+                two_orders_never_share_a_refund_number
+                an_open_refund_is_due_until_it_ends
+                what_was_paid_twice_goes_back_twice_and_callbacks_change_nothing
+                an_exported_order_is_taken_over_whole_and_once
             }
             creating {
                 a_callback_before_its_order_waits_and_pays_it_at_once

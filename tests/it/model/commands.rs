@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orderstore::testing::fixtures;
+use orderstore::testing::model::Model;
 use orderstore::{
-    AnomalyId, Answered, Asked, Call, Channel, ChannelState, CloseReply, Command, Error, Fen,
-    Metadata, New, Order, OrderNo, Outcome, Payment, Prepay, Resolution, Store, Timestamp,
+    AnomalyId, Answered, Asked, Call, Channel, ChannelState, CloseReply, Command, Conflict, Error,
+    Fen, Label, Metadata, New, NewRefund, Order, OrderNo, Outcome, Payment, Prepay, RefundFact,
+    RefundState, Resolution, Store, Timestamp,
 };
 use proptest::prelude::{Just, Strategy, prop_oneof};
 
@@ -22,7 +24,14 @@ pub(super) fn other_channel() -> Channel {
 }
 
 pub(super) fn any_command() -> impl Strategy<Value = Command> {
-    (0..ORDERS, any_ask()).prop_map(|(n, ask)| fixtures::command(n, ask))
+    (0..ORDERS, any_ask()).prop_map(|(n, ask)| match ask {
+        Asked::Import { order, conflict } => {
+            let no = order.no;
+            let ask = Asked::Import { order, conflict };
+            Command { no, ask }
+        }
+        ask => fixtures::command(n, ask),
+    })
 }
 
 fn any_ask() -> impl Strategy<Value = Asked> {
@@ -36,6 +45,13 @@ fn any_ask() -> impl Strategy<Value = Asked> {
         4 => any_reply().prop_map(Asked::RecordClose),
         2 => Just(Asked::AbortClose),
         8 => any_resolution(),
+        8 => any_request().prop_map(|new| Asked::RequestRefund(Box::new(new))),
+        4 => any_import(),
+        8 => any_fact().prop_map(|fact| Asked::RecordRefund(Box::new(fact))),
+        2 => (0..REFUNDS).prop_map(|n| Asked::RecordRefundRefused {
+            refund_no: fixtures::refund_no(n),
+            code: Label::parse("NOTENOUGH").unwrap(),
+        }),
         2 => Just(Asked::Hide),
         1 => Just(Asked::Unhide),
         3 => (1..8_u64).prop_map(|version| Asked::Annotate {
@@ -84,6 +100,50 @@ fn any_payment() -> impl Strategy<Value = Payment> {
         payment.channel = channel;
         payment.openid = user.map(fixtures::openid);
         payment
+    })
+}
+
+fn any_request() -> impl Strategy<Value = NewRefund> {
+    let amounts = prop_oneof![Just(40_u64), Just(60), Just(100)];
+    let facts = (0..TRANSACTIONS, 0..REFUNDS, amounts, any_channel());
+    facts.prop_map(|(transaction, n, amount, channel)| {
+        fixtures::refund_of(transaction, n, amount).channel(channel)
+    })
+}
+
+fn any_fact() -> impl Strategy<Value = RefundFact> {
+    let states = prop_oneof![
+        2 => Just(RefundState::Processing),
+        3 => Just(RefundState::Success),
+        2 => Just(RefundState::Closed),
+        1 => Just(RefundState::Abnormal),
+    ];
+    let amounts = prop_oneof![Just(40_u64), Just(60), Just(100)];
+    let facts = (0..TRANSACTIONS, 0..REFUNDS, amounts, states);
+    (facts, any_channel(), maybe(any_time())).prop_map(|(facts, channel, success_at)| {
+        let (transaction, n, amount, state) = facts;
+        let fact = fixtures::refund_fact(transaction, n, amount, state).with_channel(channel);
+        success_at.map_or(fact.clone(), |at| fact.with_success_at(at))
+    })
+}
+
+/// An order as it stands in books of the same make, after a few commands.
+fn any_import() -> impl Strategy<Value = Asked> {
+    let payment = maybe(any_payment()).prop_map(|p| p.map(|p| Asked::Confirm(Box::new(p))));
+    let closed = maybe(Just(Asked::RecordQuery(Box::new(ChannelState::Closed))));
+    let request = maybe(any_request()).prop_map(|r| r.map(|r| Asked::RequestRefund(Box::new(r))));
+    let fact = maybe(any_fact()).prop_map(|f| f.map(|f| Asked::RecordRefund(Box::new(f))));
+    let conflicts = prop_oneof![Just(Conflict::Skip), Just(Conflict::Advance)];
+    let path = (any_new(), closed, payment, request, fact);
+    (0..ORDERS, path, conflicts).prop_map(|(n, (new, closed, payment, request, fact), conflict)| {
+        let mut books = Model::default();
+        let asks = [closed, payment, request, fact].into_iter().flatten();
+        let _ = books.run(fixtures::now(), &fixtures::create(n, new));
+        for ask in asks {
+            let _ = books.run(fixtures::now(), &fixtures::command(n, ask));
+        }
+        let order = Box::new(Order::clone(&books.order(fixtures::order_no(n)).unwrap()));
+        Asked::Import { order, conflict }
     })
 }
 
@@ -174,6 +234,21 @@ pub(super) fn say(store: &Store, command: &Command, by: impl By) -> Heard {
         Asked::Resolve { anomaly, how, note } => {
             let call = store.resolve(no, anomaly, how, note);
             heard(by.hear(call), Outcome::Resolve)
+        }
+        Asked::RequestRefund(new) => {
+            let call = store.request_refund(no, *new);
+            heard(by.hear(call), Outcome::RequestRefund)
+        }
+        Asked::RecordRefund(fact) => {
+            let call = store.record_refund(no, *fact);
+            heard(by.hear(call), Outcome::RecordRefund)
+        }
+        Asked::RecordRefundRefused { refund_no, code } => {
+            let call = store.record_refund_refused(no, refund_no, code);
+            heard(by.hear(call), Outcome::RefuseRefund)
+        }
+        Asked::Import { order, conflict } => {
+            heard(by.hear(store.import(*order, conflict)), Outcome::Import)
         }
         Asked::Hide => heard(by.hear(store.hide(no)), Outcome::Visibility),
         Asked::Unhide => heard(by.hear(store.unhide(no)), Outcome::Visibility),

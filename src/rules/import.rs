@@ -1,0 +1,272 @@
+//! `import`: an order is taken over from other books, or what they know more of it.
+//!
+//! What other books say is held against I8 to I10 before it is believed; what had waited
+//! under the number meets the order as it would have met a created one.
+
+use std::collections::HashSet;
+
+use super::change::Change;
+use super::confirm::receive;
+use super::create::{adopt_waiting, first_difference};
+use super::decision::Decision;
+use super::index::{UniqueKey, unique_keys};
+use super::policy::Policy;
+use super::refund::measure;
+use super::refund_fact::take;
+use crate::order::{
+    Action, Anomaly, AnomalyId, AnomalyKind, Confirmed, Conflict, ImportRefusal, Imported,
+    MAX_ANOMALIES, MAX_REFUNDS, New, Next, Order, Outcome, Payment, Record, Refund, RefundFact,
+    RefundRecorded, RefundStatus, Status, What,
+};
+use crate::value::{Fen, Timestamp};
+
+/// The keys that the imported order would own, and those of what waits for it.
+pub(super) fn keys(order: &Order, record: Option<&Record>) -> Vec<UniqueKey> {
+    let waiting = record.into_iter().flat_map(Record::unclaimed);
+    let transactions = waiting.map(|(_, payment)| UniqueKey::transaction_of(payment));
+    let own = Record::Order(std::sync::Arc::new(order.clone()));
+    let mut keys: Vec<UniqueKey> = unique_keys(&own).chain(transactions).collect();
+    keys.dedup();
+    keys
+}
+
+pub(super) fn import(mut change: Change<'_>, order: &Order, conflict: Conflict) -> Decision {
+    let outcome = match (flaw(&change, order), change.order()) {
+        (Some(refusal), _) => Imported::Refused(refusal),
+        (None, Some(_)) => match conflict {
+            Conflict::Skip => Imported::Skipped,
+            Conflict::Advance => advance(&mut change, order),
+        },
+        (None, None) => take_over(&mut change, order),
+    };
+    match outcome {
+        Imported::Refused(_) => change.refuse(Outcome::Import(outcome)),
+        Imported::ExistsWithDifferent { .. } => change.answer(Outcome::Import(outcome), false),
+        _ => change.answer(Outcome::Import(outcome), true),
+    }
+}
+
+/// What of the order cannot be, whatever stands here.
+fn flaw(change: &Change<'_>, order: &Order) -> Option<ImportRefusal> {
+    let waits = |a: &Anomaly| a.is_open() && a.kind == AnomalyKind::Unclaimed;
+    let flaws = [
+        (order.no != change.no(), ImportRefusal::OtherNumber),
+        (order.total_fee.is_zero(), ImportRefusal::NothingToPay),
+        (!is_paid_right(order), ImportRefusal::PaymentDisagrees),
+        (!is_late_right(order), ImportRefusal::LateDisagrees),
+        (
+            order.update_time < order.create_time || order.update_time > change.now(),
+            ImportRefusal::TimesDisagree,
+        ),
+        (
+            order.hidden_at.is_some() && !order.status.is_ended(),
+            ImportRefusal::HiddenWhileOpen,
+        ),
+        (
+            order.anomalies.iter().any(waits),
+            ImportRefusal::StillUnclaimed,
+        ),
+        (
+            has_a_number_twice(&order.refunds),
+            ImportRefusal::DuplicateRefundNo,
+        ),
+        (
+            order.refunds.iter().any(|refund| refund.amount.is_zero()),
+            ImportRefusal::NothingBack,
+        ),
+        (spends_too_much(order), ImportRefusal::RefundsExceed),
+        (
+            order.anomalies.len() > MAX_ANOMALIES || order.refunds.len() > MAX_REFUNDS,
+            ImportRefusal::RecordFull,
+        ),
+    ];
+    let mut found = flaws.into_iter().filter(|(is_so, _)| *is_so);
+    found.next().map(|(_, refusal)| refusal)
+}
+
+/// I9.
+fn is_paid_right(order: &Order) -> bool {
+    let fits = |payment: &Payment| {
+        payment.paid_fee == order.total_fee && payment.currency == order.currency
+    };
+    match &order.payment {
+        Some(payment) => order.status.is_paid() && fits(payment),
+        None => !order.status.is_paid(),
+    }
+}
+
+const fn is_late_right(order: &Order) -> bool {
+    match order.status {
+        Status::LatePaid => order.late,
+        Status::Success => true,
+        Status::Pending | Status::Closing | Status::Closed | Status::Failed => !order.late,
+    }
+}
+
+fn has_a_number_twice(refunds: &[Refund]) -> bool {
+    let mut seen = HashSet::new();
+    !refunds.iter().all(|refund| seen.insert(&refund.refund_no))
+}
+
+/// I10, of every transaction.
+fn spends_too_much(order: &Order) -> bool {
+    let record = Record::Order(std::sync::Arc::new(order.clone()));
+    let holds = |refund: &&Refund| refund.status.holds_money();
+    order.refunds.iter().filter(holds).any(|one| {
+        let same = |r: &&Refund| r.channel == one.channel && r.transaction_id == one.transaction_id;
+        let mut held = order.refunds.iter().filter(holds).filter(same);
+        let sum = held.try_fold(Fen::ZERO, |sum, refund| sum.checked_add(refund.amount));
+        let payment = record.payment_of(one.channel, &one.transaction_id);
+        let paid = payment.map_or(Fen::MAX, |payment| payment.paid_fee);
+        sum.is_none_or(|sum| sum > paid)
+    })
+}
+
+/// A number that no order bears yet.
+fn take_over(change: &mut Change<'_>, order: &Order) -> Imported {
+    let whole = filled_in(order, change.context.policy, change.stamp());
+    if let Some(refusal) = key_taken(change, &whole) {
+        return Imported::Refused(refusal);
+    }
+    let told = told_before(change, &whole);
+    change.push(What::Imported(Box::new(whole)));
+    adopt_waiting(change);
+    let fits = told.iter().all(|fact| take_in(change, fact)) && measure_all(change);
+    let held = (change.anomalies().len(), change.refunds().len());
+    if !fits || held.0 > MAX_ANOMALIES || held.1 > MAX_REFUNDS {
+        return Imported::Refused(ImportRefusal::RecordFull);
+    }
+    if has_a_number_twice(change.refunds()) {
+        return Imported::Refused(ImportRefusal::DuplicateRefundNo);
+    }
+    Imported::Imported
+}
+
+/// Another record owns a key that the order would own.
+fn key_taken(change: &Change<'_>, order: &Order) -> Option<ImportRefusal> {
+    let record = Record::Order(std::sync::Arc::new(order.clone()));
+    unique_keys(&record).find_map(|key| {
+        let by = change.context.owner(&key)?.no();
+        (by != change.no()).then_some(match key {
+            UniqueKey::Transaction(..) => ImportRefusal::TransactionTaken { by },
+            UniqueKey::RefundNo(..) => ImportRefusal::RefundNoTaken { by },
+            UniqueKey::Reference(_) => ImportRefusal::ReferenceTaken { by },
+        })
+    })
+}
+
+/// What the channel had said of refunds that the other books know, too: it may be newer
+/// than those.
+fn told_before(change: &Change<'_>, order: &Order) -> Vec<RefundFact> {
+    let known = |told: &&Refund| order.refunds.iter().any(|own| own.is_same(told));
+    let told = change.refunds().iter().filter(known);
+    told.filter_map(RefundFact::of).collect()
+}
+
+fn take_in(change: &mut Change<'_>, fact: &RefundFact) -> bool {
+    take(change, fact) != RefundRecorded::RecordFull
+}
+
+/// Refunds that had waited are measured by the payments that the order brings along.
+fn measure_all(change: &mut Change<'_>) -> bool {
+    let own = change.order().and_then(|order| order.payment.as_ref());
+    let doubtful = change.anomalies().iter().filter_map(|a| a.payment.as_ref());
+    let payments: Vec<Payment> = own.into_iter().chain(doubtful).cloned().collect();
+    payments.iter().all(|payment| measure(change, payment))
+}
+
+/// A number that an order bears: what create, confirm and the recording of refunds would
+/// make of it.
+fn advance(change: &mut Change<'_>, imported: &Order) -> Imported {
+    let different = change
+        .order()
+        .and_then(|order| first_difference(order, &New::of(imported)));
+    if let Some(field) = different {
+        return Imported::ExistsWithDifferent { field };
+    }
+    let payment = imported.payment.as_ref();
+    let confirmed = payment.map(|payment| receive(change, payment).confirmed);
+    let news = imported.refunds.iter().filter(|told| !knows(change, told));
+    let told: Vec<RefundFact> = news.filter_map(RefundFact::of).collect();
+    let fits = confirmed != Some(Confirmed::RecordFull);
+    if !fits || !told.iter().all(|fact| take_in(change, fact)) {
+        return Imported::Refused(ImportRefusal::RecordFull);
+    }
+    if change.is_empty() {
+        Imported::Exists
+    } else {
+        Imported::Advanced(confirmed)
+    }
+}
+
+/// The other books say nothing new of the refund: it stands so, or its way is known here
+/// from the channel and only the channel knows how it goes on. To read books is no check
+/// that would put the next one off.
+fn knows(change: &Change<'_>, told: &Refund) -> bool {
+    let known = change
+        .record()
+        .and_then(|record| record.refund(&told.refund_no));
+    known.is_some_and(|known| {
+        let same = known.is_same(told) && known.transaction_id == told.transaction_id;
+        let is_under_way = known.status != RefundStatus::Requested && told.status.is_open();
+        same && known.amount == told.amount && (known.status == told.status || is_under_way)
+    })
+}
+
+/// The order with what the rules count on and other books may not know.
+fn filled_in(order: &Order, policy: &Policy, now: Timestamp) -> Order {
+    let mut order = order.clone();
+    order.next = next_of(&order, policy, now);
+    match order.status {
+        Status::Pending | Status::Closing => order.ended_at = None,
+        Status::Closed | Status::Failed => {
+            order.ended_at = order.ended_at.or(Some(order.update_time));
+        }
+        Status::Success | Status::LatePaid => {}
+    }
+    for refund in &mut order.refunds {
+        fill_in_refund(refund, policy, now);
+    }
+    add_late_payment(&mut order);
+    order
+}
+
+fn next_of(order: &Order, policy: &Policy, now: Timestamp) -> Option<Next> {
+    let known = order.next.filter(|next| next.action != Action::QueryRefund);
+    match order.status {
+        Status::Pending => known.or_else(|| Some(policy.next_check(now, order.checks))),
+        Status::Closing => known.or_else(|| {
+            let at = policy.closable_from(order, now);
+            let action = Action::AskClose;
+            Some(Next { at, action })
+        }),
+        Status::Success | Status::Closed | Status::Failed | Status::LatePaid => None,
+    }
+}
+
+fn fill_in_refund(refund: &mut Refund, policy: &Policy, now: Timestamp) {
+    if refund.status.is_open() {
+        let next = || Some(policy.refund_check(now, refund.checks));
+        refund.next_check = refund.next_check.or_else(next);
+    } else {
+        refund.next_check = None;
+    }
+    if refund.status == RefundStatus::Success {
+        refund.success_at = refund.success_at.or(Some(refund.requested_at));
+    }
+}
+
+/// A late payment waits for a person until one has decided.
+fn add_late_payment(order: &mut Order) {
+    let is_late = |anomaly: &Anomaly| anomaly.kind == AnomalyKind::LatePayment;
+    if order.status == Status::LatePaid && !order.anomalies.iter().any(is_late) {
+        order.anomalies.push(Anomaly {
+            id: AnomalyId(0), // numbered when it is taken over
+            kind: AnomalyKind::LatePayment,
+            payment: order.payment.clone(),
+            refund: None,
+            raised_at: order.update_time,
+            end: None,
+        });
+    }
+}

@@ -1,0 +1,245 @@
+//! Orders taken over from other books.
+
+use super::*;
+use crate::order::{AnomalyKind, Difference, Ended, ImportRefusal, RefundStatus, Status};
+
+/// `order-a` of other books, after `asks`.
+fn books(asks: &[Asked]) -> Order {
+    let mut shop = Shop::with_order();
+    for ask in asks {
+        let _ = shop.ask(no("a"), ask.clone());
+    }
+    shop.order("a").clone()
+}
+
+fn paid_books() -> Order {
+    books(&[
+        confirm(paid("X")),
+        request_refund(asked_back("R", "X", 60)),
+        record_refund(told("R", "X", 60, RefundState::Success)),
+        request_refund(asked_back("S", "X", 30)),
+        query(ChannelState::Revoked),
+        Asked::Hide,
+    ])
+}
+
+#[test]
+fn an_exported_order_is_the_same_but_for_its_history() {
+    let closed = books(&[query(ChannelState::Closed)]);
+    let late = books(&[query(ChannelState::Closed), confirm(paid("X"))]);
+    let closing = books(&[prepay("p"), Asked::BeginClose]);
+    for order in [books(&[]), closing, paid_books(), closed, late] {
+        let text = serde_json::to_string(&order).unwrap();
+        let read: Order = serde_json::from_str(&text).unwrap();
+        let mut shop = Shop::open();
+        shop.wait(HOUR);
+        assert_eq!(shop.import(&read, Conflict::Skip), Imported::Imported);
+        let mut expected = order.clone();
+        expected.version = 1;
+        assert_eq!(*shop.order("a"), expected);
+        assert_eq!(shop.import(&order, Conflict::Skip), Imported::Skipped);
+        assert_eq!(shop.import(&order, Conflict::Advance), Imported::Exists);
+        assert_eq!(shop.events("a").len(), 1);
+    }
+}
+
+#[test]
+fn what_cannot_be_is_refused_by_name() {
+    use ImportRefusal as Why;
+    let wrong = |why, change: fn(&mut Order)| (why, change);
+    let cases = [
+        wrong(Why::NothingToPay, |o| o.total_fee = Fen::ZERO),
+        wrong(Why::PaymentDisagrees, |o| o.payment = None),
+        wrong(Why::PaymentDisagrees, |o| o.status = Status::Pending),
+        wrong(Why::PaymentDisagrees, |o| o.total_fee = fen(99)),
+        wrong(Why::PaymentDisagrees, |o| {
+            o.currency = crate::value::Currency::parse("HKD").unwrap();
+        }),
+        wrong(Why::LateDisagrees, |o| o.status = Status::LatePaid),
+        wrong(Why::TimesDisagree, |o| {
+            o.create_time = o.update_time.saturating_add(SECOND);
+        }),
+        wrong(Why::TimesDisagree, |o| {
+            o.update_time = o.update_time.saturating_add(HOUR);
+        }),
+        wrong(Why::HiddenWhileOpen, |o| {
+            (o.status, o.payment) = (Status::Pending, None);
+        }),
+        wrong(Why::StillUnclaimed, |o| {
+            o.anomalies[0].kind = AnomalyKind::Unclaimed;
+        }),
+        wrong(Why::DuplicateRefundNo, |o| {
+            o.refunds[1].refund_no = o.refunds[0].refund_no.clone();
+            o.refunds[1].channel = alipay();
+        }),
+        wrong(Why::NothingBack, |o| o.refunds[0].amount = Fen::ZERO),
+        wrong(Why::RefundsExceed, |o| o.refunds[0].amount = fen(71)),
+        wrong(Why::RecordFull, |o| {
+            o.anomalies = vec![o.anomalies[0].clone(); 65];
+        }),
+    ];
+    for (why, change) in cases {
+        let mut order = paid_books();
+        change(&mut order);
+        let mut shop = Shop::open();
+        let heard = shop.import(&order, Conflict::Skip);
+        assert_eq!(heard, Imported::Refused(why));
+        assert!(shop.record("a").is_none());
+    }
+    let ask = Asked::Import {
+        order: Box::new(paid_books()),
+        conflict: Conflict::Skip,
+    };
+    let heard = Shop::open().ask(no("b"), ask).outcome;
+    let refused = Imported::Refused(Why::OtherNumber);
+    assert_eq!(heard, Outcome::Import(refused));
+}
+
+#[test]
+fn keys_that_others_own_are_not_taken() {
+    let with_reference = |text: &str| new().reference(reference(text));
+    let holder = || {
+        let mut shop = Shop::open();
+        let _ = shop.create("b", with_reference("r"));
+        let _ = shop.confirm("b", paid("X"));
+        let _ = shop.request("b", asked_back("R", "X", 1));
+        shop
+    };
+    let by = no("b");
+    let mut order = paid_books();
+    let taken = Imported::Refused(ImportRefusal::TransactionTaken { by });
+    assert_eq!(holder().import(&order, Conflict::Skip), taken);
+    order.payment.as_mut().unwrap().transaction_id = TransactionId::parse("Y").unwrap();
+    let taken = Imported::Refused(ImportRefusal::RefundNoTaken { by });
+    assert_eq!(holder().import(&order, Conflict::Skip), taken);
+    order.refunds.clear();
+    order.reference = Some(reference("r"));
+    let taken = Imported::Refused(ImportRefusal::ReferenceTaken { by });
+    assert_eq!(holder().import(&order, Conflict::Skip), taken);
+    order.late = true;
+    assert_eq!(holder().import(&order, Conflict::Skip), Imported::Imported);
+}
+
+#[test]
+fn what_the_other_books_do_not_know_is_filled_in() {
+    let bare = |mut order: Order| {
+        (order.next, order.ended_at) = (None, None);
+        order.anomalies.clear();
+        for refund in &mut order.refunds {
+            (refund.success_at, refund.next_check) = (None, None);
+        }
+        let mut shop = Shop::open();
+        shop.wait(HOUR);
+        assert_eq!(shop.import(&order, Conflict::Skip), Imported::Imported);
+        shop
+    };
+    let later = start().saturating_add(HOUR);
+    let shop = bare(books(&[]));
+    assert_eq!(shop.next("a").unwrap().at, later.saturating_add(SECOND * 5));
+    let shop = bare(books(&[Asked::BeginClose]));
+    assert_eq!(shop.next("a").unwrap().at, later);
+    let shop = bare(books(&[query(ChannelState::Closed)]));
+    assert_eq!(shop.order("a").ended_at, Some(start()));
+    let shop = bare(paid_books());
+    let [back, open] = &shop.order("a").refunds[..] else {
+        panic!()
+    };
+    assert_eq!((back.success_at, back.next_check), (Some(start()), None));
+    assert_eq!(open.next_check, Some(later.saturating_add(MINUTE)));
+    let shop = bare(books(&[query(ChannelState::Closed), confirm(paid("X"))]));
+    assert_eq!(shop.kinds("a"), [AnomalyKind::LatePayment]);
+    assert_eq!(shop.order("a").open_anomalies().count(), 1);
+}
+
+#[test]
+fn what_had_waited_meets_the_imported_order() {
+    let waiting = |transaction: &str| {
+        let mut shop = Shop::open();
+        let _ = shop.confirm("a", paid(transaction));
+        shop
+    };
+    let mut shop = waiting("X");
+    let _ = shop.import(&books(&[]), Conflict::Skip);
+    assert_eq!(shop.status("a"), Status::Success);
+
+    let mut shop = waiting("X");
+    let _ = shop.import(&books(&[query(ChannelState::Closed)]), Conflict::Skip);
+    assert_eq!(shop.status("a"), Status::LatePaid);
+
+    let mut shop = waiting("X");
+    let _ = shop.import(&books(&[confirm(paid("X"))]), Conflict::Skip);
+    assert_eq!(
+        shop.anomaly("a", 0).end.as_ref().unwrap().how,
+        Ended::Settled
+    );
+
+    let mut shop = waiting("Y");
+    let _ = shop.import(&books(&[confirm(paid("X"))]), Conflict::Skip);
+    let first = TransactionId::parse("X").unwrap();
+    assert_eq!(shop.kinds("a"), [AnomalyKind::DoublePayment { first }]);
+}
+
+#[test]
+fn what_the_channel_said_of_a_refund_counts_more_than_the_books() {
+    let asked = || books(&[confirm(paid("X")), request_refund(asked_back("R", "X", 60))]);
+    let mut shop = Shop::open();
+    let _ = shop.record_refund("a", told("R", "X", 60, RefundState::Success));
+    assert_eq!(shop.import(&asked(), Conflict::Skip), Imported::Imported);
+    let [refund] = &shop.order("a").refunds[..] else {
+        panic!()
+    };
+    assert_eq!(refund.status, RefundStatus::Success);
+    assert!(!refund.external);
+
+    let mut shop = Shop::open();
+    let _ = shop.record_refund("a", told("E", "X", 60, RefundState::Success));
+    assert_eq!(shop.import(&asked(), Conflict::Skip), Imported::Imported);
+    let refund_no = RefundNo::parse("E").unwrap();
+    let available = fen(40);
+    let kind = AnomalyKind::RefundExceeds {
+        refund_no,
+        available,
+    };
+    assert_eq!(shop.kinds("a"), [kind]);
+}
+
+#[test]
+fn other_books_advance_an_order_and_never_turn_it_back() {
+    let mut shop = Shop::with_order();
+    let applied = Imported::Advanced(Some(Confirmed::Applied));
+    assert_eq!(shop.import(&paid_books(), Conflict::Advance), applied);
+    let order = shop.order("a");
+    assert_eq!(order.status, Status::Success);
+    let numbers: Vec<_> = order.refunds.iter().map(|r| r.refund_no.as_str()).collect();
+    assert_eq!(numbers, ["R"], "what was only requested there is not");
+    let before = order.clone();
+    let pending = books(&[]);
+    assert_eq!(shop.import(&pending, Conflict::Advance), Imported::Exists);
+    let twice = books(&[confirm(paid("Y"))]);
+    let double = Imported::Advanced(Some(Confirmed::DoublePayment));
+    assert_eq!(shop.import(&twice, Conflict::Advance), double);
+    assert_eq!(shop.order("a").payment, before.payment);
+    let mut other = pending;
+    other.openid = Some(openid("aunt"));
+    let field = Difference::Openid;
+    let different = Imported::ExistsWithDifferent { field };
+    assert_eq!(shop.import(&other, Conflict::Advance), different);
+}
+
+#[test]
+fn other_books_do_not_turn_back_what_the_channel_said_of_a_refund() {
+    let processing = books(&[
+        confirm(paid("X")),
+        record_refund(told("R", "X", 60, RefundState::Processing)),
+    ]);
+    let mut shop = Shop::open();
+    let _ = shop.record_refund("a", told("R", "X", 60, RefundState::Abnormal));
+    let heard = shop.import(&processing, Conflict::Advance);
+    assert_eq!(heard, Imported::Imported);
+    for _ in 0..2 {
+        shop.wait(HOUR);
+        let heard = shop.import(&processing, Conflict::Advance);
+        assert_eq!(heard, Imported::Exists);
+    }
+    assert_eq!(shop.order("a").refunds[0].status, RefundStatus::Abnormal);
+}

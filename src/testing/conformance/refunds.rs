@@ -1,0 +1,237 @@
+//! Money goes back: never more than came, under one number once, whoever says so.
+
+use super::Harness;
+use super::tools::{Shop, at_once};
+use crate::order::{
+    Action, AnomalyId, AnomalyKind, Confirmed, Conflict, Imported, Order, RefundRecorded,
+    RefundRequested, RefundState, RefundStatus, Resolution, Resolved, Status,
+};
+use crate::query::Listing;
+use crate::testing::fixtures::{self, payment, refund_fact, refund_of};
+
+const SECOND: std::time::Duration = std::time::Duration::from_secs(1);
+const YEAR: std::time::Duration = std::time::Duration::from_secs(365 * 24 * 60 * 60);
+
+/// The order 1, paid 100 by the transaction 1.
+fn paid(harness: &dyn Harness) -> Shop<'_> {
+    let shop = Shop::open(harness);
+    shop.created(1, 100);
+    shop.expect(1, payment(1, 100), Confirmed::Applied, true);
+    shop
+}
+
+fn request(shop: &Shop<'_>, n: u64, amount: u64) -> RefundRequested {
+    let refund = refund_of(1, n, amount);
+    let call = shop.store().request_refund(fixtures::order_no(1), refund);
+    call.wait().unwrap().outcome
+}
+
+fn record(shop: &Shop<'_>, n: u64, amount: u64, state: RefundState) -> RefundRecorded {
+    let fact = refund_fact(1, n, amount, state);
+    let call = shop.store().record_refund(fixtures::order_no(1), fact);
+    let answer = call.wait().unwrap();
+    assert!(answer.should_acknowledge());
+    answer.outcome
+}
+
+fn exceeds(amount: u64) -> RefundRequested {
+    let available = fixtures::fen(amount);
+    RefundRequested::Exceeds { available }
+}
+
+pub(super) fn of_two_refunds_at_once_only_what_was_paid_goes_back(harness: &dyn Harness) {
+    let shop = paid(harness);
+    let store = shop.store();
+    let outcomes = at_once(2, |place| {
+        let refund = refund_of(1, place as u64, 60);
+        let call = store.request_refund(fixtures::order_no(1), refund);
+        call.wait().unwrap().outcome
+    });
+    assert!(
+        outcomes.contains(&RefundRequested::Requested),
+        "{outcomes:?}"
+    );
+    assert!(outcomes.contains(&exceeds(40)), "{outcomes:?}");
+    let outcomes = at_once(64, |place| {
+        let refund = refund_of(1, 100 + place as u64, 1);
+        let call = store.request_refund(fixtures::order_no(1), refund);
+        call.wait().unwrap().outcome
+    });
+    let granted = outcomes
+        .iter()
+        .filter(|o| **o == RefundRequested::Requested);
+    assert_eq!(granted.count(), 40, "all that was left, and no fen more");
+    drop(store);
+    assert_eq!(shop.order(1).refunds.len(), 41);
+    shop.close();
+}
+
+pub(super) fn what_is_processing_is_reserved_and_what_closed_is_free(harness: &dyn Harness) {
+    let shop = paid(harness);
+    assert_eq!(request(&shop, 1, 60), RefundRequested::Requested);
+    let to = RefundStatus::Processing;
+    let processing = record(&shop, 1, 60, RefundState::Processing);
+    assert_eq!(processing, RefundRecorded::Moved { to });
+    assert_eq!(request(&shop, 2, 50), exceeds(40));
+    let to = RefundStatus::Closed;
+    let closed = record(&shop, 1, 60, RefundState::Closed);
+    assert_eq!(closed, RefundRecorded::Moved { to });
+    assert_eq!(request(&shop, 2, 50), RefundRequested::Requested);
+    assert_eq!(shop.status(1), Status::Success);
+    shop.close();
+}
+
+pub(super) fn a_fifty_first_refund_and_one_after_a_year_are_refused(harness: &dyn Harness) {
+    let shop = paid(harness);
+    for n in 0..50 {
+        assert_eq!(request(&shop, n, 1), RefundRequested::Requested);
+    }
+    assert_eq!(request(&shop, 50, 1), RefundRequested::TooMany);
+    let _ = record(&shop, 7, 1, RefundState::Closed);
+    shop.clock.advance(YEAR);
+    assert_eq!(request(&shop, 50, 1), RefundRequested::Requested);
+    let _ = record(&shop, 8, 1, RefundState::Closed);
+    shop.clock.advance(SECOND);
+    assert_eq!(request(&shop, 51, 1), RefundRequested::WindowOver);
+    shop.close();
+}
+
+pub(super) fn a_refund_that_nobody_asked_for_is_adopted_once(harness: &dyn Harness) {
+    let shop = paid(harness);
+    let adopted = record(&shop, 9, 60, RefundState::Success);
+    assert_eq!(adopted, RefundRecorded::Adopted);
+    let order = shop.order(1);
+    for _ in 0..4 {
+        let again = record(&shop, 9, 60, RefundState::Success);
+        assert_eq!(again, RefundRecorded::Duplicate);
+    }
+    assert_eq!(shop.order(1), order);
+    let listed = Listing::by_refund_no(&fixtures::refund_no(9));
+    assert_eq!(shop.store().list(listed).wait().unwrap().rows, [order]);
+    let available = fixtures::fen(40);
+    let more = record(&shop, 10, 60, RefundState::Success);
+    assert_eq!(more, RefundRecorded::Exceeds { available });
+    let listed = Listing::by_refund_no(&fixtures::refund_no(10));
+    let found = shop.store().list(listed).wait().unwrap().rows;
+    assert_eq!(found, [shop.order(1)], "by its anomaly");
+    let times = fixtures::now()..fixtures::now().saturating_add(SECOND);
+    let totals = shop.store().totals(times).wait().unwrap();
+    let back: Vec<_> = totals.refunded.values().map(|sum| sum.fen).collect();
+    assert_eq!(back, [60]);
+    shop.close();
+}
+
+pub(super) fn of_64_threads_that_hear_of_one_refund_exactly_one_adopts_it(harness: &dyn Harness) {
+    let shop = paid(harness);
+    let store = shop.store();
+    let outcomes = at_once(64, |_| {
+        let fact = refund_fact(1, 9, 60, RefundState::Success);
+        let call = store.record_refund(fixtures::order_no(1), fact);
+        call.wait().unwrap().outcome
+    });
+    drop(store);
+    let adopted = outcomes.iter().filter(|o| **o == RefundRecorded::Adopted);
+    let again = outcomes.iter().filter(|o| **o == RefundRecorded::Duplicate);
+    assert_eq!((adopted.count(), again.count()), (1, 63));
+    assert_eq!(shop.order(1).version, 3);
+    shop.close();
+}
+
+pub(super) fn two_orders_never_share_a_refund_number(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    for n in 0..8 {
+        shop.created(n, 100);
+        shop.expect(n, payment(n, 100), Confirmed::Applied, true);
+    }
+    let store = shop.store();
+    let outcomes = at_once(8, |n| {
+        let n = n as u64;
+        let call = store.request_refund(fixtures::order_no(n), refund_of(n, 1, 60));
+        call.wait().unwrap().outcome
+    });
+    drop(store);
+    let owner = outcomes
+        .iter()
+        .position(|o| *o == RefundRequested::Requested);
+    let by = fixtures::order_no(owner.unwrap() as u64);
+    let taken = outcomes
+        .iter()
+        .filter(|o| **o == RefundRequested::RefundNoTaken { by });
+    assert_eq!(taken.count(), 7, "{outcomes:?}");
+    shop.close();
+}
+
+pub(super) fn an_open_refund_is_due_until_it_ends(harness: &dyn Harness) {
+    let shop = paid(harness);
+    assert_eq!(request(&shop, 1, 60), RefundRequested::Requested);
+    assert_eq!(shop.due(), []);
+    let due = [(fixtures::order_no(1), Action::QueryRefund)];
+    for minutes in [1, 1, 1, 1, 1, 5, 10, 20, 30, 30] {
+        shop.clock.advance(SECOND * 60 * minutes - SECOND);
+        assert_eq!(shop.due(), []);
+        shop.clock.advance(SECOND);
+        assert_eq!(shop.due(), due);
+        let _ = record(&shop, 1, 60, RefundState::Processing);
+    }
+    let _ = record(&shop, 1, 60, RefundState::Success);
+    shop.clock.advance(YEAR);
+    assert_eq!(shop.due(), []);
+    shop.close();
+}
+
+/// One transaction on two orders, a second one on the first, both given back.
+pub(super) fn what_was_paid_twice_goes_back_twice_and_callbacks_change_nothing(
+    harness: &dyn Harness,
+) {
+    let shop = paid(harness);
+    shop.created(2, 100);
+    let by = fixtures::order_no(1);
+    shop.expect(2, payment(1, 100), Confirmed::TransactionTaken { by }, true);
+    shop.expect(1, payment(8, 100), Confirmed::DoublePayment, true);
+    let store = shop.store();
+    let second = store.request_refund(by, refund_of(8, 2, 100));
+    assert_eq!(second.wait().unwrap().outcome, RefundRequested::Requested);
+    let taken = store.request_refund(fixtures::order_no(2), refund_of(1, 3, 100));
+    assert_eq!(taken.wait().unwrap().outcome, RefundRequested::NotPaid);
+    let why = fixtures::note();
+    let resolve = store.resolve(by, AnomalyId(1), Resolution::Dismiss, why);
+    assert_eq!(resolve.wait().unwrap().outcome, Resolved::Resolved);
+    drop(store);
+    assert_eq!(request(&shop, 1, 100), RefundRequested::Requested);
+    let _ = record(&shop, 1, 100, RefundState::Success);
+    let order = shop.order(1);
+    for _ in 0..20 {
+        shop.clock.advance(YEAR);
+        shop.expect(1, payment(1, 100), Confirmed::Duplicate, true);
+    }
+    assert_eq!(shop.order(1), order, "paid, and given back, and unchanged");
+    let kinds: Vec<_> = order.anomalies.iter().map(|a| a.kind.clone()).collect();
+    let first = fixtures::transaction(1);
+    assert_eq!(kinds, [AnomalyKind::DoublePayment { first }]);
+    shop.close();
+}
+
+pub(super) fn an_exported_order_is_taken_over_whole_and_once(harness: &dyn Harness) {
+    let old = paid(harness);
+    assert_eq!(request(&old, 1, 60), RefundRequested::Requested);
+    let _ = record(&old, 9, 10, RefundState::Success);
+    let order = Order::clone(&old.order(1));
+    old.close();
+    let shop = Shop::open(harness);
+    let import = |conflict| {
+        let call = shop.store().import(order.clone(), conflict);
+        call.wait().unwrap().outcome
+    };
+    assert_eq!(import(Conflict::Skip), Imported::Imported);
+    assert_eq!(import(Conflict::Skip), Imported::Skipped);
+    assert_eq!(import(Conflict::Advance), Imported::Exists);
+    let mut expected = order.clone();
+    expected.version = 1;
+    assert_eq!(*shop.order(1), expected);
+    shop.expect(1, payment(1, 100), Confirmed::Duplicate, true);
+    assert_eq!(request(&shop, 2, 31), exceeds(30));
+    let listed = Listing::by_status(Status::Success);
+    let found = shop.store().list(listed).wait().unwrap().rows;
+    assert_eq!(found, [shop.order(1)], "at its place by its own times");
+    shop.close();
+}
