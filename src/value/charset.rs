@@ -20,7 +20,7 @@ pub(super) fn is_graphic_or_space(byte: u8) -> bool {
 }
 
 /// The position and value of the first byte that is not allowed.
-pub(super) fn first_bad(bytes: &[u8], allowed: fn(u8) -> bool) -> Option<(usize, u8)> {
+pub(super) fn first_bad(bytes: &[u8], allowed: impl Fn(u8) -> bool) -> Option<(usize, u8)> {
     let position = bytes.iter().position(|&byte| !allowed(byte))?;
     bytes.get(position).map(|&byte| (position, byte))
 }

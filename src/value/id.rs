@@ -66,7 +66,7 @@ fn rule(
     what: &'static str,
     text: &str,
     max: usize,
-    allowed: fn(u8) -> bool,
+    allowed: impl Fn(u8) -> bool,
 ) -> Result<(), IdError> {
     let len = text.len();
     let kind = if len == 0 {

@@ -98,7 +98,7 @@ fn some_of(
     what: &'static str,
     text: &str,
     limit: usize,
-    allowed: fn(u8) -> bool,
+    allowed: impl Fn(u8) -> bool,
 ) -> Result<(), TextError> {
     let found = text.len();
     let measure = Measure { what, limit, found };

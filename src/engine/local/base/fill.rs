@@ -1,0 +1,95 @@
+//! Writing one table of the base: sorted changes, into a transaction.
+
+use std::ops::Bound;
+
+use redb::{CursorError, TableDefinition, WriteTransaction};
+
+use super::{Entry, Job, KeyType, ValueType, key_of, translate};
+use crate::error::{StorageError, StorageErrorKind};
+
+/// Applies what is to change in one table.
+pub(super) struct Apply<'t, 'a>(
+    pub(super) &'t WriteTransaction,
+    pub(super) Box<dyn Iterator<Item = Entry<'a>> + 'a>,
+);
+
+/// A run of so many new keys pays for looking for its place.
+const RUN_MIN: usize = 16;
+
+/// So many entries go in one by one before a run is tried again.
+const SCATTERED: usize = 256;
+
+impl Job for Apply<'_, '_> {
+    type Done = ();
+
+    /// Runs of keys that are new, and have nothing between them in the table, go in through a
+    /// cursor, which packs them tightly; what is scattered goes in one by one.
+    fn run<K: KeyType, V: ValueType>(
+        self,
+        table: TableDefinition<'static, K, V>,
+    ) -> Result<(), StorageError> {
+        let mut table = self.0.open_table(table).map_err(translate)?;
+        let mut entries = self.1;
+        let mut scattered = 0_usize;
+        while let Some(entry) = entries.next() {
+            if scattered == 0 && entry.1.is_some() {
+                let (run, stopped_by) = put_run(&mut table, entry, &mut *entries)?;
+                if run < RUN_MIN {
+                    scattered = SCATTERED;
+                }
+                if let Some(entry) = stopped_by {
+                    put_one(&mut table, entry)?;
+                }
+            } else {
+                scattered = scattered.saturating_sub(1);
+                put_one(&mut table, entry)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Puts entries as long as they are new and nothing of the table stands between them; how
+/// many, and the one that ended it.
+fn put_run<'a, K: KeyType, V: ValueType>(
+    table: &mut redb::Table<'_, K, V>,
+    first: Entry<'a>,
+    entries: &mut (dyn Iterator<Item = Entry<'a>> + 'a),
+) -> Result<(usize, Option<Entry<'a>>), StorageError> {
+    let mut run = 0_usize;
+    let from = key_of::<K>(first.0.as_slice())?;
+    let mut cursor = table
+        .lower_bound_mut(Bound::Included(&from))
+        .map_err(translate)?;
+    let mut next = Some(first);
+    while let Some(entry) = next
+        && let (key, Some(value)) = &entry
+    {
+        let put = cursor.insert_before(&key_of::<K>(key.as_slice())?, V::from_bytes(value));
+        match put {
+            Ok(()) => run = run.saturating_add(1),
+            Err(CursorError::UnorderedKey) => break,
+            Err(CursorError::Storage(error)) => return Err(translate(error)),
+            Err(error) => return Err(StorageError::new(StorageErrorKind::Internal, error)),
+        }
+        next = entries.next();
+    }
+    cursor.close().map_err(translate)?;
+    Ok((run, next))
+}
+
+fn put_one<K: KeyType, V: ValueType>(
+    table: &mut redb::Table<'_, K, V>,
+    (key, value): Entry<'_>,
+) -> Result<(), StorageError> {
+    let key = key_of::<K>(key.as_slice())?;
+    match value {
+        Some(value) => drop(
+            table
+                .insert(&key, V::from_bytes(value))
+                .map_err(translate)?,
+        ),
+        None => drop(table.remove(&key).map_err(translate)?),
+    }
+    Ok(())
+}
