@@ -8,7 +8,7 @@
 use super::error::{FieldError, MessageError};
 use super::failure::Failure;
 use super::fields::{Fields, Form};
-use crate::order::{RefundFact, RefundState};
+use crate::order::{Asked, Command, RefundFact, RefundState};
 use crate::value::{
     Label, Note, OrderNo, RefundId, RefundNo, Timestamp, TimestampError, TransactionId,
 };
@@ -277,6 +277,14 @@ impl RefundMessage {
     #[must_use]
     pub fn into_fact(self) -> Option<(OrderNo, RefundFact)> {
         self.0.ok().map(|(no, fact)| (no, *fact))
+    }
+
+    /// The command that tells the store; `None` where it carries no fact.
+    #[must_use]
+    pub fn into_command(self) -> Option<Command> {
+        let (no, fact) = self.0.ok()?;
+        let ask = Asked::RecordRefund(fact);
+        Some(Command { no, ask })
     }
 
     /// What failed, where it carries no fact.
