@@ -34,7 +34,7 @@ use crate::value::{OrderNo, Timestamp};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct V2Event(Notice);
 
-const FORM: Form = Form {
+pub(super) const FORM: Form = Form {
     wanted: "the notification of a payment",
     deciding: &[
         "return_code",

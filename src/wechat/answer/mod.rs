@@ -12,37 +12,10 @@ use super::payment::Words;
 use super::{cloud, v2};
 use crate::value::{Label, Note, Timestamp};
 
-/// An answer of v2.
+/// An answer of v2: it names its fields as a notification does.
 const V2: Form = Form {
     wanted: "the answer about an order",
-    deciding: &[
-        "return_code",
-        "result_code",
-        "trade_state",
-        "transaction_id",
-        "out_trade_no",
-        "total_fee",
-        "fee_type",
-        "time_end",
-        "appid",
-        "sub_appid",
-        "mch_id",
-        "sub_mch_id",
-        "openid",
-        "sub_openid",
-        "out_refund_no",
-        "refund_id",
-        "req_info",
-    ],
-    optional: &[
-        "trade_type",
-        "bank_type",
-        "cash_fee",
-        "settlement_total_fee",
-        "return_msg",
-        "err_code",
-        "err_code_des",
-    ],
+    ..v2::FORM
 };
 
 /// An answer to a cloud container, which stands in `respdata`, or to a cloud function,
