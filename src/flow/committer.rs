@@ -116,9 +116,10 @@ impl Flow {
             self.refuse_waiting();
         }
         rhythm.ran(slots.len(), self.queue.len(), took);
-        for (slot, answer) in slots.iter().zip(done.answers) {
-            slot.complete(answer.map(Said::Answer));
-        }
+        let answers = done.answers.into_iter();
+        let answered = slots.iter().zip(answers);
+        let asleep = answered.filter_map(|(slot, answer)| slot.answer(answer.map(Said::Answer)));
+        self.queue.wakes().begin(asleep.collect());
     }
 
     /// Runs a group under the commit lock; whoever calls holds it.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 
 use super::slot::Slot;
+use super::wakes::Wakes;
 use crate::error::{Error, StorageError};
 use crate::order::Command;
 
@@ -45,6 +46,8 @@ pub(super) struct Queue {
     is_closing: AtomicBool,
     state: Mutex<State>,
     arrived: Condvar,
+    /// Where those stand who wait for commands.
+    wakes: Arc<Wakes>,
 }
 
 #[derive(Default)]
@@ -72,7 +75,13 @@ impl Queue {
             is_closing: AtomicBool::new(false),
             state: Mutex::default(),
             arrived: Condvar::new(),
+            wakes: Arc::default(),
         }
+    }
+
+    /// Where those stand who wait for commands.
+    pub(super) fn wakes(&self) -> &Wakes {
+        &self.wakes
     }
 
     pub(super) fn len(&self) -> usize {
@@ -95,7 +104,7 @@ impl Queue {
     }
 
     pub(super) fn push(&self, command: Command) -> Result<Arc<Slot>, (Error, Command)> {
-        let slot = Slot::new();
+        let slot = Slot::in_group(&self.wakes);
         let bytes = command.footprint();
         let mut state = self.state.lock();
         if let Err(error) = state.admit(self.bounds, 1, bytes) {
@@ -118,7 +127,8 @@ impl Queue {
         if let Err(error) = self.bounds.could_take(commands.len(), bytes) {
             return Err((error, commands));
         }
-        let slots: Vec<Arc<Slot>> = commands.iter().map(|_| Slot::new()).collect();
+        let slot = |_| Slot::in_group(&self.wakes);
+        let slots: Vec<Arc<Slot>> = commands.iter().map(slot).collect();
         let mut state = self.state.lock();
         if let Err(error) = state.admit(self.bounds, commands.len(), bytes) {
             return Err((error, commands));

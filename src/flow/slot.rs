@@ -11,11 +11,14 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::said::{Hear, Said, misheard};
+use super::wakes::Wakes;
 use crate::error::Error;
 
 /// One answer's place.
 pub(crate) struct Slot {
     state: Mutex<State>,
+    /// Where the thread that waits here may stand with others, if it is one of a group.
+    group: Option<Arc<Wakes>>,
 }
 
 enum State {
@@ -32,29 +35,41 @@ enum State {
 }
 
 impl Slot {
+    fn of(state: State, group: Option<Arc<Wakes>>) -> Arc<Self> {
+        let state = Mutex::new(state);
+        Arc::new(Self { state, group })
+    }
+
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self {
-            state: Mutex::new(State::Empty),
-        })
+        Self::of(State::Empty, None)
     }
 
     pub(crate) fn done(said: Result<Said, Error>) -> Arc<Self> {
-        Arc::new(Self {
-            state: Mutex::new(State::Done(said)),
-        })
+        Self::of(State::Done(said), None)
     }
 
-    /// Leaves the answer and wakes whoever waits for it. A waker is foreign code: it may
-    /// poll at once, or drop the store, and so runs without the lock; where it panics, the
-    /// others are still to be told.
+    /// For one command of a group: who waits here wakes others of it.
+    pub(super) fn in_group(group: &Arc<Wakes>) -> Arc<Self> {
+        Self::of(State::Empty, Some(Arc::clone(group)))
+    }
+
+    /// Leaves the answer and wakes whoever waits for it.
     pub(crate) fn complete(&self, said: Result<Said, Error>) {
-        let answer = State::Done(said);
-        let before = self.replace(answer);
-        match before {
-            State::Parked(thread) => thread.unpark(),
+        if let Some(thread) = self.answer(said) {
+            thread.unpark();
+        }
+    }
+
+    /// Leaves the answer; a thread that waits for it is still to be woken. A waker is
+    /// foreign code: it may poll at once, or drop the store, and so runs without the lock;
+    /// where it panics, the others are still to be told.
+    pub(super) fn answer(&self, said: Result<Said, Error>) -> Option<Thread> {
+        match self.replace(State::Done(said)) {
+            State::Parked(thread) => return Some(thread),
             State::Polled(waker) => drop(catch_unwind(AssertUnwindSafe(|| waker.wake()))),
             State::Empty | State::Done(_) | State::Taken => {}
         }
+        None
     }
 
     fn is_done(&self) -> bool {
@@ -84,13 +99,22 @@ impl Slot {
     }
 
     fn wait_until(&self, deadline: Option<Instant>) -> Option<Result<Said, Error>> {
+        let said = self.park_until(deadline)?;
+        if let Some(group) = &self.group {
+            group.go_on();
+        }
+        Some(said)
+    }
+
+    fn park_until(&self, deadline: Option<Instant>) -> Option<Result<Said, Error>> {
         loop {
             if let Some(said) = self.take_or(State::Parked(thread::current())) {
                 return Some(said);
             }
             match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
                 None => thread::park(),
-                Some(Duration::ZERO) => return None,
+                // Who is not here any more is not to be woken: it would wake nobody.
+                Some(Duration::ZERO) => return self.take_or(State::Empty),
                 Some(left) => thread::park_timeout(left),
             }
         }
