@@ -16,30 +16,33 @@ use parking_lot::Mutex;
 use crate::value::{OrderNo, Timestamp};
 
 /// Counters are below this: 16 decimal digits.
-const COUNTERS: u64 = 10_000_000_000_000_000;
+const COUNTERS: u64 = HALF * HALF;
+
+/// Half of a counter's digits, and one more than they can say.
+const HALF: u64 = 100_000_000;
 
 /// How many numbers one reservation takes.
 pub(crate) const BLOCK: u64 = 65_536;
 
 /// Hands out order numbers from reserved blocks.
+///
+/// Drawing takes no lock. Blocks come in rising order, so that `next` only ever rises; it is
+/// set to a block before `end` is, and so what is below an `end` that was read before it is
+/// of a reserved block.
 #[derive(Debug)]
 pub(crate) struct Generator {
     node: u16,
     cipher: Cipher,
-    blocks: Mutex<Blocks>,
+    /// The next counter, and where its block ends.
+    next: AtomicU64,
+    end: AtomicU64,
+    /// From this counter on, another block is wanted that nobody has asked for.
+    ask_at: AtomicU64,
+    /// The latest time that a number bears.
+    time: AtomicU64,
     clock_set_back: AtomicU64,
-}
-
-/// The block in use, the one behind it, and the latest time that a number bears.
-#[derive(Debug, Default)]
-struct Blocks {
-    current: Range<u64>,
-    spare: Option<Range<u64>>,
-    time: u64,
-    asked: bool,
-    /// While the next block cannot be had, it is asked for anew when no more is left than
-    /// this.
-    ask_again_at: Option<u64>,
+    /// The block behind the one in use. Held while blocks are changed.
+    spare: Mutex<Option<Range<u64>>>,
 }
 
 /// What came of asking for a number.
@@ -57,55 +60,47 @@ impl Generator {
         Self {
             node,
             cipher: Cipher::new(key),
-            blocks: Mutex::default(),
+            next: AtomicU64::new(0),
+            end: AtomicU64::new(0),
+            ask_at: AtomicU64::new(0),
+            time: AtomicU64::new(0),
             clock_set_back: AtomicU64::new(0),
+            spare: Mutex::default(),
         }
     }
 
-    /// The next number, bearing the time of `clock` or the latest time already borne. The
-    /// clock is read one number at a time: of two threads that had read it before, the
-    /// slower one would look like a clock that jumped back.
-    pub(crate) fn draw(&self, clock: impl FnOnce() -> Timestamp) -> Drawn {
-        let mut blocks = self.blocks.lock();
-        let now = clock();
-        let counter = blocks.take();
-        let time = blocks.time.max(now.as_u64());
-        let set_back = blocks.time > now.as_u64();
-        blocks.time = time;
-        let wants_block = blocks.ask();
-        drop(blocks);
-        if set_back && counter.is_some() {
-            self.clock_set_back.fetch_add(1, Ordering::Relaxed);
-        }
+    /// The next number, bearing the time of `clock` or the latest time already borne.
+    pub(crate) fn draw(&self, clock: impl Fn() -> Timestamp) -> Drawn {
+        let counter = self.take().or_else(|| self.take_of_spare());
+        let next = counter.unwrap_or(u64::MAX);
         Drawn {
-            no: counter.and_then(|counter| self.number(time, counter)),
-            wants_block,
+            no: counter.and_then(|counter| self.number(self.time(clock), counter)),
+            wants_block: next >= self.ask_at.load(Ordering::Relaxed) && self.ask(),
         }
     }
 
     /// Whether another block would have no place.
     pub(crate) fn is_stocked(&self) -> bool {
-        let blocks = self.blocks.lock();
-        blocks.spare.is_some() || blocks.left() > BLOCK / 2
+        self.spare.lock().is_some() || self.left() > BLOCK / 2
     }
 
     /// Takes a reserved block in.
     pub(crate) fn supply(&self, block: Range<u64>) {
-        let mut blocks = self.blocks.lock();
-        blocks.asked = false;
-        blocks.ask_again_at = None;
-        if blocks.current.is_empty() {
-            blocks.current = block;
+        let mut spare = self.spare.lock();
+        if self.left() == 0 {
+            self.use_block(&block);
         } else {
-            blocks.spare = Some(block);
+            *spare = Some(block);
+            self.ask_at.store(u64::MAX, Ordering::Relaxed);
         }
     }
 
     /// The reservation that was asked for failed: ask again when some more are used.
     pub(crate) fn give_up(&self) {
-        let mut blocks = self.blocks.lock();
-        blocks.asked = false;
-        blocks.ask_again_at = Some(blocks.left().saturating_sub(BLOCK / 64));
+        let _changing = self.spare.lock();
+        let least = self.left().saturating_sub(BLOCK / 64);
+        let ask_at = self.end.load(Ordering::Relaxed).saturating_sub(least);
+        self.ask_at.store(ask_at, Ordering::Relaxed);
     }
 
     /// How many numbers bear an older clock's time because the clock had jumped back.
@@ -113,54 +108,89 @@ impl Generator {
         self.clock_set_back.load(Ordering::Relaxed)
     }
 
+    fn take(&self) -> Option<u64> {
+        let end = self.end.load(Ordering::Acquire);
+        let step = |next: u64| (next < end).then(|| next + 1);
+        let taken = self
+            .next
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, step);
+        taken.ok()
+    }
+
+    /// Where the block in use is spent: of the one behind it.
+    fn take_of_spare(&self) -> Option<u64> {
+        let mut spare = self.spare.lock();
+        // Somebody may have changed blocks meanwhile, and many may have drawn since.
+        loop {
+            if let Some(counter) = self.take() {
+                return Some(counter);
+            }
+            self.use_block(&spare.take()?);
+        }
+    }
+
+    /// Only where the block in use is spent, and only by who holds the spare one.
+    fn use_block(&self, block: &Range<u64>) {
+        let ask_at = block.end.saturating_sub(BLOCK / 2);
+        self.ask_at.store(ask_at, Ordering::Relaxed);
+        self.next.store(block.start, Ordering::Release);
+        self.end.store(block.end, Ordering::Release);
+    }
+
+    fn left(&self) -> u64 {
+        let end = self.end.load(Ordering::Acquire);
+        end.saturating_sub(self.next.load(Ordering::Acquire))
+    }
+
+    /// Whether a block is wanted: one of all those who find that out is told so.
+    fn ask(&self) -> bool {
+        let _changing = self.spare.lock();
+        let is_due = self.next.load(Ordering::Relaxed) >= self.ask_at.load(Ordering::Relaxed);
+        if is_due {
+            self.ask_at.store(u64::MAX, Ordering::Relaxed);
+        }
+        is_due
+    }
+
+    /// The time that the next number bears. A clock was set back if it is behind a time that
+    /// was read from it before; a thread that was slow to come here is not told from that
+    /// but by reading it again.
+    fn time(&self, clock: impl Fn() -> Timestamp) -> u64 {
+        let now = clock().as_u64();
+        let mut latest = self.time.load(Ordering::Acquire);
+        if latest < now {
+            latest = self.time.fetch_max(now, Ordering::AcqRel).max(now);
+        }
+        if latest > now && clock().as_u64() < latest {
+            self.clock_set_back.fetch_add(1, Ordering::Relaxed);
+        }
+        latest
+    }
+
     /// `None` once all counters are spent, which takes 10^16 numbers.
     fn number(&self, time: u64, counter: u64) -> Option<OrderNo> {
-        let hidden = self.cipher.hide(counter)?;
-        let mut digits = [0; 32];
-        write_decimal(digits.get_mut(..13)?, time);
-        write_decimal(digits.get_mut(13..16)?, u64::from(self.node));
-        write_decimal(digits.get_mut(16..)?, hidden);
-        OrderNo::from_bytes(&digits).ok()
+        let front = time.saturating_mul(1_000) + u64::from(self.node);
+        let [high, low] = self.cipher.hide(counter)?;
+        let digits = [front / HALF, front % HALF, high, low].map(eight_digits);
+        Some(OrderNo::of_digits(&digits))
     }
 }
 
-impl Blocks {
-    fn take(&mut self) -> Option<u64> {
-        if self.current.is_empty() {
-            self.current = self.spare.take()?;
-        }
-        self.current.next()
-    }
-
-    const fn left(&self) -> u64 {
-        self.current.end.saturating_sub(self.current.start)
-    }
-
-    /// Whether a block is wanted that nobody has asked for: half is used, none is spare.
-    fn ask(&mut self) -> bool {
-        let due = self.ask_again_at.unwrap_or(BLOCK / 2);
-        let wanted = !self.asked && self.spare.is_none() && self.left() <= due;
-        self.asked |= wanted;
-        wanted
-    }
+/// The last eight decimal digits, all of them worked out side by side in one word: first two
+/// lanes of four digits, then four of two, then eight of one.
+const fn eight_digits(value: u64) -> [u8; 8] {
+    let value = value % HALF;
+    let fours = (value / 10_000) | ((value % 10_000) << 32);
+    // A hundredth of up to 9,999, and a tenth of up to 99, as multiples of a power of two.
+    let hundreds = ((fours * 10_486) >> 20) & 0x7f_0000_007f;
+    let twos = hundreds | ((fours - hundreds * 100) << 16);
+    let tens = ((twos * 103) >> 10) & 0x0f_000f_000f_000f;
+    let ones = tens | ((twos - tens * 10) << 8);
+    (ones | 0x3030_3030_3030_3030).to_le_bytes()
 }
 
-/// The last digits of `value`, as many as there is room for: eight at a time, which do not
-/// wait for one another.
-fn write_decimal(room: &mut [u8], mut value: u64) {
-    for eight in room.rchunks_mut(8) {
-        let part = value % 100_000_000;
-        value /= 100_000_000;
-        let mut scale = 1;
-        for digit in eight.iter_mut().rev() {
-            *digit = b'0'.wrapping_add(((part / scale) % 10).to_le_bytes()[0]);
-            scale *= 10;
-        }
-    }
-}
-
-/// A keyed bijection on `0..COUNTERS`: a Feistel network over 54 bits, walked until it
-/// lands inside (1.8 steps on average, since 2^54 is 1.8 times as much).
+/// A keyed bijection on `0..COUNTERS`: a Feistel network whose halves are eight decimal
+/// digits each, and are added instead of xored.
 #[derive(Debug)]
 struct Cipher {
     keys: [u64; Cipher::ROUNDS],
@@ -168,8 +198,6 @@ struct Cipher {
 
 impl Cipher {
     const ROUNDS: usize = 6;
-    const HALF: u32 = 27;
-    const MASK: u64 = (1 << Self::HALF) - 1;
 
     fn new(key: [u8; 16]) -> Self {
         let key = u128::from_le_bytes(key);
@@ -182,24 +210,24 @@ impl Cipher {
         Self { keys }
     }
 
-    fn hide(&self, counter: u64) -> Option<u64> {
+    /// The two halves of what stands for a counter.
+    fn hide(&self, counter: u64) -> Option<[u64; 2]> {
         if counter >= COUNTERS {
             return None;
         }
-        let mut hidden = self.permute(counter);
-        while hidden >= COUNTERS {
-            hidden = self.permute(hidden);
-        }
-        Some(hidden)
-    }
-
-    fn permute(&self, value: u64) -> u64 {
-        let (mut left, mut right) = (value >> Self::HALF, value & Self::MASK);
+        let (mut left, mut right) = (counter / HALF, counter % HALF);
         for key in self.keys {
-            (left, right) = (right, left ^ (mix(right ^ key) & Self::MASK));
+            let sum = left + scatter(right, key);
+            (left, right) = (right, sum.checked_sub(HALF).unwrap_or(sum));
         }
-        left << Self::HALF | right
+        Some([left, right])
     }
+}
+
+/// A number below `HALF` that depends on every bit of both.
+const fn scatter(half: u64, key: u64) -> u64 {
+    let product = (half ^ key).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    ((product >> 32) * HALF) >> 32
 }
 
 /// The finalizer of splitmix64: every bit of the input reaches every bit of the output.
@@ -232,18 +260,20 @@ mod tests {
         assert_eq!(no.as_str().len(), 32);
         assert_eq!(&no.as_str()[..16], "1647839289398042");
         assert!(no.as_str().bytes().all(|b| b.is_ascii_digit()));
+        let oldest = ready(7).draw(|| Timestamp::EPOCH).no.unwrap();
+        assert_eq!(&oldest.as_str()[..16], "0000000000000007");
     }
 
     #[test]
     fn the_cipher_is_a_bijection_and_stays_inside() {
         let cipher = Cipher::new(*b"another key 16 b");
         let edge = COUNTERS - 50_000..COUNTERS;
-        let hidden: HashSet<u64> = (0..50_000)
+        let hidden: HashSet<[u64; 2]> = (0..50_000)
             .chain(edge)
             .filter_map(|c| cipher.hide(c))
             .collect();
         assert_eq!(hidden.len(), 100_000);
-        assert!(hidden.iter().all(|hidden| *hidden < COUNTERS));
+        assert!(hidden.iter().flatten().all(|half| *half < HALF));
         assert_eq!(cipher.hide(COUNTERS), None);
     }
 
@@ -263,6 +293,15 @@ mod tests {
     }
 
     #[test]
+    fn eight_digits_are_the_decimal_ones() {
+        let some = (0..HALF).step_by(997).chain(HALF - 20_000..HALF);
+        for value in (0..20_000).chain(some) {
+            let digits = eight_digits(value);
+            assert_eq!(str::from_utf8(&digits).unwrap(), format!("{value:08}"));
+        }
+    }
+
+    #[test]
     fn a_clock_that_jumps_back_leaves_the_time_where_it_was_and_is_counted() {
         let generator = ready(0);
         let first = generator.draw(|| at(2_000_000_000_000)).no.unwrap();
@@ -270,6 +309,44 @@ mod tests {
         assert_eq!(first.as_str()[..13], second.as_str()[..13]);
         assert_ne!(first, second);
         assert_eq!(generator.clock_set_back(), 1);
+    }
+
+    #[test]
+    fn threads_that_draw_across_blocks_share_no_number_and_leave_none_out() {
+        let generator = Generator::new(1, *b"a key of 16 byte");
+        let reserved = AtomicU64::new(0);
+        let reserve = || {
+            // Blocks are not next to each other: others reserve, too.
+            let start = reserved.fetch_add(3 * BLOCK, Ordering::SeqCst);
+            generator.supply(start..start + BLOCK);
+        };
+        let drawn = std::thread::scope(|scope| {
+            let draw = || {
+                let mut drawn = Vec::new();
+                while drawn.len() < 100_000 {
+                    let next = generator.draw(|| at(1));
+                    drawn.extend(next.no);
+                    if next.wants_block {
+                        reserve();
+                    }
+                }
+                drawn
+            };
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(draw)).collect();
+            let drawn = threads.into_iter().flat_map(|one| one.join().unwrap());
+            drawn.collect::<Vec<_>>()
+        });
+        let taken = drawn.iter().collect::<HashSet<_>>();
+        assert_eq!(taken.len(), 400_000);
+        let blocks = reserved.load(Ordering::SeqCst) / (3 * BLOCK);
+        let counters = (0..blocks).flat_map(|block| 3 * BLOCK * block..(3 * block + 1) * BLOCK);
+        let all: HashSet<_> = counters.filter_map(|c| generator.number(1, c)).collect();
+        assert!(
+            taken.iter().all(|no| all.contains(*no)),
+            "a number of no block"
+        );
+        let left = generator.left() + generator.spare.lock().as_ref().map_or(0, |_| BLOCK);
+        assert_eq!(taken.len() as u64 + left, blocks * BLOCK);
     }
 
     #[test]

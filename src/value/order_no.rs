@@ -80,6 +80,14 @@ impl OrderNo {
         Ok(Self { bytes, len })
     }
 
+    /// The number of these digits.
+    pub(crate) fn of_digits(digits: &[[u8; 8]; 4]) -> Self {
+        debug_assert!(digits.as_flattened().iter().all(u8::is_ascii_digit));
+        let mut bytes = [0; Self::MAX_LEN];
+        bytes.copy_from_slice(digits.as_flattened());
+        Self { bytes, len: 32 }
+    }
+
     /// The number as text, exactly as it was parsed.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -183,7 +183,9 @@ impl Timestamp {
 }
 
 fn whole_millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+    let millis = duration.as_secs().saturating_mul(1_000);
+    let millis = millis.saturating_add(u64::from(duration.subsec_millis()));
+    i64::try_from(millis).unwrap_or(i64::MAX)
 }
 
 /// A date and time of day as written, before the calendar was asked.
