@@ -22,7 +22,9 @@ pub struct Builder {
     bounds: Bounds,
     clock: Clock,
     #[cfg(feature = "testing")]
-    simulated: Option<(crate::testing::SimulatedDisk, crate::testing::Sizes)>,
+    sizes: Option<crate::testing::Sizes>,
+    #[cfg(feature = "testing")]
+    disk: Option<crate::testing::SimulatedDisk>,
 }
 
 impl Default for Builder {
@@ -37,7 +39,9 @@ impl Default for Builder {
             },
             clock: Arc::new(|| Timestamp::from_system(SystemTime::now())),
             #[cfg(feature = "testing")]
-            simulated: None,
+            sizes: None,
+            #[cfg(feature = "testing")]
+            disk: None,
         }
     }
 }
@@ -120,7 +124,15 @@ impl Builder {
         disk: &crate::testing::SimulatedDisk,
         sizes: crate::testing::Sizes,
     ) -> Self {
-        self.simulated = Some((disk.clone(), sizes));
+        self.disk = Some(disk.clone());
+        self.in_small_parts(sizes)
+    }
+
+    /// Makes the parts of a store in a directory small, so that it rolls, flushes and
+    /// recovers all the time.
+    #[cfg(feature = "testing")]
+    pub const fn in_small_parts(mut self, sizes: crate::testing::Sizes) -> Self {
+        self.sizes = Some(sizes);
         self
     }
 
@@ -172,11 +184,18 @@ impl Builder {
     }
 
     fn local_options(&self) -> LocalOptions {
+        let options = self.local.clone();
         #[cfg(feature = "testing")]
-        if let Some((disk, sizes)) = &self.simulated {
-            return self.local.clone().on(disk, *sizes);
-        }
-        self.local.clone()
+        let options = match self.sizes {
+            Some(sizes) => options.in_small_parts(sizes),
+            None => options,
+        };
+        #[cfg(feature = "testing")]
+        let options = match &self.disk {
+            Some(disk) => options.on(disk),
+            None => options,
+        };
+        options
     }
 
     /// As [`Store::memory`].

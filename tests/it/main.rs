@@ -16,4 +16,5 @@ mod harness;
 mod model;
 mod numbers;
 mod privacy;
+mod process;
 mod processes;

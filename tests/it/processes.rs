@@ -1,10 +1,9 @@
 //! The local engine and whole processes: killed, racing for one directory, in another
-//! zone. A child is this test binary again, asked for `child` alone.
+//! zone.
 
 use std::collections::HashSet;
-use std::io::{BufRead, BufReader, Read, Write, stdin, stdout};
+use std::io::{Read, stdin};
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -12,6 +11,7 @@ use orderstore::{Builder, Error, OrderNo, Store, Timestamp};
 use tempfile::TempDir;
 
 use crate::flow::rig::{new, no, payment, within_a_minute};
+use crate::process::{Process, tell};
 
 /// What a child is to do; unset in an ordinary run of the tests.
 const ROLE: &str = "ORDERSTORE_TEST_ROLE";
@@ -29,15 +29,6 @@ fn child() {
         Ok("zone") => tell_the_time(),
         _ => {}
     }
-}
-
-/// The child's words to its parent begin with this: the test harness talks as well.
-const MARK: &str = "child: ";
-
-fn tell(what: impl std::fmt::Display) {
-    let mut out = stdout().lock();
-    writeln!(out, "{MARK}{what}").unwrap();
-    out.flush().unwrap();
 }
 
 fn dir() -> String {
@@ -97,53 +88,14 @@ fn tell_the_time() {
     tell(Timestamp::parse_compact("20220321132007").unwrap());
 }
 
-/// Another process; killed when it is dropped.
-struct Process {
-    child: Child,
-    stdin: Option<ChildStdin>,
-    words: Box<dyn Iterator<Item = String> + Send>,
-}
-
-impl Process {
-    fn start(role: &str, dir: &Path, round: u64) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "processes::child", "--nocapture"])
-            .env(ROLE, role)
-            .env(DIR, dir)
-            .env(ROUND, round.to_string())
-            .env("TZ", "America/New_York")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap());
-        let whole_lines = std::iter::from_fn(move || {
-            let mut line = String::new();
-            lines.read_line(&mut line).unwrap();
-            line.strip_suffix('\n').map(str::to_owned)
-        });
-        // The harness leaves its own line open, so that the first word follows it.
-        let words = whole_lines.filter_map(|line| {
-            let (_, word) = line.split_once(MARK)?;
-            Some(word.to_owned())
-        });
-        Self {
-            stdin: child.stdin.take(),
-            child,
-            words: Box::new(words),
-        }
-    }
-
-    fn kill(&mut self) {
-        self.child.kill().unwrap();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
+fn start(role: &str, dir: &Path, round: u64) -> Process {
+    let variables = [
+        (ROLE, role.to_owned()),
+        (DIR, dir.to_str().unwrap().to_owned()),
+        (ROUND, round.to_string()),
+        ("TZ", "America/New_York".to_owned()),
+    ];
+    Process::start("processes::child", &variables)
 }
 
 fn fresh() -> TempDir {
@@ -154,7 +106,7 @@ fn fresh() -> TempDir {
 
 /// Everything that a child said before it was killed, somewhere behind its `after`th word.
 fn killed(role: &str, dir: &Path, round: u64, after: usize) -> Vec<String> {
-    let mut process = Process::start(role, dir, round);
+    let mut process = start(role, dir, round);
     let mut words: Vec<String> = process.words.by_ref().take(after).collect();
     assert_eq!(words.len(), after, "the child ended by itself");
     process.kill();
@@ -220,7 +172,7 @@ fn is_there(store: &Store, word: &str) {
 fn a_second_process_is_told_that_the_store_is_in_use() {
     within_a_minute(|| {
         let dir = fresh();
-        let mut holder = Process::start("hold", dir.path(), 0);
+        let mut holder = start("hold", dir.path(), 0);
         assert_eq!(holder.words.next().unwrap(), "open");
         let refused = Store::open(dir.path());
         assert!(matches!(refused, Err(Error::Locked { .. })), "{refused:?}");
@@ -236,7 +188,7 @@ fn a_second_process_is_told_that_the_store_is_in_use() {
 fn a_second_process_that_waits_gets_in_when_the_first_ends() {
     within_a_minute(|| {
         let dir = fresh();
-        let mut holder = Process::start("hold", dir.path(), 0);
+        let mut holder = start("hold", dir.path(), 0);
         assert_eq!(holder.words.next().unwrap(), "open");
         let path = dir.path().to_owned();
         let waiting = thread::spawn(move || {
@@ -254,7 +206,7 @@ fn a_second_process_that_waits_gets_in_when_the_first_ends() {
 fn a_second_process_gets_in_after_the_first_was_killed() {
     within_a_minute(|| {
         let dir = fresh();
-        let mut holder = Process::start("hold", dir.path(), 0);
+        let mut holder = start("hold", dir.path(), 0);
         assert_eq!(holder.words.next().unwrap(), "open");
         holder.kill();
         drop(holder);
@@ -283,7 +235,7 @@ fn two_handles_of_one_process_share_no_directory_until_the_first_is_shut_down() 
 fn the_zone_of_the_machine_plays_no_part() {
     within_a_minute(|| {
         let dir = TempDir::new().unwrap();
-        let mut process = Process::start("zone", dir.path(), 0);
+        let mut process = start("zone", dir.path(), 0);
         assert_eq!(process.words.next().unwrap(), "2022-03-21T05:20:07.000Z");
     });
 }

@@ -97,8 +97,7 @@ pub struct LocalOptions {
     pub(crate) disk: Arc<dyn Disk>,
 }
 
-/// How large the parts of a store on a simulated disk are: small ones roll, flush and heap
-/// up all the time.
+/// How large the parts of a store are: small ones roll, flush and heap up all the time.
 #[cfg(feature = "testing")]
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::exhaustive_structs, reason = "tests write it down whole")]
@@ -111,8 +110,12 @@ pub struct Sizes {
 
 #[cfg(feature = "testing")]
 impl LocalOptions {
-    pub(crate) fn on(mut self, disk: &SimulatedDisk, sizes: Sizes) -> Self {
+    pub(crate) fn on(mut self, disk: &SimulatedDisk) -> Self {
         self.disk = Arc::new(disk.clone());
+        self
+    }
+
+    pub(crate) const fn in_small_parts(mut self, sizes: Sizes) -> Self {
         self.memtable_bytes = sizes.memtable;
         self.segment_bytes = sizes.segment;
         self.cache_bytes = 1 << 20;

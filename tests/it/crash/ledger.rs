@@ -102,7 +102,7 @@ impl Ledger {
 }
 
 /// The events of one group stand in any order of their numbers.
-fn sorted(events: &[Event]) -> Vec<&Event> {
+pub(crate) fn sorted(events: &[Event]) -> Vec<&Event> {
     let mut events: Vec<&Event> = events.iter().collect();
     events.sort_by_key(|event| (event.no, event.version));
     events

@@ -1,4 +1,5 @@
-//! Power losses, kills, I/O errors and damage on a simulated disk, beneath whole stores.
+//! Power losses, kills, I/O errors and damage on a simulated disk, beneath whole stores; and
+//! processes that are killed on the machine's own disk.
 //!
 //! Every failure prints the seed of its run; `CRASH_SEED=… cargo test --test it crash` runs
 //! that one again and nothing else. The figures of a long run are raised by
@@ -6,10 +7,12 @@
 //!   (50,000),
 //! - `SMALL_COMMANDS`: how many commands the complete workloads have (2),
 //! - `IO_ERROR_WORKLOADS`: workloads whose every call fails in every way (20),
-//! - `CORRUPTION_BYTES`: bytes of a closed store that are damaged, one by one (2,000).
+//! - `CORRUPTION_BYTES`: bytes of a closed store that are damaged, one by one (2,000),
+//! - `KILL9_KILLS`: how often a process is killed (100).
 
 mod corruption;
 mod io_error;
+mod kill9;
 mod ledger;
 mod power_loss;
 mod rig;

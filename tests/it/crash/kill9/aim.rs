@@ -1,0 +1,151 @@
+//! When a child is killed.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use orderstore::testing::Dice;
+use parking_lot::Mutex;
+
+use super::child::Setting;
+
+/// So much is enough: what was aimed at does not come any more.
+const WORDS_MAX: usize = 3000;
+
+/// No child is silent for so long, but one that hangs.
+const SILENCE_MAX: Duration = Duration::from_secs(120);
+
+/// What is waited for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Aim {
+    /// So many answers.
+    Words(usize),
+    /// The journal's names have changed so many times: segments that were drafted, that
+    /// got their names, that were removed.
+    Journal(usize),
+    /// The base was written to so many times.
+    Base(usize),
+    /// So long after the child has begun to open the store.
+    Opening(Duration),
+}
+
+impl Aim {
+    pub(crate) fn draw(dice: &mut Dice) -> Self {
+        match dice.below(4) {
+            0 => Self::Words(1 + dice.below(300)),
+            1 => Self::Journal(1 + dice.below(20)),
+            2 => Self::Base(1 + dice.below(40)),
+            _ => Self::Opening(Duration::from_micros(100 * dice.below(100) as u64)),
+        }
+    }
+}
+
+/// Runs a child until it is killed; everything that it said.
+pub(crate) fn killed(setting: &Setting, aim: Aim) -> Vec<String> {
+    let mut watch = Watch::new(Path::new(&setting.dir));
+    let mut process = setting.start();
+    let heard = Arc::new(Heard::default());
+    let mut words = std::mem::replace(&mut process.words, Box::new(std::iter::empty()));
+    let own = Arc::clone(&heard);
+    let listener = thread::spawn(move || words.by_ref().for_each(|word| own.hear(word)));
+    while !watch.is_time(aim, &heard) {
+        assert!(!listener.is_finished(), "the child ended by itself");
+        thread::sleep(Duration::from_micros(50));
+    }
+    process.kill();
+    listener.join().unwrap();
+    let words = std::mem::take(&mut *heard.words.lock());
+    words
+}
+
+#[derive(Default)]
+struct Heard {
+    words: Mutex<Vec<String>>,
+    count: AtomicUsize,
+}
+
+impl Heard {
+    fn hear(&self, word: String) {
+        self.words.lock().push(word);
+        self.count.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// What the parent sees of the store's files.
+struct Watch {
+    dir: PathBuf,
+    names: Vec<OsString>,
+    base: Option<(u64, SystemTime)>,
+    changes: usize,
+    opening: Option<Instant>,
+    /// How much was heard, and since when.
+    silence: (usize, Instant),
+}
+
+impl Watch {
+    fn new(dir: &Path) -> Self {
+        let mut watch = Self {
+            dir: dir.to_owned(),
+            names: vec![],
+            base: None,
+            changes: 0,
+            opening: None,
+            silence: (0, Instant::now()),
+        };
+        watch.names = watch.names_now();
+        watch.base = watch.base_now();
+        watch
+    }
+
+    fn names_now(&self) -> Vec<OsString> {
+        let Ok(entries) = fs::read_dir(self.dir.join("journal")) else {
+            return vec![];
+        };
+        let mut names: Vec<OsString> = entries.flatten().map(|entry| entry.file_name()).collect();
+        names.sort();
+        names
+    }
+
+    fn base_now(&self) -> Option<(u64, SystemTime)> {
+        let found = fs::metadata(self.dir.join("base.redb")).ok()?;
+        Some((found.len(), found.modified().ok()?))
+    }
+
+    fn is_time(&mut self, aim: Aim, heard: &Heard) -> bool {
+        let count = heard.count.load(Ordering::SeqCst);
+        if count != self.silence.0 {
+            self.silence = (count, Instant::now());
+        }
+        assert!(self.silence.1.elapsed() < SILENCE_MAX, "the child hangs");
+        let is_reached = match aim {
+            Aim::Words(words) => count >= words,
+            Aim::Journal(changes) => {
+                let names = self.names_now();
+                let is_new = names != self.names;
+                self.names = names;
+                self.count(is_new, changes)
+            }
+            Aim::Base(changes) => {
+                let base = self.base_now();
+                let is_new = base != self.base;
+                self.base = base;
+                self.count(is_new, changes)
+            }
+            Aim::Opening(after) => count > 0 && self.opened_for() >= after,
+        };
+        is_reached || count >= WORDS_MAX
+    }
+
+    fn count(&mut self, is_new: bool, wanted: usize) -> bool {
+        self.changes += usize::from(is_new);
+        self.changes >= wanted
+    }
+
+    fn opened_for(&mut self) -> Duration {
+        self.opening.get_or_insert_with(Instant::now).elapsed()
+    }
+}

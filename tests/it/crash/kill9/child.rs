@@ -1,0 +1,188 @@
+//! The child: several callers over a real store, who tell of each answer when they have it.
+
+use std::thread;
+
+use orderstore::testing::{Dice, ManualClock};
+use orderstore::{Annotated, Answered, Asked, Command, Error, Metadata, Outcome, Store};
+
+use super::script::{CALLERS, HOT, SIZES, Script, clock, hot};
+use crate::process::{Process, tell};
+
+const DIR: &str = "ORDERSTORE_KILL9_DIR";
+const SEED: &str = "ORDERSTORE_KILL9_SEED";
+const ROUND: &str = "ORDERSTORE_KILL9_ROUND";
+/// Where the callers go on, one number each.
+const PLACES: &str = "ORDERSTORE_KILL9_PLACES";
+const LIES: &str = "ORDERSTORE_KILL9_LIES";
+
+/// What a child is started with.
+#[derive(Debug, Clone)]
+pub(crate) struct Setting {
+    pub(crate) dir: String,
+    pub(crate) seed: u64,
+    pub(crate) round: u64,
+    pub(crate) places: Vec<usize>,
+    /// It tells of answers that it has not got yet.
+    pub(crate) lies: bool,
+}
+
+impl Setting {
+    pub(crate) fn start(&self) -> Process {
+        let places: Vec<String> = self.places.iter().map(ToString::to_string).collect();
+        let variables = [
+            (DIR, self.dir.clone()),
+            (SEED, self.seed.to_string()),
+            (ROUND, self.round.to_string()),
+            (PLACES, places.join(" ")),
+            (LIES, self.lies.to_string()),
+        ];
+        Process::start("crash::kill9::child::child", &variables)
+    }
+
+    /// `None` in an ordinary run of the tests.
+    fn of_environment() -> Option<Self> {
+        let read = |name| std::env::var(name).ok();
+        let places = read(PLACES)?;
+        Some(Self {
+            dir: read(DIR)?,
+            seed: read(SEED)?.parse().unwrap(),
+            round: read(ROUND)?.parse().unwrap(),
+            places: places.split(' ').map(|p| p.parse().unwrap()).collect(),
+            lies: read(LIES)?.parse().unwrap(),
+        })
+    }
+}
+
+/// Not a test of its own: what the parent starts in another process.
+#[test]
+fn child() {
+    if let Some(setting) = Setting::of_environment() {
+        serve(&setting);
+    }
+}
+
+/// The store as parents and children open it.
+pub(crate) fn open(dir: &str, round: u64) -> Result<Store, Error> {
+    let clock = ManualClock::at(clock(round));
+    let builder = Store::builder().in_small_parts(SIZES).clock(clock.reader());
+    builder.open_or_init(dir)
+}
+
+fn serve(setting: &Setting) {
+    tell("opening");
+    let store = open(&setting.dir, setting.round).unwrap();
+    tell("open");
+    thread::scope(|scope| {
+        for caller in 0..CALLERS {
+            let store = &store;
+            scope.spawn(move || Caller::new(store, setting, caller).run());
+        }
+    });
+}
+
+struct Caller<'a> {
+    store: &'a Store,
+    script: Script,
+    place: usize,
+    round: u64,
+    lies: bool,
+    attempts: u64,
+    dice: Dice,
+}
+
+impl<'a> Caller<'a> {
+    fn new(store: &'a Store, setting: &Setting, caller: usize) -> Self {
+        let seed = setting.seed;
+        Self {
+            store,
+            script: Script { seed, caller },
+            place: setting.places[caller],
+            round: setting.round,
+            lies: setting.lies,
+            attempts: 0,
+            dice: Dice::new(seed ^ (setting.round << 32) ^ ((caller as u64) << 48)),
+        }
+    }
+
+    fn run(mut self) -> ! {
+        loop {
+            if self.dice.one_in(3) {
+                self.annotate();
+            }
+            self.batch();
+        }
+    }
+
+    fn batch(&mut self) {
+        let end = self.place + self.script.batch(self.place);
+        let commands: Vec<Command> = (self.place..end).map(|p| self.script.command(p)).collect();
+        if self.lies {
+            (self.place..end).for_each(|place| self.told(place, "?"));
+        }
+        let answers = match commands.as_slice() {
+            [one] => vec![say(self.store, one)],
+            _ => match self.store.submit_all(commands) {
+                Ok(tickets) => tickets
+                    .into_iter()
+                    .map(|ticket| ticket.wait().map(|answered| version_of(&answered)))
+                    .collect(),
+                Err(refused) => vec![Err(refused.reason)],
+            },
+        };
+        for (place, answer) in (self.place..).zip(answers) {
+            match answer {
+                Ok(version) => self.told(place, &version),
+                Err(error) => tell(format!("error {error:?}")),
+            }
+        }
+        self.place = end;
+    }
+
+    fn told(&self, place: usize, version: &str) {
+        tell(format!("done {} {place} {version}", self.script.caller));
+    }
+
+    /// Compare and set, on an order that others change as well.
+    fn annotate(&mut self) {
+        let no = hot(self.dice.below(HOT as usize) as u64);
+        self.attempts += 1;
+        let text = format!("{}-{}-{}", self.round, self.script.caller, self.attempts);
+        let read = self.store.get(no).wait().unwrap();
+        let version = read.unwrap().version;
+        let metadata = Metadata::new(&text).unwrap();
+        if self.lies {
+            tell(format!("hot {no} {} {text}", version + 1));
+        }
+        let answered = self.store.annotate(no, version, metadata).wait();
+        match answered.map(|answered| (answered.outcome, answered.order.unwrap())) {
+            Ok((Annotated::Annotated, order)) => tell(format!("hot {no} {} {text}", order.version)),
+            Ok((Annotated::VersionMoved { .. }, _)) => {}
+            other => tell(format!("error {other:?}")),
+        }
+    }
+}
+
+/// The version that an answer shows.
+pub(crate) fn version_of<O>(answered: &Answered<O>) -> String {
+    let order = answered.order.as_ref();
+    order.map_or("-".to_owned(), |order| order.version.to_string())
+}
+
+/// One command: on this thread where there is a verb for it.
+fn say(store: &Store, command: &Command) -> Result<String, Error> {
+    match &command.ask {
+        Asked::Create(new) => {
+            let made = store.create(command.no, (**new).clone()).wait();
+            made.map(|answered| version_of(&answered))
+        }
+        Asked::Confirm(payment) => {
+            let paid = store.confirm(command.no, (**payment).clone()).wait();
+            paid.map(|answered| version_of(&answered))
+        }
+        _ => {
+            let mut tickets = store.submit_all(vec![command.clone()])?;
+            let answered: Answered<Outcome> = tickets.pop().unwrap().wait()?;
+            Ok(version_of(&answered))
+        }
+    }
+}

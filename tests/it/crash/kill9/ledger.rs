@@ -1,0 +1,221 @@
+//! What the parent was told, and what must therefore be in the store.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use orderstore::testing::fixtures;
+use orderstore::{Counts, Event, FeedCursor, OrderNo, Status, Store, Timestamp, What};
+
+use super::books::Books;
+use super::script::{CALLERS, HOT, Script, clock, hot};
+
+/// Everything that was sent and answered.
+#[derive(Debug, Clone)]
+pub(crate) struct Ledger {
+    pub(crate) seed: u64,
+    pub(crate) round: u64,
+    pub(crate) callers: Vec<Books>,
+    /// What was answered of the orders that all change: number and version, and the text.
+    pub(crate) hot: BTreeMap<(OrderNo, u64), String>,
+}
+
+impl Ledger {
+    pub(crate) fn new(seed: u64) -> Self {
+        let books = |caller| Books::new(Script { seed, caller });
+        Self {
+            seed,
+            round: 0,
+            callers: (0..CALLERS).map(books).collect(),
+            hot: BTreeMap::new(),
+        }
+    }
+
+    /// Makes the orders that all callers change.
+    pub(crate) fn begin(store: &Store) {
+        for n in 0..HOT {
+            let made = store.create(hot(n), fixtures::new(100)).wait();
+            assert!(made.is_ok(), "{made:?}");
+        }
+    }
+
+    /// Writes down what a child said.
+    pub(crate) fn hear(&mut self, words: &[String]) -> Result<(), String> {
+        for word in words {
+            let parts: Vec<&str> = word.split(' ').collect();
+            match parts.as_slice() {
+                ["done", caller, place, shown] => {
+                    let caller: usize = caller.parse().unwrap();
+                    self.callers[caller].answer(place.parse().unwrap(), shown);
+                }
+                ["hot", no, version, text] => {
+                    let no = OrderNo::parse(no).unwrap();
+                    let version = version.parse().unwrap();
+                    let told = self.hot.insert((no, version), (*text).to_owned());
+                    if told.is_some_and(|told| told != *text) {
+                        return Err(format!("I7: {no} was given version {version} twice"));
+                    }
+                }
+                ["opening" | "open"] => {}
+                _ => return Err(format!("I14: the child says {word}")),
+            }
+        }
+        Ok(())
+    }
+
+    fn now(&self) -> Timestamp {
+        clock(self.round)
+    }
+
+    /// The store holds what it must, and nothing that nobody sent; the next round begins.
+    pub(crate) fn check(&mut self, store: &Store) -> Result<(), String> {
+        let mut feeds = self.feeds(store)?;
+        let now = self.now();
+        for (books, feed) in self.callers.iter_mut().zip(&mut feeds.callers) {
+            books.settle(feed, now)?;
+        }
+        self.check_hot(&feeds.hot)?;
+        self.check_records(store)?;
+        self.check_counts(store)?;
+        verify(store)?;
+        self.round += 1;
+        Ok(())
+    }
+
+    /// The feed, by who caused it.
+    fn feeds(&self, store: &Store) -> Result<Feeds, String> {
+        let mut feeds = Feeds {
+            callers: vec![vec![]; CALLERS],
+            hot: vec![],
+        };
+        for event in feed_of(store)? {
+            match self.cause(event.no) {
+                Some(Cause::Caller(caller)) => feeds.callers[caller].push(event),
+                Some(Cause::All) => feeds.hot.push(event),
+                None => return Err(format!("I2: nobody sent {event:?}")),
+            }
+        }
+        Ok(feeds)
+    }
+
+    fn cause(&self, no: OrderNo) -> Option<Cause> {
+        if (0..HOT).any(|n| hot(n) == no) {
+            return Some(Cause::All);
+        }
+        let caller = self.callers.iter().position(|books| {
+            let (first, last) = (books.script.order(0), books.script.order(999_999));
+            (first..=last).contains(&no)
+        });
+        caller.map(Cause::Caller)
+    }
+
+    /// What was answered stands in the version that was told; each text stands there once;
+    /// of each caller at most one that was not answered.
+    fn check_hot(&self, feed: &[Event]) -> Result<(), String> {
+        let mut there = BTreeMap::new();
+        for event in feed {
+            match &event.what {
+                What::Created(_) => {}
+                What::Annotated(metadata) => {
+                    let text = String::from_utf8_lossy(metadata.as_bytes()).into_owned();
+                    there.insert((event.no, event.version), text);
+                }
+                _ => return Err(format!("I2: nobody sent {event:?}")),
+            }
+        }
+        for (place, text) in &self.hot {
+            if there.get(place) != Some(text) {
+                let found = there.get(place);
+                return Err(format!("I1: {place:?} was {text} and is {found:?}"));
+            }
+        }
+        let texts: BTreeSet<&String> = there.values().collect();
+        if texts.len() != there.len() {
+            return Err("I4: an annotation stands there twice".to_owned());
+        }
+        let mut unanswered = BTreeSet::new();
+        for (place, text) in &there {
+            let who = text.rsplit_once('-').map(|(who, _)| who);
+            if !self.hot.contains_key(place) && !unanswered.insert(who) {
+                return Err(format!("I2: more than one of {who:?} was not answered"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Every record and every history is what the model makes of the same commands.
+    fn check_records(&self, store: &Store) -> Result<(), String> {
+        for books in &self.callers {
+            let mut histories: BTreeMap<OrderNo, Vec<&Event>> = BTreeMap::new();
+            for event in books.model.feed() {
+                histories.entry(event.no).or_default().push(event);
+            }
+            for n in 0..Script::orders(books.held()) + 20 {
+                let no = books.script.order(n);
+                let found = store.get(no).wait().map_err(|e| format!("{no}: {e:?}"))?;
+                if found != books.model.order(no) {
+                    return Err(format!("I11: {no} is {found:?}"));
+                }
+                let history = store.history(no).wait();
+                let history = history.map_err(|e| format!("{no}: {e:?}"))?;
+                let expected = histories.remove(&no).unwrap_or_default();
+                if !history.iter().eq(expected) {
+                    return Err(format!("I11: {no} went through {history:?}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_counts(&self, store: &Store) -> Result<(), String> {
+        let found = store.counts().wait().map_err(|e| format!("{e:?}"))?;
+        let counts: Vec<Counts> = self.callers.iter().map(|b| b.model.counts()).collect();
+        for status in Status::ALL {
+            let hot = if status == Status::Pending { HOT } else { 0 };
+            let sum: u64 = counts.iter().map(|counts| counts.of(status)).sum();
+            if found.of(status) != sum + hot {
+                return Err(format!("I12: {} of {status:?}", found.of(status)));
+            }
+        }
+        let sums = counts.iter().fold((0, 0), |(unclaimed, open), counts| {
+            (unclaimed + counts.unclaimed, open + counts.open_anomalies)
+        });
+        if (found.unclaimed, found.open_anomalies) != sums {
+            return Err(format!("I12: {found:?}"));
+        }
+        Ok(())
+    }
+}
+
+/// Who may have changed an order.
+enum Cause {
+    Caller(usize),
+    All,
+}
+
+struct Feeds {
+    callers: Vec<Vec<Event>>,
+    hot: Vec<Event>,
+}
+
+fn feed_of(store: &Store) -> Result<Vec<Event>, String> {
+    let mut feed = vec![];
+    let mut after = FeedCursor::START;
+    loop {
+        let page = store.events(after, 1000).wait();
+        let page = page.map_err(|error| format!("the feed: {error:?}"))?;
+        let Some(last) = page.last() else {
+            return Ok(feed);
+        };
+        after = last.cursor;
+        feed.extend(page.into_iter().map(|sequenced| sequenced.event));
+    }
+}
+
+fn verify(store: &Store) -> Result<(), String> {
+    let report = store.verify().wait();
+    let report = report.map_err(|error| format!("verify: {error:?}"))?;
+    if report.is_ok() {
+        return Ok(());
+    }
+    let all: Vec<String> = report.violations.iter().map(ToString::to_string).collect();
+    Err(all.join("; "))
+}

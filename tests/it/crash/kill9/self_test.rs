@@ -1,0 +1,112 @@
+//! The look at what a kill left is tried, too: what is not as it was told must be seen.
+
+use orderstore::Store;
+use orderstore::testing::{Dice, fixtures};
+
+use super::Shop;
+use super::aim::Aim;
+use super::child::open;
+use super::ledger::Ledger;
+
+/// A store after one kill, sound, with answers in the ledger; and the store before.
+fn after_a_kill() -> (Shop, tempfile::TempDir) {
+    let mut shop = Shop::new(1);
+    let before = shop.copied();
+    shop.kill(Aim::Words(200), false).unwrap();
+    (shop, before)
+}
+
+#[track_caller]
+fn assert_seen(ledger: &mut Ledger, dir: &std::path::Path, invariant: &str) {
+    let why = ledger.check_in(dir.to_str().unwrap());
+    let why = why.expect_err("the fault went unseen");
+    assert!(why.starts_with(invariant), "{why}");
+}
+
+#[test]
+fn kill9_finds_a_child_that_tells_before_it_has_the_answer() {
+    let mut dice = Dice::new(1);
+    let found = (1..60).find_map(|seed| {
+        let mut shop = Shop::new(seed);
+        let told = shop.kill(Aim::Words(1 + dice.below(50)), true);
+        told.and_then(|()| shop.check()).err()
+    });
+    let why = found.expect("the lie went unseen");
+    assert!(why.starts_with("I1:") || why.starts_with("I7:"), "{why}");
+}
+
+#[test]
+fn kill9_finds_what_was_answered_and_is_gone() {
+    let (shop, before) = after_a_kill();
+    shop.ledger.clone().check_in(shop.dir()).unwrap();
+    assert_seen(&mut shop.ledger.clone(), before.path(), "I1:");
+}
+
+#[test]
+fn kill9_finds_that_one_answer_more_was_told_than_the_store_holds() {
+    let (mut shop, _before) = after_a_kill();
+    shop.check_copy().unwrap();
+    let mut more = shop.ledger.clone();
+    let books = &mut more.callers[0];
+    // A new order is the first in every four: it is never a command that changes nothing.
+    let next = books.held();
+    for place in next..next.next_multiple_of(4) + 1 {
+        books.answer(place, "?");
+    }
+    assert_seen(&mut more, shop.place.path(), "I1:");
+}
+
+#[test]
+fn kill9_finds_an_annotation_that_is_another_than_was_answered() {
+    let (shop, _before) = after_a_kill();
+    let mut other = shop.ledger.clone();
+    let (_, text) = other.hot.iter_mut().next().expect("one was answered");
+    text.push('!');
+    assert_seen(&mut other, shop.place.path(), "I1:");
+}
+
+#[test]
+fn kill9_finds_an_answer_that_showed_another_version() {
+    let (shop, _before) = after_a_kill();
+    let mut other = shop.ledger.clone();
+    let books = &mut other.callers[0];
+    let next = books.answered;
+    assert!(next > 0, "one was answered");
+    let mut shown = books.clone();
+    shown.show(next - 1, "77");
+    *books = shown;
+    assert_seen(&mut other, shop.place.path(), "I7:");
+}
+
+fn with(dir: &str, change: impl FnOnce(&Store)) {
+    let store = open(dir, 0).unwrap();
+    change(&store);
+    store.shutdown().wait().unwrap();
+}
+
+#[test]
+fn kill9_finds_an_order_that_nobody_sent() {
+    let (shop, _before) = after_a_kill();
+    let far = fixtures::order_no(80_000_000);
+    with(shop.dir(), |store| {
+        assert!(store.create(far, fixtures::new(100)).wait().is_ok());
+    });
+    assert_seen(&mut shop.ledger.clone(), shop.place.path(), "I2:");
+}
+
+#[test]
+fn kill9_finds_a_command_that_its_caller_had_not_sent_yet() {
+    let (shop, _before) = after_a_kill();
+    let script = shop.ledger.callers[1].script;
+    // A batch has 17 commands at most: what comes so late was not sent.
+    let far = (shop.ledger.callers[1].answered + 40).next_multiple_of(4);
+    with(shop.dir(), |store| {
+        let commands = vec![script.command(far)];
+        let tickets = store.submit_all(commands).unwrap();
+        tickets.into_iter().for_each(|t| assert!(t.wait().is_ok()));
+    });
+    let why = shop.ledger.clone().check_in(shop.dir());
+    let why = why.expect_err("the fault went unseen");
+    let named = ["I1:", "I2:", "I3:"];
+    assert!(named.iter().any(|name| why.starts_with(name)), "{why}");
+}

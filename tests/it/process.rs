@@ -1,0 +1,61 @@
+//! Another process: this test binary again, asked for one test alone.
+
+use std::io::{BufRead, BufReader, Write, stdout};
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+/// The child's words to its parent begin with this: the test harness talks as well.
+const MARK: &str = "child: ";
+
+/// What a child says to its parent, whole lines at once.
+pub(crate) fn tell(what: impl std::fmt::Display) {
+    let mut out = stdout().lock();
+    writeln!(out, "{MARK}{what}").unwrap();
+    out.flush().unwrap();
+}
+
+/// Another process; killed when it is dropped.
+pub(crate) struct Process {
+    child: Child,
+    pub(crate) stdin: Option<ChildStdin>,
+    pub(crate) words: Box<dyn Iterator<Item = String> + Send>,
+}
+
+impl Process {
+    /// Runs one test in a child, with these variables in its environment.
+    pub(crate) fn start(test: &str, variables: &[(&str, String)]) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", test, "--nocapture"])
+            .envs(variables.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        let whole_lines = std::iter::from_fn(move || {
+            let mut line = String::new();
+            lines.read_line(&mut line).unwrap();
+            line.strip_suffix('\n').map(str::to_owned)
+        });
+        // The harness leaves its own line open, so that the first word follows it.
+        let words = whole_lines.filter_map(|line| {
+            let (_, word) = line.split_once(MARK)?;
+            Some(word.to_owned())
+        });
+        Self {
+            stdin: child.stdin.take(),
+            child,
+            words: Box::new(words),
+        }
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
