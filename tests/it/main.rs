@@ -11,6 +11,7 @@
 
 mod conformance;
 mod crash;
+mod disk_full;
 mod flow;
 mod harness;
 mod model;

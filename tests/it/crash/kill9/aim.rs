@@ -58,8 +58,7 @@ pub(crate) fn killed(setting: &Setting, aim: Aim) -> Vec<String> {
     }
     process.kill();
     listener.join().unwrap();
-    let words = std::mem::take(&mut *heard.words.lock());
-    words
+    std::mem::take(&mut *heard.words.lock())
 }
 
 #[derive(Default)]

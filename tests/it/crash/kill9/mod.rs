@@ -19,6 +19,7 @@ mod self_test;
 use std::fs;
 use std::path::Path;
 
+use orderstore::Recovery;
 use orderstore::testing::Dice;
 use tempfile::TempDir;
 
@@ -34,6 +35,34 @@ const KILLS: usize = 10;
 struct Shop {
     place: TempDir,
     ledger: Ledger,
+    tally: Tally,
+}
+
+/// What the kills hit.
+#[derive(Debug, Default)]
+struct Tally {
+    /// Answers that were told.
+    answers: usize,
+    /// Kills before the store was open.
+    while_opening: usize,
+    /// Groups that were replayed.
+    replayed: u64,
+    /// Openings that dropped a torn group.
+    torn: usize,
+}
+
+impl Tally {
+    fn add(&mut self, recovery: Recovery) {
+        self.replayed += recovery.frames;
+        self.torn += usize::from(recovery.dropped_bytes > 0);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.answers += other.answers;
+        self.while_opening += other.while_opening;
+        self.replayed += other.replayed;
+        self.torn += other.torn;
+    }
 }
 
 impl Shop {
@@ -42,7 +71,11 @@ impl Shop {
         let store = open(place.path().to_str().unwrap(), 0).unwrap();
         Ledger::begin(&store);
         let ledger = Ledger::new(seed);
-        Self { place, ledger }
+        Self {
+            place,
+            ledger,
+            tally: Tally::default(),
+        }
     }
 
     fn dir(&self) -> &str {
@@ -58,19 +91,26 @@ impl Shop {
             places: self.ledger.callers.iter().map(|c| c.held()).collect(),
             lies,
         };
-        self.ledger.hear(&killed(&setting, aim))
+        let words = killed(&setting, aim);
+        let is_open = words.iter().any(|word| word == "open");
+        self.tally.while_opening += usize::from(!is_open);
+        self.tally.answers += words.iter().filter(|word| is_answer(word)).count();
+        self.ledger.hear(&words)
     }
 
     /// Opens what the kill left and looks at it.
     fn check(&mut self) -> Result<(), String> {
         let dir = self.dir().to_owned();
-        self.ledger.check_in(&dir)
+        self.tally.add(self.ledger.check_in(&dir)?);
+        Ok(())
     }
 
     /// The same for a copy: the next child finds what the kill left.
     fn check_copy(&mut self) -> Result<(), String> {
         let copy = self.copied();
-        self.ledger.check_in(copy.path().to_str().unwrap())
+        let recovery = self.ledger.check_in(copy.path().to_str().unwrap())?;
+        self.tally.add(recovery);
+        Ok(())
     }
 
     fn copied(&self) -> TempDir {
@@ -81,11 +121,17 @@ impl Shop {
 }
 
 impl Ledger {
-    fn check_in(&mut self, dir: &str) -> Result<(), String> {
+    /// What the opening found.
+    fn check_in(&mut self, dir: &str) -> Result<Recovery, String> {
         let opened = open(dir, self.round);
         let store = opened.map_err(|error| format!("I1: it does not open: {error:?}"))?;
-        self.check(&store)
+        self.check(&store)?;
+        Ok(store.recovery())
     }
+}
+
+fn is_answer(word: &str) -> bool {
+    word.starts_with("done") || word.starts_with("hot")
 }
 
 fn copy_dir(from: &Path, to: &Path) {
@@ -101,7 +147,7 @@ fn copy_dir(from: &Path, to: &Path) {
     }
 }
 
-fn life(seed: u64) -> Result<usize, String> {
+fn life(seed: u64, tally: &mut Tally) -> Result<usize, String> {
     let mut dice = Dice::new(seed);
     let mut shop = Shop::new(dice.next());
     for kill in 0..KILLS {
@@ -114,10 +160,14 @@ fn life(seed: u64) -> Result<usize, String> {
         });
         sound.map_err(|why| format!("{why}\nbehind kill {kill}, {aim:?}"))?;
     }
+    tally.merge(&shop.tally);
     Ok(KILLS)
 }
 
 #[test]
 fn kill9_takes_nothing_that_was_answered() {
-    seeded("kill9_takes", figure("KILL9_KILLS", 100), life);
+    let mut tally = Tally::default();
+    let kills = figure("KILL9_KILLS", 100);
+    seeded("kill9_takes", kills, |seed| life(seed, &mut tally));
+    println!("{tally:?}");
 }

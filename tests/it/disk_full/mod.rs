@@ -1,0 +1,284 @@
+//! A file system of a real size is filled to its last byte beneath a store, and emptied.
+//!
+//! It is a `tmpfs` in a mount namespace of a child's own, so that nothing stays behind.
+//! Where none may be made the tests say so and pass.
+
+mod mount;
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use orderstore::testing::{Dice, fixtures};
+use orderstore::{Error, Health, Listing, Metadata, New, OrderNo, PageOf, Store};
+
+use self::mount::{SIZE_MIB, mounted, on_a_mount};
+use crate::flow::rig::within_a_minute;
+
+/// The least that a store may be given, so that hardly anything is at hand.
+const CACHE: usize = 1 << 20;
+
+/// Orders that are in the base before the disk fills up.
+const OLD: u64 = 6000;
+
+/// Callers that write at once.
+const WRITERS: u64 = 4;
+
+fn dir(root: &Path) -> PathBuf {
+    root.join("store")
+}
+
+fn builder() -> orderstore::Builder {
+    Store::builder().memtable_bytes(1 << 20).cache_bytes(CACHE)
+}
+
+fn no(n: u64) -> OrderNo {
+    fixtures::order_no(n)
+}
+
+/// So many bytes of the caller's own that a few thousand orders are far more than the
+/// cache.
+fn metadata(n: u64) -> Metadata {
+    Metadata::new([n.to_le_bytes(); 250].concat()).unwrap()
+}
+
+fn new(n: u64) -> New {
+    fixtures::new(100).metadata(metadata(n))
+}
+
+/// A store whose base is far larger than its cache.
+fn filled(root: &Path) -> Store {
+    let store = builder().init(dir(root)).unwrap();
+    for first in (0..OLD).step_by(500) {
+        let commands = (first..first + 500).map(|n| fixtures::create(n, new(n)));
+        let tickets = store.submit_all(commands.collect()).unwrap();
+        tickets.into_iter().for_each(|t| assert!(t.wait().is_ok()));
+    }
+    store.flush().wait().unwrap();
+    let base = fs::metadata(dir(root).join("base.redb")).unwrap().len();
+    assert!(base > 16 * CACHE as u64, "{base}");
+    store
+}
+
+/// Takes all the room there is; it is free again when this is dropped.
+struct Ballast(PathBuf);
+
+impl Ballast {
+    fn fill(root: &Path) -> Self {
+        let path = root.join("ballast");
+        let mut file = File::create(&path).unwrap();
+        // Ever smaller parts, down to the last byte.
+        for part in [1 << 20, 4096, 1] {
+            let zeros = vec![0; part];
+            while file.write_all(&zeros).is_ok() {
+                assert!(file.metadata().unwrap().len() <= (SIZE_MIB << 20) as u64);
+            }
+        }
+        Self(path)
+    }
+}
+
+impl Drop for Ballast {
+    fn drop(&mut self) {
+        fs::remove_file(&self.0).unwrap();
+    }
+}
+
+/// An order is there, as it was created.
+#[track_caller]
+fn assert_there(store: &Store, n: u64) {
+    let order = store.get(no(n)).wait().unwrap();
+    let order = order.unwrap_or_else(|| panic!("{n} is gone"));
+    assert_eq!(order.metadata, metadata(n));
+}
+
+#[track_caller]
+fn assert_not_there(store: &Store, n: u64) {
+    assert_eq!(store.get(no(n)).wait().unwrap(), None, "{n} was refused");
+}
+
+#[track_caller]
+fn assert_sound(store: &Store) {
+    let report = store.verify().wait().unwrap();
+    assert!(report.is_ok(), "{report:?}");
+}
+
+/// What became of new orders.
+#[derive(Default)]
+struct Orders {
+    created: Vec<u64>,
+    refused: Vec<u64>,
+}
+
+impl Orders {
+    fn create(&mut self, store: &Store, n: u64) -> bool {
+        match store.create(no(n), new(n)).wait() {
+            Ok(_) => self.created.push(n),
+            Err(Error::DiskFull) => self.refused.push(n),
+            Err(error) => panic!("{n}: {error:?}"),
+        }
+        self.refused.last() != Some(&n)
+    }
+
+    fn merge(all: Vec<Self>) -> Self {
+        let mut merged = Self::default();
+        for orders in all {
+            merged.created.extend(orders.created);
+            merged.refused.extend(orders.refused);
+        }
+        merged
+    }
+
+    #[track_caller]
+    fn assert_as_told(&self, store: &Store) {
+        self.created.iter().for_each(|n| assert_there(store, *n));
+        self.refused
+            .iter()
+            .for_each(|n| assert_not_there(store, *n));
+    }
+}
+
+/// Writers at once, each until `is_over` says so of its orders.
+fn write(store: &Store, is_over: impl Fn(&Orders) -> bool + Sync) -> Orders {
+    let is_over = &is_over;
+    let write = |writer: u64| {
+        let mut orders = Orders::default();
+        for n in (writer + 1) * 1_000_000.. {
+            if is_over(&orders) {
+                break;
+            }
+            if !orders.create(store, n) {
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
+        orders
+    };
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..WRITERS)
+            .map(|writer| scope.spawn(move || write(writer)))
+            .collect();
+        let all = threads.into_iter().map(|thread| thread.join().unwrap());
+        Orders::merge(all.collect())
+    })
+}
+
+/// Every row that was there before, in an order that no cache foresees, and in lists.
+fn read_everything(store: &Store) {
+    let mut dice = Dice::new(7);
+    for _ in 0..OLD {
+        assert_there(store, dice.below(OLD as usize) as u64);
+    }
+    for n in (0..OLD).step_by(97) {
+        assert_eq!(store.history(no(n)).wait().unwrap().len(), 1);
+    }
+    let (mut seen, mut after) = (0, PageOf::of(500));
+    loop {
+        let page = store.list(Listing::all().page(after)).wait().unwrap();
+        seen += page.rows.iter().filter(|order| order.no < no(OLD)).count();
+        match page.next {
+            Some(cursor) => after = PageOf::of(500).after(cursor),
+            None => break,
+        }
+    }
+    assert_eq!(seen as u64, OLD);
+    assert!(store.counts().wait().unwrap().orders() >= OLD);
+}
+
+/// Tries until the disk is seen to have room again.
+fn create_again(store: &Store, n: u64) {
+    while !Orders::default().create(store, n) {
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_writers_and_no_readers_until_it_has_room_again() {
+    let Some(root) = mounted() else {
+        return on_a_mount(
+            "disk_full::a_full_disk_refuses_writers_and_no_readers_until_it_has_room_again",
+        );
+    };
+    within_a_minute(move || {
+        let store = filled(&root);
+        let ballast = Ballast::fill(&root);
+        let full = write(&store, |orders| orders.refused.len() >= 5);
+        assert!(matches!(store.health(), Health::DiskFull));
+        read_everything(&store);
+        full.assert_as_told(&store);
+        let before = store.get(no(1)).wait().unwrap();
+        let paid = store.confirm(no(1), fixtures::payment(1, 100)).wait();
+        assert!(matches!(paid, Err(Error::DiskFull)), "{paid:?}");
+        assert_eq!(store.get(no(1)).wait().unwrap(), before);
+
+        drop(ballast);
+        create_again(&store, full.refused[0]);
+        let flushes = store.stats().flushes;
+        for n in OLD..OLD + 2000 {
+            create_again(&store, n);
+        }
+        assert!(store.stats().flushes > flushes);
+        assert!(
+            store
+                .confirm(no(1), fixtures::payment(1, 100))
+                .wait()
+                .is_ok()
+        );
+        assert_sound(&store);
+        assert!(!matches!(store.health(), Health::DiskFull));
+
+        store.shutdown().wait().unwrap();
+        let store = builder().open_verified(dir(&root)).unwrap();
+        full.created.iter().for_each(|n| assert_there(&store, *n));
+        (0..OLD + 2000).for_each(|n| assert_there(&store, n));
+        assert_not_there(&store, full.refused[1]);
+    });
+}
+
+/// The room goes in the midst of flushes and of segments in the making, and comes back.
+#[test]
+fn room_that_comes_and_goes_costs_no_answer_and_no_reader() {
+    let Some(root) = mounted() else {
+        return on_a_mount("disk_full::room_that_comes_and_goes_costs_no_answer_and_no_reader");
+    };
+    within_a_minute(move || {
+        let store = filled(&root);
+        let (is_over, reads) = (AtomicBool::new(false), AtomicU64::new(0));
+        let orders = thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut dice = Dice::new(1);
+                for _ in 0..40 {
+                    let ballast = Ballast::fill(&root);
+                    thread::sleep(Duration::from_millis(dice.below(60) as u64));
+                    drop(ballast);
+                    thread::sleep(Duration::from_millis(dice.below(120) as u64));
+                }
+                is_over.store(true, Ordering::SeqCst);
+            });
+            scope.spawn(|| {
+                let mut dice = Dice::new(2);
+                while !is_over.load(Ordering::SeqCst) {
+                    assert_there(&store, dice.below(OLD as usize) as u64);
+                    reads.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+            write(&store, |_| is_over.load(Ordering::SeqCst))
+        });
+        println!(
+            "{} created, {} refused, {} reads, {} flushes",
+            orders.created.len(),
+            orders.refused.len(),
+            reads.into_inner(),
+            store.stats().flushes,
+        );
+        orders.assert_as_told(&store);
+        create_again(&store, OLD);
+        assert_sound(&store);
+        store.shutdown().wait().unwrap();
+        let store = builder().open_verified(dir(&root)).unwrap();
+        orders.assert_as_told(&store);
+        read_everything(&store);
+    });
+}
