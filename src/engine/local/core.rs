@@ -94,6 +94,32 @@ impl Core {
         Ok(view.held_at_hand(no))
     }
 
+    /// Reads. Where the base failed in a flush and another was opened in its place, nothing
+    /// can be read from views of the old one: then it is read again from the new one.
+    pub(super) fn reading<T>(
+        &self,
+        mut read: impl FnMut(&View) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        let mut view = self.view()?;
+        loop {
+            match read(&view) {
+                Err(error @ EngineError::Cursor(_)) => return Err(error),
+                Err(error) => view = self.successor(&view)?.ok_or(error)?,
+                done => return done,
+            }
+        }
+    }
+
+    /// The view in the place of one whose base was opened anew, if it was.
+    fn successor(&self, view: &View) -> Result<Option<Arc<View>>, EngineError> {
+        match self.crew() {
+            Some(crew) => crew.finish(Chore::Flush),
+            None => drop(self.base.lock()),
+        }
+        let now = self.view()?;
+        Ok((!Arc::ptr_eq(&now.snapshot, &view.snapshot)).then_some(now))
+    }
+
     /// Runs `write` where a write may be.
     pub(super) fn writing<T>(
         &self,

@@ -301,20 +301,30 @@ impl Core {
         if is_sabotaged(&**self.dir.disk(), Sabotage::DropJournalEarly) {
             self.old.remove_up_to(frozen.last_lsn);
         }
-        let written = self.write_base(frozen).map(|()| true);
-        match written.or_else(|error| self.reopen_base(frozen, &error)) {
-            Ok(true) => {
+        match self.fill_base(frozen) {
+            Ok(None) => {
                 self.old.remove_up_to(frozen.last_lsn);
                 self.flushing.end(began.elapsed());
             }
-            Ok(false) => {}
+            Ok(Some(failure)) => self.flushing.fail(failure, false),
             Err(error) => self.flushing.fail(error, true),
         }
     }
 
-    fn write_base(&self, frozen: &Frozen) -> Result<(), StorageError> {
-        let base = self.base.lock();
-        let base = base.as_ref().ok_or_else(no_base)?;
+    /// Writes the frozen table into the base, which is opened anew where that fails. Why it
+    /// failed, if the base does not hold the table after all.
+    fn fill_base(&self, frozen: &Frozen) -> Result<Option<StorageError>, StorageError> {
+        // Held until a base that failed is replaced: who could not read it waits for that.
+        let mut place = self.base.lock();
+        let Err(failure) = self.write_base(place.as_ref(), frozen) else {
+            return Ok(None);
+        };
+        let holds_it = self.reopen_base(&mut place, frozen)?;
+        Ok((!holds_it).then_some(failure))
+    }
+
+    fn write_base(&self, base: Option<&Base>, frozen: &Frozen) -> Result<(), StorageError> {
+        let base = base.ok_or_else(no_base)?;
         write(base, frozen)?;
         self.show_base(base)
     }
@@ -334,8 +344,7 @@ impl Core {
 
     /// After a flush that failed: whatever the base holds now, it says so when it is opened
     /// anew. Whether it holds the frozen table after all.
-    fn reopen_base(&self, frozen: &Frozen, failure: &StorageError) -> Result<bool, StorageError> {
-        let mut place = self.base.lock();
+    fn reopen_base(&self, place: &mut Option<Base>, frozen: &Frozen) -> Result<bool, StorageError> {
         if let Some(base) = place.take() {
             base.abandon();
         }
@@ -351,10 +360,6 @@ impl Core {
         let holds_it = view.applied()? >= frozen.last_lsn;
         self.show_snapshot(view.snapshot, holds_it);
         *place = Some(base);
-        drop(place);
-        if !holds_it {
-            self.flushing.fail(failure.clone(), false);
-        }
         Ok(holds_it)
     }
 

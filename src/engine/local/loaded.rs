@@ -12,7 +12,7 @@ use crate::rules::UniqueKey;
 use crate::value::OrderNo;
 
 /// Records and owners that were looked up; a record that is `None` is not there.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Found {
     /// How many writes there had been before the first look.
     written: u64,

@@ -179,6 +179,7 @@ impl LocalEngine {
         self.recovery
     }
 
+    #[cfg(test)]
     fn view(&self) -> Result<Arc<View>, EngineError> {
         self.core.view()
     }
@@ -206,15 +207,16 @@ impl Engine for LocalEngine {
         if let Some(held) = self.core.held_at_hand(no)? {
             return Ok(Some(held.stored.record));
         }
-        let held = self.view()?.held(no).map_err(unread)?;
+        let held = self.core.reading(|view| view.held(no).map_err(unread))?;
         Ok(held.map(|held| held.stored.record))
     }
 
     fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<Stored>>, EngineError> {
         let written = self.core.written();
-        let view = self.view()?;
-        let found = lookups.iter().map(|lookup| view.load(lookup));
-        let found: Vec<_> = found.collect::<Result<_, _>>().map_err(unread)?;
+        let found = self.core.reading(|view| {
+            let found = lookups.iter().map(|lookup| view.load(lookup));
+            found.collect::<Result<Vec<_>, _>>().map_err(unread)
+        })?;
         self.core.loaded.keep(written, lookups, &found);
         let stored = |held: Option<Held>| held.map(|held| held.stored);
         Ok(found.into_iter().map(stored).collect())
@@ -223,40 +225,45 @@ impl Engine for LocalEngine {
     fn apply(&self, batch: &[Mutation]) -> Result<Vec<Verdict>, EngineError> {
         self.core.slow_down()?;
         self.core.writing(|writer, view| {
-            let found = self.core.loaded.take(self.core.written());
-            let (verdicts, frames) = planned(view, found, batch).map_err(unread)?;
+            let mut found = self.core.loaded.take(self.core.written());
+            let (verdicts, frames) = self
+                .core
+                .reading(|view| planned(view, std::mem::take(&mut found), batch).map_err(unread))?;
             self.core.commit(writer, view, frames)?;
             Ok(verdicts)
         })
     }
 
     fn scan(&self, query: &IndexQuery, limit: usize) -> Result<Rows, EngineError> {
-        self.view()?.scan(query, limit).map_err(unread)
+        let scan = |view: &View| view.scan(query, limit).map_err(unread);
+        self.core.reading(scan)
     }
 
     fn history(&self, no: &OrderNo) -> Result<Vec<Event>, EngineError> {
-        self.view()?.history(no).map_err(unread)
+        self.core.reading(|view| view.history(no).map_err(unread))
     }
 
     fn events(&self, after: FeedCursor, limit: usize) -> Result<Vec<Sequenced>, EngineError> {
         let incarnation = self.core.passport.identity.incarnation;
-        self.view()?.events(incarnation, after, limit)
+        let read = |view: &View| view.events(incarnation, after, limit);
+        self.core.reading(read)
     }
 
     fn counts(&self) -> Result<Counts, EngineError> {
-        let state = self.view()?.state().map_err(unread)?;
+        let state = self.core.reading(|view| view.state().map_err(unread))?;
         Ok(state.counts)
     }
 
     fn verify(&self) -> Result<Report, EngineError> {
         self.core.flush()?;
-        let base = self.core.base_view()?;
-        check::verify(&base).map_err(unread)
+        let verify = |_: &View| check::verify(&self.core.base_view()?).map_err(unread);
+        self.core.reading(verify)
     }
 
     fn reserve(&self, count: u64) -> Result<Range<u64>, EngineError> {
         self.core.writing(|writer, view| {
-            let mut state = view.state().map_err(unread)?;
+            let read = |view: &View| view.state().map_err(unread);
+            let mut state = self.core.reading(read)?;
             let first = state.counter;
             state.counter = first.checked_add(count).ok_or_else(|| {
                 let why = "the order-number counter is used up";

@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use orderstore::testing::{Dice, fixtures};
-use orderstore::{Error, Health, Listing, Metadata, New, OrderNo, PageOf, Store};
+use orderstore::testing::{Dice, Sizes, fixtures};
+use orderstore::{Builder, Error, Health, Listing, Metadata, New, OrderNo, PageOf, Store};
 
 use self::mount::{SIZE_MIB, mounted, on_a_mount};
 use crate::flow::rig::within_a_minute;
@@ -24,6 +24,10 @@ const CACHE: usize = 1 << 20;
 /// Orders that are in the base before the disk fills up.
 const OLD: u64 = 6000;
 
+/// Just enough for the store to begin a flush: it leaves 8 MiB to others, and wants twice
+/// what it holds in memory; a segment takes 1 MiB.
+const ROOM_MIB: usize = 14;
+
 /// Callers that write at once.
 const WRITERS: u64 = 4;
 
@@ -31,9 +35,14 @@ fn dir(root: &Path) -> PathBuf {
     root.join("store")
 }
 
-fn builder() -> orderstore::Builder {
+fn builder() -> Builder {
     Store::builder().memtable_bytes(1 << 20).cache_bytes(CACHE)
 }
+
+const SMALL: Sizes = Sizes {
+    memtable: 1 << 20,
+    segment: 1 << 20,
+};
 
 fn no(n: u64) -> OrderNo {
     fixtures::order_no(n)
@@ -50,8 +59,8 @@ fn new(n: u64) -> New {
 }
 
 /// A store whose base is far larger than its cache.
-fn filled(root: &Path) -> Store {
-    let store = builder().init(dir(root)).unwrap();
+fn filled(builder: Builder, root: &Path) -> Store {
+    let store = builder.init(dir(root)).unwrap();
     for first in (0..OLD).step_by(500) {
         let commands = (first..first + 500).map(|n| fixtures::create(n, new(n)));
         let tickets = store.submit_all(commands.collect()).unwrap();
@@ -67,8 +76,26 @@ fn filled(root: &Path) -> Store {
 struct Ballast(PathBuf);
 
 impl Ballast {
+    /// Takes all of it.
     fn fill(root: &Path) -> Self {
-        let path = root.join("ballast");
+        Self::take(root.join("ballast"))
+    }
+
+    /// Takes all but so much.
+    fn all_but(root: &Path, mib: usize) -> Self {
+        let path = root.join("room");
+        fs::write(&path, vec![0; mib << 20]).unwrap();
+        let ballast = Self::fill(root);
+        fs::remove_file(path).unwrap();
+        ballast
+    }
+
+    /// Takes what is left beside another one.
+    fn rest(root: &Path) -> Self {
+        Self::take(root.join("rest"))
+    }
+
+    fn take(path: PathBuf) -> Self {
         let mut file = File::create(&path).unwrap();
         // Ever smaller parts, down to the last byte.
         for part in [1 << 20, 4096, 1] {
@@ -202,7 +229,7 @@ fn a_full_disk_refuses_writers_and_no_readers_until_it_has_room_again() {
         );
     };
     within_a_minute(move || {
-        let store = filled(&root);
+        let store = filled(builder(), &root);
         let ballast = Ballast::fill(&root);
         let full = write(&store, |orders| orders.refused.len() >= 5);
         assert!(matches!(store.health(), Health::DiskFull));
@@ -237,6 +264,28 @@ fn a_full_disk_refuses_writers_and_no_readers_until_it_has_room_again() {
     });
 }
 
+/// Fills the disk whenever the base is being written to: there was room enough for it
+/// just before.
+fn come_and_go(root: &Path) {
+    let mut dice = Dice::new(1);
+    let base = dir(root).join("base.redb");
+    let written = || fs::metadata(&base).unwrap().modified().unwrap();
+    for _ in 0..60 {
+        let most = Ballast::all_but(root, ROOM_MIB);
+        let before = written();
+        // Where the journal has taken the room no flush begins, and none is waited for.
+        for _ in 0..10_000 {
+            if written() != before {
+                break;
+            }
+            thread::sleep(Duration::from_micros(20));
+        }
+        let rest = Ballast::rest(root);
+        thread::sleep(Duration::from_millis(dice.below(50) as u64));
+        drop((most, rest));
+    }
+}
+
 /// The room goes in the midst of flushes and of segments in the making, and comes back.
 #[test]
 fn room_that_comes_and_goes_costs_no_answer_and_no_reader() {
@@ -244,17 +293,11 @@ fn room_that_comes_and_goes_costs_no_answer_and_no_reader() {
         return on_a_mount("disk_full::room_that_comes_and_goes_costs_no_answer_and_no_reader");
     };
     within_a_minute(move || {
-        let store = filled(&root);
+        let store = filled(builder().in_small_parts(SMALL), &root);
         let (is_over, reads) = (AtomicBool::new(false), AtomicU64::new(0));
         let orders = thread::scope(|scope| {
             scope.spawn(|| {
-                let mut dice = Dice::new(1);
-                for _ in 0..40 {
-                    let ballast = Ballast::fill(&root);
-                    thread::sleep(Duration::from_millis(dice.below(60) as u64));
-                    drop(ballast);
-                    thread::sleep(Duration::from_millis(dice.below(120) as u64));
-                }
+                come_and_go(&root);
                 is_over.store(true, Ordering::SeqCst);
             });
             scope.spawn(|| {
@@ -275,6 +318,10 @@ fn room_that_comes_and_goes_costs_no_answer_and_no_reader() {
         );
         orders.assert_as_told(&store);
         create_again(&store, OLD);
+        // The flush that waits for room tries again by itself.
+        while matches!(store.health(), Health::DiskFull) {
+            thread::sleep(Duration::from_millis(10));
+        }
         assert_sound(&store);
         store.shutdown().wait().unwrap();
         let store = builder().open_verified(dir(&root)).unwrap();

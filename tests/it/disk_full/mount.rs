@@ -62,6 +62,6 @@ fn has_run(output: &Output, test: &str) -> bool {
         !output.status.success() || is_begun,
         "there is no test {test}: {said}"
     );
-    println!("{said}");
+    println!("{said} {}", String::from_utf8_lossy(&output.stderr));
     is_begun
 }

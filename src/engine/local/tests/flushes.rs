@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::fixture::{Shop, at, confirm, create, decided, new, no, options};
 use crate::engine::local::disk::{Disk, DiskFile, Lock, RealDisk};
 use crate::engine::local::table::Table;
+use crate::engine::local::unread;
 use crate::engine::{Direction, Engine, EngineError, IndexQuery, Verdict};
 use crate::error::StorageErrorKind;
 use crate::order::Status;
@@ -123,6 +124,32 @@ fn a_flush_that_failed_is_tried_again_on_a_base_opened_anew() {
     shop.assert_sound();
     let shop = shop.reopened();
     assert!(shop.stored(no(99)).is_some());
+    shop.assert_sound();
+}
+
+#[test]
+fn who_reads_while_the_base_is_opened_anew_reads_again() {
+    let shop = Shop::new();
+    create_many(&shop, 2000);
+    shop.engine.flush().unwrap();
+    shop.run(no(2000), create(new()));
+    let core = &shop.engine.core;
+    let mut tries = 0;
+    let found = core.reading(|view| {
+        tries += 1;
+        if tries == 1 {
+            core.base.lock().as_ref().unwrap().break_off();
+            drop(shop.engine.flush());
+        }
+        // Not read before: it is nowhere but in the base.
+        view.held(&no(1999)).map_err(unread)
+    });
+    assert!(found.unwrap().is_some());
+    assert_eq!(tries, 2);
+    // Where it is tried again, the flush is done then.
+    while core.flushing.flushed().is_busy {
+        thread::sleep(Duration::from_millis(10));
+    }
     shop.assert_sound();
 }
 
