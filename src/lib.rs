@@ -54,6 +54,7 @@ mod order;
 mod query;
 pub mod rules;
 mod store;
+mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod value;

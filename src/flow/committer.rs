@@ -2,16 +2,15 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::thread::{self, JoinHandle, ThreadId};
 use std::time::Instant;
-
-use parking_lot::MutexGuard;
 
 use super::group::{Answer, Done, Runner, before_the_write, in_the_write};
 use super::queue::{Request, Work};
 use super::rhythm::Rhythm;
 use super::said::Said;
+use super::sync::MutexGuard;
+use super::sync::atomic::Ordering;
+use super::sync::thread::{self, JoinHandle, ThreadId};
 use super::{Flow, panicked};
 use crate::engine::EngineError;
 use crate::error::{Error, StorageError, StorageErrorKind};

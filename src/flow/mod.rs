@@ -21,10 +21,7 @@ mod wakes;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
-
-use parking_lot::Mutex;
 
 pub use call::{Answering, Call, Refused};
 pub(crate) use call::{Ask, Job};
@@ -33,6 +30,7 @@ pub(crate) use queue::Bounds;
 pub(crate) use said::{Hear, Said};
 pub use slot::Ticket;
 
+use super::sync;
 use crate::engine::{Engine, Limits, unread};
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::generator::Generator;
@@ -43,6 +41,8 @@ use group::in_the_write;
 use queue::Queue;
 use side::Side;
 use slot::Slot;
+use sync::Mutex;
+use sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Where the flow reads the time.
 pub(crate) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;

@@ -3,12 +3,11 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
-
 use super::slot::Slot;
+use super::sync::atomic::{AtomicBool, Ordering};
+use super::sync::{Condvar, Mutex};
 use super::wakes::Wakes;
 use crate::error::{Error, StorageError};
 use crate::order::Command;

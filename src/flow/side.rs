@@ -4,10 +4,9 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use parking_lot::{Condvar, Mutex};
-
 use super::call::Job;
 use super::slot::Slot;
+use super::sync::{Condvar, Mutex};
 use super::{Flow, panicked};
 use crate::error::Error;
 

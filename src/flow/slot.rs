@@ -5,12 +5,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
-
 use super::said::{Hear, Said, misheard};
+use super::sync::Mutex;
+use super::sync::thread::{self, Thread};
 use super::wakes::Wakes;
 use crate::error::Error;
 

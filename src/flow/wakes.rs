@@ -10,9 +10,9 @@
 //!   its slot first, and so is never put here.
 
 use std::collections::VecDeque;
-use std::thread::Thread;
 
-use parking_lot::Mutex;
+use super::sync::Mutex;
+use super::sync::thread::Thread;
 
 /// How many threads each wakes: two, so that one that is slow to run is made up for.
 const EACH: usize = 2;
