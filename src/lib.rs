@@ -47,6 +47,8 @@
 mod builder;
 pub mod engine;
 mod error;
+#[cfg(test)]
+mod explored;
 mod flow;
 mod generator;
 pub mod manual;

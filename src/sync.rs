@@ -7,3 +7,9 @@ pub(crate) use std::sync::atomic;
 pub(crate) use std::thread;
 
 pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
+
+/// Runs a test: once, as the machine's threads happen to run.
+#[cfg(test)]
+pub(crate) fn tried(test: impl Fn() + Send + Sync + 'static) {
+    test();
+}

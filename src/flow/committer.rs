@@ -11,6 +11,7 @@ use super::said::Said;
 use super::sync::MutexGuard;
 use super::sync::atomic::Ordering;
 use super::sync::thread::{self, JoinHandle, ThreadId};
+use super::wakes::Asleep;
 use super::{Flow, panicked};
 use crate::engine::EngineError;
 use crate::error::{Error, StorageError, StorageErrorKind};
@@ -115,9 +116,11 @@ impl Flow {
             self.refuse_waiting();
         }
         rhythm.ran(slots.len(), self.queue.len(), took);
-        let answers = done.answers.into_iter();
-        let answered = slots.iter().zip(answers);
-        let asleep = answered.filter_map(|(slot, answer)| slot.answer(answer.map(Said::Answer)));
+        let answered = slots.into_iter().zip(done.answers);
+        let asleep = answered.filter_map(|(slot, answer)| {
+            let thread = slot.answer(answer.map(Said::Answer))?;
+            Some(Asleep { slot, thread })
+        });
         self.queue.wakes().begin(asleep.collect());
     }
 

@@ -71,7 +71,7 @@ impl Slot {
         None
     }
 
-    fn is_done(&self) -> bool {
+    pub(super) fn is_done(&self) -> bool {
         matches!(&*self.state.lock(), State::Done(_))
     }
 
@@ -179,5 +179,23 @@ impl<T> std::fmt::Debug for Ticket<T> {
         f.debug_struct("Ticket")
             .field("is_ready", &self.is_ready())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sync::tried;
+    use super::*;
+
+    #[test]
+    fn an_answer_is_heard_whoever_comes_first() {
+        tried(|| {
+            let slot = Slot::new();
+            let hear = |said| matches!(said, Said::Done).then_some(());
+            let ticket = Ticket::new(Arc::clone(&slot), hear);
+            let answers = thread::spawn(move || slot.complete(Ok(Said::Done)));
+            assert!(ticket.wait().is_ok());
+            answers.join().unwrap();
+        });
     }
 }

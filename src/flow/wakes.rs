@@ -4,13 +4,18 @@
 //! would keep the next one waiting for it; so it wakes the first few, and whoever was woken
 //! wakes the next before going on.
 //!
-//! - Whoever wakes takes the next thread there is: a thread that was woken and does not run
-//!   yet keeps nobody waiting. What is left when the next group is answered is woken then.
+//! - Whoever wakes takes the next threads there are: a thread that was woken and does not
+//!   run yet keeps nobody waiting. What is left when the next group is answered is woken
+//!   then.
+//! - A thread may wake by itself and take its answer before it stands here: it has gone on
+//!   then, and found nobody. To wake it would end the chain, so it is passed over.
 //! - Only threads that go on to wake others may stand here: one that gives up waiting leaves
 //!   its slot first, and so is never put here.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
+use super::slot::Slot;
 use super::sync::Mutex;
 use super::sync::thread::Thread;
 
@@ -20,16 +25,22 @@ const EACH: usize = 2;
 /// Threads that have their answers and are still asleep.
 #[derive(Default)]
 pub(super) struct Wakes {
-    asleep: Mutex<VecDeque<Thread>>,
+    asleep: Mutex<VecDeque<Asleep>>,
+}
+
+/// A thread that has its answer, and where it takes it.
+pub(super) struct Asleep {
+    pub(super) slot: Arc<Slot>,
+    pub(super) thread: Thread,
 }
 
 impl Wakes {
     /// Takes the threads of a group that was answered, and wakes the first of them; those
     /// of the group before have waited long enough.
-    pub(super) fn begin(&self, group: VecDeque<Thread>) {
+    pub(super) fn begin(&self, group: VecDeque<Asleep>) {
         let before = std::mem::replace(&mut *self.asleep.lock(), group);
-        for thread in before {
-            thread.unpark();
+        for asleep in before {
+            asleep.thread.unpark();
         }
         self.go_on();
     }
@@ -37,10 +48,19 @@ impl Wakes {
     /// Wakes the next ones: whoever was woken owes that.
     pub(super) fn go_on(&self) {
         for _ in 0..EACH {
-            let next = self.asleep.lock().pop_front();
-            match next {
+            match self.next() {
                 Some(thread) => thread.unpark(),
                 None => return,
+            }
+        }
+    }
+
+    /// The next one that has still to take its answer, and goes on when it has.
+    fn next(&self) -> Option<Thread> {
+        loop {
+            let next = self.asleep.lock().pop_front()?;
+            if next.slot.is_done() {
+                return Some(next.thread);
             }
         }
     }
@@ -48,42 +68,81 @@ impl Wakes {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::thread;
-
+    use super::super::said::Said;
+    use super::super::slot::Ticket;
+    use super::super::sync::thread::{self, JoinHandle};
+    use super::super::sync::tried;
     use super::*;
+    use crate::error::Error;
+
+    fn slots(group: &Arc<Wakes>, count: usize) -> Vec<Arc<Slot>> {
+        (0..count).map(|_| Slot::in_group(group)).collect()
+    }
+
+    fn waiter(slot: &Arc<Slot>) -> JoinHandle<Result<(), Error>> {
+        let hear = |said| matches!(said, Said::Done).then_some(());
+        let ticket = Ticket::new(Arc::clone(slot), hear);
+        thread::spawn(move || ticket.wait())
+    }
+
+    fn answer(slots: Vec<Arc<Slot>>) -> VecDeque<Asleep> {
+        let answer = |slot: Arc<Slot>| {
+            let thread = slot.answer(Ok(Said::Done))?;
+            Some(Asleep { slot, thread })
+        };
+        slots.into_iter().filter_map(answer).collect()
+    }
 
     #[test]
     fn a_whole_group_is_awake_when_each_wakes_the_next() {
-        let wakes = Arc::new(Wakes::default());
-        let awake = Arc::new(AtomicUsize::new(0));
-        let threads: Vec<_> = (0..50)
-            .map(|_| {
-                let (wakes, awake) = (Arc::clone(&wakes), Arc::clone(&awake));
-                thread::spawn(move || {
-                    thread::park();
-                    awake.fetch_add(1, Ordering::SeqCst);
-                    wakes.go_on();
-                })
-            })
-            .collect();
-        wakes.begin(threads.iter().map(|one| one.thread().clone()).collect());
-        for thread in threads {
-            thread.join().unwrap();
-        }
-        assert_eq!(awake.load(Ordering::SeqCst), 50);
+        tried(|| {
+            let group = Arc::new(Wakes::default());
+            let slots = slots(&group, 10);
+            let waiters: Vec<_> = slots.iter().map(waiter).collect();
+            group.begin(answer(slots));
+            for waiter in waiters {
+                assert!(waiter.join().unwrap().is_ok());
+            }
+        });
+    }
+
+    #[test]
+    fn a_thread_that_wakes_by_itself_leaves_nobody_asleep() {
+        tried(|| {
+            let group = Arc::new(Wakes::default());
+            let slots = slots(&group, 4);
+            let waiters: Vec<_> = slots.iter().map(waiter).collect();
+            let strangers = [0, 1].map(|place: usize| {
+                let thread = waiters[place].thread().clone();
+                thread::spawn(move || thread.unpark())
+            });
+            group.begin(answer(slots));
+            for waiter in waiters {
+                assert!(waiter.join().unwrap().is_ok());
+            }
+            for stranger in strangers {
+                stranger.join().unwrap();
+            }
+        });
     }
 
     #[test]
     fn those_of_the_group_before_do_not_depend_on_anybody() {
-        let wakes = Wakes::default();
-        let sleepers: Vec<_> = (0..5).map(|_| thread::spawn(thread::park)).collect();
-        wakes.begin(sleepers.iter().map(|one| one.thread().clone()).collect());
-        // Nobody of them goes on to wake the others; the next group does.
-        wakes.begin(VecDeque::new());
-        for sleeper in sleepers {
-            sleeper.join().unwrap();
-        }
+        tried(|| {
+            let group = Arc::new(Wakes::default());
+            // Nobody of them takes an answer and goes on; the next group wakes them.
+            let sleepers: Vec<_> = (0..5).map(|_| thread::spawn(thread::park)).collect();
+            let slots = slots(&group, 5);
+            let asleep = sleepers.iter().zip(slots).map(|(sleeper, slot)| {
+                assert!(slot.answer(Ok(Said::Done)).is_none());
+                let thread = sleeper.thread().clone();
+                Asleep { slot, thread }
+            });
+            group.begin(asleep.collect());
+            group.begin(VecDeque::new());
+            for sleeper in sleepers {
+                sleeper.join().unwrap();
+            }
+        });
     }
 }

@@ -1,0 +1,213 @@
+//! A flow over an engine in memory, whose every write lets others go first.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::faults::{Fault, is_built_in};
+use super::flow::{Ask, Bounds, Call, Flow, Said, Threads};
+use super::sync::thread;
+use crate::engine::{
+    Counts, Engine, EngineError, FeedCursor, Identity, IndexQuery, Limits, Lookup, MemoryEngine,
+    Mutation, Rows, Sequenced, Stored, Verdict,
+};
+use crate::error::{StorageError, StorageErrorKind};
+use crate::order::{Answered, Command, Event, Outcome, Record};
+use crate::rules::Policy;
+use crate::testing::fixtures;
+use crate::value::OrderNo;
+use crate::verify::Report;
+
+/// What the engine is, what it is to do, and what it did.
+#[derive(Debug)]
+pub(super) struct Stub {
+    pub(super) memory: MemoryEngine,
+    /// The write that fails midway, counted from 1.
+    pub(super) fails_at: Option<usize>,
+    /// The most numbers that one reservation gives.
+    pub(super) block: u64,
+    /// The numbers of each write that was begun.
+    pub(super) writes: Mutex<Vec<Vec<OrderNo>>>,
+    /// What a fault keeps back.
+    pub(super) late: Mutex<Vec<Mutation>>,
+}
+
+impl Default for Stub {
+    fn default() -> Self {
+        Self {
+            memory: MemoryEngine::new().unwrap(),
+            fails_at: None,
+            block: u64::MAX,
+            writes: Mutex::default(),
+            late: Mutex::default(),
+        }
+    }
+}
+
+impl Stub {
+    fn write(&self, batch: &[Mutation]) -> Result<Vec<Verdict>, EngineError> {
+        let late = std::mem::take(&mut *self.late.lock());
+        self.memory.apply(&late)?;
+        if is_built_in(Fault::AnswerEarly) {
+            self.late.lock().extend_from_slice(batch);
+            return Ok(vec![Verdict::Applied; batch.len()]);
+        }
+        self.memory.apply(batch)
+    }
+
+    /// Whether a write that was begun holds a number.
+    pub(super) fn has_begun(&self, no: OrderNo) -> bool {
+        self.writes
+            .lock()
+            .iter()
+            .flatten()
+            .any(|begun| *begun == no)
+    }
+}
+
+#[derive(Debug)]
+struct Handle(Arc<Stub>);
+
+impl Engine for Handle {
+    fn get(&self, no: &OrderNo) -> Result<Option<Record>, EngineError> {
+        self.0.memory.get(no)
+    }
+
+    fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<Stored>>, EngineError> {
+        thread::yield_now();
+        self.0.memory.load(lookups)
+    }
+
+    fn apply(&self, batch: &[Mutation]) -> Result<Vec<Verdict>, EngineError> {
+        let numbers = batch.iter().map(|mutation| mutation.no).collect();
+        let mut writes = self.0.writes.lock();
+        writes.push(numbers);
+        let fails = Some(writes.len()) == self.0.fails_at;
+        drop(writes);
+        thread::yield_now();
+        let written = self.0.write(batch);
+        thread::yield_now();
+        if fails {
+            let why = "the write fails, as it was told to";
+            let cause = StorageError::new(StorageErrorKind::Io, why);
+            return Err(EngineError::Unknown(cause));
+        }
+        written
+    }
+
+    fn scan(&self, query: &IndexQuery, limit: usize) -> Result<Rows, EngineError> {
+        self.0.memory.scan(query, limit)
+    }
+
+    fn history(&self, no: &OrderNo) -> Result<Vec<Event>, EngineError> {
+        self.0.memory.history(no)
+    }
+
+    fn events(&self, after: FeedCursor, limit: usize) -> Result<Vec<Sequenced>, EngineError> {
+        self.0.memory.events(after, limit)
+    }
+
+    fn counts(&self) -> Result<Counts, EngineError> {
+        self.0.memory.counts()
+    }
+
+    fn verify(&self) -> Result<Report, EngineError> {
+        self.0.memory.verify()
+    }
+
+    fn reserve(&self, count: u64) -> Result<Range<u64>, EngineError> {
+        thread::yield_now();
+        self.0.memory.reserve(count.min(self.0.block))
+    }
+
+    fn identity(&self) -> Identity {
+        self.0.memory.identity()
+    }
+
+    fn limits(&self) -> Limits {
+        self.0.memory.limits()
+    }
+
+    fn close(&self) -> Result<(), EngineError> {
+        self.0.memory.close()
+    }
+}
+
+/// A flow that is open.
+pub(super) struct Shop {
+    flow: Arc<Flow>,
+    threads: Threads,
+    pub(super) stub: Arc<Stub>,
+}
+
+impl Shop {
+    pub(super) fn open(stub: Stub, bounds: Bounds) -> Arc<Self> {
+        let stub = Arc::new(stub);
+        let engine = Box::new(Handle(Arc::clone(&stub)));
+        let clock = Arc::new(fixtures::now);
+        let flow = Flow::new(engine, Policy::default(), clock, 0, bounds);
+        let threads = Threads::start(&flow).unwrap();
+        Arc::new(Self {
+            flow,
+            threads,
+            stub,
+        })
+    }
+
+    pub(super) fn new() -> Arc<Self> {
+        Self::open(Stub::default(), ROOMY)
+    }
+
+    pub(super) fn run(&self, command: Command) -> Call<Answered<Outcome>> {
+        let hear = |said| match said {
+            Said::Answer(answered) => Some(answered),
+            _ => None,
+        };
+        Call::new(Arc::clone(&self.flow), Ask::Command(command), hear)
+    }
+
+    pub(super) fn number(&self) -> Call<OrderNo> {
+        let hear = |said| match said {
+            Said::Number(no) => Some(no),
+            _ => None,
+        };
+        Call::new(Arc::clone(&self.flow), Ask::Number, hear)
+    }
+
+    pub(super) fn shutdown(&self) -> Call<()> {
+        let hear = |said| matches!(said, Said::Done).then_some(());
+        Call::new(Arc::clone(&self.flow), Ask::ShutDown, hear)
+    }
+
+    /// What was answered stands in the engine, or what came of it.
+    pub(super) fn assert_stands(&self, answered: &Answered<Outcome>) {
+        let order = answered.order.as_ref().unwrap();
+        let record = self.stub.memory.get(&order.no).unwrap();
+        let found = record
+            .and_then(Record::into_order)
+            .expect("it was answered");
+        assert!(found.version >= order.version, "{found:?}");
+    }
+
+    /// The versions under a number, from its events.
+    pub(super) fn versions(&self, no: OrderNo) -> Vec<u64> {
+        let history = self.stub.memory.history(&no).unwrap();
+        history.iter().map(|event| event.version).collect()
+    }
+
+    /// Ends the flow; its threads must be gone then.
+    pub(super) fn end(self: Arc<Self>) {
+        self.shutdown().wait().unwrap();
+        let Ok(shop) = Arc::try_unwrap(self) else {
+            panic!("somebody holds the shop")
+        };
+        shop.threads.join();
+    }
+}
+
+/// As much as is ever handed over.
+pub(super) const ROOMY: Bounds = Bounds {
+    commands: 100,
+    bytes: 1 << 20,
+};

@@ -1,0 +1,216 @@
+//! Callers, tickets, numbers and the end, in any order of their threads.
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::faults::{Fault, build_in};
+use super::flow::Bounds;
+use super::shop::{ROOMY, Shop, Stub};
+use super::sync::{thread, tried};
+use crate::error::Error;
+use crate::order::{Answered, Confirmed, Created, Outcome};
+use crate::testing::fixtures::{confirm, create, new, order_no, payment};
+
+/// So many callers, and what each comes to.
+fn callers<T: Send + 'static>(
+    shop: &Arc<Shop>,
+    count: u64,
+    call: impl Fn(&Shop, u64) -> T + Clone + Send + 'static,
+) -> Vec<T> {
+    let start = |n| {
+        let (shop, call) = (Arc::clone(shop), call.clone());
+        thread::spawn(move || call(&shop, n))
+    };
+    let threads: Vec<_> = (1..=count).map(start).collect();
+    let joined = threads.into_iter().map(|thread| thread.join().unwrap());
+    joined.collect()
+}
+
+fn count(answers: &[Answered<Outcome>], outcome: &Outcome) -> usize {
+    let same = answers.iter().filter(|answer| answer.outcome == *outcome);
+    same.count()
+}
+
+/// All create one order and pay it: one of each is the first.
+fn all_change_one_order() {
+    let shop = Shop::new();
+    let answers = callers(&shop, 3, |shop, n| {
+        let made = shop.run(create(1, new(100))).wait().unwrap();
+        shop.assert_stands(&made);
+        let paid = shop.run(confirm(1, payment(n, 100))).wait().unwrap();
+        shop.assert_stands(&paid);
+        [made, paid]
+    });
+    let answers = answers.concat();
+    assert_eq!(count(&answers, &Outcome::Create(Created::Created)), 1);
+    assert_eq!(count(&answers, &Outcome::Create(Created::Exists)), 2);
+    assert_eq!(count(&answers, &Outcome::Confirm(Confirmed::Applied)), 1);
+    let second = Outcome::Confirm(Confirmed::DoublePayment);
+    assert_eq!(count(&answers, &second), 2);
+    assert_eq!(shop.versions(order_no(1)), [1, 2, 3, 4]);
+    shop.end();
+}
+
+#[test]
+fn of_callers_at_once_each_hears_what_stands() {
+    tried(all_change_one_order);
+}
+
+#[test]
+fn tickets_are_answered_in_any_order_and_dropped_ones_are_worked_off() {
+    tried(|| {
+        let shop = Shop::new();
+        callers(&shop, 2, |shop, n| {
+            let first = shop.run(create(n, new(100))).submit().unwrap();
+            let dropped = shop.run(confirm(n, payment(n, 100))).submit().unwrap();
+            let last = shop.run(confirm(n, payment(n, 100))).submit().unwrap();
+            drop(dropped);
+            let last = last.wait().unwrap();
+            assert_eq!(last.outcome, Outcome::Confirm(Confirmed::Duplicate));
+            shop.assert_stands(&last);
+            let first = first.wait().unwrap();
+            assert_eq!(first.outcome, Outcome::Create(Created::Created));
+        });
+        assert_eq!(shop.versions(order_no(1)), [1, 2]);
+        assert_eq!(shop.versions(order_no(2)), [1, 2]);
+        shop.end();
+    });
+}
+
+#[test]
+fn tasks_and_threads_hear_their_answers_side_by_side() {
+    tried(|| {
+        let shop = Shop::new();
+        callers(&shop, 3, |shop, n| {
+            let call = shop.run(create(n, new(100)));
+            let made = match n {
+                1 => call.wait(),
+                _ => shuttle::future::block_on(call.into_future()),
+            };
+            shop.assert_stands(&made.unwrap());
+        });
+        shop.end();
+    });
+}
+
+#[test]
+fn an_end_in_the_middle_answers_everybody() {
+    tried(|| {
+        let shop = Shop::new();
+        let ended = callers(&shop, 3, |shop, n| {
+            if n == 1 {
+                return shop.shutdown().wait().is_ok();
+            }
+            let ticket = shop.run(create(n, new(100))).submit();
+            let made = shop.run(create(10 + n, new(100))).wait();
+            for (no, made) in [
+                (n, ticket.map_err(Error::from).and_then(|t| t.wait())),
+                (10 + n, made),
+            ] {
+                match made {
+                    Ok(_) => assert!(shop.stub.has_begun(order_no(no))),
+                    Err(Error::ShutDown) => assert!(!shop.stub.has_begun(order_no(no))),
+                    Err(error) => panic!("{error:?}"),
+                }
+            }
+            true
+        });
+        assert!(ended.into_iter().all(|ended| ended));
+        let late = shop.run(create(9, new(100))).wait();
+        assert!(matches!(late, Err(Error::ShutDown)));
+        shop.end();
+    });
+}
+
+#[test]
+fn behind_a_write_that_failed_nothing_is_written() {
+    tried(|| {
+        let stub = Stub {
+            fails_at: Some(2),
+            ..Stub::default()
+        };
+        let shop = Shop::open(stub, ROOMY);
+        callers(&shop, 3, |shop, n| {
+            for no in [n, 10 + n] {
+                let made = shop.run(create(no, new(100))).wait();
+                match &made {
+                    Ok(made) => shop.assert_stands(made),
+                    Err(Error::OutcomeUnknown(_)) => {
+                        assert!(shop.stub.writes.lock()[1].contains(&order_no(no)));
+                    }
+                    Err(Error::Poisoned(_)) => assert!(!shop.stub.has_begun(order_no(no))),
+                    Err(error) => panic!("{error:?}"),
+                }
+            }
+        });
+        assert!(shop.stub.writes.lock().len() <= 2);
+        shop.end();
+    });
+}
+
+#[test]
+fn numbers_come_to_all_who_wait_and_to_each_another() {
+    tried(|| {
+        let stub = Stub {
+            block: 2,
+            ..Stub::default()
+        };
+        let shop = Shop::open(stub, ROOMY);
+        let numbers = callers(&shop, 3, |shop, n| {
+            let first = shop.number().wait().unwrap();
+            shop.assert_stands(&shop.run(create(n, new(100))).wait().unwrap());
+            [first, shop.number().wait().unwrap()]
+        });
+        let different: BTreeSet<_> = numbers.concat().into_iter().collect();
+        assert_eq!(different.len(), 6);
+        shop.end();
+    });
+}
+
+#[test]
+fn a_full_queue_gives_back_what_it_does_not_take() {
+    tried(|| {
+        let bounds = Bounds {
+            commands: 1,
+            ..ROOMY
+        };
+        let shop = Shop::open(Stub::default(), bounds);
+        callers(&shop, 3, |shop, n| {
+            let mut call = shop.run(create(n, new(100)));
+            let ticket = loop {
+                match call.submit() {
+                    Ok(ticket) => break ticket,
+                    Err(refused) => {
+                        assert!(matches!(refused.reason, Error::Overloaded));
+                        call = refused.call;
+                        thread::yield_now();
+                    }
+                }
+            };
+            shop.assert_stands(&ticket.wait().unwrap());
+        });
+        shop.end();
+    });
+}
+
+/// The words of the panic that a fault leads to.
+fn caught(fault: Fault, test: fn()) -> String {
+    build_in(fault);
+    let panicked = catch_unwind(AssertUnwindSafe(|| tried(test)));
+    let cause = panicked.expect_err("the fault went unseen");
+    let words = cause.downcast_ref::<String>().cloned();
+    words.unwrap_or_else(|| (*cause.downcast_ref::<&str>().unwrap()).to_owned())
+}
+
+#[test]
+fn a_signal_that_is_lost_is_found() {
+    let words = caught(Fault::LostSignal, all_change_one_order);
+    assert!(words.contains("deadlock"), "{words}");
+}
+
+#[test]
+fn an_answer_before_the_write_is_found() {
+    let words = caught(Fault::AnswerEarly, all_change_one_order);
+    assert!(words.contains("it was answered"), "{words}");
+}
