@@ -14,6 +14,7 @@ mod crash;
 mod disk_full;
 mod flow;
 mod harness;
+mod history;
 mod model;
 mod numbers;
 mod privacy;

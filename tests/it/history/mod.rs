@@ -1,0 +1,348 @@
+//! Many callers on few orders: all that they saw, put to a checker.
+//!
+//! `HISTORY_COMMANDS` says how many calls there are in all (200,000); a failure prints the
+//! seed, and `HISTORY_SEED` sets it: it repeats what was asked, not when it came.
+
+mod checker;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use orderstore::testing::{Dice, Sizes, fixtures};
+use orderstore::{
+    Annotated, Answered, CloseAnswer, Confirmed, Created, Error, Listing, Metadata, Order, OrderNo,
+    PageOf, Store, Ticket, What,
+};
+use tempfile::TempDir;
+
+use self::checker::{Seen, check};
+use crate::flow::rig::Rig;
+
+/// So many orders are changed by all.
+const ORDERS: u64 = 5;
+
+/// So many callers there are.
+const CALLERS: u64 = 8;
+
+fn figure(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap())
+}
+
+/// The time: each look at it is later than all before.
+#[derive(Default)]
+struct Counter(AtomicU64);
+
+impl Counter {
+    fn tick(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::SeqCst)
+    }
+}
+
+/// What one answer showed of one order.
+struct Shown {
+    no: OrderNo,
+    seen: Seen,
+    order: Option<Arc<Order>>,
+    /// What an annotation says that was made.
+    text: Option<String>,
+}
+
+struct Caller<'a> {
+    store: &'a Store,
+    counter: &'a Counter,
+    id: u64,
+    dice: Dice,
+    shown: Vec<Shown>,
+    /// The last version seen of each order.
+    versions: HashMap<OrderNo, u64>,
+}
+
+impl Caller<'_> {
+    fn run(mut self, calls: u64) -> Vec<Shown> {
+        for n in 0..ORDERS {
+            self.create(fixtures::order_no(n));
+        }
+        for turn in 0..calls {
+            self.turn(turn);
+        }
+        self.shown
+    }
+
+    fn turn(&mut self, turn: u64) {
+        let no = fixtures::order_no(self.dice.below(ORDERS as usize) as u64);
+        match self.dice.below(1000) {
+            0..=1 => self.history(no),
+            2..=30 => self.list(),
+            31..=400 => self.get(no),
+            401..=430 => self.create(no),
+            431..=435 => {
+                let payment = fixtures::payment(self.id * 1_000_000 + turn, 100);
+                let call = self.store.confirm(no, payment);
+                let wrote = [
+                    Confirmed::Applied,
+                    Confirmed::DoublePayment,
+                    Confirmed::Late,
+                ];
+                self.say(no, call, |paid| wrote.contains(paid));
+            }
+            436..=470 => {
+                let call = self.store.begin_close(no);
+                self.say(no, call, |answer| *answer == CloseAnswer::Closing);
+            }
+            471..=505 => {
+                let call = self.store.abort_close(no);
+                self.say(no, call, |answer| *answer == CloseAnswer::Reopened);
+            }
+            506..=600 => self.annotate_twice(no, turn),
+            _ => self.annotate(no, turn),
+        }
+    }
+
+    fn create(&mut self, no: OrderNo) {
+        let call = self.store.create(no, fixtures::new(100));
+        self.say(no, call, |made| *made == Created::Created);
+    }
+
+    fn say<O>(
+        &mut self,
+        no: OrderNo,
+        call: orderstore::Call<Answered<O>>,
+        wrote: impl Fn(&O) -> bool,
+    ) {
+        let asked = self.counter.tick();
+        let answered = call.wait().unwrap();
+        let wrote = wrote(&answered.outcome);
+        self.heard(no, asked, wrote, answered.order, None);
+    }
+
+    fn heard(
+        &mut self,
+        no: OrderNo,
+        asked: u64,
+        wrote: bool,
+        order: Option<Arc<Order>>,
+        text: Option<String>,
+    ) {
+        let version = order.as_ref().map_or(0, |order| order.version);
+        let answered = self.counter.tick();
+        let seen = Seen {
+            asked,
+            answered,
+            version,
+            wrote,
+        };
+        self.versions.insert(no, version);
+        self.shown.push(Shown {
+            no,
+            seen,
+            order,
+            text,
+        });
+    }
+
+    fn get(&mut self, no: OrderNo) {
+        let asked = self.counter.tick();
+        let order = self.store.get(no).wait().unwrap();
+        self.heard(no, asked, false, order, None);
+    }
+
+    /// A page shows each of its orders as a read of its own would.
+    fn list(&mut self) {
+        let asked = self.counter.tick();
+        let page = Listing::all().with_hidden().page(PageOf::of(100));
+        let page = self.store.list(page).wait().unwrap();
+        for order in page.rows {
+            self.heard(order.no, asked, false, Some(order), None);
+        }
+    }
+
+    fn history(&mut self, no: OrderNo) {
+        let asked = self.counter.tick();
+        let events = self.store.history(no).wait().unwrap();
+        let seen = Seen {
+            asked,
+            answered: self.counter.tick(),
+            version: events.last().map_or(0, |event| event.version),
+            wrote: false,
+        };
+        let (order, text) = (None, None);
+        self.shown.push(Shown {
+            no,
+            seen,
+            order,
+            text,
+        });
+    }
+
+    fn ask_to_annotate(
+        &self,
+        no: OrderNo,
+        version: u64,
+        text: &str,
+    ) -> Result<Ticket<Answered<Annotated>>, Error> {
+        let metadata = Metadata::new(text).unwrap();
+        Ok(self.store.annotate(no, version, metadata).submit()?)
+    }
+
+    fn annotate(&mut self, no: OrderNo, turn: u64) {
+        let version = self.versions.get(&no).copied().unwrap_or_default();
+        let text = format!("{}-{turn}", self.id);
+        let metadata = Metadata::new(&text).unwrap();
+        let asked = self.counter.tick();
+        let answered = self.store.annotate(no, version, metadata).wait().unwrap();
+        self.heard_annotation(no, asked, answered, text);
+    }
+
+    fn heard_annotation(
+        &mut self,
+        no: OrderNo,
+        asked: u64,
+        answered: Answered<Annotated>,
+        text: String,
+    ) {
+        let wrote = answered.outcome == Annotated::Annotated;
+        self.heard(no, asked, wrote, answered.order, wrote.then_some(text));
+    }
+
+    /// Two on their way at once; the second is right only if the first was the next.
+    fn annotate_twice(&mut self, no: OrderNo, turn: u64) {
+        let version = self.versions.get(&no).copied().unwrap_or_default();
+        let texts = ["a", "b"].map(|which| format!("{}-{turn}-{which}", self.id));
+        let asked = [self.counter.tick(), self.counter.tick()];
+        let tickets = [0, 1].map(|place| {
+            self.ask_to_annotate(no, version + place as u64, &texts[place])
+                .unwrap()
+        });
+        for ((ticket, asked), text) in tickets.into_iter().zip(asked).zip(texts) {
+            let answered = ticket.wait().unwrap();
+            self.heard_annotation(no, asked, answered, text);
+        }
+    }
+}
+
+/// Callers at once; all that they saw.
+fn rush(store: &Store, seed: u64, calls: u64) -> Vec<Shown> {
+    let counter = Counter::default();
+    let caller = |id| Caller {
+        store,
+        counter: &counter,
+        id,
+        dice: Dice::new(seed.wrapping_mul(1000) + id),
+        shown: vec![],
+        versions: HashMap::new(),
+    };
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..CALLERS)
+            .map(|id| scope.spawn(move || caller(id).run(calls / CALLERS)))
+            .collect();
+        let joined = threads.into_iter().map(|thread| thread.join().unwrap());
+        joined.flatten().collect()
+    })
+}
+
+/// What was seen of one order goes together, and is what the store tells of it.
+fn check_order(store: &Store, no: OrderNo, shown: &[Shown]) -> Result<(), String> {
+    let own = || shown.iter().filter(|shown| shown.no == no);
+    let seen: Vec<Seen> = own().map(|shown| shown.seen).collect();
+    let history = store.history(no).wait().unwrap();
+    check(&seen, history.len() as u64)?;
+    let mut orders: HashMap<u64, &Arc<Order>> = HashMap::new();
+    for order in own().filter_map(|shown| shown.order.as_ref()) {
+        let known = *orders.entry(order.version).or_insert(order);
+        if known != order {
+            return Err(format!("two of one version: {known:?} and {order:?}"));
+        }
+    }
+    for (event, version) in history.iter().zip(1..) {
+        if event.version != version {
+            return Err(format!("{event:?} in the place of version {version}"));
+        }
+    }
+    for shown in own() {
+        if let Some(text) = &shown.text {
+            let what = &history[shown.seen.version as usize - 1].what;
+            let is_it =
+                matches!(what, What::Annotated(found) if found.as_bytes() == text.as_bytes());
+            if !is_it {
+                return Err(format!(
+                    "{:?} wrote {text}, and {what:?} is told",
+                    shown.seen
+                ));
+            }
+        }
+    }
+    let last = store.get(no).wait().unwrap();
+    match last.map_or(0, |order| order.version) == history.len() as u64 {
+        true => Ok(()),
+        false => Err(format!("{no} is not at version {}", history.len())),
+    }
+}
+
+/// `part` of all the calls; what was seen, checked.
+fn checked(store: &Store, part: u64) -> Vec<Shown> {
+    let seed = figure("HISTORY_SEED", 1);
+    let shown = rush(store, seed, figure("HISTORY_COMMANDS", 200_000) / part);
+    assert_sound(store, &shown);
+    let report = store.verify().wait().unwrap();
+    assert!(report.is_ok(), "{report:?}");
+    let wrote = shown.iter().filter(|shown| shown.seen.wrote).count();
+    println!("{} answers, {wrote} changes", shown.len());
+    shown
+}
+
+#[track_caller]
+fn assert_sound(store: &Store, shown: &[Shown]) {
+    for no in (0..ORDERS).map(fixtures::order_no) {
+        if let Err(why) = check_order(store, no, shown) {
+            panic!("{no}: {why}\nHISTORY_SEED={}", figure("HISTORY_SEED", 1));
+        }
+    }
+}
+
+#[test]
+fn history_of_the_memory_engine_is_one_after_the_other() {
+    checked(&Store::memory().unwrap(), 2);
+}
+
+/// Its calls run on threads of the flow alone.
+#[test]
+fn history_of_a_far_engine_is_one_after_the_other() {
+    let (_rig, store) = Rig::far().open();
+    checked(&store, 4);
+}
+
+#[test]
+fn history_of_the_local_engine_is_one_after_the_other_and_stays_so() {
+    let place = TempDir::new().unwrap();
+    let builder = || {
+        Store::builder().in_small_parts(Sizes {
+            memtable: 1 << 20,
+            segment: 1 << 20,
+        })
+    };
+    let store = builder().init(place.path()).unwrap();
+    let shown = checked(&store, 4);
+    assert!(store.stats().flushes > 0);
+    drop(store);
+    assert_sound(&builder().open(place.path()).unwrap(), &shown);
+}
+
+/// The checker is given what the callers saw, with one thing changed.
+#[test]
+fn history_finds_one_answer_that_was_altered() {
+    let store = Store::memory().unwrap();
+    let mut shown = rush(&store, 1, 4000);
+    assert_sound(&store, &shown);
+    let change = |shown: &Shown| shown.seen.wrote && shown.seen.version > 1;
+    let place = shown.iter().position(change).unwrap();
+    let no = shown[place].no;
+    shown[place].seen.version -= 1;
+    assert!(check_order(&store, no, &shown).is_err());
+    shown[place].seen.version += 1;
+    shown[place].text = Some("something else".to_owned());
+    assert!(check_order(&store, no, &shown).is_err());
+    shown.remove(place);
+    assert!(check_order(&store, no, &shown).is_err());
+}
