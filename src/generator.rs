@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use crate::value::{OrderNo, Timestamp};
 
 /// Counters are below this: 16 decimal digits.
-const COUNTERS: u64 = 10_000_000_000_000_000;
+pub(crate) const COUNTERS: u64 = 10_000_000_000_000_000;
 
 /// How many numbers one reservation takes.
 pub(crate) const BLOCK: u64 = 65_536;

@@ -62,7 +62,9 @@ mod verify;
 pub mod wechat;
 
 pub use builder::Builder;
-pub use engine::{Counts, FeedCursor, FeedCursorError, Recovery, Sequenced};
+pub use engine::{
+    Backup, Counts, FeedCursor, FeedCursorError, Progress, Recovery, Restored, Sequenced,
+};
 pub use error::{Error, StorageError, StorageErrorKind};
 pub use flow::{Answering, Call, Health, Refused, Stats, Ticket};
 pub use order::*;

@@ -9,6 +9,7 @@
     reason = "a test that meets what it does not expect fails, as it should"
 )]
 
+mod backup;
 mod conformance;
 mod crash;
 mod flow;

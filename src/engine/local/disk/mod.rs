@@ -6,12 +6,14 @@
 //! - A name is durable only after its directory was synced, bytes only after their file was.
 
 mod background;
+mod paced;
 mod real;
 mod sabotage;
 #[cfg(feature = "testing")]
 mod simulated;
 
 pub(super) use background::{Background, Chore, Crew};
+pub(super) use paced::Paced;
 pub(super) use real::RealDisk;
 #[cfg_attr(
     not(feature = "testing"),
