@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::engine::{
-    Engine, LocalEngine, LocalOptions, MemoryEngine, Progress, Recovery, Restored,
+    Engine, LocalEngine, LocalOptions, MemoryEngine, Progress, Recovery, Repaired, Restored,
 };
 use crate::error::Error;
 use crate::flow::{Bounds, Clock, Flow};
@@ -170,6 +170,20 @@ impl Builder {
     ) -> Result<Restored, Error> {
         self.check()?;
         LocalEngine::restore(backup, dir, &self.local_options())
+    }
+
+    /// As [`Store::repair`]. What is told to [`Builder::recovery_progress`] is how many
+    /// steps were done, three for each event, and how many there are.
+    ///
+    /// # Errors
+    /// As there, and [`Error::Invalid`].
+    pub fn repair(
+        self,
+        damaged: impl AsRef<Path>,
+        dir: impl AsRef<Path>,
+    ) -> Result<Repaired, Error> {
+        self.check()?;
+        LocalEngine::repair(damaged, dir, &self.local_options())
     }
 
     fn local(

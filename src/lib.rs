@@ -63,7 +63,8 @@ pub mod wechat;
 
 pub use builder::Builder;
 pub use engine::{
-    Backup, Counts, FeedCursor, FeedCursorError, Progress, Recovery, Restored, Sequenced,
+    Backup, Counts, FeedCursor, FeedCursorError, Found, JournalFound, List, Progress, Recovery,
+    Repaired, Restored, Sequenced,
 };
 pub use error::{Error, StorageError, StorageErrorKind};
 pub use flow::{Answering, Call, Health, Refused, Stats, Ticket};

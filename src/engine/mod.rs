@@ -36,7 +36,7 @@ pub(crate) use local::stored_and_read;
 
 pub use local::{LocalEngine, LocalOptions, Progress, Recovery};
 pub use memory::MemoryEngine;
-pub use upkeep::{Backup, Restored};
+pub use upkeep::{Backup, Found, JournalFound, List, Repaired, Restored};
 
 /// What [`testing`](crate::testing) shows of the simulated disk.
 #[cfg(feature = "testing")]

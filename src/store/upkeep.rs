@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Store;
-use crate::engine::{Backup, Progress, Restored};
+use crate::engine::{Backup, Progress, Repaired, Restored};
 use crate::error::Error;
 use crate::flow::{Call, Flow, Said};
 
@@ -84,7 +84,7 @@ impl Store {
     /// # let place = tempfile::tempdir()?;
     /// # let (backup, orders) = (place.path().join("backup"), place.path().join("orders"));
     /// # let store = Store::init(place.path().join("old"))?;
-    /// # let _ = store.backup(&backup).wait()?;
+    /// # store.backup(&backup).wait()?;
     /// let restored = Store::restore(backup, &orders)?;
     /// println!("ask the channel for all since {:?}", restored.last_event_at);
     /// let store = Store::open(orders)?;
@@ -92,5 +92,42 @@ impl Store {
     /// ```
     pub fn restore(backup: impl AsRef<Path>, dir: impl AsRef<Path>) -> Result<Restored, Error> {
         Self::builder().restore(backup, dir)
+    }
+
+    /// Makes a sound store in `dir` out of a damaged one, and tells what it could keep. The
+    /// damaged store is closed; it is only read, and stays as it is. `dir` is missing or
+    /// empty, or the same was interrupted in it. Restore a backup instead where there is one
+    /// that is young enough.
+    ///
+    /// Lists, unique keys and counts are made anew from the records. A record that cannot be
+    /// read is made of its history, and a history that cannot be read is replaced by one
+    /// event that takes the record over as it stands. No payment, refund or amount is made
+    /// of anything else: what is lost is told, and only the channel knows it.
+    ///
+    /// Whatever [`Repaired::findings`] names as lost or older, and every day of which events
+    /// or groups are lost, is to be asked for at the channel, as behind a
+    /// [restore](Store::restore). Here, too, the feed is another incarnation and order
+    /// numbers go on far ahead. A key that two records own is left to a person:
+    /// [`Repaired::verified`] names both.
+    ///
+    /// # Errors
+    /// Of the damaged store: those of [`Store::open`]; [`Error::Unopened`] where its
+    /// identity is damaged, or its base is no base any more: then nothing but a backup
+    /// helps. Of `dir`: those of [`Store::init`], and [`Error::IsBackup`].
+    ///
+    /// ```
+    /// # use orderstore::Store;
+    /// # let place = tempfile::tempdir()?;
+    /// # let (damaged, orders) = (place.path().join("damaged"), place.path().join("orders"));
+    /// # Store::init(&damaged)?.shutdown().wait()?;
+    /// let repaired = Store::repair(damaged, &orders)?;
+    /// for (no, found) in &repaired.findings {
+    ///     println!("{no}: {found:?}");
+    /// }
+    /// let store = Store::open_verified(orders)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn repair(damaged: impl AsRef<Path>, dir: impl AsRef<Path>) -> Result<Repaired, Error> {
+        Self::builder().repair(damaged, dir)
     }
 }

@@ -131,7 +131,7 @@ fn a_restored_store_goes_on_and_repeats_no_number() {
         numbers.collect()
     };
     let mut numbers = drawn(&store);
-    let _ = store.backup(place.at("backup")).wait().unwrap();
+    store.backup(place.at("backup")).wait().unwrap();
     numbers.extend(drawn(&store));
     store.shutdown().wait().unwrap();
     for name in ["once", "twice"] {
@@ -152,7 +152,7 @@ fn a_restored_store_goes_on_and_repeats_no_number() {
 fn a_restored_store_takes_up_repeated_commands_as_the_old_one_did() {
     let place = Place::new();
     let store = filled(&place, 3);
-    let _ = store.backup(place.at("backup")).wait().unwrap();
+    store.backup(place.at("backup")).wait().unwrap();
     let restored = place.restored("backup", "restored");
     let (no, payment) = (fixtures::order_no(1), fixtures::payment(1, 100));
     let answer = restored.confirm(no, payment.clone()).wait().unwrap();
@@ -202,10 +202,10 @@ fn an_empty_store_has_a_backup_too() {
 #[test]
 fn a_backup_of_a_restored_store_is_restored_as_well() {
     let place = Place::new();
-    let _ = filled(&place, 7).backup(place.at("a")).wait().unwrap();
+    filled(&place, 7).backup(place.at("a")).wait().unwrap();
     let second = place.restored("a", "b");
     serve(&second, 8);
-    let _ = second.backup(place.at("c")).wait().unwrap();
+    second.backup(place.at("c")).wait().unwrap();
     assert_eq!(feed_of(&place.restored("c", "d")), feed_of(&second));
 }
 
@@ -229,7 +229,7 @@ fn a_backup_is_not_opened_and_no_store_is_made_over_it() {
     let place = Place::new();
     let store = filled(&place, 1);
     let dir = place.at("backup");
-    let _ = store.backup(&dir).wait().unwrap();
+    store.backup(&dir).wait().unwrap();
     let before = picture(&dir);
     let is_told = |error: Error| assert!(matches!(error, Error::IsBackup { .. }), "{error:?}");
     is_told(Store::open(&dir).unwrap_err());
@@ -246,7 +246,7 @@ fn a_backup_and_a_restore_take_no_directory_that_holds_something() {
     let place = Place::new();
     let store = filled(&place, 1);
     let backup = place.at("backup");
-    let _ = store.backup(&backup).wait().unwrap();
+    store.backup(&backup).wait().unwrap();
     let full = place.at("full");
     std::fs::create_dir(&full).unwrap();
     std::fs::write(full.join("photo.jpg"), "p").unwrap();
@@ -291,7 +291,7 @@ fn a_half_made_backup_or_restore_is_made_anew_by_the_same_call_alone() {
     }
     let error = store.backup(place.at("restored")).wait().unwrap_err();
     assert!(matches!(error, Error::Unfinished { .. }), "{error:?}");
-    let _ = store.backup(place.at("backup")).wait().unwrap();
+    store.backup(place.at("backup")).wait().unwrap();
     let restored = place.restored("backup", "restored");
     assert_eq!(feed_of(&restored), feed_of(&store));
 }
@@ -312,7 +312,7 @@ fn a_backup_that_was_damaged_is_told_or_restored_whole() {
     let place = Place::new();
     let store = filled(&place, 30);
     let dir = place.at("backup");
-    let _ = store.backup(&dir).wait().unwrap();
+    store.backup(&dir).wait().unwrap();
     let feed = feed_of(&store);
     for name in ["base.redb", "backup.identity"] {
         let path = dir.join(name);
@@ -333,7 +333,7 @@ fn a_backup_that_was_damaged_is_told_or_restored_whole() {
                         "{error:?}"
                     );
                     // Nothing takes it for a store, or makes one of it.
-                    assert!(Store::open_or_init(&target).is_err() || !target.exists());
+                    assert!(!target.exists() || Store::open_or_init(&target).is_err());
                     told += 1;
                 }
             }
@@ -355,7 +355,7 @@ fn a_backup_tells_how_far_it_is() {
         assert!(COPIED.swap(copied, Ordering::SeqCst) < copied);
         TOTAL.store(total, Ordering::SeqCst);
     };
-    let _ = store.backup_telling(place.at("b"), tell).wait().unwrap();
+    store.backup_telling(place.at("b"), tell).wait().unwrap();
     assert_eq!(COPIED.load(Ordering::SeqCst), TOTAL.load(Ordering::SeqCst));
     assert!(TOTAL.load(Ordering::SeqCst) > 40 * 4);
 }

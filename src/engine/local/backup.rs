@@ -15,7 +15,7 @@ use super::base::Base;
 use super::check;
 use super::core::Core;
 use super::dir::{Dir, Making};
-use super::disk::{Disk, Paced};
+use super::disk::{Disk, Paced, Sabotage, is_sabotaged};
 use super::hot::Hot;
 use super::rows;
 use super::table::Table;
@@ -42,11 +42,17 @@ impl Core {
             view: &view,
             to: &to,
         };
+        let is_early = is_sabotaged(&**to.disk(), Sabotage::SealBackupEarly);
+        if is_early {
+            to.seal(Making::Backup, self.passport)?;
+        }
         let made = copy
             .make(progress)
             .map_err(|error| failed(&to, error))
             .and_then(|backup| {
-                to.seal(Making::Backup, self.passport)?;
+                if !is_early {
+                    to.seal(Making::Backup, self.passport)?;
+                }
                 Ok(backup)
             });
         if made.is_err() {

@@ -35,6 +35,7 @@ mod merge;
 mod open;
 mod plan;
 mod recovery;
+mod repair;
 mod restore;
 mod rows;
 #[cfg(feature = "testing")]

@@ -22,7 +22,7 @@ use super::open::{mark_of, singles};
 use super::table::Table;
 use super::view::View;
 use super::{LocalEngine, LocalOptions, Progress};
-use crate::engine::{FeedCursor, Identity, Restored};
+use crate::engine::{FeedCursor, Restored};
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::generator::COUNTERS;
 use crate::value::Timestamp;
@@ -63,6 +63,7 @@ impl LocalEngine {
         let successor = Successor::draw(passport, old.state, old.applied);
         let successor = successor.map_err(|error| to.unopened(error))?;
         let place = successor.place();
+        successor.write(&base).map_err(|error| to.unopened(error))?;
         successor.establish(&to, options, base, lock)?;
         Ok(Restored {
             before: FeedCursor {
@@ -121,7 +122,7 @@ pub(super) fn copy(
     place: &Path,
     progress: Option<Progress>,
 ) -> Result<(), StorageError> {
-    let source = from.disk().open(&from.base())?;
+    let source = from.disk().open_to_read(&from.base())?;
     let len = source.len()?;
     to.check_room(len)?;
     let target = to.disk().open(place)?;
@@ -182,7 +183,17 @@ impl Successor {
         }
     }
 
-    /// Makes the store of a base that holds its records: from here on the directory is one.
+    /// Writes what there is one of per store.
+    pub(super) fn write(&self, base: &Base) -> Result<(), StorageError> {
+        let singles = singles(self.passport.identity, &self.state, self.applied)?;
+        let entries = singles
+            .iter()
+            .map(|(key, value)| (*key, Some(Vec::as_slice(value))));
+        let meta: Sorted<'_> = (Table::Meta, Box::new(entries));
+        base.write(vec![meta])
+    }
+
+    /// Makes the store of a base that holds all of it: from here on the directory is one.
     pub(super) fn establish(
         self,
         dir: &Dir,
@@ -194,21 +205,11 @@ impl Successor {
             lsn: self.applied,
             ..End::default()
         };
-        let engine = write(&base, self.passport.identity, self.state, self.applied)
-            .and_then(|()| LocalEngine::begin(dir, options, self.passport, base, lock, end))
-            .map_err(|error| dir.unopened(error))?;
+        let engine = LocalEngine::begin(dir, options, self.passport, base, lock, end);
+        let engine = engine.map_err(|error| dir.unopened(error))?;
         dir.seal(Making::Successor, self.passport)?;
         engine.release().map_err(Error::Unclosed)
     }
-}
-
-fn write(base: &Base, identity: Identity, state: State, applied: u64) -> Result<(), StorageError> {
-    let singles = singles(identity, &state, applied)?;
-    let entries = singles
-        .iter()
-        .map(|(key, value)| (*key, Some(Vec::as_slice(value))));
-    let meta: Sorted<'_> = (Table::Meta, Box::new(entries));
-    base.write(vec![meta])
 }
 
 /// Far beyond every number that may have been handed out, and not the same one twice.

@@ -24,6 +24,10 @@ pub(super) struct Rows {
 }
 
 impl Rows {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// It is time to write them.
     pub(super) const fn is_enough(&self) -> bool {
         let rows = self.rows.len().saturating_mul(ROW_BYTES);

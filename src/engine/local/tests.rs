@@ -7,6 +7,7 @@ pub(super) mod fixture;
 mod flushes;
 mod lists;
 mod recovery;
+mod repair;
 mod same;
 mod verify;
 
