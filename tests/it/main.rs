@@ -18,3 +18,4 @@ mod model;
 mod numbers;
 mod privacy;
 mod processes;
+mod repair;

@@ -1,6 +1,7 @@
 //! The engine as a whole, in directories of its own.
 
 mod apply;
+mod backup;
 mod crashes;
 mod directory;
 pub(super) mod fixture;

@@ -8,7 +8,7 @@
 use std::path::PathBuf;
 
 use orderstore::testing::{Dice, DiskFault, Loss, Sabotage, SimulatedDisk, Sizes, Snapshot};
-use orderstore::{Builder, Error, Store};
+use orderstore::{Builder, Error, StorageErrorKind, Store};
 
 use super::ledger::Ledger;
 use super::rig::{Shop, dir, sizes};
@@ -287,4 +287,24 @@ fn io_error_at_every_call_of_a_restore_leaves_a_whole_store_or_none() {
 #[test]
 fn io_error_at_every_call_of_a_repair_leaves_a_whole_store_or_none() {
     io_errors("io_error_at_every_call_of_a_repair", Job::Repair);
+}
+
+#[test]
+fn a_backup_for_which_there_is_no_room_is_not_begun() {
+    let stage = Stage::set(Job::Backup, 5, None).unwrap();
+    let disk = stage.again(5, None);
+    let shop = Shop::recover(disk.clone(), stage.sizes, &stage.ledger, stage.marks()).unwrap();
+    let base = dir().join("base.redb");
+    let files = disk.files();
+    let (_, len) = files.iter().find(|(path, _)| *path == base).unwrap();
+    disk.set_free((8 << 20) + *len as u64 - 1);
+    let error = shop.store.backup(at("backup")).wait().unwrap_err();
+    assert!(
+        matches!(&error, Error::NotBackedUp { source, .. }
+        if source.kind() == StorageErrorKind::DiskFull),
+        "{error:?}"
+    );
+    assert!(error.is_retryable());
+    disk.set_free(u64::MAX);
+    shop.store.backup(at("backup")).wait().unwrap();
 }
