@@ -1,8 +1,8 @@
 //! Backups: everything as of one lsn, written beside the store while it goes on.
 //!
 //! - One snapshot of the base is copied, table by table, into a base of its own. What waited
-//!   in memory was flushed before, so all that was answered until then is in it; what comes
-//!   later is not, not even in part.
+//!   in memory is flushed before: all that was answered when the backup began is in it, and
+//!   nothing that is written behind the snapshot, not even in part.
 //! - It is read back from the disk, every page and every invariant, before it gets its seal.
 //!   What has no seal is no backup, and nothing opens or restores it.
 //! - Whoever writes to the store meanwhile goes first.
@@ -34,32 +34,36 @@ impl Core {
         progress: Option<Progress>,
     ) -> Result<Backup, Error> {
         let to = Dir::new(&self.unhurried(), dir);
+        self.back_up(&to, progress).map_err(|error| match error {
+            Error::Unopened { dir, source } => Error::NotBackedUp { dir, source },
+            error => error,
+        })
+    }
+
+    fn back_up(&self, to: &Dir, progress: Option<Progress>) -> Result<Backup, Error> {
         let _lock = to.claim(Making::Backup, self.options.lock_wait)?;
-        let view = self.settled().map_err(|error| failed(&to, error))?;
+        let view = self.settled().map_err(|error| to.unopened(error))?;
         to.clear(Making::Backup)?;
-        let copy = Copy {
-            core: self,
-            view: &view,
-            to: &to,
-        };
-        let is_early = is_sabotaged(&**to.disk(), Sabotage::SealBackupEarly);
-        if is_early {
-            to.seal(Making::Backup, self.passport)?;
-        }
-        let made = copy
-            .make(progress)
-            .map_err(|error| failed(&to, error))
-            .and_then(|backup| {
-                if !is_early {
-                    to.seal(Making::Backup, self.passport)?;
-                }
-                Ok(backup)
-            });
+        let made = self.copy(to, &view, progress);
         if made.is_err() {
             // What stays is told from a backup, and is in the way of none.
             let _ = to.give_up(Making::Backup);
         }
         made
+    }
+
+    fn copy(&self, to: &Dir, view: &View, progress: Option<Progress>) -> Result<Backup, Error> {
+        let is_early = is_sabotaged(&**to.disk(), Sabotage::SealBackupEarly);
+        if is_early {
+            to.seal(Making::Backup, self.passport)?;
+        }
+        let core = self;
+        let made = Copy { core, view, to }.make(progress);
+        let backup = made.map_err(|error| to.unopened(error))?;
+        if !is_early {
+            to.seal(Making::Backup, self.passport)?;
+        }
+        Ok(backup)
     }
 
     /// The disk, for one who lets the store's writers go first.
@@ -82,11 +86,6 @@ impl Core {
             EngineError::Cursor(why) => StorageError::new(StorageErrorKind::Internal, why),
         })
     }
-}
-
-fn failed(to: &Dir, source: StorageError) -> Error {
-    let dir = to.path().to_path_buf();
-    Error::NotBackedUp { dir, source }
 }
 
 /// What is to be copied, and whereto.

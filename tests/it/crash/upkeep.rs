@@ -102,16 +102,19 @@ impl Stage {
     }
 
     /// Looks at what a crash or a fault left. Where the job was answered, all of it is there.
-    fn check(&self, disk: &SimulatedDisk, is_answered: bool) -> Result<(), String> {
+    /// Whether it was finished.
+    fn check(&self, disk: &SimulatedDisk, is_answered: bool) -> Result<bool, String> {
         match self.job {
             Job::Backup => self.check_backup(disk, is_answered),
             Job::Restore | Job::Repair => self.check_store(disk, is_answered),
         }
     }
 
-    fn check_backup(&self, disk: &SimulatedDisk, is_answered: bool) -> Result<(), String> {
+    fn check_backup(&self, disk: &SimulatedDisk, is_answered: bool) -> Result<bool, String> {
         let shop = Shop::recover(disk.clone(), self.sizes, &self.ledger, self.marks())?;
-        if let Err(error) = self.call(disk) {
+        let restored = self.call(disk);
+        let is_finished = restored.is_ok();
+        if let Err(error) = restored {
             self.is_allowed(&error, is_answered)?;
             let again = shop.store.backup(at("backup")).wait();
             again.map_err(|e| format!("the backup is not made again: {e:?}"))?;
@@ -119,11 +122,14 @@ impl Stage {
                 .map_err(|e| format!("it is no backup: {e:?}"))?;
         }
         drop(shop);
-        self.is_whole(disk)
+        self.is_whole(disk)?;
+        Ok(is_finished)
     }
 
-    fn check_store(&self, disk: &SimulatedDisk, is_answered: bool) -> Result<(), String> {
-        match builder(disk, self.sizes).open(at("new")) {
+    fn check_store(&self, disk: &SimulatedDisk, is_answered: bool) -> Result<bool, String> {
+        let opened = builder(disk, self.sizes).open(at("new"));
+        let is_finished = opened.is_ok();
+        match opened {
             Ok(store) => drop(store),
             Err(error) => {
                 self.is_allowed(&error, is_answered)?;
@@ -137,7 +143,8 @@ impl Stage {
         }
         self.is_whole(disk)?;
         // What it was made of.
-        Shop::recover(disk.clone(), self.sizes, &self.ledger, self.marks())?.verify()
+        Shop::recover(disk.clone(), self.sizes, &self.ledger, self.marks())?.verify()?;
+        Ok(is_finished)
     }
 
     /// What may be where nothing was finished.
@@ -177,8 +184,15 @@ impl Stage {
     }
 }
 
-/// The power fails somewhere in a job, or behind it. How many disks that left.
-pub(crate) fn power_loss(job: Job, seed: u64, sabotage: Option<Sabotage>) -> Result<usize, String> {
+/// How many disks were looked at: on so many the job was finished, on so many it was not.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    finished: usize,
+    unfinished: usize,
+}
+
+/// The power fails somewhere in a job, or behind it.
+pub(crate) fn power_loss(job: Job, seed: u64, sabotage: Option<Sabotage>) -> Result<Seen, String> {
     let stage = Stage::set(job, seed, sabotage)?;
     let mut dice = Dice::new(seed);
     let disk = stage.again(seed, sabotage);
@@ -188,7 +202,7 @@ pub(crate) fn power_loss(job: Job, seed: u64, sabotage: Option<Sabotage>) -> Res
     disk.sample(0);
     let mut snapshots = disk.take_snapshots();
     snapshots.push(disk.snapshot());
-    let mut images = 0;
+    let mut seen = Seen::default();
     for snapshot in snapshots {
         // The last call may be the end of the store, behind the answer.
         let is_answered = snapshot.call >= answered_at;
@@ -197,12 +211,13 @@ pub(crate) fn power_loss(job: Job, seed: u64, sabotage: Option<Sabotage>) -> Res
             0 => snapshot.kill(dice.next()),
             _ => snapshot.lose_power(loss, dice.next()),
         };
-        stage
+        let is_finished = stage
             .check(&image, is_answered)
             .map_err(|why| format!("{why}\n{job:?}, {loss:?} at call {}", snapshot.call))?;
-        images += 1;
+        seen.finished += usize::from(is_finished);
+        seen.unfinished += usize::from(!is_finished);
     }
-    Ok(images)
+    Ok(seen)
 }
 
 /// Every call of a job fails in every way. How many runs that were.
@@ -237,14 +252,16 @@ fn io_error(job: Job, seed: u64) -> Result<usize, String> {
 }
 
 fn power_losses(what: &str, job: Job) {
-    let runs = figure("UPKEEP_RUNS", 12);
-    let mut left = runs;
-    seeded(what, runs, |seed| {
-        left -= 1;
-        let images = power_loss(job, seed, None)?;
-        println!("{images} images, {left} runs left");
+    let mut all = Seen::default();
+    seeded(what, figure("UPKEEP_RUNS", 12), |seed| {
+        let seen = power_loss(job, seed, None)?;
+        all.finished += seen.finished;
+        all.unfinished += seen.unfinished;
         Ok(1)
     });
+    println!("{all:?}");
+    // It would be blind if the power always failed too early, or too late.
+    assert!(all.finished > 0 && all.unfinished > 0, "{all:?}");
 }
 
 fn io_errors(what: &str, job: Job) {
