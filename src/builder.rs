@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::engine::{Engine, LocalEngine, LocalOptions, MemoryEngine, Progress, Recovery};
+use crate::engine::{
+    Engine, LocalEngine, LocalOptions, MemoryEngine, Progress, Recovery, Repaired, Restored,
+};
 use crate::error::Error;
 use crate::flow::{Bounds, Clock, Flow};
 use crate::rules::Policy;
@@ -166,6 +168,34 @@ impl Builder {
     /// As there, and [`Error::Invalid`].
     pub fn open_or_init(self, dir: impl AsRef<Path>) -> Result<Store, Error> {
         self.local(|options| LocalEngine::open_or_init(dir, options))
+    }
+
+    /// As [`Store::restore`]. What is told to [`Builder::recovery_progress`] is how many
+    /// bytes of the backup were copied, and how many there are.
+    ///
+    /// # Errors
+    /// As there, and [`Error::Invalid`].
+    pub fn restore(
+        self,
+        backup: impl AsRef<Path>,
+        dir: impl AsRef<Path>,
+    ) -> Result<Restored, Error> {
+        self.check()?;
+        LocalEngine::restore(backup, dir, &self.local_options())
+    }
+
+    /// As [`Store::repair`]. What is told to [`Builder::recovery_progress`] is how many
+    /// steps were done, three for each event, and how many there are.
+    ///
+    /// # Errors
+    /// As there, and [`Error::Invalid`].
+    pub fn repair(
+        self,
+        damaged: impl AsRef<Path>,
+        dir: impl AsRef<Path>,
+    ) -> Result<Repaired, Error> {
+        self.check()?;
+        LocalEngine::repair(damaged, dir, &self.local_options())
     }
 
     fn local(

@@ -82,6 +82,39 @@ pub enum Error {
         /// The store's directory.
         dir: PathBuf,
     },
+    /// The making of a backup in this directory, or of a store out of a backup or a damaged
+    /// store, was interrupted. Only the same call begins anew there; nothing opens it.
+    #[error("a backup, a restore or a repair into {} was interrupted", dir.display())]
+    Unfinished {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// The directory holds a backup: it is restored into another directory, not opened.
+    #[error("{} holds a backup, which is not opened but restored", dir.display())]
+    IsBackup {
+        /// The backup's directory.
+        dir: PathBuf,
+    },
+    /// There is no backup in this directory.
+    #[error("{} holds no backup", dir.display())]
+    NotABackup {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// The backup failed, and there is none. The store goes on.
+    #[error("no backup was made in {}", dir.display())]
+    NotBackedUp {
+        /// The backup's directory.
+        dir: PathBuf,
+        /// Why.
+        source: StorageError,
+    },
+    /// The store's engine keeps no files and cannot do that.
+    #[error("the engine of this store cannot make {what}")]
+    Unsupported {
+        /// What it was asked for.
+        what: &'static str,
+    },
     /// There is a store already where a new one was to be made.
     #[error("{} holds a store already", dir.display())]
     AlreadyThere {
@@ -127,6 +160,10 @@ impl Error {
         match self {
             Self::NotApplied(cause) => !matches!(cause.kind(), StorageErrorKind::TooLarge),
             Self::Unreadable(cause) => matches!(cause.kind(), StorageErrorKind::Io),
+            Self::NotBackedUp { source, .. } => matches!(
+                source.kind(),
+                StorageErrorKind::Io | StorageErrorKind::DiskFull
+            ),
             _ => matches!(
                 self,
                 Self::Overloaded | Self::DiskFull | Self::Locked { .. }

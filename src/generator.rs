@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use crate::value::{OrderNo, Timestamp};
 
 /// Counters are below this: 16 decimal digits.
-const COUNTERS: u64 = HALF * HALF;
+pub(crate) const COUNTERS: u64 = HALF * HALF;
 
 /// Half of a counter's digits, and one more than they can say.
 const HALF: u64 = 100_000_000;

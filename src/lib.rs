@@ -65,7 +65,10 @@ mod verify;
 pub mod wechat;
 
 pub use builder::Builder;
-pub use engine::{Counts, FeedCursor, FeedCursorError, Recovery, Sequenced};
+pub use engine::{
+    Backup, Counts, FeedCursor, FeedCursorError, Found, JournalFound, List, Progress, Recovery,
+    Repaired, Restored, Sequenced,
+};
 pub use error::{Error, StorageError, StorageErrorKind};
 pub use flow::{Answering, Call, Health, Refused, Stats, Ticket};
 pub use order::*;

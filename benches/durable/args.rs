@@ -14,12 +14,13 @@ modes, in the order in which they run; --callers 1,16,64,256 where none is named
   --grow N           64 callers make N orders: the figures of every million
   --latency          evenly spaced arrivals, at half the rate of 64 callers
   --reopen           a kill with a full journal, and the opening after it
+  --backup           64 callers beside a backup, and what they keep of their rate
   --memory           what all that is held in memory comes to
   --all              all of them, as docs/performance.md has them
 options
   --seconds S        how long a run takes (10)
   --commands N       how many commands the batches bring (4000000)
-  --base N           the orders there are before --latency, --reopen and --memory (5000000)
+  --base N           the orders there are before the last four modes (5000000)
   --users N          the users whose orders --grow and the bases hold (5000000)
   --defaults         everything with the default settings too
   --dir DIR          where the stores are made (in the target directory)
@@ -47,6 +48,7 @@ pub(crate) enum Mode {
     Grow(u64),
     Latency,
     Reopen,
+    Backup,
     Memory,
 }
 
@@ -90,6 +92,7 @@ impl Args {
                 "--grow" => args.modes.push(Mode::Grow(count(&value()?)?)),
                 "--latency" => args.modes.push(Mode::Latency),
                 "--reopen" => args.modes.push(Mode::Reopen),
+                "--backup" => args.modes.push(Mode::Backup),
                 "--memory" => args.modes.push(Mode::Memory),
                 "--all" => args.modes.extend(all()),
                 "--seconds" => args.sizes.length = seconds(&value()?)?,
@@ -124,6 +127,7 @@ impl Args {
             Mode::Grow(2_000),
             Mode::Latency,
             Mode::Reopen,
+            Mode::Backup,
             Mode::Memory,
         ];
         self.settings = vec![Setting::TEST];
@@ -144,7 +148,7 @@ fn all() -> Vec<Mode> {
     });
     modes.push(Mode::Batch(8_192));
     modes.push(Mode::Grow(10_000_000));
-    modes.extend([Mode::Latency, Mode::Reopen, Mode::Memory]);
+    modes.extend([Mode::Latency, Mode::Reopen, Mode::Backup, Mode::Memory]);
     modes
 }
 

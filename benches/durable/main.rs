@@ -29,12 +29,13 @@
 //! and the others go on where they were with `--save rivals.jsonl --minutes 5`, again and
 //! again, until nothing is left.
 //!
-//! One caller runs seven turns of one second. `--latency`, `--reopen` and `--memory` each
-//! fill a store with five million orders first; `--base` makes it less. What `--memory` says
+//! One caller runs seven turns of one second. `--latency`, `--reopen`, `--backup` and `--memory`
+//! each fill a store with five million orders first; `--base` makes it less. What `--memory` says
 //! is resident is the whole process: ask for it alone. `--test` runs everything on next to
 //! nothing.
 
 mod args;
+mod backup;
 mod batch;
 mod callers;
 #[path = "../support/figures.rs"]
@@ -135,6 +136,10 @@ fn measure(report: Report, setting: Setting, mode: &Mode, args: &Args) -> Checke
                 report.row(setting, &reopened)?;
             }
             Ok(())
+        }
+        Mode::Backup => {
+            let backed_up = backup::measure(setting, dir, (base, users), length)?;
+            report.row(setting, &backed_up)
         }
         Mode::Memory => {
             let held = memory::measure(setting, dir, (base, users), length)?;

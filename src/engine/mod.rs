@@ -29,12 +29,14 @@
 
 mod local;
 mod memory;
+mod upkeep;
 
 #[cfg(feature = "testing")]
 pub(crate) use local::stored_and_read;
 
 pub use local::{LocalEngine, LocalOptions, Progress, Recovery};
 pub use memory::MemoryEngine;
+pub use upkeep::{Backup, Found, JournalFound, List, Repaired, Restored};
 
 /// What [`testing`](crate::testing) shows of the simulated disk.
 #[cfg(feature = "testing")]
@@ -44,12 +46,11 @@ pub(crate) mod simulation {
 
 use std::fmt::Debug;
 use std::ops::Range;
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use thiserror::Error;
-
-use crate::error::StorageError;
+use crate::error::{Error, StorageError};
 use crate::order::{Event, Record, Status};
 use crate::rules::{Index, UniqueKey};
 use crate::value::{OrderNo, Timestamp};
@@ -89,6 +90,14 @@ pub trait Engine: Debug + Send + Sync + 'static {
     /// it.
     fn flush(&self) -> Result<(), EngineError> {
         Ok(())
+    }
+
+    /// Copies everything that was applied, and nothing that comes later, into a directory
+    /// that is missing or empty; tells meanwhile how many rows were copied, of how many.
+    /// Fails as [`Error::Unsupported`] where the engine keeps no files.
+    fn backup(&self, dir: &Path, progress: Option<Progress>) -> Result<Backup, Error> {
+        let _ = (dir, progress);
+        Err(Error::Unsupported { what: "a backup" })
     }
 
     /// What the engine holds and did. Cheap: no I/O.
@@ -231,7 +240,7 @@ impl std::fmt::Display for FeedCursor {
 }
 
 /// Why a text is no feed cursor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a feed cursor is 16 hexadecimal digits, a hyphen and a decimal number")]
 pub struct FeedCursorError;
 
@@ -406,7 +415,7 @@ pub struct Limits {
 }
 
 /// How an engine fails.
-#[derive(Debug, Clone, Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum EngineError {
     /// Certainly not applied; the next try may succeed.
     #[error("nothing was written")]
@@ -423,11 +432,11 @@ pub enum EngineError {
 }
 
 /// A read that failed.
-pub(crate) fn unread(error: EngineError) -> crate::Error {
+pub(crate) fn unread(error: EngineError) -> Error {
     match error {
         EngineError::Retry(cause) | EngineError::Unknown(cause) | EngineError::Fatal(cause) => {
-            crate::Error::Unreadable(cause)
+            Error::Unreadable(cause)
         }
-        EngineError::Cursor(why) => crate::Error::InvalidCursor { why },
+        EngineError::Cursor(why) => Error::InvalidCursor { why },
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::{Counts, Sequenced};
+use crate::engine::{Backup, Counts, Sequenced};
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::order::{Answered, Event, Order, Outcome};
 use crate::query::{Due, OpenAnomaly, Page, Totals};
@@ -23,6 +23,7 @@ pub(crate) enum Said {
     Counts(Counts),
     Totals(Totals),
     Report(Report),
+    Backup(Backup),
     Done,
 }
 

@@ -1,6 +1,7 @@
 //! The manual, chapter by chapter.
 //!
 //! - [`architecture`]: the floors of the house and the way of a command.
+//! - [`backup`]: backups beside a store that goes on, restores and what must follow them, repairs.
 //! - [`durability`]: what the local engine promises of the disk, and why each crash ends well.
 //! - [`format`](mod@format): the bytes.
 //! - [`guarantees`]: what is promised, by number, and what is asked of you.
@@ -18,6 +19,9 @@
 
 #[doc = include_str!("architecture.md")]
 pub mod architecture {}
+
+#[doc = include_str!("backup.md")]
+pub mod backup {}
 
 #[doc = include_str!("durability.md")]
 pub mod durability {}

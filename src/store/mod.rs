@@ -83,6 +83,7 @@ macro_rules! find {
 mod orders;
 mod reads;
 mod refunds;
+mod upkeep;
 
 fn hear_done(said: Said) -> Option<()> {
     match said {

@@ -5,15 +5,16 @@
 //! - Nothing fails unasked, and every fault happens once.
 
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::{Condvar, Mutex};
 
 use crate::engine::{
-    Counts, Engine, EngineError, EngineStats, FeedCursor, Identity, IndexQuery, Limits, Lookup,
-    Mutation, Rows, Sequenced, Stored, Verdict,
+    Backup, Counts, Engine, EngineError, EngineStats, FeedCursor, Identity, IndexQuery, Limits,
+    Lookup, Mutation, Progress, Rows, Sequenced, Stored, Verdict,
 };
-use crate::error::{StorageError, StorageErrorKind};
+use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::order::{Event, Record};
 use crate::value::OrderNo;
 use crate::verify::Report;
@@ -241,6 +242,10 @@ impl Engine for FailingEngine {
 
     fn flush(&self) -> Result<(), EngineError> {
         self.engine.flush()
+    }
+
+    fn backup(&self, dir: &Path, progress: Option<Progress>) -> Result<Backup, Error> {
+        self.engine.backup(dir, progress)
     }
 
     fn stats(&self) -> EngineStats {

@@ -1,14 +1,15 @@
 //! One engine under several stores, one after another.
 
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::engine::{
-    Counts, Engine, EngineError, EngineStats, FeedCursor, Identity, IndexQuery, Limits, Lookup,
-    Mutation, Rows, Sequenced, Stored, Verdict,
+    Backup, Counts, Engine, EngineError, EngineStats, FeedCursor, Identity, IndexQuery, Limits,
+    Lookup, Mutation, Progress, Rows, Sequenced, Stored, Verdict,
 };
-use crate::error::{StorageError, StorageErrorKind};
+use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::order::{Event, Record};
 use crate::value::OrderNo;
 use crate::verify::Report;
@@ -90,6 +91,10 @@ impl Engine for SharedEngine {
 
     fn flush(&self) -> Result<(), EngineError> {
         self.open()?.flush()
+    }
+
+    fn backup(&self, dir: &Path, progress: Option<Progress>) -> Result<Backup, Error> {
+        self.engine.backup(dir, progress)
     }
 
     fn stats(&self) -> EngineStats {

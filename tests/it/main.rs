@@ -9,6 +9,7 @@
     reason = "a test that meets what it does not expect fails, as it should"
 )]
 
+mod backup;
 mod conformance;
 mod crash;
 mod disk_full;
@@ -20,3 +21,4 @@ mod numbers;
 mod privacy;
 mod process;
 mod processes;
+mod repair;

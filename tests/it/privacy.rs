@@ -241,6 +241,22 @@ fn a_failed_call_prints_no_user() {
 }
 
 #[test]
+fn what_is_told_of_backups_and_repairs_prints_no_user() {
+    let place = tempfile::tempdir().unwrap();
+    let at = |name: &str| place.path().join(name);
+    let store = Store::init(at("store")).unwrap();
+    for ticket in store.submit_all(every_command()).unwrap() {
+        let _ = ticket.wait().unwrap();
+    }
+    assert_private(&store.backup(at("backup")).wait().unwrap());
+    store.shutdown().wait().unwrap();
+    assert_private(&Store::restore(at("backup"), at("restored")).unwrap());
+    let repaired = Store::repair(at("store"), at("repaired")).unwrap();
+    assert_eq!(repaired.records, 1);
+    assert_private(&repaired);
+}
+
+#[test]
 fn what_people_wrote_is_shown_by_its_length() {
     let order = told().get(fixtures::order_no(1)).wait().unwrap().unwrap();
     let printed = format!("{order:?}");
@@ -273,6 +289,9 @@ fn what_crosses_threads_may() {
     shared::<Order>();
     shared::<Event>();
     shared::<Ticket<Answered<Outcome>>>();
+    shared::<Backup>();
+    shared::<Restored>();
+    shared::<Repaired>();
     shared::<MemoryEngine>();
     shared::<LocalEngine>();
     shared::<FailingEngine>();

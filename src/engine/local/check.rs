@@ -36,6 +36,15 @@ pub(super) fn verify(view: &View) -> Result<Report, StorageError> {
     Ok(check.report)
 }
 
+/// The damage that a report tells of.
+pub(super) fn sound(report: &Report) -> Result<(), StorageError> {
+    let Some(first) = report.violations.first() else {
+        return Ok(());
+    };
+    let why = format!("{} breaches, the first: {first:?}", report.broken);
+    Err(StorageError::corrupted(why))
+}
+
 struct Check<'a> {
     view: &'a View,
     report: Report,

@@ -225,6 +225,10 @@ pub(super) struct Chained {
 }
 
 impl Chained {
+    pub(super) const fn version(&self) -> u64 {
+        self.version
+    }
+
     /// The event, of the number that its record has.
     pub(super) fn of(self, no: OrderNo) -> Event {
         let Self {

@@ -6,6 +6,8 @@
 //! - The identity is written last, and its draft first: a draft, or a lock alone, is a making
 //!   that was cut short, in which there never was an order. Base or journal without either
 //!   have lost their identity; they may hold orders, and nothing is made in their place.
+//! - Backups, and stores that go on with the orders of another, have drafts of their own:
+//!   what was cut short of them is not made into an empty store.
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -21,11 +23,19 @@ use crate::error::{Error, StorageError};
 const BASE: &str = "base.redb";
 const JOURNAL: &str = "journal";
 const IDENTITY: &str = "identity";
-const IDENTITY_DRAFT: &str = "identity.tmp";
 const LOCK: &str = "LOCK";
+
+/// The identity of a backup: nothing that has it and no other is opened as a store.
+const BACKUP: &str = "backup.identity";
+
+/// What a repair reads, beside what it writes.
+const SCRATCH: &str = "damaged.redb";
 
 /// Every fresh ext volume has it.
 const LOST_AND_FOUND: &str = "lost+found";
+
+/// What is left to others on the disk.
+const ROOM: u64 = 8 << 20;
 
 const LOCK_POLL: Duration = Duration::from_millis(10);
 
@@ -36,9 +46,57 @@ pub(super) enum Contents {
     Empty,
     Foreign,
     Incomplete,
+    /// A backup, or a store with the orders of another one, in the making.
+    Unfinished(Making),
+    Backup,
     /// Base or journal, whose identity was lost.
     Headless,
     Store,
+}
+
+/// What is made in a directory. It is named by its draft from the first moment on, and by
+/// its seal when all of it is there: what was cut short is never taken for something else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Making {
+    /// A new store.
+    Store,
+    /// A store that goes on with the orders of another one.
+    Successor,
+    /// A backup.
+    Backup,
+}
+
+impl Making {
+    const EVERY: [Self; 3] = [Self::Store, Self::Successor, Self::Backup];
+
+    const fn draft(self) -> &'static str {
+        match self {
+            Self::Store => "identity.tmp",
+            Self::Successor => "restored.tmp",
+            Self::Backup => "backup.tmp",
+        }
+    }
+
+    const fn seal(self) -> &'static str {
+        match self {
+            Self::Store | Self::Successor => IDENTITY,
+            Self::Backup => BACKUP,
+        }
+    }
+
+    fn drafted(name: &str) -> Option<Self> {
+        let mut every = Self::EVERY.into_iter();
+        every.find(|making| making.draft() == name)
+    }
+
+    /// It may begin in such a directory, or go on there.
+    fn may_begin_in(self, contents: Contents) -> bool {
+        match contents {
+            Contents::Missing | Contents::Empty | Contents::Incomplete => true,
+            Contents::Unfinished(making) => making == self,
+            _ => false,
+        }
+    }
 }
 
 /// A store's directory, or what may become one.
@@ -67,6 +125,11 @@ impl Dir {
         self.path.join(BASE)
     }
 
+    /// Where a repair has a copy of the base that it reads.
+    pub(super) fn scratch(&self) -> PathBuf {
+        self.path.join(SCRATCH)
+    }
+
     pub(super) fn journal(&self) -> Folder {
         let disk = Arc::clone(&self.disk);
         let path = self.path.join(JOURNAL);
@@ -87,13 +150,19 @@ impl Dir {
             }
             Err(error) => return Err(error),
         };
-        let (mut own, mut foreign, mut drafted, mut kept) = (false, false, false, false);
+        let (mut own, mut foreign, mut kept, mut backup) = (false, false, false, false);
+        let mut drafted: Option<Making> = None;
         for name in names {
+            if let Some(making) = name.to_str().and_then(Making::drafted) {
+                // A new store gives way to whatever is made in its place.
+                drafted = drafted.filter(|one| *one != Making::Store).or(Some(making));
+                continue;
+            }
             match name.to_str() {
                 Some(IDENTITY) => return Ok(Contents::Store),
-                Some(IDENTITY_DRAFT) => drafted = true,
+                Some(BACKUP) => backup = true,
                 Some(LOCK) => own = true,
-                Some(BASE) => kept = true,
+                Some(BASE | SCRATCH) => kept = true,
                 Some(JOURNAL) if self.is_journal_own()? => kept = true,
                 Some(LOST_AND_FOUND) => {}
                 _ => foreign = true,
@@ -101,8 +170,13 @@ impl Dir {
         }
         Ok(if foreign {
             Contents::Foreign
-        } else if drafted {
-            Contents::Incomplete
+        } else if backup {
+            Contents::Backup
+        } else if let Some(making) = drafted {
+            match making {
+                Making::Store => Contents::Incomplete,
+                making => Contents::Unfinished(making),
+            }
         } else if kept {
             Contents::Headless
         } else if own {
@@ -137,6 +211,8 @@ impl Dir {
             Contents::Empty => Error::Empty { dir },
             Contents::Foreign => Error::Foreign { dir },
             Contents::Incomplete => Error::Incomplete { dir },
+            Contents::Unfinished(_) => Error::Unfinished { dir },
+            Contents::Backup => Error::IsBackup { dir },
             Contents::Headless => {
                 let why = "base or journal without their identity file";
                 self.unopened(StorageError::corrupted(why))
@@ -147,7 +223,16 @@ impl Dir {
 
     /// Who the store is.
     pub(super) fn passport(&self) -> Result<Passport, Error> {
-        let path = self.path.join(IDENTITY);
+        self.passport_in(IDENTITY)
+    }
+
+    /// Who the store was that the backup is of.
+    pub(super) fn backup_passport(&self) -> Result<Passport, Error> {
+        self.passport_in(BACKUP)
+    }
+
+    fn passport_in(&self, name: &str) -> Result<Passport, Error> {
+        let path = self.path.join(name);
         let read = disk::read(&*self.disk, &path, identity::LEN_MAX);
         let bytes = read.map_err(|error| self.unopened(error))?;
         match Passport::read(&bytes) {
@@ -185,6 +270,30 @@ impl Dir {
         }
     }
 
+    /// Takes the directory for what is to be made in it, and makes it where it is missing.
+    pub(super) fn claim(&self, making: Making, wait: Duration) -> Result<Lock, Error> {
+        self.check_free(making)?;
+        self.create()?;
+        let lock = self.lock(wait)?;
+        // Somebody else may have made something of it in the meantime.
+        self.check_free(making)?;
+        Ok(lock)
+    }
+
+    fn check_free(&self, making: Making) -> Result<(), Error> {
+        let contents = self.survey()?;
+        if making.may_begin_in(contents) {
+            return Ok(());
+        }
+        Err(self.refusal(contents))
+    }
+
+    /// Fails where so many bytes would not leave some room on the disk.
+    pub(super) fn check_room(&self, bytes: u64) -> Result<(), StorageError> {
+        let free = self.disk.free_bytes(&self.path)?;
+        Ok(disk::check_room(free, bytes.saturating_add(ROOM))?)
+    }
+
     /// Makes the directory itself where it is missing; its parent must be there.
     pub(super) fn create(&self) -> Result<(), Error> {
         self.try_create().map_err(|error| self.unopened(error))
@@ -206,21 +315,34 @@ impl Dir {
         }
     }
 
-    /// An empty draft of the identity, which says that all this is a making; then an empty
-    /// file for the base and an empty journal, whatever an earlier making left.
-    pub(super) fn clear(&self) -> Result<(), Error> {
-        self.try_clear().map_err(|error| self.unopened(error))
+    /// An empty draft of the identity, which says what is being made; then an empty file for
+    /// the base and an empty journal, whatever an earlier making left.
+    pub(super) fn clear(&self, making: Making) -> Result<(), Error> {
+        let cleared = self.try_clear(making);
+        cleared.map_err(|error| self.unopened(error))
     }
 
-    fn try_clear(&self) -> io::Result<()> {
+    fn try_clear(&self, making: Making) -> io::Result<()> {
         let disk = &*self.disk;
-        let draft = self.draft()?;
+        let draft = self.draft(making)?;
         draft.set_len(0)?;
         draft.sync()?;
         disk.sync_dir(&self.path)?;
+        if making != Making::Store {
+            remove(disk, &self.path.join(Making::Store.draft()))?;
+            remove(disk, &self.scratch())?;
+        }
         remove(disk, &self.base())?;
+        if making != Making::Backup {
+            self.clear_journal()?;
+        }
+        disk.create(&self.base())?;
+        disk.sync_dir(&self.path)
+    }
+
+    fn clear_journal(&self) -> io::Result<()> {
         let journal = self.journal();
-        match disk.make_dir(&journal.path) {
+        match self.disk.make_dir(&journal.path) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }
@@ -228,35 +350,51 @@ impl Dir {
         for first_lsn in journal.list()? {
             journal.remove(first_lsn)?;
         }
-        disk.create(&self.base())?;
-        disk.sync_dir(&self.path)
+        Ok(())
     }
 
     /// The draft of the identity, which is there from an earlier making or not: it must not
     /// be gone for a moment.
-    fn draft(&self) -> io::Result<Box<dyn DiskFile>> {
-        let path = self.path.join(IDENTITY_DRAFT);
+    fn draft(&self, making: Making) -> io::Result<Box<dyn DiskFile>> {
+        let path = self.path.join(making.draft());
         match self.disk.open(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => self.disk.create(&path),
             opened => opened,
         }
     }
 
-    /// Writes the identity: from here on the directory is a store.
-    pub(super) fn seal(&self, passport: Passport) -> Result<(), Error> {
-        let sealed = self.try_seal(passport);
+    /// Writes the identity: from here on the directory is what was to be made.
+    pub(super) fn seal(&self, making: Making, passport: Passport) -> Result<(), Error> {
+        let sealed = self.try_seal(making, passport);
         sealed.map_err(|error| self.unopened(error))
     }
 
-    fn try_seal(&self, passport: Passport) -> io::Result<()> {
-        let draft = self.path.join(IDENTITY_DRAFT);
+    fn try_seal(&self, making: Making, passport: Passport) -> io::Result<()> {
+        let draft = self.path.join(making.draft());
         let file = self.disk.open(&draft)?;
         file.set_len(0)?;
         file.write_at(0, &passport.to_bytes())?;
         file.sync()?;
         drop(file);
-        self.disk.rename(&draft, &self.path.join(IDENTITY))?;
+        self.disk.rename(&draft, &self.path.join(making.seal()))?;
         self.disk.sync_dir(&self.path)
+    }
+
+    /// Takes away what was made so far of a backup that failed: it may be what fills the
+    /// disk. A seal goes first, the draft last: at no moment is there a seal on less than a
+    /// whole, or a base of which nobody knows what it is.
+    pub(super) fn give_up(&self, making: Making) -> io::Result<()> {
+        let (draft, seal) = (
+            self.path.join(making.draft()),
+            self.path.join(making.seal()),
+        );
+        match self.disk.rename(&seal, &draft) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => self.disk.sync_dir(&self.path)?,
+        }
+        remove(&*self.disk, &self.base())?;
+        self.disk.sync_dir(&self.path)?;
+        remove(&*self.disk, &draft)
     }
 
     pub(super) fn unopened(&self, source: impl Into<StorageError>) -> Error {

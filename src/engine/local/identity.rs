@@ -49,6 +49,17 @@ impl Passport {
         })
     }
 
+    /// Of a store that goes on with the orders of this one: cursors of its feed are told
+    /// from those of this one.
+    pub(super) fn successor(self) -> Result<Self, StorageError> {
+        let incarnation = Identity::draw()?.incarnation;
+        let identity = Identity {
+            incarnation,
+            ..self.identity
+        };
+        Ok(Self { identity, ..self })
+    }
+
     pub(super) fn to_bytes(self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(72);
         bytes.extend_from_slice(MAGIC);

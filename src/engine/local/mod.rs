@@ -16,6 +16,7 @@
 //!   own reads.
 
 mod backend;
+mod backup;
 mod base;
 mod check;
 mod codec;
@@ -34,6 +35,9 @@ mod merge;
 mod open;
 mod plan;
 mod recovery;
+mod repair;
+mod restore;
+mod rows;
 #[cfg(feature = "testing")]
 mod sabotaged;
 mod table;
@@ -44,6 +48,7 @@ mod writes;
 
 use std::fmt;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -62,10 +67,10 @@ pub use self::recovery::{Progress, Recovery};
 use self::view::View;
 use self::writes::Writes;
 use super::{
-    Counts, Engine, EngineError, EngineStats, FeedCursor, Identity, IndexQuery, Limits, Lookup,
-    Mutation, Rows, Sequenced, Stored, Verdict,
+    Backup, Counts, Engine, EngineError, EngineStats, FeedCursor, Identity, IndexQuery, Limits,
+    Lookup, Mutation, Rows, Sequenced, Stored, Verdict,
 };
-use crate::error::{StorageError, StorageErrorKind};
+use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::order::{Event, Record};
 use crate::value::OrderNo;
 use crate::verify::Report;
@@ -278,6 +283,10 @@ impl Engine for LocalEngine {
 
     fn flush(&self) -> Result<(), EngineError> {
         self.core.flush()
+    }
+
+    fn backup(&self, dir: &Path, progress: Option<Progress>) -> Result<Backup, Error> {
+        self.core.backup(dir, progress)
     }
 
     fn stats(&self) -> EngineStats {

@@ -12,9 +12,10 @@ use std::thread;
 use parking_lot::{Mutex, RwLock};
 
 use super::base::{Base, Sorted};
+use super::check;
 use super::codec::{self, Mark, State};
 use super::core::{Core, Writer};
-use super::dir::{Contents, Dir};
+use super::dir::{Contents, Dir, Making};
 use super::disk::Lock;
 use super::flush::Flushing;
 use super::identity::Passport;
@@ -22,7 +23,7 @@ use super::idle::Pulse;
 use super::journal::segment::End;
 use super::journal::spare::Spare;
 use super::journal::{Journal, Old};
-use super::keys::{self, Layout};
+use super::keys::{self, KeyBytes, Layout};
 use super::loaded::Loaded;
 use super::memtable::Shelf;
 use super::recovery::{self, Recovery};
@@ -83,13 +84,8 @@ impl LocalEngine {
             }
             EngineError::Cursor(why) => unopened(StorageError::corrupted(why)),
         })?;
-        match report.violations.first() {
-            None => Ok(engine),
-            Some(first) => {
-                let why = format!("{} breaches, the first: {first:?}", report.broken);
-                Err(unopened(StorageError::corrupted(why)))
-            }
-        }
+        check::sound(&report).map_err(unopened)?;
+        Ok(engine)
     }
 
     /// Opens the store in a directory, or else makes one as [`LocalEngine::init`] does.
@@ -114,32 +110,31 @@ impl LocalEngine {
     fn claim(dir: &Dir, options: &LocalOptions) -> Result<Lock, Error> {
         match dir.survey()? {
             Contents::Missing | Contents::Empty | Contents::Incomplete => dir.create()?,
-            contents @ (Contents::Foreign | Contents::Headless | Contents::Store) => {
-                return Err(dir.refusal(contents));
-            }
+            contents => return Err(dir.refusal(contents)),
         }
         dir.lock(options.lock_wait)
     }
 
     fn make(dir: &Dir, options: &LocalOptions, lock: Lock) -> Result<Self, Error> {
         let passport = Passport::draw().map_err(|error| dir.unopened(error))?;
-        dir.clear()?;
+        dir.clear(Making::Store)?;
         let made = Self::make_base(dir, options, passport.identity);
         let base = made.map_err(|error| dir.unopened(error))?;
-        let made = Self::begin(dir, options, passport, base, lock);
+        let made = Self::begin(dir, options, passport, base, lock, End::default());
         let mut engine = made.map_err(|error| dir.unopened(error))?;
         engine.is_new = true;
-        dir.seal(passport)?;
+        dir.seal(Making::Store, passport)?;
         Ok(engine)
     }
 
-    /// Begins the journal of a new store.
-    fn begin(
+    /// Begins the journal of a new store, behind `end`.
+    pub(super) fn begin(
         dir: &Dir,
         options: &LocalOptions,
         passport: Passport,
         base: Base,
         lock: Lock,
+        end: End,
     ) -> Result<Self, StorageError> {
         let layout = Layout::new(passport.hash_key);
         let parts = Parts {
@@ -147,7 +142,7 @@ impl LocalEngine {
             view: View::of_base(base.snapshot()?, options.hot(), layout),
             base,
             lock,
-            end: End::default(),
+            end,
         };
         Self::assemble(dir, options, parts, Recovery::default())
     }
@@ -157,16 +152,8 @@ impl LocalEngine {
         options: &LocalOptions,
         identity: Identity,
     ) -> Result<Base, StorageError> {
-        let (mark, state) = (keys::meta(keys::MARK), keys::meta(keys::STATE));
-        let applied = keys::meta(keys::APPLIED);
-        let mut first = Vec::new();
-        codec::state(&mut first, &state, &State::NEW)?;
-        let values = [
-            (applied, codec::applied(&applied, 0)?),
-            (mark, codec::mark(&mark, mark_of(identity))?),
-            (state, first),
-        ];
-        let entries = values
+        let singles = singles(identity, &State::NEW, 0)?;
+        let entries = singles
             .iter()
             .map(|(key, value)| (*key, Some(Vec::as_slice(value))));
         let meta: Sorted<'_> = (Table::Meta, Box::new(entries));
@@ -301,7 +288,24 @@ struct Parts {
     end: End,
 }
 
-const fn mark_of(identity: Identity) -> Mark {
+/// What there is one of per store, in the order of its keys.
+pub(super) fn singles(
+    identity: Identity,
+    state: &State,
+    applied: u64,
+) -> Result<[(KeyBytes, Vec<u8>); 3], StorageError> {
+    let keys = [keys::APPLIED, keys::MARK, keys::STATE].map(keys::meta);
+    let [applied_key, mark_key, state_key] = keys;
+    let mut counters = Vec::new();
+    codec::state(&mut counters, &state_key, state)?;
+    Ok([
+        (applied_key, codec::applied(&applied_key, applied)?),
+        (mark_key, codec::mark(&mark_key, mark_of(identity))?),
+        (state_key, counters),
+    ])
+}
+
+pub(super) const fn mark_of(identity: Identity) -> Mark {
     Mark {
         store_id: identity.store_id,
         incarnation: identity.incarnation,

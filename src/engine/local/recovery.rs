@@ -36,7 +36,7 @@ pub struct Recovery {
     pub was_closed: bool,
 }
 
-/// How far a recovery is: bytes read, and bytes to read.
+/// How far something long is: what was done, and what there is to do. Of a recovery, bytes.
 pub type Progress = fn(u64, u64);
 
 /// What is wrong with a journal.

@@ -1,12 +1,14 @@
 //! The engine as a whole, in directories of its own.
 
 mod apply;
+mod backup;
 mod crashes;
 mod directory;
 pub(super) mod fixture;
 mod flushes;
 mod lists;
 mod recovery;
+mod repair;
 mod same;
 mod verify;
 

@@ -304,6 +304,14 @@ impl View {
         Ok(chained.of(no))
     }
 
+    /// When the last event happened.
+    pub(super) fn last_event_at(&self) -> Result<Option<Timestamp>, StorageError> {
+        match self.state()?.last_seq {
+            0 => Ok(None),
+            last => Ok(Some(self.event(last)?.at)),
+        }
+    }
+
     /// The events behind a place in the feed.
     pub(super) fn events(
         &self,

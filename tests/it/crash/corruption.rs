@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use orderstore::testing::{Dice, ManualClock, SimulatedDisk, Sizes, Snapshot};
+use orderstore::Store;
+use orderstore::testing::{Dice, SimulatedDisk, Sizes, Snapshot};
 
 use super::figure;
 use super::ledger::{Ledger, feed_of};
-use super::rig::{Shop, dir, open};
+use super::rig::{Shop, dir};
 
 const SIZES: Sizes = Sizes {
     memtable: 16 << 10,
@@ -48,16 +49,12 @@ fn places(snapshot: &Snapshot, count: usize, dice: &mut Dice) -> Vec<(PathBuf, u
     places
 }
 
-/// Opens a damaged store and has it look at all of it; `None` where it tells of damage.
+/// Opens a damaged store and has it read all of it; `None` where it tells of damage.
 /// Where it does not, it must say what was sent, step by step.
 fn look(damaged: &SimulatedDisk, sent: &Ledger) -> Option<Shop> {
     let snapshot = damaged.snapshot();
-    let store = open(&snapshot.kill(4), &ManualClock::default(), SIZES, false).ok()?;
-    let report = store.verify().wait().ok()?;
-    drop(store);
-    if !report.is_ok() {
-        return None;
-    }
+    let builder = Store::builder().simulated(&snapshot.kill(4), SIZES);
+    drop(builder.open_verified(dir()).ok()?);
     let shop = Shop::recover(snapshot.kill(4), SIZES, sent, (1, sent.steps.len()));
     Some(shop.expect("what looks sound is wrong"))
 }

@@ -8,7 +8,9 @@
 //! - `SMALL_COMMANDS`: how many commands the complete workloads have (2),
 //! - `IO_ERROR_WORKLOADS`: workloads whose every call fails in every way (20),
 //! - `CORRUPTION_BYTES`: bytes of a closed store that are damaged, one by one (2,000),
-//! - `KILL9_KILLS`: how often a process is killed (100).
+//! - `KILL9_KILLS`: how often a process is killed (100),
+//! - `UPKEEP_RUNS`: backups, restores and repairs, each, in which the power fails (12) or every
+//!   call fails in every way (a sixth of that).
 
 mod corruption;
 mod io_error;
@@ -17,6 +19,7 @@ mod ledger;
 mod power_loss;
 mod rig;
 mod self_test;
+mod upkeep;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -4,6 +4,7 @@ use orderstore::testing::{Dice, Sabotage};
 
 use super::io_error;
 use super::rig::{Tour, sizes};
+use super::upkeep::{Job, power_loss};
 
 /// Runs seeds until one finds the fault.
 fn is_caught(sabotage: Sabotage) -> Option<String> {
@@ -69,4 +70,12 @@ fn io_error_finds_what_is_visible_before_it_is_durable() {
         .filter_map(|seed| io_error::workload(seed, Some(Sabotage::PublishBeforeSync)).err());
     let why = found.next().expect("the fault went unseen");
     assert!(why.contains("I13"), "{why}");
+}
+
+#[test]
+fn power_loss_finds_a_backup_that_is_sealed_before_it_is_written() {
+    let sabotage = Some(Sabotage::SealBackupEarly);
+    let mut found = (1..20).filter_map(|seed| power_loss(Job::Backup, seed, sabotage).err());
+    let why = found.next().expect("the fault went unseen");
+    assert!(why.contains("taken for a backup"), "{why}");
 }

@@ -7,6 +7,7 @@
 //!   [`guarded`], which makes damage of a panic.
 
 mod fill;
+mod salvage;
 
 use std::fmt;
 use std::io::ErrorKind;
@@ -20,6 +21,7 @@ use redb::{
 };
 
 use self::fill::Apply;
+pub(super) use self::salvage::Salvage;
 use super::backend::{Backend, Cut};
 use super::disk::{Disk, DiskFile};
 use super::keys::KeyBytes;

@@ -26,6 +26,8 @@ pub enum Sabotage {
     RecoverWithoutSync,
     /// The journal goes before the base holds what it held.
     DropJournalEarly,
+    /// A backup gets its seal before it is written.
+    SealBackupEarly,
 }
 
 /// Whether the fault was asked for.

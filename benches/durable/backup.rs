@@ -1,0 +1,100 @@
+//! A backup beside callers: what they get while one is made, of what they get alone before
+//! and after it.
+//!
+//! The store holds so many orders first, so that a backup takes a while; it is read back
+//! within that while, as every backup is.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::batch;
+use crate::figures::to;
+use crate::latencies::Percentiles;
+use crate::lifecycle::{Callers, Seen, USERS};
+use crate::report::Row;
+use crate::sample::Checked;
+use crate::setting::Setting;
+
+const CALLERS: usize = 64;
+
+/// How long callers work before the backup is asked whether it is done.
+const SLICE: Duration = Duration::from_millis(250);
+
+/// One backup's figures. Rates are of durable commands per second.
+#[derive(Serialize)]
+pub(crate) struct BackedUp {
+    base_orders: u64,
+    callers: usize,
+    rate_alone: f64,
+    rate_beside: f64,
+    /// What callers keep, of 1.
+    kept: f64,
+    #[serde(flatten)]
+    latencies: Percentiles,
+    backup_s: f64,
+    backup_records: u64,
+    backup_mib: u64,
+}
+
+impl Row for BackedUp {
+    const MODE: &'static str = "backup";
+
+    fn text(&self) -> String {
+        format!(
+            "{} callers {:>9.0}/s beside a backup of {} records ({} MiB in {:.1} s), {:.0}/s \
+             alone: {:.2} of it  p99.9 {:>7.0} µs",
+            self.callers,
+            self.rate_beside,
+            self.backup_records,
+            self.backup_mib,
+            self.backup_s,
+            self.rate_alone,
+            self.kept,
+            self.latencies.p999_us,
+        )
+    }
+}
+
+pub(crate) fn measure(
+    setting: Setting,
+    dir: &Path,
+    (base_orders, users): (u64, u64),
+    length: Duration,
+) -> Checked<BackedUp> {
+    let store = setting.init(&dir.join("store"))?;
+    batch::fill(&store, base_orders, users)?;
+    let mut crowd = Callers::new(CALLERS, USERS)?;
+    let mut alone = crowd.run(&store, length)?;
+    let began = Instant::now();
+    let backup = store.backup(dir.join("backup")).submit()?;
+    let (mut beside, mut took) = (Seen::default(), Duration::ZERO);
+    loop {
+        let slice = crowd.run(&store, SLICE.min(length))?;
+        let is_over = backup.is_ready();
+        // In the last slice callers were alone for a part of it; another than the only one
+        // tells nothing.
+        if !is_over || took.is_zero() {
+            beside.add(slice);
+        }
+        took = began.elapsed();
+        if is_over {
+            break;
+        }
+    }
+    let backup = backup.wait()?;
+    alone.add(crowd.run(&store, length)?);
+    store.shutdown().wait()?;
+    Ok(BackedUp {
+        base_orders,
+        callers: CALLERS,
+        rate_alone: alone.rate(),
+        rate_beside: beside.rate(),
+        kept: to(1000.0, beside.rate() / alone.rate()),
+        latencies: beside.latencies.percentiles(),
+        backup_s: to(10.0, took.as_secs_f64()),
+        backup_records: backup.records,
+        backup_mib: backup.bytes >> 20,
+    })
+}

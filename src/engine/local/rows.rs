@@ -1,0 +1,101 @@
+//! Rows on their way from one base into another, portion by portion: what is held in memory
+//! is bounded, whatever the length of a table.
+
+use std::ops::ControlFlow::{Break, Continue};
+use std::ops::Range;
+
+use super::base::{Base, Snapshot, Sorted};
+use super::keys::KeyBytes;
+use super::table::Table;
+use crate::engine::Direction;
+use crate::error::StorageError;
+
+/// A portion of so many bytes is written.
+const ENOUGH: usize = 8 << 20;
+
+/// What a row takes beside its value, by and large.
+const ROW_BYTES: usize = size_of::<(KeyBytes, Range<usize>)>();
+
+/// Rows of one table.
+#[derive(Default)]
+pub(super) struct Rows {
+    rows: Vec<(KeyBytes, Range<usize>)>,
+    values: Vec<u8>,
+}
+
+impl Rows {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// It is time to write them.
+    pub(super) const fn is_enough(&self) -> bool {
+        let rows = self.rows.len().saturating_mul(ROW_BYTES);
+        self.values.len().saturating_add(rows) >= ENOUGH
+    }
+
+    pub(super) fn push(&mut self, key: KeyBytes, value: &[u8]) {
+        let start = self.values.len();
+        self.values.extend_from_slice(value);
+        self.rows.push((key, start..self.values.len()));
+    }
+
+    /// Writes them, and begins anew.
+    pub(super) fn write(&mut self, base: &Base, table: Table) -> Result<(), StorageError> {
+        self.rows.sort_unstable_by_key(|(key, _)| *key);
+        let entry = |(key, place): &(KeyBytes, Range<usize>)| {
+            let value = self.values.get(place.clone()).unwrap_or_default();
+            (*key, Some(value))
+        };
+        let sorted: Sorted<'_> = (table, Box::new(self.rows.iter().map(entry)));
+        base.write(vec![sorted])?;
+        self.rows.clear();
+        self.values.clear();
+        Ok(())
+    }
+}
+
+/// Copies a table; `tell` is told of each portion.
+pub(super) fn copy(
+    from: &Snapshot,
+    to: &Base,
+    table: Table,
+    tell: &mut dyn FnMut(usize),
+) -> Result<(), StorageError> {
+    let Some(last) = end(from, table, Direction::Backward)? else {
+        return Ok(());
+    };
+    let mut next = end(from, table, Direction::Forward)?;
+    let mut rows = Rows::default();
+    while let Some(first) = next.take() {
+        let mut take = |key: &[u8], value: &[u8]| {
+            let Some(key) = KeyBytes::read(key) else {
+                return Err(StorageError::corrupted("a key is too long"));
+            };
+            if rows.is_enough() {
+                next = Some(key);
+                return Ok(Break(()));
+            }
+            rows.push(key, value);
+            Ok(Continue(()))
+        };
+        from.walk(table, Some(&(first, last)), Direction::Forward, &mut take)?;
+        tell(rows.rows.len());
+        rows.write(to, table)?;
+    }
+    Ok(())
+}
+
+/// The first key of a table, in the direction of reading.
+fn end(
+    from: &Snapshot,
+    table: Table,
+    direction: Direction,
+) -> Result<Option<KeyBytes>, StorageError> {
+    let mut found = None;
+    from.walk(table, None, direction, &mut |key, _| {
+        found = KeyBytes::read(key);
+        Ok(Break(()))
+    })?;
+    Ok(found)
+}

@@ -1,0 +1,50 @@
+//! Backups of stores in which something is wrong.
+
+use super::fixture::{Shop, create, new, no, options, picture};
+use crate::engine::local::LocalEngine;
+use crate::engine::local::keys;
+use crate::engine::local::table::Table;
+use crate::engine::{Engine, EngineError};
+use crate::error::{Error, StorageErrorKind};
+
+fn kind(error: &Error) -> StorageErrorKind {
+    let Error::NotBackedUp { source, .. } = error else {
+        panic!("{error:?}");
+    };
+    source.kind()
+}
+
+#[test]
+fn a_damaged_store_has_no_backup_and_nothing_is_left_of_it() {
+    for table in [Table::Orders, Table::Events] {
+        let shop = Shop::new();
+        shop.run(no(1), create(new()));
+        shop.tamper(|_, writes| match table {
+            Table::Orders => writes.put(table, keys::order(&no(1)), vec![1; 40]),
+            _ => writes.remove(table, keys::event(1)),
+        });
+        let place = tempfile::tempdir().unwrap();
+        let dir = place.path().join("backup");
+        let error = shop.engine.backup(&dir, None).unwrap_err();
+        assert_eq!(kind(&error), StorageErrorKind::Corrupted);
+        let left: Vec<_> = picture(&dir).unwrap().into_keys().collect();
+        assert_eq!(left, ["LOCK"]);
+        let error = LocalEngine::restore(&dir, place.path().join("new"), &options());
+        assert!(matches!(error, Err(Error::NotABackup { .. })), "{error:?}");
+        shop.run(no(2), create(new()));
+    }
+}
+
+#[test]
+fn a_store_that_was_closed_has_no_backup_any_more() {
+    let shop = Shop::new();
+    shop.run(no(1), create(new()));
+    let place = tempfile::tempdir().unwrap();
+    shop.engine.close().unwrap();
+    let error = shop
+        .engine
+        .backup(&place.path().join("a"), None)
+        .unwrap_err();
+    assert_eq!(kind(&error), StorageErrorKind::Io);
+    assert!(matches!(shop.engine.flush(), Err(EngineError::Fatal(_))));
+}

@@ -1,0 +1,381 @@
+//! Backups beside writers, and the stores that are made of them.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+
+use orderstore::testing::fixtures;
+use orderstore::{
+    Asked, Command, Confirmed, Created, Error, Event, FeedCursor, OrderNo, PageOf, Sequenced,
+    StorageErrorKind, Store,
+};
+use tempfile::TempDir;
+
+/// A place for a store and what is made of it.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// A small store, so that a few thousand orders are flushed several times.
+    fn store(&self) -> Store {
+        let builder = Store::builder().memtable_bytes(1 << 20);
+        builder.cache_bytes(1 << 20).init(self.at("store")).unwrap()
+    }
+
+    fn restored(&self, backup: &str, name: &str) -> Store {
+        let restored = Store::restore(self.at(backup), self.at(name)).unwrap();
+        assert_ne!(restored.before.incarnation, restored.place.incarnation);
+        Store::open_verified(self.at(name)).unwrap()
+    }
+}
+
+fn feed_of(store: &Store) -> Vec<Event> {
+    let (mut place, mut found) = (FeedCursor::START, Vec::new());
+    loop {
+        let page = store.events(place, PageOf::MAX).wait().unwrap();
+        let Some(last) = page.last() else {
+            return found;
+        };
+        place = last.cursor;
+        found.extend(page.into_iter().map(|sequenced: Sequenced| sequenced.event));
+    }
+}
+
+/// Creates the `n`th order and confirms it.
+fn serve(store: &Store, n: u64) {
+    let no = fixtures::order_no(n);
+    let made = store.create(no, fixtures::new(100)).wait().unwrap();
+    assert_eq!(made.outcome, Created::Created);
+    let paid = store.confirm(no, fixtures::payment(n, 100)).wait().unwrap();
+    assert_eq!(paid.outcome, Confirmed::Applied);
+}
+
+fn filled(place: &Place, orders: u64) -> Store {
+    let store = place.store();
+    (0..orders).for_each(|n| serve(&store, n));
+    store
+}
+
+fn written(restored: &Store, no: OrderNo) -> bool {
+    let order = restored.get(no).wait().unwrap();
+    order.is_some_and(|order| order.payment.is_some())
+}
+
+#[test]
+fn a_backup_beside_eight_writers_is_the_history_up_to_one_moment() {
+    let place = Place::new();
+    let store = place.store();
+    let is_over = AtomicBool::new(false);
+    let served: Vec<AtomicU64> = (0..8).map(|_| AtomicU64::new(0)).collect();
+    let backups = thread::scope(|scope| {
+        for (worker, served) in (0..8).zip(&served) {
+            let (store, is_over) = (&store, &is_over);
+            scope.spawn(move || {
+                for n in 0.. {
+                    serve(store, worker * 1_000_000 + n);
+                    served.store(n + 1, Ordering::SeqCst);
+                    if is_over.load(Ordering::SeqCst) {
+                        return;
+                    }
+                }
+            });
+        }
+        while served
+            .iter()
+            .any(|served| served.load(Ordering::SeqCst) < 150)
+        {
+            thread::yield_now();
+        }
+        let made: Vec<_> = ["first", "second"]
+            .map(|name| {
+                let before: Vec<u64> = served
+                    .iter()
+                    .map(|served| served.load(Ordering::SeqCst))
+                    .collect();
+                let backup = store.backup(place.at(name)).wait().unwrap();
+                (name, before, backup)
+            })
+            .into();
+        is_over.store(true, Ordering::SeqCst);
+        made
+    });
+    let feed = feed_of(&store);
+    for (name, before, backup) in backups {
+        let restored = place.restored(name, &format!("{name}, restored"));
+        let held = usize::try_from(backup.place.seq).unwrap();
+        assert!(held < feed.len(), "the writers went on meanwhile");
+        assert_eq!(feed_of(&restored), feed[..held]);
+        let counts = restored.counts().wait().unwrap();
+        assert_eq!(counts.orders(), backup.records);
+        for (worker, served) in (0..8).zip(before) {
+            let answered = (0..served).map(|n| fixtures::order_no(worker * 1_000_000 + n));
+            assert!(answered.into_iter().all(|no| written(&restored, no)));
+        }
+    }
+}
+
+#[test]
+fn a_restored_store_goes_on_and_repeats_no_number() {
+    let place = Place::new();
+    let store = filled(&place, 20);
+    let drawn = |store: &Store| -> Vec<OrderNo> {
+        let numbers = (0..2000).map(|_| store.next_order_no().wait().unwrap());
+        numbers.collect()
+    };
+    let mut numbers = drawn(&store);
+    store.backup(place.at("backup")).wait().unwrap();
+    numbers.extend(drawn(&store));
+    store.shutdown().wait().unwrap();
+    for name in ["once", "twice"] {
+        let restored = place.restored("backup", name);
+        numbers.extend(drawn(&restored));
+        serve(&restored, 100);
+        assert!(restored.verify().wait().unwrap().is_ok());
+        restored.shutdown().wait().unwrap();
+        let again = Store::open(place.at(name)).unwrap();
+        assert!(written(&again, fixtures::order_no(100)) && written(&again, fixtures::order_no(3)));
+    }
+    // The time aside: the counters alone must differ.
+    let counters: HashSet<&str> = numbers.iter().map(|no| &no.as_str()[16..]).collect();
+    assert_eq!(counters.len(), numbers.len());
+}
+
+#[test]
+fn a_restored_store_takes_up_repeated_commands_as_the_old_one_did() {
+    let place = Place::new();
+    let store = filled(&place, 3);
+    store.backup(place.at("backup")).wait().unwrap();
+    let restored = place.restored("backup", "restored");
+    let (no, payment) = (fixtures::order_no(1), fixtures::payment(1, 100));
+    let answer = restored.confirm(no, payment.clone()).wait().unwrap();
+    assert_eq!(answer.outcome, Confirmed::Duplicate);
+    let other = fixtures::order_no(77);
+    let _ = restored.create(other, fixtures::new(100)).wait().unwrap();
+    let answer = restored.confirm(other, payment).wait().unwrap();
+    assert_eq!(answer.outcome, Confirmed::TransactionTaken { by: no });
+}
+
+#[test]
+fn consumers_of_the_feed_notice_a_restore_and_are_told_where_to_go_on() {
+    let place = Place::new();
+    let store = filled(&place, 5);
+    let backup = store.backup(place.at("backup")).wait().unwrap();
+    serve(&store, 50);
+    let page = store.events(FeedCursor::START, 100).wait().unwrap();
+    store.shutdown().wait().unwrap();
+    let report = Store::restore(place.at("backup"), place.at("restored")).unwrap();
+    let restored = Store::open(place.at("restored")).unwrap();
+    assert_eq!((report.before, report.records), (backup.place, 5));
+    assert_eq!(report.last_event_at, Some(page[9].event.at));
+    for sequenced in &page {
+        let heard = restored.events(sequenced.cursor, 1).wait();
+        assert!(matches!(heard, Err(Error::InvalidCursor { .. })));
+    }
+    let next = report.translate(page[3].cursor).unwrap();
+    assert_eq!(
+        restored.events(next, 1).wait().unwrap()[0].event,
+        page[4].event
+    );
+    assert_eq!(report.translate(page[9].cursor), Some(report.place));
+    assert_eq!(report.translate(page[10].cursor), None);
+    assert_eq!(report.translate(report.place), None);
+    assert_eq!(restored.events(report.place, 1).wait().unwrap(), []);
+}
+
+#[test]
+fn an_empty_store_has_a_backup_too() {
+    let place = Place::new();
+    let backup = place.store().backup(place.at("backup")).wait().unwrap();
+    assert_eq!((backup.records, backup.last_event_at), (0, None));
+    let restored = place.restored("backup", "restored");
+    serve(&restored, 1);
+}
+
+#[test]
+fn a_backup_of_a_restored_store_is_restored_as_well() {
+    let place = Place::new();
+    filled(&place, 7).backup(place.at("a")).wait().unwrap();
+    let second = place.restored("a", "b");
+    serve(&second, 8);
+    second.backup(place.at("c")).wait().unwrap();
+    assert_eq!(feed_of(&place.restored("c", "d")), feed_of(&second));
+}
+
+/// Every file beneath a directory, and what it holds.
+fn picture(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(picture(&path));
+        } else {
+            found.push((path.clone(), std::fs::read(path).unwrap()));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn a_backup_is_not_opened_and_no_store_is_made_over_it() {
+    let place = Place::new();
+    let store = filled(&place, 1);
+    let dir = place.at("backup");
+    store.backup(&dir).wait().unwrap();
+    let before = picture(&dir);
+    let is_told = |error: Error| assert!(matches!(error, Error::IsBackup { .. }), "{error:?}");
+    is_told(Store::open(&dir).unwrap_err());
+    is_told(Store::open_verified(&dir).unwrap_err());
+    is_told(Store::init(&dir).unwrap_err());
+    is_told(Store::open_or_init(&dir).unwrap_err());
+    is_told(store.backup(&dir).wait().unwrap_err());
+    is_told(Store::restore(&dir, &dir).unwrap_err());
+    assert_eq!(picture(&dir), before);
+}
+
+#[test]
+fn a_backup_and_a_restore_take_no_directory_that_holds_something() {
+    let place = Place::new();
+    let store = filled(&place, 1);
+    let backup = place.at("backup");
+    store.backup(&backup).wait().unwrap();
+    let full = place.at("full");
+    std::fs::create_dir(&full).unwrap();
+    std::fs::write(full.join("photo.jpg"), "p").unwrap();
+    let held = place.at("store");
+    let errors = [
+        store.backup(&full).wait().unwrap_err(),
+        Store::restore(&backup, &full).unwrap_err(),
+    ];
+    assert!(errors.iter().all(|e| matches!(e, Error::Foreign { .. })));
+    let errors = [
+        store.backup(&held).wait().unwrap_err(),
+        Store::restore(&backup, &held).unwrap_err(),
+    ];
+    assert!(
+        errors
+            .iter()
+            .all(|e| matches!(e, Error::AlreadyThere { .. }))
+    );
+    let no_backup = Store::restore(&held, place.at("new")).unwrap_err();
+    assert!(matches!(no_backup, Error::NotABackup { .. }));
+    let missing = Store::restore(place.at("nowhere"), place.at("new")).unwrap_err();
+    assert!(matches!(missing, Error::Missing { .. }));
+    assert!(!place.at("new").exists());
+    serve(&store, 2);
+}
+
+#[test]
+fn a_half_made_backup_or_restore_is_made_anew_by_the_same_call_alone() {
+    let place = Place::new();
+    let store = filled(&place, 3);
+    for (name, draft) in [("backup", "backup.tmp"), ("restored", "restored.tmp")] {
+        let dir = place.at(name);
+        std::fs::create_dir(&dir).unwrap();
+        for file in [draft, "base.redb", "LOCK", "damaged.redb"] {
+            std::fs::write(dir.join(file), "half").unwrap();
+        }
+        let is_told = |error: Error| assert!(matches!(error, Error::Unfinished { .. }));
+        is_told(Store::open(&dir).unwrap_err());
+        is_told(Store::init(&dir).unwrap_err());
+        is_told(Store::open_or_init(&dir).unwrap_err());
+        is_told(Store::restore(&dir, place.at("new")).unwrap_err());
+    }
+    let error = store.backup(place.at("restored")).wait().unwrap_err();
+    assert!(matches!(error, Error::Unfinished { .. }), "{error:?}");
+    store.backup(place.at("backup")).wait().unwrap();
+    let restored = place.restored("backup", "restored");
+    assert_eq!(feed_of(&restored), feed_of(&store));
+}
+
+#[test]
+fn a_store_in_memory_has_no_backup() {
+    let place = Place::new();
+    let error = Store::memory().unwrap().backup(place.at("b")).wait();
+    assert!(matches!(
+        error,
+        Err(Error::Unsupported { what: "a backup" })
+    ));
+    assert!(!place.at("b").exists());
+}
+
+#[test]
+fn a_backup_that_was_damaged_is_told_or_restored_whole() {
+    let place = Place::new();
+    let store = filled(&place, 30);
+    let dir = place.at("backup");
+    store.backup(&dir).wait().unwrap();
+    let feed = feed_of(&store);
+    for name in ["base.redb", "backup.identity"] {
+        let path = dir.join(name);
+        let whole = std::fs::read(&path).unwrap();
+        let used: Vec<usize> = (0..whole.len()).filter(|at| whole[*at] != 0).collect();
+        let mut told = 0;
+        for (round, at) in used.iter().step_by(used.len() / 100 + 1).enumerate() {
+            let mut damaged = whole.clone();
+            damaged[*at] ^= 0x10;
+            std::fs::write(&path, damaged).unwrap();
+            let target = place.at(&format!("{name}-{round}"));
+            match Store::restore(&dir, &target) {
+                Ok(_) => assert_eq!(feed_of(&Store::open(target).unwrap()), feed, "{at}"),
+                Err(error) => {
+                    assert!(
+                        matches!(&error, Error::Unopened { source, .. }
+                        if source.kind() == StorageErrorKind::Corrupted),
+                        "{error:?}"
+                    );
+                    // Nothing takes it for a store, or makes one of it.
+                    assert!(!target.exists() || Store::open_or_init(&target).is_err());
+                    told += 1;
+                }
+            }
+        }
+        assert!(told > 5, "{name}: {told}");
+        std::fs::write(&path, whole).unwrap();
+    }
+    assert_eq!(feed_of(&place.restored("backup", "after all")), feed);
+}
+
+static COPIED: AtomicU64 = AtomicU64::new(0);
+static TOTAL: AtomicU64 = AtomicU64::new(0);
+
+#[test]
+fn a_backup_tells_how_far_it_is() {
+    let place = Place::new();
+    let store = filled(&place, 40);
+    let tell = |copied, total| {
+        assert!(COPIED.swap(copied, Ordering::SeqCst) < copied);
+        TOTAL.store(total, Ordering::SeqCst);
+    };
+    store.backup_telling(place.at("b"), tell).wait().unwrap();
+    assert_eq!(COPIED.load(Ordering::SeqCst), TOTAL.load(Ordering::SeqCst));
+    assert!(TOTAL.load(Ordering::SeqCst) > 40 * 4);
+}
+
+#[test]
+fn what_waits_for_its_order_is_in_a_backup() {
+    let place = Place::new();
+    let store = place.store();
+    let no = fixtures::order_no(1);
+    let payment = fixtures::payment(1, 100);
+    let _ = store.confirm(no, payment.clone()).wait().unwrap();
+    let backup = store.backup(place.at("backup")).wait().unwrap();
+    assert_eq!(backup.records, 1);
+    let restored = place.restored("backup", "restored");
+    assert_eq!(restored.counts().wait().unwrap().unclaimed, 1);
+    let create = Asked::Create(Box::new(fixtures::new(100)));
+    let tickets = restored.submit_all(vec![Command { no, ask: create }]);
+    for ticket in tickets.unwrap() {
+        let _ = ticket.wait().unwrap();
+    }
+    let order = restored.get(no).wait().unwrap().unwrap();
+    assert!(order.payment.is_some());
+}

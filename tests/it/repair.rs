@@ -1,0 +1,160 @@
+//! Stores that lost parts of their files, and what a repair makes of them.
+
+use orderstore::testing::fixtures;
+use orderstore::{Error, FeedCursor, Listing, PageOf, Store};
+use redb::Database;
+use tempfile::TempDir;
+
+/// A closed store of ten paid orders, and its feed.
+fn closed(place: &TempDir) -> Vec<orderstore::Event> {
+    let store = Store::init(place.path().join("old")).unwrap();
+    for n in 0..10 {
+        let no = fixtures::order_no(n);
+        let new = fixtures::new(100).reference(fixtures::reference(n));
+        let _ = store.create(no, new).wait().unwrap();
+        let _ = store.confirm(no, fixtures::payment(n, 100)).wait().unwrap();
+    }
+    store.flush().wait().unwrap();
+    let feed = feed_of(&store);
+    store.shutdown().wait().unwrap();
+    feed
+}
+
+fn feed_of(store: &Store) -> Vec<orderstore::Event> {
+    let feed = store.events(FeedCursor::START, 1000).wait().unwrap();
+    feed.into_iter().map(|sequenced| sequenced.event).collect()
+}
+
+/// Takes whole tables out of the base.
+fn drop_tables(place: &TempDir, names: &[&str]) {
+    let base = Database::open(place.path().join("old/base.redb")).unwrap();
+    let transaction = base.begin_write().unwrap();
+    for name in names {
+        // To be taken away a table needs no types.
+        let handles = transaction.list_tables().unwrap();
+        let mut handles = handles.filter(|handle| redb::TableHandle::name(handle) == *name);
+        let handle = handles.next().unwrap();
+        drop(handles);
+        assert!(transaction.delete_table(handle).unwrap());
+    }
+    transaction.commit().unwrap();
+}
+
+#[test]
+fn a_store_without_its_lists_is_repaired_whole() {
+    let place = tempfile::tempdir().unwrap();
+    let feed = closed(&place);
+    let lists = [
+        "all",
+        "by_status",
+        "by_openid",
+        "by_transaction",
+        "by_refund_no",
+        "by_reference",
+        "anomalies",
+        "refunded",
+        "due",
+    ];
+    drop_tables(&place, &lists);
+    let error = Store::open(place.path().join("old")).unwrap_err();
+    assert!(matches!(error, Error::Unopened { .. }), "{error:?}");
+    let new = place.path().join("new");
+    let report = Store::repair(place.path().join("old"), &new).unwrap();
+    assert!(report.is_whole() && report.verified.is_ok(), "{report:#?}");
+    assert!(report.lists.iter().all(|list| list.before.is_none()));
+    assert_eq!((report.records, report.place.seq), (10, 20));
+    let store = Store::open_verified(&new).unwrap();
+    assert_eq!(feed_of(&store), feed);
+    let mine = Listing::by_openid(&fixtures::openid(1)).page(PageOf::of(100));
+    assert_eq!(store.list(mine).wait().unwrap().rows.len(), 10);
+    // Unique keys are back as well.
+    let payment = fixtures::payment(3, 100);
+    let other = fixtures::order_no(50);
+    let _ = store.create(other, fixtures::new(100)).wait().unwrap();
+    let answer = store.confirm(other, payment).wait().unwrap();
+    let by = fixtures::order_no(3);
+    assert_eq!(
+        answer.outcome,
+        orderstore::Confirmed::TransactionTaken { by }
+    );
+}
+
+#[test]
+fn a_store_without_its_records_is_made_of_its_feed_and_says_so() {
+    let place = tempfile::tempdir().unwrap();
+    let feed = closed(&place);
+    drop_tables(&place, &["orders"]);
+    let new = place.path().join("new");
+    let report = Store::repair(place.path().join("old"), &new).unwrap();
+    assert!(!report.is_whole() && !report.is_every_record_read);
+    assert_eq!(report.findings.len(), 10);
+    let store = Store::open_verified(&new).unwrap();
+    assert_eq!(feed_of(&store), feed);
+    assert!(
+        store
+            .get(fixtures::order_no(3))
+            .wait()
+            .unwrap()
+            .unwrap()
+            .payment
+            .is_some()
+    );
+}
+
+#[test]
+fn a_store_without_its_feed_keeps_every_order_as_it_stands() {
+    let place = tempfile::tempdir().unwrap();
+    closed(&place);
+    let old = Store::open(place.path().join("old")).unwrap();
+    let order = |store: &Store, n| store.get(fixtures::order_no(n)).wait().unwrap().unwrap();
+    let before: Vec<_> = (0..10).map(|n| order(&old, n)).collect();
+    old.shutdown().wait().unwrap();
+    drop_tables(&place, &["events"]);
+    let new = place.path().join("new");
+    let report = Store::repair(place.path().join("old"), &new).unwrap();
+    assert_eq!((report.records, report.events_lost), (10, 20));
+    assert_eq!(report.findings.len(), 10);
+    let store = Store::open_verified(&new).unwrap();
+    for (n, old) in (0..10).zip(before) {
+        let mut expected = (*old).clone();
+        expected.version = 1;
+        assert_eq!(*order(&store, n), expected);
+    }
+}
+
+#[test]
+fn consumers_go_on_where_the_feed_is_the_same_and_are_told_where_it_is_not() {
+    let place = tempfile::tempdir().unwrap();
+    closed(&place);
+    let old = Store::open(place.path().join("old")).unwrap();
+    let page = old.events(FeedCursor::START, 100).wait().unwrap();
+    old.shutdown().wait().unwrap();
+    let report = Store::repair(place.path().join("old"), place.path().join("new")).unwrap();
+    assert!(report.is_whole());
+    let store = Store::open(place.path().join("new")).unwrap();
+    let heard = store.events(page[4].cursor, 1).wait();
+    assert!(matches!(heard, Err(Error::InvalidCursor { .. })));
+    let next = report.translate(page[4].cursor).unwrap();
+    assert_eq!(
+        store.events(next, 1).wait().unwrap()[0].event,
+        page[5].event
+    );
+    assert_eq!(report.translate(page[19].cursor), Some(report.place));
+}
+
+#[test]
+fn what_is_open_or_no_store_is_not_repaired() {
+    let place = tempfile::tempdir().unwrap();
+    let (old, new) = (place.path().join("old"), place.path().join("new"));
+    let store = Store::init(&old).unwrap();
+    let error = Store::repair(&old, &new).unwrap_err();
+    assert!(matches!(error, Error::Locked { .. }), "{error:?}");
+    store.backup(place.path().join("backup")).wait().unwrap();
+    let error = Store::repair(place.path().join("backup"), &new).unwrap_err();
+    assert!(matches!(error, Error::IsBackup { .. }), "{error:?}");
+    let error = Store::repair(place.path().join("nowhere"), &new).unwrap_err();
+    assert!(matches!(error, Error::Missing { .. }), "{error:?}");
+    store.shutdown().wait().unwrap();
+    let error = Store::repair(&old, &old).unwrap_err();
+    assert!(matches!(error, Error::AlreadyThere { .. }), "{error:?}");
+}
