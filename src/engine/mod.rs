@@ -31,7 +31,7 @@ mod local;
 mod memory;
 
 #[cfg(feature = "testing")]
-pub(crate) use local::stored_and_read;
+pub(crate) use local::{forged, stored_and_read};
 
 pub use local::{LocalEngine, LocalOptions, Progress, Recovery};
 pub use memory::MemoryEngine;

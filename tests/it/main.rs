@@ -12,6 +12,7 @@
 mod conformance;
 mod crash;
 mod flow;
+mod fuzz;
 mod harness;
 mod model;
 mod numbers;

@@ -14,6 +14,7 @@ mod ledger;
 mod power_loss;
 mod rig;
 mod self_test;
+pub(crate) mod store_ops;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
