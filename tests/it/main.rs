@@ -13,6 +13,7 @@ mod conformance;
 mod crash;
 mod flow;
 mod fuzz;
+mod golden;
 mod harness;
 mod model;
 mod numbers;
