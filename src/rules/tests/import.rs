@@ -68,6 +68,17 @@ fn a_payment_that_other_books_let_stand_is_known_however_it_is_told() {
 }
 
 #[test]
+fn refunds_that_waited_and_those_of_other_books_are_not_more_than_all_money() {
+    let order = books(&[record_refund(told("S", "X", 40, RefundState::Success))]);
+    let mut shop = Shop::open();
+    let most = told("R", "X", Fen::MAX.as_u64(), RefundState::Abnormal);
+    let _ = shop.record_refund("a", most);
+    let refused = Imported::Refused(ImportRefusal::RefundsExceed);
+    assert_eq!(shop.import(&order, Conflict::Skip), refused);
+    assert_eq!(shop.events("a").len(), 1);
+}
+
+#[test]
 fn what_cannot_be_is_refused_by_name() {
     use ImportRefusal as Why;
     let wrong = |why, change: fn(&mut Order)| (why, change);

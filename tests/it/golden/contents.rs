@@ -87,13 +87,13 @@ pub(super) fn numbers(feed: &[Event]) -> Vec<OrderNo> {
     feed.iter().filter(is_drawn).map(|event| event.no).collect()
 }
 
-/// Commands one after another, a second apart; half of them are flushed.
+/// Commands one after another, a minute apart; half of them are flushed.
 pub(super) fn fill(store: &Store, clock: &ManualClock) {
     let told = told();
     let by_chance = by_chance(150);
     let tell = |commands: &[Command]| {
         for group in commands.chunks(2) {
-            clock.advance(Duration::from_secs(1));
+            clock.advance(Duration::from_secs(61));
             for ticket in store.submit_all(group.to_vec()).unwrap() {
                 let _ = ticket.wait().unwrap();
             }
