@@ -4,7 +4,7 @@
 //! base and part in the journal, and `expected.json`, which is what it must say.
 //!
 //! ```sh
-//! GOLDEN=make cargo test --test it golden    # makes the store of today's format anew
+//! GOLDEN=make cargo test --test it golden_stores    # makes the store of today's format anew
 //! ```
 //! That is done until a format is frozen, and never after.
 
