@@ -14,13 +14,18 @@ use orderstore::testing::{Dice, fuzz};
 
 use crate::crash::store_ops::store_ops;
 
-fn corpus(target: &str) -> PathBuf {
-    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
-    fuzz.join("corpus").join(target)
+/// Where the targets are. A published package is without them.
+fn targets() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz")
 }
 
 fn replay(target: &str, run: fn(&[u8])) {
-    let files = fs::read_dir(corpus(target)).expect("the corpus is committed");
+    if !targets().exists() {
+        eprintln!("skipped: this package has no corpus");
+        return;
+    }
+    let corpus = targets().join("corpus").join(target);
+    let files = fs::read_dir(corpus).expect("the corpus is committed");
     let mut count = 0;
     for file in files {
         let path = file.unwrap().path();
