@@ -32,7 +32,7 @@ mod memory;
 mod upkeep;
 
 #[cfg(feature = "testing")]
-pub(crate) use local::stored_and_read;
+pub(crate) use local::{forged, stored_and_read};
 
 pub use local::{LocalEngine, LocalOptions, Progress, Recovery};
 pub use memory::MemoryEngine;
@@ -249,7 +249,10 @@ impl FromStr for FeedCursor {
 
     fn from_str(text: &str) -> Result<Self, FeedCursorError> {
         let (incarnation, seq) = text.split_once('-').ok_or(FeedCursorError)?;
-        if incarnation.len() != 16 {
+        let is_hex = incarnation.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_number = seq.bytes().all(|byte| byte.is_ascii_digit());
+        let is_padded = seq.len() > 1 && seq.starts_with('0');
+        if incarnation.len() != 16 || !is_hex || !is_number || is_padded {
             return Err(FeedCursorError);
         }
         Ok(Self {
@@ -438,5 +441,32 @@ pub(crate) fn unread(error: EngineError) -> Error {
             Error::Unreadable(cause)
         }
         EngineError::Cursor(why) => Error::InvalidCursor { why },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_feed_cursor_is_read_as_it_is_printed_and_in_no_other_form() {
+        let cursor = FeedCursor {
+            incarnation: 0xff,
+            seq: 20,
+        };
+        let text = cursor.to_string();
+        assert_eq!(text.parse(), Ok(cursor));
+        let zero = FeedCursor { seq: 0, ..cursor };
+        assert_eq!(zero.to_string().parse(), Ok(zero));
+        for other in [
+            "+0000000000000ff-20",
+            "00000000000000ff-+20",
+            "00000000000000ff-020",
+            "00000000000000ff-",
+            "00000000000000ff",
+            "ff-20",
+        ] {
+            assert_eq!(other.parse::<FeedCursor>(), Err(FeedCursorError), "{other}");
+        }
     }
 }

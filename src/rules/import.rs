@@ -129,6 +129,7 @@ fn take_over(change: &mut Change<'_>, order: &Order) -> Imported {
         return Imported::Refused(refusal);
     }
     let told = told_before(change, &whole);
+    let own = whole.refunds.len();
     change.push(What::Imported(Box::new(whole)));
     adopt_waiting(change);
     let fits = told.iter().all(|fact| take_in(change, fact)) && measure_all(change);
@@ -138,6 +139,12 @@ fn take_over(change: &mut Change<'_>, order: &Order) -> Imported {
     }
     if has_a_number_twice(change.refunds()) {
         return Imported::Refused(ImportRefusal::DuplicateRefundNo);
+    }
+    // No payment measures refunds that are known before it; those that waited and those of
+    // the other books must be an amount together all the same.
+    let waited = held.1 > own;
+    if waited && change.order().is_some_and(|order| spends_too_much(order)) {
+        return Imported::Refused(ImportRefusal::RefundsExceed);
     }
     Imported::Imported
 }

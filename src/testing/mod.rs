@@ -2,6 +2,7 @@
 //!
 //! - Who writes an engine runs the suite of [`conformance`] on it, case by case, and
 //!   compares long random runs with the [`model`].
+//! - [`fuzz`] is what the fuzzers run.
 //! - A [`SimulatedDisk`] beneath a store loses power, breaks and fills up as a seed says.
 //! - Who writes a server gives its store a [`ManualClock`], so that expiry and back-off
 //!   pass in no time, and a [`FailingEngine`], so that every failure that a store can
@@ -14,8 +15,10 @@ mod clock;
 pub mod conformance;
 mod failing;
 pub mod fixtures;
+pub mod fuzz;
 pub mod model;
 mod shared;
+mod shop;
 
 pub use crate::engine::simulation::{
     Dice, DiskFault, Loss, Sabotage, SimulatedDisk, Sizes, Snapshot,
@@ -23,6 +26,7 @@ pub use crate::engine::simulation::{
 pub use clock::ManualClock;
 pub use failing::{FailingEngine, Fault, Faults, Operation};
 pub use shared::SharedEngine;
+pub(crate) use shop::{Shop, look_at};
 
 use crate::error::StorageError;
 use crate::order::Record;

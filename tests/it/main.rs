@@ -14,6 +14,8 @@ mod conformance;
 mod crash;
 mod disk_full;
 mod flow;
+mod fuzz;
+mod golden;
 mod harness;
 mod history;
 mod model;

@@ -344,6 +344,25 @@ pub(super) fn read_state(key: &[u8], bytes: &[u8]) -> Result<State, StorageError
     })
 }
 
+/// A value of any payload, whole.
+#[cfg(feature = "testing")]
+pub(super) fn sealed(table: Table, key: &[u8], payload: &[u8]) -> Vec<u8> {
+    let body = [&[FORMAT], payload].concat();
+    let sum = checksum(table, key, &body).to_le_bytes();
+    [&body[..], &sum].concat()
+}
+
+/// The number that the payload of a record names.
+#[cfg(feature = "testing")]
+pub(super) fn number_in(payload: &[u8]) -> Option<OrderNo> {
+    let read = bincode::serde::decode_from_slice(payload, CONFIG);
+    let ((_, _, owned), _): ((u64, u64, Owned), usize) = read.ok()?;
+    Some(match owned {
+        Owned::Order(order) => order.no,
+        Owned::Waiting(waiting) => waiting.no,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -24,6 +24,8 @@ mod core;
 mod dir;
 mod disk;
 mod flush;
+#[cfg(feature = "testing")]
+pub(crate) mod forged;
 mod hot;
 mod identity;
 mod idle;

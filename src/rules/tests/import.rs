@@ -44,6 +44,41 @@ fn an_exported_order_is_the_same_but_for_its_history() {
 }
 
 #[test]
+fn a_payment_that_other_books_let_stand_is_known_however_it_is_told() {
+    let mut order = paid_books();
+    let mut elsewhere = paid("X");
+    elsewhere.appid = Some(AppId::parse("another").unwrap());
+    order.payment = Some(elsewhere.clone());
+    let mut shop = Shop::open();
+    shop.wait(HOUR);
+    assert_eq!(shop.import(&order, Conflict::Skip), Imported::Imported);
+    assert_eq!(shop.import(&order, Conflict::Advance), Imported::Exists);
+    assert_eq!(
+        shop.confirm("a", elsewhere.clone()),
+        (Confirmed::Duplicate, true)
+    );
+    let answer = shop.query("a", ChannelState::Success(elsewhere.clone()));
+    assert_eq!(answer, Queried::Payment(Confirmed::Duplicate));
+    assert_eq!(shop.events("a").len(), 1);
+    // The same transaction with another face is news.
+    elsewhere.openid = Some(openid("aunt"));
+    let field = crate::order::IdentityField::Appid;
+    let answer = shop.confirm("a", elsewhere);
+    assert_eq!(answer, (Confirmed::IdentityMismatch { field }, true));
+}
+
+#[test]
+fn refunds_that_waited_and_those_of_other_books_are_not_more_than_all_money() {
+    let order = books(&[record_refund(told("S", "X", 40, RefundState::Success))]);
+    let mut shop = Shop::open();
+    let most = told("R", "X", Fen::MAX.as_u64(), RefundState::Abnormal);
+    let _ = shop.record_refund("a", most);
+    let refused = Imported::Refused(ImportRefusal::RefundsExceed);
+    assert_eq!(shop.import(&order, Conflict::Skip), refused);
+    assert_eq!(shop.events("a").len(), 1);
+}
+
+#[test]
 fn what_cannot_be_is_refused_by_name() {
     use ImportRefusal as Why;
     let wrong = |why, change: fn(&mut Order)| (why, change);

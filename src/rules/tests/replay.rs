@@ -7,10 +7,11 @@ use proptest::sample::select;
 use super::random::{asks, payments};
 use super::*;
 use crate::order::{
-    Action, Anomaly, AnomalyEnd, AnomalyKind, Command, Creation, Ended, Event, IdentityField, Next,
-    Order, Raised, Record, Refund, RefundStatus, Status, TradeState, What,
+    Action, Anomaly, AnomalyEnd, AnomalyKind, Creation, Ended, Event, IdentityField, Next, Order,
+    Raised, Record, Refund, RefundStatus, Status, TradeState, What,
 };
-use crate::rules::{Context, Policy, decide, evolve, index_entries, needs, unique_keys};
+use crate::rules::{evolve, index_entries, unique_keys};
+use crate::testing::look_at;
 use crate::value::Metadata;
 use crate::verify::Report;
 
@@ -229,24 +230,6 @@ proptest! {
             look_at(&record, ask, now);
         }
     }
-}
-
-/// A decision on a record that cannot be is still made of events that fold.
-fn look_at(record: &Record, ask: Asked, now: Timestamp) {
-    let policy = Policy::default();
-    let no = record.no();
-    let command = Command { no, ask };
-    let owned = needs(&command, Some(record)).into_iter();
-    let owners: Vec<_> = owned.map(|key| (key, Some(record.clone()))).collect();
-    let context = Context {
-        now,
-        policy: &policy,
-        owners: &owners,
-    };
-    let decision = decide(Some(record), &command, &context);
-    let fold = |record: Record, event| evolve(Some(&record), event);
-    let after = decision.events.iter().fold(record.clone(), fold);
-    assert_eq!(decision.after.unwrap_or_else(|| record.clone()), after);
 }
 
 fn after(record: &Record, what: What) -> Record {

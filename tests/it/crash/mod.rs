@@ -19,6 +19,7 @@ mod ledger;
 mod power_loss;
 mod rig;
 mod self_test;
+pub(crate) mod store_ops;
 mod upkeep;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

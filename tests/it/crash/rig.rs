@@ -147,7 +147,7 @@ impl Shop {
         }
     }
 
-    fn draw_number(&mut self) -> Result<(), String> {
+    pub(crate) fn draw_number(&mut self) -> Result<(), String> {
         let sent = self.ledger.steps.len();
         self.disk.mark(sent + 1, sent);
         let drawn = self.store.next_order_no().wait();
@@ -158,6 +158,10 @@ impl Shop {
         self.ledger.steps.push(Step::Number(no));
         self.disk.mark(sent + 2, sent + 1);
         Ok(())
+    }
+
+    pub(crate) fn wait(&self, time: Duration) {
+        self.clock.advance(time);
     }
 
     pub(crate) fn run(&mut self, commands: Vec<Command>) -> Result<(), String> {

@@ -236,6 +236,38 @@ impl SimulatedDisk {
         Some(byte[0])
     }
 
+    /// The bytes of a file; `None` where there is none.
+    #[must_use]
+    pub fn content(&self, path: &Path) -> Option<Vec<u8>> {
+        let mut state = self.sim.state.lock();
+        let node = state.node(path).filter(|node| !node.is_dir)?;
+        let mut bytes = vec![0; node.seen.len()];
+        node.seen.read(0, &mut bytes)?;
+        Some(bytes)
+    }
+
+    /// Puts a file where none or another was, durably. Its directory must be there.
+    pub fn put(&self, path: &Path, bytes: &[u8]) {
+        let mut state = self.sim.state.lock();
+        let node = state.link(path, false);
+        if let Some(node) = state.nodes.get_mut(&node) {
+            node.change(Change::Write(0, bytes.into()));
+            node.sync();
+        }
+        if let Some(dir) = path.parent() {
+            state.sync_dir(dir);
+        }
+    }
+
+    /// Takes a file away, durably.
+    pub fn remove(&self, path: &Path) {
+        let mut state = self.sim.state.lock();
+        state.name(Naming::Unlink(path.to_path_buf()));
+        if let Some(dir) = path.parent() {
+            state.sync_dir(dir);
+        }
+    }
+
     /// Damages a byte of a file: `bits` of it turn.
     pub fn damage(&self, path: &Path, at: usize, bits: u8) {
         let Some(byte) = self.byte(path, at) else {

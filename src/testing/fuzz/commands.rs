@@ -1,0 +1,305 @@
+//! Any command, of few numbers, so that they meet.
+
+use std::time::Duration;
+
+use super::Bytes;
+use crate::order::{
+    AnomalyId, Asked, ChannelState, CloseReply, Command, Conflict, New, NewRefund, Order, Payment,
+    Prepay, PrepayKind, RefundFact, RefundState, Resolution, Source, Status,
+};
+use crate::rules::Policy;
+use crate::testing::fixtures;
+use crate::testing::model::Model;
+use crate::value::{
+    AppId, Attach, Channel, Currency, Description, Fen, Label, Metadata, PrepayValue, Timestamp,
+};
+
+pub(super) const ORDERS: u64 = 5;
+pub(super) const TRANSACTIONS: u64 = 5;
+pub(super) const REFERENCES: u64 = 2;
+pub(super) const REFUNDS: u64 = 4;
+pub(super) const USERS: u64 = 3;
+
+/// The channels that are in play.
+pub(super) fn channels() -> [Channel; 2] {
+    [Channel::WECHAT, Channel::parse("other").unwrap()]
+}
+
+/// A policy of a shop.
+#[must_use]
+pub fn any_policy(bytes: &mut Bytes<'_>) -> Policy {
+    let second = Duration::from_secs(1);
+    let chosen = bytes.byte();
+    let mut policy = Policy {
+        strict: chosen & 1 != 0,
+        close_needs_query: chosen & 2 == 0,
+        ..Policy::default()
+    };
+    if chosen & 4 != 0 {
+        policy.close_after = Duration::ZERO;
+    }
+    if chosen & 8 != 0 {
+        policy.grace = Duration::ZERO;
+    }
+    if chosen & 16 != 0 {
+        policy.expires_after = Duration::MAX;
+    }
+    if chosen & 32 != 0 {
+        policy.check_after = vec![second];
+        policy.refund_check_after = vec![second, Duration::MAX];
+    }
+    policy
+}
+
+/// A command. What is in play is so little that most commands meet what others did.
+#[must_use]
+pub fn any_command(bytes: &mut Bytes<'_>) -> Command {
+    let n = bytes.number(ORDERS);
+    if bytes.one_in(16) {
+        return any_import(n, bytes);
+    }
+    fixtures::command(n, any_ask(bytes))
+}
+
+/// Anything but an import.
+fn any_ask(bytes: &mut Bytes<'_>) -> Asked {
+    match bytes.below(21) {
+        0..=2 => Asked::Create(Box::new(any_new(bytes))),
+        3..=5 => Asked::Confirm(Box::new(any_payment(bytes))),
+        6..=8 => Asked::RecordQuery(Box::new(any_state(bytes))),
+        9 => Asked::RecordPrepay(Box::new(any_prepay(bytes))),
+        10 => Asked::BeginClose,
+        11 => Asked::RecordClose(bytes.pick(&[
+            CloseReply::Closed,
+            CloseReply::OrderPaid,
+            CloseReply::NoSuchOrder,
+            CloseReply::Retry,
+        ])),
+        12 => Asked::AbortClose,
+        13 | 14 => any_resolution(bytes),
+        15 => Asked::RequestRefund(Box::new(any_request(bytes))),
+        16 | 17 => Asked::RecordRefund(Box::new(any_fact(bytes))),
+        18 => Asked::RecordRefundRefused {
+            refund_no: fixtures::refund_no(bytes.number(REFUNDS)),
+            code: Label::parse("NOTENOUGH").unwrap(),
+        },
+        19 if bytes.one_in(2) => Asked::Unhide,
+        19 => Asked::Hide,
+        _ => Asked::Annotate {
+            version: bytes.number(8),
+            metadata: any_metadata(bytes),
+        },
+    }
+}
+
+fn any_fee(bytes: &mut Bytes<'_>) -> Fen {
+    bytes.pick(&[100, 100, 100, 100, 99, 1, Fen::MAX.as_u64()].map(fixtures::fen))
+}
+
+/// Around the steps of a policy, and the ends of time.
+pub(super) fn any_time(bytes: &mut Bytes<'_>) -> Timestamp {
+    let seconds = |seconds| fixtures::now().saturating_add(Duration::from_secs(seconds));
+    let day = 24 * 60 * 60;
+    match bytes.below(12) {
+        0..=2 => fixtures::now(),
+        3 => seconds(5),
+        4 => seconds(300),
+        5 => seconds(2 * 60 * 60),
+        6 => seconds(7 * day),
+        7 => seconds(365 * day),
+        8 => Timestamp::EPOCH,
+        9 => Timestamp::MAX,
+        _ => seconds(bytes.word() % (400 * day)),
+    }
+}
+
+/// The latest that a clock may show. At the very end of time nothing can be later, and what
+/// was put off would be due at once.
+pub(super) fn clocks_end() -> Timestamp {
+    Timestamp::MAX.saturating_sub(Duration::from_secs(1))
+}
+
+pub(super) fn any_now(bytes: &mut Bytes<'_>) -> Timestamp {
+    any_time(bytes).min(clocks_end())
+}
+
+fn maybe<'a, T>(bytes: &mut Bytes<'a>, some: impl FnOnce(&mut Bytes<'a>) -> T) -> Option<T> {
+    bytes.one_in(2).then(|| some(bytes))
+}
+
+fn any_metadata(bytes: &mut Bytes<'_>) -> Metadata {
+    let len = bytes.pick(&[0, 1, 40, 4096]);
+    Metadata::new(vec![bytes.byte(); len]).unwrap()
+}
+
+fn any_new(bytes: &mut Bytes<'_>) -> New {
+    let fee = any_fee(bytes);
+    let mut new = New::new(fixtures::appid(1), fee).unwrap();
+    new.reference = maybe(bytes, |bytes| fixtures::reference(bytes.number(REFERENCES)));
+    new.openid = maybe(bytes, |bytes| fixtures::openid(bytes.number(USERS)));
+    if bytes.one_in(8) {
+        new.channel = channels()[1];
+        new.appid = fixtures::appid(2);
+        new.mch_id = maybe(bytes, |bytes| fixtures::mch_id(bytes.number(2)));
+        new.expires_at = maybe(bytes, any_time);
+        new.currency = bytes.pick(&[Currency::default(), Currency::parse("USD").unwrap()]);
+        new.description = Description::parse("tea, black").unwrap();
+        new.attach = Attach::parse("b").unwrap();
+        new.metadata = any_metadata(bytes);
+    }
+    new
+}
+
+fn any_payment(bytes: &mut Bytes<'_>) -> Payment {
+    let transaction = fixtures::transaction(bytes.number(TRANSACTIONS));
+    let source = bytes.pick(&[
+        Source::CALLBACK,
+        Source::Query,
+        Source::Bill,
+        Source::Import,
+        Source::Operator,
+    ]);
+    let fee = any_fee(bytes);
+    let mut payment = Payment::new(transaction, fee, any_time(bytes), source).unwrap();
+    payment.openid = maybe(bytes, |bytes| fixtures::openid(bytes.number(USERS)));
+    if bytes.one_in(8) {
+        payment.channel = bytes.pick(&channels());
+        payment.currency = bytes.pick(&[Currency::default(), Currency::parse("USD").unwrap()]);
+        payment.appid = maybe(bytes, |bytes| fixtures::appid(1 + bytes.number(2)));
+        payment.mch_id = maybe(bytes, |bytes| fixtures::mch_id(bytes.number(2)));
+        payment.trade_type = maybe(bytes, |_| Label::parse("JSAPI").unwrap());
+        payment.payer_total = maybe(bytes, any_fee);
+        payment.settlement_total = maybe(bytes, any_fee);
+    }
+    payment
+}
+
+fn any_state(bytes: &mut Bytes<'_>) -> ChannelState {
+    match bytes.below(12) {
+        0 | 1 => ChannelState::Success(any_payment(bytes)),
+        2 | 3 => ChannelState::Refund(any_payment(bytes)),
+        4 => ChannelState::NotPay,
+        5 => ChannelState::UserPaying,
+        6 => ChannelState::Accept,
+        7 | 8 => ChannelState::Closed,
+        9 => ChannelState::PayError,
+        10 => ChannelState::Revoked,
+        _ => ChannelState::NoSuchOrder,
+    }
+}
+
+fn any_prepay(bytes: &mut Bytes<'_>) -> Prepay {
+    let kinds = [
+        PrepayKind::Jsapi,
+        PrepayKind::App,
+        PrepayKind::Native,
+        PrepayKind::H5,
+    ];
+    let value = PrepayValue::parse(&format!("wx{:034}", bytes.number(2))).unwrap();
+    let mut prepay = Prepay::new(bytes.pick(&kinds), value);
+    prepay.valid_until = maybe(bytes, any_time);
+    prepay
+}
+
+fn any_resolution(bytes: &mut Bytes<'_>) -> Asked {
+    let anomaly = AnomalyId(u32::try_from(bytes.below(6)).unwrap());
+    let how = match bytes.below(3) {
+        0 => Resolution::Accept,
+        1 => Resolution::Dismiss,
+        _ => Resolution::Refund {
+            refund_no: fixtures::refund_no(bytes.number(REFUNDS)),
+        },
+    };
+    let note = fixtures::note();
+    Asked::Resolve { anomaly, how, note }
+}
+
+fn any_part(bytes: &mut Bytes<'_>) -> Fen {
+    bytes.pick(&[40, 60, 100, 1, Fen::MAX.as_u64()].map(fixtures::fen))
+}
+
+fn any_request(bytes: &mut Bytes<'_>) -> NewRefund {
+    let transaction = fixtures::transaction(bytes.number(TRANSACTIONS));
+    let number = fixtures::refund_no(bytes.number(REFUNDS));
+    let new = NewRefund::new(number, transaction, any_part(bytes)).unwrap();
+    match bytes.one_in(8) {
+        true => new.channel(channels()[1]),
+        false => new,
+    }
+}
+
+fn any_fact(bytes: &mut Bytes<'_>) -> RefundFact {
+    let transaction = fixtures::transaction(bytes.number(TRANSACTIONS));
+    let number = fixtures::refund_no(bytes.number(REFUNDS));
+    let state = bytes.pick(&[
+        RefundState::Success,
+        RefundState::Processing,
+        RefundState::Closed,
+        RefundState::Abnormal,
+    ]);
+    let amount = any_part(bytes);
+    let mut fact = RefundFact::new(number, transaction, amount, state).unwrap();
+    if bytes.one_in(8) {
+        fact = fact.with_channel(channels()[1]);
+    }
+    match maybe(bytes, any_time) {
+        Some(at) => fact.with_success_at(at),
+        None => fact,
+    }
+}
+
+/// An order as it stands in books of the same make after a few commands; and sometimes one
+/// that no such books would hold.
+fn any_import(n: u64, bytes: &mut Bytes<'_>) -> Command {
+    let mut books = Model::new(any_policy(bytes));
+    let _ = books.run(fixtures::now(), &fixtures::create(n, any_new(bytes)));
+    for _ in 0..bytes.below(6) {
+        let ask = any_ask(bytes);
+        let _ = books.run(any_now(bytes), &fixtures::command(n, ask));
+    }
+    let stands = books.order(fixtures::order_no(n)).unwrap();
+    let mut order = Order::clone(&stands);
+    if bytes.one_in(2) {
+        distort(&mut order, bytes);
+    }
+    let conflict = bytes.pick(&[Conflict::Skip, Conflict::Advance]);
+    let ask = Asked::Import {
+        order: Box::new(order),
+        conflict,
+    };
+    fixtures::command(if bytes.one_in(16) { 0 } else { n }, ask)
+}
+
+fn distort(order: &mut Order, bytes: &mut Bytes<'_>) {
+    match bytes.below(12) {
+        0 => order.status = bytes.pick(&Status::ALL),
+        1 => order.late = !order.late,
+        2 => order.payment = maybe(bytes, any_payment),
+        3 => order.create_time = any_time(bytes),
+        4 => order.update_time = any_time(bytes),
+        5 => order.hidden_at = maybe(bytes, any_time),
+        6 => order.version = bytes.pick(&[0, 1, u64::MAX]),
+        7 => order.total_fee = bytes.pick(&[Fen::ZERO, fixtures::fen(1), Fen::MAX]),
+        8 => {
+            order.refunds = order
+                .refunds
+                .iter()
+                .cycle()
+                .take(order.refunds.len() * bytes.below(80))
+                .cloned()
+                .collect()
+        }
+        9 => {
+            let count = order.anomalies.len() * bytes.below(80);
+            order.anomalies = order
+                .anomalies
+                .iter()
+                .cycle()
+                .take(count)
+                .cloned()
+                .collect();
+        }
+        10 => order.appid = AppId::parse("another").unwrap(),
+        _ => order.ended_at = maybe(bytes, any_time),
+    }
+}

@@ -1,0 +1,116 @@
+//! Stored bytes that nobody wrote.
+
+use super::Bytes;
+use super::commands::any_command;
+use crate::engine::{Counts, forged};
+use crate::order::{Asked, Command, Record};
+use crate::rules::{Policy, evolve, index_entries, unique_keys};
+use crate::testing::model::Model;
+use crate::testing::{Dice, fixtures, look_at};
+use crate::verify::Report;
+
+/// So many bytes say what a record is asked for.
+const CHOICES: usize = 32;
+
+/// Bytes → a stored value: as they are, or with a checksum that fits. Whatever is read can
+/// be written and is then read as the same; can be looked at, asked for anything and looked
+/// up anywhere; and does not show a user.
+///
+/// # Panics
+/// Where something does not hold.
+pub fn decode_record(bytes: &[u8]) {
+    let mut bytes = Bytes::new(bytes);
+    match bytes.below(4) {
+        0 => {
+            let len = bytes.below(40);
+            let key = bytes.take(len);
+            forged::read_as_anything(key, bytes.rest());
+        }
+        1 => {
+            if let Some([event, again]) = forged::event(bytes.rest()) {
+                assert_eq!(event, again);
+                let record = evolve(None, &event);
+                let _ = evolve(Some(&record), &event);
+                look(&record, &[]);
+            }
+        }
+        _ => {
+            let mut chosen = Bytes::new(bytes.take(CHOICES));
+            let commands: Vec<_> = (0..2).map(|_| any_command(&mut chosen)).collect();
+            if let Some([record, again]) = forged::record(bytes.rest()) {
+                assert_eq!(record, again);
+                look(&record, &commands);
+            }
+        }
+    }
+}
+
+/// What a decoded record is used for.
+fn look(record: &Record, commands: &[Command]) {
+    let _ = (index_entries(record), unique_keys(record).count());
+    let _ = Counts::default().after(Some(record), record);
+    let _ = format!("{record:?}");
+    Report::default().check_record(record, &[]);
+    for command in commands {
+        let ask = match command.ask.clone() {
+            Asked::Import {
+                mut order,
+                conflict,
+            } => {
+                order.no = record.no();
+                Asked::Import { order, conflict }
+            }
+            ask => ask,
+        };
+        look_at(record, ask, fixtures::now());
+    }
+}
+
+/// Inputs that hold what a store writes: values of every kind, for a fuzzer to begin with.
+#[must_use]
+pub fn decode_record_seeds() -> Vec<Vec<u8>> {
+    let mut dice = Dice::new(1);
+    let mut model = Model::new(Policy::default());
+    let mut seeds = Vec::new();
+    let mut kinds = Vec::new();
+    for _ in 0..3000 {
+        let chosen: Vec<u8> = (0..100).map(|_| dice.next().to_le_bytes()[0]).collect();
+        let before = model.feed().len();
+        let command = any_command(&mut Bytes::new(&chosen));
+        let _ = model.run(fixtures::now(), &command);
+        for event in &model.feed()[before..] {
+            let mut record = model.order(event.no).map(Record::Order);
+            record = record.or_else(|| Some(evolve(None, event)));
+            // Of each kind of event one, and the record that it made.
+            let kind = std::mem::discriminant(&event.what);
+            if !kinds.contains(&kind) {
+                kinds.push(kind);
+                seeds.push(with_head(1, 0, forged::payload_of_event(event).unwrap()));
+                let payload = forged::payload_of(&record.unwrap()).unwrap();
+                seeds.push(with_head(2, CHOICES, payload));
+            }
+        }
+    }
+    seeds
+}
+
+fn with_head(kind: u8, choices: usize, payload: Vec<u8>) -> Vec<u8> {
+    let choices = vec![0; choices];
+    [vec![kind], choices, payload].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_store_writes_passes_the_checksums_and_is_read() {
+        let seeds = decode_record_seeds();
+        let read = |seed: &Vec<u8>| match seed[0] {
+            1 => forged::event(&seed[1..]).is_some(),
+            _ => forged::record(&seed[1 + CHOICES..]).is_some(),
+        };
+        assert!(seeds.len() > 30, "{}", seeds.len());
+        assert!(seeds.iter().all(read));
+    }
+}

@@ -1,0 +1,282 @@
+//! Journals that nobody wrote.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use super::Bytes;
+use super::commands::any_command;
+use crate::engine::FeedCursor;
+use crate::engine::forged::{self, ForgedEntry, ForgedFrame};
+use crate::error::Error;
+use crate::order::Event;
+use crate::query::{Listing, PageOf};
+use crate::store::Store;
+use crate::testing::{Dice, ManualClock, SimulatedDisk, Sizes, Snapshot, fixtures};
+
+const SIZES: Sizes = Sizes {
+    memtable: 48 << 10,
+    segment: 8 << 10,
+};
+
+/// A store that was killed, with something in its base and several segments behind that.
+struct Killed {
+    snapshot: Snapshot,
+    feed: Vec<Event>,
+    segments: Vec<PathBuf>,
+}
+
+fn dir() -> PathBuf {
+    Path::new(SimulatedDisk::ROOT).join("shop")
+}
+
+fn open(disk: &SimulatedDisk) -> Result<Store, Error> {
+    let builder = Store::builder().simulated(disk, SIZES);
+    let clock = ManualClock::default();
+    builder.clock(clock.reader()).open_or_init(dir())
+}
+
+fn killed() -> &'static Killed {
+    static KILLED: OnceLock<Killed> = OnceLock::new();
+    KILLED.get_or_init(|| {
+        let disk = SimulatedDisk::new(1);
+        let store = open(&disk).unwrap();
+        let mut dice = Dice::new(1);
+        for step in 0..60 {
+            if step == 20 {
+                store.flush().wait().unwrap();
+            }
+            let chosen: Vec<u8> = (0..200).map(|_| dice.next().to_le_bytes()[0]).collect();
+            let mut bytes = Bytes::new(&chosen);
+            let commands = vec![any_command(&mut bytes), any_command(&mut bytes)];
+            for ticket in store.submit_all(commands).unwrap() {
+                let _ = ticket.wait().unwrap();
+            }
+        }
+        let snapshot = disk.snapshot();
+        let feed = feed_of(&store).unwrap();
+        let is_segment = |path: &PathBuf| path.extension().is_some_and(|end| end == "log");
+        let files = snapshot.kill(1).files().into_iter().map(|(path, _)| path);
+        let segments: Vec<_> = files.filter(is_segment).collect();
+        assert!(segments.len() > 2, "{segments:?}");
+        Killed {
+            snapshot,
+            feed,
+            segments,
+        }
+    })
+}
+
+fn feed_of(store: &Store) -> Result<Vec<Event>, Error> {
+    let mut events = Vec::new();
+    let mut place = FeedCursor::START;
+    loop {
+        let part = store.events(place, 1000).wait()?;
+        let Some(last) = part.last() else {
+            return Ok(events);
+        };
+        place = last.cursor;
+        events.extend(part.into_iter().map(|sequenced| sequenced.event));
+    }
+}
+
+/// Bytes → changes to a journal that a store left behind. Either it does not open, or it
+/// holds a beginning of what was written and nothing that was not (I2, I18). Frames may also
+/// be forged, checksums and all: then what it holds is what they say, and all that is asked
+/// is that neither opening nor looking panics. Opened twice, it is twice the same (I16).
+///
+/// # Panics
+/// Where something does not hold.
+pub fn journal_replay(bytes: &[u8]) {
+    let mut bytes = Bytes::new(bytes);
+    let disk = killed().snapshot.kill(1);
+    let is_forged = bytes.one_in(2);
+    if is_forged {
+        forge(&disk, &mut bytes);
+    } else {
+        for _ in 0..8 {
+            if bytes.is_empty() {
+                break;
+            }
+            damage(&disk, &mut bytes);
+        }
+    }
+    let image = disk.snapshot();
+    let found = look(&image.kill(2), is_forged);
+    assert_eq!(found, look(&image.kill(3), is_forged), "I16");
+    if let (Some(feed), false) = (found, is_forged) {
+        assert!(killed().feed.starts_with(&feed), "I2: {feed:?}");
+    }
+}
+
+/// Opens a store and looks at all of it: its feed, where it opens.
+fn look(disk: &SimulatedDisk, is_forged: bool) -> Option<Vec<Event>> {
+    let store = open(disk).ok()?;
+    let report = store.verify().wait();
+    if is_forged {
+        let _ = look_around(&store);
+        let feed = feed_of(&store).ok();
+        return feed.filter(|_| report.is_ok_and(|report| report.is_ok()));
+    }
+    // The base is as it was: behind a journal that opens, all is sound.
+    let report = report.unwrap();
+    assert!(report.is_ok(), "{:?}", report.violations);
+    look_around(&store).unwrap();
+    Some(feed_of(&store).unwrap())
+}
+
+fn look_around(store: &Store) -> Result<(), Error> {
+    for no in (0..5).map(fixtures::order_no) {
+        store.get(no).wait()?;
+        store.history(no).wait()?;
+    }
+    store.counts().wait()?;
+    store.list(Listing::all()).wait()?;
+    store
+        .due(crate::value::Timestamp::MAX, PageOf::of(100))
+        .wait()?;
+    store.open_anomalies(PageOf::of(100)).wait()?;
+    Ok(())
+}
+
+/// Does something to the files of a journal.
+fn damage(disk: &SimulatedDisk, bytes: &mut Bytes<'_>) {
+    let path = bytes.pick(&killed().segments);
+    let Some(mut content) = disk.content(&path) else {
+        return;
+    };
+    let at = place(&content, bytes);
+    match bytes.below(10) {
+        0 => disk.damage(&path, at, bytes.byte()),
+        1 => {
+            let written = bytes.take(16);
+            let end = content.len().min(at + written.len());
+            content[at..end].copy_from_slice(&written[..end - at]);
+            disk.put(&path, &content);
+        }
+        2 => disk.put(&path, &content[..at]),
+        3 => disk.remove(&path),
+        4 => disk.put(&bytes.pick(&killed().segments), &content),
+        5 => {
+            let from = place(&content, bytes);
+            let len = (64 << bytes.below(6)).min(content.len() - from.max(at));
+            content.copy_within(from..from + len, at);
+            disk.put(&path, &content);
+        }
+        6 => {
+            content[at..].fill(0);
+            disk.put(&path, &content);
+        }
+        7 => disk.put(&any_name(bytes), &content),
+        8 => disk.put(&any_name(bytes), bytes.take(64)),
+        _ => {
+            content.truncate(at);
+            content.extend_from_slice(bytes.take(256));
+            disk.put(&path, &content);
+        }
+    }
+}
+
+/// Somewhere in a file, and often where a frame may begin.
+fn place(content: &[u8], bytes: &mut Bytes<'_>) -> usize {
+    if content.is_empty() {
+        return 0;
+    }
+    let frames = content.len().saturating_sub(4096) / 64;
+    match bytes.below(4) {
+        0 => bytes.below(content.len()),
+        1 => bytes.below(76.min(content.len())),
+        2 => (4096 + 64 * bytes.below(frames) + bytes.below(64)).min(content.len() - 1),
+        _ => (4096 + 64 * bytes.below(frames)).min(content.len() - 1),
+    }
+}
+
+fn any_name(bytes: &mut Bytes<'_>) -> PathBuf {
+    let name = match bytes.below(4) {
+        0 => format!("{:020}.log", bytes.below(300)),
+        1 => format!("{:020}.log", bytes.word()),
+        2 => "next.tmp".to_owned(),
+        _ => "of nobody".to_owned(),
+    };
+    dir().join("journal").join(name)
+}
+
+/// Writes a segment anew, with something in it that was never decided.
+fn forge(disk: &SimulatedDisk, bytes: &mut Bytes<'_>) {
+    let path = bytes.pick(&killed().segments);
+    let Some(segment) = disk.content(&path) else {
+        return;
+    };
+    let mut frames = forged::frames_of(&segment);
+    for _ in 0..8 {
+        if bytes.is_empty() {
+            break;
+        }
+        forge_frame(&mut frames, bytes);
+    }
+    disk.put(&path, &forged::segment_of(&segment, &frames));
+}
+
+fn forge_frame(frames: &mut Vec<ForgedFrame>, bytes: &mut Bytes<'_>) {
+    let (one, other) = (bytes.below(frames.len()), bytes.below(frames.len()));
+    match bytes.below(8) {
+        0 => frames.swap(one, other),
+        1 => drop(frames.remove(one)),
+        2 => frames.insert(one, frames[other].clone()),
+        3 => frames[one].kind = 1 + bytes.byte() % 4,
+        4 => frames.push(ForgedFrame {
+            kind: 1,
+            entries: vec![any_entry(bytes)],
+        }),
+        _ => {
+            let frame = &mut frames[one];
+            match bytes.below(frame.entries.len() + 1) {
+                0 => frame.entries.push(any_entry(bytes)),
+                at => forge_entry(&mut frame.entries, at - 1, bytes),
+            }
+        }
+    }
+    if frames.is_empty() {
+        frames.push(ForgedFrame {
+            kind: 3,
+            entries: Vec::new(),
+        });
+    }
+}
+
+fn forge_entry(entries: &mut Vec<ForgedEntry>, at: usize, bytes: &mut Bytes<'_>) {
+    let other = bytes.below(entries.len());
+    match bytes.below(8) {
+        0 => entries.swap(at, other),
+        1 => drop(entries.remove(at)),
+        2 => entries.insert(at, entries[other].clone()),
+        3 => entries[at].key = entries[other].key.clone(),
+        4 => entries[at].value = entries[other].value.clone(),
+        5 => entries[at].table = bytes.byte() % 13,
+        6 => change(&mut entries[at].key, bytes),
+        _ => match &mut entries[at].value {
+            Some(value) => change(value, bytes),
+            None => entries[at].value = Some(bytes.take(16).to_vec()),
+        },
+    }
+}
+
+/// Some bytes of it become others.
+fn change(value: &mut Vec<u8>, bytes: &mut Bytes<'_>) {
+    for _ in 0..1 + bytes.below(4) {
+        let at = bytes.below(value.len());
+        match (bytes.below(4), value.is_empty()) {
+            (0, _) | (_, true) => value.insert(at, bytes.byte()),
+            (1, _) => drop(value.remove(at)),
+            _ => value[at] ^= bytes.byte(),
+        }
+    }
+}
+
+fn any_entry(bytes: &mut Bytes<'_>) -> ForgedEntry {
+    let (key_len, value_len) = (bytes.below(36), bytes.below(64));
+    ForgedEntry {
+        table: bytes.byte() % 13,
+        key: bytes.take(key_len).to_vec(),
+        value: Some(bytes.take(value_len).to_vec()),
+    }
+}

@@ -1,0 +1,139 @@
+//! The channel's messages.
+
+use std::fmt::{Debug, Display};
+use std::time::Duration;
+
+use crate::order::{Asked, Command, New, RefundFact};
+use crate::rules::Policy;
+use crate::testing::{Shop, fixtures};
+use crate::value::{AppId, Fen, OrderNo, RefundNo};
+use crate::wechat::bill::{BillDay, BillReader, ServiceFee};
+use crate::wechat::{
+    ClosingAnswer, CloudEvent, MessageError, OrderAnswer, RefundMessage, V2Event, V3Transaction,
+};
+
+/// So many lines of a bill are told to a shop.
+const LINES: usize = 32;
+
+pub(super) fn read(kind: u8, bytes: &[u8]) {
+    let asked = OrderNo::parse("1217752501201407033233368018").unwrap();
+    let refund = RefundNo::parse("1217752501201407033233368018").unwrap();
+    match kind {
+        0 => tell(V3Transaction::from_json(bytes), |said| {
+            said.into_command(None)
+        }),
+        1 => tell(V2Event::from_xml(bytes), V2Event::into_command),
+        2 => tell(CloudEvent::from_json(bytes), CloudEvent::into_command),
+        3 => tell_refund(RefundMessage::from_v3_notice(bytes)),
+        4 => tell_refund(RefundMessage::from_v2(bytes)),
+        5 => tell_refund(RefundMessage::from_cloud(bytes)),
+        6 => tell_refund(RefundMessage::from_v3_answer(&refund, 200, bytes)),
+        7 => {
+            let no = V3Transaction::from_json(bytes).map_or(asked, |said| said.order_no());
+            tell(
+                OrderAnswer::from_v3(no, 200, bytes),
+                OrderAnswer::into_command,
+            );
+            tell(
+                OrderAnswer::from_v3(no, 404, bytes),
+                OrderAnswer::into_command,
+            );
+        }
+        8 => tell(
+            OrderAnswer::from_v2(asked, bytes),
+            OrderAnswer::into_command,
+        ),
+        9 => tell(
+            OrderAnswer::from_cloud(asked, bytes),
+            OrderAnswer::into_command,
+        ),
+        10 => tell_closing(Ok::<_, MessageError>(ClosingAnswer::from_v3(400, bytes))),
+        11 => tell_closing(ClosingAnswer::from_v2(bytes)),
+        12 => tell_closing(ClosingAnswer::from_cloud(bytes)),
+        13 => fee_and_day(&String::from_utf8_lossy(bytes)),
+        _ => bill(bytes),
+    }
+}
+
+/// A message in any state of its order: the shop beneath looks at everything.
+fn tell<T: Debug, E: Debug + Display>(read: Result<T, E>, command: impl Fn(T) -> Option<Command>) {
+    match read {
+        Ok(said) => {
+            let _ = format!("{said:?}");
+            if let Some(command) = command(said) {
+                tell_shop(&mut Shop::at(fixtures::now(), Policy::default()), &command);
+            }
+        }
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
+fn tell_refund<E: Debug + Display>(read: Result<RefundMessage, E>) {
+    if let Ok(message) = &read {
+        let facts = (message.fact().is_some(), message.failure().is_some());
+        assert!(facts.0 != facts.1, "a fact, or why there is none");
+        let _ = message.fact().map(RefundFact::amount);
+    }
+    tell(read, RefundMessage::into_command);
+}
+
+fn tell_closing<E: Debug + Display>(read: Result<ClosingAnswer, E>) {
+    tell(read, |said| Some(said.into_command(fixtures::order_no(1))));
+}
+
+/// Before its order is there, then when it is, and once more.
+fn tell_shop(shop: &mut Shop, command: &Command) {
+    let no = command.no;
+    let mut told = |ask: &Asked| {
+        let _ = shop.ask_and_look(no, ask.clone());
+        shop.wait(Duration::from_secs(1));
+    };
+    told(&command.ask);
+    told(&Asked::Create(Box::new(fitting(&command.ask))));
+    told(&command.ask);
+}
+
+/// An order that a payment fits, where there is one.
+fn fitting(ask: &Asked) -> New {
+    let payment = match ask {
+        Asked::Confirm(payment) => Some(&**payment),
+        Asked::RecordQuery(state) => state.payment(),
+        _ => None,
+    };
+    let appid = payment.and_then(|payment| payment.appid.clone());
+    let appid = appid.unwrap_or_else(|| AppId::parse("wx").unwrap());
+    let fee = payment.map_or(fixtures::fen(1), |payment| payment.paid_fee);
+    New::new(appid, fee).unwrap()
+}
+
+fn bill(bytes: &[u8]) {
+    let Ok(reader) = BillReader::new(bytes) else {
+        return;
+    };
+    let _ = reader.kind();
+    let mut shop = Shop::at(fixtures::now(), Policy::default());
+    for line in reader.take(LINES) {
+        let Ok(line) = line else { continue };
+        let _ = format!("{line:?}");
+        let no = line.no;
+        if let Some(payment) = line.payment() {
+            let ask = Asked::Confirm(Box::new(payment));
+            tell_shop(&mut shop, &Command { no, ask });
+        }
+        if let Some(fact) = line.refund() {
+            let ask = Asked::RecordRefund(Box::new(fact));
+            tell_shop(&mut shop, &Command { no, ask });
+        }
+    }
+}
+
+fn fee_and_day(text: &str) {
+    if let Ok(fee) = ServiceFee::parse(text) {
+        assert_eq!(ServiceFee::parse(&fee.to_string()), Ok(fee));
+    }
+    if let Ok(day) = BillDay::parse(text) {
+        assert_eq!(day.to_string(), text);
+        assert!(day.range().start < day.range().end);
+    }
+    let _ = Fen::parse_yuan(text);
+}

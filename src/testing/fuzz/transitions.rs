@@ -1,0 +1,166 @@
+//! Commands against the rules, and against the model.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::Bytes;
+use super::commands::{
+    ORDERS, REFERENCES, REFUNDS, TRANSACTIONS, USERS, any_command, any_now, any_policy, channels,
+    clocks_end,
+};
+use crate::engine::Counts;
+use crate::order::{Command, Event, Record, Status};
+use crate::rules::{Index, Shows, index_entries};
+use crate::testing::Shop;
+use crate::testing::fixtures;
+use crate::testing::model::{List, Model};
+use crate::value::{OrderNo, Timestamp};
+
+/// So many commands make every meeting there is; more make a run slow.
+const STEPS: usize = 64;
+
+/// Bytes → a policy, and commands at times. After each command everything that must hold
+/// of the rules holds, and the model says the same; at the end both find the same orders in
+/// every list.
+///
+/// # Panics
+/// Where something does not hold.
+pub fn transitions(bytes: &[u8]) {
+    let mut bytes = Bytes::new(bytes);
+    let policy = any_policy(&mut bytes);
+    let mut shop = Shop::at(fixtures::now(), policy.clone());
+    let mut model = Model::new(policy);
+    for _ in 0..STEPS {
+        if bytes.is_empty() {
+            break;
+        }
+        match bytes.below(8) {
+            0 => any_wait(&mut shop, &mut bytes),
+            _ => ask(&mut shop, &mut model, any_command(&mut bytes)),
+        }
+    }
+    same_everywhere(&shop, &model);
+}
+
+fn any_wait(shop: &mut Shop, bytes: &mut Bytes<'_>) {
+    let seconds = Duration::from_secs(bytes.pick(&[1, 5, 60, 600, 3600, 7 * 24 * 3600]));
+    match bytes.below(8) {
+        0 => shop.turn_back(seconds),
+        1 => shop.now = any_now(bytes),
+        _ => shop.wait(seconds),
+    }
+    shop.now = shop.now.min(clocks_end());
+}
+
+fn ask(shop: &mut Shop, model: &mut Model, command: Command) {
+    let Command { no, ask } = command.clone();
+    let expected = model.run(shop.now, &command);
+    let decision = shop.ask_and_look(no, ask);
+    // I19
+    tells_no_user(&format!("{command:?} {decision:?} {expected:?}"));
+    let shown = match decision.shows {
+        Shows::This => no,
+        Shows::Owner(no) => no,
+    };
+    let order = shop.records.get(&shown).and_then(Record::as_order);
+    assert_eq!(decision.outcome, expected.outcome);
+    assert_eq!(decision.acknowledge, expected.should_acknowledge());
+    assert_eq!(order, expected.order.as_ref());
+}
+
+fn tells_no_user(text: &str) {
+    for n in 0..USERS {
+        let openid = fixtures::openid(n);
+        assert!(!text.contains(openid.as_str()), "I19: {text}");
+    }
+}
+
+/// The model looks at every order and asks where it belongs; a store knows only where the
+/// rules say that it is to be found.
+fn same_everywhere(shop: &Shop, model: &Model) {
+    for list in every_list() {
+        let mut found = places(shop, &index_of(&list));
+        let rows = model.list(&list).into_iter();
+        let mut expected: Vec<_> = rows.map(|(time, order)| (time, order.no, 0)).collect();
+        found.retain(|(_, no, _)| is_order(shop, no));
+        expected.sort_unstable();
+        assert_eq!(found, expected, "I5: {list:?}");
+    }
+    let rows = model.due(Timestamp::MAX).into_iter();
+    let mut due: Vec<_> = rows.map(|(time, due)| (time, due.no)).collect();
+    due.sort_unstable();
+    let found = places(shop, &Index::Due).into_iter();
+    assert_eq!(
+        found.map(|(time, no, _)| (time, no)).collect::<Vec<_>>(),
+        due,
+        "I5: due"
+    );
+    let rows = model.open_anomalies().into_iter();
+    let mut open: Vec<_> = rows
+        .map(|(time, open)| (time, open.no, open.anomaly.id.0))
+        .collect();
+    open.sort_unstable();
+    assert_eq!(places(shop, &Index::Anomalies), open, "I5: anomalies");
+    let count = |counts: Counts, record| counts.after(None, record);
+    let counts = shop.records.values().fold(Counts::default(), count);
+    assert_eq!(counts, model.counts(), "I12");
+    same_feed(shop, model);
+}
+
+fn is_order(shop: &Shop, no: &OrderNo) -> bool {
+    shop.records.get(no).and_then(Record::as_order).is_some()
+}
+
+fn places(shop: &Shop, index: &Index) -> Vec<(Timestamp, OrderNo, u32)> {
+    let of_record = |record: &Record| {
+        let no = record.no();
+        let entries = index_entries(record).into_iter();
+        entries
+            .filter(|entry| entry.index == *index)
+            .map(move |entry| (entry.time, no, entry.sub))
+            .collect::<Vec<_>>()
+    };
+    let mut places: Vec<_> = shop.records.values().flat_map(of_record).collect();
+    places.sort_unstable();
+    places
+}
+
+fn index_of(list: &List) -> Index {
+    match list.clone() {
+        List::All => Index::All,
+        List::OpenId(openid) => Index::OpenId(openid),
+        List::Status(status) => Index::Status(status),
+        List::Transaction(channel, id) => Index::Transaction(channel, id),
+        List::RefundNo(channel, no) => Index::RefundNo(channel, no),
+        List::Reference(reference) => Index::Reference(reference),
+    }
+}
+
+fn every_list() -> Vec<List> {
+    let of_channel = |channel| {
+        let transactions = (0..TRANSACTIONS).map(fixtures::transaction);
+        let refunds = (0..REFUNDS).map(fixtures::refund_no);
+        transactions
+            .map(move |id| List::Transaction(channel, id))
+            .chain(refunds.map(move |no| List::RefundNo(channel, no)))
+            .collect::<Vec<_>>()
+    };
+    std::iter::once(List::All)
+        .chain(Status::ALL.map(List::Status))
+        .chain((0..USERS).map(|n| List::OpenId(fixtures::openid(n))))
+        .chain((0..REFERENCES).map(|n| List::Reference(fixtures::reference(n))))
+        .chain(channels().into_iter().flat_map(of_channel))
+        .collect()
+}
+
+fn same_feed(shop: &Shop, model: &Model) {
+    let mut expected: BTreeMap<OrderNo, Vec<Event>> = BTreeMap::new();
+    for event in model.feed() {
+        expected.entry(event.no).or_default().push(event.clone());
+    }
+    assert_eq!(shop.history, expected, "I11");
+    for no in (0..ORDERS).map(fixtures::order_no) {
+        let history = shop.history.get(&no).cloned().unwrap_or_default();
+        assert_eq!(history, model.history(no), "I11");
+    }
+}

@@ -1,0 +1,136 @@
+//! What a fuzzer does to a whole store: operations, and crashes between and within them.
+//!
+//! It is built into the fuzz target too, from this file.
+
+use std::time::Duration;
+
+use orderstore::Command;
+use orderstore::testing::fuzz::{Bytes, any_command};
+use orderstore::testing::{Loss, SimulatedDisk, Sizes, Snapshot};
+
+use super::ledger::Ledger;
+use super::rig::Shop;
+
+/// So many steps reach what there is; more make a run slow.
+const STEPS: usize = 48;
+
+/// Bytes → operations on a store on a simulated disk, with kills, power losses and openings
+/// anew. Every answer is the model's; behind every opening all that was acknowledged is
+/// there, a prefix of what was sent and nothing else; and at the end the store finds nothing
+/// broken in itself.
+pub(crate) fn store_ops(bytes: &[u8]) {
+    if let Err(why) = run(&mut Bytes::new(bytes)) {
+        panic!("{why}");
+    }
+}
+
+fn run(bytes: &mut Bytes<'_>) -> Result<(), String> {
+    let sizes = Sizes {
+        memtable: 4096 << bytes.below(4),
+        segment: 8192 << bytes.below(3),
+    };
+    let disk = SimulatedDisk::new(u64::from(bytes.byte()));
+    let mut shop = Shop::init(disk, sizes).map_err(|error| format!("init: {error:?}"))?;
+    for step in 0..STEPS {
+        if bytes.is_empty() {
+            break;
+        }
+        shop = one(shop, sizes, bytes).map_err(|why| format!("step {step}: {why}"))?;
+    }
+    shop.verify()
+}
+
+fn one(mut shop: Shop, sizes: Sizes, bytes: &mut Bytes<'_>) -> Result<Shop, String> {
+    match bytes.below(16) {
+        0..=8 => shop.run(any_group(bytes))?,
+        9 => shop.wait(Duration::from_secs(bytes.pick(&[
+            1,
+            60,
+            3600,
+            8 * 24 * 3600,
+        ]))),
+        10 => shop.draw_number()?,
+        11 => {
+            let flushed = shop.store.flush().wait();
+            flushed.map_err(|error| format!("flush: {error:?}"))?;
+        }
+        12 => shop.disk.breathe(),
+        13 => return reopen(shop, sizes),
+        14 => {
+            let snapshot = shop.disk.snapshot();
+            let Shop { ledger, .. } = shop;
+            return crash(&snapshot, &ledger, sizes, bytes);
+        }
+        _ => return crash_within(shop, sizes, bytes),
+    }
+    Ok(shop)
+}
+
+fn any_group(bytes: &mut Bytes<'_>) -> Vec<Command> {
+    (0..=bytes.below(4)).map(|_| any_command(bytes)).collect()
+}
+
+/// Closes the store, and opens it again.
+fn reopen(shop: Shop, sizes: Sizes) -> Result<Shop, String> {
+    let Shop {
+        disk,
+        store,
+        ledger,
+        ..
+    } = shop;
+    let closed = store.shutdown().wait();
+    closed.map_err(|error| format!("shutdown: {error:?}"))?;
+    drop(store);
+    let steps = ledger.steps.len();
+    let again = Shop::recover(disk, sizes, &ledger, (steps + 1, steps))?;
+    again.verify()?;
+    Ok(again)
+}
+
+/// Crashes at some call of a step.
+fn crash_within(mut shop: Shop, sizes: Sizes, bytes: &mut Bytes<'_>) -> Result<Shop, String> {
+    shop.disk.sample(1);
+    match bytes.below(4) {
+        0 => drop(shop.store.flush().wait()),
+        1 => shop.draw_number()?,
+        _ => shop.run(any_group(bytes))?,
+    }
+    shop.disk.breathe();
+    shop.disk.sample(0);
+    let mut snapshots = shop.disk.take_snapshots();
+    snapshots.push(shop.disk.snapshot());
+    let snapshot = snapshots.swap_remove(bytes.below(snapshots.len()));
+    let Shop { ledger, .. } = shop;
+    crash(&snapshot, &ledger, sizes, bytes)
+}
+
+/// What is left is opened; perhaps it crashes at that, and again.
+fn crash(
+    snapshot: &Snapshot,
+    sent: &Ledger,
+    sizes: Sizes,
+    bytes: &mut Bytes<'_>,
+) -> Result<Shop, String> {
+    let mut snapshot = snapshot.clone();
+    loop {
+        let disk = left_by(&snapshot, bytes);
+        let goes_on = bytes.one_in(4);
+        disk.sample(usize::from(goes_on));
+        let shop = Shop::recover(disk, sizes, sent, snapshot.marks)?;
+        shop.disk.sample(0);
+        let mut snapshots = shop.disk.take_snapshots();
+        if !goes_on || snapshots.is_empty() {
+            return Ok(shop);
+        }
+        snapshot = snapshots.swap_remove(bytes.below(snapshots.len()));
+    }
+}
+
+fn left_by(snapshot: &Snapshot, bytes: &mut Bytes<'_>) -> SimulatedDisk {
+    let loss = bytes.below(1 + Loss::ALL.len());
+    let seed = u64::from(bytes.byte());
+    match loss.checked_sub(1) {
+        None => snapshot.kill(seed),
+        Some(loss) => snapshot.lose_power(Loss::ALL[loss], seed),
+    }
+}

@@ -1,0 +1,125 @@
+//! Golden stores: one of each format, made once and opened for ever.
+//!
+//! `tests/golden/format-N/` holds the files of a store that was killed, part of it in the
+//! base and part in the journal, and `expected.json`, which is what it must say.
+//!
+//! ```sh
+//! GOLDEN=make cargo test --test it golden_stores    # makes the store of today's format anew
+//! ```
+//! That is done until a format is frozen, and never after.
+
+mod archive;
+mod contents;
+mod listing;
+
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use orderstore::testing::{ManualClock, SimulatedDisk, Sizes, fixtures};
+use orderstore::{Store, Timestamp};
+use serde_json::Value;
+
+/// The format that is written today.
+const FORMAT: &str = "format-1";
+
+const SIZES: Sizes = Sizes {
+    memtable: 1 << 20,
+    segment: 64 << 10,
+};
+
+fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+}
+
+/// When somebody opens it: long after everything in it.
+fn later() -> Timestamp {
+    Timestamp::parse_rfc3339("2030-01-01T00:00:00Z").unwrap()
+}
+
+fn open(dir: &Path) -> Store {
+    let clock = ManualClock::at(later());
+    let builder = Store::builder().clock(clock.reader());
+    builder.open_verified(dir).unwrap()
+}
+
+/// A store on a disk in memory, as a kill leaves it.
+fn make(to: &Path) {
+    let disk = SimulatedDisk::new(1);
+    let dir = Path::new(SimulatedDisk::ROOT).join("store");
+    let clock = ManualClock::at(fixtures::now());
+    let builder = Store::builder().simulated(&disk, SIZES);
+    let store = builder.clock(clock.reader()).init(&dir).unwrap();
+    contents::fill(&store, &clock);
+    let expected = listing::of(&store);
+    let killed = disk.snapshot().kill(1);
+    archive::pack(&killed, &dir, to);
+    let text = serde_json::to_string_pretty(&expected).unwrap();
+    fs::write(to.join("expected.json"), text + "\n").unwrap();
+}
+
+fn expected(of: &Path) -> Value {
+    let text = fs::read(of.join("expected.json")).unwrap();
+    serde_json::from_slice(&text).unwrap()
+}
+
+fn every_store() -> Vec<PathBuf> {
+    if env::var("GOLDEN").is_ok_and(|what| what == "make") {
+        make(&golden().join(FORMAT));
+    }
+    let entries = fs::read_dir(golden()).unwrap();
+    let mut stores: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    stores.sort();
+    assert!(stores.contains(&golden().join(FORMAT)), "{stores:?}");
+    stores
+}
+
+#[test]
+fn golden_stores_open_and_say_what_they_said() {
+    for path in every_store() {
+        let scratch = tempfile::tempdir().unwrap();
+        archive::unpack(&path, scratch.path());
+        let expected = expected(&path);
+        let store = open(scratch.path());
+        let frames = store.recovery().frames;
+        assert!(frames > 10, "a part of it is in the journal: {frames}");
+        let report = store.verify().wait().unwrap();
+        assert!(report.is_ok(), "{:?}", report.violations);
+        assert_eq!(listing::of(&store), expected, "{}", path.display());
+        // As a killed one, as a flushed one, and as a closed one.
+        store.shutdown().wait().unwrap();
+        let store = open(scratch.path());
+        assert_eq!(listing::of(&store), expected, "{}", path.display());
+        goes_on(&store, &expected);
+    }
+}
+
+/// What waits in it can be finished, and no number comes again.
+fn goes_on(store: &Store, expected: &Value) {
+    let drawn = store.next_order_no().wait().unwrap();
+    let numbers = expected["numbers"].as_array().unwrap();
+    let counter = |number: &str| number[16..].to_owned();
+    let before = numbers.iter().map(|no| counter(no.as_str().unwrap()));
+    assert!(before.into_iter().all(|no| no != counter(drawn.as_str())));
+    let paid = store.confirm(contents::PENDING.no(), contents::PENDING.payment());
+    assert_eq!(paid.wait().unwrap().outcome, orderstore::Confirmed::Applied);
+    let again = store.confirm(contents::PAID.no(), contents::PAID.payment());
+    let again = again.wait().unwrap();
+    assert_eq!(again.outcome, orderstore::Confirmed::Duplicate);
+    let report = store.verify().wait().unwrap();
+    assert!(report.is_ok(), "{:?}", report.violations);
+}
+
+#[test]
+fn the_golden_store_of_today_lacks_nothing_that_is_written() {
+    let text = expected(&golden().join(FORMAT)).to_string();
+    let words = [
+        contents::STATUSES,
+        contents::EVENTS,
+        contents::ANOMALIES,
+        contents::REFUNDS,
+        contents::SOURCES,
+    ];
+    for word in words.concat() {
+        assert!(text.contains(&format!("\"{word}\"")), "{word}");
+    }
+}

@@ -1,0 +1,363 @@
+//! What a golden store holds: of everything that is written one at least.
+
+use std::time::Duration;
+
+use orderstore::testing::fuzz::{Bytes, any_command};
+use orderstore::testing::model::Model;
+use orderstore::testing::{Dice, ManualClock, fixtures};
+use orderstore::{
+    AnomalyId, AppId, Asked, Attach, Channel, ChannelState, CloseReply, Command, Conflict,
+    Description, Event, Label, Metadata, Order, OrderNo, Payment, Prepay, PrepayKind, PrepayValue,
+    RefundState, Resolution, Source, Store, What,
+};
+
+pub(super) const STATUSES: &[&str] =
+    &["wait", "success", "closing", "closed", "failed", "latePaid"];
+
+pub(super) const EVENTS: &[&str] = &[
+    "created",
+    "annotated",
+    "prepayRecorded",
+    "checked",
+    "closeBegan",
+    "closeAborted",
+    "closed",
+    "failed",
+    "paid",
+    "paidLate",
+    "anomalyRaised",
+    "anomalyReclassified",
+    "anomalyEnded",
+    "hidden",
+    "unhidden",
+    "refundOpened",
+    "refundMoved",
+    "imported",
+    "refundChecked",
+];
+
+pub(super) const ANOMALIES: &[&str] = &[
+    "unclaimed",
+    "transactionTaken",
+    "identityMismatch",
+    "amountMismatch",
+    "doublePayment",
+    "latePayment",
+    "refundUnknown",
+    "reversed",
+    "channelDisagrees",
+    "refundDiffers",
+    "refundExceeds",
+    "refundNoTaken",
+    "givenBack",
+    "accepted",
+    "refunded",
+    "dismissed",
+    "settled",
+];
+
+pub(super) const REFUNDS: &[&str] = &["requested", "processing", "success", "closed", "abnormal"];
+
+pub(super) const SOURCES: &[&str] = &["callback", "query", "bill", "import", "operator"];
+
+/// An order that a test goes on with: a number, and the transaction of its payment.
+#[derive(Clone, Copy)]
+pub(super) struct Known(u64);
+
+/// It waits for its payment.
+pub(super) const PENDING: Known = Known(100);
+
+/// It was paid.
+pub(super) const PAID: Known = Known(101);
+
+impl Known {
+    pub(super) fn no(self) -> OrderNo {
+        fixtures::order_no(self.0)
+    }
+
+    pub(super) fn payment(self) -> Payment {
+        fixtures::payment(self.0, 1990)
+    }
+}
+
+/// The numbers that the store handed out.
+pub(super) fn numbers(feed: &[Event]) -> Vec<OrderNo> {
+    let is_drawn =
+        |event: &&Event| matches!(event.what, What::Created(_)) && event.no.as_str().len() == 32;
+    feed.iter().filter(is_drawn).map(|event| event.no).collect()
+}
+
+/// Commands one after another, a minute apart; half of them are flushed.
+pub(super) fn fill(store: &Store, clock: &ManualClock) {
+    let told = told();
+    let by_chance = by_chance(150);
+    let tell = |commands: &[Command]| {
+        for group in commands.chunks(2) {
+            clock.advance(Duration::from_secs(61));
+            for ticket in store.submit_all(group.to_vec()).unwrap() {
+                let _ = ticket.wait().unwrap();
+            }
+        }
+    };
+    let (first, second) = told.split_at(told.len() / 2);
+    let (early, late) = by_chance.split_at(100);
+    tell(early);
+    tell(first);
+    drawn(store);
+    store.flush().wait().unwrap();
+    tell(second);
+    tell(late);
+    drawn(store);
+}
+
+/// Orders under numbers of the store's own.
+fn drawn(store: &Store) {
+    for _ in 0..3 {
+        let no = store.next_order_no().wait().unwrap();
+        let _ = store.create(no, fixtures::new(5)).wait().unwrap();
+    }
+}
+
+fn by_chance(count: usize) -> Vec<Command> {
+    let mut dice = Dice::new(1);
+    let chosen = |dice: &mut Dice| -> Vec<u8> { (0..100).map(|_| dice.next() as u8).collect() };
+    let command = |_| any_command(&mut Bytes::new(&chosen(&mut dice)));
+    (0..count).map(command).collect()
+}
+
+fn on(n: u64, asks: impl IntoIterator<Item = Asked>) -> Vec<Command> {
+    let no = fixtures::order_no(n);
+    asks.into_iter().map(|ask| Command { no, ask }).collect()
+}
+
+fn create() -> Asked {
+    Asked::Create(Box::new(fixtures::new(1990)))
+}
+
+fn confirm(payment: Payment) -> Asked {
+    Asked::Confirm(Box::new(payment))
+}
+
+fn pay(n: u64) -> Asked {
+    confirm(fixtures::payment(n, 1990))
+}
+
+fn query(state: ChannelState) -> Asked {
+    Asked::RecordQuery(Box::new(state))
+}
+
+fn ask_back(transaction: u64, n: u64, amount: u64) -> Asked {
+    Asked::RequestRefund(Box::new(fixtures::refund_of(transaction, n, amount)))
+}
+
+fn told_back(transaction: u64, n: u64, amount: u64, state: RefundState) -> Asked {
+    let fact = fixtures::refund_fact(transaction, n, amount, state);
+    Asked::RecordRefund(Box::new(fact))
+}
+
+fn resolve(anomaly: u32, how: Resolution) -> Asked {
+    Asked::Resolve {
+        anomaly: AnomalyId(anomaly),
+        how,
+        note: fixtures::note(),
+    }
+}
+
+/// Every status, every anomaly, every refund, by name.
+fn told() -> Vec<Command> {
+    [waiting(), ending(), misfits(), refunds(), imported()].concat()
+}
+
+fn waiting() -> Vec<Command> {
+    let mut new = fixtures::new(1990).reference(fixtures::reference(1));
+    new = new
+        .description(Description::parse("two cups of tea, 两杯茶").unwrap())
+        .attach(Attach::parse("table 7").unwrap())
+        .metadata(Metadata::new([7; 300]).unwrap())
+        .mch_id(fixtures::mch_id(1));
+    let url = PrepayValue::parse("weixin://wxpay/bizpayurl/up?pr=NwY5Mz9&groupid=00").unwrap();
+    let prepaid = Prepay::new(PrepayKind::Native, url);
+    let annotate = Asked::Annotate {
+        version: 2,
+        metadata: Metadata::new("shipped by hand").unwrap(),
+    };
+    let pending = [
+        Asked::Create(Box::new(new)),
+        Asked::RecordPrepay(Box::new(prepaid)),
+        annotate,
+        query(ChannelState::NotPay),
+    ];
+    let closing = [create(), Asked::BeginClose];
+    let again = [create(), Asked::BeginClose, Asked::AbortClose];
+    [
+        on(PENDING.0, pending),
+        on(102, closing),
+        on(103, again),
+        on(104, [pay(104)]),
+    ]
+    .concat()
+}
+
+fn ending() -> Vec<Command> {
+    let mut whole = PAID.payment();
+    let label = |text| Some(Label::parse(text).unwrap());
+    whole.source = Source::Callback {
+        notify_id: label("EV-2018022511223320873"),
+    };
+    whole.openid = Some(fixtures::openid(1));
+    whole.appid = Some(fixtures::appid(1));
+    whole.trade_type = label("JSAPI");
+    whole.bank_type = label("OTHERS");
+    whole.payer_total = Some(fixtures::fen(1900));
+    whole.settlement_total = Some(fixtures::fen(1990));
+    let paid = [create(), confirm(whole), Asked::Hide];
+    let closed = [
+        create(),
+        query(ChannelState::Closed),
+        Asked::Hide,
+        Asked::Unhide,
+    ];
+    let closed_by_us = [
+        create(),
+        Asked::BeginClose,
+        Asked::RecordClose(CloseReply::NoSuchOrder),
+    ];
+    let failed = [create(), query(ChannelState::Revoked)];
+    let late = |n| [create(), query(ChannelState::Closed), pay(n)];
+    let accepted = resolve(1, Resolution::Accept);
+    [
+        on(PAID.0, paid),
+        on(111, closed),
+        on(112, closed_by_us),
+        on(113, failed),
+        on(114, late(114)),
+        on(115, late(115)),
+        on(115, [accepted]),
+    ]
+    .concat()
+}
+
+fn misfits() -> Vec<Command> {
+    let other_user = |n| {
+        let mut payment = fixtures::payment(n, 1990);
+        payment.openid = Some(fixtures::openid(2));
+        confirm(payment)
+    };
+    let of = |n, source| {
+        let mut payment = fixtures::payment(n, 1990);
+        payment.source = source;
+        payment
+    };
+    let taken = [create(), pay(PAID.0)];
+    let foreign = [create(), other_user(121), resolve(1, Resolution::Accept)];
+    let amount = [
+        create(),
+        confirm(fixtures::payment(122, 1)),
+        resolve(1, Resolution::Dismiss),
+        confirm(of(222, Source::Operator)),
+        confirm(of(322, Source::Bill)),
+    ];
+    let refunded = [
+        create(),
+        query(ChannelState::Refund(of(123, Source::Query))),
+    ];
+    let reversed = [create(), pay(124), query(ChannelState::Revoked)];
+    let disagrees = [create(), pay(125), query(ChannelState::NoSuchOrder)];
+    let waited = [confirm(fixtures::payment(126, 5)), create()];
+    let settled = [pay(127), create()];
+    let given_back = [
+        pay(128),
+        resolve(
+            1,
+            Resolution::Refund {
+                refund_no: fixtures::refund_no(128),
+            },
+        ),
+        create(),
+    ];
+    let given_back_unasked = [pay(129), ask_back(129, 129, 1990), create()];
+    [
+        on(120, taken),
+        on(121, foreign),
+        on(122, amount),
+        on(123, refunded),
+        on(124, reversed),
+        on(125, disagrees),
+        on(126, waited),
+        on(127, settled),
+        on(128, given_back),
+        on(129, given_back_unasked),
+    ]
+    .concat()
+}
+
+fn refunds() -> Vec<Command> {
+    use RefundState::{Abnormal, Closed, Processing, Success};
+    let first = [
+        create(),
+        pay(130),
+        ask_back(130, 10, 100),
+        ask_back(130, 11, 100),
+        told_back(130, 11, 100, Processing),
+        told_back(130, 11, 100, Processing),
+        ask_back(130, 12, 100),
+        told_back(130, 12, 100, Success),
+        ask_back(130, 13, 100),
+        told_back(130, 13, 100, Abnormal),
+        ask_back(130, 14, 100),
+        told_back(130, 14, 100, Closed),
+        ask_back(130, 15, 100),
+        Asked::RecordRefundRefused {
+            refund_no: fixtures::refund_no(15),
+            code: Label::parse("NOTENOUGH").unwrap(),
+        },
+        told_back(130, 16, 60, Success),
+    ];
+    let misfits = [
+        create(),
+        pay(131),
+        ask_back(131, 20, 100),
+        told_back(131, 20, 90, Success),
+        told_back(131, 21, 1990, Success),
+        told_back(131, 12, 50, Success),
+    ];
+    let unknown = [told_back(132, 30, 50, Processing)];
+    [on(130, first), on(131, misfits), on(132, unknown)].concat()
+}
+
+/// Orders of other books, as old as those are.
+fn imported() -> Vec<Command> {
+    let other = Channel::parse("other").unwrap();
+    let of_books = |n: u64, asks: &[Asked]| {
+        let then = fixtures::now().saturating_sub(Duration::from_secs(700 * 24 * 3600));
+        let mut books = Model::default();
+        let new = fixtures::new(1990).channel(other);
+        let _ = books.run(then, &fixtures::create(n, new));
+        for command in on(n, asks.to_vec()) {
+            let _ = books.run(then.saturating_add(Duration::from_secs(60)), &command);
+        }
+        let order = books.order(fixtures::order_no(n)).unwrap();
+        let mut order = Order::clone(&order);
+        order.appid = AppId::parse("wxd2565e6a04246fd1").unwrap();
+        let ask = Asked::Import {
+            order: Box::new(order),
+            conflict: Conflict::Skip,
+        };
+        on(n, [ask])
+    };
+    let mut payment = fixtures::payment(141, 1990);
+    payment.channel = other;
+    payment.source = Source::Import;
+    let back = orderstore::NewRefund::new(
+        fixtures::refund_no(40),
+        fixtures::transaction(141),
+        fixtures::fen(500),
+    );
+    let back = Asked::RequestRefund(Box::new(back.unwrap().channel(other)));
+    [
+        of_books(140, &[]),
+        of_books(141, &[confirm(payment), back, Asked::Hide]),
+        of_books(142, &[query(ChannelState::Closed)]),
+    ]
+    .concat()
+}
