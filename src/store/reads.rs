@@ -5,7 +5,11 @@ use std::sync::Arc;
 
 use super::Store;
 use crate::engine::{Counts, FeedCursor, Sequenced, unread};
+#[cfg(any(feature = "transfer", feature = "wechat"))]
+use crate::engine::{IndexQuery, Rows};
 use crate::flow::{Ask, Call, Flow, Said};
+#[cfg(feature = "transfer")]
+use crate::order::{Answered, Command, Outcome};
 use crate::order::{Event, Order};
 use crate::query::{self, Due, Listing, OpenAnomaly, Page, PageOf, Totals};
 use crate::value::{OrderNo, Timestamp};
@@ -113,6 +117,23 @@ impl Store {
             Ok(Said::Feed(events))
         };
         self.read(look, find!(Said::Feed))
+    }
+
+    /// What commands would be answered. Nothing is written.
+    #[cfg(feature = "transfer")]
+    pub(crate) fn weigh(&self, commands: Vec<Command>) -> Call<Vec<Answered<Outcome>>> {
+        let look = move |flow: &Flow| flow.weigh(&commands);
+        self.read(look, find!(Said::Weighed))
+    }
+
+    /// A stretch of a list with its records, those that only wait included.
+    #[cfg(any(feature = "transfer", feature = "wechat"))]
+    pub(crate) fn rows(&self, query: IndexQuery) -> Call<Rows> {
+        let look = move |flow: &Flow| {
+            let rows = flow.engine().scan(&query, PageOf::MAX).map_err(unread)?;
+            Ok(Said::Rows(rows))
+        };
+        self.read(look, find!(Said::Rows))
     }
 
     /// How many orders stand where.
