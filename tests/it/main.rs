@@ -11,6 +11,7 @@
 
 mod conformance;
 mod crash;
+mod feed;
 mod flow;
 mod harness;
 mod model;
