@@ -1,5 +1,7 @@
 //! Other systems' books.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::order::{Action, ImportRefusal, Source};
 use crate::query::{Listing, PageOf};
@@ -254,4 +256,48 @@ fn a_csv_is_read_under_its_header() {
             expected: 9
         }
     );
+}
+
+/// What may stand in a field, or may not.
+fn any_value() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just("null".to_owned()),
+        Just("\"\"".to_owned()),
+        Just("\"success\"".to_owned()),
+        Just("\"wait\"".to_owned()),
+        Just("\"order-1\"".to_owned()),
+        Just("\"20220321132007\"".to_owned()),
+        Just("{\"$date\":\"2022-03-21T05:19:59.001Z\"}".to_owned()),
+        Just("{\"$numberLong\":\"1647840009000\"}".to_owned()),
+        Just("[{\"a\":null}]".to_owned()),
+        (0..100_000u32).prop_map(|fen| (f64::from(fen) * 0.01).to_string()),
+        (1_640_000_000_000..1_660_000_000_000_i64).prop_map(|millis| millis.to_string()),
+        "[ -~]{0,40}".prop_map(|text| serde_json::Value::from(text).to_string()),
+    ]
+}
+
+proptest! {
+    /// Whatever stands in its fields, a record is there as a sound order or not at all.
+    #[test]
+    fn any_record_is_there_whole_or_not_at_all(
+        changes in prop::collection::vec((0..10usize, any_value()), 0..4),
+    ) {
+        let names = [
+            "outTradeNo", "_openid", "appid", "totalFee", "payStatus", "createTime",
+            "updateTime", "transactionId", "timeEnd", "deleteTime",
+        ];
+        let changes: Vec<_> = changes.iter().map(|(n, value)| (names[*n], value.as_str())).collect();
+        let books = record("order-1", &changes) + &record("order-2", &[]);
+        let store = Store::memory().unwrap();
+        let advance = in_yuan().conflict(crate::order::Conflict::Advance);
+        let (trial, _) = import(&store, &advance.clone().dry_run(), &books);
+        let (report, _) = import(&store, &advance, &books);
+        prop_assert_eq!(trial, report);
+        let orders = store.counts().wait().unwrap().orders();
+        prop_assert_eq!(orders, report.imported);
+        prop_assert!(store.verify().wait().unwrap().is_ok());
+        let (again, _) = import(&store, &advance, &books);
+        prop_assert_eq!((again.imported, again.advanced), (0, 0));
+        prop_assert_eq!(again.unchanged, report.imported + report.unchanged);
+    }
 }
