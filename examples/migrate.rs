@@ -70,11 +70,7 @@ fn migrate<R: BufRead>(dir: &Path, books: impl Fn() -> Result<R>) -> Result<bool
 
 fn tell(notice: Notice) {
     if let Notice::Refused(refused) = notice {
-        let place = refused.place;
-        println!(
-            "record {}, line {}: {}",
-            place.record, place.line, refused.reason
-        );
+        println!("{refused}");
     }
 }
 

@@ -1,5 +1,8 @@
 //! Why a record is refused. No reason holds a value of the record.
 
+use std::error::Error as _;
+use std::fmt;
+
 use thiserror::Error;
 
 use super::amount::AmountProblem;
@@ -17,6 +20,22 @@ pub struct Refused {
     pub no: Option<OrderNo>,
     /// Why.
     pub reason: Reason,
+}
+
+/// A line for a report: the place, the number, the reason and what is behind it.
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Place { record, line, byte } = self.place;
+        write!(f, "record {record}, line {line}, byte {byte}")?;
+        if let Some(no) = self.no {
+            write!(f, ", order {no}")?;
+        }
+        write!(f, ": {}", self.reason)?;
+        match self.reason.source() {
+            Some(cause) => write!(f, ": {cause}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Why a record was not taken over. May grow.
@@ -64,11 +83,12 @@ pub enum Reason {
         expected: usize,
     },
     /// A field cannot be used.
-    #[error("its {field} cannot be used: {problem}")]
+    #[error("its {field} cannot be used")]
     Field {
         /// Which, by the name that it bears in an order.
         field: &'static str,
         /// Why.
+        #[source]
         problem: FieldProblem,
     },
     /// The fields do not make an order, or not beside the others.
@@ -131,23 +151,23 @@ pub enum FieldProblem {
     #[error("it tells of a payment, and the order is not paid")]
     OfNoPayment,
     /// It is no amount.
-    #[error("{0}")]
-    Amount(AmountProblem),
+    #[error(transparent)]
+    Amount(#[from] AmountProblem),
     /// It is not an order number.
-    #[error("{0}")]
-    OrderNo(OrderNoError),
+    #[error(transparent)]
+    OrderNo(#[from] OrderNoError),
     /// It is not an identifier.
-    #[error("{0}")]
-    Id(IdError),
+    #[error(transparent)]
+    Id(#[from] IdError),
     /// It is not a currency.
-    #[error("{0}")]
-    Currency(CurrencyError),
+    #[error(transparent)]
+    Currency(#[from] CurrencyError),
     /// It is too long.
-    #[error("{0}")]
-    Text(TextError),
+    #[error(transparent)]
+    Text(#[from] TextError),
     /// It is not a time that exists.
-    #[error("{0}")]
-    Time(TimestampError),
+    #[error(transparent)]
+    Time(#[from] TimestampError),
 }
 
 impl FieldProblem {
@@ -157,23 +177,4 @@ impl FieldProblem {
             problem: self,
         }
     }
-}
-
-macro_rules! problems {
-    ($($variant:ident($error:ty),)*) => {
-        $(impl From<$error> for FieldProblem {
-            fn from(error: $error) -> Self {
-                Self::$variant(error)
-            }
-        })*
-    };
-}
-
-problems! {
-    Amount(AmountProblem),
-    OrderNo(OrderNoError),
-    Id(IdError),
-    Currency(CurrencyError),
-    Text(TextError),
-    Time(TimestampError),
 }

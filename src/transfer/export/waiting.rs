@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use std::io;
 
 use super::ExportError;
-use crate::engine::{Direction, IndexQuery};
 use crate::order::{Record, Waiting};
 use crate::rules::Index;
 use crate::store::Store;
@@ -23,27 +22,14 @@ pub(super) fn each_waiting(
 ) -> Result<(), ExportError> {
     let mut shown = HashSet::new();
     for index in LISTS {
-        let mut query = IndexQuery {
-            index,
-            from: Timestamp::EPOCH,
-            until: Timestamp::MAX,
-            direction: Direction::Forward,
-            after: None,
-        };
-        loop {
-            let part = store.rows(query.clone()).wait()?;
-            for row in &part.rows {
-                if let Record::Waiting(waiting) = &row.record
-                    && shown.insert(waiting.no)
-                {
-                    show(waiting)?;
-                }
+        store.each_row(index, Timestamp::EPOCH, |row| {
+            if let Record::Waiting(waiting) = &row.record
+                && shown.insert(waiting.no)
+            {
+                show(waiting)?;
             }
-            query.after = part.rows.last().map(|row| row.position);
-            if !part.more {
-                break;
-            }
-        }
+            Ok::<_, ExportError>(())
+        })?;
     }
     Ok(())
 }

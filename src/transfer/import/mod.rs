@@ -38,7 +38,7 @@ use crate::store::Store;
 /// let import = Import::foreign(Foreign::of(Amounts::Yuan));
 /// let report = import.run(&store, Input::json(books.as_bytes()), |notice| {
 ///     if let Notice::Refused(refused) = notice {
-///         eprintln!("{}: {}", refused.place, refused.reason);
+///         eprintln!("{refused}");
 ///     }
 /// })?;
 /// assert_eq!((report.imported, report.refused), (1, 0));

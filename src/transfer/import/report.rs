@@ -13,7 +13,7 @@ pub struct ImportReport {
     pub imported: u64,
     /// Orders that were there, and took something in.
     pub advanced: u64,
-    /// Those of them, for which a payment is kept as an anomaly: it does not fit.
+    /// Those of them for which a payment is kept as an anomaly: it does not fit.
     pub in_anomalies: u64,
     /// Orders that were there, and stand as they stood.
     pub unchanged: u64,

@@ -132,7 +132,12 @@ fn what_cannot_be_used_is_refused_by_its_name_and_nothing_of_it_is_there() {
         assert_eq!(report.refused, 1, "{change:?}");
         let field = field.name();
         assert_eq!(refused[0].reason, Reason::Field { field, problem });
-        assert_eq!(refused[0].place.to_string(), "1:1:0");
+        let line = refused[0].to_string();
+        assert!(line.starts_with("record 1, line 1, byte 0"), "{line}");
+        assert!(
+            line.ends_with(&format!("its {field} cannot be used: {problem}")),
+            "{line}"
+        );
         assert_eq!(store.counts().wait().unwrap().orders(), 0);
         assert_eq!(store.stats().groups, 0, "nothing was handed over");
     }

@@ -83,6 +83,13 @@ fn every_refused_record_is_told_with_its_place_and_costs_no_other_one() {
         (4, 4, Reason::Cut),
     ];
     assert_eq!(told, expected);
+    assert_eq!(
+        refused[1].to_string(),
+        format!(
+            "record 3, line 3, byte {}, order order-2: its transaction paid the order order-0",
+            refused[1].place.byte
+        )
+    );
     let at = usize::try_from(refused[1].place.byte).unwrap();
     assert!(books[at..].starts_with(&taken));
     assert_eq!(report.settled.unwrap().line, 5);

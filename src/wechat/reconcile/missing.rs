@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::seen::Seen;
 use super::{Difference, Reconciliation};
-use crate::engine::{Direction, IndexQuery, Row};
+use crate::engine::Row;
 use crate::error::Error as StoreError;
 use crate::order::{Order, Payment, Record, Refund, RefundStatus, Status};
 use crate::query::{Listing, PageOf};
@@ -60,28 +60,15 @@ impl Reconciliation {
         let mut told = HashSet::new();
         let since = self.day.range().start.saturating_sub(CLOCKS_APART);
         for (index, from) in [(Index::Due, Timestamp::EPOCH), (Index::Refunded, since)] {
-            let mut query = IndexQuery {
-                index,
-                from,
-                until: Timestamp::MAX,
-                direction: Direction::Forward,
-                after: None,
-            };
-            loop {
-                let part = store.rows(query.clone()).wait()?;
-                for row in &part.rows {
-                    if let Some(refund) = refund_at(row)
-                        && self.lacks_refund(&row.record, refund, seen)
-                        && told.insert(refund.refund_no.clone())
-                    {
-                        tell(Difference::missing_refund(&row.record, refund));
-                    }
+            store.each_row(index, from, |row| {
+                if let Some(refund) = refund_at(row)
+                    && self.lacks_refund(&row.record, refund, seen)
+                    && told.insert(refund.refund_no.clone())
+                {
+                    tell(Difference::missing_refund(&row.record, refund));
                 }
-                query.after = part.rows.last().map(|row| row.position);
-                if !part.more {
-                    break;
-                }
-            }
+                Ok::<_, StoreError>(())
+            })?;
         }
         Ok(())
     }

@@ -82,7 +82,7 @@ fn what_is_refused_repeats_nothing_of_the_record() {
         for refused in refused {
             count += 1;
             assert_private(refused);
-            assert_silent("a reason", &refused.reason.to_string());
+            assert_silent("what is refused", &refused.to_string());
         }
         assert_eq!(count, books.len());
     }

@@ -323,3 +323,80 @@ fn refunds_of_another_merchant_are_not_missed() {
     let counts = ours.run(&shop.store, [], |_| panic!("told")).unwrap();
     assert_eq!(counts.differences, 0);
 }
+
+/// A refund of a payment whose order is not there.
+#[test]
+fn a_refund_whose_order_is_not_there_is_missed_too() {
+    let clock = at(ON_THE_DAY);
+    let store = Store::builder().clock(move || clock).memory().unwrap();
+    let paid = Payment::new(transaction(), fen(10), clock, Source::CALLBACK).unwrap();
+    let _ = store.confirm(no("order-1"), paid).wait().unwrap();
+    let refund = NewRefund::new(refund_no("R-1"), transaction(), fen(4)).unwrap();
+    let answer = store.request_refund(no("order-1"), refund).wait().unwrap();
+    assert_eq!(answer.outcome, RefundRequested::Requested);
+    let fact = RefundFact::new(
+        refund_no("R-1"),
+        transaction(),
+        fen(4),
+        RefundState::Success,
+    );
+    let _ = store
+        .record_refund(no("order-1"), fact.unwrap())
+        .wait()
+        .unwrap();
+    let (_, found) = run(&store, &[]);
+    assert_eq!(kinds(&found), [("order-1", DifferenceKind::RefundDiffers)]);
+    assert_eq!(
+        (found[0].refund_no.clone(), found[0].order.clone()),
+        (Some(refund_no("R-1")), None)
+    );
+    let bill = [line("R-1", "PROCESSING")];
+    let (_, found) = run(&store, &bill);
+    assert_eq!(
+        kinds(&found),
+        [("order-1", DifferenceKind::MissingLocally)],
+        "of the line alone"
+    );
+}
+
+/// The made-up bill has the refund at its acceptance, and never moves.
+#[test]
+fn a_bill_in_which_a_refund_is_under_way_agrees_with_one_that_went_through() {
+    let text = include_str!("../../../../tests/data/wechat/trade_bill_made_up_refund.csv");
+    let lines = || BillReader::new(text.as_bytes()).unwrap();
+    let all: Vec<_> = lines().collect::<Result<_, _>>().unwrap();
+    let [first, second] = &all[..] else { panic!() };
+    let moment = first.time;
+    let store = Store::builder().clock(move || moment).memory().unwrap();
+    let paid = first.payment().unwrap();
+    let new = New::new(AppId::parse("wxd2565e6a04246fd1").unwrap(), paid.paid_fee).unwrap();
+    let _ = store.create(first.no, new).wait().unwrap();
+    let compare = || {
+        let day = moment.beijing().to_string();
+        let day = BillDay::parse(day.split(' ').next().unwrap()).unwrap();
+        let comparison = Reconciliation::of(day, first.mch_id.clone());
+        let mut found = Vec::new();
+        let counts = comparison
+            .run(&store, lines(), |difference| found.push(difference))
+            .unwrap();
+        assert_eq!((counts.lines, counts.of_others), (2, 0));
+        found
+    };
+    let found = compare();
+    let expected = [DifferenceKind::LocalUnpaid, DifferenceKind::RefundDiffers];
+    assert_eq!(found.iter().map(|it| it.kind).collect::<Vec<_>>(), expected);
+    apply(&store, found);
+    assert_eq!(compare(), []);
+    let BillEntry::Refund(billed) = &second.entry else {
+        panic!()
+    };
+    let (number, transaction) = (billed.refund_no.clone(), second.transaction_id.clone());
+    let done = RefundFact::new(number, transaction, billed.amount, RefundState::Success).unwrap();
+    let _ = store.record_refund(second.no, done).wait().unwrap();
+    let order = store.get(first.no).wait().unwrap().unwrap();
+    assert_eq!(
+        (order.status, order.refunds[0].status),
+        (Status::Success, RefundStatus::Success)
+    );
+    assert_eq!(compare(), []);
+}
