@@ -24,6 +24,9 @@ const MCH: &str = "1601959334";
 const DAY: &str = "2021-01-28";
 const TIME: &str = "2021-01-28 15:35:18";
 
+/// So much memory the comparison, the fixes and the open store may take together.
+const MEMORY: u64 = 200 << 20;
+
 /// How many commands are handed over at once.
 const PORTION: u64 = 500;
 
@@ -71,16 +74,23 @@ fn make_and_compare(count: u64) -> Result<()> {
 }
 
 fn compare_twice(count: u64, dir: &Path) -> Result<()> {
-    // A cache of pages that leaves room for the bill: 182 MiB together for a million lines.
+    // A cache that leaves room for the bill.
     let builder = Store::builder().cache_bytes(64 << 20);
     let store = builder.open(dir.join("orders"))?;
     let bill = dir.join("bill.csv");
     let of = |is: fn(u64) -> bool| (0..count).filter(|n| is(*n)).count();
     let found = compare(&store, &bill)?;
-    told(&found, of(is_unpaid), of(is_missing))?;
-    apply(&store, found)?;
-    told(&compare(&store, &bill)?, 0, of(is_missing))?;
-    Ok(store.shutdown().wait()?)
+    found.must_be(of(is_unpaid), of(is_missing))?;
+    apply(&store, found.fixes)?;
+    println!("applied; memory at most {} MiB", memory_max() >> 20);
+    compare(&store, &bill)?.must_be(0, of(is_missing))?;
+    store.shutdown().wait()?;
+    let memory = memory_max();
+    println!("shut down; memory at most {} MiB", memory >> 20);
+    if memory > MEMORY {
+        return Err(format!("{} MiB are too much", memory >> 20).into());
+    }
+    Ok(())
 }
 
 /// Its callback was lost.
@@ -159,52 +169,66 @@ fn write_bill(path: &Path, count: u64) -> Result<()> {
     Ok(bill.flush()?)
 }
 
-fn compare(store: &Store, bill: &Path) -> Result<Vec<Difference>> {
+/// What a comparison told. Of each difference only the fix is kept: with both its sides it
+/// would be several times as large.
+#[derive(Default)]
+struct Found {
+    unpaid: usize,
+    missing: usize,
+    others: usize,
+    fixes: Vec<Command>,
+}
+
+impl Found {
+    fn take(&mut self, difference: Difference) {
+        match difference.kind {
+            DifferenceKind::LocalUnpaid => self.unpaid += 1,
+            DifferenceKind::MissingInBill => self.missing += 1,
+            _ => self.others += 1,
+        }
+        self.fixes.extend(difference.fix.into_command());
+    }
+
+    fn must_be(&self, unpaid: usize, missing: usize) -> Result<()> {
+        let is = (self.unpaid, self.missing, self.others);
+        if is == (unpaid, missing, 0) {
+            return Ok(());
+        }
+        Err(format!("{unpaid} unpaid and {missing} missing were expected, and not {is:?}").into())
+    }
+}
+
+fn compare(store: &Store, bill: &Path) -> Result<Found> {
     let began = Instant::now();
     let reader = BillReader::new(BufReader::new(File::open(bill)?))?;
     let comparison = Reconciliation::of(BillDay::parse(DAY)?, MchId::parse(MCH)?);
-    let mut found = Vec::new();
+    let mut found = Found::default();
     let counts = comparison
         .kind(reader.kind())
-        .run(store, reader, |difference| found.push(difference))?;
+        .run(store, reader, |difference| found.take(difference))?;
     println!(
-        "{} lines, {} differences in {:.1?}; memory at most {}",
+        "{} lines, {} differences in {:.1?}; memory at most {} MiB",
         counts.lines,
         counts.differences,
         began.elapsed(),
-        memory_max()
+        memory_max() >> 20
     );
     Ok(found)
 }
 
-fn told(found: &[Difference], unpaid: usize, missing: usize) -> Result<()> {
-    let of = |kind| found.iter().filter(|it| it.kind == kind).count();
-    let is = (
-        of(DifferenceKind::LocalUnpaid),
-        of(DifferenceKind::MissingInBill),
-        found.len(),
-    );
-    if is == (unpaid, missing, unpaid + missing) {
-        return Ok(());
-    }
-    Err(format!("{unpaid} unpaid and {missing} missing were expected, and not {is:?}").into())
-}
-
-fn apply(store: &Store, found: Vec<Difference>) -> Result<()> {
-    let mut commands = found
-        .into_iter()
-        .filter_map(|it| it.fix.into_command())
-        .peekable();
-    while commands.peek().is_some() {
-        let portion = commands.by_ref().take(usize::try_from(PORTION)?).collect();
+fn apply(store: &Store, fixes: Vec<Command>) -> Result<()> {
+    let mut fixes = fixes.into_iter().peekable();
+    while fixes.peek().is_some() {
+        let portion = fixes.by_ref().take(usize::try_from(PORTION)?).collect();
         submit(store, portion)?;
     }
     Ok(())
 }
 
-/// The most memory that the process has held, as Linux counts it.
-fn memory_max() -> String {
+/// The most memory that the process has held, in bytes, as Linux counts it; 0 elsewhere.
+fn memory_max() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.map_or_else(|| "not known here".to_owned(), |kib| kib.trim().to_owned())
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kib.unwrap_or_default() << 10
 }

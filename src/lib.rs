@@ -38,6 +38,10 @@
 //!   an outcome of its verb and the [`Order`] as it stands.
 //! - [`Listing`] and [`PageOf`] say which orders; [`FeedCursor`] names a place in the feed.
 #![cfg_attr(
+    feature = "transfer",
+    doc = "- [`transfer`] moves other systems' books in, and a store's books out."
+)]
+#![cfg_attr(
     feature = "wechat",
     doc = "- [`wechat`] reads the channel's own messages."
 )]
@@ -59,6 +63,8 @@ mod store;
 mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "transfer")]
+pub mod transfer;
 mod value;
 mod verify;
 #[cfg(feature = "wechat")]

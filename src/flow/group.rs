@@ -151,6 +151,13 @@ impl Runner<'_> {
         }
     }
 
+    /// The answers that the commands would get, were they written now.
+    #[cfg(feature = "transfer")]
+    pub(super) fn weigh(self, commands: &[Command]) -> Result<Vec<Answered<Outcome>>, EngineError> {
+        let (decided, _) = self.decide_all(commands.iter())?;
+        Ok(decided.into_iter().map(|it| it.answered).collect())
+    }
+
     fn decide_all<'c>(
         self,
         commands: impl Iterator<Item = &'c Command> + Clone,

@@ -177,6 +177,17 @@ impl Flow {
         (self.clock)()
     }
 
+    /// What the commands would be answered, one after another. Nothing is written.
+    #[cfg(feature = "transfer")]
+    pub(crate) fn weigh(&self, commands: &[Command]) -> Result<Said, Error> {
+        let runner = group::Runner {
+            engine: self.engine(),
+            policy: &self.policy,
+            now: self.now(),
+        };
+        runner.weigh(commands).map(Said::Weighed).map_err(unread)
+    }
+
     fn on_callers_thread(&self) -> bool {
         self.limits.on_callers_thread
     }

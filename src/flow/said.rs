@@ -22,6 +22,10 @@ pub(crate) enum Said {
     Feed(Vec<Sequenced>),
     Counts(Counts),
     Totals(Totals),
+    #[cfg(feature = "transfer")]
+    Weighed(Vec<Answered<Outcome>>),
+    #[cfg(any(feature = "transfer", feature = "wechat"))]
+    Rows(crate::engine::Rows),
     Report(Report),
     Backup(Backup),
     Done,

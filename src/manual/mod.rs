@@ -5,6 +5,10 @@
 //! - [`durability`]: what the local engine promises of the disk, and why each crash ends well.
 //! - [`format`](mod@format): the bytes.
 //! - [`guarantees`]: what is promised, by number, and what is asked of you.
+#![cfg_attr(
+    feature = "transfer",
+    doc = "- [`migration`]: moving from a cloud database, and in and out of a store."
+)]
 //! - [`reliability`]: how all that is tried, and what was found by it.
 #![cfg_attr(
     feature = "wechat",
@@ -31,6 +35,10 @@ pub mod format {}
 
 #[doc = include_str!("guarantees.md")]
 pub mod guarantees {}
+
+#[cfg(feature = "transfer")]
+#[doc = include_str!("migration.md")]
+pub mod migration {}
 
 #[doc = include_str!("reliability.md")]
 pub mod reliability {}

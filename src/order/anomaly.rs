@@ -134,7 +134,9 @@ impl AnomalyKind {
         }
     }
 
-    const fn refund_no(&self) -> Option<&RefundNo> {
+    /// The refund that it is about, where it is about one.
+    #[must_use]
+    pub const fn refund_no(&self) -> Option<&RefundNo> {
         match self {
             Self::RefundDiffers { refund_no }
             | Self::RefundExceeds { refund_no, .. }

@@ -18,7 +18,7 @@ use crate::order::{
     MAX_ANOMALIES, MAX_REFUNDS, New, Next, Order, Outcome, Payment, Record, Refund, RefundFact,
     RefundRecorded, RefundStatus, Status, What,
 };
-use crate::value::{Fen, Timestamp};
+use crate::value::{Fen, OrderNo, Timestamp};
 
 /// The keys that the imported order would own, and those of what waits for it.
 pub(super) fn keys(order: &Order, record: Option<&Record>) -> Vec<UniqueKey> {
@@ -154,12 +154,17 @@ fn key_taken(change: &Change<'_>, order: &Order) -> Option<ImportRefusal> {
     let record = Record::Order(std::sync::Arc::new(order.clone()));
     unique_keys(&record).find_map(|key| {
         let by = change.context.owner(&key)?.no();
-        (by != change.no()).then_some(match key {
-            UniqueKey::Transaction(..) => ImportRefusal::TransactionTaken { by },
-            UniqueKey::RefundNo(..) => ImportRefusal::RefundNoTaken { by },
-            UniqueKey::Reference(_) => ImportRefusal::ReferenceTaken { by },
-        })
+        (by != change.no()).then(|| taken_by(&key, by))
     })
+}
+
+/// What an order hears whose key another one owns.
+pub(crate) const fn taken_by(key: &UniqueKey, by: OrderNo) -> ImportRefusal {
+    match key {
+        UniqueKey::Transaction(..) => ImportRefusal::TransactionTaken { by },
+        UniqueKey::RefundNo(..) => ImportRefusal::RefundNoTaken { by },
+        UniqueKey::Reference(_) => ImportRefusal::ReferenceTaken { by },
+    }
 }
 
 /// What the channel had said of refunds that the other books know, too: it may be newer

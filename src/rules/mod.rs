@@ -25,6 +25,8 @@ mod tests;
 pub use decide::{decide, needs};
 pub use decision::{Context, Decision, Shows};
 pub use evolve::evolve;
+#[cfg(feature = "transfer")]
+pub(crate) use import::taken_by;
 pub(crate) use index::each_entry;
 pub use index::{Index, IndexEntry, UniqueKey, index_entries, unique_keys};
 pub use policy::Policy;

@@ -5,9 +5,17 @@ use std::sync::Arc;
 
 use super::Store;
 use crate::engine::{Counts, FeedCursor, Sequenced, unread};
+#[cfg(any(feature = "transfer", feature = "wechat"))]
+use crate::engine::{Direction, IndexQuery, Row, Rows};
+#[cfg(any(feature = "transfer", feature = "wechat"))]
+use crate::error::Error;
 use crate::flow::{Ask, Call, Flow, Said};
+#[cfg(feature = "transfer")]
+use crate::order::{Answered, Command, Outcome};
 use crate::order::{Event, Order};
 use crate::query::{self, Due, Listing, OpenAnomaly, Page, PageOf, Totals};
+#[cfg(any(feature = "transfer", feature = "wechat"))]
+use crate::rules::Index;
 use crate::value::{OrderNo, Timestamp};
 use crate::verify::Report;
 
@@ -113,6 +121,48 @@ impl Store {
             Ok(Said::Feed(events))
         };
         self.read(look, find!(Said::Feed))
+    }
+
+    /// What commands would be answered. Nothing is written.
+    #[cfg(feature = "transfer")]
+    pub(crate) fn weigh(&self, commands: Vec<Command>) -> Call<Vec<Answered<Outcome>>> {
+        let look = move |flow: &Flow| flow.weigh(&commands);
+        self.read(look, find!(Said::Weighed))
+    }
+
+    /// Shows every place of a list from a time on, oldest first, with its record, those that
+    /// only wait included.
+    #[cfg(any(feature = "transfer", feature = "wechat"))]
+    pub(crate) fn each_row<E: From<Error>>(
+        &self,
+        index: Index,
+        from: Timestamp,
+        mut show: impl FnMut(&Row) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut query = IndexQuery {
+            index,
+            from,
+            until: Timestamp::MAX,
+            direction: Direction::Forward,
+            after: None,
+        };
+        loop {
+            let part = self.rows(query.clone()).wait()?;
+            part.rows.iter().try_for_each(&mut show)?;
+            query.after = part.rows.last().map(|row| row.position);
+            if !part.more {
+                return Ok(());
+            }
+        }
+    }
+
+    #[cfg(any(feature = "transfer", feature = "wechat"))]
+    fn rows(&self, query: IndexQuery) -> Call<Rows> {
+        let look = move |flow: &Flow| {
+            let rows = flow.engine().scan(&query, PageOf::MAX).map_err(unread)?;
+            Ok(Said::Rows(rows))
+        };
+        self.read(look, find!(Said::Rows))
     }
 
     /// How many orders stand where.

@@ -1,6 +1,11 @@
 //! I19: whatever is printed for a log, no user can be read from it, nor what people wrote;
 //! and what crosses threads may.
 
+#[cfg(feature = "transfer")]
+mod transfer;
+#[cfg(feature = "wechat")]
+mod wechat;
+
 use std::error::Error as _;
 use std::fmt::Debug;
 
@@ -79,6 +84,13 @@ fn every_command() -> Vec<Command> {
         Asked::BeginClose,
         Asked::RecordClose(CloseReply::Retry),
         Asked::Hide,
+        Asked::RequestRefund(Box::new(fixtures::refund_of(1, 1, 60))),
+        Asked::RecordRefund(Box::new(fixtures::refund_fact(
+            1,
+            2,
+            50,
+            RefundState::Success,
+        ))),
     ]
     .into_iter()
     .map(|ask| Command { no, ask })

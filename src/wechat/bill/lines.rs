@@ -10,7 +10,6 @@ pub(super) const LINE_MAX: usize = 16 << 10;
 const BOM: &str = "\u{feff}";
 
 /// Reads line by line into one buffer that never holds more than [`LINE_MAX`] bytes.
-#[derive(Debug)]
 pub(super) struct Lines<R> {
     input: R,
     buffer: Vec<u8>,

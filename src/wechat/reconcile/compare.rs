@@ -21,7 +21,9 @@ pub(super) fn compare(line: BillLine, order: Option<Arc<Order>>) -> Compared {
         // Whether the payment is known, its own line says.
         (BillEntry::Revoked(_), None) => None,
         (BillEntry::Revoked(_), Some(order)) => revoked(&line, order),
-        (BillEntry::Refund(_), None) => Some(Found::Differs(Kind::MissingLocally, Fix::AskChannel)),
+        (BillEntry::Refund(_), None) => {
+            Some(Found::Differs(Kind::MissingLocally, record_refund(&line)))
+        }
         (BillEntry::Refund(billed), Some(order)) => refund(&line, billed, order),
     };
     match verdict {
@@ -90,23 +92,53 @@ fn revoked(line: &BillLine, order: &Order) -> Option<Found> {
     Some(Found::Differs(Kind::RefundDiffers, fix))
 }
 
+/// What the bill proves of a refund is a fix. It does not prove that one failed for good:
+/// the same number may have been sent again since.
 fn refund(line: &BillLine, billed: &BillRefund, order: &Order) -> Option<Found> {
     let differs = |fix| Some(Found::Differs(Kind::RefundDiffers, fix));
-    let Some(local) = order.refunds.iter().find(|local| is_same(local, billed)) else {
-        return differs(Fix::AskChannel);
+    if stands_in_anomaly(line, order) {
+        return Some(Found::InAnomaly);
+    }
+    let mut refunds = order.refunds.iter();
+    let Some(local) = refunds.find(|local| local.refund_no == billed.refund_no) else {
+        let has_id =
+            |local: &Refund| local.refund_id.is_some() && local.refund_id == billed.refund_id;
+        return differs(match order.refunds.iter().any(has_id) {
+            // One refund of the channel's, under two numbers of the merchant's.
+            true => Fix::Person,
+            false => record_refund(line),
+        });
     };
-    if local.amount != billed.amount || local.transaction_id != line.transaction_id {
-        return differs(Fix::Person);
+    let same = local.amount == billed.amount && local.transaction_id == line.transaction_id;
+    match billed.status {
+        status if same && agree(status, local.status) => None,
+        BillRefundStatus::Failed if same => differs(Fix::AskChannel),
+        _ => differs(record_refund(line)),
     }
-    if agree(billed.status, local.status) {
-        return None;
-    }
-    differs(Fix::AskChannel)
 }
 
-fn is_same(local: &Refund, billed: &BillRefund) -> bool {
-    let by_id = local.refund_id.is_some() && local.refund_id == billed.refund_id;
-    by_id || local.refund_no == billed.refund_no
+fn record_refund(line: &BillLine) -> Fix {
+    // A refund of nothing is none, and the channel knows what it is.
+    let fact = line.refund();
+    fact.map_or(Fix::AskChannel, |fact| {
+        tell(line, Asked::RecordRefund(Box::new(fact)))
+    })
+}
+
+/// The store knows what the line says, and that it does not fit.
+fn stands_in_anomaly(line: &BillLine, order: &Order) -> bool {
+    let Some(fact) = line.refund() else {
+        return false;
+    };
+    order.anomalies.iter().any(|anomaly| {
+        let about = anomaly.kind.refund_no() == Some(fact.refund_no());
+        let says_so = |told: &Refund| {
+            let same =
+                told.transaction_id == *fact.transaction_id() && told.amount == fact.amount();
+            same && told.status == RefundStatus::from(fact.state())
+        };
+        about && anomaly.refund.as_ref().is_some_and(says_so)
+    })
 }
 
 /// Whether the store's state is the bill's, or may have followed from it: a bill does not

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::order::{Command, Order};
-use crate::value::OrderNo;
-use crate::wechat::bill::BillLine;
+use crate::order::{Command, Order, Record, Refund};
+use crate::value::{OrderNo, RefundNo};
+use crate::wechat::bill::{BillEntry, BillLine};
 
 /// One difference, with both sides.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct Difference {
     pub kind: DifferenceKind,
     /// Under which order number.
     pub no: OrderNo,
+    /// About which refund, where it is about one.
+    pub refund_no: Option<RefundNo>,
     /// What the bill says; `None` where it says nothing.
     pub line: Option<Box<BillLine>>,
     /// What the store has; `None` where it has no such order.
@@ -72,22 +74,40 @@ impl Difference {
         order: Option<Arc<Order>>,
         fix: Fix,
     ) -> Box<Self> {
+        let refund_no = match &line.entry {
+            BillEntry::Refund(refund) => Some(refund.refund_no.clone()),
+            BillEntry::Payment(_) | BillEntry::Revoked(_) => None,
+        };
         Box::new(Self {
             kind,
             no: line.no,
+            refund_no,
             line: Some(Box::new(line)),
             order,
             fix,
         })
     }
 
-    /// Of something that the bill lacks.
-    pub(super) fn missing(order: &Arc<Order>, kind: DifferenceKind) -> Self {
+    /// Of a payment that the bill lacks.
+    pub(super) fn missing_payment(order: &Arc<Order>) -> Self {
         Self {
-            kind,
+            kind: DifferenceKind::MissingInBill,
             no: order.no,
+            refund_no: None,
             line: None,
             order: Some(Arc::clone(order)),
+            fix: Fix::AskChannel,
+        }
+    }
+
+    /// Of a refund that the bill lacks.
+    pub(super) fn missing_refund(record: &Record, refund: &Refund) -> Self {
+        Self {
+            kind: DifferenceKind::RefundDiffers,
+            no: record.no(),
+            refund_no: Some(refund.refund_no.clone()),
+            line: None,
+            order: record.as_order().cloned(),
             fix: Fix::AskChannel,
         }
     }

@@ -9,6 +9,7 @@
 
 mod compare;
 mod difference;
+mod missing;
 mod seen;
 
 pub use difference::{Difference, DifferenceKind, Fix};
@@ -16,13 +17,11 @@ pub use difference::{Difference, DifferenceKind, Fix};
 use thiserror::Error;
 
 use self::compare::{Compared, compare};
-use self::seen::{Seen, SeenBuilder};
+use self::seen::SeenBuilder;
 use super::bill::{BillDay, BillEntry, BillError, BillKind, BillLine};
 use crate::error::Error as StoreError;
-use crate::order::{Order, RefundStatus, Status};
-use crate::query::{Listing, PageOf};
 use crate::store::Store;
-use crate::value::{Channel, MchId};
+use crate::value::MchId;
 
 /// The comparison of one merchant's bill of one day with the store.
 ///
@@ -144,71 +143,17 @@ impl Reconciliation {
             }
         }
         let seen = seen.finish();
-        self.missing(store, &seen, &mut |difference| {
+        let mut missing = |difference| {
             counts.differences += 1;
             tell(difference);
-        })?;
+        };
+        if self.kind != BillKind::Refund {
+            self.missing_payments(store, &seen, &mut missing)?;
+        }
+        if self.kind != BillKind::Success {
+            self.missing_refunds(store, &seen, &mut missing)?;
+        }
         Ok(counts)
-    }
-
-    /// What the store has of the day, and the bill has not.
-    fn missing(
-        &self,
-        store: &Store,
-        seen: &Seen,
-        tell: &mut impl FnMut(Difference),
-    ) -> Result<(), StoreError> {
-        for status in [Status::Success, Status::LatePaid] {
-            let listing = Listing::by_status(status).between(self.day.range());
-            let mut page = PageOf::of(PageOf::MAX);
-            loop {
-                let part = store.list(listing.clone().page(page)).wait()?;
-                for order in part.rows.into_iter().filter(|order| self.is_ours(order)) {
-                    self.missing_of(&order, seen, tell);
-                }
-                let Some(next) = part.next else { break };
-                page = PageOf::of(PageOf::MAX).after(next);
-            }
-        }
-        Ok(())
-    }
-
-    fn missing_of(
-        &self,
-        order: &std::sync::Arc<Order>,
-        seen: &Seen,
-        tell: &mut impl FnMut(Difference),
-    ) {
-        let transaction = order.transaction_id();
-        let paid_elsewhere = transaction.is_some_and(|id| !seen.has_payment(id));
-        if paid_elsewhere && self.kind != BillKind::Refund {
-            tell(Difference::missing(order, DifferenceKind::MissingInBill));
-        }
-        if self.kind == BillKind::Success {
-            return;
-        }
-        for refund in &order.refunds {
-            // What is only asked for may never have arrived, and what was closed may have
-            // been refused; of what was made elsewhere, the acceptance is not known.
-            let accepted = !matches!(
-                refund.status,
-                RefundStatus::Requested | RefundStatus::Closed
-            );
-            let of_day = self.day.range().contains(&refund.requested_at);
-            if accepted && of_day && !refund.external && !seen.has_refund(&refund.refund_no) {
-                tell(Difference::missing(order, DifferenceKind::RefundDiffers));
-            }
-        }
-    }
-
-    /// An order that names no merchant may be anybody's: better told than missed.
-    fn is_ours(&self, order: &Order) -> bool {
-        let paid_to = order
-            .payment
-            .as_ref()
-            .and_then(|payment| payment.mch_id.as_ref());
-        let mch_id = paid_to.or(order.mch_id.as_ref());
-        order.channel == Channel::WECHAT && mch_id.is_none_or(|mch_id| *mch_id == self.mch_id)
     }
 }
 

@@ -1,0 +1,85 @@
+//! Moving from a cloud database: `cargo run --release --example migrate [-- BOOKS.json DIR]`.
+//!
+//! It reads an export whose amounts are in yuan; a small one where none is named. First it
+//! only tries, then it imports, and at last it exports all that the store holds: as books
+//! for another store, and as a report for a spreadsheet.
+
+use std::error::Error;
+use std::fs::File;
+use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use orderstore::Store;
+use orderstore::transfer::{Amounts, Export, Foreign, Import, ImportReport, Input, Notice};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+const SMALL: &[u8] = include_bytes!("../tests/data/transfer/cloud_db_export.json");
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("migrate: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<bool> {
+    let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
+    match arguments.as_slice() {
+        [] => {
+            let scratch = tempfile::tempdir()?;
+            migrate(scratch.path(), || Ok(SMALL))
+        }
+        [books, dir] => migrate(dir, || Ok(BufReader::new(File::open(books)?))),
+        _ => Err("usage: migrate [BOOKS.json DIR]".into()),
+    }
+}
+
+fn migrate<R: BufRead>(dir: &Path, books: impl Fn() -> Result<R>) -> Result<bool> {
+    std::fs::create_dir_all(dir)?;
+    let store = Store::open_or_init(dir.join("orders"))?;
+    // The collection's words for a status, where they are not the usual ones, are mapped
+    // here: `.status("paid", Status::Success)`.
+    let import = Import::foreign(Foreign::of(Amounts::Yuan));
+    let trial = import
+        .clone()
+        .dry_run()
+        .run(&store, Input::json(books()?), tell)?;
+    println!("would be: {}", in_words(&trial));
+    if trial.refused > 0 {
+        println!("nothing was imported: look at what is refused first");
+        return Ok(false);
+    }
+    let report = import.run(&store, Input::json(books()?), tell)?;
+    println!("is: {}", in_words(&report));
+
+    let mut file = BufWriter::new(File::create(dir.join("books.jsonl"))?);
+    let exported = Export::all().json_lines(&store, &mut file)?;
+    file.flush()?;
+    let file = BufWriter::new(File::create(dir.join("report.csv"))?);
+    let _ = Export::all().csv(&store, file)?;
+    println!("exported: {} orders", exported.orders);
+    store.shutdown().wait()?;
+    Ok(report.refused == 0)
+}
+
+fn tell(notice: Notice) {
+    if let Notice::Refused(refused) = notice {
+        println!("{refused}");
+    }
+}
+
+fn in_words(report: &ImportReport) -> String {
+    let ImportReport {
+        imported,
+        unchanged,
+        refused,
+        ..
+    } = report;
+    format!("{imported} imported, {unchanged} known, {refused} refused")
+}

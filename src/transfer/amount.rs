@@ -1,0 +1,243 @@
+//! Amounts as other systems wrote them, read from their digits: no float is ever made.
+
+use thiserror::Error;
+
+use crate::value::{Fen, FenError};
+
+/// In which unit other books keep their amounts. Nothing is guessed: 100 is one yuan or a
+/// hundred.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Amounts {
+    /// In yuan, as numbers that may have been floats: `0.5700000000000001` is 57 fen. An
+    /// amount is its nearest fen if it lies within 0.001 fen of it, and else refused.
+    Yuan,
+    /// In fen, as integers.
+    Fen,
+}
+
+/// Why a text is no amount of its unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum AmountProblem {
+    /// It is not a decimal number.
+    #[error("it is not a decimal number")]
+    NotNumber,
+    /// It is below zero.
+    #[error("it is below zero")]
+    Negative,
+    /// It is further than 0.001 fen from every whole fen; or in fen, and not an integer.
+    #[error("it is not a whole number of fen")]
+    NotWhole,
+    /// It is larger than any amount.
+    #[error(transparent)]
+    Fen(#[from] FenError),
+}
+
+/// More digits, or a larger exponent, than any number that a system writes.
+const LONGEST: usize = 400;
+
+impl Amounts {
+    pub(super) fn read(self, text: &str) -> Result<Fen, AmountProblem> {
+        let digits = Digits::parse(text)?;
+        match self {
+            Self::Yuan => digits.shifted(2).nearest(),
+            Self::Fen => digits.whole(),
+        }
+    }
+}
+
+/// A decimal number: its digits, and how many of them stand before the point.
+struct Digits<'a> {
+    whole: &'a [u8],
+    fraction: &'a [u8],
+    point: i64,
+}
+
+impl<'a> Digits<'a> {
+    fn parse(text: &'a str) -> Result<Self, AmountProblem> {
+        let (is_negative, text) = match text.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+            Some((mantissa, exponent)) => (mantissa, exponent_of(exponent)?),
+            None => (text, 0),
+        };
+        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, "0"));
+        let is_digits = |part: &str| {
+            !part.is_empty() && part.len() <= LONGEST && part.bytes().all(|b| b.is_ascii_digit())
+        };
+        if !is_digits(whole) || !is_digits(fraction) {
+            return Err(AmountProblem::NotNumber);
+        }
+        let point = i64::try_from(whole.len()).unwrap_or(i64::MAX);
+        let number = Self {
+            whole: whole.as_bytes(),
+            fraction: fraction.as_bytes(),
+            point: point.saturating_add(exponent),
+        };
+        if is_negative && number.digits().any(|digit| digit != 0) {
+            return Err(AmountProblem::Negative);
+        }
+        Ok(number)
+    }
+
+    /// The number times 10 to the `places`.
+    const fn shifted(mut self, places: i64) -> Self {
+        self.point = self.point.saturating_add(places);
+        self
+    }
+
+    fn digits(&self) -> impl Iterator<Item = u64> {
+        let both = self.whole.iter().chain(self.fraction);
+        both.map(|digit| u64::from(digit.saturating_sub(b'0')))
+    }
+
+    /// The digit at a place behind the first one; those that are not written are zeros.
+    fn at(&self, place: i64) -> u64 {
+        let place = usize::try_from(place).ok();
+        place
+            .and_then(|place| self.digits().nth(place))
+            .unwrap_or_default()
+    }
+
+    /// What stands before the point.
+    fn before_the_point(&self) -> Result<Fen, AmountProblem> {
+        let mut sum: u64 = 0;
+        for place in 0..self.point {
+            let next = sum
+                .checked_mul(10)
+                .and_then(|sum| sum.checked_add(self.at(place)));
+            sum = next
+                .filter(|sum| *sum <= Fen::MAX.as_u64())
+                .ok_or(FenError::TooLarge)?;
+        }
+        Ok(Fen::new(sum)?)
+    }
+
+    /// Whether anything but zeros stands from this place on.
+    fn has_more(&self, from: i64) -> bool {
+        let from = usize::try_from(from).unwrap_or_default();
+        self.digits().skip(from).any(|digit| digit != 0)
+    }
+
+    fn whole(&self) -> Result<Fen, AmountProblem> {
+        if self.has_more(self.point) {
+            return Err(AmountProblem::NotWhole);
+        }
+        self.before_the_point()
+    }
+
+    /// The nearest whole number, where it is within a thousandth.
+    fn nearest(&self) -> Result<Fen, AmountProblem> {
+        let below = self.before_the_point()?;
+        let thousandths = (0..3).fold(0, |sum, place| sum * 10 + self.at(self.point + place));
+        let is_more = self.has_more(self.point + 3);
+        match (thousandths, is_more) {
+            (0, _) | (1, false) => Ok(below),
+            (999, _) => Ok(below.checked_add(Fen::new(1)?).ok_or(FenError::TooLarge)?),
+            _ => Err(AmountProblem::NotWhole),
+        }
+    }
+}
+
+fn exponent_of(text: &str) -> Result<i64, AmountProblem> {
+    let exponent: i64 = text.parse().map_err(|_| AmountProblem::NotNumber)?;
+    let is_sane = exponent.unsigned_abs() <= LONGEST as u64;
+    is_sane.then_some(exponent).ok_or(AmountProblem::NotNumber)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn yuan(text: &str) -> Result<u64, AmountProblem> {
+        Amounts::Yuan.read(text).map(Fen::as_u64)
+    }
+
+    fn fen(text: &str) -> Result<u64, AmountProblem> {
+        Amounts::Fen.read(text).map(Fen::as_u64)
+    }
+
+    #[test]
+    fn a_float_of_yuan_is_its_nearest_fen() {
+        let cases = [
+            ("0.5700000000000001", 57),
+            ("19.900000000000002", 1990),
+            ("0.02", 2),
+            ("1159.89", 115_989),
+            ("1159.8899999999999", 115_989),
+            ("0.28999999999999998", 29),
+            ("8.8", 880),
+            ("100", 10_000),
+            ("1e2", 10_000),
+            ("5.7e-1", 57),
+            ("1.0E+2", 10_000),
+            ("0.00999999999999999999", 1),
+            ("0", 0),
+            ("-0.0", 0),
+            ("1e-300", 0),
+            ("0.57001", 57),
+            ("0.56999", 57),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(yuan(text), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_near_a_fen_is_refused() {
+        for text in ["0.575", "0.570011", "0.569989", "0.005", "1e-3", "19.9049"] {
+            assert_eq!(yuan(text), Err(AmountProblem::NotWhole), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_amount_is_refused_by_name() {
+        for text in [
+            "", ".5", "5.", "1e", "1e+", "x", "+1", "1,000", "0x10", "1e401", "NaN", "--1",
+        ] {
+            assert_eq!(yuan(text), Err(AmountProblem::NotNumber), "{text}");
+            assert_eq!(fen(text), Err(AmountProblem::NotNumber), "{text}");
+        }
+        assert_eq!(yuan("-0.01"), Err(AmountProblem::Negative));
+        let too_large = Err(AmountProblem::Fen(FenError::TooLarge));
+        assert_eq!(yuan("1e300"), too_large);
+        assert_eq!(yuan("92233720368547758.08"), too_large);
+        assert_eq!(yuan("92233720368547758.0799999"), too_large);
+        assert_eq!(yuan("92233720368547758.07"), Ok(i64::MAX.unsigned_abs()));
+        assert_eq!(
+            yuan(&"1".repeat(LONGEST + 1)),
+            Err(AmountProblem::NotNumber)
+        );
+    }
+
+    #[test]
+    fn fen_are_integers() {
+        assert_eq!(fen("57"), Ok(57));
+        assert_eq!(fen("57.0"), Ok(57));
+        assert_eq!(fen("1e2"), Ok(100));
+        for text in ["0.57", "57.000000001", "1e-1"] {
+            assert_eq!(fen(text), Err(AmountProblem::NotWhole), "{text}");
+        }
+    }
+
+    proptest! {
+        /// What a cloud function computes: an integer of fen, times 0.01, printed.
+        #[test]
+        fn every_amount_that_was_multiplied_by_a_hundredth_comes_back(fen in 0..10_000_000_000_u64) {
+            #[expect(clippy::cast_precision_loss, reason = "as JavaScript does it")]
+            let float = fen as f64 * 0.01;
+            prop_assert_eq!(yuan(&float.to_string()), Ok(fen));
+            prop_assert_eq!(yuan(&format!("{float:e}")), Ok(fen));
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in "[-+0-9.eE]{0,12}") {
+            let _ = (yuan(&text), fen(&text));
+        }
+    }
+}

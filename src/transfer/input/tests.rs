@@ -1,0 +1,164 @@
+//! Records and their places.
+
+use std::io::{self, BufReader, Read};
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Each record as its place and its text, or why there is none.
+fn read<R: BufRead>(mut input: Input<R>) -> Vec<(String, Result<String, Reason>)> {
+    let mut found = Vec::new();
+    while let Some(framed) = input.next().unwrap() {
+        let body = framed.body.map(|body| match body {
+            Body::Object(json) => json.to_owned(),
+            Body::Row(row) => {
+                let cells = row.cells().map(|(name, cell)| format!("{name}={cell}"));
+                cells.collect::<Vec<_>>().join(";")
+            }
+        });
+        found.push((framed.place.to_string(), body));
+    }
+    found
+}
+
+fn json(text: &[u8]) -> Vec<(String, Result<String, Reason>)> {
+    let whole = read(Input::json(text));
+    // However the input comes in parts, it is the same.
+    let parts = BufReader::with_capacity(1, text);
+    assert_eq!(read(Input::json(parts)), whole);
+    whole
+}
+
+fn csv(text: &[u8]) -> Vec<(String, Result<String, Reason>)> {
+    read(Input::csv(text))
+}
+
+fn ok(place: &str, text: &str) -> (String, Result<String, Reason>) {
+    (place.to_owned(), Ok(text.to_owned()))
+}
+
+fn bad(place: &str, reason: Reason) -> (String, Result<String, Reason>) {
+    (place.to_owned(), Err(reason))
+}
+
+#[test]
+fn objects_stand_one_after_another_on_one_line_or_several() {
+    let text = "{\"a\":1}\r\n\n  {\"b\":{\"}\":\"\\\"{\"}}{\n  \"c\": [\n    {}\n  ]\n}\n";
+    let expected = [
+        ok("1:1:0", "{\"a\":1}"),
+        ok("2:3:12", "{\"b\":{\"}\":\"\\\"{\"}}"),
+        ok("3:3:29", "{\n  \"c\": [\n    {}\n  ]\n}"),
+    ];
+    assert_eq!(json(text.as_bytes()), expected);
+    let marked = [b"\xef\xbb\xbf", text.as_bytes()].concat();
+    assert_eq!(json(&marked)[0], ok("1:1:3", "{\"a\":1}"));
+    assert_eq!(json(b""), []);
+    assert_eq!(json(b" \n\n"), []);
+}
+
+#[test]
+fn a_record_that_is_cut_costs_no_other_one() {
+    let expected = [
+        bad("1:1:0", Reason::Cut),
+        ok("2:2:9", "{\"b\":2}"),
+        bad("3:3:17", Reason::Cut),
+        ok("4:4:28", "{\"d\":4}"),
+        bad("5:5:36", Reason::Cut),
+    ];
+    let text = b"{\"a\":[1,\n{\"b\":2}\n{\"c\":\"open\n{\"d\":4}\n{\"e\"";
+    assert_eq!(json(text), expected);
+}
+
+#[test]
+fn what_is_no_object_is_passed_up_to_the_next_line_with_one() {
+    let expected = [
+        bad("1:1:0", Reason::NotObject),
+        ok("2:3:7", "{\"a\":1}"),
+        bad("3:3:14", Reason::NotObject),
+        ok("4:4:17", "{\"b\":2}"),
+    ];
+    assert_eq!(json(b"[\n  {}\n{\"a\":1},x\n{\"b\":2}"), expected);
+}
+
+#[test]
+fn a_record_that_is_too_long_is_passed_without_being_held() {
+    let long = format!("{{\"a\":\"{}\"}}\n{{\"b\":2}}\n", "x".repeat(RECORD_MAX));
+    let found = read(Input::json(long.as_bytes()));
+    let max = RECORD_MAX;
+    assert_eq!(found[0], bad("1:1:0", Reason::TooLong { max }));
+    assert_eq!(found[1].1, Ok("{\"b\":2}".to_owned()));
+    let longest = format!("{{\"a\":\"{}\"}}", "x".repeat(RECORD_MAX - 8));
+    assert_eq!(longest.len(), RECORD_MAX);
+    assert!(read(Input::json(longest.as_bytes()))[0].1.is_ok());
+}
+
+#[test]
+fn bytes_that_are_no_text_are_refused() {
+    let found = json(b"{\"\xff\":1}\n{\"b\":2}");
+    assert_eq!(
+        found,
+        [bad("1:1:0", Reason::NotUtf8), ok("2:2:8", "{\"b\":2}")]
+    );
+    let rows = csv(b"a\n\xff\nx\n");
+    assert_eq!(rows, [bad("1:2:2", Reason::NotUtf8), ok("2:3:4", "a=x")]);
+}
+
+#[test]
+fn rows_stand_under_the_names_of_the_header() {
+    let text = "\u{feff}no,words\r\n1,\"a, \"\"b\"\"\nc\"\r\n2,\r\n\r\n";
+    let expected = [
+        ok("1:2:13", "no=1;words=a, \"b\"\nc"),
+        ok("2:4:29", "no=2;words="),
+    ];
+    assert_eq!(csv(text.as_bytes()), expected);
+    assert_eq!(csv(b""), []);
+    assert_eq!(csv(b"no,words\n"), []);
+}
+
+#[test]
+fn a_row_of_another_length_is_refused_alone() {
+    let expected = 2;
+    let rows = [
+        bad("1:2:4", Reason::Cells { found: 1, expected }),
+        bad("2:3:6", Reason::Cells { found: 3, expected }),
+        ok("3:4:12", "a=1;b=2"),
+    ];
+    assert_eq!(csv(b"a,b\n1\n1,2,3\n1,2\n"), rows);
+}
+
+#[test]
+fn a_quote_that_is_never_closed_is_not_held() {
+    let text = format!("a,b\n1,\"{}", "x,\n".repeat(RECORD_MAX));
+    let mut given = 0;
+    let counted = Counted(text.as_bytes(), &mut given);
+    let rows = read(Input::csv(BufReader::new(counted)));
+    let max = RECORD_MAX;
+    assert_eq!(rows, [bad("1:2:4", Reason::TooLong { max })]);
+    assert!(given < 2 * RECORD_MAX, "{given} bytes were read");
+}
+
+/// How much was read.
+struct Counted<'a>(&'a [u8], &'a mut usize);
+
+impl Read for Counted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.0.read(buffer)?;
+        *self.1 += read;
+        Ok(read)
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_end_and_every_record_has_a_later_place(
+        bytes in "[{}\\[\\]\",\\\\\n a1]{0,60}",
+    ) {
+        for input in [Input::json(bytes.as_bytes()), Input::csv(bytes.as_bytes())] {
+            let places: Vec<_> = read(input).into_iter().map(|(place, _)| place).collect();
+            let places: Vec<Place> = places.iter().map(|place| place.parse().unwrap()).collect();
+            prop_assert!(places.is_sorted());
+            prop_assert!(places.iter().zip(1..).all(|(place, nth)| place.record == nth));
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! A store's own books, out and in again.
+
+use super::*;
+use crate::order::{AnomalyId, Asked, ChannelState, RefundState, Resolution, What};
+use crate::query::PageOf;
+use crate::testing::fixtures;
+
+fn books(store: &Store) -> (Exported, String) {
+    let mut books = Vec::new();
+    let exported = Export::all().json_lines(store, &mut books).unwrap();
+    (exported, String::from_utf8(books).unwrap())
+}
+
+fn tell(store: &Store, commands: impl IntoIterator<Item = (u64, Asked)>) {
+    for (n, ask) in commands {
+        let command = fixtures::command(n, ask);
+        let tickets = store.submit_all(vec![command]).unwrap();
+        for ticket in tickets {
+            let _ = ticket.wait().unwrap();
+        }
+    }
+}
+
+fn confirm(transaction: u64, fee: u64) -> Asked {
+    Asked::Confirm(Box::new(fixtures::payment(transaction, fee)))
+}
+
+fn record_refund(transaction: u64, n: u64, amount: u64, state: RefundState) -> Asked {
+    let fact = fixtures::refund_fact(transaction, n, amount, state);
+    Asked::RecordRefund(Box::new(fact))
+}
+
+fn request_refund(transaction: u64, n: u64, amount: u64) -> Asked {
+    Asked::RequestRefund(Box::new(fixtures::refund_of(transaction, n, amount)))
+}
+
+/// A store with an order in every status, with refunds and anomalies.
+fn full() -> Store {
+    let store = Store::memory().unwrap();
+    let create = |n| {
+        let new = fixtures::new(100).reference(fixtures::reference(n));
+        (n, Asked::Create(Box::new(new)))
+    };
+    let query = |state| Asked::RecordQuery(Box::new(state));
+    tell(&store, (1..=8).map(create));
+    tell(
+        &store,
+        [
+            (2, Asked::RecordPrepay(Box::new(fixtures::prepay(2)))),
+            (2, Asked::BeginClose),
+            (3, confirm(3, 100)),
+            (3, request_refund(3, 1, 30)),
+            (3, record_refund(3, 1, 30, RefundState::Success)),
+            (3, request_refund(3, 2, 20)),
+            (3, confirm(33, 100)),
+            (4, query(ChannelState::Closed)),
+            (4, Asked::Hide),
+            (5, query(ChannelState::Revoked)),
+            (6, query(ChannelState::Closed)),
+            (6, confirm(6, 100)),
+            (7, query(ChannelState::Closed)),
+            (7, confirm(7, 100)),
+            (
+                7,
+                Asked::Resolve {
+                    anomaly: AnomalyId(1),
+                    how: Resolution::Accept,
+                    note: fixtures::note(),
+                },
+            ),
+            (8, confirm(8, 99)),
+        ],
+    );
+    store
+}
+
+fn all(store: &Store) -> Vec<Order> {
+    let page = PageOf::of(100).reversed();
+    let listing = crate::query::Listing::all().page(page);
+    let rows = store.list(listing).wait().unwrap().rows;
+    rows.iter().map(|order| order.as_ref().clone()).collect()
+}
+
+#[test]
+fn every_order_comes_back_with_its_refunds_and_anomalies() {
+    let store = full();
+    let (exported, text) = books(&store);
+    assert_eq!((exported.orders, exported.waiting), (8, 0));
+    assert_eq!(text.lines().count(), 8);
+    let other = Store::memory().unwrap();
+    let (report, refused) = import(&other, &Import::exported(), &text);
+    assert_eq!((report.imported, refused), (8, Vec::new()));
+    let expected = all(&store).into_iter().map(|order| Order {
+        version: 1,
+        ..order
+    });
+    assert_eq!(all(&other), expected.collect::<Vec<_>>());
+    assert_eq!(
+        other.counts().wait().unwrap(),
+        store.counts().wait().unwrap()
+    );
+    let history = other.history(fixtures::order_no(3)).wait().unwrap();
+    assert!(matches!(history.as_slice(), [event] if matches!(event.what, What::Imported(_))));
+    assert!(other.verify().wait().unwrap().is_ok());
+    let (again, second) = books(&other);
+    assert_eq!(again.orders, 8);
+    assert_eq!(second.lines().count(), 8);
+    let (report, _) = import(&other, &Import::exported(), &second);
+    assert_eq!(report.unchanged, 8);
+}
+
+#[test]
+fn payments_and_refunds_without_an_order_come_back_and_wait_again() {
+    let store = Store::memory().unwrap();
+    tell(
+        &store,
+        [
+            (1, confirm(1, 100)),
+            (2, record_refund(2, 2, 10, RefundState::Success)),
+            (3, record_refund(3, 3, 10, RefundState::Processing)),
+            (4, confirm(4, 100)),
+            (4, request_refund(4, 4, 40)),
+            (5, confirm(5, 100)),
+            (
+                5,
+                Asked::Resolve {
+                    anomaly: AnomalyId(1),
+                    how: Resolution::Dismiss,
+                    note: fixtures::note(),
+                },
+            ),
+        ],
+    );
+    let (exported, text) = books(&store);
+    assert_eq!(
+        (exported.orders, exported.waiting),
+        (0, 4),
+        "what was dismissed is over"
+    );
+    let other = Store::memory().unwrap();
+    let (report, refused) = import(&other, &Import::exported(), &text);
+    assert_eq!((report.waiting, refused), (4, Vec::new()));
+    assert_eq!(other.counts().wait().unwrap().unclaimed, 2);
+    let (again, second) = books(&other);
+    assert_eq!(again.waiting, 4);
+    let waiting = |text: &str| {
+        text.lines()
+            .filter(|line| line.contains("\"waiting\""))
+            .count()
+    };
+    assert_eq!((waiting(&text), waiting(&second)), (4, 4));
+    let (report, _) = import(&other, &Import::exported(), &text);
+    assert_eq!((report.unchanged, report.waiting), (4, 0));
+    // The order comes, and meets what had waited.
+    tell(&other, [(1, Asked::Create(Box::new(fixtures::new(100))))]);
+    let order = other.get(fixtures::order_no(1)).wait().unwrap().unwrap();
+    assert_eq!(order.status, Status::Success);
+    assert!(other.verify().wait().unwrap().is_ok());
+}
+
+#[test]
+fn what_is_no_exported_order_is_refused_with_its_place() {
+    let store = full();
+    let (_, text) = books(&store);
+    let line = text.lines().nth(2).unwrap();
+    let bad = [
+        line.replace("\"totalFee\":100", "\"totalFee\":1.0"),
+        line.replace("\"payStatus\":\"success\",", ""),
+        line.replace(
+            "\"payStatus\":\"success\"",
+            "\"payStatus\":\"oUser-secret\"",
+        ),
+        line.replace("\"payStatus\":\"success\"", "\"payStatus\":\"wait\""),
+    ];
+    let other = Store::memory().unwrap();
+    let (_, refused) = import(
+        &other,
+        &Import::exported(),
+        &(bad.join("\n") + "\n{\"waiting\":{}}"),
+    );
+    let reasons: Vec<_> = refused.iter().map(|refused| refused.reason).collect();
+    for (nth, reason) in reasons.iter().enumerate() {
+        match (nth, reason) {
+            (0 | 1 | 2 | 4, Reason::NotExported { line, .. }) => assert_eq!(*line, nth as u64 + 1),
+            (3, Reason::Order(_)) => {}
+            (nth, reason) => panic!("{nth}: {reason}"),
+        }
+        assert!(!format!("{reason} {reason:?}").contains("secret"));
+    }
+    assert_eq!(reasons.len(), 5);
+    assert_eq!(all(&other), []);
+    let csv = Import::exported().run(&other, Input::csv(text.as_bytes()), |_| {});
+    assert!(matches!(csv, Err(ImportError::ReportIsNoBooks)));
+}
+
+#[test]
+fn an_export_can_be_of_a_stretch_of_time() {
+    let store = full();
+    let mut none = Vec::new();
+    let early = Export::all().created_between(Timestamp::EPOCH..millis(1));
+    assert_eq!(early.json_lines(&store, &mut none).unwrap().orders, 0);
+    assert!(none.is_empty());
+}
+
+#[test]
+fn an_output_that_breaks_ends_an_export() {
+    struct Full;
+    impl std::io::Write for Full {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(std::io::ErrorKind::StorageFull.into())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let ended = Export::all().json_lines(&full(), Full);
+    assert!(matches!(ended, Err(ExportError::Output(_))));
+    let ended = Export::all().csv(&full(), Full);
+    assert!(matches!(ended, Err(ExportError::Output(_))));
+}

@@ -1,0 +1,308 @@
+//! Other systems' books.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::order::{Action, ImportRefusal, Source};
+use crate::query::{Listing, PageOf};
+use crate::value::{AppId, MchId, OpenId};
+
+#[test]
+fn the_export_of_a_cloud_database_is_taken_over_with_its_times_and_its_places() {
+    let store = Store::memory().unwrap();
+    let (report, refused) = import(&store, &in_yuan(), REAL);
+    assert_eq!(refused, []);
+    assert_eq!((report.imported, report.records), (4, 4));
+
+    let paid = order(&store, "16478392893981045823907716230948");
+    assert_eq!((paid.status, paid.total_fee.as_u64()), (Status::Success, 2));
+    assert_eq!(paid.create_time, millis(1_647_839_289_398));
+    assert_eq!(paid.update_time, millis(1_647_839_301_007));
+    let payment = paid.payment.unwrap();
+    assert_eq!(
+        payment.transaction_id.as_str(),
+        "4200000161202203211180453367"
+    );
+    assert_eq!(
+        payment.time_end,
+        Timestamp::parse_compact("20220321130820").unwrap()
+    );
+    assert_eq!(
+        (payment.paid_fee.as_u64(), payment.source),
+        (2, Source::Import)
+    );
+    let metadata = r#"{"_id":"b69f67c062393b8d03e5a1b23f1c7a01"}"#;
+    assert_eq!(paid.metadata.as_bytes(), metadata.as_bytes());
+
+    let waiting = order(&store, "16478393012215540917283365501277");
+    assert_eq!(
+        (waiting.status, waiting.total_fee.as_u64()),
+        (Status::Pending, 57)
+    );
+    assert_eq!(waiting.next.unwrap().action, Action::Query);
+
+    let hidden = order(&store, "16478399990010000000000000000042");
+    assert_eq!(hidden.total_fee.as_u64(), 1990);
+    assert_eq!(hidden.create_time.to_string(), "2022-03-21T05:19:59.001Z");
+    assert_eq!(hidden.update_time.to_string(), "2022-03-21T05:20:09.500Z");
+    assert_eq!(
+        hidden.hidden_at.unwrap().to_string(),
+        "2022-04-01T00:00:00.000Z"
+    );
+
+    let long = order(&store, "1647840000");
+    assert_eq!(long.total_fee.as_u64(), 115_989);
+    assert_eq!(long.create_time, millis(1_647_840_000_000));
+
+    let numbers = |listing: Listing| -> Vec<String> {
+        let page = store.list(listing.page(PageOf::of(10))).wait().unwrap();
+        page.rows.iter().map(|order| order.no.to_string()).collect()
+    };
+    let newest_first = [&long, &hidden, &waiting].map(|order| order.no.to_string());
+    assert_eq!(numbers(Listing::all())[..3], newest_first);
+    let user = OpenId::parse("oZWaC4wQm1VbYy0l5Xy6Zb3o9pQs").unwrap();
+    assert_eq!(numbers(Listing::by_openid(&user)), ["1647840000"]);
+    assert_eq!(numbers(Listing::by_openid(&user).with_hidden()).len(), 2);
+    assert!(store.verify().wait().unwrap().is_ok());
+
+    let (again, _) = import(&store, &in_yuan(), REAL);
+    assert_eq!((again.imported, again.unchanged), (0, 4));
+}
+
+#[test]
+fn amounts_are_of_the_unit_that_the_caller_says() {
+    let books = record("order-1", &[("totalFee", "57")]);
+    let store = Store::memory().unwrap();
+    let fen = Import::foreign(Foreign::of(Amounts::Fen));
+    assert_eq!(import(&store, &fen, &books).0.imported, 1);
+    assert_eq!(order(&store, "order-1").total_fee.as_u64(), 57);
+    let store = Store::memory().unwrap();
+    assert_eq!(import(&store, &in_yuan(), &books).0.imported, 1);
+    assert_eq!(order(&store, "order-1").total_fee.as_u64(), 5700);
+    let text = record("order-2", &[("totalFee", "\"19.90\"")]);
+    assert_eq!(import(&store, &in_yuan(), &text).0.imported, 1);
+    assert_eq!(order(&store, "order-2").total_fee.as_u64(), 1990);
+}
+
+#[test]
+fn what_cannot_be_used_is_refused_by_its_name_and_nothing_of_it_is_there() {
+    use FieldProblem as Why;
+    let fee = |problem| (Field::TotalFee, Why::Amount(problem));
+    let cases = [
+        (("totalFee", "0.575"), fee(AmountProblem::NotWhole)),
+        (("totalFee", "-1"), fee(AmountProblem::Negative)),
+        (("totalFee", "null"), (Field::TotalFee, Why::Missing)),
+        (("totalFee", "true"), (Field::TotalFee, Why::NotNumber)),
+        (
+            ("payStatus", "\"paid\""),
+            (Field::PayStatus, Why::UnknownStatus),
+        ),
+        (
+            ("payStatus", "\"wait\""),
+            (Field::TransactionId, Why::OfNoPayment),
+        ),
+        (
+            ("transactionId", "\"\""),
+            (Field::TransactionId, Why::Missing),
+        ),
+        (
+            ("transactionId", "4200"),
+            (Field::TransactionId, Why::NotText),
+        ),
+        (("timeEnd", "null"), (Field::TimeEnd, Why::Missing)),
+        (("createTime", "null"), (Field::CreateTime, Why::Missing)),
+        (
+            ("createTime", "1647840000"),
+            (Field::CreateTime, Why::NotMillis),
+        ),
+        (
+            ("createTime", "{\"$oid\":\"7\"}"),
+            (Field::CreateTime, Why::NotTime),
+        ),
+        (("appid", "null"), (Field::Appid, Why::Missing)),
+        (
+            ("outTradeNo", "16478392893981045823"),
+            (Field::No, Why::NotText),
+        ),
+        (("outTradeNo", "null"), (Field::No, Why::Missing)),
+    ];
+    for (change, (field, problem)) in cases {
+        let store = Store::memory().unwrap();
+        let (report, refused) = import(&store, &in_yuan(), &record("order-1", &[change]));
+        assert_eq!(report.refused, 1, "{change:?}");
+        let field = field.name();
+        assert_eq!(refused[0].reason, Reason::Field { field, problem });
+        let line = refused[0].to_string();
+        assert!(line.starts_with("record 1, line 1, byte 0"), "{line}");
+        assert!(
+            line.ends_with(&format!("its {field} cannot be used: {problem}")),
+            "{line}"
+        );
+        assert_eq!(store.counts().wait().unwrap().orders(), 0);
+        assert_eq!(store.stats().groups, 0, "nothing was handed over");
+    }
+}
+
+#[test]
+fn what_does_not_make_an_order_is_refused_by_the_rules() {
+    let cases = [
+        (("totalFee", "0"), ImportRefusal::NothingToPay),
+        (
+            ("updateTime", "1647839999999"),
+            ImportRefusal::TimesDisagree,
+        ),
+        (
+            ("updateTime", "{\"$date\":\"2999-01-01T00:00:00Z\"}"),
+            ImportRefusal::TimesDisagree,
+        ),
+    ];
+    for (change, refusal) in cases {
+        let store = Store::memory().unwrap();
+        let (_, refused) = import(&store, &in_yuan(), &record("order-1", &[change]));
+        assert_eq!(refused[0].reason, Reason::Order(refusal));
+        assert_eq!(refused[0].no, Some(no("order-1")));
+        assert_eq!(store.counts().wait().unwrap().orders(), 0);
+    }
+}
+
+#[test]
+fn foreign_words_names_and_owners_are_said_explicitly() {
+    let foreign = Foreign::of(Amounts::Fen)
+        .status("2", Status::Success)
+        .status("cancel", Status::Closed)
+        .field(Field::TotalFee, "price")
+        .field(Field::No, "sn")
+        .appid(AppId::parse("wxb").unwrap())
+        .mch_id(MchId::parse("1601959334").unwrap())
+        .without("phone");
+    let paid = r#"{"sn":"order-1","price":8,"payStatus":2,"createTime":1647840000000,"phone":"13800138000",
+        "transactionId":"T1","timeEnd":"2022-03-21T13:20:07+08:00","more":[ 1, "x y" ]}"#;
+    let closed = r#"{"sn":"order-2","price":"8","payStatus":"cancel","createTime":"2022-03-21 13:20:00",
+        "updateTime":{"$date":1647840009000},"mchId":1712734762,"appid":"wxc"}"#;
+    let store = Store::memory().unwrap();
+    let (report, refused) = import(
+        &store,
+        &Import::foreign(foreign),
+        &format!("{paid}{closed}"),
+    );
+    assert_eq!((report.imported, refused), (2, Vec::new()));
+    let paid = order(&store, "order-1");
+    assert_eq!((paid.status, paid.appid.as_str()), (Status::Success, "wxb"));
+    assert_eq!(paid.mch_id.unwrap().as_str(), "1601959334");
+    assert_eq!(paid.metadata.as_bytes(), br#"{"more":[1,"x y"]}"#);
+    assert_eq!(paid.update_time, paid.create_time);
+    let closed = order(&store, "order-2");
+    assert_eq!(
+        (closed.status, closed.appid.as_str()),
+        (Status::Closed, "wxc")
+    );
+    assert_eq!(closed.mch_id.unwrap().as_str(), "1712734762");
+    assert_eq!(closed.ended_at, Some(millis(1_647_840_009_000)));
+    assert!(closed.metadata.is_empty());
+}
+
+#[test]
+fn what_decides_nothing_and_does_not_fit_is_kept_with_the_rest() {
+    let long = format!("\"{}\"", "茶".repeat(128));
+    let deleted = ("deleteTime", "1647840009000");
+    let books = record(
+        "order-1",
+        &[("description", &long), ("attach", "\"table 7\"")],
+    ) + &record("order-2", &[&UNPAID[..], &[deleted]].concat());
+    let store = Store::memory().unwrap();
+    assert_eq!(import(&store, &in_yuan(), &books).0.imported, 2);
+    let first = order(&store, "order-1");
+    assert_eq!(
+        (first.attach.as_str(), first.description.as_str()),
+        ("table 7", "")
+    );
+    assert_eq!(
+        first.metadata.as_bytes(),
+        format!("{{\"description\":{long}}}").as_bytes()
+    );
+    let second = order(&store, "order-2");
+    assert_eq!((second.status, second.hidden_at), (Status::Pending, None));
+    assert_eq!(
+        second.metadata.as_bytes(),
+        br#"{"deleteTime":1647840009000}"#
+    );
+    let much = format!("\"{}\"", "x".repeat(4096));
+    let (_, refused) = import(&store, &in_yuan(), &record("order-3", &[("more", &much)]));
+    let Reason::Field { field, problem } = refused[0].reason else {
+        panic!()
+    };
+    assert_eq!(field, "metadata");
+    assert!(matches!(problem, FieldProblem::Text(_)));
+}
+
+#[test]
+fn a_csv_is_read_under_its_header() {
+    let books = "\u{feff}outTradeNo,totalFee,payStatus,createTime,appid,transactionId,timeEnd,shop,note\r\n\
+        `16478392893981045823907716230948,0.5700000000000001,success,1647840000000,wxa,`4200000161202203211180453367,20220321132007,\"7, north\",\r\n\
+        order-2,19.90,wait,2022-03-21 13:20:00,wxa,,,,\r\n\
+        order-3,0.575,wait,2022-03-21 13:20:00,wxa,,,,\r\n\
+        order-4,1\r\n";
+    let store = Store::memory().unwrap();
+    let (report, refused) = run(&store, &in_yuan(), Input::csv(books.as_bytes()));
+    assert_eq!((report.imported, report.refused), (2, 2));
+    let paid = order(&store, "16478392893981045823907716230948");
+    assert_eq!(
+        (paid.status, paid.total_fee.as_u64()),
+        (Status::Success, 57)
+    );
+    assert_eq!(paid.metadata.as_bytes(), br#"{"shop":"7, north"}"#);
+    assert_eq!(order(&store, "order-2").total_fee.as_u64(), 1990);
+    let lines: Vec<u64> = refused.iter().map(|refused| refused.place.line).collect();
+    assert_eq!(lines, [4, 5]);
+    assert_eq!(
+        refused[1].reason,
+        Reason::Cells {
+            found: 2,
+            expected: 9
+        }
+    );
+}
+
+/// What may stand in a field, or may not.
+fn any_value() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just("null".to_owned()),
+        Just("\"\"".to_owned()),
+        Just("\"success\"".to_owned()),
+        Just("\"wait\"".to_owned()),
+        Just("\"order-1\"".to_owned()),
+        Just("\"20220321132007\"".to_owned()),
+        Just("{\"$date\":\"2022-03-21T05:19:59.001Z\"}".to_owned()),
+        Just("{\"$numberLong\":\"1647840009000\"}".to_owned()),
+        Just("[{\"a\":null}]".to_owned()),
+        (0..100_000u32).prop_map(|fen| (f64::from(fen) * 0.01).to_string()),
+        (1_640_000_000_000..1_660_000_000_000_i64).prop_map(|millis| millis.to_string()),
+        "[ -~]{0,40}".prop_map(|text| serde_json::Value::from(text).to_string()),
+    ]
+}
+
+proptest! {
+    /// Whatever stands in its fields, a record is there as a sound order or not at all.
+    #[test]
+    fn any_record_is_there_whole_or_not_at_all(
+        changes in prop::collection::vec((0..10usize, any_value()), 0..4),
+    ) {
+        let names = [
+            "outTradeNo", "_openid", "appid", "totalFee", "payStatus", "createTime",
+            "updateTime", "transactionId", "timeEnd", "deleteTime",
+        ];
+        let changes: Vec<_> = changes.iter().map(|(n, value)| (names[*n], value.as_str())).collect();
+        let books = record("order-1", &changes) + &record("order-2", &[]);
+        let store = Store::memory().unwrap();
+        let advance = in_yuan().conflict(crate::order::Conflict::Advance);
+        let (trial, _) = import(&store, &advance.clone().dry_run(), &books);
+        let (report, _) = import(&store, &advance, &books);
+        prop_assert_eq!(trial, report);
+        let orders = store.counts().wait().unwrap().orders();
+        prop_assert_eq!(orders, report.imported);
+        prop_assert!(store.verify().wait().unwrap().is_ok());
+        let (again, _) = import(&store, &advance, &books);
+        prop_assert_eq!((again.imported, again.advanced), (0, 0));
+        prop_assert_eq!(again.unchanged, report.imported + report.unchanged);
+    }
+}

@@ -1,0 +1,92 @@
+//! The report for spreadsheets.
+
+use super::*;
+use crate::order::{Asked, New, RefundState};
+use crate::testing::fixtures;
+use crate::value::{AppId, Currency, Description};
+
+fn report(store: &Store) -> String {
+    let mut rows = Vec::new();
+    let _ = Export::all().csv(store, &mut rows).unwrap();
+    String::from_utf8(rows).unwrap()
+}
+
+fn create(store: &Store, number: &str, new: New) {
+    let _ = store.create(no(number), new).wait().unwrap();
+}
+
+#[test]
+fn a_report_has_a_mark_a_header_and_a_row_for_each_order() {
+    let store = Store::memory().unwrap();
+    let number = "16478392893981045823907716230948";
+    let (imported, _) = import(
+        &store,
+        &in_yuan(),
+        &record(number, &[("totalFee", "19.90")]),
+    );
+    assert_eq!(imported.imported, 1);
+    let transaction = format!("T-{number}");
+    let refund = crate::order::RefundFact::new(
+        fixtures::refund_no(1),
+        crate::value::TransactionId::parse(&transaction).unwrap(),
+        fixtures::fen(5),
+        RefundState::Success,
+    );
+    let ask = Asked::RecordRefund(Box::new(refund.unwrap()));
+    let command = crate::order::Command {
+        no: no(number),
+        ask,
+    };
+    for ticket in store.submit_all(vec![command]).unwrap() {
+        let _ = ticket.wait().unwrap();
+    }
+    let expected = format!(
+        "\u{feff}outTradeNo,payStatus,createTime,timeEnd,totalFee,totalYuan,refundFee,refundYuan,\
+         feeType,transactionId,appid,mchId,description,openAnomalies,deleteTime\r\n\
+         `{number},`success,2022-03-21 13:20:00,2022-03-21 13:20:07,1990,19.90,5,0.05,\
+         `CNY,`{transaction},`wxa,,,0,\r\n"
+    );
+    assert_eq!(report(&store), expected);
+}
+
+#[test]
+fn no_cell_begins_as_a_formula_and_no_number_of_many_digits_stands_bare() {
+    let store = Store::memory().unwrap();
+    for (n, start) in ["=", "+", "-", "@", "\"=", "＝", ",=", " ="]
+        .iter()
+        .enumerate()
+    {
+        let words = format!("{start}HYPERLINK(\"http://x\",\"y\")");
+        let appid = AppId::parse(&format!("={n}+1")).unwrap();
+        let new = New::new(appid, fixtures::fen(1)).unwrap();
+        let new = new.description(Description::parse(&words).unwrap());
+        create(&store, &format!("-{n:031}"), new);
+    }
+    let text = report(&store);
+    let mut rows = csv::Reader::from_reader(text.as_bytes());
+    let mut count = 0;
+    for row in rows.records() {
+        let row = row.unwrap();
+        assert_eq!(row.len(), 15);
+        for cell in &row {
+            let is_safe = cell.is_empty() || cell.starts_with('`');
+            let is_plain = cell
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || b".-: ".contains(&byte));
+            let is_short = cell.len() <= 19 && cell.starts_with(|c: char| c.is_ascii_digit());
+            assert!(is_safe || (is_plain && is_short), "{cell}");
+        }
+        count += 1;
+    }
+    assert_eq!(count, 8);
+}
+
+#[test]
+fn other_currencies_are_not_called_yuan_and_users_are_not_named() {
+    let store = Store::memory().unwrap();
+    let new = fixtures::new(500).currency(Currency::parse("JPY").unwrap());
+    create(&store, "order-1", new);
+    let text = report(&store);
+    assert!(text.contains(",500,,0,,`JPY,"), "{text}");
+    assert!(!text.contains(fixtures::openid(1).as_str()));
+}

@@ -1,0 +1,112 @@
+//! Books that move in and out.
+
+use orderstore::transfer::{
+    Amounts, Export, Field, Foreign, Import, ImportError, ImportReport, Input, Notice,
+};
+
+use super::*;
+
+fn foreign() -> Foreign {
+    Foreign::of(Amounts::Yuan).status("paid", Status::Success)
+}
+
+/// A record in which everything that can be personal is, with a field replaced.
+fn record(field: Field, value: &str) -> String {
+    let fields = [
+        (Field::No, "\"order-1\"".to_owned()),
+        (Field::Openid, format!("\"{USER}\"")),
+        (Field::Appid, "\"wxa\"".to_owned()),
+        (Field::TotalFee, "0.57".to_owned()),
+        (Field::PayStatus, "\"success\"".to_owned()),
+        (Field::CreateTime, "1647840000000".to_owned()),
+        (Field::TransactionId, "\"T1\"".to_owned()),
+        (Field::TimeEnd, "\"20220321132007\"".to_owned()),
+        (Field::Description, format!("\"{WORDS}\"")),
+    ];
+    let json = fields.map(|(own, usual)| {
+        let value = if own == field { value } else { &usual };
+        format!("\"{}\":{value}", own.name())
+    });
+    format!("{{{},\"phone\":\"{WORDS}\"}}\n", json.join(","))
+}
+
+fn run(import: &Import, books: &str) -> (Result<ImportReport, ImportError>, Vec<Notice>) {
+    let store = Store::memory().unwrap();
+    let mut notices = Vec::new();
+    let input = Input::json(books.as_bytes());
+    assert_private(&input);
+    let report = import.run(&store, input, |notice| notices.push(notice));
+    (report, notices)
+}
+
+#[test]
+fn what_an_import_is_told_and_tells_prints_no_user() {
+    let import = Import::foreign(foreign());
+    assert_private(&import);
+    assert_private(&Export::all());
+    let (report, notices) = run(&import, &record(Field::Attach, ""));
+    assert_eq!(report.as_ref().unwrap().imported, 1);
+    assert_private(&report);
+    assert_private(&notices);
+    let store = told();
+    assert_private(&Export::all().csv(&store, std::io::sink()).unwrap());
+}
+
+#[test]
+fn what_is_refused_repeats_nothing_of_the_record() {
+    let personal = format!("\"{USER} {WORDS}\"");
+    let fields = [
+        Field::No,
+        Field::Openid,
+        Field::Appid,
+        Field::TotalFee,
+        Field::PayStatus,
+        Field::CreateTime,
+        Field::TransactionId,
+        Field::TimeEnd,
+    ];
+    let mut books: Vec<String> = fields
+        .iter()
+        .map(|field| record(*field, &personal))
+        .collect();
+    books.push(format!("{{\"{USER}\" {WORDS}}}\n"));
+    books.push(format!("{USER} {WORDS}\n"));
+    books.push(format!("{{\"outTradeNo\":\"{WORDS}\n"));
+    for import in [Import::foreign(foreign()), Import::exported()] {
+        let (_, notices) = run(&import, &books.concat());
+        let refused = notices.iter().filter_map(|notice| match notice {
+            Notice::Refused(refused) => Some(refused),
+            _ => None,
+        });
+        let mut count = 0;
+        for refused in refused {
+            count += 1;
+            assert_private(refused);
+            assert_silent("what is refused", &refused.to_string());
+        }
+        assert_eq!(count, books.len());
+    }
+}
+
+#[test]
+fn an_order_that_holds_them_is_refused_without_them() {
+    let store = told();
+    let mut books = Vec::new();
+    let _ = Export::all().json_lines(&store, &mut books).unwrap();
+    let books = String::from_utf8(books).unwrap();
+    assert!(
+        books.contains(USER) && books.contains(WORDS),
+        "books hold everything"
+    );
+    for (from, to) in [
+        ("\"wait\"", WORDS),
+        ("\"payStatus\":", USER),
+        ("\"version\":", "\"version\":-"),
+    ] {
+        let (report, notices) = run(
+            &Import::exported(),
+            &books.replace(from, &format!("\"{to}\"")),
+        );
+        assert_private(&(report, notices));
+    }
+}
