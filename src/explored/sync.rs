@@ -12,7 +12,7 @@ pub(crate) use shuttle::thread;
 use super::faults::{Fault, is_built_in};
 
 /// How many orders each test tries, of two kinds.
-const ITERATIONS: usize = 300;
+const ITERATIONS: usize = 1000;
 
 /// The tasks of a test need more room than is usual.
 const STACK: usize = 1 << 18;
