@@ -2,7 +2,8 @@
 //! and after it.
 //!
 //! The store holds so many orders first, so that a backup takes a while; it is read back
-//! within that while, as every backup is.
+//! within that while, as every backup is. Callers are alone for as long afterwards: a store
+//! that is written to so long flushes, with a backup beside it or without.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -84,7 +85,7 @@ pub(crate) fn measure(
         }
     }
     let backup = backup.wait()?;
-    alone.add(crowd.run(&store, length)?);
+    alone.add(crowd.run(&store, length.max(took))?);
     store.shutdown().wait()?;
     Ok(BackedUp {
         base_orders,
