@@ -17,8 +17,8 @@ impl Store {
     /// there is none, and nothing takes what was begun for one; the same call may be made
     /// again.
     ///
-    /// Callers who write meanwhile go first: it rests three times as long as it works, and
-    /// takes four times as long as it would alone. Other long calls ([`Store::verify`],
+    /// Callers who write meanwhile go first: it rests five times as long as it works, and
+    /// takes six times as long as it would alone. Other long calls ([`Store::verify`],
     /// [`Store::totals`], [`Store::flush`]) wait for it. A backup is not opened, it is
     /// [restored](Store::restore). See [`manual::backup`](crate::manual::backup).
     ///
