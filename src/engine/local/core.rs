@@ -26,6 +26,9 @@ use crate::engine::{EngineError, EngineStats};
 use crate::error::{StorageError, StorageErrorKind};
 use crate::value::OrderNo;
 
+/// How often a reader goes on in a base that was opened anew.
+const REOPENED: usize = 3;
+
 /// The parts of an open store.
 ///
 /// Locks are taken in this order: the writer, the base, the view; and no two others at once.
@@ -95,19 +98,21 @@ impl Core {
     }
 
     /// Reads. Where the base failed in a flush and another was opened in its place, nothing
-    /// can be read from views of the old one: then it is read again from the new one.
+    /// can be read from views of the old one: then it is read again from the new one. Not for
+    /// ever: what is damaged stays so, however often a flush fails meanwhile.
     pub(super) fn reading<T>(
         &self,
         mut read: impl FnMut(&View) -> Result<T, EngineError>,
     ) -> Result<T, EngineError> {
         let mut view = self.view()?;
-        loop {
+        for _ in 0..REOPENED {
             match read(&view) {
                 Err(error @ EngineError::Cursor(_)) => return Err(error),
                 Err(error) => view = self.successor(&view)?.ok_or(error)?,
                 done => return done,
             }
         }
+        read(&view)
     }
 
     /// The view in the place of one whose base was opened anew, if it was.
