@@ -133,7 +133,8 @@ pub enum Found {
     /// It was not what its history says, and is now.
     Refolded,
     /// Its history is lost, and it is not: it begins anew, in version 1, as if it had been
-    /// taken over from other books.
+    /// taken over from other books. A consumer of the feed that ships no imported orders does
+    /// not ship it: compare what was paid with what was shipped.
     HistoryLost,
     /// It is lost, and so is where its history begins. Only the channel knows of it.
     Lost,

@@ -1,5 +1,6 @@
 //! Who runs a group: the committer thread, or a caller that is alone.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,6 +9,7 @@ use super::group::{Answer, Done, Runner, before_the_write, in_the_write};
 use super::queue::{Request, Work};
 use super::rhythm::Rhythm;
 use super::said::Said;
+use super::slot::Waiter;
 use super::sync::MutexGuard;
 use super::sync::atomic::Ordering;
 use super::sync::thread::{self, JoinHandle, ThreadId};
@@ -117,11 +119,17 @@ impl Flow {
         }
         rhythm.ran(slots.len(), self.queue.len(), took);
         let answered = slots.into_iter().zip(done.answers);
-        let asleep = answered.filter_map(|(slot, answer)| {
-            let thread = slot.answer(answer.map(Said::Answer))?;
-            Some(Asleep { slot, thread })
-        });
-        self.queue.wakes().begin(asleep.collect());
+        let (mut asleep, mut tasks) = (VecDeque::new(), Vec::new());
+        for (slot, answer) in answered {
+            match slot.answer(answer.map(Said::Answer)) {
+                Some(Waiter::Thread(thread)) => asleep.push_back(Asleep { slot, thread }),
+                Some(task) => tasks.push(task),
+                None => {}
+            }
+        }
+        // Wakers are foreign code, and may be slow: no thread waits for them.
+        self.queue.wakes().begin(asleep);
+        tasks.into_iter().for_each(Waiter::wake);
     }
 
     /// Runs a group under the commit lock; whoever calls holds it.

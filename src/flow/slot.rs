@@ -33,6 +33,23 @@ enum State {
     Taken,
 }
 
+/// Who waits for an answer.
+pub(super) enum Waiter {
+    Thread(Thread),
+    Task(Waker),
+}
+
+impl Waiter {
+    /// A waker is foreign code: it may poll at once, or drop the store, and so runs without
+    /// a lock; where it panics, the others are still to be told.
+    pub(super) fn wake(self) {
+        match self {
+            Self::Thread(thread) => thread.unpark(),
+            Self::Task(waker) => drop(catch_unwind(AssertUnwindSafe(|| waker.wake()))),
+        }
+    }
+}
+
 impl Slot {
     fn of(state: State, group: Option<Arc<Wakes>>) -> Arc<Self> {
         let state = Mutex::new(state);
@@ -54,21 +71,18 @@ impl Slot {
 
     /// Leaves the answer and wakes whoever waits for it.
     pub(crate) fn complete(&self, said: Result<Said, Error>) {
-        if let Some(thread) = self.answer(said) {
-            thread.unpark();
+        if let Some(waiter) = self.answer(said) {
+            waiter.wake();
         }
     }
 
-    /// Leaves the answer; a thread that waits for it is still to be woken. A waker is
-    /// foreign code: it may poll at once, or drop the store, and so runs without the lock;
-    /// where it panics, the others are still to be told.
-    pub(super) fn answer(&self, said: Result<Said, Error>) -> Option<Thread> {
+    /// Leaves the answer; who waits for it is still to be woken.
+    pub(super) fn answer(&self, said: Result<Said, Error>) -> Option<Waiter> {
         match self.replace(State::Done(said)) {
-            State::Parked(thread) => return Some(thread),
-            State::Polled(waker) => drop(catch_unwind(AssertUnwindSafe(|| waker.wake()))),
-            State::Empty | State::Done(_) | State::Taken => {}
+            State::Parked(thread) => Some(Waiter::Thread(thread)),
+            State::Polled(waker) => Some(Waiter::Task(waker)),
+            State::Empty | State::Done(_) | State::Taken => None,
         }
-        None
     }
 
     pub(super) fn is_done(&self) -> bool {

@@ -69,7 +69,7 @@ impl Wakes {
 #[cfg(test)]
 mod tests {
     use super::super::said::Said;
-    use super::super::slot::Ticket;
+    use super::super::slot::{Ticket, Waiter};
     use super::super::sync::thread::{self, JoinHandle};
     use super::super::sync::tried;
     use super::*;
@@ -86,9 +86,9 @@ mod tests {
     }
 
     fn answer(slots: Vec<Arc<Slot>>) -> VecDeque<Asleep> {
-        let answer = |slot: Arc<Slot>| {
-            let thread = slot.answer(Ok(Said::Done))?;
-            Some(Asleep { slot, thread })
+        let answer = |slot: Arc<Slot>| match slot.answer(Ok(Said::Done))? {
+            Waiter::Thread(thread) => Some(Asleep { slot, thread }),
+            Waiter::Task(_) => None,
         };
         slots.into_iter().filter_map(answer).collect()
     }

@@ -4,9 +4,9 @@
 //! base and part in the journal, and `expected.json`, which is what it must say.
 //!
 //! ```sh
-//! GOLDEN=make cargo test --test it golden_stores    # makes the store of today's format anew
+//! GOLDEN=make cargo test --test it golden_stores    # makes the store of a new format
 //! ```
-//! That is done until a format is frozen, and never after.
+//! A store that is there is frozen, and refuses to be made anew.
 
 mod archive;
 mod contents;
@@ -64,7 +64,12 @@ fn expected(of: &Path) -> Value {
 
 fn every_store() -> Vec<PathBuf> {
     if env::var("GOLDEN").is_ok_and(|what| what == "make") {
-        make(&golden().join(FORMAT));
+        let frozen = golden().join(FORMAT);
+        assert!(
+            !frozen.exists(),
+            "{FORMAT} is frozen: what is there is what was written"
+        );
+        make(&frozen);
     }
     let entries = fs::read_dir(golden()).unwrap();
     let mut stores: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();

@@ -108,16 +108,22 @@ impl Core {
         for _ in 0..REOPENED {
             match read(&view) {
                 Err(error @ EngineError::Cursor(_)) => return Err(error),
-                Err(error) => view = self.successor(&view)?.ok_or(error)?,
+                Err(error) => view = self.successor(&view, &error)?.ok_or(error)?,
                 done => return done,
             }
         }
         read(&view)
     }
 
-    /// The view in the place of one whose base was opened anew, if it was.
-    fn successor(&self, view: &View) -> Result<Option<Arc<View>>, EngineError> {
+    /// The view in the place of one whose base was opened anew, if it was. Whoever met damage
+    /// does not wait to hear whether it is being opened: that is no sign of it.
+    fn successor(
+        &self,
+        view: &View,
+        error: &EngineError,
+    ) -> Result<Option<Arc<View>>, EngineError> {
         match self.crew() {
+            _ if is_damage(error) => {}
             Some(crew) => crew.finish(Chore::Flush),
             None => drop(self.base.lock()),
         }
@@ -301,6 +307,15 @@ impl Background for Core {
             Chore::Spare => self.spare.make_one(),
             Chore::Idle => self.mark_idle(),
         }
+    }
+}
+
+fn is_damage(error: &EngineError) -> bool {
+    match error {
+        EngineError::Retry(cause) | EngineError::Unknown(cause) | EngineError::Fatal(cause) => {
+            cause.kind() == StorageErrorKind::Corrupted
+        }
+        EngineError::Cursor(_) => false,
     }
 }
 

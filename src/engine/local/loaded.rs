@@ -11,6 +11,10 @@ use crate::engine::Lookup;
 use crate::rules::UniqueKey;
 use crate::value::OrderNo;
 
+/// The most that is kept: what the largest group looks up, and some. Groups that write nothing
+/// would heap up what they found.
+const KEPT_MAX: usize = 65_536;
+
 /// Records and owners that were looked up; a record that is `None` is not there.
 #[derive(Debug, Default)]
 pub(super) struct Found {
@@ -27,6 +31,10 @@ impl Found {
             held: HashMap::new(),
             owners: HashMap::new(),
         }
+    }
+
+    fn len(&self) -> usize {
+        self.held.len().saturating_add(self.owners.len())
     }
 
     fn keep(&mut self, lookup: &Lookup, held: Option<&Held>) {
@@ -64,7 +72,7 @@ impl Loaded {
     pub(super) fn keep(&self, written: u64, lookups: &[Lookup], held: &[Option<Held>]) {
         let mut found = self.found.lock();
         let found = match &mut *found {
-            Some(found) if found.written == written => found,
+            Some(found) if found.written == written && found.len() < KEPT_MAX => found,
             stale => stale.insert(Found::since(written)),
         };
         for (lookup, held) in lookups.iter().zip(held) {
@@ -78,5 +86,23 @@ impl Loaded {
         found
             .filter(|found| found.written == written)
             .unwrap_or_else(|| Found::since(written))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::local::tests::no;
+
+    #[test]
+    fn groups_that_write_nothing_heap_up_no_more_than_the_largest_group_finds() {
+        let loaded = Loaded::default();
+        for group in 0..100 {
+            let lookups: Vec<_> = (0..5_000)
+                .map(|place| Lookup::No(no(group * 5_000 + place)))
+                .collect();
+            loaded.keep(7, &lookups, &vec![None; lookups.len()]);
+        }
+        assert!(loaded.take(7).len() < KEPT_MAX + 5_000);
     }
 }

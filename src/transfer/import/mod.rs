@@ -21,7 +21,9 @@ use crate::store::Store;
 
 /// How books are imported.
 ///
-/// Each record is one command: it is there whole, or nothing of it. What is refused is told
+/// Each order is one command: it is there whole, or nothing of it. (Facts of an export that
+/// wait for their order are a command each; where one is refused, the others stand, and the
+/// record is told as refused.) What is refused is told
 /// with its place and its reason, and costs no other record. To run the same import again
 /// changes nothing more: what is known is left as it is, or advanced.
 ///

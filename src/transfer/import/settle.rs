@@ -34,7 +34,10 @@ impl<'a, F: FnMut(Notice)> Settler<'a, F> {
             import,
             trial: import.dry_run.then(Trial::default),
             tell,
-            report: ImportReport::default(),
+            report: ImportReport {
+                settled: import.resume_behind,
+                ..ImportReport::default()
+            },
             portion: Vec::with_capacity(import.portion()),
         }
     }
@@ -69,7 +72,12 @@ impl<'a, F: FnMut(Notice)> Settler<'a, F> {
         for record in portion {
             let found = match record.asked {
                 Err(refused) => Err(refused),
-                Ok(asked) => self.weigh(record.place, asked.iter().zip(answers.by_ref())),
+                Ok(asked) => {
+                    // All of the record's own, however early it is refused: what follows
+                    // belongs to the next one.
+                    let own: Vec<_> = answers.by_ref().take(asked.len()).collect();
+                    self.weigh(record.place, asked.iter().zip(own))
+                }
             };
             self.count(record.place, found);
             if self.report.stopped {

@@ -110,6 +110,41 @@ fn every_order_comes_back_with_its_refunds_and_anomalies() {
 }
 
 #[test]
+fn a_record_of_which_one_fact_is_refused_takes_nothing_from_the_next_one() {
+    let store = Store::memory().unwrap();
+    let waiting = [
+        (1, confirm(1, 100)),
+        (1, record_refund(1, 7, 10, RefundState::Processing)),
+        (1, record_refund(1, 8, 10, RefundState::Processing)),
+        (2, Asked::Create(Box::new(fixtures::new(100)))),
+        (3, Asked::Create(Box::new(fixtures::new(100)))),
+    ];
+    tell(&store, waiting);
+    let (exported, text) = books(&store);
+    assert_eq!((exported.orders, exported.waiting), (2, 1));
+    for other_owner in [false, true] {
+        let other = Store::memory().unwrap();
+        if other_owner {
+            let paid = [
+                (5, Asked::Create(Box::new(fixtures::new(100)))),
+                (5, confirm(5, 100)),
+                (5, record_refund(5, 7, 10, RefundState::Success)),
+            ];
+            tell(&other, paid);
+            let owner = other.get(fixtures::order_no(5)).wait().unwrap().unwrap();
+            assert_eq!(owner.refunds.len(), 1, "{owner:?}");
+        }
+        let (report, refused) = import(&other, &Import::exported(), &text);
+        assert_eq!(report.imported, 2, "{report:?} {refused:?}");
+        assert_eq!(refused.len(), usize::from(other_owner), "{refused:?}");
+        let of_first = refused
+            .iter()
+            .all(|one| one.no == Some(fixtures::order_no(1)));
+        assert!(of_first, "{refused:?}");
+    }
+}
+
+#[test]
 fn payments_and_refunds_without_an_order_come_back_and_wait_again() {
     let store = Store::memory().unwrap();
     tell(
