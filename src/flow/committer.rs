@@ -18,10 +18,7 @@ use super::{Flow, panicked};
 use crate::engine::EngineError;
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::generator::BLOCK;
-use crate::order::{
-    Command, Confirmed, ImportRefusal, Imported, Outcome, Queried, RefundRecorded, RefundRequested,
-    Resolved,
-};
+use crate::order::Command;
 
 /// The flow's threads, joined by whoever ends the flow.
 #[derive(Debug)]
@@ -165,7 +162,7 @@ impl Flow {
         let commands = u64::try_from(size).unwrap_or(u64::MAX);
         self.tally.commands.fetch_add(commands, Ordering::Relaxed);
         let answered = answers.iter().filter_map(|answer| answer.as_ref().ok());
-        let full = answered.filter(|answered| is_record_full(&answered.outcome));
+        let full = answered.filter(|answered| answered.outcome.is_record_full());
         let full = u64::try_from(full.count()).unwrap_or(u64::MAX);
         self.tally.record_full.fetch_add(full, Ordering::Relaxed);
     }
@@ -281,17 +278,4 @@ fn unclosed(error: EngineError) -> Error {
 
 fn lost() -> Error {
     Error::OutcomeUnknown(panicked())
-}
-
-const fn is_record_full(outcome: &Outcome) -> bool {
-    matches!(
-        outcome,
-        Outcome::Confirm(Confirmed::RecordFull)
-            | Outcome::RecordQuery(Queried::RecordFull)
-            | Outcome::RecordQuery(Queried::Payment(Confirmed::RecordFull))
-            | Outcome::Resolve(Resolved::RecordFull)
-            | Outcome::RequestRefund(RefundRequested::RecordFull)
-            | Outcome::RecordRefund(RefundRecorded::RecordFull)
-            | Outcome::Import(Imported::Refused(ImportRefusal::RecordFull))
-    )
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::anomaly::TradeState;
-use super::import::Imported;
+use super::import::{ImportRefusal, Imported};
 use super::record::Order;
 use super::refund_answer::{RefundRecorded, RefundRefused, RefundRequested};
 use super::status::Status;
@@ -66,6 +66,21 @@ pub enum Outcome {
     RefuseRefund(RefundRefused),
     /// Of `import`.
     Import(Imported),
+}
+
+impl Outcome {
+    /// The fact was refused for want of room in its record, and stands nowhere.
+    pub(crate) const fn is_record_full(&self) -> bool {
+        matches!(
+            self,
+            Self::Confirm(Confirmed::RecordFull)
+                | Self::RecordQuery(Queried::RecordFull | Queried::Payment(Confirmed::RecordFull))
+                | Self::Resolve(Resolved::RecordFull)
+                | Self::RequestRefund(RefundRequested::RecordFull)
+                | Self::RecordRefund(RefundRecorded::RecordFull)
+                | Self::Import(Imported::Refused(ImportRefusal::RecordFull))
+        )
+    }
 }
 
 /// What became of a `create`.

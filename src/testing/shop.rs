@@ -92,7 +92,7 @@ impl Shop {
         let after = self.records.get(&no);
         paid_facts_stand(before.as_ref(), after);
         no_payment_is_lost(&ask, &decision, after);
-        no_refund_is_lost(&ask, after);
+        no_refund_is_lost(&ask, &decision, after);
         self.a_repeat_changes_nothing(no, ask);
         decision
     }
@@ -207,6 +207,17 @@ fn paid_facts_stand(before: Option<&Record>, after: Option<&Record>) {
     }
 }
 
+/// A record without room takes no fact, changes nothing, and has the channel tell again.
+fn is_refused_as_full(decision: &Decision, record: &Record) -> bool {
+    let is_refused = decision.outcome.is_record_full();
+    if is_refused {
+        assert!(decision.events.is_empty() && !decision.acknowledge);
+        let facts = [record.anomalies().len(), record.refunds().len()];
+        assert!(facts.iter().any(|count| *count >= MAX_WAITING), "{facts:?}");
+    }
+    is_refused
+}
+
 /// A verified payment stands with its order or among what waits for a person; only what
 /// stands with an order is acknowledged.
 fn no_payment_is_lost(ask: &Asked, decision: &Decision, record: Option<&Record>) {
@@ -216,6 +227,9 @@ fn no_payment_is_lost(ask: &Asked, decision: &Decision, record: Option<&Record>)
         _ => return,
     };
     let record = record.unwrap();
+    if is_refused_as_full(decision, record) {
+        return;
+    }
     let kept = record.payment_of(payment.channel, &payment.transaction_id);
     assert!(kept.is_some());
     assert!(!decision.acknowledge || record.as_order().is_some());
@@ -230,11 +244,14 @@ fn no_payment_is_lost(ask: &Asked, decision: &Decision, record: Option<&Record>)
 
 /// A verified refund stands among the refunds, or as an anomaly; one that went through
 /// does so with its whole amount.
-fn no_refund_is_lost(ask: &Asked, record: Option<&Record>) {
+fn no_refund_is_lost(ask: &Asked, decision: &Decision, record: Option<&Record>) {
     let Asked::RecordRefund(fact) = ask else {
         return;
     };
     let record = record.unwrap();
+    if is_refused_as_full(decision, record) {
+        return;
+    }
     let doubtful = record.anomalies().iter().filter_map(|a| a.refund.as_ref());
     let is_it = |refund: &Refund| {
         let same = refund.refund_no == *fact.refund_no() && refund.amount == fact.amount();
