@@ -1,7 +1,8 @@
 //! Looks at everything that is kept, and names what breaks an invariant.
 //!
-//! From each record follows what must stand elsewhere: its history, its entries, its counts. What must stand is looked up; how much must stand is counted, and where a
-//! table holds more, it is walked for the strays.
+//! From each record follows what must stand elsewhere: its history, its entries, its counts.
+//! What must stand is looked up; how much must stand is counted, and where a table holds
+//! more, it is walked for the strays.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow::Continue;
