@@ -434,14 +434,35 @@ pub enum EngineError {
     Cursor(&'static str),
 }
 
+impl EngineError {
+    /// What went wrong beneath; nothing did where a cursor was refused.
+    pub(crate) const fn cause(&self) -> Option<&StorageError> {
+        match self {
+            Self::Retry(cause) | Self::Unknown(cause) | Self::Fatal(cause) => Some(cause),
+            Self::Cursor(_) => None,
+        }
+    }
+
+    /// What went wrong beneath, or why a cursor was refused.
+    pub(crate) fn into_cause(self) -> Result<StorageError, &'static str> {
+        match self {
+            Self::Retry(cause) | Self::Unknown(cause) | Self::Fatal(cause) => Ok(cause),
+            Self::Cursor(why) => Err(why),
+        }
+    }
+
+    /// As the error that `told` makes of what went wrong beneath.
+    pub(crate) fn told(self, told: impl FnOnce(StorageError) -> Error) -> Error {
+        match self.into_cause() {
+            Ok(cause) => told(cause),
+            Err(why) => Error::InvalidCursor { why },
+        }
+    }
+}
+
 /// A read that failed.
 pub(crate) fn unread(error: EngineError) -> Error {
-    match error {
-        EngineError::Retry(cause) | EngineError::Unknown(cause) | EngineError::Fatal(cause) => {
-            Error::Unreadable(cause)
-        }
-        EngineError::Cursor(why) => Error::InvalidCursor { why },
-    }
+    error.told(Error::Unreadable)
 }
 
 #[cfg(test)]

@@ -268,12 +268,7 @@ fn refused(commands: usize, why: &Error) -> Done {
 }
 
 fn unclosed(error: EngineError) -> Error {
-    match error {
-        EngineError::Retry(cause) | EngineError::Unknown(cause) | EngineError::Fatal(cause) => {
-            Error::Unclosed(cause)
-        }
-        EngineError::Cursor(why) => Error::InvalidCursor { why },
-    }
+    error.told(Error::Unclosed)
 }
 
 fn lost() -> Error {

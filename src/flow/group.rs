@@ -252,12 +252,8 @@ impl Progress {
 
 /// The failure may be that of a single record, which its neighbours need not share.
 fn is_of_one(error: &EngineError) -> bool {
-    match error {
-        EngineError::Retry(cause) | EngineError::Unknown(cause) | EngineError::Fatal(cause) => {
-            is_kind_of_one(cause.kind())
-        }
-        EngineError::Cursor(_) => false,
-    }
+    let cause = error.cause();
+    cause.is_some_and(|cause| is_kind_of_one(cause.kind()))
 }
 
 const fn is_kind_of_one(kind: StorageErrorKind) -> bool {
@@ -271,14 +267,11 @@ const fn is_kind_of_one(kind: StorageErrorKind) -> bool {
 pub(super) fn before_the_write(error: EngineError) -> Error {
     match error {
         EngineError::Fatal(cause) if !is_kind_of_one(cause.kind()) => Error::Poisoned(cause),
-        EngineError::Retry(cause) | EngineError::Unknown(cause) | EngineError::Fatal(cause) => {
-            match cause.kind() {
-                StorageErrorKind::DiskFull => Error::DiskFull,
-                StorageErrorKind::Corrupted => Error::Unreadable(cause),
-                _ => Error::NotApplied(cause),
-            }
-        }
-        EngineError::Cursor(why) => Error::InvalidCursor { why },
+        error => error.told(|cause| match cause.kind() {
+            StorageErrorKind::DiskFull => Error::DiskFull,
+            StorageErrorKind::Corrupted => Error::Unreadable(cause),
+            _ => Error::NotApplied(cause),
+        }),
     }
 }
 

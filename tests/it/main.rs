@@ -13,6 +13,7 @@ mod backup;
 mod conformance;
 mod crash;
 mod disk_full;
+mod environment;
 mod feed;
 mod flow;
 mod fuzz;

@@ -6,7 +6,6 @@
 mod commands;
 mod compare;
 
-use std::env;
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
@@ -19,6 +18,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRu
 
 use self::commands::{BySubmitting, ByWaiting, Heard, any_command, say};
 use self::compare::assert_same;
+use crate::environment::{asked, figure};
 use crate::harness::{InMemory, Local};
 
 /// One step of a run.
@@ -138,15 +138,10 @@ fn run(harness: &dyn Harness, strict: bool, steps: &[Step]) {
     run.step(&Step::Look(3));
 }
 
-fn env_number(name: &str) -> Option<u64> {
-    let text = env::var(name).ok()?;
-    Some(text.parse().expect("a whole number"))
-}
-
 /// Runs until one fails, shrinks that one, and says how to see it again.
 fn check<H: Harness>(harness: fn() -> H, usual_runs: u32) {
-    let seed = env_number("MODEL_SEED").unwrap_or_else(|| RandomState::new().hash_one(0));
-    let runs = env_number("MODEL_RUNS").map_or(usual_runs, |runs| runs.try_into().unwrap());
+    let seed = asked("MODEL_SEED").unwrap_or_else(|| RandomState::new().hash_one(0));
+    let runs = figure("MODEL_RUNS", usual_runs);
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);

@@ -79,12 +79,8 @@ impl Core {
     /// All that was applied, in a base that nobody changes any more.
     fn settled(&self) -> Result<View, StorageError> {
         let settled = self.flush().and_then(|()| self.base_view());
-        settled.map_err(|error| match error {
-            EngineError::Retry(cause) | EngineError::Unknown(cause) | EngineError::Fatal(cause) => {
-                cause
-            }
-            EngineError::Cursor(why) => StorageError::new(StorageErrorKind::Internal, why),
-        })
+        let internal = |why| StorageError::new(StorageErrorKind::Internal, why);
+        settled.map_err(|error: EngineError| error.into_cause().unwrap_or_else(internal))
     }
 }
 

@@ -311,12 +311,8 @@ impl Background for Core {
 }
 
 fn is_damage(error: &EngineError) -> bool {
-    match error {
-        EngineError::Retry(cause) | EngineError::Unknown(cause) | EngineError::Fatal(cause) => {
-            cause.kind() == StorageErrorKind::Corrupted
-        }
-        EngineError::Cursor(_) => false,
-    }
+    let cause = error.cause();
+    cause.is_some_and(|cause| cause.kind() == StorageErrorKind::Corrupted)
 }
 
 /// Something of the batch is written already.

@@ -78,11 +78,9 @@ impl LocalEngine {
             dir: dir.as_ref().to_path_buf(),
             source,
         };
-        let report = engine.verify().map_err(|error| match error {
-            EngineError::Retry(cause) | EngineError::Unknown(cause) | EngineError::Fatal(cause) => {
-                unopened(cause)
-            }
-            EngineError::Cursor(why) => unopened(StorageError::corrupted(why)),
+        let report = engine.verify().map_err(|error| {
+            let cause = error.into_cause();
+            unopened(cause.unwrap_or_else(StorageError::corrupted))
         })?;
         check::sound(&report).map_err(unopened)?;
         Ok(engine)

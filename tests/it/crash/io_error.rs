@@ -176,7 +176,7 @@ pub(crate) fn workload(seed: u64, sabotage: Option<Sabotage>) -> Result<usize, S
 fn io_error_at_every_call_means_what_it_says() {
     let seeds = match std::env::var("CRASH_SEED") {
         Ok(seed) => seed.parse().unwrap()..=seed.parse().unwrap(),
-        Err(_) => 1..=figure("IO_ERROR_WORKLOADS", 20) as u64,
+        Err(_) => 1..=figure("IO_ERROR_WORKLOADS", 20),
     };
     let runs: usize = seeds
         .map(|seed| told("io_error_at", seed, || workload(seed, None)))

@@ -24,10 +24,7 @@ mod upkeep;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// A figure that the environment may raise.
-fn figure(name: &str, default: usize) -> usize {
-    std::env::var(name).map_or(default, |text| text.parse().unwrap())
-}
+use crate::environment::figure;
 
 /// Runs seeds until `run` has counted `images`, or the one that is to be run again.
 fn seeded(what: &str, images: usize, mut run: impl FnMut(u64) -> Result<usize, String>) {

@@ -265,7 +265,7 @@ fn power_losses(what: &str, job: Job) {
 }
 
 fn io_errors(what: &str, job: Job) {
-    let runs = figure("UPKEEP_RUNS", 12).div_ceil(6) as u64;
+    let runs = figure("UPKEEP_RUNS", 12_u64).div_ceil(6);
     let seeds = match std::env::var("CRASH_SEED") {
         Ok(seed) => seed.parse().unwrap()..=seed.parse().unwrap(),
         Err(_) => 1..=runs,

@@ -18,6 +18,7 @@ use orderstore::{
 use tempfile::TempDir;
 
 use self::checker::{Seen, check};
+use crate::environment::figure;
 use crate::flow::rig::Rig;
 
 /// So many orders are changed by all.
@@ -25,10 +26,6 @@ const ORDERS: u64 = 5;
 
 /// So many callers there are.
 const CALLERS: u64 = 8;
-
-fn figure(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |text| text.parse().unwrap())
-}
 
 /// The time: each look at it is later than all before.
 #[derive(Default)]
