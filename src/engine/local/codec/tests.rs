@@ -1,0 +1,165 @@
+//! What is written is read back, and nothing else is.
+
+use super::*;
+use crate::engine::local::tests::{fixture, no};
+
+fn records() -> Vec<Held> {
+    let held = |record| Held {
+        stored: Stored { record, row: 7 },
+        last_seq: 9,
+    };
+    vec![held(fixture::paid(no(1))), held(fixture::waiting(no(2)))]
+}
+
+fn bytes_of(key: &KeyBytes, held: &Held) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    record(&mut bytes, key, held).unwrap();
+    bytes
+}
+
+#[test]
+fn a_record_comes_back_as_it_was() {
+    for kept in records() {
+        let key = keys::order(&kept.stored.record.no());
+        let bytes = bytes_of(&key, &kept);
+        assert_eq!(read_record(key.as_slice(), &bytes).unwrap(), kept);
+    }
+}
+
+#[test]
+fn no_byte_of_a_record_can_change_unseen() {
+    for kept in records() {
+        let key = keys::order(&kept.stored.record.no());
+        let bytes = bytes_of(&key, &kept);
+        for at in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut damaged = bytes.clone();
+                damaged[at] ^= 1 << bit;
+                let error = read_record(key.as_slice(), &damaged).unwrap_err();
+                assert_eq!(error.kind(), StorageErrorKind::Corrupted);
+            }
+            read_record(key.as_slice(), &bytes[..at]).unwrap_err();
+        }
+        let longer = [&bytes[..], &[0]].concat();
+        read_record(key.as_slice(), &longer).unwrap_err();
+    }
+}
+
+#[test]
+fn a_value_under_another_key_or_in_another_table_is_damaged() {
+    let key = keys::event(1);
+    let bytes = encoded(Table::Events, &key, 5_u64).unwrap();
+    assert_eq!(
+        decode::<u64>(Table::Events, key.as_slice(), &bytes).unwrap(),
+        5
+    );
+    let other = keys::event(2);
+    decode::<u64>(Table::Events, other.as_slice(), &bytes).unwrap_err();
+    decode::<u64>(Table::Meta, key.as_slice(), &bytes).unwrap_err();
+}
+
+#[test]
+fn a_record_under_another_number_is_refused_even_with_a_checksum_that_fits() {
+    let key = keys::order(&no(2));
+    let bytes = bytes_of(&key, &records()[0]);
+    read_record(key.as_slice(), &bytes).unwrap_err();
+}
+
+#[test]
+fn what_follows_a_value_is_damage() {
+    let key = keys::event(1);
+    let bytes = encoded(Table::Events, &key, (5_u64, 6_u64)).unwrap();
+    let error = read::<u64>(Table::Events, key.as_slice(), &bytes).unwrap_err();
+    assert_eq!(error, DamageKind::Trailing);
+}
+
+#[test]
+fn an_event_comes_back_and_tells_its_origin_alone() {
+    let first = Origin::First(no(3));
+    let later = Origin::Later {
+        row: 5,
+        previous: 8,
+    };
+    for (origin, version) in [(first, 1), (later, 2)] {
+        let (no, at, what) = (no(3), fixture::at(4), What::Closed);
+        let kept = Event {
+            no,
+            version,
+            at,
+            what,
+        };
+        let key = keys::event(9);
+        let mut bytes = Vec::new();
+        event(&mut bytes, &key, origin, &kept).unwrap();
+        let read = read_event(key.as_slice(), &bytes).unwrap();
+        assert_eq!(read.origin, origin);
+        assert_eq!(read.of(no), kept);
+        assert_eq!(read_origin(key.as_slice(), &bytes).unwrap(), origin);
+        bytes[8] ^= 1;
+        read_origin(key.as_slice(), &bytes).unwrap_err();
+    }
+}
+
+#[test]
+fn an_unknown_format_is_named() {
+    let key = keys::order(&no(1));
+    let mut bytes = bytes_of(&key, &records()[0]);
+    bytes[0] = 2;
+    let error = read_record(key.as_slice(), &bytes).unwrap_err();
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    let place = "table orders, order ORDER0000001";
+    assert_eq!(
+        source,
+        format!("{place}: it has format 2; this version reads 1")
+    );
+}
+
+#[test]
+fn damage_names_no_person() {
+    for table in Table::EVERY {
+        let error = damaged(table, b"a-customer-of-ours", DamageKind::Checksum);
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        let is_public = matches!(table, Table::Orders | Table::Meta);
+        assert!(is_public || !source.contains("customer"), "{source}");
+    }
+}
+
+#[test]
+fn what_may_be_written_can_be_read() {
+    let key = keys::event(1);
+    let smallest = vec![1_u64; PAYLOAD_MAX - 16];
+    let bytes = encoded(Table::Events, &key, &smallest).unwrap();
+    let read: Vec<u64> = decode(Table::Events, key.as_slice(), &bytes).unwrap();
+    assert_eq!(read, smallest);
+    let error = encoded(Table::Events, &key, vec![1_u64; PAYLOAD_MAX]).unwrap_err();
+    assert_eq!(error.kind(), StorageErrorKind::TooLarge);
+}
+
+#[test]
+fn a_length_beyond_the_value_is_damage_and_allocates_nothing() {
+    let key = keys::event(1);
+    let mut bytes = vec![FORMAT, 253];
+    bytes.extend_from_slice(&u64::MAX.to_le_bytes());
+    let sum = checksum(Table::Events, key.as_slice(), &bytes);
+    bytes.extend_from_slice(&sum.to_le_bytes());
+    let error = read::<String>(Table::Events, key.as_slice(), &bytes).unwrap_err();
+    assert_eq!(error, DamageKind::Undecodable);
+}
+
+#[test]
+fn counters_and_marks_come_back() {
+    let mut kept = State::NEW;
+    kept.counts.by_status = [1, 2, 3, 4, 5, u64::MAX];
+    kept.counter = 9;
+    let key = keys::meta(keys::STATE);
+    let mut bytes = Vec::new();
+    state(&mut bytes, &key, &kept).unwrap();
+    assert_eq!(read_state(keys::STATE, &bytes).unwrap(), kept);
+    let kept = Mark {
+        store_id: [3; 16],
+        incarnation: 5,
+    };
+    let key = keys::meta(keys::MARK);
+    let bytes = mark(&key, kept).unwrap();
+    assert!(read_mark(keys::MARK, &bytes).unwrap() == kept);
+}
