@@ -3,13 +3,14 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use crate::clock::Clock;
 use crate::engine::{
     Engine, LocalEngine, LocalOptions, MemoryEngine, Progress, Recovery, Repaired, Restored,
 };
 use crate::error::Error;
-use crate::flow::{Bounds, Clock, Flow};
+use crate::flow::{Bounds, Flow};
 use crate::rules::Policy;
 use crate::store::{Opened, Store};
 use crate::value::Timestamp;
@@ -39,7 +40,7 @@ impl Default for Builder {
                 commands: 65_536,
                 bytes: 64 << 20,
             },
-            clock: Arc::new(|| Timestamp::from_system(SystemTime::now())),
+            clock: Clock::System,
             #[cfg(feature = "testing")]
             sizes: None,
             #[cfg(feature = "testing")]
@@ -112,9 +113,9 @@ impl Builder {
     }
 
     /// Where the store reads the time, instead of the system's clock. It is read once per
-    /// group.
+    /// group, and for each order number.
     pub fn clock(mut self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
-        self.clock = Arc::new(clock);
+        self.clock = Clock::Given(Arc::new(clock));
         self
     }
 

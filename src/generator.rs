@@ -33,8 +33,9 @@ pub(crate) const BLOCK: u64 = 65_536;
 pub(crate) struct Generator {
     node: u16,
     cipher: Cipher,
-    /// The next counter, and where its block ends.
-    next: AtomicU64,
+    /// The next counter.
+    next: Alone<AtomicU64>,
+    /// Where its block ends.
     end: AtomicU64,
     /// From this counter on, another block is wanted that nobody has asked for.
     ask_at: AtomicU64,
@@ -44,6 +45,12 @@ pub(crate) struct Generator {
     /// The block behind the one in use. Held while blocks are changed.
     spare: Mutex<Option<Range<u64>>>,
 }
+
+/// A value on cache lines of its own: who writes it takes nothing else out of the others'
+/// caches.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Alone<T>(T);
 
 /// What came of asking for a number.
 #[derive(Debug)]
@@ -60,7 +67,7 @@ impl Generator {
         Self {
             node,
             cipher: Cipher::new(key),
-            next: AtomicU64::new(0),
+            next: Alone(AtomicU64::new(0)),
             end: AtomicU64::new(0),
             ask_at: AtomicU64::new(0),
             time: AtomicU64::new(0),
@@ -113,6 +120,7 @@ impl Generator {
         let step = |next: u64| (next < end).then(|| next + 1);
         let taken = self
             .next
+            .0
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, step);
         taken.ok()
     }
@@ -133,19 +141,19 @@ impl Generator {
     fn use_block(&self, block: &Range<u64>) {
         let ask_at = block.end.saturating_sub(BLOCK / 2);
         self.ask_at.store(ask_at, Ordering::Relaxed);
-        self.next.store(block.start, Ordering::Release);
+        self.next.0.store(block.start, Ordering::Release);
         self.end.store(block.end, Ordering::Release);
     }
 
     fn left(&self) -> u64 {
         let end = self.end.load(Ordering::Acquire);
-        end.saturating_sub(self.next.load(Ordering::Acquire))
+        end.saturating_sub(self.next.0.load(Ordering::Acquire))
     }
 
     /// Whether a block is wanted: one of all those who find that out is told so.
     fn ask(&self) -> bool {
         let _changing = self.spare.lock();
-        let is_due = self.next.load(Ordering::Relaxed) >= self.ask_at.load(Ordering::Relaxed);
+        let is_due = self.next.0.load(Ordering::Relaxed) >= self.ask_at.load(Ordering::Relaxed);
         if is_due {
             self.ask_at.store(u64::MAX, Ordering::Relaxed);
         }

@@ -49,6 +49,7 @@
 //! - [`manual`] tells how it works, what it promises, and what it asks of you.
 
 mod builder;
+mod clock;
 pub mod engine;
 mod error;
 #[cfg(test)]

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use super::faults::{Fault, is_built_in};
 use super::flow::{Ask, Bounds, Call, Flow, Said, Threads};
 use super::sync::thread;
+use crate::clock::Clock;
 use crate::engine::{
     Counts, Engine, EngineError, FeedCursor, Identity, IndexQuery, Limits, Lookup, MemoryEngine,
     Mutation, Rows, Sequenced, Stored, Verdict,
@@ -145,7 +146,7 @@ impl Shop {
     pub(super) fn open(stub: Stub, bounds: Bounds) -> Arc<Self> {
         let stub = Arc::new(stub);
         let engine = Box::new(Handle(Arc::clone(&stub)));
-        let clock = Arc::new(fixtures::now);
+        let clock = Clock::Given(Arc::new(fixtures::now));
         let flow = Flow::new(engine, Policy::default(), clock, 0, bounds);
         let threads = Threads::start(&flow).unwrap();
         Arc::new(Self {

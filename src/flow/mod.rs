@@ -31,6 +31,7 @@ pub(crate) use said::{Hear, Said};
 pub use slot::Ticket;
 
 use super::sync;
+use crate::clock::Clock;
 use crate::engine::{Engine, Limits, unread};
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::generator::Generator;
@@ -43,9 +44,6 @@ use side::Side;
 use slot::Slot;
 use sync::Mutex;
 use sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-
-/// Where the flow reads the time.
-pub(crate) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Everything that a call needs to be answered.
 pub(crate) struct Flow {
@@ -174,7 +172,7 @@ impl Flow {
     }
 
     pub(crate) fn now(&self) -> Timestamp {
-        (self.clock)()
+        self.clock.now()
     }
 
     /// What the commands would be answered, one after another. Nothing is written.
@@ -245,7 +243,7 @@ impl Flow {
     /// A number from the block at hand. Whoever gets none asks for a block after joining
     /// those who wait for it, so that they hear how it went.
     fn number_at_hand(&self) -> Option<OrderNo> {
-        let drawn = self.generator.draw(|| self.now());
+        let drawn = self.generator.draw(|| self.clock.about_now());
         if drawn.wants_block && drawn.no.is_some() {
             self.queue.want_block();
         }

@@ -75,11 +75,9 @@ impl Overlay {
     fn is_new(&mut self, lookup: &Lookup) -> bool {
         match lookup {
             Lookup::No(no) => {
-                let is_new = !self.cells.contains_key(no);
-                if is_new {
-                    self.cells.insert(*no, Cell::default());
-                }
-                is_new
+                let count = self.cells.len();
+                self.cells.entry(*no).or_default();
+                self.cells.len() > count
             }
             Lookup::Owner(key) => {
                 let is_new = !self.owners.contains_key(key);
