@@ -19,7 +19,7 @@ pub(super) fn serialize<S: Serializer>(text: &str, serializer: S) -> Result<S::O
     if serializer.is_human_readable() {
         return serializer.serialize_str(text);
     }
-    serializer.serialize_bytes(&packed::pack(text))
+    serializer.serialize_bytes(packed::pack(text, &mut packed::Room::new()))
 }
 
 /// Reads one string and hands it to `parse`.
@@ -67,9 +67,10 @@ impl<T, E: fmt::Display> Visitor<'_> for TextVisitor<T, E> {
     }
 
     fn visit_bytes<F: Error>(self, bytes: &[u8]) -> Result<T, F> {
-        let text = packed::unpack(bytes).filter(|_| self.is_packed);
+        let mut room = packed::Room::new();
+        let text = packed::unpack(bytes, &mut room).filter(|_| self.is_packed);
         match text {
-            Some(text) => (self.parse)(&text).map_err(F::custom),
+            Some(text) => (self.parse)(text).map_err(F::custom),
             None => Err(F::custom(self.expecting)),
         }
     }
