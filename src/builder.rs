@@ -81,7 +81,7 @@ impl Builder {
         self
     }
 
-    /// How much of the base is kept in memory, in bytes: half of it single records as they
+    /// How much of the base is kept in memory, in bytes: half of it single records that
     /// were read, the rest pages and the numbers of rows. Default: 256 MiB. More makes reads
     /// of old orders quicker, and costs what it says.
     pub const fn cache_bytes(mut self, bytes: usize) -> Self {

@@ -1,11 +1,12 @@
-//! What was read of the base and may soon be read again: decoded records, and the numbers of
-//! rows.
+//! What was read of the base and may soon be read again: the bytes of records, and the
+//! numbers of rows.
 //!
 //! - It belongs to one snapshot of the base: whoever reads that snapshot reads the same here.
 //!   With the next one go only the records that did not change; readers of the old one who are
 //!   still under way find the rest in the base.
 //! - The number of a row never changes, and goes with every snapshot.
-//! - A record's checksum was looked at when it was read from the base.
+//! - Records are kept as the base has them. Decoded they would be quicker at hand, but take
+//!   four times as much: what is not at hand costs more than decoding ever does.
 
 use std::fmt;
 use std::hash::BuildHasher;
@@ -15,36 +16,27 @@ use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 use quick_cache::{UnitWeighter, Weighter, sync, unsync};
 
-use super::codec::Held;
-use crate::order::Order;
 use crate::value::OrderNo;
 
 /// Readers of different records seldom wait for one another.
 const SHARDS: usize = 32;
 
-/// What a decoded record takes beside what is of any length in it, by and large.
-const RECORD_BYTES: usize = size_of::<Order>() + 128;
+/// What a record takes besides its bytes, by and large.
+const RECORD_BYTES: usize = 128;
 
 /// What the number of a row takes, by and large.
 const NUMBER_BYTES: usize = 72;
 
-type Records = unsync::Cache<OrderNo, Kept, ByLength, RandomState>;
+type Records = unsync::Cache<OrderNo, Arc<[u8]>, ByLength, RandomState>;
 type Numbers = sync::Cache<u64, OrderNo, UnitWeighter, RandomState>;
-
-/// A record, and how many bytes it takes in the base.
-#[derive(Debug, Clone)]
-struct Kept {
-    held: Held,
-    stored_bytes: usize,
-}
 
 /// Weighs a record by its bytes.
 #[derive(Debug, Clone, Copy)]
 struct ByLength;
 
-impl Weighter<OrderNo, Kept> for ByLength {
-    fn weight(&self, _: &OrderNo, kept: &Kept) -> u64 {
-        let weight = kept.stored_bytes.saturating_add(RECORD_BYTES);
+impl Weighter<OrderNo, Arc<[u8]>> for ByLength {
+    fn weight(&self, _: &OrderNo, bytes: &Arc<[u8]>) -> u64 {
+        let weight = bytes.len().saturating_add(RECORD_BYTES);
         u64::try_from(weight).unwrap_or(u64::MAX)
     }
 }
@@ -95,17 +87,16 @@ impl Hot {
         }
     }
 
-    /// The record under a number.
-    pub(super) fn record(&self, no: &OrderNo) -> Option<Held> {
-        let shard = self.shard(no)?.lock();
-        shard.get(no).map(|kept| kept.held.clone())
+    /// The bytes of the record under a number.
+    pub(super) fn record(&self, no: &OrderNo) -> Option<Arc<[u8]>> {
+        self.shard(no)?.lock().get(no).cloned()
     }
 
-    /// Keeps a record, which the base holds in so many bytes.
-    pub(super) fn keep_record(&self, held: Held, stored_bytes: usize) {
-        let no = held.stored.record.no();
+    /// Keeps the bytes of a record.
+    pub(super) fn keep_record(&self, no: OrderNo, bytes: &[u8]) {
         if let Some(shard) = self.shard(&no) {
-            shard.lock().insert(no, Kept { held, stored_bytes });
+            let bytes = Arc::from(bytes);
+            shard.lock().insert(no, bytes);
         }
     }
 
@@ -156,23 +147,13 @@ fn empty(bytes: u64, hash: &RandomState) -> Mutex<Records> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Stored;
-    use crate::engine::local::tests::{fixture, no};
-
-    fn held(n: usize) -> Held {
-        let record = fixture::waiting(no(n));
-        let stored = Stored { record, row: 1 };
-        Held {
-            stored,
-            last_seq: 2,
-        }
-    }
+    use crate::engine::local::tests::no;
 
     #[test]
     fn the_next_snapshot_goes_on_with_what_did_not_change_and_the_old_one_with_nothing() {
         let old = Hot::new(1 << 20, 1 << 20);
         for n in 0..10 {
-            old.keep_record(held(n), 100);
+            old.keep_record(no(n), &[7; 100]);
             old.keep_number(n as u64, no(n));
         }
         let next = old.handed_on([no(3), no(77)].iter());
@@ -181,7 +162,7 @@ mod tests {
             assert!(old.record(&no(n)).is_none());
             assert_eq!(next.number(n as u64), Some(no(n)));
         }
-        old.keep_record(held(3), 100);
+        old.keep_record(no(3), &[7; 100]);
         assert!(next.record(&no(3)).is_none());
     }
 
@@ -189,20 +170,20 @@ mod tests {
     fn it_holds_no_more_than_it_may() {
         let whole = 4 << 20;
         let hot = Hot::new(whole, 0);
-        (0..10_000).for_each(|n| hot.keep_record(held(n), 400));
+        (0..10_000).for_each(|n| hot.keep_record(no(n), &[7; 400]));
         let kept = (0..10_000)
             .filter(|n| hot.record(&no(*n)).is_some())
             .count();
         let most = whole / (RECORD_BYTES + 400);
         assert!((most / 2..=most).contains(&kept), "{kept} of {most}");
-        hot.keep_record(held(10_001), whole);
+        hot.keep_record(no(10_001), &vec![7; whole]);
         assert!(hot.record(&no(10_001)).is_none());
     }
 
     #[test]
     fn what_is_off_keeps_nothing() {
         let hot = Hot::off();
-        hot.keep_record(held(1), 100);
+        hot.keep_record(no(1), &[7; 100]);
         hot.keep_number(1, no(1));
         assert!(hot.record(&no(1)).is_none() && hot.number(1).is_none());
     }

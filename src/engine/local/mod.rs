@@ -86,8 +86,8 @@ const BATCH_MAX: usize = 1024;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct LocalOptions {
-    /// How much of the base is kept in memory, in bytes: half of it single records as
-    /// they were read, the rest pages and the numbers of rows. Default: 256 MiB.
+    /// How much of the base is kept in memory, in bytes: half of it single records
+    /// that were read, the rest pages and the numbers of rows. Default: 256 MiB.
     pub cache_bytes: usize,
     /// How much may wait in memory for the base, in bytes, and as much again while that is
     /// being written. Default: 64 MiB. More makes for fewer and larger flushes, and for a

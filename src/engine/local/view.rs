@@ -73,7 +73,11 @@ impl View {
     /// The record under a number, if it is in memory.
     pub(super) fn held_at_hand(&self, no: &OrderNo) -> Option<Held> {
         let found = self.in_memory(|table| table.record(no).cloned());
-        found.or_else(|| self.hot.record(no))
+        found.or_else(|| {
+            // What memory spoilt is not there: the base is asked.
+            let bytes = self.hot.record(no)?;
+            codec::read_record(keys::order(no).as_slice(), &bytes).ok()
+        })
     }
 
     /// The record under a number.
@@ -83,7 +87,7 @@ impl View {
         }
         self.snapshot.get_order(&keys::order(no), |key, bytes| {
             let held = codec::read_record(key, bytes)?;
-            self.hot.keep_record(held.clone(), bytes.len());
+            self.hot.keep_record(*no, bytes);
             Ok(held)
         })
     }
