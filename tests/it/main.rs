@@ -25,4 +25,5 @@ mod numbers;
 mod privacy;
 mod process;
 mod processes;
+mod readmes;
 mod repair;
