@@ -45,7 +45,9 @@ fn outline<'a>(line: &'a str, shape: &mut Shape<'a>) {
     } else if line.starts_with("- ") {
         shape.chapters.last_mut().expect("a point has a heading").1 += 1;
     } else if line.starts_with('|') {
-        shape.figures.push(line.split('|').filter(is_figure).collect());
+        shape
+            .figures
+            .push(line.split('|').filter(is_figure).collect());
     } else if let Some((_, picture)) = line.split_once("](").filter(|_| line.starts_with("![")) {
         shape.pictures.push(picture);
     }
