@@ -117,7 +117,7 @@ export function fenOf(text) {
 export function time(millis) {
   if (typeof millis !== 'number') return '—';
   const shown = new Intl.DateTimeFormat(language === 'zh' ? 'zh-CN' : 'en-GB', {
-    dateStyle: 'medium', timeStyle: 'medium', timeZone: 'Asia/Shanghai',
+    dateStyle: 'short', timeStyle: 'medium', timeZone: 'Asia/Shanghai',
   });
   const date = new Date(millis);
   return el('time', { datetime: date.toISOString() }, shown.format(date));

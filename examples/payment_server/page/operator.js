@@ -12,15 +12,15 @@ import { ask, at, badge, el, excuse, facts, fenOf, knows, path, random, speak, t
 
 const words = {
   zh: {
-    figures: '总览', orders: '订单', byStatus: '按状态', byOpenid: '或按用户（openid）',
-    byNo: '或商户订单号', search: '查询', previous: '上一页', next: '下一页', page: '第 {n} 页',
-    noOrders: '没有这样的订单。', anomalies: '待处理的异常', noAnomalies: '没有待处理的异常。',
+    figures: '总览', orders: '订单', byStatus: '状态', byOpenid: '用户（openid）',
+    byNo: '或直接输入商户订单号', all: '全部', search: '查询', previous: '上一页', next: '下一页', page: '第 {n} 页',
+    noOrders: '没有这样的订单。', anomalies: '待处理异常', noAnomalies: '没有待处理的异常。',
     order: '订单详情', openid: '用户', version: '版本', refunded: '已退款', closeAsked: '关单：{no}',
     close: '关单', refund: '退款', refundAmount: '退款金额（元）', refundAsked: '退款已提交：{no}',
     badAmount: '金额要写成元，最多两位小数，不超过 {left}。', ownAnomalies: '异常', refunds: '退款',
     history: '经过', resolve: '处理', note: '说明', accept: '接受', giveBack: '全额退款',
     dismiss: '不予处理', resolved: '异常已处理：{no}', needNote: '请写明处理的理由。',
-    totalPaid: '已收 {count} 笔', totalRefunded: '已退 {count} 笔', open: '未处理', unclaimed: '待认领',
+    totalPaid: '今日收款 {count} 笔', totalRefunded: '今日退款 {count} 笔', open: '未处理', unclaimed: '待认领',
     transactionTaken: '交易已付过别的订单', identityMismatch: '付款人、应用或商户不符',
     amountMismatch: '金额不符', doublePayment: '重复付款', latePayment: '关单后付款',
     refundUnknown: '来历不明的退款', reversed: '付款被撤销', channelDisagrees: '渠道说法不一',
@@ -39,8 +39,8 @@ const words = {
     importedEvent: '迁入', refundCheckedEvent: '查询了退款',
   },
   en: {
-    figures: 'Overview', orders: 'Orders', byStatus: 'By state', byOpenid: 'or by user (openid)',
-    byNo: 'or order number', search: 'Search', previous: 'Previous', next: 'Next', page: 'Page {n}',
+    figures: 'Overview', orders: 'Orders', byStatus: 'State', byOpenid: 'User (openid)',
+    byNo: 'or one order number', all: 'all', search: 'Search', previous: 'Previous', next: 'Next', page: 'Page {n}',
     noOrders: 'No such orders.', anomalies: 'Waiting for a person',
     noAnomalies: 'Nothing waits for a person.', order: 'Order', openid: 'User', version: 'Version',
     refunded: 'Refunded', closeAsked: 'Close: {no}', close: 'Close', refund: 'Refund',
@@ -48,8 +48,8 @@ const words = {
     badAmount: 'An amount in yuan, two decimals at most, not above {left}.',
     ownAnomalies: 'Anomalies', refunds: 'Refunds', history: 'History', resolve: 'Resolve',
     note: 'Why', accept: 'Accept', giveBack: 'Refund all of it', dismiss: 'Nothing to do',
-    resolved: 'Resolved: {no}', needNote: 'Please say why.', totalPaid: 'received, {count}',
-    totalRefunded: 'given back, {count}', open: 'open', unclaimed: 'unclaimed',
+    resolved: 'Resolved: {no}', needNote: 'Please say why.', totalPaid: 'today, {count} paid',
+    totalRefunded: 'today, {count} refunded', open: 'open', unclaimed: 'unclaimed',
     transactionTaken: 'transaction paid another order', identityMismatch: 'another payer, app or merchant',
     amountMismatch: 'another amount', doublePayment: 'paid twice', latePayment: 'paid late',
     refundUnknown: 'unknown refund', reversed: 'payment revoked', channelDisagrees: 'channel disagrees',
@@ -96,8 +96,7 @@ function turn(list, move) {
 }
 
 function filter() {
-  const openid = at('by-openid').value.trim();
-  return openid ? { openid } : { status: at('by-status').value };
+  return { openid: at('by-openid').value.trim(), status: at('by-status').value };
 }
 
 // What the page says.
@@ -130,13 +129,14 @@ function drawCounts() {
   if (!state.stats) return;
   const tile = (name, value, traits) =>
     el('div', { class: 'tile', ...traits }, el('dt', {}, name), el('dd', {}, value));
-  const { counts, totals } = state.stats;
+  const { counts, totals, openAnomalies } = state.stats;
   at('counts').replaceChildren(
     tile(t('totalPaid', totals.paid), yuan(totals.paid.fen), { class: 'tile money', 'data-total': 'paid' }),
     tile(t('totalRefunded', totals.refunded), yuan(totals.refunded.fen),
       { class: 'tile money', 'data-total': 'refunded' }),
     ...Object.entries(counts).map(([name, count]) =>
-      tile(knows(name) ? t(name) : name, String(count), { 'data-status': name })),
+      tile(wordOf(name), String(count), { 'data-status': name })),
+    tile(t('anomalies'), String(openAnomalies), { 'data-total': 'openAnomalies' }),
   );
 }
 
@@ -146,6 +146,7 @@ function drawPager(list, rows) {
   at(`${list.name}-previous`).disabled = list.cursors.length === 1;
   at(`${list.name}-next`).disabled = !list.next;
   at(`${list.name}-page`).textContent = t('page', { n: list.cursors.length });
+  at(`${list.name}-pager`).hidden = list.cursors.length === 1 && !list.next;
 }
 
 function opens(no, traits = {}) {
@@ -330,6 +331,7 @@ async function giveBack() {
   const { outTradeNo: no } = state.order;
   const { left } = money(state.order);
   const amount = fenOf(at('refund-amount').value);
+  say(null);
   if (!amount || amount > left) {
     at('complaint').textContent = t('badAmount', { left: yuan(left) });
     at('refund-amount').focus();
@@ -342,6 +344,7 @@ async function giveBack() {
 }
 
 async function resolve(no, id, how, note) {
+  say(null);
   if (note === '') {
     at('complaint').textContent = t('needNote');
     return;

@@ -23,6 +23,9 @@ const words = {
     ordering: '正在下单……', paying: '正在付款……', asking: '正在确认支付结果……',
     cancelled: '已取消，订单保留，可以继续支付。', ended: '订单状态：{state}',
     paidBefore: '这一单已经付过了，没有再下一单。',
+    notPayable: '上一笔订单已不能支付，请重新下单。', referenceTaken: '上一笔订单已不能支付，请重新下单。',
+    channelDown: '支付渠道没有应答。订单已保存，请再试一次。', channelRefused: '支付渠道拒绝了这次请求。',
+    noSandbox: '接的是真实渠道，沙箱不可用。',
     still: '还没有结果，稍后在“我的订单”里查看。',
   },
   en: {
@@ -32,8 +35,8 @@ const words = {
     payOn: 'Pay', payTitle: 'Confirm payment', password: 'Payment password',
     passwordHelp: 'Sandbox: any six digits; they never leave the browser.',
     sixDigits: 'Six digits, please.', behaviour: "This payment's notification",
-    usual: 'as usual: repeated until acknowledged', twice: 'twice at once', late: 'late',
-    early: 'before the reply', never: 'never', cancel: 'Cancel', pay: 'Pay',
+    usual: 'as usual: repeated until acknowledged', twice: 'twice at once', late: 'much later',
+    early: 'before the reply', never: 'not at all', cancel: 'Cancel', pay: 'Pay',
     paidTitle: 'Paid', done: 'Done', leave: 'Close the page, without Done',
     paidHelp: 'A mini program hears of success only after "Done" was pressed.',
     closedTitle: 'The page is closed', reopen: 'Open the shop again',
@@ -41,6 +44,10 @@ const words = {
     ordering: 'Ordering …', paying: 'Paying …', asking: 'Asking for the result …',
     cancelled: 'Cancelled. The order stays and can still be paid.', ended: 'State: {state}',
     paidBefore: 'This was paid already; no second order was made.',
+    notPayable: 'That order can no longer be paid. Please order again.',
+    referenceTaken: 'That order can no longer be paid. Please order again.',
+    channelDown: 'The channel does not answer. The order is kept; please try again.',
+    channelRefused: 'The channel refused this.', noSandbox: 'The channel is a real one.',
     still: 'No result yet: look into "My orders" later.',
   },
 };
@@ -85,6 +92,11 @@ function ordered(sku, outTradeNo) {
 /** The article that is being bought under this number, in this tab. */
 function skuOf(no) {
   return Object.entries(attempts()).find(([, it]) => it.outTradeNo === no)?.[0];
+}
+
+function forget(sku) {
+  const { [sku]: _, ...left } = attempts();
+  remember(sessionStorage, 'attempts', JSON.stringify(left));
 }
 
 /** An order that ended ends its attempt: the next tap is a new order. */
@@ -133,7 +145,7 @@ function ware(good) {
 function bought(order) {
   const sku = order.status === 'wait' && skuOf(order.outTradeNo);
   const on = sku && el('button', {
-    type: 'button', class: 'quiet', 'data-pay': order.outTradeNo, click: () => orderAgain(sku),
+    type: 'button', class: 'quiet', 'data-pay': order.outTradeNo, click: () => order(sku),
   }, t('payOn'));
   return el('li', { class: 'card', 'data-no': order.outTradeNo, 'data-status': order.status },
     el('span', { class: 'name' }, order.description || order.outTradeNo),
@@ -174,11 +186,11 @@ async function order(sku) {
       open(made, sku);
     }
   } catch (why) {
+    // An order that is being closed, or that somebody else made: the next tap is a new one.
+    if (['notPayable', 'referenceTaken'].includes(why.code)) forget(sku);
     if (!at('sheet').open) complain(why);
   }
 }
-
-const orderAgain = (sku) => order(sku);
 
 // The sheet, which belongs to the channel in a real mini program.
 

@@ -1,0 +1,221 @@
+//! The operator's view, over books with orders of every kind that people make.
+
+use orderstore::{Confirmed, Fen, OrderNo, Payment, Source, Timestamp, TransactionId};
+use serde_json::{Value, json};
+
+use crate::browser::{Page, with_a_page};
+
+const WANG: &str = "oCustomer_Wang_0000000000001";
+const LI: &str = "oCustomer_Li_000000000000002";
+const ZHAO: &str = "oCustomer_Zhao_0000000000003";
+
+/// One order, made and perhaps paid as customers do; gives its number.
+async fn sell(page: &Page, customer: &str, sku: &str, reference: &str) -> String {
+    let asked = json!({ "openid": customer, "sku": sku, "reference": reference });
+    let made = page.post("/wxPay", asked).await;
+    made["outTradeNo"].as_str().unwrap().to_owned()
+}
+
+async fn paid(page: &Page, no: &str) {
+    page.post(
+        &format!("/sandbox/pay/{no}"),
+        json!({ "behaviour": "usual" }),
+    )
+    .await;
+    let succeeds = async || page.status(no).await == "success";
+    page.until("success", succeeds).await;
+}
+
+/// Fourteen orders of three customers, ten of them paid, over all the goods.
+async fn busy_morning(page: &Page) -> Vec<String> {
+    let goods = page.get("/goods").await;
+    let goods: &Vec<Value> = goods.as_array().unwrap();
+    let mut sold = Vec::new();
+    for n in 0..14_usize {
+        let customer = [WANG, LI, ZHAO][n % 3];
+        let sku = goods[n % goods.len()]["sku"].as_str().unwrap();
+        let no = sell(page, customer, sku, &format!("morning-{n}")).await;
+        if n % 7 < 5 {
+            paid(page, &no).await;
+        }
+        sold.push(no);
+    }
+    sold
+}
+
+async fn row(page: &Page, no: &str) {
+    page.tap(&format!("#orders tr[data-no='{no}'] button"))
+        .await;
+    page.see(&format!("#order[data-no='{no}']")).await;
+}
+
+#[tokio::test]
+async fn lists_go_by_status_and_by_user_and_one_order_shows_all_that_happened_to_it() {
+    with_a_page(async |page| {
+        page.open("/operator").await;
+        let sold = busy_morning(&page).await;
+        page.tap("#reload").await;
+        page.see(&format!("#orders tr[data-no='{}']", sold[13]))
+            .await;
+        assert_eq!(page.count("#orders tr").await, 10);
+        page.tap("#orders-next").await;
+        page.see(&format!("#orders tr[data-no='{}']", sold[0]))
+            .await;
+        assert_eq!(page.count("#orders tr").await, 4);
+        page.tap("#orders-previous").await;
+        page.see(&format!("#orders tr[data-no='{}']", sold[13]))
+            .await;
+        assert_eq!(page.text("#counts [data-status=success] dd").await, "10");
+        assert_eq!(page.text("#counts [data-status=wait] dd").await, "4");
+
+        page.choose("#by-status", "wait").await;
+        page.tap("#search").await;
+        page.see(&format!(
+            "#orders tr[data-no='{}'][data-status=wait]",
+            sold[13]
+        ))
+        .await;
+        assert_eq!(page.count("#orders tr").await, 4);
+
+        page.choose("#by-status", "").await;
+        page.write("#by-openid", LI).await;
+        page.tap("#search").await;
+        page.see(&format!("#orders tr[data-no='{}']", sold[1]))
+            .await;
+        assert_eq!(page.count("#orders tr").await, 5);
+
+        row(&page, &sold[1]).await;
+        for what in ["created", "prepayRecorded", "paid"] {
+            page.see(&format!("#history [data-what={what}]")).await;
+        }
+        page.picture().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_refund_that_is_tapped_twice_goes_back_once_and_no_more_than_was_paid() {
+    with_a_page(async |page| {
+        page.open("/operator").await;
+        let no = sell(&page, WANG, "tea", "refunded").await;
+        paid(&page, &no).await;
+        page.tap("#reload").await;
+        row(&page, &no).await;
+
+        for much in ["1000000", "1.234", "-1", "ten"] {
+            page.write("#refund-amount", much).await;
+            page.tap("#refund-ask").await;
+            page.see("#complaint:not(:empty)").await;
+            page.see("#refund-amount").await.clear().await.unwrap();
+        }
+        page.write("#refund-amount", "5.5").await;
+        page.run("const ask = document.querySelector('#refund-ask'); ask.click(); ask.click();")
+            .await;
+        page.see("#refunds > [data-refund]").await;
+        let gone = async || {
+            let order = page.get(&format!("/orders/{no}")).await;
+            let refunds = order["refunds"].as_array().unwrap();
+            assert_eq!(refunds.len(), 1, "a second tap is the same refund");
+            assert_eq!(refunds[0]["amount"], 550);
+            refunds[0]["status"] == "success"
+        };
+        page.until("the money's way back", gone).await;
+        page.tap("#reload").await;
+        page.see("#refunds > [data-status=success]").await;
+        page.see("#history [data-what=refundOpened]").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_order_that_nobody_pays_is_closed_by_hand() {
+    with_a_page(async |page| {
+        page.open("/operator").await;
+        let no = sell(&page, WANG, "tea", "closed").await;
+        page.choose("#by-status", "wait").await;
+        page.tap("#search").await;
+        row(&page, &no).await;
+        page.tap("#close").await;
+        let closes = async || page.status(&no).await == "closed";
+        page.until("the close", closes).await;
+        page.tap("#reload").await;
+        page.see(&format!("#order[data-no='{no}'][data-status=closed]"))
+            .await;
+        page.see("#close[hidden]").await;
+    })
+    .await;
+}
+
+/// A payment that the channel vouches for, by a transaction that nobody has seen yet.
+fn payment(fen: u64) -> Payment {
+    let transaction = TransactionId::parse("4200009999202603090000000001").unwrap();
+    let fen = Fen::new(fen).unwrap();
+    Payment::new(
+        transaction,
+        fen,
+        Timestamp::from_millis(1_773_000_000_000).unwrap(),
+        Source::Query,
+    )
+    .unwrap()
+}
+
+#[tokio::test]
+async fn what_was_paid_after_the_close_waits_for_a_person_who_accepts_it() {
+    with_a_page(async |page| {
+        page.open("/operator").await;
+        let no = sell(&page, WANG, "tea", "late").await;
+        page.post(&format!("/orders/{no}/close"), json!({})).await;
+        let closes = async || page.status(&no).await == "closed";
+        page.until("the close", closes).await;
+        let late = page
+            .store
+            .confirm(OrderNo::parse(&no).unwrap(), payment(8_800))
+            .await
+            .unwrap();
+        assert_eq!(late.outcome, Confirmed::Late);
+
+        page.tap("#reload").await;
+        let waiting = "#anomalies [data-kind=latePayment] form";
+        page.choose(&format!("{waiting} select"), "accept").await;
+        page.tap(&format!("{waiting} button")).await;
+        page.see("#complaint:not(:empty)").await;
+        assert_eq!(
+            page.status(&no).await,
+            "latePaid",
+            "nobody decides without a reason"
+        );
+        page.write(&format!("{waiting} input"), "delivered").await;
+        page.tap(&format!("{waiting} button")).await;
+        page.see("#no-anomalies:not([hidden])").await;
+        assert_eq!(page.status(&no).await, "success");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn words_of_people_are_shown_as_words_whatever_they_look_like() {
+    with_a_page(async |page| {
+        const WORDS: &str = "<img src=x onerror=document.body.remove()>";
+        page.open("/operator").await;
+        let no = sell(&page, WANG, "tea", "words").await;
+        paid(&page, &no).await;
+        let twice = page
+            .store
+            .confirm(OrderNo::parse(&no).unwrap(), payment(8_800))
+            .await
+            .unwrap();
+        assert_eq!(twice.outcome, Confirmed::DoublePayment);
+
+        page.tap("#reload").await;
+        row(&page, &no).await;
+        let open = "#order-anomalies [data-kind=doublePayment] form";
+        page.choose(&format!("{open} select"), "dismiss").await;
+        page.write(&format!("{open} input"), WORDS).await;
+        page.tap(&format!("{open} button")).await;
+        page.see("#order-anomalies [data-kind=doublePayment]:not([data-open])")
+            .await;
+        assert!(page.text("#order-anomalies").await.contains(WORDS));
+        assert_eq!(page.count("img").await, 0);
+    })
+    .await;
+}

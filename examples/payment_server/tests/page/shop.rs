@@ -1,0 +1,192 @@
+//! The shop, as customers use it and misuse it.
+
+use crate::browser::{Page, with_a_page};
+
+const BUY: &str = "[data-buy]";
+const ASKED: &str = "#sheet[open][data-step=ask]";
+const PAID: &str = "#sheet[open][data-step=paid]";
+
+/// Taps "buy" on the first article, and gives the number of the order that the sheet shows.
+async fn order(page: &Page) -> String {
+    page.tap(BUY).await;
+    page.trait_of(ASKED, "data-no").await
+}
+
+/// Types the password and pays; the channel notifies as it is told to.
+async fn pay(page: &Page, behaviour: &str) {
+    page.write("#password", "123456").await;
+    page.choose("#behaviour", behaviour).await;
+    page.tap("#pay").await;
+    page.see(PAID).await;
+}
+
+/// The orders of the customer at this page.
+async fn orders(page: &Page) -> Vec<serde_json::Value> {
+    let openid = page.text("#openid").await;
+    let said = page.get(&format!("/orders?openid={openid}")).await;
+    said["orders"].as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn who_pays_and_presses_done_sees_the_order_become_success() {
+    with_a_page(async |page| {
+        page.open("/").await;
+        let no = order(&page).await;
+        let price = page.text("#sheet-amount").await;
+        assert_eq!(page.status(&no).await, "wait");
+        pay(&page, "usual").await;
+        page.tap("#done").await;
+        page.see(&format!("#order[data-no='{no}'][data-status=success]"))
+            .await;
+        page.see(&format!("#orders [data-no='{no}'][data-status=success]"))
+            .await;
+
+        assert!(page.text("#order-facts").await.contains(&price));
+        let told = page.get(&format!("/orders/{no}")).await;
+        let transaction = told["transactionId"]
+            .as_str()
+            .expect("a paid order has a transaction");
+        assert!(page.text("#order-facts").await.contains(transaction));
+        let goods = page.get("/goods").await;
+        assert_eq!(
+            told["totalFee"], goods[0]["price"],
+            "the price is the server's"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_order_whose_page_was_closed_before_done_still_becomes_success() {
+    with_a_page(async |page| {
+        for behaviour in ["usual", "never"] {
+            page.open("/").await;
+            let no = order(&page).await;
+            pay(&page, behaviour).await;
+            close_the_window(&page).await;
+            let succeeds = async || page.status(&no).await == "success";
+            page.until("success", succeeds).await;
+
+            page.open("/").await;
+            page.see(&format!("#orders [data-no='{no}'][data-status=success]"))
+                .await;
+        }
+    })
+    .await;
+}
+
+/// The window goes, with all that runs in it; an empty one stays for later.
+async fn close_the_window(page: &Page) {
+    let other = page.client.new_window(false).await.unwrap().handle;
+    page.client.close_window().await.unwrap();
+    page.client.switch_to_window(other).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_customer_who_leaves_by_the_sheets_own_way_finds_the_order_paid_on_coming_back() {
+    with_a_page(async |page| {
+        page.open("/").await;
+        let no = order(&page).await;
+        pay(&page, "late").await;
+        page.tap("#leave").await;
+        page.see("#closed:not([hidden])").await;
+        let succeeds = async || page.status(&no).await == "success";
+        page.until("success", succeeds).await;
+        page.tap("#reopen").await;
+        page.see(&format!("#orders [data-no='{no}'][data-status=success]"))
+            .await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_double_tap_is_one_order() {
+    with_a_page(async |page| {
+        page.open("/").await;
+        page.run("const buy = document.querySelector('[data-buy]'); buy.click(); buy.click();")
+            .await;
+        let no = page.trait_of(ASKED, "data-no").await;
+        let both_answered = async || answered(&page).await == 2;
+        page.until("the second answer", both_answered).await;
+        assert_eq!(orders(&page).await.len(), 1);
+
+        // The page comes anew, and the customer taps once more: still the same order.
+        page.open("/").await;
+        assert_eq!(order(&page).await, no);
+        pay(&page, "twice").await;
+        page.tap("#done").await;
+        page.see(&format!("#order[data-no='{no}'][data-status=success]"))
+            .await;
+        let made = orders(&page).await;
+        assert_eq!(made.len(), 1);
+        assert_eq!(made[0]["outTradeNo"], no.as_str());
+
+        // It has ended: who taps now wants a second one.
+        assert_ne!(order(&page).await, no);
+        assert_eq!(orders(&page).await.len(), 2);
+    })
+    .await;
+}
+
+/// How many requests to order this page has had an answer to.
+async fn answered(page: &Page) -> u64 {
+    let script = "return performance.getEntriesByType('resource')
+        .filter((it) => it.name.endsWith('/wxPay') && it.responseEnd > 0).length";
+    page.run(script).await.as_u64().unwrap()
+}
+
+#[tokio::test]
+async fn who_cancels_can_pay_the_same_order_later() {
+    with_a_page(async |page| {
+        page.open("/").await;
+        let no = order(&page).await;
+        page.tap("#cancel").await;
+        page.tap(&format!("[data-pay='{no}']")).await;
+        assert_eq!(page.trait_of(ASKED, "data-no").await, no);
+        page.write("#password", "12345").await;
+        page.tap("#pay").await;
+        page.see("#sheet-complaint:not(:empty)").await;
+        assert_eq!(
+            page.status(&no).await,
+            "wait",
+            "five digits are no password"
+        );
+        page.write("#password", "6").await;
+        page.tap("#pay").await;
+        page.see(PAID).await;
+        page.tap("#done").await;
+        page.see(&format!("#order[data-no='{no}'][data-status=success]"))
+            .await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn my_orders_go_by_pages_and_belong_to_one_customer_in_either_language() {
+    with_a_page(async |page| {
+        page.open("/").await;
+        let openid = page.text("#openid").await;
+        let sku = page.trait_of(BUY, "data-buy").await;
+        for n in 0..7 {
+            let asked = serde_json::json!({ "openid": openid, "sku": sku, "reference": format!("page-{n}") });
+            page.post("/wxPay", asked).await;
+        }
+        page.tap("#reload").await;
+        page.see("#orders > :nth-child(5)").await;
+        page.tap("#more:not([hidden])").await;
+        page.see("#orders > :nth-child(7)").await;
+        page.see("#more[hidden]").await;
+
+        let chinese = page.text("#orders-title").await;
+        page.tap("#language").await;
+        page.see("html[lang=en]").await;
+        assert_ne!(page.text("#orders-title").await, chinese);
+        assert_eq!(page.count("#orders > [data-status=wait]").await, 7);
+
+        page.tap("#another").await;
+        page.see("#no-orders:not([hidden])").await;
+        assert_ne!(page.text("#openid").await, openid);
+        assert_eq!(page.count("#orders > *").await, 0);
+    })
+    .await;
+}
