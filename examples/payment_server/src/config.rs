@@ -1,0 +1,258 @@
+//! What the command line asks for, checked before anything is opened.
+
+use std::ffi::OsString;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use lexopt::prelude::{Long, ValueExt};
+use orderstore::Policy;
+use thiserror::Error;
+
+use crate::clock::Clock;
+
+/// What the command line can ask for.
+pub const HELP: &str = "\
+A payment server on orderstore, on one machine.
+
+usage: payment_server [--listen ADDRESS] [--data DIR] [--channel URL --keys DIR]
+       payment_server --demo
+       payment_server --load SECONDS
+
+  --listen ADDRESS   where to serve; 127.0.0.1:8080 where not said, port 0 for any
+  --data DIR         where the orders are kept; where not said, they end with the server
+  --channel URL      a payment channel instead of the stand-in on this machine
+  --keys DIR         its keys: platform_key.der, platform_serial, api_v3_key
+  --demo             drive a hundred customers through server and stand-in, and end
+  --load SECONDS     as many callbacks as the server takes for so long, and end
+  --help             this
+";
+
+/// What is to be run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// The server, until it is told to end.
+    Serve,
+    /// A hundred customers.
+    Demo,
+    /// Callbacks, for so long.
+    Load(Duration),
+    /// The help.
+    Help,
+}
+
+/// A payment channel that is not the stand-in.
+#[derive(Debug, Clone)]
+pub struct Remote {
+    /// Where it is asked.
+    pub url: String,
+    /// Where its keys are.
+    pub keys: PathBuf,
+}
+
+/// How a server is to be run.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Where the orders are kept; in a directory that ends with the server, where not said.
+    pub data: Option<PathBuf>,
+    /// The channel, where it is not the stand-in.
+    pub remote: Option<Remote>,
+    /// What the store's rules leave to the shop.
+    pub policy: Policy,
+    /// What time it is, for the server, its store and the stand-in.
+    pub clock: Clock,
+    /// How often it looks for what is due.
+    pub sweep_every: Duration,
+    /// How long it waits for the channel.
+    pub channel_limit: Duration,
+    /// How long a request may take in all.
+    pub request_limit: Duration,
+    /// By how much the stand-in's intervals are shorter than those documented.
+    pub shorten: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let mut policy = Policy::default();
+        policy.expires_after = Duration::from_secs(30 * 60);
+        // The channel's v3 takes a close at any time.
+        policy.close_after = Duration::ZERO;
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            data: None,
+            remote: None,
+            policy,
+            clock: Clock::default(),
+            sweep_every: Duration::from_secs(1),
+            channel_limit: Duration::from_secs(5),
+            request_limit: Duration::from_secs(15),
+            shorten: 20,
+        }
+    }
+}
+
+/// Why a command line is refused. May grow.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// It cannot be read.
+    #[error("{0}; --help tells what can be asked")]
+    Arguments(#[from] lexopt::Error),
+    /// An argument has a value that cannot be meant.
+    #[error("{flag}: {why}")]
+    Value {
+        /// Which.
+        flag: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A channel without its keys, or keys without a channel.
+    #[error("--channel and --keys are given together or not at all")]
+    HalfARemote,
+    /// A run of its own takes no address, directory or channel.
+    #[error("--demo and --load take no other argument")]
+    Crowded,
+}
+
+/// The longest load test, in seconds.
+const LOAD_MAX: u64 = 60;
+
+impl Config {
+    /// Any free port of loopback: for tests.
+    #[must_use]
+    pub fn anywhere() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            ..Self::default()
+        }
+    }
+
+    /// Reads the arguments behind the program's name.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn from_args(
+        args: impl IntoIterator<Item = OsString>,
+    ) -> Result<(Mode, Self), ConfigError> {
+        let mut parser = lexopt::Parser::from_args(args);
+        let (mut modes, mut settings) = (Vec::new(), 0_usize);
+        let (mut config, mut channel, mut keys) = (Self::default(), None, None);
+        while let Some(argument) = parser.next()? {
+            match argument {
+                Long("help") => return Ok((Mode::Help, config)),
+                Long("demo") => modes.push(Mode::Demo),
+                Long("load") => modes.push(Mode::Load(load(&parser.value()?.string()?)?)),
+                other => {
+                    settings += 1;
+                    match other {
+                        Long("listen") => {
+                            config.listen = parsed("--listen", &parser.value()?.string()?)?;
+                        }
+                        Long("data") => config.data = Some(parser.value()?.into()),
+                        Long("channel") => channel = Some(url(parser.value()?.string()?)?),
+                        Long("keys") => keys = Some(PathBuf::from(parser.value()?)),
+                        other => return Err(other.unexpected().into()),
+                    }
+                }
+            }
+        }
+        config.remote = match (channel, keys) {
+            (Some(url), Some(keys)) => Some(Remote { url, keys }),
+            (None, None) => None,
+            _ => return Err(ConfigError::HalfARemote),
+        };
+        match (modes.as_slice(), settings) {
+            ([], _) => Ok((Mode::Serve, config)),
+            ([mode], 0) => Ok((*mode, config)),
+            _ => Err(ConfigError::Crowded),
+        }
+    }
+}
+
+fn parsed<T: FromStr<Err: ToString>>(flag: &'static str, text: &str) -> Result<T, ConfigError> {
+    text.parse().map_err(|error: T::Err| ConfigError::Value {
+        flag,
+        why: error.to_string(),
+    })
+}
+
+fn load(text: &str) -> Result<Duration, ConfigError> {
+    let seconds = parsed("--load", text)?;
+    if (1..=LOAD_MAX).contains(&seconds) {
+        return Ok(Duration::from_secs(seconds));
+    }
+    Err(ConfigError::Value {
+        flag: "--load",
+        why: format!("{seconds} is not within 1 to {LOAD_MAX} seconds"),
+    })
+}
+
+fn url(text: String) -> Result<String, ConfigError> {
+    if text.starts_with("http://") {
+        return Ok(text.trim_end_matches('/').to_owned());
+    }
+    Err(ConfigError::Value {
+        flag: "--channel",
+        why: "an address that begins with http:// is expected".to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<(Mode, Config), String> {
+        let args = line.split_whitespace().map(OsString::from);
+        Config::from_args(args).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn without_arguments_it_serves_on_loopback_and_keeps_nothing() {
+        let (mode, config) = read("").unwrap();
+        assert_eq!(mode, Mode::Serve);
+        assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+        assert!(config.data.is_none() && config.remote.is_none());
+    }
+
+    #[test]
+    fn every_argument_is_read() {
+        let line = "--listen 127.0.0.1:9 --data d --channel http://127.0.0.1:7/ --keys k";
+        let (mode, config) = read(line).unwrap();
+        assert_eq!((mode, config.listen.port()), (Mode::Serve, 9));
+        assert_eq!(config.data, Some(PathBuf::from("d")));
+        let remote = config.remote.unwrap();
+        assert_eq!(
+            (remote.url.as_str(), remote.keys),
+            ("http://127.0.0.1:7", "k".into())
+        );
+        assert_eq!(read("--demo").unwrap().0, Mode::Demo);
+        assert_eq!(
+            read("--load 3").unwrap().0,
+            Mode::Load(Duration::from_secs(3))
+        );
+        assert_eq!(read("--help --nonsense").unwrap().0, Mode::Help);
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused_by_name() {
+        for (line, word) in [
+            ("--listen here", "--listen"),
+            ("--load 0", "within 1 to 60"),
+            ("--load 61", "within 1 to 60"),
+            ("--load soon", "--load"),
+            ("--channel http://127.0.0.1:7", "together"),
+            ("--keys k", "together"),
+            ("--channel https://127.0.0.1:7 --keys k", "http://"),
+            ("--demo --data d", "no other"),
+            ("--demo --load 3", "no other"),
+            ("--nonsense", "nonsense"),
+            ("here", "here"),
+        ] {
+            let refused = read(line).unwrap_err();
+            assert!(refused.contains(word), "{line}: {refused}");
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Between store and channel: what one says, the other is told.
+//!
+//! Invariants:
+//! - The store knows of an order, a close or a refund before the channel is asked for it.
+//! - Whatever the channel answers goes to the store as it came: the rules are the store's.
+//! - Every step may be made again, and may be cut off anywhere: what is open stays due.
+
+use std::sync::Arc;
+
+use orderstore::{
+    Answered, CloseAnswer, Fen, NewRefund, Order, OrderNo, Prepay, PrepayKind, Queried, Refund,
+    RefundNo, RefundStatus, Store, What,
+};
+use thiserror::Error;
+use tracing::warn;
+
+use crate::channel::{Channel, ChannelError, GiveBack};
+
+#[derive(Debug)]
+pub(crate) struct Desk {
+    pub(crate) store: Store,
+    pub(crate) channel: Arc<dyn Channel>,
+}
+
+/// Why a step was not made.
+#[derive(Debug, Error)]
+pub(crate) enum DeskError {
+    #[error(transparent)]
+    Store(#[from] orderstore::Error),
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
+    #[error("there is no such order")]
+    NoSuchOrder,
+    #[error("there is no such refund")]
+    NoSuchRefund,
+}
+
+impl DeskError {
+    /// The channel is down: nothing else need be asked of it now.
+    pub(crate) const fn is_silence(&self) -> bool {
+        matches!(self, Self::Channel(ChannelError::Silent))
+    }
+}
+
+impl Desk {
+    /// Asks for an invitation to pay, and keeps it. Where the channel refuses, it knows more
+    /// of the order than the store does: so it is asked how the order stands.
+    pub(crate) async fn invite(&self, order: &Order) -> Result<Arc<Order>, DeskError> {
+        match self.channel.prepay(order).await {
+            Ok(value) => {
+                let prepay = Prepay::new(PrepayKind::Jsapi, value);
+                let answer = self.store.record_prepay(order.no, prepay).await?;
+                answer.order.ok_or(DeskError::NoSuchOrder)
+            }
+            Err(refused @ ChannelError::Refused { .. }) => {
+                let order = self.look(order.no).await?.order;
+                let moved = order.filter(|order| order.status.is_ended());
+                moved.ok_or(DeskError::Channel(refused))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Asks how an order stands, and tells the store.
+    pub(crate) async fn look(&self, no: OrderNo) -> Result<Answered<Queried>, DeskError> {
+        let state = self.channel.query(no).await?;
+        Ok(self.store.record_query(no, state).await?)
+    }
+
+    /// Begins to close an order, and asks the channel at once where it may be asked. What
+    /// the channel does not answer now stays due.
+    pub(crate) async fn close(&self, no: OrderNo) -> Result<Answered<CloseAnswer>, DeskError> {
+        let began = self.store.begin_close(no).await?;
+        let order = began.order.as_ref();
+        if !order.is_some_and(|order| order.status.is_ended()) && order.is_some() {
+            match self.ask_close(no).await {
+                Err(DeskError::Channel(error)) => warn!(%no, %error, "the close stays due"),
+                told => told?,
+            }
+        }
+        Ok(began)
+    }
+
+    /// Asks the channel to close, and, since its "closed" proves nothing, how the order
+    /// stands then.
+    pub(crate) async fn ask_close(&self, no: OrderNo) -> Result<(), DeskError> {
+        let reply = self.channel.close(no).await;
+        let answer = self.store.record_close(no, reply).await?;
+        if answer.outcome == CloseAnswer::MustQuery {
+            let _ = self.look(no).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks for a refund that the store has reserved, and tells the store. Where there is no
+    /// answer, the refund stays due.
+    pub(crate) async fn give_back(
+        &self,
+        no: OrderNo,
+        refund_no: &RefundNo,
+    ) -> Result<(), DeskError> {
+        let (refund, paid) = self.refund(no, refund_no).await?;
+        if refund.status != RefundStatus::Requested {
+            return Ok(());
+        }
+        let what = GiveBack {
+            no,
+            refund_no: refund_no.clone(),
+            transaction_id: refund.transaction_id,
+            amount: refund.amount,
+            paid,
+        };
+        match self.channel.refund(&what).await {
+            Ok(fact) => drop(self.store.record_refund(no, fact).await?),
+            Err(ChannelError::Refused { code }) => {
+                warn!(%no, %refund_no, %code, "the channel refused a refund");
+                let refused = self
+                    .store
+                    .record_refund_refused(no, refund_no.clone(), code);
+                drop(refused.await?);
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// Asks how a refund stands, and tells the store. One that the channel never heard of is
+    /// asked for once more, under its number.
+    pub(crate) async fn look_at_refund(
+        &self,
+        no: OrderNo,
+        refund_no: &RefundNo,
+    ) -> Result<(), DeskError> {
+        match self.channel.query_refund(refund_no).await {
+            Ok(fact) => drop(self.store.record_refund(no, fact).await?),
+            Err(ChannelError::NoSuchRefund) => self.ask_again(no, refund_no).await?,
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// The store is told first: the next check is due later then.
+    async fn ask_again(&self, no: OrderNo, refund_no: &RefundNo) -> Result<(), DeskError> {
+        let (refund, _) = self.refund(no, refund_no).await?;
+        let again = NewRefund::new(refund.refund_no, refund.transaction_id, refund.amount);
+        let again = again.map_err(|_| DeskError::NoSuchRefund)?;
+        drop(self.store.request_refund(no, again).await?);
+        self.give_back(no, refund_no).await
+    }
+
+    /// A refund, and how much the payment was that it is of. Where no order was created
+    /// under the number, its history alone knows both.
+    async fn refund(&self, no: OrderNo, refund_no: &RefundNo) -> Result<(Refund, Fen), DeskError> {
+        let found = match self.store.get(no).await? {
+            Some(order) => of_order(&order, refund_no),
+            None => of_history(self.store.history(no).await?, refund_no),
+        };
+        found.ok_or(DeskError::NoSuchRefund)
+    }
+}
+
+fn of_order(order: &Order, refund_no: &RefundNo) -> Option<(Refund, Fen)> {
+    let mut refunds = order.refunds.iter();
+    let refund = refunds.find(|refund| refund.refund_no == *refund_no)?;
+    let doubtful = order
+        .anomalies
+        .iter()
+        .filter_map(|anomaly| anomaly.payment.as_ref());
+    let mut payments = order.payment.iter().chain(doubtful);
+    let payment = payments.find(|payment| refund.is_of(payment))?;
+    Some((refund.clone(), payment.paid_fee))
+}
+
+fn of_history(events: Vec<orderstore::Event>, refund_no: &RefundNo) -> Option<(Refund, Fen)> {
+    let (mut refund, mut payments) = (None, Vec::new());
+    for event in events {
+        match event.what {
+            What::AnomalyRaised(raised) => payments.extend(raised.payment),
+            What::RefundOpened(opened) | What::RefundMoved(opened)
+                if opened.refund_no == *refund_no =>
+            {
+                refund = Some(*opened);
+            }
+            _ => {}
+        }
+    }
+    let refund = refund?;
+    let payment = payments.iter().find(|payment| refund.is_of(payment))?;
+    Some((refund, payment.paid_fee))
+}

@@ -1,0 +1,70 @@
+//! The payment server's command line; `--help` tells what it takes.
+
+use std::process::ExitCode;
+
+use payment_server::{Config, Error, HELP, Mode, Server, demo, load};
+use tracing::level_filters::LevelFilter;
+
+fn main() -> ExitCode {
+    match Config::from_args(std::env::args_os().skip(1)) {
+        Ok((Mode::Help, _)) => {
+            print!("{HELP}");
+            ExitCode::SUCCESS
+        }
+        Ok((mode, config)) => run(mode, config),
+        Err(error) => {
+            eprintln!("payment_server: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+#[tokio::main]
+async fn run(mode: Mode, config: Config) -> ExitCode {
+    let done = match mode {
+        Mode::Demo => demo::run().await,
+        Mode::Load(time) => load::run(time).await,
+        Mode::Serve | Mode::Help => serve(config).await.map(|()| true),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("payment_server: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Serves until it is told to end, by Ctrl-C or as a service is.
+async fn serve(config: Config) -> Result<(), Error> {
+    tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::INFO)
+        .with_writer(std::io::stderr)
+        .init();
+    let kept = config.data.clone();
+    let server = Server::start(config).await?;
+    println!("payment server: {}", server.url());
+    match kept {
+        Some(dir) => println!("orders: {}", dir.display()),
+        None => println!("orders end with the server; --data DIR keeps them"),
+    }
+    told_to_end().await?;
+    println!("ending");
+    server.shutdown().await
+}
+
+#[cfg(unix)]
+async fn told_to_end() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+async fn told_to_end() -> std::io::Result<()> {
+    tokio::signal::ctrl_c().await
+}

@@ -1,0 +1,116 @@
+//! Orders as they stand and as they came to be.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use orderstore::{Listing, OpenId, PageOf, Status};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tracing::warn;
+
+use super::{Failure, Parameters, order_no, view};
+use crate::app::App;
+
+#[derive(Deserialize)]
+pub(super) struct Refresh {
+    refresh: Option<u8>,
+}
+
+/// One order; with `refresh=1` the channel is asked first where the order is open. That is
+/// what a client asks for when it comes back: it may know nothing of how the payment ended.
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    Path(no): Path<String>,
+    Parameters(asked): Parameters<Refresh>,
+) -> Result<Json<Value>, Failure> {
+    let no = order_no(&no)?;
+    let order = app
+        .desk
+        .store
+        .get(no)
+        .await?
+        .ok_or_else(Failure::no_such_order)?;
+    if asked.refresh != Some(1) || order.status.is_ended() {
+        return Ok(Json(view::order(&order)));
+    }
+    let order = match app.desk.look(no).await {
+        Ok(answer) => answer.order.unwrap_or(order),
+        Err(error) => {
+            warn!(%no, %error, "the channel was asked in vain");
+            order
+        }
+    };
+    Ok(Json(view::order(&order)))
+}
+
+#[derive(Deserialize)]
+pub(super) struct Which {
+    openid: Option<String>,
+    status: Option<String>,
+    #[serde(flatten)]
+    page: PageAsked,
+}
+
+/// A page of a list.
+#[derive(Deserialize)]
+pub(super) struct PageAsked {
+    limit: Option<String>,
+    cursor: Option<String>,
+}
+
+impl PageAsked {
+    pub(super) fn read(&self) -> Result<PageOf, Failure> {
+        let limit = self.limit.as_deref().unwrap_or("20").parse();
+        let limit = limit.map_err(|error| Failure::bad("badParameter", error))?;
+        let page = PageOf::of(limit);
+        let Some(cursor) = &self.cursor else {
+            return Ok(page);
+        };
+        let cursor = cursor
+            .parse()
+            .map_err(|error| Failure::bad("badCursor", error))?;
+        Ok(page.after(cursor))
+    }
+}
+
+/// A user's orders, or those of a status, or of both, or all, newest first.
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    Parameters(which): Parameters<Which>,
+) -> Result<Json<Value>, Failure> {
+    let status = which.status.as_deref().map(status).transpose()?;
+    let openid = which.openid.as_deref().map(OpenId::parse).transpose();
+    let openid = openid.map_err(|error| Failure::bad("badParameter", error))?;
+    let listing = match (openid, status) {
+        (None, None) => Listing::all(),
+        (None, Some(status)) => Listing::by_status(status),
+        (Some(openid), None) => Listing::by_openid(&openid),
+        (Some(openid), Some(status)) => Listing::by_openid(&openid).statuses(&[status]),
+    };
+    let page = app
+        .desk
+        .store
+        .list(listing.page(which.page.read()?))
+        .await?;
+    let orders: Vec<_> = page.rows.iter().map(|order| view::order(order)).collect();
+    let next = page.next.map(|cursor| cursor.to_string());
+    Ok(Json(json!({ "orders": orders, "next": next })))
+}
+
+fn status(text: &str) -> Result<Status, Failure> {
+    let status = serde_json::from_value(Value::from(text));
+    status.map_err(|_| Failure::bad("badParameter", "there is no such status"))
+}
+
+/// Everything that happened to an order, from its creation on.
+pub(super) async fn history(
+    State(app): State<Arc<App>>,
+    Path(no): Path<String>,
+) -> Result<Json<Value>, Failure> {
+    let events = app.desk.store.history(order_no(&no)?).await?;
+    if events.is_empty() {
+        return Err(Failure::no_such_order());
+    }
+    Ok(Json(json!({ "events": events })))
+}

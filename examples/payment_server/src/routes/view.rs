@@ -1,0 +1,78 @@
+//! What the pages are shown. Amounts are fen, times are Unix milliseconds.
+
+use orderstore::{Anomaly, Order, Payment, Refund, Timestamp};
+use serde_json::{Value, json};
+
+pub(super) fn order(order: &Order) -> Value {
+    json!({
+        "outTradeNo": order.no.as_str(),
+        "openid": order.openid,
+        "reference": order.reference,
+        "status": order.status,
+        "late": order.late,
+        "totalFee": order.total_fee.as_u64(),
+        "description": order.description,
+        "createdAt": order.create_time.as_millis(),
+        "updatedAt": order.update_time.as_millis(),
+        "expiresAt": order.expires_at.as_millis(),
+        "endedAt": millis(order.ended_at),
+        "paidAt": millis(order.paid_at()),
+        "transactionId": order.transaction_id(),
+        "refunds": order.refunds.iter().map(refund).collect::<Vec<_>>(),
+        "anomalies": order.anomalies.iter().map(anomaly).collect::<Vec<_>>(),
+        "version": order.version,
+    })
+}
+
+/// What whoever pays is told: how the order stands, and how to pay where it can be paid.
+pub(super) fn payable(order: &Order, now: Timestamp) -> Value {
+    let prepay = order.usable_prepay(now);
+    let payment = prepay.map(|prepay| {
+        let prepay_id = prepay.value.as_str();
+        json!({ "prepayId": prepay_id, "package": format!("prepay_id={prepay_id}") })
+    });
+    json!({
+        "outTradeNo": order.no.as_str(),
+        "totalFee": order.total_fee.as_u64(),
+        "status": order.status,
+        "payment": payment,
+        "paid": order.status.is_paid(),
+    })
+}
+
+pub(super) fn anomaly(anomaly: &Anomaly) -> Value {
+    json!({
+        "id": anomaly.id,
+        "kind": anomaly.kind,
+        "payment": anomaly.payment.as_ref().map(payment),
+        "refund": anomaly.refund.as_ref().map(refund),
+        "raisedAt": anomaly.raised_at.as_millis(),
+        "open": anomaly.is_open(),
+        "end": anomaly.end,
+    })
+}
+
+fn payment(payment: &Payment) -> Value {
+    json!({
+        "transactionId": payment.transaction_id,
+        "amount": payment.paid_fee.as_u64(),
+        "paidAt": payment.time_end.as_millis(),
+    })
+}
+
+fn refund(refund: &Refund) -> Value {
+    json!({
+        "refundNo": refund.refund_no,
+        "transactionId": refund.transaction_id,
+        "amount": refund.amount.as_u64(),
+        "status": refund.status,
+        "external": refund.external,
+        "code": refund.code,
+        "requestedAt": refund.requested_at.as_millis(),
+        "successAt": millis(refund.success_at),
+    })
+}
+
+fn millis(time: Option<Timestamp>) -> Option<i64> {
+    time.map(Timestamp::as_millis)
+}

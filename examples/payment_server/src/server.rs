@@ -1,0 +1,213 @@
+//! A server from its start to its end.
+//!
+//! Invariant: it ends in the order in which things depend on each other. No new request is
+//! taken, those under way are answered, the sweeper stops, then the store is shut down: what
+//! was answered is on the disk, and what was not is asked again.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::serve::{ListenerExt, Serve};
+use orderstore::{Policy, Store};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::app::App;
+use crate::channel::{Channel, V3Channel};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::desk::Desk;
+use crate::http::Http;
+use crate::routes;
+use crate::seal::Seal;
+use crate::shop::Shop;
+use crate::stand_in::StandIn;
+use crate::sweeper::Sweeper;
+
+/// Why a server did not start, or did not end well.
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// How long another process may take to let go of the orders.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+
+/// A server that runs.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    app: Arc<App>,
+    ended: CancellationToken,
+    serving: JoinHandle<()>,
+    sweeping: JoinHandle<()>,
+    /// Orders that nobody asked to keep; gone with it.
+    _scratch: Option<TempDir>,
+}
+
+impl Server {
+    /// Opens the store, finds the channel or starts its stand-in, and begins to serve.
+    ///
+    /// # Errors
+    /// Where the address is taken, the store cannot be opened, or the keys cannot be read.
+    pub async fn start(config: Config) -> Result<Self, Error> {
+        let listener = TcpListener::bind(config.listen).await?;
+        let address = listener.local_addr()?;
+        let (dir, scratch) = directory(config.data.as_deref())?;
+        let store = open(dir, config.policy.clone(), config.clock.clone()).await?;
+        let shop = Shop::new()?;
+        let (url, seal, stand_in) = find_channel(&config).await?;
+        let channel = V3Channel {
+            http: Http::new(config.channel_limit),
+            url,
+            notify_url: format!("http://{address}/notify/v3"),
+            appid: shop.appid.clone(),
+            mch_id: shop.mch_id.clone(),
+        };
+        let app = App {
+            desk: Arc::new(desk(store, channel)),
+            shop,
+            seal,
+            clock: config.clock.clone(),
+            stand_in,
+            hints: App::hints(),
+            request_limit: config.request_limit,
+        };
+        Ok(Self::run(
+            listener,
+            address,
+            app,
+            config.sweep_every,
+            scratch,
+        ))
+    }
+
+    fn run(
+        listener: TcpListener,
+        address: SocketAddr,
+        app: App,
+        every: Duration,
+        scratch: Option<TempDir>,
+    ) -> Self {
+        let (app, ended) = (Arc::new(app), CancellationToken::new());
+        let router = routes::router(Arc::clone(&app));
+        let serving =
+            serve(listener, router).with_graceful_shutdown(ended.clone().cancelled_owned());
+        let sweeper = Sweeper {
+            desk: Arc::clone(&app.desk),
+            clock: app.clock.clone(),
+            every,
+        };
+        Self {
+            address,
+            serving: tokio::spawn(async move {
+                if let Err(error) = serving.await {
+                    warn!(%error, "serving ended");
+                }
+            }),
+            sweeping: tokio::spawn(sweeper.run(ended.clone())),
+            app,
+            ended,
+            _scratch: scratch,
+        }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where its pages are.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Its orders.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.app.desk.store
+    }
+
+    /// The channel, where it is the stand-in.
+    #[must_use]
+    pub fn stand_in(&self) -> Option<&StandIn> {
+        self.app.stand_in.as_ref()
+    }
+
+    /// Ends it. What is under way is answered first, as long as that takes within the time
+    /// that a request may take.
+    ///
+    /// # Errors
+    /// Where the store could not be closed.
+    pub async fn shutdown(mut self) -> Result<(), Error> {
+        self.ended.cancel();
+        let limit = self.app.request_limit;
+        if tokio::time::timeout(limit, &mut self.serving)
+            .await
+            .is_err()
+        {
+            warn!("connections that did not end were cut");
+            self.serving.abort();
+        }
+        if let Err(error) = self.sweeping.await {
+            warn!(%error, "the sweeper failed");
+        }
+        if let Some(stand_in) = &self.app.stand_in {
+            stand_in.end().await;
+        }
+        self.app.desk.store.shutdown().await?;
+        info!("the store is closed");
+        Ok(())
+    }
+}
+
+/// Serves without waiting for more to send.
+pub(crate) fn serve(
+    listener: TcpListener,
+    router: Router,
+) -> Serve<impl axum::serve::Listener<Addr = SocketAddr>, Router, Router> {
+    let listener = listener.tap_io(|connection| {
+        if let Err(error) = connection.set_nodelay(true) {
+            warn!(%error, "a connection stays slow");
+        }
+    });
+    axum::serve(listener, router)
+}
+
+fn desk(store: Store, channel: V3Channel) -> Desk {
+    let channel: Arc<dyn Channel> = Arc::new(channel);
+    Desk { store, channel }
+}
+
+fn directory(asked: Option<&Path>) -> Result<(std::path::PathBuf, Option<TempDir>), Error> {
+    if let Some(dir) = asked {
+        return Ok((dir.to_owned(), None));
+    }
+    let scratch = tempfile::Builder::new()
+        .prefix("payment_server-")
+        .tempdir()?;
+    Ok((scratch.path().join("orders"), Some(scratch)))
+}
+
+/// Opening reads the journal: on a thread that may wait.
+async fn open(dir: std::path::PathBuf, policy: Policy, clock: Clock) -> Result<Store, Error> {
+    let builder = Store::builder()
+        .policy(policy)
+        .lock_wait(LOCK_WAIT)
+        .clock(move || clock.now());
+    let opening = tokio::task::spawn_blocking(move || builder.open_or_init(&dir));
+    Ok(opening.await??)
+}
+
+async fn find_channel(config: &Config) -> Result<(String, Seal, Option<StandIn>), Error> {
+    if let Some(remote) = &config.remote {
+        return Ok((remote.url.clone(), Seal::read(&remote.keys)?, None));
+    }
+    let stand_in = StandIn::start(config.clock.clone(), config.shorten).await?;
+    Ok((stand_in.url(), stand_in.seal(), Some(stand_in)))
+}

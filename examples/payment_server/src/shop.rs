@@ -1,0 +1,114 @@
+//! What the shop sells, at whose prices, and who sells it.
+
+use orderstore::{
+    AppId, Description, Fen, FenError, IdError, MchId, New, NewError, OpenId, Reference, TextError,
+};
+use thiserror::Error;
+
+/// One article.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Goods {
+    pub(crate) sku: &'static str,
+    pub(crate) name: &'static str,
+    /// In fen.
+    pub(crate) price: u64,
+}
+
+/// The price list: the only place that an amount comes from.
+pub(crate) const GOODS: [Goods; 5] = [
+    Goods {
+        sku: "tea",
+        name: "龙井茶 Longjing tea",
+        price: 8_800,
+    },
+    Goods {
+        sku: "cup",
+        name: "盖碗 Gaiwan cup",
+        price: 3_990,
+    },
+    Goods {
+        sku: "cake",
+        name: "桂花糕 Osmanthus cake",
+        price: 1_280,
+    },
+    Goods {
+        sku: "fan",
+        name: "折扇 Folding fan",
+        price: 2_650,
+    },
+    Goods {
+        sku: "stamp",
+        name: "邮票 Stamp",
+        price: 1,
+    },
+];
+
+/// The mini program and the merchant.
+#[derive(Debug, Clone)]
+pub(crate) struct Shop {
+    pub(crate) appid: AppId,
+    pub(crate) mch_id: MchId,
+}
+
+/// Why something cannot be ordered.
+#[derive(Debug, Error)]
+pub(crate) enum ShopError {
+    #[error("there is no such article")]
+    NoSuchGoods,
+    #[error(transparent)]
+    Id(#[from] IdError),
+    #[error(transparent)]
+    Text(#[from] TextError),
+    #[error(transparent)]
+    Amount(#[from] FenError),
+    #[error(transparent)]
+    New(#[from] NewError),
+}
+
+impl Shop {
+    pub(crate) fn new() -> Result<Self, IdError> {
+        Ok(Self {
+            appid: AppId::parse("wxd2565e6a04246fd1")?,
+            mch_id: MchId::parse("1900000109")?,
+        })
+    }
+
+    /// An order of one article, as whom, and under which reference.
+    pub(crate) fn order(&self, sku: &str, openid: &str, reference: &str) -> Result<New, ShopError> {
+        let goods = GOODS.iter().find(|goods| goods.sku == sku);
+        let goods = goods.ok_or(ShopError::NoSuchGoods)?;
+        Ok(New::new(self.appid.clone(), Fen::new(goods.price)?)?
+            .mch_id(self.mch_id.clone())
+            .openid(OpenId::parse(openid)?)
+            .description(Description::parse(goods.name)?)
+            .reference(Reference::parse(reference)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn everything_on_the_list_can_be_ordered_at_its_price_and_nothing_else_can() {
+        let shop = Shop::new().unwrap();
+        for goods in GOODS {
+            let new = shop.order(goods.sku, "oUser", "R-1").unwrap();
+            assert_eq!(new.total_fee().as_u64(), goods.price);
+        }
+        let names: HashSet<_> = GOODS.iter().map(|goods| goods.sku).collect();
+        assert_eq!(names.len(), GOODS.len());
+        let order = |sku, openid, reference| shop.order(sku, openid, reference);
+        assert!(matches!(
+            order("gold", "oUser", "R-1"),
+            Err(ShopError::NoSuchGoods)
+        ));
+        assert!(matches!(
+            order("tea", "o User", "R-1"),
+            Err(ShopError::Id(_))
+        ));
+        assert!(matches!(order("tea", "oUser", ""), Err(ShopError::Id(_))));
+    }
+}

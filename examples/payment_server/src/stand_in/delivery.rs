@@ -1,0 +1,187 @@
+//! Notifications on their way: sent, and sent again, until they were acknowledged.
+
+use std::time::Duration;
+
+use orderstore::{OrderNo, Timestamp};
+use serde_json::Value;
+use tracing::debug;
+
+use super::books::{Refund, Trade};
+use super::{Form, StandIn};
+use crate::http::Reply;
+use crate::seal::{Notification, Subject};
+
+pub(super) const PAID: &str = "TRANSACTION.SUCCESS";
+const REFUNDED: &str = "REFUND.SUCCESS";
+
+/// How long after each attempt the next one is made, in seconds: as documented.
+const REPEATED_AFTER: [u64; 15] = [
+    15, 15, 30, 180, 600, 1200, 1800, 1800, 1800, 3600, 10_800, 10_800, 10_800, 21_600, 21_600,
+];
+
+/// How long after the payment a late notification is sent.
+pub(super) const LATE: Duration = Duration::from_secs(60);
+
+/// How long a refund takes.
+pub(super) const REFUND_TAKES: Duration = Duration::from_secs(5);
+
+/// A sealed notification is sealed anew after so long: its time is part of the seal.
+const SEALED_FOR: Duration = Duration::from_secs(60);
+
+/// What is to be told, and where.
+pub(super) struct Notice {
+    no: OrderNo,
+    url: String,
+    says: Says,
+}
+
+enum Says {
+    Sealed {
+        subject: Subject,
+        event_type: &'static str,
+        json: Value,
+        sealed: Option<(Timestamp, Notification)>,
+    },
+    Plain(String),
+}
+
+impl Notice {
+    pub(super) fn of_trade(trade: &Trade, form: Form) -> Self {
+        let event = match form {
+            Form::V3 => None,
+            Form::Cloud => trade.to_cloud_event(),
+        };
+        let (url, says) = match event {
+            Some(event) => (container(&trade.notify_url), Says::Plain(event.to_string())),
+            None => {
+                let says = Says::sealed(Subject::Transaction, PAID, trade.to_json());
+                (trade.notify_url.clone(), says)
+            }
+        };
+        let no = trade.no;
+        Self { no, url, says }
+    }
+
+    pub(super) fn of_refund(refund: &Refund) -> Self {
+        let json = refund.to_json("refund_status");
+        Self {
+            no: refund.no(),
+            url: refund.notify_url().to_owned(),
+            says: Says::sealed(Subject::Refund, REFUNDED, json),
+        }
+    }
+
+    fn is_of_payment(&self) -> bool {
+        match &self.says {
+            Says::Sealed { subject, .. } => *subject == Subject::Transaction,
+            Says::Plain(_) => true,
+        }
+    }
+}
+
+impl Says {
+    const fn sealed(subject: Subject, event_type: &'static str, json: Value) -> Self {
+        Self::Sealed {
+            subject,
+            event_type,
+            json,
+            sealed: None,
+        }
+    }
+}
+
+/// The path of the merchant's container on the same server.
+fn container(notify_url: &str) -> String {
+    let origin = notify_url.strip_suffix("/notify/v3");
+    format!("{}/payCallBack", origin.unwrap_or(notify_url))
+}
+
+impl StandIn {
+    /// Begins to tell, after a while.
+    pub(super) fn tell(&self, notice: Notice, after: Duration) {
+        self.inner.tasks.spawn(self.clone().deliver(notice, after));
+    }
+
+    /// Tells until it was acknowledged, or nobody asks any more.
+    pub(super) async fn deliver(self, notice: Notice, after: Duration) {
+        let ended = self.inner.ended.clone();
+        ended.run_until_cancelled(self.repeat(notice, after)).await;
+    }
+
+    async fn repeat(&self, mut notice: Notice, after: Duration) {
+        tokio::time::sleep(after).await;
+        let mut pauses = REPEATED_AFTER.into_iter();
+        while !self.send(&mut notice).await {
+            let Some(pause) = pauses.next() else { return };
+            tokio::time::sleep(self.shortened(Duration::from_secs(pause))).await;
+        }
+    }
+
+    /// Sends it once; whether it was acknowledged.
+    async fn send(&self, notice: &mut Notice) -> bool {
+        let Ok(_permit) = self.inner.sending.acquire().await else {
+            return false;
+        };
+        let reply = match &notice.says {
+            Says::Plain(event) => {
+                let post = self.inner.http.post(&notice.url, &[], event.clone());
+                post.await.ok().filter(received_by_container)
+            }
+            Says::Sealed { .. } => self.send_sealed(notice).await.filter(received),
+        };
+        if notice.is_of_payment() {
+            self.inner.books.lock().sent(notice.no, reply.is_some());
+        }
+        debug!(no = %notice.no, acknowledged = reply.is_some(), "notified");
+        reply.is_some()
+    }
+
+    async fn send_sealed(&self, notice: &mut Notice) -> Option<Reply> {
+        let now = self.inner.clock.now();
+        let notification = self.seal_anew(&mut notice.says, now)?;
+        let headers: Vec<_> = notification
+            .headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        let post = self
+            .inner
+            .http
+            .post(&notice.url, &headers, notification.body.clone());
+        post.await.ok()
+    }
+
+    fn seal_anew<'a>(&self, says: &'a mut Says, now: Timestamp) -> Option<&'a Notification> {
+        let Says::Sealed {
+            subject,
+            event_type,
+            json,
+            sealed,
+        } = says
+        else {
+            return None;
+        };
+        let fresh = |(at, _): &(Timestamp, Notification)| now.since(*at) < SEALED_FOR;
+        if !sealed.as_ref().is_some_and(fresh) {
+            let text = json.to_string().into_bytes();
+            let notification = self
+                .inner
+                .key
+                .notify(*subject, event_type, text, now)
+                .ok()?;
+            *sealed = Some((now, notification));
+        }
+        sealed.as_ref().map(|(_, notification)| notification)
+    }
+}
+
+fn received(reply: &Reply) -> bool {
+    matches!(reply.status, 200 | 204)
+}
+
+/// A container says by a code whether it received an event.
+fn received_by_container(reply: &Reply) -> bool {
+    let said: Option<Value> = serde_json::from_slice(&reply.body).ok();
+    let code = said.and_then(|said| said.get("errcode")?.as_i64());
+    reply.status == 200 && code == Some(0)
+}

@@ -1,0 +1,114 @@
+//! The stand-in's face to the merchant: the channel's v3.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use orderstore::OrderNo;
+use serde_json::{Value, json};
+
+use super::books::{Ask, RefundAsk, Refusal};
+use super::delivery::{Notice, REFUND_TAKES};
+use super::{Behaviour, Fault, Form, Plan, Point, StandIn};
+
+type Said = Result<Json<Value>, Refusal>;
+
+pub(super) fn router(stand_in: StandIn) -> Router {
+    Router::new()
+        .route("/v3/pay/transactions/jsapi", post(prepay))
+        .route("/v3/pay/transactions/out-trade-no/{no}", get(query))
+        .route("/v3/pay/transactions/out-trade-no/{no}/close", post(close))
+        .route("/v3/refund/domestic/refunds", post(refund))
+        .route("/v3/refund/domestic/refunds/{refund_no}", get(query_refund))
+        .with_state(stand_in)
+}
+
+async fn prepay(State(stand_in): State<StandIn>, Json(ask): Json<Ask>) -> Said {
+    let plan = stand_in.inner.plans.lock().get(&ask.payer.openid).copied();
+    let fault = match plan {
+        Some(Plan::Fails(fault)) => Some(fault),
+        _ => stand_in.fault_at(Point::Prepay),
+    };
+    answer(fault, async {
+        let now = stand_in.inner.clock.now();
+        let no = OrderNo::parse(&ask.out_trade_no).map_err(|_| Refusal::UNKNOWN)?;
+        let prepay_id = stand_in.inner.books.lock().prepay(ask, now)?;
+        if plan == Some(Plan::Early) {
+            stand_in.pay(no, Behaviour::Early, Form::V3).await?;
+        }
+        Ok(Json(json!({ "prepay_id": prepay_id })))
+    })
+    .await
+}
+
+async fn query(State(stand_in): State<StandIn>, Path(no): Path<String>) -> Said {
+    answer(stand_in.fault_at(Point::Query), async {
+        let no = OrderNo::parse(&no).map_err(|_| Refusal::UNKNOWN)?;
+        let trade = stand_in.inner.books.lock().trade(no);
+        Ok(Json(trade.ok_or(Refusal::UNKNOWN)?.to_json()))
+    })
+    .await
+}
+
+async fn close(State(stand_in): State<StandIn>, Path(no): Path<String>) -> Response {
+    let closed = answer(stand_in.fault_at(Point::Close), async {
+        stand_in.inner.books.lock().close(&no)
+    });
+    match closed.await {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn refund(State(stand_in): State<StandIn>, Json(ask): Json<RefundAsk>) -> Said {
+    answer(stand_in.fault_at(Point::Refund), async {
+        let refund_no = ask.out_refund_no.clone();
+        let (refund, is_new) = stand_in.inner.books.lock().refund(ask)?;
+        if is_new {
+            let tasks = &stand_in.inner.tasks;
+            tasks.spawn(stand_in.clone().give_back(refund_no));
+        }
+        Ok(Json(refund.to_json("status")))
+    })
+    .await
+}
+
+async fn query_refund(State(stand_in): State<StandIn>, Path(refund_no): Path<String>) -> Said {
+    answer(stand_in.fault_at(Point::QueryRefund), async {
+        let refund = stand_in.inner.books.lock().refund_of(&refund_no);
+        Ok(Json(refund.ok_or(Refusal::NO_REFUND)?.to_json("status")))
+    })
+    .await
+}
+
+/// Does what is asked and answers, or fails as it is to fail.
+async fn answer<T>(
+    fault: Option<Fault>,
+    work: impl Future<Output = Result<T, Refusal>>,
+) -> Result<T, Refusal> {
+    match fault {
+        Some(Fault::Down) => Err(Refusal::DOWN),
+        Some(Fault::Mute) => {
+            drop(work.await);
+            std::future::pending().await
+        }
+        None => work.await,
+    }
+}
+
+impl StandIn {
+    /// The money arrives after a while, and the merchant is told.
+    async fn give_back(self, refund_no: String) {
+        let ended = self.inner.ended.clone();
+        let takes = tokio::time::sleep(self.shortened(REFUND_TAKES));
+        if ended.run_until_cancelled(takes).await.is_none() {
+            return;
+        }
+        let now = self.inner.clock.now();
+        let refund = self.inner.books.lock().finish(&refund_no, now);
+        if let Some(refund) = refund {
+            self.tell(Notice::of_refund(&refund), std::time::Duration::ZERO);
+        }
+    }
+}

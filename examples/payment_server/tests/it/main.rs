@@ -1,0 +1,1 @@
+//! The server as its customers, its channel and its operator meet it.
