@@ -20,14 +20,21 @@ pub fn import_books(bytes: &[u8]) {
     run(&store, &import.clone().dry_run(), input(books, is_csv));
     assert!(exported(&store).is_empty(), "a dry run writes nothing");
     let Some(report) = run(&store, &import, input(books, is_csv)) else {
-        assert!(exported(&store).is_empty(), "what is not begun writes nothing");
+        assert!(
+            exported(&store).is_empty(),
+            "what is not begun writes nothing"
+        );
         return;
     };
     assert!(store.verify().wait().unwrap().is_ok());
     let once = exported(&store);
     if let Some(again) = run(&store, &import, input(books, is_csv)) {
         assert_eq!(again.records, report.records);
-        assert_eq!(exported(&store), once, "the same books once more change nothing");
+        assert_eq!(
+            exported(&store),
+            once,
+            "the same books once more change nothing"
+        );
     }
     comes_back(&once);
 }
