@@ -226,6 +226,18 @@ fn whoever_reads_the_answer_may_go_away() {
     assert!(output.stderr.is_empty());
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_beneath_the_answer_is_told() {
+    let place = shop();
+    let full = std::fs::File::create("/dev/full").unwrap();
+    let mut command = place.command(&["list"]);
+    let output = command.stdout(Stdio::from(full)).output().unwrap();
+    assert_eq!(output.status.code(), Some(5));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("the output could not be written"), "{said}");
+}
+
 #[test]
 fn the_program_lets_go_of_the_store_when_it_ends() {
     let place = shop();

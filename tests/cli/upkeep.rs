@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 use orderstore::Store;
-use redb::{Database, TableHandle as _};
+use redb::{Database, TableDefinition, TableHandle as _};
 
 use crate::rig::{Place, names};
 use crate::shop::shop;
@@ -74,4 +74,33 @@ fn a_sound_store_is_repaired_whole() {
         (&repaired["records"], &repaired["broken"]),
         (&6.into(), &0.into())
     );
+}
+
+/// Takes all that stands in the list of anomalies out of the base of the shop.
+fn empty_the_anomalies(place: &Place) {
+    let store = Store::open(place.path("shop")).unwrap();
+    store.flush().wait().unwrap();
+    store.shutdown().wait().unwrap();
+    let base = Database::open(place.path("shop/base.redb")).unwrap();
+    let transaction = base.begin_write().unwrap();
+    let anomalies = TableDefinition::<&[u8; 14], ()>::new("anomalies");
+    let mut table = transaction.open_table(anomalies).unwrap();
+    table.retain(|_, ()| false).unwrap();
+    drop(table);
+    transaction.commit().unwrap();
+}
+
+#[test]
+fn what_breaks_an_invariant_is_listed_and_the_lists_are_repaired() {
+    let place = shop();
+    empty_the_anomalies(&place);
+    let verified = place.run("verify --pages").ends(4);
+    assert_snapshot!("verify_broken", verified.text());
+    let backup = place.run("backup backup").ends(4);
+    assert!(backup.err.contains("no backup was made"), "{backup:?}");
+    let repaired = place.run("repair --into new").ends(0);
+    assert_snapshot!("repair_lists", repaired.text());
+    place.run("verify --pages --store new").ends(0);
+    let anomalies = place.run("anomalies --store new --format jsonl").ends(0);
+    assert_eq!(anomalies.out.lines().count(), 3);
 }

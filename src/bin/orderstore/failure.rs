@@ -177,3 +177,82 @@ backup takes a directory of its own."
         _ => "",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn beneath(kind: StorageErrorKind) -> StorageError {
+        StorageError::new(kind, "beneath")
+    }
+
+    #[track_caller]
+    fn check(error: Error, exit: Exit, advice: &str) {
+        let failure = Failure::from(error);
+        assert_eq!(failure.exit, exit, "{failure:?}");
+        assert!(failure.advice.contains(advice), "{failure:?}");
+    }
+
+    #[test]
+    fn a_write_that_failed_midway_is_told_from_one_that_certainly_did_not_happen() {
+        let unknown = Error::OutcomeUnknown(beneath(StorageErrorKind::Io));
+        check(unknown, Exit::Unknown, "Run the same command again");
+        check(
+            Error::NotApplied(beneath(StorageErrorKind::Io)),
+            Exit::Io,
+            "",
+        );
+        check(Error::DiskFull, Exit::Io, "");
+    }
+
+    #[test]
+    fn damage_is_damage_wherever_it_is_met() {
+        let dir = PathBuf::from("shop");
+        let source = beneath(StorageErrorKind::Corrupted);
+        for error in [
+            Error::Unreadable(source.clone()),
+            Error::Poisoned(source.clone()),
+            Error::Unopened {
+                dir: dir.clone(),
+                source: source.clone(),
+            },
+            Error::NotBackedUp { dir, source },
+        ] {
+            check(error, Exit::Damaged, "orderstore repair");
+        }
+    }
+
+    #[test]
+    fn directories_of_another_kind_are_no_store() {
+        let dir = || PathBuf::from("shop");
+        check(Error::Locked { dir: dir() }, Exit::InUse, "Store::backup");
+        check(
+            Error::Incomplete { dir: dir() },
+            Exit::NoStore,
+            "orderstore init",
+        );
+        check(
+            Error::Unfinished { dir: dir() },
+            Exit::NoStore,
+            "begins anew",
+        );
+        check(Error::NewerFormat { found: 2, known: 1 }, Exit::NoStore, "");
+    }
+
+    #[test]
+    fn a_message_names_every_cause() {
+        let failure = Failure::from(Error::Unreadable(beneath(StorageErrorKind::Io)));
+        let whole = "the store could not be read: input or output failed: beneath";
+        assert_eq!(failure.message, whole);
+    }
+
+    #[test]
+    fn nobody_is_told_that_nobody_listens() {
+        let gone = Failure::output(&ErrorKind::BrokenPipe.into());
+        assert_eq!((gone.exit, gone.message.as_str()), (Exit::Io, ""));
+        let full = Failure::output(&ErrorKind::StorageFull.into());
+        assert!(!full.message.is_empty());
+    }
+}

@@ -60,6 +60,7 @@ fn tell(out: &mut Out, repaired: &Repaired) -> Result<(), Failure> {
     });
     let rows = Rows::new(COLUMNS, findings.chain(breaches).collect())
         .about("records", repaired.records.into())
+        .about("listsMended", mended(repaired))
         .about("everyRecordRead", Cell::Flag(repaired.is_every_record_read))
         .about("countersRead", Cell::Flag(repaired.is_state_read))
         .about("eventsLost", repaired.events_lost.into())
@@ -68,6 +69,17 @@ fn tell(out: &mut Out, repaired: &Repaired) -> Result<(), Failure> {
         .about("segmentsLost", repaired.journal.segments.into())
         .about("broken", repaired.verified.broken.into());
     out.many(&rows)
+}
+
+/// The lists that held something else than the records say, each with how much.
+fn mended(repaired: &Repaired) -> Cell {
+    let lists = repaired.lists.iter();
+    let mended = lists.filter(|list| list.before != Some(list.after));
+    let words = mended.map(|list| match list.before {
+        Some(before) => format!("{} ({before}, now {})", list.name, list.after),
+        None => format!("{} (unread, now {})", list.name, list.after),
+    });
+    Cell::filled(words.collect::<Vec<_>>().join(" and "))
 }
 
 fn cells(no: OrderNo, found: Found) -> Vec<Cell> {

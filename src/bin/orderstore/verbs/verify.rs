@@ -14,7 +14,7 @@ use crate::progress;
 /// It takes as long as the store is large. What is broken ends with exit code 4.
 #[derive(Args)]
 pub(crate) struct Verify {
-    /// Read every page and every value of the files first, those that nothing needs, too
+    /// Then read every page and every value of the files, too, as they stand on the disk
     #[arg(long)]
     pages: bool,
 }
@@ -23,28 +23,33 @@ const COLUMNS: &[Column] = &[shown("invariant"), shown("outTradeNo"), shown("wha
 
 impl Verify {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
-        if self.pages {
-            progress::begin("reading every page");
-            Store::open_verified(context.dir()?)?.shutdown().wait()?;
-        }
         context.with_store(|store| {
             progress::begin("verifying");
             let report = store.verify().wait()?;
             progress::end();
             context.out().many(&rows(&report))?;
-            if report.is_ok() {
-                return Ok(Exit::Done);
-            }
-            Err(Failure::damaged(format_args!(
-                "{} invariants are broken",
-                report.broken
-            )))
-        })
+            sound(&report)
+        })?;
+        if self.pages {
+            progress::begin("reading every page");
+            Store::open_verified(context.dir()?)?.shutdown().wait()?;
+        }
+        Ok(Exit::Done)
     }
 }
 
+fn sound(report: &Report) -> Result<(), Failure> {
+    if report.is_ok() {
+        return Ok(());
+    }
+    let broken = report.broken;
+    Err(Failure::damaged(format_args!(
+        "what must hold of every record is broken in {broken} places"
+    )))
+}
+
 /// What is broken, as far as the report spells it out.
-pub(super) fn rows(report: &Report) -> Rows {
+fn rows(report: &Report) -> Rows {
     let rows = report.violations.iter().map(cells).collect();
     Rows::new(COLUMNS, rows)
         .about("records", report.records.into())
