@@ -9,10 +9,10 @@
 
 #[path = "../../tests/it/crash/ledger.rs"]
 mod ledger;
-#[path = "../../tests/it/crash/rig.rs"]
-mod rig;
 #[path = "../../tests/it/crash/store_ops.rs"]
 mod operations;
+#[path = "../../tests/it/crash/rig.rs"]
+mod rig;
 
 /// See the file.
 pub fn store_ops(bytes: &[u8]) {

@@ -120,10 +120,20 @@ fn description(text: &str) -> Result<(), TextError> {
         found: text.chars().count(),
     };
     measure.within_limit()?;
+    if !may_hold_control(text.as_bytes()) {
+        return Ok(());
+    }
     match text.char_indices().find(|(_, c)| c.is_control()) {
         Some((at, _)) => Err(measure.error(TextErrorReason::BadChar { at })),
         None => Ok(()),
     }
+}
+
+/// Whether a byte is there that a control character has: it is one, or begins those from
+/// U+0080 on. Others have that byte, too.
+fn may_hold_control(text: &[u8]) -> bool {
+    let begins_one = |byte: u8| byte.is_ascii_control() || byte == 0xc2;
+    text.iter().fold(false, |any, &byte| any | begins_one(byte))
 }
 
 short_text! {

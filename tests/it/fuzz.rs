@@ -75,6 +75,13 @@ fn decode_record_never_panics_and_is_stable() {
 }
 
 #[test]
+#[cfg(feature = "transfer")]
+fn import_books_takes_whole_records_and_gives_them_back() {
+    replay("import_books", fuzz::import_books);
+    by_chance("import_books", 8, fuzz::import_books);
+}
+
+#[test]
 fn journal_replay_makes_nothing_up() {
     replay("journal_replay", fuzz::journal_replay);
     by_chance("journal_replay", 8, fuzz::journal_replay);

@@ -382,7 +382,8 @@ impl Dir {
 
     /// Takes away what was made so far of a backup that failed: it may be what fills the
     /// disk. A seal goes first, the draft last: at no moment is there a seal on less than a
-    /// whole, or a base of which nobody knows what it is.
+    /// whole, or a base of which nobody knows what it is. Beside the journal of a store whose
+    /// making was cut short the draft stays: without it that would look like a lost store.
     pub(super) fn give_up(&self, making: Making) -> io::Result<()> {
         let (draft, seal) = (
             self.path.join(making.draft()),
@@ -394,7 +395,10 @@ impl Dir {
         }
         remove(&*self.disk, &self.base())?;
         self.disk.sync_dir(&self.path)?;
-        remove(&*self.disk, &draft)
+        match self.disk.list(&self.journal().path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => remove(&*self.disk, &draft),
+            listed => listed.map(drop),
+        }
     }
 
     pub(super) fn unopened(&self, source: impl Into<StorageError>) -> Error {

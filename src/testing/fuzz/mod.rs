@@ -13,6 +13,8 @@
     reason = "what must hold and does not is told by a panic, as in every test"
 )]
 
+#[cfg(feature = "transfer")]
+mod books;
 mod bytes;
 mod commands;
 mod decode;
@@ -22,6 +24,8 @@ mod messages;
 mod parse;
 mod transitions;
 
+#[cfg(feature = "transfer")]
+pub use books::import_books;
 pub use bytes::Bytes;
 pub use commands::{any_command, any_policy};
 pub use decode::{decode_record, decode_record_seeds};

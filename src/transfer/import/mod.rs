@@ -137,7 +137,8 @@ impl Import {
 
     /// Writes nothing, and tells what would be refused: by itself, by what the store holds,
     /// or by an earlier record. Of records that bear one number only the first is held
-    /// against the rules.
+    /// against the rules. It remembers every number and unique key of the books: some 200
+    /// bytes of memory for each record.
     pub const fn dry_run(mut self) -> Self {
         self.dry_run = true;
         self

@@ -36,6 +36,26 @@ fn a_damaged_store_has_no_backup_and_nothing_is_left_of_it() {
 }
 
 #[test]
+fn a_backup_that_failed_where_a_making_was_cut_short_does_not_look_like_a_lost_store() {
+    let shop = Shop::new();
+    shop.run(no(1), create(new()));
+    shop.tamper(|_, writes| writes.put(Table::Orders, keys::order(&no(1)), vec![1; 40]));
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path().join("backup");
+    std::fs::create_dir_all(dir.join("journal")).unwrap();
+    std::fs::write(dir.join("identity.tmp"), []).unwrap();
+    std::fs::write(dir.join("base.redb"), []).unwrap();
+    let error = shop.engine.backup(&dir, None).unwrap_err();
+    assert_eq!(kind(&error), StorageErrorKind::Corrupted);
+    let error = LocalEngine::open(&dir, &options()).unwrap_err();
+    assert!(matches!(error, Error::Unfinished { .. }), "{error:?}");
+    // Another one goes on there.
+    let sound = Shop::new();
+    sound.run(no(1), create(new()));
+    sound.engine.backup(&dir, None).unwrap();
+}
+
+#[test]
 fn a_store_that_was_closed_has_no_backup_any_more() {
     let shop = Shop::new();
     shop.run(no(1), create(new()));
