@@ -2,6 +2,10 @@
 //!
 //! - [`architecture`]: the floors of the house and the way of a command.
 //! - [`backup`]: backups beside a store that goes on, restores and what must follow them, repairs.
+#![cfg_attr(
+    feature = "cli",
+    doc = "- [`cli`]: the operator's command line, its answers and its exit codes."
+)]
 //! - [`durability`]: what the local engine promises of the disk, and why each crash ends well.
 //! - [`format`](mod@format): the bytes.
 //! - [`guarantees`]: what is promised, by number, and what is asked of you.
@@ -26,6 +30,10 @@ pub mod architecture {}
 
 #[doc = include_str!("backup.md")]
 pub mod backup {}
+
+#[cfg(feature = "cli")]
+#[doc = include_str!("cli.md")]
+pub mod cli {}
 
 #[doc = include_str!("durability.md")]
 pub mod durability {}

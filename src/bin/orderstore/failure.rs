@@ -1,0 +1,258 @@
+//! What went wrong, in words, with what to do next and the exit code.
+
+use std::error::Error as StdError;
+use std::fmt::{Display, Write as _};
+use std::io::{self, ErrorKind, Write as _};
+
+use orderstore::{Error, StorageError, StorageErrorKind};
+
+use crate::exit::Exit;
+
+/// Why a command ended before it was done.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    exit: Exit,
+    /// Empty where nobody is left to be told.
+    message: String,
+    advice: &'static str,
+}
+
+const IN_USE: &str = "\
+A store has one process. To look while a server has it, have the server make a backup
+(Store::backup; no other process can), then `orderstore restore BACKUP --into DIR` and look
+there. Or stop the server and run this again.";
+
+const DAMAGED: &str = "\
+Stop what uses the store, and leave the directory as it is. Restore a backup into another
+directory (`orderstore restore BACKUP --into DIR`); where none is young enough, make a sound
+store of what can be read (`orderstore repair --into DIR`).";
+
+const UNKNOWN: &str = "Run the same command again: its answer tells how this one ended.";
+
+impl Failure {
+    /// What was said cannot be.
+    pub(crate) fn usage(why: impl Display) -> Self {
+        Self::new(Exit::Usage, why.to_string())
+    }
+
+    /// The input, or what was asked, does not fit.
+    pub(crate) fn refused(error: &dyn StdError) -> Self {
+        Self::new(Exit::Refused, chain(error))
+    }
+
+    /// What was asked for is not there.
+    pub(crate) fn nothing(what: impl Display) -> Self {
+        Self::new(Exit::Refused, what.to_string())
+    }
+
+    /// The store breaks what it promises.
+    pub(crate) fn damaged(what: impl Display) -> Self {
+        Self {
+            advice: DAMAGED,
+            ..Self::new(Exit::Damaged, what.to_string())
+        }
+    }
+
+    /// A file failed, of which `what` says which.
+    pub(crate) fn file(what: impl Display, error: &io::Error) -> Self {
+        Self::new(Exit::Io, format!("{what}: {error}"))
+    }
+
+    /// The output takes no more. Where its reader has gone away nobody is left to be told.
+    pub(crate) fn output(error: &io::Error) -> Self {
+        let message = match error.kind() {
+            ErrorKind::BrokenPipe => String::new(),
+            _ => format!("the output could not be written: {error}"),
+        };
+        Self::new(Exit::Io, message)
+    }
+
+    fn new(exit: Exit, message: String) -> Self {
+        let advice = "";
+        Self {
+            exit,
+            message,
+            advice,
+        }
+    }
+
+    /// The same, with something that is to be known besides.
+    pub(crate) fn and(mut self, more: impl Display) -> Self {
+        // A string takes everything.
+        let _ = write!(self.message, "\n{more}");
+        self
+    }
+
+    /// Says it on stderr, and hands out the exit code.
+    pub(crate) fn tell(self) -> Exit {
+        let mut to = io::stderr().lock();
+        // Nobody is left to be told that this failed, too.
+        if !self.message.is_empty() {
+            let _ = writeln!(to, "orderstore: {}", self.message);
+        }
+        if !self.advice.is_empty() {
+            let _ = writeln!(to, "{}", self.advice);
+        }
+        self.exit
+    }
+}
+
+/// The message and all that is behind it.
+fn chain(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let _ = write!(text, ": {cause}");
+        next = cause.source();
+    }
+    text
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let exit = exit_of(&error);
+        Self {
+            exit,
+            advice: advice(&error, exit),
+            message: chain(&error),
+        }
+    }
+}
+
+const fn exit_of(error: &Error) -> Exit {
+    match error {
+        Error::Locked { .. } => Exit::InUse,
+        Error::OutcomeUnknown(_) => Exit::Unknown,
+        Error::Missing { .. }
+        | Error::Empty { .. }
+        | Error::Foreign { .. }
+        | Error::Incomplete { .. }
+        | Error::Unfinished { .. }
+        | Error::IsBackup { .. }
+        | Error::NotABackup { .. }
+        | Error::AlreadyThere { .. }
+        | Error::NewerFormat { .. } => Exit::NoStore,
+        Error::Invalid { .. } | Error::InvalidCursor { .. } | Error::BatchTooLarge { .. } => {
+            Exit::Usage
+        }
+        Error::Poisoned(cause)
+        | Error::NotApplied(cause)
+        | Error::Unreadable(cause)
+        | Error::Unclosed(cause)
+        | Error::NotBackedUp { source: cause, .. }
+        | Error::Unopened { source: cause, .. } => exit_beneath(cause),
+        _ => Exit::Io,
+    }
+}
+
+const fn exit_beneath(cause: &StorageError) -> Exit {
+    match cause.kind() {
+        StorageErrorKind::Corrupted => Exit::Damaged,
+        StorageErrorKind::TooLarge => Exit::Refused,
+        _ => Exit::Io,
+    }
+}
+
+const fn advice(error: &Error, exit: Exit) -> &'static str {
+    match (error, exit) {
+        (_, Exit::InUse) => IN_USE,
+        (_, Exit::Damaged) => DAMAGED,
+        (_, Exit::Unknown) => UNKNOWN,
+        (Error::Missing { .. }, _) => {
+            "A volume that is not mounted looks like this. A new store is made by `orderstore init`."
+        }
+        (Error::Empty { .. }, _) => "A new store is made by `orderstore init`.",
+        (Error::Incomplete { .. }, _) => "No order was ever in it; `orderstore init` finishes it.",
+        (Error::Unfinished { .. }, _) => {
+            "Run the same backup, restore or repair into it again: it begins anew there."
+        }
+        (Error::IsBackup { .. }, _) => {
+            "`orderstore restore BACKUP --into DIR` makes a store of it in another directory; a new
+backup takes a directory of its own."
+        }
+        (Error::InvalidCursor { .. }, _) => {
+            "A cursor goes with the very flags and the store of the page that printed it."
+        }
+        (Error::Unclosed(_), _) => "What was answered is durable.",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn beneath(kind: StorageErrorKind) -> StorageError {
+        StorageError::new(kind, "beneath")
+    }
+
+    #[track_caller]
+    fn check(error: Error, exit: Exit, advice: &str) {
+        let failure = Failure::from(error);
+        assert_eq!(failure.exit, exit, "{failure:?}");
+        assert!(failure.advice.contains(advice), "{failure:?}");
+    }
+
+    #[test]
+    fn a_write_that_failed_midway_is_told_from_one_that_certainly_did_not_happen() {
+        let unknown = Error::OutcomeUnknown(beneath(StorageErrorKind::Io));
+        check(unknown, Exit::Unknown, "Run the same command again");
+        check(
+            Error::NotApplied(beneath(StorageErrorKind::Io)),
+            Exit::Io,
+            "",
+        );
+        check(Error::DiskFull, Exit::Io, "");
+    }
+
+    #[test]
+    fn damage_is_damage_wherever_it_is_met() {
+        let dir = PathBuf::from("shop");
+        let source = beneath(StorageErrorKind::Corrupted);
+        for error in [
+            Error::Unreadable(source.clone()),
+            Error::Poisoned(source.clone()),
+            Error::Unopened {
+                dir: dir.clone(),
+                source: source.clone(),
+            },
+            Error::NotBackedUp { dir, source },
+        ] {
+            check(error, Exit::Damaged, "orderstore repair");
+        }
+    }
+
+    #[test]
+    fn directories_of_another_kind_are_no_store() {
+        let dir = || PathBuf::from("shop");
+        check(Error::Locked { dir: dir() }, Exit::InUse, "Store::backup");
+        check(
+            Error::Incomplete { dir: dir() },
+            Exit::NoStore,
+            "orderstore init",
+        );
+        check(
+            Error::Unfinished { dir: dir() },
+            Exit::NoStore,
+            "begins anew",
+        );
+        check(Error::NewerFormat { found: 2, known: 1 }, Exit::NoStore, "");
+    }
+
+    #[test]
+    fn a_message_names_every_cause() {
+        let failure = Failure::from(Error::Unreadable(beneath(StorageErrorKind::Io)));
+        let whole = "the store could not be read: input or output failed: beneath";
+        assert_eq!(failure.message, whole);
+    }
+
+    #[test]
+    fn nobody_is_told_that_nobody_listens() {
+        let gone = Failure::output(&ErrorKind::BrokenPipe.into());
+        assert_eq!((gone.exit, gone.message.as_str()), (Exit::Io, ""));
+        let full = Failure::output(&ErrorKind::StorageFull.into());
+        assert!(!full.message.is_empty());
+    }
+}

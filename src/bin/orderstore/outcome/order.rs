@@ -1,0 +1,140 @@
+//! Of orders: created, closed, and their anomalies resolved.
+
+use orderstore::{CloseAnswer, Created, Currency, Resolved};
+
+use super::{Said, Tells, name_of, said, show, unknown};
+
+impl Tells for Created {
+    fn said(&self, _: Currency) -> Said {
+        match self {
+            Created::Created => said!(done, "created", "the order was created"),
+            Created::CreatedAndPaid => said!(
+                done,
+                "createdAndPaid",
+                "the order was created, and a payment that had waited for it paid it"
+            ),
+            Created::Exists => said!(done, "exists", "it was there, with the same fields"),
+            Created::ExistsWithDifferent { field } => said!(
+                not,
+                "existsWithDifferent",
+                "another order is there under this number: its {} differs",
+                name_of(*field)
+            ),
+            Created::ReferencePaid { no } => said!(
+                not,
+                "referencePaid",
+                "the reference was paid already, by the order {no}"
+            ),
+            Created::ReferenceBusy { no, status } => said!(
+                not,
+                "referenceBusy",
+                "another order with other fields bears the reference: {no} ({status})"
+            ),
+            _ => unknown(),
+        }
+    }
+}
+
+impl Tells for CloseAnswer {
+    fn said(&self, _: Currency) -> Said {
+        match self {
+            CloseAnswer::Closing => said!(
+                done,
+                "closing",
+                "no new prepay from now on: ask the channel to close it when `due` says so"
+            ),
+            CloseAnswer::Closed => said!(done, "closed", "the order is closed"),
+            CloseAnswer::Reopened => said!(done, "reopened", "it can be paid again"),
+            CloseAnswer::Already => said!(done, "already", "it was so already"),
+            CloseAnswer::AlreadyPaid => said!(not, "alreadyPaid", "it has been paid"),
+            CloseAnswer::MustQuery => said!(
+                not,
+                "mustQuery",
+                "the reply proves nothing: ask the channel how the order stands; it is due now"
+            ),
+            CloseAnswer::StillPending => said!(
+                not,
+                "stillPending",
+                "the channel does not know it yet: it can still be paid"
+            ),
+            CloseAnswer::StillClosing => said!(
+                not,
+                "stillClosing",
+                "it is not closed yet: `due` says when to ask again"
+            ),
+            CloseAnswer::NotClosing => said!(not, "notClosing", "it is not being closed"),
+            CloseAnswer::NotFound => said!(not, "notFound", "there is no such order"),
+            _ => unknown(),
+        }
+    }
+}
+
+impl Tells for Resolved {
+    fn said(&self, currency: Currency) -> Said {
+        match self {
+            Resolved::Resolved => said!(done, "resolved", "the anomaly ended"),
+            Resolved::Reexamined(confirmed) => {
+                let of_payment = confirmed.said(currency);
+                let sentence = of_payment.sentence;
+                let said = said!(
+                    done,
+                    "reexamined",
+                    "the anomaly ended, and its payment was looked at again: {sentence}"
+                );
+                Said {
+                    done: of_payment.done,
+                    ..said
+                }
+            }
+            Resolved::Already => said!(done, "already", "it had ended by the same decision"),
+            Resolved::Different => said!(not, "different", "it had ended by another decision"),
+            Resolved::NotAcceptable => said!(
+                not,
+                "notAcceptable",
+                "an anomaly of this kind cannot be accepted"
+            ),
+            Resolved::NotRefundable => said!(
+                not,
+                "notRefundable",
+                "there is no money in this anomaly that could go back"
+            ),
+            Resolved::RefundNoTaken { by } => said!(
+                not,
+                "refundNoTaken",
+                "the refund's number is in use in the order {by}"
+            ),
+            Resolved::Blocked => said!(
+                not,
+                "blocked",
+                "the channel says that it revoked the payment: resolve that first"
+            ),
+            Resolved::WindowOver => said!(
+                not,
+                "windowOver",
+                "it was paid more than 365 days ago: the channel gives nothing back any more"
+            ),
+            Resolved::TooMany => said!(
+                not,
+                "tooMany",
+                "the channel gives one transaction back in 50 parts at most"
+            ),
+            Resolved::Exceeds { available } => said!(
+                not,
+                "exceeds",
+                "not so much is left of the transaction: {}",
+                show(*available, currency)
+            ),
+            Resolved::RecordFull => said!(
+                not,
+                "recordFull",
+                "the record holds as many refunds or anomalies as it may; nothing was written"
+            ),
+            Resolved::NotFound => said!(
+                not,
+                "notFound",
+                "there is no such record, or no such anomaly in it"
+            ),
+            _ => unknown(),
+        }
+    }
+}

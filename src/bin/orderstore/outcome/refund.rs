@@ -1,0 +1,158 @@
+//! Of refunds: asked for, told of, refused by the channel.
+
+use orderstore::{
+    Currency, RefundDifference, RefundRecorded, RefundRefused, RefundRequested, RefundStatus,
+};
+
+use super::{Said, Tells, said, show, unknown};
+
+impl Tells for RefundRequested {
+    fn said(&self, currency: Currency) -> Said {
+        match self {
+            RefundRequested::Requested => said!(
+                done,
+                "requested",
+                "its money is reserved: ask the channel for it now, under this number"
+            ),
+            RefundRequested::Exists => said!(done, "exists", "it was there, with the same facts"),
+            RefundRequested::ExistsWithDifferent { field } => said!(
+                not,
+                "existsWithDifferent",
+                "another refund is there under this number: its {} differs",
+                name_of(*field)
+            ),
+            RefundRequested::RefundNoTaken { by } => said!(
+                not,
+                "refundNoTaken",
+                "the number is in use in the order {by}"
+            ),
+            RefundRequested::NotPaid => said!(
+                not,
+                "notPaid",
+                "no payment of this transaction is known here, or it paid another order"
+            ),
+            RefundRequested::Blocked => said!(
+                not,
+                "blocked",
+                "the channel says that it revoked the payment: resolve that anomaly first"
+            ),
+            RefundRequested::WindowOver => said!(
+                not,
+                "windowOver",
+                "it was paid more than 365 days ago: the channel gives nothing back any more"
+            ),
+            RefundRequested::TooMany => said!(
+                not,
+                "tooMany",
+                "the channel gives one transaction back in 50 parts at most"
+            ),
+            RefundRequested::Exceeds { available } => said!(
+                not,
+                "exceeds",
+                "not so much is left of the transaction: {}",
+                show(*available, currency)
+            ),
+            RefundRequested::RecordFull => said!(
+                not,
+                "recordFull",
+                "the record holds as many refunds as it may; nothing was written"
+            ),
+            RefundRequested::NotFound => {
+                said!(not, "notFound", "nothing is known under this number")
+            }
+            _ => unknown(),
+        }
+    }
+}
+
+impl Tells for RefundRecorded {
+    fn said(&self, currency: Currency) -> Said {
+        match self {
+            RefundRecorded::Moved { to } => {
+                said!(done, "moved", "the refund stands as {} now", status(*to))
+            }
+            RefundRecorded::Adopted => said!(
+                done,
+                "adopted",
+                "a refund that was not asked for here: kept with its order"
+            ),
+            RefundRecorded::Unclaimed => said!(
+                not,
+                "unclaimed",
+                "no order bears this number: the refund is kept, and waits for it"
+            ),
+            RefundRecorded::Duplicate => said!(done, "duplicate", "the store knows this already"),
+            RefundRecorded::Stale => {
+                said!(done, "stale", "old news of a refund that has ended since")
+            }
+            RefundRecorded::RefundNoTaken { by } => said!(
+                not,
+                "refundNoTaken",
+                "the number is that of a refund of the order {by}: kept as an anomaly"
+            ),
+            RefundRecorded::Differs { field } => said!(
+                not,
+                "differs",
+                "it was asked for with another {}: kept as an anomaly",
+                name_of(*field)
+            ),
+            RefundRecorded::Exceeds { available } => said!(
+                not,
+                "exceeds",
+                "more went back than was left ({}): kept as an anomaly",
+                show(*available, currency)
+            ),
+            RefundRecorded::RecordFull => said!(
+                not,
+                "recordFull",
+                "the record holds as many refunds or anomalies as it may; nothing was written"
+            ),
+            _ => unknown(),
+        }
+    }
+}
+
+impl Tells for RefundRefused {
+    fn said(&self, _: Currency) -> Said {
+        match self {
+            RefundRefused::Closed => said!(
+                done,
+                "closed",
+                "its money is free again; try again under another number"
+            ),
+            RefundRefused::Already => said!(done, "already", "it was closed already"),
+            RefundRefused::NotRequested { status: now } => said!(
+                not,
+                "notRequested",
+                "the channel had taken it, it is {}: ask the channel how it stands",
+                status(*now)
+            ),
+            RefundRefused::NotFound => said!(
+                not,
+                "notFound",
+                "there is no such refund under this order's number"
+            ),
+            _ => unknown(),
+        }
+    }
+}
+
+/// How far a refund is, as JSON writes it.
+pub(crate) const fn status(status: RefundStatus) -> &'static str {
+    match status {
+        RefundStatus::Requested => "requested",
+        RefundStatus::Processing => "processing",
+        RefundStatus::Success => "success",
+        RefundStatus::Closed => "closed",
+        RefundStatus::Abnormal => "abnormal",
+    }
+}
+
+const fn name_of(field: RefundDifference) -> &'static str {
+    match field {
+        RefundDifference::Channel => "channel",
+        RefundDifference::TransactionId => "transactionId",
+        RefundDifference::Amount => "amount",
+        _ => "fact",
+    }
+}

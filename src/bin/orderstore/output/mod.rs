@@ -1,0 +1,226 @@
+//! The answer, in the form that is wanted: for people a table, for programs JSON or CSV.
+//!
+//! Stdout holds the answer and nothing else. What is said about it (sums, the next page's
+//! cursor) stands in the one JSON document, or else on stderr.
+
+mod cell;
+mod table;
+
+use std::io::{self, BufWriter, Stdout, Write};
+
+use clap::ValueEnum;
+use serde::ser::{Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
+
+pub(crate) use self::cell::Cell;
+use crate::failure::Failure;
+use crate::progress;
+
+/// The form of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Table,
+    /// One document
+    Json,
+    /// An object on each line
+    Jsonl,
+    /// A header and rows
+    Csv,
+}
+
+/// A column: its name, and whether a table for people has it, too.
+#[derive(Clone, Copy)]
+pub(crate) struct Column {
+    name: &'static str,
+    in_table: bool,
+}
+
+/// A column of every form.
+pub(crate) const fn shown(name: &'static str) -> Column {
+    let in_table = true;
+    Column { name, in_table }
+}
+
+/// A column for programs alone.
+pub(crate) const fn data(name: &'static str) -> Column {
+    let in_table = false;
+    Column { name, in_table }
+}
+
+/// Many rows, and what is to be known about them.
+pub(crate) struct Rows {
+    columns: &'static [Column],
+    rows: Vec<Vec<Cell>>,
+    about: Vec<(&'static str, Cell)>,
+}
+
+impl Rows {
+    pub(crate) fn new(columns: &'static [Column], rows: Vec<Vec<Cell>>) -> Self {
+        let about = Vec::new();
+        Self {
+            columns,
+            rows,
+            about,
+        }
+    }
+
+    /// What else is to be known.
+    pub(crate) fn about(mut self, name: &'static str, cell: Cell) -> Self {
+        self.about.push((name, cell));
+        self
+    }
+
+    /// Where the next page begins, where there is one.
+    pub(crate) fn next(self, cursor: Option<impl ToString>) -> Self {
+        let cell = cursor.map_or(Cell::None, |cursor| Cell::Text(cursor.to_string()));
+        self.about("next", cell)
+    }
+}
+
+/// Where the answer goes.
+pub(crate) struct Out {
+    format: Format,
+    to: BufWriter<Stdout>,
+}
+
+impl Out {
+    pub(crate) fn new(format: Format) -> Self {
+        let to = BufWriter::new(io::stdout());
+        Self { format, to }
+    }
+
+    pub(crate) const fn format(&self) -> Format {
+        self.format
+    }
+
+    /// One answer, by its names.
+    pub(crate) fn one(&mut self, columns: &[Column], cells: Vec<Cell>) -> Result<(), Failure> {
+        let written = match self.format {
+            Format::Table => table::lines(&mut self.to, columns, &cells),
+            Format::Json => self.json(&Object(columns, &cells)),
+            Format::Jsonl => self.json_line(&Object(columns, &cells)),
+            Format::Csv => self.csv(columns, &[cells]),
+        };
+        self.ended(written)
+    }
+
+    /// Many answers, and what is to be known about them.
+    pub(crate) fn many(&mut self, rows: &Rows) -> Result<(), Failure> {
+        let written = match self.format {
+            Format::Table => table::rows(&mut self.to, rows.columns, &rows.rows),
+            Format::Json => self.json(&Document(rows)),
+            Format::Jsonl => self.json_lines(rows),
+            Format::Csv => self.csv(rows.columns, &rows.rows),
+        };
+        self.ended(written)?;
+        if self.format != Format::Json {
+            say(&rows.about);
+        }
+        Ok(())
+    }
+
+    /// A table below another one, under a heading; nothing where it has no rows.
+    pub(crate) fn below(&mut self, heading: &str, rows: &Rows) -> Result<(), Failure> {
+        if rows.rows.is_empty() {
+            return Ok(());
+        }
+        let written = writeln!(self.to, "\n{heading}")
+            .and_then(|()| table::rows(&mut self.to, rows.columns, &rows.rows));
+        self.ended(written)
+    }
+
+    /// Any document.
+    pub(crate) fn document(&mut self, value: &impl Serialize) -> Result<(), Failure> {
+        let written = match self.format {
+            Format::Jsonl => self.json_line(value),
+            _ => self.json(value),
+        };
+        self.ended(written)
+    }
+
+    fn ended(&mut self, written: io::Result<()>) -> Result<(), Failure> {
+        let flushed = written.and_then(|()| self.to.flush());
+        flushed.map_err(|error| Failure::output(&error))
+    }
+
+    fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
+        serde_json::to_writer_pretty(&mut self.to, value)?;
+        writeln!(self.to)
+    }
+
+    fn json_line(&mut self, value: &impl Serialize) -> io::Result<()> {
+        serde_json::to_writer(&mut self.to, value)?;
+        writeln!(self.to)
+    }
+
+    fn json_lines(&mut self, rows: &Rows) -> io::Result<()> {
+        let mut each = rows.rows.iter();
+        each.try_for_each(|cells| self.json_line(&Object(rows.columns, cells)))
+    }
+
+    fn csv(&mut self, columns: &[Column], rows: &[Vec<Cell>]) -> io::Result<()> {
+        let mut csv = csv::Writer::from_writer(&mut self.to);
+        csv.write_record(columns.iter().map(|column| column.name))?;
+        for cells in rows {
+            csv.write_record(cells.iter().map(Cell::for_programs))?;
+        }
+        csv.flush()
+    }
+}
+
+/// Says what is to be known about rows: the sums in one line, then how to read on.
+fn say(about: &[(&'static str, Cell)]) {
+    let sums = about.iter().filter(|(name, _)| *name != "next");
+    let sums: Vec<String> = sums
+        .map(|(name, cell)| format!("{name} {}", cell.for_people()))
+        .collect();
+    if !sums.is_empty() {
+        progress::say(&sums.join(", "));
+    }
+    for (name, cell) in about {
+        if let ("next", Cell::Text(cursor)) = (*name, cell) {
+            progress::say(&format!("more: --after {cursor}"));
+        }
+    }
+}
+
+/// One row as an object, its fields in the order of the columns.
+struct Object<'a>(&'a [Column], &'a [Cell]);
+
+impl Serialize for Object<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(columns, cells) = self;
+        let mut map = serializer.serialize_map(Some(columns.len()))?;
+        for (column, cell) in columns.iter().zip(*cells) {
+            map.serialize_entry(column.name, cell)?;
+        }
+        map.end()
+    }
+}
+
+/// All rows, and what is to be known about them.
+struct Document<'a>(&'a Rows);
+
+impl Serialize for Document<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("rows", &Objects(self.0))?;
+        for (name, cell) in &self.0.about {
+            map.serialize_entry(name, cell)?;
+        }
+        map.end()
+    }
+}
+
+struct Objects<'a>(&'a Rows);
+
+impl Serialize for Objects<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(rows) = self;
+        let mut seq = serializer.serialize_seq(Some(rows.rows.len()))?;
+        for cells in &rows.rows {
+            seq.serialize_element(&Object(rows.columns, cells))?;
+        }
+        seq.end()
+    }
+}

@@ -1,0 +1,116 @@
+//! `list`: orders by user, status, number of another kind, or time.
+
+use std::ops::Range;
+
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use orderstore::{Channel, Listing, OpenId, Reference, RefundNo, Status, Timestamp, TransactionId};
+
+use super::page::Page;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::moment::Stretch;
+use crate::output::Rows;
+use crate::shown::{ORDERS, order_cells};
+use crate::text::checked_if;
+
+/// List orders, newest first
+///
+/// Without a flag that says which, all of them by their creation. One --status alone lists by the
+/// time that matters in it: wait and closing by creation, success and latePaid by payment, closed
+/// and failed by their end.
+#[derive(Args)]
+pub(crate) struct List {
+    /// Those that this user made or paid; hidden ones are left out
+    #[arg(long, group = "which")]
+    openid: Option<String>,
+    /// Those that know this transaction: first the one that it paid
+    #[arg(long, value_name = "ID", group = "which", value_parser = TransactionId::parse)]
+    transaction_id: Option<TransactionId>,
+    /// Those that know this refund number: first the one that owns it
+    #[arg(long, value_name = "NO", group = "which", value_parser = RefundNo::parse)]
+    refund_no: Option<RefundNo>,
+    /// All attempts to pay this order of the shop's
+    #[arg(long, group = "which", value_parser = Reference::parse)]
+    reference: Option<Reference>,
+    /// The channel of the transaction or refund
+    #[arg(long, default_value = "wechat", value_parser = Channel::parse)]
+    channel: Channel,
+    /// Only those of this status; may be said several times
+    #[arg(long, value_parser = statuses())]
+    status: Vec<Status>,
+    #[command(flatten)]
+    stretch: Stretch,
+    /// Hidden ones of the user, too
+    #[arg(long, requires = "openid")]
+    with_hidden: bool,
+    /// Oldest first
+    #[arg(long)]
+    oldest_first: bool,
+    #[command(flatten)]
+    page: Page,
+}
+
+/// The words of statuses, as JSON writes them.
+pub(super) fn statuses() -> impl TypedValueParser<Value = Status> {
+    let words = Status::ALL.map(Status::as_str);
+    PossibleValuesParser::new(words).try_map(|word| status(&word))
+}
+
+/// A status by its word.
+pub(super) fn status(word: &str) -> Result<Status, String> {
+    let mut every = Status::ALL.into_iter();
+    let found = every.find(|status| status.as_str() == word);
+    found.ok_or_else(|| "a status is wait, success, closing, closed, failed or latePaid".to_owned())
+}
+
+impl List {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let listing = self.listing(self.stretch.range()?)?;
+        context.with_store(|store| {
+            let page = store.list(listing).wait()?;
+            let veil = context.veil();
+            let rows = page.rows.iter().map(|order| order_cells(order, veil));
+            let rows = Rows::new(ORDERS, rows.collect()).next(page.next);
+            context.out().many(&rows)?;
+            Ok(Exit::Done)
+        })
+    }
+
+    fn listing(&self, times: Range<Timestamp>) -> Result<Listing, Failure> {
+        let openid = checked_if("--openid", self.openid.as_ref(), OpenId::parse)?;
+        let (listing, is_filtered) = self.which(openid.as_ref());
+        let mut listing = listing.page(self.page.of(self.oldest_first));
+        if times != (Timestamp::EPOCH..Timestamp::MAX) {
+            listing = listing.between(times);
+        }
+        if is_filtered && !self.status.is_empty() {
+            listing = listing.statuses(&self.status);
+        }
+        if self.with_hidden {
+            listing = listing.with_hidden();
+        }
+        Ok(listing)
+    }
+
+    /// The list, and whether statuses are a filter on it.
+    fn which(&self, openid: Option<&OpenId>) -> (Listing, bool) {
+        if let Some(openid) = openid {
+            return (Listing::by_openid(openid), true);
+        }
+        if let Some(transaction) = &self.transaction_id {
+            return (Listing::by_transaction_of(self.channel, transaction), true);
+        }
+        if let Some(refund_no) = &self.refund_no {
+            return (Listing::by_refund_no_of(self.channel, refund_no), true);
+        }
+        if let Some(reference) = &self.reference {
+            return (Listing::by_reference(reference), true);
+        }
+        match self.status.as_slice() {
+            [status] => (Listing::by_status(*status), false),
+            _ => (Listing::all(), true),
+        }
+    }
+}

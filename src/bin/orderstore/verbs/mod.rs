@@ -1,0 +1,89 @@
+//! One file for each verb, or for a few that are alike: its flags, and what it does.
+//!
+//! Each checks all that was said first; `Context::with_store` opens the store behind that.
+
+mod abort_close;
+mod anomalies;
+mod backup;
+mod begin_close;
+mod completions;
+mod confirm;
+mod create;
+mod due;
+mod export;
+mod history;
+mod import;
+mod init;
+mod list;
+mod number;
+mod page;
+mod reconcile;
+mod record_close;
+mod refund;
+mod repair;
+mod report;
+mod resolve;
+mod restore;
+mod show;
+mod stats;
+mod verify;
+
+pub(crate) use self::abort_close::AbortClose;
+pub(crate) use self::anomalies::Anomalies;
+pub(crate) use self::backup::Backup;
+pub(crate) use self::begin_close::BeginClose;
+pub(crate) use self::completions::Completions;
+pub(crate) use self::confirm::Confirm;
+pub(crate) use self::create::Create;
+pub(crate) use self::due::Due;
+pub(crate) use self::export::Export;
+pub(crate) use self::history::History;
+pub(crate) use self::import::Import;
+pub(crate) use self::init::Init;
+pub(crate) use self::list::List;
+pub(crate) use self::number::Number;
+pub(crate) use self::reconcile::Reconcile;
+pub(crate) use self::record_close::RecordClose;
+pub(crate) use self::refund::Refund;
+pub(crate) use self::repair::Repair;
+pub(crate) use self::report::Report;
+pub(crate) use self::resolve::Resolve;
+pub(crate) use self::restore::Restore;
+pub(crate) use self::show::Show;
+pub(crate) use self::stats::Stats;
+pub(crate) use self::verify::Verify;
+
+use crate::args::Verb;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// Does what was asked for.
+pub(crate) fn run(verb: Verb, context: &Context) -> Result<Exit, Failure> {
+    match verb {
+        Verb::Init(verb) => verb.run(context),
+        Verb::Create(verb) => verb.run(context),
+        Verb::Show(verb) => verb.run(context),
+        Verb::List(verb) => verb.run(context),
+        Verb::History(verb) => verb.run(context),
+        Verb::Due(verb) => verb.run(context),
+        Verb::Anomalies(verb) => verb.run(context),
+        Verb::Resolve(verb) => verb.run(context),
+        Verb::Confirm(verb) => verb.run(context),
+        Verb::BeginClose(verb) => verb.run(context),
+        Verb::RecordClose(verb) => verb.run(context),
+        Verb::AbortClose(verb) => verb.run(context),
+        Verb::Refund(verb) => verb.run(context),
+        Verb::Number(verb) => verb.run(context),
+        Verb::Stats(verb) => verb.run(context),
+        Verb::Report(verb) => verb.run(context),
+        Verb::Verify(verb) => verb.run(context),
+        Verb::Repair(verb) => verb.run(context),
+        Verb::Backup(verb) => verb.run(context),
+        Verb::Restore(verb) => verb.run(context),
+        Verb::Export(verb) => verb.run(context),
+        Verb::Import(verb) => verb.run(context),
+        Verb::Reconcile(verb) => verb.run(context),
+        Verb::Completions(verb) => verb.run(),
+    }
+}

@@ -1,0 +1,40 @@
+//! `number`: order numbers for elsewhere.
+
+use clap::Args;
+use orderstore::Store;
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{Cell, Column, Rows, shown};
+
+/// Draw order numbers that nothing repeats
+///
+/// It changes the store: what was reserved for this call and is not printed is never used.
+#[derive(Args)]
+pub(crate) struct Number {
+    /// How many, 1 to 1000
+    #[arg(long, value_name = "N", default_value_t = 1,
+        value_parser = clap::value_parser!(u16).range(1..=1000))]
+    count: u16,
+    /// Their node digits, 0 to 999: those of the server that owns the store
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=999))]
+    node: u16,
+}
+
+const COLUMNS: &[Column] = &[shown("outTradeNo")];
+
+impl Number {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let builder = Store::builder().node(self.node);
+        context.with_store_of(builder, |store| {
+            let mut rows = Vec::new();
+            for _ in 0..self.count {
+                rows.push(vec![Cell::text(store.next_order_no().wait()?)]);
+            }
+            let rows = Rows::new(COLUMNS, rows);
+            context.out().many(&rows)?;
+            Ok(Exit::Done)
+        })
+    }
+}

@@ -1,0 +1,30 @@
+//! The flags of everything that is read page by page.
+
+use clap::Args;
+use orderstore::{Cursor, PageOf};
+
+/// Which page.
+#[derive(Args, Clone, Copy)]
+pub(super) struct Page {
+    /// The most rows, 1 to 1000
+    #[arg(long, value_name = "N", default_value_t = 20,
+        value_parser = clap::value_parser!(u16).range(1..=1000))]
+    limit: u16,
+    /// Go on behind this cursor, which the page before printed
+    #[arg(long, value_name = "CURSOR", value_parser = cursor)]
+    after: Option<Cursor>,
+}
+
+impl Page {
+    pub(super) fn of(self, is_reversed: bool) -> PageOf {
+        let mut page = PageOf::of(usize::from(self.limit));
+        if let Some(cursor) = self.after {
+            page = page.after(cursor);
+        }
+        if is_reversed { page.reversed() } else { page }
+    }
+}
+
+fn cursor(text: &str) -> Result<Cursor, orderstore::CursorError> {
+    text.parse()
+}

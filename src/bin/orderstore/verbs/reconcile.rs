@@ -1,0 +1,203 @@
+//! `reconcile`: the channel's bill of a day against the store.
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use clap::Args;
+use orderstore::wechat::bill::{BillDay, BillEntry, BillReader};
+use orderstore::wechat::{
+    Difference, DifferenceKind, Fix, ReconcileError, Reconciled, Reconciliation,
+};
+use orderstore::{Answered, Command, Error, MchId, Outcome, Store};
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::moment;
+use crate::outcome::Tells as _;
+use crate::output::{Cell, Column, Rows, data, shown};
+use crate::progress;
+
+/// Compare the channel's trade bill of a day with the store, and list the differences
+///
+/// It changes nothing, unless --apply says so: then the store is told what the bill proves, once
+/// all of the bill was read and its sums agree. To apply twice changes nothing more. Where
+/// differences are left for a person or the channel the exit code is 1.
+#[derive(Args)]
+pub(crate) struct Reconcile {
+    /// The bill as the channel serves it, unzipped
+    file: PathBuf,
+    /// Its day, in Beijing
+    #[arg(long, value_name = "yyyy-MM-dd", value_parser = moment::day)]
+    day: BillDay,
+    /// Whose bill it is; lines of other merchants are left out
+    #[arg(long, value_parser = MchId::parse)]
+    mch_id: MchId,
+    /// Tell the store what the bill proves
+    #[arg(long)]
+    apply: bool,
+}
+
+const COLUMNS: &[Column] = &[
+    shown("difference"),
+    shown("outTradeNo"),
+    shown("refundNo"),
+    shown("line"),
+    data("billFen"),
+    shown("billYuan"),
+    shown("payStatus"),
+    data("totalFee"),
+    shown("totalYuan"),
+    shown("fix"),
+    shown("outcome"),
+];
+
+/// How many fixes are handed over at once: the store's queue is bounded.
+const PORTION: usize = 500;
+
+impl Reconcile {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        context.dir()?;
+        let reader = BillReader::new(BufReader::new(open(&self.file)?));
+        let reader = reader.map_err(|error| Failure::refused(&error))?;
+        let comparison = Reconciliation::of(self.day, self.mch_id).kind(reader.kind());
+        context.with_store(|store| {
+            progress::restart("comparing");
+            let mut met = Met::default();
+            let compared = comparison.run(store, reader, |difference| {
+                met.take(difference, self.apply);
+            });
+            let counts = compared.map_err(failed)?;
+            progress::end();
+            let is_settled = met.settle(store, self.apply)?;
+            context.out().many(&met.rows(counts))?;
+            Ok(Exit::of(is_settled))
+        })
+    }
+}
+
+fn open(path: &Path) -> Result<impl Read + use<>, Failure> {
+    let unread = |error| Failure::file(path.display(), &error);
+    let file = File::open(path).map_err(unread)?;
+    let bytes = file.metadata().map_err(unread)?.len();
+    Ok(progress::reading(file, bytes))
+}
+
+fn failed(error: ReconcileError) -> Failure {
+    match error {
+        ReconcileError::Store(error) => error.into(),
+        error => Failure::refused(&error).and("Nothing was applied."),
+    }
+}
+
+/// The differences as they are shown, and the fixes of those that have one.
+#[derive(Default)]
+struct Met {
+    rows: Vec<Vec<Cell>>,
+    /// With the place of its row.
+    fixes: Vec<(usize, Command)>,
+}
+
+impl Met {
+    fn take(&mut self, difference: Difference, is_applied: bool) {
+        let place = self.rows.len();
+        self.rows.push(cells(&difference));
+        if let (true, Some(command)) = (is_applied, difference.fix.into_command()) {
+            self.fixes.push((place, command));
+        }
+    }
+
+    /// Applies the fixes, and says whether nothing is left for anybody.
+    fn settle(&mut self, store: &Store, is_applied: bool) -> Result<bool, Failure> {
+        if !is_applied {
+            return Ok(self.rows.is_empty());
+        }
+        let mut is_settled = self.fixes.len() == self.rows.len();
+        let mut left = std::mem::take(&mut self.fixes).into_iter().peekable();
+        while left.peek().is_some() {
+            let (places, commands): (Vec<_>, Vec<_>) = left.by_ref().take(PORTION).unzip();
+            for (place, answered) in places.into_iter().zip(submit(store, commands)?) {
+                let currency = answered.order.as_ref().map(|order| order.currency);
+                let said = answered.outcome.said(currency.unwrap_or_default());
+                is_settled &= said.done;
+                if let Some(cell) = self.rows.get_mut(place).and_then(|row| row.last_mut()) {
+                    *cell = Cell::Word(said.word);
+                }
+            }
+        }
+        Ok(is_settled)
+    }
+
+    fn rows(self, counts: Reconciled) -> Rows {
+        Rows::new(COLUMNS, self.rows)
+            .about("lines", counts.lines.into())
+            .about("ofOthers", counts.of_others.into())
+            .about("outOfDay", counts.out_of_day.into())
+            .about("inAnomalies", counts.in_anomalies.into())
+            .about("differences", counts.differences.into())
+    }
+}
+
+/// Hands commands over, and waits for their answers.
+fn submit(store: &Store, commands: Vec<Command>) -> Result<Vec<Answered<Outcome>>, Error> {
+    let mut left = commands;
+    loop {
+        match store.submit_all(left) {
+            Ok(tickets) => return tickets.into_iter().map(|ticket| ticket.wait()).collect(),
+            Err(refused) if matches!(refused.reason, Error::Overloaded) => {
+                left = refused.call;
+                thread::sleep(Duration::from_millis(1));
+            }
+            Err(refused) => return Err(refused.reason),
+        }
+    }
+}
+
+fn cells(difference: &Difference) -> Vec<Cell> {
+    let order = difference.order.as_deref();
+    let line = difference.line.as_deref();
+    let billed = line.map(|line| (&line.entry, line.currency));
+    let billed = billed.map(|(entry, currency)| match entry {
+        BillEntry::Payment(payment) => (payment.total, currency),
+        BillEntry::Refund(refund) => (refund.amount, currency),
+        BillEntry::Revoked(revoked) => (revoked.amount, currency),
+        _ => (orderstore::Fen::ZERO, currency),
+    });
+    let total = order.map(|order| (order.total_fee, order.currency));
+    vec![
+        Cell::Word(kind(difference.kind)),
+        Cell::text(difference.no),
+        Cell::maybe(difference.refund_no.as_ref()),
+        line.map_or(Cell::None, |line| line.line.into()),
+        billed.map_or(Cell::None, |(fee, _)| Cell::fen(fee)),
+        billed.map_or(Cell::None, |(fee, currency)| Cell::yuan(fee, currency)),
+        order.map_or(Cell::None, |order| Cell::Word(order.status.as_str())),
+        total.map_or(Cell::None, |(fee, _)| Cell::fen(fee)),
+        total.map_or(Cell::None, |(fee, currency)| Cell::yuan(fee, currency)),
+        Cell::Word(fix(&difference.fix)),
+        Cell::None,
+    ]
+}
+
+const fn kind(kind: DifferenceKind) -> &'static str {
+    match kind {
+        DifferenceKind::LocalUnpaid => "localUnpaid",
+        DifferenceKind::MissingInBill => "missingInBill",
+        DifferenceKind::MissingLocally => "missingLocally",
+        DifferenceKind::AmountDiffers => "amountDiffers",
+        DifferenceKind::TransactionDiffers => "transactionDiffers",
+        DifferenceKind::RefundDiffers => "refundDiffers",
+        _ => "other",
+    }
+}
+
+const fn fix(fix: &Fix) -> &'static str {
+    match fix {
+        Fix::Tell(_) => "tellStore",
+        Fix::AskChannel => "askChannel",
+        _ => "person",
+    }
+}

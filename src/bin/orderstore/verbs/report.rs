@@ -1,0 +1,105 @@
+//! `report`: what a stretch of time brought.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use clap::Args;
+use orderstore::wechat::bill::BillDay;
+use orderstore::{Currency, Listing, PageOf, Status, Store, Sum, Timestamp, Totals};
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::moment::{self, Stretch};
+use crate::output::{Cell, Column, Rows, data, shown};
+use crate::progress;
+
+/// Count and sum what a stretch of time brought: orders made, paid, paid late, and refunded
+///
+/// Orders count by their creation and stand as they do now; payments and refunds by the channel's
+/// time of success. Late payments are among those paid, too.
+#[derive(Args)]
+pub(crate) struct Report {
+    /// One day, from midnight to midnight in Beijing
+    #[arg(long, value_name = "yyyy-MM-dd", conflicts_with_all = ["from", "to"],
+        value_parser = moment::day)]
+    day: Option<BillDay>,
+    #[command(flatten)]
+    stretch: Stretch,
+}
+
+const COLUMNS: &[Column] = &[
+    shown("what"),
+    shown("count"),
+    data("fen"),
+    shown("yuan"),
+    shown("feeType"),
+];
+
+impl Report {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let times = match self.day {
+            Some(day) => day.range(),
+            None => self.stretch.range()?,
+        };
+        context.with_store(|store| {
+            let mut rows = created(store, times.clone())?;
+            rows.extend(moved(&store.totals(times).wait()?));
+            let rows = Rows::new(COLUMNS, rows);
+            context.out().many(&rows)?;
+            Ok(Exit::Done)
+        })
+    }
+}
+
+/// Those that were created, by where they stand now.
+fn created(store: &Store, times: Range<Timestamp>) -> Result<Vec<Vec<Cell>>, Failure> {
+    let mut sums: BTreeMap<(Status, Currency), (u64, u128)> = BTreeMap::new();
+    let mut page = PageOf::of(PageOf::MAX);
+    let mut read = 0_u64;
+    progress::begin("counting orders");
+    loop {
+        let listing = Listing::all().between(times.clone()).page(page);
+        let part = store.list(listing).wait()?;
+        for order in &part.rows {
+            let (count, fen) = sums.entry((order.status, order.currency)).or_default();
+            *count += 1;
+            *fen += u128::from(order.total_fee.as_u64());
+        }
+        read += u64::try_from(part.rows.len()).unwrap_or_default();
+        progress::tell(read, store.counts().wait()?.orders().max(read));
+        let Some(next) = part.next else { break };
+        page = page.after(next);
+    }
+    let row = |((status, currency), (count, fen)): ((Status, Currency), (u64, u128))| {
+        cells(format!("created, {status}"), count, fen, currency)
+    };
+    Ok(sums.into_iter().map(row).collect())
+}
+
+fn moved(totals: &Totals) -> Vec<Vec<Cell>> {
+    let Totals {
+        paid,
+        late,
+        refunded,
+        ..
+    } = totals;
+    let each = [("paid", paid), ("paid late", late), ("refunded", refunded)];
+    let rows = each.into_iter().flat_map(|(what, sums)| {
+        let row = move |(currency, sum): (&Currency, &Sum)| {
+            cells(what.to_owned(), sum.count, sum.fen, *currency)
+        };
+        sums.iter().map(row)
+    });
+    rows.collect()
+}
+
+fn cells(what: String, count: u64, fen: u128, currency: Currency) -> Vec<Cell> {
+    vec![
+        Cell::Text(what),
+        count.into(),
+        Cell::Number(fen),
+        Cell::Yuan(fen, currency),
+        Cell::text(currency),
+    ]
+}

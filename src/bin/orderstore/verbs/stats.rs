@@ -1,0 +1,55 @@
+//! `stats`: how many orders stand where, and how the store was found.
+
+use clap::Args;
+use orderstore::{Status, Store};
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{Cell, Column, shown};
+
+/// Show how many orders stand where, what waits for a person, and how the store was found
+#[derive(Args)]
+pub(crate) struct Stats {}
+
+const COLUMNS: &[Column] = &[
+    shown("orders"),
+    shown("wait"),
+    shown("success"),
+    shown("closing"),
+    shown("closed"),
+    shown("failed"),
+    shown("latePaid"),
+    shown("unclaimed"),
+    shown("openAnomalies"),
+    shown("wasClosed"),
+    shown("groupsReplayed"),
+    shown("bytesCutOff"),
+    shown("journalBytes"),
+];
+
+impl Stats {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        context.with_store(|store| {
+            let cells = cells(store)?;
+            context.out().one(COLUMNS, cells)?;
+            Ok(Exit::Done)
+        })
+    }
+}
+
+fn cells(store: &Store) -> Result<Vec<Cell>, Failure> {
+    let counts = store.counts().wait()?;
+    let recovery = store.recovery();
+    let mut cells = vec![counts.orders().into()];
+    cells.extend(Status::ALL.map(|status| counts.of(status).into()));
+    cells.extend([
+        counts.unclaimed.into(),
+        counts.open_anomalies.into(),
+        Cell::Flag(recovery.was_closed),
+        recovery.frames.into(),
+        recovery.dropped_bytes.into(),
+        store.stats().journal_bytes.into(),
+    ]);
+    Ok(cells)
+}

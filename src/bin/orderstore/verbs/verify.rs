@@ -1,0 +1,67 @@
+//! `verify`: every invariant of every record.
+
+use clap::Args;
+use orderstore::{Report, Store, Violation};
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{Cell, Column, Rows, shown};
+use crate::progress;
+
+/// Look at everything in the store, and list what breaks an invariant
+///
+/// It takes as long as the store is large. What is broken ends with exit code 4.
+#[derive(Args)]
+pub(crate) struct Verify {
+    /// Then read every page and every value of the files, too, as they stand on the disk
+    #[arg(long)]
+    pages: bool,
+}
+
+const COLUMNS: &[Column] = &[shown("invariant"), shown("outTradeNo"), shown("what")];
+
+impl Verify {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        context.with_store(|store| {
+            progress::begin("verifying");
+            let report = store.verify().wait()?;
+            progress::end();
+            context.out().many(&rows(&report))?;
+            sound(&report)
+        })?;
+        if self.pages {
+            progress::begin("reading every page");
+            Store::open_verified(context.dir()?)?.shutdown().wait()?;
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn sound(report: &Report) -> Result<(), Failure> {
+    if report.is_ok() {
+        return Ok(());
+    }
+    let broken = report.broken;
+    Err(Failure::damaged(format_args!(
+        "what must hold of every record is broken in {broken} places"
+    )))
+}
+
+/// What is broken, as far as the report spells it out.
+fn rows(report: &Report) -> Rows {
+    let rows = report.violations.iter().map(cells).collect();
+    Rows::new(COLUMNS, rows)
+        .about("records", report.records.into())
+        .about("events", report.events.into())
+        .about("entries", report.entries.into())
+        .about("broken", report.broken.into())
+}
+
+fn cells(violation: &Violation) -> Vec<Cell> {
+    vec![
+        Cell::text(violation.invariant),
+        Cell::maybe(violation.no),
+        Cell::text(&violation.what),
+    ]
+}

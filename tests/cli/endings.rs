@@ -1,0 +1,249 @@
+//! What cannot be: it ends with its own exit code, says why, and leaves nothing behind.
+
+use std::process::Stdio;
+
+use insta::assert_snapshot;
+use orderstore::Store;
+
+use crate::rig::{Place, names, texts};
+use crate::shop::{open_shop, shop};
+
+const NO: &str = "order-paid";
+
+/// Each verb that needs a store, said well.
+const WELL_SAID: [&str; 22] = [
+    "create --appid wxa --fen 5",
+    "show order-paid",
+    "list",
+    "history order-paid",
+    "due",
+    "anomalies",
+    "resolve order-late --anomaly 1 --accept --note x",
+    "confirm order-paid --transaction-id T1 --fen 5 --paid-at 2022-03-21",
+    "begin-close order-paid",
+    "record-close order-paid --reply retry",
+    "abort-close order-paid",
+    "refund request order-paid --refund-no B --transaction-id T --fen 5",
+    "refund record order-paid --refund-no B --transaction-id T --fen 5 --state success",
+    "refund refused order-paid --refund-no B --code X",
+    "number",
+    "stats",
+    "report",
+    "verify",
+    "repair --into new",
+    "backup new",
+    "export --output new",
+    "import books --exported",
+];
+
+#[test]
+fn what_is_not_understood_ends_with_2_before_anything_is_opened() {
+    let place = Place::new();
+    std::fs::write(place.path("books"), "").unwrap();
+    for line in [
+        "",
+        "frob",
+        "show",
+        "show short",
+        "list --limit 0",
+        "list --limit 1001",
+        "list --after 0123",
+        "list --status paid",
+        "list --from 2022-03-22 --to 2022-03-21",
+        "list --from yesterday",
+        "list --openid a --reference b",
+        "list --with-hidden",
+        "create --appid wxa",
+        "create --appid wxa --fen 5 --yuan 0.05",
+        "create --appid wxa --fen 0",
+        "create --appid wxa --fen 19.90",
+        "create --appid wxa --yuan 19.901",
+        "create --appid wxa --yuan 5 --currency USD",
+        "create --appid wxa --fen 5 --node 1000",
+        "create --fen 5",
+        "confirm order-paid --transaction-id T --fen 5",
+        "confirm order-paid --transaction-id T --fen 0 --paid-at 2022-03-21",
+        "confirm order-paid --transaction-id T --fen 5 --paid-at 2022-02-30",
+        "resolve order-late --anomaly 1 --note x",
+        "resolve order-late --anomaly 1 --accept --dismiss --note x",
+        "resolve order-late --anomaly 1 --accept",
+        "record-close order-paid --reply maybe",
+        "refund request order-paid --refund-no B --transaction-id T --fen 0",
+        "refund",
+        "number --count 0",
+        "report --day 2022-03-21 --from 2022-03-21",
+        "repair",
+        "backup",
+        "restore backup",
+        "export --format table",
+        "export --format json",
+        "import books",
+        "import books --exported --amounts yuan",
+        "import books --exported --input csv",
+        "import books --exported --status a=success",
+        "import books --amounts yuan --status a=paid",
+        "import books --amounts yuan --field price",
+        "import books --amounts yuan --field price=total",
+        "import books --amounts yuan --resume-behind 1",
+        "reconcile books --day 2022-03-21",
+        "reconcile books --day 2022-3-21 --mch-id 1",
+        "list --format yaml",
+    ] {
+        let words = line.split_whitespace().collect::<Vec<_>>();
+        let ran = place.run_words(&words).ends(2);
+        assert!(ran.out.is_empty() && !ran.err.is_empty(), "{ran:?}");
+        assert_eq!(place.names(), ["books"], "{line}");
+    }
+}
+
+#[test]
+fn no_verb_but_init_makes_a_store() {
+    let place = Place::new();
+    std::fs::write(place.path("books"), "").unwrap();
+    for line in WELL_SAID {
+        let ran = place.run(line).ends(6);
+        assert!(ran.err.contains("shop does not exist"), "{ran:?}");
+        assert_eq!(place.names(), ["books"], "{line}");
+    }
+    std::fs::create_dir(place.path("shop")).unwrap();
+    for line in WELL_SAID {
+        let ran = place.run(line).ends(6);
+        assert!(ran.err.contains("shop is empty"), "{ran:?}");
+        assert!(names(&place.path("shop")).is_empty(), "{line}");
+    }
+}
+
+#[test]
+fn a_store_in_use_is_said_to_be_in_use_and_stays_as_it_is() {
+    let place = Place::new();
+    let held = open_shop(&place);
+    std::fs::write(place.path("books"), "").unwrap();
+    for line in WELL_SAID {
+        let ran = place.run(line).ends(3);
+        assert!(ran.out.is_empty(), "{ran:?}");
+        assert!(
+            ran.err.contains("shop is in use by another process"),
+            "{ran:?}"
+        );
+        assert!(ran.err.contains("orderstore restore BACKUP"), "{ran:?}");
+        assert_eq!(place.names(), ["books", "shop"], "{line}");
+    }
+    assert_snapshot!("in_use", place.run("list").text());
+    // What it advises works: the process that has the store makes the backup.
+    held.store.backup(place.path("backup")).wait().unwrap();
+    place.run("restore backup --into look").ends(0);
+    let ran = place.run(&format!("show {NO} --store look --format json"));
+    assert_eq!(ran.ends(0).json()["payStatus"], "success");
+    held.store.shutdown().wait().unwrap();
+    place.run("list").ends(0);
+}
+
+#[test]
+fn directories_of_another_kind_are_named() {
+    let place = shop();
+    place.run("backup backup").ends(0);
+    std::fs::create_dir(place.path("other")).unwrap();
+    std::fs::write(place.path("other/diary"), "").unwrap();
+    let runs = [
+        "list --store backup",
+        "list --store other",
+        "restore shop --into new",
+        "restore backup --into shop",
+        "backup backup",
+        "init --store other",
+    ]
+    .map(|line| place.run(line).ends(6));
+    assert_snapshot!("other_directories", texts(&runs));
+    assert_eq!(place.names(), ["backup", "other", "shop"]);
+}
+
+#[test]
+fn what_is_not_there_ends_with_1() {
+    let place = shop();
+    let runs = ["show order-unknown", "show order-0", "history order-0"]
+        .map(|line| place.run(line).ends(1));
+    assert_snapshot!("not_there", texts(&runs));
+}
+
+#[test]
+fn a_store_must_be_named() {
+    let place = Place::new();
+    let mut command = place.command(&["list"]);
+    let output = command.env_remove("ORDERSTORE_DIR").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_snapshot!("no_store", said);
+}
+
+#[test]
+fn a_cursor_of_another_list_is_refused() {
+    let place = shop();
+    let output = place
+        .command(&["list", "--limit", "1", "--format", "json"])
+        .output();
+    let page: serde_json::Value = serde_json::from_slice(&output.unwrap().stdout).unwrap();
+    let cursor = page["next"].as_str().unwrap();
+    let ran = place.run(&format!("due --after {cursor}")).ends(2);
+    assert!(ran.err.contains("does not belong to this query"), "{ran:?}");
+}
+
+#[test]
+fn a_damaged_store_ends_with_4_and_advises_what_helps() {
+    let place = shop();
+    let identity = place.path("shop/identity");
+    let mut bytes = std::fs::read(&identity).unwrap();
+    bytes[40] ^= 1;
+    std::fs::write(&identity, bytes).unwrap();
+    for line in ["list", "verify", "backup new"] {
+        let ran = place.run(line).ends(4);
+        assert!(ran.err.contains("damaged data"), "{ran:?}");
+        assert!(ran.err.contains("orderstore repair --into"), "{ran:?}");
+    }
+    assert_eq!(place.names(), ["shop"]);
+}
+
+#[test]
+fn an_unreadable_file_ends_with_5_before_the_store_is_opened() {
+    let place = Place::new();
+    for line in [
+        "import nowhere --exported",
+        "reconcile nowhere --day 2022-03-21 --mch-id 1",
+    ] {
+        let ran = place.run(line).ends(5);
+        assert!(ran.err.contains("nowhere"), "{ran:?}");
+        assert!(place.names().is_empty());
+    }
+}
+
+#[test]
+fn whoever_reads_the_answer_may_go_away() {
+    let place = shop();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = place.command(&["list"]);
+    let output = command.stdout(Stdio::from(writer)).output().unwrap();
+    assert_eq!(output.status.code(), Some(5));
+    assert!(output.stderr.is_empty());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_beneath_the_answer_is_told() {
+    let place = shop();
+    let full = std::fs::File::create("/dev/full").unwrap();
+    let mut command = place.command(&["list"]);
+    let output = command.stdout(Stdio::from(full)).output().unwrap();
+    assert_eq!(output.status.code(), Some(5));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("the output could not be written"), "{said}");
+}
+
+#[test]
+fn the_program_lets_go_of_the_store_when_it_ends() {
+    let place = shop();
+    place.run("list").ends(0);
+    place.run("show order-0").ends(1);
+    let store = Store::open(place.path("shop")).unwrap();
+    assert!(store.recovery().was_closed);
+    store.shutdown().wait().unwrap();
+}

@@ -1,0 +1,70 @@
+//! What the program says of itself.
+
+use insta::assert_snapshot;
+
+use crate::rig::Place;
+
+const VERBS: [&str; 24] = [
+    "init",
+    "create",
+    "show",
+    "list",
+    "history",
+    "due",
+    "anomalies",
+    "resolve",
+    "confirm",
+    "begin-close",
+    "record-close",
+    "abort-close",
+    "refund",
+    "number",
+    "stats",
+    "report",
+    "verify",
+    "repair",
+    "backup",
+    "restore",
+    "export",
+    "import",
+    "reconcile",
+    "completions",
+];
+
+#[test]
+fn the_help_names_every_verb_and_every_exit_code() {
+    let ran = Place::new().run("--help").ends(0);
+    for verb in VERBS {
+        assert!(ran.out.contains(&format!("\n  {verb} ")), "{verb}");
+    }
+    for code in 0..=7 {
+        assert!(ran.out.contains(&format!("\n  {code}  ")), "{code}");
+    }
+    assert_snapshot!("help", ran.text());
+}
+
+#[test]
+fn every_verb_explains_its_flags() {
+    let place = Place::new();
+    for verb in VERBS {
+        let ran = place.run(&format!("{verb} --help")).ends(0);
+        assert_snapshot!(format!("help_{verb}"), ran.text());
+    }
+    for step in ["request", "record", "refused"] {
+        let ran = place.run(&format!("refund {step} --help")).ends(0);
+        assert_snapshot!(format!("help_refund_{step}"), ran.text());
+    }
+    assert!(place.names().is_empty());
+}
+
+#[test]
+fn shells_complete_every_verb_and_need_no_store() {
+    let place = Place::new();
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let ran = place.run(&format!("completions {shell}")).ends(0);
+        for verb in VERBS {
+            assert!(ran.out.contains(verb), "{shell}: {verb}");
+        }
+    }
+    place.run("completions tcsh").ends(2);
+}

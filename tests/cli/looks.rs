@@ -1,0 +1,146 @@
+//! The verbs that only look, in every form.
+
+use insta::assert_snapshot;
+
+use crate::rig::{Ran, texts};
+use crate::shop::{ALICE, BOB, shop};
+
+const FORMS: [&str; 4] = ["table", "json", "jsonl", "csv"];
+
+/// One verb in every form.
+fn in_every_form(line: &str) -> String {
+    let place = shop();
+    let run = |form| place.run(&format!("{line} --format {form}")).ends(0);
+    texts(&FORMS.map(run))
+}
+
+#[test]
+fn an_order_is_shown_with_its_refunds_and_anomalies() {
+    let place = shop();
+    let show = |no: &str| place.run(&format!("show {no}")).ends(0);
+    let orders = ["order-waits", "order-paid", "order-closed", "order-late"];
+    assert_snapshot!("show", texts(&orders.map(show)));
+    assert_snapshot!("show_forms", in_every_form("show order-paid"));
+}
+
+#[test]
+fn lists_have_every_form() {
+    assert_snapshot!("list", in_every_form("list --limit 3"));
+}
+
+#[test]
+fn lists_are_by_user_status_transaction_refund_reference_and_time() {
+    let place = shop();
+    let run = |line: &str| place.run(line).ends(0);
+    let runs: [Ran; 10] = [
+        &format!("list --openid {ALICE}"),
+        &format!("list --openid {BOB} --oldest-first"),
+        &format!("list --openid {BOB} --with-hidden --status closed"),
+        "list --status success",
+        "list --status success --status latePaid --oldest-first",
+        "list --transaction-id 4200-late",
+        "list --refund-no back-1",
+        "list --reference R-order-short",
+        "list --from 2022-03-21 --to 20220321130300",
+        "list --from 2022-03-22",
+    ]
+    .map(run);
+    assert_snapshot!("lists", texts(&runs));
+}
+
+#[test]
+fn a_cursor_leads_through_all_pages() {
+    let place = shop();
+    let mut numbers = Vec::new();
+    let mut after = String::new();
+    loop {
+        let line = format!("list --limit 2 --format json{after}");
+        let output = place.command(&line.split(' ').collect::<Vec<_>>()).output();
+        let page: serde_json::Value = serde_json::from_slice(&output.unwrap().stdout).unwrap();
+        for row in page["rows"].as_array().unwrap() {
+            numbers.push(row["outTradeNo"].as_str().unwrap().to_owned());
+        }
+        let Some(cursor) = page["next"].as_str() else {
+            break;
+        };
+        after = format!(" --after {cursor}");
+    }
+    let newest_first = [
+        "order-short",
+        "order-late",
+        "order-closed",
+        "order-paid",
+        "order-waits",
+    ];
+    assert_eq!(numbers, newest_first);
+}
+
+#[test]
+fn history_has_every_form() {
+    assert_snapshot!("history", in_every_form("history order-late"));
+    let place = shop();
+    let runs = ["order-paid", "order-unknown", "order-waits"]
+        .map(|no| place.run(&format!("history {no}")).ends(0));
+    assert_snapshot!("histories", texts(&runs));
+}
+
+#[test]
+fn what_is_due_is_as_of_a_time() {
+    let line = "due --at 2022-04-01T00:00:00+08:00";
+    assert_snapshot!("due", in_every_form(line));
+    let place = shop();
+    let early = place.run("due --at 2022-03-21 --format csv").ends(0);
+    assert_eq!(early.out.lines().count(), 1, "{early:?}");
+}
+
+#[test]
+fn what_waits_for_a_person_has_every_form() {
+    assert_snapshot!("anomalies", in_every_form("anomalies --limit 2"));
+}
+
+#[test]
+fn stats_count_where_orders_stand() {
+    let place = shop();
+    let stats = place.run("stats --format json").ends(0).json();
+    let of = |name: &str| stats[name].as_u64().unwrap();
+    assert_eq!((of("orders"), of("wait"), of("success")), (5, 2, 1));
+    assert_eq!((of("closed"), of("latePaid"), of("failed")), (1, 1, 0));
+    assert_eq!((of("unclaimed"), of("openAnomalies")), (1, 3));
+    assert_eq!(stats["wasClosed"], true);
+    for form in FORMS {
+        let ran = place.run(&format!("stats --format {form}")).ends(0);
+        assert!(ran.out.contains("openAnomalies"), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_report_sums_a_stretch_of_time() {
+    assert_snapshot!("report", in_every_form("report --day 2022-03-21"));
+    let place = shop();
+    let empty = place.run("report --from 2022-03-22 --format csv").ends(0);
+    assert_eq!(empty.out.lines().count(), 1, "{empty:?}");
+}
+
+#[test]
+fn what_only_looks_changes_no_order_and_no_event() {
+    let place = shop();
+    let books = || {
+        let verify = place.run("verify --format json").ends(0).json();
+        (place.run("export").ends(0).out, verify)
+    };
+    let before = books();
+    for line in [
+        "list",
+        "show order-paid",
+        "history order-late",
+        "due",
+        "anomalies",
+        "stats",
+        "report",
+        "verify --pages",
+        "export --format csv",
+    ] {
+        place.run(line).ends(0);
+    }
+    assert_eq!(books(), before);
+}

@@ -1,0 +1,20 @@
+//! The command line from outside: the program itself, on real stores in directories.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that meets what it does not expect fails, as it should"
+)]
+
+mod changes;
+mod endings;
+mod help;
+mod looks;
+mod moves;
+mod privacy;
+mod reconcile;
+mod rig;
+mod shop;
+mod upkeep;

@@ -1,0 +1,164 @@
+//! Books out of a store and into one.
+
+use std::io::Write as _;
+use std::process::Stdio;
+
+use insta::assert_snapshot;
+
+use crate::rig::{Place, texts};
+use crate::shop::shop;
+
+const BOOKS: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/data/transfer/cloud_db_export.json"
+);
+
+#[test]
+fn books_go_out_and_come_in_again() {
+    let place = shop();
+    let exported = place.run("export --output books").ends(0);
+    assert_eq!(
+        (exported.out.as_str(), exported.err.as_str()),
+        ("", "orders 5, waiting 1\n")
+    );
+    let books = std::fs::read_to_string(place.path("books")).unwrap();
+    assert_eq!(books, place.run("export").ends(0).out);
+    place.run("init --store other").ends(0);
+    let runs = [
+        "import books --exported --store other --dry-run",
+        "import books --exported --store other",
+        "import books --exported --store other",
+    ]
+    .map(|line| place.run(line).ends(0));
+    assert_snapshot!("import_exported", texts(&runs));
+    let list = |store: &str| {
+        place
+            .run(&format!("list --store {store} --format jsonl"))
+            .out
+    };
+    let without_version = |text: String| {
+        let rows = text.lines().map(|line| {
+            let mut row: serde_json::Value = serde_json::from_str(line).unwrap();
+            row["version"].take();
+            row
+        });
+        rows.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        without_version(list("other")),
+        without_version(list("shop"))
+    );
+}
+
+#[test]
+fn an_export_overwrites_nothing_and_is_its_owners() {
+    let place = shop();
+    place.run("export --output report --format csv").ends(0);
+    let report = std::fs::read_to_string(place.path("report")).unwrap();
+    assert_snapshot!("export_csv", report);
+    let again = place.run("export --output report").ends(5);
+    assert!(again.err.contains("report"), "{again:?}");
+    assert_eq!(
+        std::fs::read_to_string(place.path("report")).unwrap(),
+        report
+    );
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let about = std::fs::metadata(place.path("report")).unwrap();
+        assert_eq!(about.permissions().mode() & 0o777, 0o600);
+    }
+    let none = place.run("export --from 2022-03-22 --format csv").ends(0);
+    assert_eq!(none.out.lines().count(), 1, "{none:?}");
+}
+
+#[test]
+fn other_books_are_read_as_it_is_said() {
+    let place = Place::new();
+    std::fs::copy(BOOKS, place.path("books")).unwrap();
+    place.run("init").ends(0);
+    let runs = [
+        ("import books --amounts yuan --dry-run", 0),
+        (
+            "import books --amounts yuan --without _id --conflict advance",
+            0,
+        ),
+        ("import books --amounts fen --dry-run", 1),
+        ("list --oldest-first", 0),
+    ]
+    .map(|(line, code)| place.run(line).ends(code));
+    assert_snapshot!("import_foreign", texts(&runs));
+    let order = "show 1647840000 --format json --show-openid";
+    let order = place.run(order).ends(0).json();
+    assert_eq!(
+        (&order["totalFee"], &order["totalYuan"]),
+        (&115_989.into(), &"1159.89".into())
+    );
+    assert_eq!(order["metadata"], "");
+}
+
+const CSV: &str = "\
+no,price,state,createTime,paid with,paid at
+order-1,100,bought,2022-03-21 13:00:00,T1,2022-03-21 13:20:07
+order-2,7,wait,2022-03-21 13:00:00,,
+order-3,7,strange,2022-03-21 13:00:00,,
+order-4,7.5,wait,2022-03-21 13:00:00,,
+order-5,8,wait,2022-03-21 13:00:00,,
+";
+
+/// How the CSV above is to be read.
+const SAID: &str = "--input csv --amounts fen --status bought=success --field outTradeNo=no \
+    --field totalFee=price --field payStatus=state --appid wxa --mch-id 190 --field";
+
+fn import(place: &Place, more: &str) -> Vec<String> {
+    let line = format!("import books {SAID}");
+    let mut words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+    let rest = ["transactionId=paid with", "--field", "timeEnd=paid at"];
+    words.extend(rest.map(str::to_owned));
+    words.extend(more.split_whitespace().map(str::to_owned));
+    std::fs::write(place.path("books"), CSV).unwrap();
+    words
+}
+
+#[test]
+fn refused_records_are_told_with_their_places_and_an_import_goes_on_behind_one() {
+    let place = Place::new();
+    place.run("init").ends(0);
+    let run = |more: &str| {
+        let words = import(&place, more);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        place.run_words(&words).ends(1)
+    };
+    let stopped = run("--stop-on-error --format json");
+    let settled = stopped.json()["settled"].as_str().unwrap().to_owned();
+    let runs = [
+        stopped,
+        run(&format!("--resume-behind {settled}")),
+        run("--conflict advance"),
+    ];
+    assert_snapshot!("import_refused", texts(&runs));
+    let words = import(&place, "--resume-behind 3:4:5");
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let other = place.run_words(&words).ends(2);
+    assert!(other.err.contains("these are other books"), "{other:?}");
+}
+
+#[test]
+fn books_may_come_through_stdin() {
+    let place = Place::new();
+    place.run("init").ends(0);
+    let mut command = place.command(&["import", "-", "--amounts", "yuan", "--format", "json"]);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let books = std::fs::read(BOOKS).unwrap();
+    child.stdin.take().unwrap().write_all(&books).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&report["imported"], &report["refused"]),
+        (&4.into(), &0.into())
+    );
+}

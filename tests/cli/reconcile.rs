@@ -1,0 +1,75 @@
+//! A day's bill against the store.
+
+use insta::assert_snapshot;
+
+use crate::rig::{Place, texts};
+
+const BILL: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/data/wechat/trade_bill_2021-01-28.csv"
+);
+const RECONCILE: &str = "reconcile bill --day 2021-01-28 --mch-id 1601959334";
+
+/// A store that knows one of the bill's two orders, and not that it was paid.
+fn place() -> Place {
+    let place = Place::new();
+    std::fs::copy(BILL, place.path("bill")).unwrap();
+    place.run("init").ends(0);
+    let create = "create --no S20210128153505214586 --appid wx81be3101902f7cb2 --fen 1";
+    place.run(create).ends(0);
+    place
+}
+
+#[test]
+fn differences_are_listed_and_nothing_is_changed() {
+    let place = place();
+    let runs = ["table", "json", "jsonl", "csv"]
+        .map(|form| place.run(&format!("{RECONCILE} --format {form}")).ends(1));
+    assert_snapshot!("reconcile", texts(&runs));
+    let order = "show S20210128153505214586 --format json";
+    assert_eq!(place.run(order).ends(0).json()["payStatus"], "wait");
+}
+
+#[test]
+fn what_the_bill_proves_is_applied_once() {
+    let place = place();
+    let first = place.run(&format!("{RECONCILE} --apply")).ends(1);
+    let create = "create --no S20210128165824499930 --appid wx81be3101902f7cb2 --fen 1";
+    let claimed = place.run(create).ends(0);
+    let again = place.run(&format!("{RECONCILE} --apply")).ends(0);
+    let after = place.run(RECONCILE).ends(0);
+    assert_snapshot!("reconcile_apply", texts(&[first, claimed, again, after]));
+    let stats = place.run("stats --format json").ends(0).json();
+    assert_eq!(
+        (&stats["success"], &stats["unclaimed"]),
+        (&2.into(), &0.into())
+    );
+}
+
+#[test]
+fn lines_of_others_are_left_out() {
+    let place = place();
+    let line = "reconcile bill --day 2021-01-28 --mch-id 1900000000 --format json";
+    let counts = place.run(line).ends(0).json();
+    assert_eq!(
+        (&counts["lines"], &counts["ofOthers"]),
+        (&0.into(), &2.into())
+    );
+}
+
+#[test]
+fn a_bill_that_is_cut_is_refused_and_nothing_of_it_is_applied() {
+    let place = place();
+    let bill = std::fs::read_to_string(BILL).unwrap();
+    let cut = bill.lines().take(2).collect::<Vec<_>>().join("\n");
+    std::fs::write(place.path("bill"), cut).unwrap();
+    let cut = place.run(&format!("{RECONCILE} --apply")).ends(1);
+    std::fs::write(place.path("bill"), "no trade on this day").unwrap();
+    let none = place.run(RECONCILE).ends(1);
+    assert_snapshot!("reconcile_refused", texts(&[cut, none]));
+    let stats = place.run("stats --format json").ends(0).json();
+    assert_eq!(
+        (&stats["wait"], &stats["unclaimed"]),
+        (&1.into(), &0.into())
+    );
+}

@@ -1,0 +1,106 @@
+//! Backups, restores, repairs and verification.
+
+use insta::assert_snapshot;
+use orderstore::Store;
+use redb::{Database, TableDefinition, TableHandle as _};
+
+use crate::rig::{Place, names};
+use crate::shop::shop;
+
+#[test]
+fn a_backup_is_made_and_restored() {
+    let place = shop();
+    let made = place.run("backup backup --format json").ends(0).json();
+    assert_eq!(
+        (&made["outcome"], &made["records"]),
+        (&"made".into(), &6.into())
+    );
+    assert_eq!(
+        names(&place.path("backup")),
+        ["LOCK", "backup.identity", "base.redb"]
+    );
+    let restored = place.run("restore backup --into new").ends(0);
+    assert_snapshot!("restore", restored.text());
+    let books = |store: &str| place.run(&format!("export --store {store}")).ends(0).out;
+    assert_eq!(books("new"), books("shop"));
+}
+
+#[test]
+fn a_sound_store_is_verified() {
+    let place = shop();
+    let verified = place.run("verify --pages").ends(0);
+    assert_snapshot!("verify", verified.text());
+}
+
+/// Takes a table out of the base of the shop.
+fn lose(place: &Place, table: &str) {
+    let store = Store::open(place.path("shop")).unwrap();
+    store.flush().wait().unwrap();
+    store.shutdown().wait().unwrap();
+    let base = Database::open(place.path("shop/base.redb")).unwrap();
+    let transaction = base.begin_write().unwrap();
+    let mut handles = transaction.list_tables().unwrap();
+    let handle = handles.find(|handle| handle.name() == table).unwrap();
+    drop(handles);
+    assert!(transaction.delete_table(handle).unwrap());
+    transaction.commit().unwrap();
+}
+
+#[test]
+fn a_store_that_lost_its_events_is_found_and_repaired_and_what_is_lost_is_told() {
+    let place = shop();
+    lose(&place, "events");
+    let verified = place.run("verify").ends(4);
+    assert_snapshot!("verify_damaged", verified.text());
+    assert!(
+        verified.err.contains("orderstore repair --into DIR"),
+        "{verified:?}"
+    );
+    let repaired = place.run("repair --into new").ends(1);
+    assert_snapshot!("repair", repaired.text());
+    place.run("verify --pages --store new").ends(0);
+    let order = place
+        .run("show order-paid --store new --format json")
+        .ends(0);
+    assert_eq!(order.json()["payStatus"], "success");
+}
+
+#[test]
+fn a_sound_store_is_repaired_whole() {
+    let place = shop();
+    let repaired = place.run("repair --into new --format json").ends(0).json();
+    assert_eq!(repaired["rows"], serde_json::json!([]));
+    assert_eq!(
+        (&repaired["records"], &repaired["broken"]),
+        (&6.into(), &0.into())
+    );
+}
+
+/// Takes all that stands in the list of anomalies out of the base of the shop.
+fn empty_the_anomalies(place: &Place) {
+    let store = Store::open(place.path("shop")).unwrap();
+    store.flush().wait().unwrap();
+    store.shutdown().wait().unwrap();
+    let base = Database::open(place.path("shop/base.redb")).unwrap();
+    let transaction = base.begin_write().unwrap();
+    let anomalies = TableDefinition::<&[u8; 14], ()>::new("anomalies");
+    let mut table = transaction.open_table(anomalies).unwrap();
+    table.retain(|_, ()| false).unwrap();
+    drop(table);
+    transaction.commit().unwrap();
+}
+
+#[test]
+fn what_breaks_an_invariant_is_listed_and_the_lists_are_repaired() {
+    let place = shop();
+    empty_the_anomalies(&place);
+    let verified = place.run("verify --pages").ends(4);
+    assert_snapshot!("verify_broken", verified.text());
+    let backup = place.run("backup backup").ends(4);
+    assert!(backup.err.contains("no backup was made"), "{backup:?}");
+    let repaired = place.run("repair --into new").ends(0);
+    assert_snapshot!("repair_lists", repaired.text());
+    place.run("verify --pages --store new").ends(0);
+    let anomalies = place.run("anomalies --store new --format jsonl").ends(0);
+    assert_eq!(anomalies.out.lines().count(), 3);
+}
