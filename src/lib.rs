@@ -46,6 +46,9 @@
     doc = "- [`wechat`] reads the channel's own messages."
 )]
 //! - [`rules`] is the state machine, [`engine`] the seam beneath the store.
+//! - Feature `tracing`: spans `group` and, within, `command` of the target `orderstore`, with
+//!   order number, verb and outcome. The subscriber runs on the thread that commits.
+//! - Feature `cli`: the program `orderstore` for operators.
 //! - [`manual`] tells how it works, what it promises, and what it asks of you.
 
 mod builder;

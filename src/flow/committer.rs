@@ -14,7 +14,7 @@ use super::sync::MutexGuard;
 use super::sync::atomic::Ordering;
 use super::sync::thread::{self, JoinHandle, ThreadId};
 use super::wakes::Asleep;
-use super::{Flow, panicked};
+use super::{Flow, panicked, traced};
 use crate::engine::EngineError;
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::generator::BLOCK;
@@ -141,7 +141,7 @@ impl Flow {
                 policy: &self.policy,
                 now: self.now(),
             };
-            runner.run(commands)
+            traced::group(commands.len(), || runner.run(commands))
         };
         let run = catch_unwind(AssertUnwindSafe(run));
         let done = run.unwrap_or_else(|_| Done {

@@ -8,6 +8,7 @@
 use foldhash::HashSet;
 
 use super::overlay::Overlay;
+use super::traced;
 use crate::engine::{Engine, EngineError, Mutation, Verdict};
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::order::{Answered, Command, Outcome, Record};
@@ -176,7 +177,8 @@ impl Runner<'_> {
             policy: self.policy,
             owners: &owners,
         };
-        let mut decision = decide(overlay.record(&command.no), command, &context);
+        let record = overlay.record(&command.no);
+        let mut decision = traced::command(command, || decide(record, command, &context));
         overlay.decided(command.no, &mut decision);
         let shown = match decision.shows {
             Shows::This => command.no,

@@ -17,6 +17,7 @@ mod rhythm;
 mod said;
 mod side;
 mod slot;
+mod traced;
 mod wakes;
 
 use std::fmt;

@@ -81,6 +81,30 @@ pub enum Asked {
     },
 }
 
+impl Asked {
+    /// The name of the verb, as the store's method is called; for logs.
+    #[must_use]
+    pub const fn verb(&self) -> &'static str {
+        match self {
+            Self::Create(_) => "create",
+            Self::Annotate { .. } => "annotate",
+            Self::RecordPrepay(_) => "record_prepay",
+            Self::Confirm(_) => "confirm",
+            Self::RecordQuery(_) => "record_query",
+            Self::BeginClose => "begin_close",
+            Self::RecordClose(_) => "record_close",
+            Self::AbortClose => "abort_close",
+            Self::Resolve { .. } => "resolve",
+            Self::Hide => "hide",
+            Self::Unhide => "unhide",
+            Self::RequestRefund(_) => "request_refund",
+            Self::RecordRefund(_) => "record_refund",
+            Self::RecordRefundRefused { .. } => "record_refund_refused",
+            Self::Import { .. } => "import",
+        }
+    }
+}
+
 impl Command {
     /// About how many bytes the command holds in the queue.
     #[must_use]

@@ -218,7 +218,6 @@ fn named(kind: &AnomalyKind) -> Confirmed {
             expected: *expected,
             found: *found,
         },
-        AnomalyKind::DoublePayment { .. } => Confirmed::DoublePayment,
-        _ => Confirmed::Duplicate,
+        _ => Confirmed::DoublePayment, // guard 7, the one that is left
     }
 }

@@ -7,7 +7,7 @@ use crate::order::{
     Anomaly, AnomalyEnd, AnomalyId, AnomalyKind, Creation, Ended, Event, Order, Payment, Raised,
     Record, Refund, Status, Waiting, What,
 };
-use crate::value::{Note, Timestamp};
+use crate::value::{Channel, Note, RefundNo, Timestamp};
 
 /// The record after `event`. Pure, and it reads no clock: the event holds every time.
 #[must_use]
@@ -100,7 +100,11 @@ fn waiting_after(mut waiting: Waiting, event: &Event) -> Record {
         }
         What::RefundOpened(refund) => waiting.refunds.push(Refund::clone(refund)),
         What::RefundMoved(refund) => replace_refund(&mut waiting.refunds, refund),
-        What::RefundChecked { .. } => check_refund(&mut waiting.refunds, &event.what),
+        What::RefundChecked {
+            channel,
+            refund_no,
+            next_check,
+        } => check_refund(&mut waiting.refunds, (*channel, refund_no), *next_check),
         _ => {} // cannot happen to what is no order yet
     }
     Record::Waiting(Arc::new(waiting))
@@ -141,7 +145,11 @@ fn order_after(order: &mut Order, event: &Event) {
         What::Unhidden => order.hidden_at = None,
         What::RefundOpened(refund) => order.refunds.push(Refund::clone(refund)),
         What::RefundMoved(refund) => replace_refund(&mut order.refunds, refund),
-        What::RefundChecked { .. } => check_refund(&mut order.refunds, &event.what),
+        What::RefundChecked {
+            channel,
+            refund_no,
+            next_check,
+        } => check_refund(&mut order.refunds, (*channel, refund_no), *next_check),
     }
 }
 
@@ -225,18 +233,14 @@ fn replace_refund(refunds: &mut [Refund], moved: &Refund) {
     }
 }
 
-fn check_refund(refunds: &mut [Refund], checked: &What) {
-    let What::RefundChecked {
-        channel,
-        refund_no,
-        next_check,
-    } = checked
-    else {
-        return;
-    };
-    let is_it = |r: &&mut Refund| r.channel == *channel && r.refund_no == *refund_no;
+fn check_refund(
+    refunds: &mut [Refund],
+    (channel, refund_no): (Channel, &RefundNo),
+    next_check: Timestamp,
+) {
+    let is_it = |r: &&mut Refund| r.channel == channel && r.refund_no == *refund_no;
     if let Some(refund) = refunds.iter_mut().find(is_it) {
-        refund.next_check = Some(*next_check);
+        refund.next_check = Some(next_check);
         refund.checks = refund.checks.saturating_add(1);
     }
 }

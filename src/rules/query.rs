@@ -3,11 +3,13 @@
 use super::change::Change;
 use super::confirm::receive;
 use super::decision::Decision;
+use super::policy::Policy;
 use super::refund::knows_no_refund;
 use crate::order::{
     Action, AnomalyKind, ChannelState, Confirmed, Next, Order, Outcome, Payment, Queried, Status,
     TradeState, What,
 };
+use crate::value::Timestamp;
 
 pub(super) fn record_query(mut change: Change<'_>, state: &ChannelState) -> Decision {
     match state {
@@ -196,11 +198,20 @@ fn check_again(change: &mut Change<'_>) -> Queried {
 /// order is as it was, it is asked ever later: a channel that says "closed" without closing
 /// must not be asked as fast as the server sweeps.
 fn ask_close_again(change: &mut Change<'_>) -> Queried {
-    let now = change.now();
     let policy = change.context.policy;
-    let Some(order) = change.order() else {
-        return Queried::NotFound;
-    };
+    let asked = change
+        .order()
+        .map(|order| asked_close(order, policy, change.now()));
+    if let Some((next, counted)) = asked.flatten() {
+        let next = Some(next);
+        change.push(What::Checked { next, counted });
+    }
+    Queried::StillClosing
+}
+
+/// When the close is to be asked, and whether it was asked already; nothing where that is
+/// settled.
+fn asked_close(order: &Order, policy: &Policy, now: Timestamp) -> Option<(Next, bool)> {
     let closing = order.status == Status::Closing;
     let asked = closing && order.next.is_some_and(|next| next.action == Action::Query);
     let closable = policy.closable_from(order, now);
@@ -211,12 +222,6 @@ fn ask_close_again(change: &mut Change<'_>) -> Queried {
         closable
     };
     let stands = |next: Next| next.action == Action::AskClose && (closing || next.at <= at);
-    if !order.next.is_some_and(stands) {
-        let action = Action::AskClose;
-        change.push(What::Checked {
-            next: Some(Next { at, action }),
-            counted: asked,
-        });
-    }
-    Queried::StillClosing
+    let action = Action::AskClose;
+    (!order.next.is_some_and(stands)).then_some((Next { at, action }, asked))
 }

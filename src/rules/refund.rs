@@ -22,8 +22,6 @@ const PARTS_MAX: usize = 50;
 
 /// Why no money goes back.
 pub(super) enum Refusal {
-    /// The number is used in this order.
-    NumberTaken { by: OrderNo },
     /// A reversal that nobody looked into.
     Blocked,
     /// Paid too long ago.
@@ -60,11 +58,10 @@ fn request(change: &mut Change<'_>, new: &NewRefund) -> RefundRequested {
     let Some(payment) = payment.filter(|p| !change.is_anothers(p)).cloned() else {
         return RefundRequested::NotPaid;
     };
-    let asked = (&new.refund_no, new.amount);
-    if let Some(refusal) = refusal(change, &payment, asked) {
+    if let Some(refusal) = refusal(change, &payment, new.amount) {
         return refused(refusal);
     }
-    open(change, &payment, asked);
+    open(change, &payment, (&new.refund_no, new.amount));
     RefundRequested::Requested
 }
 
@@ -80,7 +77,6 @@ fn known_before(change: &mut Change<'_>, known: &Refund, new: &NewRefund) -> Ref
 
 const fn refused(refusal: Refusal) -> RefundRequested {
     match refusal {
-        Refusal::NumberTaken { by } => RefundRequested::RefundNoTaken { by },
         Refusal::Blocked => RefundRequested::Blocked,
         Refusal::WindowOver => RefundRequested::WindowOver,
         Refusal::TooMany => RefundRequested::TooMany,
@@ -107,14 +103,7 @@ pub(super) fn first_difference(
 }
 
 /// Why this much of the payment cannot go back under this number. Room is asked for last.
-pub(super) fn refusal(
-    change: &Change<'_>,
-    payment: &Payment,
-    (refund_no, amount): (&RefundNo, Fen),
-) -> Option<Refusal> {
-    if let Some(by) = number_taken(change, payment.channel, refund_no) {
-        return Some(Refusal::NumberTaken { by });
-    }
+pub(super) fn refusal(change: &Change<'_>, payment: &Payment, amount: Fen) -> Option<Refusal> {
     if is_reversed(change.anomalies()) {
         return Some(Refusal::Blocked);
     }

@@ -3,7 +3,7 @@
 use super::change::Change;
 use super::confirm::receive;
 use super::decision::Decision;
-use super::refund::{Refusal, open, refusal};
+use super::refund::{Refusal, number_taken, open, refusal};
 use crate::order::{
     Anomaly, AnomalyEnd, AnomalyId, AnomalyKind, Confirmed, Ended, Outcome, Payment, Resolution,
     Resolved, What,
@@ -103,21 +103,22 @@ fn refund(
     if change.is_anothers(payment) {
         return Resolved::NotRefundable;
     }
-    let asked = (refund_no, payment.paid_fee);
-    if let Some(refusal) = refusal(change, payment, asked) {
+    if let Some(by) = number_taken(change, payment.channel, refund_no) {
+        return Resolved::RefundNoTaken { by };
+    }
+    if let Some(refusal) = refusal(change, payment, payment.paid_fee) {
         return refused(refusal);
     }
     let how = Ended::Refunded {
         refund_no: refund_no.clone(),
     };
     end(change, anomaly, how, note);
-    open(change, payment, asked);
+    open(change, payment, (refund_no, payment.paid_fee));
     Resolved::Resolved
 }
 
 const fn refused(refusal: Refusal) -> Resolved {
     match refusal {
-        Refusal::NumberTaken { by } => Resolved::RefundNoTaken { by },
         Refusal::Blocked => Resolved::Blocked,
         Refusal::WindowOver => Resolved::WindowOver,
         Refusal::TooMany => Resolved::TooMany,

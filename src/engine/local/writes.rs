@@ -312,4 +312,29 @@ mod tests {
             .unwrap();
         assert!(Writes::decode(&writes.frame[HEAD_LEN..]).is_err());
     }
+
+    #[test]
+    fn an_entry_of_a_list_has_no_value_and_nothing_else_goes_without() {
+        let valued = |table| {
+            let mut writes = Writes::default();
+            let value = |out: &mut Vec<u8>| {
+                out.push(1);
+                Ok(())
+            };
+            writes.value(table, &keys::event(4), value).unwrap();
+            writes
+        };
+        let removed = |table| {
+            let mut writes = Writes::default();
+            writes.head(table, &keys::event(4), REMOVED);
+            writes
+        };
+        for table in Table::EVERY {
+            let read = Writes::decode(&removed(table).frame[HEAD_LEN..]);
+            assert_eq!(read.is_ok(), table.is_index(), "{table:?}");
+            if table.is_index() {
+                assert!(Writes::decode(&valued(table).frame[HEAD_LEN..]).is_err());
+            }
+        }
+    }
 }

@@ -131,6 +131,39 @@ fn what_cannot_be_is_refused_by_name() {
 }
 
 #[test]
+fn what_had_waited_and_what_the_books_bring_are_not_more_than_a_record_holds() {
+    let closed = |place: usize| told(&format!("E{place}"), "X", 1, RefundState::Closed);
+    let own = crate::order::MAX_REFUNDS - crate::order::MAX_WAITING + 1;
+    let mut brought = books(&[confirm(paid("X")), record_refund(closed(0))]);
+    let pattern = brought.refunds[0].clone();
+    brought.refunds = (0..own)
+        .map(|place| crate::order::Refund {
+            refund_no: RefundNo::parse(&format!("B{place}")).unwrap(),
+            ..pattern.clone()
+        })
+        .collect();
+    let mut shop = Shop::open();
+    for place in 0..crate::order::MAX_WAITING {
+        let _ = shop.record_refund("a", closed(place));
+    }
+    let full = Imported::Refused(ImportRefusal::RecordFull);
+    assert_eq!(shop.import(&brought, Conflict::Skip), full);
+    brought.refunds.pop();
+    assert_eq!(shop.import(&brought, Conflict::Skip), Imported::Imported);
+}
+
+#[test]
+fn a_full_record_is_not_advanced_by_a_payment_that_does_not_fit() {
+    let mut shop = super::limits::filled(crate::order::MAX_ANOMALIES);
+    let _ = shop.confirm("a", paid("X"));
+    let mut other = shop.order("a").clone();
+    other.anomalies.clear();
+    other.payment = Some(paid("Y"));
+    let full = Imported::Refused(ImportRefusal::RecordFull);
+    assert_eq!(shop.import(&other, Conflict::Advance), full);
+}
+
+#[test]
 fn keys_that_others_own_are_not_taken() {
     let with_reference = |text: &str| new().reference(reference(text));
     let holder = || {

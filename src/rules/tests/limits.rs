@@ -4,7 +4,7 @@ use super::*;
 use crate::order::{AnomalyKind, Confirmed, MAX_ANOMALIES, MAX_WAITING, Status};
 
 /// `order-a` with `count` ended anomalies: ended ones take their place, too.
-fn filled(count: usize) -> Shop {
+pub(super) fn filled(count: usize) -> Shop {
     let mut shop = Shop::with_order();
     for place in 1..=count {
         let _ = shop.confirm("a", paid_fen(&format!("old{place}"), 1));

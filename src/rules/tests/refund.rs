@@ -5,6 +5,7 @@ use crate::order::{
     AnomalyKind, MAX_ANOMALIES, MAX_REFUNDS, MAX_WAITING, Record, Refund, RefundDifference,
     RefundStatus, Status,
 };
+use crate::value::RefundId;
 use RefundState::{Abnormal, Closed, Processing, Success};
 
 /// `order-a`, paid 100 by X.
@@ -442,6 +443,35 @@ fn a_payment_that_finds_no_room_for_what_its_refunds_exceed_is_refused_whole() {
     assert_eq!(shop.query("a", ChannelState::Success(paid("X"))), full);
     assert_eq!(shop.query("a", ChannelState::Refund(paid("X"))), full);
     assert_eq!(shop.record("a").cloned(), before);
+}
+
+#[test]
+fn a_repeat_brings_the_channels_own_number_of_a_refund_and_never_another_one() {
+    let mut shop = paid_shop();
+    let _ = shop.request("a", asked_back("R", "X", 60));
+    let _ = shop.record_refund("a", told("R", "X", 60, Success));
+    assert_eq!(refund_of(&shop, "R").refund_id, None);
+    let with_id = |text: &str| {
+        let id = RefundId::parse(text).unwrap();
+        told("R", "X", 60, Success).with_refund_id(id)
+    };
+    let duplicate = (RefundRecorded::Duplicate, true);
+    for id in ["5030", "5031"] {
+        assert_eq!(shop.record_refund("a", with_id(id)), duplicate);
+        let kept = refund_of(&shop, "R").refund_id.clone();
+        assert_eq!(kept, RefundId::parse("5030").ok(), "the first one stands");
+    }
+}
+
+#[test]
+fn a_double_payment_in_fifty_parts_has_no_part_left_for_its_anomaly() {
+    let mut shop = paid_shop();
+    let _ = shop.confirm("a", paid("Y"));
+    for part in 0..50 {
+        let heard = shop.request("a", asked_back(&format!("R{part}"), "Y", 1));
+        assert_eq!(heard, RefundRequested::Requested);
+    }
+    assert_eq!(shop.resolve("a", 1, refund("S")), Resolved::TooMany);
 }
 
 #[test]

@@ -115,6 +115,14 @@ fn an_unknown_format_is_named() {
 }
 
 #[test]
+fn damage_says_which_event_it_is_in() {
+    let key = keys::event(42);
+    let error = damaged(Table::Events, key.as_slice(), DamageKind::Checksum);
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(source, "table events, event 42: its checksum does not fit");
+}
+
+#[test]
 fn damage_names_no_person() {
     for table in Table::EVERY {
         let error = damaged(table, b"a-customer-of-ours", DamageKind::Checksum);

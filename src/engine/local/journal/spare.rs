@@ -189,3 +189,23 @@ pub(super) fn fill(file: &dyn DiskFile, len: u64, closing: &AtomicBool) -> std::
 fn closing() -> StorageError {
     StorageError::new(StorageErrorKind::Io, "closed")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::local::tests::fixture;
+
+    #[test]
+    fn a_spare_is_zeros_up_to_its_length_and_an_ending_journal_does_not_wait_for_it() {
+        let place = tempfile::tempdir().unwrap();
+        let disk = fixture::options().disk;
+        let len = 2 * (1 << 20) + 4096;
+        for (name, is_closing, written) in [("whole", false, len), ("left", true, 0)] {
+            let file = disk.create(&place.path().join(name)).unwrap();
+            fill(&*file, len, &AtomicBool::new(is_closing)).unwrap();
+            let bytes = std::fs::read(place.path().join(name)).unwrap();
+            assert_eq!(u64::try_from(bytes.len()).unwrap(), written);
+            assert!(bytes.iter().all(|byte| *byte == 0));
+        }
+    }
+}

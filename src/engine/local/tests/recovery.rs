@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tempfile::TempDir;
 
@@ -10,7 +11,7 @@ use crate::engine::local::LocalEngine;
 use crate::engine::local::journal::frame::{self, HEAD_LEN, Kind, Salted};
 use crate::engine::local::journal::segment::{self, Folder, HEADER_LEN, Header};
 use crate::engine::local::recovery::{Recovered, recover};
-use crate::engine::{Engine, FeedCursor};
+use crate::engine::{Engine, FeedCursor, Identity};
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::value::OrderNo;
 
@@ -278,6 +279,44 @@ fn a_journal_of_another_store_is_refused() {
     assert!(why(&error).ends_with("it is of another store"));
     fs::write(&path, bytes).unwrap();
     LocalEngine::open(copy.path(), &options()).unwrap();
+}
+
+#[test]
+fn a_journal_of_this_store_before_it_was_restored_is_another_ones() {
+    let (shop, copy, ..) = killed();
+    let own = shop.engine.identity();
+    for (store_id, incarnation) in [
+        (own.store_id, own.incarnation ^ 1),
+        ([7; 16], own.incarnation),
+    ] {
+        let identity = Identity {
+            store_id,
+            incarnation,
+            ..own
+        };
+        let error = recover(folder(copy.path()), identity, 0, None)
+            .err()
+            .unwrap();
+        assert!(words(&error).ends_with("it is of another store"));
+    }
+    read_back(&shop, &copy).unwrap();
+}
+
+/// What the last recovery with [`keep`] was told.
+static TOLD: AtomicU64 = AtomicU64::new(0);
+
+fn keep(done: u64, total: u64) {
+    assert!(TOLD.fetch_max(done, Ordering::Relaxed) < done && done <= total);
+}
+
+#[test]
+fn progress_rises_to_all_bytes_of_the_journal() {
+    let (shop, copy) = long();
+    let identity = shop.engine.identity();
+    let size = |path: PathBuf| fs::metadata(path).unwrap().len();
+    let all: u64 = segments(copy.path()).into_iter().map(size).sum();
+    recover(folder(copy.path()), identity, 0, Some(keep)).unwrap();
+    assert_eq!(TOLD.load(Ordering::Relaxed), all);
 }
 
 #[test]

@@ -1,0 +1,43 @@
+//! What the flow tells of itself to `tracing`: one span for each group, and within it one
+//! for each command.
+//!
+//! Spans are of the target `orderstore` and of level `DEBUG`. They name order numbers, verbs
+//! and answers, and no user (I19). A group that poisons the store is an `ERROR`. Without the
+//! feature `tracing` nothing is told and nothing is paid.
+
+use super::group::Done;
+use crate::order::Command;
+use crate::rules::Decision;
+
+#[cfg(not(feature = "tracing"))]
+pub(super) fn group(_: usize, run: impl FnOnce() -> Done) -> Done {
+    run()
+}
+
+#[cfg(not(feature = "tracing"))]
+pub(super) fn command(_: &Command, decide: impl FnOnce() -> Decision) -> Decision {
+    decide()
+}
+
+#[cfg(feature = "tracing")]
+pub(super) fn group(commands: usize, run: impl FnOnce() -> Done) -> Done {
+    let span = tracing::debug_span!(target: "orderstore", "group", commands);
+    let _within = span.enter();
+    let done = run();
+    if let Some(cause) = &done.poison {
+        tracing::error!(target: "orderstore", %cause, "nothing more is written");
+    }
+    done
+}
+
+#[cfg(feature = "tracing")]
+pub(super) fn command(command: &Command, decide: impl FnOnce() -> Decision) -> Decision {
+    use tracing::field::{Empty, debug, display};
+    let no = display(command.no);
+    let verb = command.ask.verb();
+    let span = tracing::debug_span!(target: "orderstore", "command", no, verb, outcome = Empty);
+    let _within = span.enter();
+    let decision = decide();
+    span.record("outcome", debug(&decision.outcome));
+    decision
+}

@@ -1,0 +1,95 @@
+//! What a server's subscriber hears of the flow. A test of its own, because a subscriber is
+//! one for the whole process.
+
+use std::fmt::Debug;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use orderstore::engine::MemoryEngine;
+use orderstore::testing::fixtures;
+use orderstore::{OpenId, Store};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+
+const USER: &str = "oZWaC4xeOVCUkip5njeEeXi1TEsk";
+
+static HEARD: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Writes down all that it is told, a line for each call.
+struct Listener(AtomicU64);
+
+struct Fields(String);
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.0 += &format!(" {field}={value:?}");
+    }
+}
+
+fn hear(what: &str, record: impl FnOnce(&mut Fields)) {
+    let mut fields = Fields(what.to_owned());
+    record(&mut fields);
+    let mut heard = HEARD.lock().unwrap_or_else(PoisonError::into_inner);
+    heard.push(fields.0);
+}
+
+impl Subscriber for Listener {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == "orderstore"
+    }
+
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        let name = format!("{} {}", span.metadata().level(), span.metadata().name());
+        hear(&name, |fields| span.record(fields));
+        Id::from_u64(self.0.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn record(&self, _: &Id, values: &Record<'_>) {
+        hear("so", |fields| values.record(fields));
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        hear(event.metadata().level().as_str(), |fields| {
+            event.record(fields)
+        });
+    }
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+#[test]
+fn each_group_is_a_span_and_in_it_each_command_and_none_shows_a_user() {
+    tracing::subscriber::set_global_default(Listener(AtomicU64::new(1))).unwrap();
+    let store = Store::builder()
+        .engine(MemoryEngine::new().unwrap())
+        .unwrap();
+    let nos = [1, 2].map(fixtures::order_no);
+    let new = || fixtures::new(100).openid(OpenId::parse(USER).unwrap());
+    drop(store.create(nos[0], new()).wait().unwrap());
+    let mut payment = fixtures::payment(1, 100);
+    payment.openid = OpenId::parse(USER).ok();
+    let both = [fixtures::confirm(1, payment), fixtures::create(2, new())];
+    for ticket in store.submit_all(both.into()).unwrap() {
+        drop(ticket.wait().unwrap());
+    }
+    store.shutdown().wait().unwrap();
+    let heard = HEARD.lock().unwrap();
+    let no = |n: usize| format!("no={}", nos[n]);
+    assert_eq!(
+        *heard,
+        [
+            "DEBUG group commands=1".to_owned(),
+            format!("DEBUG command {} verb=\"create\"", no(0)),
+            "so outcome=Create(Created)".to_owned(),
+            "DEBUG group commands=2".to_owned(),
+            format!("DEBUG command {} verb=\"confirm\"", no(0)),
+            "so outcome=Confirm(Applied)".to_owned(),
+            format!("DEBUG command {} verb=\"create\"", no(1)),
+            "so outcome=Create(Created)".to_owned(),
+        ]
+    );
+    assert!(!heard.concat().contains(USER));
+}
