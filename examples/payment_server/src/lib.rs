@@ -24,7 +24,9 @@
 //! the two callback paths alone be reached from outside.
 
 mod app;
+mod audit;
 mod channel;
+mod client;
 mod clock;
 mod config;
 pub mod demo;
@@ -39,7 +41,9 @@ mod shop;
 mod stand_in;
 mod sweeper;
 
+pub use audit::Audit;
 pub use channel::{Channel, ChannelError, GiveBack, V3Channel};
+pub use client::{Answer, Client};
 pub use clock::Clock;
 pub use config::{Config, ConfigError, HELP, Mode, Remote};
 pub use http::{Http, HttpError, Reply};

@@ -187,9 +187,9 @@ impl StandIn {
         self.inner.plans.lock().insert(openid.to_owned(), plan);
     }
 
-    /// Takes all plans back.
-    pub fn forget_plans(&self) {
-        self.inner.plans.lock().clear();
+    /// Takes the plan for this user back.
+    pub fn forget_plan(&self, openid: &str) {
+        self.inner.plans.lock().remove(openid);
     }
 
     /// Fails at this question from now on.

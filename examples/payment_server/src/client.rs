@@ -1,0 +1,107 @@
+//! What a page asks of the server: for the demonstration, the load test and the tests.
+
+use std::time::Duration;
+
+use orderstore::OrderNo;
+use serde_json::{Value, json};
+
+use crate::http::{Http, HttpError, Reply};
+
+/// A page waits so long for an answer.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A client of one server. Clones share its connections.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: Http,
+    url: String,
+}
+
+/// An answer, read.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body; `null` where it is no JSON.
+    pub json: Value,
+}
+
+impl Client {
+    /// A client of the server at `url`.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            http: Http::new(PATIENCE),
+            url: url.into(),
+        }
+    }
+
+    /// Asks for a path.
+    ///
+    /// # Errors
+    /// [`HttpError`] where there was no answer.
+    pub async fn get(&self, path: &str) -> Result<Answer, HttpError> {
+        let answer = self.http.get(&format!("{}{path}", self.url)).await;
+        answer.map(Answer::from)
+    }
+
+    /// Sends JSON to a path.
+    ///
+    /// # Errors
+    /// [`HttpError`] where there was no answer.
+    pub async fn post(&self, path: &str, body: Value) -> Result<Answer, HttpError> {
+        self.send(path, &[], body.to_string()).await
+    }
+
+    /// Sends a body to a path, with headers.
+    ///
+    /// # Errors
+    /// [`HttpError`] where there was no answer.
+    pub async fn send(
+        &self,
+        path: &str,
+        headers: &[(&'static str, &str)],
+        body: String,
+    ) -> Result<Answer, HttpError> {
+        let url = format!("{}{path}", self.url);
+        self.http.post(&url, headers, body).await.map(Answer::from)
+    }
+
+    /// Taps "buy".
+    ///
+    /// # Errors
+    /// [`HttpError`] where there was no answer.
+    pub async fn buy(&self, openid: &str, sku: &str, reference: &str) -> Result<Answer, HttpError> {
+        let body = json!({ "openid": openid, "sku": sku, "reference": reference });
+        self.post("/wxPay", body).await
+    }
+}
+
+impl Answer {
+    /// It was done.
+    #[must_use]
+    pub const fn is_done(&self) -> bool {
+        matches!(self.status, 200 | 204)
+    }
+
+    /// A text of the body.
+    #[must_use]
+    pub fn text(&self, field: &str) -> Option<&str> {
+        self.json.get(field)?.as_str()
+    }
+
+    /// The number of the order that it is about.
+    #[must_use]
+    pub fn order_no(&self) -> Option<OrderNo> {
+        OrderNo::parse(self.text("outTradeNo")?).ok()
+    }
+}
+
+impl From<Reply> for Answer {
+    fn from(reply: Reply) -> Self {
+        Self {
+            status: reply.status,
+            json: serde_json::from_slice(&reply.body).unwrap_or_default(),
+        }
+    }
+}
