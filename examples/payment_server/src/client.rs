@@ -84,16 +84,16 @@ impl Answer {
         matches!(self.status, 200 | 204)
     }
 
-    /// A text of the body.
+    /// What stands at a place of the body, as `/orders/0/status`; `null` where nothing does.
     #[must_use]
-    pub fn text(&self, field: &str) -> Option<&str> {
-        self.json.get(field)?.as_str()
+    pub fn at(&self, place: &str) -> &Value {
+        self.json.pointer(place).unwrap_or(&Value::Null)
     }
 
     /// The number of the order that it is about.
     #[must_use]
     pub fn order_no(&self) -> Option<OrderNo> {
-        OrderNo::parse(self.text("outTradeNo")?).ok()
+        OrderNo::parse(self.at("/outTradeNo").as_str()?).ok()
     }
 }
 

@@ -1,9 +1,168 @@
-//! Load.
-use crate::Error;
-/// Runs it.
+//! How many orders and callbacks a server takes: over HTTP on loopback, in one process with
+//! its clients and the channel's stand-in, which take their share of the machine.
+//!
+//! Three parts, each for so long or until there is nothing left of it, with [`CALLERS`]
+//! connections: orders (created, then prepaid at the channel), the first signed callback of
+//! each paid order, and the same callbacks once more. What is timed is checked: every answer
+//! is the right one, and in the end store and channel agree on each order.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use orderstore::OrderNo;
+use parking_lot::Mutex;
+
+use crate::audit::Audit;
+use crate::client::Client;
+use crate::config::Config;
+use crate::seal::Notification;
+use crate::server::{Error, Server};
+use crate::stand_in::{Behaviour, Form, StandIn};
+
+/// How many requests are under way at once.
+const CALLERS: usize = 64;
+
+/// No more orders are made, however long it is to last.
+const ORDERS_MAX: usize = 50_000;
+
+/// Runs it, and prints what came of it. Whether all was as it should be.
 ///
 /// # Errors
-/// None yet.
-pub async fn run(_: std::time::Duration) -> Result<bool, Error> {
-    Ok(true)
+/// Where the server does not start or does not end, or an answer is a wrong one.
+pub async fn run(time: Duration) -> Result<bool, Error> {
+    let config = Config {
+        // Nothing of this is left to the sweeper.
+        sweep_every: Duration::from_secs(3600),
+        ..Config::anywhere()
+    };
+    let server = Server::start(config).await?;
+    let stand_in = server.stand_in().cloned();
+    let stand_in = stand_in.ok_or("a load test needs the stand-in")?;
+    let client = Client::new(server.url());
+    let (orders, nos) = orders(&client, time).await?;
+    println!("orders      {orders}");
+    let notices = paid(&stand_in, nos).await?;
+    let (first, notices) = callbacks(&client, notices, time).await?;
+    println!("callbacks   {first}");
+    let (again, _) = callbacks(&client, notices, time).await?;
+    println!("repeats     {again}");
+    let audit = Audit::of(server.store(), &stand_in).await?;
+    server.shutdown().await?;
+    let (paid, told) = (audit.paid, first.count);
+    println!("{paid} of {} orders are paid, once each", audit.orders);
+    for difference in audit.differences.iter().take(9) {
+        println!("  ! {difference}");
+    }
+    Ok(audit.is_clean() && paid == told)
+}
+
+/// How quickly something was done.
+#[derive(Debug)]
+struct Pace {
+    count: usize,
+    took: Duration,
+    p50: Duration,
+    p99: Duration,
+}
+
+impl Pace {
+    fn of(mut each: Vec<Duration>, took: Duration) -> Result<Self, Error> {
+        each.sort_unstable();
+        let at = |percent: usize| each.get(each.len() * percent / 100).copied();
+        let (p50, p99) = at(50).zip(at(99)).ok_or("there was nothing to time")?;
+        Ok(Self {
+            count: each.len(),
+            took,
+            p50,
+            p99,
+        })
+    }
+}
+
+impl fmt::Display for Pace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { count, took, .. } = self;
+        let rate = u128::try_from(*count).unwrap_or(0) * 1000 / took.as_millis().max(1);
+        let millis = |time: Duration| time.as_secs_f64() * 1000.0;
+        let (p50, p99) = (millis(self.p50), millis(self.p99));
+        write!(
+            f,
+            "{count:>7}, {rate:>6}/s, half within {p50:.1} ms, 99 % within {p99:.1} ms"
+        )
+    }
+}
+
+/// Does the same over and over on all connections, until the time is over or there is no
+/// more to do; gives what each brought, and the pace.
+async fn timed<T>(
+    time: Duration,
+    once: impl AsyncFn() -> Result<Option<T>, Error>,
+) -> Result<(Pace, Vec<T>), Error> {
+    let begun = Instant::now();
+    let caller = async || {
+        let mut done = Vec::new();
+        while begun.elapsed() < time {
+            let from = Instant::now();
+            let Some(one) = once().await? else { break };
+            done.push((from.elapsed(), one));
+        }
+        Ok(done)
+    };
+    let callers = join_all((0..CALLERS).map(|_| caller())).await;
+    let took = begun.elapsed();
+    let done: Result<Vec<_>, Error> = callers.into_iter().collect();
+    let (each, brought) = done?.into_iter().flatten().unzip();
+    Ok((Pace::of(each, took)?, brought))
+}
+
+async fn orders(client: &Client, time: Duration) -> Result<(Pace, Vec<OrderNo>), Error> {
+    let wanted = Mutex::new(0..ORDERS_MAX);
+    let order = async || {
+        let next = wanted.lock().next();
+        let Some(n) = next else { return Ok(None) };
+        let (openid, cart) = (format!("oLoadCustomer{n}"), format!("cart-{n}"));
+        let answer = client.buy(&openid, "stamp", &cart).await?;
+        let no = answer
+            .order_no()
+            .filter(|_| answer.at("/payment").is_object());
+        no.map(Some)
+            .ok_or_else(|| format!("no order: {}", answer.json).into())
+    };
+    timed(time, order).await
+}
+
+/// Pays them all; gives the notifications, which were not sent. Not timed.
+async fn paid(stand_in: &StandIn, nos: Vec<OrderNo>) -> Result<VecDeque<Notification>, Error> {
+    let mut notices = VecDeque::with_capacity(nos.len());
+    for no in nos {
+        stand_in.pay(no, Behaviour::Never, Form::V3).await?;
+        notices.push_back(stand_in.sealed_notice(no)?);
+    }
+    Ok(notices)
+}
+
+async fn callbacks(
+    client: &Client,
+    notices: VecDeque<Notification>,
+    time: Duration,
+) -> Result<(Pace, VecDeque<Notification>), Error> {
+    let waiting = Mutex::new(notices);
+    let tell = async || {
+        let next = waiting.lock().pop_front();
+        let Some(notice) = next else { return Ok(None) };
+        let headers = notice.headers.iter();
+        let headers: Vec<_> = headers
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        let body = notice.body.clone();
+        let answer = client.send("/notify/v3", &headers, body).await?;
+        if !answer.is_done() {
+            return Err(format!("not acknowledged: {}", answer.status).into());
+        }
+        Ok(Some(notice))
+    };
+    let (pace, told) = timed(time, tell).await?;
+    Ok((pace, told.into()))
 }

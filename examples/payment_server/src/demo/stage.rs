@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use orderstore::OrderNo;
-use serde_json::Value;
 
 use crate::client::{Answer, Client};
 use crate::server::{Error, Server};
@@ -70,7 +69,7 @@ impl Stage {
     pub(super) async fn buy(&self, customer: &Customer) -> Result<OrderNo, Error> {
         let answer = self.tap(customer).await?;
         expect(answer.is_done(), "the order can be paid")?;
-        expect(answer.json["payment"].is_object(), "there is a way to pay")?;
+        expect(answer.at("/payment").is_object(), "there is a way to pay")?;
         Ok(answer.order_no().ok_or("an order has a number")?)
     }
 
@@ -90,22 +89,20 @@ impl Stage {
         self.becomes(no, "success").await
     }
 
-    pub(super) async fn order(&self, no: OrderNo) -> Result<Value, Error> {
-        Ok(self.client.get(&format!("/orders/{no}")).await?.json)
+    pub(super) async fn order(&self, no: OrderNo) -> Result<Answer, Error> {
+        Ok(self.client.get(&format!("/orders/{no}")).await?)
     }
 
     /// The orders of a customer.
-    pub(super) async fn orders_of(&self, customer: &Customer) -> Result<Vec<Value>, Error> {
+    pub(super) async fn orders_of(&self, customer: &Customer) -> Result<Answer, Error> {
         let path = format!("/orders?openid={}", customer.openid);
-        let answer = self.client.get(&path).await?;
-        let orders = answer.json["orders"].as_array().cloned();
-        Ok(orders.ok_or("there is a list of orders")?)
+        Ok(self.client.get(&path).await?)
     }
 
     /// Waits until the order has this status.
     pub(super) async fn becomes(&self, no: OrderNo, status: &str) -> Result<(), Error> {
         let what = format!("order {no} becomes {status}");
-        let is_so = async || Ok(self.order(no).await?["status"] == status);
+        let is_so = async || Ok(self.order(no).await?.at("/status") == status);
         self.until(&what, is_so).await
     }
 
