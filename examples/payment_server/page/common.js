@@ -27,9 +27,10 @@ const shared = {
 const words = { zh: {}, en: {} };
 let language = remembered(localStorage, 'language') === 'en' ? 'en' : 'zh';
 
-/** A word of the page in the language chosen, its `{places}` filled in. */
+/** A word of the page in the language chosen, its `{places}` filled in; one that is missing
+    stands in brackets. */
 export function t(key, values = {}) {
-  const word = words[language][key] ?? key;
+  const word = words[language][key] ?? `[${key}]`;
   return word.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? '');
 }
 

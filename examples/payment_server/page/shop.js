@@ -133,7 +133,7 @@ function redraw() {
 
 function ware(good) {
   const buy = el('button', {
-    type: 'button', class: 'main', 'data-buy': good.sku, click: () => order(good.sku),
+    type: 'button', class: 'main', 'data-buy': good.sku, click: () => place(good.sku),
     'aria-label': `${t('buy')} ${good.name} ${yuan(good.price)}`,
   }, t('buy'));
   const mark = el('span', { class: 'mark', 'aria-hidden': 'true' }, [...good.name][0] ?? '');
@@ -145,7 +145,7 @@ function ware(good) {
 function bought(order) {
   const sku = order.status === 'wait' && skuOf(order.outTradeNo);
   const on = sku && el('button', {
-    type: 'button', class: 'quiet', 'data-pay': order.outTradeNo, click: () => order(sku),
+    type: 'button', class: 'quiet', 'data-pay': order.outTradeNo, click: () => place(sku),
   }, t('payOn'));
   return el('li', { class: 'card', 'data-no': order.outTradeNo, 'data-status': order.status },
     el('span', { class: 'name' }, order.description || order.outTradeNo),
@@ -173,7 +173,7 @@ function drawOrder() {
 // Ordering. The button stays alive on purpose: what makes one order of two taps is the
 // reference, which also holds when it is the network that repeats.
 
-async function order(sku) {
+async function place(sku) {
   const tap = ++sheet.taps;
   const { reference } = attempt(sku);
   say('ordering');

@@ -1,1 +1,18 @@
 //! The server as its customers, its channel and its operator meet it.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that meets what it does not expect fails, as it should"
+)]
+
+mod callbacks;
+mod channel;
+mod harness;
+mod limits;
+mod operator;
+#[cfg(unix)]
+mod process;
+mod taps;

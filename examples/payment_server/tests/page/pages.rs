@@ -18,9 +18,9 @@ const FOREIGN: &str = "return [
 const SHARED: &str = "const ids = [...document.querySelectorAll('[id]')].map((it) => it.id);
     return ids.filter((id, at) => ids.indexOf(id) !== at)";
 
-/// Words of one language that the other does not have would show as their keys.
+/// Words of one language that the other does not have show as their keys in brackets.
 const UNTRANSLATED: &str = "return [...document.querySelectorAll('[data-t]')]
-    .filter((it) => it.textContent === it.dataset.t).map((it) => it.dataset.t)";
+    .filter((it) => it.textContent === `[${it.dataset.t}]`).map((it) => it.dataset.t)";
 
 #[tokio::test]
 async fn every_field_has_a_name_and_every_word_two_languages_and_nothing_comes_from_elsewhere() {

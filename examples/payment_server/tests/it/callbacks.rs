@@ -1,0 +1,201 @@
+//! What the channel tells, and who else pretends to be the channel.
+
+use orderstore::Status;
+use payment_server::{Behaviour, Fault, Form, Notification, Plan, PlatformKey, Point, Subject};
+use serde_json::{Value, json};
+
+use crate::harness::{Shop, transaction, until, without_a_sweeper};
+
+const ID: &str = "4200001234202601010000000001";
+
+/// The cloud's event, as anybody can write it.
+fn event(no: &str, fee: u64) -> Value {
+    json!({
+        "returnCode": "SUCCESS", "resultCode": "SUCCESS",
+        "openid": "oCustomer", "totalFee": fee, "cashFee": fee, "feeType": "CNY",
+        "transactionId": ID, "outTradeNo": no, "timeEnd": "20260101120000",
+    })
+}
+
+#[tokio::test]
+async fn a_forged_event_leaves_the_order_pending_and_claims_no_transaction() {
+    let shop = Shop::open(without_a_sweeper()).await;
+    let (no, other) = (shop.buy("oCustomer").await, shop.buy("oOther").await);
+    let told = shop.post("/payCallBack", event(no.as_str(), 1)).await;
+    assert_eq!(told.status, 200);
+    assert_ne!(*told.at("/errcode"), 0);
+    let order = shop.order(no).await;
+    assert_eq!(*order.at("/status"), "wait");
+    assert_eq!(*order.at("/transactionId"), Value::Null);
+    assert_eq!(*order.at("/anomalies"), json!([]));
+    assert_eq!(shop.store.counts().await.unwrap().unclaimed, 0);
+    // The transaction is free for whomever it is really of.
+    let now = shop.clock.now();
+    let real = transaction(other.as_str(), ID, "oOther", 1, now);
+    assert_eq!(shop.tell(&real).await, 204);
+    let order = shop.store.get(other).await.unwrap().unwrap();
+    assert_eq!(order.transaction_id().unwrap().as_str(), ID);
+}
+
+#[tokio::test]
+async fn a_forged_event_of_no_order_leaves_nothing_at_all() {
+    let shop = Shop::open(without_a_sweeper()).await;
+    let told = shop
+        .post("/payCallBack", event("NEVERORDERED0001", 1))
+        .await;
+    assert_ne!(*told.at("/errcode"), 0);
+    for nonsense in [
+        json!(null),
+        json!([]),
+        json!({}),
+        json!({ "outTradeNo": 7 }),
+    ] {
+        let told = shop.post("/payCallBack", nonsense).await;
+        assert_eq!(told.status, 200);
+        assert_ne!(*told.at("/errcode"), 0);
+    }
+    assert!(
+        shop.store
+            .history("NEVERORDERED0001".parse().unwrap())
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn an_event_is_acknowledged_once_the_channel_itself_says_the_same() {
+    let shop = Shop::open(without_a_sweeper()).await;
+    let no = shop.buy("oCustomer").await;
+    shop.stand_in.break_at(Point::Query, Fault::Down);
+    shop.pay(no, Behaviour::Usual, Form::Cloud).await;
+    let twice = async || shop.stand_in.trade(no).unwrap().sent >= 2;
+    until("the event comes again", twice).await;
+    assert_eq!(shop.stand_in.trade(no).unwrap().acknowledged, 0);
+    assert_eq!(shop.status(no).await, "wait");
+    shop.stand_in.mend(Point::Query);
+    shop.acknowledges(no, 1).await;
+    assert_eq!(shop.status(no).await, "success");
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn what_comes_early_twice_or_late_pays_once() {
+    let shop = Shop::open(without_a_sweeper()).await;
+    shop.stand_in.plan("oEarly", Plan::Early);
+    let early = shop.tap("oEarly").await;
+    assert_eq!((early.status, early.at("/paid")), (200, &json!(true)));
+
+    for form in [Form::V3, Form::Cloud] {
+        let twice = shop.buy(&format!("oTwice{form:?}")).await;
+        shop.pay(twice, Behaviour::Twice, form).await;
+        shop.acknowledges(twice, 2).await;
+        assert_eq!(shop.status(twice).await, "success");
+    }
+    let late = shop.buy("oLate").await;
+    shop.pay(late, Behaviour::Late, Form::V3).await;
+    let asked = shop.get(&format!("/orders/{late}?refresh=1")).await;
+    assert_eq!(*asked.at("/status"), "success");
+    shop.acknowledges(late, 1).await;
+    shop.close().await;
+}
+
+fn changed(notice: &Notification, name: &str, value: &str) -> Notification {
+    let mut notice = notice.clone();
+    let header = notice.headers.iter_mut().find(|(own, _)| *own == name);
+    value.clone_into(&mut header.unwrap().1);
+    notice
+}
+
+#[tokio::test]
+async fn what_the_platform_did_not_sign_just_now_is_refused_and_changes_nothing() {
+    let shop = Shop::open(without_a_sweeper()).await;
+    let no = shop.buy("oCustomer").await;
+    let now = shop.clock.now();
+    let json = transaction(no.as_str(), ID, "oCustomer", 1, now);
+    let notify = |key: &PlatformKey, at| {
+        let bytes = json.to_string().into_bytes();
+        let notice = key.notify(Subject::Transaction, "TRANSACTION.SUCCESS", bytes, at);
+        notice.unwrap()
+    };
+    let real = notify(shop.stand_in.key(), now);
+    let old = now.saturating_sub(std::time::Duration::from_secs(301));
+    let mut tampered = real.clone();
+    tampered.body = tampered
+        .body
+        .replace("encrypt-resource", "Encrypt-resource");
+    for (what, forged) in [
+        (
+            "another key",
+            notify(&PlatformKey::generate().unwrap(), now),
+        ),
+        ("recorded earlier", notify(shop.stand_in.key(), old)),
+        ("another body", tampered),
+        (
+            "another signature",
+            changed(&real, "wechatpay-signature", "AAAA"),
+        ),
+        ("another nonce", changed(&real, "wechatpay-nonce", "0")),
+        ("no time", changed(&real, "wechatpay-timestamp", "soon")),
+        ("another serial", changed(&real, "wechatpay-serial", "0")),
+    ] {
+        assert_eq!(shop.send(&forged).await, 401, "{what}");
+    }
+    let unsigned = shop.post("/notify/v3", json!({})).await;
+    assert_eq!(
+        (unsigned.status, unsigned.at("/code")),
+        (401, &json!("SIGN_ERROR"))
+    );
+    assert_eq!(
+        shop.store.history(no).await.unwrap().len(),
+        2,
+        "created and invited"
+    );
+    assert_eq!(shop.send(&real).await, 204);
+    assert_eq!(shop.status(no).await, "success");
+}
+
+#[tokio::test]
+async fn a_notification_sent_again_is_acknowledged_and_changes_nothing() {
+    let shop = Shop::open(without_a_sweeper()).await;
+    let no = shop.buy("oCustomer").await;
+    shop.pay(no, Behaviour::Never, Form::V3).await;
+    let notice = shop.stand_in.sealed_notice(no).unwrap();
+    let mut histories = Vec::new();
+    for _ in 0..3 {
+        assert_eq!(shop.send(&notice).await, 204);
+        histories.push(shop.store.history(no).await.unwrap());
+    }
+    assert!(histories.windows(2).all(|pair| pair[0] == pair[1]));
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_signed_payment_that_does_not_fit_waits_for_a_person() {
+    let shop = Shop::open(without_a_sweeper()).await;
+    let no = shop.buy("oCustomer").await;
+    let now = shop.clock.now();
+    let amount = transaction(no.as_str(), ID, "oCustomer", 2, now);
+    assert_eq!(shop.tell(&amount).await, 204, "it is kept");
+    let order = shop.order(no).await;
+    assert_eq!(*order.at("/status"), "wait");
+    assert_eq!(*order.at("/anomalies/0/open"), true);
+
+    let unknown = transaction("NEVERORDERED0001", "42000099", "oCustomer", 1, now);
+    assert_eq!(shop.tell(&unknown).await, 503, "kept, and to be told again");
+    assert_eq!(shop.store.counts().await.unwrap().unclaimed, 1);
+    let anomalies = shop.get("/anomalies").await;
+    assert_eq!(*anomalies.at("/anomalies/0/outTradeNo"), no.as_str());
+    assert_eq!(*anomalies.at("/anomalies/1/outTradeNo"), "NEVERORDERED0001");
+    assert_eq!(shop.store.counts().await.unwrap().of(Status::Pending), 1);
+}
+
+#[tokio::test]
+async fn a_signed_message_that_is_none_is_not_acknowledged() {
+    let shop = Shop::open(without_a_sweeper()).await;
+    for nonsense in [json!(null), json!({}), json!({ "out_trade_no": "x" })] {
+        assert_eq!(shop.tell(&nonsense).await, 503);
+    }
+    shop.close().await;
+}

@@ -1,0 +1,166 @@
+//! A server, its channel's stand-in and a client, of one test's own.
+
+use std::time::Duration;
+
+use orderstore::{OrderNo, Store, Timestamp};
+use payment_server::{
+    Answer, Audit, Behaviour, Client, Clock, Config, Form, Notification, Server, StandIn, Subject,
+};
+use serde_json::{Value, json};
+
+/// Nothing takes longer, on a machine that does something else as well.
+const LIMIT: Duration = Duration::from_secs(60);
+
+pub(crate) const APPID: &str = "wxd2565e6a04246fd1";
+pub(crate) const MCH_ID: &str = "1900000109";
+
+pub(crate) struct Shop {
+    server: Server,
+    pub(crate) client: Client,
+    pub(crate) store: Store,
+    pub(crate) stand_in: StandIn,
+    pub(crate) clock: Clock,
+}
+
+/// Nothing that is due is worked.
+pub(crate) fn without_a_sweeper() -> Config {
+    Config {
+        sweep_every: Duration::from_secs(3600),
+        channel_limit: Duration::from_secs(1),
+        shorten: 60,
+        ..Config::anywhere()
+    }
+}
+
+/// What is due is worked at once.
+pub(crate) fn with_a_sweeper() -> Config {
+    Config {
+        sweep_every: Duration::from_millis(20),
+        ..without_a_sweeper()
+    }
+}
+
+impl Shop {
+    pub(crate) async fn open(config: Config) -> Self {
+        let clock = config.clock.clone();
+        let server = Server::start(config).await.unwrap();
+        Self {
+            client: Client::new(server.url()),
+            store: server.store().clone(),
+            stand_in: server.stand_in().unwrap().clone(),
+            clock,
+            server,
+        }
+    }
+
+    /// Ends the server. Store and channel must agree then.
+    pub(crate) async fn close(self) {
+        let audit = Audit::of(&self.store, &self.stand_in).await.unwrap();
+        assert!(audit.is_clean(), "{audit:?}");
+        self.server.shutdown().await.unwrap();
+    }
+
+    /// Taps "buy" at the stamp, under the customer's only reference.
+    pub(crate) async fn tap(&self, customer: &str) -> Answer {
+        let reference = format!("cart-{customer}");
+        let tapped = self.client.buy(customer, "stamp", &reference);
+        tapped.await.unwrap()
+    }
+
+    /// An order of the stamp that can be paid.
+    pub(crate) async fn buy(&self, customer: &str) -> OrderNo {
+        let answer = self.tap(customer).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert!(answer.at("/payment/prepayId").is_string());
+        answer.order_no().unwrap()
+    }
+
+    /// An order that was paid, and that the store knows as paid.
+    pub(crate) async fn sell(&self, customer: &str) -> OrderNo {
+        let no = self.buy(customer).await;
+        self.pay(no, Behaviour::Usual, Form::V3).await;
+        self.becomes(no, "success").await;
+        no
+    }
+
+    pub(crate) async fn pay(&self, no: OrderNo, behaviour: Behaviour, form: Form) {
+        self.stand_in.pay(no, behaviour, form).await.unwrap();
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.client.get(path).await.unwrap()
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
+        self.client.post(path, body).await.unwrap()
+    }
+
+    pub(crate) async fn order(&self, no: OrderNo) -> Answer {
+        let answer = self.get(&format!("/orders/{no}")).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer
+    }
+
+    pub(crate) async fn status(&self, no: OrderNo) -> String {
+        let order = self.order(no).await;
+        order.at("/status").as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn becomes(&self, no: OrderNo, status: &str) {
+        let is_so = async || self.status(no).await == status;
+        until(&format!("order {no} becomes {status}"), is_so).await;
+    }
+
+    /// Waits until the channel has heard "received" so often.
+    pub(crate) async fn acknowledges(&self, no: OrderNo, times: u32) {
+        let is_so = async || self.stand_in.trade(no).unwrap().acknowledged == times;
+        until("the payment is acknowledged", is_so).await;
+    }
+
+    /// Tells the server of a payment, signed by the platform, and gives the status.
+    pub(crate) async fn tell(&self, json: &Value) -> u16 {
+        let key = self.stand_in.key();
+        let (subject, bytes) = (Subject::Transaction, json.to_string().into_bytes());
+        let notice = key.notify(subject, "TRANSACTION.SUCCESS", bytes, self.clock.now());
+        self.send(&notice.unwrap()).await
+    }
+
+    pub(crate) async fn send(&self, notice: &Notification) -> u16 {
+        let headers = notice.headers.iter();
+        let headers: Vec<_> = headers
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        let sent = self
+            .client
+            .send("/notify/v3", &headers, notice.body.clone());
+        sent.await.unwrap().status
+    }
+}
+
+/// A payment as the channel tells of it.
+pub(crate) fn transaction(no: &str, id: &str, customer: &str, fen: u64, at: Timestamp) -> Value {
+    json!({
+        "appid": APPID,
+        "mchid": MCH_ID,
+        "out_trade_no": no,
+        "transaction_id": id,
+        "trade_type": "JSAPI",
+        "trade_state": "SUCCESS",
+        "trade_state_desc": "SUCCESS",
+        "bank_type": "OTHERS",
+        "success_time": at.to_string(),
+        "payer": { "openid": customer },
+        "amount": { "total": fen, "payer_total": fen, "currency": "CNY" },
+    })
+}
+
+/// Waits until it is so.
+pub(crate) async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+    let waiting = async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let waited = tokio::time::timeout(LIMIT, waiting).await;
+    waited.unwrap_or_else(|_| panic!("not so in time: {what}"));
+}
