@@ -153,6 +153,47 @@ fn what_had_waited_and_what_the_books_bring_are_not_more_than_a_record_holds() {
 }
 
 #[test]
+fn books_may_bring_as_much_as_a_record_holds_and_no_more_with_what_had_waited() {
+    use crate::order::{MAX_ANOMALIES, MAX_REFUNDS};
+    let mut full = paid_books();
+    full.anomalies = vec![full.anomalies[0].clone(); MAX_ANOMALIES];
+    let pattern = full.refunds[0].clone();
+    full.refunds = (0..MAX_REFUNDS)
+        .map(|place| crate::order::Refund {
+            refund_no: RefundNo::parse(&format!("B{place}")).unwrap(),
+            status: RefundStatus::Closed,
+            success_at: None,
+            ..pattern.clone()
+        })
+        .collect();
+    let imported = Shop::open().import(&full, Conflict::Skip);
+    assert_eq!(imported, Imported::Imported);
+
+    let mut shop = Shop::open();
+    for waiting in ["Y", "Z"] {
+        let _ = shop.confirm("a", paid(waiting));
+    }
+    full.refunds.clear();
+    let refused = Imported::Refused(ImportRefusal::RecordFull);
+    assert_eq!(shop.import(&full, Conflict::Skip), refused);
+    full.anomalies.truncate(MAX_ANOMALIES - 2);
+    assert_eq!(shop.import(&full, Conflict::Skip), Imported::Imported);
+}
+
+#[test]
+fn books_that_say_otherwise_are_no_fact_that_stands() {
+    let mut shop = Shop::with_order();
+    let mut other = shop.order("a").clone();
+    other.total_fee = fen(101);
+    for (order, stands) in [(shop.order("a").clone(), true), (other, false)] {
+        let order = Box::new(order);
+        let conflict = Conflict::Advance;
+        let decision = shop.ask(no("a"), Asked::Import { order, conflict });
+        assert_eq!(decision.acknowledge, stands, "{:?}", decision.outcome);
+    }
+}
+
+#[test]
 fn a_full_record_is_not_advanced_by_a_payment_that_does_not_fit() {
     let mut shop = super::limits::filled(crate::order::MAX_ANOMALIES);
     let _ = shop.confirm("a", paid("X"));

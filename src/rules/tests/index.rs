@@ -149,3 +149,20 @@ fn what_only_waits_is_in_no_list_of_orders() {
     assert_eq!(places(&shop, "a", &Index::Anomalies), [(shop.now, 1)]);
     assert!(shop.record("a").and_then(Record::as_order).is_none());
 }
+
+#[test]
+fn a_refund_is_listed_as_money_that_went_back_once_it_did() {
+    let mut shop = Shop::with_order();
+    let _ = shop.confirm("a", paid("X"));
+    for (number, state) in [
+        ("P", RefundState::Processing),
+        ("S", RefundState::Success),
+        ("C", RefundState::Closed),
+    ] {
+        let _ = shop.record_refund("a", told(number, "X", 10, state));
+    }
+    let number = RefundNo::parse("S").unwrap();
+    let went_back = shop.record("a").unwrap().refund(&number).unwrap();
+    let at = went_back.success_at.unwrap();
+    assert_eq!(places(&shop, "a", &Index::Refunded), [(at, 2)]);
+}

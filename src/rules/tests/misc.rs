@@ -47,6 +47,17 @@ fn only_an_ended_order_leaves_its_users_list() {
 }
 
 #[test]
+fn who_could_not_hide_an_order_is_not_told_that_it_is_hidden() {
+    let mut shop = Shop::with_order();
+    assert!(!shop.ask(no("a"), Asked::Hide).acknowledge);
+    assert!(!shop.ask(no("b"), Asked::Unhide).acknowledge);
+    let _ = shop.query("a", ChannelState::Closed);
+    for ask in [Asked::Hide, Asked::Hide, Asked::Unhide, Asked::Unhide] {
+        assert!(shop.ask(no("a"), ask).acknowledge);
+    }
+}
+
+#[test]
 fn a_late_payment_brings_a_hidden_order_back() {
     for state in [ChannelState::Closed, ChannelState::Revoked] {
         let mut shop = Shop::with_order();

@@ -430,6 +430,19 @@ fn refunds_that_were_known_first_are_measured_by_their_payment() {
 }
 
 #[test]
+fn an_open_refund_that_its_payment_cannot_bear_is_closed_and_not_due() {
+    let mut shop = Shop::open();
+    let _ = shop.record_refund("a", told("E", "X", 101, Processing));
+    assert!(refund_of(&shop, "E").next_check.is_some());
+    let _ = shop.confirm("a", paid("X"));
+    let refund = refund_of(&shop, "E");
+    assert_eq!(
+        (refund.status, refund.next_check),
+        (RefundStatus::Closed, None)
+    );
+}
+
+#[test]
 fn a_payment_that_finds_no_room_for_what_its_refunds_exceed_is_refused_whole() {
     let mut shop = Shop::with_order();
     for place in 1..=MAX_ANOMALIES {
