@@ -9,6 +9,7 @@ use std::time::Duration;
 use lexopt::prelude::{Long, ValueExt};
 use orderstore::Policy;
 use thiserror::Error;
+use tracing::level_filters::LevelFilter;
 
 use crate::clock::Clock;
 
@@ -17,6 +18,7 @@ pub const HELP: &str = "\
 A payment server on orderstore, on one machine.
 
 usage: payment_server [--listen ADDRESS] [--data DIR] [--channel URL --keys DIR]
+                      [--log LEVEL]
        payment_server --demo
        payment_server --load SECONDS
 
@@ -24,6 +26,7 @@ usage: payment_server [--listen ADDRESS] [--data DIR] [--channel URL --keys DIR]
   --data DIR         where the orders are kept; where not said, they end with the server
   --channel URL      a payment channel instead of the stand-in on this machine
   --keys DIR         its keys: platform_key.der, platform_serial, api_v3_key
+  --log LEVEL        error, warn, info (where not said) or debug: a span for each command
   --demo             drive a hundred customers through server and stand-in, and end
   --load SECONDS     as many callbacks as the server takes for so long, and end
   --help             this
@@ -60,6 +63,8 @@ pub struct Config {
     pub data: Option<PathBuf>,
     /// The channel, where it is not the stand-in.
     pub remote: Option<Remote>,
+    /// What is logged.
+    pub log: LevelFilter,
     /// What the store's rules leave to the shop.
     pub policy: Policy,
     /// What time it is, for the server, its store and the stand-in.
@@ -84,6 +89,7 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             data: None,
             remote: None,
+            log: LevelFilter::INFO,
             policy,
             clock: Clock::default(),
             sweep_every: Duration::from_secs(1),
@@ -152,6 +158,9 @@ impl Config {
                             config.listen = parsed("--listen", &parser.value()?.string()?)?;
                         }
                         Long("data") => config.data = Some(parser.value()?.into()),
+                        Long("log") => {
+                            config.log = parsed("--log", &parser.value()?.string()?)?;
+                        }
                         Long("channel") => channel = Some(url(parser.value()?.string()?)?),
                         Long("keys") => keys = Some(PathBuf::from(parser.value()?)),
                         other => return Err(other.unexpected().into()),
@@ -219,10 +228,12 @@ mod tests {
 
     #[test]
     fn every_argument_is_read() {
-        let line = "--listen 127.0.0.1:9 --data d --channel http://127.0.0.1:7/ --keys k";
+        let line =
+            "--listen 127.0.0.1:9 --data d --channel http://127.0.0.1:7/ --keys k --log debug";
         let (mode, config) = read(line).unwrap();
         assert_eq!((mode, config.listen.port()), (Mode::Serve, 9));
         assert_eq!(config.data, Some(PathBuf::from("d")));
+        assert_eq!(config.log, LevelFilter::DEBUG);
         let remote = config.remote.unwrap();
         assert_eq!(
             (remote.url.as_str(), remote.keys),
@@ -240,6 +251,7 @@ mod tests {
     fn what_cannot_be_meant_is_refused_by_name() {
         for (line, word) in [
             ("--listen here", "--listen"),
+            ("--log loudly", "--log"),
             ("--load 0", "within 1 to 60"),
             ("--load 61", "within 1 to 60"),
             ("--load soon", "--load"),

@@ -1,7 +1,7 @@
 //! How many orders and callbacks a server takes: over HTTP on loopback, in one process with
 //! its clients and the channel's stand-in, which take their share of the machine.
 //!
-//! Three parts, each for so long or until there is nothing left of it, with [`CALLERS`]
+//! Three parts, each for so long or until there is nothing left of it, with 64
 //! connections: orders (created, then prepaid at the channel), the first signed callback of
 //! each paid order, and the same callbacks once more. What is timed is checked: every answer
 //! is the right one, and in the end store and channel agree on each order.

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use payment_server::{Config, Error, HELP, Mode, Server, demo, load};
-use tracing::level_filters::LevelFilter;
 
 fn main() -> ExitCode {
     match Config::from_args(std::env::args_os().skip(1)) {
@@ -39,7 +38,7 @@ async fn run(mode: Mode, config: Config) -> ExitCode {
 /// Serves until it is told to end, by Ctrl-C or as a service is.
 async fn serve(config: Config) -> Result<(), Error> {
     tracing_subscriber::fmt()
-        .with_max_level(LevelFilter::INFO)
+        .with_max_level(config.log)
         .with_writer(std::io::stderr)
         .init();
     let kept = config.data.clone();
