@@ -239,6 +239,16 @@ impl Builder {
         self.run(Box::new(engine), Opened::Made, Recovery::default())
     }
 
+    /// As [`Store::connect`].
+    ///
+    /// # Errors
+    /// As there, and [`Error::Invalid`].
+    #[cfg(feature = "postgres")]
+    pub fn connect(self, url: &str) -> Result<Store, Error> {
+        self.check()?;
+        self.engine(crate::engine::PostgresEngine::connect(url)?)
+    }
+
     /// A store on an engine of the caller's own, which passed the conformance suite.
     ///
     /// # Errors

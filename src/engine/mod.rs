@@ -29,6 +29,8 @@
 
 mod local;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod upkeep;
 
 #[cfg(feature = "testing")]
@@ -36,6 +38,8 @@ pub(crate) use local::{forged, stored_and_read};
 
 pub use local::{LocalEngine, LocalOptions, Progress, Recovery};
 pub use memory::MemoryEngine;
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresEngine;
 pub use upkeep::{Backup, Found, JournalFound, List, Repaired, Restored};
 
 /// What [`testing`](crate::testing) shows of the simulated disk.

@@ -131,6 +131,22 @@ impl Store {
         Self::builder().open_or_init(dir)
     }
 
+    /// A store on the PostgreSQL cluster that `url` names, in the form of PostgreSQL's own
+    /// libraries: `postgres://shop@one,two/orders`. Of several hosts the one that takes
+    /// writes is used, after a failover as well. The tables are made where they are missing, in
+    /// the first schema of the search path.
+    ///
+    /// Any number of processes may have it open: they share its order numbers, its feed and
+    /// its rules.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the URL cannot be read; [`Error::NotApplied`] where there is no
+    /// connection within half a minute, or the tables are those of another version.
+    #[cfg(feature = "postgres")]
+    pub fn connect(url: &str) -> Result<Self, Error> {
+        Self::builder().connect(url)
+    }
+
     /// A store that lives in memory and is gone when it ends: for tests and examples.
     ///
     /// # Errors

@@ -45,6 +45,8 @@ mod sabotaged;
 mod table;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "postgres")]
+pub(in crate::engine) mod values;
 mod view;
 mod writes;
 

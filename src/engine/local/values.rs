@@ -1,0 +1,45 @@
+//! The stored forms of a record and of an event, for engines that keep them elsewhere: the
+//! same format, and a checksum that binds them to their number or version.
+
+use super::codec::{self, Held, Origin};
+use super::keys;
+use crate::engine::Stored;
+use crate::error::StorageError;
+use crate::order::Event;
+use crate::value::OrderNo;
+
+/// The bytes of a record and its row.
+pub(in crate::engine) fn record_bytes(stored: Stored) -> Result<Vec<u8>, StorageError> {
+    let key = keys::order(&stored.record.no());
+    let mut bytes = Vec::new();
+    // Its history is read by its number, and not from event to event.
+    let last_seq = 0;
+    codec::record(&mut bytes, &key, &Held { stored, last_seq })?;
+    Ok(bytes)
+}
+
+/// Reads what [`record_bytes`] made, under its number.
+pub(in crate::engine) fn read_record(no: &OrderNo, bytes: &[u8]) -> Result<Stored, StorageError> {
+    codec::read_record(keys::order(no).as_slice(), bytes).map(|held| held.stored)
+}
+
+/// The bytes of an event.
+pub(in crate::engine) fn event_bytes(event: &Event) -> Result<Vec<u8>, StorageError> {
+    let mut bytes = Vec::new();
+    let key = keys::event(event.version);
+    codec::event(&mut bytes, &key, Origin::First(event.no), event)?;
+    Ok(bytes)
+}
+
+/// Reads what [`event_bytes`] made, of its number and version.
+pub(in crate::engine) fn read_event(
+    no: OrderNo,
+    version: u64,
+    bytes: &[u8],
+) -> Result<Event, StorageError> {
+    let chained = codec::read_event(keys::event(version).as_slice(), bytes)?;
+    if chained.origin != Origin::First(no) || chained.version() != version {
+        return Err(StorageError::corrupted("an event is another record's"));
+    }
+    Ok(chained.of(no))
+}

@@ -1,0 +1,294 @@
+//! Connections: made when they are needed, made again when they are lost.
+//!
+//! What a failure means is told by where it happened and by its SQLSTATE: certainly not
+//! applied, maybe, or for good.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{Mutex, MutexGuard};
+use tokio::task::spawn_local;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_postgres::config::TargetSessionAttrs;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{AsyncMessage, Client, Config, NoTls};
+
+use super::PostgresOptions;
+use super::statements::Statements;
+use crate::engine::EngineError;
+use crate::error::{Error, StorageError, StorageErrorKind};
+
+/// How many changes are under way at once.
+pub(super) const LANES: usize = 4;
+
+/// How many reads are.
+const READERS: usize = 2;
+
+/// What looks at everything may take so long.
+const LONG: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The first pause between attempts, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+
+pub(super) struct Links {
+    config: Config,
+    options: PostgresOptions,
+    lanes: [Mutex<Option<Link>>; LANES],
+    readers: [Mutex<Option<Link>>; READERS],
+    next: AtomicUsize,
+    pub(super) rows: Mutex<std::ops::Range<u64>>,
+}
+
+/// A connection, and the statements that were prepared on it.
+pub(super) struct Link {
+    pub(super) client: Client,
+    pub(super) statements: Statements,
+    /// The server said that a commit may be on no other machine yet.
+    doubtful: Arc<AtomicBool>,
+}
+
+/// Why something was not done.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// Certainly not done; again it may be.
+    Not(StorageError),
+    /// Done or not.
+    Maybe(StorageError),
+    /// Not done, and again it would not be.
+    Never(StorageError),
+}
+
+impl Failure {
+    pub(super) fn fatal(why: &'static str) -> Self {
+        Self::Never(StorageError::new(StorageErrorKind::Internal, why))
+    }
+
+    pub(super) fn cause(self) -> StorageError {
+        match self {
+            Self::Not(cause) | Self::Maybe(cause) | Self::Never(cause) => cause,
+        }
+    }
+
+    pub(super) fn told(self) -> EngineError {
+        match self {
+            Self::Not(cause) => EngineError::Retry(cause),
+            Self::Maybe(cause) => EngineError::Unknown(cause),
+            Self::Never(cause) => EngineError::Fatal(cause),
+        }
+    }
+}
+
+/// Damage that was read.
+impl From<StorageError> for Failure {
+    fn from(error: StorageError) -> Self {
+        Self::Never(error)
+    }
+}
+
+impl From<tokio_postgres::Error> for Failure {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let kind = match error.code() {
+            Some(&SqlState::DISK_FULL) => StorageErrorKind::DiskFull,
+            Some(&SqlState::DATA_CORRUPTED | &SqlState::INDEX_CORRUPTED) => {
+                StorageErrorKind::Corrupted
+            }
+            _ => StorageErrorKind::Io,
+        };
+        let class = class_of(error.code());
+        // The driver's own texts name no parameter; the server's detail may, and stays out.
+        let why = match error.as_db_error() {
+            Some(said) => format!("{}: {}", said.code().code(), said.message()),
+            None => error.to_string(),
+        };
+        class(StorageError::new(kind, why))
+    }
+}
+
+/// By SQLSTATE; what the server did not say anything of may have been done.
+fn class_of(code: Option<&SqlState>) -> fn(StorageError) -> Failure {
+    let Some(code) = code else {
+        return Failure::Maybe;
+    };
+    let again = [
+        SqlState::T_R_SERIALIZATION_FAILURE,
+        SqlState::T_R_DEADLOCK_DETECTED,
+        SqlState::READ_ONLY_SQL_TRANSACTION,
+        SqlState::LOCK_NOT_AVAILABLE,
+        SqlState::QUERY_CANCELED,
+        SqlState::UNIQUE_VIOLATION,
+        SqlState::CANNOT_CONNECT_NOW,
+    ];
+    let maybe = [
+        SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN,
+        SqlState::ADMIN_SHUTDOWN,
+        SqlState::CRASH_SHUTDOWN,
+    ];
+    match code {
+        code if again.contains(code) => Failure::Not,
+        code if maybe.contains(code) || code.code().starts_with("08") => Failure::Maybe,
+        code if code.code().starts_with("53") => Failure::Not,
+        _ => Failure::Never,
+    }
+}
+
+impl Links {
+    pub(super) fn new(url: &str, options: PostgresOptions) -> Result<Self, Error> {
+        let mut config: Config = url.parse().map_err(|_| Error::Invalid {
+            what: "url",
+            why: "it is no PostgreSQL URL".to_owned(),
+        })?;
+        if config.get_hosts().len() > 1 {
+            config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        }
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(options.attempt);
+        }
+        if config.get_application_name().is_none() {
+            config.application_name("orderstore");
+        }
+        Ok(Self {
+            config,
+            options,
+            lanes: Default::default(),
+            readers: Default::default(),
+            next: AtomicUsize::new(0),
+            rows: Mutex::new(0..0),
+        })
+    }
+
+    /// Reads; again, as long as there is patience.
+    pub(super) async fn read<T>(
+        &self,
+        look: impl AsyncFn(&mut Link) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let reader = self.next.fetch_add(1, Ordering::Relaxed) % READERS;
+        let Some(place) = self.readers.get(reader) else {
+            return Err(Failure::fatal("there is no reader"));
+        };
+        self.again(place, self.options.attempt, look).await
+    }
+
+    /// Reads for as long as it takes; again, where it was cut off.
+    pub(super) async fn read_long<T>(
+        &self,
+        look: impl AsyncFn(&mut Link) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let own = Mutex::new(None);
+        self.again(&own, LONG, look).await
+    }
+
+    /// Changes something that may be changed again: what comes of it a second time is
+    /// what `act` sees to.
+    pub(super) async fn change<T>(
+        &self,
+        lane: usize,
+        act: impl AsyncFn(&mut Link) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let Some(place) = self.lanes.get(lane % LANES) else {
+            return Err(Failure::fatal("there is no lane"));
+        };
+        self.again(place, self.options.attempt, act).await
+    }
+
+    /// Attempts until one succeeds, one fails for good, or patience ends: then it is what
+    /// the attempts leave open.
+    async fn again<T>(
+        &self,
+        place: &Mutex<Option<Link>>,
+        limit: Duration,
+        act: impl AsyncFn(&mut Link) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let end = Instant::now() + self.options.patience;
+        let (mut pause, longest) = PAUSES;
+        let mut link = place.lock().await;
+        let mut is_open = false;
+        loop {
+            let failure = match self.attempt(&mut link, limit, &act).await {
+                Ok(done) => return Ok(done),
+                Err(failure @ Failure::Never(_)) if !is_open => return Err(failure),
+                Err(failure) => failure,
+            };
+            is_open |= matches!(failure, Failure::Maybe(_));
+            if Instant::now() + pause >= end {
+                return Err(match failure {
+                    Failure::Not(cause) | Failure::Never(cause) if is_open => Failure::Maybe(cause),
+                    failure => failure,
+                });
+            }
+            sleep(jittered(pause)).await;
+            pause = (pause * 2).min(longest);
+        }
+    }
+
+    /// A connection that did not do what it was asked for is not used again.
+    async fn attempt<T>(
+        &self,
+        place: &mut MutexGuard<'_, Option<Link>>,
+        limit: Duration,
+        act: &impl AsyncFn(&mut Link) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let mut link = match place.take().filter(|link| !link.client.is_closed()) {
+            Some(link) => link,
+            None => within(self.options.attempt, self.connect(), Failure::Not).await?,
+        };
+        let done = within(limit, act(&mut link), Failure::Maybe).await;
+        if link.doubtful.load(Ordering::Relaxed) {
+            let why = "committed, and perhaps not replicated";
+            return Err(Failure::Maybe(StorageError::new(StorageErrorKind::Io, why)));
+        }
+        if !matches!(done, Err(Failure::Maybe(_))) {
+            **place = Some(link);
+        }
+        done
+    }
+
+    async fn connect(&self) -> Result<Link, Failure> {
+        // Nothing was asked of it yet: whatever fails here, nothing was done.
+        let connected = self.config.connect(NoTls).await;
+        let (client, mut connection) = connected.map_err(|error| {
+            let failure = Failure::from(error);
+            Failure::Not(failure.cause())
+        })?;
+        let doubtful = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&doubtful);
+        spawn_local(async move {
+            let mut next = std::future::poll_fn(|context| connection.poll_message(context));
+            while let Some(Ok(message)) = (&mut next).await {
+                if let AsyncMessage::Notice(notice) = message
+                    && *notice.code() == SqlState::WARNING
+                    && notice.message().contains("synchronous replication")
+                {
+                    told.store(true, Ordering::Relaxed);
+                }
+            }
+        });
+        Ok(Link {
+            client,
+            statements: Statements::default(),
+            doubtful,
+        })
+    }
+}
+
+async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, Failure>>,
+    late: fn(StorageError) -> Failure,
+) -> Result<T, Failure> {
+    let done = timeout(limit, work).await;
+    done.unwrap_or_else(|_| {
+        let kind = std::io::ErrorKind::TimedOut;
+        Err(late(std::io::Error::from(kind).into()))
+    })
+}
+
+/// Half of the pause, and a part of the rest: those who failed together do not come again
+/// together.
+fn jittered(pause: Duration) -> Duration {
+    let mut byte = [0];
+    // Without randomness the pause is the same for all, and long enough.
+    let drawn = getrandom::fill(&mut byte).map_or(255, |()| byte[0]);
+    pause / 2 + pause * u32::from(drawn) / 510
+}

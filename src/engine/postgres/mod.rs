@@ -1,0 +1,188 @@
+//! The engine for those who outgrow one machine: it speaks the PostgreSQL wire.
+//!
+//! | table | what | by |
+//! |---|---|---|
+//! | `orderstore_meta` | who the store is, and its counters | one row |
+//! | `orderstore_orders` | a record: columns for people, bytes for the store | its number |
+//! | `orderstore_events` | what happened, numbered for the feed after the commit | number, version |
+//! | `orderstore_keys` | who owns a transaction, a refund number or a reference | the key |
+//! | `orderstore_entries` | the lists | list, time, row, sub |
+//!
+//! - A batch is one statement on each of the lanes that it is spread over by number: rows,
+//!   events, keys and list entries of a change are in one commit, or none of them is.
+//! - A statement whose outcome is not known is sent again under the same id: where it then
+//!   meets its own events, the first attempt was applied.
+//! - Events are numbered by whoever reads the feed, under a lock of the database: the feed has
+//!   no gap, and never skips what was committed late.
+//! - All calls of the driver run on a thread of the engine.
+
+mod change;
+mod link;
+mod names;
+mod read;
+mod schema;
+mod statements;
+mod verify;
+mod worker;
+
+use std::fmt;
+use std::future::Future;
+use std::ops::Range;
+use std::rc::Rc;
+use std::time::Duration;
+
+use self::link::{Failure, Links};
+use self::worker::Worker;
+use super::{
+    Counts, Engine, EngineError, FeedCursor, Identity, IndexQuery, Limits, Lookup, Mutation, Rows,
+    Sequenced, Stored, Verdict,
+};
+use crate::error::Error;
+use crate::order::{Event, Record};
+use crate::value::OrderNo;
+use crate::verify::Report;
+
+/// The most mutations of a batch.
+const BATCH: usize = 1024;
+
+/// How an engine is to speak to its cluster.
+#[derive(Debug, Clone)]
+pub(crate) struct PostgresOptions {
+    /// How long an attempt may take before its connection counts as lost.
+    pub(crate) attempt: Duration,
+    /// How long attempts go on before the answer is a failure.
+    pub(crate) patience: Duration,
+}
+
+impl Default for PostgresOptions {
+    fn default() -> Self {
+        Self {
+            attempt: Duration::from_secs(5),
+            patience: Duration::from_secs(30),
+        }
+    }
+}
+
+/// An engine on a PostgreSQL cluster.
+pub struct PostgresEngine {
+    identity: Identity,
+    worker: Worker,
+}
+
+impl PostgresEngine {
+    /// Connects to the cluster that `url` names, in the form of PostgreSQL's own libraries:
+    /// `postgres://user@one,two/shop`. Of several hosts the one that takes writes is used. The
+    /// tables are made where they are missing, in the first schema of the search path.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the URL cannot be read; [`Error::NotApplied`] where there is
+    /// no connection, or the tables are those of another version.
+    pub fn connect(url: &str) -> Result<Self, Error> {
+        Self::connect_with(url, PostgresOptions::default())
+    }
+
+    pub(crate) fn connect_with(url: &str, options: PostgresOptions) -> Result<Self, Error> {
+        let links = Links::new(url, options)?;
+        let worker = Worker::start(links).map_err(|error| Error::NotApplied(error.into()))?;
+        let opened = worker.run(|links| async move { schema::open(&links).await });
+        let identity = opened.map_err(|error| error.told(Error::NotApplied))?;
+        Ok(Self { identity, worker })
+    }
+
+    /// Runs on the engine's thread, while this one waits.
+    fn run<T, F>(
+        &self,
+        work: impl FnOnce(Rc<Links>) -> F + Send + 'static,
+    ) -> Result<T, EngineError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Failure>> + 'static,
+    {
+        self.worker.run(work)
+    }
+}
+
+impl fmt::Debug for PostgresEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresEngine")
+            .field("identity", &self.identity)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for PostgresEngine {
+    fn drop(&mut self) {
+        drop(self.close());
+    }
+}
+
+impl Engine for PostgresEngine {
+    fn get(&self, no: &OrderNo) -> Result<Option<Record>, EngineError> {
+        let lookups = [Lookup::No(*no)];
+        let found = self.load(&lookups)?.pop().flatten();
+        Ok(found.map(|stored| stored.record))
+    }
+
+    fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<Stored>>, EngineError> {
+        let lookups = lookups.to_vec();
+        self.run(move |links| async move { read::load(&links, &lookups).await })
+    }
+
+    fn apply(&self, batch: &[Mutation]) -> Result<Vec<Verdict>, EngineError> {
+        let batch: Vec<Mutation> = batch.to_vec();
+        self.run(move |links| async move { change::apply(&links, batch).await })
+    }
+
+    fn scan(&self, query: &IndexQuery, limit: usize) -> Result<Rows, EngineError> {
+        let query = query.clone();
+        self.run(move |links| async move { read::scan(&links, &query, limit).await })
+    }
+
+    fn history(&self, no: &OrderNo) -> Result<Vec<Event>, EngineError> {
+        let no = *no;
+        self.run(move |links| async move { read::history(&links, no).await })
+    }
+
+    fn events(&self, after: FeedCursor, limit: usize) -> Result<Vec<Sequenced>, EngineError> {
+        let incarnation = self.identity.incarnation;
+        if after != FeedCursor::START && after.incarnation != incarnation {
+            return Err(EngineError::Cursor("it is of another incarnation"));
+        }
+        let seq = after.seq;
+        let found = self.run(move |links| async move { read::events(&links, seq, limit).await })?;
+        let found = found.ok_or(EngineError::Cursor("it is beyond the end"))?;
+        let at = |seq| FeedCursor { incarnation, seq };
+        let numbered = found.into_iter();
+        Ok(numbered
+            .map(|(seq, event)| Sequenced::new(at(seq), event))
+            .collect())
+    }
+
+    fn counts(&self) -> Result<Counts, EngineError> {
+        self.run(move |links| async move { read::counts(&links).await })
+    }
+
+    fn verify(&self) -> Result<Report, EngineError> {
+        self.run(move |links| async move { verify::verify(&links).await })
+    }
+
+    fn reserve(&self, count: u64) -> Result<Range<u64>, EngineError> {
+        self.run(move |links| async move { schema::reserve(&links, count).await })
+    }
+
+    fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            batch: BATCH,
+            on_callers_thread: false,
+        }
+    }
+
+    fn close(&self) -> Result<(), EngineError> {
+        self.worker.end();
+        Ok(())
+    }
+}

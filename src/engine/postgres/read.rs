@@ -1,0 +1,233 @@
+//! Records, lists, histories, the feed and counts.
+
+use std::collections::HashMap;
+
+use tokio_postgres::Row as Found;
+use tokio_postgres::types::ToSql;
+
+use super::change::signed;
+use super::link::{Failure, Link, Links};
+use super::{names, schema};
+use crate::engine::local::values;
+use crate::engine::{Counts, Direction, IndexQuery, Lookup, Position, Row, Rows, Stored};
+use crate::error::{StorageError, StorageErrorKind};
+use crate::order::Event;
+use crate::value::{OrderNo, Timestamp};
+
+const LOAD: &str = "
+SELECT NULL, out_trade_no, record FROM orderstore_orders WHERE out_trade_no = ANY($1)
+UNION ALL
+SELECT k.key, o.out_trade_no, o.record
+    FROM orderstore_keys k JOIN orderstore_orders o USING (out_trade_no) WHERE k.key = ANY($2)";
+
+const FORWARD: &str = "
+SELECT e.time_ms, e.row, e.sub, o.out_trade_no, o.record
+    FROM orderstore_entries e JOIN orderstore_orders o USING (out_trade_no)
+    WHERE e.list = $1 AND e.time_ms BETWEEN $2 AND $3
+        AND (e.time_ms, e.row, e.sub) > ($4, $5, $6)
+    ORDER BY e.time_ms, e.row, e.sub LIMIT $7";
+
+const BACKWARD: &str = "
+SELECT e.time_ms, e.row, e.sub, o.out_trade_no, o.record
+    FROM orderstore_entries e JOIN orderstore_orders o USING (out_trade_no)
+    WHERE e.list = $1 AND e.time_ms BETWEEN $2 AND $3
+        AND (e.time_ms, e.row, e.sub) < ($4, $5, $6)
+    ORDER BY e.time_ms DESC, e.row DESC, e.sub DESC LIMIT $7";
+
+const HISTORY: &str = "
+SELECT out_trade_no, version, event FROM orderstore_events
+    WHERE out_trade_no = $1 ORDER BY version";
+
+const FEED: &str = "
+SELECT out_trade_no, version, event, seq FROM orderstore_events
+    WHERE seq > $1 ORDER BY seq LIMIT $2";
+
+const LAST: &str = "SELECT max(seq) FROM orderstore_events";
+
+/// A record's events come one after another, so their places rise with their versions; one
+/// that is committed late gets a later number.
+const NUMBER: &str = "
+WITH last AS (SELECT coalesce(max(seq), 0) AS seq FROM orderstore_events),
+fresh AS (
+    SELECT place, row_number() OVER (ORDER BY place) AS n
+    FROM orderstore_events WHERE seq IS NULL ORDER BY place LIMIT 20000)
+UPDATE orderstore_events e SET seq = last.seq + fresh.n FROM last, fresh
+    WHERE e.seq IS NULL AND e.place = fresh.place";
+
+const COUNTS: &str = "
+SELECT coalesce(status, -1)::smallint, count(*), sum(unclaimed)::bigint, sum(open_anomalies)::bigint
+    FROM orderstore_orders GROUP BY status";
+
+/// The largest statement's worth of events that one call numbers.
+const NUMBERED_AT_ONCE: u64 = 20_000;
+
+pub(super) async fn load(
+    links: &Links,
+    lookups: &[Lookup],
+) -> Result<Vec<Option<Stored>>, Failure> {
+    let (mut numbers, mut keys) = (Vec::new(), Vec::new());
+    for lookup in lookups {
+        match lookup {
+            Lookup::No(no) => numbers.push(no.as_str()),
+            Lookup::Owner(key) => keys.push(names::key(key)),
+        }
+    }
+    let look = async |link: &mut Link| query(link, LOAD, &[&numbers, &keys]).await;
+    let (mut by_number, mut by_key) = (HashMap::new(), HashMap::new());
+    for row in links.read(look).await? {
+        let stored = stored(&row, 1)?;
+        match row.get::<_, Option<String>>(0) {
+            Some(key) => drop(by_key.insert(key, stored)),
+            None => drop(by_number.insert(stored.record.no(), stored)),
+        }
+    }
+    let found = |lookup: &Lookup| match lookup {
+        Lookup::No(no) => by_number.get(no).cloned(),
+        Lookup::Owner(key) => by_key.get(&names::key(key)).cloned(),
+    };
+    Ok(lookups.iter().map(found).collect())
+}
+
+async fn query(
+    link: &mut Link,
+    sql: &'static str,
+    parameters: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<Found>, Failure> {
+    let statement = link.statements.of(&link.client, sql).await?;
+    Ok(link.client.query(&statement, parameters).await?)
+}
+
+/// The number and the record that stand in two columns.
+pub(super) fn stored(row: &Found, column: usize) -> Result<Stored, Failure> {
+    let bytes: &[u8] = row.get(column.saturating_add(1));
+    Ok(values::read_record(&number(row, column)?, bytes)?)
+}
+
+fn number(row: &Found, column: usize) -> Result<OrderNo, Failure> {
+    let text: &str = row.get(column);
+    OrderNo::parse(text).map_err(damaged)
+}
+
+pub(super) fn damaged(error: impl std::error::Error + Send + Sync + 'static) -> Failure {
+    StorageError::new(StorageErrorKind::Corrupted, error).into()
+}
+
+fn unsigned(row: &Found, column: usize) -> Result<u64, Failure> {
+    u64::try_from(row.get::<_, i64>(column)).map_err(damaged)
+}
+
+pub(super) async fn scan(links: &Links, asked: &IndexQuery, limit: usize) -> Result<Rows, Failure> {
+    let (sql, none) = match asked.direction {
+        Direction::Forward => (FORWARD, (i64::MIN, i64::MIN, i64::MIN)),
+        Direction::Backward => (BACKWARD, (i64::MAX, i64::MAX, i64::MAX)),
+    };
+    let after = asked.after.map_or(none, |after| {
+        (
+            after.time.as_millis(),
+            signed(after.row),
+            i64::from(after.sub),
+        )
+    });
+    let list = names::list(&asked.index);
+    let (from, until) = (asked.from.as_millis(), asked.until.as_millis());
+    let wanted = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
+    let look = async |link: &mut Link| {
+        let (time, row, sub) = &after;
+        query(link, sql, &[&list, &from, &until, time, row, sub, &wanted]).await
+    };
+    let found = links.read(look).await?;
+    let rows = found.iter().take(limit).map(|row| {
+        let time = Timestamp::from_millis(row.get(0)).map_err(damaged)?;
+        let sub = u32::try_from(row.get::<_, i64>(2)).map_err(damaged)?;
+        let position = Position {
+            time,
+            row: unsigned(row, 1)?,
+            sub,
+        };
+        let record = stored(row, 3)?.record;
+        Ok(Row { position, record })
+    });
+    Ok(Rows {
+        rows: rows.collect::<Result<_, Failure>>()?,
+        more: found.len() > limit,
+    })
+}
+
+/// The event of a number, a version and bytes.
+pub(super) fn event(row: &Found) -> Result<Event, Failure> {
+    let bytes: &[u8] = row.get(2);
+    Ok(values::read_event(
+        number(row, 0)?,
+        unsigned(row, 1)?,
+        bytes,
+    )?)
+}
+
+pub(super) async fn history(links: &Links, no: OrderNo) -> Result<Vec<Event>, Failure> {
+    let no = no.as_str();
+    let look = async |link: &mut Link| query(link, HISTORY, &[&no]).await;
+    links.read(look).await?.iter().map(event).collect()
+}
+
+/// Events behind a number of the feed; `None` where it is beyond the end. Those that have no
+/// number yet are numbered where the reader comes to them.
+pub(super) async fn events(
+    links: &Links,
+    after: u64,
+    limit: usize,
+) -> Result<Option<Vec<(u64, Event)>>, Failure> {
+    let mut found = feed(links, after, limit).await?;
+    if found.len() < limit {
+        while number_some(links).await? == NUMBERED_AT_ONCE {}
+        found = feed(links, after, limit).await?;
+    }
+    if found.is_empty() && last(links).await? < after {
+        return Ok(None);
+    }
+    Ok(Some(found))
+}
+
+async fn feed(links: &Links, after: u64, limit: usize) -> Result<Vec<(u64, Event)>, Failure> {
+    let (after, limit) = (signed(after), i64::try_from(limit).unwrap_or(i64::MAX));
+    let look = async |link: &mut Link| query(link, FEED, &[&after, &limit]).await;
+    let rows = links.read(look).await?;
+    let numbered = rows.iter().map(|row| Ok((unsigned(row, 3)?, event(row)?)));
+    numbered.collect()
+}
+
+async fn last(links: &Links) -> Result<u64, Failure> {
+    let look = async |link: &mut Link| query(link, LAST, &[]).await;
+    let rows = links.read(look).await?;
+    let last = rows.first().and_then(|row| row.get::<_, Option<i64>>(0));
+    u64::try_from(last.unwrap_or(0)).map_err(damaged)
+}
+
+/// One numbers at a time, whoever it is; the lock ends with the transaction, or with whoever
+/// held it.
+async fn number_some(links: &Links) -> Result<u64, Failure> {
+    links
+        .read(async |link: &mut Link| {
+            let numbering = link.client.transaction().await?;
+            let lock = "SELECT pg_advisory_xact_lock($1)";
+            numbering.execute(lock, &[&schema::MAKING]).await?;
+            let numbered = numbering.execute(NUMBER, &[]).await?;
+            numbering.commit().await?;
+            Ok(numbered)
+        })
+        .await
+}
+
+pub(super) async fn counts(links: &Links) -> Result<Counts, Failure> {
+    let look = async |link: &mut Link| query(link, COUNTS, &[]).await;
+    let mut counts = Counts::default();
+    for row in links.read(look).await? {
+        let status = usize::try_from(row.get::<_, i16>(0)).ok();
+        let place = status.and_then(|status| counts.by_status.get_mut(status));
+        if let Some(place) = place {
+            *place = unsigned(&row, 1)?;
+        }
+        counts.unclaimed += unsigned(&row, 2)?;
+        counts.open_anomalies += unsigned(&row, 3)?;
+    }
+    Ok(counts)
+}

@@ -1,0 +1,67 @@
+//! The one suite, on a server that all of its cases share; each has a schema of its own.
+
+use std::cell::RefCell;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use orderstore::engine::{Engine, MemoryEngine, PostgresEngine};
+use orderstore::testing::SharedEngine;
+use orderstore::testing::conformance::Harness;
+use orderstore::{Builder, Store};
+
+use crate::server::Server;
+
+/// The server that all cases share; it ends with the process.
+fn shared() -> Option<&'static Server> {
+    static SERVER: OnceLock<Option<Server>> = OnceLock::new();
+    SERVER.get_or_init(|| Server::start(&[])).as_ref()
+}
+
+/// A schema that nobody else has.
+pub(crate) fn fresh_url(server: &Server) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("shop{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    server.sql(&format!("CREATE SCHEMA {name}"));
+    server.url(&name)
+}
+
+/// Engines on a server; where there is none, engines in memory, so that each case passes
+/// after the server's absence was told.
+#[derive(Default)]
+struct OnServer {
+    last: RefCell<Option<String>>,
+}
+
+impl OnServer {
+    fn made(url: Option<&String>) -> Box<dyn Engine> {
+        match url {
+            Some(url) => Box::new(PostgresEngine::connect(url).unwrap()),
+            None => Box::new(MemoryEngine::new().unwrap()),
+        }
+    }
+}
+
+impl Harness for OnServer {
+    fn engine(&self) -> Box<dyn Engine> {
+        *self.last.borrow_mut() = shared().map(fresh_url);
+        Self::made(self.last.borrow().as_ref())
+    }
+
+    fn reopen_engine(&self, engine: Box<dyn Engine>) -> Option<Box<dyn Engine>> {
+        let last = self.last.borrow();
+        let url = last.as_ref()?;
+        engine.close().unwrap();
+        Some(Self::made(Some(url)))
+    }
+
+    fn open(&self, builder: Builder) -> Store {
+        builder.engine(SharedEngine::new(self.engine())).unwrap()
+    }
+
+    fn reopen(&self, store: Store, builder: Builder) -> Option<Store> {
+        store.shutdown().wait().unwrap();
+        Some(builder.connect(self.last.borrow().as_ref()?).unwrap())
+    }
+}
+
+orderstore::conformance_suite!(postgres_passes, OnServer::default());

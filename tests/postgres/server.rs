@@ -1,0 +1,230 @@
+//! A PostgreSQL server in a directory of its own, on a free port of loopback. It refuses to
+//! run as root: there it runs as the user `postgres`, or as `nobody`.
+
+use std::fs::{self, Permissions};
+use std::net::TcpListener;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// How long a start or an end may take, on a machine that does something else as well.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Power does not fail in these tests; processes do.
+const SETTINGS: [&str; 7] = [
+    "listen_addresses=127.0.0.1",
+    "unix_socket_directories=",
+    "fsync=off",
+    "max_connections=100",
+    "wal_level=replica",
+    "shared_buffers=64MB",
+    "log_min_messages=fatal",
+];
+
+/// Runs the server until this test's end of a pipe is closed, however it is closed.
+const GUARD: &str = "\"$@\" & server=$!; read gone; kill -QUIT $server; wait $server";
+
+pub(crate) struct Server {
+    guard: Child,
+    pub(crate) port: u16,
+    data: PathBuf,
+    _place: TempDir,
+}
+
+impl Server {
+    /// Starts one; `None`, said aloud, where PostgreSQL is not installed.
+    pub(crate) fn start(settings: &[&str]) -> Option<Self> {
+        let (place, data) = room()?;
+        let mut init = as_user("initdb")?;
+        init.args(["--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]);
+        run(init.args(["--username=shop", "--pgdata"]).arg(&data));
+        Some(Self::run(place, data, settings))
+    }
+
+    /// Another one, that follows this one.
+    pub(crate) fn follower(&self, settings: &[&str]) -> Option<Self> {
+        let (place, data) = room()?;
+        let mut copy = as_user("pg_basebackup")?;
+        copy.args([
+            "--host=127.0.0.1",
+            "--username=shop",
+            "--write-recovery-conf",
+        ]);
+        copy.args(["--no-sync", "--checkpoint=fast", "--wal-method=stream"]);
+        copy.arg(format!("--port={}", self.port));
+        run(copy.arg("--pgdata").arg(&data));
+        Some(Self::run(place, data, settings))
+    }
+
+    fn run(place: TempDir, data: PathBuf, settings: &[&str]) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = port.local_addr().unwrap().port();
+        let mut command = as_user("sh").unwrap();
+        command
+            .args(["-c", GUARD, "sh"])
+            .arg(program("postgres").unwrap());
+        command.arg("-D").arg(&data).args(["-p", &port.to_string()]);
+        for setting in SETTINGS.iter().chain(settings) {
+            command.args(["-c", setting]);
+        }
+        command.stdin(Stdio::piped()).stdout(Stdio::null());
+        let guard = command.stderr(Stdio::null()).process_group(0).spawn();
+        let server = Self {
+            guard: guard.unwrap(),
+            port,
+            data,
+            _place: place,
+        };
+        server.wait_until_ready();
+        server
+    }
+
+    fn wait_until_ready(&self) {
+        let began = Instant::now();
+        while !self.psql("SELECT 1").output().unwrap().status.success() {
+            assert!(began.elapsed() < PATIENCE, "the server does not start");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Where a store finds its tables, in this schema.
+    pub(crate) fn url(&self, schema: &str) -> String {
+        url_of(&[self.port], schema)
+    }
+
+    /// Says something to the server, and gives its answer.
+    pub(crate) fn sql(&self, text: &str) -> String {
+        let said = self.psql(text).output().unwrap();
+        let why = String::from_utf8_lossy(&said.stderr);
+        assert!(said.status.success(), "{text}: {why}");
+        String::from_utf8(said.stdout).unwrap().trim().to_owned()
+    }
+
+    fn psql(&self, text: &str) -> Command {
+        let mut psql = Command::new(program("psql").unwrap());
+        psql.args(["--host=127.0.0.1", "--username=shop", "--dbname=postgres"]);
+        psql.args(["--no-psqlrc", "--tuples-only", "--no-align"]);
+        psql.arg(format!("--port={}", self.port));
+        psql.args(["--command", text]);
+        psql
+    }
+
+    /// Sends a signal to all of its processes at once.
+    pub(crate) fn signal(&self, name: &str) {
+        let group = format!("-{}", self.guard.id());
+        run(Command::new("kill").args([&format!("-{name}"), "--", &group]));
+    }
+
+    /// Makes a follower a server of its own.
+    pub(crate) fn promote(&self) {
+        assert_eq!(self.sql("SELECT pg_promote(true, 60)"), "t");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.signal_if_there("CONT");
+        drop(self.guard.stdin.take());
+        let began = Instant::now();
+        while matches!(self.guard.try_wait(), Ok(None)) {
+            if began.elapsed() > PATIENCE {
+                self.signal_if_there("KILL");
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        debug_assert!(self.data.starts_with(self._place.path()));
+    }
+}
+
+impl Server {
+    fn signal_if_there(&self, name: &str) {
+        let group = format!("-{}", self.guard.id());
+        let mut kill = Command::new("kill");
+        kill.args([&format!("-{name}"), "--", &group]);
+        drop(kill.stderr(Stdio::null()).status());
+    }
+}
+
+/// The URL of several servers.
+pub(crate) fn url_of(ports: &[u16], schema: &str) -> String {
+    let hosts: Vec<String> = ports
+        .iter()
+        .map(|port| format!("127.0.0.1:{port}"))
+        .collect();
+    let hosts = hosts.join(",");
+    format!("postgres://shop@{hosts}/postgres?options=-csearch_path%3D{schema}")
+}
+
+/// A directory that the server's user owns.
+fn room() -> Option<(TempDir, PathBuf)> {
+    let place = tempfile::tempdir().unwrap();
+    let data = place.path().join("data");
+    fs::create_dir(&data).unwrap();
+    fs::set_permissions(&data, Permissions::from_mode(0o700)).unwrap();
+    if is_root(place.path()) {
+        fs::set_permissions(place.path(), Permissions::from_mode(0o755)).unwrap();
+        let (user, group) = user()?;
+        chown(&data, Some(user), Some(group)).unwrap();
+    }
+    Some((place, data))
+}
+
+fn is_root(own: &Path) -> bool {
+    fs::metadata(own).unwrap().uid() == 0
+}
+
+/// Whom the server runs as where the tests are root.
+fn user() -> Option<(u32, u32)> {
+    let users = fs::read_to_string("/etc/passwd").unwrap();
+    let find = |name: &str| {
+        let line = users
+            .lines()
+            .find(|line| line.starts_with(&format!("{name}:")))?;
+        let mut fields = line.split(':').skip(2).map(str::parse);
+        Some((fields.next()?.ok()?, fields.next()?.ok()?))
+    };
+    find("postgres").or_else(|| find("nobody"))
+}
+
+fn as_user(name: &str) -> Option<Command> {
+    let mut command = Command::new(program(name)?);
+    let own = tempfile::tempdir().unwrap();
+    if is_root(own.path()) {
+        let (user, group) = user()?;
+        command.uid(user).gid(group);
+    }
+    command.current_dir("/");
+    Some(command)
+}
+
+/// A program: in the path, or where Debian keeps PostgreSQL's.
+fn program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut places: Vec<_> = std::env::split_paths(&path).collect();
+    if let Ok(versions) = fs::read_dir("/usr/lib/postgresql") {
+        places.extend(versions.flatten().map(|version| version.path().join("bin")));
+    }
+    let found = places
+        .into_iter()
+        .map(|place| place.join(name))
+        .find(|path| path.is_file());
+    if found.is_none() {
+        let missing = format!("{name} (Debian: apt-get install postgresql)");
+        assert!(
+            std::env::var_os("POSTGRES_REQUIRED").is_none(),
+            "missing: {missing}"
+        );
+        println!("skipped: no {missing}");
+    }
+    found
+}
+
+fn run(command: &mut Command) {
+    let said = command.stdin(Stdio::null()).output().unwrap();
+    let why = String::from_utf8_lossy(&said.stderr);
+    assert!(said.status.success(), "{command:?}: {why}");
+}
