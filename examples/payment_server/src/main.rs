@@ -1,8 +1,10 @@
 //! The payment server's command line; `--help` tells what it takes.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use payment_server::{Config, Error, HELP, Mode, Server, demo, load};
+use tracing_subscriber::fmt::format::FmtSpan;
 
 fn main() -> ExitCode {
     match Config::from_args(std::env::args_os().skip(1)) {
@@ -39,6 +41,9 @@ async fn run(mode: Mode, config: Config) -> ExitCode {
 async fn serve(config: Config) -> Result<(), Error> {
     tracing_subscriber::fmt()
         .with_max_level(config.log)
+        // The store tells of its groups and commands by spans alone, at DEBUG.
+        .with_span_events(FmtSpan::CLOSE)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
     let kept = config.data.clone();

@@ -105,11 +105,21 @@ fn exported(store: &Store) -> String {
     text
 }
 
-/// A store's own books give back the store: its books are the same again.
+/// A store's own books give back the store: its books are the same again, but that each
+/// history begins anew.
 fn comes_back(books: &str) {
     let store = store();
     let report = run(&store, &Import::exported(), Input::json(books.as_bytes()));
     assert!(report.is_some_and(|report| report.refused == 0), "{books}");
     assert!(store.verify().wait().unwrap().is_ok());
-    assert_eq!(exported(&store), books);
+    assert_eq!(but_for_versions(&exported(&store)), but_for_versions(books));
+}
+
+fn but_for_versions(books: &str) -> Vec<serde_json::Value> {
+    let lines = books.lines().map(|line| {
+        let mut record: serde_json::Value = serde_json::from_str(line).unwrap();
+        record.as_object_mut().unwrap().remove("version").unwrap();
+        record
+    });
+    lines.collect()
 }
