@@ -2,6 +2,7 @@
 //! run as root: there it runs as the user `postgres`, or as `nobody`.
 
 use std::fs::{self, Permissions};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
@@ -61,8 +62,7 @@ impl Server {
     }
 
     fn run(place: TempDir, data: PathBuf, settings: &[&str]) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = port.local_addr().unwrap().port();
+        let port = free_port();
         let mut command = as_user("sh").unwrap();
         command
             .args(["-c", GUARD, "sh"])
@@ -147,6 +147,16 @@ impl Server {
         kill.args([&format!("-{name}"), "--", &group]);
         drop(kill.stderr(Stdio::null()).status());
     }
+}
+
+/// A port that nobody listens at, and that the system gives to no connection either: one that
+/// is made to a port before anybody listens there may otherwise meet itself.
+pub(crate) fn free_port() -> u16 {
+    let drawn = RandomState::new().build_hasher().finish();
+    let first = u16::try_from(drawn % 10_000).unwrap();
+    let ports = (20_000 + first..31_000).chain(20_000..20_000 + first);
+    let mut free = ports.filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    free.next().expect("a port is free")
 }
 
 /// The URL of several servers.
