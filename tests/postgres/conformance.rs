@@ -12,17 +12,21 @@ use orderstore::{Builder, Store};
 use crate::server::Server;
 
 /// The server that all cases share; it ends with the process.
-fn shared() -> Option<&'static Server> {
+pub(crate) fn shared() -> Option<&'static Server> {
     static SERVER: OnceLock<Option<Server>> = OnceLock::new();
     SERVER.get_or_init(|| Server::start(&[])).as_ref()
 }
 
 /// A schema that nobody else has.
-pub(crate) fn fresh_url(server: &Server) -> String {
+pub(crate) fn fresh_schema(server: &Server) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let name = format!("shop{}", NEXT.fetch_add(1, Ordering::Relaxed));
     server.sql(&format!("CREATE SCHEMA {name}"));
-    server.url(&name)
+    name
+}
+
+pub(crate) fn fresh_url(server: &Server) -> String {
+    server.url(&fresh_schema(server))
 }
 
 /// Engines on a server; where there is none, engines in memory, so that each case passes

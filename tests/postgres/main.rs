@@ -5,5 +5,13 @@
 
 #![cfg(unix)]
 
+#[path = "../it/history/checker.rs"]
+mod checker;
+mod cluster;
 mod conformance;
+mod cuts;
+mod histories;
+mod load;
+mod processes;
+mod proxy;
 mod server;

@@ -11,12 +11,11 @@ use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::spawn_local;
 use tokio::time::{Instant, sleep, timeout};
-use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{AsyncMessage, Client, Config, NoTls};
 
-use super::PostgresOptions;
 use super::statements::Statements;
+use super::{PostgresOptions, hosts};
 use crate::engine::EngineError;
 use crate::error::{Error, StorageError, StorageErrorKind};
 
@@ -33,7 +32,10 @@ const LONG: Duration = Duration::from_secs(24 * 60 * 60);
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
 pub(super) struct Links {
-    config: Config,
+    /// One for each host: none may use up another's time.
+    hosts: Vec<Config>,
+    /// The host that took the last connection.
+    host: AtomicUsize,
     options: PostgresOptions,
     lanes: [Mutex<Option<Link>>; LANES],
     readers: [Mutex<Option<Link>>; READERS],
@@ -135,21 +137,13 @@ fn class_of(code: Option<&SqlState>) -> fn(StorageError) -> Failure {
 
 impl Links {
     pub(super) fn new(url: &str, options: PostgresOptions) -> Result<Self, Error> {
-        let mut config: Config = url.parse().map_err(|_| Error::Invalid {
+        let config: Config = url.parse().map_err(|_| Error::Invalid {
             what: "url",
             why: "it is no PostgreSQL URL".to_owned(),
         })?;
-        if config.get_hosts().len() > 1 {
-            config.target_session_attrs(TargetSessionAttrs::ReadWrite);
-        }
-        if config.get_connect_timeout().is_none() {
-            config.connect_timeout(options.attempt);
-        }
-        if config.get_application_name().is_none() {
-            config.application_name("orderstore");
-        }
         Ok(Self {
-            config,
+            hosts: hosts::each(&config, options.attempt / 2),
+            host: AtomicUsize::new(0),
             options,
             lanes: Default::default(),
             readers: Default::default(),
@@ -231,7 +225,7 @@ impl Links {
     ) -> Result<T, Failure> {
         let mut link = match place.take().filter(|link| !link.client.is_closed()) {
             Some(link) => link,
-            None => within(self.options.attempt, self.connect(), Failure::Not).await?,
+            None => self.connect().await?,
         };
         let done = within(limit, act(&mut link), Failure::Maybe).await;
         if link.doubtful.load(Ordering::Relaxed) {
@@ -244,32 +238,50 @@ impl Links {
         done
     }
 
+    /// Tries one host after the other, from the last good one on. Nothing was asked of any
+    /// yet: whatever fails here, nothing was done.
     async fn connect(&self) -> Result<Link, Failure> {
-        // Nothing was asked of it yet: whatever fails here, nothing was done.
-        let connected = self.config.connect(NoTls).await;
-        let (client, mut connection) = connected.map_err(|error| {
-            let failure = Failure::from(error);
-            Failure::Not(failure.cause())
-        })?;
-        let doubtful = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&doubtful);
-        spawn_local(async move {
-            let mut next = std::future::poll_fn(|context| connection.poll_message(context));
-            while let Some(Ok(message)) = (&mut next).await {
-                if let AsyncMessage::Notice(notice) = message
-                    && *notice.code() == SqlState::WARNING
-                    && notice.message().contains("synchronous replication")
-                {
-                    told.store(true, Ordering::Relaxed);
+        let first = self.host.load(Ordering::Relaxed);
+        let mut failed = None;
+        for step in 0..self.hosts.len() {
+            let host = (first + step) % self.hosts.len();
+            let Some(config) = self.hosts.get(host) else {
+                break;
+            };
+            let limit = self.options.attempt / 2;
+            match within(limit, connect(config), Failure::Not).await {
+                Ok(link) => {
+                    self.host.store(host, Ordering::Relaxed);
+                    return Ok(link);
                 }
+                Err(failure) => failed = Some(failure),
             }
-        });
-        Ok(Link {
-            client,
-            statements: Statements::default(),
-            doubtful,
-        })
+        }
+        let none = || StorageError::new(StorageErrorKind::Io, "the URL names no host");
+        Err(Failure::Not(failed.map_or_else(none, Failure::cause)))
     }
+}
+
+async fn connect(config: &Config) -> Result<Link, Failure> {
+    let (client, mut connection) = config.connect(NoTls).await?;
+    let doubtful = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&doubtful);
+    spawn_local(async move {
+        let mut next = std::future::poll_fn(|context| connection.poll_message(context));
+        while let Some(Ok(message)) = (&mut next).await {
+            if let AsyncMessage::Notice(notice) = message
+                && *notice.code() == SqlState::WARNING
+                && notice.message().contains("synchronous replication")
+            {
+                told.store(true, Ordering::Relaxed);
+            }
+        }
+    });
+    Ok(Link {
+        client,
+        statements: Statements::default(),
+        doubtful,
+    })
 }
 
 async fn within<T>(

@@ -17,6 +17,7 @@
 //! - All calls of the driver run on a thread of the engine.
 
 mod change;
+mod hosts;
 mod link;
 mod names;
 mod read;

@@ -1,0 +1,83 @@
+//! A URL that names several hosts, taken apart: the driver would wait for one that hangs
+//! before it tries the next.
+
+use std::time::Duration;
+
+use tokio_postgres::Config;
+use tokio_postgres::config::{Host, TargetSessionAttrs};
+
+/// The port where none is named.
+const PORT: u16 = 5432;
+
+/// A configuration for each host. Only one that takes writes is good.
+pub(super) fn each(config: &Config, limit: Duration) -> Vec<Config> {
+    let ports = config.get_ports();
+    let port = |place: usize| ports.get(place).or(ports.first()).copied().unwrap_or(PORT);
+    let hosts = config.get_hosts().iter().enumerate();
+    let one = |(place, host): (usize, &Host)| {
+        let mut one = shared(config, limit);
+        match host {
+            Host::Tcp(name) => one.host(name),
+            #[cfg(unix)]
+            Host::Unix(path) => one.host_path(path),
+        };
+        if let Some(address) = config.get_hostaddrs().get(place) {
+            one.hostaddr(*address);
+        }
+        one.port(port(place));
+        one
+    };
+    hosts.map(one).collect()
+}
+
+/// What is said of all hosts.
+fn shared(config: &Config, limit: Duration) -> Config {
+    let mut shared = Config::new();
+    shared.target_session_attrs(TargetSessionAttrs::ReadWrite);
+    shared.connect_timeout(*config.get_connect_timeout().unwrap_or(&limit));
+    shared.application_name(config.get_application_name().unwrap_or("orderstore"));
+    shared.ssl_mode(config.get_ssl_mode());
+    shared.keepalives(config.get_keepalives());
+    shared.keepalives_idle(config.get_keepalives_idle());
+    if let Some(user) = config.get_user() {
+        shared.user(user);
+    }
+    if let Some(password) = config.get_password() {
+        shared.password(password);
+    }
+    if let Some(name) = config.get_dbname() {
+        shared.dbname(name);
+    }
+    if let Some(options) = config.get_options() {
+        shared.options(options);
+    }
+    shared
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_host_keeps_its_port_and_all_share_the_rest() {
+        let url = "postgres://shop:secret@one:1,two:2/orders?options=-csearch_path%3Da";
+        let config: Config = url.parse().unwrap();
+        let hosts = each(&config, Duration::from_secs(2));
+        let named = |config: &Config| (config.get_hosts().to_vec(), config.get_ports().to_vec());
+        let tcp = |name: &str, port| (vec![Host::Tcp(name.to_owned())], vec![port]);
+        assert_eq!(named(&hosts[0]), tcp("one", 1));
+        assert_eq!(named(&hosts[1]), tcp("two", 2));
+        for host in &hosts {
+            assert_eq!(host.get_user(), Some("shop"));
+            assert_eq!(host.get_password(), Some(&b"secret"[..]));
+            assert_eq!(host.get_dbname(), Some("orders"));
+            assert_eq!(host.get_options(), Some("-csearch_path=a"));
+            assert_eq!(
+                host.get_target_session_attrs(),
+                TargetSessionAttrs::ReadWrite
+            );
+        }
+        let plain: Config = "postgres://one,two/orders".parse().unwrap();
+        assert_eq!(named(&each(&plain, Duration::ZERO)[1]), tcp("two", 5432));
+    }
+}

@@ -1,0 +1,93 @@
+//! Three servers, of which two follow: a commit is answered when one of those has it.
+
+use std::thread;
+
+use orderstore::Store;
+
+use crate::load::{Till, check, sell};
+use crate::server::{Server, url_of};
+
+/// Whoever leads waits for one that follows.
+const SETTINGS: [&str; 2] = ["synchronous_standby_names=ANY 1 (*)", "wal_keep_size=256MB"];
+
+struct Cluster {
+    leader: Server,
+    followers: [Server; 2],
+}
+
+impl Cluster {
+    fn start() -> Option<Self> {
+        let leader = Server::start(&SETTINGS[1..])?;
+        let followers = [leader.follower(&SETTINGS)?, leader.follower(&SETTINGS)?];
+        leader.sql("ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 (*)'");
+        leader.sql("SELECT pg_reload_conf()");
+        leader.sql("CREATE SCHEMA shop");
+        Some(Self { leader, followers })
+    }
+
+    fn url(&self) -> String {
+        let [one, two] = &self.followers;
+        url_of(&[self.leader.port, one.port, two.port], "shop")
+    }
+
+    /// The follower that has most becomes the leader, and the other follows it.
+    fn fail_over(&self) {
+        let has = |server: &Server| server.sql("SELECT pg_last_wal_receive_lsn() - '0/0'");
+        let has = |server: &Server| has(server).parse::<u64>().unwrap();
+        let [one, two] = &self.followers;
+        let (next, other) = if has(one) >= has(two) {
+            (one, two)
+        } else {
+            (two, one)
+        };
+        next.promote();
+        let whom = format!("host=127.0.0.1 port={} user=shop", next.port);
+        other.sql(&format!("ALTER SYSTEM SET primary_conninfo = '{whom}'"));
+        other.sql("SELECT pg_reload_conf()");
+    }
+}
+
+/// Callers of two stores sell, while something happens amid it.
+fn sell_through(happens: impl FnOnce(&Cluster)) {
+    let Some(cluster) = Cluster::start() else {
+        return;
+    };
+    let stores = ["A", "B"].map(|tag| (tag, Store::connect(&cluster.url()).unwrap()));
+    let till = Till::default();
+    let sold = thread::scope(|scope| {
+        let selling: Vec<_> = stores
+            .iter()
+            .map(|(tag, store)| scope.spawn(|| sell(store, tag, 32, 40, &till)))
+            .collect();
+        till.reaches(600);
+        happens(&cluster);
+        let joined = selling.into_iter().map(|thread| thread.join().unwrap());
+        joined.flatten().collect::<Vec<_>>()
+    });
+    assert_eq!(sold.len(), 2 * 32 * 40);
+    for (_, store) in &stores {
+        check(store, &sold);
+        store.shutdown().wait().unwrap();
+    }
+}
+
+#[test]
+fn postgres_a_leader_killed_amid_payments_loses_none_and_none_is_applied_twice() {
+    sell_through(|cluster| {
+        cluster.leader.signal("KILL");
+        cluster.fail_over();
+    });
+}
+
+#[test]
+fn postgres_a_leader_that_hangs_is_left_for_one_that_does_not() {
+    sell_through(|cluster| {
+        cluster.leader.signal("STOP");
+        cluster.fail_over();
+    });
+}
+
+#[test]
+fn postgres_a_follower_that_dies_keeps_nobody_waiting() {
+    sell_through(|cluster| cluster.followers[0].signal("KILL"));
+}

@@ -1,0 +1,61 @@
+//! Connections that break, statements that the server refuses to serialize.
+
+use std::thread;
+use std::time::Duration;
+
+use orderstore::Store;
+use orderstore::testing::Dice;
+
+use crate::conformance::{fresh_schema, shared};
+use crate::load::{Till, check, sell};
+use crate::proxy::Proxy;
+use crate::server::url_of;
+
+const SEED: u64 = 20_261_125;
+
+#[test]
+fn postgres_connections_cut_before_and_after_the_send_lose_and_double_nothing() {
+    let Some(server) = shared() else { return };
+    let schema = fresh_schema(server);
+    let proxy = Proxy::to(server.port);
+    let stores = ["C", "D"].map(|tag| {
+        let url = url_of(&[proxy.port], &schema);
+        (tag, Store::connect(&url).unwrap())
+    });
+    let till = Till::default();
+    let mut dice = Dice::new(SEED);
+    let sold = thread::scope(|scope| {
+        let selling: Vec<_> = stores
+            .iter()
+            .map(|(tag, store)| scope.spawn(|| sell(store, tag, 16, 100, &till)))
+            .collect();
+        while !selling.iter().all(thread::ScopedJoinHandle::is_finished) {
+            // Enough for a connection to be made and used now and then.
+            thread::sleep(Duration::from_millis(20 + dice.below(200) as u64));
+            proxy.cut(&mut dice);
+        }
+        let joined = selling.into_iter().map(|thread| thread.join().unwrap());
+        joined.flatten().collect::<Vec<_>>()
+    });
+    println!("{} cuts, seed {SEED}", proxy.cuts());
+    assert!(proxy.cuts() >= 5, "the connections were cut");
+    check(&Store::connect(&server.url(&schema)).unwrap(), &sold);
+}
+
+#[test]
+fn postgres_statements_that_cannot_be_serialized_are_sent_again() {
+    let Some(server) = shared() else { return };
+    let schema = fresh_schema(server);
+    let url = server.url(&schema) + "%20-cdefault_transaction_isolation%3Dserializable";
+    let stores = ["E", "F", "G"].map(|tag| (tag, Store::connect(&url).unwrap()));
+    let till = Till::default();
+    let sold = thread::scope(|scope| {
+        let selling: Vec<_> = stores
+            .iter()
+            .map(|(tag, store)| scope.spawn(|| sell(store, tag, 8, 60, &till)))
+            .collect();
+        let joined = selling.into_iter().map(|thread| thread.join().unwrap());
+        joined.flatten().collect::<Vec<_>>()
+    });
+    check(&stores[0].1, &sold);
+}

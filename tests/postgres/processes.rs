@@ -1,0 +1,53 @@
+//! Two processes on one cluster: 64 callers, no number twice.
+
+use std::collections::HashSet;
+use std::process::{Command, Stdio};
+
+use orderstore::{OrderNo, Store, TransactionId};
+
+use crate::conformance::{fresh_url, shared};
+use crate::load::{Till, check, sell};
+
+const URL: &str = "ORDERSTORE_TEST_CHILD_URL";
+const CALLERS: u32 = 32;
+const EACH: u32 = 30;
+
+/// The other process: this test, run by the one below, which reads what it prints.
+#[test]
+fn postgres_child_sells_for_the_test_that_started_it() {
+    let Ok(url) = std::env::var(URL) else { return };
+    let store = Store::connect(&url).unwrap();
+    for (no, transaction) in sell(&store, "K", CALLERS, EACH, &Till::default()) {
+        println!("sold {no} {transaction}");
+    }
+    store.shutdown().wait().unwrap();
+}
+
+#[test]
+fn postgres_callers_of_two_processes_sell_each_order_once() {
+    let Some(server) = shared() else { return };
+    let url = fresh_url(server);
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "processes::postgres_child_sells_for_the_test_that_started_it",
+            "--exact",
+        ])
+        .args(["--nocapture", "--test-threads=1"])
+        .env(URL, &url)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let store = Store::connect(&url).unwrap();
+    let mut sold = sell(&store, "P", CALLERS, EACH, &Till::default());
+    let said = child.wait_with_output().unwrap();
+    assert!(said.status.success());
+    let said = String::from_utf8(said.stdout).unwrap();
+    for line in said.lines().filter_map(|line| line.split_once("sold ")) {
+        let (no, transaction) = line.1.split_once(' ').unwrap();
+        let transaction = TransactionId::parse(transaction).unwrap();
+        sold.push((OrderNo::parse(no).unwrap(), transaction));
+    }
+    let numbers: HashSet<OrderNo> = sold.iter().map(|(no, _)| *no).collect();
+    assert_eq!(numbers.len(), 2 * (CALLERS * EACH) as usize);
+    check(&store, &sold);
+}

@@ -1,0 +1,90 @@
+//! Something between a store and its server that cuts connections: before the request came
+//! through, after that and before the answer did, or at any moment.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+
+use orderstore::testing::Dice;
+use parking_lot::Mutex;
+
+pub(crate) struct Proxy {
+    pub(crate) port: u16,
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    open: Mutex<Vec<[TcpStream; 2]>>,
+    /// The next request is not passed on.
+    swallow_request: AtomicBool,
+    /// The next answer is not passed on.
+    swallow_answer: AtomicBool,
+    cuts: AtomicU64,
+}
+
+impl Proxy {
+    pub(crate) fn to(server: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let state = Arc::new(State::default());
+        let own = Arc::clone(&state);
+        thread::spawn(move || {
+            for client in listener.incoming() {
+                let (client, state) = (client.unwrap(), Arc::clone(&own));
+                let server = TcpStream::connect(("127.0.0.1", server)).unwrap();
+                let _ = (client.set_nodelay(true), server.set_nodelay(true));
+                let both = || [client.try_clone().unwrap(), server.try_clone().unwrap()];
+                state.open.lock().push(both());
+                let [from, to] = both();
+                let requests = Arc::clone(&state);
+                thread::spawn(move || requests.pass(from, to, &requests.swallow_request));
+                let [to, from] = both();
+                thread::spawn(move || state.pass(from, to, &state.swallow_answer));
+            }
+        });
+        Self { port, state }
+    }
+
+    /// Cuts in one of the three ways.
+    pub(crate) fn cut(&self, dice: &mut Dice) {
+        match dice.below(3) {
+            0 => self.state.swallow_request.store(true, Ordering::Relaxed),
+            1 => self.state.swallow_answer.store(true, Ordering::Relaxed),
+            _ => {
+                self.state.cuts.fetch_add(1, Ordering::Relaxed);
+                for both in self.state.open.lock().drain(..) {
+                    end(&both);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn cuts(&self) -> u64 {
+        self.state.cuts.load(Ordering::Relaxed)
+    }
+}
+
+impl State {
+    fn pass(&self, mut from: TcpStream, mut to: TcpStream, swallow: &AtomicBool) {
+        let mut bytes = [0; 1 << 16];
+        while let Ok(count @ 1..) = from.read(&mut bytes) {
+            if swallow.swap(false, Ordering::Relaxed) {
+                self.cuts.fetch_add(1, Ordering::Relaxed);
+                break;
+            }
+            if to.write_all(&bytes[..count]).is_err() {
+                break;
+            }
+        }
+        end(&[from, to]);
+    }
+}
+
+fn end(both: &[TcpStream; 2]) {
+    for stream in both {
+        let _ = stream.shutdown(Shutdown::Both);
+    }
+}
