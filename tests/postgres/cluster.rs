@@ -1,6 +1,7 @@
 //! Three servers, of which two follow: a commit is answered when one of those has it.
 
 use std::thread;
+use std::time::Duration;
 
 use orderstore::Store;
 
@@ -30,21 +31,32 @@ impl Cluster {
         url_of(&[self.leader.port, one.port, two.port], "shop")
     }
 
-    /// The follower that has most becomes the leader, and the other follows it.
+    /// Nobody hears the old leader any more; the follower that has most becomes the leader,
+    /// and the other follows it.
     fn fail_over(&self) {
+        for follower in &self.followers {
+            follow(follower, "");
+            let hears = "SELECT count(*) FROM pg_stat_wal_receiver";
+            while follower.sql(hears) != "0" {
+                thread::sleep(Duration::from_millis(20));
+            }
+        }
         let has = |server: &Server| server.sql("SELECT pg_last_wal_receive_lsn() - '0/0'");
         let has = |server: &Server| has(server).parse::<u64>().unwrap();
         let [one, two] = &self.followers;
-        let (next, other) = if has(one) >= has(two) {
-            (one, two)
-        } else {
-            (two, one)
-        };
+        let is_first = has(one) >= has(two);
+        let (next, other) = if is_first { (one, two) } else { (two, one) };
         next.promote();
-        let whom = format!("host=127.0.0.1 port={} user=shop", next.port);
-        other.sql(&format!("ALTER SYSTEM SET primary_conninfo = '{whom}'"));
-        other.sql("SELECT pg_reload_conf()");
+        follow(
+            other,
+            &format!("host=127.0.0.1 port={} user=shop", next.port),
+        );
     }
+}
+
+fn follow(follower: &Server, whom: &str) {
+    follower.sql(&format!("ALTER SYSTEM SET primary_conninfo = '{whom}'"));
+    follower.sql("SELECT pg_reload_conf()");
 }
 
 /// Callers of two stores sell, while something happens amid it.
