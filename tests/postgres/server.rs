@@ -72,7 +72,7 @@ impl Server {
             command.args(["-c", setting]);
         }
         command.stdin(Stdio::piped()).stdout(Stdio::null());
-        let guard = command.stderr(Stdio::null()).process_group(0).spawn();
+        let guard = command.stderr(Stdio::null()).spawn();
         let server = Self {
             guard: guard.unwrap(),
             port,
@@ -113,10 +113,14 @@ impl Server {
         psql
     }
 
-    /// Sends a signal to all of its processes at once.
+    /// Sends a signal to all of its processes: the first, then its children, each of which is
+    /// in a group of its own.
     pub(crate) fn signal(&self, name: &str) {
-        let group = format!("-{}", self.guard.id());
-        run(Command::new("kill").args([&format!("-{name}"), "--", &group]));
+        let first = fs::read_to_string(self.data.join("postmaster.pid")).unwrap();
+        let first = first.lines().next().unwrap();
+        let children = children_of(first);
+        let mut kill = Command::new("kill");
+        run(kill.arg(format!("-{name}")).arg(first).args(children));
     }
 
     /// Makes a follower a server of its own.
@@ -127,26 +131,24 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.signal_if_there("CONT");
+        if let Ok(file) = fs::read_to_string(self.data.join("postmaster.pid")) {
+            let first = file.lines().next().unwrap_or_default();
+            let mut go_on = Command::new("kill");
+            go_on.arg("-CONT").args(children_of(first)).arg(first);
+            drop(go_on.stderr(Stdio::null()).status());
+        }
         drop(self.guard.stdin.take());
         let began = Instant::now();
-        while matches!(self.guard.try_wait(), Ok(None)) {
-            if began.elapsed() > PATIENCE {
-                self.signal_if_there("KILL");
-            }
+        while matches!(self.guard.try_wait(), Ok(None)) && began.elapsed() < PATIENCE {
             std::thread::sleep(Duration::from_millis(10));
         }
-        debug_assert!(self.data.starts_with(self._place.path()));
     }
 }
 
-impl Server {
-    fn signal_if_there(&self, name: &str) {
-        let group = format!("-{}", self.guard.id());
-        let mut kill = Command::new("kill");
-        kill.args([&format!("-{name}"), "--", &group]);
-        drop(kill.stderr(Stdio::null()).status());
-    }
+fn children_of(first: &str) -> Vec<String> {
+    let found = Command::new("pgrep").args(["-P", first]).output().unwrap();
+    let found = String::from_utf8(found.stdout).unwrap();
+    found.split_whitespace().map(str::to_owned).collect()
 }
 
 /// A port that nobody listens at, and that the system gives to no connection either: one that
