@@ -11,8 +11,11 @@ use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::spawn_local;
 use tokio::time::{Instant, sleep, timeout};
+use tokio_postgres::config::SslMode;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{AsyncMessage, Client, Config, NoTls};
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{AsyncMessage, Client, Config, NoTls, Socket};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::statements::Statements;
 use super::{PostgresOptions, hosts};
@@ -262,8 +265,22 @@ impl Links {
     }
 }
 
+/// Where the machine has no certificates, what asks for TLS fails, and what prefers it goes on
+/// without.
 async fn connect(config: &Config) -> Result<Link, Failure> {
-    let (client, mut connection) = config.connect(NoTls).await?;
+    let wants = config.get_ssl_mode();
+    match MakeRustlsConnect::with_native_certs() {
+        Ok((tls, _)) if wants != SslMode::Disable => connect_by(config, tls).await,
+        _ => connect_by(config, NoTls).await,
+    }
+}
+
+async fn connect_by<T>(config: &Config, tls: T) -> Result<Link, Failure>
+where
+    T: MakeTlsConnect<Socket>,
+    T::Stream: 'static,
+{
+    let (client, mut connection) = config.connect(tls).await?;
     let doubtful = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&doubtful);
     spawn_local(async move {
