@@ -113,7 +113,7 @@ impl Builder {
     }
 
     /// Where the store reads the time, instead of the system's clock. It is read once per
-    /// group, and for each order number.
+    /// group, and at least once for each order number.
     pub fn clock(mut self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         self.clock = Clock::Given(Arc::new(clock));
         self

@@ -55,14 +55,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_tick_is_the_system_s_time_and_not_ahead_of_it() {
+    fn the_last_tick_is_about_the_system_s_time() {
         let clock = Clock::System;
         for _ in 0..1_000 {
             let (tick, now) = (clock.about_now(), clock.now());
-            assert!(tick <= now);
-            let behind = now.as_u64() - tick.as_u64();
-            // A machine that stood still between the two readings is no wrong clock.
-            assert!(behind < 60_000, "{behind} ms behind");
+            // A clock that was set between the two readings is no wrong clock.
+            let apart = now.as_millis() - tick.as_millis();
+            assert!(apart.abs() < 60_000, "{apart} ms apart");
         }
     }
 

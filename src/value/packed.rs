@@ -25,6 +25,7 @@ pub(super) fn pack<'a>(text: &'a str, room: &'a mut Room) -> &'a [u8] {
     if !is_packed {
         return bytes;
     }
+    room.clear();
     room.resize(pairs.len().saturating_add(1), PACKED);
     let digit = |byte: u8| byte.wrapping_sub(b'0');
     for (packed, [one, two]) in room.iter_mut().skip(1).zip(pairs) {
@@ -61,7 +62,11 @@ mod tests {
             let (mut room, mut back) = (Room::new(), Room::new());
             assert_eq!(unpack(pack(text, &mut room), &mut back).unwrap(), text);
         }
-        assert_eq!(pack("0123", &mut Room::new()), [PACKED, 0x01, 0x23]);
+        let mut room = Room::new();
+        for _ in 0..2 {
+            assert_eq!(pack("0123", &mut room), [PACKED, 0x01, 0x23]);
+            room.fill(7); // whatever it was used for
+        }
         for digits in [32, 126, 128, 1_000] {
             let text = "9".repeat(digits);
             let (mut room, mut back) = (Room::new(), Room::new());

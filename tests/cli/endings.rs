@@ -238,6 +238,21 @@ fn a_full_disk_beneath_the_answer_is_told() {
     assert!(said.contains("the output could not be written"), "{said}");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn an_order_whose_answer_cannot_be_written_tells_its_number() {
+    let place = shop();
+    let full = std::fs::File::create("/dev/full").unwrap();
+    let mut command = place.command(&["create", "--appid", "wxapp", "--fen", "100"]);
+    let output = command.stdout(Stdio::from(full)).output().unwrap();
+    assert_eq!(output.status.code(), Some(5));
+    let said = String::from_utf8(output.stderr).unwrap();
+    let no = said.split("--no ").nth(1).unwrap().trim();
+    let again = format!("create --no {no} --appid wxapp --fen 100");
+    let again = place.run(&again).ends(0);
+    assert!(again.out.contains("exists"), "{again:?}");
+}
+
 #[test]
 fn the_program_lets_go_of_the_store_when_it_ends() {
     let place = shop();

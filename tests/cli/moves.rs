@@ -162,3 +162,28 @@ fn books_may_come_through_stdin() {
         (&4.into(), &0.into())
     );
 }
+
+#[test]
+fn a_payment_that_an_import_makes_an_anomaly_of_wants_a_person() {
+    let place = Place::new();
+    place.run("init").ends(0);
+    place
+        .run("create --no order-1 --appid wxapp --fen 100")
+        .ends(0);
+    let paid = "--fen 100 --paid-at 2026-05-01";
+    place
+        .run(&format!("confirm order-1 --transaction-id T1 {paid}"))
+        .ends(0);
+    place.run("export --output there").ends(0);
+    place.run("init --store other").ends(0);
+    let other = "--store other --no order-1 --appid wxapp --fen 100";
+    place.run(&format!("create {other}")).ends(0);
+    let confirm = format!("confirm order-1 --store other --transaction-id T2 {paid}");
+    place.run(&confirm).ends(0);
+    let import = "import there --exported --conflict advance --store other --format json";
+    let report = place.run(import).ends(1).json();
+    assert_eq!(
+        (&report["refused"], &report["inAnomalies"]),
+        (&0.into(), &1.into())
+    );
+}

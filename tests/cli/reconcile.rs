@@ -47,13 +47,30 @@ fn what_the_bill_proves_is_applied_once() {
 }
 
 #[test]
-fn lines_of_others_are_left_out() {
+fn a_bill_without_a_line_of_the_merchant_is_no_bill_that_agrees() {
     let place = place();
-    let line = "reconcile bill --day 2021-01-28 --mch-id 1900000000 --format json";
-    let counts = place.run(line).ends(0).json();
+    for apply in ["", " --apply"] {
+        let line = "reconcile bill --day 2021-01-28 --mch-id 1900000000 --format json";
+        let ran = place.run(&format!("{line}{apply}")).ends(1);
+        assert!(ran.err.contains("no line of this merchant"));
+        let counts = ran.json();
+        assert_eq!(
+            (&counts["lines"], &counts["ofOthers"]),
+            (&0.into(), &2.into())
+        );
+    }
+}
+
+#[test]
+fn a_bill_of_another_day_is_not_applied() {
+    let place = place();
+    let day = RECONCILE.replace("2021-01-28", "2021-01-27");
+    let ran = place.run(&format!("{day} --apply")).ends(1);
+    assert!(ran.err.contains("are of another day"));
+    let stats = place.run("stats --format json").ends(0).json();
     assert_eq!(
-        (&counts["lines"], &counts["ofOthers"]),
-        (&0.into(), &2.into())
+        (&stats["wait"], &stats["unclaimed"]),
+        (&1.into(), &0.into())
     );
 }
 

@@ -9,7 +9,7 @@ pub(crate) enum Exit {
     Done = 0,
     /// The rules refused it, nothing was found, or a person must look.
     Refused = 1,
-    /// It was not understood; nothing was opened.
+    /// It was not understood; nothing was changed.
     Usage = 2,
     /// Another process has the store.
     InUse = 3,
@@ -28,7 +28,7 @@ pub(crate) const HELP: &str = "\
 Exit codes:
   0  done, or it was so already
   1  refused by the rules, nothing found, or a person must look: differences, refused records
-  2  not understood; nothing was opened or changed
+  2  not understood; nothing was changed
   3  the store is in use by another process
   4  the store is damaged
   5  a file, a disk or the output failed

@@ -194,6 +194,25 @@ fn books_that_say_otherwise_are_no_fact_that_stands() {
 }
 
 #[test]
+fn a_refund_that_other_books_know_with_another_amount_is_an_anomaly() {
+    let paid = [
+        confirm(paid("X")),
+        record_refund(told("R", "X", 60, RefundState::Success)),
+    ];
+    let mut shop = Shop::with_order();
+    for ask in &paid {
+        let _ = shop.ask(no("a"), ask.clone());
+    }
+    let same = shop.order("a").clone();
+    assert_eq!(shop.import(&same, Conflict::Advance), Imported::Exists);
+    let mut other = same;
+    other.refunds[0].amount = fen(50);
+    let _ = shop.import(&other, Conflict::Advance);
+    let refund_no = RefundNo::parse("R").unwrap();
+    assert_eq!(shop.kinds("a"), [AnomalyKind::RefundDiffers { refund_no }]);
+}
+
+#[test]
 fn a_full_record_is_not_advanced_by_a_payment_that_does_not_fit() {
     let mut shop = super::limits::filled(crate::order::MAX_ANOMALIES);
     let _ = shop.confirm("a", paid("X"));

@@ -477,6 +477,27 @@ fn a_repeat_brings_the_channels_own_number_of_a_refund_and_never_another_one() {
 }
 
 #[test]
+fn a_refund_that_is_closed_after_all_exceeds_nothing() {
+    let mut shop = paid_shop();
+    let _ = shop.request("a", asked_back("R", "X", 60));
+    let _ = shop.record_refund("a", told("R", "X", 60, Closed));
+    let _ = shop.request("a", asked_back("S", "X", 60));
+    let available = fen(40);
+    let exceeds = (RefundRecorded::Exceeds { available }, true);
+    assert_eq!(
+        shop.record_refund("a", told("R", "X", 60, Success)),
+        exceeds
+    );
+    assert!(shop.anomaly("a", 0).is_open());
+    let duplicate = (RefundRecorded::Duplicate, true);
+    assert_eq!(
+        shop.record_refund("a", told("R", "X", 60, Closed)),
+        duplicate
+    );
+    assert!(!shop.anomaly("a", 0).is_open());
+}
+
+#[test]
 fn a_double_payment_in_fifty_parts_has_no_part_left_for_its_anomaly() {
     let mut shop = paid_shop();
     let _ = shop.confirm("a", paid("Y"));

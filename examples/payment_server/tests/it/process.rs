@@ -4,6 +4,7 @@
 
 use std::collections::HashSet;
 use std::fs::File;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
@@ -44,9 +45,7 @@ impl Place {
         let scratch = tempfile::tempdir().unwrap();
         let stand_in = StandIn::start(Clock::default(), SHORTEN).await.unwrap();
         stand_in.key().write_for_merchant(scratch.path()).unwrap();
-        // Free now, and nobody else's while this test runs: ports are given out in turn.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = port.local_addr().unwrap().port();
+        let port = free_port();
         Self {
             scratch,
             stand_in,
@@ -128,6 +127,16 @@ impl Place {
         let told = trades.filter(|trade| trade.acknowledged > 0);
         told.map(|trade| trade.no).collect()
     }
+}
+
+/// A port that nobody listens at, and that the system gives to no connection either: one that
+/// is made to a port where nobody listens may otherwise meet itself.
+fn free_port() -> u16 {
+    let drawn = RandomState::new().build_hasher().finish();
+    let first = u16::try_from(drawn % 10_000).unwrap();
+    let ports = (20_000 + first..31_000).chain(20_000..20_000 + first);
+    let mut free = ports.filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    free.next().expect("a port is free")
 }
 
 fn end(process: &mut Process, signal: Signal) {

@@ -4,6 +4,7 @@ use std::panic::resume_unwind;
 use std::time::Duration;
 
 use fantoccini::elements::Element;
+use fantoccini::error::CmdError;
 use fantoccini::{Client, Locator};
 use orderstore::Store;
 use payment_server::{Config, Http, Server};
@@ -71,28 +72,46 @@ impl Page {
 
     /// Waits until it is there, and taps it.
     pub(crate) async fn tap(&self, what: &str) {
-        self.see(what).await.click().await.unwrap();
+        self.with(what, async |it| it.click().await).await;
     }
 
     /// Types into a field that is empty.
     pub(crate) async fn write(&self, field: &str, text: &str) {
-        self.see(field).await.send_keys(text).await.unwrap();
+        self.with(field, async |it| it.send_keys(text).await).await;
     }
 
     /// Chooses among the values of a list.
     pub(crate) async fn choose(&self, list: &str, value: &str) {
-        self.see(list).await.select_by_value(value).await.unwrap();
+        self.with(list, async |it| it.select_by_value(value).await)
+            .await;
     }
 
     /// An attribute of an element that comes.
     pub(crate) async fn trait_of(&self, what: &str, name: &str) -> String {
-        let value = self.see(what).await.attr(name).await.unwrap();
+        let value = self.with(what, async |it| it.attr(name).await).await;
         value.unwrap_or_else(|| panic!("{what} has no {name}"))
     }
 
     /// The text that a person sees.
     pub(crate) async fn text(&self, what: &str) -> String {
-        self.see(what).await.text().await.unwrap()
+        self.with(what, async |it| it.text().await).await
+    }
+
+    /// Does something with an element; one that the page draws anew meanwhile is looked for again.
+    async fn with<T>(&self, what: &str, act: impl AsyncFn(Element) -> Result<T, CmdError>) -> T {
+        loop {
+            match act(self.see(what).await).await {
+                Err(why) if why.is_stale_element_reference() => continue,
+                done => return done.unwrap(),
+            }
+        }
+    }
+
+    /// Waits until there are so many elements like this.
+    pub(crate) async fn number(&self, what: &str, expected: usize) {
+        let all_there = async || self.count(what).await == expected;
+        self.until(&format!("{what} {expected} times"), all_there)
+            .await;
     }
 
     /// How many elements like this the page has now.

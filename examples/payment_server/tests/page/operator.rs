@@ -75,7 +75,8 @@ async fn lists_go_by_status_and_by_user_and_one_order_shows_all_that_happened_to
             sold[13]
         ))
         .await;
-        assert_eq!(page.count("#orders tr").await, 4);
+        // The page before had this order too: until the answer comes, it is still shown.
+        page.number("#orders tr", 4).await;
 
         page.choose("#by-status", "").await;
         page.write("#by-openid", LI).await;

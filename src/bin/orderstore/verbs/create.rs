@@ -69,12 +69,13 @@ impl Create {
                 Some(no) => no,
                 None => store.next_order_no().wait()?,
             };
-            let answered = store.create(no, new).wait().map_err(|error| {
-                // A repetition under another number would be another order.
-                Failure::from(error)
-                    .and(format_args!("Its number is {no}: repeat it with --no {no}"))
-            })?;
-            answer(&mut context.out(), no, &answered)
+            // A repetition under another number would be another order.
+            let named = |failure: Failure| {
+                failure.and(format_args!("Its number is {no}: repeat it with --no {no}"))
+            };
+            let answered = store.create(no, new).wait();
+            let answered = answered.map_err(|error| named(error.into()))?;
+            answer(&mut context.out(), no, &answered).map_err(named)
         })
     }
 

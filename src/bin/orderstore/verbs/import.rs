@@ -22,7 +22,7 @@ use crate::progress;
 ///
 /// Say whose books they are: a store's own (--exported), or other ones with the unit of their
 /// amounts (--amounts). Try with --dry-run first. The same import, run again, changes nothing more.
-/// Where a record was refused the exit code is 1.
+/// Where a record was refused or a payment became an anomaly the exit code is 1.
 #[derive(Args)]
 pub(crate) struct Import {
     /// The books; - is stdin
@@ -165,7 +165,7 @@ impl Import {
             progress::end();
             let is_trial = self.dry_run;
             context.out().one(COLUMNS, cells(&report, is_trial))?;
-            Ok(Exit::of(report.refused == 0))
+            Ok(Exit::of(report.refused == 0 && report.in_anomalies == 0))
         })
     }
 

@@ -25,7 +25,9 @@ use crate::progress;
 ///
 /// It changes nothing, unless --apply says so: then the store is told what the bill proves, once
 /// all of the bill was read and its sums agree. To apply twice changes nothing more. Where
-/// differences are left for a person or the channel the exit code is 1.
+/// differences are left for a person or the channel, where no line is of this merchant or most
+/// are of another day, the exit code is 1. All differences are held in memory until they are
+/// shown.
 #[derive(Args)]
 pub(crate) struct Reconcile {
     /// The bill as the channel serves it, unzipped
@@ -72,9 +74,14 @@ impl Reconcile {
             });
             let counts = compared.map_err(failed)?;
             progress::end();
-            let is_settled = met.settle(store, self.apply)?;
+            if let Some(doubt) = doubt(&counts) {
+                context.out().many(&met.rows(counts))?;
+                return Err(Failure::nothing(doubt));
+            }
+            let settled = met.settle(store, self.apply);
+            // What was applied before something failed is shown, too.
             context.out().many(&met.rows(counts))?;
-            Ok(Exit::of(is_settled))
+            settled.map(Exit::of)
         })
     }
 }
@@ -86,11 +93,24 @@ fn open(path: &Path) -> Result<impl Read + use<>, Failure> {
     Ok(progress::reading(file, bytes))
 }
 
+/// Why the bill is probably not the one that was meant.
+fn doubt(counts: &Reconciled) -> Option<&'static str> {
+    if counts.lines == 0 && counts.of_others > 0 {
+        return Some("the bill has no line of this merchant; nothing was applied");
+    }
+    let is_of_another_day = counts.out_of_day > counts.lines.saturating_sub(counts.out_of_day);
+    is_of_another_day.then_some("most lines of the bill are of another day; nothing was applied")
+}
+
 fn failed(error: ReconcileError) -> Failure {
     match error {
         ReconcileError::Store(error) => error.into(),
         error => Failure::refused(&error).and("Nothing was applied."),
     }
+}
+
+fn cut_off(error: Error) -> Failure {
+    Failure::from(error).and("Some fixes may be applied; to apply the bill again is safe.")
 }
 
 /// The differences as they are shown, and the fixes of those that have one.
@@ -119,7 +139,9 @@ impl Met {
         let mut left = std::mem::take(&mut self.fixes).into_iter().peekable();
         while left.peek().is_some() {
             let (places, commands): (Vec<_>, Vec<_>) = left.by_ref().take(PORTION).unzip();
-            for (place, answered) in places.into_iter().zip(submit(store, commands)?) {
+            let answers = submit(store, commands).map_err(cut_off)?;
+            for (place, answered) in places.into_iter().zip(answers) {
+                let answered = answered.map_err(cut_off)?;
                 let currency = answered.order.as_ref().map(|order| order.currency);
                 let said = answered.outcome.said(currency.unwrap_or_default());
                 is_settled &= said.done;
@@ -141,12 +163,15 @@ impl Met {
     }
 }
 
+/// What became of one command.
+type Told = Result<Answered<Outcome>, Error>;
+
 /// Hands commands over, and waits for their answers.
-fn submit(store: &Store, commands: Vec<Command>) -> Result<Vec<Answered<Outcome>>, Error> {
+fn submit(store: &Store, commands: Vec<Command>) -> Result<Vec<Told>, Error> {
     let mut left = commands;
     loop {
         match store.submit_all(left) {
-            Ok(tickets) => return tickets.into_iter().map(|ticket| ticket.wait()).collect(),
+            Ok(tickets) => return Ok(tickets.into_iter().map(|ticket| ticket.wait()).collect()),
             Err(refused) if matches!(refused.reason, Error::Overloaded) => {
                 left = refused.call;
                 thread::sleep(Duration::from_millis(1));
