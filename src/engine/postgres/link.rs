@@ -3,6 +3,7 @@
 //! What a failure means is told by where it happened and by its SQLSTATE: certainly not
 //! applied, maybe, or for good.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -14,10 +15,10 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::config::SslMode;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::tls::MakeTlsConnect;
-use tokio_postgres::{AsyncMessage, Client, Config, NoTls, Socket};
+use tokio_postgres::{AsyncMessage, Client, Config, NoTls, Row, Socket, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::statements::Statements;
+use super::columns::Parameter;
 use super::{PostgresOptions, hosts};
 use crate::engine::EngineError;
 use crate::error::{Error, StorageError, StorageErrorKind};
@@ -39,6 +40,8 @@ pub(super) struct Links {
     hosts: Vec<Config>,
     /// The host that took the last connection.
     host: AtomicUsize,
+    /// By the system's certificates; nothing, where it has none.
+    tls: Option<MakeRustlsConnect>,
     options: PostgresOptions,
     lanes: [Mutex<Option<Link>>; LANES],
     readers: [Mutex<Option<Link>>; READERS],
@@ -49,9 +52,27 @@ pub(super) struct Links {
 /// A connection, and the statements that were prepared on it.
 pub(super) struct Link {
     pub(super) client: Client,
-    pub(super) statements: Statements,
+    prepared: HashMap<&'static str, Statement>,
     /// The server said that a commit may be on no other machine yet.
     doubtful: Arc<AtomicBool>,
+}
+
+impl Link {
+    /// The rows that a statement answers; it is prepared once.
+    pub(super) async fn query(
+        &mut self,
+        sql: &'static str,
+        parameters: &[Parameter<'_>],
+    ) -> Result<Vec<Row>, Failure> {
+        if !self.prepared.contains_key(sql) {
+            let prepared = self.client.prepare(sql).await?;
+            self.prepared.insert(sql, prepared);
+        }
+        let Some(statement) = self.prepared.get(sql) else {
+            return Err(Failure::fatal("a statement is not there"));
+        };
+        Ok(self.client.query(statement, parameters).await?)
+    }
 }
 
 /// Why something was not done.
@@ -144,7 +165,12 @@ impl Links {
             what: "url",
             why: "it is no PostgreSQL URL".to_owned(),
         })?;
+        let tls = match config.get_ssl_mode() {
+            SslMode::Disable => None,
+            _ => MakeRustlsConnect::with_native_certs().ok(),
+        };
         Ok(Self {
+            tls: tls.map(|(tls, _)| tls),
             hosts: hosts::each(&config, options.attempt / 2),
             host: AtomicUsize::new(0),
             options,
@@ -242,36 +268,39 @@ impl Links {
     }
 
     /// Tries one host after the other, from the last good one on. Nothing was asked of any
-    /// yet: whatever fails here, nothing was done.
+    /// yet: whatever fails here, nothing was done. Where each refuses the user or the
+    /// database, it does so again.
     async fn connect(&self) -> Result<Link, Failure> {
         let first = self.host.load(Ordering::Relaxed);
-        let mut failed = None;
+        let mut failed = Failure::fatal("the URL names no host");
         for step in 0..self.hosts.len() {
             let host = (first + step) % self.hosts.len();
             let Some(config) = self.hosts.get(host) else {
                 break;
             };
             let limit = self.options.attempt / 2;
-            match within(limit, connect(config), Failure::Not).await {
-                Ok(link) => {
+            match (
+                within(limit, self.connect_to(config), Failure::Not).await,
+                failed,
+            ) {
+                (Ok(link), _) => {
                     self.host.store(host, Ordering::Relaxed);
                     return Ok(link);
                 }
-                Err(failure) => failed = Some(failure),
+                (Err(Failure::Never(cause)), Failure::Never(_)) => failed = Failure::Never(cause),
+                (Err(failure), _) => failed = Failure::Not(failure.cause()),
             }
         }
-        let none = || StorageError::new(StorageErrorKind::Io, "the URL names no host");
-        Err(Failure::Not(failed.map_or_else(none, Failure::cause)))
+        Err(failed)
     }
-}
 
-/// Where the machine has no certificates, what asks for TLS fails, and what prefers it goes on
-/// without.
-async fn connect(config: &Config) -> Result<Link, Failure> {
-    let wants = config.get_ssl_mode();
-    match MakeRustlsConnect::with_native_certs() {
-        Ok((tls, _)) if wants != SslMode::Disable => connect_by(config, tls).await,
-        _ => connect_by(config, NoTls).await,
+    /// Where the machine has no certificates, what asks for TLS fails, and what prefers it
+    /// goes on without.
+    async fn connect_to(&self, config: &Config) -> Result<Link, Failure> {
+        match &self.tls {
+            Some(tls) => connect_by(config, tls.clone()).await,
+            None => connect_by(config, NoTls).await,
+        }
     }
 }
 
@@ -296,7 +325,7 @@ where
     });
     Ok(Link {
         client,
-        statements: Statements::default(),
+        prepared: HashMap::new(),
         doubtful,
     })
 }

@@ -17,12 +17,12 @@
 //! - All calls of the driver run on a thread of the engine.
 
 mod change;
+mod columns;
 mod hosts;
 mod link;
 mod names;
 mod read;
 mod schema;
-mod statements;
 mod verify;
 mod worker;
 

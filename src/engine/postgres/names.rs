@@ -1,6 +1,8 @@
-//! What lists and keys are called in the tables: a letter, and what they are of.
+//! What lists, keys and places are called in the tables.
 
+use crate::engine::Position;
 use crate::rules::{Index, UniqueKey};
+use crate::value::Timestamp;
 
 /// Between the parts of a name; none of them has it.
 const GAP: char = ' ';
@@ -26,4 +28,44 @@ pub(super) fn list(index: &Index) -> String {
 /// A key is called as the list of those that know it.
 pub(super) fn key(key: &UniqueKey) -> String {
     list(&key.index())
+}
+
+/// Time, row and sub, big-endian, so that bytes sort as places do. No time is negative.
+pub(super) fn place(time: Timestamp, row: u64, sub: u32) -> Vec<u8> {
+    let time = time.as_millis().to_be_bytes();
+    [&time[..], &row.to_be_bytes(), &sub.to_be_bytes()].concat()
+}
+
+/// The place that these bytes are.
+pub(super) fn read_place(bytes: &[u8]) -> Option<Position> {
+    let (time, rest) = bytes.split_first_chunk()?;
+    let (row, sub) = rest.split_first_chunk()?;
+    Some(Position {
+        time: Timestamp::from_millis(i64::from_be_bytes(*time)).ok()?,
+        row: u64::from_be_bytes(*row),
+        sub: u32::from_be_bytes(sub.try_into().ok()?),
+    })
+}
+
+/// Numbers of the database are signed; none of these is ever so large.
+pub(super) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_sort_as_what_they_are_of_and_come_back() {
+        let at = |millis| Timestamp::from_millis(millis).unwrap();
+        let places = [(1, 0, 0), (1, 0, 9), (1, 256, 1), (255, 2, 0), (256, 1, 7)];
+        let bytes = places.map(|(time, row, sub)| place(at(time), row, sub));
+        assert!(bytes.is_sorted());
+        for ((time, row, sub), bytes) in places.into_iter().zip(&bytes) {
+            let time = at(time);
+            assert_eq!(read_place(bytes), Some(Position { time, row, sub }));
+        }
+        assert_eq!(read_place(&bytes[0][1..]), None);
+    }
 }

@@ -3,16 +3,15 @@
 use std::collections::HashMap;
 
 use tokio_postgres::Row as Found;
-use tokio_postgres::types::ToSql;
 
-use super::change::signed;
 use super::link::{Failure, Link, Links};
-use super::{names, schema};
+use super::names::{self, signed};
+use super::schema;
 use crate::engine::local::values;
-use crate::engine::{Counts, Direction, IndexQuery, Lookup, Position, Row, Rows, Stored};
+use crate::engine::{Counts, Direction, IndexQuery, Lookup, Row, Rows, Stored};
 use crate::error::{StorageError, StorageErrorKind};
 use crate::order::Event;
-use crate::value::{OrderNo, Timestamp};
+use crate::value::OrderNo;
 
 const LOAD: &str = "
 SELECT NULL, out_trade_no, record FROM orderstore_orders WHERE out_trade_no = ANY($1)
@@ -21,18 +20,14 @@ SELECT k.key, o.out_trade_no, o.record
     FROM orderstore_keys k JOIN orderstore_orders o USING (out_trade_no) WHERE k.key = ANY($2)";
 
 const FORWARD: &str = "
-SELECT e.time_ms, e.row, e.sub, o.out_trade_no, o.record
+SELECT e.place, o.out_trade_no, o.record
     FROM orderstore_entries e JOIN orderstore_orders o USING (out_trade_no)
-    WHERE e.list = $1 AND e.time_ms BETWEEN $2 AND $3
-        AND (e.time_ms, e.row, e.sub) > ($4, $5, $6)
-    ORDER BY e.time_ms, e.row, e.sub LIMIT $7";
+    WHERE e.list = $1 AND e.place >= $2 AND e.place < $3 ORDER BY e.place LIMIT $4";
 
 const BACKWARD: &str = "
-SELECT e.time_ms, e.row, e.sub, o.out_trade_no, o.record
+SELECT e.place, o.out_trade_no, o.record
     FROM orderstore_entries e JOIN orderstore_orders o USING (out_trade_no)
-    WHERE e.list = $1 AND e.time_ms BETWEEN $2 AND $3
-        AND (e.time_ms, e.row, e.sub) < ($4, $5, $6)
-    ORDER BY e.time_ms DESC, e.row DESC, e.sub DESC LIMIT $7";
+    WHERE e.list = $1 AND e.place >= $2 AND e.place < $3 ORDER BY e.place DESC LIMIT $4";
 
 const HISTORY: &str = "
 SELECT out_trade_no, version, event FROM orderstore_events
@@ -72,7 +67,7 @@ pub(super) async fn load(
             Lookup::Owner(key) => keys.push(names::key(key)),
         }
     }
-    let look = async |link: &mut Link| query(link, LOAD, &[&numbers, &keys]).await;
+    let look = async |link: &mut Link| link.query(LOAD, &[&numbers, &keys]).await;
     let (mut by_number, mut by_key) = (HashMap::new(), HashMap::new());
     for row in links.read(look).await? {
         let stored = stored(&row, 1)?;
@@ -86,15 +81,6 @@ pub(super) async fn load(
         Lookup::Owner(key) => by_key.get(&names::key(key)).cloned(),
     };
     Ok(lookups.iter().map(found).collect())
-}
-
-async fn query(
-    link: &mut Link,
-    sql: &'static str,
-    parameters: &[&(dyn ToSql + Sync)],
-) -> Result<Vec<Found>, Failure> {
-    let statement = link.statements.of(&link.client, sql).await?;
-    Ok(link.client.query(&statement, parameters).await?)
 }
 
 /// The number and the record that stand in two columns.
@@ -117,40 +103,40 @@ fn unsigned(row: &Found, column: usize) -> Result<u64, Failure> {
 }
 
 pub(super) async fn scan(links: &Links, asked: &IndexQuery, limit: usize) -> Result<Rows, Failure> {
-    let (sql, none) = match asked.direction {
-        Direction::Forward => (FORWARD, (i64::MIN, i64::MIN, i64::MIN)),
-        Direction::Backward => (BACKWARD, (i64::MAX, i64::MAX, i64::MAX)),
-    };
-    let after = asked.after.map_or(none, |after| {
-        (
-            after.time.as_millis(),
-            signed(after.row),
-            i64::from(after.sub),
-        )
-    });
     let list = names::list(&asked.index);
-    let (from, until) = (asked.from.as_millis(), asked.until.as_millis());
+    let (sql, from, until) = stretch(asked);
     let wanted = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
-    let look = async |link: &mut Link| {
-        let (time, row, sub) = &after;
-        query(link, sql, &[&list, &from, &until, time, row, sub, &wanted]).await
-    };
+    let look = async |link: &mut Link| link.query(sql, &[&list, &from, &until, &wanted]).await;
     let found = links.read(look).await?;
     let rows = found.iter().take(limit).map(|row| {
-        let time = Timestamp::from_millis(row.get(0)).map_err(damaged)?;
-        let sub = u32::try_from(row.get::<_, i64>(2)).map_err(damaged)?;
-        let position = Position {
-            time,
-            row: unsigned(row, 1)?,
-            sub,
-        };
-        let record = stored(row, 3)?.record;
+        let position = names::read_place(row.get(0));
+        let position = position.ok_or_else(|| StorageError::corrupted("a place in a list"))?;
+        let record = stored(row, 1)?.record;
         Ok(Row { position, record })
     });
     Ok(Rows {
         rows: rows.collect::<Result<_, Failure>>()?,
         more: found.len() > limit,
     })
+}
+
+/// The first place that is asked for, and the one behind the last.
+fn stretch(asked: &IndexQuery) -> (&'static str, Vec<u8>, Vec<u8>) {
+    let behind = |place: Vec<u8>| [&place[..], &[0]].concat();
+    let first = names::place(asked.from, 0, 0);
+    let end = behind(names::place(asked.until, u64::MAX, u32::MAX));
+    let after = asked.after;
+    let after = after.map(|after| names::place(after.time, after.row, after.sub));
+    match (asked.direction, after) {
+        (Direction::Forward, after) => {
+            let first = after.map_or(first.clone(), |after| first.max(behind(after)));
+            (FORWARD, first, end)
+        }
+        (Direction::Backward, after) => {
+            let end = after.map_or(end.clone(), |after| end.min(after));
+            (BACKWARD, first, end)
+        }
+    }
 }
 
 /// The event of a number, a version and bytes.
@@ -165,7 +151,7 @@ pub(super) fn event(row: &Found) -> Result<Event, Failure> {
 
 pub(super) async fn history(links: &Links, no: OrderNo) -> Result<Vec<Event>, Failure> {
     let no = no.as_str();
-    let look = async |link: &mut Link| query(link, HISTORY, &[&no]).await;
+    let look = async |link: &mut Link| link.query(HISTORY, &[&no]).await;
     links.read(look).await?.iter().map(event).collect()
 }
 
@@ -189,14 +175,14 @@ pub(super) async fn events(
 
 async fn feed(links: &Links, after: u64, limit: usize) -> Result<Vec<(u64, Event)>, Failure> {
     let (after, limit) = (signed(after), i64::try_from(limit).unwrap_or(i64::MAX));
-    let look = async |link: &mut Link| query(link, FEED, &[&after, &limit]).await;
+    let look = async |link: &mut Link| link.query(FEED, &[&after, &limit]).await;
     let rows = links.read(look).await?;
     let numbered = rows.iter().map(|row| Ok((unsigned(row, 3)?, event(row)?)));
     numbered.collect()
 }
 
 async fn last(links: &Links) -> Result<u64, Failure> {
-    let look = async |link: &mut Link| query(link, LAST, &[]).await;
+    let look = async |link: &mut Link| link.query(LAST, &[]).await;
     let rows = links.read(look).await?;
     let last = rows.first().and_then(|row| row.get::<_, Option<i64>>(0));
     u64::try_from(last.unwrap_or(0)).map_err(damaged)
@@ -218,7 +204,7 @@ async fn number_some(links: &Links) -> Result<u64, Failure> {
 }
 
 pub(super) async fn counts(links: &Links) -> Result<Counts, Failure> {
-    let look = async |link: &mut Link| query(link, COUNTS, &[]).await;
+    let look = async |link: &mut Link| link.query(COUNTS, &[]).await;
     let mut counts = Counts::default();
     for row in links.read(look).await? {
         let status = usize::try_from(row.get::<_, i16>(0)).ok();

@@ -50,11 +50,9 @@ CREATE TABLE IF NOT EXISTS orderstore_keys (
     out_trade_no text NOT NULL);
 CREATE TABLE IF NOT EXISTS orderstore_entries (
     list text NOT NULL,
-    time_ms bigint NOT NULL,
-    row bigint NOT NULL,
-    sub bigint NOT NULL,
+    place bytea NOT NULL,
     out_trade_no text NOT NULL,
-    PRIMARY KEY (list, time_ms, row, sub));";
+    PRIMARY KEY (list, place));";
 
 const WHO: &str = "SELECT version, store_id, incarnation, number_key FROM orderstore_meta";
 
@@ -86,10 +84,10 @@ async fn make(link: &mut Link, drawn: &Identity) -> Result<Identity, Failure> {
         .execute(MAKE, &[&VERSION, &store_id, &incarnation, &number_key])
         .await?;
     let who = making.query_one(WHO, &[]).await?;
-    making.commit().await?;
     if who.get::<_, i32>(0) != VERSION {
         return Err(Failure::fatal("the tables are those of another version"));
     }
+    making.commit().await?;
     let bytes = |column| who.get::<_, Vec<u8>>(column);
     let whole = |_| Failure::from(StorageError::corrupted("the store's identity"));
     Ok(Identity {
@@ -117,12 +115,19 @@ pub(super) async fn rows(links: &Links, count: usize) -> Result<Vec<u64>, Failur
     Ok(taken)
 }
 
+/// Returns when all that was committed before is on as many machines as it ought to be: an
+/// attempt whose connection was lost may have been committed and not have waited for that,
+/// and this commit, which comes later, does.
+pub(super) async fn settle(links: &Links) -> Result<(), Failure> {
+    take(links, ROWS, 0).await.map(drop)
+}
+
 async fn take(links: &Links, sql: &'static str, count: u64) -> Result<Range<u64>, Failure> {
     let wanted = i64::try_from(count).map_err(|_| Failure::fatal("so many are not there"))?;
     let act = async |link: &mut Link| {
-        let statement = link.statements.of(&link.client, sql).await?;
-        let row = link.client.query_one(&statement, &[&wanted]).await?;
-        Ok(row.get::<_, i64>(0))
+        let rows = link.query(sql, &[&wanted]).await?;
+        let end = rows.first().map(|row| row.get::<_, i64>(0));
+        end.ok_or_else(|| StorageError::corrupted("the store's counters").into())
     };
     // An attempt that got lost took values that nobody has: nothing of that is open.
     let taken = links.change(0, act).await;

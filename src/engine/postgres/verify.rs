@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use tokio_postgres::{IsolationLevel, Transaction};
+use tokio_postgres::{IsolationLevel, Row, Transaction};
 
 use super::link::{Failure, Link, Links};
 use super::{names, read};
 use crate::engine::{Counts, Stored};
 use crate::order::Event;
 use crate::rules::{index_entries, unique_keys};
+use crate::value::OrderNo;
 use crate::verify::{Invariant, Report};
 
 const RECORDS: &str = "
@@ -20,7 +21,8 @@ const EVENTS: &str = "
 SELECT out_trade_no, version, event FROM orderstore_events
     WHERE out_trade_no = ANY($1) ORDER BY out_trade_no, version";
 
-const EVENT_COUNT: &str = "SELECT count(*) FROM orderstore_events";
+const EVENT_COUNT: &str = "
+SELECT count(*), count(seq), coalesce(min(seq), 1), coalesce(max(seq), 0) FROM orderstore_events";
 
 const COLUMNS: &str = "
 SELECT coalesce(sum(unclaimed), 0)::bigint, coalesce(sum(open_anomalies), 0)::bigint,
@@ -30,10 +32,9 @@ SELECT coalesce(sum(unclaimed), 0)::bigint, coalesce(sum(open_anomalies), 0)::bi
 
 const FETCH: &str = "FETCH 5000 FROM walk";
 const ENTRIES: &str = "
-DECLARE walk CURSOR FOR SELECT list, time_ms, row, sub, out_trade_no FROM orderstore_entries";
+DECLARE walk CURSOR FOR SELECT list, place, out_trade_no FROM orderstore_entries";
 const KEYS: &str = "
-DECLARE walk CURSOR FOR SELECT key, 0::bigint, 0::bigint, 0::bigint, out_trade_no
-    FROM orderstore_keys";
+DECLARE walk CURSOR FOR SELECT key, ''::bytea, out_trade_no FROM orderstore_keys";
 
 /// What should be there, or is, in whatever order: how many, and the sum of their hashes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -43,9 +44,9 @@ struct Sum {
 }
 
 impl Sum {
-    fn add(&mut self, what: impl Hash) {
+    fn add(&mut self, name: &str, place: &[u8], no: &str) {
         let mut hasher = DefaultHasher::new();
-        what.hash(&mut hasher);
+        (name, place, no).hash(&mut hasher);
         self.count = self.count.saturating_add(1);
         self.hashes = self.hashes.wrapping_add(hasher.finish());
     }
@@ -72,12 +73,14 @@ async fn look(link: &mut Link) -> Result<Report, Failure> {
         let rows = moment.query(RECORDS, &[&after]).await?;
         let Some(last) = rows.last() else { break };
         after = last.get(0);
-        let records = rows.iter().map(|row| read::stored(row, 0));
-        let records: Vec<Stored> = records.collect::<Result<_, _>>()?;
-        let mut events = events(&moment, &records).await?;
-        for stored in records {
-            let own = events.remove(stored.record.no().as_str());
-            report.check_record(&stored.record, &own.unwrap_or_default());
+        let events = events(&moment, &rows, &mut report).await?;
+        for row in &rows {
+            let Ok(stored) = read::stored(row, 0) else {
+                damaged(&mut report, row, "the record cannot be read");
+                continue;
+            };
+            let own = events.get(stored.record.no().as_str());
+            report.check_record(&stored.record, own.map_or(&[], Vec::as_slice));
             expected.take(&stored);
         }
     }
@@ -87,32 +90,36 @@ async fn look(link: &mut Link) -> Result<Report, Failure> {
 
 async fn events(
     moment: &Transaction<'_>,
-    records: &[Stored],
+    records: &[Row],
+    report: &mut Report,
 ) -> Result<HashMap<String, Vec<Event>>, Failure> {
-    let numbers: Vec<String> = records
-        .iter()
-        .map(|it| it.record.no().to_string())
-        .collect();
+    let numbers: Vec<String> = records.iter().map(|row| row.get(0)).collect();
     let mut events: HashMap<String, Vec<Event>> = HashMap::new();
     for row in moment.query(EVENTS, &[&numbers]).await? {
-        let own = events.entry(row.get(0)).or_default();
-        own.push(read::event(&row)?);
+        match read::event(&row) {
+            Ok(event) => events.entry(row.get(0)).or_default().push(event),
+            Err(_) => damaged(report, &row, "an event cannot be read"),
+        }
     }
     Ok(events)
 }
 
+/// What cannot be read is told, under its number if that can be.
+fn damaged(report: &mut Report, row: &Row, what: &str) {
+    let no = OrderNo::parse(row.get(0)).ok();
+    report.breach(Invariant::I18, no, what);
+}
+
 impl Expected {
     fn take(&mut self, stored: &Stored) {
-        let (record, no) = (&stored.record, stored.record.no().to_string());
-        let row = super::change::signed(stored.row);
+        let (record, no) = (&stored.record, stored.record.no());
         for entry in index_entries(record) {
+            let place = names::place(entry.time, stored.row, entry.sub);
             let list = names::list(&entry.index);
-            let sub = i64::from(entry.sub);
-            self.entries
-                .add((list, entry.time.as_millis(), row, sub, &no));
+            self.entries.add(&list, &place, no.as_str());
         }
         for key in unique_keys(record) {
-            self.keys.add((names::key(&key), 0_i64, 0_i64, 0_i64, &no));
+            self.keys.add(&names::key(&key), &[], no.as_str());
         }
         self.counts = self.counts.after(None, record);
     }
@@ -137,16 +144,20 @@ async fn compare(
     if keys != expected.keys {
         report.breach(Invariant::I6, None, differ(keys, expected.keys));
     }
-    let events: i64 = moment.query_one(EVENT_COUNT, &[]).await?.get(0);
-    if u64::try_from(events) != Ok(report.events) {
-        report.breach(Invariant::I7, None, "events of no record");
+    let events = moment.query_one(EVENT_COUNT, &[]).await?;
+    let [all, numbered, first, last]: [i64; 4] = std::array::from_fn(|column| events.get(column));
+    if all != names::signed(report.events) {
+        report.breach(Invariant::I3, None, "events of no record");
+    }
+    if (first, last) != (1, numbered) {
+        report.breach(Invariant::I11, None, "the feed has a gap");
     }
     let columns = moment.query_one(COLUMNS, &[]).await?;
     let by_status: Vec<i64> = columns.get(2);
-    let wanted = expected.counts.by_status.map(super::change::signed);
+    let wanted = expected.counts.by_status.map(names::signed);
     let waiting = [columns.get::<_, i64>(0), columns.get(1)];
     let counts = &expected.counts;
-    let wanted_waiting = [counts.unclaimed, counts.open_anomalies].map(super::change::signed);
+    let wanted_waiting = [counts.unclaimed, counts.open_anomalies].map(names::signed);
     if by_status != wanted || waiting != wanted_waiting {
         report.breach(Invariant::I12, None, "the counts are not those of a scan");
     }
@@ -163,9 +174,7 @@ async fn sum(moment: &Transaction<'_>, walk: &str) -> Result<Sum, Failure> {
             return Ok(sum);
         }
         for row in rows {
-            let (name, no): (String, String) = (row.get(0), row.get(4));
-            let [time, at, sub]: [i64; 3] = [row.get(1), row.get(2), row.get(3)];
-            sum.add((name, time, at, sub, &no));
+            sum.add(row.get(0), row.get(1), row.get(2));
         }
     }
 }

@@ -1,0 +1,150 @@
+//! A batch as the parameters of its statement: rows, column by column, as `unnest` takes
+//! them.
+
+use std::collections::HashSet;
+use std::hash::Hash;
+
+use tokio_postgres::types::ToSql;
+
+use super::link::Failure;
+use super::names::{self, signed};
+use crate::engine::local::values;
+use crate::engine::{Counts, Mutation, Stored};
+use crate::order::Record;
+use crate::rules::{IndexEntry, UniqueKey, index_entries, unique_keys};
+
+pub(super) type Parameter<'a> = &'a (dyn ToSql + Sync);
+
+/// Columns of the same length, which rows are pushed onto.
+macro_rules! columns {
+    ($(#[$doc:meta])* $name:ident { $($column:ident: $kind:ty),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Default)]
+        struct $name {
+            $($column: Vec<$kind>,)+
+        }
+
+        impl $name {
+            fn push(&mut self, ($($column,)+): ($($kind,)+)) {
+                $(self.$column.push($column);)+
+            }
+
+            fn parameters(&self) -> Vec<Parameter<'_>> {
+                vec![$(&self.$column),+]
+            }
+        }
+    };
+}
+
+columns!(
+    /// What people query, and the record itself.
+    Orders {
+        no: String,
+        row: i64,
+        before: i64,
+        version: i64,
+        status: Option<i16>,
+        openid: Option<String>,
+        total_fee: Option<i64>,
+        created: Option<i64>,
+        updated: i64,
+        unclaimed: i32,
+        open_anomalies: i32,
+        record: Vec<u8>,
+    }
+);
+columns!(Events { no: String, version: i64, event: Vec<u8> });
+columns!(Keys {
+    no: String,
+    key: String
+});
+columns!(Entries { no: String, list: String, place: Vec<u8> });
+
+/// All that a batch writes.
+#[derive(Default)]
+pub(super) struct Columns {
+    orders: Orders,
+    events: Events,
+    taken: Keys,
+    freed: Keys,
+    come: Entries,
+    gone: Entries,
+}
+
+impl Columns {
+    /// In the order in which the statement names them.
+    pub(super) fn parameters(&self) -> Vec<Parameter<'_>> {
+        let (keys, entries) = ([&self.taken, &self.freed], [&self.come, &self.gone]);
+        let mut all = self.orders.parameters();
+        all.extend(self.events.parameters());
+        all.extend(keys.into_iter().flat_map(Keys::parameters));
+        all.extend(entries.into_iter().flat_map(Entries::parameters));
+        all
+    }
+
+    pub(super) fn push(&mut self, mutation: &Mutation, row: u64) -> Result<(), Failure> {
+        let no = mutation.no.to_string();
+        let before = mutation.before.as_ref().map(|stored| &stored.record);
+        self.push_order(before, &mutation.after, row)?;
+        for event in &mutation.events {
+            let bytes = values::event_bytes(event)?;
+            self.events.push((no.clone(), signed(event.version), bytes));
+        }
+        let (taken, freed) = keys_of(mutation);
+        let named = |key: &UniqueKey| (no.clone(), names::key(key));
+        taken.iter().for_each(|key| self.taken.push(named(key)));
+        freed.iter().for_each(|key| self.freed.push(named(key)));
+        let old = before.map(index_entries).unwrap_or_default();
+        let (come, gone) = changed(old, index_entries(&mutation.after));
+        let placed = |entry: &IndexEntry| {
+            let place = names::place(entry.time, row, entry.sub);
+            (no.clone(), names::list(&entry.index), place)
+        };
+        come.iter().for_each(|entry| self.come.push(placed(entry)));
+        gone.iter().for_each(|entry| self.gone.push(placed(entry)));
+        Ok(())
+    }
+
+    fn push_order(&mut self, old: Option<&Record>, new: &Record, row: u64) -> Result<(), Failure> {
+        let order = new.as_order();
+        let openid = order.and_then(|order| order.openid.as_ref());
+        let counts = Counts::of_record(new);
+        let small = |count: u64| i32::try_from(count).unwrap_or(i32::MAX);
+        let record = new.clone();
+        self.orders.push((
+            new.no().to_string(),
+            signed(row),
+            signed(old.map_or(0, Record::version)),
+            signed(new.version()),
+            order.map(|order| i16::from(order.status.code())),
+            openid.map(|openid| openid.as_str().to_owned()),
+            order.map(|order| signed(order.total_fee.as_u64())),
+            order.map(|order| order.create_time.as_millis()),
+            new.update_time().as_millis(),
+            small(counts.unclaimed),
+            small(counts.open_anomalies),
+            values::record_bytes(Stored { record, row })?,
+        ));
+        Ok(())
+    }
+}
+
+/// The keys that a change takes, and those that it lets go.
+pub(super) fn keys_of(mutation: &Mutation) -> (Vec<UniqueKey>, Vec<UniqueKey>) {
+    let before = mutation.before.iter();
+    let before = before.flat_map(|stored| unique_keys(&stored.record));
+    changed(before, unique_keys(&mutation.after))
+}
+
+/// What is only in the second, and what only in the first.
+fn changed<T: Clone + Eq + Hash>(
+    before: impl IntoIterator<Item = T>,
+    after: impl IntoIterator<Item = T>,
+) -> (Vec<T>, Vec<T>) {
+    let before: HashSet<T> = before.into_iter().collect();
+    let after: HashSet<T> = after.into_iter().collect();
+    (
+        after.difference(&before).cloned().collect(),
+        before.difference(&after).cloned().collect(),
+    )
+}
