@@ -30,8 +30,8 @@ pub enum Error {
     /// The store was shut down before the call was taken.
     #[error("the store was shut down")]
     ShutDown,
-    /// The write had begun and failed: it is applied or not, wholly. Open the store again
-    /// and repeat the command; the answer then tells.
+    /// The write had begun and failed: it is applied or not, wholly. Open the store again,
+    /// unless it stands on a cluster, and repeat the command; the answer then tells.
     #[error("the write failed midway: whether it is applied is not known")]
     OutcomeUnknown(#[source] StorageError),
     /// An earlier write failed midway. This command is certainly not applied, nor is any

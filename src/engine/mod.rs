@@ -419,6 +419,9 @@ pub struct Limits {
     pub batch: usize,
     /// Its calls may run on the caller's own thread: they wait for no other machine.
     pub on_callers_thread: bool,
+    /// After a write whose outcome is not known, what it holds can be trusted only when it
+    /// was opened again: no other write may follow.
+    pub stops_at_unknown: bool,
 }
 
 /// How an engine fails.

@@ -144,8 +144,11 @@ impl Runner<'_> {
             }
             Err(error) => {
                 let spoilt = matches!(error, EngineError::Retry(_)) && is_of_one(&error);
-                if let EngineError::Unknown(cause) | EngineError::Fatal(cause) = &error {
-                    done.poison = Some(cause.clone());
+                let stops = self.engine.limits().stops_at_unknown;
+                match &error {
+                    EngineError::Unknown(cause) if stops => done.poison = Some(cause.clone()),
+                    EngineError::Fatal(cause) => done.poison = Some(cause.clone()),
+                    _ => {}
                 }
                 done.fail(open, spoilt, &in_the_write(error))
             }

@@ -1,7 +1,6 @@
 //! Three servers, of which two follow: a commit is answered when one of those has it.
 
 use std::thread;
-use std::time::Duration;
 
 use orderstore::Store;
 
@@ -37,9 +36,7 @@ impl Cluster {
         for follower in &self.followers {
             follow(follower, "");
             let hears = "SELECT count(*) FROM pg_stat_wal_receiver";
-            while follower.sql(hears) != "0" {
-                thread::sleep(Duration::from_millis(20));
-            }
+            follower.until(hears, |count| count == "0");
         }
         let has = |server: &Server| server.sql("SELECT pg_last_wal_receive_lsn() - '0/0'");
         let has = |server: &Server| has(server).parse::<u64>().unwrap();

@@ -4,14 +4,24 @@
 //! is set, as after an installation, it fails.
 
 #![cfg(unix)]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that meets what it does not expect fails, as it should"
+)]
 
 #[path = "../it/history/checker.rs"]
 mod checker;
 mod cluster;
 mod conformance;
 mod cuts;
+mod damage;
 mod histories;
 mod load;
 mod processes;
 mod proxy;
 mod server;
+mod tls;
+mod unconfirmed;

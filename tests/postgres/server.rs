@@ -104,6 +104,28 @@ impl Server {
         String::from_utf8(said.stdout).unwrap().trim().to_owned()
     }
 
+    /// Has the server's own user run something in the server's directory.
+    pub(crate) fn shell(&self, command: &str) {
+        let command = command.replace('\'', "''");
+        self.sql(&format!(
+            "COPY (SELECT 1) TO PROGRAM 'cat >/dev/null; {command}'"
+        ));
+    }
+
+    /// A file in the server's directory.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.data.join(name)
+    }
+
+    /// Asks until the answer is such a one.
+    pub(crate) fn until(&self, text: &str, holds: impl Fn(&str) -> bool) {
+        let began = Instant::now();
+        while !holds(&self.sql(text)) {
+            assert!(began.elapsed() < PATIENCE, "{text}: {}", self.sql(text));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     fn psql(&self, text: &str) -> Command {
         let mut psql = Command::new(program("psql").unwrap());
         psql.args(["--host=127.0.0.1", "--username=shop", "--dbname=postgres"]);

@@ -161,10 +161,16 @@ fn class_of(code: Option<&SqlState>) -> fn(StorageError) -> Failure {
 
 impl Links {
     pub(super) fn new(url: &str, options: PostgresOptions) -> Result<Self, Error> {
-        let config: Config = url.parse().map_err(|_| Error::Invalid {
+        let invalid = |why: &str| Error::Invalid {
             what: "url",
-            why: "it is no PostgreSQL URL".to_owned(),
-        })?;
+            why: why.to_owned(),
+        };
+        let config: Config = url
+            .parse()
+            .map_err(|_| invalid("it is no PostgreSQL URL"))?;
+        if config.get_hosts().is_empty() {
+            return Err(invalid("it names no host"));
+        }
         let tls = match config.get_ssl_mode() {
             SslMode::Disable => None,
             _ => MakeRustlsConnect::with_native_certs().ok(),
@@ -272,7 +278,7 @@ impl Links {
     /// database, it does so again.
     async fn connect(&self) -> Result<Link, Failure> {
         let first = self.host.load(Ordering::Relaxed);
-        let mut failed = Failure::fatal("the URL names no host");
+        let mut failed = Failure::fatal("there is no host");
         for step in 0..self.hosts.len() {
             let host = (first + step) % self.hosts.len();
             let Some(config) = self.hosts.get(host) else {

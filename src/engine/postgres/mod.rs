@@ -179,6 +179,7 @@ impl Engine for PostgresEngine {
         Limits {
             batch: BATCH,
             on_callers_thread: false,
+            stops_at_unknown: false,
         }
     }
 

@@ -1,0 +1,106 @@
+//! Tables that somebody else wrote to: what is wrong is named, and nothing is made up.
+
+use orderstore::testing::fixtures::{new, order_no, payment};
+use orderstore::{Confirmed, Created, Error, Invariant, Store};
+
+use crate::conformance::{fresh_schema, shared};
+
+/// A store with two orders, of which one is paid; what is done to its tables; and which
+/// invariants `verify` then names.
+fn named_after(harm: &str) -> Option<(Store, Vec<Invariant>)> {
+    let server = shared()?;
+    let schema = fresh_schema(server);
+    let store = Store::connect(&server.url(&schema)).unwrap();
+    for n in 1..=2 {
+        let made = store.create(order_no(n), new(100)).wait().unwrap();
+        assert_eq!(made.outcome, Created::Created);
+    }
+    let paid = store.confirm(order_no(1), payment(1, 100)).wait().unwrap();
+    assert_eq!(paid.outcome, Confirmed::Applied);
+    // The feed is numbered when it is read.
+    let start = orderstore::FeedCursor::START;
+    assert_eq!(store.events(start, 10).wait().unwrap().len(), 3);
+    let sound = store.verify().wait().unwrap();
+    assert!(sound.is_ok(), "{sound:?}");
+    server.sql(&format!("SET search_path = {schema}; {harm}"));
+    let report = store.verify().wait().unwrap();
+    let mut named: Vec<_> = report.violations.iter().map(|it| it.invariant).collect();
+    named.dedup();
+    Some((store, named))
+}
+
+#[test]
+fn postgres_verify_names_what_each_kind_of_harm_breaks() {
+    use Invariant::{I3, I5, I6, I11, I12};
+    let paid = order_no(1);
+    let cases = [
+        (
+            "DELETE FROM orderstore_entries WHERE list = 'all'",
+            vec![I5],
+        ),
+        (
+            "UPDATE orderstore_entries SET list = 'none' WHERE list = 'all'",
+            vec![I5],
+        ),
+        ("DELETE FROM orderstore_keys", vec![I6]),
+        (
+            "INSERT INTO orderstore_keys VALUES ('reference none', 'nobody')",
+            vec![I6],
+        ),
+        ("UPDATE orderstore_orders SET status = 4", vec![I12]),
+        ("UPDATE orderstore_orders SET open_anomalies = 1", vec![I12]),
+        (
+            "UPDATE orderstore_events SET seq = 9 WHERE seq = 3",
+            vec![I11],
+        ),
+        (
+            &format!("DELETE FROM orderstore_events WHERE version = 2 AND out_trade_no = '{paid}'"),
+            vec![I11],
+        ),
+        (
+            &format!("DELETE FROM orderstore_orders WHERE out_trade_no = '{paid}'"),
+            vec![I5, I6, I3],
+        ),
+    ];
+    for (harm, broken) in cases {
+        let Some((_, named)) = named_after(harm) else {
+            return;
+        };
+        assert_eq!(named, broken, "{harm}");
+    }
+}
+
+#[test]
+fn postgres_bytes_that_changed_are_told_and_never_read() {
+    const HARM: &str = "UPDATE orderstore_orders SET record = set_byte(record, 20, 255)
+        WHERE out_trade_no = ";
+    let Some((store, named)) = named_after(&format!("{HARM}'{}'", order_no(1))) else {
+        return;
+    };
+    assert!(named.contains(&Invariant::I18), "{named:?}");
+    let told = store.get(order_no(1)).wait();
+    assert!(matches!(told, Err(Error::Unreadable(_))), "{told:?}");
+    assert!(store.get(order_no(2)).wait().unwrap().is_some());
+}
+
+#[test]
+fn postgres_tables_of_another_version_and_databases_that_are_not_there_are_refused_at_once() {
+    let Some(server) = shared() else { return };
+    let schema = fresh_schema(server);
+    let url = server.url(&schema);
+    Store::connect(&url).unwrap().shutdown().wait().unwrap();
+    server.sql(&format!("UPDATE {schema}.orderstore_meta SET version = 2"));
+    let refused = |url: &str| match Store::connect(url) {
+        Err(Error::NotApplied(cause)) => format!("{cause:?}"),
+        other => panic!("{other:?}"),
+    };
+    assert!(refused(&url).contains("another version"));
+    assert!(refused(&url.replace("/postgres?", "/nowhere?")).contains("3D000"));
+    for url in ["mysql://shop@one", "postgres:///orders"] {
+        let told = Store::connect(url).unwrap_err();
+        assert!(
+            matches!(told, Error::Invalid { what: "url", .. }),
+            "{told:?}"
+        );
+    }
+}

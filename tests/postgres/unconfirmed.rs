@@ -1,0 +1,66 @@
+//! Commits that no follower confirms: the leader has them, and the store may not say so.
+
+use std::thread;
+use std::time::Duration;
+
+use orderstore::testing::fixtures::{new, order_no};
+use orderstore::{Created, Error, Store};
+
+use crate::server::Server;
+
+const WAITING: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+
+/// A store with one order, whose next commits nobody confirms.
+fn unconfirmed() -> Option<(Server, Store)> {
+    let server = Server::start(&[])?;
+    let store = Store::connect(&server.url("public")).unwrap();
+    let made = store.create(order_no(0), new(100)).wait().unwrap();
+    assert_eq!(made.outcome, Created::Created);
+    waits_for(&server, "ANY 1 (nobody)");
+    Some((server, store))
+}
+
+fn waits_for(server: &Server, names: &str) {
+    server.sql(&format!(
+        "ALTER SYSTEM SET synchronous_standby_names = '{names}'"
+    ));
+    server.sql("SELECT pg_reload_conf()");
+    server.until("SHOW synchronous_standby_names", |shown| shown == names);
+}
+
+#[test]
+fn postgres_what_nobody_confirms_in_time_is_unknown_and_known_when_it_is_asked_again() {
+    let Some((server, store)) = unconfirmed() else {
+        return;
+    };
+    let told = store.create(order_no(1), new(100)).wait();
+    assert!(matches!(told, Err(Error::OutcomeUnknown(_))), "{told:?}");
+    waits_for(&server, "");
+    let again = store.create(order_no(1), new(100)).wait().unwrap();
+    assert_eq!(again.outcome, Created::Exists);
+    assert!(store.verify().wait().unwrap().is_ok());
+}
+
+#[test]
+fn postgres_a_commit_whose_wait_is_cancelled_is_not_answered_before_it_is_confirmed() {
+    let Some((server, store)) = unconfirmed() else {
+        return;
+    };
+    thread::scope(|scope| {
+        let asked = scope.spawn(|| store.create(order_no(1), new(100)).wait());
+        for _ in 0..3 {
+            server.until(WAITING, |count| count != "0");
+            let cancel = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity
+                WHERE wait_event = 'SyncRep'";
+            server.sql(cancel);
+            thread::sleep(Duration::from_millis(500));
+            let stands = "SELECT count(*) FROM orderstore_orders";
+            assert_eq!(server.sql(stands), "2", "the leader has committed it");
+            assert!(!asked.is_finished(), "and no other machine has it");
+        }
+        waits_for(&server, "");
+        let told = asked.join().unwrap().unwrap();
+        assert_eq!(told.outcome, Created::Created);
+    });
+    assert!(store.verify().wait().unwrap().is_ok());
+}
