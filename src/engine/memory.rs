@@ -139,6 +139,7 @@ impl Engine for MemoryEngine {
         Limits {
             batch: 8192,
             on_callers_thread: true,
+            is_quick: true,
             stops_at_unknown: true,
         }
     }

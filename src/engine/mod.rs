@@ -417,8 +417,10 @@ pub struct EngineStats {
 pub struct Limits {
     /// The most mutations that it takes at once.
     pub batch: usize,
-    /// Its calls may run on the caller's own thread: they wait for no other machine.
+    /// Its calls may run on the thread of a caller who waits for the answer.
     pub on_callers_thread: bool,
+    /// They may run within the poll of a task, too: they wait for no other machine.
+    pub is_quick: bool,
     /// After a write whose outcome is not known, what it holds can be trusted only when it
     /// was opened again: no other write may follow.
     pub stops_at_unknown: bool,

@@ -97,4 +97,8 @@ impl Condvar {
             self.0.notify_one();
         }
     }
+
+    pub(crate) fn notify_all(&self) {
+        self.0.notify_all();
+    }
 }

@@ -32,7 +32,8 @@ pub(crate) enum Ask {
     Number,
     /// A point read, without allocation.
     Get(OrderNo),
-    /// A read that is bounded: on the caller's thread where the engine allows it.
+    /// A read that is bounded: on the caller's thread where that waits, or the engine is
+    /// quick.
     Read(Job),
     /// Something long: always on the flow's own thread.
     Long(Job),
@@ -54,7 +55,7 @@ impl<T> Call<T> {
     /// # Errors
     /// See [`Error`] for what each says of the data.
     pub fn wait(self) -> Result<T, Error> {
-        let inline = self.flow.on_callers_thread();
+        let inline = self.flow.limits.on_callers_thread;
         let said = match self.ask {
             Ask::Get(no) if inline => self.flow.read_here(|flow| flow.get(&no)),
             Ask::Read(job) if inline => self.flow.read_here(job),
@@ -95,7 +96,7 @@ impl<T> Call<T> {
 impl Flow {
     /// Puts the call on its lane.
     fn start(self: &Arc<Self>, ask: Ask) -> Result<Arc<Slot>, (Error, Ask)> {
-        let inline = self.on_callers_thread();
+        let inline = self.limits.is_quick;
         match ask {
             Ask::Command(command) => self
                 .enqueue(command)
@@ -105,13 +106,14 @@ impl Flow {
             Ask::Read(job) if inline => Ok(Slot::done(self.read_here(job))),
             Ask::Get(no) => {
                 let job: Job = Box::new(move |flow| flow.get(&no));
-                self.post(job).map_err(|(reason, _)| (reason, Ask::Get(no)))
+                self.post(&self.reads, job)
+                    .map_err(|(reason, _)| (reason, Ask::Get(no)))
             }
             Ask::Read(job) => self
-                .post(job)
+                .post(&self.reads, job)
                 .map_err(|(reason, job)| (reason, Ask::Read(job))),
             Ask::Long(job) => self
-                .post(job)
+                .post(&self.long, job)
                 .map_err(|(reason, job)| (reason, Ask::Long(job))),
             Ask::ShutDown => Ok(self.shut_down()),
         }

@@ -9,6 +9,7 @@ use super::group::{Answer, Done, Runner, before_the_write, in_the_write};
 use super::queue::{Request, Work};
 use super::rhythm::Rhythm;
 use super::said::Said;
+use super::side::Side;
 use super::slot::Waiter;
 use super::sync::MutexGuard;
 use super::sync::atomic::Ordering;
@@ -24,22 +25,35 @@ use crate::order::Command;
 #[derive(Debug)]
 pub(crate) struct Threads {
     committer: JoinHandle<()>,
-    side: ThreadId,
+    sides: Vec<ThreadId>,
 }
+
+/// How many reads an engine that waits for other machines is asked at once.
+const READERS: usize = 4;
 
 impl Threads {
     pub(crate) fn start(flow: &Arc<Flow>) -> Result<Self, std::io::Error> {
-        let own = Arc::clone(flow);
-        let side = named("side").spawn(move || own.run_side())?;
-        let side_id = side.thread().id();
-        let own = Arc::clone(flow);
-        let committer = named("committer").spawn(move || own.run_committer(side));
-        if committer.is_err() {
-            flow.side.close();
+        let started = Self::start_all(flow);
+        if started.is_err() {
+            flow.close_sides();
         }
+        started
+    }
+
+    fn start_all(flow: &Arc<Flow>) -> Result<Self, std::io::Error> {
+        let start = |name, side: fn(&Flow) -> &Side| {
+            let own = Arc::clone(flow);
+            named(name).spawn(move || own.run_side(side(&own)))
+        };
+        let mut sides = vec![start("side", |flow| &flow.long)?];
+        let readers = if flow.limits.is_quick { 0 } else { READERS };
+        for _ in 0..readers {
+            sides.push(start("reader", |flow| &flow.reads)?);
+        }
+        let own = Arc::clone(flow);
         Ok(Self {
-            committer: committer?,
-            side: side_id,
+            sides: sides.iter().map(|side| side.thread().id()).collect(),
+            committer: named("committer").spawn(move || own.run_committer(sides))?,
         })
     }
 
@@ -47,7 +61,7 @@ impl Threads {
     /// a waker that dropped the last clone: that one goes on and ends by itself.
     pub(crate) fn join(self) {
         let here = thread::current().id();
-        if here != self.committer.thread().id() && here != self.side {
+        if here != self.committer.thread().id() && !self.sides.contains(&here) {
             // Its panics are caught where they happen; there is nobody to tell of others.
             drop(self.committer.join());
         }
@@ -63,7 +77,7 @@ impl Flow {
     /// are larger than that, joining the next one is quicker for everybody.
     pub(super) fn lead(&self, command: Command) -> Result<Result<Said, Error>, Command> {
         let alone = self.tally.last_group.load(Ordering::Relaxed) <= 1;
-        if !alone || !self.on_callers_thread() {
+        if !alone || !self.limits.on_callers_thread {
             return Err(command);
         }
         let Some(committing) = self.commit.try_lock() else {
@@ -83,7 +97,7 @@ impl Flow {
 
     /// The life of the committer thread. What waits is taken under the commit lock and
     /// not before: all that came while another group was written goes into one.
-    pub(super) fn run_committer(&self, side: JoinHandle<()>) {
+    pub(super) fn run_committer(&self, sides: Vec<JoinHandle<()>>) {
         let limit = self.limits.batch.max(1);
         let mut rhythm = Rhythm::default();
         loop {
@@ -97,7 +111,7 @@ impl Flow {
                 None => {}
             }
         }
-        self.end(side);
+        self.end(sides);
     }
 
     fn commit(&self, committing: MutexGuard<'_, ()>, requests: Vec<Request>, rhythm: &mut Rhythm) {
@@ -241,9 +255,16 @@ impl Flow {
     }
 
     /// Nothing more is taken: finish what is long, close the engine, tell who waits.
-    fn end(&self, side: JoinHandle<()>) {
-        self.side.close();
-        drop(side.join());
+    fn close_sides(&self) {
+        self.long.close();
+        self.reads.close();
+    }
+
+    fn end(&self, sides: Vec<JoinHandle<()>>) {
+        self.close_sides();
+        for side in sides {
+            drop(side.join());
+        }
         self.refuse_numbers();
         let committing = self.commit.lock();
         let closed = catch_unwind(AssertUnwindSafe(|| self.engine.close()));

@@ -54,7 +54,8 @@ pub(crate) struct Flow {
     clock: Clock,
     generator: Generator,
     queue: Queue,
-    side: Side,
+    long: Side,
+    reads: Side,
     /// Whoever holds it runs a group.
     commit: Mutex<()>,
     /// Callers that wait for a block of numbers.
@@ -160,7 +161,8 @@ impl Flow {
             clock,
             generator: Generator::new(node, key),
             queue: Queue::new(bounds),
-            side: Side::default(),
+            long: Side::default(),
+            reads: Side::default(),
             commit: Mutex::new(()),
             numberless: Mutex::default(),
             ending: Mutex::default(),
@@ -185,10 +187,6 @@ impl Flow {
             now: self.now(),
         };
         runner.weigh(commands).map(Said::Weighed).map_err(unread)
-    }
-
-    fn on_callers_thread(&self) -> bool {
-        self.limits.on_callers_thread
     }
 
     /// A read on the caller's own thread. The end may overtake it, and the engine then
@@ -234,9 +232,9 @@ impl Flow {
         }
     }
 
-    fn post(&self, job: Job) -> Result<Arc<Slot>, (Error, Job)> {
+    fn post(&self, side: &Side, job: Job) -> Result<Arc<Slot>, (Error, Job)> {
         match self.open() {
-            Ok(()) => self.side.post(job),
+            Ok(()) => side.post(job),
             Err(error) => Err((error, job)),
         }
     }

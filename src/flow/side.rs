@@ -1,4 +1,5 @@
-//! The flow's second thread: what is long runs here, one after another.
+//! The flow's other threads: what is long runs on one of them, one after another; reads of
+//! an engine that waits for other machines run on a few, so that nothing long is before them.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,7 +11,7 @@ use super::sync::{Condvar, Mutex};
 use super::{Flow, panicked};
 use crate::error::Error;
 
-/// Long jobs that wait for their thread.
+/// Jobs that wait for a thread of their kind.
 #[derive(Default)]
 pub(super) struct Side {
     state: Mutex<State>,
@@ -43,7 +44,7 @@ impl Side {
 
     pub(super) fn close(&self) {
         self.state.lock().closing = true;
-        self.arrived.notify_one();
+        self.arrived.notify_all();
     }
 
     /// The next job; `None` when all are done and no more will come.
@@ -62,9 +63,9 @@ impl Side {
 }
 
 impl Flow {
-    /// The life of the second thread.
-    pub(super) fn run_side(&self) {
-        while let Some((job, slot)) = self.side.next() {
+    /// The life of a thread that takes such jobs.
+    pub(super) fn run_side(&self, side: &Side) {
+        while let Some((job, slot)) = side.next() {
             let said = catch_unwind(AssertUnwindSafe(|| job(self)));
             slot.complete(said.unwrap_or_else(|_| Err(Error::Unreadable(panicked()))));
         }

@@ -7,6 +7,10 @@
     feature = "cli",
     doc = "- [`cli`]: the operator's command line, its answers and its exit codes."
 )]
+#![cfg_attr(
+    feature = "postgres",
+    doc = "- [`cluster`]: the engine on PostgreSQL, when to move there, and what was run on it."
+)]
 //! - [`durability`]: what the local engine promises of the disk, and why each crash ends well.
 //! - [`faq`]: why it is as it is.
 //! - [`format`](mod@format): the bytes.
@@ -40,6 +44,10 @@ pub mod backup {}
 #[cfg(feature = "cli")]
 #[doc = include_str!("cli.md")]
 pub mod cli {}
+
+#[cfg(feature = "postgres")]
+#[doc = include_str!("cluster.md")]
+pub mod cluster {}
 
 #[doc = include_str!("durability.md")]
 pub mod durability {}

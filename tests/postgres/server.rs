@@ -39,6 +39,9 @@ pub(crate) struct Server {
 impl Server {
     /// Starts one; `None`, said aloud, where PostgreSQL is not installed.
     pub(crate) fn start(settings: &[&str]) -> Option<Self> {
+        for tool in ["psql", "pgrep", "kill", "openssl"] {
+            program(tool)?;
+        }
         let (place, data) = room()?;
         let mut init = as_user("initdb")?;
         init.args(["--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]);
@@ -247,7 +250,7 @@ fn program(name: &str) -> Option<PathBuf> {
         .map(|place| place.join(name))
         .find(|path| path.is_file());
     if found.is_none() {
-        let missing = format!("{name} (Debian: apt-get install postgresql)");
+        let missing = format!("{name} (Debian: apt-get install postgresql procps openssl)");
         assert!(
             std::env::var_os("POSTGRES_REQUIRED").is_none(),
             "missing: {missing}"

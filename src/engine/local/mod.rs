@@ -307,6 +307,7 @@ impl Engine for LocalEngine {
         Limits {
             batch: BATCH_MAX,
             on_callers_thread: true,
+            is_quick: true,
             stops_at_unknown: true,
         }
     }

@@ -27,7 +27,7 @@ use crate::error::{Error, StorageError, StorageErrorKind};
 pub(super) const LANES: usize = 4;
 
 /// How many reads are.
-const READERS: usize = 2;
+const READERS: usize = 4;
 
 /// What looks at everything may take so long.
 const LONG: Duration = Duration::from_secs(24 * 60 * 60);

@@ -178,7 +178,8 @@ impl Engine for PostgresEngine {
     fn limits(&self) -> Limits {
         Limits {
             batch: BATCH,
-            on_callers_thread: false,
+            on_callers_thread: true,
+            is_quick: false,
             stops_at_unknown: false,
         }
     }

@@ -167,3 +167,24 @@ fn a_ticket_whose_answer_was_taken_fails_and_hangs_nobody() {
 fn a_far_engine_that_is_held_blocks_no_other_task_whatever_is_awaited() {
     within_a_minute(|| on_one_thread(async || no_verb_blocks_other_tasks(Rig::far()).await));
 }
+
+#[test]
+fn reads_of_a_far_engine_wait_neither_for_what_is_long_nor_for_each_other() {
+    within_a_minute(|| {
+        let (rig, store) = Rig::far().open();
+        rig.verify_gate.hold();
+        let long = store.verify().submit().unwrap();
+        rig.verify_gate.wait_until_somebody_is_held();
+        assert!(store.counts().submit().unwrap().wait().is_ok());
+
+        rig.get_gate.hold();
+        let get = store.get(no(1)).submit().unwrap();
+        rig.get_gate.wait_until_somebody_is_held();
+        assert!(store.counts().submit().unwrap().wait().is_ok());
+
+        rig.get_gate.release();
+        assert_eq!(get.wait().unwrap(), None);
+        rig.verify_gate.release();
+        assert!(long.wait().unwrap().is_ok());
+    });
+}

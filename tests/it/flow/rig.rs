@@ -160,6 +160,7 @@ impl Rig {
     pub(crate) fn far() -> Self {
         let mut rig = Self::default();
         rig.limits.on_callers_thread = false;
+        rig.limits.is_quick = false;
         rig
     }
 
