@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::value::OrderNo;
+
 /// Why a call failed. Logical refusals are no errors: they are answers.
 ///
 /// Messages hold no personal data. What lies beneath is the `source()`.
@@ -108,6 +110,13 @@ pub enum Error {
         dir: PathBuf,
         /// Why.
         source: StorageError,
+    },
+    /// In a copy, the record under this number is not what it is at the source, or a key of it
+    /// is another record's: the target has a life of its own. What was copied before stands.
+    #[error("order {no} is another one in the target")]
+    Differs {
+        /// The number.
+        no: OrderNo,
     },
     /// The store's engine keeps no files and cannot do that.
     #[error("the engine of this store cannot make {what}")]

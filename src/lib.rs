@@ -76,8 +76,8 @@ pub mod wechat;
 
 pub use builder::Builder;
 pub use engine::{
-    Backup, Counts, FeedCursor, FeedCursorError, Found, JournalFound, List, Progress, Recovery,
-    Repaired, Restored, Sequenced,
+    Backup, Copied, Counts, FeedCursor, FeedCursorError, Found, JournalFound, List, Progress,
+    Recovery, Repaired, Restored, Sequenced,
 };
 pub use error::{Error, StorageError, StorageErrorKind};
 pub use flow::{Answering, Call, Health, Refused, Stats, Ticket};

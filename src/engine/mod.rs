@@ -27,6 +27,7 @@
 //!
 //! [`index_entries`]: crate::rules::index_entries
 
+mod copy;
 mod local;
 mod memory;
 #[cfg(feature = "postgres")]
@@ -36,11 +37,12 @@ mod upkeep;
 #[cfg(feature = "testing")]
 pub(crate) use local::{forged, stored_and_read};
 
+pub(crate) use copy::copy;
 pub use local::{LocalEngine, LocalOptions, Progress, Recovery};
 pub use memory::MemoryEngine;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresEngine;
-pub use upkeep::{Backup, Found, JournalFound, List, Repaired, Restored};
+pub use upkeep::{Backup, Copied, Found, JournalFound, List, Repaired, Restored};
 
 /// What [`testing`](crate::testing) shows of the simulated disk.
 #[cfg(feature = "testing")]

@@ -1,4 +1,4 @@
-//! What is told of backups, restores and repairs.
+//! What is told of backups, copies, restores and repairs.
 
 use super::FeedCursor;
 use crate::value::{OrderNo, Timestamp};
@@ -18,6 +18,21 @@ pub struct Backup {
     pub bytes: u64,
     /// When its last event happened, by the store's clock.
     pub last_event_at: Option<Timestamp>,
+}
+
+/// A store that another one was copied into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+#[must_use = "it says whether the target is sound"]
+pub struct Copied {
+    /// The place in the source's feed up to which everything is in the target.
+    pub before: FeedCursor,
+    /// The events that the target did not have.
+    pub events: u64,
+    /// The records that were compared, those that only wait for their order included.
+    pub records: u64,
+    /// The target, looked at as [`Store::verify`](crate::Store::verify) does.
+    pub verified: Report,
 }
 
 /// A store that was made of a backup.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::{Backup, Counts, Sequenced};
+use crate::engine::{Backup, Copied, Counts, Sequenced};
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::order::{Answered, Event, Order, Outcome};
 use crate::query::{Due, OpenAnomaly, Page, Totals};
@@ -28,6 +28,7 @@ pub(crate) enum Said {
     Rows(crate::engine::Rows),
     Report(Report),
     Backup(Backup),
+    Copied(Copied),
     Done,
 }
 

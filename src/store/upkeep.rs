@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Store;
-use crate::engine::{Backup, Progress, Repaired, Restored};
+use crate::engine::{Backup, Copied, Progress, Repaired, Restored, copy};
 use crate::error::Error;
 use crate::flow::{Call, Flow, Said};
 
@@ -50,6 +50,51 @@ impl Store {
     fn back_up(&self, dir: PathBuf, progress: Option<Progress>) -> Call<Backup> {
         let make = move |flow: &Flow| flow.engine().backup(&dir, progress).map(Said::Backup);
         self.read_long(make, find!(Said::Backup))
+    }
+
+    /// Copies everything into another store, on whatever engine, while this one goes on: all
+    /// orders and payments with their histories, as they stand when the call is made. So
+    /// orders move from a directory to a cluster, and back.
+    ///
+    /// What the target has of it already stays: a copy that was interrupted goes on when it is
+    /// made again, and a later one brings what happened since. To move, copy while the store
+    /// serves, then stop serving, copy the rest, and serve from the target. Each record is
+    /// read back and compared, then the target is verified as a whole: see
+    /// [`Copied::verified`].
+    ///
+    /// The target has a feed of its own, in which consumers begin anew, and an order of its own
+    /// among records. It draws order numbers of its own, too: give it other
+    /// [node digits](crate::Builder::node) than the source's. Other long calls of this store
+    /// ([`Store::verify`], [`Store::backup`]) wait for the copy.
+    ///
+    /// Besides what a call can fail with, it answers [`Error::Differs`] where the target has
+    /// something else under a number, [`Error::Invalid`] where it is this store, and
+    /// [`Error::NotApplied`] or [`Error::OutcomeUnknown`] where it cannot be written.
+    ///
+    /// ```
+    /// # use orderstore::Store;
+    /// # let (store, other) = (Store::memory()?, Store::memory()?);
+    /// let copied = store.copy_to(&other).wait()?;
+    /// assert!(copied.verified.is_ok());
+    /// # Ok::<(), orderstore::Error>(())
+    /// ```
+    pub fn copy_to(&self, target: &Self) -> Call<Copied> {
+        self.copy(target.clone(), None)
+    }
+
+    /// As [`Store::copy_to`]; `progress` is told how many steps were done, two for each
+    /// event, and how many there are.
+    pub fn copy_to_telling(&self, target: &Self, progress: Progress) -> Call<Copied> {
+        self.copy(target.clone(), Some(progress))
+    }
+
+    fn copy(&self, target: Self, progress: Option<Progress>) -> Call<Copied> {
+        let make = move |flow: &Flow| {
+            let into = &target.handle.flow;
+            into.open()?;
+            copy(flow.engine(), into.engine(), progress).map(Said::Copied)
+        };
+        self.read_long(make, find!(Said::Copied))
     }
 
     /// Makes a store in `dir` that goes on with the orders of a backup. The directory is

@@ -10,7 +10,9 @@
 )]
 
 mod backup;
+mod books;
 mod conformance;
+mod copy;
 mod crash;
 mod disk_full;
 mod environment;

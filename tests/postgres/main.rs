@@ -5,6 +5,7 @@
 
 #![cfg(unix)]
 #![allow(
+    clippy::cast_possible_truncation,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
@@ -12,10 +13,13 @@
     reason = "a test that meets what it does not expect fails, as it should"
 )]
 
+#[path = "../it/books.rs"]
+mod books;
 #[path = "../it/history/checker.rs"]
 mod checker;
 mod cluster;
 mod conformance;
+mod copy;
 mod cuts;
 mod damage;
 mod histories;

@@ -1,0 +1,37 @@
+//! From a directory to a cluster, and back.
+
+use orderstore::testing::Dice;
+use orderstore::{Copied, Store};
+
+use crate::books::{assert_same, busy};
+use crate::conformance::{fresh_url, shared};
+
+const SEED: u64 = 20_261_127;
+
+fn copied(from: &Store, to: &Store) -> Copied {
+    let copied = from.copy_to(to).wait().unwrap();
+    assert!(copied.verified.is_ok(), "{:?}", copied.verified);
+    copied
+}
+
+#[test]
+fn postgres_a_store_moves_to_a_cluster_which_goes_on_and_moves_back() {
+    let Some(server) = shared() else { return };
+    let place = tempfile::tempdir().unwrap();
+    let dir = Store::init(place.path().join("orders")).unwrap();
+    let mut dice = Dice::new(SEED);
+    busy(&dir, &mut dice, 3000);
+    let cluster = Store::connect(&fresh_url(server)).unwrap();
+    assert!(copied(&dir, &cluster).events > 1000);
+    assert_same(&dir, &cluster);
+    // What happens while it is copied comes with the rest.
+    busy(&dir, &mut dice, 500);
+    assert!(copied(&dir, &cluster).events > 0);
+    assert_same(&dir, &cluster);
+
+    busy(&cluster, &mut dice, 1000);
+    let back = Store::init(place.path().join("back")).unwrap();
+    let all = cluster.verify().wait().unwrap().events;
+    assert_eq!(copied(&cluster, &back).events, all);
+    assert_same(&cluster, &back);
+}
