@@ -249,6 +249,16 @@ impl Builder {
         self.engine(crate::engine::PostgresEngine::connect(url)?)
     }
 
+    /// As [`Store::connect_existing`].
+    ///
+    /// # Errors
+    /// As there, and [`Error::Invalid`].
+    #[cfg(feature = "postgres")]
+    pub fn connect_existing(self, url: &str) -> Result<Store, Error> {
+        self.check()?;
+        self.engine(crate::engine::PostgresEngine::connect_existing(url)?)
+    }
+
     /// A store on an engine of the caller's own, which passed the conformance suite.
     ///
     /// # Errors

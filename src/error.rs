@@ -124,6 +124,9 @@ pub enum Error {
         /// What it was asked for.
         what: &'static str,
     },
+    /// The cluster that a URL names holds no store in this schema, and none was to be made.
+    #[error("the database holds no order store")]
+    NoTables,
     /// There is a store already where a new one was to be made.
     #[error("{} holds a store already", dir.display())]
     AlreadyThere {

@@ -147,6 +147,15 @@ impl Store {
         Self::builder().connect(url)
     }
 
+    /// As [`Store::connect`], but nothing is made.
+    ///
+    /// # Errors
+    /// Those of [`Store::connect`], and [`Error::NoTables`] where the store was never made.
+    #[cfg(feature = "postgres")]
+    pub fn connect_existing(url: &str) -> Result<Self, Error> {
+        Self::builder().connect_existing(url)
+    }
+
     /// A store that lives in memory and is gone when it ends: for tests and examples.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 
 use crate::rig::Place;
 
-const VERBS: [&str; 24] = [
+const VERBS: [&str; 25] = [
     "init",
     "create",
     "show",
@@ -24,6 +24,7 @@ const VERBS: [&str; 24] = [
     "verify",
     "repair",
     "backup",
+    "copy",
     "restore",
     "export",
     "import",

@@ -26,6 +26,47 @@ fn a_backup_is_made_and_restored() {
 }
 
 #[test]
+fn a_store_is_copied_into_another_which_has_a_second_copy_already() {
+    let place = shop();
+    let copied = place.run("copy other").ends(0);
+    assert_snapshot!("copy", copied.text());
+    let books = |store: &str| place.run(&format!("export --store {store}")).ends(0).out;
+    assert_eq!(books("other"), books("shop"));
+    let again = place.run("copy other --format json").ends(0).json();
+    assert_eq!(
+        (&again["events"], &again["records"]),
+        (&0.into(), &6.into())
+    );
+
+    let confirm = "confirm order-waits --store other --transaction-id 4200007777202605300000000001 \
+                   --yuan 8.80 --paid-at 20260530080000";
+    place
+        .run(&confirm.split_whitespace().collect::<Vec<_>>().join(" "))
+        .ends(0);
+    let refused = place.run("copy other").ends(1);
+    assert!(
+        refused.err.contains("order-waits is another one"),
+        "{refused:?}"
+    );
+    place.run("copy shop").ends(3);
+}
+
+#[test]
+fn a_program_without_a_cluster_says_so_and_files_are_no_clusters() {
+    let place = shop();
+    let url = "postgres://shop:geheim@127.0.0.1:1/orders";
+    for line in ["repair --into new", "verify --pages"] {
+        let refused = place.run(&format!("{line} --store {url}")).ends(2);
+        assert!(refused.err.contains("tools of its own"), "{refused:?}");
+    }
+    if !cfg!(feature = "postgres") {
+        let refused = place.run(&format!("show order-waits --store {url}")).ends(2);
+        assert!(refused.err.contains("feature `postgres`"), "{refused:?}");
+    }
+    assert_eq!(place.names(), ["shop"]);
+}
+
+#[test]
 fn a_sound_store_is_verified() {
     let place = shop();
     let verified = place.run("verify --pages").ends(0);

@@ -25,6 +25,8 @@ mod damage;
 mod histories;
 mod load;
 mod processes;
+#[cfg(feature = "cli")]
+mod program;
 mod proxy;
 mod server;
 mod tls;

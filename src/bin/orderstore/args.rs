@@ -1,6 +1,6 @@
 //! What can be said: the flags that all verbs share, and the verbs.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -25,15 +25,15 @@ pub(crate) struct Cli {
 #[derive(Args)]
 #[command(next_help_heading = "For every verb")]
 pub(crate) struct Global {
-    /// The store's directory
+    /// The store: its directory, or postgres://… where it stands on a cluster
     #[arg(
         long,
-        value_name = "DIR",
+        value_name = "PLACE",
         env = "ORDERSTORE_DIR",
         hide_env_values = true,
         global = true
     )]
-    pub(crate) store: Option<PathBuf>,
+    pub(crate) store: Option<OsString>,
     /// The form of the answer; a table where nothing is said
     #[arg(long, value_name = "FORM", value_enum, global = true)]
     pub(crate) format: Option<Format>,
@@ -64,6 +64,7 @@ pub(crate) enum Verb {
     Verify(verbs::Verify),
     Repair(verbs::Repair),
     Backup(verbs::Backup),
+    Copy(verbs::Copy),
     Restore(verbs::Restore),
     Export(verbs::Export),
     Import(Box<verbs::Import>),

@@ -1,12 +1,13 @@
 //! What every verb is given: the flags that all share, and the way to the store.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use orderstore::{Builder, Store};
 
 use crate::args::Global;
 use crate::failure::Failure;
 use crate::output::{Format, Out};
+use crate::place::Place;
 use crate::progress;
 use crate::veil::Veil;
 
@@ -21,11 +22,25 @@ impl Context {
     }
 
     /// Where the store is. Nothing is looked at yet.
-    pub(crate) fn dir(&self) -> Result<&Path, Failure> {
-        let dir = self.global.store.as_deref();
-        dir.ok_or_else(|| {
-            Failure::usage("which store? Say --store DIR, or set ORDERSTORE_DIR in the environment")
-        })
+    pub(crate) fn place(&self) -> Result<Place, Failure> {
+        let said = self.global.store.as_deref();
+        let said = said.ok_or_else(|| {
+            Failure::usage(
+                "which store? Say --store DIR or --store URL, or set ORDERSTORE_DIR in the \
+                 environment",
+            )
+        })?;
+        Ok(Place::from(said))
+    }
+
+    /// The same, for what is done to files.
+    pub(crate) fn dir(&self) -> Result<PathBuf, Failure> {
+        match self.place()? {
+            Place::Dir(dir) => Ok(dir),
+            Place::Cluster(_) => Err(Failure::usage(
+                "that is done to a directory: a cluster has tools of its own for it",
+            )),
+        }
     }
 
     /// Opens the store, works with it, and ends it, whatever became of the work.
@@ -42,9 +57,9 @@ impl Context {
         builder: Builder,
         work: impl FnOnce(&Store) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let dir: PathBuf = self.dir()?.to_path_buf();
+        let place = self.place()?;
         progress::begin("reading the journal");
-        let store = builder.recovery_progress(progress::tell).open(dir)?;
+        let store = place.open(builder.recovery_progress(progress::tell))?;
         progress::end();
         let worked = work(&store);
         let ended = store.shutdown().wait();

@@ -45,6 +45,12 @@ impl Failure {
         Self::new(Exit::Refused, what.to_string())
     }
 
+    /// There is something already where something was to be made.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn taken(what: impl Display) -> Self {
+        Self::new(Exit::NoStore, what.to_string())
+    }
+
     /// The store breaks what it promises.
     pub(crate) fn damaged(what: impl Display) -> Self {
         Self {
@@ -131,10 +137,13 @@ const fn exit_of(error: &Error) -> Exit {
         | Error::IsBackup { .. }
         | Error::NotABackup { .. }
         | Error::AlreadyThere { .. }
+        | Error::NoTables
         | Error::NewerFormat { .. } => Exit::NoStore,
-        Error::Invalid { .. } | Error::InvalidCursor { .. } | Error::BatchTooLarge { .. } => {
-            Exit::Usage
-        }
+        Error::Differs { .. } => Exit::Refused,
+        Error::Invalid { .. }
+        | Error::InvalidCursor { .. }
+        | Error::BatchTooLarge { .. }
+        | Error::Unsupported { .. } => Exit::Usage,
         Error::Poisoned(cause)
         | Error::NotApplied(cause)
         | Error::Unreadable(cause)
@@ -161,7 +170,7 @@ const fn advice(error: &Error, exit: Exit) -> &'static str {
         (Error::Missing { .. }, _) => {
             "A volume that is not mounted looks like this. A new store is made by `orderstore init`."
         }
-        (Error::Empty { .. }, _) => "A new store is made by `orderstore init`.",
+        (Error::Empty { .. } | Error::NoTables, _) => "A new store is made by `orderstore init`.",
         (Error::Incomplete { .. }, _) => "No order was ever in it; `orderstore init` finishes it.",
         (Error::Unfinished { .. }, _) => {
             "Run the same backup, restore or repair into it again: it begins anew there."

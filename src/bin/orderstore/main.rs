@@ -15,6 +15,7 @@ mod moment;
 mod money;
 mod outcome;
 mod output;
+mod place;
 mod progress;
 mod shown;
 mod text;

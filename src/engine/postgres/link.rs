@@ -19,7 +19,7 @@ use tokio_postgres::{AsyncMessage, Client, Config, NoTls, Row, Socket, Statement
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::columns::Parameter;
-use super::{PostgresOptions, hosts};
+use super::hosts;
 use crate::engine::EngineError;
 use crate::error::{Error, StorageError, StorageErrorKind};
 
@@ -28,6 +28,12 @@ pub(super) const LANES: usize = 4;
 
 /// How many reads are.
 const READERS: usize = 4;
+
+/// How long an attempt may take before its connection counts as lost.
+const ATTEMPT: Duration = Duration::from_secs(5);
+
+/// How long attempts go on before the answer is a failure.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What looks at everything may take so long.
 const LONG: Duration = Duration::from_secs(24 * 60 * 60);
@@ -42,7 +48,6 @@ pub(super) struct Links {
     host: AtomicUsize,
     /// By the system's certificates; nothing, where it has none.
     tls: Option<MakeRustlsConnect>,
-    options: PostgresOptions,
     lanes: [Mutex<Option<Link>>; LANES],
     readers: [Mutex<Option<Link>>; READERS],
     next: AtomicUsize,
@@ -160,7 +165,7 @@ fn class_of(code: Option<&SqlState>) -> fn(StorageError) -> Failure {
 }
 
 impl Links {
-    pub(super) fn new(url: &str, options: PostgresOptions) -> Result<Self, Error> {
+    pub(super) fn new(url: &str) -> Result<Self, Error> {
         let invalid = |why: &str| Error::Invalid {
             what: "url",
             why: why.to_owned(),
@@ -177,9 +182,8 @@ impl Links {
         };
         Ok(Self {
             tls: tls.map(|(tls, _)| tls),
-            hosts: hosts::each(&config, options.attempt / 2),
+            hosts: hosts::each(&config, ATTEMPT / 2),
             host: AtomicUsize::new(0),
-            options,
             lanes: Default::default(),
             readers: Default::default(),
             next: AtomicUsize::new(0),
@@ -196,7 +200,7 @@ impl Links {
         let Some(place) = self.readers.get(reader) else {
             return Err(Failure::fatal("there is no reader"));
         };
-        self.again(place, self.options.attempt, look).await
+        self.again(place, ATTEMPT, look).await
     }
 
     /// Reads for as long as it takes; again, where it was cut off.
@@ -218,7 +222,7 @@ impl Links {
         let Some(place) = self.lanes.get(lane % LANES) else {
             return Err(Failure::fatal("there is no lane"));
         };
-        self.again(place, self.options.attempt, act).await
+        self.again(place, ATTEMPT, act).await
     }
 
     /// Attempts until one succeeds, one fails for good, or patience ends: then it is what
@@ -229,7 +233,7 @@ impl Links {
         limit: Duration,
         act: impl AsyncFn(&mut Link) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let end = Instant::now() + self.options.patience;
+        let end = Instant::now() + PATIENCE;
         let (mut pause, longest) = PAUSES;
         let mut link = place.lock().await;
         let mut is_open = false;
@@ -284,7 +288,7 @@ impl Links {
             let Some(config) = self.hosts.get(host) else {
                 break;
             };
-            let limit = self.options.attempt / 2;
+            let limit = ATTEMPT / 2;
             match (
                 within(limit, self.connect_to(config), Failure::Not).await,
                 failed,

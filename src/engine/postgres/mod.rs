@@ -30,7 +30,6 @@ use std::fmt;
 use std::future::Future;
 use std::ops::Range;
 use std::rc::Rc;
-use std::time::Duration;
 
 use self::link::{Failure, Links};
 use self::worker::Worker;
@@ -45,24 +44,6 @@ use crate::verify::Report;
 
 /// The most mutations of a batch.
 const BATCH: usize = 1024;
-
-/// How an engine is to speak to its cluster.
-#[derive(Debug, Clone)]
-pub(crate) struct PostgresOptions {
-    /// How long an attempt may take before its connection counts as lost.
-    pub(crate) attempt: Duration,
-    /// How long attempts go on before the answer is a failure.
-    pub(crate) patience: Duration,
-}
-
-impl Default for PostgresOptions {
-    fn default() -> Self {
-        Self {
-            attempt: Duration::from_secs(5),
-            patience: Duration::from_secs(30),
-        }
-    }
-}
 
 /// An engine on a PostgreSQL cluster.
 pub struct PostgresEngine {
@@ -79,14 +60,38 @@ impl PostgresEngine {
     /// [`Error::Invalid`] where the URL cannot be read; [`Error::NotApplied`] where there is
     /// no connection, or the tables are those of another version.
     pub fn connect(url: &str) -> Result<Self, Error> {
-        Self::connect_with(url, PostgresOptions::default())
+        match Self::connect_existing(url) {
+            Err(Error::NoTables) => {
+                Self::opened(
+                    url,
+                    |links| async move { schema::make(&links).await.map(Some) },
+                )
+            }
+            found => found,
+        }
     }
 
-    pub(crate) fn connect_with(url: &str, options: PostgresOptions) -> Result<Self, Error> {
-        let links = Links::new(url, options)?;
+    /// The same, where the tables are there; nothing is made.
+    ///
+    /// # Errors
+    /// As [`PostgresEngine::connect`], and [`Error::NoTables`].
+    pub fn connect_existing(url: &str) -> Result<Self, Error> {
+        Self::opened(url, |links| async move { schema::open(&links).await })
+    }
+
+    fn opened<F>(
+        url: &str,
+        open: impl FnOnce(Rc<Links>) -> F + Send + 'static,
+    ) -> Result<Self, Error>
+    where
+        F: Future<Output = Result<Option<Identity>, Failure>> + 'static,
+    {
+        let links = Links::new(url)?;
         let worker = Worker::start(links).map_err(|error| Error::NotApplied(error.into()))?;
-        let opened = worker.run(|links| async move { schema::open(&links).await });
-        let identity = opened.map_err(|error| error.told(Error::NotApplied))?;
+        let opened = worker
+            .run(open)
+            .map_err(|error| error.told(Error::NotApplied))?;
+        let identity = opened.ok_or(Error::NoTables)?;
         Ok(Self { identity, worker })
     }
 

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use tokio_postgres::Row;
+
 use super::link::{Failure, Link, Links};
 use crate::engine::Identity;
 use crate::error::{StorageError, StorageErrorKind};
@@ -54,6 +56,8 @@ CREATE TABLE IF NOT EXISTS orderstore_entries (
     out_trade_no text NOT NULL,
     PRIMARY KEY (list, place));";
 
+const THERE: &str = "SELECT to_regclass('orderstore_meta') IS NOT NULL";
+
 const WHO: &str = "SELECT version, store_id, incarnation, number_key FROM orderstore_meta";
 
 const MAKE: &str = "
@@ -67,27 +71,44 @@ const ROWS: &str = "UPDATE orderstore_meta SET rows = rows + $1 RETURNING rows";
 /// So many row numbers are taken at a time.
 const ROWS_AT_ONCE: u64 = 4096;
 
-/// Makes what is missing, and tells who the store is.
-pub(super) async fn open(links: &Links) -> Result<Identity, Failure> {
-    let drawn = Identity::draw()?;
-    links.change(0, async |link| make(link, &drawn).await).await
+/// Who the store is that is there; `None` where there is none.
+pub(super) async fn open(links: &Links) -> Result<Option<Identity>, Failure> {
+    let look = async |link: &mut Link| {
+        let tables = link.query(THERE, &[]).await?;
+        let is_there = tables.first().is_some_and(|row| row.get(0));
+        if !is_there {
+            return Ok(None);
+        }
+        let who = link.query(WHO, &[]).await?;
+        who.first().map(identity).transpose()
+    };
+    links.read(look).await
 }
 
-async fn make(link: &mut Link, drawn: &Identity) -> Result<Identity, Failure> {
-    let making = link.client.transaction().await?;
-    let lock = "SELECT pg_advisory_xact_lock($1)";
-    making.execute(lock, &[&MAKING]).await?;
-    making.batch_execute(TABLES).await?;
-    let (store_id, number_key) = (&drawn.store_id[..], &drawn.number_key[..]);
-    let incarnation = &drawn.incarnation.to_be_bytes()[..];
-    making
-        .execute(MAKE, &[&VERSION, &store_id, &incarnation, &number_key])
-        .await?;
-    let who = making.query_one(WHO, &[]).await?;
+/// Makes what is missing, and tells who the store is. One makes it at a time.
+pub(super) async fn make(links: &Links) -> Result<Identity, Failure> {
+    let drawn = Identity::draw()?;
+    let make = async |link: &mut Link| {
+        let making = link.client.transaction().await?;
+        let lock = "SELECT pg_advisory_xact_lock($1)";
+        making.execute(lock, &[&MAKING]).await?;
+        making.batch_execute(TABLES).await?;
+        let (store_id, number_key) = (&drawn.store_id[..], &drawn.number_key[..]);
+        let incarnation = &drawn.incarnation.to_be_bytes()[..];
+        making
+            .execute(MAKE, &[&VERSION, &store_id, &incarnation, &number_key])
+            .await?;
+        let who = identity(&making.query_one(WHO, &[]).await?)?;
+        making.commit().await?;
+        Ok(who)
+    };
+    links.change(0, make).await
+}
+
+fn identity(who: &Row) -> Result<Identity, Failure> {
     if who.get::<_, i32>(0) != VERSION {
         return Err(Failure::fatal("the tables are those of another version"));
     }
-    making.commit().await?;
     let bytes = |column| who.get::<_, Vec<u8>>(column);
     let whole = |_| Failure::from(StorageError::corrupted("the store's identity"));
     Ok(Identity {

@@ -153,7 +153,7 @@ const COLUMNS: &[Column] = &[
 impl Import {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         let import = self.import()?;
-        context.dir()?;
+        context.place()?;
         let books = BufReader::new(open(&self.file)?);
         let input = match self.input {
             Written::Json => Input::json(books),

@@ -8,15 +8,15 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Cell, shown};
 
-/// Make a store in a directory that is missing or empty; its parent must be there
+/// Make a store in a directory that is missing or empty, whose parent is there, or on a cluster
 #[derive(Args)]
 pub(crate) struct Init {}
 
 impl Init {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let dir = context.dir()?;
-        Store::init(dir)?.shutdown().wait()?;
-        let cells = vec![Cell::Word("made"), Cell::text(dir.display())];
+        let place = context.place()?;
+        place.init(Store::builder())?.shutdown().wait()?;
+        let cells = vec![Cell::Word("made"), Cell::text(&place)];
         let columns = [shown("outcome"), shown("store")];
         context.out().one(&columns, cells)?;
         Ok(Exit::Done)

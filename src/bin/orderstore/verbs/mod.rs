@@ -8,6 +8,7 @@ mod backup;
 mod begin_close;
 mod completions;
 mod confirm;
+mod copy;
 mod create;
 mod due;
 mod export;
@@ -34,6 +35,7 @@ pub(crate) use self::backup::Backup;
 pub(crate) use self::begin_close::BeginClose;
 pub(crate) use self::completions::Completions;
 pub(crate) use self::confirm::Confirm;
+pub(crate) use self::copy::Copy;
 pub(crate) use self::create::Create;
 pub(crate) use self::due::Due;
 pub(crate) use self::export::Export;
@@ -80,6 +82,7 @@ pub(crate) fn run(verb: Verb, context: &Context) -> Result<Exit, Failure> {
         Verb::Verify(verb) => verb.run(context),
         Verb::Repair(verb) => verb.run(context),
         Verb::Backup(verb) => verb.run(context),
+        Verb::Copy(verb) => verb.run(context),
         Verb::Restore(verb) => verb.run(context),
         Verb::Export(verb) => verb.run(context),
         Verb::Import(verb) => verb.run(context),

@@ -62,7 +62,7 @@ const PORTION: usize = 500;
 
 impl Reconcile {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
-        context.dir()?;
+        context.place()?;
         let reader = BillReader::new(BufReader::new(open(&self.file)?));
         let reader = reader.map_err(|error| Failure::refused(&error))?;
         let comparison = Reconciliation::of(self.day, self.mch_id).kind(reader.kind());

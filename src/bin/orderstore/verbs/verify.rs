@@ -23,6 +23,7 @@ const COLUMNS: &[Column] = &[shown("invariant"), shown("outTradeNo"), shown("wha
 
 impl Verify {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let pages = self.pages.then(|| context.dir()).transpose()?;
         context.with_store(|store| {
             progress::begin("verifying");
             let report = store.verify().wait()?;
@@ -30,9 +31,9 @@ impl Verify {
             context.out().many(&rows(&report))?;
             sound(&report)
         })?;
-        if self.pages {
+        if let Some(dir) = pages {
             progress::begin("reading every page");
-            Store::open_verified(context.dir()?)?.shutdown().wait()?;
+            Store::open_verified(dir)?.shutdown().wait()?;
         }
         Ok(Exit::Done)
     }

@@ -1,0 +1,94 @@
+//! The command line on a cluster.
+
+use std::process::{Command, Output};
+
+use crate::conformance::{fresh_schema, shared};
+
+fn run(store: &str, line: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_orderstore"));
+    command
+        .args(line.split_whitespace())
+        .env("ORDERSTORE_DIR", store);
+    command.output().unwrap()
+}
+
+#[track_caller]
+fn ends(code: i32, ran: &Output) -> String {
+    let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+    assert_eq!(ran.status.code(), Some(code), "{ran:?}");
+    said
+}
+
+#[test]
+fn postgres_the_command_line_works_on_a_cluster_and_makes_none_by_looking() {
+    let Some(server) = shared() else { return };
+    let schema = fresh_schema(server);
+    let url = server.url(&schema);
+    for line in ["show order-1", "list", "stats", "verify", "export"] {
+        ends(6, &run(&url, line));
+    }
+    assert_eq!(
+        server.sql(&format!("SELECT to_regclass('{schema}.orderstore_meta')")),
+        ""
+    );
+    ends(0, &run(&url, "init"));
+    ends(6, &run(&url, "init"));
+    ends(
+        0,
+        &run(
+            &url,
+            "create --no order-1 --appid wxd2565e6a04246fd1 --yuan 19.90",
+        ),
+    );
+    let confirm = "confirm order-1 --transaction-id 4200007777202605300000000001 --yuan 19.90
+        --paid-at 20260530080000";
+    ends(0, &run(&url, confirm));
+    assert!(ends(0, &run(&url, "show order-1")).contains("success"));
+    assert!(ends(0, &run(&url, "stats --format json")).contains("\"success\": 1"));
+    ends(0, &run(&url, "verify"));
+    ends(2, &run(&url, "backup somewhere"));
+
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path().join("orders").display().to_string();
+    ends(0, &run(&url, &format!("copy {dir}")));
+    let books = |store: &str| ends(0, &run(store, "export"));
+    assert_eq!(books(&dir), books(&url));
+    let next = server.url(&fresh_schema(server));
+    let copied = ends(0, &run(&dir, &format!("copy {next} --format json")));
+    assert!(copied.contains("\"events\": 2"), "{copied}");
+    assert_eq!(books(&next), books(&url));
+}
+
+#[test]
+fn postgres_the_command_line_never_says_a_password() {
+    let Some(server) = shared() else { return };
+    let said = |line: &str, url: &str| {
+        let ran = run(url, line);
+        let said = [ran.stdout, ran.stderr].map(|said| String::from_utf8(said).unwrap());
+        said.concat()
+    };
+    let url = server
+        .url(&fresh_schema(server))
+        .replace("shop@", "shop:geheim@");
+    let nowhere = url.replace("/postgres?", "/nowhere?");
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path().join("orders");
+    let copy = format!("copy {}", dir.display());
+    for line in [
+        "--help",
+        "init",
+        "init",
+        "stats",
+        "frobnicate",
+        "list --cursor 1",
+        &copy,
+    ] {
+        for url in [&url, &nowhere, "postgres://shop:geheim@"] {
+            let said = said(line, url);
+            assert!(!said.is_empty());
+            assert!(!said.contains("geheim"), "{line}: {said}");
+        }
+    }
+    let back = said(&format!("copy {url}"), &dir.display().to_string());
+    assert!(!back.contains("geheim"), "{back}");
+}
