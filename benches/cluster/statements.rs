@@ -1,0 +1,149 @@
+//! The statements of the side that is written by hand.
+//!
+//! - They are of this work alone, and so they know more than the store's do: that an order's
+//!   second version is its payment, and which places in the lists it leaves and takes.
+//! - A number that exists is refused, and so is a payment of another amount, of an order that
+//!   waits for none, or of a transaction that has paid: a key that is taken fails the commit.
+
+use tokio_postgres::{Client, Statement};
+
+use crate::sample::Checked;
+
+/// How a command is done by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// One statement. Nothing is read before it: that it fits is a condition of it.
+    Statement,
+    /// The same; before a payment, the order is read, and who has paid with its transaction.
+    Reading,
+    /// A statement for each table, in a transaction; what depends on nothing is sent without
+    /// waiting for what went before.
+    Transaction,
+}
+
+impl Way {
+    pub(crate) const ALL: [Self; 3] = [Self::Statement, Self::Reading, Self::Transaction];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Statement => "statement",
+            Self::Reading => "reading",
+            Self::Transaction => "transaction",
+        }
+    }
+
+    pub(crate) fn named(name: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|way| way.name() == name);
+        found.ok_or(format!("{name} is no way"))
+    }
+}
+
+/// Takes number, row, openid, fee, time of creation, when it is due, record, change and event.
+/// So many rows are put in by its last part: [`PLACES_NEW`].
+const CREATE: &str = "
+WITH born AS (
+    INSERT INTO orderstore_orders (out_trade_no, row, version, status, openid, total_fee,
+        created_ms, updated_ms, unclaimed, open_anomalies, record)
+    VALUES ($1, $2, 1, 0, $3, $4, $5, $5, 0, 0, $7)
+    ON CONFLICT DO NOTHING RETURNING out_trade_no),
+told AS (
+    INSERT INTO orderstore_events (out_trade_no, version, change_id, event)
+    SELECT out_trade_no, 1, $8, $9 FROM born)
+INSERT INTO orderstore_entries (list, time_ms, row, sub, out_trade_no)
+SELECT n.list, n.time_ms, $2, 0, out_trade_no FROM born,
+    (VALUES ('all', $5), ('user ' || $3, $5), ('status 0', $5), ('due', $6))
+        AS n(list, time_ms)";
+
+/// Takes number, transaction, fee, now, time of payment, when it was due, record, change and
+/// event. So many rows are put in by its last part: [`PLACES_PAID`].
+const PAY: &str = "
+WITH paid AS (
+    UPDATE orderstore_orders SET version = 2, status = 1, updated_ms = $4, record = $7
+    WHERE out_trade_no = $1 AND version = 1 AND status = 0 AND total_fee = $3
+    RETURNING out_trade_no, row, created_ms),
+told AS (
+    INSERT INTO orderstore_events (out_trade_no, version, change_id, event)
+    SELECT out_trade_no, 2, $8, $9 FROM paid),
+taken AS (
+    INSERT INTO orderstore_keys (key, out_trade_no)
+    SELECT 'transaction wechat ' || $2, out_trade_no FROM paid),
+pending AS (
+    DELETE FROM orderstore_entries e USING paid
+    WHERE e.list = 'status 0' AND e.time_ms = paid.created_ms AND e.row = paid.row
+        AND e.sub = 0),
+due AS (
+    DELETE FROM orderstore_entries e USING paid
+    WHERE e.list = 'due' AND e.time_ms = $6 AND e.row = paid.row AND e.sub = 0)
+INSERT INTO orderstore_entries (list, time_ms, row, sub, out_trade_no)
+SELECT n.list, n.time_ms, paid.row, 0, out_trade_no FROM paid,
+    (VALUES ('status 1', $5), ('transaction wechat ' || $2, 253402300799999))
+        AS n(list, time_ms)";
+
+/// Takes number and transaction.
+const LOOK: &str = "
+SELECT version, status, total_fee, record,
+    EXISTS (SELECT FROM orderstore_keys WHERE key = 'transaction wechat ' || $2)
+FROM orderstore_orders WHERE out_trade_no = $1";
+
+/// The same, table by table. Where an order was not paid by [`PAY_ORDER`], nothing follows.
+const CREATE_ORDER: &str = "
+INSERT INTO orderstore_orders (out_trade_no, row, version, status, openid, total_fee,
+    created_ms, updated_ms, unclaimed, open_anomalies, record)
+VALUES ($1, $2, 1, 0, $3, $4, $5, $5, 0, 0, $6)";
+const PAY_ORDER: &str = "
+UPDATE orderstore_orders SET version = 2, status = 1, updated_ms = $3, record = $4
+WHERE out_trade_no = $1 AND version = 1 AND status = 0 AND total_fee = $2
+RETURNING row, created_ms";
+const EVENT: &str = "
+INSERT INTO orderstore_events (out_trade_no, version, change_id, event)
+VALUES ($1, $2, $3, $4)";
+const KEY: &str = "
+INSERT INTO orderstore_keys (key, out_trade_no) VALUES ('transaction wechat ' || $2, $1)";
+const PLACES_OF_NEW: &str = "
+INSERT INTO orderstore_entries (list, time_ms, row, sub, out_trade_no)
+VALUES ('all', $4, $2, 0, $1), ('user ' || $3, $4, $2, 0, $1), ('status 0', $4, $2, 0, $1),
+    ('due', $5, $2, 0, $1)";
+const PLACES_OF_PAID: &str = "
+INSERT INTO orderstore_entries (list, time_ms, row, sub, out_trade_no)
+VALUES ('status 1', $4, $2, 0, $1),
+    ('transaction wechat ' || $3, 253402300799999, $2, 0, $1)";
+const LEAVE: &str = "
+DELETE FROM orderstore_entries
+WHERE list = $1 AND time_ms = $2 AND row = $3 AND sub = 0";
+
+/// The places in the lists that an order takes.
+pub(crate) const PLACES_NEW: u64 = 4;
+
+/// Those that a payment takes.
+pub(crate) const PLACES_PAID: u64 = 2;
+
+/// All of them, prepared on one connection.
+pub(crate) struct Statements {
+    pub(crate) create: Statement,
+    pub(crate) pay: Statement,
+    pub(crate) look: Statement,
+    pub(crate) create_order: Statement,
+    pub(crate) pay_order: Statement,
+    pub(crate) event: Statement,
+    pub(crate) key: Statement,
+    pub(crate) places_of_new: Statement,
+    pub(crate) places_of_paid: Statement,
+    pub(crate) leave: Statement,
+}
+
+impl Statements {
+    pub(crate) async fn prepare(client: &Client) -> Checked<Self> {
+        Ok(Self {
+            create: client.prepare(CREATE).await?,
+            pay: client.prepare(PAY).await?,
+            look: client.prepare(LOOK).await?,
+            create_order: client.prepare(CREATE_ORDER).await?,
+            pay_order: client.prepare(PAY_ORDER).await?,
+            event: client.prepare(EVENT).await?,
+            key: client.prepare(KEY).await?,
+            places_of_new: client.prepare(PLACES_OF_NEW).await?,
+            places_of_paid: client.prepare(PLACES_OF_PAID).await?,
+            leave: client.prepare(LEAVE).await?,
+        })
+    }
+}

@@ -1,0 +1,153 @@
+//! The two sides, one turn after the other: both meet the same server, the same disk and the
+//! same neighbours.
+
+use std::time::Duration;
+
+use orderstore::Store;
+use serde::Serialize;
+
+use crate::figures::{median, to};
+use crate::hand::Hand;
+use crate::latencies::Percentiles;
+use crate::lifecycle::{Callers, Seen, USERS, expect};
+use crate::place::{Place, Schema};
+use crate::rows::{Counted, Pattern};
+use crate::sample::Checked;
+use crate::statements::Way;
+
+/// How many turns each side has. Who begins changes from one to the next.
+const TURNS: u32 = 8;
+
+/// One run's figures. Rates are per second, of durable commands.
+#[derive(Serialize)]
+pub(crate) struct Compared {
+    pub(crate) callers: usize,
+    pub(crate) ours: Side,
+    /// How many of the store's commands shared a write, on average.
+    pub(crate) group_mean: f64,
+    pub(crate) hand: &'static str,
+    pub(crate) by_hand: Side,
+    /// The store's rate over that by hand: the median of neighbouring turns.
+    pub(crate) ratio: f64,
+    /// What the ratio is to be at least.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) target: Option<f64>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Side {
+    pub(crate) rate: f64,
+    #[serde(flatten)]
+    pub(crate) latencies: Percentiles,
+}
+
+impl Side {
+    fn of(seen: &mut Seen) -> Self {
+        Self {
+            rate: seen.rate(),
+            latencies: seen.latencies.percentiles(),
+        }
+    }
+}
+
+pub(crate) fn measure(
+    place: &Place,
+    way: Way,
+    callers: usize,
+    length: Duration,
+) -> Checked<Compared> {
+    let (ours, theirs) = (place.schema()?, place.schema()?);
+    let store = Store::connect(&ours.url())?;
+    copy_tables(&ours, &theirs)?;
+    let pattern = Pattern::draw(&store, &ours)?;
+    let mut hand = Hand::new(&theirs, way, callers, pattern)?;
+    let turns = take_turns(&store, &mut hand, callers, length / TURNS)?;
+    drop(hand);
+    check(store, &ours, &theirs, &turns)?;
+    let Turns {
+        mut ours,
+        mut theirs,
+        ratios,
+        ..
+    } = turns;
+    Ok(Compared {
+        callers,
+        group_mean: ours.group_mean(),
+        ours: Side::of(&mut ours),
+        hand: way.name(),
+        by_hand: Side::of(&mut theirs),
+        ratio: to(1000.0, median(ratios)),
+        target: target(way, callers),
+    })
+}
+
+/// Those of the that the quickest way is measured by.
+const fn target(way: Way, callers: usize) -> Option<f64> {
+    match (way, callers) {
+        (Way::Statement, 1) => Some(0.9),
+        (Way::Statement, 64) => Some(1.5),
+        _ => None,
+    }
+}
+
+/// Tables like those that the store has made, with the same indexes.
+fn copy_tables(ours: &Schema<'_>, theirs: &Schema<'_>) -> Checked<()> {
+    for table in ["orders", "events", "keys", "entries"] {
+        let (from, to) = (&ours.name, &theirs.name);
+        let like = format!("LIKE {from}.orderstore_{table} INCLUDING ALL");
+        (theirs.place).run(&format!("CREATE TABLE {to}.orderstore_{table} ({like})"))?;
+    }
+    Ok(())
+}
+
+/// What came of both sides, and how many orders each has made.
+struct Turns {
+    ours: Seen,
+    theirs: Seen,
+    ratios: Vec<f64>,
+    orders: [u64; 2],
+}
+
+fn take_turns(store: &Store, hand: &mut Hand, callers: usize, slice: Duration) -> Checked<Turns> {
+    let mut crowd = Callers::new(callers, USERS)?;
+    // Of each turn, everyone's first unit is not timed; and one order was the pattern.
+    let untimed = u64::try_from(callers)? * u64::from(TURNS);
+    let (mut ours, mut theirs) = (Seen::default(), Seen::default());
+    let mut ratios = Vec::new();
+    for turn in 0..TURNS {
+        let (own, other) = if turn.is_multiple_of(2) {
+            let own = crowd.run(store, slice)?;
+            (own, hand.run(slice)?)
+        } else {
+            let other = hand.run(slice)?;
+            (crowd.run(store, slice)?, other)
+        };
+        ratios.push(own.rate() / other.rate());
+        ours.add(own);
+        theirs.add(other);
+    }
+    let made = |seen: &Seen| seen.latencies.count() / 2 + untimed;
+    Ok(Turns {
+        orders: [made(&ours) + 1, made(&theirs)],
+        ours,
+        theirs,
+        ratios,
+    })
+}
+
+/// All orders are there and paid, the store is sound, and both have written the same.
+fn check(store: Store, ours: &Schema<'_>, theirs: &Schema<'_>, turns: &Turns) -> Checked<()> {
+    let [own, others] = turns.orders;
+    let counts = store.counts().wait()?;
+    let paid = counts.of(orderstore::Status::Success);
+    expect(&[counts.orders(), paid], &[own, own])?;
+    let report = store.verify().wait()?;
+    if !report.is_ok() {
+        return Err(format!("{report:?}").into());
+    }
+    store.shutdown().wait()?;
+    let (ours, theirs) = (Counted::of(ours)?, Counted::of(theirs)?);
+    ours.are(own)?;
+    theirs.are(others)?;
+    theirs.are_like(&ours)
+}
