@@ -8,10 +8,12 @@ pub(crate) const USAGE: &str = "\
 cargo bench --features postgres --bench cluster -- [options]
   --callers N,N,…    so many callers that wait for each answer, one run each (1,16,64)
   --seconds S        how long each side works in a run, in all (10)
-  --hand WAY,WAY,…   how it is done by hand (statement):
-                     statement    one statement for each command: the quickest
-                     reading      the same, and a payment's order is read before
-                     transaction  several statements in a transaction, sent without waiting
+  --hand WAY,WAY,…   how it is done by hand (plain,statement):
+                     plain      a transaction, one statement at a time, as it is usually written
+                     pipelined  the same, and what depends on nothing is sent without waiting
+                     statement  one statement for each command, written for this work alone,
+                                that reads nothing before: the quickest
+                     reading    the same, and a payment's order is read before
   --url URL          a server that runs already, without `options`; schemas are made in it,
                      and dropped
   --json             one JSON object a line instead of a table
@@ -31,7 +33,7 @@ impl Default for Args {
     fn default() -> Self {
         Self {
             callers: vec![1, 16, 64],
-            ways: vec![Way::Statement],
+            ways: vec![Way::Plain, Way::Statement],
             length: Duration::from_secs(10),
             url: None,
             json: false,

@@ -103,7 +103,7 @@ impl Connected {
     }
 
     /// In one flight. Where a statement fails, so does all of it.
-    pub(crate) async fn create_by_parts(&self, order: &Order, new: &Bytes) -> Checked<()> {
+    pub(crate) async fn create_in_a_pipeline(&self, order: &Order, new: &Bytes) -> Checked<()> {
         let Order {
             no,
             row,
@@ -131,7 +131,7 @@ impl Connected {
     }
 
     /// In two flights: what follows is of no use where the order was not there to be paid.
-    pub(crate) async fn pay_by_parts(&self, order: &Order, paid: &Bytes) -> Checked<()> {
+    pub(crate) async fn pay_in_a_pipeline(&self, order: &Order, paid: &Bytes) -> Checked<()> {
         let Order {
             no,
             transaction,
@@ -167,5 +167,64 @@ impl Connected {
         let rows = [told?, taken?, pending?, awaited?, placed?];
         expect(&rows, &[1, 1, 1, 1, PLACES_PAID])?;
         Ok(done?)
+    }
+
+    /// One statement at a time.
+    pub(crate) async fn create_plainly(&self, order: &Order, new: &Bytes) -> Checked<()> {
+        let Order {
+            no,
+            row,
+            openid,
+            fee,
+            at,
+            due,
+            ..
+        } = order;
+        let (client, all) = (&self.client, &self.statements);
+        client.batch_execute("BEGIN").await?;
+        let made: [&(dyn ToSql + Sync); 6] = [no, row, openid, fee, at, &new.record];
+        let made = client.execute(&all.create_order, &made).await?;
+        let told: [&(dyn ToSql + Sync); 4] = [no, &1_i64, &order.change(), &new.event];
+        let told = client.execute(&all.event, &told).await?;
+        let placed: [&(dyn ToSql + Sync); 5] = [no, row, openid, at, due];
+        let placed = client.execute(&all.places_of_new, &placed).await?;
+        expect(&[made, told, placed], &[1, 1, PLACES_NEW])?;
+        Ok(client.batch_execute("COMMIT").await?)
+    }
+
+    /// One statement at a time; the order and who was paid by the transaction are read first.
+    pub(crate) async fn pay_plainly(
+        &self,
+        order: &Order,
+        new: &Bytes,
+        paid: &Bytes,
+    ) -> Checked<()> {
+        let Order {
+            no,
+            transaction,
+            fee,
+            at,
+            paid_at,
+            due,
+            ..
+        } = order;
+        let (client, all) = (&self.client, &self.statements);
+        client.batch_execute("BEGIN").await?;
+        self.look(order, new).await?;
+        let values: [&(dyn ToSql + Sync); 4] = [no, fee, at, &paid.record];
+        let moved = client.query_one(&all.pay_order, &values).await?;
+        let (row, created): (i64, i64) = (moved.try_get(0)?, moved.try_get(1)?);
+        let told: [&(dyn ToSql + Sync); 4] = [no, &2_i64, &order.change(), &paid.event];
+        let told = client.execute(&all.event, &told).await?;
+        let taken = client.execute(&all.key, &[no, transaction]).await?;
+        let pending: [&(dyn ToSql + Sync); 3] = [&"status 0", &created, &row];
+        let pending = client.execute(&all.leave, &pending).await?;
+        let awaited: [&(dyn ToSql + Sync); 3] = [&"due", due, &row];
+        let awaited = client.execute(&all.leave, &awaited).await?;
+        let placed: [&(dyn ToSql + Sync); 4] = [no, &row, transaction, paid_at];
+        let placed = client.execute(&all.places_of_paid, &placed).await?;
+        let rows = [told, taken, pending, awaited, placed];
+        expect(&rows, &[1, 1, 1, 1, PLACES_PAID])?;
+        Ok(client.batch_execute("COMMIT").await?)
     }
 }

@@ -147,7 +147,8 @@ impl Caller {
         let asked = Instant::now();
         match self.way {
             Way::Statement | Way::Reading => connected.create(&order, new).await?,
-            Way::Transaction => connected.create_by_parts(&order, new).await?,
+            Way::Pipelined => connected.create_in_a_pipeline(&order, new).await?,
+            Way::Plain => connected.create_plainly(&order, new).await?,
         }
         let create = asked.elapsed();
         let asked = Instant::now();
@@ -156,7 +157,8 @@ impl Caller {
         }
         match self.way {
             Way::Statement | Way::Reading => connected.pay(&order, paid).await?,
-            Way::Transaction => connected.pay_by_parts(&order, paid).await?,
+            Way::Pipelined => connected.pay_in_a_pipeline(&order, paid).await?,
+            Way::Plain => connected.pay_plainly(&order, new, paid).await?,
         }
         Ok([create, asked.elapsed()])
     }

@@ -37,7 +37,8 @@ impl Pattern {
         let made = store.create(no, new).wait()?;
         expect(&made.outcome, &Created::Created)?;
         let new = Bytes::of(ours)?;
-        let due = "SELECT e.time_ms - o.created_ms FROM orderstore_entries e \
+        let due = "SELECT ('x' || encode(substr(e.place, 1, 8), 'hex'))::bit(64)::bigint \
+                       - o.created_ms FROM orderstore_entries e \
                    JOIN orderstore_orders o USING (out_trade_no) WHERE e.list = 'due'";
         let due_after = ours.row(due)?.try_get(0)?;
         let paid = store.confirm(no, payment).wait()?;

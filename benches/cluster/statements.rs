@@ -18,17 +18,22 @@ pub(crate) enum Way {
     Reading,
     /// A statement for each table, in a transaction; what depends on nothing is sent without
     /// waiting for what went before.
-    Transaction,
+    Pipelined,
+    /// The same, one statement at a time: the order is read and locked, and each statement is
+    /// sent when the one before was answered.
+    Plain,
 }
 
 impl Way {
-    pub(crate) const ALL: [Self; 3] = [Self::Statement, Self::Reading, Self::Transaction];
+    pub(crate) const ALL: [Self; 4] =
+        [Self::Plain, Self::Pipelined, Self::Reading, Self::Statement];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Statement => "statement",
             Self::Reading => "reading",
-            Self::Transaction => "transaction",
+            Self::Pipelined => "pipelined",
+            Self::Plain => "plain",
         }
     }
 
@@ -49,8 +54,8 @@ WITH born AS (
 told AS (
     INSERT INTO orderstore_events (out_trade_no, version, change_id, event)
     SELECT out_trade_no, 1, $8, $9 FROM born)
-INSERT INTO orderstore_entries (list, time_ms, row, sub, out_trade_no)
-SELECT n.list, n.time_ms, $2, 0, out_trade_no FROM born,
+INSERT INTO orderstore_entries (list, place, out_trade_no)
+SELECT n.list, int8send(n.time_ms) || int8send($2) || int4send(0), out_trade_no FROM born,
     (VALUES ('all', $5), ('user ' || $3, $5), ('status 0', $5), ('due', $6))
         AS n(list, time_ms)";
 
@@ -69,13 +74,13 @@ taken AS (
     SELECT 'transaction wechat ' || $2, out_trade_no FROM paid),
 pending AS (
     DELETE FROM orderstore_entries e USING paid
-    WHERE e.list = 'status 0' AND e.time_ms = paid.created_ms AND e.row = paid.row
-        AND e.sub = 0),
+    WHERE e.list = 'status 0'
+        AND e.place = int8send(paid.created_ms) || int8send(paid.row) || int4send(0)),
 due AS (
     DELETE FROM orderstore_entries e USING paid
-    WHERE e.list = 'due' AND e.time_ms = $6 AND e.row = paid.row AND e.sub = 0)
-INSERT INTO orderstore_entries (list, time_ms, row, sub, out_trade_no)
-SELECT n.list, n.time_ms, paid.row, 0, out_trade_no FROM paid,
+    WHERE e.list = 'due' AND e.place = int8send($6) || int8send(paid.row) || int4send(0))
+INSERT INTO orderstore_entries (list, place, out_trade_no)
+SELECT n.list, int8send(n.time_ms) || int8send(paid.row) || int4send(0), out_trade_no FROM paid,
     (VALUES ('status 1', $5), ('transaction wechat ' || $2, 253402300799999))
         AS n(list, time_ms)";
 
@@ -100,16 +105,18 @@ VALUES ($1, $2, $3, $4)";
 const KEY: &str = "
 INSERT INTO orderstore_keys (key, out_trade_no) VALUES ('transaction wechat ' || $2, $1)";
 const PLACES_OF_NEW: &str = "
-INSERT INTO orderstore_entries (list, time_ms, row, sub, out_trade_no)
-VALUES ('all', $4, $2, 0, $1), ('user ' || $3, $4, $2, 0, $1), ('status 0', $4, $2, 0, $1),
-    ('due', $5, $2, 0, $1)";
+INSERT INTO orderstore_entries (list, place, out_trade_no)
+SELECT n.list, int8send(n.time_ms) || int8send($2) || int4send(0), $1
+FROM (VALUES ('all', $4::bigint), ('user ' || $3, $4), ('status 0', $4), ('due', $5::bigint))
+    AS n(list, time_ms)";
 const PLACES_OF_PAID: &str = "
-INSERT INTO orderstore_entries (list, time_ms, row, sub, out_trade_no)
-VALUES ('status 1', $4, $2, 0, $1),
-    ('transaction wechat ' || $3, 253402300799999, $2, 0, $1)";
+INSERT INTO orderstore_entries (list, place, out_trade_no)
+SELECT n.list, int8send(n.time_ms) || int8send($2) || int4send(0), $1
+FROM (VALUES ('status 1', $4), ('transaction wechat ' || $3, 253402300799999))
+    AS n(list, time_ms)";
 const LEAVE: &str = "
 DELETE FROM orderstore_entries
-WHERE list = $1 AND time_ms = $2 AND row = $3 AND sub = 0";
+WHERE list = $1 AND place = int8send($2) || int8send($3) || int4send(0)";
 
 /// The places in the lists that an order takes.
 pub(crate) const PLACES_NEW: u64 = 4;

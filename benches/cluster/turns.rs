@@ -81,11 +81,11 @@ pub(crate) fn measure(
     })
 }
 
-/// Those of the that the quickest way is measured by.
+/// What was aimed at, beside SQL as it is usually written.
 const fn target(way: Way, callers: usize) -> Option<f64> {
     match (way, callers) {
-        (Way::Statement, 1) => Some(0.9),
-        (Way::Statement, 64) => Some(1.5),
+        (Way::Plain, 1) => Some(0.9),
+        (Way::Plain, 64) => Some(1.5),
         _ => None,
     }
 }

@@ -60,7 +60,9 @@ fn a_program_without_a_cluster_says_so_and_files_are_no_clusters() {
         assert!(refused.err.contains("tools of its own"), "{refused:?}");
     }
     if !cfg!(feature = "postgres") {
-        let refused = place.run(&format!("show order-waits --store {url}")).ends(2);
+        let refused = place
+            .run(&format!("show order-waits --store {url}"))
+            .ends(2);
         assert!(refused.err.contains("feature `postgres`"), "{refused:?}");
     }
     assert_eq!(place.names(), ["shop"]);

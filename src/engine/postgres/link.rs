@@ -38,6 +38,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What looks at everything may take so long.
 const LONG: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// The statements are few, and for each one plan is right: by the keys, whatever the server
+/// thinks that it knows of the tables, which at first are empty. To plan one again takes longer
+/// than to run it.
+const SETTINGS: &str = "
+SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET jit = off";
+
 /// The first pause between attempts, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
@@ -333,6 +339,7 @@ where
             }
         }
     });
+    client.batch_execute(SETTINGS).await?;
     Ok(Link {
         client,
         prepared: HashMap::new(),
