@@ -93,7 +93,7 @@ pub(super) enum Failure {
     Not(StorageError),
     /// Done or not.
     Maybe(StorageError),
-    /// Not done, and again it would not be.
+    /// Not done, and again it would not be, for now.
     Never(StorageError),
 }
 
@@ -108,10 +108,17 @@ impl Failure {
         }
     }
 
+    /// What the server refuses it may take when somebody has seen to it; what is damaged, or a
+    /// bug of the engine, stays so.
     pub(super) fn told(self) -> EngineError {
+        let is_servers = |cause: &StorageError| {
+            let kind = cause.kind();
+            matches!(kind, StorageErrorKind::Io | StorageErrorKind::DiskFull)
+        };
         match self {
             Self::Not(cause) => EngineError::Retry(cause),
             Self::Maybe(cause) => EngineError::Unknown(cause),
+            Self::Never(cause) if is_servers(&cause) => EngineError::Retry(cause),
             Self::Never(cause) => EngineError::Fatal(cause),
         }
     }
