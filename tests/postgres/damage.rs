@@ -106,7 +106,7 @@ fn postgres_tables_of_another_version_and_databases_that_are_not_there_are_refus
 }
 
 #[test]
-fn postgres_a_right_that_is_missing_is_told_at_once_and_the_store_goes_on_when_it_is_given() {
+fn postgres_a_table_that_is_missing_is_told_at_once_and_the_store_goes_on_when_it_is_there() {
     let Some(server) = shared() else { return };
     let schema = fresh_schema(server);
     let store = Store::connect(&server.url(&schema)).unwrap();
