@@ -117,7 +117,7 @@ impl FailingEngine {
         operation: Operation,
         act: impl FnOnce(&dyn Engine) -> Result<T, EngineError>,
     ) -> Result<T, EngineError> {
-        match self.faults.draw(operation)? {
+        match self.faults.draw(operation, self.engine.limits())? {
             None => act(&*self.engine),
             Some(fault) => {
                 if fault == Fault::UnknownButDone {
@@ -174,7 +174,7 @@ impl Faults {
     }
 
     /// The fault that is next for an operation, after the gate.
-    fn draw(&self, operation: Operation) -> Result<Option<Fault>, EngineError> {
+    fn draw(&self, operation: Operation, limits: Limits) -> Result<Option<Fault>, EngineError> {
         let mut state = self.shared.state.lock();
         if operation == Operation::Apply {
             state.applies = state.applies.saturating_add(1);
@@ -192,14 +192,18 @@ impl Faults {
         let mut planned = state.planned.iter();
         let place = planned.position(|(planned, _)| *planned == operation);
         let fault = place.map(|place| state.planned.remove(place).1);
-        state.stopped |= writes && fault.is_some_and(Fault::stops_writing);
+        state.stopped |= writes && fault.is_some_and(|fault| fault.stops_writing(limits));
         Ok(fault)
     }
 }
 
 impl Fault {
-    const fn stops_writing(self) -> bool {
-        !matches!(self, Self::Retry | Self::DiskFull)
+    const fn stops_writing(self, limits: Limits) -> bool {
+        match self {
+            Self::Retry | Self::DiskFull => false,
+            Self::Unknown | Self::UnknownButDone => limits.stops_at_unknown,
+            Self::Corrupted | Self::Fatal | Self::Panic => true,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Tables that somebody else wrote to: what is wrong is named, and nothing is made up.
 
 use orderstore::testing::fixtures::{new, order_no, payment};
-use orderstore::{Confirmed, Created, Error, Invariant, Store};
+use orderstore::{Confirmed, Created, Error, FeedCursor, Invariant, Store};
 
 use crate::conformance::{fresh_schema, shared};
 
@@ -18,8 +18,7 @@ fn named_after(harm: &str) -> Option<(Store, Vec<Invariant>)> {
     let paid = store.confirm(order_no(1), payment(1, 100)).wait().unwrap();
     assert_eq!(paid.outcome, Confirmed::Applied);
     // The feed is numbered when it is read.
-    let start = orderstore::FeedCursor::START;
-    assert_eq!(store.events(start, 10).wait().unwrap().len(), 3);
+    assert_eq!(store.events(FeedCursor::START, 10).wait().unwrap().len(), 3);
     let sound = store.verify().wait().unwrap();
     assert!(sound.is_ok(), "{sound:?}");
     server.sql(&format!("SET search_path = {schema}; {harm}"));
@@ -125,4 +124,38 @@ fn postgres_a_table_that_is_missing_is_told_at_once_and_the_store_goes_on_when_i
     ));
     let paid = store.confirm(order_no(1), payment(1, 100)).wait().unwrap();
     assert_eq!(paid.outcome, Confirmed::Applied);
+}
+
+/// What the chapter on clusters says is to be told to a cluster that was brought back.
+fn another_incarnation() -> &'static str {
+    let chapter = include_str!("../../src/manual/cluster.md");
+    let (_, told) = chapter.split_once("```sql").unwrap();
+    told.split_once("```").unwrap().0
+}
+
+#[test]
+fn postgres_a_cluster_that_was_brought_back_is_another_incarnation_once_it_is_told_so() {
+    let Some(server) = shared() else { return };
+    let schema = fresh_schema(server);
+    let url = server.url(&schema);
+    let store = Store::connect(&url).unwrap();
+    let made = store.create(order_no(1), new(100)).wait().unwrap();
+    assert_eq!(made.outcome, Created::Created);
+    let place = store.events(FeedCursor::START, 10).wait().unwrap()[0].cursor;
+    let counter = format!("SELECT counter FROM {schema}.orderstore_meta");
+    let before: u64 = server.sql(&counter).parse().unwrap();
+    store.shutdown().wait().unwrap();
+    server.sql(&format!(
+        "SET search_path = {schema}; {}",
+        another_incarnation()
+    ));
+    let store = Store::connect_existing(&url).unwrap();
+    let told = store.events(place, 10).wait();
+    assert!(matches!(told, Err(Error::InvalidCursor { .. })), "{told:?}");
+    assert_eq!(store.events(FeedCursor::START, 10).wait().unwrap().len(), 1);
+    assert_eq!(
+        server.sql(&counter),
+        (before + 1_000_000_000_000).to_string()
+    );
+    assert!(store.next_order_no().wait().is_ok());
 }

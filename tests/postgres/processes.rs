@@ -2,8 +2,10 @@
 
 use std::collections::HashSet;
 use std::process::{Command, Stdio};
+use std::thread;
 
-use orderstore::{OrderNo, Store, TransactionId};
+use orderstore::testing::fixtures;
+use orderstore::{Created, FeedCursor, OrderNo, Store, TransactionId};
 
 use crate::conformance::{fresh_url, shared};
 use crate::load::{Till, check, sell};
@@ -50,4 +52,31 @@ fn postgres_callers_of_two_processes_sell_each_order_once() {
     let numbers: HashSet<OrderNo> = sold.iter().map(|(no, _)| *no).collect();
     assert_eq!(numbers.len(), 2 * (CALLERS * EACH) as usize);
     check(&store, &sold);
+}
+
+#[test]
+fn postgres_stores_that_come_at_once_make_the_tables_once() {
+    let Some(server) = shared() else { return };
+    let url = fresh_url(server);
+    let stores: Vec<Store> = thread::scope(|scope| {
+        let connecting: Vec<_> = (0..8)
+            .map(|_| scope.spawn(|| Store::connect(&url).unwrap()))
+            .collect();
+        let stores = connecting.into_iter().map(|thread| thread.join().unwrap());
+        stores.collect()
+    });
+    let numbers: HashSet<OrderNo> = stores
+        .iter()
+        .map(|store| store.next_order_no().wait().unwrap())
+        .collect();
+    assert_eq!(numbers.len(), stores.len());
+    let mut places = HashSet::new();
+    for (store, no) in stores.iter().zip(numbers) {
+        let made = store.create(no, fixtures::new(100)).wait().unwrap();
+        assert_eq!(made.outcome, Created::Created);
+        let feed = stores[0].events(FeedCursor::START, 100).wait().unwrap();
+        places.insert(feed[0].cursor);
+        assert_eq!(stores[0].get(no).wait().unwrap().unwrap().no, no);
+    }
+    assert_eq!(places.len(), 1, "all of them are one store");
 }

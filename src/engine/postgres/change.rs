@@ -6,7 +6,8 @@ use std::rc::Rc;
 use tokio::task::JoinSet;
 
 use super::columns::{Columns, Parameter, keys_of};
-use super::link::{Failure, LANES, Link, Links};
+use super::failure::Failure;
+use super::link::{LANES, Link, Links};
 use super::names::signed;
 use super::{read, schema};
 use crate::engine::{Lookup, Mutation, Stored, Verdict};

@@ -6,7 +6,7 @@ use std::hash::Hash;
 
 use tokio_postgres::types::ToSql;
 
-use super::link::Failure;
+use super::failure::Failure;
 use super::names::{self, signed};
 use crate::engine::local::values;
 use crate::engine::{Counts, Mutation, Stored};

@@ -1,7 +1,4 @@
 //! Connections: made when they are needed, made again when they are lost.
-//!
-//! What a failure means is told by where it happened and by its SQLSTATE: certainly not
-//! applied, maybe, or for good.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -19,8 +16,8 @@ use tokio_postgres::{AsyncMessage, Client, Config, NoTls, Row, Socket, Statement
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::columns::Parameter;
+use super::failure::Failure;
 use super::hosts;
-use crate::engine::EngineError;
 use crate::error::{Error, StorageError, StorageErrorKind};
 
 /// How many changes are under way at once.
@@ -83,97 +80,6 @@ impl Link {
             return Err(Failure::fatal("a statement is not there"));
         };
         Ok(self.client.query(statement, parameters).await?)
-    }
-}
-
-/// Why something was not done.
-#[derive(Debug)]
-pub(super) enum Failure {
-    /// Certainly not done; again it may be.
-    Not(StorageError),
-    /// Done or not.
-    Maybe(StorageError),
-    /// Not done, and again it would not be, for now.
-    Never(StorageError),
-}
-
-impl Failure {
-    pub(super) fn fatal(why: &'static str) -> Self {
-        Self::Never(StorageError::new(StorageErrorKind::Internal, why))
-    }
-
-    pub(super) fn cause(self) -> StorageError {
-        match self {
-            Self::Not(cause) | Self::Maybe(cause) | Self::Never(cause) => cause,
-        }
-    }
-
-    /// What the server refuses it may take when somebody has seen to it; what is damaged, or a
-    /// bug of the engine, stays so.
-    pub(super) fn told(self) -> EngineError {
-        let is_servers = |cause: &StorageError| {
-            let kind = cause.kind();
-            matches!(kind, StorageErrorKind::Io | StorageErrorKind::DiskFull)
-        };
-        match self {
-            Self::Not(cause) => EngineError::Retry(cause),
-            Self::Maybe(cause) => EngineError::Unknown(cause),
-            Self::Never(cause) if is_servers(&cause) => EngineError::Retry(cause),
-            Self::Never(cause) => EngineError::Fatal(cause),
-        }
-    }
-}
-
-/// Damage that was read.
-impl From<StorageError> for Failure {
-    fn from(error: StorageError) -> Self {
-        Self::Never(error)
-    }
-}
-
-impl From<tokio_postgres::Error> for Failure {
-    fn from(error: tokio_postgres::Error) -> Self {
-        let kind = match error.code() {
-            Some(&SqlState::DISK_FULL) => StorageErrorKind::DiskFull,
-            Some(&SqlState::DATA_CORRUPTED | &SqlState::INDEX_CORRUPTED) => {
-                StorageErrorKind::Corrupted
-            }
-            _ => StorageErrorKind::Io,
-        };
-        let class = class_of(error.code());
-        // The driver's own texts name no parameter; the server's detail may, and stays out.
-        let why = match error.as_db_error() {
-            Some(said) => format!("{}: {}", said.code().code(), said.message()),
-            None => error.to_string(),
-        };
-        class(StorageError::new(kind, why))
-    }
-}
-
-/// By SQLSTATE; what the server did not say anything of may have been done.
-fn class_of(code: Option<&SqlState>) -> fn(StorageError) -> Failure {
-    let Some(code) = code else {
-        return Failure::Maybe;
-    };
-    let again = [
-        SqlState::T_R_SERIALIZATION_FAILURE,
-        SqlState::T_R_DEADLOCK_DETECTED,
-        SqlState::READ_ONLY_SQL_TRANSACTION,
-        SqlState::LOCK_NOT_AVAILABLE,
-        SqlState::QUERY_CANCELED,
-        SqlState::UNIQUE_VIOLATION,
-        SqlState::CANNOT_CONNECT_NOW,
-    ];
-    let maybe = [
-        SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN,
-        SqlState::ADMIN_SHUTDOWN,
-        SqlState::CRASH_SHUTDOWN,
-    ];
-    match code {
-        code if again.contains(code) => Failure::Not,
-        code if maybe.contains(code) || code.code().starts_with("08") => Failure::Maybe,
-        code if code.code().starts_with("53") => Failure::Not,
-        _ => Failure::Never,
     }
 }
 
@@ -268,7 +174,7 @@ impl Links {
         }
     }
 
-    /// A connection that did not do what it was asked for is not used again.
+    /// A connection that did not do what it was asked for is not used again: another host may.
     async fn attempt<T>(
         &self,
         place: &mut MutexGuard<'_, Option<Link>>,
@@ -284,7 +190,7 @@ impl Links {
             let why = "committed, and perhaps not replicated";
             return Err(Failure::Maybe(StorageError::new(StorageErrorKind::Io, why)));
         }
-        if !matches!(done, Err(Failure::Maybe(_))) {
+        if matches!(done, Ok(_) | Err(Failure::Never(_))) {
             **place = Some(link);
         }
         done

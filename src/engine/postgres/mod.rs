@@ -18,6 +18,7 @@
 
 mod change;
 mod columns;
+mod failure;
 mod hosts;
 mod link;
 mod names;
@@ -31,7 +32,8 @@ use std::future::Future;
 use std::ops::Range;
 use std::rc::Rc;
 
-use self::link::{Failure, Links};
+use self::failure::Failure;
+use self::link::Links;
 use self::worker::Worker;
 use super::{
     Counts, Engine, EngineError, FeedCursor, Identity, IndexQuery, Limits, Lookup, Mutation, Rows,

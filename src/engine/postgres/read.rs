@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use tokio_postgres::Row as Found;
 
-use super::link::{Failure, Link, Links};
+use super::failure::Failure;
+use super::link::{Link, Links};
 use super::names::{self, signed};
 use super::schema;
 use crate::engine::local::values;
@@ -206,7 +207,8 @@ async fn number_some(links: &Links) -> Result<u64, Failure> {
 pub(super) async fn counts(links: &Links) -> Result<Counts, Failure> {
     let look = async |link: &mut Link| link.query(COUNTS, &[]).await;
     let mut counts = Counts::default();
-    for row in links.read(look).await? {
+    // Every order is looked at.
+    for row in links.read_long(look).await? {
         let status = usize::try_from(row.get::<_, i16>(0)).ok();
         let place = status.and_then(|status| counts.by_status.get_mut(status));
         if let Some(place) = place {

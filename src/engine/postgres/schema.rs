@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use tokio_postgres::Row;
 
-use super::link::{Failure, Link, Links};
+use super::failure::Failure;
+use super::link::{Link, Links};
 use crate::engine::Identity;
 use crate::error::{StorageError, StorageErrorKind};
 
@@ -45,7 +46,7 @@ CREATE TABLE IF NOT EXISTS orderstore_events (
     PRIMARY KEY (out_trade_no, version));
 CREATE INDEX IF NOT EXISTS orderstore_events_unnumbered
     ON orderstore_events (place) WHERE seq IS NULL;
-CREATE INDEX IF NOT EXISTS orderstore_events_feed
+CREATE UNIQUE INDEX IF NOT EXISTS orderstore_events_feed
     ON orderstore_events (seq) WHERE seq IS NOT NULL;
 CREATE TABLE IF NOT EXISTS orderstore_keys (
     key text PRIMARY KEY,

@@ -5,7 +5,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use tokio_postgres::{IsolationLevel, Row, Transaction};
 
-use super::link::{Failure, Link, Links};
+use super::failure::Failure;
+use super::link::{Link, Links};
 use super::{names, read};
 use crate::engine::{Counts, Stored};
 use crate::order::Event;

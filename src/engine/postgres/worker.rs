@@ -9,7 +9,8 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{LocalSet, spawn_local};
 
-use super::link::{Failure, Links};
+use super::failure::Failure;
+use super::link::Links;
 use crate::engine::EngineError;
 use crate::error::{StorageError, StorageErrorKind};
 

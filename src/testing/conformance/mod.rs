@@ -189,7 +189,7 @@ macro_rules! __conformance_cases {
             failures {
                 a_failure_before_the_write_is_certainly_not_applied
                 a_full_disk_passes
-                an_unknown_outcome_stops_all_writing_until_the_store_is_opened_again
+                an_unknown_outcome_is_told_later_and_stops_all_writing_where_the_engine_says_so
                 an_answer_that_was_lost_after_the_write_is_a_duplicate_later
                 an_engine_that_stopped_takes_no_writes
                 a_panic_beneath_is_told_and_stops_all_writing
