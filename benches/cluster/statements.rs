@@ -19,8 +19,8 @@ pub(crate) enum Way {
     /// A statement for each table, in a transaction; what depends on nothing is sent without
     /// waiting for what went before.
     Pipelined,
-    /// The same, one statement at a time: the order is read and locked, and each statement is
-    /// sent when the one before was answered.
+    /// The same, one statement at a time, each sent when the one before was answered; before a
+    /// payment, the order is read.
     Plain,
 }
 
