@@ -68,10 +68,6 @@ async fn look(link: &mut Link) -> Result<Report, Failure> {
     let moment = link.client.build_transaction().read_only(true);
     let moment = moment.isolation_level(IsolationLevel::RepeatableRead);
     let moment = moment.start().await?;
-    // Whatever is read here is read from end to end.
-    moment
-        .batch_execute("SET LOCAL enable_seqscan = on")
-        .await?;
     let (mut report, mut expected) = (Report::default(), Expected::default());
     let mut after = String::new();
     loop {
