@@ -6,10 +6,10 @@
 //! | `orderstore_orders` | a record: columns for people, bytes for the store | its number |
 //! | `orderstore_events` | what happened, numbered for the feed after the commit | number, version |
 //! | `orderstore_keys` | who owns a transaction, a refund number or a reference | the key |
-//! | `orderstore_entries` | the lists | list, time, row, sub |
+//! | `orderstore_entries` | the lists | list, place |
 //!
-//! - A batch is one statement on each of the lanes that it is spread over by number: rows,
-//!   events, keys and list entries of a change are in one commit, or none of them is.
+//! - A batch is one statement on each of the lanes that it is spread over: row, events, keys
+//!   and list entries of a change are in one commit, or none of them is.
 //! - A statement whose outcome is not known is sent again under the same id: where it then
 //!   meets its own events, the first attempt was applied.
 //! - Events are numbered by whoever reads the feed, under a lock of the database: the feed has
