@@ -104,28 +104,6 @@ fn postgres_tables_of_another_version_and_databases_that_are_not_there_are_refus
     }
 }
 
-#[test]
-fn postgres_a_table_that_is_missing_is_told_at_once_and_the_store_goes_on_when_it_is_there() {
-    let Some(server) = shared() else { return };
-    let schema = fresh_schema(server);
-    let store = Store::connect(&server.url(&schema)).unwrap();
-    let made = store.create(order_no(1), new(100)).wait().unwrap();
-    assert_eq!(made.outcome, Created::Created);
-    server.sql(&format!(
-        "ALTER TABLE {schema}.orderstore_keys RENAME TO hidden"
-    ));
-    let told = store.confirm(order_no(1), payment(1, 100)).wait();
-    assert!(
-        matches!(&told, Err(error @ Error::NotApplied(_)) if error.is_retryable()),
-        "{told:?}"
-    );
-    server.sql(&format!(
-        "ALTER TABLE {schema}.hidden RENAME TO orderstore_keys"
-    ));
-    let paid = store.confirm(order_no(1), payment(1, 100)).wait().unwrap();
-    assert_eq!(paid.outcome, Confirmed::Applied);
-}
-
 /// What the chapter on clusters says is to be told to a cluster that was brought back.
 fn another_incarnation() -> &'static str {
     let chapter = include_str!("../../src/manual/cluster.md");

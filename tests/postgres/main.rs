@@ -28,6 +28,7 @@ mod processes;
 #[cfg(feature = "cli")]
 mod program;
 mod proxy;
+mod refused;
 mod server;
 mod tls;
 mod unconfirmed;

@@ -73,21 +73,25 @@ SELECT n.no FROM unnest($1::text[], $2::bigint[]) AS n(no, version)
     WHERE e.change_id = $3";
 
 /// Changes that meet no key of one another go together, the others one wave after another.
+/// Where one wave certainly was not applied, what went before stands, and the rest is
+/// decided again.
 pub(super) async fn apply(
     links: &Rc<Links>,
     batch: Vec<Mutation>,
 ) -> Result<Vec<Verdict>, Failure> {
-    let mut verdicts = Vec::with_capacity(batch.len());
+    let count = batch.len();
+    let mut verdicts = Vec::with_capacity(count);
     let mut batch = batch.into_iter().peekable();
     while batch.peek().is_some() {
         let wave = next_wave(&mut batch);
         match run_wave(links, wave).await {
             Ok(some) => verdicts.extend(some),
-            Err(Failure::Not(cause)) if verdicts.is_empty() => return Err(Failure::Not(cause)),
-            // What went before stands: these are decided again.
-            Err(Failure::Not(_)) => verdicts.extend(batch.by_ref().map(|_| Verdict::Mismatch)),
             Err(failure) if verdicts.is_empty() => return Err(failure),
-            Err(failure) => return Err(Failure::Maybe(failure.cause())),
+            Err(failure @ Failure::Maybe(_)) => return Err(failure),
+            Err(Failure::Not(_) | Failure::Never(_)) => {
+                verdicts.resize(count, Verdict::Mismatch);
+                break;
+            }
         }
     }
     Ok(verdicts)
@@ -108,16 +112,20 @@ fn next_wave(batch: &mut std::iter::Peekable<impl Iterator<Item = Mutation>>) ->
     wave
 }
 
+/// All of it is put into columns before anything is sent: what cannot be costs nobody else.
 async fn run_wave(links: &Rc<Links>, wave: Vec<Mutation>) -> Result<Vec<Verdict>, Failure> {
     let lanes = (wave.len() / WORTH_A_LANE).clamp(1, LANES);
-    if lanes == 1 {
-        return run(links, 0, wave).await;
+    let mut parts = Vec::with_capacity(lanes);
+    for part in wave.chunks(wave.len().div_ceil(lanes)) {
+        parts.push((part.to_vec(), columns(links, part).await?));
     }
     let mut under_way = JoinSet::new();
-    for (lane, part) in wave.chunks(wave.len().div_ceil(lanes)).enumerate() {
-        let (links, part) = (Rc::clone(links), part.to_vec());
-        let count = part.len();
-        under_way.spawn_local(async move { (lane, count, run(&links, lane, part).await) });
+    for (lane, (part, columns)) in parts.into_iter().enumerate() {
+        let links = Rc::clone(links);
+        under_way.spawn_local(async move {
+            let verdicts = run(&links, lane, &part, &columns).await;
+            (lane, part.len(), verdicts)
+        });
     }
     let mut parts = under_way.join_all().await;
     parts.sort_by_key(|(lane, ..)| *lane);
@@ -135,27 +143,29 @@ fn joined(
                 is_any_done = true;
                 verdicts.extend(some);
             }
+            Err(failure @ Failure::Maybe(_)) => return Err(failure),
             Err(failure) => {
                 verdicts.extend((0..count).map(|_| Verdict::Mismatch));
-                let is_worse = !matches!(failed, Some(Failure::Maybe(_)));
-                failed = if is_worse { Some(failure) } else { failed };
+                failed = Some(failure);
             }
         }
     }
     match failed {
-        None => Ok(verdicts),
-        Some(Failure::Not(_)) if is_any_done => Ok(verdicts),
-        Some(failure) if is_any_done => Err(Failure::Maybe(failure.cause())),
-        Some(failure) => Err(failure),
+        Some(failure) if !is_any_done => Err(failure),
+        _ => Ok(verdicts),
     }
 }
 
 /// Sends the changes until the outcome of each is known.
-async fn run(links: &Links, lane: usize, part: Vec<Mutation>) -> Result<Vec<Verdict>, Failure> {
+async fn run(
+    links: &Links,
+    lane: usize,
+    part: &[Mutation],
+    columns: &Columns,
+) -> Result<Vec<Verdict>, Failure> {
     let mut change_id = [0; 16];
     let drawn = getrandom::fill(&mut change_id);
     drawn.map_err(|error| StorageError::from(std::io::Error::from(error)))?;
-    let columns = columns(links, &part).await?;
     let send = async |link: &mut Link| {
         let id = &change_id[..];
         let mut parameters = columns.parameters();
@@ -254,4 +264,40 @@ async fn made(
     let id = &change_id[..];
     let look = async |link: &mut Link| numbers(link, MADE, &[&own, &versions, &id]).await;
     links.read(look).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::StorageErrorKind;
+
+    fn part(
+        count: usize,
+        failed: Option<fn(StorageError) -> Failure>,
+    ) -> (usize, Result<Vec<Verdict>, Failure>) {
+        let error = StorageError::new(StorageErrorKind::Io, "a lane failed");
+        let applied = vec![Verdict::Applied; count];
+        (
+            count,
+            failed.map_or(Ok(applied), |failed| Err(failed(error))),
+        )
+    }
+
+    #[test]
+    fn where_a_lane_fails_each_change_of_the_others_keeps_its_own_verdict() {
+        use Verdict::{Applied, Mismatch};
+        for failed in [Failure::Not, Failure::Never] {
+            let parts = [part(1, None), part(2, Some(failed)), part(1, None)];
+            let verdicts = joined(parts.into_iter()).unwrap();
+            assert_eq!(verdicts, [Applied, Mismatch, Mismatch, Applied]);
+        }
+        let parts = [
+            part(1, None),
+            part(1, Some(Failure::Not)),
+            part(1, Some(Failure::Maybe)),
+        ];
+        assert!(matches!(joined(parts.into_iter()), Err(Failure::Maybe(_))));
+        let parts = [part(1, Some(Failure::Not)), part(1, Some(Failure::Never))];
+        assert!(matches!(joined(parts.into_iter()), Err(Failure::Never(_))));
+    }
 }

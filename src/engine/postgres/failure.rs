@@ -28,18 +28,21 @@ impl Failure {
         }
     }
 
-    /// What the server refuses it may take when somebody has seen to it; what is damaged, or a
-    /// bug of the engine, stays so.
+    /// What the server refuses it may take when somebody has seen to it, and what is too large
+    /// is one record's; what is damaged, or a bug of the engine, stays so.
     pub(super) fn told(self) -> EngineError {
-        let is_servers = |cause: &StorageError| {
+        let stays = |cause: &StorageError| {
             let kind = cause.kind();
-            matches!(kind, StorageErrorKind::Io | StorageErrorKind::DiskFull)
+            matches!(
+                kind,
+                StorageErrorKind::Corrupted | StorageErrorKind::Internal
+            )
         };
         match self {
             Self::Not(cause) => EngineError::Retry(cause),
             Self::Maybe(cause) => EngineError::Unknown(cause),
-            Self::Never(cause) if is_servers(&cause) => EngineError::Retry(cause),
-            Self::Never(cause) => EngineError::Fatal(cause),
+            Self::Never(cause) if stays(&cause) => EngineError::Fatal(cause),
+            Self::Never(cause) => EngineError::Retry(cause),
         }
     }
 }
@@ -127,6 +130,10 @@ mod tests {
     fn what_the_server_refuses_ends_no_store_and_what_is_damaged_does() {
         let of = |kind| Failure::Never(StorageError::new(kind, "why")).told();
         assert!(matches!(of(StorageErrorKind::Io), EngineError::Retry(_)));
+        assert!(matches!(
+            of(StorageErrorKind::TooLarge),
+            EngineError::Retry(_)
+        ));
         assert!(matches!(
             of(StorageErrorKind::Corrupted),
             EngineError::Fatal(_)

@@ -1,0 +1,72 @@
+//! What the server itself refuses: certainly not applied, told at once, and nobody else's.
+
+use orderstore::testing::fixtures::{command, create, new, order_no, payment, reference};
+use orderstore::{Asked, ChannelState, Confirmed, Created, Error, Outcome, Status, Store};
+
+use crate::conformance::{fresh_schema, shared};
+
+#[test]
+fn postgres_a_table_that_is_missing_is_told_at_once_and_the_store_goes_on_when_it_is_there() {
+    let Some(server) = shared() else { return };
+    let schema = fresh_schema(server);
+    let store = Store::connect(&server.url(&schema)).unwrap();
+    let made = store.create(order_no(1), new(100)).wait().unwrap();
+    assert_eq!(made.outcome, Created::Created);
+    server.sql(&format!(
+        "ALTER TABLE {schema}.orderstore_keys RENAME TO hidden"
+    ));
+    let told = store.confirm(order_no(1), payment(1, 100)).wait();
+    assert!(
+        matches!(&told, Err(error @ Error::NotApplied(_)) if error.is_retryable()),
+        "{told:?}"
+    );
+    server.sql(&format!(
+        "ALTER TABLE {schema}.hidden RENAME TO orderstore_keys"
+    ));
+    let paid = store.confirm(order_no(1), payment(1, 100)).wait().unwrap();
+    assert_eq!(paid.outcome, Confirmed::Applied);
+}
+
+#[test]
+fn postgres_what_went_before_a_refusal_in_a_group_stands_and_the_rest_may_be_asked_again() {
+    let Some(server) = shared() else { return };
+    let schema = fresh_schema(server);
+    let store = Store::connect(&server.url(&schema)).unwrap();
+    let with_reference = || new(100).reference(reference(1));
+    let made = store.create(order_no(1), with_reference()).wait().unwrap();
+    assert_eq!(made.outcome, Created::Created);
+    let _ = store.begin_close(order_no(1)).wait().unwrap();
+    server.sql(&format!(
+        "SET search_path = {schema};
+         CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN RAISE insufficient_privilege; END $$;
+         CREATE TRIGGER refusing BEFORE INSERT ON orderstore_orders FOR EACH ROW
+             WHEN (new.out_trade_no = '{}') EXECUTE FUNCTION refuse()",
+        order_no(2)
+    ));
+    // The second takes the reference that the first lets go: they cannot go in one statement.
+    let closed = Asked::RecordQuery(Box::new(ChannelState::Closed));
+    let group = vec![
+        command(1, closed),
+        create(2, with_reference()),
+        create(3, new(100)),
+    ];
+    let told = store.submit_all(group.clone()).unwrap().into_iter();
+    let told: Vec<_> = told.map(|ticket| ticket.wait()).collect();
+    assert_eq!(
+        told[0].as_ref().unwrap().order.as_ref().unwrap().status,
+        Status::Closed
+    );
+    for refused in &told[1..] {
+        assert!(matches!(refused, Err(Error::NotApplied(_))), "{refused:?}");
+    }
+    assert_eq!(store.counts().wait().unwrap().orders(), 1);
+    server.sql(&format!(
+        "DROP TRIGGER refusing ON {schema}.orderstore_orders"
+    ));
+    let told = store.submit_all(group[1..].to_vec()).unwrap().into_iter();
+    for made in told.map(|ticket| ticket.wait().unwrap()) {
+        assert_eq!(made.outcome, Outcome::Create(Created::Created));
+    }
+    assert!(store.verify().wait().unwrap().is_ok());
+}
