@@ -4,7 +4,9 @@
 //!   lists, keys and counts made from the records by the engine that takes them.
 //! - What the target has already is left as it is. A copy that was interrupted goes on when it
 //!   is begun again, and a later one brings what happened since.
-//! - Nothing is put onto a history that is another one.
+//! - Nothing is put onto a history that is another one. A target that others write to
+//!   meanwhile is told from one that has nothing but this copy's work by its feed.
+//! - Every event of the feed is seen: a gap in it is damage, and no end.
 //! - What was copied is read back and compared, record by record; then the target is verified.
 
 use std::collections::HashMap;
@@ -12,13 +14,16 @@ use std::collections::HashMap;
 use super::{
     Copied, Engine, EngineError, FeedCursor, Lookup, Mutation, Progress, Stored, Verdict, unread,
 };
-use crate::error::Error;
+use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::order::{Event, Record};
 use crate::rules::{evolve, unique_keys};
 use crate::value::OrderNo;
 
 /// The most events that are read, and mutations that are written, at once.
 const PORTION: usize = 1000;
+
+/// How often a portion is brought again of which a part was to be decided again.
+const TRIES: usize = 16;
 
 /// Copies what `source` holds now. `progress` is told of twice as many steps as there are
 /// events: each is copied, and its record compared.
@@ -36,11 +41,13 @@ pub(crate) fn copy(
     let mut copy = Copy::between(source, target, progress)?;
     copy.walk(Copy::bring)?;
     copy.walk(Copy::compare)?;
+    let verified = target.verify().map_err(unread)?;
     Ok(Copied {
+        before: place(source, copy.end),
+        place: place(target, end_of(target)?),
         events: copy.events,
         records: copy.records,
-        before: copy.cursor(copy.end),
-        verified: target.verify().map_err(unread)?,
+        verified,
     })
 }
 
@@ -49,10 +56,14 @@ fn same(source: &dyn Engine, target: &dyn Engine) -> bool {
     source.store_id == target.store_id && source.incarnation == target.incarnation
 }
 
+fn place(engine: &dyn Engine, seq: u64) -> FeedCursor {
+    let incarnation = engine.identity().incarnation;
+    FeedCursor { incarnation, seq }
+}
+
 /// How many events a feed has: a cursor beyond its end is refused.
 fn end_of(engine: &dyn Engine) -> Result<u64, Error> {
-    let incarnation = engine.identity().incarnation;
-    let is_within = |seq| match engine.events(FeedCursor { incarnation, seq }, 1) {
+    let is_within = |seq| match engine.events(place(engine, seq), 1) {
         Ok(_) => Ok(true),
         Err(EngineError::Cursor(_)) => Ok(false),
         Err(error) => Err(unread(error)),
@@ -77,8 +88,8 @@ struct Copy<'a> {
     target: &'a dyn Engine,
     /// The last event that is copied.
     end: u64,
-    /// The target was empty: whatever it has of a record is this copy's work.
-    is_fresh: bool,
+    /// The target was empty, and whatever it has is this copy's work.
+    is_alone: bool,
     progress: Option<Progress>,
     steps: u64,
     events: u64,
@@ -95,7 +106,7 @@ impl<'a> Copy<'a> {
             source,
             target,
             end: end_of(source)?,
-            is_fresh: end_of(target)? == 0,
+            is_alone: end_of(target)? == 0,
             progress,
             steps: 0,
             events: 0,
@@ -103,24 +114,15 @@ impl<'a> Copy<'a> {
         })
     }
 
-    fn cursor(&self, seq: u64) -> FeedCursor {
-        let incarnation = self.source.identity().incarnation;
-        FeedCursor { incarnation, seq }
-    }
-
     /// Goes through the feed once, portion by portion.
-    fn walk(&mut self, each: fn(&mut Self, Vec<Event>) -> Result<(), Error>) -> Result<(), Error> {
+    fn walk(&mut self, each: fn(&mut Self, &[Event]) -> Result<(), Error>) -> Result<(), Error> {
         let mut seq = 0;
         while seq < self.end {
-            let left = usize::try_from(self.end - seq).unwrap_or(PORTION);
-            let portion = self.source.events(self.cursor(seq), left.min(PORTION));
-            let portion = portion.map_err(unread)?;
-            let Some(last) = portion.last() else { break };
-            self.steps = self
-                .steps
-                .saturating_add(last.cursor.seq.saturating_sub(seq));
-            seq = last.cursor.seq;
-            each(self, portion.into_iter().map(|it| it.event).collect())?;
+            let portion = self.portion(seq)?;
+            let read = count(portion.len());
+            seq = seq.saturating_add(read);
+            self.steps = self.steps.saturating_add(read);
+            each(self, &portion)?;
             if let Some(tell) = self.progress {
                 tell(self.steps, self.end.saturating_mul(2));
             }
@@ -128,35 +130,73 @@ impl<'a> Copy<'a> {
         Ok(())
     }
 
-    /// Puts events into the target that it does not have. Whoever lets a key go is written
-    /// before anybody who may take it.
-    fn bring(&mut self, portion: Vec<Event>) -> Result<(), Error> {
-        let mut run = self.begin(&portion)?;
-        for (place, event) in portion.into_iter().enumerate() {
+    /// The events behind a place in the feed, which is not at its end.
+    fn portion(&self, seq: u64) -> Result<Vec<Event>, Error> {
+        let left = usize::try_from(self.end - seq).unwrap_or(PORTION);
+        let portion = self
+            .source
+            .events(place(self.source, seq), left.min(PORTION));
+        let portion = portion.map_err(unread)?;
+        let mut seqs = portion.iter().map(|it| it.cursor.seq).zip(seq + 1..);
+        if portion.is_empty() || seqs.any(|(is, ought)| is != ought) {
+            let why = "the feed of the source has a gap";
+            return Err(Error::Unreadable(StorageError::corrupted(why)));
+        }
+        Ok(portion.into_iter().map(|it| it.event).collect())
+    }
+
+    /// Puts events into the target that it does not have.
+    fn bring(&mut self, portion: &[Event]) -> Result<(), Error> {
+        for _ in 0..TRIES {
+            if self.try_to_bring(portion)? {
+                return Ok(());
+            }
+        }
+        let why = "others who write to the target were faster, again and again";
+        let cause = StorageError::new(StorageErrorKind::Internal, why);
+        Err(Error::NotApplied(cause))
+    }
+
+    /// Says whether all of it is there now. Whoever lets a key go is written before anybody
+    /// who may take it.
+    fn try_to_bring(&mut self, portion: &[Event]) -> Result<bool, Error> {
+        let mut run = self.begin(portion)?;
+        for (place, event) in portion.iter().enumerate() {
             let Some(change) = run.get_mut(&event.no) else {
                 continue;
             };
-            if change.push(event, place)? {
-                self.write(&mut run)?;
+            if change.push(event, place)? && !self.write(&mut run)? {
+                return Ok(false);
             }
         }
         self.write(&mut run)
     }
 
     /// What the target has of the records of a portion.
-    fn begin(&self, portion: &[Event]) -> Result<HashMap<OrderNo, Change>, Error> {
+    fn begin(&mut self, portion: &[Event]) -> Result<HashMap<OrderNo, Change>, Error> {
         let last = last_versions(portion);
         let numbers: Vec<_> = last.keys().copied().collect();
         let found = load(self.target, &numbers)?;
+        // Behind the look: what was found is in the feed by now, whoever wrote it.
+        self.is_alone = self.is_alone && self.wrote_all_there_is()?;
         let mut run = HashMap::with_capacity(numbers.len());
         for (no, stored) in numbers.into_iter().zip(found) {
             let has = stored.as_ref().map_or(0, |stored| stored.record.version());
-            if !self.is_fresh && has > 0 && last.get(&no) > Some(&has) {
+            if !self.is_alone && has > 0 && last.get(&no) > Some(&has) {
                 self.check_history(no, has)?;
             }
             run.insert(no, Change::of(stored));
         }
         Ok(run)
+    }
+
+    /// The target's feed ends behind the events that this copy put there.
+    fn wrote_all_there_is(&self) -> Result<bool, Error> {
+        match self.target.events(place(self.target, self.events), 1) {
+            Ok(others) => Ok(others.is_empty()),
+            Err(EngineError::Cursor(_)) => Ok(false),
+            Err(error) => Err(unread(error)),
+        }
     }
 
     /// What the target has of a record must be how it began at the source.
@@ -169,31 +209,43 @@ impl<'a> Copy<'a> {
         Err(Error::Differs { no })
     }
 
-    /// Writes what changed, and leaves the run as what stands then.
-    fn write(&mut self, run: &mut HashMap<OrderNo, Change>) -> Result<(), Error> {
+    /// Writes what changed, and leaves the run as what stands then. Says whether all of it was
+    /// taken; what was not is to be decided again, on what the target has by then.
+    fn write(&mut self, run: &mut HashMap<OrderNo, Change>) -> Result<bool, Error> {
         let changed = run.values_mut().filter(|change| !change.events.is_empty());
         let mut changed: Vec<_> = changed.collect();
         changed.sort_unstable_by_key(|change| change.place);
         let mutations: Vec<_> = changed.into_iter().filter_map(Change::mutation).collect();
         for batch in mutations.chunks(self.target.limits().batch.max(1)) {
-            let verdicts = self.target.apply(batch).map_err(unwritten)?;
-            for (mutation, verdict) in batch.iter().zip(verdicts) {
-                if verdict != Verdict::Applied {
-                    return Err(Error::Differs { no: mutation.no });
-                }
-                self.events = self.events.saturating_add(count(mutation.events.len()));
+            if !self.apply(batch)? {
+                return Ok(false);
             }
         }
         let numbers: Vec<_> = mutations.iter().map(|mutation| mutation.no).collect();
         let stand = load(self.target, &numbers)?;
         run.extend(numbers.into_iter().zip(stand.into_iter().map(Change::of)));
-        Ok(())
+        Ok(true)
+    }
+
+    fn apply(&mut self, batch: &[Mutation]) -> Result<bool, Error> {
+        let verdicts = self.target.apply(batch).map_err(unwritten)?;
+        let (mut is_whole, mut taken) = (verdicts.len() == batch.len(), None);
+        for (mutation, verdict) in batch.iter().zip(verdicts) {
+            match verdict {
+                Verdict::Applied => {
+                    self.events = self.events.saturating_add(count(mutation.events.len()));
+                }
+                Verdict::Mismatch => is_whole = false,
+                Verdict::Taken { .. } => taken = Some(mutation.no),
+            }
+        }
+        taken.map_or(Ok(is_whole), |no| Err(Error::Differs { no }))
     }
 
     /// Looks at each record of a portion. One that goes on at the source meanwhile has come at
     /// least as far in the target as what was copied.
-    fn compare(&mut self, portion: Vec<Event>) -> Result<(), Error> {
-        let last = last_versions(&portion);
+    fn compare(&mut self, portion: &[Event]) -> Result<(), Error> {
+        let last = last_versions(portion);
         let numbers: Vec<_> = last.keys().copied().collect();
         let here = load(self.source, &numbers)?.into_iter().map(Change::of);
         let there = load(self.target, &numbers)?.into_iter().map(Change::of);
@@ -258,14 +310,14 @@ impl Change {
     }
 
     /// Folds an event that is new; says whether the record let a key go.
-    fn push(&mut self, event: Event, place: usize) -> Result<bool, Error> {
+    fn push(&mut self, event: &Event, place: usize) -> Result<bool, Error> {
         if event.version <= self.version() {
             return Ok(false);
         }
         if event.version != self.version().saturating_add(1) {
             return Err(Error::Differs { no: event.no });
         }
-        let next = evolve(self.after.as_ref(), &event);
+        let next = evolve(self.after.as_ref(), event);
         let kept: Vec<_> = unique_keys(&next).collect();
         let had = self.after.iter().flat_map(unique_keys);
         let lets_go = had.filter(|key| !kept.contains(key)).count() > 0;
@@ -273,7 +325,7 @@ impl Change {
             self.place = place;
         }
         self.after = Some(next);
-        self.events.push(event);
+        self.events.push(event.clone());
         Ok(lets_go)
     }
 

@@ -1,6 +1,7 @@
 //! The verbs for whoever looks after a store.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::Store;
 use crate::engine::{Backup, Copied, Progress, Repaired, Restored, copy};
@@ -62,14 +63,17 @@ impl Store {
     /// read back and compared, then the target is verified as a whole: see
     /// [`Copied::verified`].
     ///
-    /// The target has a feed of its own, in which consumers begin anew, and an order of its own
-    /// among records. It draws order numbers of its own, too: give it other
-    /// [node digits](crate::Builder::node) than the source's. Other long calls of this store
-    /// ([`Store::verify`], [`Store::backup`]) wait for the copy.
+    /// The target has a feed of its own, and an order of its own among records. A consumer that
+    /// has worked off this store's feed up to [`Copied::before`] goes on in the target's at
+    /// [`Copied::place`]; any other begins anew there. The target draws order numbers of its
+    /// own, too: give it other [node digits](crate::Builder::node) than the source's. Other
+    /// long calls of this store ([`Store::verify`], [`Store::backup`]) wait for the copy.
     ///
     /// Besides what a call can fail with, it answers [`Error::Differs`] where the target has
-    /// something else under a number, [`Error::Invalid`] where it is this store, and
-    /// [`Error::NotApplied`] or [`Error::OutcomeUnknown`] where it cannot be written.
+    /// something else under a number, [`Error::Invalid`] where it is this store,
+    /// [`Error::ShutDown`] where the target was shut down, [`Error::Unreadable`] where either
+    /// is damaged, and [`Error::NotApplied`] or [`Error::OutcomeUnknown`] where the target
+    /// cannot be written.
     ///
     /// ```
     /// # use orderstore::Store;
@@ -79,20 +83,23 @@ impl Store {
     /// # Ok::<(), orderstore::Error>(())
     /// ```
     pub fn copy_to(&self, target: &Self) -> Call<Copied> {
-        self.copy(target.clone(), None)
+        self.copy(target, None)
     }
 
     /// As [`Store::copy_to`]; `progress` is told how many steps were done, two for each
     /// event, and how many there are.
     pub fn copy_to_telling(&self, target: &Self, progress: Progress) -> Call<Copied> {
-        self.copy(target.clone(), Some(progress))
+        self.copy(target, Some(progress))
     }
 
-    fn copy(&self, target: Self, progress: Option<Progress>) -> Call<Copied> {
+    fn copy(&self, target: &Self, progress: Option<Progress>) -> Call<Copied> {
+        // The flow and not the store: a call keeps none open.
+        let into = Arc::clone(&target.handle.flow);
         let make = move |flow: &Flow| {
-            let into = &target.handle.flow;
             into.open()?;
-            copy(flow.engine(), into.engine(), progress).map(Said::Copied)
+            let copied = copy(flow.engine(), into.engine(), progress).map(Said::Copied);
+            // Where the target ended meanwhile, that is why.
+            copied.or_else(|error| into.open().and(Err(error)))
         };
         self.read_long(make, find!(Said::Copied))
     }

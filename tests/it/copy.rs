@@ -1,14 +1,16 @@
 //! Copies from store to store.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 
-use orderstore::engine::MemoryEngine;
+use orderstore::engine::{Engine, MemoryEngine, Verdict};
 use orderstore::testing::fixtures::{new, order_no, payment, reference};
 use orderstore::testing::{Dice, FailingEngine, Fault, Operation, SharedEngine};
 use orderstore::{ChannelState, Confirmed, Copied, Created, Error, FeedCursor, Status, Store};
 
 use crate::books::{assert_same, busy};
+use crate::meddled::Meddled;
 
 const SEED: u64 = 20_261_126;
 
@@ -30,6 +32,10 @@ fn paid(store: &Store, n: u64) {
     assert_eq!(made.outcome, Created::Created);
     let paid = store.confirm(order_no(n), payment(n, 100)).wait().unwrap();
     assert_eq!(paid.outcome, Confirmed::Applied);
+}
+
+fn in_memory() -> SharedEngine {
+    SharedEngine::new(Box::new(MemoryEngine::new().unwrap()))
 }
 
 #[test]
@@ -62,7 +68,7 @@ fn a_second_copy_brings_what_happened_since_and_a_third_nothing() {
 #[test]
 fn a_copy_that_was_interrupted_goes_on() {
     let store = filled(SEED);
-    let memory = SharedEngine::new(Box::new(MemoryEngine::new().unwrap()));
+    let memory = in_memory();
     let (engine, faults) = FailingEngine::around(memory.again());
     let target = Store::builder().engine(engine).unwrap();
     let all = store.verify().wait().unwrap().events;
@@ -152,6 +158,116 @@ fn a_transaction_that_pays_another_order_of_the_target_is_told() {
     let told = store.copy_to(&target).wait();
     assert!(matches!(told, Err(Error::Differs { no }) if no == order_no(1)));
     assert!(target.verify().wait().unwrap().is_ok());
+}
+
+#[test]
+fn a_feed_with_a_gap_is_told_and_not_taken_for_all_there_is() {
+    let memory = in_memory();
+    let store = Store::builder().engine(memory.again()).unwrap();
+    (0..3).for_each(|n| paid(&store, n));
+    // In the middle, and at the end.
+    for lost in [1, 2] {
+        let feed = Meddled::feed(memory.again(), move |event| event.no != order_no(lost));
+        let source = Store::builder().engine(feed).unwrap();
+        let target = Store::memory().unwrap();
+        let told = source.copy_to(&target).wait();
+        assert!(matches!(told, Err(Error::Unreadable(_))), "{told:?}");
+    }
+}
+
+#[test]
+fn what_others_write_into_an_empty_target_meanwhile_is_not_built_upon() {
+    let store = Store::memory().unwrap();
+    // More than one portion, then the order that somebody pays at the target meanwhile.
+    (1000..1600).for_each(|n| paid(&store, n));
+    paid(&store, 1);
+    let memory = in_memory();
+    let other = Store::builder().engine(memory.again()).unwrap();
+    let engine = Meddled::apply(memory.again(), move |_, _| {
+        let _ = other.confirm(order_no(1), payment(1, 100)).wait().unwrap();
+        None
+    });
+    let target = Store::builder().engine(engine).unwrap();
+    let told = store.copy_to(&target).wait();
+    assert!(
+        matches!(told, Err(Error::Differs { no }) if no == order_no(1)),
+        "{told:?}"
+    );
+    let stands = target.history(order_no(1)).wait().unwrap();
+    assert_eq!(stands.len(), 1, "{stands:?}");
+    assert!(target.verify().wait().unwrap().is_ok());
+}
+
+#[test]
+fn what_the_target_wants_decided_again_is_brought_again() {
+    let store = filled(SEED);
+    let is_over = AtomicBool::new(false);
+    // As a cluster does that was cut off amid a batch, and nobody else has written anything.
+    let engine = Meddled::apply(in_memory(), move |engine, batch| {
+        if batch.len() < 2 || is_over.swap(true, Ordering::Relaxed) {
+            return None;
+        }
+        let (first, rest) = batch.split_at(batch.len() / 2);
+        let mut verdicts = engine.apply(first).unwrap();
+        verdicts.extend(rest.iter().map(|_| Verdict::Mismatch));
+        Some(verdicts)
+    });
+    let target = Store::builder().engine(engine).unwrap();
+    let whole = copied(&store, &target);
+    assert_eq!(whole.events, store.verify().wait().unwrap().events);
+    assert_same(&store, &target);
+}
+
+#[test]
+fn a_target_that_never_takes_a_change_is_not_asked_for_ever() {
+    let (store, asked) = (Store::memory().unwrap(), AtomicU64::new(0));
+    paid(&store, 1);
+    let engine = Meddled::apply(in_memory(), move |_, batch| {
+        assert!(asked.fetch_add(1, Ordering::Relaxed) < 100);
+        Some(batch.iter().map(|_| Verdict::Mismatch).collect())
+    });
+    let target = Store::builder().engine(engine).unwrap();
+    let told = store.copy_to(&target).wait();
+    assert!(matches!(told, Err(Error::NotApplied(_))), "{told:?}");
+}
+
+#[test]
+fn a_consumer_that_is_through_with_the_old_feed_goes_on_at_the_end_of_the_new_one() {
+    let (store, target) = (filled(SEED), Store::memory().unwrap());
+    paid(&target, 1_000_000);
+    let copied = store.copy_to(&target).wait().unwrap();
+    assert_eq!(store.events(copied.before, 10).wait().unwrap(), []);
+    assert_eq!(target.events(copied.place, 10).wait().unwrap(), []);
+    paid(&target, 2_000_000);
+    let news = target.events(copied.place, 10).wait().unwrap();
+    assert_eq!(news.len(), 2);
+    assert!(news.iter().all(|it| it.event.no == order_no(2_000_000)));
+}
+
+#[test]
+fn a_copy_that_waits_keeps_neither_store_open() {
+    let (store, target) = (Store::memory().unwrap(), Store::memory().unwrap());
+    let into_other = store.copy_to(&target);
+    drop(target);
+    assert!(matches!(into_other.wait(), Err(Error::ShutDown)));
+    let into_itself = store.copy_to(&store);
+    drop(store);
+    assert!(matches!(into_itself.wait(), Err(Error::ShutDown)));
+}
+
+#[test]
+fn a_target_that_ends_meanwhile_is_said_to_have_ended() {
+    let store = filled(SEED);
+    let held: Arc<OnceLock<Store>> = Arc::default();
+    let ends = Arc::clone(&held);
+    let engine = Meddled::apply(in_memory(), move |_, _| {
+        ends.get().unwrap().shutdown().wait().unwrap();
+        None
+    });
+    let target = Store::builder().engine(engine).unwrap();
+    held.set(target.clone()).unwrap();
+    let told = store.copy_to(&target).wait();
+    assert!(matches!(told, Err(Error::ShutDown)), "{told:?}");
 }
 
 #[test]

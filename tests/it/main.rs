@@ -22,6 +22,7 @@ mod fuzz;
 mod golden;
 mod harness;
 mod history;
+mod meddled;
 mod model;
 mod numbers;
 mod privacy;

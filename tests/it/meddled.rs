@@ -1,0 +1,109 @@
+//! An engine between which and its caller somebody meddles, once or always.
+
+use std::fmt;
+use std::ops::Range;
+
+use orderstore::engine::{
+    Counts, Engine, EngineError, FeedCursor, Identity, IndexQuery, Limits, Lookup, Mutation, Rows,
+    Sequenced, Stored, Verdict,
+};
+use orderstore::testing::SharedEngine;
+use orderstore::{Event, OrderNo, Report};
+
+/// May act before a batch is applied, and may answer in the engine's place.
+type OnApply = Box<dyn Fn(&SharedEngine, &[Mutation]) -> Option<Vec<Verdict>> + Send + Sync>;
+
+/// Says which events of the feed are shown.
+type OnFeed = Box<dyn Fn(&Event) -> bool + Send + Sync>;
+
+/// The engine, and who meddles.
+pub(crate) struct Meddled {
+    engine: SharedEngine,
+    on_apply: OnApply,
+    on_feed: OnFeed,
+}
+
+impl Meddled {
+    pub(crate) fn apply(
+        engine: SharedEngine,
+        on_apply: impl Fn(&SharedEngine, &[Mutation]) -> Option<Vec<Verdict>> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            engine,
+            on_apply: Box::new(on_apply),
+            on_feed: Box::new(|_| true),
+        }
+    }
+
+    pub(crate) fn feed(
+        engine: SharedEngine,
+        on_feed: impl Fn(&Event) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            engine,
+            on_apply: Box::new(|_, _| None),
+            on_feed: Box::new(on_feed),
+        }
+    }
+}
+
+impl fmt::Debug for Meddled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Meddled").finish_non_exhaustive()
+    }
+}
+
+impl Engine for Meddled {
+    fn get(&self, no: &OrderNo) -> Result<Option<orderstore::Record>, EngineError> {
+        self.engine.get(no)
+    }
+
+    fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<Stored>>, EngineError> {
+        self.engine.load(lookups)
+    }
+
+    fn apply(&self, batch: &[Mutation]) -> Result<Vec<Verdict>, EngineError> {
+        match (self.on_apply)(&self.engine, batch) {
+            Some(verdicts) => Ok(verdicts),
+            None => self.engine.apply(batch),
+        }
+    }
+
+    fn scan(&self, query: &IndexQuery, limit: usize) -> Result<Rows, EngineError> {
+        self.engine.scan(query, limit)
+    }
+
+    fn history(&self, no: &OrderNo) -> Result<Vec<Event>, EngineError> {
+        self.engine.history(no)
+    }
+
+    fn events(&self, after: FeedCursor, limit: usize) -> Result<Vec<Sequenced>, EngineError> {
+        let mut events = self.engine.events(after, limit)?;
+        events.retain(|sequenced| (self.on_feed)(&sequenced.event));
+        Ok(events)
+    }
+
+    fn counts(&self) -> Result<Counts, EngineError> {
+        self.engine.counts()
+    }
+
+    fn verify(&self) -> Result<Report, EngineError> {
+        self.engine.verify()
+    }
+
+    fn reserve(&self, count: u64) -> Result<Range<u64>, EngineError> {
+        self.engine.reserve(count)
+    }
+
+    fn identity(&self) -> Identity {
+        self.engine.identity()
+    }
+
+    fn limits(&self) -> Limits {
+        self.engine.limits()
+    }
+
+    fn close(&self) -> Result<(), EngineError> {
+        self.engine.close()
+    }
+}
