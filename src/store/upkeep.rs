@@ -66,8 +66,9 @@ impl Store {
     /// The target has a feed of its own, and an order of its own among records. A consumer that
     /// has worked off this store's feed up to [`Copied::before`] goes on in the target's at
     /// [`Copied::place`]; any other begins anew there. The target draws order numbers of its
-    /// own, too: give it other [node digits](crate::Builder::node) than the source's. Other
-    /// long calls of this store ([`Store::verify`], [`Store::backup`]) wait for the copy.
+    /// own, too: give it [node digits](crate::Builder::node) that no store of these orders has
+    /// had. Other long calls of this store ([`Store::verify`], [`Store::backup`]) wait for the
+    /// copy.
     ///
     /// Besides what a call can fail with, it answers [`Error::Differs`] where the target has
     /// something else under a number, [`Error::Invalid`] where it is this store,

@@ -18,3 +18,4 @@ mod reconcile;
 mod rig;
 mod shop;
 mod upkeep;
+mod urls;

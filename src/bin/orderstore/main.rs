@@ -5,7 +5,7 @@
 //!   leaves no directory, no file and no lock behind.
 //! - A verb that only looks never makes a store.
 //! - Every ending has its exit code, see [`exit`].
-//! - Openids are shown in full only where the operator asks for it.
+//! - Openids are shown in full only where the operator asks for it, passwords never.
 
 mod args;
 mod context;
@@ -22,19 +22,33 @@ mod text;
 mod veil;
 mod verbs;
 
-use std::process::ExitCode;
+use std::env;
+use std::process::{self, ExitCode};
 
 use clap::Parser as _;
 
 use self::args::Cli;
 use self::context::Context;
+use self::place::Place;
 
 fn main() -> ExitCode {
-    let Cli { global, verb } = Cli::parse();
+    let Cli { global, verb } = Cli::try_parse().unwrap_or_else(|error| misunderstood(&error));
     let ended = verbs::run(verb, &Context::new(global));
     progress::end();
     match ended {
         Ok(exit) => exit.into(),
         Err(failure) => failure.tell().into(),
     }
+}
+
+/// Ends with what is to be said of words that were not understood. It repeats them, and so what
+/// a URL among them holds is left out of it.
+fn misunderstood(error: &clap::Error) -> ! {
+    let said = || env::args_os();
+    let holds_url = said().any(|word| Place::from(word.as_os_str()).is_cluster());
+    if !error.use_stderr() || !holds_url {
+        error.exit();
+    }
+    progress::say(place::veiled(error.render().to_string(), said()).trim_end());
+    process::exit(error.exit_code());
 }

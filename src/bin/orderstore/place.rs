@@ -1,9 +1,10 @@
 //! Where a store is: in a directory, or on a cluster that a URL names.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use orderstore::{Builder, Store};
 
 use crate::failure::Failure;
@@ -21,17 +22,18 @@ pub(crate) enum Place {
 #[derive(Clone)]
 pub(crate) struct Url(String);
 
+/// Between a URL's scheme and the rest; no path that anybody has looks like that.
+const MARK: &str = "://";
+
 impl From<&OsStr> for Place {
+    /// Whatever has the form of a URL is none of a directory, however it is spelled: its
+    /// password would be in the directory's name.
     fn from(said: &OsStr) -> Self {
-        let is_url = |text: &&str| {
-            ["postgres://", "postgresql://"]
-                .iter()
-                .any(|it| text.starts_with(it))
-        };
-        match said.to_str().filter(is_url) {
-            Some(url) => Self::Cluster(Url(url.to_owned())),
-            None => Self::Dir(PathBuf::from(said)),
+        let text = said.to_string_lossy();
+        if text.contains(MARK) {
+            return Self::Cluster(Url(text.into_owned()));
         }
+        Self::Dir(PathBuf::from(said))
     }
 }
 
@@ -41,16 +43,54 @@ impl fmt::Display for Place {
         match self {
             Self::Dir(dir) => dir.display().fmt(f),
             Self::Cluster(Url(url)) => {
-                let (scheme, rest) = url.split_once("://").unwrap_or(("postgres", ""));
-                let rest = rest.split_once('?').map_or(rest, |(rest, _)| rest);
-                let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
-                write!(f, "{scheme}://{rest}")
+                let (scheme, rest) = url.split_once(MARK).unwrap_or(("postgres", ""));
+                write!(f, "{scheme}{MARK}{}", hosts(rest).unwrap_or(HIDDEN))
             }
         }
     }
 }
 
+/// What stands for what is not shown.
+const HIDDEN: &str = "…";
+
+/// Hosts, their ports and the database, of what is behind the scheme. `None` where it is not
+/// certain that they are that: a password may hold any of the signs that part a URL.
+fn hosts(rest: &str) -> Option<&str> {
+    let (front, settings) = rest.split_once('?').unwrap_or((rest, ""));
+    let hosts = front.rsplit_once('@').map_or(front, |(_, hosts)| hosts);
+    let names = hosts.split_once('/').map_or(hosts, |(names, _)| names);
+    let is_host = |host: &str| {
+        let port = host.rsplit_once(':').map_or("", |(_, port)| port);
+        port.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    (!settings.contains('@') && names.split(',').all(is_host)).then_some(hosts)
+}
+
+/// A text that repeats what was said, without what its URLs hold.
+pub(crate) fn veiled(text: String, said: impl Iterator<Item = OsString>) -> String {
+    said.fold(text, |text, word| {
+        let word = word.to_string_lossy();
+        let Some((_, rest)) = word.split_once(MARK).filter(|(_, rest)| !rest.is_empty()) else {
+            return text;
+        };
+        let shown = hosts(rest).unwrap_or(HIDDEN);
+        text.replace(&format!("{MARK}{rest}"), &format!("{MARK}{shown}"))
+    })
+}
+
+/// Takes the path of a file or of a directory, and no URL.
+pub(crate) fn path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().try_map(|said| match Place::from(said.as_os_str()) {
+        Place::Dir(path) => Ok(path),
+        Place::Cluster(_) => Err("a path belongs here, and no URL"),
+    })
+}
+
 impl Place {
+    pub(crate) const fn is_cluster(&self) -> bool {
+        matches!(self, Self::Cluster(_))
+    }
+
     /// Opens the store that is there, and makes none.
     pub(crate) fn open(&self, builder: Builder) -> Result<Store, Failure> {
         match self {
@@ -126,6 +166,18 @@ mod tests {
         let url = "postgres://shop:se@cret@one:1,two/orders?options=-csearch_path%3Da&password=b";
         assert_eq!(shown(url), "postgres://one:1,two/orders");
         assert_eq!(shown("postgresql://one"), "postgresql://one");
+        assert_eq!(
+            shown("postgres://a:b@[::1]:5/shop"),
+            "postgres://[::1]:5/shop"
+        );
+        for unclear in [
+            "postgres://shop:se?cret@one",
+            "postgres://shop:secret?a@one",
+            "postgres://shop:secret",
+            "postgres://one?password=se@cret",
+        ] {
+            assert_eq!(shown(unclear), "postgres://…");
+        }
         assert_eq!(shown("/var/lib/postgres"), "/var/lib/postgres");
         assert_eq!(shown("postgres:/one"), "postgres:/one");
     }

@@ -8,7 +8,7 @@ use orderstore::Store;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{Cell, Column, data, shown};
+use crate::output::{Cell, Column, shown};
 use crate::place::Place;
 use crate::progress;
 
@@ -28,12 +28,14 @@ const COLUMNS: &[Column] = &[
     shown("store"),
     shown("events"),
     shown("records"),
-    data("before"),
+    shown("before"),
+    shown("place"),
 ];
 
 const NEXT: &str = "\
-Consumers of the feed begin anew in the other store. It draws order numbers of its own: give the
-server that opens it other node digits. Never serve from both.";
+A consumer of the feed that has worked off the old one up to `before` goes on in the other store
+at `place`; any other begins anew there. It draws order numbers of its own: give the server that
+opens it node digits that no store of these orders has had. Never serve from both.";
 
 impl Copy {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
@@ -55,6 +57,7 @@ impl Copy {
                 copied.events.into(),
                 copied.records.into(),
                 Cell::text(copied.before),
+                Cell::text(copied.place),
             ];
             context.out().one(COLUMNS, cells)?;
             progress::say(NEXT);

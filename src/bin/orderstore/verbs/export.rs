@@ -14,6 +14,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::moment::Stretch;
 use crate::output::Format;
+use crate::place;
 use crate::progress;
 
 /// Export orders, oldest first: as books in JSON Lines, or as a report in CSV
@@ -25,7 +26,7 @@ use crate::progress;
 #[derive(Args)]
 pub(crate) struct Export {
     /// A file that is not there yet; stdout where nothing is said
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = place::path())]
     output: Option<PathBuf>,
     #[command(flatten)]
     stretch: Stretch,

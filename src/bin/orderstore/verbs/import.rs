@@ -16,6 +16,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Cell, Column, shown};
+use crate::place;
 use crate::progress;
 
 /// Import orders from books in JSON or CSV, each whole or refused with its place and reason
@@ -26,6 +27,7 @@ use crate::progress;
 #[derive(Args)]
 pub(crate) struct Import {
     /// The books; - is stdin
+    #[arg(value_parser = place::path())]
     file: PathBuf,
     /// How they are written
     #[arg(long, value_enum, value_name = "FORM", default_value_t = Written::Json)]

@@ -19,6 +19,7 @@ use crate::failure::Failure;
 use crate::moment;
 use crate::outcome::Tells as _;
 use crate::output::{Cell, Column, Rows, data, shown};
+use crate::place;
 use crate::progress;
 
 /// Compare the channel's trade bill of a day with the store, and list the differences
@@ -31,6 +32,7 @@ use crate::progress;
 #[derive(Args)]
 pub(crate) struct Reconcile {
     /// The bill as the channel serves it, unzipped
+    #[arg(value_parser = place::path())]
     file: PathBuf,
     /// Its day, in Beijing
     #[arg(long, value_name = "yyyy-MM-dd", value_parser = moment::day)]

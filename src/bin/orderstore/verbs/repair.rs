@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Cell, Column, Out, Rows, shown};
+use crate::place;
 use crate::progress;
 
 /// Make a sound store out of a damaged one, in a directory that is missing or empty
@@ -18,7 +19,7 @@ use crate::progress;
 #[derive(Args)]
 pub(crate) struct Repair {
     /// The new store's directory; its parent must be there
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = place::path())]
     into: PathBuf,
 }
 

@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Cell, Column, data, shown};
+use crate::place;
 use crate::progress;
 
 /// Make a store of a backup, in a directory that is missing or empty
@@ -17,9 +18,10 @@ use crate::progress;
 #[derive(Args)]
 pub(crate) struct Restore {
     /// The backup's directory
+    #[arg(value_parser = place::path())]
     backup: PathBuf,
     /// The new store's directory; its parent must be there
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = place::path())]
     into: PathBuf,
 }
 
