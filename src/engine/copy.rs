@@ -9,14 +9,16 @@
 //! - Every event of the feed is seen: a gap in it is damage, and no end.
 //! - What was copied is read back and compared, record by record; then the target is verified.
 
-use std::collections::HashMap;
+mod change;
 
+use std::collections::{HashMap, HashSet};
+
+use self::change::Change;
 use super::{
     Copied, Engine, EngineError, FeedCursor, Lookup, Mutation, Progress, Stored, Verdict, unread,
 };
 use crate::error::{Error, StorageError, StorageErrorKind};
-use crate::order::{Event, Record};
-use crate::rules::{evolve, unique_keys};
+use crate::order::Event;
 use crate::value::OrderNo;
 
 /// The most events that are read, and mutations that are written, at once.
@@ -158,15 +160,23 @@ impl<'a> Copy<'a> {
     }
 
     /// Says whether all of it is there now. Whoever lets a key go is written before anybody
-    /// who may take it.
+    /// takes it.
     fn try_to_bring(&mut self, portion: &[Event]) -> Result<bool, Error> {
-        let mut run = self.begin(portion)?;
+        let (mut run, mut freed) = (self.begin(portion)?, HashSet::new());
         for (place, event) in portion.iter().enumerate() {
-            let Some(change) = run.get_mut(&event.no) else {
+            let step = run.get(&event.no).map(|change| change.step(event));
+            let Some(step) = step.transpose()?.flatten() else {
                 continue;
             };
-            if change.push(event, place)? && !self.write(&mut run)? {
-                return Ok(false);
+            if step.taken.iter().any(|key| freed.contains(key)) {
+                if !self.write(&mut run)? {
+                    return Ok(false);
+                }
+                freed.clear();
+            }
+            freed.extend(step.freed);
+            if let Some(change) = run.get_mut(&event.no) {
+                change.take(event.clone(), step.record, place);
             }
         }
         self.write(&mut run)
@@ -282,61 +292,6 @@ fn unwritten(error: EngineError) -> Error {
     match error {
         EngineError::Unknown(cause) => Error::OutcomeUnknown(cause),
         error => error.told(Error::NotApplied),
-    }
-}
-
-/// What becomes of one record.
-struct Change {
-    /// Where its first new event stands in the portion.
-    place: usize,
-    before: Option<Stored>,
-    after: Option<Record>,
-    events: Vec<Event>,
-}
-
-impl Change {
-    fn of(before: Option<Stored>) -> Self {
-        let after = before.as_ref().map(|stored| stored.record.clone());
-        Self {
-            place: 0,
-            before,
-            after,
-            events: Vec::new(),
-        }
-    }
-
-    fn version(&self) -> u64 {
-        self.after.as_ref().map_or(0, Record::version)
-    }
-
-    /// Folds an event that is new; says whether the record let a key go.
-    fn push(&mut self, event: &Event, place: usize) -> Result<bool, Error> {
-        if event.version <= self.version() {
-            return Ok(false);
-        }
-        if event.version != self.version().saturating_add(1) {
-            return Err(Error::Differs { no: event.no });
-        }
-        let next = evolve(self.after.as_ref(), event);
-        let kept: Vec<_> = unique_keys(&next).collect();
-        let had = self.after.iter().flat_map(unique_keys);
-        let lets_go = had.filter(|key| !kept.contains(key)).count() > 0;
-        if self.events.is_empty() {
-            self.place = place;
-        }
-        self.after = Some(next);
-        self.events.push(event.clone());
-        Ok(lets_go)
-    }
-
-    fn mutation(&mut self) -> Option<Mutation> {
-        let after = self.after.take()?;
-        Some(Mutation {
-            no: after.no(),
-            before: self.before.take(),
-            after,
-            events: std::mem::take(&mut self.events),
-        })
     }
 }
 

@@ -112,6 +112,28 @@ fn a_key_that_changed_hands_between_two_copies_changes_hands_in_the_target() {
 }
 
 #[test]
+fn orders_that_let_their_references_go_are_written_portion_by_portion_all_the_same() {
+    let store = Store::memory().unwrap();
+    for n in 0..500 {
+        let made = store.create(order_no(n), new(100).reference(reference(n)));
+        assert_eq!(made.wait().unwrap().outcome, Created::Created);
+        let closed = store.record_query(order_no(n), ChannelState::Closed);
+        let closed = closed.wait().unwrap().order.unwrap();
+        assert_eq!(closed.status, Status::Closed);
+    }
+    let batches = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&batches);
+    let engine = Meddled::apply(in_memory(), move |_, _| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        None
+    });
+    let target = Store::builder().engine(engine).unwrap();
+    let events = copied(&store, &target).events;
+    assert_same(&store, &target);
+    assert_eq!(batches.load(Ordering::Relaxed), events.div_ceil(1000));
+}
+
+#[test]
 fn who_writes_at_the_source_goes_on_and_a_later_copy_has_it_all() {
     let (store, target) = (filled(SEED), Store::memory().unwrap());
     let first = thread::scope(|scope| {

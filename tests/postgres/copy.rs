@@ -1,10 +1,11 @@
 //! From a directory to a cluster, and back.
 
 use orderstore::testing::Dice;
-use orderstore::{Copied, Store};
+use orderstore::testing::fixtures::{new, order_no};
+use orderstore::{Copied, Created, Error, FeedCursor, Store};
 
 use crate::books::{assert_same, busy};
-use crate::conformance::{fresh_url, shared};
+use crate::conformance::{fresh_schema, fresh_url, shared};
 
 const SEED: u64 = 20_261_127;
 
@@ -34,4 +35,24 @@ fn postgres_a_store_moves_to_a_cluster_which_goes_on_and_moves_back() {
     let all = cluster.verify().wait().unwrap().events;
     assert_eq!(copied(&cluster, &back).events, all);
     assert_same(&cluster, &back);
+}
+
+#[test]
+fn postgres_a_cluster_that_lost_events_is_not_copied_without_them() {
+    let Some(server) = shared() else { return };
+    let schema = fresh_schema(server);
+    let cluster = Store::connect(&server.url(&schema)).unwrap();
+    for n in 1..=3 {
+        let made = cluster.create(order_no(n), new(100)).wait().unwrap();
+        assert_eq!(made.outcome, Created::Created);
+    }
+    // The feed is numbered when it is read.
+    let feed = cluster.events(FeedCursor::START, 10).wait().unwrap();
+    assert_eq!(feed.len(), 3);
+    let lost = feed[1].event.no;
+    server.sql(&format!(
+        "DELETE FROM {schema}.orderstore_events WHERE out_trade_no = '{lost}'"
+    ));
+    let told = cluster.copy_to(&Store::memory().unwrap()).wait();
+    assert!(matches!(told, Err(Error::Unreadable(_))), "{told:?}");
 }

@@ -1,0 +1,78 @@
+//! What a portion of the feed makes of one record.
+
+use std::collections::HashSet;
+
+use crate::engine::{Mutation, Stored};
+use crate::error::Error;
+use crate::order::{Event, Record};
+use crate::rules::{UniqueKey, evolve, unique_keys};
+
+/// What becomes of one record.
+pub(super) struct Change {
+    /// Where its first new event stands in the portion.
+    pub(super) place: usize,
+    before: Option<Stored>,
+    pub(super) after: Option<Record>,
+    pub(super) events: Vec<Event>,
+}
+
+impl Change {
+    pub(super) fn of(before: Option<Stored>) -> Self {
+        let after = before.as_ref().map(|stored| stored.record.clone());
+        Self {
+            place: 0,
+            before,
+            after,
+            events: Vec::new(),
+        }
+    }
+
+    pub(super) fn version(&self) -> u64 {
+        self.after.as_ref().map_or(0, Record::version)
+    }
+
+    /// What an event makes of the record; `None` where it has come that far already.
+    pub(super) fn step(&self, event: &Event) -> Result<Option<Step>, Error> {
+        if event.version <= self.version() {
+            return Ok(None);
+        }
+        if event.version != self.version().saturating_add(1) {
+            return Err(Error::Differs { no: event.no });
+        }
+        let record = evolve(self.after.as_ref(), event);
+        let had: HashSet<_> = self.after.iter().flat_map(unique_keys).collect();
+        let has: HashSet<_> = unique_keys(&record).collect();
+        Ok(Some(Step {
+            taken: has.difference(&had).cloned().collect(),
+            freed: had.difference(&has).cloned().collect(),
+            record,
+        }))
+    }
+
+    pub(super) fn take(&mut self, event: Event, after: Record, place: usize) {
+        if self.events.is_empty() {
+            self.place = place;
+        }
+        self.after = Some(after);
+        self.events.push(event);
+    }
+
+    pub(super) fn mutation(&mut self) -> Option<Mutation> {
+        let after = self.after.take()?;
+        Some(Mutation {
+            no: after.no(),
+            before: self.before.take(),
+            after,
+            events: std::mem::take(&mut self.events),
+        })
+    }
+}
+
+/// What one event does.
+pub(super) struct Step {
+    pub(super) record: Record,
+    /// The keys that the record owns by it.
+    pub(super) taken: Vec<UniqueKey>,
+    /// Those that it owns no more.
+    pub(super) freed: Vec<UniqueKey>,
+}
