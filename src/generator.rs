@@ -2,14 +2,16 @@
 //!
 //! - Uniqueness comes from the counter alone. It is reserved in blocks, each durable
 //!   before its first number is used: no clock, restart or crash can repeat a number, and
-//!   a crash loses at most two blocks.
+//!   a crash loses at most two blocks and what lies in the lanes.
+//! - Threads draw side by side, each from a lane that seldom anybody else uses, into which
+//!   runs of a block are put.
 //! - The time makes numbers sort by age. It never decreases while the store is open; when
 //!   the clock jumps back it stays put, and that is counted.
 //! - The counter is hidden by a keyed bijection on 0..10^16, so that a number gives away
 //!   no volume. That is concealment, not secrecy.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
@@ -24,16 +26,23 @@ const HALF: u64 = 100_000_000;
 /// How many numbers one reservation takes.
 pub(crate) const BLOCK: u64 = 65_536;
 
+/// How many numbers a lane takes of a block at once.
+const RUN: u64 = 64;
+
+/// In how many lanes threads draw side by side.
+const LANES: usize = 16;
+
 /// Hands out order numbers from reserved blocks.
 ///
-/// Drawing takes no lock. Blocks come in rising order, so that `next` only ever rises; it is
-/// set to a block before `end` is, and so what is below an `end` that was read before it is
-/// of a reserved block.
+/// Drawing takes no lock but for one number of a run. Blocks come in rising order, so that
+/// `next` only ever rises; it is set to a block before `end` is, and so what is below an `end`
+/// that was read before it is of a reserved block.
 #[derive(Debug)]
 pub(crate) struct Generator {
     node: u16,
     cipher: Cipher,
-    /// The next counter.
+    lanes: [Alone<Lane>; LANES],
+    /// The next counter that no lane has.
     next: Alone<AtomicU64>,
     /// Where its block ends.
     end: AtomicU64,
@@ -48,9 +57,45 @@ pub(crate) struct Generator {
 
 /// A value on cache lines of its own: who writes it takes nothing else out of the others'
 /// caches.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 #[repr(align(128))]
 struct Alone<T>(T);
+
+/// What is left of a run.
+///
+/// Its counter and how many are left stand in one word, so that a number is taken in one step;
+/// no word comes twice before its numbers are spent, as no counter does.
+#[derive(Debug, Default)]
+struct Lane {
+    left: AtomicU64,
+    /// Held while a run is put in.
+    filling: Mutex<()>,
+}
+
+impl Lane {
+    /// The bits that say how many are left; a counter has fewer than the others.
+    const BITS: u32 = RUN.trailing_zeros() + 1;
+
+    /// The next number, of a lane that has one.
+    fn take(&self) -> Option<u64> {
+        let step = |left: u64| {
+            let is_empty = left.trailing_zeros() >= Self::BITS;
+            // One counter on, one number less.
+            (!is_empty).then(|| left + (1 << Self::BITS) - 1)
+        };
+        let taken = self
+            .left
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, step);
+        taken.ok().map(|left| left >> Self::BITS)
+    }
+
+    /// The first of a run that is put into the empty lane; only by who holds `filling`.
+    fn put(&self, run: Range<u64>) -> u64 {
+        let rest = (run.start + 1) << Self::BITS | (run.end - run.start - 1);
+        self.left.store(rest, Ordering::Release);
+        run.start
+    }
+}
 
 /// What came of asking for a number.
 #[derive(Debug)]
@@ -67,6 +112,7 @@ impl Generator {
         Self {
             node,
             cipher: Cipher::new(key),
+            lanes: Default::default(),
             next: Alone(AtomicU64::new(0)),
             end: AtomicU64::new(0),
             ask_at: AtomicU64::new(0),
@@ -78,11 +124,14 @@ impl Generator {
 
     /// The next number, bearing the time of `clock` or the latest time already borne.
     pub(crate) fn draw(&self, clock: impl Fn() -> Timestamp) -> Drawn {
-        let counter = self.take().or_else(|| self.take_of_spare());
-        let next = counter.unwrap_or(u64::MAX);
+        let lane = self.lane();
+        let (counter, wants_block) = match lane.take() {
+            Some(counter) => (Some(counter), false),
+            None => (self.fill(lane), self.ask()),
+        };
         Drawn {
             no: counter.and_then(|counter| self.number(self.time(clock), counter)),
-            wants_block: next >= self.ask_at.load(Ordering::Relaxed) && self.ask(),
+            wants_block,
         }
     }
 
@@ -115,23 +164,47 @@ impl Generator {
         self.clock_set_back.load(Ordering::Relaxed)
     }
 
-    fn take(&self) -> Option<u64> {
+    /// The lane of this thread.
+    fn lane(&self) -> &Lane {
+        static THREADS: AtomicUsize = AtomicUsize::new(0);
+        thread_local! {
+            static THREAD: usize = THREADS.fetch_add(1, Ordering::Relaxed);
+        }
+        // A thread that is ending has forgotten its own.
+        let thread = THREAD.try_with(|thread| *thread).unwrap_or_default();
+        &self.lanes[thread % LANES].0
+    }
+
+    /// The first number of another run for a lane that was empty.
+    fn fill(&self, lane: &Lane) -> Option<u64> {
+        let _filling = lane.filling.lock();
+        // Somebody may have put one in meanwhile.
+        let taken = lane.take();
+        taken.or_else(|| {
+            let run = self.run().or_else(|| self.run_of_spare())?;
+            Some(lane.put(run))
+        })
+    }
+
+    /// A run of the block in use, of one number at least.
+    fn run(&self) -> Option<Range<u64>> {
         let end = self.end.load(Ordering::Acquire);
-        let step = |next: u64| (next < end).then(|| next + 1);
+        let behind = |next: u64| next.saturating_add(RUN).min(end);
+        let step = |next: u64| (next < end).then(|| behind(next));
         let taken = self
             .next
             .0
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, step);
-        taken.ok()
+        taken.ok().map(|next| next..behind(next))
     }
 
     /// Where the block in use is spent: of the one behind it.
-    fn take_of_spare(&self) -> Option<u64> {
+    fn run_of_spare(&self) -> Option<Range<u64>> {
         let mut spare = self.spare.lock();
         // Somebody may have changed blocks meanwhile, and many may have drawn since.
         loop {
-            if let Some(counter) = self.take() {
-                return Some(counter);
+            if let Some(run) = self.run() {
+                return Some(run);
             }
             self.use_block(&spare.take()?);
         }
@@ -152,6 +225,9 @@ impl Generator {
 
     /// Whether a block is wanted: one of all those who find that out is told so.
     fn ask(&self) -> bool {
+        if self.next.0.load(Ordering::Relaxed) < self.ask_at.load(Ordering::Relaxed) {
+            return false;
+        }
         let _changing = self.spare.lock();
         let is_due = self.next.0.load(Ordering::Relaxed) >= self.ask_at.load(Ordering::Relaxed);
         if is_due {
@@ -179,8 +255,13 @@ impl Generator {
     fn number(&self, time: u64, counter: u64) -> Option<OrderNo> {
         let front = time.saturating_mul(1_000) + u64::from(self.node);
         let [high, low] = self.cipher.hide(counter)?;
-        let digits = [front / HALF, front % HALF, high, low].map(eight_digits);
-        Some(OrderNo::of_digits(&digits))
+        let [front, middle] = [front / HALF, front % HALF];
+        Some(OrderNo::of_digits([
+            eight_digits(front),
+            eight_digits(middle),
+            eight_digits(high),
+            eight_digits(low),
+        ]))
     }
 }
 
@@ -331,7 +412,7 @@ mod tests {
         let drawn = std::thread::scope(|scope| {
             let draw = || {
                 let mut drawn = Vec::new();
-                while drawn.len() < 100_000 {
+                while drawn.len() < 20_000 {
                     let next = generator.draw(|| at(1));
                     drawn.extend(next.no);
                     if next.wants_block {
@@ -340,12 +421,13 @@ mod tests {
                 }
                 drawn
             };
-            let threads: Vec<_> = (0..4).map(|_| scope.spawn(draw)).collect();
+            // More threads than lanes: some share one.
+            let threads: Vec<_> = (0..24).map(|_| scope.spawn(draw)).collect();
             let drawn = threads.into_iter().flat_map(|one| one.join().unwrap());
             drawn.collect::<Vec<_>>()
         });
         let taken = drawn.iter().collect::<HashSet<_>>();
-        assert_eq!(taken.len(), 400_000);
+        assert_eq!(taken.len(), 480_000);
         let blocks = reserved.load(Ordering::SeqCst) / (3 * BLOCK);
         let counters = (0..blocks).flat_map(|block| 3 * BLOCK * block..(3 * block + 1) * BLOCK);
         let all: HashSet<_> = counters.filter_map(|c| generator.number(1, c)).collect();
@@ -353,7 +435,10 @@ mod tests {
             taken.iter().all(|no| all.contains(*no)),
             "a number of no block"
         );
-        let left = generator.left() + generator.spare.lock().as_ref().map_or(0, |_| BLOCK);
+        let in_lane = |lane: &Alone<Lane>| std::iter::from_fn(|| lane.0.take()).count() as u64;
+        let in_lanes = generator.lanes.iter().map(in_lane).sum::<u64>();
+        let in_spare = generator.spare.lock().as_ref().map_or(0, |_| BLOCK);
+        let left = generator.left() + in_lanes + in_spare;
         assert_eq!(taken.len() as u64 + left, blocks * BLOCK);
     }
 

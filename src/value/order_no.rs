@@ -81,10 +81,13 @@ impl OrderNo {
     }
 
     /// The number of these digits.
-    pub(crate) fn of_digits(digits: &[[u8; 8]; 4]) -> Self {
+    #[inline]
+    pub(crate) fn of_digits(digits: [[u8; 8]; 4]) -> Self {
         debug_assert!(digits.as_flattened().iter().all(u8::is_ascii_digit));
         let mut bytes = [0; Self::MAX_LEN];
-        bytes.copy_from_slice(digits.as_flattened());
+        for (to, from) in bytes.chunks_exact_mut(8).zip(digits) {
+            to.copy_from_slice(&from);
+        }
         Self { bytes, len: 32 }
     }
 
