@@ -172,7 +172,8 @@ impl Generator {
         }
         // A thread that is ending has forgotten its own.
         let thread = THREAD.try_with(|thread| *thread).unwrap_or_default();
-        &self.lanes[thread % LANES].0
+        let [first, ..] = &self.lanes;
+        &self.lanes.get(thread % LANES).unwrap_or(first).0
     }
 
     /// The first number of another run for a lane that was empty.

@@ -114,17 +114,21 @@ fn some_of(
 
 /// Up to 127 characters, none of them a control character.
 fn description(text: &str) -> Result<(), TextError> {
-    let measure = Measure {
+    const LIMIT: usize = 127;
+    let measure = || Measure {
         what: "description",
-        limit: 127,
+        limit: LIMIT,
         found: text.chars().count(),
     };
-    measure.within_limit()?;
+    // No text has more characters than bytes.
+    if text.len() > LIMIT {
+        measure().within_limit()?;
+    }
     if !may_hold_control(text.as_bytes()) {
         return Ok(());
     }
     match text.char_indices().find(|(_, c)| c.is_control()) {
-        Some((at, _)) => Err(measure.error(TextErrorReason::BadChar { at })),
+        Some((at, _)) => Err(measure().error(TextErrorReason::BadChar { at })),
         None => Ok(()),
     }
 }

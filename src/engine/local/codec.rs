@@ -3,15 +3,20 @@
 //! - A value is its format byte, its payload, and a checksum of 4 bytes, little-endian, over
 //!   the table's tag, the length and the bytes of the key, the format byte and the payload.
 //!   What was moved to another key or table is damaged as what was changed is.
-//! - Nothing that was written cannot be read back: the limit on writing is below the one on
-//!   reading, by more than the reader can over-count.
+//! - Nothing that was written cannot be read back: writing has a limit, reading has none but
+//!   the bytes that are there.
 //! - An error names the table and the place, never a value.
 
-use bincode::config::{Configuration, Limit, LittleEndian, Varint};
+mod reader;
+
+use std::sync::Arc;
+
+use bincode::config::Configuration;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use thiserror::Error;
 
+use self::reader::{Reader, Undecodable};
 use super::keys::{self, KeyBytes};
 use super::table::Table;
 use crate::engine::{Counts, Stored};
@@ -25,13 +30,9 @@ const FORMAT: u8 = 1;
 /// The longest payload that is written.
 const PAYLOAD_MAX: usize = 1 << 20;
 
-/// What a reader may count up to. It counts 8 bytes for an integer that took 1.
-const COUNTED_MAX: usize = PAYLOAD_MAX * 8;
-
 const CHECKSUM_LEN: usize = 4;
 
-const CONFIG: Configuration<LittleEndian, Varint, Limit<COUNTED_MAX>> =
-    bincode::config::standard().with_limit::<COUNTED_MAX>();
+const CONFIG: Configuration = bincode::config::standard();
 
 /// What is wrong with a stored value.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -141,9 +142,9 @@ fn read_front<'a, T: DeserializeOwned>(
     if checksum(table, key, body) != u32::from_le_bytes(*sum) {
         return Err(DamageKind::Checksum);
     }
-    let (value, read) =
-        bincode::serde::decode_from_slice(payload, CONFIG).map_err(|_| DamageKind::Undecodable)?;
-    Ok((value, payload.get(read..).unwrap_or_default()))
+    let mut reader = Reader::of(payload);
+    let value = T::deserialize(&mut reader).map_err(|Undecodable| DamageKind::Undecodable)?;
+    Ok((value, reader.rest()))
 }
 
 fn checksum(table: Table, key: &[u8], body: &[u8]) -> u32 {
@@ -164,14 +165,20 @@ enum Lent<'a> {
 }
 
 /// A record as it is read.
-#[derive(Deserialize)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it lives until the record is in its Arc"
-)]
+#[derive(Debug, PartialEq, Deserialize)]
 enum Owned {
-    Order(Order),
-    Waiting(Waiting),
+    Order(Shared<Order>),
+    Waiting(Shared<Waiting>),
+}
+
+/// What is moved into its `Arc` as soon as it was read, and not carried about before.
+#[derive(Debug, PartialEq)]
+struct Shared<T>(Arc<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Shared<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::deserialize(deserializer).map(|value| Self(Arc::new(value)))
+    }
 }
 
 /// A record as it is kept: with the place of its last event in the feed, from which its
@@ -196,8 +203,8 @@ pub(super) fn record(out: &mut Vec<u8>, key: &KeyBytes, held: &Held) -> Result<(
 pub(super) fn read_record(key: &[u8], bytes: &[u8]) -> Result<Held, StorageError> {
     let (row, last_seq, owned) = decode(Table::Orders, key, bytes)?;
     let record = match owned {
-        Owned::Order(order) => Record::Order(order.into()),
-        Owned::Waiting(waiting) => Record::Waiting(waiting.into()),
+        Owned::Order(Shared(order)) => Record::Order(order),
+        Owned::Waiting(Shared(waiting)) => Record::Waiting(waiting),
     };
     if record.no().as_bytes() != key {
         return Err(damaged(Table::Orders, key, DamageKind::Misplaced));
@@ -311,7 +318,7 @@ impl State {
     };
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct StoredState {
     last_seq: u64,
     counter: u64,
@@ -355,12 +362,30 @@ pub(super) fn sealed(table: Table, key: &[u8], payload: &[u8]) -> Vec<u8> {
 /// The number that the payload of a record names.
 #[cfg(feature = "testing")]
 pub(super) fn number_in(payload: &[u8]) -> Option<OrderNo> {
-    let read = bincode::serde::decode_from_slice(payload, CONFIG);
-    let ((_, _, owned), _): ((u64, u64, Owned), usize) = read.ok()?;
+    let (_, _, owned) = <(u64, u64, Owned)>::deserialize(&mut Reader::of(payload)).ok()?;
     Some(match owned {
-        Owned::Order(order) => order.no,
-        Owned::Waiting(waiting) => waiting.no,
+        Owned::Order(Shared(order)) => order.no,
+        Owned::Waiting(Shared(waiting)) => waiting.no,
     })
+}
+
+/// Reads a payload as all that there is, with this crate's reader and with bincode's own.
+///
+/// # Panics
+/// Where they do not say the same of it.
+#[cfg(feature = "testing")]
+pub(super) fn check_readers(payload: &[u8]) {
+    fn both<T: DeserializeOwned + PartialEq + std::fmt::Debug>(payload: &[u8]) {
+        let mut reader = Reader::of(payload);
+        let read = T::deserialize(&mut reader).ok();
+        let read = read.map(|value| (value, payload.len() - reader.rest().len()));
+        let theirs = bincode::serde::decode_from_slice(payload, CONFIG);
+        assert_eq!(read, theirs.ok(), "{payload:?}");
+    }
+    both::<(u64, u64, Owned)>(payload);
+    both::<Chained>(payload);
+    both::<StoredState>(payload);
+    both::<([u8; 16], u64)>(payload);
 }
 
 #[cfg(test)]

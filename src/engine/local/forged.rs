@@ -14,8 +14,9 @@ use crate::order::{Event, Record};
 const CHECKSUM_LEN: usize = 4;
 
 /// Reads bytes as every kind of stored value there is, as they are. What must not happen is
-/// a panic.
+/// a panic, or two readers that do not say the same.
 pub(crate) fn read_as_anything(key: &[u8], bytes: &[u8]) {
+    codec::check_readers(bytes);
     let _ = codec::read_record(key, bytes).is_ok();
     drop(codec::read_event(key, bytes));
     let _ = codec::read_origin(key, bytes).is_ok();
@@ -33,6 +34,7 @@ pub(crate) fn read_as_anything(key: &[u8], bytes: &[u8]) {
 
 /// The record that a payload holds; what it is written as, and what that is read as.
 pub(crate) fn record(payload: &[u8]) -> Option<[Record; 2]> {
+    codec::check_readers(payload);
     let key = keys::order(&codec::number_in(payload)?);
     let bytes = codec::sealed(Table::Orders, key.as_slice(), payload);
     let held = codec::read_record(key.as_slice(), &bytes).ok()?;
@@ -53,6 +55,7 @@ fn written(key: &KeyBytes, held: &Held) -> Vec<u8> {
 
 /// The event that a payload holds; what it is written as, and what that is read as.
 pub(crate) fn event(payload: &[u8]) -> Option<[Event; 2]> {
+    codec::check_readers(payload);
     let key = keys::event(1);
     let bytes = codec::sealed(Table::Events, key.as_slice(), payload);
     let chained = codec::read_event(key.as_slice(), &bytes).ok()?;

@@ -154,6 +154,26 @@ fn a_length_beyond_the_value_is_damage_and_allocates_nothing() {
     assert_eq!(error, DamageKind::Undecodable);
 }
 
+/// Of every kind of event one and the record that it made; cut off, and changed, anywhere.
+#[cfg(feature = "testing")]
+#[test]
+fn both_readers_say_the_same_of_whole_and_of_damaged_values() {
+    for seed in crate::testing::fuzz::decode_record_seeds() {
+        check_readers(&seed);
+        // Before the payload of a record stand its kind and 32 choices of a fuzzer.
+        let payload = &seed[if seed[0] == 1 { 1 } else { 33 }..];
+        check_readers(payload);
+        for at in 0..payload.len() {
+            check_readers(&payload[..at]);
+            for byte in [0, 1, 2, 0x80, 250, 251, 252, 253, 254, 255] {
+                let mut changed = payload.to_vec();
+                changed[at] = byte;
+                check_readers(&changed);
+            }
+        }
+    }
+}
+
 #[test]
 fn counters_and_marks_come_back() {
     let mut kept = State::NEW;
