@@ -14,8 +14,11 @@ const WAITING: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 
 fn unconfirmed() -> Option<(Server, Store)> {
     let server = Server::start(&[])?;
     let store = Store::connect(&server.url("public")).unwrap();
-    let made = store.create(order_no(0), new(100)).wait().unwrap();
-    assert_eq!(made.outcome, Created::Created);
+    // So often that each of its connections has been used.
+    for outcome in [Created::Created].into_iter().chain([Created::Exists; 8]) {
+        let made = store.create(order_no(0), new(100)).wait().unwrap();
+        assert_eq!(made.outcome, outcome);
+    }
     waits_for(&server, "ANY 1 (nobody)");
     Some((server, store))
 }
@@ -63,4 +66,26 @@ fn postgres_a_commit_whose_wait_is_cancelled_is_not_answered_before_it_is_confir
         assert_eq!(told.outcome, Created::Created);
     });
     assert!(store.verify().wait().unwrap().is_ok());
+}
+
+#[test]
+fn postgres_what_a_leader_committed_alone_is_seen_and_answers_nobody_who_connects_to_it() {
+    let Some((server, store)) = unconfirmed() else {
+        return;
+    };
+    thread::scope(|scope| {
+        let first = scope.spawn(|| store.create(order_no(1), new(100)).wait());
+        server.until(WAITING, |count| count != "0");
+        server.sql(
+            "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'",
+        );
+        let other = Store::connect(&server.url("public")).unwrap();
+        assert!(other.get(order_no(1)).wait().unwrap().is_some());
+        let again = scope.spawn(move || other.create(order_no(1), new(100)).wait());
+        thread::sleep(Duration::from_secs(1));
+        assert!(!again.is_finished(), "no other machine has it");
+        waits_for(&server, "");
+        assert_eq!(first.join().unwrap().unwrap().outcome, Created::Created);
+        assert_eq!(again.join().unwrap().unwrap().outcome, Created::Exists);
+    });
 }

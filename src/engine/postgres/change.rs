@@ -175,7 +175,7 @@ async fn run(
     let done = links.change(lane, send).await?;
     let is_done = |mutation: &Mutation| done.contains(mutation.no.as_str());
     let rest: Vec<&Mutation> = part.iter().filter(|mutation| !is_done(mutation)).collect();
-    let mut told = examine(links, &rest, change_id).await?.into_iter();
+    let mut told = examine(links, lane, &rest, change_id).await?.into_iter();
     let verdicts = part.iter().map(|mutation| {
         let own = if is_done(mutation) { None } else { told.next() };
         own.unwrap_or(Verdict::Applied)
@@ -209,28 +209,31 @@ async fn numbers(
 }
 
 /// Why changes were not made by the attempt that told of itself: an earlier one made them,
-/// or something else stands.
+/// or something else stands. That is looked at, and what was made is settled, on one
+/// connection: another server may not have it.
 async fn examine(
     links: &Links,
+    lane: usize,
     rest: &[&Mutation],
     change_id: [u8; 16],
 ) -> Result<Vec<Verdict>, Failure> {
     if rest.is_empty() {
         return Ok(Vec::new());
     }
-    let made = made(links, rest, change_id).await;
-    // The statement itself was answered: only what stands now is not known.
-    let made = made.map_err(|failure| Failure::Maybe(failure.cause()))?;
-    if !made.is_empty() {
-        let settled = schema::settle(links).await;
-        settled.map_err(|failure| Failure::Maybe(failure.cause()))?;
-    }
     let keys = |mutation: &&Mutation| unique_keys(&mutation.after).collect::<Vec<_>>();
     let numbers = rest.iter().map(|mutation| Lookup::No(mutation.no));
     let owners = rest.iter().flat_map(keys).map(Lookup::Owner);
     let lookups: Vec<Lookup> = numbers.chain(owners).collect();
-    let stand = read::load(links, &lookups).await;
-    let stand = stand.map_err(|failure| Failure::Maybe(failure.cause()))?;
+    let look = async |link: &mut Link| {
+        let made = made(link, rest, change_id).await?;
+        if !made.is_empty() {
+            link.settle().await?;
+        }
+        Ok((made, read::look_up(link, &lookups).await?))
+    };
+    let looked = links.change(lane, look).await;
+    // The statement itself was answered: only what stands now is not known.
+    let (made, stand) = looked.map_err(|failure| Failure::Maybe(failure.cause()))?;
     let (stand, owners) = stand.split_at(rest.len().min(stand.len()));
     let mut owners = owners.iter();
     let verdict = |(mutation, stands): (&&Mutation, &Option<Stored>)| {
@@ -254,7 +257,7 @@ async fn examine(
 }
 
 async fn made(
-    links: &Links,
+    link: &mut Link,
     rest: &[&Mutation],
     change_id: [u8; 16],
 ) -> Result<HashSet<String>, Failure> {
@@ -262,8 +265,7 @@ async fn made(
     let versions = rest.iter().map(|mutation| mutation.after.version());
     let versions: Vec<i64> = versions.map(signed).collect();
     let id = &change_id[..];
-    let look = async |link: &mut Link| numbers(link, MADE, &[&own, &versions, &id]).await;
-    links.read(look).await
+    numbers(link, MADE, &[&own, &versions, &id]).await
 }
 
 #[cfg(test)]

@@ -93,7 +93,8 @@ fn class_of(code: Option<&SqlState>) -> fn(StorageError) -> Failure {
         SqlState::CRASH_SHUTDOWN,
     ];
     match code {
-        code if again.contains(code) => Failure::Not,
+        // What waits between two statements may be ended for it, before the next was read.
+        code if again.contains(code) || code.code() == "57P05" => Failure::Not,
         code if maybe.contains(code) || code.code().starts_with("08") => Failure::Maybe,
         code if code.code().starts_with("53") => Failure::Not,
         _ => Failure::Never,
@@ -116,7 +117,8 @@ mod tests {
             }
         };
         let again = [
-            "40001", "40P01", "25006", "55P03", "57014", "57P03", "23505", "53100", "53300",
+            "40001", "40P01", "25006", "55P03", "57014", "57P03", "57P05", "23505", "53100",
+            "53300",
         ];
         assert!(again.into_iter().all(|code| means(Some(code)) == "again"));
         let maybe = ["40003", "57P01", "57P02", "08006", "08007"];

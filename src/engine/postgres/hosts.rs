@@ -9,12 +9,15 @@ use tokio_postgres::config::{Host, TargetSessionAttrs};
 /// The port where none is named.
 const PORT: u16 = 5432;
 
+/// A peer that has vanished is noticed within a minute, also where nothing is sent to it.
+const KEEPALIVE: Duration = Duration::from_secs(10);
+
 /// A configuration for each host. Only one that takes writes is good.
-pub(super) fn each(config: &Config, limit: Duration) -> Vec<Config> {
+pub(super) fn each(config: &Config, limit: Duration) -> impl Iterator<Item = Config> {
     let ports = config.get_ports();
-    let port = |place: usize| ports.get(place).or(ports.first()).copied().unwrap_or(PORT);
+    let port = move |place: usize| ports.get(place).or(ports.first()).copied().unwrap_or(PORT);
     let hosts = config.get_hosts().iter().enumerate();
-    let one = |(place, host): (usize, &Host)| {
+    let one = move |(place, host): (usize, &Host)| {
         let mut one = shared(config, limit);
         match host {
             Host::Tcp(name) => one.host(name),
@@ -27,7 +30,7 @@ pub(super) fn each(config: &Config, limit: Duration) -> Vec<Config> {
         one.port(port(place));
         one
     };
-    hosts.map(one).collect()
+    hosts.map(one)
 }
 
 /// What is said of all hosts.
@@ -37,8 +40,15 @@ fn shared(config: &Config, limit: Duration) -> Config {
     shared.connect_timeout(*config.get_connect_timeout().unwrap_or(&limit));
     shared.application_name(config.get_application_name().unwrap_or("orderstore"));
     shared.ssl_mode(config.get_ssl_mode());
+    shared.ssl_negotiation(config.get_ssl_negotiation());
+    shared.channel_binding(config.get_channel_binding());
     shared.keepalives(config.get_keepalives());
-    shared.keepalives_idle(config.get_keepalives_idle());
+    shared.keepalives_idle(config.get_keepalives_idle().min(KEEPALIVE));
+    shared.keepalives_interval(config.get_keepalives_interval().unwrap_or(KEEPALIVE));
+    shared.keepalives_retries(config.get_keepalives_retries().unwrap_or(4));
+    if let Some(limit) = config.get_tcp_user_timeout() {
+        shared.tcp_user_timeout(*limit);
+    }
     if let Some(user) = config.get_user() {
         shared.user(user);
     }
@@ -56,13 +66,16 @@ fn shared(config: &Config, limit: Duration) -> Config {
 
 #[cfg(test)]
 mod tests {
+    use tokio_postgres::config::ChannelBinding;
+
     use super::*;
 
     #[test]
     fn each_host_keeps_its_port_and_all_share_the_rest() {
-        let url = "postgres://shop:secret@one:1,two:2/orders?options=-csearch_path%3Da";
+        let url = "postgres://shop:secret@one:1,two:2/orders?options=-csearch_path%3Da\
+                   &channel_binding=require&tcp_user_timeout=3";
         let config: Config = url.parse().unwrap();
-        let hosts = each(&config, Duration::from_secs(2));
+        let hosts: Vec<Config> = each(&config, Duration::from_secs(2)).collect();
         let named = |config: &Config| (config.get_hosts().to_vec(), config.get_ports().to_vec());
         let tcp = |name: &str, port| (vec![Host::Tcp(name.to_owned())], vec![port]);
         assert_eq!(named(&hosts[0]), tcp("one", 1));
@@ -72,12 +85,15 @@ mod tests {
             assert_eq!(host.get_password(), Some(&b"secret"[..]));
             assert_eq!(host.get_dbname(), Some("orders"));
             assert_eq!(host.get_options(), Some("-csearch_path=a"));
+            assert_eq!(host.get_channel_binding(), ChannelBinding::Require);
+            assert_eq!(host.get_tcp_user_timeout(), Some(&Duration::from_secs(3)));
             assert_eq!(
                 host.get_target_session_attrs(),
                 TargetSessionAttrs::ReadWrite
             );
         }
         let plain: Config = "postgres://one,two/orders".parse().unwrap();
-        assert_eq!(named(&each(&plain, Duration::ZERO)[1]), tcp("two", 5432));
+        let second = each(&plain, Duration::ZERO).nth(1).unwrap();
+        assert_eq!(named(&second), tcp("two", 5432));
     }
 }

@@ -17,7 +17,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::columns::Parameter;
 use super::failure::Failure;
-use super::hosts;
+use super::{hosts, schema};
 use crate::error::{Error, StorageError, StorageErrorKind};
 
 /// How many changes are under way at once.
@@ -32,25 +32,35 @@ const ATTEMPT: Duration = Duration::from_secs(5);
 /// How long attempts go on before the answer is a failure.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What looks at everything may take so long.
-const LONG: Duration = Duration::from_secs(24 * 60 * 60);
+/// The connections to one host that this process holds at most. A server that hangs keeps those
+/// whose answers nobody awaits any more.
+const OPEN_MAX: usize = 16;
 
 /// The statements are few, and for each one plan is right: by the keys, whatever the server
 /// thinks that it knows of the tables, which at first are empty. To plan one again takes longer
 /// than to run it.
-const SETTINGS: [&str; 3] = [
+/// A commit that waits for nothing would be answered before it is safe, and one whose wait was
+/// cut short must be told of.
+const SETTINGS: [&str; 5] = [
     "SET plan_cache_mode = force_generic_plan",
     "SET enable_seqscan = off",
     "SET jit = off",
+    "SET client_min_messages = warning",
+    "SELECT set_config('synchronous_commit', 'on', false)
+        WHERE current_setting('synchronous_commit') IN ('off', 'local')",
 ];
+
+/// Where the server waits for its followers, whatever language it says so in.
+const WAIT_FOR_FOLLOWERS: &str = "SyncRepWaitForLSN";
 
 /// The first pause between attempts, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
 pub(super) struct Links {
     /// One for each host: none may use up another's time.
-    hosts: Vec<Config>,
-    /// The host that took the last connection.
+    hosts: Vec<Host>,
+    /// The host that is tried first: the one that took the last connection, unless that was
+    /// lost.
     host: AtomicUsize,
     /// By the system's certificates; nothing, where it has none.
     tls: Option<MakeRustlsConnect>,
@@ -60,12 +70,22 @@ pub(super) struct Links {
     pub(super) rows: Mutex<std::ops::Range<u64>>,
 }
 
+struct Host {
+    config: Config,
+    /// Held by each connection to it that is open.
+    open: Arc<()>,
+}
+
 /// A connection, and the statements that were prepared on it.
 pub(super) struct Link {
     pub(super) client: Client,
+    /// Which host it leads to.
+    host: usize,
     prepared: HashMap<&'static str, Statement>,
     /// The server said that a commit may be on no other machine yet.
     doubtful: Arc<AtomicBool>,
+    /// What was there when it was made is on as many machines as it ought to be.
+    is_settled: bool,
 }
 
 impl Link {
@@ -84,6 +104,22 @@ impl Link {
         };
         Ok(self.client.query(statement, parameters).await?)
     }
+
+    /// Returns when all that is to be seen on this server is on as many machines as it ought
+    /// to be: a commit may be seen that did not wait for that, and this one, which comes later,
+    /// does.
+    pub(super) async fn settle(&mut self) -> Result<(), Failure> {
+        self.query(schema::SETTLE, &[]).await.map(drop)
+    }
+
+    /// The same, once: a server that came back shows what it had committed alone.
+    pub(super) async fn settled(&mut self) -> Result<(), Failure> {
+        if !self.is_settled {
+            self.settle().await?;
+            self.is_settled = true;
+        }
+        Ok(())
+    }
 }
 
 impl Links {
@@ -98,13 +134,17 @@ impl Links {
         if config.get_hosts().is_empty() {
             return Err(invalid("it names no host"));
         }
+        let host = |config| Host {
+            config,
+            open: Arc::default(),
+        };
         let tls = match config.get_ssl_mode() {
             SslMode::Disable => None,
             _ => MakeRustlsConnect::with_native_certs().ok(),
         };
         Ok(Self {
             tls: tls.map(|(tls, _)| tls),
-            hosts: hosts::each(&config, ATTEMPT / 2),
+            hosts: hosts::each(&config, ATTEMPT / 2).map(host).collect(),
             host: AtomicUsize::new(0),
             lanes: Default::default(),
             readers: Default::default(),
@@ -118,20 +158,31 @@ impl Links {
         &self,
         look: impl AsyncFn(&mut Link) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let reader = self.next.fetch_add(1, Ordering::Relaxed) % READERS;
-        let Some(place) = self.readers.get(reader) else {
-            return Err(Failure::fatal("there is no reader"));
-        };
-        self.again(place, ATTEMPT, look).await
+        let end = Instant::now() + PATIENCE;
+        self.again(self.reader().await, end, ATTEMPT, look).await
     }
 
-    /// Reads for as long as it takes; again, where it was cut off.
+    /// One that is free, if there is any.
+    async fn reader(&self) -> MutexGuard<'_, Option<Link>> {
+        let [one, ..] = &self.readers;
+        let turn = self.next.fetch_add(1, Ordering::Relaxed) % READERS;
+        let (before, from) = self.readers.split_at(turn);
+        for reader in from.iter().chain(before) {
+            if let Ok(free) = reader.try_lock() {
+                return free;
+            }
+        }
+        from.first().unwrap_or(one).lock().await
+    }
+
+    /// Reads on a connection of its own, for as long as `limit`; again, where it was cut off.
     pub(super) async fn read_long<T>(
         &self,
+        limit: Duration,
         look: impl AsyncFn(&mut Link) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let own = Mutex::new(None);
-        self.again(&own, LONG, look).await
+        let (own, end) = (Mutex::new(None), Instant::now() + PATIENCE);
+        self.again(own.lock().await, end, limit, look).await
     }
 
     /// Changes something that may be changed again: what comes of it a second time is
@@ -144,20 +195,24 @@ impl Links {
         let Some(place) = self.lanes.get(lane % LANES) else {
             return Err(Failure::fatal("there is no lane"));
         };
-        self.again(place, ATTEMPT, act).await
+        let end = Instant::now() + PATIENCE;
+        self.again(place.lock().await, end, ATTEMPT, act).await
     }
 
     /// Attempts until one succeeds, one fails for good, or patience ends: then it is what
     /// the attempts leave open.
     async fn again<T>(
         &self,
-        place: &Mutex<Option<Link>>,
+        mut link: MutexGuard<'_, Option<Link>>,
+        end: Instant,
         limit: Duration,
         act: impl AsyncFn(&mut Link) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let end = Instant::now() + PATIENCE;
+        if Instant::now() >= end {
+            // Others, who came first, took all of the time.
+            return Err(Failure::Not(timed_out()));
+        }
         let (mut pause, longest) = PAUSES;
-        let mut link = place.lock().await;
         let mut is_open = false;
         loop {
             let failure = match self.attempt(&mut link, limit, &act).await {
@@ -177,7 +232,8 @@ impl Links {
         }
     }
 
-    /// A connection that did not do what it was asked for is not used again: another host may.
+    /// A connection that did not do what it was asked for is not used again. Where nothing was
+    /// heard of it another host is tried first: a server may take connections, and do nothing.
     async fn attempt<T>(
         &self,
         place: &mut MutexGuard<'_, Option<Link>>,
@@ -193,8 +249,10 @@ impl Links {
             let why = "committed, and perhaps not replicated";
             return Err(Failure::Maybe(StorageError::new(StorageErrorKind::Io, why)));
         }
-        if matches!(done, Ok(_) | Err(Failure::Never(_))) {
-            **place = Some(link);
+        match done {
+            Ok(_) => **place = Some(link),
+            Err(Failure::Maybe(_)) => self.host.store(link.host + 1, Ordering::Relaxed),
+            Err(_) => {}
         }
         done
     }
@@ -207,12 +265,9 @@ impl Links {
         let mut failed = Failure::fatal("there is no host");
         for step in 0..self.hosts.len() {
             let host = (first + step) % self.hosts.len();
-            let Some(config) = self.hosts.get(host) else {
-                break;
-            };
             let limit = ATTEMPT / 2;
             match (
-                within(limit, self.connect_to(config), Failure::Not).await,
+                within(limit, self.connect_to(host), Failure::Not).await,
                 failed,
             ) {
                 (Ok(link), _) => {
@@ -228,15 +283,23 @@ impl Links {
 
     /// Where the machine has no certificates, what asks for TLS fails, and what prefers it
     /// goes on without.
-    async fn connect_to(&self, config: &Config) -> Result<Link, Failure> {
+    async fn connect_to(&self, place: usize) -> Result<Link, Failure> {
+        let host = self.hosts.get(place);
+        let Host { config, open } = host.ok_or_else(|| Failure::fatal("there is no host"))?;
+        if Arc::strong_count(open) > OPEN_MAX {
+            let why = "too many connections wait for a server that does not answer";
+            return Err(Failure::Not(StorageError::new(StorageErrorKind::Io, why)));
+        }
+        let open = Arc::clone(open);
         match &self.tls {
-            Some(tls) => connect_by(config, tls.clone()).await,
-            None => connect_by(config, NoTls).await,
+            Some(tls) => connect_by(place, config, tls.clone(), open).await,
+            None => connect_by(place, config, NoTls, open).await,
         }
     }
 }
 
-async fn connect_by<T>(config: &Config, tls: T) -> Result<Link, Failure>
+/// `open` is held for as long as the connection is open.
+async fn connect_by<T>(host: usize, config: &Config, tls: T, open: Arc<()>) -> Result<Link, Failure>
 where
     T: MakeTlsConnect<Socket>,
     T::Stream: 'static,
@@ -249,11 +312,12 @@ where
         while let Some(Ok(message)) = (&mut next).await {
             if let AsyncMessage::Notice(notice) = message
                 && *notice.code() == SqlState::WARNING
-                && notice.message().contains("synchronous replication")
+                && notice.routine() == Some(WAIT_FOR_FOLLOWERS)
             {
                 told.store(true, Ordering::Relaxed);
             }
         }
+        drop(open);
     });
     for setting in SETTINGS {
         // Servers that only speak PostgreSQL's wire may not know it, and plan as they do.
@@ -261,8 +325,10 @@ where
     }
     Ok(Link {
         client,
+        host,
         prepared: HashMap::new(),
         doubtful,
+        is_settled: false,
     })
 }
 
@@ -272,10 +338,11 @@ async fn within<T>(
     late: fn(StorageError) -> Failure,
 ) -> Result<T, Failure> {
     let done = timeout(limit, work).await;
-    done.unwrap_or_else(|_| {
-        let kind = std::io::ErrorKind::TimedOut;
-        Err(late(std::io::Error::from(kind).into()))
-    })
+    done.unwrap_or_else(|_| Err(late(timed_out())))
+}
+
+fn timed_out() -> StorageError {
+    std::io::Error::from(std::io::ErrorKind::TimedOut).into()
 }
 
 /// Half of the pause, and a part of the rest: those who failed together do not come again

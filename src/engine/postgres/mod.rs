@@ -126,8 +126,8 @@ impl Drop for PostgresEngine {
 
 impl Engine for PostgresEngine {
     fn get(&self, no: &OrderNo) -> Result<Option<Record>, EngineError> {
-        let lookups = [Lookup::No(*no)];
-        let found = self.load(&lookups)?.pop().flatten();
+        let no = *no;
+        let found = self.run(move |links| async move { read::get(&links, no).await })?;
         Ok(found.map(|stored| stored.record))
     }
 

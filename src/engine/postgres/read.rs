@@ -1,6 +1,8 @@
 //! Records, lists, histories, the feed and counts.
 
+use std::cell::Cell;
 use std::collections::HashMap;
+use std::time::Duration;
 
 use tokio_postgres::Row as Found;
 
@@ -46,7 +48,7 @@ const NUMBER: &str = "
 WITH last AS (SELECT coalesce(max(seq), 0) AS seq FROM orderstore_events),
 fresh AS (
     SELECT place, row_number() OVER (ORDER BY place) AS n
-    FROM orderstore_events WHERE seq IS NULL ORDER BY place LIMIT 20000)
+    FROM orderstore_events WHERE seq IS NULL ORDER BY place LIMIT 2000)
 UPDATE orderstore_events e SET seq = last.seq + fresh.n FROM last, fresh
     WHERE e.seq IS NULL AND e.place = fresh.place";
 
@@ -54,11 +56,34 @@ const COUNTS: &str = "
 SELECT coalesce(status, -1)::smallint, count(*), sum(unclaimed)::bigint, sum(open_anomalies)::bigint
     FROM orderstore_orders GROUP BY status";
 
-/// The largest statement's worth of events that one call numbers.
-const NUMBERED_AT_ONCE: u64 = 20_000;
+/// How many events one statement numbers at most: a page has fewer, and an attempt has time for
+/// them on any machine.
+const NUMBERED_AT_ONCE: u64 = 2_000;
 
+/// How long every order may be looked at.
+const COUNTING: Duration = Duration::from_secs(600);
+
+/// What is to be decided upon: it is on as many machines as it ought to be.
 pub(super) async fn load(
     links: &Links,
+    lookups: &[Lookup],
+) -> Result<Vec<Option<Stored>>, Failure> {
+    let look = async |link: &mut Link| {
+        link.settled().await?;
+        look_up(link, lookups).await
+    };
+    links.read(look).await
+}
+
+/// What is to be seen of an order.
+pub(super) async fn get(links: &Links, no: OrderNo) -> Result<Option<Stored>, Failure> {
+    let lookups = [Lookup::No(no)];
+    let look = async |link: &mut Link| look_up(link, &lookups).await;
+    Ok(links.read(look).await?.pop().flatten())
+}
+
+pub(super) async fn look_up(
+    link: &mut Link,
     lookups: &[Lookup],
 ) -> Result<Vec<Option<Stored>>, Failure> {
     let (mut numbers, mut keys) = (Vec::new(), Vec::new());
@@ -68,9 +93,8 @@ pub(super) async fn load(
             Lookup::Owner(key) => keys.push(names::key(key)),
         }
     }
-    let look = async |link: &mut Link| link.query(LOAD, &[&numbers, &keys]).await;
     let (mut by_number, mut by_key) = (HashMap::new(), HashMap::new());
-    for row in links.read(look).await? {
+    for row in link.query(LOAD, &[&numbers, &keys]).await? {
         let stored = stored(&row, 1)?;
         match row.get::<_, Option<String>>(0) {
             Some(key) => drop(by_key.insert(key, stored)),
@@ -164,8 +188,9 @@ pub(super) async fn events(
     limit: usize,
 ) -> Result<Option<Vec<(u64, Event)>>, Failure> {
     let mut found = feed(links, after, limit).await?;
-    if found.len() < limit {
-        while number_some(links).await? == NUMBERED_AT_ONCE {}
+    let mut is_more = true;
+    while found.len() < limit && is_more {
+        is_more = number_some(links).await? == NUMBERED_AT_ONCE;
         found = feed(links, after, limit).await?;
     }
     if found.is_empty() && last(links).await? < after {
@@ -176,7 +201,10 @@ pub(super) async fn events(
 
 async fn feed(links: &Links, after: u64, limit: usize) -> Result<Vec<(u64, Event)>, Failure> {
     let (after, limit) = (signed(after), i64::try_from(limit).unwrap_or(i64::MAX));
-    let look = async |link: &mut Link| link.query(FEED, &[&after, &limit]).await;
+    let look = async |link: &mut Link| {
+        link.settled().await?;
+        link.query(FEED, &[&after, &limit]).await
+    };
     let rows = links.read(look).await?;
     let numbered = rows.iter().map(|row| Ok((unsigned(row, 3)?, event(row)?)));
     numbered.collect()
@@ -190,25 +218,28 @@ async fn last(links: &Links) -> Result<u64, Failure> {
 }
 
 /// One numbers at a time, whoever it is; the lock ends with the transaction, or with whoever
-/// held it.
+/// held it. Where an attempt got lost, what it numbered is settled by the next.
 async fn number_some(links: &Links) -> Result<u64, Failure> {
-    links
-        .read(async |link: &mut Link| {
-            let numbering = link.client.transaction().await?;
-            let lock = "SELECT pg_advisory_xact_lock($1)";
-            numbering.execute(lock, &[&schema::MAKING]).await?;
-            let numbered = numbering.execute(NUMBER, &[]).await?;
-            numbering.commit().await?;
-            Ok(numbered)
-        })
-        .await
+    let attempts = Cell::new(0);
+    let number = async |link: &mut Link| {
+        let numbering = link.client.transaction().await?;
+        let lock = "SELECT pg_advisory_xact_lock($1)";
+        numbering.execute(lock, &[&schema::MAKING]).await?;
+        let numbered = numbering.execute(NUMBER, &[]).await?;
+        if attempts.replace(1) > 0 {
+            numbering.execute(schema::SETTLE, &[]).await?;
+        }
+        numbering.commit().await?;
+        Ok(numbered)
+    };
+    links.read(number).await
 }
 
 pub(super) async fn counts(links: &Links) -> Result<Counts, Failure> {
     let look = async |link: &mut Link| link.query(COUNTS, &[]).await;
     let mut counts = Counts::default();
     // Every order is looked at.
-    for row in links.read_long(look).await? {
+    for row in links.read_long(COUNTING, look).await? {
         let status = usize::try_from(row.get::<_, i16>(0)).ok();
         let place = status.and_then(|status| counts.by_status.get_mut(status));
         if let Some(place) = place {

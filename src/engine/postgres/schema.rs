@@ -15,7 +15,8 @@ const VERSION: i32 = 1;
 /// Whoever makes the tables, or numbers events, holds this lock of the database.
 pub(super) const MAKING: i64 = 0x6f72_6465_7200;
 
-const TABLES: &str = "
+/// Texts that are keys are compared as bytes: no update of a machine's languages reorders them.
+const TABLES: &str = r#"
 CREATE TABLE IF NOT EXISTS orderstore_meta (
     one boolean PRIMARY KEY CHECK (one),
     version integer NOT NULL,
@@ -25,7 +26,7 @@ CREATE TABLE IF NOT EXISTS orderstore_meta (
     counter bigint NOT NULL,
     rows bigint NOT NULL);
 CREATE TABLE IF NOT EXISTS orderstore_orders (
-    out_trade_no text PRIMARY KEY,
+    out_trade_no text COLLATE "C" PRIMARY KEY,
     row bigint NOT NULL,
     version bigint NOT NULL,
     status smallint,
@@ -37,7 +38,7 @@ CREATE TABLE IF NOT EXISTS orderstore_orders (
     open_anomalies integer NOT NULL,
     record bytea NOT NULL);
 CREATE TABLE IF NOT EXISTS orderstore_events (
-    out_trade_no text NOT NULL,
+    out_trade_no text COLLATE "C" NOT NULL,
     version bigint NOT NULL,
     place bigint GENERATED ALWAYS AS IDENTITY,
     seq bigint,
@@ -49,13 +50,13 @@ CREATE INDEX IF NOT EXISTS orderstore_events_unnumbered
 CREATE UNIQUE INDEX IF NOT EXISTS orderstore_events_feed
     ON orderstore_events (seq) WHERE seq IS NOT NULL;
 CREATE TABLE IF NOT EXISTS orderstore_keys (
-    key text PRIMARY KEY,
-    out_trade_no text NOT NULL);
+    key text COLLATE "C" PRIMARY KEY,
+    out_trade_no text COLLATE "C" NOT NULL);
 CREATE TABLE IF NOT EXISTS orderstore_entries (
-    list text NOT NULL,
+    list text COLLATE "C" NOT NULL,
     place bytea NOT NULL,
-    out_trade_no text NOT NULL,
-    PRIMARY KEY (list, place));";
+    out_trade_no text COLLATE "C" NOT NULL,
+    PRIMARY KEY (list, place));"#;
 
 const THERE: &str = "SELECT to_regclass('orderstore_meta') IS NOT NULL";
 
@@ -68,6 +69,9 @@ const RESERVE: &str = "
 UPDATE orderstore_meta SET counter = counter + $1 RETURNING counter";
 
 const ROWS: &str = "UPDATE orderstore_meta SET rows = rows + $1 RETURNING rows";
+
+/// A commit that changes nothing.
+pub(super) const SETTLE: &str = "UPDATE orderstore_meta SET rows = rows";
 
 /// So many row numbers are taken at a time.
 const ROWS_AT_ONCE: u64 = 4096;
@@ -135,13 +139,6 @@ pub(super) async fn rows(links: &Links, count: usize) -> Result<Vec<u64>, Failur
         }
     }
     Ok(taken)
-}
-
-/// Returns when all that was committed before is on as many machines as it ought to be: an
-/// attempt whose connection was lost may have been committed and not have waited for that,
-/// and this commit, which comes later, does.
-pub(super) async fn settle(links: &Links) -> Result<(), Failure> {
-    take(links, ROWS, 0).await.map(drop)
 }
 
 async fn take(links: &Links, sql: &'static str, count: u64) -> Result<Range<u64>, Failure> {

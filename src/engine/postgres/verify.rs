@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
 
 use tokio_postgres::{IsolationLevel, Row, Transaction};
 
@@ -30,6 +31,9 @@ SELECT coalesce(sum(unclaimed), 0)::bigint, coalesce(sum(open_anomalies), 0)::bi
     array(SELECT count(o.status) FROM generate_series(0, 5) s
         LEFT JOIN orderstore_orders o ON o.status = s GROUP BY s ORDER BY s)
     FROM orderstore_orders";
+
+/// How long everything may be looked at.
+const VERIFYING: Duration = Duration::from_secs(24 * 60 * 60);
 
 const FETCH: &str = "FETCH 5000 FROM walk";
 const ENTRIES: &str = "
@@ -61,7 +65,8 @@ struct Expected {
 }
 
 pub(super) async fn verify(links: &Links) -> Result<Report, Failure> {
-    links.read_long(async |link| look(link).await).await
+    let look = async |link: &mut Link| look(link).await;
+    links.read_long(VERIFYING, look).await
 }
 
 async fn look(link: &mut Link) -> Result<Report, Failure> {

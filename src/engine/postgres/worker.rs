@@ -55,7 +55,10 @@ impl Worker {
         if !matches!(sent, Some(Ok(()))) {
             return Err(closed());
         }
-        let told = told.recv().map_err(|_| closed())?;
+        // What was under way may have come as far as the server.
+        let lost =
+            |_| EngineError::Unknown(StorageError::new(StorageErrorKind::Internal, "a job died"));
+        let told = told.recv().map_err(lost)?;
         told.map_err(Failure::told)
     }
 
