@@ -125,13 +125,14 @@ impl Generator {
     /// The next number, bearing the time of `clock` or the latest time already borne.
     pub(crate) fn draw(&self, clock: impl Fn() -> Timestamp) -> Drawn {
         let lane = self.lane();
-        let (counter, wants_block) = match lane.take() {
+        let (counter, is_filled) = match lane.take() {
             Some(counter) => (Some(counter), false),
-            None => (self.fill(lane), self.ask()),
+            None => (self.fill(lane), true),
         };
         Drawn {
             no: counter.and_then(|counter| self.number(self.time(clock), counter)),
-            wants_block,
+            // At last: a clock that panics leaves nobody who should ask and does not.
+            wants_block: is_filled && self.ask(),
         }
     }
 
@@ -176,14 +177,16 @@ impl Generator {
         &self.lanes.get(thread % LANES).unwrap_or(first).0
     }
 
-    /// The first number of another run for a lane that was empty.
+    /// A number for a lane that was empty: the first of another run, as a rule.
     fn fill(&self, lane: &Lane) -> Option<u64> {
         let _filling = lane.filling.lock();
         // Somebody may have put one in meanwhile.
         let taken = lane.take();
         taken.or_else(|| {
-            let run = self.run().or_else(|| self.run_of_spare())?;
-            Some(lane.put(run))
+            let run = self.run().or_else(|| self.run_of_spare());
+            let first = run.map(|run| lane.put(run));
+            // The last ones may lie in others' lanes.
+            first.or_else(|| self.lanes.iter().find_map(|other| other.0.take()))
         })
     }
 

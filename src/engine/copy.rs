@@ -42,11 +42,12 @@ pub(crate) fn copy(
     }
     let mut copy = Copy::between(source, target, progress)?;
     copy.walk(Copy::bring)?;
+    let end = end_of(target)?;
     copy.walk(Copy::compare)?;
     let verified = target.verify().map_err(unread)?;
     Ok(Copied {
         before: place(source, copy.end),
-        place: place(target, end_of(target)?),
+        place: place(target, end),
         events: copy.events,
         records: copy.records,
         verified,
@@ -154,7 +155,7 @@ impl<'a> Copy<'a> {
                 return Ok(());
             }
         }
-        let why = "others who write to the target were faster, again and again";
+        let why = "the target was written to by others, or cut off, again and again";
         let cause = StorageError::new(StorageErrorKind::Internal, why);
         Err(Error::NotApplied(cause))
     }
@@ -233,6 +234,13 @@ impl<'a> Copy<'a> {
         }
         let numbers: Vec<_> = mutations.iter().map(|mutation| mutation.no).collect();
         let stand = load(self.target, &numbers)?;
+        let is_own = |(mutation, stands): (&Mutation, &Option<Stored>)| {
+            let stands = stands.as_ref().map(|stored| &stored.record);
+            stands == Some(&mutation.after)
+        };
+        if !mutations.iter().zip(&stand).all(is_own) {
+            return Ok(false);
+        }
         run.extend(numbers.into_iter().zip(stand.into_iter().map(Change::of)));
         Ok(true)
     }

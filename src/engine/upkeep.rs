@@ -27,8 +27,9 @@ pub struct Backup {
 pub struct Copied {
     /// The place in the source's feed up to which everything is in the target.
     pub before: FeedCursor,
-    /// The end of the target's feed. A consumer that has worked off the source's feed up to
-    /// [`Copied::before`] goes on here: what it has acted on does not come again.
+    /// The end of the target's feed when everything was there. A consumer that has worked off
+    /// the source's feed up to [`Copied::before`] goes on here: what it has acted on does not
+    /// come again, nor does what others wrote to the target before.
     pub place: FeedCursor,
     /// The events that the target did not have.
     pub events: u64,

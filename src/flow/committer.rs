@@ -18,7 +18,7 @@ use super::wakes::Asleep;
 use super::{Flow, panicked, traced};
 use crate::engine::EngineError;
 use crate::error::{Error, StorageError, StorageErrorKind};
-use crate::generator::BLOCK;
+use crate::generator::{BLOCK, COUNTERS};
 use crate::order::Command;
 
 /// The flow's threads, joined by whoever ends the flow.
@@ -221,8 +221,8 @@ impl Flow {
     fn reserve(&self) -> Result<(), Error> {
         let reserved = catch_unwind(AssertUnwindSafe(|| self.engine.reserve(BLOCK)));
         match reserved.unwrap_or_else(|_| Err(EngineError::Unknown(panicked()))) {
-            Ok(block) if block.is_empty() => {
-                let why = "the engine reserved no number";
+            Ok(block) if block.is_empty() || block.end > COUNTERS => {
+                let why = "the engine reserved no number that there is";
                 Err(Error::NotApplied(StorageError::new(
                     StorageErrorKind::Internal,
                     why,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Store;
 use crate::engine::{Backup, Copied, Progress, Repaired, Restored, copy};
-use crate::error::Error;
+use crate::error::{Error, StorageErrorKind};
 use crate::flow::{Call, Flow, Said};
 
 impl Store {
@@ -72,7 +72,7 @@ impl Store {
     ///
     /// Besides what a call can fail with, it answers [`Error::Differs`] where the target has
     /// something else under a number, [`Error::Invalid`] where it is this store,
-    /// [`Error::ShutDown`] where the target was shut down, [`Error::Unreadable`] where either
+    /// [`Error::ShutDown`] where the target was shut down, be it midway, [`Error::Unreadable`] where either
     /// is damaged, and [`Error::NotApplied`] or [`Error::OutcomeUnknown`] where the target
     /// cannot be written.
     ///
@@ -100,7 +100,14 @@ impl Store {
             into.open()?;
             let copied = copy(flow.engine(), into.engine(), progress).map(Said::Copied);
             // Where the target ended meanwhile, that is why.
-            copied.or_else(|error| into.open().and(Err(error)))
+            copied.or_else(|error| match &error {
+                Error::NotApplied(cause) | Error::Unreadable(cause)
+                    if cause.kind() != StorageErrorKind::Corrupted =>
+                {
+                    into.open().and(Err(error))
+                }
+                _ => Err(error),
+            })
         };
         self.read_long(make, find!(Said::Copied))
     }

@@ -7,7 +7,7 @@ use crate::shop::shop;
 const SECRET: &str = "geheim";
 
 /// URLs as people write them; the parts of the last ones are not where they belong.
-const URLS: [&str; 8] = [
+const URLS: [&str; 10] = [
     "postgres://shop:geheim@127.0.0.1:1/orders",
     "postgresql://shop:a@geheim@127.0.0.1:1/orders",
     "postgres://shop:a?geheim@127.0.0.1:1/orders",
@@ -16,6 +16,8 @@ const URLS: [&str; 8] = [
     "Postgres://shop:geheim@127.0.0.1:1/orders",
     "postgresql+tls://shop:geheim@127.0.0.1:1/orders",
     "postgres://shop:geheim",
+    "postgres:/shop:geheim@127.0.0.1:1/orders",
+    "dbname=orders;user=shop;password=geheim",
 ];
 
 /// Where a URL may stand by mistake; all of it is understood before anything is opened.

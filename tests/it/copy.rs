@@ -7,7 +7,9 @@ use std::thread;
 use orderstore::engine::{Engine, MemoryEngine, Verdict};
 use orderstore::testing::fixtures::{new, order_no, payment, reference};
 use orderstore::testing::{Dice, FailingEngine, Fault, Operation, SharedEngine};
-use orderstore::{ChannelState, Confirmed, Copied, Created, Error, FeedCursor, Status, Store};
+use orderstore::{
+    Annotated, ChannelState, Confirmed, Copied, Created, Error, FeedCursor, Metadata, Status, Store,
+};
 
 use crate::books::{assert_same, busy};
 use crate::meddled::Meddled;
@@ -218,6 +220,44 @@ fn what_others_write_into_an_empty_target_meanwhile_is_not_built_upon() {
     let stands = target.history(order_no(1)).wait().unwrap();
     assert_eq!(stands.len(), 1, "{stands:?}");
     assert!(target.verify().wait().unwrap().is_ok());
+}
+
+#[test]
+fn what_others_write_amid_a_portion_is_not_built_upon() {
+    let (store, no) = (Store::memory().unwrap(), order_no(1));
+    let note = move |store: &Store, text: &str| {
+        let version = store.get(no).wait().unwrap().unwrap().version;
+        let noted = store.annotate(no, version, Metadata::new(text).unwrap());
+        assert_eq!(noted.wait().unwrap().outcome, Annotated::Annotated);
+    };
+    let made = store.create(no, new(100).reference(reference(1)));
+    assert_eq!(made.wait().unwrap().outcome, Created::Created);
+    let closed = store.record_query(no, ChannelState::Closed).wait().unwrap();
+    assert_eq!(closed.order.unwrap().status, Status::Closed);
+    // Its reference is taken by another, so that what there is so far is written at once.
+    let made = store.create(order_no(2), new(100).reference(reference(1)));
+    assert_eq!(made.wait().unwrap().outcome, Created::Created);
+    note(&store, "here");
+    note(&store, "at last");
+    let memory = in_memory();
+    let other = Store::builder().engine(memory.again()).unwrap();
+    let is_over = AtomicBool::new(false);
+    let engine = Meddled::apply(memory.again(), move |engine, batch| {
+        if is_over.swap(true, Ordering::Relaxed) {
+            return None;
+        }
+        let verdicts = engine.apply(batch).unwrap();
+        note(&other, "there");
+        Some(verdicts)
+    });
+    let target = Store::builder().engine(engine).unwrap();
+    let told = store.copy_to(&target).wait();
+    assert!(
+        matches!(told, Err(Error::Differs { no: of }) if of == no),
+        "{told:?}"
+    );
+    let noted = target.get(no).wait().unwrap().unwrap();
+    assert_eq!(noted.metadata, Metadata::new("there").unwrap());
 }
 
 #[test]

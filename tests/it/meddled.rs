@@ -16,22 +16,36 @@ type OnApply = Box<dyn Fn(&SharedEngine, &[Mutation]) -> Option<Vec<Verdict>> + 
 /// Says which events of the feed are shown.
 type OnFeed = Box<dyn Fn(&Event) -> bool + Send + Sync>;
 
+/// Reserves so many numbers.
+type OnReserve = Box<dyn Fn(&SharedEngine, u64) -> Range<u64> + Send + Sync>;
+
 /// The engine, and who meddles.
 pub(crate) struct Meddled {
     engine: SharedEngine,
     on_apply: OnApply,
     on_feed: OnFeed,
+    /// Which numbers are reserved.
+    on_reserve: OnReserve,
 }
 
 impl Meddled {
+    fn not(engine: SharedEngine) -> Self {
+        Self {
+            engine,
+            on_apply: Box::new(|_, _| None),
+            on_feed: Box::new(|_| true),
+            on_reserve: Box::new(|engine, count| engine.reserve(count).unwrap()),
+        }
+    }
+
     pub(crate) fn apply(
         engine: SharedEngine,
         on_apply: impl Fn(&SharedEngine, &[Mutation]) -> Option<Vec<Verdict>> + Send + Sync + 'static,
     ) -> Self {
+        let on_apply = Box::new(on_apply);
         Self {
-            engine,
-            on_apply: Box::new(on_apply),
-            on_feed: Box::new(|_| true),
+            on_apply,
+            ..Self::not(engine)
         }
     }
 
@@ -39,10 +53,21 @@ impl Meddled {
         engine: SharedEngine,
         on_feed: impl Fn(&Event) -> bool + Send + Sync + 'static,
     ) -> Self {
+        let on_feed = Box::new(on_feed);
         Self {
-            engine,
-            on_apply: Box::new(|_, _| None),
-            on_feed: Box::new(on_feed),
+            on_feed,
+            ..Self::not(engine)
+        }
+    }
+
+    pub(crate) fn reserve(
+        engine: SharedEngine,
+        on_reserve: impl Fn(&SharedEngine, u64) -> Range<u64> + Send + Sync + 'static,
+    ) -> Self {
+        let on_reserve = Box::new(on_reserve);
+        Self {
+            on_reserve,
+            ..Self::not(engine)
         }
     }
 }
@@ -92,7 +117,7 @@ impl Engine for Meddled {
     }
 
     fn reserve(&self, count: u64) -> Result<Range<u64>, EngineError> {
-        self.engine.reserve(count)
+        Ok((self.on_reserve)(&self.engine, count))
     }
 
     fn identity(&self) -> Identity {

@@ -29,7 +29,6 @@ use clap::Parser as _;
 
 use self::args::Cli;
 use self::context::Context;
-use self::place::Place;
 
 fn main() -> ExitCode {
     let Cli { global, verb } = Cli::try_parse().unwrap_or_else(|error| misunderstood(&error));
@@ -44,11 +43,11 @@ fn main() -> ExitCode {
 /// Ends with what is to be said of words that were not understood. It repeats them, and so what
 /// a URL among them holds is left out of it.
 fn misunderstood(error: &clap::Error) -> ! {
-    let said = || env::args_os();
-    let holds_url = said().any(|word| Place::from(word.as_os_str()).is_cluster());
-    if !error.use_stderr() || !holds_url {
+    let said = error.render().to_string();
+    let veiled = place::veiled(said.clone(), env::args_os());
+    if !error.use_stderr() || veiled == said {
         error.exit();
     }
-    progress::say(place::veiled(error.render().to_string(), said()).trim_end());
+    progress::say(veiled.trim_end());
     process::exit(error.exit_code());
 }

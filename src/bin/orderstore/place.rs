@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::PathBuf;
 
-use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use orderstore::{Builder, Store};
 
 use crate::failure::Failure;
@@ -25,12 +25,19 @@ pub(crate) struct Url(String);
 /// Between a URL's scheme and the rest; no path that anybody has looks like that.
 const MARK: &str = "://";
 
+/// Whether a text is meant for a cluster, however it is spelled: a URL, a part of one, or the
+/// pairs that PostgreSQL's own programs take, too.
+fn is_of_cluster(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    let begins = ["postgres:", "postgresql:"].map(|scheme| text.starts_with(scheme));
+    begins.contains(&true) || text.contains(MARK) || text.contains("password")
+}
+
 impl From<&OsStr> for Place {
-    /// Whatever has the form of a URL is none of a directory, however it is spelled: its
-    /// password would be in the directory's name.
+    /// What is meant for a cluster names no directory: its password would be in the name.
     fn from(said: &OsStr) -> Self {
         let text = said.to_string_lossy();
-        if text.contains(MARK) {
+        if is_of_cluster(&text) {
             return Self::Cluster(Url(text.into_owned()));
         }
         Self::Dir(PathBuf::from(said))
@@ -43,7 +50,7 @@ impl fmt::Display for Place {
         match self {
             Self::Dir(dir) => dir.display().fmt(f),
             Self::Cluster(Url(url)) => {
-                let (scheme, rest) = url.split_once(MARK).unwrap_or(("postgres", ""));
+                let (scheme, rest) = url.split_once(MARK).unwrap_or(("postgres", HIDDEN));
                 write!(f, "{scheme}{MARK}{}", hosts(rest).unwrap_or(HIDDEN))
             }
         }
@@ -60,37 +67,42 @@ fn hosts(rest: &str) -> Option<&str> {
     let hosts = front.rsplit_once('@').map_or(front, |(_, hosts)| hosts);
     let names = hosts.split_once('/').map_or(hosts, |(names, _)| names);
     let is_host = |host: &str| {
+        // Behind the brackets of an address of many colons.
+        let host = host.rsplit_once(']').map_or(host, |(_, port)| port);
         let port = host.rsplit_once(':').map_or("", |(_, port)| port);
         port.bytes().all(|byte| byte.is_ascii_digit())
     };
-    (!settings.contains('@') && names.split(',').all(is_host)).then_some(hosts)
+    let is_clear = !settings.contains('@') && !hosts.contains(['=', '&']);
+    (is_clear && names.split(',').all(is_host)).then_some(hosts)
 }
 
 /// A text that repeats what was said, without what its URLs hold.
 pub(crate) fn veiled(text: String, said: impl Iterator<Item = OsString>) -> String {
     said.fold(text, |text, word| {
         let word = word.to_string_lossy();
-        let Some((_, rest)) = word.split_once(MARK).filter(|(_, rest)| !rest.is_empty()) else {
-            return text;
-        };
-        let shown = hosts(rest).unwrap_or(HIDDEN);
-        text.replace(&format!("{MARK}{rest}"), &format!("{MARK}{shown}"))
+        if let Some((_, rest)) = word.split_once(MARK).filter(|(_, rest)| !rest.is_empty()) {
+            let shown = hosts(rest).unwrap_or(HIDDEN);
+            return text.replace(&format!("{MARK}{rest}"), &format!("{MARK}{shown}"));
+        }
+        // A flag's value stands behind the flag, or by itself.
+        let value = word.split_once('=').filter(|_| word.starts_with("--"));
+        let value = value.map_or(&*word, |(_, value)| value);
+        if is_of_cluster(value) {
+            return text.replace(value, HIDDEN);
+        }
+        text
     })
 }
 
 /// Takes the path of a file or of a directory, and no URL.
 pub(crate) fn path() -> impl TypedValueParser<Value = PathBuf> {
-    OsStringValueParser::new().try_map(|said| match Place::from(said.as_os_str()) {
+    PathBufValueParser::new().try_map(|said| match Place::from(said.as_os_str()) {
         Place::Dir(path) => Ok(path),
         Place::Cluster(_) => Err("a path belongs here, and no URL"),
     })
 }
 
 impl Place {
-    pub(crate) const fn is_cluster(&self) -> bool {
-        matches!(self, Self::Cluster(_))
-    }
-
     /// Opens the store that is there, and makes none.
     pub(crate) fn open(&self, builder: Builder) -> Result<Store, Failure> {
         match self {
@@ -175,10 +187,14 @@ mod tests {
             "postgres://shop:secret?a@one",
             "postgres://shop:secret",
             "postgres://one?password=se@cret",
+            "postgres://one/shop&password=secret",
+            "postgres:/shop:secret@one",
+            "host=one user=shop password=secret",
         ] {
             assert_eq!(shown(unclear), "postgres://…");
         }
+        assert_eq!(shown("postgres://a:b@[::1]/shop"), "postgres://[::1]/shop");
         assert_eq!(shown("/var/lib/postgres"), "/var/lib/postgres");
-        assert_eq!(shown("postgres:/one"), "postgres:/one");
+        assert_eq!(shown("shops/postgres"), "shops/postgres");
     }
 }

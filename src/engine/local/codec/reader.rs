@@ -1,7 +1,7 @@
 //! Reads what bincode wrote, straight from where it lies.
 //!
-//! - The form is bincode's standard one: integers of up to 250 take a byte, larger ones a tag
-//!   and their bytes, little-endian; lengths and the places of variants are integers; bytes
+//! - The form is bincode's standard one: a byte is itself; wider integers of up to 250 take a
+//!   byte, larger ones a tag and their bytes, little-endian; lengths and the places of variants are integers; bytes
 //!   lie behind their length; fields follow one another without names.
 //! - Bincode's own reader takes half as long again: each of its results has room for an error
 //!   that says much, and nobody asks for. Tests hold the two against each other.
@@ -35,7 +35,7 @@ impl Error for Undecodable {
 }
 
 /// The widest integer that a type takes, as the tag that such a one bears.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy)]
 #[repr(u8)]
 enum Widest {
     U16 = 251,

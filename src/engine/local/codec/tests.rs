@@ -150,8 +150,10 @@ fn a_length_beyond_the_value_is_damage_and_allocates_nothing() {
     bytes.extend_from_slice(&u64::MAX.to_le_bytes());
     let sum = checksum(Table::Events, key.as_slice(), &bytes);
     bytes.extend_from_slice(&sum.to_le_bytes());
-    let error = read::<String>(Table::Events, key.as_slice(), &bytes).unwrap_err();
-    assert_eq!(error, DamageKind::Undecodable);
+    let list = read::<Vec<u64>>(Table::Events, key.as_slice(), &bytes);
+    assert_eq!(list.unwrap_err(), DamageKind::Undecodable);
+    let text = read::<crate::value::Metadata>(Table::Events, key.as_slice(), &bytes);
+    assert_eq!(text.unwrap_err(), DamageKind::Undecodable);
 }
 
 /// Of every kind of event one and the record that it made; cut off, and changed, anywhere.
