@@ -10,24 +10,21 @@
 //! - The counter is hidden by a keyed bijection on 0..10^16, so that a number gives away
 //!   no volume. That is concealment, not secrecy.
 
+mod cipher;
+mod lane;
+
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
+pub(crate) use self::cipher::COUNTERS;
+use self::cipher::{Cipher, HALF};
+use self::lane::{Lane, RUN};
 use crate::value::{OrderNo, Timestamp};
-
-/// Counters are below this: 16 decimal digits.
-pub(crate) const COUNTERS: u64 = HALF * HALF;
-
-/// Half of a counter's digits, and one more than they can say.
-const HALF: u64 = 100_000_000;
 
 /// How many numbers one reservation takes.
 pub(crate) const BLOCK: u64 = 65_536;
-
-/// How many numbers a lane takes of a block at once.
-const RUN: u64 = 64;
 
 /// In how many lanes threads draw side by side.
 const LANES: usize = 16;
@@ -60,42 +57,6 @@ pub(crate) struct Generator {
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Alone<T>(T);
-
-/// What is left of a run.
-///
-/// Its counter and how many are left stand in one word, so that a number is taken in one step;
-/// no word comes twice before its numbers are spent, as no counter does.
-#[derive(Debug, Default)]
-struct Lane {
-    left: AtomicU64,
-    /// Held while a run is put in.
-    filling: Mutex<()>,
-}
-
-impl Lane {
-    /// The bits that say how many are left; a counter has fewer than the others.
-    const BITS: u32 = RUN.trailing_zeros() + 1;
-
-    /// The next number, of a lane that has one.
-    fn take(&self) -> Option<u64> {
-        let step = |left: u64| {
-            let is_empty = left.trailing_zeros() >= Self::BITS;
-            // One counter on, one number less.
-            (!is_empty).then(|| left + (1 << Self::BITS) - 1)
-        };
-        let taken = self
-            .left
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, step);
-        taken.ok().map(|left| left >> Self::BITS)
-    }
-
-    /// The first of a run that is put into the empty lane; only by who holds `filling`.
-    fn put(&self, run: Range<u64>) -> u64 {
-        let rest = (run.start + 1) << Self::BITS | (run.end - run.start - 1);
-        self.left.store(rest, Ordering::Release);
-        run.start
-    }
-}
 
 /// What came of asking for a number.
 #[derive(Debug)]
@@ -179,15 +140,9 @@ impl Generator {
 
     /// A number for a lane that was empty: the first of another run, as a rule.
     fn fill(&self, lane: &Lane) -> Option<u64> {
-        let _filling = lane.filling.lock();
-        // Somebody may have put one in meanwhile.
-        let taken = lane.take();
-        taken.or_else(|| {
-            let run = self.run().or_else(|| self.run_of_spare());
-            let first = run.map(|run| lane.put(run));
-            // The last ones may lie in others' lanes.
-            first.or_else(|| self.lanes.iter().find_map(|other| other.0.take()))
-        })
+        let taken = lane.fill(|| self.run().or_else(|| self.run_of_spare()));
+        // The last ones may lie in others' lanes.
+        taken.or_else(|| self.lanes.iter().find_map(|other| other.0.take()))
     }
 
     /// A run of the block in use, of one number at least.
@@ -282,55 +237,6 @@ const fn eight_digits(value: u64) -> [u8; 8] {
     (ones | 0x3030_3030_3030_3030).to_le_bytes()
 }
 
-/// A keyed bijection on `0..COUNTERS`: a Feistel network whose halves are eight decimal
-/// digits each, and are added instead of xored.
-#[derive(Debug)]
-struct Cipher {
-    keys: [u64; Cipher::ROUNDS],
-}
-
-impl Cipher {
-    const ROUNDS: usize = 6;
-
-    fn new(key: [u8; 16]) -> Self {
-        let key = u128::from_le_bytes(key);
-        let halves = [key & u128::from(u64::MAX), key >> 64];
-        let [mut low, high] = halves.map(|half| u64::try_from(half).unwrap_or_default());
-        let keys = std::array::from_fn(|_| {
-            low = mix(low ^ high);
-            low
-        });
-        Self { keys }
-    }
-
-    /// The two halves of what stands for a counter.
-    fn hide(&self, counter: u64) -> Option<[u64; 2]> {
-        if counter >= COUNTERS {
-            return None;
-        }
-        let (mut left, mut right) = (counter / HALF, counter % HALF);
-        for key in self.keys {
-            let sum = left + scatter(right, key);
-            (left, right) = (right, sum.checked_sub(HALF).unwrap_or(sum));
-        }
-        Some([left, right])
-    }
-}
-
-/// A number below `HALF` that depends on every bit of both.
-const fn scatter(half: u64, key: u64) -> u64 {
-    let product = (half ^ key).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    ((product >> 32) * HALF) >> 32
-}
-
-/// The finalizer of splitmix64: every bit of the input reaches every bit of the output.
-const fn mix(value: u64) -> u64 {
-    let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    value ^ (value >> 31)
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -355,19 +261,6 @@ mod tests {
         assert!(no.as_str().bytes().all(|b| b.is_ascii_digit()));
         let oldest = ready(7).draw(|| Timestamp::EPOCH).no.unwrap();
         assert_eq!(&oldest.as_str()[..16], "0000000000000007");
-    }
-
-    #[test]
-    fn the_cipher_is_a_bijection_and_stays_inside() {
-        let cipher = Cipher::new(*b"another key 16 b");
-        let edge = COUNTERS - 50_000..COUNTERS;
-        let hidden: HashSet<[u64; 2]> = (0..50_000)
-            .chain(edge)
-            .filter_map(|c| cipher.hide(c))
-            .collect();
-        assert_eq!(hidden.len(), 100_000);
-        assert!(hidden.iter().flatten().all(|half| *half < HALF));
-        assert_eq!(cipher.hide(COUNTERS), None);
     }
 
     #[test]

@@ -137,8 +137,7 @@ impl Store {
     /// the first schema of the search path.
     ///
     /// Any number of processes may have it open: they share its order numbers, its feed and
-    /// its rules. This waits for the cluster, about half a minute where it does not
-    /// answer.
+    /// its rules. This waits for the cluster, about half a minute where it does not answer.
     ///
     /// # Errors
     /// [`Error::Invalid`] where the URL cannot be read; [`Error::NotApplied`] where there is no

@@ -72,9 +72,9 @@ impl Store {
     ///
     /// Besides what a call can fail with, it answers [`Error::Differs`] where the target has
     /// something else under a number, [`Error::Invalid`] where it is this store,
-    /// [`Error::ShutDown`] where the target was shut down, be it midway, [`Error::Unreadable`] where either
-    /// is damaged, and [`Error::NotApplied`] or [`Error::OutcomeUnknown`] where the target
-    /// cannot be written.
+    /// [`Error::ShutDown`] where the target was shut down, be it midway,
+    /// [`Error::Unreadable`] where either is damaged, and [`Error::NotApplied`] or
+    /// [`Error::OutcomeUnknown`] where the target cannot be written.
     ///
     /// ```
     /// # use orderstore::Store;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
-use orderstore::engine::{Engine, MemoryEngine, Verdict};
+use orderstore::engine::{Engine, Verdict};
 use orderstore::testing::fixtures::{new, order_no, payment, reference};
 use orderstore::testing::{Dice, FailingEngine, Fault, Operation, SharedEngine};
 use orderstore::{
@@ -12,7 +12,7 @@ use orderstore::{
 };
 
 use crate::books::{assert_same, busy};
-use crate::meddled::Meddled;
+use crate::meddled::{Meddled, in_memory};
 
 const SEED: u64 = 20_261_126;
 
@@ -34,10 +34,6 @@ fn paid(store: &Store, n: u64) {
     assert_eq!(made.outcome, Created::Created);
     let paid = store.confirm(order_no(n), payment(n, 100)).wait().unwrap();
     assert_eq!(paid.outcome, Confirmed::Applied);
-}
-
-fn in_memory() -> SharedEngine {
-    SharedEngine::new(Box::new(MemoryEngine::new().unwrap()))
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::fmt;
 use std::ops::Range;
 
 use orderstore::engine::{
-    Counts, Engine, EngineError, FeedCursor, Identity, IndexQuery, Limits, Lookup, Mutation, Rows,
-    Sequenced, Stored, Verdict,
+    Counts, Engine, EngineError, FeedCursor, Identity, IndexQuery, Limits, Lookup, MemoryEngine,
+    Mutation, Rows, Sequenced, Stored, Verdict,
 };
 use orderstore::testing::SharedEngine;
 use orderstore::{Event, OrderNo, Report};
@@ -16,15 +16,19 @@ type OnApply = Box<dyn Fn(&SharedEngine, &[Mutation]) -> Option<Vec<Verdict>> + 
 /// Says which events of the feed are shown.
 type OnFeed = Box<dyn Fn(&Event) -> bool + Send + Sync>;
 
-/// Reserves so many numbers.
+/// Says which numbers are reserved, of those that are asked for.
 type OnReserve = Box<dyn Fn(&SharedEngine, u64) -> Range<u64> + Send + Sync>;
+
+/// An engine that several stores share.
+pub(crate) fn in_memory() -> SharedEngine {
+    SharedEngine::new(Box::new(MemoryEngine::new().unwrap()))
+}
 
 /// The engine, and who meddles.
 pub(crate) struct Meddled {
     engine: SharedEngine,
     on_apply: OnApply,
     on_feed: OnFeed,
-    /// Which numbers are reserved.
     on_reserve: OnReserve,
 }
 

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::thread;
 
-use orderstore::engine::{Engine as _, EngineError, MemoryEngine};
-use orderstore::testing::SharedEngine;
+use orderstore::engine::{Engine as _, EngineError};
 use orderstore::{Error, OrderNo, StorageErrorKind, Store, Timestamp};
 
 use crate::flow::rig::{Rig, cause, new, no, unknown, within_a_minute};
-use crate::meddled::Meddled;
+use crate::meddled::{Meddled, in_memory};
 
 /// Numbers in one reserved block.
 const BLOCK: u64 = 65_536;
@@ -47,8 +46,7 @@ fn ten_million_numbers_from_sixteen_threads_are_distinct() {
 #[test]
 fn threads_that_share_the_smallest_blocks_all_get_numbers_of_their_own() {
     within_a_minute(|| {
-        let memory = SharedEngine::new(Box::new(MemoryEngine::new().unwrap()));
-        let engine = Meddled::reserve(memory, |engine, _| engine.reserve(2).unwrap());
+        let engine = Meddled::reserve(in_memory(), |engine, _| engine.reserve(2).unwrap());
         let store = Store::builder().engine(engine).unwrap();
         let counters: HashSet<u64> = draw_from(&store, 20, 100).into_iter().collect();
         assert_eq!(counters.len(), 2_000);
@@ -60,8 +58,7 @@ fn a_block_beyond_all_counters_gives_no_number() {
     within_a_minute(|| {
         const COUNTERS: u64 = 10_000_000_000_000_000;
         for start in [COUNTERS - 1, COUNTERS, 1 << 57, u64::MAX - 2] {
-            let memory = SharedEngine::new(Box::new(MemoryEngine::new().unwrap()));
-            let engine = Meddled::reserve(memory, move |_, _| start..start + 2);
+            let engine = Meddled::reserve(in_memory(), move |_, _| start..start + 2);
             let store = Store::builder().engine(engine).unwrap();
             let told = store.next_order_no().wait();
             assert!(matches!(told, Err(Error::NotApplied(_))), "{told:?}");

@@ -3,8 +3,9 @@
 use std::thread;
 use std::time::Duration;
 
-use orderstore::Store;
 use orderstore::testing::Dice;
+use orderstore::testing::fixtures::{new, order_no};
+use orderstore::{Created, Error, Store};
 
 use crate::conformance::{fresh_schema, shared};
 use crate::load::{Sold, Till, check, sell};
@@ -15,6 +16,9 @@ const SEED: u64 = 20_261_125;
 
 /// How often connections are cut before the callers go home.
 const CUTS: u64 = 15;
+
+/// How many connections a process holds to one host at most.
+const HELD_MAX: usize = 16;
 
 fn sell_until_cut(store: &Store, tag: &str, till: &Till, proxy: &Proxy) -> Vec<Sold> {
     let rounds = (0..).take_while(|round| *round == 0 || proxy.cuts() < CUTS);
@@ -76,4 +80,42 @@ fn postgres_statements_that_cannot_be_serialized_are_sent_again() {
     // when it has ended.
     let failed = "SELECT sum(xact_rollback) FROM pg_stat_database";
     server.until(failed, |count| count.parse::<u64>().unwrap() > 0);
+}
+
+#[test]
+fn postgres_a_host_that_takes_connections_and_does_nothing_is_left_for_another() {
+    let Some(server) = shared() else { return };
+    let proxy = Proxy::to(server.port);
+    let url = url_of(&[proxy.port, server.port], &fresh_schema(server));
+    let store = Store::connect(&url).unwrap();
+    let create = |n| store.create(order_no(n), new(100)).wait().unwrap().outcome;
+    assert_eq!(create(1), Created::Created);
+    proxy.hang();
+    // Each of its connections goes there once, and then elsewhere.
+    for n in 2..=8 {
+        assert_eq!(create(n), Created::Created);
+    }
+    assert!(store.verify().wait().unwrap().is_ok());
+}
+
+#[test]
+fn postgres_a_host_that_does_nothing_is_not_filled_with_connections() {
+    let Some(server) = shared() else { return };
+    let proxy = Proxy::to(server.port);
+    let store = Store::connect(&url_of(&[proxy.port], &fresh_schema(server))).unwrap();
+    assert!(store.get(order_no(1)).wait().unwrap().is_none());
+    proxy.hang();
+    thread::scope(|scope| {
+        let callers: Vec<_> = (0..8)
+            .map(|_| scope.spawn(|| store.get(order_no(1)).wait()))
+            .collect();
+        while !callers.iter().all(thread::ScopedJoinHandle::is_finished) {
+            assert!(proxy.held() <= HELD_MAX);
+            thread::sleep(Duration::from_millis(100));
+        }
+        for caller in callers {
+            assert!(matches!(caller.join().unwrap(), Err(Error::Unreadable(_))));
+        }
+    });
+    assert_eq!(proxy.held(), HELD_MAX, "nobody has closed them");
 }

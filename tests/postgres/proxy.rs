@@ -1,5 +1,6 @@
 //! Something between a store and its server that cuts connections: before the request came
-//! through, after that and before the answer did, or at any moment.
+//! through, after that and before the answer did, or at any moment. Or it takes connections,
+//! and nothing that is asked of the store's tables comes through.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -22,8 +23,13 @@ struct State {
     swallow_request: AtomicBool,
     /// The next answer is not passed on.
     swallow_answer: AtomicBool,
+    /// What is asked of the store's tables is not passed on, and nothing ends.
+    hangs: AtomicBool,
     cuts: AtomicU64,
 }
+
+/// What the names of the store's tables begin with.
+const TABLES: &[u8] = b"orderstore_";
 
 impl Proxy {
     pub(crate) fn to(server: u16) -> Self {
@@ -53,13 +59,35 @@ impl Proxy {
         match dice.below(3) {
             0 => self.state.swallow_request.store(true, Ordering::Relaxed),
             1 => self.state.swallow_answer.store(true, Ordering::Relaxed),
-            _ => {
-                self.state.cuts.fetch_add(1, Ordering::Relaxed);
-                for both in self.state.open.lock().drain(..) {
-                    end(&both);
-                }
-            }
+            _ => self.cut_all(),
         }
+    }
+
+    fn cut_all(&self) {
+        self.state.cuts.fetch_add(1, Ordering::Relaxed);
+        for both in self.state.open.lock().drain(..) {
+            end(&both);
+        }
+    }
+
+    /// From now on it takes connections, and does nothing for them.
+    pub(crate) fn hang(&self) {
+        self.state.hangs.store(true, Ordering::Relaxed);
+        self.cut_all();
+    }
+
+    /// How many connections were made since all were cut, and are held by the other side.
+    pub(crate) fn held(&self) -> usize {
+        let mut open = self.state.open.lock();
+        let is_held = |[client, _]: &mut [TcpStream; 2]| {
+            let mut byte = [0];
+            let _ = client.set_nonblocking(true);
+            let peeked = client.peek(&mut byte);
+            let _ = client.set_nonblocking(false);
+            !matches!(peeked, Ok(0))
+        };
+        open.retain_mut(is_held);
+        open.len()
     }
 
     pub(crate) fn cuts(&self) -> u64 {
@@ -74,6 +102,14 @@ impl State {
             if swallow.swap(false, Ordering::Relaxed) {
                 self.cuts.fetch_add(1, Ordering::Relaxed);
                 break;
+            }
+            let asked = &bytes[..count];
+            if self.hangs.load(Ordering::Relaxed)
+                && asked.windows(TABLES.len()).any(|part| part == TABLES)
+            {
+                loop {
+                    thread::park();
+                }
             }
             if to.write_all(&bytes[..count]).is_err() {
                 break;

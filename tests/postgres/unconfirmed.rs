@@ -31,6 +31,12 @@ fn waits_for(server: &Server, names: &str) {
     server.until("SHOW synchronous_standby_names", |shown| shown == names);
 }
 
+/// Whoever waits for followers waits no more: what it committed is seen.
+fn cancels_the_wait(server: &Server) {
+    server.until(WAITING, |count| count != "0");
+    server.sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+}
+
 #[test]
 fn postgres_what_nobody_confirms_in_time_is_unknown_and_known_when_it_is_asked_again() {
     let Some((server, store)) = unconfirmed() else {
@@ -52,10 +58,7 @@ fn postgres_a_commit_whose_wait_is_cancelled_is_not_answered_before_it_is_confir
     thread::scope(|scope| {
         let asked = scope.spawn(|| store.create(order_no(1), new(100)).wait());
         for _ in 0..3 {
-            server.until(WAITING, |count| count != "0");
-            let cancel = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity
-                WHERE wait_event = 'SyncRep'";
-            server.sql(cancel);
+            cancels_the_wait(&server);
             thread::sleep(Duration::from_millis(500));
             let stands = "SELECT count(*) FROM orderstore_orders";
             assert_eq!(server.sql(stands), "2", "the leader has committed it");
@@ -75,10 +78,7 @@ fn postgres_what_a_leader_committed_alone_is_seen_and_answers_nobody_who_connect
     };
     thread::scope(|scope| {
         let first = scope.spawn(|| store.create(order_no(1), new(100)).wait());
-        server.until(WAITING, |count| count != "0");
-        server.sql(
-            "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'",
-        );
+        cancels_the_wait(&server);
         let other = Store::connect(&server.url("public")).unwrap();
         assert!(other.get(order_no(1)).wait().unwrap().is_some());
         let again = scope.spawn(move || other.create(order_no(1), new(100)).wait());
@@ -87,5 +87,24 @@ fn postgres_what_a_leader_committed_alone_is_seen_and_answers_nobody_who_connect
         waits_for(&server, "");
         assert_eq!(first.join().unwrap().unwrap().outcome, Created::Created);
         assert_eq!(again.join().unwrap().unwrap().outcome, Created::Exists);
+    });
+}
+
+#[test]
+fn postgres_a_commit_waits_for_a_follower_whatever_the_database_says() {
+    let Some(server) = Server::start(&[]) else {
+        return;
+    };
+    let waits =
+        "SELECT format('ALTER DATABASE %I SET synchronous_commit = off', current_database())";
+    server.sql(&server.sql(waits));
+    let store = Store::connect(&server.url("public")).unwrap();
+    waits_for(&server, "ANY 1 (nobody)");
+    thread::scope(|scope| {
+        let asked = scope.spawn(|| store.create(order_no(1), new(100)).wait());
+        server.until(WAITING, |count| count != "0");
+        assert!(!asked.is_finished());
+        waits_for(&server, "");
+        assert_eq!(asked.join().unwrap().unwrap().outcome, Created::Created);
     });
 }

@@ -29,8 +29,10 @@ const MARK: &str = "://";
 /// pairs that PostgreSQL's own programs take, too.
 fn is_of_cluster(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
+    // Around the sign there may be spaces.
+    let holds_password = text.replace(' ', "").contains("password=");
     let begins = ["postgres:", "postgresql:"].map(|scheme| text.starts_with(scheme));
-    begins.contains(&true) || text.contains(MARK) || text.contains("password")
+    begins.contains(&true) || text.contains(MARK) || holds_password
 }
 
 impl From<&OsStr> for Place {
@@ -190,11 +192,13 @@ mod tests {
             "postgres://one/shop&password=secret",
             "postgres:/shop:secret@one",
             "host=one user=shop password=secret",
+            "host=one password = 'se cret'",
         ] {
             assert_eq!(shown(unclear), "postgres://…");
         }
         assert_eq!(shown("postgres://a:b@[::1]/shop"), "postgres://[::1]/shop");
         assert_eq!(shown("/var/lib/postgres"), "/var/lib/postgres");
         assert_eq!(shown("shops/postgres"), "shops/postgres");
+        assert_eq!(shown("/srv/passwords/shop"), "/srv/passwords/shop");
     }
 }

@@ -281,7 +281,7 @@ pub(super) fn read_applied(key: &[u8], bytes: &[u8]) -> Result<u64, StorageError
 }
 
 /// What the base says that it belongs to.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Mark {
     pub(super) store_id: [u8; 16],
     pub(super) incarnation: u64,
@@ -385,7 +385,7 @@ pub(super) fn check_readers(payload: &[u8]) {
     both::<(u64, u64, Owned)>(payload);
     both::<Chained>(payload);
     both::<StoredState>(payload);
-    both::<([u8; 16], u64)>(payload);
+    both::<Mark>(payload);
 }
 
 #[cfg(test)]

@@ -38,8 +38,7 @@ const OPEN_MAX: usize = 16;
 
 /// The statements are few, and for each one plan is right: by the keys, whatever the server
 /// thinks that it knows of the tables, which at first are empty. To plan one again takes longer
-/// than to run it.
-/// A commit that waits for nothing would be answered before it is safe, and one whose wait was
+/// than to run it. A commit that waits for nothing would be answered before it is safe, and one whose wait was
 /// cut short must be told of.
 const SETTINGS: [&str; 5] = [
     "SET plan_cache_mode = force_generic_plan",
@@ -71,6 +70,8 @@ pub(super) struct Links {
 }
 
 struct Host {
+    /// Among the hosts.
+    place: usize,
     config: Config,
     /// Held by each connection to it that is open.
     open: Arc<()>,
@@ -134,17 +135,19 @@ impl Links {
         if config.get_hosts().is_empty() {
             return Err(invalid("it names no host"));
         }
-        let host = |config| Host {
+        let host = |(place, config)| Host {
+            place,
             config,
             open: Arc::default(),
         };
+        let hosts = hosts::each(&config, ATTEMPT / 2).enumerate();
         let tls = match config.get_ssl_mode() {
             SslMode::Disable => None,
             _ => MakeRustlsConnect::with_native_certs().ok(),
         };
         Ok(Self {
             tls: tls.map(|(tls, _)| tls),
-            hosts: hosts::each(&config, ATTEMPT / 2).map(host).collect(),
+            hosts: hosts.map(host).collect(),
             host: AtomicUsize::new(0),
             lanes: Default::default(),
             readers: Default::default(),
@@ -158,21 +161,18 @@ impl Links {
         &self,
         look: impl AsyncFn(&mut Link) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let end = Instant::now() + PATIENCE;
-        self.again(self.reader().await, end, ATTEMPT, look).await
+        self.again(self.reader(), ATTEMPT, look).await
     }
 
     /// One that is free, if there is any.
     async fn reader(&self) -> MutexGuard<'_, Option<Link>> {
         let [one, ..] = &self.readers;
-        let turn = self.next.fetch_add(1, Ordering::Relaxed) % READERS;
-        let (before, from) = self.readers.split_at(turn);
-        for reader in from.iter().chain(before) {
-            if let Ok(free) = reader.try_lock() {
-                return free;
-            }
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        let mut readers = from_on(&self.readers, turn);
+        if let Some(free) = readers.clone().find_map(|reader| reader.try_lock().ok()) {
+            return free;
         }
-        from.first().unwrap_or(one).lock().await
+        readers.next().unwrap_or(one).lock().await
     }
 
     /// Reads on a connection of its own, for as long as `limit`; again, where it was cut off.
@@ -181,8 +181,8 @@ impl Links {
         limit: Duration,
         look: impl AsyncFn(&mut Link) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let (own, end) = (Mutex::new(None), Instant::now() + PATIENCE);
-        self.again(own.lock().await, end, limit, look).await
+        let own = Mutex::new(None);
+        self.again(own.lock(), limit, look).await
     }
 
     /// Changes something that may be changed again: what comes of it a second time is
@@ -195,19 +195,19 @@ impl Links {
         let Some(place) = self.lanes.get(lane % LANES) else {
             return Err(Failure::fatal("there is no lane"));
         };
-        let end = Instant::now() + PATIENCE;
-        self.again(place.lock().await, end, ATTEMPT, act).await
+        self.again(place.lock(), ATTEMPT, act).await
     }
 
     /// Attempts until one succeeds, one fails for good, or patience ends: then it is what
     /// the attempts leave open.
     async fn again<T>(
         &self,
-        mut link: MutexGuard<'_, Option<Link>>,
-        end: Instant,
+        place: impl Future<Output = MutexGuard<'_, Option<Link>>>,
         limit: Duration,
         act: impl AsyncFn(&mut Link) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
+        let end = Instant::now() + PATIENCE;
+        let mut link = place.await;
         if Instant::now() >= end {
             // Others, who came first, took all of the time.
             return Err(Failure::Not(timed_out()));
@@ -263,15 +263,14 @@ impl Links {
     async fn connect(&self) -> Result<Link, Failure> {
         let first = self.host.load(Ordering::Relaxed);
         let mut failed = Failure::fatal("there is no host");
-        for step in 0..self.hosts.len() {
-            let host = (first + step) % self.hosts.len();
+        for host in from_on(&self.hosts, first) {
             let limit = ATTEMPT / 2;
             match (
                 within(limit, self.connect_to(host), Failure::Not).await,
                 failed,
             ) {
                 (Ok(link), _) => {
-                    self.host.store(host, Ordering::Relaxed);
+                    self.host.store(host.place, Ordering::Relaxed);
                     return Ok(link);
                 }
                 (Err(Failure::Never(cause)), Failure::Never(_)) => failed = Failure::Never(cause),
@@ -283,28 +282,33 @@ impl Links {
 
     /// Where the machine has no certificates, what asks for TLS fails, and what prefers it
     /// goes on without.
-    async fn connect_to(&self, place: usize) -> Result<Link, Failure> {
-        let host = self.hosts.get(place);
-        let Host { config, open } = host.ok_or_else(|| Failure::fatal("there is no host"))?;
-        if Arc::strong_count(open) > OPEN_MAX {
+    async fn connect_to(&self, host: &Host) -> Result<Link, Failure> {
+        if Arc::strong_count(&host.open) > OPEN_MAX {
             let why = "too many connections wait for a server that does not answer";
             return Err(Failure::Not(StorageError::new(StorageErrorKind::Io, why)));
         }
-        let open = Arc::clone(open);
         match &self.tls {
-            Some(tls) => connect_by(place, config, tls.clone(), open).await,
-            None => connect_by(place, config, NoTls, open).await,
+            Some(tls) => connect_by(host, tls.clone()).await,
+            None => connect_by(host, NoTls).await,
         }
     }
 }
 
-/// `open` is held for as long as the connection is open.
-async fn connect_by<T>(host: usize, config: &Config, tls: T, open: Arc<()>) -> Result<Link, Failure>
+/// All of them, from one of them on.
+fn from_on<T>(all: &[T], turn: usize) -> impl Iterator<Item = &T> + Clone {
+    let turn = turn.checked_rem(all.len()).unwrap_or_default();
+    let (before, from) = all.split_at(turn);
+    from.iter().chain(before)
+}
+
+async fn connect_by<T>(host: &Host, tls: T) -> Result<Link, Failure>
 where
     T: MakeTlsConnect<Socket>,
     T::Stream: 'static,
 {
-    let (client, mut connection) = config.connect(tls).await?;
+    // Held for as long as the connection is open.
+    let open = Arc::clone(&host.open);
+    let (client, mut connection) = host.config.connect(tls).await?;
     let doubtful = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&doubtful);
     spawn_local(async move {
@@ -325,7 +329,7 @@ where
     }
     Ok(Link {
         client,
-        host,
+        host: host.place,
         prepared: HashMap::new(),
         doubtful,
         is_settled: false,

@@ -220,13 +220,13 @@ async fn last(links: &Links) -> Result<u64, Failure> {
 /// One numbers at a time, whoever it is; the lock ends with the transaction, or with whoever
 /// held it. Where an attempt got lost, what it numbered is settled by the next.
 async fn number_some(links: &Links) -> Result<u64, Failure> {
-    let attempts = Cell::new(0);
+    let is_again = Cell::new(false);
     let number = async |link: &mut Link| {
         let numbering = link.client.transaction().await?;
         let lock = "SELECT pg_advisory_xact_lock($1)";
         numbering.execute(lock, &[&schema::MAKING]).await?;
         let numbered = numbering.execute(NUMBER, &[]).await?;
-        if attempts.replace(1) > 0 {
+        if is_again.replace(true) {
             numbering.execute(schema::SETTLE, &[]).await?;
         }
         numbering.commit().await?;

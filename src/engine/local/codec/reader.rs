@@ -38,7 +38,6 @@ impl Error for Undecodable {
 #[derive(Clone, Copy)]
 #[repr(u8)]
 enum Widest {
-    U16 = 251,
     U32 = 252,
     U64 = 253,
 }
@@ -150,11 +149,6 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     #[inline]
-    fn deserialize_u16<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Undecodable> {
-        visitor.visit_u16(self.narrow(Widest::U16)?)
-    }
-
-    #[inline]
     fn deserialize_u32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Undecodable> {
         visitor.visit_u32(self.narrow(Widest::U32)?)
     }
@@ -179,15 +173,6 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     #[inline]
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Undecodable> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    #[inline]
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Undecodable> {
         let len = self.len()?;
         self.fields(len, visitor)
@@ -196,16 +181,6 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     #[inline]
     fn deserialize_tuple<V: Visitor<'de>>(
         self,
-        len: usize,
-        visitor: V,
-    ) -> Result<V::Value, Undecodable> {
-        self.fields(len, visitor)
-    }
-
-    #[inline]
-    fn deserialize_tuple_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
         len: usize,
         visitor: V,
     ) -> Result<V::Value, Undecodable> {
@@ -234,8 +209,8 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
 
     // Nothing that is stored has these.
     forward_to_deserialize_any! {
-        i8 i16 i32 i64 i128 u128 f32 f64 char str string byte_buf unit unit_struct map
-        identifier ignored_any
+        i8 i16 i32 i64 i128 u16 u128 f32 f64 char str string byte_buf unit unit_struct
+        newtype_struct tuple_struct map identifier ignored_any
     }
 }
 
