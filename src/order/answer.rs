@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::anomaly::TradeState;
 use super::import::{ImportRefusal, Imported};
 use super::record::Order;
-use super::refund_answer::{RefundRecorded, RefundRefused, RefundRequested};
+use super::refund_answer::{RefundRecorded, RefundRefused, RefundRequested, RefundUnanswered};
 use super::status::Status;
 use crate::value::{Fen, OrderNo};
 
@@ -50,7 +50,7 @@ pub enum Outcome {
     RecordPrepay(Prepaid),
     /// Of `confirm`.
     Confirm(Confirmed),
-    /// Of `record_query`.
+    /// Of `record_query` and `record_unanswered`.
     RecordQuery(Queried),
     /// Of `begin_close`, `record_close` and `abort_close`.
     Close(CloseAnswer),
@@ -64,6 +64,8 @@ pub enum Outcome {
     RecordRefund(RefundRecorded),
     /// Of `record_refund_refused`.
     RefuseRefund(RefundRefused),
+    /// Of `record_refund_unanswered`.
+    RefundUnanswered(RefundUnanswered),
     /// Of `import`.
     Import(Imported),
 }

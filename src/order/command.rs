@@ -42,6 +42,8 @@ pub enum Asked {
     Confirm(Box<Payment>),
     /// See `Store::record_query`.
     RecordQuery(Box<ChannelState>),
+    /// See `Store::record_unanswered`.
+    RecordUnanswered,
     /// See `Store::begin_close`.
     BeginClose,
     /// See `Store::record_close`.
@@ -72,6 +74,11 @@ pub enum Asked {
         /// The channel's code, such as `NOTENOUGH`.
         code: Label,
     },
+    /// See `Store::record_refund_unanswered`.
+    RecordRefundUnanswered {
+        /// Which.
+        refund_no: RefundNo,
+    },
     /// See `Store::import`.
     Import {
         /// The order as it stands in the other books.
@@ -91,6 +98,7 @@ impl Asked {
             Self::RecordPrepay(_) => "record_prepay",
             Self::Confirm(_) => "confirm",
             Self::RecordQuery(_) => "record_query",
+            Self::RecordUnanswered => "record_unanswered",
             Self::BeginClose => "begin_close",
             Self::RecordClose(_) => "record_close",
             Self::AbortClose => "abort_close",
@@ -100,6 +108,7 @@ impl Asked {
             Self::RequestRefund(_) => "request_refund",
             Self::RecordRefund(_) => "record_refund",
             Self::RecordRefundRefused { .. } => "record_refund_refused",
+            Self::RecordRefundUnanswered { .. } => "record_refund_unanswered",
             Self::Import { .. } => "import",
         }
     }
@@ -124,9 +133,10 @@ impl Command {
             Asked::Resolve { note, .. } => note.as_str().len() + 64,
             Asked::RequestRefund(_) => size_of::<NewRefund>() + 128,
             Asked::RecordRefund(_) => size_of::<RefundFact>() + 192,
-            Asked::RecordRefundRefused { .. } => 96,
+            Asked::RecordRefundRefused { .. } | Asked::RecordRefundUnanswered { .. } => 96,
             Asked::Import { order, .. } => order.footprint(),
-            Asked::BeginClose
+            Asked::RecordUnanswered
+            | Asked::BeginClose
             | Asked::RecordClose(_)
             | Asked::AbortClose
             | Asked::Hide

@@ -27,5 +27,7 @@ pub use new_refund::NewRefund;
 pub use payment::{Payment, PaymentError, Prepay, PrepayKind, Source};
 pub use record::{Action, MAX_ANOMALIES, MAX_REFUNDS, MAX_WAITING, Next, Order, Record, Waiting};
 pub use refund::{Refund, RefundError, RefundFact, RefundState, RefundStatus};
-pub use refund_answer::{RefundDifference, RefundRecorded, RefundRefused, RefundRequested};
+pub use refund_answer::{
+    RefundDifference, RefundRecorded, RefundRefused, RefundRequested, RefundUnanswered,
+};
 pub use status::Status;

@@ -110,3 +110,18 @@ pub enum RefundRefused {
     /// There is no such refund under this order's number.
     NotFound,
 }
+
+/// What became of a `record_refund_unanswered`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RefundUnanswered {
+    /// The refund stays as it is. If it was due, the next check is due later.
+    PutOff,
+    /// The refund waits for no answer.
+    NotOpen {
+        /// How far it is.
+        status: RefundStatus,
+    },
+    /// There is no such refund under this order's number.
+    NotFound,
+}

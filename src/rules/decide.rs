@@ -46,12 +46,14 @@ pub fn needs(command: &Command, record: Option<&Record>) -> Vec<UniqueKey> {
         Asked::Import { order, .. } => import::keys(order, record),
         Asked::Annotate { .. }
         | Asked::RecordPrepay(_)
+        | Asked::RecordUnanswered
         | Asked::BeginClose
         | Asked::RecordClose(_)
         | Asked::AbortClose
         | Asked::Hide
         | Asked::Unhide
-        | Asked::RecordRefundRefused { .. } => Vec::new(),
+        | Asked::RecordRefundRefused { .. }
+        | Asked::RecordRefundUnanswered { .. } => Vec::new(),
     }
 }
 
@@ -75,6 +77,7 @@ pub fn decide(record: Option<&Record>, command: &Command, context: &Context<'_>)
         Asked::RecordPrepay(prepay) => record_prepay(change, prepay),
         Asked::Confirm(payment) => confirm::confirm(change, payment),
         Asked::RecordQuery(state) => query::record_query(change, state),
+        Asked::RecordUnanswered => query::record_unanswered(change),
         Asked::BeginClose => close::begin_close(change),
         Asked::RecordClose(reply) => close::record_close(change, *reply),
         Asked::AbortClose => close::abort_close(change),
@@ -85,6 +88,9 @@ pub fn decide(record: Option<&Record>, command: &Command, context: &Context<'_>)
         Asked::RecordRefund(fact) => refund_fact::record_refund(change, fact),
         Asked::RecordRefundRefused { refund_no, code } => {
             refund_fact::record_refund_refused(change, refund_no, code)
+        }
+        Asked::RecordRefundUnanswered { refund_no } => {
+            refund_fact::record_refund_unanswered(change, refund_no)
         }
         Asked::Import { order, conflict } => import::import(change, order, *conflict),
     }

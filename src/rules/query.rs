@@ -23,6 +23,19 @@ pub(super) fn record_query(mut change: Change<'_>, state: &ChannelState) -> Deci
     }
 }
 
+/// The channel was asked as was due and gave no usable answer: the same step again, later.
+pub(super) fn record_unanswered(mut change: Change<'_>) -> Decision {
+    put_off(&mut change);
+    let outcome = match change.order().map(|order| order.status) {
+        None => Queried::NotFound,
+        Some(Status::Pending) => Queried::StillPending,
+        Some(Status::Closing) => Queried::StillClosing,
+        Some(Status::Success | Status::LatePaid) => Queried::Stale,
+        Some(Status::Closed | Status::Failed) => Queried::Already,
+    };
+    change.answer(Outcome::RecordQuery(outcome), outcome != Queried::NotFound)
+}
+
 fn paid_by(mut change: Change<'_>, payment: &Payment) -> Decision {
     let receipt = receive(&mut change, payment);
     let outcome = Outcome::RecordQuery(Queried::Payment(receipt.confirmed));

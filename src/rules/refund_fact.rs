@@ -10,7 +10,7 @@ use super::index::UniqueKey;
 use super::refund::{first_difference, left_of, put_off, refunds_known_of};
 use crate::order::{
     AnomalyId, AnomalyKind, Ended, Outcome, Record, Refund, RefundFact, RefundRecorded,
-    RefundRefused, RefundState, RefundStatus, What,
+    RefundRefused, RefundState, RefundStatus, RefundUnanswered, What,
 };
 use crate::value::{Fen, Label, Note, RefundNo};
 
@@ -51,6 +51,23 @@ pub(super) fn record_refund_refused(
     };
     let stands = matches!(outcome, RefundRefused::Closed | RefundRefused::Already);
     change.answer(Outcome::RefuseRefund(outcome), stands)
+}
+
+/// The channel was asked about the refund as was due and gave no usable answer.
+pub(super) fn record_refund_unanswered(mut change: Change<'_>, refund_no: &RefundNo) -> Decision {
+    let known = change.record().and_then(|record| record.refund(refund_no));
+    let outcome = match known.cloned() {
+        None => RefundUnanswered::NotFound,
+        Some(refund) if refund.next_check.is_none() => RefundUnanswered::NotOpen {
+            status: refund.status,
+        },
+        Some(refund) => {
+            put_off(&mut change, &refund);
+            RefundUnanswered::PutOff
+        }
+    };
+    let stands = outcome != RefundUnanswered::NotFound;
+    change.answer(Outcome::RefundUnanswered(outcome), stands)
 }
 
 /// Takes the fact in, whatever it is. Where there is no room for all that comes of it the

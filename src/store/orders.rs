@@ -124,6 +124,25 @@ impl Store {
         self.command(no, ask, hear!(Outcome::RecordQuery))
     }
 
+    /// Puts the check of an order off: the channel was asked about it, and gave no usable
+    /// answer (silence, a server error, a refusal that is about the query). What is due
+    /// stays due, later, as after any other check. For a close that got no answer there is
+    /// [`CloseReply::Retry`].
+    ///
+    /// ```
+    /// # use orderstore::{AppId, Fen, New, Queried, Store};
+    /// # let store = Store::memory()?;
+    /// # let no = store.next_order_no().wait()?;
+    /// # let new = New::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
+    /// # let _ = store.create(no, new).wait()?;
+    /// let answer = store.record_unanswered(no).wait()?;
+    /// assert_eq!(answer.outcome, Queried::StillPending);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn record_unanswered(&self, no: OrderNo) -> Call<Answered<Queried>> {
+        self.command(no, Asked::RecordUnanswered, hear!(Outcome::RecordQuery))
+    }
+
     /// Announces that the order is to be closed: no new prepay from now on, and
     /// [`Store::due`] says when to ask the channel. A payment still wins.
     ///

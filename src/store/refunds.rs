@@ -4,7 +4,7 @@ use super::Store;
 use crate::flow::{Call, Said};
 use crate::order::{
     Answered, Asked, Conflict, Imported, NewRefund, Order, Outcome, RefundFact, RefundRecorded,
-    RefundRefused, RefundRequested,
+    RefundRefused, RefundRequested, RefundUnanswered,
 };
 use crate::value::{Label, OrderNo, RefundNo};
 
@@ -95,6 +95,28 @@ impl Store {
     ) -> Call<Answered<RefundRefused>> {
         let ask = Asked::RecordRefundRefused { refund_no, code };
         self.command(no, ask, hear!(Outcome::RefuseRefund))
+    }
+
+    /// Puts the check of a refund off: the channel was asked about it, and gave no usable
+    /// answer (silence, a server error, a refusal that is about the query). The next check
+    /// is due later, as after any other check.
+    ///
+    /// ```
+    /// # use orderstore::{RefundNo, RefundUnanswered, Store};
+    /// # let store = Store::memory()?;
+    /// # let no = store.next_order_no().wait()?;
+    /// let refund_no = RefundNo::parse("refund-1")?;
+    /// let answer = store.record_refund_unanswered(no, refund_no).wait()?;
+    /// assert_eq!(answer.outcome, RefundUnanswered::NotFound);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn record_refund_unanswered(
+        &self,
+        no: OrderNo,
+        refund_no: RefundNo,
+    ) -> Call<Answered<RefundUnanswered>> {
+        let ask = Asked::RecordRefundUnanswered { refund_no };
+        self.command(no, ask, hear!(Outcome::RefundUnanswered))
     }
 
     /// Takes an order over from other books, in whatever status, with its times, its

@@ -169,6 +169,8 @@ impl Shop {
         let retry = ask == Asked::RecordClose(CloseReply::Retry);
         let again = self.decide(no, ask.clone());
         let backs_off = match &again.outcome {
+            // What is put off is not due any more.
+            _ if ask == Asked::RecordUnanswered => false,
             Outcome::RecordQuery(Queried::StillPending) => true,
             Outcome::Close(CloseAnswer::StillPending | CloseAnswer::StillClosing) => retry,
             _ => false,

@@ -28,8 +28,8 @@ use std::time::Duration;
 use crate::order::{
     AnomalyId, Asked, ChannelState, CloseAnswer, CloseReply, Confirmed, Conflict, Created,
     Imported, New, NewRefund, Order, Outcome, Payment, Prepaid, Prepay, PrepayKind, Queried,
-    RefundFact, RefundRecorded, RefundRefused, RefundRequested, RefundState, Resolution, Resolved,
-    Source, Visible,
+    RefundFact, RefundRecorded, RefundRefused, RefundRequested, RefundState, RefundUnanswered,
+    Resolution, Resolved, Source, Visible,
 };
 use crate::value::{
     AppId, Channel, Fen, Label, MchId, Note, OpenId, OrderNo, PrepayValue, Reference, RefundNo,
@@ -188,6 +188,13 @@ impl Shop {
         }
     }
 
+    fn unanswered(&mut self, text: &str) -> Queried {
+        match self.ask(no(text), Asked::RecordUnanswered).outcome {
+            Outcome::RecordQuery(queried) => queried,
+            other => panic!("{other:?}"),
+        }
+    }
+
     fn closes(&mut self, text: &str, ask: Asked) -> CloseAnswer {
         match self.ask(no(text), ask).outcome {
             Outcome::Close(answer) => answer,
@@ -229,6 +236,17 @@ impl Shop {
     fn refuse(&mut self, text: &str, number: &str) -> RefundRefused {
         match self.ask(no(text), refuse_refund(number)).outcome {
             Outcome::RefuseRefund(refused) => refused,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn refund_unanswered(&mut self, text: &str, number: &str) -> RefundUnanswered {
+        let refund_no = RefundNo::parse(number).unwrap();
+        match self
+            .ask(no(text), Asked::RecordRefundUnanswered { refund_no })
+            .outcome
+        {
+            Outcome::RefundUnanswered(unanswered) => unanswered,
             other => panic!("{other:?}"),
         }
     }

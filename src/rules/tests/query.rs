@@ -221,3 +221,40 @@ fn checks_leave_update_time_alone_and_are_events_all_the_same() {
     assert_eq!((order.update_time, order.version), (created, 2));
     assert_eq!((order.checks, shop.events("a")[1].at), (1, shop.now));
 }
+
+#[test]
+fn unanswered_query_puts_the_due_step_off_and_changes_nothing_else() {
+    let mut shop = Shop::with_order();
+    let first = shop.next("a").unwrap();
+    // Nothing is due yet: nothing is written.
+    assert_eq!(shop.unanswered("a"), Queried::StillPending);
+    assert_eq!(shop.next("a"), Some(first));
+    shop.wait(MINUTE);
+    let before = shop.order("a").clone();
+    assert_eq!(shop.unanswered("a"), Queried::StillPending);
+    let next = shop.next("a").unwrap();
+    assert_eq!(next.action, first.action);
+    assert!(next.at > shop.now);
+    let after = shop.order("a");
+    assert_eq!(
+        (after.checks, after.status),
+        (before.checks + 1, before.status)
+    );
+    assert_eq!(after.update_time, before.update_time);
+    // A close that is due stays a close.
+    let _ = shop.begin_close("a");
+    let due = shop.next("a").unwrap();
+    assert_eq!(shop.unanswered("a"), Queried::StillClosing);
+    assert!(shop.next("a").unwrap().at > due.at);
+    assert_eq!(shop.next("a").unwrap().action, due.action);
+}
+
+#[test]
+fn unanswered_query_of_an_order_that_waits_for_nothing_writes_nothing() {
+    let mut shop = Shop::with_order();
+    assert_eq!(shop.unanswered("b"), Queried::NotFound);
+    let _ = shop.confirm("a", paid("X"));
+    shop.wait(MINUTE);
+    assert_eq!(shop.unanswered("a"), Queried::Stale);
+    assert_eq!(shop.events("a").len(), 2);
+}

@@ -677,3 +677,25 @@ fn a_record_finds_its_refund_by_number_alone() {
         }
     );
 }
+
+#[test]
+fn unanswered_refund_query_puts_the_due_check_off_and_keeps_the_reserve() {
+    let mut shop = Shop::with_order();
+    let _ = shop.confirm("a", paid("X"));
+    assert_eq!(shop.refund_unanswered("a", "R"), RefundUnanswered::NotFound);
+    let _ = shop.request("a", asked_back("R", "X", 40));
+    shop.wait(HOUR);
+    assert_eq!(shop.refund_unanswered("a", "R"), RefundUnanswered::PutOff);
+    let refund = shop.order("a").refunds[0].clone();
+    assert_eq!((refund.status, refund.checks), (RefundStatus::Requested, 1));
+    assert!(refund.next_check.unwrap() > shop.now);
+    // It is not due any more: the second telling writes nothing.
+    assert_eq!(shop.refund_unanswered("a", "R"), RefundUnanswered::PutOff);
+    assert_eq!(shop.order("a").refunds[0], refund);
+    let _ = shop.record_refund("a", told("R", "X", 40, RefundState::Success));
+    let status = RefundStatus::Success;
+    assert_eq!(
+        shop.refund_unanswered("a", "R"),
+        RefundUnanswered::NotOpen { status }
+    );
+}

@@ -117,6 +117,10 @@ fn closes() -> Vec<Row> {
             Asked::RecordClose(CloseReply::Retry)
         }),
         ("abort_close", |_| Asked::AbortClose),
+        ("record_unanswered: when a query is due", |shop| {
+            shop.wait(HOUR);
+            Asked::RecordUnanswered
+        }),
     ]
 }
 
@@ -198,6 +202,13 @@ fn refunds() -> Vec<Row> {
             requested(shop);
             refuse_refund("R")
         }),
+        ("record_refund_unanswered: one that is due", |shop| {
+            requested(shop);
+            shop.wait(HOUR);
+            Asked::RecordRefundUnanswered {
+                refund_no: RefundNo::parse("R").unwrap(),
+            }
+        }),
         ("record_refund_refused: one that is processing", |shop| {
             let ask = told_of_requested(shop, Processing);
             let _ = shop.ask(no("a"), ask);
@@ -241,6 +252,7 @@ fn no_command_state_or_reply_is_without_a_row() {
             ChannelState::Revoked => "record_query: REVOKED",
             ChannelState::NoSuchOrder => "record_query: no such order",
         },
+        Asked::RecordUnanswered => "record_unanswered",
         Asked::BeginClose => "begin_close",
         Asked::RecordClose(reply) => match reply {
             CloseReply::Closed => "record_close: Closed",
@@ -264,6 +276,7 @@ fn no_command_state_or_reply_is_without_a_row() {
             RefundState::Abnormal => "record_refund: ABNORMAL",
         },
         Asked::RecordRefundRefused { .. } => "record_refund_refused",
+        Asked::RecordRefundUnanswered { .. } => "record_refund_unanswered",
         Asked::Import { conflict, .. } => match conflict {
             Conflict::Skip => "import: paid by X, skip",
             Conflict::Advance => "import",
@@ -277,5 +290,5 @@ fn no_command_state_or_reply_is_without_a_row() {
     }
     verbs.sort_unstable();
     verbs.dedup();
-    assert_eq!(verbs.len(), 32);
+    assert_eq!(verbs.len(), 34);
 }

@@ -41,6 +41,7 @@ fn any_ask() -> impl Strategy<Value = Asked> {
         20 => any_payment().prop_map(|payment| Asked::Confirm(Box::new(payment))),
         12 => any_state().prop_map(query),
         5 => any_prepay().prop_map(|prepay| Asked::RecordPrepay(Box::new(prepay))),
+        3 => Just(Asked::RecordUnanswered),
         4 => Just(Asked::BeginClose),
         4 => any_reply().prop_map(Asked::RecordClose),
         2 => Just(Asked::AbortClose),
@@ -51,6 +52,9 @@ fn any_ask() -> impl Strategy<Value = Asked> {
         2 => (0..REFUNDS).prop_map(|n| Asked::RecordRefundRefused {
             refund_no: fixtures::refund_no(n),
             code: Label::parse("NOTENOUGH").unwrap(),
+        }),
+        2 => (0..REFUNDS).prop_map(|n| Asked::RecordRefundUnanswered {
+            refund_no: fixtures::refund_no(n),
         }),
         2 => Just(Asked::Hide),
         1 => Just(Asked::Unhide),
@@ -228,6 +232,9 @@ pub(super) fn say(store: &Store, command: &Command, by: impl By) -> Heard {
             let call = store.record_query(no, *state);
             heard(by.hear(call), Outcome::RecordQuery)
         }
+        Asked::RecordUnanswered => {
+            heard(by.hear(store.record_unanswered(no)), Outcome::RecordQuery)
+        }
         Asked::BeginClose => heard(by.hear(store.begin_close(no)), Outcome::Close),
         Asked::RecordClose(reply) => heard(by.hear(store.record_close(no, reply)), Outcome::Close),
         Asked::AbortClose => heard(by.hear(store.abort_close(no)), Outcome::Close),
@@ -246,6 +253,10 @@ pub(super) fn say(store: &Store, command: &Command, by: impl By) -> Heard {
         Asked::RecordRefundRefused { refund_no, code } => {
             let call = store.record_refund_refused(no, refund_no, code);
             heard(by.hear(call), Outcome::RefuseRefund)
+        }
+        Asked::RecordRefundUnanswered { refund_no } => {
+            let call = store.record_refund_unanswered(no, refund_no);
+            heard(by.hear(call), Outcome::RefundUnanswered)
         }
         Asked::Import { order, conflict } => {
             heard(by.hear(store.import(*order, conflict)), Outcome::Import)

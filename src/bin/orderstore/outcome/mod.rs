@@ -77,6 +77,7 @@ impl Tells for Outcome {
             Outcome::RequestRefund(outcome) => outcome.said(currency),
             Outcome::RecordRefund(outcome) => outcome.said(currency),
             Outcome::RefuseRefund(outcome) => outcome.said(currency),
+            Outcome::RefundUnanswered(outcome) => outcome.said(currency),
             _ => unknown(),
         }
     }

@@ -2,6 +2,7 @@
 
 use orderstore::{
     Currency, RefundDifference, RefundRecorded, RefundRefused, RefundRequested, RefundStatus,
+    RefundUnanswered,
 };
 
 use super::{Said, Tells, said, show, unknown};
@@ -128,6 +129,30 @@ impl Tells for RefundRefused {
                 status(*now)
             ),
             RefundRefused::NotFound => said!(
+                not,
+                "notFound",
+                "there is no such refund under this order's number"
+            ),
+            _ => unknown(),
+        }
+    }
+}
+
+impl Tells for RefundUnanswered {
+    fn said(&self, _: Currency) -> Said {
+        match self {
+            RefundUnanswered::PutOff => said!(
+                done,
+                "putOff",
+                "the refund stays as it is: `due` says when to ask the channel again"
+            ),
+            RefundUnanswered::NotOpen { status: now } => said!(
+                done,
+                "notOpen",
+                "the refund waits for no answer: it is {}",
+                status(*now)
+            ),
+            RefundUnanswered::NotFound => said!(
                 not,
                 "notFound",
                 "there is no such refund under this order's number"
