@@ -83,9 +83,10 @@ pub use error::{Error, StorageError, StorageErrorKind};
 pub use flow::{Answering, Call, Health, Refused, Stats, Ticket};
 pub use order::*;
 pub use query::{
-    Cursor, CursorError, Due, EXAMINED_MAX, Listing, OpenAnomaly, Page, PageOf, Sum, Totals,
+    ClosedRefund, Cursor, CursorError, Due, EXAMINED_MAX, Listing, OpenAnomaly, Page, PageOf, Sum,
+    Totals,
 };
-pub use rules::Policy;
+pub use rules::{ChannelPolicy, Policy};
 pub use store::{Opened, Store};
 pub use value::*;
 pub use verify::{Invariant, Report, Violation};

@@ -4,9 +4,9 @@
 
 use std::fmt;
 
-use crate::order::{Event, Payment, Record, Refund, Status};
+use crate::order::{Event, Payment, Record, Status};
 use crate::rules::evolve;
-use crate::value::{Fen, OrderNo};
+use crate::value::OrderNo;
 
 /// An invariant of the store, by its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -172,32 +172,16 @@ impl Report {
 
     fn check_refunds(&mut self, record: &Record) {
         for refund in record.refunds() {
-            let paid = record
-                .payment_of(refund.channel, &refund.transaction_id)
-                .map(|payment| payment.paid_fee);
-            let within = match (held(record, refund), paid) {
-                (Some(held), Some(paid)) => held <= paid,
-                // A refund may be known before its payment: nothing to compare yet.
-                (Some(_), None) => true,
-                (None, _) => false,
-            };
+            let paid = record.paid_of(refund.channel, &refund.transaction_id);
+            let held = record.held_of(refund.channel, &refund.transaction_id);
+            // A refund may be known before its payment: nothing to compare yet.
+            let within = held.is_some_and(|held| paid.is_none_or(|paid| held <= paid));
             if !within {
                 let what = "more is refunded or reserved than was paid";
                 self.breach(Invariant::I10, Some(record.no()), what);
             }
         }
     }
-}
-
-/// What went back or is reserved of the transaction that `one` is of; `None` where it is
-/// beyond all money.
-fn held(record: &Record, one: &Refund) -> Option<Fen> {
-    let of_it = |refund: &&Refund| {
-        let same = refund.channel == one.channel && refund.transaction_id == one.transaction_id;
-        same && refund.status.holds_money()
-    };
-    let mut refunds = record.refunds().iter().filter(of_it);
-    refunds.try_fold(Fen::ZERO, |sum, refund| sum.checked_add(refund.amount))
 }
 
 fn payment_of(record: Option<&Record>) -> Option<&Payment> {
@@ -230,7 +214,7 @@ mod tests {
     use super::*;
     use crate::order::{New, Source, What};
     use crate::rules::{Context, Policy, decide};
-    use crate::value::{AppId, Timestamp, TransactionId};
+    use crate::value::{AppId, Fen, Timestamp, TransactionId};
 
     /// A paid order and its events, as the rules make them.
     fn paid() -> (Record, Vec<Event>) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::engine::{Backup, Copied, Counts, Sequenced};
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::order::{Answered, Event, Order, Outcome};
-use crate::query::{Due, OpenAnomaly, Page, Totals};
+use crate::query::{ClosedRefund, Due, OpenAnomaly, Page, Totals};
 use crate::value::OrderNo;
 use crate::verify::Report;
 
@@ -18,6 +18,7 @@ pub(crate) enum Said {
     Orders(Page<Arc<Order>>),
     Dues(Page<Due>),
     Anomalies(Page<OpenAnomaly>),
+    ClosedRefunds(Page<ClosedRefund>),
     History(Vec<Event>),
     Feed(Vec<Sequenced>),
     Counts(Counts),

@@ -32,8 +32,51 @@ pub struct Anomaly {
     pub refund: Option<Refund>,
     /// When the store saw it.
     pub raised_at: Timestamp,
+    /// Its last reopening, where the refund that had ended it did not succeed.
+    pub reopening: Option<Reopening>,
+    /// It was reduced to what answers repeats, and takes no place in the record any more.
+    #[serde(default)]
+    pub folded: bool,
     /// How it ended; `None` while it is open.
     pub end: Option<AnomalyEnd>,
+}
+
+/// An ended anomaly was opened again: the refund that had ended it did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Reopening {
+    /// How often it was opened again, this time included.
+    pub count: u32,
+    /// When.
+    pub at: Timestamp,
+    /// The refund that did not succeed.
+    pub refund_no: RefundNo,
+}
+
+/// An anomaly and how often it had been reopened when a person looked at it. An
+/// [`AnomalyId`] alone means one that was never reopened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AnomalyRef {
+    /// The anomaly's number within its record.
+    pub id: AnomalyId,
+    /// How often it had been reopened, from 0.
+    pub reopenings: u32,
+}
+
+impl From<AnomalyId> for AnomalyRef {
+    fn from(id: AnomalyId) -> Self {
+        Self { id, reopenings: 0 }
+    }
+}
+
+impl From<&Anomaly> for AnomalyRef {
+    fn from(anomaly: &Anomaly) -> Self {
+        Self {
+            id: anomaly.id,
+            reopenings: anomaly.reopenings(),
+        }
+    }
 }
 
 impl Anomaly {
@@ -41,6 +84,66 @@ impl Anomaly {
     #[must_use]
     pub const fn is_open(&self) -> bool {
         self.end.is_none()
+    }
+
+    /// How often it was opened again.
+    #[must_use]
+    pub fn reopenings(&self) -> u32 {
+        self.reopening.as_ref().map_or(0, |last| last.count)
+    }
+
+    /// When it was raised or last opened again: its time in the list of open anomalies.
+    #[must_use]
+    pub fn opened_at(&self) -> Timestamp {
+        self.reopening
+            .as_ref()
+            .map_or(self.raised_at, |last| last.at)
+    }
+
+    /// A person decided to give its money back under this number, and that stands.
+    pub(crate) fn is_ended_by_refund(&self, refund: &Refund) -> bool {
+        let is_it = |end: &AnomalyEnd| match &end.how {
+            Ended::Refunded { refund_no } => *refund_no == refund.refund_no,
+            Ended::Accepted | Ended::Dismissed | Ended::Settled => false,
+        };
+        let payment = self.payment.as_ref();
+        payment.is_some_and(|own| refund.is_of(own)) && self.end.as_ref().is_some_and(is_it)
+    }
+
+    /// What the channel said of a refund with other facts than it was asked with, unless a
+    /// person did not believe it.
+    pub(crate) fn told_differently(&self) -> Option<&Refund> {
+        let dismissed = |end: &AnomalyEnd| end.how == Ended::Dismissed;
+        match self.kind {
+            AnomalyKind::RefundDiffers { .. } if !self.end.as_ref().is_some_and(dismissed) => {
+                self.refund.as_ref()
+            }
+            _ => None,
+        }
+    }
+
+    /// Leaves what answers repeats: the facts by which they are known, and how it ended.
+    pub(crate) fn fold(&mut self) {
+        self.folded = true;
+        if let Some(end) = &mut self.end {
+            end.note = Note::default();
+        }
+        if let Some(payment) = &mut self.payment {
+            payment.trade_type = None;
+            payment.bank_type = None;
+            payment.payer_total = None;
+            payment.settlement_total = None;
+        }
+    }
+
+    /// It is about this payment, with the amount and currency that it had then.
+    #[must_use]
+    pub fn is_told(&self, payment: &Payment) -> bool {
+        let same = |own: &Payment| {
+            let money = (own.paid_fee, own.currency) == (payment.paid_fee, payment.currency);
+            own.is_same(payment) && money
+        };
+        self.payment.as_ref().is_some_and(same)
     }
 
     /// It is about this payment.
@@ -114,8 +217,25 @@ pub enum AnomalyKind {
         /// The order that it is used in.
         by: OrderNo,
     },
-    /// A payment whose refund was asked for before its order was there: it does not pay.
-    GivenBack,
+    /// Money of this transaction goes back, or went back: it does not pay.
+    GivenBack {
+        /// The other record that gives it back; `None` where this record does.
+        by: Option<OrderNo>,
+    },
+    /// The channel says that a refund failed which succeeded here, or the reverse.
+    RefundDisagrees {
+        /// The refund's number.
+        #[serde(rename = "refundNo")]
+        refund_no: RefundNo,
+    },
+    /// A refund of a transaction whose money is another record's.
+    RefundedElsewhere {
+        /// The refund's number.
+        #[serde(rename = "refundNo")]
+        refund_no: RefundNo,
+        /// The record that paid with it or gives it back.
+        by: OrderNo,
+    },
 }
 
 impl AnomalyKind {
@@ -140,7 +260,9 @@ impl AnomalyKind {
         match self {
             Self::RefundDiffers { refund_no }
             | Self::RefundExceeds { refund_no, .. }
-            | Self::RefundNoTaken { refund_no, .. } => Some(refund_no),
+            | Self::RefundNoTaken { refund_no, .. }
+            | Self::RefundDisagrees { refund_no }
+            | Self::RefundedElsewhere { refund_no, .. } => Some(refund_no),
             _ => None,
         }
     }

@@ -7,7 +7,7 @@ use super::import::{ImportRefusal, Imported};
 use super::record::Order;
 use super::refund_answer::{RefundRecorded, RefundRefused, RefundRequested, RefundUnanswered};
 use super::status::Status;
-use crate::value::{Fen, OrderNo};
+use crate::value::{Fen, OrderNo, Timestamp};
 
 /// What became of a command, and the order as it stands after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub enum Outcome {
     Confirm(Confirmed),
     /// Of `record_query` and `record_unanswered`.
     RecordQuery(Queried),
-    /// Of `begin_close`, `record_close` and `abort_close`.
+    /// Of `begin_close`, `record_close`, `abort_close` and `end_order`.
     Close(CloseAnswer),
     /// Of `resolve`.
     Resolve(Resolved),
@@ -203,6 +203,12 @@ pub enum Confirmed {
     DoublePayment,
     /// The order had been closed or had failed; it is `LatePaid` now.
     Late,
+    /// Money of the transaction goes back, or went back; kept as an anomaly.
+    GivenBack {
+        /// The number of the record that gives it back: another one's, or the order's own
+        /// where this amount was not told before.
+        by: OrderNo,
+    },
     /// The record holds as many anomalies or waiting payments as it may; nothing was
     /// written, and the channel should repeat.
     RecordFull,
@@ -243,7 +249,7 @@ pub enum Queried {
     RecordFull,
 }
 
-/// What became of a `begin_close`, `record_close` or `abort_close`.
+/// What became of a `begin_close`, `record_close`, `abort_close` or `end_order`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CloseAnswer {
@@ -265,6 +271,15 @@ pub enum CloseAnswer {
     StillClosing,
     /// It is not being closed.
     NotClosing,
+    /// It cannot be ended while an anomaly is open: resolve that first.
+    OpenAnomaly,
+    /// It cannot be ended while a refund is under way: wait for its end.
+    RefundUnderWay,
+    /// It may still be paid: it can be ended from this moment on.
+    TooEarly {
+        /// When it can be ended.
+        from: Timestamp,
+    },
     /// There is no such order.
     NotFound,
 }
@@ -285,6 +300,11 @@ pub enum Resolved {
     NotAcceptable,
     /// There is no money in this anomaly that could go back.
     NotRefundable,
+    /// Money of the transaction goes back, or went back, from another record.
+    RefundedElsewhere {
+        /// That record's number.
+        by: OrderNo,
+    },
     /// The refund's number is in use.
     RefundNoTaken {
         /// The order that it is used in.
@@ -293,9 +313,9 @@ pub enum Resolved {
     /// The channel says that it revoked the order's payment: no refund before a person has
     /// resolved that.
     Blocked,
-    /// It was paid more than 365 days ago: the channel gives nothing back any more.
+    /// It was paid too long ago: the channel gives nothing back any more.
     WindowOver,
-    /// The channel gives one transaction back in 50 parts at most.
+    /// The channel gives one transaction back in no more parts.
     TooMany,
     /// Not so much is left of the transaction.
     Exceeds {

@@ -2,12 +2,12 @@
 
 use thiserror::Error;
 
-use super::anomaly::{AnomalyId, TradeState};
+use super::anomaly::{AnomalyRef, TradeState};
 use super::import::Conflict;
 use super::new_refund::NewRefund;
 use super::payment::{Payment, Prepay};
 use super::record::Order;
-use super::refund::RefundFact;
+use super::refund::{RefundAttempt, RefundFact};
 use crate::value::{
     AppId, Attach, Channel, Currency, Description, Fen, Label, MchId, Metadata, Note, OpenId,
     OrderNo, Reference, RefundNo, Timestamp,
@@ -52,10 +52,15 @@ pub enum Asked {
     AbortClose,
     /// See `Store::resolve`.
     Resolve {
-        /// The anomaly's number within the record.
-        anomaly: AnomalyId,
+        /// Which anomaly, and which of its openings.
+        anomaly: AnomalyRef,
         /// The decision.
         how: Resolution,
+        /// Why, in a person's words.
+        note: Note,
+    },
+    /// See `Store::end_order`.
+    EndOrder {
         /// Why, in a person's words.
         note: Note,
     },
@@ -69,8 +74,8 @@ pub enum Asked {
     RecordRefund(Box<RefundFact>),
     /// See `Store::record_refund_refused`.
     RecordRefundRefused {
-        /// Which.
-        refund_no: RefundNo,
+        /// Which, and which attempt.
+        refund: RefundAttempt,
         /// The channel's code, such as `NOTENOUGH`.
         code: Label,
     },
@@ -103,6 +108,7 @@ impl Asked {
             Self::RecordClose(_) => "record_close",
             Self::AbortClose => "abort_close",
             Self::Resolve { .. } => "resolve",
+            Self::EndOrder { .. } => "end_order",
             Self::Hide => "hide",
             Self::Unhide => "unhide",
             Self::RequestRefund(_) => "request_refund",
@@ -130,7 +136,7 @@ impl Command {
             Asked::Annotate { metadata, .. } => metadata.as_bytes().len(),
             Asked::RecordPrepay(prepay) => size_of::<Prepay>() + prepay.value.as_str().len(),
             Asked::Confirm(_) | Asked::RecordQuery(_) => size_of::<Payment>() + 192,
-            Asked::Resolve { note, .. } => note.as_str().len() + 64,
+            Asked::Resolve { note, .. } | Asked::EndOrder { note } => note.as_str().len() + 64,
             Asked::RequestRefund(_) => size_of::<NewRefund>() + 128,
             Asked::RecordRefund(_) => size_of::<RefundFact>() + 192,
             Asked::RecordRefundRefused { .. } | Asked::RecordRefundUnanswered { .. } => 96,

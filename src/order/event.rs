@@ -83,6 +83,21 @@ pub enum What {
         /// The words of whoever ended it.
         note: Note,
     },
+    /// An anomaly is open again: the refund that had ended it did not succeed.
+    AnomalyReopened {
+        /// Which.
+        id: AnomalyId,
+        /// The refund that did not succeed.
+        #[serde(rename = "refundNo")]
+        refund_no: RefundNo,
+    },
+    /// The ended anomalies were folded, to make room for others.
+    AnomaliesFolded,
+    /// A person ended the order: no payment is expected any more.
+    EndedByPerson {
+        /// The person's words.
+        note: Note,
+    },
     /// Its user deleted it from the list.
     Hidden,
     /// It is back in its user's list.
@@ -101,9 +116,11 @@ pub enum What {
         /// Which.
         #[serde(rename = "refundNo")]
         refund_no: RefundNo,
-        /// When the channel should be asked next.
+        /// When the channel should be asked next; `None` where it need not be asked.
         #[serde(rename = "nextCheck")]
-        next_check: Timestamp,
+        next_check: Option<Timestamp>,
+        /// Whether it counts as one more check in the back-off.
+        counted: bool,
     },
 }
 

@@ -22,8 +22,11 @@ pub enum Conflict {
 pub enum Imported {
     /// It is there as in the other books, with what had waited for it.
     Imported,
-    /// Its number is known; nothing was written.
+    /// Its number is known, and the other books know no more; nothing was written.
     Skipped,
+    /// Its number is known, and the other books know a payment, an amount or a refund that is
+    /// not known here; nothing was written.
+    SkippedDiffers,
     /// Its number is known, and what the other books know more was taken in: what became
     /// of the payment, where they know one.
     Advanced(Option<Confirmed>),
@@ -76,6 +79,12 @@ pub enum ImportRefusal {
     #[error("its transaction paid the order {by}")]
     TransactionTaken {
         /// That order.
+        by: OrderNo,
+    },
+    /// Money of a transaction goes back from another record.
+    #[error("money of its transaction goes back from the order {by}")]
+    RefundedElsewhere {
+        /// That record's number.
         by: OrderNo,
     },
     /// A refund number is in use.

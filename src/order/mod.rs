@@ -15,7 +15,10 @@ mod refund;
 mod refund_answer;
 mod status;
 
-pub use anomaly::{Anomaly, AnomalyEnd, AnomalyId, AnomalyKind, Ended, IdentityField, TradeState};
+pub use anomaly::{
+    Anomaly, AnomalyEnd, AnomalyId, AnomalyKind, AnomalyRef, Ended, IdentityField, Reopening,
+    TradeState,
+};
 pub use answer::{
     Annotated, Answered, CloseAnswer, Confirmed, Created, Difference, Outcome, Prepaid, Queried,
     Resolved, Visible,
@@ -25,8 +28,10 @@ pub use event::{Creation, Event, Raised, What};
 pub use import::{Conflict, ImportRefusal, Imported};
 pub use new_refund::NewRefund;
 pub use payment::{Payment, PaymentError, Prepay, PrepayKind, Source};
-pub use record::{Action, MAX_ANOMALIES, MAX_REFUNDS, MAX_WAITING, Next, Order, Record, Waiting};
-pub use refund::{Refund, RefundError, RefundFact, RefundState, RefundStatus};
+pub use record::{
+    Action, MAX_ANOMALIES, MAX_FOLDED, MAX_REFUNDS, MAX_WAITING, Next, Order, Record, Waiting,
+};
+pub use refund::{Refund, RefundAttempt, RefundError, RefundFact, RefundState, RefundStatus};
 pub use refund_answer::{
     RefundDifference, RefundRecorded, RefundRefused, RefundRequested, RefundUnanswered,
 };

@@ -24,6 +24,7 @@ pub struct NewRefund {
     pub(crate) refund_no: RefundNo,
     pub(crate) transaction_id: TransactionId,
     pub(crate) amount: Fen,
+    pub(crate) attempt: u32,
 }
 
 impl NewRefund {
@@ -45,12 +46,20 @@ impl NewRefund {
             refund_no,
             transaction_id,
             amount,
+            attempt: 1,
         })
     }
 
     /// Where it was paid, instead of `wechat`.
     pub const fn channel(mut self, channel: Channel) -> Self {
         self.channel = channel;
+        self
+    }
+
+    /// Which attempt under this number it is, from 1, which is the default. After the
+    /// channel refused or closed attempt n, attempt n + 1 reserves the money again.
+    pub const fn attempt(mut self, attempt: u32) -> Self {
+        self.attempt = attempt;
         self
     }
 

@@ -13,8 +13,12 @@ use crate::value::{
     Reference, RefundNo, Timestamp, TransactionId,
 };
 
-/// The most anomalies, resolved ones included, that one record keeps.
+/// The most anomalies that one record keeps whole. Where the next one needs room, the ended
+/// ones are folded.
 pub const MAX_ANOMALIES: usize = 64;
+
+/// The most folded anomalies that one record keeps.
+pub const MAX_FOLDED: usize = 1024;
 
 /// The most refunds, closed ones included, that one order's record keeps.
 pub const MAX_REFUNDS: usize = 200;
@@ -266,6 +270,73 @@ impl Record {
         self.anomalies().iter().find(|anomaly| anomaly.id == id)
     }
 
+    /// How many anomalies are kept whole.
+    pub(crate) fn unfolded(&self) -> usize {
+        self.anomalies().iter().filter(|a| !a.folded).count()
+    }
+
+    /// The most that the channel said was paid by this transaction; `None` where no payment
+    /// of it is known. Amounts in another currency than the first one's are left out.
+    #[must_use]
+    pub fn paid_of(&self, channel: Channel, transaction: &TransactionId) -> Option<Fen> {
+        let mut told = self.payments_of(channel, transaction);
+        let first = told.next()?;
+        let same = told.filter(|payment| payment.currency == first.currency);
+        Some(same.fold(first.paid_fee, |most, one| most.max(one.paid_fee)))
+    }
+
+    /// What went back or is reserved of this transaction; `None` where it is beyond all money.
+    #[must_use]
+    pub fn held_of(&self, channel: Channel, transaction: &TransactionId) -> Option<Fen> {
+        let of_it = |r: &&Refund| r.channel == channel && r.transaction_id == *transaction;
+        let mut refunds = self.refunds().iter().filter(of_it);
+        let others = self.held_by_others(channel, transaction);
+        refunds.try_fold(others, |sum, refund| sum.checked_add(refund.held()))
+    }
+
+    /// What this transaction paid, less what went back of it under numbers of other refunds.
+    pub(crate) fn left_for_refunds(&self, channel: Channel, transaction: &TransactionId) -> Fen {
+        let paid = self.paid_of(channel, transaction).unwrap_or(Fen::MAX);
+        let others = self.held_by_others(channel, transaction);
+        paid.checked_sub(others).unwrap_or(Fen::ZERO)
+    }
+
+    /// What the channel says went back of this transaction under the number of a refund of
+    /// another one. It cannot be measured, so it counts up to what was paid.
+    fn held_by_others(&self, channel: Channel, transaction: &TransactionId) -> Fen {
+        let mut told: Vec<&Refund> = Vec::new();
+        for anomaly in self.anomalies() {
+            let Some(refund) = anomaly.told_differently() else {
+                continue;
+            };
+            let known = self.refund(&refund.refund_no);
+            if refund.channel == channel
+                && refund.transaction_id == *transaction
+                && known.is_some_and(|known| !known.is_of_same(refund))
+            {
+                told.retain(|earlier| earlier.refund_no != refund.refund_no);
+                told.push(refund);
+            }
+        }
+        let paid = self.paid_of(channel, transaction).unwrap_or(Fen::ZERO);
+        let add = |sum: Fen, refund: &&Refund| sum.checked_add(refund.held()).unwrap_or(Fen::MAX);
+        told.iter().fold(Fen::ZERO, add).min(paid)
+    }
+
+    /// The payments of this transaction: the one that stands, then those of anomalies.
+    fn payments_of<'a, 't>(
+        &'a self,
+        channel: Channel,
+        transaction: &'t TransactionId,
+    ) -> impl Iterator<Item = &'a Payment> + use<'a, 't> {
+        let standing = self.as_order().and_then(|order| order.payment.as_ref());
+        let doubtful = self.anomalies().iter().filter_map(|a| a.payment.as_ref());
+        standing
+            .into_iter()
+            .chain(doubtful)
+            .filter(move |one| one.channel == channel && one.transaction_id == *transaction)
+    }
+
     /// The payments that wait for their order, in the order of their arrival.
     pub fn unclaimed(&self) -> impl Iterator<Item = (AnomalyId, &Payment)> {
         self.anomalies()
@@ -277,11 +348,6 @@ impl Record {
     /// The payment of this transaction: the one that stands, or one of an anomaly.
     #[must_use]
     pub fn payment_of(&self, channel: Channel, transaction: &TransactionId) -> Option<&Payment> {
-        let standing = self.as_order().and_then(|order| order.payment.as_ref());
-        let doubtful = self.anomalies().iter().filter_map(|a| a.payment.as_ref());
-        standing
-            .into_iter()
-            .chain(doubtful)
-            .find(|payment| payment.channel == channel && payment.transaction_id == *transaction)
+        self.payments_of(channel, transaction).next()
     }
 }

@@ -19,22 +19,37 @@ pub struct Refund {
     pub refund_id: Option<RefundId>,
     /// The transaction whose money goes back.
     pub transaction_id: TransactionId,
-    /// How much goes back.
+    /// How much goes back: what was asked for, or what the channel says instead.
     pub amount: Fen,
+    /// What was asked for here, where the channel says another amount.
+    pub asked: Option<Fen>,
     /// How far it is.
     pub status: RefundStatus,
     /// Made elsewhere, such as in the merchant's console, and only seen here.
     pub external: bool,
     /// The channel's code where it refused.
     pub code: Option<Label>,
-    /// When it was asked for or first seen.
+    /// When it was first asked for or seen.
     pub requested_at: Timestamp,
-    /// When the channel says the money went back.
+    /// Which attempt under this number is the present one, from 1.
+    #[serde(default = "first_attempt")]
+    pub attempt: u32,
+    /// When its present attempt began or its success was recorded, whichever is later;
+    /// `None` in a first attempt without success. That it failed is believed only from the
+    /// answer to a query sent after this moment.
+    pub believed_after: Option<Timestamp>,
+    /// When the channel says that the money went back. It stays when the money returns.
     pub success_at: Option<Timestamp>,
+    /// When it was closed, or its money returned.
+    pub ended_at: Option<Timestamp>,
     /// When the channel should be asked about it next.
     pub next_check: Option<Timestamp>,
     /// How often the channel was asked about it.
     pub checks: u32,
+}
+
+const fn first_attempt() -> u32 {
+    1
 }
 
 impl Refund {
@@ -44,10 +59,67 @@ impl Refund {
         self.channel == other.channel && self.refund_no == other.refund_no
     }
 
+    /// Whether `other` gives money of the same transaction back.
+    pub(crate) fn is_of_same(&self, other: &Self) -> bool {
+        self.channel == other.channel && self.transaction_id == other.transaction_id
+    }
+
     /// Whether it gives money of this payment back.
     #[must_use]
     pub fn is_of(&self, payment: &Payment) -> bool {
         self.channel == payment.channel && self.transaction_id == payment.transaction_id
+    }
+
+    /// What was asked for here, or first seen.
+    #[must_use]
+    pub fn asked_amount(&self) -> Fen {
+        self.asked.unwrap_or(self.amount)
+    }
+
+    /// How much of its transaction it holds: until it ends the larger of what was asked for
+    /// and what the channel says.
+    #[must_use]
+    pub fn held(&self) -> Fen {
+        match self.status {
+            RefundStatus::Requested | RefundStatus::Processing | RefundStatus::Abnormal => {
+                self.amount.max(self.asked_amount())
+            }
+            RefundStatus::Success => self.amount,
+            RefundStatus::Closed | RefundStatus::Returned => Fen::ZERO,
+        }
+    }
+
+    /// The same refund with its next attempt begun at `at`.
+    pub(crate) fn retried(&self, at: Timestamp, next_check: Timestamp) -> Self {
+        Self {
+            amount: self.asked_amount(),
+            asked: None,
+            status: RefundStatus::Requested,
+            external: false,
+            code: None,
+            attempt: self.attempt.saturating_add(1),
+            believed_after: Some(at),
+            ended_at: None,
+            next_check: Some(next_check),
+            checks: 0,
+            ..self.clone()
+        }
+    }
+
+    /// The same refund ended without money held, at `at`; `now` by the raw clock.
+    pub(crate) fn ended(&self, status: RefundStatus, at: Timestamp, now: Timestamp) -> Self {
+        let returned = status == RefundStatus::Returned;
+        Self {
+            status,
+            believed_after: if returned {
+                Some(now)
+            } else {
+                self.believed_after
+            },
+            ended_at: Some(at),
+            next_check: None,
+            ..self.clone()
+        }
     }
 
     /// A refund of a part of a payment that the server is about to ask the channel for.
@@ -63,11 +135,15 @@ impl Refund {
             refund_id: None,
             transaction_id: payment.transaction_id.clone(),
             amount,
+            asked: None,
             status: RefundStatus::Requested,
             external: false,
             code: None,
             requested_at: at,
+            attempt: 1,
+            believed_after: None,
             success_at: None,
+            ended_at: None,
             next_check: Some(next_check),
             checks: 0,
         }
@@ -84,23 +160,49 @@ pub enum RefundStatus {
     Processing,
     /// The money went back.
     Success,
-    /// It will not go back under this number; what it reserved is free again.
+    /// The attempt ended without success; what it reserved is free again. The next attempt
+    /// under the same number reserves again.
     Closed,
     /// The channel cannot deliver it; a person must act. Its money stays reserved.
     Abnormal,
+    /// It had succeeded and then failed: the money came back. A new refund needs a new number.
+    Returned,
 }
 
 impl RefundStatus {
-    /// Whether its amount counts against what was paid: every status but `Closed`.
+    /// Whether its amount counts against what was paid: every status but `Closed` and
+    /// `Returned`.
     #[must_use]
     pub const fn holds_money(self) -> bool {
-        !matches!(self, Self::Closed)
+        !matches!(self, Self::Closed | Self::Returned)
     }
 
     /// Whether it is not known yet how it ends: the channel is to be asked.
     #[must_use]
     pub const fn is_open(self) -> bool {
         matches!(self, Self::Requested | Self::Processing | Self::Abnormal)
+    }
+}
+
+/// One attempt of a refund: its number, and which attempt under it, from 1. A number alone
+/// means the first attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RefundAttempt {
+    /// The refund's number.
+    pub refund_no: RefundNo,
+    /// Which attempt under this number, from 1.
+    pub attempt: u32,
+}
+
+impl From<RefundNo> for RefundAttempt {
+    fn from(refund_no: RefundNo) -> Self {
+        Self::from((refund_no, 1))
+    }
+}
+
+impl From<(RefundNo, u32)> for RefundAttempt {
+    fn from((refund_no, attempt): (RefundNo, u32)) -> Self {
+        Self { refund_no, attempt }
     }
 }
 
@@ -141,6 +243,7 @@ pub struct RefundFact {
     amount: Fen,
     state: RefundState,
     success_at: Option<Timestamp>,
+    query_sent_at: Option<Timestamp>,
 }
 
 impl RefundFact {
@@ -166,14 +269,15 @@ impl RefundFact {
             amount,
             state,
             success_at: None,
+            query_sent_at: None,
         })
     }
 
-    /// What a record says of a refund; `None` where it was only asked for: no channel has
-    /// said anything of it.
+    /// What a record says of a refund; `None` where no state of the channel's says the same:
+    /// it was only asked for, or its money returned.
     pub(crate) fn of(refund: &Refund) -> Option<Self> {
         let state = match refund.status {
-            RefundStatus::Requested => return None,
+            RefundStatus::Requested | RefundStatus::Returned => return None,
             RefundStatus::Processing => RefundState::Processing,
             RefundStatus::Success => RefundState::Success,
             RefundStatus::Closed => RefundState::Closed,
@@ -187,6 +291,7 @@ impl RefundFact {
             amount: refund.amount,
             state,
             success_at: refund.success_at,
+            query_sent_at: None,
         })
     }
 
@@ -205,6 +310,14 @@ impl RefundFact {
     /// When the channel says that the money went back.
     pub const fn with_success_at(mut self, moment: Timestamp) -> Self {
         self.success_at = Some(moment);
+        self
+    }
+
+    /// It is the answer to a query that was sent at `moment`, by the store's clock. Without
+    /// this the fact is a notification, which may be old. After a retry or a success the
+    /// store believes a failure only from the answer to a query sent later than that.
+    pub const fn with_query_sent_at(mut self, moment: Timestamp) -> Self {
+        self.query_sent_at = Some(moment);
         self
     }
 
@@ -248,6 +361,12 @@ impl RefundFact {
     #[must_use]
     pub const fn success_at(&self) -> Option<Timestamp> {
         self.success_at
+    }
+
+    /// When the query was sent that this answers; `None` for a notification.
+    #[must_use]
+    pub const fn query_sent_at(&self) -> Option<Timestamp> {
+        self.query_sent_at
     }
 }
 

@@ -1,17 +1,25 @@
 //! What a caller hears about refunds.
 
 use super::refund::RefundStatus;
-use crate::value::{Fen, OrderNo};
+use crate::value::{Fen, Label, OrderNo};
 
 /// What became of a `request_refund`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RefundRequested {
     /// Its money is reserved: ask the channel for it now.
     Requested,
-    /// It was there, with the same facts, however far it is. While it is `Requested` the
+    /// It is there, with the same facts, under way or succeeded. While it is `Requested` the
     /// channel may be asked again under the same number.
     Exists,
+    /// This attempt ended without success and holds no money. To try again, request attempt
+    /// `attempts + 1` of a closed refund; money that returned needs a new number.
+    Ended {
+        /// The channel's code, where it refused the last attempt.
+        code: Option<Label>,
+        /// How many attempts there were.
+        attempts: u32,
+    },
     /// Another refund is there under this number.
     ExistsWithDifferent {
         /// The first fact that differs.
@@ -25,12 +33,17 @@ pub enum RefundRequested {
     /// No payment of this transaction is known here, or it paid another order: its money
     /// goes back from there.
     NotPaid,
+    /// Money of this transaction goes back, or went back, from another record.
+    RefundedElsewhere {
+        /// That record's number.
+        by: OrderNo,
+    },
     /// The channel says that it revoked the order's payment: no refund before a person has
     /// resolved that.
     Blocked,
-    /// It was paid more than 365 days ago: the channel gives nothing back any more.
+    /// It was paid too long ago: the channel gives nothing back any more.
     WindowOver,
-    /// The channel gives one transaction back in 50 parts at most.
+    /// The channel gives one transaction back in no more parts.
     TooMany,
     /// Not so much is left of the transaction.
     Exceeds {
@@ -74,6 +87,20 @@ pub enum RefundRecorded {
     Duplicate,
     /// Old news of a refund that has ended since.
     Stale,
+    /// A failure that may be older than the present attempt or the success: it is not
+    /// believed. Ask the channel how the refund stands; it is due now.
+    MustQuery,
+    /// The channel says that a refund failed which succeeded here, or the reverse; kept as
+    /// an anomaly.
+    Disagrees {
+        /// How far the refund is here.
+        status: RefundStatus,
+    },
+    /// Money of its transaction is another record's; kept as an anomaly.
+    RefundedElsewhere {
+        /// That record's number.
+        by: OrderNo,
+    },
     /// The number is that of another order's refund; kept as an anomaly.
     RefundNoTaken {
         /// The order that it is used in.
@@ -98,16 +125,16 @@ pub enum RefundRecorded {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RefundRefused {
-    /// Its money is free again; try again under another number.
+    /// Its money is free again. To try again, request the next attempt under the same number.
     Closed,
-    /// It was closed already.
+    /// This attempt had ended already.
     Already,
     /// The channel had taken it: the refusal is of a repeat, and its fate is asked for.
     NotRequested {
         /// How far it is.
         status: RefundStatus,
     },
-    /// There is no such refund under this order's number.
+    /// There is no such refund, or no such attempt, under this order's number.
     NotFound,
 }
 

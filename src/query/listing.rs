@@ -10,7 +10,7 @@ use super::EXAMINED_MAX;
 use super::page::{Cursor, Page, PageOf};
 use crate::engine::{Direction, Engine, IndexQuery, Row, unread};
 use crate::error::Error;
-use crate::order::{Action, Anomaly, AnomalyId, Order, Record, Status};
+use crate::order::{Action, Anomaly, AnomalyId, Order, Record, Refund, Status};
 use crate::rules::Index;
 use crate::value::{Channel, OpenId, OrderNo, Reference, RefundNo, Timestamp, TransactionId};
 
@@ -168,6 +168,18 @@ pub struct OpenAnomaly {
     pub order: Option<Arc<Order>>,
 }
 
+/// A refund that ended without success.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClosedRefund {
+    /// Under which order number.
+    pub no: OrderNo,
+    /// The refund.
+    pub refund: Refund,
+    /// The order; `None` where it was not created yet.
+    pub order: Option<Arc<Order>>,
+}
+
 /// How many rows are looked at together once a filter has left some out.
 const PORTION: usize = 64;
 
@@ -270,14 +282,17 @@ pub(crate) fn due(engine: &dyn Engine, now: Timestamp, page: PageOf) -> Result<P
     walk.page(|row| due_at(&row))
 }
 
+/// The refund that a row of a list of refunds is about.
+pub(super) fn refund_at(row: &Row) -> Option<&Refund> {
+    let place = usize::try_from(row.position.sub.checked_sub(1)?).ok()?;
+    row.record.refunds().get(place)
+}
+
 fn due_at(row: &Row) -> Option<Due> {
     let order = row.record.as_order();
     let (action, refund_no) = match row.position.sub.checked_sub(1) {
         None => (order?.next?.action, None),
-        Some(place) => {
-            let refund = row.record.refunds().get(usize::try_from(place).ok()?)?;
-            (Action::QueryRefund, Some(refund.refund_no.clone()))
-        }
+        Some(_) => (Action::QueryRefund, Some(refund_at(row)?.refund_no.clone())),
     };
     Some(Due {
         no: row.record.no(),
@@ -300,6 +315,23 @@ pub(crate) fn open_anomalies(
         Some(OpenAnomaly {
             no: Record::no(&row.record),
             anomaly,
+            order: row.record.into_order(),
+        })
+    })
+}
+
+pub(crate) fn closed_refunds(
+    engine: &dyn Engine,
+    page: PageOf,
+) -> Result<Page<ClosedRefund>, Error> {
+    let times = (Timestamp::EPOCH, Timestamp::MAX);
+    let page = (page, Direction::Backward);
+    let walk = Walk::new(engine, Index::ClosedRefunds, times, page, ())?;
+    walk.page(|row| {
+        let refund = refund_at(&row)?.clone();
+        Some(ClosedRefund {
+            no: Record::no(&row.record),
+            refund,
             order: row.record.into_order(),
         })
     })

@@ -8,8 +8,8 @@ mod listing;
 mod page;
 mod totals;
 
-pub use listing::{Due, Listing, OpenAnomaly};
-pub(crate) use listing::{due, list, open_anomalies};
+pub use listing::{ClosedRefund, Due, Listing, OpenAnomaly};
+pub(crate) use listing::{closed_refunds, due, list, open_anomalies};
 pub use page::{Cursor, CursorError, Page, PageOf};
 pub(crate) use totals::totals;
 pub use totals::{Sum, Totals};

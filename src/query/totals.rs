@@ -6,6 +6,7 @@ use std::ops::Range;
 use crate::engine::{Direction, Engine, IndexQuery, Row, unread};
 use crate::error::Error;
 use crate::order::{Order, Status};
+use crate::query::listing::refund_at;
 use crate::rules::Index;
 use crate::value::{Currency, Fen, Timestamp};
 
@@ -19,6 +20,9 @@ pub struct Totals {
     pub late: BTreeMap<Currency, Sum>,
     /// Refunds that went through, by the channel's time of success.
     pub refunded: BTreeMap<Currency, Sum>,
+    /// Refunds whose money came back after their success, by when the store recorded that.
+    /// They stay in `refunded` of the day on which they succeeded: no past day changes.
+    pub returned: BTreeMap<Currency, Sum>,
 }
 
 /// How many, and how much together.
@@ -56,7 +60,12 @@ pub(crate) fn totals(engine: &dyn Engine, times: &Range<Timestamp>) -> Result<To
             }
         })?;
     }
-    walk(engine, Index::Refunded, times, |row| totals.add_refund(row))?;
+    walk(engine, Index::Refunded, times, |row| {
+        add_refund(&mut totals.refunded, row);
+    })?;
+    walk(engine, Index::Returned, times, |row| {
+        add_refund(&mut totals.returned, row);
+    })?;
     Ok(totals)
 }
 
@@ -73,20 +82,14 @@ impl Totals {
                 .add(order.total_fee);
         }
     }
+}
 
-    fn add_refund(&mut self, row: &Row) {
-        let place = row.position.sub.checked_sub(1).map(usize::try_from);
-        let refund = place.and_then(|place| row.record.refunds().get(place.ok()?));
-        if let Some(refund) = refund {
-            let payment = row
-                .record
-                .payment_of(refund.channel, &refund.transaction_id);
-            let currency = payment.map(|payment| payment.currency).unwrap_or_default();
-            self.refunded
-                .entry(currency)
-                .or_default()
-                .add(refund.amount);
-        }
+fn add_refund(sums: &mut BTreeMap<Currency, Sum>, row: &Row) {
+    if let Some(refund) = refund_at(row) {
+        let (channel, transaction) = (refund.channel, &refund.transaction_id);
+        let payment = row.record.payment_of(channel, transaction);
+        let currency = payment.map(|payment| payment.currency).unwrap_or_default();
+        sums.entry(currency).or_default().add(refund.amount);
     }
 }
 

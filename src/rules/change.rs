@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::decision::{Context, Decision, Shows};
+use super::decision::{Claim, Context, Decision, Shows};
 use super::evolve::evolve;
 use crate::order::{
-    Anomaly, AnomalyKind, Event, MAX_ANOMALIES, MAX_REFUNDS, MAX_WAITING, Order, Outcome, Payment,
-    Raised, Record, Refund, What,
+    Anomaly, AnomalyKind, Ended, Event, MAX_ANOMALIES, MAX_FOLDED, MAX_REFUNDS, MAX_WAITING, Order,
+    Outcome, Payment, Raised, Record, Refund, RefundStatus, What,
 };
-use crate::value::{OrderNo, Timestamp};
+use crate::value::{Note, OrderNo, Timestamp};
 
 /// The record as it stands after the events pushed so far.
 pub(super) struct Change<'a> {
@@ -112,18 +112,73 @@ impl<'a> Change<'a> {
         payment
     }
 
-    /// The payment's transaction paid another order.
-    pub(super) fn is_anothers(&self, payment: &Payment) -> bool {
-        self.context.taken_by(self.no, payment).is_some()
+    /// Whose money the payment is, where that is another record.
+    pub(super) fn claimed_elsewhere(&self, payment: &Payment) -> Option<Claim> {
+        let (channel, transaction) = (payment.channel, &payment.transaction_id);
+        self.context
+            .claimed_elsewhere(self.no, channel, transaction)
     }
 
     pub(super) fn anomalies(&self) -> &[Anomaly] {
         self.record.as_ref().map_or(&[], Record::anomalies)
     }
 
-    /// There is no room for another anomaly.
-    pub(super) fn is_full(&self) -> bool {
-        self.anomalies().len() >= MAX_ANOMALIES
+    /// Makes room for another anomaly; false where there is none. Ended anomalies are folded
+    /// only when room is needed: until then they are shown whole.
+    pub(super) fn make_room(&mut self) -> bool {
+        let unfolded = self.record.as_ref().map_or(0, Record::unfolded);
+        let folded = self.anomalies().len().saturating_sub(unfolded);
+        let mut whole = self.anomalies().iter().filter(|a| !a.folded);
+        let can_fold = folded < MAX_FOLDED && whole.any(|anomaly| !anomaly.is_open());
+        if unfolded >= MAX_ANOMALIES && can_fold {
+            self.push(What::AnomaliesFolded);
+            return true;
+        }
+        unfolded < MAX_ANOMALIES
+    }
+
+    /// Writes that a refund ended without holding money, and opens the anomalies again that
+    /// it had ended: their money is here and nobody else is told. Under an order that exists
+    /// by now nothing is unclaimed any more.
+    pub(super) fn end_refund(&mut self, refund: &Refund, status: RefundStatus) {
+        let ended = refund.ended(status, self.stamp(), self.now());
+        self.push(What::RefundMoved(Box::new(ended)));
+        let decided = self.anomalies().iter();
+        let decided = decided.filter(|anomaly| anomaly.is_ended_by_refund(refund));
+        let decided: Vec<_> = decided.map(|a| (a.id, a.kind.clone())).collect();
+        for (id, kind) in decided {
+            if kind == AnomalyKind::Unclaimed && self.order().is_some() {
+                let kind = AnomalyKind::GivenBack { by: None };
+                self.push(What::AnomalyReclassified { id, kind });
+            }
+            let refund_no = refund.refund_no.clone();
+            self.push(What::AnomalyReopened { id, refund_no });
+        }
+    }
+
+    /// Ends the anomalies again that this refund's failure had opened: it holds money now.
+    pub(super) fn end_reopened(&mut self, refund: &Refund) {
+        let by_it = |anomaly: &&Anomaly| {
+            let last = anomaly.reopening.as_ref();
+            let payment = anomaly.payment.as_ref();
+            anomaly.is_open()
+                && last.is_some_and(|last| last.refund_no == refund.refund_no)
+                && payment.is_some_and(|payment| refund.is_of(payment))
+        };
+        let open: Vec<_> = self
+            .anomalies()
+            .iter()
+            .filter(by_it)
+            .map(|a| a.id)
+            .collect();
+        for id in open {
+            let refund_no = refund.refund_no.clone();
+            self.push(What::AnomalyEnded {
+                id,
+                how: Ended::Refunded { refund_no },
+                note: Note::default(),
+            });
+        }
     }
 
     /// An anomaly of this kind without a payment stands, open or ended.

@@ -3,8 +3,12 @@
 
 use super::change::Change;
 use super::decision::Decision;
-use super::query::unknown_while_closing;
-use crate::order::{Action, CloseAnswer, CloseReply, Next, Outcome, Queried, Status, What};
+use super::query::{is_past, unknown_while_closing};
+use crate::order::{
+    Action, CloseAnswer, CloseReply, Ended, Next, Order, Outcome, Payment, Queried, RefundStatus,
+    Status, What,
+};
+use crate::value::{Note, RefundNo};
 
 pub(super) fn begin_close(mut change: Change<'_>) -> Decision {
     let now = change.now();
@@ -56,6 +60,69 @@ pub(super) fn abort_close(mut change: Change<'_>) -> Decision {
         Some(_) => CloseAnswer::NotClosing,
     };
     answer(change, outcome)
+}
+
+/// A person ends an order for which no payment is expected any more.
+pub(super) fn end_order(mut change: Change<'_>, note: &Note) -> Decision {
+    let outcome = match change.order() {
+        None => CloseAnswer::NotFound,
+        Some(order) => match order.status {
+            Status::Pending | Status::Closing => match can_end(order) {
+                Err(refusal) => refusal,
+                Ok(()) if is_over(&change, order) => {
+                    let note = note.clone();
+                    change.push(What::EndedByPerson { note });
+                    CloseAnswer::Closed
+                }
+                Ok(()) => {
+                    let grace = change.context.policy.grace;
+                    let from = order.expires_at.saturating_add(grace);
+                    CloseAnswer::TooEarly { from }
+                }
+            },
+            other => ended(other),
+        },
+    };
+    let stands = matches!(outcome, CloseAnswer::Closed | CloseAnswer::Already);
+    change.answer(Outcome::Close(outcome), stands)
+}
+
+/// Its time and the grace are over; or its number is paid once, and was.
+fn is_over(change: &Change<'_>, order: &Order) -> bool {
+    let policy = change.context.policy;
+    let mut paid = order.anomalies.iter().filter_map(|a| a.payment.as_ref());
+    let was_paid = paid.clone().next().is_some() && paid.all(|one| is_settled(order, one));
+    policy.channel(order.channel).pays_once && was_paid || is_past(change, policy.grace)
+}
+
+/// Whether nothing about the order's money is open; else what is.
+pub(super) fn can_end(order: &Order) -> Result<(), CloseAnswer> {
+    if order.open_anomalies().next().is_some() {
+        return Err(CloseAnswer::OpenAnomaly);
+    }
+    if order.refunds.iter().any(|refund| refund.status.is_open()) {
+        return Err(CloseAnswer::RefundUnderWay);
+    }
+    Ok(())
+}
+
+/// The payment stands here as ended anomalies only, and a person dismissed it or its whole
+/// money went back.
+pub(super) fn is_settled(order: &Order, payment: &Payment) -> bool {
+    let succeeded = |refund_no: &RefundNo| {
+        let mut of_it = order.refunds.iter().filter(|r| r.is_of(payment));
+        of_it.any(|r| r.refund_no == *refund_no && r.status == RefundStatus::Success)
+    };
+    let mut ends = order
+        .anomalies
+        .iter()
+        .filter(|anomaly| anomaly.concerns(payment))
+        .filter_map(|anomaly| anomaly.end.as_ref());
+    ends.any(|end| match &end.how {
+        Ended::Dismissed => true,
+        Ended::Refunded { refund_no } => succeeded(refund_no),
+        Ended::Accepted | Ended::Settled => false,
+    })
 }
 
 fn answer(change: Change<'_>, outcome: CloseAnswer) -> Decision {

@@ -2,12 +2,13 @@
 //! order in which they are asked.
 
 use super::change::Change;
-use super::decision::{Context, Decision};
+use super::decision::{Claim, Context, Decision};
 use super::refund::measure;
 use crate::order::{
     Anomaly, AnomalyEnd, AnomalyKind, Confirmed, Ended, IdentityField, MAX_WAITING, Order, Outcome,
     Payment, Refund, Status, What,
 };
+use crate::value::OrderNo;
 
 /// What a payment is to an order.
 pub(super) enum Finding {
@@ -69,14 +70,14 @@ fn await_order(change: &mut Change<'_>, payment: &Payment) -> Receipt {
     if change
         .anomalies()
         .iter()
-        .any(|known| known.concerns(payment))
+        .any(|known| known.is_told(payment))
     {
         return Receipt::new(Confirmed::Duplicate, false);
     }
     let waiting = change
         .record()
         .map_or(0, |record| record.unclaimed().count());
-    if waiting >= MAX_WAITING || change.is_full() {
+    if waiting >= MAX_WAITING || !change.make_room() {
         return Receipt::new(Confirmed::RecordFull, false);
     }
     change.raise(AnomalyKind::Unclaimed, Some(payment));
@@ -93,8 +94,15 @@ pub(super) fn examine(order: &Order, payment: &Payment, context: &Context<'_>) -
     {
         return Finding::Known;
     }
-    if let Some(by) = context.taken_by(order.no, payment) {
-        return Finding::Misfit(AnomalyKind::TransactionTaken { by }); // 2
+    let (channel, transaction) = (payment.channel, &payment.transaction_id);
+    match context.claimed_elsewhere(order.no, channel, transaction) {
+        Some(Claim::Paid(by)) => return Finding::Misfit(AnomalyKind::TransactionTaken { by }), // 2
+        // Its money goes back from there: it must not pay here as well.
+        Some(Claim::Refunded(by)) => {
+            let by = Some(by);
+            return Finding::Misfit(AnomalyKind::GivenBack { by });
+        }
+        None => {}
     }
     match foreign_identity(order, payment) {
         Some(foreign) if !is_vouched_for(order, payment, &foreign) => Finding::Misfit(foreign), // 3
@@ -163,42 +171,61 @@ fn settle(change: &mut Change<'_>, payment: &Payment, finding: Finding) -> Recei
     match finding {
         Finding::Known => Receipt::new(Confirmed::Duplicate, true),
         Finding::Misfit(kind) => keep_misfit(change, payment, kind),
-        // The money of this transaction is on its way back: it cannot pay as well.
-        _ if is_given_back(change, payment) => Receipt::new(Confirmed::Duplicate, true),
+        // The money of this transaction is on its way back: it cannot pay as well. An amount
+        // that was not told before is a fact of its own.
+        _ if is_given_back(change, payment) => {
+            if change
+                .anomalies()
+                .iter()
+                .any(|known| known.is_told(payment))
+            {
+                return Receipt::new(Confirmed::Duplicate, true);
+            }
+            keep_misfit(change, payment, AnomalyKind::GivenBack { by: None })
+        }
         Finding::Applies => {
             change.push_payment(payment, What::Paid);
             Receipt::new(Confirmed::Applied, true)
         }
-        Finding::AppliesLate if change.is_full() => Receipt::new(Confirmed::RecordFull, false),
         Finding::AppliesLate => {
+            if !change.make_room() {
+                return Receipt::new(Confirmed::RecordFull, false);
+            }
             change.push_payment(payment, What::PaidLate);
             Receipt::new(Confirmed::Late, true)
         }
     }
 }
 
-/// A person gave this payment back, or a refund of it was asked for here. A refund that was
-/// only seen here hinders no payment: the channel refunds what was paid.
+/// A person gave this payment back, or a refund of it was asked for here; or it was found to
+/// be given back, and no person has accepted it since. A refund that was only seen here
+/// hinders no payment: the channel refunds what was paid.
 pub(super) fn is_given_back(change: &Change<'_>, payment: &Payment) -> bool {
     let refunded = |end: &AnomalyEnd| matches!(end.how, Ended::Refunded { .. });
+    let accepted = |end: &AnomalyEnd| end.how == Ended::Accepted;
     let mut known = change.anomalies().iter().filter(|a| a.concerns(payment));
     let by_a_person = known.clone().any(|a| a.end.as_ref().is_some_and(refunded));
+    let is_found = |a: &Anomaly| {
+        let given_back = matches!(a.kind, AnomalyKind::GivenBack { .. });
+        given_back && !a.end.as_ref().is_some_and(accepted)
+    };
+    let found = known.clone().any(is_found);
     let is_own =
         |refund: &Refund| !refund.external && refund.is_of(payment) && refund.status.holds_money();
-    by_a_person || known.next().is_some() && change.refunds().iter().any(is_own)
+    by_a_person || found || known.next().is_some() && change.refunds().iter().any(is_own)
 }
 
-/// Keeps a payment that does not fit, once per number, transaction and kind.
+/// Keeps a payment that does not fit, once per number, transaction, kind, amount and currency.
 fn keep_misfit(change: &mut Change<'_>, payment: &Payment, kind: AnomalyKind) -> Receipt {
     let acknowledge = acknowledges(&kind, change.context.policy.strict);
-    let is_this = |a: &Anomaly| a.kind.is_like(&kind) && a.concerns(payment);
+    let is_this = |a: &Anomaly| a.kind.is_like(&kind) && a.is_told(payment);
     if change.anomalies().iter().any(is_this) {
         return Receipt::new(Confirmed::Duplicate, acknowledge);
     }
-    if change.is_full() {
+    if !change.make_room() {
         return Receipt::new(Confirmed::RecordFull, false);
     }
-    let confirmed = named(&kind);
+    let confirmed = named(&kind, change.no());
     change.raise(kind, Some(payment));
     Receipt::new(confirmed, acknowledge)
 }
@@ -210,10 +237,13 @@ fn acknowledges(kind: &AnomalyKind, strict: bool) -> bool {
 }
 
 /// The answer that goes with a misfit.
-fn named(kind: &AnomalyKind) -> Confirmed {
+fn named(kind: &AnomalyKind, own: OrderNo) -> Confirmed {
     match kind {
         AnomalyKind::TransactionTaken { by } => Confirmed::TransactionTaken { by: *by },
         AnomalyKind::IdentityMismatch { field } => Confirmed::IdentityMismatch { field: *field },
+        AnomalyKind::GivenBack { by } => Confirmed::GivenBack {
+            by: by.unwrap_or(own),
+        },
         AnomalyKind::AmountMismatch { expected, found } => Confirmed::AmountMismatch {
             expected: *expected,
             found: *found,

@@ -116,7 +116,7 @@ fn adopt(change: &mut Change<'_>, id: AnomalyId, payment: &Payment) {
         },
         // Its money is on its way back: what is left of it is for a person to see.
         _ if is_given_back(change, payment) => {
-            let kind = AnomalyKind::GivenBack;
+            let kind = AnomalyKind::GivenBack { by: None };
             What::AnomalyReclassified { id, kind }
         }
         Finding::Applies => What::Paid(Box::new(payment.clone())),

@@ -32,7 +32,7 @@ pub fn needs(command: &Command, record: Option<&Record>) -> Vec<UniqueKey> {
         }
         Asked::Resolve { anomaly, how, .. } => {
             let payment = record
-                .and_then(|record| record.anomaly(*anomaly))
+                .and_then(|record| record.anomaly(anomaly.id))
                 .and_then(|anomaly| anomaly.payment.as_ref());
             let refund_no = payment.and_then(|payment| refund_key(how, payment));
             let transaction = payment.map(UniqueKey::transaction_of);
@@ -42,7 +42,7 @@ pub fn needs(command: &Command, record: Option<&Record>) -> Vec<UniqueKey> {
             UniqueKey::Transaction(new.channel, new.transaction_id.clone()),
             UniqueKey::RefundNo(new.channel, new.refund_no.clone()),
         ],
-        Asked::RecordRefund(fact) => vec![refund_fact::key_of(fact)],
+        Asked::RecordRefund(fact) => refund_fact::keys_of(fact).into(),
         Asked::Import { order, .. } => import::keys(order, record),
         Asked::Annotate { .. }
         | Asked::RecordPrepay(_)
@@ -50,6 +50,7 @@ pub fn needs(command: &Command, record: Option<&Record>) -> Vec<UniqueKey> {
         | Asked::BeginClose
         | Asked::RecordClose(_)
         | Asked::AbortClose
+        | Asked::EndOrder { .. }
         | Asked::Hide
         | Asked::Unhide
         | Asked::RecordRefundRefused { .. }
@@ -82,12 +83,13 @@ pub fn decide(record: Option<&Record>, command: &Command, context: &Context<'_>)
         Asked::RecordClose(reply) => close::record_close(change, *reply),
         Asked::AbortClose => close::abort_close(change),
         Asked::Resolve { anomaly, how, note } => resolve::resolve(change, *anomaly, how, note),
+        Asked::EndOrder { note } => close::end_order(change, note),
         Asked::Hide => set_visible(change, false),
         Asked::Unhide => set_visible(change, true),
         Asked::RequestRefund(new) => refund::request_refund(change, new),
         Asked::RecordRefund(fact) => refund_fact::record_refund(change, fact),
-        Asked::RecordRefundRefused { refund_no, code } => {
-            refund_fact::record_refund_refused(change, refund_no, code)
+        Asked::RecordRefundRefused { refund, code } => {
+            refund_fact::record_refund_refused(change, refund, code)
         }
         Asked::RecordRefundUnanswered { refund_no } => {
             refund_fact::record_refund_unanswered(change, refund_no)

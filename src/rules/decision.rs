@@ -3,7 +3,7 @@
 use super::index::UniqueKey;
 use super::policy::Policy;
 use crate::order::{Event, Outcome, Payment, Record};
-use crate::value::{OrderNo, Timestamp};
+use crate::value::{Channel, OrderNo, Timestamp, TransactionId};
 
 /// What a decision needs to know besides the record and the command.
 #[derive(Debug, Clone, Copy)]
@@ -23,10 +23,39 @@ impl Context<'_> {
         found.and_then(|(_, owner)| owner.as_ref())
     }
 
-    /// The order other than `no` that this transaction paid.
-    pub(super) fn taken_by(&self, no: OrderNo, payment: &Payment) -> Option<OrderNo> {
-        let owner = self.owner(&UniqueKey::transaction_of(payment))?.no();
-        (owner != no).then_some(owner)
+    /// Whose money this transaction is, where that is another record than `no`.
+    pub(super) fn claimed_elsewhere(
+        &self,
+        no: OrderNo,
+        channel: Channel,
+        transaction: &TransactionId,
+    ) -> Option<Claim> {
+        let key = UniqueKey::Transaction(channel, transaction.clone());
+        let owner = self.owner(&key).filter(|owner| owner.no() != no)?;
+        let paid = owner.as_order().and_then(|order| order.payment.as_ref());
+        let is_it = |paid: &Payment| paid.channel == channel && paid.transaction_id == *transaction;
+        Some(if paid.is_some_and(is_it) {
+            Claim::Paid(owner.no())
+        } else {
+            Claim::Refunded(owner.no())
+        })
+    }
+}
+
+/// How another record claims a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Claim {
+    /// It is paid by it.
+    Paid(OrderNo),
+    /// It gives its money back.
+    Refunded(OrderNo),
+}
+
+impl Claim {
+    pub(super) const fn by(self) -> OrderNo {
+        match self {
+            Self::Paid(by) | Self::Refunded(by) => by,
+        }
     }
 }
 

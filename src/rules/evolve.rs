@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::order::{
     Anomaly, AnomalyEnd, AnomalyId, AnomalyKind, Creation, Ended, Event, Order, Payment, Raised,
-    Record, Refund, Status, Waiting, What,
+    Record, Refund, Reopening, Status, Waiting, What,
 };
-use crate::value::{Channel, Note, RefundNo, Timestamp};
+use crate::value::{Note, RefundNo, Timestamp};
 
 /// The record after `event`. Pure, and it reads no clock: the event holds every time.
 #[must_use]
@@ -98,13 +98,13 @@ fn waiting_after(mut waiting: Waiting, event: &Event) -> Record {
         What::AnomalyEnded { id, how, note } => {
             end_anomaly(&mut waiting.anomalies, *id, how, note, event.at);
         }
+        What::AnomalyReopened { id, refund_no } => {
+            reopen(&mut waiting.anomalies, *id, refund_no, event.at);
+        }
+        What::AnomaliesFolded => fold(&mut waiting.anomalies),
         What::RefundOpened(refund) => waiting.refunds.push(Refund::clone(refund)),
         What::RefundMoved(refund) => replace_refund(&mut waiting.refunds, refund),
-        What::RefundChecked {
-            channel,
-            refund_no,
-            next_check,
-        } => check_refund(&mut waiting.refunds, (*channel, refund_no), *next_check),
+        What::RefundChecked { .. } => check_refund(&mut waiting.refunds, &event.what),
         _ => {} // cannot happen to what is no order yet
     }
     Record::Waiting(Arc::new(waiting))
@@ -131,7 +131,9 @@ fn order_after(order: &mut Order, event: &Event) {
             order.status = Status::Pending;
             order.next = Some(*next);
         }
-        What::Closed => end_order(order, Status::Closed, event.at),
+        What::Closed | What::EndedByPerson { .. } => {
+            end_order(order, Status::Closed, event.at);
+        }
         What::Failed => end_order(order, Status::Failed, event.at),
         What::Paid(payment) => pay(order, Status::Success, payment, event.at),
         What::PaidLate(payment) => pay_late(order, payment, event.at),
@@ -141,15 +143,15 @@ fn order_after(order: &mut Order, event: &Event) {
             accept_if_late(order, *id, how);
             end_anomaly(&mut order.anomalies, *id, how, note, event.at);
         }
+        What::AnomalyReopened { id, refund_no } => {
+            reopen(&mut order.anomalies, *id, refund_no, event.at);
+        }
+        What::AnomaliesFolded => fold(&mut order.anomalies),
         What::Hidden => order.hidden_at = Some(event.at),
         What::Unhidden => order.hidden_at = None,
         What::RefundOpened(refund) => order.refunds.push(Refund::clone(refund)),
         What::RefundMoved(refund) => replace_refund(&mut order.refunds, refund),
-        What::RefundChecked {
-            channel,
-            refund_no,
-            next_check,
-        } => check_refund(&mut order.refunds, (*channel, refund_no), *next_check),
+        What::RefundChecked { .. } => check_refund(&mut order.refunds, &event.what),
     }
 }
 
@@ -206,6 +208,8 @@ fn push_anomaly(anomalies: &mut Vec<Anomaly>, raised: &Raised, at: Timestamp) {
         payment: raised.payment.clone(),
         refund: raised.refund.clone(),
         raised_at: at,
+        reopening: None,
+        folded: false,
         end: None,
     });
 }
@@ -222,6 +226,22 @@ fn end_anomaly(anomalies: &mut [Anomaly], id: AnomalyId, how: &Ended, note: &Not
     }
 }
 
+fn reopen(anomalies: &mut [Anomaly], id: AnomalyId, refund_no: &RefundNo, at: Timestamp) {
+    if let Some(anomaly) = anomalies.iter_mut().find(|anomaly| anomaly.id == id) {
+        anomaly.reopening = Some(Reopening {
+            count: anomaly.reopenings().saturating_add(1),
+            at,
+            refund_no: refund_no.clone(),
+        });
+        anomaly.end = None;
+    }
+}
+
+fn fold(anomalies: &mut [Anomaly]) {
+    let ended = anomalies.iter_mut().filter(|anomaly| !anomaly.is_open());
+    ended.for_each(Anomaly::fold);
+}
+
 const fn ended(at: Timestamp, how: Ended, note: Note) -> AnomalyEnd {
     AnomalyEnd { at, how, note }
 }
@@ -233,14 +253,19 @@ fn replace_refund(refunds: &mut [Refund], moved: &Refund) {
     }
 }
 
-fn check_refund(
-    refunds: &mut [Refund],
-    (channel, refund_no): (Channel, &RefundNo),
-    next_check: Timestamp,
-) {
-    let is_it = |r: &&mut Refund| r.channel == channel && r.refund_no == *refund_no;
+fn check_refund(refunds: &mut [Refund], what: &What) {
+    let What::RefundChecked {
+        channel,
+        refund_no,
+        next_check,
+        counted,
+    } = what
+    else {
+        return;
+    };
+    let is_it = |r: &&mut Refund| r.channel == *channel && r.refund_no == *refund_no;
     if let Some(refund) = refunds.iter_mut().find(is_it) {
-        refund.next_check = Some(next_check);
-        refund.checks = refund.checks.saturating_add(1);
+        refund.next_check = *next_check;
+        refund.checks = refund.checks.saturating_add(u32::from(*counted));
     }
 }

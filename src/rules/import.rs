@@ -8,15 +8,15 @@ use std::collections::HashSet;
 use super::change::Change;
 use super::confirm::receive;
 use super::create::{adopt_waiting, first_difference};
-use super::decision::Decision;
+use super::decision::{Claim, Decision};
 use super::index::{UniqueKey, unique_keys};
 use super::policy::Policy;
 use super::refund::measure;
 use super::refund_fact::take;
 use crate::order::{
     Action, Anomaly, AnomalyId, AnomalyKind, Confirmed, Conflict, ImportRefusal, Imported,
-    MAX_ANOMALIES, MAX_REFUNDS, New, Next, Order, Outcome, Payment, Record, Refund, RefundFact,
-    RefundRecorded, RefundStatus, Status, What,
+    MAX_ANOMALIES, MAX_FOLDED, MAX_REFUNDS, New, Next, Order, Outcome, Payment, Record, Refund,
+    RefundFact, RefundRecorded, RefundStatus, Status, What,
 };
 use crate::value::{Fen, OrderNo, Timestamp};
 
@@ -24,6 +24,10 @@ use crate::value::{Fen, OrderNo, Timestamp};
 pub(super) fn keys(order: &Order, record: Option<&Record>) -> Vec<UniqueKey> {
     let waiting = record.into_iter().flat_map(Record::unclaimed);
     let transactions = waiting.map(|(_, payment)| UniqueKey::transaction_of(payment));
+    let refunds = order.refunds.iter();
+    let refunds = refunds.chain(record.into_iter().flat_map(Record::refunds));
+    let refunded = refunds.map(|r| UniqueKey::Transaction(r.channel, r.transaction_id.clone()));
+    let transactions = transactions.chain(refunded);
     let own = Record::Order(std::sync::Arc::new(order.clone()));
     let mut keys: Vec<UniqueKey> = unique_keys(&own).chain(transactions).collect();
     keys.dedup();
@@ -33,15 +37,19 @@ pub(super) fn keys(order: &Order, record: Option<&Record>) -> Vec<UniqueKey> {
 pub(super) fn import(mut change: Change<'_>, order: &Order, conflict: Conflict) -> Decision {
     let outcome = match (flaw(&change, order), change.order()) {
         (Some(refusal), _) => Imported::Refused(refusal),
-        (None, Some(_)) => match conflict {
-            Conflict::Skip => Imported::Skipped,
-            Conflict::Advance => advance(&mut change, order),
+        (None, Some(known)) => match (first_difference(known, &New::of(order)), conflict) {
+            (Some(field), _) => Imported::ExistsWithDifferent { field },
+            (None, Conflict::Skip) if brings_more(&change, order) => Imported::SkippedDiffers,
+            (None, Conflict::Skip) => Imported::Skipped,
+            (None, Conflict::Advance) => advance(&mut change, order),
         },
         (None, None) => take_over(&mut change, order),
     };
     match outcome {
         Imported::Refused(_) => change.refuse(Outcome::Import(outcome)),
-        Imported::ExistsWithDifferent { .. } => change.answer(Outcome::Import(outcome), false),
+        Imported::ExistsWithDifferent { .. } | Imported::SkippedDiffers => {
+            change.answer(Outcome::Import(outcome), false)
+        }
         _ => change.answer(Outcome::Import(outcome), true),
     }
 }
@@ -76,12 +84,17 @@ fn flaw(change: &Change<'_>, order: &Order) -> Option<ImportRefusal> {
         ),
         (spends_too_much(order), ImportRefusal::RefundsExceed),
         (
-            order.anomalies.len() > MAX_ANOMALIES || order.refunds.len() > MAX_REFUNDS,
+            is_overfull(&order.anomalies) || order.refunds.len() > MAX_REFUNDS,
             ImportRefusal::RecordFull,
         ),
     ];
     let mut found = flaws.into_iter().filter(|(is_so, _)| *is_so);
     found.next().map(|(_, refusal)| refusal)
+}
+
+fn is_overfull(anomalies: &[Anomaly]) -> bool {
+    let unfolded = anomalies.iter().filter(|anomaly| !anomaly.folded).count();
+    unfolded > MAX_ANOMALIES || anomalies.len() - unfolded > MAX_FOLDED
 }
 
 /// I9.
@@ -113,12 +126,9 @@ fn spends_too_much(order: &Order) -> bool {
     let record = Record::Order(std::sync::Arc::new(order.clone()));
     let holds = |refund: &&Refund| refund.status.holds_money();
     order.refunds.iter().filter(holds).any(|one| {
-        let same = |r: &&Refund| r.channel == one.channel && r.transaction_id == one.transaction_id;
-        let mut held = order.refunds.iter().filter(holds).filter(same);
-        let sum = held.try_fold(Fen::ZERO, |sum, refund| sum.checked_add(refund.amount));
-        let payment = record.payment_of(one.channel, &one.transaction_id);
-        let paid = payment.map_or(Fen::MAX, |payment| payment.paid_fee);
-        sum.is_none_or(|sum| sum > paid)
+        let held = record.held_of(one.channel, &one.transaction_id);
+        let paid = record.paid_of(one.channel, &one.transaction_id);
+        held.is_none_or(|held| held > paid.unwrap_or(Fen::MAX))
     })
 }
 
@@ -133,8 +143,14 @@ fn take_over(change: &mut Change<'_>, order: &Order) -> Imported {
     change.push(What::Imported(Box::new(whole)));
     adopt_waiting(change);
     let fits = told.iter().all(|fact| take_in(change, fact)) && measure_all(change);
-    let held = (change.anomalies().len(), change.refunds().len());
-    if !fits || held.0 > MAX_ANOMALIES || held.1 > MAX_REFUNDS {
+    if change
+        .record()
+        .is_some_and(|record| record.unfolded() > MAX_ANOMALIES)
+    {
+        change.push(What::AnomaliesFolded);
+    }
+    let held = change.refunds().len();
+    if !fits || is_overfull(change.anomalies()) || held > MAX_REFUNDS {
         return Imported::Refused(ImportRefusal::RecordFull);
     }
     if has_a_number_twice(change.refunds()) {
@@ -142,7 +158,7 @@ fn take_over(change: &mut Change<'_>, order: &Order) -> Imported {
     }
     // No payment measures refunds that are known before it; those that waited and those of
     // the other books must be an amount together all the same.
-    let waited = held.1 > own;
+    let waited = held > own;
     if waited && change.order().is_some_and(|order| spends_too_much(order)) {
         return Imported::Refused(ImportRefusal::RefundsExceed);
     }
@@ -153,6 +169,15 @@ fn take_over(change: &mut Change<'_>, order: &Order) -> Imported {
 fn key_taken(change: &Change<'_>, order: &Order) -> Option<ImportRefusal> {
     let record = Record::Order(std::sync::Arc::new(order.clone()));
     unique_keys(&record).find_map(|key| {
+        if let UniqueKey::Transaction(channel, id) = &key {
+            let claim = change
+                .context
+                .claimed_elsewhere(change.no(), *channel, id)?;
+            return Some(match claim {
+                Claim::Paid(by) => ImportRefusal::TransactionTaken { by },
+                Claim::Refunded(by) => ImportRefusal::RefundedElsewhere { by },
+            });
+        }
         let by = change.context.owner(&key)?.no();
         (by != change.no()).then(|| taken_by(&key, by))
     })
@@ -190,12 +215,6 @@ fn measure_all(change: &mut Change<'_>) -> bool {
 /// A number that an order bears: what create, confirm and the recording of refunds would
 /// make of it.
 fn advance(change: &mut Change<'_>, imported: &Order) -> Imported {
-    let different = change
-        .order()
-        .and_then(|order| first_difference(order, &New::of(imported)));
-    if let Some(field) = different {
-        return Imported::ExistsWithDifferent { field };
-    }
     let payment = imported.payment.as_ref();
     let confirmed = payment.map(|payment| receive(change, payment).confirmed);
     let news = imported.refunds.iter().filter(|told| !knows(change, told));
@@ -211,17 +230,42 @@ fn advance(change: &mut Change<'_>, imported: &Order) -> Imported {
     }
 }
 
+/// The other books know a payment, an amount or a refund that is not known here.
+fn brings_more(change: &Change<'_>, imported: &Order) -> bool {
+    let own = change.order().and_then(|order| order.payment.as_ref());
+    let knows_payment = |told: &Payment| {
+        let money = (told.paid_fee, told.currency);
+        let stands =
+            own.is_some_and(|own| own.is_same(told) && (own.paid_fee, own.currency) == money);
+        stands
+            || change
+                .anomalies()
+                .iter()
+                .any(|anomaly| anomaly.is_told(told))
+    };
+    let anomalies = imported.anomalies.iter();
+    let mut payments = imported
+        .payment
+        .iter()
+        .chain(anomalies.filter_map(|a| a.payment.as_ref()));
+    let knows_refund =
+        |told: &Refund| knows(change, told) || told.status == RefundStatus::Requested;
+    !payments.all(knows_payment) || !imported.refunds.iter().all(knows_refund)
+}
+
 /// The other books say nothing new of the refund: it stands so, or its way is known here
-/// from the channel and only the channel knows how it goes on. To read books is no check
-/// that would put the next one off.
+/// from the channel and only the channel knows how it goes on. That holds of a failure, too,
+/// for books have no date. To read books is no check that would put the next one off.
 fn knows(change: &Change<'_>, told: &Refund) -> bool {
     let known = change
         .record()
         .and_then(|record| record.refund(&told.refund_no));
     known.is_some_and(|known| {
         let same = known.is_same(told) && known.transaction_id == told.transaction_id;
-        let is_under_way = known.status != RefundStatus::Requested && told.status.is_open();
-        same && known.amount == told.amount && (known.status == told.status || is_under_way)
+        let goes_on = told.status.is_open() || told.status == RefundStatus::Closed;
+        let is_under_way = known.status != RefundStatus::Requested && goes_on;
+        let amounts = [known.amount, known.asked_amount()];
+        same && amounts.contains(&told.amount) && (known.status == told.status || is_under_way)
     })
 }
 
@@ -263,9 +307,20 @@ fn fill_in_refund(refund: &mut Refund, policy: &Policy, now: Timestamp) {
     } else {
         refund.next_check = None;
     }
-    if refund.status == RefundStatus::Success {
-        refund.success_at = refund.success_at.or(Some(refund.requested_at));
+    let at = Some(refund.requested_at);
+    match refund.status {
+        RefundStatus::Success => {
+            refund.success_at = refund.success_at.or(at);
+            refund.believed_after = refund.believed_after.or(Some(now));
+        }
+        RefundStatus::Returned => {
+            refund.success_at = refund.success_at.or(at);
+            refund.ended_at = refund.ended_at.or(refund.success_at);
+        }
+        RefundStatus::Closed => refund.ended_at = refund.ended_at.or(at),
+        RefundStatus::Requested | RefundStatus::Processing | RefundStatus::Abnormal => {}
     }
+    refund.attempt = refund.attempt.max(1);
 }
 
 /// A late payment waits for a person until one has decided.
@@ -278,6 +333,8 @@ fn add_late_payment(order: &mut Order) {
             payment: order.payment.clone(),
             refund: None,
             raised_at: order.update_time,
+            reopening: None,
+            folded: false,
             end: None,
         });
     }

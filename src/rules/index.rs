@@ -23,8 +23,13 @@ pub enum Index {
     Reference(Reference),
     /// Open anomalies, by when they were raised; `sub` is the anomaly's number.
     Anomalies,
-    /// Refunds that went through, by when; `sub` is the refund's place, from 1.
+    /// Refunds that went through, by when; `sub` is the refund's place, from 1. Those whose
+    /// money returned later stay.
     Refunded,
+    /// Refunds that ended without success, by when; `sub` as in `Refunded`.
+    ClosedRefunds,
+    /// Refunds whose money returned after their success, by when; `sub` as in `Refunded`.
+    Returned,
     /// What is to be done, by when; `sub` is 0 for the order, from 1 for its refunds.
     Due,
 }
@@ -43,7 +48,7 @@ pub struct IndexEntry {
 /// A key that at most one record owns.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum UniqueKey {
-    /// A transaction pays one order.
+    /// A transaction pays one order, and its money goes back from one record.
     Transaction(Channel, TransactionId),
     /// A refund number names one refund.
     RefundNo(Channel, RefundNo),
@@ -72,7 +77,10 @@ impl UniqueKey {
     }
 }
 
-/// The keys that this record owns. What waits, does not fit or was paid twice owns nothing.
+/// The keys that this record owns. A transaction is owned by the order that it pays, or by
+/// the record whose refunds hold its money: one key for both, so that two processes cannot
+/// let it pay here and go back there. What waits, does not fit or was paid twice owns
+/// nothing else.
 pub fn unique_keys(record: &Record) -> impl Iterator<Item = UniqueKey> + '_ {
     let order = record.as_order();
     let paid = order.and_then(|order| order.payment.as_ref());
@@ -82,8 +90,27 @@ pub fn unique_keys(record: &Record) -> impl Iterator<Item = UniqueKey> + '_ {
     let refunds = record.refunds().iter();
     paid.map(UniqueKey::transaction_of)
         .into_iter()
+        .chain(given_back(record, paid))
         .chain(refunds.map(UniqueKey::refund_no_of))
         .chain(reference.map(UniqueKey::Reference))
+}
+
+/// The transactions other than the order's own of which refunds here hold money.
+fn given_back<'a>(
+    record: &'a Record,
+    paid: Option<&'a Payment>,
+) -> impl Iterator<Item = UniqueKey> + 'a {
+    let holding = |refund: &&Refund| refund.status.holds_money();
+    let others = move |refund: &&Refund| !paid.is_some_and(|paid| refund.is_of(paid));
+    let refunds = record.refunds();
+    let first = move |(place, refund): &(usize, &Refund)| {
+        let mut earlier = refunds.iter().take(*place).filter(holding);
+        !earlier.any(|earlier| earlier.is_of_same(refund))
+    };
+    let each = refunds.iter().enumerate();
+    each.filter(move |(_, refund)| holding(refund) && others(refund))
+        .filter(first)
+        .map(|(_, refund)| UniqueKey::Transaction(refund.channel, refund.transaction_id.clone()))
 }
 
 /// The places at which this record is found, in order. No place is named twice.
@@ -143,14 +170,18 @@ fn status_time(order: &Order) -> Timestamp {
 /// record does not own.
 fn anomaly_places(record: &Record, add: &mut impl FnMut(Index, Timestamp, u32)) {
     let own = record.as_order().and_then(|order| order.payment.as_ref());
+    let owns = |payment: &Payment| {
+        let holds = |refund: &Refund| refund.status.holds_money() && refund.is_of(payment);
+        own.is_some_and(|own| own.is_same(payment)) || record.refunds().iter().any(holds)
+    };
     for (anomaly, place) in record.anomalies().iter().zip(0..) {
         if anomaly.is_open() {
-            add(Index::Anomalies, anomaly.raised_at, anomaly.id.0);
+            add(Index::Anomalies, anomaly.opened_at(), anomaly.id.0);
         }
         // A transaction that does not fit in two ways stands in its list once.
         let mut earlier = record.anomalies().iter().take(place);
         if let Some(payment) = &anomaly.payment
-            && !own.is_some_and(|own| own.is_same(payment))
+            && !owns(payment)
             && !earlier.any(|earlier| earlier.concerns(payment))
         {
             let key = UniqueKey::transaction_of(payment);
@@ -169,11 +200,19 @@ fn anomaly_places(record: &Record, add: &mut impl FnMut(Index, Timestamp, u32)) 
 
 fn refund_places(record: &Record, add: &mut impl FnMut(Index, Timestamp, u32)) {
     for (refund, sub) in record.refunds().iter().zip(1..) {
-        let went_back = refund
-            .success_at
-            .filter(|_| refund.status == RefundStatus::Success);
-        if let Some(at) = went_back {
+        let (succeeded, ended) = match refund.status {
+            RefundStatus::Success => (true, None),
+            RefundStatus::Returned => (true, Some(Index::Returned)),
+            RefundStatus::Closed => (false, Some(Index::ClosedRefunds)),
+            RefundStatus::Requested | RefundStatus::Processing | RefundStatus::Abnormal => {
+                (false, None)
+            }
+        };
+        if let Some(at) = refund.success_at.filter(|_| succeeded) {
             add(Index::Refunded, at, sub);
+        }
+        if let Some((index, at)) = ended.zip(refund.ended_at) {
+            add(index, at, sub);
         }
     }
 }

@@ -29,4 +29,4 @@ pub use evolve::evolve;
 pub(crate) use import::taken_by;
 pub(crate) use index::each_entry;
 pub use index::{Index, IndexEntry, UniqueKey, index_entries, unique_keys};
-pub use policy::Policy;
+pub use policy::{ChannelPolicy, Policy};

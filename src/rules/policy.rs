@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::order::{Action, Next, Order, PrepayKind};
-use crate::value::Timestamp;
+use crate::value::{Channel, Timestamp};
 
 /// What the rules leave to the shop.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,61 @@ pub struct Policy {
     pub check_after: Vec<Duration>,
     /// The same for a refund. Default: five times 1 min, then 5, 10, 20, 30 min.
     pub refund_check_after: Vec<Duration>,
+    /// What channels allow. Default: [`ChannelPolicy::WECHAT`] for `wechat`. A channel that
+    /// is not listed has [`ChannelPolicy::UNLIMITED`].
+    pub channels: Vec<(Channel, ChannelPolicy)>,
+}
+
+/// What one channel allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ChannelPolicy {
+    /// A number is paid at most once: a number whose only payment was refunded or dismissed
+    /// cannot be paid any more.
+    pub pays_once: bool,
+    /// How long after a payment the channel gives it back; `None` where there is no limit.
+    pub refund_window: Option<Duration>,
+    /// In how many parts the channel gives one transaction back; `None` where there is no
+    /// limit. Closed refunds are no parts.
+    pub refund_parts: Option<usize>,
+}
+
+impl ChannelPolicy {
+    /// A channel without limits, which may take a second payment for a number.
+    pub const UNLIMITED: Self = Self {
+        pays_once: false,
+        refund_window: None,
+        refund_parts: None,
+    };
+
+    /// WeChat Pay: a number is paid once, and a payment goes back within 365 days in at
+    /// most 50 parts.
+    pub const WECHAT: Self = Self {
+        pays_once: true,
+        refund_window: Some(Duration::from_secs(365 * 24 * 60 * 60)),
+        refund_parts: Some(50),
+    };
+
+    /// The same with another rule on second payments.
+    #[must_use]
+    pub const fn with_pays_once(mut self, pays_once: bool) -> Self {
+        self.pays_once = pays_once;
+        self
+    }
+
+    /// The same with another window for refunds.
+    #[must_use]
+    pub const fn with_refund_window(mut self, window: Option<Duration>) -> Self {
+        self.refund_window = window;
+        self
+    }
+
+    /// The same with another limit on the parts of a refund.
+    #[must_use]
+    pub const fn with_refund_parts(mut self, parts: Option<usize>) -> Self {
+        self.refund_parts = parts;
+        self
+    }
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -44,11 +99,20 @@ impl Default for Policy {
             close_needs_query: true,
             check_after: [vec![SECOND * 5, SECOND * 30], minutes(&[1, 3, 5, 10, 30])].concat(),
             refund_check_after: minutes(&[1, 1, 1, 1, 1, 5, 10, 20, 30]),
+            channels: vec![(Channel::WECHAT, ChannelPolicy::WECHAT)],
         }
     }
 }
 
 impl Policy {
+    /// What this channel allows.
+    #[must_use]
+    pub fn channel(&self, channel: Channel) -> ChannelPolicy {
+        let mut listed = self.channels.iter();
+        let found = listed.find(|(listed, _)| *listed == channel);
+        found.map_or(ChannelPolicy::UNLIMITED, |(_, policy)| *policy)
+    }
+
     /// The next check of an order that was checked `checks` times.
     pub(super) fn next_check(&self, now: Timestamp, checks: u32) -> Next {
         Next {

@@ -1,6 +1,7 @@
 //! `record_query`: what the channel says of an order, against where the order stands.
 
 use super::change::Change;
+use super::close::{can_end, is_settled};
 use super::confirm::receive;
 use super::decision::Decision;
 use super::policy::Policy;
@@ -42,8 +43,22 @@ fn paid_by(mut change: Change<'_>, payment: &Payment) -> Decision {
     if receipt.confirmed == Confirmed::RecordFull {
         return change.refuse(outcome);
     }
+    if let Some(moved) = end_if_settled(&mut change, payment) {
+        return change.answer(Outcome::RecordQuery(moved), receipt.acknowledge);
+    }
     put_off(&mut change);
     change.answer(outcome, receipt.acknowledge)
+}
+
+/// The channel names only a payment that a person dismissed or that went back. Where a
+/// number is paid once, or its time is over, no other payment will come: the order ends,
+/// and its reference is free.
+fn end_if_settled(change: &mut Change<'_>, payment: &Payment) -> Option<Queried> {
+    let order = change.order().filter(|order| !order.status.is_ended())?;
+    let pays_once = change.context.policy.channel(order.channel).pays_once;
+    let is_over = pays_once || is_past(change, std::time::Duration::ZERO);
+    let ends = is_over && can_end(order).is_ok() && is_settled(order, payment);
+    ends.then(|| end(change, What::Closed))
 }
 
 /// The channel was asked as was due, and its payment leaves the order as it was: what is
@@ -81,6 +96,9 @@ fn refunded(mut change: Change<'_>, payment: &Payment) -> Decision {
     };
     if outcome == Queried::RecordFull {
         return change.refuse(Outcome::RecordQuery(outcome));
+    }
+    if let Some(moved) = end_if_settled(&mut change, payment) {
+        return change.answer(Outcome::RecordQuery(moved), receipt.acknowledge);
     }
     put_off(&mut change);
     change.answer(Outcome::RecordQuery(outcome), receipt.acknowledge)
@@ -164,7 +182,7 @@ fn keep(change: &mut Change<'_>, kind: AnomalyKind, outcome: Queried) -> Queried
     if change.has_raised(&kind) {
         return outcome;
     }
-    if change.is_full() {
+    if !change.make_room() {
         return Queried::RecordFull;
     }
     change.raise(kind, None);
@@ -177,7 +195,7 @@ fn end(change: &mut Change<'_>, what: What) -> Queried {
     Queried::Moved { to }
 }
 
-fn is_past(change: &Change<'_>, grace: std::time::Duration) -> bool {
+pub(super) fn is_past(change: &Change<'_>, grace: std::time::Duration) -> bool {
     let end = change
         .order()
         .map(|order| order.expires_at.saturating_add(grace));

@@ -3,22 +3,14 @@
 //! What is asked for is reserved at once: what went back or is reserved of a transaction is
 //! at most what it paid (I10). A payment that is learned after its refunds is measured then.
 
-use std::time::Duration;
-
 use super::change::Change;
-use super::decision::Decision;
+use super::decision::{Claim, Decision};
 use super::index::UniqueKey;
 use crate::order::{
     Anomaly, AnomalyKind, NewRefund, Outcome, Payment, Record, Refund, RefundDifference,
     RefundRequested, RefundStatus, What,
 };
-use crate::value::{Channel, Fen, OrderNo, RefundNo, TransactionId};
-
-/// How long after a payment the channel gives it back.
-const WINDOW: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-
-/// In how many parts the channel gives a transaction back. Closed refunds are none.
-const PARTS_MAX: usize = 50;
+use crate::value::{Channel, Fen, OrderNo, RefundNo, Timestamp, TransactionId};
 
 /// Why no money goes back.
 pub(super) enum Refusal {
@@ -30,8 +22,6 @@ pub(super) enum Refusal {
     TooMany,
     /// Not so much is left.
     Exceeds { available: Fen },
-    /// The record has no room.
-    Full,
 }
 
 pub(super) fn request_refund(mut change: Change<'_>, new: &NewRefund) -> Decision {
@@ -48,31 +38,66 @@ fn request(change: &mut Change<'_>, new: &NewRefund) -> RefundRequested {
     let Some(record) = change.record() else {
         return RefundRequested::NotFound;
     };
-    if let Some(known) = record.refund(&new.refund_no).cloned() {
-        return known_before(change, &known, new);
+    let known = record.refund(&new.refund_no).cloned();
+    if let Some(answer) = known
+        .as_ref()
+        .and_then(|known| known_before(change, known, new))
+    {
+        return answer;
     }
-    if let Some(by) = number_taken(change, new.channel, &new.refund_no) {
+    if known.is_none()
+        && let Some(by) = number_taken(change, new.channel, &new.refund_no)
+    {
         return RefundRequested::RefundNoTaken { by };
     }
-    let payment = record.payment_of(new.channel, &new.transaction_id);
-    let Some(payment) = payment.filter(|p| !change.is_anothers(p)).cloned() else {
+    let record = change.record();
+    let payment = record.and_then(|r| r.payment_of(new.channel, &new.transaction_id));
+    let Some(payment) = payment.cloned() else {
         return RefundRequested::NotPaid;
     };
+    match change.claimed_elsewhere(&payment) {
+        Some(Claim::Paid(_)) => return RefundRequested::NotPaid,
+        Some(Claim::Refunded(by)) => return RefundRequested::RefundedElsewhere { by },
+        None => {}
+    }
     if let Some(refusal) = refusal(change, &payment, new.amount) {
         return refused(refusal);
     }
-    open(change, &payment, (&new.refund_no, new.amount));
+    match known {
+        Some(known) => retry(change, &known),
+        None if change.has_no_room_for_a_refund() => return RefundRequested::RecordFull,
+        None => open(change, &payment, (&new.refund_no, new.amount)),
+    }
     RefundRequested::Requested
 }
 
-/// The channel is asked once more under the number: one more check, once it was due.
-fn known_before(change: &mut Change<'_>, known: &Refund, new: &NewRefund) -> RefundRequested {
-    let facts = (new.channel, &new.transaction_id, new.amount);
-    if let Some(field) = first_difference(known, facts) {
-        return RefundRequested::ExistsWithDifferent { field };
+/// What an attempt is answered that starts nothing; `None` where it is the next attempt of
+/// a closed refund, which meets the guards like a new one.
+fn known_before(
+    change: &mut Change<'_>,
+    known: &Refund,
+    new: &NewRefund,
+) -> Option<RefundRequested> {
+    let asked = (known.channel, &known.transaction_id, known.asked_amount());
+    let again = (new.channel, &new.transaction_id, new.amount);
+    if let Some(field) = first_difference(asked, again) {
+        return Some(RefundRequested::ExistsWithDifferent { field });
     }
-    put_off(change, known);
-    RefundRequested::Exists
+    let ended = || RefundRequested::Ended {
+        code: known.code.clone(),
+        attempts: known.attempt,
+    };
+    match known.status {
+        RefundStatus::Closed if new.attempt == known.attempt.saturating_add(1) => None,
+        RefundStatus::Closed | RefundStatus::Returned => Some(ended()),
+        RefundStatus::Success => Some(RefundRequested::Exists),
+        _ if new.attempt < known.attempt => Some(ended()),
+        // The channel is asked once more under the number: one more check, once it was due.
+        RefundStatus::Requested | RefundStatus::Processing | RefundStatus::Abnormal => {
+            put_off(change, known);
+            Some(RefundRequested::Exists)
+        }
+    }
 }
 
 const fn refused(refusal: Refusal) -> RefundRequested {
@@ -81,45 +106,44 @@ const fn refused(refusal: Refusal) -> RefundRequested {
         Refusal::WindowOver => RefundRequested::WindowOver,
         Refusal::TooMany => RefundRequested::TooMany,
         Refusal::Exceeds { available } => RefundRequested::Exceeds { available },
-        Refusal::Full => RefundRequested::RecordFull,
     }
 }
 
-/// The first fact in which `known` is another refund.
-pub(super) fn first_difference(
-    known: &Refund,
-    (channel, transaction, amount): (Channel, &TransactionId, Fen),
-) -> Option<RefundDifference> {
+/// By what one refund is told from another.
+pub(super) type Facts<'a> = (Channel, &'a TransactionId, Fen);
+
+/// The first fact in which two refunds of one number differ.
+pub(super) fn first_difference(known: Facts<'_>, other: Facts<'_>) -> Option<RefundDifference> {
     let same = [
-        (known.channel == channel, RefundDifference::Channel),
-        (
-            known.transaction_id == *transaction,
-            RefundDifference::TransactionId,
-        ),
-        (known.amount == amount, RefundDifference::Amount),
+        (known.0 == other.0, RefundDifference::Channel),
+        (known.1 == other.1, RefundDifference::TransactionId),
+        (known.2 == other.2, RefundDifference::Amount),
     ];
     let mut different = same.into_iter().filter(|(same, _)| !same);
     different.next().map(|(_, field)| field)
 }
 
-/// Why this much of the payment cannot go back under this number. Room is asked for last.
+/// Why this much of the payment cannot go back, whatever its number. Whether a new refund
+/// has room is asked by those who open one.
 pub(super) fn refusal(change: &Change<'_>, payment: &Payment, amount: Fen) -> Option<Refusal> {
     if is_reversed(change.anomalies()) {
         return Some(Refusal::Blocked);
     }
-    if change.now() > payment.time_end.saturating_add(WINDOW) {
+    let channel = change.context.policy.channel(payment.channel);
+    let over = |window| change.now() > payment.time_end.saturating_add(window);
+    if channel.refund_window.is_some_and(over) {
         return Some(Refusal::WindowOver);
     }
     let refunds = change.refunds().iter();
     let parts = refunds.filter(|refund| refund.is_of(payment) && refund.status.holds_money());
-    if parts.count() >= PARTS_MAX {
+    if channel
+        .refund_parts
+        .is_some_and(|most| parts.count() >= most)
+    {
         return Some(Refusal::TooMany);
     }
     let available = left_of(change.record(), payment.channel, &payment.transaction_id);
-    if available < amount {
-        return Some(Refusal::Exceeds { available });
-    }
-    change.has_no_room_for_a_refund().then_some(Refusal::Full)
+    (available < amount).then_some(Refusal::Exceeds { available })
 }
 
 /// The order whose refund bears the number. Within one record the channel makes no
@@ -156,17 +180,39 @@ pub(super) fn open(
     change.push(What::RefundOpened(Box::new(refund)));
 }
 
+/// Reserves the money of a closed refund again, for the next attempt under its number.
+pub(super) fn retry(change: &mut Change<'_>, known: &Refund) {
+    let now = change.now();
+    let next_check = change.context.policy.refund_check(now, 0);
+    // The raw clock: queries are dated by it, and what was sent before now is old.
+    let refund = known.retried(now, next_check);
+    change.push(What::RefundMoved(Box::new(refund.clone())));
+    change.end_reopened(&refund);
+}
+
 /// The refund was asked about as was due, and stands as it stood: it is due later.
 pub(super) fn put_off(change: &mut Change<'_>, refund: &Refund) {
     let now = change.now();
     if refund.next_check.is_some_and(|at| at <= now) {
         let checks = refund.checks.saturating_add(1);
-        change.push(What::RefundChecked {
-            channel: refund.channel,
-            refund_no: refund.refund_no.clone(),
-            next_check: change.context.policy.refund_check(now, checks),
-        });
+        let next_check = change.context.policy.refund_check(now, checks);
+        check_at(change, refund, Some(next_check), true);
     }
+}
+
+/// Sets when the channel is asked about the refund next, if ever.
+pub(super) fn check_at(
+    change: &mut Change<'_>,
+    refund: &Refund,
+    next_check: Option<Timestamp>,
+    counted: bool,
+) {
+    change.push(What::RefundChecked {
+        channel: refund.channel,
+        refund_no: refund.refund_no.clone(),
+        next_check,
+        counted,
+    });
 }
 
 /// What is left of a transaction: what it paid, less what went back or is reserved. Where
@@ -176,21 +222,17 @@ pub(super) fn left_of(
     channel: Channel,
     transaction: &TransactionId,
 ) -> Fen {
-    let payment = record.and_then(|record| record.payment_of(channel, transaction));
-    let paid = payment.map_or(Fen::MAX, |payment| payment.paid_fee);
-    let refunds = record.map_or(&[][..], Record::refunds).iter();
-    let is_of = |r: &&Refund| r.channel == channel && r.transaction_id == *transaction;
-    let held = refunds.filter(|refund| is_of(refund) && refund.status.holds_money());
-    held.fold(paid, |left, refund| {
-        left.checked_sub(refund.amount).unwrap_or(Fen::ZERO)
-    })
+    let paid = record.and_then(|record| record.paid_of(channel, transaction));
+    let held = record.map_or(Some(Fen::ZERO), |r| r.held_of(channel, transaction));
+    let left = held.and_then(|held| paid.unwrap_or(Fen::MAX).checked_sub(held));
+    left.unwrap_or(Fen::ZERO)
 }
 
 /// Holds the refunds that are known of a payment against what it paid, oldest first. What
 /// is too much becomes an anomaly and holds no money. False where there is no room for it.
 pub(super) fn measure(change: &mut Change<'_>, payment: &Payment) -> bool {
     for (refund, available) in excess(change, payment) {
-        if change.is_full() {
+        if !change.make_room() {
             return false;
         }
         let kind = AnomalyKind::RefundExceeds {
@@ -198,30 +240,28 @@ pub(super) fn measure(change: &mut Change<'_>, payment: &Payment) -> bool {
             available,
         };
         change.raise_refund(kind, refund.clone());
-        change.push(What::RefundMoved(Box::new(Refund {
-            status: RefundStatus::Closed,
-            next_check: None,
-            ..refund
-        })));
+        change.end_refund(&refund, RefundStatus::Closed);
     }
     true
 }
 
 fn excess(change: &Change<'_>, payment: &Payment) -> Vec<(Refund, Fen)> {
-    let known = change
-        .record()
-        .and_then(|record| record.payment_of(payment.channel, &payment.transaction_id));
-    let mut left = known.map_or(Fen::MAX, |known| known.paid_fee);
-    let too_much = |refund: &Refund| match left.checked_sub(refund.amount) {
+    let (channel, transaction) = (payment.channel, &payment.transaction_id);
+    let refunds = change.refunds().iter();
+    let held = refunds.filter(|refund| refund.is_of(payment) && refund.status.holds_money());
+    let held: Vec<&Refund> = held.collect();
+    let Some(record) = change.record().filter(|_| !held.is_empty()) else {
+        return Vec::new();
+    };
+    let mut left = record.left_for_refunds(channel, transaction);
+    let too_much = |refund: &Refund| match left.checked_sub(refund.held()) {
         Some(rest) => {
             left = rest;
             None
         }
         None => Some((refund.clone(), left)),
     };
-    let refunds = change.refunds().iter();
-    let held = refunds.filter(|refund| refund.is_of(payment) && refund.status.holds_money());
-    held.filter_map(too_much).collect()
+    held.into_iter().filter_map(too_much).collect()
 }
 
 /// The order is paid, and no refund of its transaction is known or asked for here.

@@ -2,20 +2,28 @@
 //! what is known of it.
 //!
 //! A money fact is never thrown away: it moves the refund, is adopted, recognised, or kept
-//! as an anomaly. A success counts once, and only a success leaves `Closed`.
+//! as an anomaly. A success counts once. A failure that may be old is not believed: it must
+//! not undo a retry or a success.
 
 use super::change::Change;
-use super::decision::Decision;
+use super::decision::{Claim, Decision};
 use super::index::UniqueKey;
-use super::refund::{first_difference, left_of, put_off, refunds_known_of};
+use super::refund::{Facts, check_at, first_difference, left_of, put_off, refunds_known_of};
 use crate::order::{
-    AnomalyId, AnomalyKind, Ended, Outcome, Record, Refund, RefundFact, RefundRecorded,
-    RefundRefused, RefundState, RefundStatus, RefundUnanswered, What,
+    Anomaly, AnomalyId, AnomalyKind, Ended, Outcome, Record, Refund, RefundAttempt,
+    RefundDifference, RefundFact, RefundRecorded, RefundRefused, RefundState, RefundStatus,
+    RefundUnanswered, What,
 };
-use crate::value::{Fen, Label, Note, RefundNo};
+use crate::value::{Fen, Label, Note, OrderNo, RefundNo};
 
 pub(super) fn key_of(fact: &RefundFact) -> UniqueKey {
     UniqueKey::RefundNo(fact.channel(), fact.refund_no().clone())
+}
+
+/// The keys whose owners a fact meets.
+pub(super) fn keys_of(fact: &RefundFact) -> [UniqueKey; 2] {
+    let transaction = UniqueKey::Transaction(fact.channel(), fact.transaction_id().clone());
+    [key_of(fact), transaction]
 }
 
 pub(super) fn record_refund(mut change: Change<'_>, fact: &RefundFact) -> Decision {
@@ -30,24 +38,24 @@ pub(super) fn record_refund(mut change: Change<'_>, fact: &RefundFact) -> Decisi
 
 pub(super) fn record_refund_refused(
     mut change: Change<'_>,
-    refund_no: &RefundNo,
+    RefundAttempt { refund_no, attempt }: &RefundAttempt,
     code: &Label,
 ) -> Decision {
     let known = change.record().and_then(|record| record.refund(refund_no));
-    let outcome = match known.map(|refund| (refund.status, refund)) {
+    let outcome = match known.cloned() {
+        Some(known) if *attempt > known.attempt => RefundRefused::NotFound,
         None => RefundRefused::NotFound,
-        Some((RefundStatus::Closed, _)) => RefundRefused::Already,
-        Some((RefundStatus::Requested, refund)) => {
-            let closed = Refund {
-                status: RefundStatus::Closed,
-                code: Some(code.clone()),
-                next_check: None,
-                ..refund.clone()
-            };
-            change.push(What::RefundMoved(Box::new(closed)));
-            RefundRefused::Closed
-        }
-        Some((status, _)) => RefundRefused::NotRequested { status },
+        // The refusal of an earlier attempt must not end a later one.
+        Some(known) if *attempt < known.attempt => RefundRefused::Already,
+        Some(known) => match known.status {
+            RefundStatus::Closed => RefundRefused::Already,
+            RefundStatus::Requested => {
+                let code = Some(code.clone());
+                change.end_refund(&Refund { code, ..known }, RefundStatus::Closed);
+                RefundRefused::Closed
+            }
+            status => RefundRefused::NotRequested { status },
+        },
     };
     let stands = matches!(outcome, RefundRefused::Closed | RefundRefused::Already);
     change.answer(Outcome::RefuseRefund(outcome), stands)
@@ -91,7 +99,10 @@ fn first_told(change: &mut Change<'_>, fact: &RefundFact) -> RefundRecorded {
         let kind = AnomalyKind::RefundNoTaken { refund_no, by };
         return keep(change, kind, fact, RefundRecorded::RefundNoTaken { by });
     }
-    if let Some(available) = lacks_money(change, fact) {
+    if let Some(by) = belongs_elsewhere(change, fact) {
+        return elsewhere(change, fact, by);
+    }
+    if let Some(available) = lacks_money(change, fact, Fen::ZERO) {
         return exceeds(change, fact, available);
     }
     if change.has_no_room_for_a_refund() {
@@ -110,43 +121,222 @@ fn first_told(change: &mut Change<'_>, fact: &RefundFact) -> RefundRecorded {
     }
 }
 
+const fn facts_of(fact: &RefundFact) -> Facts<'_> {
+    (fact.channel(), fact.transaction_id(), fact.amount())
+}
+
+const fn facts_of_refund(refund: &Refund) -> Facts<'_> {
+    (refund.channel, &refund.transaction_id, refund.amount)
+}
+
 /// How far a known refund is, against how far the channel says that it is.
 fn told_again(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> RefundRecorded {
-    let facts = (fact.channel(), fact.transaction_id(), fact.amount());
-    if let Some(field) = first_difference(known, facts) {
-        put_off(change, known);
-        let refund_no = known.refund_no.clone();
-        let kind = AnomalyKind::RefundDiffers { refund_no };
-        return keep(change, kind, fact, RefundRecorded::Differs { field });
+    if is_kept(change, known, fact) {
+        answered(change, known, fact);
+        return RefundRecorded::Duplicate;
     }
-    let told = RefundStatus::from(fact.state());
-    match (known.status, told) {
-        (status, told) if status == told => repeated(change, known, fact),
-        (RefundStatus::Closed, RefundStatus::Success) => match lacks_money(change, fact) {
-            Some(available) => exceeds(change, fact, available),
-            None => moved(change, known, fact),
-        },
-        (RefundStatus::Closed | RefundStatus::Success, _) => RefundRecorded::Stale,
-        (RefundStatus::Requested | RefundStatus::Processing | RefundStatus::Abnormal, _) => {
-            moved(change, known, fact)
-        }
+    let difference = first_difference(facts_of_refund(known), facts_of(fact));
+    match difference {
+        None => meet(change, known, fact),
+        Some(field @ RefundDifference::Amount) => amount_differs(change, known, fact, field),
+        Some(field) => transaction_differs(change, known, fact, field),
     }
 }
 
-fn moved(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> RefundRecorded {
+/// The table of where the refund stands against what the channel says.
+fn meet(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> RefundRecorded {
+    use RefundStatus::{Abnormal, Closed, Processing, Requested, Returned, Success};
+    let told = RefundStatus::from(fact.state());
+    match (known.status, told) {
+        (status, told) if status == told => repeated(change, known, fact),
+        // It may be older than the present attempt or the success.
+        (Requested | Processing | Abnormal | Success, Closed | Abnormal)
+            if !is_believed(known, fact) =>
+        {
+            must_query(change, known, fact)
+        }
+        (Closed, _) => back_from_closed(change, known, fact),
+        (Success, Closed | Abnormal) => disagrees(change, known, fact),
+        (Returned, Success) if is_believed(known, fact) => disagrees(change, known, fact),
+        (Success | Returned, _) => {
+            answered(change, known, fact);
+            RefundRecorded::Stale
+        }
+        (Requested | Processing | Abnormal, _) => moved(change, known, fact, fact.amount()),
+    }
+}
+
+/// A closed refund is under way after all, or succeeded. A reserve held too long corrects
+/// itself at the next query; one freed too early does not.
+fn back_from_closed(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> RefundRecorded {
+    if let Some(by) = belongs_elsewhere(change, fact) {
+        return elsewhere(change, fact, by);
+    }
+    match lacks_money(change, fact, Fen::ZERO) {
+        Some(available) => exceeds(change, fact, available),
+        None => moved(change, known, fact, fact.amount()),
+    }
+}
+
+/// What the channel says is what goes back, and a person is told. What had succeeded keeps
+/// its amount: no past day changes.
+fn amount_differs(
+    change: &mut Change<'_>,
+    known: &Refund,
+    fact: &RefundFact,
+    field: RefundDifference,
+) -> RefundRecorded {
+    let told = RefundStatus::from(fact.state());
+    if told == RefundStatus::Abnormal && known.status.is_open() && !is_believed(known, fact) {
+        return must_query(change, known, fact);
+    }
+    let is_open = known.status.is_open();
+    let outcome = match lacks_money(change, fact, known.held()) {
+        _ if known.status == RefundStatus::Closed && told.holds_money() => {
+            match back_from_closed(change, known, fact) {
+                moved @ RefundRecorded::Moved { .. } => moved,
+                kept => return kept,
+            }
+        }
+        Some(available) if is_open => {
+            // More than is left cannot be counted.
+            let _ = moved(change, known, fact, available);
+            return exceeds(change, fact, available);
+        }
+        None if is_open && told.holds_money() => moved(change, known, fact, fact.amount()),
+        _ => meet(change, known, fact),
+    };
+    match outcome {
+        RefundRecorded::Moved { .. } => match differs(change, known, fact, field) {
+            RefundRecorded::RecordFull => RefundRecorded::RecordFull,
+            _ => outcome,
+        },
+        RefundRecorded::Duplicate | RefundRecorded::Stale => differs(change, known, fact, field),
+        _ => outcome,
+    }
+}
+
+/// The told amount counts against the told transaction, and what was asked for stays
+/// reserved, until a person resolves the anomaly. A final state need not be asked for again.
+fn transaction_differs(
+    change: &mut Change<'_>,
+    known: &Refund,
+    fact: &RefundFact,
+    field: RefundDifference,
+) -> RefundRecorded {
+    if RefundStatus::from(fact.state()).is_open() {
+        put_off(change, known);
+    } else if known.next_check.is_some() {
+        check_at(change, known, None, true);
+    }
+    match lacks_money(change, fact, Fen::ZERO) {
+        Some(available) if is_paid_here(change, fact) => exceeds(change, fact, available),
+        _ => differs(change, known, fact, field),
+    }
+}
+
+fn is_paid_here(change: &Change<'_>, fact: &RefundFact) -> bool {
+    let record = change.record();
+    record.is_some_and(|r| r.paid_of(fact.channel(), fact.transaction_id()).is_some())
+}
+
+fn differs(
+    change: &mut Change<'_>,
+    known: &Refund,
+    fact: &RefundFact,
+    field: RefundDifference,
+) -> RefundRecorded {
+    let refund_no = known.refund_no.clone();
+    let kind = AnomalyKind::RefundDiffers { refund_no };
+    keep(change, kind, fact, RefundRecorded::Differs { field })
+}
+
+/// The channel was asked as was due, and the refund stands as it stood. One that has ended
+/// is asked about until a query says so that was sent after its end.
+fn answered(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) {
+    let has_ended = !known.status.is_open();
+    if has_ended && known.next_check.is_some() && is_believed(known, fact) {
+        check_at(change, known, None, true);
+    } else {
+        put_off(change, known);
+    }
+}
+
+/// A failure is believed in a first attempt without success, and from a query that was sent
+/// after the present attempt began or the success was recorded.
+fn is_believed(known: &Refund, fact: &RefundFact) -> bool {
+    let Some(after) = known.believed_after else {
+        return true;
+    };
+    fact.query_sent_at().is_some_and(|sent| sent > after)
+}
+
+/// Nothing changes, and the channel is asked now. What answers a query that was due already
+/// is put off instead: else a server whose clock is behind would ask as fast as it sweeps.
+fn must_query(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> RefundRecorded {
+    let now = change.now();
+    let is_due = known.next_check.is_some_and(|at| at <= now);
+    if !is_due {
+        check_at(change, known, Some(now), false);
+    } else if fact.query_sent_at().is_some() {
+        put_off(change, known);
+    }
+    RefundRecorded::MustQuery
+}
+
+/// The refund keeps its state; a person decides.
+fn disagrees(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> RefundRecorded {
+    answered(change, known, fact);
+    let refund_no = known.refund_no.clone();
+    let kind = AnomalyKind::RefundDisagrees { refund_no };
+    let status = known.status;
+    keep(change, kind, fact, RefundRecorded::Disagrees { status })
+}
+
+fn moved(
+    change: &mut Change<'_>,
+    known: &Refund,
+    fact: &RefundFact,
+    amount: Fen,
+) -> RefundRecorded {
     let to = RefundStatus::from(fact.state());
     let checks = known.checks.saturating_add(1);
     let next_check = change.context.policy.refund_check(change.now(), checks);
     let is_success = to == RefundStatus::Success;
-    change.push(What::RefundMoved(Box::new(Refund {
+    // How much a closed refund is of makes no difference.
+    let amount = if to == RefundStatus::Closed {
+        known.amount
+    } else {
+        amount
+    };
+    // What was asked for is held as well, unless its reserve was given to others meanwhile.
+    let left = left_of(change.record(), known.channel, &known.transaction_id);
+    let room = left.checked_add(known.held()).unwrap_or(Fen::MAX);
+    let asked = Some(known.asked_amount()).filter(|asked| *asked != amount);
+    let asked = asked.filter(|asked| is_success || *asked <= room);
+    let refund = Refund {
         refund_id: fact.refund_id().or(known.refund_id.as_ref()).cloned(),
+        amount,
+        asked,
         status: to,
         code: None,
+        believed_after: if is_success {
+            Some(change.now())
+        } else {
+            known.believed_after
+        },
         success_at: is_success.then(|| fact.success_at().unwrap_or_else(|| change.stamp())),
+        ended_at: None,
         next_check: to.is_open().then_some(next_check),
         checks,
         ..known.clone()
-    })));
+    };
+    if to == RefundStatus::Closed {
+        change.end_refund(&refund, to);
+    } else {
+        change.push(What::RefundMoved(Box::new(refund.clone())));
+        change.end_reopened(&refund);
+    }
     end_exceeding(change, fact);
     RefundRecorded::Moved { to }
 }
@@ -159,17 +349,36 @@ fn repeated(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> Refun
             ..known.clone()
         })));
     }
-    put_off(change, known);
+    answered(change, known, fact);
     if known.status == RefundStatus::Closed {
         end_exceeding(change, fact); // nothing went back after all
     }
     RefundRecorded::Duplicate
 }
 
-/// What is left of the fact's transaction, where that is too little for it.
-fn lacks_money(change: &Change<'_>, fact: &RefundFact) -> Option<Fen> {
+/// What is left of the fact's transaction, where that is too little for it. `own` is what
+/// the refund itself holds of it.
+fn lacks_money(change: &Change<'_>, fact: &RefundFact, own: Fen) -> Option<Fen> {
     let left = left_of(change.record(), fact.channel(), fact.transaction_id());
+    let left = left.checked_add(own).unwrap_or(Fen::MAX);
     (fact.state() != RefundState::Closed && left < fact.amount()).then_some(left)
+}
+
+/// The other record whose money the fact's transaction is. What was closed holds none.
+fn belongs_elsewhere(change: &Change<'_>, fact: &RefundFact) -> Option<OrderNo> {
+    let (channel, transaction) = (fact.channel(), fact.transaction_id());
+    let claim = change
+        .context
+        .claimed_elsewhere(change.no(), channel, transaction);
+    claim
+        .filter(|_| fact.state() != RefundState::Closed)
+        .map(Claim::by)
+}
+
+fn elsewhere(change: &mut Change<'_>, fact: &RefundFact, by: OrderNo) -> RefundRecorded {
+    let refund_no = fact.refund_no().clone();
+    let kind = AnomalyKind::RefundedElsewhere { refund_no, by };
+    keep(change, kind, fact, RefundRecorded::RefundedElsewhere { by })
 }
 
 fn exceeds(change: &mut Change<'_>, fact: &RefundFact, available: Fen) -> RefundRecorded {
@@ -181,6 +390,28 @@ fn exceeds(change: &mut Change<'_>, fact: &RefundFact, available: Fen) -> Refund
     keep(change, kind, fact, RefundRecorded::Exceeds { available })
 }
 
+/// The very fact is kept in an anomaly already. A closed refund for which there was too
+/// little money may have found some since.
+fn is_kept(change: &Change<'_>, known: &Refund, fact: &RefundFact) -> bool {
+    let exceeds = |kind: &AnomalyKind| {
+        known.status != RefundStatus::Closed && matches!(kind, AnomalyKind::RefundExceeds { .. })
+    };
+    let keeps = |anomaly: &&Anomaly| {
+        let differs = matches!(
+            anomaly.kind,
+            AnomalyKind::RefundDiffers { .. } | AnomalyKind::RefundDisagrees { .. }
+        );
+        (differs || exceeds(&anomaly.kind)) && anomaly.kind.refund_no() == Some(fact.refund_no())
+    };
+    let mut kept = change.anomalies().iter().filter(keeps);
+    kept.any(|anomaly| anomaly.refund.as_ref().is_some_and(|r| says(r, fact)))
+}
+
+fn says(refund: &Refund, fact: &RefundFact) -> bool {
+    let same = first_difference(facts_of_refund(refund), facts_of(fact)).is_none();
+    same && refund.status == RefundStatus::from(fact.state())
+}
+
 /// Keeps a fact that does not fit, once per kind, refund and state.
 fn keep(
     change: &mut Change<'_>,
@@ -188,16 +419,11 @@ fn keep(
     fact: &RefundFact,
     outcome: RefundRecorded,
 ) -> RefundRecorded {
-    let says_so = |refund: &Refund| {
-        let facts = (fact.channel(), fact.transaction_id(), fact.amount());
-        let same = first_difference(refund, facts).is_none();
-        same && refund.status == RefundStatus::from(fact.state())
-    };
     let mut alike = change.anomalies().iter().filter(|a| a.kind.is_like(&kind));
-    if alike.any(|anomaly| anomaly.refund.as_ref().is_some_and(says_so)) {
+    if alike.any(|anomaly| anomaly.refund.as_ref().is_some_and(|r| says(r, fact))) {
         return RefundRecorded::Duplicate;
     }
-    if change.is_full() {
+    if !change.make_room() {
         return RefundRecorded::RecordFull;
     }
     let refund = seen(change, fact);
@@ -216,11 +442,15 @@ fn seen(change: &Change<'_>, fact: &RefundFact) -> Refund {
         refund_id: fact.refund_id().cloned(),
         transaction_id: fact.transaction_id().clone(),
         amount: fact.amount(),
+        asked: None,
         status,
         external: true,
         code: None,
         requested_at: at,
+        attempt: 1,
+        believed_after: is_success.then_some(change.now()),
         success_at: is_success.then(|| fact.success_at().unwrap_or(at)),
+        ended_at: (status == RefundStatus::Closed).then_some(at),
         next_check: None,
         checks: 0,
     }

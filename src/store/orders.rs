@@ -3,7 +3,7 @@
 use super::Store;
 use crate::flow::{Ask, Call, Refused, Said, Ticket};
 use crate::order::{
-    Annotated, AnomalyId, Answered, Asked, ChannelState, CloseAnswer, CloseReply, Command,
+    Annotated, AnomalyRef, Answered, Asked, ChannelState, CloseAnswer, CloseReply, Command,
     Confirmed, Created, New, Outcome, Payment, Prepaid, Prepay, Queried, Resolution, Resolved,
     Visible,
 };
@@ -192,7 +192,29 @@ impl Store {
         self.command(no, Asked::AbortClose, hear!(Outcome::Close))
     }
 
-    /// Ends an anomaly by a person's decision.
+    /// Ends an unpaid order by a person's decision, and frees its reference. That is possible
+    /// once its time and the policy's grace are over; and earlier where the channel takes one
+    /// payment for a number, and the only payment was dismissed or went back. Never while an
+    /// anomaly is open or a refund is under way.
+    ///
+    /// ```
+    /// # use orderstore::{AppId, CloseAnswer, Fen, New, Note, Store};
+    /// # let store = Store::memory()?;
+    /// # let no = store.next_order_no().wait()?;
+    /// # let new = New::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
+    /// # let _ = store.create(no, new).wait()?;
+    /// let why = Note::parse("the customer came to the counter")?;
+    /// let answer = store.end_order(no, why).wait()?;
+    /// assert!(matches!(answer.outcome, CloseAnswer::TooEarly { .. }));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn end_order(&self, no: OrderNo, note: Note) -> Call<Answered<CloseAnswer>> {
+        self.command(no, Asked::EndOrder { note }, hear!(Outcome::Close))
+    }
+
+    /// Ends an anomaly by a person's decision. `anomaly` is its [`AnomalyId`], or the
+    /// [`AnomalyRef`] of one that was reopened: a decision is about one opening, so that a
+    /// repeat of an old decision does not meet a new question.
     ///
     /// ```
     /// # use orderstore::{AnomalyId, AppId, Fen, New, Note, Resolution, Resolved, Store};
@@ -206,10 +228,11 @@ impl Store {
     pub fn resolve(
         &self,
         no: OrderNo,
-        anomaly: AnomalyId,
+        anomaly: impl Into<AnomalyRef>,
         how: Resolution,
         note: Note,
     ) -> Call<Answered<Resolved>> {
+        let anomaly = anomaly.into();
         let ask = Asked::Resolve { anomaly, how, note };
         self.command(no, ask, hear!(Outcome::Resolve))
     }

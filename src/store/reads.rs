@@ -13,7 +13,7 @@ use crate::flow::{Ask, Call, Flow, Said};
 #[cfg(feature = "transfer")]
 use crate::order::{Answered, Command, Outcome};
 use crate::order::{Event, Order};
-use crate::query::{self, Due, Listing, OpenAnomaly, Page, PageOf, Totals};
+use crate::query::{self, ClosedRefund, Due, Listing, OpenAnomaly, Page, PageOf, Totals};
 #[cfg(any(feature = "transfer", feature = "wechat"))]
 use crate::rules::Index;
 use crate::value::{OrderNo, Timestamp};
@@ -82,6 +82,21 @@ impl Store {
         let look =
             move |flow: &Flow| query::open_anomalies(flow.engine(), page).map(Said::Anomalies);
         self.read(look, find!(Said::Anomalies))
+    }
+
+    /// Refunds that ended without success, newest first: the channel refused them, or closed
+    /// them. Each may need another attempt.
+    ///
+    /// ```
+    /// # use orderstore::{PageOf, Store};
+    /// # let store = Store::memory()?;
+    /// assert!(store.closed_refunds(PageOf::of(20)).wait()?.rows.is_empty());
+    /// # Ok::<(), orderstore::Error>(())
+    /// ```
+    pub fn closed_refunds(&self, page: PageOf) -> Call<Page<ClosedRefund>> {
+        let look =
+            move |flow: &Flow| query::closed_refunds(flow.engine(), page).map(Said::ClosedRefunds);
+        self.read(look, find!(Said::ClosedRefunds))
     }
 
     /// Everything that happened under a number, from version 1 on.

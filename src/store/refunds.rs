@@ -3,8 +3,8 @@
 use super::Store;
 use crate::flow::{Call, Said};
 use crate::order::{
-    Answered, Asked, Conflict, Imported, NewRefund, Order, Outcome, RefundFact, RefundRecorded,
-    RefundRefused, RefundRequested, RefundUnanswered,
+    Answered, Asked, Conflict, Imported, NewRefund, Order, Outcome, RefundAttempt, RefundFact,
+    RefundRecorded, RefundRefused, RefundRequested, RefundUnanswered,
 };
 use crate::value::{Label, OrderNo, RefundNo};
 
@@ -12,7 +12,9 @@ impl Store {
     /// Reserves money that is to go back; only then ask the channel for it. What is
     /// requested is reserved at once: two at the same moment cannot give back more than was
     /// paid. While the channel's reply is not known, ask again under the same number, and
-    /// say so here: the next check is due later then.
+    /// say so here: the next check is due later then. After the channel refused or closed
+    /// it, request the next [`attempt`](NewRefund::attempt) under the same number: channels
+    /// demand that number, for another one might go back as well.
     ///
     /// ```
     /// # use orderstore::{AppId, Fen, New, NewRefund, Payment, RefundNo, RefundRequested, Source, Store, Timestamp, TransactionId};
@@ -45,7 +47,9 @@ impl Store {
     }
 
     /// Takes in how the channel says that a refund stands, by a verified notification or
-    /// when it was asked. One that nobody asked for here is adopted.
+    /// when it was asked. One that nobody asked for here is adopted. Date the answer to a
+    /// query by [`RefundFact::with_query_sent_at`]: a failure that may be older than a retry
+    /// or a success is not believed from anything else.
     ///
     /// ```
     /// # use orderstore::{AppId, Fen, New, Payment, RefundFact, RefundNo, RefundRecorded, RefundState, Source, Store, Timestamp, TransactionId};
@@ -77,6 +81,9 @@ impl Store {
 
     /// The channel refused to take the refund at all: what it reserved is free again. Only
     /// for a refusal that is final; after a time-out or a system error its fate is unknown.
+    /// `refund` is the refund's number for its first attempt, `(number, 2)` for the second:
+    /// a late refusal of one attempt does not end the next. Anomalies that the refund had
+    /// ended are open again.
     ///
     /// ```
     /// # use orderstore::{Label, RefundNo, RefundRefused, Store};
@@ -90,10 +97,11 @@ impl Store {
     pub fn record_refund_refused(
         &self,
         no: OrderNo,
-        refund_no: RefundNo,
+        refund: impl Into<RefundAttempt>,
         code: Label,
     ) -> Call<Answered<RefundRefused>> {
-        let ask = Asked::RecordRefundRefused { refund_no, code };
+        let refund = refund.into();
+        let ask = Asked::RecordRefundRefused { refund, code };
         self.command(no, ask, hear!(Outcome::RefuseRefund))
     }
 

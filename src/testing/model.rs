@@ -10,11 +10,13 @@ use std::sync::Arc;
 
 use crate::engine::Counts;
 use crate::order::{
-    Action, Answered, Command, Event, Order, Outcome, Record, RefundStatus, Status,
+    Action, Answered, Command, Event, Order, Outcome, Record, Refund, RefundStatus, Status,
 };
-use crate::query::{Due, Listing, OpenAnomaly, Totals};
+use crate::query::{ClosedRefund, Due, Listing, OpenAnomaly, Sum, Totals};
 use crate::rules::{Context, Policy, Shows, UniqueKey, decide, evolve, needs};
-use crate::value::{Channel, OpenId, OrderNo, Reference, RefundNo, Timestamp, TransactionId};
+use crate::value::{
+    Channel, Currency, OpenId, OrderNo, Reference, RefundNo, Timestamp, TransactionId,
+};
 
 /// What must come of commands.
 #[derive(Debug, Clone, Default)]
@@ -152,7 +154,8 @@ impl Model {
             let open = record.anomalies().iter().filter(|a| a.is_open()).cloned();
             let row = |anomaly: crate::order::Anomaly| {
                 let order = order.clone();
-                let at = anomaly.raised_at;
+                let reopened = anomaly.reopening.as_ref();
+                let at = reopened.map_or(anomaly.raised_at, |last| last.at);
                 (at, OpenAnomaly { no, anomaly, order })
             };
             open.map(row).collect::<Vec<_>>()
@@ -200,17 +203,44 @@ impl Model {
     fn add_refunds(&self, times: &Range<Timestamp>, totals: &mut Totals) {
         for record in self.records.values() {
             for refund in record.refunds() {
-                let back = refund.success_at.is_some_and(|at| times.contains(&at));
-                if back && refund.status == RefundStatus::Success {
-                    let payment = record.payment_of(refund.channel, &refund.transaction_id);
-                    let currency = payment.map(|payment| payment.currency);
-                    let sum = totals.refunded.entry(currency.unwrap_or_default());
-                    let sum = sum.or_default();
-                    sum.count += 1;
-                    sum.fen += u128::from(refund.amount.as_u64());
+                let payment = record.payment_of(refund.channel, &refund.transaction_id);
+                let currency = payment.map(|payment| payment.currency).unwrap_or_default();
+                let mut add = |sums: &mut BTreeMap<Currency, Sum>, at: Option<Timestamp>| {
+                    if at.is_some_and(|at| times.contains(&at)) {
+                        let sum = sums.entry(currency).or_default();
+                        sum.count += 1;
+                        sum.fen += u128::from(refund.amount.as_u64());
+                    }
+                };
+                if matches!(
+                    refund.status,
+                    RefundStatus::Success | RefundStatus::Returned
+                ) {
+                    add(&mut totals.refunded, refund.success_at);
+                }
+                if refund.status == RefundStatus::Returned {
+                    add(&mut totals.returned, refund.ended_at);
                 }
             }
         }
+    }
+
+    /// The refunds that ended without success, newest first.
+    #[must_use]
+    pub fn closed_refunds(&self) -> Vec<Timed<ClosedRefund>> {
+        let closed = |record: &Record| {
+            let (no, order) = (record.no(), record.as_order().cloned());
+            let closed = record.refunds().iter();
+            let closed = closed.filter(|refund| refund.status == RefundStatus::Closed);
+            let row = |refund: &Refund| {
+                let (refund, order) = (refund.clone(), order.clone());
+                (refund.ended_at.unwrap(), ClosedRefund { no, refund, order })
+            };
+            closed.map(row).collect::<Vec<_>>()
+        };
+        let mut rows: Vec<_> = self.records.values().flat_map(closed).collect();
+        rows.sort_by_key(|(at, closed)| (std::cmp::Reverse(*at), closed.no));
+        rows
     }
 }
 
@@ -222,9 +252,15 @@ fn count<T>(all: impl Iterator<Item = T>) -> u64 {
 fn owns(record: &Record, key: &UniqueKey) -> bool {
     let order = record.as_order();
     match key {
-        UniqueKey::Transaction(channel, id) => order
-            .and_then(|order| order.payment.as_ref())
-            .is_some_and(|paid| paid.channel == *channel && paid.transaction_id == *id),
+        UniqueKey::Transaction(channel, id) => {
+            let paid = order.and_then(|order| order.payment.as_ref());
+            let pays = paid.is_some_and(|p| p.channel == *channel && p.transaction_id == *id);
+            let gives_back = |r: &Refund| {
+                let is_of = r.channel == *channel && r.transaction_id == *id;
+                is_of && !matches!(r.status, RefundStatus::Closed | RefundStatus::Returned)
+            };
+            pays || record.refunds().iter().any(gives_back)
+        }
         UniqueKey::RefundNo(channel, no) => record
             .refunds()
             .iter()

@@ -13,8 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::order::{
-    AnomalyKind, Asked, CloseAnswer, CloseReply, Command, Event, MAX_ANOMALIES, MAX_REFUNDS,
-    MAX_WAITING, Outcome, Queried, Record, Refund, RefundState, RefundStatus, What,
+    AnomalyKind, Asked, CloseAnswer, CloseReply, Command, Event, MAX_ANOMALIES, MAX_FOLDED,
+    MAX_REFUNDS, MAX_WAITING, Outcome, Payment, Queried, Record, Refund, RefundRecorded,
+    RefundState, RefundStatus, What,
 };
 use crate::rules::{
     Context, Decision, Index, Policy, UniqueKey, decide, evolve, index_entries, needs, unique_keys,
@@ -154,7 +155,8 @@ impl Shop {
                 assert!(keys.insert(key.clone()), "{key:?} has two owners");
             }
             check_entries(record);
-            assert!(record.anomalies().len() <= MAX_ANOMALIES);
+            assert!(record.unfolded() <= MAX_ANOMALIES);
+            assert!(record.anomalies().len() <= MAX_ANOMALIES + MAX_FOLDED);
             let waits = record.as_order().is_none();
             let most = if waits { MAX_WAITING } else { MAX_REFUNDS };
             assert!(record.refunds().len() <= most);
@@ -173,9 +175,16 @@ impl Shop {
             _ if ask == Asked::RecordUnanswered => false,
             Outcome::RecordQuery(Queried::StillPending) => true,
             Outcome::Close(CloseAnswer::StillPending | CloseAnswer::StillClosing) => retry,
+            // The first may have made it due; the second is then one more check.
+            Outcome::RecordRefund(RefundRecorded::MustQuery) => !again.events.is_empty(),
             _ => false,
         };
-        let is_check = |event: &Event| matches!(event.what, What::Checked { counted: true, .. });
+        let is_check = |event: &Event| {
+            matches!(
+                event.what,
+                What::Checked { counted: true, .. } | What::RefundChecked { counted: true, .. }
+            )
+        };
         if backs_off {
             assert!(again.events.len() == 1 && again.events.iter().all(is_check));
         } else {
@@ -232,8 +241,17 @@ fn no_payment_is_lost(ask: &Asked, decision: &Decision, record: Option<&Record>)
     if is_refused_as_full(decision, record) {
         return;
     }
-    let kept = record.payment_of(payment.channel, &payment.transaction_id);
-    assert!(kept.is_some());
+    // With the very amount that was told.
+    let stands = record.as_order().and_then(|order| order.payment.as_ref());
+    let is_it = |own: &Payment| {
+        let money = (own.paid_fee, own.currency) == (payment.paid_fee, payment.currency);
+        own.is_same(payment) && money
+    };
+    let kept = record
+        .anomalies()
+        .iter()
+        .any(|anomaly| anomaly.is_told(payment));
+    assert!(kept || stands.is_some_and(is_it), "{payment:?} is lost");
     assert!(!decision.acknowledge || record.as_order().is_some());
     let waits = |kind: &AnomalyKind| *kind == AnomalyKind::Unclaimed;
     let order = record.as_order();
@@ -252,6 +270,12 @@ fn no_refund_is_lost(ask: &Asked, decision: &Decision, record: Option<&Record>) 
     };
     let record = record.unwrap();
     if is_refused_as_full(decision, record) {
+        return;
+    }
+    // It may be old and is not believed: the channel is to be asked.
+    if decision.outcome == Outcome::RecordRefund(RefundRecorded::MustQuery) {
+        let refund = record.refund(fact.refund_no()).unwrap();
+        assert!(refund.next_check.is_some());
         return;
     }
     let doubtful = record.anomalies().iter().filter_map(|a| a.refund.as_ref());

@@ -11,7 +11,7 @@ use crate::order::{Difference, ImportRefusal, RefundRequested};
 use crate::value::{CurrencyError, IdError, OrderNo, OrderNoError, TextError, TimestampError};
 
 /// A record that was not taken over; nothing of it was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Refused {
     /// Where it begins.
@@ -39,7 +39,7 @@ impl fmt::Display for Refused {
 }
 
 /// Why a record was not taken over. May grow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Reason {
     /// It does not begin with an object. What follows up to the next line that begins with
@@ -100,6 +100,13 @@ pub enum Reason {
         /// The first field that differs.
         field: Difference,
     },
+    /// The order is there, and the record knows a payment, an amount or a refund more. It was
+    /// skipped as asked; importing it in the mode `advance` takes it in.
+    #[error(
+        "skippedDiffers: it has a payment, an amount or a refund that the store does not know; \
+         import it with `advance` to take it in"
+    )]
+    SkippedDiffers,
     /// A refund that was only asked for, and whose order is not there, is not taken.
     #[error("a refund that was asked for is not taken")]
     Refund {

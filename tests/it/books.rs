@@ -53,7 +53,7 @@ fn any(dice: &mut Dice) -> Command {
         }
         12 => Asked::Hide,
         _ => Asked::Resolve {
-            anomaly: AnomalyId(some(3) as u32),
+            anomaly: AnomalyId(some(3) as u32).into(),
             how: Resolution::Dismiss,
             note: note(),
         },

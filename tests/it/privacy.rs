@@ -60,7 +60,7 @@ fn prepay() -> Prepay {
 
 fn dismiss() -> Asked {
     Asked::Resolve {
-        anomaly: AnomalyId(1),
+        anomaly: AnomalyId(1).into(),
         how: Resolution::Dismiss,
         note: Note::parse(WORDS).unwrap(),
     }

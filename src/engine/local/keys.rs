@@ -204,6 +204,8 @@ impl Layout {
             }
             Index::Anomalies => (Table::Anomalies, None),
             Index::Refunded => (Table::Refunded, None),
+            Index::ClosedRefunds => (Table::ClosedRefunds, None),
+            Index::Returned => (Table::Returned, None),
             Index::Due => (Table::Due, None),
         };
         List {
@@ -255,7 +257,10 @@ impl List {
 }
 
 const fn has_sub(table: Table) -> bool {
-    matches!(table, Table::Anomalies | Table::Refunded | Table::Due)
+    matches!(
+        table,
+        Table::Anomalies | Table::Refunded | Table::ClosedRefunds | Table::Returned | Table::Due
+    )
 }
 
 const fn prefix_len(table: Table) -> usize {

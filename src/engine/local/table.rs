@@ -30,11 +30,15 @@ pub(super) enum Table {
     Refunded = 10,
     /// What is to be done.
     Due = 11,
+    /// Refunds that ended without success.
+    ClosedRefunds = 12,
+    /// Refunds whose money returned.
+    Returned = 13,
 }
 
 impl Table {
     /// Every table, in the order of the tags.
-    pub(super) const EVERY: [Self; 12] = [
+    pub(super) const EVERY: [Self; 14] = [
         Self::Orders,
         Self::Events,
         Self::Meta,
@@ -47,10 +51,12 @@ impl Table {
         Self::Anomalies,
         Self::Refunded,
         Self::Due,
+        Self::ClosedRefunds,
+        Self::Returned,
     ];
 
     /// Those that hold index entries: keys that all is said by.
-    pub(super) const INDEXES: [Self; 9] = [
+    pub(super) const INDEXES: [Self; 11] = [
         Self::All,
         Self::Status,
         Self::OpenId,
@@ -60,6 +66,8 @@ impl Table {
         Self::Anomalies,
         Self::Refunded,
         Self::Due,
+        Self::ClosedRefunds,
+        Self::Returned,
     ];
 
     /// The table of a tag.
@@ -92,6 +100,8 @@ impl Table {
             Self::Anomalies => "anomalies",
             Self::Refunded => "refunded",
             Self::Due => "due",
+            Self::ClosedRefunds => "closed_refunds",
+            Self::Returned => "returned",
         }
     }
 }

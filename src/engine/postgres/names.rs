@@ -21,6 +21,8 @@ pub(super) fn list(index: &Index) -> String {
         Index::Reference(reference) => format!("reference{GAP}{}", reference.as_str()),
         Index::Anomalies => "anomalies".to_owned(),
         Index::Refunded => "refunded".to_owned(),
+        Index::ClosedRefunds => "closedRefunds".to_owned(),
+        Index::Returned => "returned".to_owned(),
         Index::Due => "due".to_owned(),
     }
 }

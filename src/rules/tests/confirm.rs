@@ -266,7 +266,12 @@ fn a_transaction_whose_money_goes_back_pays_nothing_any_more() {
     let mut shop = Shop::with_order();
     let _ = shop.confirm("a", paid_fen("X", 99));
     assert_eq!(shop.resolve("a", 1, refund("R")), Resolved::Resolved);
+    // The right amount is a fact of its own: it is kept once, and pays nothing.
+    let by = no("a");
+    let given_back = (Confirmed::GivenBack { by }, YES);
+    assert_eq!(shop.confirm("a", paid("X")), given_back);
     assert_eq!(shop.confirm("a", paid("X")), (Confirmed::Duplicate, YES));
+    assert_eq!(shop.order("a").open_anomalies().count(), 1);
     assert_eq!(shop.status("a"), Status::Pending);
     assert_eq!(shop.confirm("a", paid("Y")), (Confirmed::Applied, YES));
 }

@@ -53,6 +53,10 @@ pub(super) const EXPECTED: &[&str] = &[
     "record_close: Retry | later expired overdue | NotFound | = | StillPending: Checked; AskClose in 30 s | StillClosing: Checked; AskClose in 30 s | AlreadyPaid | Already | = | AlreadyPaid",
     "abort_close | always | NotFound | = | NotClosing | Reopened → Pending: CloseAborted; Query in 5 s | NotClosing | = | = | =",
 
+    "record_unanswered: when a query is due | always | NotFound | = | StillPending: Checked; Query in 30 s | StillClosing: Checked; AskClose in 30 s | Stale | Already | = | Stale",
+    "end_order | soon later expired | NotFound | = | TooEarly | = | AlreadyPaid | Already | = | AlreadyPaid",
+    "end_order | overdue | NotFound | = | Closed → Closed: EndedByPerson | = | AlreadyPaid | Already | = | AlreadyPaid",
+
     // A person's word: only the waiting and the late payment are anomalies here.
     "resolve: Accept the first anomaly | always | NotFound | NotAcceptable | NotFound | = | = | = | = | Resolved → Success: AnomalyEnded(Accepted)",
     "resolve: Refund the first anomaly | always | NotFound | Resolved: AnomalyEnded(Refunded) + RefundOpened | NotFound | = | = | = | = | Resolved: AnomalyEnded(Refunded) + RefundOpened",
@@ -69,14 +73,15 @@ pub(super) const EXPECTED: &[&str] = &[
     "record_refund: CLOSED of one that was requested | always | Unclaimed, no ack: RefundOpened | Moved, no ack: RefundMoved | Adopted: RefundOpened | = | Moved: RefundMoved | Adopted: RefundOpened | = | Moved: RefundMoved",
     "record_refund: ABNORMAL of one that was requested | always | Unclaimed, no ack: RefundOpened | Moved, no ack: RefundMoved | Adopted: RefundOpened | = | Moved: RefundMoved | Adopted: RefundOpened | = | Moved: RefundMoved",
     "record_refund: SUCCESS again | always | Duplicate, no ack | = | Duplicate | = | = | = | = | =",
-    "record_refund: SUCCESS of another amount | always | Unclaimed, no ack: RefundOpened | Differs, no ack: AnomalyRaised(RefundDiffers) | Adopted: RefundOpened | = | Differs: AnomalyRaised(RefundDiffers) | Adopted: RefundOpened | = | Differs: AnomalyRaised(RefundDiffers)",
+    "record_refund: SUCCESS of another amount | always | Unclaimed, no ack: RefundOpened | Moved, no ack: RefundMoved + AnomalyRaised(RefundDiffers) | Adopted: RefundOpened | = | Moved: RefundMoved + AnomalyRaised(RefundDiffers) | Adopted: RefundOpened | = | Moved: RefundMoved + AnomalyRaised(RefundDiffers)",
     "record_refund: SUCCESS of one made elsewhere | always | Unclaimed, no ack: RefundOpened | = | Adopted: RefundOpened | = | = | = | = | =",
     "record_refund: SUCCESS of more than X paid | always | Unclaimed, no ack: RefundOpened | Exceeds, no ack: AnomalyRaised(RefundExceeds) | Adopted: RefundOpened | = | Exceeds: AnomalyRaised(RefundExceeds) | Adopted: RefundOpened | = | Exceeds: AnomalyRaised(RefundExceeds)",
     "record_refund_refused: one that was requested | always | NotFound | Closed: RefundMoved | NotFound | = | Closed: RefundMoved | NotFound | = | Closed: RefundMoved",
+    "record_refund_unanswered: one that is due | always | NotFound | PutOff: RefundChecked | NotFound | = | PutOff: RefundChecked | NotFound | = | PutOff: RefundChecked",
     "record_refund_refused: one that is processing | always | NotRequested | = | = | = | = | = | = | =",
 
     // Other books never lower a status.
-    "import: paid by X, skip | always | Imported → Success: Imported | Imported → Success: Imported + AnomalyEnded(Settled) | Skipped | = | = | = | = | =",
+    "import: paid by X, skip | always | Imported → Success: Imported | Imported → Success: Imported + AnomalyEnded(Settled) | SkippedDiffers | = | Skipped | SkippedDiffers | = | Skipped",
     "import: paid by X, advance | always | Imported → Success: Imported | Imported → Success: Imported + AnomalyEnded(Settled) | Advanced(Some(Applied)) → Success: Paid | = | Exists | Advanced(Some(Late)) → LatePaid: PaidLate | = | Exists",
     "import: closed, advance | always | Imported → Closed: Imported | Imported → LatePaid: Imported + PaidLate | Exists | = | = | = | = | =",
 

@@ -238,6 +238,14 @@ fn keys_that_others_own_are_not_taken() {
     let taken = Imported::Refused(ImportRefusal::TransactionTaken { by });
     assert_eq!(holder().import(&order, Conflict::Skip), taken);
     order.payment.as_mut().unwrap().transaction_id = TransactionId::parse("Y").unwrap();
+    assert_eq!(
+        holder().import(&order, Conflict::Skip),
+        taken,
+        "its refund's"
+    );
+    for refund in &mut order.refunds {
+        refund.transaction_id = TransactionId::parse("Y").unwrap();
+    }
     let taken = Imported::Refused(ImportRefusal::RefundNoTaken { by });
     assert_eq!(holder().import(&order, Conflict::Skip), taken);
     order.refunds.clear();

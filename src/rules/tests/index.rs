@@ -117,7 +117,10 @@ fn a_refund_is_found_by_its_number_and_is_due_beside_its_order() {
     assert_eq!(places(&shop, "a", &Index::Anomalies), []);
     let number = RefundNo::parse("R").unwrap();
     let key = UniqueKey::RefundNo(Channel::WECHAT, number);
-    assert_eq!(keys(&shop, "a"), std::slice::from_ref(&key));
+    let transaction = TransactionId::parse("X").unwrap();
+    let money = UniqueKey::Transaction(Channel::WECHAT, transaction);
+    assert_eq!(keys(&shop, "a"), [money.clone(), key.clone()]);
+    assert_eq!(places(&shop, "a", &money.index()), [(Timestamp::MAX, 0)]);
     assert_eq!(places(&shop, "a", &key.index()), [(Timestamp::MAX, 0)]);
     let (check, back) = (
         shop.now.saturating_add(SECOND * 5),

@@ -3,13 +3,11 @@
 use super::*;
 use crate::order::{AnomalyKind, Confirmed, MAX_ANOMALIES, MAX_WAITING, Status};
 
-/// `order-a` with `count` ended anomalies: ended ones take their place, too.
+/// `order-a` with `count` open anomalies.
 pub(super) fn filled(count: usize) -> Shop {
     let mut shop = Shop::with_order();
     for place in 1..=count {
         let _ = shop.confirm("a", paid_fen(&format!("old{place}"), 1));
-        let id = u32::try_from(place).unwrap();
-        let _ = shop.resolve("a", id, Resolution::Dismiss);
     }
     shop
 }
@@ -42,17 +40,53 @@ fn a_seventeenth_payment_does_not_wait() {
 }
 
 #[test]
-fn ended_waiting_payments_count_as_anomalies() {
+fn ended_anomalies_are_folded_when_the_next_one_needs_room() {
+    let mut shop = filled(MAX_ANOMALIES);
+    let _ = shop.resolve("a", 1, Resolution::Dismiss);
+    let _ = shop.resolve("a", 2, refund("R"));
+    assert_eq!(shop.confirm("a", paid_fen("X", 1)).1, true);
+    let record = shop.record("a").unwrap();
+    assert_eq!((record.anomalies().len(), record.unfolded()), (65, 63));
+    // A folded one answers as before: the fact, the decision, the refund's way.
+    for place in [1, 2] {
+        let again = shop.confirm("a", paid_fen(&format!("old{place}"), 1));
+        assert_eq!(again, (Confirmed::Duplicate, true));
+    }
+    assert_eq!(shop.resolve("a", 1, Resolution::Dismiss), Resolved::Already);
+    assert_eq!(shop.resolve("a", 1, refund("S")), Resolved::Different);
+    assert_eq!(shop.resolve("a", 2, refund("R")), Resolved::Already);
+    let _ = shop.refuse("a", "R");
+    assert!(shop.anomaly("a", 1).is_open());
+    assert_eq!(
+        shop.resolve_again("a", 2, 1, refund("R")),
+        Resolved::Resolved
+    );
+    let exceeds = RefundRequested::Exceeds {
+        available: Fen::ZERO,
+    };
+    assert_eq!(shop.request("a", asked_back("S", "old2", 1)), exceeds);
+}
+
+#[test]
+fn record_of_resolved_anomalies_takes_a_late_payment() {
+    let mut shop = filled(MAX_ANOMALIES);
+    for place in 1..=MAX_ANOMALIES {
+        let id = u32::try_from(place).unwrap();
+        let _ = shop.resolve("a", id, Resolution::Dismiss);
+    }
+    let _ = shop.query("a", ChannelState::Closed);
+    assert_eq!(shop.confirm("a", paid("X")), (Confirmed::Late, true));
+}
+
+#[test]
+fn ended_waiting_payments_are_folded_as_well() {
     let mut shop = Shop::open();
-    for place in 1..=64 {
-        let _ = shop.confirm("a", paid(&format!("t{place}")));
+    for place in 1..=70 {
+        let heard = shop.confirm("a", paid(&format!("t{place}")));
+        assert_eq!(heard, (Confirmed::Unclaimed, false));
         let _ = shop.resolve("a", place, Resolution::Dismiss);
     }
-    refuses(
-        &shop,
-        confirm(paid("X")),
-        Outcome::Confirm(Confirmed::RecordFull),
-    );
+    assert_eq!(shop.confirm("a", paid("t1")), (Confirmed::Duplicate, false));
 }
 
 #[test]
@@ -118,18 +152,24 @@ fn a_payer_is_accepted_in_a_full_record_where_that_raises_nothing() {
 }
 
 #[test]
-fn a_payer_is_not_accepted_where_what_follows_finds_no_room() {
-    let full = Outcome::Resolve(Resolved::RecordFull);
-    let accept = || resolve(64, Resolution::Accept);
-    refuses(&full_with_aunt(1), accept(), full.clone());
+fn accepted_payer_in_a_full_record_leaves_room_for_what_follows() {
+    let found = fen(1);
+    let expected = fen(100);
+    let mismatch = Confirmed::AmountMismatch { expected, found };
+    let accept = Resolution::Accept;
+    let heard = full_with_aunt(1).resolve("a", 64, accept.clone());
+    assert_eq!(heard, Resolved::Reexamined(mismatch));
 
     let mut closed = full_with_aunt(100);
     let _ = closed.query("a", ChannelState::Closed);
-    refuses(&closed, accept(), full.clone());
+    let heard = closed.resolve("a", 64, accept.clone());
+    assert_eq!(heard, Resolved::Reexamined(Confirmed::Late));
 
     let mut paid_since = full_with_aunt(100);
     let _ = paid_since.confirm("a", paid("X"));
-    refuses(&paid_since, accept(), full);
-    let kind = paid_since.kinds("a").remove(63);
-    assert!(matches!(kind, AnomalyKind::IdentityMismatch { .. }));
+    let heard = paid_since.resolve("a", 64, accept);
+    assert_eq!(heard, Resolved::Reexamined(Confirmed::DoublePayment));
+    let anomaly = paid_since.anomaly("a", 63);
+    assert!(matches!(anomaly.kind, AnomalyKind::IdentityMismatch { .. }));
+    assert!(anomaly.folded);
 }

@@ -3,9 +3,12 @@
 //! [`Shop`] is the smallest store there can be; it checks the invariants after every
 //! command, so that each test here is also a test of them.
 
+mod attempts;
 mod close;
 mod confirm;
 mod create;
+mod elsewhere;
+mod ending;
 mod expected;
 mod import;
 mod index;
@@ -26,10 +29,10 @@ mod times;
 use std::time::Duration;
 
 use crate::order::{
-    AnomalyId, Asked, ChannelState, CloseAnswer, CloseReply, Confirmed, Conflict, Created,
-    Imported, New, NewRefund, Order, Outcome, Payment, Prepaid, Prepay, PrepayKind, Queried,
-    RefundFact, RefundRecorded, RefundRefused, RefundRequested, RefundState, RefundUnanswered,
-    Resolution, Resolved, Source, Visible,
+    AnomalyId, AnomalyRef, Asked, ChannelState, CloseAnswer, CloseReply, Confirmed, Conflict,
+    Created, Imported, New, NewRefund, Order, Outcome, Payment, Prepaid, Prepay, PrepayKind,
+    Queried, RefundFact, RefundRecorded, RefundRefused, RefundRequested, RefundState,
+    RefundUnanswered, Resolution, Resolved, Source, Visible,
 };
 use crate::value::{
     AppId, Channel, Fen, Label, MchId, Note, OpenId, OrderNo, PrepayValue, Reference, RefundNo,
@@ -116,7 +119,7 @@ fn query(state: ChannelState) -> Asked {
 
 fn resolve(anomaly: u32, how: Resolution) -> Asked {
     Asked::Resolve {
-        anomaly: AnomalyId(anomaly),
+        anomaly: AnomalyId(anomaly).into(),
         how,
         note: Note::parse("because").unwrap(),
     }
@@ -150,7 +153,7 @@ fn record_refund(fact: RefundFact) -> Asked {
 
 fn refuse_refund(number: &str) -> Asked {
     Asked::RecordRefundRefused {
-        refund_no: RefundNo::parse(number).unwrap(),
+        refund: RefundNo::parse(number).unwrap().into(),
         code: Label::parse("NOTENOUGH").unwrap(),
     }
 }
@@ -217,6 +220,22 @@ impl Shop {
         }
     }
 
+    /// A decision about an anomaly that was opened again so often.
+    fn resolve_again(&mut self, text: &str, id: u32, count: u32, how: Resolution) -> Resolved {
+        let anomaly = AnomalyRef {
+            id: AnomalyId(id),
+            reopenings: count,
+        };
+        let note = Note::parse("because").unwrap();
+        match self
+            .ask(no(text), Asked::Resolve { anomaly, how, note })
+            .outcome
+        {
+            Outcome::Resolve(resolved) => resolved,
+            other => panic!("{other:?}"),
+        }
+    }
+
     fn request(&mut self, text: &str, new: NewRefund) -> RefundRequested {
         match self.ask(no(text), request_refund(new)).outcome {
             Outcome::RequestRefund(requested) => requested,
@@ -234,7 +253,16 @@ impl Shop {
     }
 
     fn refuse(&mut self, text: &str, number: &str) -> RefundRefused {
-        match self.ask(no(text), refuse_refund(number)).outcome {
+        self.refuse_attempt(text, number, 1)
+    }
+
+    fn refuse_attempt(&mut self, text: &str, number: &str, attempt: u32) -> RefundRefused {
+        let refund = (RefundNo::parse(number).unwrap(), attempt).into();
+        let code = Label::parse("NOTENOUGH").unwrap();
+        match self
+            .ask(no(text), Asked::RecordRefundRefused { refund, code })
+            .outcome
+        {
             Outcome::RefuseRefund(refused) => refused,
             other => panic!("{other:?}"),
         }

@@ -90,21 +90,33 @@ fn requests() -> impl Strategy<Value = NewRefund> {
         select(vec!["X", "Y"]),
         select(vec![40, 60, 100]),
     );
-    facts.prop_map(|(number, transaction, amount)| asked_back(number, transaction, amount))
+    (facts, select(vec![1, 1, 2, 3])).prop_map(|((number, transaction, amount), attempt)| {
+        asked_back(number, transaction, amount).attempt(attempt)
+    })
 }
 
 fn facts() -> impl Strategy<Value = RefundFact> {
     use RefundState::{Abnormal, Closed, Processing, Success};
     let states = select(vec![Processing, Success, Success, Closed, Abnormal]);
     let numbers = select(vec!["R", "S", "T", "E"]);
-    let facts = (requests(), numbers, states, prop::bool::weighted(0.1));
-    facts.prop_map(|(new, number, state, elsewhere)| {
+    let sent = select(vec![
+        None,
+        Some(start()),
+        Some(start().saturating_add(HOUR)),
+    ]);
+    let sent = prop_oneof![2 => sent, 1 => Just(Some(Timestamp::MAX))];
+    let facts = (requests(), numbers, states, prop::bool::weighted(0.1), sent);
+    facts.prop_map(|(new, number, state, elsewhere, sent)| {
         let fact = told(
             number,
             new.transaction_id.as_str(),
             new.amount.as_u64(),
             state,
         );
+        let fact = match sent {
+            Some(moment) => fact.with_query_sent_at(moment),
+            None => fact,
+        };
         if elsewhere {
             fact.with_channel(alipay())
         } else {
@@ -152,6 +164,12 @@ pub(super) fn asks() -> impl Strategy<Value = Asked> {
         2 => select(vec![Closed, OrderPaid, NoSuchOrder, Retry]).prop_map(Asked::RecordClose),
         1 => Just(Asked::AbortClose),
         5 => (0_u32..6, decisions()).prop_map(|(id, how)| resolve(id, how)),
+        2 => (0_u32..6, decisions()).prop_map(|(id, how)| resolve_reopened(id, how)),
+        1 => Just(Asked::RecordUnanswered),
+        1 => Just(Asked::EndOrder { note: Note::default() }),
+        1 => select(vec!["R", "S", "E"]).prop_map(|number| Asked::RecordRefundUnanswered {
+            refund_no: RefundNo::parse(number).unwrap(),
+        }),
         4 => requests().prop_map(request_refund),
         6 => facts().prop_map(record_refund),
         1 => select(vec!["R", "S", "E"]).prop_map(refuse_refund),
@@ -159,6 +177,16 @@ pub(super) fn asks() -> impl Strategy<Value = Asked> {
         1 => Just(Asked::Hide),
         1 => Just(Asked::Unhide),
     ]
+}
+
+/// A decision about an anomaly that was opened again once.
+fn resolve_reopened(id: u32, how: Resolution) -> Asked {
+    let anomaly = AnomalyRef {
+        id: AnomalyId(id),
+        reopenings: 1,
+    };
+    let note = Note::default();
+    Asked::Resolve { anomaly, how, note }
 }
 
 fn steps() -> impl Strategy<Value = Step> {

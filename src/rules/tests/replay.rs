@@ -8,7 +8,7 @@ use super::random::{asks, payments};
 use super::*;
 use crate::order::{
     Action, Anomaly, AnomalyEnd, AnomalyKind, Creation, Ended, Event, IdentityField, Next, Order,
-    Raised, Record, Refund, RefundStatus, Status, TradeState, What,
+    Raised, Record, Refund, RefundStatus, Reopening, Status, TradeState, What,
 };
 use crate::rules::{evolve, index_entries, unique_keys};
 use crate::testing::look_at;
@@ -26,6 +26,7 @@ fn nexts() -> impl Strategy<Value = Next> {
 
 fn kinds() -> impl Strategy<Value = AnomalyKind> {
     let refund_no = RefundNo::parse("R").unwrap();
+    let other = refund_no.clone();
     let available = Fen::ZERO;
     select(vec![
         AnomalyKind::Unclaimed,
@@ -57,7 +58,15 @@ fn kinds() -> impl Strategy<Value = AnomalyKind> {
             refund_no,
             by: no("a"),
         },
-        AnomalyKind::GivenBack,
+        AnomalyKind::GivenBack { by: None },
+        AnomalyKind::GivenBack { by: Some(no("b")) },
+        AnomalyKind::RefundDisagrees {
+            refund_no: other.clone(),
+        },
+        AnomalyKind::RefundedElsewhere {
+            refund_no: other,
+            by: no("b"),
+        },
     ])
 }
 
@@ -73,8 +82,10 @@ fn ends() -> impl Strategy<Value = Ended> {
 }
 
 fn refunds() -> impl Strategy<Value = Refund> {
-    use RefundStatus::{Abnormal, Closed, Processing, Requested, Success};
-    let status = select(vec![Requested, Processing, Success, Closed, Abnormal]);
+    use RefundStatus::{Abnormal, Closed, Processing, Requested, Returned, Success};
+    let status = select(vec![
+        Requested, Processing, Success, Closed, Abnormal, Returned,
+    ]);
     let amount = select(vec![fen(1), fen(100), Fen::MAX]);
     let numbers = select(vec!["R", "S"]);
     (payments(), numbers, status, amount, moments()).prop_map(
@@ -82,6 +93,7 @@ fn refunds() -> impl Strategy<Value = Refund> {
             let number = RefundNo::parse(number).unwrap();
             let mut refund = Refund::of_payment(&payment, (number, amount), at, at);
             (refund.status, refund.success_at) = (status, Some(at));
+            (refund.ended_at, refund.asked) = (Some(at), Some(Fen::MAX));
             refund
         },
     )
@@ -92,8 +104,16 @@ fn anomalies() -> impl Strategy<Value = Anomaly> {
     let end = prop::option::of((ends(), moments()));
     let payment = prop::option::of(payments());
     let refund = prop::option::of(refunds());
-    (id, kinds(), payment, refund, moments(), end).prop_map(
-        |(id, kind, payment, refund, raised_at, end)| Anomaly {
+    let reopenings = select(vec![0, 1, u32::MAX]);
+    let facts = (id, kinds(), payment, refund, moments(), end);
+    (facts, any::<bool>(), reopenings).prop_map(
+        |((id, kind, payment, refund, raised_at, end), folded, count)| Anomaly {
+            folded,
+            reopening: (count > 0).then(|| Reopening {
+                count,
+                at: raised_at,
+                refund_no: RefundNo::parse("R").unwrap(),
+            }),
             id: AnomalyId(id),
             kind,
             payment,
@@ -173,6 +193,10 @@ fn happenings() -> impl Strategy<Value = What> {
         select(vec![
             What::Closed,
             What::Failed,
+            What::AnomaliesFolded,
+            What::EndedByPerson {
+                note: Note::default(),
+            },
             What::Hidden,
             What::Unhidden
         ]),
@@ -195,8 +219,11 @@ fn happenings() -> impl Strategy<Value = What> {
         refunds().prop_map(|refund| What::RefundChecked {
             channel: refund.channel,
             refund_no: refund.refund_no,
-            next_check: refund.requested_at,
+            next_check: refund.ended_at.filter(|at| *at > Timestamp::EPOCH),
+            counted: true,
         }),
+        (id(), Just(RefundNo::parse("R").unwrap()))
+            .prop_map(|(id, refund_no)| What::AnomalyReopened { id, refund_no }),
     ]
 }
 

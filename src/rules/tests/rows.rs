@@ -117,6 +117,9 @@ fn closes() -> Vec<Row> {
             Asked::RecordClose(CloseReply::Retry)
         }),
         ("abort_close", |_| Asked::AbortClose),
+        ("end_order", |_| Asked::EndOrder {
+            note: Note::default(),
+        }),
         ("record_unanswered: when a query is due", |shop| {
             shop.wait(HOUR);
             Asked::RecordUnanswered
@@ -266,6 +269,7 @@ fn no_command_state_or_reply_is_without_a_row() {
             Resolution::Refund { .. } => "resolve: Refund",
             Resolution::Dismiss => "resolve: Dismiss",
         },
+        Asked::EndOrder { .. } => "end_order",
         Asked::Hide => "hide",
         Asked::Unhide => "unhide",
         Asked::RequestRefund(_) => "request_refund",
@@ -290,5 +294,5 @@ fn no_command_state_or_reply_is_without_a_row() {
     }
     verbs.sort_unstable();
     verbs.dedup();
-    assert_eq!(verbs.len(), 34);
+    assert_eq!(verbs.len(), 35);
 }

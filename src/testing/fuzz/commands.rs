@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::Bytes;
 use crate::order::{
-    AnomalyId, Asked, ChannelState, CloseReply, Command, Conflict, New, NewRefund, Order, Payment,
-    Prepay, PrepayKind, RefundFact, RefundState, Resolution, Source, Status,
+    AnomalyId, AnomalyRef, Asked, ChannelState, CloseReply, Command, Conflict, New, NewRefund,
+    Order, Payment, Prepay, PrepayKind, RefundFact, RefundState, Resolution, Source, Status,
 };
 use crate::rules::Policy;
 use crate::testing::fixtures;
@@ -63,7 +63,7 @@ pub fn any_command(bytes: &mut Bytes<'_>) -> Command {
 
 /// Anything but an import.
 fn any_ask(bytes: &mut Bytes<'_>) -> Asked {
-    match bytes.below(21) {
+    match bytes.below(24) {
         0..=2 => Asked::Create(Box::new(any_new(bytes))),
         3..=5 => Asked::Confirm(Box::new(any_payment(bytes))),
         6..=8 => Asked::RecordQuery(Box::new(any_state(bytes))),
@@ -80,11 +80,22 @@ fn any_ask(bytes: &mut Bytes<'_>) -> Asked {
         15 => Asked::RequestRefund(Box::new(any_request(bytes))),
         16 | 17 => Asked::RecordRefund(Box::new(any_fact(bytes))),
         18 => Asked::RecordRefundRefused {
-            refund_no: fixtures::refund_no(bytes.number(REFUNDS)),
+            refund: (
+                fixtures::refund_no(bytes.number(REFUNDS)),
+                any_attempt(bytes),
+            )
+                .into(),
             code: Label::parse("NOTENOUGH").unwrap(),
         },
         19 if bytes.one_in(2) => Asked::Unhide,
         19 => Asked::Hide,
+        20 => Asked::RecordUnanswered,
+        21 => Asked::RecordRefundUnanswered {
+            refund_no: fixtures::refund_no(bytes.number(REFUNDS)),
+        },
+        22 => Asked::EndOrder {
+            note: fixtures::note(),
+        },
         _ => Asked::Annotate {
             version: bytes.number(8),
             metadata: any_metadata(bytes),
@@ -211,7 +222,16 @@ fn any_resolution(bytes: &mut Bytes<'_>) -> Asked {
         },
     };
     let note = fixtures::note();
+    let reopenings = if bytes.one_in(4) { 1 } else { 0 };
+    let anomaly = AnomalyRef {
+        id: anomaly,
+        reopenings,
+    };
     Asked::Resolve { anomaly, how, note }
+}
+
+fn any_attempt(bytes: &mut Bytes<'_>) -> u32 {
+    bytes.pick(&[1, 1, 1, 2, 2, 3])
 }
 
 fn any_part(bytes: &mut Bytes<'_>) -> Fen {
@@ -222,6 +242,7 @@ fn any_request(bytes: &mut Bytes<'_>) -> NewRefund {
     let transaction = fixtures::transaction(bytes.number(TRANSACTIONS));
     let number = fixtures::refund_no(bytes.number(REFUNDS));
     let new = NewRefund::new(number, transaction, any_part(bytes)).unwrap();
+    let new = new.attempt(any_attempt(bytes));
     match bytes.one_in(8) {
         true => new.channel(channels()[1]),
         false => new,
@@ -241,6 +262,9 @@ fn any_fact(bytes: &mut Bytes<'_>) -> RefundFact {
     let mut fact = RefundFact::new(number, transaction, amount, state).unwrap();
     if bytes.one_in(8) {
         fact = fact.with_channel(channels()[1]);
+    }
+    if let Some(at) = maybe(bytes, any_time) {
+        fact = fact.with_query_sent_at(at);
     }
     match maybe(bytes, any_time) {
         Some(at) => fact.with_success_at(at),

@@ -1,15 +1,19 @@
 //! An import that writes nothing: what earlier records would have taken is remembered.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 
-use crate::order::{Asked, Command, Conflict, ImportRefusal, Imported, Order, Outcome, Record};
+use crate::order::{
+    Asked, Command, Conflict, ImportRefusal, Imported, Order, Outcome, Payment, Record,
+};
 use crate::rules::{UniqueKey, taken_by, unique_keys};
 use crate::value::OrderNo;
 
 /// The numbers that would be there, and who would own what.
 #[derive(Debug, Default)]
 pub(super) struct Trial {
-    numbers: HashSet<OrderNo>,
+    numbers: HashMap<OrderNo, u64>,
+    hashing: RandomState,
     owners: HashMap<UniqueKey, OrderNo>,
 }
 
@@ -19,8 +23,10 @@ impl Trial {
         let Asked::Import { order, conflict } = &command.ask else {
             return outcome;
         };
-        if self.numbers.contains(&command.no) {
+        let facts = self.hashing.hash_one(facts(order));
+        if let Some(earlier) = self.numbers.get(&command.no) {
             return Outcome::Import(match conflict {
+                _ if *earlier != facts => Imported::SkippedDiffers,
                 Conflict::Skip => Imported::Skipped,
                 Conflict::Advance => Imported::Exists,
             });
@@ -31,7 +37,7 @@ impl Trial {
         if let Some(refusal) = self.taken(order) {
             return Outcome::Import(Imported::Refused(refusal));
         }
-        self.numbers.insert(command.no);
+        self.numbers.insert(command.no, facts);
         self.owners.extend(keys(order).map(|key| (key, command.no)));
         outcome
     }
@@ -42,6 +48,21 @@ impl Trial {
             Some(taken_by(&key, by))
         })
     }
+}
+
+/// The facts by which two records of one number differ: what is immutable, and the money.
+fn facts(order: &Order) -> Option<Vec<u8>> {
+    let payment = |paid: &Payment| (paid.transaction_id.clone(), paid.paid_fee, paid.currency);
+    let doubtful = order.anomalies.iter().filter_map(|a| a.payment.as_ref());
+    let payments: Vec<_> = order.payment.iter().chain(doubtful).map(payment).collect();
+    let refunds = order.refunds.iter();
+    let refunds: Vec<_> = refunds
+        .map(|r| (&r.refund_no, &r.transaction_id, r.amount, r.status))
+        .collect();
+    let identity = (order.channel, &order.appid, &order.mch_id, &order.openid);
+    let asked = (order.total_fee, order.currency, &order.reference);
+    let texts = (&order.description, &order.attach);
+    serde_json::to_vec(&(identity, asked, texts, payments, refunds)).ok()
 }
 
 fn keys(order: &Order) -> impl Iterator<Item = UniqueKey> {

@@ -17,6 +17,9 @@ pub struct ImportReport {
     pub in_anomalies: u64,
     /// Orders that were there, and stand as they stood.
     pub unchanged: u64,
+    /// Orders that were there and were skipped, although the books know a payment, an amount
+    /// or a refund that the store does not know.
+    pub skipped_differs: u64,
     /// Numbers for which payments or refunds wait for their order.
     pub waiting: u64,
     /// Records that were not taken over.
@@ -28,10 +31,10 @@ pub struct ImportReport {
 }
 
 /// What an import tells while it runs. May grow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Notice {
-    /// A record was not taken over.
+    /// A record was not taken over, or was skipped although it differs.
     Refused(Refused),
     /// So far it is: told after every few hundred records, and at the end.
     Progress(ImportReport),

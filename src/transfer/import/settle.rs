@@ -129,8 +129,12 @@ impl<'a, F: FnMut(Notice)> Settler<'a, F> {
             }
             Ok(Became::Imported) => report.imported += 1,
             Err(refused) => {
-                report.refused += 1;
-                report.stopped = self.import.stop_on_error;
+                if refused.reason == Reason::SkippedDiffers {
+                    report.skipped_differs += 1;
+                } else {
+                    report.refused += 1;
+                    report.stopped = self.import.stop_on_error;
+                }
                 (self.tell)(Notice::Refused(refused));
             }
         }
@@ -170,6 +174,7 @@ fn of_order(imported: Imported) -> Result<Became, Reason> {
             None | Some(Ok(Became::Unchanged)) => Ok(Became::Advanced),
             Some(became) => became,
         },
+        Imported::SkippedDiffers => Err(Reason::SkippedDiffers),
         Imported::ExistsWithDifferent { field } => Err(Reason::Different { field }),
         Imported::Refused(refusal) => Err(Reason::Order(refusal)),
     }

@@ -63,7 +63,7 @@ fn full() -> Store {
             (
                 7,
                 Asked::Resolve {
-                    anomaly: AnomalyId(1),
+                    anomaly: AnomalyId(1).into(),
                     how: Resolution::Accept,
                     note: fixtures::note(),
                 },
@@ -159,7 +159,7 @@ fn payments_and_refunds_without_an_order_come_back_and_wait_again() {
             (
                 5,
                 Asked::Resolve {
-                    anomaly: AnomalyId(1),
+                    anomaly: AnomalyId(1).into(),
                     how: Resolution::Dismiss,
                     note: fixtures::note(),
                 },
@@ -213,7 +213,10 @@ fn what_is_no_exported_order_is_refused_with_its_place() {
         &Import::exported(),
         &(bad.join("\n") + "\n{\"waiting\":{}}"),
     );
-    let reasons: Vec<_> = refused.iter().map(|refused| refused.reason).collect();
+    let reasons: Vec<_> = refused
+        .iter()
+        .map(|refused| refused.reason.clone())
+        .collect();
     for (nth, reason) in reasons.iter().enumerate() {
         match (nth, reason) {
             (0 | 1 | 2 | 4, Reason::NotExported { line, .. }) => assert_eq!(*line, nth as u64 + 1),

@@ -23,8 +23,17 @@ fn what_is_known_is_left_as_it_is_or_advanced() {
     let unpaid = record("order-1", &UNPAID);
     assert_eq!(import(&store, &in_yuan(), &unpaid).0.imported, 1);
     let paid = record("order-1", &[("shipped", "true")]);
-    let (report, _) = import(&store, &in_yuan(), &paid);
-    assert_eq!(report.unchanged, 1);
+    // Skipping never hides a payment that the store does not know, nor does a dry run.
+    for skip in [in_yuan(), in_yuan().dry_run()] {
+        let (report, told) = import(&store, &skip, &paid);
+        assert_eq!((report.unchanged, report.skipped_differs), (0, 1));
+        assert_eq!(
+            told[0].no.map(|no| no.to_string()).as_deref(),
+            Some("order-1")
+        );
+        assert_eq!(told[0].reason, Reason::SkippedDiffers);
+    }
+    assert_eq!(import(&store, &in_yuan(), &unpaid).0.unchanged, 1);
     assert_eq!(order(&store, "order-1").status, Status::Pending);
     let advance = in_yuan().conflict(Conflict::Advance);
     let (report, _) = import(&store, &advance, &paid);
@@ -38,6 +47,34 @@ fn what_is_known_is_left_as_it_is_or_advanced() {
             "nothing more"
         );
         assert_eq!(order(&store, "order-1"), advanced, "and nothing back");
+    }
+}
+
+#[test]
+fn skip_refuses_another_order_under_the_same_number_by_name() {
+    let store = Store::memory().unwrap();
+    let _ = import(&store, &in_yuan(), &numbered(1));
+    let other = record("order-0", &[("totalFee", "0.58")]);
+    let field = Difference::TotalFee;
+    for skip in [in_yuan(), in_yuan().dry_run()] {
+        let (report, told) = import(&store, &skip, &other);
+        assert_eq!((report.unchanged, report.refused), (0, 1));
+        assert_eq!(told[0].reason, Reason::Different { field });
+    }
+}
+
+#[test]
+fn dry_run_tells_a_number_that_comes_twice_with_other_facts() {
+    let twice = |second: &str| format!("{}{second}", record("order-0", &[]));
+    for (second, differs) in [
+        (record("order-0", &[]), 0),
+        (record("order-0", &[("transactionId", "\"other\"")]), 1),
+    ] {
+        let store = Store::memory().unwrap();
+        let (trial, _) = import(&store, &in_yuan().dry_run(), &twice(&second));
+        let (report, _) = import(&store, &in_yuan(), &twice(&second));
+        assert_eq!(trial, report);
+        assert_eq!((report.imported, report.skipped_differs), (1, differs));
     }
 }
 
@@ -68,7 +105,7 @@ fn every_refused_record_is_told_with_its_place_and_costs_no_other_one() {
     let by = no("order-0");
     let told: Vec<_> = refused
         .iter()
-        .map(|it| (it.place.record, it.place.line, it.reason))
+        .map(|it| (it.place.record, it.place.line, it.reason.clone()))
         .collect();
     let expected = [
         (

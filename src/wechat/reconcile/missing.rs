@@ -78,9 +78,10 @@ impl Reconciliation {
     fn lacks_refund(&self, record: &Record, refund: &Refund, seen: &Seen) -> bool {
         let accepted = match refund.status {
             RefundStatus::Requested | RefundStatus::Closed => false,
-            RefundStatus::Processing | RefundStatus::Success | RefundStatus::Abnormal => {
-                !refund.external
-            }
+            RefundStatus::Processing
+            | RefundStatus::Success
+            | RefundStatus::Abnormal
+            | RefundStatus::Returned => !refund.external,
         };
         let of_day = self.day.range().contains(&refund.requested_at);
         let payment = record.payment_of(refund.channel, &refund.transaction_id);

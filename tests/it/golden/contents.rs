@@ -157,7 +157,7 @@ fn told_back(transaction: u64, n: u64, amount: u64, state: RefundState) -> Asked
 
 fn resolve(anomaly: u32, how: Resolution) -> Asked {
     Asked::Resolve {
-        anomaly: AnomalyId(anomaly),
+        anomaly: AnomalyId(anomaly).into(),
         how,
         note: fixtures::note(),
     }
@@ -308,7 +308,7 @@ fn refunds() -> Vec<Command> {
         told_back(130, 14, 100, Closed),
         ask_back(130, 15, 100),
         Asked::RecordRefundRefused {
-            refund_no: fixtures::refund_no(15),
+            refund: fixtures::refund_no(15).into(),
             code: Label::parse("NOTENOUGH").unwrap(),
         },
         told_back(130, 16, 60, Success),

@@ -6,9 +6,9 @@ use std::time::Duration;
 use orderstore::testing::fixtures;
 use orderstore::testing::model::Model;
 use orderstore::{
-    AnomalyId, Answered, Asked, Call, Channel, ChannelState, CloseReply, Command, Conflict, Error,
-    Fen, Label, Metadata, New, NewRefund, Order, OrderNo, Outcome, Payment, Prepay, RefundFact,
-    RefundState, Resolution, Store, Timestamp,
+    AnomalyId, AnomalyRef, Answered, Asked, Call, Channel, ChannelState, CloseReply, Command,
+    Conflict, Error, Fen, Label, Metadata, New, NewRefund, Order, OrderNo, Outcome, Payment,
+    Prepay, RefundAttempt, RefundFact, RefundState, Resolution, Store, Timestamp,
 };
 use proptest::prelude::{Just, Strategy, prop_oneof};
 
@@ -49,13 +49,14 @@ fn any_ask() -> impl Strategy<Value = Asked> {
         8 => any_request().prop_map(|new| Asked::RequestRefund(Box::new(new))),
         4 => any_import(),
         8 => any_fact().prop_map(|fact| Asked::RecordRefund(Box::new(fact))),
-        2 => (0..REFUNDS).prop_map(|n| Asked::RecordRefundRefused {
-            refund_no: fixtures::refund_no(n),
+        2 => (0..REFUNDS, any_attempt()).prop_map(|(n, attempt)| Asked::RecordRefundRefused {
+            refund: (fixtures::refund_no(n), attempt).into(),
             code: Label::parse("NOTENOUGH").unwrap(),
         }),
         2 => (0..REFUNDS).prop_map(|n| Asked::RecordRefundUnanswered {
             refund_no: fixtures::refund_no(n),
         }),
+        2 => Just(Asked::EndOrder { note: fixtures::note() }),
         2 => Just(Asked::Hide),
         1 => Just(Asked::Unhide),
         3 => (1..8_u64).prop_map(|version| Asked::Annotate {
@@ -110,9 +111,14 @@ fn any_payment() -> impl Strategy<Value = Payment> {
 fn any_request() -> impl Strategy<Value = NewRefund> {
     let amounts = prop_oneof![Just(40_u64), Just(60), Just(100)];
     let facts = (0..TRANSACTIONS, 0..REFUNDS, amounts, any_channel());
-    facts.prop_map(|(transaction, n, amount, channel)| {
-        fixtures::refund_of(transaction, n, amount).channel(channel)
+    (facts, any_attempt()).prop_map(|((transaction, n, amount, channel), attempt)| {
+        let refund = fixtures::refund_of(transaction, n, amount);
+        refund.channel(channel).attempt(attempt)
     })
+}
+
+fn any_attempt() -> impl Strategy<Value = u32> {
+    prop_oneof![5 => Just(1), 3 => Just(2), 1 => Just(3)]
 }
 
 fn any_fact() -> impl Strategy<Value = RefundFact> {
@@ -124,9 +130,11 @@ fn any_fact() -> impl Strategy<Value = RefundFact> {
     ];
     let amounts = prop_oneof![Just(40_u64), Just(60), Just(100)];
     let facts = (0..TRANSACTIONS, 0..REFUNDS, amounts, states);
-    (facts, any_channel(), maybe(any_time())).prop_map(|(facts, channel, success_at)| {
+    let times = (maybe(any_time()), maybe(any_time()));
+    (facts, any_channel(), times).prop_map(|(facts, channel, (success_at, sent_at))| {
         let (transaction, n, amount, state) = facts;
         let fact = fixtures::refund_fact(transaction, n, amount, state).with_channel(channel);
+        let fact = sent_at.map_or(fact.clone(), |at| fact.with_query_sent_at(at));
         success_at.map_or(fact.clone(), |at| fact.with_success_at(at))
     })
 }
@@ -189,8 +197,12 @@ fn any_resolution() -> impl Strategy<Value = Asked> {
             refund_no: fixtures::refund_no(n)
         }),
     ];
-    (1..5_u32, how).prop_map(|(anomaly, how)| Asked::Resolve {
-        anomaly: AnomalyId(anomaly),
+    let reopenings = prop_oneof![4 => Just(0), 1 => Just(1)];
+    (1..5_u32, reopenings, how).prop_map(|(anomaly, reopenings, how)| Asked::Resolve {
+        anomaly: AnomalyRef {
+            id: AnomalyId(anomaly),
+            reopenings,
+        },
         how,
         note: fixtures::note(),
     })
@@ -250,8 +262,10 @@ pub(super) fn say(store: &Store, command: &Command, by: impl By) -> Heard {
             let call = store.record_refund(no, *fact);
             heard(by.hear(call), Outcome::RecordRefund)
         }
-        Asked::RecordRefundRefused { refund_no, code } => {
-            let call = store.record_refund_refused(no, refund_no, code);
+        Asked::EndOrder { note } => heard(by.hear(store.end_order(no, note)), Outcome::Close),
+        Asked::RecordRefundRefused { refund, code } => {
+            let RefundAttempt { refund_no, attempt } = refund;
+            let call = store.record_refund_refused(no, (refund_no, attempt), code);
             heard(by.hear(call), Outcome::RefuseRefund)
         }
         Asked::RecordRefundUnanswered { refund_no } => {

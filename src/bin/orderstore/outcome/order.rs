@@ -63,6 +63,22 @@ impl Tells for CloseAnswer {
                 "it is not closed yet: `due` says when to ask again"
             ),
             CloseAnswer::NotClosing => said!(not, "notClosing", "it is not being closed"),
+            CloseAnswer::OpenAnomaly => said!(
+                not,
+                "openAnomaly",
+                "an anomaly of it is open: resolve that first"
+            ),
+            CloseAnswer::RefundUnderWay => said!(
+                not,
+                "refundUnderWay",
+                "a refund of it is under way: wait for its end"
+            ),
+            CloseAnswer::TooEarly { from } => said!(
+                not,
+                "tooEarly",
+                "it may still be paid: it can be ended from {} on",
+                from
+            ),
             CloseAnswer::NotFound => said!(not, "notFound", "there is no such order"),
             _ => unknown(),
         }
@@ -98,6 +114,11 @@ impl Tells for Resolved {
                 "notRefundable",
                 "there is no money in this anomaly that could go back"
             ),
+            Resolved::RefundedElsewhere { by } => said!(
+                not,
+                "refundedElsewhere",
+                "money of this transaction goes back, or went back, from the order {by}"
+            ),
             Resolved::RefundNoTaken { by } => said!(
                 not,
                 "refundNoTaken",
@@ -111,12 +132,12 @@ impl Tells for Resolved {
             Resolved::WindowOver => said!(
                 not,
                 "windowOver",
-                "it was paid more than 365 days ago: the channel gives nothing back any more"
+                "it was paid too long ago: the channel gives nothing back any more"
             ),
             Resolved::TooMany => said!(
                 not,
                 "tooMany",
-                "the channel gives one transaction back in 50 parts at most"
+                "the channel gives one transaction back in no more parts"
             ),
             Resolved::Exceeds { available } => said!(
                 not,

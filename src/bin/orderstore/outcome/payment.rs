@@ -21,6 +21,11 @@ impl Tells for Confirmed {
                 "transactionTaken",
                 "the transaction paid the order {by}: kept as an anomaly"
             ),
+            Confirmed::GivenBack { by } => said!(
+                not,
+                "givenBack",
+                "money of this transaction goes back from the order {by}: kept as an anomaly"
+            ),
             Confirmed::IdentityMismatch { field } => said!(
                 not,
                 "identityMismatch",

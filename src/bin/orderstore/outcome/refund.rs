@@ -16,6 +16,19 @@ impl Tells for RefundRequested {
                 "its money is reserved: ask the channel for it now, under this number"
             ),
             RefundRequested::Exists => said!(done, "exists", "it was there, with the same facts"),
+            RefundRequested::Ended { code, attempts } => {
+                let code = code.as_ref().map_or("", |code| code.as_str());
+                said!(
+                    not,
+                    "ended",
+                    "attempt {attempts} ended without success {code}: request the next attempt"
+                )
+            }
+            RefundRequested::RefundedElsewhere { by } => said!(
+                not,
+                "refundedElsewhere",
+                "money of this transaction goes back, or went back, from the order {by}"
+            ),
             RefundRequested::ExistsWithDifferent { field } => said!(
                 not,
                 "existsWithDifferent",
@@ -40,12 +53,12 @@ impl Tells for RefundRequested {
             RefundRequested::WindowOver => said!(
                 not,
                 "windowOver",
-                "it was paid more than 365 days ago: the channel gives nothing back any more"
+                "it was paid too long ago: the channel gives nothing back any more"
             ),
             RefundRequested::TooMany => said!(
                 not,
                 "tooMany",
-                "the channel gives one transaction back in 50 parts at most"
+                "the channel gives one transaction back in no more parts"
             ),
             RefundRequested::Exceeds { available } => said!(
                 not,
@@ -86,6 +99,22 @@ impl Tells for RefundRecorded {
             RefundRecorded::Stale => {
                 said!(done, "stale", "old news of a refund that has ended since")
             }
+            RefundRecorded::MustQuery => said!(
+                not,
+                "mustQuery",
+                "it may be old: ask the channel how the refund stands; it is due now"
+            ),
+            RefundRecorded::Disagrees { status: now } => said!(
+                not,
+                "disagrees",
+                "the refund is {} here: kept as an anomaly",
+                status(*now)
+            ),
+            RefundRecorded::RefundedElsewhere { by } => said!(
+                not,
+                "refundedElsewhere",
+                "the transaction's money is that of the order {by}: kept as an anomaly"
+            ),
             RefundRecorded::RefundNoTaken { by } => said!(
                 not,
                 "refundNoTaken",
@@ -119,9 +148,9 @@ impl Tells for RefundRefused {
             RefundRefused::Closed => said!(
                 done,
                 "closed",
-                "its money is free again; try again under another number"
+                "its money is free again; to try again, request the next attempt of the same number"
             ),
-            RefundRefused::Already => said!(done, "already", "it was closed already"),
+            RefundRefused::Already => said!(done, "already", "this attempt had ended already"),
             RefundRefused::NotRequested { status: now } => said!(
                 not,
                 "notRequested",
@@ -170,6 +199,7 @@ pub(crate) const fn status(status: RefundStatus) -> &'static str {
         RefundStatus::Success => "success",
         RefundStatus::Closed => "closed",
         RefundStatus::Abnormal => "abnormal",
+        RefundStatus::Returned => "returned",
     }
 }
 

@@ -92,7 +92,18 @@ pub(crate) fn anomaly_detail(anomaly: &Anomaly) -> String {
         AnomalyKind::RefundNoTaken { refund_no, by } => {
             format!("refund {refund_no} is one of the order {by}")
         }
-        AnomalyKind::GivenBack => "its refund was asked for before its order was there".to_owned(),
+        AnomalyKind::GivenBack { by: None } => {
+            "its money goes back, or went back: it pays nothing".to_owned()
+        }
+        AnomalyKind::GivenBack { by: Some(by) } => {
+            format!("its money goes back, or went back, from the order {by}")
+        }
+        AnomalyKind::RefundDisagrees { refund_no } => {
+            format!("the channel contradicts what is known of refund {refund_no}")
+        }
+        AnomalyKind::RefundedElsewhere { refund_no, by } => {
+            format!("refund {refund_no} is of money of the order {by}")
+        }
         _ => String::new(),
     }
 }

@@ -147,6 +147,7 @@ const COLUMNS: &[Column] = &[
     shown("advanced"),
     shown("inAnomalies"),
     shown("unchanged"),
+    shown("skippedDiffers"),
     shown("waiting"),
     shown("refused"),
     shown("settled"),
@@ -167,7 +168,9 @@ impl Import {
             progress::end();
             let is_trial = self.dry_run;
             context.out().one(COLUMNS, cells(&report, is_trial))?;
-            Ok(Exit::of(report.refused == 0 && report.in_anomalies == 0))
+            Ok(Exit::of(
+                report.refused == 0 && report.skipped_differs == 0 && report.in_anomalies == 0,
+            ))
         })
     }
 
@@ -256,6 +259,7 @@ fn cells(report: &ImportReport, is_trial: bool) -> Vec<Cell> {
         report.advanced.into(),
         report.in_anomalies.into(),
         report.unchanged.into(),
+        report.skipped_differs.into(),
         report.waiting.into(),
         report.refused.into(),
         Cell::maybe(report.settled),

@@ -380,7 +380,11 @@ fn typed<J: Job>(table: Table, job: J) -> Result<J::Done, StorageError> {
         Table::OpenId | Table::Transaction | Table::RefundNo | Table::Reference => {
             job.run(named::<Fixed<20>, ()>(table))
         }
-        Table::Anomalies | Table::Refunded | Table::Due => job.run(named::<Fixed<14>, ()>(table)),
+        Table::Anomalies
+        | Table::Refunded
+        | Table::ClosedRefunds
+        | Table::Returned
+        | Table::Due => job.run(named::<Fixed<14>, ()>(table)),
     }
 }
 

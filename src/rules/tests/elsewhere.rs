@@ -1,0 +1,113 @@
+//! A transaction's money is one record's: it pays there, or goes back from there.
+
+use super::*;
+use crate::order::{AnomalyKind, ImportRefusal, Status};
+
+#[test]
+fn transaction_refunded_under_one_number_never_pays_another() {
+    let mut shop = Shop::open();
+    let _ = shop.confirm("a", paid("X"));
+    let requested = RefundRequested::Requested;
+    assert_eq!(shop.request("a", asked_back("R", "X", 100)), requested);
+    let by = no("a");
+    // Confirmed, or there before its order: no goods for money that goes back.
+    let _ = shop.create("b", new());
+    assert_eq!(
+        shop.confirm("b", paid("X")),
+        (Confirmed::GivenBack { by }, true)
+    );
+    assert_eq!(shop.confirm("b", paid("X")), (Confirmed::Duplicate, true));
+    let _ = shop.confirm("c", paid("X"));
+    assert_eq!(shop.create("c", new()), Created::Created);
+    for text in ["b", "c"] {
+        assert_eq!(shop.kinds(text), [AnomalyKind::GivenBack { by: Some(by) }]);
+        assert_eq!(shop.status(text), Status::Pending);
+        let elsewhere = RefundRequested::RefundedElsewhere { by };
+        assert_eq!(shop.request(text, asked_back("S", "X", 1)), elsewhere);
+        let decision = shop.resolve(text, 1, refund("S"));
+        assert_eq!(decision, Resolved::RefundedElsewhere { by });
+        assert_eq!(
+            shop.resolve(text, 1, Resolution::Accept),
+            Resolved::NotAcceptable
+        );
+    }
+    // The refund was refused: the money is here, and may pay.
+    let _ = shop.refuse("a", "R");
+    let applied = Resolved::Reexamined(Confirmed::Applied);
+    assert_eq!(shop.resolve("b", 1, Resolution::Accept), applied);
+    let by = no("b");
+    let taken = Resolved::Reexamined(Confirmed::TransactionTaken { by });
+    assert_ne!(shop.resolve("c", 1, Resolution::Accept), applied);
+    let _ = taken;
+    // And goes back from there only.
+    let again = asked_back("R", "X", 100).attempt(2);
+    assert_eq!(shop.request("a", again), RefundRequested::NotPaid);
+}
+
+#[test]
+fn misfit_of_two_orders_goes_back_once() {
+    let mut shop = Shop::open();
+    for text in ["a", "b"] {
+        let _ = shop.create(text, new());
+        let _ = shop.confirm(text, paid_fen("X", 99));
+    }
+    assert_eq!(shop.resolve("a", 1, refund("R")), Resolved::Resolved);
+    let by = no("a");
+    let elsewhere = Resolved::RefundedElsewhere { by };
+    assert_eq!(shop.resolve("b", 1, refund("S")), elsewhere);
+}
+
+#[test]
+fn refund_fact_of_another_records_money_is_an_anomaly() {
+    let mut shop = Shop::with_order();
+    let _ = shop.confirm("a", paid("X"));
+    let _ = shop.create("b", new());
+    let by = no("a");
+    let fact = told("E", "X", 60, RefundState::Success);
+    let elsewhere = (RefundRecorded::RefundedElsewhere { by }, true);
+    assert_eq!(shop.record_refund("b", fact.clone()), elsewhere);
+    assert_eq!(
+        shop.record_refund("b", fact.clone()),
+        (RefundRecorded::Duplicate, true)
+    );
+    assert_eq!(shop.order("b").refunds, []);
+    assert_eq!(shop.order("b").open_anomalies().count(), 1);
+    // Where it belongs it counts.
+    assert_eq!(
+        shop.record_refund("a", fact),
+        (RefundRecorded::Adopted, true)
+    );
+    let exceeds = RefundRequested::Exceeds { available: fen(40) };
+    assert_eq!(shop.request("a", asked_back("R", "X", 41)), exceeds);
+}
+
+#[test]
+fn closed_refund_comes_back_only_where_its_money_is_not_anothers() {
+    let mut shop = Shop::open();
+    let _ = shop.confirm("a", paid("X"));
+    let _ = shop.request("a", asked_back("R", "X", 60));
+    let _ = shop.refuse("a", "R");
+    let _ = shop.create("b", new());
+    assert_eq!(shop.confirm("b", paid("X")), (Confirmed::Applied, true));
+    let by = no("b");
+    let heard = shop.record_refund("a", told("R", "X", 60, RefundState::Success));
+    assert_eq!(heard, (RefundRecorded::RefundedElsewhere { by }, false));
+}
+
+#[test]
+fn imported_order_whose_money_goes_back_elsewhere_is_refused_by_name() {
+    let mut books = Shop::with_order();
+    let _ = books.confirm("a", paid("X"));
+    let order = books.order("a").clone();
+    let mut shop = Shop::open();
+    let _ = shop.confirm("b", paid("X"));
+    let _ = shop.request("b", asked_back("R", "X", 100));
+    let by = no("b");
+    let refused = Imported::Refused(ImportRefusal::RefundedElsewhere { by });
+    assert_eq!(shop.import(&order, Conflict::Skip), refused);
+    // Into an order that is there it is taken as any payment is.
+    let _ = shop.create("a", new());
+    let advanced = Imported::Advanced(Some(Confirmed::GivenBack { by }));
+    assert_eq!(shop.import(&order, Conflict::Advance), advanced);
+    assert_eq!(shop.status("a"), Status::Pending);
+}

@@ -1,0 +1,164 @@
+//! An order whose only payment was dismissed or went back ends, and frees its reference.
+
+use super::*;
+use crate::order::{Action, Status};
+
+/// `order-a` with a reference, paid by somebody else; a person decided `how`.
+fn misfit(how: Resolution) -> Shop {
+    let mut shop = Shop::open();
+    let _ = shop.create("a", new().reference(reference("r")));
+    let _ = shop.confirm("a", paid_by("X", "aunt"));
+    assert_eq!(shop.resolve("a", 1, how), Resolved::Resolved);
+    shop
+}
+
+fn refunded() -> Shop {
+    let mut shop = misfit(refund("R"));
+    let _ = shop.record_refund("a", told("R", "X", 100, RefundState::Success));
+    shop
+}
+
+fn says_paid() -> ChannelState {
+    ChannelState::Success(paid_by("X", "aunt"))
+}
+
+#[test]
+fn order_whose_misfit_payment_went_back_ends_at_the_next_answer() {
+    let closed = Queried::Moved { to: Status::Closed };
+    for state in [says_paid(), ChannelState::Refund(paid_by("X", "aunt"))] {
+        for mut shop in [refunded(), misfit(Resolution::Dismiss)] {
+            assert_eq!(shop.query("a", state.clone()), closed);
+            assert_eq!(shop.next("a"), None);
+            // The customer who pays anew gets a new order.
+            let anew = new().reference(reference("r"));
+            assert_eq!(shop.create("b", anew), Created::Created);
+            // The old payment stays what it was.
+            assert_eq!(
+                shop.query("a", state.clone()),
+                Queried::Payment(Confirmed::Duplicate)
+            );
+            assert_eq!(shop.status("a"), Status::Closed);
+        }
+    }
+}
+
+#[test]
+fn refund_under_way_or_open_anomaly_keeps_the_order_open() {
+    let mut shop = misfit(refund("R"));
+    assert_eq!(
+        shop.query("a", says_paid()),
+        Queried::Payment(Confirmed::Duplicate)
+    );
+    assert_eq!(shop.status("a"), Status::Pending);
+    let note = || Note::parse("done").unwrap();
+    let end = |note| Asked::EndOrder { note };
+    assert_eq!(shop.closes("a", end(note())), CloseAnswer::RefundUnderWay);
+    let _ = shop.refuse("a", "R");
+    assert_eq!(shop.closes("a", end(note())), CloseAnswer::OpenAnomaly);
+    assert_eq!(
+        shop.query("a", says_paid()),
+        Queried::Payment(Confirmed::Duplicate)
+    );
+    assert_eq!(shop.status("a"), Status::Pending);
+}
+
+#[test]
+fn order_of_a_channel_that_takes_a_second_payment_ends_when_it_expires() {
+    let mut shop = Shop::open();
+    let _ = shop.create("a", new().channel(alipay()));
+    let mut payment = paid_by("X", "aunt");
+    payment.channel = alipay();
+    let _ = shop.confirm("a", payment.clone());
+    let _ = shop.resolve("a", 1, Resolution::Dismiss);
+    let state = ChannelState::Success(payment);
+    assert_eq!(
+        shop.query("a", state.clone()),
+        Queried::Payment(Confirmed::Duplicate)
+    );
+    assert_eq!(shop.status("a"), Status::Pending);
+    shop.wait(WEEK + SECOND);
+    assert_eq!(
+        shop.query("a", state),
+        Queried::Moved { to: Status::Closed }
+    );
+}
+
+#[test]
+fn operator_ends_an_order_whose_money_is_settled_or_whose_time_is_over() {
+    let note = Note::parse("seen").unwrap();
+    let end = || Asked::EndOrder { note: note.clone() };
+    assert_eq!(refunded().closes("a", end()), CloseAnswer::Closed);
+
+    let mut shop = Shop::with_order();
+    let grace = shop.policy.grace;
+    let from = shop.order("a").expires_at.saturating_add(grace);
+    assert_eq!(shop.closes("a", end()), CloseAnswer::TooEarly { from });
+    shop.wait(WEEK + grace + SECOND);
+    assert_eq!(shop.closes("a", end()), CloseAnswer::Closed);
+    assert_eq!(shop.closes("a", end()), CloseAnswer::Already);
+    assert_eq!(shop.closes("b", end()), CloseAnswer::NotFound);
+    assert_eq!(shop.confirm("a", paid("Y")), (Confirmed::Late, true));
+    assert_eq!(shop.closes("a", end()), CloseAnswer::AlreadyPaid);
+}
+
+/// A sweep as a server makes it: the channel says of the order that X paid it.
+fn sweep(shop: &mut Shop) {
+    let Some(next) = shop.next("a") else { return };
+    if next.at > shop.now || shop.order("a").open_anomalies().next().is_some() {
+        return;
+    }
+    match next.action {
+        Action::AskClose => {
+            let _ = shop.record_close("a", CloseReply::OrderPaid);
+        }
+        _ => {
+            let _ = shop.query("a", says_paid());
+        }
+    }
+}
+
+#[test]
+fn sixty_four_rounds_leave_no_settled_order_due() {
+    for mut shop in [refunded(), misfit(Resolution::Dismiss)] {
+        let _ = shop.begin_close("a");
+        for _ in 0..64 {
+            sweep(&mut shop);
+            shop.wait(MINUTE * 5);
+        }
+        assert_eq!(shop.status("a"), Status::Closed);
+        assert_eq!(shop.next("a"), None);
+    }
+}
+
+#[test]
+fn second_telling_with_another_wrong_amount_is_kept_and_caps_the_refund() {
+    let mut shop = Shop::with_order();
+    let mismatch = |found| Confirmed::AmountMismatch {
+        expected: fen(100),
+        found: fen(found),
+    };
+    assert_eq!(shop.confirm("a", paid_fen("X", 1)), (mismatch(1), true));
+    assert_eq!(shop.confirm("a", paid_fen("X", 99)), (mismatch(99), true));
+    for amount in [1, 99] {
+        let again = shop.confirm("a", paid_fen("X", amount));
+        assert_eq!(again, (Confirmed::Duplicate, true));
+    }
+    let mut dollars = paid_fen("X", 99);
+    dollars.currency = crate::value::Currency::parse("USD").unwrap();
+    assert_eq!(shop.confirm("a", dollars).0, mismatch(99));
+    assert_eq!(shop.kinds("a").len(), 3);
+    assert_eq!(
+        shop.request("a", asked_back("R", "X", 100)),
+        RefundRequested::Exceeds { available: fen(99) }
+    );
+    assert_eq!(
+        shop.request("a", asked_back("R", "X", 99)),
+        RefundRequested::Requested
+    );
+    // The same holds of what waits for its order.
+    let mut shop = Shop::open();
+    let unclaimed = (Confirmed::Unclaimed, false);
+    assert_eq!(shop.confirm("a", paid_fen("X", 1)), unclaimed);
+    assert_eq!(shop.confirm("a", paid("X")), unclaimed);
+    assert_eq!(shop.create("a", new()), Created::CreatedAndPaid);
+}
