@@ -205,7 +205,7 @@ impl Model {
             for refund in record.refunds() {
                 let payment = record.payment_of(refund.channel, &refund.transaction_id);
                 let currency = payment.map(|payment| payment.currency).unwrap_or_default();
-                let mut add = |sums: &mut BTreeMap<Currency, Sum>, at: Option<Timestamp>| {
+                let add = |sums: &mut BTreeMap<Currency, Sum>, at: Option<Timestamp>| {
                     if at.is_some_and(|at| times.contains(&at)) {
                         let sum = sums.entry(currency).or_default();
                         sum.count += 1;
