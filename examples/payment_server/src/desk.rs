@@ -8,13 +8,13 @@
 use std::sync::Arc;
 
 use orderstore::{
-    Answered, CloseAnswer, Fen, NewRefund, Order, OrderNo, Prepay, PrepayKind, Queried, Refund,
-    RefundNo, RefundStatus, Store, What,
+    Answered, ChannelState, CloseAnswer, Fen, NewRefund, Order, OrderNo, Prepay, PrepayKind,
+    Queried, Refund, RefundNo, RefundRecorded, RefundStatus, Store, What,
 };
 use thiserror::Error;
 use tracing::warn;
 
-use crate::channel::{Channel, ChannelError, GiveBack};
+use crate::channel::{Channel, ChannelError, GiveBack, RefundAnswer};
 
 #[derive(Debug)]
 pub(crate) struct Desk {
@@ -67,6 +67,25 @@ impl Desk {
         Ok(self.store.record_query(no, state).await?)
     }
 
+    /// Asks how an order stands because a request asked for it. Anybody can repeat such a
+    /// request, so an answer that leaves the order as it is is not recorded: it would
+    /// lengthen the history and delay the next check each time.
+    pub(crate) async fn look_by_request(
+        &self,
+        no: OrderNo,
+    ) -> Result<Option<Answered<Queried>>, DeskError> {
+        let state = self.channel.query(no).await?;
+        let is_news = state.payment().is_some()
+            || matches!(
+                state,
+                ChannelState::Closed | ChannelState::Revoked | ChannelState::PayError
+            );
+        if !is_news {
+            return Ok(None);
+        }
+        Ok(Some(self.store.record_query(no, state).await?))
+    }
+
     /// Begins to close an order, and asks the channel at once where it may be asked. What
     /// the channel does not answer now stays due.
     pub(crate) async fn close(&self, no: OrderNo) -> Result<Answered<CloseAnswer>, DeskError> {
@@ -111,7 +130,7 @@ impl Desk {
             paid,
         };
         match self.channel.refund(&what).await {
-            Ok(fact) => drop(self.store.record_refund(no, fact).await?),
+            Ok(answer) => drop(self.record_refund(no, answer).await?),
             Err(ChannelError::Refused { code }) => {
                 warn!(%no, %refund_no, %code, "the channel refused a refund");
                 let refused = self
@@ -132,11 +151,36 @@ impl Desk {
         refund_no: &RefundNo,
     ) -> Result<(), DeskError> {
         match self.channel.query_refund(refund_no).await {
-            Ok(fact) => drop(self.store.record_refund(no, fact).await?),
+            Ok(answer) => drop(self.record_refund(no, answer).await?),
             Err(ChannelError::NoSuchRefund) => self.ask_again(no, refund_no).await?,
             Err(error) => return Err(error.into()),
         }
         Ok(())
+    }
+
+    /// Follows an unsigned event about a refund of order `no`. The channel is asked about
+    /// the refund, and its answer is recorded only if it names the same order.
+    pub(crate) async fn follow_refund(
+        &self,
+        no: OrderNo,
+        refund_no: &RefundNo,
+    ) -> Result<Answered<RefundRecorded>, DeskError> {
+        let answer = self.channel.query_refund(refund_no).await?;
+        self.record_refund(no, answer).await
+    }
+
+    /// Records the channel's answer about a refund of order `no`. An answer that names
+    /// another order is refused: it would create a refund or an anomaly under `no` that
+    /// the channel knows nothing of.
+    async fn record_refund(
+        &self,
+        no: OrderNo,
+        answer: RefundAnswer,
+    ) -> Result<Answered<RefundRecorded>, DeskError> {
+        if answer.no != no {
+            return Err(ChannelError::OtherOrder.into());
+        }
+        Ok(self.store.record_refund(answer.no, answer.fact).await?)
     }
 
     /// The store is told first: the next check is due later then.
@@ -150,7 +194,11 @@ impl Desk {
 
     /// A refund, and how much the payment was that it is of. Where no order was created
     /// under the number, its history alone knows both.
-    async fn refund(&self, no: OrderNo, refund_no: &RefundNo) -> Result<(Refund, Fen), DeskError> {
+    pub(crate) async fn refund(
+        &self,
+        no: OrderNo,
+        refund_no: &RefundNo,
+    ) -> Result<(Refund, Fen), DeskError> {
         let found = match self.store.get(no).await? {
             Some(order) => of_order(&order, refund_no),
             None => of_history(self.store.history(no).await?, refund_no),

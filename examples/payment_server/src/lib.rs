@@ -21,7 +21,8 @@
 //! The pages, the orders and the operator's routes share one listener on loopback, without a
 //! login: a deployment puts authentication in front, takes the openid from the session and
 //! not from the request, speaks TLS, signs its requests with the merchant's key, and lets
-//! the two callback paths alone be reached from outside.
+//! the two callback paths alone be reached from outside. A proxy that passes the public name
+//! in `Host` needs it allowed by `--host`.
 
 mod app;
 mod audit;
@@ -29,9 +30,11 @@ mod channel;
 mod client;
 mod clock;
 mod config;
+mod connections;
 pub mod demo;
 mod desk;
 mod guard;
+mod hosts;
 mod http;
 pub mod load;
 mod routes;
@@ -42,7 +45,7 @@ mod stand_in;
 mod sweeper;
 
 pub use audit::Audit;
-pub use channel::{Channel, ChannelError, GiveBack, V3Channel};
+pub use channel::{Channel, ChannelError, GiveBack, RefundAnswer, V3Channel};
 pub use client::{Answer, Client};
 pub use clock::Clock;
 pub use config::{Config, ConfigError, HELP, Mode, Remote};

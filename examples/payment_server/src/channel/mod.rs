@@ -26,10 +26,19 @@ pub trait Channel: Debug + Send + Sync {
     async fn close(&self, no: OrderNo) -> CloseReply;
 
     /// Asks to give money back.
-    async fn refund(&self, what: &GiveBack) -> Result<RefundFact, ChannelError>;
+    async fn refund(&self, what: &GiveBack) -> Result<RefundAnswer, ChannelError>;
 
     /// Asks how a refund stands.
-    async fn query_refund(&self, refund_no: &RefundNo) -> Result<RefundFact, ChannelError>;
+    async fn query_refund(&self, refund_no: &RefundNo) -> Result<RefundAnswer, ChannelError>;
+}
+
+/// The channel's answer about a refund.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefundAnswer {
+    /// The order that the channel names in its answer.
+    pub no: OrderNo,
+    /// The state of the refund.
+    pub fact: RefundFact,
 }
 
 /// Money that is to go back.
@@ -60,6 +69,9 @@ pub enum ChannelError {
         /// Its code.
         code: Label,
     },
+    /// Its answer is about another order than the one asked about.
+    #[error("the channel's answer is about another order")]
+    OtherOrder,
     /// It knows no such refund.
     #[error("the channel knows no such refund")]
     NoSuchRefund,

@@ -4,14 +4,12 @@
 
 use async_trait::async_trait;
 use orderstore::wechat::{ClosingAnswer, OrderAnswer, RefundMessage};
-use orderstore::{
-    AppId, ChannelState, CloseReply, MchId, Order, OrderNo, PrepayValue, RefundFact, RefundNo,
-};
+use orderstore::{AppId, ChannelState, CloseReply, MchId, Order, OrderNo, PrepayValue, RefundNo};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tracing::warn;
 
-use super::{Channel, ChannelError, GiveBack};
+use super::{Channel, ChannelError, GiveBack, RefundAnswer};
 use crate::http::{Http, Reply};
 
 /// Codes with which a refund is refused for good. With any other it may still be done.
@@ -109,7 +107,7 @@ impl Channel for V3Channel {
         }
     }
 
-    async fn refund(&self, what: &GiveBack) -> Result<RefundFact, ChannelError> {
+    async fn refund(&self, what: &GiveBack) -> Result<RefundAnswer, ChannelError> {
         let body = json!({
             "transaction_id": what.transaction_id.as_str(),
             "out_refund_no": what.refund_no.as_str(),
@@ -124,7 +122,7 @@ impl Channel for V3Channel {
         told_of(&what.refund_no, &reply)
     }
 
-    async fn query_refund(&self, refund_no: &RefundNo) -> Result<RefundFact, ChannelError> {
+    async fn query_refund(&self, refund_no: &RefundNo) -> Result<RefundAnswer, ChannelError> {
         let path = format!(
             "/v3/refund/domestic/refunds/{}",
             escaped(refund_no.as_str())
@@ -141,7 +139,7 @@ impl Channel for V3Channel {
     }
 }
 
-fn told_of(refund_no: &RefundNo, reply: &Reply) -> Result<RefundFact, ChannelError> {
+fn told_of(refund_no: &RefundNo, reply: &Reply) -> Result<RefundAnswer, ChannelError> {
     let message = RefundMessage::from_v3_answer(refund_no, reply.status, &reply.body);
     let message = message.map_err(|error| {
         warn!(%error, "the channel's answer cannot be used");
@@ -151,7 +149,7 @@ fn told_of(refund_no: &RefundNo, reply: &Reply) -> Result<RefundFact, ChannelErr
         .failure()
         .and_then(|failure| failure.err_code.clone());
     match (message.into_fact(), code) {
-        (Some((_, fact)), _) => Ok(fact),
+        (Some((no, fact)), _) => Ok(RefundAnswer { no, fact }),
         (None, Some(code)) if reply.status < 500 && FINAL.contains(&code.as_str()) => {
             Err(ChannelError::Refused { code })
         }

@@ -5,18 +5,18 @@ use serde_json::{Value, json};
 
 use crate::browser::{Page, with_a_page};
 
-const WANG: &str = "oCustomer_Wang_0000000000001";
+pub(crate) const WANG: &str = "oCustomer_Wang_0000000000001";
 const LI: &str = "oCustomer_Li_000000000000002";
 const ZHAO: &str = "oCustomer_Zhao_0000000000003";
 
 /// One order, made and perhaps paid as customers do; gives its number.
-async fn sell(page: &Page, customer: &str, sku: &str, reference: &str) -> String {
+pub(crate) async fn sell(page: &Page, customer: &str, sku: &str, reference: &str) -> String {
     let asked = json!({ "openid": customer, "sku": sku, "reference": reference });
     let made = page.post("/wxPay", asked).await;
     made["outTradeNo"].as_str().unwrap().to_owned()
 }
 
-async fn paid(page: &Page, no: &str) {
+pub(crate) async fn paid(page: &Page, no: &str) {
     page.post(
         &format!("/sandbox/pay/{no}"),
         json!({ "behaviour": "usual" }),
@@ -43,7 +43,7 @@ async fn busy_morning(page: &Page) -> Vec<String> {
     sold
 }
 
-async fn row(page: &Page, no: &str) {
+pub(crate) async fn row(page: &Page, no: &str) {
     page.tap(&format!("#orders tr[data-no='{no}'] button"))
         .await;
     page.see(&format!("#order[data-no='{no}']")).await;
@@ -89,7 +89,7 @@ async fn lists_go_by_status_and_by_user_and_one_order_shows_all_that_happened_to
         for what in ["created", "prepayRecorded", "paid"] {
             page.see(&format!("#history [data-what={what}]")).await;
         }
-        page.picture().await;
+        page.picture("order").await;
     })
     .await;
 }
@@ -112,6 +112,11 @@ async fn a_refund_that_is_tapped_twice_goes_back_once_and_no_more_than_was_paid(
         page.write("#refund-amount", "5.5").await;
         page.run("const ask = document.querySelector('#refund-ask'); ask.click(); ask.click();")
             .await;
+        page.see("#confirm[open]").await;
+        let twice =
+            "const yes = document.querySelector('#confirm-refund'); yes.click(); yes.click();";
+        page.run(twice).await;
+        page.see("#status:not(:empty)").await;
         page.see("#refunds > [data-refund]").await;
         let gone = async || {
             let order = page.get(&format!("/orders/{no}")).await;
@@ -148,7 +153,7 @@ async fn an_order_that_nobody_pays_is_closed_by_hand() {
 }
 
 /// A payment that the channel vouches for, by a transaction that nobody has seen yet.
-fn payment(fen: u64) -> Payment {
+pub(crate) fn payment(fen: u64) -> Payment {
     let transaction = TransactionId::parse("4200009999202603090000000001").unwrap();
     let fen = Fen::new(fen).unwrap();
     Payment::new(
