@@ -24,6 +24,7 @@
 //! the two callback paths alone be reached from outside. A proxy that passes the public name
 //! in `Host` needs it allowed by `--host`.
 
+mod alarms;
 mod app;
 mod audit;
 mod channel;
@@ -45,11 +46,11 @@ mod stand_in;
 mod sweeper;
 
 pub use audit::Audit;
-pub use channel::{Channel, ChannelError, GiveBack, RefundAnswer, V3Channel};
+pub use channel::{Channel, ChannelError, GiveBack, Point, RefundAnswer, V3Channel};
 pub use client::{Answer, Client};
 pub use clock::Clock;
 pub use config::{Config, ConfigError, HELP, Mode, Remote};
 pub use http::{Http, HttpError, Reply};
 pub use seal::{Notification, Opened, PlatformKey, Seal, SealError, Subject};
 pub use server::{Error, Server};
-pub use stand_in::{Behaviour, Fault, Form, Plan, Point, Refusal, StandIn, Trade};
+pub use stand_in::{Behaviour, Fault, Form, Plan, Refusal, StandIn, Trade};

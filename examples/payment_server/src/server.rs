@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::alarms::Alarms;
 use crate::app::App;
 use crate::channel::{Channel, V3Channel};
 use crate::clock::Clock;
@@ -71,7 +72,7 @@ impl Server {
             mch_id: shop.mch_id.clone(),
         };
         let app = App {
-            desk: Arc::new(desk(store, channel)),
+            desk: Arc::new(desk(store, channel, config.clock.clone())),
             shop,
             seal,
             clock: config.clock.clone(),
@@ -160,9 +161,14 @@ impl Server {
     }
 }
 
-fn desk(store: Store, channel: V3Channel) -> Desk {
+fn desk(store: Store, channel: V3Channel, clock: Clock) -> Desk {
     let channel: Arc<dyn Channel> = Arc::new(channel);
-    Desk { store, channel }
+    Desk {
+        store,
+        channel,
+        alarms: Alarms::default(),
+        clock,
+    }
 }
 
 fn directory(asked: Option<&Path>) -> Result<(std::path::PathBuf, Option<TempDir>), Error> {

@@ -42,6 +42,7 @@ codes! {
     Busy "busy"
     ChannelDown "channelDown"
     ChannelRefused "channelRefused"
+    ChannelUnauthorized "channelUnauthorized"
     Decided "decided"
     Ending "ending"
     Exceeds "exceeds"
@@ -148,6 +149,9 @@ impl From<DeskError> for Failure {
             DeskError::Store(error) => error.into(),
             DeskError::Channel(ChannelError::Refused { .. }) => {
                 Self::new(StatusCode::BAD_GATEWAY, Code::ChannelRefused, error)
+            }
+            DeskError::Channel(ChannelError::Unauthorized { .. }) => {
+                Self::new(StatusCode::BAD_GATEWAY, Code::ChannelUnauthorized, error)
             }
             DeskError::Channel(_) => Self::new(StatusCode::BAD_GATEWAY, Code::ChannelDown, error),
             DeskError::NoSuchOrder => Self::no_such_order(),

@@ -266,7 +266,8 @@ pub(super) struct Stretch {
     until: Option<i64>,
 }
 
-/// How many orders stand where, and what came and went today, in Beijing's day.
+/// How many orders stand where, what came and went today, in Beijing's day, and whether the
+/// channel refuses this merchant.
 pub(super) async fn stats(
     State(app): State<Arc<App>>,
     Parameters(asked): Parameters<Stretch>,
@@ -290,6 +291,7 @@ pub(super) async fn stats(
         "counts": by_status,
         "unclaimed": counts.unclaimed,
         "openAnomalies": counts.open_anomalies,
+        "alarms": app.desk.alarms.to_json(),
         "totals": sums(&totals),
     })))
 }

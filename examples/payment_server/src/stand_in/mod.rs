@@ -27,6 +27,7 @@ use tokio_util::task::TaskTracker;
 
 pub use books::{Refusal, Trade};
 
+use crate::channel::Point;
 use crate::clock::Clock;
 use crate::connections::{self, Limits};
 use crate::http::Http;
@@ -93,32 +94,6 @@ pub enum Plan {
     Early,
     /// The question fails.
     Fails(Fault),
-}
-
-/// A question that the channel may fail at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Point {
-    /// For an invitation to pay.
-    Prepay,
-    /// How an order stands.
-    Query,
-    /// To close an order.
-    Close,
-    /// To give money back.
-    Refund,
-    /// How a refund stands.
-    QueryRefund,
-}
-
-impl Point {
-    /// All of them.
-    pub const ALL: [Self; 5] = [
-        Self::Prepay,
-        Self::Query,
-        Self::Close,
-        Self::Refund,
-        Self::QueryRefund,
-    ];
 }
 
 /// How it fails.

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use super::books::{Ask, RefundAsk, Refusal};
 use super::delivery::{Notice, REFUND_TAKES};
-use super::{Behaviour, Fault, Form, Plan, Point, StandIn};
+use super::{Behaviour, Fault, Form, Plan, StandIn};
+use crate::channel::Point;
 
 type Said = Result<Json<Value>, Refusal>;
 

@@ -1,6 +1,7 @@
 //! The operator's view, over books with orders of every kind that people make.
 
 use orderstore::{Confirmed, Fen, OrderNo, Payment, Source, Timestamp, TransactionId};
+use payment_server::{Fault, Point, Refusal};
 use serde_json::{Value, json};
 
 use crate::browser::{Page, with_a_page};
@@ -222,6 +223,35 @@ async fn words_of_people_are_shown_as_words_whatever_they_look_like() {
             .await;
         assert!(page.text("#order-anomalies").await.contains(WORDS));
         assert_eq!(page.count("img").await, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn refusal_of_the_merchant_is_an_alarm_on_the_page() {
+    with_a_page(async |page| {
+        page.open("/operator").await;
+        let no = sell(&page, WANG, "tea", "alarm").await;
+        let refusal = Refusal {
+            status: 401,
+            code: "SIGN_ERROR",
+        };
+        page.stand_in
+            .break_at(Point::Query, Fault::Refuses(refusal));
+        let path = format!("/orders/{no}?refresh=1");
+        page.get(&path).await;
+        page.tap("#reload").await;
+        page.see("#alarms:not([hidden])").await;
+        let alarm = page.text("#alarms").await;
+        for word in ["查询订单", "401", "签名错误（SIGN_ERROR）"] {
+            assert!(alarm.contains(word), "{alarm}");
+        }
+        page.picture("alarm").await;
+
+        page.stand_in.mend(Point::Query);
+        page.get(&path).await;
+        page.tap("#reload").await;
+        page.see("#alarms[hidden]").await;
     })
     .await;
 }
