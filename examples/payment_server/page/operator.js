@@ -187,12 +187,15 @@ function anomaly(it, no, elsewhere = false) {
   return el('li', { 'data-anomaly': it.id, 'data-kind': kind, 'data-open': opened && 'true' },
     el('p', { class: 'headed' },
       el('strong', {}, wordOf(kind)),
-      el('span', { class: 'badge', 'data-status': opened ? 'closing' : 'closed' }, opened ? t('open') : wordOf(end))),
+      el('span', { class: 'badge', 'data-status': opened ? 'closing' : 'closed' }, opened ? t('open') : endWord(end))),
     elsewhere ? opens(no) : null,
     el('p', { class: 'small' }, time(it.raisedAt), shown.length ? ` · ${shown.map(pair).join(' · ')}` : null),
     it.end?.note ? el('p', { class: 'small' }, `“${it.end.note}”`) : null,
     opened ? resolution(it, no, kind) : null);
 }
+
+/** Of a decided refund only its own line says whether the money went back. */
+const endWord = (end) => (end === 'refunded' ? t('refundDecided') : wordOf(end));
 
 function paymentOf({ payment }) {
   if (!payment) return {};

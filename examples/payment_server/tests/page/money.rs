@@ -139,6 +139,13 @@ async fn money_moves_only_after_a_confirmation_that_names_it() {
         let complaint = page.text("#complaint").await;
         assert!(complaint.contains("RESOURCE_NOT_EXISTS"), "{complaint}");
         page.see("#refunds > [data-status=closed]").await;
+        let is_in_view = "const it = document.querySelector('#complaint').getBoundingClientRect();
+            return it.top >= 0 && it.bottom <= window.innerHeight";
+        assert_eq!(
+            page.run(is_in_view).await,
+            true,
+            "it is seen where the button is"
+        );
         page.picture("anomaly_refund_refused").await;
     })
     .await;
