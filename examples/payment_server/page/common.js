@@ -1,8 +1,10 @@
 // What both pages share: words in two languages, money and times as people read them,
-// elements, and asking the server.
+// elements, what the page says, and asking the server.
 //
 // Nothing that comes from outside becomes markup: it is set as text or as an attribute's
 // value. Amounts stay whole fen; yuan are written and read as text, never calculated.
+
+import { errors } from './errors.js';
 
 const shared = {
   zh: {
@@ -11,7 +13,6 @@ const shared = {
     created: '下单时间', paidAt: '付款时间', description: '商品', unknownState: '未知',
     wait: '待支付', success: '支付成功', closing: '正在关单', closed: '已关闭',
     failed: '已撤销', latePaid: '关单后付款',
-    unreachable: '没有连上服务器，请再试一次。', refused: '服务器没有接受：{why}（{code}）',
   },
   en: {
     skip: 'Skip to the content', pages: 'Pages', shop: 'Shop', operator: 'Operator',
@@ -19,8 +20,6 @@ const shared = {
     state: 'State', created: 'Ordered', paidAt: 'Paid', description: 'Goods',
     unknownState: 'unknown', wait: 'to be paid', success: 'paid', closing: 'being closed',
     closed: 'closed', failed: 'revoked', latePaid: 'paid late',
-    unreachable: 'The server could not be reached. Please try again.',
-    refused: 'The server refused: {why} ({code})',
   },
 };
 
@@ -39,12 +38,13 @@ export const knows = (key) => Object.hasOwn(words[language], key);
 
 /** Takes the page's own words, speaks them, and calls `redraw` whenever the language moves. */
 export function speak(own, redraw) {
-  for (const name of ['zh', 'en']) words[name] = { ...shared[name], ...own[name] };
+  for (const name of ['zh', 'en']) words[name] = { ...shared[name], ...errors[name], ...own[name] };
   const button = document.getElementById('language');
   button.addEventListener('click', () => {
     language = language === 'zh' ? 'en' : 'zh';
     remember(localStorage, 'language', language);
     translate(button);
+    draw();
     redraw();
   });
   translate(button);
@@ -58,6 +58,31 @@ function translate(button) {
   for (const it of document.querySelectorAll('[data-t-label]')) {
     it.setAttribute('aria-label', t(it.dataset.tLabel));
   }
+}
+
+// What the page says: one sentence, in `#status` or, where something failed, in `#complaint`.
+// It is kept as a function, so that it follows the language.
+const saying = { status: null, complaint: null };
+
+function draw() {
+  for (const place of ['status', 'complaint']) at(place).textContent = saying[place]?.() ?? '';
+}
+
+function put(place, text) {
+  Object.assign(saying, { status: null, complaint: null, [place]: text });
+  draw();
+}
+
+/** What the page says now, as a function. */
+export const said = () => saying.status ?? saying.complaint ?? (() => '');
+
+/** Says a word of the page; `values()` are its places. Without a word it says nothing. */
+export const say = (key, values = () => ({})) => put('status', key && (() => t(key, values())));
+
+/** Says what is wrong: an error that was thrown, or a word of the page. */
+export function complain(why, values = () => ({})) {
+  if (why instanceof Error && !(why instanceof Refusal)) console.error(why);
+  put('complaint', () => (typeof why === 'string' ? t(why, values()) : excuse(why)));
 }
 
 /** What a storage keeps under a name; nothing where the browser keeps nothing. */
@@ -117,11 +142,15 @@ export function fenOf(text) {
 /** A time of the server as an element; Beijing time, as the channel's own books. */
 export function time(millis) {
   if (typeof millis !== 'number') return '—';
+  return el('time', { datetime: new Date(millis).toISOString() }, clock(millis));
+}
+
+/** The same as text. */
+export function clock(millis) {
   const shown = new Intl.DateTimeFormat(language === 'zh' ? 'zh-CN' : 'en-GB', {
     dateStyle: 'short', timeStyle: 'medium', timeZone: 'Asia/Shanghai',
   });
-  const date = new Date(millis);
-  return el('time', { datetime: date.toISOString() }, shown.format(date));
+  return shown.format(new Date(millis));
 }
 
 /** Where an order stands, in words and colour. */
@@ -136,11 +165,12 @@ export function facts(pairs) {
     .map(([name, value]) => el('div', {}, el('dt', {}, name), el('dd', {}, value)));
 }
 
-/** Why the server did not do it. */
+/** Why the server did not do it: a code, its English text, and values for the code's words. */
 export class Refusal extends Error {
-  constructor(code, why) {
+  constructor(code, why, details) {
     super(why);
     this.code = code;
+    this.details = details ?? {};
   }
 }
 
@@ -162,15 +192,25 @@ export async function ask(path, body) {
   } catch (why) {
     throw new Refusal(reply ? String(reply.status) : null, String(why));
   }
-  if (!reply.ok) throw new Refusal(said.code ?? String(reply.status), said.error ?? '');
+  if (!reply.ok) throw new Refusal(said.code ?? String(reply.status), said.error ?? '', said.details);
   return said;
 }
 
-/** A refusal in words for a person. */
+/** An error in words for a person. */
 export function excuse(why) {
-  if (!(why instanceof Refusal)) return String(why);
+  if (!(why instanceof Refusal)) return t('brokenError');
   if (why.code === null) return t('unreachable');
-  return knows(why.code) ? t(why.code) : t('refused', { why: why.message, code: why.code });
+  const { available, channelCode, ...others } = why.details;
+  const values = { ...others, available: yuan(available ?? 0), channelCode: reason(channelCode) };
+  const key = `${why.code}Error`;
+  return knows(key) ? t(key, values) : t('refused', { why: why.message, code: why.code });
+}
+
+/** A code of the channel, with its words where the page has some. */
+export function reason(code) {
+  if (!code) return t('noReason');
+  const key = `channel${code}`;
+  return knows(key) ? t('reason', { word: t(key), code }) : code;
 }
 
 /** A path with its parameters, those without a value left out. */

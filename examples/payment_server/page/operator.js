@@ -6,105 +6,45 @@
 // - Pages go by cursors; those that were passed are kept, so that one can go back.
 // - A refund keeps its number until the server answered that it took it, so that a second
 //   tap is the same refund.
+// - Every movement of money is confirmed in a dialog that names the amount and the order.
+// - An order that could not be read is not shown, nor is the one before it: its buttons would
+//   stand beside another order's number.
 
-import { ask, at, badge, el, excuse, facts, fenOf, knows, path, random, speak, t, time, yuan }
-  from './common.js';
-
-const words = {
-  zh: {
-    figures: '总览', orders: '订单', byStatus: '状态', byOpenid: '用户（openid）',
-    byNo: '或直接输入商户订单号', all: '全部', search: '查询', previous: '上一页', next: '下一页', page: '第 {n} 页',
-    noOrders: '没有这样的订单。', anomalies: '待处理异常', noAnomalies: '没有待处理的异常。',
-    order: '订单详情', openid: '用户', version: '版本', refunded: '已退款', closeAsked: '关单：{no}',
-    close: '关单', refund: '退款', refundAmount: '退款金额（元）', refundAsked: '退款已提交：{no}',
-    badAmount: '金额要写成元，最多两位小数，不超过 {left}。', ownAnomalies: '异常', refunds: '退款',
-    history: '经过', resolve: '处理', note: '说明', accept: '接受', giveBack: '全额退款',
-    dismiss: '不予处理', resolved: '异常已处理：{no}', needNote: '请写明处理的理由。',
-    totalPaid: '今日收款 {count} 笔', totalRefunded: '今日退款 {count} 笔', open: '未处理', unclaimed: '待认领',
-    transactionTaken: '交易已付过别的订单', identityMismatch: '付款人、应用或商户不符',
-    amountMismatch: '金额不符', doublePayment: '重复付款', latePayment: '关单后付款',
-    refundUnknown: '来历不明的退款', reversed: '付款被撤销', channelDisagrees: '渠道说法不一',
-    refundDiffers: '退款内容不符', refundExceeds: '退款超过已付', refundNoTaken: '退款单号重复',
-    givenBack: '认领前已退',
-    requested: '已申请', processing: '退款中', abnormal: '退款异常',
-    refundSuccess: '已退款', refundClosed: '未退',
-    accepted: '已接受', dismissed: '不予处理', settled: '自行了结',
-    transactionId: '微信支付订单号', refundNo: '退款单号', totalFee: '金额', paidFee: '实付',
-    expected: '应付', found: '实付', available: '可退', field: '字段', by: '已付订单', first: '首笔交易',
-    createdEvent: '下单', annotatedEvent: '附注', prepayRecordedEvent: '预支付', checkedEvent: '查询了渠道',
-    closeBeganEvent: '开始关单', closeAbortedEvent: '取消关单', closedEvent: '已关闭', failedEvent: '已撤销',
-    paidEvent: '付款', paidLateEvent: '关单后付款', anomalyRaisedEvent: '发现异常',
-    anomalyReclassifiedEvent: '异常改类', anomalyEndedEvent: '异常了结', hiddenEvent: '用户隐藏',
-    unhiddenEvent: '恢复显示', refundOpenedEvent: '申请退款', refundMovedEvent: '退款进展',
-    importedEvent: '迁入', refundCheckedEvent: '查询了退款',
-  },
-  en: {
-    figures: 'Overview', orders: 'Orders', byStatus: 'State', byOpenid: 'User (openid)',
-    byNo: 'or one order number', all: 'all', search: 'Search', previous: 'Previous', next: 'Next', page: 'Page {n}',
-    noOrders: 'No such orders.', anomalies: 'Waiting for a person',
-    noAnomalies: 'Nothing waits for a person.', order: 'Order', openid: 'User', version: 'Version',
-    refunded: 'Refunded', closeAsked: 'Close: {no}', close: 'Close', refund: 'Refund',
-    refundAmount: 'Refund (yuan)', refundAsked: 'Refund asked for: {no}',
-    badAmount: 'An amount in yuan, two decimals at most, not above {left}.',
-    ownAnomalies: 'Anomalies', refunds: 'Refunds', history: 'History', resolve: 'Resolve',
-    note: 'Why', accept: 'Accept', giveBack: 'Refund all of it', dismiss: 'Nothing to do',
-    resolved: 'Resolved: {no}', needNote: 'Please say why.', totalPaid: 'today, {count} paid',
-    totalRefunded: 'today, {count} refunded', open: 'open', unclaimed: 'unclaimed',
-    transactionTaken: 'transaction paid another order', identityMismatch: 'another payer, app or merchant',
-    amountMismatch: 'another amount', doublePayment: 'paid twice', latePayment: 'paid late',
-    refundUnknown: 'unknown refund', reversed: 'payment revoked', channelDisagrees: 'channel disagrees',
-    refundDiffers: 'refund differs', refundExceeds: 'refunded more than paid',
-    refundNoTaken: 'refund number in use', givenBack: 'given back before it was claimed',
-    requested: 'asked for', processing: 'under way', abnormal: 'abnormal',
-    refundSuccess: 'given back', refundClosed: 'not given back',
-    accepted: 'accepted', dismissed: 'nothing to do', settled: 'settled by itself',
-    transactionId: 'transaction', refundNo: 'refund number', totalFee: 'amount', paidFee: 'paid',
-    expected: 'expected', found: 'found', available: 'available', field: 'field', by: 'paid order',
-    first: 'first transaction',
-    createdEvent: 'created', annotatedEvent: 'annotated', prepayRecordedEvent: 'prepaid',
-    checkedEvent: 'channel asked', closeBeganEvent: 'close began', closeAbortedEvent: 'close aborted',
-    closedEvent: 'closed', failedEvent: 'revoked', paidEvent: 'paid', paidLateEvent: 'paid late',
-    anomalyRaisedEvent: 'anomaly raised', anomalyReclassifiedEvent: 'anomaly reclassified',
-    anomalyEndedEvent: 'anomaly ended', hiddenEvent: 'hidden', unhiddenEvent: 'shown again',
-    refundOpenedEvent: 'refund asked for', refundMovedEvent: 'refund moved',
-    importedEvent: 'imported', refundCheckedEvent: 'channel asked about a refund',
-  },
-};
+import {
+  ask, at, badge, clock, complain, el, facts, fenOf, knows, path, random, reason, said, say, speak, t,
+  time, yuan,
+} from './common.js';
+import { words } from './operator_words.js';
 
 const LIMIT = 10;
-const state = { stats: null, order: null, events: [], refundNo: null, saying: null };
+const POLL_MS = 15_000;
+const state = { stats: null, stale: false, order: null, events: [], refundNo: null, asked: 0 };
 const orders = pager('orders', (cursor) => path('/orders', { ...filter(), limit: LIMIT, cursor }));
 const anomalies = pager('anomalies', (cursor) => path('/anomalies', { limit: LIMIT, cursor }));
 
 /** A list that is shown a page at a time, with the cursors of the pages before this one. */
 function pager(name, address) {
-  return { name, address, rows: [], next: null, cursors: [null] };
+  return { name, address, rows: [], next: null, cursors: [null], asked: 0, isKnown: true };
 }
 
+/** Reads the page of a list. Until the answer is there, and where there is none, the list is
+    empty; an answer that a later request overtook is dropped. */
 async function load(list) {
-  const said = await ask(list.address(list.cursors.at(-1)));
-  list.rows = said[list.name];
-  list.next = said.next;
+  const mine = ++list.asked;
+  Object.assign(list, { rows: [], next: null, isKnown: false });
+  const answer = await ask(list.address(list.cursors.at(-1)));
+  if (mine !== list.asked) return;
+  Object.assign(list, { rows: answer[list.name], next: answer.next, isKnown: true });
 }
 
-function turn(list, move) {
+async function turn(list, move) {
   move(list.cursors);
-  return attempt(async () => {
-    await load(list);
-    redraw();
-  });
+  await attempt(() => load(list));
+  redraw();
 }
 
 function filter() {
   return { openid: at('by-openid').value.trim(), status: at('by-status').value };
-}
-
-// What the page says.
-
-function say(key, values = {}) {
-  state.saying = key && { key, values };
-  at('complaint').textContent = '';
-  at('status').textContent = key ? t(key, values) : '';
 }
 
 /** Does something that may be refused, and says so where it was. */
@@ -112,17 +52,28 @@ async function attempt(action) {
   try {
     await action();
   } catch (why) {
-    say(null);
-    at('complaint').textContent = excuse(why);
+    complain(why);
   }
 }
 
 function redraw() {
+  drawAlarms();
   drawCounts();
   drawPager(orders, orders.rows.map(row));
   drawPager(anomalies, anomalies.rows.map((it) => anomaly(it, it.outTradeNo, true)));
   drawOrder();
-  if (state.saying) at('status').textContent = t(state.saying.key, state.saying.values);
+}
+
+/** What stops the server's work. It is drawn only where it changed: each drawing is read out. */
+function drawAlarms() {
+  const alarms = (state.stats?.alarms ?? []).map((it) => t('alarm', {
+    what: wordOf(it.question, 'Question'), status: it.status, reason: reason(it.code), since: clock(it.since),
+  }));
+  const lines = state.stale ? [t('stale'), ...alarms] : alarms;
+  at('alarms').hidden = lines.length === 0;
+  if (at('alarms').dataset.shown === lines.join()) return;
+  at('alarms').dataset.shown = lines.join();
+  at('alarms').replaceChildren(...lines.map((line) => el('p', { class: 'complaint' }, line)));
 }
 
 function drawCounts() {
@@ -142,7 +93,7 @@ function drawCounts() {
 
 function drawPager(list, rows) {
   at(list.name).replaceChildren(...rows);
-  at(`no-${list.name}`).hidden = rows.length > 0;
+  at(`no-${list.name}`).hidden = rows.length > 0 || !list.isKnown;
   at(`${list.name}-previous`).disabled = list.cursors.length === 1;
   at(`${list.name}-next`).disabled = !list.next;
   at(`${list.name}-page`).textContent = t('page', { n: list.cursors.length });
@@ -169,7 +120,10 @@ function row(order) {
 function drawOrder() {
   const order = state.order;
   at('order').hidden = !order;
-  if (!order) return;
+  if (!order) {
+    delete at('order').dataset.no;
+    return;
+  }
   at('order').dataset.no = order.outTradeNo;
   at('order').dataset.status = order.status;
   const { refunded, left } = money(order);
@@ -208,7 +162,7 @@ function money(order) {
 function refund(it) {
   return el('li', { 'data-refund': it.refundNo, 'data-status': it.status },
     el('code', {}, it.refundNo), ' ', el('span', { class: 'price' }, yuan(it.amount)), ' ',
-    badge(it.status, refundWord(it.status)));
+    badge(it.status, refundWord(it.status)), it.code ? ` ${reason(it.code)}` : null);
 }
 
 /** A refund shares two words with orders, and means another thing by them. */
@@ -233,12 +187,15 @@ function anomaly(it, no, elsewhere = false) {
   return el('li', { 'data-anomaly': it.id, 'data-kind': kind, 'data-open': opened && 'true' },
     el('p', { class: 'headed' },
       el('strong', {}, wordOf(kind)),
-      el('span', { class: 'badge', 'data-status': opened ? 'closing' : 'closed' }, opened ? t('open') : wordOf(end))),
+      el('span', { class: 'badge', 'data-status': opened ? 'closing' : 'closed' }, opened ? t('open') : endWord(end))),
     elsewhere ? opens(no) : null,
     el('p', { class: 'small' }, time(it.raisedAt), shown.length ? ` · ${shown.map(pair).join(' · ')}` : null),
     it.end?.note ? el('p', { class: 'small' }, `“${it.end.note}”`) : null,
     opened ? resolution(it, no, kind) : null);
 }
+
+/** Of a decided refund only its own line says whether the money went back. */
+const endWord = (end) => (end === 'refunded' ? t('refundDecided') : wordOf(end));
 
 function paymentOf({ payment }) {
   if (!payment) return {};
@@ -256,10 +213,11 @@ function resolution(it, no, kind) {
   const id = `how-${no}-${it.id}`;
   const note = el('input', { id: `${id}-note`, type: 'text', name: 'note', maxlength: 80, autocomplete: 'off' });
   const how = el('select', { id, name: 'how' },
+    el('option', { value: '' }, t('choose')),
     ...ways(kind).map(([value, word]) => el('option', { value }, t(word))));
   const send = (event) => {
     event.preventDefault();
-    return attempt(() => resolve(no, it.id, how.value, note.value.trim()));
+    return attempt(() => resolve(no, it, how.value, note.value.trim()));
   };
   return el('form', { class: 'filter', 'data-resolve': it.id, submit: send },
     el('div', {}, el('label', { for: id }, t('resolve')), how),
@@ -291,17 +249,29 @@ function happened(event) {
 
 // What a person asks for.
 
+/** Reads an order, unless another one is asked for meanwhile. */
 async function read(no) {
+  const mine = ++state.asked;
   const it = encodeURIComponent(no);
   const [order, history] = await Promise.all([ask(`/orders/${it}`), ask(`/orders/${it}/history`)]);
-  if (state.order?.outTradeNo !== no) newRefund();
+  if (mine !== state.asked) return false;
   Object.assign(state, { order, events: history.events });
+  return true;
+}
+
+/** Shows no order any more. An answer that is still under way is dropped. */
+function leave() {
+  state.asked += 1;
+  Object.assign(state, { order: null, events: [] });
+  newRefund();
 }
 
 function show(no) {
+  say(null);
+  leave();
+  redraw();
   return attempt(async () => {
-    await read(no);
-    say(null);
+    if (!await read(no)) return;
     redraw();
     at('order-title').focus();
   });
@@ -315,55 +285,121 @@ function newRefund() {
 /** Everything anew, since one action may move an order, a list and the totals. */
 async function refresh() {
   const no = state.order?.outTradeNo;
-  const [stats] = await Promise.all([ask('/stats'), load(orders), load(anomalies), no && read(no)]);
-  state.stats = stats;
+  const order = no && read(no).catch((why) => {
+    leave();
+    throw why;
+  });
+  const reads = await Promise.allSettled([readStats(), load(orders), load(anomalies), order]);
   redraw();
+  const failed = reads.find((it) => it.status === 'rejected');
+  if (failed) throw failed.reason;
 }
 
-async function close() {
+async function readStats() {
+  state.stats = await ask('/stats');
+  state.stale = false;
+}
+
+/** Alarms must be seen without a tap. Lists and forms stay as they are. */
+async function poll() {
+  try {
+    await readStats();
+  } catch {
+    state.stale = true;
+  }
+  drawAlarms();
+  drawCounts();
+}
+
+/** Asks for something that changes an order, says what became of it, and reads everything
+    anew, also after a refusal: the server may have recorded the refusal. */
+async function change(path, body, report) {
+  try {
+    report(await ask(path, body));
+  } catch (why) {
+    // The channel ended the refund of this number.
+    if (why.code === 'refundRefused') newRefund();
+    complain(why);
+  }
+  const before = said();
+  try {
+    await refresh();
+  } catch {
+    complain('notReread', () => ({ said: before() }));
+  }
+}
+
+/** Whether a person confirms that so much money of this order goes back. */
+function confirmed(no, amount) {
+  const dialog = at('confirm');
+  if (dialog.open) return Promise.resolve(false);
+  at('confirm-amount').textContent = yuan(amount);
+  at('confirm-no').textContent = no;
+  dialog.returnValue = '';
+  dialog.showModal();
+  return new Promise((over) => {
+    dialog.addEventListener('close', () => over(dialog.returnValue === 'yes'), { once: true });
+  });
+}
+
+function close() {
   const no = state.order.outTradeNo;
-  await ask(`/orders/${encodeURIComponent(no)}/close`, {});
-  say('closeAsked', { no });
-  await refresh();
+  return change(`/orders/${encodeURIComponent(no)}/close`, {}, (order) => {
+    const key = { closed: 'closeDone', failed: 'closeDone', closing: 'closeWaits' }[order.status];
+    say(key ?? 'closePaid', () => ({ no }));
+  });
 }
 
 async function giveBack() {
-  const { outTradeNo: no } = state.order;
+  const { order: { outTradeNo: no }, refundNo } = state;
   const { left } = money(state.order);
   const amount = fenOf(at('refund-amount').value);
   say(null);
   if (!amount || amount > left) {
-    at('complaint').textContent = t('badAmount', { left: yuan(left) });
+    complain('badAmount', () => ({ left: yuan(left) }));
     at('refund-amount').focus();
     return;
   }
-  await ask(`/orders/${encodeURIComponent(no)}/refund`, { refundNo: state.refundNo, amount });
-  newRefund();
-  say('refundAsked', { no });
-  await refresh();
+  if (!await confirmed(no, amount)) return;
+  await change(`/orders/${encodeURIComponent(no)}/refund`, { refundNo, amount }, (order) => {
+    newRefund();
+    tellRefund(no, order.refund);
+  });
 }
 
-async function resolve(no, id, how, note) {
+/** Says what became of a refund. Only one that is on its way or done is good news. */
+function tellRefund(no, { status, amount, code }) {
+  const values = () => ({ no, amount: yuan(amount), channelCode: reason(code) });
+  const good = { success: 'refundDone', processing: 'refundAsked', requested: 'refundWaits' }[status];
+  if (good) say(good, values);
+  else complain(status === 'abnormal' ? 'refundAbnormal' : 'refundRefusedError', values);
+}
+
+async function resolve(no, { id, payment }, how, note) {
   say(null);
-  if (note === '') {
-    at('complaint').textContent = t('needNote');
-    return;
-  }
-  await ask(`/orders/${encodeURIComponent(no)}/anomalies/${id}/resolve`, { how, note });
-  say('resolved', { no });
-  await refresh();
+  if (how === '') return complain('needHow');
+  if (note === '') return complain('needNote');
+  if (how === 'refund' && !await confirmed(no, payment?.amount)) return undefined;
+  const path = `/orders/${encodeURIComponent(no)}/anomalies/${id}/resolve`;
+  return change(path, { how, note }, (order) => {
+    if (order.refund) tellRefund(no, order.refund);
+    else say('resolved', () => ({ no }));
+  });
 }
 
+/** A new search shows no order of the one before. */
 function search(event) {
   event.preventDefault();
-  say(null);
   const no = at('by-no').value.trim();
   if (no) return show(no);
+  say(null);
+  leave();
   return turn(orders, (cursors) => cursors.splice(0, cursors.length, null));
 }
 
 async function start() {
   speak(words, redraw);
+  newRefund();
   at('filter').addEventListener('submit', search);
   at('reload').addEventListener('click', () => attempt(refresh));
   at('close').addEventListener('click', () => attempt(close));
@@ -376,6 +412,7 @@ async function start() {
     at(`${list.name}-next`).addEventListener('click', () => turn(list, (cursors) => cursors.push(list.next)));
   }
   await attempt(refresh);
+  setInterval(poll, POLL_MS);
   document.body.dataset.ready = '';
 }
 

@@ -5,8 +5,10 @@
 //   tap, a retry and a reload send it again, and the server makes one order of them.
 // - The page believes nobody but the server that an order is paid: "Done" only makes it ask.
 
-import { ask, at, badge, el, excuse, facts, path, random, remember, remembered, speak, t, time, yuan }
-  from './common.js';
+import {
+  ask, at, badge, complain, el, excuse, facts, path, random, remember, remembered, say, speak, t, time,
+  yuan,
+} from './common.js';
 
 const words = {
   zh: {
@@ -23,9 +25,9 @@ const words = {
     ordering: '正在下单……', paying: '正在付款……', asking: '正在确认支付结果……',
     cancelled: '已取消，订单保留，可以继续支付。', ended: '订单状态：{state}',
     paidBefore: '这一单已经付过了，没有再下一单。',
-    notPayable: '上一笔订单已不能支付，请重新下单。', referenceTaken: '上一笔订单已不能支付，请重新下单。',
-    channelDown: '支付渠道没有应答。订单已保存，请再试一次。', channelRefused: '支付渠道拒绝了这次请求。',
-    noSandbox: '接的是真实渠道，沙箱不可用。',
+    notPayableError: '上一笔订单已不能支付，请重新下单。',
+    referenceTakenError: '上一笔订单已不能支付，请重新下单。',
+    channelDownError: '支付渠道没有应答。订单已保存，请再试一次。',
     still: '还没有结果，稍后在“我的订单”里查看。',
   },
   en: {
@@ -44,17 +46,16 @@ const words = {
     ordering: 'Ordering …', paying: 'Paying …', asking: 'Asking for the result …',
     cancelled: 'Cancelled. The order stays and can still be paid.', ended: 'State: {state}',
     paidBefore: 'This was paid already; no second order was made.',
-    notPayable: 'That order can no longer be paid. Please order again.',
-    referenceTaken: 'That order can no longer be paid. Please order again.',
-    channelDown: 'The channel does not answer. The order is kept; please try again.',
-    channelRefused: 'The channel refused this.', noSandbox: 'The channel is a real one.',
+    notPayableError: 'That order can no longer be paid. Please order again.',
+    referenceTakenError: 'That order can no longer be paid. Please order again.',
+    channelDownError: 'The channel does not answer. The order is kept; please try again.',
     still: 'No result yet: look into "My orders" later.',
   },
 };
 
 const PAGE = 5;
 const ASKED_MOST = 60;
-const state = { goods: [], order: null, orders: [], next: null, saying: null };
+const state = { goods: [], order: null, orders: [], next: null };
 const sheet = { no: null, taps: 0, dismissed: 0 };
 let follower = 0;
 
@@ -108,19 +109,6 @@ function forgetEnded(orders) {
 
 const isOver = (order) => !['wait', 'closing'].includes(order.status);
 
-// What the page says.
-
-function say(key, values) {
-  state.saying = key && { key, values };
-  at('complaint').textContent = '';
-  at('status').textContent = key ? t(key, values?.()) : '';
-}
-
-function complain(why) {
-  say(null);
-  at('complaint').textContent = excuse(why);
-}
-
 function redraw() {
   at('openid').textContent = openid();
   at('goods').replaceChildren(...state.goods.map(ware));
@@ -128,7 +116,6 @@ function redraw() {
   at('no-orders').hidden = state.orders.length > 0;
   at('more').hidden = !state.next;
   drawOrder();
-  if (state.saying) at('status').textContent = t(state.saying.key, state.saying.values?.());
 }
 
 function ware(good) {
@@ -292,7 +279,7 @@ async function look(no) {
   try {
     return await ask(`/orders/${encodeURIComponent(no)}?refresh=1`);
   } catch (why) {
-    at('complaint').textContent = excuse(why);
+    complain(why);
     return null;
   }
 }

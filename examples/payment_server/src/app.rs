@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
 use crate::desk::Desk;
+use crate::hosts::Hosts;
 use crate::seal::Seal;
 use crate::shop::Shop;
 use crate::stand_in::StandIn;
@@ -24,6 +25,7 @@ pub(crate) struct App {
     /// The channel, where it is the stand-in.
     pub(crate) stand_in: Option<StandIn>,
     pub(crate) hints: Semaphore,
+    pub(crate) hosts: Hosts,
     pub(crate) request_limit: Duration,
 }
 

@@ -17,12 +17,14 @@ use crate::clock::Clock;
 pub const HELP: &str = "\
 A payment server on orderstore, on one machine.
 
-usage: payment_server [--listen ADDRESS] [--data DIR] [--channel URL --keys DIR]
-                      [--log LEVEL]
+usage: payment_server [--listen ADDRESS] [--host NAME]... [--data DIR]
+                      [--channel URL --keys DIR] [--log LEVEL]
        payment_server --demo
        payment_server --load SECONDS
 
   --listen ADDRESS   where to serve; 127.0.0.1:8080 where not said, port 0 for any
+  --host NAME        a host name that requests may be addressed to, such as pay.example.com;
+                     IP addresses and localhost are always allowed; may be repeated
   --data DIR         where the orders are kept; where not said, they end with the server
   --channel URL      a payment channel instead of the stand-in on this machine
   --keys DIR         its keys: platform_key.der, platform_serial, api_v3_key
@@ -59,6 +61,8 @@ pub struct Remote {
 pub struct Config {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Host names that requests may be addressed to, besides IP addresses and `localhost`.
+    pub hosts: Vec<String>,
     /// Where the orders are kept; in a directory that ends with the server, where not said.
     pub data: Option<PathBuf>,
     /// The channel, where it is not the stand-in.
@@ -75,6 +79,12 @@ pub struct Config {
     pub channel_limit: Duration,
     /// How long a request may take in all.
     pub request_limit: Duration,
+    /// Maximum number of open connections. The default of 512 leaves descriptors for the
+    /// store where a process may have 1,024.
+    pub connections: usize,
+    /// Maximum time until a client has sent a complete request header; an idle connection
+    /// is closed after it, too. 15 seconds by default.
+    pub header_limit: Duration,
     /// By how much the stand-in's intervals are shorter than those documented.
     pub shorten: u32,
 }
@@ -87,6 +97,7 @@ impl Default for Config {
         policy.close_after = Duration::ZERO;
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            hosts: Vec::new(),
             data: None,
             remote: None,
             log: LevelFilter::INFO,
@@ -95,6 +106,8 @@ impl Default for Config {
             sweep_every: Duration::from_secs(1),
             channel_limit: Duration::from_secs(5),
             request_limit: Duration::from_secs(15),
+            connections: 512,
+            header_limit: Duration::from_secs(15),
             shorten: 20,
         }
     }
@@ -157,6 +170,9 @@ impl Config {
                         Long("listen") => {
                             config.listen = parsed("--listen", &parser.value()?.string()?)?;
                         }
+                        Long("host") => {
+                            config.hosts.push(host(parser.value()?.string()?)?);
+                        }
                         Long("data") => config.data = Some(parser.value()?.into()),
                         Long("log") => {
                             config.log = parsed("--log", &parser.value()?.string()?)?;
@@ -199,6 +215,17 @@ fn load(text: &str) -> Result<Duration, ConfigError> {
     })
 }
 
+fn host(text: String) -> Result<String, ConfigError> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+    if !text.is_empty() && text.chars().all(is_name) {
+        return Ok(text);
+    }
+    Err(ConfigError::Value {
+        flag: "--host",
+        why: "a host name without scheme and port is expected, such as pay.example.com".to_owned(),
+    })
+}
+
 fn url(text: String) -> Result<String, ConfigError> {
     if text.starts_with("http://") {
         return Ok(text.trim_end_matches('/').to_owned());
@@ -228,10 +255,10 @@ mod tests {
 
     #[test]
     fn every_argument_is_read() {
-        let line =
-            "--listen 127.0.0.1:9 --data d --channel http://127.0.0.1:7/ --keys k --log debug";
+        let line = "--listen 127.0.0.1:9 --host a.example --host b.example --data d --channel http://127.0.0.1:7/ --keys k --log debug";
         let (mode, config) = read(line).unwrap();
         assert_eq!((mode, config.listen.port()), (Mode::Serve, 9));
+        assert_eq!(config.hosts, ["a.example", "b.example"]);
         assert_eq!(config.data, Some(PathBuf::from("d")));
         assert_eq!(config.log, LevelFilter::DEBUG);
         let remote = config.remote.unwrap();
@@ -251,6 +278,8 @@ mod tests {
     fn what_cannot_be_meant_is_refused_by_name() {
         for (line, word) in [
             ("--listen here", "--listen"),
+            ("--host http://pay.example", "--host"),
+            ("--host pay.example:443", "without scheme and port"),
             ("--log loudly", "--log"),
             ("--load 0", "within 1 to 60"),
             ("--load 61", "within 1 to 60"),

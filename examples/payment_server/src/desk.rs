@@ -4,22 +4,28 @@
 //! - The store knows of an order, a close or a refund before the channel is asked for it.
 //! - Whatever the channel answers goes to the store as it came: the rules are the store's.
 //! - Every step may be made again, and may be cut off anywhere: what is open stays due.
+//! - A step that was due either moves or delays what was due, or fails because the channel is
+//!   silent or refuses this merchant. So nothing that is due stands before the rest for ever.
 
 use std::sync::Arc;
 
 use orderstore::{
-    Answered, CloseAnswer, Fen, NewRefund, Order, OrderNo, Prepay, PrepayKind, Queried, Refund,
-    RefundNo, RefundStatus, Store, What,
+    Answered, ChannelState, CloseAnswer, CloseReply, Fen, NewRefund, Order, OrderNo, Prepay,
+    PrepayKind, Queried, Refund, RefundNo, RefundRecorded, RefundStatus, Store, What,
 };
 use thiserror::Error;
 use tracing::warn;
 
-use crate::channel::{Channel, ChannelError, GiveBack};
+use crate::alarms::Alarms;
+use crate::channel::{Channel, ChannelError, GiveBack, Point, RefundAnswer};
+use crate::clock::Clock;
 
 #[derive(Debug)]
 pub(crate) struct Desk {
     pub(crate) store: Store,
     pub(crate) channel: Arc<dyn Channel>,
+    pub(crate) alarms: Alarms,
+    pub(crate) clock: Clock,
 }
 
 /// Why a step was not made.
@@ -35,10 +41,27 @@ pub(crate) enum DeskError {
     NoSuchRefund,
 }
 
-impl DeskError {
-    /// The channel is down: nothing else need be asked of it now.
-    pub(crate) const fn is_silence(&self) -> bool {
-        matches!(self, Self::Channel(ChannelError::Silent))
+/// Whether the channel is known to answer at this moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Channels {
+    /// It answered another question just now: silence concerns the item asked about.
+    Answer,
+    /// It is not known to answer: silence may concern everything.
+    MayBeSilent,
+}
+
+impl ChannelError {
+    /// Whether the question that was due is put off. The other errors concern the whole
+    /// channel: what was due stays due, and nothing else need be asked now.
+    const fn puts_off(&self, channels: Channels) -> bool {
+        match self {
+            Self::Unauthorized { .. } => false,
+            Self::Silent => matches!(channels, Channels::Answer),
+            Self::Refused { .. }
+            | Self::Unusable { .. }
+            | Self::OtherOrder
+            | Self::NoSuchRefund => true,
+        }
     }
 }
 
@@ -46,7 +69,7 @@ impl Desk {
     /// Asks for an invitation to pay, and keeps it. Where the channel refuses, it knows more
     /// of the order than the store does: so it is asked how the order stands.
     pub(crate) async fn invite(&self, order: &Order) -> Result<Arc<Order>, DeskError> {
-        match self.channel.prepay(order).await {
+        match self.heard(Point::Prepay, self.channel.prepay(order).await) {
             Ok(value) => {
                 let prepay = Prepay::new(PrepayKind::Jsapi, value);
                 let answer = self.store.record_prepay(order.no, prepay).await?;
@@ -61,10 +84,63 @@ impl Desk {
         }
     }
 
+    /// Takes notice of whether the channel still takes this merchant's questions.
+    fn heard<T>(
+        &self,
+        question: Point,
+        answer: Result<T, ChannelError>,
+    ) -> Result<T, ChannelError> {
+        self.alarms.heard(question, answer, self.clock.now())
+    }
+
+    async fn query(&self, no: OrderNo) -> Result<ChannelState, ChannelError> {
+        self.heard(Point::Query, self.channel.query(no).await)
+    }
+
+    async fn query_refund(&self, refund_no: &RefundNo) -> Result<RefundAnswer, ChannelError> {
+        let answer = self.channel.query_refund(refund_no).await;
+        self.heard(Point::QueryRefund, answer)
+    }
+
     /// Asks how an order stands, and tells the store.
-    pub(crate) async fn look(&self, no: OrderNo) -> Result<Answered<Queried>, DeskError> {
-        let state = self.channel.query(no).await?;
+    async fn look(&self, no: OrderNo) -> Result<Answered<Queried>, DeskError> {
+        let state = self.query(no).await?;
         Ok(self.store.record_query(no, state).await?)
+    }
+
+    /// The same where it is due.
+    pub(crate) async fn look_as_due(
+        &self,
+        no: OrderNo,
+        channels: Channels,
+    ) -> Result<(), DeskError> {
+        match self.look(no).await {
+            Err(DeskError::Channel(error)) if error.puts_off(channels) => {
+                warn!(%no, %error, "a check of an order is put off");
+                drop(self.store.record_unanswered(no).await?);
+                Ok(())
+            }
+            looked => looked.map(drop),
+        }
+    }
+
+    /// Asks how an order stands because a request asked for it. Anybody can repeat such a
+    /// request, so an answer that leaves the order as it is is not recorded: it would
+    /// lengthen the history and delay the next check each time.
+    pub(crate) async fn look_by_request(
+        &self,
+        no: OrderNo,
+    ) -> Result<Option<Answered<Queried>>, DeskError> {
+        let state = self.query(no).await?;
+        let is_news = state.payment().is_some()
+            || matches!(
+                state,
+                ChannelState::Closed | ChannelState::Revoked | ChannelState::PayError
+            );
+        if !is_news {
+            return Ok(None);
+        }
+        Ok(Some(self.store.record_query(no, state).await?))
     }
 
     /// Begins to close an order, and asks the channel at once where it may be asked. What
@@ -73,7 +149,7 @@ impl Desk {
         let began = self.store.begin_close(no).await?;
         let order = began.order.as_ref();
         if !order.is_some_and(|order| order.status.is_ended()) && order.is_some() {
-            match self.ask_close(no).await {
+            match self.ask_close(no, Channels::MayBeSilent).await {
                 Err(DeskError::Channel(error)) => warn!(%no, %error, "the close stays due"),
                 told => told?,
             }
@@ -83,11 +159,17 @@ impl Desk {
 
     /// Asks the channel to close, and, since its "closed" proves nothing, how the order
     /// stands then.
-    pub(crate) async fn ask_close(&self, no: OrderNo) -> Result<(), DeskError> {
-        let reply = self.channel.close(no).await;
+    pub(crate) async fn ask_close(&self, no: OrderNo, channels: Channels) -> Result<(), DeskError> {
+        let reply = match self.heard(Point::Close, self.channel.close(no).await) {
+            Err(error) if error.puts_off(channels) => {
+                warn!(%no, %error, "a close is put off");
+                CloseReply::Retry
+            }
+            said => said?,
+        };
         let answer = self.store.record_close(no, reply).await?;
         if answer.outcome == CloseAnswer::MustQuery {
-            let _ = self.look(no).await?;
+            self.look_as_due(no, channels).await?;
         }
         Ok(())
     }
@@ -110,8 +192,8 @@ impl Desk {
             amount: refund.amount,
             paid,
         };
-        match self.channel.refund(&what).await {
-            Ok(fact) => drop(self.store.record_refund(no, fact).await?),
+        match self.heard(Point::Refund, self.channel.refund(&what).await) {
+            Ok(answer) => drop(self.record_refund(no, answer).await?),
             Err(ChannelError::Refused { code }) => {
                 warn!(%no, %refund_no, %code, "the channel refused a refund");
                 let refused = self
@@ -124,19 +206,53 @@ impl Desk {
         Ok(())
     }
 
-    /// Asks how a refund stands, and tells the store. One that the channel never heard of is
-    /// asked for once more, under its number.
+    /// Asks how a refund that is due stands, and tells the store. One that the channel never
+    /// heard of is asked for once more, under its number.
     pub(crate) async fn look_at_refund(
         &self,
         no: OrderNo,
         refund_no: &RefundNo,
+        channels: Channels,
     ) -> Result<(), DeskError> {
-        match self.channel.query_refund(refund_no).await {
-            Ok(fact) => drop(self.store.record_refund(no, fact).await?),
-            Err(ChannelError::NoSuchRefund) => self.ask_again(no, refund_no).await?,
-            Err(error) => return Err(error.into()),
+        let looked = match self.query_refund(refund_no).await {
+            Ok(answer) => self.record_refund(no, answer).await.map(drop),
+            Err(ChannelError::NoSuchRefund) => self.ask_again(no, refund_no).await,
+            Err(error) => Err(error.into()),
+        };
+        match looked {
+            Err(DeskError::Channel(error)) if error.puts_off(channels) => {
+                warn!(%no, %refund_no, %error, "a check of a refund is put off");
+                let put_off = self.store.record_refund_unanswered(no, refund_no.clone());
+                drop(put_off.await?);
+                Ok(())
+            }
+            looked => looked,
         }
-        Ok(())
+    }
+
+    /// Follows an unsigned event about a refund of order `no`. The channel is asked about
+    /// the refund, and its answer is recorded only if it names the same order.
+    pub(crate) async fn follow_refund(
+        &self,
+        no: OrderNo,
+        refund_no: &RefundNo,
+    ) -> Result<Answered<RefundRecorded>, DeskError> {
+        let answer = self.query_refund(refund_no).await?;
+        self.record_refund(no, answer).await
+    }
+
+    /// Records the channel's answer about a refund of order `no`. An answer that names
+    /// another order is refused: it would create a refund or an anomaly under `no` that
+    /// the channel knows nothing of.
+    async fn record_refund(
+        &self,
+        no: OrderNo,
+        answer: RefundAnswer,
+    ) -> Result<Answered<RefundRecorded>, DeskError> {
+        if answer.no != no {
+            return Err(ChannelError::OtherOrder.into());
+        }
+        Ok(self.store.record_refund(answer.no, answer.fact).await?)
     }
 
     /// The store is told first: the next check is due later then.
@@ -150,7 +266,11 @@ impl Desk {
 
     /// A refund, and how much the payment was that it is of. Where no order was created
     /// under the number, its history alone knows both.
-    async fn refund(&self, no: OrderNo, refund_no: &RefundNo) -> Result<(Refund, Fen), DeskError> {
+    pub(crate) async fn refund(
+        &self,
+        no: OrderNo,
+        refund_no: &RefundNo,
+    ) -> Result<(Refund, Fen), DeskError> {
         let found = match self.store.get(no).await? {
             Some(order) => of_order(&order, refund_no),
             None => of_history(self.store.history(no).await?, refund_no),
@@ -188,3 +308,6 @@ fn of_history(events: Vec<orderstore::Event>, refund_no: &RefundNo) -> Option<(R
     let payment = payments.iter().find(|payment| refund.is_of(payment))?;
     Some((refund, payment.paid_fee))
 }
+
+#[cfg(test)]
+mod tests;

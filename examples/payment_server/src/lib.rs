@@ -21,17 +21,21 @@
 //! The pages, the orders and the operator's routes share one listener on loopback, without a
 //! login: a deployment puts authentication in front, takes the openid from the session and
 //! not from the request, speaks TLS, signs its requests with the merchant's key, and lets
-//! the two callback paths alone be reached from outside.
+//! the two callback paths alone be reached from outside. A proxy that passes the public name
+//! in `Host` needs it allowed by `--host`.
 
+mod alarms;
 mod app;
 mod audit;
 mod channel;
 mod client;
 mod clock;
 mod config;
+mod connections;
 pub mod demo;
 mod desk;
 mod guard;
+mod hosts;
 mod http;
 pub mod load;
 mod routes;
@@ -42,11 +46,11 @@ mod stand_in;
 mod sweeper;
 
 pub use audit::Audit;
-pub use channel::{Channel, ChannelError, GiveBack, V3Channel};
+pub use channel::{Channel, ChannelError, GiveBack, Point, RefundAnswer, V3Channel};
 pub use client::{Answer, Client};
 pub use clock::Clock;
 pub use config::{Config, ConfigError, HELP, Mode, Remote};
 pub use http::{Http, HttpError, Reply};
 pub use seal::{Notification, Opened, PlatformKey, Seal, SealError, Subject};
 pub use server::{Error, Server};
-pub use stand_in::{Behaviour, Fault, Form, Plan, Point, Refusal, StandIn, Trade};
+pub use stand_in::{Behaviour, Fault, Form, Plan, Refusal, StandIn, Trade};

@@ -9,8 +9,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::serve::{ListenerExt, Serve};
 use orderstore::{Policy, Store};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -18,11 +16,14 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::alarms::Alarms;
 use crate::app::App;
 use crate::channel::{Channel, V3Channel};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::connections::{self, Limits};
 use crate::desk::Desk;
+use crate::hosts::Hosts;
 use crate::http::Http;
 use crate::routes;
 use crate::seal::Seal;
@@ -35,6 +36,9 @@ pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// How long another process may take to let go of the orders.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
+
+/// Maximum age of a connection. No client of the server needs one for longer.
+pub(crate) const CONNECTION_LIFETIME: Duration = Duration::from_secs(300);
 
 /// A server that runs.
 #[derive(Debug)]
@@ -68,46 +72,42 @@ impl Server {
             mch_id: shop.mch_id.clone(),
         };
         let app = App {
-            desk: Arc::new(desk(store, channel)),
+            desk: Arc::new(desk(store, channel, config.clock.clone())),
             shop,
             seal,
             clock: config.clock.clone(),
             stand_in,
             hints: App::hints(),
+            hosts: Hosts::new(config.hosts.clone()),
             request_limit: config.request_limit,
         };
-        Ok(Self::run(
-            listener,
-            address,
-            app,
-            config.sweep_every,
-            scratch,
-        ))
+        Ok(Self::run(listener, address, app, &config, scratch))
     }
 
     fn run(
         listener: TcpListener,
         address: SocketAddr,
         app: App,
-        every: Duration,
+        config: &Config,
         scratch: Option<TempDir>,
     ) -> Self {
         let (app, ended) = (Arc::new(app), CancellationToken::new());
         let router = routes::router(Arc::clone(&app));
-        let serving =
-            serve(listener, router).with_graceful_shutdown(ended.clone().cancelled_owned());
+        let limits = Limits {
+            count: config.connections,
+            header: config.header_limit,
+            lifetime: CONNECTION_LIFETIME,
+            grace: config.request_limit,
+        };
+        let serving = connections::serve(listener, router, limits, ended.clone());
         let sweeper = Sweeper {
             desk: Arc::clone(&app.desk),
             clock: app.clock.clone(),
-            every,
+            every: config.sweep_every,
         };
         Self {
             address,
-            serving: tokio::spawn(async move {
-                if let Err(error) = serving.await {
-                    warn!(%error, "serving ended");
-                }
-            }),
+            serving: tokio::spawn(serving),
             sweeping: tokio::spawn(sweeper.run(ended.clone())),
             app,
             ended,
@@ -144,15 +144,10 @@ impl Server {
     ///
     /// # Errors
     /// Where the store could not be closed.
-    pub async fn shutdown(mut self) -> Result<(), Error> {
+    pub async fn shutdown(self) -> Result<(), Error> {
         self.ended.cancel();
-        let limit = self.app.request_limit;
-        if tokio::time::timeout(limit, &mut self.serving)
-            .await
-            .is_err()
-        {
-            warn!("connections that did not end were cut");
-            self.serving.abort();
+        if let Err(error) = self.serving.await {
+            warn!(%error, "serving failed");
         }
         if let Err(error) = self.sweeping.await {
             warn!(%error, "the sweeper failed");
@@ -166,22 +161,14 @@ impl Server {
     }
 }
 
-/// Serves without waiting for more to send.
-pub(crate) fn serve(
-    listener: TcpListener,
-    router: Router,
-) -> Serve<impl axum::serve::Listener<Addr = SocketAddr>, Router, Router> {
-    let listener = listener.tap_io(|connection| {
-        if let Err(error) = connection.set_nodelay(true) {
-            warn!(%error, "a connection stays slow");
-        }
-    });
-    axum::serve(listener, router)
-}
-
-fn desk(store: Store, channel: V3Channel) -> Desk {
+fn desk(store: Store, channel: V3Channel, clock: Clock) -> Desk {
     let channel: Arc<dyn Channel> = Arc::new(channel);
-    Desk { store, channel }
+    Desk {
+        store,
+        channel,
+        alarms: Alarms::default(),
+        clock,
+    }
 }
 
 fn directory(asked: Option<&Path>) -> Result<(std::path::PathBuf, Option<TempDir>), Error> {

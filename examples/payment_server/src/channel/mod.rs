@@ -9,6 +9,7 @@ use orderstore::{
     ChannelState, CloseReply, Fen, Label, Order, OrderNo, PrepayValue, RefundFact, RefundNo,
     TransactionId,
 };
+use serde::Serialize;
 use thiserror::Error;
 
 pub use v3::V3Channel;
@@ -22,14 +23,23 @@ pub trait Channel: Debug + Send + Sync {
     /// Asks how an order stands.
     async fn query(&self, no: OrderNo) -> Result<ChannelState, ChannelError>;
 
-    /// Asks to close an order. Where there is no answer, it is [`CloseReply::Retry`].
-    async fn close(&self, no: OrderNo) -> CloseReply;
+    /// Asks to close an order.
+    async fn close(&self, no: OrderNo) -> Result<CloseReply, ChannelError>;
 
     /// Asks to give money back.
-    async fn refund(&self, what: &GiveBack) -> Result<RefundFact, ChannelError>;
+    async fn refund(&self, what: &GiveBack) -> Result<RefundAnswer, ChannelError>;
 
     /// Asks how a refund stands.
-    async fn query_refund(&self, refund_no: &RefundNo) -> Result<RefundFact, ChannelError>;
+    async fn query_refund(&self, refund_no: &RefundNo) -> Result<RefundAnswer, ChannelError>;
+}
+
+/// The channel's answer about a refund.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefundAnswer {
+    /// The order that the channel names in its answer.
+    pub no: OrderNo,
+    /// The state of the refund.
+    pub fact: RefundFact,
 }
 
 /// Money that is to go back.
@@ -47,20 +57,73 @@ pub struct GiveBack {
     pub paid: Fen,
 }
 
+/// A question to the channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Point {
+    /// For an invitation to pay.
+    Prepay,
+    /// How an order stands.
+    Query,
+    /// To close an order.
+    Close,
+    /// To give money back.
+    Refund,
+    /// How a refund stands.
+    QueryRefund,
+}
+
+impl Point {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Prepay,
+        Self::Query,
+        Self::Close,
+        Self::Refund,
+        Self::QueryRefund,
+    ];
+}
+
 /// Why a channel did not do what it was asked for. May grow.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ChannelError {
-    /// There was no answer, or none that says anything: it may have been done.
+    /// The channel is silent: the connection failed, no answer came in time, or the status
+    /// was 429 or 5xx. The request may have been carried out.
     #[error("the channel gave no answer")]
     Silent,
-    /// It refused, certainly and for good.
+    /// The channel refuses this merchant, with status 401 or 403. Every other question
+    /// would be refused, too, until a person has put the keys or permissions right.
+    #[error("the channel refuses this merchant: HTTP {status}{}", coded(code.as_ref()))]
+    Unauthorized {
+        /// HTTP status.
+        status: u16,
+        /// Code, where the answer has one.
+        code: Option<Label>,
+    },
+    /// The channel refused this request for good.
     #[error("the channel refused: {code}")]
     Refused {
         /// Its code.
         code: Label,
     },
-    /// It knows no such refund.
+    /// The channel answered, and the answer says nothing usable of what was asked about.
+    /// The same question may be answered in the same way for ever.
+    #[error("the channel's answer cannot be used: HTTP {status}{}", coded(code.as_ref()))]
+    Unusable {
+        /// HTTP status.
+        status: u16,
+        /// Code, where the answer has one.
+        code: Option<Label>,
+    },
+    /// The channel's answer is about another order than the one asked about.
+    #[error("the channel's answer is about another order")]
+    OtherOrder,
+    /// The channel knows no such refund.
     #[error("the channel knows no such refund")]
     NoSuchRefund,
+}
+
+fn coded(code: Option<&Label>) -> String {
+    code.map_or_else(String::new, |code| format!(", {code}"))
 }

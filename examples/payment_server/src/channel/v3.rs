@@ -3,15 +3,15 @@
 //! A deployment also signs each request with the merchant's key, and speaks TLS.
 
 use async_trait::async_trait;
-use orderstore::wechat::{ClosingAnswer, OrderAnswer, RefundMessage};
+use orderstore::wechat::{ClosingAnswer, Failure, OrderAnswer, RefundMessage};
 use orderstore::{
-    AppId, ChannelState, CloseReply, MchId, Order, OrderNo, PrepayValue, RefundFact, RefundNo,
+    AppId, ChannelState, CloseReply, Label, MchId, Order, OrderNo, PrepayValue, RefundNo,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tracing::warn;
 
-use super::{Channel, ChannelError, GiveBack};
+use super::{Channel, ChannelError, GiveBack, RefundAnswer};
 use crate::http::{Http, Reply};
 
 /// Codes with which a refund is refused for good. With any other it may still be done.
@@ -23,6 +23,17 @@ const FINAL: [&str; 4] = [
 ];
 
 const NO_SUCH_REFUND: &str = "RESOURCE_NOT_EXISTS";
+
+/// Codes that the channel sends with status 403 about one order or one user, without
+/// underscores: older interfaces write none. Any other 403 concerns the merchant.
+const OF_ONE_ITEM: [&str; 6] = [
+    "ACCOUNTERROR",
+    "NOTENOUGH",
+    "OUTTRADENOUSED",
+    "RULELIMIT",
+    "TRADEERROR",
+    "USERACCOUNTABNORMAL",
+];
 
 /// The channel's v3.
 #[derive(Debug)]
@@ -85,8 +96,8 @@ impl Channel for V3Channel {
             return Err(refusal(&reply));
         }
         let invitation = serde_json::from_slice::<Invitation>(&reply.body);
-        let invitation = invitation.map_err(|_| ChannelError::Silent)?;
-        PrepayValue::parse(&invitation.prepay_id).map_err(|_| ChannelError::Silent)
+        let invitation = invitation.map_err(|_| no_use(&reply, None))?;
+        PrepayValue::parse(&invitation.prepay_id).map_err(|_| no_use(&reply, None))
     }
 
     async fn query(&self, no: OrderNo) -> Result<ChannelState, ChannelError> {
@@ -95,21 +106,24 @@ impl Channel for V3Channel {
         let answer = OrderAnswer::from_v3(no, reply.status, &reply.body);
         let answer = answer.map_err(|error| {
             warn!(%no, %error, "the channel's answer cannot be used");
-            ChannelError::Silent
+            no_use(&reply, None)
         })?;
-        answer.into_state().ok_or(ChannelError::Silent)
+        let code = code_of(answer.failure());
+        answer.into_state().ok_or_else(|| no_use(&reply, code))
     }
 
-    async fn close(&self, no: OrderNo) -> CloseReply {
+    async fn close(&self, no: OrderNo) -> Result<CloseReply, ChannelError> {
         let path = format!("{}/close", self.trade(no));
         let body = json!({ "mchid": self.mch_id.as_str() });
-        match self.post(&path, body).await {
-            Ok(reply) => ClosingAnswer::from_v3(reply.status, &reply.body).reply(),
-            Err(_) => CloseReply::Retry,
+        let reply = self.post(&path, body).await?;
+        let answer = ClosingAnswer::from_v3(reply.status, &reply.body);
+        match answer.reply() {
+            CloseReply::Retry => Err(no_use(&reply, code_of(answer.failure()))),
+            said => Ok(said),
         }
     }
 
-    async fn refund(&self, what: &GiveBack) -> Result<RefundFact, ChannelError> {
+    async fn refund(&self, what: &GiveBack) -> Result<RefundAnswer, ChannelError> {
         let body = json!({
             "transaction_id": what.transaction_id.as_str(),
             "out_refund_no": what.refund_no.as_str(),
@@ -121,42 +135,46 @@ impl Channel for V3Channel {
             },
         });
         let reply = self.post("/v3/refund/domestic/refunds", body).await?;
-        told_of(&what.refund_no, &reply)
+        told_of(&what.refund_no, &reply, |code| {
+            FINAL
+                .contains(&code.as_str())
+                .then(|| ChannelError::Refused { code: code.clone() })
+        })
     }
 
-    async fn query_refund(&self, refund_no: &RefundNo) -> Result<RefundFact, ChannelError> {
+    async fn query_refund(&self, refund_no: &RefundNo) -> Result<RefundAnswer, ChannelError> {
         let path = format!(
             "/v3/refund/domestic/refunds/{}",
             escaped(refund_no.as_str())
         );
         let reply = self.get(&path).await?;
-        match told_of(refund_no, &reply) {
-            Err(ChannelError::Refused { code }) if code.as_str() == NO_SUCH_REFUND => {
-                Err(ChannelError::NoSuchRefund)
-            }
-            // No other refusal says anything of the refund.
-            Err(ChannelError::Refused { .. }) => Err(ChannelError::Silent),
-            told => told,
-        }
+        told_of(refund_no, &reply, |code| {
+            (code.as_str() == NO_SUCH_REFUND).then_some(ChannelError::NoSuchRefund)
+        })
     }
 }
 
-fn told_of(refund_no: &RefundNo, reply: &Reply) -> Result<RefundFact, ChannelError> {
+/// What an answer says of a refund. `refused` knows the codes that say something of it where
+/// the status is below 500.
+fn told_of(
+    refund_no: &RefundNo,
+    reply: &Reply,
+    refused: impl FnOnce(&Label) -> Option<ChannelError>,
+) -> Result<RefundAnswer, ChannelError> {
     let message = RefundMessage::from_v3_answer(refund_no, reply.status, &reply.body);
     let message = message.map_err(|error| {
-        warn!(%error, "the channel's answer cannot be used");
-        ChannelError::Silent
+        warn!(%refund_no, %error, "the channel's answer cannot be used");
+        no_use(reply, None)
     })?;
-    let code = message
-        .failure()
-        .and_then(|failure| failure.err_code.clone());
-    match (message.into_fact(), code) {
-        (Some((_, fact)), _) => Ok(fact),
-        (None, Some(code)) if reply.status < 500 && FINAL.contains(&code.as_str()) => {
-            Err(ChannelError::Refused { code })
-        }
-        (None, _) => Err(ChannelError::Silent),
+    let code = code_of(message.failure());
+    if let Some((no, fact)) = message.into_fact() {
+        return Ok(RefundAnswer { no, fact });
     }
+    let said = code
+        .as_ref()
+        .filter(|_| reply.status < 500)
+        .and_then(refused);
+    Err(said.unwrap_or_else(|| no_use(reply, code)))
 }
 
 /// What an error says to whoever asked for a prepay.
@@ -166,14 +184,90 @@ fn refusal(reply: &Reply) -> ChannelError {
         code: String,
     }
     let refusal = serde_json::from_slice::<Refusal>(&reply.body).ok();
-    let code = refusal.and_then(|refusal| orderstore::Label::lossy(&refusal.code));
-    match code {
-        Some(code) if (400..429).contains(&reply.status) => ChannelError::Refused { code },
-        _ => ChannelError::Silent,
+    let code = refusal.and_then(|refusal| Label::lossy(&refusal.code));
+    match (no_use(reply, code), reply.status) {
+        (
+            ChannelError::Unusable {
+                code: Some(code), ..
+            },
+            400..500,
+        ) => ChannelError::Refused { code },
+        (error, _) => error,
     }
+}
+
+fn code_of(failure: Option<&Failure>) -> Option<Label> {
+    failure.and_then(|failure| failure.err_code.clone())
+}
+
+/// Whom an answer concerns that says nothing of what was asked about: the moment, the
+/// merchant, or this one item.
+fn no_use(reply: &Reply, code: Option<Label>) -> ChannelError {
+    let status = reply.status;
+    match status {
+        429 | 500.. => ChannelError::Silent,
+        401 => ChannelError::Unauthorized { status, code },
+        403 if !code.as_ref().is_some_and(is_of_one_item) => {
+            ChannelError::Unauthorized { status, code }
+        }
+        _ => ChannelError::Unusable { status, code },
+    }
+}
+
+fn is_of_one_item(code: &Label) -> bool {
+    let plain = code.as_str().replace('_', "");
+    OF_ONE_ITEM.contains(&plain.as_str())
 }
 
 /// A number in a path: of the bytes it may have, `|` is none of a path's.
 fn escaped(number: &str) -> String {
     number.replace('|', "%7C")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answer_without_use_concerns_the_moment_the_merchant_or_the_item() {
+        let told = |status, code: Option<&str>| {
+            let reply = Reply {
+                status,
+                body: hyper::body::Bytes::new(),
+            };
+            no_use(&reply, code.and_then(Label::lossy))
+        };
+        for (status, code) in [
+            (429, None),
+            (500, None),
+            (502, Some("PARAM_ERROR")),
+            (503, None),
+        ] {
+            assert_eq!(told(status, code), ChannelError::Silent, "{status}");
+        }
+        for (status, code) in [
+            (401, Some("SIGN_ERROR")),
+            (401, None),
+            (403, Some("NO_AUTH")),
+            (403, None),
+        ] {
+            let error = told(status, code);
+            assert!(
+                matches!(error, ChannelError::Unauthorized { .. }),
+                "{error}"
+            );
+        }
+        for (status, code) in [
+            (400, Some("PARAM_ERROR")),
+            (403, Some("NOT_ENOUGH")),
+            (403, Some("NOTENOUGH")),
+            (404, None),
+            (422, None),
+            (302, None),
+            (200, None),
+        ] {
+            let error = told(status, code);
+            assert!(matches!(error, ChannelError::Unusable { .. }), "{error}");
+        }
+    }
 }

@@ -13,9 +13,10 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use crate::audit::Audit;
+use crate::channel::Point;
 use crate::config::Config;
 use crate::server::{Error, Server};
-use crate::stand_in::{Fault, Point};
+use crate::stand_in::Fault;
 use scenes::Scene;
 use stage::{Customer, Stage};
 

@@ -4,15 +4,16 @@ use axum::extract::Path;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::Failure;
+use super::{Code, Failure};
 
 const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 
 /// What may be asked for, and what it is: part of the program.
-const FILES: [(&str, &str, &str); 6] = [
+const FILES: [(&str, &str, &str); 8] = [
     ("common.js", SCRIPT, include_str!("../../page/common.js")),
+    ("errors.js", SCRIPT, include_str!("../../page/errors.js")),
     (
         "operator.html",
         HTML,
@@ -22,6 +23,11 @@ const FILES: [(&str, &str, &str); 6] = [
         "operator.js",
         SCRIPT,
         include_str!("../../page/operator.js"),
+    ),
+    (
+        "operator_words.js",
+        SCRIPT,
+        include_str!("../../page/operator_words.js"),
     ),
     ("shop.html", HTML, include_str!("../../page/shop.html")),
     ("shop.js", SCRIPT, include_str!("../../page/shop.js")),
@@ -45,7 +51,13 @@ pub(super) async fn file(Path(name): Path<String>) -> Result<Response, Failure> 
 
 fn read(name: &str) -> Result<Response, Failure> {
     let known = FILES.iter().find(|(known, ..)| *known == name);
-    let missing = || Failure::new(StatusCode::NOT_FOUND, "noSuchPage", "there is nothing here");
+    let missing = || {
+        Failure::new(
+            StatusCode::NOT_FOUND,
+            Code::NoSuchPage,
+            "there is nothing here",
+        )
+    };
     let (_, kind, text) = known.ok_or_else(missing)?;
     let headers = [
         (header::CONTENT_TYPE, *kind),

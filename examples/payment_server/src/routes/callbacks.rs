@@ -47,9 +47,11 @@ async fn paid_hint(app: &App, event: CloudEvent) -> Result<bool, DeskError> {
     let Ok(_permit) = app.hints.try_acquire() else {
         return Ok(false);
     };
-    let answer = app.desk.look(no).await?;
-    debug!(%no, outcome = ?answer.outcome, "followed an event");
     // "Not paid yet" may be a moment behind the event: then it should come again.
+    let Some(answer) = app.desk.look_by_request(no).await? else {
+        return Ok(false);
+    };
+    debug!(%no, outcome = ?answer.outcome, "followed an event");
     let told = matches!(
         answer.outcome,
         Queried::Payment(_) | Queried::RefundUnknown(_)
@@ -61,6 +63,8 @@ fn is_paid_by(order: &Order, transaction_id: &TransactionId) -> bool {
     order.transaction_id() == Some(transaction_id)
 }
 
+/// The event names an order and a refund. Both are checked against the channel's answer
+/// about the refund; amount and state are taken from that answer alone.
 async fn refund_hint(app: &App, body: &[u8]) -> Result<bool, DeskError> {
     let Ok(message) = RefundMessage::from_cloud(body) else {
         return Ok(false);
@@ -71,8 +75,8 @@ async fn refund_hint(app: &App, body: &[u8]) -> Result<bool, DeskError> {
     let Ok(_permit) = app.hints.try_acquire() else {
         return Ok(false);
     };
-    let told = app.desk.channel.query_refund(fact.refund_no()).await?;
-    let answer = app.desk.store.record_refund(no, told).await?;
+    let answer = app.desk.follow_refund(no, fact.refund_no()).await?;
+    debug!(%no, outcome = ?answer.outcome, "followed an event of a refund");
     Ok(answer.should_acknowledge())
 }
 

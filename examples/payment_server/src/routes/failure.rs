@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 use tracing::error;
 
 use crate::channel::ChannelError;
@@ -11,37 +11,104 @@ use crate::desk::DeskError;
 use crate::shop::ShopError;
 use crate::stand_in::Refusal;
 
+/// Defines the codes with their texts, and the list of all for the test of their words.
+macro_rules! codes {
+    ($($code:ident $text:literal)*) => {
+        /// The code of a failure. Its words for people stand in `page/errors.js`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Code { $($code),* }
+
+        impl Code {
+            #[cfg(test)]
+            const ALL: &[Self] = &[$(Self::$code),*];
+
+            const fn as_str(self) -> &'static str {
+                match self { $(Self::$code => $text),* }
+            }
+        }
+    };
+}
+
+codes! {
+    AlreadyPaid "alreadyPaid"
+    BadBody "badBody"
+    BadCursor "badCursor"
+    BadNote "badNote"
+    BadNumber "badNumber"
+    BadOrder "badOrder"
+    BadParameter "badParameter"
+    BadRefund "badRefund"
+    Blocked "blocked"
+    Busy "busy"
+    ChannelDown "channelDown"
+    ChannelRefused "channelRefused"
+    ChannelUnauthorized "channelUnauthorized"
+    Decided "decided"
+    Ending "ending"
+    Exceeds "exceeds"
+    ForeignPage "foreignPage"
+    NoSandbox "noSandbox"
+    NoSuchAnomaly "noSuchAnomaly"
+    NoSuchGoods "noSuchGoods"
+    NoSuchOrder "noSuchOrder"
+    NoSuchPage "noSuchPage"
+    NoSuchRefund "noSuchRefund"
+    NotAcceptable "notAcceptable"
+    NotPaid "notPaid"
+    NotPayable "notPayable"
+    NotRefundable "notRefundable"
+    NotRefunded "notRefunded"
+    NotResolved "notResolved"
+    ReferenceTaken "referenceTaken"
+    RefundDiffers "refundDiffers"
+    RefundNoTaken "refundNoTaken"
+    RefundRefused "refundRefused"
+    Store "store"
+    Timeout "timeout"
+    TooMany "tooMany"
+    UnknownHost "unknownHost"
+    WindowOver "windowOver"
+}
+
 #[derive(Debug)]
 pub(crate) struct Failure {
     status: StatusCode,
-    code: &'static str,
+    code: Code,
     error: String,
+    /// Values that the words of the code name; `null` where they name none.
+    details: Value,
 }
 
 impl Failure {
-    pub(crate) fn new(status: StatusCode, code: &'static str, error: impl ToString) -> Self {
+    pub(crate) fn new(status: StatusCode, code: Code, error: impl ToString) -> Self {
         let error = error.to_string();
         Self {
             status,
             code,
             error,
+            details: Value::Null,
         }
     }
 
+    /// Adds values for the words of the code.
+    pub(crate) fn with(self, details: Value) -> Self {
+        Self { details, ..self }
+    }
+
     /// What was asked for cannot be meant.
-    pub(crate) fn bad(code: &'static str, error: impl ToString) -> Self {
+    pub(crate) fn bad(code: Code, error: impl ToString) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, error)
     }
 
     /// What was asked for does not go with how things stand.
-    pub(crate) fn conflict(code: &'static str, error: impl ToString) -> Self {
+    pub(crate) fn conflict(code: Code, error: impl ToString) -> Self {
         Self::new(StatusCode::CONFLICT, code, error)
     }
 
     pub(crate) fn no_such_order() -> Self {
         Self::new(
             StatusCode::NOT_FOUND,
-            "noSuchOrder",
+            Code::NoSuchOrder,
             "there is no such order",
         )
     }
@@ -49,7 +116,8 @@ impl Failure {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let body = json!({ "error": self.error, "code": self.code });
+        let code = self.code.as_str();
+        let body = json!({ "error": self.error, "code": code, "details": self.details });
         (self.status, Json(body)).into_response()
     }
 }
@@ -57,19 +125,19 @@ impl IntoResponse for Failure {
 impl From<orderstore::Error> for Failure {
     fn from(error: orderstore::Error) -> Self {
         match error {
-            orderstore::Error::InvalidCursor { .. } => Self::bad("badCursor", error),
-            orderstore::Error::Invalid { .. } => Self::bad("badParameter", error),
+            orderstore::Error::InvalidCursor { .. } => Self::bad(Code::BadCursor, error),
+            orderstore::Error::Invalid { .. } => Self::bad(Code::BadParameter, error),
             orderstore::Error::ShutDown => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
-                "ending",
+                Code::Ending,
                 "the server is ending",
             ),
             error if error.is_retryable() => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", error)
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Busy, error)
             }
             error => {
                 error!(%error, cause = ?std::error::Error::source(&error), "the store failed");
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "store", error)
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Store, error)
             }
         }
     }
@@ -80,11 +148,14 @@ impl From<DeskError> for Failure {
         match error {
             DeskError::Store(error) => error.into(),
             DeskError::Channel(ChannelError::Refused { .. }) => {
-                Self::new(StatusCode::BAD_GATEWAY, "channelRefused", error)
+                Self::new(StatusCode::BAD_GATEWAY, Code::ChannelRefused, error)
             }
-            DeskError::Channel(_) => Self::new(StatusCode::BAD_GATEWAY, "channelDown", error),
+            DeskError::Channel(ChannelError::Unauthorized { .. }) => {
+                Self::new(StatusCode::BAD_GATEWAY, Code::ChannelUnauthorized, error)
+            }
+            DeskError::Channel(_) => Self::new(StatusCode::BAD_GATEWAY, Code::ChannelDown, error),
             DeskError::NoSuchOrder => Self::no_such_order(),
-            DeskError::NoSuchRefund => Self::new(StatusCode::NOT_FOUND, "noSuchRefund", error),
+            DeskError::NoSuchRefund => Self::new(StatusCode::NOT_FOUND, Code::NoSuchRefund, error),
         }
     }
 }
@@ -92,8 +163,8 @@ impl From<DeskError> for Failure {
 impl From<ShopError> for Failure {
     fn from(error: ShopError) -> Self {
         match error {
-            ShopError::NoSuchGoods => Self::new(StatusCode::NOT_FOUND, "noSuchGoods", error),
-            error => Self::bad("badOrder", error),
+            ShopError::NoSuchGoods => Self::new(StatusCode::NOT_FOUND, Code::NoSuchGoods, error),
+            error => Self::bad(Code::BadOrder, error),
         }
     }
 }
@@ -102,7 +173,22 @@ impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         match refusal.status {
             404 => Self::no_such_order(),
-            _ => Self::conflict("notPayable", refusal),
+            _ => Self::conflict(Code::NotPayable, refusal),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WORDS: &str = include_str!("../../page/errors.js");
+
+    #[test]
+    fn code_of_a_failure_has_words_in_both_languages() {
+        for code in Code::ALL {
+            let key = format!(" {}Error: '", code.as_str());
+            assert_eq!(WORDS.matches(&key).count(), 2, "{key}");
         }
     }
 }

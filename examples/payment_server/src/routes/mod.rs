@@ -22,7 +22,7 @@ use hyper::body::Bytes;
 use orderstore::OrderNo;
 use serde::de::DeserializeOwned;
 
-pub(crate) use failure::Failure;
+pub(crate) use failure::{Code, Failure};
 
 use crate::app::App;
 use crate::guard::guard;
@@ -53,7 +53,11 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/sandbox/pay/{no}", post(sandbox::pay))
         .route("/sandbox/cancel/{no}", post(sandbox::cancel))
         .fallback(async || {
-            Failure::new(StatusCode::NOT_FOUND, "noSuchPage", "there is nothing here")
+            Failure::new(
+                StatusCode::NOT_FOUND,
+                Code::NoSuchPage,
+                "there is nothing here",
+            )
         })
         .layer(from_fn_with_state(Arc::clone(&app), guard))
         .layer(DefaultBodyLimit::max(BODY_MAX))
@@ -70,12 +74,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
         let bytes = Bytes::from_request(request, state).await;
         let bytes = bytes.map_err(|error| {
             let status = error.status();
-            Failure::new(status, "badBody", error.body_text())
+            Failure::new(status, Code::BadBody, error.body_text())
         })?;
         let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
         let read = serde_json::from_slice(text);
         read.map(Self)
-            .map_err(|error| Failure::bad("badBody", error))
+            .map_err(|error| Failure::bad(Code::BadBody, error))
     }
 }
 
@@ -87,11 +91,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> 
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
         let read = Query::from_request_parts(parts, state).await;
-        let malformed = |error: QueryRejection| Failure::bad("badParameter", error.body_text());
+        let malformed = |error: QueryRejection| Failure::bad(Code::BadParameter, error.body_text());
         read.map(|Query(read)| Self(read)).map_err(malformed)
     }
 }
 
 fn order_no(text: &str) -> Result<OrderNo, Failure> {
-    OrderNo::parse(text).map_err(|error| Failure::bad("badNumber", error))
+    OrderNo::parse(text).map_err(|error| Failure::bad(Code::BadNumber, error))
 }

@@ -7,15 +7,15 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use orderstore::{
-    AnomalyId, CloseAnswer, Currency, Fen, NewRefund, Note, OrderNo, RefundNo, RefundRequested,
-    Resolution, Resolved, Status, Sum, Timestamp, Totals,
+    AnomalyId, CloseAnswer, Currency, Fen, Label, NewRefund, Note, OrderNo, Refund, RefundNo,
+    RefundRequested, RefundStatus, Resolution, Resolved, Status, Sum, Timestamp, Totals,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tracing::warn;
 
 use super::orders::PageAsked;
-use super::{Body, Failure, Parameters, order_no, view};
+use super::{Body, Code, Failure, Parameters, order_no, view};
 use crate::app::App;
 use crate::desk::DeskError;
 
@@ -29,7 +29,7 @@ pub(super) async fn close(
     let began = app.desk.close(no).await?;
     match began.outcome {
         CloseAnswer::NotFound => Err(Failure::no_such_order()),
-        CloseAnswer::AlreadyPaid => Err(Failure::conflict("alreadyPaid", "the order is paid")),
+        CloseAnswer::AlreadyPaid => Err(Failure::conflict(Code::AlreadyPaid, "the order is paid")),
         _ => shown(&app, no).await,
     }
 }
@@ -43,7 +43,8 @@ pub(super) struct RefundAsked {
 }
 
 /// Reserves the money, then asks the channel. Where the channel does not answer now, the
-/// refund stays `requested`, and is asked about until it has ended.
+/// refund stays `requested`, and is asked about until it has ended. A refund that the
+/// channel refused is answered as a failure.
 pub(super) async fn refund(
     State(app): State<Arc<App>>,
     Path(no): Path<String>,
@@ -58,19 +59,21 @@ pub(super) async fn refund(
         .ok_or_else(Failure::no_such_order)?;
     let transaction = order.transaction_id().cloned();
     let transaction =
-        transaction.ok_or_else(|| Failure::conflict("notPaid", "the order is not paid"))?;
+        transaction.ok_or_else(|| Failure::conflict(Code::NotPaid, "the order is not paid"))?;
     let refund_no = match asked.refund_no {
-        Some(text) => RefundNo::parse(&text).map_err(|error| Failure::bad("badRefund", error))?,
+        Some(text) => {
+            RefundNo::parse(&text).map_err(|error| Failure::bad(Code::BadRefund, error))?
+        }
         None => new_refund_no(&app).await?,
     };
-    let amount = Fen::new(asked.amount).map_err(|error| Failure::bad("badRefund", error))?;
+    let amount = Fen::new(asked.amount).map_err(|error| Failure::bad(Code::BadRefund, error))?;
     let new = NewRefund::new(refund_no.clone(), transaction, amount);
-    let new = new.map_err(|error| Failure::bad("badRefund", error))?;
+    let new = new.map_err(|error| Failure::bad(Code::BadRefund, error))?;
     let answer = app.desk.store.request_refund(no, new).await?;
     match answer.outcome {
         RefundRequested::Requested | RefundRequested::Exists => {
             ask_back(&app, no, &refund_no).await?;
-            shown(&app, no).await
+            refunded(&app, no, &refund_no).await
         }
         refused => Err(not_refunded(refused)),
     }
@@ -79,7 +82,7 @@ pub(super) async fn refund(
 async fn new_refund_no(app: &App) -> Result<RefundNo, Failure> {
     let number = app.desk.store.next_order_no().await?;
     let refund_no = RefundNo::parse(&format!("R{number}"));
-    refund_no.map_err(|error| Failure::bad("badRefund", error))
+    refund_no.map_err(|error| Failure::bad(Code::BadRefund, error))
 }
 
 /// What is reserved is asked for; what fails stays due.
@@ -93,30 +96,66 @@ async fn ask_back(app: &App, no: OrderNo, refund_no: &RefundNo) -> Result<(), Fa
     }
 }
 
+/// The order, and under `refund` what became of this refund of it.
+async fn refunded(app: &App, no: OrderNo, refund_no: &RefundNo) -> Result<Json<Value>, Failure> {
+    let (refund, _) = app.desk.refund(no, refund_no).await?;
+    if refund.status == RefundStatus::Closed {
+        return Err(refused_by_channel(&refund));
+    }
+    let mut json = order_or_number(app, no).await?;
+    if let Some(json) = json.as_object_mut() {
+        json.insert("refund".to_owned(), view::refund(&refund));
+    }
+    Ok(Json(json))
+}
+
+fn refused_by_channel(refund: &Refund) -> Failure {
+    let code = refund.code.as_ref().map(Label::as_str);
+    let error = format!(
+        "the channel refused the refund: {}",
+        code.unwrap_or("no code")
+    );
+    let details = json!({ "refundNo": refund.refund_no, "channelCode": code });
+    Failure::conflict(Code::RefundRefused, error).with(details)
+}
+
 fn not_refunded(refused: RefundRequested) -> Failure {
-    let (code, error) = match refused {
-        RefundRequested::NotFound => return Failure::no_such_order(),
-        RefundRequested::NotPaid => ("notPaid", "the order is not paid".to_owned()),
-        RefundRequested::Exceeds { available } => {
-            ("exceeds", format!("{} yuan are left", available.yuan()))
+    match refused {
+        RefundRequested::NotFound => Failure::no_such_order(),
+        RefundRequested::NotPaid => Failure::conflict(Code::NotPaid, "the order is not paid"),
+        RefundRequested::Exceeds { available } => exceeds(available),
+        RefundRequested::ExistsWithDifferent { .. } => {
+            Failure::conflict(Code::RefundDiffers, "another refund bears this number")
         }
-        RefundRequested::ExistsWithDifferent { .. } => (
-            "refundDiffers",
-            "another refund bears this number".to_owned(),
-        ),
-        RefundRequested::RefundNoTaken { by } => (
-            "refundNoTaken",
-            format!("the number is in use with order {by}"),
-        ),
-        RefundRequested::WindowOver => ("windowOver", "it was paid too long ago".to_owned()),
-        RefundRequested::TooMany => ("tooMany", "there were 50 refunds".to_owned()),
-        RefundRequested::Blocked => ("blocked", "the channel revoked the payment".to_owned()),
-        _ => (
-            "notRefunded",
-            "the order holds as much as it may".to_owned(),
-        ),
-    };
-    Failure::conflict(code, error)
+        RefundRequested::RefundNoTaken { by } => refund_no_taken(by),
+        RefundRequested::WindowOver => window_over(),
+        RefundRequested::TooMany => too_many(),
+        RefundRequested::Blocked => blocked(),
+        _ => Failure::conflict(Code::NotRefunded, "the order holds as much as it may"),
+    }
+}
+
+fn exceeds(available: Fen) -> Failure {
+    let error = format!("{} yuan are left", available.yuan());
+    let details = json!({ "available": available.as_u64() });
+    Failure::conflict(Code::Exceeds, error).with(details)
+}
+
+fn refund_no_taken(by: OrderNo) -> Failure {
+    let error = format!("the refund's number is in use with order {by}");
+    Failure::conflict(Code::RefundNoTaken, error).with(json!({ "by": by }))
+}
+
+fn window_over() -> Failure {
+    Failure::conflict(Code::WindowOver, "it was paid too long ago")
+}
+
+fn too_many() -> Failure {
+    Failure::conflict(Code::TooMany, "there were 50 refunds")
+}
+
+fn blocked() -> Failure {
+    Failure::conflict(Code::Blocked, "the channel revoked the payment")
 }
 
 #[derive(Deserialize)]
@@ -143,10 +182,10 @@ pub(super) async fn resolve(
 ) -> Result<Json<Value>, Failure> {
     let no = order_no(&no)?;
     let id = id.parse().map(AnomalyId);
-    let id = id.map_err(|error| Failure::bad("badNumber", error))?;
-    let note = Note::parse(&decision.note).map_err(|error| Failure::bad("badNote", error))?;
+    let id = id.map_err(|error| Failure::bad(Code::BadNumber, error))?;
+    let note = Note::parse(&decision.note).map_err(|error| Failure::bad(Code::BadNote, error))?;
     let refund_no = RefundNo::parse(&format!("{no}-{id}"));
-    let refund_no = refund_no.map_err(|error| Failure::bad("badRefund", error))?;
+    let refund_no = refund_no.map_err(|error| Failure::bad(Code::BadRefund, error))?;
     let how = match decision.how {
         How::Accept => Resolution::Accept,
         How::Dismiss => Resolution::Dismiss,
@@ -162,31 +201,35 @@ pub(super) async fn resolve(
     }
     if gives_back {
         ask_back(&app, no, &refund_no).await?;
+        return refunded(&app, no, &refund_no).await;
     }
-    match app.desk.store.get(no).await? {
-        Some(order) => Ok(Json(view::order(&order))),
-        None => Ok(Json(json!({ "outTradeNo": no }))),
-    }
+    Ok(Json(order_or_number(&app, no).await?))
+}
+
+/// The order, or its number alone while no order bears it.
+async fn order_or_number(app: &App, no: OrderNo) -> Result<Value, Failure> {
+    let order = app.desk.store.get(no).await?;
+    Ok(order.map_or_else(|| json!({ "outTradeNo": no }), |order| view::order(&order)))
 }
 
 fn not_resolved(refused: Resolved) -> Failure {
     let (code, error) = match refused {
         Resolved::NotFound => {
-            return Failure::new(
-                StatusCode::NOT_FOUND,
-                "noSuchAnomaly",
-                "there is no such anomaly",
-            );
+            let error = "there is no such anomaly";
+            return Failure::new(StatusCode::NOT_FOUND, Code::NoSuchAnomaly, error);
         }
-        Resolved::Different => ("decided", "it was decided otherwise before"),
-        Resolved::NotAcceptable => ("notAcceptable", "this cannot be accepted"),
-        Resolved::NotRefundable => ("notRefundable", "there is no money in this to give back"),
-        Resolved::RefundNoTaken { .. } => ("refundNoTaken", "the refund's number is in use"),
-        Resolved::Blocked => ("blocked", "the channel revoked the payment"),
-        Resolved::WindowOver => ("windowOver", "it was paid too long ago"),
-        Resolved::TooMany => ("tooMany", "there were 50 refunds"),
-        Resolved::Exceeds { .. } => ("exceeds", "not so much is left"),
-        _ => ("notResolved", "the order holds as much as it may"),
+        Resolved::RefundNoTaken { by } => return refund_no_taken(by),
+        Resolved::Blocked => return blocked(),
+        Resolved::WindowOver => return window_over(),
+        Resolved::TooMany => return too_many(),
+        Resolved::Exceeds { available } => return exceeds(available),
+        Resolved::Different => (Code::Decided, "it was decided otherwise before"),
+        Resolved::NotAcceptable => (Code::NotAcceptable, "this cannot be accepted"),
+        Resolved::NotRefundable => (
+            Code::NotRefundable,
+            "there is no money in this to give back",
+        ),
+        _ => (Code::NotResolved, "the order holds as much as it may"),
     };
     Failure::conflict(code, error)
 }
@@ -223,7 +266,8 @@ pub(super) struct Stretch {
     until: Option<i64>,
 }
 
-/// How many orders stand where, and what came and went today, in Beijing's day.
+/// How many orders stand where, what came and went today, in Beijing's day, and whether the
+/// channel refuses this merchant.
 pub(super) async fn stats(
     State(app): State<Arc<App>>,
     Parameters(asked): Parameters<Stretch>,
@@ -231,7 +275,7 @@ pub(super) async fn stats(
     let midnight = last_midnight(app.clock.now());
     let time = |millis: Option<i64>, otherwise| {
         let time = millis.map_or(Ok(otherwise), Timestamp::from_millis);
-        time.map_err(|error| Failure::bad("badParameter", error))
+        time.map_err(|error| Failure::bad(Code::BadParameter, error))
     };
     let from = time(asked.from, midnight)?;
     let until = time(asked.until, from.saturating_add(DAY))?;
@@ -247,6 +291,7 @@ pub(super) async fn stats(
         "counts": by_status,
         "unclaimed": counts.unclaimed,
         "openAnomalies": counts.open_anomalies,
+        "alarms": app.desk.alarms.to_json(),
         "totals": sums(&totals),
     })))
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tracing::warn;
 
-use super::{Failure, Parameters, order_no, view};
+use super::{Code, Failure, Parameters, order_no, view};
 use crate::app::App;
 
 #[derive(Deserialize)]
@@ -34,8 +34,8 @@ pub(super) async fn show(
     if asked.refresh != Some(1) || order.status.is_ended() {
         return Ok(Json(view::order(&order)));
     }
-    let order = match app.desk.look(no).await {
-        Ok(answer) => answer.order.unwrap_or(order),
+    let order = match app.desk.look_by_request(no).await {
+        Ok(answer) => answer.and_then(|answer| answer.order).unwrap_or(order),
         Err(error) => {
             warn!(%no, %error, "the channel was asked in vain");
             order
@@ -62,14 +62,14 @@ pub(super) struct PageAsked {
 impl PageAsked {
     pub(super) fn read(&self) -> Result<PageOf, Failure> {
         let limit = self.limit.as_deref().unwrap_or("20").parse();
-        let limit = limit.map_err(|error| Failure::bad("badParameter", error))?;
+        let limit = limit.map_err(|error| Failure::bad(Code::BadParameter, error))?;
         let page = PageOf::of(limit);
         let Some(cursor) = &self.cursor else {
             return Ok(page);
         };
         let cursor = cursor
             .parse()
-            .map_err(|error| Failure::bad("badCursor", error))?;
+            .map_err(|error| Failure::bad(Code::BadCursor, error))?;
         Ok(page.after(cursor))
     }
 }
@@ -81,7 +81,7 @@ pub(super) async fn list(
 ) -> Result<Json<Value>, Failure> {
     let status = which.status.as_deref().map(status).transpose()?;
     let openid = which.openid.as_deref().map(OpenId::parse).transpose();
-    let openid = openid.map_err(|error| Failure::bad("badParameter", error))?;
+    let openid = openid.map_err(|error| Failure::bad(Code::BadParameter, error))?;
     let listing = match (openid, status) {
         (None, None) => Listing::all(),
         (None, Some(status)) => Listing::by_status(status),
@@ -100,7 +100,7 @@ pub(super) async fn list(
 
 fn status(text: &str) -> Result<Status, Failure> {
     let status = serde_json::from_value(Value::from(text));
-    status.map_err(|_| Failure::bad("badParameter", "there is no such status"))
+    status.map_err(|_| Failure::bad(Code::BadParameter, "there is no such status"))
 }
 
 /// Everything that happened to an order, from its creation on.

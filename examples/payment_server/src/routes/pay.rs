@@ -8,7 +8,7 @@ use orderstore::{Created, New, Order, Status};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Body, Failure, view};
+use super::{Body, Code, Failure, view};
 use crate::app::App;
 use crate::shop::GOODS;
 
@@ -46,7 +46,7 @@ pub(super) async fn wx_pay(
         }
         ended => {
             let error = format!("order {} is {ended}; order again", order.no);
-            Err(Failure::conflict("notPayable", error))
+            Err(Failure::conflict(Code::NotPayable, error))
         }
     }
 }
@@ -66,7 +66,7 @@ async fn ordered(app: &App, new: New, ask: &WxPay) -> Result<Arc<Order>, Failure
         }
         _ => {
             let error = "another order bears this reference";
-            Err(Failure::conflict("referenceTaken", error))
+            Err(Failure::conflict(Code::ReferenceTaken, error))
         }
     }
 }

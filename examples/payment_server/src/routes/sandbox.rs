@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Body, Failure, order_no};
+use super::{Body, Code, Failure, order_no};
 use crate::app::App;
 use crate::stand_in::{Behaviour, Form, StandIn};
 
@@ -46,7 +46,7 @@ fn stand_in(app: &App) -> Result<&StandIn, Failure> {
     let missing = || {
         Failure::new(
             StatusCode::NOT_FOUND,
-            "noSandbox",
+            Code::NoSandbox,
             "the channel is a real one",
         )
     };

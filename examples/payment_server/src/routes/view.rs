@@ -60,7 +60,7 @@ fn payment(payment: &Payment) -> Value {
     })
 }
 
-fn refund(refund: &Refund) -> Value {
+pub(super) fn refund(refund: &Refund) -> Value {
     json!({
         "refundNo": refund.refund_no,
         "transactionId": refund.transaction_id,

@@ -27,9 +27,12 @@ use tokio_util::task::TaskTracker;
 
 pub use books::{Refusal, Trade};
 
+use crate::channel::Point;
 use crate::clock::Clock;
+use crate::connections::{self, Limits};
 use crate::http::Http;
 use crate::seal::{Notification, PlatformKey, Seal, SealError, Subject};
+use crate::server::CONNECTION_LIFETIME;
 use books::Books;
 use delivery::Notice;
 
@@ -48,6 +51,8 @@ struct Inner {
     books: Mutex<Books>,
     plans: Mutex<HashMap<String, Plan>>,
     faults: Mutex<HashMap<Point, Fault>>,
+    /// Faults of single numbers, of orders or of refunds.
+    faults_of: Mutex<HashMap<String, Fault>>,
     /// As many notifications are under way at once, and no more.
     sending: Semaphore,
     ended: CancellationToken,
@@ -91,32 +96,6 @@ pub enum Plan {
     Fails(Fault),
 }
 
-/// A question that the channel may fail at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Point {
-    /// For an invitation to pay.
-    Prepay,
-    /// How an order stands.
-    Query,
-    /// To close an order.
-    Close,
-    /// To give money back.
-    Refund,
-    /// How a refund stands.
-    QueryRefund,
-}
-
-impl Point {
-    /// All of them.
-    pub const ALL: [Self; 5] = [
-        Self::Prepay,
-        Self::Query,
-        Self::Close,
-        Self::Refund,
-        Self::QueryRefund,
-    ];
-}
-
 /// How it fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -124,10 +103,15 @@ pub enum Fault {
     Down,
     /// It is done, and the answer gets lost.
     Mute,
+    /// It is refused with this status and code, and nothing was done.
+    Refuses(Refusal),
 }
 
 /// How many notifications are under way at once.
 const SENDING: usize = 64;
+
+/// Maximum number of connections from merchants.
+const CONNECTIONS: usize = 256;
 
 /// How long it waits for an acknowledgement.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -149,18 +133,23 @@ impl StandIn {
                 clock,
                 plans: Mutex::default(),
                 faults: Mutex::default(),
+                faults_of: Mutex::default(),
                 sending: Semaphore::new(SENDING),
                 ended: CancellationToken::new(),
                 tasks: TaskTracker::new(),
             }),
         };
         let router = routes::router(stand_in.clone());
-        let ended = stand_in.inner.ended.clone();
-        stand_in.inner.tasks.spawn(async move {
+        let limits = Limits {
+            count: CONNECTIONS,
+            header: PATIENCE,
+            lifetime: CONNECTION_LIFETIME,
             // What is asked when it ends gets no answer, as of a channel that went down.
-            let serving = crate::server::serve(listener, router);
-            ended.run_until_cancelled(serving.into_future()).await
-        });
+            grace: Duration::ZERO,
+        };
+        let ended = stand_in.inner.ended.clone();
+        let serving = connections::serve(listener, router, limits, ended);
+        stand_in.inner.tasks.spawn(serving);
         Ok(stand_in)
     }
 
@@ -202,8 +191,20 @@ impl StandIn {
         self.inner.faults.lock().remove(&point);
     }
 
-    fn fault_at(&self, point: Point) -> Option<Fault> {
-        self.inner.faults.lock().get(&point).copied()
+    /// Fails from now on at every question about this order or this refund.
+    pub fn break_number(&self, number: &str, fault: Fault) {
+        let mut faults = self.inner.faults_of.lock();
+        faults.insert(number.to_owned(), fault);
+    }
+
+    /// Answers questions about this number again.
+    pub fn mend_number(&self, number: &str) {
+        self.inner.faults_of.lock().remove(number);
+    }
+
+    fn fault_at(&self, point: Point, number: &str) -> Option<Fault> {
+        let fault = self.inner.faults.lock().get(&point).copied();
+        fault.or_else(|| self.inner.faults_of.lock().get(number).copied())
     }
 
     /// The user enters the password: the money is taken, and the merchant is told.

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use super::books::{Ask, RefundAsk, Refusal};
 use super::delivery::{Notice, REFUND_TAKES};
-use super::{Behaviour, Fault, Form, Plan, Point, StandIn};
+use super::{Behaviour, Fault, Form, Plan, StandIn};
+use crate::channel::Point;
 
 type Said = Result<Json<Value>, Refusal>;
 
@@ -28,7 +29,7 @@ async fn prepay(State(stand_in): State<StandIn>, Json(ask): Json<Ask>) -> Said {
     let plan = stand_in.inner.plans.lock().get(&ask.payer.openid).copied();
     let fault = match plan {
         Some(Plan::Fails(fault)) => Some(fault),
-        _ => stand_in.fault_at(Point::Prepay),
+        _ => stand_in.fault_at(Point::Prepay, &ask.out_trade_no),
     };
     answer(fault, async {
         let now = stand_in.inner.clock.now();
@@ -43,7 +44,7 @@ async fn prepay(State(stand_in): State<StandIn>, Json(ask): Json<Ask>) -> Said {
 }
 
 async fn query(State(stand_in): State<StandIn>, Path(no): Path<String>) -> Said {
-    answer(stand_in.fault_at(Point::Query), async {
+    answer(stand_in.fault_at(Point::Query, &no), async {
         let no = OrderNo::parse(&no).map_err(|_| Refusal::UNKNOWN)?;
         let trade = stand_in.inner.books.lock().trade(no);
         Ok(Json(trade.ok_or(Refusal::UNKNOWN)?.to_json()))
@@ -52,7 +53,7 @@ async fn query(State(stand_in): State<StandIn>, Path(no): Path<String>) -> Said 
 }
 
 async fn close(State(stand_in): State<StandIn>, Path(no): Path<String>) -> Response {
-    let closed = answer(stand_in.fault_at(Point::Close), async {
+    let closed = answer(stand_in.fault_at(Point::Close, &no), async {
         stand_in.inner.books.lock().close(&no)
     });
     match closed.await {
@@ -62,20 +63,23 @@ async fn close(State(stand_in): State<StandIn>, Path(no): Path<String>) -> Respo
 }
 
 async fn refund(State(stand_in): State<StandIn>, Json(ask): Json<RefundAsk>) -> Said {
-    answer(stand_in.fault_at(Point::Refund), async {
-        let refund_no = ask.out_refund_no.clone();
-        let (refund, is_new) = stand_in.inner.books.lock().refund(ask)?;
-        if is_new {
-            let tasks = &stand_in.inner.tasks;
-            tasks.spawn(stand_in.clone().give_back(refund_no));
-        }
-        Ok(Json(refund.to_json("status")))
-    })
+    answer(
+        stand_in.fault_at(Point::Refund, &ask.out_refund_no),
+        async {
+            let refund_no = ask.out_refund_no.clone();
+            let (refund, is_new) = stand_in.inner.books.lock().refund(ask)?;
+            if is_new {
+                let tasks = &stand_in.inner.tasks;
+                tasks.spawn(stand_in.clone().give_back(refund_no));
+            }
+            Ok(Json(refund.to_json("status")))
+        },
+    )
     .await
 }
 
 async fn query_refund(State(stand_in): State<StandIn>, Path(refund_no): Path<String>) -> Said {
-    answer(stand_in.fault_at(Point::QueryRefund), async {
+    answer(stand_in.fault_at(Point::QueryRefund, &refund_no), async {
         let refund = stand_in.inner.books.lock().refund_of(&refund_no);
         Ok(Json(refund.ok_or(Refusal::NO_REFUND)?.to_json("status")))
     })
@@ -89,6 +93,7 @@ async fn answer<T>(
 ) -> Result<T, Refusal> {
     match fault {
         Some(Fault::Down) => Err(Refusal::DOWN),
+        Some(Fault::Refuses(refusal)) => Err(refusal),
         Some(Fault::Mute) => {
             drop(work.await);
             std::future::pending().await

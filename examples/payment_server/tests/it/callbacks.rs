@@ -64,6 +64,71 @@ async fn a_forged_event_of_no_order_leaves_nothing_at_all() {
     shop.close().await;
 }
 
+/// The cloud's event of a refund, as anybody can write it.
+fn refund_event(no: &str, refund_no: &str, transaction_id: &str) -> Value {
+    json!({
+        "returnCode": "SUCCESS", "outTradeNo": no, "outRefundNo": refund_no,
+        "refundId": "50000001234202601010000000001", "transactionId": transaction_id,
+        "refundFee": 1, "refundStatus": "SUCCESS", "successTime": "2026-01-01 12:00:00",
+    })
+}
+
+#[tokio::test]
+async fn forged_refund_event_under_another_order_records_nothing() {
+    let shop = Shop::open(without_a_sweeper()).await;
+    let (refunded, other) = (shop.sell("oRefunded").await, shop.sell("oOther").await);
+    let path = format!("/orders/{refunded}/refund");
+    let asked = json!({ "refundNo": "R1", "amount": 1 });
+    assert_eq!(shop.post(&path, asked).await.status, 200);
+    let is_back = async || *shop.order(refunded).await.at("/refunds/0/status") == "success";
+    until("the refund has succeeded", is_back).await;
+
+    let order = shop.order(other).await;
+    let own = order.at("/transactionId").as_str().unwrap().to_owned();
+    let unknown = "NEVERORDERED0001";
+    for (no, transaction_id) in [
+        (other.as_str(), own.as_str()),
+        (other.as_str(), ID),
+        (unknown, ID),
+    ] {
+        let told = shop
+            .post("/payCallBack", refund_event(no, "R1", transaction_id))
+            .await;
+        assert_eq!(told.status, 200);
+        assert_ne!(*told.at("/errcode"), 0, "{no} {transaction_id}");
+    }
+    let after = shop.order(other).await;
+    assert_eq!(after.json, order.json, "the other order is as it was");
+    let history = shop.store.history(unknown.parse().unwrap()).await.unwrap();
+    assert!(history.is_empty(), "{history:?}");
+    assert_eq!(shop.store.counts().await.unwrap().open_anomalies, 0);
+
+    // The same event under the order that the channel names is true.
+    let event = refund_event(refunded.as_str(), "R1", ID);
+    let told = shop.post("/payCallBack", event).await;
+    assert_eq!(*told.at("/errcode"), 0);
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn forged_payment_event_of_an_unpaid_order_lengthens_no_history() {
+    let shop = Shop::open(without_a_sweeper()).await;
+    let no = shop.buy("oCustomer").await;
+    let before = shop.store.get(no).await.unwrap().unwrap();
+    for _ in 0..10 {
+        let told = shop.post("/payCallBack", event(no.as_str(), 1)).await;
+        assert_ne!(*told.at("/errcode"), 0);
+        let asked = shop.get(&format!("/orders/{no}?refresh=1")).await;
+        assert_eq!(*asked.at("/status"), "wait");
+    }
+    let after = shop.store.get(no).await.unwrap().unwrap();
+    assert_eq!(
+        after, before,
+        "nothing is recorded and the next check stays due"
+    );
+    shop.close().await;
+}
+
 #[tokio::test]
 async fn an_event_is_acknowledged_once_the_channel_itself_says_the_same() {
     let shop = Shop::open(without_a_sweeper()).await;

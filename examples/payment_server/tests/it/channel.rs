@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use orderstore::{RefundStatus, Status};
-use payment_server::{Behaviour, Fault, Form, Point};
+use payment_server::{Behaviour, Fault, Form, Point, Refusal};
 use serde_json::{Value, json};
 
 use crate::harness::{Shop, until, with_a_sweeper, without_a_sweeper};
@@ -114,5 +114,139 @@ async fn while_the_channel_is_down_nothing_is_lost_and_nothing_is_closed() {
         shop.stand_in.mend(point);
     }
     shop.becomes(no, "success").await;
+    shop.close().await;
+}
+
+/// A refusal that says nothing of the order or the refund asked about.
+const INVALID: Refusal = Refusal {
+    status: 400,
+    code: "INVALID_REQUEST",
+};
+
+#[tokio::test]
+async fn eight_orders_with_a_definite_4xx_do_not_stop_the_sweep() {
+    let server_error = Refusal {
+        status: 500,
+        code: "SYSTEM_ERROR",
+    };
+    let gone = Refusal {
+        status: 404,
+        code: "RESOURCE_NOT_EXISTS",
+    };
+    // Silence about some orders alone must not stop it, either.
+    for refusal in [INVALID, gone, server_error] {
+        let shop = Shop::open(with_a_sweeper()).await;
+        let mut stuck = Vec::new();
+        for n in 0..8 {
+            let no = shop.buy(&format!("oStuck{n}")).await;
+            shop.stand_in
+                .break_number(no.as_str(), Fault::Refuses(refusal));
+            stuck.push(no);
+        }
+        let no = shop.buy("oCustomer").await;
+        shop.pay(no, Behaviour::Never, Form::V3).await;
+        shop.clock.advance(MINUTE);
+        shop.becomes(no, "success").await;
+        for no in &stuck {
+            let is_put_off = async || {
+                let order = shop.store.get(*no).await.unwrap().unwrap();
+                order.next.unwrap().at > shop.clock.now()
+            };
+            until("the order is put off", is_put_off).await;
+        }
+        // They are asked about again, and the answers count.
+        for no in &stuck {
+            shop.stand_in.mend_number(no.as_str());
+            shop.pay(*no, Behaviour::Never, Form::V3).await;
+        }
+        for no in stuck {
+            let is_paid = async || {
+                shop.clock.advance(MINUTE);
+                shop.status(no).await == "success"
+            };
+            until("the order is paid", is_paid).await;
+        }
+        shop.close().await;
+    }
+}
+
+#[tokio::test]
+async fn eight_refunds_with_a_definite_4xx_do_not_stop_the_sweep() {
+    let shop = Shop::open(with_a_sweeper()).await;
+    let refunded = async |no, status| {
+        let order = shop.store.get(no).await.unwrap().unwrap();
+        order.refunds[0].status == status
+    };
+    let mut orders = Vec::new();
+    for n in 0..9 {
+        let no = shop.sell(&format!("oCustomer{n}")).await;
+        let refund_no = format!("R{n}");
+        shop.stand_in
+            .break_number(&refund_no, Fault::Refuses(INVALID));
+        let asked = json!({ "refundNo": refund_no, "amount": 1 });
+        let answer = shop.post(&format!("/orders/{no}/refund"), asked).await;
+        assert_eq!(*answer.at("/refund/status"), "requested");
+        orders.push((no, refund_no));
+    }
+    let (last, its_refund) = orders.pop().unwrap();
+    shop.stand_in.mend_number(&its_refund);
+    let is_back = async || {
+        shop.clock.advance(MINUTE);
+        refunded(last, RefundStatus::Success).await
+    };
+    until("the last refund has succeeded", is_back).await;
+    for (no, refund_no) in &orders {
+        assert!(refunded(*no, RefundStatus::Requested).await);
+        shop.stand_in.mend_number(refund_no);
+    }
+    let all_back = async || {
+        shop.clock.advance(MINUTE);
+        shop.stand_in.given_back() == 9
+    };
+    until("every refund has been asked for", all_back).await;
+    for (no, _) in orders {
+        let is_back = async || {
+            shop.clock.advance(MINUTE);
+            refunded(no, RefundStatus::Success).await
+        };
+        until("the refund has succeeded", is_back).await;
+    }
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn unauthorized_answer_stops_the_sweep_with_an_alarm_and_puts_nothing_off() {
+    for (status, code) in [(401, "SIGN_ERROR"), (403, "NO_AUTH")] {
+        let shop = Shop::open(with_a_sweeper()).await;
+        let no = shop.buy("oCustomer").await;
+        shop.pay(no, Behaviour::Never, Form::V3).await;
+        let refusal = Refusal { status, code };
+        shop.stand_in
+            .break_at(Point::Query, Fault::Refuses(refusal));
+        shop.clock.advance(MINUTE);
+        let has_alarm = async || shop.get("/stats").await.at("/alarms/0/status").is_u64();
+        until("there is an alarm", has_alarm).await;
+        let stats = shop.get("/stats").await;
+        assert_eq!(*stats.at("/alarms/0/status"), status);
+        assert_eq!(*stats.at("/alarms/0/code"), code);
+        assert_eq!(*stats.at("/alarms/0/question"), "query");
+        shop.stand_in.mend(Point::Query);
+        shop.becomes(no, "success").await;
+        let history = shop.store.history(no).await.unwrap();
+        assert_eq!(history.len(), 3, "created, invited and paid: {history:?}");
+        assert_eq!(*shop.get("/stats").await.at("/alarms"), json!([]));
+        shop.close().await;
+    }
+}
+
+#[tokio::test]
+async fn order_that_the_channel_never_saw_is_closed_by_its_404() {
+    let shop = Shop::open(with_a_sweeper()).await;
+    shop.stand_in.break_at(Point::Prepay, Fault::Down);
+    assert_eq!(shop.tap("oCustomer").await.status, 502);
+    let orders = shop.get("/orders").await;
+    let no = orders.at("/orders/0/outTradeNo").as_str().unwrap();
+    shop.clock.advance(3 * 60 * MINUTE);
+    shop.becomes(no.parse().unwrap(), "closed").await;
     shop.close().await;
 }

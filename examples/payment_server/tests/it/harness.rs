@@ -9,7 +9,7 @@ use payment_server::{
 use serde_json::{Value, json};
 
 /// Nothing takes longer, on a machine that does something else as well.
-const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 pub(crate) const APPID: &str = "wxd2565e6a04246fd1";
 pub(crate) const MCH_ID: &str = "1900000109";
@@ -51,6 +51,11 @@ impl Shop {
             clock,
             server,
         }
+    }
+
+    /// The address of the server.
+    pub(crate) fn url(&self) -> String {
+        self.server.url()
     }
 
     /// Ends the server. Store and channel must agree then.

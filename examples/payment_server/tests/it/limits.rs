@@ -1,11 +1,15 @@
 //! What a request may be, and how long it may take.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use payment_server::{Config, Fault, Point};
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
-use crate::harness::{Shop, without_a_sweeper};
+use crate::harness::{LIMIT, Shop, without_a_sweeper};
 
 #[tokio::test]
 async fn a_body_without_end_is_refused_at_every_door() {
@@ -52,6 +56,138 @@ async fn the_page_of_another_site_presses_no_button() {
         );
     }
     shop.close().await;
+}
+
+#[tokio::test]
+async fn request_under_a_rebound_host_name_is_refused() {
+    let config = Config {
+        hosts: vec!["pay.example".to_owned()],
+        ..without_a_sweeper()
+    };
+    let shop = Shop::open(config).await;
+    let body = json!({ "openid": "oCustomer", "sku": "tea", "reference": "r" }).to_string();
+    for host in [
+        "evil.example",
+        "evil.example:8080",
+        "127.0.0.1.evil.example",
+    ] {
+        // After DNS rebinding the browser sends the same name in both headers.
+        let origin = format!("http://{host}");
+        for headers in [
+            vec![("host", host), ("origin", origin.as_str())],
+            vec![("host", host)],
+        ] {
+            let sent = shop.client.send("/wxPay", &headers, body.clone()).await;
+            let refused = sent.unwrap();
+            assert_eq!(
+                (refused.status, refused.at("/code")),
+                (421, &json!("unknownHost")),
+                "{headers:?}"
+            );
+        }
+    }
+    assert!(shop.stand_in.trades().is_empty());
+    for host in ["pay.example", "localhost:8080", "[::1]:8080"] {
+        let origin = format!("https://{host}");
+        let headers = [("host", host), ("origin", origin.as_str())];
+        let sent = shop.client.send("/wxPay", &headers, body.clone()).await;
+        assert_eq!(sent.unwrap().status, 200, "{host}");
+    }
+    shop.close().await;
+}
+
+/// A connection without a client behind it.
+async fn connect(shop: &Shop) -> TcpStream {
+    let address = shop.url().strip_prefix("http://").unwrap().to_owned();
+    TcpStream::connect(address).await.unwrap()
+}
+
+/// Reads until the server closes the connection. A reset closes it, too.
+async fn closed_by_server(mut connection: TcpStream) -> String {
+    let mut bytes = Vec::new();
+    let reading = connection.read_to_end(&mut bytes);
+    let read = timeout(LIMIT, reading).await.expect("it is closed");
+    drop(read);
+    String::from_utf8(bytes).unwrap()
+}
+
+const REQUEST: &[u8] = b"GET /goods HTTP/1.1\r\nhost: localhost\r\n\r\n";
+
+#[tokio::test]
+async fn idle_and_half_header_connections_are_closed() {
+    let config = Config {
+        header_limit: Duration::from_millis(300),
+        ..without_a_sweeper()
+    };
+    let shop = Shop::open(config).await;
+    for sent in [b"".as_slice(), b"GET /goods HTT", &REQUEST[..30]] {
+        let mut connection = connect(&shop).await;
+        connection.write_all(sent).await.unwrap();
+        let said = closed_by_server(connection).await;
+        assert!(!said.contains("200 OK"), "{said}");
+    }
+    // A connection that was used once and is idle since.
+    let mut connection = connect(&shop).await;
+    connection.write_all(REQUEST).await.unwrap();
+    let said = closed_by_server(connection).await;
+    assert!(said.starts_with("HTTP/1.1 200 OK"), "{said}");
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn body_that_never_arrives_is_answered_and_closed() {
+    let config = Config {
+        header_limit: Duration::from_millis(300),
+        request_limit: Duration::from_millis(300),
+        ..without_a_sweeper()
+    };
+    let shop = Shop::open(config).await;
+    let mut connection = connect(&shop).await;
+    let head = b"POST /wxPay HTTP/1.1\r\nhost: localhost\r\ncontent-length: 99\r\n\r\n{";
+    connection.write_all(head).await.unwrap();
+    let said = closed_by_server(connection).await;
+    assert!(said.starts_with("HTTP/1.1 503"), "{said}");
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn connections_beyond_the_limit_wait_for_a_free_slot() {
+    let config = Config {
+        connections: 1,
+        ..without_a_sweeper()
+    };
+    let shop = Shop::open(config).await;
+    let mut first = connect(&shop).await;
+    ask(&mut first).await;
+    let mut second = connect(&shop).await;
+    second.write_all(REQUEST).await.unwrap();
+    // The first one is answered many times; the second one has no slot.
+    for _ in 0..50 {
+        ask(&mut first).await;
+    }
+    let waits = second.try_read(&mut [0]).unwrap_err();
+    assert_eq!(waits.kind(), ErrorKind::WouldBlock);
+    drop(first);
+    answered(&mut second).await;
+    drop(second);
+    shop.close().await;
+}
+
+async fn ask(connection: &mut TcpStream) {
+    connection.write_all(REQUEST).await.unwrap();
+    answered(connection).await;
+}
+
+/// Reads one whole answer: the list of goods, which ends with a bracket.
+async fn answered(connection: &mut TcpStream) {
+    let (mut answer, mut some) = (Vec::new(), [0; 1024]);
+    while !answer.ends_with(b"]") {
+        let reading = timeout(LIMIT, connection.read(&mut some)).await;
+        let count = reading.expect("it is answered").unwrap();
+        assert_ne!(count, 0, "closed without an answer");
+        answer.extend_from_slice(&some[..count]);
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 200"));
 }
 
 #[tokio::test]

@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
-use payment_server::{Behaviour, Form};
+use orderstore::ChannelState;
+use payment_server::{Answer, Behaviour, Fault, Form, Point, Refusal};
 use serde_json::{Value, json};
 
-use crate::harness::{Shop, transaction, until, without_a_sweeper};
+use crate::harness::{Shop, until, without_a_sweeper};
 
 #[tokio::test]
 async fn pages_join_into_the_list_and_each_order_is_on_one_of_them() {
@@ -122,16 +123,11 @@ async fn a_payment_after_the_close_is_accepted_or_given_back_by_a_person() {
     for (how, status, back) in [("accept", "success", 0), ("refund", "latePaid", 1)] {
         let shop = Shop::open(without_a_sweeper()).await;
         let no = shop.buy("oCustomer").await;
-        // Paid at the channel, of which the store hears only after it closed the order.
-        shop.post(&format!("/orders/{no}/close"), Value::Null).await;
-        assert_eq!(shop.status(no).await, "closed");
-        let at = shop.clock.now();
-        let id = "4200001234202601010000000001";
-        let told = shop
-            .tell(&transaction(no.as_str(), id, "oCustomer", 1, at))
-            .await;
-        assert_eq!(told, 204);
-        assert_eq!(shop.status(no).await, "latePaid");
+        // The store hears of a payment only after it closed the order.
+        let closed = shop.store.record_query(no, ChannelState::Closed).await;
+        assert!(closed.unwrap().should_acknowledge());
+        shop.pay(no, Behaviour::Usual, Form::V3).await;
+        shop.becomes(no, "latePaid").await;
         let waiting = shop.get("/anomalies").await;
         let anomaly = waiting.at("/anomalies/0/id");
         let path = format!("/orders/{no}/anomalies/{anomaly}/resolve");
@@ -152,6 +148,42 @@ async fn a_payment_after_the_close_is_accepted_or_given_back_by_a_person() {
         );
         assert_eq!(*shop.get("/anomalies").await.at("/anomalies"), json!([]));
     }
+}
+
+#[tokio::test]
+async fn refund_that_the_channel_refuses_is_answered_as_a_failure() {
+    let shop = Shop::open(without_a_sweeper()).await;
+    let refusal = Refusal {
+        status: 403,
+        code: "NOT_ENOUGH",
+    };
+    shop.stand_in
+        .break_at(Point::Refund, Fault::Refuses(refusal));
+    let is_refused = |answer: Answer| {
+        assert_eq!(
+            (answer.status, answer.at("/code")),
+            (409, &json!("refundRefused")),
+            "{answer:?}"
+        );
+        assert_eq!(*answer.at("/details/channelCode"), "NOT_ENOUGH");
+    };
+    let no = shop.sell("oCustomer").await;
+    let path = format!("/orders/{no}/refund");
+    for _ in 0..2 {
+        let asked = json!({ "refundNo": "R1", "amount": 1 });
+        is_refused(shop.post(&path, asked).await);
+    }
+    // The decision to give back what an anomaly holds is answered in the same way.
+    let late = shop.buy("oLate").await;
+    let closed = shop.store.record_query(late, ChannelState::Closed).await;
+    assert!(closed.unwrap().should_acknowledge());
+    shop.pay(late, Behaviour::Usual, Form::V3).await;
+    shop.becomes(late, "latePaid").await;
+    let id = shop.order(late).await.at("/anomalies/0/id").clone();
+    let path = format!("/orders/{late}/anomalies/{id}/resolve");
+    let decision = json!({ "how": "refund", "note": "closed before" });
+    is_refused(shop.post(&path, decision).await);
+    assert_eq!(shop.stand_in.given_back(), 0);
 }
 
 #[tokio::test]

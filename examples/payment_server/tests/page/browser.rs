@@ -1,13 +1,14 @@
 //! A browser with a server behind it, and what a person does with both.
 
 use std::panic::resume_unwind;
+use std::path::Path;
 use std::time::Duration;
 
 use fantoccini::elements::Element;
 use fantoccini::error::CmdError;
 use fantoccini::{Client, Locator};
 use orderstore::Store;
-use payment_server::{Config, Http, Server};
+use payment_server::{Config, Http, Server, StandIn};
 use serde_json::Value;
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep};
@@ -21,6 +22,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 pub(crate) struct Page {
     pub(crate) client: Client,
     pub(crate) store: Store,
+    pub(crate) stand_in: StandIn,
     url: String,
     http: Http,
 }
@@ -35,6 +37,7 @@ pub(crate) async fn with_a_page(test: impl AsyncFnOnce(Page) + 'static) {
     let page = Page {
         client: client.clone(),
         store: server.store().clone(),
+        stand_in: server.stand_in().unwrap().clone(),
         url: server.url(),
         http: Http::new(LIMIT),
     };
@@ -165,10 +168,12 @@ impl Page {
         }
     }
 
-    /// Keeps what the browser shows in the file that `SCREENSHOT` names, where it names one.
-    pub(crate) async fn picture(&self) {
-        if let Some(file) = std::env::var_os("SCREENSHOT") {
+    /// Keeps what the browser shows in a file of this name, in the directory that
+    /// `SCREENSHOTS` names, where it names one.
+    pub(crate) async fn picture(&self, name: &str) {
+        if let Some(dir) = std::env::var_os("SCREENSHOTS") {
             let shown = self.client.screenshot().await.unwrap();
+            let file = Path::new(&dir).join(name).with_extension("png");
             std::fs::write(file, shown).unwrap();
         }
     }

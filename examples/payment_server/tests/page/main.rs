@@ -15,6 +15,7 @@
 
 mod browser;
 mod driver;
+mod money;
 mod operator;
 mod pages;
 mod shop;

@@ -1,22 +1,23 @@
 //! The operator's view, over books with orders of every kind that people make.
 
 use orderstore::{Confirmed, Fen, OrderNo, Payment, Source, Timestamp, TransactionId};
+use payment_server::{Fault, Point, Refusal};
 use serde_json::{Value, json};
 
 use crate::browser::{Page, with_a_page};
 
-const WANG: &str = "oCustomer_Wang_0000000000001";
+pub(crate) const WANG: &str = "oCustomer_Wang_0000000000001";
 const LI: &str = "oCustomer_Li_000000000000002";
 const ZHAO: &str = "oCustomer_Zhao_0000000000003";
 
 /// One order, made and perhaps paid as customers do; gives its number.
-async fn sell(page: &Page, customer: &str, sku: &str, reference: &str) -> String {
+pub(crate) async fn sell(page: &Page, customer: &str, sku: &str, reference: &str) -> String {
     let asked = json!({ "openid": customer, "sku": sku, "reference": reference });
     let made = page.post("/wxPay", asked).await;
     made["outTradeNo"].as_str().unwrap().to_owned()
 }
 
-async fn paid(page: &Page, no: &str) {
+pub(crate) async fn paid(page: &Page, no: &str) {
     page.post(
         &format!("/sandbox/pay/{no}"),
         json!({ "behaviour": "usual" }),
@@ -43,7 +44,7 @@ async fn busy_morning(page: &Page) -> Vec<String> {
     sold
 }
 
-async fn row(page: &Page, no: &str) {
+pub(crate) async fn row(page: &Page, no: &str) {
     page.tap(&format!("#orders tr[data-no='{no}'] button"))
         .await;
     page.see(&format!("#order[data-no='{no}']")).await;
@@ -89,7 +90,7 @@ async fn lists_go_by_status_and_by_user_and_one_order_shows_all_that_happened_to
         for what in ["created", "prepayRecorded", "paid"] {
             page.see(&format!("#history [data-what={what}]")).await;
         }
-        page.picture().await;
+        page.picture("order").await;
     })
     .await;
 }
@@ -112,6 +113,11 @@ async fn a_refund_that_is_tapped_twice_goes_back_once_and_no_more_than_was_paid(
         page.write("#refund-amount", "5.5").await;
         page.run("const ask = document.querySelector('#refund-ask'); ask.click(); ask.click();")
             .await;
+        page.see("#confirm[open]").await;
+        let twice =
+            "const yes = document.querySelector('#confirm-refund'); yes.click(); yes.click();";
+        page.run(twice).await;
+        page.see("#status:not(:empty)").await;
         page.see("#refunds > [data-refund]").await;
         let gone = async || {
             let order = page.get(&format!("/orders/{no}")).await;
@@ -148,7 +154,7 @@ async fn an_order_that_nobody_pays_is_closed_by_hand() {
 }
 
 /// A payment that the channel vouches for, by a transaction that nobody has seen yet.
-fn payment(fen: u64) -> Payment {
+pub(crate) fn payment(fen: u64) -> Payment {
     let transaction = TransactionId::parse("4200009999202603090000000001").unwrap();
     let fen = Fen::new(fen).unwrap();
     Payment::new(
@@ -217,6 +223,35 @@ async fn words_of_people_are_shown_as_words_whatever_they_look_like() {
             .await;
         assert!(page.text("#order-anomalies").await.contains(WORDS));
         assert_eq!(page.count("img").await, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn refusal_of_the_merchant_is_an_alarm_on_the_page() {
+    with_a_page(async |page| {
+        page.open("/operator").await;
+        let no = sell(&page, WANG, "tea", "alarm").await;
+        let refusal = Refusal {
+            status: 401,
+            code: "SIGN_ERROR",
+        };
+        page.stand_in
+            .break_at(Point::Query, Fault::Refuses(refusal));
+        let path = format!("/orders/{no}?refresh=1");
+        page.get(&path).await;
+        page.tap("#reload").await;
+        page.see("#alarms:not([hidden])").await;
+        let alarm = page.text("#alarms").await;
+        for word in ["查询订单", "401", "签名错误（SIGN_ERROR）"] {
+            assert!(alarm.contains(word), "{alarm}");
+        }
+        page.picture("alarm").await;
+
+        page.stand_in.mend(Point::Query);
+        page.get(&path).await;
+        page.tap("#reload").await;
+        page.see("#alarms[hidden]").await;
     })
     .await;
 }
