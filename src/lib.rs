@@ -53,6 +53,8 @@
 
 mod builder;
 mod clock;
+#[cfg(any(feature = "transfer", feature = "wechat"))]
+mod encoding;
 pub mod engine;
 mod error;
 #[cfg(test)]

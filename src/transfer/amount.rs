@@ -2,17 +2,19 @@
 
 use thiserror::Error;
 
-use crate::value::{Fen, FenError};
+use crate::value::{Currency, Fen, FenError};
 
-/// In which unit other books keep their amounts. Nothing is guessed: 100 is one yuan or a
-/// hundred.
+/// In which unit other books keep their amounts. Nothing is guessed: 100 fen are one yuan, and
+/// not a hundred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Amounts {
-    /// In yuan, as numbers that may have been floats: `0.5700000000000001` is 57 fen. An
-    /// amount is its nearest fen if it lies within 0.001 fen of it, and else refused.
+    /// In yuan, or the unit of the order's currency, as numbers that may have been floats:
+    /// `0.5700000000000001` is 57 fen, and `500` of `JPY` are 500 yen
+    /// ([`Currency::exponent`]). An amount is its nearest fen if it lies within 0.001 fen of it,
+    /// and else refused.
     Yuan,
-    /// In fen, as integers.
+    /// In fen, or the minor unit of the order's currency, as integers.
     Fen,
 }
 
@@ -38,10 +40,10 @@ pub enum AmountProblem {
 const LONGEST: usize = 400;
 
 impl Amounts {
-    pub(super) fn read(self, text: &str) -> Result<Fen, AmountProblem> {
+    pub(super) fn read(self, text: &str, currency: Currency) -> Result<Fen, AmountProblem> {
         let digits = Digits::parse(text)?;
         match self {
-            Self::Yuan => digits.shifted(2).nearest(),
+            Self::Yuan => digits.shifted(currency.exponent().into()).nearest(),
             Self::Fen => digits.whole(),
         }
     }
@@ -155,11 +157,28 @@ mod tests {
     use super::*;
 
     fn yuan(text: &str) -> Result<u64, AmountProblem> {
-        Amounts::Yuan.read(text).map(Fen::as_u64)
+        Amounts::Yuan.read(text, Currency::CNY).map(Fen::as_u64)
     }
 
     fn fen(text: &str) -> Result<u64, AmountProblem> {
-        Amounts::Fen.read(text).map(Fen::as_u64)
+        Amounts::Fen.read(text, Currency::CNY).map(Fen::as_u64)
+    }
+
+    #[test]
+    fn amount_is_read_in_the_unit_of_its_currency() {
+        let read = |amounts: Amounts, text, code| {
+            let currency = Currency::parse(code).unwrap();
+            amounts.read(text, currency).map(Fen::as_u64)
+        };
+        assert_eq!(read(Amounts::Yuan, "500", "JPY"), Ok(500));
+        assert_eq!(read(Amounts::Yuan, "500.0000001", "KRW"), Ok(500));
+        assert_eq!(
+            read(Amounts::Yuan, "5.5", "VND"),
+            Err(AmountProblem::NotWhole)
+        );
+        assert_eq!(read(Amounts::Yuan, "1.2340000000000002", "KWD"), Ok(1234));
+        assert_eq!(read(Amounts::Yuan, "19.90", "USD"), Ok(1990));
+        assert_eq!(read(Amounts::Fen, "500", "JPY"), Ok(500));
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod translate;
 #[cfg(test)]
 mod tests;
 
+pub use crate::encoding::WrongEncoding;
 pub use amount::{AmountProblem, Amounts};
 pub use export::{Export, ExportError, Exported};
 pub use foreign::{Field, Foreign};

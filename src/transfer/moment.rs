@@ -1,5 +1,7 @@
 //! Times in the forms that other systems write.
 
+use std::borrow::Cow;
+
 use super::fields::Value;
 use super::problem::FieldProblem;
 use crate::value::Timestamp;
@@ -30,16 +32,31 @@ fn of_text(text: &str) -> Result<Timestamp, FieldProblem> {
     match (is_digits, text.len()) {
         (true, 14) => Ok(Timestamp::parse_compact(text)?),
         (true, 1..) => millis(text),
-        _ if text.contains('T') => Ok(Timestamp::parse_rfc3339(text)?),
+        _ if text.contains('T') => Ok(Timestamp::parse_rfc3339(&with_colon(text))?),
         _ if text.contains(' ') => Ok(Timestamp::parse_civil(text)?),
         _ => Err(FieldProblem::NotTime),
     }
 }
 
+/// The text with a colon in its offset, which RFC 3339 demands. mongoexport 2.x writes `+0000`.
+fn with_colon(text: &str) -> Cow<'_, str> {
+    let parts = text
+        .len()
+        .checked_sub(5)
+        .and_then(|at| text.split_at_checked(at));
+    let Some((head, offset)) = parts else {
+        return Cow::Borrowed(text);
+    };
+    let digits = offset.strip_prefix(['+', '-']).unwrap_or_default();
+    let is_offset = digits.len() == 4 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    match offset.split_at_checked(3) {
+        Some((hours, minutes)) if is_offset => Cow::Owned(format!("{head}{hours}:{minutes}")),
+        _ => Cow::Borrowed(text),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::borrow::Cow;
-
     use super::*;
 
     fn text(text: &str) -> Result<i64, FieldProblem> {
@@ -58,6 +75,9 @@ mod tests {
             "2022-03-21 13:20:07",
             "2022-03-21T05:20:07.000Z",
             "2022-03-21T13:20:07+08:00",
+            "2022-03-21T05:20:07.000+0000",
+            "2022-03-21T05:20:07-0000",
+            "2022-03-21T13:20:07.000+0800",
             "1647840007000",
             " 1647840007000 ",
         ] {
@@ -77,7 +97,16 @@ mod tests {
 
     #[test]
     fn other_texts_and_times_that_do_not_exist_are_refused() {
-        for other in ["", "yesterday", "2022/03/21", "Mon Mar 21"] {
+        for other in [
+            "",
+            "yesterday",
+            "2022/03/21",
+            "Mon Mar 21",
+            "T+0000",
+            "2022-03-21T05:20:07+000",
+            "2022-03-21T05:20:07+00:0",
+            "茶T茶",
+        ] {
             assert!(text(other).is_err(), "{other}");
         }
         assert!(matches!(text("20220230000000"), Err(FieldProblem::Time(_))));

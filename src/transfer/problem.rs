@@ -42,11 +42,12 @@ impl fmt::Display for Refused {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Reason {
-    /// It does not begin with an object. What follows up to the next line that begins with
-    /// one is part of it.
-    #[error("it is not an object: objects stand one after another, in no array")]
+    /// It does not begin with an object. Outside of an array, all that follows up to the next
+    /// line that begins with an object is part of it.
+    #[error("it is not an object: objects stand one after another, or in one array")]
     NotObject,
-    /// The input ends, or a line begins with another object, before it is complete.
+    /// The input ends, or outside of an array a line begins with another object, before it is
+    /// complete. An array without its end is one more record that is cut.
     #[error("it is cut: another object begins, or the input ends, before it is complete")]
     Cut,
     /// It is longer than any order.
@@ -56,7 +57,10 @@ pub enum Reason {
         max: usize,
     },
     /// It is not UTF-8.
-    #[error("it is not UTF-8")]
+    #[error(
+        "it is not UTF-8: if a spreadsheet saved it, convert the file, for example with \
+         `iconv -f GB18030 -t UTF-8`"
+    )]
     NotUtf8,
     /// It is not JSON.
     #[error("it is not JSON: line {line}, column {column}")]

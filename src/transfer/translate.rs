@@ -31,10 +31,10 @@ impl<'a> Entry<'a> {
 
     pub(super) fn order(mut self, no: OrderNo) -> Result<Order, Reason> {
         let status = self.status()?;
-        let total_fee = self.amount()?;
         let currency = self.optional(Field::FeeType, |value| Ok(Currency::parse(text(value)?)?))?;
-        let create_time = self.required(Field::CreateTime, moment::read)?;
         let currency = currency.unwrap_or_default();
+        let total_fee = self.amount(currency)?;
+        let create_time = self.required(Field::CreateTime, moment::read)?;
         Ok(Order {
             no,
             channel: Channel::WECHAT,
@@ -77,10 +77,10 @@ impl<'a> Entry<'a> {
         })
     }
 
-    fn amount(&mut self) -> Result<Fen, Reason> {
+    fn amount(&mut self, currency: Currency) -> Result<Fen, Reason> {
         let amounts = self.books.amounts;
         self.required(Field::TotalFee, |value| match value {
-            Value::Text(text) | Value::Number(text) => Ok(amounts.read(text)?),
+            Value::Text(text) | Value::Number(text) => Ok(amounts.read(text, currency)?),
             Value::Other => Err(FieldProblem::NotNumber),
         })
     }

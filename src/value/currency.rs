@@ -1,7 +1,7 @@
 //! The currency of an amount.
 //!
-//! A currency is only compared: amounts of different currencies are never added or
-//! converted, and no list of known currencies is kept here.
+//! Amounts of different currencies are never added or converted. No list of known
+//! currencies is kept here, only of those whose minor unit is not a hundredth.
 
 use std::str;
 
@@ -53,6 +53,19 @@ impl Currency {
         }
     }
 
+    /// How many decimals the currency's unit has, by ISO 4217: 2 for `CNY`, 0 for `JPY`, 3
+    /// for `KWD`. A code that ISO 4217 does not list has 2.
+    #[must_use]
+    pub const fn exponent(self) -> u8 {
+        match &self.0 {
+            b"BIF" | b"CLP" | b"DJF" | b"GNF" | b"ISK" | b"JPY" | b"KMF" | b"KRW" | b"PYG"
+            | b"RWF" | b"UGX" | b"UYI" | b"VND" | b"VUV" | b"XAF" | b"XOF" | b"XPF" => 0,
+            b"BHD" | b"IQD" | b"JOD" | b"KWD" | b"LYD" | b"OMR" | b"TND" => 3,
+            b"CLF" | b"UYW" => 4,
+            _ => 2,
+        }
+    }
+
     /// The three letters.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -91,6 +104,24 @@ mod tests {
         let usd: Currency = "USD".parse().unwrap();
         assert_eq!(usd.as_str(), "USD");
         assert_eq!(format!("{usd:?}"), "Currency(\"USD\")");
+    }
+
+    #[test]
+    fn exponent_follows_iso_4217() {
+        for (code, exponent) in [
+            ("CNY", 2),
+            ("USD", 2),
+            ("HKD", 2),
+            ("JPY", 0),
+            ("KRW", 0),
+            ("VND", 0),
+            ("KWD", 3),
+            ("CLF", 4),
+            ("XYZ", 2),
+        ] {
+            let currency = Currency::parse(code).unwrap();
+            assert_eq!(currency.exponent(), exponent, "{code}");
+        }
     }
 
     #[test]

@@ -8,10 +8,13 @@
 //!   `19.90 * 100.0` may cut to 1989.
 
 use std::fmt;
+use std::iter;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
+
+use super::currency::Currency;
 
 /// An amount in minor units: fen, hundredths of a yuan.
 ///
@@ -49,8 +52,8 @@ pub enum FenError {
         /// The byte itself.
         byte: u8,
     },
-    /// A third or later decimal is not zero: a fen is not divided.
-    #[error("amount has a fraction of a fen at position {at}")]
+    /// A decimal behind those of the currency is not zero: a minor unit is not divided.
+    #[error("amount has a fraction of a minor unit at position {at}")]
     TooFine {
         /// The position of that decimal.
         at: usize,
@@ -113,23 +116,45 @@ impl Fen {
     /// # Errors
     /// Each [`FenError`] says what was wrong, and where.
     pub fn parse_yuan(text: &str) -> Result<Self, FenError> {
+        Self::parse_decimal(text, Currency::CNY)
+    }
+
+    /// Reads decimal text in a currency's unit, as [`Fen::parse_yuan`] reads yuan. The
+    /// currency's [`exponent`](Currency::exponent) says how many decimals count: `500` of
+    /// `JPY` are 500 minor units, of `CNY` 50,000, and of `KWD` 500,000.
+    ///
+    /// # Errors
+    /// As [`Fen::parse_yuan`].
+    pub fn parse_decimal(text: &str, currency: Currency) -> Result<Self, FenError> {
+        Self::parse_with(text, currency.exponent())
+    }
+
+    /// Reads decimal text of a unit with so many decimals.
+    pub(crate) fn parse_with(text: &str, decimals: u8) -> Result<Self, FenError> {
         let bare = text.strip_prefix('`').unwrap_or(text);
         if bare.is_empty() {
             return Err(FenError::Empty);
         }
         let start = text.len().saturating_sub(bare.len());
         let Some((whole, fraction)) = bare.split_once('.') else {
-            return in_fen(digits(bare, start)?, 0);
+            return in_minor(digits(bare, start)?, 0, decimals);
         };
         let whole_digits = digits(whole, start)?;
-        let cents = cents(fraction, start + whole.len() + 1)?;
-        in_fen(whole_digits, cents)
+        let minor = minor(fraction, start + whole.len() + 1, decimals)?;
+        in_minor(whole_digits, minor, decimals)
     }
 
     /// Prints the amount in yuan with two decimals: 1990 fen as `19.90`.
     #[must_use]
     pub fn yuan(self) -> impl fmt::Display {
-        Yuan(self)
+        self.decimal(Currency::CNY)
+    }
+
+    /// Prints the amount in a currency's unit, with all its decimals: 1990 of `CNY` as
+    /// `19.90`, of `JPY` as `1990`.
+    #[must_use]
+    pub fn decimal(self, currency: Currency) -> impl fmt::Display {
+        Decimal(self, usize::from(currency.exponent()))
     }
 }
 
@@ -145,30 +170,41 @@ fn digits(part: &str, start: usize) -> Result<&str, FenError> {
     }
 }
 
-/// The fen of a decimal fraction that begins at `start`.
-fn cents(fraction: &str, start: usize) -> Result<u64, FenError> {
-    let decimals = digits(fraction, start)?;
-    let mut finer = (start..).zip(decimals.bytes()).skip(2);
+/// The minor units of a decimal fraction that begins at `start`.
+fn minor(fraction: &str, start: usize, decimals: u8) -> Result<u64, FenError> {
+    let found = digits(fraction, start)?;
+    let decimals = usize::from(decimals);
+    let mut finer = (start..).zip(found.bytes()).skip(decimals);
     if let Some((at, _)) = finer.find(|(_, byte)| *byte != b'0') {
         return Err(FenError::TooFine { at });
     }
-    let two = decimals.bytes().chain([b'0']).take(2);
-    Ok(two.fold(0, |sum, byte| sum * 10 + u64::from(byte - b'0')))
+    let padded = found.bytes().chain(iter::repeat(b'0')).take(decimals);
+    Ok(padded.fold(0, |sum, byte| sum * 10 + u64::from(byte - b'0')))
 }
 
-fn in_fen(whole: &str, cents: u64) -> Result<Fen, FenError> {
+fn in_minor(whole: &str, minor: u64, decimals: u8) -> Result<Fen, FenError> {
     // Only digits arrive here, so the one way to fail is to overflow.
-    let yuan: u64 = whole.parse().map_err(|_| FenError::TooLarge)?;
-    let fen = yuan.checked_mul(100).and_then(|fen| fen.checked_add(cents));
+    let units: u64 = whole.parse().map_err(|_| FenError::TooLarge)?;
+    let scale = 10_u64.checked_pow(u32::from(decimals));
+    let fen = scale
+        .and_then(|scale| units.checked_mul(scale))
+        .and_then(|fen| fen.checked_add(minor));
     Fen::new(fen.ok_or(FenError::TooLarge)?)
 }
 
-struct Yuan(Fen);
+/// An amount, and how many decimals its unit has.
+struct Decimal(Fen, usize);
 
-impl fmt::Display for Yuan {
+impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fen = self.0.as_u64();
-        write!(f, "{}.{:02}", fen / 100, fen % 100)
+        let &Self(fen, decimals) = self;
+        // One digit at least stands before the point.
+        let digits = format!("{:0width$}", fen.as_u64(), width = decimals + 1);
+        let point = digits.len().saturating_sub(decimals);
+        match digits.split_at_checked(point) {
+            Some((whole, fraction)) if decimals > 0 => write!(f, "{whole}.{fraction}"),
+            _ => f.write_str(&digits),
+        }
     }
 }
 
@@ -277,6 +313,26 @@ mod tests {
     }
 
     #[test]
+    fn decimal_amount_has_the_decimals_of_its_currency() {
+        let read = |text, code| Fen::parse_decimal(text, Currency::parse(code).unwrap());
+        assert_eq!(read("500", "JPY"), Fen::new(500));
+        assert_eq!(read("500.00", "JPY"), Fen::new(500));
+        assert_eq!(read("5.50", "KRW"), Err(FenError::TooFine { at: 2 }));
+        assert_eq!(read("1.5", "KWD"), Fen::new(1500));
+        assert_eq!(read("1.5", "USD"), Fen::new(150));
+        assert_eq!(read("9223372036854775807", "VND"), Ok(Fen::MAX));
+        assert_eq!(read("9223372036854775807", "USD"), Err(FenError::TooLarge));
+        let show = |value, code| {
+            let currency = Currency::parse(code).unwrap();
+            fen(value).decimal(currency).to_string()
+        };
+        assert_eq!(show(500, "JPY"), "500");
+        assert_eq!(show(0, "JPY"), "0");
+        assert_eq!(show(5, "KWD"), "0.005");
+        assert_eq!(show(1990, "USD"), "19.90");
+    }
+
+    #[test]
     fn serialized_it_is_an_integer_in_range() {
         round_trip(&fen(1990), "1990");
         round_trip(&Fen::MAX, "9223372036854775807");
@@ -305,6 +361,11 @@ mod tests {
         fn what_is_printed_in_yuan_reads_back(value in 0..=Fen::MAX.as_u64()) {
             let text = fen(value).yuan().to_string();
             prop_assert_eq!(Fen::parse_yuan(&text), Ok(fen(value)));
+            for code in ["JPY", "KWD", "CLF"] {
+                let currency = Currency::parse(code).unwrap();
+                let text = fen(value).decimal(currency).to_string();
+                prop_assert_eq!(Fen::parse_decimal(&text, currency), Ok(fen(value)));
+            }
         }
 
         #[test]

@@ -74,6 +74,43 @@ fn a_bill_of_another_day_is_not_applied() {
     );
 }
 
+/// A provider's bill: a till of another merchant, and a line that no order here can be.
+#[test]
+fn foreign_and_odd_order_numbers_do_not_end_the_day() {
+    let place = place();
+    let bill = std::fs::read_to_string(BILL).unwrap();
+    let mut lines: Vec<_> = bill.lines().map(str::to_owned).collect();
+    let other = lines[1]
+        .replace("`1601959334,`0", "`1601959334,`1712734762")
+        .replace("`S20210128153505214586", "`till 7");
+    lines.insert(1, other);
+    let long = format!("`{}", "7".repeat(33));
+    lines[3] = lines[3].replace("`S20210128165824499930", &long);
+    let bill = lines.join("\n").replace("`2,`0.02", "`3,`0.03");
+    let bill = bill.replace("`0.00000,`0.02", "`0.00000,`0.03");
+    std::fs::write(place.path("bill"), bill).unwrap();
+    let applied = place.run(&format!("{RECONCILE} --apply")).ends(1);
+    let again = place.run(&format!("{RECONCILE} --format json")).ends(1);
+    assert_snapshot!("reconcile_odd", texts(&[applied, again]));
+    let stats = place.run("stats --format json").ends(0).json();
+    assert_eq!(stats["success"], 1);
+}
+
+#[test]
+fn a_bill_in_another_encoding_is_refused_with_the_remedy() {
+    let place = place();
+    for (bytes, remedy) in [
+        (&b"\x1f\x8b\x08\0"[..], "gunzip"),
+        (b"\xff\xfea\0", "iconv"),
+    ] {
+        std::fs::write(place.path("bill"), bytes).unwrap();
+        let ran = place.run(RECONCILE).ends(1);
+        assert!(ran.err.contains(remedy), "{ran:?}");
+        let ran = place.run("import bill --amounts yuan").ends(1);
+        assert!(ran.err.contains(remedy), "{ran:?}");
+    }
+}
+
 #[test]
 fn a_bill_that_is_cut_is_refused_and_nothing_of_it_is_applied() {
     let place = place();

@@ -25,6 +25,7 @@ mod history;
 mod meddled;
 mod model;
 mod numbers;
+mod odd_numbers;
 mod privacy;
 mod process;
 mod processes;

@@ -23,10 +23,11 @@ impl Amount {
         match (self.fen, self.yuan) {
             (Some(fen), None) => Ok(fen),
             (None, Some(fen)) if currency == Currency::CNY => Ok(fen),
-            (None, Some(_)) => {
-                let why = "yuan are CNY: give an amount of another currency with --fen";
-                Err(Failure::usage(why))
-            }
+            (None, Some(_)) => Err(Failure::usage(format_args!(
+                "yuan are CNY: give an amount of {currency} in its minor units with --fen, \
+                     where 1990 is {}",
+                show(1990, currency)
+            ))),
             _ => Err(Failure::usage("give the amount with --fen or with --yuan")),
         }
     }
@@ -45,14 +46,24 @@ fn parse_yuan(text: &str) -> Result<Fen, FenError> {
     Fen::parse_yuan(text)
 }
 
-/// An amount of any size as it is shown: in yuan, or in the minor units that it has.
+/// An amount of any size as it is shown: in yuan, or in its currency's unit with the currency.
 pub(crate) fn show(fen: u128, currency: Currency) -> String {
-    yuan(fen, currency).unwrap_or_else(|| format!("{fen} minor units of {currency}"))
+    yuan(fen, currency).unwrap_or_else(|| format!("{} {currency}", decimal(fen, currency)))
 }
 
 /// The amount in yuan, where it is of yuan.
 pub(crate) fn yuan(fen: u128, currency: Currency) -> Option<String> {
-    (currency == Currency::CNY).then(|| format!("{}.{:02}", fen / 100, fen % 100))
+    (currency == Currency::CNY).then(|| decimal(fen, currency))
+}
+
+/// Sums are wider than any one amount.
+fn decimal(minor: u128, currency: Currency) -> String {
+    let decimals = usize::from(currency.exponent());
+    let digits = format!("{minor:0width$}", width = decimals + 1);
+    match digits.split_at_checked(digits.len().saturating_sub(decimals)) {
+        Some((whole, fraction)) if decimals > 0 => format!("{whole}.{fraction}"),
+        _ => digits,
+    }
 }
 
 #[cfg(test)]
@@ -93,10 +104,10 @@ mod tests {
     fn an_amount_is_shown_in_yuan_or_in_what_it_is() {
         assert_eq!(show(1990, Currency::CNY), "19.90");
         assert_eq!(show(7, Currency::CNY), "0.07");
-        assert_eq!(
-            show(7, Currency::parse("JPY").unwrap()),
-            "7 minor units of JPY"
-        );
+        let show_in = |minor, code| show(minor, Currency::parse(code).unwrap());
+        assert_eq!(show_in(500, "JPY"), "500 JPY");
+        assert_eq!(show_in(7, "USD"), "0.07 USD");
+        assert_eq!(show_in(1500, "KWD"), "1.500 KWD");
         assert_eq!(
             show(u128::from(u64::MAX) * 100, Currency::CNY),
             format!("{}.00", u64::MAX)

@@ -44,9 +44,9 @@ pub(super) enum Body<'a> {
 }
 
 impl<R: BufRead> Input<R> {
-    /// JSON: objects one after another, on a line each (JSON Lines) or over several, but in
-    /// no array. A line that begins with `{` begins an object, so that one that is cut costs
-    /// no other one.
+    /// JSON: objects one after another, on a line each (JSON Lines) or over several. A line that
+    /// begins with `{` begins an object, so that one that is cut costs no other one. Or objects
+    /// in one array, whatever its line layout: one that is cut there takes all behind it along.
     pub const fn json(reader: R) -> Self {
         let form = Form::Objects(Objects::new(reader));
         Self { form }

@@ -1,22 +1,26 @@
-//! JSON objects one after another, found by their braces, one at a time.
+//! JSON objects one after another, or in an array, found by their braces, one at a time.
 //!
 //! - A record is bounded: what is longer is refused without being held.
-//! - A `{` that is the first byte of a line begins a record, whatever stands before it: one
-//!   that is cut costs no other one.
+//! - Outside of an array a `{` that is the first byte of a line begins a record, whatever stands
+//!   before it: one that is cut costs no other one.
 
 use std::io::{self, BufRead, ErrorKind};
 
 use super::{Framed, RECORD_MAX};
+use crate::encoding::Utf8Input;
 use crate::transfer::place::Place;
 use crate::transfer::problem::Reason;
 
 #[derive(Debug)]
 pub(super) struct Objects<R> {
-    input: R,
+    input: Utf8Input<R>,
     frame: Vec<u8>,
     /// The place of the next byte; `record` counts those that were begun.
     at: Place,
     is_at_line_start: bool,
+    /// The records are elements of an array. Its lines may begin with an object that is part of
+    /// another, so that only the braces tell where an element ends.
+    is_in_array: bool,
 }
 
 /// What of an object was seen so far.
@@ -52,7 +56,7 @@ impl Braces {
 impl<R: BufRead> Objects<R> {
     pub(super) const fn new(input: R) -> Self {
         Self {
-            input,
+            input: Utf8Input::new(input),
             frame: Vec::new(),
             at: Place {
                 record: 0,
@@ -60,52 +64,103 @@ impl<R: BufRead> Objects<R> {
                 byte: 0,
             },
             is_at_line_start: true,
+            is_in_array: false,
         }
     }
 
     /// The next record; `None` behind the last.
     pub(super) fn next(&mut self) -> io::Result<Option<Framed<&str>>> {
         self.skip_mark()?;
-        while let Some(byte) = self.peek()?.filter(u8::is_ascii_whitespace) {
-            self.pass(byte);
-        }
-        if self.peek()?.is_none() {
+        if !self.is_at_record()? {
             return Ok(None);
         }
         self.at.record += 1;
         let place = self.at;
-        let body = match self.object()? {
+        let refused = self.object()?;
+        if refused == Some(Reason::Cut) && self.peek()?.is_none() {
+            // The array is cut with its element, and is no further record.
+            self.is_in_array = false;
+        }
+        let body = match refused {
             None => str::from_utf8(&self.frame).map_err(|_| Reason::NotUtf8),
             Some(reason) => Err(reason),
         };
         Ok(Some(Framed { place, body }))
     }
 
+    /// Passes what stands between two records; false behind the last one. The end that an
+    /// array lacks counts as a record.
+    fn is_at_record(&mut self) -> io::Result<bool> {
+        loop {
+            match self.peek()? {
+                Some(byte) if byte.is_ascii_whitespace() => self.pass(byte),
+                Some(b'[') if !self.is_in_array => {
+                    self.is_in_array = true;
+                    self.pass(b'[');
+                }
+                Some(b']') if self.is_in_array => {
+                    self.is_in_array = false;
+                    self.pass(b']');
+                }
+                Some(b',') if self.is_in_array => self.pass(b','),
+                None => return Ok(self.is_in_array),
+                Some(_) => return Ok(true),
+            }
+        }
+    }
+
     /// Puts the object that begins here into the frame, or says why it cannot.
     fn object(&mut self) -> io::Result<Option<Reason>> {
         self.frame.clear();
-        if self.peek()? != Some(b'{') {
-            self.skip_to_next()?;
-            return Ok(Some(Reason::NotObject));
+        match self.peek()? {
+            None => return Ok(Some(Reason::Cut)),
+            Some(b'{') => {}
+            Some(_) => {
+                self.skip_other()?;
+                return Ok(Some(Reason::NotObject));
+            }
         }
         let mut braces = Braces::default();
+        let mut is_too_long = false;
         loop {
             let Some(byte) = self.peek()? else {
                 return Ok(Some(Reason::Cut));
             };
-            if byte == b'{' && self.is_at_line_start && !self.frame.is_empty() {
+            let begins_another = byte == b'{' && self.is_at_line_start && !self.frame.is_empty();
+            if begins_another && !self.is_in_array {
                 return Ok(Some(Reason::Cut));
             }
-            if self.frame.len() >= RECORD_MAX {
+            if self.frame.len() < RECORD_MAX {
+                self.frame.push(byte);
+            } else if self.is_in_array {
+                is_too_long = true;
+            } else {
                 self.skip_to_next()?;
                 return Ok(Some(Reason::TooLong { max: RECORD_MAX }));
             }
-            self.frame.push(byte);
             self.pass(byte);
             if braces.end_with(byte) {
-                return Ok(None);
+                let max = RECORD_MAX;
+                return Ok(is_too_long.then_some(Reason::TooLong { max }));
             }
         }
+    }
+
+    /// Passes what is no object.
+    fn skip_other(&mut self) -> io::Result<()> {
+        if !self.is_in_array {
+            return self.skip_to_next();
+        }
+        let mut braces = Braces::default();
+        while let Some(byte) = self.peek()? {
+            let is_outside = braces.depth == 0 && !braces.is_text;
+            if is_outside && matches!(byte, b',' | b']' | b'{') {
+                break;
+            }
+            braces.end_with(byte);
+            self.pass(byte);
+        }
+        Ok(())
     }
 
     /// Passes everything up to the next line that begins with an object.

@@ -6,6 +6,7 @@ use std::str::Utf8Error;
 use csv::{ByteRecord, ReaderBuilder, Terminator};
 
 use super::{Framed, RECORD_MAX};
+use crate::encoding::Utf8Input;
 use crate::transfer::place::Place;
 use crate::transfer::problem::Reason;
 
@@ -35,7 +36,7 @@ impl<R: BufRead> Read for Bounded<R> {
 
 #[derive(Debug)]
 pub(super) struct Rows<R> {
-    csv: csv::Reader<Bounded<R>>,
+    csv: csv::Reader<Bounded<Utf8Input<R>>>,
     header: Vec<String>,
     row: ByteRecord,
     cells: Vec<String>,
@@ -68,7 +69,7 @@ impl<R: BufRead> Rows<R> {
             .has_headers(false)
             .flexible(true)
             .terminator(Terminator::Any(b'\n'));
-        let left = ALLOWANCE;
+        let (input, left) = (Utf8Input::new(input), ALLOWANCE);
         Self {
             csv: builder.from_reader(Bounded { input, left }),
             header: Vec::new(),

@@ -78,7 +78,80 @@ fn what_is_no_object_is_passed_up_to_the_next_line_with_one() {
         bad("3:3:14", Reason::NotObject),
         ok("4:4:17", "{\"b\":2}"),
     ];
-    assert_eq!(json(b"[\n  {}\n{\"a\":1},x\n{\"b\":2}"), expected);
+    assert_eq!(json(b"x\n  {}\n{\"a\":1},x\n{\"b\":2}"), expected);
+}
+
+#[test]
+fn array_is_read_whatever_its_line_layout() {
+    let records = |text: &str| -> Vec<_> {
+        let found = json(text.as_bytes());
+        found.into_iter().map(|(_, body)| body.unwrap()).collect()
+    };
+    let objects = ["{\"a\":[{},\"}],\"]}", "{\"b\":2}"];
+    let [one, two] = objects;
+    for text in [
+        format!("[{one},{two}]"),
+        format!("[\n{one},\n{two}\n]\n"),
+        format!("  [ {one}\n, {two} ]"),
+        format!("\u{feff}[{one}\r\n,{two}]"),
+        format!("[{one}]\n[{two}]"),
+        format!("[{one}]{two}"),
+    ] {
+        assert_eq!(records(&text), objects, "{text}");
+    }
+    assert_eq!(records("[]"), [""; 0]);
+    assert_eq!(records("[\n{\n\"a\":\n{}\n}\n]"), ["{\n\"a\":\n{}\n}"]);
+}
+
+#[test]
+fn element_that_cannot_be_used_costs_no_other_one() {
+    let expected = [
+        ok("1:1:1", "{}"),
+        bad("2:1:4", Reason::NotObject),
+        bad("3:1:7", Reason::NotObject),
+        bad("4:1:22", Reason::NotObject),
+        ok("5:1:28", "{\"b\":2}"),
+    ];
+    assert_eq!(
+        json(b"[{},17,[{},\"],{\",[1]],\"a,b\",{\"b\":2}]"),
+        expected
+    );
+    let long = format!("[{{\"a\":\"{}\"}},{{\"b\":2}}]", "x".repeat(RECORD_MAX));
+    let found = read(Input::json(long.as_bytes()));
+    let max = RECORD_MAX;
+    assert_eq!(found[0], bad("1:1:1", Reason::TooLong { max }));
+    assert_eq!(found[1].1, Ok("{\"b\":2}".to_owned()));
+}
+
+#[test]
+fn array_that_is_cut_is_told_once() {
+    for (text, place) in [
+        ("[{},", "2:1:4"),
+        ("[{}\n", "2:2:4"),
+        ("[{},{\"a\":", "2:1:4"),
+        ("[{},{\"a\":\n{\"b\":1}\n", "2:1:4"),
+    ] {
+        let expected = [ok("1:1:1", "{}"), bad(place, Reason::Cut)];
+        assert_eq!(json(text.as_bytes()), expected, "{text:?}");
+    }
+}
+
+#[test]
+fn input_in_another_encoding_is_named_with_the_remedy() {
+    let refused = |mut input: Input<&[u8]>| match input.next() {
+        Err(error) => error.to_string(),
+        Ok(_) => panic!("it was read"),
+    };
+    let utf16: Vec<u8> = "[{}]".encode_utf16().flat_map(u16::to_be_bytes).collect();
+    for (bytes, remedy) in [
+        (&b"\x1f\x8b\x08\0"[..], "gunzip"),
+        (b"PK\x03\x04", "unzip"),
+        (&utf16, "iconv -f UTF-16"),
+        (b"outTradeNo,\xbd\xbb\xd2\xd7\n", "iconv -f GB18030"),
+    ] {
+        assert!(refused(Input::json(bytes)).contains(remedy), "{remedy}");
+        assert!(refused(Input::csv(bytes)).contains(remedy), "{remedy}");
+    }
 }
 
 #[test]

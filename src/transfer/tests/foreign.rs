@@ -85,6 +85,39 @@ fn amounts_are_of_the_unit_that_the_caller_says() {
 }
 
 #[test]
+fn amounts_in_units_are_of_the_currency_of_their_order() {
+    let yen = ("feeType", "\"JPY\"");
+    let books = record("order-1", &[("totalFee", "500"), yen])
+        + &record("order-2", &[("totalFee", "5.5"), yen])
+        + &record("order-3", &[("totalFee", "1.234"), ("feeType", "\"KWD\"")]);
+    let store = Store::memory().unwrap();
+    let (report, refused) = import(&store, &in_yuan(), &books);
+    assert_eq!(report.imported, 2);
+    assert_eq!(order(&store, "order-1").total_fee.as_u64(), 500);
+    assert_eq!(order(&store, "order-3").total_fee.as_u64(), 1234);
+    let problem = FieldProblem::Amount(AmountProblem::NotWhole);
+    let field = Field::TotalFee.name();
+    assert_eq!(refused[0].reason, Reason::Field { field, problem });
+}
+
+/// mongoexport 2.x writes dates with `+0000`, or as numbers of milliseconds.
+#[test]
+fn dates_of_mongoexport_2_are_read() {
+    let dates = [
+        "{ \"$date\" : \"2022-03-21T05:19:59.001+0000\" }",
+        "{ \"$date\" : 1647839999001 }",
+    ];
+    for date in dates {
+        let store = Store::memory().unwrap();
+        let books = record("order-1", &[("createTime", date), ("updateTime", "null")]);
+        let (report, refused) = import(&store, &in_yuan(), &books);
+        assert_eq!((report.imported, refused), (1, Vec::new()), "{date}");
+        let created = order(&store, "order-1").create_time;
+        assert_eq!(created, millis(1_647_839_999_001));
+    }
+}
+
+#[test]
 fn what_cannot_be_used_is_refused_by_its_name_and_nothing_of_it_is_there() {
     use FieldProblem as Why;
     let fee = |problem| (Field::TotalFee, Why::Amount(problem));

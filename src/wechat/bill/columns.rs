@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::error::{BillError, BillFieldError};
-use crate::value::Fen;
 
 /// A column by its header, with the names it had in older bills.
 #[derive(Debug)]
@@ -54,6 +53,8 @@ headers! {
     REFUND: ["退款金额"];
     COUPON_REFUND: ["充值券退款金额", "代金券或立减优惠退款金额", "企业红包退款金额"];
     REFUND_STATUS: ["退款状态"];
+    BODY: ["商品名称"];
+    ATTACH: ["商户数据包"];
     FEE: ["手续费"];
 }
 
@@ -113,24 +114,47 @@ impl Columns {
         self.places.contains_key(header.name())
     }
 
-    /// Parts a line at comma and backtick: a comma alone may stand in a name.
+    /// Parts a line at comma and backtick: a comma alone may stand in a name. Where both
+    /// stand in a name there are too many fields. The columns before the names count from the
+    /// left then, and those behind them from the right.
     pub(super) fn part<'a>(&'a self, text: &'a str, line: u64) -> Result<Cells<'a>, BillError> {
         let bare = text.strip_prefix('`');
         let bare = bare.ok_or(BillError::NoBacktick { line })?;
-        let cells: Vec<_> = bare.split(",`").collect();
+        let mut cells: Vec<_> = bare.split(",`").collect();
         let (found, expected) = (cells.len(), self.width);
-        if found != expected {
-            return Err(BillError::Width {
-                line,
-                found,
-                expected,
-            });
+        match (found.checked_sub(expected), self.names_at()) {
+            (Some(0), _) => {}
+            (Some(extra), Some(names)) => {
+                // Nothing reads the names.
+                cells.drain(names..names + extra);
+            }
+            _ => {
+                return Err(BillError::Width {
+                    line,
+                    found,
+                    expected,
+                });
+            }
         }
         Ok(Cells {
             columns: self,
             cells,
             line,
         })
+    }
+
+    /// Where the names begin that people wrote, if they stand side by side.
+    fn names_at(&self) -> Option<usize> {
+        let place = |header: &Header| self.places.get(header.name()).copied();
+        match (place(&BODY), place(&ATTACH)) {
+            (Some(one), Some(other)) => (one.abs_diff(other) == 1).then_some(one.min(other)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    /// How many fields a line has.
+    pub(super) const fn width(&self) -> usize {
+        self.width
     }
 }
 
@@ -161,12 +185,12 @@ impl Cells<'_> {
         &self,
         header: &Header,
         parse: impl FnOnce(&str) -> Result<T, E>,
-    ) -> Result<T, BillError> {
+    ) -> Result<T, BadField> {
         let text = self.text(header);
         if text.is_empty() {
-            return Err(self.refuse(header, BillFieldError::Missing));
+            return Err(BadField::of(header, BillFieldError::Missing));
         }
-        parse(text).map_err(|error| self.refuse(header, error.into()))
+        parse(text).map_err(|error| BadField::of(header, error.into()))
     }
 
     /// What may stand in a column, by its own rule.
@@ -174,37 +198,51 @@ impl Cells<'_> {
         &self,
         header: &Header,
         parse: impl FnOnce(&str) -> Result<T, E>,
-    ) -> Result<Option<T>, BillError> {
+    ) -> Result<Option<T>, BadField> {
         let text = self.given(header);
         text.map(parse)
             .transpose()
-            .map_err(|error| self.refuse(header, error.into()))
+            .map_err(|error| BadField::of(header, error.into()))
     }
 
-    /// An amount; zero where there is none.
-    pub(super) fn amount(&self, header: &Header) -> Result<Fen, BillError> {
-        Ok(self.optional(header, Fen::parse_yuan)?.unwrap_or_default())
+    /// What stands in a column, where it keeps its own rule.
+    pub(super) fn lossy<T, E>(
+        &self,
+        header: &Header,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        parse(self.given(header)?).ok()
     }
 
-    /// The amount in the first of these columns that the bill has.
-    pub(super) fn first_amount(&self, headers: [&Header; 2]) -> Result<Fen, BillError> {
-        let [first, second] = headers;
-        let header = if self.columns.has(first) {
+    /// The first of these columns that the bill has.
+    pub(super) fn first<'h>(&self, [first, second]: [&'h Header; 2]) -> &'h Header {
+        if self.columns.has(first) {
             first
         } else {
             second
-        };
-        let amount = self.required(header, Fen::parse_yuan)?;
-        if amount.is_zero() {
-            return Err(self.refuse(header, BillFieldError::Zero));
         }
-        Ok(amount)
+    }
+}
+
+/// A field that cannot be used.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BadField {
+    pub(super) column: &'static str,
+    pub(super) source: BillFieldError,
+}
+
+impl BadField {
+    pub(super) fn of(header: &Header, source: BillFieldError) -> Self {
+        let column = header.name();
+        Self { column, source }
     }
 
-    pub(super) fn refuse(&self, header: &Header, source: BillFieldError) -> BillError {
+    /// As the error of a field that is summed.
+    pub(super) const fn at(self, line: u64) -> BillError {
+        let Self { column, source } = self;
         BillError::Field {
-            line: self.line,
-            column: header.name(),
+            line,
+            column,
             source,
         }
     }

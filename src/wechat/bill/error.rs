@@ -1,11 +1,15 @@
-//! Why a bill is refused, and where. No error holds a value of the bill.
+//! Why a bill is refused, and where. No error text repeats a value of the bill.
 
 use std::io;
 
 use thiserror::Error;
 
 use super::fee::ServiceFeeError;
-use crate::value::{CurrencyError, FenError, IdError, OrderNoError, TimestampError};
+use crate::encoding::WrongEncoding;
+use crate::value::{
+    CurrencyError, FenError, IdError, MchId, OrderNo, OrderNoError, RefundNo, TimestampError,
+    TransactionId,
+};
 
 /// Why a bill, or a line of it, cannot be used. Lines count from 1. May grow.
 #[derive(Debug, Error)]
@@ -19,6 +23,9 @@ pub enum BillError {
         /// Why.
         source: io::Error,
     },
+    /// The bytes are not plain UTF-8 text: the bill is compressed, or a spreadsheet saved it.
+    #[error("the bill cannot be read")]
+    Encoding(#[source] WrongEncoding),
     /// The first line is no header of a trade bill; where there was no trade, the channel
     /// answers with something else.
     #[error("line 1 is not the header of a trade bill")]
@@ -44,7 +51,10 @@ pub enum BillError {
         max: usize,
     },
     /// A line is not UTF-8.
-    #[error("line {line} is not UTF-8")]
+    #[error(
+        "line {line} is not UTF-8: if a spreadsheet saved the bill, convert it, for example \
+         with `iconv -f GB18030 -t UTF-8`"
+    )]
     NotUtf8 {
         /// The line.
         line: u64,
@@ -66,7 +76,11 @@ pub enum BillError {
         /// How many columns there are.
         expected: usize,
     },
-    /// A field of a line cannot be used.
+    /// A line cannot be used. It is counted in the sums, and the lines behind it can be read.
+    #[error(transparent)]
+    Line(Box<UnusableLine>),
+    /// An amount that is summed cannot be used, or a field of the summary: the sums cannot be
+    /// checked.
     #[error("line {line}: {column} cannot be used")]
     Field {
         /// The line.
@@ -98,6 +112,29 @@ pub enum BillError {
     },
 }
 
+/// A line of a bill that cannot be used, and what of it could be read.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("line {line}: {column} cannot be used")]
+#[non_exhaustive]
+pub struct UnusableLine {
+    /// Which line of the bill it is, from 1.
+    pub line: u64,
+    /// The name of the column that cannot be used, the newest where it has had several.
+    pub column: &'static str,
+    /// What is wrong with it.
+    pub source: BillFieldError,
+    /// Whether it says that an order was paid, and not that money went back.
+    pub is_payment: bool,
+    /// The merchant whose money it is.
+    pub mch_id: Option<MchId>,
+    /// The order's number.
+    pub no: Option<OrderNo>,
+    /// The channel's number for the payment.
+    pub transaction_id: Option<TransactionId>,
+    /// The merchant's number for the refund.
+    pub refund_no: Option<RefundNo>,
+}
+
 /// What is wrong with a field of a bill. May grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -111,6 +148,9 @@ pub enum BillFieldError {
     /// It is not a number of lines.
     #[error("it is not a count")]
     NotCount,
+    /// It is not a decimal number.
+    #[error("it is not a decimal number")]
+    NotDecimal,
     /// A line without money is none.
     #[error("it is zero")]
     Zero,

@@ -1,11 +1,11 @@
 //! One line of a bill, as typed values.
 
-use super::columns::{self as column, Cells};
-use super::error::{BillError, BillFieldError};
+use super::columns::{self as column, BadField, Cells, Header};
+use super::error::{BillFieldError, UnusableLine};
 use super::fee::ServiceFee;
 use crate::order::{Payment, PaymentError, RefundFact, RefundState, Source};
 use crate::value::{
-    AppId, Currency, Fen, IdError, Label, MchId, OpenId, OrderNo, RefundId, RefundNo, Timestamp,
+    AppId, Currency, Fen, FenError, Label, MchId, OpenId, OrderNo, RefundId, RefundNo, Timestamp,
     TransactionId,
 };
 
@@ -36,10 +36,31 @@ pub struct BillLine {
     pub bank_type: Option<Label>,
     /// The money's currency.
     pub currency: Currency,
+    /// In which unit the amounts were read.
+    pub unit: BillUnit,
     /// What happened.
     pub entry: BillEntry,
     /// What the channel keeps of it, or gives back.
     pub fee: ServiceFee,
+}
+
+/// In which unit the amounts of a line were read. May grow.
+///
+/// The channel writes yuan with two decimals. How it writes a currency that has none, or three,
+/// is not documented: 500 yen may stand there as `500` or, in hundredths, as `5.00`. The
+/// amounts are read in the currency's own unit where that is possible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum BillUnit {
+    /// The currency has two decimals: there is only one unit.
+    Certain,
+    /// In the currency's own unit, by [`Currency::exponent`].
+    Own {
+        /// The amount of the entry, if it was written in hundredths.
+        hundredths: Option<Fen>,
+    },
+    /// In hundredths: there are more decimals than the currency has.
+    Hundredths,
 }
 
 /// What a line of a bill says happened. May grow.
@@ -118,12 +139,31 @@ impl BillRefundStatus {
     }
 }
 
+impl BillEntry {
+    /// How much money it is about.
+    #[must_use]
+    pub const fn amount(&self) -> Fen {
+        match self {
+            Self::Payment(paid) => paid.total,
+            Self::Refund(refund) => refund.amount,
+            Self::Revoked(revoked) => revoked.amount,
+        }
+    }
+}
+
 impl BillLine {
-    pub(super) fn read(cells: &Cells<'_>) -> Result<Self, BillError> {
+    pub(super) fn read(cells: &Cells<'_>) -> Result<Self, Box<UnusableLine>> {
+        Self::fields(cells).map_err(|bad| Box::new(unusable(cells, bad)))
+    }
+
+    fn fields(cells: &Cells<'_>) -> Result<Self, BadField> {
         let (mch_id, provider_mch_id) = merchants(cells)?;
+        let currency = cells.optional(&column::CURRENCY, Currency::parse)?;
+        let currency = currency.unwrap_or_default();
+        let (entry, unit) = entry_in_unit(cells, currency)?;
         Ok(Self {
             line: cells.line,
-            time: cells.required(&column::TIME, Timestamp::parse_civil)?,
+            time: time(cells)?,
             mch_id,
             provider_mch_id,
             appid: cells.optional(&column::APPID, AppId::parse)?,
@@ -132,22 +172,28 @@ impl BillLine {
             no: cells.required(&column::NO, OrderNo::parse)?,
             trade_type: Label::lossy(cells.text(&column::TRADE_TYPE)),
             bank_type: Label::lossy(cells.text(&column::BANK)),
-            currency: cells
-                .optional(&column::CURRENCY, Currency::parse)?
-                .unwrap_or_default(),
-            entry: entry(cells)?,
+            currency,
+            unit,
+            entry,
             fee: cells
                 .optional(&column::FEE, ServiceFee::parse)?
                 .unwrap_or_default(),
         })
     }
 
-    /// The line's payment, as `confirm` takes it; `None` where the line is about a refund.
+    /// The line's payment, as `confirm` takes it; `None` where the line is about a refund, or
+    /// its amount can only be in [hundredths](BillUnit::Hundredths).
     ///
     /// Where a service provider is involved, the app and the customer may be known under
     /// the provider's names, and so are left out: they would be compared with the order's.
     #[must_use]
     pub fn payment(&self) -> Option<Payment> {
+        self.payment_as_read()
+            .filter(|_| self.unit != BillUnit::Hundredths)
+    }
+
+    /// The payment, with an amount that may be in hundredths.
+    pub(in crate::wechat) fn payment_as_read(&self) -> Option<Payment> {
         let BillEntry::Payment(paid) = &self.entry else {
             return None;
         };
@@ -171,12 +217,15 @@ impl BillLine {
     }
 
     /// How the line's refund stood when the bill was made; `None` where the line is about
-    /// something else.
+    /// something else, or its amount can only be in [hundredths](BillUnit::Hundredths).
     #[must_use]
     pub fn refund(&self) -> Option<RefundFact> {
         let BillEntry::Refund(refund) = &self.entry else {
             return None;
         };
+        if self.unit == BillUnit::Hundredths {
+            return None;
+        }
         let fact = RefundFact::new(
             refund.refund_no.clone(),
             self.transaction_id.clone(),
@@ -205,53 +254,132 @@ impl BillRefundStatus {
     }
 }
 
+/// What of a line could be read all the same.
+fn unusable(cells: &Cells<'_>, bad: BadField) -> UnusableLine {
+    UnusableLine {
+        line: cells.line,
+        column: bad.column,
+        source: bad.source,
+        is_payment: cells.text(&column::STATE) == "SUCCESS",
+        mch_id: merchants(cells).ok().map(|(own, _)| own),
+        no: cells.lossy(&column::NO, OrderNo::parse),
+        transaction_id: cells.lossy(&column::TRANSACTION, TransactionId::parse),
+        refund_no: cells.lossy(&column::REFUND_NO, RefundNo::parse),
+    }
+}
+
 /// Whose money it is, and who acts for them.
-fn merchants(cells: &Cells<'_>) -> Result<(MchId, Option<MchId>), BillError> {
+fn merchants(cells: &Cells<'_>) -> Result<(MchId, Option<MchId>), BadField> {
+    let own = cells.optional(&column::SUB_MCH, MchId::parse)?;
     let plain = cells.required(&column::MCH, MchId::parse)?;
-    let own: Option<MchId> = cells.optional::<_, IdError>(&column::SUB_MCH, MchId::parse)?;
     Ok(match own {
         Some(own) => (own, Some(plain)),
         None => (plain, None),
     })
 }
 
-fn entry(cells: &Cells<'_>) -> Result<BillEntry, BillError> {
-    match cells.text(&column::STATE) {
-        "SUCCESS" => payment(cells).map(BillEntry::Payment),
-        "REFUND" => refund(cells).map(BillEntry::Refund),
-        "REVOKED" => revoked(cells).map(BillEntry::Revoked),
-        "" => Err(cells.refuse(&column::STATE, BillFieldError::Missing)),
-        _ => Err(cells.refuse(&column::STATE, BillFieldError::NotState)),
+/// When it happened. In older bills of refunds 交易时间 is when the order was paid, so that
+/// 退款申请时间 counts where there is one.
+fn time(cells: &Cells<'_>) -> Result<Timestamp, BadField> {
+    let asked_at = match cells.text(&column::STATE) {
+        "REFUND" => cells.optional(&column::ASKED_AT, Timestamp::parse_civil)?,
+        _ => None,
+    };
+    match asked_at {
+        Some(moment) => Ok(moment),
+        None => cells.required(&column::TIME, Timestamp::parse_civil),
     }
 }
 
-fn payment(cells: &Cells<'_>) -> Result<BillPayment, BillError> {
+/// How many decimals the channel writes.
+const HUNDREDTHS: u8 = 2;
+
+fn entry_in_unit(cells: &Cells<'_>, currency: Currency) -> Result<(BillEntry, BillUnit), BadField> {
+    let own = entry(cells, currency.exponent());
+    if currency.exponent() == HUNDREDTHS {
+        return Ok((own?, BillUnit::Certain));
+    }
+    let other = entry(cells, HUNDREDTHS);
+    match own {
+        Ok(entry) => {
+            let hundredths = other.ok().map(|entry| entry.amount());
+            Ok((entry, BillUnit::Own { hundredths }))
+        }
+        Err(bad) if matches!(bad.source, BillFieldError::Amount(FenError::TooFine { .. })) => {
+            Ok((other?, BillUnit::Hundredths))
+        }
+        Err(bad) => Err(bad),
+    }
+}
+
+fn entry(cells: &Cells<'_>, decimals: u8) -> Result<BillEntry, BadField> {
+    let amounts = Amounts { cells, decimals };
+    match cells.text(&column::STATE) {
+        "SUCCESS" => payment(&amounts).map(BillEntry::Payment),
+        "REFUND" => refund(&amounts).map(BillEntry::Refund),
+        "REVOKED" => revoked(&amounts).map(BillEntry::Revoked),
+        "" => Err(BadField::of(&column::STATE, BillFieldError::Missing)),
+        _ => Err(BadField::of(&column::STATE, BillFieldError::NotState)),
+    }
+}
+
+/// A line whose amounts have so many decimals.
+struct Amounts<'a> {
+    cells: &'a Cells<'a>,
+    decimals: u8,
+}
+
+impl Amounts<'_> {
+    fn parse(&self, text: &str) -> Result<Fen, FenError> {
+        Fen::parse_with(text, self.decimals)
+    }
+
+    /// An amount; zero where there is none.
+    fn any(&self, header: &Header) -> Result<Fen, BadField> {
+        let found = self.cells.optional(header, |text| self.parse(text))?;
+        Ok(found.unwrap_or_default())
+    }
+
+    /// The amount in the first of these columns that the bill has.
+    fn first(&self, headers: [&Header; 2]) -> Result<Fen, BadField> {
+        let header = self.cells.first(headers);
+        let amount = self.cells.required(header, |text| self.parse(text))?;
+        if amount.is_zero() {
+            return Err(BadField::of(header, BillFieldError::Zero));
+        }
+        Ok(amount)
+    }
+}
+
+fn payment(amounts: &Amounts<'_>) -> Result<BillPayment, BadField> {
     Ok(BillPayment {
-        total: cells.first_amount([&column::TOTAL, &column::SETTLEMENT])?,
-        settlement: cells.amount(&column::SETTLEMENT)?,
-        coupon: cells.amount(&column::COUPON)?,
+        total: amounts.first([&column::TOTAL, &column::SETTLEMENT])?,
+        settlement: amounts.any(&column::SETTLEMENT)?,
+        coupon: amounts.any(&column::COUPON)?,
     })
 }
 
-fn refund(cells: &Cells<'_>) -> Result<BillRefund, BillError> {
+fn refund(amounts: &Amounts<'_>) -> Result<BillRefund, BadField> {
+    let cells = amounts.cells;
     let refund_no = cells.optional(&column::REFUND_NO, RefundNo::parse)?;
-    let missing = || cells.refuse(&column::REFUND_NO, BillFieldError::Missing);
+    let missing = BadField::of(&column::REFUND_NO, BillFieldError::Missing);
     Ok(BillRefund {
-        refund_no: refund_no.ok_or_else(missing)?,
+        refund_no: refund_no.ok_or(missing)?,
         refund_id: cells.optional(&column::REFUND_ID, RefundId::parse)?,
-        amount: cells.first_amount([&column::ASKED_REFUND, &column::REFUND])?,
+        amount: amounts.first([&column::ASKED_REFUND, &column::REFUND])?,
         status: cells.required(&column::REFUND_STATUS, BillRefundStatus::parse)?,
         success_at: cells.optional(&column::SUCCESS_AT, Timestamp::parse_civil)?,
     })
 }
 
-fn revoked(cells: &Cells<'_>) -> Result<BillRevoked, BillError> {
-    let asked = cells.amount(&column::ASKED_REFUND)?;
+fn revoked(amounts: &Amounts<'_>) -> Result<BillRevoked, BadField> {
+    let asked = amounts.any(&column::ASKED_REFUND)?;
     let amount = if asked.is_zero() {
-        cells.amount(&column::REFUND)?
+        amounts.any(&column::REFUND)?
     } else {
         asked
     };
+    let cells = amounts.cells;
     Ok(BillRevoked {
         refund_id: cells.optional(&column::REFUND_ID, RefundId::parse)?,
         amount,

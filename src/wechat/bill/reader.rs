@@ -26,13 +26,14 @@ pub enum BillKind {
 ///
 /// The input is the bill as the channel serves it, unzipped: CSV in UTF-8, with or without
 /// a byte order mark, lines ended by CRLF or LF. A [`std::io::BufReader`] around a file
-/// will do, and so will a slice.
+/// will do, and so will a slice. A line end, or a comma and a backtick, may stand in 商品名称
+/// and 商户数据包.
 ///
-/// A line whose fields cannot be used is an error, and the lines behind it can still be
-/// read; any other error is the last item. The last line of a bill sums the others up; what
-/// does not agree with it is an error at the very end, so nothing that the lines said
-/// should be acted on before the iterator ended well. (Where a line was refused, the sums
-/// cannot be checked.)
+/// A line that cannot be used is [`BillError::Line`]. It is counted, and the lines behind it
+/// can be read. Behind [`BillError::Field`] and [`BillError::Width`] they can be read, too, but
+/// the sums cannot be checked any more. Any other error is the last item. The last line of a
+/// bill sums the others up. What does not agree with it is an error at the very end, so nothing
+/// that the lines said should be acted on before the iterator ended well.
 ///
 /// ```
 /// use orderstore::wechat::bill::{BillEntry, BillReader};
@@ -70,12 +71,14 @@ impl<R: BufRead> BillReader<R> {
     ///
     /// # Errors
     /// [`BillError::NotABill`] where there is none; [`BillError::NoColumn`] and
-    /// [`BillError::TwoColumns`] where it cannot be used; [`BillError::Io`],
-    /// [`BillError::LongLine`] and [`BillError::NotUtf8`] where it cannot be read.
+    /// [`BillError::TwoColumns`] where it cannot be used; [`BillError::Encoding`] where the
+    /// bill is not plain UTF-8 text; [`BillError::Io`], [`BillError::LongLine`] and
+    /// [`BillError::NotUtf8`] where it cannot be read.
     pub fn new(input: R) -> Result<Self, BillError> {
         let mut lines = Lines::new(input);
         let header = lines.next()?.ok_or(BillError::NotABill)?;
         let columns = Columns::of_lines(header)?;
+        lines.width = columns.width();
         Ok(Self {
             lines,
             columns,
@@ -100,7 +103,7 @@ impl<R: BufRead> BillReader<R> {
     /// The next line; `None` behind the summary, if that agrees.
     fn read(&mut self) -> Result<Option<BillLine>, BillError> {
         let Some(text) = self.lines.next()? else {
-            let line = self.lines.line;
+            let line = self.lines.read();
             return Err(BillError::Cut { line });
         };
         if summary::begins(text) {
@@ -113,9 +116,8 @@ impl<R: BufRead> BillReader<R> {
 
     fn line(&mut self, text: &str) -> Result<BillLine, BillError> {
         let cells = self.columns.part(text, self.lines.line)?;
-        let line = BillLine::read(&cells)?;
-        self.tally.add(&cells)?;
-        Ok(line)
+        self.tally.add(&cells).map_err(|bad| bad.at(cells.line))?;
+        BillLine::read(&cells).map_err(BillError::Line)
     }
 
     fn end(&mut self, summary: &Summary) -> Result<(), BillError> {
@@ -142,7 +144,7 @@ impl<R: BufRead> Iterator for BillReader<R> {
         }
         let item = self.read().transpose();
         match &item {
-            Some(Ok(_)) => {}
+            Some(Ok(_) | Err(BillError::Line(_))) => {}
             Some(Err(error)) if error.is_of_one_line() => self.tally.miss_a_line(),
             _ => self.ended = true,
         }
@@ -151,7 +153,7 @@ impl<R: BufRead> Iterator for BillReader<R> {
 }
 
 impl BillError {
-    /// The lines behind it can still be read.
+    /// The lines behind it can still be read, and it is not counted.
     const fn is_of_one_line(&self) -> bool {
         matches!(self, Self::Field { .. } | Self::Width { .. })
     }

@@ -1,9 +1,8 @@
 //! The summary of a bill, against what its lines said.
 
-use super::columns::{self as column, Cells, Columns, Header};
+use super::columns::{self as column, BadField, Cells, Columns, Header};
 use super::error::{BillError, BillFieldError};
 use super::fee::ServiceFee;
-use crate::value::Fen;
 
 macro_rules! headers {
     ($($name:ident: $names:expr;)*) => {
@@ -38,13 +37,14 @@ pub(super) fn begins(text: &str) -> bool {
     text.trim_start_matches('`').starts_with(COUNT.name())
 }
 
-/// What the lines said so far. Sums are wider than any one amount.
+/// What the lines said so far. Sums are wider than any one amount, and of the decimals as they
+/// are written: the channel adds them up whatever their currency.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     count: u64,
-    sums: [u128; SUMS.len()],
+    sums: [i128; SUMS.len()],
     fee: i128,
-    /// A line was refused: nothing can be said of the sums any more.
+    /// A line could not be counted: nothing can be said of the sums any more.
     incomplete: bool,
 }
 
@@ -53,12 +53,15 @@ impl Tally {
         self.incomplete = true;
     }
 
-    pub(super) fn add(&mut self, cells: &Cells<'_>) -> Result<(), BillError> {
-        for (sum, (of_line, _)) in self.sums.iter_mut().zip(SUMS) {
-            *sum += u128::from(cells.amount(of_line)?.as_u64());
+    /// Counts a line, or nothing of it.
+    pub(super) fn add(&mut self, cells: &Cells<'_>) -> Result<(), BadField> {
+        let mut sums = self.sums;
+        for (sum, (of_line, _)) in sums.iter_mut().zip(SUMS) {
+            *sum += decimal(cells, of_line)?;
         }
         let fee = cells.optional(&column::FEE, ServiceFee::parse)?;
         self.fee += i128::from(fee.unwrap_or_default().as_i64());
+        self.sums = sums;
         self.count += 1;
         Ok(())
     }
@@ -72,18 +75,21 @@ impl Tally {
         line: u64,
     ) -> Result<(), BillError> {
         let cells = summary.0.part(text, line)?;
+        let bad = |bad: BadField| bad.at(line);
         let count = cells.required(&COUNT, |text| {
             text.parse::<u64>().map_err(|_| BillFieldError::NotCount)
-        })?;
+        });
+        let count = count.map_err(bad)?;
         let both = |of_line: &Header, of_all: &Header| lines.has(of_line) && summary.0.has(of_all);
         let mut differ = (count != self.count).then_some(&COUNT);
         for (sum, (of_line, of_all)) in self.sums.iter().zip(SUMS) {
-            let said = cells.optional(of_all, Fen::parse_yuan)?.unwrap_or_default();
-            if both(of_line, of_all) && *sum != u128::from(said.as_u64()) {
+            let said = decimal(&cells, of_all).map_err(bad)?;
+            if both(of_line, of_all) && *sum != said {
                 differ = differ.or(Some(of_all));
             }
         }
-        let fee = cells.optional(&FEE, ServiceFee::parse)?.unwrap_or_default();
+        let fee = cells.optional(&FEE, ServiceFee::parse).map_err(bad)?;
+        let fee = fee.unwrap_or_default();
         if both(&column::FEE, &FEE) && self.fee != i128::from(fee.as_i64()) {
             differ = differ.or(Some(&FEE));
         }
@@ -95,6 +101,13 @@ impl Tally {
             _ => Ok(()),
         }
     }
+}
+
+/// A decimal number as the channel wrote it, in hundred-thousandths; zero where there is none.
+fn decimal(cells: &Cells<'_>, header: &Header) -> Result<i128, BadField> {
+    let parse = |text: &str| ServiceFee::parse(text).map_err(|_| BillFieldError::NotDecimal);
+    let number = cells.optional(header, parse)?;
+    Ok(i128::from(number.unwrap_or_default().as_i64()))
 }
 
 /// The columns of the summary.

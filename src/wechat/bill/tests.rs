@@ -1,5 +1,7 @@
 //! Tests of the reader: published bills, older ones, and what nobody should send.
 
+mod odd;
+
 use std::error::Error as _;
 use std::io::{self, BufReader, Read};
 
@@ -199,7 +201,6 @@ fn a_field_is_refused_with_its_line_and_its_column_and_without_its_value() {
         ("`CNY", "`yuan", "line 2: 货币种类 cannot be used: "),
         ("`oA", "`o A", "line 2: 用户标识 cannot be used: "),
         ("`oA,`JSAPI", "`oA", "line 2 has 19 fields, not 20"),
-        ("`a,`,", "`a,`b,`,", "line 2 has 21 fields, not 20"),
         (
             "`1,`9.50",
             "`one,`9.50",
@@ -253,7 +254,7 @@ fn the_summary_must_agree_with_the_lines() {
 
 #[test]
 fn lines_behind_a_bad_one_can_be_read_and_the_sums_then_say_nothing() {
-    let bill = PAID.replacen("2021-01-28 15:35:18", "soon", 1);
+    let bill = PAID.replacen("`0.01,`0.00,`\n", "`cheap,`0.00,`\n", 1);
     let items: Vec<_> = BillReader::new(bill.as_bytes()).unwrap().collect();
     assert_eq!(items.len(), 2);
     assert!(items[0].is_err() && items[1].is_ok());
@@ -283,7 +284,7 @@ fn what_is_no_bill_is_refused_as_such() {
         "line 2 does not begin with a backtick"
     );
     assert!(matches!(
-        BillReader::new([0xff, 0xfe].as_slice()),
+        BillReader::new([0xff, 0xff].as_slice()),
         Err(BillError::NotUtf8 { line: 1 })
     ));
 }

@@ -209,8 +209,8 @@ fn what_a_payment_needs_is_named_where_it_is_no_text() {
 
 #[test]
 fn the_reason_is_the_values_own() {
-    let short = OrderNoError::TooShort { len: 0 };
-    assert_eq!(with("outTradeNo", ""), refused("outTradeNo", short));
+    let empty = OrderNoError::Empty;
+    assert_eq!(with("outTradeNo", ""), refused("outTradeNo", empty));
     let bad = OrderNoError::BadByte { at: 6, byte: b' ' };
     assert_eq!(with("outTradeNo", "123456 "), refused("outTradeNo", bad));
     let length = TimestampError::WrongLength {

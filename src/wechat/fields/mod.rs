@@ -65,7 +65,8 @@ impl Fields {
     /// so that the payment is not lost.
     pub(super) fn from_json(json: &[u8], form: &'static Form) -> Result<Self, MessageError> {
         within_limit(json)?;
-        json::read(json, form)
+        let bare = json.strip_prefix("\u{feff}".as_bytes());
+        json::read(bare.unwrap_or(json), form)
     }
 
     /// Reads the fields of an XML element.

@@ -6,7 +6,8 @@ use super::difference::{Difference, DifferenceKind as Kind, Fix};
 use crate::order::{
     AnomalyKind, Asked, ChannelState, Command, Order, Payment, Refund, RefundStatus,
 };
-use crate::wechat::bill::{BillEntry, BillLine, BillRefund, BillRefundStatus};
+use crate::value::Fen;
+use crate::wechat::bill::{BillEntry, BillLine, BillRefund, BillRefundStatus, BillUnit};
 
 pub(super) enum Compared {
     Same,
@@ -21,9 +22,7 @@ pub(super) fn compare(line: BillLine, order: Option<Arc<Order>>) -> Compared {
         // Whether the payment is known, its own line says.
         (BillEntry::Revoked(_), None) => None,
         (BillEntry::Revoked(_), Some(order)) => revoked(&line, order),
-        (BillEntry::Refund(_), None) => {
-            Some(Found::Differs(Kind::MissingLocally, record_refund(&line)))
-        }
+        (BillEntry::Refund(_), None) => Some(Found::Differs(Kind::MissingLocally, adopt(&line))),
         (BillEntry::Refund(billed), Some(order)) => refund(&line, billed, order),
     };
     match verdict {
@@ -40,34 +39,88 @@ enum Found {
     Differs(Kind, Fix),
 }
 
+/// How an amount of the bill relates to one of the store's. A currency without hundredths may
+/// stand in the bill in another unit than its own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Amount {
+    Same,
+    /// It is the same only if the bill has it in hundredths.
+    SameInHundredths,
+    Another,
+}
+
+impl Amount {
+    fn of(line: &BillLine, local: Fen) -> Self {
+        let read = line.entry.amount();
+        match line.unit {
+            BillUnit::Certain | BillUnit::Own { .. } if read == local => Self::Same,
+            BillUnit::Own { hundredths } if hundredths == Some(local) => Self::SameInHundredths,
+            BillUnit::Hundredths if read == local => Self::SameInHundredths,
+            _ => Self::Another,
+        }
+    }
+}
+
 fn payment(line: &BillLine, order: Option<&Order>) -> Option<Found> {
-    let billed = line.payment()?;
+    let billed = line.payment_as_read()?;
     let Some(order) = order else {
-        return Some(Found::Differs(Kind::MissingLocally, confirm(line, billed)));
+        let fix = if_certain(line, confirm(line));
+        return Some(Found::Differs(Kind::MissingLocally, fix));
+    };
+    let uncertain = Found::Differs(Kind::UnitUncertain, Fix::AskChannel);
+    let amount = |local, currency| match currency == billed.currency {
+        true => Amount::of(line, local),
+        false => Amount::Another,
     };
     let standing = order.payment.as_ref();
     if let Some(paid) = standing.filter(|paid| paid.is_same(&billed)) {
-        let same = paid.paid_fee == billed.paid_fee && paid.currency == billed.currency;
-        return (!same).then_some(Found::Differs(Kind::AmountDiffers, Fix::Person));
+        return match amount(paid.paid_fee, paid.currency) {
+            Amount::Same => None,
+            Amount::SameInHundredths => Some(uncertain),
+            Amount::Another => Some(Found::Differs(Kind::AmountDiffers, Fix::Person)),
+        };
     }
-    if order
-        .anomalies
-        .iter()
-        .any(|anomaly| anomaly.concerns(&billed))
-    {
+    if has_anomaly_of(order, &billed) {
         return Some(Found::InAnomaly);
     }
-    let fits = order.total_fee == billed.paid_fee && order.currency == billed.currency;
-    let kind = match standing {
-        Some(_) => Kind::TransactionDiffers,
-        None if fits => Kind::LocalUnpaid,
-        None => Kind::AmountDiffers,
+    let amount = amount(order.total_fee, order.currency);
+    let kind = match (standing, amount) {
+        (None, Amount::SameInHundredths) => return Some(uncertain),
+        (Some(_), _) => Kind::TransactionDiffers,
+        (None, Amount::Same) => Kind::LocalUnpaid,
+        (None, Amount::Another) => Kind::AmountDiffers,
     };
-    Some(Found::Differs(kind, confirm(line, billed)))
+    let fix = match amount {
+        Amount::Same => confirm(line),
+        Amount::SameInHundredths | Amount::Another => if_certain(line, confirm(line)),
+    };
+    Some(Found::Differs(kind, fix))
 }
 
-fn confirm(line: &BillLine, payment: Payment) -> Fix {
-    tell(line, Asked::Confirm(Box::new(payment)))
+/// The store knows this payment, of this amount, and that it does not fit.
+fn has_anomaly_of(order: &Order, billed: &Payment) -> bool {
+    let same = |own: &Payment| {
+        let money = (own.paid_fee, own.currency) == (billed.paid_fee, billed.currency);
+        own.is_same(billed) && money
+    };
+    let mut doubtful = order.anomalies.iter().filter_map(|it| it.payment.as_ref());
+    doubtful.any(same)
+}
+
+fn confirm(line: &BillLine) -> Fix {
+    let payment = line.payment();
+    payment.map_or(Fix::AskChannel, |payment| {
+        tell(line, Asked::Confirm(Box::new(payment)))
+    })
+}
+
+/// An amount that nothing here confirms is applied only where its unit is certain: the channel
+/// answers a query in minor units.
+fn if_certain(line: &BillLine, fix: Fix) -> Fix {
+    match line.unit {
+        BillUnit::Certain => fix,
+        BillUnit::Own { .. } | BillUnit::Hundredths => Fix::AskChannel,
+    }
 }
 
 fn tell(line: &BillLine, ask: Asked) -> Fix {
@@ -106,15 +159,25 @@ fn refund(line: &BillLine, billed: &BillRefund, order: &Order) -> Option<Found> 
         return differs(match order.refunds.iter().any(has_id) {
             // One refund of the channel's, under two numbers of the merchant's.
             true => Fix::Person,
-            false => record_refund(line),
+            false => adopt(line),
         });
     };
-    let same = local.amount == billed.amount && local.transaction_id == line.transaction_id;
-    match billed.status {
-        status if same && agree(status, local.status) => None,
-        BillRefundStatus::Failed if same => differs(Fix::AskChannel),
-        _ => differs(record_refund(line)),
+    let amount = match local.transaction_id == line.transaction_id {
+        true => Amount::of(line, local.amount),
+        false => Amount::Another,
+    };
+    match (amount, billed.status) {
+        (Amount::SameInHundredths, _) => Some(Found::Differs(Kind::UnitUncertain, Fix::AskChannel)),
+        (Amount::Another, _) => differs(adopt(line)),
+        (Amount::Same, status) if agree(status, local.status) => None,
+        (Amount::Same, BillRefundStatus::Failed) => differs(Fix::AskChannel),
+        (Amount::Same, _) => differs(record_refund(line)),
     }
+}
+
+/// Takes the refund in with the amount of the bill.
+fn adopt(line: &BillLine) -> Fix {
+    if_certain(line, record_refund(line))
 }
 
 fn record_refund(line: &BillLine) -> Fix {

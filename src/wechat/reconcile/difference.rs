@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::order::{Command, Order, Record, Refund};
 use crate::value::{OrderNo, RefundNo};
-use crate::wechat::bill::{BillEntry, BillLine};
+use crate::wechat::bill::{BillEntry, BillLine, UnusableLine};
 
 /// One difference, with both sides.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,12 +12,14 @@ use crate::wechat::bill::{BillEntry, BillLine};
 pub struct Difference {
     /// What differs.
     pub kind: DifferenceKind,
-    /// Under which order number.
-    pub no: OrderNo,
+    /// Under which order number; `None` where a line has none that can be used.
+    pub no: Option<OrderNo>,
     /// About which refund, where it is about one.
     pub refund_no: Option<RefundNo>,
-    /// What the bill says; `None` where it says nothing.
+    /// What the bill says; `None` where it says nothing, or its line cannot be used.
     pub line: Option<Box<BillLine>>,
+    /// The bill's line, where it cannot be used, and why.
+    pub unusable: Option<Box<UnusableLine>>,
     /// What the store has; `None` where it has no such order.
     pub order: Option<Arc<Order>>,
     /// What to do about it.
@@ -41,6 +43,12 @@ pub enum DifferenceKind {
     /// A refund stands differently, or is known to one side only; or the bill has the
     /// payment taken back.
     RefundDiffers,
+    /// The bill's amount, of a currency without hundredths, fits only if it was written in
+    /// hundredths: see [`BillUnit`](crate::wechat::bill::BillUnit).
+    UnitUncertain,
+    /// The bill has a line of this merchant that cannot be used, such as one with a number that
+    /// no order of this store can have.
+    UnusableLine,
 }
 
 /// What to do about a difference. May grow.
@@ -80,11 +88,25 @@ impl Difference {
         };
         Box::new(Self {
             kind,
-            no: line.no,
+            no: Some(line.no),
             refund_no,
             line: Some(Box::new(line)),
+            unusable: None,
             order,
             fix,
+        })
+    }
+
+    /// Of a line that cannot be used.
+    pub(super) fn unusable(line: Box<UnusableLine>, order: Option<Arc<Order>>) -> Box<Self> {
+        Box::new(Self {
+            kind: DifferenceKind::UnusableLine,
+            no: line.no,
+            refund_no: line.refund_no.clone(),
+            line: None,
+            unusable: Some(line),
+            order,
+            fix: Fix::Person,
         })
     }
 
@@ -92,9 +114,10 @@ impl Difference {
     pub(super) fn missing_payment(order: &Arc<Order>) -> Self {
         Self {
             kind: DifferenceKind::MissingInBill,
-            no: order.no,
+            no: Some(order.no),
             refund_no: None,
             line: None,
+            unusable: None,
             order: Some(Arc::clone(order)),
             fix: Fix::AskChannel,
         }
@@ -104,9 +127,10 @@ impl Difference {
     pub(super) fn missing_refund(record: &Record, refund: &Refund) -> Self {
         Self {
             kind: DifferenceKind::RefundDiffers,
-            no: record.no(),
+            no: Some(record.no()),
             refund_no: Some(refund.refund_no.clone()),
             line: None,
+            unusable: None,
             order: record.as_order().cloned(),
             fix: Fix::AskChannel,
         }

@@ -18,7 +18,7 @@ use thiserror::Error;
 
 use self::compare::{Compared, compare};
 use self::seen::SeenBuilder;
-use super::bill::{BillDay, BillEntry, BillError, BillKind, BillLine};
+use super::bill::{BillDay, BillEntry, BillError, BillKind, BillLine, UnusableLine};
 use crate::error::Error as StoreError;
 use crate::store::Store;
 use crate::value::MchId;
@@ -27,7 +27,8 @@ use crate::value::MchId;
 ///
 /// Payments are of the day in which they succeeded, refunds of the day in which the channel
 /// accepted them. Lines of other merchants (a service provider's bill has those of all) are
-/// left out.
+/// left out, whatever stands in them. A line of this merchant that cannot be used is a
+/// difference.
 ///
 /// ```
 /// use orderstore::wechat::bill::{BillDay, BillReader};
@@ -47,7 +48,7 @@ use crate::value::MchId;
 /// let mut commands = Vec::new();
 /// let comparison = Reconciliation::of(day, mch_id).kind(reader.kind());
 /// let counts = comparison.run(&store, reader, |difference| {
-///     println!("{}: {:?}", difference.no, difference.kind);
+///     println!("{:?}: {:?}", difference.no, difference.kind);
 ///     commands.extend(difference.fix.into_command());
 /// })?;
 /// assert_eq!(counts.differences, 1);
@@ -114,7 +115,8 @@ impl Reconciliation {
     /// order, then what the bill lacks. It writes nothing.
     ///
     /// # Errors
-    /// [`ReconcileError`]: the first bad line, or a summary that does not agree, ends it.
+    /// [`ReconcileError`]: a line that cannot be counted, or a summary that does not agree, ends
+    /// it.
     pub fn run(
         &self,
         store: &Store,
@@ -124,16 +126,12 @@ impl Reconciliation {
         let mut counts = Reconciled::default();
         let mut seen = SeenBuilder::default();
         for line in lines {
-            let line = line?;
-            if line.mch_id != self.mch_id {
-                counts.of_others += 1;
-                continue;
-            }
-            counts.lines += 1;
-            counts.out_of_day += u64::from(!self.day.range().contains(&line.time));
-            note(&mut seen, &line);
-            let order = store.get(line.no).wait()?;
-            match compare(line, order) {
+            let compared = match line {
+                Ok(line) => self.line(store, line, &mut counts, &mut seen)?,
+                Err(BillError::Line(bad)) => self.unusable(store, bad, &mut counts, &mut seen)?,
+                Err(error) => return Err(error.into()),
+            };
+            match compared {
                 Compared::Same => {}
                 Compared::InAnomaly => counts.in_anomalies += 1,
                 Compared::Differs(difference) => {
@@ -154,6 +152,55 @@ impl Reconciliation {
             self.missing_refunds(store, &seen, &mut missing)?;
         }
         Ok(counts)
+    }
+
+    fn line(
+        &self,
+        store: &Store,
+        line: BillLine,
+        counts: &mut Reconciled,
+        seen: &mut SeenBuilder,
+    ) -> Result<Compared, StoreError> {
+        if line.mch_id != self.mch_id {
+            counts.of_others += 1;
+            return Ok(Compared::Same);
+        }
+        counts.lines += 1;
+        counts.out_of_day += u64::from(!self.day.range().contains(&line.time));
+        note(seen, &line);
+        let order = store.get(line.no).wait()?;
+        Ok(compare(line, order))
+    }
+
+    /// A line that cannot be used is no concern of this merchant's only where it names another.
+    fn unusable(
+        &self,
+        store: &Store,
+        bad: Box<UnusableLine>,
+        counts: &mut Reconciled,
+        seen: &mut SeenBuilder,
+    ) -> Result<Compared, StoreError> {
+        if bad
+            .mch_id
+            .as_ref()
+            .is_some_and(|mch_id| *mch_id != self.mch_id)
+        {
+            counts.of_others += 1;
+            return Ok(Compared::Same);
+        }
+        counts.lines += 1;
+        // What the bill names, it does not lack.
+        if let Some(transaction) = bad.transaction_id.as_ref().filter(|_| bad.is_payment) {
+            seen.payment(transaction);
+        }
+        if let Some(refund_no) = &bad.refund_no {
+            seen.refund(refund_no);
+        }
+        let order = match bad.no {
+            Some(no) => store.get(no).wait()?,
+            None => None,
+        };
+        Ok(Compared::Differs(Difference::unusable(bad, order)))
     }
 }
 

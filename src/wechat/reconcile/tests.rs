@@ -1,5 +1,6 @@
 //! Tests of the comparison, on the memory engine. Case 28.
 
+mod odd;
 mod refunds;
 
 use super::*;
@@ -53,7 +54,8 @@ fn run(store: &Store, lines: &[String]) -> (Reconciled, Vec<Difference>) {
 fn kinds(differences: &[Difference]) -> Vec<(&str, DifferenceKind)> {
     let kind = |difference: &Difference| difference.kind;
     let all = differences.iter();
-    all.map(|it| (it.no.as_str(), kind(it))).collect()
+    let named = all.map(|it| (it.no.as_ref().map_or("", OrderNo::as_str), kind(it)));
+    named.collect()
 }
 
 fn apply(store: &Store, differences: Vec<Difference>) {

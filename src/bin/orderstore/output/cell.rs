@@ -14,7 +14,7 @@ pub(crate) enum Cell {
     Number(u128),
     Flag(bool),
     Time(Timestamp),
-    /// Minor units, shown in yuan where they are of yuan.
+    /// Minor units, shown in yuan, or in the unit of their currency with its name.
     Yuan(u128, Currency),
     Json(Value),
 }
@@ -137,10 +137,7 @@ mod tests {
         assert_eq!(json(&Cell::Yuan(1990, Currency::CNY)), "\"19.90\"");
         assert_eq!(json(&Cell::Yuan(1990, usd)), "null");
         assert_eq!(Cell::Yuan(1990, usd).for_programs(), "");
-        assert_eq!(
-            Cell::Yuan(1990, usd).for_people(),
-            "1990 minor units of USD"
-        );
+        assert_eq!(Cell::Yuan(1990, usd).for_people(), "19.90 USD");
     }
 
     #[test]

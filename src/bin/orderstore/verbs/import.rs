@@ -76,15 +76,16 @@ struct Whose {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Unit {
-    /// Numbers that may have been floats: 0.5700000000000001 is 57 fen
+    /// Yuan, or the unit of another currency, as numbers that may have been floats:
+    /// 0.5700000000000001 is 57 fen
     Yuan,
-    /// Integers
+    /// Fen, or another currency's minor units, as integers
     Fen,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Written {
-    /// Objects one after another, on a line each or over several
+    /// Objects one after another, on a line each or over several, or in one array
     Json,
     /// With a header, in UTF-8
     Csv,
@@ -266,12 +267,18 @@ fn cells(report: &ImportReport, is_trial: bool) -> Vec<Cell> {
     ]
 }
 
+/// What is no text in UTF-8 is refused as such; nothing is wrong with the disk.
+fn unread(error: &io::Error) -> Failure {
+    let what = "the books could not be read";
+    match error.kind() {
+        io::ErrorKind::InvalidData => Failure::nothing(format_args!("{what}: {error}")),
+        _ => Failure::file(what, error),
+    }
+}
+
 fn failed(error: ImportError) -> Failure {
     let (failure, settled) = match error {
-        ImportError::Input { source, settled } => (
-            Failure::file("the books could not be read", &source),
-            settled,
-        ),
+        ImportError::Input { source, settled } => (unread(&source), settled),
         ImportError::Store { source, settled } => (source.into(), settled),
         error => (Failure::usage(error), None),
     };

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Args;
-use orderstore::wechat::bill::{BillDay, BillEntry, BillReader};
+use orderstore::wechat::bill::{BillDay, BillReader, UnusableLine};
 use orderstore::wechat::{
     Difference, DifferenceKind, Fix, ReconcileError, Reconciled, Reconciliation,
 };
@@ -55,6 +55,7 @@ const COLUMNS: &[Column] = &[
     shown("payStatus"),
     data("totalFee"),
     shown("totalYuan"),
+    shown("problem"),
     shown("fix"),
     shown("outcome"),
 ];
@@ -186,27 +187,30 @@ fn submit(store: &Store, commands: Vec<Command>) -> Result<Vec<Told>, Error> {
 fn cells(difference: &Difference) -> Vec<Cell> {
     let order = difference.order.as_deref();
     let line = difference.line.as_deref();
-    let billed = line.map(|line| (&line.entry, line.currency));
-    let billed = billed.map(|(entry, currency)| match entry {
-        BillEntry::Payment(payment) => (payment.total, currency),
-        BillEntry::Refund(refund) => (refund.amount, currency),
-        BillEntry::Revoked(revoked) => (revoked.amount, currency),
-        _ => (orderstore::Fen::ZERO, currency),
-    });
+    let unusable = difference.unusable.as_deref();
+    let place = line.map(|line| line.line).or(unusable.map(|bad| bad.line));
+    let billed = line.map(|line| (line.entry.amount(), line.currency));
     let total = order.map(|order| (order.total_fee, order.currency));
     vec![
         Cell::Word(kind(difference.kind)),
-        Cell::text(difference.no),
+        Cell::maybe(difference.no),
         Cell::maybe(difference.refund_no.as_ref()),
-        line.map_or(Cell::None, |line| line.line.into()),
+        place.map_or(Cell::None, Cell::from),
         billed.map_or(Cell::None, |(fee, _)| Cell::fen(fee)),
         billed.map_or(Cell::None, |(fee, currency)| Cell::yuan(fee, currency)),
         order.map_or(Cell::None, |order| Cell::Word(order.status.as_str())),
         total.map_or(Cell::None, |(fee, _)| Cell::fen(fee)),
         total.map_or(Cell::None, |(fee, currency)| Cell::yuan(fee, currency)),
+        Cell::maybe(unusable.map(problem)),
         Cell::Word(fix(&difference.fix)),
         Cell::None,
     ]
+}
+
+/// Why a line cannot be used.
+fn problem(bad: &UnusableLine) -> String {
+    let UnusableLine { column, source, .. } = bad;
+    format!("{column} cannot be used: {source}")
 }
 
 const fn kind(kind: DifferenceKind) -> &'static str {
@@ -217,6 +221,8 @@ const fn kind(kind: DifferenceKind) -> &'static str {
         DifferenceKind::AmountDiffers => "amountDiffers",
         DifferenceKind::TransactionDiffers => "transactionDiffers",
         DifferenceKind::RefundDiffers => "refundDiffers",
+        DifferenceKind::UnitUncertain => "unitUncertain",
+        DifferenceKind::UnusableLine => "unusableLine",
         _ => "other",
     }
 }

@@ -1,0 +1,200 @@
+//! The encoding of an input that must be UTF-8 text.
+//!
+//! Files come compressed, or as a spreadsheet saved them. Read as UTF-8 they would fail with an
+//! error that names a byte. The first bytes show what they are, so the error names that.
+
+use std::io::{self, BufRead, ErrorKind, Read};
+
+use thiserror::Error;
+
+/// What an input is, where it is not plain UTF-8 text, and how to convert it. May grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum WrongEncoding {
+    /// A gzip file.
+    #[error("it is compressed with gzip: unpack it first, for example with `gunzip`")]
+    Gzip,
+    /// A zip archive.
+    #[error("it is a zip archive: unpack it first, for example with `unzip`")]
+    Zip,
+    /// Text in UTF-16.
+    #[error(
+        "it is UTF-16, not UTF-8: convert it first, for example with `iconv -f UTF-16 -t UTF-8`"
+    )]
+    Utf16,
+    /// Text in GBK, or in GB 18030, which contains it.
+    #[error(
+        "it looks like GBK, not UTF-8: convert it first, for example with `iconv -f GB18030 -t UTF-8`"
+    )]
+    Gbk,
+}
+
+/// At most so many of the first bytes are looked at.
+const HEAD_MAX: usize = 512;
+
+/// The longest signature.
+const HEAD_MIN: usize = 4;
+
+impl WrongEncoding {
+    /// Looks at the first bytes of an input.
+    fn of(head: &[u8]) -> Option<Self> {
+        match head {
+            [0x1f, 0x8b, ..] => Some(Self::Gzip),
+            [b'P', b'K', 0x03, 0x04, ..] => Some(Self::Zip),
+            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some(Self::Utf16),
+            // ASCII in UTF-16 without a mark has a zero in each pair.
+            [0, 1..=0xff, ..] | [1..=0xff, 0, ..] => Some(Self::Utf16),
+            _ => is_gbk(head).then_some(Self::Gbk),
+        }
+    }
+}
+
+/// Whether the bytes are no UTF-8, and every one beyond ASCII belongs to a character of
+/// GB 18030. The last character may be cut.
+fn is_gbk(head: &[u8]) -> bool {
+    let is_utf8 = match str::from_utf8(head) {
+        Ok(_) => true,
+        Err(error) => error.error_len().is_none(),
+    };
+    let mut left = head;
+    loop {
+        left = match left {
+            [] | [0x81..=0xfe] => return !is_utf8,
+            [0..=0x7f, rest @ ..] => rest,
+            [0x81..=0xfe, 0x40..=0x7e | 0x80..=0xfe, rest @ ..] => rest,
+            [
+                0x81..=0xfe,
+                0x30..=0x39,
+                0x81..=0xfe,
+                0x30..=0x39,
+                rest @ ..,
+            ] => rest,
+            _ => return false,
+        };
+    }
+}
+
+/// An input that fails with [`WrongEncoding`] before its first byte is read.
+#[derive(Debug)]
+pub(crate) struct Utf8Input<R> {
+    input: R,
+    head: Vec<u8>,
+    /// How much of the head was read.
+    at: usize,
+    is_begun: bool,
+}
+
+impl<R> Utf8Input<R> {
+    pub(crate) const fn new(input: R) -> Self {
+        Self {
+            input,
+            head: Vec::new(),
+            at: 0,
+            is_begun: false,
+        }
+    }
+}
+
+impl<R: BufRead> Utf8Input<R> {
+    /// Takes the first bytes in. An input may hand them out one by one.
+    fn begin(&mut self) -> io::Result<()> {
+        while self.head.len() < HEAD_MIN {
+            let part = match self.input.fill_buf() {
+                Ok([]) => break,
+                Ok(part) => part,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            let taken = part.len().min(HEAD_MAX);
+            self.head.extend(part.iter().take(taken));
+            self.input.consume(taken);
+        }
+        match WrongEncoding::of(&self.head) {
+            Some(wrong) => Err(io::Error::new(ErrorKind::InvalidData, wrong)),
+            None => {
+                self.is_begun = true;
+                Ok(())
+            }
+        }
+    }
+}
+
+impl<R: BufRead> BufRead for Utf8Input<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if !self.is_begun {
+            self.begin()?;
+        }
+        match self.head.get(self.at..) {
+            Some(rest) if !rest.is_empty() => Ok(rest),
+            _ => self.input.fill_buf(),
+        }
+    }
+
+    fn consume(&mut self, amount: usize) {
+        if self.at < self.head.len() {
+            self.at = self.at.saturating_add(amount);
+        } else {
+            self.input.consume(amount);
+        }
+    }
+}
+
+impl<R: BufRead> Read for Utf8Input<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.fill_buf()?.read(buffer)?;
+        self.consume(read);
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::BufReader;
+
+    use super::*;
+
+    fn read(bytes: &[u8]) -> Result<Vec<u8>, WrongEncoding> {
+        let read = |input: &mut dyn Read| {
+            let mut whole = Vec::new();
+            match input.read_to_end(&mut whole) {
+                Ok(_) => Ok(whole),
+                Err(error) => Err(error.downcast::<WrongEncoding>().unwrap()),
+            }
+        };
+        let whole = read(&mut Utf8Input::new(bytes));
+        let parts = read(&mut Utf8Input::new(BufReader::with_capacity(1, bytes)));
+        assert_eq!(whole.is_ok(), parts.is_ok());
+        whole
+    }
+
+    /// 交易时间 in GBK.
+    const GBK: [u8; 8] = [0xbd, 0xbb, 0xd2, 0xd7, 0xca, 0xb1, 0xbc, 0xe4];
+
+    #[test]
+    fn foreign_encoding_is_named() {
+        assert_eq!(read(b"\x1f\x8b\x08\x00more"), Err(WrongEncoding::Gzip));
+        assert_eq!(read(b"PK\x03\x04more"), Err(WrongEncoding::Zip));
+        assert_eq!(read(b"\xff\xfe{\0"), Err(WrongEncoding::Utf16));
+        assert_eq!(read(b"\xfe\xff\0{"), Err(WrongEncoding::Utf16));
+        assert_eq!(read(b"{\0\"\0"), Err(WrongEncoding::Utf16));
+        assert_eq!(read(b"\0{\0\""), Err(WrongEncoding::Utf16));
+        assert_eq!(read(&GBK), Err(WrongEncoding::Gbk));
+    }
+
+    #[test]
+    fn utf8_text_comes_through_unchanged() {
+        let long = "交易时间,".repeat(1000);
+        for text in ["", "a", "{}", "\u{feff}{}", "茶", &long] {
+            assert_eq!(read(text.as_bytes()).as_deref(), Ok(text.as_bytes()));
+        }
+        // Damaged UTF-8 is for the reader to refuse, with its place.
+        assert_eq!(read(b"a\xff\xff\nx").as_deref(), Ok(&b"a\xff\xff\nx"[..]));
+    }
+
+    #[test]
+    fn text_cut_within_a_character_is_still_utf8() {
+        let text = "茶".repeat(200);
+        let head = text.as_bytes().get(..HEAD_MAX - 1).unwrap();
+        assert_eq!(WrongEncoding::of(head), None);
+    }
+}

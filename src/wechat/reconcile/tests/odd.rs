@@ -1,0 +1,243 @@
+//! Lines that end no comparison: those of other merchants, and those that cannot be used.
+
+use super::*;
+use crate::order::{AnomalyKind, Command, NewRefund, RefundFact, RefundRequested, RefundState};
+use crate::value::{Currency, RefundNo};
+
+/// A service provider's bill has the lines of all its merchants, with their tills' numbers.
+#[test]
+fn foreign_and_odd_order_numbers_do_not_end_the_day() {
+    let store = Store::memory().unwrap();
+    let own = create(&store, "7");
+    let long = "9".repeat(33);
+    let of_other = |no: &str| paid_line(no, "T8", "0.01").replace("`0,`T8", "`1712734762,`T8");
+    let bill = [
+        of_other("0012"),
+        of_other("till 3/4711"),
+        of_other(&long),
+        of_other("x").replace("SUCCESS", "UNHEARD"),
+        of_other("x").replace("2021-01-28 15:35:18", "noon"),
+        paid_line("7", "T1", "0.01"),
+        paid_line("till 1/4711", "T2", "0.01"),
+        paid_line(&long, "T3", "0.01"),
+    ];
+    let (counts, differences) = run(&store, &bill);
+    assert_eq!((counts.lines, counts.of_others), (3, 5));
+    let expected = [
+        ("7", DifferenceKind::LocalUnpaid),
+        ("", DifferenceKind::UnusableLine),
+        ("", DifferenceKind::UnusableLine),
+    ];
+    assert_eq!(kinds(&differences), expected);
+    let bad = differences[1].unusable.as_deref().unwrap();
+    assert_eq!((bad.line, bad.column), (8, "商户订单号"));
+    assert_eq!(differences[1].fix, Fix::Person);
+    apply(&store, differences);
+    let order = store.get(own).wait().unwrap().unwrap();
+    assert_eq!(order.status, Status::Success);
+}
+
+/// The sums are checked over all lines, so that one that is dropped or made up is noticed.
+#[test]
+fn sums_of_a_bill_count_lines_that_cannot_be_used() {
+    let store = Store::memory().unwrap();
+    let bad = paid_line("no. 1", "T1", "0.02");
+    let good = paid_line("order-2", "T2", "0.01");
+    let compare = |sum: &str| {
+        let bill = format!("{HEADER}{bad}{good}总交易单数,订单总金额\n`2,`{sum}\n");
+        let reader = BillReader::new(bill.as_bytes()).unwrap();
+        let comparison = Reconciliation::of(day(), MchId::parse(MCH).unwrap());
+        comparison.run(&store, reader, |_| ())
+    };
+    assert_eq!(compare("0.03").unwrap().differences, 2);
+    let ended = compare("0.01");
+    assert!(matches!(
+        ended,
+        Err(ReconcileError::Bill(BillError::Summary { .. }))
+    ));
+}
+
+#[test]
+fn line_that_cannot_be_counted_ends_it() {
+    let store = Store::memory().unwrap();
+    for bad in [
+        paid_line("order-1", "T1", "cheap"),
+        paid_line("order-1", "T1", "0.01,`more"),
+    ] {
+        let bill = format!("{HEADER}{bad}总交易单数\n`1\n");
+        let reader = BillReader::new(bill.as_bytes()).unwrap();
+        let comparison = Reconciliation::of(day(), MchId::parse(MCH).unwrap());
+        assert!(comparison.run(&store, reader, |_| ()).is_err(), "{bad}");
+    }
+}
+
+/// The order is paid here by the transaction that the line names: nothing is missing in the
+/// bill.
+#[test]
+fn payment_on_a_line_that_cannot_be_used_is_not_missing() {
+    let store = Store::memory().unwrap();
+    pay(&store, "order-1", "T1", "20210128120000");
+    let bill = [paid_line("order 1", "T1", "0.01")];
+    let (_, differences) = run(&store, &bill);
+    assert_eq!(kinds(&differences), [("", DifferenceKind::UnusableLine)]);
+    let refund = other_line("order 1", "T1", "REFUND", "SUCCESS");
+    let (_, differences) = run(&store, &[refund]);
+    let expected = [
+        ("", DifferenceKind::UnusableLine),
+        ("order-1", DifferenceKind::MissingInBill),
+    ];
+    assert_eq!(kinds(&differences), expected, "a refund is no payment");
+}
+
+#[test]
+fn refund_number_zero_is_a_difference() {
+    let store = Store::memory().unwrap();
+    pay(&store, "order-1", "T1", "20210128120000");
+    create(&store, "order-2");
+    let bill = [
+        paid_line("order-1", "T1", "0.01"),
+        refund_line("order-1", "T1", "REFUND", "0", "SUCCESS", "0.01"),
+        paid_line("order-2", "T2", "0.01"),
+    ];
+    let (_, differences) = run(&store, &bill);
+    let expected = [
+        ("order-1", DifferenceKind::UnusableLine),
+        ("order-2", DifferenceKind::LocalUnpaid),
+    ];
+    assert_eq!(kinds(&differences), expected);
+    let bad = differences[0].unusable.as_deref().unwrap();
+    assert_eq!(bad.column, "商户退款单号");
+    assert!(differences[0].order.is_some(), "the order is known");
+}
+
+/// A store with one order of yen, and its bill of one line.
+struct Yen {
+    store: Store,
+    no: OrderNo,
+}
+
+impl Yen {
+    fn open(total: u64) -> Self {
+        let now = Timestamp::parse_civil("2021-01-28 12:00:00").unwrap();
+        let store = Store::builder().clock(move || now).memory().unwrap();
+        let no = OrderNo::parse("order-1").unwrap();
+        let new = New::new(AppId::parse("wxa").unwrap(), Fen::new(total).unwrap()).unwrap();
+        let new = new.currency(Currency::parse("JPY").unwrap());
+        let _ = store.create(no, new).wait().unwrap();
+        Self { store, no }
+    }
+
+    /// Paid on the day before the bill.
+    fn pay(self, amount: u64) -> Self {
+        let transaction = TransactionId::parse("T1").unwrap();
+        let time = Timestamp::parse_compact("20210127120000").unwrap();
+        let amount = Fen::new(amount).unwrap();
+        let mut payment = Payment::new(transaction, amount, time, Source::CALLBACK).unwrap();
+        payment.currency = Currency::parse("JPY").unwrap();
+        let _ = self.store.confirm(self.no, payment).wait().unwrap();
+        self
+    }
+
+    fn refund(self, amount: u64) -> Self {
+        let number = RefundNo::parse("R-1").unwrap();
+        let transaction = TransactionId::parse("T1").unwrap();
+        let amount = Fen::new(amount).unwrap();
+        let refund = NewRefund::new(number.clone(), transaction.clone(), amount).unwrap();
+        let asked = self.store.request_refund(self.no, refund).wait().unwrap();
+        assert_eq!(asked.outcome, RefundRequested::Requested);
+        let fact = RefundFact::new(number, transaction, amount, RefundState::Processing);
+        let call = self.store.record_refund(self.no, fact.unwrap());
+        let _ = call.wait().unwrap();
+        self
+    }
+
+    /// What differs, and the fix.
+    fn told(&self, line: &str) -> Option<(DifferenceKind, Fix)> {
+        let found = run(&self.store, &[line.replace("CNY", "JPY")]).1;
+        assert!(found.len() <= 1, "{found:?}");
+        found.into_iter().next().map(|it| (it.kind, it.fix))
+    }
+}
+
+fn is_told(fix: &Fix) -> bool {
+    matches!(fix, Fix::Tell(_))
+}
+
+#[test]
+fn bill_amount_that_fits_only_in_hundredths_is_unit_uncertain() {
+    let uncertain = Some((DifferenceKind::UnitUncertain, Fix::AskChannel));
+    let billed = |amount| paid_line("order-1", "T1", amount);
+    // Not paid here.
+    assert_eq!(Yen::open(50_000).told(&billed("500")), uncertain);
+    assert_eq!(Yen::open(550).told(&billed("5.50")), uncertain);
+    let (kind, fix) = Yen::open(500).told(&billed("500")).unwrap();
+    assert_eq!(kind, DifferenceKind::LocalUnpaid);
+    assert!(is_told(&fix), "it fits in the currency's own unit");
+    let differs = Some((DifferenceKind::AmountDiffers, Fix::AskChannel));
+    assert_eq!(Yen::open(7).told(&billed("500")), differs);
+    // Paid here.
+    assert_eq!(
+        Yen::open(50_000).pay(50_000).told(&billed("500")),
+        uncertain
+    );
+    assert_eq!(Yen::open(550).pay(550).told(&billed("5.50")), uncertain);
+    assert_eq!(Yen::open(500).pay(500).told(&billed("500")), None);
+    let other = paid_line("order-1", "T2", "500");
+    let (kind, fix) = Yen::open(7).pay(7).told(&other).unwrap();
+    assert_eq!(kind, DifferenceKind::TransactionDiffers);
+    assert_eq!(fix, Fix::AskChannel);
+    // Not known here.
+    let unknown = paid_line("order-2", "T2", "500");
+    let missing = Some((DifferenceKind::MissingLocally, Fix::AskChannel));
+    assert_eq!(Yen::open(500).told(&unknown), missing);
+}
+
+#[test]
+fn refund_amount_that_fits_only_in_hundredths_is_unit_uncertain() {
+    let uncertain = Some((DifferenceKind::UnitUncertain, Fix::AskChannel));
+    let billed = |amount| refund_line("order-1", "T1", "REFUND", "R-1", "SUCCESS", amount);
+    let of_refunds = |yen: Yen, line: String| {
+        let reader = format!("{HEADER}{}总交易单数\n`1\n", line.replace("CNY", "JPY"));
+        let reader = BillReader::new(reader.as_bytes()).unwrap();
+        let comparison = Reconciliation::of(day(), MchId::parse(MCH).unwrap());
+        let mut found = Vec::new();
+        let told = |it: Difference| found.push((it.kind, it.fix));
+        let only = comparison.kind(BillKind::Refund);
+        only.run(&yen.store, reader, told).unwrap();
+        found.into_iter().next()
+    };
+    let refunded = |amount| Yen::open(90_000).pay(90_000).refund(amount);
+    assert_eq!(of_refunds(refunded(50_000), billed("500")), uncertain);
+    assert_eq!(of_refunds(refunded(550), billed("5.50")), uncertain);
+    let (kind, fix) = of_refunds(refunded(500), billed("500")).unwrap();
+    assert_eq!(kind, DifferenceKind::RefundDiffers);
+    assert!(is_told(&fix), "it moved");
+    let differs = Some((DifferenceKind::RefundDiffers, Fix::AskChannel));
+    assert_eq!(of_refunds(refunded(7), billed("500")), differs);
+    let elsewhere = refund_line("order-1", "T1", "REFUND", "R-9", "SUCCESS", "500");
+    assert_eq!(of_refunds(refunded(7), elsewhere), differs);
+}
+
+/// Each wrong amount of one transaction is a fact of its own.
+#[test]
+fn another_wrong_amount_than_the_anomaly_has_is_a_difference() {
+    let store = Store::memory().unwrap();
+    let no = create(&store, "order-1");
+    let first = [paid_line("order-1", "T1", "0.02")];
+    apply(&store, run(&store, &first).1);
+    let raised = store.get(no).wait().unwrap().unwrap();
+    assert!(matches!(
+        raised.anomalies[0].kind,
+        AnomalyKind::AmountMismatch { .. }
+    ));
+    assert_eq!(run(&store, &first).0.in_anomalies, 1);
+    let second = [paid_line("order-1", "T1", "0.03")];
+    let (counts, found) = run(&store, &second);
+    assert_eq!(counts.in_anomalies, 0);
+    assert_eq!(kinds(&found), [("order-1", DifferenceKind::AmountDiffers)]);
+    let commands: Vec<Command> = found
+        .into_iter()
+        .filter_map(|it| it.fix.into_command())
+        .collect();
+    assert_eq!(commands.len(), 1);
+}
