@@ -161,6 +161,9 @@ macro_rules! __conformance_cases {
                 an_open_refund_is_due_until_it_ends
                 what_was_paid_twice_goes_back_twice_and_callbacks_change_nothing
                 an_exported_order_is_taken_over_whole_and_once
+                one_group_lets_a_transaction_pay_or_go_back_and_not_both
+                callers_at_once_let_a_transaction_pay_or_go_back_and_not_both
+                refused_refund_is_listed_and_retried_under_its_number
             }
             creating {
                 a_callback_before_its_order_waits_and_pays_it_at_once

@@ -2,12 +2,14 @@
 
 use super::Harness;
 use super::tools::{Shop, at_once};
+use crate::engine::FeedCursor;
 use crate::order::{
-    Action, AnomalyId, AnomalyKind, Confirmed, Conflict, Imported, Order, RefundRecorded,
-    RefundRequested, RefundState, RefundStatus, Resolution, Resolved, Status,
+    Action, AnomalyId, AnomalyKind, Asked, Confirmed, Conflict, Imported, Order, RefundRecorded,
+    RefundRefused, RefundRequested, RefundState, RefundStatus, Resolution, Resolved, Status, What,
 };
-use crate::query::Listing;
+use crate::query::{Listing, PageOf};
 use crate::testing::fixtures::{self, payment, refund_fact, refund_of};
+use crate::value::Label;
 
 const SECOND: std::time::Duration = std::time::Duration::from_secs(1);
 const YEAR: std::time::Duration = std::time::Duration::from_secs(365 * 24 * 60 * 60);
@@ -233,5 +235,98 @@ pub(super) fn an_exported_order_is_taken_over_whole_and_once(harness: &dyn Harne
     let listed = Listing::by_status(Status::Success);
     let found = shop.store().list(listed).wait().unwrap().rows;
     assert_eq!(found, [shop.order(1)], "at its place by its own times");
+    shop.close();
+}
+
+/// The transaction `n` waits under the number `n`, and the order `50 + n` would fit it.
+fn waits_and_fits(shop: &Shop<'_>, n: u64) {
+    shop.expect(n, payment(n, 100), Confirmed::Unclaimed, false);
+    shop.created(50 + n, 100);
+}
+
+/// Exactly one of both holds the money of the transaction `n`.
+fn is_held_once(shop: &Shop<'_>, n: u64) {
+    let order = shop.order(50 + n);
+    let goes_back = shop.store().events(FeedCursor::START, 1000).wait().unwrap();
+    let goes_back = goes_back.iter().any(|sequenced| {
+        let opened = matches!(sequenced.event.what, What::RefundOpened(_));
+        opened && sequenced.event.no == fixtures::order_no(n)
+    });
+    assert_ne!(order.status == Status::Success, goes_back, "{n}: {order:?}");
+}
+
+pub(super) fn one_group_lets_a_transaction_pay_or_go_back_and_not_both(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    for (n, pays_first) in [(1, false), (2, true)] {
+        waits_and_fits(&shop, n);
+        let back = Asked::RequestRefund(Box::new(refund_of(n, n, 100)));
+        let pay = Asked::Confirm(Box::new(payment(n, 100)));
+        let mut both = vec![fixtures::command(n, back), fixtures::command(50 + n, pay)];
+        if pays_first {
+            both.reverse();
+        }
+        let tickets = shop.store().submit_all(both).unwrap();
+        tickets
+            .into_iter()
+            .for_each(|ticket| drop(ticket.wait().unwrap()));
+        is_held_once(&shop, n);
+        assert_eq!(shop.status(50 + n) == Status::Success, pays_first);
+    }
+    let by = fixtures::order_no(1);
+    let kind = shop.order(51).anomalies[0].kind.clone();
+    assert_eq!(kind, AnomalyKind::GivenBack { by: Some(by) });
+    shop.close();
+}
+
+pub(super) fn callers_at_once_let_a_transaction_pay_or_go_back_and_not_both(harness: &dyn Harness) {
+    let shop = Shop::open(harness);
+    for n in 1..=20 {
+        waits_and_fits(&shop, n);
+    }
+    let store = shop.store();
+    let _ = at_once(40, |place| {
+        let n = 1 + place as u64 / 2;
+        if place % 2 == 0 {
+            let call = store.request_refund(fixtures::order_no(n), refund_of(n, n, 100));
+            let _ = call.wait().unwrap();
+        } else {
+            let call = store.confirm(fixtures::order_no(50 + n), payment(n, 100));
+            let _ = call.wait().unwrap();
+        }
+    });
+    drop(store);
+    (1..=20).for_each(|n| is_held_once(&shop, n));
+    assert!(shop.store().verify().wait().unwrap().is_ok());
+    shop.close();
+}
+
+pub(super) fn refused_refund_is_listed_and_retried_under_its_number(harness: &dyn Harness) {
+    let shop = paid(harness);
+    assert_eq!(request(&shop, 1, 60), RefundRequested::Requested);
+    let (no, refund_no) = (fixtures::order_no(1), fixtures::refund_no(1));
+    let code = Label::parse("NOTENOUGH").unwrap();
+    let refused = shop
+        .store()
+        .record_refund_refused(no, refund_no, code.clone());
+    assert_eq!(refused.wait().unwrap().outcome, RefundRefused::Closed);
+    let closed = || shop.store().closed_refunds(PageOf::of(10)).wait().unwrap();
+    let rows = closed().rows;
+    assert_eq!((rows.len(), rows[0].no), (1, no));
+    assert_eq!(rows[0].refund.code, Some(code.clone()));
+    let ended = RefundRequested::Ended {
+        code: Some(code),
+        attempts: 1,
+    };
+    assert_eq!(request(&shop, 1, 60), ended);
+    let again = refund_of(1, 1, 60).attempt(2);
+    let again = shop.store().request_refund(no, again).wait().unwrap();
+    assert_eq!(again.outcome, RefundRequested::Requested);
+    assert_eq!(closed().rows, []);
+    assert_eq!(request(&shop, 2, 41), exceeds(40));
+    let _ = record(&shop, 1, 60, RefundState::Success);
+    let times = crate::value::Timestamp::EPOCH..crate::value::Timestamp::MAX;
+    let totals = shop.store().totals(times).wait().unwrap();
+    let refunded: Vec<_> = totals.refunded.values().map(|sum| sum.fen).collect();
+    assert_eq!((refunded, totals.returned.len()), (vec![60], 0));
     shop.close();
 }
