@@ -14,9 +14,11 @@ use super::text_traits::{shown_in_full, text_traits};
 
 /// A merchant's order number, the `out_trade_no` of the payment channel.
 ///
-/// 6 to 32 bytes of `[0-9A-Za-z_\-|*@]`, the rule of `WeChat` Pay's unified order. It
-/// is unique within a merchant, compared as bytes, and sorts by bytes. Serialized it
-/// is a string; a JSON number is refused, since it could not hold 32 digits.
+/// 1 to 32 bytes of `[0-9A-Za-z_\-|*@]`. `WeChat` Pay documents a minimum of 6 bytes for
+/// new orders, but bills and messages hold shorter numbers: of tills, of v2, of overseas
+/// merchants. The number is unique within a merchant, compared as bytes, and sorts by
+/// bytes. Serialized it is a string; a JSON number is refused, since it could not hold 32
+/// digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrderNo {
     bytes: [u8; Self::MAX_LEN],
@@ -27,7 +29,7 @@ pub struct OrderNo {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum OrderNoError {
-    /// Fewer than 6 bytes.
+    /// No bytes.
     #[error("order number has {len} bytes, fewer than {}", OrderNo::MIN_LEN)]
     TooShort {
         /// The length found, in bytes.
@@ -51,7 +53,7 @@ pub enum OrderNoError {
 
 impl OrderNo {
     /// The shortest number, in bytes.
-    pub const MIN_LEN: usize = 6;
+    pub const MIN_LEN: usize = 1;
     /// The longest number, in bytes.
     pub const MAX_LEN: usize = 32;
 
@@ -120,7 +122,7 @@ shown_in_full!(OrderNo);
 text_traits!(
     OrderNo,
     OrderNoError,
-    "an order number: a string of 6 to 32 bytes of [0-9A-Za-z_-|*@]"
+    "an order number: a string of 1 to 32 bytes of [0-9A-Za-z_-|*@]"
 );
 
 #[cfg(test)]
@@ -133,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_from_6_to_32_are_accepted_and_come_back_unchanged() {
+    fn lengths_from_1_to_32_are_accepted_and_come_back_unchanged() {
         for len in OrderNo::MIN_LEN..=OrderNo::MAX_LEN {
             let text = "7".repeat(len);
             assert_eq!(no(&text).as_str(), text);
@@ -148,7 +150,6 @@ mod tests {
     fn other_lengths_are_named() {
         let parse = |len: usize| OrderNo::parse(&"7".repeat(len));
         assert_eq!(parse(0), Err(OrderNoError::TooShort { len: 0 }));
-        assert_eq!(parse(5), Err(OrderNoError::TooShort { len: 5 }));
         assert_eq!(parse(33), Err(OrderNoError::TooLong { len: 33 }));
         assert_eq!(parse(262), Err(OrderNoError::TooLong { len: 262 }));
     }
@@ -186,7 +187,7 @@ mod tests {
     #[test]
     fn errors_say_what_and_where() {
         let message = |text| OrderNo::parse(text).unwrap_err().to_string();
-        assert_eq!(message("abc"), "order number has 3 bytes, fewer than 6");
+        assert_eq!(message(""), "order number has 0 bytes, fewer than 1");
         assert!(message("abc def").contains("byte 0x20 at position 3"));
     }
 
@@ -196,7 +197,7 @@ mod tests {
             &no("1217752501201407033233368018"),
             r#""1217752501201407033233368018""#,
         );
-        binary_refuses::<OrderNo>(&"short");
+        binary_refuses::<OrderNo>(&"");
         binary_refuses::<OrderNo>(&"7".repeat(33));
         binary_refuses::<OrderNo>(&"with space");
     }
@@ -206,6 +207,6 @@ mod tests {
         json_refuses::<OrderNo>("1217752501201407");
         json_refuses::<OrderNo>("121775250120140.7");
         json_refuses::<OrderNo>("null");
-        assert!(json_refuses::<OrderNo>(r#""abc""#).contains("fewer than 6"));
+        assert!(json_refuses::<OrderNo>(r#""""#).contains("fewer than 1"));
     }
 }
