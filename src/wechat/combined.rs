@@ -156,7 +156,6 @@ impl CombinedTransaction {
 
     /// The orders in it, in the order of the message. An error stands for an order that
     /// cannot be read.
-    #[must_use]
     pub fn sub_orders(&self) -> &[Result<V3Transaction, MessageError>] {
         &self.sub_orders
     }
