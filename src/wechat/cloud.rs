@@ -84,7 +84,7 @@ const FORM: Form = Form {
 pub(super) const WORDS: Words = Words {
     no: "outTradeNo",
     state: "tradeState",
-    transaction_id: "transactionId",
+    transaction_id: &["transactionId"],
     total: "totalFee",
     currency: "feeType",
     time: "timeEnd",

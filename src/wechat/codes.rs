@@ -23,6 +23,25 @@ pub(super) fn close_reply(code: &str) -> CloseReply {
     }
 }
 
+/// Whether a code says that a refund was not taken and will not be taken as it was asked for.
+///
+/// No other code frees the refund's money here. `INVALID_REQUEST`, `ERROR` and
+/// `REFUND_FEE_MISMATCH` also answer a repeat of a request that the channel has taken; codes
+/// of signatures, permissions and frequency say nothing about this refund.
+pub(super) fn refuses_refund(code: &str) -> bool {
+    matches!(
+        plain(code).as_str(),
+        "INVALIDTRANSACTIONID"
+            | "NOTENOUGH"
+            | "ORDERNOTEXIST"
+            | "PARAMERROR"
+            | "REQUESTBLOCKED"
+            | "RESOURCENOTEXISTS"
+            | "TRADEOVERDUE"
+            | "USERACCOUNTABNORMAL"
+    )
+}
+
 fn plain(code: &str) -> String {
     code.chars().filter(|c| *c != '_').collect()
 }

@@ -18,6 +18,12 @@ pub enum MessageError {
         /// How many there may be.
         max: usize,
     },
+    /// The message has more fields than any message of the channel.
+    #[error("the message has more than {max} fields, more than any message of the channel")]
+    TooManyFields {
+        /// Maximum number of fields.
+        max: usize,
+    },
     /// The bytes are not one JSON value.
     #[error("the message is not JSON: line {line}, column {column}")]
     NotJson {
@@ -67,6 +73,9 @@ pub enum FieldError {
     /// What it should stand in is there, but is not an object.
     #[error("it stands in something that is not an object")]
     NotInObject,
+    /// It should be one list of objects.
+    #[error("it is not one list")]
+    NotList,
     /// It is a fraction, negative, text or beyond 64 bits.
     #[error("it is not an unsigned integer of 64 bits")]
     NotUnsigned,

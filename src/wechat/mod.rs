@@ -11,9 +11,12 @@
 //! | what the server got | cloud container | v3 | v2 |
 //! |---|---|---|---|
 //! | a payment's notification | [`CloudEvent`] | [`V3Transaction`] | [`V2Event`] |
+//! | a combined payment's notification | | [`CombinedTransaction`] | |
 //! | a refund's notification | [`RefundMessage`] | [`RefundMessage`] | [`RefundMessage`] |
+//! | the answer to a request for a refund | [`RefundAnswer`] | [`RefundAnswer`] | [`RefundAnswer`] |
 //! | the answer about a refund | | [`RefundMessage`] | |
 //! | the answer about an order | [`OrderAnswer`] | [`OrderAnswer`] | [`OrderAnswer`] |
+//! | the answer about a combined payment | | [`CombinedAnswer`] | |
 //! | the answer to a close | [`ClosingAnswer`] | [`ClosingAnswer`] | [`ClosingAnswer`] |
 //! | what it replies | [`CloudReply`] | [`V3Reply`] | [`V2Reply`] |
 //!
@@ -24,6 +27,7 @@ mod answer;
 pub mod bill;
 mod cloud;
 mod codes;
+mod combined;
 mod error;
 mod failure;
 mod fields;
@@ -35,8 +39,9 @@ mod reply;
 mod v2;
 mod v3;
 
-pub use answer::{ClosingAnswer, OrderAnswer};
+pub use answer::{ClosingAnswer, CombinedAnswer, OrderAnswer, RefundAnswer, RefundReply};
 pub use cloud::CloudEvent;
+pub use combined::CombinedTransaction;
 pub use error::{FieldError, MessageError};
 pub use failure::Failure;
 pub use reconcile::{Difference, DifferenceKind, Fix, ReconcileError, Reconciled, Reconciliation};

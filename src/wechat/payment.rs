@@ -19,7 +19,7 @@ use crate::value::{
 pub(super) struct Words {
     pub(super) no: &'static str,
     pub(super) state: &'static str,
-    pub(super) transaction_id: &'static str,
+    pub(super) transaction_id: &'static [&'static str],
     pub(super) total: &'static str,
     pub(super) currency: &'static str,
     pub(super) time: &'static str,
@@ -42,7 +42,7 @@ impl Words {
     /// The payment, where the message says that there is one.
     pub(super) fn payment(&self, fields: &Fields, source: Source) -> Result<Payment, MessageError> {
         let mut payment = Payment::new(
-            fields.required(self.transaction_id, TransactionId::parse)?,
+            fields.required_first(self.transaction_id, TransactionId::parse)?,
             fields.amount(self.total)?,
             fields.required(self.time, self.parse_time)?,
             source,

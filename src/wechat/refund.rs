@@ -8,7 +8,7 @@
 use super::error::{FieldError, MessageError};
 use super::failure::Failure;
 use super::fields::{Fields, Form};
-use crate::order::{Asked, Command, RefundFact, RefundState};
+use crate::order::{Asked, Command, NewRefund, RefundError, RefundFact, RefundState};
 use crate::value::{
     Label, Note, OrderNo, RefundId, RefundNo, Timestamp, TimestampError, TransactionId,
 };
@@ -20,7 +20,10 @@ use crate::value::{
 /// - The notification of v3, decrypted: the state stands in `refund_status`.
 /// - The notification of v2, its `req_info` decrypted: XML.
 /// - The answer of v3 to a query or to the request for the refund: the state stands in
-///   `status`.
+///   `status`. Overseas (`/v3/global/`) the channel's number for the refund stands in `id`.
+///
+/// Of the answer to the request for a refund, [`RefundAnswer`](super::RefundAnswer) also
+/// says whether the channel refused it.
 ///
 /// ```
 /// use orderstore::RefundState;
@@ -39,16 +42,17 @@ use crate::value::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefundMessage(Result<(OrderNo, Box<RefundFact>), Failure>);
 
-/// What a protocol calls the fields of a refund.
-struct Words {
-    no: &'static str,
-    refund_no: &'static str,
-    refund_id: &'static str,
-    transaction_id: &'static str,
-    amount: &'static str,
-    status: &'static str,
-    time: &'static str,
-    parse_time: fn(&str) -> Result<Timestamp, TimestampError>,
+/// What a protocol calls the fields of a refund. Of several names, the first that is there
+/// counts.
+pub(super) struct Words {
+    pub(super) no: &'static str,
+    pub(super) refund_no: &'static str,
+    pub(super) refund_id: &'static [&'static str],
+    pub(super) transaction_id: &'static str,
+    pub(super) amount: &'static str,
+    pub(super) status: &'static str,
+    pub(super) time: &'static str,
+    pub(super) parse_time: fn(&str) -> Result<Timestamp, TimestampError>,
 }
 
 const CLOUD_FORM: Form = Form {
@@ -65,10 +69,10 @@ const CLOUD_FORM: Form = Form {
     optional: &["successTime", "returnMsg", "errCode", "errCodeDes"],
 };
 
-const CLOUD: Words = Words {
+pub(super) const CLOUD: Words = Words {
     no: "outTradeNo",
     refund_no: "outRefundNo",
-    refund_id: "refundId",
+    refund_id: &["refundId"],
     transaction_id: "transactionId",
     amount: "refundFee",
     status: "refundStatus",
@@ -76,10 +80,11 @@ const CLOUD: Words = Words {
     parse_time: Timestamp::parse_civil,
 };
 
-const V2_FORM: Form = Form {
+pub(super) const V2_FORM: Form = Form {
     wanted: "the decrypted notification of a refund",
     deciding: &[
         "return_code",
+        "result_code",
         "out_trade_no",
         "out_refund_no",
         "refund_id",
@@ -90,10 +95,10 @@ const V2_FORM: Form = Form {
     optional: &["success_time", "return_msg", "err_code", "err_code_des"],
 };
 
-const V2: Words = Words {
+pub(super) const V2: Words = Words {
     no: "out_trade_no",
     refund_no: "out_refund_no",
-    refund_id: "refund_id",
+    refund_id: &["refund_id"],
     transaction_id: "transaction_id",
     amount: "refund_fee",
     status: "refund_status",
@@ -101,12 +106,13 @@ const V2: Words = Words {
     parse_time: Timestamp::parse_civil,
 };
 
-const V3_FORM: Form = Form {
+pub(super) const V3_FORM: Form = Form {
     wanted: "a refund",
     deciding: &[
         "out_trade_no",
         "out_refund_no",
         "refund_id",
+        "id",
         "transaction_id",
         "amount.refund",
         "refund_status",
@@ -119,7 +125,8 @@ const V3_FORM: Form = Form {
 const V3_NOTICE: Words = Words {
     no: "out_trade_no",
     refund_no: "out_refund_no",
-    refund_id: "refund_id",
+    // Overseas answers call it `id`.
+    refund_id: &["refund_id", "id"],
     transaction_id: "transaction_id",
     amount: "amount.refund",
     status: "refund_status",
@@ -127,7 +134,7 @@ const V3_NOTICE: Words = Words {
     parse_time: Timestamp::parse_rfc3339,
 };
 
-const V3_ANSWER: Words = Words {
+pub(super) const V3_ANSWER: Words = Words {
     status: "status",
     ..V3_NOTICE
 };
@@ -136,21 +143,60 @@ impl Words {
     fn fact(&self, fields: &Fields) -> Result<RefundFact, MessageError> {
         let amount = fields.amount(self.amount)?;
         let state = fields.required(self.status, state)?;
-        let mut fact = RefundFact::new(
+        let fact = RefundFact::new(
             fields.required(self.refund_no, RefundNo::parse)?,
             fields.required(self.transaction_id, TransactionId::parse)?,
             amount,
             state,
-        )
-        .map_err(|error| FieldError::from(error).of(self.amount))?;
-        if let Some(id) = fields.given(self.refund_id, RefundId::parse)? {
-            fact = fact.with_refund_id(id);
-        }
+        );
+        let fact = self.timed(fields, fact)?;
+        Ok(match fields.first_given(self.refund_id, RefundId::parse)? {
+            Some(id) => fact.with_refund_id(id),
+            None => fact,
+        })
+    }
+
+    /// The fact in the answer that accepts a request. Such an answer says how much of what
+    /// goes back in some protocols only: what it does not say is as it was asked for.
+    pub(super) fn accepted(
+        &self,
+        fields: &Fields,
+        asked: &NewRefund,
+    ) -> Result<RefundFact, MessageError> {
+        let amount = match fields.has(self.amount) {
+            true => fields.amount(self.amount)?,
+            false => asked.amount(),
+        };
+        let transaction_id = fields.given(self.transaction_id, TransactionId::parse)?;
+        let state = fields.given(self.status, state)?;
+        let fact = RefundFact::new(
+            fields.required(self.refund_no, RefundNo::parse)?,
+            transaction_id.unwrap_or_else(|| asked.transaction_id().clone()),
+            amount,
+            state.unwrap_or(RefundState::Processing),
+        );
+        let fact = self.timed(fields, fact)?;
+        let id = fields.required_first(self.refund_id, RefundId::parse)?;
+        Ok(fact.with_refund_id(id).with_channel(asked.channel))
+    }
+
+    fn timed(
+        &self,
+        fields: &Fields,
+        fact: Result<RefundFact, RefundError>,
+    ) -> Result<RefundFact, MessageError> {
+        let fact = fact.map_err(|error| FieldError::from(error).of(self.amount))?;
         let time = fields.lossy(self.time, self.parse_time);
         Ok(match time {
-            Some(time) if state == RefundState::Success => fact.with_success_at(time),
+            Some(time) if fact.state() == RefundState::Success => fact.with_success_at(time),
             _ => fact,
         })
+    }
+
+    /// Whether the message names a refund. What is still encrypted has an `id` too.
+    pub(super) fn names_refund(&self, fields: &Fields) -> bool {
+        let usual = self.refund_id.first();
+        fields.has(self.refund_no) || usual.is_some_and(|name| fields.has(name))
     }
 }
 
@@ -226,8 +272,7 @@ impl RefundMessage {
     }
 
     fn of_refund(fields: &Fields, words: &Words) -> Result<Self, MessageError> {
-        let named = fields.has_any(&[words.refund_no, words.refund_id]);
-        if !named || fields.has("trade_state") {
+        if !words.names_refund(fields) || fields.has("trade_state") {
             return Err(fields.wrong_kind());
         }
         let no = fields.required(words.no, OrderNo::parse)?;

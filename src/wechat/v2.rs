@@ -69,7 +69,7 @@ pub(super) const FORM: Form = Form {
 pub(super) const WORDS: Words = Words {
     no: "out_trade_no",
     state: "trade_state",
-    transaction_id: "transaction_id",
+    transaction_id: &["transaction_id"],
     total: "total_fee",
     currency: "fee_type",
     time: "time_end",

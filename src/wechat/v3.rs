@@ -11,14 +11,16 @@ use super::payment::Words;
 use crate::order::{Asked, ChannelState, Command, Payment, Source};
 use crate::value::{Label, OrderNo, Timestamp};
 
-/// A transaction of v3, direct or of a service provider: the decrypted `resource` of a
-/// notification whose signature the server has checked, or the answer to a query.
+/// A transaction of v3, direct, of a service provider or overseas (`/v3/global/`): the
+/// decrypted `resource` of a notification whose signature the server has checked, or the
+/// answer to a query. A combined payment is a
+/// [`CombinedTransaction`](super::CombinedTransaction).
 ///
 /// # What is read
 /// - `out_trade_no` and `trade_state` always.
-/// - Where that is `SUCCESS` or `REFUND`: `transaction_id`, `amount.total` (an integer, at
-///   least 1) and `success_time` (RFC 3339). `amount.currency` is `CNY` unless said
-///   otherwise.
+/// - Where that is `SUCCESS` or `REFUND`: `transaction_id` (overseas: `id`), `amount.total`
+///   (an integer, at least 1) and `success_time` (RFC 3339). `amount.currency` is `CNY`
+///   unless said otherwise.
 /// - `sub_appid`, `sub_mchid` and `payer.sub_openid` count where they are present and not
 ///   empty, else `appid`, `mchid` and `payer.openid`, else `sp_appid`, `sp_mchid` and
 ///   `payer.sp_openid`. They may be missing, but not be malformed.
@@ -53,6 +55,7 @@ pub(super) const FORM: Form = Form {
         "out_trade_no",
         "trade_state",
         "transaction_id",
+        "id",
         "amount.total",
         "amount.currency",
         "success_time",
@@ -75,7 +78,8 @@ pub(super) const FORM: Form = Form {
 const WORDS: Words = Words {
     no: "out_trade_no",
     state: "trade_state",
-    transaction_id: "transaction_id",
+    // Overseas transactions call it `id`.
+    transaction_id: &["transaction_id", "id"],
     total: "amount.total",
     currency: "amount.currency",
     time: "success_time",
@@ -109,8 +113,12 @@ impl V3Transaction {
             return Err(fields.wrong_kind());
         }
         let no = WORDS.order_no(fields)?;
-        let state = Box::new(WORDS.state(fields)?);
-        Ok(Self { no, state })
+        Ok(Self::new(no, WORDS.state(fields)?))
+    }
+
+    pub(super) fn new(no: OrderNo, state: ChannelState) -> Self {
+        let state = Box::new(state);
+        Self { no, state }
     }
 
     /// The order's number.

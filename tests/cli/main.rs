@@ -17,5 +17,6 @@ mod privacy;
 mod reconcile;
 mod rig;
 mod shop;
+mod short_numbers;
 mod upkeep;
 mod urls;

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::thread;
 
 use orderstore::engine::{Engine as _, EngineError};
-use orderstore::{Error, OrderNo, StorageErrorKind, Store, Timestamp};
+use orderstore::{Confirmed, Created, Error, Listing, OrderNo, StorageErrorKind, Store, Timestamp};
 
-use crate::flow::rig::{Rig, cause, new, no, unknown, within_a_minute};
+use crate::flow::rig::{Rig, cause, new, no, payment, unknown, within_a_minute};
 use crate::meddled::{Meddled, in_memory};
 
 /// Numbers in one reserved block.
@@ -238,5 +238,35 @@ fn a_block_serves_to_its_end_while_the_next_cannot_be_had() {
         assert!(asked < 200, "{asked} reservations for one block");
         rig.reservations.lock().clear();
         assert!(store.next_order_no().wait().is_ok());
+    });
+}
+
+#[test]
+fn numbers_of_any_length_stand_side_by_side_on_disk() {
+    within_a_minute(|| {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("store");
+        let numbers = ["7", "77", "7-", "77777777777777777777777777777777"];
+        let numbers = numbers.map(|number| OrderNo::parse(number).unwrap());
+        let store = Store::init(&place).unwrap();
+        for (at, no) in numbers.iter().enumerate() {
+            let created = store.create(*no, new()).wait().unwrap();
+            assert_eq!(created.outcome, Created::Created);
+            let confirmed = store.confirm(*no, payment(at as u64)).wait().unwrap();
+            assert_eq!(confirmed.outcome, Confirmed::Applied);
+        }
+        store.shutdown().wait().unwrap();
+        let store = Store::open_verified(&place).unwrap();
+        for (at, no) in numbers.iter().enumerate() {
+            let order = store.get(*no).wait().unwrap().unwrap();
+            let paid = payment(at as u64).transaction_id;
+            assert_eq!((order.no, order.transaction_id()), (*no, Some(&paid)));
+            assert_eq!(store.history(*no).wait().unwrap().len(), 2);
+            let page = store.list(Listing::by_transaction(&paid)).wait().unwrap();
+            assert_eq!(
+                page.rows.iter().map(|order| order.no).collect::<Vec<_>>(),
+                [*no]
+            );
+        }
     });
 }

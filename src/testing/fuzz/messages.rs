@@ -3,13 +3,14 @@
 use std::fmt::{Debug, Display};
 use std::time::Duration;
 
-use crate::order::{Asked, Command, New, RefundFact};
+use crate::order::{Asked, Command, New, NewRefund, RefundFact};
 use crate::rules::Policy;
 use crate::testing::{Shop, fixtures};
-use crate::value::{AppId, Fen, OrderNo, RefundNo};
+use crate::value::{AppId, Fen, OrderNo, RefundNo, TransactionId};
 use crate::wechat::bill::{BillDay, BillReader, ServiceFee};
 use crate::wechat::{
-    ClosingAnswer, CloudEvent, MessageError, OrderAnswer, RefundMessage, V2Event, V3Transaction,
+    ClosingAnswer, CloudEvent, CombinedAnswer, CombinedTransaction, MessageError, OrderAnswer,
+    RefundAnswer, RefundMessage, V2Event, V3Transaction,
 };
 
 /// So many lines of a bill are told to a shop.
@@ -51,6 +52,12 @@ pub(super) fn read(kind: u8, bytes: &[u8]) {
         11 => tell_closing(ClosingAnswer::from_v2(bytes)),
         12 => tell_closing(ClosingAnswer::from_cloud(bytes)),
         13 => fee_and_day(&String::from_utf8_lossy(bytes)),
+        // 14 is a bill, as is everything else.
+        15 => combined(bytes),
+        16..=18 => tell(
+            refund_answer(kind, &asked_for(asked, refund), bytes),
+            RefundAnswer::into_command,
+        ),
         _ => bill(bytes),
     }
 }
@@ -75,6 +82,43 @@ fn tell_refund<E: Debug + Display>(read: Result<RefundMessage, E>) {
         let _ = message.fact().map(RefundFact::amount);
     }
     tell(read, RefundMessage::into_command);
+}
+
+/// Each order of a combined payment, in a notification and in an answer.
+fn combined(bytes: &[u8]) {
+    let Ok(combined) = CombinedTransaction::from_json(bytes) else {
+        return;
+    };
+    let answer = CombinedAnswer::from_v3(combined.order_no(), 200, bytes).unwrap();
+    assert_eq!(answer.combined(), Some(&combined));
+    for order in combined.into_sub_orders() {
+        if let Ok(order) = &order {
+            tell(answer.about(order.order_no()), OrderAnswer::into_command);
+        }
+        tell(order, |said| said.into_command(None));
+    }
+}
+
+/// A refund of one transaction under an order's number.
+fn asked_for(no: OrderNo, refund_no: RefundNo) -> (OrderNo, NewRefund) {
+    let transaction_id = TransactionId::parse("1").unwrap();
+    let refund = NewRefund::new(refund_no, transaction_id, fixtures::fen(1));
+    (no, refund.unwrap())
+}
+
+fn refund_answer(
+    kind: u8,
+    (no, asked): &(OrderNo, NewRefund),
+    bytes: &[u8],
+) -> Result<RefundAnswer, MessageError> {
+    match kind {
+        16 => RefundAnswer::from_v2(*no, asked, bytes),
+        17 => RefundAnswer::from_cloud(*no, asked, bytes),
+        _ => {
+            let _ = RefundAnswer::from_v3(*no, asked, 403, bytes);
+            RefundAnswer::from_v3(*no, asked, 200, bytes)
+        }
+    }
 }
 
 fn tell_closing<E: Debug + Display>(read: Result<ClosingAnswer, E>) {

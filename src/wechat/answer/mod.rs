@@ -1,10 +1,14 @@
 //! What the channel answers when it is asked.
 
 mod closing;
+mod combined;
 mod order;
+mod refund;
 
 pub use closing::ClosingAnswer;
+pub use combined::CombinedAnswer;
 pub use order::OrderAnswer;
+pub use refund::{RefundAnswer, RefundReply};
 
 use super::failure::{Codes, Failure};
 use super::fields::{Fields, Form};
@@ -75,7 +79,7 @@ const CLOUD: Form = Form {
 const RESPDATA_WORDS: Words = Words {
     no: "respdata.out_trade_no",
     state: "respdata.trade_state",
-    transaction_id: "respdata.transaction_id",
+    transaction_id: &["respdata.transaction_id"],
     total: "respdata.total_fee",
     currency: "respdata.fee_type",
     time: "respdata.time_end",

@@ -89,8 +89,16 @@ impl OrderAnswer {
         })
     }
 
+    /// The answer about an order of a combined payment.
+    pub(super) fn of_transaction(transaction: V3Transaction) -> Self {
+        Self {
+            no: transaction.order_no(),
+            said: Ok(transaction.into_state()),
+        }
+    }
+
     /// A failure whose code says how the order stands is an answer.
-    fn of_failure(no: OrderNo, failure: Failure) -> Self {
+    pub(super) fn of_failure(no: OrderNo, failure: Failure) -> Self {
         let code = failure.err_code.as_ref();
         let state = code.and_then(|code| codes::state(code.as_str()));
         let said = state.map(Box::new).ok_or(failure);
@@ -124,7 +132,11 @@ impl OrderAnswer {
 }
 
 /// An answer about another order would move this one.
-fn same_order(asked: OrderNo, told: OrderNo, field: &'static str) -> Result<(), MessageError> {
+pub(super) fn same_order(
+    asked: OrderNo,
+    told: OrderNo,
+    field: &'static str,
+) -> Result<(), MessageError> {
     if asked == told {
         return Ok(());
     }

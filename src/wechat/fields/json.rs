@@ -1,26 +1,31 @@
 //! Fields out of JSON, or out of whatever else serde reads.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::fmt;
 
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::{Digits, Fields, Form, Found};
+use super::{Digits, FIELDS_MAX, Fields, Form, Found, too_many_fields};
 use crate::wechat::error::MessageError;
 
 pub(super) fn read(json: &[u8], form: &'static Form) -> Result<Fields, MessageError> {
-    let everything = Reading {
+    let count = Cell::new(0);
+    let reading = |needed_only| Reading {
         form,
-        needed_only: false,
+        needed_only,
+        count: &count,
     };
-    let needed = Reading {
-        form,
-        needed_only: true,
-    };
-    let read = everything.read(json);
-    read.or_else(|_| needed.read(json))
-        .map_err(|error| refusal(&error, form))
+    let mut read = reading(false).read(json);
+    if read.is_err() && count.get() <= FIELDS_MAX {
+        count.set(0);
+        read = reading(true).read(json);
+    }
+    read.map_err(|error| match count.get() > FIELDS_MAX {
+        true => too_many_fields(),
+        false => refusal(&error, form),
+    })
 }
 
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(
@@ -30,6 +35,7 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(
     let reading = Reading {
         form,
         needed_only: false,
+        count: &Cell::new(0),
     };
     reading.deserialize(deserializer)
 }
@@ -49,12 +55,14 @@ fn refusal(error: &serde_json::Error, form: &'static Form) -> MessageError {
 
 /// Which fields are worth reading.
 #[derive(Clone, Copy)]
-struct Reading {
+struct Reading<'a> {
     form: &'static Form,
     needed_only: bool,
+    /// How many fields were met so far.
+    count: &'a Cell<usize>,
 }
 
-impl Reading {
+impl Reading<'_> {
     fn read(self, json: &[u8]) -> Result<Fields, serde_json::Error> {
         let mut json = serde_json::Deserializer::from_slice(json);
         let fields = self.deserialize(&mut json)?;
@@ -86,6 +94,15 @@ impl Reading {
         self.names().filter(under)
     }
 
+    /// Counts one more field.
+    fn count<E: Error>(self) -> Result<(), E> {
+        self.count.set(self.count.get() + 1);
+        if self.count.get() > FIELDS_MAX {
+            return Err(E::custom(too_many_fields()));
+        }
+        Ok(())
+    }
+
     fn wrong_kind<E: Error>(self) -> E {
         E::custom(MessageError::WrongKind {
             wanted: self.form.wanted,
@@ -109,7 +126,7 @@ impl Reading {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Reading {
+impl<'de> DeserializeSeed<'de> for Reading<'_> {
     type Value = Fields;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Fields, D::Error> {
@@ -119,7 +136,7 @@ impl<'de> DeserializeSeed<'de> for Reading {
     }
 }
 
-impl<'de> Visitor<'de> for Reading {
+impl<'de> Visitor<'de> for Reading<'_> {
     type Value = Fields;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -138,6 +155,7 @@ impl<'de> Visitor<'de> for Reading {
         let mut fields = Fields::new(self.form, Digits::Number);
         let mut parents = HashSet::new();
         while let Some(key) = map.next_key::<String>()? {
+            self.count()?;
             if let Some(name) = self.name("", &key) {
                 Self::keep(&mut map, &mut fields, name)?;
             } else if self.below(&key).next().is_none() {
@@ -157,14 +175,14 @@ impl<'de> Visitor<'de> for Reading {
 /// The object under one key of the outer one. What is no object there is not an error yet:
 /// whoever needs a field of it says so.
 struct Nested<'a> {
-    reading: Reading,
+    reading: Reading<'a>,
     key: &'a str,
     path: String,
     fields: &'a mut Fields,
 }
 
 impl<'a> Nested<'a> {
-    fn new(reading: Reading, key: &'a str, fields: &'a mut Fields) -> Self {
+    fn new(reading: Reading<'a>, key: &'a str, fields: &'a mut Fields) -> Self {
         Self {
             reading,
             key,
@@ -198,6 +216,7 @@ impl<'de> Visitor<'de> for Nested<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(key) = map.next_key::<String>()? {
+            self.reading.count()?;
             match self.reading.name(&self.path, &key) {
                 Some(name) => Reading::keep(&mut map, self.fields, name)?,
                 None => {

@@ -5,7 +5,8 @@
 //!   read.
 //! - A field that occurs twice counts as neither of both: a needed one is refused, an
 //!   optional one is dropped.
-//! - No more bytes are read than [`BYTES_MAX`].
+//! - Reading stops at [`BYTES_MAX`] bytes and at [`FIELDS_MAX`] fields, so that a hostile
+//!   sender cannot keep a thread busy.
 
 mod json;
 mod xml;
@@ -18,8 +19,15 @@ use serde_json::Value;
 use super::error::{FieldError, MessageError};
 use crate::value::Fen;
 
-/// More bytes than any message of the channel has.
-const BYTES_MAX: usize = 4 << 20;
+/// More bytes than any message of the channel has: a combined payment of 50 orders with all
+/// of its coupons stays below.
+const BYTES_MAX: usize = 256 << 10;
+
+/// More fields than any message of the channel has. Fields without a meaning here count too.
+const FIELDS_MAX: usize = 10_000;
+
+/// The byte order mark that some senders and editors put before UTF-8.
+const BOM: &[u8] = "\u{feff}".as_bytes();
 
 /// The fields of one kind of message that have a meaning here. Nested ones are named by
 /// their path, joined by points.
@@ -65,8 +73,7 @@ impl Fields {
     /// so that the payment is not lost.
     pub(super) fn from_json(json: &[u8], form: &'static Form) -> Result<Self, MessageError> {
         within_limit(json)?;
-        let bare = json.strip_prefix("\u{feff}".as_bytes());
-        json::read(bare.unwrap_or(json), form)
+        json::read(without_bom(json), form)
     }
 
     /// Reads the fields of an XML element.
@@ -149,6 +156,17 @@ impl Fields {
         }
     }
 
+    /// The first of these texts that is there and not empty. One of them must be.
+    pub(super) fn required_first<T, E: Into<FieldError>>(
+        &self,
+        names: &[&'static str],
+        parse: fn(&str) -> Result<T, E>,
+    ) -> Result<T, MessageError> {
+        let given = names.iter().find(|name| self.has(name));
+        let name = given.or_else(|| names.first());
+        self.required(name.copied().unwrap_or_default(), parse)
+    }
+
     /// An amount that must be there, as an integer.
     pub(super) fn amount(&self, name: &'static str) -> Result<Fen, MessageError> {
         self.unsigned(name)
@@ -202,6 +220,15 @@ fn only_digits(text: &str) -> Option<u64> {
     digits.then(|| text.parse().ok()).flatten()
 }
 
+/// The same JSON without a byte order mark before it.
+pub(super) fn without_bom(json: &[u8]) -> &[u8] {
+    json.strip_prefix(BOM).unwrap_or(json)
+}
+
+const fn too_many_fields() -> MessageError {
+    MessageError::TooManyFields { max: FIELDS_MAX }
+}
+
 fn within_limit(bytes: &[u8]) -> Result<(), MessageError> {
     let (len, max) = (bytes.len(), BYTES_MAX);
     if len > max {
@@ -209,3 +236,6 @@ fn within_limit(bytes: &[u8]) -> Result<(), MessageError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 use serde_json::Value;
 
-use super::{Digits, Fields, Form, Found};
+use super::{Digits, FIELDS_MAX, Fields, Form, Found, too_many_fields};
 use crate::wechat::error::MessageError;
 
 /// Deeper than any message of the channel goes.
@@ -33,7 +33,11 @@ pub(super) fn read(xml: &[u8], form: &'static Form) -> Result<Fields, MessageErr
         if matches!(event, Event::Eof) {
             return reading.end().ok_or(MessageError::NotXml { at })?;
         }
-        reading.take(&event).ok_or(MessageError::NotXml { at })?;
+        let taken = reading.take(&event);
+        if reading.elements > FIELDS_MAX {
+            return Err(too_many_fields());
+        }
+        taken.ok_or(MessageError::NotXml { at })?;
     }
 }
 
@@ -46,6 +50,8 @@ struct Reading {
     fields: Fields,
     /// How many elements are open.
     depth: usize,
+    /// How many elements were opened.
+    elements: usize,
     /// How many elements were outermost.
     roots: usize,
     /// The outermost one is called as the channel calls it.
@@ -66,6 +72,7 @@ impl Reading {
         Self {
             fields: Fields::new(form, Digits::Text),
             depth: 0,
+            elements: 0,
             roots: 0,
             known_root: false,
             field: None,
@@ -87,6 +94,7 @@ impl Reading {
     }
 
     fn open(&mut self, element: &BytesStart<'_>) -> Option<()> {
+        self.elements += 1;
         let name = element.name().0;
         match self.depth {
             0 => {

@@ -7,6 +7,7 @@ use crate::order::RefundError;
 use crate::wechat::{CloudEvent, V2Event, V3Transaction};
 
 const V3_REAL: &str = include_str!("../../../tests/data/wechat/v3_refund.json");
+const GLOBAL: &str = include_str!("../../../tests/data/wechat/v3_global_refund.json");
 const CLOUD_MADE: &str = r#"{"returnCode":"SUCCESS","appid":"wxd2565e6a04246fd1","mchId":"1800780001",
     "outTradeNo":"2021WERUN1647839289398","transactionId":"4200004561202203217657282768",
     "outRefundNo":"R20220321180244","refundId":"50302030148218522032126281690","totalFee":1,
@@ -89,6 +90,34 @@ fn answers_say_status_and_notifications_say_refund_status() {
 }
 
 #[test]
+fn overseas_refund_tells_its_number_in_id() {
+    let asked = RefundNo::parse("R20150806125346").unwrap();
+    let message = RefundMessage::from_v3_answer(&asked, 200, GLOBAL.as_bytes()).unwrap();
+    let (no, fact) = message.into_fact().unwrap();
+    assert_eq!(no.as_str(), "20150806125346");
+    let id = RefundId::parse("2008450740201411110000174436").ok();
+    assert_eq!(fact.refund_id(), id.as_ref());
+    assert_eq!(
+        (fact.amount().as_u64(), fact.state()),
+        (50, RefundState::Success)
+    );
+    // Overseas queries say of a closed refund what v2 says.
+    let closed = GLOBAL.replace("SUCCESS", "REFUNDCLOSE");
+    let closed = RefundMessage::from_v3_answer(&asked, 200, closed.as_bytes());
+    assert_eq!(news(closed).state(), RefundState::Closed);
+    let notice = GLOBAL
+        .replace("\"status\"", "\"refund_status\"")
+        .replace("\"id\"", "\"refund_id\"");
+    let notice = news(RefundMessage::from_v3_notice(notice.as_bytes()));
+    assert_eq!(notice.refund_id(), id.as_ref());
+    let as_payment = V3Transaction::from_json(GLOBAL.as_bytes()).unwrap_err();
+    assert!(matches!(as_payment, MessageError::WrongKind { .. }));
+    let envelope = br#"{"id":"EV-1","event_type":"REFUND.SUCCESS","resource":{"ciphertext":"x"}}"#;
+    let envelope = RefundMessage::from_v3_notice(envelope).unwrap_err();
+    assert!(matches!(envelope, MessageError::WrongKind { .. }));
+}
+
+#[test]
 fn a_refund_is_no_payment_and_a_payment_is_no_refund() {
     let wrong = |error| matches!(error, MessageError::WrongKind { .. });
     assert!(wrong(
@@ -104,6 +133,8 @@ fn a_refund_is_no_payment_and_a_payment_is_no_refund() {
     assert!(wrong(RefundMessage::from_v2(v2).unwrap_err()));
     let v3 = include_bytes!("../../../tests/data/wechat/v3_transaction.json");
     assert!(wrong(RefundMessage::from_v3_notice(v3).unwrap_err()));
+    let overseas = include_bytes!("../../../tests/data/wechat/v3_global_transaction.json");
+    assert!(wrong(RefundMessage::from_v3_notice(overseas).unwrap_err()));
     let both = V3_REAL.replacen('{', r#"{"trade_state":"REFUND","#, 1);
     assert!(wrong(
         RefundMessage::from_v3_notice(both.as_bytes()).unwrap_err()

@@ -138,7 +138,7 @@ fn document_types_entities_and_depth_are_refused() {
     assert!(is_not_xml(&format!("{file}{REAL}")));
     assert!(is_not_xml(&spliced("<attach>&own;</attach>")));
     assert!(is_not_xml(&spliced("<attach>&#xFFFFFFFF;</attach>")));
-    assert!(is_not_xml(&spliced(&"<a>".repeat(100_000))));
+    assert!(is_not_xml(&spliced(&"<a>".repeat(9_000))));
     assert!(is_not_xml(&spliced(&format!(
         "{}{}",
         "<a>".repeat(16),

@@ -4,11 +4,12 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::value::{AppId, Fen, MchId, OpenId};
-use crate::wechat::FieldError;
+use crate::value::{AppId, Currency, Fen, MchId, OpenId, TransactionId};
+use crate::wechat::{FieldError, OrderAnswer};
 
 const REAL: &str = include_str!("../../../tests/data/wechat/v3_transaction.json");
 const PARTNER: &str = include_str!("../../../tests/data/wechat/v3_partner_transaction.json");
+const GLOBAL: &str = include_str!("../../../tests/data/wechat/v3_global_transaction.json");
 
 /// The real transaction with another value at a path.
 fn with(path: &str, value: Value) -> Result<V3Transaction, MessageError> {
@@ -70,6 +71,45 @@ fn of_a_service_providers_the_sub_identities_count() {
         payment.openid,
         OpenId::parse("oUpF8uMuAJO_M2pxb1Q9zNjWeS6o").ok()
     );
+}
+
+#[test]
+fn overseas_transaction_tells_its_number_in_id() {
+    let transaction = V3Transaction::from_json(GLOBAL.as_bytes()).unwrap();
+    let (no, payment) = transaction.into_payment(None).unwrap();
+    assert_eq!(no.as_str(), "20150806125346");
+    let id = TransactionId::parse("4200000000002104083200000488");
+    assert_eq!(Ok(payment.transaction_id), id);
+    assert_eq!(payment.paid_fee.as_u64(), 528_800);
+    assert_eq!(payment.currency, Currency::parse("HKD").unwrap());
+    assert_eq!(
+        payment.openid,
+        OpenId::parse("oUpF8uN95-Ptaags6E_roPHg7AG0").ok()
+    );
+    let answer = OrderAnswer::from_v3(no, 200, GLOBAL.as_bytes()).unwrap();
+    assert!(answer.state().unwrap().payment().is_some());
+    let partner = GLOBAL
+        .replace(
+            "\"mchid\": \"10000100\"",
+            "\"sp_mchid\": \"10000100\", \"sub_mchid\": \"20000100\"",
+        )
+        .replace("\"appid\"", "\"sp_appid\"")
+        .replace("\"openid\"", "\"sp_openid\"");
+    let payment = paid(V3Transaction::from_json(partner.as_bytes()));
+    assert_eq!(payment.mch_id, MchId::parse("20000100").ok());
+    assert_eq!(payment.appid, AppId::parse("wx2421b1c4370ec43b").ok());
+    let without = GLOBAL.replace("\"id\"", "\"x\"");
+    assert_eq!(
+        V3Transaction::from_json(without.as_bytes()),
+        refused("transaction_id", FieldError::Missing)
+    );
+    let bad = GLOBAL.replace("\"4200000000002104083200000488\"", "7");
+    assert_eq!(
+        V3Transaction::from_json(bad.as_bytes()),
+        refused("id", FieldError::NotText)
+    );
+    let both = paid(with("id", json!("EV-1")));
+    assert_eq!(both.transaction_id.as_str(), "1217752501201407033233368018");
 }
 
 #[test]

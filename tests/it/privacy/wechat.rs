@@ -4,8 +4,9 @@ use std::error::Error as _;
 
 use orderstore::wechat::bill::{BillDay, BillReader};
 use orderstore::wechat::{
-    ClosingAnswer, CloudEvent, CloudReply, Difference, MessageError, OrderAnswer, Reconciliation,
-    RefundMessage, V2Event, V2Reply, V3Reply, V3Transaction,
+    ClosingAnswer, CloudEvent, CloudReply, CombinedAnswer, CombinedTransaction, Difference,
+    MessageError, OrderAnswer, Reconciliation, RefundAnswer, RefundMessage, V2Event, V2Reply,
+    V3Reply, V3Transaction,
 };
 
 use super::*;
@@ -15,6 +16,8 @@ const V2: &str = include_str!("../../data/wechat/v2_notify.xml");
 const V3: &str = include_str!("../../data/wechat/v3_transaction.json");
 const V3_PARTNER: &str = include_str!("../../data/wechat/v3_partner_transaction.json");
 const V3_REFUND: &str = include_str!("../../data/wechat/v3_refund.json");
+const V3_GLOBAL_REFUND: &str = include_str!("../../data/wechat/v3_global_refund.json");
+const V3_COMBINED: &str = include_str!("../../data/wechat/v3_combined.json");
 
 /// Whom the messages name besides the usual two, and the card that a refund names.
 const OTHERS: [&str; 2] = ["oPoo341Im-roYxAd3WD3D_6J-4bA", "0403"];
@@ -42,6 +45,15 @@ fn messages_print_no_user_nor_what_people_wrote() {
     assert_all_private(&refund);
     let asked = OrderNo::parse("1217752501201407033233368018").unwrap();
     assert_all_private(&OrderAnswer::from_v3(asked, 200, V3.as_bytes()).unwrap());
+    let combined = CombinedTransaction::from_json(V3_COMBINED.as_bytes()).unwrap();
+    assert_all_private(&combined);
+    let answer = CombinedAnswer::from_v3(combined.order_no(), 200, V3_COMBINED.as_bytes());
+    assert_all_private(&answer.unwrap());
+    let (no, asked) = global_refund();
+    let answer = RefundAnswer::from_v3(no, &asked, 200, V3_GLOBAL_REFUND.as_bytes());
+    assert_all_private(&answer.unwrap());
+    let refusal = format!(r#"{{"code":"NOT_ENOUGH","message":"{USER} {WORDS}"}}"#);
+    assert_all_private(&RefundAnswer::from_v3(no, &asked, 403, refusal.as_bytes()).unwrap());
     let closing = format!(r#"{{"code":"SYSTEM_ERROR","message":"{USER} {WORDS}"}}"#);
     assert_all_private(&ClosingAnswer::from_v3(400, closing.as_bytes()));
     assert_all_private(&(
@@ -49,6 +61,16 @@ fn messages_print_no_user_nor_what_people_wrote() {
         V2Reply::of(false),
         V3Reply::of(false),
     ));
+}
+
+/// The refund that the overseas sample is of, and its order.
+fn global_refund() -> (OrderNo, NewRefund) {
+    let refund = NewRefund::new(
+        RefundNo::parse("R20150806125346").unwrap(),
+        TransactionId::parse("1008450740201411110005820873").unwrap(),
+        Fen::new(50).unwrap(),
+    );
+    (OrderNo::parse("20150806125346").unwrap(), refund.unwrap())
 }
 
 #[test]
@@ -69,10 +91,17 @@ fn errors_of_messages_repeat_nothing_of_them() {
     };
     let asked = OrderNo::parse("1217752501201407033233368018").unwrap();
     let mut errors: Vec<MessageError> = Vec::new();
-    for text in [CLOUD, V2, V3, V3_PARTNER, V3_REFUND]
-        .into_iter()
-        .flat_map(spoil)
-    {
+    let (no, refund) = global_refund();
+    let samples = [
+        CLOUD,
+        V2,
+        V3,
+        V3_PARTNER,
+        V3_REFUND,
+        V3_GLOBAL_REFUND,
+        V3_COMBINED,
+    ];
+    for text in samples.into_iter().flat_map(spoil) {
         let bytes = text.as_bytes();
         errors.extend(CloudEvent::from_json(bytes).err());
         errors.extend(V2Event::from_xml(bytes).err());
@@ -85,6 +114,16 @@ fn errors_of_messages_repeat_nothing_of_them() {
         errors.extend(OrderAnswer::from_cloud(asked, bytes).err());
         errors.extend(ClosingAnswer::from_v2(bytes).err());
         errors.extend(ClosingAnswer::from_cloud(bytes).err());
+        errors.extend(RefundAnswer::from_v2(no, &refund, bytes).err());
+        errors.extend(RefundAnswer::from_v3(no, &refund, 200, bytes).err());
+        errors.extend(RefundAnswer::from_cloud(no, &refund, bytes).err());
+        match CombinedTransaction::from_json(bytes) {
+            Ok(combined) => {
+                let orders = combined.into_sub_orders();
+                errors.extend(orders.into_iter().filter_map(Result::err));
+            }
+            Err(error) => errors.push(error),
+        }
     }
     assert!(errors.len() > 100, "{}", errors.len());
     for error in errors {

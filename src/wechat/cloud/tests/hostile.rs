@@ -34,14 +34,14 @@ fn what_is_not_json_is_refused_with_the_place() {
 }
 
 #[test]
-fn two_mebibytes_of_junk_change_nothing() {
+fn junk_up_to_the_limits_changes_nothing() {
     let expected = CloudEvent::from_json(REAL.as_bytes()).unwrap();
-    let size = 2 << 20;
+    let size = 250 << 10;
     let junk = [
         format!("\"junk\":\"{}\"", "a".repeat(size)),
         format!("\"junk\":{}{}", "[".repeat(size / 2), "]".repeat(size / 2)),
         format!("\"junk\":{}", "9".repeat(size)),
-        vec!["\"junk\":0"; size / 9].join(","),
+        vec!["\"junk\":0"; 9_900].join(","),
     ];
     for junk in junk {
         assert_eq!(CloudEvent::from_json(&spliced(&junk)).unwrap(), expected);
