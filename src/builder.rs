@@ -24,6 +24,8 @@ pub struct Builder {
     local: LocalOptions,
     bounds: Bounds,
     clock: Clock,
+    #[cfg(feature = "postgres")]
+    cluster: crate::engine::PostgresOptions,
     #[cfg(feature = "testing")]
     sizes: Option<crate::testing::Sizes>,
     #[cfg(feature = "testing")]
@@ -41,6 +43,8 @@ impl Default for Builder {
                 bytes: 64 << 20,
             },
             clock: Clock::System,
+            #[cfg(feature = "postgres")]
+            cluster: crate::engine::PostgresOptions::default(),
             #[cfg(feature = "testing")]
             sizes: None,
             #[cfg(feature = "testing")]
@@ -102,6 +106,27 @@ impl Builder {
     /// many there are.
     pub const fn recovery_progress(mut self, progress: Progress) -> Self {
         self.local.progress = Some(progress);
+        self
+    }
+
+    /// Whether a server of a cluster is refused at which there is any
+    /// [`ReplicationRisk`](crate::ReplicationRisk). Default: no. Set it where PostgreSQL itself
+    /// replicates; a service that replicates the disk beneath PostgreSQL would be refused.
+    #[cfg(feature = "postgres")]
+    pub const fn require_sync(mut self, is_required: bool) -> Self {
+        self.cluster.require_sync = is_required;
+        self
+    }
+
+    /// Is told why a commit that a cluster acknowledges may be on one machine only: at the
+    /// first connection, and again at each new leader. With the feature `tracing` it is also an
+    /// event of level `WARN`.
+    #[cfg(feature = "postgres")]
+    pub fn on_replication_risk(
+        mut self,
+        observer: impl Fn(&crate::ReplicationRisk) + Send + Sync + 'static,
+    ) -> Self {
+        self.cluster.on_replication_risk = Some(Arc::new(observer));
         self
     }
 
@@ -246,7 +271,8 @@ impl Builder {
     #[cfg(feature = "postgres")]
     pub fn connect(self, url: &str) -> Result<Store, Error> {
         self.check()?;
-        self.engine(crate::engine::PostgresEngine::connect(url)?)
+        let engine = crate::engine::PostgresEngine::connect(url, &self.cluster)?;
+        self.engine(engine)
     }
 
     /// As [`Store::connect_existing`].
@@ -256,7 +282,8 @@ impl Builder {
     #[cfg(feature = "postgres")]
     pub fn connect_existing(self, url: &str) -> Result<Store, Error> {
         self.check()?;
-        self.engine(crate::engine::PostgresEngine::connect_existing(url)?)
+        let engine = crate::engine::PostgresEngine::connect_existing(url, &self.cluster)?;
+        self.engine(engine)
     }
 
     /// A store on an engine of the caller's own, which passed the conformance suite.

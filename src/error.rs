@@ -141,6 +141,17 @@ pub enum Error {
         /// What this version knows.
         known: u32,
     },
+    /// The store on a cluster was written by an older version of this crate, and it was not to
+    /// be changed. `Store::connect` upgrades it.
+    #[error(
+        "the store has format {found}; this version reads {known}, and Store::connect upgrades it"
+    )]
+    OlderFormat {
+        /// What the store says.
+        found: u32,
+        /// What this version knows.
+        known: u32,
+    },
     /// The store could not be opened.
     #[error("the store in {} could not be opened", dir.display())]
     Unopened {

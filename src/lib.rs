@@ -77,6 +77,8 @@ mod verify;
 pub mod wechat;
 
 pub use builder::Builder;
+#[cfg(feature = "postgres")]
+pub use engine::ReplicationRisk;
 pub use engine::{
     Backup, Copied, Counts, FeedCursor, FeedCursorError, Found, JournalFound, List, Progress,
     Recovery, Repaired, Restored, Sequenced,

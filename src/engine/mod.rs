@@ -41,7 +41,7 @@ pub(crate) use copy::copy;
 pub use local::{LocalEngine, LocalOptions, Progress, Recovery};
 pub use memory::MemoryEngine;
 #[cfg(feature = "postgres")]
-pub use postgres::PostgresEngine;
+pub use postgres::{PostgresEngine, PostgresOptions, ReplicationRisk};
 pub use upkeep::{Backup, Copied, Found, JournalFound, List, Repaired, Restored};
 
 /// What [`testing`](crate::testing) shows of the simulated disk.

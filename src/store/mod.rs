@@ -134,14 +134,17 @@ impl Store {
     /// A store on the PostgreSQL cluster that `url` names, in the form of PostgreSQL's own
     /// libraries: `postgres://shop@one,two/orders`. Of several hosts the one that takes
     /// writes is used, after a failover as well. The tables are made where they are missing, in
-    /// the first schema of the search path.
+    /// the first schema of the search path, and upgraded where they are older.
     ///
     /// Any number of processes may have it open: they share its order numbers, its feed and
-    /// its rules. This waits for the cluster, about half a minute where it does not answer.
+    /// its rules. This waits about half a minute for a cluster that does not answer or has no
+    /// leader yet. What waiting does not mend fails at once.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where the URL cannot be read; [`Error::NotApplied`] where there is no
-    /// connection within half a minute, or the tables are those of another version.
+    /// [`Error::Invalid`] where the URL cannot be read; [`Error::NewerFormat`] where the tables
+    /// are newer; [`Error::NotApplied`] where there is no connection, or a
+    /// [`ReplicationRisk`](crate::ReplicationRisk) under
+    /// [`Builder::require_sync`](crate::Builder::require_sync).
     #[cfg(feature = "postgres")]
     pub fn connect(url: &str) -> Result<Self, Error> {
         Self::builder().connect(url)
@@ -150,7 +153,8 @@ impl Store {
     /// As [`Store::connect`], but nothing is made.
     ///
     /// # Errors
-    /// Those of [`Store::connect`], and [`Error::NoTables`] where the store was never made.
+    /// Those of [`Store::connect`], [`Error::NoTables`] where the store was never made, and
+    /// [`Error::OlderFormat`] where it would have to be upgraded.
     #[cfg(feature = "postgres")]
     pub fn connect_existing(url: &str) -> Result<Self, Error> {
         Self::builder().connect_existing(url)

@@ -7,8 +7,9 @@ use orderstore::Store;
 use crate::load::{Till, check, sell};
 use crate::server::{Server, url_of};
 
-/// Whoever leads waits for one that follows.
-const SETTINGS: [&str; 2] = ["synchronous_standby_names=ANY 1 (*)", "wal_keep_size=256MB"];
+/// Whichever node leads waits for one of the others.
+const SYNC: &str = "ANY 1 (one, two, three)";
+const KEEP: &str = "wal_keep_size=256MB";
 
 struct Cluster {
     leader: Server,
@@ -17,10 +18,18 @@ struct Cluster {
 
 impl Cluster {
     fn start() -> Option<Self> {
-        let leader = Server::start(&SETTINGS[1..])?;
-        let followers = [leader.follower(&SETTINGS)?, leader.follower(&SETTINGS)?];
-        leader.sql("ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 (*)'");
+        let leader = Server::start(&["cluster_name=one", KEEP])?;
+        let sync = format!("synchronous_standby_names={SYNC}");
+        let follower = |name: &str| {
+            let name = format!("cluster_name={name}");
+            leader.follower(&[&name, &sync, KEEP])
+        };
+        let followers = [follower("two")?, follower("three")?];
+        leader.sql(&format!(
+            "ALTER SYSTEM SET synchronous_standby_names = '{SYNC}'"
+        ));
         leader.sql("SELECT pg_reload_conf()");
+        leader.until("SHOW synchronous_standby_names", |shown| shown == SYNC);
         leader.sql("CREATE SCHEMA shop");
         Some(Self { leader, followers })
     }
@@ -61,7 +70,8 @@ fn sell_through(happens: impl FnOnce(&Cluster)) {
     let Some(cluster) = Cluster::start() else {
         return;
     };
-    let stores = ["A", "B"].map(|tag| (tag, Store::connect(&cluster.url()).unwrap()));
+    let connect = || Store::builder().require_sync(true).connect(&cluster.url());
+    let stores = ["A", "B"].map(|tag| (tag, connect().unwrap()));
     let till = Till::default();
     let sold = thread::scope(|scope| {
         let selling: Vec<_> = stores

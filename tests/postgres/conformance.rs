@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use orderstore::engine::{Engine, MemoryEngine, PostgresEngine};
+use orderstore::engine::{Engine, MemoryEngine, PostgresEngine, PostgresOptions};
 use orderstore::testing::SharedEngine;
 use orderstore::testing::conformance::Harness;
 use orderstore::{Builder, Store};
@@ -39,7 +39,9 @@ struct OnServer {
 impl OnServer {
     fn made(url: Option<&String>) -> Box<dyn Engine> {
         match url {
-            Some(url) => Box::new(PostgresEngine::connect(url).unwrap()),
+            Some(url) => {
+                Box::new(PostgresEngine::connect(url, &PostgresOptions::default()).unwrap())
+            }
             None => Box::new(MemoryEngine::new().unwrap()),
         }
     }

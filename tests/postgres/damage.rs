@@ -1,7 +1,7 @@
 //! Tables that somebody else wrote to: what is wrong is named, and nothing is made up.
 
 use orderstore::testing::fixtures::{new, order_no, payment};
-use orderstore::{Confirmed, Created, Error, FeedCursor, Invariant, Store};
+use orderstore::{Confirmed, Created, Error, FeedCursor, Invariant, StorageErrorKind, Store};
 
 use crate::conformance::{fresh_schema, shared};
 
@@ -41,6 +41,7 @@ fn postgres_verify_names_what_each_kind_of_harm_breaks() {
             "UPDATE orderstore_entries SET list = 'none' WHERE list = 'all'",
             vec![I5],
         ),
+        ("UPDATE orderstore_meta SET rows = 1", vec![I5]),
         ("DELETE FROM orderstore_keys", vec![I6]),
         (
             "INSERT INTO orderstore_keys VALUES ('reference none', 'nobody')",
@@ -83,24 +84,39 @@ fn postgres_bytes_that_changed_are_told_and_never_read() {
 }
 
 #[test]
-fn postgres_tables_of_another_version_and_databases_that_are_not_there_are_refused_at_once() {
-    let Some(server) = shared() else { return };
-    let schema = fresh_schema(server);
-    let url = server.url(&schema);
-    Store::connect(&url).unwrap().shutdown().wait().unwrap();
-    server.sql(&format!("UPDATE {schema}.orderstore_meta SET version = 2"));
-    let refused = |url: &str| match Store::connect(url) {
-        Err(Error::NotApplied(cause)) => format!("{cause:?}"),
-        other => panic!("{other:?}"),
-    };
-    assert!(refused(&url).contains("another version"));
-    assert!(refused(&url.replace("/postgres?", "/nowhere?")).contains("3D000"));
-    for url in ["mysql://shop@one", "postgres:///orders"] {
-        let told = Store::connect(url).unwrap_err();
-        assert!(
-            matches!(told, Error::Invalid { what: "url", .. }),
-            "{told:?}"
-        );
+fn postgres_lost_meta_row_over_orders_refuses_every_connection() {
+    for harm in ["DELETE FROM", "DROP TABLE"] {
+        let Some(server) = shared() else { return };
+        let schema = fresh_schema(server);
+        let url = server.url(&schema);
+        let store = Store::connect(&url).unwrap();
+        server.sql(&format!("DELETE FROM {schema}.orderstore_meta"));
+        store.shutdown().wait().unwrap();
+        // Without a record nothing is lost: a new store is made.
+        let store = Store::connect(&url).unwrap();
+        let made = store.create(order_no(1), new(100)).wait().unwrap();
+        assert_eq!(made.outcome, Created::Created);
+        server.sql(&format!("{harm} {schema}.orderstore_meta"));
+        assert!(!store.verify().wait().is_ok_and(|report| report.is_ok()));
+        for connect in [Store::connect, Store::connect_existing] {
+            match connect(&url) {
+                Err(Error::NotApplied(cause)) => {
+                    assert_eq!(cause.kind(), StorageErrorKind::Corrupted);
+                    assert!(
+                        format!("{cause:?}").contains("orderstore_meta"),
+                        "{cause:?}"
+                    );
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        let rows = format!("SELECT to_regclass('{schema}.orderstore_meta')");
+        if harm == "DELETE FROM" {
+            let rows = format!("SELECT count(*) FROM {schema}.orderstore_meta");
+            assert_eq!(server.sql(&rows), "0");
+        } else {
+            assert_eq!(server.sql(&rows), "");
+        }
     }
 }
 

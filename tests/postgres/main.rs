@@ -24,11 +24,17 @@ mod cuts;
 mod damage;
 mod histories;
 mod load;
+mod money;
+mod plans;
+mod poolers;
 mod processes;
 #[cfg(feature = "cli")]
 mod program;
 mod proxy;
+mod reachable;
 mod refused;
+mod replication;
 mod server;
+mod tables;
 mod tls;
 mod unconfirmed;

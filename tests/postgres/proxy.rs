@@ -26,6 +26,8 @@ struct State {
     /// What is asked of the store's tables is not passed on, and nothing ends.
     hangs: AtomicBool,
     cuts: AtomicU64,
+    /// How many connections were taken so far.
+    taken: AtomicU64,
 }
 
 /// What the names of the store's tables begin with.
@@ -40,6 +42,7 @@ impl Proxy {
         thread::spawn(move || {
             for client in listener.incoming() {
                 let (client, state) = (client.unwrap(), Arc::clone(&own));
+                state.taken.fetch_add(1, Ordering::Relaxed);
                 let server = TcpStream::connect(("127.0.0.1", server)).unwrap();
                 let _ = (client.set_nodelay(true), server.set_nodelay(true));
                 let both = || [client.try_clone().unwrap(), server.try_clone().unwrap()];
@@ -88,6 +91,11 @@ impl Proxy {
         };
         open.retain_mut(is_held);
         open.len()
+    }
+
+    /// How many connections it took so far.
+    pub(crate) fn taken(&self) -> u64 {
+        self.state.taken.load(Ordering::Relaxed)
     }
 
     pub(crate) fn cuts(&self) -> u64 {

@@ -4,7 +4,7 @@
 use std::fs::{self, Permissions};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Write as _};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -28,8 +28,9 @@ const SETTINGS: [&str; 7] = [
     "log_min_messages=fatal",
 ];
 
-/// Runs the server until this test's end of a pipe is closed, however it is closed.
-const GUARD: &str = "\"$@\" & server=$!; read gone; kill -QUIT $server; wait $server";
+/// Runs a program until this test's end of a pipe is closed, however it is closed; then sends
+/// it the signal that is named first.
+const GUARD: &str = "end=$1; shift; \"$@\" & run=$!; read gone; kill -$end $run; wait $run";
 
 pub(crate) struct Server {
     guard: Child,
@@ -70,22 +71,37 @@ impl Server {
         let port = free_port();
         let mut command = as_user("sh").unwrap();
         command
-            .args(["-c", GUARD, "sh"])
+            .args(["-c", GUARD, "sh", "QUIT"])
             .arg(program("postgres").unwrap());
         command.arg("-D").arg(&data).args(["-p", &port.to_string()]);
         for setting in SETTINGS.iter().chain(settings) {
             command.args(["-c", setting]);
         }
-        command.stdin(Stdio::piped()).stdout(Stdio::null());
-        let guard = command.stderr(Stdio::null()).spawn();
         let server = Self {
-            guard: guard.unwrap(),
+            guard: guarded(command),
             port,
             data,
             _place: place,
         };
         server.wait_until_ready();
         server
+    }
+
+    /// A program of PostgreSQL's that is connected to this server until its guard goes.
+    pub(crate) fn client(&self, name: &str, arguments: &[&str]) -> Guarded {
+        let mut command = as_user("sh").unwrap();
+        command
+            .args(["-c", GUARD, "sh", "TERM"])
+            .arg(program(name).unwrap());
+        command.args(["--host=127.0.0.1", "--username=shop"]);
+        command.arg(format!("--port={}", self.port)).args(arguments);
+        Guarded(guarded(command))
+    }
+
+    /// A directory in which the server's user may write.
+    pub(crate) fn room(&self, name: &str) -> PathBuf {
+        self.shell(&format!("mkdir {name}"));
+        self.data.join(name)
     }
 
     fn wait_until_ready(&self) {
@@ -156,6 +172,29 @@ impl Server {
     }
 }
 
+/// A program that ends when this goes.
+pub(crate) struct Guarded(Child);
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        end(&mut self.0);
+    }
+}
+
+/// Runs a command of the guard's.
+fn guarded(mut command: Command) -> Child {
+    command.stdin(Stdio::piped()).stdout(Stdio::null());
+    command.stderr(Stdio::null()).spawn().unwrap()
+}
+
+fn end(guard: &mut Child) {
+    drop(guard.stdin.take());
+    let began = Instant::now();
+    while matches!(guard.try_wait(), Ok(None)) && began.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         if let Ok(file) = fs::read_to_string(self.data.join("postmaster.pid")) {
@@ -164,11 +203,7 @@ impl Drop for Server {
             go_on.arg("-CONT").args(children_of(first)).arg(first);
             drop(go_on.stderr(Stdio::null()).status());
         }
-        drop(self.guard.stdin.take());
-        let began = Instant::now();
-        while matches!(self.guard.try_wait(), Ok(None)) && began.elapsed() < PATIENCE {
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        end(&mut self.guard);
     }
 }
 
@@ -196,6 +231,48 @@ pub(crate) fn url_of(ports: &[u16], schema: &str) -> String {
         .collect();
     let hosts = hosts.join(",");
     format!("postgres://shop@{hosts}/postgres?options=-csearch_path%3D{schema}")
+}
+
+/// A connection pooler before a server, in a directory of its own.
+pub(crate) struct Pooler {
+    _guard: Guarded,
+    pub(crate) port: u16,
+    _place: TempDir,
+}
+
+impl Pooler {
+    /// Starts PgBouncer; `None`, said aloud, where it is not installed.
+    pub(crate) fn start(server: &Server, settings: &str) -> Option<Self> {
+        let pooler = program("pgbouncer")?;
+        let (place, dir) = room()?;
+        let port = free_port();
+        let file = dir.join("pgbouncer.ini");
+        fs::write(dir.join("users"), "\"shop\" \"\"\n").unwrap();
+        let users = dir.join("users").display().to_string();
+        let text = format!(
+            "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
+             listen_port = {port}\nunix_socket_dir =\nauth_type = trust\nauth_file = {users}\n\
+             {settings}\n",
+            server.port
+        );
+        fs::write(&file, text).unwrap();
+        let mut command = as_user("sh")?;
+        command
+            .args(["-c", GUARD, "sh", "TERM"])
+            .arg(pooler)
+            .arg(&file);
+        let pooler = Self {
+            _guard: Guarded(guarded(command)),
+            port,
+            _place: place,
+        };
+        let began = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(began.elapsed() < PATIENCE, "the pooler does not start");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Some(pooler)
+    }
 }
 
 /// A directory that the server's user owns.
@@ -240,10 +317,11 @@ fn as_user(name: &str) -> Option<Command> {
     Some(command)
 }
 
-/// A program: in the path, or where Debian keeps PostgreSQL's.
+/// A program: in the path, or where Debian keeps PostgreSQL's and PgBouncer's.
 fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut places: Vec<_> = std::env::split_paths(&path).collect();
+    places.push(PathBuf::from("/usr/sbin"));
     if let Ok(versions) = fs::read_dir("/usr/lib/postgresql") {
         places.extend(versions.flatten().map(|version| version.path().join("bin")));
     }
@@ -252,15 +330,20 @@ fn program(name: &str) -> Option<PathBuf> {
         .map(|place| place.join(name))
         .find(|path| path.is_file());
     if found.is_none() {
-        let missing = format!("{name} (Debian: apt-get install postgresql procps openssl)");
+        let missing =
+            format!("{name} (Debian: apt-get install postgresql pgbouncer procps openssl)");
         assert!(
             std::env::var_os("POSTGRES_REQUIRED").is_none(),
             "missing: {missing}"
         );
-        static SAID: Once = Once::new();
+        static SERVER: Once = Once::new();
+        static POOLER: Once = Once::new();
+        let (said, what) = match name {
+            "pgbouncer" => (&POOLER, "everything that needs a connection pooler"),
+            _ => (&SERVER, "everything that needs a PostgreSQL server"),
+        };
         // Past the harness, which keeps what passing tests print to itself.
-        SAID.call_once(|| {
-            let what = "everything that needs a PostgreSQL server";
+        said.call_once(|| {
             let _ = writeln!(io::stderr(), "skipped: {what}: no {missing}");
         });
     }

@@ -69,3 +69,58 @@ fn only_encrypted(server: &Server) {
     server.sql("SELECT pg_reload_conf()");
     server.until("SHOW ssl", |shown| shown == "on");
 }
+
+#[test]
+fn postgres_sslmode_says_what_of_a_certificate_is_checked() {
+    let Some(server) = Server::start(&[]) else {
+        return;
+    };
+    only_encrypted(&server);
+    let by_number = server.url("public");
+    let by_name = by_number.replace("127.0.0.1", "localhost");
+    let trusting = |url: &str, mode: &str, file: &str| {
+        let file = server.file(file).display().to_string();
+        Store::connect(&format!("{url}&sslmode={mode}&sslrootcert={file}"))
+    };
+    // The certificate bears the number, and not the name.
+    for (url, mode) in [
+        (&by_number, "require"),
+        (&by_number, "verify-full"),
+        (&by_number, "verify-ca"),
+        (&by_name, "verify-ca"),
+    ] {
+        let store = trusting(url, mode, "server.crt").unwrap();
+        store.shutdown().wait().unwrap();
+    }
+    for (url, mode, file, why) in [
+        (&by_name, "verify-full", "server.crt", "NotValidForName"),
+        (&by_name, "require", "server.crt", "NotValidForName"),
+        (&by_number, "verify-full", "other.crt", "UnknownIssuer"),
+        (&by_number, "verify-ca", "other.crt", "UnknownIssuer"),
+    ] {
+        match trusting(url, mode, file) {
+            Err(Error::NotApplied(cause)) => {
+                let told = format!("{cause:?}");
+                assert!(
+                    told.contains(why) || told.contains("not valid for name"),
+                    "{told}"
+                );
+            }
+            other => panic!("{mode} {file}: {other:?}"),
+        }
+    }
+    for (file, why) in [
+        ("missing.crt", "missing.crt"),
+        ("server.key", "no certificate"),
+    ] {
+        match trusting(&by_number, "verify-full", file) {
+            Err(Error::Invalid {
+                what: "url",
+                why: told,
+            }) => {
+                assert!(told.contains("sslrootcert") && told.contains(why), "{told}");
+            }
+            other => panic!("{file}: {other:?}"),
+        }
+    }
+}

@@ -138,7 +138,8 @@ const fn exit_of(error: &Error) -> Exit {
         | Error::NotABackup { .. }
         | Error::AlreadyThere { .. }
         | Error::NoTables
-        | Error::NewerFormat { .. } => Exit::NoStore,
+        | Error::NewerFormat { .. }
+        | Error::OlderFormat { .. } => Exit::NoStore,
         Error::Differs { .. } => Exit::Refused,
         Error::Invalid { .. }
         | Error::InvalidCursor { .. }

@@ -1,6 +1,9 @@
 //! What a failure means, by where it happened and by its SQLSTATE: certainly not done, maybe,
 //! or not before somebody has seen to it.
 
+use std::error::Error as _;
+use std::fmt::Write as _;
+
 use tokio_postgres::error::SqlState;
 
 use crate::engine::EngineError;
@@ -64,13 +67,28 @@ impl From<tokio_postgres::Error> for Failure {
             _ => StorageErrorKind::Io,
         };
         let class = class_of(error.code());
-        // The driver's own texts name no parameter; the server's detail may, and stays out.
-        let why = match error.as_db_error() {
-            Some(said) => format!("{}: {}", said.code().code(), said.message()),
-            None => error.to_string(),
-        };
-        class(StorageError::new(kind, why))
+        class(StorageError::new(kind, text(&error)))
     }
+}
+
+/// What happened, and what the driver, the TLS library or the system said of it. The driver's
+/// own texts name no parameter; the server's detail may, and stays out.
+pub(super) fn text(error: &tokio_postgres::Error) -> String {
+    if let Some(said) = error.as_db_error() {
+        return format!("{}: {}", said.code().code(), said.message());
+    }
+    let mut text = error.to_string();
+    for cause in std::iter::successors(error.source(), |&cause| cause.source()) {
+        // A string takes everything.
+        let _ = write!(text, ": {cause}");
+    }
+    text
+}
+
+/// The server refuses, and the same statement will be refused again.
+pub(super) fn is_for_good(code: &SqlState) -> bool {
+    let error = StorageError::new(StorageErrorKind::Io, "");
+    matches!(class_of(Some(code))(error), Failure::Never(_))
 }
 
 /// By SQLSTATE; what the server did not say anything of may have been done.

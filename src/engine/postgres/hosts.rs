@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use tokio_postgres::Config;
-use tokio_postgres::config::{Host, TargetSessionAttrs};
+use tokio_postgres::config::{Host, SslMode};
 
 /// The port where none is named.
 const PORT: u16 = 5432;
@@ -12,7 +12,7 @@ const PORT: u16 = 5432;
 /// A peer that has vanished is noticed within a minute, also where nothing is sent to it.
 const KEEPALIVE: Duration = Duration::from_secs(10);
 
-/// A configuration for each host. Only one that takes writes is good.
+/// A configuration for each host.
 pub(super) fn each(config: &Config, limit: Duration) -> impl Iterator<Item = Config> {
     let ports = config.get_ports();
     let port = move |place: usize| ports.get(place).or(ports.first()).copied().unwrap_or(PORT);
@@ -21,8 +21,9 @@ pub(super) fn each(config: &Config, limit: Duration) -> impl Iterator<Item = Con
         let mut one = shared(config, limit);
         match host {
             Host::Tcp(name) => one.host(name),
+            // No server speaks TLS on a socket of the machine.
             #[cfg(unix)]
-            Host::Unix(path) => one.host_path(path),
+            Host::Unix(path) => one.host_path(path).ssl_mode(SslMode::Disable),
         };
         if let Some(address) = config.get_hostaddrs().get(place) {
             one.hostaddr(*address);
@@ -36,7 +37,6 @@ pub(super) fn each(config: &Config, limit: Duration) -> impl Iterator<Item = Con
 /// What is said of all hosts.
 fn shared(config: &Config, limit: Duration) -> Config {
     let mut shared = Config::new();
-    shared.target_session_attrs(TargetSessionAttrs::ReadWrite);
     shared.connect_timeout(*config.get_connect_timeout().unwrap_or(&limit));
     shared.application_name(config.get_application_name().unwrap_or("orderstore"));
     shared.ssl_mode(config.get_ssl_mode());
@@ -87,10 +87,6 @@ mod tests {
             assert_eq!(host.get_options(), Some("-csearch_path=a"));
             assert_eq!(host.get_channel_binding(), ChannelBinding::Require);
             assert_eq!(host.get_tcp_user_timeout(), Some(&Duration::from_secs(3)));
-            assert_eq!(
-                host.get_target_session_attrs(),
-                TargetSessionAttrs::ReadWrite
-            );
         }
         let plain: Config = "postgres://one,two/orders".parse().unwrap();
         let second = each(&plain, Duration::ZERO).nth(1).unwrap();

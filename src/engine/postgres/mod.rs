@@ -18,12 +18,17 @@
 
 mod change;
 mod columns;
+mod connect;
 mod failure;
 mod hosts;
 mod link;
 mod names;
+mod options;
 mod read;
 mod schema;
+mod session;
+mod tls;
+mod url;
 mod verify;
 mod worker;
 
@@ -34,6 +39,8 @@ use std::rc::Rc;
 
 use self::failure::Failure;
 use self::link::Links;
+pub use self::options::{PostgresOptions, ReplicationRisk};
+use self::schema::Found;
 use self::worker::Worker;
 use super::{
     Counts, Engine, EngineError, FeedCursor, Identity, IndexQuery, Limits, Lookup, Mutation, Rows,
@@ -56,45 +63,44 @@ pub struct PostgresEngine {
 impl PostgresEngine {
     /// Connects to the cluster that `url` names, in the form of PostgreSQL's own libraries:
     /// `postgres://user@one,two/shop`. Of several hosts the one that takes writes is used. The
-    /// tables are made where they are missing, in the first schema of the search path.
+    /// tables are made where they are missing, in the first schema of the search path, and
+    /// upgraded where they are older.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where the URL cannot be read; [`Error::NotApplied`] where there is
-    /// no connection, or the tables are those of another version.
-    pub fn connect(url: &str) -> Result<Self, Error> {
-        match Self::connect_existing(url) {
-            Err(Error::NoTables) => {
-                Self::opened(
-                    url,
-                    |links| async move { schema::make(&links).await.map(Some) },
-                )
-            }
-            found => found,
-        }
+    /// [`Error::Invalid`] where the URL cannot be read; [`Error::NewerFormat`] where the
+    /// tables are newer; [`Error::NotApplied`] where there is no connection.
+    pub fn connect(url: &str, options: &PostgresOptions) -> Result<Self, Error> {
+        Self::opened(url, options, true)
     }
 
-    /// The same, where the tables are there; nothing is made.
+    /// The same, where the tables are there; nothing is made or upgraded.
     ///
     /// # Errors
-    /// As [`PostgresEngine::connect`], and [`Error::NoTables`].
-    pub fn connect_existing(url: &str) -> Result<Self, Error> {
-        Self::opened(url, |links| async move { schema::open(&links).await })
+    /// As [`PostgresEngine::connect`], [`Error::NoTables`] and [`Error::OlderFormat`].
+    pub fn connect_existing(url: &str, options: &PostgresOptions) -> Result<Self, Error> {
+        Self::opened(url, options, false)
     }
 
-    fn opened<F>(
-        url: &str,
-        open: impl FnOnce(Rc<Links>) -> F + Send + 'static,
-    ) -> Result<Self, Error>
-    where
-        F: Future<Output = Result<Option<Identity>, Failure>> + 'static,
-    {
-        let links = Links::new(url)?;
+    fn opened(url: &str, options: &PostgresOptions, makes: bool) -> Result<Self, Error> {
+        let links = Links::new(url, options)?;
         let worker = Worker::start(links).map_err(|error| Error::NotApplied(error.into()))?;
-        let opened = worker
+        let open = async move |links: Rc<Links>| match schema::open(&links).await? {
+            Found::Nothing | Found::Version(_) if makes => schema::make(&links).await,
+            found => Ok(found),
+        };
+        let found = worker
             .run(open)
             .map_err(|error| error.told(Error::NotApplied))?;
-        let identity = opened.ok_or(Error::NoTables)?;
-        Ok(Self { identity, worker })
+        let number = |version: i32| u32::try_from(version).unwrap_or_default();
+        let known = number(schema::VERSION);
+        match found {
+            Found::Store(identity) => Ok(Self { identity, worker }),
+            Found::Nothing => Err(Error::NoTables),
+            Found::Version(found) => Err(match number(found) {
+                found if found > known => Error::NewerFormat { found, known },
+                found => Error::OlderFormat { found, known },
+            }),
+        }
     }
 
     /// Runs on the engine's thread, while this one waits.

@@ -1,21 +1,30 @@
 //! The tables, who the store is, and its counters.
 
 use std::ops::Range;
+use std::time::Duration;
 
-use tokio_postgres::Row;
+use tokio_postgres::{Row, Transaction};
 
 use super::failure::Failure;
 use super::link::{Link, Links};
 use crate::engine::Identity;
 use crate::error::{StorageError, StorageErrorKind};
 
-/// The version of the tables. Others are refused.
-const VERSION: i32 = 1;
+/// The version of the tables. Older ones are upgraded, newer ones are refused.
+pub(super) const VERSION: i32 = 2;
+
+/// What leads from each version of the tables to the next, from version 1 on. Each runs in the
+/// transaction that writes the new version, while other processes use the tables.
+const STEPS: [&str; 1] = ["ALTER TABLE orderstore_orders SET (fillfactor = 70)"];
+
+/// How long tables may take to be made or upgraded.
+const MAKING_LIMIT: Duration = Duration::from_secs(600);
 
 /// Whoever makes the tables, or numbers events, holds this lock of the database.
 pub(super) const MAKING: i64 = 0x6f72_6465_7200;
 
 /// Texts that are keys are compared as bytes: no update of a machine's languages reorders them.
+/// A record changes several times. Where its page has room, that writes no index.
 const TABLES: &str = r#"
 CREATE TABLE IF NOT EXISTS orderstore_meta (
     one boolean PRIMARY KEY CHECK (one),
@@ -36,7 +45,8 @@ CREATE TABLE IF NOT EXISTS orderstore_orders (
     updated_ms bigint NOT NULL,
     unclaimed integer NOT NULL,
     open_anomalies integer NOT NULL,
-    record bytea NOT NULL);
+    record bytea NOT NULL)
+    WITH (fillfactor = 70);
 CREATE TABLE IF NOT EXISTS orderstore_events (
     out_trade_no text COLLATE "C" NOT NULL,
     version bigint NOT NULL,
@@ -58,9 +68,18 @@ CREATE TABLE IF NOT EXISTS orderstore_entries (
     out_trade_no text COLLATE "C" NOT NULL,
     PRIMARY KEY (list, place));"#;
 
-const THERE: &str = "SELECT to_regclass('orderstore_meta') IS NOT NULL";
+const THERE: &str = "
+SELECT to_regclass('orderstore_meta') IS NOT NULL, to_regclass('orderstore_orders') IS NOT NULL";
 
-const WHO: &str = "SELECT version, store_id, incarnation, number_key FROM orderstore_meta";
+const FORMAT: &str = "SELECT version FROM orderstore_meta";
+
+const UPGRADED: &str = "UPDATE orderstore_meta SET version = $1";
+
+const WHO: &str = "SELECT store_id, incarnation, number_key FROM orderstore_meta";
+
+const HOLDS: &str = "
+SELECT EXISTS (SELECT FROM orderstore_orders) OR EXISTS (SELECT FROM orderstore_events)
+    OR EXISTS (SELECT FROM orderstore_keys) OR EXISTS (SELECT FROM orderstore_entries)";
 
 const MAKE: &str = "
 INSERT INTO orderstore_meta VALUES (true, $1, $2, $3, $4, 0, 1) ON CONFLICT DO NOTHING";
@@ -71,55 +90,106 @@ UPDATE orderstore_meta SET counter = counter + $1 RETURNING counter";
 const ROWS: &str = "UPDATE orderstore_meta SET rows = rows + $1 RETURNING rows";
 
 /// A commit that changes nothing.
-pub(super) const SETTLE: &str = "UPDATE orderstore_meta SET rows = rows";
+pub(super) const SETTLE: &str = "UPDATE orderstore_meta SET rows = rows RETURNING true";
 
 /// So many row numbers are taken at a time.
 const ROWS_AT_ONCE: u64 = 4096;
 
-/// Who the store is that is there; `None` where there is none.
-pub(super) async fn open(links: &Links) -> Result<Option<Identity>, Failure> {
+/// What a schema holds.
+pub(super) enum Found {
+    /// No store.
+    Nothing,
+    /// The tables of a store of another version.
+    Version(i32),
+    /// A store.
+    Store(Identity),
+}
+
+/// Who the store is that is there.
+pub(super) async fn open(links: &Links) -> Result<Found, Failure> {
     let look = async |link: &mut Link| {
-        let tables = link.query(THERE, &[]).await?;
-        let is_there = tables.first().is_some_and(|row| row.get(0));
-        if !is_there {
-            return Ok(None);
-        }
-        let who = link.query(WHO, &[]).await?;
-        who.first().map(identity).transpose()
+        let moment = link.client.build_transaction().read_only(true).start();
+        look(&moment.await?).await
     };
     links.read(look).await
 }
 
-/// Makes what is missing, and tells who the store is. One makes it at a time.
-pub(super) async fn make(links: &Links) -> Result<Identity, Failure> {
+/// Makes or upgrades the tables and tells who the store is. One process does so at a time.
+pub(super) async fn make(links: &Links) -> Result<Found, Failure> {
     let drawn = Identity::draw()?;
     let make = async |link: &mut Link| {
         let making = link.client.transaction().await?;
         let lock = "SELECT pg_advisory_xact_lock($1)";
         making.execute(lock, &[&MAKING]).await?;
-        making.batch_execute(TABLES).await?;
-        let (store_id, number_key) = (&drawn.store_id[..], &drawn.number_key[..]);
-        let incarnation = &drawn.incarnation.to_be_bytes()[..];
-        making
-            .execute(MAKE, &[&VERSION, &store_id, &incarnation, &number_key])
-            .await?;
-        let who = identity(&making.query_one(WHO, &[]).await?)?;
+        match look(&making).await? {
+            Found::Nothing => fill(&making, &drawn).await?,
+            Found::Version(found) => upgrade(&making, found).await?,
+            Found::Store(_) => {}
+        }
+        let found = look(&making).await?;
         making.commit().await?;
-        Ok(who)
+        Ok(found)
     };
-    links.change(0, make).await
+    links.long(MAKING_LIMIT, make).await
+}
+
+async fn look(moment: &Transaction<'_>) -> Result<Found, Failure> {
+    let there = moment.query_one(THERE, &[]).await?;
+    let (has_meta, has_orders): (bool, bool) = (there.get(0), there.get(1));
+    let format = if has_meta {
+        moment.query_opt(FORMAT, &[]).await?
+    } else {
+        None
+    };
+    match format.map(|row| row.get(0)) {
+        Some(VERSION) => {
+            let who = moment.query_one(WHO, &[]).await?;
+            Ok(Found::Store(identity(&who)?))
+        }
+        Some(other) => Ok(Found::Version(other)),
+        // A new row would count from the start and hand out the same row numbers again.
+        None if has_orders && moment.query_one(HOLDS, &[]).await?.get(0) => Err(lost_meta()),
+        None => Ok(Found::Nothing),
+    }
+}
+
+pub(super) fn lost_meta() -> Failure {
+    let why = "orderstore_meta has no row: restore the row from a backup, as the manual says \
+               in its chapter on clusters";
+    StorageError::corrupted(why).into()
+}
+
+async fn fill(making: &Transaction<'_>, drawn: &Identity) -> Result<(), Failure> {
+    making.batch_execute(TABLES).await?;
+    let (store_id, number_key) = (&drawn.store_id[..], &drawn.number_key[..]);
+    let incarnation = &drawn.incarnation.to_be_bytes()[..];
+    making
+        .execute(MAKE, &[&VERSION, &store_id, &incarnation, &number_key])
+        .await?;
+    Ok(())
+}
+
+/// Upgrades older tables. Newer ones stay as they are.
+async fn upgrade(making: &Transaction<'_>, found: i32) -> Result<(), Failure> {
+    let done = usize::try_from(found.saturating_sub(1));
+    let done = done.map_err(|_| Failure::from(StorageError::corrupted("the tables' version")))?;
+    let Some(steps @ [_, ..]) = STEPS.get(done..) else {
+        return Ok(());
+    };
+    for step in steps {
+        making.batch_execute(step).await?;
+    }
+    making.execute(UPGRADED, &[&VERSION]).await?;
+    Ok(())
 }
 
 fn identity(who: &Row) -> Result<Identity, Failure> {
-    if who.get::<_, i32>(0) != VERSION {
-        return Err(Failure::fatal("the tables are those of another version"));
-    }
     let bytes = |column| who.get::<_, Vec<u8>>(column);
     let whole = |_| Failure::from(StorageError::corrupted("the store's identity"));
     Ok(Identity {
-        store_id: bytes(1).try_into().map_err(whole)?,
-        incarnation: u64::from_be_bytes(bytes(2).try_into().map_err(whole)?),
-        number_key: bytes(3).try_into().map_err(whole)?,
+        store_id: bytes(0).try_into().map_err(whole)?,
+        incarnation: u64::from_be_bytes(bytes(1).try_into().map_err(whole)?),
+        number_key: bytes(2).try_into().map_err(whole)?,
     })
 }
 
@@ -146,7 +216,7 @@ async fn take(links: &Links, sql: &'static str, count: u64) -> Result<Range<u64>
     let act = async |link: &mut Link| {
         let rows = link.query(sql, &[&wanted]).await?;
         let end = rows.first().map(|row| row.get::<_, i64>(0));
-        end.ok_or_else(|| StorageError::corrupted("the store's counters").into())
+        end.ok_or_else(lost_meta)
     };
     // An attempt that got lost took values that nobody has: nothing of that is open.
     let taken = links.change(0, act).await;

@@ -32,6 +32,11 @@ SELECT coalesce(sum(unclaimed), 0)::bigint, coalesce(sum(open_anomalies), 0)::bi
         LEFT JOIN orderstore_orders o ON o.status = s GROUP BY s ORDER BY s)
     FROM orderstore_orders";
 
+/// The next row number is above all that were handed out.
+const ROWS: &str = "
+SELECT (SELECT max(rows) FROM orderstore_meta)
+    > (SELECT coalesce(max(row), 0) FROM orderstore_orders)";
+
 /// How long everything may be looked at.
 const VERIFYING: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -66,7 +71,7 @@ struct Expected {
 
 pub(super) async fn verify(links: &Links) -> Result<Report, Failure> {
     let look = async |link: &mut Link| look(link).await;
-    links.read_long(VERIFYING, look).await
+    links.long(VERIFYING, look).await
 }
 
 async fn look(link: &mut Link) -> Result<Report, Failure> {
@@ -157,6 +162,10 @@ async fn compare(
     }
     if (first, last) != (1, numbered) {
         report.breach(Invariant::I11, None, "the feed has a gap");
+    }
+    if moment.query_one(ROWS, &[]).await?.get::<_, Option<bool>>(0) != Some(true) {
+        let what = "orderstore_meta is lost or old: it would hand out row numbers again";
+        report.breach(Invariant::I5, None, what);
     }
     let columns = moment.query_one(COLUMNS, &[]).await?;
     let by_status: Vec<i64> = columns.get(2);

@@ -1,0 +1,329 @@
+//! Making a connection: to the host that takes writes, and only to a server that keeps what
+//! the engine relies on.
+
+use std::error::Error as StdError;
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::task::spawn_local;
+use tokio::time::timeout;
+use tokio_postgres::config::Host as Name;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{AsyncMessage, Client, Config, NoTls, Socket};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::failure::{self, Failure};
+use super::link::{Link, from_on};
+use super::options::PostgresOptions;
+use super::session::{self, Session};
+use super::url::Address;
+use super::{hosts, tls};
+use crate::error::{Error, StorageError, StorageErrorKind};
+
+/// The connections to one host that this process holds at most. A server that hangs keeps those
+/// whose answers nobody awaits any more.
+const OPEN_MAX: usize = 16;
+
+/// How long one host may take to give a connection.
+const LIMIT: Duration = Duration::from_millis(2500);
+
+/// Where the server waits for its followers, whatever language it says so in.
+const WAIT_FOR_FOLLOWERS: &str = "SyncRepWaitForLSN";
+
+pub(super) struct Hosts {
+    /// One configuration for each host: none may use up another's time.
+    all: Vec<Host>,
+    /// The host that is tried first: the one that took the last connection, unless that was
+    /// lost.
+    first: AtomicUsize,
+    tls: Option<MakeRustlsConnect>,
+    options: PostgresOptions,
+    /// A connection was made before, so the address and the rights were once right.
+    was_connected: AtomicBool,
+}
+
+struct Host {
+    /// Among the hosts.
+    place: usize,
+    /// For error texts.
+    name: String,
+    config: Config,
+    /// Held by each connection to it that is open.
+    open: Arc<()>,
+    /// When the server started that was examined last: another one is examined anew.
+    examined: Mutex<Option<String>>,
+}
+
+/// Why one host gave no connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// The server, or this engine, refuses: the next try ends in the same way.
+    Refused,
+    /// The options of the store refuse what an administrator may be changing.
+    Unsafe,
+    /// Nobody listens there, or the name is unknown.
+    Absent,
+    /// The server takes no writes.
+    ReadOnly,
+    /// The next try may succeed.
+    Unclear,
+}
+
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) cause: Cause,
+    pub(super) why: String,
+}
+
+impl Refusal {
+    pub(super) fn new(cause: Cause, why: impl Into<String>) -> Self {
+        let why = why.into();
+        Self { cause, why }
+    }
+}
+
+impl From<tokio_postgres::Error> for Refusal {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let cause = match error.code() {
+            Some(code) if failure::is_for_good(code) => Cause::Refused,
+            Some(_) => Cause::Unclear,
+            None => cause_beneath(&error),
+        };
+        Self::new(cause, failure::text(&error))
+    }
+}
+
+/// By what the system or the TLS library said.
+fn cause_beneath(error: &tokio_postgres::Error) -> Cause {
+    let mut causes = std::iter::successors(error.source(), |&cause| cause.source());
+    let io = causes.find_map(|cause| cause.downcast_ref::<io::Error>());
+    match (io.map(io::Error::kind), error.source()) {
+        (Some(ErrorKind::ConnectionRefused | ErrorKind::NotFound), _) => Cause::Absent,
+        // A certificate that is not accepted, a socket that may not be used.
+        (Some(ErrorKind::InvalidData | ErrorKind::InvalidInput), _)
+        | (Some(ErrorKind::PermissionDenied), _)
+        // The driver itself refuses: no password is there, or the server speaks no TLS.
+        | (None, Some(_)) => Cause::Refused,
+        _ => Cause::Unclear,
+    }
+}
+
+impl Hosts {
+    pub(super) fn new(address: &Address, options: PostgresOptions) -> Result<Self, Error> {
+        let host = |(place, config): (usize, Config)| Host {
+            place,
+            name: name(&config),
+            config,
+            open: Arc::default(),
+            examined: Mutex::default(),
+        };
+        let all = hosts::each(&address.config, LIMIT).enumerate();
+        Ok(Self {
+            all: all.map(host).collect(),
+            first: AtomicUsize::new(0),
+            tls: tls::connector(address)?,
+            options,
+            was_connected: AtomicBool::new(false),
+        })
+    }
+
+    /// The next connection is tried elsewhere first.
+    pub(super) fn avoid(&self, place: usize) {
+        self.first.store(place.saturating_add(1), Ordering::Relaxed);
+    }
+
+    /// Tries one host after the other, from the last good one on. Nothing was asked of any
+    /// yet: whatever fails here, nothing was done.
+    pub(super) async fn connect(&self) -> Result<Link, Failure> {
+        let first = self.first.load(Ordering::Relaxed);
+        let mut refusals = Vec::with_capacity(self.all.len());
+        for host in from_on(&self.all, first) {
+            let late = |_| {
+                Err(Refusal::new(
+                    Cause::Unclear,
+                    format!("no answer within {LIMIT:?}"),
+                ))
+            };
+            match timeout(LIMIT, self.connect_to(host))
+                .await
+                .unwrap_or_else(late)
+            {
+                Ok(link) => {
+                    self.first.store(host.place, Ordering::Relaxed);
+                    self.was_connected.store(true, Ordering::Relaxed);
+                    return Ok(link);
+                }
+                Err(refusal) => refusals.push((host.name.as_str(), refusal)),
+            }
+        }
+        let was_connected = self.was_connected.load(Ordering::Relaxed);
+        Err(failure_of(&refusals, was_connected))
+    }
+
+    async fn connect_to(&self, host: &Host) -> Result<Link, Refusal> {
+        let client = self.client(host).await?;
+        let session = Session::of(&client.client).await?;
+        session.takes_writes()?;
+        self.examine(host, &client.client, &session).await?;
+        session::set_up(&client.client).await?;
+        Ok(Link::new(client.client, host.place, client.doubtful))
+    }
+
+    /// Examines each server once, before any setting is made: on a connection that others
+    /// share, a setting would become theirs.
+    async fn examine(
+        &self,
+        host: &Host,
+        client: &Client,
+        session: &Session,
+    ) -> Result<(), Refusal> {
+        let mut examined = host.examined.lock().await;
+        if examined.as_deref() == Some(session.started()) {
+            return Ok(());
+        }
+        let other = self.client(host).await?;
+        session.is_own(client, &other.client).await?;
+        session::replicates(client, &self.options, &host.name).await?;
+        *examined = Some(session.started().to_owned());
+        Ok(())
+    }
+
+    async fn client(&self, host: &Host) -> Result<Fresh, Refusal> {
+        if Arc::strong_count(&host.open) > OPEN_MAX {
+            let why = "too many connections wait for a server that does not answer";
+            return Err(Refusal::new(Cause::Unclear, why));
+        }
+        let made = match &self.tls {
+            Some(tls) => fresh(host, tls.clone()).await,
+            None => fresh(host, NoTls).await,
+        };
+        let error = match made {
+            Ok(fresh) => return Ok(fresh),
+            Err(error) => error,
+        };
+        let mut refusal = Refusal::from(error);
+        if refusal.cause == Cause::Unclear && is_unknown(&host.config).await {
+            refusal.cause = Cause::Absent;
+        }
+        Err(refusal)
+    }
+}
+
+/// What becomes of the refusals of all hosts. Once a store was open its cluster was there, and
+/// only what every server refuses stays refused. A store that is being opened waits for what
+/// mends by itself: a server that starts, or a cluster between two leaders, of which one host is
+/// gone and another takes no writes yet.
+fn failure_of(refusals: &[(&str, Refusal)], was_connected: bool) -> Failure {
+    let why: Vec<String> = refusals
+        .iter()
+        .map(|(name, refusal)| format!("{name}: {}", refusal.why))
+        .collect();
+    let error = StorageError::new(StorageErrorKind::Io, why.join("; "));
+    let all = |good: &dyn Fn(Cause) -> bool| refusals.iter().all(|(_, it)| good(it.cause));
+    let any = |cause| refusals.iter().any(|(_, it)| it.cause == cause);
+    let is_refused = all(&|cause| cause == Cause::Refused);
+    let is_between_leaders = any(Cause::ReadOnly) && any(Cause::Absent);
+    let is_clear = all(&|cause| cause != Cause::Unclear) && !is_between_leaders;
+    if is_refused || (is_clear && !was_connected) {
+        Failure::Never(error)
+    } else {
+        Failure::Not(error)
+    }
+}
+
+/// A connection that nothing was set on.
+struct Fresh {
+    client: Client,
+    /// The server said that a commit may be on no other machine yet.
+    doubtful: Arc<AtomicBool>,
+}
+
+async fn fresh<T>(host: &Host, tls: T) -> Result<Fresh, tokio_postgres::Error>
+where
+    T: MakeTlsConnect<Socket>,
+    T::Stream: 'static,
+{
+    // Held for as long as the connection is open.
+    let open = Arc::clone(&host.open);
+    let (client, mut connection) = host.config.connect(tls).await?;
+    let doubtful = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&doubtful);
+    spawn_local(async move {
+        let mut next = std::future::poll_fn(|context| connection.poll_message(context));
+        while let Some(Ok(message)) = (&mut next).await {
+            if let AsyncMessage::Notice(notice) = message
+                && *notice.code() == SqlState::WARNING
+                && notice.routine() == Some(WAIT_FOR_FOLLOWERS)
+            {
+                told.store(true, Ordering::Relaxed);
+            }
+        }
+        drop(open);
+    });
+    Ok(Fresh { client, doubtful })
+}
+
+/// The name of the host has no address.
+async fn is_unknown(config: &Config) -> bool {
+    let (Some(Name::Tcp(name)), [port]) = (config.get_hosts().first(), config.get_ports()) else {
+        return false;
+    };
+    config.get_hostaddrs().is_empty() && tokio::net::lookup_host((&**name, *port)).await.is_err()
+}
+
+fn name(config: &Config) -> String {
+    let port = config.get_ports().first().copied().unwrap_or_default();
+    match config.get_hosts().first() {
+        Some(Name::Tcp(name)) => format!("{name}:{port}"),
+        #[cfg(unix)]
+        Some(Name::Unix(path)) => format!("{}:{port}", path.display()),
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn opening_waits_only_for_what_mends_by_itself() {
+        use Cause::{Absent, ReadOnly, Refused, Unclear, Unsafe};
+        let ends_at_once = |causes: &[Cause], was_connected| {
+            let refusal = |cause: &Cause| ("one", Refusal::new(*cause, "why"));
+            let refusals: Vec<_> = causes.iter().map(refusal).collect();
+            matches!(failure_of(&refusals, was_connected), Failure::Never(_))
+        };
+        for at_once in [
+            &[Refused][..],
+            &[Absent, Absent],
+            &[Refused, Absent],
+            &[ReadOnly, ReadOnly],
+            &[Unsafe],
+        ] {
+            assert!(ends_at_once(at_once, false), "{at_once:?}");
+        }
+        for waits in [&[Unclear][..], &[Refused, Unclear], &[Absent, ReadOnly]] {
+            assert!(!ends_at_once(waits, false), "{waits:?}");
+        }
+        assert!(ends_at_once(&[Refused, Refused], true));
+        for waits in [Absent, ReadOnly, Unclear, Unsafe] {
+            assert!(!ends_at_once(&[waits], true), "{waits:?}");
+            assert!(!ends_at_once(&[waits, Refused], true), "{waits:?}");
+        }
+    }
+
+    #[test]
+    fn a_failure_names_each_host_and_its_cause() {
+        let refusals = [
+            ("one:1", Refusal::new(Cause::Absent, "connection refused")),
+            ("two:2", Refusal::new(Cause::ReadOnly, "it is a standby")),
+        ];
+        let why = failure_of(&refusals, false).cause();
+        let why = why.source().unwrap().to_string();
+        assert_eq!(why, "one:1: connection refused; two:2: it is a standby");
+    }
+}

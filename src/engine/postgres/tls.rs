@@ -1,0 +1,132 @@
+//! TLS with the certificate authorities that an address names, or with those of the system.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
+use tokio_postgres::config::SslMode;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::url::{Address, invalid};
+use crate::error::{Error, StorageError, StorageErrorKind};
+
+/// `None` where connections stay in the clear: because the address says so, or because TLS is
+/// only preferred and no certificate authority is known.
+pub(super) fn connector(address: &Address) -> Result<Option<MakeRustlsConnect>, Error> {
+    let mode = address.config.get_ssl_mode();
+    if mode == SslMode::Disable {
+        return Ok(None);
+    }
+    let roots = match &address.roots {
+        Some(file) => in_file(file)?,
+        None => of_system(),
+    };
+    if !roots.is_empty() {
+        let config = config(roots, address.checks_name);
+        let config = config.map_err(|error| {
+            Error::NotApplied(StorageError::new(StorageErrorKind::Internal, error))
+        })?;
+        return Ok(Some(MakeRustlsConnect::new(config)));
+    }
+    if mode == SslMode::Prefer {
+        return Ok(None);
+    }
+    let why = "this machine has no certificate authorities: name a file of them by `sslrootcert`";
+    Err(invalid(why))
+}
+
+fn in_file(file: &Path) -> Result<RootCertStore, Error> {
+    let wrong = |why: &dyn std::fmt::Display| {
+        let file = file.display();
+        invalid(format!(
+            "the parameter `sslrootcert` names {file}, which cannot be used: {why}"
+        ))
+    };
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(file).map_err(|error| wrong(&error))? {
+        let certificate = certificate.map_err(|error| wrong(&error))?;
+        roots.add(certificate).map_err(|error| wrong(&error))?;
+    }
+    if roots.is_empty() {
+        return Err(wrong(&"it holds no certificate in PEM form"));
+    }
+    Ok(roots)
+}
+
+fn of_system() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
+}
+
+/// The cryptography is named here. The default is the process's, and rustls panics where the
+/// crates of a process ask for different ones and nobody chose.
+fn config(
+    roots: RootCertStore,
+    checks_name: bool,
+) -> Result<ClientConfig, Box<dyn std::error::Error + Send + Sync>> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(Arc::clone(&provider));
+    let config = config.with_safe_default_protocol_versions()?;
+    if checks_name {
+        return Ok(config.with_root_certificates(roots).with_no_client_auth());
+    }
+    let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build()?;
+    let config = config.dangerous();
+    let config = config.with_custom_certificate_verifier(Arc::new(AnyName(chain)));
+    Ok(config.with_no_client_auth())
+}
+
+/// Checks the chain of certificates and accepts any name in the last one: `verify-ca`.
+#[derive(Debug)]
+struct AnyName(Arc<WebPkiServerVerifier>);
+
+impl ServerCertVerifier for AnyName {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let found =
+            self.0
+                .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        match found {
+            // The name is compared last: the chain was accepted.
+            Err(rustls::Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) => Ok(ServerCertVerified::assertion()),
+            other => other,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_verify_schemes()
+    }
+}

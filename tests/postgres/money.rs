@@ -1,0 +1,83 @@
+//! Two processes and one transaction: it pays an order or goes back, never both.
+
+use std::process::{Command, Stdio};
+
+use orderstore::testing::fixtures::{order_no, payment, refund_of};
+use orderstore::{Confirmed, RefundRequested, Status, Store, testing::fixtures};
+
+use crate::conformance::{fresh_url, shared};
+
+const URL: &str = "ORDERSTORE_TEST_REFUNDS_URL";
+const ROUNDS: u64 = 40;
+
+/// The order that the transaction `n` fits; it waits under the number `n`.
+const fn order_of(n: u64) -> u64 {
+    1000 + n
+}
+
+/// The other process: this test, run by the one below, which reads what it prints.
+#[test]
+fn postgres_child_gives_back_for_the_test_that_started_it() {
+    let Ok(url) = std::env::var(URL) else { return };
+    let store = Store::connect(&url).unwrap();
+    println!("ready");
+    for n in 1..=ROUNDS {
+        let call = store.request_refund(order_no(n), refund_of(n, n, 100));
+        if call.wait().unwrap().outcome == RefundRequested::Requested {
+            println!("gave back {n}");
+        }
+    }
+    store.shutdown().wait().unwrap();
+}
+
+#[test]
+fn postgres_processes_let_a_transaction_pay_or_go_back_and_not_both() {
+    let Some(server) = shared() else { return };
+    let url = fresh_url(server);
+    let store = Store::connect(&url).unwrap();
+    for n in 1..=ROUNDS {
+        let waits = store.confirm(order_no(n), payment(n, 100)).wait().unwrap();
+        assert_eq!(waits.outcome, Confirmed::Unclaimed);
+        let created = store.create(order_no(order_of(n)), fixtures::new(100));
+        let _ = created.wait().unwrap();
+    }
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "money::postgres_child_gives_back_for_the_test_that_started_it",
+            "--exact",
+        ])
+        .args(["--nocapture", "--test-threads=1"])
+        .env(URL, &url)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = std::io::BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("ready") {
+        line.clear();
+        assert!(std::io::BufRead::read_line(&mut said, &mut line).unwrap() > 0);
+    }
+    // From the other end, so that both meet in the middle.
+    for n in (1..=ROUNDS).rev() {
+        let paid = store.confirm(order_no(order_of(n)), payment(n, 100));
+        let _ = paid.wait().unwrap();
+    }
+    let mut rest = String::new();
+    std::io::Read::read_to_string(&mut said, &mut rest).unwrap();
+    assert!(child.wait().unwrap().success());
+    let mut back = 0;
+    for n in 1..=ROUNDS {
+        let goes_back = rest
+            .lines()
+            .any(|line| line.ends_with(&format!("gave back {n}")));
+        let order = store.get(order_no(order_of(n))).wait().unwrap().unwrap();
+        assert_ne!(order.status == Status::Success, goes_back, "{n}: {order:?}");
+        back += u64::from(goes_back);
+    }
+    assert!(
+        0 < back && back < ROUNDS,
+        "both processes came to their turn: {back}"
+    );
+    assert!(store.verify().wait().unwrap().is_ok());
+    store.shutdown().wait().unwrap();
+}

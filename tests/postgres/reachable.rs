@@ -1,0 +1,92 @@
+//! Servers that give no connection: the cause is named, and what stays so is told at once.
+
+use orderstore::testing::fixtures::{new, order_no};
+use orderstore::{Created, Error, Store};
+
+use crate::conformance::{fresh_schema, shared};
+use crate::proxy::Proxy;
+use crate::server::{free_port, url_of};
+
+#[track_caller]
+fn refused(url: &str) -> String {
+    match Store::connect(url) {
+        Err(Error::NotApplied(cause)) => format!("{cause:?}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn postgres_connect_names_the_cause_at_each_host() {
+    let Some(server) = shared() else { return };
+    let schema = fresh_schema(server);
+    let ports = [free_port(), free_port()];
+    let why = refused(&url_of(&ports, &schema));
+    for port in ports {
+        assert!(why.contains(&format!("127.0.0.1:{port}: ")), "{why}");
+    }
+    assert!(why.contains("refused"), "{why}");
+    let url = server.url(&schema);
+    let why = refused(&url.replace("127.0.0.1", "nowhere.invalid"));
+    assert!(why.contains("nowhere.invalid"), "{why}");
+    assert!(why.contains("lookup"), "{why}");
+    let why = refused(&url.replace("shop@", "nobody@"));
+    assert!(why.contains("28000") && why.contains("nobody"), "{why}");
+    let why = refused(&url.replace("/postgres?", "/nowhere?"));
+    assert!(why.contains("3D000"), "{why}");
+    let why = refused(&format!("{url}&sslmode=require"));
+    assert!(why.contains("does not support TLS"), "{why}");
+    let socket = "postgres://shop@%2Fnowhere/orders";
+    assert!(refused(socket).contains("/nowhere:5432"));
+    for url in ["mysql://shop@one", "postgres:///orders"] {
+        let told = Store::connect(url).unwrap_err();
+        assert!(
+            matches!(told, Error::Invalid { what: "url", .. }),
+            "{told:?}"
+        );
+    }
+}
+
+#[test]
+fn postgres_connect_tries_once_where_waiting_mends_nothing() {
+    let Some(server) = shared() else { return };
+    let schema = fresh_schema(server);
+    let database = format!("{schema}_read_only");
+    server.sql(&format!("CREATE DATABASE {database}"));
+    server.sql(&format!(
+        "ALTER DATABASE {database} SET default_transaction_read_only = on"
+    ));
+    for (path, cause) in [
+        ("/nowhere?", "3D000"),
+        (&*format!("/{database}?"), "default_transaction_read_only"),
+    ] {
+        let proxy = Proxy::to(server.port);
+        let url = url_of(&[proxy.port], &schema).replace("/postgres?", path);
+        let why = refused(&url);
+        assert!(why.contains(cause), "{why}");
+        assert_eq!(proxy.taken(), 1, "{cause}");
+    }
+}
+
+#[test]
+fn postgres_connect_waits_for_a_standby_whose_leader_is_gone() {
+    let Some(leader) = crate::server::Server::start(&[]) else {
+        return;
+    };
+    let follower = leader.follower(&[]).unwrap();
+    let alone = refused(&follower.url("public"));
+    assert!(alone.contains("standby"), "{alone}");
+    leader.signal("KILL");
+    let proxy = Proxy::to(follower.port);
+    let url = url_of(&[leader.port, proxy.port], "public");
+    std::thread::scope(|scope| {
+        let connecting = scope.spawn(|| Store::connect(&url));
+        // It has heard that the standby takes no writes, and asks again.
+        while proxy.taken() < 3 {
+            std::thread::yield_now();
+        }
+        follower.promote();
+        let store = connecting.join().unwrap().unwrap();
+        let made = store.create(order_no(1), new(100)).wait().unwrap();
+        assert_eq!(made.outcome, Created::Created);
+    });
+}
