@@ -23,24 +23,37 @@ pub struct OrderNo {
     len: u8,
 }
 
+/// A number as messages show it.
+const EXAMPLE: &str = "1217752501201407033233368018";
+
 /// Why a text is not an [`OrderNo`]. May grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum OrderNoError {
     /// Fewer than 6 bytes.
-    #[error("order number has {len} bytes, fewer than {}", OrderNo::MIN_LEN)]
+    #[error(
+        "order number has {len} characters, fewer than {}: write it like {EXAMPLE}",
+        OrderNo::MIN_LEN
+    )]
     TooShort {
         /// The length found, in bytes.
         len: usize,
     },
     /// More than 32 bytes.
-    #[error("order number has {len} bytes, more than {}", OrderNo::MAX_LEN)]
+    #[error(
+        "order number has {len} characters, more than {}: write it like {EXAMPLE}",
+        OrderNo::MAX_LEN
+    )]
     TooLong {
         /// The length found, in bytes.
         len: usize,
     },
     /// A byte that is not in `[0-9A-Za-z_\-|*@]`.
-    #[error("order number has byte 0x{byte:02x} at position {at}, not one of [0-9A-Za-z_-|*@]")]
+    #[error(
+        "order number has something else than letters, digits and _-|*@ at character {}: write it \
+         like {EXAMPLE}",
+        .at + 1
+    )]
     BadByte {
         /// The position of the byte, from 0.
         at: usize,
@@ -186,8 +199,9 @@ mod tests {
     #[test]
     fn errors_say_what_and_where() {
         let message = |text| OrderNo::parse(text).unwrap_err().to_string();
-        assert_eq!(message("abc"), "order number has 3 bytes, fewer than 6");
-        assert!(message("abc def").contains("byte 0x20 at position 3"));
+        assert!(message("abc").starts_with("order number has 3 characters, fewer than 6"));
+        assert!(message("abc def").contains("at character 4"));
+        assert!(message("abc def").ends_with(EXAMPLE));
     }
 
     #[test]
