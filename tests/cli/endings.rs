@@ -228,17 +228,15 @@ fn closed_pipe_changes_no_exit_code_and_no_message() {
     for place in [&read, &unread] {
         std::fs::write(place.path("books"), "").unwrap();
     }
-    // So much that no buffer holds it.
-    let long = ["number --count 1000", "completions bash", "--help"];
-    let lines = WELL_SAID.into_iter().chain(long);
-    let formed = |line: &str, form: &str| format!("{line} --format {form}");
-    for line in lines.flat_map(|line| ["table", "json", "jsonl", "csv"].map(|f| formed(line, f))) {
+    let forms = ["table", "json", "jsonl", "csv"];
+    let formed = |(line, form): (&str, &str)| format!("{line} --format {form}");
+    let each = WELL_SAID.into_iter().zip(forms.into_iter().cycle());
+    // So much that no buffer holds it, by each of the writers.
+    let long = forms.map(|form| ("number --count 1000", form));
+    let others = ["completions bash", "--help"].map(str::to_owned);
+    for line in each.chain(long).map(formed).chain(others) {
         let (expected, ran) = (read.run(&line), unread.run_unread(&line));
         assert_eq!(ran.code, expected.code, "{ran:?} {expected:?}");
-        if line.starts_with("export") || line.starts_with("backup") || line.starts_with("repair") {
-            // They tell places and sizes that differ from store to store.
-            continue;
-        }
         assert_eq!(ran.err, expected.err, "{line}");
     }
 }
@@ -280,7 +278,7 @@ fn refused_value_shows_an_example_of_a_right_one() {
         ("list --refund-no a/b", "R-1217752501"),
         ("list --from yesterday", "2022-03-21 13:20:07"),
         ("list --from 2022/03/21", "2022-03-21 13:20:07"),
-        ("list --from 2022032113200x", "20220321132007"),
+        ("list --from 2022032113200y", "20220321132007"),
         (
             "list --from 2022-03-21T13:20:07",
             "2022-03-21T13:20:07+08:00",
