@@ -53,7 +53,7 @@ impl IdError {
     /// What the type takes, with an example.
     fn rule(&self) -> &'static str {
         match self.what {
-            "openid" => "write it like oUpF8uMuAJO_M2pxb1Q9zNjWeS6o, without spaces",
+            "openid" => "write it like oUpF8uMEb4qRXf22hE3X68TekukE, without spaces",
             "appid" => "write it like wxd678efh567hg6787, without spaces",
             "mch_id" => "write it like 1230000109, without spaces",
             "transaction_id" => "write it like 4200001234202203211234567890, without spaces",

@@ -50,7 +50,7 @@ pub enum FenError {
         byte: u8,
     },
     /// A third or later decimal is not zero: a fen is not divided.
-    #[error("amount is not a whole number of fen: write it like 19.90, with two decimals at most")]
+    #[error("amount has a fraction of a fen: write it like 19.90, with two decimals at most")]
     TooFine {
         /// The position of that decimal.
         at: usize,

@@ -267,7 +267,7 @@ fn refused_value_shows_an_example_of_a_right_one() {
         ("create --appid wxa --fen 5 --mch-id 微信", "1230000109"),
         (
             "create --appid wxa --fen 5 --openid 微信",
-            "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o",
+            "oUpF8uMEb4qRXf22hE3X68TekukE",
         ),
         ("create --appid wxa --fen 5 --reference a/b", "R-1217752501"),
         (
