@@ -65,6 +65,15 @@ pub enum Error {
         /// The store's directory.
         dir: PathBuf,
     },
+    /// The directory cannot be made: one above it does not exist. Only the last directory of a
+    /// path is made.
+    #[error("{} cannot be made: {} does not exist", dir.display(), missing.display())]
+    ParentMissing {
+        /// The directory that was to be made.
+        dir: PathBuf,
+        /// The topmost directory above it that does not exist.
+        missing: PathBuf,
+    },
     /// The directory is empty: there is no store in it.
     #[error("{} is empty: no store was made in it", dir.display())]
     Empty {

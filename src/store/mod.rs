@@ -97,7 +97,8 @@ impl Store {
     /// interrupted.
     ///
     /// # Errors
-    /// [`Error::AlreadyThere`], [`Error::Foreign`], [`Error::Locked`], [`Error::Unopened`].
+    /// [`Error::ParentMissing`], [`Error::AlreadyThere`], [`Error::Foreign`],
+    /// [`Error::Locked`], [`Error::Unopened`].
     pub fn init(dir: impl AsRef<Path>) -> Result<Self, Error> {
         Self::builder().init(dir)
     }

@@ -19,13 +19,13 @@ pub struct Currency([u8; 3]);
 #[non_exhaustive]
 pub enum CurrencyError {
     /// Not exactly three bytes.
-    #[error("currency has {len} bytes, not 3")]
+    #[error("currency is not three capital letters, such as CNY")]
     WrongLength {
         /// The length found, in bytes.
         len: usize,
     },
     /// A byte that is no capital letter `A..=Z`.
-    #[error("currency has byte 0x{byte:02x} at position {at}, not a capital letter")]
+    #[error("currency is not three capital letters, such as CNY")]
     BadByte {
         /// The position of the byte, from 0.
         at: usize,
@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(Currency::parse("CNYY"), wrong(4));
         let bad = CurrencyError::BadByte { at: 1, byte: b'n' };
         assert_eq!(Currency::parse("CnY"), Err(bad));
-        assert!(bad.to_string().contains("0x6e at position 1"));
+        assert!(bad.to_string().contains("such as CNY"));
     }
 
     #[test]

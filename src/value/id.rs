@@ -16,7 +16,7 @@ use super::text_traits::{short_text, shown_in_full};
 
 /// Why a text is not an identifier of that type. It never holds the text itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("{what} {kind}")]
+#[error("{what} {kind}: {}", self.rule())]
 #[non_exhaustive]
 pub struct IdError {
     /// The type, in small letters, such as `openid`.
@@ -49,14 +49,28 @@ impl IdError {
     pub(super) fn new(what: &'static str, kind: IdErrorKind) -> Self {
         Self { what, kind }
     }
+
+    /// What the type takes, with an example.
+    fn rule(&self) -> &'static str {
+        match self.what {
+            "openid" => "write it like oUpF8uMEb4qRXf22hE3X68TekukE, without spaces",
+            "appid" => "write it like wxd678efh567hg6787, without spaces",
+            "mch_id" => "write it like 1230000109, without spaces",
+            "transaction_id" => "write it like 4200001234202203211234567890, without spaces",
+            "refund_id" => "write it like 50000000382019052709732678859, without spaces",
+            "channel" => "write it like wechat, in small letters, digits and _",
+            _ => "write it in letters, digits and _-|*@, like R-1217752501",
+        }
+    }
 }
 
 impl fmt::Display for IdErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("is empty"),
-            Self::TooLong { len, max } => write!(f, "has {len} bytes, more than {max}"),
-            Self::BadByte { at } => write!(f, "has a byte that is not allowed at position {at}"),
+            Self::TooLong { len, max } => write!(f, "has {len} characters, more than {max}"),
+            // Every byte before it is ASCII.
+            Self::BadByte { at } => write!(f, "does not take what stands at character {}", at + 1),
         }
     }
 }
@@ -238,15 +252,36 @@ mod tests {
     #[test]
     fn errors_say_what_and_where() {
         let message = |text: &str| OpenId::parse(text).unwrap_err().to_string();
-        assert_eq!(message(""), "openid is empty");
-        assert_eq!(
-            message(&"a".repeat(129)),
-            "openid has 129 bytes, more than 128"
+        assert!(message("").starts_with("openid is empty: write it like "));
+        let long = message(&"a".repeat(129));
+        assert!(
+            long.starts_with("openid has 129 characters, more than 128: "),
+            "{long}"
         );
-        assert_eq!(
-            message("ab c"),
-            "openid has a byte that is not allowed at position 2"
+        let spaced = message("ab c");
+        assert!(
+            spaced.starts_with("openid does not take what stands at character 3: "),
+            "{spaced}"
         );
+    }
+
+    #[test]
+    fn every_example_in_an_error_is_a_value_of_its_type() {
+        fn example(error: &IdError) -> &'static str {
+            let rule = error.rule();
+            let (_, example) = rule.split_once("like ").unwrap();
+            example.split(',').next().unwrap()
+        }
+        let of = |error: IdError| example(&error);
+        assert!(OpenId::parse(of(OpenId::parse("").unwrap_err())).is_ok());
+        assert!(AppId::parse(of(AppId::parse("").unwrap_err())).is_ok());
+        assert!(MchId::parse(of(MchId::parse("").unwrap_err())).is_ok());
+        assert!(TransactionId::parse(of(TransactionId::parse("").unwrap_err())).is_ok());
+        assert!(RefundId::parse(of(RefundId::parse("").unwrap_err())).is_ok());
+        assert!(RefundNo::parse(of(RefundNo::parse("").unwrap_err())).is_ok());
+        assert!(Reference::parse(of(Reference::parse("").unwrap_err())).is_ok());
+        let channel = crate::value::Channel::parse("").unwrap_err();
+        assert!(crate::value::Channel::parse(of(channel)).is_ok());
     }
 
     #[test]

@@ -195,7 +195,7 @@ mod tests {
         assert_eq!(error.reason, TextErrorReason::TooLong);
         assert_eq!(
             error.to_string(),
-            "metadata has length 4097, more than 4096"
+            "metadata has 4097 bytes of UTF-8, more than 4096: shorten it"
         );
     }
 

@@ -32,20 +32,20 @@ pub struct Fen(u64);
 #[non_exhaustive]
 pub enum FenError {
     /// The amount is above `i64::MAX` minor units.
-    #[error("amount is above {} fen", Fen::MAX.as_u64())]
+    #[error("amount is above {}, the largest in fen", Fen::MAX.as_u64())]
     TooLarge,
     /// The text is empty, or a lone backtick.
-    #[error("amount is empty")]
+    #[error("amount is empty: write it like 19.90")]
     Empty,
     /// No digit stands on one side of the point, as in `.5` or `5.`.
-    #[error("amount lacks a digit at position {at}")]
+    #[error("amount has no digit on one side of its point: write it like 0.50 or 19.90")]
     EmptyPart {
         /// Where the digit was expected.
         at: usize,
     },
     /// A byte that is neither a digit nor the one decimal point: also a sign, an
     /// exponent, a space or a comma.
-    #[error("amount has byte 0x{byte:02x} at position {at}, not a digit")]
+    #[error("amount has something else than digits and one point: write it like 1159.89")]
     BadByte {
         /// The position of the byte.
         at: usize,
@@ -53,7 +53,10 @@ pub enum FenError {
         byte: u8,
     },
     /// A decimal behind those of the currency is not zero: a minor unit is not divided.
-    #[error("amount has a fraction of a minor unit at position {at}")]
+    #[error(
+        "amount has a fraction of a minor unit at position {at}: write it with as many decimals \
+         as the currency has, like 19.90"
+    )]
     TooFine {
         /// The position of that decimal.
         at: usize,

@@ -24,21 +24,31 @@ pub struct OrderNo {
     len: u8,
 }
 
+/// A number as messages show it.
+const EXAMPLE: &str = "1217752501201407033233368018";
+
 /// Why a text is not an [`OrderNo`]. May grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum OrderNoError {
     /// There is no text.
-    #[error("order number is empty")]
+    #[error("order number is empty: write it like {EXAMPLE}")]
     Empty,
     /// More than 32 bytes.
-    #[error("order number has {len} bytes, more than {}", OrderNo::MAX_LEN)]
+    #[error(
+        "order number has {len} characters, more than {}: write it like {EXAMPLE}",
+        OrderNo::MAX_LEN
+    )]
     TooLong {
         /// The length found, in bytes.
         len: usize,
     },
     /// A byte that is not in `[0-9A-Za-z_\-|*@]`.
-    #[error("order number has byte 0x{byte:02x} at position {at}, not one of [0-9A-Za-z_-|*@]")]
+    #[error(
+        "order number has something else than letters, digits and _-|*@ at character {}: write it \
+         like {EXAMPLE}",
+        .at + 1
+    )]
     BadByte {
         /// The position of the byte, from 0.
         at: usize,
@@ -179,8 +189,9 @@ mod tests {
     #[test]
     fn errors_say_what_and_where() {
         let message = |text| OrderNo::parse(text).unwrap_err().to_string();
-        assert_eq!(message(""), "order number is empty");
-        assert!(message("abc def").contains("byte 0x20 at position 3"));
+        assert!(message("").starts_with("order number is empty"));
+        assert!(message("abc def").contains("at character 4"));
+        assert!(message("abc def").ends_with(EXAMPLE));
     }
 
     #[test]

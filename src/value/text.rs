@@ -46,16 +46,34 @@ pub enum TextErrorReason {
 }
 
 impl TextError {
+    /// What the type takes, with an example where one helps.
+    fn rule(&self) -> &'static str {
+        match self.what {
+            "description" => "write it on one line, without control characters",
+            "label" => "write one word, like NOTENOUGH",
+            _ => "write printable ASCII characters, like wx201410272009395522657a690389285100",
+        }
+    }
+
     fn explanation(&self) -> String {
         match self.reason {
-            TextErrorReason::Empty => "is empty".to_owned(),
+            TextErrorReason::Empty => format!("is empty: {}", self.rule()),
             TextErrorReason::TooLong => {
-                format!("has length {}, more than {}", self.found, self.limit)
+                let Self { found, limit, .. } = self;
+                // A description is counted in characters.
+                let unit = if self.what == "description" {
+                    "characters"
+                } else {
+                    "bytes of UTF-8"
+                };
+                format!("has {found} {unit}, more than {limit}: shorten it")
             }
-            TextErrorReason::BadChar { at } => {
-                format!("has a character that is not allowed at byte {at}")
+            TextErrorReason::BadChar { .. } => {
+                format!("has a character that is not allowed: {}", self.rule())
             }
-            TextErrorReason::BadHex { at } => format!("has no hexadecimal digit at byte {at}"),
+            TextErrorReason::BadHex { .. } => {
+                "is not in hexadecimal: write two digits for each byte, like ff00".to_owned()
+            }
         }
     }
 }
@@ -220,7 +238,7 @@ mod tests {
         assert_eq!(error.reason, TextErrorReason::TooLong);
         assert_eq!(
             error.to_string(),
-            "description has length 128, more than 127"
+            "description has 128 characters, more than 127: shorten it"
         );
         assert!(Description::parse("").is_ok());
     }

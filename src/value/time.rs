@@ -40,7 +40,7 @@ pub enum TimestampError {
         millis: i64,
     },
     /// The text does not have the length of its form.
-    #[error("time has {len} bytes, not {expected}")]
+    #[error("time is not complete or is too long: write it like {}", example(.expected))]
     WrongLength {
         /// The length found, in bytes, without a leading backtick.
         len: usize,
@@ -48,7 +48,7 @@ pub enum TimestampError {
         expected: usize,
     },
     /// A byte that is not the digit or the mark its form has there.
-    #[error("time has an unexpected byte 0x{byte:02x} at position {at}")]
+    #[error("time has something unexpected at character {}: write it like {}", .at + 1, example(&0))]
     BadByte {
         /// The position of the byte.
         at: usize,
@@ -66,7 +66,9 @@ pub enum TimestampError {
         day: u32,
     },
     /// The day has no such time. Leap seconds, written as second 60, are among these.
-    #[error("time of day {hour:02}:{minute:02}:{second:02} does not exist")]
+    #[error(
+        "time of day {hour:02}:{minute:02}:{second:02} does not exist: the last one is 23:59:59"
+    )]
     NoSuchTime {
         /// The hour found.
         hour: u32,
@@ -76,11 +78,20 @@ pub enum TimestampError {
         second: u32,
     },
     /// What follows the seconds is no fraction and offset of RFC 3339.
-    #[error("time has no valid fraction and offset from position {at} on")]
+    #[error("time has no offset behind its seconds: write it like 2022-03-21T13:20:07+08:00")]
     BadOffset {
         /// Where the fraction or offset begins.
         at: usize,
     },
+}
+
+/// A time in the forms that have so many bytes; in all forms, where none has.
+const fn example(len: &usize) -> &'static str {
+    match *len {
+        10 => "2022-03-21",
+        14 => "20220321132007",
+        _ => "2022-03-21 13:20:07, 20220321132007 or 2022-03-21T13:20:07+08:00",
+    }
 }
 
 impl Timestamp {

@@ -135,6 +135,55 @@ fn a_refund_goes_its_way() {
 }
 
 #[test]
+fn refund_of_the_only_payment_needs_no_transaction() {
+    let place = empty();
+    place.run(CREATE).ends(0);
+    let nothing = "refund request order-1 --refund-no B1 --fen 60";
+    let unpaid = place.run(nothing).ends(1);
+    assert!(unpaid.err.contains("--transaction-id"), "{unpaid:?}");
+    place.run(&paid_now("order-1", "T1", "--fen 1990")).ends(0);
+    let order = || place.run("show order-1 --format json").ends(0).json();
+    place
+        .run("refund request order-1 --refund-no B1 --yuan 0.60")
+        .ends(0);
+    assert_eq!(order()["refunds"][0]["transactionId"], "T1");
+    assert_eq!(order()["refunds"][0]["amount"], 60);
+    let record = "refund record order-1 --refund-no B1 --yuan 0.60 --state success";
+    place.run(record).ends(0);
+    assert_eq!(order()["refunds"][0]["status"], "success");
+    let other = "refund request order-1 --refund-no B2 --fen 5 --currency USD";
+    let other = place.run(other).ends(2);
+    assert!(other.err.contains("was paid in CNY"), "{other:?}");
+    let channel = "refund request order-1 --refund-no B2 --fen 5 --channel alipay";
+    place.run(channel).ends(1);
+}
+
+#[test]
+fn refund_of_one_of_several_payments_must_name_it() {
+    let place = empty();
+    place.run(CREATE).ends(0);
+    place.run(&paid_now("order-1", "T1", "--fen 1990")).ends(0);
+    place
+        .run("refund request order-1 --refund-no B1 --fen 60")
+        .ends(0);
+    place.run(&paid_now("order-1", "T2", "--fen 1990")).ends(1);
+    let several = place
+        .run("refund request order-1 --refund-no B2 --fen 60")
+        .ends(2);
+    for choice in ["--transaction-id T1 (19.90)", "--transaction-id T2 (19.90)"] {
+        assert!(several.err.contains(choice), "{several:?}");
+    }
+    // A refund that is known says itself what it is of.
+    place
+        .run("refund request order-1 --refund-no B1 --fen 60")
+        .ends(0);
+    let record = "refund record order-1 --refund-no B1 --fen 60 --state success";
+    place.run(record).ends(0);
+    let order = place.run("show order-1 --format json").ends(0).json();
+    assert_eq!(order["refunds"].as_array().unwrap().len(), 1);
+}
+
+#[test]
 fn a_person_decides_about_anomalies() {
     let place = shop();
     let runs = [
@@ -200,8 +249,26 @@ fn an_answer_has_every_form() {
 #[test]
 fn init_makes_one_store_and_makes_no_other_of_it() {
     let place = Place::new();
-    let runs = [("init", 0), ("init", 6), ("init --store no/such/parent", 5)]
-        .map(|(line, code)| place.run(line).ends(code));
+    let runs = [("init", 0), ("init", 6)].map(|(line, code)| place.run(line).ends(code));
     assert_snapshot!("init", texts(&runs));
     assert_eq!(place.names(), ["shop"]);
+}
+
+#[test]
+fn verb_below_a_missing_directory_names_the_missing_part() {
+    let place = shop();
+    place.run("backup backup").ends(0);
+    for (line, code) in [
+        ("init --store no/such/parent", 6),
+        ("copy no/such/parent", 6),
+        ("backup no/such/parent", 6),
+        ("restore backup --into no/such/parent", 6),
+        ("repair --into no/such/parent", 6),
+        ("export --output no/such/file", 5),
+    ] {
+        let ran = place.run(line).ends(code);
+        assert!(ran.err.contains("no does not exist"), "{ran:?}");
+        assert!(ran.err.contains("make what is missing"), "{ran:?}");
+        assert_eq!(place.names(), ["backup", "shop"]);
+    }
 }

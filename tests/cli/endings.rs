@@ -11,7 +11,7 @@ use crate::shop::{open_shop, shop};
 const NO: &str = "order-paid";
 
 /// Each verb that needs a store, said well.
-const WELL_SAID: [&str; 22] = [
+const WELL_SAID: [&str; 24] = [
     "create --appid wxa --fen 5",
     "show order-paid",
     "list",
@@ -24,7 +24,9 @@ const WELL_SAID: [&str; 22] = [
     "record-close order-paid --reply retry",
     "abort-close order-paid",
     "refund request order-paid --refund-no B --transaction-id T --fen 5",
+    "refund request order-paid --refund-no B --fen 5",
     "refund record order-paid --refund-no B --transaction-id T --fen 5 --state success",
+    "refund record order-paid --refund-no B --fen 5 --state success",
     "refund refused order-paid --refund-no B --code X",
     "number",
     "stats",
@@ -69,6 +71,7 @@ fn what_is_not_understood_ends_with_2_before_anything_is_opened() {
         "resolve order-late --anomaly 1 --accept",
         "record-close order-paid --reply maybe",
         "refund request order-paid --refund-no B --transaction-id T --fen 0",
+        "refund request order-paid --refund-no B --fen 0",
         "refund",
         "number --count 0",
         "report --day 2022-03-21 --from 2022-03-21",
@@ -80,6 +83,7 @@ fn what_is_not_understood_ends_with_2_before_anything_is_opened() {
         "import books",
         "import books --exported --amounts yuan",
         "import books --exported --input csv",
+        "import books.csv --exported",
         "import books --exported --status a=success",
         "import books --amounts yuan --status a=paid",
         "import books --amounts yuan --field price",
@@ -207,23 +211,98 @@ fn an_unreadable_file_ends_with_5_before_the_store_is_opened() {
     let place = Place::new();
     for line in [
         "import nowhere --exported",
+        "import nowhere/deeper/books --exported",
         "reconcile nowhere --day 2022-03-21 --mch-id 1",
     ] {
         let ran = place.run(line).ends(5);
-        assert!(ran.err.contains("nowhere"), "{ran:?}");
+        assert!(ran.err.contains("nowhere does not exist"), "{ran:?}");
         assert!(place.names().is_empty());
     }
 }
 
+/// As `orderstore list | head -1`: a reader that has read enough is no failure. The exit code
+/// tells what became of the command, as it does where somebody reads on.
 #[test]
-fn whoever_reads_the_answer_may_go_away() {
+fn closed_pipe_changes_no_exit_code_and_no_message() {
+    let (read, unread) = (shop(), shop());
+    for place in [&read, &unread] {
+        std::fs::write(place.path("books"), "").unwrap();
+    }
+    let forms = ["table", "json", "jsonl", "csv"];
+    let formed = |(line, form): (&str, &str)| format!("{line} --format {form}");
+    let each = WELL_SAID.into_iter().zip(forms.into_iter().cycle());
+    // So much that no buffer holds it, by each of the writers.
+    let long = forms.map(|form| ("number --count 1000", form));
+    let others = ["completions bash", "--help"].map(str::to_owned);
+    for line in each.chain(long).map(formed).chain(others) {
+        let (expected, ran) = (read.run(&line), unread.run_unread(&line));
+        assert_eq!(ran.code, expected.code, "{ran:?} {expected:?}");
+        assert_eq!(ran.err, expected.err, "{line}");
+    }
+}
+
+#[test]
+fn closed_pipe_ends_an_export_early_and_quietly() {
     let place = shop();
-    let (reader, writer) = std::io::pipe().unwrap();
-    drop(reader);
-    let mut command = place.command(&["list"]);
-    let output = command.stdout(Stdio::from(writer)).output().unwrap();
-    assert_eq!(output.status.code(), Some(5));
-    assert!(output.stderr.is_empty());
+    for form in ["jsonl", "csv"] {
+        let ran = place.run_unread(&format!("export --format {form}")).ends(0);
+        assert_eq!(ran.err, "");
+    }
+}
+
+#[test]
+fn refused_value_shows_an_example_of_a_right_one() {
+    let place = Place::new();
+    for (line, example) in [
+        ("show 12,345678", "1217752501201407033233368018"),
+        ("show 茶茶茶", "1217752501201407033233368018"),
+        ("create --appid wxa --yuan 1,159.89", "1159.89"),
+        ("create --appid wxa --yuan 19.901", "19.90"),
+        ("create --appid wxa --yuan .5", "0.50"),
+        ("create --appid wxa --fen 19.90", "1990"),
+        ("create --appid wxa --fen 5 --currency cny", "CNY"),
+        ("create --appid wxa --fen 5 --currency yuan", "CNY"),
+        ("create --appid wxa --fen 5 --channel WeChat", "wechat"),
+        ("create --appid 微信 --fen 5", "wxd678efh567hg6787"),
+        ("create --appid wxa --fen 5 --mch-id 微信", "1230000109"),
+        (
+            "create --appid wxa --fen 5 --openid 微信",
+            "oUpF8uMEb4qRXf22hE3X68TekukE",
+        ),
+        ("create --appid wxa --fen 5 --reference a/b", "R-1217752501"),
+        (
+            "create --appid wxa --fen 5 --description a\nb",
+            "on one line",
+        ),
+        ("list --transaction-id 微信", "4200001234202203211234567890"),
+        ("list --refund-no a/b", "R-1217752501"),
+        ("list --from yesterday", "2022-03-21 13:20:07"),
+        ("list --from 2022/03/21", "2022-03-21 13:20:07"),
+        ("list --from 2022032113200y", "20220321132007"),
+        (
+            "list --from 2022-03-21T13:20:07",
+            "2022-03-21T13:20:07+08:00",
+        ),
+        ("report --day 2022-3-21", "2022-03-21"),
+        (
+            "refund refused order-paid --refund-no B --code 余额不足",
+            "NOTENOUGH",
+        ),
+        (
+            "import books --amounts yuan --field price",
+            "totalFee=price",
+        ),
+        (
+            "import books --amounts yuan --status payed",
+            "payed=success",
+        ),
+    ] {
+        let ran = place.run(line).ends(2);
+        assert!(ran.err.contains(example), "{ran:#?}");
+        for bytes in ["0x", " bytes", "position"] {
+            assert!(!ran.err.contains(bytes), "{ran:#?}");
+        }
+    }
 }
 
 #[cfg(target_os = "linux")]

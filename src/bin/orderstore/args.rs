@@ -37,7 +37,7 @@ pub(crate) struct Global {
     /// The form of the answer; a table where nothing is said
     #[arg(long, value_name = "FORM", value_enum, global = true)]
     pub(crate) format: Option<Format>,
-    /// Show openids in full, and attach and metadata, in which people put personal data
+    /// Show openids, attach and metadata in full in tables, too: people put personal data there
     #[arg(long, global = true)]
     pub(crate) show_openid: bool,
 }

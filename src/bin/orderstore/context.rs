@@ -38,7 +38,8 @@ impl Context {
         match self.place()? {
             Place::Dir(dir) => Ok(dir),
             Place::Cluster(_) => Err(Failure::usage(
-                "that is done to a directory: a cluster has tools of its own for it",
+                "that is done to a directory: name one with --store. A cluster has tools of its own \
+                 for it (pg_dump, pg_basebackup)",
             )),
         }
     }
@@ -80,8 +81,9 @@ impl Context {
 
     /// What is shown of personal data.
     pub(crate) const fn veil(&self) -> Veil {
+        let is_for_people = matches!(self.global.format, None | Some(Format::Table));
         Veil {
-            lifted: self.global.show_openid,
+            lifted: self.global.show_openid || !is_for_people,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt::{Display, Write as _};
 use std::io::{self, ErrorKind, Write as _};
+use std::path::Path;
 
 use orderstore::{Error, StorageError, StorageErrorKind};
 
@@ -12,7 +13,6 @@ use crate::exit::Exit;
 #[derive(Debug)]
 pub(crate) struct Failure {
     exit: Exit,
-    /// Empty where nobody is left to be told.
     message: String,
     advice: &'static str,
 }
@@ -53,24 +53,40 @@ impl Failure {
 
     /// The store breaks what it promises.
     pub(crate) fn damaged(what: impl Display) -> Self {
-        Self {
-            advice: DAMAGED,
-            ..Self::new(Exit::Damaged, what.to_string())
-        }
+        Self::new(Exit::Damaged, what.to_string()).with_advice(DAMAGED)
     }
 
-    /// A file failed, of which `what` says which.
-    pub(crate) fn file(what: impl Display, error: &io::Error) -> Self {
+    /// A file could not be opened, read or written.
+    pub(crate) fn file(path: &Path, error: &io::Error) -> Self {
+        let (why, advice) = match error.kind() {
+            ErrorKind::NotFound => match missing_part(path) {
+                Some(missing) => (
+                    format!("{} does not exist", missing.display()),
+                    "Correct the path, or make what is missing.",
+                ),
+                None => (error.to_string(), ""),
+            },
+            ErrorKind::AlreadyExists => (
+                "it exists already, and nothing is overwritten".to_owned(),
+                "Name another file.",
+            ),
+            _ => (error.to_string(), ""),
+        };
+        let message = format!("{} cannot be used: {why}", path.display());
+        Self::new(Exit::Io, message).with_advice(advice)
+    }
+
+    /// The input could not be read on.
+    pub(crate) fn input(what: &str, error: &io::Error) -> Self {
         Self::new(Exit::Io, format!("{what}: {error}"))
     }
 
-    /// The output takes no more. Where its reader has gone away nobody is left to be told.
+    /// The output takes no more.
     pub(crate) fn output(error: &io::Error) -> Self {
-        let message = match error.kind() {
-            ErrorKind::BrokenPipe => String::new(),
-            _ => format!("the output could not be written: {error}"),
-        };
-        Self::new(Exit::Io, message)
+        Self::new(
+            Exit::Io,
+            format!("the output could not be written: {error}"),
+        )
     }
 
     fn new(exit: Exit, message: String) -> Self {
@@ -80,6 +96,12 @@ impl Failure {
             message,
             advice,
         }
+    }
+
+    /// The same, with what to do.
+    const fn with_advice(mut self, advice: &'static str) -> Self {
+        self.advice = advice;
+        self
     }
 
     /// The same, with something that is to be known besides.
@@ -93,14 +115,19 @@ impl Failure {
     pub(crate) fn tell(self) -> Exit {
         let mut to = io::stderr().lock();
         // Nobody is left to be told that this failed, too.
-        if !self.message.is_empty() {
-            let _ = writeln!(to, "orderstore: {}", self.message);
-        }
+        let _ = writeln!(to, "orderstore: {}", self.message);
         if !self.advice.is_empty() {
             let _ = writeln!(to, "{}", self.advice);
         }
         self.exit
     }
+}
+
+/// The topmost part of a path that does not exist.
+fn missing_part(path: &Path) -> Option<&Path> {
+    let parts = path.ancestors().filter(|part| !part.as_os_str().is_empty());
+    let missing = parts.take_while(|part| matches!(part.try_exists(), Ok(false)));
+    missing.last()
 }
 
 /// The message and all that is behind it.
@@ -130,6 +157,7 @@ const fn exit_of(error: &Error) -> Exit {
         Error::Locked { .. } => Exit::InUse,
         Error::OutcomeUnknown(_) => Exit::Unknown,
         Error::Missing { .. }
+        | Error::ParentMissing { .. }
         | Error::Empty { .. }
         | Error::Foreign { .. }
         | Error::Incomplete { .. }
@@ -163,28 +191,56 @@ const fn exit_beneath(cause: &StorageError) -> Exit {
     }
 }
 
+/// What to do about a failure of the store.
 const fn advice(error: &Error, exit: Exit) -> &'static str {
     match (error, exit) {
         (_, Exit::InUse) => IN_USE,
         (_, Exit::Damaged) => DAMAGED,
         (_, Exit::Unknown) => UNKNOWN,
-        (Error::Missing { .. }, _) => {
-            "A volume that is not mounted looks like this. A new store is made by `orderstore init`."
-        }
-        (Error::Empty { .. } | Error::NoTables, _) => "A new store is made by `orderstore init`.",
-        (Error::Incomplete { .. }, _) => "No order was ever in it; `orderstore init` finishes it.",
-        (Error::Unfinished { .. }, _) => {
-            "Run the same backup, restore or repair into it again: it begins anew there."
-        }
-        (Error::IsBackup { .. }, _) => {
-            "`orderstore restore BACKUP --into DIR` makes a store of it in another directory; a new
-backup takes a directory of its own."
-        }
+        (error, Exit::NoStore) => advice_on_place(error),
         (Error::InvalidCursor { .. }, _) => {
             "A cursor goes with the very flags and the store of the page that printed it."
         }
+        (Error::Differs { .. }, _) => {
+            "Orders were changed in the target: copy into a directory that is missing or empty."
+        }
         (Error::Unclosed(_), _) => "What was answered is durable.",
+        (Error::DiskFull, _) => "Make room on the disk, then run the same command again.",
+        (_, Exit::Io) => "Mend that, then run the same command again.",
+        (_, Exit::Usage) => "Correct the command: `orderstore VERB --help` explains it.",
         _ => "",
+    }
+}
+
+/// What to do where a directory or a database is not what the verb needs.
+const fn advice_on_place(error: &Error) -> &'static str {
+    match error {
+        Error::Missing { .. } => {
+            "A volume that is not mounted looks like this. A new store is made by `orderstore init`."
+        }
+        Error::ParentMissing { .. } => {
+            "A volume that is not mounted looks like this. Correct the path, or make what is missing
+(`mkdir -p`)."
+        }
+        Error::Incomplete { .. } => "No order was ever in it; `orderstore init` finishes it.",
+        Error::Unfinished { .. } => {
+            "Run the same backup, restore or repair into it again: it begins anew there."
+        }
+        Error::IsBackup { .. } => {
+            "`orderstore restore BACKUP --into DIR` makes a store of it in another directory; a new
+backup takes a directory of its own."
+        }
+        Error::NotABackup { .. } => "Name a directory that `orderstore backup DIR` made.",
+        Error::Foreign { .. } => {
+            "Name the store's own directory. What is made new takes one that is missing or empty."
+        }
+        Error::AlreadyThere { .. } => {
+            "Use that store, or name a directory that is missing or empty."
+        }
+        Error::NewerFormat { .. } => {
+            "Use the version of this program that wrote it, or a later one."
+        }
+        _ => "A new store is made by `orderstore init`.",
     }
 }
 
@@ -259,10 +315,64 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_told_that_nobody_listens() {
-        let gone = Failure::output(&ErrorKind::BrokenPipe.into());
-        assert_eq!((gone.exit, gone.message.as_str()), (Exit::Io, ""));
-        let full = Failure::output(&ErrorKind::StorageFull.into());
-        assert!(!full.message.is_empty());
+    fn every_failure_of_the_store_says_what_to_do() {
+        let dir = || PathBuf::from("shop");
+        let io = || beneath(StorageErrorKind::Io);
+        for error in [
+            Error::Overloaded,
+            Error::DiskFull,
+            Error::OutcomeUnknown(io()),
+            Error::Poisoned(io()),
+            Error::NotApplied(io()),
+            Error::Unreadable(io()),
+            Error::Unclosed(io()),
+            Error::NotBackedUp {
+                dir: dir(),
+                source: io(),
+            },
+            Error::Unopened {
+                dir: dir(),
+                source: io(),
+            },
+            Error::Locked { dir: dir() },
+            Error::Missing { dir: dir() },
+            Error::ParentMissing {
+                dir: dir().join("deeper"),
+                missing: dir(),
+            },
+            Error::Empty { dir: dir() },
+            Error::Foreign { dir: dir() },
+            Error::Incomplete { dir: dir() },
+            Error::Unfinished { dir: dir() },
+            Error::IsBackup { dir: dir() },
+            Error::NotABackup { dir: dir() },
+            Error::AlreadyThere { dir: dir() },
+            Error::NoTables,
+            Error::NewerFormat { found: 2, known: 1 },
+            Error::Differs {
+                no: orderstore::OrderNo::parse("order-1").unwrap(),
+            },
+            Error::Unsupported { what: "a backup" },
+            Error::InvalidCursor { why: "other" },
+            Error::Invalid {
+                what: "node",
+                why: "above 999".to_owned(),
+            },
+        ] {
+            let failure = Failure::from(error);
+            assert!(!failure.advice.is_empty(), "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_failure_names_the_topmost_missing_part() {
+        let place = tempfile::tempdir().unwrap();
+        let failure = |path: &Path| Failure::file(path, &ErrorKind::NotFound.into()).message;
+        let missing = place.path().join("no");
+        let expected = format!("{} does not exist", missing.display());
+        for path in [missing.join("such/file"), missing] {
+            let message = failure(&path);
+            assert!(message.ends_with(&expected), "{message}");
+        }
     }
 }

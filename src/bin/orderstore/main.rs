@@ -5,7 +5,8 @@
 //!   leaves no directory, no file and no lock behind.
 //! - A verb that only looks never makes a store.
 //! - Every ending has its exit code, see [`exit`].
-//! - Openids are shown in full only where the operator asks for it, passwords never.
+//! - Tables show openids in full only where the operator asks for it. No answer holds a
+//!   password.
 
 mod args;
 mod context;

@@ -47,7 +47,9 @@ impl Stretch {
         if from < to {
             return Ok(from..to);
         }
-        Err(Failure::usage("--to is not later than --from"))
+        Err(Failure::usage(
+            "--to is not later than --from: --to is excluded, so that a day ends at the next one",
+        ))
     }
 }
 

@@ -36,14 +36,24 @@ impl Amount {
 fn parse_fen(text: &str) -> Result<Fen, String> {
     let is_digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if !is_digits {
-        return Err("fen are an integer: 1990, not 19.90".to_owned());
+        return Err("fen are digits and nothing else, such as 1990 for 19.90 yuan".to_owned());
     }
     let fen = text.parse().map_err(|_| FenError::TooLarge.to_string())?;
-    Fen::new(fen).map_err(|error| error.to_string())
+    let fen = Fen::new(fen).map_err(|error| error.to_string())?;
+    some(fen)
 }
 
-fn parse_yuan(text: &str) -> Result<Fen, FenError> {
-    Fen::parse_yuan(text)
+fn parse_yuan(text: &str) -> Result<Fen, String> {
+    let fen = Fen::parse_yuan(text).map_err(|error| error.to_string())?;
+    some(fen)
+}
+
+/// No verb takes an amount of nothing.
+fn some(fen: Fen) -> Result<Fen, String> {
+    match fen.is_zero() {
+        true => Err("an amount is at least 1 fen, which is 0.01 yuan".to_owned()),
+        false => Ok(fen),
+    }
 }
 
 /// An amount of any size as it is shown: in yuan, or in its currency's unit with the currency.
@@ -73,11 +83,23 @@ mod tests {
     #[test]
     fn fen_are_whole_and_yuan_have_a_point() {
         assert_eq!(parse_fen("1990"), Fen::new(1990).map_err(|_| String::new()));
-        for text in ["", "19.90", "+1", "-1", " 1", "1e3", "9223372036854775808"] {
+        for text in [
+            "",
+            "0",
+            "19.90",
+            "+1",
+            "-1",
+            " 1",
+            "1e3",
+            "9223372036854775808",
+        ] {
             assert!(parse_fen(text).is_err(), "{text}");
         }
-        assert_eq!(parse_yuan("19.9"), Fen::new(1990));
-        assert!(parse_yuan("19.901").is_err());
+        assert_eq!(
+            parse_yuan("19.9"),
+            Fen::new(1990).map_err(|_| String::new())
+        );
+        assert!(parse_yuan("19.901").is_err() && parse_yuan("0.00").is_err());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use orderstore::{Builder, Store};
@@ -100,8 +100,14 @@ pub(crate) fn veiled(text: String, said: impl Iterator<Item = OsString>) -> Stri
 pub(crate) fn path() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(|said| match Place::from(said.as_os_str()) {
         Place::Dir(path) => Ok(path),
-        Place::Cluster(_) => Err("a path belongs here, and no URL"),
+        Place::Cluster(_) => Err("a path belongs here, and no URL: name a directory or a file"),
     })
+}
+
+/// Whether a file is CSV by its name.
+pub(crate) fn is_named_csv(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|ending| ending.eq_ignore_ascii_case("csv"))
 }
 
 impl Place {
@@ -142,7 +148,10 @@ impl Url {
             Err(error) => Err(error.into()),
             Ok(store) => {
                 store.shutdown().wait()?;
-                Err(Failure::taken("the database holds a store already"))
+                Err(Failure::taken(
+                    "the database holds a store already: use that one, or name another database or \
+                     schema",
+                ))
             }
         }
     }
@@ -154,8 +163,8 @@ impl Url {
 
 #[cfg(not(feature = "postgres"))]
 impl Url {
-    const MISSING: &str = "this program was built without the feature `postgres`: it speaks to no \
-                           cluster";
+    const MISSING: &str = "this program was built without the feature `postgres`, and speaks to no \
+                           cluster: build it with --features cli,postgres";
 
     fn open(&self, _: Builder) -> Result<Store, Failure> {
         Err(Failure::usage(Self::MISSING))

@@ -296,7 +296,26 @@ impl Dir {
 
     /// Makes the directory itself where it is missing; its parent must be there.
     pub(super) fn create(&self) -> Result<(), Error> {
-        self.try_create().map_err(|error| self.unopened(error))
+        self.try_create().map_err(|error| {
+            let dir = self.path.clone();
+            match self.missing_parent() {
+                Some(missing) if error.kind() == ErrorKind::NotFound => {
+                    Error::ParentMissing { dir, missing }
+                }
+                _ => self.unopened(error),
+            }
+        })
+    }
+
+    /// The topmost directory above this one that does not exist.
+    fn missing_parent(&self) -> Option<PathBuf> {
+        let above = self.path.ancestors().skip(1);
+        let named = above.filter(|path| !path.as_os_str().is_empty());
+        let missing = named.take_while(|path| {
+            let listed = self.disk.list(path);
+            listed.is_err_and(|error| error.kind() == ErrorKind::NotFound)
+        });
+        missing.last().map(Path::to_path_buf)
     }
 
     /// The name is made durable even where the directory is there: whoever made it may have

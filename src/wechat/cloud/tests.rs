@@ -142,7 +142,7 @@ fn identity_may_be_missing_but_not_malformed() {
     );
     for sub in ["subAppid", "subMchId", "subOpenid"] {
         assert_eq!(with(sub, 7), refused(sub, FieldError::NotText));
-        assert_names(with(sub, "with space"), sub, "at position 4");
+        assert_names(with(sub, "with space"), sub, "at character 5");
     }
     // What does not count is not looked at.
     assert_eq!(paid(with("openid", 7)).openid, OpenId::parse(PAYER).ok());

@@ -152,7 +152,8 @@ fn cells(no: OrderNo, said: Said, order: Option<&Order>) -> Vec<Cell> {
 pub(crate) fn found(no: OrderNo, order: Option<Arc<Order>>) -> Result<Arc<Order>, Failure> {
     order.ok_or_else(|| {
         Failure::nothing(format_args!("there is no order {no}")).and(
-            "Payments or refunds may wait for it all the same: see `orderstore history` of its number.",
+            "Compare the number, or search with `orderstore list`. Payments or refunds may wait for it
+all the same: see `orderstore history` of its number.",
         )
     })
 }

@@ -17,18 +17,20 @@ impl Tells for Created {
             Created::ExistsWithDifferent { field } => said!(
                 not,
                 "existsWithDifferent",
-                "another order is there under this number: its {} differs",
+                "another order is there under this number: its {} differs; compare it with \
+                 `orderstore show`, or take another number",
                 name_of(*field)
             ),
             Created::ReferencePaid { no } => said!(
                 not,
                 "referencePaid",
-                "the reference was paid already, by the order {no}"
+                "the reference was paid already, by the order {no}: look at that one"
             ),
             Created::ReferenceBusy { no, status } => said!(
                 not,
                 "referenceBusy",
-                "another order with other fields bears the reference: {no} ({status})"
+                "another order with other fields bears the reference: {no} ({status}); use that one, or \
+                 close it first"
             ),
             _ => unknown(),
         }
@@ -46,7 +48,11 @@ impl Tells for CloseAnswer {
             CloseAnswer::Closed => said!(done, "closed", "the order is closed"),
             CloseAnswer::Reopened => said!(done, "reopened", "it can be paid again"),
             CloseAnswer::Already => said!(done, "already", "it was so already"),
-            CloseAnswer::AlreadyPaid => said!(not, "alreadyPaid", "it has been paid"),
+            CloseAnswer::AlreadyPaid => said!(
+                not,
+                "alreadyPaid",
+                "it has been paid: give the money back with `orderstore refund` instead"
+            ),
             CloseAnswer::MustQuery => said!(
                 not,
                 "mustQuery",
@@ -62,7 +68,11 @@ impl Tells for CloseAnswer {
                 "stillClosing",
                 "it is not closed yet: `due` says when to ask again"
             ),
-            CloseAnswer::NotClosing => said!(not, "notClosing", "it is not being closed"),
+            CloseAnswer::NotClosing => said!(
+                not,
+                "notClosing",
+                "it is not being closed: `orderstore begin-close` comes first"
+            ),
             CloseAnswer::OpenAnomaly => said!(
                 not,
                 "openAnomaly",
@@ -79,7 +89,11 @@ impl Tells for CloseAnswer {
                 "it may still be paid: it can be ended from {} on",
                 from
             ),
-            CloseAnswer::NotFound => said!(not, "notFound", "there is no such order"),
+            CloseAnswer::NotFound => said!(
+                not,
+                "notFound",
+                "there is no such order: compare the number, or search with `orderstore list`"
+            ),
             _ => unknown(),
         }
     }
@@ -103,16 +117,20 @@ impl Tells for Resolved {
                 }
             }
             Resolved::Already => said!(done, "already", "it had ended by the same decision"),
-            Resolved::Different => said!(not, "different", "it had ended by another decision"),
+            Resolved::Different => said!(
+                not,
+                "different",
+                "it had ended by another decision, which stands: see `orderstore show`"
+            ),
             Resolved::NotAcceptable => said!(
                 not,
                 "notAcceptable",
-                "an anomaly of this kind cannot be accepted"
+                "an anomaly of this kind cannot be accepted: refund its money, or dismiss it"
             ),
             Resolved::NotRefundable => said!(
                 not,
                 "notRefundable",
-                "there is no money in this anomaly that could go back"
+                "there is no money in this anomaly that could go back: accept or dismiss it"
             ),
             Resolved::RefundedElsewhere { by } => said!(
                 not,
@@ -122,7 +140,7 @@ impl Tells for Resolved {
             Resolved::RefundNoTaken { by } => said!(
                 not,
                 "refundNoTaken",
-                "the refund's number is in use in the order {by}"
+                "the refund's number is in use in the order {by}: take another number"
             ),
             Resolved::Blocked => said!(
                 not,
@@ -153,7 +171,7 @@ impl Tells for Resolved {
             Resolved::NotFound => said!(
                 not,
                 "notFound",
-                "there is no such record, or no such anomaly in it"
+                "there is no such record, or no such anomaly in it: `orderstore anomalies` lists all"
             ),
             _ => unknown(),
         }

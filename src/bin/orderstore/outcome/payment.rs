@@ -86,7 +86,11 @@ impl Tells for Queried {
                 "channelDisagrees",
                 "the channel says what cannot be of a paid order: kept as an anomaly"
             ),
-            Queried::NotFound => said!(not, "notFound", "there is no such order"),
+            Queried::NotFound => said!(
+                not,
+                "notFound",
+                "there is no such order: compare the number, or search with `orderstore list`"
+            ),
             Queried::RecordFull => said!(
                 not,
                 "recordFull",

@@ -32,18 +32,20 @@ impl Tells for RefundRequested {
             RefundRequested::ExistsWithDifferent { field } => said!(
                 not,
                 "existsWithDifferent",
-                "another refund is there under this number: its {} differs",
+                "another refund is there under this number: its {} differs; another refund takes \
+                 another number",
                 name_of(*field)
             ),
             RefundRequested::RefundNoTaken { by } => said!(
                 not,
                 "refundNoTaken",
-                "the number is in use in the order {by}"
+                "the number is in use in the order {by}: take another number"
             ),
             RefundRequested::NotPaid => said!(
                 not,
                 "notPaid",
-                "no payment of this transaction is known here, or it paid another order"
+                "no payment of this transaction is known here, or it paid another order: compare it \
+                 with `orderstore show`"
             ),
             RefundRequested::Blocked => said!(
                 not,
@@ -72,7 +74,12 @@ impl Tells for RefundRequested {
                 "the record holds as many refunds as it may; nothing was written"
             ),
             RefundRequested::NotFound => {
-                said!(not, "notFound", "nothing is known under this number")
+                said!(
+                    not,
+                    "notFound",
+                    "nothing is known under this number: compare it, or search with \
+                     `orderstore list`"
+                )
             }
             _ => unknown(),
         }
@@ -160,7 +167,8 @@ impl Tells for RefundRefused {
             RefundRefused::NotFound => said!(
                 not,
                 "notFound",
-                "there is no such refund under this order's number"
+                "there is no such refund under this order's number: compare both with \
+                 `orderstore show`"
             ),
             _ => unknown(),
         }

@@ -4,14 +4,16 @@
 //! cursor) stands in the one JSON document, or else on stderr.
 
 mod cell;
+mod pipe;
 mod table;
 
-use std::io::{self, BufWriter, Stdout, Write};
+use std::io::{self, BufWriter, Write};
 
 use clap::ValueEnum;
 use serde::ser::{Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
 
 pub(crate) use self::cell::Cell;
+pub(crate) use self::pipe::Pipe;
 use crate::failure::Failure;
 use crate::progress;
 
@@ -52,16 +54,24 @@ pub(crate) struct Rows {
     columns: &'static [Column],
     rows: Vec<Vec<Cell>>,
     about: Vec<(&'static str, Cell)>,
+    /// The sentence that a table for people has in place of no rows.
+    without_rows: Option<&'static str>,
 }
 
 impl Rows {
     pub(crate) fn new(columns: &'static [Column], rows: Vec<Vec<Cell>>) -> Self {
-        let about = Vec::new();
         Self {
             columns,
             rows,
-            about,
+            about: Vec::new(),
+            without_rows: None,
         }
+    }
+
+    /// Sets the sentence that a table for people has in place of no rows.
+    pub(crate) const fn or_else_says(mut self, sentence: &'static str) -> Self {
+        self.without_rows = Some(sentence);
+        self
     }
 
     /// What else is to be known.
@@ -70,8 +80,12 @@ impl Rows {
         self
     }
 
-    /// Where the next page begins, where there is one.
-    pub(crate) fn next(self, cursor: Option<impl ToString>) -> Self {
+    /// Where the next page begins, where there is one. A filter can leave out all rows of a
+    /// page that has a next one.
+    pub(crate) fn next(mut self, cursor: Option<impl ToString>) -> Self {
+        if cursor.is_some() {
+            self.without_rows = Some("no rows on this page");
+        }
         let cell = cursor.map_or(Cell::None, |cursor| Cell::Text(cursor.to_string()));
         self.about("next", cell)
     }
@@ -80,12 +94,12 @@ impl Rows {
 /// Where the answer goes.
 pub(crate) struct Out {
     format: Format,
-    to: BufWriter<Stdout>,
+    to: BufWriter<Pipe>,
 }
 
 impl Out {
     pub(crate) fn new(format: Format) -> Self {
-        let to = BufWriter::new(io::stdout());
+        let to = BufWriter::new(Pipe::new());
         Self { format, to }
     }
 
@@ -107,7 +121,7 @@ impl Out {
     /// Many answers, and what is to be known about them.
     pub(crate) fn many(&mut self, rows: &Rows) -> Result<(), Failure> {
         let written = match self.format {
-            Format::Table => table::rows(&mut self.to, rows.columns, &rows.rows),
+            Format::Table => self.table(rows),
             Format::Json => self.json(&Document(rows)),
             Format::Jsonl => self.json_lines(rows),
             Format::Csv => self.csv(rows.columns, &rows.rows),
@@ -140,7 +154,14 @@ impl Out {
 
     fn ended(&mut self, written: io::Result<()>) -> Result<(), Failure> {
         let flushed = written.and_then(|()| self.to.flush());
-        flushed.map_err(|error| Failure::output(&error))
+        self.to.get_ref().written(flushed)
+    }
+
+    fn table(&mut self, rows: &Rows) -> io::Result<()> {
+        match rows.without_rows {
+            Some(sentence) if rows.rows.is_empty() => writeln!(self.to, "{sentence}"),
+            _ => table::rows(&mut self.to, rows.columns, &rows.rows),
+        }
     }
 
     fn json(&mut self, value: &impl Serialize) -> io::Result<()> {

@@ -1,7 +1,7 @@
 //! Orders: a row of a list, and one of them in full.
 
 use orderstore::{Action, Currency, Fen, Order, RefundStatus};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::money;
 use crate::output::{Cell, Column, data, shown};
@@ -100,7 +100,6 @@ pub(crate) fn field_cells(order: &Order, veil: Veil) -> Vec<Cell> {
     let payment = order.payment.as_ref();
     let source = payment.map(|paid| veil.json(&paid.source));
     let payer = payment.and_then(|paid| paid.openid.as_ref());
-    let metadata = veil.json(&json!({ "metadata": &order.metadata }));
     vec![
         Cell::text(order.no),
         Cell::Word(order.status.as_str()),
@@ -130,7 +129,7 @@ pub(crate) fn field_cells(order: &Order, veil: Veil) -> Vec<Cell> {
         u64::from(order.checks).into(),
         Cell::filled(order.description.as_str().to_owned()),
         Cell::filled(veil.text(order.attach.as_str())),
-        Cell::filled(metadata.get("metadata").map(text_of).unwrap_or_default()),
+        Cell::filled(veil.metadata(&order.metadata)),
         order.version.into(),
     ]
 }

@@ -38,7 +38,9 @@ impl Anomalies {
             let page = store.open_anomalies(self.page.of(false)).wait()?;
             let veil = context.veil();
             let rows = page.rows.iter().map(|it| cells(it, veil)).collect();
-            let rows = Rows::new(COLUMNS, rows).next(page.next);
+            let rows = Rows::new(COLUMNS, rows)
+                .or_else_says("no anomaly is open")
+                .next(page.next);
             context.out().many(&rows)?;
             Ok(Exit::Done)
         })

@@ -1,6 +1,6 @@
 //! `completions`: what a shell needs to complete the verbs and flags.
 
-use std::io::{self, Write as _};
+use std::io::Write as _;
 
 use clap::{Args, CommandFactory as _};
 use clap_complete::Shell;
@@ -8,6 +8,7 @@ use clap_complete::Shell;
 use crate::args::Cli;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::output::Pipe;
 
 /// Print what a shell needs to complete the verbs and flags
 #[derive(Args)]
@@ -20,8 +21,9 @@ impl Completions {
     pub(crate) fn run(self) -> Result<Exit, Failure> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut Cli::command(), "orderstore", &mut script);
-        let written = io::stdout().lock().write_all(&script);
-        written.map_err(|error| Failure::output(&error))?;
+        let mut to = Pipe::new();
+        let written = to.write_all(&script).and_then(|()| to.flush());
+        to.written(written)?;
         Ok(Exit::Done)
     }
 }

@@ -35,7 +35,9 @@ impl Due {
         context.with_store(|store| {
             let page = store.due(at, self.page.of(false)).wait()?;
             let rows = page.rows.iter().map(cells).collect();
-            let rows = Rows::new(COLUMNS, rows).next(page.next);
+            let rows = Rows::new(COLUMNS, rows)
+                .or_else_says("nothing is due")
+                .next(page.next);
             context.out().many(&rows)?;
             Ok(Exit::Done)
         })

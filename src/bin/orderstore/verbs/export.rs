@@ -13,8 +13,8 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::moment::Stretch;
-use crate::output::Format;
-use crate::place;
+use crate::output::{Format, Pipe};
+use crate::place::{self, is_named_csv};
 use crate::progress;
 
 /// Export orders, oldest first: as books in JSON Lines, or as a report in CSV
@@ -25,7 +25,8 @@ use crate::progress;
 /// no time, and is in the books whatever --from and --to say.
 #[derive(Args)]
 pub(crate) struct Export {
-    /// A file that is not there yet; stdout where nothing is said
+    /// A file that is not there yet; stdout where nothing is said. A name that ends in .csv
+    /// makes a report, unless --format says otherwise
     #[arg(long, value_name = "FILE", value_parser = place::path())]
     output: Option<PathBuf>,
     #[command(flatten)]
@@ -35,11 +36,12 @@ pub(crate) struct Export {
 impl Export {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         let is_report = match context.format() {
-            None | Some(Format::Jsonl) => false,
+            None => self.output.as_deref().is_some_and(is_named_csv),
+            Some(Format::Jsonl) => false,
             Some(Format::Csv) => true,
             Some(Format::Table | Format::Json) => {
                 return Err(Failure::usage(
-                    "an export is --format jsonl (where nothing is said) or --format csv",
+                    "an export is --format jsonl (books) or --format csv (a report)",
                 ));
             }
         };
@@ -50,15 +52,17 @@ impl Export {
         let exported = context.with_store(|store| {
             progress::begin("exporting");
             match &self.output {
-                Some(path) => wanted.to_file(store, path),
-                None => wanted.write(store, io::stdout().lock()),
+                Some(path) => wanted.to_file(store, path).map(Some),
+                None => wanted.to_stdout(store),
             }
         })?;
         progress::end();
-        let Exported {
+        if let Some(Exported {
             orders, waiting, ..
-        } = exported;
-        progress::say(&format!("orders {orders}, waiting {waiting}"));
+        }) = exported
+        {
+            progress::say(&format!("orders {orders}, waiting {waiting}"));
+        }
         Ok(Exit::Done)
     }
 }
@@ -89,12 +93,21 @@ impl Wanted {
         })
     }
 
+    /// `None` where the reader closed stdout before it had all of it.
+    fn to_stdout(&self, store: &Store) -> Result<Option<Exported>, Failure> {
+        let mut to = Pipe::new();
+        match self.write(store, &mut to) {
+            Err(_) if to.is_closed() => Ok(None),
+            written => written.map(Some),
+        }
+    }
+
     /// A file that is not whole goes away again.
     fn to_file(&self, store: &Store, path: &Path) -> Result<Exported, Failure> {
-        let file = create(path).map_err(|error| Failure::file(path.display(), &error))?;
+        let file = create(path).map_err(|error| Failure::file(path, &error))?;
         let written = self.write(store, &file).and_then(|exported| {
             let synced = file.sync_all();
-            synced.map_err(|error| Failure::file(path.display(), &error))?;
+            synced.map_err(|error| Failure::file(path, &error))?;
             Ok(exported)
         });
         written.map_err(|failure| match fs::remove_file(path) {

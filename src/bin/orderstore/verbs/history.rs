@@ -24,7 +24,7 @@ impl History {
             if events.is_empty() {
                 let no = self.no;
                 return Err(Failure::nothing(format_args!(
-                    "nothing is known under {no}"
+                    "nothing is known under {no}: compare the number, or search with `orderstore list`"
                 )));
             }
             let veil = context.veil();

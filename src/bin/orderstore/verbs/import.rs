@@ -16,7 +16,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Cell, Column, shown};
-use crate::place;
+use crate::place::{self, is_named_csv};
 use crate::progress;
 
 /// Import orders from books in JSON or CSV, each whole or refused with its place and reason
@@ -29,9 +29,9 @@ pub(crate) struct Import {
     /// The books; - is stdin
     #[arg(value_parser = place::path())]
     file: PathBuf,
-    /// How they are written
-    #[arg(long, value_enum, value_name = "FORM", default_value_t = Written::Json)]
-    input: Written,
+    /// How they are written; CSV where the file's name ends in .csv, else JSON
+    #[arg(long, value_enum, value_name = "FORM")]
+    input: Option<Written>,
     #[command(flatten)]
     whose: Whose,
     /// What a word of theirs means, instead of what it means here; may be said several times
@@ -117,7 +117,7 @@ const FIELDS: [Field; 14] = [
 ];
 
 fn field(text: &str) -> Result<(Field, String), String> {
-    let (name, theirs) = pair(text)?;
+    let (name, theirs) = pair(text, "totalFee=price")?;
     let mut every = FIELDS.into_iter();
     let found = every.find(|field| field.name() == name).ok_or_else(|| {
         let names = FIELDS.map(Field::name).join(", ");
@@ -127,14 +127,14 @@ fn field(text: &str) -> Result<(Field, String), String> {
 }
 
 fn word(text: &str) -> Result<(String, Status), String> {
-    let (theirs, ours) = pair(text)?;
+    let (theirs, ours) = pair(text, "payed=success")?;
     Ok((theirs.to_owned(), status(ours)?))
 }
 
-fn pair(text: &str) -> Result<(&str, &str), String> {
+fn pair<'a>(text: &'a str, example: &str) -> Result<(&'a str, &'a str), String> {
     let parts = text.split_once('=');
     let filled = parts.filter(|(one, other)| !one.is_empty() && !other.is_empty());
-    filled.ok_or_else(|| "it is two words, joined by =".to_owned())
+    filled.ok_or_else(|| format!("it is two words that are joined by =, such as {example}"))
 }
 
 fn place(text: &str) -> Result<Place, PlaceError> {
@@ -159,7 +159,7 @@ impl Import {
         let import = self.import()?;
         context.place()?;
         let books = BufReader::new(open(&self.file)?);
-        let input = match self.input {
+        let input = match self.written() {
             Written::Json => Input::json(books),
             Written::Csv => Input::csv(books),
         };
@@ -175,12 +175,21 @@ impl Import {
         })
     }
 
+    fn written(&self) -> Written {
+        self.input.unwrap_or(if is_named_csv(&self.file) {
+            Written::Csv
+        } else {
+            Written::Json
+        })
+    }
+
     fn import(&self) -> Result<Books, Failure> {
         let mut import = match self.whose.amounts {
             Some(unit) => Books::foreign(self.foreign(unit)),
-            None if self.input == Written::Csv => {
+            None if self.written() == Written::Csv => {
                 return Err(Failure::usage(
-                    "a store's own books are JSON: what it exports as CSV is a report",
+                    "a store's own books are JSON, and what it exports as CSV is a report: \
+                     export with --format jsonl, or say --input json where the books are JSON",
                 ));
             }
             None => Books::exported(),
@@ -229,7 +238,7 @@ fn open(path: &Path) -> Result<Box<dyn Read>, Failure> {
     if path == Path::new("-") {
         return Ok(Box::new(progress::reading(io::stdin(), 0)));
     }
-    let unread = |error| Failure::file(path.display(), &error);
+    let unread = |error| Failure::file(path, &error);
     let file = File::open(path).map_err(unread)?;
     let about = file.metadata().map_err(unread)?;
     if about.is_dir() {
@@ -272,7 +281,7 @@ fn unread(error: &io::Error) -> Failure {
     let what = "the books could not be read";
     match error.kind() {
         io::ErrorKind::InvalidData => Failure::nothing(format_args!("{what}: {error}")),
-        _ => Failure::file(what, error),
+        _ => Failure::input(what, error),
     }
 }
 

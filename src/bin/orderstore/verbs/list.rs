@@ -72,7 +72,9 @@ impl List {
             let page = store.list(listing).wait()?;
             let veil = context.veil();
             let rows = page.rows.iter().map(|order| order_cells(order, veil));
-            let rows = Rows::new(ORDERS, rows.collect()).next(page.next);
+            let rows = Rows::new(ORDERS, rows.collect())
+                .or_else_says("no order fits")
+                .next(page.next);
             context.out().many(&rows)?;
             Ok(Exit::Done)
         })

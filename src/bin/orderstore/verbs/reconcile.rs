@@ -83,14 +83,16 @@ impl Reconcile {
             }
             let settled = met.settle(store, self.apply);
             // What was applied before something failed is shown, too.
-            context.out().many(&met.rows(counts))?;
+            let rows = met.rows(counts);
+            let agreed = "no differences: the bill and the store agree";
+            context.out().many(&rows.or_else_says(agreed))?;
             settled.map(Exit::of)
         })
     }
 }
 
 fn open(path: &Path) -> Result<impl Read + use<>, Failure> {
-    let unread = |error| Failure::file(path.display(), &error);
+    let unread = |error| Failure::file(path, &error);
     let file = File::open(path).map_err(unread)?;
     let bytes = file.metadata().map_err(unread)?.len();
     Ok(progress::reading(file, bytes))

@@ -1,17 +1,20 @@
 //! `refund`: money on its way back, from its request to its end.
+//!
+//! What is not said of the payment is taken from the order. Where that leaves a choice, the
+//! verb refuses: it never picks one of several payments.
 
 use clap::{Args, Subcommand, ValueEnum};
 use orderstore::{
-    Channel, Currency, Label, NewRefund, OrderNo, RefundFact, RefundId, RefundNo, RefundState,
-    Timestamp, TransactionId,
+    Channel, Currency, Label, NewRefund, Order, OrderNo, Payment, RefundFact, RefundId, RefundNo,
+    RefundState, Store, Timestamp, TransactionId,
 };
 
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::moment;
-use crate::money::Amount;
-use crate::outcome::answer;
+use crate::money::{self, Amount};
+use crate::outcome::{answer, found};
 
 /// Reserve money that is to go back, or take in what the channel said of it
 ///
@@ -41,17 +44,35 @@ struct Which {
     /// The merchant's number for the refund
     #[arg(long, value_name = "NO", value_parser = RefundNo::parse)]
     refund_no: RefundNo,
-    /// The transaction whose money goes back
+    /// The transaction whose money goes back; needed only where several are known here
     #[arg(long, value_name = "ID", value_parser = TransactionId::parse)]
-    transaction_id: TransactionId,
+    transaction_id: Option<TransactionId>,
     #[command(flatten)]
     amount: Amount,
-    /// The payment's currency, for which the amount is meant
-    #[arg(long, default_value = "CNY", value_parser = Currency::parse)]
-    currency: Currency,
-    /// Where it was paid
-    #[arg(long, default_value = "wechat", value_parser = Channel::parse)]
+    /// The payment's currency, for which the amount is meant; with a transaction, CNY where
+    /// nothing is said
+    #[arg(long, value_parser = Currency::parse)]
+    currency: Option<Currency>,
+    /// Where it was paid; with a transaction, wechat where nothing is said
+    #[arg(long, value_parser = Channel::parse)]
+    channel: Option<Channel>,
+}
+
+/// A payment, as far as a refund names it.
+struct Paid {
+    transaction_id: TransactionId,
     channel: Channel,
+    currency: Currency,
+}
+
+impl From<&Payment> for Paid {
+    fn from(payment: &Payment) -> Self {
+        Self {
+            transaction_id: payment.transaction_id.clone(),
+            channel: payment.channel,
+            currency: payment.currency,
+        }
+    }
 }
 
 #[derive(Args)]
@@ -117,32 +138,113 @@ impl Refund {
 
 impl Which {
     fn request(self, context: &Context) -> Result<Exit, Failure> {
-        let amount = self.amount.of(self.currency)?;
-        let refund = NewRefund::new(self.refund_no, self.transaction_id, amount);
-        let refund = refund.map_err(Failure::usage)?.channel(self.channel);
+        let said = self.said().map(|paid| self.refund(paid)).transpose()?;
         context.with_store(|store| {
+            let refund = match said {
+                Some(refund) => refund,
+                None => self.refund(self.known(store)?)?,
+            };
             let answered = store.request_refund(self.no, refund).wait()?;
             answer(&mut context.out(), self.no, &answered)
         })
     }
+
+    fn refund(&self, paid: Paid) -> Result<NewRefund, Failure> {
+        let amount = self.amount.of(paid.currency)?;
+        let refund = NewRefund::new(self.refund_no.clone(), paid.transaction_id, amount);
+        Ok(refund.map_err(Failure::usage)?.channel(paid.channel))
+    }
+
+    /// The payment, where its transaction was said.
+    fn said(&self) -> Option<Paid> {
+        Some(Paid {
+            transaction_id: self.transaction_id.clone()?,
+            channel: self.channel.unwrap_or_default(),
+            currency: self.currency.unwrap_or_default(),
+        })
+    }
+
+    /// The payment that the refund is of where it is known here, else the only one there is.
+    fn known(&self, store: &Store) -> Result<Paid, Failure> {
+        let order = found(self.no, store.get(self.no).wait()?)
+            .map_err(|failure| failure.and("Name its transaction with --transaction-id."))?;
+        let mut payments = payments(&order);
+        if let Some(channel) = self.channel {
+            payments.retain(|payment| payment.channel == channel);
+        }
+        if let Some(refund) = order
+            .refunds
+            .iter()
+            .find(|refund| refund.refund_no == self.refund_no)
+        {
+            payments.retain(|payment| refund.is_of(payment));
+        }
+        let payment = match payments.as_slice() {
+            [payment] => *payment,
+            [] => {
+                return Err(Failure::nothing(format_args!(
+                    "no such payment of {} is known: name its transaction with --transaction-id",
+                    self.no
+                )));
+            }
+            several => return Err(self.choice(several)),
+        };
+        match self.currency {
+            Some(currency) if currency != payment.currency => Err(Failure::usage(format_args!(
+                "{} was paid in {}: give the amount in that, with --fen",
+                self.no, payment.currency
+            ))),
+            _ => Ok(payment.into()),
+        }
+    }
+
+    fn choice(&self, payments: &[&Payment]) -> Failure {
+        let each = payments.iter().map(|payment| {
+            let fee = money::show(u128::from(payment.paid_fee.as_u64()), payment.currency);
+            format!("  --transaction-id {} ({fee})", payment.transaction_id)
+        });
+        let each: Vec<String> = each.collect();
+        Failure::usage(format_args!(
+            "several payments of {} are known: say which one goes back\n{}",
+            self.no,
+            each.join("\n")
+        ))
+    }
+}
+
+/// The payments that an order knows, each once: the one that stands, and those in doubt.
+fn payments(order: &Order) -> Vec<&Payment> {
+    let doubtful = order.anomalies.iter().filter_map(|it| it.payment.as_ref());
+    let mut payments: Vec<&Payment> = Vec::new();
+    for payment in order.payment.iter().chain(doubtful) {
+        if !payments.iter().any(|known| known.is_same(payment)) {
+            payments.push(payment);
+        }
+    }
+    payments
 }
 
 impl Record {
     fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let (no, fact) = (self.which.no, self.fact()?);
+        let no = self.which.no;
+        let said = self.which.said().map(|paid| self.fact(paid)).transpose()?;
         context.with_store(|store| {
+            let fact = match said {
+                Some(fact) => fact,
+                None => self.fact(self.which.known(store)?)?,
+            };
             let answered = store.record_refund(no, fact).wait()?;
             answer(&mut context.out(), no, &answered)
         })
     }
 
-    fn fact(self) -> Result<RefundFact, Failure> {
-        let which = self.which;
-        let amount = which.amount.of(which.currency)?;
-        let state = self.state.into();
-        let fact = RefundFact::new(which.refund_no, which.transaction_id, amount, state);
-        let mut fact = fact.map_err(Failure::usage)?.with_channel(which.channel);
-        if let Some(id) = self.refund_id {
+    fn fact(&self, paid: Paid) -> Result<RefundFact, Failure> {
+        let which = &self.which;
+        let amount = which.amount.of(paid.currency)?;
+        let (refund_no, state) = (which.refund_no.clone(), self.state.into());
+        let fact = RefundFact::new(refund_no, paid.transaction_id, amount, state);
+        let mut fact = fact.map_err(Failure::usage)?.with_channel(paid.channel);
+        if let Some(id) = self.refund_id.clone() {
             fact = fact.with_refund_id(id);
         }
         if let Some(moment) = self.success_at {

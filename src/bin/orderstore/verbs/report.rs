@@ -45,7 +45,7 @@ impl Report {
         context.with_store(|store| {
             let mut rows = created(store, times.clone())?;
             rows.extend(moved(&store.totals(times).wait()?));
-            let rows = Rows::new(COLUMNS, rows);
+            let rows = Rows::new(COLUMNS, rows).or_else_says("nothing happened in this time");
             context.out().many(&rows)?;
             Ok(Exit::Done)
         })

@@ -92,6 +92,22 @@ fn open_or_init_makes_what_is_missing_or_empty_but_no_parent() {
 }
 
 #[test]
+fn init_below_a_missing_directory_names_the_topmost_one() {
+    let place = tempfile::tempdir().unwrap();
+    let top = place.path().join("c");
+    for deep in [top.join("d"), top.join("d/e")] {
+        for made in [LocalEngine::init, LocalEngine::open_or_init] {
+            let error = made(deep.clone(), &options()).unwrap_err();
+            let Error::ParentMissing { dir, missing } = error else {
+                panic!("{error:?}");
+            };
+            assert_eq!((&dir, &missing), (&deep, &top));
+        }
+    }
+    assert!(!top.exists());
+}
+
+#[test]
 fn a_making_that_was_cut_short_is_finished_by_making_alone() {
     for made in [LocalEngine::init, LocalEngine::open_or_init] {
         for leftovers in [
