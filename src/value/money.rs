@@ -54,8 +54,8 @@ pub enum FenError {
     },
     /// A decimal behind those of the currency is not zero: a minor unit is not divided.
     #[error(
-        "amount has a fraction of a minor unit at position {at}: write it with as many decimals \
-         as the currency has, like 19.90"
+        "amount has a fraction of a minor unit: write it with as many decimals as the currency \
+         has, like 19.90"
     )]
     TooFine {
         /// The position of that decimal.

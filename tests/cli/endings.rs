@@ -46,7 +46,7 @@ fn what_is_not_understood_ends_with_2_before_anything_is_opened() {
         "",
         "frob",
         "show",
-        "show short",
+        "show sh.rt",
         "list --limit 0",
         "list --limit 1001",
         "list --after 0123",

@@ -57,6 +57,7 @@ pub(crate) enum Verb {
     BeginClose(verbs::BeginClose),
     RecordClose(verbs::RecordClose),
     AbortClose(verbs::AbortClose),
+    EndOrder(verbs::EndOrder),
     Refund(verbs::Refund),
     Number(verbs::Number),
     Stats(verbs::Stats),

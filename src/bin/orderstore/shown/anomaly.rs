@@ -15,6 +15,7 @@ pub(crate) const ANOMALIES: &[Column] = &[
     shown("amountYuan"),
     shown("transactionId"),
     shown("raisedAt"),
+    shown("reopened"),
     shown("ended"),
     shown("note"),
     shown("detail"),
@@ -30,10 +31,19 @@ pub(crate) fn anomaly_cells(anomaly: &Anomaly, veil: Veil) -> Vec<Cell> {
         yuan,
         transaction,
         Cell::Time(anomaly.raised_at),
+        reopened(anomaly),
         Cell::maybe(ended.map(|end| word_of(&veil.json(&end.how)))),
         Cell::maybe(ended.map(|end| end.note.as_str())),
         Cell::filled(anomaly_detail(anomaly)),
     ]
+}
+
+/// How often it was opened again; nothing where it never was.
+pub(crate) fn reopened(anomaly: &Anomaly) -> Cell {
+    match anomaly.reopenings() {
+        0 => Cell::None,
+        count => u64::from(count).into(),
+    }
 }
 
 /// The money in question: a payment's, or else a refund's, whose currency it does not name.

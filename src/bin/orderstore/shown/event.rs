@@ -61,6 +61,10 @@ fn detail(what: &What, veil: Veil) -> String {
                 note.as_str()
             )
         }
+        What::AnomalyReopened { id, refund_no } => {
+            format!("anomaly {id}, refund {refund_no} did not succeed")
+        }
+        What::EndedByPerson { note } => note.as_str().to_owned(),
         What::RefundOpened(refund) | What::RefundMoved(refund) => moved(refund),
         What::RefundChecked { refund_no, .. } => refund_no.to_string(),
         _ => String::new(),

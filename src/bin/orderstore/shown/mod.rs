@@ -6,7 +6,7 @@ mod order;
 mod refund;
 
 pub(crate) use self::anomaly::{
-    ANOMALIES, anomaly_cells, anomaly_detail, anomaly_word, money_cells,
+    ANOMALIES, anomaly_cells, anomaly_detail, anomaly_word, money_cells, reopened,
 };
 pub(crate) use self::event::{EVENTS, event_cells};
 pub(crate) use self::order::{FIELDS, ORDERS, action, field_cells, order_cells, order_json};

@@ -15,6 +15,7 @@ pub(crate) const REFUNDS: &[Column] = &[
     shown("requestedAt"),
     shown("successAt"),
     shown("nextCheck"),
+    shown("attempt"),
     shown("external"),
     shown("code"),
 ];
@@ -30,6 +31,7 @@ pub(crate) fn refund_cells(order: &Order, refund: &Refund) -> Vec<Cell> {
         Cell::Time(refund.requested_at),
         Cell::time(refund.success_at),
         Cell::time(refund.next_check),
+        u64::from(refund.attempt).into(),
         Cell::Flag(refund.external),
         Cell::maybe(refund.code.as_ref()),
     ]

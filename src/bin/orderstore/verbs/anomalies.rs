@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Cell, Column, Rows, data, shown};
-use crate::shown::{anomaly_detail, anomaly_word, money_cells};
+use crate::shown::{anomaly_detail, anomaly_word, money_cells, reopened};
 use crate::veil::Veil;
 
 /// List the anomalies that wait for a person, oldest first
@@ -28,6 +28,7 @@ const COLUMNS: &[Column] = &[
     shown("amountYuan"),
     shown("transactionId"),
     shown("raisedAt"),
+    shown("reopened"),
     shown("payStatus"),
     shown("detail"),
 ];
@@ -58,6 +59,7 @@ fn cells(open: &OpenAnomaly, veil: Veil) -> Vec<Cell> {
         yuan,
         transaction,
         Cell::Time(open.anomaly.raised_at),
+        reopened(&open.anomaly),
         order.map_or(Cell::None, |order| Cell::Word(order.status.as_str())),
         Cell::filled(anomaly_detail(&open.anomaly)),
     ]

@@ -11,6 +11,7 @@ mod confirm;
 mod copy;
 mod create;
 mod due;
+mod end_order;
 mod export;
 mod history;
 mod import;
@@ -38,6 +39,7 @@ pub(crate) use self::confirm::Confirm;
 pub(crate) use self::copy::Copy;
 pub(crate) use self::create::Create;
 pub(crate) use self::due::Due;
+pub(crate) use self::end_order::EndOrder;
 pub(crate) use self::export::Export;
 pub(crate) use self::history::History;
 pub(crate) use self::import::Import;
@@ -75,6 +77,7 @@ pub(crate) fn run(verb: Verb, context: &Context) -> Result<Exit, Failure> {
         Verb::BeginClose(verb) => verb.run(context),
         Verb::RecordClose(verb) => verb.run(context),
         Verb::AbortClose(verb) => verb.run(context),
+        Verb::EndOrder(verb) => verb.run(context),
         Verb::Refund(verb) => verb.run(context),
         Verb::Number(verb) => verb.run(context),
         Verb::Stats(verb) => verb.run(context),

@@ -5,16 +5,18 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 use orderstore::{
-    Channel, Currency, Label, NewRefund, Order, OrderNo, Payment, RefundFact, RefundId, RefundNo,
-    RefundState, Store, Timestamp, TransactionId,
+    Channel, ClosedRefund, Currency, Label, NewRefund, Order, OrderNo, Payment, RefundFact,
+    RefundId, RefundNo, RefundState, Store, Timestamp, TransactionId,
 };
 
+use super::page::Page;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::moment;
 use crate::money::{self, Amount};
 use crate::outcome::{answer, found};
+use crate::output::{Cell, Column, Rows, data, shown};
 
 /// Reserve money that is to go back, or take in what the channel said of it
 ///
@@ -28,11 +30,28 @@ pub(crate) struct Refund {
 #[derive(Subcommand)]
 enum Step {
     /// Reserve the money; only then ask the channel for it
-    Request(Which),
+    Request(Request),
     /// Take in how the channel says that a refund stands
     Record(Record),
     /// The channel refused to take it at all: what it reserved is free again
     Refused(Refused),
+    /// List the refunds that ended without success, newest first: each may need another attempt
+    Closed(Closed),
+}
+
+#[derive(Args)]
+struct Request {
+    #[command(flatten)]
+    which: Which,
+    /// Which attempt under this number: after the channel refused or closed the first, 2
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    attempt: u32,
+}
+
+#[derive(Args)]
+struct Closed {
+    #[command(flatten)]
+    page: Page,
 }
 
 /// Which refund, of what.
@@ -88,6 +107,10 @@ struct Record {
     /// When the channel says that the money went back
     #[arg(long, value_name = "TIME", value_parser = moment::parse)]
     success_at: Option<Timestamp>,
+    /// When the query was sent that the channel answered so; nothing for a notification. After a
+    /// retry or a success only the answer to a later query shows that the refund failed
+    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
+    query_sent_at: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -121,6 +144,9 @@ struct Refused {
     /// The merchant's number for the refund
     #[arg(long, value_name = "NO", value_parser = RefundNo::parse)]
     refund_no: RefundNo,
+    /// Which attempt under this number was refused
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    attempt: u32,
     /// The channel's code, such as NOTENOUGH
     #[arg(long, value_parser = Label::parse)]
     code: Label,
@@ -129,26 +155,69 @@ struct Refused {
 impl Refund {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         match self.step {
-            Step::Request(which) => which.request(context),
+            Step::Request(request) => request.run(context),
             Step::Record(record) => record.run(context),
             Step::Refused(refused) => refused.run(context),
+            Step::Closed(closed) => closed.run(context),
         }
     }
 }
 
-impl Which {
-    fn request(self, context: &Context) -> Result<Exit, Failure> {
-        let said = self.said().map(|paid| self.refund(paid)).transpose()?;
+impl Request {
+    fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let (which, attempt) = (self.which, self.attempt);
+        let said = which.said().map(|paid| which.refund(paid)).transpose()?;
         context.with_store(|store| {
             let refund = match said {
                 Some(refund) => refund,
-                None => self.refund(self.known(store)?)?,
+                None => which.refund(which.known(store)?)?,
             };
-            let answered = store.request_refund(self.no, refund).wait()?;
-            answer(&mut context.out(), self.no, &answered)
+            let answered = store
+                .request_refund(which.no, refund.attempt(attempt))
+                .wait()?;
+            answer(&mut context.out(), which.no, &answered)
         })
     }
+}
 
+const CLOSED: &[Column] = &[
+    shown("outTradeNo"),
+    shown("refundNo"),
+    data("amount"),
+    shown("transactionId"),
+    shown("code"),
+    shown("attempt"),
+    shown("endedAt"),
+];
+
+impl Closed {
+    fn run(self, context: &Context) -> Result<Exit, Failure> {
+        context.with_store(|store| {
+            let page = store.closed_refunds(self.page.of(false)).wait()?;
+            let rows = page.rows.iter().map(closed_cells).collect();
+            let rows = Rows::new(CLOSED, rows)
+                .or_else_says("no refund ended without success")
+                .next(page.next);
+            context.out().many(&rows)?;
+            Ok(Exit::Done)
+        })
+    }
+}
+
+fn closed_cells(closed: &ClosedRefund) -> Vec<Cell> {
+    let refund = &closed.refund;
+    vec![
+        Cell::text(closed.no),
+        Cell::text(&refund.refund_no),
+        Cell::fen(refund.amount),
+        Cell::text(&refund.transaction_id),
+        Cell::maybe(refund.code.as_ref()),
+        u64::from(refund.attempt).into(),
+        refund.ended_at.map_or(Cell::None, Cell::Time),
+    ]
+}
+
+impl Which {
     fn refund(&self, paid: Paid) -> Result<NewRefund, Failure> {
         let amount = self.amount.of(paid.currency)?;
         let refund = NewRefund::new(self.refund_no.clone(), paid.transaction_id, amount);
@@ -250,6 +319,9 @@ impl Record {
         if let Some(moment) = self.success_at {
             fact = fact.with_success_at(moment);
         }
+        if let Some(moment) = self.query_sent_at {
+            fact = fact.with_query_sent_at(moment);
+        }
         Ok(fact)
     }
 }
@@ -257,7 +329,8 @@ impl Record {
 impl Refused {
     fn run(self, context: &Context) -> Result<Exit, Failure> {
         context.with_store(|store| {
-            let call = store.record_refund_refused(self.no, self.refund_no, self.code);
+            let refund = (self.refund_no, self.attempt);
+            let call = store.record_refund_refused(self.no, refund, self.code);
             let answered = call.wait()?;
             answer(&mut context.out(), self.no, &answered)
         })

@@ -82,9 +82,15 @@ fn moved(totals: &Totals) -> Vec<Vec<Cell>> {
         paid,
         late,
         refunded,
+        returned,
         ..
     } = totals;
-    let each = [("paid", paid), ("paid late", late), ("refunded", refunded)];
+    let each = [
+        ("paid", paid),
+        ("paid late", late),
+        ("refunded", refunded),
+        ("returned", returned),
+    ];
     let rows = each.into_iter().flat_map(|(what, sums)| {
         let row = move |(currency, sum): (&Currency, &Sum)| {
             cells(what.to_owned(), sum.count, sum.fen, *currency)

@@ -1,7 +1,7 @@
 //! `resolve`: what a person decides about an anomaly.
 
 use clap::Args;
-use orderstore::{AnomalyId, Note, OrderNo, RefundNo, Resolution};
+use orderstore::{AnomalyId, AnomalyRef, Note, OrderNo, RefundNo, Resolution};
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -18,6 +18,9 @@ pub(crate) struct Resolve {
     /// The anomaly's number within the order
     #[arg(long, value_name = "N")]
     anomaly: u32,
+    /// How often it had been reopened when you looked at it, as `anomalies` and `show` tell
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    reopened: u32,
     #[command(flatten)]
     decision: Decision,
     /// Why, in your words: they are kept with the order
@@ -52,7 +55,11 @@ impl Decision {
 impl Resolve {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         let note = checked("--note", &self.note, Note::parse)?;
-        let (anomaly, how) = (AnomalyId(self.anomaly), self.decision.resolution());
+        let anomaly = AnomalyRef {
+            id: AnomalyId(self.anomaly),
+            reopenings: self.reopened,
+        };
+        let how = self.decision.resolution();
         context.with_store(|store| {
             let answered = store.resolve(self.no, anomaly, how, note).wait()?;
             answer(&mut context.out(), self.no, &answered)
