@@ -6,10 +6,12 @@ use orderstore::testing::fuzz::{Bytes, any_command};
 use orderstore::testing::model::Model;
 use orderstore::testing::{Dice, ManualClock, fixtures};
 use orderstore::{
-    AnomalyId, AppId, Asked, Attach, Channel, ChannelState, CloseReply, Command, Conflict,
-    Description, Event, Label, Metadata, Order, OrderNo, Payment, Prepay, PrepayKind, PrepayValue,
-    RefundState, Resolution, Source, Store, What,
+    AnomalyId, AnomalyRef, AppId, Asked, Attach, Channel, ChannelState, CloseReply, Command,
+    Conflict, Description, Event, Label, Metadata, Order, OrderNo, Payment, Prepay, PrepayKind,
+    PrepayValue, RefundState, Resolution, Source, Store, What,
 };
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(super) const STATUSES: &[&str] =
     &["wait", "success", "closing", "closed", "failed", "latePaid"];
@@ -28,6 +30,9 @@ pub(super) const EVENTS: &[&str] = &[
     "anomalyRaised",
     "anomalyReclassified",
     "anomalyEnded",
+    "anomalyReopened",
+    "anomaliesFolded",
+    "endedByPerson",
     "hidden",
     "unhidden",
     "refundOpened",
@@ -50,13 +55,22 @@ pub(super) const ANOMALIES: &[&str] = &[
     "refundExceeds",
     "refundNoTaken",
     "givenBack",
+    "refundDisagrees",
+    "refundedElsewhere",
     "accepted",
     "refunded",
     "dismissed",
     "settled",
 ];
 
-pub(super) const REFUNDS: &[&str] = &["requested", "processing", "success", "closed", "abnormal"];
+pub(super) const REFUNDS: &[&str] = &[
+    "requested",
+    "processing",
+    "success",
+    "closed",
+    "abnormal",
+    "returned",
+];
 
 pub(super) const SOURCES: &[&str] = &["callback", "query", "bill", "import", "operator"];
 
@@ -165,7 +179,16 @@ fn resolve(anomaly: u32, how: Resolution) -> Asked {
 
 /// Every status, every anomaly, every refund, by name.
 fn told() -> Vec<Command> {
-    [waiting(), ending(), misfits(), refunds(), imported()].concat()
+    [
+        waiting(),
+        ending(),
+        misfits(),
+        refunds(),
+        attempts(),
+        settled(),
+        imported(),
+    ]
+    .concat()
 }
 
 fn waiting() -> Vec<Command> {
@@ -323,6 +346,59 @@ fn refunds() -> Vec<Command> {
     ];
     let unknown = [told_back(132, 30, 50, Processing)];
     [on(130, first), on(131, misfits), on(132, unknown)].concat()
+}
+
+/// A refund that is refused, retried, and comes back; and money that is another record's.
+fn attempts() -> Vec<Command> {
+    let give_back = |n| Resolution::Refund {
+        refund_no: fixtures::refund_no(n),
+    };
+    let reopened = AnomalyRef {
+        id: AnomalyId(1),
+        reopenings: 1,
+    };
+    let failed = fixtures::refund_fact(331, 50, 1990, RefundState::Closed);
+    let failed = failed.with_query_sent_at(fixtures::now().saturating_add(DAY));
+    let retried = [
+        create(),
+        pay(330),
+        pay(331),
+        resolve(1, give_back(50)),
+        Asked::RecordRefundRefused {
+            refund: (fixtures::refund_no(50), 1).into(),
+            code: Label::parse("NOTENOUGH").unwrap(),
+        },
+        Asked::Resolve {
+            anomaly: reopened,
+            how: give_back(50),
+            note: fixtures::note(),
+        },
+        told_back(331, 50, 1990, RefundState::Success),
+        Asked::RecordRefund(Box::new(failed)),
+        resolve(2, Resolution::Accept),
+    ];
+    let waits = [pay(332), ask_back(332, 51, 1990)];
+    let elsewhere = [
+        create(),
+        pay(332),
+        told_back(332, 52, 10, RefundState::Success),
+    ];
+    [on(150, retried), on(151, waits), on(152, elsewhere)].concat()
+}
+
+/// Orders that a person ended, and one whose ended anomalies were folded.
+fn settled() -> Vec<Command> {
+    let dismiss = |n| resolve(n, Resolution::Dismiss);
+    let fen = |n| confirm(fixtures::payment(n, 1));
+    let note = fixtures::note();
+    let ended = [create(), fen(333), dismiss(1), Asked::EndOrder { note }];
+    let mut folded = vec![create()];
+    for place in 1..=64_u32 {
+        folded.push(fen(400 + u64::from(place)));
+        folded.push(dismiss(place));
+    }
+    folded.push(fen(500));
+    [on(153, ended), on(154, folded)].concat()
 }
 
 /// Orders of other books, as old as those are.
