@@ -25,6 +25,8 @@ mod history;
 mod meddled;
 mod model;
 mod numbers;
+#[cfg(unix)]
+mod places;
 mod privacy;
 mod process;
 mod processes;

@@ -50,15 +50,15 @@ impl LocalEngine {
             Contents::Backup => from.backup_passport()?,
             contents => return Err(no_backup(&from, contents)),
         };
-        let to = Dir::new(&options.disk, dir.as_ref());
-        let lock = to.claim(Making::Successor, options.lock_wait)?;
+        let to = Dir::of(options, dir.as_ref())?;
+        let (to, lock) = to.claim(Making::Successor, options.lock_wait)?;
         to.clear(Making::Successor)?;
         let copied = copy(&from, &to, &to.base(), options.progress);
         copied.map_err(|error| to.unopened(error))?;
         // What is wrong with the copy is wrong with the backup.
         let unopened = |error| from.unopened(error);
         let base =
-            Base::open(&*options.disk, &to.base(), options.page_bytes(), true).map_err(unopened)?;
+            Base::open(&**to.disk(), &to.base(), options.page_bytes(), true).map_err(unopened)?;
         let old = Old::look(&base, passport).map_err(unopened)?;
         let successor = Successor::draw(passport, old.state, old.applied);
         let successor = successor.map_err(|error| to.unopened(error))?;

@@ -27,10 +27,13 @@ fn a_damaged_store_has_no_backup_and_nothing_is_left_of_it() {
         let dir = place.path().join("backup");
         let error = shop.engine.backup(&dir, None).unwrap_err();
         assert_eq!(kind(&error), StorageErrorKind::Corrupted);
-        let left: Vec<_> = picture(&dir).unwrap().into_keys().collect();
-        assert_eq!(left, ["LOCK"]);
+        let mut left: Vec<_> = picture(&dir).unwrap().into_keys().collect();
+        // What is locked where a directory cannot be.
+        left.retain(|name| name != "LOCK");
+        assert!(left.is_empty(), "{left:?}");
         let error = LocalEngine::restore(&dir, place.path().join("new"), &options());
-        assert!(matches!(error, Err(Error::NotABackup { .. })), "{error:?}");
+        let is_told = matches!(error, Err(Error::NotABackup { .. } | Error::Empty { .. }));
+        assert!(is_told, "{error:?}");
         shop.run(no(2), create(new()));
     }
 }
