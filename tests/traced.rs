@@ -1,6 +1,12 @@
 //! What a server's subscriber hears of the flow. A test of its own, because a subscriber is
 //! one for the whole process.
 
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that meets what it does not expect fails, as it should"
+)]
+
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};

@@ -234,6 +234,7 @@ fn moved_store_touches_nothing_of_the_store_in_its_place() {
         (0..50).for_each(|number| create(&store, number).unwrap());
         store.backup(place.path().join("backup")).wait().unwrap();
         let _ = Store::restore(place.path().join("backup"), &other).unwrap();
+        create(&store, 1000).unwrap();
         fs::rename(&dir, &away).unwrap();
         fs::rename(&other, &dir).unwrap();
         let before = picture(&dir);
@@ -260,7 +261,7 @@ fn moved_store_touches_nothing_of_the_store_in_its_place() {
         store.shutdown().wait().unwrap();
         assert_eq!(picture(&dir), before);
         assert_holds(&Store::open_verified(&dir).unwrap(), 0..200);
-        assert_holds(&Store::open_verified(&away).unwrap(), 0..50);
+        assert_holds(&Store::open_verified(&away).unwrap(), (0..50).chain([1000]));
     });
 }
 

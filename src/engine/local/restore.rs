@@ -225,3 +225,18 @@ fn jumped(counter: u64) -> Result<u64, StorageError> {
     }
     Ok(far)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counter_jumps_far_each_time_elsewhere_and_never_beyond_the_last_number() {
+        let jumps = [0; 3].map(|counter| jumped(counter).unwrap());
+        assert!(jumps.iter().all(|jump| (JUMP..2 * JUMP).contains(jump)));
+        assert!(jumps[0] != jumps[1] || jumps[1] != jumps[2]);
+        jumped(COUNTERS - 2 * JUMP).unwrap();
+        let error = jumped(COUNTERS - JUMP).unwrap_err();
+        assert_eq!(error.kind(), StorageErrorKind::TooLarge);
+    }
+}

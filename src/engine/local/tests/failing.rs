@@ -10,9 +10,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::fixture::{Shop, at, create, decided, new, no, options};
+use crate::engine::local::LocalEngine;
 use crate::engine::local::disk::{Disk, DiskFile, Hold, RealDisk};
 use crate::engine::{Engine, EngineError};
-use crate::error::StorageErrorKind;
+use crate::error::{Error, StorageErrorKind};
 
 /// A disk that fails as it is told to.
 #[derive(Debug)]
@@ -284,5 +285,54 @@ fn segment_whose_name_is_unknown_ends_all_writing() {
     assert!((0..written).all(|n| shop.stored(no(n)).is_some()));
     assert_eq!(shop.stored(no(written)), None);
     try_create(&shop, written).unwrap();
+    shop.assert_sound();
+}
+
+#[test]
+fn restore_for_which_there_is_no_room_makes_no_store() {
+    let faults = Faults::new();
+    let shop = shop(&faults);
+    try_create(&shop, 0).unwrap();
+    let (backup, dir) = (
+        shop.dir().with_extension("a"),
+        shop.dir().with_extension("b"),
+    );
+    shop.engine.backup(&backup, None).unwrap();
+    faults.free.store(0, Ordering::SeqCst);
+    let mut options = options();
+    options.disk = faults.disk();
+    let Err(Error::Unopened { source, .. }) = LocalEngine::restore(&backup, &dir, &options) else {
+        panic!("it was restored without room, or the failure is another one");
+    };
+    assert_eq!(source.kind(), StorageErrorKind::DiskFull);
+    faults.free.store(u64::MAX, Ordering::SeqCst);
+    let restored = LocalEngine::restore(&backup, &dir, &options).unwrap();
+    assert_eq!(restored.records, 1);
+}
+
+/// A flush asks for twice what it writes, and leaves some room to others.
+#[test]
+fn flush_for_which_there_is_no_room_is_not_begun() {
+    let faults = Faults::new();
+    let shop = shop(&faults);
+    (0..200).for_each(|n| try_create(&shop, n).unwrap());
+    let bytes = shop.engine.stats().memtable_bytes;
+    assert!(bytes > 64 << 10);
+    faults
+        .free
+        .store((8 << 20) + 2 * bytes - 1, Ordering::SeqCst);
+    let refused = shop.engine.flush();
+    let Err(EngineError::Retry(cause)) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(cause.kind(), StorageErrorKind::DiskFull);
+    assert_eq!(shop.engine.stats().flushes, 0);
+    try_create(&shop, 200).unwrap();
+    faults.free.store((8 << 20) + 2 * bytes, Ordering::SeqCst);
+    let until = Instant::now() + Duration::from_secs(20);
+    while shop.engine.stats().flushes == 0 {
+        assert!(Instant::now() < until);
+        thread::sleep(Duration::from_millis(10));
+    }
     shop.assert_sound();
 }

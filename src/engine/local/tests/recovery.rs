@@ -375,3 +375,43 @@ fn opening_again_and_again_heaps_up_no_segments() {
     }
     assert!(segments(&shop.dir()).len() < 40);
 }
+
+#[test]
+fn frames_that_the_base_holds_are_not_taken_and_those_that_it_names_must_be_there() {
+    let (shop, copy, ..) = killed();
+    let identity = shop.engine.identity();
+    let read = |applied| recover(folder(copy.path()), identity, applied, None);
+    let recovered = read(2).unwrap();
+    assert_eq!(recovered.recovery.frames, 1);
+    assert!(holds(&recovered, &no(3)) && !holds(&recovered, &no(2)));
+    let last_lsn = recovered.recovery.last_lsn;
+    let said = words(&read(last_lsn + 1).err().unwrap());
+    let expected = format!("no segment of the journal holds frame {}", last_lsn + 1);
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn whole_frame_that_is_not_the_next_one_is_refused() {
+    let (shop, copy, path, bytes, places) = killed();
+    let salted = Salted::new(&Header::read(&bytes).unwrap().salt);
+    let third = places[2];
+    let sound = frame::read(&salted, &bytes[third.at..]).unwrap().head;
+    let (mut early, mut chained) = (sound, sound);
+    early.lsn += 1;
+    chained.previous ^= 1;
+    for (head, is_sound) in [(sound, true), (early, false), (chained, false)] {
+        let mut buffer = bytes[third.at..].to_vec();
+        frame::finish(&salted, head, &mut buffer);
+        let mut forged = bytes[..third.at].to_vec();
+        forged.extend_from_slice(&buffer);
+        write_segment(&path, &forged);
+        match read_back(&shop, &copy) {
+            Ok(recovered) => assert!(is_sound && holds(&recovered, &no(3))),
+            Err(error) => {
+                assert!(!is_sound);
+                assert!(words(&error).ends_with("the frame is not the next one"));
+            }
+        }
+        write_segment(&path, &bytes);
+    }
+}
