@@ -210,7 +210,7 @@ fn removed_lock_file_lets_no_second_handle_in() {
         let store = small().init(&dir).unwrap();
         create(&store, 0).unwrap();
         let entries = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap());
-        let locks = entries.filter(|entry| entry.file_name().to_ascii_lowercase() == "lock");
+        let locks = entries.filter(|entry| entry.file_name() == "LOCK");
         locks.for_each(|lock| fs::remove_file(lock.path()).unwrap());
         for opened in [
             Store::open(&dir),

@@ -87,7 +87,7 @@ impl Spare {
     }
 
     /// Waits until there is one to take.
-    pub(super) fn wait_until_ready(&self) -> Result<(), StorageError> {
+    pub(in crate::engine::local) fn wait_until_ready(&self) -> Result<(), StorageError> {
         self.ready().map(drop)
     }
 

@@ -35,6 +35,8 @@ struct Faults {
     names: AtomicBool,
     /// A file gets another name, and the disk says that it failed.
     unknown: AtomicBool,
+    /// No file can be removed.
+    removals: AtomicBool,
 }
 
 impl Faults {
@@ -46,6 +48,7 @@ impl Faults {
             headers: AtomicBool::new(false),
             names: AtomicBool::new(false),
             unknown: AtomicBool::new(false),
+            removals: AtomicBool::new(false),
         })
     }
 
@@ -93,6 +96,7 @@ impl Disk for Failing {
     }
 
     fn unlink(&self, path: &Path) -> io::Result<()> {
+        check(&self.faults.removals, ErrorKind::PermissionDenied)?;
         self.disk.unlink(path)
     }
 
@@ -334,5 +338,28 @@ fn flush_for_which_there_is_no_room_is_not_begun() {
         assert!(Instant::now() < until);
         thread::sleep(Duration::from_millis(10));
     }
+    shop.assert_sound();
+}
+
+#[test]
+fn segment_that_cannot_be_removed_is_removed_by_a_later_flush() {
+    let faults = Faults::new();
+    let shop = shop(&faults);
+    try_create(&shop, 0).unwrap();
+    let segments = || shop.engine.core.dir.journal().list().unwrap().len();
+    // The spare is there: to make it removes the draft before it.
+    shop.engine.core.spare.wait_until_ready().unwrap();
+    faults.removals.store(true, Ordering::SeqCst);
+    shop.engine.flush().unwrap();
+    assert_eq!(segments(), 2);
+    faults.removals.store(false, Ordering::SeqCst);
+    let until = Instant::now() + Duration::from_secs(20);
+    while shop.engine.core.spare.wait_until_ready().is_err() {
+        assert!(Instant::now() < until);
+        thread::sleep(Duration::from_millis(10));
+    }
+    try_create(&shop, 1).unwrap();
+    shop.engine.flush().unwrap();
+    assert_eq!(segments(), 1);
     shop.assert_sound();
 }

@@ -86,6 +86,21 @@ fn a_flush_empties_memory_and_journal_and_is_counted() {
 }
 
 #[test]
+fn record_that_a_flush_changed_is_not_read_as_it_was_before() {
+    let shop = Shop::new();
+    shop.run(no(1), create(new()));
+    shop.engine.flush().unwrap();
+    // From the base, and from now on at hand.
+    let before = shop.engine.get(&no(1)).unwrap().unwrap();
+    assert_eq!(shop.engine.get(&no(1)).unwrap(), Some(before.clone()));
+    shop.run(no(1), confirm("T1"));
+    let after = shop.engine.get(&no(1)).unwrap();
+    shop.engine.flush().unwrap();
+    assert_eq!(shop.engine.get(&no(1)).unwrap(), after);
+    assert!(after.unwrap().version() > before.version());
+}
+
+#[test]
 fn a_full_table_is_flushed_by_itself() {
     let mut options = options();
     options.memtable_bytes = 64 << 10;
