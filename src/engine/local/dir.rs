@@ -107,14 +107,16 @@ impl Making {
 pub(super) struct Dir {
     disk: Arc<dyn Disk>,
     path: PathBuf,
+    /// As the caller names it, for errors.
+    pub(super) said: PathBuf,
 }
 
 impl Dir {
     /// The directory with this path, which stays the same if the process changes its own.
     pub(super) fn new(disk: &Arc<dyn Disk>, path: &Path) -> Self {
-        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
-        let disk = Arc::clone(disk);
-        Self { disk, path }
+        let (disk, said) = (Arc::clone(disk), path.to_path_buf());
+        let path = std::path::absolute(path).unwrap_or_else(|_| said.clone());
+        Self { disk, path, said }
     }
 
     /// As [`Dir::new`]; refuses a disk that promises less than the store does.
@@ -123,7 +125,7 @@ impl Dir {
         if options.allow_weak_durability || dir.disk.outlasts_power_loss() {
             return Ok(dir);
         }
-        Err(Error::WeakDurability { dir: dir.path })
+        Err(Error::WeakDurability { dir: dir.said })
     }
 
     pub(super) const fn disk(&self) -> &Arc<dyn Disk> {
@@ -218,7 +220,7 @@ impl Dir {
 
     /// The error of a directory that is no store.
     pub(super) fn refusal(&self, contents: Contents) -> Error {
-        let dir = self.path.clone();
+        let dir = self.said.clone();
         match contents {
             Contents::Missing => Error::Missing { dir },
             Contents::Empty => Error::Empty { dir },
@@ -272,12 +274,12 @@ impl Dir {
         loop {
             let tried = self.disk.hold(&self.path);
             if let Some(Hold { lock, disk }) = tried.map_err(|error| self.unopened(error))? {
-                let path = self.path.clone();
-                return Ok((Self { disk, path }, lock));
+                let held = self.clone();
+                return Ok((Self { disk, ..held }, lock));
             }
             let left = wait.saturating_sub(began.elapsed());
             if left.is_zero() {
-                let dir = self.path.clone();
+                let dir = self.said.clone();
                 return Err(Error::Locked { dir });
             }
             thread::sleep(left.min(LOCK_POLL));
@@ -438,7 +440,7 @@ impl Dir {
 
     pub(super) fn unopened(&self, source: impl Into<StorageError>) -> Error {
         Error::Unopened {
-            dir: self.path.clone(),
+            dir: self.said.clone(),
             source: source.into(),
         }
     }

@@ -80,7 +80,7 @@ impl LocalEngine {
 fn no_backup(from: &Dir, contents: Contents) -> Error {
     match contents {
         Contents::Store | Contents::Headless | Contents::Incomplete => {
-            let dir = from.path().to_path_buf();
+            let dir = from.said.clone();
             Error::NotABackup { dir }
         }
         contents => from.refusal(contents),
