@@ -102,6 +102,14 @@ impl Builder {
         self
     }
 
+    /// Lets a store be on a system on which a power loss may undo what was acknowledged, because
+    /// names in a directory cannot be made durable there. Without it, opening and making a store
+    /// is refused there as [`Error::WeakDurability`]. On Linux and macOS it changes nothing.
+    pub const fn allow_weak_durability(mut self) -> Self {
+        self.local.allow_weak_durability = true;
+        self
+    }
+
     /// Is told, while the store is opened, how many bytes of the journal were read, and how
     /// many there are.
     pub const fn recovery_progress(mut self, progress: Progress) -> Self {

@@ -169,6 +169,20 @@ pub enum Error {
         /// Why.
         source: StorageError,
     },
+    /// The process that calls was forked from the one that opened the store. Nothing was done.
+    /// The store stays the parent's; a child opens one of its own.
+    #[error("this process was forked from the one that opened the store: nothing was done")]
+    Forked,
+    /// On this system a power loss may undo what was acknowledged.
+    #[error(
+        "{}: on this system a power loss may undo what was acknowledged; \
+         Builder::allow_weak_durability accepts that",
+        dir.display()
+    )]
+    WeakDurability {
+        /// The store's directory.
+        dir: PathBuf,
+    },
     /// The cursor belongs to another query, another direction or another store.
     #[error("the cursor does not belong to this query: {why}")]
     InvalidCursor {

@@ -21,6 +21,7 @@ use parking_lot::Mutex;
 pub(crate) use self::cipher::COUNTERS;
 use self::cipher::{Cipher, HALF};
 use self::lane::{Lane, RUN};
+use crate::process::Process;
 use crate::value::{OrderNo, Timestamp};
 
 /// How many numbers one reservation takes.
@@ -50,6 +51,7 @@ pub(crate) struct Generator {
     clock_set_back: AtomicU64,
     /// The block behind the one in use. Held while blocks are changed.
     spare: Mutex<Option<Range<u64>>>,
+    process: Process,
 }
 
 /// A value on cache lines of its own: who writes it takes nothing else out of the others'
@@ -80,6 +82,7 @@ impl Generator {
             time: AtomicU64::new(0),
             clock_set_back: AtomicU64::new(0),
             spare: Mutex::default(),
+            process: Process::current(),
         }
     }
 
@@ -140,6 +143,11 @@ impl Generator {
 
     /// A number for a lane that was empty: the first of another run, as a rule.
     fn fill(&self, lane: &Lane) -> Option<u64> {
+        // The numbers of a forked process are its parent's, too. To ask costs a system call, and
+        // so a run that was taken before the fork is not kept from it.
+        if !self.process.is_current() {
+            return None;
+        }
         let taken = lane.fill(|| self.run().or_else(|| self.run_of_spare()));
         // The last ones may lie in others' lanes.
         taken.or_else(|| self.lanes.iter().find_map(|other| other.0.take()))

@@ -63,6 +63,7 @@ mod flow;
 mod generator;
 pub mod manual;
 mod order;
+mod process;
 mod query;
 pub mod rules;
 mod store;

@@ -1,13 +1,19 @@
 //! What a server's subscriber hears of the flow. A test of its own, because a subscriber is
 //! one for the whole process.
 
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that meets what it does not expect fails, as it should"
+)]
+
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use orderstore::engine::MemoryEngine;
 use orderstore::testing::fixtures;
-use orderstore::{OpenId, Store};
+use orderstore::{Created, Error, Health, OpenId, Store};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
@@ -56,8 +62,50 @@ impl Subscriber for Listener {
     }
 
     fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn enter(&self, _: &Id) {}
-    fn exit(&self, _: &Id) {}
+
+    fn enter(&self, _: &Id) {
+        panic_if_told("enter");
+    }
+
+    fn exit(&self, _: &Id) {
+        panic_if_told("exit");
+    }
+}
+
+/// Where the listener is to panic, and how many times it passes there before.
+static PANIC: Mutex<Option<(&str, usize)>> = Mutex::new(None);
+
+fn panic_if_told(place: &str) {
+    let mut told = PANIC.lock().unwrap_or_else(PoisonError::into_inner);
+    match *told {
+        Some((at, 0)) if at == place => {
+            *told = None;
+            drop(told);
+            panic!("the listener panics, as it was told to");
+        }
+        Some((at, passes)) if at == place => *told = Some((at, passes - 1)),
+        _ => {}
+    }
+}
+
+/// Whoever hears the spans is no part of the store: of a group and, within, of a command.
+fn panics_of_the_listener_poison_nothing(store: &Store) {
+    let places = [("enter", 0), ("enter", 1), ("exit", 0), ("exit", 1)];
+    for (place, number) in places.into_iter().zip(10..) {
+        *PANIC.lock().unwrap() = Some(place);
+        let no = fixtures::order_no(number);
+        let answer = store.create(no, fixtures::new(100)).wait();
+        match answer {
+            Err(Error::NotApplied(_)) => assert_eq!(store.get(no).wait().unwrap(), None),
+            // The group was written, and only its span had still to end.
+            Ok(answered) => assert_eq!((answered.outcome, place), (Created::Created, ("exit", 1))),
+            other => panic!("{other:?}"),
+        }
+        assert!(PANIC.lock().unwrap().is_none());
+        assert!(matches!(store.health(), Health::Ok));
+        drop(store.create(no, fixtures::new(100)).wait().unwrap());
+        assert!(store.get(no).wait().unwrap().is_some());
+    }
 }
 
 #[test]
@@ -75,11 +123,12 @@ fn each_group_is_a_span_and_in_it_each_command_and_none_shows_a_user() {
     for ticket in store.submit_all(both.into()).unwrap() {
         drop(ticket.wait().unwrap());
     }
+    let heard = HEARD.lock().unwrap().clone();
+    panics_of_the_listener_poison_nothing(&store);
     store.shutdown().wait().unwrap();
-    let heard = HEARD.lock().unwrap();
     let no = |n: usize| format!("no={}", nos[n]);
     assert_eq!(
-        *heard,
+        heard,
         [
             "DEBUG group commands=1".to_owned(),
             format!("DEBUG command {} verb=\"create\"", no(0)),

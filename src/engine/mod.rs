@@ -111,6 +111,12 @@ pub trait Engine: Debug + Send + Sync + 'static {
         EngineStats::default()
     }
 
+    /// What the engine cannot do for now, and tries again by itself: commands may be refused
+    /// meanwhile. Cheap: no I/O.
+    fn trouble(&self) -> Option<StorageError> {
+        None
+    }
+
     /// Who this store is. It never changes while the store is open.
     fn identity(&self) -> Identity;
 

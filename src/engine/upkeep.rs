@@ -170,6 +170,9 @@ pub struct JournalFound {
     pub frames_lost: u64,
     /// Segments that are missing or cannot be read at all.
     pub segments: u64,
+    /// Segments that are shorter than they were made. What stood in the part that is missing
+    /// may have been told to somebody.
+    pub cut_off: u64,
     /// Bytes at the end that are no group: a last one that a crash cut off, as a rule.
     pub torn_bytes: u64,
 }
@@ -178,7 +181,7 @@ impl JournalFound {
     /// Nothing that was acknowledged is missing, as far as a journal can tell.
     #[must_use]
     pub const fn is_whole(&self) -> bool {
-        self.frames_lost == 0 && self.segments == 0
+        self.frames_lost == 0 && self.segments == 0 && self.cut_off == 0
     }
 }
 

@@ -58,7 +58,10 @@ impl<T> Call<T> {
         let inline = self.flow.limits.on_callers_thread;
         let said = match self.ask {
             Ask::Get(no) if inline => self.flow.read_here(|flow| flow.get(&no)),
-            Ask::Read(job) if inline => self.flow.read_here(job),
+            Ask::Read(job) if inline => {
+                let checked = self.flow.check_process();
+                checked.and_then(|()| self.flow.read_here(job))
+            }
             Ask::Number => match self.flow.number_at_hand() {
                 Some(no) => self.flow.open().map(|()| Said::Number(no)),
                 None => return self.submit()?.wait(),
@@ -103,7 +106,10 @@ impl Flow {
                 .map_err(|(reason, command)| (reason, Ask::Command(command))),
             Ask::Number => Ok(self.number()),
             Ask::Get(no) if inline => Ok(Slot::done(self.read_here(|flow| flow.get(&no)))),
-            Ask::Read(job) if inline => Ok(Slot::done(self.read_here(job))),
+            Ask::Read(job) if inline => {
+                let checked = self.check_process();
+                Ok(Slot::done(checked.and_then(|()| self.read_here(job))))
+            }
             Ask::Get(no) => {
                 let job: Job = Box::new(move |flow| flow.get(&no));
                 self.post(&self.reads, job)

@@ -86,6 +86,9 @@ impl Flow {
         if !self.queue.is_idle() {
             return Err(command);
         }
+        if let Err(error) = self.check_process() {
+            return Ok(Err(error));
+        }
         let done = self.run_group(std::slice::from_ref(&command));
         drop(committing);
         if done.poison.is_some() {
@@ -148,25 +151,43 @@ impl Flow {
         if let Some(cause) = self.queue.poison() {
             return refused(commands.len(), &Error::Poisoned(cause));
         }
-        // The clock is foreign code, as the engine may be.
+        let done = self.run_unless_panicked(commands);
+        self.count(&done.answers);
+        if let Some(cause) = &done.poison {
+            self.queue.poison_with(cause.clone());
+        }
+        done
+    }
+
+    /// The clock and whoever hears the spans of a group are foreign code. Where they panic
+    /// before the group runs, nothing was written; where they panic after it, it has answers.
+    fn run_unless_panicked(&self, commands: &[Command]) -> Done {
+        let (mut is_begun, mut done) = (false, None);
         let run = || {
             let runner = Runner {
                 engine: self.engine(),
                 policy: &self.policy,
                 now: self.now(),
             };
-            traced::group(commands.len(), || runner.run(commands))
+            traced::group(commands.len(), || {
+                is_begun = true;
+                let ran = runner.run(commands);
+                let poison = ran.poison.clone();
+                done = Some(ran);
+                poison
+            });
         };
-        let run = catch_unwind(AssertUnwindSafe(run));
-        let done = run.unwrap_or_else(|_| Done {
-            poison: Some(panicked()),
-            ..refused(commands.len(), &Error::OutcomeUnknown(panicked()))
-        });
-        self.count(&done.answers);
-        if let Some(cause) = &done.poison {
-            self.queue.poison_with(cause.clone());
+        let ran = catch_unwind(AssertUnwindSafe(run));
+        match done {
+            Some(done) => done,
+            None if ran.is_err() && !is_begun => {
+                refused(commands.len(), &Error::NotApplied(panicked()))
+            }
+            None => Done {
+                poison: Some(panicked()),
+                ..refused(commands.len(), &Error::OutcomeUnknown(panicked()))
+            },
         }
-        done
     }
 
     fn count(&self, answers: &[Answer]) {

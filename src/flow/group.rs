@@ -5,10 +5,12 @@
 //! - No answer leaves before the write that it rests on: answers that write nothing, such
 //!   as a duplicate of a payment decided in the same group, wait as well.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use foldhash::HashSet;
 
 use super::overlay::Overlay;
-use super::traced;
+use super::{panicked, traced};
 use crate::engine::{Engine, EngineError, Mutation, Verdict};
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::order::{Answered, Command, Outcome, Record};
@@ -162,7 +164,18 @@ impl Runner<'_> {
         Ok(decided.into_iter().map(|it| it.answered).collect())
     }
 
+    /// A panic here, of the engine that reads or of whoever hears the spans of the commands,
+    /// comes before anything is written.
     fn decide_all<'c>(
+        self,
+        commands: impl Iterator<Item = &'c Command> + Clone,
+    ) -> Result<(Vec<Decided>, Vec<Mutation>), EngineError> {
+        let decide = || self.decide_each(commands);
+        let decided = catch_unwind(AssertUnwindSafe(decide));
+        decided.unwrap_or_else(|_| Err(EngineError::Retry(panicked())))
+    }
+
+    fn decide_each<'c>(
         self,
         commands: impl Iterator<Item = &'c Command> + Clone,
     ) -> Result<(Vec<Decided>, Vec<Mutation>), EngineError> {
@@ -204,7 +217,8 @@ impl Runner<'_> {
         if mutations.is_empty() {
             return Ok(HashSet::default());
         }
-        let verdicts = self.engine.apply(mutations)?;
+        let applied = catch_unwind(AssertUnwindSafe(|| self.engine.apply(mutations)));
+        let verdicts = applied.unwrap_or_else(|_| Err(EngineError::Unknown(panicked())))?;
         if verdicts.len() != mutations.len() {
             let why = "there is not one verdict for each change";
             let cause = StorageError::new(StorageErrorKind::Internal, why);

@@ -37,6 +37,7 @@ use crate::engine::{Engine, Limits, unread};
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::generator::Generator;
 use crate::order::{Command, Order};
+use crate::process::Process;
 use crate::rules::Policy;
 use crate::value::{OrderNo, Timestamp};
 use group::in_the_write;
@@ -62,6 +63,7 @@ pub(crate) struct Flow {
     numberless: Mutex<Vec<Arc<Slot>>>,
     ending: Mutex<Ending>,
     tally: Tally,
+    process: Process,
 }
 
 /// How the flow ends.
@@ -128,6 +130,10 @@ pub enum Health {
     Slowed,
     /// The disk has no room: commands are refused, certainly not applied, until it has.
     DiskFull,
+    /// It does as long as it can, and something that it needs fails: the next segment of the
+    /// journal cannot be made, a flush failed, or the directory is not where it was. Commands
+    /// may be refused, certainly not applied. The store tries again by itself.
+    Failing(StorageError),
     /// An earlier write failed midway: reads go on, writes need the store to be opened
     /// again.
     Poisoned(StorageError),
@@ -167,6 +173,7 @@ impl Flow {
             numberless: Mutex::default(),
             ending: Mutex::default(),
             tally: Tally::default(),
+            process: Process::current(),
         })
     }
 
@@ -211,7 +218,10 @@ impl Flow {
     }
 
     fn enqueue(&self, command: Command) -> Result<Arc<Slot>, (Error, Command)> {
-        self.queue.push(command)
+        match self.check_process() {
+            Ok(()) => self.queue.push(command),
+            Err(error) => Err((error, command)),
+        }
     }
 
     pub(crate) fn enqueue_all(
@@ -223,7 +233,11 @@ impl Flow {
             Said::Answer(answered) => Some(answered),
             _ => None,
         };
-        match self.queue.push_all(commands) {
+        let pushed = match self.check_process() {
+            Ok(()) => self.queue.push_all(commands),
+            Err(error) => Err((error, commands)),
+        };
+        match pushed {
             Ok(slots) => Ok(slots
                 .into_iter()
                 .map(|slot| Ticket::new(slot, hear))
@@ -233,7 +247,7 @@ impl Flow {
     }
 
     fn post(&self, side: &Side, job: Job) -> Result<Arc<Slot>, (Error, Job)> {
-        match self.open() {
+        match self.check_process().and_then(|()| self.open()) {
             Ok(()) => side.post(job),
             Err(error) => Err((error, job)),
         }
@@ -251,6 +265,9 @@ impl Flow {
 
     /// A number from the block at hand; where there is none, one from the next block.
     fn number(&self) -> Arc<Slot> {
+        if let Err(error) = self.check_process() {
+            return Slot::done(Err(error));
+        }
         if let Some(no) = self.number_at_hand() {
             return Slot::done(self.open().map(|()| Said::Number(no)));
         }
@@ -290,14 +307,31 @@ impl Flow {
 
     pub(crate) fn health(&self) -> Health {
         match self.queue.refusal() {
-            None => match self.engine.stats() {
-                stats if stats.is_out_of_room => Health::DiskFull,
-                stats if stats.is_slowed => Health::Slowed,
-                _ => Health::Ok,
-            },
+            None => self.engine_health(),
             Some(Error::Poisoned(cause)) => Health::Poisoned(cause),
             Some(_) => Health::ShutDown,
         }
+    }
+
+    fn engine_health(&self) -> Health {
+        let stats = self.engine.stats();
+        if stats.is_out_of_room {
+            return Health::DiskFull;
+        }
+        match self.engine.trouble() {
+            Some(cause) => Health::Failing(cause),
+            None if stats.is_slowed => Health::Slowed,
+            None => Health::Ok,
+        }
+    }
+
+    /// Fails in a process that was forked from the one that opened the store. Neither its
+    /// threads nor its locks on files are there.
+    pub(crate) fn check_process(&self) -> Result<(), Error> {
+        if self.process.is_current() {
+            return Ok(());
+        }
+        Err(Error::Forked)
     }
 
     /// Writes what waits in memory to where it stays.
@@ -307,6 +341,9 @@ impl Flow {
 
     /// Begins the end, once: what waits is worked off, then the engine is closed.
     fn shut_down(&self) -> Arc<Slot> {
+        if let Err(error) = self.check_process() {
+            return Slot::done(Err(error));
+        }
         let mut ending = self.ending.lock();
         let slot = match &ending.over {
             Some(over) => Slot::done(over.clone().map(|()| Said::Done)),

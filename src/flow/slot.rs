@@ -212,4 +212,21 @@ mod tests {
             answers.join().unwrap();
         });
     }
+
+    /// A thread that the slot still names would be woken in the place of one that waits.
+    #[test]
+    fn thread_that_gave_up_waiting_is_not_woken() {
+        tried(|| {
+            let slot = Slot::new();
+            let hear = |said| matches!(said, Said::Done).then_some(());
+            let ticket = Ticket::new(Arc::clone(&slot), hear);
+            let answers = thread::spawn(move || slot.answer(Ok(Said::Done)).is_some());
+            let heard = ticket.wait_timeout(Duration::ZERO);
+            let is_woken = answers.join().unwrap();
+            match heard {
+                Ok(heard) => assert!(heard.is_ok()),
+                Err(ticket) => assert!(!is_woken && ticket.wait().is_ok()),
+            }
+        });
+    }
 }

@@ -5,13 +5,13 @@
 //! and answers, and no user (I19). A group that poisons the store is an `ERROR`. Without the
 //! feature `tracing` nothing is told and nothing is paid.
 
-use super::group::Done;
+use crate::error::StorageError;
 use crate::order::Command;
 use crate::rules::Decision;
 
 #[cfg(not(feature = "tracing"))]
-pub(super) fn group(_: usize, run: impl FnOnce() -> Done) -> Done {
-    run()
+pub(super) fn group(_: usize, run: impl FnOnce() -> Option<StorageError>) {
+    drop(run());
 }
 
 #[cfg(not(feature = "tracing"))]
@@ -19,15 +19,14 @@ pub(super) fn command(_: &Command, decide: impl FnOnce() -> Decision) -> Decisio
     decide()
 }
 
+/// `run` says what it was that poisoned the store, if anything did.
 #[cfg(feature = "tracing")]
-pub(super) fn group(commands: usize, run: impl FnOnce() -> Done) -> Done {
+pub(super) fn group(commands: usize, run: impl FnOnce() -> Option<StorageError>) {
     let span = tracing::debug_span!(target: "orderstore", "group", commands);
     let _within = span.enter();
-    let done = run();
-    if let Some(cause) = &done.poison {
+    if let Some(cause) = run() {
         tracing::error!(target: "orderstore", %cause, "nothing more is written");
     }
-    done
 }
 
 #[cfg(feature = "tracing")]

@@ -38,6 +38,12 @@ struct Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
+        if self.flow.check_process().is_err() {
+            // All of it is the parent's. Its threads are not here, and locks that they held are
+            // never released here.
+            std::mem::forget((Arc::clone(&self.flow), self.threads.lock().take()));
+            return;
+        }
         // Nobody is left to be told how it ended: whoever wants to know calls `shutdown`.
         let ending = Call::new(Arc::clone(&self.flow), Ask::ShutDown, hear_done).submit();
         drop(ending);

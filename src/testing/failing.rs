@@ -256,6 +256,10 @@ impl Engine for FailingEngine {
         self.engine.stats()
     }
 
+    fn trouble(&self) -> Option<StorageError> {
+        self.engine.trouble()
+    }
+
     fn identity(&self) -> Identity {
         self.engine.identity()
     }

@@ -101,6 +101,10 @@ impl Engine for SharedEngine {
         self.engine.stats()
     }
 
+    fn trouble(&self) -> Option<StorageError> {
+        self.engine.trouble()
+    }
+
     fn identity(&self) -> Identity {
         self.engine.identity()
     }

@@ -15,10 +15,10 @@ fn a_backup_is_made_and_restored() {
         (&made["outcome"], &made["records"]),
         (&"made".into(), &6.into())
     );
-    assert_eq!(
-        names(&place.path("backup")),
-        ["LOCK", "backup.identity", "base.redb"]
-    );
+    let mut made = names(&place.path("backup"));
+    // What is locked where a directory cannot be.
+    made.retain(|name| name != "LOCK");
+    assert_eq!(made, ["backup.identity", "base.redb"]);
     let restored = place.run("restore backup --into new").ends(0);
     assert_snapshot!("restore", restored.text());
     let books = |store: &str| place.run(&format!("export --store {store}")).ends(0).out;

@@ -26,6 +26,8 @@ mod meddled;
 mod model;
 mod numbers;
 mod odd_numbers;
+#[cfg(unix)]
+mod places;
 mod privacy;
 mod process;
 mod processes;

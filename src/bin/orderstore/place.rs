@@ -114,7 +114,7 @@ impl Place {
     /// Opens the store that is there, and makes none.
     pub(crate) fn open(&self, builder: Builder) -> Result<Store, Failure> {
         match self {
-            Self::Dir(dir) => Ok(builder.open(dir)?),
+            Self::Dir(dir) => Ok(builder.allow_weak_durability().open(dir)?),
             Self::Cluster(url) => url.open(builder),
         }
     }
@@ -122,7 +122,7 @@ impl Place {
     /// Makes a store where there is none.
     pub(crate) fn init(&self, builder: Builder) -> Result<Store, Failure> {
         match self {
-            Self::Dir(dir) => Ok(builder.init(dir)?),
+            Self::Dir(dir) => Ok(builder.allow_weak_durability().init(dir)?),
             Self::Cluster(url) => url.init(builder),
         }
     }
@@ -130,7 +130,7 @@ impl Place {
     /// Opens the store that is there, or makes one.
     pub(crate) fn open_or_init(&self, builder: Builder) -> Result<Store, Failure> {
         match self {
-            Self::Dir(dir) => Ok(builder.open_or_init(dir)?),
+            Self::Dir(dir) => Ok(builder.allow_weak_durability().open_or_init(dir)?),
             Self::Cluster(url) => url.open_or_init(builder),
         }
     }

@@ -41,10 +41,10 @@ impl Core {
     }
 
     fn back_up(&self, to: &Dir, progress: Option<Progress>) -> Result<Backup, Error> {
-        let _lock = to.claim(Making::Backup, self.options.lock_wait)?;
+        let (to, _lock) = to.claim(Making::Backup, self.options.lock_wait)?;
         let view = self.settled().map_err(|error| to.unopened(error))?;
         to.clear(Making::Backup)?;
-        let made = self.copy(to, &view, progress);
+        let made = self.copy(&to, &view, progress);
         if made.is_err() {
             // What stays is told from a backup, and is in the way of none.
             let _ = to.give_up(Making::Backup);
@@ -68,7 +68,7 @@ impl Core {
 
     /// The disk, for one who lets the store's writers go first.
     fn unhurried(self: &Arc<Self>) -> Arc<dyn Disk> {
-        let disk = Arc::clone(self.dir.disk());
+        let disk = Arc::clone(&self.options.disk);
         if self.crew().is_some() {
             return disk;
         }

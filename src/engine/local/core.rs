@@ -9,7 +9,7 @@ use super::LocalOptions;
 use super::base::Base;
 use super::codec::Held;
 use super::dir::Dir;
-use super::disk::{Background, Chore, Crew, Lock, Sabotage, is_sabotaged};
+use super::disk::{Background, Chore, Crew, DiskFile, Lock, Sabotage, is_sabotaged};
 use super::flush::Flushing;
 use super::hot::Hot;
 use super::identity::Passport;
@@ -37,6 +37,10 @@ pub(super) struct Core {
     pub(super) dir: Dir,
     pub(super) options: LocalOptions,
     pub(super) passport: Passport,
+    /// The file of the base, to tell whether its name still leads to it.
+    pub(super) base_file: Box<dyn DiskFile>,
+    /// Why nothing can be written where the store is now.
+    pub(super) displaced: Mutex<Option<StorageError>>,
     /// `None` once the store is closed.
     pub(super) view: RwLock<Option<Arc<View>>>,
     pub(super) writer: Mutex<Option<Writer>>,
@@ -154,6 +158,9 @@ impl Core {
         view: &View,
         frames: Vec<Writes>,
     ) -> Result<(), EngineError> {
+        let placed = writer.journal.check_name();
+        *self.displaced.lock() = placed.as_ref().err().cloned();
+        placed.map_err(EngineError::Retry)?;
         let len = frames.iter().map(Writes::len).sum();
         let prepared = writer.journal.prepare(len);
         prepared.map_err(|error| writer.failed(error))?;
@@ -256,6 +263,14 @@ impl Core {
         }
     }
 
+    /// What the store cannot do now and tries again.
+    pub(super) fn trouble(&self) -> Option<StorageError> {
+        let displaced = self.displaced.lock().clone();
+        displaced
+            .or_else(|| self.spare.failed())
+            .or_else(|| self.flushing.failed())
+    }
+
     /// With so much in memory, groups are slowed down.
     fn slow_from(&self) -> usize {
         let whole = self.options.memtable_bytes;
@@ -285,9 +300,7 @@ impl Core {
         };
         let closed = self.base.lock().take().map_or(Ok(()), Base::close);
         drop(writer.lock);
-        marked.map_err(|error| match error {
-            AppendError::Refused(e) | AppendError::Stopped(e) | AppendError::Unknown(e) => e,
-        })?;
+        marked.map_err(AppendError::into_cause)?;
         closed
     }
 }
@@ -317,11 +330,7 @@ fn is_damage(error: &EngineError) -> bool {
 
 /// Something of the batch is written already.
 fn begun(error: AppendError) -> AppendError {
-    match error {
-        AppendError::Refused(cause) | AppendError::Stopped(cause) | AppendError::Unknown(cause) => {
-            AppendError::Unknown(cause)
-        }
-    }
+    AppendError::Unknown(error.into_cause())
 }
 
 pub(super) fn closed() -> EngineError {

@@ -2,7 +2,8 @@
 //!
 //! - Looking changes nothing: a directory that is missing, empty or somebody else's stays
 //!   byte for byte what it was. A volume that is not mounted must not become a fresh shop.
-//! - The lock file is never deleted, so that all who wait for it wait for the same one.
+//! - Whoever makes or opens something in it holds it first: from then on it is found by a
+//!   descriptor, and not by its name.
 //! - The identity is written last, and its draft first: a draft, or a lock alone, is a making
 //!   that was cut short, in which there never was an order. Base or journal without either
 //!   have lost their identity; they may hold orders, and nothing is made in their place.
@@ -15,7 +16,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::disk::{self, Disk, DiskFile, Lock, remove};
+use super::LocalOptions;
+use super::disk::{self, Disk, DiskFile, Hold, Lock, remove};
 use super::identity::{self, Passport, Read};
 use super::journal::segment::{self, Folder};
 use crate::error::{Error, StorageError};
@@ -23,6 +25,7 @@ use crate::error::{Error, StorageError};
 const BASE: &str = "base.redb";
 const JOURNAL: &str = "journal";
 const IDENTITY: &str = "identity";
+/// What is locked where a directory cannot be.
 const LOCK: &str = "LOCK";
 
 /// The identity of a backup: nothing that has it and no other is opened as a store.
@@ -104,13 +107,25 @@ impl Making {
 pub(super) struct Dir {
     disk: Arc<dyn Disk>,
     path: PathBuf,
+    /// As the caller names it, for errors.
+    pub(super) said: PathBuf,
 }
 
 impl Dir {
+    /// The directory with this path, which stays the same if the process changes its own.
     pub(super) fn new(disk: &Arc<dyn Disk>, path: &Path) -> Self {
-        let path = path.to_path_buf();
-        let disk = Arc::clone(disk);
-        Self { disk, path }
+        let (disk, said) = (Arc::clone(disk), path.to_path_buf());
+        let path = std::path::absolute(path).unwrap_or_else(|_| said.clone());
+        Self { disk, path, said }
+    }
+
+    /// As [`Dir::new`]; refuses a disk that promises less than the store does.
+    pub(super) fn of(options: &LocalOptions, path: &Path) -> Result<Self, Error> {
+        let dir = Self::new(&options.disk, path);
+        if options.allow_weak_durability || dir.disk.outlasts_power_loss() {
+            return Ok(dir);
+        }
+        Err(Error::WeakDurability { dir: dir.said })
     }
 
     pub(super) const fn disk(&self) -> &Arc<dyn Disk> {
@@ -205,7 +220,7 @@ impl Dir {
 
     /// The error of a directory that is no store.
     pub(super) fn refusal(&self, contents: Contents) -> Error {
-        let dir = self.path.clone();
+        let dir = self.said.clone();
         match contents {
             Contents::Missing => Error::Missing { dir },
             Contents::Empty => Error::Empty { dir },
@@ -252,18 +267,19 @@ impl Dir {
         synced.map_err(|error| self.unopened(error))
     }
 
-    /// Takes the lock, waiting for it at most `wait`.
-    pub(super) fn lock(&self, wait: Duration) -> Result<Lock, Error> {
-        let path = self.path.join(LOCK);
+    /// Takes the lock, and waits for it at most `wait`. The directory that it gives back finds
+    /// what is in it although it is moved.
+    pub(super) fn hold(&self, wait: Duration) -> Result<(Self, Lock), Error> {
         let began = Instant::now();
         loop {
-            let tried = self.disk.lock(&path);
-            if let Some(lock) = tried.map_err(|error| self.unopened(error))? {
-                return Ok(lock);
+            let tried = self.disk.hold(&self.path);
+            if let Some(Hold { lock, disk }) = tried.map_err(|error| self.unopened(error))? {
+                let held = self.clone();
+                return Ok((Self { disk, ..held }, lock));
             }
             let left = wait.saturating_sub(began.elapsed());
             if left.is_zero() {
-                let dir = self.path.clone();
+                let dir = self.said.clone();
                 return Err(Error::Locked { dir });
             }
             thread::sleep(left.min(LOCK_POLL));
@@ -271,13 +287,34 @@ impl Dir {
     }
 
     /// Takes the directory for what is to be made in it, and makes it where it is missing.
-    pub(super) fn claim(&self, making: Making, wait: Duration) -> Result<Lock, Error> {
+    pub(super) fn claim(&self, making: Making, wait: Duration) -> Result<(Self, Lock), Error> {
         self.check_free(making)?;
         self.create()?;
-        let lock = self.lock(wait)?;
+        let (dir, lock) = self.hold(wait)?;
         // Somebody else may have made something of it in the meantime.
-        self.check_free(making)?;
-        Ok(lock)
+        dir.check_free(making)?;
+        Ok((dir, lock))
+    }
+
+    /// Fails if the store is no longer where it was opened, or if another one stands there.
+    /// `base` is the base that was opened.
+    pub(super) fn check_store(
+        &self,
+        passport: &Passport,
+        base: &dyn DiskFile,
+    ) -> Result<(), StorageError> {
+        base.check_name(&self.base())?;
+        let path = self.path.join(IDENTITY);
+        let bytes = disk::read(&*self.disk, &path, identity::LEN_MAX)?;
+        if Passport::read(&bytes) == Read::Known(*passport) {
+            return Ok(());
+        }
+        let path = path.display();
+        let why = format!(
+            "{path} is another store's: it was replaced while the store was open; shut this \
+             handle down and open the store that is to be used"
+        );
+        Err(io::Error::other(why).into())
     }
 
     fn check_free(&self, making: Making) -> Result<(), Error> {
@@ -422,7 +459,7 @@ impl Dir {
 
     pub(super) fn unopened(&self, source: impl Into<StorageError>) -> Error {
         Error::Unopened {
-            dir: self.path.clone(),
+            dir: self.said.clone(),
             source: source.into(),
         }
     }

@@ -121,6 +121,11 @@ impl Flushing {
         self.state.lock().frozen.is_some()
     }
 
+    /// Why the last try failed, if it did.
+    pub(super) fn failed(&self) -> Option<StorageError> {
+        self.state.lock().failed.clone()
+    }
+
     /// Why no write may be taken any more.
     fn lost(&self) -> Option<StorageError> {
         let state = self.state.lock();
@@ -294,7 +299,8 @@ impl Core {
 
     fn try_flush(&self, frozen: &Frozen) {
         let began = Instant::now();
-        if let Err(error) = self.check_room(frozen) {
+        let checked = self.check_place().and_then(|()| self.check_room(frozen));
+        if let Err(error) = checked {
             // Nothing was tried: the base is as good as before.
             return self.flushing.fail(error, false);
         }
@@ -307,8 +313,17 @@ impl Core {
                 self.flushing.end(began.elapsed());
             }
             Ok(Some(failure)) => self.flushing.fail(failure, false),
+            // To open the base needed something that there may be again in a moment, such as a
+            // descriptor.
+            Err(error) if error.kind() == StorageErrorKind::Io => self.flushing.fail(error, false),
             Err(error) => self.flushing.fail(error, true),
         }
+    }
+
+    /// Fails if the base or the directory is another one now: nothing is written to the base
+    /// and nothing of the journal is removed.
+    fn check_place(&self) -> Result<(), StorageError> {
+        self.dir.check_store(&self.passport, &*self.base_file)
     }
 
     /// Writes the frozen table into the base, which is opened anew where that fails. Why it

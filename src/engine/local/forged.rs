@@ -184,5 +184,7 @@ pub(crate) fn segment_of(segment: &[u8], frames: &[ForgedFrame]) -> Vec<u8> {
         previous = frame::finish(&salted, head, &mut buffer);
         bytes.extend_from_slice(&buffer);
     }
+    // No shorter than its header says.
+    bytes.resize(bytes.len().max(segment.len()), 0);
     bytes
 }

@@ -3,10 +3,11 @@
 //! | file | what |
 //! |---|---|
 //! | `identity` | who the store is; written last when it is made |
-//! | `LOCK` | held by the handle that has the store open |
 //! | `journal/` | every group since the last flush, in segments |
 //! | `base.redb` | every table, as of the last flush |
 //!
+//! - The handle that has the store open holds the lock of the directory, and finds what is in
+//!   it by a descriptor. Where a system cannot lock a directory, it locks a file `LOCK` in it.
 //! - A batch is appended to the journal and synced, then put into the memtable, then
 //!   answered: what is visible is durable, and what is refused leaves no trace. The base is
 //!   written in the background, many batches at a time.
@@ -76,6 +77,7 @@ use super::{
 };
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::order::{Event, Record};
+use crate::process::Process;
 use crate::value::OrderNo;
 use crate::verify::Report;
 
@@ -100,6 +102,9 @@ pub struct LocalOptions {
     pub lock_wait: Duration,
     /// Is told how far a recovery is.
     pub progress: Option<Progress>,
+    /// Whether a store may be on a disk of which a power loss may take names that were synced,
+    /// and with them what was acknowledged. Default: no.
+    pub allow_weak_durability: bool,
     /// Every page of the base is checked when it is opened.
     pub(crate) checked: bool,
     /// The length of a segment of the journal.
@@ -154,6 +159,7 @@ impl Default for LocalOptions {
             memtable_bytes: 64 << 20,
             lock_wait: Duration::ZERO,
             progress: None,
+            allow_weak_durability: false,
             checked: false,
             segment_bytes: 16 << 20,
             disk: Arc::new(RealDisk),
@@ -164,6 +170,7 @@ impl Default for LocalOptions {
 /// A store in a directory.
 pub struct LocalEngine {
     core: Arc<Core>,
+    process: Process,
     threads: Mutex<Vec<JoinHandle<()>>>,
     is_new: bool,
     recovery: Recovery,
@@ -196,6 +203,11 @@ impl LocalEngine {
     }
 
     fn release(&self) -> Result<(), StorageError> {
+        if !self.process.is_current() {
+            // The files and the lock are the parent's, and the threads are not here.
+            let why = "this process was forked from the one that opened the store";
+            return Err(StorageError::new(StorageErrorKind::Io, why));
+        }
         self.core.stop();
         for thread in std::mem::take(&mut *self.threads.lock()) {
             // A thread that panicked left the journal whole: what it did not do is done
@@ -208,6 +220,11 @@ impl LocalEngine {
 
 impl Drop for LocalEngine {
     fn drop(&mut self) {
+        if !self.process.is_current() {
+            // Nothing in it is let go of: its locks may be held by threads that are not here.
+            std::mem::forget(Arc::clone(&self.core));
+            return;
+        }
         // What cannot be written at the end was no promise: commits are durable on return.
         let _ = self.release();
     }
@@ -297,6 +314,10 @@ impl Engine for LocalEngine {
 
     fn stats(&self) -> EngineStats {
         self.core.stats()
+    }
+
+    fn trouble(&self) -> Option<StorageError> {
+        self.core.trouble()
     }
 
     fn identity(&self) -> Identity {

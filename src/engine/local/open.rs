@@ -32,6 +32,7 @@ use super::view::View;
 use super::{LocalEngine, LocalOptions};
 use crate::engine::{Engine, EngineError, Identity};
 use crate::error::{Error, StorageError};
+use crate::process::Process;
 
 impl LocalEngine {
     /// Makes a store in a directory that is missing or empty, or in which the making of one
@@ -40,8 +41,8 @@ impl LocalEngine {
     /// # Errors
     /// [`Error::AlreadyThere`], [`Error::Foreign`], [`Error::Locked`], [`Error::Unopened`].
     pub fn init(dir: impl AsRef<Path>, options: &LocalOptions) -> Result<Self, Error> {
-        let dir = Dir::new(&options.disk, dir.as_ref());
-        let lock = Self::claim(&dir, options)?;
+        let dir = Dir::of(options, dir.as_ref())?;
+        let (dir, lock) = Self::claim(&dir, options)?;
         match dir.survey()? {
             Contents::Empty | Contents::Incomplete => Self::make(&dir, options, lock),
             contents => Err(dir.refusal(contents)),
@@ -55,9 +56,9 @@ impl LocalEngine {
     /// [`Error::Missing`], [`Error::Empty`], [`Error::Foreign`], [`Error::Incomplete`],
     /// [`Error::NewerFormat`], [`Error::Locked`], [`Error::Unopened`].
     pub fn open(dir: impl AsRef<Path>, options: &LocalOptions) -> Result<Self, Error> {
-        let dir = Dir::new(&options.disk, dir.as_ref());
+        let dir = Dir::of(options, dir.as_ref())?;
         match dir.survey()? {
-            Contents::Store => Self::open_store(&dir, options, None),
+            Contents::Store => Self::open_store(&dir, options),
             contents => Err(dir.refusal(contents)),
         }
     }
@@ -91,13 +92,13 @@ impl LocalEngine {
     /// # Errors
     /// Those of both, but none for a directory that is missing, empty or incomplete.
     pub fn open_or_init(dir: impl AsRef<Path>, options: &LocalOptions) -> Result<Self, Error> {
-        let dir = Dir::new(&options.disk, dir.as_ref());
+        let dir = Dir::of(options, dir.as_ref())?;
         if dir.survey()? == Contents::Store {
-            return Self::open_store(&dir, options, None);
+            return Self::open_store(&dir, options);
         }
-        let lock = Self::claim(&dir, options)?;
+        let (dir, lock) = Self::claim(&dir, options)?;
         match dir.survey()? {
-            Contents::Store => Self::open_store(&dir, options, Some(lock)),
+            Contents::Store => Self::open_held(&dir, options, lock),
             Contents::Empty | Contents::Incomplete => Self::make(&dir, options, lock),
             contents => Err(dir.refusal(contents)),
         }
@@ -105,12 +106,12 @@ impl LocalEngine {
 
     /// Takes a directory in which there may be a store to make; what it is must be looked at
     /// again, since another handle may have made one in the meantime.
-    fn claim(dir: &Dir, options: &LocalOptions) -> Result<Lock, Error> {
+    fn claim(dir: &Dir, options: &LocalOptions) -> Result<(Dir, Lock), Error> {
         match dir.survey()? {
             Contents::Missing | Contents::Empty | Contents::Incomplete => dir.create()?,
             contents => return Err(dir.refusal(contents)),
         }
-        dir.lock(options.lock_wait)
+        dir.hold(options.lock_wait)
     }
 
     fn make(dir: &Dir, options: &LocalOptions, lock: Lock) -> Result<Self, Error> {
@@ -158,10 +159,17 @@ impl LocalEngine {
         Base::create(&**dir.disk(), &dir.base(), options.page_bytes(), vec![meta])
     }
 
-    /// Opens what is a store, under the lock that the caller may have taken already.
-    fn open_store(dir: &Dir, options: &LocalOptions, lock: Option<Lock>) -> Result<Self, Error> {
+    /// Opens what is a store.
+    fn open_store(dir: &Dir, options: &LocalOptions) -> Result<Self, Error> {
+        // A format that this version does not know is told, whoever has the store open.
+        dir.passport()?;
+        let (dir, lock) = dir.hold(options.lock_wait)?;
+        Self::open_held(&dir, options, lock)
+    }
+
+    /// Opens what is a store, whose directory is held.
+    fn open_held(dir: &Dir, options: &LocalOptions, lock: Lock) -> Result<Self, Error> {
         let passport = dir.passport()?;
-        let lock = lock.map_or_else(|| dir.lock(options.lock_wait), Ok)?;
         dir.sync()?;
         let opened = Base::open(
             &**dir.disk(),
@@ -202,6 +210,9 @@ impl LocalEngine {
             end: recovered.end,
         };
         let engine = Self::assemble(dir, options, parts, recovered.recovery)?;
+        if let Some(tail) = recovered.tail {
+            tail.seal()?;
+        }
         recovered
             .segments
             .into_iter()
@@ -228,6 +239,8 @@ impl LocalEngine {
         let (with, next) = (Arc::clone(&spare), Arc::clone(&old));
         let journal = Journal::begin(identity, parts.end, with, next)?;
         let core = Core {
+            base_file: dir.disk().open_to_read(&dir.base())?,
+            displaced: Mutex::default(),
             dir: dir.clone(),
             options: options.clone(),
             passport: parts.passport,
@@ -248,6 +261,7 @@ impl LocalEngine {
         };
         let engine = Self {
             core: Arc::new(core),
+            process: Process::current(),
             threads: Mutex::default(),
             is_new: false,
             recovery,

@@ -8,14 +8,16 @@
 //! - What was replayed is made durable before it is answered from: after a kill it may be
 //!   readable and still not be on the disk. A sync alone does not do for the segment that
 //!   ends the journal: where the last one failed, the next leaves out what that lost, and
-//!   succeeds. It is written anew, beside the old one, and takes its name.
+//!   succeeds. It is written anew, beside the old one, and takes its name. When its successor
+//!   is there, it is sealed.
+//! - A segment that is shorter than its header says was cut off, whatever frames it has left.
 //! - Nothing is changed before all of it was found sound.
 
 use thiserror::Error;
 
-use super::disk::{self, Sabotage, is_sabotaged};
+use super::disk::{self, DiskFile, Sabotage, is_sabotaged};
 use super::journal::Closed;
-use super::journal::frame::{self, BOUNDARY, Frame, Kind, Salted};
+use super::journal::frame::{self, BOUNDARY, Frame, HEAD_LEN, Head, Kind, Salted};
 use super::journal::segment::{End, Folder, HEADER_LEN, Header};
 use super::memtable::Memtable;
 use super::writes::Writes;
@@ -65,6 +67,33 @@ pub(super) struct Recovered {
     pub(super) end: End,
     /// The segments to which nothing more is written, those that the base holds included.
     pub(super) segments: Vec<Closed>,
+    /// The segment that ended the journal, to be sealed once it has a successor.
+    pub(super) tail: Option<Tail>,
+}
+
+/// A segment that was written anew.
+pub(super) struct Tail {
+    file: Box<dyn DiskFile>,
+    salted: Salted,
+    /// Where its last frame ends, and which that is.
+    offset: u64,
+    end: End,
+}
+
+impl Tail {
+    /// Says that a successor belongs to it, as the end of every other segment does: a journal
+    /// that loses its last segment later on must not look like one that ended here.
+    pub(super) fn seal(self) -> Result<(), StorageError> {
+        let head = Head {
+            kind: Kind::Sealed,
+            lsn: self.end.lsn,
+            previous: self.end.checksum,
+        };
+        let mut bytes = vec![0; HEAD_LEN];
+        frame::finish(&self.salted, head, &mut bytes);
+        self.file.write_at(self.offset, &bytes)?;
+        Ok(self.file.sync()?)
+    }
 }
 
 /// Reads the journal behind `applied`.
@@ -97,6 +126,7 @@ pub(super) fn recover(
                 .iter()
                 .map(|first_lsn| closed(*first_lsn, 0, 0))
                 .collect(),
+            tail: None,
         },
         last: None,
         tail: None,
@@ -129,6 +159,7 @@ struct Replay {
 /// A segment that is being read.
 struct Segment {
     first_lsn: u64,
+    header: Header,
     bytes: Vec<u8>,
     salted: Salted,
 }
@@ -191,7 +222,8 @@ impl Replay {
 
     /// Reads one segment; tells how long it is.
     fn segment(&mut self, first_lsn: u64, successor: Option<u64>) -> Result<usize, StorageError> {
-        let (segment, header) = self.open(first_lsn)?;
+        let segment = self.open(first_lsn)?;
+        let header = segment.header;
         if self.end.is_some_and(|end| end != header.before) {
             return Err(Damage::Missing(first_lsn.saturating_sub(1)).into());
         }
@@ -236,7 +268,7 @@ impl Replay {
         Ok(len)
     }
 
-    fn open(&self, first_lsn: u64) -> Result<(Segment, Header), StorageError> {
+    fn open(&self, first_lsn: u64) -> Result<Segment, StorageError> {
         let path = self.folder.segment(first_lsn);
         let bytes = disk::read(&*self.folder.disk, &path, u64::MAX)?;
         let at_header = |what: String| {
@@ -260,10 +292,15 @@ impl Replay {
         let salted = Salted::new(&header.salt);
         let segment = Segment {
             first_lsn,
+            header,
             bytes,
             salted,
         };
-        Ok((segment, header))
+        if header.is_cut_off(segment.bytes.len()) {
+            let what = format!("the file ends here; it was made {} bytes long", header.len);
+            return Err(segment.damage(segment.bytes.len(), what));
+        }
+        Ok(segment)
     }
 
     fn take(&mut self, frame: &Frame<'_>) -> Result<(), StorageError> {
@@ -286,7 +323,7 @@ impl Replay {
         if end.lsn < self.applied {
             return Err(Damage::Missing(self.applied).into());
         }
-        self.make_durable(needed)?;
+        self.recovered.tail = self.make_durable(needed, end)?;
         self.recovered.end = end;
         self.recovered.recovery.last_lsn = end.lsn;
         self.recovered.recovery.was_closed = self.last == Some(Kind::Closed);
@@ -294,27 +331,45 @@ impl Replay {
     }
 
     /// Puts a copy in the place of a segment: at no moment is there less than one.
-    fn write_anew(&self, segment: &Segment, end: usize) -> Result<(), StorageError> {
+    fn write_anew(&self, segment: &Segment, offset: usize, end: End) -> Result<Tail, StorageError> {
         let file = self.folder.draft()?;
         let written = segment.bytes.iter().rposition(|byte| *byte != 0);
-        // A frame may end with zeros, and what is torn behind it stays to be told of.
-        let len = written.map_or(0, |last| last.saturating_add(1)).max(end);
-        file.write_at(0, segment.bytes.get(..len).unwrap_or(&segment.bytes))?;
+        // What is torn behind the last frame stays to be told of. The seal has room at least.
+        let len = written.map_or(0, |last| last.saturating_add(1));
+        let len = len.max(offset.saturating_add(BOUNDARY));
+        let mut bytes = segment.bytes.clone();
+        bytes.resize(len, 0);
+        let header = Header {
+            len: size_u64(len),
+            ..segment.header
+        };
+        let header = header.to_bytes();
+        if let Some(place) = bytes.get_mut(..header.len()) {
+            place.copy_from_slice(&header);
+        }
+        file.write_at(0, &bytes)?;
         file.sync()?;
-        Ok(self.folder.name_draft(segment.first_lsn)?)
+        self.folder.name_draft(segment.first_lsn)?;
+        Ok(Tail {
+            file,
+            salted: segment.salted.clone(),
+            offset: size_u64(offset),
+            end,
+        })
     }
 
-    fn make_durable(&self, needed: &[u64]) -> Result<(), StorageError> {
+    fn make_durable(&self, needed: &[u64], end: End) -> Result<Option<Tail>, StorageError> {
         if is_sabotaged(&*self.folder.disk, Sabotage::RecoverWithoutSync) {
-            return Ok(());
+            return Ok(None);
         }
-        if let Some((segment, end)) = &self.tail {
-            self.write_anew(segment, *end)?;
-        }
+        let tail = self.tail.as_ref();
+        let tail = tail.map(|(segment, offset)| self.write_anew(segment, *offset, end));
+        let tail = tail.transpose()?;
         for first_lsn in needed {
             self.folder.open(*first_lsn)?.sync()?;
         }
-        Ok(self.folder.sync()?)
+        self.folder.sync()?;
+        Ok(tail)
     }
 }
 

@@ -50,15 +50,15 @@ impl LocalEngine {
             Contents::Backup => from.backup_passport()?,
             contents => return Err(no_backup(&from, contents)),
         };
-        let to = Dir::new(&options.disk, dir.as_ref());
-        let lock = to.claim(Making::Successor, options.lock_wait)?;
+        let to = Dir::of(options, dir.as_ref())?;
+        let (to, lock) = to.claim(Making::Successor, options.lock_wait)?;
         to.clear(Making::Successor)?;
         let copied = copy(&from, &to, &to.base(), options.progress);
         copied.map_err(|error| to.unopened(error))?;
         // What is wrong with the copy is wrong with the backup.
         let unopened = |error| from.unopened(error);
         let base =
-            Base::open(&*options.disk, &to.base(), options.page_bytes(), true).map_err(unopened)?;
+            Base::open(&**to.disk(), &to.base(), options.page_bytes(), true).map_err(unopened)?;
         let old = Old::look(&base, passport).map_err(unopened)?;
         let successor = Successor::draw(passport, old.state, old.applied);
         let successor = successor.map_err(|error| to.unopened(error))?;
@@ -80,7 +80,7 @@ impl LocalEngine {
 fn no_backup(from: &Dir, contents: Contents) -> Error {
     match contents {
         Contents::Store | Contents::Headless | Contents::Incomplete => {
-            let dir = from.path().to_path_buf();
+            let dir = from.said.clone();
             Error::NotABackup { dir }
         }
         contents => from.refusal(contents),
@@ -224,4 +224,19 @@ fn jumped(counter: u64) -> Result<u64, StorageError> {
         return Err(StorageError::new(StorageErrorKind::TooLarge, why));
     }
     Ok(far)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counter_jumps_far_each_time_elsewhere_and_never_beyond_the_last_number() {
+        let jumps = [0; 3].map(|counter| jumped(counter).unwrap());
+        assert!(jumps.iter().all(|jump| (JUMP..2 * JUMP).contains(jump)));
+        assert!(jumps[0] != jumps[1] || jumps[1] != jumps[2]);
+        jumped(COUNTERS - 2 * JUMP).unwrap();
+        let error = jumped(COUNTERS - JUMP).unwrap_err();
+        assert_eq!(error.kind(), StorageErrorKind::TooLarge);
+    }
 }

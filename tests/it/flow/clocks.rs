@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use orderstore::{Store, Timestamp};
+use orderstore::{Error, Health, Store, Timestamp};
 
 use super::rig::{Rig, new, no, within_a_minute};
 
@@ -43,13 +43,20 @@ fn a_clock_that_panics_while_numbers_are_waited_for_hangs_nobody() {
 }
 
 #[test]
-fn a_clock_that_panics_hangs_nobody() {
+fn clock_that_panics_refuses_its_group_and_poisons_nothing() {
     within_a_minute(|| {
-        let (_rig, store, broken) = with_a_clock_that_panics();
+        let (rig, store, broken) = with_a_clock_that_panics();
         broken.store(true, Ordering::Relaxed);
-        let ticket = store.create(no(1), new()).submit().unwrap();
-        assert!(ticket.wait().is_err());
-        assert!(store.create(no(2), new()).submit().is_err());
+        let submitted = store.create(no(1), new()).submit().unwrap().wait();
+        let waited = store.create(no(2), new()).wait();
+        for answer in [submitted, waited] {
+            assert!(matches!(answer, Err(Error::NotApplied(_))), "{answer:?}");
+        }
+        assert!(matches!(store.health(), Health::Ok));
+        assert!(rig.writes.lock().is_empty());
+        broken.store(false, Ordering::Relaxed);
+        assert!(store.create(no(1), new()).wait().is_ok());
+        assert!(store.create(no(2), new()).submit().unwrap().wait().is_ok());
         store.shutdown().wait().unwrap();
     });
 }

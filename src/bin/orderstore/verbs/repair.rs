@@ -68,6 +68,7 @@ fn tell(out: &mut Out, repaired: &Repaired) -> Result<(), Failure> {
         .about("eventsLeftOut", repaired.events_left_out.into())
         .about("groupsLost", repaired.journal.frames_lost.into())
         .about("segmentsLost", repaired.journal.segments.into())
+        .about("segmentsCutOff", repaired.journal.cut_off.into())
         .about("broken", repaired.verified.broken.into());
     out.many(&rows)
 }

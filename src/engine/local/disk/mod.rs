@@ -6,6 +6,8 @@
 //! - A name is durable only after its directory was synced, bytes only after their file was.
 
 mod background;
+#[cfg(unix)]
+mod held;
 mod paced;
 mod real;
 mod sabotage;
@@ -56,9 +58,13 @@ pub(crate) trait Disk: Debug + Send + Sync + 'static {
     /// Makes the names in a directory durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 
-    /// Takes the lock of this file, which is made where it is missing; `None` where somebody
-    /// else has it.
-    fn lock(&self, path: &Path) -> io::Result<Option<Lock>>;
+    /// Takes the lock of a directory; `None` if another handle has it.
+    fn hold(&self, dir: &Path) -> io::Result<Option<Hold>>;
+
+    /// A name that was synced outlasts a power loss, as the bytes of a file do.
+    fn outlasts_power_loss(&self) -> bool {
+        true
+    }
 
     /// The bytes that may be written to the disk of this directory.
     fn free_bytes(&self, dir: &Path) -> io::Result<u64>;
@@ -87,6 +93,20 @@ pub(crate) trait DiskFile: Debug + Send + Sync {
 
     /// Makes the bytes durable, and the length where it changed.
     fn sync(&self) -> io::Result<()>;
+
+    /// Fails if this path no longer leads to this file: a later opening would not find it.
+    fn check_name(&self, path: &Path) -> io::Result<()> {
+        let _ = path;
+        Ok(())
+    }
+}
+
+/// A directory whose lock was taken.
+#[derive(Debug)]
+pub(crate) struct Hold {
+    pub(crate) lock: Lock,
+    /// Finds what is in the directory, and nothing else.
+    pub(crate) disk: Arc<dyn Disk>,
 }
 
 /// A lock that is held; letting go of it releases it.

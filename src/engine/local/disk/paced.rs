@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::{Disk, DiskFile, Lock};
+use super::{Disk, DiskFile, Hold};
 
 /// So long it works before it looks whether others do: much less than a caller would notice.
 const SLICE: Duration = Duration::from_millis(1);
@@ -112,8 +112,19 @@ impl Disk for Paced {
         self.disk.sync_dir(dir)
     }
 
-    fn lock(&self, path: &Path) -> io::Result<Option<Lock>> {
-        self.disk.lock(path)
+    fn hold(&self, dir: &Path) -> io::Result<Option<Hold>> {
+        let held = self.disk.hold(dir)?;
+        Ok(held.map(|Hold { lock, disk }| Hold {
+            lock,
+            disk: Arc::new(Self {
+                disk,
+                pace: Arc::clone(&self.pace),
+            }),
+        }))
+    }
+
+    fn outlasts_power_loss(&self) -> bool {
+        self.disk.outlasts_power_loss()
     }
 
     fn free_bytes(&self, dir: &Path) -> io::Result<u64> {

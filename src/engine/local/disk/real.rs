@@ -1,11 +1,11 @@
 //! The file system of the machine.
 
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::path::Path;
 
-use super::{Disk, DiskFile, Held, Lock};
+use super::{Disk, DiskFile, Hold};
 
 /// The machine's own disk.
 #[derive(Debug)]
@@ -50,9 +50,25 @@ impl Disk for RealDisk {
         Ok(())
     }
 
-    fn lock(&self, path: &Path) -> io::Result<Option<Lock>> {
-        let held = RealLock::take(path)?;
-        Ok(held.map(|held| Box::new(held) as Lock))
+    #[cfg(unix)]
+    fn hold(&self, dir: &Path) -> io::Result<Option<Hold>> {
+        super::held::hold(dir)
+    }
+
+    /// Elsewhere a file that is open cannot be removed, nor can its directory be moved.
+    #[cfg(not(unix))]
+    fn hold(&self, dir: &Path) -> io::Result<Option<Hold>> {
+        let lock = FileLock::take(&dir.join(LOCK))?;
+        Ok(lock.map(|lock| Hold {
+            lock: Box::new(lock),
+            disk: std::sync::Arc::new(Self),
+        }))
+    }
+
+    /// Tried on these systems. On others a name may be lost although its directory was synced.
+    fn outlasts_power_loss(&self) -> bool {
+        let is_linux = cfg!(any(target_os = "linux", target_os = "android"));
+        is_linux || cfg!(target_vendor = "apple")
     }
 
     #[cfg(unix)]
@@ -118,15 +134,25 @@ impl DiskFile for File {
     }
 }
 
-/// The lock on a file.
+/// The file that is locked where a directory cannot be.
+#[cfg(not(unix))]
+const LOCK: &str = "LOCK";
+
+#[cfg(not(unix))]
 #[derive(Debug)]
-struct RealLock {
+struct FileLock {
     file: File,
 }
 
-impl RealLock {
+#[cfg(not(unix))]
+impl FileLock {
     fn take(path: &Path) -> io::Result<Option<Self>> {
-        let file = private().create(true).truncate(false).open(path)?;
+        use std::fs::TryLockError;
+        let mut options = private();
+        // Others may read and write it, and not remove it.
+        #[cfg(windows)]
+        std::os::windows::fs::OpenOptionsExt::share_mode(&mut options, 0x3);
+        let file = options.create(true).truncate(false).open(path)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Self { file })),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -135,12 +161,12 @@ impl RealLock {
     }
 }
 
-impl Held for RealLock {}
+#[cfg(not(unix))]
+impl super::Held for FileLock {}
 
-impl Drop for RealLock {
+#[cfg(not(unix))]
+impl Drop for FileLock {
     fn drop(&mut self) {
-        // Closing the file is not enough: a child of this process that was forked and not
-        // yet replaced has it open as well. Where unlocking fails, the end of both does it.
         drop(self.file.unlock());
     }
 }
@@ -160,22 +186,4 @@ fn private_dir() -> DirBuilder {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_lock_is_let_go_of_although_another_process_has_its_file_open() {
-        let place = tempfile::tempdir().unwrap();
-        let path = place.path().join("LOCK");
-        let lock = RealLock::take(&path).unwrap().unwrap();
-        // The same open file, as a forked child has it.
-        let inherited = lock.file.try_clone().unwrap();
-        assert!(RealLock::take(&path).unwrap().is_none());
-        drop(lock);
-        assert!(RealLock::take(&path).unwrap().is_some());
-        drop(inherited);
-    }
 }

@@ -4,7 +4,9 @@
 //! - A segment's successor is durable, header and name, before the segment is sealed, and
 //!   the seal is durable before the successor is used.
 //! - After a write or a sync that failed nothing more is written: what the disk holds then
-//!   is not known, and a second sync may succeed without having written anything.
+//!   is not known, and a second sync may succeed without having written anything. A successor
+//!   that could not be begun is another matter: as long as it bears the name of a draft no
+//!   opening looks at it, and the next try makes another one.
 //! - Segments are never used twice.
 
 pub(super) mod frame;
@@ -36,6 +38,14 @@ pub(super) enum AppendError {
     Stopped(StorageError),
     /// It is there or not, and nothing more can be written.
     Unknown(StorageError),
+}
+
+impl AppendError {
+    pub(super) fn into_cause(self) -> StorageError {
+        match self {
+            Self::Refused(cause) | Self::Stopped(cause) | Self::Unknown(cause) => cause,
+        }
+    }
 }
 
 /// The open journal.
@@ -73,7 +83,8 @@ impl Journal {
         let file = spare.folder().draft()?;
         let len = spare.len().min(FIRST_LEN_MAX);
         spare::fill(&*file, len, &AtomicBool::new(false))?;
-        let current = start(spare.folder(), identity, end, Blank { file, len })?;
+        let current = start(spare.folder(), identity, end, Blank { file, len });
+        let current = current.map_err(AppendError::into_cause)?;
         Ok(Self {
             identity,
             spare,
@@ -104,6 +115,13 @@ impl Journal {
         self.spare.wait_until_ready().map_err(AppendError::Refused)
     }
 
+    /// Fails if an opening would not find what is written now: the segment was removed, or its
+    /// directory was moved or replaced.
+    pub(super) fn check_name(&self) -> Result<(), StorageError> {
+        let path = self.spare.folder().segment(self.current.first_lsn);
+        Ok(self.current.blank.file.check_name(&path)?)
+    }
+
     /// Appends the writes as one frame; durable on return.
     pub(super) fn append(&mut self, writes: &mut Writes) -> Result<(), AppendError> {
         if writes.len() > frame::FRAME_MAX {
@@ -112,7 +130,12 @@ impl Journal {
             return Err(AppendError::Refused(StorageError::new(kind, why)));
         }
         if !self.has_room(writes.len()) {
-            self.roll()?;
+            if self.is_empty() {
+                // Under the name of the one that is too short for it.
+                self.current = self.begin_next()?;
+            } else {
+                self.roll()?;
+            }
         }
         self.is_quiet = false;
         let put = self.put(Kind::Writes, &mut writes.frame);
@@ -128,13 +151,10 @@ impl Journal {
 
     /// Goes on in a segment without a frame. What was written up to now is in older ones.
     pub(super) fn roll(&mut self) -> Result<(), AppendError> {
-        if self.current.offset == HEADER_LEN {
+        if self.is_empty() {
             return Ok(());
         }
-        let blank = self.spare.take().map_err(AppendError::Refused)?;
-        let next = start(self.spare.folder(), self.identity, self.end, blank);
-        let next = next.map_err(AppendError::Stopped)?;
-        self.spare.want_next();
+        let next = self.begin_next()?;
         let put = self.put(Kind::Sealed, &mut vec![0; HEAD_LEN]);
         put.map_err(AppendError::Stopped)?;
         self.old.add(Closed {
@@ -147,14 +167,32 @@ impl Journal {
         Ok(())
     }
 
-    /// The seal needs room, too. A segment without a frame takes one of any length: it
-    /// grows.
+    /// Makes the spare the segment behind the last frame.
+    fn begin_next(&self) -> Result<Current, AppendError> {
+        self.check_name().map_err(AppendError::Refused)?;
+        let blank = self.spare.take().map_err(AppendError::Refused)?;
+        let next = start(self.spare.folder(), self.identity, self.end, blank);
+        match &next {
+            Err(AppendError::Refused(why)) => self.spare.give_up(why.clone()),
+            _ => self.spare.want_next(),
+        }
+        next
+    }
+
+    /// No frame is in the current segment.
+    const fn is_empty(&self) -> bool {
+        self.current.offset == HEADER_LEN
+    }
+
+    /// The seal needs room, too. A segment without a frame takes one of any length, if no
+    /// longer segment is to be had: it grows.
     fn has_room(&self, len: usize) -> bool {
         let frame = len.next_multiple_of(frame::BOUNDARY);
         let wanted = frame.saturating_add(frame::BOUNDARY);
         let wanted = u64::try_from(wanted).unwrap_or(u64::MAX);
         let end = self.current.offset.saturating_add(wanted);
-        self.current.offset == HEADER_LEN || end <= self.current.blank.len
+        let len = self.current.blank.len;
+        end <= len || (self.is_empty() && len >= self.spare.len())
     }
 
     /// Makes a frame of room for a head and a payload, writes it and syncs it.
@@ -188,26 +226,41 @@ impl Journal {
     }
 }
 
-/// Gives a blank file its header and its name, both durable.
+/// Gives a blank file its header and its name, both durable. Refused as long as it has no name:
+/// then it is a draft that nothing knows of.
 fn start(
     folder: &Folder,
     identity: Identity,
     before: End,
     blank: Blank,
-) -> Result<Current, StorageError> {
-    let mut header = Header::draw(identity, before)?;
-    if is_sabotaged(&*folder.disk, Sabotage::RecycleSegment) {
-        header.salt = [0; 16];
-    }
-    blank.file.write_at(0, &header.to_bytes())?;
-    blank.file.sync()?;
-    folder.name_draft(header.first_lsn)?;
+) -> Result<Current, AppendError> {
+    let header = write_header(folder, identity, before, &blank).map_err(AppendError::Refused)?;
+    let named = folder.name_draft(header.first_lsn);
+    named.map_err(|error| match error.is_unnamed {
+        true => AppendError::Refused(error.into()),
+        false => AppendError::Stopped(error.into()),
+    })?;
     Ok(Current {
         blank,
         first_lsn: header.first_lsn,
         salted: Salted::new(&header.salt),
         offset: HEADER_LEN,
     })
+}
+
+fn write_header(
+    folder: &Folder,
+    identity: Identity,
+    before: End,
+    blank: &Blank,
+) -> Result<Header, StorageError> {
+    let mut header = Header::draw(identity, before, blank.len)?;
+    if is_sabotaged(&*folder.disk, Sabotage::RecycleSegment) {
+        header.salt = [0; 16];
+    }
+    blank.file.write_at(0, &header.to_bytes())?;
+    blank.file.sync()?;
+    Ok(header)
 }
 
 /// A segment to which nothing more is written.

@@ -4,9 +4,13 @@
 //!  0  magic "ordjourn"        44  salt                      16 bytes
 //!  8  format            u32   60  last lsn before it        u64
 //! 12  store id     16 bytes   68  checksum of that frame    u32
-//! 28  incarnation       u64   72  checksum of bytes 0 to 71 u32
-//! 36  first lsn         u64   zeros up to 4096; then frames
+//! 28  incarnation       u64   72  length of the file        u64
+//! 36  first lsn         u64   80  checksum of bytes 0 to 79 u32
+//!                             zeros up to 4096; then frames
 //! ```
+//! A file may be longer than its header says, and never shorter: it was filled with zeros up to
+//! that length, durably, before it got its name. A shorter one was cut off by somebody else.
+//!
 //! A header is durable before the file bears its name: one that does not fit is damage and
 //! never a tear. It has a block to itself, which no later write touches.
 
@@ -38,7 +42,12 @@ pub(in crate::engine::local) struct Header {
     pub(in crate::engine::local) first_lsn: u64,
     pub(in crate::engine::local) salt: [u8; 16],
     pub(in crate::engine::local) before: End,
+    /// The length of the file when it was made.
+    pub(in crate::engine::local) len: u64,
 }
+
+/// How many bytes of a header are covered by its checksum.
+const COVERED: usize = 80;
 
 /// The end of a journal: its last lsn, and the checksum of the frame that bears it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -52,6 +61,7 @@ impl Header {
     pub(in crate::engine::local) fn draw(
         identity: Identity,
         before: End,
+        len: u64,
     ) -> Result<Self, StorageError> {
         let mut salt = [0; 16];
         getrandom::fill(&mut salt).map_err(|error| StorageError::from(io::Error::from(error)))?;
@@ -61,11 +71,17 @@ impl Header {
             first_lsn: before.lsn.saturating_add(1),
             salt,
             before,
+            len,
         })
     }
 
+    /// Whether a file of this length was cut off.
+    pub(in crate::engine::local) fn is_cut_off(&self, len: usize) -> bool {
+        u64::try_from(len).is_ok_and(|len| len < self.len)
+    }
+
     pub(in crate::engine::local) fn to_bytes(self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(76);
+        let mut bytes = Vec::with_capacity(COVERED.saturating_add(4));
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(&FORMAT.to_le_bytes());
         bytes.extend_from_slice(&self.store_id);
@@ -74,6 +90,7 @@ impl Header {
         bytes.extend_from_slice(&self.salt);
         bytes.extend_from_slice(&self.before.lsn.to_le_bytes());
         bytes.extend_from_slice(&self.before.checksum.to_le_bytes());
+        bytes.extend_from_slice(&self.len.to_le_bytes());
         let checksum = crc32fast::hash(&bytes);
         bytes.extend_from_slice(&checksum.to_le_bytes());
         bytes
@@ -92,14 +109,15 @@ impl Header {
     }
 
     fn read_fields(bytes: &[u8]) -> Option<(u32, Self)> {
-        let (covered, _) = bytes.split_at_checked(72)?;
+        let (covered, sum) = bytes.split_at_checked(COVERED)?;
         let rest = covered.strip_prefix(MAGIC)?;
         let (format, rest) = rest.split_first_chunk::<4>()?;
         let (store_id, rest) = rest.split_first_chunk::<16>()?;
         let (incarnation, rest) = rest.split_first_chunk::<8>()?;
         let (first_lsn, rest) = rest.split_first_chunk::<8>()?;
         let (salt, rest) = rest.split_first_chunk::<16>()?;
-        let (lsn, checksum) = rest.split_first_chunk::<8>()?;
+        let (lsn, rest) = rest.split_first_chunk::<8>()?;
+        let (checksum, len) = rest.split_first_chunk::<4>()?;
         let header = Self {
             store_id: *store_id,
             incarnation: u64::from_le_bytes(*incarnation),
@@ -107,11 +125,11 @@ impl Header {
             salt: *salt,
             before: End {
                 lsn: u64::from_le_bytes(*lsn),
-                checksum: u32::from_le_bytes(*checksum.first_chunk()?),
+                checksum: u32::from_le_bytes(*checksum),
             },
+            len: u64::from_le_bytes(*len.first_chunk()?),
         };
-        let sum = bytes.get(72..76)?.first_chunk()?;
-        let fits = crc32fast::hash(covered) == u32::from_le_bytes(*sum);
+        let fits = crc32fast::hash(covered) == u32::from_le_bytes(*sum.first_chunk()?);
         fits.then_some((u32::from_le_bytes(*format), header))
     }
 }
@@ -126,6 +144,38 @@ pub(in crate::engine::local) fn first_lsn(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".log").filter(|name| name.len() == 20)?;
     let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
     digits.parse().ok().filter(|_| is_number)
+}
+
+/// Why a draft did not get the name of a segment, durably.
+#[derive(Debug)]
+pub(in crate::engine::local) struct Unnamed {
+    pub(in crate::engine::local) cause: io::Error,
+    /// It is a draft still. If not, it may be either.
+    pub(in crate::engine::local) is_unnamed: bool,
+}
+
+impl From<Unnamed> for StorageError {
+    fn from(unnamed: Unnamed) -> Self {
+        unnamed.cause.into()
+    }
+}
+
+/// A rename that fails so was refused before the disk was asked for anything.
+fn changed_nothing(error: &io::Error) -> bool {
+    use io::ErrorKind::{
+        NotADirectory, NotFound, OutOfMemory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem,
+        StorageFull,
+    };
+    matches!(
+        error.kind(),
+        NotADirectory
+            | NotFound
+            | OutOfMemory
+            | PermissionDenied
+            | QuotaExceeded
+            | ReadOnlyFilesystem
+            | StorageFull
+    )
 }
 
 /// The directory in which the segments are.
@@ -170,13 +220,20 @@ impl Folder {
     }
 
     /// Gives the draft the name of a segment, durably.
-    pub(in crate::engine::local) fn name_draft(&self, first_lsn: u64) -> io::Result<()> {
+    pub(in crate::engine::local) fn name_draft(&self, first_lsn: u64) -> Result<(), Unnamed> {
         let draft = self.path.join(DRAFT);
-        self.disk.rename(&draft, &self.segment(first_lsn))?;
+        let renamed = self.disk.rename(&draft, &self.segment(first_lsn));
+        renamed.map_err(|cause| Unnamed {
+            is_unnamed: changed_nothing(&cause),
+            cause,
+        })?;
         if is_sabotaged(&*self.disk, Sabotage::ForgetDirectorySync) {
             return Ok(());
         }
-        self.sync()
+        self.sync().map_err(|cause| Unnamed {
+            is_unnamed: false,
+            cause,
+        })
     }
 
     pub(in crate::engine::local) fn remove(&self, first_lsn: u64) -> io::Result<()> {
@@ -203,8 +260,9 @@ mod tests {
             lsn: 41,
             checksum: 5,
         };
-        let header = Header::draw(Identity::draw().unwrap(), before).unwrap();
+        let header = Header::draw(Identity::draw().unwrap(), before, 7).unwrap();
         assert_eq!(header.first_lsn, 42);
+        assert!(header.is_cut_off(6) && !header.is_cut_off(7) && !header.is_cut_off(8));
         let bytes = header.to_bytes();
         assert_eq!(Header::read(&bytes), Ok(header));
         for at in 0..bytes.len() {

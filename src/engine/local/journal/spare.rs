@@ -80,8 +80,14 @@ impl Spare {
         self.changed.notify_all();
     }
 
+    /// The one that was taken could not be begun, and none of the journal's files knows of it.
+    pub(super) fn give_up(&self, why: StorageError) {
+        *self.state.lock() = State::Failed(why);
+        self.changed.notify_all();
+    }
+
     /// Waits until there is one to take.
-    pub(super) fn wait_until_ready(&self) -> Result<(), StorageError> {
+    pub(in crate::engine::local) fn wait_until_ready(&self) -> Result<(), StorageError> {
         self.ready().map(drop)
     }
 
@@ -106,9 +112,18 @@ impl Spare {
         }
     }
 
+    /// Why there is none, if the last try failed.
+    pub(in crate::engine::local) fn failed(&self) -> Option<StorageError> {
+        match &*self.state.lock() {
+            State::Failed(error) => Some(error.clone()),
+            State::Wanted | State::Taken | State::Ready(_) => None,
+        }
+    }
+
     /// The disk had no room for it at the last try.
     pub(in crate::engine::local) fn is_out_of_room(&self) -> bool {
-        matches!(&*self.state.lock(), State::Failed(e) if e.kind() == StorageErrorKind::DiskFull)
+        let failed = self.failed();
+        failed.is_some_and(|error| error.kind() == StorageErrorKind::DiskFull)
     }
 
     pub(in crate::engine::local) fn close(&self) {

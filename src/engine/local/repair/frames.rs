@@ -75,6 +75,9 @@ impl Frames {
             self.found.segments = self.found.segments.saturating_add(1);
             return Ok(false);
         };
+        if header.is_cut_off(bytes.len()) {
+            self.found.cut_off = self.found.cut_off.saturating_add(1);
+        }
         self.is_sealed = false;
         self.pass(header.before.lsn);
         let salted = Salted::new(&header.salt);

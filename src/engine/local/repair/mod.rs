@@ -52,9 +52,9 @@ impl LocalEngine {
             Contents::Store => from.passport()?,
             contents => return Err(from.refusal(contents)),
         };
-        let _held = from.lock(options.lock_wait)?;
-        let to = Dir::new(&options.disk, dir.as_ref());
-        let lock = to.claim(Making::Successor, options.lock_wait)?;
+        let (from, _held) = from.hold(options.lock_wait)?;
+        let to = Dir::of(options, dir.as_ref())?;
+        let (to, lock) = to.claim(Making::Successor, options.lock_wait)?;
         to.clear(Making::Successor)?;
         let repair = Repair {
             from: &from,

@@ -1,19 +1,13 @@
 //! Memtable, flush, and what happens when the base cannot follow.
 
-use std::ffi::OsString;
-use std::io;
-use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::fixture::{Shop, at, confirm, create, decided, new, no, options};
-use crate::engine::local::disk::{Disk, DiskFile, Lock, RealDisk};
 use crate::engine::local::table::Table;
 use crate::engine::local::unread;
 use crate::engine::{Direction, Engine, EngineError, IndexQuery, Verdict};
-use crate::error::StorageErrorKind;
 use crate::order::Status;
 use crate::rules::Index;
 use crate::value::Timestamp;
@@ -92,6 +86,21 @@ fn a_flush_empties_memory_and_journal_and_is_counted() {
 }
 
 #[test]
+fn record_that_a_flush_changed_is_not_read_as_it_was_before() {
+    let shop = Shop::new();
+    shop.run(no(1), create(new()));
+    shop.engine.flush().unwrap();
+    // From the base, and from now on at hand.
+    let before = shop.engine.get(&no(1)).unwrap().unwrap();
+    assert_eq!(shop.engine.get(&no(1)).unwrap(), Some(before.clone()));
+    shop.run(no(1), confirm("T1"));
+    let after = shop.engine.get(&no(1)).unwrap();
+    shop.engine.flush().unwrap();
+    assert_eq!(shop.engine.get(&no(1)).unwrap(), after);
+    assert!(after.unwrap().version() > before.version());
+}
+
+#[test]
 fn a_full_table_is_flushed_by_itself() {
     let mut options = options();
     options.memtable_bytes = 64 << 10;
@@ -154,15 +163,15 @@ fn who_reads_while_the_base_is_opened_anew_reads_again() {
 }
 
 #[test]
-fn a_base_that_cannot_be_opened_again_ends_all_writing_and_no_reading() {
+fn base_that_is_damaged_when_reopened_ends_all_writing_and_no_reading() {
     let shop = Shop::new();
     create_many(&shop, 10);
     shop.engine.flush().unwrap();
     shop.run(no(10), create(new()));
     shop.engine.core.base.lock().as_ref().unwrap().break_off();
     let path = shop.dir().join("base.redb");
-    let aside = shop.dir().join("aside");
-    std::fs::rename(&path, &aside).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, vec![0; whole.len()]).unwrap();
     drop(shop.engine.flush());
     let mutation = decided(no(11), create(new()), at(0), None, &[]);
     let until = Instant::now() + Duration::from_secs(20);
@@ -183,10 +192,41 @@ fn a_base_that_cannot_be_opened_again_ends_all_writing_and_no_reading() {
     assert!(matches!(refused, Err(EngineError::Fatal(_))));
     assert!(shop.stored(no(10)).is_some());
     drop(shop.engine.close());
-    std::fs::rename(aside, path).unwrap();
+    std::fs::write(path, whole).unwrap();
     let shop = shop.reopened();
     assert!(shop.stored(no(10)).is_some());
     shop.assert_sound();
+}
+
+#[cfg(unix)]
+#[test]
+fn base_that_was_moved_aside_is_told_and_waited_for() {
+    let shop = Shop::new();
+    create_many(&shop, 10);
+    shop.engine.flush().unwrap();
+    shop.run(no(10), create(new()));
+    let path = shop.dir().join("base.redb");
+    let aside = shop.dir().join("aside");
+    std::fs::rename(&path, &aside).unwrap();
+    for _ in 0..2 {
+        let refused = shop.engine.flush();
+        assert!(matches!(refused, Err(EngineError::Retry(_))), "{refused:?}");
+        assert!(shop.engine.trouble().is_some());
+        // Another one in its place is no better.
+        std::fs::copy(&aside, &path).unwrap();
+    }
+    let segments = shop.engine.core.dir.journal().list().unwrap();
+    assert_eq!(segments.len(), 2, "nothing of the journal is removed");
+    std::fs::rename(aside, &path).unwrap();
+    let until = Instant::now() + Duration::from_secs(20);
+    while shop.engine.stats().flushes < 2 {
+        assert!(Instant::now() < until);
+        thread::sleep(Duration::from_millis(10));
+    }
+    assert!(shop.engine.trouble().is_none());
+    shop.assert_sound();
+    let shop = shop.reopened();
+    assert!(shop.stored(no(10)).is_some());
 }
 
 #[test]
@@ -216,93 +256,6 @@ fn writers_wait_when_memory_is_full_and_go_on_when_it_is_not() {
         writer.join().unwrap();
     });
     shop.assert_sound();
-}
-
-/// A disk of which somebody else takes up the room.
-#[derive(Debug)]
-struct Crowded {
-    disk: RealDisk,
-    free: AtomicU64,
-}
-
-impl Disk for Crowded {
-    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        self.disk.create(path)
-    }
-
-    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        self.disk.open(path)
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.disk.rename(from, to)
-    }
-
-    fn unlink(&self, path: &Path) -> io::Result<()> {
-        self.disk.unlink(path)
-    }
-
-    fn make_dir(&self, path: &Path) -> io::Result<()> {
-        self.disk.make_dir(path)
-    }
-
-    fn list(&self, dir: &Path) -> io::Result<Vec<OsString>> {
-        self.disk.list(dir)
-    }
-
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.disk.sync_dir(dir)
-    }
-
-    fn lock(&self, path: &Path) -> io::Result<Option<Lock>> {
-        self.disk.lock(path)
-    }
-
-    fn free_bytes(&self, _: &Path) -> io::Result<u64> {
-        Ok(self.free.load(Ordering::SeqCst))
-    }
-}
-
-#[test]
-fn a_full_disk_refuses_and_passes() {
-    let mut options = options();
-    options.segment_bytes = 16 << 10;
-    let crowded = Arc::new(Crowded {
-        disk: RealDisk,
-        free: AtomicU64::new(u64::MAX),
-    });
-    let free = |bytes| crowded.free.store(bytes, Ordering::SeqCst);
-    options.disk = Arc::<Crowded>::clone(&crowded);
-    let shop = Shop::with(&options);
-    free(0);
-    let mut written = 0;
-    let refused = loop {
-        let mutation = decided(no(written), create(new()), at(0), None, &[]);
-        match shop.engine.apply(&[mutation]) {
-            Ok(_) => written += 1,
-            Err(error) => break error,
-        }
-    };
-    let EngineError::Retry(cause) = refused else {
-        panic!("{refused:?}");
-    };
-    assert_eq!(cause.kind(), StorageErrorKind::DiskFull);
-    assert!(shop.engine.stats().is_out_of_room);
-    assert_eq!(shop.stored(no(written)), None);
-    free(u64::MAX);
-    let until = Instant::now() + Duration::from_secs(20);
-    loop {
-        let mutation = decided(no(written), create(new()), at(0), None, &[]);
-        if shop.engine.apply(&[mutation]).is_ok() {
-            break;
-        }
-        assert!(Instant::now() < until);
-        thread::sleep(Duration::from_millis(10));
-    }
-    assert!(!shop.engine.stats().is_out_of_room);
-    shop.assert_sound();
-    let shop = shop.reopened();
-    assert!(shop.stored(no(written)).is_some());
 }
 
 #[test]

@@ -17,14 +17,14 @@ use crate::value::OrderNo;
 
 /// A frame of a segment: where it is, how long without its zeros, and what for.
 #[derive(Debug, Clone, Copy)]
-struct Place {
-    at: usize,
-    len: usize,
+pub(super) struct Place {
+    pub(super) at: usize,
+    pub(super) len: usize,
     kind: Kind,
 }
 
 /// The frames of a segment, as far as they are whole.
-fn frames(bytes: &[u8]) -> Vec<Place> {
+pub(super) fn frames(bytes: &[u8]) -> Vec<Place> {
     let header = Header::read(bytes).unwrap();
     let salted = Salted::new(&header.salt);
     let (mut at, mut found) = (usize::try_from(HEADER_LEN).unwrap(), Vec::new());
@@ -46,15 +46,23 @@ fn folder(dir: &Path) -> Folder {
     }
 }
 
-fn segments(dir: &Path) -> Vec<PathBuf> {
+pub(super) fn segments(dir: &Path) -> Vec<PathBuf> {
     let folder = folder(dir);
     let first_lsns = folder.list().unwrap();
     let path = |first| folder.segment(first);
     first_lsns.into_iter().map(path).collect()
 }
 
+/// Writes a segment that ends with these bytes, and is as long as it was made.
+pub(super) fn write_segment(path: &Path, bytes: &[u8]) {
+    let mut whole = bytes.to_vec();
+    let len = Header::read(bytes).map_or(0, |header| usize::try_from(header.len).unwrap());
+    whole.resize(len.max(bytes.len()), 0);
+    fs::write(path, whole).unwrap();
+}
+
 /// The journal of a shop that was killed after three orders: its bytes end with the third.
-fn killed() -> (Shop, TempDir, PathBuf, Vec<u8>, Vec<Place>) {
+pub(super) fn killed() -> (Shop, TempDir, PathBuf, Vec<u8>, Vec<Place>) {
     let shop = Shop::new();
     (1..=3).for_each(|n| shop.run(no(n), create(new())));
     let copy = copied(&shop.dir());
@@ -81,7 +89,7 @@ fn words(error: &StorageError) -> String {
     std::error::Error::source(error).unwrap().to_string()
 }
 
-fn why(error: &Error) -> String {
+pub(super) fn why(error: &Error) -> String {
     let Error::Unopened { source, .. } = error else {
         panic!("{error:?}");
     };
@@ -99,7 +107,7 @@ fn a_last_frame_that_was_torn_anywhere_is_dropped_and_told() {
         let mut garbled = zeroed.clone();
         garbled[end..].fill(0xa5);
         for (torn, is_garbled) in [(zeroed, false), (garbled, true)] {
-            fs::write(&path, &torn).unwrap();
+            write_segment(&path, &torn);
             let recovered = read_back(&shop, &copy).unwrap();
             assert!(holds(&recovered, &no(1)) && holds(&recovered, &no(2)));
             let dropped = usize::try_from(recovered.recovery.dropped_bytes).unwrap();
@@ -119,7 +127,7 @@ fn a_last_frame_that_was_torn_anywhere_is_dropped_and_told() {
 #[test]
 fn a_store_goes_on_behind_a_torn_frame() {
     let (_shop, copy, path, bytes, places) = killed();
-    fs::write(&path, &bytes[..places[2].at + 40]).unwrap();
+    write_segment(&path, &bytes[..places[2].at + 40]);
     let shop = Shop::on_copy(copy).unwrap();
     assert!(shop.engine.recovery().dropped_bytes > 0);
     assert!(shop.stored(no(2)).is_some() && shop.stored(no(3)).is_none());
@@ -131,7 +139,7 @@ fn a_store_goes_on_behind_a_torn_frame() {
 }
 
 /// A copy of the directory of a shop that runs on a copy itself.
-fn copied_top(shop: &Shop) -> TempDir {
+pub(super) fn copied_top(shop: &Shop) -> TempDir {
     copied(shop.engine.core.dir.path())
 }
 
@@ -142,7 +150,7 @@ fn a_flipped_byte_in_an_earlier_frame_is_refused_and_its_place_is_named() {
         for at in place.at..place.at + place.len {
             let mut damaged = bytes.clone();
             damaged[at] ^= 0x10;
-            fs::write(&path, damaged).unwrap();
+            write_segment(&path, &damaged);
             let error = read_back(&shop, &copy).err().unwrap();
             let expected = format!("segment 1 of the journal, byte {}: no frame", place.at);
             assert!(words(&error).starts_with(&expected), "{}", words(&error));
@@ -153,10 +161,10 @@ fn a_flipped_byte_in_an_earlier_frame_is_refused_and_its_place_is_named() {
 #[test]
 fn a_damaged_header_is_refused() {
     let (shop, copy, path, bytes, _) = killed();
-    for at in 0..76 {
+    for at in 0..84 {
         let mut damaged = bytes.clone();
         damaged[at] ^= 1;
-        fs::write(&path, damaged).unwrap();
+        write_segment(&path, &damaged);
         assert!(read_back(&shop, &copy).is_err(), "{at}");
     }
 }
@@ -262,7 +270,7 @@ fn frames_of_another_segment_are_a_tear_and_nothing_more() {
     let stale = frames(&other)[0];
     let mut mixed = bytes[..places[2].at].to_vec();
     mixed.extend_from_slice(&other[stale.at..stale.at + stale.len]);
-    fs::write(&path, mixed).unwrap();
+    write_segment(&path, &mixed);
     let recovered = read_back(&shop, &copy).unwrap();
     assert!(!holds(&recovered, &no(4)) && holds(&recovered, &no(2)));
     assert!(recovered.recovery.dropped_bytes > 0);
@@ -277,7 +285,7 @@ fn a_journal_of_another_store_is_refused() {
     fs::write(&path, foreign).unwrap();
     let error = LocalEngine::open(copy.path(), &options()).unwrap_err();
     assert!(why(&error).ends_with("it is of another store"));
-    fs::write(&path, bytes).unwrap();
+    write_segment(&path, &bytes);
     LocalEngine::open(copy.path(), &options()).unwrap();
 }
 
@@ -366,4 +374,44 @@ fn opening_again_and_again_heaps_up_no_segments() {
         assert!(engine.get(&no(1)).unwrap().is_some());
     }
     assert!(segments(&shop.dir()).len() < 40);
+}
+
+#[test]
+fn frames_that_the_base_holds_are_not_taken_and_those_that_it_names_must_be_there() {
+    let (shop, copy, ..) = killed();
+    let identity = shop.engine.identity();
+    let read = |applied| recover(folder(copy.path()), identity, applied, None);
+    let recovered = read(2).unwrap();
+    assert_eq!(recovered.recovery.frames, 1);
+    assert!(holds(&recovered, &no(3)) && !holds(&recovered, &no(2)));
+    let last_lsn = recovered.recovery.last_lsn;
+    let said = words(&read(last_lsn + 1).err().unwrap());
+    let expected = format!("no segment of the journal holds frame {}", last_lsn + 1);
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn whole_frame_that_is_not_the_next_one_is_refused() {
+    let (shop, copy, path, bytes, places) = killed();
+    let salted = Salted::new(&Header::read(&bytes).unwrap().salt);
+    let third = places[2];
+    let sound = frame::read(&salted, &bytes[third.at..]).unwrap().head;
+    let (mut early, mut chained) = (sound, sound);
+    early.lsn += 1;
+    chained.previous ^= 1;
+    for (head, is_sound) in [(sound, true), (early, false), (chained, false)] {
+        let mut buffer = bytes[third.at..].to_vec();
+        frame::finish(&salted, head, &mut buffer);
+        let mut forged = bytes[..third.at].to_vec();
+        forged.extend_from_slice(&buffer);
+        write_segment(&path, &forged);
+        match read_back(&shop, &copy) {
+            Ok(recovered) => assert!(is_sound && holds(&recovered, &no(3))),
+            Err(error) => {
+                assert!(!is_sound);
+                assert!(words(&error).ends_with("the frame is not the next one"));
+            }
+        }
+        write_segment(&path, &bytes);
+    }
 }

@@ -27,7 +27,7 @@ use parking_lot::Mutex;
 pub use self::dice::Dice;
 use self::hands::Hands;
 use self::state::{Change, Naming, State};
-use super::{Crew, Disk, DiskFile, Held, Lock, Sabotage};
+use super::{Crew, Disk, DiskFile, Held, Hold, Sabotage};
 
 /// What a power loss does to what was not made durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -119,6 +119,7 @@ struct Control {
     taken: Vec<Snapshot>,
     sabotage: Option<Sabotage>,
     free: u64,
+    is_weak: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -148,6 +149,7 @@ impl SimulatedDisk {
             taken: Vec::new(),
             sabotage: None,
             free: u64::MAX,
+            is_weak: false,
         };
         let sim = Sim {
             state: Mutex::new(state),
@@ -204,6 +206,11 @@ impl SimulatedDisk {
     /// What the disk says of its room.
     pub fn set_free(&self, bytes: u64) {
         self.sim.control.lock().free = bytes;
+    }
+
+    /// Makes it a disk on which names may be lost although they were synced.
+    pub fn weaken(&self) {
+        self.sim.control.lock().is_weak = true;
     }
 
     /// Builds a fault into the stores on this disk, from here on.
@@ -419,19 +426,25 @@ impl Disk for SimulatedDisk {
         Ok(())
     }
 
-    fn lock(&self, path: &Path) -> io::Result<Option<Lock>> {
-        self.sim.pass(Call::Grow, path)?;
+    fn hold(&self, dir: &Path) -> io::Result<Option<Hold>> {
+        self.sim.pass(Call::Read, dir)?;
         let mut state = self.sim.state.lock();
-        if state.node(path).is_none() {
-            state.link(path, false);
-        }
-        if !state.locks.insert(path.to_path_buf()) {
+        state.node(dir).ok_or_else(not_found)?;
+        if !state.locks.insert(dir.to_path_buf()) {
             return Ok(None);
         }
-        Ok(Some(Box::new(SimulatedLock {
+        let lock = SimulatedLock {
             sim: Arc::clone(&self.sim),
-            path: path.to_path_buf(),
-        })))
+            path: dir.to_path_buf(),
+        };
+        Ok(Some(Hold {
+            lock: Box::new(lock),
+            disk: Arc::new(self.clone()),
+        }))
+    }
+
+    fn outlasts_power_loss(&self) -> bool {
+        !self.sim.control.lock().is_weak
     }
 
     fn free_bytes(&self, dir: &Path) -> io::Result<u64> {

@@ -1,0 +1,335 @@
+//! A directory that is locked, and found by a descriptor instead of by its name.
+//!
+//! - The lock is on the directory itself. There is no lock file that somebody could remove.
+//! - Files are created, renamed and removed in this directory, even if it is moved and another
+//!   one takes its name.
+//! - The descriptors of the directory and of its subdirectories stay open, so that a sync of
+//!   their names needs no new descriptor.
+//! - A forked process shares the descriptors. It may read and write nothing by them.
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, TryLockError};
+use std::io::{self, ErrorKind};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::retry_on_intr;
+
+use super::{Disk, DiskFile, Held, Hold};
+use crate::process::Process;
+
+/// Files that only the server itself may read.
+const FILE: Mode = Mode::from_raw_mode(0o600);
+const DIRECTORY: Mode = Mode::from_raw_mode(0o700);
+
+/// The disk of a directory that is held. It knows no path outside of it.
+#[derive(Debug)]
+pub(super) struct HeldDisk(Arc<Place>);
+
+/// The directory, and the descriptors that find what is in it.
+#[derive(Debug)]
+struct Place {
+    path: PathBuf,
+    dir: File,
+    /// The directories beneath it that were used.
+    beneath: Mutex<HashMap<OsString, Arc<File>>>,
+    process: Process,
+}
+
+/// Takes the lock of the directory, unless another handle has it.
+pub(super) fn hold(path: &Path) -> io::Result<Option<Hold>> {
+    let dir = File::open(path)?;
+    match dir.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Ok(None),
+        Err(TryLockError::Error(error)) => return Err(error),
+    }
+    let process = Process::current();
+    let lock = DirLock {
+        dir: dir.try_clone()?,
+        process,
+    };
+    let place = Place {
+        path: path.to_path_buf(),
+        dir,
+        beneath: Mutex::default(),
+        process,
+    };
+    Ok(Some(Hold {
+        lock: Box::new(lock),
+        disk: Arc::new(HeldDisk(Arc::new(place))),
+    }))
+}
+
+/// The lock of a directory.
+#[derive(Debug)]
+struct DirLock {
+    dir: File,
+    process: Process,
+}
+
+impl Held for DirLock {}
+
+impl Drop for DirLock {
+    fn drop(&mut self) {
+        // To close the descriptor is not enough: a child that was forked and has not yet
+        // called exec has it open as well. That child must not unlock for its parent.
+        if self.process.is_current() {
+            drop(self.dir.unlock());
+        }
+    }
+}
+
+impl Place {
+    fn check_process(&self) -> io::Result<()> {
+        if self.process.is_current() {
+            return Ok(());
+        }
+        Err(io::Error::other(
+            "this process was forked from the one that opened the store",
+        ))
+    }
+
+    /// The directory with this path: this one, or one in it.
+    fn dir(&self, path: &Path) -> io::Result<Arc<File>> {
+        self.check_process()?;
+        let outside = |_| io::Error::other("the path is outside of the store's directory");
+        let name = path.strip_prefix(&self.path).map_err(outside)?.as_os_str();
+        let name = if name.is_empty() {
+            OsStr::new(".")
+        } else {
+            name
+        };
+        let mut beneath = self.beneath.lock();
+        if let Some(dir) = beneath.get(name) {
+            return Ok(Arc::clone(dir));
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        let dir = Arc::new(self.open_in(&self.dir, name, flags, Mode::empty())?);
+        beneath.insert(name.to_owned(), Arc::clone(&dir));
+        Ok(dir)
+    }
+
+    /// The directory in which something is, and the name that it has there.
+    fn entry<'a>(&self, path: &'a Path) -> io::Result<(Arc<File>, &'a OsStr)> {
+        match (path.parent(), path.file_name()) {
+            (Some(dir), Some(name)) => Ok((self.dir(dir)?, name)),
+            _ => Err(ErrorKind::InvalidInput.into()),
+        }
+    }
+
+    fn open_in(&self, dir: &File, name: &OsStr, flags: OFlags, mode: Mode) -> io::Result<File> {
+        let flags = flags | OFlags::CLOEXEC;
+        let opened = retry_on_intr(|| rustix::fs::openat(dir, name, flags, mode))?;
+        Ok(File::from(opened))
+    }
+}
+
+impl HeldDisk {
+    fn open_file(&self, path: &Path, flags: OFlags) -> io::Result<Box<dyn DiskFile>> {
+        let (dir, name) = self.0.entry(path)?;
+        let file = self.0.open_in(&dir, name, flags, FILE)?;
+        let found = file.metadata()?;
+        // To read from a directory fails much later, and says less.
+        if found.is_dir() {
+            return Err(ErrorKind::IsADirectory.into());
+        }
+        Ok(Box::new(HeldFile {
+            file,
+            id: id_of(&found),
+            place: Arc::clone(&self.0),
+        }))
+    }
+}
+
+/// What tells a file from every other one on the machine.
+fn id_of(found: &fs::Metadata) -> (u64, u64) {
+    (found.dev(), found.ino())
+}
+
+impl Disk for HeldDisk {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        self.open_file(path, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        self.open_file(path, OFlags::RDWR)
+    }
+
+    fn open_to_read(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        self.open_file(path, OFlags::RDONLY)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let ((from_dir, from), (to_dir, to)) = (self.0.entry(from)?, self.0.entry(to)?);
+        Ok(rustix::fs::renameat(&*from_dir, from, &*to_dir, to)?)
+    }
+
+    fn unlink(&self, path: &Path) -> io::Result<()> {
+        let (dir, name) = self.0.entry(path)?;
+        Ok(rustix::fs::unlinkat(&*dir, name, AtFlags::empty())?)
+    }
+
+    fn make_dir(&self, path: &Path) -> io::Result<()> {
+        let (dir, name) = self.0.entry(path)?;
+        Ok(rustix::fs::mkdirat(&*dir, name, DIRECTORY)?)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<OsString>> {
+        let mut names = Vec::new();
+        for entry in rustix::fs::Dir::read_from(&*self.0.dir(dir)?)? {
+            let name = entry?.file_name().to_bytes().to_vec();
+            let name = OsString::from_vec(name);
+            if !matches!(name.as_bytes(), b"." | b"..") {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.0.dir(dir)?.sync_all()
+    }
+
+    /// A directory that is held is not locked once more.
+    fn hold(&self, _: &Path) -> io::Result<Option<Hold>> {
+        Ok(None)
+    }
+
+    fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
+        let found = rustix::fs::fstatvfs(&*self.0.dir(dir)?)?;
+        Ok(found.f_bavail.saturating_mul(found.f_frsize))
+    }
+}
+
+/// A file in a directory that is held.
+#[derive(Debug)]
+struct HeldFile {
+    file: File,
+    id: (u64, u64),
+    place: Arc<Place>,
+}
+
+impl DiskFile for HeldFile {
+    fn len(&self) -> io::Result<u64> {
+        DiskFile::len(&self.file)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.place.check_process()?;
+        self.file.set_len(len)
+    }
+
+    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+        self.place.check_process()?;
+        self.file.read_at(offset, bytes)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.place.check_process()?;
+        self.file.write_at(offset, bytes)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        DiskFile::sync(&self.file)
+    }
+
+    fn check_name(&self, path: &Path) -> io::Result<()> {
+        self.place.check_process()?;
+        let other = match fs::metadata(path) {
+            Ok(found) if id_of(&found) == self.id => return Ok(()),
+            Ok(_) => "is another file than the one that was opened",
+            Err(error) => match error.kind() {
+                ErrorKind::NotFound | ErrorKind::NotADirectory => "is gone",
+                // A process that may no longer look cannot tell.
+                ErrorKind::PermissionDenied => return Ok(()),
+                _ => return Err(error),
+            },
+        };
+        let path = path.display();
+        Err(io::Error::other(format!(
+            "{path} {other}: the store was moved, replaced or removed while it was open; put it \
+             back, or shut this handle down and open the store that is to be used"
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held() -> (tempfile::TempDir, Hold) {
+        let place = tempfile::tempdir().unwrap();
+        let hold = hold(place.path()).unwrap().unwrap();
+        (place, hold)
+    }
+
+    #[test]
+    fn lock_ends_although_another_process_has_the_directory_open() {
+        let place = tempfile::tempdir().unwrap();
+        let dir = File::open(place.path()).unwrap();
+        dir.try_lock().unwrap();
+        // The same open directory, as a forked child has it.
+        let inherited = dir.try_clone().unwrap();
+        let process = Process::current();
+        let lock = DirLock { dir, process };
+        assert!(hold(place.path()).unwrap().is_none());
+        drop(lock);
+        assert!(hold(place.path()).unwrap().is_some());
+        drop(inherited);
+    }
+
+    #[test]
+    fn file_operations_stay_in_a_directory_that_was_moved() {
+        let (place, hold) = held();
+        let path = place.path();
+        hold.disk.make_dir(&path.join("journal")).unwrap();
+        hold.disk.create(&path.join("journal/old")).unwrap();
+        let moved = path.with_extension("moved");
+        fs::rename(path, &moved).unwrap();
+        fs::create_dir_all(path.join("journal")).unwrap();
+        fs::write(path.join("journal/old"), "of another store").unwrap();
+        fs::write(path.join("journal/new"), "of another store").unwrap();
+        hold.disk.create(&path.join("journal/new")).unwrap();
+        let (from, to) = (path.join("journal/old"), path.join("journal/renamed"));
+        hold.disk.rename(&from, &to).unwrap();
+        hold.disk.sync_dir(&path.join("journal")).unwrap();
+        let mut names = hold.disk.list(&path.join("journal")).unwrap();
+        names.sort();
+        assert_eq!(names, ["new", "renamed"]);
+        hold.disk.unlink(&path.join("journal/new")).unwrap();
+        for name in ["old", "new"] {
+            let kept = fs::read_to_string(path.join("journal").join(name)).unwrap();
+            assert_eq!(kept, "of another store");
+        }
+        assert!(!path.join("journal/renamed").exists());
+        fs::remove_dir_all(moved).unwrap();
+    }
+
+    #[test]
+    fn path_outside_of_the_directory_is_refused() {
+        let (place, hold) = held();
+        let outside = place.path().with_extension("outside");
+        assert!(hold.disk.create(&outside).is_err());
+        assert!(!outside.exists());
+    }
+
+    #[test]
+    fn file_whose_name_leads_elsewhere_is_told() {
+        let (place, hold) = held();
+        let path = place.path().join("file");
+        let file = hold.disk.create(&path).unwrap();
+        file.check_name(&path).unwrap();
+        fs::rename(&path, place.path().join("moved")).unwrap();
+        assert!(file.check_name(&path).is_err());
+        fs::write(&path, "another").unwrap();
+        assert!(file.check_name(&path).is_err());
+        fs::rename(place.path().join("moved"), &path).unwrap();
+        file.check_name(&path).unwrap();
+    }
+}

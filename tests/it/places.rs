@@ -1,0 +1,345 @@
+//! The directory of an open store: moved, replaced, removed, and left by its process; and a
+//! process that forks or runs out of descriptors.
+//!
+//! What concerns the whole process is done in a child.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::exit;
+use std::time::Duration;
+use std::{fs, thread};
+
+use fork::{Fork, fork, waitpid};
+use orderstore::testing::{SimulatedDisk, Sizes};
+use orderstore::{Builder, Error, Health, Listing, Store};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tempfile::TempDir;
+
+use crate::flow::rig::{new, no, within_a_minute};
+use crate::process::{Process, tell};
+
+/// What a child is to do; unset in an ordinary run of the tests.
+const ROLE: &str = "ORDERSTORE_PLACES_ROLE";
+const DIR: &str = "ORDERSTORE_PLACES_DIR";
+
+/// So small that a hundred orders take many segments and several flushes.
+const SIZES: Sizes = Sizes {
+    memtable: 64 << 10,
+    segment: 8 << 10,
+};
+
+/// Not a test of its own: what the other tests start in another process.
+#[test]
+fn child() {
+    match std::env::var(ROLE).as_deref() {
+        Ok("descriptors") => run_out_of_descriptors(),
+        Ok("fork") => fork_while_open(),
+        Ok("chdir") => change_directory_while_open(),
+        _ => {}
+    }
+}
+
+fn dir() -> PathBuf {
+    std::env::var(DIR).unwrap().into()
+}
+
+fn small() -> Builder {
+    Store::builder().in_small_parts(SIZES)
+}
+
+/// Has a child do it, to its end.
+fn done_by_a_child(role: &str, dir: &Path) {
+    let variables = [
+        (ROLE, role.to_owned()),
+        (DIR, dir.to_str().unwrap().to_owned()),
+    ];
+    let mut child = Process::start("places::child", &variables);
+    assert_eq!(child.words.next().as_deref(), Some("done"));
+}
+
+fn create(store: &Store, number: u64) -> Result<(), Error> {
+    store.create(no(number), new()).wait().map(drop)
+}
+
+fn assert_holds(store: &Store, numbers: impl IntoIterator<Item = u64>) {
+    for number in numbers {
+        assert!(store.get(no(number)).wait().unwrap().is_some(), "{number}");
+    }
+}
+
+/// Every file in a directory and beneath it, and its bytes.
+fn picture(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(picture(&path));
+        } else {
+            found.insert(path.clone(), fs::read(path).unwrap());
+        }
+    }
+    found
+}
+
+/// Nothing is written for lack of a descriptor or of a directory, and nothing is unknown.
+fn assert_refused(answer: &Result<(), Error>, store: &Store) {
+    let Err(error @ Error::NotApplied(_)) = answer else {
+        panic!("{answer:?}");
+    };
+    assert!(error.is_retryable());
+    assert!(
+        matches!(store.health(), Health::Failing(_)),
+        "{:?}",
+        store.health()
+    );
+}
+
+fn run_out_of_descriptors() {
+    let store = small().init(dir()).unwrap();
+    create(&store, 0).unwrap();
+    let before = getrlimit(Resource::Nofile);
+    let none = Rlimit {
+        current: Some(0),
+        ..before
+    };
+    setrlimit(Resource::Nofile, none).unwrap();
+    let (mut next, mut refused) = (1, 0);
+    while refused < 100 {
+        match create(&store, next) {
+            Ok(()) => next += 1,
+            answer => {
+                assert_refused(&answer, &store);
+                refused += 1;
+            }
+        }
+    }
+    // A roll took place: the spare segment was ready.
+    assert!(next > 5, "{next}");
+    assert!(store.get(no(next)).wait().unwrap().is_none());
+    setrlimit(Resource::Nofile, before).unwrap();
+    while create(&store, next).is_err() {
+        thread::sleep(Duration::from_millis(1));
+    }
+    (next + 1..next + 100).for_each(|number| create(&store, number).unwrap());
+    store.flush().wait().unwrap();
+    assert!(matches!(store.health(), Health::Ok), "{:?}", store.health());
+    store.shutdown().wait().unwrap();
+    drop(store);
+    assert_holds(&Store::open_verified(dir()).unwrap(), 0..next + 100);
+    tell("done");
+}
+
+#[test]
+fn store_that_runs_out_of_descriptors_refuses_and_goes_on() {
+    within_a_minute(|| {
+        let place = TempDir::new().unwrap();
+        done_by_a_child("descriptors", &place.path().join("shop"));
+    });
+}
+
+/// Everything in the child is refused, and what is dropped there is not the parent's.
+fn use_what_was_inherited(store: Store) -> bool {
+    let is_forked = |error: Option<Error>| matches!(error, Some(Error::Forked));
+    // The numbers of a run that was taken before the fork are handed out still.
+    let numbers = (0..64).find_map(|_| store.next_order_no().wait().err());
+    let refused = [
+        create(&store, 2).err(),
+        store.create(no(2), new()).submit().err().map(Error::from),
+        store.submit_all(Vec::new()).err().map(Error::from),
+        store.flush().wait().err(),
+        store.list(Listing::all()).wait().err(),
+        store.list(Listing::all()).submit().unwrap().wait().err(),
+        store.shutdown().wait().err(),
+        numbers,
+    ];
+    drop(store);
+    refused.into_iter().all(is_forked)
+}
+
+fn fork_while_open() {
+    let store = small().init(dir()).unwrap();
+    create(&store, 1).unwrap();
+    let _ = store.next_order_no().wait().unwrap();
+    match fork().unwrap() {
+        Fork::Child => exit(i32::from(!use_what_was_inherited(store))),
+        Fork::Parent(child) => assert_eq!(waitpid(child).unwrap(), 0),
+    }
+    // The child has not let go of the lock.
+    assert!(matches!(Store::open(dir()), Err(Error::Locked { .. })));
+    (2..100).for_each(|number| create(&store, number).unwrap());
+    store.shutdown().wait().unwrap();
+    drop(store);
+    assert_holds(&Store::open_verified(dir()).unwrap(), 1..100);
+    tell("done");
+}
+
+#[test]
+fn forked_child_is_refused_and_its_parent_goes_on() {
+    within_a_minute(|| {
+        let place = TempDir::new().unwrap();
+        done_by_a_child("fork", &place.path().join("shop"));
+    });
+}
+
+fn change_directory_while_open() {
+    std::env::set_current_dir(dir()).unwrap();
+    let store = small().init("shop").unwrap();
+    std::env::set_current_dir("/").unwrap();
+    (0..200).for_each(|number| create(&store, number).unwrap());
+    store.flush().wait().unwrap();
+    store.backup(dir().join("backup")).wait().unwrap();
+    assert!(matches!(store.health(), Health::Ok));
+    store.shutdown().wait().unwrap();
+    tell("done");
+}
+
+#[test]
+fn store_of_a_relative_path_outlasts_a_change_of_directory() {
+    within_a_minute(|| {
+        let place = TempDir::new().unwrap();
+        done_by_a_child("chdir", place.path());
+        assert_holds(&Store::open(place.path().join("shop")).unwrap(), 0..200);
+    });
+}
+
+#[test]
+fn removed_lock_file_lets_no_second_handle_in() {
+    within_a_minute(|| {
+        let place = TempDir::new().unwrap();
+        let dir = place.path().join("shop");
+        let store = small().init(&dir).unwrap();
+        create(&store, 0).unwrap();
+        let entries = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap());
+        let locks = entries.filter(|entry| entry.file_name() == "LOCK");
+        locks.for_each(|lock| fs::remove_file(lock.path()).unwrap());
+        for opened in [
+            Store::open(&dir),
+            Store::open_or_init(&dir),
+            Store::open_verified(&dir),
+        ] {
+            assert!(matches!(opened, Err(Error::Locked { .. })), "{opened:?}");
+        }
+        (1..100).for_each(|number| create(&store, number).unwrap());
+        store.shutdown().wait().unwrap();
+        assert_holds(&Store::open(&dir).unwrap(), 0..100);
+    });
+}
+
+#[test]
+fn moved_store_touches_nothing_of_the_store_in_its_place() {
+    within_a_minute(|| {
+        let place = TempDir::new().unwrap();
+        let [dir, away, other] = ["shop", "away", "restored"].map(|name| place.path().join(name));
+        let store = small().init(&dir).unwrap();
+        (0..50).for_each(|number| create(&store, number).unwrap());
+        store.backup(place.path().join("backup")).wait().unwrap();
+        let _ = Store::restore(place.path().join("backup"), &other).unwrap();
+        create(&store, 1000).unwrap();
+        fs::rename(&dir, &away).unwrap();
+        fs::rename(&other, &dir).unwrap();
+        let before = picture(&dir);
+        for number in 50..100 {
+            assert_refused(&create(&store, number), &store);
+        }
+        let segments = || {
+            let mut names: Vec<_> = picture(&away.join("journal")).into_keys().collect();
+            names.retain(|name| name.extension().is_some_and(|end| end == "log"));
+            names
+        };
+        let before_flush = segments();
+        assert!(store.flush().wait().is_err());
+        assert_eq!(segments(), before_flush);
+        // Reads go on, of the store that was opened.
+        assert_holds(&store, 0..50);
+        assert_eq!(picture(&dir), before);
+        let restored = Store::open(&dir).unwrap();
+        assert_holds(&restored, 0..50);
+        (50..200).for_each(|number| create(&restored, number).unwrap());
+        assert!(create(&store, 200).is_err());
+        restored.shutdown().wait().unwrap();
+        let before = picture(&dir);
+        store.shutdown().wait().unwrap();
+        assert_eq!(picture(&dir), before);
+        assert_holds(&Store::open_verified(&dir).unwrap(), 0..200);
+        assert_holds(&Store::open_verified(&away).unwrap(), (0..50).chain([1000]));
+    });
+}
+
+#[test]
+fn store_that_was_moved_away_and_back_goes_on() {
+    within_a_minute(|| {
+        let place = TempDir::new().unwrap();
+        let [dir, away] = ["shop", "away"].map(|name| place.path().join(name));
+        let store = small().init(&dir).unwrap();
+        create(&store, 0).unwrap();
+        fs::rename(&dir, &away).unwrap();
+        assert_refused(&create(&store, 1), &store);
+        fs::rename(&away, &dir).unwrap();
+        (1..100).for_each(|number| create(&store, number).unwrap());
+        assert!(matches!(store.health(), Health::Ok), "{:?}", store.health());
+        store.shutdown().wait().unwrap();
+        assert_holds(&Store::open(&dir).unwrap(), 0..100);
+    });
+}
+
+#[test]
+fn removed_directory_is_noticed_by_the_next_command() {
+    within_a_minute(|| {
+        let place = TempDir::new().unwrap();
+        let dir = place.path().join("shop");
+        let store = Store::init(&dir).unwrap();
+        create(&store, 0).unwrap();
+        fs::remove_dir_all(&dir).unwrap();
+        assert_refused(&create(&store, 1), &store);
+        assert!(store.next_order_no().wait().is_err());
+        drop(store.shutdown().wait());
+        assert!(!dir.exists());
+    });
+}
+
+/// A copy of another store over the files of an open one: the names lead to the same files
+/// or to others, and what they hold is no longer this store's.
+#[test]
+fn store_whose_files_were_overwritten_removes_no_segment() {
+    within_a_minute(|| {
+        let place = TempDir::new().unwrap();
+        let [dir, other] = ["shop", "restored"].map(|name| place.path().join(name));
+        let store = Store::init(&dir).unwrap();
+        (0..50).for_each(|number| create(&store, number).unwrap());
+        store.backup(place.path().join("backup")).wait().unwrap();
+        let _ = Store::restore(place.path().join("backup"), &other).unwrap();
+        create(&store, 50).unwrap();
+        fs::copy(other.join("identity"), dir.join("identity")).unwrap();
+        let before: Vec<_> = picture(&dir.join("journal")).into_keys().collect();
+        assert!(store.flush().wait().is_err());
+        assert!(matches!(store.health(), Health::Failing(_)));
+        let after = picture(&dir.join("journal"));
+        assert!(before.iter().all(|path| after.contains_key(path)));
+        drop(store.shutdown().wait());
+    });
+}
+
+#[test]
+fn weak_disk_is_refused_unless_it_is_allowed() {
+    let disk = SimulatedDisk::new(1);
+    disk.weaken();
+    let dir = Path::new(SimulatedDisk::ROOT).join("shop");
+    let builder = || Store::builder().simulated(&disk, SIZES);
+    let allowed = || builder().allow_weak_durability();
+    let refused = |opened: Result<Store, Error>| {
+        let error = opened.unwrap_err();
+        assert!(matches!(error, Error::WeakDurability { .. }), "{error:?}");
+        assert!(
+            error.to_string().contains("allow_weak_durability"),
+            "{error}"
+        );
+    };
+    refused(builder().init(&dir));
+    refused(builder().open_or_init(&dir));
+    create(&allowed().init(&dir).unwrap(), 0).unwrap();
+    refused(builder().open(&dir));
+    refused(builder().open_verified(&dir));
+    let repaired = builder().repair(&dir, dir.with_extension("new"));
+    assert!(matches!(repaired, Err(Error::WeakDurability { .. })));
+    assert_holds(&allowed().open(&dir).unwrap(), [0]);
+}
