@@ -104,6 +104,10 @@ pub struct Stats {
     pub last_flush: Duration,
     /// Groups that were slowed down because a flush fell behind.
     pub slowed: u64,
+    /// Damaged pages that were met: what is beneath them is unreadable.
+    pub damaged_pages: u64,
+    /// How often a file was opened anew because a read or a flush failed.
+    pub reopened: u64,
 }
 
 impl Stats {
@@ -128,6 +132,12 @@ pub enum Health {
     Slowed,
     /// The disk has no room: commands are refused, certainly not applied, until it has.
     DiskFull,
+    /// It does, but for what is beneath damaged pages: `verify` lists them, and `repair` makes a
+    /// sound store. Until then a flush may fail, and commands are refused once memory is full.
+    Damaged {
+        /// How many damaged pages were met.
+        pages: u64,
+    },
     /// An earlier write failed midway: reads go on, writes need the store to be opened
     /// again.
     Poisoned(StorageError),
@@ -285,6 +295,8 @@ impl Flow {
             flushes: engine.flushes,
             last_flush: engine.last_flush,
             slowed: engine.slowed,
+            damaged_pages: engine.damaged_pages,
+            reopened: engine.reopened,
         }
     }
 
@@ -292,6 +304,9 @@ impl Flow {
         match self.queue.refusal() {
             None => match self.engine.stats() {
                 stats if stats.is_out_of_room => Health::DiskFull,
+                stats if stats.damaged_pages > 0 => Health::Damaged {
+                    pages: stats.damaged_pages,
+                },
                 stats if stats.is_slowed => Health::Slowed,
                 _ => Health::Ok,
             },

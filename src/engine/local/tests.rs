@@ -10,6 +10,7 @@ mod lists;
 mod recovery;
 mod repair;
 mod same;
+mod unreadable;
 mod verify;
 
 pub(super) use fixture::no;
