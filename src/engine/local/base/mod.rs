@@ -119,7 +119,7 @@ impl Base {
             builder.set_check_integrity_on_open(checked);
             builder.create_with_backend(backend).map_err(translate)
         };
-        let db = guarded(start)?;
+        let db = blamed(&damage, guarded(start))?;
         Ok(Self { db, cut, damage })
     }
 
@@ -141,7 +141,8 @@ impl Base {
     /// Writes everything or nothing; durable on return. Where it fails, only what a new
     /// opening reads tells which.
     pub(super) fn write(&self, entries: Vec<Sorted<'_>>) -> Result<(), StorageError> {
-        guarded(|| self.fill(entries)?.commit().map_err(translate))
+        let write = || self.fill(entries)?.commit().map_err(translate);
+        blamed(&self.damage, guarded(write))
     }
 
     fn fill(&self, entries: Vec<Sorted<'_>>) -> Result<WriteTransaction, StorageError> {
@@ -447,6 +448,20 @@ fn guarded<T>(call: impl FnOnce() -> Result<T, StorageError>) -> Result<T, Stora
     })
 }
 
+/// A panic over what stands in the place of a damaged page is damage.
+fn blamed<T>(damage: &Damage, done: Result<T, StorageError>) -> Result<T, StorageError> {
+    done.map_err(|error| match error.kind() {
+        StorageErrorKind::Internal if damage.count() > 0 => damaged_page(),
+        _ => error,
+    })
+}
+
+fn damaged_page() -> StorageError {
+    let why = "a page of base.redb does not match its checksum; `orderstore verify` lists the \
+               damage, `orderstore repair` makes a sound store";
+    StorageError::corrupted(why)
+}
+
 /// The library's errors in the words of this crate.
 fn translate(error: impl Into<redb::Error>) -> StorageError {
     use std::io::ErrorKind::{InvalidData, UnexpectedEof};
@@ -459,11 +474,7 @@ fn translate(error: impl Into<redb::Error>) -> StorageError {
             return StorageError::corrupted(error);
         }
         Error::Io(error) => return error.into(),
-        Error::Corrupted(what) if page::is_refusal(&what) => {
-            let why = "a page of base.redb does not match its checksum; `orderstore verify` \
-                       lists the damage, `orderstore repair` makes a sound store";
-            return StorageError::corrupted(why);
-        }
+        Error::Corrupted(what) if page::is_refusal(&what) => return damaged_page(),
         Error::Corrupted(_)
         | Error::UpgradeRequired(_)
         | Error::TableTypeMismatch { .. }

@@ -207,10 +207,14 @@ fn walked(snapshot: &Snapshot, table: Table) -> Result<Entries, StorageError> {
     Ok(found)
 }
 
+fn salvage(path: &Path) -> Snapshot {
+    let salvage = Salvage::open(&RealDisk, path, CACHE, Reading::Salvage);
+    salvage.unwrap().snapshot
+}
+
 /// What can be salvaged of a table.
 fn salvaged(path: &Path, table: Table) -> Entries {
-    let salvage = Salvage::open(&RealDisk, path, CACHE, Reading::Salvage).unwrap();
-    walked(&salvage.snapshot, table).unwrap()
+    walked(&salvage(path), table).unwrap()
 }
 
 #[test]
@@ -267,11 +271,11 @@ fn look(path: &Path, page: &Used) {
         );
         return;
     };
-    let mut failed = 0;
+    let (mut failed, salvage) = (0, salvage(path));
     for table in Table::EVERY {
         let is_hurt = table.name() == page.of;
         let expected = entries(table);
-        for (key, value) in expected.iter().step_by(3) {
+        for (key, value) in expected.iter().step_by(5) {
             let found = snapshot.get(table, key.as_slice(), |_, value| Ok(value.to_vec()));
             if is_damage(&found) {
                 failed += 1;
