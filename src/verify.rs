@@ -103,6 +103,16 @@ impl Report {
         }
     }
 
+    /// Notes breaches that explain others, and puts them first.
+    pub(crate) fn lead(&mut self, breaches: impl Iterator<Item = (Invariant, String)>) {
+        let mut first = Self::default();
+        breaches.for_each(|(invariant, what)| first.breach(invariant, None, what));
+        self.broken = self.broken.saturating_add(first.broken);
+        first.violations.append(&mut self.violations);
+        first.violations.truncate(Self::KEPT);
+        self.violations = first.violations;
+    }
+
     /// Looks at one record and its events, by I7 to I11.
     pub fn check_record(&mut self, record: &Record, events: &[Event]) {
         self.records = self.records.saturating_add(1);

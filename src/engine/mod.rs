@@ -418,6 +418,11 @@ pub struct EngineStats {
     pub is_slowed: bool,
     /// The disk has no room.
     pub is_out_of_room: bool,
+    /// Pages that could not be read, of those that were asked for: what is beneath them is
+    /// unreadable.
+    pub damaged_pages: u64,
+    /// How often a file was opened anew because a read or a flush failed.
+    pub reopened: u64,
 }
 
 /// How an engine is to be used.

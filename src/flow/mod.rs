@@ -106,6 +106,10 @@ pub struct Stats {
     pub last_flush: Duration,
     /// Groups that were slowed down because a flush fell behind.
     pub slowed: u64,
+    /// Damaged pages that were met: what is beneath them is unreadable.
+    pub damaged_pages: u64,
+    /// How often a file was opened anew because a read or a flush failed.
+    pub reopened: u64,
 }
 
 impl Stats {
@@ -134,6 +138,12 @@ pub enum Health {
     /// journal cannot be made, a flush failed, or the directory is not where it was. Commands
     /// may be refused, certainly not applied. The store tries again by itself.
     Failing(StorageError),
+    /// It does, but for what is beneath damaged pages: `verify` lists them, and `repair` makes a
+    /// sound store. Until then a flush may fail, and commands are refused once memory is full.
+    Damaged {
+        /// How many damaged pages were met.
+        pages: u64,
+    },
     /// An earlier write failed midway: reads go on, writes need the store to be opened
     /// again.
     Poisoned(StorageError),
@@ -302,6 +312,8 @@ impl Flow {
             flushes: engine.flushes,
             last_flush: engine.last_flush,
             slowed: engine.slowed,
+            damaged_pages: engine.damaged_pages,
+            reopened: engine.reopened,
         }
     }
 
@@ -320,6 +332,9 @@ impl Flow {
         }
         match self.engine.trouble() {
             Some(cause) => Health::Failing(cause),
+            None if stats.damaged_pages > 0 => Health::Damaged {
+                pages: stats.damaged_pages,
+            },
             None if stats.is_slowed => Health::Slowed,
             None => Health::Ok,
         }

@@ -126,6 +126,30 @@ fn a_store_that_lost_its_events_is_found_and_repaired_and_what_is_lost_is_told()
 }
 
 #[test]
+fn damaged_page_is_listed_by_verify_with_what_is_beneath_it() {
+    let place = shop();
+    let store = Store::open(place.path("shop")).unwrap();
+    store.flush().wait().unwrap();
+    store.shutdown().wait().unwrap();
+    let path = place.path("shop/base.redb");
+    let mut base = std::fs::read(&path).unwrap();
+    let number = b"order-waits";
+    let places: Vec<usize> = (0..base.len() - number.len())
+        .filter(|at| base[*at..].starts_with(number))
+        .collect();
+    places.iter().for_each(|at| base[*at] ^= 1);
+    std::fs::write(&path, base).unwrap();
+    let verified = place.run("verify --format json").ends(4).json();
+    let first = verified["rows"][0]["what"].as_str().unwrap();
+    assert!(first.contains("of base.redb do not match"), "{verified}");
+    assert!(verified["broken"].as_u64().unwrap() > 1, "{verified}");
+    let shown = place.run("show order-waits").ends(4);
+    assert!(shown.err.contains("orderstore repair"), "{shown:?}");
+    place.run("repair --into new").ends(1);
+    place.run("verify --pages --store new").ends(0);
+}
+
+#[test]
 fn a_sound_store_is_repaired_whole() {
     let place = shop();
     let repaired = place.run("repair --into new --format json").ends(0).json();

@@ -14,6 +14,7 @@ mod books;
 mod conformance;
 mod copy;
 mod crash;
+mod damage;
 mod disk_full;
 mod environment;
 mod feed;

@@ -8,6 +8,7 @@ use parking_lot::{Mutex, RwLock};
 use super::LocalOptions;
 use super::base::Base;
 use super::codec::Held;
+use super::damage::Damage;
 use super::dir::Dir;
 use super::disk::{Background, Chore, Crew, DiskFile, Lock, Sabotage, is_sabotaged};
 use super::flush::Flushing;
@@ -45,6 +46,8 @@ pub(super) struct Core {
     pub(super) view: RwLock<Option<Arc<View>>>,
     pub(super) writer: Mutex<Option<Writer>>,
     pub(super) base: Mutex<Option<Base>>,
+    /// What of the base could not be read.
+    pub(super) damage: Arc<Damage>,
     pub(super) flushing: Flushing,
     pub(super) spare: Arc<Spare>,
     pub(super) old: Arc<Old>,
@@ -101,9 +104,9 @@ impl Core {
         Ok(view.held_at_hand(no))
     }
 
-    /// Reads. Where the base failed in a flush and another was opened in its place, nothing
-    /// can be read from views of the old one: then it is read again from the new one. Not for
-    /// ever: what is damaged stays so, however often a flush fails meanwhile.
+    /// Reads. Behind a read that failed the base reads nothing more: it is opened anew, and
+    /// read again, unless a flush has done that. Not for ever: what the disk does not give is
+    /// not there, however often it is asked.
     pub(super) fn reading<T>(
         &self,
         mut read: impl FnMut(&View) -> Result<T, EngineError>,
@@ -119,17 +122,19 @@ impl Core {
         read(&view)
     }
 
-    /// The view in the place of one whose base was opened anew, if it was. Whoever met damage
-    /// does not wait to hear whether it is being opened: that is no sign of it.
+    /// The view in the place of one that could not be read, if there is another. Whoever met
+    /// damage does not wait for the base to be opened anew: that would not help.
     fn successor(
         &self,
         view: &View,
         error: &EngineError,
     ) -> Result<Option<Arc<View>>, EngineError> {
-        match self.crew() {
-            _ if is_damage(error) => {}
-            Some(crew) => crew.finish(Chore::Flush),
-            None => drop(self.base.lock()),
+        if !is_damage(error) {
+            if let Some(crew) = self.crew() {
+                crew.finish(Chore::Flush);
+            }
+            // Where it cannot be opened, who reads hears why it could not be read before.
+            let _ = self.reopen_after(view);
         }
         let now = self.view()?;
         Ok((!Arc::ptr_eq(&now.snapshot, &view.snapshot)).then_some(now))
@@ -260,6 +265,8 @@ impl Core {
             slowed: flushed.slowed,
             is_slowed: flushed.is_busy && memtable_bytes >= self.slow_from(),
             is_out_of_room: flushed.is_out_of_room || self.spare.is_out_of_room(),
+            damaged_pages: self.damage.count(),
+            reopened: self.damage.reopened(),
         }
     }
 
@@ -323,7 +330,7 @@ impl Background for Core {
     }
 }
 
-fn is_damage(error: &EngineError) -> bool {
+pub(super) fn is_damage(error: &EngineError) -> bool {
     let cause = error.cause();
     cause.is_some_and(|cause| cause.kind() == StorageErrorKind::Corrupted)
 }

@@ -33,6 +33,9 @@ const DELAY_MAX: Duration = Duration::from_millis(10);
 /// How long to wait after a flush that failed.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
 
+/// And after one that met a damaged page, which will be damaged then, too.
+const DAMAGED_AGAIN_AFTER: Duration = Duration::from_secs(60);
+
 /// What is left to others on the disk.
 const ROOM: u64 = 8 << 20;
 
@@ -182,11 +185,15 @@ impl Flushing {
     /// Remembers a failure, and waits a little before the next try.
     fn fail(&self, error: StorageError, is_lost: bool) {
         let mut state = self.state.lock();
+        let wait = match error.kind() {
+            StorageErrorKind::Corrupted => DAMAGED_AGAIN_AFTER,
+            _ => AGAIN_AFTER,
+        };
         state.failed = Some(error);
         state.is_lost = is_lost;
         self.done.notify_all();
         if !state.closing && !is_lost && self.crew.is_none() {
-            self.work.wait_for(&mut state, AGAIN_AFTER);
+            self.work.wait_for(&mut state, wait);
         }
     }
 }
@@ -360,25 +367,37 @@ impl Core {
     /// After a flush that failed: whatever the base holds now, it says so when it is opened
     /// anew. Whether it holds the frozen table after all.
     fn reopen_base(&self, place: &mut Option<Base>, frozen: &Frozen) -> Result<bool, StorageError> {
-        if let Some(base) = place.take() {
-            base.abandon();
-        }
-        let base = Base::open(
-            &**self.dir.disk(),
-            &self.dir.base(),
-            self.options.page_bytes(),
-            false,
-        )?;
-        let snapshot = base.snapshot()?;
         let layout = keys::Layout::new(self.passport.hash_key);
-        let view = View::of_base(snapshot, Hot::off(), layout);
+        let view = View::of_base(self.opened_anew(place)?, Hot::off(), layout);
         let holds_it = view.applied()? >= frozen.last_lsn;
         self.show_snapshot(view.snapshot, holds_it);
-        *place = Some(base);
         Ok(holds_it)
     }
 
-    /// Only one thread shows snapshots: that of the flushes, or who opens the store.
+    /// After a read that failed: opens the base anew, if the view is not of an older one.
+    pub(super) fn reopen_after(&self, view: &View) -> Result<(), EngineError> {
+        let mut place = self.base.lock();
+        if Arc::ptr_eq(&self.view()?.snapshot, &view.snapshot) {
+            let snapshot = self.opened_anew(&mut place).map_err(EngineError::Retry)?;
+            // A flush shows what it wrote before it lets go of the base.
+            self.show_snapshot(Arc::new(snapshot), false);
+        }
+        Ok(())
+    }
+
+    /// Another base in the place of one that failed, and what it holds.
+    fn opened_anew(&self, place: &mut Option<Base>) -> Result<Snapshot, StorageError> {
+        if let Some(base) = place.take() {
+            base.abandon();
+        }
+        let (disk, path) = (&**self.dir.disk(), self.dir.base());
+        let base = Base::reopen(disk, &path, self.options.page_bytes(), &self.damage)?;
+        let snapshot = base.snapshot()?;
+        *place = Some(base);
+        Ok(snapshot)
+    }
+
+    /// Whoever shows a snapshot holds the base.
     fn show_snapshot(&self, snapshot: Arc<Snapshot>, holds_frozen: bool) {
         let Some(shown) = self.view.read().clone() else {
             return;

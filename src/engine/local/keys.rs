@@ -80,6 +80,12 @@ impl std::fmt::Debug for KeyBytes {
 }
 
 impl KeyBytes {
+    /// No key is above it.
+    pub(super) const MAX: Self = Self {
+        bytes: [u8::MAX; LEN_MAX],
+        len: 32,
+    };
+
     /// A key of these bytes; every key of this module fits.
     fn of(parts: &[&[u8]]) -> Self {
         let (mut bytes, mut len) = ([0; LEN_MAX], 0_usize);

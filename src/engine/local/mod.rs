@@ -16,12 +16,12 @@
 //! - Readers share one view of memtables and base; they wait for no disk but that of their
 //!   own reads.
 
-mod backend;
 mod backup;
 mod base;
 mod check;
 mod codec;
 mod core;
+mod damage;
 mod dir;
 mod disk;
 mod flush;
@@ -43,6 +43,7 @@ mod restore;
 mod rows;
 #[cfg(feature = "testing")]
 mod sabotaged;
+mod survey;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -254,9 +255,12 @@ impl Engine for LocalEngine {
         self.core.slow_down()?;
         self.core.writing(|writer, view| {
             let mut found = self.core.loaded.take(self.core.written());
-            let (verdicts, frames) = self
-                .core
-                .reading(|view| planned(view, std::mem::take(&mut found), batch).map_err(unread))?;
+            // Nothing is written yet: what cannot be read stops no other batch.
+            let plan = |view: &View| {
+                let planned = planned(view, std::mem::take(&mut found), batch);
+                planned.map_err(EngineError::Retry)
+            };
+            let (verdicts, frames) = self.core.reading(plan)?;
             self.core.commit(writer, view, frames)?;
             Ok(verdicts)
         })
@@ -283,14 +287,12 @@ impl Engine for LocalEngine {
     }
 
     fn verify(&self) -> Result<Report, EngineError> {
-        self.core.flush()?;
-        let verify = |_: &View| check::verify(&self.core.base_view()?).map_err(unread);
-        self.core.reading(verify)
+        self.core.verify()
     }
 
     fn reserve(&self, count: u64) -> Result<Range<u64>, EngineError> {
         self.core.writing(|writer, view| {
-            let read = |view: &View| view.state().map_err(unread);
+            let read = |view: &View| view.state().map_err(EngineError::Retry);
             let mut state = self.core.reading(read)?;
             let first = state.counter;
             state.counter = first.checked_add(count).ok_or_else(|| {

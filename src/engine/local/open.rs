@@ -236,6 +236,7 @@ impl LocalEngine {
         let spare = Arc::new(Spare::new(dir.journal(), options.segment_bytes));
         let old = Arc::new(Old::new(dir.journal()));
         let identity = parts.passport.identity;
+        let damage = parts.base.damage();
         let (with, next) = (Arc::clone(&spare), Arc::clone(&old));
         let journal = Journal::begin(identity, parts.end, with, next)?;
         let core = Core {
@@ -252,6 +253,7 @@ impl LocalEngine {
                 lock: parts.lock,
             })),
             base: Mutex::new(Some(parts.base)),
+            damage,
             flushing: Flushing::new(dir.disk().crew()),
             spare,
             old,

@@ -12,6 +12,7 @@ mod recovery;
 mod repair;
 mod same;
 mod truncated;
+mod unreadable;
 mod verify;
 
 pub(super) use fixture::no;

@@ -3,26 +3,35 @@
 //! - It knows keys and bytes, no record and no rule.
 //! - One write is one transaction: whole or not at all, and durable when it returns.
 //! - Readers share one snapshot; who holds one reads what stood when it was taken.
+//! - A damaged page costs what is beneath it: a read of that fails, and no other.
 //! - The library beneath may panic on a damaged file: every call into it passes through
-//!   [`guarded`], which makes damage of a panic.
+//!   [`guarded`], which makes an error of a panic.
 
+mod backend;
 mod fill;
+mod page;
 mod salvage;
+mod sums;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::io::ErrorKind;
 use std::ops::{Bound, ControlFlow};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 
 use redb::{
     Database, Durability, Key, ReadOnlyTable, ReadTransaction, ReadableDatabase,
     ReadableTableMetadata, TableDefinition, Value, WriteTransaction,
 };
 
+pub(super) use self::backend::Reading;
+use self::backend::{Backend, Cut};
 use self::fill::Apply;
 pub(super) use self::salvage::Salvage;
-use super::backend::{Backend, Cut};
+use super::damage::Damage;
 use super::disk::{Disk, DiskFile};
 use super::keys::KeyBytes;
 use super::table::Table;
@@ -42,6 +51,7 @@ pub(super) type Stretch = (KeyBytes, KeyBytes);
 pub(super) struct Base {
     db: Database,
     cut: Cut,
+    damage: Arc<Damage>,
 }
 
 impl fmt::Debug for Base {
@@ -64,7 +74,7 @@ impl Base {
         cache_bytes: usize,
         entries: Vec<Sorted<'_>>,
     ) -> Result<Self, StorageError> {
-        let base = Self::start(disk.open(path)?, cache_bytes, false)?;
+        let base = Self::start(disk.open(path)?, cache_bytes, false, Arc::default())?;
         let none = |table| -> Sorted<'_> { (table, Box::new(std::iter::empty())) };
         let mut all: Vec<Sorted<'_>> = Table::EVERY.map(none).into();
         all.extend(entries);
@@ -80,15 +90,28 @@ impl Base {
         cache_bytes: usize,
         checked: bool,
     ) -> Result<Self, StorageError> {
-        Self::start(open_file(disk, path)?, cache_bytes, checked)
+        Self::start(open_file(disk, path)?, cache_bytes, checked, Arc::default())
+    }
+
+    /// Opens the base at `path` again, of which so much is known to be damaged.
+    pub(super) fn reopen(
+        disk: &dyn Disk,
+        path: &Path,
+        cache_bytes: usize,
+        damage: &Arc<Damage>,
+    ) -> Result<Self, StorageError> {
+        damage.note_reopened();
+        let damage = Arc::clone(damage);
+        Self::start(open_file(disk, path)?, cache_bytes, false, damage)
     }
 
     fn start(
         file: Box<dyn DiskFile>,
         cache_bytes: usize,
         checked: bool,
+        damage: Arc<Damage>,
     ) -> Result<Self, StorageError> {
-        let backend = Backend::new(file)?;
+        let backend = Backend::new(file, Arc::clone(&damage))?;
         let cut = backend.cut();
         let start = || {
             let mut builder = Database::builder();
@@ -96,35 +119,30 @@ impl Base {
             builder.set_check_integrity_on_open(checked);
             builder.create_with_backend(backend).map_err(translate)
         };
-        let db = guarded(start)?;
-        Ok(Self { db, cut })
+        let db = blamed(&damage, guarded(start))?;
+        Ok(Self { db, cut, damage })
+    }
+
+    /// What of it could not be read.
+    pub(super) fn damage(&self) -> Arc<Damage> {
+        Arc::clone(&self.damage)
     }
 
     /// What stands now, for any number of readers.
     pub(super) fn snapshot(&self) -> Result<Snapshot, StorageError> {
         guarded(|| {
             let transaction = self.db.begin_read().map_err(translate)?;
-            let open = |table| typed(table, OpenReader(&transaction));
-            let tables: Vec<Box<dyn Reader>> = Table::EVERY
-                .into_iter()
-                .map(open)
-                .collect::<Result<_, _>>()?;
-            let mut last_order = None;
-            let mut take = |key: &[u8], _: &[u8]| {
-                last_order = KeyBytes::read(key);
-                Ok(ControlFlow::Break(()))
-            };
-            let orders = tables.get(usize::from(Table::Orders.tag()));
-            let orders: &dyn Reader = &**orders.ok_or_else(no_table)?;
-            orders.walk(None, Direction::Backward, &mut take)?;
-            Ok(Snapshot { tables, last_order })
+            let open = |table| typed(table, OpenReader(&transaction)).map(Some);
+            let tables = Table::EVERY.into_iter().map(open);
+            Snapshot::of(tables.collect::<Result<_, _>>()?)
         })
     }
 
     /// Writes everything or nothing; durable on return. Where it fails, only what a new
     /// opening reads tells which.
     pub(super) fn write(&self, entries: Vec<Sorted<'_>>) -> Result<(), StorageError> {
-        guarded(|| self.fill(entries)?.commit().map_err(translate))
+        let write = || self.fill(entries)?.commit().map_err(translate);
+        blamed(&self.damage, guarded(write))
     }
 
     fn fill(&self, entries: Vec<Sorted<'_>>) -> Result<WriteTransaction, StorageError> {
@@ -186,9 +204,9 @@ fn open_file(disk: &dyn Disk, path: &Path) -> Result<Box<dyn DiskFile>, StorageE
 
 /// What stood in the base at one moment: one transaction, its tables opened once.
 pub(super) struct Snapshot {
-    // In the order of `Table::EVERY`.
-    tables: Vec<Box<dyn Reader>>,
-    /// The last key of the records.
+    // In the order of `Table::EVERY`; `None`: it cannot be read.
+    tables: Vec<Option<Box<dyn Reader>>>,
+    /// The last key of the records, or one behind all where that cannot be read.
     last_order: Option<KeyBytes>,
 }
 
@@ -199,6 +217,29 @@ impl fmt::Debug for Snapshot {
 }
 
 impl Snapshot {
+    fn of(tables: Vec<Option<Box<dyn Reader>>>) -> Result<Self, StorageError> {
+        let mut snapshot = Self {
+            tables,
+            last_order: None,
+        };
+        snapshot.last_order = match snapshot.last(Table::Orders) {
+            Err(error) if error.kind() == StorageErrorKind::Corrupted => Some(KeyBytes::MAX),
+            last => last?,
+        };
+        Ok(snapshot)
+    }
+
+    /// The last key of a table.
+    pub(super) fn last(&self, table: Table) -> Result<Option<KeyBytes>, StorageError> {
+        let mut last = None;
+        let mut take = |key: &[u8], _: &[u8]| {
+            last = KeyBytes::read(key);
+            Ok(ControlFlow::Break(()))
+        };
+        self.walk(table, None, Direction::Backward, &mut take)?;
+        Ok(last)
+    }
+
     /// What `read` makes of the value under `key`.
     pub(super) fn get<T>(
         &self,
@@ -260,13 +301,15 @@ impl Snapshot {
     }
 
     fn table(&self, table: Table) -> Result<&dyn Reader, StorageError> {
-        let found = self.tables.get(usize::from(table.tag()));
-        found.map(|reader| &**reader).ok_or_else(no_table)
+        let found = self
+            .tables
+            .get(usize::from(table.tag()))
+            .map(Option::as_deref);
+        found.flatten().ok_or_else(|| {
+            let name = table.name();
+            StorageError::corrupted(format!("the table {name} is missing in the base"))
+        })
     }
-}
-
-fn no_table() -> StorageError {
-    StorageError::new(StorageErrorKind::Internal, "no such table")
 }
 
 impl Drop for Snapshot {
@@ -401,10 +444,26 @@ impl Job for OpenReader<'_> {
     }
 }
 
-/// Calls into the library beneath, and makes damage of a panic.
+/// Calls into the library beneath, and makes an error of a panic.
 fn guarded<T>(call: impl FnOnce() -> Result<T, StorageError>) -> Result<T, StorageError> {
-    catch_unwind(AssertUnwindSafe(call))
-        .unwrap_or_else(|_| Err(StorageError::corrupted("the base panicked")))
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
+        let why = "redb panicked on base.redb";
+        Err(StorageError::new(StorageErrorKind::Internal, why))
+    })
+}
+
+/// A panic over what stands in the place of a damaged page is damage.
+fn blamed<T>(damage: &Damage, done: Result<T, StorageError>) -> Result<T, StorageError> {
+    done.map_err(|error| match error.kind() {
+        StorageErrorKind::Internal if damage.count() > 0 => damaged_page(),
+        _ => error,
+    })
+}
+
+fn damaged_page() -> StorageError {
+    let why = "a page of base.redb does not match its checksum; `orderstore verify` lists the \
+               damage, `orderstore repair` makes a sound store";
+    StorageError::corrupted(why)
 }
 
 /// The library's errors in the words of this crate.
@@ -419,6 +478,7 @@ fn translate(error: impl Into<redb::Error>) -> StorageError {
             return StorageError::corrupted(error);
         }
         Error::Io(error) => return error.into(),
+        Error::Corrupted(what) if page::is_refusal(&what) => return damaged_page(),
         Error::Corrupted(_)
         | Error::UpgradeRequired(_)
         | Error::TableTypeMismatch { .. }

@@ -12,7 +12,7 @@ use super::super::codec::{self, Held, Origin, State};
 use super::super::keys::{self, Layout};
 use super::super::rows::Rows;
 use super::super::table::Table;
-use super::judge::Judged;
+use super::judge::{Judged, retold};
 use super::source::Source;
 use crate::engine::{Counts, Direction, Stored};
 use crate::error::StorageError;
@@ -60,9 +60,12 @@ impl<'a> Build<'a> {
         self.events(tell)?;
         self.flush()?;
         self.kept_records(tell)?;
-        let judged = self.judged;
-        for (record, events) in judged.retold.values() {
-            self.begin_anew(record, events)?;
+        for no in &self.judged.retold {
+            let held = self.source.record(no)?;
+            let (record, events) = held
+                .and_then(|held| retold(&held.stored.record))
+                .ok_or_else(unread_again)?;
+            self.begin_anew(record, &events)?;
         }
         self.flush()?;
         Ok(State {
@@ -128,21 +131,23 @@ impl<'a> Build<'a> {
     }
 
     fn kept_record(&mut self, no: OrderNo, row: u64) -> Result<(), StorageError> {
-        let held = match self.judged.rebuilt.get(&no) {
-            Some(held) => Some(held.clone()),
-            None => self.source.record(&no)?,
+        let (record, last_seq) = match self.judged.rebuilt.get(&no) {
+            Some((first, last)) => (self.source.folded(no, *first, *last)?, *last),
+            None => {
+                let held = self.source.record(&no)?;
+                let last = held.as_ref().map_or(0, |held| held.last_seq);
+                (held.map(|held| held.stored.record), last)
+            }
         };
-        let held = held
-            .ok_or_else(|| StorageError::corrupted("a record could be read once, and not again"))?;
-        let last_seq = self.place(held.last_seq);
-        let record = held.stored.record;
+        let record = record.ok_or_else(unread_again)?;
+        let last_seq = self.place(last_seq);
         self.record(Held {
             stored: Stored { record, row },
             last_seq,
         })
     }
 
-    fn begin_anew(&mut self, record: &Record, events: &[Event]) -> Result<(), StorageError> {
+    fn begin_anew(&mut self, record: Record, events: &[Event]) -> Result<(), StorageError> {
         let row = self.last_seq.saturating_add(1);
         for event in events {
             let (seq, previous) = (self.last_seq.saturating_add(1), self.last_seq);
@@ -154,7 +159,6 @@ impl<'a> Build<'a> {
             self.event(seq, origin, event)?;
             self.last_seq = seq;
         }
-        let record = record.clone();
         self.record(Held {
             stored: Stored { record, row },
             last_seq: self.last_seq,
@@ -203,4 +207,8 @@ impl<'a> Build<'a> {
         }
         Ok(())
     }
+}
+
+fn unread_again() -> StorageError {
+    StorageError::corrupted("a record could be read once, and not again")
 }

@@ -5,13 +5,14 @@
 //!   is lost begins anew as an order that was taken over from other books.
 //! - Where neither is whole, what the history says from its beginning on stands, and is
 //!   called old. Nothing is put in the place of what is missing.
-//! - What is remembered here is as large as the damage, not as the store.
+//! - What is remembered is a few numbers for each damaged record, and nothing of the others:
+//!   events and records are read again when they are written.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::codec::{Chained, Held, Origin};
-use super::source::{Source, fold};
-use crate::engine::{Found, Stored};
+use super::source::Source;
+use crate::engine::Found;
 use crate::error::StorageError;
 use crate::order::{AnomalyEnd, Event, Raised, Record, Waiting, What};
 use crate::rules::evolve;
@@ -24,10 +25,10 @@ pub(super) struct Judged {
     kept: BTreeMap<u64, u64>,
     /// Events that their record does not know.
     extra: BTreeSet<u64>,
-    /// Records as their history makes them.
-    pub(super) rebuilt: BTreeMap<OrderNo, Held>,
+    /// Records that their history makes: its first event, and its last.
+    pub(super) rebuilt: BTreeMap<OrderNo, (u64, u64)>,
     /// Records that begin anew.
-    pub(super) retold: BTreeMap<OrderNo, (Record, Vec<Event>)>,
+    pub(super) retold: BTreeSet<OrderNo>,
     pub(super) findings: BTreeMap<OrderNo, Found>,
     pub(super) events_lost: u64,
     pub(super) is_every_record_read: bool,
@@ -36,7 +37,8 @@ pub(super) struct Judged {
 /// Events whose record is not there, or is another one.
 struct Orphan {
     no: OrderNo,
-    events: Vec<(u64, Chained)>,
+    /// Their sequences, in order.
+    events: Vec<u64>,
 }
 
 impl Judged {
@@ -46,7 +48,7 @@ impl Judged {
         let mut orphans = BTreeMap::new();
         for seq in 1..=source.last_seq {
             match source.event(seq)? {
-                Some(event) => judged.event(source, seq, event, &mut orphans)?,
+                Some(event) => judged.event(source, seq, &event, &mut orphans)?,
                 None => judged.events_lost = judged.events_lost.saturating_add(1),
             }
             tell();
@@ -73,20 +75,20 @@ impl Judged {
         &mut self,
         source: &Source,
         seq: u64,
-        event: Chained,
+        event: &Chained,
         orphans: &mut BTreeMap<u64, Orphan>,
     ) -> Result<(), StorageError> {
         match event.origin {
             Origin::First(no) => match source.record(&no)? {
-                Some(held) if held.stored.row == seq => self.check(source, held)?,
+                Some(held) if held.stored.row == seq => self.check(source, &held)?,
                 _ => {
-                    let events = vec![(seq, event)];
+                    let events = vec![seq];
                     orphans.insert(seq, Orphan { no, events });
                 }
             },
             Origin::Later { row, .. } => {
                 if let Some(orphan) = orphans.get_mut(&row) {
-                    orphan.events.push((seq, event));
+                    orphan.events.push(seq);
                 } else if !self.kept.contains_key(&row) {
                     self.later(source, seq, row)?;
                 }
@@ -113,16 +115,14 @@ impl Judged {
     }
 
     /// A record that is there, and its history.
-    fn check(&mut self, source: &Source, held: Held) -> Result<(), StorageError> {
-        let no = held.stored.record.no();
-        match source.folded(&held)? {
+    fn check(&mut self, source: &Source, held: &Held) -> Result<(), StorageError> {
+        let (no, row) = (held.stored.record.no(), held.stored.row);
+        match source.folded(no, row, held.last_seq)? {
             None => self.retell(held),
             Some(folded) if folded == held.stored.record => {}
-            Some(record) => {
-                let row = held.stored.row;
-                let stored = Stored { record, row };
+            Some(_) => {
                 self.findings.insert(no, Found::Refolded);
-                self.rebuilt.insert(no, Held { stored, ..held });
+                self.rebuilt.insert(no, (row, held.last_seq));
             }
         }
         Ok(())
@@ -133,7 +133,7 @@ impl Judged {
         match source.record(&no)? {
             Some(held) => {
                 if source.first(held.stored.row)? != Some(no) {
-                    self.retell(held);
+                    self.retell(&held);
                 }
             }
             // What its history says of it, if anything, is still to be heard.
@@ -143,27 +143,27 @@ impl Judged {
     }
 
     /// A record whose history is not whole begins anew.
-    fn retell(&mut self, held: Held) {
-        let Stored { record, row } = held.stored;
-        let no = record.no();
-        self.kept.insert(row, 0);
-        match retold(&record) {
-            Some(told) => {
-                self.findings.insert(no, Found::HistoryLost);
-                self.retold.insert(no, told);
-            }
-            None => drop(self.findings.insert(no, Found::Lost)),
-        }
+    fn retell(&mut self, held: &Held) {
+        let record = &held.stored.record;
+        self.kept.insert(held.stored.row, 0);
+        let found = if retold(record).is_some() {
+            self.retold.insert(record.no());
+            Found::HistoryLost
+        } else {
+            Found::Lost
+        };
+        self.findings.insert(record.no(), found);
     }
 
     fn orphan(&mut self, source: &Source, row: u64, orphan: Orphan) -> Result<(), StorageError> {
-        let no = orphan.no;
-        let total = orphan.events.len();
-        let chain = chain(row, orphan);
+        let Orphan { no, events } = orphan;
         let known = source.record(&no)?.is_some() || self.rebuilt.contains_key(&no);
-        let last = chain.last().map(|(seq, _)| *seq).filter(|_| !known);
-        let events: Vec<Event> = chain.into_iter().map(|(_, event)| event).collect();
-        let (Some(last_seq), Some(record)) = (last, fold(&events)) else {
+        let chain = chain(source, row, &events)?;
+        let record = match chain.last().filter(|_| !known) {
+            Some(last) => source.folded(no, row, *last)?.map(|record| (*last, record)),
+            None => None,
+        };
+        let Some((last_seq, record)) = record else {
             self.kept.insert(row, 0);
             if !known {
                 self.findings.insert(no, Found::Lost);
@@ -172,10 +172,10 @@ impl Judged {
         };
         let version = record.version();
         self.kept.insert(row, version);
-        let stored = Stored { record, row };
-        self.rebuilt.insert(no, Held { stored, last_seq });
+        self.rebuilt.insert(no, (row, last_seq));
         // Where any event is lost, it may have been a later one of this record.
-        let is_whole = events.len() == total && self.events_lost == 0 && source.is_journal_whole();
+        let is_whole =
+            chain.len() == events.len() && self.events_lost == 0 && source.is_journal_whole();
         let found = if is_whole {
             Found::Rebuilt
         } else {
@@ -187,25 +187,26 @@ impl Judged {
 }
 
 /// The events that follow one another from the first on.
-fn chain(row: u64, orphan: Orphan) -> Vec<(u64, Event)> {
+fn chain(source: &Source, row: u64, events: &[u64]) -> Result<Vec<u64>, StorageError> {
     let (mut before, mut found) = (None, Vec::new());
-    for (seq, event) in orphan.events {
-        let follows = match event.origin {
-            Origin::First(_) => before.is_none() && seq == row,
-            Origin::Later { previous, .. } => before == Some(previous),
+    for seq in events {
+        let follows = match source.event(*seq)?.map(|event| event.origin) {
+            Some(Origin::First(_)) => before.is_none() && *seq == row,
+            Some(Origin::Later { previous, .. }) => before == Some(previous),
+            None => false,
         };
         if !follows {
             break;
         }
-        before = Some(seq);
-        found.push((seq, event.of(orphan.no)));
+        before = Some(*seq);
+        found.push(*seq);
     }
-    found
+    Ok(found)
 }
 
 /// Events that lead to a record by themselves, and the record with their count as its
 /// version; `None` where there are none that do.
-fn retold(record: &Record) -> Option<(Record, Vec<Event>)> {
+pub(super) fn retold(record: &Record) -> Option<(Record, Vec<Event>)> {
     let events = match record {
         Record::Order(order) => {
             let what = What::Imported(Box::new(order.as_ref().clone()));

@@ -86,7 +86,7 @@ impl Repair<'_> {
         let scratch = to.disk().create(&to.scratch());
         drop(scratch.map_err(|error| to.unopened(error))?);
         copy(from, to, &to.scratch(), None).map_err(|error| to.unopened(error))?;
-        let opened = Source::open(from, to.clone(), self.passport.identity, self.page_bytes());
+        let opened = Source::open(from, to, self.passport.identity, self.page_bytes());
         opened.map_err(|error| from.unopened(error))
     }
 

@@ -2,10 +2,9 @@
 //!
 //! What cannot be read is not there. A disk that fails is no damage, and ends the repair.
 
-use std::cell::RefCell;
 use std::ops::ControlFlow::{Break, Continue};
 
-use super::super::base::Salvage;
+use super::super::base::{Reading, Salvage, Snapshot};
 use super::super::codec::{self, Chained, Held, Origin, State};
 use super::super::dir::Dir;
 use super::super::keys::{self, KeyBytes};
@@ -23,11 +22,7 @@ const PORTION: usize = 4096;
 
 /// A damaged store that is read.
 pub(super) struct Source {
-    /// Where the copy of its base is.
-    place: Dir,
-    page_bytes: usize,
-    /// `None` behind damage: it is opened anew.
-    base: RefCell<Option<Salvage>>,
+    base: Snapshot,
     pub(super) frames: Frames,
     pub(super) state: Option<State>,
     /// The last sequence of an event that there may be.
@@ -39,19 +34,17 @@ impl Source {
     /// that is no base at all.
     pub(super) fn open(
         dir: &Dir,
-        place: Dir,
+        place: &Dir,
         identity: Identity,
         page_bytes: usize,
     ) -> Result<Self, StorageError> {
+        let (disk, path) = (&**place.disk(), place.scratch());
         let mut source = Self {
-            place,
-            page_bytes,
-            base: RefCell::new(None),
+            base: Salvage::open(disk, &path, page_bytes, Reading::Salvage)?.snapshot,
             frames: Frames::default(),
             state: None,
             last_seq: 0,
         };
-        source.base.replace(Some(source.reopened()?));
         let applied = source.single(keys::APPLIED, codec::read_applied)?;
         source.frames = Frames::read(&dir.journal(), identity, applied.unwrap_or_default())?;
         let state = source.single(keys::STATE, codec::read_state)?;
@@ -60,33 +53,9 @@ impl Source {
         Ok(source)
     }
 
-    fn reopened(&self) -> Result<Salvage, StorageError> {
-        let disk = &**self.place.disk();
-        Salvage::open(disk, &self.place.scratch(), self.page_bytes)
-    }
-
-    /// What `read` finds in the base; `None` where it meets damage.
-    fn look<T>(
-        &self,
-        read: impl FnOnce(&Salvage) -> Result<T, StorageError>,
-    ) -> Result<Option<T>, StorageError> {
-        let mut base = self.base.borrow_mut();
-        let open = match base.take() {
-            Some(open) => open,
-            None => self.reopened()?,
-        };
-        match read(&open) {
-            Ok(found) => {
-                *base = Some(open);
-                Ok(Some(found))
-            }
-            Err(error) if error.kind() == StorageErrorKind::Corrupted => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
     fn value(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        Ok(self.look(|base| base.get(table, key))?.flatten())
+        let value = self.base.get(table, key, |_, value| Ok(value.to_vec()));
+        Ok(kept(value)?.flatten())
     }
 
     fn single<T>(
@@ -99,8 +68,8 @@ impl Source {
     }
 
     fn last_event(&self) -> Result<u64, StorageError> {
-        let last = self.look(|base| base.last(Table::Events))?.flatten();
-        let in_base = last.and_then(|key| keys::read_event(&key));
+        let last = kept(self.base.last(Table::Events))?.flatten();
+        let in_base = last.and_then(|key| keys::read_event(key.as_slice()));
         let in_journal = self.frames.events.keys().next_back().copied();
         let said = self.state.map(|state| state.last_seq);
         let all = [in_base, in_journal, said];
@@ -119,7 +88,7 @@ impl Source {
 
     /// How many entries a table should have.
     pub(super) fn len(&self, table: Table) -> Result<Option<u64>, StorageError> {
-        Ok(self.look(|base| base.len(table))?.flatten())
+        kept(self.base.len(table))
     }
 
     /// The event of a sequence.
@@ -152,18 +121,15 @@ impl Source {
         Ok(both.max_by_key(version))
     }
 
-    /// The record that a record's history folds into; `None` where a part of that is
-    /// missing.
-    pub(super) fn folded(&self, held: &Held) -> Result<Option<Record>, StorageError> {
-        let Some(events) = self.history(held)? else {
-            return Ok(None);
-        };
-        Ok(fold(&events))
-    }
-
-    fn history(&self, held: &Held) -> Result<Option<Vec<Event>>, StorageError> {
-        let (no, row) = (held.stored.record.no(), held.stored.row);
-        let (mut found, mut next) = (Vec::new(), Some(held.last_seq));
+    /// The record that the history of one folds into, from its last event back to its first;
+    /// `None` where a part of that is missing.
+    pub(super) fn folded(
+        &self,
+        no: OrderNo,
+        row: u64,
+        last_seq: u64,
+    ) -> Result<Option<Record>, StorageError> {
+        let (mut found, mut next) = (Vec::new(), Some(last_seq));
         while let Some(seq) = next {
             let Some(chained) = self.event(seq)? else {
                 return Ok(None);
@@ -178,7 +144,7 @@ impl Source {
             found.push(chained.of(no));
         }
         found.reverse();
-        Ok(Some(found))
+        Ok(fold(&found))
     }
 
     /// Shows the number of every value in the table of records that can be come to, some
@@ -187,57 +153,54 @@ impl Source {
         &self,
         show: &mut dyn FnMut(OrderNo) -> Result<(), StorageError>,
     ) -> Result<bool, StorageError> {
-        let (mut from, mut until) = (KeyBytes::default(), highest());
-        let is_all = self.walk(Direction::Forward, &mut from, until, show)?;
-        if !is_all {
-            self.walk(Direction::Backward, &mut until, from, show)?;
-        }
+        let mut shown = 0;
+        let walked = kept(self.walk(&mut shown, show))?;
         self.frames.records.keys().copied().try_for_each(show)?;
-        Ok(is_all)
+        Ok(walked.is_some() && self.len(Table::Orders)? == Some(shown))
     }
 
-    /// Shows the numbers from `from`, which moves on, to `end`. Whether it came there.
+    /// Shows the numbers of the base, and counts the values.
     fn walk(
         &self,
-        direction: Direction,
-        from: &mut KeyBytes,
-        end: KeyBytes,
+        shown: &mut u64,
         show: &mut dyn FnMut(OrderNo) -> Result<(), StorageError>,
-    ) -> Result<bool, StorageError> {
+    ) -> Result<(), StorageError> {
+        let mut from = KeyBytes::default();
         loop {
-            let stretch = match direction {
-                Direction::Forward => (*from, end),
-                Direction::Backward => (end, *from),
-            };
             let mut keys = Vec::new();
-            let walked = self.look(|base| {
-                base.walk(Table::Orders, Some(&stretch), direction, &mut |key, _| {
-                    keys.extend(KeyBytes::read(key));
-                    Ok(if keys.len() < PORTION {
-                        Continue(())
-                    } else {
-                        Break(())
-                    })
+            let mut take = |key: &[u8], _: &[u8]| {
+                keys.extend(KeyBytes::read(key));
+                Ok(if keys.len() < PORTION {
+                    Continue(())
+                } else {
+                    Break(())
                 })
-            })?;
+            };
+            let stretch = (from, KeyBytes::MAX);
+            self.base
+                .walk(Table::Orders, Some(&stretch), Direction::Forward, &mut take)?;
             let is_end = keys.len() < PORTION;
-            let seen = *from;
+            let seen = from;
             for key in keys.into_iter().filter(|key| *key != seen) {
-                *from = key;
+                from = key;
+                *shown = shown.saturating_add(1);
                 if let Ok(no) = OrderNo::from_bytes(key.as_slice()) {
                     show(no)?;
                 }
             }
-            if walked.is_none() || is_end {
-                return Ok(walked.is_some());
+            if is_end {
+                return Ok(());
             }
         }
     }
 }
 
-/// No key of a record is above it.
-fn highest() -> KeyBytes {
-    KeyBytes::read(&[u8::MAX; 32]).unwrap_or_default()
+/// What was found; `None` where it is damaged.
+fn kept<T>(found: Result<T, StorageError>) -> Result<Option<T>, StorageError> {
+    match found {
+        Err(error) if error.kind() == StorageErrorKind::Corrupted => Ok(None),
+        found => found.map(Some),
+    }
 }
 
 /// The record that events fold into, if their versions count up from 1.

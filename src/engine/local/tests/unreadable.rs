@@ -1,0 +1,86 @@
+//! Reads of the base that fail, and what becomes of those that follow.
+
+use std::path::{Path, PathBuf};
+
+use super::fixture::{at, create, decided, new, no, options};
+use crate::engine::local::disk::{DiskFault, SimulatedDisk};
+use crate::engine::local::{LocalEngine, LocalOptions};
+use crate::engine::{Engine, Verdict};
+
+const ORDERS: usize = 400;
+
+/// A store on a simulated disk that was just opened: nothing of its base is in memory.
+fn cold(disk: &SimulatedDisk) -> (LocalEngine, PathBuf) {
+    let options = LocalOptions {
+        cache_bytes: 1 << 14,
+        ..options()
+    };
+    let options = options.on(disk);
+    let dir = Path::new(SimulatedDisk::ROOT).join("shop");
+    let engine = LocalEngine::init(&dir, &options).unwrap();
+    let make = |n| decided(no(n), create(new()), at(0), None, &[]);
+    let batch: Vec<_> = (0..ORDERS).map(make).collect();
+    let verdicts = engine.apply(&batch).unwrap();
+    assert!(verdicts.iter().all(|verdict| *verdict == Verdict::Applied));
+    engine.flush().unwrap();
+    engine.close().unwrap();
+    let engine = LocalEngine::open(&dir, &options).unwrap();
+    (engine, dir)
+}
+
+#[test]
+fn read_that_fails_once_is_done_again_in_a_base_opened_at_once() {
+    let disk = SimulatedDisk::new(3);
+    let (engine, _) = cold(&disk);
+    for n in (0..ORDERS).step_by(20) {
+        disk.fail(disk.calls() + 1, DiskFault::Io, false);
+        assert!(engine.get(&no(n)).unwrap().is_some(), "{n}");
+        disk.heal();
+    }
+    let stats = engine.stats();
+    assert!(stats.reopened > 5, "{stats:?}");
+    assert_eq!(stats.damaged_pages, 0);
+    assert!(engine.verify().unwrap().is_ok());
+}
+
+#[test]
+fn disk_that_reads_nothing_fails_reads_until_it_is_well_again() {
+    let disk = SimulatedDisk::new(4);
+    let (engine, _) = cold(&disk);
+    disk.fail(disk.calls() + 1, DiskFault::Io, true);
+    let failed = (0..ORDERS).filter(|n| engine.get(&no(*n)).is_err());
+    assert!(failed.count() > ORDERS / 2);
+    disk.heal();
+    for n in 0..ORDERS {
+        assert!(engine.get(&no(n)).unwrap().is_some(), "{n}");
+    }
+    let mutation = decided(no(ORDERS), create(new()), at(0), None, &[]);
+    assert_eq!(engine.apply(&[mutation]).unwrap(), [Verdict::Applied]);
+    engine.flush().unwrap();
+}
+
+#[test]
+fn damaged_page_is_met_again_and_again_and_the_base_is_opened_once() {
+    let disk = SimulatedDisk::new(5);
+    let (engine, dir) = cold(&disk);
+    let base = dir.join("base.redb");
+    let number = no(77);
+    let bytes = disk.content(&base).unwrap();
+    let found = bytes.windows(number.as_bytes().len());
+    let places = found
+        .enumerate()
+        .filter(|(_, part)| *part == number.as_bytes());
+    let places: Vec<usize> = places.map(|(place, _)| place).collect();
+    places
+        .iter()
+        .for_each(|place| disk.damage(&base, *place, 1));
+    for _ in 0..100 {
+        engine.get(&number).unwrap_err();
+        assert!(engine.get(&no(ORDERS - 1)).unwrap().is_some());
+    }
+    let stats = engine.stats();
+    assert_eq!(stats.reopened, 0);
+    assert!(stats.damaged_pages > 0, "{stats:?}");
+    let report = engine.verify().unwrap();
+    assert!(!report.is_ok() && report.records > 300, "{report:?}");
+}

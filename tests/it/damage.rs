@@ -1,0 +1,301 @@
+//! Stores of which pages on the disk are damaged, seen from outside.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use orderstore::testing::{Dice, fixtures};
+use orderstore::{
+    Confirmed, Created, Error, Event, Health, Invariant, Listing, Order, OrderNo, PageOf, Store,
+};
+use tempfile::TempDir;
+
+const PAGE: usize = 4096;
+
+/// A closed store of orders, of which every third is still to be paid.
+struct Shop {
+    place: TempDir,
+    orders: Vec<(Order, Vec<Event>)>,
+    base: Vec<u8>,
+}
+
+impl Shop {
+    fn of(count: u64) -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let store = Store::init(place.path().join("old")).unwrap();
+        let create = |n| {
+            let new = fixtures::new(100).openid(fixtures::openid(n % 50));
+            fixtures::create(n, new.reference(fixtures::reference(n)))
+        };
+        let confirm = |n| fixtures::confirm(n, fixtures::payment(n, 100));
+        let paid = (0..count).filter(|n| n % 3 != 0);
+        let commands: Vec<_> = (0..count).map(create).chain(paid.map(confirm)).collect();
+        for part in commands.chunks(200) {
+            for answer in store.submit_all(part.to_vec()).unwrap() {
+                let _ = answer.wait().unwrap();
+            }
+        }
+        store.flush().wait().unwrap();
+        let order = |n| {
+            let no = fixtures::order_no(n);
+            let order = store.get(no).wait().unwrap().unwrap();
+            let history = store.history(no).wait().unwrap();
+            ((*order).clone(), history)
+        };
+        let orders = (0..count).map(order).collect();
+        store.shutdown().wait().unwrap();
+        let base = fs::read(place.path().join("old/base.redb")).unwrap();
+        Self {
+            place,
+            orders,
+            base,
+        }
+    }
+
+    fn dir(&self) -> PathBuf {
+        self.place.path().join("old")
+    }
+
+    /// Writes the base with this damage, and the journal as it was at the closing.
+    fn damage(&self, harm: impl FnOnce(&mut [u8])) -> TempDir {
+        let place = tempfile::tempdir().unwrap();
+        copy(&self.dir(), &place.path().join("old"));
+        let mut base = self.base.clone();
+        harm(&mut base);
+        fs::write(place.path().join("old/base.redb"), base).unwrap();
+        place
+    }
+
+    /// Damages a branch page beneath which a part of all histories stands, and nothing else.
+    fn without_a_branch_of_events(&self) -> TempDir {
+        for at in (1..self.base.len() / PAGE).map(|page| page * PAGE) {
+            let children = usize::from(self.base[at + 2]) + 1;
+            if self.base[at] != 2 || children < 3 {
+                continue;
+            }
+            let place = self.damage(|base| base[at + 8..][..40].fill(0xa5));
+            let Ok(store) = Store::open(place.path().join("old")) else {
+                continue;
+            };
+            let is_read = |order: &Order| store.get(order.no).wait().is_ok();
+            let lost = |(order, _): &&(Order, Vec<Event>)| store.history(order.no).wait().is_err();
+            let lost = self.orders.iter().filter(lost).count();
+            let all = self.orders.iter().all(|(order, _)| is_read(order));
+            // New events go behind the last one.
+            let last = self.orders.last().unwrap().0.no;
+            let is_open_ended = store.history(last).wait().is_ok();
+            store.shutdown().wait().unwrap();
+            if all && is_open_ended && lost > 0 {
+                return place;
+            }
+        }
+        panic!("events have no branch page beneath their root");
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
+fn is_unreadable<T>(read: &Result<T, Error>) -> bool {
+    matches!(read, Err(Error::Unreadable(_)))
+}
+
+/// What every test of the damaged branch page asks, in a process that may not take much memory:
+/// a page reference that is followed without a look would ask for 4 GiB and more.
+#[cfg(unix)]
+#[test]
+fn damaged_branch_page_costs_only_orders_beneath_it() {
+    const NAME: &str = "damage::damaged_branch_page_costs_only_orders_beneath_it";
+    if std::env::var_os("ORDERSTORE_SMALL").is_none() {
+        let limited = "ulimit -v 2000000 && exec \"$0\" --exact \"$1\" --nocapture";
+        let child = std::process::Command::new("sh")
+            .args(["-c", limited])
+            .arg(std::env::current_exe().unwrap())
+            .arg(NAME)
+            .env("ORDERSTORE_SMALL", "1")
+            .status();
+        assert!(child.unwrap().success());
+        return;
+    }
+    let shop = Shop::of(3000);
+    let place = shop.without_a_branch_of_events();
+    let old = place.path().join("old");
+    let store = Store::open(&old).unwrap();
+    assert!(matches!(store.health(), Health::Ok));
+    let (mut lost, mut pending) = (0, None);
+    for (n, (order, history)) in (0..).zip(&shop.orders) {
+        assert_eq!(*store.get(order.no).wait().unwrap().unwrap(), *order);
+        match store.history(order.no).wait() {
+            Ok(found) => {
+                assert_eq!(found, *history);
+                pending = pending.or((n % 3 == 0).then_some(n));
+            }
+            found => {
+                assert!(is_unreadable(&found), "{found:?}");
+                lost += 1;
+            }
+        }
+    }
+    assert!(lost > 100 && lost < 2900, "{lost}");
+    // It is told, and the base was not opened again for each of them.
+    assert!(matches!(store.health(), Health::Damaged { pages: 1 }));
+    let stats = store.stats();
+    assert_eq!((stats.damaged_pages, stats.reopened), (1, 0));
+    confirms_and_creates(&store, pending.unwrap());
+    store.flush().wait().unwrap();
+    let report = store.verify().wait().unwrap();
+    let first = &report.violations[0];
+    assert_eq!(first.invariant, Invariant::I18);
+    assert!(first.what.contains("base.redb"), "{first}");
+    assert_eq!(report.records, 3001);
+    assert!(report.broken > 100);
+    store.shutdown().wait().unwrap();
+    is_repaired(&shop, &old);
+}
+
+#[cfg(unix)]
+fn confirms_and_creates(store: &Store, pending: u64) {
+    let confirmed = store
+        .confirm(fixtures::order_no(pending), fixtures::payment(pending, 100))
+        .wait();
+    assert_eq!(confirmed.unwrap().outcome, Confirmed::Applied);
+    let no = fixtures::order_no(5000);
+    let created = store.create(no, fixtures::new(100)).wait();
+    assert_eq!(created.unwrap().outcome, Created::Created);
+    let confirmed = store.confirm(no, fixtures::payment(5000, 100)).wait();
+    assert_eq!(confirmed.unwrap().outcome, Confirmed::Applied);
+}
+
+/// Every order is kept as it stands, whatever became of its history.
+#[cfg(unix)]
+fn is_repaired(shop: &Shop, old: &Path) {
+    let new = old.with_file_name("new");
+    let report = Store::repair(old, &new).unwrap();
+    assert!(
+        report.verified.is_ok() && report.events_lost > 100,
+        "{report:#?}"
+    );
+    assert!(report.is_every_record_read);
+    assert_eq!(report.records, 3001);
+    let store = Store::open_verified(&new).unwrap();
+    let mut as_before = 0;
+    for (order, history) in &shop.orders {
+        let found = store.get(order.no).wait().unwrap().unwrap();
+        assert!(order.payment.is_none() || found.payment == order.payment);
+        as_before += usize::from(store.history(order.no).wait().unwrap() == *history);
+    }
+    assert!(as_before > 100, "{as_before}");
+}
+
+#[test]
+fn flipped_bit_never_makes_an_order_missing() {
+    let shop = Shop::of(150);
+    let mut dice = Dice::new(19);
+    let (mut told, mut unopened) = (0, 0);
+    for trial in 0..150 {
+        // Pages that hold something, each byte alike.
+        let at = loop {
+            let at = PAGE + dice.below(shop.base.len() - PAGE);
+            let page = &shop.base[at / PAGE * PAGE..][..PAGE];
+            if page.iter().any(|byte| *byte != 0) {
+                break at;
+            }
+        };
+        let place = shop.damage(|base| base[at] ^= 1 << dice.below(8));
+        let Ok(store) = Store::open(place.path().join("old")) else {
+            unopened += 1;
+            continue;
+        };
+        for (n, (order, _)) in (0..).zip(&shop.orders) {
+            match store.get(order.no).wait() {
+                Ok(found) => assert_eq!(found.as_deref(), Some(order), "byte {at}"),
+                found => {
+                    assert!(is_unreadable(&found), "{found:?}");
+                    told += 1;
+                }
+            }
+            if n % 10 == trial % 10 {
+                is_not_new(&store, order.no, at);
+            }
+        }
+        let mine = Listing::by_openid(&fixtures::openid(7)).page(PageOf::of(100));
+        match store.list(mine).wait() {
+            Ok(page) => assert_eq!(page.rows.len(), 3, "byte {at}"),
+            found => assert!(is_unreadable(&found), "{found:?}"),
+        }
+        store.shutdown().wait().unwrap();
+    }
+    // It would be blind if nothing were ever hit.
+    assert!(told > 50 && unopened < 100, "{told} {unopened}");
+}
+
+/// A page in use is damaged, whichever it is: what is answered is durable, and found again.
+#[test]
+fn damaged_page_loses_nothing_that_is_acknowledged() {
+    let shop = Shop::of(150);
+    let (mut taken, mut refused, mut unflushed, mut repaired) = (0, 0, 0, 0);
+    for at in (1..shop.base.len() / PAGE).map(|page| page * PAGE) {
+        if shop.base[at..][..PAGE].iter().all(|byte| *byte == 0) {
+            continue;
+        }
+        let place = shop.damage(|base| base[at + 8..][..40].fill(0xa5));
+        let old = place.path().join("old");
+        if let Ok(store) = Store::open(&old) {
+            let mut acknowledged = Vec::new();
+            for n in 1000..1008 {
+                let no = fixtures::order_no(n);
+                let new = fixtures::new(100).openid(fixtures::openid(n));
+                let created = store.create(no, new).wait();
+                let confirmed = store.confirm(no, fixtures::payment(n, 100)).wait();
+                assert!(created.is_ok() || is_unreadable(&created), "{created:?}");
+                match confirmed {
+                    Ok(answer) if answer.outcome == Confirmed::Applied => acknowledged.push(n),
+                    Ok(_) => {}
+                    confirmed => assert!(is_unreadable(&confirmed), "{confirmed:?}"),
+                }
+            }
+            taken += acknowledged.len();
+            refused += 8 - acknowledged.len();
+            unflushed += usize::from(store.flush().wait().is_err());
+            let report = store.verify().wait().unwrap();
+            // A page that no tree leads to any more is no damage.
+            assert!(report.is_ok() || !matches!(store.health(), Health::Ok));
+            store.shutdown().wait().unwrap();
+            let store = Store::open(&old).unwrap();
+            for n in &acknowledged {
+                let order = store.get(fixtures::order_no(*n)).wait().unwrap();
+                assert!(order.unwrap().payment.is_some(), "page at {at}: {n}");
+            }
+            store.shutdown().wait().unwrap();
+        }
+        if at % (4 * PAGE) == 0
+            && let Ok(report) = Store::repair(&old, place.path().join("new"))
+        {
+            assert!(report.verified.is_ok(), "page at {at}: {report:#?}");
+            repaired += 1;
+        }
+    }
+    assert!(
+        taken > 200 && unflushed > 3,
+        "{taken} {refused} {unflushed}"
+    );
+    assert!(repaired > 5, "{repaired}");
+}
+
+fn is_not_new(store: &Store, no: OrderNo, at: usize) {
+    let created = store.create(no, fixtures::new(100)).wait();
+    let outcome = created.map(|answer| answer.outcome);
+    assert!(
+        !matches!(outcome, Ok(Created::Created)),
+        "byte {at}: {no} was created again"
+    );
+}
