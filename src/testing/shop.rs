@@ -175,14 +175,14 @@ impl Shop {
             _ if ask == Asked::RecordUnanswered => false,
             Outcome::RecordQuery(Queried::StillPending) => true,
             Outcome::Close(CloseAnswer::StillPending | CloseAnswer::StillClosing) => retry,
-            // The first may have made it due; the second is then one more check.
+            // What is not believed says when to ask, and nothing else.
             Outcome::RecordRefund(RefundRecorded::MustQuery) => !again.events.is_empty(),
             _ => false,
         };
         let is_check = |event: &Event| {
             matches!(
                 event.what,
-                What::Checked { counted: true, .. } | What::RefundChecked { counted: true, .. }
+                What::Checked { counted: true, .. } | What::RefundChecked { .. }
             )
         };
         if backs_off {
