@@ -65,31 +65,46 @@ impl Shop {
         place
     }
 
-    /// Damages a branch page beneath which a part of all histories stands, and nothing else.
+    /// Damages a branch page beneath which a part of all events stands, not the last ones.
     fn without_a_branch_of_events(&self) -> TempDir {
+        let last = self.orders.last().unwrap().0.no;
         for at in (1..self.base.len() / PAGE).map(|page| page * PAGE) {
-            let children = usize::from(self.base[at + 2]) + 1;
-            if self.base[at] != 2 || children < 3 {
+            let page = &self.base[at..][..PAGE];
+            if !is_branch_of_events(page) {
                 continue;
             }
             let place = self.damage(|base| base[at + 8..][..40].fill(0xa5));
             let Ok(store) = Store::open(place.path().join("old")) else {
                 continue;
             };
-            let is_read = |order: &Order| store.get(order.no).wait().is_ok();
-            let lost = |(order, _): &&(Order, Vec<Event>)| store.history(order.no).wait().is_err();
-            let lost = self.orders.iter().filter(lost).count();
-            let all = self.orders.iter().all(|(order, _)| is_read(order));
+            let is_lost =
+                |(order, _): &(Order, Vec<Event>)| is_unreadable(&store.history(order.no).wait());
+            let lost = self
+                .orders
+                .iter()
+                .step_by(50)
+                .filter(|it| is_lost(it))
+                .count();
             // New events go behind the last one.
-            let last = self.orders.last().unwrap().0.no;
             let is_open_ended = store.history(last).wait().is_ok();
             store.shutdown().wait().unwrap();
-            if all && is_open_ended && lost > 0 {
+            if is_open_ended && lost > 0 {
                 return place;
             }
         }
         panic!("events have no branch page beneath their root");
     }
+}
+
+/// A page of pointers, and of sequences between them.
+fn is_branch_of_events(page: &[u8]) -> bool {
+    let keys = usize::from(u16::from_le_bytes([page[2], page[3]]));
+    let start = 8 + 24 * (keys + 1);
+    if page[0] != 2 || keys < 20 || start + 8 * keys > PAGE {
+        return false;
+    }
+    let key = |n: usize| u64::from_be_bytes(*page[start + 8 * n..].first_chunk().unwrap());
+    (1..keys).all(|n| key(n - 1) < key(n) && key(n) < 100_000)
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -105,12 +120,25 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// Ends a store. Where pages that redb keeps for itself are damaged it cannot close the file.
+fn end(store: &Store) {
+    let ended = store.shutdown().wait();
+    assert!(
+        matches!(ended, Ok(()) | Err(Error::Unclosed(_))),
+        "{ended:?}"
+    );
+}
+
 fn is_unreadable<T>(read: &Result<T, Error>) -> bool {
     matches!(read, Err(Error::Unreadable(_)))
 }
 
-/// What every test of the damaged branch page asks, in a process that may not take much memory:
-/// a page reference that is followed without a look would ask for 4 GiB and more.
+/// How many orders it takes for more than one branch page of events.
+#[cfg(unix)]
+const MANY: u64 = 8000;
+
+/// In a process that may not take much memory: a page reference that is followed without a look
+/// would ask for 4 GiB and more.
 #[cfg(unix)]
 #[test]
 fn damaged_branch_page_costs_only_orders_beneath_it() {
@@ -126,7 +154,7 @@ fn damaged_branch_page_costs_only_orders_beneath_it() {
         assert!(child.unwrap().success());
         return;
     }
-    let shop = Shop::of(3000);
+    let shop = Shop::of(MANY);
     let place = shop.without_a_branch_of_events();
     let old = place.path().join("old");
     let store = Store::open(&old).unwrap();
@@ -145,7 +173,7 @@ fn damaged_branch_page_costs_only_orders_beneath_it() {
             }
         }
     }
-    assert!(lost > 100 && lost < 2900, "{lost}");
+    assert!(lost > 100 && lost < MANY - 100, "{lost}");
     // It is told, and the base was not opened again for each of them.
     assert!(matches!(store.health(), Health::Damaged { pages: 1 }));
     let stats = store.stats();
@@ -156,7 +184,7 @@ fn damaged_branch_page_costs_only_orders_beneath_it() {
     let first = &report.violations[0];
     assert_eq!(first.invariant, Invariant::I18);
     assert!(first.what.contains("base.redb"), "{first}");
-    assert_eq!(report.records, 3001);
+    assert_eq!(report.records, MANY + 1);
     assert!(report.broken > 100);
     store.shutdown().wait().unwrap();
     is_repaired(&shop, &old);
@@ -168,10 +196,10 @@ fn confirms_and_creates(store: &Store, pending: u64) {
         .confirm(fixtures::order_no(pending), fixtures::payment(pending, 100))
         .wait();
     assert_eq!(confirmed.unwrap().outcome, Confirmed::Applied);
-    let no = fixtures::order_no(5000);
+    let no = fixtures::order_no(MANY + 1);
     let created = store.create(no, fixtures::new(100)).wait();
     assert_eq!(created.unwrap().outcome, Created::Created);
-    let confirmed = store.confirm(no, fixtures::payment(5000, 100)).wait();
+    let confirmed = store.confirm(no, fixtures::payment(MANY + 1, 100)).wait();
     assert_eq!(confirmed.unwrap().outcome, Confirmed::Applied);
 }
 
@@ -185,7 +213,7 @@ fn is_repaired(shop: &Shop, old: &Path) {
         "{report:#?}"
     );
     assert!(report.is_every_record_read);
-    assert_eq!(report.records, 3001);
+    assert_eq!(report.records, MANY + 1);
     let store = Store::open_verified(&new).unwrap();
     let mut as_before = 0;
     for (order, history) in &shop.orders {
@@ -198,7 +226,7 @@ fn is_repaired(shop: &Shop, old: &Path) {
 
 #[test]
 fn flipped_bit_never_makes_an_order_missing() {
-    let shop = Shop::of(150);
+    let shop = Shop::of(80);
     let mut dice = Dice::new(19);
     let (mut told, mut unopened) = (0, 0);
     for trial in 0..150 {
@@ -229,19 +257,19 @@ fn flipped_bit_never_makes_an_order_missing() {
         }
         let mine = Listing::by_openid(&fixtures::openid(7)).page(PageOf::of(100));
         match store.list(mine).wait() {
-            Ok(page) => assert_eq!(page.rows.len(), 3, "byte {at}"),
+            Ok(page) => assert_eq!(page.rows.len(), 2, "byte {at}"),
             found => assert!(is_unreadable(&found), "{found:?}"),
         }
-        store.shutdown().wait().unwrap();
+        end(&store);
     }
     // It would be blind if nothing were ever hit.
-    assert!(told > 50 && unopened < 100, "{told} {unopened}");
+    assert!(told > 20 && unopened < 100, "{told} {unopened}");
 }
 
 /// A page in use is damaged, whichever it is: what is answered is durable, and found again.
 #[test]
 fn damaged_page_loses_nothing_that_is_acknowledged() {
-    let shop = Shop::of(150);
+    let shop = Shop::of(100);
     let (mut taken, mut refused, mut unflushed, mut repaired) = (0, 0, 0, 0);
     for at in (1..shop.base.len() / PAGE).map(|page| page * PAGE) {
         if shop.base[at..][..PAGE].iter().all(|byte| *byte == 0) {
@@ -251,7 +279,7 @@ fn damaged_page_loses_nothing_that_is_acknowledged() {
         let old = place.path().join("old");
         if let Ok(store) = Store::open(&old) {
             let mut acknowledged = Vec::new();
-            for n in 1000..1008 {
+            for n in 1000..1003 {
                 let no = fixtures::order_no(n);
                 let new = fixtures::new(100).openid(fixtures::openid(n));
                 let created = store.create(no, new).wait();
@@ -264,31 +292,28 @@ fn damaged_page_loses_nothing_that_is_acknowledged() {
                 }
             }
             taken += acknowledged.len();
-            refused += 8 - acknowledged.len();
+            refused += 3 - acknowledged.len();
             unflushed += usize::from(store.flush().wait().is_err());
             let report = store.verify().wait().unwrap();
             // A page that no tree leads to any more is no damage.
             assert!(report.is_ok() || !matches!(store.health(), Health::Ok));
-            store.shutdown().wait().unwrap();
+            end(&store);
             let store = Store::open(&old).unwrap();
             for n in &acknowledged {
                 let order = store.get(fixtures::order_no(*n)).wait().unwrap();
                 assert!(order.unwrap().payment.is_some(), "page at {at}: {n}");
             }
-            store.shutdown().wait().unwrap();
+            end(&store);
         }
-        if at % (4 * PAGE) == 0
+        if at % (8 * PAGE) == 0
             && let Ok(report) = Store::repair(&old, place.path().join("new"))
         {
             assert!(report.verified.is_ok(), "page at {at}: {report:#?}");
             repaired += 1;
         }
     }
-    assert!(
-        taken > 200 && unflushed > 3,
-        "{taken} {refused} {unflushed}"
-    );
-    assert!(repaired > 5, "{repaired}");
+    assert!(taken > 60 && unflushed > 3, "{taken} {refused} {unflushed}");
+    assert!(repaired > 2, "{repaired}");
 }
 
 fn is_not_new(store: &Store, no: OrderNo, at: usize) {

@@ -119,7 +119,11 @@ impl Base {
             builder.set_check_integrity_on_open(checked);
             builder.create_with_backend(backend).map_err(translate)
         };
-        let db = blamed(&damage, guarded(start))?;
+        // A file on which it panics is not what was written.
+        let db = guarded(start).map_err(|error| match error.kind() {
+            StorageErrorKind::Internal => StorageError::corrupted("redb cannot open base.redb"),
+            _ => error,
+        })?;
         Ok(Self { db, cut, damage })
     }
 

@@ -279,29 +279,23 @@ fn look(path: &Path, page: &Used) {
     for table in Table::EVERY {
         let is_hurt = table.name() == page.of;
         let expected = entries(table);
-        for (key, value) in expected.iter().step_by(5) {
+        // Of tables that are not concerned a few keys will do.
+        let step = if is_hurt { 5 } else { 100 };
+        for (key, value) in expected.iter().step_by(step) {
             let found = snapshot.get(table, key.as_slice(), |_, value| Ok(value.to_vec()));
             if is_damage(&found) {
                 failed += 1;
                 assert!(is_hurt, "{page:?} costs a key of {table:?}");
             } else {
-                assert_eq!(
-                    found.unwrap().as_ref(),
-                    Some(value),
-                    "{page:?} of {table:?}"
-                );
+                assert_eq!(found.unwrap().as_ref(), Some(value), "{page:?}: {table:?}");
             }
         }
-        match walked(&snapshot, table) {
-            Ok(found) => assert!(!is_hurt && found == expected, "{page:?}: {table:?}"),
-            found => assert!(is_hurt && is_damage(&found), "{page:?}: {table:?}"),
+        if is_hurt {
+            assert!(is_damage(&walked(&snapshot, table)), "{page:?}: {table:?}");
+            let kept = walked(&salvage, table).unwrap();
+            let is_kept = |(key, value)| expected.get(key) == Some(value);
+            assert!(kept.iter().all(is_kept) && kept.len() < expected.len());
         }
-        let kept = salvaged(path, table);
-        assert!(
-            kept.iter()
-                .all(|(key, value)| expected.get(key) == Some(value))
-        );
-        assert_eq!(kept.len() < expected.len(), is_hurt, "{page:?}: {table:?}");
     }
     if !is_inner {
         assert!(
@@ -325,13 +319,10 @@ fn damaged_header_is_refused_or_changes_nothing() {
             continue;
         };
         // The bit that says which slot is in use leads to the commit before the last.
-        let tables = Table::EVERY.into_iter();
-        for table in tables.filter(|table| at != 9 && *table != Table::Due) {
-            assert_eq!(
-                walked(&snapshot, table).unwrap(),
-                entries(table),
-                "byte {at}"
-            );
+        let tables = [Table::Orders, Table::Status, Table::Meta];
+        for table in tables.into_iter().filter(|_| at != 9) {
+            let found = walked(&snapshot, table).unwrap();
+            assert_eq!(found, entries(table), "byte {at}");
         }
     }
     assert!(refused > 100, "{refused}");
