@@ -234,9 +234,9 @@ impl Model {
             let closed = closed.filter(|refund| refund.status == RefundStatus::Closed);
             let row = |refund: &Refund| {
                 let (refund, order) = (refund.clone(), order.clone());
-                (refund.ended_at.unwrap(), ClosedRefund { no, refund, order })
+                Some((refund.ended_at?, ClosedRefund { no, refund, order }))
             };
-            closed.map(row).collect::<Vec<_>>()
+            closed.filter_map(row).collect::<Vec<_>>()
         };
         let mut rows: Vec<_> = self.records.values().flat_map(closed).collect();
         rows.sort_by_key(|(at, closed)| (std::cmp::Reverse(*at), closed.no));

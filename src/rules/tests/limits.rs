@@ -44,7 +44,7 @@ fn ended_anomalies_are_folded_when_the_next_one_needs_room() {
     let mut shop = filled(MAX_ANOMALIES);
     let _ = shop.resolve("a", 1, Resolution::Dismiss);
     let _ = shop.resolve("a", 2, refund("R"));
-    assert_eq!(shop.confirm("a", paid_fen("X", 1)).1, true);
+    assert!(shop.confirm("a", paid_fen("X", 1)).1);
     let record = shop.record("a").unwrap();
     assert_eq!((record.anomalies().len(), record.unfolded()), (65, 63));
     // A folded one answers as before: the fact, the decision, the refund's way.

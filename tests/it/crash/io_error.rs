@@ -16,7 +16,7 @@ use super::{figure, told};
 enum Run {
     /// The store could not be made.
     Unmade,
-    Made(Shop),
+    Made(Box<Shop>),
 }
 
 const STEPS: usize = 10;
@@ -38,7 +38,7 @@ fn run(seed: u64, sizes: Sizes, disk: &SimulatedDisk) -> Result<Run, String> {
             break;
         }
     }
-    Ok(Run::Made(shop))
+    Ok(Run::Made(Box::new(shop)))
 }
 
 /// Sends commands. Whether their outcome is not known.

@@ -28,6 +28,10 @@ pub(super) fn assert_same(store: &Store, model: &Model, now: Timestamp, limit: u
     assert_pages(&model.open_anomalies(), limit, open, |open| {
         (open.no, open.anomaly.id)
     });
+    let closed = |page| store.closed_refunds(page).wait().unwrap();
+    assert_pages(&model.closed_refunds(), limit, closed, |closed| {
+        (closed.no, closed.refund.refund_no.clone())
+    });
     for times in [Timestamp::EPOCH..Timestamp::MAX, fixtures::now()..now] {
         let totals = store.totals(times.clone()).wait().unwrap();
         assert_eq!(totals, model.totals(&times));
