@@ -95,7 +95,7 @@ fn after(run: Run, disk: &SimulatedDisk, sizes: Sizes, dice: &mut Dice) -> Resul
             let seen = seen(&shop).map_err(|why| format!("I14: reads end: {why}"))?;
             let acknowledged = disk.snapshot().marks.0;
             let sent = shop.ledger.steps.len();
-            let Shop { store, ledger, .. } = shop;
+            let Shop { store, ledger, .. } = *shop;
             let before = disk.snapshot();
             let marks = (acknowledged.max(seen), sent);
             lose(&before, &ledger, marks, sizes, dice).map_err(|why| {
