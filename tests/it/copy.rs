@@ -6,7 +6,7 @@ use std::thread;
 
 use orderstore::engine::{Engine, Verdict};
 use orderstore::testing::fixtures::{new, order_no, payment, reference};
-use orderstore::testing::{Dice, FailingEngine, Fault, Operation, SharedEngine};
+use orderstore::testing::{Dice, FailingEngine, Fault, Operation};
 use orderstore::{
     Annotated, ChannelState, Confirmed, Copied, Created, Error, FeedCursor, Metadata, Status, Store,
 };
