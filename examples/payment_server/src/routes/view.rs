@@ -47,6 +47,8 @@ pub(super) fn anomaly(anomaly: &Anomaly) -> Value {
         "payment": anomaly.payment.as_ref().map(payment),
         "refund": anomaly.refund.as_ref().map(refund),
         "raisedAt": anomaly.raised_at.as_millis(),
+        "reopenings": anomaly.reopenings(),
+        "openedAt": anomaly.opened_at().as_millis(),
         "open": anomaly.is_open(),
         "end": anomaly.end,
     })
@@ -65,11 +67,15 @@ pub(super) fn refund(refund: &Refund) -> Value {
         "refundNo": refund.refund_no,
         "transactionId": refund.transaction_id,
         "amount": refund.amount.as_u64(),
+        "asked": refund.asked_amount().as_u64(),
+        "held": refund.held().as_u64(),
         "status": refund.status,
+        "attempt": refund.attempt,
         "external": refund.external,
         "code": refund.code,
         "requestedAt": refund.requested_at.as_millis(),
         "successAt": millis(refund.success_at),
+        "endedAt": millis(refund.ended_at),
     })
 }
 
