@@ -200,8 +200,10 @@ export async function ask(path, body) {
 export function excuse(why) {
   if (!(why instanceof Refusal)) return t('brokenError');
   if (why.code === null) return t('unreachable');
-  const { available, channelCode, ...others } = why.details;
-  const values = { ...others, available: yuan(available ?? 0), channelCode: reason(channelCode) };
+  const { available, channelCode, from, ...others } = why.details;
+  const values = {
+    ...others, available: yuan(available ?? 0), channelCode: reason(channelCode), from: clock(from ?? 0),
+  };
   const key = `${why.code}Error`;
   return knows(key) ? t(key, values) : t('refused', { why: why.message, code: why.code });
 }

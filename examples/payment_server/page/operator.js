@@ -6,6 +6,8 @@
 // - Pages go by cursors; those that were passed are kept, so that one can go back.
 // - A refund keeps its number until the server answered that it took it, so that a second
 //   tap is the same refund.
+// - A refund that the channel refused keeps its number for good: asking for the same amount
+//   again is its next attempt.
 // - Every movement of money is confirmed in a dialog that names the amount and the order.
 // - An order that could not be read is not shown, nor is the one before it: its buttons would
 //   stand beside another order's number.
@@ -14,6 +16,7 @@ import {
   ask, at, badge, clock, complain, el, facts, fenOf, knows, path, random, reason, said, say, speak, t,
   time, yuan,
 } from './common.js';
+import { confirmed, endConfirmed } from './confirm.js';
 import { words } from './operator_words.js';
 
 const LIMIT = 10;
@@ -21,6 +24,8 @@ const POLL_MS = 15_000;
 const state = { stats: null, stale: false, order: null, events: [], refundNo: null, asked: 0 };
 const orders = pager('orders', (cursor) => path('/orders', { ...filter(), limit: LIMIT, cursor }));
 const anomalies = pager('anomalies', (cursor) => path('/anomalies', { limit: LIMIT, cursor }));
+const closedRefunds = pager('closedRefunds', (cursor) => path('/closedRefunds', { limit: LIMIT, cursor }));
+const lists = [orders, anomalies, closedRefunds];
 
 /** A list that is shown a page at a time, with the cursors of the pages before this one. */
 function pager(name, address) {
@@ -61,6 +66,7 @@ function redraw() {
   drawCounts();
   drawPager(orders, orders.rows.map(row));
   drawPager(anomalies, anomalies.rows.map((it) => anomaly(it, it.outTradeNo, true)));
+  drawPager(closedRefunds, closedRefunds.rows.map((it) => refund(it, it.outTradeNo, true)));
   drawOrder();
 }
 
@@ -85,6 +91,8 @@ function drawCounts() {
     tile(t('totalPaid', totals.paid), yuan(totals.paid.fen), { class: 'tile money', 'data-total': 'paid' }),
     tile(t('totalRefunded', totals.refunded), yuan(totals.refunded.fen),
       { class: 'tile money', 'data-total': 'refunded' }),
+    ...(totals.returned.count > 0 ? [tile(t('totalReturned', totals.returned), yuan(totals.returned.fen),
+      { class: 'tile money', 'data-total': 'returned' })] : []),
     ...Object.entries(counts).map(([name, count]) =>
       tile(wordOf(name), String(count), { 'data-status': name })),
     tile(t('anomalies'), String(openAnomalies), { 'data-total': 'openAnomalies' }),
@@ -140,29 +148,38 @@ function drawOrder() {
     [t('version'), String(order.version)],
   ]));
   const paid = ['success', 'latePaid'].includes(order.status);
-  at('close').hidden = !['wait', 'closing'].includes(order.status);
+  for (const id of ['close', 'end']) at(id).hidden = !['wait', 'closing'].includes(order.status);
   at('refund').hidden = !paid || left === 0;
   at('own-anomalies').hidden = order.anomalies.length === 0;
   at('order-anomalies').replaceChildren(...order.anomalies.map((it) => anomaly(it, order.outTradeNo)));
   at('own-refunds').hidden = order.refunds.length === 0;
-  at('refunds').replaceChildren(...order.refunds.map(refund));
+  at('refunds').replaceChildren(...order.refunds.map((it) => refund(it, order.outTradeNo)));
   at('history').replaceChildren(...state.events.map(happened));
 }
 
 /** What went back and what is left of the order's own transaction; the server checks it. */
 function money(order) {
-  const own = order.refunds.filter((it) => !it.transactionId || it.transactionId === order.transactionId);
-  const sum = (some) => some.reduce((all, it) => all + it.amount, 0);
+  const own = ownRefunds(order);
+  const sum = (some) => some.reduce((all, it) => all + it.held, 0);
   return {
     refunded: sum(own.filter((it) => it.status === 'success')),
-    left: Math.max(order.totalFee - sum(own.filter((it) => it.status !== 'closed')), 0),
+    left: Math.max(order.totalFee - sum(own), 0),
   };
 }
 
-function refund(it) {
-  return el('li', { 'data-refund': it.refundNo, 'data-status': it.status },
+const ownRefunds = (order) =>
+  order.refunds.filter((it) => !it.transactionId || it.transactionId === order.transactionId);
+
+function refund(it, no, elsewhere = false) {
+  const again = () => attempt(() => retry(no, it));
+  return el('li', { 'data-refund': it.refundNo, 'data-status': it.status, 'data-attempt': it.attempt },
+    elsewhere ? el('p', {}, opens(no)) : null,
     el('code', {}, it.refundNo), ' ', el('span', { class: 'price' }, yuan(it.amount)), ' ',
-    badge(it.status, refundWord(it.status)), it.code ? ` ${reason(it.code)}` : null);
+    badge(it.status, refundWord(it.status)), it.code ? ` ${reason(it.code)}` : null,
+    it.attempt > 1 ? ` ${t('attempts', { n: it.attempt })}` : null,
+    it.status === 'closed'
+      ? el('p', {}, el('button', { type: 'button', class: 'quiet', 'data-retry': it.refundNo, click: again }, t('retry')))
+      : null);
 }
 
 /** A refund shares two words with orders, and means another thing by them. */
@@ -183,13 +200,14 @@ function anomaly(it, no, elsewhere = false) {
   const [kind, details] = named(it.kind);
   const [end] = it.end ? named(it.end.how ?? it.end) : [null];
   const opened = end === null;
-  const shown = Object.entries({ ...details, ...paymentOf(it) });
-  return el('li', { 'data-anomaly': it.id, 'data-kind': kind, 'data-open': opened && 'true' },
+  const shown = Object.entries({ ...details, ...paymentOf(it) }).filter(([, value]) => value !== null);
+  const openWord = it.reopenings > 0 ? t('reopenedOpen', { n: it.reopenings }) : t('open');
+  return el('li', { 'data-anomaly': it.id, 'data-kind': kind, 'data-open': opened && 'true', 'data-reopenings': it.reopenings },
     el('p', { class: 'headed' },
       el('strong', {}, wordOf(kind)),
-      el('span', { class: 'badge', 'data-status': opened ? 'closing' : 'closed' }, opened ? t('open') : endWord(end))),
+      el('span', { class: 'badge', 'data-status': opened ? 'closing' : 'closed' }, opened ? openWord : endWord(end))),
     elsewhere ? opens(no) : null,
-    el('p', { class: 'small' }, time(it.raisedAt), shown.length ? ` · ${shown.map(pair).join(' · ')}` : null),
+    el('p', { class: 'small' }, time(it.openedAt), shown.length ? ` · ${shown.map(pair).join(' · ')}` : null),
     it.end?.note ? el('p', { class: 'small' }, `“${it.end.note}”`) : null,
     opened ? resolution(it, no, kind) : null);
 }
@@ -227,8 +245,9 @@ function resolution(it, no, kind) {
 
 /** What the store can take for an answer to this kind; it refuses the others. */
 function ways(kind) {
-  const accepted = ['latePayment', 'identityMismatch'];
-  const holding = [...accepted, 'amountMismatch', 'doublePayment', 'unclaimed'];
+  const payments = ['latePayment', 'identityMismatch', 'givenBack'];
+  const accepted = [...payments, 'refundDiffers', 'refundDisagrees'];
+  const holding = [...payments, 'amountMismatch', 'doublePayment', 'unclaimed'];
   return [
     accepted.includes(kind) && ['accept', 'accept'],
     holding.includes(kind) && ['refund', 'giveBack'],
@@ -289,7 +308,7 @@ async function refresh() {
     leave();
     throw why;
   });
-  const reads = await Promise.allSettled([readStats(), load(orders), load(anomalies), order]);
+  const reads = await Promise.allSettled([readStats(), ...lists.map(load), order]);
   redraw();
   const failed = reads.find((it) => it.status === 'rejected');
   if (failed) throw failed.reason;
@@ -317,7 +336,7 @@ async function change(path, body, report) {
   try {
     report(await ask(path, body));
   } catch (why) {
-    // The channel ended the refund of this number.
+    // The channel ended the refund of this number. The next attempt is found in the order.
     if (why.code === 'refundRefused') newRefund();
     complain(why);
   }
@@ -329,25 +348,21 @@ async function change(path, body, report) {
   }
 }
 
-/** Whether a person confirms that so much money of this order goes back. */
-function confirmed(no, amount) {
-  const dialog = at('confirm');
-  if (dialog.open) return Promise.resolve(false);
-  at('confirm-amount').textContent = yuan(amount);
-  at('confirm-no').textContent = no;
-  dialog.returnValue = '';
-  dialog.showModal();
-  return new Promise((over) => {
-    dialog.addEventListener('close', () => over(dialog.returnValue === 'yes'), { once: true });
-  });
-}
-
 function close() {
   const no = state.order.outTradeNo;
   return change(`/orders/${encodeURIComponent(no)}/close`, {}, (order) => {
     const key = { closed: 'closeDone', failed: 'closeDone', closing: 'closeWaits' }[order.status];
     say(key ?? 'closePaid', () => ({ no }));
   });
+}
+
+async function end() {
+  const no = state.order.outTradeNo;
+  say(null);
+  const note = await endConfirmed(no);
+  if (note === null) return undefined;
+  if (note === '') return complain('needNote');
+  return change(`/orders/${encodeURIComponent(no)}/end`, { note }, () => say('endDone', () => ({ no })));
 }
 
 async function giveBack() {
@@ -358,10 +373,25 @@ async function giveBack() {
   if (!amount || amount > left) {
     complain('badAmount', () => ({ left: yuan(left) }));
     at('refund-amount').focus();
-    return;
+    return undefined;
   }
-  if (!await confirmed(no, amount)) return;
-  await change(`/orders/${encodeURIComponent(no)}/refund`, { refundNo, amount }, (order) => {
+  // A code says that the channel refused it; a refund that the channel closed has none.
+  const refused = ownRefunds(state.order)
+    .find((it) => it.status === 'closed' && it.code && it.asked === amount);
+  if (refused) return retry(no, refused);
+  if (!await confirmed(no, amount)) return undefined;
+  return askRefund(no, { refundNo, amount, attempt: 1 });
+}
+
+/** The next attempt of a refund that ended without success, under its own number. */
+async function retry(no, { refundNo, asked, attempt: before }) {
+  const again = { refundNo, amount: asked, attempt: before + 1 };
+  say(null);
+  if (await confirmed(no, asked, again)) await askRefund(no, again);
+}
+
+function askRefund(no, asked) {
+  return change(`/orders/${encodeURIComponent(no)}/refund`, asked, (order) => {
     newRefund();
     tellRefund(no, order.refund);
   });
@@ -375,13 +405,13 @@ function tellRefund(no, { status, amount, code }) {
   else complain(status === 'abnormal' ? 'refundAbnormal' : 'refundRefusedError', values);
 }
 
-async function resolve(no, { id, payment }, how, note) {
+async function resolve(no, { id, payment, reopenings }, how, note) {
   say(null);
   if (how === '') return complain('needHow');
   if (note === '') return complain('needNote');
   if (how === 'refund' && !await confirmed(no, payment?.amount)) return undefined;
   const path = `/orders/${encodeURIComponent(no)}/anomalies/${id}/resolve`;
-  return change(path, { how, note }, (order) => {
+  return change(path, { how, note, reopenings }, (order) => {
     if (order.refund) tellRefund(no, order.refund);
     else say('resolved', () => ({ no }));
   });
@@ -403,11 +433,12 @@ async function start() {
   at('filter').addEventListener('submit', search);
   at('reload').addEventListener('click', () => attempt(refresh));
   at('close').addEventListener('click', () => attempt(close));
+  at('end').addEventListener('click', () => attempt(end));
   at('refund').addEventListener('submit', (event) => {
     event.preventDefault();
     return attempt(giveBack);
   });
-  for (const list of [orders, anomalies]) {
+  for (const list of lists) {
     at(`${list.name}-previous`).addEventListener('click', () => turn(list, (cursors) => cursors.pop()));
     at(`${list.name}-next`).addEventListener('click', () => turn(list, (cursors) => cursors.push(list.next)));
   }

@@ -3,6 +3,8 @@
 //! Invariants:
 //! - The store knows of an order, a close or a refund before the channel is asked for it.
 //! - Whatever the channel answers goes to the store as it came: the rules are the store's.
+//! - An answer about a refund is dated by the store's clock as read before the question was
+//!   sent. A failure that may be older than a retry is not believed then.
 //! - Every step may be made again, and may be cut off anywhere: what is open stays due.
 //! - A step that was due either moves or delays what was due, or fails because the channel is
 //!   silent or refuses this merchant. So nothing that is due stands before the rest for ever.
@@ -10,8 +12,9 @@
 use std::sync::Arc;
 
 use orderstore::{
-    Answered, ChannelState, CloseAnswer, CloseReply, Fen, NewRefund, Order, OrderNo, Prepay,
-    PrepayKind, Queried, Refund, RefundNo, RefundRecorded, RefundStatus, Store, What,
+    AnomalyRef, Answered, ChannelState, CloseAnswer, CloseReply, Event, Fen, NewRefund, Order,
+    OrderNo, Prepay, PrepayKind, Queried, Refund, RefundNo, RefundRecorded, RefundStatus, Store,
+    What,
 };
 use thiserror::Error;
 use tracing::warn;
@@ -19,6 +22,9 @@ use tracing::warn;
 use crate::alarms::Alarms;
 use crate::channel::{Channel, ChannelError, GiveBack, Point, RefundAnswer};
 use crate::clock::Clock;
+
+/// How often one step asks about a refund whose answer may be older than its attempt.
+const ASKED_AT_MOST: usize = 2;
 
 #[derive(Debug)]
 pub(crate) struct Desk {
@@ -98,8 +104,10 @@ impl Desk {
     }
 
     async fn query_refund(&self, refund_no: &RefundNo) -> Result<RefundAnswer, ChannelError> {
+        let sent_at = self.clock.now();
         let answer = self.channel.query_refund(refund_no).await;
-        self.heard(Point::QueryRefund, answer)
+        let answer = self.heard(Point::QueryRefund, answer)?;
+        Ok(answer.sent_at(sent_at))
     }
 
     /// Asks how an order stands, and tells the store.
@@ -188,17 +196,17 @@ impl Desk {
         let what = GiveBack {
             no,
             refund_no: refund_no.clone(),
+            amount: refund.asked_amount(),
             transaction_id: refund.transaction_id,
-            amount: refund.amount,
             paid,
         };
+        let sent_at = self.clock.now();
         match self.heard(Point::Refund, self.channel.refund(&what).await) {
-            Ok(answer) => drop(self.record_refund(no, answer).await?),
+            Ok(answer) => drop(self.record_refund(no, answer.sent_at(sent_at)).await?),
             Err(ChannelError::Refused { code }) => {
                 warn!(%no, %refund_no, %code, "the channel refused a refund");
-                let refused = self
-                    .store
-                    .record_refund_refused(no, refund_no.clone(), code);
+                let attempt = (refund_no.clone(), refund.attempt);
+                let refused = self.store.record_refund_refused(no, attempt, code);
                 drop(refused.await?);
             }
             Err(error) => return Err(error.into()),
@@ -206,20 +214,14 @@ impl Desk {
         Ok(())
     }
 
-    /// Asks how a refund that is due stands, and tells the store. One that the channel never
-    /// heard of is asked for once more, under its number.
+    /// Asks how a refund that is due stands, and tells the store.
     pub(crate) async fn look_at_refund(
         &self,
         no: OrderNo,
         refund_no: &RefundNo,
         channels: Channels,
     ) -> Result<(), DeskError> {
-        let looked = match self.query_refund(refund_no).await {
-            Ok(answer) => self.record_refund(no, answer).await.map(drop),
-            Err(ChannelError::NoSuchRefund) => self.ask_again(no, refund_no).await,
-            Err(error) => Err(error.into()),
-        };
-        match looked {
+        match self.ask_about_refund(no, refund_no).await {
             Err(DeskError::Channel(error)) if error.puts_off(channels) => {
                 warn!(%no, %refund_no, %error, "a check of a refund is put off");
                 let put_off = self.store.record_refund_unanswered(no, refund_no.clone());
@@ -228,6 +230,23 @@ impl Desk {
             }
             looked => looked,
         }
+    }
+
+    /// Asks how a refund stands, and tells the store. A refund that the channel never heard of
+    /// is asked for once more, under its number. An answer that the store does not believe,
+    /// since it may be older than the attempt, is followed by one more question.
+    async fn ask_about_refund(&self, no: OrderNo, refund_no: &RefundNo) -> Result<(), DeskError> {
+        for _ in 0..ASKED_AT_MOST {
+            let recorded = match self.query_refund(refund_no).await {
+                Ok(answer) => self.record_refund(no, answer).await?,
+                Err(ChannelError::NoSuchRefund) => return self.ask_again(no, refund_no).await,
+                Err(error) => return Err(error.into()),
+            };
+            if recorded.outcome != RefundRecorded::MustQuery {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Follows an unsigned event about a refund of order `no`. The channel is asked about
@@ -258,8 +277,10 @@ impl Desk {
     /// The store is told first: the next check is due later then.
     async fn ask_again(&self, no: OrderNo, refund_no: &RefundNo) -> Result<(), DeskError> {
         let (refund, _) = self.refund(no, refund_no).await?;
-        let again = NewRefund::new(refund.refund_no, refund.transaction_id, refund.amount);
+        let amount = refund.asked_amount();
+        let again = NewRefund::new(refund.refund_no, refund.transaction_id, amount);
         let again = again.map_err(|_| DeskError::NoSuchRefund)?;
+        let again = again.channel(refund.channel).attempt(refund.attempt);
         drop(self.store.request_refund(no, again).await?);
         self.give_back(no, refund_no).await
     }
@@ -277,6 +298,49 @@ impl Desk {
         };
         found.ok_or(DeskError::NoSuchRefund)
     }
+
+    /// The number under which the money of an anomaly goes back by a decision. The same
+    /// decision names the same number, so that it gives back once. After a refund that did
+    /// not succeed it is that refund's number; after money that returned it is a new one.
+    pub(crate) async fn decided_refund_no(
+        &self,
+        no: OrderNo,
+        anomaly: AnomalyRef,
+    ) -> Result<String, DeskError> {
+        let number = format!("{no}-{}", anomaly.id);
+        if anomaly.reopenings == 0 {
+            return Ok(number);
+        }
+        let failed = match self.store.get(no).await? {
+            Some(order) => reopened_by(&order, anomaly),
+            None => reopened_in_history(self.store.history(no).await?, anomaly),
+        };
+        let Some(failed) = failed else {
+            return Ok(number);
+        };
+        match self.refund(no, &failed).await {
+            Ok((refund, _)) if refund.status == RefundStatus::Returned => {
+                Ok(format!("{number}-{}", anomaly.reopenings))
+            }
+            Ok(_) | Err(DeskError::NoSuchRefund) => Ok(failed.as_str().to_owned()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The refund whose failure opened the anomaly the last time.
+fn reopened_by(order: &Order, anomaly: AnomalyRef) -> Option<RefundNo> {
+    let mut anomalies = order.anomalies.iter();
+    let found = anomalies.find(|found| found.id == anomaly.id)?;
+    found.reopening.as_ref().map(|last| last.refund_no.clone())
+}
+
+fn reopened_in_history(events: Vec<Event>, anomaly: AnomalyRef) -> Option<RefundNo> {
+    let reopenings = events.into_iter().filter_map(|event| match event.what {
+        What::AnomalyReopened { id, refund_no } if id == anomaly.id => Some(refund_no),
+        _ => None,
+    });
+    reopenings.last()
 }
 
 fn of_order(order: &Order, refund_no: &RefundNo) -> Option<(Refund, Fen)> {
@@ -291,7 +355,7 @@ fn of_order(order: &Order, refund_no: &RefundNo) -> Option<(Refund, Fen)> {
     Some((refund.clone(), payment.paid_fee))
 }
 
-fn of_history(events: Vec<orderstore::Event>, refund_no: &RefundNo) -> Option<(Refund, Fen)> {
+fn of_history(events: Vec<Event>, refund_no: &RefundNo) -> Option<(Refund, Fen)> {
     let (mut refund, mut payments) = (None, Vec::new());
     for event in events {
         match event.what {

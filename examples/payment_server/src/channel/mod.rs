@@ -7,7 +7,7 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 use orderstore::{
     ChannelState, CloseReply, Fen, Label, Order, OrderNo, PrepayValue, RefundFact, RefundNo,
-    TransactionId,
+    Timestamp, TransactionId,
 };
 use serde::Serialize;
 use thiserror::Error;
@@ -40,6 +40,14 @@ pub struct RefundAnswer {
     pub no: OrderNo,
     /// The state of the refund.
     pub fact: RefundFact,
+}
+
+impl RefundAnswer {
+    /// Dates the answer by when its question was sent.
+    pub(crate) fn sent_at(self, moment: Timestamp) -> Self {
+        let fact = self.fact.with_query_sent_at(moment);
+        Self { fact, ..self }
+    }
 }
 
 /// Money that is to go back.

@@ -1,8 +1,11 @@
-//! A channel that answers about another order than the one asked about.
+//! Channels whose answers about a refund are of another order, or of an older attempt.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use orderstore::{
-    AppId, Payment, PrepayValue, RefundFact, RefundState, Source, Timestamp, TransactionId,
+    AppId, Label, Payment, PrepayValue, RefundFact, RefundRequested, RefundState, Source,
+    Timestamp, TransactionId,
 };
 
 use super::*;
@@ -40,39 +43,55 @@ impl Channel for Confused {
 
 impl Confused {
     fn answer(&self, refund_no: &RefundNo) -> RefundAnswer {
-        let transaction = TransactionId::parse(TRANSACTION).unwrap();
-        let amount = Fen::new(1).unwrap();
-        let state = RefundState::Success;
-        let fact = RefundFact::new(refund_no.clone(), transaction, amount, state);
-        RefundAnswer {
-            no: self.told,
-            fact: fact.unwrap(),
-        }
+        answer(self.told, refund_no, RefundState::Success)
     }
 }
 
-#[tokio::test]
-async fn refund_answer_about_another_order_is_refused_and_put_off() {
+fn answer(no: OrderNo, refund_no: &RefundNo, state: RefundState) -> RefundAnswer {
+    let transaction = TransactionId::parse(TRANSACTION).unwrap();
+    let amount = Fen::new(1).unwrap();
+    let fact = RefundFact::new(refund_no.clone(), transaction, amount, state);
+    let fact = fact.unwrap();
+    RefundAnswer { no, fact }
+}
+
+fn one_fen_back(refund_no: &RefundNo) -> NewRefund {
+    let transaction = TransactionId::parse(TRANSACTION).unwrap();
+    NewRefund::new(refund_no.clone(), transaction, Fen::new(1).unwrap()).unwrap()
+}
+
+/// A store whose only order was paid, and whose refund R1 of one fen is asked for.
+async fn refunding() -> (Store, OrderNo, RefundNo) {
     let store = Store::memory().unwrap();
     let no = store.next_order_no().await.unwrap();
-    let told = store.next_order_no().await.unwrap();
     let appid = AppId::parse("wxd2565e6a04246fd1").unwrap();
     let fee = Fen::new(100).unwrap();
     let new = orderstore::New::new(appid, fee).unwrap();
     let _ = store.create(no, new).await.unwrap();
     let transaction = TransactionId::parse(TRANSACTION).unwrap();
     let now = Timestamp::from_system(std::time::SystemTime::now());
-    let payment = Payment::new(transaction.clone(), fee, now, Source::Query).unwrap();
+    let payment = Payment::new(transaction, fee, now, Source::Query).unwrap();
     let _ = store.confirm(no, payment).await.unwrap();
     let refund_no = RefundNo::parse("R1").unwrap();
-    let new = NewRefund::new(refund_no.clone(), transaction, Fen::new(1).unwrap());
-    let _ = store.request_refund(no, new.unwrap()).await.unwrap();
-    let desk = Desk {
+    let requested = store.request_refund(no, one_fen_back(&refund_no));
+    let _ = requested.await.unwrap();
+    (store, no, refund_no)
+}
+
+fn desk(store: &Store, channel: impl Channel + 'static) -> Desk {
+    Desk {
         store: store.clone(),
-        channel: Arc::new(Confused { told }),
+        channel: Arc::new(channel),
         alarms: Alarms::default(),
         clock: Clock::default(),
-    };
+    }
+}
+
+#[tokio::test]
+async fn refund_answer_about_another_order_is_refused_and_put_off() {
+    let (store, no, refund_no) = refunding().await;
+    let told = store.next_order_no().await.unwrap();
+    let desk = desk(&store, Confused { told });
 
     let other_order = |asked: Result<(), DeskError>| {
         let error = asked.unwrap_err();
@@ -92,4 +111,73 @@ async fn refund_answer_about_another_order_is_refused_and_put_off() {
     assert_eq!(refund.status, RefundStatus::Requested);
     assert!(store.history(told).await.unwrap().is_empty());
     assert_eq!(store.counts().await.unwrap().open_anomalies, 0);
+}
+
+/// Answers the first query about a refund with "closed", after the refund was refused and
+/// its next attempt begun. Answers the others with "processing".
+#[derive(Debug)]
+struct Overtaken {
+    store: Store,
+    no: OrderNo,
+    queries: AtomicUsize,
+}
+
+impl Overtaken {
+    async fn retry(&self, refund_no: &RefundNo) {
+        let code = Label::parse("NOTENOUGH").unwrap();
+        let refused = self
+            .store
+            .record_refund_refused(self.no, refund_no.clone(), code);
+        let _ = refused.await.unwrap();
+        let again = one_fen_back(refund_no).attempt(2);
+        let again = self.store.request_refund(self.no, again).await.unwrap();
+        assert_eq!(again.outcome, RefundRequested::Requested);
+    }
+}
+
+#[async_trait]
+impl Channel for Overtaken {
+    async fn prepay(&self, _: &Order) -> Result<PrepayValue, ChannelError> {
+        Err(ChannelError::Silent)
+    }
+
+    async fn query(&self, _: OrderNo) -> Result<ChannelState, ChannelError> {
+        Err(ChannelError::Silent)
+    }
+
+    async fn close(&self, _: OrderNo) -> Result<CloseReply, ChannelError> {
+        Err(ChannelError::Silent)
+    }
+
+    async fn refund(&self, _: &GiveBack) -> Result<RefundAnswer, ChannelError> {
+        Err(ChannelError::Silent)
+    }
+
+    async fn query_refund(&self, refund_no: &RefundNo) -> Result<RefundAnswer, ChannelError> {
+        let state = if self.queries.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.retry(refund_no).await;
+            RefundState::Closed
+        } else {
+            RefundState::Processing
+        };
+        Ok(answer(self.no, refund_no, state))
+    }
+}
+
+#[tokio::test]
+async fn answer_older_than_a_retry_does_not_end_it_and_is_asked_for_again() {
+    let (store, no, refund_no) = refunding().await;
+    let channel = Overtaken {
+        store: store.clone(),
+        no,
+        queries: AtomicUsize::new(0),
+    };
+    let desk = desk(&store, channel);
+    let looked = desk
+        .look_at_refund(no, &refund_no, Channels::MayBeSilent)
+        .await;
+    looked.unwrap();
+    let (refund, _) = desk.refund(no, &refund_no).await.unwrap();
+    let stands = (refund.status, refund.attempt);
+    assert_eq!(stands, (RefundStatus::Processing, 2));
 }

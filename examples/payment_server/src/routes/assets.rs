@@ -11,8 +11,9 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 
 /// What may be asked for, and what it is: part of the program.
-const FILES: [(&str, &str, &str); 8] = [
+const FILES: [(&str, &str, &str); 9] = [
     ("common.js", SCRIPT, include_str!("../../page/common.js")),
+    ("confirm.js", SCRIPT, include_str!("../../page/confirm.js")),
     ("errors.js", SCRIPT, include_str!("../../page/errors.js")),
     (
         "operator.html",

@@ -7,6 +7,7 @@ mod operator;
 mod orders;
 mod pay;
 mod sandbox;
+mod stats;
 mod view;
 
 use std::sync::Arc;
@@ -43,13 +44,15 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/orders/{no}", get(orders::show))
         .route("/orders/{no}/history", get(orders::history))
         .route("/orders/{no}/close", post(operator::close))
+        .route("/orders/{no}/end", post(operator::end))
         .route("/orders/{no}/refund", post(operator::refund))
         .route(
             "/orders/{no}/anomalies/{id}/resolve",
             post(operator::resolve),
         )
+        .route("/closedRefunds", get(operator::closed_refunds))
         .route("/anomalies", get(operator::anomalies))
-        .route("/stats", get(operator::stats))
+        .route("/stats", get(stats::stats))
         .route("/sandbox/pay/{no}", post(sandbox::pay))
         .route("/sandbox/cancel/{no}", post(sandbox::cancel))
         .fallback(async || {

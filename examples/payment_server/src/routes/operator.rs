@@ -1,17 +1,16 @@
-//! What a person decides, and what they look at first.
+//! What a person decides, and what waits for a decision.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use orderstore::{
-    AnomalyId, CloseAnswer, Currency, Fen, Label, NewRefund, Note, OrderNo, Refund, RefundNo,
-    RefundRequested, RefundStatus, Resolution, Resolved, Status, Sum, Timestamp, Totals,
+    AnomalyId, AnomalyRef, CloseAnswer, Fen, Label, NewRefund, Note, OrderNo, Refund, RefundNo,
+    RefundRequested, RefundStatus, Resolution, Resolved, TransactionId,
 };
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tracing::warn;
 
 use super::orders::PageAsked;
@@ -35,11 +34,57 @@ pub(super) async fn close(
 }
 
 #[derive(Deserialize)]
+pub(super) struct Ending {
+    #[serde(default)]
+    note: String,
+}
+
+/// Ends an order by a person's decision: no payment is expected any more.
+pub(super) async fn end(
+    State(app): State<Arc<App>>,
+    Path(no): Path<String>,
+    Body(ending): Body<Ending>,
+) -> Result<Json<Value>, Failure> {
+    let no = order_no(&no)?;
+    let answer = app.desk.store.end_order(no, note(&ending.note)?).await?;
+    match answer.outcome {
+        CloseAnswer::Closed | CloseAnswer::Already => shown(&app, no).await,
+        refused => Err(not_ended(refused)),
+    }
+}
+
+fn not_ended(refused: CloseAnswer) -> Failure {
+    let (code, error) = match refused {
+        CloseAnswer::NotFound => return Failure::no_such_order(),
+        CloseAnswer::TooEarly { from } => {
+            let error = format!("the order can be ended from {from} on");
+            let details = json!({ "from": from.as_millis() });
+            return Failure::conflict(Code::TooEarly, error).with(details);
+        }
+        CloseAnswer::OpenAnomaly => (Code::OpenAnomaly, "an anomaly of the order is open"),
+        CloseAnswer::RefundUnderWay => (Code::RefundUnderWay, "a refund is under way"),
+        _ => (Code::AlreadyPaid, "the order is paid"),
+    };
+    Failure::conflict(code, error)
+}
+
+fn note(text: &str) -> Result<Note, Failure> {
+    Note::parse(text).map_err(|error| Failure::bad(Code::BadNote, error))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct RefundAsked {
     /// The same again is the same refund; without one each request is a new refund.
-    #[serde(rename = "refundNo")]
     refund_no: Option<String>,
     amount: u64,
+    /// Which attempt under this number it is. A retry names the next one.
+    #[serde(default = "first_attempt")]
+    attempt: u32,
+}
+
+const fn first_attempt() -> u32 {
+    1
 }
 
 /// Reserves the money, then asks the channel. Where the channel does not answer now, the
@@ -51,15 +96,6 @@ pub(super) async fn refund(
     Body(asked): Body<RefundAsked>,
 ) -> Result<Json<Value>, Failure> {
     let no = order_no(&no)?;
-    let order = app
-        .desk
-        .store
-        .get(no)
-        .await?
-        .ok_or_else(Failure::no_such_order)?;
-    let transaction = order.transaction_id().cloned();
-    let transaction =
-        transaction.ok_or_else(|| Failure::conflict(Code::NotPaid, "the order is not paid"))?;
     let refund_no = match asked.refund_no {
         Some(text) => {
             RefundNo::parse(&text).map_err(|error| Failure::bad(Code::BadRefund, error))?
@@ -67,16 +103,43 @@ pub(super) async fn refund(
         None => new_refund_no(&app).await?,
     };
     let amount = Fen::new(asked.amount).map_err(|error| Failure::bad(Code::BadRefund, error))?;
+    let transaction = transaction_of(&app, no, &refund_no, asked.attempt).await?;
     let new = NewRefund::new(refund_no.clone(), transaction, amount);
     let new = new.map_err(|error| Failure::bad(Code::BadRefund, error))?;
+    let new = new.attempt(asked.attempt);
     let answer = app.desk.store.request_refund(no, new).await?;
     match answer.outcome {
         RefundRequested::Requested | RefundRequested::Exists => {
             ask_back(&app, no, &refund_no).await?;
             refunded(&app, no, &refund_no).await
         }
+        RefundRequested::Ended { attempts, .. } => {
+            let (refund, _) = app.desk.refund(no, &refund_no).await?;
+            Err(not_given_back(&refund).unwrap_or_else(|| {
+                let error = format!("attempt {} has ended", asked.attempt);
+                let details = json!({ "attempts": attempts });
+                Failure::conflict(Code::RefundEnded, error).with(details)
+            }))
+        }
         refused => Err(not_refunded(refused)),
     }
+}
+
+/// Whose money goes back: the order's own transaction, or in a retry that of the refund.
+async fn transaction_of(
+    app: &App,
+    no: OrderNo,
+    refund_no: &RefundNo,
+    attempt: u32,
+) -> Result<TransactionId, Failure> {
+    if attempt > 1 {
+        let (refund, _) = app.desk.refund(no, refund_no).await?;
+        return Ok(refund.transaction_id);
+    }
+    let order = app.desk.store.get(no).await?;
+    let order = order.ok_or_else(Failure::no_such_order)?;
+    let transaction = order.transaction_id().cloned();
+    transaction.ok_or_else(|| Failure::conflict(Code::NotPaid, "the order is not paid"))
 }
 
 async fn new_refund_no(app: &App) -> Result<RefundNo, Failure> {
@@ -99,8 +162,8 @@ async fn ask_back(app: &App, no: OrderNo, refund_no: &RefundNo) -> Result<(), Fa
 /// The order, and under `refund` what became of this refund of it.
 async fn refunded(app: &App, no: OrderNo, refund_no: &RefundNo) -> Result<Json<Value>, Failure> {
     let (refund, _) = app.desk.refund(no, refund_no).await?;
-    if refund.status == RefundStatus::Closed {
-        return Err(refused_by_channel(&refund));
+    if let Some(failure) = not_given_back(&refund) {
+        return Err(failure);
     }
     let mut json = order_or_number(app, no).await?;
     if let Some(json) = json.as_object_mut() {
@@ -109,14 +172,27 @@ async fn refunded(app: &App, no: OrderNo, refund_no: &RefundNo) -> Result<Json<V
     Ok(Json(json))
 }
 
-fn refused_by_channel(refund: &Refund) -> Failure {
-    let code = refund.code.as_ref().map(Label::as_str);
-    let error = format!(
-        "the channel refused the refund: {}",
-        code.unwrap_or("no code")
-    );
-    let details = json!({ "refundNo": refund.refund_no, "channelCode": code });
-    Failure::conflict(Code::RefundRefused, error).with(details)
+/// The failure of a refund that ended without success.
+fn not_given_back(refund: &Refund) -> Option<Failure> {
+    let channel_code = refund.code.as_ref().map(Label::as_str);
+    let (code, error) = match refund.status {
+        RefundStatus::Closed => {
+            let reason = channel_code.unwrap_or("no code");
+            let error = format!("the channel refused the refund: {reason}");
+            (Code::RefundRefused, error)
+        }
+        RefundStatus::Returned => {
+            let error = "the money came back; a new refund needs a new number";
+            (Code::RefundReturned, error.to_owned())
+        }
+        _ => return None,
+    };
+    let details = json!({
+        "refundNo": refund.refund_no,
+        "channelCode": channel_code,
+        "attempts": refund.attempt,
+    });
+    Some(Failure::conflict(code, error).with(details))
 }
 
 fn not_refunded(refused: RefundRequested) -> Failure {
@@ -128,6 +204,7 @@ fn not_refunded(refused: RefundRequested) -> Failure {
             Failure::conflict(Code::RefundDiffers, "another refund bears this number")
         }
         RefundRequested::RefundNoTaken { by } => refund_no_taken(by),
+        RefundRequested::RefundedElsewhere { by } => refunded_elsewhere(by),
         RefundRequested::WindowOver => window_over(),
         RefundRequested::TooMany => too_many(),
         RefundRequested::Blocked => blocked(),
@@ -144,6 +221,11 @@ fn exceeds(available: Fen) -> Failure {
 fn refund_no_taken(by: OrderNo) -> Failure {
     let error = format!("the refund's number is in use with order {by}");
     Failure::conflict(Code::RefundNoTaken, error).with(json!({ "by": by }))
+}
+
+fn refunded_elsewhere(by: OrderNo) -> Failure {
+    let error = format!("money of this transaction goes back from order {by}");
+    Failure::conflict(Code::RefundedElsewhere, error).with(json!({ "by": by }))
 }
 
 fn window_over() -> Failure {
@@ -163,6 +245,9 @@ pub(super) struct Decision {
     how: How,
     #[serde(default)]
     note: String,
+    /// How often the anomaly had been reopened when the person looked at it.
+    #[serde(default)]
+    reopenings: u32,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -173,8 +258,7 @@ enum How {
     Dismiss,
 }
 
-/// Ends an anomaly. The refund of one has a number of its own, made of the order's and the
-/// anomaly's: the same decision twice gives back once.
+/// Ends an anomaly. The same decision twice gives back once.
 pub(super) async fn resolve(
     State(app): State<Arc<App>>,
     Path((no, id)): Path<(String, String)>,
@@ -182,9 +266,12 @@ pub(super) async fn resolve(
 ) -> Result<Json<Value>, Failure> {
     let no = order_no(&no)?;
     let id = id.parse().map(AnomalyId);
-    let id = id.map_err(|error| Failure::bad(Code::BadNumber, error))?;
-    let note = Note::parse(&decision.note).map_err(|error| Failure::bad(Code::BadNote, error))?;
-    let refund_no = RefundNo::parse(&format!("{no}-{id}"));
+    let anomaly = AnomalyRef {
+        id: id.map_err(|error| Failure::bad(Code::BadNumber, error))?,
+        reopenings: decision.reopenings,
+    };
+    let note = note(&decision.note)?;
+    let refund_no = RefundNo::parse(&app.desk.decided_refund_no(no, anomaly).await?);
     let refund_no = refund_no.map_err(|error| Failure::bad(Code::BadRefund, error))?;
     let how = match decision.how {
         How::Accept => Resolution::Accept,
@@ -194,7 +281,7 @@ pub(super) async fn resolve(
         },
     };
     let gives_back = matches!(how, Resolution::Refund { .. });
-    let answer = app.desk.store.resolve(no, id, how, note).await?;
+    let answer = app.desk.store.resolve(no, anomaly, how, note).await?;
     match answer.outcome {
         Resolved::Resolved | Resolved::Already | Resolved::Reexamined(_) => {}
         refused => return Err(not_resolved(refused)),
@@ -219,6 +306,7 @@ fn not_resolved(refused: Resolved) -> Failure {
             return Failure::new(StatusCode::NOT_FOUND, Code::NoSuchAnomaly, error);
         }
         Resolved::RefundNoTaken { by } => return refund_no_taken(by),
+        Resolved::RefundedElsewhere { by } => return refunded_elsewhere(by),
         Resolved::Blocked => return blocked(),
         Resolved::WindowOver => return window_over(),
         Resolved::TooMany => return too_many(),
@@ -246,99 +334,32 @@ pub(super) async fn anomalies(
     Parameters(page): Parameters<PageAsked>,
 ) -> Result<Json<Value>, Failure> {
     let page = app.desk.store.open_anomalies(page.read()?).await?;
-    let shown = page.rows.iter().map(|open| {
-        let mut json = view::anomaly(&open.anomaly);
-        if let Some(json) = json.as_object_mut() {
-            json.insert("outTradeNo".to_owned(), open.no.as_str().into());
-        }
-        json
-    });
+    let shown = page.rows.iter();
+    let shown = shown.map(|open| numbered(view::anomaly(&open.anomaly), open.no));
     let next = page.next.map(|cursor| cursor.to_string());
     Ok(Json(
         json!({ "anomalies": shown.collect::<Vec<_>>(), "next": next }),
     ))
 }
 
-/// A stretch of time in Unix milliseconds, its end excluded.
-#[derive(Deserialize)]
-pub(super) struct Stretch {
-    from: Option<i64>,
-    until: Option<i64>,
-}
-
-/// How many orders stand where, what came and went today, in Beijing's day, and whether the
-/// channel refuses this merchant.
-pub(super) async fn stats(
+/// Refunds that ended without success, newest first.
+pub(super) async fn closed_refunds(
     State(app): State<Arc<App>>,
-    Parameters(asked): Parameters<Stretch>,
+    Parameters(page): Parameters<PageAsked>,
 ) -> Result<Json<Value>, Failure> {
-    let midnight = last_midnight(app.clock.now());
-    let time = |millis: Option<i64>, otherwise| {
-        let time = millis.map_or(Ok(otherwise), Timestamp::from_millis);
-        time.map_err(|error| Failure::bad(Code::BadParameter, error))
-    };
-    let from = time(asked.from, midnight)?;
-    let until = time(asked.until, from.saturating_add(DAY))?;
-    let counts = app.desk.store.counts().await?;
-    let totals = app.desk.store.totals(from..until).await?;
-    let by_status: Map<_, _> = Status::ALL
-        .into_iter()
-        .map(|status| (status.to_string(), counts.of(status).into()))
-        .collect();
-    Ok(Json(json!({
-        "from": from.as_millis(),
-        "until": until.as_millis(),
-        "counts": by_status,
-        "unclaimed": counts.unclaimed,
-        "openAnomalies": counts.open_anomalies,
-        "alarms": app.desk.alarms.to_json(),
-        "totals": sums(&totals),
-    })))
+    let page = app.desk.store.closed_refunds(page.read()?).await?;
+    let shown = page.rows.iter();
+    let shown = shown.map(|closed| numbered(view::refund(&closed.refund), closed.no));
+    let next = page.next.map(|cursor| cursor.to_string());
+    Ok(Json(
+        json!({ "closedRefunds": shown.collect::<Vec<_>>(), "next": next }),
+    ))
 }
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// Beijing is ahead of UTC by this much, all year.
-const BEIJING_AHEAD: Duration = Duration::from_secs(8 * 60 * 60);
-
-fn last_midnight(now: Timestamp) -> Timestamp {
-    let local = now.saturating_add(BEIJING_AHEAD).as_millis();
-    let day = i64::try_from(DAY.as_millis()).unwrap_or(i64::MAX);
-    let into_the_day = Duration::from_millis(local.rem_euclid(day).unsigned_abs());
-    now.saturating_sub(into_the_day)
-}
-
-fn sums(totals: &Totals) -> Value {
-    let yuan = Currency::default();
-    let of = |sum: Option<&Sum>| {
-        let fen = sum.map_or(0, |sum| sum.fen);
-        json!({
-            "count": sum.map_or(0, |sum| sum.count),
-            "fen": u64::try_from(fen).unwrap_or(u64::MAX),
-        })
-    };
-    json!({
-        "paid": of(totals.paid.get(&yuan)),
-        "late": of(totals.late.get(&yuan)),
-        "refunded": of(totals.refunded.get(&yuan)),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_day_begins_at_beijings_midnight() {
-        for (now, midnight) in [
-            ("2026-05-01T00:00:00+08:00", "2026-05-01T00:00:00+08:00"),
-            ("2026-05-01T23:59:59+08:00", "2026-05-01T00:00:00+08:00"),
-            ("2026-05-01T00:00:00Z", "2026-05-01T00:00:00+08:00"),
-            ("2026-05-01T16:00:00Z", "2026-05-02T00:00:00+08:00"),
-        ] {
-            let [now, midnight] =
-                [now, midnight].map(|text| Timestamp::parse_rfc3339(text).unwrap());
-            assert_eq!(last_midnight(now), midnight);
-        }
+/// What is shown of a part of an order, with the order's number.
+fn numbered(mut shown: Value, no: OrderNo) -> Value {
+    if let Some(shown) = shown.as_object_mut() {
+        shown.insert("outTradeNo".to_owned(), no.as_str().into());
     }
+    shown
 }

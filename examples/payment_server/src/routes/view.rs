@@ -47,6 +47,8 @@ pub(super) fn anomaly(anomaly: &Anomaly) -> Value {
         "payment": anomaly.payment.as_ref().map(payment),
         "refund": anomaly.refund.as_ref().map(refund),
         "raisedAt": anomaly.raised_at.as_millis(),
+        "reopenings": anomaly.reopenings(),
+        "openedAt": anomaly.opened_at().as_millis(),
         "open": anomaly.is_open(),
         "end": anomaly.end,
     })
@@ -65,14 +67,63 @@ pub(super) fn refund(refund: &Refund) -> Value {
         "refundNo": refund.refund_no,
         "transactionId": refund.transaction_id,
         "amount": refund.amount.as_u64(),
+        "asked": refund.asked_amount().as_u64(),
+        "held": refund.held().as_u64(),
         "status": refund.status,
+        "attempt": refund.attempt,
         "external": refund.external,
         "code": refund.code,
         "requestedAt": refund.requested_at.as_millis(),
         "successAt": millis(refund.success_at),
+        "endedAt": millis(refund.ended_at),
     })
 }
 
 fn millis(time: Option<Timestamp>) -> Option<i64> {
     time.map(Timestamp::as_millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use orderstore::{AnomalyId, AnomalyKind, Note, OrderNo, RefundNo, RefundStatus, What};
+
+    use super::*;
+
+    const WORDS: &str = include_str!("../../page/operator_words.js");
+
+    /// Rust's enums arrive as a word, or as an object with the word as its only key.
+    fn word(shown: impl serde::Serialize) -> String {
+        match serde_json::to_value(shown).unwrap() {
+            Value::String(word) => word,
+            Value::Object(object) => object.into_iter().next().unwrap().0,
+            other => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn what_retries_and_endings_show_has_words_in_both_languages() {
+        let refund_no = || RefundNo::parse("R1").unwrap();
+        let (id, by) = (AnomalyId(1), OrderNo::parse("ORDER1").unwrap());
+        let note = Note::default();
+        let event = |what: What| word(what) + "Event";
+        for key in [
+            word(AnomalyKind::GivenBack { by: None }),
+            word(AnomalyKind::RefundDisagrees {
+                refund_no: refund_no(),
+            }),
+            word(AnomalyKind::RefundedElsewhere {
+                refund_no: refund_no(),
+                by,
+            }),
+            word(RefundStatus::Returned),
+            event(What::AnomalyReopened {
+                id,
+                refund_no: refund_no(),
+            }),
+            event(What::AnomaliesFolded),
+            event(What::EndedByPerson { note }),
+        ] {
+            assert_eq!(WORDS.matches(&format!(" {key}: '")).count(), 2, "{key}");
+        }
+    }
 }

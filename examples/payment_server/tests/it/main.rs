@@ -15,4 +15,5 @@ mod limits;
 mod operator;
 #[cfg(unix)]
 mod process;
+mod retries;
 mod taps;

@@ -8,7 +8,7 @@ use fantoccini::elements::Element;
 use fantoccini::error::CmdError;
 use fantoccini::{Client, Locator};
 use orderstore::Store;
-use payment_server::{Config, Http, Server, StandIn};
+use payment_server::{Clock, Config, Http, Server, StandIn};
 use serde_json::Value;
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep};
@@ -23,6 +23,7 @@ pub(crate) struct Page {
     pub(crate) client: Client,
     pub(crate) store: Store,
     pub(crate) stand_in: StandIn,
+    pub(crate) clock: Clock,
     url: String,
     http: Http,
 }
@@ -32,12 +33,15 @@ pub(crate) async fn with_a_page(test: impl AsyncFnOnce(Page) + 'static) {
     let Some(driver) = Driver::start() else {
         return;
     };
-    let server = Server::start(Config::anywhere()).await.unwrap();
+    let config = Config::anywhere();
+    let clock = config.clock.clone();
+    let server = Server::start(config).await.unwrap();
     let client = driver.browser().await;
     let page = Page {
         client: client.clone(),
         store: server.store().clone(),
         stand_in: server.stand_in().unwrap().clone(),
+        clock,
         url: server.url(),
         http: Http::new(LIMIT),
     };

@@ -18,4 +18,5 @@ mod driver;
 mod money;
 mod operator;
 mod pages;
+mod retries;
 mod shop;

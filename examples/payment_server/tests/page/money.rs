@@ -11,13 +11,13 @@ use crate::operator::{WANG, paid, payment, row, sell};
 /// The key that presses the button of a form, as WebDriver writes it.
 const ENTER: &str = "\u{e007}";
 
-const NOT_ENOUGH: Refusal = Refusal {
+pub(crate) const NOT_ENOUGH: Refusal = Refusal {
     status: 403,
     code: "NOT_ENOUGH",
 };
 
 /// A paid order, open on the page.
-async fn open_paid_order(page: &Page, reference: &str) -> String {
+pub(crate) async fn open_paid_order(page: &Page, reference: &str) -> String {
     page.open("/operator").await;
     let no = sell(page, WANG, "tea", reference).await;
     paid(page, &no).await;

@@ -1,0 +1,98 @@
+//! The figures that a person looks at first.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use orderstore::{Currency, Status, Sum, Timestamp, Totals};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{Code, Failure, Parameters};
+use crate::app::App;
+
+/// A stretch of time in Unix milliseconds, its end excluded.
+#[derive(Deserialize)]
+pub(super) struct Stretch {
+    from: Option<i64>,
+    until: Option<i64>,
+}
+
+/// How many orders stand where, what came and went today, in Beijing's day, and whether the
+/// channel refuses this merchant.
+pub(super) async fn stats(
+    State(app): State<Arc<App>>,
+    Parameters(asked): Parameters<Stretch>,
+) -> Result<Json<Value>, Failure> {
+    let midnight = last_midnight(app.clock.now());
+    let time = |millis: Option<i64>, otherwise| {
+        let time = millis.map_or(Ok(otherwise), Timestamp::from_millis);
+        time.map_err(|error| Failure::bad(Code::BadParameter, error))
+    };
+    let from = time(asked.from, midnight)?;
+    let until = time(asked.until, from.saturating_add(DAY))?;
+    let counts = app.desk.store.counts().await?;
+    let totals = app.desk.store.totals(from..until).await?;
+    let by_status: Map<_, _> = Status::ALL
+        .into_iter()
+        .map(|status| (status.to_string(), counts.of(status).into()))
+        .collect();
+    Ok(Json(json!({
+        "from": from.as_millis(),
+        "until": until.as_millis(),
+        "counts": by_status,
+        "unclaimed": counts.unclaimed,
+        "openAnomalies": counts.open_anomalies,
+        "alarms": app.desk.alarms.to_json(),
+        "totals": sums(&totals),
+    })))
+}
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Beijing is ahead of UTC by this much, all year.
+const BEIJING_AHEAD: Duration = Duration::from_secs(8 * 60 * 60);
+
+fn last_midnight(now: Timestamp) -> Timestamp {
+    let local = now.saturating_add(BEIJING_AHEAD).as_millis();
+    let day = i64::try_from(DAY.as_millis()).unwrap_or(i64::MAX);
+    let into_the_day = Duration::from_millis(local.rem_euclid(day).unsigned_abs());
+    now.saturating_sub(into_the_day)
+}
+
+fn sums(totals: &Totals) -> Value {
+    let yuan = Currency::default();
+    let of = |sum: Option<&Sum>| {
+        let fen = sum.map_or(0, |sum| sum.fen);
+        json!({
+            "count": sum.map_or(0, |sum| sum.count),
+            "fen": u64::try_from(fen).unwrap_or(u64::MAX),
+        })
+    };
+    json!({
+        "paid": of(totals.paid.get(&yuan)),
+        "late": of(totals.late.get(&yuan)),
+        "refunded": of(totals.refunded.get(&yuan)),
+        "returned": of(totals.returned.get(&yuan)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_begins_at_beijings_midnight() {
+        for (now, midnight) in [
+            ("2026-05-01T00:00:00+08:00", "2026-05-01T00:00:00+08:00"),
+            ("2026-05-01T23:59:59+08:00", "2026-05-01T00:00:00+08:00"),
+            ("2026-05-01T00:00:00Z", "2026-05-01T00:00:00+08:00"),
+            ("2026-05-01T16:00:00Z", "2026-05-02T00:00:00+08:00"),
+        ] {
+            let [now, midnight] =
+                [now, midnight].map(|text| Timestamp::parse_rfc3339(text).unwrap());
+            assert_eq!(last_midnight(now), midnight);
+        }
+    }
+}
