@@ -14,6 +14,7 @@ mod import;
 mod index;
 mod limits;
 mod misc;
+mod oracle;
 mod prepay;
 mod query;
 mod random;

@@ -1,0 +1,162 @@
+//! What must be true of the store's books, whatever happened.
+
+use super::super::*;
+use super::server::{Acknowledged, Server};
+use crate::order::{Anomaly, AnomalyKind, Ended, Record, Refund, RefundStatus, Status};
+use crate::rules::{Index, index_entries};
+
+impl Server {
+    pub(super) fn judge(&self) {
+        self.no_money_goes_back_twice();
+        self.what_was_acknowledged_is_found();
+        for record in self.shop.records.values() {
+            is_listed(record);
+            decided_refunds_hold_money(record);
+        }
+        self.a_transaction_is_of_one_record();
+    }
+
+    fn no_money_goes_back_twice(&self) {
+        for (transaction, paid) in &self.truth.paid {
+            let out = self.truth.out(transaction);
+            assert!(
+                out <= paid.amount(),
+                "{transaction}: {out} of {paid:?} went back"
+            );
+        }
+    }
+
+    fn what_was_acknowledged_is_found(&self) {
+        for fact in &self.acknowledged {
+            let found = match fact {
+                Acknowledged::Paid(text, payment) => {
+                    holds_payment(self.shop.record(text).unwrap(), payment)
+                }
+                Acknowledged::Refunded(text, fact) => {
+                    holds_refund(self.shop.record(text).unwrap(), fact)
+                }
+            };
+            assert!(found, "{fact:?} was acknowledged and is lost");
+        }
+    }
+
+    /// It pays one order, or goes back from one record.
+    fn a_transaction_is_of_one_record(&self) {
+        for transaction in self.truth.paid.keys() {
+            let claims = self.shop.records.values().filter(|record| {
+                let pays = record.as_order().and_then(|order| order.transaction_id());
+                let pays = pays.is_some_and(|id| id.as_str() == transaction);
+                let mut back = refunds_of(record, transaction);
+                pays || back.any(|refund| refund.status.holds_money())
+            });
+            assert!(claims.count() <= 1, "{transaction} has two owners");
+        }
+    }
+
+    /// After everything was heard.
+    pub(super) fn judge_the_end(&self) {
+        for record in self.shop.records.values() {
+            let due = |entry: &crate::rules::IndexEntry| entry.index == Index::Due;
+            let due = index_entries(record).into_iter().find(due);
+            assert_eq!(due, None, "due for ever: {record:?}");
+        }
+        for transaction in self.truth.paid.keys() {
+            let refunds = self.shop.records.values();
+            let refunds = refunds.flat_map(|record| refunds_of(record, transaction));
+            let succeeded = refunds.filter(|refund| refund.status == RefundStatus::Success);
+            let back: u64 = succeeded.map(|refund| refund.amount.as_u64()).sum();
+            let out = self.truth.out(transaction);
+            let told = || {
+                self.shop
+                    .records
+                    .values()
+                    .any(|r| asks_about(r, transaction))
+            };
+            assert!(
+                back == out || told(),
+                "{transaction}: {back} here, {out} there"
+            );
+        }
+    }
+}
+
+fn refunds_of<'a>(record: &'a Record, transaction: &'a str) -> impl Iterator<Item = &'a Refund> {
+    let refunds = record.refunds().iter();
+    refunds.filter(move |refund| refund.transaction_id.as_str() == transaction)
+}
+
+/// An open anomaly is about a refund of the transaction.
+fn asks_about(record: &Record, transaction: &str) -> bool {
+    let mut open = record.anomalies().iter().filter(|a| a.is_open());
+    open.any(|anomaly| {
+        let refund = anomaly.refund.as_ref();
+        refund.is_some_and(|refund| refund.transaction_id.as_str() == transaction)
+    })
+}
+
+fn holds_payment(record: &Record, told: &Payment) -> bool {
+    let standing = record.as_order().and_then(|order| order.payment.as_ref());
+    let doubtful = record.anomalies().iter().filter_map(|a| a.payment.as_ref());
+    let facts = |payment: &Payment| (payment.transaction_id.clone(), payment.paid_fee);
+    let mut known = standing.into_iter().chain(doubtful);
+    known.any(|known| facts(known) == facts(told))
+}
+
+/// A success with its amount, for ever; of another state its number.
+fn holds_refund(record: &Record, told: &RefundFact) -> bool {
+    let doubtful = record.anomalies().iter().filter_map(|a| a.refund.as_ref());
+    let mut known = record.refunds().iter().chain(doubtful);
+    let went_out = |status| matches!(status, RefundStatus::Success | RefundStatus::Returned);
+    known.any(|known| {
+        let same = known.refund_no == *told.refund_no();
+        let whole = known.amount == told.amount() && went_out(known.status);
+        same && (told.state() != RefundState::Success || whole)
+    })
+}
+
+/// Every order, refund and open question stands in the list where people look for it.
+fn is_listed(record: &Record) {
+    let entries = index_entries(record);
+    let has = |index: Index, sub| entries.iter().any(|e| e.index == index && e.sub == sub);
+    let mut open = record.anomalies().iter().filter(|a| a.is_open());
+    for anomaly in open.clone() {
+        assert!(has(Index::Anomalies, anomaly.id.0), "unlisted: {anomaly:?}");
+    }
+    if let Some(order) = record.as_order() {
+        assert!(has(Index::Status(order.status), 0));
+        let can_be_paid = matches!(order.status, Status::Pending | Status::Closing);
+        let waits = open.clone().next().is_some();
+        assert!(
+            !can_be_paid || waits || has(Index::Due, 0),
+            "forgotten: {order:?}"
+        );
+    }
+    for (refund, sub) in record.refunds().iter().zip(1..) {
+        let index = match refund.status {
+            RefundStatus::Success => Index::Refunded,
+            RefundStatus::Returned => Index::Returned,
+            RefundStatus::Closed => Index::ClosedRefunds,
+            _ => Index::Due,
+        };
+        let number = Some(&refund.refund_no);
+        let asked = open.any(|anomaly| anomaly.kind.refund_no() == number);
+        assert!(asked || has(index, sub), "unlisted: {refund:?}");
+    }
+}
+
+/// What a person decided to give back is going back or went back. Else he is asked again.
+fn decided_refunds_hold_money(record: &Record) {
+    for Anomaly { id, kind, end, .. } in record.anomalies() {
+        let how = end.as_ref().map(|end| &end.how);
+        if let Some(Ended::Refunded { refund_no }) = how {
+            let refund = record.refund(refund_no).unwrap();
+            let asks = |a: &Anomaly| a.is_open() && matches!(a.kind, AnomalyKind::GivenBack { .. });
+            let again = record.anomalies().iter().any(asks);
+            let held = refund.status.holds_money();
+            assert!(
+                held || again,
+                "{id} {kind:?}: nobody knows that {refund:?} failed"
+            );
+        }
+    }
+}

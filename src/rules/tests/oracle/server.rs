@@ -1,0 +1,336 @@
+//! A simple server between the store and the channel.
+
+use std::collections::BTreeMap;
+
+use super::super::*;
+use super::Duration;
+use super::channel::{Message, Reply, Truth};
+use crate::order::{Action, Anomaly, AnomalyKind, Record, Refund, RefundStatus};
+
+const ORDERS: [&str; 3] = ["a", "b", "c"];
+const TRANSACTIONS: [&str; 2] = ["X", "Y"];
+
+/// An acknowledged fact, to be found again for ever.
+#[derive(Debug)]
+pub(super) enum Acknowledged {
+    Paid(&'static str, Payment),
+    Refunded(&'static str, RefundFact),
+}
+
+pub(super) struct Server {
+    pub(super) shop: Shop,
+    pub(super) truth: Truth,
+    pub(super) acknowledged: Vec<Acknowledged>,
+    /// The order under which each refund was asked for.
+    numbers: BTreeMap<String, &'static str>,
+}
+
+fn pick<T: Copy>(of: &[T], dice: u8) -> T {
+    of[usize::from(dice) % of.len()]
+}
+
+impl Server {
+    pub(super) fn open() -> Self {
+        Self {
+            shop: Shop::open(),
+            truth: Truth::default(),
+            acknowledged: Vec::new(),
+            numbers: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn step(&mut self, kind: u8, a: u8, b: u8) {
+        let (order, transaction) = (pick(&ORDERS, a), pick(&TRANSACTIONS, b));
+        match kind {
+            0 | 1 => drop(self.shop.create(order, new())),
+            2 => {
+                let amount = if a % 4 == 3 { 90 } else { 100 };
+                let payer = if b % 4 == 3 { "aunt" } else { "user" };
+                self.truth.pay(order, transaction, amount, payer);
+            }
+            3 => {
+                let amount = if b % 4 < 2 { 100 } else { u64::from(b % 4) };
+                self.truth.tell_oddly(transaction, order, amount);
+            }
+            4..=8 => self.deliver(usize::from(a), b % 3 == 0, b),
+            9 | 10 => self.sweep(a % 2 == 0, b),
+            11 | 12 => self.ask_back(order, transaction, pick(&[40, 60, 90, 100], a / 3), b),
+            13 => self.retry(a, b),
+            14 | 15 => self.move_on(a, b),
+            16 | 17 => self.resolve_one(usize::from(a), b),
+            18 => self.end(order),
+            _ => self.shop.wait(pick(&[SECOND, MINUTE * 5, HOUR, WEEK], a)),
+        }
+    }
+
+    /// Delivers one message. What is not acknowledged is kept, as the channel repeats it.
+    fn deliver(&mut self, place: usize, again: bool, dice: u8) {
+        let pool = &mut self.truth.pool;
+        if pool.is_empty() {
+            return;
+        }
+        let place = place % pool.len();
+        let message = if again {
+            pool[place].clone()
+        } else {
+            pool.swap_remove(place)
+        };
+        if !self.hand_over(message.clone(), dice) && !again {
+            self.truth.pool.push(message);
+        }
+    }
+
+    /// False where the channel is to repeat.
+    fn hand_over(&mut self, message: Message, dice: u8) -> bool {
+        match message {
+            Message::Paid(text, payment) => {
+                let (_, acknowledge) = self.shop.confirm(text, payment.clone());
+                if acknowledge {
+                    self.acknowledged.push(Acknowledged::Paid(text, payment));
+                }
+                acknowledge
+            }
+            Message::Refunded(text, fact) => self.hear(text, fact),
+            Message::AskOrder(text) => {
+                let state = self.truth.order(text);
+                self.truth.pool.push(Message::OrderIs(text, state));
+                true
+            }
+            Message::AskRefund(text, number, sent) => {
+                match self.truth.fact(&number) {
+                    Some(fact) => {
+                        let fact = fact.with_query_sent_at(sent);
+                        self.truth.pool.push(Message::Refunded(text, fact));
+                    }
+                    None => self.ask_again(text, &number, dice),
+                }
+                true
+            }
+            Message::OrderIs(text, state) => {
+                let decision = self.shop.ask(no(text), query(state.clone()));
+                if let (true, Some(payment)) = (decision.acknowledge, state.payment()) {
+                    let payment = payment.clone();
+                    self.acknowledged.push(Acknowledged::Paid(text, payment));
+                }
+                true
+            }
+        }
+    }
+
+    fn hear(&mut self, text: &'static str, fact: RefundFact) -> bool {
+        let (recorded, acknowledge) = self.shop.record_refund(text, fact.clone());
+        if recorded == RefundRecorded::MustQuery {
+            let record = self.shop.record(text).unwrap();
+            let refund = record.refund(fact.refund_no()).unwrap();
+            assert!(refund.next_check.is_some(), "{fact:?} is dropped");
+        } else if acknowledge {
+            self.acknowledged.push(Acknowledged::Refunded(text, fact));
+        }
+        acknowledge
+    }
+
+    /// Does everything that is due: asks the channel, which answers at once or later.
+    fn sweep(&mut self, at_once: bool, dice: u8) {
+        for text in ORDERS {
+            let Some(record) = self.shop.record(text).cloned() else {
+                continue;
+            };
+            let now = self.shop.now;
+            let next = record.as_order().and_then(|order| order.next);
+            let waits = record.anomalies().iter().any(Anomaly::is_open);
+            match next.filter(|next| next.at <= now && !waits) {
+                Some(next) if next.action == Action::AskClose => {
+                    let reply = self.truth.close(text);
+                    let _ = self.shop.record_close(text, reply);
+                }
+                Some(_) => self.send(Message::AskOrder(text), at_once, dice),
+                None => {}
+            }
+            for refund in record.refunds() {
+                if refund.next_check.is_some_and(|at| at <= now) {
+                    let number = refund.refund_no.as_str().to_owned();
+                    let text = self.numbers.get(&number).copied().unwrap_or(text);
+                    self.send(Message::AskRefund(text, number, now), at_once, dice);
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, message: Message, at_once: bool, dice: u8) {
+        if !at_once {
+            self.truth.pool.push(message);
+            return;
+        }
+        // The answer to a query is what it leaves in the pool.
+        let before = self.truth.pool.len();
+        let _ = self.hand_over(message, dice);
+        if self.truth.pool.len() > before
+            && let Some(answer) = self.truth.pool.pop()
+            && !self.hand_over(answer.clone(), dice)
+        {
+            self.truth.pool.push(answer);
+        }
+    }
+
+    fn ask_back(&mut self, text: &'static str, transaction: &str, amount: u64, dice: u8) {
+        let number = format!("R{}", self.numbers.len());
+        self.request_one(text, asked_back(&number, transaction, amount), dice);
+    }
+
+    /// Asks the store, and the channel only where the store says so.
+    fn request_one(&mut self, text: &'static str, new: NewRefund, dice: u8) {
+        let decision = self.shop.ask(no(text), request_refund(new.clone()));
+        if decision.acknowledge {
+            let number = new.refund_no().as_str().to_owned();
+            self.numbers.insert(number.clone(), text);
+            let record = self.shop.record(text).unwrap();
+            let refund = record.refund(new.refund_no()).unwrap();
+            let is_kept = refund.status.holds_money();
+            assert!(is_kept, "{new:?} is acknowledged, and nothing is reserved");
+            self.ask_channel(text, &number, dice);
+        }
+    }
+
+    /// The channel knows nothing of what the store holds: it is asked again.
+    fn ask_again(&mut self, text: &'static str, number: &str, dice: u8) {
+        let known = self.refund_of(text, number);
+        let Some(known) = known.filter(|known| known.status == RefundStatus::Requested) else {
+            return;
+        };
+        let new = asked_back(
+            number,
+            known.transaction_id.as_str(),
+            known.asked_amount().as_u64(),
+        );
+        self.request_one(text, new.attempt(known.attempt), dice);
+    }
+
+    fn refund_of(&self, text: &str, number: &str) -> Option<Refund> {
+        let number = RefundNo::parse(number).unwrap();
+        self.shop.record(text)?.refund(&number).cloned()
+    }
+
+    fn ask_channel(&mut self, text: &'static str, number: &str, dice: u8) {
+        let refund = self.refund_of(text, number).unwrap();
+        let asked = refund.asked_amount().as_u64();
+        let transaction = refund.transaction_id.as_str();
+        match self.truth.request(number, (transaction, asked), dice) {
+            Reply::Lost => {}
+            Reply::Refused => drop(self.shop.refuse_attempt(text, number, refund.attempt)),
+            Reply::State(state, amount) => {
+                let _ = self.hear(text, told(number, transaction, amount, state));
+            }
+        }
+    }
+
+    /// The next attempt of a closed refund, under the same number.
+    fn retry(&mut self, place: u8, dice: u8) {
+        let closed = |(number, text): (&String, &&'static str)| {
+            let refund = self.refund_of(text, number)?;
+            (refund.status == RefundStatus::Closed).then_some((*text, refund))
+        };
+        let closed: Vec<_> = self.numbers.iter().filter_map(closed).collect();
+        let Some((text, refund)) = closed.get(usize::from(place) % closed.len().max(1)) else {
+            return;
+        };
+        let number = refund.refund_no.as_str();
+        let amount = refund.asked_amount().as_u64();
+        let new = asked_back(number, refund.transaction_id.as_str(), amount);
+        self.request_one(text, new.attempt(refund.attempt + 1), dice);
+    }
+
+    fn move_on(&mut self, place: u8, dice: u8) {
+        let numbers: Vec<_> = self.numbers.iter().collect();
+        if let Some((number, text)) = numbers.get(usize::from(place) % numbers.len().max(1)) {
+            let (number, text) = ((*number).clone(), **text);
+            self.truth.move_on(text, &number, dice);
+            if dice > 240 {
+                // It is also told under the number of another order.
+                self.truth.tell(pick(&ORDERS, place), &number);
+            }
+        }
+    }
+
+    fn open_anomalies(&self) -> Vec<(&'static str, Anomaly)> {
+        let of = |text: &'static str| {
+            let anomalies = self.shop.record(text).map_or(&[][..], Record::anomalies);
+            let open = anomalies.iter().filter(|anomaly| anomaly.is_open());
+            open.map(move |anomaly| (text, anomaly.clone())).collect()
+        };
+        ORDERS.into_iter().flat_map::<Vec<_>, _>(of).collect()
+    }
+
+    /// A person decides one anomaly, of the opening that he saw.
+    fn resolve_one(&mut self, place: usize, dice: u8) {
+        let open = self.open_anomalies();
+        let Some((text, anomaly)) = open.get(place % open.len().max(1)) else {
+            return;
+        };
+        // A person who dismisses that the money came back is wrong.
+        let disagrees = matches!(anomaly.kind, AnomalyKind::RefundDisagrees { .. });
+        let number = format!("R{}", self.numbers.len());
+        let last = anomaly.reopening.as_ref().map(|last| &last.refund_no);
+        let number = match last {
+            Some(last) if dice % 2 == 0 => last.as_str().to_owned(),
+            _ => number,
+        };
+        let how = match dice % 8 {
+            _ if disagrees => Resolution::Accept,
+            0 | 1 => Resolution::Accept,
+            2 => Resolution::Dismiss,
+            _ if anomaly.payment.is_none() => Resolution::Dismiss,
+            _ => refund(&number),
+        };
+        let count = anomaly.reopenings();
+        let resolved = self
+            .shop
+            .resolve_again(text, anomaly.id.0, count, how.clone());
+        if resolved == Resolved::Resolved && matches!(how, Resolution::Refund { .. }) {
+            self.numbers.insert(number.clone(), text);
+            self.ask_channel(text, &number, dice / 8);
+        }
+    }
+
+    fn end(&mut self, text: &'static str) {
+        let note = Note::parse("done").unwrap();
+        let _ = self.shop.closes(text, Asked::EndOrder { note });
+    }
+
+    /// Everything under way arrives, and 64 rounds of sweep and clock pass. Then nothing is
+    /// due any more, and the books of the store and the channel agree.
+    pub(super) fn settle(&mut self, seed: u64) {
+        let mut dice = seed.to_le_bytes().into_iter().cycle();
+        let resolves = seed % 2 == 0;
+        for _ in 0..64_u8 {
+            let die = dice.next().unwrap();
+            for place in 0..self.numbers.len() {
+                self.move_on(u8::try_from(place).unwrap(), die & 0b111);
+            }
+            for message in std::mem::take(&mut self.truth.pool) {
+                let _ = self.hand_over(message, die);
+            }
+            if resolves {
+                self.resolve_one(usize::from(die), die);
+            }
+            self.sweep(true, die);
+            self.shop.wait(Duration::from_secs(24 * 3600));
+        }
+        self.finish();
+        self.judge();
+        self.judge_the_end();
+    }
+
+    /// No more tricks: the channel has ended every refund, and everybody hears of it.
+    fn finish(&mut self) {
+        for _ in 0..64_u8 {
+            for place in 0..self.numbers.len() {
+                self.move_on(u8::try_from(place).unwrap(), 3);
+            }
+            for message in std::mem::take(&mut self.truth.pool) {
+                let _ = self.hand_over(message, 2);
+            }
+            self.sweep(true, 2);
+            self.shop.wait(Duration::from_secs(24 * 3600));
+        }
+    }
+}
