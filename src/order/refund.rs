@@ -40,7 +40,7 @@ pub struct Refund {
     pub believed_after: Option<Timestamp>,
     /// When the channel says that the money went back. It stays when the money returns.
     pub success_at: Option<Timestamp>,
-    /// When it was closed, or its money returned.
+    /// When it was last closed, or its money returned; it stays when the refund goes on.
     pub ended_at: Option<Timestamp>,
     /// When the channel should be asked about it next.
     pub next_check: Option<Timestamp>,
@@ -99,7 +99,6 @@ impl Refund {
             code: None,
             attempt: self.attempt.saturating_add(1),
             believed_after: Some(at),
-            ended_at: None,
             next_check: Some(next_check),
             checks: 0,
             ..self.clone()

@@ -90,7 +90,10 @@ fn known_before(
     match known.status {
         RefundStatus::Closed if new.attempt == known.attempt.saturating_add(1) => None,
         RefundStatus::Closed | RefundStatus::Returned => Some(ended()),
-        RefundStatus::Success => Some(RefundRequested::Exists),
+        RefundStatus::Success => {
+            put_off(change, known);
+            Some(RefundRequested::Exists)
+        }
         _ if new.attempt < known.attempt => Some(ended()),
         // The channel is asked once more under the number: one more check, once it was due.
         RefundStatus::Requested | RefundStatus::Processing | RefundStatus::Abnormal => {

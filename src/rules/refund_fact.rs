@@ -131,10 +131,6 @@ const fn facts_of_refund(refund: &Refund) -> Facts<'_> {
 
 /// How far a known refund is, against how far the channel says that it is.
 fn told_again(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> RefundRecorded {
-    if is_kept(change, known, fact) {
-        answered(change, known, fact);
-        return RefundRecorded::Duplicate;
-    }
     let difference = first_difference(facts_of_refund(known), facts_of(fact));
     match difference {
         None => meet(change, known, fact),
@@ -187,6 +183,10 @@ fn amount_differs(
     field: RefundDifference,
 ) -> RefundRecorded {
     let told = RefundStatus::from(fact.state());
+    if told == known.status && is_kept(change, fact) {
+        answered(change, known, fact);
+        return RefundRecorded::Duplicate;
+    }
     if told == RefundStatus::Abnormal && known.status.is_open() && !is_believed(known, fact) {
         return must_query(change, known, fact);
     }
@@ -211,23 +211,24 @@ fn amount_differs(
             RefundRecorded::RecordFull => RefundRecorded::RecordFull,
             _ => outcome,
         },
-        RefundRecorded::Duplicate | RefundRecorded::Stale => differs(change, known, fact, field),
+        RefundRecorded::Duplicate | RefundRecorded::Stale if !is_kept(change, fact) => {
+            differs(change, known, fact, field)
+        }
         _ => outcome,
     }
 }
 
 /// The told amount counts against the told transaction, and what was asked for stays
-/// reserved, until a person resolves the anomaly. A final state need not be asked for again.
+/// reserved, until a person resolves the anomaly.
 fn transaction_differs(
     change: &mut Change<'_>,
     known: &Refund,
     fact: &RefundFact,
     field: RefundDifference,
 ) -> RefundRecorded {
-    if RefundStatus::from(fact.state()).is_open() {
-        put_off(change, known);
-    } else if known.next_check.is_some() {
-        check_at(change, known, None, true);
+    answered(change, known, fact);
+    if is_kept(change, fact) {
+        return RefundRecorded::Duplicate;
     }
     match lacks_money(change, fact, Fen::ZERO) {
         Some(available) if is_paid_here(change, fact) => exceeds(change, fact, available),
@@ -252,10 +253,16 @@ fn differs(
 }
 
 /// The channel was asked as was due, and the refund stands as it stood. One that has ended
-/// is asked about until a query says so that was sent after its end.
+/// is asked about until a query says so that was sent after its end. A final state of another
+/// transaction's refund need not be asked for again: a person must look.
 fn answered(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) {
-    let has_ended = !known.status.is_open();
-    if has_ended && known.next_check.is_some() && is_believed(known, fact) {
+    let is_same = (known.channel, &known.transaction_id) == (fact.channel(), fact.transaction_id());
+    let is_final = if is_same {
+        !known.status.is_open() && is_believed(known, fact)
+    } else {
+        !RefundStatus::from(fact.state()).is_open()
+    };
+    if is_final && known.next_check.is_some() {
         check_at(change, known, None, true);
     } else {
         put_off(change, known);
@@ -314,6 +321,9 @@ fn moved(
     let room = left.checked_add(known.held()).unwrap_or(Fen::MAX);
     let asked = Some(known.asked_amount()).filter(|asked| *asked != amount);
     let asked = asked.filter(|asked| is_success || *asked <= room);
+    // A success told after a failure may be older than it: the channel is asked once more.
+    let is_confirmed = fact.query_sent_at() > known.ended_at;
+    let is_doubtful = is_success && known.ended_at.is_some() && !is_confirmed;
     let refund = Refund {
         refund_id: fact.refund_id().or(known.refund_id.as_ref()).cloned(),
         amount,
@@ -321,13 +331,13 @@ fn moved(
         status: to,
         code: None,
         believed_after: if is_success {
-            Some(change.now())
+            let failed_at = known.ended_at.filter(|_| is_doubtful);
+            failed_at.max(Some(change.now()))
         } else {
             known.believed_after
         },
         success_at: is_success.then(|| fact.success_at().unwrap_or_else(|| change.stamp())),
-        ended_at: None,
-        next_check: to.is_open().then_some(next_check),
+        next_check: (to.is_open() || is_doubtful).then_some(next_check),
         checks,
         ..known.clone()
     };
@@ -390,21 +400,15 @@ fn exceeds(change: &mut Change<'_>, fact: &RefundFact, available: Fen) -> Refund
     keep(change, kind, fact, RefundRecorded::Exceeds { available })
 }
 
-/// The very fact is kept in an anomaly already. A closed refund for which there was too
-/// little money may have found some since.
-fn is_kept(change: &Change<'_>, known: &Refund, fact: &RefundFact) -> bool {
-    let exceeds = |kind: &AnomalyKind| {
-        known.status != RefundStatus::Closed && matches!(kind, AnomalyKind::RefundExceeds { .. })
-    };
-    let keeps = |anomaly: &&Anomaly| {
-        let differs = matches!(
-            anomaly.kind,
-            AnomalyKind::RefundDiffers { .. } | AnomalyKind::RefundDisagrees { .. }
-        );
-        (differs || exceeds(&anomaly.kind)) && anomaly.kind.refund_no() == Some(fact.refund_no())
-    };
-    let mut kept = change.anomalies().iter().filter(keeps);
-    kept.any(|anomaly| anomaly.refund.as_ref().is_some_and(|r| says(r, fact)))
+/// The very fact is kept in an anomaly already.
+fn is_kept(change: &Change<'_>, fact: &RefundFact) -> bool {
+    let number = Some(fact.refund_no());
+    let of_it = change
+        .anomalies()
+        .iter()
+        .filter(|a| a.kind.refund_no() == number);
+    let mut kept = of_it.filter_map(|anomaly| anomaly.refund.as_ref());
+    kept.any(|refund| says(refund, fact))
 }
 
 fn says(refund: &Refund, fact: &RefundFact) -> bool {

@@ -107,7 +107,10 @@ fn refund_in_question(change: &Change<'_>, anomaly: &Anomaly) -> Option<Refund> 
 fn accept(change: &mut Change<'_>, anomaly: &Anomaly, note: &Note) -> Resolved {
     match (&anomaly.kind, &anomaly.payment) {
         (AnomalyKind::LatePayment, _) => end(change, anomaly, Ended::Accepted, note),
-        (AnomalyKind::IdentityMismatch { .. }, Some(payment)) => {
+        // Money that goes back does not pay: once accepted, nobody would be asked about it.
+        (AnomalyKind::IdentityMismatch { .. }, Some(payment))
+            if !goes_back_here(change, payment) =>
+        {
             reexamine(change, anomaly, payment, note)
         }
         (AnomalyKind::GivenBack { .. }, Some(payment)) if !goes_back(change, payment) => {
@@ -121,8 +124,12 @@ fn accept(change: &mut Change<'_>, anomaly: &Anomaly, note: &Note) -> Resolved {
 
 /// Money of the payment goes back, or went back, here or elsewhere.
 fn goes_back(change: &Change<'_>, payment: &Payment) -> bool {
+    change.claimed_elsewhere(payment).is_some() || goes_back_here(change, payment)
+}
+
+fn goes_back_here(change: &Change<'_>, payment: &Payment) -> bool {
     let holds = |refund: &Refund| refund.is_of(payment) && refund.status.holds_money();
-    change.claimed_elsewhere(payment).is_some() || change.refunds().iter().any(holds)
+    change.refunds().iter().any(holds)
 }
 
 /// The number was used for another transaction: what was asked for under it is free again.

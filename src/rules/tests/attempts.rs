@@ -236,6 +236,32 @@ fn closed_refund_that_is_under_way_after_all_reserves_again() {
     }
 }
 
+#[test]
+fn success_told_after_the_failure_is_asked_about_once_more() {
+    let mut shop = paid_shop();
+    let _ = shop.request("a", attempt("R", 60, 1));
+    let _ = shop.record_refund("a", told("R", "X", 60, Closed));
+    // The messages may have come in the wrong order: it counts, and is due.
+    let _ = shop.record_refund("a", told("R", "X", 60, Success));
+    let refund = refund_of(&shop, "R");
+    assert_eq!(refund.held(), fen(60));
+    shop.wait(HOUR);
+    assert!(refund.next_check.unwrap() <= shop.now);
+    let failed = answer(&shop, "R", 60, Closed);
+    let status = RefundStatus::Success;
+    let disagrees = (RefundRecorded::Disagrees { status }, true);
+    assert_eq!(shop.record_refund("a", failed), disagrees);
+    assert_eq!(refund_of(&shop, "R").next_check, None);
+    // The answer to a query that was sent after the failure needs no other one.
+    let mut shop = paid_shop();
+    let _ = shop.request("a", attempt("R", 60, 1));
+    let _ = shop.record_refund("a", told("R", "X", 60, Closed));
+    shop.wait(SECOND);
+    let fact = answer(&shop, "R", 60, Success);
+    assert_eq!(shop.record_refund("a", fact), moved(RefundStatus::Success));
+    assert_eq!(refund_of(&shop, "R").next_check, None);
+}
+
 /// A double payment Y that a person decided to give back under R.
 fn decided() -> Shop {
     let mut shop = paid_shop();

@@ -162,3 +162,15 @@ fn second_telling_with_another_wrong_amount_is_kept_and_caps_the_refund() {
     assert_eq!(shop.confirm("a", paid("X")), unclaimed);
     assert_eq!(shop.create("a", new()), Created::CreatedAndPaid);
 }
+
+#[test]
+fn payer_is_not_accepted_while_the_payment_goes_back() {
+    let mut shop = Shop::with_order();
+    let _ = shop.confirm("a", paid_by("X", "aunt"));
+    let _ = shop.request("a", asked_back("R", "X", 90));
+    let accepted = shop.resolve("a", 1, Resolution::Accept);
+    assert_eq!(accepted, Resolved::NotAcceptable);
+    let _ = shop.refuse("a", "R");
+    let accepted = shop.resolve("a", 1, Resolution::Accept);
+    assert_eq!(accepted, Resolved::Reexamined(Confirmed::Applied));
+}

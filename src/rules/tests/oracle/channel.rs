@@ -102,8 +102,8 @@ impl Truth {
             (transaction, amount)
         );
         let fresh = matches!(back.state, None | Some(RefundState::Closed));
-        if fresh && dice % 3 == 0 {
-            return if dice % 2 == 0 {
+        if fresh && dice.is_multiple_of(3) {
+            return if dice.is_multiple_of(2) {
                 Reply::Refused
             } else {
                 Reply::Lost

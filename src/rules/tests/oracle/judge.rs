@@ -74,7 +74,8 @@ impl Server {
             };
             assert!(
                 back == out || told(),
-                "{transaction}: {back} here, {out} there"
+                "{transaction}: {back} here, {out} there: {:#?}",
+                self.shop.history
             );
         }
     }

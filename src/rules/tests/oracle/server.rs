@@ -52,8 +52,8 @@ impl Server {
                 let amount = if b % 4 < 2 { 100 } else { u64::from(b % 4) };
                 self.truth.tell_oddly(transaction, order, amount);
             }
-            4..=8 => self.deliver(usize::from(a), b % 3 == 0, b),
-            9 | 10 => self.sweep(a % 2 == 0, b),
+            4..=8 => self.deliver(usize::from(a), b.is_multiple_of(3), b),
+            9 | 10 => self.sweep(a.is_multiple_of(2), b),
             11 | 12 => self.ask_back(order, transaction, pick(&[40, 60, 90, 100], a / 3), b),
             13 => self.retry(a, b),
             14 | 15 => self.move_on(a, b),
@@ -271,7 +271,7 @@ impl Server {
         let number = format!("R{}", self.numbers.len());
         let last = anomaly.reopening.as_ref().map(|last| &last.refund_no);
         let number = match last {
-            Some(last) if dice % 2 == 0 => last.as_str().to_owned(),
+            Some(last) if dice.is_multiple_of(2) => last.as_str().to_owned(),
             _ => number,
         };
         let how = match dice % 8 {
@@ -300,7 +300,7 @@ impl Server {
     /// due any more, and the books of the store and the channel agree.
     pub(super) fn settle(&mut self, seed: u64) {
         let mut dice = seed.to_le_bytes().into_iter().cycle();
-        let resolves = seed % 2 == 0;
+        let resolves = seed.is_multiple_of(2);
         for _ in 0..64_u8 {
             let die = dice.next().unwrap();
             for place in 0..self.numbers.len() {
