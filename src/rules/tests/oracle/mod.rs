@@ -5,8 +5,6 @@ mod channel;
 mod judge;
 mod server;
 
-use std::time::Duration;
-
 use proptest::prelude::*;
 
 use super::*;

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::super::*;
-use super::Duration;
 use super::channel::{Message, Reply, Truth};
 use crate::order::{Action, Anomaly, AnomalyKind, Record, Refund, RefundStatus};
 
@@ -42,7 +41,9 @@ impl Server {
     pub(super) fn step(&mut self, kind: u8, a: u8, b: u8) {
         let (order, transaction) = (pick(&ORDERS, a), pick(&TRANSACTIONS, b));
         match kind {
-            0 | 1 => drop(self.shop.create(order, new())),
+            0 | 1 => {
+                let _ = self.shop.create(order, new());
+            }
             2 => {
                 let amount = if a % 4 == 3 { 90 } else { 100 };
                 let payer = if b % 4 == 3 { "aunt" } else { "user" };
@@ -149,7 +150,6 @@ impl Server {
             for refund in record.refunds() {
                 if refund.next_check.is_some_and(|at| at <= now) {
                     let number = refund.refund_no.as_str().to_owned();
-                    let text = self.numbers.get(&number).copied().unwrap_or(text);
                     self.send(Message::AskRefund(text, number, now), at_once, dice);
                 }
             }
@@ -216,7 +216,9 @@ impl Server {
         let transaction = refund.transaction_id.as_str();
         match self.truth.request(number, (transaction, asked), dice) {
             Reply::Lost => {}
-            Reply::Refused => drop(self.shop.refuse_attempt(text, number, refund.attempt)),
+            Reply::Refused => {
+                let _ = self.shop.refuse_attempt(text, number, refund.attempt);
+            }
             Reply::State(state, amount) => {
                 let _ = self.hear(text, told(number, transaction, amount, state));
             }
@@ -230,7 +232,10 @@ impl Server {
             (refund.status == RefundStatus::Closed).then_some((*text, refund))
         };
         let closed: Vec<_> = self.numbers.iter().filter_map(closed).collect();
-        let Some((text, refund)) = closed.get(usize::from(place) % closed.len().max(1)) else {
+        let Some((text, refund)) = closed
+            .get(usize::from(place) % closed.len().max(1))
+            .cloned()
+        else {
             return;
         };
         let number = refund.refund_no.as_str();
@@ -263,7 +268,7 @@ impl Server {
     /// A person decides one anomaly, of the opening that he saw.
     fn resolve_one(&mut self, place: usize, dice: u8) {
         let open = self.open_anomalies();
-        let Some((text, anomaly)) = open.get(place % open.len().max(1)) else {
+        let Some((text, anomaly)) = open.get(place % open.len().max(1)).cloned() else {
             return;
         };
         // A person who dismisses that the money came back is wrong.
