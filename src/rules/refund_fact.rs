@@ -10,9 +10,8 @@ use super::decision::{Claim, Decision};
 use super::index::UniqueKey;
 use super::refund::{Facts, check_at, first_difference, left_of, put_off, refunds_known_of};
 use crate::order::{
-    Anomaly, AnomalyId, AnomalyKind, Ended, Outcome, Record, Refund, RefundAttempt,
-    RefundDifference, RefundFact, RefundRecorded, RefundRefused, RefundState, RefundStatus,
-    RefundUnanswered, What,
+    AnomalyId, AnomalyKind, Ended, Outcome, Record, Refund, RefundAttempt, RefundDifference,
+    RefundFact, RefundRecorded, RefundRefused, RefundState, RefundStatus, RefundUnanswered, What,
 };
 use crate::value::{Fen, Label, Note, OrderNo, RefundNo};
 

@@ -212,7 +212,7 @@ impl Store {
         self.command(no, Asked::EndOrder { note }, hear!(Outcome::Close))
     }
 
-    /// Ends an anomaly by a person's decision. `anomaly` is its [`AnomalyId`], or the
+    /// Ends an anomaly by a person's decision. `anomaly` is its [`AnomalyId`](crate::AnomalyId), or the
     /// [`AnomalyRef`] of one that was reopened: a decision is about one opening, so that a
     /// repeat of an old decision does not meet a new question.
     ///

@@ -7,7 +7,6 @@ mod server;
 
 use proptest::prelude::*;
 
-use super::*;
 use server::Server;
 
 /// What happens next: the kind of step, and two choices within it.
