@@ -18,6 +18,7 @@ mod policy;
 mod query;
 mod refund;
 mod refund_fact;
+mod refund_misfit;
 mod resolve;
 #[cfg(test)]
 mod tests;

@@ -6,14 +6,18 @@
 //! not undo a retry or a success.
 
 use super::change::Change;
-use super::decision::{Claim, Decision};
+use super::decision::Decision;
 use super::index::UniqueKey;
-use super::refund::{Facts, check_at, first_difference, left_of, put_off, refunds_known_of};
-use crate::order::{
-    AnomalyId, AnomalyKind, Ended, Outcome, Record, Refund, RefundAttempt, RefundDifference,
-    RefundFact, RefundRecorded, RefundRefused, RefundState, RefundStatus, RefundUnanswered, What,
+use super::refund::{check_at, first_difference, left_of, put_off};
+use super::refund_misfit::{
+    belongs_elsewhere, differs, elsewhere, end_exceeding, end_unknown, exceeds, facts_of,
+    facts_of_refund, is_kept, is_paid_here, keep, lacks_money, seen,
 };
-use crate::value::{Fen, Label, Note, OrderNo, RefundNo};
+use crate::order::{
+    AnomalyKind, Outcome, Record, Refund, RefundAttempt, RefundDifference, RefundFact,
+    RefundRecorded, RefundRefused, RefundStatus, RefundUnanswered, What,
+};
+use crate::value::{Fen, Label, RefundNo};
 
 pub(super) fn key_of(fact: &RefundFact) -> UniqueKey {
     UniqueKey::RefundNo(fact.channel(), fact.refund_no().clone())
@@ -118,14 +122,6 @@ fn first_told(change: &mut Change<'_>, fact: &RefundFact) -> RefundRecorded {
     } else {
         RefundRecorded::Unclaimed
     }
-}
-
-const fn facts_of(fact: &RefundFact) -> Facts<'_> {
-    (fact.channel(), fact.transaction_id(), fact.amount())
-}
-
-const fn facts_of_refund(refund: &Refund) -> Facts<'_> {
-    (refund.channel, &refund.transaction_id, refund.amount)
 }
 
 /// How far a known refund is, against how far the channel says that it is.
@@ -233,22 +229,6 @@ fn transaction_differs(
         Some(available) if is_paid_here(change, fact) => exceeds(change, fact, available),
         _ => differs(change, known, fact, field),
     }
-}
-
-fn is_paid_here(change: &Change<'_>, fact: &RefundFact) -> bool {
-    let record = change.record();
-    record.is_some_and(|r| r.paid_of(fact.channel(), fact.transaction_id()).is_some())
-}
-
-fn differs(
-    change: &mut Change<'_>,
-    known: &Refund,
-    fact: &RefundFact,
-    field: RefundDifference,
-) -> RefundRecorded {
-    let refund_no = known.refund_no.clone();
-    let kind = AnomalyKind::RefundDiffers { refund_no };
-    keep(change, kind, fact, RefundRecorded::Differs { field })
 }
 
 /// The channel was asked as was due, and the refund stands as it stood. One that has ended
@@ -363,135 +343,4 @@ fn repeated(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> Refun
         end_exceeding(change, fact); // nothing went back after all
     }
     RefundRecorded::Duplicate
-}
-
-/// What is left of the fact's transaction, where that is too little for it. `own` is what
-/// the refund itself holds of it.
-fn lacks_money(change: &Change<'_>, fact: &RefundFact, own: Fen) -> Option<Fen> {
-    let left = left_of(change.record(), fact.channel(), fact.transaction_id());
-    let left = left.checked_add(own).unwrap_or(Fen::MAX);
-    (fact.state() != RefundState::Closed && left < fact.amount()).then_some(left)
-}
-
-/// The other record whose money the fact's transaction is. What was closed holds none.
-fn belongs_elsewhere(change: &Change<'_>, fact: &RefundFact) -> Option<OrderNo> {
-    let (channel, transaction) = (fact.channel(), fact.transaction_id());
-    let claim = change
-        .context
-        .claimed_elsewhere(change.no(), channel, transaction);
-    claim
-        .filter(|_| fact.state() != RefundState::Closed)
-        .map(Claim::by)
-}
-
-fn elsewhere(change: &mut Change<'_>, fact: &RefundFact, by: OrderNo) -> RefundRecorded {
-    let refund_no = fact.refund_no().clone();
-    let kind = AnomalyKind::RefundedElsewhere { refund_no, by };
-    keep(change, kind, fact, RefundRecorded::RefundedElsewhere { by })
-}
-
-fn exceeds(change: &mut Change<'_>, fact: &RefundFact, available: Fen) -> RefundRecorded {
-    let refund_no = fact.refund_no().clone();
-    let kind = AnomalyKind::RefundExceeds {
-        refund_no,
-        available,
-    };
-    keep(change, kind, fact, RefundRecorded::Exceeds { available })
-}
-
-/// The very fact is kept in an anomaly already.
-fn is_kept(change: &Change<'_>, fact: &RefundFact) -> bool {
-    let number = Some(fact.refund_no());
-    let of_it = change
-        .anomalies()
-        .iter()
-        .filter(|a| a.kind.refund_no() == number);
-    let mut kept = of_it.filter_map(|anomaly| anomaly.refund.as_ref());
-    kept.any(|refund| says(refund, fact))
-}
-
-fn says(refund: &Refund, fact: &RefundFact) -> bool {
-    let same = first_difference(facts_of_refund(refund), facts_of(fact)).is_none();
-    same && refund.status == RefundStatus::from(fact.state())
-}
-
-/// Keeps a fact that does not fit, once per kind, refund and state.
-fn keep(
-    change: &mut Change<'_>,
-    kind: AnomalyKind,
-    fact: &RefundFact,
-    outcome: RefundRecorded,
-) -> RefundRecorded {
-    let mut alike = change.anomalies().iter().filter(|a| a.kind.is_like(&kind));
-    if alike.any(|anomaly| anomaly.refund.as_ref().is_some_and(|r| says(r, fact))) {
-        return RefundRecorded::Duplicate;
-    }
-    if !change.make_room() {
-        return RefundRecorded::RecordFull;
-    }
-    let refund = seen(change, fact);
-    change.raise_refund(kind, refund);
-    outcome
-}
-
-/// The refund as the channel tells it, first seen now.
-fn seen(change: &Change<'_>, fact: &RefundFact) -> Refund {
-    let status = RefundStatus::from(fact.state());
-    let at = change.stamp();
-    let is_success = status == RefundStatus::Success;
-    Refund {
-        channel: fact.channel(),
-        refund_no: fact.refund_no().clone(),
-        refund_id: fact.refund_id().cloned(),
-        transaction_id: fact.transaction_id().clone(),
-        amount: fact.amount(),
-        asked: None,
-        status,
-        external: true,
-        code: None,
-        requested_at: at,
-        attempt: 1,
-        believed_after: is_success.then_some(change.now()),
-        success_at: is_success.then(|| fact.success_at().unwrap_or(at)),
-        ended_at: (status == RefundStatus::Closed).then_some(at),
-        next_check: None,
-        checks: 0,
-    }
-}
-
-/// A refund for which there had been no money has found its place.
-fn end_exceeding(change: &mut Change<'_>, fact: &RefundFact) {
-    settle(change, |kind| match kind {
-        AnomalyKind::RefundExceeds { refund_no, .. } => refund_no == fact.refund_no(),
-        _ => false,
-    });
-}
-
-/// The refund that the channel had spoken of is known now. One that was only asked for may
-/// be another.
-fn end_unknown(change: &mut Change<'_>) {
-    let order = change.order();
-    let Some(own) = order.and_then(|order| order.payment.as_ref()) else {
-        return;
-    };
-    let is_told = |status| {
-        use RefundStatus::{Abnormal, Processing, Success};
-        matches!(status, Processing | Success | Abnormal)
-    };
-    if refunds_known_of(change.record(), own).any(is_told) {
-        settle(change, |kind| *kind == AnomalyKind::RefundUnknown);
-    }
-}
-
-/// Ends the open anomalies of this kind: the fact has found its place without a person.
-fn settle(change: &mut Change<'_>, is_it: impl Fn(&AnomalyKind) -> bool) {
-    let open = change.anomalies().iter().filter(|a| a.is_open());
-    let found: Vec<AnomalyId> = open.filter(|a| is_it(&a.kind)).map(|a| a.id).collect();
-    for id in found {
-        change.push(What::AnomalyEnded {
-            id,
-            how: Ended::Settled,
-            note: Note::default(),
-        });
-    }
 }
