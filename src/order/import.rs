@@ -25,7 +25,8 @@ pub enum Imported {
     /// Its number is known, and the other books know no more; nothing was written.
     Skipped,
     /// Its number is known, and the other books know a payment, an amount or a refund that is
-    /// not known here; nothing was written.
+    /// still not known here. With `Skip` nothing was written; with `Advance` all else was
+    /// taken in.
     SkippedDiffers,
     /// Its number is known, and what the other books know more was taken in: what became
     /// of the payment, where they know one.

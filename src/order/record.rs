@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::anomaly::{Anomaly, AnomalyId, AnomalyKind};
 use super::payment::{Payment, Prepay};
-use super::refund::Refund;
+use super::refund::{Refund, RefundFact};
 use super::status::Status;
 use crate::value::{
     AppId, Attach, Channel, Currency, Description, Fen, MchId, Metadata, OpenId, OrderNo,
@@ -299,6 +299,19 @@ impl Record {
         let paid = self.paid_of(channel, transaction).unwrap_or(Fen::MAX);
         let others = self.held_by_others(channel, transaction);
         paid.checked_sub(others).unwrap_or(Fen::ZERO)
+    }
+
+    /// What this refund is counted with already of the transaction that `fact` names.
+    pub(crate) fn told_of(&self, refund_no: &RefundNo, fact: &RefundFact) -> Fen {
+        let told = self
+            .anomalies()
+            .iter()
+            .filter_map(Anomaly::told_differently);
+        let of_it = told.filter(|told| {
+            let same = told.channel == fact.channel();
+            same && told.refund_no == *refund_no && told.transaction_id == *fact.transaction_id()
+        });
+        of_it.last().map_or(Fen::ZERO, Refund::held)
     }
 
     /// What the channel says went back of this transaction under the number of a refund of

@@ -154,6 +154,34 @@ impl<'a> Change<'a> {
             let refund_no = refund.refund_no.clone();
             self.push(What::AnomalyReopened { id, refund_no });
         }
+        self.ask_about_exceeding(refund);
+    }
+
+    /// Money of a transaction is free: the channel is asked again about its closed refunds that
+    /// had been told when there was too little of it.
+    fn ask_about_exceeding(&mut self, freed: &Refund) {
+        let now = self.now();
+        let open = self.anomalies().iter().filter(|a| a.is_open());
+        let exceeding = open.filter(|a| matches!(a.kind, AnomalyKind::RefundExceeds { .. }));
+        let told = exceeding.filter_map(|anomaly| anomaly.refund.as_ref());
+        let numbers: Vec<_> = told
+            .filter(|told| told.is_of_same(freed) && !told.is_same(freed))
+            .map(|told| told.refund_no.clone())
+            .collect();
+        for refund_no in numbers {
+            let known = self.record().and_then(|record| record.refund(&refund_no));
+            let is_closed = |known: &&Refund| {
+                known.status == RefundStatus::Closed && known.next_check.is_none()
+            };
+            if let Some(known) = known.filter(is_closed) {
+                self.push(What::RefundChecked {
+                    channel: known.channel,
+                    refund_no,
+                    next_check: Some(now),
+                    counted: false,
+                });
+            }
+        }
     }
 
     /// Ends the anomalies again that this refund's failure had opened: it holds money now.
@@ -161,8 +189,9 @@ impl<'a> Change<'a> {
         let by_it = |anomaly: &&Anomaly| {
             let last = anomaly.reopening.as_ref();
             let payment = anomaly.payment.as_ref();
+            let is_whole = payment.is_some_and(|payment| refund.held() >= payment.paid_fee);
             anomaly.is_open()
-                && last.is_some_and(|last| last.refund_no == refund.refund_no)
+                && last.is_some_and(|last| is_whole || last.refund_no == refund.refund_no)
                 && payment.is_some_and(|payment| refund.is_of(payment))
         };
         let open: Vec<_> = self

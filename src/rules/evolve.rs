@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::order::{
     Anomaly, AnomalyEnd, AnomalyId, AnomalyKind, Creation, Ended, Event, Order, Payment, Raised,
-    Record, Refund, Reopening, Status, Waiting, What,
+    Record, Refund, RefundStatus, Reopening, Status, Waiting, What,
 };
 use crate::value::{Note, RefundNo, Timestamp};
 
@@ -70,7 +70,7 @@ fn born(before: Option<&Record>, event: &Event, creation: &Creation) -> Order {
 }
 
 /// What had waited comes along: its anomalies keep their numbers, and the others follow. A
-/// refund that both know stands as in the other books.
+/// refund that both know stands as in the other books, unless they are behind.
 fn taken_over(before: Option<&Record>, event: &Event, imported: &Order) -> Order {
     let mut order = imported.clone();
     let waited = before.map_or(&[][..], Record::anomalies);
@@ -78,14 +78,26 @@ fn taken_over(before: Option<&Record>, event: &Event, imported: &Order) -> Order
     for (anomaly, id) in order.anomalies.iter_mut().zip(1..) {
         anomaly.id = AnomalyId(id);
     }
-    let waited = before.map_or(&[][..], Record::refunds).iter();
-    let new = waited.filter(|one| !imported.refunds.iter().any(|own| own.is_same(one)));
-    order.refunds.extend(new.cloned());
+    for waited in before.map_or(&[][..], Record::refunds) {
+        match order.refunds.iter_mut().find(|own| own.is_same(waited)) {
+            Some(own) if is_ahead(waited, own) => *own = waited.clone(),
+            Some(_) => {}
+            None => order.refunds.push(waited.clone()),
+        }
+    }
     order.version = event.version;
     if let Some(before) = before {
         order.update_time = order.update_time.max(before.update_time());
     }
     order
+}
+
+/// What is known here of a refund is newer than what the other books say, or they say that it
+/// failed while it is under way: books have no date.
+fn is_ahead(here: &Refund, books: &Refund) -> bool {
+    let has_failed = books.status == RefundStatus::Closed && here.status.is_open();
+    let is_newer = here.attempt > books.attempt || here.status == RefundStatus::Returned;
+    here.is_of_same(books) && (is_newer || has_failed)
 }
 
 fn waiting_after(mut waiting: Waiting, event: &Event) -> Record {

@@ -27,7 +27,9 @@ pub(super) fn keys(order: &Order, record: Option<&Record>) -> Vec<UniqueKey> {
     let refunds = order.refunds.iter();
     let refunds = refunds.chain(record.into_iter().flat_map(Record::refunds));
     let refunded = refunds.map(|r| UniqueKey::Transaction(r.channel, r.transaction_id.clone()));
-    let transactions = transactions.chain(refunded);
+    let doubtful = order.anomalies.iter().filter_map(|a| a.payment.as_ref());
+    let doubtful = doubtful.map(UniqueKey::transaction_of);
+    let transactions = transactions.chain(refunded).chain(doubtful);
     let own = Record::Order(std::sync::Arc::new(order.clone()));
     let mut keys: Vec<UniqueKey> = unique_keys(&own).chain(transactions).collect();
     keys.dedup();
@@ -94,7 +96,7 @@ fn flaw(change: &Change<'_>, order: &Order) -> Option<ImportRefusal> {
 
 fn is_overfull(anomalies: &[Anomaly]) -> bool {
     let unfolded = anomalies.iter().filter(|anomaly| !anomaly.folded).count();
-    unfolded > MAX_ANOMALIES || anomalies.len() - unfolded > MAX_FOLDED
+    unfolded > MAX_ANOMALIES || anomalies.len() > MAX_FOLDED + MAX_ANOMALIES
 }
 
 /// I9.
@@ -217,13 +219,23 @@ fn measure_all(change: &mut Change<'_>) -> bool {
 fn advance(change: &mut Change<'_>, imported: &Order) -> Imported {
     let payment = imported.payment.as_ref();
     let confirmed = payment.map(|payment| receive(change, payment).confirmed);
+    let doubtful = imported.anomalies.iter().filter_map(|a| a.payment.as_ref());
+    for payment in doubtful {
+        if !knows_payment(change, payment)
+            && receive(change, payment).confirmed == Confirmed::RecordFull
+        {
+            return Imported::Refused(ImportRefusal::RecordFull);
+        }
+    }
     let news = imported.refunds.iter().filter(|told| !knows(change, told));
     let told: Vec<RefundFact> = news.filter_map(RefundFact::of).collect();
     let fits = confirmed != Some(Confirmed::RecordFull);
     if !fits || !told.iter().all(|fact| take_in(change, fact)) {
         return Imported::Refused(ImportRefusal::RecordFull);
     }
-    if change.is_empty() {
+    if brings_more(change, imported) {
+        Imported::SkippedDiffers
+    } else if change.is_empty() {
         Imported::Exists
     } else {
         Imported::Advanced(confirmed)
@@ -232,29 +244,22 @@ fn advance(change: &mut Change<'_>, imported: &Order) -> Imported {
 
 /// The other books know a payment, an amount or a refund that is not known here.
 fn brings_more(change: &Change<'_>, imported: &Order) -> bool {
+    let doubtful = imported.anomalies.iter().filter_map(|a| a.payment.as_ref());
+    let mut payments = imported.payment.iter().chain(doubtful);
+    let all_known = payments.all(|told| knows_payment(change, told))
+        && imported.refunds.iter().all(|told| knows(change, told));
+    !all_known
+}
+
+fn knows_payment(change: &Change<'_>, told: &Payment) -> bool {
     let own = change.order().and_then(|order| order.payment.as_ref());
-    let knows_payment = |told: &Payment| {
-        let money = (told.paid_fee, told.currency);
-        let stands =
-            own.is_some_and(|own| own.is_same(told) && (own.paid_fee, own.currency) == money);
-        stands
-            || change
-                .anomalies()
-                .iter()
-                .any(|anomaly| anomaly.is_told(told))
-    };
-    let anomalies = imported.anomalies.iter();
-    let mut payments = imported
-        .payment
-        .iter()
-        .chain(anomalies.filter_map(|a| a.payment.as_ref()));
-    let knows_refund =
-        |told: &Refund| knows(change, told) || told.status == RefundStatus::Requested;
-    !payments.all(knows_payment) || !imported.refunds.iter().all(knows_refund)
+    let money = (told.paid_fee, told.currency);
+    let stands = |own: &Payment| own.is_same(told) && (own.paid_fee, own.currency) == money;
+    own.is_some_and(stands) || change.anomalies().iter().any(|a| a.is_told(told))
 }
 
 /// The other books say nothing new of the refund: it stands so, or its way is known here
-/// from the channel and only the channel knows how it goes on. That holds of a failure, too,
+/// from the channel and only the channel knows how it goes on. That it failed is never news,
 /// for books have no date. To read books is no check that would put the next one off.
 fn knows(change: &Change<'_>, told: &Refund) -> bool {
     let known = change
@@ -262,10 +267,11 @@ fn knows(change: &Change<'_>, told: &Refund) -> bool {
         .and_then(|record| record.refund(&told.refund_no));
     known.is_some_and(|known| {
         let same = known.is_same(told) && known.transaction_id == told.transaction_id;
-        let goes_on = told.status.is_open() || told.status == RefundStatus::Closed;
-        let is_under_way = known.status != RefundStatus::Requested && goes_on;
         let amounts = [known.amount, known.asked_amount()];
-        same && amounts.contains(&told.amount) && (known.status == told.status || is_under_way)
+        let is_under_way = known.status != RefundStatus::Requested && told.status.is_open();
+        let stands = known.status == told.status || is_under_way;
+        let has_failed = told.status == RefundStatus::Closed;
+        same && (has_failed || amounts.contains(&told.amount) && stands)
     })
 }
 
@@ -304,8 +310,12 @@ fn fill_in_refund(refund: &mut Refund, policy: &Policy, now: Timestamp) {
     if refund.status.is_open() {
         let next = || Some(policy.refund_check(now, refund.checks));
         refund.next_check = refund.next_check.or_else(next);
-    } else {
+    } else if refund.status != RefundStatus::Success {
         refund.next_check = None;
+    }
+    refund.attempt = refund.attempt.max(1);
+    if refund.attempt > 1 {
+        refund.believed_after = refund.believed_after.or(Some(now));
     }
     let at = Some(refund.requested_at);
     match refund.status {
@@ -320,7 +330,6 @@ fn fill_in_refund(refund: &mut Refund, policy: &Policy, now: Timestamp) {
         RefundStatus::Closed => refund.ended_at = refund.ended_at.or(at),
         RefundStatus::Requested | RefundStatus::Processing | RefundStatus::Abnormal => {}
     }
-    refund.attempt = refund.attempt.max(1);
 }
 
 /// A late payment waits for a person until one has decided.

@@ -214,34 +214,45 @@ fn amount_differs(
 }
 
 /// The told amount counts against the told transaction, and what was asked for stays
-/// reserved, until a person resolves the anomaly.
+/// reserved, until a person resolves the anomaly. While one is open the channel need not be
+/// asked about a final state again; after that it must.
 fn transaction_differs(
     change: &mut Change<'_>,
     known: &Refund,
     fact: &RefundFact,
     field: RefundDifference,
 ) -> RefundRecorded {
-    answered(change, known, fact);
-    if is_kept(change, fact) {
-        return RefundRecorded::Duplicate;
+    let own = change
+        .record()
+        .map_or(Fen::ZERO, |r| r.told_of(&known.refund_no, fact));
+    let outcome = if is_kept(change, fact) {
+        RefundRecorded::Duplicate
+    } else if let Some(by) = belongs_elsewhere(change, fact) {
+        elsewhere(change, fact, by)
+    } else {
+        match lacks_money(change, fact, own) {
+            Some(available) if is_paid_here(change, fact) => exceeds(change, fact, available),
+            _ => differs(change, known, fact, field),
+        }
+    };
+    let number = Some(&known.refund_no);
+    let mut open = change.anomalies().iter().filter(|a| a.is_open());
+    let is_asked = open.any(|anomaly| anomaly.kind.refund_no() == number);
+    if is_asked && !RefundStatus::from(fact.state()).is_open() {
+        if known.next_check.is_some() {
+            check_at(change, known, None, true);
+        }
+    } else {
+        put_off(change, known);
     }
-    match lacks_money(change, fact, Fen::ZERO) {
-        Some(available) if is_paid_here(change, fact) => exceeds(change, fact, available),
-        _ => differs(change, known, fact, field),
-    }
+    outcome
 }
 
 /// The channel was asked as was due, and the refund stands as it stood. One that has ended
-/// is asked about until a query says so that was sent after its end. A final state of another
-/// transaction's refund need not be asked for again: a person must look.
+/// is asked about until a query says so that was sent after its end.
 fn answered(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) {
-    let is_same = (known.channel, &known.transaction_id) == (fact.channel(), fact.transaction_id());
-    let is_final = if is_same {
-        !known.status.is_open() && is_believed(known, fact)
-    } else {
-        !RefundStatus::from(fact.state()).is_open()
-    };
-    if is_final && known.next_check.is_some() {
+    let has_ended = !known.status.is_open();
+    if has_ended && known.next_check.is_some() && is_believed(known, fact) {
         check_at(change, known, None, true);
     } else {
         put_off(change, known);
@@ -257,15 +268,15 @@ fn is_believed(known: &Refund, fact: &RefundFact) -> bool {
     fact.query_sent_at().is_some_and(|sent| sent > after)
 }
 
-/// Nothing changes, and the channel is asked now. What answers a query that was due already
-/// is put off instead: else a server whose clock is behind would ask as fast as it sweeps.
+/// Nothing changes, and the channel is asked now. What may answer a query that was due is
+/// put off instead: else a server that never dates its queries, or whose clock is behind,
+/// would ask as fast as it sweeps.
 fn must_query(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> RefundRecorded {
     let now = change.now();
-    let is_due = known.next_check.is_some_and(|at| at <= now);
-    if !is_due {
-        check_at(change, known, Some(now), false);
-    } else if fact.query_sent_at().is_some() {
-        put_off(change, known);
+    match known.next_check.filter(|at| *at <= now) {
+        None => check_at(change, known, Some(now), false),
+        Some(due) if fact.query_sent_at().is_none_or(|sent| sent >= due) => put_off(change, known),
+        Some(_) => {}
     }
     RefundRecorded::MustQuery
 }
@@ -309,7 +320,8 @@ fn moved(
         asked,
         status: to,
         code: None,
-        believed_after: if is_success {
+        // An old failure must not undo what came after it.
+        believed_after: if is_success || known.status == RefundStatus::Closed {
             let failed_at = known.ended_at.filter(|_| is_doubtful);
             failed_at.max(Some(change.now()))
         } else {

@@ -117,6 +117,11 @@ fn accept(change: &mut Change<'_>, anomaly: &Anomaly, note: &Note) -> Resolved {
             reexamine(change, anomaly, payment, note)
         }
         (AnomalyKind::RefundDiffers { .. }, _) => accept_difference(change, anomaly, note),
+        (AnomalyKind::RefundExceeds { .. } | AnomalyKind::RefundedElsewhere { .. }, _)
+            if tells_another_transaction(change, anomaly) =>
+        {
+            accept_difference(change, anomaly, note)
+        }
         (AnomalyKind::RefundDisagrees { .. }, _) => accept_failure(change, anomaly, note),
         _ => Resolved::NotAcceptable,
     }
@@ -130,6 +135,15 @@ fn goes_back(change: &Change<'_>, payment: &Payment) -> bool {
 fn goes_back_here(change: &Change<'_>, payment: &Payment) -> bool {
     let holds = |refund: &Refund| refund.is_of(payment) && refund.status.holds_money();
     change.refunds().iter().any(holds)
+}
+
+/// The refund under way here was asked for of another transaction than the channel says.
+fn tells_another_transaction(change: &Change<'_>, anomaly: &Anomaly) -> bool {
+    let asked = refund_in_question(change, anomaly);
+    let asked = asked.filter(|asked| asked.status.is_open());
+    asked
+        .zip(anomaly.refund.as_ref())
+        .is_some_and(|(asked, told)| !asked.is_of_same(told))
 }
 
 /// The number was used for another transaction: what was asked for under it is free again.

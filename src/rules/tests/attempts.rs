@@ -1,37 +1,37 @@
 //! A refund's attempts under one number, and what late or contradicting news may do to it.
 
 use super::*;
-use crate::order::{Anomaly, AnomalyKind, Ended, Refund, RefundDifference, RefundStatus, Status};
+use crate::order::{Anomaly, AnomalyKind, Ended, Refund, RefundStatus, Status};
 use RefundState::{Abnormal, Closed, Processing, Success};
 
-fn paid_shop() -> Shop {
+pub(super) fn paid_shop() -> Shop {
     let mut shop = Shop::with_order();
     let _ = shop.confirm("a", paid("X"));
     shop
 }
 
-fn refund_of(shop: &Shop, number: &str) -> Refund {
+pub(super) fn refund_of(shop: &Shop, number: &str) -> Refund {
     let number = RefundNo::parse(number).unwrap();
     shop.record("a").unwrap().refund(&number).unwrap().clone()
 }
 
-fn attempt(number: &str, amount: u64, attempt: u32) -> NewRefund {
+pub(super) fn attempt(number: &str, amount: u64, attempt: u32) -> NewRefund {
     asked_back(number, "X", amount).attempt(attempt)
 }
 
 /// The answer to a query that is sent now.
-fn answer(shop: &Shop, number: &str, amount: u64, state: RefundState) -> RefundFact {
+pub(super) fn answer(shop: &Shop, number: &str, amount: u64, state: RefundState) -> RefundFact {
     told(number, "X", amount, state).with_query_sent_at(shop.now)
 }
 
-fn moved(to: RefundStatus) -> (RefundRecorded, bool) {
+pub(super) fn moved(to: RefundStatus) -> (RefundRecorded, bool) {
     (RefundRecorded::Moved { to }, true)
 }
 
 const MUST_QUERY: (RefundRecorded, bool) = (RefundRecorded::MustQuery, true);
 
 /// X of 100 waits, was decided to go back under R, and the channel refused R.
-fn refused(shop: &mut Shop) {
+pub(super) fn refused(shop: &mut Shop) {
     assert_eq!(shop.refuse("a", "R"), RefundRefused::Closed);
 }
 
@@ -175,12 +175,12 @@ fn old_failure_does_not_undo_a_retry() {
 fn server_that_never_dates_its_queries_does_not_ask_without_end() {
     let mut shop = paid_shop();
     let _ = shop.request("a", attempt("R", 40, 1));
-    let old = answer(&shop, "R", 40, Closed);
     refused(&mut shop);
     let _ = shop.request("a", attempt("R", 40, 2));
     shop.wait(HOUR);
-    // It is due. Its answer is older than the attempt: the next check is due later.
-    assert_eq!(shop.record_refund("a", old), MUST_QUERY);
+    // It is due, and the answer bears no date: the next check is due later.
+    let undated = told("R", "X", 40, Closed);
+    assert_eq!(shop.record_refund("a", undated), MUST_QUERY);
     assert!(refund_of(&shop, "R").next_check.unwrap() > shop.now);
 }
 
@@ -263,7 +263,7 @@ fn success_told_after_the_failure_is_asked_about_once_more() {
 }
 
 /// A double payment Y that a person decided to give back under R.
-fn decided() -> Shop {
+pub(super) fn decided() -> Shop {
     let mut shop = paid_shop();
     let _ = shop.confirm("a", paid("Y"));
     assert_eq!(shop.resolve("a", 1, refund("R")), Resolved::Resolved);
@@ -397,172 +397,4 @@ fn decision_that_other_books_bring_along_keeps_its_payment_from_paying() {
     assert_eq!(shop.import(&order, Conflict::Skip), Imported::Imported);
     assert_eq!(shop.confirm("a", paid("X")), (Confirmed::Duplicate, true));
     assert_eq!(shop.status("a"), Status::Pending);
-}
-
-#[test]
-fn success_that_failed_later_is_a_persons_question_and_then_returned() {
-    let mut shop = decided();
-    let _ = shop.record_refund("a", told("R", "Y", 100, Success));
-    shop.wait(HOUR * 24);
-    let fact = told("R", "Y", 100, Closed).with_query_sent_at(shop.now);
-    let status = RefundStatus::Success;
-    let disagrees = RefundRecorded::Disagrees { status };
-    assert_eq!(shop.record_refund("a", fact.clone()), (disagrees, true));
-    assert_eq!(refund_of(&shop, "R").status, status);
-    assert_eq!(
-        shop.record_refund("a", fact),
-        (RefundRecorded::Duplicate, true)
-    );
-    let succeeded_at = refund_of(&shop, "R").success_at;
-
-    assert_eq!(shop.resolve("a", 2, Resolution::Accept), Resolved::Resolved);
-    let after = refund_of(&shop, "R");
-    assert_eq!(
-        (after.status, after.held()),
-        (RefundStatus::Returned, Fen::ZERO)
-    );
-    assert_eq!(
-        (after.success_at, after.ended_at),
-        (succeeded_at, Some(shop.now))
-    );
-    // The double payment's money is here again.
-    assert!(shop.anomaly("a", 0).is_open());
-    // Money that returned goes back under a new number only.
-    let ended = RefundRequested::Ended {
-        code: None,
-        attempts: 1,
-    };
-    let again = asked_back("R", "Y", 100).attempt(2);
-    assert_eq!(shop.request("a", again), ended);
-    let by = no("a");
-    let again = shop.resolve_again("a", 1, 1, refund("R"));
-    assert_eq!(again, Resolved::RefundNoTaken { by });
-    assert_eq!(
-        shop.resolve_again("a", 1, 1, refund("R2")),
-        Resolved::Resolved
-    );
-    // An old notification of the success is old news.
-    let stale = (RefundRecorded::Stale, true);
-    assert_eq!(shop.record_refund("a", told("R", "Y", 100, Success)), stale);
-}
-
-#[test]
-fn refund_of_another_amount_takes_what_the_channel_says() {
-    let mut shop = paid_shop();
-    let _ = shop.request("a", attempt("R", 60, 1));
-    // Until it ends it holds the larger of both.
-    let _ = shop.record_refund("a", told("R", "X", 50, Processing));
-    let refund = refund_of(&shop, "R");
-    assert_eq!((refund.amount, refund.asked), (fen(50), Some(fen(60))));
-    assert_eq!(refund.held(), fen(60));
-    assert_eq!(
-        shop.record_refund("a", told("R", "X", 50, Success)),
-        moved(RefundStatus::Success)
-    );
-    let refund = refund_of(&shop, "R");
-    assert_eq!((refund.amount, refund.asked), (fen(50), Some(fen(60))));
-    assert_eq!((refund.held(), refund.next_check), (fen(50), None));
-    let differs = AnomalyKind::RefundDiffers {
-        refund_no: refund.refund_no,
-    };
-    assert_eq!(shop.kinds("a"), [differs]);
-    let again = shop.record_refund("a", told("R", "X", 50, Success));
-    assert_eq!(again, (RefundRecorded::Duplicate, true));
-    let exceeds = RefundRequested::Exceeds { available: fen(50) };
-    assert_eq!(shop.request("a", attempt("S", 51, 1)), exceeds);
-    // What was asked for is still the refund that was asked for.
-    assert_eq!(
-        shop.request("a", attempt("R", 60, 1)),
-        RefundRequested::Exists
-    );
-}
-
-#[test]
-fn refund_of_a_larger_amount_than_is_left_counts_what_is_left() {
-    let mut shop = paid_shop();
-    let _ = shop.request("a", attempt("R", 60, 1));
-    let _ = shop.request("a", attempt("S", 40, 1));
-    let available = fen(60);
-    let heard = shop.record_refund("a", told("R", "X", 80, Success));
-    assert_eq!(heard, (RefundRecorded::Exceeds { available }, true));
-    let refund = refund_of(&shop, "R");
-    assert_eq!(
-        (refund.status, refund.amount),
-        (RefundStatus::Success, available)
-    );
-    assert_eq!(refund.next_check, None);
-    let again = shop.record_refund("a", told("R", "X", 80, Success));
-    assert_eq!(again, (RefundRecorded::Duplicate, true));
-}
-
-#[test]
-fn refused_refund_that_succeeded_with_another_amount_counts_what_went_back() {
-    let mut shop = paid_shop();
-    let _ = shop.request("a", attempt("R", 60, 1));
-    refused(&mut shop);
-    let heard = shop.record_refund("a", told("R", "X", 50, Success));
-    assert_eq!(heard, moved(RefundStatus::Success));
-    assert_eq!(refund_of(&shop, "R").held(), fen(50));
-}
-
-#[test]
-fn refund_of_another_transaction_counts_there_and_keeps_what_was_asked_for() {
-    let other = || {
-        let mut shop = paid_shop();
-        let _ = shop.confirm("a", paid("Y"));
-        let _ = shop.request("a", attempt("R", 60, 1));
-        let field = RefundDifference::TransactionId;
-        let differs = (RefundRecorded::Differs { field }, true);
-        assert_eq!(
-            shop.record_refund("a", told("R", "Y", 70, Success)),
-            differs
-        );
-        shop
-    };
-    let mut shop = other();
-    assert_eq!(
-        refund_of(&shop, "R").next_check,
-        None,
-        "nothing is left to ask"
-    );
-    let exceeds = |left| RefundRequested::Exceeds {
-        available: fen(left),
-    };
-    assert_eq!(shop.request("a", asked_back("S", "Y", 31)), exceeds(30));
-    assert_eq!(shop.request("a", asked_back("S", "X", 41)), exceeds(40));
-    // The person finds the channel right: what was asked for is free.
-    assert_eq!(shop.resolve("a", 2, Resolution::Accept), Resolved::Resolved);
-    assert_eq!(refund_of(&shop, "R").status, RefundStatus::Closed);
-    assert_eq!(shop.request("a", asked_back("S", "Y", 31)), exceeds(30));
-    assert_eq!(
-        shop.request("a", asked_back("S", "X", 100)),
-        RefundRequested::Requested
-    );
-    // Or wrong: the channel is asked again, and nothing went back of Y.
-    let mut shop = other();
-    assert_eq!(
-        shop.resolve("a", 2, Resolution::Dismiss),
-        Resolved::Resolved
-    );
-    assert_eq!(refund_of(&shop, "R").next_check, Some(shop.now));
-    assert_eq!(
-        shop.request("a", asked_back("S", "Y", 100)),
-        RefundRequested::Requested
-    );
-}
-
-#[test]
-fn window_and_parts_are_those_of_the_channel() {
-    let mut shop = Shop::open();
-    let _ = shop.create("a", new().channel(alipay()));
-    let mut payment = paid("X");
-    payment.channel = alipay();
-    let _ = shop.confirm("a", payment);
-    for part in 0..60 {
-        let part = asked_back(&format!("R{part}"), "X", 1).channel(alipay());
-        assert_eq!(shop.request("a", part), RefundRequested::Requested);
-    }
-    shop.wait(HOUR * 24 * 400);
-    let late = asked_back("S", "X", 1).channel(alipay());
-    assert_eq!(shop.request("a", late), RefundRequested::Requested);
 }

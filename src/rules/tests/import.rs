@@ -342,8 +342,9 @@ fn what_the_channel_said_of_a_refund_counts_more_than_the_books() {
 #[test]
 fn other_books_advance_an_order_and_never_turn_it_back() {
     let mut shop = Shop::with_order();
-    let applied = Imported::Advanced(Some(Confirmed::Applied));
-    assert_eq!(shop.import(&paid_books(), Conflict::Advance), applied);
+    // All but the refund that was only asked for there: that is named.
+    let advanced = shop.import(&paid_books(), Conflict::Advance);
+    assert_eq!(advanced, Imported::SkippedDiffers);
     let order = shop.order("a");
     assert_eq!(order.status, Status::Success);
     let numbers: Vec<_> = order.refunds.iter().map(|r| r.refund_no.as_str()).collect();
@@ -378,4 +379,45 @@ fn other_books_do_not_turn_back_what_the_channel_said_of_a_refund() {
         assert_eq!(heard, Imported::Exists);
     }
     assert_eq!(shop.order("a").refunds[0].status, RefundStatus::Abnormal);
+}
+
+#[test]
+fn books_without_a_date_end_no_refund_that_is_under_way() {
+    let books = |state: Option<RefundState>| {
+        let mut books = Shop::with_order();
+        let _ = books.confirm("a", paid("X"));
+        let _ = books.request("a", asked_back("R", "X", 40));
+        if let Some(state) = state {
+            let _ = books.record_refund("a", told("R", "X", 40, state));
+        }
+        books
+    };
+    let closed = books(Some(RefundState::Closed)).order("a").clone();
+    let mut shop = books(None);
+    assert_eq!(shop.import(&closed, Conflict::Advance), Imported::Exists);
+    assert_eq!(shop.order("a").refunds[0].status, RefundStatus::Requested);
+    // Nor one that waits for its order.
+    let mut shop = Shop::open();
+    let _ = shop.confirm("a", paid("X"));
+    let _ = shop.resolve("a", 1, refund("R"));
+    let mut closed = closed;
+    closed.refunds[0].amount = fen(100);
+    assert_eq!(shop.import(&closed, Conflict::Skip), Imported::Imported);
+    assert_eq!(shop.order("a").refunds[0].status, RefundStatus::Requested);
+}
+
+#[test]
+fn double_payment_of_other_books_is_taken_in() {
+    let mut books = Shop::with_order();
+    let _ = books.confirm("a", paid("X"));
+    let mut shop = books.clone();
+    let _ = books.confirm("a", paid("Y"));
+    let order = books.order("a").clone();
+    assert_eq!(
+        shop.import(&order, Conflict::Skip),
+        Imported::SkippedDiffers
+    );
+    let advanced = shop.import(&order, Conflict::Advance);
+    assert_eq!(advanced, Imported::Advanced(Some(Confirmed::Duplicate)));
+    assert_eq!(shop.order("a").open_anomalies().count(), 1);
 }

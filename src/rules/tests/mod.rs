@@ -6,6 +6,7 @@
 mod attempts;
 mod close;
 mod confirm;
+mod contradictions;
 mod create;
 mod elsewhere;
 mod ending;
