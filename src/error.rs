@@ -204,7 +204,10 @@ impl Error {
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
         match self {
-            Self::NotApplied(cause) => !matches!(cause.kind(), StorageErrorKind::TooLarge),
+            Self::NotApplied(cause) => !matches!(
+                cause.kind(),
+                StorageErrorKind::TooLarge | StorageErrorKind::Corrupted
+            ),
             Self::Unreadable(cause) => matches!(cause.kind(), StorageErrorKind::Io),
             Self::NotBackedUp { source, .. } => matches!(
                 source.kind(),

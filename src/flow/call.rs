@@ -57,15 +57,27 @@ impl<T> Call<T> {
     pub fn wait(self) -> Result<T, Error> {
         let inline = self.flow.limits.on_callers_thread;
         let said = match self.ask {
-            Ask::Get(no) if inline => self.flow.read_here(|flow| flow.get(&no)),
+            // What is read from memory needs none of the threads that a fork leaves behind, and
+            // to ask which process this is would take longer than the read.
+            Ask::Get(no) if inline && self.flow.limits.is_quick => {
+                self.flow.read_here(|flow| flow.get(&no))
+            }
+            Ask::Get(no) if inline => {
+                let checked = self.flow.check_process();
+                checked.and_then(|()| self.flow.read_here(|flow| flow.get(&no)))
+            }
             Ask::Read(job) if inline => {
                 let checked = self.flow.check_process();
                 checked.and_then(|()| self.flow.read_here(job))
             }
-            Ask::Number => match self.flow.number_at_hand() {
-                Some(no) => self.flow.open().map(|()| Said::Number(no)),
-                None => return self.submit()?.wait(),
-            },
+            // Two processes that share a run would hand out the same numbers.
+            Ask::Number => {
+                self.flow.check_process()?;
+                match self.flow.number_at_hand() {
+                    Some(no) => self.flow.open().map(|()| Said::Number(no)),
+                    None => return self.submit()?.wait(),
+                }
+            }
             Ask::Command(command) => match self.flow.lead(command) {
                 Ok(said) => said,
                 Err(command) => {

@@ -80,14 +80,15 @@ impl Flow {
         if !alone || !self.limits.on_callers_thread {
             return Err(command);
         }
+        // Before the locks: a fork may have copied them while they were held.
+        if let Err(error) = self.check_process() {
+            return Ok(Err(error));
+        }
         let Some(committing) = self.commit.try_lock() else {
             return Err(command);
         };
         if !self.queue.is_idle() {
             return Err(command);
-        }
-        if let Err(error) = self.check_process() {
-            return Ok(Err(error));
         }
         let done = self.run_group(std::slice::from_ref(&command));
         drop(committing);

@@ -330,11 +330,18 @@ impl Flow {
         if stats.is_out_of_room {
             return Health::DiskFull;
         }
+        let damaged = Health::Damaged {
+            pages: stats.damaged_pages,
+        };
         match self.engine.trouble() {
+            // A flush that meets the damage does not mend by itself.
+            Some(cause)
+                if stats.damaged_pages > 0 && cause.kind() == StorageErrorKind::Corrupted =>
+            {
+                damaged
+            }
             Some(cause) => Health::Failing(cause),
-            None if stats.damaged_pages > 0 => Health::Damaged {
-                pages: stats.damaged_pages,
-            },
+            None if stats.damaged_pages > 0 => damaged,
             None if stats.is_slowed => Health::Slowed,
             None => Health::Ok,
         }

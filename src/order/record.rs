@@ -307,11 +307,11 @@ impl Record {
             .anomalies()
             .iter()
             .filter_map(Anomaly::told_differently);
-        let of_it = told.filter(|told| {
+        let mut of_it = told.filter(|told| {
             let same = told.channel == fact.channel();
             same && told.refund_no == *refund_no && told.transaction_id == *fact.transaction_id()
         });
-        of_it.last().map_or(Fen::ZERO, Refund::held)
+        of_it.next_back().map_or(Fen::ZERO, Refund::held)
     }
 
     /// What the channel says went back of this transaction under the number of a refund of

@@ -248,11 +248,16 @@ fn transaction_differs(
     outcome
 }
 
-/// The channel was asked as was due, and the refund stands as it stood. One that has ended
-/// is asked about until a query says so that was sent after its end.
+/// The channel was asked as was due, and the refund stands as it stood. One that has ended is
+/// asked about until a query says so that was sent after it became due: what was sent before
+/// knows nothing of the doubt.
 fn answered(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) {
     let has_ended = !known.status.is_open();
-    if has_ended && known.next_check.is_some() && is_believed(known, fact) {
+    let sent = fact.query_sent_at();
+    let is_answer = known
+        .next_check
+        .is_some_and(|due| sent.is_some_and(|sent| sent > due));
+    if has_ended && is_answer && is_believed(known, fact) {
         check_at(change, known, None, true);
     } else {
         put_off(change, known);

@@ -387,6 +387,8 @@ impl Core {
 
     /// Another base in the place of one that failed, and what it holds.
     fn opened_anew(&self, place: &mut Option<Base>) -> Result<Snapshot, StorageError> {
+        // Another file under the base's name is another store's, or an older one.
+        self.check_place()?;
         if let Some(base) = place.take() {
             base.abandon();
         }

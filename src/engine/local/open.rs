@@ -177,7 +177,7 @@ impl LocalEngine {
             options.page_bytes(),
             options.checked,
         )
-        .and_then(|base| Self::recover(dir, options, passport, base, lock));
+        .and_then(|base| Self::recover(dir, options, passport, lock, base));
         opened.map_err(|error| dir.unopened(error))
     }
 
@@ -186,8 +186,9 @@ impl LocalEngine {
         dir: &Dir,
         options: &LocalOptions,
         passport: Passport,
-        base: Base,
+        // Dropped in reverse: a base that closes may still write, and needs the lock.
         lock: Lock,
+        base: Base,
     ) -> Result<Self, StorageError> {
         let layout = Layout::new(passport.hash_key);
         let view = View::of_base(base.snapshot()?, options.hot(), layout);
