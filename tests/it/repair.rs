@@ -54,6 +54,8 @@ fn a_store_without_its_lists_is_repaired_whole() {
         "anomalies",
         "refunded",
         "due",
+        "closed_refunds",
+        "returned",
     ];
     drop_tables(&place, &lists);
     let error = Store::open(place.path().join("old")).unwrap_err();
