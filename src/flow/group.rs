@@ -217,8 +217,8 @@ impl Runner<'_> {
         if mutations.is_empty() {
             return Ok(HashSet::default());
         }
-        let applied = catch_unwind(AssertUnwindSafe(|| self.engine.apply(mutations)));
-        let verdicts = applied.unwrap_or_else(|_| Err(EngineError::Unknown(panicked())))?;
+        // The caller of the group catches a panic here: it stops all writing on every engine.
+        let verdicts = self.engine.apply(mutations)?;
         if verdicts.len() != mutations.len() {
             let why = "there is not one verdict for each change";
             let cause = StorageError::new(StorageErrorKind::Internal, why);
