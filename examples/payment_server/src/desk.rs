@@ -242,8 +242,15 @@ impl Desk {
                 Err(ChannelError::NoSuchRefund) => return self.ask_again(no, refund_no).await,
                 Err(error) => return Err(error.into()),
             };
-            if recorded.outcome != RefundRecorded::MustQuery {
-                break;
+            match recorded.outcome {
+                RefundRecorded::MustQuery => {}
+                // Nothing was written: a person makes room first, so the check is put off.
+                RefundRecorded::RecordFull => {
+                    let put_off = self.store.record_refund_unanswered(no, refund_no.clone());
+                    drop(put_off.await?);
+                    break;
+                }
+                _ => break,
             }
         }
         Ok(())
