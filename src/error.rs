@@ -244,6 +244,9 @@ pub enum StorageErrorKind {
     DiskFull,
     /// What was read is not what was written.
     Corrupted,
+    /// Writes wait for a flush, and a damaged page of the base stops the flush.
+    /// `orderstore repair` makes a sound store of what can be read.
+    Stalled,
     /// A value is larger than the format takes.
     TooLarge,
     /// The engine met a bug, its own or one beneath it.
@@ -256,6 +259,7 @@ impl StorageErrorKind {
             Self::Io => "input or output failed",
             Self::DiskFull => "the disk is full",
             Self::Corrupted => "damaged data",
+            Self::Stalled => "damaged data stops all writes; run `orderstore repair`",
             Self::TooLarge => "a value is too large",
             Self::Internal => "internal error",
         }

@@ -185,7 +185,7 @@ const fn exit_of(error: &Error) -> Exit {
 
 const fn exit_beneath(cause: &StorageError) -> Exit {
     match cause.kind() {
-        StorageErrorKind::Corrupted => Exit::Damaged,
+        StorageErrorKind::Corrupted | StorageErrorKind::Stalled => Exit::Damaged,
         StorageErrorKind::TooLarge => Exit::Refused,
         _ => Exit::Io,
     }

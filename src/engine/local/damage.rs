@@ -33,6 +33,13 @@ impl Damage {
         }
     }
 
+    /// Forgets every page.
+    pub(super) fn forget(&self) {
+        let mut pages = self.pages.lock();
+        pages.clear();
+        self.count.store(0, Ordering::Relaxed);
+    }
+
     /// How many pages are damaged, of those that were read.
     pub(super) fn count(&self) -> u64 {
         self.count.load(Ordering::Relaxed)

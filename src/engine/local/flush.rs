@@ -22,6 +22,7 @@ use super::disk::{self, Chore, Crew, Sabotage, is_sabotaged};
 use super::hot::Hot;
 use super::keys;
 use super::memtable::Shelf;
+use super::rebuild::rebuild;
 use super::table::Table;
 use super::view::View;
 use crate::engine::EngineError;
@@ -225,7 +226,7 @@ impl Core {
         }
         let is_full = self.view()?.active.read().bytes() >= self.options.memtable_bytes;
         if is_full {
-            self.flushing.wait()?;
+            self.flushing.wait().map_err(stalled)?;
             self.freeze(writer)?;
         }
         Ok(())
@@ -338,17 +339,35 @@ impl Core {
     fn fill_base(&self, frozen: &Frozen) -> Result<Option<StorageError>, StorageError> {
         // Held until a base that failed is replaced: who could not read it waits for that.
         let mut place = self.base.lock();
-        let Err(failure) = self.write_base(place.as_ref(), frozen) else {
+        let Some(failure) = self.try_write(&mut place, frozen, |_| Ok(()))? else {
             return Ok(None);
         };
-        let holds_it = self.reopen_base(&mut place, frozen)?;
-        Ok((!holds_it).then_some(failure))
+        if !is_corrupted(&failure) {
+            return Ok(Some(failure));
+        }
+        let layout = keys::Layout::new(self.passport.hash_key);
+        let again = self.try_write(&mut place, frozen, |base| rebuild(base, &layout))?;
+        Ok(again.map(|_| failure))
     }
 
-    fn write_base(&self, base: Option<&Base>, frozen: &Frozen) -> Result<(), StorageError> {
-        let base = base.ok_or_else(no_base)?;
-        write(base, frozen)?;
-        self.show_base(base)
+    /// Prepares the base and writes the table into it; where either fails, opens the base anew
+    /// and looks what it holds. Why it does not hold the table, if it does not.
+    fn try_write(
+        &self,
+        place: &mut Option<Base>,
+        frozen: &Frozen,
+        prepare: impl FnOnce(&Base) -> Result<(), StorageError>,
+    ) -> Result<Option<StorageError>, StorageError> {
+        let tried = place.as_ref().ok_or_else(no_base).and_then(|base| {
+            prepare(base)?;
+            write(base, frozen)?;
+            self.show_base(base)
+        });
+        let Err(failure) = tried else {
+            return Ok(None);
+        };
+        let holds_it = self.reopen_base(place, frozen)?;
+        Ok((!holds_it).then_some(failure))
     }
 
     fn check_room(&self, frozen: &Frozen) -> Result<(), StorageError> {
@@ -444,6 +463,21 @@ fn delay(over: usize, half: usize) -> Duration {
     let share = over.min(half).saturating_mul(1000) / half.max(1);
     let share = u32::try_from(share).unwrap_or(1000);
     DELAY_MAX.saturating_mul(share).saturating_mul(share) / 1_000_000
+}
+
+fn is_corrupted(error: &StorageError) -> bool {
+    error.kind() == StorageErrorKind::Corrupted
+}
+
+/// A write that must wait for a flush is refused for what it waits for: nothing is wrong with
+/// its own order.
+fn stalled(error: EngineError) -> EngineError {
+    match error {
+        EngineError::Retry(cause) if is_corrupted(&cause) => {
+            EngineError::Retry(StorageError::new(StorageErrorKind::Stalled, cause))
+        }
+        error => error,
+    }
 }
 
 fn no_base() -> StorageError {

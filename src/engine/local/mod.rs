@@ -37,6 +37,7 @@ mod memtable;
 mod merge;
 mod open;
 mod plan;
+mod rebuild;
 mod recovery;
 mod repair;
 mod restore;

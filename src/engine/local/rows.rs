@@ -40,15 +40,18 @@ impl Rows {
         self.rows.push((key, start..self.values.len()));
     }
 
-    /// Writes them, and begins anew.
-    pub(super) fn write(&mut self, base: &Base, table: Table) -> Result<(), StorageError> {
+    /// Hands them, sorted, to who writes them, and begins anew.
+    pub(super) fn write(
+        &mut self,
+        table: Table,
+        write: impl FnOnce(Sorted<'_>) -> Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
         self.rows.sort_unstable_by_key(|(key, _)| *key);
         let entry = |(key, place): &(KeyBytes, Range<usize>)| {
             let value = self.values.get(place.clone()).unwrap_or_default();
             (*key, Some(value))
         };
-        let sorted: Sorted<'_> = (table, Box::new(self.rows.iter().map(entry)));
-        base.write(vec![sorted])?;
+        write((table, Box::new(self.rows.iter().map(entry))))?;
         self.rows.clear();
         self.values.clear();
         Ok(())
@@ -81,7 +84,7 @@ pub(super) fn copy(
         };
         from.walk(table, Some(&(first, last)), Direction::Forward, &mut take)?;
         tell(rows.rows.len());
-        rows.write(to, table)?;
+        rows.write(table, |sorted| to.write(vec![sorted]))?;
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::base::{Reading, Salvage};
 use super::check;
 use super::core::{Core, is_damage};
+use super::damage::Damage;
 use super::disk::Chore;
 use super::hot::Hot;
 use super::unread;
@@ -25,14 +26,20 @@ const TRIES: usize = 3;
 impl Core {
     /// Names what breaks an invariant, and which pages are damaged.
     pub(super) fn verify(&self) -> Result<Report, EngineError> {
-        for _ in 1..TRIES {
+        let mut tries = 1;
+        let (report, damage) = loop {
             let before = self.moves();
-            let report = self.look()?;
-            if report.is_ok() || before == self.moves() {
-                return Ok(report);
+            let look = self.look()?;
+            if look.0.is_ok() || tries == TRIES || before == self.moves() {
+                break look;
             }
+            tries += 1;
+        };
+        // Pages of an earlier look may have been written meanwhile.
+        for (offset, len) in damage.pages() {
+            self.damage.note(offset, len);
         }
-        self.look()
+        Ok(report)
     }
 
     /// A base that was opened anew does not know what is still read of it, and takes those
@@ -42,7 +49,7 @@ impl Core {
         (reopened > 0).then_some((reopened, flushes))
     }
 
-    fn look(&self) -> Result<Report, EngineError> {
+    fn look(&self) -> Result<(Report, Arc<Damage>), EngineError> {
         let unwritten = match self.flush() {
             Err(error) if is_damage(&error) => Some(error),
             flushed => flushed.map(|()| None)?,
@@ -52,9 +59,6 @@ impl Core {
         let layout = self.view()?.layout;
         let view = View::of_base(salvage.snapshot, Hot::off(), layout);
         let mut report = check::verify(&view).map_err(unread)?;
-        for (offset, len) in damage.pages() {
-            self.damage.note(offset, len);
-        }
         report.lead(damage.pages().into_iter().map(|(offset, len)| {
             let what =
                 format!("the {len} bytes at {offset} of base.redb do not match their checksum");
@@ -65,7 +69,7 @@ impl Core {
                         pages that it belongs to are damaged";
             report.breach(Invariant::I18, None, what);
         }
-        Ok(report)
+        Ok((report, damage))
     }
 
     /// The last commit, and a hold on it.

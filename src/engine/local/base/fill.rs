@@ -4,7 +4,8 @@ use std::ops::Bound;
 
 use redb::{CursorError, TableDefinition, WriteTransaction};
 
-use super::{Entry, Job, KeyType, ValueType, key_of, translate};
+use super::errors::translate;
+use super::{Entry, Job, KeyType, ValueType, key_of};
 use crate::error::{StorageError, StorageErrorKind};
 
 /// Applies what is to change in one table.
@@ -26,7 +27,7 @@ impl Job for Apply<'_, '_> {
     /// cursor, which packs them tightly; what is scattered goes in one by one.
     fn run<K: KeyType, V: ValueType>(
         self,
-        table: TableDefinition<'static, K, V>,
+        table: TableDefinition<'_, K, V>,
     ) -> Result<(), StorageError> {
         let mut table = self.0.open_table(table).map_err(translate)?;
         let mut entries = self.1;

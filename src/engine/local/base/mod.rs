@@ -8,8 +8,10 @@
 //!   [`guarded`], which makes an error of a panic.
 
 mod backend;
+mod errors;
 mod fill;
 mod page;
+mod replace;
 mod salvage;
 mod sums;
 #[cfg(test)]
@@ -18,7 +20,6 @@ mod tests;
 use std::fmt;
 use std::io::ErrorKind;
 use std::ops::{Bound, ControlFlow};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ use redb::{
 
 pub(super) use self::backend::Reading;
 use self::backend::{Backend, Cut};
+use self::errors::{blamed, guarded, translate};
 use self::fill::Apply;
 pub(super) use self::salvage::Salvage;
 use super::damage::Damage;
@@ -136,7 +138,8 @@ impl Base {
     pub(super) fn snapshot(&self) -> Result<Snapshot, StorageError> {
         guarded(|| {
             let transaction = self.db.begin_read().map_err(translate)?;
-            let open = |table| typed(table, OpenReader(&transaction)).map(Some);
+            let open =
+                |table: Table| typed(table, table.name(), OpenReader(&transaction)).map(Some);
             let tables = Table::EVERY.into_iter().map(open);
             Snapshot::of(tables.collect::<Result<_, _>>()?)
         })
@@ -149,14 +152,19 @@ impl Base {
         blamed(&self.damage, guarded(write))
     }
 
-    fn fill(&self, entries: Vec<Sorted<'_>>) -> Result<WriteTransaction, StorageError> {
+    fn begin(&self) -> Result<WriteTransaction, StorageError> {
         let mut transaction = self.db.begin_write().map_err(translate)?;
         let durable = transaction.set_durability(Durability::Immediate);
         durable.map_err(|error| StorageError::new(StorageErrorKind::Internal, error))?;
         // Without it, an open after a crash would walk the whole file.
         transaction.set_quick_repair(true);
+        Ok(transaction)
+    }
+
+    fn fill(&self, entries: Vec<Sorted<'_>>) -> Result<WriteTransaction, StorageError> {
+        let transaction = self.begin()?;
         for (table, changes) in entries {
-            typed(table, Apply(&transaction, changes))?;
+            typed(table, table.name(), Apply(&transaction, changes))?;
         }
         Ok(transaction)
     }
@@ -408,30 +416,28 @@ trait Job {
     type Done;
     fn run<K: KeyType, V: ValueType>(
         self,
-        table: TableDefinition<'static, K, V>,
+        table: TableDefinition<'_, K, V>,
     ) -> Result<Self::Done, StorageError>;
 }
 
-/// Gives a table its types: fixed widths where they are, so that the file keeps no lengths.
-fn typed<J: Job>(table: Table, job: J) -> Result<J::Done, StorageError> {
+/// Runs a job on the table of this name with the key and value types of `table`. Keys of a
+/// fixed width keep no lengths in the file.
+fn typed<J: Job>(table: Table, name: &str, job: J) -> Result<J::Done, StorageError> {
     type Bytes = &'static [u8];
     type Fixed<const N: usize> = &'static [u8; N];
-    fn named<K: KeyType, V: ValueType>(table: Table) -> TableDefinition<'static, K, V> {
-        TableDefinition::new(table.name())
-    }
     match table {
-        Table::Orders | Table::Meta => job.run(named::<Bytes, Bytes>(table)),
-        Table::Events => job.run(named::<Fixed<8>, Bytes>(table)),
-        Table::All => job.run(named::<Fixed<12>, ()>(table)),
-        Table::Status => job.run(named::<Fixed<13>, ()>(table)),
+        Table::Orders | Table::Meta => job.run::<Bytes, Bytes>(TableDefinition::new(name)),
+        Table::Events => job.run::<Fixed<8>, Bytes>(TableDefinition::new(name)),
+        Table::All => job.run::<Fixed<12>, ()>(TableDefinition::new(name)),
+        Table::Status => job.run::<Fixed<13>, ()>(TableDefinition::new(name)),
         Table::OpenId | Table::Transaction | Table::RefundNo | Table::Reference => {
-            job.run(named::<Fixed<20>, ()>(table))
+            job.run::<Fixed<20>, ()>(TableDefinition::new(name))
         }
         Table::Anomalies
         | Table::Refunded
         | Table::ClosedRefunds
         | Table::Returned
-        | Table::Due => job.run(named::<Fixed<14>, ()>(table)),
+        | Table::Due => job.run::<Fixed<14>, ()>(TableDefinition::new(name)),
     }
 }
 
@@ -442,57 +448,8 @@ impl Job for OpenReader<'_> {
 
     fn run<K: KeyType, V: ValueType>(
         self,
-        table: TableDefinition<'static, K, V>,
+        table: TableDefinition<'_, K, V>,
     ) -> Result<Self::Done, StorageError> {
         Ok(Box::new(self.0.open_table(table).map_err(translate)?))
     }
-}
-
-/// Calls into the library beneath, and makes an error of a panic.
-fn guarded<T>(call: impl FnOnce() -> Result<T, StorageError>) -> Result<T, StorageError> {
-    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
-        let why = "redb panicked on base.redb";
-        Err(StorageError::new(StorageErrorKind::Internal, why))
-    })
-}
-
-/// A panic over what stands in the place of a damaged page is damage.
-fn blamed<T>(damage: &Damage, done: Result<T, StorageError>) -> Result<T, StorageError> {
-    done.map_err(|error| match error.kind() {
-        StorageErrorKind::Internal if damage.count() > 0 => damaged_page(),
-        _ => error,
-    })
-}
-
-fn damaged_page() -> StorageError {
-    let why = "a page of base.redb does not match its checksum; `orderstore verify` lists the \
-               damage, `orderstore repair` makes a sound store";
-    StorageError::corrupted(why)
-}
-
-/// The library's errors in the words of this crate.
-fn translate(error: impl Into<redb::Error>) -> StorageError {
-    use std::io::ErrorKind::{InvalidData, UnexpectedEof};
-
-    use redb::Error;
-    let error = error.into();
-    let kind = match error {
-        // So are reported a file that is no base at all and one that was cut off.
-        Error::Io(error) if matches!(error.kind(), InvalidData | UnexpectedEof) => {
-            return StorageError::corrupted(error);
-        }
-        Error::Io(error) => return error.into(),
-        Error::Corrupted(what) if page::is_refusal(&what) => return damaged_page(),
-        Error::Corrupted(_)
-        | Error::UpgradeRequired(_)
-        | Error::TableTypeMismatch { .. }
-        | Error::TableIsMultimap(_)
-        | Error::TableDoesNotExist(_)
-        | Error::TypeDefinitionChanged { .. }
-        | Error::RepairAborted => StorageErrorKind::Corrupted,
-        Error::ValueTooLarge(_) => StorageErrorKind::TooLarge,
-        Error::PreviousIo | Error::DatabaseAlreadyOpen | Error::Backend(_) => StorageErrorKind::Io,
-        _ => StorageErrorKind::Internal,
-    };
-    StorageError::new(kind, error)
 }

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use redb::{ConcurrencyMode, Database, ReadableDatabase};
 
 use super::backend::{Backend, Reading};
-use super::{OpenReader, Snapshot, guarded, open_file, translate, typed};
+use super::errors::{guarded, translate};
+use super::{OpenReader, Snapshot, open_file, typed};
 use crate::engine::local::damage::Damage;
 use crate::engine::local::disk::Disk;
 use crate::engine::local::table::Table;
@@ -46,8 +47,8 @@ impl Salvage {
         // The tables keep it open.
         let db = guarded(start)?;
         let transaction = guarded(|| db.begin_read().map_err(translate))?;
-        let open = |table| {
-            let opened = guarded(|| typed(table, OpenReader(&transaction)));
+        let open = |table: Table| {
+            let opened = guarded(|| typed(table, table.name(), OpenReader(&transaction)));
             match opened {
                 Err(error) if error.kind() != StorageErrorKind::Corrupted => Err(error),
                 opened => Ok(opened.ok()),

@@ -193,7 +193,7 @@ impl<'a> Build<'a> {
         if let Some(rows) = self.rows.get_mut(usize::from(table.tag())) {
             rows.push(key, value);
             if rows.is_enough() {
-                rows.write(self.base, table)?;
+                rows.write(table, |sorted| self.base.write(vec![sorted]))?;
             }
         }
         Ok(())
@@ -202,7 +202,7 @@ impl<'a> Build<'a> {
     fn flush(&mut self) -> Result<(), StorageError> {
         for (table, rows) in Table::EVERY.into_iter().zip(&mut self.rows) {
             if !rows.is_empty() {
-                rows.write(self.base, table)?;
+                rows.write(table, |sorted| self.base.write(vec![sorted]))?;
             }
         }
         Ok(())
