@@ -16,7 +16,7 @@ use std::time::SystemTime;
 
 use ledger::Ledger;
 use orderstore::{
-    AppId, Fen, New, OrderNo, Payment, Source, Status, Store, Timestamp, TransactionId,
+    AppId, Fen, NewOrder, OrderNo, Payment, Source, Status, Store, Timestamp, TransactionId,
 };
 use shipping::work_off;
 
@@ -81,7 +81,7 @@ fn ship_the_rest(dir: &Path) -> Result<()> {
 fn sell(store: &Store) -> Result<()> {
     for n in 0..SOLD {
         let no = store.next_order_no().wait()?;
-        let new = New::new(
+        let new = NewOrder::new(
             AppId::parse("wxd2565e6a04246fd1")?,
             Fen::parse_yuan("19.90")?,
         )?;

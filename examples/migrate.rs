@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use orderstore::Store;
-use orderstore::transfer::{Amounts, Export, Foreign, Import, ImportReport, Input, Notice};
+use orderstore::transfer::{Amounts, Export, Import, ImportReport, Input, Mapping, Notice};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -45,7 +45,7 @@ fn migrate<R: BufRead>(dir: &Path, books: impl Fn() -> Result<R>) -> Result<bool
     let store = Store::open_or_init(dir.join("orders"))?;
     // The collection's words for a status, where they are not the usual ones, are mapped
     // here: `.status("paid", Status::Success)`.
-    let import = Import::foreign(Foreign::of(Amounts::Yuan));
+    let import = Import::foreign(Mapping::of(Amounts::Yuan));
     let trial = import
         .clone()
         .dry_run()

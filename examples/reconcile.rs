@@ -12,9 +12,9 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use orderstore::wechat::bill::{BillDay, BillReader};
-use orderstore::wechat::{Difference, DifferenceKind, Reconciliation};
+use orderstore::wechat::{BillDifference, BillDifferenceKind, Reconciliation};
 use orderstore::{
-    AppId, Asked, Command, Fen, MchId, New, OrderNo, Payment, Source, Store, Timestamp,
+    AppId, Command, CommandKind, Fen, MchId, NewOrder, OrderNo, Payment, Source, Store, Timestamp,
     TransactionId,
 };
 
@@ -111,12 +111,18 @@ fn fill(store: &Store, count: u64) -> Result<()> {
     for from in (0..count).step_by(usize::try_from(PORTION)?) {
         let mut commands = Vec::new();
         for n in from..count.min(from + PORTION) {
-            let new = New::new(AppId::parse("wx81be3101902f7cb2")?, Fen::new(1)?)?;
-            let ask = Asked::Create(Box::new(new));
-            commands.push(Command { no: no(n)?, ask });
+            let new = NewOrder::new(AppId::parse("wx81be3101902f7cb2")?, Fen::new(1)?)?;
+            let ask = CommandKind::Create(Box::new(new));
+            commands.push(Command {
+                no: no(n)?,
+                kind: ask,
+            });
             if !is_unpaid(n) {
-                let ask = Asked::Confirm(Box::new(payment(n)?));
-                commands.push(Command { no: no(n)?, ask });
+                let ask = CommandKind::Confirm(Box::new(payment(n)?));
+                commands.push(Command {
+                    no: no(n)?,
+                    kind: ask,
+                });
             }
         }
         submit(store, commands)?;
@@ -180,10 +186,10 @@ struct Found {
 }
 
 impl Found {
-    fn take(&mut self, difference: Difference) {
+    fn take(&mut self, difference: BillDifference) {
         match difference.kind {
-            DifferenceKind::LocalUnpaid => self.unpaid += 1,
-            DifferenceKind::MissingInBill => self.missing += 1,
+            BillDifferenceKind::LocalUnpaid => self.unpaid += 1,
+            BillDifferenceKind::MissingInBill => self.missing += 1,
             _ => self.others += 1,
         }
         self.fixes.extend(difference.fix.into_command());

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::commit::{Bounds, Pipeline};
 use crate::engine::{
-    Engine, LocalEngine, LocalOptions, MemoryEngine, Progress, Recovery, Repaired, Restored,
+    Engine, LocalEngine, LocalOptions, MemoryEngine, Progress, Recovery, RepairReport,
+    RestoreReport,
 };
 use crate::error::Error;
-use crate::flow::{Bounds, Flow};
 use crate::rules::Policy;
 use crate::store::{Opened, Store};
-use crate::value::Timestamp;
+use crate::types::Timestamp;
 
 /// Settings of a store. Values that cannot work fail when the store is opened.
 #[derive(Clone)]
@@ -213,7 +214,7 @@ impl Builder {
         self,
         backup: impl AsRef<Path>,
         dir: impl AsRef<Path>,
-    ) -> Result<Restored, Error> {
+    ) -> Result<RestoreReport, Error> {
         self.check()?;
         LocalEngine::restore(backup, dir, &self.local_options())
     }
@@ -227,7 +228,7 @@ impl Builder {
         self,
         damaged: impl AsRef<Path>,
         dir: impl AsRef<Path>,
-    ) -> Result<Repaired, Error> {
+    ) -> Result<RepairReport, Error> {
         self.check()?;
         LocalEngine::repair(damaged, dir, &self.local_options())
     }
@@ -239,9 +240,9 @@ impl Builder {
         self.check()?;
         let engine = open(&self.local_options())?;
         let opened = if engine.is_new() {
-            Opened::Made
+            Opened::Created
         } else {
-            Opened::Found
+            Opened::Existing
         };
         let recovery = engine.recovery();
         self.run(Box::new(engine), opened, recovery)
@@ -269,7 +270,7 @@ impl Builder {
     pub fn memory(self) -> Result<Store, Error> {
         self.check()?;
         let engine = MemoryEngine::new().map_err(Error::NotApplied)?;
-        self.run(Box::new(engine), Opened::Made, Recovery::default())
+        self.run(Box::new(engine), Opened::Created, Recovery::default())
     }
 
     /// As [`Store::connect`].
@@ -300,7 +301,7 @@ impl Builder {
     /// [`Error::Invalid`], or [`Error::NotApplied`] where no thread is to be had.
     pub fn engine(self, engine: impl Engine) -> Result<Store, Error> {
         self.check()?;
-        self.run(Box::new(engine), Opened::Found, Recovery::default())
+        self.run(Box::new(engine), Opened::Existing, Recovery::default())
     }
 
     fn run(
@@ -316,7 +317,7 @@ impl Builder {
             bounds,
             ..
         } = self;
-        let flow = Flow::new(engine, policy, clock, node, bounds);
+        let flow = Pipeline::new(engine, policy, clock, node, bounds);
         Store::run(flow, opened, recovery)
     }
 

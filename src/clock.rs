@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::value::Timestamp;
+use crate::types::Timestamp;
 
 /// A clock that can be read from every thread.
 #[derive(Clone)]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::value::OrderNo;
+use crate::types::OrderNo;
 
 /// Why a call failed. Logical refusals are no errors: they are answers.
 ///

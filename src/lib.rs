@@ -16,7 +16,7 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let store = Store::memory()?; // or Store::open("/var/lib/shop/orders")?
 //! let no = store.next_order_no().wait()?;
-//! let new = New::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("19.90")?)?;
+//! let new = NewOrder::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("19.90")?)?;
 //! assert_eq!(store.create(no, new).wait()?.outcome, Created::Created);
 //!
 //! let payment = Payment::new(
@@ -34,9 +34,9 @@
 //!
 //! # Where things are
 //! - [`Store`] has every verb; [`Builder`] its settings; each verb returns a [`Call`].
-//! - [`New`], [`Payment`], [`Prepay`], [`ChannelState`] go in; [`Answered`] comes out, with
+//! - [`NewOrder`], [`Payment`], [`Prepay`], [`ChannelState`] go in; [`Reply`] comes out, with
 //!   an outcome of its verb and the [`Order`] as it stands.
-//! - [`Listing`] and [`PageOf`] say which orders; [`FeedCursor`] names a place in the feed.
+//! - [`OrderQuery`] and [`PageRequest`] say which orders; [`FeedCursor`] names a place in the feed.
 #![cfg_attr(
     feature = "transfer",
     doc = "- [`transfer`] moves other systems' books in, and a store's books out."
@@ -53,16 +53,16 @@
 
 mod builder;
 mod clock;
+mod commit;
 #[cfg(any(feature = "transfer", feature = "wechat"))]
 mod encoding;
 pub mod engine;
 mod error;
 #[cfg(test)]
 mod explored;
-mod flow;
-mod generator;
 pub mod manual;
 mod order;
+mod order_no;
 mod process;
 mod query;
 pub mod rules;
@@ -72,29 +72,29 @@ mod sync;
 pub mod testing;
 #[cfg(feature = "transfer")]
 pub mod transfer;
-mod value;
+mod types;
 mod verify;
 #[cfg(feature = "wechat")]
 pub mod wechat;
 
 pub use builder::Builder;
+pub use commit::{Call, CallFuture, Health, Rejected, Stats, Ticket};
 #[cfg(feature = "postgres")]
 pub use engine::ReplicationRisk;
 pub use engine::{
-    Backup, Copied, Counts, FeedCursor, FeedCursorError, Found, JournalFound, List, Progress,
-    Recovery, Repaired, Restored, Sequenced,
+    BackupReport, CopyReport, Counts, FeedCursor, FeedCursorError, FeedEvent, IndexCount,
+    JournalFindings, Progress, Recovery, RepairFinding, RepairReport, RestoreReport,
 };
 pub use error::{Error, StorageError, StorageErrorKind};
-pub use flow::{Answering, Call, Health, Refused, Stats, Ticket};
 pub use order::*;
 pub use query::{
-    ClosedRefund, Cursor, CursorError, Due, EXAMINED_MAX, Listing, OpenAnomaly, Page, PageOf, Sum,
-    Totals,
+    ClosedRefund, Cursor, CursorError, Due, EXAMINED_MAX, OpenAnomaly, OrderQuery, Page,
+    PageRequest, Subtotal, Totals,
 };
 pub use rules::{ChannelPolicy, Policy};
 pub use store::{Opened, Store};
-pub use value::*;
-pub use verify::{Invariant, Report, Violation};
+pub use types::*;
+pub use verify::{Invariant, VerifyReport, Violation};
 
 /// The README's example, compiled and run with the others.
 #[cfg(doctest)]

@@ -6,7 +6,7 @@ use std::fmt;
 
 use crate::order::{Event, Payment, Record, Status};
 use crate::rules::evolve;
-use crate::value::OrderNo;
+use crate::types::OrderNo;
 
 /// An invariant of the store, by its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -67,7 +67,7 @@ impl fmt::Display for Violation {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 #[must_use]
-pub struct Report {
+pub struct VerifyReport {
     /// Records looked at, those that only wait for their order included.
     pub records: u64,
     /// Events looked at.
@@ -80,7 +80,7 @@ pub struct Report {
     pub violations: Vec<Violation>,
 }
 
-impl Report {
+impl VerifyReport {
     /// How many violations a report spells out.
     pub const KEPT: usize = 100;
 
@@ -222,9 +222,9 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::order::{New, Source, What};
+    use crate::order::{EventKind, NewOrder, Source};
     use crate::rules::{Context, Policy, decide};
-    use crate::value::{AppId, Fen, Timestamp, TransactionId};
+    use crate::types::{AppId, Fen, Timestamp, TransactionId};
 
     /// A paid order and its events, as the rules make them.
     fn paid() -> (Record, Vec<Event>) {
@@ -235,16 +235,16 @@ mod tests {
             owners: &[],
         };
         let fee = Fen::new(100).unwrap();
-        let new = New::new(AppId::parse("wx").unwrap(), fee).unwrap();
+        let new = NewOrder::new(AppId::parse("wx").unwrap(), fee).unwrap();
         let transaction = TransactionId::parse("X").unwrap();
         let payment = Payment::new(transaction, fee, Timestamp::EPOCH, Source::Query).unwrap();
         let asks = [
-            crate::order::Asked::Create(Box::new(new)),
-            crate::order::Asked::Confirm(Box::new(payment)),
+            crate::order::CommandKind::Create(Box::new(new)),
+            crate::order::CommandKind::Confirm(Box::new(payment)),
         ];
         let (mut record, mut events) = (None, Vec::new());
         for ask in asks {
-            let command = crate::order::Command { no, ask };
+            let command = crate::order::Command { no, kind: ask };
             let decision = decide(record.as_ref(), &command, &context);
             record = decision.after;
             events.extend(decision.events);
@@ -253,7 +253,7 @@ mod tests {
     }
 
     fn breaches(record: &Record, events: &[Event]) -> Vec<Invariant> {
-        let mut report = Report::default();
+        let mut report = VerifyReport::default();
         report.check_record(record, events);
         let violations = report.violations.iter();
         violations.map(|violation| violation.invariant).collect()
@@ -270,7 +270,7 @@ mod tests {
         let (record, mut events) = paid();
         let mut again = events[1].clone();
         again.version = 3;
-        if let What::Paid(payment) = &mut again.what {
+        if let EventKind::Paid(payment) = &mut again.what {
             payment.transaction_id = TransactionId::parse("Y").unwrap();
         }
         events.push(again.clone());

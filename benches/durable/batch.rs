@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use orderstore::{Asked, Command, Confirmed, Created, OrderNo, Outcome, Store};
+use orderstore::{Command, CommandKind, Confirmed, Created, OrderNo, Outcome, Store};
 use serde::Serialize;
 
 use crate::figures::rate;
@@ -150,10 +150,10 @@ fn draw(store: &Store, sample: &mut Sample, count: usize) -> Checked<[Vec<Comman
         let no = store.next_order_no().wait()?;
         let new = sample.order()?;
         let payment = sample.payment(new.total_fee())?;
-        let ask = Asked::Create(Box::new(new));
-        creates.push(Command { no, ask });
-        let ask = Asked::Confirm(Box::new(payment));
-        confirms.push(Command { no, ask });
+        let ask = CommandKind::Create(Box::new(new));
+        creates.push(Command { no, kind: ask });
+        let ask = CommandKind::Confirm(Box::new(payment));
+        confirms.push(Command { no, kind: ask });
     }
     Ok([creates, confirms])
 }

@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use orderstore::{Answered, Confirmed, Created, Error, Fen, OrderNo, Store, Ticket};
+use orderstore::{Confirmed, Created, Error, Fen, OrderNo, Reply, Store, Ticket};
 use serde::Serialize;
 
 use crate::batch;
@@ -122,8 +122,8 @@ struct Arrived {
 }
 
 enum Asked {
-    Create(Ticket<Answered<Created>>),
-    Confirm(Ticket<Answered<Confirmed>>),
+    Create(Ticket<Reply<Created>>),
+    Confirm(Ticket<Reply<Confirmed>>),
 }
 
 /// Where commands come from: a creation, and then the payment of an older order.

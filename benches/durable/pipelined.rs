@@ -6,7 +6,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use orderstore::{Answered, Confirmed, Created, Error, Fen, OrderNo, Store, Ticket};
+use orderstore::{Confirmed, Created, Error, Fen, OrderNo, Reply, Store, Ticket};
 use serde::Serialize;
 
 use crate::figures::{float, rate, to};
@@ -87,8 +87,8 @@ fn run(store: &Store, threads: usize, tickets: usize, length: Duration) -> Check
 
 /// A command that was handed over.
 enum UnderWay {
-    Create(OrderNo, Fen, Ticket<Answered<Created>>),
-    Confirm(Ticket<Answered<Confirmed>>),
+    Create(OrderNo, Fen, Ticket<Reply<Created>>),
+    Confirm(Ticket<Reply<Confirmed>>),
 }
 
 /// One thread's commands, the oldest first.

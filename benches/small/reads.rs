@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput};
-use orderstore::{Listing, Order, OrderNo, PageOf, Status, Store};
+use orderstore::{Order, OrderNo, OrderQuery, PageRequest, Status, Store};
 
 use crate::sample::{self, Checked, Sample};
 
@@ -55,7 +55,7 @@ pub(crate) fn page(
     group.bench_function(name, |bencher| {
         bencher.iter(|| {
             let user = any();
-            let listing = user.map(|user| Listing::by_openid(user).page(PageOf::of(20)));
+            let listing = user.map(|user| OrderQuery::by_openid(user).page(PageRequest::of(20)));
             let page = listing.and_then(|listing| store.list(listing).wait().ok());
             let page = page.map(|page| page.rows).unwrap_or_default();
             assert_eq!(page.len(), 20);

@@ -6,7 +6,7 @@ use criterion::{Criterion, Throughput};
 use orderstore::rules::{Context, Decision, UniqueKey, decide, evolve};
 use orderstore::testing::through_the_codec;
 use orderstore::{
-    Asked, Channel, Command, Confirmed, Created, OrderNo, Outcome, Policy, Record, Timestamp,
+    Channel, Command, CommandKind, Confirmed, Created, OrderNo, Outcome, Policy, Record, Timestamp,
 };
 
 use crate::sample::{Checked, Sample};
@@ -28,13 +28,13 @@ impl Steps {
         let new = sample.order()?;
         let payment = sample.payment(new.total_fee())?;
         let key = UniqueKey::Transaction(Channel::WECHAT, payment.transaction_id.clone());
-        let create = Asked::Create(Box::new(new));
-        let confirm = Asked::Confirm(Box::new(payment));
+        let create = CommandKind::Create(Box::new(new));
+        let confirm = CommandKind::Confirm(Box::new(payment));
         Ok(Self {
             now: Timestamp::from_millis(1_647_839_289_398)?,
             policy: Policy::default(),
-            create: Command { no, ask: create },
-            confirm: Command { no, ask: confirm },
+            create: Command { no, kind: create },
+            confirm: Command { no, kind: confirm },
             key,
         })
     }

@@ -1,7 +1,7 @@
 //! Writes: batches of new orders, which also fill the stores that are read.
 
 use criterion::{BatchSize, Criterion, Throughput};
-use orderstore::{Asked, Command, Created, OrderNo, Outcome, Store};
+use orderstore::{Command, CommandKind, Created, OrderNo, Outcome, Store};
 
 use crate::sample::{Checked, Sample};
 
@@ -24,8 +24,8 @@ pub(crate) fn filled(store: &Store, count: usize, users: u64) -> Checked<Vec<Ord
 fn creates(store: &Store, sample: &mut Sample, count: usize) -> Checked<Vec<Command>> {
     let create = |_| {
         let no = store.next_order_no().wait()?;
-        let ask = Asked::Create(Box::new(sample.order()?));
-        Ok(Command { no, ask })
+        let ask = CommandKind::Create(Box::new(sample.order()?));
+        Ok(Command { no, kind: ask })
     };
     (0..count).map(create).collect()
 }

@@ -4,7 +4,9 @@
 use std::error::Error;
 use std::time::SystemTime;
 
-use orderstore::{AppId, Description, Fen, New, OpenId, Payment, Source, Timestamp, TransactionId};
+use orderstore::{
+    AppId, Description, Fen, NewOrder, OpenId, Payment, Source, Timestamp, TransactionId,
+};
 
 /// What a bench gives up with is told by whoever started it, on whatever thread it was.
 pub(crate) type Checked<T> = Result<T, Box<dyn Error + Send + Sync>>;
@@ -41,10 +43,10 @@ impl Sample {
     }
 
     /// An order of one of the users.
-    pub(crate) fn order(&mut self) -> Checked<New> {
+    pub(crate) fn order(&mut self) -> Checked<NewOrder> {
         let openid = openid(self.below(self.users))?;
         let fee = Fen::new(1 + self.below(100_000))?;
-        let new = New::new(self.appid.clone(), fee)?.openid(openid);
+        let new = NewOrder::new(self.appid.clone(), fee)?.openid(openid);
         Ok(new.description(self.description.clone()))
     }
 

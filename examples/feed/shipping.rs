@@ -10,7 +10,9 @@
 
 use std::io;
 
-use orderstore::{Ended, Error, Event, FeedCursor, OrderNo, RefundStatus, Status, Store, What};
+use orderstore::{
+    AnomalyEndKind, Error, Event, EventKind, FeedCursor, OrderNo, RefundStatus, Status, Store,
+};
 use thiserror::Error as ThisError;
 
 use super::ledger::Ledger;
@@ -54,9 +56,9 @@ pub(crate) fn work_off(
 /// back in the meantime is not. Orders that were imported were shipped by whoever sold them.
 fn to_ship(store: &Store, event: &Event) -> Result<Option<OrderNo>, Error> {
     let may_ship = match &event.what {
-        What::Paid(_) => true,
+        EventKind::Paid(_) => true,
         // A late payment counts once a person has accepted it.
-        What::AnomalyEnded { how, .. } => *how == Ended::Accepted,
+        EventKind::AnomalyEnded { how, .. } => *how == AnomalyEndKind::Accepted,
         _ => false,
     };
     if !may_ship {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use orderstore::wechat::CloudEvent;
-use orderstore::{Answered, AppId, Confirmed, Fen, MchId, New, OpenId, OrderNo, Store};
+use orderstore::{AppId, Confirmed, Fen, MchId, NewOrder, OpenId, OrderNo, Reply, Store};
 use serde_json::{Map, Value};
 
 use crate::Result;
@@ -53,10 +53,10 @@ impl Event {
 
     /// The order that this event pays. A real server takes the amount from its own price
     /// list; here the list has one price, the event's.
-    pub(crate) fn new_order(&self) -> Result<New> {
+    pub(crate) fn new_order(&self) -> Result<NewOrder> {
         let appid = AppId::parse(self.either("subAppid", "appid")?)?;
         let mch_id = MchId::parse(self.either("subMchId", "mchId")?)?;
-        let new = New::new(appid, self.total_fee()?)?;
+        let new = NewOrder::new(appid, self.total_fee()?)?;
         Ok(new.openid(self.openid()?).mch_id(mch_id))
     }
 
@@ -64,7 +64,7 @@ impl Event {
     ///
     /// Over plain HTTP the event carries no signature: a server takes it as a hint and
     /// asks the channel before it confirms. Here the file is the channel.
-    pub(crate) fn confirm(&self, store: &Store, no: OrderNo) -> Result<Answered<Confirmed>> {
+    pub(crate) fn confirm(&self, store: &Store, no: OrderNo) -> Result<Reply<Confirmed>> {
         let event = CloudEvent::from_json(&serde_json::to_vec(&self.json)?)?;
         let (paid, payment) = event.into_payment().ok_or("the event carries no payment")?;
         if paid != no {

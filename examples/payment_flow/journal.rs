@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use orderstore::{Answered, OrderNo, Status};
+use orderstore::{OrderNo, Reply, Status};
 
 /// Where an order stands, and whether the channel is told "received".
 pub(crate) type Stand = (Option<Status>, bool);
@@ -41,7 +41,7 @@ impl Journal {
     pub(crate) fn note<O: Debug>(
         &mut self,
         asked: &'static str,
-        answer: &Answered<O>,
+        answer: &Reply<O>,
         holds: bool,
         (stands, acknowledged): Stand,
     ) {

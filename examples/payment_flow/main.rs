@@ -15,8 +15,8 @@ use std::thread;
 use event::Event;
 use journal::{Journal, Stand};
 use orderstore::{
-    Answered, ChannelState, CloseAnswer, Confirmed, Counts, Created, Listing, OrderNo, PageOf,
-    Prepaid, Prepay, PrepayKind, PrepayValue, Queried, Status, Store,
+    ChannelState, CloseAnswer, Confirmed, Counts, Created, OrderNo, OrderQuery, PageRequest,
+    Prepaid, Prepay, PrepayKind, PrepayValue, Queried, Reply, Status, Store,
 };
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -134,7 +134,7 @@ fn many_at_once(store: &Store, event: &Event, journal: &mut Journal) -> Result<(
         PENDING,
     );
     let answers = at_once(store, no, &event)?;
-    let applied = |answer: &&Answered<Confirmed>| answer.outcome == Confirmed::Applied;
+    let applied = |answer: &&Reply<Confirmed>| answer.outcome == Confirmed::Applied;
     let one = answers.iter().filter(applied).count() == 1;
     for answer in answers {
         let known = matches!(answer.outcome, Confirmed::Applied | Confirmed::Duplicate);
@@ -143,7 +143,7 @@ fn many_at_once(store: &Store, event: &Event, journal: &mut Journal) -> Result<(
     Ok(())
 }
 
-fn at_once(store: &Store, no: OrderNo, event: &Event) -> Result<Vec<Answered<Confirmed>>> {
+fn at_once(store: &Store, no: OrderNo, event: &Event) -> Result<Vec<Reply<Confirmed>>> {
     thread::scope(|scope| {
         let call = || event.confirm(store, no).map_err(|error| error.to_string());
         let threads: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(call)).collect();
@@ -228,7 +228,7 @@ fn create(store: &Store, no: OrderNo, event: &Event, journal: &mut Journal) -> R
     Ok(())
 }
 
-fn prepay(store: &Store, no: OrderNo) -> Result<Answered<Prepaid>> {
+fn prepay(store: &Store, no: OrderNo) -> Result<Reply<Prepaid>> {
     let value = PrepayValue::parse("wx201410272009395522657a690389285100")?;
     let prepay = Prepay::new(PrepayKind::Jsapi, value);
     Ok(store.record_prepay(no, prepay).wait()?)
@@ -237,7 +237,7 @@ fn prepay(store: &Store, no: OrderNo) -> Result<Answered<Prepaid>> {
 /// The user's list has every order that was played with.
 fn lists_them_all(store: &Store, event: &Event, journal: &Journal) -> Result<bool> {
     println!("\nthe user's newest orders:");
-    let listing = Listing::by_openid(&event.openid()?).page(PageOf::of(PageOf::MAX));
+    let listing = OrderQuery::by_openid(&event.openid()?).page(PageRequest::of(PageRequest::MAX));
     let orders = store.list(listing).wait()?.rows;
     for order in orders.iter().take(5) {
         let paid = order.paid_at().map(|at| at.beijing().to_string());

@@ -15,11 +15,12 @@ use std::collections::{HashMap, HashSet};
 
 use self::change::Change;
 use super::{
-    Copied, Engine, EngineError, FeedCursor, Lookup, Mutation, Progress, Stored, Verdict, unread,
+    CopyReport, Engine, EngineError, FeedCursor, Lookup, Mutation, Progress, StoredRecord, Verdict,
+    unreadable,
 };
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::order::Event;
-use crate::value::OrderNo;
+use crate::types::OrderNo;
 
 /// The most events that are read, and mutations that are written, at once.
 const PORTION: usize = 1000;
@@ -33,19 +34,19 @@ pub(crate) fn copy(
     source: &dyn Engine,
     target: &dyn Engine,
     progress: Option<Progress>,
-) -> Result<Copied, Error> {
+) -> Result<CopyReport, Error> {
     if same(source, target) {
         return Err(Error::Invalid {
             what: "target",
             why: "it is the store itself".to_owned(),
         });
     }
-    let mut copy = Copy::between(source, target, progress)?;
-    copy.walk(Copy::bring)?;
+    let mut copy = Copier::between(source, target, progress)?;
+    copy.walk(Copier::bring)?;
     let end = end_of(target)?;
-    copy.walk(Copy::compare)?;
-    let verified = target.verify().map_err(unread)?;
-    Ok(Copied {
+    copy.walk(Copier::compare)?;
+    let verified = target.verify().map_err(unreadable)?;
+    Ok(CopyReport {
         before: place(source, copy.end),
         place: place(target, end),
         events: copy.events,
@@ -69,7 +70,7 @@ fn end_of(engine: &dyn Engine) -> Result<u64, Error> {
     let is_within = |seq| match engine.events(place(engine, seq), 1) {
         Ok(_) => Ok(true),
         Err(EngineError::Cursor(_)) => Ok(false),
-        Err(error) => Err(unread(error)),
+        Err(error) => Err(unreadable(error)),
     };
     let (mut within, mut beyond) = (0_u64, 1_u64);
     while is_within(beyond)? {
@@ -86,7 +87,7 @@ fn end_of(engine: &dyn Engine) -> Result<u64, Error> {
     Ok(within)
 }
 
-struct Copy<'a> {
+struct Copier<'a> {
     source: &'a dyn Engine,
     target: &'a dyn Engine,
     /// The last event that is copied.
@@ -99,7 +100,7 @@ struct Copy<'a> {
     records: u64,
 }
 
-impl<'a> Copy<'a> {
+impl<'a> Copier<'a> {
     fn between(
         source: &'a dyn Engine,
         target: &'a dyn Engine,
@@ -139,7 +140,7 @@ impl<'a> Copy<'a> {
         let portion = self
             .source
             .events(place(self.source, seq), left.min(PORTION));
-        let portion = portion.map_err(unread)?;
+        let portion = portion.map_err(unreadable)?;
         let mut seqs = portion.iter().map(|it| it.cursor.seq).zip(seq + 1..);
         if portion.is_empty() || seqs.any(|(is, ought)| is != ought) {
             let why = "the feed of the source has a gap";
@@ -206,14 +207,14 @@ impl<'a> Copy<'a> {
         match self.target.events(place(self.target, self.events), 1) {
             Ok(others) => Ok(others.is_empty()),
             Err(EngineError::Cursor(_)) => Ok(false),
-            Err(error) => Err(unread(error)),
+            Err(error) => Err(unreadable(error)),
         }
     }
 
     /// What the target has of a record must be how it began at the source.
     fn check_history(&self, no: OrderNo, version: u64) -> Result<(), Error> {
-        let there = self.target.history(&no).map_err(unread)?;
-        let here = self.source.history(&no).map_err(unread)?;
+        let there = self.target.history(&no).map_err(unreadable)?;
+        let here = self.source.history(&no).map_err(unreadable)?;
         if u64::try_from(there.len()) == Ok(version) && here.starts_with(&there) {
             return Ok(());
         }
@@ -234,7 +235,7 @@ impl<'a> Copy<'a> {
         }
         let numbers: Vec<_> = mutations.iter().map(|mutation| mutation.no).collect();
         let stand = load(self.target, &numbers)?;
-        let is_own = |(mutation, stands): (&Mutation, &Option<Stored>)| {
+        let is_own = |(mutation, stands): (&Mutation, &Option<StoredRecord>)| {
             let stands = stands.as_ref().map(|stored| &stored.record);
             stands == Some(&mutation.after)
         };
@@ -291,15 +292,15 @@ fn last_versions(portion: &[Event]) -> HashMap<OrderNo, u64> {
         .collect()
 }
 
-fn load(engine: &dyn Engine, numbers: &[OrderNo]) -> Result<Vec<Option<Stored>>, Error> {
+fn load(engine: &dyn Engine, numbers: &[OrderNo]) -> Result<Vec<Option<StoredRecord>>, Error> {
     let lookups: Vec<_> = numbers.iter().copied().map(Lookup::No).collect();
-    engine.load(&lookups).map_err(unread)
+    engine.load(&lookups).map_err(unreadable)
 }
 
 fn unwritten(error: EngineError) -> Error {
     match error {
         EngineError::Unknown(cause) => Error::OutcomeUnknown(cause),
-        error => error.told(Error::NotApplied),
+        error => error.into_error(Error::NotApplied),
     }
 }
 
@@ -310,7 +311,7 @@ mod tests {
     use crate::store::Store;
     use crate::testing::SharedEngine;
     use crate::testing::fixtures::{new, now, order_no};
-    use crate::value::Metadata;
+    use crate::types::Metadata;
 
     /// An engine with one order of this amount, which was annotated so often.
     fn engine(amount: u64, notes: u64) -> SharedEngine {
@@ -328,8 +329,8 @@ mod tests {
     #[test]
     fn what_is_missing_behind_or_ahead_or_another_one_is_found_when_it_is_compared() {
         let compared = |source: &SharedEngine, target: &SharedEngine| {
-            let mut copy = Copy::between(source, target, None).unwrap();
-            copy.walk(Copy::compare).map(|()| copy.records)
+            let mut copy = Copier::between(source, target, None).unwrap();
+            copy.walk(Copier::compare).map(|()| copy.records)
         };
         let source = engine(100, 1);
         let empty = SharedEngine::new(Box::new(MemoryEngine::new().unwrap()));

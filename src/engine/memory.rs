@@ -9,14 +9,14 @@ use std::ops::{Bound, Range};
 use parking_lot::RwLock;
 
 use super::{
-    Counts, Direction, Engine, EngineError, FeedCursor, Identity, IndexQuery, Limits, Lookup,
-    Mutation, Position, Row, Rows, Sequenced, Stored, Verdict,
+    Counts, Direction, Engine, EngineError, FeedCursor, FeedEvent, Identity, IndexPage, IndexQuery,
+    IndexRow, Limits, Lookup, Mutation, Position, StoredRecord, Verdict,
 };
 use crate::error::{StorageError, StorageErrorKind};
 use crate::order::{Event, Record};
 use crate::rules::{Index, UniqueKey, index_entries, unique_keys};
-use crate::value::{OrderNo, Timestamp};
-use crate::verify::{Invariant, Report};
+use crate::types::{OrderNo, Timestamp};
+use crate::verify::{Invariant, VerifyReport};
 
 /// An engine that lives in memory.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub struct MemoryEngine {
 
 #[derive(Default)]
 struct State {
-    records: BTreeMap<OrderNo, Stored>,
+    records: BTreeMap<OrderNo, StoredRecord>,
     numbers: BTreeMap<u64, OrderNo>,
     lists: BTreeMap<Index, BTreeSet<Position>>,
     events: Vec<Event>,
@@ -78,7 +78,7 @@ impl Engine for MemoryEngine {
         self.read(|state| state.records.get(no).map(|stored| stored.record.clone()))
     }
 
-    fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<Stored>>, EngineError> {
+    fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<StoredRecord>>, EngineError> {
         let find = |state: &State, lookup: &Lookup| match lookup {
             Lookup::No(no) => state.records.get(no).cloned(),
             Lookup::Owner(key) => state.owner(key).cloned(),
@@ -90,7 +90,7 @@ impl Engine for MemoryEngine {
         self.write(|state| batch.iter().map(|mutation| state.apply(mutation)).collect())
     }
 
-    fn scan(&self, query: &IndexQuery, limit: usize) -> Result<Rows, EngineError> {
+    fn scan(&self, query: &IndexQuery, limit: usize) -> Result<IndexPage, EngineError> {
         self.read(|state| state.scan(query, limit))
     }
 
@@ -98,7 +98,7 @@ impl Engine for MemoryEngine {
         self.read(|state| state.history(no).cloned().collect())
     }
 
-    fn events(&self, after: FeedCursor, limit: usize) -> Result<Vec<Sequenced>, EngineError> {
+    fn events(&self, after: FeedCursor, limit: usize) -> Result<Vec<FeedEvent>, EngineError> {
         let incarnation = self.identity.incarnation;
         if after != FeedCursor::START && after.incarnation != incarnation {
             return Err(EngineError::Cursor("it is of another incarnation"));
@@ -110,7 +110,7 @@ impl Engine for MemoryEngine {
             let numbered = rest.iter().zip(after.seq.saturating_add(1)..).take(limit);
             let at = |seq| FeedCursor { incarnation, seq };
             Ok(numbered
-                .map(|(event, seq)| Sequenced::new(at(seq), event.clone()))
+                .map(|(event, seq)| FeedEvent::new(at(seq), event.clone()))
                 .collect())
         })?
     }
@@ -119,7 +119,7 @@ impl Engine for MemoryEngine {
         self.read(|state| state.counts)
     }
 
-    fn verify(&self) -> Result<Report, EngineError> {
+    fn verify(&self) -> Result<VerifyReport, EngineError> {
         self.read(State::verify)
     }
 
@@ -153,7 +153,7 @@ impl Engine for MemoryEngine {
 impl State {
     fn apply(&mut self, mutation: &Mutation) -> Verdict {
         let found = self.records.get(&mutation.no);
-        let version = |stored: &Stored| (stored.row, stored.record.version());
+        let version = |stored: &StoredRecord| (stored.row, stored.record.version());
         if found.map(version) != mutation.before.as_ref().map(version) {
             return Verdict::Mismatch;
         }
@@ -171,7 +171,7 @@ impl State {
         })
     }
 
-    fn owner(&self, key: &UniqueKey) -> Option<&Stored> {
+    fn owner(&self, key: &UniqueKey) -> Option<&StoredRecord> {
         let list = self.lists.get(&key.index())?;
         let owner = list.iter().next_back()?;
         let stored = self.stored(owner.row)?;
@@ -180,7 +180,7 @@ impl State {
             .then_some(stored)
     }
 
-    fn stored(&self, row: u64) -> Option<&Stored> {
+    fn stored(&self, row: u64) -> Option<&StoredRecord> {
         self.records.get(self.numbers.get(&row)?)
     }
 
@@ -196,7 +196,8 @@ impl State {
         self.counts = self.counts.after(before, &mutation.after);
         self.numbers.insert(row, mutation.no);
         let record = mutation.after.clone();
-        self.records.insert(mutation.no, Stored { record, row });
+        self.records
+            .insert(mutation.no, StoredRecord { record, row });
         for event in &mutation.events {
             let history = self.histories.entry(mutation.no).or_default();
             history.push(self.events.len());
@@ -219,12 +220,12 @@ impl State {
         }
     }
 
-    fn scan(&self, query: &IndexQuery, limit: usize) -> Rows {
+    fn scan(&self, query: &IndexQuery, limit: usize) -> IndexPage {
         let Some(list) = self.lists.get(&query.index) else {
-            return Rows::default();
+            return IndexPage::default();
         };
         let Some(bounds) = bounds(query) else {
-            return Rows::default();
+            return IndexPage::default();
         };
         let places = list.range(bounds).copied();
         let mut places: Box<dyn Iterator<Item = Position>> = match query.direction {
@@ -233,9 +234,9 @@ impl State {
         };
         let at = |position: Position| {
             let record = self.stored(position.row)?.record.clone();
-            Some(Row { position, record })
+            Some(IndexRow { position, record })
         };
-        Rows {
+        IndexPage {
             rows: places.by_ref().take(limit).filter_map(at).collect(),
             more: places.next().is_some(),
         }
@@ -246,8 +247,8 @@ impl State {
         places.filter_map(|place| self.events.get(*place))
     }
 
-    fn verify(&self) -> Report {
-        let mut report = Report::default();
+    fn verify(&self) -> VerifyReport {
+        let mut report = VerifyReport::default();
         let mut counts = Counts::default();
         let mut expected = 0;
         for (no, stored) in &self.records {
@@ -268,7 +269,7 @@ impl State {
     }
 
     /// How many places the record belongs at; reports those at which it is not found.
-    fn check_places(&self, stored: &Stored, report: &mut Report) -> u64 {
+    fn check_places(&self, stored: &StoredRecord, report: &mut VerifyReport) -> u64 {
         let entries = index_entries(&stored.record);
         let no = Some(stored.record.no());
         for entry in &entries {

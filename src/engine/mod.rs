@@ -32,7 +32,7 @@ mod local;
 mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
-mod upkeep;
+mod reports;
 
 #[cfg(feature = "testing")]
 pub(crate) use local::{forged, stored_and_read};
@@ -42,12 +42,17 @@ pub use local::{LocalEngine, LocalOptions, Progress, Recovery};
 pub use memory::MemoryEngine;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresEngine, PostgresOptions, ReplicationRisk};
-pub use upkeep::{Backup, Copied, Found, JournalFound, List, Repaired, Restored};
+pub use reports::{
+    BackupReport, CopyReport, IndexCount, JournalFindings, RepairFinding, RepairReport,
+    RestoreReport,
+};
 
 /// What [`testing`](crate::testing) shows of the simulated disk.
 #[cfg(feature = "testing")]
 pub(crate) mod simulation {
-    pub use super::local::{Dice, DiskFault, Loss, Sabotage, SimulatedDisk, Sizes, Snapshot};
+    pub use super::local::{
+        DiskFault, FaultInjection, Loss, SeededRng, SimulatedDisk, Sizes, Snapshot,
+    };
 }
 
 use std::fmt::Debug;
@@ -59,8 +64,8 @@ use std::time::Duration;
 use crate::error::{Error, StorageError};
 use crate::order::{Event, Record, Status};
 use crate::rules::{Index, UniqueKey};
-use crate::value::{OrderNo, Timestamp};
-use crate::verify::Report;
+use crate::types::{OrderNo, Timestamp};
+use crate::verify::VerifyReport;
 
 /// A place where orders are kept. See the [module](self) for the contract.
 pub trait Engine: Debug + Send + Sync + 'static {
@@ -68,26 +73,26 @@ pub trait Engine: Debug + Send + Sync + 'static {
     fn get(&self, no: &OrderNo) -> Result<Option<Record>, EngineError>;
 
     /// The records that a group of commands looks at, in the order of the lookups.
-    fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<Stored>>, EngineError>;
+    fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<StoredRecord>>, EngineError>;
 
     /// Writes a batch; durable when it returns.
     fn apply(&self, batch: &[Mutation]) -> Result<Vec<Verdict>, EngineError>;
 
     /// At most `limit` places of a list, with the records that stand there.
-    fn scan(&self, query: &IndexQuery, limit: usize) -> Result<Rows, EngineError>;
+    fn scan(&self, query: &IndexQuery, limit: usize) -> Result<IndexPage, EngineError>;
 
     /// Every event of a number, from version 1 on.
     fn history(&self, no: &OrderNo) -> Result<Vec<Event>, EngineError>;
 
     /// At most `limit` events behind a place in the order of commits. A cursor of another
     /// incarnation, or beyond the end, is [`EngineError::Cursor`].
-    fn events(&self, after: FeedCursor, limit: usize) -> Result<Vec<Sequenced>, EngineError>;
+    fn events(&self, after: FeedCursor, limit: usize) -> Result<Vec<FeedEvent>, EngineError>;
 
     /// How many orders stand where.
     fn counts(&self) -> Result<Counts, EngineError>;
 
     /// Looks at everything that is kept and reports what breaks an invariant.
-    fn verify(&self) -> Result<Report, EngineError>;
+    fn verify(&self) -> Result<VerifyReport, EngineError>;
 
     /// Takes `count` values of the order-number counter out of circulation, for good.
     fn reserve(&self, count: u64) -> Result<Range<u64>, EngineError>;
@@ -101,7 +106,7 @@ pub trait Engine: Debug + Send + Sync + 'static {
     /// Copies everything that was applied, and nothing that comes later, into a directory
     /// that is missing or empty; tells meanwhile how many rows were copied, of how many.
     /// Fails as [`Error::Unsupported`] where the engine keeps no files.
-    fn backup(&self, dir: &Path, progress: Option<Progress>) -> Result<Backup, Error> {
+    fn backup(&self, dir: &Path, progress: Option<Progress>) -> Result<BackupReport, Error> {
         let _ = (dir, progress);
         Err(Error::Unsupported { what: "a backup" })
     }
@@ -139,7 +144,7 @@ pub enum Lookup {
 
 /// A record, and the engine's own number for it: outside the fold, handed back unread.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
+pub struct StoredRecord {
     /// The record.
     pub record: Record,
     /// The engine's number.
@@ -152,7 +157,7 @@ pub struct Mutation {
     /// Whose.
     pub no: OrderNo,
     /// What must stand now; `None`: nothing may.
-    pub before: Option<Stored>,
+    pub before: Option<StoredRecord>,
     /// What stands after it.
     pub after: Record,
     /// What happened, in order.
@@ -212,16 +217,16 @@ pub struct IndexQuery {
 
 /// A part of a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Rows {
+pub struct IndexPage {
     /// The places, in the order of reading.
-    pub rows: Vec<Row>,
+    pub rows: Vec<IndexRow>,
     /// There are more behind the last one.
     pub more: bool,
 }
 
 /// One place in a list and what stands there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
+pub struct IndexRow {
     /// The place.
     pub position: Position,
     /// The record.
@@ -277,14 +282,14 @@ impl FromStr for FeedCursor {
 /// An event and the place behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Sequenced {
+pub struct FeedEvent {
     /// Hand it to `events` to go on behind this event.
     pub cursor: FeedCursor,
     /// What happened.
     pub event: Event,
 }
 
-impl Sequenced {
+impl FeedEvent {
     /// An event and the place behind it.
     #[must_use]
     pub const fn new(cursor: FeedCursor, event: Event) -> Self {
@@ -474,7 +479,7 @@ impl EngineError {
     }
 
     /// As the error that `told` makes of what went wrong beneath.
-    pub(crate) fn told(self, told: impl FnOnce(StorageError) -> Error) -> Error {
+    pub(crate) fn into_error(self, told: impl FnOnce(StorageError) -> Error) -> Error {
         match self.into_cause() {
             Ok(cause) => told(cause),
             Err(why) => Error::InvalidCursor { why },
@@ -483,8 +488,8 @@ impl EngineError {
 }
 
 /// A read that failed.
-pub(crate) fn unread(error: EngineError) -> Error {
-    error.told(Error::Unreadable)
+pub(crate) fn unreadable(error: EngineError) -> Error {
+    error.into_error(Error::Unreadable)
 }
 
 #[cfg(test)]

@@ -5,20 +5,20 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::commit::{AnyReply, Bounds, Call, CallKind, Pipeline, Threads};
 use super::faults::{Fault, is_built_in};
-use super::flow::{Ask, Bounds, Call, Flow, Said, Threads};
 use super::sync::thread;
 use crate::clock::Clock;
 use crate::engine::{
-    Counts, Engine, EngineError, FeedCursor, Identity, IndexQuery, Limits, Lookup, MemoryEngine,
-    Mutation, Rows, Sequenced, Stored, Verdict,
+    Counts, Engine, EngineError, FeedCursor, FeedEvent, Identity, IndexPage, IndexQuery, Limits,
+    Lookup, MemoryEngine, Mutation, StoredRecord, Verdict,
 };
 use crate::error::{StorageError, StorageErrorKind};
-use crate::order::{Answered, Command, Event, Outcome, Record};
+use crate::order::{Command, Event, Outcome, Record, Reply};
 use crate::rules::Policy;
 use crate::testing::fixtures;
-use crate::value::OrderNo;
-use crate::verify::Report;
+use crate::types::OrderNo;
+use crate::verify::VerifyReport;
 
 /// What the engine is, what it is to do, and what it did.
 #[derive(Debug)]
@@ -75,7 +75,7 @@ impl Engine for Handle {
         self.0.memory.get(no)
     }
 
-    fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<Stored>>, EngineError> {
+    fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<StoredRecord>>, EngineError> {
         thread::yield_now();
         self.0.memory.load(lookups)
     }
@@ -97,7 +97,7 @@ impl Engine for Handle {
         written
     }
 
-    fn scan(&self, query: &IndexQuery, limit: usize) -> Result<Rows, EngineError> {
+    fn scan(&self, query: &IndexQuery, limit: usize) -> Result<IndexPage, EngineError> {
         self.0.memory.scan(query, limit)
     }
 
@@ -105,7 +105,7 @@ impl Engine for Handle {
         self.0.memory.history(no)
     }
 
-    fn events(&self, after: FeedCursor, limit: usize) -> Result<Vec<Sequenced>, EngineError> {
+    fn events(&self, after: FeedCursor, limit: usize) -> Result<Vec<FeedEvent>, EngineError> {
         self.0.memory.events(after, limit)
     }
 
@@ -113,7 +113,7 @@ impl Engine for Handle {
         self.0.memory.counts()
     }
 
-    fn verify(&self) -> Result<Report, EngineError> {
+    fn verify(&self) -> Result<VerifyReport, EngineError> {
         self.0.memory.verify()
     }
 
@@ -137,7 +137,7 @@ impl Engine for Handle {
 
 /// A flow that is open.
 pub(super) struct Shop {
-    flow: Arc<Flow>,
+    commit: Arc<Pipeline>,
     threads: Threads,
     pub(super) stub: Arc<Stub>,
 }
@@ -147,10 +147,10 @@ impl Shop {
         let stub = Arc::new(stub);
         let engine = Box::new(Handle(Arc::clone(&stub)));
         let clock = Clock::Given(Arc::new(fixtures::now));
-        let flow = Flow::new(engine, Policy::default(), clock, 0, bounds);
-        let threads = Threads::start(&flow).unwrap();
+        let commit = Pipeline::new(engine, Policy::default(), clock, 0, bounds);
+        let threads = Threads::start(&commit).unwrap();
         Arc::new(Self {
-            flow,
+            commit,
             threads,
             stub,
         })
@@ -160,29 +160,29 @@ impl Shop {
         Self::open(Stub::default(), ROOMY)
     }
 
-    pub(super) fn run(&self, command: Command) -> Call<Answered<Outcome>> {
+    pub(super) fn run(&self, command: Command) -> Call<Reply<Outcome>> {
         let hear = |said| match said {
-            Said::Answer(answered) => Some(answered),
+            AnyReply::Answer(answered) => Some(answered),
             _ => None,
         };
-        Call::new(Arc::clone(&self.flow), Ask::Command(command), hear)
+        Call::new(Arc::clone(&self.commit), CallKind::Command(command), hear)
     }
 
     pub(super) fn number(&self) -> Call<OrderNo> {
         let hear = |said| match said {
-            Said::Number(no) => Some(no),
+            AnyReply::Number(no) => Some(no),
             _ => None,
         };
-        Call::new(Arc::clone(&self.flow), Ask::Number, hear)
+        Call::new(Arc::clone(&self.commit), CallKind::Number, hear)
     }
 
     pub(super) fn shutdown(&self) -> Call<()> {
-        let hear = |said| matches!(said, Said::Done).then_some(());
-        Call::new(Arc::clone(&self.flow), Ask::ShutDown, hear)
+        let hear = |said| matches!(said, AnyReply::Done).then_some(());
+        Call::new(Arc::clone(&self.commit), CallKind::ShutDown, hear)
     }
 
     /// What was answered stands in the engine, or what came of it.
-    pub(super) fn assert_stands(&self, answered: &Answered<Outcome>) {
+    pub(super) fn assert_stands(&self, answered: &Reply<Outcome>) {
         let order = answered.order.as_ref().unwrap();
         let record = self.stub.memory.get(&order.no).unwrap();
         let found = record

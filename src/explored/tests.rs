@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use super::commit::Bounds;
 use super::faults::{Fault, build_in};
-use super::flow::Bounds;
 use super::shop::{ROOMY, Shop, Stub};
 use super::sync::{thread, tried};
 use crate::error::Error;
-use crate::order::{Answered, Confirmed, Created, Outcome};
+use crate::order::{Confirmed, Created, Outcome, Reply};
 use crate::testing::fixtures::{confirm, create, new, order_no, payment};
 
 /// So many callers, and what each comes to.
@@ -27,7 +27,7 @@ fn callers<T: Send + 'static>(
     joined.collect()
 }
 
-fn count(answers: &[Answered<Outcome>], outcome: &Outcome) -> usize {
+fn count(answers: &[Reply<Outcome>], outcome: &Outcome) -> usize {
     let same = answers.iter().filter(|answer| answer.outcome == *outcome);
     same.count()
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::payment::Payment;
 use super::refund::Refund;
-use crate::value::{Fen, Note, OrderNo, RefundNo, Timestamp, TransactionId};
+use crate::types::{Fen, Note, OrderNo, RefundNo, Timestamp, TransactionId};
 
 /// An anomaly's number within its record, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -102,9 +102,9 @@ impl Anomaly {
 
     /// A person decided to give its money back under this number, and that stands.
     pub(crate) fn is_ended_by_refund(&self, refund: &Refund) -> bool {
-        let is_it = |end: &AnomalyEnd| match &end.how {
-            Ended::Refunded { refund_no } => *refund_no == refund.refund_no,
-            Ended::Accepted | Ended::Dismissed | Ended::Settled => false,
+        let is_it = |end: &AnomalyEnd| match &end.kind {
+            AnomalyEndKind::Refunded { refund_no } => *refund_no == refund.refund_no,
+            AnomalyEndKind::Accepted | AnomalyEndKind::Dismissed | AnomalyEndKind::Settled => false,
         };
         let payment = self.payment.as_ref();
         payment.is_some_and(|own| refund.is_of(own)) && self.end.as_ref().is_some_and(is_it)
@@ -113,7 +113,7 @@ impl Anomaly {
     /// What the channel said of a refund with other facts than it was asked with, unless a
     /// person did not believe it.
     pub(crate) fn told_differently(&self) -> Option<&Refund> {
-        let dismissed = |end: &AnomalyEnd| end.how == Ended::Dismissed;
+        let dismissed = |end: &AnomalyEnd| end.kind == AnomalyEndKind::Dismissed;
         match self.kind {
             AnomalyKind::RefundDiffers { .. } if !self.end.as_ref().is_some_and(dismissed) => {
                 self.refund.as_ref()
@@ -316,7 +316,7 @@ pub struct AnomalyEnd {
     /// When.
     pub at: Timestamp,
     /// By what.
-    pub how: Ended,
+    pub kind: AnomalyEndKind,
     /// The words of whoever ended it.
     pub note: Note,
 }
@@ -325,7 +325,7 @@ pub struct AnomalyEnd {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
-pub enum Ended {
+pub enum AnomalyEndKind {
     /// A person accepted the fact.
     Accepted,
     /// A person decided to give the money back.

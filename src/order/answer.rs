@@ -7,12 +7,12 @@ use super::import::{ImportRefusal, Imported};
 use super::record::Order;
 use super::refund_answer::{RefundRecorded, RefundRefused, RefundRequested, RefundUnanswered};
 use super::status::Status;
-use crate::value::{Fen, OrderNo, Timestamp};
+use crate::types::{Fen, OrderNo, Timestamp};
 
 /// What became of a command, and the order as it stands after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
-pub struct Answered<O> {
+pub struct Reply<O> {
     /// What became of the command.
     pub outcome: O,
     /// The order as it stands after the command; where the outcome speaks of another
@@ -21,7 +21,7 @@ pub struct Answered<O> {
     pub(crate) acknowledge: bool,
 }
 
-impl<O> Answered<O> {
+impl<O> Reply<O> {
     /// Whether the channel may be told "received": true only if the fact is durable *and*
     /// stands with its order. It is no function of the outcome alone.
     #[must_use]
@@ -29,8 +29,8 @@ impl<O> Answered<O> {
         self.acknowledge
     }
 
-    pub(crate) fn try_map<P>(self, map: impl FnOnce(O) -> Option<P>) -> Option<Answered<P>> {
-        Some(Answered {
+    pub(crate) fn try_map<P>(self, map: impl FnOnce(O) -> Option<P>) -> Option<Reply<P>> {
+        Some(Reply {
             outcome: map(self.outcome)?,
             order: self.order,
             acknowledge: self.acknowledge,

@@ -8,7 +8,7 @@ use super::new_refund::NewRefund;
 use super::payment::{Payment, Prepay};
 use super::record::Order;
 use super::refund::{RefundAttempt, RefundFact};
-use crate::value::{
+use crate::types::{
     AppId, Attach, Channel, Currency, Description, Fen, Label, MchId, Metadata, Note, OpenId,
     OrderNo, Reference, RefundNo, Timestamp,
 };
@@ -20,15 +20,15 @@ pub struct Command {
     /// The order's number.
     pub no: OrderNo,
     /// What is asked.
-    pub ask: Asked,
+    pub kind: CommandKind,
 }
 
 /// What is asked of one order number. The store has a verb for each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Asked {
+pub enum CommandKind {
     /// See `Store::create`.
-    Create(Box<New>),
+    Create(Box<NewOrder>),
     /// See `Store::annotate`.
     Annotate {
         /// The version that the caller has read.
@@ -93,7 +93,7 @@ pub enum Asked {
     },
 }
 
-impl Asked {
+impl CommandKind {
     /// The name of the verb, as the store's method is called; for logs.
     #[must_use]
     pub const fn verb(&self) -> &'static str {
@@ -125,28 +125,31 @@ impl Command {
     #[must_use]
     pub fn footprint(&self) -> usize {
         let own = size_of::<Self>();
-        own + match &self.ask {
-            Asked::Create(new) => {
-                size_of::<New>()
+        own + match &self.kind {
+            CommandKind::Create(new) => {
+                size_of::<NewOrder>()
                     + 192
                     + new.metadata.as_bytes().len()
                     + new.description.as_str().len()
                     + new.attach.as_str().len()
             }
-            Asked::Annotate { metadata, .. } => metadata.as_bytes().len(),
-            Asked::RecordPrepay(prepay) => size_of::<Prepay>() + prepay.value.as_str().len(),
-            Asked::Confirm(_) | Asked::RecordQuery(_) => size_of::<Payment>() + 192,
-            Asked::Resolve { note, .. } | Asked::EndOrder { note } => note.as_str().len() + 64,
-            Asked::RequestRefund(_) => size_of::<NewRefund>() + 128,
-            Asked::RecordRefund(_) => size_of::<RefundFact>() + 192,
-            Asked::RecordRefundRefused { .. } | Asked::RecordRefundUnanswered { .. } => 96,
-            Asked::Import { order, .. } => order.footprint(),
-            Asked::RecordUnanswered
-            | Asked::BeginClose
-            | Asked::RecordClose(_)
-            | Asked::AbortClose
-            | Asked::Hide
-            | Asked::Unhide => 0,
+            CommandKind::Annotate { metadata, .. } => metadata.as_bytes().len(),
+            CommandKind::RecordPrepay(prepay) => size_of::<Prepay>() + prepay.value.as_str().len(),
+            CommandKind::Confirm(_) | CommandKind::RecordQuery(_) => size_of::<Payment>() + 192,
+            CommandKind::Resolve { note, .. } | CommandKind::EndOrder { note } => {
+                note.as_str().len() + 64
+            }
+            CommandKind::RequestRefund(_) => size_of::<NewRefund>() + 128,
+            CommandKind::RecordRefund(_) => size_of::<RefundFact>() + 192,
+            CommandKind::RecordRefundRefused { .. }
+            | CommandKind::RecordRefundUnanswered { .. } => 96,
+            CommandKind::Import { order, .. } => order.footprint(),
+            CommandKind::RecordUnanswered
+            | CommandKind::BeginClose
+            | CommandKind::RecordClose(_)
+            | CommandKind::AbortClose
+            | CommandKind::Hide
+            | CommandKind::Unhide => 0,
         }
     }
 }
@@ -157,16 +160,16 @@ impl Command {
 /// fen, never yuan. No field is a place for names or phone numbers.
 ///
 /// ```
-/// use orderstore::{AppId, Fen, New, OpenId};
+/// use orderstore::{AppId, Fen, NewOrder, OpenId};
 ///
-/// let new = New::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("19.90")?)?
+/// let new = NewOrder::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("19.90")?)?
 ///     .openid(OpenId::parse("oZWaC4xeOVCUkip5njeEeXi1TEsk")?);
 /// assert_eq!(new.total_fee().as_u64(), 1990);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
-pub struct New {
+pub struct NewOrder {
     pub(crate) channel: Channel,
     pub(crate) appid: AppId,
     pub(crate) mch_id: Option<MchId>,
@@ -183,13 +186,13 @@ pub struct New {
 /// Why an order cannot be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum NewError {
+pub enum NewOrderError {
     /// An order asks for at least one fen.
     #[error("an order of 0 fen cannot be paid")]
     NothingToPay,
 }
 
-impl New {
+impl NewOrder {
     /// An order in `appid` for `total_fee`, payable in CNY through `wechat`.
     ///
     /// # Errors
@@ -198,9 +201,9 @@ impl New {
         clippy::self_named_constructors,
         reason = "a new `New` is made as everything is"
     )]
-    pub fn new(appid: AppId, total_fee: Fen) -> Result<Self, NewError> {
+    pub fn new(appid: AppId, total_fee: Fen) -> Result<Self, NewOrderError> {
         if total_fee.is_zero() {
-            return Err(NewError::NothingToPay);
+            return Err(NewOrderError::NothingToPay);
         }
         Ok(Self {
             channel: Channel::WECHAT,

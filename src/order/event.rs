@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::anomaly::{AnomalyId, AnomalyKind, Ended};
+use super::anomaly::{AnomalyEndKind, AnomalyId, AnomalyKind};
 use super::payment::{Payment, Prepay};
-use super::record::{Next, Order};
+use super::record::{NextAction, Order};
 use super::refund::Refund;
-use crate::value::{
+use crate::types::{
     AppId, Attach, Channel, Currency, Description, Fen, MchId, Metadata, Note, OpenId, OrderNo,
     Reference, RefundNo, Timestamp,
 };
@@ -25,7 +25,7 @@ pub struct Event {
     /// When; never before the record's last update.
     pub at: Timestamp,
     /// What.
-    pub what: What,
+    pub what: EventKind,
 }
 
 /// What happened. It holds every time and number that the record takes from it: folding
@@ -33,9 +33,9 @@ pub struct Event {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
-pub enum What {
+pub enum EventKind {
     /// The order was created.
-    Created(Box<Creation>),
+    Created(Box<OrderCreated>),
     /// The caller's own bytes were replaced.
     Annotated(Metadata),
     /// The channel handed out an invitation to pay.
@@ -43,19 +43,19 @@ pub enum What {
     /// The channel was asked and nothing changed but the time of the next step.
     Checked {
         /// The next step.
-        next: Option<Next>,
+        next: Option<NextAction>,
         /// Whether it counts as one more check in the back-off.
         counted: bool,
     },
     /// `Pending` became `Closing`.
     CloseBegan {
         /// The next step.
-        next: Next,
+        next: NextAction,
     },
     /// `Closing` became `Pending` again.
     CloseAborted {
         /// The next step.
-        next: Next,
+        next: NextAction,
     },
     /// The channel confirmed that it cannot be paid any more.
     Closed,
@@ -66,7 +66,7 @@ pub enum What {
     /// It was paid after it had been closed or had failed.
     PaidLate(Box<Payment>),
     /// Something does not fit.
-    AnomalyRaised(Box<Raised>),
+    AnomalyRaised(Box<AnomalyRaised>),
     /// A waiting payment's order was created, and it does not fit.
     AnomalyReclassified {
         /// Which.
@@ -79,7 +79,7 @@ pub enum What {
         /// Which.
         id: AnomalyId,
         /// By what.
-        how: Ended,
+        how: AnomalyEndKind,
         /// The words of whoever ended it.
         note: Note,
     },
@@ -128,7 +128,7 @@ pub enum What {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
-pub struct Creation {
+pub struct OrderCreated {
     /// Where it is to be paid.
     pub channel: Channel,
     /// The app it was made in.
@@ -154,14 +154,14 @@ pub struct Creation {
     /// The last moment to pay.
     pub expires_at: Timestamp,
     /// When the channel is first asked.
-    pub next: Next,
+    pub next: NextAction,
 }
 
 /// An anomaly as it is raised; its number follows from the record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
-pub struct Raised {
+pub struct AnomalyRaised {
     /// What does not fit.
     pub kind: AnomalyKind,
     /// The payment in question.

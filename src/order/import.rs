@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::answer::{Confirmed, Difference};
-use crate::value::OrderNo;
+use crate::types::OrderNo;
 
 /// What an `import` does where the number is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

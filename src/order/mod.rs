@@ -16,20 +16,23 @@ mod refund_answer;
 mod status;
 
 pub use anomaly::{
-    Anomaly, AnomalyEnd, AnomalyId, AnomalyKind, AnomalyRef, Ended, IdentityField, Reopening,
-    TradeState,
+    Anomaly, AnomalyEnd, AnomalyEndKind, AnomalyId, AnomalyKind, AnomalyRef, IdentityField,
+    Reopening, TradeState,
 };
 pub use answer::{
-    Annotated, Answered, CloseAnswer, Confirmed, Created, Difference, Outcome, Prepaid, Queried,
+    Annotated, CloseAnswer, Confirmed, Created, Difference, Outcome, Prepaid, Queried, Reply,
     Resolved, Visible,
 };
-pub use command::{Asked, ChannelState, CloseReply, Command, New, NewError, Resolution};
-pub use event::{Creation, Event, Raised, What};
+pub use command::{
+    ChannelState, CloseReply, Command, CommandKind, NewOrder, NewOrderError, Resolution,
+};
+pub use event::{AnomalyRaised, Event, EventKind, OrderCreated};
 pub use import::{Conflict, ImportRefusal, Imported};
 pub use new_refund::NewRefund;
 pub use payment::{Payment, PaymentError, Prepay, PrepayKind, Source};
 pub use record::{
-    Action, MAX_ANOMALIES, MAX_FOLDED, MAX_REFUNDS, MAX_WAITING, Next, Order, Record, Waiting,
+    ActionKind, MAX_ANOMALIES, MAX_FOLDED, MAX_REFUNDS, MAX_WAITING, NextAction, Order, Record,
+    Waiting,
 };
 pub use refund::{Refund, RefundAttempt, RefundError, RefundFact, RefundState, RefundStatus};
 pub use refund_answer::{

@@ -1,7 +1,7 @@
 //! A refund that the server is about to ask the channel for.
 
 use super::refund::RefundError;
-use crate::value::{Channel, Fen, RefundNo, TransactionId};
+use crate::types::{Channel, Fen, RefundNo, TransactionId};
 
 /// Money that is to go back. It names its transaction: the order's own, or that of an
 /// anomaly or of a payment that waits for its order.

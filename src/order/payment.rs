@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::value::{
+use crate::types::{
     AppId, Channel, Currency, Fen, Label, MchId, OpenId, PrepayValue, Timestamp, TransactionId,
 };
 

@@ -8,7 +8,7 @@ use super::anomaly::{Anomaly, AnomalyId, AnomalyKind};
 use super::payment::{Payment, Prepay};
 use super::refund::{Refund, RefundFact};
 use super::status::Status;
-use crate::value::{
+use crate::types::{
     AppId, Attach, Channel, Currency, Description, Fen, MchId, Metadata, OpenId, OrderNo,
     Reference, RefundNo, Timestamp, TransactionId,
 };
@@ -75,7 +75,7 @@ pub struct Order {
     /// The customer's invitation to pay, the latest.
     pub prepay: Option<Prepay>,
     /// What is to be done next, and when.
-    pub next: Option<Next>,
+    pub next: Option<NextAction>,
     /// How often the channel was asked about it.
     pub checks: u32,
     /// The payment that stands; there if and only if the status is a paid one.
@@ -144,18 +144,18 @@ impl Order {
 /// What the server must do next for an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Next {
+pub struct NextAction {
     /// From when on.
     pub at: Timestamp,
     /// What.
-    pub action: Action,
+    pub action: ActionKind,
 }
 
 /// What the server must do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
-pub enum Action {
+pub enum ActionKind {
     /// Ask the channel how the order stands, and tell the store.
     Query,
     /// Ask the channel to close the order, and tell the store.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::payment::Payment;
-use crate::value::{Channel, Fen, Label, RefundId, RefundNo, Timestamp, TransactionId};
+use crate::types::{Channel, Fen, Label, RefundId, RefundNo, Timestamp, TransactionId};
 
 /// One refund of one transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

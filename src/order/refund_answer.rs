@@ -1,7 +1,7 @@
 //! What a caller hears about refunds.
 
 use super::refund::RefundStatus;
-use crate::value::{Fen, Label, OrderNo};
+use crate::types::{Fen, Label, OrderNo};
 
 /// What became of a `request_refund`.
 #[derive(Debug, Clone, PartialEq, Eq)]

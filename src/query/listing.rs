@@ -7,34 +7,34 @@ use std::sync::Arc;
 use siphasher::sip::SipHasher13;
 
 use super::EXAMINED_MAX;
-use super::page::{Cursor, Page, PageOf};
-use crate::engine::{Direction, Engine, IndexQuery, Row, unread};
+use super::page::{Cursor, Page, PageRequest};
+use crate::engine::{Direction, Engine, IndexQuery, IndexRow, unreadable};
 use crate::error::Error;
-use crate::order::{Action, Anomaly, AnomalyId, Order, Record, Refund, Status};
+use crate::order::{ActionKind, Anomaly, AnomalyId, Order, Record, Refund, Status};
 use crate::rules::Index;
-use crate::value::{Channel, OpenId, OrderNo, Reference, RefundNo, Timestamp, TransactionId};
+use crate::types::{Channel, OpenId, OrderNo, Reference, RefundNo, Timestamp, TransactionId};
 
 /// Which orders, in which order, which page. Newest first, unless the page is reversed.
 ///
 /// ```
-/// use orderstore::{Listing, OpenId, PageOf, Status};
+/// use orderstore::{OrderQuery, OpenId, PageRequest, Status};
 ///
 /// let user = OpenId::parse("oZWaC4xeOVCUkip5njeEeXi1TEsk")?;
-/// let paid = Listing::by_openid(&user).statuses(&[Status::Success]).page(PageOf::of(10));
+/// let paid = OrderQuery::by_openid(&user).statuses(&[Status::Success]).page(PageRequest::of(10));
 /// # Ok::<(), orderstore::IdError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
-pub struct Listing {
+pub struct OrderQuery {
     index: Index,
     statuses: Option<Vec<Status>>,
     with_hidden: bool,
     from: Timestamp,
     until: Option<Timestamp>,
-    page: PageOf,
+    page: PageRequest,
 }
 
-impl Listing {
+impl OrderQuery {
     const fn of(index: Index) -> Self {
         Self {
             index,
@@ -42,7 +42,7 @@ impl Listing {
             with_hidden: true,
             from: Timestamp::EPOCH,
             until: Some(Timestamp::MAX),
-            page: PageOf::of(20),
+            page: PageRequest::of(20),
         }
     }
 
@@ -115,7 +115,7 @@ impl Listing {
     }
 
     /// Which page; the first 20 rows where not said.
-    pub const fn page(mut self, page: PageOf) -> Self {
+    pub const fn page(mut self, page: PageRequest) -> Self {
         self.page = page;
         self
     }
@@ -149,7 +149,7 @@ pub struct Due {
     /// Since when.
     pub at: Timestamp,
     /// What.
-    pub action: Action,
+    pub action: ActionKind,
     /// About which refund, where the action is about one.
     pub refund_no: Option<RefundNo>,
     /// The order; `None` where only its refund is known.
@@ -197,7 +197,7 @@ impl<'a> Walk<'a> {
         engine: &'a dyn Engine,
         index: Index,
         times: (Timestamp, Timestamp),
-        (page, usual): (PageOf, Direction),
+        (page, usual): (PageRequest, Direction),
         filter: impl Hash,
     ) -> Result<Self, Error> {
         let direction = page.direction(usual);
@@ -222,7 +222,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Reads on until the page is full, the list ends, or enough was looked at.
-    fn page<R>(mut self, show: impl Fn(Row) -> Option<R>) -> Result<Page<R>, Error> {
+    fn page<R>(mut self, show: impl Fn(IndexRow) -> Option<R>) -> Result<Page<R>, Error> {
         let mut rows = Vec::new();
         let mut examined = 0;
         loop {
@@ -233,7 +233,7 @@ impl<'a> Walk<'a> {
             } else {
                 missing.max(PORTION)
             };
-            let part = self.engine.scan(&self.query, portion).map_err(unread)?;
+            let part = self.engine.scan(&self.query, portion).map_err(unreadable)?;
             let mut left = part.rows.into_iter();
             while rows.len() < self.limit && examined < EXAMINED_MAX {
                 let Some(row) = left.next() else { break };
@@ -262,7 +262,7 @@ fn fingerprint(query: &impl Hash) -> u64 {
     hasher.finish()
 }
 
-pub(crate) fn list(engine: &dyn Engine, listing: &Listing) -> Result<Page<Arc<Order>>, Error> {
+pub(crate) fn list(engine: &dyn Engine, listing: &OrderQuery) -> Result<Page<Arc<Order>>, Error> {
     let Some(until) = listing.until else {
         return Ok(Page {
             rows: Vec::new(),
@@ -276,23 +276,30 @@ pub(crate) fn list(engine: &dyn Engine, listing: &Listing) -> Result<Page<Arc<Or
 }
 
 /// What is due at `now`. A cursor does not depend on `now`, so that a sweep can go on.
-pub(crate) fn due(engine: &dyn Engine, now: Timestamp, page: PageOf) -> Result<Page<Due>, Error> {
+pub(crate) fn due(
+    engine: &dyn Engine,
+    now: Timestamp,
+    page: PageRequest,
+) -> Result<Page<Due>, Error> {
     let times = (Timestamp::EPOCH, now);
     let walk = Walk::new(engine, Index::Due, times, (page, Direction::Forward), ())?;
     walk.page(|row| due_at(&row))
 }
 
 /// The refund that a row of a list of refunds is about.
-pub(super) fn refund_at(row: &Row) -> Option<&Refund> {
+pub(super) fn refund_at(row: &IndexRow) -> Option<&Refund> {
     let place = usize::try_from(row.position.sub.checked_sub(1)?).ok()?;
     row.record.refunds().get(place)
 }
 
-fn due_at(row: &Row) -> Option<Due> {
+fn due_at(row: &IndexRow) -> Option<Due> {
     let order = row.record.as_order();
     let (action, refund_no) = match row.position.sub.checked_sub(1) {
         None => (order?.next?.action, None),
-        Some(_) => (Action::QueryRefund, Some(refund_at(row)?.refund_no.clone())),
+        Some(_) => (
+            ActionKind::QueryRefund,
+            Some(refund_at(row)?.refund_no.clone()),
+        ),
     };
     Some(Due {
         no: row.record.no(),
@@ -305,7 +312,7 @@ fn due_at(row: &Row) -> Option<Due> {
 
 pub(crate) fn open_anomalies(
     engine: &dyn Engine,
-    page: PageOf,
+    page: PageRequest,
 ) -> Result<Page<OpenAnomaly>, Error> {
     let times = (Timestamp::EPOCH, Timestamp::MAX);
     let page = (page, Direction::Forward);
@@ -322,7 +329,7 @@ pub(crate) fn open_anomalies(
 
 pub(crate) fn closed_refunds(
     engine: &dyn Engine,
-    page: PageOf,
+    page: PageRequest,
 ) -> Result<Page<ClosedRefund>, Error> {
     let times = (Timestamp::EPOCH, Timestamp::MAX);
     let page = (page, Direction::Backward);

@@ -8,11 +8,11 @@ mod listing;
 mod page;
 mod totals;
 
-pub use listing::{ClosedRefund, Due, Listing, OpenAnomaly};
+pub use listing::{ClosedRefund, Due, OpenAnomaly, OrderQuery};
 pub(crate) use listing::{closed_refunds, due, list, open_anomalies};
-pub use page::{Cursor, CursorError, Page, PageOf};
+pub use page::{Cursor, CursorError, Page, PageRequest};
 pub(crate) use totals::totals;
-pub use totals::{Sum, Totals};
+pub use totals::{Subtotal, Totals};
 
 /// The most rows that one page looks at.
 pub const EXAMINED_MAX: usize = 2000;

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::engine::{Direction, Position};
 use crate::error::Error;
-use crate::value::Timestamp;
+use crate::types::Timestamp;
 
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,17 +23,17 @@ pub struct Page<R> {
 /// Which page: how many rows, from where, which way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub struct PageOf {
+pub struct PageRequest {
     pub(crate) limit: usize,
     pub(crate) after: Option<Cursor>,
     pub(crate) reversed: bool,
 }
 
-impl PageOf {
+impl PageRequest {
     /// The most rows of a page.
     pub const MAX: usize = 1000;
 
-    /// The first page, of at most `limit` rows; 1 to [`PageOf::MAX`].
+    /// The first page, of at most `limit` rows; 1 to [`PageRequest::MAX`].
     pub const fn of(limit: usize) -> Self {
         Self {
             limit,

@@ -3,42 +3,42 @@
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
-use crate::engine::{Direction, Engine, IndexQuery, Row, unread};
+use crate::engine::{Direction, Engine, IndexQuery, IndexRow, unreadable};
 use crate::error::Error;
 use crate::order::{Order, Status};
 use crate::query::listing::refund_at;
 use crate::rules::Index;
-use crate::value::{Currency, Fen, Timestamp};
+use crate::types::{Currency, Fen, Timestamp};
 
 /// What came and went within a stretch of time, by currency.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Totals {
     /// Orders paid, by the channel's time of payment, late ones included.
-    pub paid: BTreeMap<Currency, Sum>,
+    pub paid: BTreeMap<Currency, Subtotal>,
     /// Those of them that were paid after their end, accepted ones included.
-    pub late: BTreeMap<Currency, Sum>,
+    pub late: BTreeMap<Currency, Subtotal>,
     /// Refunds that went through, by the channel's time of success.
-    pub refunded: BTreeMap<Currency, Sum>,
+    pub refunded: BTreeMap<Currency, Subtotal>,
     /// Refunds whose money came back after their success, by when the store recorded that.
     /// They stay in `refunded` of the day on which they succeeded: no past day changes.
-    pub returned: BTreeMap<Currency, Sum>,
+    pub returned: BTreeMap<Currency, Subtotal>,
 }
 
 /// How many, and how much together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Sum {
+pub struct Subtotal {
     /// How many.
     pub count: u64,
     /// How much, in minor units. Wider than any one amount: sums do not overflow.
-    pub fen: u128,
+    pub minor_units: u128,
 }
 
-impl Sum {
+impl Subtotal {
     const fn add(&mut self, fee: Fen) {
         self.count = self.count.saturating_add(1);
-        self.fen = self.fen.saturating_add(fee.as_u64() as u128);
+        self.minor_units = self.minor_units.saturating_add(fee.as_u64() as u128);
     }
 }
 
@@ -84,7 +84,7 @@ impl Totals {
     }
 }
 
-fn add_refund(sums: &mut BTreeMap<Currency, Sum>, row: &Row) {
+fn add_refund(sums: &mut BTreeMap<Currency, Subtotal>, row: &IndexRow) {
     if let Some(refund) = refund_at(row) {
         let (channel, transaction) = (refund.channel, &refund.transaction_id);
         let payment = row.record.payment_of(channel, transaction);
@@ -97,7 +97,7 @@ fn walk(
     engine: &dyn Engine,
     index: Index,
     times: &Range<Timestamp>,
-    mut each: impl FnMut(&Row),
+    mut each: impl FnMut(&IndexRow),
 ) -> Result<(), Error> {
     let Some(until) = times.end.as_millis().checked_sub(1) else {
         return Ok(());
@@ -113,7 +113,7 @@ fn walk(
         return Ok(());
     }
     loop {
-        let part = engine.scan(&query, STEP).map_err(unread)?;
+        let part = engine.scan(&query, STEP).map_err(unreadable)?;
         part.rows.iter().for_each(&mut each);
         query.after = part.rows.last().map(|row| row.position);
         if !part.more {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::decision::{Claim, Context, Decision, Shows};
 use super::evolve::evolve;
 use crate::order::{
-    Anomaly, AnomalyKind, Ended, Event, MAX_ANOMALIES, MAX_FOLDED, MAX_REFUNDS, MAX_WAITING, Order,
-    Outcome, Payment, Raised, Record, Refund, RefundStatus, What,
+    Anomaly, AnomalyEndKind, AnomalyKind, AnomalyRaised, Event, EventKind, MAX_ANOMALIES,
+    MAX_FOLDED, MAX_REFUNDS, MAX_WAITING, Order, Outcome, Payment, Record, Refund, RefundStatus,
 };
-use crate::value::{Note, OrderNo, Timestamp};
+use crate::types::{Note, OrderNo, Timestamp};
 
 /// The record as it stands after the events pushed so far.
 pub(super) struct Change<'a> {
@@ -48,7 +48,7 @@ impl<'a> Change<'a> {
     }
 
     /// Appends an event and lets the record evolve by it.
-    pub(super) fn push(&mut self, what: What) {
+    pub(super) fn push(&mut self, what: EventKind) {
         let version = self.record.as_ref().map_or(0, Record::version);
         let event = Event {
             no: self.no,
@@ -61,13 +61,13 @@ impl<'a> Change<'a> {
     }
 
     /// Appends a payment's event, stamped with the time at which the store keeps it.
-    pub(super) fn push_payment(&mut self, payment: &Payment, what: fn(Box<Payment>) -> What) {
+    pub(super) fn push_payment(&mut self, payment: &Payment, what: fn(Box<Payment>) -> EventKind) {
         self.push(what(Box::new(self.stamped(payment))));
     }
 
     pub(super) fn raise(&mut self, kind: AnomalyKind, payment: Option<&Payment>) {
         let payment = payment.map(|payment| self.stamped(payment));
-        self.push(What::AnomalyRaised(Box::new(Raised {
+        self.push(EventKind::AnomalyRaised(Box::new(AnomalyRaised {
             kind,
             payment,
             refund: None,
@@ -77,7 +77,7 @@ impl<'a> Change<'a> {
     /// Keeps a refund that does not fit. Nobody is asked about it: its anomaly is a person's.
     pub(super) fn raise_refund(&mut self, kind: AnomalyKind, mut refund: Refund) {
         refund.next_check = None;
-        self.push(What::AnomalyRaised(Box::new(Raised {
+        self.push(EventKind::AnomalyRaised(Box::new(AnomalyRaised {
             kind,
             payment: None,
             refund: Some(refund),
@@ -131,7 +131,7 @@ impl<'a> Change<'a> {
         let mut whole = self.anomalies().iter().filter(|a| !a.folded);
         let can_fold = folded < MAX_FOLDED && whole.any(|anomaly| !anomaly.is_open());
         if unfolded >= MAX_ANOMALIES && can_fold {
-            self.push(What::AnomaliesFolded);
+            self.push(EventKind::AnomaliesFolded);
             return true;
         }
         unfolded < MAX_ANOMALIES
@@ -142,17 +142,17 @@ impl<'a> Change<'a> {
     /// by now nothing is unclaimed any more.
     pub(super) fn end_refund(&mut self, refund: &Refund, status: RefundStatus) {
         let ended = refund.ended(status, self.stamp(), self.now());
-        self.push(What::RefundMoved(Box::new(ended)));
+        self.push(EventKind::RefundMoved(Box::new(ended)));
         let decided = self.anomalies().iter();
         let decided = decided.filter(|anomaly| anomaly.is_ended_by_refund(refund));
         let decided: Vec<_> = decided.map(|a| (a.id, a.kind.clone())).collect();
         for (id, kind) in decided {
             if kind == AnomalyKind::Unclaimed && self.order().is_some() {
                 let kind = AnomalyKind::GivenBack { by: None };
-                self.push(What::AnomalyReclassified { id, kind });
+                self.push(EventKind::AnomalyReclassified { id, kind });
             }
             let refund_no = refund.refund_no.clone();
-            self.push(What::AnomalyReopened { id, refund_no });
+            self.push(EventKind::AnomalyReopened { id, refund_no });
         }
         self.ask_about_exceeding(refund);
     }
@@ -174,7 +174,7 @@ impl<'a> Change<'a> {
                 known.status == RefundStatus::Closed && known.next_check.is_none()
             };
             if let Some(known) = known.filter(is_closed) {
-                self.push(What::RefundChecked {
+                self.push(EventKind::RefundChecked {
                     channel: known.channel,
                     refund_no,
                     next_check: Some(now),
@@ -202,9 +202,9 @@ impl<'a> Change<'a> {
             .collect();
         for id in open {
             let refund_no = refund.refund_no.clone();
-            self.push(What::AnomalyEnded {
+            self.push(EventKind::AnomalyEnded {
                 id,
-                how: Ended::Refunded { refund_no },
+                how: AnomalyEndKind::Refunded { refund_no },
                 note: Note::default(),
             });
         }

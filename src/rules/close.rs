@@ -5,10 +5,10 @@ use super::change::Change;
 use super::decision::Decision;
 use super::query::{is_past, unknown_while_closing};
 use crate::order::{
-    Action, CloseAnswer, CloseReply, Ended, Next, Order, Outcome, Payment, Queried, RefundStatus,
-    Status, What,
+    ActionKind, AnomalyEndKind, CloseAnswer, CloseReply, EventKind, NextAction, Order, Outcome,
+    Payment, Queried, RefundStatus, Status,
 };
-use crate::value::{Note, RefundNo};
+use crate::types::{Note, RefundNo};
 
 pub(super) fn begin_close(mut change: Change<'_>) -> Decision {
     let now = change.now();
@@ -18,9 +18,9 @@ pub(super) fn begin_close(mut change: Change<'_>) -> Decision {
         Some(order) => match order.status {
             Status::Pending => {
                 let at = policy.closable_from(order, now);
-                let action = Action::AskClose;
-                change.push(What::CloseBegan {
-                    next: Next { at, action },
+                let action = ActionKind::AskClose;
+                change.push(EventKind::CloseBegan {
+                    next: NextAction { at, action },
                 });
                 CloseAnswer::Closing
             }
@@ -35,7 +35,7 @@ pub(super) fn record_close(mut change: Change<'_>, reply: CloseReply) -> Decisio
         None => CloseAnswer::NotFound,
         Some(status @ (Status::Pending | Status::Closing)) => match reply {
             CloseReply::Closed if !change.context.policy.close_needs_query => {
-                change.push(What::Closed);
+                change.push(EventKind::Closed);
                 CloseAnswer::Closed
             }
             CloseReply::Closed | CloseReply::OrderPaid => must_query(&mut change),
@@ -54,7 +54,7 @@ pub(super) fn abort_close(mut change: Change<'_>) -> Decision {
         None => CloseAnswer::NotFound,
         Some(order) if order.status == Status::Closing => {
             let next = policy.next_check(now, order.checks);
-            change.push(What::CloseAborted { next });
+            change.push(EventKind::CloseAborted { next });
             CloseAnswer::Reopened
         }
         Some(_) => CloseAnswer::NotClosing,
@@ -71,7 +71,7 @@ pub(super) fn end_order(mut change: Change<'_>, note: &Note) -> Decision {
                 Err(refusal) => refusal,
                 Ok(()) if is_over(&change, order) => {
                     let note = note.clone();
-                    change.push(What::EndedByPerson { note });
+                    change.push(EventKind::EndedByPerson { note });
                     CloseAnswer::Closed
                 }
                 Ok(()) => {
@@ -118,10 +118,10 @@ pub(super) fn is_settled(order: &Order, payment: &Payment) -> bool {
         .iter()
         .filter(|anomaly| anomaly.concerns(payment))
         .filter_map(|anomaly| anomaly.end.as_ref());
-    ends.any(|end| match &end.how {
-        Ended::Dismissed => true,
-        Ended::Refunded { refund_no } => succeeded(refund_no),
-        Ended::Accepted | Ended::Settled => false,
+    ends.any(|end| match &end.kind {
+        AnomalyEndKind::Dismissed => true,
+        AnomalyEndKind::Refunded { refund_no } => succeeded(refund_no),
+        AnomalyEndKind::Accepted | AnomalyEndKind::Settled => false,
     })
 }
 
@@ -141,15 +141,15 @@ const fn ended(status: Status) -> CloseAnswer {
 /// The reply proves nothing; a query will.
 fn must_query(change: &mut Change<'_>) -> CloseAnswer {
     let at = change.now();
-    let action = Action::Query;
-    let is_due = |next: Next| next.action == action && next.at <= at;
+    let action = ActionKind::Query;
+    let is_due = |next: NextAction| next.action == action && next.at <= at;
     let known = change
         .order()
         .and_then(|order| order.next)
         .is_some_and(is_due);
     if !known {
-        change.push(What::Checked {
-            next: Some(Next { at, action }),
+        change.push(EventKind::Checked {
+            next: Some(NextAction { at, action }),
             counted: false,
         });
     }
@@ -171,9 +171,9 @@ fn retry(change: &mut Change<'_>, status: Status) -> CloseAnswer {
     if let Some(order) = change.order() {
         let later = policy.next_check(now, order.checks.saturating_add(1)).at;
         let at = later.max(policy.closable_from(order, now));
-        let action = Action::AskClose;
-        change.push(What::Checked {
-            next: Some(Next { at, action }),
+        let action = ActionKind::AskClose;
+        change.push(EventKind::Checked {
+            next: Some(NextAction { at, action }),
             counted: true,
         });
     }

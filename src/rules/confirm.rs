@@ -5,10 +5,10 @@ use super::change::Change;
 use super::decision::{Claim, Context, Decision};
 use super::refund::measure;
 use crate::order::{
-    Anomaly, AnomalyEnd, AnomalyKind, Confirmed, Ended, IdentityField, MAX_WAITING, Order, Outcome,
-    Payment, Refund, Status, What,
+    Anomaly, AnomalyEnd, AnomalyEndKind, AnomalyKind, Confirmed, EventKind, IdentityField,
+    MAX_WAITING, Order, Outcome, Payment, Refund, Status,
 };
-use crate::value::OrderNo;
+use crate::types::OrderNo;
 
 /// What a payment is to an order.
 pub(super) enum Finding {
@@ -119,7 +119,7 @@ fn is_told_again(own: &Payment, told: &Payment) -> bool {
 
 /// A person accepted this payment in spite of this difference.
 fn is_vouched_for(order: &Order, payment: &Payment, foreign: &AnomalyKind) -> bool {
-    let accepted = |end: &AnomalyEnd| end.how == Ended::Accepted;
+    let accepted = |end: &AnomalyEnd| end.kind == AnomalyEndKind::Accepted;
     let mut known = order.anomalies.iter().filter(|a| a.concerns(payment));
     known.any(|a| a.kind == *foreign && a.end.as_ref().is_some_and(accepted))
 }
@@ -184,14 +184,14 @@ fn settle(change: &mut Change<'_>, payment: &Payment, finding: Finding) -> Recei
             keep_misfit(change, payment, AnomalyKind::GivenBack { by: None })
         }
         Finding::Applies => {
-            change.push_payment(payment, What::Paid);
+            change.push_payment(payment, EventKind::Paid);
             Receipt::new(Confirmed::Applied, true)
         }
         Finding::AppliesLate => {
             if !change.make_room() {
                 return Receipt::new(Confirmed::RecordFull, false);
             }
-            change.push_payment(payment, What::PaidLate);
+            change.push_payment(payment, EventKind::PaidLate);
             Receipt::new(Confirmed::Late, true)
         }
     }
@@ -201,8 +201,8 @@ fn settle(change: &mut Change<'_>, payment: &Payment, finding: Finding) -> Recei
 /// be given back, and no person has accepted it since. A refund that was only seen here
 /// hinders no payment: the channel refunds what was paid.
 pub(super) fn is_given_back(change: &Change<'_>, payment: &Payment) -> bool {
-    let refunded = |end: &AnomalyEnd| matches!(end.how, Ended::Refunded { .. });
-    let accepted = |end: &AnomalyEnd| end.how == Ended::Accepted;
+    let refunded = |end: &AnomalyEnd| matches!(end.kind, AnomalyEndKind::Refunded { .. });
+    let accepted = |end: &AnomalyEnd| end.kind == AnomalyEndKind::Accepted;
     let mut known = change.anomalies().iter().filter(|a| a.concerns(payment));
     let by_a_person = known.clone().any(|a| a.end.as_ref().is_some_and(refunded));
     let is_found = |a: &Anomaly| {

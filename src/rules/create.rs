@@ -6,12 +6,12 @@ use super::confirm::{Finding, examine, is_given_back};
 use super::decision::{Decision, Shows};
 use super::index::UniqueKey;
 use crate::order::{
-    AnomalyId, AnomalyKind, Created, Creation, Difference, Ended, New, Order, Outcome, Payment,
-    Status, What,
+    AnomalyEndKind, AnomalyId, AnomalyKind, Created, Difference, EventKind, NewOrder, Order,
+    OrderCreated, Outcome, Payment, Status,
 };
-use crate::value::Note;
+use crate::types::Note;
 
-pub(super) fn create(mut change: Change<'_>, new: &New) -> Decision {
+pub(super) fn create(mut change: Change<'_>, new: &NewOrder) -> Decision {
     if let Some(order) = change.order() {
         let (outcome, stands) = match first_difference(order, new) {
             None => (Created::Exists, true),
@@ -23,7 +23,7 @@ pub(super) fn create(mut change: Change<'_>, new: &New) -> Decision {
         let stands = outcome == Created::Exists;
         return change.answer_showing(Outcome::Create(outcome), stands, shows);
     }
-    change.push(What::Created(Box::new(creation(&change, new))));
+    change.push(EventKind::Created(Box::new(creation(&change, new))));
     adopt_waiting(&mut change);
     let paid = change.order().is_some_and(|order| order.status.is_paid());
     let outcome = if paid {
@@ -36,7 +36,7 @@ pub(super) fn create(mut change: Change<'_>, new: &New) -> Decision {
 
 /// The first immutable field in which `new` is not the order as first created.
 /// `expires_at` is not compared: a repeat is made a moment later.
-pub(super) fn first_difference(order: &Order, new: &New) -> Option<Difference> {
+pub(super) fn first_difference(order: &Order, new: &NewOrder) -> Option<Difference> {
     let same = [
         (order.channel == new.channel, Difference::Channel),
         (order.appid == new.appid, Difference::Appid),
@@ -56,7 +56,7 @@ pub(super) fn first_difference(order: &Order, new: &New) -> Option<Difference> {
 }
 
 /// What is answered where another live order bears the reference.
-fn reference_held(change: &Change<'_>, new: &New) -> Option<(Created, Shows)> {
+fn reference_held(change: &Change<'_>, new: &NewOrder) -> Option<(Created, Shows)> {
     let key = UniqueKey::Reference(new.reference.clone()?);
     let holder = change.context.owner(&key)?.as_order()?;
     let no = holder.no;
@@ -71,10 +71,10 @@ fn reference_held(change: &Change<'_>, new: &New) -> Option<(Created, Shows)> {
     Some((outcome, Shows::Owner(no)))
 }
 
-fn creation(change: &Change<'_>, new: &New) -> Creation {
+fn creation(change: &Change<'_>, new: &NewOrder) -> OrderCreated {
     let policy = change.context.policy;
     let default_end = || change.now().saturating_add(policy.expires_after);
-    Creation {
+    OrderCreated {
         channel: new.channel,
         appid: new.appid.clone(),
         mch_id: new.mch_id.clone(),
@@ -107,20 +107,20 @@ pub(super) fn adopt_waiting(change: &mut Change<'_>) {
 fn adopt(change: &mut Change<'_>, id: AnomalyId, payment: &Payment) {
     let Some(order) = change.order() else { return };
     let what = match examine(order, payment, change.context) {
-        Finding::Misfit(kind) => What::AnomalyReclassified { id, kind },
+        Finding::Misfit(kind) => EventKind::AnomalyReclassified { id, kind },
         // An imported order may have been paid by it in the other books.
-        Finding::Known => What::AnomalyEnded {
+        Finding::Known => EventKind::AnomalyEnded {
             id,
-            how: Ended::Settled,
+            how: AnomalyEndKind::Settled,
             note: Note::default(),
         },
         // Its money is on its way back: what is left of it is for a person to see.
         _ if is_given_back(change, payment) => {
             let kind = AnomalyKind::GivenBack { by: None };
-            What::AnomalyReclassified { id, kind }
+            EventKind::AnomalyReclassified { id, kind }
         }
-        Finding::Applies => What::Paid(Box::new(payment.clone())),
-        Finding::AppliesLate => What::PaidLate(Box::new(payment.clone())),
+        Finding::Applies => EventKind::Paid(Box::new(payment.clone())),
+        Finding::AppliesLate => EventKind::PaidLate(Box::new(payment.clone())),
     };
     change.push(what);
 }

@@ -9,28 +9,28 @@ use super::index::UniqueKey;
 use super::policy::life_of;
 use super::{close, confirm, create, import, query, refund, refund_fact, resolve};
 use crate::order::{
-    Annotated, Asked, Command, Order, Outcome, Payment, Prepaid, Prepay, Record, Resolution,
-    Status, Visible, What,
+    Annotated, Command, CommandKind, EventKind, Order, Outcome, Payment, Prepaid, Prepay, Record,
+    Resolution, Status, Visible,
 };
-use crate::value::Metadata;
+use crate::types::Metadata;
 
 /// The unique keys whose owners [`decide`] looks at: those that the command names and
 /// those that the record's waiting payments or anomaly hold.
 #[must_use]
 pub fn needs(command: &Command, record: Option<&Record>) -> Vec<UniqueKey> {
-    match &command.ask {
-        Asked::Create(new) => {
+    match &command.kind {
+        CommandKind::Create(new) => {
             let reference = new.reference.clone().map(UniqueKey::Reference);
             let waiting = record.into_iter().flat_map(Record::unclaimed);
             let transactions = waiting.map(|(_, payment)| UniqueKey::transaction_of(payment));
             reference.into_iter().chain(transactions).collect()
         }
-        Asked::Confirm(payment) => vec![UniqueKey::transaction_of(payment)],
-        Asked::RecordQuery(state) => {
+        CommandKind::Confirm(payment) => vec![UniqueKey::transaction_of(payment)],
+        CommandKind::RecordQuery(state) => {
             let payment = state.payment();
             payment.map(UniqueKey::transaction_of).into_iter().collect()
         }
-        Asked::Resolve { anomaly, how, .. } => {
+        CommandKind::Resolve { anomaly, how, .. } => {
             let payment = record
                 .and_then(|record| record.anomaly(anomaly.id))
                 .and_then(|anomaly| anomaly.payment.as_ref());
@@ -38,23 +38,23 @@ pub fn needs(command: &Command, record: Option<&Record>) -> Vec<UniqueKey> {
             let transaction = payment.map(UniqueKey::transaction_of);
             transaction.into_iter().chain(refund_no).collect()
         }
-        Asked::RequestRefund(new) => vec![
+        CommandKind::RequestRefund(new) => vec![
             UniqueKey::Transaction(new.channel, new.transaction_id.clone()),
             UniqueKey::RefundNo(new.channel, new.refund_no.clone()),
         ],
-        Asked::RecordRefund(fact) => refund_fact::keys_of(fact).into(),
-        Asked::Import { order, .. } => import::keys(order, record),
-        Asked::Annotate { .. }
-        | Asked::RecordPrepay(_)
-        | Asked::RecordUnanswered
-        | Asked::BeginClose
-        | Asked::RecordClose(_)
-        | Asked::AbortClose
-        | Asked::EndOrder { .. }
-        | Asked::Hide
-        | Asked::Unhide
-        | Asked::RecordRefundRefused { .. }
-        | Asked::RecordRefundUnanswered { .. } => Vec::new(),
+        CommandKind::RecordRefund(fact) => refund_fact::keys_of(fact).into(),
+        CommandKind::Import { order, .. } => import::keys(order, record),
+        CommandKind::Annotate { .. }
+        | CommandKind::RecordPrepay(_)
+        | CommandKind::RecordUnanswered
+        | CommandKind::BeginClose
+        | CommandKind::RecordClose(_)
+        | CommandKind::AbortClose
+        | CommandKind::EndOrder { .. }
+        | CommandKind::Hide
+        | CommandKind::Unhide
+        | CommandKind::RecordRefundRefused { .. }
+        | CommandKind::RecordRefundUnanswered { .. } => Vec::new(),
     }
 }
 
@@ -72,29 +72,31 @@ fn refund_key(how: &Resolution, payment: &Payment) -> Option<UniqueKey> {
 #[must_use]
 pub fn decide(record: Option<&Record>, command: &Command, context: &Context<'_>) -> Decision {
     let change = Change::new(command.no, record, context);
-    match &command.ask {
-        Asked::Create(new) => create::create(change, new),
-        Asked::Annotate { version, metadata } => annotate(change, *version, metadata),
-        Asked::RecordPrepay(prepay) => record_prepay(change, prepay),
-        Asked::Confirm(payment) => confirm::confirm(change, payment),
-        Asked::RecordQuery(state) => query::record_query(change, state),
-        Asked::RecordUnanswered => query::record_unanswered(change),
-        Asked::BeginClose => close::begin_close(change),
-        Asked::RecordClose(reply) => close::record_close(change, *reply),
-        Asked::AbortClose => close::abort_close(change),
-        Asked::Resolve { anomaly, how, note } => resolve::resolve(change, *anomaly, how, note),
-        Asked::EndOrder { note } => close::end_order(change, note),
-        Asked::Hide => set_visible(change, false),
-        Asked::Unhide => set_visible(change, true),
-        Asked::RequestRefund(new) => refund::request_refund(change, new),
-        Asked::RecordRefund(fact) => refund_fact::record_refund(change, fact),
-        Asked::RecordRefundRefused { refund, code } => {
+    match &command.kind {
+        CommandKind::Create(new) => create::create(change, new),
+        CommandKind::Annotate { version, metadata } => annotate(change, *version, metadata),
+        CommandKind::RecordPrepay(prepay) => record_prepay(change, prepay),
+        CommandKind::Confirm(payment) => confirm::confirm(change, payment),
+        CommandKind::RecordQuery(state) => query::record_query(change, state),
+        CommandKind::RecordUnanswered => query::record_unanswered(change),
+        CommandKind::BeginClose => close::begin_close(change),
+        CommandKind::RecordClose(reply) => close::record_close(change, *reply),
+        CommandKind::AbortClose => close::abort_close(change),
+        CommandKind::Resolve { anomaly, how, note } => {
+            resolve::resolve(change, *anomaly, how, note)
+        }
+        CommandKind::EndOrder { note } => close::end_order(change, note),
+        CommandKind::Hide => set_visible(change, false),
+        CommandKind::Unhide => set_visible(change, true),
+        CommandKind::RequestRefund(new) => refund::request_refund(change, new),
+        CommandKind::RecordRefund(fact) => refund_fact::record_refund(change, fact),
+        CommandKind::RecordRefundRefused { refund, code } => {
             refund_fact::record_refund_refused(change, refund, code)
         }
-        Asked::RecordRefundUnanswered { refund_no } => {
+        CommandKind::RecordRefundUnanswered { refund_no } => {
             refund_fact::record_refund_unanswered(change, refund_no)
         }
-        Asked::Import { order, conflict } => import::import(change, order, *conflict),
+        CommandKind::Import { order, conflict } => import::import(change, order, *conflict),
     }
 }
 
@@ -103,7 +105,7 @@ fn annotate(mut change: Change<'_>, version: u64, metadata: &Metadata) -> Decisi
         None => Annotated::NotFound,
         Some(order) if order.version != version => Annotated::VersionMoved { now: order.version },
         Some(_) => {
-            change.push(What::Annotated(metadata.clone()));
+            change.push(EventKind::Annotated(metadata.clone()));
             Annotated::Annotated
         }
     };
@@ -116,7 +118,7 @@ fn record_prepay(mut change: Change<'_>, prepay: &Prepay) -> Decision {
         Some(order) => match order.status {
             Status::Pending => {
                 if let Some(kept) = kept_prepay(order, prepay, &change) {
-                    change.push(What::PrepayRecorded(kept));
+                    change.push(EventKind::PrepayRecorded(kept));
                 }
                 Prepaid::Recorded
             }
@@ -154,12 +156,12 @@ fn set_visible(mut change: Change<'_>, visible: bool) -> Decision {
         None => Visible::NotFound,
         Some(order) if order.hidden_at.is_none() == visible => Visible::Already,
         Some(_) if visible => {
-            change.push(What::Unhidden);
+            change.push(EventKind::Unhidden);
             Visible::Shown
         }
         Some(order) if !order.status.is_ended() => Visible::NotEnded,
         Some(_) => {
-            change.push(What::Hidden);
+            change.push(EventKind::Hidden);
             Visible::Hidden
         }
     };

@@ -3,7 +3,7 @@
 use super::index::UniqueKey;
 use super::policy::Policy;
 use crate::order::{Event, Outcome, Payment, Record};
-use crate::value::{Channel, OrderNo, Timestamp, TransactionId};
+use crate::types::{Channel, OrderNo, Timestamp, TransactionId};
 
 /// What a decision needs to know besides the record and the command.
 #[derive(Debug, Clone, Copy)]

@@ -4,17 +4,19 @@
 use std::sync::Arc;
 
 use crate::order::{
-    Anomaly, AnomalyEnd, AnomalyId, AnomalyKind, Creation, Ended, Event, Order, Payment, Raised,
-    Record, Refund, RefundStatus, Reopening, Status, Waiting, What,
+    Anomaly, AnomalyEnd, AnomalyEndKind, AnomalyId, AnomalyKind, AnomalyRaised, Event, EventKind,
+    Order, OrderCreated, Payment, Record, Refund, RefundStatus, Reopening, Status, Waiting,
 };
-use crate::value::{Note, RefundNo, Timestamp};
+use crate::types::{Note, RefundNo, Timestamp};
 
 /// The record after `event`. Pure, and it reads no clock: the event holds every time.
 #[must_use]
 pub fn evolve(record: Option<&Record>, event: &Event) -> Record {
     match (&event.what, record) {
-        (What::Created(creation), before) => Record::Order(Arc::new(born(before, event, creation))),
-        (What::Imported(order), before) => {
+        (EventKind::Created(creation), before) => {
+            Record::Order(Arc::new(born(before, event, creation)))
+        }
+        (EventKind::Imported(order), before) => {
             Record::Order(Arc::new(taken_over(before, event, order)))
         }
         (_, Some(Record::Order(order))) => {
@@ -38,7 +40,7 @@ fn nothing_yet(event: &Event) -> Waiting {
 }
 
 /// A fresh order; what had waited for it comes along.
-fn born(before: Option<&Record>, event: &Event, creation: &Creation) -> Order {
+fn born(before: Option<&Record>, event: &Event, creation: &OrderCreated) -> Order {
     let creation = creation.clone();
     Order {
         no: event.no,
@@ -106,17 +108,17 @@ fn waiting_after(mut waiting: Waiting, event: &Event) -> Record {
         waiting.update_time = event.at;
     }
     match &event.what {
-        What::AnomalyRaised(raised) => push_anomaly(&mut waiting.anomalies, raised, event.at),
-        What::AnomalyEnded { id, how, note } => {
+        EventKind::AnomalyRaised(raised) => push_anomaly(&mut waiting.anomalies, raised, event.at),
+        EventKind::AnomalyEnded { id, how, note } => {
             end_anomaly(&mut waiting.anomalies, *id, how, note, event.at);
         }
-        What::AnomalyReopened { id, refund_no } => {
+        EventKind::AnomalyReopened { id, refund_no } => {
             reopen(&mut waiting.anomalies, *id, refund_no, event.at);
         }
-        What::AnomaliesFolded => fold(&mut waiting.anomalies),
-        What::RefundOpened(refund) => waiting.refunds.push(Refund::clone(refund)),
-        What::RefundMoved(refund) => replace_refund(&mut waiting.refunds, refund),
-        What::RefundChecked { .. } => check_refund(&mut waiting.refunds, &event.what),
+        EventKind::AnomaliesFolded => fold(&mut waiting.anomalies),
+        EventKind::RefundOpened(refund) => waiting.refunds.push(Refund::clone(refund)),
+        EventKind::RefundMoved(refund) => replace_refund(&mut waiting.refunds, refund),
+        EventKind::RefundChecked { .. } => check_refund(&mut waiting.refunds, &event.what),
         _ => {} // cannot happen to what is no order yet
     }
     Record::Waiting(Arc::new(waiting))
@@ -128,48 +130,51 @@ fn order_after(order: &mut Order, event: &Event) {
         order.update_time = event.at;
     }
     match &event.what {
-        What::Created(_) | What::Imported(_) => {} // a record begins with these
-        What::Annotated(metadata) => order.metadata = metadata.clone(),
-        What::PrepayRecorded(prepay) => order.prepay = Some(prepay.clone()),
-        What::Checked { next, counted } => {
+        EventKind::Created(_) | EventKind::Imported(_) => {} // a record begins with these
+        EventKind::Annotated(metadata) => order.metadata = metadata.clone(),
+        EventKind::PrepayRecorded(prepay) => order.prepay = Some(prepay.clone()),
+        EventKind::Checked { next, counted } => {
             order.next = *next;
             order.checks = order.checks.saturating_add(u32::from(*counted));
         }
-        What::CloseBegan { next } => {
+        EventKind::CloseBegan { next } => {
             order.status = Status::Closing;
             order.next = Some(*next);
         }
-        What::CloseAborted { next } => {
+        EventKind::CloseAborted { next } => {
             order.status = Status::Pending;
             order.next = Some(*next);
         }
-        What::Closed | What::EndedByPerson { .. } => {
+        EventKind::Closed | EventKind::EndedByPerson { .. } => {
             end_order(order, Status::Closed, event.at);
         }
-        What::Failed => end_order(order, Status::Failed, event.at),
-        What::Paid(payment) => pay(order, Status::Success, payment, event.at),
-        What::PaidLate(payment) => pay_late(order, payment, event.at),
-        What::AnomalyRaised(raised) => push_anomaly(&mut order.anomalies, raised, event.at),
-        What::AnomalyReclassified { id, kind } => reclassify(&mut order.anomalies, *id, kind),
-        What::AnomalyEnded { id, how, note } => {
+        EventKind::Failed => end_order(order, Status::Failed, event.at),
+        EventKind::Paid(payment) => pay(order, Status::Success, payment, event.at),
+        EventKind::PaidLate(payment) => pay_late(order, payment, event.at),
+        EventKind::AnomalyRaised(raised) => push_anomaly(&mut order.anomalies, raised, event.at),
+        EventKind::AnomalyReclassified { id, kind } => reclassify(&mut order.anomalies, *id, kind),
+        EventKind::AnomalyEnded { id, how, note } => {
             accept_if_late(order, *id, how);
             end_anomaly(&mut order.anomalies, *id, how, note, event.at);
         }
-        What::AnomalyReopened { id, refund_no } => {
+        EventKind::AnomalyReopened { id, refund_no } => {
             reopen(&mut order.anomalies, *id, refund_no, event.at);
         }
-        What::AnomaliesFolded => fold(&mut order.anomalies),
-        What::Hidden => order.hidden_at = Some(event.at),
-        What::Unhidden => order.hidden_at = None,
-        What::RefundOpened(refund) => order.refunds.push(Refund::clone(refund)),
-        What::RefundMoved(refund) => replace_refund(&mut order.refunds, refund),
-        What::RefundChecked { .. } => check_refund(&mut order.refunds, &event.what),
+        EventKind::AnomaliesFolded => fold(&mut order.anomalies),
+        EventKind::Hidden => order.hidden_at = Some(event.at),
+        EventKind::Unhidden => order.hidden_at = None,
+        EventKind::RefundOpened(refund) => order.refunds.push(Refund::clone(refund)),
+        EventKind::RefundMoved(refund) => replace_refund(&mut order.refunds, refund),
+        EventKind::RefundChecked { .. } => check_refund(&mut order.refunds, &event.what),
     }
 }
 
 /// Nothing is known now that was not known before.
-const fn is_check(what: &What) -> bool {
-    matches!(what, What::Checked { .. } | What::RefundChecked { .. })
+const fn is_check(what: &EventKind) -> bool {
+    matches!(
+        what,
+        EventKind::Checked { .. } | EventKind::RefundChecked { .. }
+    )
 }
 
 fn end_order(order: &mut Order, status: Status, at: Timestamp) {
@@ -187,7 +192,7 @@ fn pay(order: &mut Order, status: Status, payment: &Payment, at: Timestamp) {
         // question for a person: a message that does not say so proves nothing.
         let is_answered = !matches!(anomaly.kind, AnomalyKind::IdentityMismatch { .. });
         if is_answered && anomaly.is_open() && anomaly.concerns(payment) {
-            anomaly.end = Some(ended(at, Ended::Settled, Note::default()));
+            anomaly.end = Some(ended(at, AnomalyEndKind::Settled, Note::default()));
         }
     }
 }
@@ -196,7 +201,7 @@ fn pay_late(order: &mut Order, payment: &Payment, at: Timestamp) {
     pay(order, Status::LatePaid, payment, at);
     order.late = true;
     order.hidden_at = None;
-    let raised = Raised {
+    let raised = AnomalyRaised {
         kind: AnomalyKind::LatePayment,
         payment: Some(payment.clone()),
         refund: None,
@@ -205,14 +210,14 @@ fn pay_late(order: &mut Order, payment: &Payment, at: Timestamp) {
 }
 
 /// An accepted late payment is a payment like any other, and stays marked as late.
-fn accept_if_late(order: &mut Order, id: AnomalyId, how: &Ended) {
+fn accept_if_late(order: &mut Order, id: AnomalyId, how: &AnomalyEndKind) {
     let is_late = |a: &&Anomaly| a.id == id && a.kind == AnomalyKind::LatePayment;
-    if *how == Ended::Accepted && order.anomalies.iter().any(|a| is_late(&a)) {
+    if *how == AnomalyEndKind::Accepted && order.anomalies.iter().any(|a| is_late(&a)) {
         order.status = Status::Success;
     }
 }
 
-fn push_anomaly(anomalies: &mut Vec<Anomaly>, raised: &Raised, at: Timestamp) {
+fn push_anomaly(anomalies: &mut Vec<Anomaly>, raised: &AnomalyRaised, at: Timestamp) {
     let last = anomalies.last().map_or(0, |anomaly| anomaly.id.0);
     anomalies.push(Anomaly {
         id: AnomalyId(last.saturating_add(1)),
@@ -232,7 +237,13 @@ fn reclassify(anomalies: &mut [Anomaly], id: AnomalyId, kind: &AnomalyKind) {
     }
 }
 
-fn end_anomaly(anomalies: &mut [Anomaly], id: AnomalyId, how: &Ended, note: &Note, at: Timestamp) {
+fn end_anomaly(
+    anomalies: &mut [Anomaly],
+    id: AnomalyId,
+    how: &AnomalyEndKind,
+    note: &Note,
+    at: Timestamp,
+) {
     if let Some(anomaly) = anomalies.iter_mut().find(|anomaly| anomaly.id == id) {
         anomaly.end = Some(ended(at, how.clone(), note.clone()));
     }
@@ -254,8 +265,12 @@ fn fold(anomalies: &mut [Anomaly]) {
     ended.for_each(Anomaly::fold);
 }
 
-const fn ended(at: Timestamp, how: Ended, note: Note) -> AnomalyEnd {
-    AnomalyEnd { at, how, note }
+const fn ended(at: Timestamp, how: AnomalyEndKind, note: Note) -> AnomalyEnd {
+    AnomalyEnd {
+        at,
+        kind: how,
+        note,
+    }
 }
 
 fn replace_refund(refunds: &mut [Refund], moved: &Refund) {
@@ -265,8 +280,8 @@ fn replace_refund(refunds: &mut [Refund], moved: &Refund) {
     }
 }
 
-fn check_refund(refunds: &mut [Refund], what: &What) {
-    let What::RefundChecked {
+fn check_refund(refunds: &mut [Refund], what: &EventKind) {
+    let EventKind::RefundChecked {
         channel,
         refund_no,
         next_check,

@@ -14,11 +14,11 @@ use super::policy::Policy;
 use super::refund::measure;
 use super::refund_fact::take;
 use crate::order::{
-    Action, Anomaly, AnomalyId, AnomalyKind, Confirmed, Conflict, ImportRefusal, Imported,
-    MAX_ANOMALIES, MAX_FOLDED, MAX_REFUNDS, New, Next, Order, Outcome, Payment, Record, Refund,
-    RefundFact, RefundRecorded, RefundStatus, Status, What,
+    ActionKind, Anomaly, AnomalyId, AnomalyKind, Confirmed, Conflict, EventKind, ImportRefusal,
+    Imported, MAX_ANOMALIES, MAX_FOLDED, MAX_REFUNDS, NewOrder, NextAction, Order, Outcome,
+    Payment, Record, Refund, RefundFact, RefundRecorded, RefundStatus, Status,
 };
-use crate::value::{Fen, OrderNo, Timestamp};
+use crate::types::{Fen, OrderNo, Timestamp};
 
 /// The keys that the imported order would own, and those of what waits for it.
 pub(super) fn keys(order: &Order, record: Option<&Record>) -> Vec<UniqueKey> {
@@ -39,7 +39,7 @@ pub(super) fn keys(order: &Order, record: Option<&Record>) -> Vec<UniqueKey> {
 pub(super) fn import(mut change: Change<'_>, order: &Order, conflict: Conflict) -> Decision {
     let outcome = match (flaw(&change, order), change.order()) {
         (Some(refusal), _) => Imported::Refused(refusal),
-        (None, Some(known)) => match (first_difference(known, &New::of(order)), conflict) {
+        (None, Some(known)) => match (first_difference(known, &NewOrder::of(order)), conflict) {
             (Some(field), _) => Imported::ExistsWithDifferent { field },
             (None, Conflict::Skip) if brings_more(&change, order) => Imported::SkippedDiffers,
             (None, Conflict::Skip) => Imported::Skipped,
@@ -142,14 +142,14 @@ fn take_over(change: &mut Change<'_>, order: &Order) -> Imported {
     }
     let told = told_before(change, &whole);
     let own = whole.refunds.len();
-    change.push(What::Imported(Box::new(whole)));
+    change.push(EventKind::Imported(Box::new(whole)));
     adopt_waiting(change);
     let fits = told.iter().all(|fact| take_in(change, fact)) && measure_all(change);
     if change
         .record()
         .is_some_and(|record| record.unfolded() > MAX_ANOMALIES)
     {
-        change.push(What::AnomaliesFolded);
+        change.push(EventKind::AnomaliesFolded);
     }
     let held = change.refunds().len();
     if !fits || is_overfull(change.anomalies()) || held > MAX_REFUNDS {
@@ -293,14 +293,16 @@ fn filled_in(order: &Order, policy: &Policy, now: Timestamp) -> Order {
     order
 }
 
-fn next_of(order: &Order, policy: &Policy, now: Timestamp) -> Option<Next> {
-    let known = order.next.filter(|next| next.action != Action::QueryRefund);
+fn next_of(order: &Order, policy: &Policy, now: Timestamp) -> Option<NextAction> {
+    let known = order
+        .next
+        .filter(|next| next.action != ActionKind::QueryRefund);
     match order.status {
         Status::Pending => known.or_else(|| Some(policy.next_check(now, order.checks))),
         Status::Closing => known.or_else(|| {
             let at = policy.closable_from(order, now);
-            let action = Action::AskClose;
-            Some(Next { at, action })
+            let action = ActionKind::AskClose;
+            Some(NextAction { at, action })
         }),
         Status::Success | Status::Closed | Status::Failed | Status::LatePaid => None,
     }

@@ -2,7 +2,7 @@
 //! the difference between what it was found under and what it is found under now.
 
 use crate::order::{Order, Payment, Record, Refund, RefundStatus, Status};
-use crate::value::{Channel, OpenId, Reference, RefundNo, Timestamp, TransactionId};
+use crate::types::{Channel, OpenId, Reference, RefundNo, Timestamp, TransactionId};
 
 /// One list of records, ordered by time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

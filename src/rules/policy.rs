@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::order::{Action, Next, Order, PrepayKind};
-use crate::value::{Channel, Timestamp};
+use crate::order::{ActionKind, NextAction, Order, PrepayKind};
+use crate::types::{Channel, Timestamp};
 
 /// What the rules leave to the shop.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub struct Policy {
     /// Do not acknowledge payments of a taken transaction, another identity or another
     /// amount, so that the channel repeats them. Default: off, they are kept as anomalies.
     pub strict: bool,
-    /// How long an order lives where `New` does not say. Default: 7 days.
+    /// How long an order lives where `NewOrder` does not say. Default: 7 days.
     pub expires_after: Duration,
     /// How long after its expiry an order that the channel does not know is still waited
     /// for. Default: 10 minutes.
@@ -114,10 +114,10 @@ impl Policy {
     }
 
     /// The next check of an order that was checked `checks` times.
-    pub(super) fn next_check(&self, now: Timestamp, checks: u32) -> Next {
-        Next {
+    pub(super) fn next_check(&self, now: Timestamp, checks: u32) -> NextAction {
+        NextAction {
             at: now.saturating_add(step(&self.check_after, checks)),
-            action: Action::Query,
+            action: ActionKind::Query,
         }
     }
 

@@ -7,10 +7,10 @@ use super::decision::Decision;
 use super::policy::Policy;
 use super::refund::knows_no_refund;
 use crate::order::{
-    Action, AnomalyKind, ChannelState, Confirmed, Next, Order, Outcome, Payment, Queried, Status,
-    TradeState, What,
+    ActionKind, AnomalyKind, ChannelState, Confirmed, EventKind, NextAction, Order, Outcome,
+    Payment, Queried, Status, TradeState,
 };
-use crate::value::Timestamp;
+use crate::types::Timestamp;
 
 pub(super) fn record_query(mut change: Change<'_>, state: &ChannelState) -> Decision {
     match state {
@@ -58,7 +58,7 @@ fn end_if_settled(change: &mut Change<'_>, payment: &Payment) -> Option<Queried>
     let pays_once = change.context.policy.channel(order.channel).pays_once;
     let is_over = pays_once || is_past(change, std::time::Duration::ZERO);
     let ends = is_over && can_end(order).is_ok() && is_settled(order, payment);
-    ends.then(|| end(change, What::Closed))
+    ends.then(|| end(change, EventKind::Closed))
 }
 
 /// The channel was asked as was due, and its payment leaves the order as it was: what is
@@ -69,13 +69,13 @@ fn put_off(change: &mut Change<'_>) {
     let Some(order) = change.order().filter(|order| !order.status.is_ended()) else {
         return;
     };
-    if let Some(Next { at, action }) = order.next
+    if let Some(NextAction { at, action }) = order.next
         && at <= now
     {
         let checks = order.checks.saturating_add(1);
         let at = change.context.policy.next_check(now, checks).at;
-        change.push(What::Checked {
-            next: Some(Next { at, action }),
+        change.push(EventKind::Checked {
+            next: Some(NextAction { at, action }),
             counted: true,
         });
     }
@@ -122,8 +122,8 @@ fn not_paid(change: &mut Change<'_>, said: TradeState) -> Queried {
 
 fn pending(change: &mut Change<'_>, said: TradeState) -> Queried {
     match said {
-        TradeState::Closed => end(change, What::Closed),
-        TradeState::Revoked => end(change, What::Failed),
+        TradeState::Closed => end(change, EventKind::Closed),
+        TradeState::Revoked => end(change, EventKind::Failed),
         // Orders have been charged in this state: have it closed before believing it.
         TradeState::PayError => begin_closing_now(change),
         TradeState::NoSuchOrder => unknown_while_pending(change),
@@ -136,7 +136,7 @@ fn pending(change: &mut Change<'_>, said: TradeState) -> Queried {
 /// The channel does not know the order: it may not have been told yet.
 fn unknown_while_pending(change: &mut Change<'_>) -> Queried {
     if is_past(change, change.context.policy.grace) {
-        end(change, What::Closed)
+        end(change, EventKind::Closed)
     } else {
         check_again(change)
     }
@@ -149,7 +149,7 @@ pub(super) fn unknown_while_closing(change: &mut Change<'_>) -> Queried {
     let policy = change.context.policy;
     let closable = |order: &std::sync::Arc<Order>| policy.closable_from(order, now) <= now;
     if change.order().is_some_and(closable) {
-        end(change, What::Closed)
+        end(change, EventKind::Closed)
     } else {
         ask_close_again(change)
     }
@@ -157,8 +157,8 @@ pub(super) fn unknown_while_closing(change: &mut Change<'_>) -> Queried {
 
 fn closing(change: &mut Change<'_>, said: TradeState) -> Queried {
     match said {
-        TradeState::Closed => end(change, What::Closed),
-        TradeState::Revoked => end(change, What::Failed),
+        TradeState::Closed => end(change, EventKind::Closed),
+        TradeState::Revoked => end(change, EventKind::Failed),
         TradeState::NoSuchOrder => unknown_while_closing(change),
         _ => ask_close_again(change),
     }
@@ -189,7 +189,7 @@ fn keep(change: &mut Change<'_>, kind: AnomalyKind, outcome: Queried) -> Queried
     outcome
 }
 
-fn end(change: &mut Change<'_>, what: What) -> Queried {
+fn end(change: &mut Change<'_>, what: EventKind) -> Queried {
     change.push(what);
     let to = change.order().map_or(Status::Closed, |order| order.status);
     Queried::Moved { to }
@@ -204,11 +204,11 @@ pub(super) fn is_past(change: &Change<'_>, grace: std::time::Duration) -> bool {
 
 fn begin_closing_now(change: &mut Change<'_>) -> Queried {
     let at = change.now();
-    let action = Action::AskClose;
+    let action = ActionKind::AskClose;
     end(
         change,
-        What::CloseBegan {
-            next: Next { at, action },
+        EventKind::CloseBegan {
+            next: NextAction { at, action },
         },
     )
 }
@@ -218,7 +218,7 @@ fn check_again(change: &mut Change<'_>) -> Queried {
         .order()
         .map_or(0, |order| order.checks.saturating_add(1));
     let next = change.context.policy.next_check(change.now(), checks);
-    change.push(What::Checked {
+    change.push(EventKind::Checked {
         next: Some(next),
         counted: true,
     });
@@ -235,16 +235,19 @@ fn ask_close_again(change: &mut Change<'_>) -> Queried {
         .map(|order| asked_close(order, policy, change.now()));
     if let Some((next, counted)) = asked.flatten() {
         let next = Some(next);
-        change.push(What::Checked { next, counted });
+        change.push(EventKind::Checked { next, counted });
     }
     Queried::StillClosing
 }
 
 /// When the close is to be asked, and whether it was asked already; nothing where that is
 /// settled.
-fn asked_close(order: &Order, policy: &Policy, now: Timestamp) -> Option<(Next, bool)> {
+fn asked_close(order: &Order, policy: &Policy, now: Timestamp) -> Option<(NextAction, bool)> {
     let closing = order.status == Status::Closing;
-    let asked = closing && order.next.is_some_and(|next| next.action == Action::Query);
+    let asked = closing
+        && order
+            .next
+            .is_some_and(|next| next.action == ActionKind::Query);
     let closable = policy.closable_from(order, now);
     let at = if asked {
         let checks = order.checks.saturating_add(1);
@@ -252,7 +255,8 @@ fn asked_close(order: &Order, policy: &Policy, now: Timestamp) -> Option<(Next, 
     } else {
         closable
     };
-    let stands = |next: Next| next.action == Action::AskClose && (closing || next.at <= at);
-    let action = Action::AskClose;
-    (!order.next.is_some_and(stands)).then_some((Next { at, action }, asked))
+    let stands =
+        |next: NextAction| next.action == ActionKind::AskClose && (closing || next.at <= at);
+    let action = ActionKind::AskClose;
+    (!order.next.is_some_and(stands)).then_some((NextAction { at, action }, asked))
 }

@@ -7,10 +7,10 @@ use super::change::Change;
 use super::decision::{Claim, Decision};
 use super::index::UniqueKey;
 use crate::order::{
-    Anomaly, AnomalyKind, NewRefund, Outcome, Payment, Record, Refund, RefundDifference,
-    RefundRequested, RefundStatus, What,
+    Anomaly, AnomalyKind, EventKind, NewRefund, Outcome, Payment, Record, Refund, RefundDifference,
+    RefundRequested, RefundStatus,
 };
-use crate::value::{Channel, Fen, OrderNo, RefundNo, Timestamp, TransactionId};
+use crate::types::{Channel, Fen, OrderNo, RefundNo, Timestamp, TransactionId};
 
 /// Why no money goes back.
 pub(super) enum Refusal {
@@ -180,7 +180,7 @@ pub(super) fn open(
     let next_check = change.context.policy.refund_check(change.now(), 0);
     let facts = (refund_no.clone(), amount);
     let refund = Refund::of_payment(payment, facts, change.stamp(), next_check);
-    change.push(What::RefundOpened(Box::new(refund)));
+    change.push(EventKind::RefundOpened(Box::new(refund)));
 }
 
 /// Reserves the money of a closed refund again, for the next attempt under its number.
@@ -189,7 +189,7 @@ pub(super) fn retry(change: &mut Change<'_>, known: &Refund) {
     let next_check = change.context.policy.refund_check(now, 0);
     // The raw clock: queries are dated by it, and what was sent before now is old.
     let refund = known.retried(now, next_check);
-    change.push(What::RefundMoved(Box::new(refund.clone())));
+    change.push(EventKind::RefundMoved(Box::new(refund.clone())));
     change.end_reopened(&refund);
 }
 
@@ -210,7 +210,7 @@ pub(super) fn check_at(
     next_check: Option<Timestamp>,
     counted: bool,
 ) {
-    change.push(What::RefundChecked {
+    change.push(EventKind::RefundChecked {
         channel: refund.channel,
         refund_no: refund.refund_no.clone(),
         next_check,

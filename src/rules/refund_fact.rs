@@ -14,10 +14,10 @@ use super::refund_misfit::{
     facts_of_refund, is_kept, is_paid_here, keep, lacks_money, seen,
 };
 use crate::order::{
-    AnomalyKind, Outcome, Record, Refund, RefundAttempt, RefundDifference, RefundFact,
-    RefundRecorded, RefundRefused, RefundStatus, RefundUnanswered, What,
+    AnomalyKind, EventKind, Outcome, Record, Refund, RefundAttempt, RefundDifference, RefundFact,
+    RefundRecorded, RefundRefused, RefundStatus, RefundUnanswered,
 };
-use crate::value::{Fen, Label, RefundNo};
+use crate::types::{Fen, Label, RefundNo};
 
 pub(super) fn key_of(fact: &RefundFact) -> UniqueKey {
     UniqueKey::RefundNo(fact.channel(), fact.refund_no().clone())
@@ -115,7 +115,7 @@ fn first_told(change: &mut Change<'_>, fact: &RefundFact) -> RefundRecorded {
     if refund.status.is_open() {
         refund.next_check = Some(change.context.policy.refund_check(change.now(), 0));
     }
-    change.push(What::RefundOpened(Box::new(refund)));
+    change.push(EventKind::RefundOpened(Box::new(refund)));
     end_exceeding(change, fact);
     if change.order().is_some() {
         RefundRecorded::Adopted
@@ -340,7 +340,7 @@ fn moved(
     if to == RefundStatus::Closed {
         change.end_refund(&refund, to);
     } else {
-        change.push(What::RefundMoved(Box::new(refund.clone())));
+        change.push(EventKind::RefundMoved(Box::new(refund.clone())));
         change.end_reopened(&refund);
     }
     end_exceeding(change, fact);
@@ -350,7 +350,7 @@ fn moved(
 /// Nothing new, but perhaps the channel's number for it.
 fn repeated(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> RefundRecorded {
     if known.refund_id.is_none() && fact.refund_id().is_some() {
-        change.push(What::RefundMoved(Box::new(Refund {
+        change.push(EventKind::RefundMoved(Box::new(Refund {
             refund_id: fact.refund_id().cloned(),
             ..known.clone()
         })));

@@ -5,10 +5,10 @@ use super::change::Change;
 use super::decision::Claim;
 use super::refund::{Facts, first_difference, left_of, refunds_known_of};
 use crate::order::{
-    AnomalyId, AnomalyKind, Ended, Refund, RefundDifference, RefundFact, RefundRecorded,
-    RefundState, RefundStatus, What,
+    AnomalyEndKind, AnomalyId, AnomalyKind, EventKind, Refund, RefundDifference, RefundFact,
+    RefundRecorded, RefundState, RefundStatus,
 };
-use crate::value::{Fen, Note, OrderNo};
+use crate::types::{Fen, Note, OrderNo};
 
 pub(super) const fn facts_of(fact: &RefundFact) -> Facts<'_> {
     (fact.channel(), fact.transaction_id(), fact.amount())
@@ -161,9 +161,9 @@ fn settle(change: &mut Change<'_>, is_it: impl Fn(&AnomalyKind) -> bool) {
     let open = change.anomalies().iter().filter(|a| a.is_open());
     let found: Vec<AnomalyId> = open.filter(|a| is_it(&a.kind)).map(|a| a.id).collect();
     for id in found {
-        change.push(What::AnomalyEnded {
+        change.push(EventKind::AnomalyEnded {
             id,
-            how: Ended::Settled,
+            how: AnomalyEndKind::Settled,
             note: Note::default(),
         });
     }

@@ -5,10 +5,10 @@ use super::confirm::receive;
 use super::decision::{Claim, Decision};
 use super::refund::{Refusal, check_at, number_taken, open, refusal, retry};
 use crate::order::{
-    Anomaly, AnomalyEnd, AnomalyKind, AnomalyRef, Confirmed, Ended, Outcome, Payment, Refund,
-    RefundStatus, Resolution, Resolved, What,
+    Anomaly, AnomalyEnd, AnomalyEndKind, AnomalyKind, AnomalyRef, Confirmed, EventKind, Outcome,
+    Payment, Refund, RefundStatus, Resolution, Resolved,
 };
-use crate::value::{Note, RefundNo};
+use crate::types::{Note, RefundNo};
 
 pub(super) fn resolve(
     mut change: Change<'_>,
@@ -60,9 +60,10 @@ fn reopened_since(change: &Change<'_>, anomaly: &Anomaly, how: &Resolution) -> R
 }
 
 fn ended_before(end: &AnomalyEnd, how: &Resolution) -> Resolved {
-    let same = match (&end.how, how) {
-        (Ended::Accepted, Resolution::Accept) | (Ended::Dismissed, Resolution::Dismiss) => true,
-        (Ended::Refunded { refund_no }, Resolution::Refund { refund_no: asked }) => {
+    let same = match (&end.kind, how) {
+        (AnomalyEndKind::Accepted, Resolution::Accept)
+        | (AnomalyEndKind::Dismissed, Resolution::Dismiss) => true,
+        (AnomalyEndKind::Refunded { refund_no }, Resolution::Refund { refund_no: asked }) => {
             refund_no == asked
         }
         _ => false,
@@ -74,8 +75,8 @@ fn ended_before(end: &AnomalyEnd, how: &Resolution) -> Resolved {
     }
 }
 
-fn end(change: &mut Change<'_>, anomaly: &Anomaly, how: Ended, note: &Note) -> Resolved {
-    change.push(What::AnomalyEnded {
+fn end(change: &mut Change<'_>, anomaly: &Anomaly, how: AnomalyEndKind, note: &Note) -> Resolved {
+    change.push(EventKind::AnomalyEnded {
         id: anomaly.id,
         how,
         note: note.clone(),
@@ -86,7 +87,7 @@ fn end(change: &mut Change<'_>, anomaly: &Anomaly, how: Ended, note: &Note) -> R
 /// What the channel said of a refund is not believed: it is asked again about one that is
 /// under way.
 fn dismiss(change: &mut Change<'_>, anomaly: &Anomaly, note: &Note) -> Resolved {
-    let resolved = end(change, anomaly, Ended::Dismissed, note);
+    let resolved = end(change, anomaly, AnomalyEndKind::Dismissed, note);
     if let Some(refund) = refund_in_question(change, anomaly)
         && refund.status.is_open()
         && refund.next_check.is_none()
@@ -106,7 +107,7 @@ fn refund_in_question(change: &Change<'_>, anomaly: &Anomaly) -> Option<Refund> 
 /// Only what leaves the paid facts whole can be accepted.
 fn accept(change: &mut Change<'_>, anomaly: &Anomaly, note: &Note) -> Resolved {
     match (&anomaly.kind, &anomaly.payment) {
-        (AnomalyKind::LatePayment, _) => end(change, anomaly, Ended::Accepted, note),
+        (AnomalyKind::LatePayment, _) => end(change, anomaly, AnomalyEndKind::Accepted, note),
         // Money that goes back does not pay: once accepted, nobody would be asked about it.
         (AnomalyKind::IdentityMismatch { .. }, Some(payment))
             if !goes_back_here(change, payment) =>
@@ -149,7 +150,7 @@ fn tells_another_transaction(change: &Change<'_>, anomaly: &Anomaly) -> bool {
 /// The number was used for another transaction: what was asked for under it is free again.
 /// Another amount is believed already.
 fn accept_difference(change: &mut Change<'_>, anomaly: &Anomaly, note: &Note) -> Resolved {
-    let resolved = end(change, anomaly, Ended::Accepted, note);
+    let resolved = end(change, anomaly, AnomalyEndKind::Accepted, note);
     if let Some(asked) = refund_in_question(change, anomaly)
         && let Some(told) = &anomaly.refund
         && !asked.is_of_same(told)
@@ -165,7 +166,7 @@ fn accept_difference(change: &mut Change<'_>, anomaly: &Anomaly, note: &Note) ->
 fn accept_failure(change: &mut Change<'_>, anomaly: &Anomaly, note: &Note) -> Resolved {
     match refund_in_question(change, anomaly) {
         Some(refund) if refund.status == RefundStatus::Success => {
-            let resolved = end(change, anomaly, Ended::Accepted, note);
+            let resolved = end(change, anomaly, AnomalyEndKind::Accepted, note);
             change.end_refund(&refund, RefundStatus::Returned);
             resolved
         }
@@ -180,7 +181,7 @@ fn reexamine(
     payment: &Payment,
     note: &Note,
 ) -> Resolved {
-    end(change, anomaly, Ended::Accepted, note);
+    end(change, anomaly, AnomalyEndKind::Accepted, note);
     match receive(change, payment).confirmed {
         Confirmed::RecordFull => Resolved::RecordFull,
         confirmed => Resolved::Reexamined(confirmed),
@@ -215,7 +216,7 @@ fn refund(
     if closed.is_none() && change.has_no_room_for_a_refund() {
         return Resolved::RecordFull;
     }
-    let how = Ended::Refunded {
+    let how = AnomalyEndKind::Refunded {
         refund_no: refund_no.clone(),
     };
     end(change, anomaly, how, note);

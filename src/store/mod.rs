@@ -6,11 +6,11 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::builder::Builder;
+use crate::commit::{AnyReply, Call, CallKind, Extract, Health, Pipeline, Stats, Threads};
 use crate::engine::Recovery;
 use crate::error::Error;
-use crate::flow::{Ask, Call, Flow, Health, Hear, Said, Stats, Threads};
-use crate::order::{Asked, Command};
-use crate::value::OrderNo;
+use crate::order::{Command, CommandKind};
+use crate::types::OrderNo;
 
 /// A store of payment orders. Clones are cheap and share one store; they can be sent to
 /// and used from any thread or task.
@@ -30,7 +30,7 @@ pub struct Store {
 /// What the last clone ends.
 #[derive(Debug)]
 struct Handle {
-    flow: Arc<Flow>,
+    flow: Arc<Pipeline>,
     threads: Mutex<Option<Threads>>,
     opened: Opened,
     recovery: Recovery,
@@ -45,7 +45,7 @@ impl Drop for Handle {
             return;
         }
         // Nobody is left to be told how it ended: whoever wants to know calls `shutdown`.
-        let ending = Call::new(Arc::clone(&self.flow), Ask::ShutDown, hear_done).submit();
+        let ending = Call::new(Arc::clone(&self.flow), CallKind::ShutDown, hear_done).submit();
         drop(ending);
         if let Some(threads) = self.threads.lock().take() {
             threads.join();
@@ -58,16 +58,16 @@ impl Drop for Handle {
 #[non_exhaustive]
 pub enum Opened {
     /// It was made now, and is empty.
-    Made,
+    Created,
     /// It was there.
-    Found,
+    Existing,
 }
 
 /// Takes the answer of one kind of command.
 macro_rules! hear {
     ($kind:path) => {
         |said| match said {
-            Said::Answer(answered) => answered.try_map(|outcome| match outcome {
+            AnyReply::Answer(answered) => answered.try_map(|outcome| match outcome {
                 $kind(outcome) => Some(outcome),
                 _ => None,
             }),
@@ -86,14 +86,14 @@ macro_rules! find {
     };
 }
 
+mod admin;
 mod orders;
 mod reads;
 mod refunds;
-mod upkeep;
 
-fn hear_done(said: Said) -> Option<()> {
+fn hear_done(said: AnyReply) -> Option<()> {
     match said {
-        Said::Done => Some(()),
+        AnyReply::Done => Some(()),
         _ => None,
     }
 }
@@ -180,7 +180,11 @@ impl Store {
         Builder::default()
     }
 
-    pub(crate) fn run(flow: Arc<Flow>, opened: Opened, recovery: Recovery) -> Result<Self, Error> {
+    pub(crate) fn run(
+        flow: Arc<Pipeline>,
+        opened: Opened,
+        recovery: Recovery,
+    ) -> Result<Self, Error> {
         let threads = Threads::start(&flow).map_err(|error| Error::NotApplied(error.into()))?;
         Ok(Self {
             handle: Arc::new(Handle {
@@ -192,28 +196,28 @@ impl Store {
         })
     }
 
-    fn call<T>(&self, ask: Ask, hear: Hear<T>) -> Call<T> {
+    fn call<T>(&self, ask: CallKind, hear: Extract<T>) -> Call<T> {
         Call::new(Arc::clone(&self.handle.flow), ask, hear)
     }
 
-    fn command<T>(&self, no: OrderNo, ask: Asked, hear: Hear<T>) -> Call<T> {
-        self.call(Ask::Command(Command { no, ask }), hear)
+    fn command<T>(&self, no: OrderNo, ask: CommandKind, hear: Extract<T>) -> Call<T> {
+        self.call(CallKind::Command(Command { no, kind: ask }), hear)
     }
 
     fn read<T>(
         &self,
-        look: impl FnOnce(&Flow) -> Result<Said, Error> + Send + Sync + 'static,
-        hear: Hear<T>,
+        look: impl FnOnce(&Pipeline) -> Result<AnyReply, Error> + Send + Sync + 'static,
+        hear: Extract<T>,
     ) -> Call<T> {
-        self.call(Ask::Read(Box::new(look)), hear)
+        self.call(CallKind::Read(Box::new(look)), hear)
     }
 
     fn read_long<T>(
         &self,
-        look: impl FnOnce(&Flow) -> Result<Said, Error> + Send + Sync + 'static,
-        hear: Hear<T>,
+        look: impl FnOnce(&Pipeline) -> Result<AnyReply, Error> + Send + Sync + 'static,
+        hear: Extract<T>,
     ) -> Call<T> {
-        self.call(Ask::Long(Box::new(look)), hear)
+        self.call(CallKind::Long(Box::new(look)), hear)
     }
 
     /// Writes what waits in memory to where it stays, on a thread of the store's own. It
@@ -226,7 +230,7 @@ impl Store {
     /// # Ok::<(), orderstore::Error>(())
     /// ```
     pub fn flush(&self) -> Call<()> {
-        self.read_long(|flow| flow.flush().map(|()| Said::Done), hear_done)
+        self.read_long(|flow| flow.flush().map(|()| AnyReply::Done), hear_done)
     }
 
     /// Ends the store, for all clones: what waits is answered, then the directory is free.
@@ -240,7 +244,7 @@ impl Store {
     /// # Ok::<(), Error>(())
     /// ```
     pub fn shutdown(&self) -> Call<()> {
-        self.call(Ask::ShutDown, hear_done)
+        self.call(CallKind::ShutDown, hear_done)
     }
 
     /// Whether the store takes commands. Cheap: no I/O.

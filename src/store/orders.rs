@@ -1,13 +1,13 @@
 //! The verbs that change an order, and the one that numbers it.
 
 use super::Store;
-use crate::flow::{Ask, Call, Refused, Said, Ticket};
+use crate::commit::{AnyReply, Call, CallKind, Rejected, Ticket};
 use crate::order::{
-    Annotated, AnomalyRef, Answered, Asked, ChannelState, CloseAnswer, CloseReply, Command,
-    Confirmed, Created, New, Outcome, Payment, Prepaid, Prepay, Queried, Resolution, Resolved,
+    Annotated, AnomalyRef, ChannelState, CloseAnswer, CloseReply, Command, CommandKind, Confirmed,
+    Created, NewOrder, Outcome, Payment, Prepaid, Prepay, Queried, Reply, Resolution, Resolved,
     Visible,
 };
-use crate::value::{Metadata, Note, OrderNo};
+use crate::types::{Metadata, Note, OrderNo};
 
 impl Store {
     /// A 32-digit order number that no call, process, crash or clock repeats. It waits for
@@ -20,32 +20,36 @@ impl Store {
     /// # Ok::<(), orderstore::Error>(())
     /// ```
     pub fn next_order_no(&self) -> Call<OrderNo> {
-        self.call(Ask::Number, find!(Said::Number))
+        self.call(CallKind::Number, find!(AnyReply::Number))
     }
 
     /// Creates the order `no`. The amount comes from the server's own price list, never
     /// from the client. A payment that arrived before the order pays it at once.
     ///
     /// ```
-    /// # use orderstore::{AppId, Created, Fen, New, Store};
+    /// # use orderstore::{AppId, Created, Fen, NewOrder, Store};
     /// # let store = Store::memory()?;
-    /// let new = New::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
+    /// let new = NewOrder::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
     /// let no = store.next_order_no().wait()?;
     /// assert_eq!(store.create(no, new.clone()).wait()?.outcome, Created::Created);
     /// assert_eq!(store.create(no, new).wait()?.outcome, Created::Exists);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn create(&self, no: OrderNo, new: New) -> Call<Answered<Created>> {
-        self.command(no, Asked::Create(Box::new(new)), hear!(Outcome::Create))
+    pub fn create(&self, no: OrderNo, new: NewOrder) -> Call<Reply<Created>> {
+        self.command(
+            no,
+            CommandKind::Create(Box::new(new)),
+            hear!(Outcome::Create),
+        )
     }
 
     /// Replaces the caller's own bytes, if the order is still at `version`.
     ///
     /// ```
-    /// # use orderstore::{Annotated, AppId, Fen, Metadata, New, Store};
+    /// # use orderstore::{Annotated, AppId, Fen, Metadata, NewOrder, Store};
     /// # let store = Store::memory()?;
     /// # let no = store.next_order_no().wait()?;
-    /// # let new = New::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
+    /// # let new = NewOrder::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
     /// # let _ = store.create(no, new).wait()?;
     /// let shelf = Metadata::new("shelf 7")?;
     /// assert_eq!(store.annotate(no, 1, shelf.clone()).wait()?.outcome, Annotated::Annotated);
@@ -58,8 +62,8 @@ impl Store {
         no: OrderNo,
         version: u64,
         metadata: Metadata,
-    ) -> Call<Answered<Annotated>> {
-        let ask = Asked::Annotate { version, metadata };
+    ) -> Call<Reply<Annotated>> {
+        let ask = CommandKind::Annotate { version, metadata };
         self.command(no, ask, hear!(Outcome::Annotate))
     }
 
@@ -67,28 +71,28 @@ impl Store {
     /// the same number: [`Order::usable_prepay`](crate::Order::usable_prepay).
     ///
     /// ```
-    /// # use orderstore::{AppId, Fen, New, Prepaid, Prepay, PrepayKind, PrepayValue, Store};
+    /// # use orderstore::{AppId, Fen, NewOrder, Prepaid, Prepay, PrepayKind, PrepayValue, Store};
     /// # let store = Store::memory()?;
     /// # let no = store.next_order_no().wait()?;
-    /// # let new = New::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
+    /// # let new = NewOrder::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
     /// # let _ = store.create(no, new).wait()?;
     /// let prepay = Prepay::new(PrepayKind::Jsapi, PrepayValue::parse("wx201410272009395522657a69")?);
     /// assert_eq!(store.record_prepay(no, prepay).wait()?.outcome, Prepaid::Recorded);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn record_prepay(&self, no: OrderNo, prepay: Prepay) -> Call<Answered<Prepaid>> {
-        let ask = Asked::RecordPrepay(Box::new(prepay));
+    pub fn record_prepay(&self, no: OrderNo, prepay: Prepay) -> Call<Reply<Prepaid>> {
+        let ask = CommandKind::RecordPrepay(Box::new(prepay));
         self.command(no, ask, hear!(Outcome::RecordPrepay))
     }
 
     /// Takes a verified payment in: applied, recognised, or kept as an anomaly, never
-    /// thrown away. [`Answered::should_acknowledge`] says what the channel may be told.
+    /// thrown away. [`Reply::should_acknowledge`] says what the channel may be told.
     ///
     /// ```
-    /// # use orderstore::{AppId, Confirmed, Fen, New, Payment, Source, Store, Timestamp, TransactionId};
+    /// # use orderstore::{AppId, Confirmed, Fen, NewOrder, Payment, Source, Store, Timestamp, TransactionId};
     /// # let store = Store::memory()?;
     /// # let no = store.next_order_no().wait()?;
-    /// # let new = New::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
+    /// # let new = NewOrder::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
     /// # let _ = store.create(no, new).wait()?;
     /// let payment = Payment::new(
     ///     TransactionId::parse("4200004561202203217657282768")?,
@@ -102,25 +106,25 @@ impl Store {
     /// assert_eq!(store.confirm(no, payment).wait()?.outcome, Confirmed::Duplicate);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn confirm(&self, no: OrderNo, payment: Payment) -> Call<Answered<Confirmed>> {
-        let ask = Asked::Confirm(Box::new(payment));
+    pub fn confirm(&self, no: OrderNo, payment: Payment) -> Call<Reply<Confirmed>> {
+        let ask = CommandKind::Confirm(Box::new(payment));
         self.command(no, ask, hear!(Outcome::Confirm))
     }
 
     /// Takes in what the channel said when it was asked about the order.
     ///
     /// ```
-    /// # use orderstore::{AppId, ChannelState, Fen, New, Queried, Store};
+    /// # use orderstore::{AppId, ChannelState, Fen, NewOrder, Queried, Store};
     /// # let store = Store::memory()?;
     /// # let no = store.next_order_no().wait()?;
-    /// # let new = New::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
+    /// # let new = NewOrder::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
     /// # let _ = store.create(no, new).wait()?;
     /// let answer = store.record_query(no, ChannelState::NotPay).wait()?;
     /// assert_eq!(answer.outcome, Queried::StillPending);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn record_query(&self, no: OrderNo, state: ChannelState) -> Call<Answered<Queried>> {
-        let ask = Asked::RecordQuery(Box::new(state));
+    pub fn record_query(&self, no: OrderNo, state: ChannelState) -> Call<Reply<Queried>> {
+        let ask = CommandKind::RecordQuery(Box::new(state));
         self.command(no, ask, hear!(Outcome::RecordQuery))
     }
 
@@ -130,66 +134,70 @@ impl Store {
     /// [`CloseReply::Retry`].
     ///
     /// ```
-    /// # use orderstore::{AppId, Fen, New, Queried, Store};
+    /// # use orderstore::{AppId, Fen, NewOrder, Queried, Store};
     /// # let store = Store::memory()?;
     /// # let no = store.next_order_no().wait()?;
-    /// # let new = New::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
+    /// # let new = NewOrder::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
     /// # let _ = store.create(no, new).wait()?;
     /// let answer = store.record_unanswered(no).wait()?;
     /// assert_eq!(answer.outcome, Queried::StillPending);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn record_unanswered(&self, no: OrderNo) -> Call<Answered<Queried>> {
-        self.command(no, Asked::RecordUnanswered, hear!(Outcome::RecordQuery))
+    pub fn record_unanswered(&self, no: OrderNo) -> Call<Reply<Queried>> {
+        self.command(
+            no,
+            CommandKind::RecordUnanswered,
+            hear!(Outcome::RecordQuery),
+        )
     }
 
     /// Announces that the order is to be closed: no new prepay from now on, and
     /// [`Store::due`] says when to ask the channel. A payment still wins.
     ///
     /// ```
-    /// # use orderstore::{AppId, CloseAnswer, CloseReply, Fen, New, Store};
+    /// # use orderstore::{AppId, CloseAnswer, CloseReply, Fen, NewOrder, Store};
     /// # let store = Store::memory()?;
     /// # let no = store.next_order_no().wait()?;
-    /// # let new = New::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
+    /// # let new = NewOrder::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
     /// # let _ = store.create(no, new).wait()?;
     /// assert_eq!(store.begin_close(no).wait()?.outcome, CloseAnswer::Closing);
     /// let answer = store.record_close(no, CloseReply::NoSuchOrder).wait()?;
     /// assert_eq!(answer.outcome, CloseAnswer::Closed);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn begin_close(&self, no: OrderNo) -> Call<Answered<CloseAnswer>> {
-        self.command(no, Asked::BeginClose, hear!(Outcome::Close))
+    pub fn begin_close(&self, no: OrderNo) -> Call<Reply<CloseAnswer>> {
+        self.command(no, CommandKind::BeginClose, hear!(Outcome::Close))
     }
 
     /// Takes in what the channel said when it was asked to close the order.
     ///
     /// ```
-    /// # use orderstore::{AppId, CloseAnswer, CloseReply, Fen, New, Store};
+    /// # use orderstore::{AppId, CloseAnswer, CloseReply, Fen, NewOrder, Store};
     /// # let store = Store::memory()?;
     /// # let no = store.next_order_no().wait()?;
-    /// # let new = New::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
+    /// # let new = NewOrder::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
     /// # let _ = store.create(no, new).wait()?;
     /// let answer = store.record_close(no, CloseReply::OrderPaid).wait()?;
     /// assert_eq!(answer.outcome, CloseAnswer::MustQuery);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn record_close(&self, no: OrderNo, reply: CloseReply) -> Call<Answered<CloseAnswer>> {
-        self.command(no, Asked::RecordClose(reply), hear!(Outcome::Close))
+    pub fn record_close(&self, no: OrderNo, reply: CloseReply) -> Call<Reply<CloseAnswer>> {
+        self.command(no, CommandKind::RecordClose(reply), hear!(Outcome::Close))
     }
 
     /// Takes the announcement back: the order can be paid again.
     ///
     /// ```
-    /// # use orderstore::{AppId, CloseAnswer, Fen, New, Store};
+    /// # use orderstore::{AppId, CloseAnswer, Fen, NewOrder, Store};
     /// # let store = Store::memory()?;
     /// # let no = store.next_order_no().wait()?;
-    /// # let new = New::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
+    /// # let new = NewOrder::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
     /// # let _ = store.create(no, new).wait()?;
     /// assert_eq!(store.abort_close(no).wait()?.outcome, CloseAnswer::NotClosing);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn abort_close(&self, no: OrderNo) -> Call<Answered<CloseAnswer>> {
-        self.command(no, Asked::AbortClose, hear!(Outcome::Close))
+    pub fn abort_close(&self, no: OrderNo) -> Call<Reply<CloseAnswer>> {
+        self.command(no, CommandKind::AbortClose, hear!(Outcome::Close))
     }
 
     /// Ends an unpaid order by a person's decision, and frees its reference. That is possible
@@ -198,18 +206,18 @@ impl Store {
     /// anomaly is open or a refund is under way.
     ///
     /// ```
-    /// # use orderstore::{AppId, CloseAnswer, Fen, New, Note, Store};
+    /// # use orderstore::{AppId, CloseAnswer, Fen, NewOrder, Note, Store};
     /// # let store = Store::memory()?;
     /// # let no = store.next_order_no().wait()?;
-    /// # let new = New::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
+    /// # let new = NewOrder::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
     /// # let _ = store.create(no, new).wait()?;
     /// let why = Note::parse("the customer came to the counter")?;
     /// let answer = store.end_order(no, why).wait()?;
     /// assert!(matches!(answer.outcome, CloseAnswer::TooEarly { .. }));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn end_order(&self, no: OrderNo, note: Note) -> Call<Answered<CloseAnswer>> {
-        self.command(no, Asked::EndOrder { note }, hear!(Outcome::Close))
+    pub fn end_order(&self, no: OrderNo, note: Note) -> Call<Reply<CloseAnswer>> {
+        self.command(no, CommandKind::EndOrder { note }, hear!(Outcome::Close))
     }
 
     /// Ends an anomaly by a person's decision. `anomaly` is its [`AnomalyId`](crate::AnomalyId), or the
@@ -217,7 +225,7 @@ impl Store {
     /// repeat of an old decision does not meet a new question.
     ///
     /// ```
-    /// # use orderstore::{AnomalyId, AppId, Fen, New, Note, Resolution, Resolved, Store};
+    /// # use orderstore::{AnomalyId, AppId, Fen, NewOrder, Note, Resolution, Resolved, Store};
     /// # let store = Store::memory()?;
     /// # let no = store.next_order_no().wait()?;
     /// let why = Note::parse("seen with the customer")?;
@@ -231,51 +239,51 @@ impl Store {
         anomaly: impl Into<AnomalyRef>,
         how: Resolution,
         note: Note,
-    ) -> Call<Answered<Resolved>> {
+    ) -> Call<Reply<Resolved>> {
         let anomaly = anomaly.into();
-        let ask = Asked::Resolve { anomaly, how, note };
+        let ask = CommandKind::Resolve { anomaly, how, note };
         self.command(no, ask, hear!(Outcome::Resolve))
     }
 
     /// Takes an ended order out of its user's list. The books keep it.
     ///
     /// ```
-    /// # use orderstore::{AppId, Fen, New, Store, Visible};
+    /// # use orderstore::{AppId, Fen, NewOrder, Store, Visible};
     /// # let store = Store::memory()?;
     /// # let no = store.next_order_no().wait()?;
-    /// # let new = New::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
+    /// # let new = NewOrder::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
     /// # let _ = store.create(no, new).wait()?;
     /// assert_eq!(store.hide(no).wait()?.outcome, Visible::NotEnded);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn hide(&self, no: OrderNo) -> Call<Answered<Visible>> {
-        self.command(no, Asked::Hide, hear!(Outcome::Visibility))
+    pub fn hide(&self, no: OrderNo) -> Call<Reply<Visible>> {
+        self.command(no, CommandKind::Hide, hear!(Outcome::Visibility))
     }
 
     /// Puts an order back into its user's list.
     ///
     /// ```
-    /// # use orderstore::{AppId, Fen, New, Store, Visible};
+    /// # use orderstore::{AppId, Fen, NewOrder, Store, Visible};
     /// # let store = Store::memory()?;
     /// # let no = store.next_order_no().wait()?;
     /// assert_eq!(store.unhide(no).wait()?.outcome, Visible::NotFound);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn unhide(&self, no: OrderNo) -> Call<Answered<Visible>> {
-        self.command(no, Asked::Unhide, hear!(Outcome::Visibility))
+    pub fn unhide(&self, no: OrderNo) -> Call<Reply<Visible>> {
+        self.command(no, CommandKind::Unhide, hear!(Outcome::Visibility))
     }
 
     /// Hands many commands over, all or none. They are not one transaction: each has its
     /// own answer, and repeating the whole is safe command by command.
     ///
     /// # Errors
-    /// [`Refused`] gives the commands back: [`Error::Overloaded`](crate::Error::Overloaded) where they do not fit
+    /// [`Rejected`] gives the commands back: [`Error::Overloaded`](crate::Error::Overloaded) where they do not fit
     /// now, [`Error::BatchTooLarge`](crate::Error::BatchTooLarge) where they never will.
     ///
     /// ```
-    /// # use orderstore::{AppId, Asked, Command, Fen, New, Store};
+    /// # use orderstore::{AppId, Asked, Command, Fen, NewOrder, Store};
     /// # let store = Store::memory()?;
-    /// let new = New::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
+    /// let new = NewOrder::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
     /// let no = store.next_order_no().wait()?;
     /// let create = Command { no, ask: Asked::Create(Box::new(new)) };
     /// for ticket in store.submit_all(vec![create.clone(), create])? {
@@ -286,7 +294,7 @@ impl Store {
     pub fn submit_all(
         &self,
         commands: Vec<Command>,
-    ) -> Result<Vec<Ticket<Answered<Outcome>>>, Refused<Vec<Command>>> {
+    ) -> Result<Vec<Ticket<Reply<Outcome>>>, Rejected<Vec<Command>>> {
         self.handle.flow.enqueue_all(commands)
     }
 }

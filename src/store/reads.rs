@@ -4,20 +4,20 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::Store;
-use crate::engine::{Counts, FeedCursor, Sequenced, unread};
+use crate::commit::{AnyReply, Call, CallKind, Pipeline};
+use crate::engine::{Counts, FeedCursor, FeedEvent, unreadable};
 #[cfg(any(feature = "transfer", feature = "wechat"))]
-use crate::engine::{Direction, IndexQuery, Row, Rows};
+use crate::engine::{Direction, IndexPage, IndexQuery, IndexRow};
 #[cfg(any(feature = "transfer", feature = "wechat"))]
 use crate::error::Error;
-use crate::flow::{Ask, Call, Flow, Said};
 #[cfg(feature = "transfer")]
-use crate::order::{Answered, Command, Outcome};
+use crate::order::{Command, Outcome, Reply};
 use crate::order::{Event, Order};
-use crate::query::{self, ClosedRefund, Due, Listing, OpenAnomaly, Page, PageOf, Totals};
+use crate::query::{self, ClosedRefund, Due, OpenAnomaly, OrderQuery, Page, PageRequest, Totals};
 #[cfg(any(feature = "transfer", feature = "wechat"))]
 use crate::rules::Index;
-use crate::value::{OrderNo, Timestamp};
-use crate::verify::Report;
+use crate::types::{OrderNo, Timestamp};
+use crate::verify::VerifyReport;
 
 impl Store {
     /// The order under a number; `None` where none was created, even if a payment waits.
@@ -29,7 +29,7 @@ impl Store {
     /// # Ok::<(), orderstore::Error>(())
     /// ```
     pub fn get(&self, no: OrderNo) -> Call<Option<Arc<Order>>> {
-        self.call(Ask::Get(no), find!(Said::Order))
+        self.call(CallKind::Get(no), find!(AnyReply::Order))
     }
 
     /// One page of a list of orders. Besides what reading can fail with, it answers
@@ -37,66 +37,68 @@ impl Store {
     /// page of no or too many rows; so do the other verbs that take a page.
     ///
     /// ```
-    /// # use orderstore::{Listing, PageOf, Store};
+    /// # use orderstore::{OrderQuery, PageRequest, Store};
     /// # let store = Store::memory()?;
-    /// let mut page = PageOf::of(100);
+    /// let mut page = PageRequest::of(100);
     /// loop {
-    ///     let orders = store.list(Listing::all().page(page)).wait()?;
+    ///     let orders = store.list(OrderQuery::all().page(page)).wait()?;
     ///     for order in &orders.rows { println!("{} {}", order.no, order.status); }
     ///     let Some(cursor) = orders.next else { break };
     ///     page = page.after(cursor);
     /// }
     /// # Ok::<(), orderstore::Error>(())
     /// ```
-    pub fn list(&self, which: Listing) -> Call<Page<Arc<Order>>> {
-        let look = move |flow: &Flow| query::list(flow.engine(), &which).map(Said::Orders);
-        self.read(look, find!(Said::Orders))
+    pub fn list(&self, which: OrderQuery) -> Call<Page<Arc<Order>>> {
+        let look = move |flow: &Pipeline| query::list(flow.engine(), &which).map(AnyReply::Orders);
+        self.read(look, find!(AnyReply::Orders))
     }
 
     /// What the server must do next, oldest first. It lists, it never acts. Pass the same
     /// `now` for a whole sweep.
     ///
     /// ```
-    /// # use orderstore::{PageOf, Store, Timestamp};
+    /// # use orderstore::{PageRequest, Store, Timestamp};
     /// # let store = Store::memory()?;
     /// let now = Timestamp::from_system(std::time::SystemTime::now());
-    /// for due in store.due(now, PageOf::of(100)).wait()?.rows {
+    /// for due in store.due(now, PageRequest::of(100)).wait()?.rows {
     ///     println!("{}: {:?}", due.no, due.action);
     /// }
     /// # Ok::<(), orderstore::Error>(())
     /// ```
-    pub fn due(&self, now: Timestamp, page: PageOf) -> Call<Page<Due>> {
-        let look = move |flow: &Flow| query::due(flow.engine(), now, page).map(Said::Dues);
-        self.read(look, find!(Said::Dues))
+    pub fn due(&self, now: Timestamp, page: PageRequest) -> Call<Page<Due>> {
+        let look = move |flow: &Pipeline| query::due(flow.engine(), now, page).map(AnyReply::Dues);
+        self.read(look, find!(AnyReply::Dues))
     }
 
     /// What waits for a person, oldest first.
     ///
     /// ```
-    /// # use orderstore::{PageOf, Store};
+    /// # use orderstore::{PageRequest, Store};
     /// # let store = Store::memory()?;
-    /// assert!(store.open_anomalies(PageOf::of(20)).wait()?.rows.is_empty());
+    /// assert!(store.open_anomalies(PageRequest::of(20)).wait()?.rows.is_empty());
     /// # Ok::<(), orderstore::Error>(())
     /// ```
-    pub fn open_anomalies(&self, page: PageOf) -> Call<Page<OpenAnomaly>> {
-        let look =
-            move |flow: &Flow| query::open_anomalies(flow.engine(), page).map(Said::Anomalies);
-        self.read(look, find!(Said::Anomalies))
+    pub fn open_anomalies(&self, page: PageRequest) -> Call<Page<OpenAnomaly>> {
+        let look = move |flow: &Pipeline| {
+            query::open_anomalies(flow.engine(), page).map(AnyReply::Anomalies)
+        };
+        self.read(look, find!(AnyReply::Anomalies))
     }
 
     /// Refunds that ended without success, newest first: the channel refused them, or closed
     /// them. Each may need another attempt.
     ///
     /// ```
-    /// # use orderstore::{PageOf, Store};
+    /// # use orderstore::{PageRequest, Store};
     /// # let store = Store::memory()?;
-    /// assert!(store.closed_refunds(PageOf::of(20)).wait()?.rows.is_empty());
+    /// assert!(store.closed_refunds(PageRequest::of(20)).wait()?.rows.is_empty());
     /// # Ok::<(), orderstore::Error>(())
     /// ```
-    pub fn closed_refunds(&self, page: PageOf) -> Call<Page<ClosedRefund>> {
-        let look =
-            move |flow: &Flow| query::closed_refunds(flow.engine(), page).map(Said::ClosedRefunds);
-        self.read(look, find!(Said::ClosedRefunds))
+    pub fn closed_refunds(&self, page: PageRequest) -> Call<Page<ClosedRefund>> {
+        let look = move |flow: &Pipeline| {
+            query::closed_refunds(flow.engine(), page).map(AnyReply::ClosedRefunds)
+        };
+        self.read(look, find!(AnyReply::ClosedRefunds))
     }
 
     /// Everything that happened under a number, from version 1 on.
@@ -108,14 +110,14 @@ impl Store {
     /// # Ok::<(), orderstore::Error>(())
     /// ```
     pub fn history(&self, no: OrderNo) -> Call<Vec<Event>> {
-        let look = move |flow: &Flow| {
-            let events = flow.engine().history(&no).map_err(unread)?;
-            Ok(Said::History(events))
+        let look = move |flow: &Pipeline| {
+            let events = flow.engine().history(&no).map_err(unreadable)?;
+            Ok(AnyReply::History(events))
         };
-        self.read(look, find!(Said::History))
+        self.read(look, find!(AnyReply::History))
     }
 
-    /// At most `limit` events, 1 to [`PageOf::MAX`], behind a place in the order of
+    /// At most `limit` events, 1 to [`PageRequest::MAX`], behind a place in the order of
     /// commits: an audit trail and an outbox. Ship goods from here, not from the answer of
     /// `confirm`: a crash after the commit turns `Applied` into `Duplicate`.
     ///
@@ -129,20 +131,20 @@ impl Store {
     /// }
     /// # Ok::<(), orderstore::Error>(())
     /// ```
-    pub fn events(&self, after: FeedCursor, limit: usize) -> Call<Vec<Sequenced>> {
-        let look = move |flow: &Flow| {
-            let limit = PageOf::of(limit).checked_limit()?;
-            let events = flow.engine().events(after, limit).map_err(unread)?;
-            Ok(Said::Feed(events))
+    pub fn events(&self, after: FeedCursor, limit: usize) -> Call<Vec<FeedEvent>> {
+        let look = move |flow: &Pipeline| {
+            let limit = PageRequest::of(limit).checked_limit()?;
+            let events = flow.engine().events(after, limit).map_err(unreadable)?;
+            Ok(AnyReply::Feed(events))
         };
-        self.read(look, find!(Said::Feed))
+        self.read(look, find!(AnyReply::Feed))
     }
 
     /// What commands would be answered. Nothing is written.
     #[cfg(feature = "transfer")]
-    pub(crate) fn weigh(&self, commands: Vec<Command>) -> Call<Vec<Answered<Outcome>>> {
-        let look = move |flow: &Flow| flow.weigh(&commands);
-        self.read(look, find!(Said::Weighed))
+    pub(crate) fn weigh(&self, commands: Vec<Command>) -> Call<Vec<Reply<Outcome>>> {
+        let look = move |flow: &Pipeline| flow.weigh(&commands);
+        self.read(look, find!(AnyReply::Weighed))
     }
 
     /// Shows every place of a list from a time on, oldest first, with its record, those that
@@ -152,7 +154,7 @@ impl Store {
         &self,
         index: Index,
         from: Timestamp,
-        mut show: impl FnMut(&Row) -> Result<(), E>,
+        mut show: impl FnMut(&IndexRow) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut query = IndexQuery {
             index,
@@ -172,12 +174,15 @@ impl Store {
     }
 
     #[cfg(any(feature = "transfer", feature = "wechat"))]
-    fn rows(&self, query: IndexQuery) -> Call<Rows> {
-        let look = move |flow: &Flow| {
-            let rows = flow.engine().scan(&query, PageOf::MAX).map_err(unread)?;
-            Ok(Said::Rows(rows))
+    fn rows(&self, query: IndexQuery) -> Call<IndexPage> {
+        let look = move |flow: &Pipeline| {
+            let rows = flow
+                .engine()
+                .scan(&query, PageRequest::MAX)
+                .map_err(unreadable)?;
+            Ok(AnyReply::Rows(rows))
         };
-        self.read(look, find!(Said::Rows))
+        self.read(look, find!(AnyReply::Rows))
     }
 
     /// How many orders stand where.
@@ -188,8 +193,13 @@ impl Store {
     /// # Ok::<(), orderstore::Error>(())
     /// ```
     pub fn counts(&self) -> Call<Counts> {
-        let look = |flow: &Flow| flow.engine().counts().map(Said::Counts).map_err(unread);
-        self.read(look, find!(Said::Counts))
+        let look = |flow: &Pipeline| {
+            flow.engine()
+                .counts()
+                .map(AnyReply::Counts)
+                .map_err(unreadable)
+        };
+        self.read(look, find!(AnyReply::Counts))
     }
 
     /// What was paid and refunded within `times`, its end excluded. It reads every order
@@ -203,8 +213,9 @@ impl Store {
     /// # Ok::<(), orderstore::Error>(())
     /// ```
     pub fn totals(&self, times: Range<Timestamp>) -> Call<Totals> {
-        let look = move |flow: &Flow| query::totals(flow.engine(), &times).map(Said::Totals);
-        self.read_long(look, find!(Said::Totals))
+        let look =
+            move |flow: &Pipeline| query::totals(flow.engine(), &times).map(AnyReply::Totals);
+        self.read_long(look, find!(AnyReply::Totals))
     }
 
     /// Looks at everything and reports what breaks an invariant. It changes nothing, and
@@ -215,8 +226,13 @@ impl Store {
     /// assert!(store.verify().wait()?.is_ok());
     /// # Ok::<(), orderstore::Error>(())
     /// ```
-    pub fn verify(&self) -> Call<Report> {
-        let look = |flow: &Flow| flow.engine().verify().map(Said::Report).map_err(unread);
-        self.read_long(look, find!(Said::Report))
+    pub fn verify(&self) -> Call<VerifyReport> {
+        let look = |flow: &Pipeline| {
+            flow.engine()
+                .verify()
+                .map(AnyReply::Report)
+                .map_err(unreadable)
+        };
+        self.read_long(look, find!(AnyReply::Report))
     }
 }

@@ -1,12 +1,12 @@
 //! The verbs for money on its way back, and the one that takes orders over.
 
 use super::Store;
-use crate::flow::{Call, Said};
+use crate::commit::{AnyReply, Call};
 use crate::order::{
-    Answered, Asked, Conflict, Imported, NewRefund, Order, Outcome, RefundAttempt, RefundFact,
-    RefundRecorded, RefundRefused, RefundRequested, RefundUnanswered,
+    CommandKind, Conflict, Imported, NewRefund, Order, Outcome, RefundAttempt, RefundFact,
+    RefundRecorded, RefundRefused, RefundRequested, RefundUnanswered, Reply,
 };
-use crate::value::{Label, OrderNo, RefundNo};
+use crate::types::{Label, OrderNo, RefundNo};
 
 impl Store {
     /// Reserves money that is to go back; only then ask the channel for it. What is
@@ -17,10 +17,10 @@ impl Store {
     /// demand that number, for another one might go back as well.
     ///
     /// ```
-    /// # use orderstore::{AppId, Fen, New, NewRefund, Payment, RefundNo, RefundRequested, Source, Store, Timestamp, TransactionId};
+    /// # use orderstore::{AppId, Fen, NewOrder, NewRefund, Payment, RefundNo, RefundRequested, Source, Store, Timestamp, TransactionId};
     /// # let store = Store::memory()?;
     /// # let no = store.next_order_no().wait()?;
-    /// # let new = New::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("1.00")?)?;
+    /// # let new = NewOrder::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("1.00")?)?;
     /// # let _ = store.create(no, new).wait()?;
     /// # let now = Timestamp::from_system(std::time::SystemTime::now());
     /// # let transaction = TransactionId::parse("4200004561202203217657282768")?;
@@ -37,12 +37,8 @@ impl Store {
     /// assert_eq!(answer.outcome, RefundRequested::Exceeds { available });
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn request_refund(
-        &self,
-        no: OrderNo,
-        refund: NewRefund,
-    ) -> Call<Answered<RefundRequested>> {
-        let ask = Asked::RequestRefund(Box::new(refund));
+    pub fn request_refund(&self, no: OrderNo, refund: NewRefund) -> Call<Reply<RefundRequested>> {
+        let ask = CommandKind::RequestRefund(Box::new(refund));
         self.command(no, ask, hear!(Outcome::RequestRefund))
     }
 
@@ -52,10 +48,10 @@ impl Store {
     /// or a success is not believed from anything else.
     ///
     /// ```
-    /// # use orderstore::{AppId, Fen, New, Payment, RefundFact, RefundNo, RefundRecorded, RefundState, Source, Store, Timestamp, TransactionId};
+    /// # use orderstore::{AppId, Fen, NewOrder, Payment, RefundFact, RefundNo, RefundRecorded, RefundState, Source, Store, Timestamp, TransactionId};
     /// # let store = Store::memory()?;
     /// # let no = store.next_order_no().wait()?;
-    /// # let new = New::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("1.00")?)?;
+    /// # let new = NewOrder::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("1.00")?)?;
     /// # let _ = store.create(no, new).wait()?;
     /// # let now = Timestamp::from_system(std::time::SystemTime::now());
     /// # let transaction = TransactionId::parse("4200004561202203217657282768")?;
@@ -74,8 +70,8 @@ impl Store {
     /// assert_eq!(answer.outcome, RefundRecorded::Duplicate);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn record_refund(&self, no: OrderNo, fact: RefundFact) -> Call<Answered<RefundRecorded>> {
-        let ask = Asked::RecordRefund(Box::new(fact));
+    pub fn record_refund(&self, no: OrderNo, fact: RefundFact) -> Call<Reply<RefundRecorded>> {
+        let ask = CommandKind::RecordRefund(Box::new(fact));
         self.command(no, ask, hear!(Outcome::RecordRefund))
     }
 
@@ -99,9 +95,9 @@ impl Store {
         no: OrderNo,
         refund: impl Into<RefundAttempt>,
         code: Label,
-    ) -> Call<Answered<RefundRefused>> {
+    ) -> Call<Reply<RefundRefused>> {
         let refund = refund.into();
-        let ask = Asked::RecordRefundRefused { refund, code };
+        let ask = CommandKind::RecordRefundRefused { refund, code };
         self.command(no, ask, hear!(Outcome::RefuseRefund))
     }
 
@@ -122,8 +118,8 @@ impl Store {
         &self,
         no: OrderNo,
         refund_no: RefundNo,
-    ) -> Call<Answered<RefundUnanswered>> {
-        let ask = Asked::RecordRefundUnanswered { refund_no };
+    ) -> Call<Reply<RefundUnanswered>> {
+        let ask = CommandKind::RecordRefundUnanswered { refund_no };
         self.command(no, ask, hear!(Outcome::RefundUnanswered))
     }
 
@@ -132,10 +128,10 @@ impl Store {
     /// number meets it. What the rules count on and the order does not say is filled in.
     ///
     /// ```
-    /// # use orderstore::{AppId, Conflict, Fen, Imported, New, Order, Store};
+    /// # use orderstore::{AppId, Conflict, Fen, Imported, NewOrder, Order, Store};
     /// # let (old, store) = (Store::memory()?, Store::memory()?);
     /// # let no = old.next_order_no().wait()?;
-    /// # let new = New::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("1.00")?)?;
+    /// # let new = NewOrder::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("1.00")?)?;
     /// # let _ = old.create(no, new).wait()?;
     /// let exported = serde_json::to_string(&*old.get(no).wait()?.ok_or("no such order")?)?;
     /// let order: Order = serde_json::from_str(&exported)?;
@@ -145,10 +141,10 @@ impl Store {
     /// assert_eq!(answer.outcome, Imported::Exists);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn import(&self, order: Order, conflict: Conflict) -> Call<Answered<Imported>> {
+    pub fn import(&self, order: Order, conflict: Conflict) -> Call<Reply<Imported>> {
         let no = order.no;
         let order = Box::new(order);
-        let ask = Asked::Import { order, conflict };
+        let ask = CommandKind::Import { order, conflict };
         self.command(no, ask, hear!(Outcome::Import))
     }
 }

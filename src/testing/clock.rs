@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use super::fixtures;
-use crate::value::Timestamp;
+use crate::types::Timestamp;
 
 /// A clock set by hand. Clones share one time.
 ///

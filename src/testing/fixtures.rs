@@ -8,9 +8,10 @@
 )]
 
 use crate::order::{
-    Asked, Command, New, NewRefund, Payment, Prepay, PrepayKind, RefundFact, RefundState, Source,
+    Command, CommandKind, NewOrder, NewRefund, Payment, Prepay, PrepayKind, RefundFact,
+    RefundState, Source,
 };
-use crate::value::{
+use crate::types::{
     AppId, Fen, MchId, Note, OpenId, OrderNo, PrepayValue, Reference, RefundNo, Timestamp,
     TransactionId,
 };
@@ -70,8 +71,8 @@ pub fn fen(amount: u64) -> Fen {
 }
 
 /// An order of the first user in the first app.
-pub fn new(total_fee: u64) -> New {
-    New::new(appid(1), fen(total_fee))
+pub fn new(total_fee: u64) -> NewOrder {
+    NewOrder::new(appid(1), fen(total_fee))
         .expect("more than nothing")
         .openid(openid(1))
 }
@@ -109,19 +110,19 @@ pub fn note() -> Note {
 
 /// The command that creates the `n`th order.
 #[must_use]
-pub fn create(n: u64, new: New) -> Command {
-    command(n, Asked::Create(Box::new(new)))
+pub fn create(n: u64, new: NewOrder) -> Command {
+    command(n, CommandKind::Create(Box::new(new)))
 }
 
 /// The command that confirms the `n`th order.
 #[must_use]
 pub fn confirm(n: u64, payment: Payment) -> Command {
-    command(n, Asked::Confirm(Box::new(payment)))
+    command(n, CommandKind::Confirm(Box::new(payment)))
 }
 
 /// A command to the `n`th order.
 #[must_use]
-pub fn command(n: u64, ask: Asked) -> Command {
+pub fn command(n: u64, ask: CommandKind) -> Command {
     let no = order_no(n);
-    Command { no, ask }
+    Command { no, kind: ask }
 }

@@ -13,20 +13,20 @@
 
 mod clock;
 pub mod conformance;
-mod failing;
+mod failing_engine;
 pub mod fixtures;
 pub mod fuzz;
 pub mod model;
+mod oracle;
 mod shared;
-mod shop;
 
 pub use crate::engine::simulation::{
-    Dice, DiskFault, Loss, Sabotage, SimulatedDisk, Sizes, Snapshot,
+    DiskFault, FaultInjection, Loss, SeededRng, SimulatedDisk, Sizes, Snapshot,
 };
 pub use clock::ManualClock;
-pub use failing::{FailingEngine, Fault, Faults, Operation};
+pub use failing_engine::{FailingEngine, Fault, Faults, Operation};
+pub(crate) use oracle::{Shop, look_at};
 pub use shared::SharedEngine;
-pub(crate) use shop::{Shop, look_at};
 
 use crate::error::StorageError;
 use crate::order::Record;

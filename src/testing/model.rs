@@ -10,11 +10,11 @@ use std::sync::Arc;
 
 use crate::engine::Counts;
 use crate::order::{
-    Action, Answered, Command, Event, Order, Outcome, Record, Refund, RefundStatus, Status,
+    ActionKind, Command, Event, Order, Outcome, Record, Refund, RefundStatus, Reply, Status,
 };
-use crate::query::{ClosedRefund, Due, Listing, OpenAnomaly, Sum, Totals};
+use crate::query::{ClosedRefund, Due, OpenAnomaly, OrderQuery, Subtotal, Totals};
 use crate::rules::{Context, Policy, Shows, UniqueKey, decide, evolve, needs};
-use crate::value::{
+use crate::types::{
     Channel, Currency, OpenId, OrderNo, Reference, RefundNo, Timestamp, TransactionId,
 };
 
@@ -26,33 +26,33 @@ pub struct Model {
     feed: Vec<Event>,
 }
 
-/// Which orders: what a [`Listing`] says, in the open.
+/// Which orders: what a [`OrderQuery`] says, in the open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum List {
-    /// [`Listing::all`]
+    /// [`OrderQuery::all`]
     All,
-    /// [`Listing::by_openid`]
+    /// [`OrderQuery::by_openid`]
     OpenId(OpenId),
-    /// [`Listing::by_status`]
+    /// [`OrderQuery::by_status`]
     Status(Status),
-    /// [`Listing::by_transaction_of`]
+    /// [`OrderQuery::by_transaction_of`]
     Transaction(Channel, TransactionId),
-    /// [`Listing::by_refund_no_of`]
+    /// [`OrderQuery::by_refund_no_of`]
     RefundNo(Channel, RefundNo),
-    /// [`Listing::by_reference`]
+    /// [`OrderQuery::by_reference`]
     Reference(Reference),
 }
 
 impl List {
     /// The same for a store.
-    pub fn listing(&self) -> Listing {
+    pub fn listing(&self) -> OrderQuery {
         match self {
-            Self::All => Listing::all(),
-            Self::OpenId(openid) => Listing::by_openid(openid),
-            Self::Status(status) => Listing::by_status(*status),
-            Self::Transaction(channel, id) => Listing::by_transaction_of(*channel, id),
-            Self::RefundNo(channel, no) => Listing::by_refund_no_of(*channel, no),
-            Self::Reference(reference) => Listing::by_reference(reference),
+            Self::All => OrderQuery::all(),
+            Self::OpenId(openid) => OrderQuery::by_openid(openid),
+            Self::Status(status) => OrderQuery::by_status(*status),
+            Self::Transaction(channel, id) => OrderQuery::by_transaction_of(*channel, id),
+            Self::RefundNo(channel, no) => OrderQuery::by_refund_no_of(*channel, no),
+            Self::Reference(reference) => OrderQuery::by_reference(reference),
         }
     }
 }
@@ -72,7 +72,7 @@ impl Model {
     }
 
     /// What a store must answer to `command` at `now`.
-    pub fn run(&mut self, now: Timestamp, command: &Command) -> Answered<Outcome> {
+    pub fn run(&mut self, now: Timestamp, command: &Command) -> Reply<Outcome> {
         let record = self.records.get(&command.no);
         let owner = |key: UniqueKey| {
             let owner = self.owner(&key).cloned();
@@ -94,7 +94,7 @@ impl Model {
             Shows::This => command.no,
             Shows::Owner(no) => no,
         };
-        Answered {
+        Reply {
             outcome: decision.outcome,
             order: self.order(shown),
             acknowledge: decision.acknowledge,
@@ -192,7 +192,7 @@ impl Model {
                 for sums in [Some(&mut totals.paid), late].into_iter().flatten() {
                     let sum = sums.entry(order.currency).or_default();
                     sum.count += 1;
-                    sum.fen += u128::from(order.total_fee.as_u64());
+                    sum.minor_units += u128::from(order.total_fee.as_u64());
                 }
             }
         }
@@ -205,11 +205,11 @@ impl Model {
             for refund in record.refunds() {
                 let payment = record.payment_of(refund.channel, &refund.transaction_id);
                 let currency = payment.map(|payment| payment.currency).unwrap_or_default();
-                let add = |sums: &mut BTreeMap<Currency, Sum>, at: Option<Timestamp>| {
+                let add = |sums: &mut BTreeMap<Currency, Subtotal>, at: Option<Timestamp>| {
                     if at.is_some_and(|at| times.contains(&at)) {
                         let sum = sums.entry(currency).or_default();
                         sum.count += 1;
-                        sum.fen += u128::from(refund.amount.as_u64());
+                        sum.minor_units += u128::from(refund.amount.as_u64());
                     }
                 };
                 if matches!(
@@ -328,7 +328,7 @@ fn dues(record: &Record) -> Vec<Timed<Due>> {
     let next = next.filter(|_| !waits_for_a_person);
     let refunds = record.refunds().iter().filter_map(|refund| {
         let refund_no = Some(refund.refund_no.clone());
-        Some(due(refund.next_check?, Action::QueryRefund, refund_no))
+        Some(due(refund.next_check?, ActionKind::QueryRefund, refund_no))
     });
     next.map(|next| due(next.at, next.action, None))
         .into_iter()

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::engine::{
-    Backup, Counts, Engine, EngineError, EngineStats, FeedCursor, Identity, IndexQuery, Limits,
-    Lookup, Mutation, Progress, Rows, Sequenced, Stored, Verdict,
+    BackupReport, Counts, Engine, EngineError, EngineStats, FeedCursor, FeedEvent, Identity,
+    IndexPage, IndexQuery, Limits, Lookup, Mutation, Progress, StoredRecord, Verdict,
 };
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::order::{Event, Record};
-use crate::value::OrderNo;
-use crate::verify::Report;
+use crate::types::OrderNo;
+use crate::verify::VerifyReport;
 
 /// A handle of an engine that outlives the store it is given to: what the end of a process
 /// and the start of the next look like to everything above the engine, even to one that
@@ -57,7 +57,7 @@ impl Engine for SharedEngine {
         self.open()?.get(no)
     }
 
-    fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<Stored>>, EngineError> {
+    fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<StoredRecord>>, EngineError> {
         self.open()?.load(lookups)
     }
 
@@ -65,7 +65,7 @@ impl Engine for SharedEngine {
         self.open()?.apply(batch)
     }
 
-    fn scan(&self, query: &IndexQuery, limit: usize) -> Result<Rows, EngineError> {
+    fn scan(&self, query: &IndexQuery, limit: usize) -> Result<IndexPage, EngineError> {
         self.open()?.scan(query, limit)
     }
 
@@ -73,7 +73,7 @@ impl Engine for SharedEngine {
         self.open()?.history(no)
     }
 
-    fn events(&self, after: FeedCursor, limit: usize) -> Result<Vec<Sequenced>, EngineError> {
+    fn events(&self, after: FeedCursor, limit: usize) -> Result<Vec<FeedEvent>, EngineError> {
         self.open()?.events(after, limit)
     }
 
@@ -81,7 +81,7 @@ impl Engine for SharedEngine {
         self.open()?.counts()
     }
 
-    fn verify(&self) -> Result<Report, EngineError> {
+    fn verify(&self) -> Result<VerifyReport, EngineError> {
         self.open()?.verify()
     }
 
@@ -93,7 +93,7 @@ impl Engine for SharedEngine {
         self.open()?.flush()
     }
 
-    fn backup(&self, dir: &Path, progress: Option<Progress>) -> Result<Backup, Error> {
+    fn backup(&self, dir: &Path, progress: Option<Progress>) -> Result<BackupReport, Error> {
         self.engine.backup(dir, progress)
     }
 

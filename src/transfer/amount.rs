@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::value::{Currency, Fen, FenError};
+use crate::types::{Currency, Fen, FenError};
 
 /// In which unit other books keep their amounts. Nothing is guessed: 100 fen are one yuan, and
 /// not a hundred.

@@ -6,8 +6,8 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::error::FieldProblem;
 use super::input::Row;
-use super::problem::FieldProblem;
 
 /// Every field of one record.
 pub(super) struct Fields<'a>(Vec<(Cow<'a, str>, Raw<'a>)>);

@@ -10,24 +10,24 @@
 //! - No error, no notice and no `Debug` holds a value of a record but its order number.
 
 mod amount;
+mod error;
 mod export;
 mod fields;
-mod foreign;
 mod import;
 mod input;
-mod moment;
+mod map_record;
+mod mapping;
 mod place;
-mod problem;
-mod translate;
+mod time;
 
 #[cfg(test)]
 mod tests;
 
 pub use crate::encoding::WrongEncoding;
 pub use amount::{AmountProblem, Amounts};
+pub use error::{FieldProblem, Reason, Refused};
 pub use export::{Export, ExportError, Exported};
-pub use foreign::{Field, Foreign};
 pub use import::{Import, ImportError, ImportReport, Notice};
 pub use input::Input;
+pub use mapping::{Field, Mapping};
 pub use place::{Place, PlaceError};
-pub use problem::{FieldProblem, Reason, Refused};

@@ -8,10 +8,10 @@ use serde::{Deserialize, Deserializer};
 use super::error::MessageError;
 use super::failure::{Codes, Failure};
 use super::fields::{Fields, Form};
-use super::notice::{Notice, payment_notice};
-use super::payment::Words;
+use super::notification::{Notification, payment_notice};
+use super::payment::FieldNames;
 use crate::order::{Command, Payment, Source};
-use crate::value::{OrderNo, Timestamp};
+use crate::types::{OrderNo, Timestamp};
 
 /// A payment callback as a cloud container receives it: JSON in camel case.
 ///
@@ -49,7 +49,7 @@ use crate::value::{OrderNo, Timestamp};
 /// # Ok::<(), orderstore::wechat::MessageError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CloudEvent(Notice);
+pub struct CloudEvent(Notification);
 
 const FORM: Form = Form {
     wanted: "the event of a payment",
@@ -81,7 +81,7 @@ const FORM: Form = Form {
     ],
 };
 
-pub(super) const WORDS: Words = Words {
+pub(super) const WORDS: FieldNames = FieldNames {
     no: "outTradeNo",
     state: "tradeState",
     transaction_id: &["transactionId"],
@@ -129,11 +129,11 @@ impl CloudEvent {
             return Err(fields.wrong_kind());
         }
         if !CODES.succeeded(fields)? {
-            return Ok(Self(Notice::Failed(CODES.failure(fields))));
+            return Ok(Self(Notification::Failed(CODES.failure(fields))));
         }
         let no = WORDS.order_no(fields)?;
         let payment = WORDS.payment(fields, Source::CALLBACK)?;
-        Ok(Self(Notice::Paid(no, Box::new(payment))))
+        Ok(Self(Notification::Paid(no, Box::new(payment))))
     }
 }
 

@@ -9,10 +9,10 @@ use serde_json::value::RawValue;
 
 use super::error::{FieldError, MessageError};
 use super::fields::{Fields, Form, without_bom};
-use super::payment::Words;
+use super::payment::FieldNames;
 use super::v3::V3Transaction;
 use crate::order::ChannelState;
-use crate::value::{AppId, OpenId, OrderNo, Timestamp};
+use crate::types::{AppId, OpenId, OrderNo, Timestamp};
 
 /// A combined payment of v3: the decrypted `resource` of a notification whose signature the
 /// server has checked, or the answer to a query. It holds one transaction for each order.
@@ -85,7 +85,7 @@ const SUB_ORDER_FORM: Form = Form {
     optional: &["trade_type", "bank_type", "amount.payer_amount"],
 };
 
-const SUB_ORDER: Words = Words {
+const SUB_ORDER: FieldNames = FieldNames {
     no: "out_trade_no",
     state: "trade_state",
     transaction_id: &["transaction_id"],

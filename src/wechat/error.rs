@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use crate::order::{PaymentError, RefundError};
-use crate::value::{CurrencyError, FenError, IdError, OrderNoError, TimestampError};
+use crate::types::{CurrencyError, FenError, IdError, OrderNoError, TimestampError};
 
 /// Why bytes are not the message that was expected. The channel should hear "not
 /// received". May grow.

@@ -2,7 +2,7 @@
 
 use super::error::{FieldError, MessageError};
 use super::fields::Fields;
-use crate::value::{Label, Note, OrderNo};
+use crate::types::{Label, Note, OrderNo};
 
 /// What a message without a fact says. Every field is missing where the message has none
 /// or a malformed one.

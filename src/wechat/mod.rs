@@ -31,7 +31,7 @@ mod combined;
 mod error;
 mod failure;
 mod fields;
-mod notice;
+mod notification;
 mod payment;
 mod reconcile;
 mod refund;
@@ -44,7 +44,9 @@ pub use cloud::CloudEvent;
 pub use combined::CombinedTransaction;
 pub use error::{FieldError, MessageError};
 pub use failure::Failure;
-pub use reconcile::{Difference, DifferenceKind, Fix, ReconcileError, Reconciled, Reconciliation};
+pub use reconcile::{
+    BillDifference, BillDifferenceKind, Fix, ReconcileError, Reconciled, Reconciliation,
+};
 pub use refund::RefundMessage;
 pub use reply::{CloudReply, V2Reply, V3Reply};
 pub use v2::V2Event;

@@ -9,14 +9,14 @@
 use super::error::{FieldError, MessageError};
 use super::fields::Fields;
 use crate::order::{ChannelState, Payment, Source, TradeState};
-use crate::value::{
+use crate::types::{
     AppId, Currency, Label, MchId, OpenId, OrderNo, Timestamp, TimestampError, TransactionId,
 };
 
 /// What a protocol calls the fields of a payment. Of several names, the first that is
 /// there counts.
 #[derive(Debug)]
-pub(super) struct Words {
+pub(super) struct FieldNames {
     pub(super) no: &'static str,
     pub(super) state: &'static str,
     pub(super) transaction_id: &'static [&'static str],
@@ -33,7 +33,7 @@ pub(super) struct Words {
     pub(super) settlement_total: &'static str,
 }
 
-impl Words {
+impl FieldNames {
     /// The order's number.
     pub(super) fn order_no(&self, fields: &Fields) -> Result<OrderNo, MessageError> {
         fields.required(self.no, OrderNo::parse)

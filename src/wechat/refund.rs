@@ -8,8 +8,8 @@
 use super::error::{FieldError, MessageError};
 use super::failure::Failure;
 use super::fields::{Fields, Form};
-use crate::order::{Asked, Command, NewRefund, RefundError, RefundFact, RefundState};
-use crate::value::{
+use crate::order::{Command, CommandKind, NewRefund, RefundError, RefundFact, RefundState};
+use crate::types::{
     Label, Note, OrderNo, RefundId, RefundNo, Timestamp, TimestampError, TransactionId,
 };
 
@@ -44,7 +44,7 @@ pub struct RefundMessage(Result<(OrderNo, Box<RefundFact>), Failure>);
 
 /// What a protocol calls the fields of a refund. Of several names, the first that is there
 /// counts.
-pub(super) struct Words {
+pub(super) struct FieldNames {
     pub(super) no: &'static str,
     pub(super) refund_no: &'static str,
     pub(super) refund_id: &'static [&'static str],
@@ -69,7 +69,7 @@ const CLOUD_FORM: Form = Form {
     optional: &["successTime", "returnMsg", "errCode", "errCodeDes"],
 };
 
-pub(super) const CLOUD: Words = Words {
+pub(super) const CLOUD: FieldNames = FieldNames {
     no: "outTradeNo",
     refund_no: "outRefundNo",
     refund_id: &["refundId"],
@@ -95,7 +95,7 @@ pub(super) const V2_FORM: Form = Form {
     optional: &["success_time", "return_msg", "err_code", "err_code_des"],
 };
 
-pub(super) const V2: Words = Words {
+pub(super) const V2: FieldNames = FieldNames {
     no: "out_trade_no",
     refund_no: "out_refund_no",
     refund_id: &["refund_id"],
@@ -122,7 +122,7 @@ pub(super) const V3_FORM: Form = Form {
     optional: &["success_time"],
 };
 
-const V3_NOTICE: Words = Words {
+const V3_NOTICE: FieldNames = FieldNames {
     no: "out_trade_no",
     refund_no: "out_refund_no",
     // Overseas answers call it `id`.
@@ -134,12 +134,12 @@ const V3_NOTICE: Words = Words {
     parse_time: Timestamp::parse_rfc3339,
 };
 
-pub(super) const V3_ANSWER: Words = Words {
+pub(super) const V3_ANSWER: FieldNames = FieldNames {
     status: "status",
     ..V3_NOTICE
 };
 
-impl Words {
+impl FieldNames {
     fn fact(&self, fields: &Fields) -> Result<RefundFact, MessageError> {
         let amount = fields.amount(self.amount)?;
         let state = fields.required(self.status, state)?;
@@ -271,7 +271,7 @@ impl RefundMessage {
         }
     }
 
-    fn of_refund(fields: &Fields, words: &Words) -> Result<Self, MessageError> {
+    fn of_refund(fields: &Fields, words: &FieldNames) -> Result<Self, MessageError> {
         if !words.names_refund(fields) || fields.has("trade_state") {
             return Err(fields.wrong_kind());
         }
@@ -282,7 +282,7 @@ impl RefundMessage {
     /// Of a protocol that can say `FAIL` instead.
     fn with_code(
         fields: &Fields,
-        words: &Words,
+        words: &FieldNames,
         [code, msg, err_code, err_code_des]: [&'static str; 4],
     ) -> Result<Self, MessageError> {
         let failed = |text: &str| match text {
@@ -328,8 +328,8 @@ impl RefundMessage {
     #[must_use]
     pub fn into_command(self) -> Option<Command> {
         let (no, fact) = self.0.ok()?;
-        let ask = Asked::RecordRefund(fact);
-        Some(Command { no, ask })
+        let ask = CommandKind::RecordRefund(fact);
+        Some(Command { no, kind: ask })
     }
 
     /// What failed, where it carries no fact.

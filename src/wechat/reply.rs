@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::order::Answered;
+use crate::order::Reply;
 
 /// The reply to a cloud event. As JSON: `{"errcode":0,"errmsg":"OK"}` where the event was
 /// received, another code and the reason where the channel should repeat it.
@@ -107,9 +107,9 @@ impl V2Reply {
 macro_rules! replies_to_answers {
     ($($reply:ident),*) => {$(
         impl $reply {
-            /// What the store's answer says: see [`Answered::should_acknowledge`].
+            /// What the store's answer says: see [`Reply::should_acknowledge`].
             #[must_use]
-            pub const fn to<O>(answer: &Answered<O>) -> Self {
+            pub const fn to<O>(answer: &Reply<O>) -> Self {
                 Self::of(answer.should_acknowledge())
             }
         }
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn the_reply_says_what_the_answer_says_whatever_the_outcome() {
         for acknowledge in [true, false] {
-            let answer = Answered {
+            let answer = Reply {
                 outcome: Confirmed::Duplicate,
                 order: None,
                 acknowledge,

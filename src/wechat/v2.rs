@@ -5,10 +5,10 @@
 use super::error::MessageError;
 use super::failure::{Codes, Failure};
 use super::fields::{Fields, Form};
-use super::notice::{Notice, payment_notice};
-use super::payment::Words;
+use super::notification::{Notification, payment_notice};
+use super::payment::FieldNames;
 use crate::order::{Command, Payment, Source};
-use crate::value::{OrderNo, Timestamp};
+use crate::types::{OrderNo, Timestamp};
 
 /// A payment notification of v2: XML in snake case, whose `sign` the server has checked.
 ///
@@ -32,7 +32,7 @@ use crate::value::{OrderNo, Timestamp};
 /// # Ok::<(), orderstore::wechat::MessageError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct V2Event(Notice);
+pub struct V2Event(Notification);
 
 pub(super) const FORM: Form = Form {
     wanted: "the notification of a payment",
@@ -66,7 +66,7 @@ pub(super) const FORM: Form = Form {
     ],
 };
 
-pub(super) const WORDS: Words = Words {
+pub(super) const WORDS: FieldNames = FieldNames {
     no: "out_trade_no",
     state: "trade_state",
     transaction_id: &["transaction_id"],
@@ -111,7 +111,7 @@ impl V2Event {
             return Err(fields.wrong_kind());
         }
         if !CODES.succeeded(fields)? {
-            return Ok(Self(Notice::Failed(CODES.failure(fields))));
+            return Ok(Self(Notification::Failed(CODES.failure(fields))));
         }
         // Answers to queries look the same but for their state.
         if fields.given("trade_state", is_success)? == Some(false) {
@@ -119,7 +119,7 @@ impl V2Event {
         }
         let no = WORDS.order_no(fields)?;
         let payment = WORDS.payment(fields, Source::CALLBACK)?;
-        Ok(Self(Notice::Paid(no, Box::new(payment))))
+        Ok(Self(Notification::Paid(no, Box::new(payment))))
     }
 }
 

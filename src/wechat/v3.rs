@@ -7,9 +7,9 @@ use serde::{Deserialize, Deserializer};
 use super::cloud::told;
 use super::error::MessageError;
 use super::fields::{Fields, Form};
-use super::payment::Words;
-use crate::order::{Asked, ChannelState, Command, Payment, Source};
-use crate::value::{Label, OrderNo, Timestamp};
+use super::payment::FieldNames;
+use crate::order::{ChannelState, Command, CommandKind, Payment, Source};
+use crate::types::{Label, OrderNo, Timestamp};
 
 /// A transaction of v3, direct, of a service provider or overseas (`/v3/global/`): the
 /// decrypted `resource` of a notification whose signature the server has checked, or the
@@ -75,7 +75,7 @@ pub(super) const FORM: Form = Form {
     optional: &["trade_type", "bank_type", "amount.payer_total"],
 };
 
-const WORDS: Words = Words {
+const WORDS: FieldNames = FieldNames {
     no: "out_trade_no",
     state: "trade_state",
     // Overseas transactions call it `id`.
@@ -150,8 +150,8 @@ impl V3Transaction {
     #[must_use]
     pub fn into_command(self, notify_id: Option<Label>) -> Option<Command> {
         let (no, payment) = self.into_payment(notify_id)?;
-        let ask = Asked::Confirm(Box::new(payment));
-        Some(Command { no, ask })
+        let ask = CommandKind::Confirm(Box::new(payment));
+        Some(Command { no, kind: ask })
     }
 
     pub(super) fn into_state(self) -> Box<ChannelState> {

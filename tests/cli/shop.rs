@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use orderstore::{
-    AppId, Attach, CloseReply, Description, Fen, MchId, Metadata, New, NewRefund, OpenId, OrderNo,
-    Payment, Prepay, PrepayKind, PrepayValue, Reference, RefundFact, RefundNo, RefundState, Source,
-    Store, Timestamp, TransactionId,
+    AppId, Attach, CloseReply, Description, Fen, MchId, Metadata, NewOrder, NewRefund, OpenId,
+    OrderNo, Payment, Prepay, PrepayKind, PrepayValue, Reference, RefundFact, RefundNo,
+    RefundState, Source, Store, Timestamp, TransactionId,
 };
 
 use crate::rig::Place;
@@ -46,7 +46,7 @@ impl Shop {
 
     pub(crate) fn create(&self, number: &str, yuan: &str, openid: &str) {
         self.tick();
-        let new = New::new(
+        let new = NewOrder::new(
             AppId::parse("wxd2565e6a04246fd1").unwrap(),
             Fen::parse_yuan(yuan).unwrap(),
         );

@@ -7,8 +7,8 @@ use std::thread;
 
 use orderstore::testing::fixtures;
 use orderstore::{
-    Asked, Command, Confirmed, Created, Error, Event, FeedCursor, OrderNo, PageOf, Sequenced,
-    StorageErrorKind, Store,
+    Command, CommandKind, Confirmed, Created, Error, Event, FeedCursor, FeedEvent, OrderNo,
+    PageRequest, StorageErrorKind, Store,
 };
 use tempfile::TempDir;
 
@@ -40,12 +40,12 @@ impl Place {
 fn feed_of(store: &Store) -> Vec<Event> {
     let (mut place, mut found) = (FeedCursor::START, Vec::new());
     loop {
-        let page = store.events(place, PageOf::MAX).wait().unwrap();
+        let page = store.events(place, PageRequest::MAX).wait().unwrap();
         let Some(last) = page.last() else {
             return found;
         };
         place = last.cursor;
-        found.extend(page.into_iter().map(|sequenced: Sequenced| sequenced.event));
+        found.extend(page.into_iter().map(|sequenced: FeedEvent| sequenced.event));
     }
 }
 
@@ -371,8 +371,8 @@ fn what_waits_for_its_order_is_in_a_backup() {
     assert_eq!(backup.records, 1);
     let restored = place.restored("backup", "restored");
     assert_eq!(restored.counts().wait().unwrap().unclaimed, 1);
-    let create = Asked::Create(Box::new(fixtures::new(100)));
-    let tickets = restored.submit_all(vec![Command { no, ask: create }]);
+    let create = CommandKind::Create(Box::new(fixtures::new(100)));
+    let tickets = restored.submit_all(vec![Command { no, kind: create }]);
     for ticket in tickets.unwrap() {
         let _ = ticket.wait().unwrap();
     }

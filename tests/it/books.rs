@@ -1,14 +1,14 @@
 //! Books as a busy shop keeps them, and whether two stores hold the same.
 
-use orderstore::testing::Dice;
+use orderstore::testing::SeededRng;
 use std::fmt::Debug;
 
 use orderstore::testing::fixtures::{
     command, new, note, openid, order_no, payment, prepay, reference, refund_fact, refund_of,
 };
 use orderstore::{
-    AnomalyId, Asked, ChannelState, Command, Listing, Page, PageOf, RefundState, Resolution, Store,
-    Timestamp,
+    AnomalyId, ChannelState, Command, CommandKind, OrderQuery, Page, PageRequest, RefundState,
+    Resolution, Store, Timestamp,
 };
 
 /// How many order numbers there are, and how many transactions that pay some of them.
@@ -17,7 +17,7 @@ const NUMBERS: usize = 150;
 /// Hands over so many commands: on few orders, so that payments come too early, twice, late,
 /// too small and to the wrong order, references and transactions change hands, and money goes
 /// back.
-pub(crate) fn busy(store: &Store, dice: &mut Dice, commands: usize) {
+pub(crate) fn busy(store: &Store, dice: &mut SeededRng, commands: usize) {
     let commands: Vec<Command> = (0..commands).map(|_| any(dice)).collect();
     for group in commands.chunks(200) {
         for ticket in store.submit_all(group.to_vec()).unwrap() {
@@ -26,7 +26,7 @@ pub(crate) fn busy(store: &Store, dice: &mut Dice, commands: usize) {
     }
 }
 
-fn any(dice: &mut Dice) -> Command {
+fn any(dice: &mut SeededRng) -> Command {
     let mut some = |n: usize| dice.below(n) as u64;
     let (no, transaction, refund) = (some(NUMBERS), some(NUMBERS), some(60));
     let ask = match some(14) {
@@ -34,14 +34,14 @@ fn any(dice: &mut Dice) -> Command {
             let new = new(100)
                 .reference(reference(some(NUMBERS)))
                 .openid(openid(no % 7));
-            Asked::Create(Box::new(new))
+            CommandKind::Create(Box::new(new))
         }
-        3..=5 => Asked::Confirm(Box::new(payment(no, 100 - some(2)))),
-        6 => Asked::Confirm(Box::new(payment(transaction, 100))),
-        7 => Asked::RecordPrepay(Box::new(prepay(some(1000)))),
-        8 => Asked::BeginClose,
-        9 => Asked::RecordQuery(Box::new(ChannelState::Closed)),
-        10 => Asked::RequestRefund(Box::new(refund_of(no, refund, 1 + some(60)))),
+        3..=5 => CommandKind::Confirm(Box::new(payment(no, 100 - some(2)))),
+        6 => CommandKind::Confirm(Box::new(payment(transaction, 100))),
+        7 => CommandKind::RecordPrepay(Box::new(prepay(some(1000)))),
+        8 => CommandKind::BeginClose,
+        9 => CommandKind::RecordQuery(Box::new(ChannelState::Closed)),
+        10 => CommandKind::RequestRefund(Box::new(refund_of(no, refund, 1 + some(60)))),
         11 => {
             let states = [
                 RefundState::Processing,
@@ -49,10 +49,10 @@ fn any(dice: &mut Dice) -> Command {
                 RefundState::Closed,
             ];
             let state = states[some(3) as usize];
-            Asked::RecordRefund(Box::new(refund_fact(no, refund, 1 + some(60), state)))
+            CommandKind::RecordRefund(Box::new(refund_fact(no, refund, 1 + some(60), state)))
         }
-        12 => Asked::Hide,
-        _ => Asked::Resolve {
+        12 => CommandKind::Hide,
+        _ => CommandKind::Resolve {
             anomaly: AnomalyId(some(3) as u32).into(),
             how: Resolution::Dismiss,
             note: note(),
@@ -71,7 +71,7 @@ pub(crate) fn assert_same(one: &Store, two: &Store) {
     for n in 0..NUMBERS as u64 {
         let of = |store: &Store| {
             let no = order_no(n);
-            let by = Listing::by_reference(&reference(n)).with_hidden();
+            let by = OrderQuery::by_reference(&reference(n)).with_hidden();
             (
                 store.get(no).wait().unwrap(),
                 store.history(no).wait().unwrap(),
@@ -80,9 +80,9 @@ pub(crate) fn assert_same(one: &Store, two: &Store) {
         };
         assert_eq!(of(one), of(two));
     }
-    assert_eq!(all(one, Listing::all()), all(two, Listing::all()));
+    assert_eq!(all(one, OrderQuery::all()), all(two, OrderQuery::all()));
     for n in 0..7 {
-        let by = || Listing::by_openid(&openid(n));
+        let by = || OrderQuery::by_openid(&openid(n));
         assert_eq!(all(one, by()), all(two, by()));
     }
     let anomalies = |store: &Store| every(|page| store.open_anomalies(page).wait().unwrap());
@@ -91,18 +91,18 @@ pub(crate) fn assert_same(one: &Store, two: &Store) {
     assert_eq!(due(one), due(two));
 }
 
-fn all(store: &Store, which: Listing) -> Vec<String> {
+fn all(store: &Store, which: OrderQuery) -> Vec<String> {
     every(|page| store.list(which.clone().page(page)).wait().unwrap())
 }
 
 /// Everything on all pages, in an order that does not depend on the store.
-fn every<T: Debug>(read: impl Fn(PageOf) -> Page<T>) -> Vec<String> {
-    let (mut told, mut page) = (Vec::new(), PageOf::of(PageOf::MAX));
+fn every<T: Debug>(read: impl Fn(PageRequest) -> Page<T>) -> Vec<String> {
+    let (mut told, mut page) = (Vec::new(), PageRequest::of(PageRequest::MAX));
     loop {
         let found = read(page);
         told.extend(found.rows.iter().map(|row| format!("{row:?}")));
         let Some(next) = found.next else { break };
-        page = PageOf::of(PageOf::MAX).after(next);
+        page = PageRequest::of(PageRequest::MAX).after(next);
     }
     told.sort();
     told

@@ -6,9 +6,10 @@ use std::thread;
 
 use orderstore::engine::{Engine, Verdict};
 use orderstore::testing::fixtures::{new, order_no, payment, reference};
-use orderstore::testing::{Dice, FailingEngine, Fault, Operation};
+use orderstore::testing::{FailingEngine, Fault, Operation, SeededRng};
 use orderstore::{
-    Annotated, ChannelState, Confirmed, Copied, Created, Error, FeedCursor, Metadata, Status, Store,
+    Annotated, ChannelState, Confirmed, CopyReport, Created, Error, FeedCursor, Metadata, Status,
+    Store,
 };
 
 use crate::books::{assert_same, busy};
@@ -18,11 +19,11 @@ const SEED: u64 = 20_261_126;
 
 fn filled(seed: u64) -> Store {
     let store = Store::memory().unwrap();
-    busy(&store, &mut Dice::new(seed), 3000);
+    busy(&store, &mut SeededRng::new(seed), 3000);
     store
 }
 
-fn copied(from: &Store, to: &Store) -> Copied {
+fn copied(from: &Store, to: &Store) -> CopyReport {
     let copied = from.copy_to(to).wait().unwrap();
     assert!(copied.verified.is_ok(), "{:?}", copied.verified);
     assert_eq!(copied.records, from.verify().wait().unwrap().records);
@@ -55,7 +56,7 @@ fn a_copy_holds_the_same_orders_histories_and_lists_in_a_directory_and_back() {
 fn a_second_copy_brings_what_happened_since_and_a_third_nothing() {
     let (store, target) = (filled(SEED), Store::memory().unwrap());
     let first = copied(&store, &target);
-    busy(&store, &mut Dice::new(SEED + 1), 500);
+    busy(&store, &mut SeededRng::new(SEED + 1), 500);
     let second = copied(&store, &target);
     assert!(second.events > 0);
     assert_eq!(second.before.seq, first.events + second.events);

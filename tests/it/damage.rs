@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use orderstore::testing::{Dice, fixtures};
+use orderstore::testing::{SeededRng, fixtures};
 use orderstore::{
-    Confirmed, Created, Error, Event, Health, Invariant, Listing, Order, OrderNo, PageOf,
+    Confirmed, Created, Error, Event, Health, Invariant, Order, OrderNo, OrderQuery, PageRequest,
     StorageErrorKind, Store,
 };
 use tempfile::TempDir;
@@ -228,7 +228,7 @@ fn is_repaired(shop: &Shop, old: &Path) {
 #[test]
 fn flipped_bit_never_makes_an_order_missing() {
     let shop = Shop::of(80);
-    let mut dice = Dice::new(19);
+    let mut dice = SeededRng::new(19);
     let (mut told, mut unopened) = (0, 0);
     for trial in 0..150 {
         // Pages that hold something, each byte alike.
@@ -256,7 +256,7 @@ fn flipped_bit_never_makes_an_order_missing() {
                 is_not_new(&store, order.no, at);
             }
         }
-        let mine = Listing::by_openid(&fixtures::openid(7)).page(PageOf::of(100));
+        let mine = OrderQuery::by_openid(&fixtures::openid(7)).page(PageRequest::of(100));
         match store.list(mine).wait() {
             Ok(page) => assert_eq!(page.rows.len(), 2, "byte {at}"),
             found => assert!(is_unreadable(&found), "{found:?}"),

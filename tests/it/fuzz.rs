@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use orderstore::testing::{Dice, fuzz};
+use orderstore::testing::{SeededRng, fuzz};
 
 use crate::crash::store_ops::store_ops;
 
@@ -42,7 +42,7 @@ fn replay(target: &str, run: fn(&[u8])) {
 }
 
 /// Inputs by chance: lengths of every size, bytes of few values and of many.
-fn any_input(dice: &mut Dice) -> Vec<u8> {
+fn any_input(dice: &mut SeededRng) -> Vec<u8> {
     let bits = dice.below(11);
     let len = dice.below(1 << bits);
     let values = 2 << dice.below(8);
@@ -56,7 +56,7 @@ fn by_chance(target: &str, share: u64, run: fn(&[u8])) {
         Err(_) => 1..=number("FUZZ_INPUTS").unwrap_or(2000) / share,
     };
     for seed in seeds {
-        let input = any_input(&mut Dice::new(seed));
+        let input = any_input(&mut SeededRng::new(seed));
         if let Err(cause) = catch_unwind(AssertUnwindSafe(|| run(&input))) {
             eprintln!("FUZZ_SEED={seed} cargo test --test it fuzz::{target}");
             resume_unwind(cause);

@@ -4,11 +4,11 @@ use std::fmt;
 use std::ops::Range;
 
 use orderstore::engine::{
-    Counts, Engine, EngineError, FeedCursor, Identity, IndexQuery, Limits, Lookup, MemoryEngine,
-    Mutation, Rows, Sequenced, Stored, Verdict,
+    Counts, Engine, EngineError, FeedCursor, FeedEvent, Identity, IndexPage, IndexQuery, Limits,
+    Lookup, MemoryEngine, Mutation, StoredRecord, Verdict,
 };
 use orderstore::testing::SharedEngine;
-use orderstore::{Event, OrderNo, Report};
+use orderstore::{Event, OrderNo, VerifyReport};
 
 /// May act before a batch is applied, and may answer in the engine's place.
 type OnApply = Box<dyn Fn(&SharedEngine, &[Mutation]) -> Option<Vec<Verdict>> + Send + Sync>;
@@ -87,7 +87,7 @@ impl Engine for Meddled {
         self.engine.get(no)
     }
 
-    fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<Stored>>, EngineError> {
+    fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<StoredRecord>>, EngineError> {
         self.engine.load(lookups)
     }
 
@@ -98,7 +98,7 @@ impl Engine for Meddled {
         }
     }
 
-    fn scan(&self, query: &IndexQuery, limit: usize) -> Result<Rows, EngineError> {
+    fn scan(&self, query: &IndexQuery, limit: usize) -> Result<IndexPage, EngineError> {
         self.engine.scan(query, limit)
     }
 
@@ -106,7 +106,7 @@ impl Engine for Meddled {
         self.engine.history(no)
     }
 
-    fn events(&self, after: FeedCursor, limit: usize) -> Result<Vec<Sequenced>, EngineError> {
+    fn events(&self, after: FeedCursor, limit: usize) -> Result<Vec<FeedEvent>, EngineError> {
         let mut events = self.engine.events(after, limit)?;
         events.retain(|sequenced| (self.on_feed)(&sequenced.event));
         Ok(events)
@@ -116,7 +116,7 @@ impl Engine for Meddled {
         self.engine.counts()
     }
 
-    fn verify(&self) -> Result<Report, EngineError> {
+    fn verify(&self) -> Result<VerifyReport, EngineError> {
         self.engine.verify()
     }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use orderstore::testing::conformance::Harness;
 use orderstore::testing::model::Model;
 use orderstore::testing::{ManualClock, fixtures};
-use orderstore::{Asked, Command, Policy, Store, Timestamp};
+use orderstore::{Command, CommandKind, Policy, Store, Timestamp};
 use proptest::prelude::{Just, Strategy, prop_oneof};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
@@ -178,7 +178,7 @@ fn a_reference_that_moves_within_one_group_moves_whole() {
     let closed = orderstore::ChannelState::Closed;
     let group = vec![
         fixtures::confirm(2, fixtures::payment(7, 100)),
-        fixtures::command(1, Asked::RecordQuery(Box::new(closed))),
+        fixtures::command(1, CommandKind::RecordQuery(Box::new(closed))),
         fixtures::create(2, cart()),
         fixtures::confirm(1, fixtures::payment(7, 100)),
     ];

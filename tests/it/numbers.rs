@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::thread;
 
 use orderstore::engine::{Engine as _, EngineError};
-use orderstore::{Confirmed, Created, Error, Listing, OrderNo, StorageErrorKind, Store, Timestamp};
+use orderstore::{
+    Confirmed, Created, Error, OrderNo, OrderQuery, StorageErrorKind, Store, Timestamp,
+};
 
 use crate::flow::rig::{Rig, cause, new, no, payment, unknown, within_a_minute};
 use crate::meddled::{Meddled, in_memory};
@@ -262,7 +264,10 @@ fn numbers_of_any_length_stand_side_by_side_on_disk() {
             let paid = payment(at as u64).transaction_id;
             assert_eq!((order.no, order.transaction_id()), (*no, Some(&paid)));
             assert_eq!(store.history(*no).wait().unwrap().len(), 2);
-            let page = store.list(Listing::by_transaction(&paid)).wait().unwrap();
+            let page = store
+                .list(OrderQuery::by_transaction(&paid))
+                .wait()
+                .unwrap();
             assert_eq!(
                 page.rows.iter().map(|order| order.no).collect::<Vec<_>>(),
                 [*no]

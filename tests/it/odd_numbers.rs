@@ -1,8 +1,8 @@
 //! Order numbers as the field has them: of one byte, of 32, and of every byte that is allowed.
 
-use orderstore::transfer::{Amounts, Foreign, Import, Input};
+use orderstore::transfer::{Amounts, Import, Input, Mapping};
 use orderstore::wechat::{CloudEvent, OrderAnswer, RefundMessage, V2Event, V3Transaction};
-use orderstore::{Listing, OrderNo, PageOf, Store, TransactionId};
+use orderstore::{OrderNo, OrderQuery, PageRequest, Store, TransactionId};
 
 const V2: &str = include_str!("../data/wechat/v2_notify.xml");
 const V3: &str = include_str!("../data/wechat/v3_transaction.json");
@@ -70,18 +70,20 @@ fn imports_and_lists_take_numbers_of_1_to_32_bytes() {
         )
     };
     let books: String = numbers().iter().enumerate().map(record).collect();
-    let import = Import::foreign(Foreign::of(Amounts::Fen));
+    let import = Import::foreign(Mapping::of(Amounts::Fen));
     let report = import
         .run(&store, Input::json(books.as_bytes()), |_| {})
         .unwrap();
     assert_eq!((report.imported, report.refused), (5, 0));
-    let page = store.list(Listing::all().page(PageOf::of(10))).wait();
+    let page = store
+        .list(OrderQuery::all().page(PageRequest::of(10)))
+        .wait();
     assert_eq!(page.unwrap().rows.len(), 5);
     for (nth, text) in numbers().iter().enumerate() {
         let no = OrderNo::parse(text).unwrap();
         assert!(store.get(no).wait().unwrap().is_some());
         let id = TransactionId::parse(&format!("T{nth}")).unwrap();
-        let found = store.list(Listing::by_transaction(&id)).wait().unwrap();
+        let found = store.list(OrderQuery::by_transaction(&id)).wait().unwrap();
         assert_eq!(found.rows[0].no, no);
     }
     assert!(store.verify().wait().unwrap().is_ok());

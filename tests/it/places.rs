@@ -11,7 +11,7 @@ use std::{fs, thread};
 
 use fork::{Fork, fork, waitpid};
 use orderstore::testing::{SimulatedDisk, Sizes};
-use orderstore::{Builder, Error, Health, Listing, Store};
+use orderstore::{Builder, Error, Health, OrderQuery, Store};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
 
@@ -147,8 +147,8 @@ fn use_what_was_inherited(store: Store) -> bool {
         store.create(no(2), new()).submit().err().map(Error::from),
         store.submit_all(Vec::new()).err().map(Error::from),
         store.flush().wait().err(),
-        store.list(Listing::all()).wait().err(),
-        store.list(Listing::all()).submit().unwrap().wait().err(),
+        store.list(OrderQuery::all()).wait().err(),
+        store.list(OrderQuery::all()).submit().unwrap().wait().err(),
         store.shutdown().wait().err(),
         numbers,
     ];

@@ -40,7 +40,7 @@ fn assert_private<T: Debug>(value: &T) {
     assert_silent(what, &format!("{value:#?}"));
 }
 
-fn new() -> New {
+fn new() -> NewOrder {
     fixtures::new(100)
         .openid(OpenId::parse(USER).unwrap())
         .description(Description::parse(WORDS).unwrap())
@@ -58,8 +58,8 @@ fn prepay() -> Prepay {
     Prepay::new(PrepayKind::Jsapi, PrepayValue::parse(WORDS).unwrap())
 }
 
-fn dismiss() -> Asked {
-    Asked::Resolve {
+fn dismiss() -> CommandKind {
+    CommandKind::Resolve {
         anomaly: AnomalyId(1).into(),
         how: Resolution::Dismiss,
         note: Note::parse(WORDS).unwrap(),
@@ -68,24 +68,24 @@ fn dismiss() -> Asked {
 
 fn every_command() -> Vec<Command> {
     let no = fixtures::order_no(1);
-    let query = |state| Asked::RecordQuery(Box::new(state));
+    let query = |state| CommandKind::RecordQuery(Box::new(state));
     let metadata = Metadata::new(WORDS).unwrap();
     [
-        Asked::Create(Box::new(new())),
-        Asked::RecordPrepay(Box::new(prepay())),
-        Asked::Confirm(Box::new(payment(1))),
+        CommandKind::Create(Box::new(new())),
+        CommandKind::RecordPrepay(Box::new(prepay())),
+        CommandKind::Confirm(Box::new(payment(1))),
         query(ChannelState::Success(payment(2))),
         query(ChannelState::Refund(payment(3))),
         dismiss(),
-        Asked::Annotate {
+        CommandKind::Annotate {
             version: 9,
             metadata,
         },
-        Asked::BeginClose,
-        Asked::RecordClose(CloseReply::Retry),
-        Asked::Hide,
-        Asked::RequestRefund(Box::new(fixtures::refund_of(1, 1, 60))),
-        Asked::RecordRefund(Box::new(fixtures::refund_fact(
+        CommandKind::BeginClose,
+        CommandKind::RecordClose(CloseReply::Retry),
+        CommandKind::Hide,
+        CommandKind::RequestRefund(Box::new(fixtures::refund_of(1, 1, 60))),
+        CommandKind::RecordRefund(Box::new(fixtures::refund_fact(
             1,
             2,
             50,
@@ -93,7 +93,7 @@ fn every_command() -> Vec<Command> {
         ))),
     ]
     .into_iter()
-    .map(|ask| Command { no, ask })
+    .map(|ask| Command { no, kind: ask })
     .collect()
 }
 
@@ -116,7 +116,7 @@ fn what_goes_into_a_store_prints_no_user() {
     assert_private(&every_command());
     let openid = OpenId::parse(USER).unwrap();
     assert_private(&openid);
-    let listing = Listing::by_openid(&openid).page(PageOf::of(1));
+    let listing = OrderQuery::by_openid(&openid).page(PageRequest::of(1));
     assert_private(&listing);
 }
 
@@ -128,7 +128,7 @@ fn calls_and_tickets_and_refusals_print_no_user() {
     assert_private(&store.create(no, new()).into_future());
     let ticket = store.confirm(no, payment(1)).submit().unwrap();
     assert_private(&ticket);
-    let list = || store.list(Listing::by_openid(&OpenId::parse(USER).unwrap()));
+    let list = || store.list(OrderQuery::by_openid(&OpenId::parse(USER).unwrap()));
     assert_private(&list());
     assert_private(&list().submit().unwrap());
     store.shutdown().wait().unwrap();
@@ -146,18 +146,21 @@ fn what_comes_out_of_a_store_prints_no_user() {
     let no = fixtures::order_no(1);
     assert_private(&store);
     assert_private(&store.get(no).wait().unwrap().unwrap());
-    assert_private(&store.list(Listing::all()).wait().unwrap());
+    assert_private(&store.list(OrderQuery::all()).wait().unwrap());
     assert_private(&store.history(no).wait().unwrap());
     assert_private(&store.events(FeedCursor::START, 100).wait().unwrap());
-    let open = store.open_anomalies(PageOf::of(10)).wait().unwrap();
+    let open = store.open_anomalies(PageRequest::of(10)).wait().unwrap();
     assert!(!open.rows.is_empty());
     assert_private(&open);
-    let due = store.due(Timestamp::MAX, PageOf::of(10)).wait().unwrap();
+    let due = store
+        .due(Timestamp::MAX, PageRequest::of(10))
+        .wait()
+        .unwrap();
     assert_private(&due);
     assert_private(&store.counts().wait().unwrap());
     assert_private(&store.verify().wait().unwrap());
     assert_private(&(store.stats(), store.health(), store.opened()));
-    let first = Listing::by_openid(&OpenId::parse(USER).unwrap()).page(PageOf::of(1));
+    let first = OrderQuery::by_openid(&OpenId::parse(USER).unwrap()).page(PageRequest::of(1));
     let _ = store.create(fixtures::order_no(3), new()).wait().unwrap();
     let cursor = store.list(first).wait().unwrap().next.unwrap();
     assert_private(&cursor);
@@ -300,18 +303,18 @@ fn what_crosses_threads_may() {
     shared::<EngineError>();
     shared::<Order>();
     shared::<Event>();
-    shared::<Ticket<Answered<Outcome>>>();
-    shared::<Backup>();
-    shared::<Restored>();
-    shared::<Repaired>();
+    shared::<Ticket<Reply<Outcome>>>();
+    shared::<BackupReport>();
+    shared::<RestoreReport>();
+    shared::<RepairReport>();
     shared::<MemoryEngine>();
     shared::<LocalEngine>();
     shared::<FailingEngine>();
     shared::<Faults>();
     shared::<SharedEngine>();
     shared::<ManualClock>();
-    shared::<Call<Answered<Created>>>();
-    shared::<Answering<Answered<Created>>>();
-    shared::<Refused<Call<()>>>();
-    shared::<Refused<Vec<Command>>>();
+    shared::<Call<Reply<Created>>>();
+    shared::<CallFuture<Reply<Created>>>();
+    shared::<Rejected<Call<()>>>();
+    shared::<Rejected<Vec<Command>>>();
 }

@@ -1,7 +1,7 @@
 //! Stores that lost parts of their files, and what a repair makes of them.
 
 use orderstore::testing::fixtures;
-use orderstore::{Error, FeedCursor, Listing, PageOf, Store};
+use orderstore::{Error, FeedCursor, OrderQuery, PageRequest, Store};
 use redb::Database;
 use tempfile::TempDir;
 
@@ -67,7 +67,7 @@ fn a_store_without_its_lists_is_repaired_whole() {
     assert_eq!((report.records, report.place.seq), (10, 20));
     let store = Store::open_verified(&new).unwrap();
     assert_eq!(feed_of(&store), feed);
-    let mine = Listing::by_openid(&fixtures::openid(1)).page(PageOf::of(100));
+    let mine = OrderQuery::by_openid(&fixtures::openid(1)).page(PageRequest::of(100));
     assert_eq!(store.list(mine).wait().unwrap().rows.len(), 10);
     // Unique keys are back as well.
     let payment = fixtures::payment(3, 100);

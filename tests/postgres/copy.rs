@@ -1,15 +1,15 @@
 //! From a directory to a cluster, and back.
 
-use orderstore::testing::Dice;
+use orderstore::testing::SeededRng;
 use orderstore::testing::fixtures::{new, order_no};
-use orderstore::{Copied, Created, Error, FeedCursor, Store};
+use orderstore::{CopyReport, Created, Error, FeedCursor, Store};
 
 use crate::books::{assert_same, busy};
 use crate::conformance::{fresh_schema, fresh_url, shared};
 
 const SEED: u64 = 20_261_127;
 
-fn copied(from: &Store, to: &Store) -> Copied {
+fn copied(from: &Store, to: &Store) -> CopyReport {
     let copied = from.copy_to(to).wait().unwrap();
     assert!(copied.verified.is_ok(), "{:?}", copied.verified);
     copied
@@ -20,7 +20,7 @@ fn postgres_a_store_moves_to_a_cluster_which_goes_on_and_moves_back() {
     let Some(server) = shared() else { return };
     let place = tempfile::tempdir().unwrap();
     let dir = Store::init(place.path().join("orders")).unwrap();
-    let mut dice = Dice::new(SEED);
+    let mut dice = SeededRng::new(SEED);
     busy(&dir, &mut dice, 3000);
     let cluster = Store::connect(&fresh_url(server)).unwrap();
     assert!(copied(&dir, &cluster).events > 1000);

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use orderstore::testing::Dice;
+use orderstore::testing::SeededRng;
 use orderstore::testing::fixtures::{new, order_no};
 use orderstore::{Created, Error, Store};
 
@@ -37,7 +37,7 @@ fn postgres_connections_cut_before_and_after_the_send_lose_and_double_nothing() 
         (tag, Store::connect(&url).unwrap())
     });
     let till = Till::default();
-    let mut dice = Dice::new(SEED);
+    let mut dice = SeededRng::new(SEED);
     let sold = thread::scope(|scope| {
         let selling: Vec<_> = stores
             .iter()

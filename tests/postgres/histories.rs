@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use orderstore::testing::{Dice, fixtures};
+use orderstore::testing::{SeededRng, fixtures};
 use orderstore::{Annotated, Metadata, Store};
 
 use crate::checker::{Seen, check};
@@ -19,7 +19,7 @@ type Shown = (usize, Seen, Option<String>);
 fn call(
     store: &Store,
     ticks: &AtomicU64,
-    dice: &mut Dice,
+    dice: &mut SeededRng,
     known: &mut [u64],
     words: &str,
 ) -> Shown {
@@ -68,7 +68,7 @@ fn postgres_what_callers_of_three_stores_saw_can_have_come_one_after_the_other()
     }
     let (stores, ticks) = (&stores, &ticks);
     let caller = |id: u64| {
-        let (mut dice, mut known) = (Dice::new(id), [1; ORDERS]);
+        let (mut dice, mut known) = (SeededRng::new(id), [1; ORDERS]);
         let store = &stores[usize::try_from(id).unwrap() % stores.len()];
         let turn = |turn| call(store, ticks, &mut dice, &mut known, &format!("{id}-{turn}"));
         (0..CALLS).map(turn).collect::<Vec<_>>()
@@ -95,7 +95,11 @@ fn postgres_what_callers_of_three_stores_saw_can_have_come_one_after_the_other()
             let event = &history[usize::try_from(seen.version - 1).unwrap()];
             let told = format!("{:?}", event.what);
             let written = Metadata::new(words.as_ref().unwrap()).unwrap();
-            assert_eq!(event.what, orderstore::What::Annotated(written), "{told}");
+            assert_eq!(
+                event.what,
+                orderstore::EventKind::Annotated(written),
+                "{told}"
+            );
         }
     }
 }

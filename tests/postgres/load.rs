@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use orderstore::testing::fixtures;
 use orderstore::{
-    Call, Confirmed, Created, FeedCursor, OrderNo, Status, Store, TransactionId, What,
+    Call, Confirmed, Created, EventKind, FeedCursor, OrderNo, Status, Store, TransactionId,
 };
 
 /// An order that a caller was told to be paid, and by what.
@@ -93,7 +93,7 @@ pub(crate) fn check(store: &Store, sold: &[Sold]) {
         );
         place = last.cursor;
         for told in events {
-            if matches!(told.event.what, What::Paid(_)) {
+            if matches!(told.event.what, EventKind::Paid(_)) {
                 *paid.entry(told.event.no).or_insert(0) += 1;
             }
         }

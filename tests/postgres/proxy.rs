@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use orderstore::testing::Dice;
+use orderstore::testing::SeededRng;
 use parking_lot::Mutex;
 
 pub(crate) struct Proxy {
@@ -58,7 +58,7 @@ impl Proxy {
     }
 
     /// Cuts in one of the three ways.
-    pub(crate) fn cut(&self, dice: &mut Dice) {
+    pub(crate) fn cut(&self, dice: &mut SeededRng) {
         match dice.below(3) {
             0 => self.state.swallow_request.store(true, Ordering::Relaxed),
             1 => self.state.swallow_answer.store(true, Ordering::Relaxed),

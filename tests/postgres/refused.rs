@@ -1,7 +1,7 @@
 //! What the server itself refuses: certainly not applied, told at once, and nobody else's.
 
 use orderstore::testing::fixtures::{command, create, new, order_no, payment, reference};
-use orderstore::{Asked, ChannelState, Confirmed, Created, Error, Outcome, Status, Store};
+use orderstore::{ChannelState, CommandKind, Confirmed, Created, Error, Outcome, Status, Store};
 
 use crate::conformance::{fresh_schema, shared};
 
@@ -45,7 +45,7 @@ fn postgres_what_went_before_a_refusal_in_a_group_stands_and_the_rest_may_be_ask
         order_no(2)
     ));
     // The second takes the reference that the first lets go: they cannot go in one statement.
-    let closed = Asked::RecordQuery(Box::new(ChannelState::Closed));
+    let closed = CommandKind::RecordQuery(Box::new(ChannelState::Closed));
     let group = vec![
         command(1, closed),
         create(2, with_reference()),

@@ -10,7 +10,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use orderstore::{
-    FeedCursor, Listing, Order, OrderNo, PageOf, RefundStatus, Store, TransactionId, What,
+    EventKind, FeedCursor, Order, OrderNo, OrderQuery, PageRequest, RefundStatus, Store,
+    TransactionId,
 };
 
 use crate::stand_in::{StandIn, Trade};
@@ -113,14 +114,14 @@ impl Audit {
 }
 
 async fn orders(store: &Store) -> Result<HashMap<OrderNo, Arc<Order>>, orderstore::Error> {
-    let (mut orders, mut page) = (HashMap::new(), PageOf::of(PAGE));
+    let (mut orders, mut page) = (HashMap::new(), PageRequest::of(PAGE));
     loop {
-        let found = store.list(Listing::all().page(page)).await?;
+        let found = store.list(OrderQuery::all().page(page)).await?;
         orders.extend(found.rows.into_iter().map(|order| (order.no, order)));
         let Some(next) = found.next else {
             return Ok(orders);
         };
-        page = PageOf::of(PAGE).after(next);
+        page = PageRequest::of(PAGE).after(next);
     }
 }
 
@@ -134,7 +135,7 @@ async fn payments(store: &Store) -> Result<HashMap<OrderNo, u32>, orderstore::Er
         };
         place = last.cursor;
         for told in events {
-            if matches!(told.event.what, What::Paid(_) | What::PaidLate(_)) {
+            if matches!(told.event.what, EventKind::Paid(_) | EventKind::PaidLate(_)) {
                 *payments.entry(told.event.no).or_default() += 1;
             }
         }

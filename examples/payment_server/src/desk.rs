@@ -12,9 +12,9 @@
 use std::sync::Arc;
 
 use orderstore::{
-    AnomalyRef, Answered, ChannelState, CloseAnswer, CloseReply, Event, Fen, NewRefund, Order,
-    OrderNo, Prepay, PrepayKind, Queried, Refund, RefundNo, RefundRecorded, RefundStatus, Store,
-    What,
+    AnomalyRef, ChannelState, CloseAnswer, CloseReply, Event, EventKind, Fen, NewRefund, Order,
+    OrderNo, Prepay, PrepayKind, Queried, Refund, RefundNo, RefundRecorded, RefundStatus, Reply,
+    Store,
 };
 use thiserror::Error;
 use tracing::warn;
@@ -111,7 +111,7 @@ impl Desk {
     }
 
     /// Asks how an order stands, and tells the store.
-    async fn look(&self, no: OrderNo) -> Result<Answered<Queried>, DeskError> {
+    async fn look(&self, no: OrderNo) -> Result<Reply<Queried>, DeskError> {
         let state = self.query(no).await?;
         Ok(self.store.record_query(no, state).await?)
     }
@@ -138,7 +138,7 @@ impl Desk {
     pub(crate) async fn look_by_request(
         &self,
         no: OrderNo,
-    ) -> Result<Option<Answered<Queried>>, DeskError> {
+    ) -> Result<Option<Reply<Queried>>, DeskError> {
         let state = self.query(no).await?;
         let is_news = state.payment().is_some()
             || matches!(
@@ -153,7 +153,7 @@ impl Desk {
 
     /// Begins to close an order, and asks the channel at once where it may be asked. What
     /// the channel does not answer now stays due.
-    pub(crate) async fn close(&self, no: OrderNo) -> Result<Answered<CloseAnswer>, DeskError> {
+    pub(crate) async fn close(&self, no: OrderNo) -> Result<Reply<CloseAnswer>, DeskError> {
         let began = self.store.begin_close(no).await?;
         let order = began.order.as_ref();
         if !order.is_some_and(|order| order.status.is_ended()) && order.is_some() {
@@ -262,7 +262,7 @@ impl Desk {
         &self,
         no: OrderNo,
         refund_no: &RefundNo,
-    ) -> Result<Answered<RefundRecorded>, DeskError> {
+    ) -> Result<Reply<RefundRecorded>, DeskError> {
         let answer = self.query_refund(refund_no).await?;
         self.record_refund(no, answer).await
     }
@@ -274,7 +274,7 @@ impl Desk {
         &self,
         no: OrderNo,
         answer: RefundAnswer,
-    ) -> Result<Answered<RefundRecorded>, DeskError> {
+    ) -> Result<Reply<RefundRecorded>, DeskError> {
         if answer.no != no {
             return Err(ChannelError::OtherOrder.into());
         }
@@ -344,7 +344,7 @@ fn reopened_by(order: &Order, anomaly: AnomalyRef) -> Option<RefundNo> {
 
 fn reopened_in_history(events: Vec<Event>, anomaly: AnomalyRef) -> Option<RefundNo> {
     let reopenings = events.into_iter().filter_map(|event| match event.what {
-        What::AnomalyReopened { id, refund_no } if id == anomaly.id => Some(refund_no),
+        EventKind::AnomalyReopened { id, refund_no } if id == anomaly.id => Some(refund_no),
         _ => None,
     });
     reopenings.last()
@@ -366,8 +366,8 @@ fn of_history(events: Vec<Event>, refund_no: &RefundNo) -> Option<(Refund, Fen)>
     let (mut refund, mut payments) = (None, Vec::new());
     for event in events {
         match event.what {
-            What::AnomalyRaised(raised) => payments.extend(raised.payment),
-            What::RefundOpened(opened) | What::RefundMoved(opened)
+            EventKind::AnomalyRaised(raised) => payments.extend(raised.payment),
+            EventKind::RefundOpened(opened) | EventKind::RefundMoved(opened)
                 if opened.refund_no == *refund_no =>
             {
                 refund = Some(*opened);

@@ -1,7 +1,8 @@
 //! What the shop sells, at whose prices, and who sells it.
 
 use orderstore::{
-    AppId, Description, Fen, FenError, IdError, MchId, New, NewError, OpenId, Reference, TextError,
+    AppId, Description, Fen, FenError, IdError, MchId, NewOrder, NewOrderError, OpenId, Reference,
+    TextError,
 };
 use thiserror::Error;
 
@@ -62,7 +63,7 @@ pub(crate) enum ShopError {
     #[error(transparent)]
     Amount(#[from] FenError),
     #[error(transparent)]
-    New(#[from] NewError),
+    New(#[from] NewOrderError),
 }
 
 impl Shop {
@@ -74,10 +75,15 @@ impl Shop {
     }
 
     /// An order of one article, as whom, and under which reference.
-    pub(crate) fn order(&self, sku: &str, openid: &str, reference: &str) -> Result<New, ShopError> {
+    pub(crate) fn order(
+        &self,
+        sku: &str,
+        openid: &str,
+        reference: &str,
+    ) -> Result<NewOrder, ShopError> {
         let goods = GOODS.iter().find(|goods| goods.sku == sku);
         let goods = goods.ok_or(ShopError::NoSuchGoods)?;
-        Ok(New::new(self.appid.clone(), Fen::new(goods.price)?)?
+        Ok(NewOrder::new(self.appid.clone(), Fen::new(goods.price)?)?
             .mch_id(self.mch_id.clone())
             .openid(OpenId::parse(openid)?)
             .description(Description::parse(goods.name)?)

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use orderstore::{Action, Due, OrderNo, PageOf, RefundNo, Timestamp};
+use orderstore::{ActionKind, Due, OrderNo, PageRequest, RefundNo, Timestamp};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -95,7 +95,7 @@ impl Sweeper {
 
     /// Everything that is due, either without the suspects or only the suspects.
     async fn pass(&self, sweep: &Sweep, of_suspects: bool) -> Result<(), DeskError> {
-        let mut page = PageOf::of(PAGE);
+        let mut page = PageRequest::of(PAGE);
         loop {
             let dues = self.desk.store.due(sweep.now, page).await?;
             let dues_now: Vec<_> = {
@@ -143,9 +143,9 @@ impl Sweeper {
     async fn act(&self, due: &Due, channels: Channels) -> Result<(), DeskError> {
         debug!(no = %due.no, action = ?due.action, "due");
         match (due.action, &due.refund_no) {
-            (Action::Query, _) => self.desk.look_as_due(due.no, channels).await?,
-            (Action::AskClose, _) => self.desk.ask_close(due.no, channels).await?,
-            (Action::QueryRefund, Some(refund_no)) => {
+            (ActionKind::Query, _) => self.desk.look_as_due(due.no, channels).await?,
+            (ActionKind::AskClose, _) => self.desk.ask_close(due.no, channels).await?,
+            (ActionKind::QueryRefund, Some(refund_no)) => {
                 let looking = self.desk.look_at_refund(due.no, refund_no, channels);
                 looking.await?;
             }

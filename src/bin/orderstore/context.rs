@@ -6,10 +6,10 @@ use orderstore::{Builder, Store};
 
 use crate::args::Global;
 use crate::failure::Failure;
+use crate::location::Location;
 use crate::output::{Format, Out};
-use crate::place::Place;
 use crate::progress;
-use crate::veil::Veil;
+use crate::redact::Redactor;
 
 /// The flags that all verbs share.
 pub(crate) struct Context {
@@ -22,7 +22,7 @@ impl Context {
     }
 
     /// Where the store is. Nothing is looked at yet.
-    pub(crate) fn place(&self) -> Result<Place, Failure> {
+    pub(crate) fn place(&self) -> Result<Location, Failure> {
         let said = self.global.store.as_deref();
         let said = said.ok_or_else(|| {
             Failure::usage(
@@ -30,14 +30,14 @@ impl Context {
                  environment",
             )
         })?;
-        Ok(Place::from(said))
+        Ok(Location::from(said))
     }
 
     /// The same, for what is done to files.
     pub(crate) fn dir(&self) -> Result<PathBuf, Failure> {
         match self.place()? {
-            Place::Dir(dir) => Ok(dir),
-            Place::Cluster(_) => Err(Failure::usage(
+            Location::Dir(dir) => Ok(dir),
+            Location::Cluster(_) => Err(Failure::usage(
                 "that is done to a directory: name one with --store. A cluster has tools of its own \
                  for it (pg_dump, pg_basebackup)",
             )),
@@ -80,9 +80,9 @@ impl Context {
     }
 
     /// What is shown of personal data.
-    pub(crate) const fn veil(&self) -> Veil {
+    pub(crate) const fn veil(&self) -> Redactor {
         let is_for_people = matches!(self.global.format, None | Some(Format::Table));
-        Veil {
+        Redactor {
             lifted: self.global.show_openid || !is_for_people,
         }
     }

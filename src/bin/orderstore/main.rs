@@ -12,15 +12,15 @@ mod args;
 mod context;
 mod exit;
 mod failure;
-mod moment;
+mod location;
+mod messages;
 mod money;
-mod outcome;
 mod output;
-mod place;
 mod progress;
-mod shown;
+mod redact;
+mod render;
 mod text;
-mod veil;
+mod time_arg;
 mod verbs;
 
 use std::env;
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
 /// a URL among them holds is left out of it.
 fn misunderstood(error: &clap::Error) -> ! {
     let said = error.render().to_string();
-    let veiled = place::veiled(said.clone(), env::args_os());
+    let veiled = location::veiled(said.clone(), env::args_os());
     if !error.use_stderr() || veiled == said {
         error.exit();
     }

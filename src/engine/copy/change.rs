@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::engine::{Mutation, Stored};
+use crate::engine::{Mutation, StoredRecord};
 use crate::error::Error;
 use crate::order::{Event, Record};
 use crate::rules::{UniqueKey, evolve, unique_keys};
@@ -11,13 +11,13 @@ use crate::rules::{UniqueKey, evolve, unique_keys};
 pub(super) struct Change {
     /// Where its first new event stands in the portion.
     pub(super) place: usize,
-    before: Option<Stored>,
+    before: Option<StoredRecord>,
     pub(super) after: Option<Record>,
     pub(super) events: Vec<Event>,
 }
 
 impl Change {
-    pub(super) fn of(before: Option<Stored>) -> Self {
+    pub(super) fn of(before: Option<StoredRecord>) -> Self {
         let after = before.as_ref().map(|stored| stored.record.clone());
         Self {
             place: 0,

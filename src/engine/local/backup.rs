@@ -11,16 +11,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Progress;
-use super::base::Base;
-use super::check;
+use super::btree::BTree;
 use super::core::Core;
-use super::dir::{Dir, Making};
-use super::disk::{Disk, Paced, Sabotage, is_sabotaged};
-use super::hot::Hot;
+use super::disk::{Disk, FaultInjection, RateLimited, is_sabotaged};
+use super::layout::{Dir, Making};
+use super::record_cache::RecordCache;
 use super::rows;
 use super::table::Table;
-use super::view::View;
-use crate::engine::{Backup, EngineError, FeedCursor};
+use super::verify;
+use super::view::ReadView;
+use crate::engine::{BackupReport, EngineError, FeedCursor};
 use crate::error::{Error, StorageError, StorageErrorKind};
 
 /// Its pages need no more memory than this: they are written once and read twice.
@@ -32,7 +32,7 @@ impl Core {
         self: &Arc<Self>,
         dir: &Path,
         progress: Option<Progress>,
-    ) -> Result<Backup, Error> {
+    ) -> Result<BackupReport, Error> {
         let to = Dir::new(&self.unhurried(), dir);
         self.back_up(&to, progress).map_err(|error| match error {
             Error::Unopened { dir, source } => Error::NotBackedUp { dir, source },
@@ -40,7 +40,7 @@ impl Core {
         })
     }
 
-    fn back_up(&self, to: &Dir, progress: Option<Progress>) -> Result<Backup, Error> {
+    fn back_up(&self, to: &Dir, progress: Option<Progress>) -> Result<BackupReport, Error> {
         let (to, _lock) = to.claim(Making::Backup, self.options.lock_wait)?;
         let view = self.settled().map_err(|error| to.unopened(error))?;
         to.clear(Making::Backup)?;
@@ -52,16 +52,21 @@ impl Core {
         made
     }
 
-    fn copy(&self, to: &Dir, view: &View, progress: Option<Progress>) -> Result<Backup, Error> {
-        let is_early = is_sabotaged(&**to.disk(), Sabotage::SealBackupEarly);
+    fn copy(
+        &self,
+        to: &Dir,
+        view: &ReadView,
+        progress: Option<Progress>,
+    ) -> Result<BackupReport, Error> {
+        let is_early = is_sabotaged(&**to.disk(), FaultInjection::SealBackupEarly);
         if is_early {
-            to.seal(Making::Backup, self.passport)?;
+            to.seal(Making::Backup, self.header)?;
         }
         let core = self;
-        let made = Copy { core, view, to }.make(progress);
+        let made = BackupWriter { core, view, to }.make(progress);
         let backup = made.map_err(|error| to.unopened(error))?;
         if !is_early {
-            to.seal(Making::Backup, self.passport)?;
+            to.seal(Making::Backup, self.header)?;
         }
         Ok(backup)
     }
@@ -73,11 +78,11 @@ impl Core {
             return disk;
         }
         let core = Arc::clone(self);
-        Arc::new(Paced::new(disk, Box::new(move || core.written())))
+        Arc::new(RateLimited::new(disk, Box::new(move || core.written())))
     }
 
     /// All that was applied, in a base that nobody changes any more.
-    fn settled(&self) -> Result<View, StorageError> {
+    fn settled(&self) -> Result<ReadView, StorageError> {
         let settled = self.flush().and_then(|()| self.base_view());
         let internal = |why| StorageError::new(StorageErrorKind::Internal, why);
         settled.map_err(|error: EngineError| error.into_cause().unwrap_or_else(internal))
@@ -85,15 +90,15 @@ impl Core {
 }
 
 /// What is to be copied, and whereto.
-struct Copy<'a> {
+struct BackupWriter<'a> {
     core: &'a Core,
-    view: &'a View,
+    view: &'a ReadView,
     to: &'a Dir,
 }
 
-impl Copy<'_> {
+impl BackupWriter<'_> {
     /// Writes the copy, reads it back, and tells what it is.
-    fn make(&self, progress: Option<Progress>) -> Result<Backup, StorageError> {
+    fn make(&self, progress: Option<Progress>) -> Result<BackupReport, StorageError> {
         self.to.check_room(self.needed()?)?;
         self.write(progress)?;
         let base = self.open(true)?;
@@ -108,9 +113,9 @@ impl Copy<'_> {
         self.core.options.page_bytes().min(PAGE_BYTES)
     }
 
-    fn open(&self, checked: bool) -> Result<Base, StorageError> {
+    fn open(&self, checked: bool) -> Result<BTree, StorageError> {
         let disk = &**self.to.disk();
-        Base::open(disk, &self.to.base(), self.page_bytes(), checked)
+        BTree::open(disk, &self.to.base(), self.page_bytes(), checked)
     }
 
     /// No more than the base has: the copy is packed as tightly, or more so.
@@ -121,7 +126,7 @@ impl Copy<'_> {
 
     fn write(&self, progress: Option<Progress>) -> Result<(), StorageError> {
         let disk = &**self.to.disk();
-        let base = Base::create(disk, &self.to.base(), self.page_bytes(), Vec::new())?;
+        let base = BTree::create(disk, &self.to.base(), self.page_bytes(), Vec::new())?;
         let snapshot = &self.view.snapshot;
         let lens = Table::EVERY.map(|table| snapshot.len(table));
         let total = lens.into_iter().sum::<Result<u64, _>>()?;
@@ -138,10 +143,10 @@ impl Copy<'_> {
         base.close()
     }
 
-    fn check(&self, base: &Base) -> Result<Backup, StorageError> {
-        let copy = View::of_base(base.snapshot()?, Hot::off(), self.view.layout);
-        let report = check::verify(&copy)?;
-        check::sound(&report)?;
+    fn check(&self, base: &BTree) -> Result<BackupReport, StorageError> {
+        let copy = ReadView::of_base(base.snapshot()?, RecordCache::off(), self.view.layout);
+        let report = verify::verify(&copy)?;
+        verify::sound(&report)?;
         let is_same = copy.mark()? == self.view.mark()?
             && copy.state()? == self.view.state()?
             && copy.applied()? == self.view.applied()?;
@@ -150,7 +155,7 @@ impl Copy<'_> {
                 "what was read is not what was written",
             ));
         }
-        Ok(Backup {
+        Ok(BackupReport {
             place: FeedCursor {
                 incarnation: copy.mark()?.incarnation,
                 seq: copy.state()?.last_seq,

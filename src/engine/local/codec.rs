@@ -19,10 +19,10 @@ use thiserror::Error;
 use self::reader::{Reader, Undecodable};
 use super::keys::{self, KeyBytes};
 use super::table::Table;
-use crate::engine::{Counts, Stored};
+use crate::engine::{Counts, StoredRecord};
 use crate::error::{StorageError, StorageErrorKind};
-use crate::order::{Event, Order, Record, Waiting, What};
-use crate::value::{OrderNo, Timestamp};
+use crate::order::{Event, EventKind, Order, Record, Waiting};
+use crate::types::{OrderNo, Timestamp};
 
 /// The format that is written; it is the only one there is.
 const FORMAT: u8 = 1;
@@ -185,7 +185,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Shared<T> {
 /// history is read backwards.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Held {
-    pub(super) stored: Stored,
+    pub(super) stored: StoredRecord,
     pub(super) last_seq: u64,
 }
 
@@ -209,7 +209,7 @@ pub(super) fn read_record(key: &[u8], bytes: &[u8]) -> Result<Held, StorageError
     if record.no().as_bytes() != key {
         return Err(damaged(Table::Orders, key, DamageKind::Misplaced));
     }
-    let stored = Stored { record, row };
+    let stored = StoredRecord { record, row };
     Ok(Held { stored, last_seq })
 }
 
@@ -228,7 +228,7 @@ pub(super) struct Chained {
     pub(super) origin: Origin,
     version: u64,
     at: Timestamp,
-    what: What,
+    what: EventKind,
 }
 
 impl Chained {

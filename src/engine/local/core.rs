@@ -6,26 +6,26 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::{Mutex, RwLock};
 
 use super::LocalOptions;
-use super::base::Base;
+use super::batch::WriteBatch;
+use super::btree::BTree;
+use super::checkpoint::Checkpointer;
 use super::codec::Held;
 use super::damage::Damage;
-use super::dir::Dir;
-use super::disk::{Background, Chore, Crew, DiskFile, Lock, Sabotage, is_sabotaged};
-use super::flush::Flushing;
-use super::hot::Hot;
-use super::identity::Passport;
-use super::idle::Pulse;
+use super::disk::{Background, DiskFile, Executor, FaultInjection, Lock, Task, is_sabotaged};
+use super::header::StoreHeader;
+use super::idle_marker::IdleMarker;
 use super::journal::frame::Kind;
-use super::journal::spare::Spare;
+use super::journal::preallocate::Preallocated;
 use super::journal::{AppendError, Journal, Old};
+use super::layout::Dir;
 use super::loaded::Loaded;
+use super::record_cache::RecordCache;
 #[cfg(feature = "testing")]
 use super::sabotaged;
-use super::view::View;
-use super::writes::Writes;
+use super::view::ReadView;
 use crate::engine::{EngineError, EngineStats};
 use crate::error::{StorageError, StorageErrorKind};
-use crate::value::OrderNo;
+use crate::types::OrderNo;
 
 /// How often a reader goes on in a base that was opened anew.
 const REOPENED: usize = 3;
@@ -37,21 +37,21 @@ const REOPENED: usize = 3;
 pub(super) struct Core {
     pub(super) dir: Dir,
     pub(super) options: LocalOptions,
-    pub(super) passport: Passport,
+    pub(super) header: StoreHeader,
     /// The file of the base, to tell whether its name still leads to it.
     pub(super) base_file: Box<dyn DiskFile>,
     /// Why nothing can be written where the store is now.
     pub(super) displaced: Mutex<Option<StorageError>>,
     /// `None` once the store is closed.
-    pub(super) view: RwLock<Option<Arc<View>>>,
+    pub(super) view: RwLock<Option<Arc<ReadView>>>,
     pub(super) writer: Mutex<Option<Writer>>,
-    pub(super) base: Mutex<Option<Base>>,
+    pub(super) base: Mutex<Option<BTree>>,
     /// What of the base could not be read.
     pub(super) damage: Arc<Damage>,
-    pub(super) flushing: Flushing,
-    pub(super) spare: Arc<Spare>,
+    pub(super) flushing: Checkpointer,
+    pub(super) spare: Arc<Preallocated>,
     pub(super) old: Arc<Old>,
-    pub(super) pulse: Pulse,
+    pub(super) pulse: IdleMarker,
     /// What was looked up since the last write.
     pub(super) loaded: Loaded,
     /// How many frames were made visible.
@@ -89,11 +89,11 @@ impl Writer {
 
 impl Core {
     /// Who does the store's chores in the place of threads.
-    pub(super) fn crew(&self) -> Option<Arc<dyn Crew>> {
+    pub(super) fn crew(&self) -> Option<Arc<dyn Executor>> {
         self.dir.disk().crew()
     }
 
-    pub(super) fn view(&self) -> Result<Arc<View>, EngineError> {
+    pub(super) fn view(&self) -> Result<Arc<ReadView>, EngineError> {
         self.view.read().clone().ok_or_else(closed)
     }
 
@@ -109,7 +109,7 @@ impl Core {
     /// not there, however often it is asked.
     pub(super) fn reading<T>(
         &self,
-        mut read: impl FnMut(&View) -> Result<T, EngineError>,
+        mut read: impl FnMut(&ReadView) -> Result<T, EngineError>,
     ) -> Result<T, EngineError> {
         let mut view = self.view()?;
         for _ in 0..REOPENED {
@@ -126,12 +126,12 @@ impl Core {
     /// damage does not wait for the base to be opened anew: that would not help.
     fn successor(
         &self,
-        view: &View,
+        view: &ReadView,
         error: &EngineError,
-    ) -> Result<Option<Arc<View>>, EngineError> {
+    ) -> Result<Option<Arc<ReadView>>, EngineError> {
         if !is_damage(error) {
             if let Some(crew) = self.crew() {
-                crew.finish(Chore::Flush);
+                crew.finish(Task::Flush);
             }
             // Where it cannot be opened, who reads hears why it could not be read before.
             let _ = self.reopen_after(view);
@@ -143,14 +143,14 @@ impl Core {
     /// Runs `write` where a write may be.
     pub(super) fn writing<T>(
         &self,
-        write: impl FnOnce(&mut Writer, &View) -> Result<T, EngineError>,
+        write: impl FnOnce(&mut Writer, &ReadView) -> Result<T, EngineError>,
     ) -> Result<T, EngineError> {
         let mut writer = self.writer.lock();
         let writer = writer.as_mut().ok_or_else(closed)?;
         if let Some(error) = &writer.stopped {
             return Err(EngineError::Fatal(error.clone()));
         }
-        self.make_room(writer)?;
+        self.stall_until_room(writer)?;
         let view = self.view()?;
         write(writer, &view)
     }
@@ -160,13 +160,13 @@ impl Core {
     pub(super) fn commit(
         &self,
         writer: &mut Writer,
-        view: &View,
-        frames: Vec<Writes>,
+        view: &ReadView,
+        frames: Vec<WriteBatch>,
     ) -> Result<(), EngineError> {
         let placed = writer.journal.check_name();
         *self.displaced.lock() = placed.as_ref().err().cloned();
         placed.map_err(EngineError::Retry)?;
-        let len = frames.iter().map(Writes::len).sum();
+        let len = frames.iter().map(WriteBatch::len).sum();
         let prepared = writer.journal.prepare(len);
         prepared.map_err(|error| writer.failed(error))?;
         let mut is_begun = false;
@@ -186,9 +186,9 @@ impl Core {
         Ok(())
     }
 
-    fn publish(&self, view: &View, writes: Writes) {
+    fn publish(&self, view: &ReadView, writes: WriteBatch) {
         // That fault has published it already, and twice would be another one.
-        if !is_sabotaged(&**self.dir.disk(), Sabotage::PublishBeforeSync) {
+        if !is_sabotaged(&**self.dir.disk(), FaultInjection::PublishBeforeSync) {
             view.active.publish(writes);
         }
         // Counted when it can be seen: who counts and then looks may see more than was
@@ -204,10 +204,10 @@ impl Core {
 
     /// The writes with the fault that was asked for.
     #[cfg(feature = "testing")]
-    fn sabotaged(&self, view: &View, writes: Writes) -> Writes {
+    fn sabotaged(&self, view: &ReadView, writes: WriteBatch) -> WriteBatch {
         match self.dir.disk().sabotage() {
-            Some(Sabotage::SkipIndexEntry) => sabotaged::without_an_entry(writes),
-            Some(Sabotage::PublishBeforeSync) => {
+            Some(FaultInjection::SkipIndexEntry) => sabotaged::without_an_entry(writes),
+            Some(FaultInjection::PublishBeforeSync) => {
                 if let Ok(copy) = sabotaged::copied(&writes) {
                     view.active.publish(copy);
                 }
@@ -235,19 +235,19 @@ impl Core {
     }
 
     /// The base alone, as it stands now.
-    pub(super) fn base_view(&self) -> Result<View, EngineError> {
+    pub(super) fn base_view(&self) -> Result<ReadView, EngineError> {
         let view = self.view()?;
-        Ok(View {
+        Ok(ReadView {
             active: Arc::default(),
             frozen: None,
-            hot: Arc::new(Hot::off()),
+            hot: Arc::new(RecordCache::off()),
             ..(*view).clone()
         })
     }
 
     pub(super) fn stats(&self) -> EngineStats {
         let flushed = self.flushing.flushed();
-        let of = |view: &Arc<View>| {
+        let of = |view: &Arc<ReadView>| {
             let shelves = [Some(&view.active), view.frozen.as_ref()];
             let bytes = shelves
                 .into_iter()
@@ -305,7 +305,7 @@ impl Core {
         } else {
             Ok(())
         };
-        let closed = self.base.lock().take().map_or(Ok(()), Base::close);
+        let closed = self.base.lock().take().map_or(Ok(()), BTree::close);
         drop(writer.lock);
         marked.map_err(AppendError::into_cause)?;
         closed
@@ -313,19 +313,19 @@ impl Core {
 }
 
 impl Background for Core {
-    fn wants(&self, chore: Chore) -> bool {
+    fn wants(&self, chore: Task) -> bool {
         match chore {
-            Chore::Flush => self.flushing.is_wanted(),
-            Chore::Spare => self.spare.is_wanted(),
-            Chore::Idle => true,
+            Task::Flush => self.flushing.is_wanted(),
+            Task::Spare => self.spare.is_wanted(),
+            Task::Idle => true,
         }
     }
 
-    fn run(&self, chore: Chore) {
+    fn run(&self, chore: Task) {
         match chore {
-            Chore::Flush => self.flush_once(),
-            Chore::Spare => self.spare.make_one(),
-            Chore::Idle => self.mark_idle(),
+            Task::Flush => self.checkpoint_once(),
+            Task::Spare => self.spare.make_one(),
+            Task::Idle => self.mark_idle(),
         }
     }
 }

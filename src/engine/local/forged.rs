@@ -1,13 +1,13 @@
 //! Stored bytes whose checksums fit, whatever they say: no chance would ever find one.
 //! For fuzzers, which have to come behind the checksums to try what is there.
 
+use super::batch::{WriteBatch, take_entry};
 use super::codec::{self, Held};
 use super::journal::frame::{self, HEAD_LEN, Head, Kind, Salted};
 use super::journal::segment::{HEADER_LEN, Header};
 use super::keys::{self, KeyBytes};
 use super::table::Table;
-use super::writes::{Writes, take_entry};
-use crate::engine::Stored;
+use crate::engine::StoredRecord;
 use crate::error::StorageError;
 use crate::order::{Event, Record};
 
@@ -23,9 +23,9 @@ pub(crate) fn read_as_anything(key: &[u8], bytes: &[u8]) {
     drop(codec::read_applied(key, bytes));
     drop(codec::read_mark(key, bytes));
     drop(codec::read_state(key, bytes));
-    drop(Writes::decode(bytes));
+    drop(WriteBatch::decode(bytes));
     drop(Header::read(bytes));
-    let _ = super::identity::Passport::read(bytes);
+    let _ = super::header::StoreHeader::read(bytes);
     let _ = frame::read(&Salted::new(&[0; 16]), bytes);
     for table in Table::EVERY {
         let _ = keys::read_position(table, key);
@@ -40,7 +40,7 @@ pub(crate) fn record(payload: &[u8]) -> Option<[Record; 2]> {
     let held = codec::read_record(key.as_slice(), &bytes).ok()?;
     let again = codec::read_record(key.as_slice(), &written(&key, &held)).ok()?;
     let record = |held: Held| {
-        let Stored { record, .. } = held.stored;
+        let StoredRecord { record, .. } = held.stored;
         record
     };
     Some([record(held), record(again)])

@@ -17,7 +17,7 @@ use super::table::Table;
 use crate::engine::{Direction, IndexQuery, Position};
 use crate::error::{StorageError, StorageErrorKind};
 use crate::rules::{Index, IndexEntry};
-use crate::value::{OrderNo, Timestamp};
+use crate::types::{OrderNo, Timestamp};
 
 /// The largest row: 48 bits.
 pub(super) const ROW_MAX: u64 = (1 << 48) - 1;
@@ -321,7 +321,7 @@ fn too_large(why: &'static str) -> StorageError {
 mod tests {
     use super::*;
     use crate::order::Status;
-    use crate::value::{Channel, TransactionId};
+    use crate::types::{Channel, TransactionId};
 
     const LAYOUT: Layout = Layout::new([7; 16]);
 

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use super::codec::Held;
 use crate::engine::Lookup;
 use crate::rules::UniqueKey;
-use crate::value::OrderNo;
+use crate::types::OrderNo;
 
 /// The most that is kept: what the largest group looks up, and some. Groups that write nothing
 /// would heap up what they found.

@@ -15,13 +15,13 @@ use std::ops::RangeBounds;
 use foldhash::{HashMap, HashMapExt};
 use parking_lot::{RwLock, RwLockReadGuard};
 
-use super::base::Entry;
+use super::batch::{Span, WriteBatch};
+use super::btree::Entry;
 use super::codec::{Held, State};
 use super::keys::{self, KeyBytes};
 use super::table::Table;
-use super::writes::{Span, Writes};
 use crate::engine::Direction;
-use crate::value::OrderNo;
+use crate::types::OrderNo;
 
 /// What an index entry takes, by and large.
 const ENTRY_BYTES: usize = size_of::<KeyBytes>() + 16;
@@ -31,17 +31,17 @@ const RECORD_BYTES: usize = size_of::<crate::order::Order>() + 256;
 
 /// One memtable, read by many and written by one.
 #[derive(Default)]
-pub(super) struct Shelf {
+pub(super) struct SharedMemtable {
     table: RwLock<Memtable>,
 }
 
-impl std::fmt::Debug for Shelf {
+impl std::fmt::Debug for SharedMemtable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Shelf").finish_non_exhaustive()
     }
 }
 
-impl Shelf {
+impl SharedMemtable {
     pub(super) fn new(table: Memtable) -> Self {
         let table = RwLock::new(table);
         Self { table }
@@ -53,7 +53,7 @@ impl Shelf {
     }
 
     /// Takes in what is durable.
-    pub(super) fn publish(&self, writes: Writes) {
+    pub(super) fn publish(&self, writes: WriteBatch) {
         self.table.write().take(writes);
     }
 }
@@ -180,13 +180,13 @@ impl Memtable {
     }
 
     /// The next writes to be taken in follow on those that were.
-    pub(super) fn is_followed_by(&self, writes: &Writes) -> bool {
+    pub(super) fn is_followed_by(&self, writes: &WriteBatch) -> bool {
         let count = u64::try_from(self.events.len()).unwrap_or(u64::MAX);
         let next = self.first_seq.saturating_add(count);
         self.events.is_empty() || writes.events.is_empty() || next == writes.first_seq
     }
 
-    pub(super) fn take(&mut self, writes: Writes) {
+    pub(super) fn take(&mut self, writes: WriteBatch) {
         self.changes = self.changes.saturating_add(1);
         self.state = writes.state.or(self.state);
         let frame = self.frames.len();

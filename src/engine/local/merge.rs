@@ -6,9 +6,9 @@ use std::cmp::Ordering;
 use std::iter::Peekable;
 use std::ops::ControlFlow::{self, Break, Continue};
 
-use super::base::{Snapshot, Stretch};
+use super::btree::{KeyRange, Snapshot};
 use super::keys::KeyBytes;
-use super::memtable::{Memtable, Shelf};
+use super::memtable::{Memtable, SharedMemtable};
 use super::table::Table;
 use crate::engine::Direction;
 use crate::error::StorageError;
@@ -23,7 +23,7 @@ pub(super) type Show<'a> = dyn FnMut(&KeyBytes) -> Result<ControlFlow<()>, Stora
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reading {
     pub(super) table: Table,
-    pub(super) stretch: Stretch,
+    pub(super) stretch: KeyRange,
     pub(super) direction: Direction,
 }
 
@@ -66,7 +66,7 @@ pub(super) struct Copied {
 
 impl Copied {
     /// Copies until `wanted` entries that are there were met, with all removals among them.
-    pub(super) fn of(shelf: &Shelf, reading: &Reading, wanted: usize) -> Self {
+    pub(super) fn of(shelf: &SharedMemtable, reading: &Reading, wanted: usize) -> Self {
         let table = shelf.read();
         let (mut entries, mut met, mut end) = (Vec::new(), 0_usize, None);
         for (key, is_there) in walk(&table, reading) {
@@ -88,12 +88,12 @@ impl Copied {
     /// Shows the merged entries; whether all were shown.
     pub(super) fn merge(
         self,
-        frozen: Option<&Shelf>,
+        frozen: Option<&SharedMemtable>,
         base: &Snapshot,
         reading: &Reading,
         show: &mut Show<'_>,
     ) -> Result<ControlFlow<()>, StorageError> {
-        let frozen = frozen.map(Shelf::read);
+        let frozen = frozen.map(SharedMemtable::read);
         let lower = frozen.iter().flat_map(|frozen| walk(frozen, reading));
         let mut overlay = Overlay {
             upper: self.entries.into_iter().peekable(),

@@ -17,27 +17,27 @@
 //!   own reads.
 
 mod backup;
-mod base;
-mod check;
+mod batch;
+mod btree;
+mod checkpoint;
 mod codec;
 mod core;
 mod damage;
-mod dir;
 mod disk;
-mod flush;
 #[cfg(feature = "testing")]
 pub(crate) mod forged;
-mod hot;
-mod identity;
-mod idle;
+mod header;
+mod idle_marker;
 mod journal;
 mod keys;
+mod layout;
 mod loaded;
 mod memtable;
 mod merge;
 mod open;
-mod plan;
+mod planner;
 mod rebuild;
+mod record_cache;
 mod recovery;
 mod repair;
 mod restore;
@@ -50,8 +50,8 @@ mod table;
 mod tests;
 #[cfg(feature = "postgres")]
 pub(in crate::engine) mod values;
+mod verify;
 mod view;
-mod writes;
 
 use std::fmt;
 use std::ops::Range;
@@ -62,26 +62,26 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use self::batch::WriteBatch;
 use self::codec::Held;
 use self::core::Core;
-#[cfg(feature = "testing")]
-pub use self::disk::{Dice, DiskFault, Loss, Sabotage, SimulatedDisk, Snapshot};
 use self::disk::{Disk, RealDisk};
-use self::hot::Hot;
+#[cfg(feature = "testing")]
+pub use self::disk::{DiskFault, FaultInjection, Loss, SeededRng, SimulatedDisk, Snapshot};
 use self::loaded::Found;
-use self::plan::Plan;
+use self::planner::WritePlanner;
+use self::record_cache::RecordCache;
 pub use self::recovery::{Progress, Recovery};
-use self::view::View;
-use self::writes::Writes;
+use self::view::ReadView;
 use super::{
-    Backup, Counts, Engine, EngineError, EngineStats, FeedCursor, Identity, IndexQuery, Limits,
-    Lookup, Mutation, Rows, Sequenced, Stored, Verdict,
+    BackupReport, Counts, Engine, EngineError, EngineStats, FeedCursor, FeedEvent, Identity,
+    IndexPage, IndexQuery, Limits, Lookup, Mutation, StoredRecord, Verdict,
 };
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::order::{Event, Record};
 use crate::process::Process;
-use crate::value::OrderNo;
-use crate::verify::Report;
+use crate::types::OrderNo;
+use crate::verify::VerifyReport;
 
 /// The most mutations of one batch. A larger one saves next to nothing of the sync that it
 /// shares, but what it looks up, decides and writes one after another no longer stays in a
@@ -148,9 +148,9 @@ impl LocalOptions {
     }
 
     /// What single records and numbers of rows may take.
-    fn hot(&self) -> Hot {
+    fn hot(&self) -> RecordCache {
         let eighth = self.cache_bytes / 8;
-        Hot::new(eighth.saturating_mul(4), eighth)
+        RecordCache::new(eighth.saturating_mul(4), eighth)
     }
 }
 
@@ -181,7 +181,7 @@ pub struct LocalEngine {
 impl fmt::Debug for LocalEngine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LocalEngine")
-            .field("identity", &self.core.passport.identity)
+            .field("identity", &self.core.header.identity)
             .finish_non_exhaustive()
     }
 }
@@ -200,7 +200,7 @@ impl LocalEngine {
     }
 
     #[cfg(test)]
-    fn view(&self) -> Result<Arc<View>, EngineError> {
+    fn view(&self) -> Result<Arc<ReadView>, EngineError> {
         self.core.view()
     }
 
@@ -241,7 +241,7 @@ impl Engine for LocalEngine {
         Ok(held.map(|held| held.stored.record))
     }
 
-    fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<Stored>>, EngineError> {
+    fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<StoredRecord>>, EngineError> {
         let written = self.core.written();
         let found = self.core.reading(|view| {
             let found = lookups.iter().map(|lookup| view.load(lookup));
@@ -253,11 +253,11 @@ impl Engine for LocalEngine {
     }
 
     fn apply(&self, batch: &[Mutation]) -> Result<Vec<Verdict>, EngineError> {
-        self.core.slow_down()?;
+        self.core.throttle()?;
         self.core.writing(|writer, view| {
             let mut found = self.core.loaded.take(self.core.written());
             // Nothing is written yet: what cannot be read stops no other batch.
-            let plan = |view: &View| {
+            let plan = |view: &ReadView| {
                 let planned = planned(view, std::mem::take(&mut found), batch);
                 planned.map_err(EngineError::Retry)
             };
@@ -267,8 +267,8 @@ impl Engine for LocalEngine {
         })
     }
 
-    fn scan(&self, query: &IndexQuery, limit: usize) -> Result<Rows, EngineError> {
-        let scan = |view: &View| view.scan(query, limit).map_err(unread);
+    fn scan(&self, query: &IndexQuery, limit: usize) -> Result<IndexPage, EngineError> {
+        let scan = |view: &ReadView| view.scan(query, limit).map_err(unread);
         self.core.reading(scan)
     }
 
@@ -276,9 +276,9 @@ impl Engine for LocalEngine {
         self.core.reading(|view| view.history(no).map_err(unread))
     }
 
-    fn events(&self, after: FeedCursor, limit: usize) -> Result<Vec<Sequenced>, EngineError> {
-        let incarnation = self.core.passport.identity.incarnation;
-        let read = |view: &View| view.events(incarnation, after, limit);
+    fn events(&self, after: FeedCursor, limit: usize) -> Result<Vec<FeedEvent>, EngineError> {
+        let incarnation = self.core.header.identity.incarnation;
+        let read = |view: &ReadView| view.events(incarnation, after, limit);
         self.core.reading(read)
     }
 
@@ -287,20 +287,20 @@ impl Engine for LocalEngine {
         Ok(state.counts)
     }
 
-    fn verify(&self) -> Result<Report, EngineError> {
+    fn verify(&self) -> Result<VerifyReport, EngineError> {
         self.core.verify()
     }
 
     fn reserve(&self, count: u64) -> Result<Range<u64>, EngineError> {
         self.core.writing(|writer, view| {
-            let read = |view: &View| view.state().map_err(EngineError::Retry);
+            let read = |view: &ReadView| view.state().map_err(EngineError::Retry);
             let mut state = self.core.reading(read)?;
             let first = state.counter;
             state.counter = first.checked_add(count).ok_or_else(|| {
                 let why = "the order-number counter is used up";
                 EngineError::Retry(StorageError::new(StorageErrorKind::TooLarge, why))
             })?;
-            let mut writes = Writes::default();
+            let mut writes = WriteBatch::default();
             writes.put_state(state).map_err(unread)?;
             self.core.commit(writer, view, vec![writes])?;
             Ok(first..state.counter)
@@ -311,7 +311,7 @@ impl Engine for LocalEngine {
         self.core.flush()
     }
 
-    fn backup(&self, dir: &Path, progress: Option<Progress>) -> Result<Backup, Error> {
+    fn backup(&self, dir: &Path, progress: Option<Progress>) -> Result<BackupReport, Error> {
         self.core.backup(dir, progress)
     }
 
@@ -324,7 +324,7 @@ impl Engine for LocalEngine {
     }
 
     fn identity(&self) -> Identity {
-        self.core.passport.identity
+        self.core.header.identity
     }
 
     fn limits(&self) -> Limits {
@@ -349,7 +349,7 @@ impl Engine for LocalEngine {
 #[cfg(feature = "testing")]
 pub(crate) fn stored_and_read(record: &Record) -> Result<(Vec<u8>, Record), StorageError> {
     let key = keys::order(&record.no());
-    let stored = Stored {
+    let stored = StoredRecord {
         record: record.clone(),
         row: 1,
     };
@@ -361,11 +361,11 @@ pub(crate) fn stored_and_read(record: &Record) -> Result<(Vec<u8>, Record), Stor
 }
 
 fn planned(
-    view: &View,
+    view: &ReadView,
     found: Found,
     batch: &[Mutation],
-) -> Result<(Vec<Verdict>, Vec<Writes>), StorageError> {
-    let mut plan = Plan::new(view, found, batch.len())?;
+) -> Result<(Vec<Verdict>, Vec<WriteBatch>), StorageError> {
+    let mut plan = WritePlanner::new(view, found, batch.len())?;
     let verdicts = batch.iter().map(|mutation| plan.add(mutation));
     let verdicts = verdicts.collect::<Result<_, _>>()?;
     Ok((verdicts, plan.finish()?))

@@ -11,24 +11,24 @@ use std::thread;
 
 use parking_lot::{Mutex, RwLock};
 
-use super::base::{Base, Sorted};
-use super::check;
+use super::btree::{BTree, Sorted};
+use super::checkpoint::Checkpointer;
 use super::codec::{self, Mark, State};
 use super::core::{Core, Writer};
-use super::dir::{Contents, Dir, Making};
 use super::disk::Lock;
-use super::flush::Flushing;
-use super::identity::Passport;
-use super::idle::Pulse;
+use super::header::StoreHeader;
+use super::idle_marker::IdleMarker;
+use super::journal::preallocate::Preallocated;
 use super::journal::segment::End;
-use super::journal::spare::Spare;
 use super::journal::{Journal, Old};
 use super::keys::{self, KeyBytes, Layout};
+use super::layout::{Contents, Dir, Making};
 use super::loaded::Loaded;
-use super::memtable::Shelf;
+use super::memtable::SharedMemtable;
 use super::recovery::{self, Recovery};
 use super::table::Table;
-use super::view::View;
+use super::verify;
+use super::view::ReadView;
 use super::{LocalEngine, LocalOptions};
 use crate::engine::{Engine, EngineError, Identity};
 use crate::error::{Error, StorageError};
@@ -83,7 +83,7 @@ impl LocalEngine {
             let cause = error.into_cause();
             unopened(cause.unwrap_or_else(StorageError::corrupted))
         })?;
-        check::sound(&report).map_err(unopened)?;
+        verify::sound(&report).map_err(unopened)?;
         Ok(engine)
     }
 
@@ -115,7 +115,7 @@ impl LocalEngine {
     }
 
     fn make(dir: &Dir, options: &LocalOptions, lock: Lock) -> Result<Self, Error> {
-        let passport = Passport::draw().map_err(|error| dir.unopened(error))?;
+        let passport = StoreHeader::draw().map_err(|error| dir.unopened(error))?;
         dir.clear(Making::Store)?;
         let made = Self::make_base(dir, options, passport.identity);
         let base = made.map_err(|error| dir.unopened(error))?;
@@ -130,15 +130,15 @@ impl LocalEngine {
     pub(super) fn begin(
         dir: &Dir,
         options: &LocalOptions,
-        passport: Passport,
-        base: Base,
+        passport: StoreHeader,
+        base: BTree,
         lock: Lock,
         end: End,
     ) -> Result<Self, StorageError> {
         let layout = Layout::new(passport.hash_key);
         let parts = Parts {
             passport,
-            view: View::of_base(base.snapshot()?, options.hot(), layout),
+            view: ReadView::of_base(base.snapshot()?, options.hot(), layout),
             base,
             lock,
             end,
@@ -150,13 +150,13 @@ impl LocalEngine {
         dir: &Dir,
         options: &LocalOptions,
         identity: Identity,
-    ) -> Result<Base, StorageError> {
+    ) -> Result<BTree, StorageError> {
         let singles = singles(identity, &State::NEW, 0)?;
         let entries = singles
             .iter()
             .map(|(key, value)| (*key, Some(Vec::as_slice(value))));
         let meta: Sorted<'_> = (Table::Meta, Box::new(entries));
-        Base::create(&**dir.disk(), &dir.base(), options.page_bytes(), vec![meta])
+        BTree::create(&**dir.disk(), &dir.base(), options.page_bytes(), vec![meta])
     }
 
     /// Opens what is a store.
@@ -171,7 +171,7 @@ impl LocalEngine {
     fn open_held(dir: &Dir, options: &LocalOptions, lock: Lock) -> Result<Self, Error> {
         let passport = dir.passport()?;
         dir.sync()?;
-        let opened = Base::open(
+        let opened = BTree::open(
             &**dir.disk(),
             &dir.base(),
             options.page_bytes(),
@@ -185,13 +185,13 @@ impl LocalEngine {
     fn recover(
         dir: &Dir,
         options: &LocalOptions,
-        passport: Passport,
+        passport: StoreHeader,
         // Dropped in reverse: a base that closes may still write, and needs the lock.
         lock: Lock,
-        base: Base,
+        base: BTree,
     ) -> Result<Self, StorageError> {
         let layout = Layout::new(passport.hash_key);
-        let view = View::of_base(base.snapshot()?, options.hot(), layout);
+        let view = ReadView::of_base(base.snapshot()?, options.hot(), layout);
         if view.mark()? != mark_of(passport.identity) {
             return Err(StorageError::corrupted("the base is of another store"));
         }
@@ -199,8 +199,8 @@ impl LocalEngine {
         let applied = view.applied()?;
         let identity = passport.identity;
         let recovered = recovery::recover(dir.journal(), identity, applied, options.progress)?;
-        let view = View {
-            active: Arc::new(Shelf::new(recovered.memtable)),
+        let view = ReadView {
+            active: Arc::new(SharedMemtable::new(recovered.memtable)),
             ..view
         };
         let parts = Parts {
@@ -219,11 +219,14 @@ impl LocalEngine {
             .into_iter()
             .for_each(|closed| engine.core.old.add(closed));
         engine.core.old.remove_up_to(applied);
-        engine.core.tidy().or_else(|error| match error {
-            // There is no hurry.
-            EngineError::Retry(_) | EngineError::Cursor(_) => Ok(()),
-            EngineError::Unknown(cause) | EngineError::Fatal(cause) => Err(cause),
-        })?;
+        engine
+            .core
+            .checkpoint_if_many_segments()
+            .or_else(|error| match error {
+                // There is no hurry.
+                EngineError::Retry(_) | EngineError::Cursor(_) => Ok(()),
+                EngineError::Unknown(cause) | EngineError::Fatal(cause) => Err(cause),
+            })?;
         Ok(engine)
     }
 
@@ -234,7 +237,7 @@ impl LocalEngine {
         parts: Parts,
         recovery: Recovery,
     ) -> Result<Self, StorageError> {
-        let spare = Arc::new(Spare::new(dir.journal(), options.segment_bytes));
+        let spare = Arc::new(Preallocated::new(dir.journal(), options.segment_bytes));
         let old = Arc::new(Old::new(dir.journal()));
         let identity = parts.passport.identity;
         let damage = parts.base.damage();
@@ -245,7 +248,7 @@ impl LocalEngine {
             displaced: Mutex::default(),
             dir: dir.clone(),
             options: options.clone(),
-            passport: parts.passport,
+            header: parts.passport,
             view: RwLock::new(Some(Arc::new(parts.view))),
             segment_bytes: AtomicU64::new(journal.bytes()),
             writer: Mutex::new(Some(Writer {
@@ -255,10 +258,10 @@ impl LocalEngine {
             })),
             base: Mutex::new(Some(parts.base)),
             damage,
-            flushing: Flushing::new(dir.disk().crew()),
+            flushing: Checkpointer::new(dir.disk().crew()),
             spare,
             old,
-            pulse: Pulse::default(),
+            pulse: IdleMarker::default(),
             loaded: Loaded::default(),
             written: AtomicU64::new(0),
         };
@@ -279,7 +282,7 @@ impl LocalEngine {
             crew.adopt(work);
             return Ok(());
         }
-        self.spawn("flush", |core| core.run_flushes())?;
+        self.spawn("flush", |core| core.run_checkpoints())?;
         self.spawn("spare", |core| core.spare.run())?;
         self.spawn("idle", |core| core.run_idle())
     }
@@ -295,9 +298,9 @@ impl LocalEngine {
 
 /// What an opening has gathered.
 struct Parts {
-    passport: Passport,
-    view: View,
-    base: Base,
+    passport: StoreHeader,
+    view: ReadView,
+    base: BTree,
     lock: Lock,
     /// Where the journal ends.
     end: End,

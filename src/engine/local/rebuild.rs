@@ -9,7 +9,7 @@
 
 use std::ops::ControlFlow::Continue;
 
-use super::base::{Base, Snapshot};
+use super::btree::{BTree, Snapshot};
 use super::codec;
 use super::keys::Layout;
 use super::rows::Rows;
@@ -20,7 +20,7 @@ use crate::rules::each_entry;
 
 /// Builds every list anew that has a damaged page. Fails where none has one: what is damaged
 /// then is the records, the events, or redb's own pages.
-pub(super) fn rebuild(base: &Base, layout: &Layout) -> Result<(), StorageError> {
+pub(super) fn rebuild(base: &BTree, layout: &Layout) -> Result<(), StorageError> {
     let snapshot = base.snapshot()?;
     let mut lists: Vec<(Table, Rows)> = Vec::new();
     for table in Table::INDEXES {
@@ -57,7 +57,7 @@ pub(super) fn rebuild(base: &Base, layout: &Layout) -> Result<(), StorageError> 
 }
 
 fn write<'a>(
-    base: &Base,
+    base: &BTree,
     lists: impl Iterator<Item = &'a mut (Table, Rows)>,
 ) -> Result<(), StorageError> {
     for (table, rows) in lists {

@@ -15,12 +15,12 @@
 
 use thiserror::Error;
 
-use super::disk::{self, DiskFile, Sabotage, is_sabotaged};
+use super::batch::WriteBatch;
+use super::disk::{self, DiskFile, FaultInjection, is_sabotaged};
 use super::journal::Closed;
 use super::journal::frame::{self, BOUNDARY, Frame, HEAD_LEN, Head, Kind, Salted};
 use super::journal::segment::{End, Folder, HEADER_LEN, Header};
 use super::memtable::Memtable;
-use super::writes::Writes;
 use crate::engine::Identity;
 use crate::error::{StorageError, StorageErrorKind};
 
@@ -307,7 +307,7 @@ impl Replay {
         if frame.head.kind == Kind::Writes && frame.head.lsn > self.applied {
             let recovery = &mut self.recovered.recovery;
             recovery.frames = recovery.frames.saturating_add(1);
-            let writes = Writes::decode(frame.payload)?;
+            let writes = WriteBatch::decode(frame.payload)?;
             let memtable = &mut self.recovered.memtable;
             if !memtable.is_followed_by(&writes) {
                 return Err(StorageError::corrupted("its events do not follow"));
@@ -359,7 +359,7 @@ impl Replay {
     }
 
     fn make_durable(&self, needed: &[u64], end: End) -> Result<Option<Tail>, StorageError> {
-        if is_sabotaged(&*self.folder.disk, Sabotage::RecoverWithoutSync) {
+        if is_sabotaged(&*self.folder.disk, FaultInjection::RecoverWithoutSync) {
             return Ok(None);
         }
         let tail = self.tail.as_ref();

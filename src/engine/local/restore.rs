@@ -9,23 +9,23 @@
 
 use std::path::Path;
 
-use super::base::{Base, Sorted};
-use super::check;
+use super::btree::{BTree, Sorted};
 use super::codec::State;
-use super::dir::{Contents, Dir, Making};
 use super::disk::{DiskFile, Lock};
-use super::hot::Hot;
-use super::identity::Passport;
+use super::header::StoreHeader;
 use super::journal::segment::End;
 use super::keys::Layout;
+use super::layout::{Contents, Dir, Making};
 use super::open::{mark_of, singles};
+use super::record_cache::RecordCache;
 use super::table::Table;
-use super::view::View;
+use super::verify;
+use super::view::ReadView;
 use super::{LocalEngine, LocalOptions, Progress};
-use crate::engine::{FeedCursor, Restored};
+use crate::engine::{FeedCursor, RestoreReport};
 use crate::error::{Error, StorageError, StorageErrorKind};
-use crate::generator::COUNTERS;
-use crate::value::Timestamp;
+use crate::order_no::COUNTERS;
+use crate::types::Timestamp;
 
 /// So many numbers a store cannot have handed out since its last backup.
 const JUMP: u64 = 1_000_000_000_000;
@@ -44,7 +44,7 @@ impl LocalEngine {
         backup: impl AsRef<Path>,
         dir: impl AsRef<Path>,
         options: &LocalOptions,
-    ) -> Result<Restored, Error> {
+    ) -> Result<RestoreReport, Error> {
         let from = Dir::new(&options.disk, backup.as_ref());
         let passport = match from.survey()? {
             Contents::Backup => from.backup_passport()?,
@@ -58,14 +58,14 @@ impl LocalEngine {
         // What is wrong with the copy is wrong with the backup.
         let unopened = |error| from.unopened(error);
         let base =
-            Base::open(&**to.disk(), &to.base(), options.page_bytes(), true).map_err(unopened)?;
+            BTree::open(&**to.disk(), &to.base(), options.page_bytes(), true).map_err(unopened)?;
         let old = Old::look(&base, passport).map_err(unopened)?;
         let successor = Successor::draw(passport, old.state, old.applied);
         let successor = successor.map_err(|error| to.unopened(error))?;
         let place = successor.place();
         successor.write(&base).map_err(|error| to.unopened(error))?;
         successor.establish(&to, options, base, lock)?;
-        Ok(Restored {
+        Ok(RestoreReport {
             before: FeedCursor {
                 incarnation: passport.identity.incarnation,
                 seq: old.state.last_seq,
@@ -97,15 +97,15 @@ struct Old {
 
 impl Old {
     /// Looks at all of it.
-    fn look(base: &Base, passport: Passport) -> Result<Self, StorageError> {
+    fn look(base: &BTree, passport: StoreHeader) -> Result<Self, StorageError> {
         let layout = Layout::new(passport.hash_key);
-        let view = View::of_base(base.snapshot()?, Hot::off(), layout);
+        let view = ReadView::of_base(base.snapshot()?, RecordCache::off(), layout);
         if view.mark()? != mark_of(passport.identity) {
             let why = "the backup's base is of another store";
             return Err(StorageError::corrupted(why));
         }
-        let report = check::verify(&view)?;
-        check::sound(&report)?;
+        let report = verify::verify(&view)?;
+        verify::sound(&report)?;
         Ok(Self {
             state: view.state()?,
             applied: view.applied()?,
@@ -154,7 +154,7 @@ fn step(
 
 /// A store that is to go on with the orders of another one.
 pub(super) struct Successor {
-    passport: Passport,
+    passport: StoreHeader,
     state: State,
     applied: u64,
 }
@@ -162,7 +162,7 @@ pub(super) struct Successor {
 impl Successor {
     /// Of a store that stood so when it was last heard of.
     pub(super) fn draw(
-        passport: Passport,
+        passport: StoreHeader,
         state: State,
         applied: u64,
     ) -> Result<Self, StorageError> {
@@ -184,7 +184,7 @@ impl Successor {
     }
 
     /// Writes what there is one of per store.
-    pub(super) fn write(&self, base: &Base) -> Result<(), StorageError> {
+    pub(super) fn write(&self, base: &BTree) -> Result<(), StorageError> {
         let singles = singles(self.passport.identity, &self.state, self.applied)?;
         let entries = singles
             .iter()
@@ -198,7 +198,7 @@ impl Successor {
         self,
         dir: &Dir,
         options: &LocalOptions,
-        base: Base,
+        base: BTree,
         lock: Lock,
     ) -> Result<(), Error> {
         let end = End {

@@ -4,7 +4,7 @@
 use std::ops::ControlFlow::{Break, Continue};
 use std::ops::Range;
 
-use super::base::{Base, Snapshot, Sorted};
+use super::btree::{BTree, Snapshot, Sorted};
 use super::keys::KeyBytes;
 use super::table::Table;
 use crate::engine::Direction;
@@ -61,7 +61,7 @@ impl Rows {
 /// Copies a table; `tell` is told of each portion.
 pub(super) fn copy(
     from: &Snapshot,
-    to: &Base,
+    to: &BTree,
     table: Table,
     tell: &mut dyn FnMut(usize),
 ) -> Result<(), StorageError> {

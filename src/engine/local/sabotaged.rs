@@ -1,17 +1,17 @@
 //! Writes with a fault in them that was asked for.
 
+use super::batch::{WriteBatch, take_entry};
 use super::journal::frame::HEAD_LEN;
 use super::table::Table;
-use super::writes::{Writes, take_entry};
 use crate::error::StorageError;
 
 /// The same writes again.
-pub(super) fn copied(writes: &Writes) -> Result<Writes, StorageError> {
-    Writes::decode(payload(writes))
+pub(super) fn copied(writes: &WriteBatch) -> Result<WriteBatch, StorageError> {
+    WriteBatch::decode(payload(writes))
 }
 
 /// The writes without the first entry that they put into the status index.
-pub(super) fn without_an_entry(writes: Writes) -> Writes {
+pub(super) fn without_an_entry(writes: WriteBatch) -> WriteBatch {
     let mut rest = payload(&writes);
     let (mut kept, mut is_skipped) = (Vec::new(), false);
     loop {
@@ -26,9 +26,9 @@ pub(super) fn without_an_entry(writes: Writes) -> Writes {
         let len = before.len().saturating_sub(rest.len());
         kept.extend_from_slice(before.get(..len).unwrap_or_default());
     }
-    Writes::decode(&kept).unwrap_or(writes)
+    WriteBatch::decode(&kept).unwrap_or(writes)
 }
 
-fn payload(writes: &Writes) -> &[u8] {
+fn payload(writes: &WriteBatch) -> &[u8] {
     writes.frame.get(HEAD_LEN..).unwrap_or_default()
 }

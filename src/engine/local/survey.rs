@@ -5,17 +5,17 @@
 
 use std::sync::Arc;
 
-use super::base::{Reading, Salvage};
-use super::check;
+use super::btree::{Reading, Salvage};
 use super::core::{Core, is_damage};
 use super::damage::Damage;
-use super::disk::Chore;
-use super::hot::Hot;
+use super::disk::Task;
+use super::record_cache::RecordCache;
 use super::unread;
-use super::view::View;
+use super::verify;
+use super::view::ReadView;
 use crate::engine::EngineError;
 use crate::error::StorageError;
-use crate::verify::{Invariant, Report};
+use crate::verify::{Invariant, VerifyReport};
 
 /// Its pages need no more memory than this.
 const PAGE_BYTES: usize = 32 << 20;
@@ -25,7 +25,7 @@ const TRIES: usize = 3;
 
 impl Core {
     /// Names what breaks an invariant, and which pages are damaged.
-    pub(super) fn verify(&self) -> Result<Report, EngineError> {
+    pub(super) fn verify(&self) -> Result<VerifyReport, EngineError> {
         let mut tries = 1;
         let (report, damage) = loop {
             let before = self.moves();
@@ -49,7 +49,7 @@ impl Core {
         (reopened > 0).then_some((reopened, flushes))
     }
 
-    fn look(&self) -> Result<(Report, Arc<Damage>), EngineError> {
+    fn look(&self) -> Result<(VerifyReport, Arc<Damage>), EngineError> {
         let unwritten = match self.flush() {
             Err(error) if is_damage(&error) => Some(error),
             flushed => flushed.map(|()| None)?,
@@ -57,8 +57,8 @@ impl Core {
         let (_held, salvage) = self.salvage()?;
         let damage = Arc::clone(&salvage.damage);
         let layout = self.view()?.layout;
-        let view = View::of_base(salvage.snapshot, Hot::off(), layout);
-        let mut report = check::verify(&view).map_err(unread)?;
+        let view = ReadView::of_base(salvage.snapshot, RecordCache::off(), layout);
+        let mut report = verify::verify(&view).map_err(unread)?;
         report.lead(damage.pages().into_iter().map(|(offset, len)| {
             let what =
                 format!("the {len} bytes at {offset} of base.redb do not match their checksum");
@@ -73,9 +73,9 @@ impl Core {
     }
 
     /// The last commit, and a hold on it.
-    fn salvage(&self) -> Result<(Arc<super::base::Snapshot>, Salvage), EngineError> {
+    fn salvage(&self) -> Result<(Arc<super::btree::Snapshot>, Salvage), EngineError> {
         if let Some(crew) = self.crew() {
-            crew.finish(Chore::Flush);
+            crew.finish(Task::Flush);
         }
         // No flush commits meanwhile: the view is of the commit that the file shows.
         let _base = self.base.lock();

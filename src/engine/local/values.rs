@@ -3,13 +3,13 @@
 
 use super::codec::{self, Held, Origin};
 use super::keys;
-use crate::engine::Stored;
+use crate::engine::StoredRecord;
 use crate::error::StorageError;
 use crate::order::Event;
-use crate::value::OrderNo;
+use crate::types::OrderNo;
 
 /// The bytes of a record and its row.
-pub(in crate::engine) fn record_bytes(stored: Stored) -> Result<Vec<u8>, StorageError> {
+pub(in crate::engine) fn record_bytes(stored: StoredRecord) -> Result<Vec<u8>, StorageError> {
     let key = keys::order(&stored.record.no());
     let mut bytes = Vec::new();
     // Its history is read by its number, and not from event to event.
@@ -19,7 +19,10 @@ pub(in crate::engine) fn record_bytes(stored: Stored) -> Result<Vec<u8>, Storage
 }
 
 /// Reads what [`record_bytes`] made, under its number.
-pub(in crate::engine) fn read_record(no: &OrderNo, bytes: &[u8]) -> Result<Stored, StorageError> {
+pub(in crate::engine) fn read_record(
+    no: &OrderNo,
+    bytes: &[u8],
+) -> Result<StoredRecord, StorageError> {
     codec::read_record(keys::order(no).as_slice(), bytes).map(|held| held.stored)
 }
 

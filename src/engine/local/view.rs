@@ -11,33 +11,34 @@
 use std::ops::ControlFlow::{Break, Continue};
 use std::sync::Arc;
 
-use super::base::Snapshot;
+use super::btree::Snapshot;
 use super::codec::{self, DamageKind, Held, Origin, State, damaged};
-use super::hot::Hot;
 use super::keys::{self, KeyBytes, Layout};
-use super::memtable::{Memtable, Shelf};
+use super::memtable::{Memtable, SharedMemtable};
 use super::merge::{Copied, Reading};
+use super::record_cache::RecordCache;
 use super::table::Table;
 use super::unread;
 use crate::engine::{
-    Direction, EngineError, FeedCursor, IndexQuery, Lookup, Position, Row, Rows, Sequenced,
+    Direction, EngineError, FeedCursor, FeedEvent, IndexPage, IndexQuery, IndexRow, Lookup,
+    Position,
 };
 use crate::error::StorageError;
 use crate::order::{Event, Record};
 use crate::rules::{UniqueKey, each_entry, unique_keys};
-use crate::value::{OrderNo, Timestamp};
+use crate::types::{OrderNo, Timestamp};
 
 /// How often a page is read without the lock.
 const TRIES: usize = 3;
 
 /// What readers read.
 #[derive(Debug, Clone)]
-pub(super) struct View {
-    pub(super) active: Arc<Shelf>,
-    pub(super) frozen: Option<Arc<Shelf>>,
+pub(super) struct ReadView {
+    pub(super) active: Arc<SharedMemtable>,
+    pub(super) frozen: Option<Arc<SharedMemtable>>,
     pub(super) snapshot: Arc<Snapshot>,
     /// What was read of the snapshot.
-    pub(super) hot: Arc<Hot>,
+    pub(super) hot: Arc<RecordCache>,
     pub(super) layout: Layout,
 }
 
@@ -52,9 +53,9 @@ enum Shown {
 /// A record moved away while its place was looked at.
 struct Moved;
 
-impl View {
+impl ReadView {
     /// The base alone.
-    pub(super) fn of_base(snapshot: Snapshot, hot: Hot, layout: Layout) -> Self {
+    pub(super) fn of_base(snapshot: Snapshot, hot: RecordCache, layout: Layout) -> Self {
         Self {
             active: Arc::default(),
             frozen: None,
@@ -182,9 +183,9 @@ impl View {
     }
 
     /// A part of a list.
-    pub(super) fn scan(&self, query: &IndexQuery, limit: usize) -> Result<Rows, StorageError> {
+    pub(super) fn scan(&self, query: &IndexQuery, limit: usize) -> Result<IndexPage, StorageError> {
         self.settled(|| {
-            let mut found = Rows::default();
+            let mut found = IndexPage::default();
             let visited = self.visit(query, limit, &mut |position, held| {
                 let record = held.stored.record;
                 if !stands_there(&record, query, position) {
@@ -194,7 +195,7 @@ impl View {
                 if found.more {
                     return Shown::Enough;
                 }
-                found.rows.push(Row { position, record });
+                found.rows.push(IndexRow { position, record });
                 Shown::Taken
             });
             Ok(visited?.map(|()| found))
@@ -322,7 +323,7 @@ impl View {
         incarnation: u64,
         after: FeedCursor,
         limit: usize,
-    ) -> Result<Vec<Sequenced>, EngineError> {
+    ) -> Result<Vec<FeedEvent>, EngineError> {
         if after != FeedCursor::START && after.incarnation != incarnation {
             return Err(EngineError::Cursor("it is of another incarnation"));
         }
@@ -334,7 +335,7 @@ impl View {
         let until = after.seq.saturating_add(wanted).min(last);
         let read = |seq| {
             let cursor = FeedCursor { incarnation, seq };
-            Ok(Sequenced::new(cursor, self.event(seq)?))
+            Ok(FeedEvent::new(cursor, self.event(seq)?))
         };
         let seqs = after.seq.saturating_add(1)..=until;
         seqs.map(read).collect::<Result<_, _>>().map_err(unread)

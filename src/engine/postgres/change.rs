@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::link::{LANES, Link, Links};
 use super::names::signed;
 use super::{read, schema};
-use crate::engine::{Lookup, Mutation, Stored, Verdict};
+use crate::engine::{Lookup, Mutation, StoredRecord, Verdict};
 use crate::error::StorageError;
 use crate::rules::{UniqueKey, unique_keys};
 
@@ -236,13 +236,13 @@ async fn examine(
     let (made, stand) = looked.map_err(|failure| Failure::Maybe(failure.cause()))?;
     let (stand, owners) = stand.split_at(rest.len().min(stand.len()));
     let mut owners = owners.iter();
-    let verdict = |(mutation, stands): (&&Mutation, &Option<Stored>)| {
+    let verdict = |(mutation, stands): (&&Mutation, &Option<StoredRecord>)| {
         let keys = keys(mutation).into_iter();
         let owned: Vec<_> = keys.zip(owners.by_ref()).collect();
         if made.contains(mutation.no.as_str()) {
             return Verdict::Applied;
         }
-        let version = |stored: &Stored| (stored.row, stored.record.version());
+        let version = |stored: &StoredRecord| (stored.row, stored.record.version());
         if stands.as_ref().map(version) != mutation.before.as_ref().map(version) {
             return Verdict::Mismatch;
         }

@@ -9,7 +9,7 @@ use tokio_postgres::types::ToSql;
 use super::failure::Failure;
 use super::names::{self, signed};
 use crate::engine::local::values;
-use crate::engine::{Counts, Mutation, Stored};
+use crate::engine::{Counts, Mutation, StoredRecord};
 use crate::order::Record;
 use crate::rules::{IndexEntry, UniqueKey, index_entries, unique_keys};
 
@@ -123,7 +123,7 @@ impl Columns {
             new.update_time().as_millis(),
             small(counts.unclaimed),
             small(counts.open_anomalies),
-            values::record_bytes(Stored { record, row })?,
+            values::record_bytes(StoredRecord { record, row })?,
         ));
         Ok(())
     }

@@ -43,13 +43,13 @@ pub use self::options::{PostgresOptions, ReplicationRisk};
 use self::schema::Found;
 use self::worker::Worker;
 use super::{
-    Counts, Engine, EngineError, FeedCursor, Identity, IndexQuery, Limits, Lookup, Mutation, Rows,
-    Sequenced, Stored, Verdict,
+    Counts, Engine, EngineError, FeedCursor, FeedEvent, Identity, IndexPage, IndexQuery, Limits,
+    Lookup, Mutation, StoredRecord, Verdict,
 };
 use crate::error::Error;
 use crate::order::{Event, Record};
-use crate::value::OrderNo;
-use crate::verify::Report;
+use crate::types::OrderNo;
+use crate::verify::VerifyReport;
 
 /// The most mutations of a batch.
 const BATCH: usize = 1024;
@@ -90,7 +90,7 @@ impl PostgresEngine {
         };
         let found = worker
             .run(open)
-            .map_err(|error| error.told(Error::NotApplied))?;
+            .map_err(|error| error.into_error(Error::NotApplied))?;
         let number = |version: i32| u32::try_from(version).unwrap_or_default();
         let known = number(schema::VERSION);
         match found {
@@ -137,7 +137,7 @@ impl Engine for PostgresEngine {
         Ok(found.map(|stored| stored.record))
     }
 
-    fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<Stored>>, EngineError> {
+    fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<StoredRecord>>, EngineError> {
         let lookups = lookups.to_vec();
         self.run(move |links| async move { read::load(&links, &lookups).await })
     }
@@ -147,7 +147,7 @@ impl Engine for PostgresEngine {
         self.run(move |links| async move { change::apply(&links, batch).await })
     }
 
-    fn scan(&self, query: &IndexQuery, limit: usize) -> Result<Rows, EngineError> {
+    fn scan(&self, query: &IndexQuery, limit: usize) -> Result<IndexPage, EngineError> {
         let query = query.clone();
         self.run(move |links| async move { read::scan(&links, &query, limit).await })
     }
@@ -157,7 +157,7 @@ impl Engine for PostgresEngine {
         self.run(move |links| async move { read::history(&links, no).await })
     }
 
-    fn events(&self, after: FeedCursor, limit: usize) -> Result<Vec<Sequenced>, EngineError> {
+    fn events(&self, after: FeedCursor, limit: usize) -> Result<Vec<FeedEvent>, EngineError> {
         let incarnation = self.identity.incarnation;
         if after != FeedCursor::START && after.incarnation != incarnation {
             return Err(EngineError::Cursor("it is of another incarnation"));
@@ -168,7 +168,7 @@ impl Engine for PostgresEngine {
         let at = |seq| FeedCursor { incarnation, seq };
         let numbered = found.into_iter();
         Ok(numbered
-            .map(|(seq, event)| Sequenced::new(at(seq), event))
+            .map(|(seq, event)| FeedEvent::new(at(seq), event))
             .collect())
     }
 
@@ -176,7 +176,7 @@ impl Engine for PostgresEngine {
         self.run(move |links| async move { read::counts(&links).await })
     }
 
-    fn verify(&self) -> Result<Report, EngineError> {
+    fn verify(&self) -> Result<VerifyReport, EngineError> {
         self.run(move |links| async move { verify::verify(&links).await })
     }
 

@@ -2,7 +2,7 @@
 
 use crate::engine::Position;
 use crate::rules::{Index, UniqueKey};
-use crate::value::Timestamp;
+use crate::types::Timestamp;
 
 /// Between the parts of a name; none of them has it.
 const GAP: char = ' ';

@@ -11,10 +11,10 @@ use super::link::{Link, Links};
 use super::names::{self, signed};
 use super::schema;
 use crate::engine::local::values;
-use crate::engine::{Counts, Direction, IndexQuery, Lookup, Row, Rows, Stored};
+use crate::engine::{Counts, Direction, IndexPage, IndexQuery, IndexRow, Lookup, StoredRecord};
 use crate::error::{StorageError, StorageErrorKind};
 use crate::order::Event;
-use crate::value::OrderNo;
+use crate::types::OrderNo;
 
 const LOAD: &str = "
 SELECT NULL, out_trade_no, record FROM orderstore_orders WHERE out_trade_no = ANY($1)
@@ -73,7 +73,7 @@ const COUNTING: Duration = Duration::from_secs(600);
 pub(super) async fn load(
     links: &Links,
     lookups: &[Lookup],
-) -> Result<Vec<Option<Stored>>, Failure> {
+) -> Result<Vec<Option<StoredRecord>>, Failure> {
     let look = async |link: &mut Link| {
         link.settled().await?;
         look_up(link, lookups).await
@@ -82,7 +82,7 @@ pub(super) async fn load(
 }
 
 /// What is to be seen of an order.
-pub(super) async fn get(links: &Links, no: OrderNo) -> Result<Option<Stored>, Failure> {
+pub(super) async fn get(links: &Links, no: OrderNo) -> Result<Option<StoredRecord>, Failure> {
     let lookups = [Lookup::No(no)];
     let look = async |link: &mut Link| look_up(link, &lookups).await;
     Ok(links.read(look).await?.pop().flatten())
@@ -91,7 +91,7 @@ pub(super) async fn get(links: &Links, no: OrderNo) -> Result<Option<Stored>, Fa
 pub(super) async fn look_up(
     link: &mut Link,
     lookups: &[Lookup],
-) -> Result<Vec<Option<Stored>>, Failure> {
+) -> Result<Vec<Option<StoredRecord>>, Failure> {
     let (mut numbers, mut keys) = (Vec::new(), Vec::new());
     for lookup in lookups {
         match lookup {
@@ -115,7 +115,7 @@ pub(super) async fn look_up(
 }
 
 /// The number and the record that stand in two columns.
-pub(super) fn stored(row: &Found, column: usize) -> Result<Stored, Failure> {
+pub(super) fn stored(row: &Found, column: usize) -> Result<StoredRecord, Failure> {
     let bytes: &[u8] = row.get(column.saturating_add(1));
     Ok(values::read_record(&number(row, column)?, bytes)?)
 }
@@ -133,7 +133,11 @@ fn unsigned(row: &Found, column: usize) -> Result<u64, Failure> {
     u64::try_from(row.get::<_, i64>(column)).map_err(damaged)
 }
 
-pub(super) async fn scan(links: &Links, asked: &IndexQuery, limit: usize) -> Result<Rows, Failure> {
+pub(super) async fn scan(
+    links: &Links,
+    asked: &IndexQuery,
+    limit: usize,
+) -> Result<IndexPage, Failure> {
     let list = names::list(&asked.index);
     let (sql, from, until) = stretch(asked);
     let wanted = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
@@ -143,9 +147,9 @@ pub(super) async fn scan(links: &Links, asked: &IndexQuery, limit: usize) -> Res
         let position = names::read_place(row.get(0));
         let position = position.ok_or_else(|| StorageError::corrupted("a place in a list"))?;
         let record = stored(row, 1)?.record;
-        Ok(Row { position, record })
+        Ok(IndexRow { position, record })
     });
-    Ok(Rows {
+    Ok(IndexPage {
         rows: rows.collect::<Result<_, Failure>>()?,
         more: found.len() > limit,
     })

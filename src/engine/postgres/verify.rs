@@ -9,11 +9,11 @@ use tokio_postgres::{IsolationLevel, Row, Transaction};
 use super::failure::Failure;
 use super::link::{Link, Links};
 use super::{names, read};
-use crate::engine::{Counts, Stored};
+use crate::engine::{Counts, StoredRecord};
 use crate::order::Event;
 use crate::rules::{index_entries, unique_keys};
-use crate::value::OrderNo;
-use crate::verify::{Invariant, Report};
+use crate::types::OrderNo;
+use crate::verify::{Invariant, VerifyReport};
 
 const RECORDS: &str = "
 SELECT out_trade_no, record FROM orderstore_orders
@@ -69,16 +69,16 @@ struct Expected {
     counts: Counts,
 }
 
-pub(super) async fn verify(links: &Links) -> Result<Report, Failure> {
+pub(super) async fn verify(links: &Links) -> Result<VerifyReport, Failure> {
     let look = async |link: &mut Link| look(link).await;
     links.long(VERIFYING, look).await
 }
 
-async fn look(link: &mut Link) -> Result<Report, Failure> {
+async fn look(link: &mut Link) -> Result<VerifyReport, Failure> {
     let moment = link.client.build_transaction().read_only(true);
     let moment = moment.isolation_level(IsolationLevel::RepeatableRead);
     let moment = moment.start().await?;
-    let (mut report, mut expected) = (Report::default(), Expected::default());
+    let (mut report, mut expected) = (VerifyReport::default(), Expected::default());
     let mut after = String::new();
     loop {
         let rows = moment.query(RECORDS, &[&after]).await?;
@@ -102,7 +102,7 @@ async fn look(link: &mut Link) -> Result<Report, Failure> {
 async fn events(
     moment: &Transaction<'_>,
     records: &[Row],
-    report: &mut Report,
+    report: &mut VerifyReport,
 ) -> Result<HashMap<String, Vec<Event>>, Failure> {
     let numbers: Vec<String> = records.iter().map(|row| row.get(0)).collect();
     let mut events: HashMap<String, Vec<Event>> = HashMap::new();
@@ -116,13 +116,13 @@ async fn events(
 }
 
 /// What cannot be read is told, under its number if that can be.
-fn damaged(report: &mut Report, row: &Row, what: &str) {
+fn damaged(report: &mut VerifyReport, row: &Row, what: &str) {
     let no = OrderNo::parse(row.get(0)).ok();
     report.breach(Invariant::I18, no, what);
 }
 
 impl Expected {
-    fn take(&mut self, stored: &Stored) {
+    fn take(&mut self, stored: &StoredRecord) {
         let (record, no) = (&stored.record, stored.record.no());
         for entry in index_entries(record) {
             let place = names::place(entry.time, stored.row, entry.sub);
@@ -139,7 +139,7 @@ impl Expected {
 async fn compare(
     moment: &Transaction<'_>,
     expected: &Expected,
-    report: &mut Report,
+    report: &mut VerifyReport,
 ) -> Result<(), Failure> {
     let entries = sum(moment, ENTRIES).await?;
     report.entries = entries.count;

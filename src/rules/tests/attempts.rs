@@ -1,7 +1,7 @@
 //! A refund's attempts under one number, and what late or contradicting news may do to it.
 
 use super::*;
-use crate::order::{Anomaly, AnomalyKind, Ended, Refund, RefundStatus, Status};
+use crate::order::{Anomaly, AnomalyEndKind, AnomalyKind, Refund, RefundStatus, Status};
 use RefundState::{Abnormal, Closed, Processing, Success};
 
 pub(super) fn paid_shop() -> Shop {
@@ -307,9 +307,9 @@ fn decided_refund_that_is_refused_opens_its_anomaly_again() {
 #[test]
 fn reopened_anomaly_ends_by_itself_at_a_retry_or_a_late_success() {
     let ended = |anomaly: &Anomaly| {
-        let end = anomaly.end.as_ref().map(|end| end.how.clone());
+        let end = anomaly.end.as_ref().map(|end| end.kind.clone());
         let refund_no = RefundNo::parse("R").unwrap();
-        assert_eq!(end, Some(Ended::Refunded { refund_no }));
+        assert_eq!(end, Some(AnomalyEndKind::Refunded { refund_no }));
     };
     let mut shop = decided();
     refused(&mut shop);

@@ -1,10 +1,10 @@
 //! Closing: announced, asked for, believed; a payment wins at every step.
 
 use super::*;
-use crate::order::{Action, Next, Status};
+use crate::order::{ActionKind, NextAction, Status};
 
-fn next(at: Timestamp, action: Action) -> Option<Next> {
-    Some(Next { at, action })
+fn next(at: Timestamp, action: ActionKind) -> Option<NextAction> {
+    Some(NextAction { at, action })
 }
 
 /// One minute after its prepay.
@@ -20,7 +20,7 @@ fn the_channel_is_asked_five_minutes_after_the_last_prepay() {
     let mut shop = prepaid();
     assert_eq!(shop.begin_close("a"), CloseAnswer::Closing);
     let at = shop.now.saturating_add(MINUTE * 4);
-    assert_eq!(shop.next("a"), next(at, Action::AskClose));
+    assert_eq!(shop.next("a"), next(at, ActionKind::AskClose));
     assert_eq!(shop.begin_close("a"), CloseAnswer::Already);
     let _ = shop.confirm("a", paid("X"));
     let answer = shop.record_close("a", CloseReply::Closed);
@@ -36,7 +36,7 @@ fn the_channel_is_asked_now_where_nobody_prepaid_or_it_was_long_ago_or_needs_no_
     direct.policy.close_after = std::time::Duration::ZERO;
     for shop in [&mut never, &mut long_ago, &mut direct] {
         assert_eq!(shop.begin_close("a"), CloseAnswer::Closing);
-        assert_eq!(shop.next("a"), next(shop.now, Action::AskClose));
+        assert_eq!(shop.next("a"), next(shop.now, ActionKind::AskClose));
     }
 }
 
@@ -54,7 +54,7 @@ fn closed_is_believed_only_after_a_query_unless_the_policy_says_otherwise() {
             if close_needs_query {
                 assert_eq!(answer, CloseAnswer::MustQuery);
                 assert_eq!(shop.status("a"), before);
-                assert_eq!(shop.next("a"), next(shop.now, Action::Query));
+                assert_eq!(shop.next("a"), next(shop.now, ActionKind::Query));
                 let to = Status::Closed;
                 assert_eq!(shop.query("a", ChannelState::Closed), Queried::Moved { to });
             } else {
@@ -74,7 +74,7 @@ fn order_paid_never_closes_whatever_the_policy() {
         for _ in 0..2 {
             let answer = shop.record_close("a", CloseReply::OrderPaid);
             assert_eq!(answer, CloseAnswer::MustQuery);
-            assert_eq!(shop.next("a"), next(shop.now, Action::Query));
+            assert_eq!(shop.next("a"), next(shop.now, ActionKind::Query));
         }
         assert_eq!(shop.events("a").len(), 3);
         assert_eq!(shop.status("a"), Status::Closing);
@@ -95,7 +95,7 @@ fn no_such_order_closes_once_the_channel_must_know_it() {
         let closable = shop.now.saturating_add(MINUTE * 4);
         for _ in 0..2 {
             assert_eq!(shop.record_close("a", CloseReply::NoSuchOrder), still);
-            assert_eq!(shop.next("a"), next(closable, Action::AskClose));
+            assert_eq!(shop.next("a"), next(closable, ActionKind::AskClose));
         }
         assert_eq!((shop.status("a"), shop.events("a").len()), (before, 3));
         shop.wait(MINUTE * 4);
@@ -116,12 +116,12 @@ fn a_retry_asks_again_later_and_not_before_the_channel_may_be_asked() {
         }
         let closable = shop.now.saturating_add(MINUTE * 4);
         let _ = shop.record_close("a", CloseReply::Retry);
-        assert_eq!(shop.next("a"), next(closable, Action::AskClose));
+        assert_eq!(shop.next("a"), next(closable, ActionKind::AskClose));
         shop.wait(MINUTE * 4);
         let answer = shop.record_close("a", CloseReply::Retry);
         assert_eq!(answer == CloseAnswer::StillClosing, begin);
         let later = shop.now.saturating_add(MINUTE);
-        assert_eq!(shop.next("a"), next(later, Action::AskClose));
+        assert_eq!(shop.next("a"), next(later, ActionKind::AskClose));
         assert_eq!(shop.order("a").checks, 2);
     }
 }
@@ -129,12 +129,18 @@ fn a_retry_asks_again_later_and_not_before_the_channel_may_be_asked() {
 #[test]
 fn an_aborted_close_can_be_paid_and_prepaid_again() {
     let mut shop = Shop::with_order();
-    assert_eq!(shop.closes("a", Asked::AbortClose), CloseAnswer::NotClosing);
+    assert_eq!(
+        shop.closes("a", CommandKind::AbortClose),
+        CloseAnswer::NotClosing
+    );
     let _ = shop.begin_close("a");
-    assert_eq!(shop.closes("a", Asked::AbortClose), CloseAnswer::Reopened);
+    assert_eq!(
+        shop.closes("a", CommandKind::AbortClose),
+        CloseAnswer::Reopened
+    );
     assert_eq!(shop.status("a"), Status::Pending);
     let at = shop.now.saturating_add(SECOND * 5);
-    assert_eq!(shop.next("a"), next(at, Action::Query));
+    assert_eq!(shop.next("a"), next(at, ActionKind::Query));
     assert_eq!(
         shop.prepay("a", invitation(PrepayKind::App, "p")),
         Prepaid::Recorded
@@ -144,18 +150,21 @@ fn an_aborted_close_can_be_paid_and_prepaid_again() {
 #[test]
 fn what_has_ended_or_is_paid_says_so() {
     let replies = [
-        Asked::BeginClose,
-        Asked::RecordClose(CloseReply::Closed),
-        Asked::RecordClose(CloseReply::OrderPaid),
-        Asked::RecordClose(CloseReply::NoSuchOrder),
-        Asked::RecordClose(CloseReply::Retry),
+        CommandKind::BeginClose,
+        CommandKind::RecordClose(CloseReply::Closed),
+        CommandKind::RecordClose(CloseReply::OrderPaid),
+        CommandKind::RecordClose(CloseReply::NoSuchOrder),
+        CommandKind::RecordClose(CloseReply::Retry),
     ];
     let mut shop = Shop::with_order();
     let say = |shop: &mut Shop, answer| {
         for ask in &replies {
             assert_eq!(shop.closes("a", ask.clone()), answer);
         }
-        assert_eq!(shop.closes("a", Asked::AbortClose), CloseAnswer::NotClosing);
+        assert_eq!(
+            shop.closes("a", CommandKind::AbortClose),
+            CloseAnswer::NotClosing
+        );
     };
     let _ = shop.query("a", ChannelState::Revoked);
     say(&mut shop, CloseAnswer::Already);
@@ -173,10 +182,10 @@ fn a_close_that_does_not_take_is_asked_for_ever_later() {
     for _ in 0..8 {
         let answer = shop.record_close("a", CloseReply::Closed);
         assert_eq!(answer, CloseAnswer::MustQuery);
-        assert_eq!(shop.next("a"), next(shop.now, Action::Query));
+        assert_eq!(shop.next("a"), next(shop.now, ActionKind::Query));
         assert_eq!(shop.query("a", ChannelState::NotPay), Queried::StillClosing);
         let due = shop.next("a").unwrap();
-        assert_eq!(due.action, Action::AskClose);
+        assert_eq!(due.action, ActionKind::AskClose);
         let _ = shop.query("a", ChannelState::NotPay);
         assert_eq!(
             shop.next("a"),

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::order::{AnomalyKind, Confirmed, IdentityField, Status};
-use crate::value::Currency;
+use crate::types::Currency;
 
 const YES: bool = true;
 const NO: bool = false;
@@ -96,7 +96,7 @@ fn a_field_that_either_side_lacks_is_not_compared() {
     let mut shop = Shop::with_order();
     assert_eq!(shop.confirm("a", bare), (Confirmed::Applied, YES));
 
-    let nobody = New::new(AppId::parse("app").unwrap(), fen(100)).unwrap();
+    let nobody = NewOrder::new(AppId::parse("app").unwrap(), fen(100)).unwrap();
     let mut shop = Shop::open();
     let _ = shop.create("a", nobody.clone());
     assert_eq!(
@@ -285,7 +285,7 @@ fn a_payment_that_finds_its_order_settles_its_own_misfits_but_not_who_paid() {
     assert_eq!(shop.confirm("a", paid("X")), (Confirmed::Applied, YES));
     let open = |place| shop.anomaly("a", place).is_open();
     assert_eq!([open(0), open(1), open(2)], [false, true, true]);
-    let how = |place| shop.anomaly("a", place).end.as_ref().map(|end| &end.how);
-    assert_eq!(how(0), Some(&crate::order::Ended::Settled));
+    let how = |place| shop.anomaly("a", place).end.as_ref().map(|end| &end.kind);
+    assert_eq!(how(0), Some(&crate::order::AnomalyEndKind::Settled));
     assert_eq!(shop.resolve("a", 1, refund("R")), Resolved::Different);
 }

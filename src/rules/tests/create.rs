@@ -1,9 +1,11 @@
 //! `create`: one order per number, one live order per reference, and what waited.
 
 use super::*;
-use crate::order::{Action, AnomalyKind, Confirmed, Difference, Ended, Next, Status};
+use crate::order::{
+    ActionKind, AnomalyEndKind, AnomalyKind, Confirmed, Difference, NextAction, Status,
+};
 use crate::rules::Shows;
-use crate::value::{Attach, Currency, Description, Metadata};
+use crate::types::{Attach, Currency, Description, Metadata};
 
 #[test]
 fn an_absent_number_becomes_a_pending_order() {
@@ -17,8 +19,8 @@ fn an_absent_number_becomes_a_pending_order() {
     assert_eq!((order.create_time, order.update_time), (shop.now, shop.now));
     assert_eq!(order.expires_at, shop.now.saturating_add(WEEK));
     let at = shop.now.saturating_add(SECOND * 5);
-    let action = Action::Query;
-    assert_eq!(order.next, Some(Next { at, action }));
+    let action = ActionKind::Query;
+    assert_eq!(order.next, Some(NextAction { at, action }));
 }
 
 #[test]
@@ -26,7 +28,7 @@ fn the_same_fields_exist_whatever_the_status() {
     let mut shop = Shop::with_order();
     let end = shop.now.saturating_add(HOUR);
     let asks = [
-        Asked::BeginClose,
+        CommandKind::BeginClose,
         query(ChannelState::Closed),
         confirm(paid("X")),
         resolve(1, Resolution::Accept),
@@ -43,12 +45,12 @@ fn the_same_fields_exist_whatever_the_status() {
 fn the_first_differing_field_is_named_in_a_fixed_order() {
     let mut shop = Shop::with_order();
     let fee = |amount| {
-        let other = New::new(AppId::parse("app").unwrap(), fen(amount)).unwrap();
+        let other = NewOrder::new(AppId::parse("app").unwrap(), fen(amount)).unwrap();
         other
             .openid(openid("user"))
             .mch_id(MchId::parse("shop").unwrap())
     };
-    let app = New::new(AppId::parse("B").unwrap(), fen(1)).unwrap();
+    let app = NewOrder::new(AppId::parse("B").unwrap(), fen(1)).unwrap();
     let offers = [
         (new().reference(reference("r")), Difference::Reference),
         (
@@ -188,8 +190,8 @@ fn the_first_waiting_payment_that_fits_is_applied_and_the_others_are_named() {
     assert_eq!(kinds[0], AnomalyKind::AmountMismatch { expected, found });
     assert!(matches!(kinds[1], AnomalyKind::IdentityMismatch { .. }));
     assert_eq!(
-        shop.anomaly("a", 2).end.as_ref().unwrap().how,
-        Ended::Settled
+        shop.anomaly("a", 2).end.as_ref().unwrap().kind,
+        AnomalyEndKind::Settled
     );
     assert!(matches!(kinds[3], AnomalyKind::DoublePayment { .. }));
     assert_eq!(order.open_anomalies().count(), 3);
@@ -237,5 +239,5 @@ fn everything_but_money_is_not_found_where_only_money_waits() {
     );
     assert_eq!(shop.query("a", ChannelState::NotPay), Queried::NotFound);
     assert_eq!(shop.begin_close("a"), CloseAnswer::NotFound);
-    assert_eq!(shop.shows("a", Asked::Hide), Visible::NotFound);
+    assert_eq!(shop.shows("a", CommandKind::Hide), Visible::NotFound);
 }

@@ -1,7 +1,7 @@
 //! An order whose only payment was dismissed or went back ends, and frees its reference.
 
 use super::*;
-use crate::order::{Action, Status};
+use crate::order::{ActionKind, Status};
 
 /// `order-a` with a reference, paid by somebody else; a person decided `how`.
 fn misfit(how: Resolution) -> Shop {
@@ -51,7 +51,7 @@ fn refund_under_way_or_open_anomaly_keeps_the_order_open() {
     );
     assert_eq!(shop.status("a"), Status::Pending);
     let note = || Note::parse("done").unwrap();
-    let end = |note| Asked::EndOrder { note };
+    let end = |note| CommandKind::EndOrder { note };
     assert_eq!(shop.closes("a", end(note())), CloseAnswer::RefundUnderWay);
     let _ = shop.refuse("a", "R");
     assert_eq!(shop.closes("a", end(note())), CloseAnswer::OpenAnomaly);
@@ -86,7 +86,7 @@ fn order_of_a_channel_that_takes_a_second_payment_ends_when_it_expires() {
 #[test]
 fn operator_ends_an_order_whose_money_is_settled_or_whose_time_is_over() {
     let note = Note::parse("seen").unwrap();
-    let end = || Asked::EndOrder { note: note.clone() };
+    let end = || CommandKind::EndOrder { note: note.clone() };
     assert_eq!(refunded().closes("a", end()), CloseAnswer::Closed);
 
     let mut shop = Shop::with_order();
@@ -108,7 +108,7 @@ fn sweep(shop: &mut Shop) {
         return;
     }
     match next.action {
-        Action::AskClose => {
+        ActionKind::AskClose => {
             let _ = shop.record_close("a", CloseReply::OrderPaid);
         }
         _ => {
@@ -144,7 +144,7 @@ fn second_telling_with_another_wrong_amount_is_kept_and_caps_the_refund() {
         assert_eq!(again, (Confirmed::Duplicate, true));
     }
     let mut dollars = paid_fen("X", 99);
-    dollars.currency = crate::value::Currency::parse("USD").unwrap();
+    dollars.currency = crate::types::Currency::parse("USD").unwrap();
     assert_eq!(shop.confirm("a", dollars).0, mismatch(99));
     assert_eq!(shop.kinds("a").len(), 3);
     assert_eq!(

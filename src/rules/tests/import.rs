@@ -1,10 +1,10 @@
 //! Orders taken over from other books.
 
 use super::*;
-use crate::order::{AnomalyKind, Difference, Ended, ImportRefusal, RefundStatus, Status};
+use crate::order::{AnomalyEndKind, AnomalyKind, Difference, ImportRefusal, RefundStatus, Status};
 
 /// `order-a` of other books, after `asks`.
-fn books(asks: &[Asked]) -> Order {
+fn books(asks: &[CommandKind]) -> Order {
     let mut shop = Shop::with_order();
     for ask in asks {
         let _ = shop.ask(no("a"), ask.clone());
@@ -19,7 +19,7 @@ fn paid_books() -> Order {
         record_refund(told("R", "X", 60, RefundState::Success)),
         request_refund(asked_back("S", "X", 30)),
         query(ChannelState::Revoked),
-        Asked::Hide,
+        CommandKind::Hide,
     ])
 }
 
@@ -27,7 +27,7 @@ fn paid_books() -> Order {
 fn an_exported_order_is_the_same_but_for_its_history() {
     let closed = books(&[query(ChannelState::Closed)]);
     let late = books(&[query(ChannelState::Closed), confirm(paid("X"))]);
-    let closing = books(&[prepay("p"), Asked::BeginClose]);
+    let closing = books(&[prepay("p"), CommandKind::BeginClose]);
     for order in [books(&[]), closing, paid_books(), closed, late] {
         let text = serde_json::to_string(&order).unwrap();
         let read: Order = serde_json::from_str(&text).unwrap();
@@ -88,7 +88,7 @@ fn what_cannot_be_is_refused_by_name() {
         wrong(Why::PaymentDisagrees, |o| o.status = Status::Pending),
         wrong(Why::PaymentDisagrees, |o| o.total_fee = fen(99)),
         wrong(Why::PaymentDisagrees, |o| {
-            o.currency = crate::value::Currency::parse("HKD").unwrap();
+            o.currency = crate::types::Currency::parse("HKD").unwrap();
         }),
         wrong(Why::LateDisagrees, |o| o.status = Status::LatePaid),
         wrong(Why::TimesDisagree, |o| {
@@ -121,7 +121,7 @@ fn what_cannot_be_is_refused_by_name() {
         assert_eq!(heard, Imported::Refused(why));
         assert!(shop.record("a").is_none());
     }
-    let ask = Asked::Import {
+    let ask = CommandKind::Import {
         order: Box::new(paid_books()),
         conflict: Conflict::Skip,
     };
@@ -188,7 +188,7 @@ fn books_that_say_otherwise_are_no_fact_that_stands() {
     for (order, stands) in [(shop.order("a").clone(), true), (other, false)] {
         let order = Box::new(order);
         let conflict = Conflict::Advance;
-        let decision = shop.ask(no("a"), Asked::Import { order, conflict });
+        let decision = shop.ask(no("a"), CommandKind::Import { order, conflict });
         assert_eq!(decision.acknowledge, stands, "{:?}", decision.outcome);
     }
 }
@@ -272,7 +272,7 @@ fn what_the_other_books_do_not_know_is_filled_in() {
     let later = start().saturating_add(HOUR);
     let shop = bare(books(&[]));
     assert_eq!(shop.next("a").unwrap().at, later.saturating_add(SECOND * 5));
-    let shop = bare(books(&[Asked::BeginClose]));
+    let shop = bare(books(&[CommandKind::BeginClose]));
     assert_eq!(shop.next("a").unwrap().at, later);
     let shop = bare(books(&[query(ChannelState::Closed)]));
     assert_eq!(shop.order("a").ended_at, Some(start()));
@@ -305,8 +305,8 @@ fn what_had_waited_meets_the_imported_order() {
     let mut shop = waiting("X");
     let _ = shop.import(&books(&[confirm(paid("X"))]), Conflict::Skip);
     assert_eq!(
-        shop.anomaly("a", 0).end.as_ref().unwrap().how,
-        Ended::Settled
+        shop.anomaly("a", 0).end.as_ref().unwrap().kind,
+        AnomalyEndKind::Settled
     );
 
     let mut shop = waiting("Y");

@@ -1,9 +1,9 @@
 //! Where a record is found.
 
 use super::*;
-use crate::order::{Action, Record, Status};
+use crate::order::{ActionKind, Record, Status};
 use crate::rules::{Index, UniqueKey, index_entries, unique_keys};
-use crate::value::RefundNo;
+use crate::types::RefundNo;
 
 fn places(shop: &Shop, text: &str, index: &Index) -> Vec<(Timestamp, u32)> {
     let entries = shop.record(text).map(index_entries).unwrap_or_default();
@@ -137,7 +137,7 @@ fn an_order_with_an_open_anomaly_waits_for_a_person() {
     assert_eq!(places(&shop, "a", &Index::Due), due);
     let _ = shop.confirm("a", paid_fen("X", 1));
     assert_eq!(places(&shop, "a", &Index::Due), []);
-    assert_eq!(shop.next("a").unwrap().action, Action::Query);
+    assert_eq!(shop.next("a").unwrap().action, ActionKind::Query);
     let _ = shop.resolve("a", 1, Resolution::Dismiss);
     assert_eq!(places(&shop, "a", &Index::Due), due);
 }

@@ -13,7 +13,7 @@ pub(super) fn filled(count: usize) -> Shop {
 }
 
 /// Nothing is written, and the channel should repeat.
-fn refuses(shop: &Shop, ask: Asked, outcome: Outcome) {
+fn refuses(shop: &Shop, ask: CommandKind, outcome: Outcome) {
     let decision = shop.decide(no("a"), ask);
     assert_eq!(decision.outcome, outcome);
     assert_eq!((decision.events, decision.after), (vec![], None));

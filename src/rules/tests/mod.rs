@@ -31,12 +31,12 @@ mod times;
 use std::time::Duration;
 
 use crate::order::{
-    AnomalyId, AnomalyRef, Asked, ChannelState, CloseAnswer, CloseReply, Confirmed, Conflict,
-    Created, Imported, New, NewRefund, Order, Outcome, Payment, Prepaid, Prepay, PrepayKind,
+    AnomalyId, AnomalyRef, ChannelState, CloseAnswer, CloseReply, CommandKind, Confirmed, Conflict,
+    Created, Imported, NewOrder, NewRefund, Order, Outcome, Payment, Prepaid, Prepay, PrepayKind,
     Queried, RefundFact, RefundRecorded, RefundRefused, RefundRequested, RefundState,
     RefundUnanswered, Resolution, Resolved, Source, Visible,
 };
-use crate::value::{
+use crate::types::{
     AppId, Channel, Fen, Label, MchId, Note, OpenId, OrderNo, PrepayValue, Reference, RefundNo,
     Timestamp, TransactionId,
 };
@@ -72,8 +72,8 @@ fn start() -> Timestamp {
 }
 
 /// An order of 100 fen by the user `user` at the merchant `shop`.
-fn new() -> New {
-    New::new(AppId::parse("app").unwrap(), fen(100))
+fn new() -> NewOrder {
+    NewOrder::new(AppId::parse("app").unwrap(), fen(100))
         .unwrap()
         .openid(openid("user"))
         .mch_id(MchId::parse("shop").unwrap())
@@ -103,24 +103,24 @@ fn invitation(kind: PrepayKind, value: &str) -> Prepay {
     Prepay::new(kind, PrepayValue::parse(value).unwrap())
 }
 
-fn create(new: New) -> Asked {
-    Asked::Create(Box::new(new))
+fn create(new: NewOrder) -> CommandKind {
+    CommandKind::Create(Box::new(new))
 }
 
-fn prepay(value: &str) -> Asked {
-    Asked::RecordPrepay(Box::new(invitation(PrepayKind::Jsapi, value)))
+fn prepay(value: &str) -> CommandKind {
+    CommandKind::RecordPrepay(Box::new(invitation(PrepayKind::Jsapi, value)))
 }
 
-fn confirm(payment: Payment) -> Asked {
-    Asked::Confirm(Box::new(payment))
+fn confirm(payment: Payment) -> CommandKind {
+    CommandKind::Confirm(Box::new(payment))
 }
 
-fn query(state: ChannelState) -> Asked {
-    Asked::RecordQuery(Box::new(state))
+fn query(state: ChannelState) -> CommandKind {
+    CommandKind::RecordQuery(Box::new(state))
 }
 
-fn resolve(anomaly: u32, how: Resolution) -> Asked {
-    Asked::Resolve {
+fn resolve(anomaly: u32, how: Resolution) -> CommandKind {
+    CommandKind::Resolve {
         anomaly: AnomalyId(anomaly).into(),
         how,
         note: Note::parse("because").unwrap(),
@@ -145,16 +145,16 @@ fn told(number: &str, transaction: &str, amount: u64, state: RefundState) -> Ref
     RefundFact::new(number, transaction, fen(amount), state).unwrap()
 }
 
-fn request_refund(new: NewRefund) -> Asked {
-    Asked::RequestRefund(Box::new(new))
+fn request_refund(new: NewRefund) -> CommandKind {
+    CommandKind::RequestRefund(Box::new(new))
 }
 
-fn record_refund(fact: RefundFact) -> Asked {
-    Asked::RecordRefund(Box::new(fact))
+fn record_refund(fact: RefundFact) -> CommandKind {
+    CommandKind::RecordRefund(Box::new(fact))
 }
 
-fn refuse_refund(number: &str) -> Asked {
-    Asked::RecordRefundRefused {
+fn refuse_refund(number: &str) -> CommandKind {
+    CommandKind::RecordRefundRefused {
         refund: RefundNo::parse(number).unwrap().into(),
         code: Label::parse("NOTENOUGH").unwrap(),
     }
@@ -162,7 +162,7 @@ fn refuse_refund(number: &str) -> Asked {
 
 /// The same verbs, as what a caller hears.
 impl Shop {
-    fn create(&mut self, text: &str, new: New) -> Created {
+    fn create(&mut self, text: &str, new: NewOrder) -> Created {
         match self.ask(no(text), create(new)).outcome {
             Outcome::Create(created) => created,
             other => panic!("{other:?}"),
@@ -170,7 +170,7 @@ impl Shop {
     }
 
     fn prepay(&mut self, text: &str, prepay: Prepay) -> Prepaid {
-        let ask = Asked::RecordPrepay(Box::new(prepay));
+        let ask = CommandKind::RecordPrepay(Box::new(prepay));
         match self.ask(no(text), ask).outcome {
             Outcome::RecordPrepay(prepaid) => prepaid,
             other => panic!("{other:?}"),
@@ -194,13 +194,13 @@ impl Shop {
     }
 
     fn unanswered(&mut self, text: &str) -> Queried {
-        match self.ask(no(text), Asked::RecordUnanswered).outcome {
+        match self.ask(no(text), CommandKind::RecordUnanswered).outcome {
             Outcome::RecordQuery(queried) => queried,
             other => panic!("{other:?}"),
         }
     }
 
-    fn closes(&mut self, text: &str, ask: Asked) -> CloseAnswer {
+    fn closes(&mut self, text: &str, ask: CommandKind) -> CloseAnswer {
         match self.ask(no(text), ask).outcome {
             Outcome::Close(answer) => answer,
             other => panic!("{other:?}"),
@@ -208,11 +208,11 @@ impl Shop {
     }
 
     fn begin_close(&mut self, text: &str) -> CloseAnswer {
-        self.closes(text, Asked::BeginClose)
+        self.closes(text, CommandKind::BeginClose)
     }
 
     fn record_close(&mut self, text: &str, reply: CloseReply) -> CloseAnswer {
-        self.closes(text, Asked::RecordClose(reply))
+        self.closes(text, CommandKind::RecordClose(reply))
     }
 
     fn resolve(&mut self, text: &str, anomaly: u32, how: Resolution) -> Resolved {
@@ -230,7 +230,7 @@ impl Shop {
         };
         let note = Note::parse("because").unwrap();
         match self
-            .ask(no(text), Asked::Resolve { anomaly, how, note })
+            .ask(no(text), CommandKind::Resolve { anomaly, how, note })
             .outcome
         {
             Outcome::Resolve(resolved) => resolved,
@@ -262,7 +262,7 @@ impl Shop {
         let refund = (RefundNo::parse(number).unwrap(), attempt).into();
         let code = Label::parse("NOTENOUGH").unwrap();
         match self
-            .ask(no(text), Asked::RecordRefundRefused { refund, code })
+            .ask(no(text), CommandKind::RecordRefundRefused { refund, code })
             .outcome
         {
             Outcome::RefuseRefund(refused) => refused,
@@ -273,7 +273,7 @@ impl Shop {
     fn refund_unanswered(&mut self, text: &str, number: &str) -> RefundUnanswered {
         let refund_no = RefundNo::parse(number).unwrap();
         match self
-            .ask(no(text), Asked::RecordRefundUnanswered { refund_no })
+            .ask(no(text), CommandKind::RecordRefundUnanswered { refund_no })
             .outcome
         {
             Outcome::RefundUnanswered(unanswered) => unanswered,
@@ -282,7 +282,7 @@ impl Shop {
     }
 
     fn import(&mut self, order: &Order, conflict: Conflict) -> Imported {
-        let ask = Asked::Import {
+        let ask = CommandKind::Import {
             order: Box::new(order.clone()),
             conflict,
         };
@@ -292,7 +292,7 @@ impl Shop {
         }
     }
 
-    fn shows(&mut self, text: &str, ask: Asked) -> Visible {
+    fn shows(&mut self, text: &str, ask: CommandKind) -> Visible {
         match self.ask(no(text), ask).outcome {
             Outcome::Visibility(visible) => visible,
             other => panic!("{other:?}"),

@@ -1,7 +1,7 @@
 //! `record_query`: what the channel says of an order.
 
 use super::*;
-use crate::order::{Action, AnomalyKind, Confirmed, Next, Status, TradeState};
+use crate::order::{ActionKind, AnomalyKind, Confirmed, NextAction, Status, TradeState};
 
 const UNPAID: [ChannelState; 3] = [
     ChannelState::NotPay,
@@ -9,9 +9,9 @@ const UNPAID: [ChannelState; 3] = [
     ChannelState::Accept,
 ];
 
-fn due(shop: &Shop, action: Action) {
+fn due(shop: &Shop, action: ActionKind) {
     let at = shop.now;
-    assert_eq!(shop.next("a"), Some(Next { at, action }));
+    assert_eq!(shop.next("a"), Some(NextAction { at, action }));
 }
 
 #[test]
@@ -23,9 +23,9 @@ fn an_unpaid_order_waits_until_its_last_moment_and_is_then_closed_with_the_chann
         shop.wait(std::time::Duration::from_millis(1));
         let to = Status::Closing;
         assert_eq!(shop.query("a", state.clone()), Queried::Moved { to });
-        due(&shop, Action::AskClose);
+        due(&shop, ActionKind::AskClose);
         assert_eq!(shop.query("a", state), Queried::StillClosing);
-        due(&shop, Action::AskClose);
+        due(&shop, ActionKind::AskClose);
     }
 }
 
@@ -136,7 +136,7 @@ fn a_failed_payment_is_closed_first_because_it_may_yet_be_charged() {
         shop.query("a", ChannelState::PayError),
         Queried::Moved { to }
     );
-    due(&shop, Action::AskClose);
+    due(&shop, ActionKind::AskClose);
     assert_eq!(
         shop.query("a", ChannelState::PayError),
         Queried::StillClosing

@@ -7,11 +7,11 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
-use crate::value::Metadata;
+use crate::types::Metadata;
 
 #[derive(Debug, Clone)]
 enum Step {
-    Ask(&'static str, Asked),
+    Ask(&'static str, CommandKind),
     Wait(Duration),
     TurnBack(Duration),
 }
@@ -31,7 +31,7 @@ pub(super) fn payments() -> impl Strategy<Value = Payment> {
     })
 }
 
-fn offers() -> impl Strategy<Value = New> {
+fn offers() -> impl Strategy<Value = NewOrder> {
     let references = select(vec![None, Some("r"), Some("s")]);
     let lives = select(vec![None, Some(HOUR)]);
     let facts = (references, lives, prop::bool::weighted(0.2));
@@ -126,7 +126,7 @@ fn facts() -> impl Strategy<Value = RefundFact> {
 }
 
 /// An order of the shop's own making, from other books.
-fn imports() -> impl Strategy<Value = Asked> {
+fn imports() -> impl Strategy<Value = CommandKind> {
     let paths = (select(vec!["a", "b", "c"]), offers(), payments(), facts());
     let conflicts = select(vec![Conflict::Skip, Conflict::Advance]);
     let lives = (any::<bool>(), any::<bool>(), any::<bool>());
@@ -144,49 +144,49 @@ fn imports() -> impl Strategy<Value = Asked> {
             let _ = books.record_refund(text, fact);
         }
         let order = Box::new(books.order(text).clone());
-        Asked::Import { order, conflict }
+        CommandKind::Import { order, conflict }
     })
 }
 
-pub(super) fn asks() -> impl Strategy<Value = Asked> {
+pub(super) fn asks() -> impl Strategy<Value = CommandKind> {
     use CloseReply::{Closed, NoSuchOrder, OrderPaid, Retry};
     let metadata = Metadata::new("m").unwrap();
     prop_oneof![
         4 => offers().prop_map(create),
-        1 => (0_u64..6).prop_map(move |version| Asked::Annotate {
+        1 => (0_u64..6).prop_map(move |version| CommandKind::Annotate {
             version,
             metadata: metadata.clone()
         }),
-        2 => invitations().prop_map(|prepay| Asked::RecordPrepay(Box::new(prepay))),
+        2 => invitations().prop_map(|prepay| CommandKind::RecordPrepay(Box::new(prepay))),
         6 => payments().prop_map(confirm),
         6 => states().prop_map(query),
-        2 => Just(Asked::BeginClose),
-        2 => select(vec![Closed, OrderPaid, NoSuchOrder, Retry]).prop_map(Asked::RecordClose),
-        1 => Just(Asked::AbortClose),
+        2 => Just(CommandKind::BeginClose),
+        2 => select(vec![Closed, OrderPaid, NoSuchOrder, Retry]).prop_map(CommandKind::RecordClose),
+        1 => Just(CommandKind::AbortClose),
         5 => (0_u32..6, decisions()).prop_map(|(id, how)| resolve(id, how)),
         2 => (0_u32..6, decisions()).prop_map(|(id, how)| resolve_reopened(id, how)),
-        1 => Just(Asked::RecordUnanswered),
-        1 => Just(Asked::EndOrder { note: Note::default() }),
-        1 => select(vec!["R", "S", "E"]).prop_map(|number| Asked::RecordRefundUnanswered {
+        1 => Just(CommandKind::RecordUnanswered),
+        1 => Just(CommandKind::EndOrder { note: Note::default() }),
+        1 => select(vec!["R", "S", "E"]).prop_map(|number| CommandKind::RecordRefundUnanswered {
             refund_no: RefundNo::parse(number).unwrap(),
         }),
         4 => requests().prop_map(request_refund),
         6 => facts().prop_map(record_refund),
         1 => select(vec!["R", "S", "E"]).prop_map(refuse_refund),
         2 => imports(),
-        1 => Just(Asked::Hide),
-        1 => Just(Asked::Unhide),
+        1 => Just(CommandKind::Hide),
+        1 => Just(CommandKind::Unhide),
     ]
 }
 
 /// A decision about an anomaly that was opened again once.
-fn resolve_reopened(id: u32, how: Resolution) -> Asked {
+fn resolve_reopened(id: u32, how: Resolution) -> CommandKind {
     let anomaly = AnomalyRef {
         id: AnomalyId(id),
         reopenings: 1,
     };
     let note = Note::default();
-    Asked::Resolve { anomaly, how, note }
+    CommandKind::Resolve { anomaly, how, note }
 }
 
 fn steps() -> impl Strategy<Value = Step> {
@@ -220,7 +220,7 @@ proptest! {
             match step {
                 Step::Ask(text, ask) => {
                     let number = match &ask {
-                        Asked::Import { order, .. } => order.no,
+                        CommandKind::Import { order, .. } => order.no,
                         _ => no(text),
                     };
                     let _ = shop.ask_and_look(number, ask);

@@ -5,7 +5,7 @@ use crate::order::{
     AnomalyKind, MAX_ANOMALIES, MAX_REFUNDS, MAX_WAITING, Record, Refund, RefundDifference,
     RefundStatus, Status,
 };
-use crate::value::RefundId;
+use crate::types::RefundId;
 use RefundState::{Abnormal, Closed, Processing, Success};
 
 /// `order-a`, paid 100 by X.
@@ -556,7 +556,7 @@ fn a_refusal_closes_only_what_was_requested() {
 }
 
 /// When each check is due, each made as soon as it is.
-fn checks(shop: &mut Shop, ask: &Asked, count: usize) -> Vec<u64> {
+fn checks(shop: &mut Shop, ask: &CommandKind, count: usize) -> Vec<u64> {
     let mut steps = Vec::new();
     for _ in 0..count {
         let at = refund_of(shop, "R").next_check.unwrap();

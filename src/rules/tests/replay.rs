@@ -7,21 +7,26 @@ use proptest::sample::select;
 use super::random::{asks, payments};
 use super::*;
 use crate::order::{
-    Action, Anomaly, AnomalyEnd, AnomalyKind, Creation, Ended, Event, IdentityField, Next, Order,
-    Raised, Record, Refund, RefundStatus, Reopening, Status, TradeState, What,
+    ActionKind, Anomaly, AnomalyEnd, AnomalyEndKind, AnomalyKind, AnomalyRaised, Event, EventKind,
+    IdentityField, NextAction, Order, OrderCreated, Record, Refund, RefundStatus, Reopening,
+    Status, TradeState,
 };
 use crate::rules::{evolve, index_entries, unique_keys};
 use crate::testing::look_at;
-use crate::value::Metadata;
-use crate::verify::Report;
+use crate::types::Metadata;
+use crate::verify::VerifyReport;
 
 fn moments() -> impl Strategy<Value = Timestamp> {
     select(vec![Timestamp::EPOCH, start(), Timestamp::MAX])
 }
 
-fn nexts() -> impl Strategy<Value = Next> {
-    let action = select(vec![Action::Query, Action::AskClose, Action::QueryRefund]);
-    (moments(), action).prop_map(|(at, action)| Next { at, action })
+fn nexts() -> impl Strategy<Value = NextAction> {
+    let action = select(vec![
+        ActionKind::Query,
+        ActionKind::AskClose,
+        ActionKind::QueryRefund,
+    ]);
+    (moments(), action).prop_map(|(at, action)| NextAction { at, action })
 }
 
 fn kinds() -> impl Strategy<Value = AnomalyKind> {
@@ -70,13 +75,13 @@ fn kinds() -> impl Strategy<Value = AnomalyKind> {
     ])
 }
 
-fn ends() -> impl Strategy<Value = Ended> {
+fn ends() -> impl Strategy<Value = AnomalyEndKind> {
     let refund_no = RefundNo::parse("R").unwrap();
-    let refunded = Ended::Refunded { refund_no };
+    let refunded = AnomalyEndKind::Refunded { refund_no };
     select(vec![
-        Ended::Accepted,
-        Ended::Dismissed,
-        Ended::Settled,
+        AnomalyEndKind::Accepted,
+        AnomalyEndKind::Dismissed,
+        AnomalyEndKind::Settled,
         refunded,
     ])
 }
@@ -121,17 +126,17 @@ fn anomalies() -> impl Strategy<Value = Anomaly> {
             raised_at,
             end: end.map(|(how, at)| AnomalyEnd {
                 at,
-                how,
+                kind: how,
                 note: Note::default(),
             }),
         },
     )
 }
 
-fn creations() -> impl Strategy<Value = Creation> {
+fn creations() -> impl Strategy<Value = OrderCreated> {
     (moments(), nexts(), prop::option::of(Just("r"))).prop_map(|(expires_at, next, order)| {
         let new = new();
-        Creation {
+        OrderCreated {
             channel: new.channel,
             appid: new.appid,
             mch_id: new.mch_id,
@@ -158,7 +163,7 @@ fn orders() -> impl Strategy<Value = Order> {
         prop::collection::vec(refunds(), 0..4),
     );
     parts.prop_map(|(creation, at, status, payment, anomalies, refunds)| {
-        let what = What::Created(Box::new(creation));
+        let what = EventKind::Created(Box::new(creation));
         let event = Event {
             no: no("a"),
             version: u64::MAX,
@@ -174,7 +179,7 @@ fn orders() -> impl Strategy<Value = Order> {
     })
 }
 
-fn happenings() -> impl Strategy<Value = What> {
+fn happenings() -> impl Strategy<Value = EventKind> {
     let id = || select(vec![0, 1, 2, u32::MAX]).prop_map(AnomalyId);
     let raised = (
         kinds(),
@@ -182,48 +187,48 @@ fn happenings() -> impl Strategy<Value = What> {
         prop::option::of(refunds()),
     );
     prop_oneof![
-        creations().prop_map(|creation| What::Created(Box::new(creation))),
-        orders().prop_map(|order| What::Imported(Box::new(order))),
-        Just(What::Annotated(Metadata::default())),
-        Just(What::PrepayRecorded(invitation(PrepayKind::App, "p"))),
+        creations().prop_map(|creation| EventKind::Created(Box::new(creation))),
+        orders().prop_map(|order| EventKind::Imported(Box::new(order))),
+        Just(EventKind::Annotated(Metadata::default())),
+        Just(EventKind::PrepayRecorded(invitation(PrepayKind::App, "p"))),
         (prop::option::of(nexts()), any::<bool>())
-            .prop_map(|(next, counted)| What::Checked { next, counted }),
-        nexts().prop_map(|next| What::CloseBegan { next }),
-        nexts().prop_map(|next| What::CloseAborted { next }),
+            .prop_map(|(next, counted)| EventKind::Checked { next, counted }),
+        nexts().prop_map(|next| EventKind::CloseBegan { next }),
+        nexts().prop_map(|next| EventKind::CloseAborted { next }),
         select(vec![
-            What::Closed,
-            What::Failed,
-            What::AnomaliesFolded,
-            What::EndedByPerson {
+            EventKind::Closed,
+            EventKind::Failed,
+            EventKind::AnomaliesFolded,
+            EventKind::EndedByPerson {
                 note: Note::default(),
             },
-            What::Hidden,
-            What::Unhidden
+            EventKind::Hidden,
+            EventKind::Unhidden
         ]),
-        payments().prop_map(|payment| What::Paid(Box::new(payment))),
-        payments().prop_map(|payment| What::PaidLate(Box::new(payment))),
+        payments().prop_map(|payment| EventKind::Paid(Box::new(payment))),
+        payments().prop_map(|payment| EventKind::PaidLate(Box::new(payment))),
         raised.prop_map(|(kind, payment, refund)| {
-            What::AnomalyRaised(Box::new(Raised {
+            EventKind::AnomalyRaised(Box::new(AnomalyRaised {
                 kind,
                 payment,
                 refund,
             }))
         }),
-        (id(), kinds()).prop_map(|(id, kind)| What::AnomalyReclassified { id, kind }),
+        (id(), kinds()).prop_map(|(id, kind)| EventKind::AnomalyReclassified { id, kind }),
         (id(), ends()).prop_map(|(id, how)| {
             let note = Note::default();
-            What::AnomalyEnded { id, how, note }
+            EventKind::AnomalyEnded { id, how, note }
         }),
-        refunds().prop_map(|refund| What::RefundOpened(Box::new(refund))),
-        refunds().prop_map(|refund| What::RefundMoved(Box::new(refund))),
-        refunds().prop_map(|refund| What::RefundChecked {
+        refunds().prop_map(|refund| EventKind::RefundOpened(Box::new(refund))),
+        refunds().prop_map(|refund| EventKind::RefundMoved(Box::new(refund))),
+        refunds().prop_map(|refund| EventKind::RefundChecked {
             channel: refund.channel,
             refund_no: refund.refund_no,
             next_check: refund.ended_at.filter(|at| *at > Timestamp::EPOCH),
             counted: true,
         }),
         (id(), Just(RefundNo::parse("R").unwrap()))
-            .prop_map(|(id, refund_no)| What::AnomalyReopened { id, refund_no }),
+            .prop_map(|(id, refund_no)| EventKind::AnomalyReopened { id, refund_no }),
     ]
 }
 
@@ -251,7 +256,7 @@ proptest! {
         let record = events.iter().fold(None, fold).unwrap();
         prop_assert_eq!(Some(record.clone()), events.iter().fold(None, fold));
         prop_assert_eq!(record.version(), events.last().unwrap().version);
-        Report::default().check_record(&record, &events);
+        VerifyReport::default().check_record(&record, &events);
         let _ = (index_entries(&record), unique_keys(&record).count());
         for ask in asks {
             look_at(&record, ask, now);
@@ -259,7 +264,7 @@ proptest! {
     }
 }
 
-fn after(record: &Record, what: What) -> Record {
+fn after(record: &Record, what: EventKind) -> Record {
     let event = Event {
         no: record.no(),
         version: record.version() + 1,
@@ -283,7 +288,7 @@ fn what_had_waited_for_an_imported_order_comes_along_once_and_numbered() {
         if known {
             order.refunds = waited.refunds().to_vec();
         }
-        let taken = after(waited, What::Imported(Box::new(order.clone())));
+        let taken = after(waited, EventKind::Imported(Box::new(order.clone())));
         let ids: Vec<u32> = taken.anomalies().iter().map(|a| a.id.0).collect();
         assert_eq!(ids, [1, 2, 3]);
         assert_eq!(taken.anomalies()[..1], *waited.anomalies());
@@ -302,9 +307,9 @@ fn of_two_channels_refunds_with_one_number_only_the_one_that_moved_moves() {
     let (here, mut there) = (of(&paid("X")), of(&elsewhere));
     let mut record = Shop::with_order().record("a").unwrap().clone();
     for refund in [&here, &there] {
-        record = after(&record, What::RefundOpened(Box::new(refund.clone())));
+        record = after(&record, EventKind::RefundOpened(Box::new(refund.clone())));
     }
     there.status = RefundStatus::Success;
-    record = after(&record, What::RefundMoved(Box::new(there.clone())));
+    record = after(&record, EventKind::RefundMoved(Box::new(there.clone())));
     assert_eq!(record.refunds(), [here, there]);
 }

@@ -1,7 +1,7 @@
 //! `resolve`: every kind of anomaly against every decision.
 
 use super::*;
-use crate::order::{AnomalyKind, Confirmed, Ended, RefundStatus, Status};
+use crate::order::{AnomalyEndKind, AnomalyKind, Confirmed, RefundStatus, Status};
 
 /// Shops whose anomaly 1 of `order-a` is of each kind that can come about.
 fn every_kind() -> Vec<Shop> {
@@ -32,7 +32,7 @@ fn every_kind() -> Vec<Shop> {
         (paid_shop(), query(ChannelState::Revoked)),
         (paid_shop(), query(ChannelState::PayError)),
     ];
-    let raise = |(mut shop, ask): (Shop, Asked)| {
+    let raise = |(mut shop, ask): (Shop, CommandKind)| {
         let _ = shop.ask(no("a"), ask);
         assert_eq!(shop.kinds("a").len(), 1);
         shop
@@ -54,7 +54,7 @@ fn every_kind_can_be_dismissed() {
             Resolved::Resolved
         );
         let end = shop.anomaly("a", 0).end.clone().unwrap();
-        assert_eq!((end.at, end.how), (shop.now, Ended::Dismissed));
+        assert_eq!((end.at, end.kind), (shop.now, AnomalyEndKind::Dismissed));
         assert_eq!(end.note.as_str(), "because");
         let after = shop
             .record("a")
@@ -166,7 +166,7 @@ fn an_accepted_late_payment_is_a_success_that_stays_late() {
 #[test]
 fn an_accepted_payer_passes_the_other_guards_again() {
     let aunt = || paid_by("Y", "aunt");
-    let foreign = |mut shop: Shop, payment: Payment, then: &[Asked]| {
+    let foreign = |mut shop: Shop, payment: Payment, then: &[CommandKind]| {
         let _ = shop.confirm("a", payment);
         for ask in then {
             let _ = shop.ask(no("a"), ask.clone());

@@ -3,10 +3,10 @@
 use super::states::stands;
 use super::*;
 use crate::order::Record;
-use crate::value::Metadata;
+use crate::types::Metadata;
 
 /// A row: its name, and what is asked once the shop stands as the column says.
-pub(super) type Row = (&'static str, fn(&mut Shop) -> Asked);
+pub(super) type Row = (&'static str, fn(&mut Shop) -> CommandKind);
 
 pub(super) fn rows() -> Vec<Row> {
     [
@@ -22,12 +22,12 @@ pub(super) fn rows() -> Vec<Row> {
 }
 
 fn orders() -> Vec<Row> {
-    fn annotated(shop: &Shop, ago: u64) -> Asked {
+    fn annotated(shop: &Shop, ago: u64) -> CommandKind {
         let version = shop.record("a").map_or(0, Record::version) - ago;
         let metadata = Metadata::new("m").unwrap();
-        Asked::Annotate { version, metadata }
+        CommandKind::Annotate { version, metadata }
     }
-    fn referring(shop: &mut Shop, other: &str, holder: New) -> Asked {
+    fn referring(shop: &mut Shop, other: &str, holder: NewOrder) -> CommandKind {
         let _ = shop.create(other, holder.reference(reference("r")));
         create(new().reference(reference("r")))
     }
@@ -99,30 +99,30 @@ fn queries() -> Vec<Row> {
 
 fn closes() -> Vec<Row> {
     vec![
-        ("begin_close", |_| Asked::BeginClose),
+        ("begin_close", |_| CommandKind::BeginClose),
         ("record_close: Closed", |_| {
-            Asked::RecordClose(CloseReply::Closed)
+            CommandKind::RecordClose(CloseReply::Closed)
         }),
         ("record_close: Closed, believed", |shop| {
             shop.policy.close_needs_query = false;
-            Asked::RecordClose(CloseReply::Closed)
+            CommandKind::RecordClose(CloseReply::Closed)
         }),
         ("record_close: OrderPaid", |_| {
-            Asked::RecordClose(CloseReply::OrderPaid)
+            CommandKind::RecordClose(CloseReply::OrderPaid)
         }),
         ("record_close: NoSuchOrder", |_| {
-            Asked::RecordClose(CloseReply::NoSuchOrder)
+            CommandKind::RecordClose(CloseReply::NoSuchOrder)
         }),
         ("record_close: Retry", |_| {
-            Asked::RecordClose(CloseReply::Retry)
+            CommandKind::RecordClose(CloseReply::Retry)
         }),
-        ("abort_close", |_| Asked::AbortClose),
-        ("end_order", |_| Asked::EndOrder {
+        ("abort_close", |_| CommandKind::AbortClose),
+        ("end_order", |_| CommandKind::EndOrder {
             note: Note::default(),
         }),
         ("record_unanswered: when a query is due", |shop| {
             shop.wait(HOUR);
-            Asked::RecordUnanswered
+            CommandKind::RecordUnanswered
         }),
     ]
 }
@@ -138,15 +138,15 @@ fn the_rest() -> Vec<Row> {
         ("resolve: Dismiss the first anomaly", |_| {
             resolve(1, Resolution::Dismiss)
         }),
-        ("hide", |_| Asked::Hide),
+        ("hide", |_| CommandKind::Hide),
         ("hide: again", |shop| {
-            let _ = shop.shows("a", Asked::Hide);
-            Asked::Hide
+            let _ = shop.shows("a", CommandKind::Hide);
+            CommandKind::Hide
         }),
-        ("unhide", |_| Asked::Unhide),
+        ("unhide", |_| CommandKind::Unhide),
         ("unhide: what was hidden", |shop| {
-            let _ = shop.shows("a", Asked::Hide);
-            Asked::Unhide
+            let _ = shop.shows("a", CommandKind::Hide);
+            CommandKind::Unhide
         }),
     ]
 }
@@ -156,7 +156,7 @@ fn refunds() -> Vec<Row> {
     fn requested(shop: &mut Shop) {
         let _ = shop.request("a", asked_back("R", "X", 60));
     }
-    fn told_of_requested(shop: &mut Shop, state: RefundState) -> Asked {
+    fn told_of_requested(shop: &mut Shop, state: RefundState) -> CommandKind {
         requested(shop);
         record_refund(told("R", "X", 60, state))
     }
@@ -208,7 +208,7 @@ fn refunds() -> Vec<Row> {
         ("record_refund_unanswered: one that is due", |shop| {
             requested(shop);
             shop.wait(HOUR);
-            Asked::RecordRefundUnanswered {
+            CommandKind::RecordRefundUnanswered {
                 refund_no: RefundNo::parse("R").unwrap(),
             }
         }),
@@ -221,9 +221,9 @@ fn refunds() -> Vec<Row> {
 }
 
 fn imports() -> Vec<Row> {
-    fn of(column: &str, conflict: Conflict) -> Asked {
+    fn of(column: &str, conflict: Conflict) -> CommandKind {
         let order = Box::new(stands(column).order("a").clone());
-        Asked::Import { order, conflict }
+        CommandKind::Import { order, conflict }
     }
     vec![
         ("import: paid by X, skip", |_| of("Success", Conflict::Skip)),
@@ -239,12 +239,12 @@ fn imports() -> Vec<Row> {
 /// Does not compile when a command, a state or a reply is added: give it its rows then.
 #[test]
 fn no_command_state_or_reply_is_without_a_row() {
-    let verb = |ask: &Asked| match ask {
-        Asked::Create(_) => "create",
-        Asked::Annotate { .. } => "annotate",
-        Asked::RecordPrepay(_) => "record_prepay",
-        Asked::Confirm(_) => "confirm",
-        Asked::RecordQuery(state) => match &**state {
+    let verb = |ask: &CommandKind| match ask {
+        CommandKind::Create(_) => "create",
+        CommandKind::Annotate { .. } => "annotate",
+        CommandKind::RecordPrepay(_) => "record_prepay",
+        CommandKind::Confirm(_) => "confirm",
+        CommandKind::RecordQuery(state) => match &**state {
             ChannelState::Success(_) => "record_query: SUCCESS",
             ChannelState::Refund(_) => "record_query: REFUND",
             ChannelState::NotPay => "record_query: NOTPAY",
@@ -255,33 +255,33 @@ fn no_command_state_or_reply_is_without_a_row() {
             ChannelState::Revoked => "record_query: REVOKED",
             ChannelState::NoSuchOrder => "record_query: no such order",
         },
-        Asked::RecordUnanswered => "record_unanswered",
-        Asked::BeginClose => "begin_close",
-        Asked::RecordClose(reply) => match reply {
+        CommandKind::RecordUnanswered => "record_unanswered",
+        CommandKind::BeginClose => "begin_close",
+        CommandKind::RecordClose(reply) => match reply {
             CloseReply::Closed => "record_close: Closed",
             CloseReply::OrderPaid => "record_close: OrderPaid",
             CloseReply::NoSuchOrder => "record_close: NoSuchOrder",
             CloseReply::Retry => "record_close: Retry",
         },
-        Asked::AbortClose => "abort_close",
-        Asked::Resolve { how, .. } => match how {
+        CommandKind::AbortClose => "abort_close",
+        CommandKind::Resolve { how, .. } => match how {
             Resolution::Accept => "resolve: Accept",
             Resolution::Refund { .. } => "resolve: Refund",
             Resolution::Dismiss => "resolve: Dismiss",
         },
-        Asked::EndOrder { .. } => "end_order",
-        Asked::Hide => "hide",
-        Asked::Unhide => "unhide",
-        Asked::RequestRefund(_) => "request_refund",
-        Asked::RecordRefund(fact) => match fact.state() {
+        CommandKind::EndOrder { .. } => "end_order",
+        CommandKind::Hide => "hide",
+        CommandKind::Unhide => "unhide",
+        CommandKind::RequestRefund(_) => "request_refund",
+        CommandKind::RecordRefund(fact) => match fact.state() {
             RefundState::Processing => "record_refund: PROCESSING",
             RefundState::Success => "record_refund: SUCCESS",
             RefundState::Closed => "record_refund: CLOSED",
             RefundState::Abnormal => "record_refund: ABNORMAL",
         },
-        Asked::RecordRefundRefused { .. } => "record_refund_refused",
-        Asked::RecordRefundUnanswered { .. } => "record_refund_unanswered",
-        Asked::Import { conflict, .. } => match conflict {
+        CommandKind::RecordRefundRefused { .. } => "record_refund_refused",
+        CommandKind::RecordRefundUnanswered { .. } => "record_refund_unanswered",
+        CommandKind::Import { conflict, .. } => match conflict {
             Conflict::Skip => "import: paid by X, skip",
             Conflict::Advance => "import",
         },

@@ -1,7 +1,7 @@
 //! The shop as these tests speak of it: its orders bear short names.
 
 use super::{new, no, start};
-use crate::order::{Anomaly, AnomalyKind, Event, Next, Order, Record, Status};
+use crate::order::{Anomaly, AnomalyKind, Event, NextAction, Order, Record, Status};
 use crate::rules::Policy;
 pub(super) use crate::testing::Shop;
 
@@ -29,7 +29,7 @@ impl Shop {
         self.order(text).status
     }
 
-    pub(super) fn next(&self, text: &str) -> Option<Next> {
+    pub(super) fn next(&self, text: &str) -> Option<NextAction> {
         self.order(text).next
     }
 

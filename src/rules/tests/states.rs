@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::expected::EXPECTED;
 use super::rows::{Row, rows};
 use super::*;
-use crate::order::{AnomalyKind, Event, Next, Order, Record, Status, What};
+use crate::order::{AnomalyKind, Event, EventKind, NextAction, Order, Record, Status};
 use crate::rules::Decision;
 
 const COLUMNS: [&str; 8] = [
@@ -28,7 +28,7 @@ pub(super) fn stands(column: &str) -> Shop {
         "absent" => vec![],
         "waiting" => vec![confirm(paid("X"))],
         "Pending" => vec![create(new()), prepay("p")],
-        "Closing" => vec![create(new()), prepay("p"), Asked::BeginClose],
+        "Closing" => vec![create(new()), prepay("p"), CommandKind::BeginClose],
         "Success" => vec![create(new()), prepay("p"), confirm(paid("X"))],
         "Closed" => vec![create(new()), prepay("p"), query(ChannelState::Closed)],
         "Failed" => vec![create(new()), prepay("p"), query(ChannelState::Revoked)],
@@ -60,9 +60,9 @@ fn cell(row: &Row, column: &str, age: Duration) -> String {
     let ask = row.1(&mut shop);
     let before = status(shop.record("a"));
     let carries_a_fact = match &ask {
-        Asked::Confirm(_) => true,
-        Asked::RecordQuery(state) => state.payment().is_some(),
-        Asked::RecordRefund(_) => true,
+        CommandKind::Confirm(_) => true,
+        CommandKind::RecordQuery(state) => state.payment().is_some(),
+        CommandKind::RecordRefund(_) => true,
         _ => false,
     };
     let decision = shop.ask(no("a"), ask);
@@ -102,11 +102,11 @@ fn without_fields(text: &str) -> String {
 fn happened(event: &Event) -> String {
     let kind = |kind: &AnomalyKind| without_fields(&format!("{kind:?}"));
     match &event.what {
-        What::AnomalyRaised(raised) => format!("AnomalyRaised({})", kind(&raised.kind)),
-        What::AnomalyReclassified { kind: now, .. } => {
+        EventKind::AnomalyRaised(raised) => format!("AnomalyRaised({})", kind(&raised.kind)),
+        EventKind::AnomalyReclassified { kind: now, .. } => {
             format!("AnomalyReclassified({})", kind(now))
         }
-        What::AnomalyEnded { how, .. } => {
+        EventKind::AnomalyEnded { how, .. } => {
             format!("AnomalyEnded({})", without_fields(&format!("{how:?}")))
         }
         other => {
@@ -119,7 +119,7 @@ fn happened(event: &Event) -> String {
 /// What is due next, where an event said so.
 fn due(decision: &Decision, now: Timestamp) -> String {
     let says_next = |event: &Event| {
-        use What::{Checked, CloseAborted, CloseBegan, Created, Imported};
+        use EventKind::{Checked, CloseAborted, CloseBegan, Created, Imported};
         matches!(
             event.what,
             Checked { .. } | CloseAborted { .. } | CloseBegan { .. } | Created(_) | Imported(_)
@@ -127,7 +127,8 @@ fn due(decision: &Decision, now: Timestamp) -> String {
     };
     let order = decision.after.as_ref().and_then(Record::as_order);
     let next = order.and_then(|order: &std::sync::Arc<Order>| order.next);
-    let Some(Next { at, action }) = next.filter(|_| decision.events.iter().any(says_next)) else {
+    let Some(NextAction { at, action }) = next.filter(|_| decision.events.iter().any(says_next))
+    else {
         return String::new();
     };
     match at.since(now).as_secs() {

@@ -1,7 +1,7 @@
 //! Due times, back-off, and a clock that goes back.
 
 use super::*;
-use crate::order::{Action, Next, Status};
+use crate::order::{ActionKind, NextAction, Status};
 use std::time::Duration;
 
 #[test]
@@ -15,8 +15,8 @@ fn checks_back_off_and_the_last_step_repeats() {
     .concat();
     for (step, asked) in steps.into_iter().zip(0..) {
         let at = shop.now.saturating_add(step);
-        let action = Action::Query;
-        assert_eq!(shop.next("a"), Some(Next { at, action }));
+        let action = ActionKind::Query;
+        assert_eq!(shop.next("a"), Some(NextAction { at, action }));
         assert_eq!(shop.order("a").checks, asked);
         shop.now = at;
         assert_eq!(shop.query("a", ChannelState::NotPay), Queried::StillPending);

@@ -3,10 +3,10 @@
 use super::Harness;
 use super::tools::{Desk, at_once, numbers, whole};
 use crate::engine::{Direction, Lookup, Verdict};
-use crate::order::{Asked, ChannelState, Record, Status};
+use crate::order::{ChannelState, CommandKind, Record, Status};
 use crate::rules::{Index, UniqueKey};
 use crate::testing::fixtures;
-use crate::value::{Channel, Metadata};
+use crate::types::{Channel, Metadata};
 
 fn transaction_key(n: u64) -> UniqueKey {
     UniqueKey::Transaction(Channel::WECHAT, fixtures::transaction(n))
@@ -60,7 +60,7 @@ pub(super) fn a_mutation_of_what_does_not_stand_is_a_mismatch_and_changes_nothin
         .unwrap();
     let mut of_nothing = payment.clone();
     of_nothing.no = fixtures::order_no(2);
-    desk.run(&[fixtures::command(1, Asked::BeginClose)]);
+    desk.run(&[fixtures::command(1, CommandKind::BeginClose)]);
     let before = engine.get(&fixtures::order_no(1)).unwrap();
     for stale in [creation, payment, of_nothing] {
         assert_eq!(engine.apply(&[stale]).unwrap(), [Verdict::Mismatch]);
@@ -76,9 +76,9 @@ pub(super) fn a_refused_mutation_does_not_disturb_its_neighbours(harness: &dyn H
     let desk = Desk::at(&*engine);
     desk.create_many(2, 3);
     let stale = desk
-        .draft(&fixtures::command(2, Asked::BeginClose))
+        .draft(&fixtures::command(2, CommandKind::BeginClose))
         .unwrap();
-    desk.run(&[fixtures::command(2, Asked::BeginClose)]);
+    desk.run(&[fixtures::command(2, CommandKind::BeginClose)]);
     let create = |n| fixtures::create(n, fixtures::new(100));
     let mut batch = desk.drafts(&[create(1), create(3)]);
     batch.insert(1, stale);
@@ -128,7 +128,7 @@ pub(super) fn a_key_that_was_released_can_be_owned_again(harness: &dyn Harness) 
     let key = UniqueKey::Reference(fixtures::reference(1));
     let cart = || fixtures::new(100).reference(fixtures::reference(1));
     desk.run(&[fixtures::create(1, cart())]);
-    let close = Asked::RecordQuery(Box::new(ChannelState::Closed));
+    let close = CommandKind::RecordQuery(Box::new(ChannelState::Closed));
     desk.run(&[fixtures::command(1, close)]);
     assert_eq!(desk.owner(&key), None);
     desk.run(&[fixtures::create(2, cart())]);
@@ -146,7 +146,7 @@ pub(super) fn a_key_that_was_released_earlier_in_the_batch_can_be_owned(harness:
     let cart = || fixtures::new(100).reference(fixtures::reference(1));
     let creation = desk.draft(&fixtures::create(2, cart())).unwrap();
     desk.run(&[fixtures::create(1, cart())]);
-    let closed = Asked::RecordQuery(Box::new(ChannelState::Closed));
+    let closed = CommandKind::RecordQuery(Box::new(ChannelState::Closed));
     let close = desk.draft(&fixtures::command(1, closed)).unwrap();
     let verdicts = engine.apply(&[close, creation]).unwrap();
     assert_eq!(verdicts, [Verdict::Applied, Verdict::Applied]);
@@ -205,15 +205,15 @@ pub(super) fn the_largest_values_come_back_as_they_went_in(harness: &dyn Harness
     let engine = harness.engine();
     let desk = Desk::at(&*engine);
     let metadata = Metadata::new(vec![0xff; Metadata::MAX_LEN]).unwrap();
-    let description = crate::value::Description::parse(&"单".repeat(127)).unwrap();
-    let attach = crate::value::Attach::parse(&"a".repeat(128)).unwrap();
-    let largest = crate::value::Fen::new(u64::MAX / 2).unwrap();
-    let new = crate::order::New::new(fixtures::appid(1), largest).unwrap();
+    let description = crate::types::Description::parse(&"单".repeat(127)).unwrap();
+    let attach = crate::types::Attach::parse(&"a".repeat(128)).unwrap();
+    let largest = crate::types::Fen::new(u64::MAX / 2).unwrap();
+    let new = crate::order::NewOrder::new(fixtures::appid(1), largest).unwrap();
     let new = new
         .metadata(metadata)
         .description(description)
         .attach(attach)
-        .expires_at(crate::value::Timestamp::MAX);
+        .expires_at(crate::types::Timestamp::MAX);
     let draft = desk.draft(&fixtures::create(1, new)).unwrap();
     let expected = draft.after.clone();
     assert_eq!(engine.apply(&[draft]).unwrap(), [Verdict::Applied]);
@@ -233,7 +233,7 @@ pub(super) fn writers_at_once_lose_to_each_other_cleanly(harness: &dyn Harness) 
             let stored = desk.stored(fixtures::order_no(1)).unwrap();
             let version = stored.record.version();
             let metadata = metadata.clone();
-            let ask = Asked::Annotate { version, metadata };
+            let ask = CommandKind::Annotate { version, metadata };
             let draft = desk.draft(&fixtures::command(1, ask));
             let written = draft.is_some_and(|draft| {
                 let verdicts = engine.apply(&[draft]).unwrap();

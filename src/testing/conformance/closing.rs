@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Harness;
 use super::tools::Shop;
 use crate::order::{
-    Action, ChannelState, CloseAnswer, CloseReply, Confirmed, Queried, Status, Visible,
+    ActionKind, ChannelState, CloseAnswer, CloseReply, Confirmed, Queried, Status, Visible,
 };
 use crate::testing::fixtures::{self, order_no, payment};
 
@@ -71,7 +71,7 @@ pub(super) fn closing_waits_for_the_channel_and_a_payment_wins(harness: &dyn Har
     shop.clock.advance(MINUTE * 4 - SECOND);
     assert_eq!(shop.due(), [], "five minutes after the last prepay");
     shop.clock.advance(SECOND);
-    assert_eq!(shop.due(), [(order_no(1), Action::AskClose)]);
+    assert_eq!(shop.due(), [(order_no(1), ActionKind::AskClose)]);
     shop.expect(1, payment(1, 100), Confirmed::Applied, true);
     let closed = record_close(&shop, 1, CloseReply::Closed);
     assert_eq!(closed, CloseAnswer::AlreadyPaid);
@@ -88,7 +88,7 @@ pub(super) fn not_paid_after_its_expiry_begins_to_close(harness: &dyn Harness) {
     assert_eq!(shop.query(1, ChannelState::NotPay), Queried::StillPending);
     shop.clock.advance(SECOND);
     assert_eq!(shop.query(1, ChannelState::NotPay), moved(Status::Closing));
-    assert_eq!(shop.due(), [(order_no(1), Action::AskClose)]);
+    assert_eq!(shop.due(), [(order_no(1), ActionKind::AskClose)]);
     shop.close();
 }
 
@@ -103,7 +103,7 @@ pub(super) fn a_payment_after_the_close_is_late_until_it_is_accepted(harness: &d
     assert_eq!((late.status, late.late), (Status::LatePaid, true));
     assert_eq!(late.hidden_at, None, "its user sees it again");
     shop.expect(1, payment(1, 100), Confirmed::Duplicate, true);
-    let page = crate::query::PageOf::of(10);
+    let page = crate::query::PageRequest::of(10);
     let open = shop.store().open_anomalies(page).wait().unwrap().rows;
     assert_eq!(open.first().map(|row| row.no), Some(order_no(1)));
     let accept = crate::order::Resolution::Accept;
@@ -126,7 +126,7 @@ pub(super) fn order_paid_asks_for_a_query_and_never_closes(harness: &dyn Harness
     let paid = record_close(&shop, 1, CloseReply::OrderPaid);
     assert_eq!(paid, CloseAnswer::MustQuery);
     assert_eq!(shop.status(1), Status::Closing);
-    assert_eq!(shop.due(), [(order_no(1), Action::Query)]);
+    assert_eq!(shop.due(), [(order_no(1), ActionKind::Query)]);
     let said = ChannelState::Success(payment(1, 100));
     assert_eq!(shop.query(1, said), Queried::Payment(Confirmed::Applied));
     shop.close();
@@ -185,7 +185,7 @@ pub(super) fn checks_back_off_step_by_step(harness: &dyn Harness) {
         shop.clock.advance(SECOND * (step - 1));
         assert_eq!(shop.due(), [], "{step} seconds after the last check");
         shop.clock.advance(SECOND);
-        assert_eq!(shop.due(), [(order_no(1), Action::Query)]);
+        assert_eq!(shop.due(), [(order_no(1), ActionKind::Query)]);
         assert_eq!(shop.query(1, ChannelState::NotPay), Queried::StillPending);
     }
     shop.close();

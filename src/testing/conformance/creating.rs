@@ -5,9 +5,9 @@ use super::tools::{Shop, at_once};
 use crate::order::{
     Annotated, AnomalyKind, Command, Confirmed, Created, Difference, Outcome, Prepaid, Status,
 };
-use crate::query::Listing;
+use crate::query::OrderQuery;
 use crate::testing::fixtures::{self, new, payment};
-use crate::value::Metadata;
+use crate::types::Metadata;
 
 pub(super) fn a_callback_before_its_order_waits_and_pays_it_at_once(harness: &dyn Harness) {
     let shop = Shop::open(harness);
@@ -129,7 +129,7 @@ pub(super) fn a_closed_order_frees_its_reference_and_a_late_payment_takes_it_not
     assert_eq!(shop.create(2, cart()).outcome, Created::Created);
     shop.expect(1, payment(1, 100), Confirmed::Late, true);
     shop.expect(2, payment(2, 100), Confirmed::Applied, true);
-    let attempts = Listing::by_reference(&fixtures::reference(1));
+    let attempts = OrderQuery::by_reference(&fixtures::reference(1));
     let found = shop.store().list(attempts).wait().unwrap().rows;
     assert_eq!(found, [shop.order(2), shop.order(1)]);
     shop.close();

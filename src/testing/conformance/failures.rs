@@ -3,10 +3,10 @@
 
 use super::Harness;
 use super::tools::assert_sound;
+use crate::commit::Health;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::flow::Health;
-use crate::order::{Answered, Confirmed, Created, Status};
+use crate::order::{Confirmed, Created, Reply, Status};
 use crate::store::Store;
 use crate::testing::{FailingEngine, Fault, Faults, Operation, SharedEngine, fixtures};
 
@@ -32,7 +32,7 @@ impl Bench {
         }
     }
 
-    fn pay(&self) -> Result<Answered<Confirmed>, Error> {
+    fn pay(&self) -> Result<Reply<Confirmed>, Error> {
         let no = fixtures::order_no(1);
         self.store.confirm(no, fixtures::payment(1, 100)).wait()
     }

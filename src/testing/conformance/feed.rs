@@ -2,8 +2,8 @@
 
 use super::Harness;
 use super::tools::Desk;
-use crate::engine::{Engine, EngineError, FeedCursor, Sequenced};
-use crate::order::{Asked, Event};
+use crate::engine::{Engine, EngineError, FeedCursor, FeedEvent};
+use crate::order::{CommandKind, Event};
 use crate::rules::evolve;
 use crate::testing::fixtures;
 
@@ -14,12 +14,12 @@ fn seven_events(engine: &dyn Engine) {
     desk.create_many(1, 3);
     desk.run(&[
         fixtures::create(3, fixtures::new(100)),
-        fixtures::command(1, Asked::BeginClose),
+        fixtures::command(1, CommandKind::BeginClose),
         fixtures::confirm(1, fixtures::payment(1, 100)),
     ]);
 }
 
-fn all(engine: &dyn Engine) -> Vec<Sequenced> {
+fn all(engine: &dyn Engine) -> Vec<FeedEvent> {
     engine.events(FeedCursor::START, 100).unwrap()
 }
 

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use super::Harness;
 use super::tools::{Desk, numbers, positions, whole};
 use crate::engine::{Direction, IndexQuery, Position};
-use crate::order::{Asked, ChannelState, Status};
+use crate::order::{ChannelState, CommandKind, Status};
 use crate::rules::Index;
 use crate::testing::fixtures;
-use crate::value::Timestamp;
+use crate::types::Timestamp;
 
 const BOTH: [Direction; 2] = [Direction::Forward, Direction::Backward];
 
@@ -116,7 +116,7 @@ pub(super) fn more_is_said_only_while_there_is_more(harness: &dyn Harness) {
     let none = whole(Index::Anomalies, Direction::Forward);
     assert_eq!(
         engine.scan(&none, 10).unwrap(),
-        crate::engine::Rows::default()
+        crate::engine::IndexPage::default()
     );
 }
 
@@ -131,9 +131,9 @@ pub(super) fn a_record_moves_from_list_to_list_with_its_status(harness: &dyn Har
     };
     desk.create_many(1, 2);
     assert_eq!(lists(), [1, 0, 0, 0, 0, 0]);
-    desk.run(&[fixtures::command(1, Asked::BeginClose)]);
+    desk.run(&[fixtures::command(1, CommandKind::BeginClose)]);
     assert_eq!(lists(), [0, 0, 1, 0, 0, 0]);
-    let closed = Asked::RecordQuery(Box::new(ChannelState::Closed));
+    let closed = CommandKind::RecordQuery(Box::new(ChannelState::Closed));
     desk.run(&[fixtures::command(1, closed)]);
     assert_eq!(lists(), [0, 0, 0, 1, 0, 0]);
     desk.run(&[fixtures::confirm(1, fixtures::payment(1, 100))]);
@@ -146,18 +146,18 @@ pub(super) fn keys_that_continue_each_other_never_mix(harness: &dyn Harness) {
     let desk = Desk::at(&*engine);
     let parts = [("wxa", "bc"), ("wxab", "c"), ("wx", "abc")];
     for ((channel, id), n) in parts.into_iter().zip(1..) {
-        let channel = crate::value::Channel::parse(channel).unwrap();
+        let channel = crate::types::Channel::parse(channel).unwrap();
         let mut payment = fixtures::payment(1, 100);
         payment.channel = channel;
-        payment.transaction_id = crate::value::TransactionId::parse(id).unwrap();
+        payment.transaction_id = crate::types::TransactionId::parse(id).unwrap();
         let new = fixtures::new(100)
             .channel(channel)
-            .openid(crate::value::OpenId::parse(id).unwrap())
-            .reference(crate::value::Reference::parse(id).unwrap());
+            .openid(crate::types::OpenId::parse(id).unwrap())
+            .reference(crate::types::Reference::parse(id).unwrap());
         let transaction = Index::Transaction(channel, payment.transaction_id.clone());
         desk.run(&[fixtures::create(n, new), fixtures::confirm(n, payment)]);
-        let openid = Index::OpenId(crate::value::OpenId::parse(id).unwrap());
-        let reference = Index::Reference(crate::value::Reference::parse(id).unwrap());
+        let openid = Index::OpenId(crate::types::OpenId::parse(id).unwrap());
+        let reference = Index::Reference(crate::types::Reference::parse(id).unwrap());
         for index in [transaction, openid, reference] {
             let rows = desk.rows(&whole(index, Direction::Forward), 10);
             assert_eq!(numbers(&rows), [fixtures::order_no(n)]);
@@ -171,9 +171,9 @@ pub(super) fn counts_equal_a_scan(harness: &dyn Harness) {
     let desk = Desk::at(&*engine);
     desk.create_many(0, 12);
     let ask = |n, ask| desk.run(&[fixtures::command(n, ask)]);
-    let said = |state| Asked::RecordQuery(Box::new(state));
+    let said = |state| CommandKind::RecordQuery(Box::new(state));
     (0..3).for_each(|n| desk.run(&[fixtures::confirm(n, fixtures::payment(n, 100))]));
-    (3..5).for_each(|n| ask(n, Asked::BeginClose));
+    (3..5).for_each(|n| ask(n, CommandKind::BeginClose));
     (5..9).for_each(|n| ask(n, said(ChannelState::Closed)));
     ask(9, said(ChannelState::Revoked));
     desk.run(&[fixtures::confirm(5, fixtures::payment(50, 100))]);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Harness;
 use super::tools::{Shop, at_once};
 use crate::store::Store;
-use crate::value::OrderNo;
+use crate::types::OrderNo;
 
 /// Enough for every thread to meet the end of a block.
 const NUMBERS: usize = 200_000;

@@ -6,9 +6,9 @@ use super::Harness;
 use super::tools::{Shop, every};
 use crate::error::Error;
 use crate::order::{ChannelState, Command, Confirmed, Queried, Status};
-use crate::query::{Listing, PageOf};
+use crate::query::{OrderQuery, PageRequest};
 use crate::testing::fixtures::{self, order_no};
-use crate::value::{OpenId, OrderNo, Timestamp};
+use crate::types::{OpenId, OrderNo, Timestamp};
 
 const ROWS: u64 = 1000;
 const LIMIT: usize = 7;
@@ -18,12 +18,12 @@ fn thousand(shop: &Shop<'_>, command: impl Fn(u64) -> Command) {
     assert_eq!(outcomes.len(), 1000);
 }
 
-fn pages() -> [PageOf; 2] {
-    [PageOf::of(LIMIT), PageOf::of(LIMIT).reversed()]
+fn pages() -> [PageRequest; 2] {
+    [PageRequest::of(LIMIT), PageRequest::of(LIMIT).reversed()]
 }
 
 /// Reads the list both ways: the same rows, each once, the one way round and the other.
-fn assert_each_once(shop: &Shop<'_>, read: impl Fn(PageOf) -> crate::query::Page<OrderNo>) {
+fn assert_each_once(shop: &Shop<'_>, read: impl Fn(PageRequest) -> crate::query::Page<OrderNo>) {
     let [usual, mut reversed] = pages().map(|page| every(page, LIMIT, &read));
     reversed.reverse();
     assert_eq!(usual, reversed);
@@ -43,7 +43,7 @@ fn only_numbers<R>(
     }
 }
 
-fn assert_list_pages(shop: &Shop<'_>, listing: &Listing) {
+fn assert_list_pages(shop: &Shop<'_>, listing: &OrderQuery) {
     let store = shop.store();
     assert_each_once(shop, |page| {
         let page = store.list(listing.clone().page(page)).wait().unwrap();
@@ -57,19 +57,23 @@ pub(super) fn a_filter_looks_at_a_bounded_number_of_rows_for_a_page(harness: &dy
     let all = (0..2500).map(|n| fixtures::create(n, fixtures::new(100)));
     assert_eq!(shop.submit_all(all.collect()).len(), 2500);
     shop.expect(0, fixtures::payment(1, 100), Confirmed::Applied, true);
-    let paid = Listing::by_openid(&fixtures::openid(1)).statuses(&[Status::Success]);
+    let paid = OrderQuery::by_openid(&fixtures::openid(1)).statuses(&[Status::Success]);
     let store = shop.store();
     let read = |page| store.list(paid.clone().page(page)).wait().unwrap();
 
-    let first = read(PageOf::of(LIMIT));
+    let first = read(PageRequest::of(LIMIT));
     assert!(
         first.rows.is_empty() && first.next.is_some(),
         "it stops and goes on"
     );
-    let second = read(PageOf::of(LIMIT).after(first.next.unwrap()));
+    let second = read(PageRequest::of(LIMIT).after(first.next.unwrap()));
     let numbers: Vec<OrderNo> = second.rows.iter().map(|order| order.no).collect();
     assert_eq!((numbers, second.next), (vec![order_no(0)], None));
-    for mut page in [PageOf::of(1), PageOf::of(LIMIT), PageOf::of(1).reversed()] {
+    for mut page in [
+        PageRequest::of(1),
+        PageRequest::of(LIMIT),
+        PageRequest::of(1).reversed(),
+    ] {
         let mut found = Vec::new();
         loop {
             let part = read(page);
@@ -84,12 +88,12 @@ pub(super) fn a_filter_looks_at_a_bounded_number_of_rows_for_a_page(harness: &dy
 pub(super) fn a_thousand_orders_of_one_millisecond_page_once_each(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     thousand(&shop, |n| fixtures::create(n, fixtures::new(100)));
-    assert_list_pages(&shop, &Listing::all());
-    assert_list_pages(&shop, &Listing::by_openid(&fixtures::openid(1)));
-    assert_list_pages(&shop, &Listing::by_status(Status::Pending));
+    assert_list_pages(&shop, &OrderQuery::all());
+    assert_list_pages(&shop, &OrderQuery::by_openid(&fixtures::openid(1)));
+    assert_list_pages(&shop, &OrderQuery::by_status(Status::Pending));
     let now = shop.now();
     let moment = now..now.saturating_add(std::time::Duration::from_millis(1));
-    assert_list_pages(&shop, &Listing::all().between(moment));
+    assert_list_pages(&shop, &OrderQuery::all().between(moment));
     shop.close();
 }
 
@@ -147,11 +151,11 @@ pub(super) fn orders_made_while_a_list_is_read_move_no_row(harness: &dyn Harness
     thousand(&shop, |n| fixtures::create(n, fixtures::new(100)));
     let store = shop.store();
     let made = std::cell::Cell::new(ROWS);
-    let read = every(PageOf::of(LIMIT), LIMIT, |page| {
+    let read = every(PageRequest::of(LIMIT), LIMIT, |page| {
         shop.clock.advance(std::time::Duration::from_millis(1));
         shop.created(made.get(), 100);
         made.set(made.get() + 1);
-        store.list(Listing::all().page(page)).wait().unwrap()
+        store.list(OrderQuery::all().page(page)).wait().unwrap()
     });
     let read: Vec<OrderNo> = read.iter().map(|order| order.no).collect();
     let distinct: BTreeSet<OrderNo> = read.iter().copied().collect();
@@ -170,8 +174,8 @@ pub(super) fn a_filter_leaves_out_and_the_pages_still_end(harness: &dyn Harness)
     }
     let hidden = shop.store().hide(order_no(500)).wait().unwrap();
     assert_eq!(hidden.outcome, crate::order::Visible::Hidden);
-    let user = Listing::by_openid(&fixtures::openid(1)).statuses(&[Status::Success]);
-    let count = |listing: Listing| {
+    let user = OrderQuery::by_openid(&fixtures::openid(1)).statuses(&[Status::Success]);
+    let count = |listing: OrderQuery| {
         let store = shop.store();
         let read = |page| store.list(listing.clone().page(page)).wait().unwrap();
         pages().map(|page| every(page, LIMIT, read).len())
@@ -185,17 +189,17 @@ pub(super) fn a_cursor_is_refused_by_every_other_query(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     thousand(&shop, |n| fixtures::create(n, fixtures::new(100)));
     let store = shop.store();
-    let page = PageOf::of(LIMIT);
-    let first = store.list(Listing::all().page(page)).wait().unwrap();
+    let page = PageRequest::of(LIMIT);
+    let first = store.list(OrderQuery::all().page(page)).wait().unwrap();
     let behind = page.after(first.next.unwrap());
-    assert!(store.list(Listing::all().page(behind)).wait().is_ok());
-    let user = Listing::by_openid(&fixtures::openid(1));
+    assert!(store.list(OrderQuery::all().page(behind)).wait().is_ok());
+    let user = OrderQuery::by_openid(&fixtures::openid(1));
     let others = [
-        Listing::all().page(behind.reversed()),
-        Listing::by_status(Status::Pending).page(behind),
+        OrderQuery::all().page(behind.reversed()),
+        OrderQuery::by_status(Status::Pending).page(behind),
         user.clone().page(behind),
-        Listing::all().statuses(&[Status::Pending]).page(behind),
-        Listing::all()
+        OrderQuery::all().statuses(&[Status::Pending]).page(behind),
+        OrderQuery::all()
             .between(Timestamp::EPOCH..shop.now())
             .page(behind),
     ];
@@ -205,8 +209,8 @@ pub(super) fn a_cursor_is_refused_by_every_other_query(harness: &dyn Harness) {
     }
     let due = store.due(shop.now(), behind).wait();
     assert!(matches!(due, Err(Error::InvalidCursor { .. })));
-    for limit in [0, PageOf::MAX + 1] {
-        let refused = store.list(user.clone().page(PageOf::of(limit))).wait();
+    for limit in [0, PageRequest::MAX + 1] {
+        let refused = store.list(user.clone().page(PageRequest::of(limit))).wait();
         assert!(matches!(refused, Err(Error::Invalid { .. })));
     }
     drop(store);
@@ -221,7 +225,7 @@ pub(super) fn users_whose_names_begin_alike_never_see_each_others_orders(harness
         let _ = shop.create(n, fixtures::new(100).openid(openid));
     }
     for (name, n) in names.into_iter().zip(0..) {
-        let listing = Listing::by_openid(&OpenId::parse(name).unwrap());
+        let listing = OrderQuery::by_openid(&OpenId::parse(name).unwrap());
         let found = shop.store().list(listing).wait().unwrap().rows;
         assert_eq!(found, [shop.order(n)]);
     }
@@ -234,8 +238,12 @@ pub(super) fn the_books_are_the_same_after_the_store_was_opened_again(harness: &
     let _ = shop.confirm(1, fixtures::payment(1, 100));
     let read = || {
         let store = shop.store();
-        let page = PageOf::of(PageOf::MAX);
-        let rows = store.list(Listing::all().page(page)).wait().unwrap().rows;
+        let page = PageRequest::of(PageRequest::MAX);
+        let rows = store
+            .list(OrderQuery::all().page(page))
+            .wait()
+            .unwrap()
+            .rows;
         let all = Timestamp::EPOCH..Timestamp::MAX;
         let totals = store.totals(all).wait().unwrap();
         (rows, store.counts().wait().unwrap(), totals)

@@ -6,7 +6,7 @@ use crate::order::{
     AnomalyId, AnomalyKind, ChannelState, Confirmed, IdentityField, Queried, Resolution, Resolved,
     Source, Status,
 };
-use crate::query::Listing;
+use crate::query::OrderQuery;
 use crate::testing::fixtures::{self, payment};
 
 const DAY: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
@@ -142,7 +142,7 @@ pub(super) fn one_fen_short_is_one_anomaly_however_often_it_is_repeated(harness:
     let refunds: Vec<_> = order.refunds.iter().map(|refund| refund.amount).collect();
     assert_eq!(refunds, [fixtures::fen(99)]);
     assert_eq!(shop.open_anomalies(1), []);
-    let listed = Listing::by_refund_no(&fixtures::refund_no(1));
+    let listed = OrderQuery::by_refund_no(&fixtures::refund_no(1));
     assert_eq!(shop.store().list(listed).wait().unwrap().rows, [order]);
     shop.close();
 }
@@ -184,7 +184,7 @@ pub(super) fn a_stranger_who_pays_is_an_anomaly_that_can_be_accepted(harness: &d
     assert_eq!(resolved, Resolved::Reexamined(Confirmed::Applied));
     assert_eq!(shop.order(1).openid, Some(fixtures::openid(1)));
     for user in [1, 2] {
-        let listed = Listing::by_openid(&fixtures::openid(user));
+        let listed = OrderQuery::by_openid(&fixtures::openid(user));
         let found = store.list(listed).wait().unwrap().rows;
         assert_eq!(found, [shop.order(1)], "both find it");
     }
@@ -249,7 +249,7 @@ pub(super) fn one_transaction_pays_one_order_and_a_second_one_is_a_double(harnes
     let order = shop.order(1);
     let refunded = order.refunds.first().map(|refund| &refund.transaction_id);
     assert_eq!(refunded, Some(&fixtures::transaction(8)));
-    let listed = Listing::by_transaction(&fixtures::transaction(7));
+    let listed = OrderQuery::by_transaction(&fixtures::transaction(7));
     let found = store.list(listed).wait().unwrap().rows;
     assert_eq!(found, [order, shop.order(2)], "the one that it paid first");
     drop(store);

@@ -4,12 +4,13 @@ use super::Harness;
 use super::tools::{Shop, at_once};
 use crate::engine::FeedCursor;
 use crate::order::{
-    Action, AnomalyId, AnomalyKind, Asked, Confirmed, Conflict, Imported, Order, RefundRecorded,
-    RefundRefused, RefundRequested, RefundState, RefundStatus, Resolution, Resolved, Status, What,
+    ActionKind, AnomalyId, AnomalyKind, CommandKind, Confirmed, Conflict, EventKind, Imported,
+    Order, RefundRecorded, RefundRefused, RefundRequested, RefundState, RefundStatus, Resolution,
+    Resolved, Status,
 };
-use crate::query::{Listing, PageOf};
+use crate::query::{OrderQuery, PageRequest};
 use crate::testing::fixtures::{self, payment, refund_fact, refund_of};
-use crate::value::Label;
+use crate::types::Label;
 
 const SECOND: std::time::Duration = std::time::Duration::from_secs(1);
 const YEAR: std::time::Duration = std::time::Duration::from_secs(365 * 24 * 60 * 60);
@@ -108,17 +109,21 @@ pub(super) fn a_refund_that_nobody_asked_for_is_adopted_once(harness: &dyn Harne
         assert_eq!(again, RefundRecorded::Duplicate);
     }
     assert_eq!(shop.order(1), order);
-    let listed = Listing::by_refund_no(&fixtures::refund_no(9));
+    let listed = OrderQuery::by_refund_no(&fixtures::refund_no(9));
     assert_eq!(shop.store().list(listed).wait().unwrap().rows, [order]);
     let available = fixtures::fen(40);
     let more = record(&shop, 10, 60, RefundState::Success);
     assert_eq!(more, RefundRecorded::Exceeds { available });
-    let listed = Listing::by_refund_no(&fixtures::refund_no(10));
+    let listed = OrderQuery::by_refund_no(&fixtures::refund_no(10));
     let found = shop.store().list(listed).wait().unwrap().rows;
     assert_eq!(found, [shop.order(1)], "by its anomaly");
     let times = fixtures::now()..fixtures::now().saturating_add(SECOND);
     let totals = shop.store().totals(times).wait().unwrap();
-    let back: Vec<_> = totals.refunded.values().map(|sum| sum.fen).collect();
+    let back: Vec<_> = totals
+        .refunded
+        .values()
+        .map(|sum| sum.minor_units)
+        .collect();
     assert_eq!(back, [60]);
     shop.close();
 }
@@ -167,7 +172,7 @@ pub(super) fn an_open_refund_is_due_until_it_ends(harness: &dyn Harness) {
     let shop = paid(harness);
     assert_eq!(request(&shop, 1, 60), RefundRequested::Requested);
     assert_eq!(shop.due(), []);
-    let due = [(fixtures::order_no(1), Action::QueryRefund)];
+    let due = [(fixtures::order_no(1), ActionKind::QueryRefund)];
     for minutes in [1, 1, 1, 1, 1, 5, 10, 20, 30, 30] {
         shop.clock.advance(SECOND * 60 * minutes - SECOND);
         assert_eq!(shop.due(), []);
@@ -232,7 +237,7 @@ pub(super) fn an_exported_order_is_taken_over_whole_and_once(harness: &dyn Harne
     assert_eq!(*shop.order(1), expected);
     shop.expect(1, payment(1, 100), Confirmed::Duplicate, true);
     assert_eq!(request(&shop, 2, 31), exceeds(30));
-    let listed = Listing::by_status(Status::Success);
+    let listed = OrderQuery::by_status(Status::Success);
     let found = shop.store().list(listed).wait().unwrap().rows;
     assert_eq!(found, [shop.order(1)], "at its place by its own times");
     shop.close();
@@ -249,7 +254,7 @@ fn is_held_once(shop: &Shop<'_>, n: u64) {
     let order = shop.order(50 + n);
     let goes_back = shop.store().events(FeedCursor::START, 1000).wait().unwrap();
     let goes_back = goes_back.iter().any(|sequenced| {
-        let opened = matches!(sequenced.event.what, What::RefundOpened(_));
+        let opened = matches!(sequenced.event.what, EventKind::RefundOpened(_));
         opened && sequenced.event.no == fixtures::order_no(n)
     });
     assert_ne!(order.status == Status::Success, goes_back, "{n}: {order:?}");
@@ -259,8 +264,8 @@ pub(super) fn one_group_lets_a_transaction_pay_or_go_back_and_not_both(harness: 
     let shop = Shop::open(harness);
     for (n, pays_first) in [(1, false), (2, true)] {
         waits_and_fits(&shop, n);
-        let back = Asked::RequestRefund(Box::new(refund_of(n, n, 100)));
-        let pay = Asked::Confirm(Box::new(payment(n, 100)));
+        let back = CommandKind::RequestRefund(Box::new(refund_of(n, n, 100)));
+        let pay = CommandKind::Confirm(Box::new(payment(n, 100)));
         let mut both = vec![fixtures::command(n, back), fixtures::command(50 + n, pay)];
         if pays_first {
             both.reverse();
@@ -310,7 +315,12 @@ pub(super) fn refused_refund_is_listed_and_retried_under_its_number(harness: &dy
         .store()
         .record_refund_refused(no, refund_no, code.clone());
     assert_eq!(refused.wait().unwrap().outcome, RefundRefused::Closed);
-    let closed = || shop.store().closed_refunds(PageOf::of(10)).wait().unwrap();
+    let closed = || {
+        shop.store()
+            .closed_refunds(PageRequest::of(10))
+            .wait()
+            .unwrap()
+    };
     let rows = closed().rows;
     let listed: Vec<_> = rows.iter().map(|row| (row.no, &row.refund.code)).collect();
     assert_eq!(listed, [(no, &Some(code.clone()))]);
@@ -325,9 +335,13 @@ pub(super) fn refused_refund_is_listed_and_retried_under_its_number(harness: &dy
     assert_eq!(closed().rows, []);
     assert_eq!(request(&shop, 2, 41), exceeds(40));
     let _ = record(&shop, 1, 60, RefundState::Success);
-    let times = crate::value::Timestamp::EPOCH..crate::value::Timestamp::MAX;
+    let times = crate::types::Timestamp::EPOCH..crate::types::Timestamp::MAX;
     let totals = shop.store().totals(times).wait().unwrap();
-    let refunded: Vec<_> = totals.refunded.values().map(|sum| sum.fen).collect();
+    let refunded: Vec<_> = totals
+        .refunded
+        .values()
+        .map(|sum| sum.minor_units)
+        .collect();
     assert_eq!((refunded, totals.returned.len()), (vec![60], 0));
     shop.close();
 }

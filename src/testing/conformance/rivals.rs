@@ -5,7 +5,7 @@ use super::tools::{assert_sound, at_once};
 use crate::order::{Annotated, Confirmed};
 use crate::store::Store;
 use crate::testing::{SharedEngine, fixtures};
-use crate::value::Metadata;
+use crate::types::Metadata;
 
 const ORDERS: u64 = 30;
 const THREADS: usize = 8;

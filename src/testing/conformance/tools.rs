@@ -7,17 +7,18 @@ use std::thread;
 use super::Harness;
 use crate::builder::Builder;
 use crate::engine::{
-    Counts, Direction, Engine, IndexQuery, Lookup, Mutation, Position, Row, Stored, Verdict,
+    Counts, Direction, Engine, IndexQuery, IndexRow, Lookup, Mutation, Position, StoredRecord,
+    Verdict,
 };
 use crate::order::{
-    AnomalyId, Answered, ChannelState, Command, Confirmed, Created, New, Order, Outcome, Payment,
-    Queried, Status,
+    AnomalyId, ChannelState, Command, Confirmed, Created, NewOrder, Order, Outcome, Payment,
+    Queried, Reply, Status,
 };
-use crate::query::{Page, PageOf};
+use crate::query::{Page, PageRequest};
 use crate::rules::{Context, Index, Policy, UniqueKey, decide, needs};
 use crate::store::Store;
 use crate::testing::{ManualClock, fixtures};
-use crate::value::{OrderNo, Timestamp};
+use crate::types::{OrderNo, Timestamp};
 
 /// Decides commands as a store does, one at a time, and leaves the writing to the case.
 pub(super) struct Desk<'e> {
@@ -31,7 +32,7 @@ impl<'e> Desk<'e> {
         Self { engine, now }
     }
 
-    pub(super) fn stored(&self, no: OrderNo) -> Option<Stored> {
+    pub(super) fn stored(&self, no: OrderNo) -> Option<StoredRecord> {
         self.find(Lookup::No(no))
     }
 
@@ -40,7 +41,7 @@ impl<'e> Desk<'e> {
         owner.map(|stored| stored.record.no())
     }
 
-    fn find(&self, lookup: Lookup) -> Option<Stored> {
+    fn find(&self, lookup: Lookup) -> Option<StoredRecord> {
         let mut found = self.engine.load(&[lookup]).unwrap();
         assert_eq!(found.len(), 1, "one answer for each lookup");
         found.pop().flatten()
@@ -101,7 +102,7 @@ impl<'e> Desk<'e> {
     }
 
     /// Every row of a list, read `limit` at a time.
-    pub(super) fn rows(&self, query: &IndexQuery, limit: usize) -> Vec<Row> {
+    pub(super) fn rows(&self, query: &IndexQuery, limit: usize) -> Vec<IndexRow> {
         let mut query = query.clone();
         let mut rows = Vec::new();
         loop {
@@ -132,11 +133,11 @@ pub(super) const fn whole(index: Index, direction: Direction) -> IndexQuery {
     }
 }
 
-pub(super) fn positions(rows: &[Row]) -> Vec<Position> {
+pub(super) fn positions(rows: &[IndexRow]) -> Vec<Position> {
     rows.iter().map(|row| row.position).collect()
 }
 
-pub(super) fn numbers(rows: &[Row]) -> Vec<OrderNo> {
+pub(super) fn numbers(rows: &[IndexRow]) -> Vec<OrderNo> {
     rows.iter().map(|row| row.record.no()).collect()
 }
 
@@ -202,7 +203,7 @@ impl<'h> Shop<'h> {
         kept
     }
 
-    pub(super) fn create(&self, n: u64, new: New) -> Answered<Created> {
+    pub(super) fn create(&self, n: u64, new: NewOrder) -> Reply<Created> {
         self.store()
             .create(fixtures::order_no(n), new)
             .wait()
@@ -215,7 +216,7 @@ impl<'h> Shop<'h> {
         assert_eq!(answer.outcome, Created::Created);
     }
 
-    pub(super) fn confirm(&self, n: u64, payment: Payment) -> Answered<Confirmed> {
+    pub(super) fn confirm(&self, n: u64, payment: Payment) -> Reply<Confirmed> {
         let no = fixtures::order_no(n);
         self.store().confirm(no, payment).wait().unwrap()
     }
@@ -251,8 +252,10 @@ impl<'h> Shop<'h> {
     }
 
     /// What is due now, as pairs of order number and action.
-    pub(super) fn due(&self) -> Vec<(OrderNo, crate::order::Action)> {
-        let page = self.store().due(self.now(), PageOf::of(PageOf::MAX));
+    pub(super) fn due(&self) -> Vec<(OrderNo, crate::order::ActionKind)> {
+        let page = self
+            .store()
+            .due(self.now(), PageRequest::of(PageRequest::MAX));
         let due = page.wait().unwrap().rows;
         due.iter().map(|due| (due.no, due.action)).collect()
     }
@@ -260,7 +263,7 @@ impl<'h> Shop<'h> {
     /// Hands many commands over at once and hears what became of each.
     pub(super) fn submit_all(&self, commands: Vec<Command>) -> Vec<Outcome> {
         let tickets = self.store().submit_all(commands).unwrap();
-        let wait = |ticket: crate::flow::Ticket<Answered<Outcome>>| ticket.wait().unwrap().outcome;
+        let wait = |ticket: crate::commit::Ticket<Reply<Outcome>>| ticket.wait().unwrap().outcome;
         tickets.into_iter().map(wait).collect()
     }
 
@@ -284,7 +287,11 @@ pub(super) fn assert_sound(store: &Store) {
 
 /// Every row of a paged list. Every page but the last is full: none of these lists is so
 /// long that a filter could cut a page short.
-pub(super) fn every<R>(page: PageOf, limit: usize, read: impl Fn(PageOf) -> Page<R>) -> Vec<R> {
+pub(super) fn every<R>(
+    page: PageRequest,
+    limit: usize,
+    read: impl Fn(PageRequest) -> Page<R>,
+) -> Vec<R> {
     let mut rows = Vec::new();
     let mut page = page;
     loop {

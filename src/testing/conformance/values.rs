@@ -2,9 +2,9 @@
 
 use super::Harness;
 use super::tools::Shop;
-use crate::order::{Created, New};
+use crate::order::{Created, NewOrder};
 use crate::testing::fixtures;
-use crate::value::{Fen, Timestamp};
+use crate::types::{Fen, Timestamp};
 
 pub(super) fn yuan_become_fen_exactly(harness: &dyn Harness) {
     let shop = Shop::open(harness);
@@ -16,7 +16,7 @@ pub(super) fn yuan_become_fen_exactly(harness: &dyn Harness) {
     ];
     for ((yuan, fen), n) in amounts.into_iter().zip(0..) {
         let total_fee = Fen::parse_yuan(yuan).unwrap();
-        let new = New::new(fixtures::appid(1), total_fee).unwrap();
+        let new = NewOrder::new(fixtures::appid(1), total_fee).unwrap();
         assert_eq!(shop.create(n, new).outcome, Created::Created);
         assert_eq!(shop.order(n).total_fee.as_u64(), fen, "{yuan}");
     }
@@ -24,7 +24,7 @@ pub(super) fn yuan_become_fen_exactly(harness: &dyn Harness) {
 }
 
 pub(super) fn what_is_no_amount_is_refused(_: &dyn Harness) {
-    assert!(New::new(fixtures::appid(1), Fen::ZERO).is_err());
+    assert!(NewOrder::new(fixtures::appid(1), Fen::ZERO).is_err());
     assert!(Fen::new(1 << 63).is_err());
     for json in ["-1", "1.0", "\"100\"", "9223372036854775808", "null"] {
         assert!(from_json(json).is_none(), "{json}");

@@ -4,7 +4,7 @@ use super::Bytes;
 use crate::order::Conflict;
 use crate::store::Store;
 use crate::testing::fixtures;
-use crate::transfer::{Amounts, Export, Foreign, Import, ImportReport, Input, Notice};
+use crate::transfer::{Amounts, Export, Import, ImportReport, Input, Mapping, Notice};
 
 /// Bytes → whose books they are, in which form, how to import them, and the books. Nothing
 /// panics, and every record is counted once; a dry run writes nothing; the same books twice
@@ -43,8 +43,8 @@ pub fn import_books(bytes: &[u8]) {
 fn any_import(bytes: &mut Bytes<'_>) -> (Import, bool) {
     let import = match bytes.below(3) {
         0 => Import::exported(),
-        1 => Import::foreign(Foreign::of(Amounts::Yuan)),
-        _ => Import::foreign(Foreign::of(Amounts::Fen)),
+        1 => Import::foreign(Mapping::of(Amounts::Yuan)),
+        _ => Import::foreign(Mapping::of(Amounts::Fen)),
     };
     let choices = bytes.below(8);
     let conflict = match choices & 1 {

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use super::Bytes;
 use crate::order::{
-    AnomalyId, AnomalyRef, Asked, ChannelState, CloseReply, Command, Conflict, New, NewRefund,
-    Order, Payment, Prepay, PrepayKind, RefundFact, RefundState, Resolution, Source, Status,
+    AnomalyId, AnomalyRef, ChannelState, CloseReply, Command, CommandKind, Conflict, NewOrder,
+    NewRefund, Order, Payment, Prepay, PrepayKind, RefundFact, RefundState, Resolution, Source,
+    Status,
 };
 use crate::rules::Policy;
 use crate::testing::fixtures;
 use crate::testing::model::Model;
-use crate::value::{
+use crate::types::{
     AppId, Attach, Channel, Currency, Description, Fen, Label, Metadata, PrepayValue, Timestamp,
 };
 
@@ -62,24 +63,24 @@ pub fn any_command(bytes: &mut Bytes<'_>) -> Command {
 }
 
 /// Anything but an import.
-fn any_ask(bytes: &mut Bytes<'_>) -> Asked {
+fn any_ask(bytes: &mut Bytes<'_>) -> CommandKind {
     match bytes.below(24) {
-        0..=2 => Asked::Create(Box::new(any_new(bytes))),
-        3..=5 => Asked::Confirm(Box::new(any_payment(bytes))),
-        6..=8 => Asked::RecordQuery(Box::new(any_state(bytes))),
-        9 => Asked::RecordPrepay(Box::new(any_prepay(bytes))),
-        10 => Asked::BeginClose,
-        11 => Asked::RecordClose(bytes.pick(&[
+        0..=2 => CommandKind::Create(Box::new(any_new(bytes))),
+        3..=5 => CommandKind::Confirm(Box::new(any_payment(bytes))),
+        6..=8 => CommandKind::RecordQuery(Box::new(any_state(bytes))),
+        9 => CommandKind::RecordPrepay(Box::new(any_prepay(bytes))),
+        10 => CommandKind::BeginClose,
+        11 => CommandKind::RecordClose(bytes.pick(&[
             CloseReply::Closed,
             CloseReply::OrderPaid,
             CloseReply::NoSuchOrder,
             CloseReply::Retry,
         ])),
-        12 => Asked::AbortClose,
+        12 => CommandKind::AbortClose,
         13 | 14 => any_resolution(bytes),
-        15 => Asked::RequestRefund(Box::new(any_request(bytes))),
-        16 | 17 => Asked::RecordRefund(Box::new(any_fact(bytes))),
-        18 => Asked::RecordRefundRefused {
+        15 => CommandKind::RequestRefund(Box::new(any_request(bytes))),
+        16 | 17 => CommandKind::RecordRefund(Box::new(any_fact(bytes))),
+        18 => CommandKind::RecordRefundRefused {
             refund: (
                 fixtures::refund_no(bytes.number(REFUNDS)),
                 any_attempt(bytes),
@@ -87,16 +88,16 @@ fn any_ask(bytes: &mut Bytes<'_>) -> Asked {
                 .into(),
             code: Label::parse("NOTENOUGH").unwrap(),
         },
-        19 if bytes.one_in(2) => Asked::Unhide,
-        19 => Asked::Hide,
-        20 => Asked::RecordUnanswered,
-        21 => Asked::RecordRefundUnanswered {
+        19 if bytes.one_in(2) => CommandKind::Unhide,
+        19 => CommandKind::Hide,
+        20 => CommandKind::RecordUnanswered,
+        21 => CommandKind::RecordRefundUnanswered {
             refund_no: fixtures::refund_no(bytes.number(REFUNDS)),
         },
-        22 => Asked::EndOrder {
+        22 => CommandKind::EndOrder {
             note: fixtures::note(),
         },
-        _ => Asked::Annotate {
+        _ => CommandKind::Annotate {
             version: bytes.number(8),
             metadata: any_metadata(bytes),
         },
@@ -143,9 +144,9 @@ fn any_metadata(bytes: &mut Bytes<'_>) -> Metadata {
     Metadata::new(vec![bytes.byte(); len]).unwrap()
 }
 
-fn any_new(bytes: &mut Bytes<'_>) -> New {
+fn any_new(bytes: &mut Bytes<'_>) -> NewOrder {
     let fee = any_fee(bytes);
-    let mut new = New::new(fixtures::appid(1), fee).unwrap();
+    let mut new = NewOrder::new(fixtures::appid(1), fee).unwrap();
     new.reference = maybe(bytes, |bytes| fixtures::reference(bytes.number(REFERENCES)));
     new.openid = maybe(bytes, |bytes| fixtures::openid(bytes.number(USERS)));
     if bytes.one_in(8) {
@@ -212,7 +213,7 @@ fn any_prepay(bytes: &mut Bytes<'_>) -> Prepay {
     prepay
 }
 
-fn any_resolution(bytes: &mut Bytes<'_>) -> Asked {
+fn any_resolution(bytes: &mut Bytes<'_>) -> CommandKind {
     let anomaly = AnomalyId(u32::try_from(bytes.below(6)).unwrap());
     let how = match bytes.below(3) {
         0 => Resolution::Accept,
@@ -227,7 +228,7 @@ fn any_resolution(bytes: &mut Bytes<'_>) -> Asked {
         id: anomaly,
         reopenings,
     };
-    Asked::Resolve { anomaly, how, note }
+    CommandKind::Resolve { anomaly, how, note }
 }
 
 fn any_attempt(bytes: &mut Bytes<'_>) -> u32 {
@@ -287,7 +288,7 @@ fn any_import(n: u64, bytes: &mut Bytes<'_>) -> Command {
         distort(&mut order, bytes);
     }
     let conflict = bytes.pick(&[Conflict::Skip, Conflict::Advance]);
-    let ask = Asked::Import {
+    let ask = CommandKind::Import {
         order: Box::new(order),
         conflict,
     };

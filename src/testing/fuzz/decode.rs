@@ -5,11 +5,11 @@ use std::time::Duration;
 use super::Bytes;
 use super::commands::any_command;
 use crate::engine::{Counts, forged};
-use crate::order::{Asked, Command, Record};
+use crate::order::{Command, CommandKind, Record};
 use crate::rules::{evolve, index_entries, unique_keys};
 use crate::testing::model::Model;
-use crate::testing::{Dice, fixtures, look_at};
-use crate::verify::Report;
+use crate::testing::{SeededRng, fixtures, look_at};
+use crate::verify::VerifyReport;
 
 /// So many bytes say what a record is asked for.
 const CHOICES: usize = 32;
@@ -52,15 +52,15 @@ fn look(record: &Record, commands: &[Command]) {
     let _ = (index_entries(record), unique_keys(record).count());
     let _ = Counts::default().after(Some(record), record);
     let _ = format!("{record:?}");
-    Report::default().check_record(record, &[]);
+    VerifyReport::default().check_record(record, &[]);
     for command in commands {
-        let ask = match command.ask.clone() {
-            Asked::Import {
+        let ask = match command.kind.clone() {
+            CommandKind::Import {
                 mut order,
                 conflict,
             } => {
                 order.no = record.no();
-                Asked::Import { order, conflict }
+                CommandKind::Import { order, conflict }
             }
             ask => ask,
         };
@@ -71,7 +71,7 @@ fn look(record: &Record, commands: &[Command]) {
 /// Inputs that hold what a store writes: values of every kind, for a fuzzer to begin with.
 #[must_use]
 pub fn decode_record_seeds() -> Vec<Vec<u8>> {
-    let mut dice = Dice::new(1);
+    let mut dice = SeededRng::new(1);
     let mut model = Model::default();
     let mut seeds = Vec::new();
     let mut kinds = Vec::new();

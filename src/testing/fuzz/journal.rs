@@ -9,9 +9,9 @@ use crate::engine::FeedCursor;
 use crate::engine::forged::{self, ForgedEntry, ForgedFrame};
 use crate::error::Error;
 use crate::order::Event;
-use crate::query::{Listing, PageOf};
+use crate::query::{OrderQuery, PageRequest};
 use crate::store::Store;
-use crate::testing::{Dice, ManualClock, SimulatedDisk, Sizes, Snapshot, fixtures};
+use crate::testing::{ManualClock, SeededRng, SimulatedDisk, Sizes, Snapshot, fixtures};
 
 const SIZES: Sizes = Sizes {
     memtable: 48 << 10,
@@ -40,7 +40,7 @@ fn killed() -> &'static Killed {
     KILLED.get_or_init(|| {
         let disk = SimulatedDisk::new(1);
         let store = open(&disk).unwrap();
-        let mut dice = Dice::new(1);
+        let mut dice = SeededRng::new(1);
         for step in 0..60 {
             if step == 20 {
                 store.flush().wait().unwrap();
@@ -130,11 +130,11 @@ fn look_around(store: &Store) -> Result<(), Error> {
         store.history(no).wait()?;
     }
     store.counts().wait()?;
-    store.list(Listing::all()).wait()?;
+    store.list(OrderQuery::all()).wait()?;
     store
-        .due(crate::value::Timestamp::MAX, PageOf::of(100))
+        .due(crate::types::Timestamp::MAX, PageRequest::of(100))
         .wait()?;
-    store.open_anomalies(PageOf::of(100)).wait()?;
+    store.open_anomalies(PageRequest::of(100)).wait()?;
     Ok(())
 }
 

@@ -3,10 +3,10 @@
 use std::fmt::{Debug, Display};
 use std::time::Duration;
 
-use crate::order::{Asked, Command, New, NewRefund, RefundFact};
+use crate::order::{Command, CommandKind, NewOrder, NewRefund, RefundFact};
 use crate::rules::Policy;
 use crate::testing::{Shop, fixtures};
-use crate::value::{AppId, Fen, OrderNo, RefundNo, TransactionId};
+use crate::types::{AppId, Fen, OrderNo, RefundNo, TransactionId};
 use crate::wechat::bill::{BillDay, BillReader, ServiceFee};
 use crate::wechat::{
     ClosingAnswer, CloudEvent, CombinedAnswer, CombinedTransaction, MessageError, OrderAnswer,
@@ -128,26 +128,26 @@ fn tell_closing<E: Debug + Display>(read: Result<ClosingAnswer, E>) {
 /// Before its order is there, then when it is, and once more.
 fn tell_shop(shop: &mut Shop, command: &Command) {
     let no = command.no;
-    let mut told = |ask: &Asked| {
+    let mut told = |ask: &CommandKind| {
         let _ = shop.ask_and_look(no, ask.clone());
         shop.wait(Duration::from_secs(1));
     };
-    told(&command.ask);
-    told(&Asked::Create(Box::new(fitting(&command.ask))));
-    told(&command.ask);
+    told(&command.kind);
+    told(&CommandKind::Create(Box::new(fitting(&command.kind))));
+    told(&command.kind);
 }
 
 /// An order that a payment fits, where there is one.
-fn fitting(ask: &Asked) -> New {
+fn fitting(ask: &CommandKind) -> NewOrder {
     let payment = match ask {
-        Asked::Confirm(payment) => Some(&**payment),
-        Asked::RecordQuery(state) => state.payment(),
+        CommandKind::Confirm(payment) => Some(&**payment),
+        CommandKind::RecordQuery(state) => state.payment(),
         _ => None,
     };
     let appid = payment.and_then(|payment| payment.appid.clone());
     let appid = appid.unwrap_or_else(|| AppId::parse("wx").unwrap());
     let fee = payment.map_or(fixtures::fen(1), |payment| payment.paid_fee);
-    New::new(appid, fee).unwrap()
+    NewOrder::new(appid, fee).unwrap()
 }
 
 fn bill(bytes: &[u8]) {
@@ -161,12 +161,12 @@ fn bill(bytes: &[u8]) {
         let _ = format!("{line:?}");
         let no = line.no;
         if let Some(payment) = line.payment() {
-            let ask = Asked::Confirm(Box::new(payment));
-            tell_shop(&mut shop, &Command { no, ask });
+            let ask = CommandKind::Confirm(Box::new(payment));
+            tell_shop(&mut shop, &Command { no, kind: ask });
         }
         if let Some(fact) = line.refund() {
-            let ask = Asked::RecordRefund(Box::new(fact));
-            tell_shop(&mut shop, &Command { no, ask });
+            let ask = CommandKind::RecordRefund(Box::new(fact));
+            tell_shop(&mut shop, &Command { no, kind: ask });
         }
     }
 }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use crate::engine::FeedCursor;
 use crate::query::Cursor;
-use crate::value::{
+use crate::types::{
     AppId, Attach, Channel, Currency, Description, Fen, Label, MchId, Note, OpenId, OrderNo,
     PrepayValue, Reference, RefundId, RefundNo, Timestamp, TransactionId,
 };

@@ -14,7 +14,7 @@ use crate::rules::{Index, Shows, index_entries};
 use crate::testing::Shop;
 use crate::testing::fixtures;
 use crate::testing::model::{List, Model};
-use crate::value::{OrderNo, Timestamp};
+use crate::types::{OrderNo, Timestamp};
 
 /// So many commands make every meeting there is; more make a run slow.
 const STEPS: usize = 64;
@@ -53,7 +53,7 @@ fn any_wait(shop: &mut Shop, bytes: &mut Bytes<'_>) {
 }
 
 fn ask(shop: &mut Shop, model: &mut Model, command: Command) {
-    let Command { no, ask } = command.clone();
+    let Command { no, kind: ask } = command.clone();
     let expected = model.run(shop.now, &command);
     let decision = shop.ask_and_look(no, ask);
     // I19

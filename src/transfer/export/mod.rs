@@ -14,9 +14,9 @@ use self::report::Report;
 use self::waiting::each_waiting;
 use crate::error::Error as StoreError;
 use crate::order::{Order, Waiting};
-use crate::query::{Listing, PageOf};
+use crate::query::{OrderQuery, PageRequest};
 use crate::store::Store;
-use crate::value::Timestamp;
+use crate::types::Timestamp;
 
 /// What of a store is exported, oldest first.
 ///
@@ -26,11 +26,11 @@ use crate::value::Timestamp;
 ///
 /// ```
 /// use orderstore::transfer::{Export, Import, Input};
-/// use orderstore::{AppId, Fen, New, Store};
+/// use orderstore::{AppId, Fen, NewOrder, Store};
 ///
 /// # let store = Store::memory()?;
 /// # let no = store.next_order_no().wait()?;
-/// # let new = New::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("19.90")?)?;
+/// # let new = NewOrder::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("19.90")?)?;
 /// # let _ = store.create(no, new).wait()?;
 /// let mut books = Vec::new();
 /// let exported = Export::all().json_lines(&store, &mut books)?;
@@ -131,9 +131,9 @@ impl Export {
         store: &Store,
         mut write: impl FnMut(&Arc<Order>) -> io::Result<()>,
     ) -> Result<(), ExportError> {
-        let mut page = PageOf::of(PageOf::MAX).reversed();
+        let mut page = PageRequest::of(PageRequest::MAX).reversed();
         loop {
-            let listing = Listing::all().between(self.created.clone());
+            let listing = OrderQuery::all().between(self.created.clone());
             let part = store.list(listing.page(page)).wait()?;
             part.rows.iter().try_for_each(&mut write)?;
             let Some(next) = part.next else {

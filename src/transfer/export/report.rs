@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use csv::{Terminator, Writer, WriterBuilder};
 
 use crate::order::{Order, RefundStatus};
-use crate::value::{Currency, Fen, Timestamp};
+use crate::types::{Currency, Fen, Timestamp};
 
 const MARK: &[u8] = "\u{feff}".as_bytes();
 

@@ -8,7 +8,7 @@ use super::ExportError;
 use crate::order::{Record, Waiting};
 use crate::rules::Index;
 use crate::store::Store;
-use crate::value::Timestamp;
+use crate::types::Timestamp;
 
 /// Where they stand: each open payment, each open refund, each refund that went through.
 /// What has ended and holds no money stands nowhere, and is history.

@@ -1,9 +1,9 @@
 //! Books into a store: record by record, each whole or not at all.
 
-mod dry;
+mod dry_run;
 mod record;
 mod report;
-mod settle;
+mod submit;
 
 use std::io::{self, BufRead};
 
@@ -11,9 +11,9 @@ use thiserror::Error;
 
 use self::record::{Read, read};
 pub use self::report::{ImportReport, Notice};
-use self::settle::Settler;
-use super::foreign::Foreign;
+use self::submit::Submitter;
 use super::input::Input;
+use super::mapping::Mapping;
 use super::place::Place;
 use crate::error::Error as StoreError;
 use crate::order::Conflict;
@@ -63,7 +63,7 @@ pub struct Import {
 enum Books {
     /// A store's own, in JSON.
     Exported,
-    Foreign(Box<Foreign>),
+    Foreign(Box<Mapping>),
 }
 
 /// Why an import ended before its time. What it settled by then stays: run it again, or go
@@ -118,7 +118,7 @@ impl Import {
     }
 
     /// Another system's books.
-    pub fn foreign(books: Foreign) -> Self {
+    pub fn foreign(books: Mapping) -> Self {
         Self::of(Books::Foreign(Box::new(books)))
     }
 
@@ -164,7 +164,7 @@ impl Import {
         if matches!(self.books, Books::Exported) && input.is_csv() {
             return Err(ImportError::ReportIsNoBooks);
         }
-        let mut settler = Settler::new(store, self, tell);
+        let mut settler = Submitter::new(store, self, tell);
         self.pass_settled(&mut input)?;
         loop {
             let settled = settler.settled();

@@ -2,15 +2,15 @@
 
 use super::Books;
 use crate::order::{
-    Anomaly, AnomalyKind, Asked, Command, Conflict, Ended, NewRefund, Order, Refund, RefundFact,
-    Waiting,
+    Anomaly, AnomalyEndKind, AnomalyKind, Command, CommandKind, Conflict, NewRefund, Order, Refund,
+    RefundFact, Waiting,
 };
+use crate::transfer::error::{Reason, Refused};
 use crate::transfer::fields::Fields;
 use crate::transfer::input::{Body, Framed};
+use crate::transfer::map_record::Entry;
 use crate::transfer::place::Place;
-use crate::transfer::problem::{Reason, Refused};
-use crate::transfer::translate::Entry;
-use crate::value::OrderNo;
+use crate::types::OrderNo;
 
 /// A record, and what is asked of the store for it.
 pub(super) struct Read {
@@ -62,8 +62,8 @@ fn commands(
 
 fn import(order: Order, conflict: Conflict) -> Command {
     let (no, order) = (order.no, Box::new(order));
-    let ask = Asked::Import { order, conflict };
-    Command { no, ask }
+    let ask = CommandKind::Import { order, conflict };
+    Command { no, kind: ask }
 }
 
 #[derive(Clone, Copy)]
@@ -111,26 +111,29 @@ fn facts(waiting: &Waiting) -> Vec<Command> {
     let doubtful = doubtful.filter_map(|anomaly| anomaly.refund.as_ref());
     let refunds = waiting.refunds.iter().chain(doubtful);
     let asks = payments
-        .map(|payment| Asked::Confirm(Box::new(payment)))
+        .map(|payment| CommandKind::Confirm(Box::new(payment)))
         .chain(refunds.filter_map(refund));
     let no = waiting.no;
-    asks.map(|ask| Command { no, ask }).collect()
+    asks.map(|ask| Command { no, kind: ask }).collect()
 }
 
 fn is_owed(anomaly: &Anomaly) -> bool {
-    let is_refunded = |how: &Ended| matches!(how, Ended::Refunded { .. });
-    let is_owed = anomaly.end.as_ref().is_none_or(|end| is_refunded(&end.how));
+    let is_refunded = |how: &AnomalyEndKind| matches!(how, AnomalyEndKind::Refunded { .. });
+    let is_owed = anomaly
+        .end
+        .as_ref()
+        .is_none_or(|end| is_refunded(&end.kind));
     anomaly.kind == AnomalyKind::Unclaimed && is_owed
 }
 
 /// What the channel had said of it; where it had said nothing, that it was asked for.
-fn refund(refund: &Refund) -> Option<Asked> {
+fn refund(refund: &Refund) -> Option<CommandKind> {
     if let Some(fact) = RefundFact::of(refund) {
-        return Some(Asked::RecordRefund(Box::new(fact)));
+        return Some(CommandKind::RecordRefund(Box::new(fact)));
     }
     let (number, transaction) = (refund.refund_no.clone(), refund.transaction_id.clone());
     let asked = NewRefund::new(number, transaction, refund.amount).ok()?;
-    Some(Asked::RequestRefund(Box::new(
+    Some(CommandKind::RequestRefund(Box::new(
         asked.channel(refund.channel),
     )))
 }

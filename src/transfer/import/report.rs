@@ -1,7 +1,7 @@
 //! What became of an import.
 
+use crate::transfer::error::Refused;
 use crate::transfer::place::Place;
-use crate::transfer::problem::Refused;
 
 /// What an import has done so far; at its end, altogether.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

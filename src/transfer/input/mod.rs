@@ -9,8 +9,8 @@ use std::io::{self, BufRead};
 use self::objects::Objects;
 pub(super) use self::rows::Row;
 use self::rows::Rows;
+use super::error::Reason;
 use super::place::Place;
-use super::problem::Reason;
 
 /// More bytes than any order has, with all the refunds and anomalies that it may hold.
 pub(super) const RECORD_MAX: usize = 1 << 20;

@@ -8,8 +8,8 @@ use std::io::{self, BufRead, ErrorKind};
 
 use super::{Framed, RECORD_MAX};
 use crate::encoding::Utf8Input;
+use crate::transfer::error::Reason;
 use crate::transfer::place::Place;
-use crate::transfer::problem::Reason;
 
 #[derive(Debug)]
 pub(super) struct Objects<R> {

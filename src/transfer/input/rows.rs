@@ -7,8 +7,8 @@ use csv::{ByteRecord, ReaderBuilder, Terminator};
 
 use super::{Framed, RECORD_MAX};
 use crate::encoding::Utf8Input;
+use crate::transfer::error::Reason;
 use crate::transfer::place::Place;
-use crate::transfer::problem::Reason;
 
 /// A reader of the library holds a row whole; this bounds what it is given for one.
 #[derive(Debug)]

@@ -1,8 +1,8 @@
 //! A store's own books, out and in again.
 
 use super::*;
-use crate::order::{AnomalyId, Asked, ChannelState, RefundState, Resolution, What};
-use crate::query::PageOf;
+use crate::order::{AnomalyId, ChannelState, CommandKind, EventKind, RefundState, Resolution};
+use crate::query::PageRequest;
 use crate::testing::fixtures;
 
 fn books(store: &Store) -> (Exported, String) {
@@ -11,7 +11,7 @@ fn books(store: &Store) -> (Exported, String) {
     (exported, String::from_utf8(books).unwrap())
 }
 
-fn tell(store: &Store, commands: impl IntoIterator<Item = (u64, Asked)>) {
+fn tell(store: &Store, commands: impl IntoIterator<Item = (u64, CommandKind)>) {
     for (n, ask) in commands {
         let command = fixtures::command(n, ask);
         let tickets = store.submit_all(vec![command]).unwrap();
@@ -21,17 +21,17 @@ fn tell(store: &Store, commands: impl IntoIterator<Item = (u64, Asked)>) {
     }
 }
 
-fn confirm(transaction: u64, fee: u64) -> Asked {
-    Asked::Confirm(Box::new(fixtures::payment(transaction, fee)))
+fn confirm(transaction: u64, fee: u64) -> CommandKind {
+    CommandKind::Confirm(Box::new(fixtures::payment(transaction, fee)))
 }
 
-fn record_refund(transaction: u64, n: u64, amount: u64, state: RefundState) -> Asked {
+fn record_refund(transaction: u64, n: u64, amount: u64, state: RefundState) -> CommandKind {
     let fact = fixtures::refund_fact(transaction, n, amount, state);
-    Asked::RecordRefund(Box::new(fact))
+    CommandKind::RecordRefund(Box::new(fact))
 }
 
-fn request_refund(transaction: u64, n: u64, amount: u64) -> Asked {
-    Asked::RequestRefund(Box::new(fixtures::refund_of(transaction, n, amount)))
+fn request_refund(transaction: u64, n: u64, amount: u64) -> CommandKind {
+    CommandKind::RequestRefund(Box::new(fixtures::refund_of(transaction, n, amount)))
 }
 
 /// A store with an order in every status, with refunds and anomalies.
@@ -39,22 +39,22 @@ fn full() -> Store {
     let store = Store::memory().unwrap();
     let create = |n| {
         let new = fixtures::new(100).reference(fixtures::reference(n));
-        (n, Asked::Create(Box::new(new)))
+        (n, CommandKind::Create(Box::new(new)))
     };
-    let query = |state| Asked::RecordQuery(Box::new(state));
+    let query = |state| CommandKind::RecordQuery(Box::new(state));
     tell(&store, (1..=8).map(create));
     tell(
         &store,
         [
-            (2, Asked::RecordPrepay(Box::new(fixtures::prepay(2)))),
-            (2, Asked::BeginClose),
+            (2, CommandKind::RecordPrepay(Box::new(fixtures::prepay(2)))),
+            (2, CommandKind::BeginClose),
             (3, confirm(3, 100)),
             (3, request_refund(3, 1, 30)),
             (3, record_refund(3, 1, 30, RefundState::Success)),
             (3, request_refund(3, 2, 20)),
             (3, confirm(33, 100)),
             (4, query(ChannelState::Closed)),
-            (4, Asked::Hide),
+            (4, CommandKind::Hide),
             (5, query(ChannelState::Revoked)),
             (6, query(ChannelState::Closed)),
             (6, confirm(6, 100)),
@@ -62,7 +62,7 @@ fn full() -> Store {
             (7, confirm(7, 100)),
             (
                 7,
-                Asked::Resolve {
+                CommandKind::Resolve {
                     anomaly: AnomalyId(1).into(),
                     how: Resolution::Accept,
                     note: fixtures::note(),
@@ -75,8 +75,8 @@ fn full() -> Store {
 }
 
 fn all(store: &Store) -> Vec<Order> {
-    let page = PageOf::of(100).reversed();
-    let listing = crate::query::Listing::all().page(page);
+    let page = PageRequest::of(100).reversed();
+    let listing = crate::query::OrderQuery::all().page(page);
     let rows = store.list(listing).wait().unwrap().rows;
     rows.iter().map(|order| order.as_ref().clone()).collect()
 }
@@ -100,7 +100,7 @@ fn every_order_comes_back_with_its_refunds_and_anomalies() {
         store.counts().wait().unwrap()
     );
     let history = other.history(fixtures::order_no(3)).wait().unwrap();
-    assert!(matches!(history.as_slice(), [event] if matches!(event.what, What::Imported(_))));
+    assert!(matches!(history.as_slice(), [event] if matches!(event.what, EventKind::Imported(_))));
     assert!(other.verify().wait().unwrap().is_ok());
     let (again, second) = books(&other);
     assert_eq!(again.orders, 8);
@@ -116,8 +116,8 @@ fn a_record_of_which_one_fact_is_refused_takes_nothing_from_the_next_one() {
         (1, confirm(1, 100)),
         (1, record_refund(1, 7, 10, RefundState::Processing)),
         (1, record_refund(1, 8, 10, RefundState::Processing)),
-        (2, Asked::Create(Box::new(fixtures::new(100)))),
-        (3, Asked::Create(Box::new(fixtures::new(100)))),
+        (2, CommandKind::Create(Box::new(fixtures::new(100)))),
+        (3, CommandKind::Create(Box::new(fixtures::new(100)))),
     ];
     tell(&store, waiting);
     let (exported, text) = books(&store);
@@ -126,7 +126,7 @@ fn a_record_of_which_one_fact_is_refused_takes_nothing_from_the_next_one() {
         let other = Store::memory().unwrap();
         if other_owner {
             let paid = [
-                (5, Asked::Create(Box::new(fixtures::new(100)))),
+                (5, CommandKind::Create(Box::new(fixtures::new(100)))),
                 (5, confirm(5, 100)),
                 (5, record_refund(5, 7, 10, RefundState::Success)),
             ];
@@ -158,7 +158,7 @@ fn payments_and_refunds_without_an_order_come_back_and_wait_again() {
             (5, confirm(5, 100)),
             (
                 5,
-                Asked::Resolve {
+                CommandKind::Resolve {
                     anomaly: AnomalyId(1).into(),
                     how: Resolution::Dismiss,
                     note: fixtures::note(),
@@ -187,7 +187,10 @@ fn payments_and_refunds_without_an_order_come_back_and_wait_again() {
     let (report, _) = import(&other, &Import::exported(), &text);
     assert_eq!((report.unchanged, report.waiting), (4, 0));
     // The order comes, and meets what had waited.
-    tell(&other, [(1, Asked::Create(Box::new(fixtures::new(100))))]);
+    tell(
+        &other,
+        [(1, CommandKind::Create(Box::new(fixtures::new(100))))],
+    );
     let order = other.get(fixtures::order_no(1)).wait().unwrap().unwrap();
     assert_eq!(order.status, Status::Success);
     assert!(other.verify().wait().unwrap().is_ok());

@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::order::{Action, ImportRefusal, Source};
-use crate::query::{Listing, PageOf};
-use crate::value::{AppId, MchId, OpenId};
+use crate::order::{ActionKind, ImportRefusal, Source};
+use crate::query::{OrderQuery, PageRequest};
+use crate::types::{AppId, MchId, OpenId};
 
 #[test]
 fn the_export_of_a_cloud_database_is_taken_over_with_its_times_and_its_places() {
@@ -39,7 +39,7 @@ fn the_export_of_a_cloud_database_is_taken_over_with_its_times_and_its_places() 
         (waiting.status, waiting.total_fee.as_u64()),
         (Status::Pending, 57)
     );
-    assert_eq!(waiting.next.unwrap().action, Action::Query);
+    assert_eq!(waiting.next.unwrap().action, ActionKind::Query);
 
     let hidden = order(&store, "16478399990010000000000000000042");
     assert_eq!(hidden.total_fee.as_u64(), 1990);
@@ -54,15 +54,18 @@ fn the_export_of_a_cloud_database_is_taken_over_with_its_times_and_its_places() 
     assert_eq!(long.total_fee.as_u64(), 115_989);
     assert_eq!(long.create_time, millis(1_647_840_000_000));
 
-    let numbers = |listing: Listing| -> Vec<String> {
-        let page = store.list(listing.page(PageOf::of(10))).wait().unwrap();
+    let numbers = |listing: OrderQuery| -> Vec<String> {
+        let page = store
+            .list(listing.page(PageRequest::of(10)))
+            .wait()
+            .unwrap();
         page.rows.iter().map(|order| order.no.to_string()).collect()
     };
     let newest_first = [&long, &hidden, &waiting].map(|order| order.no.to_string());
-    assert_eq!(numbers(Listing::all())[..3], newest_first);
+    assert_eq!(numbers(OrderQuery::all())[..3], newest_first);
     let user = OpenId::parse("oZWaC4wQm1VbYy0l5Xy6Zb3o9pQs").unwrap();
-    assert_eq!(numbers(Listing::by_openid(&user)), ["1647840000"]);
-    assert_eq!(numbers(Listing::by_openid(&user).with_hidden()).len(), 2);
+    assert_eq!(numbers(OrderQuery::by_openid(&user)), ["1647840000"]);
+    assert_eq!(numbers(OrderQuery::by_openid(&user).with_hidden()).len(), 2);
     assert!(store.verify().wait().unwrap().is_ok());
 
     let (again, _) = import(&store, &in_yuan(), REAL);
@@ -73,7 +76,7 @@ fn the_export_of_a_cloud_database_is_taken_over_with_its_times_and_its_places() 
 fn amounts_are_of_the_unit_that_the_caller_says() {
     let books = record("order-1", &[("totalFee", "57")]);
     let store = Store::memory().unwrap();
-    let fen = Import::foreign(Foreign::of(Amounts::Fen));
+    let fen = Import::foreign(Mapping::of(Amounts::Fen));
     assert_eq!(import(&store, &fen, &books).0.imported, 1);
     assert_eq!(order(&store, "order-1").total_fee.as_u64(), 57);
     let store = Store::memory().unwrap();
@@ -200,7 +203,7 @@ fn what_does_not_make_an_order_is_refused_by_the_rules() {
 
 #[test]
 fn foreign_words_names_and_owners_are_said_explicitly() {
-    let foreign = Foreign::of(Amounts::Fen)
+    let foreign = Mapping::of(Amounts::Fen)
         .status("2", Status::Success)
         .status("cancel", Status::Closed)
         .field(Field::TotalFee, "price")

@@ -8,7 +8,7 @@ mod running;
 use super::*;
 use crate::order::{Order, Status};
 use crate::store::Store;
-use crate::value::{OrderNo, Timestamp};
+use crate::types::{OrderNo, Timestamp};
 
 /// What a cloud database exports of the usual collection.
 const REAL: &str = include_str!("../../../tests/data/transfer/cloud_db_export.json");
@@ -50,7 +50,7 @@ fn run(store: &Store, import: &Import, input: Input<&[u8]>) -> (ImportReport, Ve
 }
 
 fn in_yuan() -> Import {
-    Import::foreign(Foreign::of(Amounts::Yuan))
+    Import::foreign(Mapping::of(Amounts::Yuan))
 }
 
 /// A record of a cloud database, with a field replaced, or taken out by `null`.

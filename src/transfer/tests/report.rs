@@ -1,9 +1,9 @@
 //! The report for spreadsheets.
 
 use super::*;
-use crate::order::{Asked, New, RefundState};
+use crate::order::{CommandKind, NewOrder, RefundState};
 use crate::testing::fixtures;
-use crate::value::{AppId, Currency, Description};
+use crate::types::{AppId, Currency, Description};
 
 fn report(store: &Store) -> String {
     let mut rows = Vec::new();
@@ -11,7 +11,7 @@ fn report(store: &Store) -> String {
     String::from_utf8(rows).unwrap()
 }
 
-fn create(store: &Store, number: &str, new: New) {
+fn create(store: &Store, number: &str, new: NewOrder) {
     let _ = store.create(no(number), new).wait().unwrap();
 }
 
@@ -28,14 +28,14 @@ fn a_report_has_a_mark_a_header_and_a_row_for_each_order() {
     let transaction = format!("T-{number}");
     let refund = crate::order::RefundFact::new(
         fixtures::refund_no(1),
-        crate::value::TransactionId::parse(&transaction).unwrap(),
+        crate::types::TransactionId::parse(&transaction).unwrap(),
         fixtures::fen(5),
         RefundState::Success,
     );
-    let ask = Asked::RecordRefund(Box::new(refund.unwrap()));
+    let ask = CommandKind::RecordRefund(Box::new(refund.unwrap()));
     let command = crate::order::Command {
         no: no(number),
-        ask,
+        kind: ask,
     };
     for ticket in store.submit_all(vec![command]).unwrap() {
         let _ = ticket.wait().unwrap();
@@ -58,7 +58,7 @@ fn no_cell_begins_as_a_formula_and_no_number_of_many_digits_stands_bare() {
     {
         let words = format!("{start}HYPERLINK(\"http://x\",\"y\")");
         let appid = AppId::parse(&format!("={n}+1")).unwrap();
-        let new = New::new(appid, fixtures::fen(1)).unwrap();
+        let new = NewOrder::new(appid, fixtures::fen(1)).unwrap();
         let new = new.description(Description::parse(&words).unwrap());
         create(&store, &format!("-{n:031}"), new);
     }

@@ -1,8 +1,8 @@
 //! The answer to the request to close an order.
 
 use super::{CLOUD, OF_V2, TwoCodes, V2, cloud_failure, of_cloud, v3_failure};
-use crate::order::{Asked, CloseReply, Command};
-use crate::value::OrderNo;
+use crate::order::{CloseReply, Command, CommandKind};
+use crate::types::OrderNo;
 use crate::wechat::codes;
 use crate::wechat::error::MessageError;
 use crate::wechat::failure::Failure;
@@ -89,7 +89,7 @@ impl ClosingAnswer {
     pub fn into_command(self, no: OrderNo) -> Command {
         Command {
             no,
-            ask: Asked::RecordClose(self.reply),
+            kind: CommandKind::RecordClose(self.reply),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::order::{OrderAnswer, same_order};
 use super::v3_failure;
-use crate::value::OrderNo;
+use crate::types::OrderNo;
 use crate::wechat::combined::CombinedTransaction;
 use crate::wechat::error::{FieldError, MessageError};
 use crate::wechat::failure::Failure;

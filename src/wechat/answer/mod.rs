@@ -12,9 +12,9 @@ pub use refund::{RefundAnswer, RefundReply};
 
 use super::failure::{Codes, Failure};
 use super::fields::{Fields, Form};
-use super::payment::Words;
+use super::payment::FieldNames;
 use super::{cloud, v2};
-use crate::value::{Label, Note, Timestamp};
+use crate::types::{Label, Note, Timestamp};
 
 /// An answer of v2: it names its fields as a notification does.
 const V2: Form = Form {
@@ -76,7 +76,7 @@ const CLOUD: Form = Form {
     ],
 };
 
-const RESPDATA_WORDS: Words = Words {
+const RESPDATA_WORDS: FieldNames = FieldNames {
     no: "respdata.out_trade_no",
     state: "respdata.trade_state",
     transaction_id: &["respdata.transaction_id"],
@@ -112,7 +112,7 @@ const V3_ERROR: Form = Form {
 /// One of the protocols whose answers bear two codes.
 struct TwoCodes {
     codes: &'static Codes,
-    words: &'static Words,
+    words: &'static FieldNames,
 }
 
 const OF_V2: TwoCodes = TwoCodes {

@@ -1,8 +1,8 @@
 //! The answer to the question how an order stands.
 
 use super::{CLOUD, OF_V2, TwoCodes, V2, cloud_failure, of_cloud, v3_failure};
-use crate::order::{Asked, ChannelState, Command};
-use crate::value::OrderNo;
+use crate::order::{ChannelState, Command, CommandKind};
+use crate::types::OrderNo;
 use crate::wechat::codes;
 use crate::wechat::error::{FieldError, MessageError};
 use crate::wechat::failure::Failure;
@@ -120,8 +120,11 @@ impl OrderAnswer {
     /// The same as a command; `None` where there is nothing to do but to ask again later.
     #[must_use]
     pub fn into_command(self) -> Option<Command> {
-        let ask = Asked::RecordQuery(self.said.ok()?);
-        Some(Command { no: self.no, ask })
+        let ask = CommandKind::RecordQuery(self.said.ok()?);
+        Some(Command {
+            no: self.no,
+            kind: ask,
+        })
     }
 
     /// Why the channel could not say.

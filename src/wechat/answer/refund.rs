@@ -1,12 +1,12 @@
 //! The answer to the request for a refund.
 
 use super::{RESPDATA_CODES, cloud_failure, v3_failure};
-use crate::order::{Asked, Command, NewRefund, RefundAttempt, RefundFact};
-use crate::value::{Label, OrderNo, Timestamp};
+use crate::order::{Command, CommandKind, NewRefund, RefundAttempt, RefundFact};
+use crate::types::{Label, OrderNo, Timestamp};
 use crate::wechat::error::{FieldError, MessageError};
 use crate::wechat::failure::{Codes, Failure};
 use crate::wechat::fields::{Fields, Form};
-use crate::wechat::refund::{CLOUD, V2, V2_FORM, V3_ANSWER, V3_FORM, Words};
+use crate::wechat::refund::{CLOUD, FieldNames, V2, V2_FORM, V3_ANSWER, V3_FORM};
 use crate::wechat::{cloud, codes, v2};
 
 /// What the channel answered when it was asked to give money back.
@@ -99,7 +99,7 @@ const CLOUD_FORM: Form = Form {
     ],
 };
 
-const RESPDATA: Words = Words {
+const RESPDATA: FieldNames = FieldNames {
     no: "respdata.out_trade_no",
     refund_no: "respdata.out_refund_no",
     refund_id: &["respdata.refund_id"],
@@ -183,14 +183,17 @@ impl RefundAnswer {
     #[must_use]
     pub fn into_command(self) -> Option<Command> {
         let ask = match self.reply {
-            RefundReply::Accepted(fact) => Asked::RecordRefund(fact),
-            RefundReply::Refused { code } => Asked::RecordRefundRefused {
+            RefundReply::Accepted(fact) => CommandKind::RecordRefund(fact),
+            RefundReply::Refused { code } => CommandKind::RecordRefundRefused {
                 refund: self.refund,
                 code,
             },
             RefundReply::Retry => return None,
         };
-        Some(Command { no: self.no, ask })
+        Some(Command {
+            no: self.no,
+            kind: ask,
+        })
     }
 
     /// The code and the words, where the channel did not accept the request.
@@ -205,7 +208,7 @@ impl Request<'_> {
         &self,
         fields: &Fields,
         codes: &Codes,
-        words: &Words,
+        words: &FieldNames,
     ) -> Result<RefundAnswer, MessageError> {
         if codes.succeeded(fields)? {
             return self.accepted(fields, words);
@@ -214,7 +217,7 @@ impl Request<'_> {
     }
 
     /// An answer about another order or another refund would move this one.
-    fn accepted(&self, fields: &Fields, words: &Words) -> Result<RefundAnswer, MessageError> {
+    fn accepted(&self, fields: &Fields, words: &FieldNames) -> Result<RefundAnswer, MessageError> {
         if !words.names_refund(fields) || fields.has("trade_state") {
             return Err(fields.wrong_kind());
         }

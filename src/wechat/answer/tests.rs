@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::order::{Asked, ChannelState, CloseReply, Source};
-use crate::value::OrderNo;
+use crate::order::{ChannelState, CloseReply, CommandKind, Source};
+use crate::types::OrderNo;
 use crate::wechat::{FieldError, MessageError};
 
 const V3: &str = include_str!("../../../tests/data/wechat/v3_transaction.json");
@@ -47,7 +47,7 @@ fn a_paid_order_is_told_by_every_protocol() {
         .unwrap()
         .into_command()
         .unwrap();
-    let Asked::RecordQuery(state) = command.ask else {
+    let CommandKind::RecordQuery(state) = command.kind else {
         panic!("{command:?}");
     };
     let payment = state.payment().unwrap();
@@ -154,8 +154,8 @@ fn closing_is_told_by_a_status_or_a_code() {
     let done = b"<xml><return_code>SUCCESS</return_code><result_code>SUCCESS</result_code></xml>";
     let done = ClosingAnswer::from_v2(done).unwrap();
     assert_eq!(
-        done.into_command(no("1234567")).ask,
-        Asked::RecordClose(CloseReply::Closed)
+        done.into_command(no("1234567")).kind,
+        CommandKind::RecordClose(CloseReply::Closed)
     );
     let cloud = br#"{"errcode":0,"respdata":{"return_code":"SUCCESS","result_code":"SUCCESS"}}"#;
     assert_eq!(

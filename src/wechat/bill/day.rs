@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::time::Duration;
 
-use crate::value::{Timestamp, TimestampError};
+use crate::types::{Timestamp, TimestampError};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use super::fee::ServiceFeeError;
 use crate::encoding::WrongEncoding;
-use crate::value::{
+use crate::types::{
     CurrencyError, FenError, IdError, MchId, OrderNo, OrderNoError, RefundNo, TimestampError,
     TransactionId,
 };

@@ -4,7 +4,7 @@ use super::columns::{self as column, BadField, Cells, Header};
 use super::error::{BillFieldError, UnusableLine};
 use super::fee::ServiceFee;
 use crate::order::{Payment, PaymentError, RefundFact, RefundState, Source};
-use crate::value::{
+use crate::types::{
     AppId, Currency, Fen, FenError, Label, MchId, OpenId, OrderNo, RefundId, RefundNo, Timestamp,
     TransactionId,
 };

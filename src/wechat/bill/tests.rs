@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::order::RefundState;
-use crate::value::{AppId, MchId, OpenId};
+use crate::types::{AppId, MchId, OpenId};
 
 const PAID: &str = include_str!("../../../tests/data/wechat/trade_bill_2021-01-28.csv");
 const REFUNDED: &str = include_str!("../../../tests/data/wechat/trade_bill_made_up_refund.csv");

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::order::PaymentError;
-use crate::value::{
+use crate::types::{
     AppId, Currency, CurrencyError, Fen, FenError, IdErrorKind, Label, MchId, Note, OpenId,
     OrderNoError, TimestampError,
 };

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::order::{Payment, Source};
-use crate::value::{Fen, Label, MchId, TransactionId};
+use crate::types::{Fen, Label, MchId, TransactionId};
 use crate::wechat::RefundMessage;
 
 const REAL: &str = include_str!("../../../tests/data/wechat/v3_combined.json");

@@ -17,7 +17,7 @@ use serde::Deserializer;
 use serde_json::Value;
 
 use super::error::{FieldError, MessageError};
-use crate::value::Fen;
+use crate::types::Fen;
 
 /// More bytes than any message of the channel has: a combined payment of 50 orders with all
 /// of its coupons stays below.

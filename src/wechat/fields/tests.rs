@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::*;
 use crate::order::NewRefund;
-use crate::value::{OrderNo, RefundNo, TransactionId};
+use crate::types::{OrderNo, RefundNo, TransactionId};
 use crate::wechat::{
     ClosingAnswer, CloudEvent, CombinedAnswer, CombinedTransaction, OrderAnswer, RefundAnswer,
     RefundMessage, V2Event, V3Transaction,

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use super::difference::{Difference, DifferenceKind as Kind, Fix};
+use super::difference::{BillDifference, BillDifferenceKind as Kind, Fix};
 use crate::order::{
-    AnomalyKind, Asked, ChannelState, Command, Order, Payment, Refund, RefundStatus,
+    AnomalyKind, ChannelState, Command, CommandKind, Order, Payment, Refund, RefundStatus,
 };
-use crate::value::Fen;
+use crate::types::Fen;
 use crate::wechat::bill::{BillEntry, BillLine, BillRefund, BillRefundStatus, BillUnit};
 
 pub(super) enum Compared {
     Same,
     /// It does not fit, and the store knows that already.
     InAnomaly,
-    Differs(Box<Difference>),
+    Differs(Box<BillDifference>),
 }
 
 pub(super) fn compare(line: BillLine, order: Option<Arc<Order>>) -> Compared {
@@ -29,7 +29,7 @@ pub(super) fn compare(line: BillLine, order: Option<Arc<Order>>) -> Compared {
         None => Compared::Same,
         Some(Found::InAnomaly) => Compared::InAnomaly,
         Some(Found::Differs(kind, fix)) => {
-            Compared::Differs(Difference::of(kind, line, order, fix))
+            Compared::Differs(BillDifference::of(kind, line, order, fix))
         }
     }
 }
@@ -110,7 +110,7 @@ fn has_anomaly_of(order: &Order, billed: &Payment) -> bool {
 fn confirm(line: &BillLine) -> Fix {
     let payment = line.payment();
     payment.map_or(Fix::AskChannel, |payment| {
-        tell(line, Asked::Confirm(Box::new(payment)))
+        tell(line, CommandKind::Confirm(Box::new(payment)))
     })
 }
 
@@ -123,8 +123,11 @@ fn if_certain(line: &BillLine, fix: Fix) -> Fix {
     }
 }
 
-fn tell(line: &BillLine, ask: Asked) -> Fix {
-    Fix::Tell(Box::new(Command { no: line.no, ask }))
+fn tell(line: &BillLine, ask: CommandKind) -> Fix {
+    Fix::Tell(Box::new(Command {
+        no: line.no,
+        kind: ask,
+    }))
 }
 
 /// A payment that was taken back is a difference where it stands as if it had not been.
@@ -141,7 +144,7 @@ fn revoked(line: &BillLine, order: &Order) -> Option<Found> {
         return Some(Found::InAnomaly);
     }
     let state = Box::new(ChannelState::Revoked);
-    let fix = tell(line, Asked::RecordQuery(state));
+    let fix = tell(line, CommandKind::RecordQuery(state));
     Some(Found::Differs(Kind::RefundDiffers, fix))
 }
 
@@ -184,7 +187,7 @@ fn record_refund(line: &BillLine) -> Fix {
     // A refund of nothing is none, and the channel knows what it is.
     let fact = line.refund();
     fact.map_or(Fix::AskChannel, |fact| {
-        tell(line, Asked::RecordRefund(Box::new(fact)))
+        tell(line, CommandKind::RecordRefund(Box::new(fact)))
     })
 }
 

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use crate::order::{Command, Order, Record, Refund};
-use crate::value::{OrderNo, RefundNo};
+use crate::types::{OrderNo, RefundNo};
 use crate::wechat::bill::{BillEntry, BillLine, UnusableLine};
 
 /// One difference, with both sides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Difference {
+pub struct BillDifference {
     /// What differs.
-    pub kind: DifferenceKind,
+    pub kind: BillDifferenceKind,
     /// Under which order number; `None` where a line has none that can be used.
     pub no: Option<OrderNo>,
     /// About which refund, where it is about one.
@@ -29,7 +29,7 @@ pub struct Difference {
 /// What differs. May grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum DifferenceKind {
+pub enum BillDifferenceKind {
     /// The bill has a payment of an order that is not paid here.
     LocalUnpaid,
     /// An order is paid here, and the bill of that day has no such payment.
@@ -75,9 +75,9 @@ impl Fix {
     }
 }
 
-impl Difference {
+impl BillDifference {
     pub(super) fn of(
-        kind: DifferenceKind,
+        kind: BillDifferenceKind,
         line: BillLine,
         order: Option<Arc<Order>>,
         fix: Fix,
@@ -100,7 +100,7 @@ impl Difference {
     /// Of a line that cannot be used.
     pub(super) fn unusable(line: Box<UnusableLine>, order: Option<Arc<Order>>) -> Box<Self> {
         Box::new(Self {
-            kind: DifferenceKind::UnusableLine,
+            kind: BillDifferenceKind::UnusableLine,
             no: line.no,
             refund_no: line.refund_no.clone(),
             line: None,
@@ -113,7 +113,7 @@ impl Difference {
     /// Of a payment that the bill lacks.
     pub(super) fn missing_payment(order: &Arc<Order>) -> Self {
         Self {
-            kind: DifferenceKind::MissingInBill,
+            kind: BillDifferenceKind::MissingInBill,
             no: Some(order.no),
             refund_no: None,
             line: None,
@@ -126,7 +126,7 @@ impl Difference {
     /// Of a refund that the bill lacks.
     pub(super) fn missing_refund(record: &Record, refund: &Refund) -> Self {
         Self {
-            kind: DifferenceKind::RefundDiffers,
+            kind: BillDifferenceKind::RefundDiffers,
             no: Some(record.no()),
             refund_no: Some(refund.refund_no.clone()),
             line: None,

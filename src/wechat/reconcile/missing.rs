@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::seen::Seen;
-use super::{Difference, Reconciliation};
-use crate::engine::Row;
+use super::{BillDifference, Reconciliation};
+use crate::engine::IndexRow;
 use crate::error::Error as StoreError;
 use crate::order::{Order, Payment, Record, Refund, RefundStatus, Status};
-use crate::query::{Listing, PageOf};
+use crate::query::{OrderQuery, PageRequest};
 use crate::rules::Index;
 use crate::store::Store;
-use crate::value::{Channel, MchId, Timestamp};
+use crate::types::{Channel, MchId, Timestamp};
 
 /// A refund that went through before it was asked for has met two clocks.
 const CLOCKS_APART: Duration = Duration::from_secs(24 * 60 * 60);
@@ -23,20 +23,20 @@ impl Reconciliation {
         &self,
         store: &Store,
         seen: &Seen,
-        tell: &mut impl FnMut(Difference),
+        tell: &mut impl FnMut(BillDifference),
     ) -> Result<(), StoreError> {
         for status in [Status::Success, Status::LatePaid] {
-            let listing = Listing::by_status(status).between(self.day.range());
-            let mut page = PageOf::of(PageOf::MAX);
+            let listing = OrderQuery::by_status(status).between(self.day.range());
+            let mut page = PageRequest::of(PageRequest::MAX);
             loop {
                 let part = store.list(listing.clone().page(page)).wait()?;
                 let lacks = |order: &&Arc<Order>| self.lacks_payment(order, seen);
                 part.rows
                     .iter()
                     .filter(lacks)
-                    .for_each(|order| tell(Difference::missing_payment(order)));
+                    .for_each(|order| tell(BillDifference::missing_payment(order)));
                 let Some(next) = part.next else { break };
-                page = PageOf::of(PageOf::MAX).after(next);
+                page = PageRequest::of(PageRequest::MAX).after(next);
             }
         }
         Ok(())
@@ -55,7 +55,7 @@ impl Reconciliation {
         &self,
         store: &Store,
         seen: &Seen,
-        tell: &mut impl FnMut(Difference),
+        tell: &mut impl FnMut(BillDifference),
     ) -> Result<(), StoreError> {
         let mut told = HashSet::new();
         let since = self.day.range().start.saturating_sub(CLOCKS_APART);
@@ -65,7 +65,7 @@ impl Reconciliation {
                     && self.lacks_refund(&row.record, refund, seen)
                     && told.insert(refund.refund_no.clone())
                 {
-                    tell(Difference::missing_refund(&row.record, refund));
+                    tell(BillDifference::missing_refund(&row.record, refund));
                 }
                 Ok::<_, StoreError>(())
             })?;
@@ -103,7 +103,7 @@ impl Reconciliation {
 }
 
 /// The refund that stands at a place of its list.
-fn refund_at(row: &Row) -> Option<&Refund> {
+fn refund_at(row: &IndexRow) -> Option<&Refund> {
     let place = usize::try_from(row.position.sub.checked_sub(1)?).ok()?;
     row.record.refunds().get(place)
 }

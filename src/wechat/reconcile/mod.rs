@@ -12,7 +12,7 @@ mod difference;
 mod missing;
 mod seen;
 
-pub use difference::{Difference, DifferenceKind, Fix};
+pub use difference::{BillDifference, BillDifferenceKind, Fix};
 
 use thiserror::Error;
 
@@ -21,7 +21,7 @@ use self::seen::SeenBuilder;
 use super::bill::{BillDay, BillEntry, BillError, BillKind, BillLine, UnusableLine};
 use crate::error::Error as StoreError;
 use crate::store::Store;
-use crate::value::MchId;
+use crate::types::MchId;
 
 /// The comparison of one merchant's bill of one day with the store.
 ///
@@ -121,7 +121,7 @@ impl Reconciliation {
         &self,
         store: &Store,
         lines: impl IntoIterator<Item = Result<BillLine, BillError>>,
-        mut tell: impl FnMut(Difference),
+        mut tell: impl FnMut(BillDifference),
     ) -> Result<Reconciled, ReconcileError> {
         let mut counts = Reconciled::default();
         let mut seen = SeenBuilder::default();
@@ -200,7 +200,7 @@ impl Reconciliation {
             Some(no) => store.get(no).wait()?,
             None => None,
         };
-        Ok(Compared::Differs(Difference::unusable(bad, order)))
+        Ok(Compared::Differs(BillDifference::unusable(bad, order)))
     }
 }
 

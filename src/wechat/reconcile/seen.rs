@@ -4,7 +4,7 @@ use std::hash::Hash;
 
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-use crate::value::{RefundNo, TransactionId};
+use crate::types::{RefundNo, TransactionId};
 
 /// Hashes of 128 bits do not meet by accident.
 #[derive(Default)]

@@ -4,9 +4,9 @@ mod odd;
 mod refunds;
 
 use super::*;
-use crate::order::{Confirmed, New, Payment, Source, Status};
-use crate::query::PageOf;
-use crate::value::{AppId, Fen, OrderNo, Timestamp, TransactionId};
+use crate::order::{Confirmed, NewOrder, Payment, Source, Status};
+use crate::query::PageRequest;
+use crate::types::{AppId, Fen, OrderNo, Timestamp, TransactionId};
 use crate::wechat::bill::BillReader;
 
 const MCH: &str = "1601959334";
@@ -39,7 +39,7 @@ fn refund_line(
     )
 }
 
-fn run(store: &Store, lines: &[String]) -> (Reconciled, Vec<Difference>) {
+fn run(store: &Store, lines: &[String]) -> (Reconciled, Vec<BillDifference>) {
     let bill = format!("{HEADER}{}总交易单数\n`{}\n", lines.concat(), lines.len());
     let reader = BillReader::new(bill.as_bytes()).unwrap();
     let mut differences = Vec::new();
@@ -51,14 +51,14 @@ fn run(store: &Store, lines: &[String]) -> (Reconciled, Vec<Difference>) {
     (counts, differences)
 }
 
-fn kinds(differences: &[Difference]) -> Vec<(&str, DifferenceKind)> {
-    let kind = |difference: &Difference| difference.kind;
+fn kinds(differences: &[BillDifference]) -> Vec<(&str, BillDifferenceKind)> {
+    let kind = |difference: &BillDifference| difference.kind;
     let all = differences.iter();
     let named = all.map(|it| (it.no.as_ref().map_or("", OrderNo::as_str), kind(it)));
     named.collect()
 }
 
-fn apply(store: &Store, differences: Vec<Difference>) {
+fn apply(store: &Store, differences: Vec<BillDifference>) {
     let fixes = differences
         .into_iter()
         .filter_map(|it| it.fix.into_command());
@@ -69,7 +69,7 @@ fn apply(store: &Store, differences: Vec<Difference>) {
 
 fn create(store: &Store, no: &str) -> OrderNo {
     let no = OrderNo::parse(no).unwrap();
-    let new = New::new(AppId::parse("wxa").unwrap(), Fen::new(1).unwrap()).unwrap();
+    let new = NewOrder::new(AppId::parse("wxa").unwrap(), Fen::new(1).unwrap()).unwrap();
     let _ = store.create(no, new).wait().unwrap();
     no
 }
@@ -91,7 +91,7 @@ fn what_the_bill_has_paid_and_the_store_has_not_is_told_and_mended_once() {
     let (counts, differences) = run(&store, &bill);
     assert_eq!(
         kinds(&differences),
-        [("order-1", DifferenceKind::LocalUnpaid)]
+        [("order-1", BillDifferenceKind::LocalUnpaid)]
     );
     assert_eq!((counts.lines, counts.out_of_day), (1, 0));
     let order = store.get(no).wait().unwrap().unwrap();
@@ -119,7 +119,7 @@ fn what_the_store_has_paid_and_the_bill_has_not_is_told_of_this_day_and_merchant
     let (_, differences) = run(&store, &[paid_line("order-1", "T1", "0.01")]);
     assert_eq!(
         kinds(&differences),
-        [("order-2", DifferenceKind::MissingInBill)]
+        [("order-2", BillDifferenceKind::MissingInBill)]
     );
     assert_eq!(differences[0].fix, Fix::AskChannel);
     let order = differences[0].order.clone();
@@ -143,10 +143,10 @@ fn each_kind_of_difference_is_told_with_both_sides_and_mended_once() {
         paid_line("order-4", "T4", "0.01"),
     ];
     let expected = [
-        ("order-1", DifferenceKind::AmountDiffers),
-        ("order-2", DifferenceKind::TransactionDiffers),
-        ("order-3", DifferenceKind::AmountDiffers),
-        ("order-4", DifferenceKind::MissingLocally),
+        ("order-1", BillDifferenceKind::AmountDiffers),
+        ("order-2", BillDifferenceKind::TransactionDiffers),
+        ("order-3", BillDifferenceKind::AmountDiffers),
+        ("order-4", BillDifferenceKind::MissingLocally),
     ];
     let (_, differences) = run(&store, &bill);
     assert_eq!(kinds(&differences), expected);
@@ -167,7 +167,11 @@ fn each_kind_of_difference_is_told_with_both_sides_and_mended_once() {
 }
 
 fn anomalies(store: &Store) -> Vec<crate::query::OpenAnomaly> {
-    store.open_anomalies(PageOf::of(100)).wait().unwrap().rows
+    store
+        .open_anomalies(PageRequest::of(100))
+        .wait()
+        .unwrap()
+        .rows
 }
 
 #[test]
@@ -182,9 +186,9 @@ fn refunds_and_revocations_that_the_store_does_not_know_are_told() {
     ];
     let (_, differences) = run(&store, &bill);
     let expected = [
-        ("order-1", DifferenceKind::RefundDiffers),
-        ("order-1", DifferenceKind::RefundDiffers),
-        ("order-2", DifferenceKind::MissingLocally),
+        ("order-1", BillDifferenceKind::RefundDiffers),
+        ("order-1", BillDifferenceKind::RefundDiffers),
+        ("order-2", BillDifferenceKind::MissingLocally),
     ];
     assert_eq!(kinds(&differences), expected);
     apply(&store, differences);

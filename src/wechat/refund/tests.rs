@@ -210,7 +210,7 @@ proptest! {
 fn a_message_becomes_the_command_that_records_its_fact() {
     let message = RefundMessage::from_v3_notice(V3_REAL.as_bytes()).unwrap();
     let (no, fact) = message.clone().into_fact().unwrap();
-    let ask = crate::order::Asked::RecordRefund(Box::new(fact));
-    let command = crate::order::Command { no, ask };
+    let ask = crate::order::CommandKind::RecordRefund(Box::new(fact));
+    let command = crate::order::Command { no, kind: ask };
     assert_eq!(message.into_command(), Some(command));
 }

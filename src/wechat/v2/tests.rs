@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::value::{AppId, Currency, Fen, Label, MchId, OpenId, TransactionId};
+use crate::types::{AppId, Currency, Fen, Label, MchId, OpenId, TransactionId};
 use crate::wechat::FieldError;
 
 const REAL: &str = include_str!("../../../tests/data/wechat/v2_notify.xml");

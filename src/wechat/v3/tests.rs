@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::value::{AppId, Currency, Fen, MchId, OpenId, TransactionId};
+use crate::types::{AppId, Currency, Fen, MchId, OpenId, TransactionId};
 use crate::wechat::{FieldError, OrderAnswer};
 
 const REAL: &str = include_str!("../../../tests/data/wechat/v3_transaction.json");
@@ -130,8 +130,8 @@ fn an_unpaid_state_needs_nothing_but_the_number_and_carries_no_command() {
     let refunded = with("trade_state", json!("REFUND")).unwrap();
     assert!(matches!(refunded.state(), ChannelState::Refund(_)));
     assert!(matches!(
-        refunded.into_command(None).unwrap().ask,
-        Asked::Confirm(_)
+        refunded.into_command(None).unwrap().kind,
+        CommandKind::Confirm(_)
     ));
     assert_eq!(
         with("trade_state", json!("success")),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use orderstore::Store;
-use orderstore::testing::{Dice, SimulatedDisk, Sizes, Snapshot};
+use orderstore::testing::{SeededRng, SimulatedDisk, Sizes, Snapshot};
 
 use super::figure;
 use super::ledger::{Ledger, feed_of};
@@ -16,7 +16,7 @@ const SIZES: Sizes = Sizes {
 
 /// A store with something in base and journal, closed or killed.
 fn store(is_closed: bool) -> (Snapshot, Ledger) {
-    let mut dice = Dice::new(5);
+    let mut dice = SeededRng::new(5);
     let disk = SimulatedDisk::new(5);
     let mut shop = Shop::init(disk.clone(), SIZES).unwrap();
     for _ in 0..30 {
@@ -31,7 +31,7 @@ fn store(is_closed: bool) -> (Snapshot, Ledger) {
 
 /// Where a byte is to be damaged: files alike, however long, and bytes that hold something
 /// before others.
-fn places(snapshot: &Snapshot, count: usize, dice: &mut Dice) -> Vec<(PathBuf, usize)> {
+fn places(snapshot: &Snapshot, count: usize, dice: &mut SeededRng) -> Vec<(PathBuf, usize)> {
     let disk = snapshot.kill(1);
     let files: Vec<_> = disk
         .files()
@@ -62,7 +62,7 @@ fn look(damaged: &SimulatedDisk, sent: &Ledger) -> Option<Shop> {
 #[test]
 fn corruption_of_a_closed_store_is_told_or_changes_nothing() {
     let (snapshot, ledger) = store(true);
-    let mut dice = Dice::new(6);
+    let mut dice = SeededRng::new(6);
     let sound = look(&snapshot.kill(2), &ledger).unwrap();
     let feed = feed_of(&sound.store).unwrap();
     let mut told = 0;
@@ -81,7 +81,7 @@ fn corruption_of_a_closed_store_is_told_or_changes_nothing() {
 #[test]
 fn corruption_of_a_killed_store_loses_the_last_frame_at_most_and_tells() {
     let (snapshot, ledger) = store(false);
-    let mut dice = Dice::new(7);
+    let mut dice = SeededRng::new(7);
     let steps = ledger.steps.len();
     let sound = look(&snapshot.kill(2), &ledger).unwrap();
     let feed = feed_of(&sound.store).unwrap();

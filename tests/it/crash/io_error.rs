@@ -5,7 +5,9 @@
 //!   there or not, and behind an unknown one all is refused.
 //! - What was ever to be seen is there for good (I13).
 
-use orderstore::testing::{Dice, DiskFault, Loss, Sabotage, SimulatedDisk, Sizes, Snapshot};
+use orderstore::testing::{
+    DiskFault, FaultInjection, Loss, SeededRng, SimulatedDisk, Sizes, Snapshot,
+};
 use orderstore::{Command, Error};
 
 use super::ledger::Ledger;
@@ -22,7 +24,7 @@ enum Run {
 const STEPS: usize = 10;
 
 fn run(seed: u64, sizes: Sizes, disk: &SimulatedDisk) -> Result<Run, String> {
-    let mut dice = Dice::new(seed);
+    let mut dice = SeededRng::new(seed);
     let Ok(mut shop) = Shop::init(disk.clone(), sizes) else {
         return Ok(Run::Unmade);
     };
@@ -70,7 +72,7 @@ fn hear(shop: &mut Shop, commands: Vec<Command>) -> Result<bool, String> {
 /// I15: behind a write that failed midway no other is taken.
 fn refuses_from_now_on(shop: &mut Shop) -> Result<(), String> {
     let (marks, steps) = (shop.ledger.steps.len(), shop.ledger.clone());
-    let mut dice = Dice::new(7);
+    let mut dice = SeededRng::new(7);
     for _ in 0..3 {
         let (_, heard) = shop.send(vec![any_command(&mut dice)]);
         shop.ledger = steps.clone();
@@ -86,7 +88,7 @@ fn refuses_from_now_on(shop: &mut Shop) -> Result<(), String> {
 }
 
 /// The store behind its fault: the disk is well again.
-fn after(run: Run, disk: &SimulatedDisk, sizes: Sizes, dice: &mut Dice) -> Result<(), String> {
+fn after(run: Run, disk: &SimulatedDisk, sizes: Sizes, dice: &mut SeededRng) -> Result<(), String> {
     disk.heal();
     let (ledger, seen, sent) = match run {
         Run::Unmade => (Ledger::default(), 0, 0),
@@ -134,7 +136,7 @@ fn lose(
     ledger: &Ledger,
     marks: (usize, usize),
     sizes: Sizes,
-    dice: &mut Dice,
+    dice: &mut SeededRng,
 ) -> Result<(), String> {
     for loss in [Loss::DropAll, Loss::TornSectors] {
         let image = before.lose_power(loss, dice.next());
@@ -146,8 +148,8 @@ fn lose(
 }
 
 /// Every call of a workload fails in every way. How many runs that were.
-pub(crate) fn workload(seed: u64, sabotage: Option<Sabotage>) -> Result<usize, String> {
-    let mut dice = Dice::new(seed);
+pub(crate) fn workload(seed: u64, sabotage: Option<FaultInjection>) -> Result<usize, String> {
+    let mut dice = SeededRng::new(seed);
     let sizes = sizes(&mut dice);
     let whole = SimulatedDisk::new(seed);
     whole.build_in(sabotage);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use orderstore::testing::model::Model;
-use orderstore::{Command, Event, FeedCursor, OrderNo, Policy, Sequenced, Store, Timestamp};
+use orderstore::{Command, Event, FeedCursor, FeedEvent, OrderNo, Policy, Store, Timestamp};
 
 /// One thing that a caller did.
 #[derive(Debug, Clone)]
@@ -111,6 +111,6 @@ pub(crate) fn sorted(events: &[Event]) -> Vec<&Event> {
 /// Everything in the feed.
 pub(crate) fn feed_of(store: &Store) -> Result<Vec<Event>, String> {
     let read = store.events(FeedCursor::START, 1000).wait();
-    let read: Vec<Sequenced> = read.map_err(|error| format!("the feed: {error:?}"))?;
+    let read: Vec<FeedEvent> = read.map_err(|error| format!("the feed: {error:?}"))?;
     Ok(read.into_iter().map(|sequenced| sequenced.event).collect())
 }

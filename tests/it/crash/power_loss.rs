@@ -1,14 +1,14 @@
 //! The power fails, or the process is killed, and again while the store recovers.
 
-use orderstore::testing::{Dice, Loss, SimulatedDisk, Sizes, Snapshot, fixtures};
-use orderstore::{Asked, Command};
+use orderstore::testing::{Loss, SeededRng, SimulatedDisk, Sizes, Snapshot, fixtures};
+use orderstore::{Command, CommandKind};
 
 use super::ledger::Ledger;
 use super::rig::{Shop, Tour, sizes};
 use super::{figure, seeded, told};
 
 fn tour(seed: u64) -> Result<usize, String> {
-    let mut dice = Dice::new(seed);
+    let mut dice = SeededRng::new(seed);
     let mut tour = Tour {
         sizes: sizes(&mut dice),
         sabotage: None,
@@ -34,13 +34,13 @@ fn power_loss_takes_nothing_that_was_acknowledged() {
 fn commands() -> Vec<Command> {
     let no = fixtures::order_no(1);
     let asks = [
-        Asked::Create(Box::new(fixtures::new(100))),
-        Asked::Confirm(Box::new(fixtures::payment(1, 100))),
-        Asked::RecordPrepay(Box::new(fixtures::prepay(1))),
-        Asked::BeginClose,
-        Asked::Hide,
+        CommandKind::Create(Box::new(fixtures::new(100))),
+        CommandKind::Confirm(Box::new(fixtures::payment(1, 100))),
+        CommandKind::RecordPrepay(Box::new(fixtures::prepay(1))),
+        CommandKind::BeginClose,
+        CommandKind::Hide,
     ];
-    asks.map(|ask| Command { no, ask }).into()
+    asks.map(|ask| Command { no, kind: ask }).into()
 }
 
 /// Every sequence of `len` commands.
@@ -93,9 +93,9 @@ fn complete(place: usize, workload: &[Command]) -> Result<usize, String> {
 /// A kill, an opening, an answer, and then the power fails.
 fn behind_a_kill(snapshot: &Snapshot, sent: &Ledger, sizes: Sizes) -> Result<(), String> {
     let mut shop = Shop::recover(snapshot.kill(1), sizes, sent, snapshot.marks)?;
-    let create = Asked::Create(Box::new(fixtures::new(100)));
+    let create = CommandKind::Create(Box::new(fixtures::new(100)));
     let no = fixtures::order_no(2);
-    shop.run(vec![Command { no, ask: create }])?;
+    shop.run(vec![Command { no, kind: create }])?;
     let steps = shop.ledger.steps.len();
     let image = shop.disk.snapshot().lose_power(Loss::DropAll, 1);
     Shop::recover(image, sizes, &shop.ledger, (steps + 1, steps))?.verify()
@@ -117,7 +117,7 @@ type Place = (u64, (usize, usize));
 
 /// How a run went: its calls, its steps, and where snapshots were taken.
 fn trace(seed: u64) -> (u64, usize, Vec<Place>) {
-    let mut dice = Dice::new(seed);
+    let mut dice = SeededRng::new(seed);
     let sizes = sizes(&mut dice);
     let disk = SimulatedDisk::new(seed);
     disk.sample(3);

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use orderstore::testing::model::Model;
 use orderstore::testing::{
-    Dice, Loss, ManualClock, Sabotage, SimulatedDisk, Sizes, Snapshot, fixtures,
+    FaultInjection, Loss, ManualClock, SeededRng, SimulatedDisk, Sizes, Snapshot, fixtures,
 };
 use orderstore::{
-    Answered, Asked, ChannelState, Command, Error, Event, Metadata, New, Order, Outcome, Policy,
-    Store,
+    ChannelState, Command, CommandKind, Error, Event, Metadata, NewOrder, Order, Outcome, Policy,
+    Reply, Store,
 };
 
 use super::ledger::{Ledger, Step, feed_of};
@@ -31,7 +31,7 @@ pub(crate) struct Shop {
     clock: ManualClock,
 }
 
-pub(crate) fn sizes(dice: &mut Dice) -> Sizes {
+pub(crate) fn sizes(dice: &mut SeededRng) -> Sizes {
     Sizes {
         memtable: 4096 << dice.below(4),
         segment: 8192 << dice.below(3),
@@ -129,7 +129,7 @@ impl Shop {
     }
 
     /// Does something, hears the answer, and compares it with the model's.
-    pub(crate) fn step(&mut self, dice: &mut Dice) -> Result<(), String> {
+    pub(crate) fn step(&mut self, dice: &mut SeededRng) -> Result<(), String> {
         self.disk.breathe();
         self.clock.advance(Duration::from_secs(1));
         match dice.below(24) {
@@ -212,12 +212,12 @@ impl Shop {
 
     /// One command: on this thread where there is a verb for it.
     fn say(&self, command: &Command) -> Result<Heard, Error> {
-        match &command.ask {
-            Asked::Create(new) => {
+        match &command.kind {
+            CommandKind::Create(new) => {
                 let made = self.store.create(command.no, (**new).clone()).wait();
                 made.map(|answer| whole(answer, Outcome::Create))
             }
-            Asked::Confirm(payment) => {
+            CommandKind::Confirm(payment) => {
                 let paid = self.store.confirm(command.no, (**payment).clone()).wait();
                 paid.map(|answer| whole(answer, Outcome::Confirm))
             }
@@ -240,41 +240,41 @@ impl Shop {
 /// What an answer says.
 pub(crate) type Heard = (Outcome, Option<Arc<Order>>);
 
-fn whole<O>(answer: Answered<O>, kind: fn(O) -> Outcome) -> Heard {
+fn whole<O>(answer: Reply<O>, kind: fn(O) -> Outcome) -> Heard {
     (kind(answer.outcome), answer.order)
 }
 
-fn as_it_is(answer: Answered<Outcome>) -> Heard {
+fn as_it_is(answer: Reply<Outcome>) -> Heard {
     (answer.outcome, answer.order)
 }
 
 /// A few orders, paid and paid again, closed and annotated.
-pub(crate) fn any_command(dice: &mut Dice) -> Command {
+pub(crate) fn any_command(dice: &mut SeededRng) -> Command {
     let n = dice.below(ORDERS as usize) as u64;
     let no = fixtures::order_no(n);
     let ask = match dice.below(12) {
-        0..=3 => Asked::Create(Box::new(any_new(n))),
-        4..=6 => Asked::Confirm(Box::new(fixtures::payment(n + dice.below(2) as u64, 100))),
-        7 => Asked::RecordPrepay(Box::new(fixtures::prepay(dice.below(3) as u64))),
-        8 => Asked::RecordQuery(Box::new(ChannelState::NotPay)),
-        9 => Asked::BeginClose,
-        10 => Asked::Annotate {
+        0..=3 => CommandKind::Create(Box::new(any_new(n))),
+        4..=6 => CommandKind::Confirm(Box::new(fixtures::payment(n + dice.below(2) as u64, 100))),
+        7 => CommandKind::RecordPrepay(Box::new(fixtures::prepay(dice.below(3) as u64))),
+        8 => CommandKind::RecordQuery(Box::new(ChannelState::NotPay)),
+        9 => CommandKind::BeginClose,
+        10 => CommandKind::Annotate {
             version: 1 + dice.below(3) as u64,
             metadata: Metadata::new(vec![b'm'; 1 + dice.below(2000)]).unwrap(),
         },
-        _ => Asked::Hide,
+        _ => CommandKind::Hide,
     };
-    Command { no, ask }
+    Command { no, kind: ask }
 }
 
-fn any_new(n: u64) -> New {
+fn any_new(n: u64) -> NewOrder {
     fixtures::new(100).reference(fixtures::reference(n % 5))
 }
 
 /// What one exploration may do, and what it did.
 pub(crate) struct Tour {
     pub(crate) sizes: Sizes,
-    pub(crate) sabotage: Option<Sabotage>,
+    pub(crate) sabotage: Option<FaultInjection>,
     /// How deep crashes may stand on crashes.
     pub(crate) depth: usize,
     /// How many snapshots of one run are followed.
@@ -289,7 +289,7 @@ impl Tour {
         sent: &Ledger,
         mut snapshots: Vec<Snapshot>,
         depth: usize,
-        dice: &mut Dice,
+        dice: &mut SeededRng,
     ) -> Result<(), String> {
         let width = if depth == 0 { self.width } else { 2 };
         for _ in 0..width {
@@ -318,7 +318,7 @@ impl Tour {
         snapshot: &Snapshot,
         loss: Option<Loss>,
         depth: usize,
-        dice: &mut Dice,
+        dice: &mut SeededRng,
     ) -> Result<(), String> {
         let seed = dice.next();
         let disk = match loss {
@@ -377,7 +377,7 @@ impl Tour {
     }
 
     /// A run of so many steps in a new store, and everything that may come of it.
-    pub(crate) fn run(&mut self, steps: usize, dice: &mut Dice) -> Result<(), String> {
+    pub(crate) fn run(&mut self, steps: usize, dice: &mut SeededRng) -> Result<(), String> {
         let disk = SimulatedDisk::new(dice.next());
         disk.build_in(self.sabotage);
         disk.sample(1 + dice.below(6));

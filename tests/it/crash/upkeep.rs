@@ -7,7 +7,9 @@
 
 use std::path::PathBuf;
 
-use orderstore::testing::{Dice, DiskFault, Loss, Sabotage, SimulatedDisk, Sizes, Snapshot};
+use orderstore::testing::{
+    DiskFault, FaultInjection, Loss, SeededRng, SimulatedDisk, Sizes, Snapshot,
+};
 use orderstore::{Builder, Error, StorageErrorKind, Store};
 
 use super::ledger::Ledger;
@@ -39,8 +41,8 @@ struct Stage {
 }
 
 impl Stage {
-    fn set(job: Job, seed: u64, sabotage: Option<Sabotage>) -> Result<Self, String> {
-        let mut dice = Dice::new(seed);
+    fn set(job: Job, seed: u64, sabotage: Option<FaultInjection>) -> Result<Self, String> {
+        let mut dice = SeededRng::new(seed);
         let sizes = sizes(&mut dice);
         let disk = SimulatedDisk::new(seed);
         disk.build_in(sabotage);
@@ -76,7 +78,7 @@ impl Stage {
     }
 
     /// The stage again, with a fault or without.
-    fn again(&self, seed: u64, sabotage: Option<Sabotage>) -> SimulatedDisk {
+    fn again(&self, seed: u64, sabotage: Option<FaultInjection>) -> SimulatedDisk {
         let disk = self.snapshot.kill(seed);
         disk.build_in(sabotage);
         disk
@@ -192,9 +194,13 @@ pub(crate) struct Seen {
 }
 
 /// The power fails somewhere in a job, or behind it.
-pub(crate) fn power_loss(job: Job, seed: u64, sabotage: Option<Sabotage>) -> Result<Seen, String> {
+pub(crate) fn power_loss(
+    job: Job,
+    seed: u64,
+    sabotage: Option<FaultInjection>,
+) -> Result<Seen, String> {
     let stage = Stage::set(job, seed, sabotage)?;
-    let mut dice = Dice::new(seed);
+    let mut dice = SeededRng::new(seed);
     let disk = stage.again(seed, sabotage);
     let answer = stage.run(&disk, || disk.sample(1 + dice.below(8)))?;
     answer.map_err(|error| format!("{job:?}: {error:?}"))?;
@@ -227,7 +233,7 @@ fn io_error(job: Job, seed: u64) -> Result<usize, String> {
     let mut first = 0;
     let answer = stage.run(&whole, || first = whole.calls())?;
     answer.map_err(|error| format!("{job:?}: {error:?}"))?;
-    let (mut dice, mut runs) = (Dice::new(seed), 0);
+    let (mut dice, mut runs) = (SeededRng::new(seed), 0);
     for call in first + 1..=whole.calls() {
         let fault = DiskFault::ALL[dice.below(DiskFault::ALL.len())];
         for for_good in [false, true] {

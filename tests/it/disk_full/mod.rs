@@ -12,8 +12,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use orderstore::testing::{Dice, Sizes, fixtures};
-use orderstore::{Builder, Error, Health, Listing, Metadata, New, OrderNo, PageOf, Store};
+use orderstore::testing::{SeededRng, Sizes, fixtures};
+use orderstore::{
+    Builder, Error, Health, Metadata, NewOrder, OrderNo, OrderQuery, PageRequest, Store,
+};
 
 use self::mount::{SIZE_MIB, mounted, on_a_mount};
 use crate::flow::rig::within_a_minute;
@@ -54,7 +56,7 @@ fn metadata(n: u64) -> Metadata {
     Metadata::new([n.to_le_bytes(); 250].concat()).unwrap()
 }
 
-fn new(n: u64) -> New {
+fn new(n: u64) -> NewOrder {
     fixtures::new(100).metadata(metadata(n))
 }
 
@@ -194,19 +196,19 @@ fn write(store: &Store, is_over: impl Fn(&Orders) -> bool + Sync) -> Orders {
 
 /// Every row that was there before, in an order that no cache foresees, and in lists.
 fn read_everything(store: &Store) {
-    let mut dice = Dice::new(7);
+    let mut dice = SeededRng::new(7);
     for _ in 0..OLD {
         assert_there(store, dice.below(OLD as usize) as u64);
     }
     for n in (0..OLD).step_by(97) {
         assert_eq!(store.history(no(n)).wait().unwrap().len(), 1);
     }
-    let (mut seen, mut after) = (0, PageOf::of(500));
+    let (mut seen, mut after) = (0, PageRequest::of(500));
     loop {
-        let page = store.list(Listing::all().page(after)).wait().unwrap();
+        let page = store.list(OrderQuery::all().page(after)).wait().unwrap();
         seen += page.rows.iter().filter(|order| order.no < no(OLD)).count();
         match page.next {
-            Some(cursor) => after = PageOf::of(500).after(cursor),
+            Some(cursor) => after = PageRequest::of(500).after(cursor),
             None => break,
         }
     }
@@ -267,7 +269,7 @@ fn a_full_disk_refuses_writers_and_no_readers_until_it_has_room_again() {
 /// Fills the disk whenever the base is being written to: there was room enough for it
 /// just before.
 fn come_and_go(root: &Path) {
-    let mut dice = Dice::new(1);
+    let mut dice = SeededRng::new(1);
     let base = dir(root).join("base.redb");
     let written = || fs::metadata(&base).unwrap().modified().unwrap();
     for _ in 0..60 {
@@ -301,7 +303,7 @@ fn room_that_comes_and_goes_costs_no_answer_and_no_reader() {
                 is_over.store(true, Ordering::SeqCst);
             });
             scope.spawn(|| {
-                let mut dice = Dice::new(2);
+                let mut dice = SeededRng::new(2);
                 while !is_over.load(Ordering::SeqCst) {
                     assert_there(&store, dice.below(OLD as usize) as u64);
                     reads.fetch_add(1, Ordering::SeqCst);

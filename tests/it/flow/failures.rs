@@ -4,14 +4,17 @@ use std::sync::atomic::Ordering;
 use std::thread;
 
 use orderstore::engine::EngineError;
-use orderstore::{Asked, Command, Created, Error, Health, Metadata, StorageErrorKind, Store};
+use orderstore::{Command, CommandKind, Created, Error, Health, Metadata, StorageErrorKind, Store};
 
 use super::rig::{Act, Rig, cause, new, no, unknown, within_a_minute};
 use super::verbs;
 
 fn create(place: u64) -> Command {
-    let ask = Asked::Create(Box::new(new()));
-    Command { no: no(place), ask }
+    let ask = CommandKind::Create(Box::new(new()));
+    Command {
+        no: no(place),
+        kind: ask,
+    }
 }
 
 /// A group of commands that were decided together: all wait behind a write that is held.
@@ -34,7 +37,7 @@ fn a_refused_command_disturbs_no_neighbour_of_its_group() {
         let (rig, store) = Rig::default().open();
         let hide = Command {
             no: no(5),
-            ask: Asked::Hide,
+            kind: CommandKind::Hide,
         };
         let answers = in_one_group(&rig, &store, vec![create(1), hide, create(2)]);
         assert!(answers.iter().all(Result::is_ok), "{answers:?}");
@@ -68,8 +71,11 @@ fn commands_for_one_number_keep_their_order_beside_a_damaged_record() {
         rig.damaged.lock().insert(no(2));
         let annotate = |version: u64| {
             let metadata = Metadata::new(version.to_string()).unwrap();
-            let ask = Asked::Annotate { version, metadata };
-            Command { no: no(1), ask }
+            let ask = CommandKind::Annotate { version, metadata };
+            Command {
+                no: no(1),
+                kind: ask,
+            }
         };
         let batch = vec![create(1), create(2), annotate(1), annotate(2)];
         let answers = in_one_group(&rig, &store, batch);

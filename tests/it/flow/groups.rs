@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use orderstore::{Annotated, Asked, Command, Confirmed, Created, Error, Metadata, Outcome, Store};
+use orderstore::{
+    Annotated, Command, CommandKind, Confirmed, Created, Error, Metadata, Outcome, Store,
+};
 
 use super::rig::{Rig, new, no, payment, within_a_minute};
 
@@ -106,8 +108,11 @@ fn a_group_is_no_larger_than_the_engine_takes() {
 }
 
 fn create(place: u64) -> Command {
-    let ask = Asked::Create(Box::new(new()));
-    Command { no: no(place), ask }
+    let ask = CommandKind::Create(Box::new(new()));
+    Command {
+        no: no(place),
+        kind: ask,
+    }
 }
 
 #[test]
@@ -178,8 +183,11 @@ fn a_duplicate_whose_write_failed_was_not_told_that_it_stands() {
         let _ = store.create(no(1), new()).wait().unwrap();
         rig.gate.hold();
         let both = [1, 1].map(|_| {
-            let ask = Asked::Confirm(Box::new(payment(1)));
-            Command { no: no(1), ask }
+            let ask = CommandKind::Confirm(Box::new(payment(1)));
+            Command {
+                no: no(1),
+                kind: ask,
+            }
         });
         let tickets = store.submit_all(both.to_vec()).unwrap();
         rig.gate.wait_until_somebody_is_held();
@@ -201,7 +209,7 @@ fn a_batch_has_an_answer_for_each_command_in_their_order() {
         let (_rig, store) = Rig::default().open();
         let hide = Command {
             no: no(9),
-            ask: Asked::Hide,
+            kind: CommandKind::Hide,
         };
         let batch = vec![create(1), hide, create(1)];
         let tickets = store.submit_all(batch).unwrap();

@@ -1,13 +1,13 @@
 //! An engine that others write to as well: what was decided on old news is decided again.
 
 use orderstore::{
-    Annotated, Asked, CloseAnswer, Command, Confirmed, Created, Metadata, New, Outcome, Reference,
-    Store,
+    Annotated, CloseAnswer, Command, CommandKind, Confirmed, Created, Metadata, NewOrder, Outcome,
+    Reference, Store,
 };
 
 use super::rig::{Act, Rig, new, no, payment, within_a_minute};
 
-fn referring(reference: &str) -> New {
+fn referring(reference: &str) -> NewOrder {
     new().reference(Reference::parse(reference).unwrap())
 }
 
@@ -86,18 +86,21 @@ fn only_what_rests_on_the_lost_record_is_decided_again() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         let _ = store.create(no(1), new()).wait().unwrap();
-        let command = |place, ask| Command { no: no(place), ask };
+        let command = |place, ask| Command {
+            no: no(place),
+            kind: ask,
+        };
         let annotate = |version, text: &str| {
             let metadata = Metadata::new(text).unwrap();
-            Asked::Annotate { version, metadata }
+            CommandKind::Annotate { version, metadata }
         };
         meanwhile(&rig, |other| {
             let _ = other.confirm(no(1), payment(1)).wait().unwrap();
         });
         let batch = vec![
-            command(1, Asked::BeginClose),
-            command(3, Asked::Create(Box::new(new()))),
-            command(1, Asked::Confirm(Box::new(payment(1)))),
+            command(1, CommandKind::BeginClose),
+            command(3, CommandKind::Create(Box::new(new()))),
+            command(1, CommandKind::Confirm(Box::new(payment(1)))),
             command(1, annotate(2, "paid")),
             command(3, annotate(1, "new")),
         ];
@@ -150,8 +153,11 @@ fn nothing_is_kept_that_was_concluded_from_a_lost_record() {
             let _ = other.confirm(no(1), payment(9)).wait().unwrap();
         });
         let confirm = |place| {
-            let ask = Asked::Confirm(Box::new(payment(1)));
-            Command { no: no(place), ask }
+            let ask = CommandKind::Confirm(Box::new(payment(1)));
+            Command {
+                no: no(place),
+                kind: ask,
+            }
         };
         let tickets = store.submit_all(vec![confirm(1), confirm(2)]).unwrap();
         let outcomes: Vec<Outcome> = tickets

@@ -10,12 +10,12 @@ use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use orderstore::engine::{
-    Engine, EngineError, Identity, IndexQuery, Limits, Lookup, MemoryEngine, Mutation, Rows,
-    Stored, Verdict,
+    Engine, EngineError, Identity, IndexPage, IndexQuery, Limits, Lookup, MemoryEngine, Mutation,
+    StoredRecord, Verdict,
 };
 use orderstore::{
-    AppId, Builder, Counts, Event, FeedCursor, Fen, New, OrderNo, Payment, Record, Report,
-    Sequenced, Source, StorageError, StorageErrorKind, Store, Timestamp, TransactionId,
+    AppId, Builder, Counts, Event, FeedCursor, FeedEvent, Fen, NewOrder, OrderNo, Payment, Record,
+    Source, StorageError, StorageErrorKind, Store, Timestamp, TransactionId, VerifyReport,
 };
 use parking_lot::{Condvar, Mutex};
 
@@ -38,8 +38,8 @@ pub(crate) fn no(number: u64) -> OrderNo {
     OrderNo::parse(&format!("T-{number:08}")).unwrap()
 }
 
-pub(crate) fn new() -> New {
-    New::new(AppId::parse("wxd2565e6a04246fd1").unwrap(), fen(1990)).unwrap()
+pub(crate) fn new() -> NewOrder {
+    NewOrder::new(AppId::parse("wxd2565e6a04246fd1").unwrap(), fen(1990)).unwrap()
 }
 
 pub(crate) fn fen(fen: u64) -> Fen {
@@ -217,7 +217,7 @@ impl Rig {
         Ok(if forgets { vec![] } else { verdicts })
     }
 
-    fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<Stored>>, EngineError> {
+    fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<StoredRecord>>, EngineError> {
         let damaged = self.damaged.lock();
         let is_damaged = |lookup: &Lookup| match lookup {
             Lookup::No(no) => damaged.contains(no),
@@ -262,7 +262,7 @@ impl Engine for Handle {
         self.0.memory.get(no)
     }
 
-    fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<Stored>>, EngineError> {
+    fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<StoredRecord>>, EngineError> {
         self.0.load(lookups)
     }
 
@@ -270,7 +270,7 @@ impl Engine for Handle {
         self.0.apply(batch)
     }
 
-    fn scan(&self, query: &IndexQuery, limit: usize) -> Result<Rows, EngineError> {
+    fn scan(&self, query: &IndexQuery, limit: usize) -> Result<IndexPage, EngineError> {
         self.0.memory.scan(query, limit)
     }
 
@@ -278,7 +278,7 @@ impl Engine for Handle {
         self.0.memory.history(no)
     }
 
-    fn events(&self, after: FeedCursor, limit: usize) -> Result<Vec<Sequenced>, EngineError> {
+    fn events(&self, after: FeedCursor, limit: usize) -> Result<Vec<FeedEvent>, EngineError> {
         self.0.memory.events(after, limit)
     }
 
@@ -286,7 +286,7 @@ impl Engine for Handle {
         self.0.memory.counts()
     }
 
-    fn verify(&self) -> Result<Report, EngineError> {
+    fn verify(&self) -> Result<VerifyReport, EngineError> {
         self.0.verify_gate.pass();
         let panics = self.0.verify_panics.load(Ordering::Relaxed);
         assert!(!panics, "the engine panics, as it was told to");

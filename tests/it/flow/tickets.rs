@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use orderstore::{Asked, Command, Created, Error, Metadata, OrderNo, Store};
+use orderstore::{Command, CommandKind, Created, Error, Metadata, OrderNo, Store};
 
 use super::rig::{Rig, new, no, within_a_minute};
 
@@ -79,7 +79,7 @@ fn held(builder: orderstore::Builder) -> (std::sync::Arc<Rig>, Store) {
 fn hide(no: OrderNo) -> Command {
     Command {
         no,
-        ask: Asked::Hide,
+        kind: CommandKind::Hide,
     }
 }
 
@@ -187,7 +187,7 @@ fn a_batch_that_never_fits_is_told_so() {
         let heavy = Metadata::new([7; 4096]).unwrap();
         let annotate = |place| Command {
             no: no(place),
-            ask: Asked::Annotate {
+            kind: CommandKind::Annotate {
                 version: 1,
                 metadata: heavy.clone(),
             },

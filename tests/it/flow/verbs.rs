@@ -3,8 +3,8 @@
 use std::pin::Pin;
 
 use orderstore::{
-    AnomalyId, Call, ChannelState, CloseReply, Error, FeedCursor, Listing, Metadata, Note, PageOf,
-    Prepay, PrepayKind, PrepayValue, Resolution, Store, Timestamp,
+    AnomalyId, Call, ChannelState, CloseReply, Error, FeedCursor, Metadata, Note, OrderQuery,
+    PageRequest, Prepay, PrepayKind, PrepayValue, Resolution, Store, Timestamp,
 };
 
 use super::rig::{new, no, payment};
@@ -69,10 +69,10 @@ pub(crate) fn commands(store: &Store) -> Vec<Verb> {
 /// The verbs that only look.
 pub(crate) fn reads(store: &Store) -> Vec<Verb> {
     let times = Timestamp::EPOCH..Timestamp::MAX;
-    let page = PageOf::of(10);
+    let page = PageRequest::of(10);
     vec![
         ("get", Box::new(store.get(no(7)))),
-        ("list", Box::new(store.list(Listing::all()))),
+        ("list", Box::new(store.list(OrderQuery::all()))),
         ("due", Box::new(store.due(Timestamp::EPOCH, page))),
         ("open_anomalies", Box::new(store.open_anomalies(page))),
         ("history", Box::new(store.history(no(7)))),

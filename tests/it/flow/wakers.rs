@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
-use orderstore::{Answering, Error, OrderNo, Store};
+use orderstore::{CallFuture, Error, OrderNo, Store};
 use parking_lot::Mutex;
 
 use super::rig::{Act, Rig, new, no, unknown, within_a_minute};
@@ -74,7 +74,7 @@ fn the_last_clone_may_be_dropped_by_a_waker_on_the_side_thread() {
 /// Asks for the next number each time it is woken, until it is refused.
 struct Chain {
     store: Store,
-    number: Mutex<Option<Answering<OrderNo>>>,
+    number: Mutex<Option<CallFuture<OrderNo>>>,
     ended: Sender<u32>,
     length: Mutex<u32>,
 }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use orderstore::testing::fuzz::{Bytes, any_command};
 use orderstore::testing::model::Model;
-use orderstore::testing::{Dice, ManualClock, fixtures};
+use orderstore::testing::{ManualClock, SeededRng, fixtures};
 use orderstore::{
-    AnomalyId, AnomalyRef, AppId, Asked, Attach, Channel, ChannelState, CloseReply, Command,
-    Conflict, Description, Event, Label, Metadata, Order, OrderNo, Payment, Prepay, PrepayKind,
-    PrepayValue, RefundState, Resolution, Source, Store, What,
+    AnomalyId, AnomalyRef, AppId, Attach, Channel, ChannelState, CloseReply, Command, CommandKind,
+    Conflict, Description, Event, EventKind, Label, Metadata, Order, OrderNo, Payment, Prepay,
+    PrepayKind, PrepayValue, RefundState, Resolution, Source, Store,
 };
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -96,8 +96,9 @@ impl Known {
 
 /// The numbers that the store handed out.
 pub(super) fn numbers(feed: &[Event]) -> Vec<OrderNo> {
-    let is_drawn =
-        |event: &&Event| matches!(event.what, What::Created(_)) && event.no.as_str().len() == 32;
+    let is_drawn = |event: &&Event| {
+        matches!(event.what, EventKind::Created(_)) && event.no.as_str().len() == 32
+    };
     feed.iter().filter(is_drawn).map(|event| event.no).collect()
 }
 
@@ -133,44 +134,47 @@ fn drawn(store: &Store) {
 }
 
 fn by_chance(count: usize) -> Vec<Command> {
-    let mut dice = Dice::new(1);
-    let chosen = |dice: &mut Dice| -> Vec<u8> { (0..100).map(|_| dice.next() as u8).collect() };
+    let mut dice = SeededRng::new(1);
+    let chosen =
+        |dice: &mut SeededRng| -> Vec<u8> { (0..100).map(|_| dice.next() as u8).collect() };
     let command = |_| any_command(&mut Bytes::new(&chosen(&mut dice)));
     (0..count).map(command).collect()
 }
 
-fn on(n: u64, asks: impl IntoIterator<Item = Asked>) -> Vec<Command> {
+fn on(n: u64, asks: impl IntoIterator<Item = CommandKind>) -> Vec<Command> {
     let no = fixtures::order_no(n);
-    asks.into_iter().map(|ask| Command { no, ask }).collect()
+    asks.into_iter()
+        .map(|ask| Command { no, kind: ask })
+        .collect()
 }
 
-fn create() -> Asked {
-    Asked::Create(Box::new(fixtures::new(1990)))
+fn create() -> CommandKind {
+    CommandKind::Create(Box::new(fixtures::new(1990)))
 }
 
-fn confirm(payment: Payment) -> Asked {
-    Asked::Confirm(Box::new(payment))
+fn confirm(payment: Payment) -> CommandKind {
+    CommandKind::Confirm(Box::new(payment))
 }
 
-fn pay(n: u64) -> Asked {
+fn pay(n: u64) -> CommandKind {
     confirm(fixtures::payment(n, 1990))
 }
 
-fn query(state: ChannelState) -> Asked {
-    Asked::RecordQuery(Box::new(state))
+fn query(state: ChannelState) -> CommandKind {
+    CommandKind::RecordQuery(Box::new(state))
 }
 
-fn ask_back(transaction: u64, n: u64, amount: u64) -> Asked {
-    Asked::RequestRefund(Box::new(fixtures::refund_of(transaction, n, amount)))
+fn ask_back(transaction: u64, n: u64, amount: u64) -> CommandKind {
+    CommandKind::RequestRefund(Box::new(fixtures::refund_of(transaction, n, amount)))
 }
 
-fn told_back(transaction: u64, n: u64, amount: u64, state: RefundState) -> Asked {
+fn told_back(transaction: u64, n: u64, amount: u64, state: RefundState) -> CommandKind {
     let fact = fixtures::refund_fact(transaction, n, amount, state);
-    Asked::RecordRefund(Box::new(fact))
+    CommandKind::RecordRefund(Box::new(fact))
 }
 
-fn resolve(anomaly: u32, how: Resolution) -> Asked {
-    Asked::Resolve {
+fn resolve(anomaly: u32, how: Resolution) -> CommandKind {
+    CommandKind::Resolve {
         anomaly: AnomalyId(anomaly).into(),
         how,
         note: fixtures::note(),
@@ -200,18 +204,18 @@ fn waiting() -> Vec<Command> {
         .mch_id(fixtures::mch_id(1));
     let url = PrepayValue::parse("weixin://wxpay/bizpayurl/up?pr=NwY5Mz9&groupid=00").unwrap();
     let prepaid = Prepay::new(PrepayKind::Native, url);
-    let annotate = Asked::Annotate {
+    let annotate = CommandKind::Annotate {
         version: 2,
         metadata: Metadata::new("shipped by hand").unwrap(),
     };
     let pending = [
-        Asked::Create(Box::new(new)),
-        Asked::RecordPrepay(Box::new(prepaid)),
+        CommandKind::Create(Box::new(new)),
+        CommandKind::RecordPrepay(Box::new(prepaid)),
         annotate,
         query(ChannelState::NotPay),
     ];
-    let closing = [create(), Asked::BeginClose];
-    let again = [create(), Asked::BeginClose, Asked::AbortClose];
+    let closing = [create(), CommandKind::BeginClose];
+    let again = [create(), CommandKind::BeginClose, CommandKind::AbortClose];
     [
         on(PENDING.0, pending),
         on(102, closing),
@@ -233,17 +237,17 @@ fn ending() -> Vec<Command> {
     whole.bank_type = label("OTHERS");
     whole.payer_total = Some(fixtures::fen(1900));
     whole.settlement_total = Some(fixtures::fen(1990));
-    let paid = [create(), confirm(whole), Asked::Hide];
+    let paid = [create(), confirm(whole), CommandKind::Hide];
     let closed = [
         create(),
         query(ChannelState::Closed),
-        Asked::Hide,
-        Asked::Unhide,
+        CommandKind::Hide,
+        CommandKind::Unhide,
     ];
     let closed_by_us = [
         create(),
-        Asked::BeginClose,
-        Asked::RecordClose(CloseReply::NoSuchOrder),
+        CommandKind::BeginClose,
+        CommandKind::RecordClose(CloseReply::NoSuchOrder),
     ];
     let failed = [create(), query(ChannelState::Revoked)];
     let late = |n| [create(), query(ChannelState::Closed), pay(n)];
@@ -330,7 +334,7 @@ fn refunds() -> Vec<Command> {
         ask_back(130, 14, 100),
         told_back(130, 14, 100, Closed),
         ask_back(130, 15, 100),
-        Asked::RecordRefundRefused {
+        CommandKind::RecordRefundRefused {
             refund: fixtures::refund_no(15).into(),
             code: Label::parse("NOTENOUGH").unwrap(),
         },
@@ -364,17 +368,17 @@ fn attempts() -> Vec<Command> {
         pay(330),
         pay(331),
         resolve(1, give_back(50)),
-        Asked::RecordRefundRefused {
+        CommandKind::RecordRefundRefused {
             refund: (fixtures::refund_no(50), 1).into(),
             code: Label::parse("NOTENOUGH").unwrap(),
         },
-        Asked::Resolve {
+        CommandKind::Resolve {
             anomaly: reopened,
             how: give_back(50),
             note: fixtures::note(),
         },
         told_back(331, 50, 1990, RefundState::Success),
-        Asked::RecordRefund(Box::new(failed)),
+        CommandKind::RecordRefund(Box::new(failed)),
         resolve(2, Resolution::Accept),
     ];
     let waits = [pay(332), ask_back(332, 51, 1990)];
@@ -391,7 +395,12 @@ fn settled() -> Vec<Command> {
     let dismiss = |n| resolve(n, Resolution::Dismiss);
     let fen = |n| confirm(fixtures::payment(n, 1));
     let note = fixtures::note();
-    let ended = [create(), fen(333), dismiss(1), Asked::EndOrder { note }];
+    let ended = [
+        create(),
+        fen(333),
+        dismiss(1),
+        CommandKind::EndOrder { note },
+    ];
     let mut folded = vec![create()];
     for place in 1..=64_u32 {
         folded.push(fen(400 + u64::from(place)));
@@ -404,7 +413,7 @@ fn settled() -> Vec<Command> {
 /// Orders of other books, as old as those are.
 fn imported() -> Vec<Command> {
     let other = Channel::parse("other").unwrap();
-    let of_books = |n: u64, asks: &[Asked]| {
+    let of_books = |n: u64, asks: &[CommandKind]| {
         let then = fixtures::now().saturating_sub(Duration::from_secs(700 * 24 * 3600));
         let mut books = Model::default();
         let new = fixtures::new(1990).channel(other);
@@ -415,7 +424,7 @@ fn imported() -> Vec<Command> {
         let order = books.order(fixtures::order_no(n)).unwrap();
         let mut order = Order::clone(&order);
         order.appid = AppId::parse("wxd2565e6a04246fd1").unwrap();
-        let ask = Asked::Import {
+        let ask = CommandKind::Import {
             order: Box::new(order),
             conflict: Conflict::Skip,
         };
@@ -429,10 +438,10 @@ fn imported() -> Vec<Command> {
         fixtures::transaction(141),
         fixtures::fen(500),
     );
-    let back = Asked::RequestRefund(Box::new(back.unwrap().channel(other)));
+    let back = CommandKind::RequestRefund(Box::new(back.unwrap().channel(other)));
     [
         of_books(140, &[]),
-        of_books(141, &[confirm(payment), back, Asked::Hide]),
+        of_books(141, &[confirm(payment), back, CommandKind::Hide]),
         of_books(142, &[query(ChannelState::Closed)]),
     ]
     .concat()

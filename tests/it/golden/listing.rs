@@ -2,7 +2,8 @@
 
 use orderstore::testing::fixtures;
 use orderstore::{
-    Channel, Event, FeedCursor, Listing, OrderNo, Page, PageOf, Status, Store, Sum, Timestamp,
+    Channel, Event, FeedCursor, OrderNo, OrderQuery, Page, PageRequest, Status, Store, Subtotal,
+    Timestamp,
 };
 use serde_json::{Value, json};
 
@@ -60,8 +61,8 @@ fn counts(store: &Store) -> Value {
 fn totals(store: &Store) -> Value {
     let totals = store.totals(Timestamp::EPOCH..Timestamp::MAX);
     let totals = totals.wait().unwrap();
-    let sum = |sum: &Sum| json!({ "count": sum.count, "fen": sum.fen.to_string() });
-    let sums = |sums: &std::collections::BTreeMap<orderstore::Currency, Sum>| {
+    let sum = |sum: &Subtotal| json!({ "count": sum.count, "fen": sum.minor_units.to_string() });
+    let sums = |sums: &std::collections::BTreeMap<orderstore::Currency, Subtotal>| {
         let each = sums
             .iter()
             .map(|(currency, of)| (currency.as_str().to_owned(), sum(of)));
@@ -74,9 +75,9 @@ fn totals(store: &Store) -> Value {
     })
 }
 
-fn every<R>(read: impl Fn(PageOf) -> Page<R>) -> Vec<R> {
+fn every<R>(read: impl Fn(PageRequest) -> Page<R>) -> Vec<R> {
     let mut rows = Vec::new();
-    let mut page = PageOf::of(7);
+    let mut page = PageRequest::of(7);
     loop {
         let part = read(page);
         rows.extend(part.rows);
@@ -88,23 +89,23 @@ fn every<R>(read: impl Fn(PageOf) -> Page<R>) -> Vec<R> {
 }
 
 fn lists(store: &Store) -> Value {
-    let list = |listing: Listing| {
+    let list = |listing: OrderQuery| {
         let read = |page| store.list(listing.clone().page(page)).wait().unwrap();
         let rows = every(read).into_iter().map(|order| json!(order.no));
         Value::Array(rows.collect())
     };
-    let statuses = Status::ALL.map(|status| list(Listing::by_status(status)));
-    let each = |of: &dyn Fn(u64) -> Listing| (0..8).map(|n| list(of(n))).collect::<Vec<_>>();
+    let statuses = Status::ALL.map(|status| list(OrderQuery::by_status(status)));
+    let each = |of: &dyn Fn(u64) -> OrderQuery| (0..8).map(|n| list(of(n))).collect::<Vec<_>>();
     let other = Channel::parse("other").unwrap();
     json!({
-        "all": list(Listing::all()),
+        "all": list(OrderQuery::all()),
         "byStatus": statuses.to_vec(),
-        "byOpenid": each(&|n| Listing::by_openid(&fixtures::openid(n))),
-        "byOpenidWithHidden": each(&|n| Listing::by_openid(&fixtures::openid(n)).with_hidden()),
-        "byTransaction": each(&|n| Listing::by_transaction(&fixtures::transaction(n))),
-        "byTransactionOfOther": each(&|n| Listing::by_transaction_of(other, &fixtures::transaction(n))),
-        "byRefundNo": each(&|n| Listing::by_refund_no(&fixtures::refund_no(n))),
-        "byReference": each(&|n| Listing::by_reference(&fixtures::reference(n))),
+        "byOpenid": each(&|n| OrderQuery::by_openid(&fixtures::openid(n))),
+        "byOpenidWithHidden": each(&|n| OrderQuery::by_openid(&fixtures::openid(n)).with_hidden()),
+        "byTransaction": each(&|n| OrderQuery::by_transaction(&fixtures::transaction(n))),
+        "byTransactionOfOther": each(&|n| OrderQuery::by_transaction_of(other, &fixtures::transaction(n))),
+        "byRefundNo": each(&|n| OrderQuery::by_refund_no(&fixtures::refund_no(n))),
+        "byReference": each(&|n| OrderQuery::by_reference(&fixtures::reference(n))),
     })
 }
 

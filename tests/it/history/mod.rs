@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use orderstore::testing::{Dice, Sizes, fixtures};
+use orderstore::testing::{SeededRng, Sizes, fixtures};
 use orderstore::{
-    Annotated, Answered, CloseAnswer, Confirmed, Created, Error, Listing, Metadata, Order, OrderNo,
-    PageOf, Store, Ticket, What,
+    Annotated, CloseAnswer, Confirmed, Created, Error, EventKind, Metadata, Order, OrderNo,
+    OrderQuery, PageRequest, Reply, Store, Ticket,
 };
 use tempfile::TempDir;
 
@@ -50,7 +50,7 @@ struct Caller<'a> {
     store: &'a Store,
     counter: &'a Counter,
     id: u64,
-    dice: Dice,
+    dice: SeededRng,
     shown: Vec<Shown>,
     /// The last version seen of each order.
     versions: HashMap<OrderNo, u64>,
@@ -105,7 +105,7 @@ impl Caller<'_> {
     fn say<O>(
         &mut self,
         no: OrderNo,
-        call: orderstore::Call<Answered<O>>,
+        call: orderstore::Call<Reply<O>>,
         wrote: impl Fn(&O) -> bool,
     ) {
         let asked = self.counter.tick();
@@ -148,7 +148,7 @@ impl Caller<'_> {
     /// A page shows each of its orders as a read of its own would.
     fn list(&mut self) {
         let asked = self.counter.tick();
-        let page = Listing::all().with_hidden().page(PageOf::of(100));
+        let page = OrderQuery::all().with_hidden().page(PageRequest::of(100));
         let page = self.store.list(page).wait().unwrap();
         for order in page.rows {
             self.heard(order.no, asked, false, Some(order), None);
@@ -178,7 +178,7 @@ impl Caller<'_> {
         no: OrderNo,
         version: u64,
         text: &str,
-    ) -> Result<Ticket<Answered<Annotated>>, Error> {
+    ) -> Result<Ticket<Reply<Annotated>>, Error> {
         let metadata = Metadata::new(text).unwrap();
         Ok(self.store.annotate(no, version, metadata).submit()?)
     }
@@ -196,7 +196,7 @@ impl Caller<'_> {
         &mut self,
         no: OrderNo,
         asked: u64,
-        answered: Answered<Annotated>,
+        answered: Reply<Annotated>,
         text: String,
     ) {
         let wrote = answered.outcome == Annotated::Annotated;
@@ -226,7 +226,7 @@ fn rush(store: &Store, seed: u64, calls: u64) -> Vec<Shown> {
         store,
         counter: &counter,
         id,
-        dice: Dice::new(seed.wrapping_mul(1000) + id),
+        dice: SeededRng::new(seed.wrapping_mul(1000) + id),
         shown: vec![],
         versions: HashMap::new(),
     };
@@ -261,7 +261,7 @@ fn check_order(store: &Store, no: OrderNo, shown: &[Shown]) -> Result<(), String
         if let Some(text) = &shown.text {
             let what = &history[shown.seen.version as usize - 1].what;
             let is_it =
-                matches!(what, What::Annotated(found) if found.as_bytes() == text.as_bytes());
+                matches!(what, EventKind::Annotated(found) if found.as_bytes() == text.as_bytes());
             if !is_it {
                 return Err(format!(
                     "{:?} wrote {text}, and {what:?} is told",

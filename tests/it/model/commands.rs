@@ -6,9 +6,9 @@ use std::time::Duration;
 use orderstore::testing::fixtures;
 use orderstore::testing::model::Model;
 use orderstore::{
-    AnomalyId, AnomalyRef, Answered, Asked, Call, Channel, ChannelState, CloseReply, Command,
-    Conflict, Error, Fen, Label, Metadata, New, NewRefund, Order, OrderNo, Outcome, Payment,
-    Prepay, RefundAttempt, RefundFact, RefundState, Resolution, Store, Timestamp,
+    AnomalyId, AnomalyRef, Call, Channel, ChannelState, CloseReply, Command, CommandKind, Conflict,
+    Error, Fen, Label, Metadata, NewOrder, NewRefund, Order, OrderNo, Outcome, Payment, Prepay,
+    RefundAttempt, RefundFact, RefundState, Reply, Resolution, Store, Timestamp,
 };
 use proptest::prelude::{Just, Strategy, prop_oneof};
 
@@ -25,41 +25,41 @@ pub(super) fn other_channel() -> Channel {
 
 pub(super) fn any_command() -> impl Strategy<Value = Command> {
     (0..ORDERS, any_ask()).prop_map(|(n, ask)| match ask {
-        Asked::Import { order, conflict } => {
+        CommandKind::Import { order, conflict } => {
             let no = order.no;
-            let ask = Asked::Import { order, conflict };
-            Command { no, ask }
+            let ask = CommandKind::Import { order, conflict };
+            Command { no, kind: ask }
         }
         ask => fixtures::command(n, ask),
     })
 }
 
-fn any_ask() -> impl Strategy<Value = Asked> {
-    let query = |state: ChannelState| Asked::RecordQuery(Box::new(state));
+fn any_ask() -> impl Strategy<Value = CommandKind> {
+    let query = |state: ChannelState| CommandKind::RecordQuery(Box::new(state));
     prop_oneof![
-        20 => any_new().prop_map(|new| Asked::Create(Box::new(new))),
-        20 => any_payment().prop_map(|payment| Asked::Confirm(Box::new(payment))),
+        20 => any_new().prop_map(|new| CommandKind::Create(Box::new(new))),
+        20 => any_payment().prop_map(|payment| CommandKind::Confirm(Box::new(payment))),
         12 => any_state().prop_map(query),
-        5 => any_prepay().prop_map(|prepay| Asked::RecordPrepay(Box::new(prepay))),
-        3 => Just(Asked::RecordUnanswered),
-        4 => Just(Asked::BeginClose),
-        4 => any_reply().prop_map(Asked::RecordClose),
-        2 => Just(Asked::AbortClose),
+        5 => any_prepay().prop_map(|prepay| CommandKind::RecordPrepay(Box::new(prepay))),
+        3 => Just(CommandKind::RecordUnanswered),
+        4 => Just(CommandKind::BeginClose),
+        4 => any_reply().prop_map(CommandKind::RecordClose),
+        2 => Just(CommandKind::AbortClose),
         8 => any_resolution(),
-        8 => any_request().prop_map(|new| Asked::RequestRefund(Box::new(new))),
+        8 => any_request().prop_map(|new| CommandKind::RequestRefund(Box::new(new))),
         4 => any_import(),
-        8 => any_fact().prop_map(|fact| Asked::RecordRefund(Box::new(fact))),
-        2 => (0..REFUNDS, any_attempt()).prop_map(|(n, attempt)| Asked::RecordRefundRefused {
+        8 => any_fact().prop_map(|fact| CommandKind::RecordRefund(Box::new(fact))),
+        2 => (0..REFUNDS, any_attempt()).prop_map(|(n, attempt)| CommandKind::RecordRefundRefused {
             refund: (fixtures::refund_no(n), attempt).into(),
             code: Label::parse("NOTENOUGH").unwrap(),
         }),
-        2 => (0..REFUNDS).prop_map(|n| Asked::RecordRefundUnanswered {
+        2 => (0..REFUNDS).prop_map(|n| CommandKind::RecordRefundUnanswered {
             refund_no: fixtures::refund_no(n),
         }),
-        2 => Just(Asked::EndOrder { note: fixtures::note() }),
-        2 => Just(Asked::Hide),
-        1 => Just(Asked::Unhide),
-        3 => (1..8_u64).prop_map(|version| Asked::Annotate {
+        2 => Just(CommandKind::EndOrder { note: fixtures::note() }),
+        2 => Just(CommandKind::Hide),
+        1 => Just(CommandKind::Unhide),
+        3 => (1..8_u64).prop_map(|version| CommandKind::Annotate {
             version,
             metadata: Metadata::new(version.to_le_bytes()).unwrap(),
         }),
@@ -85,11 +85,13 @@ fn any_time() -> impl Strategy<Value = Timestamp> {
     })
 }
 
-fn any_new() -> impl Strategy<Value = New> {
+fn any_new() -> impl Strategy<Value = NewOrder> {
     let references = maybe(0..REFERENCES);
     let fields = (any_fee(), maybe(0..USERS), references, any_channel());
     (fields, maybe(any_time())).prop_map(|((fee, user, reference, channel), expiry)| {
-        let new = New::new(fixtures::appid(1), fee).unwrap().channel(channel);
+        let new = NewOrder::new(fixtures::appid(1), fee)
+            .unwrap()
+            .channel(channel);
         let new = user.map_or(new.clone(), |n| new.openid(fixtures::openid(n)));
         let with = |n| new.clone().reference(fixtures::reference(n));
         let new = reference.map_or(new.clone(), with);
@@ -140,11 +142,14 @@ fn any_fact() -> impl Strategy<Value = RefundFact> {
 }
 
 /// An order as it stands in books of the same make, after a few commands.
-fn any_import() -> impl Strategy<Value = Asked> {
-    let payment = maybe(any_payment()).prop_map(|p| p.map(|p| Asked::Confirm(Box::new(p))));
-    let closed = maybe(Just(Asked::RecordQuery(Box::new(ChannelState::Closed))));
-    let request = maybe(any_request()).prop_map(|r| r.map(|r| Asked::RequestRefund(Box::new(r))));
-    let fact = maybe(any_fact()).prop_map(|f| f.map(|f| Asked::RecordRefund(Box::new(f))));
+fn any_import() -> impl Strategy<Value = CommandKind> {
+    let payment = maybe(any_payment()).prop_map(|p| p.map(|p| CommandKind::Confirm(Box::new(p))));
+    let closed = maybe(Just(CommandKind::RecordQuery(Box::new(
+        ChannelState::Closed,
+    ))));
+    let request =
+        maybe(any_request()).prop_map(|r| r.map(|r| CommandKind::RequestRefund(Box::new(r))));
+    let fact = maybe(any_fact()).prop_map(|f| f.map(|f| CommandKind::RecordRefund(Box::new(f))));
     let conflicts = prop_oneof![Just(Conflict::Skip), Just(Conflict::Advance)];
     let path = (any_new(), closed, payment, request, fact);
     (0..ORDERS, path, conflicts).prop_map(|(n, (new, closed, payment, request, fact), conflict)| {
@@ -155,7 +160,7 @@ fn any_import() -> impl Strategy<Value = Asked> {
             let _ = books.run(fixtures::now(), &fixtures::command(n, ask));
         }
         let order = Box::new(Order::clone(&books.order(fixtures::order_no(n)).unwrap()));
-        Asked::Import { order, conflict }
+        CommandKind::Import { order, conflict }
     })
 }
 
@@ -189,7 +194,7 @@ fn any_reply() -> impl Strategy<Value = CloseReply> {
     ]
 }
 
-fn any_resolution() -> impl Strategy<Value = Asked> {
+fn any_resolution() -> impl Strategy<Value = CommandKind> {
     let how = prop_oneof![
         Just(Resolution::Accept),
         Just(Resolution::Dismiss),
@@ -198,7 +203,7 @@ fn any_resolution() -> impl Strategy<Value = Asked> {
         }),
     ];
     let reopenings = prop_oneof![4 => Just(0), 1 => Just(1)];
-    (1..5_u32, reopenings, how).prop_map(|(anomaly, reopenings, how)| Asked::Resolve {
+    (1..5_u32, reopenings, how).prop_map(|(anomaly, reopenings, how)| CommandKind::Resolve {
         anomaly: AnomalyRef {
             id: AnomalyId(anomaly),
             reopenings,
@@ -216,8 +221,8 @@ pub(super) struct Heard {
     acknowledge: bool,
 }
 
-impl From<Answered<Outcome>> for Heard {
-    fn from(answered: Answered<Outcome>) -> Self {
+impl From<Reply<Outcome>> for Heard {
+    fn from(answered: Reply<Outcome>) -> Self {
         Self {
             acknowledge: answered.should_acknowledge(),
             outcome: answered.outcome,
@@ -229,59 +234,63 @@ impl From<Answered<Outcome>> for Heard {
 /// Says a command through its verb.
 pub(super) fn say(store: &Store, command: &Command, by: impl By) -> Heard {
     let no = command.no;
-    match command.ask.clone() {
-        Asked::Create(new) => heard(by.hear(store.create(no, *new)), Outcome::Create),
-        Asked::Annotate { version, metadata } => {
+    match command.kind.clone() {
+        CommandKind::Create(new) => heard(by.hear(store.create(no, *new)), Outcome::Create),
+        CommandKind::Annotate { version, metadata } => {
             let call = store.annotate(no, version, metadata);
             heard(by.hear(call), Outcome::Annotate)
         }
-        Asked::RecordPrepay(prepay) => {
+        CommandKind::RecordPrepay(prepay) => {
             let call = store.record_prepay(no, *prepay);
             heard(by.hear(call), Outcome::RecordPrepay)
         }
-        Asked::Confirm(payment) => heard(by.hear(store.confirm(no, *payment)), Outcome::Confirm),
-        Asked::RecordQuery(state) => {
+        CommandKind::Confirm(payment) => {
+            heard(by.hear(store.confirm(no, *payment)), Outcome::Confirm)
+        }
+        CommandKind::RecordQuery(state) => {
             let call = store.record_query(no, *state);
             heard(by.hear(call), Outcome::RecordQuery)
         }
-        Asked::RecordUnanswered => {
+        CommandKind::RecordUnanswered => {
             heard(by.hear(store.record_unanswered(no)), Outcome::RecordQuery)
         }
-        Asked::BeginClose => heard(by.hear(store.begin_close(no)), Outcome::Close),
-        Asked::RecordClose(reply) => heard(by.hear(store.record_close(no, reply)), Outcome::Close),
-        Asked::AbortClose => heard(by.hear(store.abort_close(no)), Outcome::Close),
-        Asked::Resolve { anomaly, how, note } => {
+        CommandKind::BeginClose => heard(by.hear(store.begin_close(no)), Outcome::Close),
+        CommandKind::RecordClose(reply) => {
+            heard(by.hear(store.record_close(no, reply)), Outcome::Close)
+        }
+        CommandKind::AbortClose => heard(by.hear(store.abort_close(no)), Outcome::Close),
+        CommandKind::Resolve { anomaly, how, note } => {
             let call = store.resolve(no, anomaly, how, note);
             heard(by.hear(call), Outcome::Resolve)
         }
-        Asked::RequestRefund(new) => {
+        CommandKind::RequestRefund(new) => {
             let call = store.request_refund(no, *new);
             heard(by.hear(call), Outcome::RequestRefund)
         }
-        Asked::RecordRefund(fact) => {
+        CommandKind::RecordRefund(fact) => {
             let call = store.record_refund(no, *fact);
             heard(by.hear(call), Outcome::RecordRefund)
         }
-        Asked::EndOrder { note } => heard(by.hear(store.end_order(no, note)), Outcome::Close),
-        Asked::RecordRefundRefused { refund, code } => {
+        CommandKind::EndOrder { note } => heard(by.hear(store.end_order(no, note)), Outcome::Close),
+        CommandKind::RecordRefundRefused { refund, code } => {
             let RefundAttempt { refund_no, attempt } = refund;
             let call = store.record_refund_refused(no, (refund_no, attempt), code);
             heard(by.hear(call), Outcome::RefuseRefund)
         }
-        Asked::RecordRefundUnanswered { refund_no } => {
+        CommandKind::RecordRefundUnanswered { refund_no } => {
             let call = store.record_refund_unanswered(no, refund_no);
             heard(by.hear(call), Outcome::RefundUnanswered)
         }
-        Asked::Import { order, conflict } => {
+        CommandKind::Import { order, conflict } => {
             heard(by.hear(store.import(*order, conflict)), Outcome::Import)
         }
-        Asked::Hide => heard(by.hear(store.hide(no)), Outcome::Visibility),
-        Asked::Unhide => heard(by.hear(store.unhide(no)), Outcome::Visibility),
+        CommandKind::Hide => heard(by.hear(store.hide(no)), Outcome::Visibility),
+        CommandKind::Unhide => heard(by.hear(store.unhide(no)), Outcome::Visibility),
         other => panic!("no verb is known for {other:?}"),
     }
 }
 
-fn heard<O>(answered: Answered<O>, outcome: fn(O) -> Outcome) -> Heard {
+fn heard<O>(answered: Reply<O>, outcome: fn(O) -> Outcome) -> Heard {
     Heard {
         acknowledge: answered.should_acknowledge(),
         outcome: outcome(answered.outcome),
@@ -291,7 +300,7 @@ fn heard<O>(answered: Answered<O>, outcome: fn(O) -> Outcome) -> Heard {
 
 /// A way to make a call of any verb.
 pub(super) trait By {
-    fn hear<O>(&self, call: Call<Answered<O>>) -> Answered<O>;
+    fn hear<O>(&self, call: Call<Reply<O>>) -> Reply<O>;
 }
 
 /// `.wait()`
@@ -301,13 +310,13 @@ pub(super) struct ByWaiting;
 pub(super) struct BySubmitting;
 
 impl By for ByWaiting {
-    fn hear<O>(&self, call: Call<Answered<O>>) -> Answered<O> {
+    fn hear<O>(&self, call: Call<Reply<O>>) -> Reply<O> {
         call.wait().unwrap()
     }
 }
 
 impl By for BySubmitting {
-    fn hear<O>(&self, call: Call<Answered<O>>) -> Answered<O> {
+    fn hear<O>(&self, call: Call<Reply<O>>) -> Reply<O> {
         let ticket = call.submit().map_err(Error::from).unwrap();
         ticket.wait().unwrap()
     }

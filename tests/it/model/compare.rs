@@ -5,7 +5,9 @@ use std::fmt::Debug;
 
 use orderstore::testing::fixtures;
 use orderstore::testing::model::{List, Model, Timed};
-use orderstore::{Channel, Event, FeedCursor, OrderNo, Page, PageOf, Status, Store, Timestamp};
+use orderstore::{
+    Channel, Event, FeedCursor, OrderNo, Page, PageRequest, Status, Store, Timestamp,
+};
 
 use super::commands::{REFERENCES, REFUNDS, TRANSACTIONS, USERS, every_order_no, other_channel};
 
@@ -61,7 +63,7 @@ fn every_list() -> Vec<List> {
 /// The list whole, then by its filters.
 fn assert_same_list(store: &Store, model: &Model, list: &List, limit: usize) {
     let all = model.list(list);
-    let read = |listing: orderstore::Listing| {
+    let read = |listing: orderstore::OrderQuery| {
         move |page| store.list(listing.clone().page(page)).wait().unwrap()
     };
     let listing = || list.listing().with_hidden();
@@ -90,11 +92,11 @@ fn assert_same_list(store: &Store, model: &Model, list: &List, limit: usize) {
 fn assert_pages<R: PartialEq + Debug + Clone, K: Ord>(
     expected: &[Timed<R>],
     limit: usize,
-    read: impl Fn(PageOf) -> Page<R>,
+    read: impl Fn(PageRequest) -> Page<R>,
     key: impl Fn(&R) -> K,
 ) {
-    let found = every(PageOf::of(limit), &read);
-    let mut reversed = every(PageOf::of(limit).reversed(), &read);
+    let found = every(PageRequest::of(limit), &read);
+    let mut reversed = every(PageRequest::of(limit).reversed(), &read);
     reversed.reverse();
     assert_eq!(found, reversed, "both ways");
     assert_eq!(found.len(), expected.len(), "{found:?} {expected:?}");
@@ -108,7 +110,7 @@ fn assert_pages<R: PartialEq + Debug + Clone, K: Ord>(
     }
 }
 
-fn every<R>(mut page: PageOf, read: impl Fn(PageOf) -> Page<R>) -> Vec<R> {
+fn every<R>(mut page: PageRequest, read: impl Fn(PageRequest) -> Page<R>) -> Vec<R> {
     let mut rows = Vec::new();
     loop {
         let part = read(page);

@@ -1,13 +1,13 @@
 //! Books that move in and out.
 
 use orderstore::transfer::{
-    Amounts, Export, Field, Foreign, Import, ImportError, ImportReport, Input, Notice,
+    Amounts, Export, Field, Import, ImportError, ImportReport, Input, Mapping, Notice,
 };
 
 use super::*;
 
-fn foreign() -> Foreign {
-    Foreign::of(Amounts::Yuan).status("paid", Status::Success)
+fn foreign() -> Mapping {
+    Mapping::of(Amounts::Yuan).status("paid", Status::Success)
 }
 
 /// A record in which everything that can be personal is, with a field replaced.

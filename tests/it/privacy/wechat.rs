@@ -4,7 +4,7 @@ use std::error::Error as _;
 
 use orderstore::wechat::bill::{BillDay, BillReader};
 use orderstore::wechat::{
-    ClosingAnswer, CloudEvent, CloudReply, CombinedAnswer, CombinedTransaction, Difference,
+    BillDifference, ClosingAnswer, CloudEvent, CloudReply, CombinedAnswer, CombinedTransaction,
     MessageError, OrderAnswer, Reconciliation, RefundAnswer, RefundMessage, V2Event, V2Reply,
     V3Reply, V3Transaction,
 };
@@ -152,7 +152,7 @@ fn bills_and_their_differences_print_no_user_nor_what_people_wrote() {
     assert_private(&lines);
     let store = told();
     let reader = BillReader::new(text.as_bytes()).unwrap();
-    let mut found: Vec<Difference> = Vec::new();
+    let mut found: Vec<BillDifference> = Vec::new();
     let day = BillDay::parse("2021-01-28").unwrap();
     let comparison = Reconciliation::of(day, MchId::parse("1601959334").unwrap());
     assert_private(&comparison);

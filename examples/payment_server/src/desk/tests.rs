@@ -66,7 +66,7 @@ async fn refunding() -> (Store, OrderNo, RefundNo) {
     let no = store.next_order_no().await.unwrap();
     let appid = AppId::parse("wxd2565e6a04246fd1").unwrap();
     let fee = Fen::new(100).unwrap();
-    let new = orderstore::New::new(appid, fee).unwrap();
+    let new = orderstore::NewOrder::new(appid, fee).unwrap();
     let _ = store.create(no, new).await.unwrap();
     let transaction = TransactionId::parse(TRANSACTION).unwrap();
     let now = Timestamp::from_system(std::time::SystemTime::now());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use orderstore::{Listing, OpenId, PageOf, Status};
+use orderstore::{OpenId, OrderQuery, PageRequest, Status};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tracing::warn;
@@ -60,10 +60,10 @@ pub(super) struct PageAsked {
 }
 
 impl PageAsked {
-    pub(super) fn read(&self) -> Result<PageOf, Failure> {
+    pub(super) fn read(&self) -> Result<PageRequest, Failure> {
         let limit = self.limit.as_deref().unwrap_or("20").parse();
         let limit = limit.map_err(|error| Failure::bad(Code::BadParameter, error))?;
-        let page = PageOf::of(limit);
+        let page = PageRequest::of(limit);
         let Some(cursor) = &self.cursor else {
             return Ok(page);
         };
@@ -83,10 +83,10 @@ pub(super) async fn list(
     let openid = which.openid.as_deref().map(OpenId::parse).transpose();
     let openid = openid.map_err(|error| Failure::bad(Code::BadParameter, error))?;
     let listing = match (openid, status) {
-        (None, None) => Listing::all(),
-        (None, Some(status)) => Listing::by_status(status),
-        (Some(openid), None) => Listing::by_openid(&openid),
-        (Some(openid), Some(status)) => Listing::by_openid(&openid).statuses(&[status]),
+        (None, None) => OrderQuery::all(),
+        (None, Some(status)) => OrderQuery::by_status(status),
+        (Some(openid), None) => OrderQuery::by_openid(&openid),
+        (Some(openid), Some(status)) => OrderQuery::by_openid(&openid).statuses(&[status]),
     };
     let page = app
         .desk

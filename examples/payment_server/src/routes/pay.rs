@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use orderstore::{Created, New, Order, Status};
+use orderstore::{Created, NewOrder, Order, Status};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -52,7 +52,7 @@ pub(super) async fn wx_pay(
 }
 
 /// The order under the customer's reference: a new one, or the one that a first tap made.
-async fn ordered(app: &App, new: New, ask: &WxPay) -> Result<Arc<Order>, Failure> {
+async fn ordered(app: &App, new: NewOrder, ask: &WxPay) -> Result<Arc<Order>, Failure> {
     let store = &app.desk.store;
     let no = store.next_order_no().await?;
     let price = new.total_fee();

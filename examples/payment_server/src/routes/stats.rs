@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use orderstore::{Currency, Status, Sum, Timestamp, Totals};
+use orderstore::{Currency, Status, Subtotal, Timestamp, Totals};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -63,8 +63,8 @@ fn last_midnight(now: Timestamp) -> Timestamp {
 
 fn sums(totals: &Totals) -> Value {
     let yuan = Currency::default();
-    let of = |sum: Option<&Sum>| {
-        let fen = sum.map_or(0, |sum| sum.fen);
+    let of = |sum: Option<&Subtotal>| {
+        let fen = sum.map_or(0, |sum| sum.minor_units);
         json!({
             "count": sum.map_or(0, |sum| sum.count),
             "fen": u64::try_from(fen).unwrap_or(u64::MAX),

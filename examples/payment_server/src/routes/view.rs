@@ -85,7 +85,7 @@ fn millis(time: Option<Timestamp>) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use orderstore::{AnomalyId, AnomalyKind, Note, OrderNo, RefundNo, RefundStatus, What};
+    use orderstore::{AnomalyId, AnomalyKind, EventKind, Note, OrderNo, RefundNo, RefundStatus};
 
     use super::*;
 
@@ -105,7 +105,7 @@ mod tests {
         let refund_no = || RefundNo::parse("R1").unwrap();
         let (id, by) = (AnomalyId(1), OrderNo::parse("ORDER1").unwrap());
         let note = Note::default();
-        let event = |what: What| word(what) + "Event";
+        let event = |what: EventKind| word(what) + "Event";
         for key in [
             word(AnomalyKind::GivenBack { by: None }),
             word(AnomalyKind::RefundDisagrees {
@@ -116,12 +116,12 @@ mod tests {
                 by,
             }),
             word(RefundStatus::Returned),
-            event(What::AnomalyReopened {
+            event(EventKind::AnomalyReopened {
                 id,
                 refund_no: refund_no(),
             }),
-            event(What::AnomaliesFolded),
-            event(What::EndedByPerson { note }),
+            event(EventKind::AnomaliesFolded),
+            event(EventKind::EndedByPerson { note }),
         ] {
             assert_eq!(WORDS.matches(&format!(" {key}: '")).count(), 2, "{key}");
         }

@@ -49,7 +49,7 @@ pub struct Trade {
     /// How many of them were acknowledged.
     pub acknowledged: u32,
     pub(super) notify_url: String,
-    ask: Ask,
+    ask: CallKind,
     state: State,
     given_back: u64,
     expires_at: Timestamp,
@@ -58,7 +58,7 @@ pub struct Trade {
 
 /// What a merchant asks for, when it wants a prepay.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
-pub(super) struct Ask {
+pub(super) struct CallKind {
     appid: String,
     mchid: String,
     description: String,
@@ -164,7 +164,7 @@ impl Books {
     }
 
     /// An invitation to pay; a number that stands for something else is refused.
-    pub(super) fn prepay(&mut self, ask: Ask, now: Timestamp) -> Result<String, Refusal> {
+    pub(super) fn prepay(&mut self, ask: CallKind, now: Timestamp) -> Result<String, Refusal> {
         let trade = match self.trades.get_mut(&ask.out_trade_no) {
             Some(trade) => trade,
             None => {
@@ -290,7 +290,7 @@ impl Books {
 }
 
 impl Trade {
-    fn new(ask: Ask) -> Result<Self, Refusal> {
+    fn new(ask: CallKind) -> Result<Self, Refusal> {
         let no = OrderNo::parse(&ask.out_trade_no).map_err(|_| Refusal::MALFORMED)?;
         let expires_at = Timestamp::parse_rfc3339(&ask.time_expire);
         if ask.amount.total == 0 {

@@ -8,12 +8,12 @@ use axum::{Json, Router};
 use orderstore::OrderNo;
 use serde_json::{Value, json};
 
-use super::books::{Ask, RefundAsk, Refusal};
+use super::books::{CallKind, RefundAsk, Refusal};
 use super::delivery::{Notice, REFUND_TAKES};
 use super::{Behaviour, Fault, Form, Plan, StandIn};
 use crate::channel::Point;
 
-type Said = Result<Json<Value>, Refusal>;
+type AnyReply = Result<Json<Value>, Refusal>;
 
 pub(super) fn router(stand_in: StandIn) -> Router {
     Router::new()
@@ -25,7 +25,7 @@ pub(super) fn router(stand_in: StandIn) -> Router {
         .with_state(stand_in)
 }
 
-async fn prepay(State(stand_in): State<StandIn>, Json(ask): Json<Ask>) -> Said {
+async fn prepay(State(stand_in): State<StandIn>, Json(ask): Json<CallKind>) -> AnyReply {
     let plan = stand_in.inner.plans.lock().get(&ask.payer.openid).copied();
     let fault = match plan {
         Some(Plan::Fails(fault)) => Some(fault),
@@ -43,7 +43,7 @@ async fn prepay(State(stand_in): State<StandIn>, Json(ask): Json<Ask>) -> Said {
     .await
 }
 
-async fn query(State(stand_in): State<StandIn>, Path(no): Path<String>) -> Said {
+async fn query(State(stand_in): State<StandIn>, Path(no): Path<String>) -> AnyReply {
     answer(stand_in.fault_at(Point::Query, &no), async {
         let no = OrderNo::parse(&no).map_err(|_| Refusal::UNKNOWN)?;
         let trade = stand_in.inner.books.lock().trade(no);
@@ -62,7 +62,7 @@ async fn close(State(stand_in): State<StandIn>, Path(no): Path<String>) -> Respo
     }
 }
 
-async fn refund(State(stand_in): State<StandIn>, Json(ask): Json<RefundAsk>) -> Said {
+async fn refund(State(stand_in): State<StandIn>, Json(ask): Json<RefundAsk>) -> AnyReply {
     answer(
         stand_in.fault_at(Point::Refund, &ask.out_refund_no),
         async {
@@ -78,7 +78,7 @@ async fn refund(State(stand_in): State<StandIn>, Json(ask): Json<RefundAsk>) -> 
     .await
 }
 
-async fn query_refund(State(stand_in): State<StandIn>, Path(refund_no): Path<String>) -> Said {
+async fn query_refund(State(stand_in): State<StandIn>, Path(refund_no): Path<String>) -> AnyReply {
     answer(stand_in.fault_at(Point::QueryRefund, &refund_no), async {
         let refund = stand_in.inner.books.lock().refund_of(&refund_no);
         Ok(Json(refund.ok_or(Refusal::NO_REFUND)?.to_json("status")))

@@ -6,7 +6,7 @@ use orderstore::OrderNo;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::outcome::answer;
+use crate::messages::answer;
 
 /// Take the announcement of a close back: the order can be paid again
 #[derive(Args)]

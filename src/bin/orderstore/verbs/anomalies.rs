@@ -8,8 +8,8 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Cell, Column, Rows, data, shown};
-use crate::shown::{anomaly_detail, anomaly_word, money_cells, reopened};
-use crate::veil::Veil;
+use crate::redact::Redactor;
+use crate::render::{anomaly_detail, anomaly_word, money_cells, reopened};
 
 /// List the anomalies that wait for a person, oldest first
 ///
@@ -48,7 +48,7 @@ impl Anomalies {
     }
 }
 
-fn cells(open: &OpenAnomaly, veil: Veil) -> Vec<Cell> {
+fn cells(open: &OpenAnomaly, veil: Redactor) -> Vec<Cell> {
     let order = open.order.as_deref();
     let [fen, yuan, transaction] = money_cells(&open.anomaly);
     vec![

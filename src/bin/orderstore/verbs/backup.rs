@@ -7,8 +7,8 @@ use clap::Args;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::location;
 use crate::output::{Cell, Column, data, shown};
-use crate::place;
 use crate::progress;
 
 /// Make a backup of a store that nobody uses, in a directory that is missing or empty
@@ -18,7 +18,7 @@ use crate::progress;
 #[derive(Args)]
 pub(crate) struct Backup {
     /// The backup's directory, best on another disk; its parent must be there
-    #[arg(value_name = "DIR", value_parser = place::path())]
+    #[arg(value_name = "DIR", value_parser = location::path())]
     to: PathBuf,
 }
 

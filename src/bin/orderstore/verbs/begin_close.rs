@@ -6,7 +6,7 @@ use orderstore::OrderNo;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::outcome::answer;
+use crate::messages::answer;
 
 /// Announce that an order is to be closed: no new prepay from now on, and a payment still wins
 #[derive(Args)]

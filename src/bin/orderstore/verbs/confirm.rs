@@ -8,11 +8,11 @@ use orderstore::{
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::moment;
+use crate::messages::answer;
 use crate::money::Amount;
-use crate::outcome::answer;
 use crate::progress;
 use crate::text::checked_if;
+use crate::time_arg;
 
 /// Take in a payment that you have verified at the channel, as an operator's word
 ///
@@ -28,7 +28,7 @@ pub(crate) struct Confirm {
     #[command(flatten)]
     amount: Amount,
     /// When it was paid, by the channel's clock
-    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
+    #[arg(long, value_name = "TIME", value_parser = time_arg::parse)]
     paid_at: Timestamp,
     /// Its currency: three capital letters
     #[arg(long, default_value = "CNY", value_parser = Currency::parse)]

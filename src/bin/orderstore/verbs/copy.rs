@@ -8,8 +8,8 @@ use orderstore::Store;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::location::Location;
 use crate::output::{Cell, Column, shown};
-use crate::place::Place;
 use crate::progress;
 
 /// Copy everything into another store: from a directory to a cluster, or back
@@ -39,7 +39,7 @@ opens it node digits that no store of these orders has had. Never serve from bot
 
 impl Copy {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let place = Place::from(self.to.as_os_str());
+        let place = Location::from(self.to.as_os_str());
         context.with_store(|store| {
             let target = place.open_or_init(Store::builder())?;
             progress::begin("copying");

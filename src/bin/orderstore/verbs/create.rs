@@ -2,17 +2,17 @@
 
 use clap::Args;
 use orderstore::{
-    AppId, Attach, Channel, Currency, Description, MchId, Metadata, New, OpenId, OrderNo,
+    AppId, Attach, Channel, Currency, Description, MchId, Metadata, NewOrder, OpenId, OrderNo,
     Reference, Store, Timestamp,
 };
 
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::moment;
+use crate::messages::answer;
 use crate::money::Amount;
-use crate::outcome::answer;
 use crate::text::checked_if;
+use crate::time_arg;
 
 /// Create an order
 ///
@@ -53,7 +53,7 @@ pub(crate) struct Create {
     #[arg(long, value_name = "TEXT")]
     metadata: Option<String>,
     /// The last moment to pay; seven days from now where nothing is said
-    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
+    #[arg(long, value_name = "TIME", value_parser = time_arg::parse)]
     expires_at: Option<Timestamp>,
     /// The node digits of a new number, 0 to 999: those of the server that owns the store
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=999))]
@@ -79,9 +79,9 @@ impl Create {
         })
     }
 
-    fn new_order(&self) -> Result<New, Failure> {
+    fn new_order(&self) -> Result<NewOrder, Failure> {
         let total = self.amount.of(self.currency)?;
-        let new = New::new(self.appid.clone(), total).map_err(Failure::usage)?;
+        let new = NewOrder::new(self.appid.clone(), total).map_err(Failure::usage)?;
         let mut new = new.currency(self.currency).channel(self.channel);
         if let Some(openid) = checked_if("--openid", self.openid.as_ref(), OpenId::parse)? {
             new = new.openid(openid);
@@ -98,7 +98,7 @@ impl Create {
         self.with_texts(new)
     }
 
-    fn with_texts(&self, mut new: New) -> Result<New, Failure> {
+    fn with_texts(&self, mut new: NewOrder) -> Result<NewOrder, Failure> {
         let description = self.description.as_ref();
         if let Some(text) = checked_if("--description", description, Description::parse)? {
             new = new.description(text);

@@ -7,15 +7,15 @@ use super::page::Page;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::moment;
 use crate::output::{Cell, Column, Rows, shown};
-use crate::shown::action;
+use crate::render::action;
+use crate::time_arg;
 
 /// List what is due, the longest first: whom to ask the channel about, and what to ask
 #[derive(Args)]
 pub(crate) struct Due {
     /// As of this time; now where nothing is said
-    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
+    #[arg(long, value_name = "TIME", value_parser = time_arg::parse)]
     at: Option<Timestamp>,
     #[command(flatten)]
     page: Page,
@@ -31,7 +31,7 @@ const COLUMNS: &[Column] = &[
 
 impl Due {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let at = self.at.unwrap_or_else(moment::now);
+        let at = self.at.unwrap_or_else(time_arg::now);
         context.with_store(|store| {
             let page = store.due(at, self.page.of(false)).wait()?;
             let rows = page.rows.iter().map(cells).collect();

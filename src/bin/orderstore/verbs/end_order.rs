@@ -6,7 +6,7 @@ use orderstore::{Note, OrderNo};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::outcome::answer;
+use crate::messages::answer;
 use crate::text::checked;
 
 /// End an unpaid order whose time is over, or whose only payment was dismissed or went back

@@ -12,10 +12,10 @@ use orderstore::{Store, Timestamp};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::moment::Stretch;
+use crate::location::{self, is_named_csv};
 use crate::output::{Format, Pipe};
-use crate::place::{self, is_named_csv};
 use crate::progress;
+use crate::time_arg::TimeRange;
 
 /// Export orders, oldest first: as books in JSON Lines, or as a report in CSV
 ///
@@ -27,10 +27,10 @@ use crate::progress;
 pub(crate) struct Export {
     /// A file that is not there yet; stdout where nothing is said. A name that ends in .csv
     /// makes a report, unless --format says otherwise
-    #[arg(long, value_name = "FILE", value_parser = place::path())]
+    #[arg(long, value_name = "FILE", value_parser = location::path())]
     output: Option<PathBuf>,
     #[command(flatten)]
-    stretch: Stretch,
+    stretch: TimeRange,
 }
 
 impl Export {

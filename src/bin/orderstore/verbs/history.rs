@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Rows;
-use crate::shown::{EVENTS, event_cells};
+use crate::render::{EVENTS, event_cells};
 
 /// Show what happened to an order, or to what waits for it, oldest first
 #[derive(Args)]

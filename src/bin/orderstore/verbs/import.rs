@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use orderstore::transfer::{
-    Amounts, Field, Foreign, Import as Books, ImportError, ImportReport, Input, Notice, Place,
+    Amounts, Field, Import as Books, ImportError, ImportReport, Input, Mapping, Notice, Place,
     PlaceError,
 };
 use orderstore::{AppId, Conflict, MchId, Status};
@@ -15,8 +15,8 @@ use super::list::status;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::location::{self, is_named_csv};
 use crate::output::{Cell, Column, shown};
-use crate::place::{self, is_named_csv};
 use crate::progress;
 
 /// Import orders from books in JSON or CSV, each whole or refused with its place and reason
@@ -27,7 +27,7 @@ use crate::progress;
 #[derive(Args)]
 pub(crate) struct Import {
     /// The books; - is stdin
-    #[arg(value_parser = place::path())]
+    #[arg(value_parser = location::path())]
     file: PathBuf,
     /// How they are written; CSV where the file's name ends in .csv, else JSON
     #[arg(long, value_enum, value_name = "FORM")]
@@ -210,8 +210,8 @@ impl Import {
         })
     }
 
-    fn foreign(&self, unit: Unit) -> Foreign {
-        let mut books = Foreign::of(match unit {
+    fn foreign(&self, unit: Unit) -> Mapping {
+        let mut books = Mapping::of(match unit {
             Unit::Yuan => Amounts::Yuan,
             Unit::Fen => Amounts::Fen,
         });

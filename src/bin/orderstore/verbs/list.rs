@@ -4,16 +4,18 @@ use std::ops::Range;
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use orderstore::{Channel, Listing, OpenId, Reference, RefundNo, Status, Timestamp, TransactionId};
+use orderstore::{
+    Channel, OpenId, OrderQuery, Reference, RefundNo, Status, Timestamp, TransactionId,
+};
 
 use super::page::Page;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::moment::Stretch;
 use crate::output::Rows;
-use crate::shown::{ORDERS, order_cells};
+use crate::render::{ORDERS, order_cells};
 use crate::text::checked_if;
+use crate::time_arg::TimeRange;
 
 /// List orders, newest first
 ///
@@ -41,7 +43,7 @@ pub(crate) struct List {
     #[arg(long, value_parser = statuses())]
     status: Vec<Status>,
     #[command(flatten)]
-    stretch: Stretch,
+    stretch: TimeRange,
     /// Hidden ones of the user, too
     #[arg(long, requires = "openid")]
     with_hidden: bool,
@@ -80,7 +82,7 @@ impl List {
         })
     }
 
-    fn listing(&self, times: Range<Timestamp>) -> Result<Listing, Failure> {
+    fn listing(&self, times: Range<Timestamp>) -> Result<OrderQuery, Failure> {
         let openid = checked_if("--openid", self.openid.as_ref(), OpenId::parse)?;
         let (listing, is_filtered) = self.which(openid.as_ref());
         let mut listing = listing.page(self.page.of(self.oldest_first));
@@ -97,22 +99,25 @@ impl List {
     }
 
     /// The list, and whether statuses are a filter on it.
-    fn which(&self, openid: Option<&OpenId>) -> (Listing, bool) {
+    fn which(&self, openid: Option<&OpenId>) -> (OrderQuery, bool) {
         if let Some(openid) = openid {
-            return (Listing::by_openid(openid), true);
+            return (OrderQuery::by_openid(openid), true);
         }
         if let Some(transaction) = &self.transaction_id {
-            return (Listing::by_transaction_of(self.channel, transaction), true);
+            return (
+                OrderQuery::by_transaction_of(self.channel, transaction),
+                true,
+            );
         }
         if let Some(refund_no) = &self.refund_no {
-            return (Listing::by_refund_no_of(self.channel, refund_no), true);
+            return (OrderQuery::by_refund_no_of(self.channel, refund_no), true);
         }
         if let Some(reference) = &self.reference {
-            return (Listing::by_reference(reference), true);
+            return (OrderQuery::by_reference(reference), true);
         }
         match self.status.as_slice() {
-            [status] => (Listing::by_status(*status), false),
-            _ => (Listing::all(), true),
+            [status] => (OrderQuery::by_status(*status), false),
+            _ => (OrderQuery::all(), true),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The flags of everything that is read page by page.
 
 use clap::Args;
-use orderstore::{Cursor, PageOf};
+use orderstore::{Cursor, PageRequest};
 
 /// Which page.
 #[derive(Args, Clone, Copy)]
@@ -16,8 +16,8 @@ pub(super) struct Page {
 }
 
 impl Page {
-    pub(super) fn of(self, is_reversed: bool) -> PageOf {
-        let mut page = PageOf::of(usize::from(self.limit));
+    pub(super) fn of(self, is_reversed: bool) -> PageRequest {
+        let mut page = PageRequest::of(usize::from(self.limit));
         if let Some(cursor) = self.after {
             page = page.after(cursor);
         }

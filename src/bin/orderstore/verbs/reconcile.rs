@@ -9,18 +9,18 @@ use std::time::Duration;
 use clap::Args;
 use orderstore::wechat::bill::{BillDay, BillReader, UnusableLine};
 use orderstore::wechat::{
-    Difference, DifferenceKind, Fix, ReconcileError, Reconciled, Reconciliation,
+    BillDifference, BillDifferenceKind, Fix, ReconcileError, Reconciled, Reconciliation,
 };
-use orderstore::{Answered, Command, Error, MchId, Outcome, Store};
+use orderstore::{Command, Error, MchId, Outcome, Reply, Store};
 
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::moment;
-use crate::outcome::Tells as _;
+use crate::location;
+use crate::messages::Messages as _;
 use crate::output::{Cell, Column, Rows, data, shown};
-use crate::place;
 use crate::progress;
+use crate::time_arg;
 
 /// Compare the channel's trade bill of a day with the store, and list the differences
 ///
@@ -32,10 +32,10 @@ use crate::progress;
 #[derive(Args)]
 pub(crate) struct Reconcile {
     /// The bill as the channel serves it, unzipped
-    #[arg(value_parser = place::path())]
+    #[arg(value_parser = location::path())]
     file: PathBuf,
     /// Its day, in Beijing
-    #[arg(long, value_name = "yyyy-MM-dd", value_parser = moment::day)]
+    #[arg(long, value_name = "yyyy-MM-dd", value_parser = time_arg::day)]
     day: BillDay,
     /// Whose bill it is; lines of other merchants are left out
     #[arg(long, value_parser = MchId::parse)]
@@ -127,7 +127,7 @@ struct Met {
 }
 
 impl Met {
-    fn take(&mut self, difference: Difference, is_applied: bool) {
+    fn take(&mut self, difference: BillDifference, is_applied: bool) {
         let place = self.rows.len();
         self.rows.push(cells(&difference));
         if let (true, Some(command)) = (is_applied, difference.fix.into_command()) {
@@ -169,7 +169,7 @@ impl Met {
 }
 
 /// What became of one command.
-type Told = Result<Answered<Outcome>, Error>;
+type Told = Result<Reply<Outcome>, Error>;
 
 /// Hands commands over, and waits for their answers.
 fn submit(store: &Store, commands: Vec<Command>) -> Result<Vec<Told>, Error> {
@@ -186,7 +186,7 @@ fn submit(store: &Store, commands: Vec<Command>) -> Result<Vec<Told>, Error> {
     }
 }
 
-fn cells(difference: &Difference) -> Vec<Cell> {
+fn cells(difference: &BillDifference) -> Vec<Cell> {
     let order = difference.order.as_deref();
     let line = difference.line.as_deref();
     let unusable = difference.unusable.as_deref();
@@ -215,16 +215,16 @@ fn problem(bad: &UnusableLine) -> String {
     format!("{column} cannot be used: {source}")
 }
 
-const fn kind(kind: DifferenceKind) -> &'static str {
+const fn kind(kind: BillDifferenceKind) -> &'static str {
     match kind {
-        DifferenceKind::LocalUnpaid => "localUnpaid",
-        DifferenceKind::MissingInBill => "missingInBill",
-        DifferenceKind::MissingLocally => "missingLocally",
-        DifferenceKind::AmountDiffers => "amountDiffers",
-        DifferenceKind::TransactionDiffers => "transactionDiffers",
-        DifferenceKind::RefundDiffers => "refundDiffers",
-        DifferenceKind::UnitUncertain => "unitUncertain",
-        DifferenceKind::UnusableLine => "unusableLine",
+        BillDifferenceKind::LocalUnpaid => "localUnpaid",
+        BillDifferenceKind::MissingInBill => "missingInBill",
+        BillDifferenceKind::MissingLocally => "missingLocally",
+        BillDifferenceKind::AmountDiffers => "amountDiffers",
+        BillDifferenceKind::TransactionDiffers => "transactionDiffers",
+        BillDifferenceKind::RefundDiffers => "refundDiffers",
+        BillDifferenceKind::UnitUncertain => "unitUncertain",
+        BillDifferenceKind::UnusableLine => "unusableLine",
         _ => "other",
     }
 }

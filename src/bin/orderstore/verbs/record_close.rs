@@ -6,7 +6,7 @@ use orderstore::{CloseReply, OrderNo};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::outcome::answer;
+use crate::messages::answer;
 
 /// Take in what the channel said when it was asked to close an order
 #[derive(Args)]

@@ -13,10 +13,10 @@ use super::page::Page;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::moment;
+use crate::messages::{answer, found};
 use crate::money::{self, Amount};
-use crate::outcome::{answer, found};
 use crate::output::{Cell, Column, Rows, data, shown};
+use crate::time_arg;
 
 /// Reserve money that is to go back, or take in what the channel said of it
 ///
@@ -105,11 +105,11 @@ struct Record {
     #[arg(long, value_name = "ID", value_parser = RefundId::parse)]
     refund_id: Option<RefundId>,
     /// When the channel says that the money went back
-    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
+    #[arg(long, value_name = "TIME", value_parser = time_arg::parse)]
     success_at: Option<Timestamp>,
     /// When the query was sent that the channel answered so; nothing for a notification. After a
     /// retry or a success only the answer to a later query shows that the refund failed
-    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
+    #[arg(long, value_name = "TIME", value_parser = time_arg::parse)]
     query_sent_at: Option<Timestamp>,
 }
 

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use orderstore::{Found, OrderNo, Repaired, Store};
+use orderstore::{OrderNo, RepairFinding, RepairReport, Store};
 
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::location;
 use crate::output::{Cell, Column, Out, Rows, shown};
-use crate::place;
 use crate::progress;
 
 /// Make a sound store out of a damaged one, in a directory that is missing or empty
@@ -19,7 +19,7 @@ use crate::progress;
 #[derive(Args)]
 pub(crate) struct Repair {
     /// The new store's directory; its parent must be there
-    #[arg(long, value_name = "DIR", value_parser = place::path())]
+    #[arg(long, value_name = "DIR", value_parser = location::path())]
     into: PathBuf,
 }
 
@@ -47,7 +47,7 @@ impl Repair {
     }
 }
 
-fn tell(out: &mut Out, repaired: &Repaired) -> Result<(), Failure> {
+fn tell(out: &mut Out, repaired: &RepairReport) -> Result<(), Failure> {
     let findings = repaired
         .findings
         .iter()
@@ -74,7 +74,7 @@ fn tell(out: &mut Out, repaired: &Repaired) -> Result<(), Failure> {
 }
 
 /// The lists that held something else than the records say, each with how much.
-fn mended(repaired: &Repaired) -> Cell {
+fn mended(repaired: &RepairReport) -> Cell {
     let lists = repaired.lists.iter();
     let mended = lists.filter(|list| list.before != Some(list.after));
     let words = mended.map(|list| match list.before {
@@ -84,25 +84,25 @@ fn mended(repaired: &Repaired) -> Cell {
     Cell::filled(words.collect::<Vec<_>>().join(" and "))
 }
 
-fn cells(no: OrderNo, found: Found) -> Vec<Cell> {
+fn cells(no: OrderNo, found: RepairFinding) -> Vec<Cell> {
     let (word, detail) = match found {
-        Found::Rebuilt => (
+        RepairFinding::Rebuilt => (
             "rebuilt",
             "it was lost, and its history told it whole".to_owned(),
         ),
-        Found::Older { version } => (
+        RepairFinding::Older { version } => (
             "older",
             format!("it is there as of version {version}: ask the channel about it"),
         ),
-        Found::Refolded => (
+        RepairFinding::Refolded => (
             "refolded",
             "it was not what its history says, and is now".to_owned(),
         ),
-        Found::HistoryLost => (
+        RepairFinding::HistoryLost => (
             "historyLost",
             "its history begins anew: compare what was paid with what was shipped".to_owned(),
         ),
-        Found::Lost => ("lost", "only the channel knows of it".to_owned()),
+        RepairFinding::Lost => ("lost", "only the channel knows of it".to_owned()),
         _ => ("other", String::new()),
     };
     vec![Cell::text(no), Cell::Word(word), Cell::Text(detail)]

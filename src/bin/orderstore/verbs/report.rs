@@ -5,14 +5,14 @@ use std::ops::Range;
 
 use clap::Args;
 use orderstore::wechat::bill::BillDay;
-use orderstore::{Currency, Listing, PageOf, Status, Store, Sum, Timestamp, Totals};
+use orderstore::{Currency, OrderQuery, PageRequest, Status, Store, Subtotal, Timestamp, Totals};
 
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::moment::{self, Stretch};
 use crate::output::{Cell, Column, Rows, data, shown};
 use crate::progress;
+use crate::time_arg::{self, TimeRange};
 
 /// Count and sum what a stretch of time brought: orders made, paid, paid late, and refunded
 ///
@@ -22,10 +22,10 @@ use crate::progress;
 pub(crate) struct Report {
     /// One day, from midnight to midnight in Beijing
     #[arg(long, value_name = "yyyy-MM-dd", conflicts_with_all = ["from", "to"],
-        value_parser = moment::day)]
+        value_parser = time_arg::day)]
     day: Option<BillDay>,
     #[command(flatten)]
-    stretch: Stretch,
+    stretch: TimeRange,
 }
 
 const COLUMNS: &[Column] = &[
@@ -55,11 +55,11 @@ impl Report {
 /// Those that were created, by where they stand now.
 fn created(store: &Store, times: Range<Timestamp>) -> Result<Vec<Vec<Cell>>, Failure> {
     let mut sums: BTreeMap<(Status, Currency), (u64, u128)> = BTreeMap::new();
-    let mut page = PageOf::of(PageOf::MAX);
+    let mut page = PageRequest::of(PageRequest::MAX);
     let mut read = 0_u64;
     progress::begin("counting orders");
     loop {
-        let listing = Listing::all().between(times.clone()).page(page);
+        let listing = OrderQuery::all().between(times.clone()).page(page);
         let part = store.list(listing).wait()?;
         for order in &part.rows {
             let (count, fen) = sums.entry((order.status, order.currency)).or_default();
@@ -92,8 +92,8 @@ fn moved(totals: &Totals) -> Vec<Vec<Cell>> {
         ("returned", returned),
     ];
     let rows = each.into_iter().flat_map(|(what, sums)| {
-        let row = move |(currency, sum): (&Currency, &Sum)| {
-            cells(what.to_owned(), sum.count, sum.fen, *currency)
+        let row = move |(currency, sum): (&Currency, &Subtotal)| {
+            cells(what.to_owned(), sum.count, sum.minor_units, *currency)
         };
         sums.iter().map(row)
     });

@@ -6,7 +6,7 @@ use orderstore::{AnomalyId, AnomalyRef, Note, OrderNo, RefundNo, Resolution};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::outcome::answer;
+use crate::messages::answer;
 use crate::text::checked;
 
 /// Decide about an anomaly, and say why

@@ -8,8 +8,8 @@ use orderstore::Store;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::location;
 use crate::output::{Cell, Column, data, shown};
-use crate::place;
 use crate::progress;
 
 /// Make a store of a backup, in a directory that is missing or empty
@@ -18,10 +18,10 @@ use crate::progress;
 #[derive(Args)]
 pub(crate) struct Restore {
     /// The backup's directory
-    #[arg(value_parser = place::path())]
+    #[arg(value_parser = location::path())]
     backup: PathBuf,
     /// The new store's directory; its parent must be there
-    #[arg(long, value_name = "DIR", value_parser = place::path())]
+    #[arg(long, value_name = "DIR", value_parser = location::path())]
     into: PathBuf,
 }
 

@@ -6,13 +6,13 @@ use orderstore::{Order, OrderNo};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::outcome::found;
+use crate::messages::found;
 use crate::output::{Format, Out, Rows};
-use crate::shown::{
+use crate::redact::Redactor;
+use crate::render::{
     ANOMALIES, FIELDS, ORDERS, REFUNDS, anomaly_cells, field_cells, order_cells, order_json,
     refund_cells,
 };
-use crate::veil::Veil;
 
 /// Show an order, with its refunds and its anomalies
 ///
@@ -42,7 +42,7 @@ impl Show {
     }
 }
 
-fn table(out: &mut Out, order: &Order, veil: Veil) -> Result<(), Failure> {
+fn table(out: &mut Out, order: &Order, veil: Redactor) -> Result<(), Failure> {
     out.one(FIELDS, field_cells(order, veil))?;
     let refunds = order.refunds.iter();
     let refunds = refunds.map(|refund| refund_cells(order, refund)).collect();

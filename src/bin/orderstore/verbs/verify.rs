@@ -1,7 +1,7 @@
 //! `verify`: every invariant of every record.
 
 use clap::Args;
-use orderstore::{Report, Store, Violation};
+use orderstore::{Store, VerifyReport, Violation};
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -50,7 +50,7 @@ impl Verify {
 }
 
 /// What is broken, as far as the report spells it out.
-fn rows(report: &Report) -> Rows {
+fn rows(report: &VerifyReport) -> Rows {
     let rows = report.violations.iter().map(cells).collect();
     Rows::new(COLUMNS, rows)
         .or_else_says("sound: every record, event and list entry is as it must be")

@@ -5,7 +5,7 @@ use crate::engine::local::tests::{fixture, no};
 
 fn records() -> Vec<Held> {
     let held = |record| Held {
-        stored: Stored { record, row: 7 },
+        stored: StoredRecord { record, row: 7 },
         last_seq: 9,
     };
     vec![held(fixture::paid(no(1))), held(fixture::waiting(no(2)))]
@@ -81,7 +81,7 @@ fn an_event_comes_back_and_tells_its_origin_alone() {
         previous: 8,
     };
     for (origin, version) in [(first, 1), (later, 2)] {
-        let (no, at, what) = (no(3), fixture::at(4), What::Closed);
+        let (no, at, what) = (no(3), fixture::at(4), EventKind::Closed);
         let kept = Event {
             no,
             version,
@@ -152,7 +152,7 @@ fn a_length_beyond_the_value_is_damage_and_allocates_nothing() {
     bytes.extend_from_slice(&sum.to_le_bytes());
     let list = read::<Vec<u64>>(Table::Events, key.as_slice(), &bytes);
     assert_eq!(list.unwrap_err(), DamageKind::Undecodable);
-    let text = read::<crate::value::Metadata>(Table::Events, key.as_slice(), &bytes);
+    let text = read::<crate::types::Metadata>(Table::Events, key.as_slice(), &bytes);
     assert_eq!(text.unwrap_err(), DamageKind::Undecodable);
 }
 

@@ -5,26 +5,26 @@
 //! - A short read or write is an error, never less than was asked for.
 //! - A name is durable only after its directory was synced, bytes only after their file was.
 
-mod background;
+mod executor;
+mod fault_injection;
 #[cfg(unix)]
 mod held;
-mod paced;
+mod rate_limited;
 mod real;
-mod sabotage;
 #[cfg(feature = "testing")]
 mod simulated;
 
-pub(super) use background::{Background, Chore, Crew};
-pub(super) use paced::Paced;
-pub(super) use real::RealDisk;
+pub(super) use executor::{Background, Executor, Task};
 #[cfg_attr(
     not(feature = "testing"),
     expect(unreachable_pub, reason = "nobody can ask for one")
 )]
-pub use sabotage::Sabotage;
-pub(super) use sabotage::is_on as is_sabotaged;
+pub use fault_injection::FaultInjection;
+pub(super) use fault_injection::is_on as is_sabotaged;
+pub(super) use rate_limited::RateLimited;
+pub(super) use real::RealDisk;
 #[cfg(feature = "testing")]
-pub use simulated::{Dice, DiskFault, Loss, SimulatedDisk, Snapshot};
+pub use simulated::{DiskFault, Loss, SeededRng, SimulatedDisk, Snapshot};
 
 use std::ffi::OsString;
 use std::fmt::Debug;
@@ -70,13 +70,13 @@ pub(crate) trait Disk: Debug + Send + Sync + 'static {
     fn free_bytes(&self, dir: &Path) -> io::Result<u64>;
 
     /// Who does the chores of a store on this disk; `None`: threads of the store.
-    fn crew(&self) -> Option<Arc<dyn Crew>> {
+    fn crew(&self) -> Option<Arc<dyn Executor>> {
         None
     }
 
     /// A fault that is built in on purpose.
     #[cfg(feature = "testing")]
-    fn sabotage(&self) -> Option<Sabotage> {
+    fn sabotage(&self) -> Option<FaultInjection> {
         None
     }
 }

@@ -10,8 +10,8 @@
 //! - Segments are never used twice.
 
 pub(super) mod frame;
+pub(super) mod preallocate;
 pub(super) mod segment;
-pub(super) mod spare;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -19,10 +19,10 @@ use std::sync::atomic::AtomicBool;
 use parking_lot::Mutex;
 
 use self::frame::{HEAD_LEN, Head, Kind, Salted};
+use self::preallocate::{Blank, Preallocated};
 use self::segment::{End, Folder, HEADER_LEN, Header};
-use self::spare::{Blank, Spare};
-use super::disk::{Sabotage, is_sabotaged};
-use super::writes::Writes;
+use super::batch::WriteBatch;
+use super::disk::{FaultInjection, is_sabotaged};
 use crate::engine::Identity;
 use crate::error::StorageError;
 
@@ -52,7 +52,7 @@ impl AppendError {
 #[derive(Debug)]
 pub(super) struct Journal {
     identity: Identity,
-    spare: Arc<Spare>,
+    spare: Arc<Preallocated>,
     old: Arc<Old>,
     current: Current,
     end: End,
@@ -77,12 +77,12 @@ impl Journal {
     pub(super) fn begin(
         identity: Identity,
         end: End,
-        spare: Arc<Spare>,
+        spare: Arc<Preallocated>,
         old: Arc<Old>,
     ) -> Result<Self, StorageError> {
         let file = spare.folder().draft()?;
         let len = spare.len().min(FIRST_LEN_MAX);
-        spare::fill(&*file, len, &AtomicBool::new(false))?;
+        preallocate::fill(&*file, len, &AtomicBool::new(false))?;
         let current = start(spare.folder(), identity, end, Blank { file, len });
         let current = current.map_err(AppendError::into_cause)?;
         Ok(Self {
@@ -123,7 +123,7 @@ impl Journal {
     }
 
     /// Appends the writes as one frame; durable on return.
-    pub(super) fn append(&mut self, writes: &mut Writes) -> Result<(), AppendError> {
+    pub(super) fn append(&mut self, writes: &mut WriteBatch) -> Result<(), AppendError> {
         if writes.len() > frame::FRAME_MAX {
             let why = format!("a frame would have {} bytes", writes.len());
             let kind = crate::error::StorageErrorKind::TooLarge;
@@ -210,9 +210,9 @@ impl Journal {
         let checksum = frame::finish(&current.salted, head, frame);
         current.blank.file.write_at(current.offset, frame)?;
         let disk = &*self.spare.folder().disk;
-        if is_sabotaged(disk, Sabotage::AnswerEarly) && kind == Kind::Writes {
+        if is_sabotaged(disk, FaultInjection::AnswerEarly) && kind == Kind::Writes {
             self.is_unsynced = true;
-        } else if !is_sabotaged(disk, Sabotage::SkipJournalSync) || kind != Kind::Writes {
+        } else if !is_sabotaged(disk, FaultInjection::SkipJournalSync) || kind != Kind::Writes {
             current.blank.file.sync()?;
         }
         let len = u64::try_from(frame.len()).unwrap_or(u64::MAX);
@@ -255,7 +255,7 @@ fn write_header(
     blank: &Blank,
 ) -> Result<Header, StorageError> {
     let mut header = Header::draw(identity, before, blank.len)?;
-    if is_sabotaged(&*folder.disk, Sabotage::RecycleSegment) {
+    if is_sabotaged(&*folder.disk, FaultInjection::RecycleSegment) {
         header.salt = [0; 16];
     }
     blank.file.write_at(0, &header.to_bytes())?;

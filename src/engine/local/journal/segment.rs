@@ -18,7 +18,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::super::disk::{self, Disk, DiskFile, Sabotage, is_sabotaged};
+use super::super::disk::{self, Disk, DiskFile, FaultInjection, is_sabotaged};
 use crate::engine::Identity;
 use crate::error::StorageError;
 
@@ -206,7 +206,7 @@ impl Folder {
     /// A new, empty draft of a segment; one that was left behind is removed first.
     pub(in crate::engine::local) fn draft(&self) -> io::Result<Box<dyn DiskFile>> {
         let recycled = self.path.join(RECYCLED);
-        if is_sabotaged(&*self.disk, Sabotage::RecycleSegment)
+        if is_sabotaged(&*self.disk, FaultInjection::RecycleSegment)
             && self.disk.rename(&recycled, &self.path.join(DRAFT)).is_ok()
         {
             return self.disk.open(&self.path.join(DRAFT));
@@ -227,7 +227,7 @@ impl Folder {
             is_unnamed: changed_nothing(&cause),
             cause,
         })?;
-        if is_sabotaged(&*self.disk, Sabotage::ForgetDirectorySync) {
+        if is_sabotaged(&*self.disk, FaultInjection::ForgetDirectorySync) {
             return Ok(());
         }
         self.sync().map_err(|cause| Unnamed {
@@ -237,7 +237,7 @@ impl Folder {
     }
 
     pub(in crate::engine::local) fn remove(&self, first_lsn: u64) -> io::Result<()> {
-        if is_sabotaged(&*self.disk, Sabotage::RecycleSegment) {
+        if is_sabotaged(&*self.disk, FaultInjection::RecycleSegment) {
             let recycled = self.path.join(RECYCLED);
             return self.disk.rename(&self.segment(first_lsn), &recycled);
         }

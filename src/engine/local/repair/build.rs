@@ -7,24 +7,24 @@
 
 use std::ops::ControlFlow::Continue;
 
-use super::super::base::Base;
+use super::super::btree::BTree;
 use super::super::codec::{self, Held, Origin, State};
 use super::super::keys::{self, Layout};
 use super::super::rows::Rows;
 use super::super::table::Table;
-use super::judge::{Judged, retold};
+use super::salvage_record::{SalvagedRecord, retold};
 use super::source::Source;
-use crate::engine::{Counts, Direction, Stored};
+use crate::engine::{Counts, Direction, StoredRecord};
 use crate::error::StorageError;
 use crate::order::{Event, Record};
 use crate::rules::each_entry;
-use crate::value::OrderNo;
+use crate::types::OrderNo;
 
 /// A base that is written.
 pub(super) struct Build<'a> {
     pub(super) source: &'a Source,
-    pub(super) judged: &'a Judged,
-    pub(super) base: &'a Base,
+    pub(super) judged: &'a SalvagedRecord,
+    pub(super) base: &'a BTree,
     pub(super) layout: Layout,
     /// The sequences at which no event was kept, in order.
     pub(super) gone: Vec<u64>,
@@ -38,8 +38,8 @@ pub(super) struct Build<'a> {
 impl<'a> Build<'a> {
     pub(super) fn new(
         source: &'a Source,
-        judged: &'a Judged,
-        base: &'a Base,
+        judged: &'a SalvagedRecord,
+        base: &'a BTree,
         layout: Layout,
     ) -> Self {
         Self {
@@ -142,7 +142,7 @@ impl<'a> Build<'a> {
         let record = record.ok_or_else(unread_again)?;
         let last_seq = self.place(last_seq);
         self.record(Held {
-            stored: Stored { record, row },
+            stored: StoredRecord { record, row },
             last_seq,
         })
     }
@@ -160,14 +160,14 @@ impl<'a> Build<'a> {
             self.last_seq = seq;
         }
         self.record(Held {
-            stored: Stored { record, row },
+            stored: StoredRecord { record, row },
             last_seq: self.last_seq,
         })
     }
 
     /// Puts a record, and everything by which it is found.
     fn record(&mut self, held: Held) -> Result<(), StorageError> {
-        let Stored { record, row } = &held.stored;
+        let StoredRecord { record, row } = &held.stored;
         let (key, mut bytes) = (keys::order(&record.no()), Vec::new());
         codec::record(&mut bytes, &key, &held)?;
         self.push(Table::Orders, key, &bytes)?;

@@ -9,14 +9,14 @@ use std::io::ErrorKind;
 
 use foldhash::HashMap;
 
+use super::super::batch::WriteBatch;
 use super::super::codec::{Held, State};
 use super::super::disk;
 use super::super::journal::frame::{self, BOUNDARY, Frame, Kind, Salted};
 use super::super::journal::segment::{Folder, HEADER_LEN, Header};
-use super::super::writes::Writes;
-use crate::engine::{Identity, JournalFound};
+use crate::engine::{Identity, JournalFindings};
 use crate::error::StorageError;
-use crate::value::OrderNo;
+use crate::types::OrderNo;
 
 /// What was written behind the base.
 #[derive(Default)]
@@ -27,7 +27,7 @@ pub(super) struct Frames {
     pub(super) state: Option<State>,
     /// The last lsn that was read; that of the base where there is none behind it.
     pub(super) last_lsn: u64,
-    pub(super) found: JournalFound,
+    pub(super) found: JournalFindings,
     /// The last frame seals a segment whose successor is still to come.
     is_sealed: bool,
 }
@@ -120,14 +120,14 @@ impl Frames {
         self.pass(lsn.saturating_sub(1));
         self.last_lsn = lsn;
         if frame.head.kind == Kind::Writes {
-            match Writes::decode(frame.payload) {
+            match WriteBatch::decode(frame.payload) {
                 Ok(writes) => self.keep(writes),
                 Err(_) => self.found.frames_lost = self.found.frames_lost.saturating_add(1),
             }
         }
     }
 
-    fn keep(&mut self, writes: Writes) {
+    fn keep(&mut self, writes: WriteBatch) {
         self.found.frames = self.found.frames.saturating_add(1);
         self.state = writes.state.or(self.state);
         for (seq, span) in (writes.first_seq..).zip(&writes.events) {

@@ -10,26 +10,26 @@
 
 mod build;
 mod frames;
-mod judge;
+mod salvage_record;
 mod source;
 
 use std::path::Path;
 
 use self::build::Build;
-use self::judge::Judged;
+use self::salvage_record::SalvagedRecord;
 use self::source::Source;
-use super::base::Base;
-use super::check;
-use super::dir::{Contents, Dir, Making};
+use super::btree::BTree;
 use super::disk::{Lock, remove};
-use super::hot::Hot;
-use super::identity::Passport;
+use super::header::StoreHeader;
 use super::keys::Layout;
+use super::layout::{Contents, Dir, Making};
+use super::record_cache::RecordCache;
 use super::restore::{Successor, copy};
 use super::table::Table;
-use super::view::View;
+use super::verify;
+use super::view::ReadView;
 use super::{LocalEngine, LocalOptions};
-use crate::engine::{FeedCursor, List, Repaired};
+use crate::engine::{FeedCursor, IndexCount, RepairReport};
 use crate::error::{Error, StorageError};
 
 /// Every event is looked at, written, and read again for its record.
@@ -46,7 +46,7 @@ impl LocalEngine {
         damaged: impl AsRef<Path>,
         dir: impl AsRef<Path>,
         options: &LocalOptions,
-    ) -> Result<Repaired, Error> {
+    ) -> Result<RepairReport, Error> {
         let from = Dir::new(&options.disk, damaged.as_ref());
         let passport = match from.survey()? {
             Contents::Store => from.passport()?,
@@ -70,7 +70,7 @@ impl LocalEngine {
 struct Repair<'a> {
     from: &'a Dir,
     to: &'a Dir,
-    passport: Passport,
+    passport: StoreHeader,
     options: &'a LocalOptions,
 }
 
@@ -90,14 +90,14 @@ impl Repair<'_> {
         opened.map_err(|error| from.unopened(error))
     }
 
-    fn run(&self, source: Source, lock: Lock) -> Result<Repaired, Error> {
+    fn run(&self, source: Source, lock: Lock) -> Result<RepairReport, Error> {
         let made = self.make(source);
         let (report, base, successor) = made.map_err(|error| self.to.unopened(error))?;
         successor.establish(self.to, self.options, base, lock)?;
         Ok(report)
     }
 
-    fn make(&self, source: Source) -> Result<(Repaired, Base, Successor), StorageError> {
+    fn make(&self, source: Source) -> Result<(RepairReport, BTree, Successor), StorageError> {
         let (to, mut done) = (self.to, 0_u64);
         let total = source.last_seq.saturating_mul(PASSES);
         let mut tell = || {
@@ -106,21 +106,21 @@ impl Repair<'_> {
                 progress(done, total.max(done));
             }
         };
-        let judged = Judged::of(&source, &mut tell)?;
+        let judged = SalvagedRecord::of(&source, &mut tell)?;
         let disk = &**to.disk();
-        let base = Base::create(disk, &to.base(), self.page_bytes(), Vec::new())?;
+        let base = BTree::create(disk, &to.base(), self.page_bytes(), Vec::new())?;
         let layout = Layout::new(self.passport.hash_key);
         let mut build = Build::new(&source, &judged, &base, layout);
         let state = build.all(&mut tell)?;
         let (gone, records) = (std::mem::take(&mut build.gone), build.records);
         let successor = Successor::draw(self.passport, state, source.frames.last_lsn)?;
         successor.write(&base)?;
-        let view = View::of_base(base.snapshot()?, Hot::off(), layout);
+        let view = ReadView::of_base(base.snapshot()?, RecordCache::off(), layout);
         let kept = gone
             .first()
             .map_or(source.last_seq, |gone| gone.saturating_sub(1));
         let left_out = u64::try_from(gone.len()).unwrap_or(u64::MAX);
-        let report = Repaired {
+        let report = RepairReport {
             before: FeedCursor {
                 incarnation: self.passport.identity.incarnation,
                 seq: kept,
@@ -134,7 +134,7 @@ impl Repair<'_> {
             events_lost: judged.events_lost,
             events_left_out: left_out.saturating_sub(judged.events_lost),
             journal: source.frames.found,
-            verified: check::verify(&view)?,
+            verified: verify::verify(&view)?,
         };
         drop((view, source));
         remove(disk, &to.scratch())?;
@@ -143,9 +143,9 @@ impl Repair<'_> {
 }
 
 /// What the lists held, and hold.
-fn lists(source: &Source, view: &View) -> Result<Vec<List>, StorageError> {
+fn lists(source: &Source, view: &ReadView) -> Result<Vec<IndexCount>, StorageError> {
     let list = |table: Table| {
-        Ok(List {
+        Ok(IndexCount {
             name: table.name(),
             before: source.len(table)?,
             after: view.snapshot.len(table)?,

@@ -4,18 +4,18 @@
 
 use std::ops::ControlFlow::{Break, Continue};
 
-use super::super::base::{Reading, Salvage, Snapshot};
+use super::super::btree::{Reading, Salvage, Snapshot};
 use super::super::codec::{self, Chained, Held, Origin, State};
-use super::super::dir::Dir;
 use super::super::keys::{self, KeyBytes};
+use super::super::layout::Dir;
 use super::super::table::Table;
 use super::frames::Frames;
 use crate::engine::{Direction, Identity};
 use crate::error::{StorageError, StorageErrorKind};
-use crate::generator::COUNTERS;
 use crate::order::{Event, Record};
+use crate::order_no::COUNTERS;
 use crate::rules::evolve;
-use crate::value::OrderNo;
+use crate::types::OrderNo;
 
 /// So many numbers are gone through at a time.
 const PORTION: usize = 4096;

@@ -5,7 +5,7 @@ use std::slice;
 use super::fixture::{Shop, at, confirm, create, decided, new, no, reference, transaction};
 use crate::engine::{Engine, EngineError, FeedCursor, Lookup, Verdict};
 use crate::error::StorageError;
-use crate::order::{Asked, CloseReply, Record, Status};
+use crate::order::{CloseReply, CommandKind, Record, Status};
 use crate::rules::UniqueKey;
 
 #[test]
@@ -26,7 +26,7 @@ fn a_mismatch_leaves_no_trace_and_does_not_disturb_its_neighbours() {
     let shop = Shop::new();
     shop.run(no(1), create(new()));
     let stale = shop.decide(no(1), confirm("T1"));
-    shop.run(no(1), Asked::BeginClose);
+    shop.run(no(1), CommandKind::BeginClose);
     let standing = shop.stored(no(1));
     let again = decided(no(1), create(new()), at(0), None, &[]);
     let (left, right) = (
@@ -98,7 +98,7 @@ fn a_key_let_go_of_earlier_in_the_batch_is_free_and_later_it_is_not() {
     for in_time in [true, false] {
         let shop = Shop::new();
         shop.run(no(1), with_reference());
-        let close = shop.decide(no(1), Asked::RecordClose(CloseReply::Closed));
+        let close = shop.decide(no(1), CommandKind::RecordClose(CloseReply::Closed));
         let claim = decided(no(2), with_reference(), at(0), None, &[]);
         let verdicts = if in_time {
             shop.apply(&[close, claim])
@@ -126,7 +126,7 @@ fn a_key_let_go_of_earlier_in_the_batch_is_free_and_later_it_is_not() {
 fn a_refused_claim_does_not_let_go_of_what_it_would_have() {
     let shop = Shop::new();
     shop.run(no(1), create(new().reference(reference("R1"))));
-    let mut close = shop.decide(no(1), Asked::RecordClose(CloseReply::Closed));
+    let mut close = shop.decide(no(1), CommandKind::RecordClose(CloseReply::Closed));
     close.before.as_mut().unwrap().row += 1;
     let new = create(new().reference(reference("R1")));
     let claim = decided(no(2), new, at(0), None, &[]);

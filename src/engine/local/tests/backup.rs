@@ -2,7 +2,7 @@
 
 use super::fixture::{Shop, create, new, no, options, picture};
 use crate::engine::local::LocalEngine;
-use crate::engine::local::base::{Base, Sorted};
+use crate::engine::local::btree::{BTree, Sorted};
 use crate::engine::local::disk::RealDisk;
 use crate::engine::local::keys;
 use crate::engine::local::table::Table;
@@ -110,7 +110,7 @@ fn backup_with_the_base_of_another_store_is_not_restored() {
 #[test]
 fn backup_that_breaks_an_invariant_is_not_restored() {
     let (_shop, backup) = backed_up();
-    let base = Base::open(&RealDisk, &backup.join("base.redb"), 1 << 20, false).unwrap();
+    let base = BTree::open(&RealDisk, &backup.join("base.redb"), 1 << 20, false).unwrap();
     let removed: Sorted<'_> = (
         Table::Orders,
         Box::new(std::iter::once((keys::order(&no(1)), None))),

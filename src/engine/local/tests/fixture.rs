@@ -9,13 +9,13 @@ use tempfile::TempDir;
 
 use crate::engine::local::keys::{KeyBytes, Layout};
 use crate::engine::local::table::Table;
-use crate::engine::local::view::View;
+use crate::engine::local::view::ReadView;
 use crate::engine::local::{LocalEngine, LocalOptions};
-use crate::engine::{Engine, Lookup, Mutation, Stored, Verdict};
+use crate::engine::{Engine, Lookup, Mutation, StoredRecord, Verdict};
 use crate::error::Error;
-use crate::order::{Asked, Command, New, Payment, Record, Source};
+use crate::order::{Command, CommandKind, NewOrder, Payment, Record, Source};
 use crate::rules::{Context, Policy, UniqueKey, decide, evolve, needs};
-use crate::value::{AppId, Fen, OpenId, OrderNo, Reference, Timestamp, TransactionId};
+use crate::types::{AppId, Fen, OpenId, OrderNo, Reference, Timestamp, TransactionId};
 
 pub(in crate::engine::local) const NOW: i64 = 1_700_000_000_000;
 
@@ -27,16 +27,16 @@ pub(in crate::engine::local) fn at(after: i64) -> Timestamp {
     Timestamp::from_millis(NOW + after).unwrap()
 }
 
-pub(in crate::engine::local) fn new() -> New {
-    New::new(AppId::parse("wxd2565e6a04246fd1").unwrap(), fee()).unwrap()
+pub(in crate::engine::local) fn new() -> NewOrder {
+    NewOrder::new(AppId::parse("wxd2565e6a04246fd1").unwrap(), fee()).unwrap()
 }
 
 fn fee() -> Fen {
     Fen::new(1990).unwrap()
 }
 
-pub(in crate::engine::local) fn create(new: New) -> Asked {
-    Asked::Create(Box::new(new))
+pub(in crate::engine::local) fn create(new: NewOrder) -> CommandKind {
+    CommandKind::Create(Box::new(new))
 }
 
 pub(in crate::engine::local) fn openid(name: &str) -> OpenId {
@@ -52,8 +52,8 @@ pub(in crate::engine::local) fn payment(id: &str) -> Payment {
     Payment::new(id, fee(), at(5), Source::CALLBACK).unwrap()
 }
 
-pub(in crate::engine::local) fn confirm(id: &str) -> Asked {
-    Asked::Confirm(Box::new(payment(id)))
+pub(in crate::engine::local) fn confirm(id: &str) -> CommandKind {
+    CommandKind::Confirm(Box::new(payment(id)))
 }
 
 pub(in crate::engine::local) fn transaction(id: &str) -> UniqueKey {
@@ -63,9 +63,9 @@ pub(in crate::engine::local) fn transaction(id: &str) -> UniqueKey {
 /// A mutation as the rules make it.
 pub(in crate::engine::local) fn decided(
     no: OrderNo,
-    ask: Asked,
+    ask: CommandKind,
     now: Timestamp,
-    before: Option<Stored>,
+    before: Option<StoredRecord>,
     owners: &[(UniqueKey, Option<Record>)],
 ) -> Mutation {
     let policy = Policy {
@@ -78,7 +78,7 @@ pub(in crate::engine::local) fn decided(
         owners,
     };
     let record = before.as_ref().map(|stored| &stored.record);
-    let decision = decide(record, &Command { no, ask }, &context);
+    let decision = decide(record, &Command { no, kind: ask }, &context);
     let after = decision.after.expect("a command that changes something");
     Mutation {
         no,
@@ -88,15 +88,15 @@ pub(in crate::engine::local) fn decided(
     }
 }
 
-fn folded(no: OrderNo, asks: Vec<Asked>) -> Record {
-    let mut before: Option<Stored> = None;
+fn folded(no: OrderNo, asks: Vec<CommandKind>) -> Record {
+    let mut before: Option<StoredRecord> = None;
     for (ask, step) in asks.into_iter().zip(0..) {
         let mutation = decided(no, ask, at(step), before.clone(), &[]);
         let mut record = before.map(|stored| stored.record);
         for event in &mutation.events {
             record = Some(evolve(record.as_ref(), event));
         }
-        before = record.map(|record| Stored { record, row: 1 });
+        before = record.map(|record| StoredRecord { record, row: 1 });
     }
     before.unwrap().record
 }
@@ -180,32 +180,32 @@ impl Shop {
         Self { place, engine }
     }
 
-    pub(in crate::engine::local) fn stored(&self, no: OrderNo) -> Option<Stored> {
+    pub(in crate::engine::local) fn stored(&self, no: OrderNo) -> Option<StoredRecord> {
         self.load(Lookup::No(no))
     }
 
-    pub(in crate::engine::local) fn load(&self, lookup: Lookup) -> Option<Stored> {
+    pub(in crate::engine::local) fn load(&self, lookup: Lookup) -> Option<StoredRecord> {
         self.engine.load(&[lookup]).unwrap().pop().unwrap()
     }
 
     /// What the rules make of a command now, not yet written.
-    pub(in crate::engine::local) fn decide(&self, no: OrderNo, ask: Asked) -> Mutation {
+    pub(in crate::engine::local) fn decide(&self, no: OrderNo, ask: CommandKind) -> Mutation {
         let before = self.stored(no);
         let record = before.as_ref().map(|stored| &stored.record);
-        let ask = Command { no, ask };
+        let ask = Command { no, kind: ask };
         let owner = |key: UniqueKey| {
             let owner = self.load(Lookup::Owner(key.clone()));
             (key, owner.map(|stored| stored.record))
         };
         let owners: Vec<_> = needs(&ask, record).into_iter().map(owner).collect();
-        decided(no, ask.ask, at(0), before, &owners)
+        decided(no, ask.kind, at(0), before, &owners)
     }
 
     pub(in crate::engine::local) fn apply(&self, batch: &[Mutation]) -> Vec<Verdict> {
         self.engine.apply(batch).unwrap()
     }
 
-    pub(in crate::engine::local) fn run(&self, no: OrderNo, ask: Asked) {
+    pub(in crate::engine::local) fn run(&self, no: OrderNo, ask: CommandKind) {
         let mutation = self.decide(no, ask);
         assert_eq!(self.apply(&[mutation]), [Verdict::Applied]);
     }
@@ -216,7 +216,7 @@ impl Shop {
     }
 
     /// Changes the base behind the engine's back.
-    pub(in crate::engine::local) fn tamper(&self, change: impl FnOnce(&View, &mut Changes)) {
+    pub(in crate::engine::local) fn tamper(&self, change: impl FnOnce(&ReadView, &mut Changes)) {
         let core = &self.engine.core;
         core.flush().unwrap();
         let mut changes = Changes::default();

@@ -10,7 +10,7 @@ use crate::engine::local::unread;
 use crate::engine::{Direction, Engine, EngineError, IndexQuery, Verdict};
 use crate::order::Status;
 use crate::rules::Index;
-use crate::value::Timestamp;
+use crate::types::Timestamp;
 
 fn all_of(index: Index) -> IndexQuery {
     IndexQuery {

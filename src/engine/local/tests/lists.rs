@@ -1,10 +1,10 @@
 //! Lists, read both ways, and what a collision of hashes must not do.
 
 use super::fixture::{Shop, at, confirm, create, decided, new, no, openid, transaction};
-use crate::engine::{Direction, Engine, IndexQuery, Lookup, Position, Row, Verdict};
-use crate::order::{Asked, Status};
+use crate::engine::{Direction, Engine, IndexQuery, IndexRow, Lookup, Position, Verdict};
+use crate::order::{CommandKind, Status};
 use crate::rules::Index;
-use crate::value::Timestamp;
+use crate::types::Timestamp;
 
 fn all_of(index: Index, direction: Direction) -> IndexQuery {
     IndexQuery {
@@ -16,7 +16,7 @@ fn all_of(index: Index, direction: Direction) -> IndexQuery {
     }
 }
 
-fn nos(rows: &[Row]) -> Vec<String> {
+fn nos(rows: &[IndexRow]) -> Vec<String> {
     rows.iter().map(|row| row.record.no().to_string()).collect()
 }
 
@@ -188,6 +188,6 @@ fn two_colliding_texts_of_one_record_are_one_entry_until_both_are_gone() {
     shop.run(no(1), create(new()));
     shop.assert_sound();
     shop.run(no(2), create(new()));
-    shop.run(no(2), Asked::BeginClose);
+    shop.run(no(2), CommandKind::BeginClose);
     shop.assert_sound();
 }

@@ -13,7 +13,7 @@ use crate::engine::local::journal::segment::{self, Folder, HEADER_LEN, Header};
 use crate::engine::local::recovery::{Recovered, recover};
 use crate::engine::{Engine, FeedCursor, Identity};
 use crate::error::{Error, StorageError, StorageErrorKind};
-use crate::value::OrderNo;
+use crate::types::OrderNo;
 
 /// A frame of a segment: where it is, how long without its zeros, and what for.
 #[derive(Debug, Clone, Copy)]

@@ -5,9 +5,9 @@ use std::fs;
 use super::fixture::{Changes, Shop, confirm, copied, create, new, no, openid, options, picture};
 use crate::engine::local::codec::{self, Held, Origin};
 use crate::engine::local::table::Table;
-use crate::engine::local::view::View;
+use crate::engine::local::view::ReadView;
 use crate::engine::local::{LocalEngine, keys};
-use crate::engine::{Engine, FeedCursor, Found, Repaired, Stored};
+use crate::engine::{Engine, FeedCursor, RepairFinding, RepairReport, StoredRecord};
 use crate::order::{Event, Record};
 use crate::verify::Invariant;
 
@@ -26,7 +26,7 @@ fn shop() -> Shop {
 /// A repaired store, what was said of it, and the one that it was made of.
 struct Mended {
     engine: LocalEngine,
-    report: Repaired,
+    report: RepairReport,
     _place: tempfile::TempDir,
 }
 
@@ -47,7 +47,7 @@ impl Mended {
     }
 
     /// A shop of which somebody changed this.
-    fn after(change: impl FnOnce(&View, &mut Changes)) -> Self {
+    fn after(change: impl FnOnce(&ReadView, &mut Changes)) -> Self {
         let shop = shop();
         shop.tamper(change);
         Self::of(shop)
@@ -69,7 +69,7 @@ impl Mended {
     }
 
     #[track_caller]
-    fn assert_finds(&self, expected: &[(usize, Found)]) {
+    fn assert_finds(&self, expected: &[(usize, RepairFinding)]) {
         let expected: Vec<_> = expected.iter().map(|(n, found)| (no(*n), *found)).collect();
         assert_eq!(self.report.findings, expected);
         assert_eq!(self.report.is_whole(), expected.is_empty());
@@ -133,7 +133,7 @@ fn a_lost_record_is_made_of_its_history() {
         writes.remove(Table::Orders, keys::order(&no(9)));
     });
     mended.assert_sound();
-    mended.assert_finds(&[(2, Found::Rebuilt), (9, Found::Rebuilt)]);
+    mended.assert_finds(&[(2, RepairFinding::Rebuilt), (9, RepairFinding::Rebuilt)]);
     let (records, feed) = sound();
     for (n, record) in records.into_iter().enumerate() {
         assert_eq!(mended.record(n), record);
@@ -147,7 +147,7 @@ fn a_record_whose_history_is_lost_begins_anew_with_every_fact_it_had() {
     for (gone, n) in [(3, 2), (4, 2), (8, 9)] {
         let mended = Mended::after(|_, writes| writes.remove(Table::Events, keys::event(gone)));
         mended.assert_sound();
-        mended.assert_finds(&[(n, Found::HistoryLost)]);
+        mended.assert_finds(&[(n, RepairFinding::HistoryLost)]);
         assert_eq!(mended.report.events_lost, 1);
         let (records, feed) = sound();
         let (old, new) = (records[n].clone().unwrap(), mended.record(n).unwrap());
@@ -172,7 +172,7 @@ fn a_record_that_is_lost_with_a_part_of_its_history_is_old_and_called_so() {
         writes.remove(Table::Events, keys::event(4));
     });
     mended.assert_sound();
-    mended.assert_finds(&[(2, Found::Older { version: 1 })]);
+    mended.assert_finds(&[(2, RepairFinding::Older { version: 1 })]);
     let order = mended.record(2).unwrap().into_order().unwrap();
     assert!(order.payment.is_none(), "a payment was made of nothing");
 }
@@ -184,7 +184,7 @@ fn a_record_that_is_lost_with_the_beginning_of_its_history_is_told() {
         writes.remove(Table::Events, keys::event(3));
     });
     mended.assert_sound();
-    mended.assert_finds(&[(2, Found::Lost)]);
+    mended.assert_finds(&[(2, RepairFinding::Lost)]);
     assert_eq!(mended.record(2), None);
     let report = &mended.report;
     assert_eq!((report.events_lost, report.events_left_out), (1, 1));
@@ -198,7 +198,7 @@ fn a_record_that_is_not_the_fold_of_its_history_becomes_it() {
         let mut order = held.stored.record.as_order().unwrap().as_ref().clone();
         order.checks = 77;
         let record = Record::Order(order.into());
-        let stored = Stored {
+        let stored = StoredRecord {
             record,
             ..held.stored
         };
@@ -207,7 +207,7 @@ fn a_record_that_is_not_the_fold_of_its_history_becomes_it() {
         writes.put(Table::Orders, key, bytes);
     });
     mended.assert_sound();
-    mended.assert_finds(&[(4, Found::Refolded)]);
+    mended.assert_finds(&[(4, RepairFinding::Refolded)]);
     assert_eq!(mended.record(4), sound().0[4]);
 }
 
@@ -227,7 +227,7 @@ fn a_key_with_two_owners_is_left_to_a_person() {
         let origin = Origin::Later { row, previous: 7 };
         codec::event(&mut bytes, &key, origin, &event).unwrap();
         writes.put(Table::Events, key, bytes);
-        let stored = Stored { record, row };
+        let stored = StoredRecord { record, row };
         let (key, mut bytes) = (keys::order(&no(4)), Vec::new());
         codec::record(&mut bytes, &key, &Held { stored, last_seq }).unwrap();
         writes.put(Table::Orders, key, bytes);
@@ -281,7 +281,7 @@ fn what_only_the_journal_holds_is_kept_and_what_it_lost_is_told() {
         (report.journal.frames_lost, report.journal.segments),
         (1, 0)
     );
-    assert_eq!(report.findings, [(no(2), Found::HistoryLost)]);
+    assert_eq!(report.findings, [(no(2), RepairFinding::HistoryLost)]);
     assert!(report.verified.is_ok(), "{:?}", report.verified);
     let engine = LocalEngine::open(&target, &options()).unwrap();
     let old = shop
@@ -358,7 +358,7 @@ fn pages_that_hold_garbage_cost_what_was_on_them_and_no_money_is_made_of_them() 
         for (n, old) in records.iter().enumerate() {
             let found = report.findings.iter().find(|(of, _)| *of == no(n));
             match (engine.get(&no(n)).unwrap(), found) {
-                (Some(new), None | Some((_, Found::Rebuilt))) => {
+                (Some(new), None | Some((_, RepairFinding::Rebuilt))) => {
                     assert_eq!(new, *old, "page {page}");
                     kept += 1;
                 }
@@ -367,7 +367,7 @@ fn pages_that_hold_garbage_cost_what_was_on_them_and_no_money_is_made_of_them() 
                     assert!(payment(&new).is_none() || payment(&new) == payment(old));
                     told += 1;
                 }
-                (None, Some((_, Found::Lost))) => told += 1,
+                (None, Some((_, RepairFinding::Lost))) => told += 1,
                 (None, found) => {
                     assert_eq!(found, None, "page {page}");
                     assert!(

@@ -8,10 +8,10 @@ use proptest::prelude::*;
 
 use super::fixture::{NOW, new, no, openid, options, payment, reference};
 use crate::engine::{LocalEngine, MemoryEngine};
-use crate::order::{CloseReply, New, Order, Status};
-use crate::query::{Listing, PageOf};
+use crate::order::{CloseReply, NewOrder, Order, Status};
+use crate::query::{OrderQuery, PageRequest};
 use crate::store::Store;
-use crate::value::Timestamp;
+use crate::types::Timestamp;
 
 /// Two stores with one clock.
 struct Pair {
@@ -63,16 +63,19 @@ impl Pair {
 
     fn compare(&self) {
         let lists = [
-            Listing::all(),
-            Listing::all().statuses(&[Status::Pending]),
-            Listing::all().statuses(&[Status::Success]),
-            Listing::by_openid(&openid("oUser-of-ours-1")),
+            OrderQuery::all(),
+            OrderQuery::all().statuses(&[Status::Pending]),
+            OrderQuery::all().statuses(&[Status::Success]),
+            OrderQuery::by_openid(&openid("oUser-of-ours-1")),
         ];
         for list in &lists {
             self.both(|store| pages(store, list));
         }
         self.both(|store| {
-            let due = store.due(Timestamp::MAX, PageOf::of(1000)).wait().unwrap();
+            let due = store
+                .due(Timestamp::MAX, PageRequest::of(1000))
+                .wait()
+                .unwrap();
             due.rows
                 .iter()
                 .map(|due| (due.no, due.at))
@@ -96,7 +99,7 @@ fn say<T: std::fmt::Debug>(answer: Result<T, crate::Error>) -> String {
     format!("{answer:?}")
 }
 
-fn made(action: &Action) -> New {
+fn made(action: &Action) -> NewOrder {
     let new = new().openid(openid(&format!("oUser-of-ours-{}", action.value % 3)));
     if action.value.is_multiple_of(2) {
         new.reference(reference(&format!("R{}", action.value)))
@@ -106,8 +109,8 @@ fn made(action: &Action) -> New {
 }
 
 /// A list, joined of small pages.
-fn pages(store: &Store, list: &Listing) -> Vec<Arc<Order>> {
-    let (mut page, mut found) = (PageOf::of(3), Vec::new());
+fn pages(store: &Store, list: &OrderQuery) -> Vec<Arc<Order>> {
+    let (mut page, mut found) = (PageRequest::of(3), Vec::new());
     loop {
         let rows = store.list(list.clone().page(page)).wait().unwrap();
         found.extend(rows.rows);

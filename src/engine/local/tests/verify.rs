@@ -4,13 +4,13 @@ use super::fixture::{self, Changes, Shop, at, confirm, create, new, no, openid, 
 use crate::engine::local::LocalEngine;
 use crate::engine::local::codec::{Held, Origin};
 use crate::engine::local::table::Table;
-use crate::engine::local::view::View;
+use crate::engine::local::view::ReadView;
 use crate::engine::local::{codec, keys};
-use crate::engine::{Engine, Stored};
+use crate::engine::{Engine, StoredRecord};
 use crate::order::Event;
 use crate::rules::{Index, IndexEntry};
-use crate::value::Timestamp;
-use crate::verify::{Invariant, Report};
+use crate::types::Timestamp;
+use crate::verify::{Invariant, VerifyReport};
 
 fn shop() -> Shop {
     let shop = Shop::new();
@@ -24,13 +24,13 @@ fn shop() -> Shop {
 }
 
 /// The report on a shop of which somebody changed this.
-fn after(change: impl FnOnce(&View, &mut Changes)) -> Report {
+fn after(change: impl FnOnce(&ReadView, &mut Changes)) -> VerifyReport {
     let shop = shop();
     shop.tamper(change);
     shop.engine.verify().unwrap()
 }
 
-fn names(report: &Report, invariant: Invariant) -> bool {
+fn names(report: &VerifyReport, invariant: Invariant) -> bool {
     report.violations.iter().any(|v| v.invariant == invariant)
 }
 
@@ -168,7 +168,7 @@ fn a_key_with_two_owners_is_found() {
         twin.no = no(5);
         let key = keys::order(&no(5));
         let record = crate::order::Record::Order(twin.into());
-        let stored = Stored { record, row: 50 };
+        let stored = StoredRecord { record, row: 50 };
         let (last_seq, mut value) = (50, Vec::new());
         codec::record(&mut value, &key, &Held { stored, last_seq }).unwrap();
         writes.put(Table::Orders, key, value);

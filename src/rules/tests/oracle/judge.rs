@@ -2,7 +2,7 @@
 
 use super::super::*;
 use super::server::{Acknowledged, Server};
-use crate::order::{Anomaly, AnomalyKind, Ended, Record, Refund, RefundStatus, Status};
+use crate::order::{Anomaly, AnomalyEndKind, AnomalyKind, Record, Refund, RefundStatus, Status};
 use crate::rules::{Index, index_entries};
 
 impl Server {
@@ -149,8 +149,8 @@ fn is_listed(record: &Record) {
 /// What a person decided to give back is going back or went back. Else he is asked again.
 fn decided_refunds_hold_money(record: &Record) {
     for Anomaly { id, kind, end, .. } in record.anomalies() {
-        let how = end.as_ref().map(|end| &end.how);
-        if let Some(Ended::Refunded { refund_no }) = how {
+        let how = end.as_ref().map(|end| &end.kind);
+        if let Some(AnomalyEndKind::Refunded { refund_no }) = how {
             let refund = record.refund(refund_no).unwrap();
             let asks = |a: &Anomaly| a.is_open() && matches!(a.kind, AnomalyKind::GivenBack { .. });
             let again = record.anomalies().iter().any(asks);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::*;
 use super::channel::{Message, Reply, Truth};
-use crate::order::{Action, Anomaly, AnomalyKind, Record, Refund, RefundStatus};
+use crate::order::{ActionKind, Anomaly, AnomalyKind, Record, Refund, RefundStatus};
 
 const ORDERS: [&str; 3] = ["a", "b", "c"];
 const TRANSACTIONS: [&str; 2] = ["X", "Y"];
@@ -140,7 +140,7 @@ impl Server {
             let next = record.as_order().and_then(|order| order.next);
             let waits = record.anomalies().iter().any(Anomaly::is_open);
             match next.filter(|next| next.at <= now && !waits) {
-                Some(next) if next.action == Action::AskClose => {
+                Some(next) if next.action == ActionKind::AskClose => {
                     let reply = self.truth.close(text);
                     let _ = self.shop.record_close(text, reply);
                 }
@@ -298,7 +298,7 @@ impl Server {
 
     fn end(&mut self, text: &'static str) {
         let note = Note::parse("done").unwrap();
-        let _ = self.shop.closes(text, Asked::EndOrder { note });
+        let _ = self.shop.closes(text, CommandKind::EndOrder { note });
     }
 
     /// Everything under way arrives, and 64 rounds of sweep and clock pass. Then nothing is

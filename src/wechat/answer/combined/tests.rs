@@ -1,7 +1,7 @@
 //! Tests of the answer about a combined payment.
 
 use super::*;
-use crate::order::{Asked, ChannelState, Source};
+use crate::order::{ChannelState, CommandKind, Source};
 
 const REAL: &str = include_str!("../../../../tests/data/wechat/v3_combined.json");
 
@@ -20,7 +20,7 @@ fn combined_answer_becomes_one_query_per_order() {
     let order = answer.about(no("20150806125347")).unwrap();
     let command = order.into_command().unwrap();
     assert_eq!(command.no, no("20150806125347"));
-    let Asked::RecordQuery(state) = command.ask else {
+    let CommandKind::RecordQuery(state) = command.kind else {
         panic!("no query");
     };
     let payment = state.payment().unwrap();

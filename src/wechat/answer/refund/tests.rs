@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::order::RefundState;
-use crate::value::RefundNo;
-use crate::value::{Fen, RefundId, TransactionId};
+use crate::types::RefundNo;
+use crate::types::{Fen, RefundId, TransactionId};
 
 const NO: &str = "2021WERUN1647840687637";
 
@@ -150,8 +150,8 @@ fn refund_request_accepted_is_told_by_every_interface() {
     }
     let command = v2(V2_ANSWER).unwrap().into_command().unwrap();
     let fact = fact(v2(V2_ANSWER));
-    let ask = Asked::RecordRefund(Box::new(fact));
-    assert_eq!(command, Command { no: no(), ask });
+    let kind = CommandKind::RecordRefund(Box::new(fact));
+    assert_eq!(command, Command { no: no(), kind });
 }
 
 #[test]
@@ -174,8 +174,8 @@ fn refund_request_refused_is_told_with_its_code() {
             assert_eq!(*answer.reply(), RefundReply::Refused { code: code.clone() });
             let refund_no = asked().refund_no().clone();
             let refund = refund_no.into();
-            let ask = Asked::RecordRefundRefused { refund, code };
-            assert_eq!(answer.into_command(), Some(Command { no: no(), ask }));
+            let kind = CommandKind::RecordRefundRefused { refund, code };
+            assert_eq!(answer.into_command(), Some(Command { no: no(), kind }));
         }
     }
 }

@@ -2,7 +2,7 @@
 //! currencies without hundredths, numbers that no order of this store has.
 
 use super::*;
-use crate::value::{Currency, Fen, OrderNo};
+use crate::types::{Currency, Fen, OrderNo};
 
 fn with_name(name: &str) -> Result<Vec<BillLine>, BillError> {
     let second = SUCCESS.lines().nth(1).unwrap();

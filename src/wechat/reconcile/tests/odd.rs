@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::order::{AnomalyKind, Command, NewRefund, RefundFact, RefundRequested, RefundState};
-use crate::value::{Currency, RefundNo};
+use crate::types::{Currency, RefundNo};
 
 /// A service provider's bill has the lines of all its merchants, with their tills' numbers.
 #[test]
@@ -24,9 +24,9 @@ fn foreign_and_odd_order_numbers_do_not_end_the_day() {
     let (counts, differences) = run(&store, &bill);
     assert_eq!((counts.lines, counts.of_others), (3, 5));
     let expected = [
-        ("7", DifferenceKind::LocalUnpaid),
-        ("", DifferenceKind::UnusableLine),
-        ("", DifferenceKind::UnusableLine),
+        ("7", BillDifferenceKind::LocalUnpaid),
+        ("", BillDifferenceKind::UnusableLine),
+        ("", BillDifferenceKind::UnusableLine),
     ];
     assert_eq!(kinds(&differences), expected);
     let bad = differences[1].unusable.as_deref().unwrap();
@@ -79,12 +79,15 @@ fn payment_on_a_line_that_cannot_be_used_is_not_missing() {
     pay(&store, "order-1", "T1", "20210128120000");
     let bill = [paid_line("order 1", "T1", "0.01")];
     let (_, differences) = run(&store, &bill);
-    assert_eq!(kinds(&differences), [("", DifferenceKind::UnusableLine)]);
+    assert_eq!(
+        kinds(&differences),
+        [("", BillDifferenceKind::UnusableLine)]
+    );
     let refund = other_line("order 1", "T1", "REFUND", "SUCCESS");
     let (_, differences) = run(&store, &[refund]);
     let expected = [
-        ("", DifferenceKind::UnusableLine),
-        ("order-1", DifferenceKind::MissingInBill),
+        ("", BillDifferenceKind::UnusableLine),
+        ("order-1", BillDifferenceKind::MissingInBill),
     ];
     assert_eq!(kinds(&differences), expected, "a refund is no payment");
 }
@@ -101,8 +104,8 @@ fn refund_number_zero_is_a_difference() {
     ];
     let (_, differences) = run(&store, &bill);
     let expected = [
-        ("order-1", DifferenceKind::UnusableLine),
-        ("order-2", DifferenceKind::LocalUnpaid),
+        ("order-1", BillDifferenceKind::UnusableLine),
+        ("order-2", BillDifferenceKind::LocalUnpaid),
     ];
     assert_eq!(kinds(&differences), expected);
     let bad = differences[0].unusable.as_deref().unwrap();
@@ -121,7 +124,7 @@ impl Yen {
         let now = Timestamp::parse_civil("2021-01-28 12:00:00").unwrap();
         let store = Store::builder().clock(move || now).memory().unwrap();
         let no = OrderNo::parse("order-1").unwrap();
-        let new = New::new(AppId::parse("wxa").unwrap(), Fen::new(total).unwrap()).unwrap();
+        let new = NewOrder::new(AppId::parse("wxa").unwrap(), Fen::new(total).unwrap()).unwrap();
         let new = new.currency(Currency::parse("JPY").unwrap());
         let _ = store.create(no, new).wait().unwrap();
         Self { store, no }
@@ -152,7 +155,7 @@ impl Yen {
     }
 
     /// What differs, and the fix.
-    fn told(&self, line: &str) -> Option<(DifferenceKind, Fix)> {
+    fn told(&self, line: &str) -> Option<(BillDifferenceKind, Fix)> {
         let found = run(&self.store, &[line.replace("CNY", "JPY")]).1;
         assert!(found.len() <= 1, "{found:?}");
         found.into_iter().next().map(|it| (it.kind, it.fix))
@@ -165,15 +168,15 @@ fn is_told(fix: &Fix) -> bool {
 
 #[test]
 fn bill_amount_that_fits_only_in_hundredths_is_unit_uncertain() {
-    let uncertain = Some((DifferenceKind::UnitUncertain, Fix::AskChannel));
+    let uncertain = Some((BillDifferenceKind::UnitUncertain, Fix::AskChannel));
     let billed = |amount| paid_line("order-1", "T1", amount);
     // Not paid here.
     assert_eq!(Yen::open(50_000).told(&billed("500")), uncertain);
     assert_eq!(Yen::open(550).told(&billed("5.50")), uncertain);
     let (kind, fix) = Yen::open(500).told(&billed("500")).unwrap();
-    assert_eq!(kind, DifferenceKind::LocalUnpaid);
+    assert_eq!(kind, BillDifferenceKind::LocalUnpaid);
     assert!(is_told(&fix), "it fits in the currency's own unit");
-    let differs = Some((DifferenceKind::AmountDiffers, Fix::AskChannel));
+    let differs = Some((BillDifferenceKind::AmountDiffers, Fix::AskChannel));
     assert_eq!(Yen::open(7).told(&billed("500")), differs);
     // Paid here.
     assert_eq!(
@@ -184,24 +187,24 @@ fn bill_amount_that_fits_only_in_hundredths_is_unit_uncertain() {
     assert_eq!(Yen::open(500).pay(500).told(&billed("500")), None);
     let other = paid_line("order-1", "T2", "500");
     let (kind, fix) = Yen::open(7).pay(7).told(&other).unwrap();
-    assert_eq!(kind, DifferenceKind::TransactionDiffers);
+    assert_eq!(kind, BillDifferenceKind::TransactionDiffers);
     assert_eq!(fix, Fix::AskChannel);
     // Not known here.
     let unknown = paid_line("order-2", "T2", "500");
-    let missing = Some((DifferenceKind::MissingLocally, Fix::AskChannel));
+    let missing = Some((BillDifferenceKind::MissingLocally, Fix::AskChannel));
     assert_eq!(Yen::open(500).told(&unknown), missing);
 }
 
 #[test]
 fn refund_amount_that_fits_only_in_hundredths_is_unit_uncertain() {
-    let uncertain = Some((DifferenceKind::UnitUncertain, Fix::AskChannel));
+    let uncertain = Some((BillDifferenceKind::UnitUncertain, Fix::AskChannel));
     let billed = |amount| refund_line("order-1", "T1", "REFUND", "R-1", "SUCCESS", amount);
     let of_refunds = |yen: Yen, line: String| {
         let reader = format!("{HEADER}{}总交易单数\n`1\n", line.replace("CNY", "JPY"));
         let reader = BillReader::new(reader.as_bytes()).unwrap();
         let comparison = Reconciliation::of(day(), MchId::parse(MCH).unwrap());
         let mut found = Vec::new();
-        let told = |it: Difference| found.push((it.kind, it.fix));
+        let told = |it: BillDifference| found.push((it.kind, it.fix));
         let only = comparison.kind(BillKind::Refund);
         only.run(&yen.store, reader, told).unwrap();
         found.into_iter().next()
@@ -210,9 +213,9 @@ fn refund_amount_that_fits_only_in_hundredths_is_unit_uncertain() {
     assert_eq!(of_refunds(refunded(50_000), billed("500")), uncertain);
     assert_eq!(of_refunds(refunded(550), billed("5.50")), uncertain);
     let (kind, fix) = of_refunds(refunded(500), billed("500")).unwrap();
-    assert_eq!(kind, DifferenceKind::RefundDiffers);
+    assert_eq!(kind, BillDifferenceKind::RefundDiffers);
     assert!(is_told(&fix), "it moved");
-    let differs = Some((DifferenceKind::RefundDiffers, Fix::AskChannel));
+    let differs = Some((BillDifferenceKind::RefundDiffers, Fix::AskChannel));
     assert_eq!(of_refunds(refunded(7), billed("500")), differs);
     let elsewhere = refund_line("order-1", "T1", "REFUND", "R-9", "SUCCESS", "500");
     assert_eq!(of_refunds(refunded(7), elsewhere), differs);
@@ -234,7 +237,10 @@ fn another_wrong_amount_than_the_anomaly_has_is_a_difference() {
     let second = [paid_line("order-1", "T1", "0.03")];
     let (counts, found) = run(&store, &second);
     assert_eq!(counts.in_anomalies, 0);
-    assert_eq!(kinds(&found), [("order-1", DifferenceKind::AmountDiffers)]);
+    assert_eq!(
+        kinds(&found),
+        [("order-1", BillDifferenceKind::AmountDiffers)]
+    );
     let commands: Vec<Command> = found
         .into_iter()
         .filter_map(|it| it.fix.into_command())

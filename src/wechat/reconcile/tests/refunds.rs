@@ -8,7 +8,7 @@ use super::*;
 use crate::order::{
     AnomalyKind, NewRefund, Refund, RefundFact, RefundRequested, RefundState, RefundStatus,
 };
-use crate::value::RefundNo;
+use crate::types::RefundNo;
 
 /// A store with a clock of its own, and an order of 10 fen that was paid by `T1` some days
 /// before the bill.
@@ -26,7 +26,7 @@ impl Shop {
             .memory()
             .unwrap();
         let shop = Self { store, clock };
-        let new = New::new(AppId::parse("wxa").unwrap(), fen(10)).unwrap();
+        let new = NewOrder::new(AppId::parse("wxa").unwrap(), fen(10)).unwrap();
         let _ = shop.store.create(no("order-1"), new).wait().unwrap();
         let time = at("2021-01-25 12:00:00");
         let paid = Payment::new(transaction(), fen(10), time, Source::CALLBACK).unwrap();
@@ -70,7 +70,7 @@ impl Shop {
             .version
     }
 
-    fn run(&self, lines: &[String]) -> Vec<Difference> {
+    fn run(&self, lines: &[String]) -> Vec<BillDifference> {
         run(&self.store, lines).1
     }
 }
@@ -143,7 +143,7 @@ fn every_state_in_the_bill_meets_every_status_here() {
             let is = match found.as_slice() {
                 [] => Is::Same,
                 [one] => {
-                    assert_eq!(one.kind, DifferenceKind::RefundDiffers);
+                    assert_eq!(one.kind, BillDifferenceKind::RefundDiffers);
                     assert_eq!(one.refund_no, Some(refund_no("R-1")));
                     assert!(one.line.is_some() && one.order.is_some(), "both sides");
                     match &one.fix {
@@ -199,7 +199,10 @@ fn a_refund_of_another_amount_is_kept_as_an_anomaly_once() {
         "order-1", "T1", "REFUND", "R-1", "SUCCESS", "0.05",
     )];
     let found = shop.run(&bill);
-    assert_eq!(kinds(&found), [("order-1", DifferenceKind::RefundDiffers)]);
+    assert_eq!(
+        kinds(&found),
+        [("order-1", BillDifferenceKind::RefundDiffers)]
+    );
     apply(&shop.store, found.clone());
     let kinds: Vec<_> = anomalies(&shop.store)
         .into_iter()
@@ -252,7 +255,7 @@ fn local_refunds_of_the_day_are_missed_whenever_their_order_was_paid() {
     let told = |shop: &Shop, bill: &[String]| -> Vec<String> {
         let found = shop.run(bill);
         for one in &found {
-            assert_eq!(one.kind, DifferenceKind::RefundDiffers);
+            assert_eq!(one.kind, BillDifferenceKind::RefundDiffers);
             assert_eq!((one.line.is_none(), one.order.is_some()), (true, true));
             assert_eq!(one.fix, Fix::AskChannel);
         }
@@ -308,7 +311,7 @@ fn refunds_of_another_merchant_are_not_missed() {
     let shop = Shop::open();
     let ours = Reconciliation::of(day(), MchId::parse(MCH).unwrap());
     let other = MchId::parse("1712734762").unwrap();
-    let new = New::new(AppId::parse("wxa").unwrap(), fen(10))
+    let new = NewOrder::new(AppId::parse("wxa").unwrap(), fen(10))
         .unwrap()
         .mch_id(other);
     let order = no("order-2");
@@ -347,7 +350,10 @@ fn a_refund_whose_order_is_not_there_is_missed_too() {
         .wait()
         .unwrap();
     let (_, found) = run(&store, &[]);
-    assert_eq!(kinds(&found), [("order-1", DifferenceKind::RefundDiffers)]);
+    assert_eq!(
+        kinds(&found),
+        [("order-1", BillDifferenceKind::RefundDiffers)]
+    );
     assert_eq!(
         (found[0].refund_no.clone(), found[0].order.clone()),
         (Some(refund_no("R-1")), None)
@@ -356,7 +362,7 @@ fn a_refund_whose_order_is_not_there_is_missed_too() {
     let (_, found) = run(&store, &bill);
     assert_eq!(
         kinds(&found),
-        [("order-1", DifferenceKind::MissingLocally)],
+        [("order-1", BillDifferenceKind::MissingLocally)],
         "of the line alone"
     );
 }
@@ -371,7 +377,7 @@ fn a_bill_in_which_a_refund_is_under_way_agrees_with_one_that_went_through() {
     let moment = first.time;
     let store = Store::builder().clock(move || moment).memory().unwrap();
     let paid = first.payment().unwrap();
-    let new = New::new(AppId::parse("wxd2565e6a04246fd1").unwrap(), paid.paid_fee).unwrap();
+    let new = NewOrder::new(AppId::parse("wxd2565e6a04246fd1").unwrap(), paid.paid_fee).unwrap();
     let _ = store.create(first.no, new).wait().unwrap();
     let compare = || {
         let day = moment.beijing().to_string();
@@ -385,7 +391,10 @@ fn a_bill_in_which_a_refund_is_under_way_agrees_with_one_that_went_through() {
         found
     };
     let found = compare();
-    let expected = [DifferenceKind::LocalUnpaid, DifferenceKind::RefundDiffers];
+    let expected = [
+        BillDifferenceKind::LocalUnpaid,
+        BillDifferenceKind::RefundDiffers,
+    ];
     assert_eq!(found.iter().map(|it| it.kind).collect::<Vec<_>>(), expected);
     apply(&store, found);
     assert_eq!(compare(), []);

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use orderstore::testing::Dice;
+use orderstore::testing::SeededRng;
 use parking_lot::Mutex;
 
 use super::child::Setting;
@@ -34,7 +34,7 @@ pub(crate) enum Aim {
 }
 
 impl Aim {
-    pub(crate) fn draw(dice: &mut Dice) -> Self {
+    pub(crate) fn draw(dice: &mut SeededRng) -> Self {
         match dice.below(4) {
             0 => Self::Words(1 + dice.below(300)),
             1 => Self::Journal(1 + dice.below(20)),

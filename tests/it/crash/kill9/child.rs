@@ -2,8 +2,8 @@
 
 use std::thread;
 
-use orderstore::testing::{Dice, ManualClock};
-use orderstore::{Annotated, Answered, Asked, Command, Error, Metadata, Outcome, Store};
+use orderstore::testing::{ManualClock, SeededRng};
+use orderstore::{Annotated, Command, CommandKind, Error, Metadata, Outcome, Reply, Store};
 
 use super::script::{CALLERS, HOT, SIZES, Script, clock, hot};
 use crate::process::{Process, tell};
@@ -87,7 +87,7 @@ struct Caller<'a> {
     round: u64,
     lies: bool,
     attempts: u64,
-    dice: Dice,
+    dice: SeededRng,
 }
 
 impl<'a> Caller<'a> {
@@ -100,7 +100,7 @@ impl<'a> Caller<'a> {
             round: setting.round,
             lies: setting.lies,
             attempts: 0,
-            dice: Dice::new(seed ^ (setting.round << 32) ^ ((caller as u64) << 48)),
+            dice: SeededRng::new(seed ^ (setting.round << 32) ^ ((caller as u64) << 48)),
         }
     }
 
@@ -163,25 +163,25 @@ impl<'a> Caller<'a> {
 }
 
 /// The version that an answer shows.
-pub(crate) fn version_of<O>(answered: &Answered<O>) -> String {
+pub(crate) fn version_of<O>(answered: &Reply<O>) -> String {
     let order = answered.order.as_ref();
     order.map_or("-".to_owned(), |order| order.version.to_string())
 }
 
 /// One command: on this thread where there is a verb for it.
 fn say(store: &Store, command: &Command) -> Result<String, Error> {
-    match &command.ask {
-        Asked::Create(new) => {
+    match &command.kind {
+        CommandKind::Create(new) => {
             let made = store.create(command.no, (**new).clone()).wait();
             made.map(|answered| version_of(&answered))
         }
-        Asked::Confirm(payment) => {
+        CommandKind::Confirm(payment) => {
             let paid = store.confirm(command.no, (**payment).clone()).wait();
             paid.map(|answered| version_of(&answered))
         }
         _ => {
             let mut tickets = store.submit_all(vec![command.clone()])?;
-            let answered: Answered<Outcome> = tickets.pop().unwrap().wait()?;
+            let answered: Reply<Outcome> = tickets.pop().unwrap().wait()?;
             Ok(version_of(&answered))
         }
     }

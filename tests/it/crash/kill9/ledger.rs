@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use orderstore::testing::fixtures;
-use orderstore::{Counts, Event, FeedCursor, OrderNo, Status, Store, Timestamp, What};
+use orderstore::{Counts, Event, EventKind, FeedCursor, OrderNo, Status, Store, Timestamp};
 
 use super::books::Books;
 use super::script::{CALLERS, HOT, Script, clock, hot};
@@ -113,8 +113,8 @@ impl Ledger {
         let mut there = BTreeMap::new();
         for event in feed {
             match &event.what {
-                What::Created(_) => {}
-                What::Annotated(metadata) => {
+                EventKind::Created(_) => {}
+                EventKind::Annotated(metadata) => {
                     let text = String::from_utf8_lossy(metadata.as_bytes()).into_owned();
                     there.insert((event.no, event.version), text);
                 }

@@ -20,7 +20,7 @@ use std::fs;
 use std::path::Path;
 
 use orderstore::Recovery;
-use orderstore::testing::Dice;
+use orderstore::testing::SeededRng;
 use tempfile::TempDir;
 
 use self::aim::{Aim, killed};
@@ -148,7 +148,7 @@ fn copy_dir(from: &Path, to: &Path) {
 }
 
 fn life(seed: u64, tally: &mut Tally) -> Result<usize, String> {
-    let mut dice = Dice::new(seed);
+    let mut dice = SeededRng::new(seed);
     let mut shop = Shop::new(dice.next());
     for kill in 0..KILLS {
         let aim = Aim::draw(&mut dice);

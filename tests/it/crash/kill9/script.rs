@@ -1,7 +1,7 @@
 //! What each caller sends, by place: child and parent know it, and need not tell each other.
 
-use orderstore::testing::{Dice, Sizes, fixtures};
-use orderstore::{Asked, ChannelState, Command, Metadata, OrderNo, Timestamp};
+use orderstore::testing::{SeededRng, Sizes, fixtures};
+use orderstore::{ChannelState, Command, CommandKind, Metadata, OrderNo, Timestamp};
 
 /// So many callers send at once.
 pub(crate) const CALLERS: usize = 4;
@@ -36,10 +36,10 @@ pub(crate) struct Script {
 }
 
 impl Script {
-    fn dice(self, what: u64, place: usize) -> Dice {
+    fn dice(self, what: u64, place: usize) -> SeededRng {
         let caller = (self.caller as u64) << 60;
-        let mut seed = Dice::new(self.seed ^ caller ^ (what << 56));
-        Dice::new(seed.next() ^ (place as u64).wrapping_mul(0xd134_2543_de82_ef95))
+        let mut seed = SeededRng::new(self.seed ^ caller ^ (what << 56));
+        SeededRng::new(seed.next() ^ (place as u64).wrapping_mul(0xd134_2543_de82_ef95))
     }
 
     /// How many commands from `place` on are handed over together.
@@ -73,7 +73,7 @@ impl Script {
         let ask = match place % 4 {
             0 => {
                 let new = fixtures::new(100).reference(fixtures::reference(n / 2));
-                Asked::Create(Box::new(new))
+                CommandKind::Create(Box::new(new))
             }
             _ => any(n, &mut dice),
         };
@@ -81,19 +81,19 @@ impl Script {
     }
 }
 
-fn any(n: u64, dice: &mut Dice) -> Asked {
+fn any(n: u64, dice: &mut SeededRng) -> CommandKind {
     match dice.below(8) {
         0..=2 => {
             let (second, fee) = (dice.below(2) as u64, 100 - dice.below(8) as u64 / 7);
-            Asked::Confirm(Box::new(fixtures::payment(n + second, fee)))
+            CommandKind::Confirm(Box::new(fixtures::payment(n + second, fee)))
         }
-        3 => Asked::RecordPrepay(Box::new(fixtures::prepay(dice.below(3) as u64))),
-        4 => Asked::RecordQuery(Box::new(ChannelState::NotPay)),
-        5 => Asked::BeginClose,
-        6 => Asked::Annotate {
+        3 => CommandKind::RecordPrepay(Box::new(fixtures::prepay(dice.below(3) as u64))),
+        4 => CommandKind::RecordQuery(Box::new(ChannelState::NotPay)),
+        5 => CommandKind::BeginClose,
+        6 => CommandKind::Annotate {
             version: 1 + dice.below(3) as u64,
             metadata: Metadata::new(vec![b'm'; 1 + dice.below(2000)]).unwrap(),
         },
-        _ => Asked::Hide,
+        _ => CommandKind::Hide,
     }
 }

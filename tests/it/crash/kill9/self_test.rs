@@ -1,7 +1,7 @@
 //! The look at what a kill left is tried, too: what is not as it was told must be seen.
 
 use orderstore::Store;
-use orderstore::testing::{Dice, fixtures};
+use orderstore::testing::{SeededRng, fixtures};
 
 use super::Shop;
 use super::aim::Aim;
@@ -25,7 +25,7 @@ fn assert_seen(ledger: &mut Ledger, dir: &std::path::Path, invariant: &str) {
 
 #[test]
 fn kill9_finds_a_child_that_tells_before_it_has_the_answer() {
-    let mut dice = Dice::new(1);
+    let mut dice = SeededRng::new(1);
     let found = (1..60).find_map(|seed| {
         let mut shop = Shop::new(seed);
         let told = shop.kill(Aim::Words(1 + dice.below(50)), true);

@@ -8,8 +8,8 @@ use std::thread::{self, JoinHandle};
 
 use parking_lot::Mutex;
 
-use super::super::{Background, Chore, Crew};
-use super::dice::Dice;
+use super::super::{Background, Executor, Task};
+use super::rng::SeededRng;
 
 thread_local! {
     /// What a hand waits for before each call; `None` on every other thread.
@@ -31,7 +31,7 @@ struct Hand {
 }
 
 impl Hand {
-    fn begin(work: Arc<dyn Background>, chore: Chore) -> Self {
+    fn begin(work: Arc<dyn Background>, chore: Task) -> Self {
         let (go, wait) = channel();
         let (arrive, arrived) = channel();
         let run = move || {
@@ -74,7 +74,7 @@ impl Hand {
 struct Inner {
     work: Mutex<Option<Weak<dyn Background>>>,
     hands: Mutex<[Option<Hand>; 2]>,
-    dice: Mutex<Option<Dice>>,
+    dice: Mutex<Option<SeededRng>>,
 }
 
 impl std::fmt::Debug for Inner {
@@ -83,7 +83,7 @@ impl std::fmt::Debug for Inner {
     }
 }
 
-const CHORES: [Chore; 2] = [Chore::Flush, Chore::Spare];
+const CHORES: [Task; 2] = [Task::Flush, Task::Spare];
 
 #[derive(Debug)]
 pub(super) struct Hands {
@@ -93,14 +93,14 @@ pub(super) struct Hands {
 impl Hands {
     pub(super) fn new(seed: u64) -> Self {
         let inner = Inner {
-            dice: Mutex::new(Some(Dice::new(seed ^ 0x5eed))),
+            dice: Mutex::new(Some(SeededRng::new(seed ^ 0x5eed))),
             ..Inner::default()
         };
         let inner = Arc::new(inner);
         Self { inner }
     }
 
-    pub(super) fn crew(&self) -> Arc<dyn Crew> {
+    pub(super) fn crew(&self) -> Arc<dyn Executor> {
         Arc::<Inner>::clone(&self.inner)
     }
 
@@ -127,7 +127,7 @@ impl Hands {
         if self.inner.below(16) == 0
             && let Some(work) = self.inner.work()
         {
-            work.run(Chore::Idle);
+            work.run(Task::Idle);
         }
     }
 }
@@ -141,8 +141,8 @@ impl Inner {
         self.work.lock().as_ref()?.upgrade()
     }
 
-    fn take(&self, chore: Chore) -> Option<Hand> {
-        let place = usize::from(chore == Chore::Spare);
+    fn take(&self, chore: Task) -> Option<Hand> {
+        let place = usize::from(chore == Task::Spare);
         self.hands.lock().get_mut(place)?.take()
     }
 
@@ -167,12 +167,12 @@ impl Inner {
     }
 }
 
-impl Crew for Inner {
+impl Executor for Inner {
     fn adopt(&self, work: Weak<dyn Background>) {
         *self.work.lock() = Some(work);
     }
 
-    fn finish(&self, chore: Chore) {
+    fn finish(&self, chore: Task) {
         if let Some(hand) = self.take(chore) {
             hand.finish();
         }

@@ -13,8 +13,8 @@
 )]
 
 mod content;
-mod dice;
 mod hands;
+mod rng;
 mod state;
 
 use std::ffi::OsString;
@@ -24,10 +24,10 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-pub use self::dice::Dice;
 use self::hands::Hands;
+pub use self::rng::SeededRng;
 use self::state::{Change, Naming, State};
-use super::{Crew, Disk, DiskFile, Held, Hold, Sabotage};
+use super::{Disk, DiskFile, Executor, FaultInjection, Held, Hold};
 
 /// What a power loss does to what was not made durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -110,14 +110,14 @@ struct Sim {
 
 #[derive(Debug)]
 struct Control {
-    dice: Dice,
+    dice: SeededRng,
     calls: u64,
     fault: Option<Planned>,
     marks: (usize, usize),
     /// A snapshot is taken before one in so many calls; 0: never.
     one_in: usize,
     taken: Vec<Snapshot>,
-    sabotage: Option<Sabotage>,
+    sabotage: Option<FaultInjection>,
     free: u64,
     is_weak: bool,
 }
@@ -141,7 +141,7 @@ impl SimulatedDisk {
 
     fn of(state: State, seed: u64) -> Self {
         let control = Control {
-            dice: Dice::new(seed),
+            dice: SeededRng::new(seed),
             calls: 0,
             fault: None,
             marks: (0, 0),
@@ -214,7 +214,7 @@ impl SimulatedDisk {
     }
 
     /// Builds a fault into the stores on this disk, from here on.
-    pub fn build_in(&self, fault: Option<Sabotage>) {
+    pub fn build_in(&self, fault: Option<FaultInjection>) {
         self.sim.control.lock().sabotage = fault;
     }
 
@@ -299,7 +299,7 @@ impl Snapshot {
     /// Behind a power loss.
     #[must_use]
     pub fn lose_power(&self, loss: Loss, seed: u64) -> SimulatedDisk {
-        let mut dice = Dice::new(seed);
+        let mut dice = SeededRng::new(seed);
         let state = self.state.clone().lose_power(loss, &mut dice);
         SimulatedDisk::of(state, dice.next())
     }
@@ -452,11 +452,11 @@ impl Disk for SimulatedDisk {
         Ok(self.sim.control.lock().free)
     }
 
-    fn crew(&self) -> Option<Arc<dyn Crew>> {
+    fn crew(&self) -> Option<Arc<dyn Executor>> {
         Some(self.sim.hands.crew())
     }
 
-    fn sabotage(&self) -> Option<Sabotage> {
+    fn sabotage(&self) -> Option<FaultInjection> {
         self.sim.control.lock().sabotage
     }
 }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use super::Loss;
 use super::content::Content;
-use super::dice::Dice;
+use super::rng::SeededRng;
 
 const SECTOR: usize = 512;
 
@@ -83,7 +83,7 @@ impl Node {
     }
 
     /// A sync that fails.
-    pub(super) fn fail_sync(&mut self, dice: &mut Dice) {
+    pub(super) fn fail_sync(&mut self, dice: &mut SeededRng) {
         for pending in self.pending.drain(..) {
             let is_len = matches!(pending.change, Change::SetLen(_));
             if is_len || dice.one_in(2) {
@@ -94,7 +94,7 @@ impl Node {
     }
 
     /// What a power loss leaves.
-    fn lose(self, loss: Loss, dice: &mut Dice) -> Self {
+    fn lose(self, loss: Loss, dice: &mut SeededRng) -> Self {
         let mut durable = self.durable;
         let spares_head = durable.has_head();
         let count = self.pending.len();
@@ -135,7 +135,7 @@ fn tear(
     bytes: &[u8],
     loss: Loss,
     spares_head: bool,
-    dice: &mut Dice,
+    dice: &mut SeededRng,
 ) {
     if loss == Loss::TornBytes {
         let cut = dice.below(bytes.len() + 1);
@@ -244,7 +244,7 @@ impl State {
     }
 
     /// What the power's end leaves.
-    pub(super) fn lose_power(mut self, loss: Loss, dice: &mut Dice) -> Self {
+    pub(super) fn lose_power(mut self, loss: Loss, dice: &mut SeededRng) -> Self {
         let mut names = self.durable_names;
         let pending = std::mem::take(&mut self.pending_names);
         let count = pending.len();

@@ -1,0 +1,85 @@
+//! Events: what happened to an order, version by version.
+
+use orderstore::{Currency, Event, EventKind, Fen, Payment, Refund};
+
+use super::order::{action, word_of};
+use crate::messages::refund_status;
+use crate::money;
+use crate::output::{Cell, Column, data, shown};
+use crate::redact::Redactor;
+
+pub(crate) const EVENTS: &[Column] = &[
+    shown("version"),
+    shown("at"),
+    shown("event"),
+    shown("detail"),
+    data("what"),
+];
+
+pub(crate) fn event_cells(event: &Event, veil: Redactor) -> Vec<Cell> {
+    let what = veil.json(&event.what);
+    vec![
+        event.version.into(),
+        Cell::Time(event.at),
+        Cell::Text(word_of(&what)),
+        Cell::filled(detail(&event.what, veil)),
+        Cell::Json(what),
+    ]
+}
+
+fn detail(what: &EventKind, veil: Redactor) -> String {
+    match what {
+        EventKind::Created(new) => yuan(new.total_fee, new.currency),
+        EventKind::Imported(order) => {
+            let total = yuan(order.total_fee, order.currency);
+            format!("{}, {total}", order.status)
+        }
+        EventKind::Annotated(metadata) => format!("{} bytes", metadata.as_bytes().len()),
+        EventKind::PrepayRecorded(prepay) => word_of(&veil.json(&prepay.kind)),
+        EventKind::Checked { next, .. } => next.map_or_else(String::new, |next| {
+            format!("{} from {}", action(next.action), next.at.beijing())
+        }),
+        EventKind::CloseBegan { next } | EventKind::CloseAborted { next } => {
+            format!("{} from {}", action(next.action), next.at.beijing())
+        }
+        EventKind::Paid(payment) | EventKind::PaidLate(payment) => paid(payment),
+        EventKind::AnomalyRaised(raised) => {
+            let kind = word_of(&veil.json(&raised.kind));
+            match (&raised.payment, &raised.refund) {
+                (Some(payment), _) => format!("{kind}, {}", paid(payment)),
+                (None, Some(refund)) => format!("{kind}, refund {}", refund.refund_no),
+                (None, None) => kind,
+            }
+        }
+        EventKind::AnomalyReclassified { id, kind } => {
+            format!("anomaly {id}, {}", word_of(&veil.json(kind)))
+        }
+        EventKind::AnomalyEnded { id, how, note } => {
+            format!(
+                "anomaly {id}, {}: {}",
+                word_of(&veil.json(how)),
+                note.as_str()
+            )
+        }
+        EventKind::AnomalyReopened { id, refund_no } => {
+            format!("anomaly {id}, refund {refund_no} did not succeed")
+        }
+        EventKind::EndedByPerson { note } => note.as_str().to_owned(),
+        EventKind::RefundOpened(refund) | EventKind::RefundMoved(refund) => moved(refund),
+        EventKind::RefundChecked { refund_no, .. } => refund_no.to_string(),
+        _ => String::new(),
+    }
+}
+
+fn paid(payment: &Payment) -> String {
+    let fee = yuan(payment.paid_fee, payment.currency);
+    format!("{fee} by {}", payment.transaction_id)
+}
+
+fn moved(refund: &Refund) -> String {
+    format!("{} {}", refund.refund_no, refund_status(refund.status))
+}
+
+fn yuan(fee: Fen, currency: Currency) -> String {
+    money::show(u128::from(fee.as_u64()), currency)
+}

@@ -1,0 +1,428 @@
+//! Bases of which pages are damaged, of every kind that there is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io;
+use std::ops::ControlFlow::Continue;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tempfile::TempDir;
+
+use super::page::{self, Geometry, Pointer};
+use super::{BTree, Damage, Reading, Salvage, Snapshot, Sorted};
+use crate::engine::Direction;
+use crate::engine::local::disk::{Disk, DiskFile, RealDisk};
+use crate::engine::local::keys::KeyBytes;
+use crate::engine::local::table::Table;
+use crate::error::{StorageError, StorageErrorKind};
+
+const CACHE: usize = 1 << 20;
+
+type Entries = BTreeMap<KeyBytes, Vec<u8>>;
+
+/// Entries of every table, enough for branch pages in each but that of single things.
+fn entries(table: Table) -> Entries {
+    let (count, width, value) = match table {
+        Table::Orders => (700, 16, 300),
+        Table::Events => (700, 8, 130),
+        Table::Meta => (3, 5, 20),
+        Table::All => (700, 12, 0),
+        Table::Status => (700, 13, 0),
+        Table::OpenId | Table::Transaction | Table::RefundNo | Table::Reference => (700, 20, 0),
+        Table::Anomalies
+        | Table::Refunded
+        | Table::ClosedRefunds
+        | Table::Returned
+        | Table::Due => (700, 14, 0),
+    };
+    let entry = |n: u32| {
+        let mut key = vec![7; width];
+        let at = width - 4;
+        key[at..].copy_from_slice(&n.to_be_bytes());
+        (
+            KeyBytes::read(&key).unwrap(),
+            vec![n.to_le_bytes()[0]; value],
+        )
+    };
+    (0..count).map(entry).collect()
+}
+
+fn sorted(table: Table, entries: &Entries) -> Sorted<'_> {
+    let entries = entries.iter().map(|(key, value)| (*key, Some(&value[..])));
+    (table, Box::new(entries))
+}
+
+/// A closed base with those entries.
+struct Made {
+    place: TempDir,
+    bytes: Vec<u8>,
+}
+
+impl Made {
+    fn new() -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("base.redb");
+        drop(RealDisk.create(&path).unwrap());
+        let base = BTree::create(&RealDisk, &path, CACHE, Vec::new()).unwrap();
+        for table in Table::EVERY {
+            base.write(vec![sorted(table, &entries(table))]).unwrap();
+        }
+        base.close().unwrap();
+        let bytes = fs::read(&path).unwrap();
+        Self { place, bytes }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.place.path().join("base.redb")
+    }
+
+    /// Every page that the last commit uses.
+    fn pages(&self) -> Vec<Used> {
+        let mut found = Vec::new();
+        let newest = page::roots(&self.bytes).split_off(2);
+        for (root, of) in newest.into_iter().zip(["tables", "system"]) {
+            self.walk(root, of, &mut found);
+        }
+        found
+    }
+
+    fn walk(&self, pointer: Pointer, of: &str, found: &mut Vec<Used>) {
+        let geometry = Geometry::read(&self.bytes).unwrap();
+        let offset = usize::try_from(geometry.offset(pointer.number).unwrap()).unwrap();
+        let page = &self.bytes[offset..offset + 4096];
+        let is_branch = page[0] == 2;
+        found.push(Used {
+            of: of.to_owned(),
+            is_branch,
+            offset,
+        });
+        let pointers = page::pointers(page, pointer.shape);
+        // A table without entries has no root, and the tree of tables holds them by name.
+        let names = Table::EVERY
+            .map(Table::name)
+            .into_iter()
+            .collect::<BTreeSet<_>>();
+        for (n, beneath) in pointers.into_iter().enumerate() {
+            let of = match of {
+                "tables" if !is_branch => names.iter().nth(n).unwrap(),
+                of => of,
+            };
+            self.walk(beneath, of, found);
+        }
+    }
+
+    fn damaged(&self, harm: impl Fn(&mut [u8])) -> PathBuf {
+        let mut bytes = self.bytes.clone();
+        harm(&mut bytes);
+        fs::write(self.path(), bytes).unwrap();
+        self.path()
+    }
+}
+
+/// A page in use.
+#[derive(Debug)]
+struct Used {
+    of: String,
+    is_branch: bool,
+    offset: usize,
+}
+
+/// Ways in which a page is spoilt, within the bytes that every page uses.
+const HARMS: [fn(&mut [u8]); 6] = [
+    |page| page[0] ^= 1,
+    |page| page[2] ^= 0x10,
+    |page| page[11] ^= 0x80,
+    |page| page[8..48].fill(0xa5),
+    |page| page[..4096].fill(0),
+    |page| page[..4096].fill(0xff),
+];
+
+/// A file that says how much was read of it at once, and fails where it is told to.
+#[derive(Debug)]
+struct Watched {
+    file: File,
+    longest: Arc<AtomicUsize>,
+    /// Reads at this place fail so often.
+    failing: (u64, Arc<AtomicUsize>),
+}
+
+impl Watched {
+    fn open(path: &Path) -> (Box<Self>, Arc<AtomicUsize>) {
+        Self::failing(path, 0, 0)
+    }
+
+    fn failing(path: &Path, at: u64, times: usize) -> (Box<Self>, Arc<AtomicUsize>) {
+        let longest = Arc::new(AtomicUsize::new(0));
+        let watched = Self {
+            file: File::options().read(true).write(true).open(path).unwrap(),
+            longest: Arc::clone(&longest),
+            failing: (at, Arc::new(AtomicUsize::new(times))),
+        };
+        (Box::new(watched), longest)
+    }
+}
+
+impl DiskFile for Watched {
+    fn len(&self) -> io::Result<u64> {
+        DiskFile::len(&self.file)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        DiskFile::set_len(&self.file, len)
+    }
+
+    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+        self.longest.fetch_max(bytes.len(), Ordering::SeqCst);
+        let (at, left) = &self.failing;
+        let fails = |left: usize| left.checked_sub(1);
+        if offset == *at
+            && left
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, fails)
+                .is_ok()
+        {
+            return Err(io::Error::other("the sector cannot be read"));
+        }
+        DiskFile::read_at(&self.file, offset, bytes)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        DiskFile::write_at(&self.file, offset, bytes)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        DiskFile::sync(&self.file)
+    }
+}
+
+fn is_damage<T>(read: &Result<T, StorageError>) -> bool {
+    matches!(read, Err(error) if error.kind() == StorageErrorKind::Corrupted)
+}
+
+/// What a walk shows.
+fn walked(snapshot: &Snapshot, table: Table) -> Result<Entries, StorageError> {
+    let mut found = Entries::new();
+    let mut take = |key: &[u8], value: &[u8]| {
+        found.insert(KeyBytes::read(key).unwrap(), value.to_vec());
+        Ok(Continue(()))
+    };
+    snapshot.walk(table, None, Direction::Forward, &mut take)?;
+    Ok(found)
+}
+
+fn salvage(path: &Path) -> Snapshot {
+    let salvage = Salvage::open(&RealDisk, path, CACHE, Reading::Salvage);
+    salvage.unwrap().snapshot
+}
+
+/// What can be salvaged of a table.
+fn salvaged(path: &Path, table: Table) -> Entries {
+    walked(&salvage(path), table).unwrap()
+}
+
+#[test]
+fn every_page_of_a_base_has_the_checksum_that_its_parent_holds() {
+    let made = Made::new();
+    let (file, _) = Watched::open(&made.path());
+    let base = BTree::start(file, 1 << 12, false, Arc::default()).unwrap();
+    let snapshot = base.snapshot().unwrap();
+    for table in Table::EVERY {
+        assert_eq!(walked(&snapshot, table).unwrap(), entries(table));
+    }
+    assert_eq!(base.damage().count(), 0);
+}
+
+#[test]
+fn damaged_page_costs_only_keys_beneath_it() {
+    let made = Made::new();
+    let pages = made.pages();
+    let kinds: BTreeSet<_> = pages
+        .iter()
+        .map(|page| (&page.of[..], page.is_branch))
+        .collect();
+    for table in Table::EVERY {
+        assert!(kinds.contains(&(table.name(), false)), "{table:?}");
+        assert!(
+            table == Table::Meta || kinds.contains(&(table.name(), true)),
+            "{table:?}"
+        );
+    }
+    assert!(kinds.contains(&("tables", false)) && kinds.contains(&("system", false)));
+    for (n, page) in pages.iter().enumerate() {
+        // Every harm to every kind of page; for leaves that are many of a kind one each.
+        let harms = HARMS.iter().enumerate();
+        let harms = harms.filter(|(m, _)| page.is_branch || n % HARMS.len() == *m);
+        for (_, harm) in harms {
+            let path = made.damaged(|bytes| harm(&mut bytes[page.offset..]));
+            look(&path, page);
+        }
+    }
+}
+
+/// Looks at everything in a base of which this page is damaged.
+fn look(path: &Path, page: &Used) {
+    let len = usize::try_from(fs::metadata(path).unwrap().len()).unwrap();
+    let (file, longest) = Watched::open(path);
+    let opened = BTree::start(file, CACHE, false, Arc::default())
+        .and_then(|base| Ok((base.snapshot()?, base)));
+    let is_inner = ["tables", "system"].contains(&&page.of[..]);
+    let Ok((snapshot, base)) = opened else {
+        assert!(
+            is_inner && is_damage(&opened),
+            "{page:?}: {:?}",
+            opened.err()
+        );
+        return;
+    };
+    let (mut failed, salvage) = (0, salvage(path));
+    for table in Table::EVERY {
+        let is_hurt = table.name() == page.of;
+        let expected = entries(table);
+        // Of tables that are not concerned a few keys will do.
+        let step = if is_hurt { 5 } else { 100 };
+        for (key, value) in expected.iter().step_by(step) {
+            let found = snapshot.get(table, key.as_slice(), |_, value| Ok(value.to_vec()));
+            if is_damage(&found) {
+                failed += 1;
+                assert!(is_hurt, "{page:?} costs a key of {table:?}");
+            } else {
+                assert_eq!(found.unwrap().as_ref(), Some(value), "{page:?}: {table:?}");
+            }
+        }
+        if is_hurt {
+            assert!(is_damage(&walked(&snapshot, table)), "{page:?}: {table:?}");
+            let kept = walked(&salvage, table).unwrap();
+            let is_kept = |(key, value)| expected.get(key) == Some(value);
+            assert!(kept.iter().all(is_kept) && kept.len() < expected.len());
+        }
+    }
+    if !is_inner {
+        assert!(
+            failed > 0 && base.damage().count() == 1,
+            "{page:?}: {failed}"
+        );
+    }
+    assert!(longest.load(Ordering::SeqCst) <= len, "{page:?}");
+}
+
+#[test]
+fn damaged_header_is_refused_or_changes_nothing() {
+    let made = Made::new();
+    let mut refused = 0;
+    for at in 0..page::HEADER_LEN {
+        let path = made.damaged(|bytes| bytes[at] ^= 1 << (at % 8));
+        let opened = BTree::open(&RealDisk, &path, CACHE, false)
+            .and_then(|base| Ok((base.snapshot()?, base)));
+        let Ok((snapshot, _base)) = opened else {
+            refused += 1;
+            continue;
+        };
+        // The bit that says which slot is in use leads to the commit before the last.
+        let tables = [Table::Orders, Table::Status, Table::Meta];
+        for table in tables.into_iter().filter(|_| at != 9) {
+            let found = walked(&snapshot, table).unwrap();
+            assert_eq!(found, entries(table), "byte {at}");
+        }
+    }
+    assert!(refused > 100, "{refused}");
+}
+
+#[test]
+fn write_beside_damaged_page_never_spreads_it() {
+    let made = Made::new();
+    let (mut refused, mut written) = (0, 0);
+    for page in made.pages() {
+        let Some(table) = Table::EVERY
+            .into_iter()
+            .find(|table| table.name() == page.of)
+        else {
+            continue;
+        };
+        let path = made.damaged(|bytes| bytes[page.offset + 8..][..40].fill(0xa5));
+        let kept = salvaged(&path, table);
+        let base = BTree::open(&RealDisk, &path, CACHE, false).unwrap();
+        // What stands in the place of the page is in redb's cache from here on.
+        assert!(is_damage(&walked(&base.snapshot().unwrap(), table)));
+        let gone = |n: usize| !n.is_multiple_of(12);
+        let keys = kept.keys().enumerate().filter(|(n, _)| gone(*n));
+        let removed: Sorted<'_> = (table, Box::new(keys.map(|(_, key)| (*key, None))));
+        let wrote = base.write(vec![removed]);
+        base.abandon();
+        let left = salvaged(&path, table);
+        if wrote.is_ok() {
+            written += 1;
+            let rest = kept.iter().enumerate().filter(|(n, _)| !gone(*n));
+            let rest: Entries = rest
+                .map(|(_, (key, value))| (*key, value.clone()))
+                .collect();
+            assert_eq!(left, rest, "{page:?}");
+        } else {
+            refused += 1;
+            assert_eq!(left, kept, "{page:?}");
+        }
+        let opened = BTree::open(&RealDisk, &path, CACHE, false);
+        assert!(opened.is_ok(), "{page:?}");
+    }
+    assert!(
+        refused > 20 && written + refused > 60,
+        "{refused} {written}"
+    );
+}
+
+#[test]
+fn sector_that_cannot_be_read_twice_is_damaged_and_stops_no_other_read() {
+    let made = Made::new();
+    let pages = made.pages();
+    let of_events = |page: &&Used| page.of == Table::Events.name() && !page.is_branch;
+    let leaf = pages.iter().filter(of_events).nth(3).unwrap();
+    let at = u64::try_from(leaf.offset).unwrap();
+    let damage = Arc::<Damage>::default();
+    let read = |times: usize| {
+        let (file, _) = Watched::failing(&made.path(), at, times);
+        let base = BTree::start(file, CACHE, false, Arc::clone(&damage)).unwrap();
+        let snapshot = base.snapshot().unwrap();
+        let first = walked(&snapshot, Table::Events);
+        let second = walked(&snapshot, Table::Orders);
+        (first, second)
+    };
+    let (first, second) = read(1);
+    assert_eq!(first.unwrap_err().kind(), StorageErrorKind::Io);
+    assert_eq!(
+        second.unwrap_err().kind(),
+        StorageErrorKind::Io,
+        "redb reads on"
+    );
+    assert_eq!(damage.count(), 1);
+    let (first, second) = read(1);
+    assert!(is_damage(&first) && second.is_ok(), "{first:?}");
+    let (first, second) = read(0);
+    assert!(first.is_ok() && second.is_ok());
+    assert_eq!(damage.count(), 0);
+}
+
+#[test]
+fn file_that_was_cut_off_is_refused_or_costs_what_was_cut() {
+    let made = Made::new();
+    let base = BTree::open(&RealDisk, &made.path(), 1 << 12, false).unwrap();
+    let snapshot = base.snapshot().unwrap();
+    let half = u64::try_from(made.bytes.len() / 2).unwrap();
+    File::options()
+        .write(true)
+        .open(made.path())
+        .unwrap()
+        .set_len(half)
+        .unwrap();
+    let walks = Table::EVERY.map(|table| (walked(&snapshot, table), entries(table)));
+    for (found, expected) in &walks {
+        assert!(is_damage(found) || found.as_ref().unwrap() == expected);
+    }
+    assert!(walks.iter().any(|(found, _)| is_damage(found)));
+    base.abandon();
+    assert!(is_damage(&BTree::open(
+        &RealDisk,
+        &made.path(),
+        CACHE,
+        false
+    )));
+}

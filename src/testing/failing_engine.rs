@@ -1,0 +1,274 @@
+//! An engine that fails when it is told to, in each way that the contract knows.
+//!
+//! - What fails, fails as the contract says: `Retry` and `Fatal` write nothing, and after
+//!   `Fatal` or `Unknown` nothing is written until the engine is wrapped anew.
+//! - Nothing fails unasked, and every fault happens once.
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::engine::{
+    BackupReport, Counts, Engine, EngineError, EngineStats, FeedCursor, FeedEvent, Identity,
+    IndexPage, IndexQuery, Limits, Lookup, Mutation, Progress, StoredRecord, Verdict,
+};
+use crate::error::{Error, StorageError, StorageErrorKind};
+use crate::order::{Event, Record};
+use crate::types::OrderNo;
+use crate::verify::VerifyReport;
+
+/// Which of an engine's operations is to fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// [`Engine::load`]
+    Load,
+    /// [`Engine::apply`]
+    Apply,
+    /// [`Engine::reserve`]
+    Reserve,
+    /// [`Engine::get`], [`Engine::scan`] and every other read.
+    Read,
+}
+
+/// How an operation fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// Nothing is done; the next try may succeed.
+    Retry,
+    /// The same, because the disk is full.
+    DiskFull,
+    /// What is read is damaged.
+    Corrupted,
+    /// It is not done, and the caller cannot know.
+    Unknown,
+    /// It is done, and the caller cannot know: the answer was lost on the way.
+    UnknownButDone,
+    /// Nothing is done, nor will be.
+    Fatal,
+    /// A bug: it panics, with nothing done.
+    Panic,
+}
+
+/// Any engine, and faults on demand.
+///
+/// ```
+/// use orderstore::engine::MemoryEngine;
+/// use orderstore::testing::{FailingEngine, Fault, Operation, fixtures};
+/// use orderstore::{Error, Store};
+///
+/// let (engine, faults) = FailingEngine::around(MemoryEngine::new()?);
+/// let store = Store::builder().engine(engine)?;
+/// faults.fail_next(Operation::Apply, Fault::DiskFull);
+/// let create = || store.create(fixtures::order_no(1), fixtures::new(100)).wait();
+/// assert!(matches!(create(), Err(Error::DiskFull)));
+/// assert!(create().is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct FailingEngine {
+    engine: Box<dyn Engine>,
+    faults: Faults,
+}
+
+/// What is to fail. Clones share it with the engine.
+#[derive(Debug, Clone, Default)]
+pub struct Faults {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    moved: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    planned: Vec<(Operation, Fault)>,
+    stopped: bool,
+    held: bool,
+    at_the_gate: usize,
+    applies: u64,
+}
+
+impl FailingEngine {
+    /// An engine that does what `engine` does until its faults say otherwise.
+    #[must_use]
+    pub fn around(engine: impl Engine) -> (Self, Faults) {
+        Self::around_boxed(Box::new(engine))
+    }
+
+    /// The same for an engine whose type is not known.
+    #[must_use]
+    pub fn around_boxed(engine: Box<dyn Engine>) -> (Self, Faults) {
+        let faults = Faults::default();
+        let own = faults.clone();
+        let engine = Self {
+            engine,
+            faults: own,
+        };
+        (engine, faults)
+    }
+
+    fn run<T>(
+        &self,
+        operation: Operation,
+        act: impl FnOnce(&dyn Engine) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        match self.faults.draw(operation, self.engine.limits())? {
+            None => act(&*self.engine),
+            Some(fault) => {
+                if fault == Fault::UnknownButDone {
+                    drop(act(&*self.engine)?);
+                }
+                Err(failure(fault))
+            }
+        }
+    }
+}
+
+#[expect(clippy::panic, reason = "to panic is what this fault is asked to do")]
+fn failure(fault: Fault) -> EngineError {
+    let error = |kind| StorageError::new(kind, "a fault that a test asked for");
+    match fault {
+        Fault::Retry => EngineError::Retry(error(StorageErrorKind::Io)),
+        Fault::DiskFull => EngineError::Retry(error(StorageErrorKind::DiskFull)),
+        Fault::Corrupted => EngineError::Fatal(error(StorageErrorKind::Corrupted)),
+        Fault::Unknown | Fault::UnknownButDone => EngineError::Unknown(error(StorageErrorKind::Io)),
+        Fault::Fatal => EngineError::Fatal(error(StorageErrorKind::Io)),
+        Fault::Panic => panic!("a panic that a test asked for"),
+    }
+}
+
+impl Faults {
+    /// Lets the next such operation fail, or the one after those that are to fail already.
+    pub fn fail_next(&self, operation: Operation, fault: Fault) {
+        self.shared.state.lock().planned.push((operation, fault));
+    }
+
+    /// Lets no write begin before [`Faults::release`].
+    pub fn hold(&self) {
+        self.shared.state.lock().held = true;
+    }
+
+    /// Lets the writes go on that [`Faults::hold`] holds.
+    pub fn release(&self) {
+        self.shared.state.lock().held = false;
+        self.shared.moved.notify_all();
+    }
+
+    /// Waits until a write is held.
+    pub fn wait_until_held(&self) {
+        let mut state = self.shared.state.lock();
+        while state.at_the_gate == 0 {
+            self.shared.moved.wait(&mut state);
+        }
+    }
+
+    /// How many batches were to be written so far, those that failed included.
+    #[must_use]
+    pub fn applies(&self) -> u64 {
+        self.shared.state.lock().applies
+    }
+
+    /// The fault that is next for an operation, after the gate.
+    fn draw(&self, operation: Operation, limits: Limits) -> Result<Option<Fault>, EngineError> {
+        let mut state = self.shared.state.lock();
+        if operation == Operation::Apply {
+            state.applies = state.applies.saturating_add(1);
+            state.at_the_gate = state.at_the_gate.saturating_add(1);
+            self.shared.moved.notify_all();
+            while state.held {
+                self.shared.moved.wait(&mut state);
+            }
+            state.at_the_gate = state.at_the_gate.saturating_sub(1);
+        }
+        let writes = matches!(operation, Operation::Apply | Operation::Reserve);
+        if writes && state.stopped {
+            return Err(failure(Fault::Fatal));
+        }
+        let mut planned = state.planned.iter();
+        let place = planned.position(|(planned, _)| *planned == operation);
+        let fault = place.map(|place| state.planned.remove(place).1);
+        state.stopped |= writes && fault.is_some_and(|fault| fault.stops_writing(limits));
+        Ok(fault)
+    }
+}
+
+impl Fault {
+    const fn stops_writing(self, limits: Limits) -> bool {
+        match self {
+            Self::Retry | Self::DiskFull => false,
+            Self::Unknown | Self::UnknownButDone => limits.stops_at_unknown,
+            Self::Corrupted | Self::Fatal | Self::Panic => true,
+        }
+    }
+}
+
+impl Engine for FailingEngine {
+    fn get(&self, no: &OrderNo) -> Result<Option<Record>, EngineError> {
+        self.run(Operation::Read, |engine| engine.get(no))
+    }
+
+    fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<StoredRecord>>, EngineError> {
+        self.run(Operation::Load, |engine| engine.load(lookups))
+    }
+
+    fn apply(&self, batch: &[Mutation]) -> Result<Vec<Verdict>, EngineError> {
+        self.run(Operation::Apply, |engine| engine.apply(batch))
+    }
+
+    fn scan(&self, query: &IndexQuery, limit: usize) -> Result<IndexPage, EngineError> {
+        self.run(Operation::Read, |engine| engine.scan(query, limit))
+    }
+
+    fn history(&self, no: &OrderNo) -> Result<Vec<Event>, EngineError> {
+        self.run(Operation::Read, |engine| engine.history(no))
+    }
+
+    fn events(&self, after: FeedCursor, limit: usize) -> Result<Vec<FeedEvent>, EngineError> {
+        self.run(Operation::Read, |engine| engine.events(after, limit))
+    }
+
+    fn counts(&self) -> Result<Counts, EngineError> {
+        self.run(Operation::Read, Engine::counts)
+    }
+
+    fn verify(&self) -> Result<VerifyReport, EngineError> {
+        self.run(Operation::Read, Engine::verify)
+    }
+
+    fn reserve(&self, count: u64) -> Result<Range<u64>, EngineError> {
+        self.run(Operation::Reserve, |engine| engine.reserve(count))
+    }
+
+    fn flush(&self) -> Result<(), EngineError> {
+        self.engine.flush()
+    }
+
+    fn backup(&self, dir: &Path, progress: Option<Progress>) -> Result<BackupReport, Error> {
+        self.engine.backup(dir, progress)
+    }
+
+    fn stats(&self) -> EngineStats {
+        self.engine.stats()
+    }
+
+    fn trouble(&self) -> Option<StorageError> {
+        self.engine.trouble()
+    }
+
+    fn identity(&self) -> Identity {
+        self.engine.identity()
+    }
+
+    fn limits(&self) -> Limits {
+        self.engine.limits()
+    }
+
+    fn close(&self) -> Result<(), EngineError> {
+        self.engine.close()
+    }
+}

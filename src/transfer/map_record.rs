@@ -1,0 +1,186 @@
+//! A record of other books as the order that it tells of.
+//!
+//! What decides something is read or refused by name; what decides nothing and does not fit
+//! is kept with the rest, in the metadata.
+
+use super::error::{FieldProblem, Reason};
+use super::fields::{Fields, Value};
+use super::mapping::{Field, Mapping};
+use super::time;
+use crate::order::{Order, Payment, Source, Status};
+use crate::types::{
+    AppId, Attach, Channel, Currency, Description, Fen, MchId, Metadata, OpenId, OrderNo,
+    Timestamp, TransactionId,
+};
+
+/// One record of other books.
+pub(super) struct Entry<'a> {
+    fields: Fields<'a>,
+    books: &'a Mapping,
+}
+
+impl<'a> Entry<'a> {
+    pub(super) const fn new(fields: Fields<'a>, books: &'a Mapping) -> Self {
+        Self { fields, books }
+    }
+
+    /// The number that the record is about.
+    pub(super) fn no(&mut self) -> Result<OrderNo, Reason> {
+        self.required(Field::No, |value| Ok(OrderNo::parse(text(value)?)?))
+    }
+
+    pub(super) fn order(mut self, no: OrderNo) -> Result<Order, Reason> {
+        let status = self.status()?;
+        let currency = self.optional(Field::FeeType, |value| Ok(Currency::parse(text(value)?)?))?;
+        let currency = currency.unwrap_or_default();
+        let total_fee = self.amount(currency)?;
+        let create_time = self.required(Field::CreateTime, time::read)?;
+        Ok(Order {
+            no,
+            channel: Channel::WECHAT,
+            appid: self.appid()?,
+            mch_id: self.mch_id()?,
+            openid: self.optional(Field::Openid, |value| Ok(OpenId::parse(text(value)?)?))?,
+            total_fee,
+            currency,
+            description: self.lenient(Field::Description, |text| Description::parse(text).ok()),
+            attach: self.lenient(Field::Attach, |text| Attach::parse(text).ok()),
+            reference: None,
+            status,
+            late: status == Status::LatePaid,
+            create_time,
+            update_time: self
+                .optional(Field::UpdateTime, time::read)?
+                .unwrap_or(create_time),
+            expires_at: create_time.saturating_add(self.books.expires_after),
+            ended_at: None,
+            prepay: None,
+            next: None,
+            checks: 0,
+            payment: self.payment(status, total_fee, currency)?,
+            refunds: Vec::new(),
+            anomalies: Vec::new(),
+            hidden_at: self.hidden_at(status)?,
+            version: 0,
+            metadata: self.metadata()?,
+        })
+    }
+
+    fn status(&mut self) -> Result<Status, Reason> {
+        let known = &self.books.statuses;
+        self.required(Field::PayStatus, |value| {
+            let status = match value {
+                Value::Text(word) | Value::Number(word) => known.get(&**word),
+                Value::Other => None,
+            };
+            status.copied().ok_or(FieldProblem::UnknownStatus)
+        })
+    }
+
+    fn amount(&mut self, currency: Currency) -> Result<Fen, Reason> {
+        let amounts = self.books.amounts;
+        self.required(Field::TotalFee, |value| match value {
+            Value::Text(text) | Value::Number(text) => Ok(amounts.read(text, currency)?),
+            Value::Other => Err(FieldProblem::NotNumber),
+        })
+    }
+
+    fn appid(&mut self) -> Result<AppId, Reason> {
+        let found = self.optional(Field::Appid, |value| Ok(AppId::parse(text(value)?)?))?;
+        let usual = || self.books.appid.clone();
+        found
+            .or_else(usual)
+            .ok_or(FieldProblem::Missing.of(Field::Appid.name()))
+    }
+
+    fn mch_id(&mut self) -> Result<Option<MchId>, Reason> {
+        let found = self.optional(Field::MchId, |value| match value {
+            Value::Text(text) | Value::Number(text) => Ok(MchId::parse(text)?),
+            Value::Other => Err(FieldProblem::NotText),
+        })?;
+        Ok(found.or_else(|| self.books.mch_id.clone()))
+    }
+
+    /// There if and only if the order is paid. The rules hold it against everything else.
+    fn payment(
+        &mut self,
+        status: Status,
+        total_fee: Fen,
+        currency: Currency,
+    ) -> Result<Option<Payment>, Reason> {
+        let id = self.optional(Field::TransactionId, |value| {
+            Ok(TransactionId::parse(text(value)?)?)
+        })?;
+        if !status.is_paid() {
+            let of_none = FieldProblem::OfNoPayment.of(Field::TransactionId.name());
+            return id.map_or(Ok(None), |_| Err(of_none));
+        }
+        let id = id.ok_or(FieldProblem::Missing.of(Field::TransactionId.name()))?;
+        let time_end = self.required(Field::TimeEnd, time::read)?;
+        // A payment of nothing is refused with its order.
+        let payment = Payment::new(id, total_fee, time_end, Source::Import).ok();
+        Ok(payment.map(|payment| Payment {
+            currency,
+            ..payment
+        }))
+    }
+
+    /// An order that can still be paid stays in its user's list, and its `deleteTime` with
+    /// the rest.
+    fn hidden_at(&mut self, status: Status) -> Result<Option<Timestamp>, Reason> {
+        if status.is_ended() {
+            return self.optional(Field::DeleteTime, time::read);
+        }
+        Ok(None)
+    }
+
+    fn metadata(self) -> Result<Metadata, Reason> {
+        let mut fields = self.fields;
+        for name in &self.books.without {
+            fields.forget(name);
+        }
+        Metadata::new(fields.rest()).map_err(|error| FieldProblem::from(error).of("metadata"))
+    }
+
+    fn optional<T>(
+        &mut self,
+        field: Field,
+        read: impl FnOnce(&Value<'_>) -> Result<T, FieldProblem>,
+    ) -> Result<Option<T>, Reason> {
+        let name = self.books.name(field);
+        let found = self.fields.find(name);
+        let read = found.and_then(|value| value.map(|value| read(&value)).transpose());
+        self.fields.forget(name);
+        read.map_err(|problem| problem.of(field.name()))
+    }
+
+    fn required<T>(
+        &mut self,
+        field: Field,
+        read: impl FnOnce(&Value<'_>) -> Result<T, FieldProblem>,
+    ) -> Result<T, Reason> {
+        let found = self.optional(field, read)?;
+        found.ok_or(FieldProblem::Missing.of(field.name()))
+    }
+
+    /// What decides nothing stays with the rest where it does not fit.
+    fn lenient<T: Default>(&mut self, field: Field, read: impl FnOnce(&str) -> Option<T>) -> T {
+        let name = self.books.name(field);
+        let found = match self.fields.find(name) {
+            Ok(Some(Value::Text(text))) => read(&text),
+            _ => None,
+        };
+        if found.is_some() {
+            self.fields.forget(name);
+        }
+        found.unwrap_or_default()
+    }
+}
+
+/// A text; a number is none, since one of 32 digits has lost most of them.
+fn text<'v>(value: &'v Value<'_>) -> Result<&'v str, FieldProblem> {
+    match value {
+        Value::Text(text) => Ok(text),
+        Value::Number(_) | Value::Other => Err(FieldProblem::NotText),
+    }
+}

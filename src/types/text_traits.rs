@@ -1,0 +1,224 @@
+//! The traits every textual value shares, so that all of them have one way in.
+//!
+//! Invariants:
+//! - `FromStr`, `TryFrom<&str>` and `Deserialize` all go through `parse`.
+//! - Only a string is accepted: a number is never turned into digits, because a
+//!   number of 32 digits would lose most of them on the way.
+//! - The visitor looks at borrowed text, so a text that is refused is not copied.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{Error, Visitor};
+use serde::{Deserializer, Serializer};
+
+use super::packed;
+
+/// Writes a text: as a string where people read it, else packed.
+pub(super) fn serialize<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    if serializer.is_human_readable() {
+        return serializer.serialize_str(text);
+    }
+    serializer.serialize_bytes(packed::pack(text, &mut packed::Room::new()))
+}
+
+/// Reads one string and hands it to `parse`.
+pub(super) fn deserialize<'de, D, T, E>(
+    deserializer: D,
+    expecting: &'static str,
+    parse: fn(&str) -> Result<T, E>,
+) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    E: fmt::Display,
+{
+    let is_packed = !deserializer.is_human_readable();
+    let visitor = TextVisitor {
+        expecting,
+        parse,
+        is_packed,
+        value: PhantomData,
+    };
+    if is_packed {
+        deserializer.deserialize_bytes(visitor)
+    } else {
+        deserializer.deserialize_str(visitor)
+    }
+}
+
+struct TextVisitor<T, E> {
+    expecting: &'static str,
+    parse: fn(&str) -> Result<T, E>,
+    /// Bytes are to be expected, and only then.
+    is_packed: bool,
+    value: PhantomData<T>,
+}
+
+// Borrowed and owned strings arrive here as well: serde forwards both by default.
+impl<T, E: fmt::Display> Visitor<'_> for TextVisitor<T, E> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.expecting)
+    }
+
+    fn visit_str<F: Error>(self, text: &str) -> Result<T, F> {
+        (self.parse)(text).map_err(F::custom)
+    }
+
+    fn visit_bytes<F: Error>(self, bytes: &[u8]) -> Result<T, F> {
+        let mut room = packed::Room::new();
+        let text = packed::unpack(bytes, &mut room).filter(|_| self.is_packed);
+        match text {
+            Some(text) => (self.parse)(text).map_err(F::custom),
+            None => Err(F::custom(self.expecting)),
+        }
+    }
+}
+
+/// Implements `FromStr`, `TryFrom<&str>`, `Serialize` and `Deserialize` on top of
+/// the type's own `parse` and `as_str`.
+macro_rules! text_traits {
+    ($name:ident, $error:ty, $expecting:literal) => {
+        $crate::types::text_traits::parse_traits!($name, $error);
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                $crate::types::text_traits::serialize(self.as_str(), serializer)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $crate::types::text_traits::deserialize(deserializer, $expecting, Self::parse)
+            }
+        }
+    };
+}
+
+/// The same for a text of which nearly every value is the default one: in the binary form
+/// that one is empty.
+macro_rules! usual_text_traits {
+    ($name:ident, $error:ty, $expecting:literal) => {
+        $crate::types::text_traits::parse_traits!($name, $error);
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let is_usual = !serializer.is_human_readable() && *self == Self::default();
+                let text = if is_usual { "" } else { self.as_str() };
+                $crate::types::text_traits::serialize(text, serializer)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let parse = if deserializer.is_human_readable() {
+                    Self::parse
+                } else {
+                    |text: &str| match text {
+                        "" => Ok(Self::default()),
+                        text => Self::parse(text),
+                    }
+                };
+                $crate::types::text_traits::deserialize(deserializer, $expecting, parse)
+            }
+        }
+    };
+}
+
+/// Implements `FromStr` and `TryFrom<&str>` on top of the type's own `parse`.
+macro_rules! parse_traits {
+    ($name:ident, $error:ty) => {
+        impl std::str::FromStr for $name {
+            type Err = $error;
+
+            fn from_str(text: &str) -> Result<Self, $error> {
+                Self::parse(text)
+            }
+        }
+
+        impl TryFrom<&str> for $name {
+            type Error = $error;
+
+            fn try_from(text: &str) -> Result<Self, $error> {
+                Self::parse(text)
+            }
+        }
+    };
+}
+
+/// Defines a text of variable length that is cheap to clone.
+/// `$rule` checks the text before it is copied.
+macro_rules! short_text {
+    ($(#[$meta:meta])* $name:ident, $error:ident, $expecting:literal, $rule:expr) => {
+        $(#[$meta])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name($crate::types::inline::Text);
+
+        impl $name {
+            /// Checks the text against the rule of the type, then copies it.
+            ///
+            /// # Errors
+            #[doc = concat!("[`", stringify!($error), "`] says which part of the rule was broken, and where.")]
+            pub fn parse(text: &str) -> Result<Self, $error> {
+                let rule: fn(&str) -> Result<(), $error> = $rule;
+                rule(text)?;
+                Ok(Self(text.into()))
+            }
+
+            /// The text exactly as it was parsed.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                self.0.as_str()
+            }
+        }
+
+        $crate::types::text_traits::text_traits!($name, $error, $expecting);
+    };
+}
+
+/// A text that may be empty is so unless said otherwise, without taking memory.
+macro_rules! empty_by_default {
+    ($($name:ident),+) => {$(
+        impl Default for $name {
+            fn default() -> Self {
+                Self($crate::types::inline::Text::EMPTY)
+            }
+        }
+    )+};
+}
+
+/// `Display` prints the bare text, `Debug` the text within its type.
+macro_rules! shown_in_full {
+    ($name:ident) => {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_tuple(stringify!($name))
+                    .field(&self.as_str())
+                    .finish()
+            }
+        }
+    };
+}
+
+/// `Debug` prints no more than the length in bytes: logs are no place for the text.
+macro_rules! shown_by_length {
+    ($name:ident) => {
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, concat!(stringify!($name), "({} bytes)"), self.0.len())
+            }
+        }
+    };
+}
+
+pub(super) use {
+    empty_by_default, parse_traits, short_text, shown_by_length, shown_in_full, text_traits,
+    usual_text_traits,
+};

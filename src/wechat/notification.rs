@@ -1,0 +1,91 @@
+//! What every payment notification with two codes is: a payment, or a failure.
+
+use super::failure::Failure;
+use crate::order::{Command, CommandKind, Payment};
+use crate::types::OrderNo;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Notification {
+    Paid(OrderNo, Box<Payment>),
+    Failed(Failure),
+}
+
+impl Notification {
+    pub(super) const fn order_no(&self) -> Option<OrderNo> {
+        match self {
+            Self::Paid(no, _) => Some(*no),
+            Self::Failed(failure) => failure.order_no,
+        }
+    }
+
+    pub(super) const fn payment(&self) -> Option<&Payment> {
+        match self {
+            Self::Paid(_, payment) => Some(payment),
+            Self::Failed(_) => None,
+        }
+    }
+
+    pub(super) fn into_payment(self) -> Option<(OrderNo, Payment)> {
+        match self {
+            Self::Paid(no, payment) => Some((no, *payment)),
+            Self::Failed(_) => None,
+        }
+    }
+
+    pub(super) fn into_command(self) -> Option<Command> {
+        match self {
+            Self::Paid(no, payment) => Some(Command {
+                no,
+                kind: CommandKind::Confirm(payment),
+            }),
+            Self::Failed(_) => None,
+        }
+    }
+
+    pub(super) const fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Paid(..) => None,
+            Self::Failed(failure) => Some(failure),
+        }
+    }
+}
+
+/// The face of a payment notification around a [`Notice`].
+macro_rules! payment_notice {
+    ($name:ident) => {
+        impl $name {
+            /// The order's number. A notification without a payment may have none.
+            #[must_use]
+            pub const fn order_no(&self) -> Option<OrderNo> {
+                self.0.order_no()
+            }
+
+            /// The payment, if both codes say so.
+            #[must_use]
+            pub const fn payment(&self) -> Option<&Payment> {
+                self.0.payment()
+            }
+
+            /// The order's number and the payment, as `confirm` takes them.
+            #[must_use]
+            pub fn into_payment(self) -> Option<(OrderNo, Payment)> {
+                self.0.into_payment()
+            }
+
+            /// The payment as a command; `None` where there is nothing to do but to
+            /// acknowledge.
+            #[must_use]
+            pub fn into_command(self) -> Option<Command> {
+                self.0.into_command()
+            }
+
+            /// What failed, if the notification carries no payment.
+            #[must_use]
+            pub const fn failure(&self) -> Option<&Failure> {
+                self.0.failure()
+            }
+        }
+    };
+}
+
+pub(super) use payment_notice;
