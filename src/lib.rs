@@ -51,7 +51,6 @@
 //! - Feature `cli`: the program `orderstore` for operators.
 //! - [`manual`] tells how it works, what it promises, and what it asks of you.
 
-mod builder;
 mod clock;
 mod commit;
 #[cfg(any(feature = "transfer", feature = "wechat"))]
@@ -60,6 +59,7 @@ pub mod engine;
 mod error;
 #[cfg(test)]
 mod explored;
+mod format;
 pub mod manual;
 mod order;
 mod order_no;
@@ -77,7 +77,6 @@ mod verify;
 #[cfg(feature = "wechat")]
 pub mod wechat;
 
-pub use builder::Builder;
 pub use commit::{Call, CallFuture, Health, Rejected, Stats, Ticket};
 #[cfg(feature = "postgres")]
 pub use engine::ReplicationRisk;
@@ -92,7 +91,7 @@ pub use query::{
     PageRequest, Subtotal, Totals,
 };
 pub use rules::{ChannelPolicy, Policy};
-pub use store::{Opened, Store};
+pub use store::{Builder, Opened, Store};
 pub use types::*;
 pub use verify::{Invariant, VerifyReport, Violation};
 

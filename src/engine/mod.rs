@@ -35,7 +35,7 @@ mod postgres;
 mod reports;
 
 #[cfg(feature = "testing")]
-pub(crate) use local::{forged, stored_and_read};
+pub(crate) use local::corrupt_payloads;
 
 pub(crate) use copy::copy;
 pub use local::{LocalEngine, LocalOptions, Progress, Recovery};

@@ -196,11 +196,7 @@ impl NewOrder {
     /// An order in `appid` for `total_fee`, payable in CNY through `wechat`.
     ///
     /// # Errors
-    /// [`NewError::NothingToPay`] where `total_fee` is zero.
-    #[expect(
-        clippy::self_named_constructors,
-        reason = "a new `New` is made as everything is"
-    )]
+    /// [`NewOrderError::NothingToPay`] where `total_fee` is zero.
     pub fn new(appid: AppId, total_fee: Fen) -> Result<Self, NewOrderError> {
         if total_fee.is_zero() {
             return Err(NewOrderError::NothingToPay);

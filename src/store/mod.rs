@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::builder::Builder;
+pub use self::builder::Builder;
 use crate::commit::{AnyReply, Call, CallKind, Extract, Health, Pipeline, Stats, Threads};
 use crate::engine::Recovery;
 use crate::error::Error;
@@ -87,6 +87,7 @@ macro_rules! find {
 }
 
 mod admin;
+mod builder;
 mod orders;
 mod reads;
 mod refunds;

@@ -37,5 +37,5 @@ use crate::order::Record;
 /// # Errors
 /// Where a value is too large to be stored.
 pub fn through_the_codec(record: &Record) -> Result<(Vec<u8>, Record), StorageError> {
-    crate::engine::stored_and_read(record)
+    crate::format::values::stored_and_read(record)
 }

@@ -15,18 +15,18 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
+use super::admin::rebuild::rebuild;
 use super::btree::{BTree, Entry, Snapshot, Sorted};
-use super::codec;
 use super::core::{Core, Writer, closed};
 use super::disk::{self, Executor, FaultInjection, Task, is_sabotaged};
-use super::keys;
 use super::memtable::SharedMemtable;
-use super::rebuild::rebuild;
-use super::record_cache::RecordCache;
-use super::table::Table;
-use super::view::ReadView;
+use super::read::record_cache::RecordCache;
+use super::read::view::ReadView;
 use crate::engine::EngineError;
 use crate::error::{StorageError, StorageErrorKind};
+use crate::format::codec;
+use crate::format::keys;
+use crate::format::tables::Table;
 
 /// The longest that one group is slowed down.
 const DELAY_MAX: Duration = Duration::from_millis(10);

@@ -6,25 +6,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::{Mutex, RwLock};
 
 use super::LocalOptions;
-use super::batch::WriteBatch;
+use super::admin::header::StoreHeader;
+use super::admin::layout::Dir;
 use super::btree::BTree;
+use super::btree::damage::Damage;
 use super::checkpoint::Checkpointer;
-use super::codec::Held;
-use super::damage::Damage;
 use super::disk::{Background, DiskFile, Executor, FaultInjection, Lock, Task, is_sabotaged};
-use super::header::StoreHeader;
 use super::idle_marker::IdleMarker;
+#[cfg(feature = "testing")]
+use super::injected;
 use super::journal::frame::Kind;
 use super::journal::preallocate::Preallocated;
 use super::journal::{AppendError, Journal, Old};
-use super::layout::Dir;
-use super::loaded::Loaded;
-use super::record_cache::RecordCache;
-#[cfg(feature = "testing")]
-use super::sabotaged;
-use super::view::ReadView;
+use super::read::record_cache::RecordCache;
+use super::read::view::ReadView;
+use super::write::batch::WriteBatch;
+use super::write::loaded::Loaded;
 use crate::engine::{EngineError, EngineStats};
 use crate::error::{StorageError, StorageErrorKind};
+use crate::format::codec::Held;
 use crate::types::OrderNo;
 
 /// How often a reader goes on in a base that was opened anew.
@@ -206,9 +206,9 @@ impl Core {
     #[cfg(feature = "testing")]
     fn sabotaged(&self, view: &ReadView, writes: WriteBatch) -> WriteBatch {
         match self.dir.disk().sabotage() {
-            Some(FaultInjection::SkipIndexEntry) => sabotaged::without_an_entry(writes),
+            Some(FaultInjection::SkipIndexEntry) => injected::without_an_entry(writes),
             Some(FaultInjection::PublishBeforeSync) => {
-                if let Ok(copy) = sabotaged::copied(&writes) {
+                if let Ok(copy) = injected::copied(&writes) {
                     view.active.publish(copy);
                 }
                 writes

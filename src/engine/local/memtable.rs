@@ -15,12 +15,13 @@ use std::ops::RangeBounds;
 use foldhash::{HashMap, HashMapExt};
 use parking_lot::{RwLock, RwLockReadGuard};
 
-use super::batch::{Span, WriteBatch};
 use super::btree::Entry;
-use super::codec::{Held, State};
-use super::keys::{self, KeyBytes};
-use super::table::Table;
+use super::write::batch::{Span, WriteBatch};
 use crate::engine::Direction;
+use crate::format::codec::{Held, State};
+use crate::format::keys;
+use crate::format::keys::KeyBytes;
+use crate::format::tables::Table;
 use crate::types::OrderNo;
 
 /// What an index entry takes, by and large.

@@ -16,42 +16,22 @@
 //! - Readers share one view of memtables and base; they wait for no disk but that of their
 //!   own reads.
 
-mod backup;
-mod batch;
+mod admin;
 mod btree;
 mod checkpoint;
-mod codec;
 mod core;
-mod damage;
+#[cfg(feature = "testing")]
+pub(crate) mod corrupt_payloads;
 mod disk;
-#[cfg(feature = "testing")]
-pub(crate) mod forged;
-mod header;
 mod idle_marker;
-mod journal;
-mod keys;
-mod layout;
-mod loaded;
-mod memtable;
-mod merge;
-mod open;
-mod planner;
-mod rebuild;
-mod record_cache;
-mod recovery;
-mod repair;
-mod restore;
-mod rows;
 #[cfg(feature = "testing")]
-mod sabotaged;
-mod survey;
-mod table;
+mod injected;
+mod journal;
+mod memtable;
+mod read;
 #[cfg(test)]
 mod tests;
-#[cfg(feature = "postgres")]
-pub(in crate::engine) mod values;
-mod verify;
-mod view;
+mod write;
 
 use std::fmt;
 use std::ops::Range;
@@ -62,22 +42,22 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use self::batch::WriteBatch;
-use self::codec::Held;
 use self::core::Core;
 use self::disk::{Disk, RealDisk};
 #[cfg(feature = "testing")]
 pub use self::disk::{DiskFault, FaultInjection, Loss, SeededRng, SimulatedDisk, Snapshot};
-use self::loaded::Found;
-use self::planner::WritePlanner;
-use self::record_cache::RecordCache;
-pub use self::recovery::{Progress, Recovery};
-use self::view::ReadView;
+pub use self::journal::recovery::{Progress, Recovery};
+use self::read::record_cache::RecordCache;
+use self::read::view::ReadView;
+use self::write::batch::WriteBatch;
+use self::write::loaded::Found;
+use self::write::planner::WritePlanner;
 use super::{
     BackupReport, Counts, Engine, EngineError, EngineStats, FeedCursor, FeedEvent, Identity,
     IndexPage, IndexQuery, Limits, Lookup, Mutation, StoredRecord, Verdict,
 };
 use crate::error::{Error, StorageError, StorageErrorKind};
+use crate::format::codec::Held;
 use crate::order::{Event, Record};
 use crate::process::Process;
 use crate::types::OrderNo;
@@ -339,25 +319,6 @@ impl Engine for LocalEngine {
     fn close(&self) -> Result<(), EngineError> {
         self.release().map_err(EngineError::Fatal)
     }
-}
-
-/// The stored bytes of a record, and the record that they give back: for benches, which see
-/// no bytes otherwise.
-///
-/// # Errors
-/// Where a value is too large to be stored.
-#[cfg(feature = "testing")]
-pub(crate) fn stored_and_read(record: &Record) -> Result<(Vec<u8>, Record), StorageError> {
-    let key = keys::order(&record.no());
-    let stored = StoredRecord {
-        record: record.clone(),
-        row: 1,
-    };
-    let last_seq = 1;
-    let mut bytes = Vec::new();
-    codec::record(&mut bytes, &key, &Held { stored, last_seq })?;
-    let held = codec::read_record(keys::KeyBytes::as_slice(&key), &bytes)?;
-    Ok((bytes, held.stored.record))
 }
 
 fn planned(

@@ -10,9 +10,9 @@ use super::failure::Failure;
 use super::link::{Link, Links};
 use super::names::{self, signed};
 use super::schema;
-use crate::engine::local::values;
 use crate::engine::{Counts, Direction, IndexPage, IndexQuery, IndexRow, Lookup, StoredRecord};
 use crate::error::{StorageError, StorageErrorKind};
+use crate::format::values;
 use crate::order::Event;
 use crate::types::OrderNo;
 

@@ -46,8 +46,8 @@ mod rivals;
 mod tools;
 mod values;
 
-use crate::builder::Builder;
 use crate::engine::Engine;
+use crate::store::Builder;
 use crate::store::Store;
 
 /// Where the suite gets its engines and stores. Every test has a harness of its own.

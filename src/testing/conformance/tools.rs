@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::thread;
 
 use super::Harness;
-use crate::builder::Builder;
 use crate::engine::{
     Counts, Direction, Engine, IndexQuery, IndexRow, Lookup, Mutation, Position, StoredRecord,
     Verdict,
@@ -16,6 +15,7 @@ use crate::order::{
 };
 use crate::query::{Page, PageRequest};
 use crate::rules::{Context, Index, Policy, UniqueKey, decide, needs};
+use crate::store::Builder;
 use crate::store::Store;
 use crate::testing::{ManualClock, fixtures};
 use crate::types::{OrderNo, Timestamp};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Bytes;
 use super::commands::any_command;
-use crate::engine::{Counts, forged};
+use crate::engine::{Counts, corrupt_payloads};
 use crate::order::{Command, CommandKind, Record};
 use crate::rules::{evolve, index_entries, unique_keys};
 use crate::testing::model::Model;
@@ -26,10 +26,10 @@ pub fn decode_record(bytes: &[u8]) {
         0 => {
             let len = bytes.below(40);
             let key = bytes.take(len);
-            forged::read_as_anything(key, bytes.rest());
+            corrupt_payloads::read_as_anything(key, bytes.rest());
         }
         1 => {
-            if let Some([event, again]) = forged::event(bytes.rest()) {
+            if let Some([event, again]) = corrupt_payloads::event(bytes.rest()) {
                 assert_eq!(event, again);
                 let record = evolve(None, &event);
                 let _ = evolve(Some(&record), &event);
@@ -39,7 +39,7 @@ pub fn decode_record(bytes: &[u8]) {
         _ => {
             let mut chosen = Bytes::new(bytes.take(CHOICES));
             let commands: Vec<_> = (0..2).map(|_| any_command(&mut chosen)).collect();
-            if let Some([record, again]) = forged::record(bytes.rest()) {
+            if let Some([record, again]) = corrupt_payloads::record(bytes.rest()) {
                 assert_eq!(record, again);
                 look(&record, &commands);
             }
@@ -92,8 +92,12 @@ pub fn decode_record_seeds() -> Vec<Vec<u8>> {
             let kind = std::mem::discriminant(&event.what);
             if !kinds.contains(&kind) {
                 kinds.push(kind);
-                seeds.push(with_head(1, 0, forged::payload_of_event(event).unwrap()));
-                let payload = forged::payload_of(&record.unwrap()).unwrap();
+                seeds.push(with_head(
+                    1,
+                    0,
+                    corrupt_payloads::payload_of_event(event).unwrap(),
+                ));
+                let payload = corrupt_payloads::payload_of(&record.unwrap()).unwrap();
                 seeds.push(with_head(2, CHOICES, payload));
             }
         }
@@ -114,8 +118,8 @@ mod tests {
     fn what_a_store_writes_passes_the_checksums_and_is_read() {
         let seeds = decode_record_seeds();
         let read = |seed: &Vec<u8>| match seed[0] {
-            1 => forged::event(&seed[1..]).is_some(),
-            _ => forged::record(&seed[1 + CHOICES..]).is_some(),
+            1 => corrupt_payloads::event(&seed[1..]).is_some(),
+            _ => corrupt_payloads::record(&seed[1 + CHOICES..]).is_some(),
         };
         // Of each kind of event one, and as many records.
         assert_eq!(seeds.len(), 2 * 19);

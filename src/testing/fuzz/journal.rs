@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use super::Bytes;
 use super::commands::any_command;
 use crate::engine::FeedCursor;
-use crate::engine::forged::{self, ForgedEntry, ForgedFrame};
+use crate::engine::corrupt_payloads::{self, ForgedEntry, ForgedFrame};
 use crate::error::Error;
 use crate::order::Event;
 use crate::query::{OrderQuery, PageRequest};
@@ -206,14 +206,14 @@ fn forge(disk: &SimulatedDisk, bytes: &mut Bytes<'_>) {
     let Some(segment) = disk.content(&path) else {
         return;
     };
-    let mut frames = forged::frames_of(&segment);
+    let mut frames = corrupt_payloads::frames_of(&segment);
     for _ in 0..8 {
         if bytes.is_empty() {
             break;
         }
         forge_frame(&mut frames, bytes);
     }
-    disk.put(&path, &forged::segment_of(&segment, &frames));
+    disk.put(&path, &corrupt_payloads::segment_of(&segment, &frames));
 }
 
 fn forge_frame(frames: &mut Vec<ForgedFrame>, bytes: &mut Bytes<'_>) {

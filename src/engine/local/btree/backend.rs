@@ -16,8 +16,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use redb::{BackendError, StorageBackend};
 
 use super::checksums::PageChecksums;
+use super::damage::Damage;
 use super::page::{self, HEADER_LEN};
-use crate::engine::local::damage::Damage;
 use crate::engine::local::disk::DiskFile;
 
 /// So much may be written and not synced.

@@ -2,8 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::damage::Damage;
 use super::page;
-use crate::engine::local::damage::Damage;
 use crate::error::{StorageError, StorageErrorKind};
 
 /// Calls into the library beneath, and makes an error of a panic.

@@ -9,6 +9,7 @@
 
 mod backend;
 mod checksums;
+pub(super) mod damage;
 mod errors;
 mod fill;
 mod page;
@@ -30,15 +31,15 @@ use redb::{
 
 pub(super) use self::backend::Reading;
 use self::backend::{Backend, Cut};
+use self::damage::Damage;
 use self::errors::{blamed, guarded, translate};
 use self::fill::Apply;
 pub(super) use self::salvage::Salvage;
-use super::damage::Damage;
 use super::disk::{Disk, DiskFile};
-use super::keys::KeyBytes;
-use super::table::Table;
 use crate::engine::Direction;
 use crate::error::{StorageError, StorageErrorKind};
+use crate::format::keys::KeyBytes;
+use crate::format::tables::Table;
 
 /// The shortest file that can be a base: its header, and one page.
 const LEN_MIN: u64 = 2 * 4096;

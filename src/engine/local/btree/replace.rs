@@ -9,8 +9,8 @@ use redb::{TableDefinition, TableHandle, WriteTransaction};
 use super::errors::{blamed, guarded, translate};
 use super::fill::Apply;
 use super::{BTree, Job, KeyType, Sorted, ValueType, typed};
-use crate::engine::local::table::Table;
 use crate::error::StorageError;
+use crate::format::tables::Table;
 
 impl BTree {
     /// Makes an empty list that [`Base::replace`] will put in the place of `table`.

@@ -11,12 +11,12 @@ use std::sync::Arc;
 use redb::{ConcurrencyMode, Database, ReadableDatabase};
 
 use super::backend::{Backend, Reading};
+use super::damage::Damage;
 use super::errors::{guarded, translate};
 use super::{OpenReader, Snapshot, open_file, typed};
-use crate::engine::local::damage::Damage;
 use crate::engine::local::disk::Disk;
-use crate::engine::local::table::Table;
 use crate::error::{StorageError, StorageErrorKind};
+use crate::format::tables::Table;
 
 /// What can be read of a base.
 pub(in crate::engine::local) struct Salvage {

@@ -14,9 +14,9 @@ use super::page::{self, Geometry, Pointer};
 use super::{BTree, Damage, Reading, Salvage, Snapshot, Sorted};
 use crate::engine::Direction;
 use crate::engine::local::disk::{Disk, DiskFile, RealDisk};
-use crate::engine::local::keys::KeyBytes;
-use crate::engine::local::table::Table;
 use crate::error::{StorageError, StorageErrorKind};
+use crate::format::keys::KeyBytes;
+use crate::format::tables::Table;
 
 const CACHE: usize = 1 << 20;
 

@@ -11,6 +11,7 @@
 
 pub(super) mod frame;
 pub(super) mod preallocate;
+pub(super) mod recovery;
 pub(super) mod segment;
 
 use std::sync::Arc;
@@ -21,8 +22,8 @@ use parking_lot::Mutex;
 use self::frame::{HEAD_LEN, Head, Kind, Salted};
 use self::preallocate::{Blank, Preallocated};
 use self::segment::{End, Folder, HEADER_LEN, Header};
-use super::batch::WriteBatch;
 use super::disk::{FaultInjection, is_sabotaged};
+use super::write::batch::WriteBatch;
 use crate::engine::Identity;
 use crate::error::StorageError;
 

@@ -4,10 +4,10 @@ use super::fixture::{Shop, create, new, no, options, picture};
 use crate::engine::local::LocalEngine;
 use crate::engine::local::btree::{BTree, Sorted};
 use crate::engine::local::disk::RealDisk;
-use crate::engine::local::keys;
-use crate::engine::local::table::Table;
 use crate::engine::{Engine, EngineError};
 use crate::error::{Error, StorageErrorKind};
+use crate::format::keys;
+use crate::format::tables::Table;
 
 fn kind(error: &Error) -> StorageErrorKind {
     let Error::NotBackedUp { source, .. } = error else {

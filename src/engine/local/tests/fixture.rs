@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
-use crate::engine::local::keys::{KeyBytes, Layout};
-use crate::engine::local::table::Table;
-use crate::engine::local::view::ReadView;
+use crate::engine::local::read::view::ReadView;
 use crate::engine::local::{LocalEngine, LocalOptions};
 use crate::engine::{Engine, Lookup, Mutation, StoredRecord, Verdict};
 use crate::error::Error;
+use crate::format::keys::{KeyBytes, Layout};
+use crate::format::tables::Table;
 use crate::order::{Command, CommandKind, NewOrder, Payment, Record, Source};
 use crate::rules::{Context, Policy, UniqueKey, decide, evolve, needs};
 use crate::types::{AppId, Fen, OpenId, OrderNo, Reference, Timestamp, TransactionId};
@@ -107,11 +107,6 @@ pub(in crate::engine::local) fn paid(no: OrderNo) -> Record {
         .openid(openid("oUser-of-ours-1"))
         .reference(reference("R1"));
     folded(no, vec![create(new), confirm("T1"), confirm("T2")])
-}
-
-/// Two payments without an order.
-pub(in crate::engine::local) fn waiting(no: OrderNo) -> Record {
-    folded(no, vec![confirm("T1"), confirm("T2")])
 }
 
 /// Changes of the base, each by itself.

@@ -5,9 +5,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::fixture::{Shop, at, confirm, create, decided, new, no, options};
-use crate::engine::local::table::Table;
 use crate::engine::local::unread;
 use crate::engine::{Direction, Engine, EngineError, IndexQuery, Verdict};
+use crate::format::tables::Table;
 use crate::order::Status;
 use crate::rules::Index;
 use crate::types::Timestamp;

@@ -3,11 +3,13 @@
 use std::fs;
 
 use super::fixture::{Changes, Shop, confirm, copied, create, new, no, openid, options, picture};
-use crate::engine::local::codec::{self, Held, Origin};
-use crate::engine::local::table::Table;
-use crate::engine::local::view::ReadView;
-use crate::engine::local::{LocalEngine, keys};
+use crate::engine::local::LocalEngine;
+use crate::engine::local::read::view::ReadView;
 use crate::engine::{Engine, FeedCursor, RepairFinding, RepairReport, StoredRecord};
+use crate::format::codec;
+use crate::format::codec::{Held, Origin};
+use crate::format::keys;
+use crate::format::tables::Table;
 use crate::order::{Event, Record};
 use crate::verify::Invariant;
 

@@ -2,11 +2,11 @@
 
 use super::fixture::{self, Changes, Shop, at, confirm, create, new, no, openid, transaction};
 use crate::engine::local::LocalEngine;
-use crate::engine::local::codec::{Held, Origin};
-use crate::engine::local::table::Table;
-use crate::engine::local::view::ReadView;
-use crate::engine::local::{codec, keys};
+use crate::engine::local::read::view::ReadView;
 use crate::engine::{Engine, StoredRecord};
+use crate::format::codec::{Held, Origin};
+use crate::format::tables::Table;
+use crate::format::{codec, keys};
 use crate::order::Event;
 use crate::rules::{Index, IndexEntry};
 use crate::types::Timestamp;

@@ -1,0 +1,12 @@
+//! Opening and creating stores, their files, and what operators do to them.
+
+mod backup;
+pub(in crate::engine::local) mod header;
+pub(in crate::engine::local) mod layout;
+pub(in crate::engine::local) mod open;
+pub(in crate::engine::local) mod rebuild;
+pub(in crate::engine::local) mod repair;
+pub(in crate::engine::local) mod restore;
+mod rows;
+mod survey;
+pub(in crate::engine::local) mod verify;

@@ -1,0 +1,216 @@
+//! Writing the base of a repaired store: events and records as they were judged, and every
+//! list from the records.
+//!
+//! Events that are kept stand in their old order. Where some are gone the rest move up, so
+//! that the feed has no gap, and rows, which are sequences, move with them. Histories that
+//! begin anew stand at the end.
+
+use std::ops::ControlFlow::Continue;
+
+use super::salvage_record::{SalvagedRecord, retold};
+use super::source::Source;
+use crate::engine::local::admin::rows::Rows;
+use crate::engine::local::btree::BTree;
+use crate::engine::{Counts, Direction, StoredRecord};
+use crate::error::StorageError;
+use crate::format::codec;
+use crate::format::codec::{Held, Origin, State};
+use crate::format::keys;
+use crate::format::keys::Layout;
+use crate::format::tables::Table;
+use crate::order::{Event, Record};
+use crate::rules::each_entry;
+use crate::types::OrderNo;
+
+/// A base that is written.
+pub(super) struct Build<'a> {
+    pub(super) source: &'a Source,
+    pub(super) judged: &'a SalvagedRecord,
+    pub(super) base: &'a BTree,
+    pub(super) layout: Layout,
+    /// The sequences at which no event was kept, in order.
+    pub(super) gone: Vec<u64>,
+    last_seq: u64,
+    counts: Counts,
+    pub(super) records: u64,
+    /// What is on its way into each table, by tag.
+    rows: [Rows; Table::EVERY.len()],
+}
+
+impl<'a> Build<'a> {
+    pub(super) fn new(
+        source: &'a Source,
+        judged: &'a SalvagedRecord,
+        base: &'a BTree,
+        layout: Layout,
+    ) -> Self {
+        Self {
+            source,
+            judged,
+            base,
+            layout,
+            gone: Vec::new(),
+            last_seq: 0,
+            counts: Counts::default(),
+            records: 0,
+            rows: Default::default(),
+        }
+    }
+
+    /// Writes everything but what there is one of per store; the counters of which are told.
+    pub(super) fn all(&mut self, tell: &mut dyn FnMut()) -> Result<State, StorageError> {
+        self.events(tell)?;
+        self.flush()?;
+        self.kept_records(tell)?;
+        for no in &self.judged.retold {
+            let held = self.source.record(no)?;
+            let (record, events) = held
+                .and_then(|held| retold(&held.stored.record))
+                .ok_or_else(unread_again)?;
+            self.begin_anew(record, &events)?;
+        }
+        self.flush()?;
+        Ok(State {
+            last_seq: self.last_seq,
+            counter: self.source.counter(),
+            counts: self.counts,
+        })
+    }
+
+    /// Where an event that was kept stands now.
+    fn place(&self, seq: u64) -> u64 {
+        let before = self.gone.partition_point(|gone| *gone < seq);
+        seq.saturating_sub(u64::try_from(before).unwrap_or(u64::MAX))
+    }
+
+    fn events(&mut self, tell: &mut dyn FnMut()) -> Result<(), StorageError> {
+        for seq in 1..=self.source.last_seq {
+            tell();
+            let event = self.source.event(seq)?;
+            let Some(event) = event.filter(|event| self.judged.keeps(seq, event)) else {
+                self.gone.push(seq);
+                continue;
+            };
+            let no = match event.origin {
+                Origin::First(no) => Some(no),
+                Origin::Later { row, .. } => self.source.first(row)?,
+            };
+            let origin = match event.origin {
+                Origin::First(no) => Origin::First(no),
+                Origin::Later { row, previous } => Origin::Later {
+                    row: self.place(row),
+                    previous: self.place(previous),
+                },
+            };
+            let Some(no) = no else {
+                self.gone.push(seq);
+                continue;
+            };
+            self.last_seq = self.place(seq);
+            self.event(self.last_seq, origin, &event.of(no))?;
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, seq: u64, origin: Origin, event: &Event) -> Result<(), StorageError> {
+        let (key, mut bytes) = (keys::event(seq), Vec::new());
+        codec::event(&mut bytes, &key, origin, event)?;
+        self.push(Table::Events, key, &bytes)
+    }
+
+    /// The records of the histories that were kept, in the order of the feed.
+    fn kept_records(&mut self, tell: &mut dyn FnMut()) -> Result<(), StorageError> {
+        let snapshot = self.base.snapshot()?;
+        let mut show = |key: &[u8], value: &[u8]| {
+            tell();
+            if let Origin::First(no) = codec::read_origin(key, value)? {
+                let row = keys::read_event(key).unwrap_or_default();
+                self.kept_record(no, row)?;
+            }
+            Ok(Continue(()))
+        };
+        snapshot.walk(Table::Events, None, Direction::Forward, &mut show)
+    }
+
+    fn kept_record(&mut self, no: OrderNo, row: u64) -> Result<(), StorageError> {
+        let (record, last_seq) = match self.judged.rebuilt.get(&no) {
+            Some((first, last)) => (self.source.folded(no, *first, *last)?, *last),
+            None => {
+                let held = self.source.record(&no)?;
+                let last = held.as_ref().map_or(0, |held| held.last_seq);
+                (held.map(|held| held.stored.record), last)
+            }
+        };
+        let record = record.ok_or_else(unread_again)?;
+        let last_seq = self.place(last_seq);
+        self.record(Held {
+            stored: StoredRecord { record, row },
+            last_seq,
+        })
+    }
+
+    fn begin_anew(&mut self, record: Record, events: &[Event]) -> Result<(), StorageError> {
+        let row = self.last_seq.saturating_add(1);
+        for event in events {
+            let (seq, previous) = (self.last_seq.saturating_add(1), self.last_seq);
+            let origin = if seq == row {
+                Origin::First(event.no)
+            } else {
+                Origin::Later { row, previous }
+            };
+            self.event(seq, origin, event)?;
+            self.last_seq = seq;
+        }
+        self.record(Held {
+            stored: StoredRecord { record, row },
+            last_seq: self.last_seq,
+        })
+    }
+
+    /// Puts a record, and everything by which it is found.
+    fn record(&mut self, held: Held) -> Result<(), StorageError> {
+        let StoredRecord { record, row } = &held.stored;
+        let (key, mut bytes) = (keys::order(&record.no()), Vec::new());
+        codec::record(&mut bytes, &key, &held)?;
+        self.push(Table::Orders, key, &bytes)?;
+        let mut places = Vec::new();
+        each_entry(record, |entry| places.push(self.layout.entry(&entry, *row)));
+        let mut places = places.into_iter().collect::<Result<Vec<_>, _>>()?;
+        places.sort_unstable();
+        places.dedup();
+        for (table, key) in places {
+            self.push(table, key, &[])?;
+        }
+        self.counts = self.counts.after(None, record);
+        self.records = self.records.saturating_add(1);
+        Ok(())
+    }
+
+    fn push(
+        &mut self,
+        table: Table,
+        key: keys::KeyBytes,
+        value: &[u8],
+    ) -> Result<(), StorageError> {
+        if let Some(rows) = self.rows.get_mut(usize::from(table.tag())) {
+            rows.push(key, value);
+            if rows.is_enough() {
+                rows.write(table, |sorted| self.base.write(vec![sorted]))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), StorageError> {
+        for (table, rows) in Table::EVERY.into_iter().zip(&mut self.rows) {
+            if !rows.is_empty() {
+                rows.write(table, |sorted| self.base.write(vec![sorted]))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn unread_again() -> StorageError {
+    StorageError::corrupted("a record could be read once, and not again")
+}

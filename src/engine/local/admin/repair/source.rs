@@ -1,0 +1,218 @@
+//! What a damaged store says, value by value: the newest of what base and journal hold.
+//!
+//! What cannot be read is not there. A disk that fails is no damage, and ends the repair.
+
+use std::ops::ControlFlow::{Break, Continue};
+
+use super::frames::Frames;
+use crate::engine::local::admin::layout::Dir;
+use crate::engine::local::btree::{Reading, Salvage, Snapshot};
+use crate::engine::{Direction, Identity};
+use crate::error::{StorageError, StorageErrorKind};
+use crate::format::codec;
+use crate::format::codec::{Chained, Held, Origin, State};
+use crate::format::keys;
+use crate::format::keys::KeyBytes;
+use crate::format::tables::Table;
+use crate::order::{Event, Record};
+use crate::order_no::COUNTERS;
+use crate::rules::evolve;
+use crate::types::OrderNo;
+
+/// So many numbers are gone through at a time.
+const PORTION: usize = 4096;
+
+/// A damaged store that is read.
+pub(super) struct Source {
+    base: Snapshot,
+    pub(super) frames: Frames,
+    pub(super) state: Option<State>,
+    /// The last sequence of an event that there may be.
+    pub(super) last_seq: u64,
+}
+
+impl Source {
+    /// Opens the copy of the base in `place`, and reads the journal of `dir`. Fails where
+    /// that is no base at all.
+    pub(super) fn open(
+        dir: &Dir,
+        place: &Dir,
+        identity: Identity,
+        page_bytes: usize,
+    ) -> Result<Self, StorageError> {
+        let (disk, path) = (&**place.disk(), place.scratch());
+        let mut source = Self {
+            base: Salvage::open(disk, &path, page_bytes, Reading::Salvage)?.snapshot,
+            frames: Frames::default(),
+            state: None,
+            last_seq: 0,
+        };
+        let applied = source.single(keys::APPLIED, codec::read_applied)?;
+        source.frames = Frames::read(&dir.journal(), identity, applied.unwrap_or_default())?;
+        let state = source.single(keys::STATE, codec::read_state)?;
+        source.state = source.frames.state.or(state);
+        source.last_seq = source.last_event()?;
+        Ok(source)
+    }
+
+    fn value(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        let value = self.base.get(table, key, |_, value| Ok(value.to_vec()));
+        Ok(kept(value)?.flatten())
+    }
+
+    fn single<T>(
+        &self,
+        key: &'static [u8],
+        read: impl Fn(&[u8], &[u8]) -> Result<T, StorageError>,
+    ) -> Result<Option<T>, StorageError> {
+        let value = self.value(Table::Meta, key)?;
+        Ok(value.and_then(|value| read(key, &value).ok()))
+    }
+
+    fn last_event(&self) -> Result<u64, StorageError> {
+        let last = kept(self.base.last(Table::Events))?.flatten();
+        let in_base = last.and_then(|key| keys::read_event(key.as_slice()));
+        let in_journal = self.frames.events.keys().next_back().copied();
+        let said = self.state.map(|state| state.last_seq);
+        let all = [in_base, in_journal, said];
+        Ok(all.into_iter().flatten().max().unwrap_or_default())
+    }
+
+    /// Everything behind the base could be read.
+    pub(super) const fn is_journal_whole(&self) -> bool {
+        self.frames.found.is_whole()
+    }
+
+    /// The counter of order numbers; where nobody knows it, one in a region of its own.
+    pub(super) fn counter(&self) -> u64 {
+        self.state.map_or(COUNTERS / 2, |state| state.counter)
+    }
+
+    /// How many entries a table should have.
+    pub(super) fn len(&self, table: Table) -> Result<Option<u64>, StorageError> {
+        kept(self.base.len(table))
+    }
+
+    /// The event of a sequence.
+    pub(super) fn event(&self, seq: u64) -> Result<Option<Chained>, StorageError> {
+        let key = keys::event(seq);
+        let read = |bytes: &[u8]| codec::read_event(key.as_slice(), bytes).ok();
+        if let Some(event) = self.frames.events.get(&seq).and_then(|bytes| read(bytes)) {
+            return Ok(Some(event));
+        }
+        let value = self.value(Table::Events, key.as_slice())?;
+        Ok(value.and_then(|value| read(&value)))
+    }
+
+    /// The number that the first event of a row bears.
+    pub(super) fn first(&self, row: u64) -> Result<Option<OrderNo>, StorageError> {
+        Ok(self.event(row)?.and_then(|event| match event.origin {
+            Origin::First(no) => Some(no),
+            Origin::Later { .. } => None,
+        }))
+    }
+
+    /// The record under a number.
+    pub(super) fn record(&self, no: &OrderNo) -> Result<Option<Held>, StorageError> {
+        let key = keys::order(no);
+        let value = self.value(Table::Orders, key.as_slice())?;
+        let in_base = value.and_then(|value| codec::read_record(key.as_slice(), &value).ok());
+        let in_journal = self.frames.records.get(no).cloned();
+        let version = |held: &Held| held.stored.record.version();
+        let both = in_base.into_iter().chain(in_journal);
+        Ok(both.max_by_key(version))
+    }
+
+    /// The record that the history of one folds into, from its last event back to its first;
+    /// `None` where a part of that is missing.
+    pub(super) fn folded(
+        &self,
+        no: OrderNo,
+        row: u64,
+        last_seq: u64,
+    ) -> Result<Option<Record>, StorageError> {
+        let (mut found, mut next) = (Vec::new(), Some(last_seq));
+        while let Some(seq) = next {
+            let Some(chained) = self.event(seq)? else {
+                return Ok(None);
+            };
+            next = match chained.origin {
+                Origin::First(of) if of == no && seq == row => None,
+                Origin::Later { row: of, previous } if of == row && previous < seq => {
+                    Some(previous)
+                }
+                _ => return Ok(None),
+            };
+            found.push(chained.of(no));
+        }
+        found.reverse();
+        Ok(fold(&found))
+    }
+
+    /// Shows the number of every value in the table of records that can be come to, some
+    /// perhaps twice. Whether that is all of them.
+    pub(super) fn numbers(
+        &self,
+        show: &mut dyn FnMut(OrderNo) -> Result<(), StorageError>,
+    ) -> Result<bool, StorageError> {
+        let mut shown = 0;
+        let walked = kept(self.walk(&mut shown, show))?;
+        self.frames.records.keys().copied().try_for_each(show)?;
+        Ok(walked.is_some() && self.len(Table::Orders)? == Some(shown))
+    }
+
+    /// Shows the numbers of the base, and counts the values.
+    fn walk(
+        &self,
+        shown: &mut u64,
+        show: &mut dyn FnMut(OrderNo) -> Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
+        let mut from = KeyBytes::default();
+        loop {
+            let mut keys = Vec::new();
+            let mut take = |key: &[u8], _: &[u8]| {
+                keys.extend(KeyBytes::read(key));
+                Ok(if keys.len() < PORTION {
+                    Continue(())
+                } else {
+                    Break(())
+                })
+            };
+            let stretch = (from, KeyBytes::MAX);
+            self.base
+                .walk(Table::Orders, Some(&stretch), Direction::Forward, &mut take)?;
+            let is_end = keys.len() < PORTION;
+            let seen = from;
+            for key in keys.into_iter().filter(|key| *key != seen) {
+                from = key;
+                *shown = shown.saturating_add(1);
+                if let Ok(no) = OrderNo::from_bytes(key.as_slice()) {
+                    show(no)?;
+                }
+            }
+            if is_end {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// What was found; `None` where it is damaged.
+fn kept<T>(found: Result<T, StorageError>) -> Result<Option<T>, StorageError> {
+    match found {
+        Err(error) if error.kind() == StorageErrorKind::Corrupted => Ok(None),
+        found => found.map(Some),
+    }
+}
+
+/// The record that events fold into, if their versions count up from 1.
+pub(super) fn fold(events: &[Event]) -> Option<Record> {
+    let counts_up = events
+        .iter()
+        .zip(1..)
+        .all(|(event, version)| event.version == version);
+    let folded = events.iter().fold(None, |record: Option<Record>, event| {
+        Some(evolve(record.as_ref(), event))
+    });
+    folded.filter(|_| counts_up)
+}

@@ -1,0 +1,193 @@
+//! Stored bytes whose checksums fit, whatever they say: no chance would ever find one.
+//! For fuzzers, which have to come behind the checksums to try what is there.
+
+use super::journal::frame;
+use super::journal::frame::{HEAD_LEN, Head, Kind, Salted};
+use super::journal::segment::{HEADER_LEN, Header};
+use super::write::batch::{WriteBatch, take_entry};
+use crate::engine::StoredRecord;
+use crate::error::StorageError;
+use crate::format::codec;
+use crate::format::codec::Held;
+use crate::format::keys;
+use crate::format::keys::KeyBytes;
+use crate::format::tables::Table;
+use crate::order::{Event, Record};
+
+const CHECKSUM_LEN: usize = 4;
+
+/// Reads bytes as every kind of stored value there is, as they are. What must not happen is
+/// a panic, or two readers that do not say the same.
+pub(crate) fn read_as_anything(key: &[u8], bytes: &[u8]) {
+    codec::check_readers(bytes);
+    let _ = codec::read_record(key, bytes).is_ok();
+    drop(codec::read_event(key, bytes));
+    let _ = codec::read_origin(key, bytes).is_ok();
+    drop(codec::read_applied(key, bytes));
+    drop(codec::read_mark(key, bytes));
+    drop(codec::read_state(key, bytes));
+    drop(WriteBatch::decode(bytes));
+    drop(Header::read(bytes));
+    let _ = crate::engine::local::admin::header::StoreHeader::read(bytes);
+    let _ = frame::read(&Salted::new(&[0; 16]), bytes);
+    for table in Table::EVERY {
+        let _ = keys::read_position(table, key);
+    }
+}
+
+/// The record that a payload holds; what it is written as, and what that is read as.
+pub(crate) fn record(payload: &[u8]) -> Option<[Record; 2]> {
+    codec::check_readers(payload);
+    let key = keys::order(&codec::number_in(payload)?);
+    let bytes = codec::sealed(Table::Orders, key.as_slice(), payload);
+    let held = codec::read_record(key.as_slice(), &bytes).ok()?;
+    let again = codec::read_record(key.as_slice(), &written(&key, &held)).ok()?;
+    let record = |held: Held| {
+        let StoredRecord { record, .. } = held.stored;
+        record
+    };
+    Some([record(held), record(again)])
+}
+
+fn written(key: &KeyBytes, held: &Held) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // What was read can be written, unless it is too long for it: then nothing comes back.
+    drop(codec::record(&mut bytes, key, held));
+    bytes
+}
+
+/// The event that a payload holds; what it is written as, and what that is read as.
+pub(crate) fn event(payload: &[u8]) -> Option<[Event; 2]> {
+    codec::check_readers(payload);
+    let key = keys::event(1);
+    let bytes = codec::sealed(Table::Events, key.as_slice(), payload);
+    let chained = codec::read_event(key.as_slice(), &bytes).ok()?;
+    let origin = chained.origin;
+    let event = chained.of(crate::testing::fixtures::order_no(1));
+    let mut bytes = Vec::new();
+    drop(codec::event(&mut bytes, &key, origin, &event));
+    let again = codec::read_event(key.as_slice(), &bytes).ok()?;
+    Some([event.clone(), again.of(event.no)])
+}
+
+/// The payload of a record, as [`record`] takes it.
+pub(crate) fn payload_of(record: &Record) -> Result<Vec<u8>, StorageError> {
+    let (bytes, _) = crate::format::values::stored_and_read(record)?;
+    Ok(payload(&bytes).to_vec())
+}
+
+/// The payload of an event, as [`event`] takes it.
+pub(crate) fn payload_of_event(event: &Event) -> Result<Vec<u8>, StorageError> {
+    let mut bytes = Vec::new();
+    let origin = codec::Origin::First(event.no);
+    codec::event(&mut bytes, &keys::event(1), origin, event)?;
+    Ok(payload(&bytes).to_vec())
+}
+
+/// A value without its format and its checksum.
+fn payload(bytes: &[u8]) -> &[u8] {
+    let end = bytes.len().saturating_sub(CHECKSUM_LEN);
+    bytes.get(1..end).unwrap_or_default()
+}
+
+/// A frame of the journal in the open: what may be changed.
+#[derive(Debug, Clone)]
+pub(crate) struct ForgedFrame {
+    pub(crate) kind: u8,
+    pub(crate) entries: Vec<ForgedEntry>,
+}
+
+/// A change of a table.
+#[derive(Debug, Clone)]
+pub(crate) struct ForgedEntry {
+    pub(crate) table: u8,
+    pub(crate) key: Vec<u8>,
+    /// Its payload; `None`: the entry is removed.
+    pub(crate) value: Option<Vec<u8>>,
+}
+
+impl ForgedEntry {
+    fn write(&self, out: &mut Vec<u8>) {
+        let table = Table::of(self.table).filter(|table| !table.is_index());
+        let value = match (&self.value, table) {
+            (Some(payload), Some(table)) => Some(codec::sealed(table, &self.key, payload)),
+            (value, _) => value.clone(),
+        };
+        let len = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        out.push(self.table);
+        out.push(u8::try_from(self.key.len()).unwrap_or(u8::MAX));
+        let value_len = value.as_deref().map_or(u32::MAX, len);
+        out.extend_from_slice(&value_len.to_le_bytes());
+        out.extend_from_slice(&self.key);
+        out.extend_from_slice(&value.unwrap_or_default());
+    }
+}
+
+/// The frames of a segment.
+pub(crate) fn frames_of(segment: &[u8]) -> Vec<ForgedFrame> {
+    let Ok(header) = Header::read(segment) else {
+        return Vec::new();
+    };
+    let salted = Salted::new(&header.salt);
+    let mut rest = frames_part(segment);
+    let mut frames = Vec::new();
+    while let Some(frame) = frame::read(&salted, rest) {
+        frames.push(ForgedFrame {
+            kind: frame.head.kind as u8,
+            entries: entries_of(frame.payload),
+        });
+        rest = rest.get(frame.len..).unwrap_or_default();
+    }
+    frames
+}
+
+fn frames_part(segment: &[u8]) -> &[u8] {
+    let start = usize::try_from(HEADER_LEN).unwrap_or(usize::MAX);
+    segment.get(start..).unwrap_or_default()
+}
+
+fn entries_of(mut bytes: &[u8]) -> Vec<ForgedEntry> {
+    let mut entries = Vec::new();
+    while let Some((table, key, value)) = take_entry(&mut bytes) {
+        entries.push(ForgedEntry {
+            table,
+            key: key.as_slice().to_vec(),
+            value: value.map(|value| payload(value).to_vec()),
+        });
+    }
+    entries
+}
+
+/// The segment with these frames instead of its own, each behind the one before it.
+pub(crate) fn segment_of(segment: &[u8], frames: &[ForgedFrame]) -> Vec<u8> {
+    let Ok(header) = Header::read(segment) else {
+        return segment.to_vec();
+    };
+    let salted = Salted::new(&header.salt);
+    let mut bytes = segment.to_vec();
+    bytes.truncate(segment.len() - frames_part(segment).len());
+    let (mut lsn, mut previous) = (header.before.lsn, header.before.checksum);
+    for forged in frames {
+        lsn = lsn.saturating_add(1);
+        let kind = match forged.kind {
+            2 => Kind::Sealed,
+            3 => Kind::Idle,
+            4 => Kind::Closed,
+            _ => Kind::Writes,
+        };
+        let mut buffer = vec![0; HEAD_LEN];
+        for entry in &forged.entries {
+            entry.write(&mut buffer);
+        }
+        let head = Head {
+            kind,
+            lsn,
+            previous,
+        };
+        previous = frame::finish(&salted, head, &mut buffer);
+        bytes.extend_from_slice(&buffer);
+    }
+    // No shorter than its header says.
+    bytes.resize(bytes.len().max(segment.len()), 0);
+    bytes
+}

@@ -1,0 +1,34 @@
+//! Writes with a fault in them that was asked for.
+
+use super::journal::frame::HEAD_LEN;
+use super::write::batch::{WriteBatch, take_entry};
+use crate::error::StorageError;
+use crate::format::tables::Table;
+
+/// The same writes again.
+pub(in crate::engine::local) fn copied(writes: &WriteBatch) -> Result<WriteBatch, StorageError> {
+    WriteBatch::decode(payload(writes))
+}
+
+/// The writes without the first entry that they put into the status index.
+pub(in crate::engine::local) fn without_an_entry(writes: WriteBatch) -> WriteBatch {
+    let mut rest = payload(&writes);
+    let (mut kept, mut is_skipped) = (Vec::new(), false);
+    loop {
+        let before = rest;
+        let Some((tag, _, value)) = take_entry(&mut rest) else {
+            break;
+        };
+        if !is_skipped && tag == Table::Status.tag() && value.is_some() {
+            is_skipped = true;
+            continue;
+        }
+        let len = before.len().saturating_sub(rest.len());
+        kept.extend_from_slice(before.get(..len).unwrap_or_default());
+    }
+    WriteBatch::decode(&kept).unwrap_or(writes)
+}
+
+fn payload(writes: &WriteBatch) -> &[u8] {
+    writes.frame.get(HEAD_LEN..).unwrap_or_default()
+}

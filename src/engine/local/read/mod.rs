@@ -1,0 +1,5 @@
+//! Reading memtables, record cache and B-tree as one.
+
+pub(in crate::engine::local) mod merge;
+pub(in crate::engine::local) mod record_cache;
+pub(in crate::engine::local) mod view;

@@ -1,0 +1,349 @@
+//! Changes of tables in the making: one frame of the journal, and one step of the memtable.
+//!
+//! A frame holds the bytes that the base will hold, and the counters as they stand after it:
+//! ```text
+//! entry: table's tag u8 | length of key u8 | length of value u32, all ones: removed | key | value
+//! ```
+//! - Replay so needs neither the base nor the rules: what was decided once is written down,
+//!   and no later version of a rule can come to another end.
+//! - Values are written once, into the frame; the memtable keeps the frame and knows where
+//!   in it each of them stands.
+
+use crate::engine::local::journal::frame::HEAD_LEN;
+use crate::error::StorageError;
+use crate::format::codec;
+use crate::format::codec::{Held, Origin, State};
+use crate::format::keys;
+use crate::format::keys::KeyBytes;
+use crate::format::tables::Table;
+use crate::order::Event;
+
+/// Stands where the length of a value would.
+const REMOVED: u32 = u32::MAX;
+
+const LENGTH_LEN: usize = size_of::<u32>();
+
+/// Changes of tables, to be made all at once. A key is named at most once in all of them.
+pub(in crate::engine::local) struct WriteBatch {
+    /// The frame: room for its head, then the entries.
+    pub(in crate::engine::local) frame: Vec<u8>,
+    pub(in crate::engine::local) records: Vec<(Held, Span)>,
+    /// Of consecutive sequences.
+    pub(in crate::engine::local) events: Vec<Span>,
+    /// The sequence of the first of the events.
+    pub(in crate::engine::local) first_seq: u64,
+    /// Entries of indexes that come or go.
+    pub(in crate::engine::local) entries: Vec<(Table, KeyBytes, bool)>,
+    /// The counters after it, where they change.
+    pub(in crate::engine::local) state: Option<State>,
+}
+
+/// Where in a frame a value stands.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::engine::local) struct Span {
+    pub(in crate::engine::local) start: u32,
+    pub(in crate::engine::local) len: u32,
+}
+
+impl Span {
+    pub(in crate::engine::local) fn of(self, frame: &[u8]) -> &[u8] {
+        let start = usize::try_from(self.start).unwrap_or(usize::MAX);
+        let len = usize::try_from(self.len).unwrap_or_default();
+        let end = start.saturating_add(len);
+        frame.get(start..end).unwrap_or_default()
+    }
+}
+
+impl Default for WriteBatch {
+    fn default() -> Self {
+        Self::with_room(0)
+    }
+}
+
+impl WriteBatch {
+    /// No changes yet, and room for so many bytes of them.
+    pub(in crate::engine::local) fn with_room(bytes: usize) -> Self {
+        let mut frame = Vec::with_capacity(HEAD_LEN.saturating_add(bytes));
+        frame.resize(HEAD_LEN, 0);
+        Self {
+            frame,
+            records: Vec::new(),
+            events: Vec::new(),
+            first_seq: 0,
+            entries: Vec::new(),
+            state: None,
+        }
+    }
+
+    /// Puts a record, which stays decoded beside its bytes.
+    pub(in crate::engine::local) fn put_record(&mut self, held: Held) -> Result<(), StorageError> {
+        let key = keys::order(&held.stored.record.no());
+        let span = self.value(Table::Orders, &key, |out| codec::record(out, &key, &held))?;
+        self.records.push((held, span));
+        Ok(())
+    }
+
+    /// Puts the event of a sequence: that of the event before it, and one.
+    pub(in crate::engine::local) fn put_event(
+        &mut self,
+        seq: u64,
+        origin: Origin,
+        event: &Event,
+    ) -> Result<(), StorageError> {
+        let key = keys::event(seq);
+        let write = |out: &mut Vec<u8>| codec::event(out, &key, origin, event);
+        let span = self.value(Table::Events, &key, write)?;
+        self.keep_event(seq, span);
+        Ok(())
+    }
+
+    /// Puts an entry of an index, or removes it.
+    pub(in crate::engine::local) fn set_entry(
+        &mut self,
+        table: Table,
+        key: KeyBytes,
+        is_there: bool,
+    ) {
+        self.head(table, &key, if is_there { 0 } else { REMOVED });
+        self.entries.push((table, key, is_there));
+    }
+
+    /// Puts the store's counters.
+    pub(in crate::engine::local) fn put_state(&mut self, state: State) -> Result<(), StorageError> {
+        let key = keys::meta(keys::STATE);
+        self.value(Table::Meta, &key, |out| codec::state(out, &key, &state))?;
+        self.state = Some(state);
+        Ok(())
+    }
+
+    pub(in crate::engine::local) fn is_empty(&self) -> bool {
+        self.frame.len() == HEAD_LEN
+    }
+
+    /// The bytes of the frame, head included.
+    pub(in crate::engine::local) const fn len(&self) -> usize {
+        self.frame.len()
+    }
+
+    fn keep_event(&mut self, seq: u64, span: Span) {
+        if self.events.is_empty() {
+            self.first_seq = seq;
+        }
+        self.events.push(span);
+    }
+
+    /// Begins an entry: all but its value.
+    fn head(&mut self, table: Table, key: &KeyBytes, value_len: u32) {
+        let key = key.as_slice();
+        self.frame.push(table.tag());
+        self.frame.push(u8::try_from(key.len()).unwrap_or(u8::MAX));
+        self.frame.extend_from_slice(&value_len.to_le_bytes());
+        self.frame.extend_from_slice(key);
+    }
+
+    /// Appends an entry whose value `write` appends.
+    fn value(
+        &mut self,
+        table: Table,
+        key: &KeyBytes,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), StorageError>,
+    ) -> Result<Span, StorageError> {
+        self.head(table, key, 0);
+        let start = self.frame.len();
+        write(&mut self.frame)?;
+        let len = self.frame.len().saturating_sub(start);
+        let len = u32::try_from(len).unwrap_or(u32::MAX);
+        let key_len = key.as_slice().len();
+        let at = start.saturating_sub(key_len).saturating_sub(LENGTH_LEN);
+        let room = self.frame.get_mut(at..).and_then(<[u8]>::first_chunk_mut);
+        if let Some(room) = room {
+            *room = len.to_le_bytes();
+        }
+        let start = u32::try_from(start).unwrap_or(u32::MAX);
+        Ok(Span { start, len })
+    }
+
+    /// Reads back the payload of a frame.
+    pub(in crate::engine::local) fn decode(payload: &[u8]) -> Result<Self, StorageError> {
+        let mut writes = Self::with_room(payload.len());
+        writes.frame.extend_from_slice(payload);
+        let mut rest = payload;
+        while !rest.is_empty() {
+            let (tag, key, value) = take_entry(&mut rest).ok_or_else(undecodable)?;
+            let table = Table::of(tag).ok_or_else(undecodable)?;
+            let end = payload.len().saturating_sub(rest.len());
+            writes.take(table, key, value, HEAD_LEN.saturating_add(end))?;
+        }
+        Ok(writes)
+    }
+
+    /// Takes an entry in whose value ends at `end` of the frame.
+    fn take(
+        &mut self,
+        table: Table,
+        key: KeyBytes,
+        value: Option<&[u8]>,
+        end: usize,
+    ) -> Result<(), StorageError> {
+        let len = value.map_or(0, <[u8]>::len);
+        let start = u32::try_from(end.saturating_sub(len)).unwrap_or(u32::MAX);
+        let len = u32::try_from(len).unwrap_or(u32::MAX);
+        let span = Span { start, len };
+        match (table, value) {
+            (Table::Orders, Some(bytes)) => {
+                let held = codec::read_record(key.as_slice(), bytes)?;
+                self.records.push((held, span));
+            }
+            (Table::Events, Some(_)) => {
+                let seq = keys::read_event(key.as_slice()).ok_or_else(undecodable)?;
+                let count = u64::try_from(self.events.len()).unwrap_or(u64::MAX);
+                if count > 0 && self.first_seq.checked_add(count) != Some(seq) {
+                    return Err(undecodable());
+                }
+                self.keep_event(seq, span);
+            }
+            (Table::Meta, Some(bytes)) if key.as_slice() == keys::STATE => {
+                self.state = Some(codec::read_state(keys::STATE, bytes)?);
+            }
+            (table, value) if table.is_index() && value.is_none_or(<[u8]>::is_empty) => {
+                self.entries.push((table, key, value.is_some()));
+            }
+            _ => return Err(undecodable()),
+        }
+        Ok(())
+    }
+}
+
+/// The next entry of a payload: tag, key, and value where it is there.
+pub(in crate::engine::local) fn take_entry<'a>(
+    bytes: &mut &'a [u8],
+) -> Option<(u8, KeyBytes, Option<&'a [u8]>)> {
+    let ([tag, key_len], rest) = bytes.split_first_chunk::<2>()?;
+    let (len, rest) = rest.split_first_chunk::<LENGTH_LEN>()?;
+    let (key, rest) = rest.split_at_checked(usize::from(*key_len))?;
+    let len = u32::from_le_bytes(*len);
+    let value_len = if len == REMOVED { 0 } else { len };
+    let (value, rest) = rest.split_at_checked(usize::try_from(value_len).ok()?)?;
+    *bytes = rest;
+    Some((
+        *tag,
+        KeyBytes::read(key)?,
+        (len != REMOVED).then_some(value),
+    ))
+}
+
+fn undecodable() -> StorageError {
+    StorageError::corrupted("a frame of the journal cannot be decoded")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::StoredRecord;
+    use crate::engine::local::tests::{fixture, no};
+    use crate::engine::local::write::batch::*;
+    use crate::order::EventKind;
+
+    fn event(version: u64) -> Event {
+        let (no, at, what) = (no(1), fixture::at(1), EventKind::Closed);
+        Event {
+            no,
+            version,
+            at,
+            what,
+        }
+    }
+
+    fn filled() -> WriteBatch {
+        let mut writes = WriteBatch::default();
+        let record = fixture::paid(no(1));
+        let stored = StoredRecord { record, row: 7 };
+        let last_seq = 8;
+        writes.put_record(Held { stored, last_seq }).unwrap();
+        writes
+            .put_event(7, Origin::First(no(1)), &event(1))
+            .unwrap();
+        let later = Origin::Later {
+            row: 7,
+            previous: 7,
+        };
+        writes.put_event(8, later, &event(2)).unwrap();
+        writes.set_entry(Table::Due, keys::event(4), false);
+        writes.set_entry(Table::All, keys::event(5), true);
+        writes.put_state(State::NEW).unwrap();
+        writes
+    }
+
+    fn values(writes: &WriteBatch) -> Vec<&[u8]> {
+        let records = writes.records.iter().map(|(_, span)| span);
+        let spans = records.chain(&writes.events);
+        spans.map(|span| span.of(&writes.frame)).collect()
+    }
+
+    #[test]
+    fn writes_come_back_as_they_were() {
+        let writes = filled();
+        let read = WriteBatch::decode(&writes.frame[HEAD_LEN..]).unwrap();
+        assert_eq!(read.frame, writes.frame);
+        assert_eq!(read.records[0].0, writes.records[0].0);
+        assert_eq!(values(&read), values(&writes));
+        assert_eq!(read.first_seq, 7);
+        assert_eq!(read.entries, writes.entries);
+        assert_eq!(read.state, Some(State::NEW));
+        let key = keys::event(8);
+        let second = values(&read)[2];
+        let second = codec::read_event(key.as_slice(), second).unwrap();
+        assert_eq!(second.of(no(1)), event(2));
+    }
+
+    #[test]
+    fn what_was_cut_off_is_refused_or_ends_with_a_whole_entry() {
+        let writes = filled();
+        let payload = &writes.frame[HEAD_LEN..];
+        for at in 1..payload.len() {
+            if let Ok(part) = WriteBatch::decode(&payload[..at]) {
+                let entries = |writes: &WriteBatch| {
+                    let others = writes.entries.len() + usize::from(writes.state.is_some());
+                    values(writes).len() + others
+                };
+                assert!(entries(&part) < entries(&writes), "{at}");
+            }
+        }
+    }
+
+    #[test]
+    fn events_that_do_not_follow_one_another_are_refused() {
+        let mut writes = WriteBatch::default();
+        writes
+            .put_event(7, Origin::First(no(1)), &event(1))
+            .unwrap();
+        writes
+            .put_event(9, Origin::First(no(1)), &event(1))
+            .unwrap();
+        assert!(WriteBatch::decode(&writes.frame[HEAD_LEN..]).is_err());
+    }
+
+    #[test]
+    fn an_entry_of_a_list_has_no_value_and_nothing_else_goes_without() {
+        let valued = |table| {
+            let mut writes = WriteBatch::default();
+            let value = |out: &mut Vec<u8>| {
+                out.push(1);
+                Ok(())
+            };
+            writes.value(table, &keys::event(4), value).unwrap();
+            writes
+        };
+        let removed = |table| {
+            let mut writes = WriteBatch::default();
+            writes.head(table, &keys::event(4), REMOVED);
+            writes
+        };
+        for table in Table::EVERY {
+            let read = WriteBatch::decode(&removed(table).frame[HEAD_LEN..]);
+            assert_eq!(read.is_ok(), table.is_index(), "{table:?}");
+            if table.is_index() {
+                assert!(WriteBatch::decode(&valued(table).frame[HEAD_LEN..]).is_err());
+            }
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! From mutations to one batch of writes.
+
+pub(in crate::engine::local) mod batch;
+pub(in crate::engine::local) mod loaded;
+pub(in crate::engine::local) mod planner;

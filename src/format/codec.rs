@@ -1,0 +1,393 @@
+//! The bytes of every stored value.
+//!
+//! - A value is its format byte, its payload, and a checksum of 4 bytes, little-endian, over
+//!   the table's tag, the length and the bytes of the key, the format byte and the payload.
+//!   What was moved to another key or table is damaged as what was changed is.
+//! - Nothing that was written cannot be read back: writing has a limit, reading has none but
+//!   the bytes that are there.
+//! - An error names the table and the place, never a value.
+
+mod reader;
+
+use std::sync::Arc;
+
+use bincode::config::Configuration;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
+use thiserror::Error;
+
+use self::reader::{Reader, Undecodable};
+use super::keys;
+use super::keys::KeyBytes;
+use super::tables::Table;
+use crate::engine::{Counts, StoredRecord};
+use crate::error::{StorageError, StorageErrorKind};
+use crate::order::{Event, EventKind, Order, Record, Waiting};
+use crate::types::{OrderNo, Timestamp};
+
+/// The format that is written; it is the only one there is.
+const FORMAT: u8 = 1;
+
+/// The longest payload that is written.
+const PAYLOAD_MAX: usize = 1 << 20;
+
+const CHECKSUM_LEN: usize = 4;
+
+const CONFIG: Configuration = bincode::config::standard();
+
+/// What is wrong with a stored value.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub(crate) enum DamageKind {
+    #[error("it is too short")]
+    Short,
+    #[error("it has format {0}; this version reads {FORMAT}")]
+    Format(u8),
+    #[error("its checksum does not fit")]
+    Checksum,
+    #[error("it cannot be decoded")]
+    Undecodable,
+    #[error("bytes follow it")]
+    Trailing,
+    #[error("it is not there")]
+    Missing,
+    #[error("it is not what its key says")]
+    Misplaced,
+    #[error("its key is none")]
+    Key,
+}
+
+/// Damage, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("table {}, {place}: {kind}", table.name())]
+pub(crate) struct Damage {
+    table: Table,
+    place: String,
+    kind: DamageKind,
+}
+
+/// The error that says so.
+pub(crate) fn damaged(table: Table, key: &[u8], kind: DamageKind) -> StorageError {
+    let place = place(table, key);
+    StorageError::corrupted(Damage { table, place, kind })
+}
+
+/// A key in words. Hashes stay out: they stand for what a customer is known by.
+fn place(table: Table, key: &[u8]) -> String {
+    let named = match table {
+        Table::Orders => OrderNo::from_bytes(key)
+            .ok()
+            .map(|no| format!("order {no}")),
+        Table::Events => keys::read_event(key).map(|seq| format!("event {seq}")),
+        Table::Meta => Some(String::from_utf8_lossy(key).into_owned()),
+        _ => keys::read_position(table, key).map(|place| {
+            let (time, row, sub) = (place.time.as_millis(), place.row, place.sub);
+            format!("time {time}, row {row}, sub {sub}")
+        }),
+    };
+    named.unwrap_or_else(|| format!("a key of {} bytes", key.len()))
+}
+
+/// Appends a value.
+fn encode<T: Serialize>(
+    out: &mut Vec<u8>,
+    table: Table,
+    key: &KeyBytes,
+    value: T,
+) -> Result<(), StorageError> {
+    let start = out.len();
+    out.push(FORMAT);
+    bincode::serde::encode_into_std_write(value, out, CONFIG)
+        .map_err(|error| StorageError::new(StorageErrorKind::Internal, error))?;
+    let body = out.get(start..).unwrap_or_default();
+    if body.len() > PAYLOAD_MAX {
+        let why = format!("a value of table {} has {} bytes", table.name(), body.len());
+        return Err(StorageError::new(StorageErrorKind::TooLarge, why));
+    }
+    let checksum = checksum(table, key.as_slice(), body);
+    out.extend_from_slice(&checksum.to_le_bytes());
+    Ok(())
+}
+
+/// A value by itself.
+fn encoded<T: Serialize>(table: Table, key: &KeyBytes, value: T) -> Result<Vec<u8>, StorageError> {
+    let mut out = Vec::new();
+    encode(&mut out, table, key, value)?;
+    Ok(out)
+}
+
+fn decode<T: DeserializeOwned>(table: Table, key: &[u8], bytes: &[u8]) -> Result<T, StorageError> {
+    read(table, key, bytes).map_err(|kind| damaged(table, key, kind))
+}
+
+fn read<T: DeserializeOwned>(table: Table, key: &[u8], bytes: &[u8]) -> Result<T, DamageKind> {
+    let (value, rest) = read_front(table, key, bytes)?;
+    if !rest.is_empty() {
+        return Err(DamageKind::Trailing);
+    }
+    Ok(value)
+}
+
+/// What a value begins with, once all of it was found whole; and the rest of its payload.
+fn read_front<'a, T: DeserializeOwned>(
+    table: Table,
+    key: &[u8],
+    bytes: &'a [u8],
+) -> Result<(T, &'a [u8]), DamageKind> {
+    let (body, sum) = bytes
+        .split_last_chunk::<CHECKSUM_LEN>()
+        .ok_or(DamageKind::Short)?;
+    let (format, payload) = body.split_first().ok_or(DamageKind::Short)?;
+    if *format != FORMAT {
+        return Err(DamageKind::Format(*format));
+    }
+    if checksum(table, key, body) != u32::from_le_bytes(*sum) {
+        return Err(DamageKind::Checksum);
+    }
+    let mut reader = Reader::of(payload);
+    let value = T::deserialize(&mut reader).map_err(|Undecodable| DamageKind::Undecodable)?;
+    Ok((value, reader.rest()))
+}
+
+fn checksum(table: Table, key: &[u8], body: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    let len = u64::try_from(key.len()).unwrap_or(u64::MAX);
+    hasher.update(&[table.tag()]);
+    hasher.update(&len.to_le_bytes());
+    hasher.update(key);
+    hasher.update(body);
+    hasher.finalize()
+}
+
+/// A record as it is written, without a copy of it.
+#[derive(Serialize)]
+enum Lent<'a> {
+    Order(&'a Order),
+    Waiting(&'a Waiting),
+}
+
+/// A record as it is read.
+#[derive(Debug, PartialEq, Deserialize)]
+enum Owned {
+    Order(Shared<Order>),
+    Waiting(Shared<Waiting>),
+}
+
+/// What is moved into its `Arc` as soon as it was read, and not carried about before.
+#[derive(Debug, PartialEq)]
+struct Shared<T>(Arc<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Shared<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::deserialize(deserializer).map(|value| Self(Arc::new(value)))
+    }
+}
+
+/// A record as it is kept: with the place of its last event in the feed, from which its
+/// history is read backwards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) stored: StoredRecord,
+    pub(crate) last_seq: u64,
+}
+
+/// The value under a number.
+pub(crate) fn record(out: &mut Vec<u8>, key: &KeyBytes, held: &Held) -> Result<(), StorageError> {
+    let lent = match &held.stored.record {
+        Record::Order(order) => Lent::Order(order),
+        Record::Waiting(waiting) => Lent::Waiting(waiting),
+    };
+    let value = (held.stored.row, held.last_seq, lent);
+    encode(out, Table::Orders, key, value)
+}
+
+/// Reads the value under a number, and that it is that number's.
+pub(crate) fn read_record(key: &[u8], bytes: &[u8]) -> Result<Held, StorageError> {
+    let (row, last_seq, owned) = decode(Table::Orders, key, bytes)?;
+    let record = match owned {
+        Owned::Order(Shared(order)) => Record::Order(order),
+        Owned::Waiting(Shared(waiting)) => Record::Waiting(waiting),
+    };
+    if record.no().as_bytes() != key {
+        return Err(damaged(Table::Orders, key, DamageKind::Misplaced));
+    }
+    let stored = StoredRecord { record, row };
+    Ok(Held { stored, last_seq })
+}
+
+/// Where an event stands among those of its record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Origin {
+    /// It is the first: its sequence is the record's row.
+    First(OrderNo),
+    /// The record's row, and the sequence of the event before.
+    Later { row: u64, previous: u64 },
+}
+
+/// An event as it is kept: its number is that of its record's first event.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Chained {
+    pub(crate) origin: Origin,
+    version: u64,
+    at: Timestamp,
+    what: EventKind,
+}
+
+impl Chained {
+    pub(crate) const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The event, of the number that its record has.
+    pub(crate) fn of(self, no: OrderNo) -> Event {
+        let Self {
+            version, at, what, ..
+        } = self;
+        Event {
+            no,
+            version,
+            at,
+            what,
+        }
+    }
+}
+
+pub(crate) fn event(
+    out: &mut Vec<u8>,
+    key: &KeyBytes,
+    origin: Origin,
+    event: &Event,
+) -> Result<(), StorageError> {
+    let value = (origin, event.version, event.at, &event.what);
+    encode(out, Table::Events, key, value)
+}
+
+pub(crate) fn read_event(key: &[u8], bytes: &[u8]) -> Result<Chained, StorageError> {
+    decode(Table::Events, key, bytes)
+}
+
+/// Where an event stands, without reading what happened.
+pub(crate) fn read_origin(key: &[u8], bytes: &[u8]) -> Result<Origin, StorageError> {
+    let front = read_front(Table::Events, key, bytes);
+    let (origin, _) = front.map_err(|kind| damaged(Table::Events, key, kind))?;
+    Ok(origin)
+}
+
+/// The last lsn of the journal that the base holds.
+pub(crate) fn applied(key: &KeyBytes, lsn: u64) -> Result<Vec<u8>, StorageError> {
+    encoded(Table::Meta, key, lsn)
+}
+
+pub(crate) fn read_applied(key: &[u8], bytes: &[u8]) -> Result<u64, StorageError> {
+    decode(Table::Meta, key, bytes)
+}
+
+/// What the base says that it belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Mark {
+    pub(crate) store_id: [u8; 16],
+    pub(crate) incarnation: u64,
+}
+
+pub(crate) fn mark(key: &KeyBytes, mark: Mark) -> Result<Vec<u8>, StorageError> {
+    encoded(Table::Meta, key, mark)
+}
+
+pub(crate) fn read_mark(key: &[u8], bytes: &[u8]) -> Result<Mark, StorageError> {
+    decode(Table::Meta, key, bytes)
+}
+
+/// The store's counters, kept with every write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct State {
+    /// The sequence of the last event.
+    pub(crate) last_seq: u64,
+    /// The first value of the number counter that nobody has.
+    pub(crate) counter: u64,
+    pub(crate) counts: Counts,
+}
+
+impl State {
+    /// Of a store without a record.
+    pub(crate) const NEW: Self = Self {
+        last_seq: 0,
+        counter: 0,
+        counts: Counts {
+            by_status: [0; 6],
+            unclaimed: 0,
+            open_anomalies: 0,
+        },
+    };
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct StoredState {
+    last_seq: u64,
+    counter: u64,
+    by_status: [u64; 6],
+    unclaimed: u64,
+    open_anomalies: u64,
+}
+
+pub(crate) fn state(out: &mut Vec<u8>, key: &KeyBytes, state: &State) -> Result<(), StorageError> {
+    let stored = StoredState {
+        last_seq: state.last_seq,
+        counter: state.counter,
+        by_status: state.counts.by_status,
+        unclaimed: state.counts.unclaimed,
+        open_anomalies: state.counts.open_anomalies,
+    };
+    encode(out, Table::Meta, key, stored)
+}
+
+pub(crate) fn read_state(key: &[u8], bytes: &[u8]) -> Result<State, StorageError> {
+    let stored: StoredState = decode(Table::Meta, key, bytes)?;
+    Ok(State {
+        last_seq: stored.last_seq,
+        counter: stored.counter,
+        counts: Counts {
+            by_status: stored.by_status,
+            unclaimed: stored.unclaimed,
+            open_anomalies: stored.open_anomalies,
+        },
+    })
+}
+
+/// A value of any payload, whole.
+#[cfg(feature = "testing")]
+pub(crate) fn sealed(table: Table, key: &[u8], payload: &[u8]) -> Vec<u8> {
+    let body = [&[FORMAT], payload].concat();
+    let sum = checksum(table, key, &body).to_le_bytes();
+    [&body[..], &sum].concat()
+}
+
+/// The number that the payload of a record names.
+#[cfg(feature = "testing")]
+pub(crate) fn number_in(payload: &[u8]) -> Option<OrderNo> {
+    let (_, _, owned) = <(u64, u64, Owned)>::deserialize(&mut Reader::of(payload)).ok()?;
+    Some(match owned {
+        Owned::Order(Shared(order)) => order.no,
+        Owned::Waiting(Shared(waiting)) => waiting.no,
+    })
+}
+
+/// Reads a payload as all that there is, with this crate's reader and with bincode's own.
+///
+/// # Panics
+/// Where they do not say the same of it.
+#[cfg(feature = "testing")]
+pub(crate) fn check_readers(payload: &[u8]) {
+    fn both<T: DeserializeOwned + PartialEq + std::fmt::Debug>(payload: &[u8]) {
+        let mut reader = Reader::of(payload);
+        let read = T::deserialize(&mut reader).ok();
+        let read = read.map(|value| (value, payload.len() - reader.rest().len()));
+        let theirs = bincode::serde::decode_from_slice(payload, CONFIG);
+        assert_eq!(read, theirs.ok(), "{payload:?}");
+    }
+    both::<(u64, u64, Owned)>(payload);
+    both::<Chained>(payload);
+    both::<StoredState>(payload);
+    both::<Mark>(payload);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,429 @@
+//! The layout of every key: big-endian and of fixed width, so that bytes sort as what they
+//! mean does.
+//!
+//! - time: 6 bytes; row: 6 bytes; sub: 2 bytes; sequence: 8 bytes.
+//! - A record's row is the sequence of its first event: that event bears its number.
+//! - A text in an index is there as 8 bytes of a keyed hash, of a key drawn once per store:
+//!   entries stay small whatever the text, and nobody outside can make texts collide. Two
+//!   texts may share a hash all the same: the record that an entry leads to has the last word.
+//! - What does not fit is an error, never cut.
+
+use std::cmp::Ordering;
+use std::hash::Hasher as _;
+
+use siphasher::sip::SipHasher13;
+
+use super::tables::Table;
+use crate::engine::{Direction, IndexQuery, Position};
+use crate::error::{StorageError, StorageErrorKind};
+use crate::rules::{Index, IndexEntry};
+use crate::types::{OrderNo, Timestamp};
+
+/// The largest row: 48 bits.
+pub(crate) const ROW_MAX: u64 = (1 << 48) - 1;
+
+/// The key of the store's mark in the table of single things.
+pub(crate) const MARK: &[u8] = b"mark";
+
+/// The key of the store's counters in the table of single things.
+pub(crate) const STATE: &[u8] = b"state";
+
+/// The key of the last lsn that the base holds, in the table of single things.
+pub(crate) const APPLIED: &[u8] = b"applied";
+
+const LEN_MAX: usize = 32;
+const HASH_LEN: usize = 8;
+const TIME_LEN: usize = 6;
+const ROW_LEN: usize = 6;
+const SUB_LEN: usize = 2;
+
+/// The bytes of one key, at most 32, held without an allocation.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct KeyBytes {
+    // Unused bytes are zero, and no key is a prefix of another of its table but numbers,
+    // which hold no zero byte: the order is that of the slices.
+    bytes: [u8; LEN_MAX],
+    len: u8,
+}
+
+impl KeyBytes {
+    /// Big-endian words, which compare faster than bytes do.
+    fn words(&self) -> [u64; LEN_MAX / 8] {
+        let mut words = self.bytes.chunks_exact(8).map(|chunk| {
+            let word = chunk.first_chunk().copied();
+            word.map_or(0, u64::from_be_bytes)
+        });
+        std::array::from_fn(|_| words.next().unwrap_or_default())
+    }
+}
+
+impl Ord for KeyBytes {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let words = self.words().cmp(&other.words());
+        words.then(self.len.cmp(&other.len))
+    }
+}
+
+impl PartialOrd for KeyBytes {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// A key may be made of what a customer is known by.
+impl std::fmt::Debug for KeyBytes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeyBytes")
+            .field("len", &self.len)
+            .finish_non_exhaustive()
+    }
+}
+
+impl KeyBytes {
+    /// No key is above it.
+    pub(crate) const MAX: Self = Self {
+        bytes: [u8::MAX; LEN_MAX],
+        len: 32,
+    };
+
+    /// A key of these bytes; every key of this module fits.
+    fn of(parts: &[&[u8]]) -> Self {
+        let (mut bytes, mut len) = ([0; LEN_MAX], 0_usize);
+        for part in parts {
+            let end = len.saturating_add(part.len());
+            if let Some(place) = bytes.get_mut(len..end) {
+                place.copy_from_slice(part);
+                len = end;
+            }
+        }
+        let len = u8::try_from(len).unwrap_or_default();
+        Self { bytes, len }
+    }
+
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
+    /// The key that was written as these bytes; `None` where there are too many.
+    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
+        (bytes.len() <= LEN_MAX).then(|| Self::of(&[bytes]))
+    }
+}
+
+pub(crate) fn order(no: &OrderNo) -> KeyBytes {
+    KeyBytes::of(&[no.as_bytes()])
+}
+
+pub(crate) fn event(seq: u64) -> KeyBytes {
+    KeyBytes::of(&[&seq.to_be_bytes()])
+}
+
+pub(crate) fn meta(name: &'static [u8]) -> KeyBytes {
+    KeyBytes::of(&[name])
+}
+
+/// The sequence that a key of the table of events names.
+pub(crate) fn read_event(key: &[u8]) -> Option<u64> {
+    read_uint(key).filter(|_| key.len() == size_of::<u64>())
+}
+
+/// Turns places in lists into keys, with the store's own hash key.
+#[derive(Clone, Copy)]
+pub(crate) struct Layout {
+    hashing: Hashing,
+}
+
+#[derive(Clone, Copy)]
+enum Hashing {
+    Keyed([u8; 16]),
+    /// All texts collide: nothing but the records tells them apart.
+    #[cfg(test)]
+    Constant,
+}
+
+impl std::fmt::Debug for Layout {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Layout").finish_non_exhaustive()
+    }
+}
+
+impl Layout {
+    pub(crate) const fn new(hash_key: [u8; 16]) -> Self {
+        let hashing = Hashing::Keyed(hash_key);
+        Self { hashing }
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn colliding() -> Self {
+        let hashing = Hashing::Constant;
+        Self { hashing }
+    }
+
+    /// Where an entry of this row stands.
+    pub(crate) fn entry(
+        &self,
+        entry: &IndexEntry,
+        row: u64,
+    ) -> Result<(Table, KeyBytes), StorageError> {
+        let list = self.list(&entry.index);
+        let sub = u16::try_from(entry.sub)
+            .ok()
+            .filter(|sub| list.has_sub || *sub == 0)
+            .ok_or_else(|| too_large("a record has too many places in a list"))?;
+        let key = list.key(time_bytes(entry.time), row_bytes(row)?, sub);
+        Ok((list.table, key))
+    }
+
+    /// The first and the last key of a stretch, both inclusive. The stretch may begin a
+    /// little early, at the very place that the reading is to begin behind.
+    pub(crate) fn stretch(&self, query: &IndexQuery) -> (Table, KeyBytes, KeyBytes) {
+        let list = self.list(&query.index);
+        let mut first = list.key(time_bytes(query.from), [0; ROW_LEN], 0);
+        let mut last = list.key(time_bytes(query.until), [u8::MAX; ROW_LEN], u16::MAX);
+        if let Some(after) = query.after {
+            let row = row_bytes(after.row).unwrap_or([u8::MAX; ROW_LEN]);
+            let sub = u16::try_from(after.sub).unwrap_or(u16::MAX);
+            let place = list.key(time_bytes(after.time), row, sub);
+            match query.direction {
+                Direction::Forward => first = first.max(place),
+                Direction::Backward => last = last.min(place),
+            }
+        }
+        (list.table, first, last)
+    }
+
+    fn list(&self, index: &Index) -> List {
+        let (table, prefix) = match index {
+            Index::All => (Table::All, None),
+            Index::Status(status) => (Table::Status, Some(Prefix::Status(status.code()))),
+            Index::OpenId(openid) => (Table::OpenId, Some(self.hash(&[openid.as_str()]))),
+            Index::Transaction(channel, id) => {
+                let hash = self.hash(&[channel.as_str(), id.as_str()]);
+                (Table::Transaction, Some(hash))
+            }
+            Index::RefundNo(channel, no) => {
+                let hash = self.hash(&[channel.as_str(), no.as_str()]);
+                (Table::RefundNo, Some(hash))
+            }
+            Index::Reference(reference) => {
+                (Table::Reference, Some(self.hash(&[reference.as_str()])))
+            }
+            Index::Anomalies => (Table::Anomalies, None),
+            Index::Refunded => (Table::Refunded, None),
+            Index::ClosedRefunds => (Table::ClosedRefunds, None),
+            Index::Returned => (Table::Returned, None),
+            Index::Due => (Table::Due, None),
+        };
+        List {
+            table,
+            prefix,
+            has_sub: has_sub(table),
+        }
+    }
+
+    /// The hash of texts, each with its length before it: where one ends and the next begins
+    /// is part of what is hashed.
+    fn hash(&self, texts: &[&str]) -> Prefix {
+        let mut hasher = match &self.hashing {
+            Hashing::Keyed(key) => SipHasher13::new_with_key(key),
+            #[cfg(test)]
+            Hashing::Constant => return Prefix::Hash(7),
+        };
+        for text in texts {
+            let len = u64::try_from(text.len()).unwrap_or(u64::MAX);
+            hasher.write(&len.to_le_bytes());
+            hasher.write(text.as_bytes());
+        }
+        Prefix::Hash(hasher.finish())
+    }
+}
+
+/// One list: its table, and what its keys begin with.
+struct List {
+    table: Table,
+    prefix: Option<Prefix>,
+    has_sub: bool,
+}
+
+enum Prefix {
+    Status(u8),
+    Hash(u64),
+}
+
+impl List {
+    fn key(&self, time: [u8; TIME_LEN], row: [u8; ROW_LEN], sub: u16) -> KeyBytes {
+        let sub = sub.to_be_bytes();
+        let sub = if self.has_sub { &sub[..] } else { &[] };
+        match self.prefix {
+            None => KeyBytes::of(&[&time, &row, sub]),
+            Some(Prefix::Status(code)) => KeyBytes::of(&[&[code], &time, &row, sub]),
+            Some(Prefix::Hash(hash)) => KeyBytes::of(&[&hash.to_be_bytes(), &time, &row, sub]),
+        }
+    }
+}
+
+const fn has_sub(table: Table) -> bool {
+    matches!(
+        table,
+        Table::Anomalies | Table::Refunded | Table::ClosedRefunds | Table::Returned | Table::Due
+    )
+}
+
+const fn prefix_len(table: Table) -> usize {
+    match table {
+        Table::Status => 1,
+        Table::OpenId | Table::Transaction | Table::RefundNo | Table::Reference => HASH_LEN,
+        _ => 0,
+    }
+}
+
+/// The place that a key of an index table names.
+pub(crate) fn read_position(table: Table, key: &[u8]) -> Option<Position> {
+    let (_, rest) = key.split_at_checked(prefix_len(table))?;
+    let (time, rest) = rest.split_at_checked(TIME_LEN)?;
+    let (row, sub) = rest.split_at_checked(ROW_LEN)?;
+    let sub_len = if has_sub(table) { SUB_LEN } else { 0 };
+    let millis = i64::try_from(read_uint(time)?).ok()?;
+    Some(Position {
+        time: Timestamp::from_millis(millis).ok()?,
+        row: read_uint(row)?,
+        sub: u32::try_from(read_uint(sub).filter(|_| sub.len() == sub_len)?).ok()?,
+    })
+}
+
+fn time_bytes(time: Timestamp) -> [u8; TIME_LEN] {
+    let [_, _, rest @ ..] = time.as_u64().to_be_bytes();
+    rest
+}
+
+fn row_bytes(row: u64) -> Result<[u8; ROW_LEN], StorageError> {
+    if row > ROW_MAX {
+        return Err(too_large("the store has too many records"));
+    }
+    let [_, _, rest @ ..] = row.to_be_bytes();
+    Ok(rest)
+}
+
+/// The number that at most 8 big-endian bytes are.
+fn read_uint(bytes: &[u8]) -> Option<u64> {
+    (bytes.len() <= size_of::<u64>()).then(|| {
+        bytes
+            .iter()
+            .fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+    })
+}
+
+fn too_large(why: &'static str) -> StorageError {
+    StorageError::new(StorageErrorKind::TooLarge, why)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::format::keys::*;
+    use crate::order::Status;
+    use crate::types::{Channel, TransactionId};
+
+    const LAYOUT: Layout = Layout::new([7; 16]);
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis).unwrap()
+    }
+
+    fn entry(index: Index, time: Timestamp, sub: u32) -> IndexEntry {
+        IndexEntry { index, time, sub }
+    }
+
+    fn transaction(channel: &str, id: &str) -> Index {
+        Index::Transaction(
+            Channel::parse(channel).unwrap(),
+            TransactionId::parse(id).unwrap(),
+        )
+    }
+
+    #[test]
+    fn keys_sort_as_places_do_and_name_them() {
+        let times = [0, 1, 255, 256, 1 << 40, Timestamp::MAX.as_millis()].map(at);
+        let rows = [0, 1, 255, 256, ROW_MAX];
+        for (index, subs) in [
+            (Index::All, vec![0]),
+            (Index::Status(Status::Closed), vec![0]),
+            (transaction("wxa", "bc"), vec![0]),
+            (Index::Due, vec![0, 1, 255, 256, 65535]),
+        ] {
+            let mut before: Option<KeyBytes> = None;
+            for time in times {
+                for row in rows {
+                    for sub in &subs {
+                        let entry = entry(index.clone(), time, *sub);
+                        let (table, key) = LAYOUT.entry(&entry, row).unwrap();
+                        let sub = *sub;
+                        let position = Position { time, row, sub };
+                        assert_eq!(read_position(table, key.as_slice()), Some(position));
+                        if let Some(before) = before {
+                            assert!(before < key && before.as_slice() < key.as_slice());
+                        }
+                        before = Some(key);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_sort_by_their_bytes() {
+        let mut nos = ["ABCDEF", "ABCDEF0", "ABCDEF00", "ABCDEG", "abcdef"]
+            .map(|no| OrderNo::parse(no).unwrap());
+        nos.sort_unstable();
+        for pair in nos.windows(2) {
+            let (a, b) = (order(&pair[0]), order(&pair[1]));
+            assert!(a < b && a.as_slice() < b.as_slice());
+        }
+    }
+
+    #[test]
+    fn sequences_come_back() {
+        assert_eq!(read_event(event(u64::MAX).as_slice()), Some(u64::MAX));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let in_row = |row| LAYOUT.entry(&entry(Index::All, at(1), 0), row);
+        in_row(ROW_MAX).unwrap();
+        in_row(ROW_MAX + 1).unwrap_err();
+        let entry_of = |index, sub| LAYOUT.entry(&entry(index, at(1), sub), 1);
+        entry_of(Index::Due, 65535).unwrap();
+        entry_of(Index::Due, 65536).unwrap_err();
+        entry_of(Index::All, 1).unwrap_err();
+    }
+
+    #[test]
+    fn parts_of_a_text_do_not_run_together() {
+        let key = |index| LAYOUT.entry(&entry(index, at(1), 0), 1).unwrap().1;
+        assert_ne!(key(transaction("wxa", "bc")), key(transaction("wxab", "c")));
+    }
+
+    #[test]
+    fn hashes_stay_the_same_for_ever_and_differ_by_store() {
+        let index = transaction("wechat", "4200001");
+        let key = |layout: Layout| layout.entry(&entry(index.clone(), at(0), 0), 0).unwrap().1;
+        let hash = |layout| key(layout).as_slice()[..8].to_vec();
+        assert_eq!(hash(LAYOUT), HASH_OF_4200001);
+        assert_ne!(hash(LAYOUT), hash(Layout::new([8; 16])));
+    }
+
+    /// Worked out by another implementation of SipHash-1-3.
+    const HASH_OF_4200001: [u8; 8] = [108, 212, 59, 185, 152, 153, 52, 107];
+
+    #[test]
+    fn bytes_of_another_width_are_no_place() {
+        for table in Table::INDEXES {
+            for len in 0..LEN_MAX {
+                let read = read_position(table, &[0; LEN_MAX][..len]);
+                let sub_len = if has_sub(table) { SUB_LEN } else { 0 };
+                let expected = prefix_len(table) + TIME_LEN + ROW_LEN + sub_len;
+                assert_eq!(read.is_some(), len == expected, "{table:?} {len}");
+            }
+        }
+        assert_eq!(read_position(Table::All, &[255; 12]), None);
+    }
+}
