@@ -53,6 +53,7 @@
 
 mod clock;
 mod commit;
+mod contract;
 #[cfg(any(feature = "transfer", feature = "wechat"))]
 mod encoding;
 pub mod engine;

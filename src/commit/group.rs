@@ -11,7 +11,8 @@ use foldhash::HashSet;
 
 use super::working_set::WorkingSet;
 use super::{panicked, spans};
-use crate::engine::{Engine, EngineError, Mutation, Verdict};
+use crate::contract::{Mutation, Verdict};
+use crate::engine::{Engine, EngineError};
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::order::{Command, Outcome, Record, Reply};
 use crate::rules::{Context, Policy, Shows, decide};

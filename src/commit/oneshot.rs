@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::reply::{AnyReply, Extract, wrong_reply};
 use super::sync::Mutex;
 use super::sync::thread::{self, Thread};
-use super::wake_chain::WakeChain;
+use super::wake_chain::{AnswerSlot, WakeChain};
 use crate::error::Error;
 
 /// One answer's place.
@@ -85,10 +85,6 @@ impl Oneshot {
         }
     }
 
-    pub(super) fn is_done(&self) -> bool {
-        matches!(&*self.state.lock(), State::Done(_))
-    }
-
     fn replace(&self, state: State) -> State {
         std::mem::replace(&mut *self.state.lock(), state)
     }
@@ -131,6 +127,12 @@ impl Oneshot {
                 Some(left) => thread::park_timeout(left),
             }
         }
+    }
+}
+
+impl AnswerSlot for Oneshot {
+    fn is_done(&self) -> bool {
+        matches!(&*self.state.lock(), State::Done(_))
     }
 }
 

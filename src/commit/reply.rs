@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::engine::{BackupReport, CopyReport, Counts, FeedEvent};
+use crate::contract::{Counts, FeedEvent};
+use crate::engine::{BackupReport, CopyReport};
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::order::{Event, Order, Outcome, Reply};
 use crate::query::{ClosedRefund, Due, OpenAnomaly, Page, Totals};
@@ -26,7 +27,7 @@ pub(crate) enum AnyReply {
     #[cfg(feature = "transfer")]
     Weighed(Vec<Reply<Outcome>>),
     #[cfg(any(feature = "transfer", feature = "wechat"))]
-    Rows(crate::engine::IndexPage),
+    Rows(crate::contract::IndexPage),
     Report(VerifyReport),
     Backup(BackupReport),
     Copied(CopyReport),

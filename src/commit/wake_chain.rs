@@ -15,7 +15,6 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::oneshot::Oneshot;
 use super::sync::Mutex;
 use super::sync::thread::Thread;
 
@@ -30,8 +29,14 @@ pub(super) struct WakeChain {
 
 /// A thread that has its answer, and where it takes it.
 pub(super) struct Asleep {
-    pub(super) slot: Arc<Oneshot>,
+    pub(super) slot: Arc<dyn AnswerSlot>,
     pub(super) thread: Thread,
+}
+
+/// A place where one thread takes an answer.
+pub(super) trait AnswerSlot: Send + Sync {
+    /// Whether the answer is there and was not taken yet.
+    fn is_done(&self) -> bool;
 }
 
 impl WakeChain {
@@ -68,7 +73,7 @@ impl WakeChain {
 
 #[cfg(test)]
 mod tests {
-    use super::super::oneshot::{Ticket, Waiter};
+    use super::super::oneshot::{Oneshot, Ticket, Waiter};
     use super::super::reply::AnyReply;
     use super::super::sync::thread::{self, JoinHandle};
     use super::super::sync::tried;

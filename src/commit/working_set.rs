@@ -2,7 +2,8 @@
 
 use foldhash::{HashMap, HashMapExt};
 
-use crate::engine::{Engine, EngineError, Lookup, Mutation, StoredRecord};
+use crate::contract::{Lookup, Mutation, StoredRecord};
+use crate::engine::{Engine, EngineError};
 use crate::order::{Command, Event, Record};
 use crate::rules::{Decision, UniqueKey, needs, unique_keys};
 use crate::types::OrderNo;

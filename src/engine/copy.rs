@@ -14,10 +14,8 @@ mod change;
 use std::collections::{HashMap, HashSet};
 
 use self::change::Change;
-use super::{
-    CopyReport, Engine, EngineError, FeedCursor, Lookup, Mutation, Progress, StoredRecord, Verdict,
-    unreadable,
-};
+use super::{CopyReport, Engine, EngineError, Progress, unreadable};
+use crate::contract::{FeedCursor, Lookup, Mutation, StoredRecord, Verdict};
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::order::Event;
 use crate::types::OrderNo;

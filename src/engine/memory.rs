@@ -8,9 +8,10 @@ use std::ops::{Bound, Range};
 
 use parking_lot::RwLock;
 
-use super::{
-    Counts, Direction, Engine, EngineError, FeedCursor, FeedEvent, Identity, IndexPage, IndexQuery,
-    IndexRow, Limits, Lookup, Mutation, Position, StoredRecord, Verdict,
+use super::{Engine, EngineError, Identity, Limits};
+use crate::contract::{
+    Counts, Direction, FeedCursor, FeedEvent, IndexPage, IndexQuery, IndexRow, Lookup, Mutation,
+    Position, StoredRecord, Verdict,
 };
 use crate::error::{StorageError, StorageErrorKind};
 use crate::order::{Event, Record};

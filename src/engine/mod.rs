@@ -27,6 +27,10 @@
 //!
 //! [`index_entries`]: crate::rules::index_entries
 
+pub use crate::contract::{
+    Counts, Direction, FeedCursor, FeedCursorError, FeedEvent, IndexPage, IndexQuery, IndexRow,
+    Lookup, Mutation, Position, StoredRecord, Verdict,
+};
 mod copy;
 mod local;
 mod memory;
@@ -58,13 +62,11 @@ pub(crate) mod simulation {
 use std::fmt::Debug;
 use std::ops::Range;
 use std::path::Path;
-use std::str::FromStr;
 use std::time::Duration;
 
 use crate::error::{Error, StorageError};
-use crate::order::{Event, Record, Status};
-use crate::rules::{Index, UniqueKey};
-use crate::types::{OrderNo, Timestamp};
+use crate::order::{Event, Record};
+use crate::types::OrderNo;
 use crate::verify::VerifyReport;
 
 /// A place where orders are kept. See the [module](self) for the contract.
@@ -131,233 +133,6 @@ pub trait Engine: Debug + Send + Sync + 'static {
     /// Releases everything, the lock too; `Drop` must not be needed for it. Later calls
     /// fail.
     fn close(&self) -> Result<(), EngineError>;
-}
-
-/// What a lookup asks for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Lookup {
-    /// The record under this number.
-    No(OrderNo),
-    /// The record that owns this key.
-    Owner(UniqueKey),
-}
-
-/// A record, and the engine's own number for it: outside the fold, handed back unread.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredRecord {
-    /// The record.
-    pub record: Record,
-    /// The engine's number.
-    pub row: u64,
-}
-
-/// One record's change.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mutation {
-    /// Whose.
-    pub no: OrderNo,
-    /// What must stand now; `None`: nothing may.
-    pub before: Option<StoredRecord>,
-    /// What stands after it.
-    pub after: Record,
-    /// What happened, in order.
-    pub events: Vec<Event>,
-}
-
-/// What became of a mutation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// It is durable.
-    Applied,
-    /// Something else stands under the number.
-    Mismatch,
-    /// Another record owns a key.
-    Taken {
-        /// The key.
-        key: UniqueKey,
-        /// Its owner.
-        by: OrderNo,
-    },
-}
-
-/// Which way a list is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Direction {
-    /// Oldest first.
-    Forward,
-    /// Newest first.
-    Backward,
-}
-
-/// A place in a list. The list itself is not part of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Position {
-    /// The entry's time.
-    pub time: Timestamp,
-    /// The record's row.
-    pub row: u64,
-    /// Tells several places of one record apart.
-    pub sub: u32,
-}
-
-/// A stretch of a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IndexQuery {
-    /// The list.
-    pub index: Index,
-    /// The earliest time, inclusive.
-    pub from: Timestamp,
-    /// The latest time, inclusive.
-    pub until: Timestamp,
-    /// Which way.
-    pub direction: Direction,
-    /// Begin behind this place, in the direction of reading.
-    pub after: Option<Position>,
-}
-
-/// A part of a list.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct IndexPage {
-    /// The places, in the order of reading.
-    pub rows: Vec<IndexRow>,
-    /// There are more behind the last one.
-    pub more: bool,
-}
-
-/// One place in a list and what stands there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IndexRow {
-    /// The place.
-    pub position: Position,
-    /// The record.
-    pub record: Record,
-}
-
-/// A place in the store's feed of events: behind the event of this number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct FeedCursor {
-    /// Drawn when the store was made, and anew when a backup is restored.
-    pub incarnation: u64,
-    /// The events before it: 0 at the beginning.
-    pub seq: u64,
-}
-
-impl FeedCursor {
-    /// Before the first event, of any store.
-    pub const START: Self = Self {
-        incarnation: 0,
-        seq: 0,
-    };
-}
-
-impl std::fmt::Display for FeedCursor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:016x}-{}", self.incarnation, self.seq)
-    }
-}
-
-/// Why a text is no feed cursor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a feed cursor is 16 hexadecimal digits, a hyphen and a decimal number")]
-pub struct FeedCursorError;
-
-impl FromStr for FeedCursor {
-    type Err = FeedCursorError;
-
-    fn from_str(text: &str) -> Result<Self, FeedCursorError> {
-        let (incarnation, seq) = text.split_once('-').ok_or(FeedCursorError)?;
-        let is_hex = incarnation.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let is_number = seq.bytes().all(|byte| byte.is_ascii_digit());
-        let is_padded = seq.len() > 1 && seq.starts_with('0');
-        if incarnation.len() != 16 || !is_hex || !is_number || is_padded {
-            return Err(FeedCursorError);
-        }
-        Ok(Self {
-            incarnation: u64::from_str_radix(incarnation, 16).map_err(|_| FeedCursorError)?,
-            seq: seq.parse().map_err(|_| FeedCursorError)?,
-        })
-    }
-}
-
-/// An event and the place behind it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct FeedEvent {
-    /// Hand it to `events` to go on behind this event.
-    pub cursor: FeedCursor,
-    /// What happened.
-    pub event: Event,
-}
-
-impl FeedEvent {
-    /// An event and the place behind it.
-    #[must_use]
-    pub const fn new(cursor: FeedCursor, event: Event) -> Self {
-        Self { cursor, event }
-    }
-}
-
-/// How many orders stand where. Kept with every write, and equal to a full scan.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Counts {
-    /// Orders by [`Status::code`].
-    pub by_status: [u64; 6],
-    /// Payments that wait for their order.
-    pub unclaimed: u64,
-    /// Anomalies that wait for a person, unclaimed payments included.
-    pub open_anomalies: u64,
-}
-
-impl Counts {
-    /// The orders of a status.
-    #[must_use]
-    pub fn of(&self, status: Status) -> u64 {
-        let place = usize::from(status.code());
-        self.by_status.get(place).copied().unwrap_or_default()
-    }
-
-    /// All orders.
-    #[must_use]
-    pub fn orders(&self) -> u64 {
-        self.by_status.iter().sum()
-    }
-
-    /// What one record counts for.
-    #[must_use]
-    pub fn of_record(record: &Record) -> Self {
-        let mut counts = Self::default();
-        if let Some(order) = record.as_order()
-            && let Some(count) = counts.by_status.get_mut(usize::from(order.status.code()))
-        {
-            *count = 1;
-        }
-        let open = record
-            .anomalies()
-            .iter()
-            .filter(|anomaly| anomaly.is_open());
-        counts.unclaimed = u64::try_from(record.unclaimed().count()).unwrap_or(u64::MAX);
-        counts.open_anomalies = u64::try_from(open.count()).unwrap_or(u64::MAX);
-        counts
-    }
-
-    /// The counts after a record changed.
-    #[must_use]
-    pub fn after(self, before: Option<&Record>, after: &Record) -> Self {
-        let gone = before.map(Self::of_record).unwrap_or_default();
-        let come = Self::of_record(after);
-        self.combine(gone, u64::saturating_sub)
-            .combine(come, u64::saturating_add)
-    }
-
-    fn combine(mut self, other: Self, by: fn(u64, u64) -> u64) -> Self {
-        for (own, other) in self.by_status.iter_mut().zip(other.by_status) {
-            *own = by(*own, other);
-        }
-        self.unclaimed = by(self.unclaimed, other.unclaimed);
-        self.open_anomalies = by(self.open_anomalies, other.open_anomalies);
-        self
-    }
 }
 
 /// Who a store is.
@@ -490,31 +265,4 @@ impl EngineError {
 /// A read that failed.
 pub(crate) fn unreadable(error: EngineError) -> Error {
     error.into_error(Error::Unreadable)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_feed_cursor_is_read_as_it_is_printed_and_in_no_other_form() {
-        let cursor = FeedCursor {
-            incarnation: 0xff,
-            seq: 20,
-        };
-        let text = cursor.to_string();
-        assert_eq!(text.parse(), Ok(cursor));
-        let zero = FeedCursor { seq: 0, ..cursor };
-        assert_eq!(zero.to_string().parse(), Ok(zero));
-        for other in [
-            "+0000000000000ff-20",
-            "00000000000000ff-+20",
-            "00000000000000ff-020",
-            "00000000000000ff-",
-            "00000000000000ff",
-            "ff-20",
-        ] {
-            assert_eq!(other.parse::<FeedCursor>(), Err(FeedCursorError), "{other}");
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! What is told of backups, copies, restores and repairs.
 
-use super::FeedCursor;
+use crate::contract::FeedCursor;
 use crate::types::{OrderNo, Timestamp};
 use crate::verify::VerifyReport;
 

@@ -9,10 +9,10 @@ use super::commit::{AnyReply, Bounds, Call, CallKind, Pipeline, Threads};
 use super::faults::{Fault, is_built_in};
 use super::sync::thread;
 use crate::clock::Clock;
-use crate::engine::{
-    Counts, Engine, EngineError, FeedCursor, FeedEvent, Identity, IndexPage, IndexQuery, Limits,
-    Lookup, MemoryEngine, Mutation, StoredRecord, Verdict,
+use crate::contract::{
+    Counts, FeedCursor, FeedEvent, IndexPage, IndexQuery, Lookup, Mutation, StoredRecord, Verdict,
 };
+use crate::engine::{Engine, EngineError, Identity, Limits, MemoryEngine};
 use crate::error::{StorageError, StorageErrorKind};
 use crate::order::{Command, Event, Outcome, Record, Reply};
 use crate::rules::Policy;

@@ -20,7 +20,7 @@ use self::reader::{Reader, Undecodable};
 use super::keys;
 use super::keys::KeyBytes;
 use super::tables::Table;
-use crate::engine::{Counts, StoredRecord};
+use crate::contract::{Counts, StoredRecord};
 use crate::error::{StorageError, StorageErrorKind};
 use crate::order::{Event, EventKind, Order, Record, Waiting};
 use crate::types::{OrderNo, Timestamp};

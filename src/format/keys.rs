@@ -14,7 +14,7 @@ use std::hash::Hasher as _;
 use siphasher::sip::SipHasher13;
 
 use super::tables::Table;
-use crate::engine::{Direction, IndexQuery, Position};
+use crate::contract::{Direction, IndexQuery, Position};
 use crate::error::{StorageError, StorageErrorKind};
 use crate::rules::{Index, IndexEntry};
 use crate::types::{OrderNo, Timestamp};

@@ -4,7 +4,7 @@
 use super::codec;
 use super::codec::{Held, Origin};
 use super::keys;
-use crate::engine::StoredRecord;
+use crate::contract::StoredRecord;
 use crate::error::StorageError;
 use crate::order::{Event, Record};
 use crate::types::OrderNo;

@@ -13,6 +13,7 @@ mod payment;
 mod record;
 mod refund;
 mod refund_answer;
+mod reply;
 mod status;
 
 pub use anomaly::{
@@ -20,8 +21,7 @@ pub use anomaly::{
     Reopening, TradeState,
 };
 pub use answer::{
-    Annotated, CloseAnswer, Confirmed, Created, Difference, Outcome, Prepaid, Queried, Reply,
-    Resolved, Visible,
+    Annotated, CloseAnswer, Confirmed, Created, Difference, Prepaid, Queried, Resolved, Visible,
 };
 pub use command::{
     ChannelState, CloseReply, Command, CommandKind, NewOrder, NewOrderError, Resolution,
@@ -38,4 +38,5 @@ pub use refund::{Refund, RefundAttempt, RefundError, RefundFact, RefundState, Re
 pub use refund_answer::{
     RefundDifference, RefundRecorded, RefundRefused, RefundRequested, RefundUnanswered,
 };
+pub use reply::{Outcome, Reply};
 pub use status::Status;

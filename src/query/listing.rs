@@ -8,7 +8,8 @@ use siphasher::sip::SipHasher13;
 
 use super::EXAMINED_MAX;
 use super::page::{Cursor, Page, PageRequest};
-use crate::engine::{Direction, Engine, IndexQuery, IndexRow, unreadable};
+use crate::contract::{Direction, IndexQuery, IndexRow};
+use crate::engine::{Engine, unreadable};
 use crate::error::Error;
 use crate::order::{ActionKind, Anomaly, AnomalyId, Order, Record, Refund, Status};
 use crate::rules::Index;

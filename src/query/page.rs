@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-use crate::engine::{Direction, Position};
+use crate::contract::{Direction, Position};
 use crate::error::Error;
 use crate::types::Timestamp;
 

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
-use crate::engine::{Direction, Engine, IndexQuery, IndexRow, unreadable};
+use crate::contract::{Direction, IndexQuery, IndexRow};
+use crate::engine::{Engine, unreadable};
 use crate::error::Error;
 use crate::order::{Order, Status};
 use crate::query::listing::refund_at;

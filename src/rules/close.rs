@@ -3,12 +3,12 @@
 
 use super::change::Change;
 use super::decision::Decision;
-use super::query::{is_past, unknown_while_closing};
+use super::ending::{can_end, is_past, is_settled};
+use super::query::unknown_while_closing;
 use crate::order::{
-    ActionKind, AnomalyEndKind, CloseAnswer, CloseReply, EventKind, NextAction, Order, Outcome,
-    Payment, Queried, RefundStatus, Status,
+    ActionKind, CloseAnswer, CloseReply, EventKind, NextAction, Order, Outcome, Queried, Status,
 };
-use crate::types::{Note, RefundNo};
+use crate::types::Note;
 
 pub(super) fn begin_close(mut change: Change<'_>) -> Decision {
     let now = change.now();
@@ -93,36 +93,6 @@ fn is_over(change: &Change<'_>, order: &Order) -> bool {
     let mut paid = order.anomalies.iter().filter_map(|a| a.payment.as_ref());
     let was_paid = paid.clone().next().is_some() && paid.all(|one| is_settled(order, one));
     policy.channel(order.channel).pays_once && was_paid || is_past(change, policy.grace)
-}
-
-/// Whether nothing about the order's money is open; else what is.
-pub(super) fn can_end(order: &Order) -> Result<(), CloseAnswer> {
-    if order.open_anomalies().next().is_some() {
-        return Err(CloseAnswer::OpenAnomaly);
-    }
-    if order.refunds.iter().any(|refund| refund.status.is_open()) {
-        return Err(CloseAnswer::RefundUnderWay);
-    }
-    Ok(())
-}
-
-/// The payment stands here as ended anomalies only, and a person dismissed it or its whole
-/// money went back.
-pub(super) fn is_settled(order: &Order, payment: &Payment) -> bool {
-    let succeeded = |refund_no: &RefundNo| {
-        let mut of_it = order.refunds.iter().filter(|r| r.is_of(payment));
-        of_it.any(|r| r.refund_no == *refund_no && r.status == RefundStatus::Success)
-    };
-    let mut ends = order
-        .anomalies
-        .iter()
-        .filter(|anomaly| anomaly.concerns(payment))
-        .filter_map(|anomaly| anomaly.end.as_ref());
-    ends.any(|end| match &end.kind {
-        AnomalyEndKind::Dismissed => true,
-        AnomalyEndKind::Refunded { refund_no } => succeeded(refund_no),
-        AnomalyEndKind::Accepted | AnomalyEndKind::Settled => false,
-    })
 }
 
 fn answer(change: Change<'_>, outcome: CloseAnswer) -> Decision {

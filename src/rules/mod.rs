@@ -11,6 +11,7 @@ mod confirm;
 mod create;
 mod decide;
 mod decision;
+mod ending;
 mod evolve;
 mod import;
 mod index;

@@ -1,9 +1,10 @@
 //! `record_query`: what the channel says of an order, against where the order stands.
 
 use super::change::Change;
-use super::close::{can_end, is_settled};
 use super::confirm::receive;
 use super::decision::Decision;
+use super::ending::is_past;
+use super::ending::{can_end, is_settled};
 use super::policy::Policy;
 use super::refund::knows_no_refund;
 use crate::order::{
@@ -193,13 +194,6 @@ fn end(change: &mut Change<'_>, what: EventKind) -> Queried {
     change.push(what);
     let to = change.order().map_or(Status::Closed, |order| order.status);
     Queried::Moved { to }
-}
-
-pub(super) fn is_past(change: &Change<'_>, grace: std::time::Duration) -> bool {
-    let end = change
-        .order()
-        .map(|order| order.expires_at.saturating_add(grace));
-    end.is_some_and(|end| change.now() > end)
 }
 
 fn begin_closing_now(change: &mut Change<'_>) -> Queried {

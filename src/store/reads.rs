@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::Store;
 use crate::commit::{AnyReply, Call, CallKind, Pipeline};
-use crate::engine::{Counts, FeedCursor, FeedEvent, unreadable};
+use crate::contract::{Counts, FeedCursor, FeedEvent};
 #[cfg(any(feature = "transfer", feature = "wechat"))]
-use crate::engine::{Direction, IndexPage, IndexQuery, IndexRow};
+use crate::contract::{Direction, IndexPage, IndexQuery, IndexRow};
+use crate::engine::unreadable;
 #[cfg(any(feature = "transfer", feature = "wechat"))]
 use crate::error::Error;
 #[cfg(feature = "transfer")]

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::engine::Counts;
+use crate::contract::Counts;
 use crate::order::{
     ActionKind, Command, Event, Order, Outcome, Record, Refund, RefundStatus, Reply, Status,
 };

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::engine::{
-    BackupReport, Counts, Engine, EngineError, EngineStats, FeedCursor, FeedEvent, Identity,
-    IndexPage, IndexQuery, Limits, Lookup, Mutation, Progress, StoredRecord, Verdict,
+use crate::contract::{
+    Counts, FeedCursor, FeedEvent, IndexPage, IndexQuery, Lookup, Mutation, StoredRecord, Verdict,
 };
+use crate::engine::{BackupReport, Engine, EngineError, EngineStats, Identity, Limits, Progress};
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::order::{Event, Record};
 use crate::types::OrderNo;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::engine::{Mutation, StoredRecord};
+use crate::contract::{Mutation, StoredRecord};
 use crate::error::Error;
 use crate::order::{Event, Record};
 use crate::rules::{UniqueKey, evolve, unique_keys};

@@ -5,25 +5,26 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
-use super::LocalOptions;
 use super::admin::header::StoreHeader;
 use super::admin::layout::Dir;
 use super::btree::BTree;
 use super::btree::damage::Damage;
-use super::checkpoint::Checkpointer;
+use super::checkpointer::Checkpointer;
 use super::disk::{Background, DiskFile, Executor, FaultInjection, Lock, Task, is_sabotaged};
+use super::failure::{closed, is_damage};
 use super::idle_marker::IdleMarker;
 #[cfg(feature = "testing")]
 use super::injected;
 use super::journal::frame::Kind;
 use super::journal::preallocate::Preallocated;
 use super::journal::{AppendError, Journal, Old};
+use super::options::LocalOptions;
 use super::read::record_cache::RecordCache;
 use super::read::view::ReadView;
 use super::write::batch::WriteBatch;
 use super::write::loaded::Loaded;
 use crate::engine::{EngineError, EngineStats};
-use crate::error::{StorageError, StorageErrorKind};
+use crate::error::StorageError;
 use crate::format::codec::Held;
 use crate::types::OrderNo;
 
@@ -330,16 +331,16 @@ impl Background for Core {
     }
 }
 
-pub(super) fn is_damage(error: &EngineError) -> bool {
-    let cause = error.cause();
-    cause.is_some_and(|cause| cause.kind() == StorageErrorKind::Corrupted)
-}
-
 /// Something of the batch is written already.
 fn begun(error: AppendError) -> AppendError {
     AppendError::Unknown(error.into_cause())
 }
 
-pub(super) fn closed() -> EngineError {
-    EngineError::Fatal(StorageError::new(StorageErrorKind::Io, "closed"))
+impl Core {
+    /// The life of the thread.
+    pub(super) fn run_idle(&self) {
+        while self.pulse.wait_for_quiet() {
+            self.mark_idle();
+        }
+    }
 }

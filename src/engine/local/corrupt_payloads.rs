@@ -5,7 +5,7 @@ use super::journal::frame;
 use super::journal::frame::{HEAD_LEN, Head, Kind, Salted};
 use super::journal::segment::{HEADER_LEN, Header};
 use super::write::batch::{WriteBatch, take_entry};
-use crate::engine::StoredRecord;
+use crate::contract::StoredRecord;
 use crate::error::StorageError;
 use crate::format::codec;
 use crate::format::codec::Held;

@@ -8,8 +8,6 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-use super::core::Core;
-
 /// So long nothing must happen.
 const QUIET: Duration = Duration::from_millis(100);
 
@@ -46,7 +44,7 @@ impl IdleMarker {
     }
 
     /// Sleeps until nothing happened for a while after something did; `false` at the end.
-    fn wait_for_quiet(&self) -> bool {
+    pub(super) fn wait_for_quiet(&self) -> bool {
         let mut state = self.state.lock();
         loop {
             self.is_asleep.store(true, Ordering::SeqCst);
@@ -64,15 +62,6 @@ impl IdleMarker {
             if self.beats.load(Ordering::SeqCst) == state.seen {
                 return true;
             }
-        }
-    }
-}
-
-impl Core {
-    /// The life of the thread.
-    pub(super) fn run_idle(&self) {
-        while self.pulse.wait_for_quiet() {
-            self.mark_idle();
         }
     }
 }

@@ -15,9 +15,9 @@ use std::ops::RangeBounds;
 use foldhash::{HashMap, HashMapExt};
 use parking_lot::{RwLock, RwLockReadGuard};
 
-use super::btree::Entry;
+use super::btree::typed::Entry;
 use super::write::batch::{Span, WriteBatch};
-use crate::engine::Direction;
+use crate::contract::Direction;
 use crate::format::codec::{Held, State};
 use crate::format::keys;
 use crate::format::keys::KeyBytes;

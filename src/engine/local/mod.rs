@@ -19,15 +19,18 @@
 mod admin;
 mod btree;
 mod checkpoint;
+mod checkpointer;
 mod core;
 #[cfg(feature = "testing")]
 pub(crate) mod corrupt_payloads;
 mod disk;
+mod failure;
 mod idle_marker;
 #[cfg(feature = "testing")]
 mod injected;
 mod journal;
 mod memtable;
+mod options;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -38,23 +41,25 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use parking_lot::Mutex;
 
 use self::core::Core;
-use self::disk::{Disk, RealDisk};
 #[cfg(feature = "testing")]
 pub use self::disk::{DiskFault, FaultInjection, Loss, SeededRng, SimulatedDisk, Snapshot};
+use self::failure::unread;
 pub use self::journal::recovery::{Progress, Recovery};
+pub use self::options::LocalOptions;
+#[cfg(feature = "testing")]
+pub use self::options::Sizes;
 use self::read::record_cache::RecordCache;
 use self::read::view::ReadView;
 use self::write::batch::WriteBatch;
 use self::write::loaded::Found;
 use self::write::planner::WritePlanner;
-use super::{
-    BackupReport, Counts, Engine, EngineError, EngineStats, FeedCursor, FeedEvent, Identity,
-    IndexPage, IndexQuery, Limits, Lookup, Mutation, StoredRecord, Verdict,
+use super::{BackupReport, Engine, EngineError, EngineStats, Identity, Limits};
+use crate::contract::{
+    Counts, FeedCursor, FeedEvent, IndexPage, IndexQuery, Lookup, Mutation, StoredRecord, Verdict,
 };
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::format::codec::Held;
@@ -68,59 +73,6 @@ use crate::verify::VerifyReport;
 /// core's own cache: batches of 8,192 are a quarter slower.
 const BATCH_MAX: usize = 1024;
 
-/// How a local store is opened.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct LocalOptions {
-    /// How much of the base is kept in memory, in bytes: half of it single records
-    /// that were read, the rest pages and the numbers of rows. Default: 256 MiB.
-    pub cache_bytes: usize,
-    /// How much may wait in memory for the base, in bytes, and as much again while that is
-    /// being written. Default: 64 MiB. More makes for fewer and larger flushes, and for a
-    /// longer recovery.
-    pub memtable_bytes: usize,
-    /// How long to wait for another handle to let go of the store, as in a rolling restart.
-    /// Default: not at all.
-    pub lock_wait: Duration,
-    /// Is told how far a recovery is.
-    pub progress: Option<Progress>,
-    /// Whether a store may be on a disk of which a power loss may take names that were synced,
-    /// and with them what was acknowledged. Default: no.
-    pub allow_weak_durability: bool,
-    /// Every page of the base is checked when it is opened.
-    pub(crate) checked: bool,
-    /// The length of a segment of the journal.
-    pub(crate) segment_bytes: u64,
-    /// What the store's files are on.
-    pub(crate) disk: Arc<dyn Disk>,
-}
-
-/// How large the parts of a store are: small ones roll, flush and heap up all the time.
-#[cfg(feature = "testing")]
-#[derive(Debug, Clone, Copy)]
-#[expect(clippy::exhaustive_structs, reason = "tests write it down whole")]
-pub struct Sizes {
-    /// Of the memtable, in bytes.
-    pub memtable: usize,
-    /// Of a segment of the journal, in bytes.
-    pub segment: u64,
-}
-
-#[cfg(feature = "testing")]
-impl LocalOptions {
-    pub(crate) fn on(mut self, disk: &SimulatedDisk) -> Self {
-        self.disk = Arc::new(disk.clone());
-        self
-    }
-
-    pub(crate) const fn in_small_parts(mut self, sizes: Sizes) -> Self {
-        self.memtable_bytes = sizes.memtable;
-        self.segment_bytes = sizes.segment;
-        self.cache_bytes = 1 << 20;
-        self
-    }
-}
-
 impl LocalOptions {
     /// What the base's pages may take.
     pub(crate) const fn page_bytes(&self) -> usize {
@@ -131,21 +83,6 @@ impl LocalOptions {
     fn hot(&self) -> RecordCache {
         let eighth = self.cache_bytes / 8;
         RecordCache::new(eighth.saturating_mul(4), eighth)
-    }
-}
-
-impl Default for LocalOptions {
-    fn default() -> Self {
-        Self {
-            cache_bytes: 256 << 20,
-            memtable_bytes: 64 << 20,
-            lock_wait: Duration::ZERO,
-            progress: None,
-            allow_weak_durability: false,
-            checked: false,
-            segment_bytes: 16 << 20,
-            disk: Arc::new(RealDisk),
-        }
     }
 }
 
@@ -330,13 +267,4 @@ fn planned(
     let verdicts = batch.iter().map(|mutation| plan.add(mutation));
     let verdicts = verdicts.collect::<Result<_, _>>()?;
     Ok((verdicts, plan.finish()?))
-}
-
-/// A failure to read, before anything was written. What could not be read now may be
-/// readable when the base was opened anew; what is damaged stays so.
-fn unread(error: StorageError) -> EngineError {
-    match error.kind() {
-        StorageErrorKind::Corrupted => EngineError::Fatal(error),
-        _ => EngineError::Retry(error),
-    }
 }

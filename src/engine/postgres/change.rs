@@ -6,11 +6,12 @@ use std::rc::Rc;
 use tokio::task::JoinSet;
 
 use super::columns::{Columns, Parameter, keys_of};
+use super::connection::Link;
 use super::failure::Failure;
-use super::link::{LANES, Link, Links};
+use super::link::{LANES, Links};
 use super::names::signed;
 use super::{read, schema};
-use crate::engine::{Lookup, Mutation, StoredRecord, Verdict};
+use crate::contract::{Lookup, Mutation, StoredRecord, Verdict};
 use crate::error::StorageError;
 use crate::rules::{UniqueKey, unique_keys};
 

@@ -8,7 +8,7 @@ use tokio_postgres::types::ToSql;
 
 use super::failure::Failure;
 use super::names::{self, signed};
-use crate::engine::{Counts, Mutation, StoredRecord};
+use crate::contract::{Counts, Mutation, StoredRecord};
 use crate::format::values;
 use crate::order::Record;
 use crate::rules::{IndexEntry, UniqueKey, index_entries, unique_keys};

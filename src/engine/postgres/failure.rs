@@ -21,6 +21,12 @@ pub(super) enum Failure {
 }
 
 impl Failure {
+    pub(super) fn lost_meta() -> Self {
+        let why = "orderstore_meta has no row: restore the row from a backup, as the manual says \
+                   in its chapter on clusters";
+        StorageError::corrupted(why).into()
+    }
+
     pub(super) fn fatal(why: &'static str) -> Self {
         Self::Never(StorageError::new(StorageErrorKind::Internal, why))
     }

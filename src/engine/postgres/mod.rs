@@ -19,12 +19,14 @@
 mod change;
 mod columns;
 mod connect;
+mod connection;
 mod failure;
 mod hosts;
 mod link;
 mod names;
 mod options;
 mod read;
+mod refusal;
 mod schema;
 mod session;
 mod tls;
@@ -42,9 +44,9 @@ use self::link::Links;
 pub use self::options::{PostgresOptions, ReplicationRisk};
 use self::schema::Found;
 use self::worker::Worker;
-use super::{
-    Counts, Engine, EngineError, FeedCursor, FeedEvent, Identity, IndexPage, IndexQuery, Limits,
-    Lookup, Mutation, StoredRecord, Verdict,
+use super::{Engine, EngineError, Identity, Limits};
+use crate::contract::{
+    Counts, FeedCursor, FeedEvent, IndexPage, IndexQuery, Lookup, Mutation, StoredRecord, Verdict,
 };
 use crate::error::Error;
 use crate::order::{Event, Record};

@@ -1,6 +1,6 @@
 //! What lists, keys and places are called in the tables.
 
-use crate::engine::Position;
+use crate::contract::Position;
 use crate::rules::{Index, UniqueKey};
 use crate::types::Timestamp;
 

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use tokio_postgres::Row as Found;
 
+use super::connection::{Link, SETTLE};
 use super::failure::Failure;
-use super::link::{Link, Links};
+use super::link::Links;
 use super::names::{self, signed};
 use super::schema;
-use crate::engine::{Counts, Direction, IndexPage, IndexQuery, IndexRow, Lookup, StoredRecord};
+use crate::contract::{Counts, Direction, IndexPage, IndexQuery, IndexRow, Lookup, StoredRecord};
 use crate::error::{StorageError, StorageErrorKind};
 use crate::format::values;
 use crate::order::Event;
@@ -236,8 +237,8 @@ async fn number_some(links: &Links) -> Result<u64, Failure> {
         let lock = "SELECT pg_advisory_xact_lock($1)";
         numbering.execute(lock, &[&schema::MAKING]).await?;
         let numbered = numbering.execute(NUMBER, &[]).await?;
-        if is_again.replace(true) && numbering.execute(schema::SETTLE, &[]).await? != 1 {
-            return Err(schema::lost_meta());
+        if is_again.replace(true) && numbering.execute(SETTLE, &[]).await? != 1 {
+            return Err(Failure::lost_meta());
         }
         numbering.commit().await?;
         Ok(numbered)

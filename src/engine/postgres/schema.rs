@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use tokio_postgres::{Row, Transaction};
 
+use super::connection::Link;
 use super::failure::Failure;
-use super::link::{Link, Links};
+use super::link::Links;
 use crate::engine::Identity;
 use crate::error::{StorageError, StorageErrorKind};
 
@@ -89,9 +90,6 @@ UPDATE orderstore_meta SET counter = counter + $1 RETURNING counter";
 
 const ROWS: &str = "UPDATE orderstore_meta SET rows = rows + $1 RETURNING rows";
 
-/// A commit that changes nothing.
-pub(super) const SETTLE: &str = "UPDATE orderstore_meta SET rows = rows RETURNING true";
-
 /// So many row numbers are taken at a time.
 const ROWS_AT_ONCE: u64 = 4096;
 
@@ -148,15 +146,11 @@ async fn look(moment: &Transaction<'_>) -> Result<Found, Failure> {
         }
         Some(other) => Ok(Found::Version(other)),
         // A new row would count from the start and hand out the same row numbers again.
-        None if has_orders && moment.query_one(HOLDS, &[]).await?.get(0) => Err(lost_meta()),
+        None if has_orders && moment.query_one(HOLDS, &[]).await?.get(0) => {
+            Err(Failure::lost_meta())
+        }
         None => Ok(Found::Nothing),
     }
-}
-
-pub(super) fn lost_meta() -> Failure {
-    let why = "orderstore_meta has no row: restore the row from a backup, as the manual says \
-               in its chapter on clusters";
-    StorageError::corrupted(why).into()
 }
 
 async fn fill(making: &Transaction<'_>, drawn: &Identity) -> Result<(), Failure> {
@@ -216,7 +210,7 @@ async fn take(links: &Links, sql: &'static str, count: u64) -> Result<Range<u64>
     let act = async |link: &mut Link| {
         let rows = link.query(sql, &[&wanted]).await?;
         let end = rows.first().map(|row| row.get::<_, i64>(0));
-        end.ok_or_else(lost_meta)
+        end.ok_or_else(Failure::lost_meta)
     };
     // An attempt that got lost took values that nobody has: nothing of that is open.
     let taken = links.change(0, act).await;

@@ -2,8 +2,8 @@
 
 use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 
-use super::connect::{Cause, Refusal};
 use super::options::{PostgresOptions, ReplicationRisk};
+use super::refusal::{Cause, Refusal};
 
 /// The statements are few, and for each one plan is right: by the keys, whatever the server
 /// thinks that it knows of the tables, which at first are empty. To plan one again takes longer

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use tokio_postgres::{IsolationLevel, Row, Transaction};
 
+use super::connection::Link;
 use super::failure::Failure;
-use super::link::{Link, Links};
+use super::link::Links;
 use super::{names, read};
-use crate::engine::{Counts, StoredRecord};
+use crate::contract::{Counts, StoredRecord};
 use crate::order::Event;
 use crate::rules::{index_entries, unique_keys};
 use crate::types::OrderNo;

@@ -2,7 +2,7 @@
 
 use super::Harness;
 use super::tools::{Desk, at_once, numbers, whole};
-use crate::engine::{Direction, Lookup, Verdict};
+use crate::contract::{Direction, Lookup, Verdict};
 use crate::order::{ChannelState, CommandKind, Record, Status};
 use crate::rules::{Index, UniqueKey};
 use crate::testing::fixtures;

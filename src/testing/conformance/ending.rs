@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::Harness;
 use super::tools::{Desk, at_once, whole};
-use crate::engine::{Direction, EngineError, FeedCursor, Lookup};
+use crate::contract::{Direction, FeedCursor, Lookup};
+use crate::engine::EngineError;
 use crate::rules::Index;
 use crate::testing::fixtures;
 

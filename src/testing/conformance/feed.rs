@@ -2,7 +2,8 @@
 
 use super::Harness;
 use super::tools::Desk;
-use crate::engine::{Engine, EngineError, FeedCursor, FeedEvent};
+use crate::contract::{FeedCursor, FeedEvent};
+use crate::engine::{Engine, EngineError};
 use crate::order::{CommandKind, Event};
 use crate::rules::evolve;
 use crate::testing::fixtures;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Harness;
 use super::tools::{Desk, numbers, positions, whole};
-use crate::engine::{Direction, IndexQuery, Position};
+use crate::contract::{Direction, IndexQuery, Position};
 use crate::order::{ChannelState, CommandKind, Status};
 use crate::rules::Index;
 use crate::testing::fixtures;
@@ -116,7 +116,7 @@ pub(super) fn more_is_said_only_while_there_is_more(harness: &dyn Harness) {
     let none = whole(Index::Anomalies, Direction::Forward);
     assert_eq!(
         engine.scan(&none, 10).unwrap(),
-        crate::engine::IndexPage::default()
+        crate::contract::IndexPage::default()
     );
 }
 

@@ -2,7 +2,7 @@
 
 use super::Harness;
 use super::tools::{Shop, at_once};
-use crate::engine::FeedCursor;
+use crate::contract::FeedCursor;
 use crate::order::{
     ActionKind, AnomalyId, AnomalyKind, CommandKind, Confirmed, Conflict, EventKind, Imported,
     Order, RefundRecorded, RefundRefused, RefundRequested, RefundState, RefundStatus, Resolution,

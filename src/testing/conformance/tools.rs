@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::thread;
 
 use super::Harness;
-use crate::engine::{
-    Counts, Direction, Engine, IndexQuery, IndexRow, Lookup, Mutation, Position, StoredRecord,
-    Verdict,
+use crate::contract::{
+    Counts, Direction, IndexQuery, IndexRow, Lookup, Mutation, Position, StoredRecord, Verdict,
 };
+use crate::engine::Engine;
 use crate::order::{
     AnomalyId, ChannelState, Command, Confirmed, Created, NewOrder, Order, Outcome, Payment,
     Queried, Reply, Status,

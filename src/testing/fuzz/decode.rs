@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::Bytes;
 use super::commands::any_command;
-use crate::engine::{Counts, corrupt_payloads};
+use crate::contract::Counts;
+use crate::engine::corrupt_payloads;
 use crate::order::{Command, CommandKind, Record};
 use crate::rules::{evolve, index_entries, unique_keys};
 use crate::testing::model::Model;

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use super::Bytes;
 use super::commands::any_command;
-use crate::engine::FeedCursor;
+use crate::contract::FeedCursor;
 use crate::engine::corrupt_payloads::{self, ForgedEntry, ForgedFrame};
 use crate::error::Error;
 use crate::order::Event;

@@ -3,7 +3,7 @@
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
 
-use crate::engine::FeedCursor;
+use crate::contract::FeedCursor;
 use crate::query::Cursor;
 use crate::types::{
     AppId, Attach, Channel, Currency, Description, Fen, Label, MchId, Note, OpenId, OrderNo,

@@ -8,7 +8,7 @@ use super::commands::{
     ORDERS, REFERENCES, REFUNDS, TRANSACTIONS, USERS, any_command, any_now, any_policy, channels,
     clocks_end,
 };
-use crate::engine::Counts;
+use crate::contract::Counts;
 use crate::order::{Command, Event, Record, Status};
 use crate::rules::{Index, Shows, index_entries};
 use crate::testing::Shop;

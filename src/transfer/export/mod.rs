@@ -1,5 +1,6 @@
 //! A store's books into files.
 
+mod error;
 mod report;
 mod waiting;
 
@@ -8,11 +9,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use serde::Serialize;
-use thiserror::Error;
 
+pub use self::error::ExportError;
 use self::report::Report;
 use self::waiting::each_waiting;
-use crate::error::Error as StoreError;
 use crate::order::{Order, Waiting};
 use crate::query::{OrderQuery, PageRequest};
 use crate::store::Store;
@@ -55,18 +55,6 @@ pub struct Exported {
     pub orders: u64,
     /// Numbers without an order, for which payments or refunds wait.
     pub waiting: u64,
-}
-
-/// Why an export ended. What was written is no complete account.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum ExportError {
-    /// The store could not be read.
-    #[error("the store could not be read")]
-    Store(#[from] StoreError),
-    /// The output does not take it.
-    #[error("the output could not be written")]
-    Output(#[from] io::Error),
 }
 
 impl Export {

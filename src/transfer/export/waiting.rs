@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::io;
 
-use super::ExportError;
+use super::error::ExportError;
 use crate::order::{Record, Waiting};
 use crate::rules::Index;
 use crate::store::Store;

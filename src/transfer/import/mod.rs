@@ -1,21 +1,24 @@
 //! Books into a store: record by record, each whole or not at all.
 
+mod books;
 mod dry_run;
+mod error;
 mod record;
 mod report;
+mod settings;
 mod submit;
 
-use std::io::{self, BufRead};
+use std::io::BufRead;
 
-use thiserror::Error;
-
+use self::books::Books;
+pub use self::error::ImportError;
 use self::record::{Read, read};
 pub use self::report::{ImportReport, Notice};
+use self::settings::Settings;
 use self::submit::Submitter;
 use super::input::Input;
 use super::mapping::Mapping;
 use super::place::Place;
-use crate::error::Error as StoreError;
 use crate::order::Conflict;
 use crate::store::Store;
 
@@ -53,62 +56,15 @@ use crate::store::Store;
 pub struct Import {
     books: Books,
     conflict: Conflict,
-    stop_on_error: bool,
-    dry_run: bool,
-    resume_behind: Option<Place>,
+    settings: Settings,
 }
-
-/// Whose books they are.
-#[derive(Debug, Clone)]
-enum Books {
-    /// A store's own, in JSON.
-    Exported,
-    Foreign(Box<Mapping>),
-}
-
-/// Why an import ended before its time. What it settled by then stays: run it again, or go
-/// on behind `settled`.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum ImportError {
-    /// The input could not be read.
-    #[error("the books could not be read")]
-    Input {
-        /// Why.
-        source: io::Error,
-        /// The last record that is settled.
-        settled: Option<Place>,
-    },
-    /// The store did not take or could not answer.
-    #[error("the store did not take the books")]
-    Store {
-        /// Why.
-        source: StoreError,
-        /// The last record that is settled; what of the next ones was taken is not said.
-        settled: Option<Place>,
-    },
-    /// The input has no record at the place to resume behind: it is another one.
-    #[error("no record begins at {place}: these are other books")]
-    OtherBooks {
-        /// That place.
-        place: Place,
-    },
-    /// What a store exports as CSV is a report: it does not hold all that an order is.
-    #[error("a store's own books are JSON, not CSV")]
-    ReportIsNoBooks,
-}
-
-/// How many records are handed to the store at once.
-const PORTION: usize = 256;
 
 impl Import {
     const fn of(books: Books) -> Self {
         Self {
             books,
             conflict: Conflict::Skip,
-            stop_on_error: false,
-            dry_run: false,
-            resume_behind: None,
+            settings: Settings::NEW,
         }
     }
 
@@ -131,7 +87,7 @@ impl Import {
     /// Ends at the first record that is refused, and imports none behind it. Every record is
     /// then waited for, which takes longer.
     pub const fn stop_on_error(mut self) -> Self {
-        self.stop_on_error = true;
+        self.settings.stop_on_error = true;
         self
     }
 
@@ -140,14 +96,14 @@ impl Import {
     /// against the rules. It remembers every number and unique key of the books: some 200
     /// bytes of memory for each record.
     pub const fn dry_run(mut self) -> Self {
-        self.dry_run = true;
+        self.settings.dry_run = true;
         self
     }
 
     /// Goes on behind the last settled record of an import that ended. The input is the
     /// whole again: what was settled is passed over.
     pub const fn resume_behind(mut self, settled: Place) -> Self {
-        self.resume_behind = Some(settled);
+        self.settings.resume_behind = Some(settled);
         self
     }
 
@@ -164,7 +120,7 @@ impl Import {
         if matches!(self.books, Books::Exported) && input.is_csv() {
             return Err(ImportError::ReportIsNoBooks);
         }
-        let mut settler = Submitter::new(store, self, tell);
+        let mut settler = Submitter::new(store, self.settings, tell);
         self.pass_settled(&mut input)?;
         loop {
             let settled = settler.settled();
@@ -180,13 +136,9 @@ impl Import {
         }
     }
 
-    fn portion(&self) -> usize {
-        if self.stop_on_error { 1 } else { PORTION }
-    }
-
     /// Passes the records that an earlier import settled.
     fn pass_settled<R: BufRead>(&self, input: &mut Input<R>) -> Result<(), ImportError> {
-        let Some(place) = self.resume_behind else {
+        let Some(place) = self.settings.resume_behind else {
             return Ok(());
         };
         let failed = |source| ImportError::Input {

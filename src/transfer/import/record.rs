@@ -1,13 +1,14 @@
 //! A record as the commands that take it over.
 
-use super::Books;
+use super::books::Books;
 use crate::order::{
     Anomaly, AnomalyEndKind, AnomalyKind, Command, CommandKind, Conflict, NewRefund, Order, Refund,
     RefundFact, Waiting,
 };
 use crate::transfer::error::{Reason, Refused};
 use crate::transfer::fields::Fields;
-use crate::transfer::input::{Body, Framed};
+use crate::transfer::input::Body;
+use crate::transfer::input::framed::Framed;
 use crate::transfer::map_record::Entry;
 use crate::transfer::place::Place;
 use crate::types::OrderNo;

@@ -4,9 +4,10 @@ use std::thread;
 use std::time::Duration;
 
 use super::dry_run::DryRun;
+use super::error::ImportError;
 use super::record::Read;
 use super::report::{ImportReport, Notice};
-use super::{Import, ImportError};
+use super::settings::Settings;
 use crate::error::Error as StoreError;
 use crate::order::{
     Command, Confirmed, ImportRefusal, Imported, Outcome, RefundRecorded, RefundRequested, Reply,
@@ -20,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 pub(super) struct Submitter<'a, F> {
     store: &'a Store,
-    import: &'a Import,
+    settings: Settings,
     trial: Option<DryRun>,
     tell: F,
     report: ImportReport,
@@ -28,17 +29,17 @@ pub(super) struct Submitter<'a, F> {
 }
 
 impl<'a, F: FnMut(Notice)> Submitter<'a, F> {
-    pub(super) fn new(store: &'a Store, import: &'a Import, tell: F) -> Self {
+    pub(super) fn new(store: &'a Store, settings: Settings, tell: F) -> Self {
         Self {
             store,
-            import,
-            trial: import.dry_run.then(DryRun::default),
+            settings,
+            trial: settings.dry_run.then(DryRun::default),
             tell,
             report: ImportReport {
-                settled: import.resume_behind,
+                settled: settings.resume_behind,
                 ..ImportReport::default()
             },
-            portion: Vec::with_capacity(import.portion()),
+            portion: Vec::with_capacity(settings.portion()),
         }
     }
 
@@ -53,7 +54,7 @@ impl<'a, F: FnMut(Notice)> Submitter<'a, F> {
     /// Takes a record, and settles what waits if that is enough; whether the import ends.
     pub(super) fn take(&mut self, record: Read) -> Result<bool, ImportError> {
         self.portion.push(record);
-        if self.portion.len() >= self.import.portion() {
+        if self.portion.len() >= self.settings.portion() {
             self.settle()?;
         }
         Ok(self.report.stopped)
@@ -133,7 +134,7 @@ impl<'a, F: FnMut(Notice)> Submitter<'a, F> {
                     report.skipped_differs += 1;
                 } else {
                     report.refused += 1;
-                    report.stopped = self.import.stop_on_error;
+                    report.stopped = self.settings.stop_on_error;
                 }
                 (self.tell)(Notice::Refused(refused));
             }

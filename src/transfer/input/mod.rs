@@ -1,19 +1,16 @@
 //! What books come as: records, one at a time, each at its place.
 
+pub(super) mod framed;
 mod objects;
 mod rows;
 
 use std::fmt;
 use std::io::{self, BufRead};
 
+use self::framed::Framed;
 use self::objects::Objects;
 pub(super) use self::rows::Row;
 use self::rows::Rows;
-use super::error::Reason;
-use super::place::Place;
-
-/// More bytes than any order has, with all the refunds and anomalies that it may hold.
-pub(super) const RECORD_MAX: usize = 1 << 20;
 
 /// Books to be read, record by record. Of any length: one record is held at a time, of
 /// 1 MiB at most.
@@ -26,12 +23,6 @@ pub struct Input<R> {
 enum Form<R> {
     Objects(Objects<R>),
     Rows(Box<Rows<R>>),
-}
-
-/// What stands at a place.
-pub(super) struct Framed<T> {
-    pub(super) place: Place,
-    pub(super) body: Result<T, Reason>,
 }
 
 /// A record as it was found.
@@ -69,15 +60,6 @@ impl<R: BufRead> Input<R> {
             Form::Objects(objects) => objects.next()?.map(|it| it.map(Body::Object)),
             Form::Rows(rows) => rows.next()?.map(|it| it.map(Body::Row)),
         })
-    }
-}
-
-impl<T> Framed<T> {
-    fn map<U>(self, to: impl FnOnce(T) -> U) -> Framed<U> {
-        Framed {
-            place: self.place,
-            body: self.body.map(to),
-        }
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::io::{self, BufRead, ErrorKind};
 
-use super::{Framed, RECORD_MAX};
+use super::framed::{Framed, RECORD_MAX};
 use crate::encoding::Utf8Input;
 use crate::transfer::error::Reason;
 use crate::transfer::place::Place;

@@ -5,7 +5,7 @@ use std::str::Utf8Error;
 
 use csv::{ByteRecord, ReaderBuilder, Terminator};
 
-use super::{Framed, RECORD_MAX};
+use super::framed::{Framed, RECORD_MAX};
 use crate::encoding::Utf8Input;
 use crate::transfer::error::Reason;
 use crate::transfer::place::Place;

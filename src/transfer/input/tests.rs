@@ -4,7 +4,10 @@ use std::io::{self, BufReader, Read};
 
 use proptest::prelude::*;
 
+use super::framed::RECORD_MAX;
 use super::*;
+use crate::transfer::error::Reason;
+use crate::transfer::place::Place;
 
 /// Each record as its place and its text, or why there is none.
 fn read<R: BufRead>(mut input: Input<R>) -> Vec<(String, Result<String, Reason>)> {

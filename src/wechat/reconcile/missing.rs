@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::seen::Seen;
 use super::{BillDifference, Reconciliation};
-use crate::engine::IndexRow;
+use crate::contract::IndexRow;
 use crate::error::Error as StoreError;
 use crate::order::{Order, Payment, Record, Refund, RefundStatus, Status};
 use crate::query::{OrderQuery, PageRequest};

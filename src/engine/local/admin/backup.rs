@@ -13,13 +13,14 @@ use std::sync::Arc;
 use super::layout::{Dir, Making};
 use super::rows;
 use super::verify;
+use crate::contract::FeedCursor;
 use crate::engine::local::Progress;
 use crate::engine::local::btree::BTree;
 use crate::engine::local::core::Core;
 use crate::engine::local::disk::{Disk, FaultInjection, RateLimited, is_sabotaged};
 use crate::engine::local::read::record_cache::RecordCache;
 use crate::engine::local::read::view::ReadView;
-use crate::engine::{BackupReport, EngineError, FeedCursor};
+use crate::engine::{BackupReport, EngineError};
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::format::tables::Table;
 

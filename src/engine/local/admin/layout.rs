@@ -18,11 +18,11 @@ use std::time::{Duration, Instant};
 
 use super::header;
 use super::header::{Read, StoreHeader};
-use crate::engine::local::LocalOptions;
 use crate::engine::local::disk;
 use crate::engine::local::disk::{Disk, DiskFile, Hold, Lock, remove};
 use crate::engine::local::journal::segment;
 use crate::engine::local::journal::segment::Folder;
+use crate::engine::local::options::LocalOptions;
 use crate::error::{Error, StorageError};
 
 const BASE: &str = "base.redb";

@@ -10,7 +10,7 @@
 use std::ops::ControlFlow::Continue;
 
 use super::rows::Rows;
-use crate::engine::Direction;
+use crate::contract::Direction;
 use crate::engine::local::btree::{BTree, Snapshot};
 use crate::error::{StorageError, StorageErrorKind};
 use crate::format::codec;

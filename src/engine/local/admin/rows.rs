@@ -4,8 +4,9 @@
 use std::ops::ControlFlow::{Break, Continue};
 use std::ops::Range;
 
-use crate::engine::Direction;
-use crate::engine::local::btree::{BTree, Snapshot, Sorted};
+use crate::contract::Direction;
+use crate::engine::local::btree::typed::Sorted;
+use crate::engine::local::btree::{BTree, Snapshot};
 use crate::error::StorageError;
 use crate::format::keys::KeyBytes;
 use crate::format::tables::Table;

@@ -9,11 +9,12 @@ use super::verify;
 use crate::engine::EngineError;
 use crate::engine::local::btree::damage::Damage;
 use crate::engine::local::btree::{Reading, Salvage};
-use crate::engine::local::core::{Core, is_damage};
+use crate::engine::local::core::Core;
 use crate::engine::local::disk::Task;
+use crate::engine::local::failure::is_damage;
+use crate::engine::local::failure::unread;
 use crate::engine::local::read::record_cache::RecordCache;
 use crate::engine::local::read::view::ReadView;
-use crate::engine::local::unread;
 use crate::error::StorageError;
 use crate::verify::{Invariant, VerifyReport};
 

@@ -7,8 +7,8 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow::Continue;
 
+use crate::contract::{Counts, Direction, StoredRecord};
 use crate::engine::local::read::view::ReadView;
-use crate::engine::{Counts, Direction, StoredRecord};
 use crate::error::{StorageError, StorageErrorKind};
 use crate::format::codec;
 use crate::format::codec::{Held, State};

@@ -5,7 +5,7 @@ use std::ops::Bound;
 use redb::{CursorError, TableDefinition, WriteTransaction};
 
 use super::errors::translate;
-use super::{Entry, Job, KeyType, ValueType, key_of};
+use super::typed::{Entry, Job, KeyType, ValueType, key_of};
 use crate::error::{StorageError, StorageErrorKind};
 
 /// Applies what is to change in one table.

@@ -17,6 +17,7 @@ mod replace;
 mod salvage;
 #[cfg(test)]
 mod tests;
+pub(super) mod typed;
 
 use std::fmt;
 use std::io::ErrorKind;
@@ -26,7 +27,7 @@ use std::sync::Arc;
 
 use redb::{
     Database, Durability, Key, ReadOnlyTable, ReadTransaction, ReadableDatabase,
-    ReadableTableMetadata, TableDefinition, Value, WriteTransaction,
+    ReadableTableMetadata, TableDefinition, WriteTransaction,
 };
 
 pub(super) use self::backend::Reading;
@@ -35,8 +36,10 @@ use self::damage::Damage;
 use self::errors::{blamed, guarded, translate};
 use self::fill::Apply;
 pub(super) use self::salvage::Salvage;
+use self::typed::Sorted;
+use self::typed::{Job, KeyType, ValueType, key_of, with_types};
 use super::disk::{Disk, DiskFile};
-use crate::engine::Direction;
+use crate::contract::Direction;
 use crate::error::{StorageError, StorageErrorKind};
 use crate::format::keys::KeyBytes;
 use crate::format::tables::Table;
@@ -62,12 +65,6 @@ impl fmt::Debug for BTree {
         f.debug_struct("Base").finish_non_exhaustive()
     }
 }
-
-/// A key, and its value; without one it is removed.
-pub(super) type Entry<'a> = (KeyBytes, Option<&'a [u8]>);
-
-/// What is written of one table, in the order of its keys.
-pub(super) type Sorted<'a> = (Table, Box<dyn Iterator<Item = Entry<'a>> + 'a>);
 
 impl BTree {
     /// Makes a base of the empty file at `path`, with every table and the first entries in it.
@@ -140,7 +137,7 @@ impl BTree {
         guarded(|| {
             let transaction = self.db.begin_read().map_err(translate)?;
             let open =
-                |table: Table| typed(table, table.name(), OpenReader(&transaction)).map(Some);
+                |table: Table| with_types(table, table.name(), OpenReader(&transaction)).map(Some);
             let tables = Table::EVERY.into_iter().map(open);
             Snapshot::of(tables.collect::<Result<_, _>>()?)
         })
@@ -165,7 +162,7 @@ impl BTree {
     fn fill(&self, entries: Vec<Sorted<'_>>) -> Result<WriteTransaction, StorageError> {
         let transaction = self.begin()?;
         for (table, changes) in entries {
-            typed(table, table.name(), Apply(&transaction, changes))?;
+            with_types(table, table.name(), Apply(&transaction, changes))?;
         }
         Ok(transaction)
     }
@@ -336,16 +333,6 @@ impl Drop for Snapshot {
     }
 }
 
-/// The types that a table can have for its keys.
-trait KeyType: Key + Send + Sync + 'static {}
-
-impl<T: Key + Send + Sync + 'static> KeyType for T {}
-
-/// The types that a table can have for its values.
-trait ValueType: Value + Send + Sync + 'static {}
-
-impl<T: Value + Send + Sync + 'static> ValueType for T {}
-
 /// One table of a snapshot, whatever the width of its keys.
 trait Reader: Send + Sync {
     fn get(&self, key: &[u8], take: &mut dyn FnMut(&[u8])) -> Result<(), StorageError>;
@@ -401,45 +388,6 @@ fn bound_of<K: Key>(key: Option<&KeyBytes>) -> Result<Bound<K::SelfType<'_>>, St
     key.map_or(Ok(Bound::Unbounded), |key| {
         key_of::<K>(key.as_slice()).map(Bound::Included)
     })
-}
-
-/// The key that these bytes are; the library would panic at another width.
-fn key_of<K: Key>(bytes: &[u8]) -> Result<K::SelfType<'_>, StorageError> {
-    if K::fixed_width().is_some_and(|width| width != bytes.len()) {
-        let why = "a key has another width than its table";
-        return Err(StorageError::new(StorageErrorKind::Internal, why));
-    }
-    Ok(K::from_bytes(bytes))
-}
-
-/// What is done to a table once its types are known.
-trait Job {
-    type Done;
-    fn run<K: KeyType, V: ValueType>(
-        self,
-        table: TableDefinition<'_, K, V>,
-    ) -> Result<Self::Done, StorageError>;
-}
-
-/// Runs a job on the table of this name with the key and value types of `table`. Keys of a
-/// fixed width keep no lengths in the file.
-fn typed<J: Job>(table: Table, name: &str, job: J) -> Result<J::Done, StorageError> {
-    type Bytes = &'static [u8];
-    type Fixed<const N: usize> = &'static [u8; N];
-    match table {
-        Table::Orders | Table::Meta => job.run::<Bytes, Bytes>(TableDefinition::new(name)),
-        Table::Events => job.run::<Fixed<8>, Bytes>(TableDefinition::new(name)),
-        Table::All => job.run::<Fixed<12>, ()>(TableDefinition::new(name)),
-        Table::Status => job.run::<Fixed<13>, ()>(TableDefinition::new(name)),
-        Table::OpenId | Table::Transaction | Table::RefundNo | Table::Reference => {
-            job.run::<Fixed<20>, ()>(TableDefinition::new(name))
-        }
-        Table::Anomalies
-        | Table::Refunded
-        | Table::ClosedRefunds
-        | Table::Returned
-        | Table::Due => job.run::<Fixed<14>, ()>(TableDefinition::new(name)),
-    }
 }
 
 struct OpenReader<'a>(&'a ReadTransaction);

@@ -6,16 +6,17 @@
 
 use redb::{TableDefinition, TableHandle, WriteTransaction};
 
+use super::BTree;
 use super::errors::{blamed, guarded, translate};
 use super::fill::Apply;
-use super::{BTree, Job, KeyType, Sorted, ValueType, typed};
+use super::typed::{Job, KeyType, Sorted, ValueType, with_types};
 use crate::error::StorageError;
 use crate::format::tables::Table;
 
 impl BTree {
     /// Makes an empty list that [`Base::replace`] will put in the place of `table`.
     pub(in crate::engine::local) fn start_new(&self, table: Table) -> Result<(), StorageError> {
-        self.change(|transaction| typed(table, &new_name(table), Start(transaction)))
+        self.change(|transaction| with_types(table, &new_name(table), Start(transaction)))
     }
 
     /// Adds entries to the new list.
@@ -23,13 +24,13 @@ impl BTree {
         &self,
         (table, entries): Sorted<'_>,
     ) -> Result<(), StorageError> {
-        self.change(|transaction| typed(table, &new_name(table), Apply(transaction, entries)))
+        self.change(|transaction| with_types(table, &new_name(table), Apply(transaction, entries)))
     }
 
     /// Puts the new lists in the place of the old ones, all at once.
     pub(in crate::engine::local) fn replace(&self, tables: &[Table]) -> Result<(), StorageError> {
         self.change(|transaction| {
-            let swap = |table: &Table| typed(*table, table.name(), Swap(transaction, *table));
+            let swap = |table: &Table| with_types(*table, table.name(), Swap(transaction, *table));
             tables.iter().try_for_each(swap)
         })?;
         // What was damaged belongs to no list any more. Other damage is noted again as soon

@@ -13,7 +13,8 @@ use redb::{ConcurrencyMode, Database, ReadableDatabase};
 use super::backend::{Backend, Reading};
 use super::damage::Damage;
 use super::errors::{guarded, translate};
-use super::{OpenReader, Snapshot, open_file, typed};
+use super::typed::with_types;
+use super::{OpenReader, Snapshot, open_file};
 use crate::engine::local::disk::Disk;
 use crate::error::{StorageError, StorageErrorKind};
 use crate::format::tables::Table;
@@ -48,7 +49,7 @@ impl Salvage {
         let db = guarded(start)?;
         let transaction = guarded(|| db.begin_read().map_err(translate))?;
         let open = |table: Table| {
-            let opened = guarded(|| typed(table, table.name(), OpenReader(&transaction)));
+            let opened = guarded(|| with_types(table, table.name(), OpenReader(&transaction)));
             match opened {
                 Err(error) if error.kind() != StorageErrorKind::Corrupted => Err(error),
                 opened => Ok(opened.ok()),

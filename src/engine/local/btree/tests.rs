@@ -11,8 +11,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempDir;
 
 use super::page::{self, Geometry, Pointer};
-use super::{BTree, Damage, Reading, Salvage, Snapshot, Sorted};
-use crate::engine::Direction;
+use super::typed::Sorted;
+use super::{BTree, Damage, Reading, Salvage, Snapshot};
+use crate::contract::Direction;
 use crate::engine::local::disk::{Disk, DiskFile, RealDisk};
 use crate::error::{StorageError, StorageErrorKind};
 use crate::format::keys::KeyBytes;

@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use std::iter::Peekable;
 use std::ops::ControlFlow::{self, Break, Continue};
 
-use crate::engine::Direction;
+use crate::contract::Direction;
 use crate::engine::local::btree::{KeyRange, Snapshot};
 use crate::engine::local::memtable::{Memtable, SharedMemtable};
 use crate::error::StorageError;

@@ -13,13 +13,13 @@ use std::sync::Arc;
 
 use super::merge::{Copied, Reading};
 use super::record_cache::RecordCache;
-use crate::engine::local::btree::Snapshot;
-use crate::engine::local::memtable::{Memtable, SharedMemtable};
-use crate::engine::local::unread;
-use crate::engine::{
-    Direction, EngineError, FeedCursor, FeedEvent, IndexPage, IndexQuery, IndexRow, Lookup,
-    Position,
+use crate::contract::{
+    Direction, FeedCursor, FeedEvent, IndexPage, IndexQuery, IndexRow, Lookup, Position,
 };
+use crate::engine::EngineError;
+use crate::engine::local::btree::Snapshot;
+use crate::engine::local::failure::unread;
+use crate::engine::local::memtable::{Memtable, SharedMemtable};
 use crate::error::StorageError;
 use crate::format::codec;
 use crate::format::codec::{DamageKind, Held, Origin, State, damaged};

@@ -3,7 +3,8 @@
 use std::slice;
 
 use super::fixture::{Shop, at, confirm, create, decided, new, no, reference, transaction};
-use crate::engine::{Engine, EngineError, FeedCursor, Lookup, Verdict};
+use crate::contract::{FeedCursor, Lookup, Verdict};
+use crate::engine::{Engine, EngineError};
 use crate::error::StorageError;
 use crate::order::{CloseReply, CommandKind, Record, Status};
 use crate::rules::UniqueKey;

@@ -2,7 +2,8 @@
 
 use super::fixture::{Shop, create, new, no, options, picture};
 use crate::engine::local::LocalEngine;
-use crate::engine::local::btree::{BTree, Sorted};
+use crate::engine::local::btree::BTree;
+use crate::engine::local::btree::typed::Sorted;
 use crate::engine::local::disk::RealDisk;
 use crate::engine::{Engine, EngineError};
 use crate::error::{Error, StorageErrorKind};

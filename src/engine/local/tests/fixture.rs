@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
+use crate::contract::{Lookup, Mutation, StoredRecord, Verdict};
+use crate::engine::Engine;
+use crate::engine::local::LocalEngine;
+use crate::engine::local::options::LocalOptions;
 use crate::engine::local::read::view::ReadView;
-use crate::engine::local::{LocalEngine, LocalOptions};
-use crate::engine::{Engine, Lookup, Mutation, StoredRecord, Verdict};
 use crate::error::Error;
 use crate::format::keys::{KeyBytes, Layout};
 use crate::format::tables::Table;

@@ -5,8 +5,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::fixture::{Shop, at, confirm, create, decided, new, no, options};
-use crate::engine::local::unread;
-use crate::engine::{Direction, Engine, EngineError, IndexQuery, Verdict};
+use crate::contract::{Direction, IndexQuery, Verdict};
+use crate::engine::local::failure::unread;
+use crate::engine::{Engine, EngineError};
 use crate::format::tables::Table;
 use crate::order::Status;
 use crate::rules::Index;

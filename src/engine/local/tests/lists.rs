@@ -1,7 +1,8 @@
 //! Lists, read both ways, and what a collision of hashes must not do.
 
 use super::fixture::{Shop, at, confirm, create, decided, new, no, openid, transaction};
-use crate::engine::{Direction, Engine, IndexQuery, IndexRow, Lookup, Position, Verdict};
+use crate::contract::{Direction, IndexQuery, IndexRow, Lookup, Position, Verdict};
+use crate::engine::Engine;
 use crate::order::{CommandKind, Status};
 use crate::rules::Index;
 use crate::types::Timestamp;

@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tempfile::TempDir;
 
 use super::fixture::{Shop, confirm, copied, create, new, no, options};
+use crate::contract::FeedCursor;
 use crate::engine::local::LocalEngine;
 use crate::engine::local::journal::frame::{self, HEAD_LEN, Kind, Salted};
 use crate::engine::local::journal::recovery::{Recovered, recover};
 use crate::engine::local::journal::segment::{self, Folder, HEADER_LEN, Header};
-use crate::engine::{Engine, FeedCursor, Identity};
+use crate::engine::{Engine, Identity};
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::types::OrderNo;
 

@@ -3,9 +3,10 @@
 use std::fs;
 
 use super::fixture::{Changes, Shop, confirm, copied, create, new, no, openid, options, picture};
+use crate::contract::{FeedCursor, StoredRecord};
 use crate::engine::local::LocalEngine;
 use crate::engine::local::read::view::ReadView;
-use crate::engine::{Engine, FeedCursor, RepairFinding, RepairReport, StoredRecord};
+use crate::engine::{Engine, RepairFinding, RepairReport};
 use crate::format::codec;
 use crate::format::codec::{Held, Origin};
 use crate::format::keys;
@@ -100,7 +101,7 @@ fn lists_and_counters_that_were_damaged_are_made_anew_and_nothing_else_changes()
                 keys.extend(keys::KeyBytes::read(key));
                 Ok(std::ops::ControlFlow::Continue(()))
             };
-            let direction = crate::engine::Direction::Forward;
+            let direction = crate::contract::Direction::Forward;
             view.snapshot
                 .walk(table, None, direction, &mut take)
                 .unwrap();

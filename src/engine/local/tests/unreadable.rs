@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::fixture::{at, create, decided, new, no, options};
+use crate::contract::Verdict;
+use crate::engine::Engine;
+use crate::engine::local::LocalEngine;
 use crate::engine::local::disk::{DiskFault, SimulatedDisk};
-use crate::engine::local::{LocalEngine, LocalOptions};
-use crate::engine::{Engine, Verdict};
+use crate::engine::local::options::LocalOptions;
 
 const ORDERS: usize = 400;
 

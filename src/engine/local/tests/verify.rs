@@ -1,9 +1,10 @@
 //! What the walk through a store must find.
 
 use super::fixture::{self, Changes, Shop, at, confirm, create, new, no, openid, transaction};
+use crate::contract::StoredRecord;
+use crate::engine::Engine;
 use crate::engine::local::LocalEngine;
 use crate::engine::local::read::view::ReadView;
-use crate::engine::{Engine, StoredRecord};
 use crate::format::codec::{Held, Origin};
 use crate::format::tables::Table;
 use crate::format::{codec, keys};

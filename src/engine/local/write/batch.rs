@@ -238,7 +238,7 @@ fn undecodable() -> StorageError {
 
 #[cfg(test)]
 mod tests {
-    use crate::engine::StoredRecord;
+    use crate::contract::StoredRecord;
     use crate::engine::local::tests::{fixture, no};
     use crate::engine::local::write::batch::*;
     use crate::order::EventKind;

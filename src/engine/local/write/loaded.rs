@@ -6,7 +6,7 @@
 use foldhash::{HashMap, HashMapExt};
 use parking_lot::Mutex;
 
-use crate::engine::Lookup;
+use crate::contract::Lookup;
 use crate::format::codec::Held;
 use crate::rules::UniqueKey;
 use crate::types::OrderNo;

@@ -11,9 +11,9 @@ use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
 use super::batch::WriteBatch;
 use super::loaded::Found;
+use crate::contract::{Mutation, StoredRecord, Verdict};
 use crate::engine::local::journal::frame::FRAME_MAX;
 use crate::engine::local::read::view::ReadView;
-use crate::engine::{Mutation, StoredRecord, Verdict};
 use crate::error::{StorageError, StorageErrorKind};
 use crate::format::codec::{Held, Origin, State};
 use crate::format::keys::KeyBytes;

@@ -9,9 +9,9 @@ use std::ops::ControlFlow::Continue;
 
 use super::salvage_record::{SalvagedRecord, retold};
 use super::source::Source;
+use crate::contract::{Counts, Direction, StoredRecord};
 use crate::engine::local::admin::rows::Rows;
 use crate::engine::local::btree::BTree;
-use crate::engine::{Counts, Direction, StoredRecord};
 use crate::error::StorageError;
 use crate::format::codec;
 use crate::format::codec::{Held, Origin, State};

@@ -5,9 +5,10 @@
 use std::ops::ControlFlow::{Break, Continue};
 
 use super::frames::Frames;
+use crate::contract::Direction;
+use crate::engine::Identity;
 use crate::engine::local::admin::layout::Dir;
 use crate::engine::local::btree::{Reading, Salvage, Snapshot};
-use crate::engine::{Direction, Identity};
 use crate::error::{StorageError, StorageErrorKind};
 use crate::format::codec;
 use crate::format::codec::{Chained, Held, Origin, State};

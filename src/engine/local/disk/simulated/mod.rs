@@ -13,6 +13,7 @@
 )]
 
 mod content;
+mod faults;
 mod hands;
 mod rng;
 mod state;
@@ -24,50 +25,11 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+pub use self::faults::{DiskFault, Loss};
 use self::hands::Hands;
 pub use self::rng::SeededRng;
 use self::state::{Change, Naming, State};
 use super::{Disk, DiskFile, Executor, FaultInjection, Held, Hold};
-
-/// What a power loss does to what was not made durable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Loss {
-    /// All of it was written after all.
-    KeepAll,
-    /// Nothing was.
-    DropAll,
-    /// The last change was, and of those before it only some.
-    Reorder,
-    /// Each sector of 512 bytes was written or not.
-    TornSectors,
-    /// Each write ended, or began, at some byte.
-    TornBytes,
-    /// Each sector was written, or not, or holds garbage.
-    Trash,
-}
-
-impl Loss {
-    /// Every kind.
-    pub const ALL: [Self; 6] = [
-        Self::KeepAll,
-        Self::DropAll,
-        Self::Reorder,
-        Self::TornSectors,
-        Self::TornBytes,
-        Self::Trash,
-    ];
-}
-
-/// How a call fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum DiskFault {
-    /// Input or output fails.
-    Io,
-    /// There is no room; calls that need none go through.
-    NoRoom,
-    /// Half of a write is done, then it fails; other calls go through.
-    Short,
-}
 
 impl DiskFault {
     /// Every kind.

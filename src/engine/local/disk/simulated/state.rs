@@ -16,8 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Loss;
 use super::content::Content;
+use super::faults::Loss;
 use super::rng::SeededRng;
 
 const SECTOR: usize = 512;

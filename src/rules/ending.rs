@@ -1,0 +1,42 @@
+//! When an order may end without a payment.
+
+use super::change::Change;
+use crate::order::{AnomalyEndKind, CloseAnswer, Order, Payment, RefundStatus};
+use crate::types::RefundNo;
+
+/// Whether nothing about the order's money is open; else what is.
+pub(super) fn can_end(order: &Order) -> Result<(), CloseAnswer> {
+    if order.open_anomalies().next().is_some() {
+        return Err(CloseAnswer::OpenAnomaly);
+    }
+    if order.refunds.iter().any(|refund| refund.status.is_open()) {
+        return Err(CloseAnswer::RefundUnderWay);
+    }
+    Ok(())
+}
+
+/// The payment stands here as ended anomalies only, and a person dismissed it or its whole
+/// money went back.
+pub(super) fn is_settled(order: &Order, payment: &Payment) -> bool {
+    let succeeded = |refund_no: &RefundNo| {
+        let mut of_it = order.refunds.iter().filter(|r| r.is_of(payment));
+        of_it.any(|r| r.refund_no == *refund_no && r.status == RefundStatus::Success)
+    };
+    let mut ends = order
+        .anomalies
+        .iter()
+        .filter(|anomaly| anomaly.concerns(payment))
+        .filter_map(|anomaly| anomaly.end.as_ref());
+    ends.any(|end| match &end.kind {
+        AnomalyEndKind::Dismissed => true,
+        AnomalyEndKind::Refunded { refund_no } => succeeded(refund_no),
+        AnomalyEndKind::Accepted | AnomalyEndKind::Settled => false,
+    })
+}
+
+pub(super) fn is_past(change: &Change<'_>, grace: std::time::Duration) -> bool {
+    let end = change
+        .order()
+        .map(|order| order.expires_at.saturating_add(grace));
+    end.is_some_and(|end| change.now() > end)
+}
