@@ -76,7 +76,7 @@ pub struct VerifyReport {
     pub entries: u64,
     /// How many breaches were found.
     pub broken: u64,
-    /// The first [`Report::KEPT`] of them.
+    /// The first [`VerifyReport::KEPT`] of them.
     pub violations: Vec<Violation>,
 }
 

@@ -34,7 +34,7 @@ impl Store {
     }
 
     /// One page of a list of orders. Besides what reading can fail with, it answers
-    /// [`Error::InvalidCursor`](crate::Error::InvalidCursor) to a cursor of another list, and [`Error::Invalid`](crate::Error::Invalid) to a
+    /// [`Error::InvalidCursor`] to a cursor of another list, and [`Error::Invalid`] to a
     /// page of no or too many rows; so do the other verbs that take a page.
     ///
     /// ```

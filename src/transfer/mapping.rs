@@ -75,7 +75,7 @@ impl Field {
 /// use orderstore::transfer::{Amounts, Field, Foreign};
 /// use orderstore::{AppId, Status};
 ///
-/// let books = Foreign::of(Amounts::Yuan)
+/// let books = Mapping::of(Amounts::Yuan)
 ///     .status("paid", Status::Success)
 ///     .status("cancel", Status::Closed)
 ///     .field(Field::TotalFee, "price")

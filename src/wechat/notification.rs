@@ -50,7 +50,7 @@ impl Notification {
     }
 }
 
-/// The face of a payment notification around a [`Notice`].
+/// The face of a payment notification around a [`Notification`].
 macro_rules! payment_notice {
     ($name:ident) => {
         impl $name {

@@ -20,6 +20,8 @@ mod prepay;
 mod query;
 mod random;
 mod refund;
+mod refund_due;
+mod refund_facts;
 mod replay;
 mod resolve;
 mod rows;

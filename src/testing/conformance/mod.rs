@@ -74,7 +74,7 @@ pub trait Harness {
 }
 
 /// Makes a module of tests, one for each case, for the engines of a
-/// [`Harness`](crate::testing::conformance::Harness): `conformance_suite!(module, harness)`.
+/// [`Harness`]: `conformance_suite!(module, harness)`.
 /// The second argument is an expression and is evaluated for each test.
 #[macro_export]
 macro_rules! conformance_suite {

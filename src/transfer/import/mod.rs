@@ -40,7 +40,7 @@ use crate::store::Store;
 /// let books = r#"{"_id":"7","outTradeNo":"1647840000","_openid":"oZWaC4","appid":"wxa",
 ///   "totalFee":19.900000000000002,"payStatus":"success","createTime":1647840000000,
 ///   "transactionId":"4200001234202203210000000042","timeEnd":"20220321132007"}"#;
-/// let import = Import::foreign(Foreign::of(Amounts::Yuan));
+/// let import = Import::foreign(Mapping::of(Amounts::Yuan));
 /// let report = import.run(&store, Input::json(books.as_bytes()), |notice| {
 ///     if let Notice::Refused(refused) = notice {
 ///         eprintln!("{refused}");

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use orderstore::{
-    AppId, Asked, Command as Asking, Confirmed, Created, Description, Error, Listing, New, OpenId,
-    OrderNo, Outcome, PageOf, Payment, Status, Store,
+    AppId, CommandKind, Command as Asking, Confirmed, Created, Description, Error, OrderQuery, NewOrder, OpenId,
+    OrderNo, Outcome, PageRequest, Payment, Status, Store,
 };
 use redb::Database;
 
@@ -86,7 +86,7 @@ impl Ours {
         let mut place = orderstore::FeedCursor::START;
         let mut count = 0_u64;
         loop {
-            let events = self.store.events(place, PageOf::MAX).wait()?;
+            let events = self.store.events(place, PageRequest::MAX).wait()?;
             let Some(last) = events.last() else {
                 return Ok(count);
             };
@@ -95,8 +95,8 @@ impl Ours {
         }
     }
 
-    fn new_order(&self, create: &Create) -> Checked<New> {
-        let new = New::new(self.appid.clone(), create.fee)?;
+    fn new_order(&self, create: &Create) -> Checked<NewOrder> {
+        let new = NewOrder::new(self.appid.clone(), create.fee)?;
         let new = new.openid(create.openid.clone());
         Ok(new.description(self.description.clone()))
     }
@@ -119,11 +119,11 @@ impl Ours {
         Ok(match command {
             Command::Create(create) => Asking {
                 no: create.no,
-                ask: Asked::Create(Box::new(self.new_order(create)?)),
+                kind: CommandKind::Create(Box::new(self.new_order(create)?)),
             },
             Command::Confirm(confirm) => Asking {
                 no: confirm.no,
-                ask: Asked::Confirm(confirm.payment.clone()),
+                kind: CommandKind::Confirm(confirm.payment.clone()),
             },
         })
     }
@@ -181,7 +181,7 @@ impl Caller for &Ours {
 
     fn page(&mut self, openid: &str, limit: usize) -> Checked<usize> {
         let user = OpenId::parse(openid)?;
-        let listing = Listing::by_openid(&user).page(PageOf::of(limit));
+        let listing = OrderQuery::by_openid(&user).page(PageRequest::of(limit));
         let rows = self.store.list(listing).wait()?.rows;
         let own = rows
             .iter()

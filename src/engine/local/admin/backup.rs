@@ -10,7 +10,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::layout::{Dir, Making};
+use super::contents::Making;
+use super::layout::Dir;
 use super::rows;
 use super::verify;
 use crate::contract::FeedCursor;

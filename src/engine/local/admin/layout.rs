@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::contents::{BACKUP, Contents, IDENTITY, Making};
 use super::header;
 use super::header::{Read, StoreHeader};
 use crate::engine::local::disk;
@@ -27,12 +28,8 @@ use crate::error::{Error, StorageError};
 
 const BASE: &str = "base.redb";
 const JOURNAL: &str = "journal";
-const IDENTITY: &str = "identity";
 /// What is locked where a directory cannot be.
 const LOCK: &str = "LOCK";
-
-/// The identity of a backup: nothing that has it and no other is opened as a store.
-const BACKUP: &str = "backup.identity";
 
 /// What a repair reads, beside what it writes.
 const SCRATCH: &str = "damaged.redb";
@@ -44,66 +41,6 @@ const LOST_AND_FOUND: &str = "lost+found";
 const ROOM: u64 = 8 << 20;
 
 const LOCK_POLL: Duration = Duration::from_millis(10);
-
-/// What a directory turns out to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::engine::local) enum Contents {
-    Missing,
-    Empty,
-    Foreign,
-    Incomplete,
-    /// A backup, or a store with the orders of another one, in the making.
-    Unfinished(Making),
-    Backup,
-    /// Base or journal, whose identity was lost.
-    Headless,
-    Store,
-}
-
-/// What is made in a directory. It is named by its draft from the first moment on, and by
-/// its seal when all of it is there: what was cut short is never taken for something else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::engine::local) enum Making {
-    /// A new store.
-    Store,
-    /// A store that goes on with the orders of another one.
-    Successor,
-    /// A backup.
-    Backup,
-}
-
-impl Making {
-    const EVERY: [Self; 3] = [Self::Store, Self::Successor, Self::Backup];
-
-    const fn draft(self) -> &'static str {
-        match self {
-            Self::Store => "identity.tmp",
-            Self::Successor => "restored.tmp",
-            Self::Backup => "backup.tmp",
-        }
-    }
-
-    const fn seal(self) -> &'static str {
-        match self {
-            Self::Store | Self::Successor => IDENTITY,
-            Self::Backup => BACKUP,
-        }
-    }
-
-    fn drafted(name: &str) -> Option<Self> {
-        let mut every = Self::EVERY.into_iter();
-        every.find(|making| making.draft() == name)
-    }
-
-    /// It may begin in such a directory, or go on there.
-    fn may_begin_in(self, contents: Contents) -> bool {
-        match contents {
-            Contents::Missing | Contents::Empty | Contents::Incomplete => true,
-            Contents::Unfinished(making) => making == self,
-            _ => false,
-        }
-    }
-}
 
 /// A store's directory, or what may become one.
 #[derive(Debug, Clone)]

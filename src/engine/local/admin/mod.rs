@@ -1,6 +1,7 @@
 //! Opening and creating stores, their files, and what operators do to them.
 
 mod backup;
+pub(in crate::engine::local) mod contents;
 pub(in crate::engine::local) mod header;
 pub(in crate::engine::local) mod layout;
 pub(in crate::engine::local) mod open;

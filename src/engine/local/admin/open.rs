@@ -11,8 +11,9 @@ use std::thread;
 
 use parking_lot::{Mutex, RwLock};
 
+use super::contents::{Contents, Making};
 use super::header::StoreHeader;
-use super::layout::{Contents, Dir, Making};
+use super::layout::Dir;
 use super::verify;
 use crate::engine::local::LocalEngine;
 use crate::engine::local::btree::BTree;

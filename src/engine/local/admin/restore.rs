@@ -9,8 +9,9 @@
 
 use std::path::Path;
 
+use super::contents::{Contents, Making};
 use super::header::StoreHeader;
-use super::layout::{Contents, Dir, Making};
+use super::layout::Dir;
 use super::open::{mark_of, singles};
 use super::verify;
 use crate::contract::FeedCursor;

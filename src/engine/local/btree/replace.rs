@@ -14,7 +14,7 @@ use crate::error::StorageError;
 use crate::format::tables::Table;
 
 impl BTree {
-    /// Makes an empty list that [`Base::replace`] will put in the place of `table`.
+    /// Makes an empty list that [`BTree::replace`] will put in the place of `table`.
     pub(in crate::engine::local) fn start_new(&self, table: Table) -> Result<(), StorageError> {
         self.change(|transaction| with_types(table, &new_name(table), Start(transaction)))
     }

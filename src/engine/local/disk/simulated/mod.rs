@@ -14,8 +14,11 @@
 
 mod content;
 mod faults;
+mod file;
 mod hands;
 mod rng;
+mod sim;
+mod snapshot;
 mod state;
 
 use std::ffi::OsString;
@@ -26,69 +29,18 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 pub use self::faults::{DiskFault, Loss};
+use self::file::SimulatedFile;
 use self::hands::Hands;
 pub use self::rng::SeededRng;
+use self::sim::{Call, Control, Planned, Sim};
+pub use self::snapshot::Snapshot;
 use self::state::{Change, Naming, State};
 use super::{Disk, DiskFile, Executor, FaultInjection, Held, Hold};
-
-impl DiskFault {
-    /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Io, Self::NoRoom, Self::Short];
-}
-
-/// The kinds of calls that differ in how they fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Call {
-    Read,
-    /// It needs room.
-    Grow,
-    Write,
-    /// It changes something, and needs no room.
-    Other,
-}
 
 /// A disk in memory. Clones are one disk.
 #[derive(Debug, Clone)]
 pub struct SimulatedDisk {
     sim: Arc<Sim>,
-}
-
-/// A disk as it stood before one of the calls to it.
-#[derive(Debug, Clone)]
-pub struct Snapshot {
-    state: State,
-    /// The call's number.
-    pub call: u64,
-    /// What [`SimulatedDisk::mark`] said last.
-    pub marks: (usize, usize),
-}
-
-#[derive(Debug)]
-struct Sim {
-    state: Mutex<State>,
-    control: Mutex<Control>,
-    hands: Hands,
-}
-
-#[derive(Debug)]
-struct Control {
-    dice: SeededRng,
-    calls: u64,
-    fault: Option<Planned>,
-    marks: (usize, usize),
-    /// A snapshot is taken before one in so many calls; 0: never.
-    one_in: usize,
-    taken: Vec<Snapshot>,
-    sabotage: Option<FaultInjection>,
-    free: u64,
-    is_weak: bool,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Planned {
-    at: u64,
-    fault: DiskFault,
-    for_good: bool,
 }
 
 impl SimulatedDisk {
@@ -249,6 +201,10 @@ impl SimulatedDisk {
     }
 }
 
+fn not_found() -> io::Error {
+    ErrorKind::NotFound.into()
+}
+
 impl Snapshot {
     /// Behind a kill: all that was written is there to be read, durable or not.
     #[must_use]
@@ -265,54 +221,6 @@ impl Snapshot {
         let state = self.state.clone().lose_power(loss, &mut dice);
         SimulatedDisk::of(state, dice.next())
     }
-}
-
-impl Sim {
-    fn snapshot(&self, control: &Control) -> Snapshot {
-        Snapshot {
-            state: self.state.lock().clone(),
-            call: control.calls,
-            marks: control.marks,
-        }
-    }
-
-    /// Counts a call, before it is done. The fault with which it fails.
-    fn call(&self, call: Call, path: &Path) -> Option<DiskFault> {
-        let in_journal = path.parent().is_some_and(|dir| dir.ends_with("journal"));
-        self.hands.pass(in_journal);
-        let mut control = self.control.lock();
-        control.calls += 1;
-        let one_in = control.one_in;
-        if call != Call::Read && one_in > 0 && control.dice.one_in(one_in) {
-            let snapshot = self.snapshot(&control);
-            control.taken.push(snapshot);
-        }
-        let planned = control.fault?;
-        let is_due =
-            control.calls == planned.at || (planned.for_good && control.calls > planned.at);
-        let hits = match planned.fault {
-            DiskFault::Io => true,
-            DiskFault::NoRoom => matches!(call, Call::Grow | Call::Write),
-            DiskFault::Short => call == Call::Write,
-        };
-        (is_due && hits).then_some(planned.fault)
-    }
-
-    fn pass(&self, call: Call, path: &Path) -> io::Result<()> {
-        self.call(call, path)
-            .map_or(Ok(()), |fault| Err(error(fault)))
-    }
-}
-
-fn error(fault: DiskFault) -> io::Error {
-    match fault {
-        DiskFault::Io => io::Error::other("a fault that a test asked for"),
-        DiskFault::NoRoom | DiskFault::Short => ErrorKind::StorageFull.into(),
-    }
-}
-
-fn not_found() -> io::Error {
-    ErrorKind::NotFound.into()
 }
 
 impl Disk for SimulatedDisk {
@@ -444,77 +352,5 @@ impl Held for SimulatedLock {}
 impl Drop for SimulatedLock {
     fn drop(&mut self) {
         self.sim.state.lock().locks.remove(&self.path);
-    }
-}
-
-#[derive(Debug)]
-struct SimulatedFile {
-    sim: Arc<Sim>,
-    node: u64,
-    /// As it was when the file was opened.
-    path: PathBuf,
-}
-
-impl SimulatedFile {
-    fn with<T>(&self, act: impl FnOnce(&mut state::Node) -> Option<T>) -> io::Result<T> {
-        let mut state = self.sim.state.lock();
-        let node = state.nodes.get_mut(&self.node);
-        node.and_then(act)
-            .ok_or_else(|| ErrorKind::UnexpectedEof.into())
-    }
-}
-
-fn size(number: u64) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
-}
-
-impl DiskFile for SimulatedFile {
-    fn len(&self) -> io::Result<u64> {
-        self.sim.pass(Call::Read, &self.path)?;
-        self.with(|node| Some(node.seen.len() as u64))
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.sim.pass(Call::Grow, &self.path)?;
-        self.with(|node| {
-            node.change(Change::SetLen(size(len)));
-            Some(())
-        })
-    }
-
-    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
-        self.sim.pass(Call::Read, &self.path)?;
-        self.with(|node| node.seen.read(size(offset), bytes))
-    }
-
-    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        let fault = self.sim.call(Call::Write, &self.path);
-        let done = match fault {
-            None => bytes,
-            Some(DiskFault::Short) => &bytes[..bytes.len() / 2],
-            Some(fault) => return Err(error(fault)),
-        };
-        self.with(|node| {
-            node.change(Change::Write(size(offset), done.into()));
-            Some(())
-        })?;
-        fault.map_or(Ok(()), |fault| Err(error(fault)))
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        match self.sim.call(Call::Grow, &self.path) {
-            None => self.with(|node| {
-                node.sync();
-                Some(())
-            }),
-            Some(fault) => {
-                let mut dice = self.sim.control.lock().dice.clone();
-                self.with(|node| {
-                    node.fail_sync(&mut dice);
-                    Some(())
-                })?;
-                Err(error(fault))
-            }
-        }
     }
 }

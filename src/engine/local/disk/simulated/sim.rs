@@ -1,0 +1,101 @@
+//! The state of a simulated disk that all its handles share.
+
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+use parking_lot::Mutex;
+
+use super::faults::DiskFault;
+use super::hands::Hands;
+use super::rng::SeededRng;
+use super::snapshot::Snapshot;
+use super::state::State;
+use crate::engine::local::disk::FaultInjection;
+
+/// The kinds of calls that differ in how they fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Call {
+    Read,
+    /// It needs room.
+    Grow,
+    Write,
+    /// It changes something, and needs no room.
+    Other,
+}
+
+#[derive(Debug)]
+pub(super) struct Sim {
+    pub(super) state: Mutex<State>,
+    pub(super) control: Mutex<Control>,
+    pub(super) hands: Hands,
+}
+
+#[derive(Debug)]
+pub(super) struct Control {
+    pub(super) dice: SeededRng,
+    pub(super) calls: u64,
+    pub(super) fault: Option<Planned>,
+    pub(super) marks: (usize, usize),
+    /// A snapshot is taken before one in so many calls; 0: never.
+    pub(super) one_in: usize,
+    pub(super) taken: Vec<Snapshot>,
+    pub(super) sabotage: Option<FaultInjection>,
+    pub(super) free: u64,
+    pub(super) is_weak: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Planned {
+    pub(super) at: u64,
+    pub(super) fault: DiskFault,
+    pub(super) for_good: bool,
+}
+
+impl Sim {
+    pub(super) fn snapshot(&self, control: &Control) -> Snapshot {
+        Snapshot {
+            state: self.state.lock().clone(),
+            call: control.calls,
+            marks: control.marks,
+        }
+    }
+
+    /// Counts a call, before it is done. The fault with which it fails.
+    pub(super) fn call(&self, call: Call, path: &Path) -> Option<DiskFault> {
+        let in_journal = path.parent().is_some_and(|dir| dir.ends_with("journal"));
+        self.hands.pass(in_journal);
+        let mut control = self.control.lock();
+        control.calls += 1;
+        let one_in = control.one_in;
+        if call != Call::Read && one_in > 0 && control.dice.one_in(one_in) {
+            let snapshot = self.snapshot(&control);
+            control.taken.push(snapshot);
+        }
+        let planned = control.fault?;
+        let is_due =
+            control.calls == planned.at || (planned.for_good && control.calls > planned.at);
+        let hits = match planned.fault {
+            DiskFault::Io => true,
+            DiskFault::NoRoom => matches!(call, Call::Grow | Call::Write),
+            DiskFault::Short => call == Call::Write,
+        };
+        (is_due && hits).then_some(planned.fault)
+    }
+
+    pub(super) fn pass(&self, call: Call, path: &Path) -> io::Result<()> {
+        self.call(call, path)
+            .map_or(Ok(()), |fault| Err(error(fault)))
+    }
+}
+
+pub(super) fn error(fault: DiskFault) -> io::Error {
+    match fault {
+        DiskFault::Io => io::Error::other("a fault that a test asked for"),
+        DiskFault::NoRoom | DiskFault::Short => ErrorKind::StorageFull.into(),
+    }
+}
+
+impl DiskFault {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Io, Self::NoRoom, Self::Short];
+}

@@ -1,0 +1,148 @@
+//! When a refund is due, and when its check ends.
+
+use super::refund::{paid_shop, refund_of};
+use super::*;
+use crate::order::{Record, RefundStatus, Status};
+use RefundState::{Abnormal, Closed, Processing, Success};
+
+/// When each check is due, each made as soon as it is.
+fn checks(shop: &mut Shop, ask: &CommandKind, count: usize) -> Vec<u64> {
+    let mut steps = Vec::new();
+    for _ in 0..count {
+        let at = refund_of(shop, "R").next_check.unwrap();
+        steps.push(at.since(shop.now).as_secs() / 60);
+        shop.wait(at.since(shop.now));
+        let updated = shop.order("a").update_time;
+        let _ = shop.ask(no("a"), ask.clone());
+        assert_eq!(shop.order("a").update_time, updated);
+        let events = shop.events("a").len();
+        let _ = shop.ask(no("a"), ask.clone());
+        assert_eq!(shop.events("a").len(), events, "not twice");
+    }
+    steps
+}
+
+#[test]
+fn an_open_refund_is_due_ever_later() {
+    let ladder = [1, 1, 1, 1, 1, 5, 10, 20, 30, 30];
+    let mut shop = paid_shop();
+    let _ = shop.request("a", asked_back("R", "X", 60));
+    let again = request_refund(asked_back("R", "X", 60));
+    assert_eq!(checks(&mut shop, &again, 10), ladder);
+    for state in [Processing, Abnormal] {
+        let mut shop = paid_shop();
+        let ask = record_refund(told("R", "X", 60, state));
+        let _ = shop.ask(no("a"), ask.clone());
+        assert_eq!(checks(&mut shop, &ask, 10), ladder);
+    }
+}
+
+#[test]
+fn an_ended_refund_is_not_due() {
+    for state in [Success, Closed] {
+        let mut shop = paid_shop();
+        let _ = shop.request("a", asked_back("R", "X", 60));
+        let _ = shop.record_refund("a", told("R", "X", 60, state));
+        assert_eq!(refund_of(&shop, "R").next_check, None);
+    }
+}
+
+#[test]
+fn an_unknown_refund_ends_when_it_is_recorded() {
+    let open = |shop: &Shop| shop.order("a").open_anomalies().count();
+    let unknown = || {
+        let mut shop = paid_shop();
+        let heard = shop.query("a", ChannelState::Refund(paid("X")));
+        assert_eq!(heard, Queried::RefundUnknown(Confirmed::Duplicate));
+        shop
+    };
+    let mut shop = unknown();
+    let _ = shop.request("a", asked_back("R", "X", 60));
+    assert_eq!(open(&shop), 1, "that one may be another");
+    let _ = shop.record_refund("a", told("E", "X", 10, Closed));
+    assert_eq!(open(&shop), 1, "nothing went back by that one");
+    let _ = shop.record_refund("a", told("F", "X", 40, Success));
+    assert_eq!(open(&shop), 0);
+    let mut shop = unknown();
+    let _ = shop.record_refund("a", told("E", "X", 101, Success));
+    let kinds: Vec<_> = shop.order("a").open_anomalies().map(|a| a.id).collect();
+    assert_eq!(kinds, [AnomalyId(2)], "the excess says more");
+}
+
+#[test]
+fn a_query_looks_for_refunds_that_are_known_and_hold_money() {
+    let refunded = || ChannelState::Refund(paid("X"));
+    let known = Queried::Payment(Confirmed::Duplicate);
+    for (fact, heard) in [
+        (told("E", "X", 60, Processing), known),
+        (told("E", "X", 101, Success), known),
+        (
+            told("E", "X", 60, Closed),
+            Queried::RefundUnknown(Confirmed::Duplicate),
+        ),
+    ] {
+        let mut shop = paid_shop();
+        let _ = shop.record_refund("a", fact);
+        assert_eq!(shop.query("a", refunded()), heard);
+    }
+}
+
+#[test]
+fn a_payment_that_does_not_count_is_asked_about_ever_later() {
+    let mut shop = Shop::with_order();
+    let _ = shop.confirm("a", paid_fen("Y", 99));
+    let _ = shop.resolve("a", 1, refund("R"));
+    let said = || ChannelState::Success(paid_fen("Y", 99));
+    let mut gaps = Vec::new();
+    for _ in 0..4 {
+        let next = shop.next("a").unwrap();
+        gaps.push(next.at.since(shop.now).as_secs());
+        shop.wait(next.at.since(shop.now));
+        assert_eq!(
+            shop.query("a", said()),
+            Queried::Payment(Confirmed::Duplicate)
+        );
+    }
+    assert_eq!(gaps, [5, 30, 60, 180]);
+    assert_eq!(shop.status("a"), Status::Pending);
+}
+
+#[test]
+fn a_record_finds_its_refund_by_number_alone() {
+    let mut shop = paid_shop();
+    let elsewhere = told("E", "X", 60, Success).with_channel(alipay());
+    let _ = shop.record_refund("a", elsewhere);
+    let record: &Record = shop.record("a").unwrap();
+    assert_eq!(
+        record.refund(&RefundNo::parse("E").unwrap()),
+        record.refunds().first()
+    );
+    assert_eq!(
+        shop.refuse("a", "E"),
+        RefundRefused::NotRequested {
+            status: RefundStatus::Success
+        }
+    );
+}
+
+#[test]
+fn unanswered_refund_query_puts_the_due_check_off_and_keeps_the_reserve() {
+    let mut shop = Shop::with_order();
+    let _ = shop.confirm("a", paid("X"));
+    assert_eq!(shop.refund_unanswered("a", "R"), RefundUnanswered::NotFound);
+    let _ = shop.request("a", asked_back("R", "X", 40));
+    shop.wait(HOUR);
+    assert_eq!(shop.refund_unanswered("a", "R"), RefundUnanswered::PutOff);
+    let refund = shop.order("a").refunds[0].clone();
+    assert_eq!((refund.status, refund.checks), (RefundStatus::Requested, 1));
+    assert!(refund.next_check.unwrap() > shop.now);
+    // It is not due any more: the second telling writes nothing.
+    assert_eq!(shop.refund_unanswered("a", "R"), RefundUnanswered::PutOff);
+    assert_eq!(shop.order("a").refunds[0], refund);
+    let _ = shop.record_refund("a", told("R", "X", 40, RefundState::Success));
+    let status = RefundStatus::Success;
+    assert_eq!(
+        shop.refund_unanswered("a", "R"),
+        RefundUnanswered::NotOpen { status }
+    );
+}
