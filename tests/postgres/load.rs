@@ -30,7 +30,7 @@ impl Till {
 }
 
 /// Asks until it is done: what certainly was not may be asked again.
-fn done<T>(ask: impl Fn() -> Call<T>) -> T {
+fn done<T: Send + 'static>(ask: impl Fn() -> Call<T>) -> T {
     loop {
         match ask().wait() {
             Ok(done) => return done,
