@@ -102,7 +102,7 @@ impl Anomaly {
 
     /// A person decided to give its money back under this number, and that stands.
     pub(crate) fn is_ended_by_refund(&self, refund: &Refund) -> bool {
-        let is_it = |end: &AnomalyEnd| match &end.kind {
+        let is_it = |end: &AnomalyEnd| match &end.how {
             AnomalyEndKind::Refunded { refund_no } => *refund_no == refund.refund_no,
             AnomalyEndKind::Accepted | AnomalyEndKind::Dismissed | AnomalyEndKind::Settled => false,
         };
@@ -113,7 +113,7 @@ impl Anomaly {
     /// What the channel said of a refund with other facts than it was asked with, unless a
     /// person did not believe it.
     pub(crate) fn told_differently(&self) -> Option<&Refund> {
-        let dismissed = |end: &AnomalyEnd| end.kind == AnomalyEndKind::Dismissed;
+        let dismissed = |end: &AnomalyEnd| end.how == AnomalyEndKind::Dismissed;
         match self.kind {
             AnomalyKind::RefundDiffers { .. } if !self.end.as_ref().is_some_and(dismissed) => {
                 self.refund.as_ref()
@@ -316,7 +316,7 @@ pub struct AnomalyEnd {
     /// When.
     pub at: Timestamp,
     /// By what.
-    pub kind: AnomalyEndKind,
+    pub how: AnomalyEndKind,
     /// The words of whoever ended it.
     pub note: Note,
 }

@@ -119,7 +119,7 @@ fn is_told_again(own: &Payment, told: &Payment) -> bool {
 
 /// A person accepted this payment in spite of this difference.
 fn is_vouched_for(order: &Order, payment: &Payment, foreign: &AnomalyKind) -> bool {
-    let accepted = |end: &AnomalyEnd| end.kind == AnomalyEndKind::Accepted;
+    let accepted = |end: &AnomalyEnd| end.how == AnomalyEndKind::Accepted;
     let mut known = order.anomalies.iter().filter(|a| a.concerns(payment));
     known.any(|a| a.kind == *foreign && a.end.as_ref().is_some_and(accepted))
 }
@@ -201,8 +201,8 @@ fn settle(change: &mut Change<'_>, payment: &Payment, finding: Finding) -> Recei
 /// be given back, and no person has accepted it since. A refund that was only seen here
 /// hinders no payment: the channel refunds what was paid.
 pub(super) fn is_given_back(change: &Change<'_>, payment: &Payment) -> bool {
-    let refunded = |end: &AnomalyEnd| matches!(end.kind, AnomalyEndKind::Refunded { .. });
-    let accepted = |end: &AnomalyEnd| end.kind == AnomalyEndKind::Accepted;
+    let refunded = |end: &AnomalyEnd| matches!(end.how, AnomalyEndKind::Refunded { .. });
+    let accepted = |end: &AnomalyEnd| end.how == AnomalyEndKind::Accepted;
     let mut known = change.anomalies().iter().filter(|a| a.concerns(payment));
     let by_a_person = known.clone().any(|a| a.end.as_ref().is_some_and(refunded));
     let is_found = |a: &Anomaly| {

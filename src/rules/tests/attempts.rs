@@ -307,7 +307,7 @@ fn decided_refund_that_is_refused_opens_its_anomaly_again() {
 #[test]
 fn reopened_anomaly_ends_by_itself_at_a_retry_or_a_late_success() {
     let ended = |anomaly: &Anomaly| {
-        let end = anomaly.end.as_ref().map(|end| end.kind.clone());
+        let end = anomaly.end.as_ref().map(|end| end.how.clone());
         let refund_no = RefundNo::parse("R").unwrap();
         assert_eq!(end, Some(AnomalyEndKind::Refunded { refund_no }));
     };

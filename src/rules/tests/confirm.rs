@@ -285,7 +285,7 @@ fn a_payment_that_finds_its_order_settles_its_own_misfits_but_not_who_paid() {
     assert_eq!(shop.confirm("a", paid("X")), (Confirmed::Applied, YES));
     let open = |place| shop.anomaly("a", place).is_open();
     assert_eq!([open(0), open(1), open(2)], [false, true, true]);
-    let how = |place| shop.anomaly("a", place).end.as_ref().map(|end| &end.kind);
+    let how = |place| shop.anomaly("a", place).end.as_ref().map(|end| &end.how);
     assert_eq!(how(0), Some(&crate::order::AnomalyEndKind::Settled));
     assert_eq!(shop.resolve("a", 1, refund("R")), Resolved::Different);
 }

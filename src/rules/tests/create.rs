@@ -190,7 +190,7 @@ fn the_first_waiting_payment_that_fits_is_applied_and_the_others_are_named() {
     assert_eq!(kinds[0], AnomalyKind::AmountMismatch { expected, found });
     assert!(matches!(kinds[1], AnomalyKind::IdentityMismatch { .. }));
     assert_eq!(
-        shop.anomaly("a", 2).end.as_ref().unwrap().kind,
+        shop.anomaly("a", 2).end.as_ref().unwrap().how,
         AnomalyEndKind::Settled
     );
     assert!(matches!(kinds[3], AnomalyKind::DoublePayment { .. }));

@@ -305,7 +305,7 @@ fn what_had_waited_meets_the_imported_order() {
     let mut shop = waiting("X");
     let _ = shop.import(&books(&[confirm(paid("X"))]), Conflict::Skip);
     assert_eq!(
-        shop.anomaly("a", 0).end.as_ref().unwrap().kind,
+        shop.anomaly("a", 0).end.as_ref().unwrap().how,
         AnomalyEndKind::Settled
     );
 

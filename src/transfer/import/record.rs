@@ -120,10 +120,7 @@ fn facts(waiting: &Waiting) -> Vec<Command> {
 
 fn is_owed(anomaly: &Anomaly) -> bool {
     let is_refunded = |how: &AnomalyEndKind| matches!(how, AnomalyEndKind::Refunded { .. });
-    let is_owed = anomaly
-        .end
-        .as_ref()
-        .is_none_or(|end| is_refunded(&end.kind));
+    let is_owed = anomaly.end.as_ref().is_none_or(|end| is_refunded(&end.how));
     anomaly.kind == AnomalyKind::Unclaimed && is_owed
 }
 

@@ -149,7 +149,7 @@ fn is_listed(record: &Record) {
 /// What a person decided to give back is going back or went back. Else he is asked again.
 fn decided_refunds_hold_money(record: &Record) {
     for Anomaly { id, kind, end, .. } in record.anomalies() {
-        let how = end.as_ref().map(|end| &end.kind);
+        let how = end.as_ref().map(|end| &end.how);
         if let Some(AnomalyEndKind::Refunded { refund_no }) = how {
             let refund = record.refund(refund_no).unwrap();
             let asks = |a: &Anomaly| a.is_open() && matches!(a.kind, AnomalyKind::GivenBack { .. });
