@@ -1,8 +1,9 @@
-//! Shipping from the feed, through restarts: `cargo run --release --example feed [-- DIR]`.
+//! Ships orders from the event feed, across restarts: `cargo run --release --example feed [--
+//! DIR]`.
 //!
-//! It sells some orders, ships a part of those that are paid, stops, starts again with
-//! nothing but what is on the disk, and ships the rest: each paid order once, however often
-//! its payment was told. Run it twice on one directory: the second run ships its own alone.
+//! The program sells some orders, ships a part of the paid ones and stops. It starts again with
+//! nothing but the files on disk and ships the rest. Each paid order is shipped once, however often
+//! its payment was notified. A second run on the same directory ships only its own orders.
 
 #[path = "feed/ledger.rs"]
 mod ledger;
@@ -22,10 +23,10 @@ use shipping::work_off;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// How many orders a run sells; every third one is not paid.
+/// Number of orders that a run sells; every third one stays unpaid.
 const SOLD: u32 = 30;
 
-/// So few events at a time that a stop falls between.
+/// Number of events per step, so small that the program stops in the middle of the feed.
 const PORTION: usize = 7;
 
 fn main() -> ExitCode {
@@ -63,7 +64,7 @@ fn run() -> Result<()> {
     ship_the_rest(&dir)
 }
 
-/// What every start of a server does.
+/// Ships the rest, as every start of a server does.
 fn ship_the_rest(dir: &Path) -> Result<()> {
     let store = Store::open(dir.join("orders"))?;
     let mut ledger = Ledger::open(&dir.join("shipped"))?;
@@ -73,7 +74,11 @@ fn ship_the_rest(dir: &Path) -> Result<()> {
     let paid = store.counts().wait()?.of(Status::Success);
     store.shutdown().wait()?;
     if usize::try_from(paid)? != ledger.shipped() {
-        return Err(format!("{paid} orders are paid").into());
+        return Err(format!(
+            "{paid} orders are paid, but {} were shipped",
+            ledger.shipped()
+        )
+        .into());
     }
     Ok(())
 }
@@ -88,7 +93,7 @@ fn sell(store: &Store) -> Result<()> {
         let _ = store.create(no, new).wait()?;
         if n % 3 != 2 {
             let payment = payment(&no)?;
-            // The channel tells it twice: that ships nothing twice.
+            // The channel notifies the payment twice; the order must still be shipped once.
             let _ = store.confirm(no, payment.clone()).wait()?;
             let _ = store.confirm(no, payment).wait()?;
         }

@@ -1,8 +1,9 @@
-//! Moving from a cloud database: `cargo run --release --example migrate [-- BOOKS.json DIR]`.
+//! Migrates orders from a cloud database: `cargo run --release --example migrate [-- BOOKS.json
+//! DIR]`.
 //!
-//! It reads an export whose amounts are in yuan; a small one where none is named. First it
-//! only tries, then it imports, and at last it exports all that the store holds: as books
-//! for another store, and as a report for a spreadsheet.
+//! The program reads an export with amounts in yuan; without arguments it reads a small sample. It
+//! first runs the import as a trial, then imports. Finally it exports all orders of the store: as
+//! JSON lines for another store, and as CSV for a spreadsheet.
 
 use std::error::Error;
 use std::fs::File;
@@ -43,20 +44,19 @@ fn run() -> Result<bool> {
 fn migrate<R: BufRead>(dir: &Path, books: impl Fn() -> Result<R>) -> Result<bool> {
     std::fs::create_dir_all(dir)?;
     let store = Store::open_or_init(dir.join("orders"))?;
-    // The collection's words for a status, where they are not the usual ones, are mapped
-    // here: `.status("paid", Status::Success)`.
+    // Unusual status names of the collection are mapped here: `.status("paid", Status::Success)`.
     let import = Import::foreign(Mapping::of(Amounts::Yuan));
     let trial = import
         .clone()
         .dry_run()
-        .run(&store, Input::json(books()?), tell)?;
-    println!("would be: {}", in_words(&trial));
+        .run(&store, Input::json(books()?), print_refused)?;
+    println!("trial: {}", summary(&trial));
     if trial.refused > 0 {
-        println!("nothing was imported: look at what is refused first");
+        println!("nothing was imported; correct the refused records first");
         return Ok(false);
     }
-    let report = import.run(&store, Input::json(books()?), tell)?;
-    println!("is: {}", in_words(&report));
+    let report = import.run(&store, Input::json(books()?), print_refused)?;
+    println!("imported: {}", summary(&report));
 
     let mut file = BufWriter::new(File::create(dir.join("books.jsonl"))?);
     let exported = Export::all().json_lines(&store, &mut file)?;
@@ -68,18 +68,18 @@ fn migrate<R: BufRead>(dir: &Path, books: impl Fn() -> Result<R>) -> Result<bool
     Ok(report.refused == 0)
 }
 
-fn tell(notice: Notice) {
+fn print_refused(notice: Notice) {
     if let Notice::Refused(refused) = notice {
         println!("{refused}");
     }
 }
 
-fn in_words(report: &ImportReport) -> String {
+fn summary(report: &ImportReport) -> String {
     let ImportReport {
         imported,
         unchanged,
         refused,
         ..
     } = report;
-    format!("{imported} imported, {unchanged} known, {refused} refused")
+    format!("{imported} new, {unchanged} unchanged, {refused} refused")
 }

@@ -1,8 +1,9 @@
-//! A large day's bill against a store of that day's orders:
-//! `cargo run --release --example reconcile [-- LINES]`; a million where not said.
+//! Reconciles a large daily bill with a store: `cargo run --release --example reconcile [-- LINES]`
+//! (default 1,000,000 lines).
 //!
-//! Every hundredth order has not heard of its payment, every thousandth payment is missing
-//! in the bill. What is told must be exactly these, before and after the fixes.
+//! In every hundred orders one callback was lost; in every thousand one payment is missing in the
+//! bill. The comparison must report exactly these differences. After the fixes only the missing
+//! ones remain.
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -24,10 +25,10 @@ const MCH: &str = "1601959334";
 const DAY: &str = "2021-01-28";
 const TIME: &str = "2021-01-28 15:35:18";
 
-/// So much memory the comparison, the fixes and the open store may take together.
+/// Maximum memory in bytes for the comparison, the fixes and the open store together.
 const MEMORY: u64 = 200 << 20;
 
-/// How many commands are handed over at once.
+/// Number of commands in one batch.
 const PORTION: u64 = 500;
 
 fn main() -> ExitCode {
@@ -50,8 +51,8 @@ fn run() -> Result<()> {
     }
 }
 
-/// Makes the day, and has a process of its own compare it, whose memory is that of the
-/// comparison and of an open store.
+/// Creates the orders and the bill, and compares them in a child process, so that its memory is
+/// that of the comparison and of an open store.
 fn make_and_compare(count: u64) -> Result<()> {
     let scratch = tempfile::tempdir()?;
     let began = Instant::now();
@@ -60,7 +61,7 @@ fn make_and_compare(count: u64) -> Result<()> {
     store.shutdown().wait()?;
     write_bill(&scratch.path().join("bill.csv"), count)?;
     println!(
-        "made {count} orders and their bill in {:.1?}",
+        "created {count} orders and their bill in {:.1?}",
         began.elapsed()
     );
     let status = std::process::Command::new(std::env::current_exe()?)
@@ -74,7 +75,7 @@ fn make_and_compare(count: u64) -> Result<()> {
 }
 
 fn compare_twice(count: u64, dir: &Path) -> Result<()> {
-    // A cache that leaves room for the bill.
+    // A small cache leaves memory for the bill.
     let builder = Store::builder().cache_bytes(64 << 20);
     let store = builder.open(dir.join("orders"))?;
     let bill = dir.join("bill.csv");
@@ -82,23 +83,23 @@ fn compare_twice(count: u64, dir: &Path) -> Result<()> {
     let found = compare(&store, &bill)?;
     found.must_be(of(is_unpaid), of(is_missing))?;
     apply(&store, found.fixes)?;
-    println!("applied; memory at most {} MiB", memory_max() >> 20);
+    println!("applied the fixes; peak memory {} MiB", memory_max() >> 20);
     compare(&store, &bill)?.must_be(0, of(is_missing))?;
     store.shutdown().wait()?;
     let memory = memory_max();
-    println!("shut down; memory at most {} MiB", memory >> 20);
+    println!("shut down; peak memory {} MiB", memory >> 20);
     if memory > MEMORY {
-        return Err(format!("{} MiB are too much", memory >> 20).into());
+        return Err(format!("the process used {} MiB, more than the limit", memory >> 20).into());
     }
     Ok(())
 }
 
-/// Its callback was lost.
+/// Returns whether the order's callback was lost.
 fn is_unpaid(n: u64) -> bool {
     n % 100 == 7
 }
 
-/// The bill has no line for it.
+/// Returns whether the bill has no line for the order.
 fn is_missing(n: u64) -> bool {
     n % 1000 == 9
 }
@@ -175,8 +176,8 @@ fn write_bill(path: &Path, count: u64) -> Result<()> {
     Ok(bill.flush()?)
 }
 
-/// What a comparison told. Of each difference only the fix is kept: with both its sides it
-/// would be several times as large.
+/// Result of a comparison. It keeps only the fix of each difference; with both sides it would be
+/// several times as large.
 #[derive(Default)]
 struct Found {
     unpaid: usize,
@@ -200,7 +201,10 @@ impl Found {
         if is == (unpaid, missing, 0) {
             return Ok(());
         }
-        Err(format!("{unpaid} unpaid and {missing} missing were expected, and not {is:?}").into())
+        Err(format!(
+            "expected ({unpaid}, {missing}, 0) unpaid, missing and other differences, found {is:?}"
+        )
+        .into())
     }
 }
 
@@ -213,7 +217,7 @@ fn compare(store: &Store, bill: &Path) -> Result<Found> {
         .kind(reader.kind())
         .run(store, reader, |difference| found.take(difference))?;
     println!(
-        "{} lines, {} differences in {:.1?}; memory at most {} MiB",
+        "{} lines, {} differences in {:.1?}; peak memory {} MiB",
         counts.lines,
         counts.differences,
         began.elapsed(),
@@ -231,7 +235,7 @@ fn apply(store: &Store, fixes: Vec<Command>) -> Result<()> {
     Ok(())
 }
 
-/// The most memory that the process has held, in bytes, as Linux counts it; 0 elsewhere.
+/// Returns the peak memory of the process in bytes, from Linux's `/proc`; 0 on other systems.
 fn memory_max() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -1,15 +1,14 @@
-//! Where the store reads the time.
+//! Clock of the store: the system clock by default, or a clock from the builder.
 //!
-//! The system's clock, unless another is given. What is decided bears the time to the
-//! millisecond; an order number is content with the moment of the system's last tick, which
-//! is a few milliseconds back and costs a fifth to read.
+//! Decisions use the exact time, in milliseconds. Order numbers use the time of the system's last
+//! timer tick: a few milliseconds old, but five times cheaper to read.
 
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::types::Timestamp;
 
-/// A clock that can be read from every thread.
+/// Clock that every thread can read.
 #[derive(Clone)]
 pub(crate) enum Clock {
     System,
@@ -24,7 +23,7 @@ impl Clock {
         }
     }
 
-    /// The time now, or some milliseconds ago. It never runs ahead of [`Clock::now`].
+    /// Returns a time that may be a few milliseconds old, but never ahead of [`Clock::now`].
     pub(crate) fn about_now(&self) -> Timestamp {
         match self {
             Self::System => last_tick(),
@@ -33,7 +32,7 @@ impl Clock {
     }
 }
 
-/// The time of the system's last tick.
+/// Returns the time of the system's last timer tick.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn last_tick() -> Timestamp {
     use rustix::time::{ClockId, clock_gettime};
@@ -44,7 +43,7 @@ fn last_tick() -> Timestamp {
     Timestamp::from_millis(millis).unwrap_or_else(|_| Timestamp::from_system(SystemTime::now()))
 }
 
-/// Where the system keeps no such time: now.
+/// Returns the current time: this system offers no coarse clock.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn last_tick() -> Timestamp {
     Timestamp::from_system(SystemTime::now())
@@ -55,18 +54,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_tick_is_about_the_system_s_time() {
+    fn last_tick_is_close_to_system_time() {
         let clock = Clock::System;
         for _ in 0..1_000 {
             let (tick, now) = (clock.about_now(), clock.now());
-            // A clock that was set between the two readings is no wrong clock.
+            // A large limit: the system may adjust its clock between the two readings.
             let apart = now.as_millis() - tick.as_millis();
             assert!(apart.abs() < 60_000, "{apart} ms apart");
         }
     }
 
     #[test]
-    fn a_given_clock_is_the_only_one_that_is_read() {
+    fn given_clock_replaces_system_clock() {
         let clock = Clock::Given(Arc::new(|| Timestamp::MAX));
         assert_eq!([clock.now(), clock.about_now()], [Timestamp::MAX; 2]);
     }

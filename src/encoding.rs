@@ -1,62 +1,68 @@
-//! The encoding of an input that must be UTF-8 text.
+//! Detection of inputs that are not UTF-8 text.
 //!
-//! Files come compressed, or as a spreadsheet saved them. Read as UTF-8 they would fail with an
-//! error that names a byte. The first bytes show what they are, so the error names that.
+//! Users pass compressed files, or files that a spreadsheet program saved. Reading them as UTF-8
+//! would fail with the position of a byte. The first bytes show the real encoding, so the error
+//! names it.
 
 use std::io::{self, BufRead, ErrorKind, Read};
 
 use thiserror::Error;
 
-/// What an input is, where it is not plain UTF-8 text, and how to convert it. May grow.
+/// Detected encoding of an input that is not UTF-8. The message explains how to convert it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum WrongEncoding {
     /// A gzip file.
-    #[error("it is compressed with gzip: unpack it first, for example with `gunzip`")]
+    #[error("the input is compressed with gzip: unpack it first, for example with `gunzip`")]
     Gzip,
     /// A zip archive.
-    #[error("it is a zip archive: unpack it first, for example with `unzip`")]
+    #[error("the input is a zip archive: unpack it first, for example with `unzip`")]
     Zip,
     /// Text in UTF-16.
     #[error(
-        "it is UTF-16, not UTF-8: convert it first, for example with `iconv -f UTF-16 -t UTF-8`"
+        "the input is UTF-16, not UTF-8: convert it first, for example with \
+         `iconv -f UTF-16 -t UTF-8`"
     )]
     Utf16,
     /// Text in GBK, or in GB 18030, which contains it.
     #[error(
-        "it looks like GBK, not UTF-8: convert it first, for example with `iconv -f GB18030 -t UTF-8`"
+        "the input looks like GBK, not UTF-8: convert it first, for example with \
+         `iconv -f GB18030 -t UTF-8`"
     )]
     Gbk,
 }
 
-/// At most so many of the first bytes are looked at.
+/// Maximum number of bytes read for the detection.
 const HEAD_MAX: usize = 512;
 
-/// The longest signature.
+/// Minimum number of bytes read for the detection: the length of the longest signature.
 const HEAD_MIN: usize = 4;
 
 impl WrongEncoding {
-    /// Looks at the first bytes of an input.
+    /// Detects a wrong encoding from the first bytes of an input.
     fn of(head: &[u8]) -> Option<Self> {
         match head {
             [0x1f, 0x8b, ..] => Some(Self::Gzip),
             [b'P', b'K', 0x03, 0x04, ..] => Some(Self::Zip),
             [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some(Self::Utf16),
-            // ASCII in UTF-16 without a mark has a zero in each pair.
+            // ASCII text in UTF-16 without a byte order mark has one zero byte in each pair.
             [0, 1..=0xff, ..] | [1..=0xff, 0, ..] => Some(Self::Utf16),
             _ => is_gbk(head).then_some(Self::Gbk),
         }
     }
 }
 
-/// Whether the bytes are no UTF-8, and every one beyond ASCII belongs to a character of
-/// GB 18030. The last character may be cut.
+/// Returns whether the bytes are invalid as UTF-8 and valid as GB 18030. The last character may be
+/// incomplete.
 fn is_gbk(head: &[u8]) -> bool {
+    // An error without a length means that only the last character is incomplete: valid UTF-8.
     let is_utf8 = match str::from_utf8(head) {
         Ok(_) => true,
         Err(error) => error.error_len().is_none(),
     };
     let mut left = head;
+    // Arms: end of input, possibly inside a character; ASCII; two-byte character; four-byte
+    // character; anything else is not GB 18030.
     loop {
         left = match left {
             [] | [0x81..=0xfe] => return !is_utf8,
@@ -74,12 +80,12 @@ fn is_gbk(head: &[u8]) -> bool {
     }
 }
 
-/// An input that fails with [`WrongEncoding`] before its first byte is read.
+/// Input that must be UTF-8. The first read fails with [`WrongEncoding`] if it is not.
 #[derive(Debug)]
 pub(crate) struct Utf8Input<R> {
     input: R,
     head: Vec<u8>,
-    /// How much of the head was read.
+    /// Number of bytes of `head` that the caller has consumed.
     at: usize,
     is_begun: bool,
 }
@@ -96,7 +102,8 @@ impl<R> Utf8Input<R> {
 }
 
 impl<R: BufRead> Utf8Input<R> {
-    /// Takes the first bytes in. An input may hand them out one by one.
+    /// Reads the first bytes and checks them. Loops because an input may return one byte at a
+    /// time.
     fn begin(&mut self) -> io::Result<()> {
         while self.head.len() < HEAD_MIN {
             let part = match self.input.fill_buf() {
@@ -187,7 +194,7 @@ mod tests {
         for text in ["", "a", "{}", "\u{feff}{}", "茶", &long] {
             assert_eq!(read(text.as_bytes()).as_deref(), Ok(text.as_bytes()));
         }
-        // Damaged UTF-8 is for the reader to refuse, with its place.
+        // Corrupted UTF-8 passes here: the reader of the text reports it, with its position.
         assert_eq!(read(b"a\xff\xff\nx").as_deref(), Ok(&b"a\xff\xff\nx"[..]));
     }
 

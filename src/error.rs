@@ -1,5 +1,5 @@
-//! What a caller acts on. Each failure says *certainly not*, *maybe*, or that nothing was
-//! asked of the data at all.
+//! Errors that callers handle. Each error means one of three outcomes: certainly not applied,
+//! possibly applied, or no access to the data at all.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -10,197 +10,204 @@ use thiserror::Error;
 
 use crate::types::OrderNo;
 
-/// Why a call failed. Logical refusals are no errors: they are answers.
+/// Failure of a call. A command that the rules refuse is not an error: the reply contains the
+/// refusal.
 ///
-/// Messages hold no personal data. What lies beneath is the `source()`.
+/// Messages contain no personal data. [`source()`](std::error::Error::source) returns the cause.
 #[derive(Debug, Clone, Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The queue is full. Nothing was taken; try again.
-    #[error("too many commands are waiting")]
+    /// The queue is full. The store took nothing; retry the call.
+    #[error("the queue is full: too many commands are waiting; try again")]
     Overloaded,
-    /// So many commands, or so many bytes of them, never fit into the queue at once.
+    /// The batch is larger than the whole queue, in commands or in bytes. It never fits.
     #[error("a batch of {found} {what} is over the queue's limit of {limit}")]
     BatchTooLarge {
-        /// Of which there are too many: `"commands"` or `"bytes"`.
+        /// Unit of `found` and `limit`: `"commands"` or `"bytes"`.
         what: &'static str,
-        /// How many there are.
+        /// Size of the batch.
         found: usize,
-        /// The most that fit.
+        /// Limit of the queue.
         limit: usize,
     },
-    /// The store was shut down before the call was taken.
+    /// The store was shut down before it took the call.
     #[error("the store was shut down")]
     ShutDown,
-    /// The write had begun and failed: it is applied or not, wholly. Open the store again,
-    /// unless it stands on a cluster, and repeat the command; the answer then tells.
-    #[error("the write failed midway: whether it is applied is not known")]
+    /// The write began and failed. The command is applied completely or not at all, and the
+    /// store does not know which. Reopen the store (not needed on a PostgreSQL cluster) and
+    /// repeat the command: its reply shows the outcome.
+    #[error("the write failed midway, and its outcome is unknown")]
     OutcomeUnknown(#[source] StorageError),
-    /// An earlier write failed midway. This command is certainly not applied, nor is any
-    /// other until the store is opened again. Reads go on.
-    #[error("no writes are taken until the store is opened again: an earlier one failed midway")]
+    /// An earlier write failed midway. The store applies neither this command nor any other
+    /// before it is reopened. Reads continue.
+    #[error("an earlier write failed midway; reopen the store before the next write")]
     Poisoned(#[source] StorageError),
-    /// Certainly not applied; the next try may succeed.
+    /// The command was certainly not applied. A retry may succeed.
     #[error("nothing was written")]
     NotApplied(#[source] StorageError),
-    /// The data could not be read, or what was read is damaged. A command that hears this
-    /// is certainly not applied.
+    /// The data could not be read, or it is corrupted. A command that fails with this error
+    /// was certainly not applied.
     #[error("the store could not be read")]
     Unreadable(#[source] StorageError),
-    /// The store ended, and letting go of its files failed. What was answered is durable.
-    #[error("the store ended, and its files could not be closed")]
+    /// The store shut down, but it could not close its files. Every acknowledged command is
+    /// durable.
+    #[error("the store shut down, but its files could not be closed")]
     Unclosed(#[source] StorageError),
-    /// The disk has no room. Certainly not applied.
+    /// The disk is full. The command was certainly not applied.
     #[error("the disk is full")]
     DiskFull,
-    /// Another process, or another handle in this one, has the store open.
+    /// Another process, or another handle in this process, has the store open.
     #[error("{} is in use by another process or handle", dir.display())]
     Locked {
-        /// The store's directory.
+        /// Directory of the store.
         dir: PathBuf,
     },
-    /// There is no such directory. A volume that is not mounted looks like this.
+    /// The directory does not exist. A common cause is a volume that is not mounted.
     #[error("{} does not exist", dir.display())]
     Missing {
-        /// The store's directory.
+        /// Directory of the store.
         dir: PathBuf,
     },
-    /// The directory cannot be made: one above it does not exist. Only the last directory of a
-    /// path is made.
-    #[error("{} cannot be made: {} does not exist", dir.display(), missing.display())]
+    /// The directory cannot be created because one of its parents does not exist. The store
+    /// creates only the last directory of a path.
+    #[error("{} cannot be created: {} does not exist", dir.display(), missing.display())]
     ParentMissing {
-        /// The directory that was to be made.
+        /// Directory to create.
         dir: PathBuf,
-        /// The topmost directory above it that does not exist.
+        /// Topmost parent directory that does not exist.
         missing: PathBuf,
     },
-    /// The directory is empty: there is no store in it.
-    #[error("{} is empty: no store was made in it", dir.display())]
+    /// The directory is empty: it holds no store.
+    #[error("{} is empty: it holds no order store", dir.display())]
     Empty {
-        /// The store's directory.
+        /// Directory of the store.
         dir: PathBuf,
     },
-    /// The directory holds something else.
-    #[error("{} holds something that is no order store", dir.display())]
+    /// The directory holds files that do not belong to an order store.
+    #[error("{} holds files that are not an order store", dir.display())]
     Foreign {
-        /// The store's directory.
+        /// Directory of the store.
         dir: PathBuf,
     },
-    /// The making of a store in this directory was interrupted. `init` and `open_or_init`
-    /// finish it; no order was ever in it.
-    #[error("the making of the store in {} was interrupted", dir.display())]
+    /// The creation of a store in this directory was interrupted. `init` and `open_or_init`
+    /// complete it. It never held an order.
+    #[error("the creation of the store in {} was interrupted", dir.display())]
     Incomplete {
-        /// The store's directory.
+        /// Directory of the store.
         dir: PathBuf,
     },
-    /// The making of a backup in this directory, or of a store out of a backup or a damaged
-    /// store, was interrupted. Only the same call begins anew there; nothing opens it.
+    /// A backup, a restore or a repair into this directory was interrupted. The directory
+    /// cannot be opened. Repeat the same call: it starts again from the beginning.
     #[error("a backup, a restore or a repair into {} was interrupted", dir.display())]
     Unfinished {
-        /// The directory.
+        /// Directory that the call wrote to.
         dir: PathBuf,
     },
-    /// The directory holds a backup: it is restored into another directory, not opened.
-    #[error("{} holds a backup, which is not opened but restored", dir.display())]
+    /// The directory holds a backup. Restore it into another directory; it cannot be opened.
+    #[error("{} holds a backup: restore it into another directory", dir.display())]
     IsBackup {
-        /// The backup's directory.
+        /// Directory of the backup.
         dir: PathBuf,
     },
-    /// There is no backup in this directory.
+    /// The directory holds no backup.
     #[error("{} holds no backup", dir.display())]
     NotABackup {
         /// The directory.
         dir: PathBuf,
     },
-    /// The backup failed, and there is none. The store goes on.
+    /// The backup failed and does not exist. The store keeps running.
     #[error("no backup was made in {}", dir.display())]
     NotBackedUp {
-        /// The backup's directory.
+        /// Directory of the backup.
         dir: PathBuf,
-        /// Why.
+        /// Cause of the failure.
         source: StorageError,
     },
-    /// In a copy, the record under this number is not what it is at the source, or a key of it
-    /// is another record's: the target has a life of its own. What was copied before stands.
-    #[error("order {no} is another one in the target")]
+    /// During a copy, a record in the target differs from the source, or another record in the
+    /// target owns one of its keys. The target was changed independently of the source.
+    /// Everything copied before stays in the target.
+    #[error(
+        "order {no} conflicts with the target: its contents differ there, or another order owns \
+         one of its keys"
+    )]
     Differs {
-        /// The number.
+        /// Order number of the record.
         no: OrderNo,
     },
-    /// The store's engine keeps no files and cannot do that.
+    /// The engine of this store keeps no files, so it cannot run this operation.
     #[error("the engine of this store cannot make {what}")]
     Unsupported {
-        /// What it was asked for.
+        /// Requested result, such as `"a backup"`.
         what: &'static str,
     },
-    /// The cluster that a URL names holds no store in this schema, and none was to be made.
+    /// The PostgreSQL database holds no store in this schema, and the call does not create one.
     #[error("the database holds no order store")]
     NoTables,
-    /// There is a store already where a new one was to be made.
-    #[error("{} holds a store already", dir.display())]
+    /// The directory for a new store already holds a store.
+    #[error("{} already holds a store", dir.display())]
     AlreadyThere {
-        /// The store's directory.
+        /// Directory of the store.
         dir: PathBuf,
     },
-    /// The store was written by a newer version of this crate.
-    #[error("the store has format {found}; this version reads up to {known}")]
+    /// A newer version of this crate wrote the store.
+    #[error("the store has format {found}; this version reads up to format {known}")]
     NewerFormat {
-        /// What the store says.
+        /// Format of the store.
         found: u32,
-        /// What this version knows.
+        /// Newest format that this version reads.
         known: u32,
     },
-    /// The store on a cluster was written by an older version of this crate, and it was not to
-    /// be changed. `Store::connect` upgrades it.
+    /// An older version of this crate wrote the store on a PostgreSQL cluster, and this call
+    /// must not change it. `Store::connect` upgrades it.
     #[error(
         "the store has format {found}; this version reads {known}, and Store::connect upgrades it"
     )]
     OlderFormat {
-        /// What the store says.
+        /// Format of the store.
         found: u32,
-        /// What this version knows.
+        /// Format that this version reads.
         known: u32,
     },
     /// The store could not be opened.
     #[error("the store in {} could not be opened", dir.display())]
     Unopened {
-        /// The store's directory.
+        /// Directory of the store.
         dir: PathBuf,
-        /// Why.
+        /// Cause of the failure.
         source: StorageError,
     },
-    /// The process that calls was forked from the one that opened the store. Nothing was done.
-    /// The store stays the parent's; a child opens one of its own.
+    /// The calling process was forked from the process that opened the store. Nothing was done.
+    /// Only the parent can use this store handle; a child must open its own store.
     #[error("this process was forked from the one that opened the store: nothing was done")]
     Forked,
-    /// On this system a power loss may undo what was acknowledged.
+    /// On this system a power loss may undo acknowledged commands.
     #[error(
-        "{}: on this system a power loss may undo what was acknowledged; \
+        "{}: on this system a power loss may undo acknowledged commands; \
          Builder::allow_weak_durability accepts that",
         dir.display()
     )]
     WeakDurability {
-        /// The store's directory.
+        /// Directory of the store.
         dir: PathBuf,
     },
     /// The cursor belongs to another query, another direction or another store.
     #[error("the cursor does not belong to this query: {why}")]
     InvalidCursor {
-        /// What is wrong with it.
+        /// Reason for the refusal.
         why: &'static str,
     },
-    /// A setting or an argument has a value that cannot work.
+    /// A setting or an argument has an invalid value.
     #[error("{what}: {why}")]
     Invalid {
-        /// Which.
+        /// Name of the setting or argument.
         what: &'static str,
-        /// Why, with the limit.
+        /// Reason, with the limit.
         why: String,
     },
 }
 
 impl Error {
-    /// Certainly not applied, and the same call may succeed later.
+    /// Returns whether the call was certainly not applied and may succeed later.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
         match self {
@@ -220,36 +227,37 @@ impl Error {
         }
     }
 
-    /// Applied or not: the caller cannot know before the store was opened again.
+    /// Returns whether the outcome is unknown: the command may or may not be applied. A
+    /// repeated command shows the outcome, after a reopen of a store in files.
     #[must_use]
     pub const fn is_outcome_unknown(&self) -> bool {
         matches!(self, Self::OutcomeUnknown(_))
     }
 }
 
-/// What failed beneath the store.
+/// Failure of the storage below the store: disk, files or database.
 #[derive(Debug, Clone)]
 pub struct StorageError {
     kind: StorageErrorKind,
     source: Arc<dyn StdError + Send + Sync>,
 }
 
-/// The kind of failure beneath the store.
+/// Kind of a storage failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StorageErrorKind {
-    /// The operating system refused.
+    /// An input or output operation failed.
     Io,
-    /// The disk has no room.
+    /// The disk is full.
     DiskFull,
-    /// What was read is not what was written.
+    /// The data read is not the data written.
     Corrupted,
-    /// Writes wait for a flush, and a damaged page of the base stops the flush.
-    /// `orderstore repair` makes a sound store of what can be read.
+    /// Writes wait for a checkpoint, and the checkpoint fails at a damaged page of the B-tree.
+    /// `orderstore repair` builds a new store from the readable data.
     Stalled,
-    /// A value is larger than the format takes.
+    /// A value is larger than the format allows.
     TooLarge,
-    /// The engine met a bug, its own or one beneath it.
+    /// A bug in the engine, or in a library or database that it uses.
     Internal,
 }
 
@@ -258,8 +266,8 @@ impl StorageErrorKind {
         match self {
             Self::Io => "input or output failed",
             Self::DiskFull => "the disk is full",
-            Self::Corrupted => "damaged data",
-            Self::Stalled => "damaged data stops all writes; run `orderstore repair`",
+            Self::Corrupted => "corrupted data",
+            Self::Stalled => "corrupted data blocks all writes; run `orderstore repair`",
             Self::TooLarge => "a value is too large",
             Self::Internal => "internal error",
         }
@@ -267,7 +275,7 @@ impl StorageErrorKind {
 }
 
 impl StorageError {
-    /// An error of this kind, by this cause.
+    /// Creates an error of this kind with this cause.
     pub fn new(kind: StorageErrorKind, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self {
             kind,
@@ -275,12 +283,12 @@ impl StorageError {
         }
     }
 
-    /// Damaged data, and where.
+    /// Creates an error of kind [`StorageErrorKind::Corrupted`]. `why` names the corrupted data.
     pub fn corrupted(why: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::new(StorageErrorKind::Corrupted, why)
     }
 
-    /// The kind of failure.
+    /// Returns the kind of failure.
     #[must_use]
     pub const fn kind(&self) -> StorageErrorKind {
         self.kind

@@ -1,14 +1,17 @@
-//! A transactional store for payment orders that a payment server links in.
+//! Embedded transactional store for payment orders, to link into a payment server.
 //!
-//! One record per `outTradeNo`, one pure state machine, compare-and-set on every change,
-//! and answers that leave only after the disk has them. It takes verified facts (a callback
-//! whose signature was checked, an answer to a query, a line of a bill) and finds each of
-//! them its place: applied, recognised, adopted, or kept as an anomaly for a person.
+//! The store keeps one record per order number (`outTradeNo`). A pure state machine decides every
+//! command. A change is written only if the record still has the version that was decided on. The
+//! store acknowledges a command only when it is durable.
 //!
-//! It is not for cloud functions, autoscaled containers or network shares: it needs a
-//! persistent local disk and exactly one process. It speaks to no channel and verifies no
-//! signature. Order numbers are unique across all merchants in one store, and `totalFee` is
-//! integer fen.
+//! The server passes verified facts to the store: callbacks with checked signatures, answers to
+//! queries, lines of a bill. The store applies a fact, recognizes it as a duplicate, or keeps it as
+//! an anomaly for a person. A payment without an order waits until the order is created.
+//!
+//! The default engine needs a persistent local disk and exactly one process. It does not work in
+//! cloud functions, in autoscaled containers or on network shares. The store never calls a payment
+//! channel and verifies no signature. Order numbers are unique across all merchants in one store.
+//! `totalFee` is an integer amount in fen.
 //!
 //! ```
 //! use orderstore::*;
@@ -32,24 +35,26 @@
 //! # }
 //! ```
 //!
-//! # Where things are
-//! - [`Store`] has every verb; [`Builder`] its settings; each verb returns a [`Call`].
-//! - [`NewOrder`], [`Payment`], [`Prepay`], [`ChannelState`] go in; [`Reply`] comes out, with
-//!   an outcome of its verb and the [`Order`] as it stands.
-//! - [`OrderQuery`] and [`PageRequest`] say which orders; [`FeedCursor`] names a place in the feed.
+//! # Overview
+//! - [`Store`] has all operations, and [`Builder`] has the settings. Each operation returns a
+//!   [`Call`].
+//! - Commands take a [`NewOrder`], a [`Payment`], a [`Prepay`] or a [`ChannelState`]. They return a
+//!   [`Reply`] with the outcome and the current [`Order`].
+//! - [`OrderQuery`] and [`PageRequest`] select orders. A [`FeedCursor`] is a position in the feed.
 #![cfg_attr(
     feature = "transfer",
-    doc = "- [`transfer`] moves other systems' books in, and a store's books out."
+    doc = "- [`transfer`] imports orders from other systems and exports the orders of a store."
 )]
 #![cfg_attr(
     feature = "wechat",
-    doc = "- [`wechat`] reads the channel's own messages."
+    doc = "- [`wechat`] parses the messages of WeChat Pay."
 )]
-//! - [`rules`] is the state machine, [`engine`] the seam beneath the store.
-//! - Feature `tracing`: spans `group` and, within, `command` of the target `orderstore`, with
-//!   order number, verb and outcome. The subscriber runs on the thread that commits.
+//! - [`rules`] is the state machine. [`engine`] is the contract for storage engines.
+//! - Feature `tracing`: spans `group` and, inside it, `command`, with the target `orderstore`.
+//!   Their fields are order number, operation and outcome. The subscriber runs on the thread that
+//!   commits.
 //! - Feature `cli`: the program `orderstore` for operators.
-//! - [`manual`] tells how it works, what it promises, and what it asks of you.
+//! - [`manual`] explains the design, the guarantees and the requirements.
 
 mod clock;
 mod commit;
@@ -96,7 +101,7 @@ pub use store::{Builder, Opened, Store};
 pub use types::*;
 pub use verify::{Invariant, VerifyReport, Violation};
 
-/// The README's example, compiled and run with the others.
+/// The example of the README, as a doctest.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

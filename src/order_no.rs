@@ -1,14 +1,16 @@
-//! Order numbers that cannot collide: 32 digits, `13 ms time | 3 node | 16 counter`.
+//! Generator of unique order numbers with 32 digits: 13 for the time in milliseconds, 3 for the
+//! node, 16 for the hidden counter.
 //!
-//! - Uniqueness comes from the counter alone. It is reserved in blocks, each durable
-//!   before its first number is used: no clock, restart or crash can repeat a number, and
-//!   a crash loses at most two blocks and what lies in the lanes.
-//! - Threads draw side by side, each from a lane that seldom anybody else uses, into which
-//!   runs of a block are put.
-//! - The time makes numbers sort by age. It never decreases while the store is open; when
-//!   the clock jumps back it stays put, and that is counted.
-//! - The counter is hidden by a keyed bijection on 0..10^16, so that a number gives away
-//!   no volume. That is concealment, not secrecy.
+//! - Uniqueness: only the counter makes numbers unique. The engine reserves it in blocks, and each
+//!   reservation is durable before the first number of its block is used. No clock change, restart
+//!   or crash can therefore repeat a number.
+//! - Loss: a crash wastes at most two blocks and the numbers in the lanes.
+//! - Speed: each thread draws from a lane that few other threads use. A lane takes a run of 64
+//!   counters from the current block at a time.
+//! - Order: the time makes numbers sort by age. It never decreases while the store is open. If the
+//!   clock jumps back, the time stays the same, and the generator counts the event.
+//! - Concealment: a keyed permutation of 0..10^16 hides the counter, so that a number does not show
+//!   the number of orders. The permutation is no encryption.
 
 mod cipher;
 mod lane;
@@ -24,53 +26,57 @@ use self::lane::{Lane, RUN};
 use crate::process::Process;
 use crate::types::{OrderNo, Timestamp};
 
-/// How many numbers one reservation takes.
+/// Counters per reservation.
 pub(crate) const BLOCK: u64 = 65_536;
 
-/// In how many lanes threads draw side by side.
+/// Number of lanes.
 const LANES: usize = 16;
 
-/// Hands out order numbers from reserved blocks.
+/// Generator of order numbers from reserved blocks of counters.
 ///
-/// Drawing takes no lock but for one number of a run. Blocks come in rising order, so that
-/// `next` only ever rises; it is set to a block before `end` is, and so what is below an `end`
-/// that was read before it is of a reserved block.
+/// A draw takes a lock only for the first number of a run.
+///
+/// Blocks arrive in rising order, so `next` never decreases. [`Generator::use_block`] stores `next`
+/// before `end`, and [`Generator::run`] reads `end` before `next`. A reader that sees an old `end`
+/// therefore finds `next` at or above it and takes nothing. With the opposite order it could take
+/// counters between two blocks, which another process may have reserved.
 #[derive(Debug)]
 pub(crate) struct Generator {
     node: u16,
     cipher: Cipher,
     lanes: [Alone<Lane>; LANES],
-    /// The next counter that no lane has.
+    /// Next counter of the current block that no lane has taken.
     next: Alone<AtomicU64>,
-    /// Where its block ends.
+    /// End of the current block (exclusive).
     end: AtomicU64,
-    /// From this counter on, another block is wanted that nobody has asked for.
+    /// Counter at which to request the next block. `u64::MAX` while a request is running or the
+    /// spare block is present.
     ask_at: AtomicU64,
-    /// The latest time that a number bears.
+    /// Latest time in a number, in milliseconds.
     time: AtomicU64,
     clock_set_back: AtomicU64,
-    /// The block behind the one in use. Held while blocks are changed.
+    /// Block to use after the current one. Every change of blocks holds this lock.
     spare: Mutex<Option<Range<u64>>>,
     process: Process,
 }
 
-/// A value on cache lines of its own: who writes it takes nothing else out of the others'
-/// caches.
+/// Value on its own cache lines. A write to it does not evict other values from the caches of other
+/// cores (false sharing).
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Alone<T>(T);
 
-/// What came of asking for a number.
+/// Result of a draw.
 #[derive(Debug)]
 pub(crate) struct Drawn {
-    /// The number; `None` where no block is ready.
+    /// Order number, or `None` if no reserved counter is left.
     pub(crate) no: Option<OrderNo>,
-    /// The caller should have a block reserved: nobody else was asked to.
+    /// The caller must have a block reserved: this draw is the only one that requests it.
     pub(crate) wants_block: bool,
 }
 
 impl Generator {
-    /// A generator for node digits `node` (0..=999), without a block yet.
+    /// Creates a generator for the node digits `node` (0..=999). It has no block yet.
     pub(crate) fn new(node: u16, key: [u8; 16]) -> Self {
         Self {
             node,
@@ -86,7 +92,8 @@ impl Generator {
         }
     }
 
-    /// The next number, bearing the time of `clock` or the latest time already borne.
+    /// Draws the next number. Its time is the time of `clock`, or the latest time in an earlier
+    /// number if that is later.
     pub(crate) fn draw(&self, clock: impl Fn() -> Timestamp) -> Drawn {
         let lane = self.lane();
         let (counter, is_filled) = match lane.take() {
@@ -95,17 +102,19 @@ impl Generator {
         };
         Drawn {
             no: counter.and_then(|counter| self.number(self.time(clock), counter)),
-            // At last: a clock that panics leaves nobody who should ask and does not.
+            // This must be the last step. `ask` marks the block as requested; if the clock panicked
+            // after it, no caller would ever request the block.
             wants_block: is_filled && self.ask(),
         }
     }
 
-    /// Whether another block would have no place.
+    /// Returns whether the generator needs no block: it has a spare one, or more than half of the
+    /// current one.
     pub(crate) fn is_stocked(&self) -> bool {
         self.spare.lock().is_some() || self.left() > BLOCK / 2
     }
 
-    /// Takes a reserved block in.
+    /// Adds a reserved block: as the current block if that is used up, else as the spare one.
     pub(crate) fn supply(&self, block: Range<u64>) {
         let mut spare = self.spare.lock();
         if self.left() == 0 {
@@ -116,7 +125,8 @@ impl Generator {
         }
     }
 
-    /// The reservation that was asked for failed: ask again when some more are used.
+    /// Notes that the requested reservation failed. The generator requests it again after another
+    /// `BLOCK / 64` counters.
     pub(crate) fn give_up(&self) {
         let _changing = self.spare.lock();
         let least = self.left().saturating_sub(BLOCK / 64);
@@ -124,37 +134,40 @@ impl Generator {
         self.ask_at.store(ask_at, Ordering::Relaxed);
     }
 
-    /// How many numbers bear an older clock's time because the clock had jumped back.
+    /// Returns how many numbers have an earlier draw's time because the clock jumped back.
     pub(crate) fn clock_set_back(&self) -> u64 {
         self.clock_set_back.load(Ordering::Relaxed)
     }
 
-    /// The lane of this thread.
+    /// Returns the lane of the calling thread.
     fn lane(&self) -> &Lane {
         static THREADS: AtomicUsize = AtomicUsize::new(0);
         thread_local! {
             static THREAD: usize = THREADS.fetch_add(1, Ordering::Relaxed);
         }
-        // A thread that is ending has forgotten its own.
+        // Thread-local values are gone while a thread ends: such a thread uses lane 0.
         let thread = THREAD.try_with(|thread| *thread).unwrap_or_default();
         let [first, ..] = &self.lanes;
         &self.lanes.get(thread % LANES).unwrap_or(first).0
     }
 
-    /// A number for a lane that was empty: the first of another run, as a rule.
+    /// Fills an empty lane with a run and returns its first counter. Takes a counter from another
+    /// lane if no block is left.
     fn fill(&self, lane: &Lane) -> Option<u64> {
-        // The numbers of a forked process are its parent's, too. To ask costs a system call, and
-        // so a run that was taken before the fork is not kept from it.
+        // A forked child has copies of the parent's blocks, and would draw the same numbers. The
+        // check is a system call, so it runs once per run and not once per number. A child can
+        // therefore still draw the counters that were in its lanes at the fork.
         if !self.process.is_current() {
             return None;
         }
         let taken = lane.fill(|| self.run().or_else(|| self.run_of_spare()));
-        // The last ones may lie in others' lanes.
+        // Other lanes may hold the last counters of the block.
         taken.or_else(|| self.lanes.iter().find_map(|other| other.0.take()))
     }
 
-    /// A run of the block in use, of one number at least.
+    /// Takes a run of 1 to 64 counters from the current block.
     fn run(&self) -> Option<Range<u64>> {
+        // `end` must be read before `next`: see the type's documentation.
         let end = self.end.load(Ordering::Acquire);
         let behind = |next: u64| next.saturating_add(RUN).min(end);
         let step = |next: u64| (next < end).then(|| behind(next));
@@ -165,10 +178,11 @@ impl Generator {
         taken.ok().map(|next| next..behind(next))
     }
 
-    /// Where the block in use is spent: of the one behind it.
+    /// Makes the spare block the current one and takes a run from it.
     fn run_of_spare(&self) -> Option<Range<u64>> {
         let mut spare = self.spare.lock();
-        // Somebody may have changed blocks meanwhile, and many may have drawn since.
+        // Another thread may have changed the block before this one got the lock, so each round
+        // tries the current block first. Other threads may also use up the new block at once.
         loop {
             if let Some(run) = self.run() {
                 return Some(run);
@@ -177,20 +191,24 @@ impl Generator {
         }
     }
 
-    /// Only where the block in use is spent, and only by who holds the spare one.
+    /// Makes a block the current one. The current block must be used up, and the caller must hold
+    /// the lock of `spare`.
     fn use_block(&self, block: &Range<u64>) {
         let ask_at = block.end.saturating_sub(BLOCK / 2);
         self.ask_at.store(ask_at, Ordering::Relaxed);
+        // `next` must be stored before `end`: see the type's documentation.
         self.next.0.store(block.start, Ordering::Release);
         self.end.store(block.end, Ordering::Release);
     }
 
+    /// Returns the number of counters left in the current block.
     fn left(&self) -> u64 {
         let end = self.end.load(Ordering::Acquire);
         end.saturating_sub(self.next.0.load(Ordering::Acquire))
     }
 
-    /// Whether a block is wanted: one of all those who find that out is told so.
+    /// Returns whether the caller must request a block. After true, returns false to all callers
+    /// until a block arrives or the request fails.
     fn ask(&self) -> bool {
         if self.next.0.load(Ordering::Relaxed) < self.ask_at.load(Ordering::Relaxed) {
             return false;
@@ -203,22 +221,23 @@ impl Generator {
         is_due
     }
 
-    /// The time that the next number bears. A clock was set back if it is behind a time that
-    /// was read from it before; a thread that was slow to come here is not told from that
-    /// but by reading it again.
+    /// Returns the time for the next number. Counts a clock that was set back.
     fn time(&self, clock: impl Fn() -> Timestamp) -> u64 {
         let now = clock().as_u64();
         let mut latest = self.time.load(Ordering::Acquire);
         if latest < now {
             latest = self.time.fetch_max(now, Ordering::AcqRel).max(now);
         }
+        // `latest` can be ahead of `now` for two reasons: the clock was set back, or this thread
+        // paused after it read the clock. A second reading distinguishes them.
         if latest > now && clock().as_u64() < latest {
             self.clock_set_back.fetch_add(1, Ordering::Relaxed);
         }
         latest
     }
 
-    /// `None` once all counters are spent, which takes 10^16 numbers.
+    /// Builds the number from its parts. Returns `None` if the counter is not below 10^16: all
+    /// numbers are used up.
     fn number(&self, time: u64, counter: u64) -> Option<OrderNo> {
         let front = time.saturating_mul(1_000) + u64::from(self.node);
         let [high, low] = self.cipher.hide(counter)?;
@@ -232,12 +251,17 @@ impl Generator {
     }
 }
 
-/// The last eight decimal digits, all of them worked out side by side in one word: first two
-/// lanes of four digits, then four of two, then eight of one.
+/// Returns the last eight decimal digits of `value` in ASCII.
+///
+/// Computes all digits in parallel in one 64-bit word: two fields of four digits, then four fields
+/// of two, then eight fields of one. This replaces most of the divisions of the usual conversion.
 const fn eight_digits(value: u64) -> [u8; 8] {
     let value = value % HALF;
+    // The leading digits are in the lowest bits, because the result is read in little-endian order.
     let fours = (value / 10_000) | ((value % 10_000) << 32);
-    // A hundredth of up to 9,999, and a tenth of up to 99, as multiples of a power of two.
+    // A division by 100 is a multiplication by 10,486 / 2^20: exact up to 9,999. A division by 10
+    // is a multiplication by 103 / 2^10: exact up to 99. No product overflows into the next field,
+    // and the masks remove the bits that the shift moves in from it.
     let hundreds = ((fours * 10_486) >> 20) & 0x7f_0000_007f;
     let twos = hundreds | ((fours - hundreds * 100) << 16);
     let tens = ((twos * 103) >> 10) & 0x0f_000f_000f_000f;
@@ -262,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_time_node_and_hidden_counter() {
+    fn number_is_time_node_and_hidden_counter() {
         let no = ready(42).draw(|| at(1_647_839_289_398)).no.unwrap();
         assert_eq!(no.as_str().len(), 32);
         assert_eq!(&no.as_str()[..16], "1647839289398042");
@@ -272,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn consecutive_numbers_show_no_count() {
+    fn consecutive_numbers_hide_the_counter() {
         let generator = ready(0);
         let draw = || {
             generator.draw(|| at(1)).no.unwrap().as_str()[16..]
@@ -287,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn eight_digits_are_the_decimal_ones() {
+    fn eight_digits_match_decimal_format() {
         let some = (0..HALF).step_by(997).chain(HALF - 20_000..HALF);
         for value in (0..20_000).chain(some) {
             let digits = eight_digits(value);
@@ -296,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_jumps_back_leaves_the_time_where_it_was_and_is_counted() {
+    fn clock_set_back_keeps_time_and_is_counted() {
         let generator = ready(0);
         let first = generator.draw(|| at(2_000_000_000_000)).no.unwrap();
         let second = generator.draw(|| at(1_999_996_400_000)).no.unwrap();
@@ -306,11 +330,11 @@ mod tests {
     }
 
     #[test]
-    fn threads_that_draw_across_blocks_share_no_number_and_leave_none_out() {
+    fn concurrent_draws_across_blocks_lose_and_repeat_nothing() {
         let generator = Generator::new(1, *b"a key of 16 byte");
         let reserved = AtomicU64::new(0);
         let reserve = || {
-            // Blocks are not next to each other: others reserve, too.
+            // The blocks are not adjacent, as if other processes reserved blocks, too.
             let start = reserved.fetch_add(3 * BLOCK, Ordering::SeqCst);
             generator.supply(start..start + BLOCK);
         };
@@ -328,7 +352,9 @@ mod tests {
             };
             // More threads than lanes: some share one.
             let threads: Vec<_> = (0..24).map(|_| scope.spawn(draw)).collect();
-            let drawn = threads.into_iter().flat_map(|one| one.join().unwrap());
+            let drawn = threads
+                .into_iter()
+                .flat_map(|thread| thread.join().unwrap());
             drawn.collect::<Vec<_>>()
         });
         let taken = drawn.iter().collect::<HashSet<_>>();
@@ -338,7 +364,7 @@ mod tests {
         let all: HashSet<_> = counters.filter_map(|c| generator.number(1, c)).collect();
         assert!(
             taken.iter().all(|no| all.contains(*no)),
-            "a number of no block"
+            "a number outside every block"
         );
         let in_lane = |lane: &Alone<Lane>| std::iter::from_fn(|| lane.0.take()).count() as u64;
         let in_lanes = generator.lanes.iter().map(in_lane).sum::<u64>();
@@ -348,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_is_asked_for_once_when_half_is_used() {
+    fn block_is_requested_once_when_half_is_used() {
         let generator = ready(0);
         let asked = (0..BLOCK)
             .filter(|_| generator.draw(|| at(1)).wants_block)

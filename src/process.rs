@@ -1,21 +1,21 @@
-//! The process that opened a store.
+//! Identity of the process that opened a store.
 //!
-//! A fork of it has a copy of the memory and none of the threads. What it wrote would land
-//! between the writes of its parent, in the same files.
+//! A forked child has a copy of the store's memory, but none of its threads. A write in the child
+//! would mix with the writes of its parent, in the same files.
 
 use std::process;
 
-/// A process, as its id tells it.
+/// A process, identified by its process id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Process(u32);
 
 impl Process {
-    /// The process that asks.
+    /// Returns the calling process.
     pub(crate) fn current() -> Self {
         Self(process::id())
     }
 
-    /// False in a fork of this process. It costs one system call.
+    /// Returns false in a fork of this process. Costs one system call.
     pub(crate) fn is_current(self) -> bool {
         self == Self::current()
     }

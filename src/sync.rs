@@ -1,14 +1,15 @@
-//! What the threads of the flow meet through: locks, signals, counters, and the threads.
+//! Synchronization primitives of the commit pipeline: locks, condition variables, atomics and
+//! threads.
 //!
-//! The flow names them here and nowhere else, because a copy of it is built for tests in
-//! which others stand in their place: those try what comes of every order of its threads.
+//! The commit pipeline imports them only from this module. Schedule tests compile a second copy
+//! of the pipeline with other primitives in their place. These run the threads in many schedules.
 
 pub(crate) use std::sync::atomic;
 pub(crate) use std::thread;
 
 pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
 
-/// Runs a test: once, as the machine's threads happen to run.
+/// Runs a test once, in the schedule that the operating system chooses.
 #[cfg(test)]
 pub(crate) fn tried(test: impl Fn() + Send + Sync + 'static) {
     test();

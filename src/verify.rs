@@ -1,6 +1,6 @@
-//! What must be true of every record, and the report of what is not.
+//! Invariants of every record, and the report of violations.
 //!
-//! The invariants bear the numbers under which tests, fuzzers and messages speak of them.
+//! Tests, fuzz targets and messages refer to the invariants by number.
 
 use std::fmt;
 
@@ -8,30 +8,30 @@ use crate::order::{Event, Payment, Record, Status};
 use crate::rules::evolve;
 use crate::types::OrderNo;
 
-/// An invariant of the store, by its number.
+/// Invariant of the store, by number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Invariant {
-    /// A change is there whole or not at all.
+    /// A change is stored completely or not at all.
     I3,
-    /// Every list holds exactly what the records say, both ways.
+    /// Every list agrees exactly with the records, in both directions.
     I5,
-    /// A transaction, a refund number and a live reference have one owner.
+    /// A transaction, a refund number and a live reference have one owner each.
     I6,
-    /// The version rises by one with each event.
+    /// Each event raises the version by one.
     I7,
-    /// A status moves only as it may.
+    /// A status changes only along allowed transitions.
     I8,
-    /// An order is paid if and only if transaction, amount and time are there, and the
-    /// amount is its total.
+    /// An order is paid if and only if it has a transaction, an amount and a time. The amount
+    /// equals its total.
     I9,
-    /// What went back or is reserved of a transaction is at most what it paid.
+    /// The refunded and reserved amounts of a transaction are together at most its payment.
     I10,
     /// The feed has no gaps, and a record is the fold of its events.
     I11,
-    /// The counts equal a scan.
+    /// The counts equal a full scan.
     I12,
-    /// What is read is what was written.
+    /// The data read is the data written.
     I18,
 }
 
@@ -41,15 +41,15 @@ impl fmt::Display for Invariant {
     }
 }
 
-/// One breach of an invariant.
+/// Violation of an invariant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Violation {
-    /// Which invariant.
+    /// The violated invariant.
     pub invariant: Invariant,
-    /// Under which number, where it is one record's.
+    /// Order number, if the violation concerns one record.
     pub no: Option<OrderNo>,
-    /// What was found. No personal data.
+    /// Description of the violation, without personal data.
     pub what: String,
 }
 
@@ -63,34 +63,34 @@ impl fmt::Display for Violation {
     }
 }
 
-/// What a walk through the whole store found.
+/// Result of a verification of the whole store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 #[must_use]
 pub struct VerifyReport {
-    /// Records looked at, those that only wait for their order included.
+    /// Number of records checked. Payments without an order count, too.
     pub records: u64,
-    /// Events looked at.
+    /// Number of events checked.
     pub events: u64,
-    /// List entries looked at.
+    /// Number of list entries checked.
     pub entries: u64,
-    /// How many breaches were found.
+    /// Number of violations found.
     pub broken: u64,
-    /// The first [`VerifyReport::KEPT`] of them.
+    /// The first violations, at most [`VerifyReport::KEPT`].
     pub violations: Vec<Violation>,
 }
 
 impl VerifyReport {
-    /// How many violations a report spells out.
+    /// Maximum number of violations listed in a report.
     pub const KEPT: usize = 100;
 
-    /// Nothing is broken.
+    /// Returns whether no violation was found.
     #[must_use]
     pub const fn is_ok(&self) -> bool {
         self.broken == 0
     }
 
-    /// Notes a breach.
+    /// Adds a violation.
     pub fn breach(&mut self, invariant: Invariant, no: Option<OrderNo>, what: impl Into<String>) {
         self.broken = self.broken.saturating_add(1);
         if self.violations.len() < Self::KEPT {
@@ -103,7 +103,7 @@ impl VerifyReport {
         }
     }
 
-    /// Notes breaches that explain others, and puts them first.
+    /// Adds violations at the front of the list: they explain the others.
     pub(crate) fn lead(&mut self, breaches: impl Iterator<Item = (Invariant, String)>) {
         let mut first = Self::default();
         breaches.for_each(|(invariant, what)| first.breach(invariant, None, what));
@@ -113,7 +113,7 @@ impl VerifyReport {
         self.violations = first.violations;
     }
 
-    /// Looks at one record and its events, by I7 to I11.
+    /// Checks one record and its events against the invariants I7 to I11.
     pub fn check_record(&mut self, record: &Record, events: &[Event]) {
         self.records = self.records.saturating_add(1);
         let seen = u64::try_from(events.len()).unwrap_or(u64::MAX);
@@ -132,14 +132,16 @@ impl VerifyReport {
                 self.breach(
                     Invariant::I7,
                     no,
-                    format!("event {found} stands in place {version}"),
+                    format!("event {version} has the version {found} or another order number"),
                 );
             }
             let next = evolve(folded.as_ref(), event);
             let from = status_of(folded.as_ref());
             let to = status_of(Some(&next));
             if !may_move(from, to) {
-                self.breach(Invariant::I8, no, format!("moved from {from:?} to {to:?}"));
+                let (from, to) = (or_none(from), or_none(to));
+                let what = format!("the status changed from {from} to {to}");
+                self.breach(Invariant::I8, no, what);
             }
             if let Some(paid) = payment_of(folded.as_ref())
                 && payment_of(Some(&next)) != Some(paid)
@@ -147,14 +149,14 @@ impl VerifyReport {
                 self.breach(
                     Invariant::I9,
                     no,
-                    format!("event {version} replaced its payment"),
+                    format!("event {version} replaced the payment of the order"),
                 );
             }
             folded = Some(next);
         }
         if folded.as_ref() != Some(record) {
             let what = format!(
-                "{} events do not fold into version {}",
+                "the record differs from the fold of its {} events, at version {}",
                 events.len(),
                 record.version()
             );
@@ -173,8 +175,10 @@ impl VerifyReport {
         };
         if !fits {
             let what = format!(
-                "{} of {} with a payment of {paid:?}",
-                order.status, order.total_fee
+                "an order of {} in status {} has the payment {}",
+                order.total_fee,
+                order.status,
+                or_none(paid)
             );
             self.breach(Invariant::I9, Some(order.no), what);
         }
@@ -184,14 +188,19 @@ impl VerifyReport {
         for refund in record.refunds() {
             let paid = record.paid_of(refund.channel, &refund.transaction_id);
             let held = record.held_of(refund.channel, &refund.transaction_id);
-            // A refund may be known before its payment: nothing to compare yet.
+            // The store may learn of a refund before its payment: then there is nothing to compare.
             let within = held.is_some_and(|held| paid.is_none_or(|paid| held <= paid));
             if !within {
-                let what = "more is refunded or reserved than was paid";
+                let what = "refunded and reserved amounts exceed the payment";
                 self.breach(Invariant::I10, Some(record.no()), what);
             }
         }
     }
+}
+
+/// Formats a value for a message, or "none".
+fn or_none(value: Option<impl fmt::Display>) -> String {
+    value.map_or_else(|| "none".to_owned(), |value| value.to_string())
 }
 
 fn payment_of(record: Option<&Record>) -> Option<&Payment> {
@@ -202,12 +211,12 @@ fn status_of(record: Option<&Record>) -> Option<Status> {
     record.and_then(Record::as_order).map(|order| order.status)
 }
 
-/// The moves that a status may make; staying is none.
+/// Returns whether a status may change from `from` to `to`. An unchanged status is always allowed.
 fn may_move(from: Option<Status>, to: Option<Status>) -> bool {
     use Status::{Closed, Closing, Failed, LatePaid, Pending, Success};
     match (from, to) {
         (from, to) if from == to => true,
-        // A record begins by a creation, in Pending, or by an import, in any status.
+        // A created order starts in Pending, and an imported order in any status.
         (None, Some(_)) => true,
         (Some(Pending), Some(Success | Closing | Closed | Failed)) => true,
         (Some(Closing), Some(Pending | Success | Closed | Failed)) => true,
@@ -226,7 +235,7 @@ mod tests {
     use crate::rules::{Context, Policy, decide};
     use crate::types::{AppId, Fen, Timestamp, TransactionId};
 
-    /// A paid order and its events, as the rules make them.
+    /// Returns a paid order and its events, produced by the rules.
     fn paid() -> (Record, Vec<Event>) {
         let no = OrderNo::parse("order-1").unwrap();
         let context = Context {
@@ -238,13 +247,13 @@ mod tests {
         let new = NewOrder::new(AppId::parse("wx").unwrap(), fee).unwrap();
         let transaction = TransactionId::parse("X").unwrap();
         let payment = Payment::new(transaction, fee, Timestamp::EPOCH, Source::Query).unwrap();
-        let asks = [
+        let kinds = [
             crate::order::CommandKind::Create(Box::new(new)),
             crate::order::CommandKind::Confirm(Box::new(payment)),
         ];
         let (mut record, mut events) = (None, Vec::new());
-        for ask in asks {
-            let command = crate::order::Command { no, kind: ask };
+        for kind in kinds {
+            let command = crate::order::Command { no, kind };
             let decision = decide(record.as_ref(), &command, &context);
             record = decision.after;
             events.extend(decision.events);
@@ -260,13 +269,13 @@ mod tests {
     }
 
     #[test]
-    fn what_the_rules_make_breaks_nothing() {
+    fn decided_events_violate_nothing() {
         let (record, events) = paid();
         assert_eq!(breaches(&record, &events), []);
     }
 
     #[test]
-    fn a_payment_that_replaces_another_breaks_i9() {
+    fn replaced_payment_violates_i9() {
         let (record, mut events) = paid();
         let mut again = events[1].clone();
         again.version = 3;
@@ -279,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_event_breaks_i7_and_i11_and_a_changed_record_i11() {
+    fn missing_event_and_changed_record_are_reported() {
         let (record, events) = paid();
         assert!(breaches(&record, &events[..1]).contains(&Invariant::I11));
         assert!(breaches(&record, &events[1..]).contains(&Invariant::I7));

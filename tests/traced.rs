@@ -1,5 +1,6 @@
-//! What a server's subscriber hears of the flow. A test of its own, because a subscriber is
-//! one for the whole process.
+//! Checks the tracing spans and events that a server's subscriber receives.
+//!
+//! This is a test binary of its own because a process has only one global subscriber.
 
 #![allow(
     clippy::panic,
@@ -22,7 +23,7 @@ const USER: &str = "oZWaC4xeOVCUkip5njeEeXi1TEsk";
 
 static HEARD: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// Writes down all that it is told, a line for each call.
+/// Test subscriber that appends one line to a list for each span and event.
 struct Listener(AtomicU64);
 
 struct Fields(String);
@@ -64,31 +65,32 @@ impl Subscriber for Listener {
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
     fn enter(&self, _: &Id) {
-        panic_if_told("enter");
+        panic_if_planned("enter");
     }
 
     fn exit(&self, _: &Id) {
-        panic_if_told("exit");
+        panic_if_planned("exit");
     }
 }
 
-/// Where the listener is to panic, and how many times it passes there before.
+/// Name of the call in which the subscriber panics, and how many such calls pass first.
 static PANIC: Mutex<Option<(&str, usize)>> = Mutex::new(None);
 
-fn panic_if_told(place: &str) {
+fn panic_if_planned(place: &str) {
     let mut told = PANIC.lock().unwrap_or_else(PoisonError::into_inner);
     match *told {
         Some((at, 0)) if at == place => {
             *told = None;
             drop(told);
-            panic!("the listener panics, as it was told to");
+            panic!("the subscriber panics on purpose");
         }
         Some((at, passes)) if at == place => *told = Some((at, passes - 1)),
         _ => {}
     }
 }
 
-/// Whoever hears the spans is no part of the store: of a group and, within, of a command.
+/// Makes the subscriber panic when a group span or a command span is entered or exited. The store
+/// must stay healthy, because the subscriber is not part of the store.
 fn panics_of_the_listener_poison_nothing(store: &Store) {
     let places = [("enter", 0), ("enter", 1), ("exit", 0), ("exit", 1)];
     for (place, number) in places.into_iter().zip(10..) {
@@ -97,7 +99,7 @@ fn panics_of_the_listener_poison_nothing(store: &Store) {
         let answer = store.create(no, fixtures::new(100)).wait();
         match answer {
             Err(Error::NotApplied(_)) => assert_eq!(store.get(no).wait().unwrap(), None),
-            // The group was written, and only its span had still to end.
+            // The engine wrote the group; only the end of its span failed.
             Ok(answered) => assert_eq!((answered.outcome, place), (Created::Created, ("exit", 1))),
             other => panic!("{other:?}"),
         }
@@ -109,7 +111,7 @@ fn panics_of_the_listener_poison_nothing(store: &Store) {
 }
 
 #[test]
-fn each_group_is_a_span_and_in_it_each_command_and_none_shows_a_user() {
+fn group_span_contains_command_spans_without_user_data() {
     tracing::subscriber::set_global_default(Listener(AtomicU64::new(1))).unwrap();
     let store = Store::builder()
         .engine(MemoryEngine::new().unwrap())

@@ -1,9 +1,8 @@
-//! What was shipped, and how far the feed was read: in one file, so that neither is ahead of
-//! the other.
+//! The ledger: shipped orders and the position in the feed, in one file, so that both always agree.
 //!
-//! A line is appended and synced at once: the place behind an event, and the order that was
-//! shipped for it, or `-`. A line that a crash cut off is taken off again: its order was not
-//! shipped. A table of a database does as well, with place and order in one transaction.
+//! Each line is appended and synced before the next event. It holds the feed position after an
+//! event, and the order that was shipped for it, or `-`. Opening the ledger removes a torn last
+//! line; its order was not shipped. A database table works as well if one transaction stores both.
 
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
@@ -40,7 +39,7 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// Behind the last event that was worked off.
+    /// Feed position after the last processed event.
     pub(crate) const fn place(&self) -> FeedCursor {
         self.place
     }
@@ -53,12 +52,12 @@ impl Ledger {
         self.shipped.len()
     }
 
-    /// The order is shipped, and its event worked off. Both or neither.
+    /// Records a shipped order and the position after its event, both or neither.
     pub(crate) fn ship(&mut self, behind: FeedCursor, no: OrderNo) -> io::Result<()> {
         self.append((behind, Some(no)))
     }
 
-    /// Events up to here are worked off, and there was nothing to ship in them.
+    /// Records that the events up to here need no shipment.
     pub(crate) fn pass(&mut self, behind: FeedCursor) -> io::Result<()> {
         self.append((behind, None))
     }
@@ -87,5 +86,6 @@ fn read(line: &str) -> io::Result<(FeedCursor, Option<OrderNo>)> {
         };
         Some((place.parse().ok()?, no))
     };
-    parts().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not a line of the ledger"))
+    parts()
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "malformed line in the ledger"))
 }

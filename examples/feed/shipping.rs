@@ -1,12 +1,12 @@
-//! The consumer: reads the feed from where the ledger ends, and ships each paid order once.
+//! The consumer: reads the feed from the position in the ledger and ships each paid order once.
 //!
-//! - It ships from the feed, never from the answer to `confirm`: a crash between the two
-//!   turns `Applied` into `Duplicate`, and an order that is paid and never shipped.
-//! - The place is kept with what was done, so that a restart repeats nothing and skips
-//!   nothing.
-//! - A restored backup is another incarnation of the store: the old place means nothing
-//!   there, and is refused. The feed is then read from its beginning, and the ledger, which
-//!   knows orders by their numbers, ships none of them again.
+//! - It ships from the feed, never from the reply to `confirm`. After a crash between the two, the
+//!   retry returns `Duplicate` instead of `Applied`, and the order would never be shipped.
+//! - The ledger stores the position together with the shipment, so a restart repeats nothing and
+//!   skips nothing.
+//! - A restored backup is another incarnation of the store and rejects the old position. The
+//!   consumer then reads the feed from its start. The ledger knows shipped orders by number, so
+//!   none is shipped twice.
 
 use std::io;
 
@@ -25,8 +25,8 @@ pub(crate) enum ShippingError {
     Ledger(#[from] io::Error),
 }
 
-/// Works off at most `limit` events; whether there may be more. A server calls it again at
-/// once while there are, and else after a moment.
+/// Processes at most `limit` events and returns whether there may be more. A server repeats the
+/// call at once while it returns true, and after a pause otherwise.
 pub(crate) fn work_off(
     store: &Store,
     ledger: &mut Ledger,
@@ -52,12 +52,12 @@ pub(crate) fn work_off(
     Ok(true)
 }
 
-/// The order that is to be shipped for an event, as it stands by now: one that was given
-/// back in the meantime is not. Orders that were imported were shipped by whoever sold them.
+/// Returns the order to ship for an event, according to its present state: an order whose money was
+/// refunded is not shipped. Imported orders were shipped by the system that sold them.
 fn to_ship(store: &Store, event: &Event) -> Result<Option<OrderNo>, Error> {
     let may_ship = match &event.what {
         EventKind::Paid(_) => true,
-        // A late payment counts once a person has accepted it.
+        // A late payment is valid once an operator has accepted it.
         EventKind::AnomalyEnded { how, .. } => *how == AnomalyEndKind::Accepted,
         _ => false,
     };

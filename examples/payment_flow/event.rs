@@ -1,4 +1,4 @@
-//! The callback event, as the cloud container receives it, and the same for other orders.
+//! The callback event in the form that a cloud container receives, also addressed to other orders.
 
 use std::path::Path;
 
@@ -26,7 +26,8 @@ impl Event {
         Ok(Self { json })
     }
 
-    /// The same event for another order: its number, and a transaction made from it.
+    /// Returns the same event for another order: with its number and a transaction ID derived from
+    /// it.
     pub(crate) fn addressed_to(&self, no: OrderNo) -> Self {
         let tail: String = no.as_str().chars().skip(8).collect();
         let mut json = self.json.clone();
@@ -46,13 +47,13 @@ impl Event {
         Ok(OrderNo::parse(self.text("outTradeNo")?)?)
     }
 
-    /// Who pays, as the order knows them: the `sub` identity where there is one.
+    /// Returns the payer as the order knows them: the `sub` identity if present.
     pub(crate) fn openid(&self) -> Result<OpenId> {
         Ok(OpenId::parse(self.either("subOpenid", "openid")?)?)
     }
 
-    /// The order that this event pays. A real server takes the amount from its own price
-    /// list; here the list has one price, the event's.
+    /// Returns the order that this event pays. A real server takes the amount from its own price
+    /// list; this example has only the event's price.
     pub(crate) fn new_order(&self) -> Result<NewOrder> {
         let appid = AppId::parse(self.either("subAppid", "appid")?)?;
         let mch_id = MchId::parse(self.either("subMchId", "mchId")?)?;
@@ -60,10 +61,10 @@ impl Event {
         Ok(new.openid(self.openid()?).mch_id(mch_id))
     }
 
-    /// Takes the event in, as the callback's handler does.
+    /// Confirms the payment, like the callback's handler.
     ///
-    /// Over plain HTTP the event carries no signature: a server takes it as a hint and
-    /// asks the channel before it confirms. Here the file is the channel.
+    /// The event carries no signature over plain HTTP. A server therefore queries the channel
+    /// before it confirms. In this example the file takes the place of the channel.
     pub(crate) fn confirm(&self, store: &Store, no: OrderNo) -> Result<Reply<Confirmed>> {
         let event = CloudEvent::from_json(&serde_json::to_vec(&self.json)?)?;
         let (paid, payment) = event.into_payment().ok_or("the event carries no payment")?;

@@ -1,19 +1,19 @@
-//! What was asked, what was answered, and whether it had to be so; printed as a table.
+//! Table of calls, answers and whether each answer was the expected one.
 
 use std::fmt::Debug;
 
 use orderstore::{OrderNo, Reply, Status};
 
-/// Where an order stands, and whether the channel is told "received".
+/// Status of an order, and whether the channel receives an acknowledgement.
 pub(crate) type Stand = (Option<Status>, bool);
 
-/// The table in the making.
+/// The table that the example prints.
 #[derive(Default)]
 pub(crate) struct Journal {
     stories: Vec<Story>,
 }
 
-/// What befell one order.
+/// Title and steps of one order.
 struct Story {
     no: OrderNo,
     title: &'static str,
@@ -36,8 +36,8 @@ impl Journal {
         self.stories.push(Story { no, title, steps });
     }
 
-    /// Notes an answer and whether it is as it must be: its outcome, where the order stands
-    /// then, and what the channel is told.
+    /// Adds an answer and whether it is correct: its outcome, the order's status after it, and the
+    /// acknowledgement.
     pub(crate) fn note<O: Debug>(
         &mut self,
         asked: &'static str,
@@ -65,7 +65,7 @@ impl Journal {
         steps.all(|step| step.holds)
     }
 
-    /// The numbers that something befell.
+    /// Returns the numbers of all orders in the table.
     pub(crate) fn numbers(&self) -> impl Iterator<Item = OrderNo> {
         self.stories.iter().map(|story| story.no)
     }
@@ -81,7 +81,7 @@ impl Journal {
 }
 
 impl Story {
-    /// Puts equal answers into one line.
+    /// Adds a step; equal answers share a line.
     fn add(&mut self, step: Step) {
         let same = self.steps.iter_mut().find(|last| last.is_like(&step));
         match same {
@@ -93,15 +93,14 @@ impl Story {
 
 impl Step {
     fn is_like(&self, other: &Self) -> bool {
-        let told = |step: &Self| (step.asked, step.holds, step.acknowledged);
-        told(self) == told(other)
-            && (&self.outcome, &self.status) == (&other.outcome, &other.status)
+        let key = |step: &Self| (step.asked, step.holds, step.acknowledged);
+        key(self) == key(other) && (&self.outcome, &self.status) == (&other.outcome, &other.status)
     }
 
     fn print(&self) {
         let asked = format!("{}x {}", self.times, self.asked);
         let acknowledge = if self.acknowledged { "ack" } else { "no ack" };
-        let warning = if self.holds { "" } else { "  <- MUST NOT BE" };
+        let warning = if self.holds { "" } else { "  <- UNEXPECTED" };
         let (status, outcome) = (&self.status, &self.outcome);
         println!("  {asked:<24} {status:<9} {acknowledge:<7} {outcome}{warning}");
     }

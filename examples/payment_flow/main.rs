@@ -1,8 +1,7 @@
-//! The life of WeChat mini-program orders, on the local engine and a real callback event:
-//! `cargo run --release --example payment_flow [-- DIR [EVENT.json]]`.
+//! Life cycle of WeChat mini-program orders, with the local engine and a real callback event:
 //!
-//! Every answer is compared with what it must be; the exit status is 0 only if all are.
-//! Run it twice on one directory: the second run finds the order and the payment there.
+//! The example checks every answer; the exit status is 0 only if all are correct. A second run on
+//! the same directory finds the order and the payment of the first one.
 
 mod event;
 mod journal;
@@ -21,16 +20,16 @@ use orderstore::{
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// How often WeChat sends a notification that nobody acknowledged, beside the first time.
+/// Number of repetitions of a notification that is never acknowledged.
 const REPEATS: usize = 15;
 
-/// How many notifications arrive at the same moment where the network is at its worst.
+/// Number of notifications that arrive at the same moment in the worst case.
 const AT_ONCE: usize = 16;
 
-/// Pending, and the caller may build on it.
+/// Pending; the caller may rely on the answer.
 const PENDING: Stand = (Some(Status::Pending), true);
 
-/// Paid, and the channel may stop telling.
+/// Paid; the channel may stop notifying.
 const PAID: Stand = (Some(Status::Success), true);
 
 fn main() -> ExitCode {
@@ -41,7 +40,7 @@ fn main() -> ExitCode {
             eprintln!("payment_flow: {error}");
             let mut cause = error.source();
             while let Some(error) = cause {
-                eprintln!("  because {error}");
+                eprintln!("  caused by: {error}");
                 cause = error.source();
             }
             ExitCode::FAILURE
@@ -74,7 +73,7 @@ fn run() -> Result<bool> {
     Ok(ok)
 }
 
-/// All the stories; says whether the event's own order was made just now.
+/// Runs all scenarios; returns whether the event's own order was created in this run.
 fn play(store: &Store, event: &Event, journal: &mut Journal) -> Result<bool> {
     let own_is_new = the_event_itself(store, event, journal)?;
     many_at_once(store, event, journal)?;
@@ -84,11 +83,11 @@ fn play(store: &Store, event: &Event, journal: &mut Journal) -> Result<bool> {
     Ok(own_is_new)
 }
 
-/// An order under the event's own number: created, prepaid, paid, and told fifteen times
-/// more. On a second run it exists, and the payment is a duplicate from the first time on.
+/// Runs an order under the event's own number: created, prepaid, paid, and notified 15 more times.
+/// In a second run the order exists, and even the first payment is a duplicate.
 fn the_event_itself(store: &Store, event: &Event, journal: &mut Journal) -> Result<bool> {
     let no = event.no()?;
-    journal.begin(no, "the event as it came");
+    journal.begin(no, "the event's own order");
     let created = store.create(no, event.new_order()?).wait()?;
     let is_new = created.outcome == Created::Created;
     let is_old = created.outcome == Created::Exists;
@@ -122,7 +121,7 @@ fn the_event_itself(store: &Store, event: &Event, journal: &mut Journal) -> Resu
     Ok(is_new)
 }
 
-/// The same callback on many threads at the same moment: one of them is applied.
+/// Sends the same callback from many threads at once: exactly one is applied.
 fn many_at_once(store: &Store, event: &Event, journal: &mut Journal) -> Result<()> {
     let (no, event) = begin(store, event, journal, "many callbacks at once")?;
     create(store, no, &event, journal)?;
@@ -138,7 +137,7 @@ fn many_at_once(store: &Store, event: &Event, journal: &mut Journal) -> Result<(
     let one = answers.iter().filter(applied).count() == 1;
     for answer in answers {
         let known = matches!(answer.outcome, Confirmed::Applied | Confirmed::Duplicate);
-        journal.note("callback, in a crowd", &answer, one && known, PAID);
+        journal.note("concurrent callback", &answer, one && known, PAID);
     }
     Ok(())
 }
@@ -154,7 +153,8 @@ fn at_once(store: &Store, no: OrderNo, event: &Event) -> Result<Vec<Reply<Confir
     })
 }
 
-/// One fen too much is kept as an anomaly and pays nothing; the right amount then does.
+/// Sends one fen too much, which becomes an anomaly and does not pay the order. Then sends the
+/// right amount, which does.
 fn wrong_amount(store: &Store, event: &Event, journal: &mut Journal) -> Result<()> {
     let (no, event) = begin(store, event, journal, "a wrong amount, then the right one")?;
     create(store, no, &event, journal)?;
@@ -171,7 +171,8 @@ fn wrong_amount(store: &Store, event: &Event, journal: &mut Journal) -> Result<(
     Ok(())
 }
 
-/// A callback that overtakes its order waits for it, and the channel is not told "received".
+/// Sends a callback before its order exists. The payment waits as unclaimed, and the channel
+/// receives no acknowledgement.
 fn before_its_order(store: &Store, event: &Event, journal: &mut Journal) -> Result<()> {
     let (no, event) = begin(store, event, journal, "a callback before its order")?;
     let early = event.confirm(store, no)?;
@@ -183,7 +184,7 @@ fn before_its_order(store: &Store, event: &Event, journal: &mut Journal) -> Resu
     Ok(())
 }
 
-/// Money for a closed order is money all the same: kept, and shown to a person.
+/// Pays a closed order: the payment is kept and becomes an anomaly for the operator.
 fn after_a_close(store: &Store, event: &Event, journal: &mut Journal) -> Result<()> {
     let (no, event) = begin(store, event, journal, "a callback after a close")?;
     create(store, no, &event, journal)?;
@@ -205,7 +206,7 @@ fn after_a_close(store: &Store, event: &Event, journal: &mut Journal) -> Result<
     Ok(())
 }
 
-/// A generated number, and the event addressed to it.
+/// Returns a generated number and the event addressed to it.
 fn begin(
     store: &Store,
     event: &Event,
@@ -234,7 +235,7 @@ fn prepay(store: &Store, no: OrderNo) -> Result<Reply<Prepaid>> {
     Ok(store.record_prepay(no, prepay).wait()?)
 }
 
-/// The user's list has every order that was played with.
+/// Checks that the user's list has every order of this run.
 fn lists_them_all(store: &Store, event: &Event, journal: &Journal) -> Result<bool> {
     println!("\nthe user's newest orders:");
     let listing = OrderQuery::by_openid(&event.openid()?).page(PageRequest::of(PageRequest::MAX));
@@ -249,13 +250,13 @@ fn lists_them_all(store: &Store, event: &Event, journal: &Journal) -> Result<boo
         );
     }
     let listed = |no| orders.iter().any(|order| order.no == no);
-    // After many runs the event's own order is behind the newest thousand.
+    // After many runs the event's own order is no longer among the newest thousand.
     let all = journal.numbers().skip(1).all(listed);
-    Ok(holds(all, "an order is missing in its user's list"))
+    Ok(holds(all, "an order is missing in the user's list"))
 }
 
-/// What a run adds: three paid orders beside the event's own, one paid late, and the late
-/// payment as the one anomaly that waits for a person.
+/// Checks what a run adds: three paid orders beside the event's own, one late payment, and its
+/// anomaly, which is open.
 fn counts_them(store: &Store, before: &Counts, own_is_new: bool) -> Result<bool> {
     let counts = store.counts().wait()?;
     let all = Status::ALL.map(|status| format!("{status} {}", counts.of(status)));
@@ -267,11 +268,11 @@ fn counts_them(store: &Store, before: &Counts, own_is_new: bool) -> Result<bool>
     let waits = open.checked_sub(before.open_anomalies) == Some(1);
     Ok(holds(
         paid && late && waits,
-        "the counts are not those of what was played",
+        "the counts do not match the scenarios",
     ))
 }
 
-/// A look at everything that is kept.
+/// Verifies the whole store.
 fn verifies(store: &Store) -> Result<bool> {
     let report = store.verify().wait()?;
     for violation in &report.violations {
@@ -283,7 +284,7 @@ fn verifies(store: &Store) -> Result<bool> {
 
 fn holds(it: bool, otherwise: &str) -> bool {
     if !it {
-        println!("  <- MUST NOT BE: {otherwise}");
+        println!("  <- UNEXPECTED: {otherwise}");
     }
     it
 }

@@ -1,34 +1,36 @@
-//! How many orders have each status.
+//! Number of orders in each status.
 
 use crate::order::{Record, Status};
 
-/// How many orders stand where. Kept with every write, and equal to a full scan.
+/// Numbers of orders by status, of unclaimed payments and of open anomalies.
+///
+/// The engine updates them with every write. They always equal the result of a full scan.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counts {
-    /// Orders by [`Status::code`].
+    /// Number of orders in each status; the index is [`Status::code`].
     pub by_status: [u64; 6],
-    /// Payments that wait for their order.
+    /// Number of unclaimed payments: their order does not exist yet.
     pub unclaimed: u64,
-    /// Anomalies that wait for a person, unclaimed payments included.
+    /// Number of anomalies that a person must resolve, with the unclaimed payments.
     pub open_anomalies: u64,
 }
 
 impl Counts {
-    /// The orders of a status.
+    /// Number of orders in a status.
     #[must_use]
     pub fn of(&self, status: Status) -> u64 {
-        let place = usize::from(status.code());
-        self.by_status.get(place).copied().unwrap_or_default()
+        let code = usize::from(status.code());
+        self.by_status.get(code).copied().unwrap_or_default()
     }
 
-    /// All orders.
+    /// Number of all orders.
     #[must_use]
     pub fn orders(&self) -> u64 {
         self.by_status.iter().sum()
     }
 
-    /// What one record counts for.
+    /// Counts of a store that holds only this record.
     #[must_use]
     pub fn of_record(record: &Record) -> Self {
         let mut counts = Self::default();
@@ -46,13 +48,13 @@ impl Counts {
         counts
     }
 
-    /// The counts after a record changed.
+    /// Counts after a record changed from `before` to `after`.
     #[must_use]
     pub fn after(self, before: Option<&Record>, after: &Record) -> Self {
-        let gone = before.map(Self::of_record).unwrap_or_default();
-        let come = Self::of_record(after);
-        self.combine(gone, u64::saturating_sub)
-            .combine(come, u64::saturating_add)
+        let removed = before.map(Self::of_record).unwrap_or_default();
+        let added = Self::of_record(after);
+        self.combine(removed, u64::saturating_sub)
+            .combine(added, u64::saturating_add)
     }
 
     fn combine(mut self, other: Self, by: fn(u64, u64) -> u64) -> Self {

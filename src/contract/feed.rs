@@ -1,20 +1,21 @@
-//! Events in commit order, and positions between them.
+//! Change feed: events in commit order, and cursors into them.
 
 use std::str::FromStr;
 
 use crate::order::Event;
 
-/// A place in the store's feed of events: behind the event of this number.
+/// Cursor in the change feed of a store: the position after one of its events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FeedCursor {
-    /// Drawn when the store was made, and anew when a backup is restored.
+    /// Incarnation of the store: a random number that is new for each created store and for each
+    /// restored backup.
     pub incarnation: u64,
-    /// The events before it: 0 at the beginning.
+    /// Number of events before the cursor; 0 at the start of the feed.
     pub seq: u64,
 }
 
 impl FeedCursor {
-    /// Before the first event, of any store.
+    /// Start of the feed, valid for every store.
     pub const START: Self = Self {
         incarnation: 0,
         seq: 0,
@@ -27,9 +28,12 @@ impl std::fmt::Display for FeedCursor {
     }
 }
 
-/// Why a text is no feed cursor.
+/// Error for a text that is not a valid feed cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a feed cursor is 16 hexadecimal digits, a hyphen and a decimal number")]
+#[error(
+    "invalid feed cursor: expected 16 hexadecimal digits, a hyphen and a decimal number without \
+     leading zeros"
+)]
 pub struct FeedCursorError;
 
 impl FromStr for FeedCursor {
@@ -50,18 +54,18 @@ impl FromStr for FeedCursor {
     }
 }
 
-/// An event and the place behind it.
+/// Event of the change feed and the cursor after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FeedEvent {
-    /// Hand it to `events` to go on behind this event.
+    /// Cursor after this event. Pass it to `events` to continue.
     pub cursor: FeedCursor,
-    /// What happened.
+    /// The event.
     pub event: Event,
 }
 
 impl FeedEvent {
-    /// An event and the place behind it.
+    /// Creates an entry of the feed from an event and the cursor after it.
     #[must_use]
     pub const fn new(cursor: FeedCursor, event: Event) -> Self {
         Self { cursor, event }
@@ -73,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_feed_cursor_is_read_as_it_is_printed_and_in_no_other_form() {
+    fn feed_cursor_parses_only_its_own_display_form() {
         let cursor = FeedCursor {
             incarnation: 0xff,
             seq: 20,

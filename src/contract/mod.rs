@@ -1,4 +1,4 @@
-//! The values that a store and its engines exchange. [`crate::engine`] explains the contract.
+//! Values that a store and its engines exchange. [`crate::engine`] explains the contract.
 
 mod counts;
 mod feed;
@@ -9,54 +9,56 @@ use crate::order::{Event, Record};
 use crate::rules::{Index, UniqueKey};
 use crate::types::{OrderNo, Timestamp};
 
-/// What a lookup asks for.
+/// Lookup of one record.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Lookup {
-    /// The record under this number.
+    /// The record with this order number.
     No(OrderNo),
     /// The record that owns this key.
     Owner(UniqueKey),
 }
 
-/// A record, and the engine's own number for it: outside the fold, handed back unread.
+/// Record with the row number that the engine gave it.
+///
+/// The rules ignore the row number. The store returns it unchanged to the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredRecord {
     /// The record.
     pub record: Record,
-    /// The engine's number.
+    /// Row number, which the engine assigns and interprets.
     pub row: u64,
 }
 
-/// One record's change.
+/// Change of one record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mutation {
-    /// Whose.
+    /// Order number of the record.
     pub no: OrderNo,
-    /// What must stand now; `None`: nothing may.
+    /// Required current state; `None` requires that the record does not exist.
     pub before: Option<StoredRecord>,
-    /// What stands after it.
+    /// New state of the record.
     pub after: Record,
-    /// What happened, in order.
+    /// Events that lead to the new state, in order.
     pub events: Vec<Event>,
 }
 
-/// What became of a mutation.
+/// Result of a mutation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is durable.
+    /// The mutation is durable.
     Applied,
-    /// Something else stands under the number.
+    /// The current state of the record differs from the required one.
     Mismatch,
-    /// Another record owns a key.
+    /// Another record owns a key that the new state claims.
     Taken {
         /// The key.
         key: UniqueKey,
-        /// Its owner.
+        /// Order number of its owner.
         by: OrderNo,
     },
 }
 
-/// Which way a list is read.
+/// Direction in which an index is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// Oldest first.
@@ -65,45 +67,45 @@ pub enum Direction {
     Backward,
 }
 
-/// A place in a list. The list itself is not part of it.
+/// Position in an index. It does not include the index itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Position {
-    /// The entry's time.
+    /// Time of the entry.
     pub time: Timestamp,
-    /// The record's row.
+    /// Row number of the record.
     pub row: u64,
-    /// Tells several places of one record apart.
+    /// Number that distinguishes several entries of one record in the same index.
     pub sub: u32,
 }
 
-/// A stretch of a list.
+/// Range of an index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexQuery {
-    /// The list.
+    /// The index.
     pub index: Index,
-    /// The earliest time, inclusive.
+    /// Earliest time, inclusive.
     pub from: Timestamp,
-    /// The latest time, inclusive.
+    /// Latest time, inclusive.
     pub until: Timestamp,
-    /// Which way.
+    /// Direction of the read.
     pub direction: Direction,
-    /// Begin behind this place, in the direction of reading.
+    /// Position after which the read starts, in its direction; exclusive.
     pub after: Option<Position>,
 }
 
-/// A part of a list.
+/// Part of an index.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IndexPage {
-    /// The places, in the order of reading.
+    /// Entries, in the direction of the read.
     pub rows: Vec<IndexRow>,
-    /// There are more behind the last one.
+    /// Whether more entries follow the last one.
     pub more: bool,
 }
 
-/// One place in a list and what stands there.
+/// Entry of an index with its record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexRow {
-    /// The place.
+    /// Position of the entry.
     pub position: Position,
     /// The record.
     pub record: Record,

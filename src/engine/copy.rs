@@ -1,13 +1,13 @@
-//! Everything that one engine holds, into another.
+//! Copies all orders from one engine to another.
 //!
-//! - What travels are events, in the order of the feed; records are folded from them anew, and
-//!   lists, keys and counts made from the records by the engine that takes them.
-//! - What the target has already is left as it is. A copy that was interrupted goes on when it
-//!   is begun again, and a later one brings what happened since.
-//! - Nothing is put onto a history that is another one. A target that others write to
-//!   meanwhile is told from one that has nothing but this copy's work by its feed.
-//! - Every event of the feed is seen: a gap in it is damage, and no end.
-//! - What was copied is read back and compared, record by record; then the target is verified.
+//! - The copy transfers events, in feed order. It folds the records from the events, and the target
+//!   engine builds lists, keys and counts from the records.
+//! - The copy never changes events that the target already has. An interrupted copy continues when
+//!   the caller repeats it. A later copy adds the events that happened since.
+//! - The copy never appends to a different history. It compares the length of the target's feed
+//!   with its own writes to notice other writers.
+//! - The copy reads every event of the source's feed. A gap in the feed is corruption.
+//! - At the end, the copy compares every copied record with the source, then verifies the target.
 
 mod change;
 
@@ -20,14 +20,15 @@ use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::order::Event;
 use crate::types::OrderNo;
 
-/// The most events that are read, and mutations that are written, at once.
+/// Maximum number of events in one portion: events read, or mutations written, at once.
 const PORTION: usize = 1000;
 
-/// How often a portion is brought again of which a part was to be decided again.
+/// Maximum number of attempts to write one portion while the target changes.
 const TRIES: usize = 16;
 
-/// Copies what `source` holds now. `progress` is told of twice as many steps as there are
-/// events: each is copied, and its record compared.
+/// Copies everything that `source` holds at the start of the call.
+///
+/// `progress` counts two steps per event: the copy of the event, and the comparison of its record.
 pub(crate) fn copy(
     source: &dyn Engine,
     target: &dyn Engine,
@@ -36,7 +37,7 @@ pub(crate) fn copy(
     if same(source, target) {
         return Err(Error::Invalid {
             what: "target",
-            why: "it is the store itself".to_owned(),
+            why: "the target is the source store itself".to_owned(),
         });
     }
     let mut copy = Copier::between(source, target, progress)?;
@@ -63,7 +64,10 @@ fn place(engine: &dyn Engine, seq: u64) -> FeedCursor {
     FeedCursor { incarnation, seq }
 }
 
-/// How many events a feed has: a cursor beyond its end is refused.
+/// Finds the number of events in a feed.
+///
+/// The contract has no call for it, but an engine refuses a cursor beyond the end. The search
+/// doubles the cursor until the engine refuses it, then bisects.
 fn end_of(engine: &dyn Engine) -> Result<u64, Error> {
     let is_within = |seq| match engine.events(place(engine, seq), 1) {
         Ok(_) => Ok(true),
@@ -88,9 +92,9 @@ fn end_of(engine: &dyn Engine) -> Result<u64, Error> {
 struct Copier<'a> {
     source: &'a dyn Engine,
     target: &'a dyn Engine,
-    /// The last event that is copied.
+    /// Sequence number of the last event to copy.
     end: u64,
-    /// The target was empty, and whatever it has is this copy's work.
+    /// The target was empty at the start, and only this copy has written to it since.
     is_alone: bool,
     progress: Option<Progress>,
     steps: u64,
@@ -116,7 +120,7 @@ impl<'a> Copier<'a> {
         })
     }
 
-    /// Goes through the feed once, portion by portion.
+    /// Reads the feed once and calls `each` for every portion.
     fn walk(&mut self, each: fn(&mut Self, &[Event]) -> Result<(), Error>) -> Result<(), Error> {
         let mut seq = 0;
         while seq < self.end {
@@ -125,43 +129,47 @@ impl<'a> Copier<'a> {
             seq = seq.saturating_add(read);
             self.steps = self.steps.saturating_add(read);
             each(self, &portion)?;
-            if let Some(tell) = self.progress {
-                tell(self.steps, self.end.saturating_mul(2));
+            if let Some(report) = self.progress {
+                report(self.steps, self.end.saturating_mul(2));
             }
         }
         Ok(())
     }
 
-    /// The events behind a place in the feed, which is not at its end.
+    /// Reads the events after `seq`, which must be below `end`. Fails if the feed has a gap.
     fn portion(&self, seq: u64) -> Result<Vec<Event>, Error> {
         let left = usize::try_from(self.end - seq).unwrap_or(PORTION);
         let portion = self
             .source
             .events(place(self.source, seq), left.min(PORTION));
         let portion = portion.map_err(unreadable)?;
-        let mut seqs = portion.iter().map(|it| it.cursor.seq).zip(seq + 1..);
-        if portion.is_empty() || seqs.any(|(is, ought)| is != ought) {
+        let mut seqs = portion.iter().map(|entry| entry.cursor.seq).zip(seq + 1..);
+        if portion.is_empty() || seqs.any(|(found, expected)| found != expected) {
             let why = "the feed of the source has a gap";
             return Err(Error::Unreadable(StorageError::corrupted(why)));
         }
-        Ok(portion.into_iter().map(|it| it.event).collect())
+        Ok(portion.into_iter().map(|entry| entry.event).collect())
     }
 
-    /// Puts events into the target that it does not have.
+    /// Writes the events of a portion that the target does not have yet.
     fn bring(&mut self, portion: &[Event]) -> Result<(), Error> {
         for _ in 0..TRIES {
             if self.try_to_bring(portion)? {
                 return Ok(());
             }
         }
-        let why = "the target was written to by others, or cut off, again and again";
+        let why = "in every attempt, other writers changed the target or its connection failed";
         let cause = StorageError::new(StorageErrorKind::Internal, why);
         Err(Error::NotApplied(cause))
     }
 
-    /// Says whether all of it is there now. Whoever lets a key go is written before anybody
-    /// takes it.
+    /// Writes the missing events of a portion. Returns false if the target changed meanwhile: the
+    /// caller must try the portion again.
     fn try_to_bring(&mut self, portion: &[Event]) -> Result<bool, Error> {
+        // `run` merges all events of one record into one mutation, at the place of its first event.
+        // Merging can move a step that takes a key before the step that frees it; the target would
+        // then refuse the mutation as `Taken`. To avoid that, the loop writes `run` before it adds
+        // a step that takes a key freed in `run`.
         let (mut run, mut freed) = (self.begin(portion)?, HashSet::new());
         for (place, event) in portion.iter().enumerate() {
             let step = run.get(&event.no).map(|change| change.step(event));
@@ -182,12 +190,15 @@ impl<'a> Copier<'a> {
         self.write(&mut run)
     }
 
-    /// What the target has of the records of a portion.
+    /// Loads the target's state of every record in a portion. Checks its history if others may
+    /// have written it.
     fn begin(&mut self, portion: &[Event]) -> Result<HashMap<OrderNo, Change>, Error> {
         let last = last_versions(portion);
         let numbers: Vec<_> = last.keys().copied().collect();
         let found = load(self.target, &numbers)?;
-        // Behind the look: what was found is in the feed by now, whoever wrote it.
+        // This check must run after the load. Every loaded record already has its events in the
+        // feed, so the check notices other writers. Before the load, it could miss a write between
+        // the two calls, and the copy would append to a foreign history.
         self.is_alone = self.is_alone && self.wrote_all_there_is()?;
         let mut run = HashMap::with_capacity(numbers.len());
         for (no, stored) in numbers.into_iter().zip(found) {
@@ -200,7 +211,7 @@ impl<'a> Copier<'a> {
         Ok(run)
     }
 
-    /// The target's feed ends behind the events that this copy put there.
+    /// Returns whether the target's feed contains no events except those of this copy.
     fn wrote_all_there_is(&self) -> Result<bool, Error> {
         match self.target.events(place(self.target, self.events), 1) {
             Ok(others) => Ok(others.is_empty()),
@@ -209,7 +220,7 @@ impl<'a> Copier<'a> {
         }
     }
 
-    /// What the target has of a record must be how it began at the source.
+    /// Checks that the target's history of a record is the start of its history in the source.
     fn check_history(&self, no: OrderNo, version: u64) -> Result<(), Error> {
         let there = self.target.history(&no).map_err(unreadable)?;
         let here = self.source.history(&no).map_err(unreadable)?;
@@ -219,8 +230,8 @@ impl<'a> Copier<'a> {
         Err(Error::Differs { no })
     }
 
-    /// Writes what changed, and leaves the run as what stands then. Says whether all of it was
-    /// taken; what was not is to be decided again, on what the target has by then.
+    /// Writes the changes of `run`, then reloads the written records into `run`. Returns false if
+    /// the target did not take all of them: the caller must decide again on the target's state.
     fn write(&mut self, run: &mut HashMap<OrderNo, Change>) -> Result<bool, Error> {
         let changed = run.values_mut().filter(|change| !change.events.is_empty());
         let mut changed: Vec<_> = changed.collect();
@@ -232,15 +243,17 @@ impl<'a> Copier<'a> {
             }
         }
         let numbers: Vec<_> = mutations.iter().map(|mutation| mutation.no).collect();
-        let stand = load(self.target, &numbers)?;
-        let is_own = |(mutation, stands): (&Mutation, &Option<StoredRecord>)| {
-            let stands = stands.as_ref().map(|stored| &stored.record);
-            stands == Some(&mutation.after)
+        // The reload gives the row numbers, which later mutations need in `before`. It also notices
+        // a writer that changed a record right after `apply`.
+        let stored = load(self.target, &numbers)?;
+        let is_own = |(mutation, stored): (&Mutation, &Option<StoredRecord>)| {
+            let record = stored.as_ref().map(|stored| &stored.record);
+            record == Some(&mutation.after)
         };
-        if !mutations.iter().zip(&stand).all(is_own) {
+        if !mutations.iter().zip(&stored).all(is_own) {
             return Ok(false);
         }
-        run.extend(numbers.into_iter().zip(stand.into_iter().map(Change::of)));
+        run.extend(numbers.into_iter().zip(stored.into_iter().map(Change::of)));
         Ok(true)
     }
 
@@ -259,20 +272,23 @@ impl<'a> Copier<'a> {
         taken.map_or(Ok(is_whole), |no| Err(Error::Differs { no }))
     }
 
-    /// Looks at each record of a portion. One that goes on at the source meanwhile has come at
-    /// least as far in the target as what was copied.
+    /// Compares each record of a portion in both stores.
+    ///
+    /// The source may have changed a record since the copy began. The target's version must then be
+    /// at least the copied version, and at most the source's version.
     fn compare(&mut self, portion: &[Event]) -> Result<(), Error> {
         let last = last_versions(portion);
         let numbers: Vec<_> = last.keys().copied().collect();
         let here = load(self.source, &numbers)?.into_iter().map(Change::of);
         let there = load(self.target, &numbers)?.into_iter().map(Change::of);
         for ((no, copied), (here, there)) in last.into_iter().zip(here.zip(there)) {
-            let (is, has) = (here.version(), there.version());
-            if has < copied || has > is || (has == is && there.after != here.after) {
+            let (source, target) = (here.version(), there.version());
+            let is_changed = target == source && there.after != here.after;
+            if target < copied || target > source || is_changed {
                 return Err(Error::Differs { no });
             }
-            // Its last event is in one portion.
-            self.records = self.records.saturating_add(u64::from(has == copied));
+            // Counts a record once: only the portion with its last event satisfies the condition.
+            self.records = self.records.saturating_add(u64::from(target == copied));
         }
         Ok(())
     }
@@ -282,7 +298,7 @@ fn count(len: usize) -> u64 {
     u64::try_from(len).unwrap_or(u64::MAX)
 }
 
-/// The records of a portion, and the last version that it brings each of them to.
+/// Returns the last version of each record in a portion.
 fn last_versions(portion: &[Event]) -> HashMap<OrderNo, u64> {
     portion
         .iter()
@@ -311,7 +327,7 @@ mod tests {
     use crate::testing::fixtures::{new, now, order_no};
     use crate::types::Metadata;
 
-    /// An engine with one order of this amount, which was annotated so often.
+    /// Creates an engine with one order of `amount` fen and `notes` annotations.
     fn engine(amount: u64, notes: u64) -> SharedEngine {
         let engine = SharedEngine::new(Box::new(MemoryEngine::new().unwrap()));
         let store = Store::builder().clock(now).engine(engine.again()).unwrap();
@@ -325,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_behind_or_ahead_or_another_one_is_found_when_it_is_compared() {
+    fn compare_finds_missing_older_newer_and_different_record() {
         let compared = |source: &SharedEngine, target: &SharedEngine| {
             let mut copy = Copier::between(source, target, None).unwrap();
             copy.walk(Copier::compare).map(|()| copy.records)
@@ -333,8 +349,8 @@ mod tests {
         let source = engine(100, 1);
         let empty = SharedEngine::new(Box::new(MemoryEngine::new().unwrap()));
         for other in [empty, engine(100, 0), engine(100, 2), engine(200, 1)] {
-            let told = compared(&source, &other);
-            assert!(matches!(told, Err(Error::Differs { no }) if no == order_no(1)));
+            let result = compared(&source, &other);
+            assert!(matches!(result, Err(Error::Differs { no }) if no == order_no(1)));
         }
         assert_eq!(compared(&source, &engine(100, 1)).unwrap(), 1);
     }

@@ -1,7 +1,7 @@
-//! The reference engine: the contract in ordered maps, nothing kept when it ends.
+//! Reference engine in memory: ordered maps that are lost when the engine is dropped.
 //!
-//! It is for tests and examples, and what the other engines are compared with. *Durable*
-//! means here: visible to every reader.
+//! Tests and examples use it, and the other engines are compared with it. In this engine,
+//! *durable* means visible to every reader.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, Range};
@@ -19,7 +19,7 @@ use crate::rules::{Index, UniqueKey, index_entries, unique_keys};
 use crate::types::{OrderNo, Timestamp};
 use crate::verify::{Invariant, VerifyReport};
 
-/// An engine that lives in memory.
+/// An engine that keeps all data in memory.
 #[derive(Debug)]
 pub struct MemoryEngine {
     identity: Identity,
@@ -47,10 +47,10 @@ impl std::fmt::Debug for State {
 }
 
 impl MemoryEngine {
-    /// An empty engine with an identity of its own.
+    /// Creates an empty engine with a random identity.
     ///
     /// # Errors
-    /// Where the machine has no randomness to give.
+    /// Fails if the operating system provides no random bytes.
     pub fn new() -> Result<Self, StorageError> {
         Ok(Self {
             identity: Identity::draw()?,
@@ -260,16 +260,17 @@ impl State {
         }
         report.entries = self.lists.values().map(|list| list.len() as u64).sum();
         if report.entries != expected {
-            let what = format!("{} entries where {expected} belong", report.entries);
+            let what = format!("{} list entries, expected {expected}", report.entries);
             report.breach(Invariant::I5, None, what);
         }
         if counts != self.counts {
-            report.breach(Invariant::I12, None, "the counts are not those of a scan");
+            report.breach(Invariant::I12, None, "the counts differ from a full scan");
         }
         report
     }
 
-    /// How many places the record belongs at; reports those at which it is not found.
+    /// Returns the number of list entries that the record must have. Reports missing entries
+    /// and keys that another record owns.
     fn check_places(&self, stored: &StoredRecord, report: &mut VerifyReport) -> u64 {
         let entries = index_entries(&stored.record);
         let no = Some(stored.record.no());
@@ -277,7 +278,7 @@ impl State {
             let place = position(entry.time, stored.row, entry.sub);
             let list = self.lists.get(&entry.index);
             if !list.is_some_and(|list| list.contains(&place)) {
-                report.breach(Invariant::I5, no, "not found where it belongs");
+                report.breach(Invariant::I5, no, "a list entry of the record is missing");
             }
         }
         for key in unique_keys(&stored.record) {
@@ -293,7 +294,7 @@ const fn position(time: Timestamp, row: u64, sub: u32) -> Position {
     Position { time, row, sub }
 }
 
-/// The stretch of a list that a query reads; `None` where it is empty.
+/// Returns the range of a list that a query reads, or `None` if the range is empty.
 fn bounds(query: &IndexQuery) -> Option<(Bound<Position>, Bound<Position>)> {
     let first = position(query.from, 0, 0);
     let last = position(query.until, u64::MAX, u32::MAX);
@@ -308,6 +309,7 @@ fn bounds(query: &IndexQuery) -> Option<(Bound<Position>, Bound<Position>)> {
         (Some(after), Direction::Forward) => (Bound::Excluded(after), Bound::Included(last)),
         (Some(after), Direction::Backward) => (Bound::Included(first), Bound::Excluded(after)),
     };
+    // `BTreeSet::range` panics if the start is after the end.
     let is_empty = match (lower, upper) {
         (Bound::Excluded(lower), Bound::Included(upper)) => lower >= upper,
         (Bound::Included(lower), Bound::Excluded(upper)) => lower >= upper,

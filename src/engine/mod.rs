@@ -1,29 +1,31 @@
-//! The seam between the rules and the bytes: one contract for every engine.
+//! The storage engine contract: the boundary between the rules and the stored bytes.
 //!
 //! # The contract
-//! - An engine keeps records, their events, and the lists of [`index_entries`]; it knows no
-//!   rule. Everything it is handed and hands out is a domain value.
-//! - [`Engine::apply`] takes each mutation whole or not at all: record, list entries and
-//!   events together, and durable when it returns. A mutation whose `before` is not what
-//!   stands is `Mismatch`; one whose record would own a key that another record owns is
-//!   `Taken`; neither disturbs its neighbours. Within a batch each number occurs once, and
-//!   each mutation meets the keys as those before it left them.
-//! - A failure says what it means: [`EngineError::Retry`] certainly nothing of the batch
-//!   was applied; [`EngineError::Unknown`] it may be, wholly or item by item;
-//!   [`EngineError::Fatal`] nothing was applied, and nothing will be before a reopen; but of
-//!   a read, with damaged data as its cause, it speaks of the record that was read alone.
-//! - Reads see every applied mutation (strong consistency) and never one that is not
-//!   durable. Lists are ordered by time, then row, then sub.
-//! - Events carry no sequence of their own; the engine numbers them in commit order,
-//!   without gaps, and a [`FeedCursor`] names a place in that order.
-//! - [`Engine::reserve`] is durable before it returns, and no value is ever handed out
-//!   twice, whatever fails between.
-//! - Engines know no threads of the flow, and are called from several at once.
+//! - An engine stores records, their events and the lists of [`index_entries`]. It contains no
+//!   business rules. Its methods take and return domain values only.
+//! - [`Engine::apply`] applies each mutation completely or not at all: the record, its list
+//!   entries and its events. Applied mutations are durable when the call returns.
+//! - A mutation whose `before` differs from the stored record gets [`Verdict::Mismatch`]. A
+//!   mutation whose record would own another record's key gets [`Verdict::Taken`]. Neither
+//!   verdict affects the other mutations of the batch.
+//! - Each order number occurs at most once in a batch. A mutation sees the keys as the earlier
+//!   mutations of the batch left them.
+//! - [`EngineError::Retry`]: nothing of the batch was applied.
+//! - [`EngineError::Unknown`]: the batch may be applied, completely or only some mutations of it.
+//! - [`EngineError::Fatal`]: nothing was applied, and the engine applies nothing more before a
+//!   reopen. Exception: a read that fails because of corruption concerns only the record read.
+//! - Reads see every applied mutation (strong consistency) and no mutation that is not durable.
+//!   Lists are sorted by time, then row, then sub.
+//! - Events carry no sequence number. The engine numbers them in commit order, without gaps. A
+//!   [`FeedCursor`] names a position in that order.
+//! - [`Engine::reserve`] is durable before it returns. An engine never returns the same counter
+//!   value twice, whatever failed in between.
+//! - An engine knows nothing of the store's threads. Several threads call it at the same time.
 //!
-//! The types of the contract are exhaustive on purpose: an engine builds and matches them
-//! whole, and a change of them is a change of the contract.
+//! The types of the contract are not `#[non_exhaustive]`, on purpose: an engine builds and
+//! matches complete values. Each change to one of these types changes the contract.
 //!
-//! Whoever writes an engine runs the conformance suite of the feature `testing` on it.
+//! Authors of an engine should run the conformance suite of the feature `testing` on it.
 //!
 //! [`index_entries`]: crate::rules::index_entries
 
@@ -51,7 +53,7 @@ pub use reports::{
     RestoreReport,
 };
 
-/// What [`testing`](crate::testing) shows of the simulated disk.
+/// Items of the simulated disk that [`testing`](crate::testing) exports.
 #[cfg(feature = "testing")]
 pub(crate) mod simulation {
     pub use super::local::{
@@ -69,80 +71,80 @@ use crate::order::{Event, Record};
 use crate::types::OrderNo;
 use crate::verify::VerifyReport;
 
-/// A place where orders are kept. See the [module](self) for the contract.
+/// A storage engine for orders. See the [module](self) for the contract.
 pub trait Engine: Debug + Send + Sync + 'static {
-    /// The record under a number.
+    /// Returns the record with this order number.
     fn get(&self, no: &OrderNo) -> Result<Option<Record>, EngineError>;
 
-    /// The records that a group of commands looks at, in the order of the lookups.
+    /// Loads the records that a group of commands needs, in the order of the lookups.
     fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<StoredRecord>>, EngineError>;
 
-    /// Writes a batch; durable when it returns.
+    /// Writes a batch. Applied mutations are durable when the call returns.
     fn apply(&self, batch: &[Mutation]) -> Result<Vec<Verdict>, EngineError>;
 
-    /// At most `limit` places of a list, with the records that stand there.
+    /// Reads at most `limit` entries of a list, with their records.
     fn scan(&self, query: &IndexQuery, limit: usize) -> Result<IndexPage, EngineError>;
 
-    /// Every event of a number, from version 1 on.
+    /// Returns every event of an order number, from version 1 on.
     fn history(&self, no: &OrderNo) -> Result<Vec<Event>, EngineError>;
 
-    /// At most `limit` events behind a place in the order of commits. A cursor of another
-    /// incarnation, or beyond the end, is [`EngineError::Cursor`].
+    /// Returns at most `limit` events after a cursor, in commit order. Fails with
+    /// [`EngineError::Cursor`] if the cursor is from another incarnation or beyond the end.
     fn events(&self, after: FeedCursor, limit: usize) -> Result<Vec<FeedEvent>, EngineError>;
 
-    /// How many orders stand where.
+    /// Returns the number of orders in each status.
     fn counts(&self) -> Result<Counts, EngineError>;
 
-    /// Looks at everything that is kept and reports what breaks an invariant.
+    /// Reads all stored data and reports every violation of an invariant.
     fn verify(&self) -> Result<VerifyReport, EngineError>;
 
-    /// Takes `count` values of the order-number counter out of circulation, for good.
+    /// Reserves `count` values of the order-number counter. The counter never returns them again.
     fn reserve(&self, count: u64) -> Result<Range<u64>, EngineError>;
 
-    /// Writes what waits in memory to where it stays. What was applied is durable without
-    /// it.
+    /// Runs a checkpoint: writes the memtable to the B-tree. Applied mutations are durable
+    /// without it.
     fn flush(&self) -> Result<(), EngineError> {
         Ok(())
     }
 
-    /// Copies everything that was applied, and nothing that comes later, into a directory
-    /// that is missing or empty; tells meanwhile how many rows were copied, of how many.
-    /// Fails as [`Error::Unsupported`] where the engine keeps no files.
+    /// Copies everything applied so far, and nothing later, into a missing or empty directory.
+    /// Calls `progress` with the rows copied so far and the total number of rows.
+    /// Fails with [`Error::Unsupported`] if the engine keeps no files.
     fn backup(&self, dir: &Path, progress: Option<Progress>) -> Result<BackupReport, Error> {
         let _ = (dir, progress);
         Err(Error::Unsupported { what: "a backup" })
     }
 
-    /// What the engine holds and did. Cheap: no I/O.
+    /// Returns the engine's sizes and counters. Cheap: no I/O.
     fn stats(&self) -> EngineStats {
         EngineStats::default()
     }
 
-    /// What the engine cannot do for now, and tries again by itself: commands may be refused
-    /// meanwhile. Cheap: no I/O.
+    /// Returns the cause of a failure that the engine is retrying. The engine may refuse
+    /// commands meanwhile. Cheap: no I/O.
     fn trouble(&self) -> Option<StorageError> {
         None
     }
 
-    /// Who this store is. It never changes while the store is open.
+    /// Returns the identity of the store. It does not change while the store is open.
     fn identity(&self) -> Identity;
 
-    /// How the engine is to be used.
+    /// Returns the limits that the store must respect when it calls the engine.
     fn limits(&self) -> Limits;
 
-    /// Releases everything, the lock too; `Drop` must not be needed for it. Later calls
+    /// Releases all resources, including the lock, without waiting for `Drop`. Later calls
     /// fail.
     fn close(&self) -> Result<(), EngineError>;
 }
 
-/// Who a store is.
+/// Identity of a store: random values drawn when the store is created.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Identity {
-    /// Drawn when the store was made; a restored backup keeps it.
+    /// Random id of the store. A restored backup keeps it.
     pub store_id: [u8; 16],
-    /// Drawn when the store was made, and anew when a backup is restored. Never 0.
+    /// Random number of this incarnation. A restore draws a new one. Never 0.
     pub incarnation: u64,
-    /// Conceals the counter of the order numbers. Drawn once, kept for ever.
+    /// Key that hides the order-number counter in order numbers. It never changes.
     pub number_key: [u8; 16],
 }
 
@@ -155,10 +157,10 @@ impl Debug for Identity {
 }
 
 impl Identity {
-    /// A new store's.
+    /// Draws a random identity for a new store.
     ///
     /// # Errors
-    /// Where the machine has no randomness to give.
+    /// Fails if the operating system provides no random bytes.
     pub fn draw() -> Result<Self, StorageError> {
         let mut bytes = [0; 40];
         getrandom::fill(&mut bytes)
@@ -174,70 +176,71 @@ impl Identity {
     }
 }
 
-/// The first `N` bytes, zero-filled where there are fewer, and the rest.
+/// Splits off the first `N` bytes. If there are fewer, returns `N` zero bytes and no rest.
 fn split<const N: usize>(bytes: &[u8]) -> ([u8; N], &[u8]) {
     bytes
         .split_first_chunk::<N>()
         .map_or(([0; N], &[]), |(first, rest)| (*first, rest))
 }
 
-/// What an engine holds and did since it was opened.
+/// Sizes of an engine, and its counters since it was opened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct EngineStats {
-    /// What the journal takes on the disk and was written, in bytes.
+    /// Bytes written to the journal segments on disk. Preallocated space is not included.
     pub journal_bytes: u64,
-    /// What waits in memory for the next flush, or for the end of this one, in bytes.
+    /// Bytes in the memtables: waiting for a checkpoint, or being written by one.
     pub memtable_bytes: u64,
-    /// Flushes that were done.
+    /// Number of finished checkpoints.
     pub flushes: u64,
-    /// How long the last one took.
+    /// Duration of the last checkpoint.
     pub last_flush: Duration,
-    /// Batches that were slowed down because a flush fell behind.
+    /// Number of batches that were throttled because a checkpoint fell behind.
     pub slowed: u64,
-    /// Batches are being slowed down now.
+    /// The engine throttles batches now.
     pub is_slowed: bool,
-    /// The disk has no room.
+    /// The disk is full.
     pub is_out_of_room: bool,
-    /// Pages that could not be read, of those that were asked for: what is beneath them is
+    /// Number of pages that were requested and could not be read. The data under them is
     /// unreadable.
     pub damaged_pages: u64,
-    /// How often a file was opened anew because a read or a flush failed.
+    /// Number of times a file was reopened because a read or a checkpoint failed.
     pub reopened: u64,
 }
 
-/// How an engine is to be used.
+/// Limits that the store must respect when it calls an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The most mutations that it takes at once.
+    /// Maximum number of mutations in one batch.
     pub batch: usize,
-    /// Its calls may run on the thread of a caller who waits for the answer.
+    /// Engine calls may run on the thread of a caller that waits for the reply.
     pub on_callers_thread: bool,
-    /// They may run within the poll of a task, too: they wait for no other machine.
+    /// Engine calls may also run while a task is polled: they never wait for another machine.
     pub is_quick: bool,
-    /// After a write whose outcome is not known, what it holds can be trusted only when it
-    /// was opened again: no other write may follow.
+    /// After a write with unknown outcome, the engine's data can be trusted only after a
+    /// reopen. No other write may follow before that.
     pub stops_at_unknown: bool,
 }
 
-/// How an engine fails.
+/// Failure of an engine call.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum EngineError {
-    /// Certainly not applied; the next try may succeed.
+    /// Nothing was applied. A retry may succeed.
     #[error("nothing was written")]
     Retry(#[source] StorageError),
-    /// Applied or not.
-    #[error("whether it was written is not known")]
+    /// The mutations may or may not be applied.
+    #[error("the outcome of the write is unknown")]
     Unknown(#[source] StorageError),
-    /// Not applied, and nothing more will be: damage, or an earlier failure.
+    /// Nothing was applied, and the engine applies nothing more: corruption, or an earlier
+    /// failure.
     #[error("the engine has stopped")]
     Fatal(#[source] StorageError),
-    /// A feed cursor of another incarnation, or beyond the end.
-    #[error("not a place in this feed: {0}")]
+    /// The feed cursor is from another incarnation, or beyond the end of the feed.
+    #[error("the cursor does not belong to this feed: {0}")]
     Cursor(&'static str),
 }
 
 impl EngineError {
-    /// What went wrong beneath; nothing did where a cursor was refused.
+    /// Returns the storage error that caused this failure. A refused cursor has none.
     pub(crate) const fn cause(&self) -> Option<&StorageError> {
         match self {
             Self::Retry(cause) | Self::Unknown(cause) | Self::Fatal(cause) => Some(cause),
@@ -245,7 +248,7 @@ impl EngineError {
         }
     }
 
-    /// What went wrong beneath, or why a cursor was refused.
+    /// Returns the storage error that caused this failure, or the reason for a refused cursor.
     pub(crate) fn into_cause(self) -> Result<StorageError, &'static str> {
         match self {
             Self::Retry(cause) | Self::Unknown(cause) | Self::Fatal(cause) => Ok(cause),
@@ -253,16 +256,17 @@ impl EngineError {
         }
     }
 
-    /// As the error that `told` makes of what went wrong beneath.
-    pub(crate) fn into_error(self, told: impl FnOnce(StorageError) -> Error) -> Error {
+    /// Converts to an [`Error`]: `convert` wraps the storage error, and a refused cursor
+    /// becomes [`Error::InvalidCursor`].
+    pub(crate) fn into_error(self, convert: impl FnOnce(StorageError) -> Error) -> Error {
         match self.into_cause() {
-            Ok(cause) => told(cause),
+            Ok(cause) => convert(cause),
             Err(why) => Error::InvalidCursor { why },
         }
     }
 }
 
-/// A read that failed.
+/// Converts the failure of a read to an [`Error`].
 pub(crate) fn unreadable(error: EngineError) -> Error {
     error.into_error(Error::Unreadable)
 }

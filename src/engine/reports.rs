@@ -1,70 +1,70 @@
-//! What is told of backups, copies, restores and repairs.
+//! Reports of backups, copies, restores and repairs.
 
 use crate::contract::FeedCursor;
 use crate::types::{OrderNo, Timestamp};
 use crate::verify::VerifyReport;
 
-/// A backup that was made, read back and found whole.
+/// Report of a finished backup that was read back and verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BackupReport {
-    /// The place in the feed up to which it holds everything, and behind which nothing.
+    /// End of the backup in the store's feed: it holds every event up to here, and no later one.
     pub place: FeedCursor,
-    /// The last frame of the journal that it holds.
+    /// Sequence number of the last journal frame in the backup.
     pub lsn: u64,
-    /// The records in it, those that only wait for their order included.
+    /// Number of records in the backup. Payments without an order count, too.
     pub records: u64,
-    /// How long it is, in bytes.
+    /// Size of the backup in bytes.
     pub bytes: u64,
-    /// When its last event happened, by the store's clock.
+    /// Time of the last event in the backup, by the store's clock.
     pub last_event_at: Option<Timestamp>,
 }
 
-/// A store that another one was copied into.
+/// Report of a copy from one store into another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-#[must_use = "it says whether the target is sound"]
+#[must_use = "check `verified`: it lists the violations found in the target"]
 pub struct CopyReport {
-    /// The place in the source's feed up to which everything is in the target.
+    /// Position in the source's feed: the target has every event up to here.
     pub before: FeedCursor,
-    /// The end of the target's feed when everything was there. A consumer that has worked off
-    /// the source's feed up to [`CopyReport::before`] goes on here: what it has acted on does not
-    /// come again, nor does what others wrote to the target before.
+    /// End of the target's feed when the copy was complete. A consumer that has processed the
+    /// source's feed up to [`CopyReport::before`] continues here. It then gets no event twice,
+    /// and none that others wrote to the target before.
     pub place: FeedCursor,
-    /// The events that the target did not have.
+    /// Number of events that the target did not have before.
     pub events: u64,
-    /// The records that were compared, those that only wait for their order included.
+    /// Number of records compared. Payments without an order count, too.
     pub records: u64,
-    /// The target, looked at as [`Store::verify`](crate::Store::verify) does.
+    /// Result of [`Store::verify`](crate::Store::verify) on the target.
     pub verified: VerifyReport,
 }
 
-/// A store that was made of a backup.
+/// Report of a store that was restored from a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-#[must_use = "it says where the feed goes on, and from when on the channel must be asked"]
+#[must_use = "feed consumers must continue at `place`; query the channel from `last_event_at` on"]
 pub struct RestoreReport {
-    /// The place in the old store's feed at which the backup ends. Of its cursors, those up
-    /// to here mean the same event in the new feed, with the new incarnation.
+    /// End of the backup in the old store's feed. Old cursors up to here point to the same
+    /// event in the new feed, with the new incarnation.
     pub before: FeedCursor,
-    /// The same place in the feed of the restored store.
+    /// The same position in the feed of the restored store.
     pub place: FeedCursor,
-    /// The records in it, those that only wait for their order included.
+    /// Number of records restored. Payments without an order count, too.
     pub records: u64,
-    /// When the last event happened that it knows of, by the old store's clock. Whatever
-    /// the channel did since is to be asked for.
+    /// Time of the last restored event, by the old store's clock. Query the channel for
+    /// everything that happened after it.
     pub last_event_at: Option<Timestamp>,
 }
 
 impl RestoreReport {
-    /// Where a consumer of the old feed goes on that had come to `cursor`; `None` where it
-    /// has seen events that the restored store does not know, or comes from another store.
+    /// Converts a consumer's old cursor to the restored feed. Returns `None` if the consumer
+    /// has seen events that the restored store lacks, or if the cursor is from another store.
     ///
     /// ```
     /// # use orderstore::{FeedCursor, RestoreReport};
     /// fn go_on(restored: &RestoreReport, kept: FeedCursor) -> FeedCursor {
     ///     restored.translate(kept).unwrap_or_else(|| {
-    ///         // EventKind was done for the events behind `restored.before` wants a look.
+    ///         // The events after `restored.before` are lost: review what was done for them.
     ///         restored.place
     ///     })
     /// }
@@ -75,41 +75,42 @@ impl RestoreReport {
     }
 }
 
-/// A sound store that was made of a damaged one, and what became of each thing in it.
+/// Report of a new store that a repair built from the readable data of a damaged one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-#[must_use = "it says what is lost"]
+#[must_use = "it lists the data that is lost"]
 pub struct RepairReport {
-    /// The place in the damaged store's feed up to which the new feed is the same.
+    /// Position in the damaged store's feed: up to here the new feed has the same events.
     pub before: FeedCursor,
-    /// The end of the new feed.
+    /// End of the new feed.
     pub place: FeedCursor,
-    /// The records in the repaired store, those that only wait for their order included.
+    /// Number of records in the repaired store. Payments without an order count, too.
     pub records: u64,
-    /// What each list held, and what it holds now that it was made anew from the records.
+    /// Sizes of each list before the repair and after it was rebuilt from the records.
     pub lists: Vec<IndexCount>,
-    /// The records that are not as they were, in the order of their numbers.
+    /// Records that the repair changed or lost, sorted by order number.
     pub findings: Vec<(OrderNo, RepairFinding)>,
-    /// The table of records could be read from end to end. If not, there may be lost records
-    /// whose numbers nobody knows.
+    /// The table of records was read from end to end. If false, records with unknown numbers
+    /// may be lost.
     pub is_every_record_read: bool,
-    /// The counters could be read. If not, order numbers go on in a region of their own.
+    /// The counters were read. If false, order numbers continue in a separate range.
     pub is_state_read: bool,
-    /// Events that are missing or cannot be read.
+    /// Number of events that are missing or unreadable.
     pub events_lost: u64,
-    /// Events that can be read and belong to nothing that was kept as it was.
+    /// Number of readable events that were left out: the repair could not keep their record's
+    /// history as it was.
     pub events_left_out: u64,
-    /// What was found of the journal.
+    /// Damage found in the journal.
     pub journal: JournalFindings,
-    /// The repaired store, looked at as [`Store::verify`](crate::Store::verify) does. A
-    /// breach of I6 is a key that two records own: a repair keeps both, and which of them is
-    /// right is for a person to say.
+    /// Result of [`Store::verify`](crate::Store::verify) on the repaired store. A violation of
+    /// I6 means that two records own the same key. The repair keeps both, and a person must
+    /// decide which one is right.
     pub verified: VerifyReport,
 }
 
 impl RepairReport {
-    /// Every record, every event and every frame of the journal could be read, and is in the
-    /// repaired store as it was: nothing but lists, keys and counts was made anew.
+    /// Checks that nothing was lost: every record, event and journal frame was read and is
+    /// unchanged in the repaired store. The repair rebuilt only lists, keys and counts.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         let is_read = self.is_every_record_read && self.is_state_read;
@@ -117,75 +118,75 @@ impl RepairReport {
         is_read && is_kept && self.events_left_out == 0 && self.journal.is_whole()
     }
 
-    /// Where a consumer of the old feed goes on that had come to `cursor`; `None` where what
-    /// stands there now is something else, or the cursor is of another store.
+    /// Converts a consumer's old cursor to the repaired feed. Returns `None` if the repaired
+    /// feed differs before that position, or if the cursor is from another store.
     #[must_use]
     pub fn translate(&self, cursor: FeedCursor) -> Option<FeedCursor> {
         translate(self.before, self.place, cursor)
     }
 }
 
-/// A list of records: how many entries it had, and has.
+/// Number of entries in one list before and after a repair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct IndexCount {
-    /// Its name in the store's files.
+    /// Name of the list in the store's files.
     pub name: &'static str,
-    /// What it had; `None` where that could not be read.
+    /// Entries before the repair, or `None` if the list could not be read.
     pub before: Option<u64>,
-    /// What it has.
+    /// Entries after the repair.
     pub after: u64,
 }
 
-/// What a repair made of a record.
+/// Effect of a repair on one record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RepairFinding {
-    /// It was lost, and its history told it whole.
+    /// The record was lost and rebuilt completely from its history.
     Rebuilt,
-    /// It was lost, and is there as its history had it at this version. What came later may
-    /// be lost: ask the channel about this order and its refunds.
+    /// The record was lost and rebuilt from its history up to this version. Later changes may
+    /// be lost: query the channel about this order and its refunds.
     Older {
-        /// How many of its events there are.
+        /// Version of the rebuilt record: the number of events found.
         version: u64,
     },
-    /// It was not what its history says, and is now.
+    /// The record differed from its history and was rebuilt from it.
     Refolded,
-    /// Its history is lost, and it is not: it begins anew, in version 1, as if it had been
-    /// taken over from other books. A consumer of the feed that ships no imported orders does
-    /// not ship it: compare what was paid with what was shipped.
+    /// The record was read, but its history is lost. Its history restarts at version 1, as for
+    /// an imported order. Consumers of the feed that do not ship imported orders do not ship
+    /// this one: compare the payments with the shipments.
     HistoryLost,
-    /// It is lost, and so is where its history begins. Only the channel knows of it.
+    /// The record and the first events of its history are lost. Only the channel knows the order.
     Lost,
 }
 
-/// What was found of a damaged store's journal, behind what the base holds.
+/// Condition of a damaged store's journal, after the last frame in the B-tree.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct JournalFindings {
-    /// Groups that were read.
+    /// Number of frames read.
     pub frames: u64,
-    /// Groups that are missing or cannot be read. Whatever they told may have been told to
-    /// somebody.
+    /// Number of frames that are missing or unreadable. The store may have acknowledged their
+    /// commands.
     pub frames_lost: u64,
-    /// Segments that are missing or cannot be read at all.
+    /// Number of segments that are missing or completely unreadable.
     pub segments: u64,
-    /// Segments that are shorter than they were made. What stood in the part that is missing
-    /// may have been told to somebody.
+    /// Number of segments that are shorter than when they were created. The store may have
+    /// acknowledged commands in the missing part.
     pub cut_off: u64,
-    /// Bytes at the end that are no group: a last one that a crash cut off, as a rule.
+    /// Bytes at the end of the journal that are no complete frame, usually a torn write.
     pub torn_bytes: u64,
 }
 
 impl JournalFindings {
-    /// Nothing that was acknowledged is missing, as far as a journal can tell.
+    /// Checks that the journal shows no sign of a lost acknowledged command.
     #[must_use]
     pub const fn is_whole(&self) -> bool {
         self.frames_lost == 0 && self.segments == 0 && self.cut_off == 0
     }
 }
 
-/// The place of the new feed that a cursor of the old one stands for.
+/// Converts a cursor of the old feed, up to `before`, to the new feed that ends at `place`.
 fn translate(before: FeedCursor, place: FeedCursor, cursor: FeedCursor) -> Option<FeedCursor> {
     let is_known = cursor.incarnation == before.incarnation && cursor.seq <= before.seq;
     let is_start = cursor == FeedCursor::START;

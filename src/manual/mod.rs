@@ -1,38 +1,39 @@
-//! The manual, chapter by chapter.
+//! The manual: one chapter for each topic.
 //!
-//! - [`getting_started`]: the four moments of a payment, in code.
-//! - [`architecture`]: the floors of the house and the way of a command.
-//! - [`backup`]: backups beside a store that goes on, restores and what must follow them, repairs.
+//! - [`getting_started`]: the four steps of a payment, in code.
+//! - [`architecture`]: the layers of the source and the path of a command through them.
+//! - [`backup`]: online backups, restores and what must follow them, repairs.
 #![cfg_attr(
     feature = "cli",
-    doc = "- [`cli`]: the operator's command line, its answers and its exit codes."
+    doc = "- [`cli`]: the program `orderstore`, its output and its exit codes."
 )]
 #![cfg_attr(
     feature = "postgres",
-    doc = "- [`cluster`]: the engine on PostgreSQL, when to move there, and what was run on it."
+    doc = "- [`cluster`]: the engine on PostgreSQL, when to use it, and what was tested."
 )]
-//! - [`durability`]: what the local engine promises of the disk, and why each crash ends well.
-//! - [`faq`]: why it is as it is.
-//! - [`format`](mod@format): the bytes.
-//! - [`guarantees`]: what is promised, by number, and what is asked of you.
+//! - [`durability`]: what the local engine promises, what it assumes of the disk, and what each
+//!   crash leaves.
+//! - [`faq`]: reasons for the main design decisions.
+//! - [`format`](mod@format): the files of a store, byte by byte.
+//! - [`guarantees`]: the numbered guarantees, and what the server must do.
 #![cfg_attr(
     feature = "transfer",
-    doc = "- [`migration`]: moving from a cloud database, and in and out of a store."
+    doc = "- [`migration`]: import from a cloud database, and export."
 )]
 #![cfg_attr(
     feature = "wechat",
-    doc = "- [`operations`]: what a store needs, what to watch, what to do on which day."
+    doc = "- [`operations`]: requirements, monitoring and routine tasks."
 )]
-//! - [`reliability`]: how all that is tried, and what was found by it.
+//! - [`reliability`]: how the guarantees are tested, and which bugs the tests found.
 #![cfg_attr(
     feature = "wechat",
-    doc = "- [`reconciliation`]: the channel's bill of a day against the store."
+    doc = "- [`reconciliation`]: comparing the channel's daily bill with the store."
 )]
-//! - [`refunds`]: giving money back, and what each anomaly asks of a person.
-//! - [`states`]: every status against every command.
+//! - [`refunds`]: refunds, and what a person does about each anomaly.
+//! - [`states`]: the result of every command in every status.
 #![cfg_attr(
     feature = "wechat",
-    doc = "- [`wechat`]: callbacks, answers and replies, protocol by protocol."
+    doc = "- [`wechat`]: WeChat's notifications, answers and replies, protocol by protocol."
 )]
 
 #[doc = include_str!("architecture.md")]

@@ -1,4 +1,6 @@
-//! Money facts that do not fit, kept until a person or a refund ends them.
+//! Anomalies: payment and refund facts that do not fit their order.
+//!
+//! The store keeps an anomaly open until a person resolves it or a later fact settles it.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +8,7 @@ use super::payment::Payment;
 use super::refund::Refund;
 use crate::types::{Fen, Note, OrderNo, RefundNo, Timestamp, TransactionId};
 
-/// An anomaly's number within its record, from 1.
+/// Number of an anomaly within its record, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct AnomalyId(pub u32);
@@ -17,50 +19,51 @@ impl std::fmt::Display for AnomalyId {
     }
 }
 
-/// A money fact that does not fit its order.
+/// Payment or refund fact that does not fit its order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Anomaly {
-    /// Its number within the record.
+    /// Number of the anomaly within the record.
     pub id: AnomalyId,
-    /// What does not fit.
+    /// Kind of contradiction.
     pub kind: AnomalyKind,
-    /// The payment in question, where there is one.
+    /// Payment that the anomaly is about, if any.
     pub payment: Option<Payment>,
-    /// The refund in question, where there is one.
+    /// Refund that the anomaly is about, if any.
     pub refund: Option<Refund>,
-    /// When the store saw it.
+    /// Time when the store raised the anomaly.
     pub raised_at: Timestamp,
-    /// Its last reopening, where the refund that had ended it did not succeed.
+    /// Last reopening. Present if a refund that had ended the anomaly did not succeed.
     pub reopening: Option<Reopening>,
-    /// It was reduced to what answers repeats, and takes no place in the record any more.
+    /// Whether the anomaly is folded: reduced to its end and the fields that recognise a
+    /// repeated fact. A folded anomaly does not count towards `MAX_ANOMALIES`.
     #[serde(default)]
     pub folded: bool,
-    /// How it ended; `None` while it is open.
+    /// End of the anomaly; `None` while it is open.
     pub end: Option<AnomalyEnd>,
 }
 
-/// An ended anomaly was opened again: the refund that had ended it did not succeed.
+/// Reopening of an ended anomaly, because the refund that had ended it did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Reopening {
-    /// How often it was opened again, this time included.
+    /// Number of reopenings so far, including this one.
     pub count: u32,
-    /// When.
+    /// Time of this reopening.
     pub at: Timestamp,
-    /// The refund that did not succeed.
+    /// Number of the refund that did not succeed.
     pub refund_no: RefundNo,
 }
 
-/// An anomaly and how often it had been reopened when a person looked at it. An
-/// [`AnomalyId`] alone means one that was never reopened.
+/// Reference to an anomaly in the state in which a person saw it. An [`AnomalyId`] alone
+/// means an anomaly without reopenings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AnomalyRef {
-    /// The anomaly's number within its record.
+    /// Number of the anomaly within its record.
     pub id: AnomalyId,
-    /// How often it had been reopened, from 0.
+    /// Number of reopenings that the person saw, from 0.
     pub reopenings: u32,
 }
 
@@ -80,19 +83,20 @@ impl From<&Anomaly> for AnomalyRef {
 }
 
 impl Anomaly {
-    /// Nobody ended it yet.
+    /// Returns whether the anomaly has not ended yet.
     #[must_use]
     pub const fn is_open(&self) -> bool {
         self.end.is_none()
     }
 
-    /// How often it was opened again.
+    /// Returns the number of reopenings.
     #[must_use]
     pub fn reopenings(&self) -> u32 {
         self.reopening.as_ref().map_or(0, |last| last.count)
     }
 
-    /// When it was raised or last opened again: its time in the list of open anomalies.
+    /// Returns the time when the anomaly was raised or last reopened. The list of open
+    /// anomalies is sorted by this time.
     #[must_use]
     pub fn opened_at(&self) -> Timestamp {
         self.reopening
@@ -100,18 +104,20 @@ impl Anomaly {
             .map_or(self.raised_at, |last| last.at)
     }
 
-    /// A person decided to give its money back under this number, and that stands.
+    /// Returns whether this refund ended the anomaly. The refund must be of the anomaly's
+    /// payment, and the anomaly must have ended as `Refunded` with the number of the refund.
     pub(crate) fn is_ended_by_refund(&self, refund: &Refund) -> bool {
-        let is_it = |end: &AnomalyEnd| match &end.how {
+        let has_this_number = |end: &AnomalyEnd| match &end.how {
             AnomalyEndKind::Refunded { refund_no } => *refund_no == refund.refund_no,
             AnomalyEndKind::Accepted | AnomalyEndKind::Dismissed | AnomalyEndKind::Settled => false,
         };
         let payment = self.payment.as_ref();
-        payment.is_some_and(|own| refund.is_of(own)) && self.end.as_ref().is_some_and(is_it)
+        payment.is_some_and(|own| refund.is_of(own))
+            && self.end.as_ref().is_some_and(has_this_number)
     }
 
-    /// What the channel said of a refund with other facts than it was asked with, unless a
-    /// person did not believe it.
+    /// Returns the refund as the channel reported it, if the report differs from the request
+    /// (`RefundDiffers`) and no person has dismissed the report.
     pub(crate) fn told_differently(&self) -> Option<&Refund> {
         let dismissed = |end: &AnomalyEnd| end.how == AnomalyEndKind::Dismissed;
         match self.kind {
@@ -122,7 +128,8 @@ impl Anomaly {
         }
     }
 
-    /// Leaves what answers repeats: the facts by which they are known, and how it ended.
+    /// Folds the anomaly: removes the note and the optional details of the payment. The rest is
+    /// enough to recognise a repeated fact and to show how the anomaly ended.
     pub(crate) fn fold(&mut self) {
         self.folded = true;
         if let Some(end) = &mut self.end {
@@ -136,7 +143,7 @@ impl Anomaly {
         }
     }
 
-    /// It is about this payment, with the amount and currency that it had then.
+    /// Returns whether the anomaly is about this payment with the same amount and currency.
     #[must_use]
     pub fn is_told(&self, payment: &Payment) -> bool {
         let same = |own: &Payment| {
@@ -146,7 +153,7 @@ impl Anomaly {
         self.payment.as_ref().is_some_and(same)
     }
 
-    /// It is about this payment.
+    /// Returns whether the anomaly is about this payment, regardless of amount and currency.
     #[must_use]
     pub fn concerns(&self, payment: &Payment) -> bool {
         self.payment
@@ -155,92 +162,94 @@ impl Anomaly {
     }
 }
 
-/// What does not fit.
+/// Kind of an anomaly: how the fact contradicts the order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum AnomalyKind {
-    /// A payment waits for its order to be created.
+    /// A payment arrived before its order was created (unclaimed payment).
     Unclaimed,
     /// The transaction already paid another order.
     TransactionTaken {
-        /// The order that it paid.
+        /// Number of the order that the transaction paid.
         by: OrderNo,
     },
-    /// It was paid by somebody else, in another app or to another merchant.
+    /// The payment has another payer, app, merchant or channel than the order.
     IdentityMismatch {
-        /// The first field that differs.
+        /// First field that differs.
         field: IdentityField,
     },
-    /// Another amount or currency than the order's was paid.
+    /// The payment has another amount or currency than the order.
     AmountMismatch {
-        /// The order's total.
+        /// Total of the order.
         expected: Fen,
-        /// What was paid.
+        /// Amount paid.
         found: Fen,
     },
-    /// The order was paid a second time: a refund is due.
+    /// A second transaction paid the order, so a refund is due.
     DoublePayment {
-        /// The transaction that paid it first.
+        /// Transaction that paid the order first.
         first: TransactionId,
     },
-    /// It was paid after it had been closed or had failed.
+    /// The payment arrived after the order had been closed or had failed.
     LatePayment,
-    /// The channel says that it was refunded; no refund is known here.
+    /// The channel reports a refund of the order that the store does not know.
     RefundUnknown,
-    /// The channel revoked a payment that stands here.
+    /// The channel revoked the payment of the order.
     Reversed,
-    /// The channel says something that cannot be of a paid order.
+    /// The channel reports a state that a paid order cannot have.
     ChannelDisagrees {
-        /// What it says.
+        /// State that the channel reports.
         state: TradeState,
     },
-    /// A refund came back with other facts than it was asked with.
+    /// The channel reports a refund with other facts than its request had.
     RefundDiffers {
-        /// The refund's number.
+        /// Number of the refund.
         #[serde(rename = "refundNo")]
         refund_no: RefundNo,
     },
-    /// More went back than was there.
+    /// A refund is larger than the amount left of its transaction.
     RefundExceeds {
-        /// The refund's number.
+        /// Number of the refund.
         #[serde(rename = "refundNo")]
         refund_no: RefundNo,
-        /// What was there.
+        /// Amount that was left.
         available: Fen,
     },
-    /// A refund bears the number of another order's refund.
+    /// A refund has the number of a refund of another order.
     RefundNoTaken {
-        /// The refund's number.
+        /// Number of the refund.
         #[serde(rename = "refundNo")]
         refund_no: RefundNo,
-        /// The order that it is used in.
+        /// Number of the order that uses this refund number.
         by: OrderNo,
     },
-    /// Money of this transaction goes back, or went back: it does not pay.
+    /// A refund of this transaction is under way or done, so the transaction does not pay the
+    /// order.
     GivenBack {
-        /// The other record that gives it back; `None` where this record does.
+        /// Number of the other record that has the refund; `None` if this record has it.
         by: Option<OrderNo>,
     },
-    /// The channel says that a refund failed which succeeded here, or the reverse.
+    /// The channel reports the failure of a refund that succeeded here, or the reverse.
     RefundDisagrees {
-        /// The refund's number.
+        /// Number of the refund.
         #[serde(rename = "refundNo")]
         refund_no: RefundNo,
     },
-    /// A refund of a transaction whose money is another record's.
+    /// The channel reports a refund of a transaction that belongs to another record.
     RefundedElsewhere {
-        /// The refund's number.
+        /// Number of the refund.
         #[serde(rename = "refundNo")]
         refund_no: RefundNo,
-        /// The record that paid with it or gives it back.
+        /// Number of the record that the transaction paid, or that refunds it.
         by: OrderNo,
     },
 }
 
 impl AnomalyKind {
-    /// Whether both are anomalies of one kind, whatever they carry; of refunds, whether
-    /// they are about one number.
+    /// Returns whether both anomalies are of the same kind. Kinds that name a refund must name
+    /// the same refund number, and `ChannelDisagrees` must have the same state. Other fields
+    /// may differ.
     #[must_use]
     pub fn is_like(&self, other: &Self) -> bool {
         match (self, other) {
@@ -254,7 +263,7 @@ impl AnomalyKind {
         }
     }
 
-    /// The refund that it is about, where it is about one.
+    /// Returns the number of the refund that the anomaly is about, if any.
     #[must_use]
     pub const fn refund_no(&self) -> Option<&RefundNo> {
         match self {
@@ -268,22 +277,22 @@ impl AnomalyKind {
     }
 }
 
-/// A part of an order's identity that a payment must share.
+/// Identity field in which a payment must match its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum IdentityField {
-    /// Where it was paid.
+    /// Payment channel.
     Channel,
-    /// The app it was paid in.
+    /// App of the payment.
     Appid,
-    /// The merchant it was paid to.
+    /// Merchant that received the payment.
     MchId,
-    /// Who paid it.
+    /// User who paid.
     Openid,
 }
 
-/// A trade state as WeChat names it.
+/// Trade state with the names of WeChat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 #[non_exhaustive]
@@ -294,48 +303,50 @@ pub enum TradeState {
     Refund,
     /// Not paid yet.
     NotPay,
-    /// The customer is typing the password.
+    /// The customer is entering the password.
     UserPaying,
-    /// Accepted, waiting for the deduction.
+    /// Accepted; the channel has not yet deducted the money.
     Accept,
     /// Closed.
     Closed,
-    /// The payment failed; the order may yet be charged.
+    /// The payment failed, but the channel may still charge the order.
     PayError,
     /// Revoked.
     Revoked,
-    /// The channel knows no such order.
+    /// The channel does not know the order.
     NoSuchOrder,
 }
 
-/// How an anomaly ended.
+/// End of an anomaly.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct AnomalyEnd {
-    /// When.
+    /// Time of the end.
     pub at: Timestamp,
-    /// By what.
+    /// Cause of the end.
     pub how: AnomalyEndKind,
-    /// The words of whoever ended it.
+    /// Note of the person who ended the anomaly. Empty if the store ended it, and after
+    /// folding.
     pub note: Note,
 }
 
-/// What ended an anomaly.
+/// Cause that ended an anomaly.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum AnomalyEndKind {
     /// A person accepted the fact.
     Accepted,
-    /// A person decided to give the money back.
+    /// A person decided to refund the money. The store also uses this kind to end a reopened
+    /// anomaly when a refund of its payment holds the money again.
     Refunded {
-        /// Under this number.
+        /// Number of the refund.
         #[serde(rename = "refundNo")]
         refund_no: RefundNo,
     },
-    /// A person decided that nothing is to be done.
+    /// A person decided that no action is needed.
     Dismissed,
-    /// The fact found its place without a person.
+    /// A later fact settled the anomaly without a person.
     Settled,
 }

@@ -1,264 +1,269 @@
-//! What a caller hears. Logical refusals are answers, not errors.
+//! Outcomes of commands about orders. A rejection by the rules is an outcome, not an error.
 
 use super::anomaly::TradeState;
 use super::status::Status;
 use crate::types::{Fen, OrderNo, Timestamp};
 
-/// What became of a `create`.
+/// Outcome of `create`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Created {
-    /// It is there, `Pending`, unless an anomaly beside it says that a waiting payment
-    /// does not fit.
+    /// The order was created and is `Pending`. Each waiting payment that does not fit is now an
+    /// anomaly of the order.
     Created,
-    /// It is there, and a payment that had waited for it paid it at once.
+    /// The order was created, and a payment that waited for it paid it at once.
     CreatedAndPaid,
-    /// It was there, with the same fields, whatever its status. Where the `reference` is
-    /// what was there, the order's number is not the one offered.
+    /// An order with the same fields exists, in any status. If the store found it by its
+    /// `reference`, its number differs from the number in the command.
     Exists,
-    /// Another order is there under this number.
+    /// An order with this number exists, but a field differs.
     ExistsWithDifferent {
-        /// The first field that differs.
+        /// First field that differs.
         field: Difference,
     },
-    /// The shop's order was paid already, under this number.
+    /// Another order with this reference is already paid.
     ReferencePaid {
-        /// The paying order's number.
+        /// Number of the paid order.
         no: OrderNo,
     },
-    /// Another order with other fields bears the reference and can be paid.
+    /// Another order with this reference and other fields can still be paid.
     ReferenceBusy {
-        /// That order's number.
+        /// Number of that order.
         no: OrderNo,
-        /// Its status.
+        /// Status of that order.
         status: Status,
     },
 }
 
-/// An immutable field of an order, in the order in which they are compared.
+/// Immutable field of an order. The variants are in the order of the comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Difference {
-    /// `channel`
+    /// JSON field `channel`.
     Channel,
-    /// `appid`
+    /// JSON field `appid`.
     Appid,
-    /// `mchId`
+    /// JSON field `mchId`.
     MchId,
-    /// `_openid`
+    /// JSON field `_openid`.
     Openid,
-    /// `totalFee`
+    /// JSON field `totalFee`.
     TotalFee,
-    /// `feeType`
+    /// JSON field `feeType`.
     Currency,
-    /// `description`
+    /// JSON field `description`.
     Description,
-    /// `attach`
+    /// JSON field `attach`.
     Attach,
-    /// `reference`
+    /// JSON field `reference`.
     Reference,
 }
 
-/// What became of an `annotate`.
+/// Outcome of `annotate`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Annotated {
-    /// The bytes were replaced.
+    /// The store replaced the metadata.
     Annotated,
-    /// The order changed since the caller read it; nothing was written.
+    /// The order changed after the caller read it. Nothing was written.
     VersionMoved {
-        /// Its version now.
+        /// Current version of the order.
         now: u64,
     },
-    /// There is no such order.
+    /// The order does not exist.
     NotFound,
 }
 
-/// What became of a `record_prepay`.
+/// Outcome of `record_prepay`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Prepaid {
-    /// It is kept; the customer can pay with it.
+    /// The order has the prepay, and the customer can pay with it.
     Recorded,
-    /// The payment overtook the invitation.
+    /// The order is already paid. Nothing was written.
     AlreadyPaid,
-    /// The order cannot be paid any more.
+    /// The order is `Closing`, `Closed` or `Failed` and accepts no new prepay. Nothing was
+    /// written.
     NotPayable {
-        /// Where it stands.
+        /// Status of the order.
         status: Status,
     },
-    /// There is no such order.
+    /// The order does not exist.
     NotFound,
 }
 
-/// What became of a `confirm`.
+/// Outcome of `confirm`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Confirmed {
-    /// The order is paid by it.
+    /// The payment paid the order.
     Applied,
-    /// The store knows this fact already; nothing was written.
+    /// The store already has this payment. Nothing was written.
     Duplicate,
-    /// No order bears this number yet. The payment is kept, and `create` adopts it.
+    /// No order has this number yet. The store keeps the payment until the order is created or
+    /// imported.
     Unclaimed,
-    /// The transaction paid another order; kept as an anomaly.
+    /// The transaction already paid another order. The store keeps an anomaly.
     TransactionTaken {
-        /// The order that it paid.
+        /// Number of the order that the transaction paid.
         by: OrderNo,
     },
-    /// Another identity paid; kept as an anomaly.
+    /// The payment has another identity than the order. The store keeps an anomaly.
     IdentityMismatch {
-        /// The first part that differs.
+        /// First field that differs.
         field: super::IdentityField,
     },
-    /// Another amount or currency was paid; kept as an anomaly.
+    /// The payment has another amount or currency than the order. The store keeps an anomaly.
     AmountMismatch {
-        /// The order's total.
+        /// Total of the order.
         expected: Fen,
-        /// What was paid.
+        /// Amount paid.
         found: Fen,
     },
-    /// Another transaction had paid the order; kept as an anomaly, a refund is due.
+    /// Another transaction already paid the order. The store keeps an anomaly, and a refund is
+    /// due.
     DoublePayment,
-    /// The order had been closed or had failed; it is `LatePaid` now.
+    /// The order had been closed or had failed. It is now `LatePaid`.
     Late,
-    /// Money of the transaction goes back, or went back; kept as an anomaly.
+    /// A refund of the transaction is under way or done. The store keeps an anomaly.
     GivenBack {
-        /// The number of the record that gives it back: another one's, or the order's own
-        /// where this amount was not told before.
+        /// Number of the record that has the refund. If it is this order, the store did not
+        /// have this payment with this amount before.
         by: OrderNo,
     },
-    /// The record holds as many anomalies or waiting payments as it may; nothing was
-    /// written, and the channel should repeat.
+    /// The record has reached its limit of anomalies or waiting payments. Nothing was written;
+    /// the channel should retry.
     RecordFull,
 }
 
-/// What became of a `record_query`.
+/// Outcome of `record_query` and `record_unanswered`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Queried {
-    /// The channel says paid: what became of the payment.
+    /// The channel reports a payment. The value is the outcome for this payment.
     Payment(Confirmed),
-    /// The channel says refunded, and no refund is known here: an anomaly. What became of
-    /// the payment.
+    /// The channel reports a refund that the store does not know. The store keeps an anomaly.
+    /// The value is the outcome for the payment.
     RefundUnknown(Confirmed),
-    /// Not paid yet; the next check is due later.
+    /// The order is not paid yet. A later check is scheduled.
     StillPending,
-    /// Still being closed.
+    /// The order is still being closed.
     StillClosing,
-    /// The order moved.
+    /// The status of the order changed.
     Moved {
-        /// Where it stands now.
+        /// New status.
         to: Status,
     },
-    /// Old news of an order that has been paid since.
+    /// The report changes nothing, because the order was paid or ended in the meantime.
     Stale,
-    /// The order had ended so already.
+    /// The order was already `Closed` or `Failed`.
     Already,
-    /// The channel revoked a payment that stands here: an anomaly.
+    /// The channel revoked the payment of the order. The store keeps an anomaly.
     Reversed,
-    /// The channel says what cannot be of a paid order: an anomaly.
+    /// The channel reports a state that a paid order cannot have. The store keeps an anomaly.
     ChannelDisagrees {
-        /// What it says.
+        /// State that the channel reports.
         state: TradeState,
     },
-    /// There is no such order.
+    /// The order does not exist.
     NotFound,
-    /// The record holds as many anomalies as it may; nothing was written.
+    /// The record has reached its limit of anomalies. Nothing was written.
     RecordFull,
 }
 
-/// What became of a `begin_close`, `record_close`, `abort_close` or `end_order`.
+/// Outcome of `begin_close`, `record_close`, `abort_close` and `end_order`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CloseAnswer {
-    /// No new prepay from now on; `due` says when to ask the channel.
+    /// The order accepts no new prepay. `due` returns the time to ask the channel to close it.
     Closing,
     /// The order is closed.
     Closed,
-    /// It can be paid again.
+    /// The order can be paid again.
     Reopened,
-    /// It was so already.
+    /// The order was already `Closing`, `Closed` or `Failed`.
     Already,
-    /// It has been paid.
+    /// The order is paid.
     AlreadyPaid,
-    /// The reply proves nothing: ask the channel how the order stands; it is due now.
+    /// The channel's reply proves nothing. A query of the order is due now.
     MustQuery,
-    /// The channel does not know it, and may not know it yet; it can still be paid.
+    /// The order is still `Pending` and can be paid. The channel does not know it yet or could
+    /// not answer.
     StillPending,
-    /// Not closed yet; `due` says when to ask again.
+    /// The order is not closed yet. `due` returns the time to ask the channel again.
     StillClosing,
-    /// It is not being closed.
+    /// The order is not `Closing`, so there is no close to abort.
     NotClosing,
-    /// It cannot be ended while an anomaly is open: resolve that first.
+    /// The order has an open anomaly. Resolve it before ending the order.
     OpenAnomaly,
-    /// It cannot be ended while a refund is under way: wait for its end.
+    /// A refund of the order is under way. Wait for its end before ending the order.
     RefundUnderWay,
-    /// It may still be paid: it can be ended from this moment on.
+    /// The customer may still pay the order.
     TooEarly {
-        /// When it can be ended.
+        /// Earliest time at which the order can be ended.
         from: Timestamp,
     },
-    /// There is no such order.
+    /// The order does not exist.
     NotFound,
 }
 
-/// What became of a `resolve`.
+/// Outcome of `resolve`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Resolved {
     /// The anomaly ended.
     Resolved,
-    /// The anomaly ended, and its payment was looked at again: what became of it.
+    /// The anomaly ended, and the store checked its payment against the order again. The value
+    /// is the outcome for the payment.
     Reexamined(Confirmed),
-    /// It had ended by the same decision.
+    /// The anomaly had already ended by the same decision.
     Already,
-    /// It had ended by another decision.
+    /// The anomaly had already ended by another decision.
     Different,
-    /// An anomaly of this kind cannot be accepted.
+    /// The anomaly cannot be accepted.
     NotAcceptable,
-    /// There is no money in this anomaly that could go back.
+    /// The anomaly has no payment to refund, or its transaction paid another order.
     NotRefundable,
-    /// Money of the transaction goes back, or went back, from another record.
+    /// Another record refunds or has refunded money of the transaction.
     RefundedElsewhere {
-        /// That record's number.
+        /// Number of that record.
         by: OrderNo,
     },
-    /// The refund's number is in use.
+    /// The refund number is already in use.
     RefundNoTaken {
-        /// The order that it is used in.
+        /// Number of the order that uses it.
         by: OrderNo,
     },
-    /// The channel says that it revoked the order's payment: no refund before a person has
-    /// resolved that.
+    /// The channel reports that it revoked the payment of the order. A person must resolve that
+    /// anomaly before a refund.
     Blocked,
-    /// It was paid too long ago: the channel gives nothing back any more.
+    /// The payment is older than the refund window of the channel.
     WindowOver,
-    /// The channel gives one transaction back in no more parts.
+    /// The transaction has as many partial refunds as the channel allows.
     TooMany,
-    /// Not so much is left of the transaction.
+    /// The refund is larger than the amount left of the transaction.
     Exceeds {
-        /// What is left.
+        /// Amount left.
         available: Fen,
     },
-    /// The record holds as many anomalies or refunds as it may; nothing was written.
+    /// The record has reached its limit of anomalies or refunds. Nothing was written.
     RecordFull,
-    /// There is no such record, or no such anomaly in it.
+    /// The record, the anomaly or this opening of the anomaly does not exist.
     NotFound,
 }
 
-/// What became of a `hide` or `unhide`.
+/// Outcome of `hide` and `unhide`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Visible {
-    /// It left its user's list.
+    /// The order is hidden from its user's list.
     Hidden,
-    /// It is back in its user's list.
+    /// The order is visible in its user's list again.
     Shown,
-    /// It was so already.
+    /// The order was already hidden or visible, as requested.
     Already,
-    /// It can still be paid, or is being closed: it stays in the list.
+    /// The order is `Pending` or `Closing`, so it stays in the list.
     NotEnded,
-    /// There is no such order.
+    /// The order does not exist.
     NotFound,
 }

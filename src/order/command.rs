@@ -1,4 +1,4 @@
-//! What can be asked of the store, one order number at a time.
+//! Commands of the store. Each command concerns one order number.
 
 use thiserror::Error;
 
@@ -13,17 +13,16 @@ use crate::types::{
     OrderNo, Reference, RefundNo, Timestamp,
 };
 
-/// A command: which number, and what is asked of it. Large arguments are boxed, so that a
-/// queue of commands stays small.
+/// Command for one order number. Large arguments are boxed to keep the queue of commands small.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
-    /// The order's number.
+    /// Number of the order.
     pub no: OrderNo,
-    /// What is asked.
+    /// Kind of the command, with its arguments.
     pub kind: CommandKind,
 }
 
-/// What is asked of one order number. The store has a verb for each.
+/// Kind of a command, with its arguments. The store has a method for each kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CommandKind {
@@ -31,9 +30,9 @@ pub enum CommandKind {
     Create(Box<NewOrder>),
     /// See `Store::annotate`.
     Annotate {
-        /// The version that the caller has read.
+        /// Version of the order that the caller has read.
         version: u64,
-        /// The bytes to keep.
+        /// New metadata.
         metadata: Metadata,
     },
     /// See `Store::record_prepay`.
@@ -52,16 +51,16 @@ pub enum CommandKind {
     AbortClose,
     /// See `Store::resolve`.
     Resolve {
-        /// Which anomaly, and which of its openings.
+        /// Anomaly to resolve, with the number of reopenings that the person saw.
         anomaly: AnomalyRef,
-        /// The decision.
+        /// Decision of the person.
         how: Resolution,
-        /// Why, in a person's words.
+        /// Reason for the decision.
         note: Note,
     },
     /// See `Store::end_order`.
     EndOrder {
-        /// Why, in a person's words.
+        /// Reason for the decision.
         note: Note,
     },
     /// See `Store::hide`.
@@ -74,27 +73,27 @@ pub enum CommandKind {
     RecordRefund(Box<RefundFact>),
     /// See `Store::record_refund_refused`.
     RecordRefundRefused {
-        /// Which, and which attempt.
+        /// Number and attempt of the refund.
         refund: RefundAttempt,
-        /// The channel's code, such as `NOTENOUGH`.
+        /// Error code of the channel, such as `NOTENOUGH`.
         code: Label,
     },
     /// See `Store::record_refund_unanswered`.
     RecordRefundUnanswered {
-        /// Which.
+        /// Number of the refund.
         refund_no: RefundNo,
     },
     /// See `Store::import`.
     Import {
-        /// The order as it stands in the other books.
+        /// Order as the source system has it.
         order: Box<Order>,
-        /// What to do where the number is known.
+        /// Behaviour if an order with this number exists.
         conflict: Conflict,
     },
 }
 
 impl CommandKind {
-    /// The name of the verb, as the store's method is called; for logs.
+    /// Returns the name of the store's method for this command, for logs.
     #[must_use]
     pub const fn verb(&self) -> &'static str {
         match self {
@@ -121,7 +120,7 @@ impl CommandKind {
 }
 
 impl Command {
-    /// About how many bytes the command holds in the queue.
+    /// Returns the approximate memory that the command takes in the queue, in bytes.
     #[must_use]
     pub fn footprint(&self) -> usize {
         let own = size_of::<Self>();
@@ -154,10 +153,10 @@ impl Command {
     }
 }
 
-/// A new order.
+/// Fields of an order to create.
 ///
-/// The amount comes from the server's own price list, never from the client; it is integer
-/// fen, never yuan. No field is a place for names or phone numbers.
+/// Take the amount from the server's own price list, never from the client. It is an integer
+/// in fen, not in yuan. Do not put names or phone numbers into any field.
 ///
 /// ```
 /// use orderstore::{AppId, Fen, NewOrder, OpenId};
@@ -183,20 +182,21 @@ pub struct NewOrder {
     pub(crate) expires_at: Option<Timestamp>,
 }
 
-/// Why an order cannot be made.
+/// Reason why the fields of a new order are invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum NewOrderError {
-    /// An order asks for at least one fen.
-    #[error("an order of 0 fen cannot be paid")]
+    /// The total is zero.
+    #[error("order total is 0 fen: an order needs at least 1 fen")]
     NothingToPay,
 }
 
 impl NewOrder {
-    /// An order in `appid` for `total_fee`, payable in CNY through `wechat`.
+    /// Creates the fields of an order in app `appid` over `total_fee`, payable in CNY through
+    /// `wechat`.
     ///
     /// # Errors
-    /// [`NewOrderError::NothingToPay`] where `total_fee` is zero.
+    /// [`NewOrderError::NothingToPay`] if `total_fee` is zero.
     pub fn new(appid: AppId, total_fee: Fen) -> Result<Self, NewOrderError> {
         if total_fee.is_zero() {
             return Err(NewOrderError::NothingToPay);
@@ -216,7 +216,7 @@ impl NewOrder {
         })
     }
 
-    /// What would have to be created for this order to be there.
+    /// Returns the fields with which `create` would create this order.
     pub(crate) fn of(order: &Order) -> Self {
         Self {
             channel: order.channel,
@@ -233,95 +233,97 @@ impl NewOrder {
         }
     }
 
-    /// What is to be paid.
+    /// Returns the amount to pay.
     #[must_use]
     pub const fn total_fee(&self) -> Fen {
         self.total_fee
     }
 
-    /// Where it is to be paid, instead of `wechat`.
+    /// Sets the payment channel. Default: `wechat`.
     pub fn channel(mut self, channel: Channel) -> Self {
         self.channel = channel;
         self
     }
 
-    /// The merchant it is to be paid to; with a service provider, the `sub_` one.
+    /// Sets the merchant that receives the payment. With a service provider, use the `sub_`
+    /// merchant.
     pub fn mch_id(mut self, mch_id: MchId) -> Self {
         self.mch_id = Some(mch_id);
         self
     }
 
-    /// Who makes it; a payment by anybody else becomes an anomaly.
+    /// Sets the user who creates the order. A payment by another user becomes an anomaly.
     pub fn openid(mut self, openid: OpenId) -> Self {
         self.openid = Some(openid);
         self
     }
 
-    /// The currency, instead of CNY.
+    /// Sets the currency. Default: CNY.
     pub fn currency(mut self, currency: Currency) -> Self {
         self.currency = currency;
         self
     }
 
-    /// What the customer reads on the bill.
+    /// Sets the description that the customer reads on the bill.
     pub fn description(mut self, description: Description) -> Self {
         self.description = description;
         self
     }
 
-    /// What the channel hands back with the notification.
+    /// Sets the text that the channel returns in the notification.
     pub fn attach(mut self, attach: Attach) -> Self {
         self.attach = attach;
         self
     }
 
-    /// The shop's own order id: at most one payable or paid order bears it, so that a
-    /// double tap cannot make two.
+    /// Sets the merchant's own id of the purchase. At most one payable or paid order can have
+    /// it, so a double tap does not create two orders.
     pub fn reference(mut self, reference: Reference) -> Self {
         self.reference = Some(reference);
         self
     }
 
-    /// The caller's own bytes.
+    /// Sets the caller's own bytes.
     pub fn metadata(mut self, metadata: Metadata) -> Self {
         self.metadata = metadata;
         self
     }
 
-    /// The last moment to pay, instead of seven days from now. Send the channel the same
-    /// as `time_expire`. Passing it closes nothing by itself.
+    /// Sets the time until which the customer can pay. Default: `Policy::expires_after` from
+    /// now (7 days). Send the same time to the channel as `time_expire`. The order does not
+    /// close by itself at that time.
     pub fn expires_at(mut self, moment: Timestamp) -> Self {
         self.expires_at = Some(moment);
         self
     }
 }
 
-/// What the channel said when it was asked about an order.
+/// Result of a query of an order at the channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ChannelState {
-    /// `SUCCESS`: it was paid, by this payment.
+    /// `SUCCESS`: this payment paid the order.
     Success(Payment),
-    /// `REFUND`: it was paid by this payment, and at least partly refunded since.
+    /// `REFUND`: this payment paid the order, and at least part of it was refunded since.
     Refund(Payment),
     /// `NOTPAY`: not paid yet.
     NotPay,
-    /// `USERPAYING`: the customer is typing the password.
+    /// `USERPAYING`: the customer is entering the password.
     UserPaying,
-    /// `ACCEPT`: accepted, waiting for the deduction.
+    /// `ACCEPT`: accepted; the channel has not yet deducted the money.
     Accept,
     /// `CLOSED`.
     Closed,
-    /// `PAYERROR`: the payment failed; the order may yet be charged.
+    /// `PAYERROR`: the payment failed, but the channel may still charge the order.
     PayError,
     /// `REVOKED`.
     Revoked,
-    /// The channel knows no such order (`ORDERNOTEXIST`).
+    /// `ORDERNOTEXIST`: the channel does not know the order.
     NoSuchOrder,
 }
 
 impl ChannelState {
-    /// The state without the payment.
+    /// Returns the state without the payment.
     #[must_use]
     pub const fn trade_state(&self) -> TradeState {
         match self {
@@ -337,7 +339,7 @@ impl ChannelState {
         }
     }
 
-    /// The payment, where the state carries one.
+    /// Returns the payment, if the state has one.
     #[must_use]
     pub const fn payment(&self) -> Option<&Payment> {
         match self {
@@ -347,31 +349,31 @@ impl ChannelState {
     }
 }
 
-/// What the channel said when it was asked to close an order.
+/// Reply of the channel to a request to close an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloseReply {
-    /// It says that it closed it. WeChat's v3 says so of a number that it never saw, too.
+    /// The channel reports success. WeChat API v3 also does so for a number that it never saw.
     Closed,
-    /// `ORDERPAID`: it was paid in the meantime.
+    /// `ORDERPAID`: the customer has paid the order in the meantime.
     OrderPaid,
-    /// `ORDERNOTEXIST`: it knows no such order.
+    /// `ORDERNOTEXIST`: the channel does not know the order.
     NoSuchOrder,
-    /// It could not say: system error, frequency limit, time-out.
+    /// No usable reply: system error, frequency limit or time-out.
     Retry,
 }
 
-/// What a person decides about an anomaly.
+/// A person's decision about an anomaly.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Resolution {
-    /// The fact is right: a late payment counts, a payer with another identity is fine.
+    /// Accept the fact: a late payment counts, or a payer with another identity is correct.
     Accept,
-    /// Give the anomaly's money back under this number.
+    /// Refund the whole payment of the anomaly.
     Refund {
-        /// The refund's number.
+        /// Number of the refund.
         refund_no: RefundNo,
     },
-    /// Nothing is to be done.
+    /// Take no action.
     Dismiss,
 }

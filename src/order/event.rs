@@ -1,4 +1,4 @@
-//! What happened: the only thing that changes a record.
+//! Events of a record. Only events change a record.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,161 +11,161 @@ use crate::types::{
     Reference, RefundNo, Timestamp,
 };
 
-/// Something that happened to one order number. Folding a number's events, from version 1
-/// on, gives its record, byte for byte.
+/// Event of one order number. Folding all events of a number, from version 1, gives its
+/// record byte for byte.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Event {
-    /// The number it happened to.
+    /// Order number of the event.
     #[serde(rename = "outTradeNo")]
     pub no: OrderNo,
-    /// The record's version after it.
+    /// Version of the record after the event.
     pub version: u64,
-    /// When; never before the record's last update.
+    /// Time of the event; never before the last update of the record.
     pub at: Timestamp,
-    /// What.
+    /// Kind of the event, with its data.
     pub what: EventKind,
 }
 
-/// What happened. It holds every time and number that the record takes from it: folding
-/// reads no clock and knows no policy.
+/// Kind of an event, with its data. The event contains every time and number that the record
+/// takes from it, because folding reads no clock and no policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum EventKind {
     /// The order was created.
     Created(Box<OrderCreated>),
-    /// The caller's own bytes were replaced.
+    /// The metadata was replaced.
     Annotated(Metadata),
-    /// The channel handed out an invitation to pay.
+    /// The channel issued a prepay.
     PrepayRecorded(Prepay),
-    /// The channel was asked and nothing changed but the time of the next step.
+    /// The order was checked at the channel, and only its next action changed.
     Checked {
-        /// The next step.
+        /// Next action for the order.
         next: Option<NextAction>,
-        /// Whether it counts as one more check in the back-off.
+        /// Whether the check counts in the back-off.
         counted: bool,
     },
-    /// `Pending` became `Closing`.
+    /// The status changed from `Pending` to `Closing`.
     CloseBegan {
-        /// The next step.
+        /// Next action for the order.
         next: NextAction,
     },
-    /// `Closing` became `Pending` again.
+    /// The status changed from `Closing` back to `Pending`.
     CloseAborted {
-        /// The next step.
+        /// Next action for the order.
         next: NextAction,
     },
-    /// The channel confirmed that it cannot be paid any more.
+    /// The order was closed: no further payment is expected.
     Closed,
-    /// The channel revoked it before any payment.
+    /// The channel revoked the order before any payment.
     Failed,
-    /// It was paid.
+    /// A payment paid the order.
     Paid(Box<Payment>),
-    /// It was paid after it had been closed or had failed.
+    /// A payment paid the order after it had been closed or had failed.
     PaidLate(Box<Payment>),
-    /// Something does not fit.
+    /// The store raised an anomaly.
     AnomalyRaised(Box<AnomalyRaised>),
-    /// A waiting payment's order was created, and it does not fit.
+    /// The kind of an anomaly changed, because its order exists now and the payment does not
+    /// fit.
     AnomalyReclassified {
-        /// Which.
+        /// Number of the anomaly.
         id: AnomalyId,
-        /// Why it does not fit.
+        /// New kind of the anomaly.
         kind: AnomalyKind,
     },
     /// An anomaly ended.
     AnomalyEnded {
-        /// Which.
+        /// Number of the anomaly.
         id: AnomalyId,
-        /// By what.
+        /// Cause of the end.
         how: AnomalyEndKind,
-        /// The words of whoever ended it.
+        /// Note of the person who ended it; empty if the store ended it.
         note: Note,
     },
-    /// An anomaly is open again: the refund that had ended it did not succeed.
+    /// An anomaly is open again, because the refund that had ended it did not succeed.
     AnomalyReopened {
-        /// Which.
+        /// Number of the anomaly.
         id: AnomalyId,
-        /// The refund that did not succeed.
+        /// Number of the refund that did not succeed.
         #[serde(rename = "refundNo")]
         refund_no: RefundNo,
     },
-    /// The ended anomalies were folded, to make room for others.
+    /// The ended anomalies were folded to make room for new ones.
     AnomaliesFolded,
-    /// A person ended the order: no payment is expected any more.
+    /// A person ended the order, because no payment is expected any more.
     EndedByPerson {
-        /// The person's words.
+        /// Note of the person.
         note: Note,
     },
-    /// Its user deleted it from the list.
+    /// The order was hidden from its user's list.
     Hidden,
-    /// It is back in its user's list.
+    /// The order is visible in its user's list again.
     Unhidden,
-    /// A refund was asked for, or one made elsewhere was seen.
+    /// A refund was requested, or the channel reported a refund made elsewhere.
     RefundOpened(Box<Refund>),
-    /// A refund moved on: the refund as it stands now.
+    /// A refund changed. Contains the whole refund after the change.
     RefundMoved(Box<Refund>),
-    /// The order was taken over from other books, as it stood there.
+    /// The order was imported. Contains the order as the source system had it.
     Imported(Box<Order>),
-    /// The channel was asked about a refund and nothing changed but the time of the next
-    /// check.
+    /// A refund was checked at the channel, and only its next check changed.
     RefundChecked {
-        /// Where it runs.
+        /// Payment channel of the refund.
         channel: Channel,
-        /// Which.
+        /// Number of the refund.
         #[serde(rename = "refundNo")]
         refund_no: RefundNo,
-        /// When the channel should be asked next; `None` where it need not be asked.
+        /// Time of the next check; `None` if no check is needed.
         #[serde(rename = "nextCheck")]
         next_check: Option<Timestamp>,
-        /// Whether it counts as one more check in the back-off.
+        /// Whether the check counts in the back-off.
         counted: bool,
     },
 }
 
-/// The fields with which an order is created.
+/// Fields with which an order is created.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct OrderCreated {
-    /// Where it is to be paid.
+    /// Payment channel.
     pub channel: Channel,
-    /// The app it was made in.
+    /// App in which the order was created.
     pub appid: AppId,
-    /// The merchant it is to be paid to.
+    /// Merchant that receives the payment.
     pub mch_id: Option<MchId>,
-    /// Who made it.
+    /// User who created the order.
     #[serde(rename = "_openid")]
     pub openid: Option<OpenId>,
-    /// What is to be paid.
+    /// Amount to pay.
     pub total_fee: Fen,
-    /// In which currency.
+    /// Currency of the amount.
     #[serde(rename = "feeType")]
     pub currency: Currency,
-    /// What the customer reads on the bill.
+    /// Description that the customer reads on the bill.
     pub description: Description,
-    /// What the channel hands back with the notification.
+    /// Text that the channel returns in the notification.
     pub attach: Attach,
-    /// The shop's own order id.
+    /// The merchant's own id of the purchase.
     pub reference: Option<Reference>,
     /// The caller's own bytes.
     pub metadata: Metadata,
-    /// The last moment to pay.
+    /// Time until which the customer can pay.
     pub expires_at: Timestamp,
-    /// When the channel is first asked.
+    /// First check of the order at the channel.
     pub next: NextAction,
 }
 
-/// An anomaly as it is raised; its number follows from the record.
+/// Anomaly without its number, which the record assigns.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct AnomalyRaised {
-    /// What does not fit.
+    /// Kind of contradiction.
     pub kind: AnomalyKind,
-    /// The payment in question.
+    /// Payment that the anomaly is about, if any.
     pub payment: Option<Payment>,
-    /// The refund in question.
+    /// Refund that the anomaly is about, if any.
     pub refund: Option<Refund>,
 }

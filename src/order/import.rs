@@ -1,106 +1,107 @@
-//! An order taken over from other books.
+//! Outcomes of importing an order from another system.
 
 use thiserror::Error;
 
 use super::answer::{Confirmed, Difference};
 use crate::types::OrderNo;
 
-/// What an `import` does where the number is known.
+/// Behaviour of `import` if an order with the same number exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Conflict {
-    /// Nothing.
+    /// Write nothing.
     Skip,
-    /// What create, confirm and the recording of refunds would do: a status never goes
-    /// back, and no money fact is changed.
+    /// Apply new payments and refunds with the rules of `confirm` and `record_refund`. A status
+    /// never goes back, and a recorded payment does not change.
     Advance,
 }
 
-/// What became of an `import`.
+/// Outcome of `import`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Imported {
-    /// It is there as in the other books, with what had waited for it.
+    /// The order now exists as in the source. Payments and refunds that waited for it are part
+    /// of it.
     Imported,
-    /// Its number is known, and the other books know no more; nothing was written.
+    /// The order exists, and the source has no additional facts. Nothing was written.
     Skipped,
-    /// Its number is known, and the other books know a payment, an amount or a refund that is
-    /// still not known here. With `Skip` nothing was written; with `Advance` all else was
-    /// taken in.
+    /// The order exists, and the source has a payment, an amount or a refund that the store
+    /// still does not have. `Skip` wrote nothing; `Advance` wrote all other new facts.
     SkippedDiffers,
-    /// Its number is known, and what the other books know more was taken in: what became
-    /// of the payment, where they know one.
+    /// The order exists, and the additional facts of the source were applied. The value is the
+    /// outcome for the payment of the source, if it has one.
     Advanced(Option<Confirmed>),
-    /// Its number is known, and the other books know no more.
+    /// The order exists, and the source has no additional facts to apply. Nothing was written.
     Exists,
-    /// Another order is there under this number.
+    /// An order with this number exists, but a field differs.
     ExistsWithDifferent {
-        /// The first field that differs.
+        /// First field that differs.
         field: Difference,
     },
-    /// It cannot be as it stands in the other books; nothing was written.
+    /// The order of the source is invalid. Nothing was written.
     Refused(ImportRefusal),
 }
 
-/// Why an order cannot be taken over.
+/// Reason why `import` rejects an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ImportRefusal {
-    /// The command names another number than the order.
-    #[error("the order bears another number than the command")]
+    /// The order has another number than the command.
+    #[error("the order has another number than the command")]
     OtherNumber,
-    /// An order asks for at least one fen.
-    #[error("an order of 0 fen cannot be paid")]
+    /// The total is zero.
+    #[error("the order total is 0 fen: an order needs at least 1 fen")]
     NothingToPay,
-    /// It is paid if and only if there is a payment, of its total and in its currency.
-    #[error("the status and the payment disagree")]
+    /// A paid order needs a payment of its total in its currency. An unpaid order must have no
+    /// payment.
+    #[error("the payment does not match the status, total or currency of the order")]
     PaymentDisagrees,
-    /// `late` is true of a `latePaid` order, and false of one that was never paid.
-    #[error("the status and `late` disagree")]
+    /// `late` must be true for `latePaid` and false for an order that was never paid.
+    #[error("`late` does not match the status of the order")]
     LateDisagrees,
-    /// It was last changed before it was created, or will be after now.
-    #[error("it changed before it was created or after now")]
+    /// The last change is before the creation or in the future.
+    #[error("the last change of the order is before its creation or in the future")]
     TimesDisagree,
-    /// Only an ended order leaves its user's list.
-    #[error("it is hidden and can still be paid")]
+    /// Only an ended order can be hidden.
+    #[error("the order is hidden, but it can still be paid")]
     HiddenWhileOpen,
-    /// Nothing waits for an order that is there.
-    #[error("a payment waits for it although it is there")]
+    /// The order has an open anomaly of kind `Unclaimed`, which only a missing order can have.
+    #[error("the order exists, but one of its payments still waits for the order")]
     StillUnclaimed,
-    /// A refund number names one refund.
-    #[error("two of its refunds bear one number")]
+    /// Two refunds of the order have the same number.
+    #[error("two refunds of the order have the same number")]
     DuplicateRefundNo,
-    /// A refund of 0 fen is none.
-    #[error("one of its refunds is of 0 fen")]
+    /// The amount of a refund is zero.
+    #[error("a refund of the order is 0 fen")]
     NothingBack,
-    /// More went back or is reserved of a transaction than it paid.
-    #[error("more is refunded or reserved than was paid")]
+    /// The refunded and reserved amounts of a transaction exceed what it paid.
+    #[error("the refunded and reserved amounts exceed the payment")]
     RefundsExceed,
-    /// Its transaction paid another order.
-    #[error("its transaction paid the order {by}")]
+    /// The transaction of the order already paid another order.
+    #[error("the transaction already paid order {by}")]
     TransactionTaken {
-        /// That order.
+        /// Number of the order that the transaction paid.
         by: OrderNo,
     },
-    /// Money of a transaction goes back from another record.
-    #[error("money of its transaction goes back from the order {by}")]
+    /// Another record refunds money of a transaction of the order.
+    #[error("order {by} already refunds money of the transaction")]
     RefundedElsewhere {
-        /// That record's number.
+        /// Number of that record.
         by: OrderNo,
     },
-    /// A refund number is in use.
-    #[error("one of its refund numbers is used in the order {by}")]
+    /// Another order uses a refund number of the order.
+    #[error("order {by} already uses a refund number of the order")]
     RefundNoTaken {
-        /// In this order.
+        /// Number of that order.
         by: OrderNo,
     },
-    /// Another live order bears its reference.
-    #[error("its reference is held by the order {by}")]
+    /// Another payable or paid order has the same reference.
+    #[error("order {by} already has the same reference")]
     ReferenceTaken {
-        /// That order.
+        /// Number of that order.
         by: OrderNo,
     },
-    /// There are more anomalies or refunds than a record may hold.
-    #[error("it has more anomalies or refunds than a record holds")]
+    /// The order has more anomalies or refunds than a record can hold.
+    #[error("the order has more anomalies or refunds than a record can hold")]
     RecordFull,
 }

@@ -1,7 +1,8 @@
-//! What is known about one order number, what can be asked of it, what happens to it.
+//! Data types for one order number: records, commands, outcomes and events.
 //!
-//! Plain data and its reading; no rule decides anything here. The bytes of these types
-//! are part of the stored format: a change of a field or a variant is a change of format.
+//! These types are plain data with read access. The rules are in another module. The bytes of
+//! these types are part of the stored format, so changing a field or a variant changes the
+//! format.
 
 mod anomaly;
 mod answer;

@@ -1,10 +1,10 @@
-//! A refund that the server is about to ask the channel for.
+//! Refund that the server is about to request from the channel.
 
 use super::refund::RefundError;
 use crate::types::{Channel, Fen, RefundNo, TransactionId};
 
-/// Money that is to go back. It names its transaction: the order's own, or that of an
-/// anomaly or of a payment that waits for its order.
+/// Fields of a refund to request. The transaction is the order's own, or that of an anomaly,
+/// or that of a payment that waits for its order.
 ///
 /// ```
 /// use orderstore::{Fen, NewRefund, RefundNo, TransactionId};
@@ -28,11 +28,11 @@ pub struct NewRefund {
 }
 
 impl NewRefund {
-    /// A refund of `amount` of a payment through `wechat`, under a number of the merchant's
-    /// own that no other refund bears.
+    /// Creates a refund of `amount` of a payment through `wechat`. `refund_no` is a number of
+    /// the merchant that no other refund has.
     ///
     /// # Errors
-    /// [`RefundError::NothingBack`] where `amount` is zero.
+    /// [`RefundError::NothingBack`] if `amount` is zero.
     pub fn new(
         refund_no: RefundNo,
         transaction_id: TransactionId,
@@ -50,32 +50,32 @@ impl NewRefund {
         })
     }
 
-    /// Where it was paid, instead of `wechat`.
+    /// Sets the payment channel. Default: `wechat`.
     pub const fn channel(mut self, channel: Channel) -> Self {
         self.channel = channel;
         self
     }
 
-    /// Which attempt under this number it is, from 1, which is the default. After the
+    /// Sets the number of the attempt under this refund number, from 1. Default: 1. After the
     /// channel refused or closed attempt n, attempt n + 1 reserves the money again.
     pub const fn attempt(mut self, attempt: u32) -> Self {
         self.attempt = attempt;
         self
     }
 
-    /// The merchant's number for it.
+    /// Returns the merchant's number of the refund.
     #[must_use]
     pub const fn refund_no(&self) -> &RefundNo {
         &self.refund_no
     }
 
-    /// The transaction whose money is to go back.
+    /// Returns the transaction to refund.
     #[must_use]
     pub const fn transaction_id(&self) -> &TransactionId {
         &self.transaction_id
     }
 
-    /// How much is to go back.
+    /// Returns the amount to refund.
     #[must_use]
     pub const fn amount(&self) -> Fen {
         self.amount

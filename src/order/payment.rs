@@ -1,4 +1,4 @@
-//! Money that arrived, and the invitation to pay it.
+//! Payments and prepays.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -7,65 +7,64 @@ use crate::types::{
     AppId, Channel, Currency, Fen, Label, MchId, OpenId, PrepayValue, Timestamp, TransactionId,
 };
 
-/// A verified fact: this transaction paid this amount at this time.
+/// Verified fact: this transaction paid this amount at this time.
 ///
-/// *Verified* means that the caller knows it from the channel itself: a notification whose
-/// signature was checked and whose body was decrypted, an answer to an active query over
-/// TLS, or a line of the channel's bill. A cloud callback that arrives over plain HTTP
-/// carries no signature: it is a hint, on which the server should query the channel.
+/// *Verified* means that the caller has the fact from the channel itself. Valid sources are a
+/// notification with a checked signature and a decrypted body, the response to a query over
+/// TLS, and a line of the channel's bill. A cloud callback over plain HTTP has no signature.
+/// Treat it as a hint and query the channel.
 ///
-/// Two payments are the same if they name the same channel and transaction. What is
-/// optional never decides that, and never makes a payment refused.
+/// Two payments are the same if they have the same channel and transaction. Optional fields
+/// have no influence on that, and no missing optional field causes a rejection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Payment {
-    /// The channel's number for the payment.
+    /// The channel's number of the payment.
     pub transaction_id: TransactionId,
-    /// The order's total as the channel states it: `total_fee`, never `cash_fee`, which
-    /// coupons make smaller.
+    /// Order total as the channel reports it: `total_fee`, not `cash_fee`, which coupons reduce.
     pub paid_fee: Fen,
-    /// When the customer paid, by the channel's clock.
+    /// Time of the payment, by the channel's clock.
     pub time_end: Timestamp,
-    /// How the fact reached us.
+    /// Source of the fact.
     pub source: Source,
-    /// Where it was paid; `wechat` unless said otherwise.
+    /// Payment channel. Default: `wechat`.
     pub channel: Channel,
-    /// The money's currency; `CNY` unless said otherwise.
+    /// Currency of the amounts. Default: `CNY`.
     #[serde(rename = "feeType")]
     pub currency: Currency,
-    /// The app it was paid in. Where a service provider is involved: the `sub_` one.
+    /// App of the payment. With a service provider, the `sub_` app.
     pub appid: Option<AppId>,
-    /// The merchant it was paid to. Where a service provider is involved: the `sub_` one.
+    /// Merchant that received the payment. With a service provider, the `sub_` merchant.
     pub mch_id: Option<MchId>,
-    /// Who paid. Where a service provider is involved: the `sub_` one.
+    /// User who paid. With a service provider, the `sub_` openid.
     pub openid: Option<OpenId>,
     /// The channel's trade type, such as `JSAPI`.
     pub trade_type: Option<Label>,
-    /// The bank or wallet that paid, such as `OTHERS`.
+    /// Bank or wallet that paid, such as `OTHERS`.
     pub bank_type: Option<Label>,
-    /// What the customer's own purse gave, after coupons.
+    /// Amount that the customer paid after coupons.
     pub payer_total: Option<Fen>,
-    /// What the channel will settle with the merchant.
+    /// Amount that the channel will settle with the merchant.
     pub settlement_total: Option<Fen>,
-    /// When the store kept it; the store writes it.
+    /// Time when the store recorded the payment. The store sets it.
     pub recorded_at: Timestamp,
 }
 
-/// Why a [`Payment`] cannot be.
+/// Reason why the fields of a [`Payment`] are invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PaymentError {
-    /// Nobody pays nothing.
-    #[error("a payment of 0 fen is none")]
+    /// The amount is zero.
+    #[error("payment amount is 0 fen: a payment needs at least 1 fen")]
     NothingPaid,
 }
 
 impl Payment {
-    /// A payment by its three facts and where they come from.
+    /// Creates a payment through `wechat` in CNY, without the optional fields.
     ///
     /// # Errors
-    /// [`PaymentError::NothingPaid`] where `paid_fee` is zero.
+    /// [`PaymentError::NothingPaid`] if `paid_fee` is zero.
     pub fn new(
         transaction_id: TransactionId,
         paid_fee: Fen,
@@ -93,57 +92,57 @@ impl Payment {
         })
     }
 
-    /// Whether `other` is the same payment: the same channel and transaction.
+    /// Returns whether `other` is the same payment: the same channel and transaction.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         self.channel == other.channel && self.transaction_id == other.transaction_id
     }
 }
 
-/// How a money fact reached the store.
+/// Source of a payment fact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum Source {
-    /// The channel called us.
+    /// Notification from the channel.
     Callback {
-        /// The notification's own id, where the protocol has one.
+        /// Id of the notification, if the protocol has one.
         #[serde(rename = "notifyId")]
         notify_id: Option<Label>,
     },
-    /// We asked the channel.
+    /// Query of the order at the channel.
     Query,
-    /// The channel's trade bill.
+    /// Trade bill of the channel.
     Bill,
-    /// Another system's books.
+    /// Import from another system.
     Import,
-    /// A person's word.
+    /// Entry by an operator.
     Operator,
 }
 
 impl Source {
-    /// A callback without an id of its own.
+    /// Notification without an id.
     pub const CALLBACK: Self = Self::Callback { notify_id: None };
 }
 
-/// What the channel handed out so that the customer can pay.
+/// Prepay: the value from the channel with which the customer's app starts the payment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Prepay {
-    /// The kind of invitation, which says how long it lives.
+    /// Kind of the prepay, which determines its default lifetime.
     pub kind: PrepayKind,
-    /// What the channel calls it: `prepay_id`, `code_url` or `h5_url`.
+    /// Value from the channel: a `prepay_id`, `code_url` or `h5_url`.
     pub value: PrepayValue,
-    /// From when on it is useless. `None` when asked: the kind's own span from now. The
-    /// store always fills it in, and never past the order's `expires_at`.
+    /// Time at which the prepay expires. `None` in a command means the lifetime of the kind,
+    /// from now. A stored prepay always has this time, at most the order's `expires_at`.
     pub valid_until: Option<Timestamp>,
-    /// When the store kept it; the store writes it.
+    /// Time when the store recorded the prepay. The store sets it.
     pub recorded_at: Timestamp,
 }
 
 impl Prepay {
-    /// An invitation that lives as long as its kind does.
+    /// Creates a prepay with the lifetime of its kind.
     #[must_use]
     pub const fn new(kind: PrepayKind, value: PrepayValue) -> Self {
         Self {
@@ -154,7 +153,7 @@ impl Prepay {
         }
     }
 
-    /// The same, with a life of its own.
+    /// Sets the time at which the prepay expires. Default: the lifetime of its kind, from now.
     #[must_use]
     pub const fn valid_until(mut self, moment: Timestamp) -> Self {
         self.valid_until = Some(moment);
@@ -162,7 +161,7 @@ impl Prepay {
     }
 }
 
-/// The ways in which WeChat takes a payment.
+/// Kind of a WeChat prepay, with its lifetime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 #[non_exhaustive]

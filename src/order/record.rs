@@ -1,4 +1,4 @@
-//! Everything known under one order number.
+//! Record of one order number: an order, or the facts that wait for it.
 
 use std::sync::Arc;
 
@@ -13,86 +13,90 @@ use crate::types::{
     Reference, RefundNo, Timestamp, TransactionId,
 };
 
-/// The most anomalies that one record keeps whole. Where the next one needs room, the ended
-/// ones are folded.
+/// Maximum number of unfolded anomalies in one record. If the next anomaly needs room, the
+/// store folds the ended ones.
 pub const MAX_ANOMALIES: usize = 64;
 
-/// The most folded anomalies that one record keeps.
+/// Limit of folded anomalies. A record that has reached it folds no further anomalies.
 pub const MAX_FOLDED: usize = 1024;
 
-/// The most refunds, closed ones included, that one order's record keeps.
+/// Maximum number of refunds in the record of an order, including closed refunds.
 pub const MAX_REFUNDS: usize = 200;
 
-/// The most payments, and the most refunds, that wait under one number for their order.
+/// Maximum number of payments that wait for one order, and the same maximum for refunds.
 pub const MAX_WAITING: usize = 16;
 
-/// An order as it stands.
+/// Current state of an order.
 ///
-/// In JSON it bears the names of the ecosystem: `outTradeNo`, `_openid`, `totalFee` (integer
-/// fen, never yuan), `payStatus`, `createTime` (Unix milliseconds, as every time).
+/// The JSON form uses the names of the WeChat ecosystem: `outTradeNo`, `_openid`, `totalFee`
+/// (integer in fen, not in yuan), `payStatus` and `createTime` (Unix milliseconds, like every
+/// time).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Order {
-    /// The merchant's number for the order, unique in the store.
+    /// The merchant's number of the order, unique in the store.
     #[serde(rename = "outTradeNo")]
     pub no: OrderNo,
-    /// Where it is to be paid.
+    /// Payment channel.
     pub channel: Channel,
-    /// The app it was made in.
+    /// App in which the order was created.
     pub appid: AppId,
-    /// The merchant it is to be paid to; with a service provider, the `sub_` one.
+    /// Merchant that receives the payment. With a service provider, the `sub_` merchant.
     pub mch_id: Option<MchId>,
-    /// Who made it, where that was known.
+    /// User who created the order, if known.
     #[serde(rename = "_openid")]
     pub openid: Option<OpenId>,
-    /// What is to be paid.
+    /// Amount to pay.
     pub total_fee: Fen,
-    /// In which currency.
+    /// Currency of the amount.
     #[serde(rename = "feeType")]
     pub currency: Currency,
-    /// What the customer reads on the bill.
+    /// Description that the customer reads on the bill.
     pub description: Description,
-    /// What the channel hands back with the notification.
+    /// Text that the channel returns in the notification.
     pub attach: Attach,
-    /// The shop's own order id.
+    /// The merchant's own id of the purchase.
     pub reference: Option<Reference>,
     /// The caller's own bytes.
     pub metadata: Metadata,
-    /// Where it stands.
+    /// Status of the order.
     #[serde(rename = "payStatus")]
     pub status: Status,
-    /// It was paid after it had been closed or had failed; stays when that is accepted.
+    /// Whether the payment arrived after the order had been closed or had failed. The flag
+    /// stays when a person accepts the late payment.
     pub late: bool,
-    /// When it was created.
+    /// Time of the creation.
     pub create_time: Timestamp,
-    /// When it last changed; checks of the channel leave it alone.
+    /// Time of the last change. Checks at the channel do not count as a change.
     pub update_time: Timestamp,
-    /// The last moment to pay.
+    /// Time until which the customer can pay.
     pub expires_at: Timestamp,
-    /// When it was closed or failed.
+    /// Time when the order was closed or failed.
     pub ended_at: Option<Timestamp>,
-    /// The customer's invitation to pay, the latest.
+    /// Latest prepay.
     pub prepay: Option<Prepay>,
-    /// What is to be done next, and when.
+    /// Next action of the server for this order, with its time.
     pub next: Option<NextAction>,
-    /// How often the channel was asked about it.
+    /// Number of checks of the order at the channel, for the back-off.
     pub checks: u32,
-    /// The payment that stands; there if and only if the status is a paid one.
+    /// Payment that paid the order. Present if and only if the status is `Success` or
+    /// `LatePaid`.
     pub payment: Option<Payment>,
-    /// Its refunds, oldest first.
+    /// Refunds, oldest first.
     pub refunds: Vec<Refund>,
-    /// What does not fit, oldest first, ended ones included.
+    /// Anomalies, oldest first, including ended ones.
     pub anomalies: Vec<Anomaly>,
-    /// When its user deleted it from the list; the books keep it.
+    /// Time when the order was hidden from its user's list. The store keeps the order.
     #[serde(rename = "deleteTime")]
     pub hidden_at: Option<Timestamp>,
-    /// How many events made it: +1 for each. Compare-and-set is on it.
+    /// Number of events of the order; each event adds 1. `annotate` compares it before it
+    /// writes.
     pub version: u64,
 }
 
 impl Order {
-    /// The prepay that a customer can still pay with at `now`.
+    /// Returns the prepay with which the customer can still pay at `now`.
     #[must_use]
     pub fn usable_prepay(&self, now: Timestamp) -> Option<&Prepay> {
         let live = |prepay: &&Prepay| prepay.valid_until.is_none_or(|end| now < end);
@@ -102,24 +106,24 @@ impl Order {
             .filter(|_| self.status == Status::Pending)
     }
 
-    /// The transaction that paid it.
+    /// Returns the transaction that paid the order.
     #[must_use]
     pub fn transaction_id(&self) -> Option<&TransactionId> {
         self.payment.as_ref().map(|payment| &payment.transaction_id)
     }
 
-    /// When it was paid, by the channel's clock.
+    /// Returns the time of the payment, by the channel's clock.
     #[must_use]
     pub fn paid_at(&self) -> Option<Timestamp> {
         self.payment.as_ref().map(|payment| payment.time_end)
     }
 
-    /// What waits for a person.
+    /// Returns the open anomalies, which wait for a person, oldest first.
     pub fn open_anomalies(&self) -> impl Iterator<Item = &Anomaly> {
         self.anomalies.iter().filter(|anomaly| anomaly.is_open())
     }
 
-    /// About how many bytes it holds in the queue.
+    /// Returns the approximate memory that the order takes in the queue, in bytes.
     pub(crate) fn footprint(&self) -> usize {
         let texts = self.metadata.as_bytes().len()
             + self.description.as_str().len()
@@ -130,7 +134,8 @@ impl Order {
         size_of::<Self>() + size_of::<Payment>() + 512 + texts + facts
     }
 
-    /// It holds the shop's `reference` for itself: `Pending`, `Closing`, or `Success` in time.
+    /// Returns whether the order owns its `reference`, so that no other order can have it. An
+    /// order owns it while `Pending` or `Closing`, and after a payment in time (`Success`).
     #[must_use]
     pub const fn holds_reference(&self) -> bool {
         match self.status {
@@ -141,26 +146,26 @@ impl Order {
     }
 }
 
-/// What the server must do next for an order.
+/// Next action of the server for an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NextAction {
-    /// From when on.
+    /// Earliest time of the action.
     pub at: Timestamp,
-    /// What.
+    /// Kind of the action.
     pub action: ActionKind,
 }
 
-/// What the server must do.
+/// Kind of an action of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum ActionKind {
-    /// Ask the channel how the order stands, and tell the store.
+    /// Query the order at the channel and record the result.
     Query,
-    /// Ask the channel to close the order, and tell the store.
+    /// Ask the channel to close the order and record the reply.
     AskClose,
-    /// Ask the channel how a refund stands, and tell the store.
+    /// Query a refund at the channel and record the result.
     QueryRefund,
 }
 
@@ -169,31 +174,31 @@ pub enum ActionKind {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Waiting {
-    /// The number they name.
+    /// Order number that the payments and refunds name.
     #[serde(rename = "outTradeNo")]
     pub no: OrderNo,
-    /// The payments, each an anomaly of kind `Unclaimed`, in the order of their arrival.
+    /// Anomalies, oldest first. Each waiting payment is an open anomaly of kind `Unclaimed`.
     pub anomalies: Vec<Anomaly>,
-    /// The refunds, oldest first.
+    /// Refunds, oldest first.
     pub refunds: Vec<Refund>,
-    /// When it last changed.
+    /// Time of the last change.
     pub update_time: Timestamp,
-    /// How many events made it.
+    /// Number of events of this record.
     pub version: u64,
 }
 
-/// All that is known under one number. The `Arc` is inside, so that a reader takes the
-/// order out without a second allocation.
+/// Everything that the store has under one order number. The `Arc` is inside the enum, so a
+/// reader can take the order out without another allocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record {
-    /// The order was created.
+    /// The order exists.
     Order(Arc<Order>),
-    /// Only money facts are known; for most purposes there is no order.
+    /// The order does not exist, but payments or refunds wait for it.
     Waiting(Arc<Waiting>),
 }
 
 impl Record {
-    /// The number that everything here is about.
+    /// Returns the order number of the record.
     #[must_use]
     pub fn no(&self) -> OrderNo {
         match self {
@@ -202,7 +207,7 @@ impl Record {
         }
     }
 
-    /// How many events made it.
+    /// Returns the number of events of the record.
     #[must_use]
     pub fn version(&self) -> u64 {
         match self {
@@ -211,7 +216,7 @@ impl Record {
         }
     }
 
-    /// When it last changed.
+    /// Returns the time of the last change.
     #[must_use]
     pub fn update_time(&self) -> Timestamp {
         match self {
@@ -220,7 +225,7 @@ impl Record {
         }
     }
 
-    /// The order, if it was created.
+    /// Returns the order, if it exists.
     #[must_use]
     pub const fn as_order(&self) -> Option<&Arc<Order>> {
         match self {
@@ -229,7 +234,7 @@ impl Record {
         }
     }
 
-    /// The order, if it was created.
+    /// Converts the record to its order, if it exists.
     #[must_use]
     pub fn into_order(self) -> Option<Arc<Order>> {
         match self {
@@ -238,7 +243,7 @@ impl Record {
         }
     }
 
-    /// What does not fit, oldest first, ended ones included.
+    /// Returns the anomalies, oldest first, including ended ones.
     #[must_use]
     pub fn anomalies(&self) -> &[Anomaly] {
         match self {
@@ -247,7 +252,7 @@ impl Record {
         }
     }
 
-    /// The refunds, oldest first.
+    /// Returns the refunds, oldest first.
     #[must_use]
     pub fn refunds(&self) -> &[Refund] {
         match self {
@@ -256,68 +261,79 @@ impl Record {
         }
     }
 
-    /// One refund by its number. Within one record a number names one refund, whatever the
-    /// channel.
+    /// Returns the refund with this number. Within one record a refund number is unique, even
+    /// across channels.
     #[must_use]
     pub fn refund(&self, refund_no: &RefundNo) -> Option<&Refund> {
         let mut refunds = self.refunds().iter();
         refunds.find(|refund| refund.refund_no == *refund_no)
     }
 
-    /// One anomaly by its number.
+    /// Returns the anomaly with this number.
     #[must_use]
     pub fn anomaly(&self, id: AnomalyId) -> Option<&Anomaly> {
         self.anomalies().iter().find(|anomaly| anomaly.id == id)
     }
 
-    /// How many anomalies are kept whole.
+    /// Returns the number of anomalies that are not folded.
     pub(crate) fn unfolded(&self) -> usize {
         self.anomalies().iter().filter(|a| !a.folded).count()
     }
 
-    /// The most that the channel said was paid by this transaction; `None` where no payment
-    /// of it is known. Amounts in another currency than the first one's are left out.
+    /// Returns the largest amount that the channel reported for this transaction, or `None` if
+    /// the record has no payment of it. Amounts in another currency than that of the first
+    /// payment do not count.
     #[must_use]
     pub fn paid_of(&self, channel: Channel, transaction: &TransactionId) -> Option<Fen> {
-        let mut told = self.payments_of(channel, transaction);
-        let first = told.next()?;
-        let same = told.filter(|payment| payment.currency == first.currency);
-        Some(same.fold(first.paid_fee, |most, one| most.max(one.paid_fee)))
+        let mut payments = self.payments_of(channel, transaction);
+        let first = payments.next()?;
+        let same_currency = payments.filter(|payment| payment.currency == first.currency);
+        Some(same_currency.fold(first.paid_fee, |most, payment| most.max(payment.paid_fee)))
     }
 
-    /// What went back or is reserved of this transaction; `None` where it is beyond all money.
+    /// Returns the refunded and reserved amount of this transaction, or `None` if the sum is
+    /// above [`Fen::MAX`].
     #[must_use]
     pub fn held_of(&self, channel: Channel, transaction: &TransactionId) -> Option<Fen> {
-        let of_it = |r: &&Refund| r.channel == channel && r.transaction_id == *transaction;
-        let mut refunds = self.refunds().iter().filter(of_it);
+        let is_of_transaction =
+            |r: &&Refund| r.channel == channel && r.transaction_id == *transaction;
+        let mut refunds = self.refunds().iter().filter(is_of_transaction);
         let others = self.held_by_others(channel, transaction);
         refunds.try_fold(others, |sum, refund| sum.checked_add(refund.held()))
     }
 
-    /// What this transaction paid, less what went back of it under numbers of other refunds.
+    /// Returns the amount of this transaction that its own refunds can use: the paid amount
+    /// minus [`Record::held_by_others`]. If no payment is known, [`Fen::MAX`] counts as paid.
     pub(crate) fn left_for_refunds(&self, channel: Channel, transaction: &TransactionId) -> Fen {
         let paid = self.paid_of(channel, transaction).unwrap_or(Fen::MAX);
         let others = self.held_by_others(channel, transaction);
         paid.checked_sub(others).unwrap_or(Fen::ZERO)
     }
 
-    /// What this refund is counted with already of the transaction that `fact` names.
+    /// Returns the amount that an earlier report with this refund number already holds of the
+    /// transaction in `fact`. Only the latest `RefundDiffers` anomaly counts; without one, the
+    /// result is zero.
     pub(crate) fn told_of(&self, refund_no: &RefundNo, fact: &RefundFact) -> Fen {
-        let told = self
+        let reported = self
             .anomalies()
             .iter()
             .filter_map(Anomaly::told_differently);
-        let mut of_it = told.filter(|told| {
-            let same = told.channel == fact.channel();
-            same && told.refund_no == *refund_no && told.transaction_id == *fact.transaction_id()
+        let mut of_transaction = reported.filter(|refund| {
+            let same_channel = refund.channel == fact.channel();
+            same_channel
+                && refund.refund_no == *refund_no
+                && refund.transaction_id == *fact.transaction_id()
         });
-        of_it.next_back().map_or(Fen::ZERO, Refund::held)
+        of_transaction.next_back().map_or(Fen::ZERO, Refund::held)
     }
 
-    /// What the channel says went back of this transaction under the number of a refund of
-    /// another one. It cannot be measured, so it counts up to what was paid.
+    /// Returns the amount that the channel reported as refunded from this transaction under
+    /// refund numbers that the store knows for another transaction. The result is at most the
+    /// paid amount, and zero while no payment is known.
     fn held_by_others(&self, channel: Channel, transaction: &TransactionId) -> Fen {
-        let mut told: Vec<&Refund> = Vec::new();
+        // Only the latest report of each refund number counts. Otherwise a refund that the
+        // channel reports several times would hold its money several times.
+        let mut reported: Vec<&Refund> = Vec::new();
         for anomaly in self.anomalies() {
             let Some(refund) = anomaly.told_differently() else {
                 continue;
@@ -327,30 +343,33 @@ impl Record {
                 && refund.transaction_id == *transaction
                 && known.is_some_and(|known| !known.is_of_same(refund))
             {
-                told.retain(|earlier| earlier.refund_no != refund.refund_no);
-                told.push(refund);
+                reported.retain(|earlier| earlier.refund_no != refund.refund_no);
+                reported.push(refund);
             }
         }
+        // A report may arrive before the payment, when nothing limits its amount, so the sum is
+        // capped here. Without the cap, the record would refund more than was paid.
         let paid = self.paid_of(channel, transaction).unwrap_or(Fen::ZERO);
         let add = |sum: Fen, refund: &&Refund| sum.checked_add(refund.held()).unwrap_or(Fen::MAX);
-        told.iter().fold(Fen::ZERO, add).min(paid)
+        reported.iter().fold(Fen::ZERO, add).min(paid)
     }
 
-    /// The payments of this transaction: the one that stands, then those of anomalies.
+    /// Returns the payments of this transaction: first the payment of the order, then those of
+    /// anomalies.
     fn payments_of<'a, 't>(
         &'a self,
         channel: Channel,
         transaction: &'t TransactionId,
     ) -> impl Iterator<Item = &'a Payment> + use<'a, 't> {
-        let standing = self.as_order().and_then(|order| order.payment.as_ref());
-        let doubtful = self.anomalies().iter().filter_map(|a| a.payment.as_ref());
-        standing
+        let of_order = self.as_order().and_then(|order| order.payment.as_ref());
+        let of_anomalies = self.anomalies().iter().filter_map(|a| a.payment.as_ref());
+        of_order
             .into_iter()
-            .chain(doubtful)
-            .filter(move |one| one.channel == channel && one.transaction_id == *transaction)
+            .chain(of_anomalies)
+            .filter(move |paid| paid.channel == channel && paid.transaction_id == *transaction)
     }
 
-    /// The payments that wait for their order, in the order of their arrival.
+    /// Returns the payments that wait for their order, in the order of their arrival.
     pub fn unclaimed(&self) -> impl Iterator<Item = (AnomalyId, &Payment)> {
         self.anomalies()
             .iter()
@@ -358,7 +377,8 @@ impl Record {
             .filter_map(|anomaly| Some((anomaly.id, anomaly.payment.as_ref()?)))
     }
 
-    /// The payment of this transaction: the one that stands, or one of an anomaly.
+    /// Returns the payment of this transaction: the payment of the order, or else the first one
+    /// of an anomaly.
     #[must_use]
     pub fn payment_of(&self, channel: Channel, transaction: &TransactionId) -> Option<&Payment> {
         self.payments_of(channel, transaction).next()

@@ -1,4 +1,4 @@
-//! Money on its way back.
+//! Refunds and the facts that the channel reports about them.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -6,45 +6,50 @@ use thiserror::Error;
 use super::payment::Payment;
 use crate::types::{Channel, Fen, Label, RefundId, RefundNo, Timestamp, TransactionId};
 
-/// One refund of one transaction.
+/// Refund of one transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Refund {
-    /// Where it runs.
+    /// Payment channel of the refund.
     pub channel: Channel,
-    /// Our number for it, unique in its channel.
+    /// The merchant's number of the refund, unique in its channel.
     pub refund_no: RefundNo,
-    /// The channel's number for it, once known.
+    /// The channel's number of the refund, once known.
     pub refund_id: Option<RefundId>,
-    /// The transaction whose money goes back.
+    /// Transaction that is refunded.
     pub transaction_id: TransactionId,
-    /// How much goes back: what was asked for, or what the channel says instead.
+    /// Amount of the refund: the requested amount, or the amount that the channel reports
+    /// instead.
     pub amount: Fen,
-    /// What was asked for here, where the channel says another amount.
+    /// Requested amount, if the channel reports another amount.
     pub asked: Option<Fen>,
-    /// How far it is.
+    /// Status of the refund.
     pub status: RefundStatus,
-    /// Made elsewhere, such as in the merchant's console, and only seen here.
+    /// Whether the refund was requested elsewhere, such as in the merchant's console. The store
+    /// knows it only from the channel.
     pub external: bool,
-    /// The channel's code where it refused.
+    /// Error code of the channel, if it refused the refund.
     pub code: Option<Label>,
-    /// When it was first asked for or seen.
+    /// Time of the first request, or of the first report by the channel.
     pub requested_at: Timestamp,
-    /// Which attempt under this number is the present one, from 1.
+    /// Number of the current attempt under this refund number, from 1.
     #[serde(default = "first_attempt")]
     pub attempt: u32,
-    /// When its present attempt began or its success was recorded, whichever is later;
-    /// `None` in a first attempt without success. That it failed is believed only from the
-    /// answer to a query sent after this moment.
+    /// Time from which on reports about the refund are reliable. A report that contradicts the
+    /// refund must come from a query that was sent later.
+    ///
+    /// The store sets it when a new attempt starts, when the refund succeeds, when a closed
+    /// refund continues and when the money returns. `None` in a first attempt without success.
     pub believed_after: Option<Timestamp>,
-    /// When the channel says that the money went back. It stays when the money returns.
+    /// Time of the success, by the channel's clock. It stays if the money returns later.
     pub success_at: Option<Timestamp>,
-    /// When it was last closed, or its money returned; it stays when the refund goes on.
+    /// Time when the refund was last closed or its money returned. It stays if a new attempt
+    /// starts.
     pub ended_at: Option<Timestamp>,
-    /// When the channel should be asked about it next.
+    /// Time of the next check of the refund at the channel.
     pub next_check: Option<Timestamp>,
-    /// How often the channel was asked about it.
+    /// Number of checks of the refund at the channel, for the back-off.
     pub checks: u32,
 }
 
@@ -53,31 +58,32 @@ const fn first_attempt() -> u32 {
 }
 
 impl Refund {
-    /// Whether `other` is the same refund: the same channel and number.
+    /// Returns whether `other` is the same refund: the same channel and refund number.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         self.channel == other.channel && self.refund_no == other.refund_no
     }
 
-    /// Whether `other` gives money of the same transaction back.
+    /// Returns whether `other` refunds the same transaction.
     pub(crate) fn is_of_same(&self, other: &Self) -> bool {
         self.channel == other.channel && self.transaction_id == other.transaction_id
     }
 
-    /// Whether it gives money of this payment back.
+    /// Returns whether the refund is of this payment.
     #[must_use]
     pub fn is_of(&self, payment: &Payment) -> bool {
         self.channel == payment.channel && self.transaction_id == payment.transaction_id
     }
 
-    /// What was asked for here, or first seen.
+    /// Returns the requested amount, or for an external refund the first reported amount.
     #[must_use]
     pub fn asked_amount(&self) -> Fen {
         self.asked.unwrap_or(self.amount)
     }
 
-    /// How much of its transaction it holds: until it ends the larger of what was asked for
-    /// and what the channel says.
+    /// Returns the amount that the refund holds of its transaction. For an open refund this is
+    /// the larger of the requested and the reported amount. A successful refund holds its
+    /// amount, a closed or returned one nothing.
     #[must_use]
     pub fn held(&self) -> Fen {
         match self.status {
@@ -89,7 +95,7 @@ impl Refund {
         }
     }
 
-    /// The same refund with its next attempt begun at `at`.
+    /// Returns the refund with its next attempt, which starts at `at`.
     pub(crate) fn retried(&self, at: Timestamp, next_check: Timestamp) -> Self {
         Self {
             amount: self.asked_amount(),
@@ -105,11 +111,14 @@ impl Refund {
         }
     }
 
-    /// The same refund ended without money held, at `at`; `now` by the raw clock.
+    /// Returns the refund after it ended without holding money. `at` is the time of the event;
+    /// `now` is the clock of the store, which may be earlier.
     pub(crate) fn ended(&self, status: RefundStatus, at: Timestamp, now: Timestamp) -> Self {
         let returned = status == RefundStatus::Returned;
         Self {
             status,
+            // Queries carry the time of the store's clock, so the limit uses it, too. A report
+            // of the success from before the return is outdated and must not raise an anomaly.
             believed_after: if returned {
                 Some(now)
             } else {
@@ -121,7 +130,8 @@ impl Refund {
         }
     }
 
-    /// A refund of a part of a payment that the server is about to ask the channel for.
+    /// Creates a refund of all or part of a payment, before the server requests it from the
+    /// channel.
     pub(crate) fn of_payment(
         payment: &Payment,
         (refund_no, amount): (RefundNo, Fen),
@@ -149,47 +159,49 @@ impl Refund {
     }
 }
 
-/// How far a refund is. Exhaustive: a new status would be a new format.
+/// Status of a refund. The enum is exhaustive: a new status would change the stored format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum RefundStatus {
-    /// Asked for here; the channel's reply is not known. The same number may be sent again.
+    /// Requested here, and the reply of the channel is not known. The server may send the
+    /// request again under the same number.
     Requested,
-    /// The channel is at it.
+    /// The channel is processing the refund.
     Processing,
-    /// The money went back.
+    /// The customer has received the money.
     Success,
-    /// The attempt ended without success; what it reserved is free again. The next attempt
-    /// under the same number reserves again.
+    /// The attempt ended without success, and its reserved money is free again. The next
+    /// attempt under the same number reserves it again.
     Closed,
-    /// The channel cannot deliver it; a person must act. Its money stays reserved.
+    /// The channel cannot deliver the money, and a person must act. The money stays reserved.
     Abnormal,
-    /// It had succeeded and then failed: the money came back. A new refund needs a new number.
+    /// The refund had succeeded, but the money came back later. A new refund needs a new
+    /// number.
     Returned,
 }
 
 impl RefundStatus {
-    /// Whether its amount counts against what was paid: every status but `Closed` and
-    /// `Returned`.
+    /// Returns whether the refund holds money of its payment: true for every status except
+    /// `Closed` and `Returned`.
     #[must_use]
     pub const fn holds_money(self) -> bool {
         !matches!(self, Self::Closed | Self::Returned)
     }
 
-    /// Whether it is not known yet how it ends: the channel is to be asked.
+    /// Returns whether the refund has not ended yet, so the server must query the channel.
     #[must_use]
     pub const fn is_open(self) -> bool {
         matches!(self, Self::Requested | Self::Processing | Self::Abnormal)
     }
 }
 
-/// One attempt of a refund: its number, and which attempt under it, from 1. A number alone
+/// Attempt of a refund: the refund number and the number of the attempt. A [`RefundNo`] alone
 /// means the first attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RefundAttempt {
-    /// The refund's number.
+    /// Number of the refund.
     pub refund_no: RefundNo,
-    /// Which attempt under this number, from 1.
+    /// Number of the attempt under this refund number, from 1.
     pub attempt: u32,
 }
 
@@ -205,20 +217,20 @@ impl From<(RefundNo, u32)> for RefundAttempt {
     }
 }
 
-/// Why a refund cannot be.
+/// Reason why the fields of a refund are invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum RefundError {
-    /// Nobody gives nothing back.
-    #[error("a refund of 0 fen is none")]
+    /// The amount is zero.
+    #[error("refund amount is 0 fen: a refund needs at least 1 fen")]
     NothingBack,
 }
 
-/// A verified fact: so stands this refund with the channel. *Verified* means what it means
-/// of a [`Payment`].
+/// Verified fact: the channel reports this state of this refund. *Verified* has the same meaning
+/// as for a [`Payment`].
 ///
-/// Its number, transaction and amount say which refund it is; what is optional never
-/// decides that, and never makes it refused.
+/// Channel, refund number, transaction and amount identify the refund. Optional fields have no
+/// influence on that, and no missing optional field causes a rejection.
 ///
 /// ```
 /// use orderstore::{Fen, RefundFact, RefundNo, RefundState, TransactionId};
@@ -246,11 +258,12 @@ pub struct RefundFact {
 }
 
 impl RefundFact {
-    /// A refund through `wechat` by its facts. The `amount` is what goes back to the order
-    /// as a whole (`refund`, `refund_fee`), never what the customer's purse receives of it.
+    /// Creates a fact about a refund through `wechat`. `amount` is the refunded part of the
+    /// order total (`refund`, `refund_fee`), not the smaller amount that the customer receives
+    /// when coupons are involved.
     ///
     /// # Errors
-    /// [`RefundError::NothingBack`] where `amount` is zero.
+    /// [`RefundError::NothingBack`] if `amount` is zero.
     pub fn new(
         refund_no: RefundNo,
         transaction_id: TransactionId,
@@ -272,8 +285,8 @@ impl RefundFact {
         })
     }
 
-    /// What a record says of a refund; `None` where no state of the channel's says the same:
-    /// it was only asked for, or its money returned.
+    /// Converts a recorded refund to a fact. Returns `None` for `Requested` and `Returned`,
+    /// which correspond to no state of the channel.
     pub(crate) fn of(refund: &Refund) -> Option<Self> {
         let state = match refund.status {
             RefundStatus::Requested | RefundStatus::Returned => return None,
@@ -294,92 +307,92 @@ impl RefundFact {
         })
     }
 
-    /// Where it runs, instead of `wechat`.
+    /// Sets the payment channel. Default: `wechat`.
     pub const fn with_channel(mut self, channel: Channel) -> Self {
         self.channel = channel;
         self
     }
 
-    /// The channel's number for it.
+    /// Sets the channel's number of the refund.
     pub fn with_refund_id(mut self, refund_id: RefundId) -> Self {
         self.refund_id = Some(refund_id);
         self
     }
 
-    /// When the channel says that the money went back.
+    /// Sets the time of the success, by the channel's clock.
     pub const fn with_success_at(mut self, moment: Timestamp) -> Self {
         self.success_at = Some(moment);
         self
     }
 
-    /// It is the answer to a query that was sent at `moment`, by the store's clock. Without
-    /// this the fact is a notification, which may be old. After a retry or a success the
-    /// store believes a failure only from the answer to a query sent later than that.
+    /// Marks the fact as the response to a query that the server sent at `moment`, by the
+    /// store's clock. Without this call the fact counts as a notification, which may be old.
+    /// After a retry or a success, the store accepts a failure only from a later query.
     pub const fn with_query_sent_at(mut self, moment: Timestamp) -> Self {
         self.query_sent_at = Some(moment);
         self
     }
 
-    /// Where it runs.
+    /// Returns the payment channel.
     #[must_use]
     pub const fn channel(&self) -> Channel {
         self.channel
     }
 
-    /// The merchant's number for it.
+    /// Returns the merchant's number of the refund.
     #[must_use]
     pub const fn refund_no(&self) -> &RefundNo {
         &self.refund_no
     }
 
-    /// The channel's number for it, where it said so.
+    /// Returns the channel's number of the refund, if the channel reported it.
     #[must_use]
     pub const fn refund_id(&self) -> Option<&RefundId> {
         self.refund_id.as_ref()
     }
 
-    /// The transaction whose money goes back.
+    /// Returns the transaction that is refunded.
     #[must_use]
     pub const fn transaction_id(&self) -> &TransactionId {
         &self.transaction_id
     }
 
-    /// How much goes back.
+    /// Returns the amount of the refund.
     #[must_use]
     pub const fn amount(&self) -> Fen {
         self.amount
     }
 
-    /// How far it is.
+    /// Returns the state that the channel reports.
     #[must_use]
     pub const fn state(&self) -> RefundState {
         self.state
     }
 
-    /// When the money went back, where the channel said so.
+    /// Returns the time of the success, if the channel reported it.
     #[must_use]
     pub const fn success_at(&self) -> Option<Timestamp> {
         self.success_at
     }
 
-    /// When the query was sent that this answers; `None` for a notification.
+    /// Returns the time when the server sent the query; `None` for a notification.
     #[must_use]
     pub const fn query_sent_at(&self) -> Option<Timestamp> {
         self.query_sent_at
     }
 }
 
-/// How far the channel says that a refund is.
+/// State of a refund as the channel reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RefundState {
-    /// `PROCESSING`: it is at it.
+    /// `PROCESSING`: the channel is processing the refund.
     Processing,
-    /// `SUCCESS`: the money went back.
+    /// `SUCCESS`: the customer has received the money.
     Success,
-    /// `CLOSED`, `REFUNDCLOSE`: it will not go back under this number.
+    /// `CLOSED`, `REFUNDCLOSE`: the attempt ended without a refund.
     Closed,
-    /// `ABNORMAL`, `CHANGE`: it cannot be delivered; a person must act.
+    /// `ABNORMAL`, `CHANGE`: the channel cannot deliver the money, and a person must act.
     Abnormal,
 }
 
@@ -408,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_not_given_back() {
+    fn fact_with_zero_amount_is_rejected() {
         let refused = fact(0, RefundState::Success);
         assert_eq!(refused, Err(RefundError::NothingBack));
         let one_fen = fact(1, RefundState::Success).unwrap();
@@ -416,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fact_says_what_it_was_told() {
+    fn fact_returns_the_values_set() {
         let other = Channel::parse("other").unwrap();
         let id = RefundId::parse("50200207182018070300011301001").unwrap();
         let fact = fact(60, RefundState::Processing).unwrap();
@@ -435,7 +448,7 @@ mod tests {
     }
 
     #[test]
-    fn of_what_a_channel_says_only_closed_holds_no_money() {
+    fn only_closed_channel_state_holds_no_money() {
         use RefundState::{Abnormal, Closed, Processing, Success};
         for state in [Processing, Success, Closed, Abnormal] {
             let status = RefundStatus::from(state);

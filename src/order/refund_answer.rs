@@ -1,154 +1,158 @@
-//! What a caller hears about refunds.
+//! Outcomes of commands about refunds.
 
 use super::refund::RefundStatus;
 use crate::types::{Fen, Label, OrderNo};
 
-/// What became of a `request_refund`.
+/// Outcome of `request_refund`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RefundRequested {
-    /// Its money is reserved: ask the channel for it now.
+    /// The store reserved the money. Request the refund from the channel now.
     Requested,
-    /// It is there, with the same facts, under way or succeeded. While it is `Requested` the
-    /// channel may be asked again under the same number.
+    /// A refund with the same facts exists and is under way or successful. While it is
+    /// `Requested`, the server may send the request to the channel again under the same number.
     Exists,
-    /// This attempt ended without success and holds no money. To try again, request attempt
-    /// `attempts + 1` of a closed refund; money that returned needs a new number.
+    /// The attempt ended without success and holds no money. To retry a closed refund, request
+    /// attempt `attempts + 1`. A returned refund needs a new number.
     Ended {
-        /// The channel's code, where it refused the last attempt.
+        /// Error code of the channel, if it refused the last attempt.
         code: Option<Label>,
-        /// How many attempts there were.
+        /// Number of attempts so far.
         attempts: u32,
     },
-    /// Another refund is there under this number.
+    /// A refund with this number exists, but a fact differs.
     ExistsWithDifferent {
-        /// The first fact that differs.
+        /// First fact that differs.
         field: RefundDifference,
     },
-    /// The number is in use: in another order, or in an anomaly of this one.
+    /// The number is already in use in another order, or in an anomaly of this order.
     RefundNoTaken {
-        /// The order that it is used in.
+        /// Number of the order that uses it.
         by: OrderNo,
     },
-    /// No payment of this transaction is known here, or it paid another order: its money
-    /// goes back from there.
+    /// The record has no payment of this transaction, or the transaction paid another order. In
+    /// the second case, request the refund from that order.
     NotPaid,
-    /// Money of this transaction goes back, or went back, from another record.
+    /// Another record refunds or has refunded money of this transaction.
     RefundedElsewhere {
-        /// That record's number.
+        /// Number of that record.
         by: OrderNo,
     },
-    /// The channel says that it revoked the order's payment: no refund before a person has
-    /// resolved that.
+    /// The channel reports that it revoked the payment of the order. A person must resolve that
+    /// anomaly before a refund.
     Blocked,
-    /// It was paid too long ago: the channel gives nothing back any more.
+    /// The payment is older than the refund window of the channel.
     WindowOver,
-    /// The channel gives one transaction back in no more parts.
+    /// The transaction has as many partial refunds as the channel allows.
     TooMany,
-    /// Not so much is left of the transaction.
+    /// The refund is larger than the amount left of the transaction.
     Exceeds {
-        /// What is left.
+        /// Amount left.
         available: Fen,
     },
-    /// The record holds as many refunds as it may; nothing was written.
+    /// The record has reached its limit of refunds. Nothing was written.
     RecordFull,
-    /// Nothing is known under this number.
+    /// The store has no record with this order number.
     NotFound,
 }
 
-/// A fact by which two refunds of one number differ, in the order in which they are
-/// compared.
+/// Fact in which two refunds with one number differ. The variants are in the order of the
+/// comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RefundDifference {
-    /// Where it runs.
+    /// Payment channel.
     Channel,
-    /// Whose money goes back.
+    /// Refunded transaction.
     TransactionId,
-    /// How much.
+    /// Amount of the refund.
     Amount,
 }
 
-/// What became of a `record_refund`.
+/// Outcome of `record_refund`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RefundRecorded {
-    /// The refund moved.
+    /// The status of the refund changed.
     Moved {
-        /// How far it is now.
+        /// New status.
         to: RefundStatus,
     },
-    /// A refund that was not asked for here, such as one made in the merchant's console:
-    /// kept with its order.
+    /// The refund was not requested here, for example it was made in the merchant's console.
+    /// The store recorded it with its order.
     Adopted,
-    /// No order bears this number yet. The refund is kept, and `create` brings it along.
+    /// No order has this number yet. The store keeps the refund until the order is created or
+    /// imported.
     Unclaimed,
-    /// The store knows this fact already.
+    /// The store already has this fact.
     Duplicate,
-    /// Old news of a refund that has ended since.
+    /// The report is outdated, because the refund has ended in the meantime.
     Stale,
-    /// A failure that may be older than the present attempt or the success: it is not
-    /// believed. Ask the channel how the refund stands; it is due now.
+    /// The report of a failure may be older than the current attempt or the success, so the
+    /// store does not accept it. A query of the refund is due now.
     MustQuery,
-    /// The channel says that a refund failed which succeeded here, or the reverse; kept as
-    /// an anomaly.
+    /// The channel reports the failure of a refund that succeeded here, or the reverse. The
+    /// store keeps an anomaly.
     Disagrees {
-        /// How far the refund is here.
+        /// Status of the refund in the store.
         status: RefundStatus,
     },
-    /// Money of its transaction is another record's; kept as an anomaly.
+    /// The transaction belongs to another record. The store keeps an anomaly.
     RefundedElsewhere {
-        /// That record's number.
+        /// Number of that record.
         by: OrderNo,
     },
-    /// The number is that of another order's refund; kept as an anomaly.
+    /// Another order has a refund with this number. The store keeps an anomaly.
     RefundNoTaken {
-        /// The order that it is used in.
+        /// Number of that order.
         by: OrderNo,
     },
-    /// The refund was asked for with other facts; kept as an anomaly.
+    /// The report differs from the request in a fact. The store keeps an anomaly.
     Differs {
-        /// The first fact that differs.
+        /// First fact that differs.
         field: RefundDifference,
     },
-    /// More went back than was left; kept as an anomaly.
+    /// The refund is larger than the amount left of the transaction. The store keeps an
+    /// anomaly.
     Exceeds {
-        /// What was left.
+        /// Amount that was left.
         available: Fen,
     },
-    /// The record holds as many anomalies or refunds as it may; nothing was written, and
-    /// the channel should repeat.
+    /// The record has reached its limit of anomalies or refunds. Nothing was written; the
+    /// channel should retry.
     RecordFull,
 }
 
-/// What became of a `record_refund_refused`.
+/// Outcome of `record_refund_refused`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RefundRefused {
-    /// Its money is free again. To try again, request the next attempt under the same number.
+    /// The refund is closed, and its money is free again. To retry, request the next attempt
+    /// under the same number.
     Closed,
-    /// This attempt had ended already.
+    /// This attempt had already ended.
     Already,
-    /// The channel had taken it: the refusal is of a repeat, and its fate is asked for.
+    /// The channel had already accepted the refund, so it refused only a repeated request. Query
+    /// the refund at the channel.
     NotRequested {
-        /// How far it is.
+        /// Status of the refund.
         status: RefundStatus,
     },
-    /// There is no such refund, or no such attempt, under this order's number.
+    /// The order has no refund with this number, or no such attempt of it.
     NotFound,
 }
 
-/// What became of a `record_refund_unanswered`.
+/// Outcome of `record_refund_unanswered`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RefundUnanswered {
-    /// The refund stays as it is. If it was due, the next check is due later.
+    /// The refund did not change. If a check was due, the next check is now later.
     PutOff,
-    /// The refund waits for no answer.
+    /// The refund needs no check.
     NotOpen {
-        /// How far it is.
+        /// Status of the refund.
         status: RefundStatus,
     },
-    /// There is no such refund under this order's number.
+    /// The order has no refund with this number.
     NotFound,
 }

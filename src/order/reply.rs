@@ -1,4 +1,4 @@
-//! The reply to a command.
+//! Reply to a command.
 
 use std::sync::Arc;
 
@@ -9,21 +9,22 @@ use super::import::{ImportRefusal, Imported};
 use super::record::Order;
 use super::refund_answer::{RefundRecorded, RefundRefused, RefundRequested, RefundUnanswered};
 
-/// What became of a command, and the order as it stands after it.
+/// Outcome of a command, with the order after the command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub struct Reply<O> {
-    /// What became of the command.
+    /// Outcome of the command.
     pub outcome: O,
-    /// The order as it stands after the command; where the outcome speaks of another
-    /// order (a shared reference), that one; `None` where there is no order.
+    /// Order after the command. If the outcome names another order with the same reference,
+    /// this is that order. `None` if there is no order.
     pub order: Option<Arc<Order>>,
     pub(crate) acknowledge: bool,
 }
 
 impl<O> Reply<O> {
-    /// Whether the channel may be told "received": true only if the fact is durable *and*
-    /// stands with its order. It is no function of the outcome alone.
+    /// Returns whether the server may acknowledge the channel's notification. It is true only
+    /// if the fact is durable *and* recorded with its order. The outcome alone does not
+    /// determine it.
     #[must_use]
     pub const fn should_acknowledge(&self) -> bool {
         self.acknowledge
@@ -38,40 +39,41 @@ impl<O> Reply<O> {
     }
 }
 
-/// What became of any command.
+/// Outcome of any command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// Of `create`.
+    /// Outcome of `create`.
     Create(Created),
-    /// Of `annotate`.
+    /// Outcome of `annotate`.
     Annotate(Annotated),
-    /// Of `record_prepay`.
+    /// Outcome of `record_prepay`.
     RecordPrepay(Prepaid),
-    /// Of `confirm`.
+    /// Outcome of `confirm`.
     Confirm(Confirmed),
-    /// Of `record_query` and `record_unanswered`.
+    /// Outcome of `record_query` and `record_unanswered`.
     RecordQuery(Queried),
-    /// Of `begin_close`, `record_close`, `abort_close` and `end_order`.
+    /// Outcome of `begin_close`, `record_close`, `abort_close` and `end_order`.
     Close(CloseAnswer),
-    /// Of `resolve`.
+    /// Outcome of `resolve`.
     Resolve(Resolved),
-    /// Of `hide` and `unhide`.
+    /// Outcome of `hide` and `unhide`.
     Visibility(Visible),
-    /// Of `request_refund`.
+    /// Outcome of `request_refund`.
     RequestRefund(RefundRequested),
-    /// Of `record_refund`.
+    /// Outcome of `record_refund`.
     RecordRefund(RefundRecorded),
-    /// Of `record_refund_refused`.
+    /// Outcome of `record_refund_refused`.
     RefuseRefund(RefundRefused),
-    /// Of `record_refund_unanswered`.
+    /// Outcome of `record_refund_unanswered`.
     RefundUnanswered(RefundUnanswered),
-    /// Of `import`.
+    /// Outcome of `import`.
     Import(Imported),
 }
 
 impl Outcome {
-    /// The fact was refused for want of room in its record, and stands nowhere.
+    /// Returns whether the store rejected the fact because its record is full. The store has
+    /// not recorded such a fact anywhere.
     pub(crate) const fn is_record_full(&self) -> bool {
         matches!(
             self,

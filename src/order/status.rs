@@ -1,31 +1,35 @@
-//! Where an order stands in its life.
+//! Status of an order.
 
 use serde::{Deserialize, Serialize};
 
-/// Where an order stands. A status never goes back, except `Closing` to `Pending`;
-/// nothing leaves `Success` or `LatePaid`, except `LatePaid` to `Success` by a person's word.
+/// Status of an order.
 ///
-/// Exhaustive: a new status would be a new format, and every `match` should be looked at.
+/// A status never goes back, except from `Closing` to `Pending`. A paid order stays paid: the
+/// only change is from `LatePaid` to `Success`, when a person accepts the late payment.
+///
+/// The enum is exhaustive on purpose. A new status would change the stored format, and the
+/// compiler should report every `match` that must handle it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Status {
-    /// Can be paid. `"wait"` in JSON, as the collections of cloud functions call it.
+    /// The customer can pay. In JSON it is `"wait"`, the name in cloud function collections.
     #[serde(rename = "wait")]
     Pending,
-    /// Paid: transaction, amount and time are there and never change.
+    /// Paid. The transaction, amount and time never change.
     Success,
-    /// No new prepay; the channel is being asked; a payment still wins.
+    /// The server is closing the order at the channel. The order accepts no new prepay, but a
+    /// payment still pays it.
     Closing,
-    /// The channel confirmed that it cannot be paid any more.
+    /// Ended and not paid, after a report of the channel or by a person's decision.
     Closed,
-    /// The channel revoked it before any payment.
+    /// The channel revoked the order before any payment.
     Failed,
-    /// Paid after `Closed` or `Failed`: an open anomaly until somebody resolves it.
+    /// Paid after `Closed` or `Failed`. The order has an anomaly for a person to resolve.
     LatePaid,
 }
 
 impl Status {
-    /// Every status, in the order of its code.
+    /// Every status, sorted by its code.
     pub const ALL: [Self; 6] = [
         Self::Pending,
         Self::Success,
@@ -35,7 +39,7 @@ impl Status {
         Self::LatePaid,
     ];
 
-    /// The stored number of the status, 0 to 5.
+    /// Returns the stored code of the status, 0 to 5.
     #[must_use]
     pub const fn code(self) -> u8 {
         match self {
@@ -48,7 +52,7 @@ impl Status {
         }
     }
 
-    /// The status as JSON and the command line write it, such as `"wait"`.
+    /// Returns the status as in JSON and on the command line, such as `"wait"`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -61,13 +65,14 @@ impl Status {
         }
     }
 
-    /// Money was received: `Success` or `LatePaid`.
+    /// Returns whether the order is paid: `Success` or `LatePaid`.
     #[must_use]
     pub const fn is_paid(self) -> bool {
         matches!(self, Self::Success | Self::LatePaid)
     }
 
-    /// Nothing more is expected of the customer: neither `Pending` nor `Closing`.
+    /// Returns whether no payment is expected any more: the status is neither `Pending` nor
+    /// `Closing`.
     #[must_use]
     pub const fn is_ended(self) -> bool {
         !matches!(self, Self::Pending | Self::Closing)
@@ -85,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_and_display_agree_and_codes_count_up() {
+    fn json_equals_display_and_codes_count_up() {
         for (code, status) in Status::ALL.into_iter().enumerate() {
             assert_eq!(usize::from(status.code()), code);
             let json = serde_json::to_string(&status).unwrap();

@@ -1,13 +1,16 @@
-//! What stands for a counter, so that a number gives away no volume.
+//! Keyed permutation that hides the counter in order numbers.
 
-/// Counters are below this: 16 decimal digits.
+/// Number of counters: 16 decimal digits.
 pub(crate) const COUNTERS: u64 = HALF * HALF;
 
-/// Half of a counter's digits, and one more than they can say.
+/// Number of values of half a counter: 8 decimal digits.
 pub(super) const HALF: u64 = 100_000_000;
 
-/// A keyed bijection on `0..COUNTERS`: a Feistel network whose halves are eight decimal
-/// digits each, and are added instead of xored.
+/// Keyed permutation of `0..COUNTERS`: a Feistel network of 6 rounds.
+///
+/// Each half has eight decimal digits. The rounds add modulo `HALF` instead of using XOR, so that
+/// the result stays a decimal number. Different counters always give different results, because
+/// each round can be inverted: it leaves one half as it is and adds a function of it to the other.
 #[derive(Debug)]
 pub(super) struct Cipher {
     keys: [u64; Cipher::ROUNDS],
@@ -20,6 +23,7 @@ impl Cipher {
         let key = u128::from_le_bytes(key);
         let halves = [key & u128::from(u64::MAX), key >> 64];
         let [mut low, high] = halves.map(|half| u64::try_from(half).unwrap_or_default());
+        // Each round key depends on the previous one and on both halves of the key.
         let keys = std::array::from_fn(|_| {
             low = mix(low ^ high);
             low
@@ -27,13 +31,15 @@ impl Cipher {
         Self { keys }
     }
 
-    /// The two halves of what stands for a counter.
+    /// Returns the two halves of a hidden counter, each below `HALF`. Returns `None` if the counter
+    /// is not below `COUNTERS`.
     pub(super) fn hide(&self, counter: u64) -> Option<[u64; 2]> {
         if counter >= COUNTERS {
             return None;
         }
         let (mut left, mut right) = (counter / HALF, counter % HALF);
         for key in self.keys {
+            // Both terms are below `HALF`, so one subtraction reduces the sum modulo `HALF`.
             let sum = left + scatter(right, key);
             (left, right) = (right, sum.checked_sub(HALF).unwrap_or(sum));
         }
@@ -41,9 +47,10 @@ impl Cipher {
     }
 }
 
-/// A number below `HALF` that depends on every bit of both.
+/// Round function: returns a number below `HALF` that depends on every bit of `half` and `key`.
 const fn scatter(half: u64, key: u64) -> u64 {
     let product = (half ^ key).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    // Scales the upper 32 bits to 0..HALF without a division.
     ((product >> 32) * HALF) >> 32
 }
 
@@ -62,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cipher_is_a_bijection_and_stays_inside() {
+    fn cipher_is_injective_and_stays_in_range() {
         let cipher = Cipher::new(*b"another key 16 b");
         let edge = COUNTERS - 50_000..COUNTERS;
         let hidden: HashSet<[u64; 2]> = (0..50_000)

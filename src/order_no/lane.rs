@@ -1,33 +1,34 @@
-//! Where threads draw side by side: a run of a block, put in by one and taken by few.
+//! Lane: a run of counters that a few threads share, so that most draws do not touch the block.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-/// How many numbers a lane takes of a block at once.
+/// Maximum number of counters in a run.
 pub(super) const RUN: u64 = 64;
 
-/// What is left of a run.
+/// Remaining part of a run.
 ///
-/// Its counter and how many are left stand in one word, so that a number is taken in one step;
-/// no word comes twice before its numbers are spent, as no counter does.
+/// One atomic word holds the next counter (upper 57 bits) and the number of counters left (lower 7
+/// bits). One compare-and-swap therefore takes a counter. The ABA problem cannot occur, because a
+/// counter never returns and so the same word never returns with counters left.
 #[derive(Debug, Default)]
 pub(super) struct Lane {
     left: AtomicU64,
-    /// Held while a run is put in.
+    /// Lock for filling the lane with a run.
     filling: Mutex<()>,
 }
 
 impl Lane {
-    /// The bits that say how many are left; a counter has fewer than the others.
+    /// Number of bits for the counters left: 0 to 64 need 7 bits. All counters fit into the rest.
     const BITS: u32 = RUN.trailing_zeros() + 1;
 
-    /// The next number, of a lane that has one.
+    /// Takes the next counter. Returns `None` if the lane is empty.
     pub(super) fn take(&self) -> Option<u64> {
         let step = |left: u64| {
             let is_empty = left.trailing_zeros() >= Self::BITS;
-            // One counter on, one number less.
+            // Adds 1 to the next counter and subtracts 1 from the counters left.
             (!is_empty).then(|| left + (1 << Self::BITS) - 1)
         };
         let taken = self
@@ -36,12 +37,14 @@ impl Lane {
         taken.ok().map(|left| left >> Self::BITS)
     }
 
-    /// The next number of a lane that was empty: the first of the run that is put in, unless
-    /// somebody has put one in meanwhile.
+    /// Fills an empty lane with the run from `run` and returns the first counter. If another thread
+    /// filled the lane meanwhile, takes a counter from it instead.
     pub(super) fn fill(&self, run: impl FnOnce() -> Option<Range<u64>>) -> Option<u64> {
         let _filling = self.filling.lock();
         self.take().or_else(|| {
             let run = run()?;
+            // The caller gets the first counter, and the lane keeps the rest. A plain store is
+            // enough: the lane is empty, and only the holder of the lock fills it.
             let rest = (run.start + 1) << Self::BITS | (run.end - run.start - 1);
             self.left.store(rest, Ordering::Release);
             Some(run.start)

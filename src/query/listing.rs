@@ -1,4 +1,4 @@
-//! The lists of the store, read page by page.
+//! Lists of orders, due actions, anomalies and refunds, read page by page.
 
 use std::hash::{Hash, Hasher};
 use std::ops::Range;
@@ -15,7 +15,7 @@ use crate::order::{ActionKind, Anomaly, AnomalyId, Order, Record, Refund, Status
 use crate::rules::Index;
 use crate::types::{Channel, OpenId, OrderNo, Reference, RefundNo, Timestamp, TransactionId};
 
-/// Which orders, in which order, which page. Newest first, unless the page is reversed.
+/// Query for orders: list, filters and page. Newest orders first, unless the page is reversed.
 ///
 /// ```
 /// use orderstore::{OrderQuery, OpenId, PageRequest, Status};
@@ -47,52 +47,53 @@ impl OrderQuery {
         }
     }
 
-    /// Every order, by its creation.
+    /// Lists all orders by creation time.
     pub const fn all() -> Self {
         Self::of(Index::All)
     }
 
-    /// The orders that a user made or paid, by their creation; hidden ones are left out.
+    /// Lists the orders that a user created or paid, by creation time. Hidden orders are left out.
     pub fn by_openid(openid: &OpenId) -> Self {
         let mut listing = Self::of(Index::OpenId(openid.clone()));
         listing.with_hidden = false;
         listing
     }
 
-    /// The orders of one status, by the time that matters in it: `Pending` and `Closing`
-    /// by creation, `Success` and `LatePaid` by payment, `Closed` and `Failed` by their end.
+    /// Lists the orders of one status. The sort time depends on the status: creation time for
+    /// `Pending` and `Closing`, payment time for `Success` and `LatePaid`, end time for `Closed`
+    /// and `Failed`.
     pub const fn by_status(status: Status) -> Self {
         Self::of(Index::Status(status))
     }
 
-    /// The orders that know a transaction of WeChat's: first the one that it paid, then
-    /// those in whose anomalies it stands.
+    /// Lists the orders that contain a WeChat transaction. First the order that it paid, then the
+    /// orders with an anomaly about it.
     pub fn by_transaction(transaction: &TransactionId) -> Self {
         Self::by_transaction_of(Channel::WECHAT, transaction)
     }
 
-    /// The orders that know a transaction of a channel's.
+    /// Lists the orders that contain a transaction of any channel.
     pub fn by_transaction_of(channel: Channel, transaction: &TransactionId) -> Self {
         Self::of(Index::Transaction(channel, transaction.clone()))
     }
 
-    /// The orders that know a refund number of WeChat's: first the one that owns it.
+    /// Lists the orders that contain a WeChat refund number. First the order that owns it.
     pub fn by_refund_no(refund_no: &RefundNo) -> Self {
         Self::by_refund_no_of(Channel::WECHAT, refund_no)
     }
 
-    /// The orders that know a refund number of a channel's.
+    /// Lists the orders that contain a refund number of any channel.
     pub fn by_refund_no_of(channel: Channel, refund_no: &RefundNo) -> Self {
         Self::of(Index::RefundNo(channel, refund_no.clone()))
     }
 
-    /// All attempts to pay one order of the shop: first the one that holds the reference,
-    /// then the others by their creation.
+    /// Lists all payment attempts with the same merchant reference. First the order that owns the
+    /// reference, then the others by creation time.
     pub fn by_reference(reference: &Reference) -> Self {
         Self::of(Index::Reference(reference.clone()))
     }
 
-    /// Only orders of these statuses.
+    /// Keeps only orders with one of these statuses.
     pub fn statuses(mut self, statuses: &[Status]) -> Self {
         let mut statuses = statuses.to_vec();
         statuses.sort_unstable();
@@ -101,21 +102,21 @@ impl OrderQuery {
         self
     }
 
-    /// Hidden orders as well: the books instead of the user's list.
+    /// Includes hidden orders, for accounting instead of the user's view.
     pub const fn with_hidden(mut self) -> Self {
         self.with_hidden = true;
         self
     }
 
-    /// Only orders whose time in this list is within `times`, its end excluded. In a list
-    /// by transaction, refund number or reference the owner has no time: it is left out.
+    /// Keeps only orders whose time in this list is within `times` (end exclusive). In a list by
+    /// transaction, refund number or reference, the owner has no time and is left out.
     pub fn between(mut self, times: Range<Timestamp>) -> Self {
         self.from = times.start;
         self.until = last_before(times.end);
         self
     }
 
-    /// Which page; the first 20 rows where not said.
+    /// Selects the page. Default: the first 20 rows.
     pub const fn page(mut self, page: PageRequest) -> Self {
         self.page = page;
         self
@@ -127,7 +128,7 @@ impl OrderQuery {
         !hidden && wanted.is_none_or(|wanted| wanted.contains(&order.status))
     }
 
-    /// What a cursor is bound to besides the list and its direction.
+    /// Returns the filters that a cursor is bound to, in addition to list and direction.
     fn filter(&self) -> impl Hash + '_ {
         let codes = self.statuses.as_ref();
         let codes = codes.map(|all| all.iter().map(|status| status.code()).collect::<Vec<_>>());
@@ -135,60 +136,60 @@ impl OrderQuery {
     }
 }
 
-/// The last millisecond before `end`; `None` where there is none.
+/// Returns the last millisecond before `end`, or `None` if there is none.
 fn last_before(end: Timestamp) -> Option<Timestamp> {
     let millis = end.as_millis().checked_sub(1)?;
     Timestamp::from_millis(millis).ok()
 }
 
-/// One thing that the server must do next.
+/// Action that the server must do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Due {
-    /// For which order.
+    /// Number of the order.
     pub no: OrderNo,
-    /// Since when.
+    /// Time from which on the action is due.
     pub at: Timestamp,
-    /// What.
+    /// Kind of the action.
     pub action: ActionKind,
-    /// About which refund, where the action is about one.
+    /// Refund number, if the action concerns a refund.
     pub refund_no: Option<RefundNo>,
-    /// The order; `None` where only its refund is known.
+    /// The order, or `None` if only its refund is known.
     pub order: Option<Arc<Order>>,
 }
 
-/// One anomaly that waits for a person.
+/// Anomaly that a person must resolve.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OpenAnomaly {
-    /// Under which order number.
+    /// Order number of the anomaly.
     pub no: OrderNo,
-    /// What does not fit.
+    /// The anomaly.
     pub anomaly: Anomaly,
-    /// The order; `None` where it was not created yet.
+    /// The order, or `None` if it was not created yet.
     pub order: Option<Arc<Order>>,
 }
 
-/// A refund that ended without success.
+/// Refund that ended without success.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClosedRefund {
-    /// Under which order number.
+    /// Order number of the refund.
     pub no: OrderNo,
     /// The refund.
     pub refund: Refund,
-    /// The order; `None` where it was not created yet.
+    /// The order, or `None` if it was not created yet.
     pub order: Option<Arc<Order>>,
 }
 
-/// How many rows are looked at together once a filter has left some out.
+/// Minimum number of rows per read after a filter has left out some rows.
 const PORTION: usize = 64;
 
-/// A stretch of one list, and the page of it.
+/// Read of one page from a range of one list.
 struct Walk<'a> {
     engine: &'a dyn Engine,
     query: IndexQuery,
-    /// What its cursors are bound to.
+    /// Fingerprint of the query, stored in its cursors.
     bound_to: u64,
     limit: usize,
 }
@@ -205,7 +206,7 @@ impl<'a> Walk<'a> {
         let store = engine.identity().store_id;
         let bound_to = fingerprint(&(&index, direction, filter, store));
         if page.after.is_some_and(|cursor| cursor.query != bound_to) {
-            let why = "it is of another query, direction or store";
+            let why = "it is from another query, direction or store";
             return Err(Error::InvalidCursor { why });
         }
         Ok(Self {
@@ -222,13 +223,14 @@ impl<'a> Walk<'a> {
         })
     }
 
-    /// Reads on until the page is full, the list ends, or enough was looked at.
+    /// Reads until the page is full, the list ends, or [`EXAMINED_MAX`] rows were examined.
     fn page<R>(mut self, show: impl Fn(IndexRow) -> Option<R>) -> Result<Page<R>, Error> {
         let mut rows = Vec::new();
         let mut examined = 0;
         loop {
             let missing = self.limit.saturating_sub(rows.len());
-            // Where a filter left rows out, the next portion is larger than what is missing.
+            // After a filter left out rows, larger reads save calls: reading only the missing rows
+            // could take many calls with few matches each.
             let portion = if examined == 0 {
                 missing
             } else {
@@ -255,8 +257,9 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The same for the same query in every process of one build: cursors outlive restarts. One
-/// of another build may be refused, and its reader begins anew.
+/// Hashes a query, with fixed keys. The result is the same in every process of one build, so
+/// cursors remain valid after a restart. Another build may refuse them; the reader must then start
+/// again with the first page.
 fn fingerprint(query: &impl Hash) -> u64 {
     let mut hasher = SipHasher13::new_with_keys(0x6f72_6465_7273, 0x6375_7273_6f72);
     query.hash(&mut hasher);
@@ -276,7 +279,8 @@ pub(crate) fn list(engine: &dyn Engine, listing: &OrderQuery) -> Result<Page<Arc
     walk.page(|row| row.record.into_order().filter(|order| listing.shows(order)))
 }
 
-/// What is due at `now`. A cursor does not depend on `now`, so that a sweep can go on.
+/// Lists the actions due at `now`. Cursors do not depend on `now`, so a reader can continue through
+/// the list while time passes.
 pub(crate) fn due(
     engine: &dyn Engine,
     now: Timestamp,
@@ -287,7 +291,7 @@ pub(crate) fn due(
     walk.page(|row| due_at(&row))
 }
 
-/// The refund that a row of a list of refunds is about.
+/// Returns the refund of a row in a list of refunds. `sub` is the refund's index plus 1.
 pub(super) fn refund_at(row: &IndexRow) -> Option<&Refund> {
     let place = usize::try_from(row.position.sub.checked_sub(1)?).ok()?;
     row.record.refunds().get(place)

@@ -1,8 +1,8 @@
-//! Questions about many orders: lists, what is due, what waits for a person, sums.
+//! Queries over many orders: lists, due actions, open anomalies, totals.
 //!
-//! Every list is read in pages. A page costs what its rows cost, however many orders
-//! there are: it begins at the full key of the last one, never at an offset, and a filter
-//! looks at no more than [`EXAMINED_MAX`] rows before it hands over what it has.
+//! All lists are paged. The cost of a page depends on its rows, not on the number of orders in the
+//! store. A page continues at the full key of the previous page's last row, never at an offset. A
+//! filter examines at most [`EXAMINED_MAX`] rows, then returns the rows found so far.
 
 mod listing;
 mod page;
@@ -14,5 +14,5 @@ pub use page::{Cursor, CursorError, Page, PageRequest};
 pub(crate) use totals::totals;
 pub use totals::{Subtotal, Totals};
 
-/// The most rows that one page looks at.
+/// Maximum number of rows that one page examines.
 pub const EXAMINED_MAX: usize = 2000;

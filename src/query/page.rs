@@ -13,14 +13,14 @@ use crate::types::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Page<R> {
-    /// The rows, in the order of the list. There may be fewer than were asked for, even
-    /// none, where a filter left many out; `next` alone tells the end.
+    /// Rows in the order of the list. A filter can leave fewer rows than requested, or none. Only
+    /// `next` shows whether the list ends here.
     pub rows: Vec<R>,
-    /// Where the next page begins; `None` at the end.
+    /// Start of the next page, or `None` at the end of the list.
     pub next: Option<Cursor>,
 }
 
-/// Which page: how many rows, from where, which way.
+/// Requested page: number of rows, start and direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct PageRequest {
@@ -30,10 +30,10 @@ pub struct PageRequest {
 }
 
 impl PageRequest {
-    /// The most rows of a page.
+    /// Maximum number of rows in a page.
     pub const MAX: usize = 1000;
 
-    /// The first page, of at most `limit` rows; 1 to [`PageRequest::MAX`].
+    /// Requests the first page, with at most `limit` rows. Range: 1 to [`PageRequest::MAX`].
     pub const fn of(limit: usize) -> Self {
         Self {
             limit,
@@ -42,13 +42,13 @@ impl PageRequest {
         }
     }
 
-    /// The page behind `cursor`.
+    /// Requests the page after `cursor`.
     pub const fn after(mut self, cursor: Cursor) -> Self {
         self.after = Some(cursor);
         self
     }
 
-    /// The other way round: oldest first where the list is newest first.
+    /// Reverses the order: oldest first for a list that is newest first.
     pub const fn reversed(mut self) -> Self {
         self.reversed = true;
         self
@@ -73,15 +73,17 @@ impl PageRequest {
     }
 }
 
-/// Where a page ended: the full key of its last row, bound to the query, its direction and
-/// the store. It can be printed for a web API and parsed again; it holds no personal data.
+/// End of a page: the full key of its last row.
+///
+/// A cursor is valid only for the same query, direction and store. Its text form, for example for a
+/// web API, can be parsed again. It contains no personal data.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Cursor {
     pub(super) query: u64,
     pub(super) position: Position,
 }
 
-/// The bytes of a cursor: version, query, time, row, sub.
+/// Length of a cursor in bytes: version, query, time, row, sub.
 const LENGTH: usize = 1 + 8 + 8 + 8 + 4;
 const VERSION: u8 = 1;
 
@@ -99,23 +101,23 @@ impl fmt::Debug for Cursor {
     }
 }
 
-/// Why a text is no cursor.
+/// Error for a text that is not a valid cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum CursorError {
-    /// It has not the form of one.
-    #[error("a cursor is {} hexadecimal digits", LENGTH * 2)]
+    /// The text does not have the form of a cursor.
+    #[error("invalid cursor: a cursor has {} hexadecimal digits", LENGTH * 2)]
     Malformed,
-    /// Another version of this crate wrote it.
-    #[error("a cursor of version {0} is not known here")]
+    /// Another version of this crate wrote the cursor.
+    #[error("unknown cursor version {0}: start again with the first page")]
     Version(u8),
 }
 
 impl From<CursorError> for Error {
     fn from(error: CursorError) -> Self {
         let why = match error {
-            CursorError::Malformed => "it has not the form of a cursor",
-            CursorError::Version(_) => "another version of this crate wrote it",
+            CursorError::Malformed => "the text does not have the form of a cursor",
+            CursorError::Version(_) => "another version of this crate wrote the cursor",
         };
         Self::InvalidCursor { why }
     }
@@ -154,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_survives_print_and_parse_and_nothing_else_parses() {
+    fn cursor_text_round_trips_and_other_text_fails() {
         let position = Position {
             time: Timestamp::MAX,
             row: u64::MAX,

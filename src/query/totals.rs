@@ -1,4 +1,4 @@
-//! Sums over a stretch of time.
+//! Totals over a period.
 
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
@@ -11,28 +11,30 @@ use crate::query::listing::refund_at;
 use crate::rules::Index;
 use crate::types::{Currency, Fen, Timestamp};
 
-/// What came and went within a stretch of time, by currency.
+/// Payments and refunds in a period, by currency.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Totals {
-    /// Orders paid, by the channel's time of payment, late ones included.
+    /// Paid orders, by the channel's payment time. Late payments are included.
     pub paid: BTreeMap<Currency, Subtotal>,
-    /// Those of them that were paid after their end, accepted ones included.
+    /// The part of `paid` that arrived after the order had ended. Accepted late payments are
+    /// included.
     pub late: BTreeMap<Currency, Subtotal>,
-    /// Refunds that went through, by the channel's time of success.
+    /// Successful refunds, by the channel's success time.
     pub refunded: BTreeMap<Currency, Subtotal>,
-    /// Refunds whose money came back after their success, by when the store recorded that.
-    /// They stay in `refunded` of the day on which they succeeded: no past day changes.
+    /// Refunds whose money came back after their success, by the time when the store recorded the
+    /// return. They also stay in `refunded` of the day of their success, so totals of past days do
+    /// not change.
     pub returned: BTreeMap<Currency, Subtotal>,
 }
 
-/// How many, and how much together.
+/// Number of payments or refunds, and the sum of their amounts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Subtotal {
-    /// How many.
+    /// Number of payments or refunds.
     pub count: u64,
-    /// How much, in minor units. Wider than any one amount: sums do not overflow.
+    /// Sum of the amounts in minor units, such as fen. 128 bits, so the sum does not overflow.
     pub minor_units: u128,
 }
 
@@ -43,14 +45,15 @@ impl Subtotal {
     }
 }
 
-/// How many rows are read at once: the sum holds no more than that in memory.
+/// Rows per read. The calculation keeps no more rows than that in memory.
 const STEP: usize = 1000;
 
-/// The sums of `times`, its end excluded.
+/// Calculates the totals of `times`. The end is exclusive.
 pub(crate) fn totals(engine: &dyn Engine, times: &Range<Timestamp>) -> Result<Totals, Error> {
     let mut totals = Totals::default();
-    // While this runs, a late order may be accepted: it then moves from the first list to
-    // the second, never back, and counts where it was met first.
+    // Another thread may accept a late order meanwhile. The order then moves from the list
+    // `LatePaid` to the list `Success`, and never back. Reading the lists in this order finds it at
+    // least once, and the set `late` prevents counting it twice.
     let mut late = HashSet::new();
     for status in [Status::LatePaid, Status::Success] {
         walk(engine, Index::Status(status), times, |row| {

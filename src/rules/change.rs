@@ -1,4 +1,5 @@
-//! A decision in the making: events pushed one after another, each seen by the next guard.
+//! A decision under construction: guards push events one after another, and each guard sees the
+//! record after the events before it.
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use crate::order::{
 };
 use crate::types::{Note, OrderNo, Timestamp};
 
-/// The record as it stands after the events pushed so far.
+/// Record after the events pushed so far.
 pub(super) struct Change<'a> {
     no: OrderNo,
     record: Option<Record>,
@@ -28,7 +29,7 @@ impl<'a> Change<'a> {
         }
     }
 
-    /// The moment rules compare with: the store's clock, raw.
+    /// Returns the time for comparisons: the store's clock without correction.
     pub(super) const fn now(&self) -> Timestamp {
         self.context.now
     }
@@ -41,13 +42,14 @@ impl<'a> Change<'a> {
         self.record.as_ref().and_then(Record::as_order)
     }
 
-    /// The time that the next event bears: a clock that went back does not turn history.
+    /// Returns the time of the next event: the store's clock, but never before the record's last
+    /// update. A clock that goes back must not put events out of order.
     pub(super) fn stamp(&self) -> Timestamp {
         let last = self.record.as_ref().map(Record::update_time);
         last.map_or(self.now(), |last| last.max(self.now()))
     }
 
-    /// Appends an event and lets the record evolve by it.
+    /// Appends an event and applies it to the record.
     pub(super) fn push(&mut self, what: EventKind) {
         let version = self.record.as_ref().map_or(0, Record::version);
         let event = Event {
@@ -60,7 +62,7 @@ impl<'a> Change<'a> {
         self.events.push(event);
     }
 
-    /// Appends a payment's event, stamped with the time at which the store keeps it.
+    /// Appends the event of a payment and sets the payment's `recorded_at`.
     pub(super) fn push_payment(&mut self, payment: &Payment, what: fn(Box<Payment>) -> EventKind) {
         self.push(what(Box::new(self.stamped(payment))));
     }
@@ -74,7 +76,7 @@ impl<'a> Change<'a> {
         })));
     }
 
-    /// Keeps a refund that does not fit. Nobody is asked about it: its anomaly is a person's.
+    /// Keeps a refund that does not fit as an anomaly for a person. It gets no further checks.
     pub(super) fn raise_refund(&mut self, kind: AnomalyKind, mut refund: Refund) {
         refund.next_check = None;
         self.push(EventKind::AnomalyRaised(Box::new(AnomalyRaised {
@@ -88,16 +90,16 @@ impl<'a> Change<'a> {
         self.record.as_ref().map_or(&[], Record::refunds)
     }
 
-    /// There is no room for another refund.
+    /// Whether the record has no room for another refund.
     pub(super) fn has_no_room_for_a_refund(&self) -> bool {
-        let most = match self.record {
+        let max = match self.record {
             Some(Record::Order(_)) => MAX_REFUNDS,
             Some(Record::Waiting(_)) | None => MAX_WAITING,
         };
-        self.refunds().len() >= most
+        self.refunds().len() >= max
     }
 
-    /// Nothing happened yet.
+    /// Whether no event was pushed yet.
     pub(super) const fn is_empty(&self) -> bool {
         self.events.is_empty()
     }
@@ -112,7 +114,7 @@ impl<'a> Change<'a> {
         payment
     }
 
-    /// Whose money the payment is, where that is another record.
+    /// Returns how another record claims the payment's transaction; `None` if none does.
     pub(super) fn claimed_elsewhere(&self, payment: &Payment) -> Option<Claim> {
         let (channel, transaction) = (payment.channel, &payment.transaction_id);
         self.context
@@ -123,8 +125,8 @@ impl<'a> Change<'a> {
         self.record.as_ref().map_or(&[], Record::anomalies)
     }
 
-    /// Makes room for another anomaly; false where there is none. Ended anomalies are folded
-    /// only when room is needed: until then they are shown whole.
+    /// Makes room for another anomaly. Returns `false` if there is none. Ended anomalies are
+    /// folded only when the record needs room, so that readers see them whole until then.
     pub(super) fn make_room(&mut self) -> bool {
         let unfolded = self.record.as_ref().map_or(0, Record::unfolded);
         let folded = self.anomalies().len().saturating_sub(unfolded);
@@ -137,9 +139,9 @@ impl<'a> Change<'a> {
         unfolded < MAX_ANOMALIES
     }
 
-    /// Writes that a refund ended without holding money, and opens the anomalies again that
-    /// it had ended: their money is here and nobody else is told. Under an order that exists
-    /// by now nothing is unclaimed any more.
+    /// Ends a refund with a status that holds no money. Reopens the anomalies that this refund
+    /// had ended: their money is here again, and without this no list would show it to a person.
+    /// If the order exists by now, an `Unclaimed` anomaly becomes `GivenBack`.
     pub(super) fn end_refund(&mut self, refund: &Refund, status: RefundStatus) {
         let ended = refund.ended(status, self.stamp(), self.now());
         self.push(EventKind::RefundMoved(Box::new(ended)));
@@ -157,16 +159,16 @@ impl<'a> Change<'a> {
         self.ask_about_exceeding(refund);
     }
 
-    /// Money of a transaction is free: the channel is asked again about its closed refunds that
-    /// had been told when there was too little of it.
+    /// Makes queries due for other closed refunds of the same transaction, because money of it is
+    /// free again. This concerns the refunds that the channel reported when too little was left.
     fn ask_about_exceeding(&mut self, freed: &Refund) {
         let now = self.now();
         let open = self.anomalies().iter().filter(|a| a.is_open());
         let exceeding = open.filter(|a| matches!(a.kind, AnomalyKind::RefundExceeds { .. }));
-        let told = exceeding.filter_map(|anomaly| anomaly.refund.as_ref());
-        let numbers: Vec<_> = told
-            .filter(|told| told.is_of_same(freed) && !told.is_same(freed))
-            .map(|told| told.refund_no.clone())
+        let reported = exceeding.filter_map(|anomaly| anomaly.refund.as_ref());
+        let numbers: Vec<_> = reported
+            .filter(|refund| refund.is_of_same(freed) && !refund.is_same(freed))
+            .map(|refund| refund.refund_no.clone())
             .collect();
         for refund_no in numbers {
             let known = self.record().and_then(|record| record.refund(&refund_no));
@@ -184,9 +186,10 @@ impl<'a> Change<'a> {
         }
     }
 
-    /// Ends the anomalies again that this refund's failure had opened: it holds money now.
+    /// Ends reopened anomalies again, because this refund holds their money now. Either a failure
+    /// of this refund had reopened them, or it holds at least the whole payment.
     pub(super) fn end_reopened(&mut self, refund: &Refund) {
-        let by_it = |anomaly: &&Anomaly| {
+        let is_covered = |anomaly: &&Anomaly| {
             let last = anomaly.reopening.as_ref();
             let payment = anomaly.payment.as_ref();
             let is_whole = payment.is_some_and(|payment| refund.held() >= payment.paid_fee);
@@ -197,7 +200,7 @@ impl<'a> Change<'a> {
         let open: Vec<_> = self
             .anomalies()
             .iter()
-            .filter(by_it)
+            .filter(is_covered)
             .map(|a| a.id)
             .collect();
         for id in open {
@@ -210,18 +213,17 @@ impl<'a> Change<'a> {
         }
     }
 
-    /// An anomaly of this kind without a payment stands, open or ended.
+    /// Whether the record has an anomaly of this kind, open or ended.
     pub(super) fn has_raised(&self, kind: &AnomalyKind) -> bool {
         self.anomalies().iter().any(|a| a.kind.is_like(kind))
     }
 
-    /// The decision, with the order itself shown.
+    /// Returns the decision. The reply contains the order that the command names.
     pub(super) fn answer(self, outcome: Outcome, acknowledge: bool) -> Decision {
         self.answer_showing(outcome, acknowledge, Shows::This)
     }
 
-    /// The answer where the record has no room for the whole of a change: what was begun
-    /// is not written.
+    /// Returns a decision without events, for a change that is refused as a whole.
     pub(super) fn refuse(mut self, outcome: Outcome) -> Decision {
         self.events.clear();
         self.answer(outcome, false)

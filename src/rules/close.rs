@@ -1,5 +1,5 @@
-//! Closing an order with the channel: announce it, ask, record the reply. A payment wins
-//! at every step.
+//! Closing of an order at the channel in three steps: announce it, ask the channel, record the
+//! reply. A payment wins at every step.
 
 use super::change::Change;
 use super::decision::Decision;
@@ -62,7 +62,7 @@ pub(super) fn abort_close(mut change: Change<'_>) -> Decision {
     answer(change, outcome)
 }
 
-/// A person ends an order for which no payment is expected any more.
+/// Ends an order on a person's command, if no payment is expected any more.
 pub(super) fn end_order(mut change: Change<'_>, note: &Note) -> Decision {
     let outcome = match change.order() {
         None => CloseAnswer::NotFound,
@@ -83,24 +83,25 @@ pub(super) fn end_order(mut change: Change<'_>, note: &Note) -> Decision {
             other => ended(other),
         },
     };
-    let stands = matches!(outcome, CloseAnswer::Closed | CloseAnswer::Already);
-    change.answer(Outcome::Close(outcome), stands)
+    let acknowledge = matches!(outcome, CloseAnswer::Closed | CloseAnswer::Already);
+    change.answer(Outcome::Close(outcome), acknowledge)
 }
 
-/// Its time and the grace are over; or its number is paid once, and was.
+/// Whether no payment can come any more. Either expiry and grace are over, or the channel accepts
+/// one payment per number and every known payment is settled.
 fn is_over(change: &Change<'_>, order: &Order) -> bool {
     let policy = change.context.policy;
     let mut paid = order.anomalies.iter().filter_map(|a| a.payment.as_ref());
-    let was_paid = paid.clone().next().is_some() && paid.all(|one| is_settled(order, one));
+    let was_paid = paid.clone().next().is_some() && paid.all(|payment| is_settled(order, payment));
     policy.channel(order.channel).pays_once && was_paid || is_past(change, policy.grace)
 }
 
 fn answer(change: Change<'_>, outcome: CloseAnswer) -> Decision {
-    let stands = !matches!(outcome, CloseAnswer::NotFound | CloseAnswer::NotClosing);
-    change.answer(Outcome::Close(outcome), stands)
+    let acknowledge = !matches!(outcome, CloseAnswer::NotFound | CloseAnswer::NotClosing);
+    change.answer(Outcome::Close(outcome), acknowledge)
 }
 
-/// What is said of an order that is not waiting for money any more, or not alone.
+/// Returns the reply for an order that is paid, ended or already closing.
 const fn ended(status: Status) -> CloseAnswer {
     match status {
         Status::Success | Status::LatePaid => CloseAnswer::AlreadyPaid,
@@ -108,7 +109,7 @@ const fn ended(status: Status) -> CloseAnswer {
     }
 }
 
-/// The reply proves nothing; a query will.
+/// Makes a query due now, because the channel's reply alone proves nothing.
 fn must_query(change: &mut Change<'_>) -> CloseAnswer {
     let at = change.now();
     let action = ActionKind::Query;
@@ -126,7 +127,8 @@ fn must_query(change: &mut Change<'_>) -> CloseAnswer {
     CloseAnswer::MustQuery
 }
 
-/// A pending order is treated as a closing one: the server would not ask otherwise.
+/// Handles `NoSuchOrder`. A pending order counts as a closing one here: the server asked the
+/// channel to close it.
 fn unknown(change: &mut Change<'_>, status: Status) -> CloseAnswer {
     match unknown_while_closing(change) {
         Queried::Moved { .. } => CloseAnswer::Closed,
@@ -134,7 +136,7 @@ fn unknown(change: &mut Change<'_>, status: Status) -> CloseAnswer {
     }
 }
 
-/// The channel could not say: the same step again, later, and not before it may be asked.
+/// Handles `Retry`: schedules the close request again, later and not before it is allowed.
 fn retry(change: &mut Change<'_>, status: Status) -> CloseAnswer {
     let now = change.now();
     let policy = change.context.policy;

@@ -1,5 +1,5 @@
-//! `confirm`: a verified payment meets its order. The guards stand in [`examine`], in the
-//! order in which they are asked.
+//! `confirm`: matches a verified payment with its order. [`examine`] contains the guards in the
+//! order in which they apply.
 
 use super::change::Change;
 use super::decision::{Claim, Context, Decision};
@@ -10,19 +10,19 @@ use crate::order::{
 };
 use crate::types::OrderNo;
 
-/// What a payment is to an order.
+/// Relation of a payment to an order.
 pub(super) enum Finding {
-    /// It pays it.
+    /// The payment pays the order.
     Applies,
-    /// It pays it after its end.
+    /// The payment pays the order after the order has ended.
     AppliesLate,
-    /// It is the payment that stands.
+    /// The order already has this payment.
     Known,
-    /// It does not fit.
+    /// The payment does not fit the order, for this reason.
     Misfit(AnomalyKind),
 }
 
-/// What became of a payment, and whether the channel may be told "received".
+/// Outcome of a payment, and whether the caller may acknowledge it to the channel.
 pub(super) struct Receipt {
     pub(super) confirmed: Confirmed,
     pub(super) acknowledge: bool,
@@ -46,8 +46,8 @@ pub(super) fn confirm(mut change: Change<'_>, payment: &Payment) -> Decision {
     change.answer(outcome, receipt.acknowledge)
 }
 
-/// Takes the payment in, whatever it is. Where there is no room for all that comes of it
-/// the answer is `RecordFull`, and the whole change is to be refused.
+/// Records any payment, whether it fits or not. Returns `RecordFull` if the record has no room
+/// for every consequence. The caller must then refuse the whole change.
 pub(super) fn receive(change: &mut Change<'_>, payment: &Payment) -> Receipt {
     let receipt = match change.order() {
         None => await_order(change, payment), // guard 1
@@ -56,7 +56,8 @@ pub(super) fn receive(change: &mut Change<'_>, payment: &Payment) -> Receipt {
             settle(change, payment, finding)
         }
     };
-    // Refunds that were known first are measured by what was paid as soon as that is known.
+    // Refunds may be known before their payment, and then nothing limits them. The paid amount
+    // is known now, so refunds beyond it become anomalies.
     if change.is_empty() || measure(change, payment) {
         receipt
     } else {
@@ -64,8 +65,8 @@ pub(super) fn receive(change: &mut Change<'_>, payment: &Payment) -> Receipt {
     }
 }
 
-/// Keeps a payment whose order is not there. The channel is told nothing: it repeats, and
-/// another node may own the number.
+/// Keeps a payment whose order does not exist. The caller must not acknowledge it: the channel
+/// then repeats it, perhaps to another node that has the order.
 fn await_order(change: &mut Change<'_>, payment: &Payment) -> Receipt {
     if change
         .anomalies()
@@ -84,20 +85,20 @@ fn await_order(change: &mut Change<'_>, payment: &Payment) -> Receipt {
     Receipt::new(Confirmed::Unclaimed, false)
 }
 
-/// Guards 2 to 8, in their order. The very fact that stands is none of them: other books may
-/// have let a payment stand that they would not.
+/// Applies guards 2 to 8, in their order. A repeat of the order's own payment passes before all
+/// guards: an imported order may contain a payment that a guard would reject.
 pub(super) fn examine(order: &Order, payment: &Payment, context: &Context<'_>) -> Finding {
     if order
         .payment
         .as_ref()
-        .is_some_and(|own| is_told_again(own, payment))
+        .is_some_and(|own| is_repeat(own, payment))
     {
         return Finding::Known;
     }
     let (channel, transaction) = (payment.channel, &payment.transaction_id);
     match context.claimed_elsewhere(order.no, channel, transaction) {
         Some(Claim::Paid(by)) => return Finding::Misfit(AnomalyKind::TransactionTaken { by }), // 2
-        // Its money goes back from there: it must not pay here as well.
+        // Another record refunds this money, so it must not pay here as well.
         Some(Claim::Refunded(by)) => {
             let by = Some(by);
             return Finding::Misfit(AnomalyKind::GivenBack { by });
@@ -105,26 +106,27 @@ pub(super) fn examine(order: &Order, payment: &Payment, context: &Context<'_>) -
         None => {}
     }
     match foreign_identity(order, payment) {
-        Some(foreign) if !is_vouched_for(order, payment, &foreign) => Finding::Misfit(foreign), // 3
+        Some(foreign) if !is_accepted(order, payment, &foreign) => Finding::Misfit(foreign), // 3
         _ => examine_money(order, payment),
     }
 }
 
-/// The same in everything that a guard looks at.
-fn is_told_again(own: &Payment, told: &Payment) -> bool {
-    let money = (own.paid_fee, own.currency) == (told.paid_fee, told.currency);
-    let payer = (&own.appid, &own.mch_id, &own.openid) == (&told.appid, &told.mch_id, &told.openid);
-    own.is_same(told) && money && payer
+/// Whether both payments are equal in every field that a guard compares.
+fn is_repeat(own: &Payment, other: &Payment) -> bool {
+    let money = (own.paid_fee, own.currency) == (other.paid_fee, other.currency);
+    let payer =
+        (&own.appid, &own.mch_id, &own.openid) == (&other.appid, &other.mch_id, &other.openid);
+    own.is_same(other) && money && payer
 }
 
-/// A person accepted this payment in spite of this difference.
-fn is_vouched_for(order: &Order, payment: &Payment, foreign: &AnomalyKind) -> bool {
+/// Whether a person accepted this payment in spite of this difference.
+fn is_accepted(order: &Order, payment: &Payment, foreign: &AnomalyKind) -> bool {
     let accepted = |end: &AnomalyEnd| end.how == AnomalyEndKind::Accepted;
     let mut known = order.anomalies.iter().filter(|a| a.concerns(payment));
     known.any(|a| a.kind == *foreign && a.end.as_ref().is_some_and(accepted))
 }
 
-/// Guards 4 to 8.
+/// Applies guards 4 to 8: amount and currency, then the order's status.
 fn examine_money(order: &Order, payment: &Payment) -> Finding {
     if order.total_fee != payment.paid_fee || order.currency != payment.currency {
         return Finding::Misfit(AnomalyKind::AmountMismatch {
@@ -144,7 +146,7 @@ fn examine_money(order: &Order, payment: &Payment) -> Finding {
     }
 }
 
-/// The first part of the identity that both sides know and that differs.
+/// Returns the first identity field that both sides know and that differs.
 fn foreign_identity(order: &Order, payment: &Payment) -> Option<AnomalyKind> {
     fn differ<T: PartialEq>(own: Option<&T>, paid: Option<&T>) -> bool {
         own.zip(paid).is_some_and(|(own, paid)| own != paid)
@@ -166,13 +168,13 @@ fn foreign_identity(order: &Order, payment: &Payment) -> Option<AnomalyKind> {
         .map(|(_, field)| AnomalyKind::IdentityMismatch { field })
 }
 
-/// Writes what was found, once.
+/// Writes the events for a finding and returns the receipt. A repeat writes nothing.
 fn settle(change: &mut Change<'_>, payment: &Payment, finding: Finding) -> Receipt {
     match finding {
         Finding::Known => Receipt::new(Confirmed::Duplicate, true),
         Finding::Misfit(kind) => keep_misfit(change, payment, kind),
-        // The money of this transaction is on its way back: it cannot pay as well. An amount
-        // that was not told before is a fact of its own.
+        // Money of this transaction is on its way back, so it must not pay as well. A new
+        // amount is a new fact and becomes an anomaly of its own.
         _ if is_given_back(change, payment) => {
             if change
                 .anomalies()
@@ -197,9 +199,10 @@ fn settle(change: &mut Change<'_>, payment: &Payment, finding: Finding) -> Recei
     }
 }
 
-/// A person gave this payment back, or a refund of it was asked for here; or it was found to
-/// be given back, and no person has accepted it since. A refund that was only seen here
-/// hinders no payment: the channel refunds what was paid.
+/// Whether money of this payment goes back: a person decided to refund it, or it has a
+/// `GivenBack` anomaly that no person has accepted. A refund that was requested here and holds
+/// its money has the same effect if the payment has an anomaly. A refund made elsewhere does not
+/// stop a payment, because the channel only refunds money that was paid.
 pub(super) fn is_given_back(change: &Change<'_>, payment: &Payment) -> bool {
     let refunded = |end: &AnomalyEnd| matches!(end.how, AnomalyEndKind::Refunded { .. });
     let accepted = |end: &AnomalyEnd| end.how == AnomalyEndKind::Accepted;
@@ -215,7 +218,8 @@ pub(super) fn is_given_back(change: &Change<'_>, payment: &Payment) -> bool {
     by_a_person || found || known.next().is_some() && change.refunds().iter().any(is_own)
 }
 
-/// Keeps a payment that does not fit, once per number, transaction, kind, amount and currency.
+/// Keeps a payment that does not fit as an anomaly, once per order number, transaction, kind,
+/// amount and currency.
 fn keep_misfit(change: &mut Change<'_>, payment: &Payment, kind: AnomalyKind) -> Receipt {
     let acknowledge = acknowledges(&kind, change.context.policy.strict);
     let is_this = |a: &Anomaly| a.kind.is_like(&kind) && a.is_told(payment);
@@ -225,19 +229,20 @@ fn keep_misfit(change: &mut Change<'_>, payment: &Payment, kind: AnomalyKind) ->
     if !change.make_room() {
         return Receipt::new(Confirmed::RecordFull, false);
     }
-    let confirmed = named(&kind, change.no());
+    let confirmed = outcome_of(&kind, change.no());
     change.raise(kind, Some(payment));
     Receipt::new(confirmed, acknowledge)
 }
 
-/// A strict shop lets the channel repeat what does not fit; a double payment is a fact
-/// that no repeat can mend.
+/// Whether the caller may acknowledge a payment of this anomaly kind. In strict mode the channel
+/// repeats payments that do not fit. A repeat cannot fix a double payment, so that one is always
+/// acknowledged.
 fn acknowledges(kind: &AnomalyKind, strict: bool) -> bool {
     !strict || matches!(kind, AnomalyKind::DoublePayment { .. })
 }
 
-/// The answer that goes with a misfit.
-fn named(kind: &AnomalyKind, own: OrderNo) -> Confirmed {
+/// Returns the outcome for an anomaly kind.
+fn outcome_of(kind: &AnomalyKind, own: OrderNo) -> Confirmed {
     match kind {
         AnomalyKind::TransactionTaken { by } => Confirmed::TransactionTaken { by: *by },
         AnomalyKind::IdentityMismatch { field } => Confirmed::IdentityMismatch { field: *field },
@@ -248,6 +253,6 @@ fn named(kind: &AnomalyKind, own: OrderNo) -> Confirmed {
             expected: *expected,
             found: *found,
         },
-        _ => Confirmed::DoublePayment, // guard 7, the one that is left
+        _ => Confirmed::DoublePayment, // guard 7, the only one left
     }
 }

@@ -1,5 +1,5 @@
-//! `create`: one order per number, one live order per reference, and the payments that
-//! were there first.
+//! `create`: one order per number, one live order per reference. Payments that arrived before
+//! the order are matched with it here.
 
 use super::change::Change;
 use super::confirm::{Finding, examine, is_given_back};
@@ -13,15 +13,15 @@ use crate::types::Note;
 
 pub(super) fn create(mut change: Change<'_>, new: &NewOrder) -> Decision {
     if let Some(order) = change.order() {
-        let (outcome, stands) = match first_difference(order, new) {
+        let (outcome, acknowledge) = match first_difference(order, new) {
             None => (Created::Exists, true),
             Some(field) => (Created::ExistsWithDifferent { field }, false),
         };
-        return change.answer(Outcome::Create(outcome), stands);
+        return change.answer(Outcome::Create(outcome), acknowledge);
     }
     if let Some((outcome, shows)) = reference_held(&change, new) {
-        let stands = outcome == Created::Exists;
-        return change.answer_showing(Outcome::Create(outcome), stands, shows);
+        let acknowledge = outcome == Created::Exists;
+        return change.answer_showing(Outcome::Create(outcome), acknowledge, shows);
     }
     change.push(EventKind::Created(Box::new(creation(&change, new))));
     adopt_waiting(&mut change);
@@ -34,8 +34,8 @@ pub(super) fn create(mut change: Change<'_>, new: &NewOrder) -> Decision {
     change.answer(Outcome::Create(outcome), true)
 }
 
-/// The first immutable field in which `new` is not the order as first created.
-/// `expires_at` is not compared: a repeat is made a moment later.
+/// Returns the first immutable field in which `new` differs from the order. `expires_at` is not
+/// compared, because a retry comes a moment later and may ask for a later end.
 pub(super) fn first_difference(order: &Order, new: &NewOrder) -> Option<Difference> {
     let same = [
         (order.channel == new.channel, Difference::Channel),
@@ -55,7 +55,7 @@ pub(super) fn first_difference(order: &Order, new: &NewOrder) -> Option<Differen
         .find_map(|(same, field)| (!same).then_some(field))
 }
 
-/// What is answered where another live order bears the reference.
+/// Returns the reply if another live order owns the reference.
 fn reference_held(change: &Change<'_>, new: &NewOrder) -> Option<(Created, Shows)> {
     let key = UniqueKey::Reference(new.reference.clone()?);
     let holder = change.context.owner(&key)?.as_order()?;
@@ -90,8 +90,8 @@ fn creation(change: &Change<'_>, new: &NewOrder) -> OrderCreated {
     }
 }
 
-/// In the order of their arrival the first payment that fits is applied; the others become
-/// anomalies of the kind that fits them.
+/// Applies the first waiting payment that fits, in the order of arrival. The others become
+/// anomalies, each of the kind that describes its mismatch.
 pub(super) fn adopt_waiting(change: &mut Change<'_>) {
     let waiting: Vec<(AnomalyId, Payment)> = change
         .record()
@@ -108,13 +108,14 @@ fn adopt(change: &mut Change<'_>, id: AnomalyId, payment: &Payment) {
     let Some(order) = change.order() else { return };
     let what = match examine(order, payment, change.context) {
         Finding::Misfit(kind) => EventKind::AnomalyReclassified { id, kind },
-        // An imported order may have been paid by it in the other books.
+        // An imported order may contain this payment already.
         Finding::Known => EventKind::AnomalyEnded {
             id,
             how: AnomalyEndKind::Settled,
             note: Note::default(),
         },
-        // Its money is on its way back: what is left of it is for a person to see.
+        // Its money is on its way back, so it must not pay the order. A person decides what
+        // happens with the rest.
         _ if is_given_back(change, payment) => {
             let kind = AnomalyKind::GivenBack { by: None };
             EventKind::AnomalyReclassified { id, kind }

@@ -1,7 +1,7 @@
-//! The front door of the rules: which command meets which guards.
+//! Entry point of the rules: passes each command to its rule.
 //!
-//! The table of every status against every command is printed by the test
-//! `every_status_meets_every_command` and stands in the manual.
+//! The test `every_status_meets_every_command` generates the manual's table of all statuses and
+//! commands.
 
 use super::change::Change;
 use super::decision::{Context, Decision};
@@ -14,8 +14,8 @@ use crate::order::{
 };
 use crate::types::Metadata;
 
-/// The unique keys whose owners [`decide`] looks at: those that the command names and
-/// those that the record's waiting payments or anomaly hold.
+/// Returns the unique keys whose owners [`decide`] looks up. The list contains the keys that the
+/// command names, and the keys of the waiting payments, refunds or anomaly that it concerns.
 #[must_use]
 pub fn needs(command: &Command, record: Option<&Record>) -> Vec<UniqueKey> {
     match &command.kind {
@@ -67,8 +67,7 @@ fn refund_key(how: &Resolution, payment: &Payment) -> Option<UniqueKey> {
     }
 }
 
-/// Says what happens when `command` meets `record`. Pure: the same three give the same
-/// decision, always.
+/// Applies `command` to `record`. Pure: the same arguments always give the same decision.
 #[must_use]
 pub fn decide(record: Option<&Record>, command: &Command, context: &Context<'_>) -> Decision {
     let change = Change::new(command.no, record, context);
@@ -131,8 +130,8 @@ fn record_prepay(mut change: Change<'_>, prepay: &Prepay) -> Decision {
     change.answer(Outcome::RecordPrepay(outcome), outcome == Prepaid::Recorded)
 }
 
-/// The prepay as the order keeps it; `None` where the order has this very one, and it
-/// still lives or would end at the same moment.
+/// Returns the prepay to store. `None` if the order already has this prepay, and it is still
+/// valid or would end at the same time.
 fn kept_prepay(order: &Order, asked: &Prepay, change: &Change<'_>) -> Option<Prepay> {
     let now = change.now();
     let life = || now.saturating_add(life_of(asked.kind));
@@ -165,6 +164,6 @@ fn set_visible(mut change: Change<'_>, visible: bool) -> Decision {
             Visible::Hidden
         }
     };
-    let stands = !matches!(outcome, Visible::NotFound | Visible::NotEnded);
-    change.answer(Outcome::Visibility(outcome), stands)
+    let acknowledge = !matches!(outcome, Visible::NotFound | Visible::NotEnded);
+    change.answer(Outcome::Visibility(outcome), acknowledge)
 }

@@ -1,19 +1,19 @@
-//! What a decision needs, and what it says.
+//! Input and output of a decision.
 
 use super::index::UniqueKey;
 use super::policy::Policy;
 use crate::order::{Event, Outcome, Payment, Record};
 use crate::types::{Channel, OrderNo, Timestamp, TransactionId};
 
-/// What a decision needs to know besides the record and the command.
+/// Input of a decision in addition to the record and the command.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
-    /// The store's clock, read once per group.
+    /// Time by the store's clock, which is read once per group of commands.
     pub now: Timestamp,
-    /// The shop's own numbers.
+    /// The merchant's settings.
     pub policy: &'a Policy,
-    /// The owners of the keys that [`needs`](super::needs) named, as they stand before this command. A
-    /// key that is not listed counts as free.
+    /// Owners of the keys that [`needs`](super::needs) returned, before this command. A key
+    /// that is not in the list counts as free.
     pub owners: &'a [(UniqueKey, Option<Record>)],
 }
 
@@ -23,7 +23,7 @@ impl Context<'_> {
         found.and_then(|(_, owner)| owner.as_ref())
     }
 
-    /// Whose money this transaction is, where that is another record than `no`.
+    /// Returns how a record other than `no` claims this transaction; `None` if none does.
     pub(super) fn claimed_elsewhere(
         &self,
         no: OrderNo,
@@ -33,8 +33,9 @@ impl Context<'_> {
         let key = UniqueKey::Transaction(channel, transaction.clone());
         let owner = self.owner(&key).filter(|owner| owner.no() != no)?;
         let paid = owner.as_order().and_then(|order| order.payment.as_ref());
-        let is_it = |paid: &Payment| paid.channel == channel && paid.transaction_id == *transaction;
-        Some(if paid.is_some_and(is_it) {
+        let is_same =
+            |paid: &Payment| paid.channel == channel && paid.transaction_id == *transaction;
+        Some(if paid.is_some_and(is_same) {
             Claim::Paid(owner.no())
         } else {
             Claim::Refunded(owner.no())
@@ -42,12 +43,12 @@ impl Context<'_> {
     }
 }
 
-/// How another record claims a transaction.
+/// Claim of another record on a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Claim {
-    /// It is paid by it.
+    /// The transaction paid that order.
     Paid(OrderNo),
-    /// It gives its money back.
+    /// Refunds in that record hold money of the transaction.
     Refunded(OrderNo),
 }
 
@@ -59,26 +60,27 @@ impl Claim {
     }
 }
 
-/// What happens when a command meets a record.
+/// Result of applying a command to a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
-    /// What happens, in order; empty where nothing changes.
+    /// Events to write, in order; empty if nothing changes.
     pub events: Vec<Event>,
-    /// The record after the events; `None` where nothing changes.
+    /// Record after the events; `None` if nothing changes.
     pub after: Option<Record>,
-    /// What the caller hears.
+    /// Outcome for the caller.
     pub outcome: Outcome,
-    /// Whether the channel may be told "received".
+    /// Whether the caller may acknowledge the command to the channel. If not, the channel
+    /// should repeat its notification.
     pub acknowledge: bool,
-    /// Whose order the caller is shown.
+    /// Order that the reply contains.
     pub shows: Shows,
 }
 
-/// Whose order an answer shows.
+/// Order that a reply contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shows {
-    /// The command's own.
+    /// The order that the command names.
     This,
-    /// Another one's.
+    /// Another order, which owns the reference that the command names.
     Owner(OrderNo),
 }

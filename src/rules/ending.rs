@@ -1,10 +1,13 @@
-//! When an order may end without a payment.
+//! Conditions under which an order may end without a payment.
 
 use super::change::Change;
 use crate::order::{AnomalyEndKind, CloseAnswer, Order, Payment, RefundStatus};
 use crate::types::RefundNo;
 
-/// Whether nothing about the order's money is open; else what is.
+/// Checks that the order has no open anomaly and no open refund.
+///
+/// # Errors
+/// The reason why the order cannot end.
 pub(super) fn can_end(order: &Order) -> Result<(), CloseAnswer> {
     if order.open_anomalies().next().is_some() {
         return Err(CloseAnswer::OpenAnomaly);
@@ -15,8 +18,8 @@ pub(super) fn can_end(order: &Order) -> Result<(), CloseAnswer> {
     Ok(())
 }
 
-/// The payment stands here as ended anomalies only, and a person dismissed it or its whole
-/// money went back.
+/// Whether a person dismissed the payment, or decided to refund it and that refund succeeded.
+/// The caller must check that no anomaly is open, see [`can_end`].
 pub(super) fn is_settled(order: &Order, payment: &Payment) -> bool {
     let succeeded = |refund_no: &RefundNo| {
         let mut of_it = order.refunds.iter().filter(|r| r.is_of(payment));
@@ -34,6 +37,7 @@ pub(super) fn is_settled(order: &Order, payment: &Payment) -> bool {
     })
 }
 
+/// Whether the order expired more than `grace` ago.
 pub(super) fn is_past(change: &Change<'_>, grace: std::time::Duration) -> bool {
     let end = change
         .order()

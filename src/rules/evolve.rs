@@ -1,5 +1,5 @@
-//! What happened, folded into the record. Total: every event gives a record, so that no
-//! stored history can make a reader fail; `verify` tells a history that cannot have been.
+//! Application of events to records. Every event gives a record, even in an impossible history,
+//! so that no stored data can make a reader fail. `verify` reports impossible histories.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::order::{
 };
 use crate::types::{Note, RefundNo, Timestamp};
 
-/// The record after `event`. Pure, and it reads no clock: the event holds every time.
+/// Returns the record after `event`. Pure: the event contains every time, so no clock is read.
 #[must_use]
 pub fn evolve(record: Option<&Record>, event: &Event) -> Record {
     match (&event.what, record) {
@@ -39,7 +39,7 @@ fn nothing_yet(event: &Event) -> Waiting {
     }
 }
 
-/// A fresh order; what had waited for it comes along.
+/// Builds a new order. Payments and refunds that waited for it become part of it.
 fn born(before: Option<&Record>, event: &Event, creation: &OrderCreated) -> Order {
     let creation = creation.clone();
     Order {
@@ -71,8 +71,8 @@ fn born(before: Option<&Record>, event: &Event, creation: &OrderCreated) -> Orde
     }
 }
 
-/// What had waited comes along: its anomalies keep their numbers, and the others follow. A
-/// refund that both know stands as in the other books, unless they are behind.
+/// Builds an imported order. The waiting anomalies keep their numbers, and the imported ones get
+/// the next numbers. For a refund on both sides the imported state wins, unless it is older.
 fn taken_over(before: Option<&Record>, event: &Event, imported: &Order) -> Order {
     let mut order = imported.clone();
     let waited = before.map_or(&[][..], Record::anomalies);
@@ -94,12 +94,13 @@ fn taken_over(before: Option<&Record>, event: &Event, imported: &Order) -> Order
     order
 }
 
-/// What is known here of a refund is newer than what the other books say, or they say that it
-/// failed while it is under way: books have no date.
-fn is_ahead(here: &Refund, books: &Refund) -> bool {
-    let has_failed = books.status == RefundStatus::Closed && here.status.is_open();
-    let is_newer = here.attempt > books.attempt || here.status == RefundStatus::Returned;
-    here.is_of_same(books) && (is_newer || has_failed)
+/// Whether the refund in this store takes precedence over the imported one of the same
+/// transaction. A later attempt or a return here is newer. A refund that is under way here also
+/// wins over an imported failure: an import has no date, so the failure may be old.
+fn is_ahead(here: &Refund, imported: &Refund) -> bool {
+    let has_failed = imported.status == RefundStatus::Closed && here.status.is_open();
+    let is_newer = here.attempt > imported.attempt || here.status == RefundStatus::Returned;
+    here.is_of_same(imported) && (is_newer || has_failed)
 }
 
 fn waiting_after(mut waiting: Waiting, event: &Event) -> Record {
@@ -119,7 +120,7 @@ fn waiting_after(mut waiting: Waiting, event: &Event) -> Record {
         EventKind::RefundOpened(refund) => waiting.refunds.push(Refund::clone(refund)),
         EventKind::RefundMoved(refund) => replace_refund(&mut waiting.refunds, refund),
         EventKind::RefundChecked { .. } => check_refund(&mut waiting.refunds, &event.what),
-        _ => {} // cannot happen to what is no order yet
+        _ => {} // the other events need an order
     }
     Record::Waiting(Arc::new(waiting))
 }
@@ -130,7 +131,7 @@ fn order_after(order: &mut Order, event: &Event) {
         order.update_time = event.at;
     }
     match &event.what {
-        EventKind::Created(_) | EventKind::Imported(_) => {} // a record begins with these
+        EventKind::Created(_) | EventKind::Imported(_) => {} // `evolve` handles them
         EventKind::Annotated(metadata) => order.metadata = metadata.clone(),
         EventKind::PrepayRecorded(prepay) => order.prepay = Some(prepay.clone()),
         EventKind::Checked { next, counted } => {
@@ -169,7 +170,7 @@ fn order_after(order: &mut Order, event: &Event) {
     }
 }
 
-/// Nothing is known now that was not known before.
+/// Whether the event only reschedules a check. Such an event leaves `update_time` unchanged.
 const fn is_check(what: &EventKind) -> bool {
     matches!(
         what,
@@ -188,8 +189,8 @@ fn pay(order: &mut Order, status: Status, payment: &Payment, at: Timestamp) {
     order.next = None;
     order.payment = Some(payment.clone());
     for anomaly in &mut order.anomalies {
-        // The payment has found its order, and its amount is right. Who paid it stays a
-        // question for a person: a message that does not say so proves nothing.
+        // The payment fits now, so its other anomalies end. A payer mismatch stays open for a
+        // person: a message without a payer does not prove who paid.
         let is_answered = !matches!(anomaly.kind, AnomalyKind::IdentityMismatch { .. });
         if is_answered && anomaly.is_open() && anomaly.concerns(payment) {
             anomaly.end = Some(ended(at, AnomalyEndKind::Settled, Note::default()));
@@ -209,7 +210,8 @@ fn pay_late(order: &mut Order, payment: &Payment, at: Timestamp) {
     push_anomaly(&mut order.anomalies, &raised, at);
 }
 
-/// An accepted late payment is a payment like any other, and stays marked as late.
+/// Moves a `LatePaid` order to `Success` if a person accepts the late payment. The order keeps
+/// its `late` mark.
 fn accept_if_late(order: &mut Order, id: AnomalyId, how: &AnomalyEndKind) {
     let is_late = |a: &&Anomaly| a.id == id && a.kind == AnomalyKind::LatePayment;
     if *how == AnomalyEndKind::Accepted && order.anomalies.iter().any(|a| is_late(&a)) {
@@ -286,8 +288,8 @@ fn check_refund(refunds: &mut [Refund], what: &EventKind) {
     else {
         return;
     };
-    let is_it = |r: &&mut Refund| r.channel == *channel && r.refund_no == *refund_no;
-    if let Some(refund) = refunds.iter_mut().find(is_it) {
+    let is_same = |r: &&mut Refund| r.channel == *channel && r.refund_no == *refund_no;
+    if let Some(refund) = refunds.iter_mut().find(is_same) {
         refund.next_check = *next_check;
         refund.checks = refund.checks.saturating_add(u32::from(*counted));
     }

@@ -1,7 +1,7 @@
-//! `import`: an order is taken over from other books, or what they know more of it.
+//! `import`: takes over an order from another system, or its news about a known order.
 //!
-//! What other books say is held against I8 to I10 before it is believed; what had waited
-//! under the number meets the order as it would have met a created one.
+//! The rules check an imported order against I8 to I10 first. Payments and refunds that waited
+//! under its number are then matched with it, as with a created order.
 
 use std::collections::HashSet;
 
@@ -20,7 +20,8 @@ use crate::order::{
 };
 use crate::types::{Fen, OrderNo, Timestamp};
 
-/// The keys that the imported order would own, and those of what waits for it.
+/// Returns the unique keys that the imported order would own, and the keys of the payments and
+/// refunds that wait for it.
 pub(super) fn keys(order: &Order, record: Option<&Record>) -> Vec<UniqueKey> {
     let waiting = record.into_iter().flat_map(Record::unclaimed);
     let transactions = waiting.map(|(_, payment)| UniqueKey::transaction_of(payment));
@@ -56,7 +57,7 @@ pub(super) fn import(mut change: Change<'_>, order: &Order, conflict: Conflict) 
     }
 }
 
-/// What of the order cannot be, whatever stands here.
+/// Returns what makes the order invalid by itself, for any record in this store.
 fn flaw(change: &Change<'_>, order: &Order) -> Option<ImportRefusal> {
     let waits = |a: &Anomaly| a.is_open() && a.kind == AnomalyKind::Unclaimed;
     let flaws = [
@@ -99,7 +100,7 @@ fn is_overfull(anomalies: &[Anomaly]) -> bool {
     unfolded > MAX_ANOMALIES || anomalies.len() > MAX_FOLDED + MAX_ANOMALIES
 }
 
-/// I9.
+/// Whether the order has a payment if and only if it is paid, with its amount and currency (I9).
 fn is_paid_right(order: &Order) -> bool {
     let fits = |payment: &Payment| {
         payment.paid_fee == order.total_fee && payment.currency == order.currency
@@ -123,28 +124,30 @@ fn has_a_number_twice(refunds: &[Refund]) -> bool {
     !refunds.iter().all(|refund| seen.insert(&refund.refund_no))
 }
 
-/// I10, of every transaction.
+/// Whether the refunds hold more of a transaction than it paid (I10).
 fn spends_too_much(order: &Order) -> bool {
     let record = Record::Order(std::sync::Arc::new(order.clone()));
     let holds = |refund: &&Refund| refund.status.holds_money();
-    order.refunds.iter().filter(holds).any(|one| {
-        let held = record.held_of(one.channel, &one.transaction_id);
-        let paid = record.paid_of(one.channel, &one.transaction_id);
+    order.refunds.iter().filter(holds).any(|refund| {
+        let held = record.held_of(refund.channel, &refund.transaction_id);
+        let paid = record.paid_of(refund.channel, &refund.transaction_id);
         held.is_none_or(|held| held > paid.unwrap_or(Fen::MAX))
     })
 }
 
-/// A number that no order bears yet.
+/// Imports an order under a number that has no order yet.
 fn take_over(change: &mut Change<'_>, order: &Order) -> Imported {
     let whole = filled_in(order, change.context.policy, change.stamp());
     if let Some(refusal) = key_taken(change, &whole) {
         return Imported::Refused(refusal);
     }
-    let told = told_before(change, &whole);
+    // Read the waiting facts before the `Imported` event: it replaces refunds that both sides
+    // know. Without the second step a newer state from the channel would be lost.
+    let reported = reported_before(change, &whole);
     let own = whole.refunds.len();
     change.push(EventKind::Imported(Box::new(whole)));
     adopt_waiting(change);
-    let fits = told.iter().all(|fact| take_in(change, fact)) && measure_all(change);
+    let fits = reported.iter().all(|fact| take_in(change, fact)) && measure_all(change);
     if change
         .record()
         .is_some_and(|record| record.unfolded() > MAX_ANOMALIES)
@@ -158,8 +161,8 @@ fn take_over(change: &mut Change<'_>, order: &Order) -> Imported {
     if has_a_number_twice(change.refunds()) {
         return Imported::Refused(ImportRefusal::DuplicateRefundNo);
     }
-    // No payment measures refunds that are known before it; those that waited and those of
-    // the other books must be an amount together all the same.
+    // Refunds have no limit while their payment is unknown. The waiting and the imported
+    // refunds of one transaction must still add up to a valid amount.
     let waited = held > own;
     if waited && change.order().is_some_and(|order| spends_too_much(order)) {
         return Imported::Refused(ImportRefusal::RefundsExceed);
@@ -167,7 +170,7 @@ fn take_over(change: &mut Change<'_>, order: &Order) -> Imported {
     Imported::Imported
 }
 
-/// Another record owns a key that the order would own.
+/// Returns the refusal if another record owns a key that the order would own.
 fn key_taken(change: &Change<'_>, order: &Order) -> Option<ImportRefusal> {
     let record = Record::Order(std::sync::Arc::new(order.clone()));
     unique_keys(&record).find_map(|key| {
@@ -185,7 +188,7 @@ fn key_taken(change: &Change<'_>, order: &Order) -> Option<ImportRefusal> {
     })
 }
 
-/// What an order hears whose key another one owns.
+/// Returns the refusal for a key that the record `by` owns.
 pub(crate) const fn taken_by(key: &UniqueKey, by: OrderNo) -> ImportRefusal {
     match key {
         UniqueKey::Transaction(..) => ImportRefusal::TransactionTaken { by },
@@ -194,19 +197,19 @@ pub(crate) const fn taken_by(key: &UniqueKey, by: OrderNo) -> ImportRefusal {
     }
 }
 
-/// What the channel had said of refunds that the other books know, too: it may be newer
-/// than those.
-fn told_before(change: &Change<'_>, order: &Order) -> Vec<RefundFact> {
-    let known = |told: &&Refund| order.refunds.iter().any(|own| own.is_same(told));
-    let told = change.refunds().iter().filter(known);
-    told.filter_map(RefundFact::of).collect()
+/// Returns what the channel already reported here about refunds that the import also contains.
+/// These reports may be newer than the import.
+fn reported_before(change: &Change<'_>, order: &Order) -> Vec<RefundFact> {
+    let is_imported = |refund: &&Refund| order.refunds.iter().any(|own| own.is_same(refund));
+    let reported = change.refunds().iter().filter(is_imported);
+    reported.filter_map(RefundFact::of).collect()
 }
 
 fn take_in(change: &mut Change<'_>, fact: &RefundFact) -> bool {
     take(change, fact) != RefundRecorded::RecordFull
 }
 
-/// Refunds that had waited are measured by the payments that the order brings along.
+/// Checks the refunds against all payments that the record has after the import.
 fn measure_all(change: &mut Change<'_>) -> bool {
     let own = change.order().and_then(|order| order.payment.as_ref());
     let doubtful = change.anomalies().iter().filter_map(|a| a.payment.as_ref());
@@ -214,8 +217,7 @@ fn measure_all(change: &mut Change<'_>) -> bool {
     payments.iter().all(|payment| measure(change, payment))
 }
 
-/// A number that an order bears: what create, confirm and the recording of refunds would
-/// make of it.
+/// Imports news into an existing order, as `confirm` and `record_refund` would record it.
 fn advance(change: &mut Change<'_>, imported: &Order) -> Imported {
     let payment = imported.payment.as_ref();
     let confirmed = payment.map(|payment| receive(change, payment).confirmed);
@@ -227,10 +229,13 @@ fn advance(change: &mut Change<'_>, imported: &Order) -> Imported {
             return Imported::Refused(ImportRefusal::RecordFull);
         }
     }
-    let news = imported.refunds.iter().filter(|told| !knows(change, told));
-    let told: Vec<RefundFact> = news.filter_map(RefundFact::of).collect();
+    let news = imported
+        .refunds
+        .iter()
+        .filter(|refund| !knows(change, refund));
+    let facts: Vec<RefundFact> = news.filter_map(RefundFact::of).collect();
     let fits = confirmed != Some(Confirmed::RecordFull);
-    if !fits || !told.iter().all(|fact| take_in(change, fact)) {
+    if !fits || !facts.iter().all(|fact| take_in(change, fact)) {
         return Imported::Refused(ImportRefusal::RecordFull);
     }
     if brings_more(change, imported) {
@@ -242,40 +247,41 @@ fn advance(change: &mut Change<'_>, imported: &Order) -> Imported {
     }
 }
 
-/// The other books know a payment, an amount or a refund that is not known here.
+/// Whether the import contains a payment, an amount or a refund that is unknown here.
 fn brings_more(change: &Change<'_>, imported: &Order) -> bool {
     let doubtful = imported.anomalies.iter().filter_map(|a| a.payment.as_ref());
     let mut payments = imported.payment.iter().chain(doubtful);
-    let all_known = payments.all(|told| knows_payment(change, told))
-        && imported.refunds.iter().all(|told| knows(change, told));
+    let all_known = payments.all(|payment| knows_payment(change, payment))
+        && imported.refunds.iter().all(|refund| knows(change, refund));
     !all_known
 }
 
-fn knows_payment(change: &Change<'_>, told: &Payment) -> bool {
+fn knows_payment(change: &Change<'_>, payment: &Payment) -> bool {
     let own = change.order().and_then(|order| order.payment.as_ref());
-    let money = (told.paid_fee, told.currency);
-    let stands = |own: &Payment| own.is_same(told) && (own.paid_fee, own.currency) == money;
-    own.is_some_and(stands) || change.anomalies().iter().any(|a| a.is_told(told))
+    let money = (payment.paid_fee, payment.currency);
+    let is_equal = |own: &Payment| own.is_same(payment) && (own.paid_fee, own.currency) == money;
+    own.is_some_and(is_equal) || change.anomalies().iter().any(|a| a.is_told(payment))
 }
 
-/// The other books say nothing new of the refund: it stands so, or its way is known here
-/// from the channel and only the channel knows how it goes on. That it failed is never news,
-/// for books have no date. To read books is no check that would put the next one off.
-fn knows(change: &Change<'_>, told: &Refund) -> bool {
+/// Whether the import brings no news about the refund. An open state is not news if the
+/// channel already reported the refund here, because only the channel knows how it goes on. A
+/// failure is never news, because an import has no date. A refund without news is not passed on
+/// to `record_refund`: reading an import is no check, and must not delay the next check.
+fn knows(change: &Change<'_>, imported: &Refund) -> bool {
     let known = change
         .record()
-        .and_then(|record| record.refund(&told.refund_no));
+        .and_then(|record| record.refund(&imported.refund_no));
     known.is_some_and(|known| {
-        let same = known.is_same(told) && known.transaction_id == told.transaction_id;
+        let same = known.is_same(imported) && known.transaction_id == imported.transaction_id;
         let amounts = [known.amount, known.asked_amount()];
-        let is_under_way = known.status != RefundStatus::Requested && told.status.is_open();
-        let stands = known.status == told.status || is_under_way;
-        let has_failed = told.status == RefundStatus::Closed;
-        same && (has_failed || amounts.contains(&told.amount) && stands)
+        let is_under_way = known.status != RefundStatus::Requested && imported.status.is_open();
+        let is_old = known.status == imported.status || is_under_way;
+        let has_failed = imported.status == RefundStatus::Closed;
+        same && (has_failed || amounts.contains(&imported.amount) && is_old)
     })
 }
 
-/// The order with what the rules count on and other books may not know.
+/// Returns the order with the fields that the rules need and another system may lack.
 fn filled_in(order: &Order, policy: &Policy, now: Timestamp) -> Order {
     let mut order = order.clone();
     order.next = next_of(&order, policy, now);
@@ -334,12 +340,12 @@ fn fill_in_refund(refund: &mut Refund, policy: &Policy, now: Timestamp) {
     }
 }
 
-/// A late payment waits for a person until one has decided.
+/// Adds the open `LatePayment` anomaly that a late-paid order has until a person resolves it.
 fn add_late_payment(order: &mut Order) {
     let is_late = |anomaly: &Anomaly| anomaly.kind == AnomalyKind::LatePayment;
     if order.status == Status::LatePaid && !order.anomalies.iter().any(is_late) {
         order.anomalies.push(Anomaly {
-            id: AnomalyId(0), // numbered when it is taken over
+            id: AnomalyId(0), // `evolve` assigns the number
             kind: AnomalyKind::LatePayment,
             payment: order.payment.clone(),
             refund: None,

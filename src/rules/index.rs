@@ -1,58 +1,64 @@
-//! Where a record is found. Indexes are a pure function of the record: an update writes
-//! the difference between what it was found under and what it is found under now.
+//! List entries and unique keys of a record. Both are pure functions of the record: an update
+//! writes the difference between the old and the new entries.
 
 use crate::order::{Order, Payment, Record, Refund, RefundStatus, Status};
 use crate::types::{Channel, OpenId, Reference, RefundNo, Timestamp, TransactionId};
 
-/// One list of records, ordered by time.
+/// List of records, ordered by time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Index {
-    /// Every order, by its creation.
+    /// All orders, by creation time.
     All,
-    /// The orders that a user made or paid, by their creation.
+    /// Orders that a user created or paid, by creation time.
     OpenId(OpenId),
-    /// The orders of a status, by the time that matters in it: `Pending` and `Closing` by
-    /// creation, paid ones by the channel's time of payment, ended ones by their end.
+    /// Orders in a status, by the time that matters in it. `Pending` and `Closing` orders are
+    /// listed by creation time, paid orders by the channel's payment time, ended orders by
+    /// their end time.
     Status(Status),
-    /// The records that know a transaction; the one that it paid bears the latest time.
+    /// Records that know a transaction. The entry of the key owner has the time
+    /// [`Timestamp::MAX`].
     Transaction(Channel, TransactionId),
-    /// The records that know a refund number; the one that owns it bears the latest time.
+    /// Records that know a refund number. The entry of the key owner has the time
+    /// [`Timestamp::MAX`].
     RefundNo(Channel, RefundNo),
-    /// The attempts to pay one order of the shop, by their creation; the one that holds
-    /// the reference bears the latest time.
+    /// Attempts to pay one order of the merchant, by creation time. The entry of the key owner
+    /// has the time [`Timestamp::MAX`].
     Reference(Reference),
-    /// Open anomalies, by when they were raised; `sub` is the anomaly's number.
+    /// Open anomalies, by the time at which they were raised or last reopened; `sub` is the
+    /// anomaly's number.
     Anomalies,
-    /// Refunds that went through, by when; `sub` is the refund's place, from 1. Those whose
-    /// money returned later stay.
+    /// Successful refunds, by success time; `sub` is the refund's position in its record, from
+    /// 1. Refunds whose money returned later stay in the list.
     Refunded,
-    /// Refunds that ended without success, by when; `sub` as in `Refunded`.
+    /// Refunds that ended without success, by end time; `sub` as in `Refunded`.
     ClosedRefunds,
-    /// Refunds whose money returned after their success, by when; `sub` as in `Refunded`.
+    /// Refunds whose money returned after their success, by the time of the return; `sub` as in
+    /// `Refunded`.
     Returned,
-    /// What is to be done, by when; `sub` is 0 for the order, from 1 for its refunds.
+    /// Next steps of orders and refunds, by due time; `sub` is 0 for the order, from 1 for its
+    /// refunds.
     Due,
 }
 
-/// One place in one list.
+/// Entry of a record in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IndexEntry {
-    /// The list.
+    /// List that contains the entry.
     pub index: Index,
-    /// Its place in the list.
+    /// Sort key within the list; [`Timestamp::MAX`] for the owner of a unique key.
     pub time: Timestamp,
-    /// Tells several places of one record in one list apart.
+    /// Number that distinguishes several entries of one record in one list.
     pub sub: u32,
 }
 
-/// A key that at most one record owns.
+/// Key that at most one record owns.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum UniqueKey {
-    /// A transaction pays one order, and its money goes back from one record.
+    /// A transaction. It pays one order, or its money goes back from one record.
     Transaction(Channel, TransactionId),
-    /// A refund number names one refund.
+    /// A refund number within its channel. It names one refund.
     RefundNo(Channel, RefundNo),
-    /// One live order bears the shop's own id.
+    /// The merchant's own order id. One live order holds it.
     Reference(Reference),
 }
 
@@ -65,8 +71,8 @@ impl UniqueKey {
         Self::RefundNo(refund.channel, refund.refund_no.clone())
     }
 
-    /// The list in which the owner stands at [`Timestamp::MAX`], beside those who only
-    /// know the key.
+    /// Returns the list of all records that know this key. The owner's entry has the time
+    /// [`Timestamp::MAX`].
     #[must_use]
     pub fn index(&self) -> Index {
         match self {
@@ -77,10 +83,10 @@ impl UniqueKey {
     }
 }
 
-/// The keys that this record owns. A transaction is owned by the order that it pays, or by
-/// the record whose refunds hold its money: one key for both, so that two processes cannot
-/// let it pay here and go back there. What waits, does not fit or was paid twice owns
-/// nothing else.
+/// Returns the keys that this record owns. An order owns the transaction that paid it, and a
+/// record owns a transaction whose money its refunds hold. Both cases use the same key: two
+/// processes cannot let a transaction pay one order and refund it from another. A payment that
+/// waits, does not fit or came second owns no key by itself.
 pub fn unique_keys(record: &Record) -> impl Iterator<Item = UniqueKey> + '_ {
     let order = record.as_order();
     let paid = order.and_then(|order| order.payment.as_ref());
@@ -95,7 +101,8 @@ pub fn unique_keys(record: &Record) -> impl Iterator<Item = UniqueKey> + '_ {
         .chain(reference.map(UniqueKey::Reference))
 }
 
-/// The transactions other than the order's own of which refunds here hold money.
+/// Returns the keys of the transactions whose money refunds of this record hold, each once and
+/// without the order's own payment.
 fn given_back<'a>(
     record: &'a Record,
     paid: Option<&'a Payment>,
@@ -103,8 +110,8 @@ fn given_back<'a>(
     let holding = |refund: &&Refund| refund.status.holds_money();
     let others = move |refund: &&Refund| !paid.is_some_and(|paid| refund.is_of(paid));
     let refunds = record.refunds();
-    let first = move |(place, refund): &(usize, &Refund)| {
-        let mut earlier = refunds.iter().take(*place).filter(holding);
+    let first = move |(position, refund): &(usize, &Refund)| {
+        let mut earlier = refunds.iter().take(*position).filter(holding);
         !earlier.any(|earlier| earlier.is_of_same(refund))
     };
     let each = refunds.iter().enumerate();
@@ -113,7 +120,7 @@ fn given_back<'a>(
         .map(|(_, refund)| UniqueKey::Transaction(refund.channel, refund.transaction_id.clone()))
 }
 
-/// The places at which this record is found, in order. No place is named twice.
+/// Returns the list entries of this record, sorted and without duplicates.
 #[must_use]
 pub fn index_entries(record: &Record) -> Vec<IndexEntry> {
     let mut entries = Vec::with_capacity(8);
@@ -123,21 +130,21 @@ pub fn index_entries(record: &Record) -> Vec<IndexEntry> {
     entries
 }
 
-/// Shows the places at which this record is found, in any order, and some perhaps twice.
+/// Calls `show` with each list entry of this record, in any order and some perhaps twice.
 pub(crate) fn each_entry(record: &Record, mut show: impl FnMut(IndexEntry)) {
     let mut add = |index, time, sub| show(IndexEntry { index, time, sub });
     if let Some(order) = record.as_order() {
-        order_places(order, &mut add);
+        add_order(order, &mut add);
     }
     for key in unique_keys(record) {
         add(key.index(), Timestamp::MAX, 0);
     }
-    anomaly_places(record, &mut add);
-    refund_places(record, &mut add);
-    due_places(record, &mut add);
+    add_anomalies(record, &mut add);
+    add_refunds(record, &mut add);
+    add_due(record, &mut add);
 }
 
-fn order_places(order: &Order, add: &mut impl FnMut(Index, Timestamp, u32)) {
+fn add_order(order: &Order, add: &mut impl FnMut(Index, Timestamp, u32)) {
     add(Index::All, order.create_time, 0);
     add(Index::Status(order.status), status_time(order), 0);
     let payer = order
@@ -156,7 +163,7 @@ fn order_places(order: &Order, add: &mut impl FnMut(Index, Timestamp, u32)) {
     }
 }
 
-/// The time that matters in the order's status.
+/// Returns the order's sort key in the list of its status.
 fn status_time(order: &Order) -> Timestamp {
     let time = match order.status {
         Status::Pending | Status::Closing => None,
@@ -166,20 +173,21 @@ fn status_time(order: &Order) -> Timestamp {
     time.unwrap_or(order.create_time)
 }
 
-/// Open anomalies, and every transaction and refund number that an anomaly knows and the
-/// record does not own.
-fn anomaly_places(record: &Record, add: &mut impl FnMut(Index, Timestamp, u32)) {
+/// Adds the open anomalies, and every transaction and refund number that an anomaly contains and
+/// the record does not own.
+fn add_anomalies(record: &Record, add: &mut impl FnMut(Index, Timestamp, u32)) {
     let own = record.as_order().and_then(|order| order.payment.as_ref());
     let owns = |payment: &Payment| {
         let holds = |refund: &Refund| refund.status.holds_money() && refund.is_of(payment);
         own.is_some_and(|own| own.is_same(payment)) || record.refunds().iter().any(holds)
     };
-    for (anomaly, place) in record.anomalies().iter().zip(0..) {
+    for (anomaly, position) in record.anomalies().iter().zip(0..) {
         if anomaly.is_open() {
             add(Index::Anomalies, anomaly.opened_at(), anomaly.id.0);
         }
-        // A transaction that does not fit in two ways stands in its list once.
-        let mut earlier = record.anomalies().iter().take(place);
+        // Several anomalies may contain one transaction: its list gets one entry, at the time
+        // of the first anomaly.
+        let mut earlier = record.anomalies().iter().take(position);
         if let Some(payment) = &anomaly.payment
             && !owns(payment)
             && !earlier.any(|earlier| earlier.concerns(payment))
@@ -187,7 +195,7 @@ fn anomaly_places(record: &Record, add: &mut impl FnMut(Index, Timestamp, u32)) 
             let key = UniqueKey::transaction_of(payment);
             add(key.index(), anomaly.raised_at, 0);
         }
-        let mut earlier = record.anomalies().iter().take(place);
+        let mut earlier = record.anomalies().iter().take(position);
         if let Some(refund) = &anomaly.refund
             && !record.refunds().iter().any(|own| own.is_same(refund))
             && !earlier.any(|earlier| earlier.refund.as_ref().is_some_and(|r| r.is_same(refund)))
@@ -198,7 +206,7 @@ fn anomaly_places(record: &Record, add: &mut impl FnMut(Index, Timestamp, u32)) 
     }
 }
 
-fn refund_places(record: &Record, add: &mut impl FnMut(Index, Timestamp, u32)) {
+fn add_refunds(record: &Record, add: &mut impl FnMut(Index, Timestamp, u32)) {
     for (refund, sub) in record.refunds().iter().zip(1..) {
         let (succeeded, ended) = match refund.status {
             RefundStatus::Success => (true, None),
@@ -217,8 +225,9 @@ fn refund_places(record: &Record, add: &mut impl FnMut(Index, Timestamp, u32)) {
     }
 }
 
-/// An order with an open anomaly waits for a person; its refunds go on.
-fn due_places(record: &Record, add: &mut impl FnMut(Index, Timestamp, u32)) {
+/// Adds the due steps. An order with an open anomaly waits for a person and is not due, but its
+/// refunds are.
+fn add_due(record: &Record, add: &mut impl FnMut(Index, Timestamp, u32)) {
     if let Some(order) = record.as_order()
         && let Some(next) = order.next
         && order.open_anomalies().next().is_none()

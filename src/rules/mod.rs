@@ -1,9 +1,12 @@
-//! The whole state machine, pure: no I/O, no clock, no randomness, no bytes.
+//! The order state machine as pure functions: no I/O, no clock, no randomness, no encoding.
 //!
-//! [`decide`] says what happens when a command meets a record; [`evolve`] folds what
-//! happened into the record; [`needs`] names the other records a decision looks at;
-//! Its types are exhaustive on purpose: who matches them should be told of a new case.
-//! [`index_entries`] and [`unique_keys`] are what lists and uniqueness are made of.
+//! [`decide`] applies a command to a record and returns a [`Decision`]. [`evolve`] folds one
+//! event into a record. [`needs`] lists the unique keys whose owners [`decide`] looks up.
+//! [`index_entries`] and [`unique_keys`] derive the list entries and the unique keys of a
+//! record.
+//!
+//! The types are exhaustive on purpose: a new case must break every `match` on them. Only the
+//! settings [`Policy`] and [`ChannelPolicy`] are `#[non_exhaustive]`.
 
 mod change;
 mod close;

@@ -1,83 +1,86 @@
-//! The numbers that a shop may set for itself.
+//! Settings of the rules: deadlines, check intervals and channel limits.
 
 use std::time::Duration;
 
 use crate::order::{ActionKind, NextAction, Order, PrepayKind};
 use crate::types::{Channel, Timestamp};
 
-/// What the rules leave to the shop.
+/// Settings of the rules, chosen by the merchant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Policy {
-    /// Do not acknowledge payments of a taken transaction, another identity or another
-    /// amount, so that the channel repeats them. Default: off, they are kept as anomalies.
+    /// Whether to leave a payment unacknowledged if it does not fit, so that the channel
+    /// repeats it. This concerns a transaction of another order, a refunded transaction,
+    /// another identity and another amount. The store keeps such a payment as an anomaly in
+    /// both modes. Default: `false`.
     pub strict: bool,
-    /// How long an order lives where `NewOrder` does not say. Default: 7 days.
+    /// Lifetime of an order if `NewOrder` sets no end. Default: 7 days.
     pub expires_after: Duration,
-    /// How long after its expiry an order that the channel does not know is still waited
-    /// for. Default: 10 minutes.
+    /// Time after expiry before the store closes an order that the channel does not know, and
+    /// before a person may end an unpaid order. Default: 10 minutes.
     pub grace: Duration,
-    /// How long after the last prepay the channel may be asked to close. Default: 5
-    /// minutes, as WeChat's v2 and its partners need; 0 for v3.
+    /// Minimum time from the last prepay to a close request. Default: 5 minutes, which WeChat
+    /// v2 and its service providers need; 0 is enough for v3.
     pub close_after: Duration,
-    /// Do not believe "closed" before a query confirms it: WeChat's v3 answers 204 even
-    /// for a number that it never saw. Default: on.
+    /// Whether a query must confirm the channel's reply "closed". WeChat v3 replies 204 even
+    /// for an order number that it never received. Default: `true`.
     pub close_needs_query: bool,
-    /// How long after its creation, then after each check, the channel is asked about an
-    /// unpaid order; the last step repeats. Default: 5 s, 30 s, 1, 3, 5, 10, 30 min.
+    /// Delays before the queries about an unpaid order: after its creation, then after each
+    /// check. The last delay repeats. Default: 5 s, 30 s, 1, 3, 5, 10, 30 min.
     pub check_after: Vec<Duration>,
-    /// The same for a refund. Default: five times 1 min, then 5, 10, 20, 30 min.
+    /// Delays before the queries about a refund, in the same way. Default: five times 1 min,
+    /// then 5, 10, 20, 30 min.
     pub refund_check_after: Vec<Duration>,
-    /// What channels allow. Default: [`ChannelPolicy::WECHAT`] for `wechat`. A channel that
+    /// Limits of each channel. Default: [`ChannelPolicy::WECHAT`] for `wechat`. A channel that
     /// is not listed has [`ChannelPolicy::UNLIMITED`].
     pub channels: Vec<(Channel, ChannelPolicy)>,
 }
 
-/// What one channel allows.
+/// Limits of one channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChannelPolicy {
-    /// A number is paid at most once: a number whose only payment was refunded or dismissed
-    /// cannot be paid any more.
+    /// Whether the channel accepts at most one payment per order number. If that payment was
+    /// refunded or dismissed, no other payment can come under the number.
     pub pays_once: bool,
-    /// How long after a payment the channel gives it back; `None` where there is no limit.
+    /// Time after a payment in which the channel accepts refunds of it; `None` for no limit.
     pub refund_window: Option<Duration>,
-    /// In how many parts the channel gives one transaction back; `None` where there is no
-    /// limit. Closed refunds are no parts.
+    /// Maximum number of refunds of one transaction; `None` for no limit. Closed and returned
+    /// refunds do not count.
     pub refund_parts: Option<usize>,
 }
 
 impl ChannelPolicy {
-    /// A channel without limits, which may take a second payment for a number.
+    /// A channel without limits. It may accept a second payment for an order number.
     pub const UNLIMITED: Self = Self {
         pays_once: false,
         refund_window: None,
         refund_parts: None,
     };
 
-    /// WeChat Pay: a number is paid once, and a payment goes back within 365 days in at
-    /// most 50 parts.
+    /// Limits of WeChat Pay: one payment per order number, and at most 50 refunds of a payment
+    /// within 365 days.
     pub const WECHAT: Self = Self {
         pays_once: true,
         refund_window: Some(Duration::from_secs(365 * 24 * 60 * 60)),
         refund_parts: Some(50),
     };
 
-    /// The same with another rule on second payments.
+    /// Sets whether the channel accepts at most one payment per order number.
     #[must_use]
     pub const fn with_pays_once(mut self, pays_once: bool) -> Self {
         self.pays_once = pays_once;
         self
     }
 
-    /// The same with another window for refunds.
+    /// Sets the time after a payment in which the channel accepts refunds.
     #[must_use]
     pub const fn with_refund_window(mut self, window: Option<Duration>) -> Self {
         self.refund_window = window;
         self
     }
 
-    /// The same with another limit on the parts of a refund.
+    /// Sets the maximum number of refunds of one transaction.
     #[must_use]
     pub const fn with_refund_parts(mut self, parts: Option<usize>) -> Self {
         self.refund_parts = parts;
@@ -105,7 +108,7 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// What this channel allows.
+    /// Returns the limits of this channel, or [`ChannelPolicy::UNLIMITED`] if it is not listed.
     #[must_use]
     pub fn channel(&self, channel: Channel) -> ChannelPolicy {
         let mut listed = self.channels.iter();
@@ -113,35 +116,35 @@ impl Policy {
         found.map_or(ChannelPolicy::UNLIMITED, |(_, policy)| *policy)
     }
 
-    /// The next check of an order that was checked `checks` times.
+    /// Returns the next query for an order after `checks` checks.
     pub(super) fn next_check(&self, now: Timestamp, checks: u32) -> NextAction {
         NextAction {
-            at: now.saturating_add(step(&self.check_after, checks)),
+            at: now.saturating_add(delay_after(&self.check_after, checks)),
             action: ActionKind::Query,
         }
     }
 
-    /// The next check of a refund that was checked `checks` times.
+    /// Returns the time of the next query for a refund after `checks` checks.
     pub(super) fn refund_check(&self, now: Timestamp, checks: u32) -> Timestamp {
-        now.saturating_add(step(&self.refund_check_after, checks))
+        now.saturating_add(delay_after(&self.refund_check_after, checks))
     }
 
-    /// From when on the channel may be asked to close `order`.
+    /// Returns the earliest time, from `now` on, for a request to the channel to close `order`.
     pub(super) fn closable_from(&self, order: &Order, now: Timestamp) -> Timestamp {
         let prepaid = order.prepay.as_ref().map(|prepay| prepay.recorded_at);
         prepaid.map_or(now, |at| at.saturating_add(self.close_after).max(now))
     }
 }
 
-/// The step after `checks` checks; the last one repeats. An empty ladder is refused when
-/// the store is built; a minute stands in for it here, so that no input can panic.
-fn step(ladder: &[Duration], checks: u32) -> Duration {
-    let place = usize::try_from(checks).unwrap_or(usize::MAX);
-    let last = ladder.last();
-    ladder.get(place).or(last).copied().unwrap_or(MINUTE)
+/// Returns the delay after `checks` checks; the last delay repeats. The store's builder rejects
+/// an empty list. This function uses one minute for it, so that no input can panic.
+fn delay_after(delays: &[Duration], checks: u32) -> Duration {
+    let position = usize::try_from(checks).unwrap_or(usize::MAX);
+    let last = delays.last();
+    delays.get(position).or(last).copied().unwrap_or(MINUTE)
 }
 
-/// How long the channel keeps an invitation of this kind.
+/// Returns how long a prepay of this kind is valid at the channel.
 pub(super) const fn life_of(kind: PrepayKind) -> Duration {
     match kind {
         PrepayKind::H5 => Duration::from_secs(5 * 60),

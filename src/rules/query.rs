@@ -1,4 +1,4 @@
-//! `record_query`: what the channel says of an order, against where the order stands.
+//! `record_query`: compares the channel's answer about an order with the order's status.
 
 use super::change::Change;
 use super::confirm::receive;
@@ -19,13 +19,13 @@ pub(super) fn record_query(mut change: Change<'_>, state: &ChannelState) -> Deci
         ChannelState::Refund(payment) => refunded(change, payment),
         unpaid => {
             let outcome = not_paid(&mut change, unpaid.trade_state());
-            let stands = !matches!(outcome, Queried::NotFound | Queried::RecordFull);
-            change.answer(Outcome::RecordQuery(outcome), stands)
+            let acknowledge = !matches!(outcome, Queried::NotFound | Queried::RecordFull);
+            change.answer(Outcome::RecordQuery(outcome), acknowledge)
         }
     }
 }
 
-/// The channel was asked as was due and gave no usable answer: the same step again, later.
+/// Records a query without a usable answer. A due step moves to a later time.
 pub(super) fn record_unanswered(mut change: Change<'_>) -> Decision {
     put_off(&mut change);
     let outcome = match change.order().map(|order| order.status) {
@@ -51,9 +51,9 @@ fn paid_by(mut change: Change<'_>, payment: &Payment) -> Decision {
     change.answer(outcome, receipt.acknowledge)
 }
 
-/// The channel names only a payment that a person dismissed or that went back. Where a
-/// number is paid once, or its time is over, no other payment will come: the order ends,
-/// and its reference is free.
+/// Ends an unpaid order if the channel names only a payment that a person dismissed or that was
+/// refunded. The order ends only if no other payment can come: the channel accepts one payment
+/// per number, or the order has expired. The order's reference becomes free.
 fn end_if_settled(change: &mut Change<'_>, payment: &Payment) -> Option<Queried> {
     let order = change.order().filter(|order| !order.status.is_ended())?;
     let pays_once = change.context.policy.channel(order.channel).pays_once;
@@ -62,9 +62,8 @@ fn end_if_settled(change: &mut Change<'_>, payment: &Payment) -> Option<Queried>
     ends.then(|| end(change, EventKind::Closed))
 }
 
-/// The channel was asked as was due, and its payment leaves the order as it was: what is
-/// due is due later. Else an order whose payment does not count would be asked about as
-/// fast as the server sweeps.
+/// Moves a due step to a later time, after the answer left the order unchanged. Otherwise the
+/// server would query an order whose payment does not count in every sweep.
 fn put_off(change: &mut Change<'_>) {
     let now = change.now();
     let Some(order) = change.order().filter(|order| !order.status.is_ended()) else {
@@ -82,7 +81,8 @@ fn put_off(change: &mut Change<'_>) {
     }
 }
 
-/// First the payment, as ever; then the refund that nobody here asked for. Both or none.
+/// Records a payment that the channel reports as refunded: first the payment, then the refund if
+/// it is unknown here. The change contains both or is refused.
 fn refunded(mut change: Change<'_>, payment: &Payment) -> Decision {
     let receipt = receive(&mut change, payment);
     let confirmed = receipt.confirmed;
@@ -105,36 +105,38 @@ fn refunded(mut change: Change<'_>, payment: &Payment) -> Decision {
     change.answer(Outcome::RecordQuery(outcome), receipt.acknowledge)
 }
 
-/// The table of what the channel says against where the order stands.
-fn not_paid(change: &mut Change<'_>, said: TradeState) -> Queried {
+/// Applies an unpaid state of the channel to the order.
+fn not_paid(change: &mut Change<'_>, state: TradeState) -> Queried {
     let Some(status) = change.order().map(|order| order.status) else {
         return Queried::NotFound;
     };
     match status {
-        Status::Pending => pending(change, said),
-        Status::Closing => closing(change, said),
-        Status::Success | Status::LatePaid => paid(change, status, said),
-        Status::Closed | Status::Failed => match said {
+        Status::Pending => pending(change, state),
+        Status::Closing => closing(change, state),
+        Status::Success | Status::LatePaid => paid(change, status, state),
+        Status::Closed | Status::Failed => match state {
             TradeState::NotPay | TradeState::UserPaying | TradeState::Accept => Queried::Stale,
             _ => Queried::Already,
         },
     }
 }
 
-fn pending(change: &mut Change<'_>, said: TradeState) -> Queried {
-    match said {
+fn pending(change: &mut Change<'_>, state: TradeState) -> Queried {
+    match state {
         TradeState::Closed => end(change, EventKind::Closed),
         TradeState::Revoked => end(change, EventKind::Failed),
-        // Orders have been charged in this state: have it closed before believing it.
+        // Customers have been charged in this state. The store believes it only after the
+        // channel has closed the order.
         TradeState::PayError => begin_closing_now(change),
         TradeState::NoSuchOrder => unknown_while_pending(change),
-        // The channel never closes by itself.
+        // The channel never closes an expired order by itself.
         _ if is_past(change, std::time::Duration::ZERO) => begin_closing_now(change),
         _ => check_again(change),
     }
 }
 
-/// The channel does not know the order: it may not have been told yet.
+/// Handles an order that the channel does not know. The server may not have sent it yet, so the
+/// order is closed only after expiry and grace.
 fn unknown_while_pending(change: &mut Change<'_>) -> Queried {
     if is_past(change, change.context.policy.grace) {
         end(change, EventKind::Closed)
@@ -143,8 +145,8 @@ fn unknown_while_pending(change: &mut Change<'_>) -> Queried {
     }
 }
 
-/// The channel does not know the order that is to be closed: believed as soon as it might
-/// have been closed.
+/// Handles a closing order that the channel does not know. The store believes this from the time
+/// on at which a close request is allowed.
 pub(super) fn unknown_while_closing(change: &mut Change<'_>) -> Queried {
     let now = change.now();
     let policy = change.context.policy;
@@ -156,8 +158,8 @@ pub(super) fn unknown_while_closing(change: &mut Change<'_>) -> Queried {
     }
 }
 
-fn closing(change: &mut Change<'_>, said: TradeState) -> Queried {
-    match said {
+fn closing(change: &mut Change<'_>, state: TradeState) -> Queried {
+    match state {
         TradeState::Closed => end(change, EventKind::Closed),
         TradeState::Revoked => end(change, EventKind::Failed),
         TradeState::NoSuchOrder => unknown_while_closing(change),
@@ -174,7 +176,8 @@ fn paid(change: &mut Change<'_>, status: Status, state: TradeState) -> Queried {
             let kind = AnomalyKind::ChannelDisagrees { state };
             keep(change, kind, Queried::ChannelDisagrees { state })
         }
-        // A closed order that was paid: a full refund looks like this.
+        // `Closed` for a paid order is not a contradiction: a full refund looks the same. The
+        // unpaid states are older than the payment.
         _ => Queried::Stale,
     }
 }
@@ -219,38 +222,38 @@ fn check_again(change: &mut Change<'_>) -> Queried {
     Queried::StillPending
 }
 
-/// The close is due as soon as the channel may be asked. Where it was asked already and the
-/// order is as it was, it is asked ever later: a channel that says "closed" without closing
-/// must not be asked as fast as the server sweeps.
+/// Schedules the close request for the earliest time at which it is allowed. If an earlier
+/// request left the order unchanged, the delay grows with each check. Otherwise the server would
+/// send a request in every sweep to a channel that replies "closed" without closing.
 fn ask_close_again(change: &mut Change<'_>) -> Queried {
     let policy = change.context.policy;
-    let asked = change
+    let request = change
         .order()
-        .map(|order| asked_close(order, policy, change.now()));
-    if let Some((next, counted)) = asked.flatten() {
+        .map(|order| close_request(order, policy, change.now()));
+    if let Some((next, counted)) = request.flatten() {
         let next = Some(next);
         change.push(EventKind::Checked { next, counted });
     }
     Queried::StillClosing
 }
 
-/// When the close is to be asked, and whether it was asked already; nothing where that is
-/// settled.
-fn asked_close(order: &Order, policy: &Policy, now: Timestamp) -> Option<(NextAction, bool)> {
+/// Returns the next close request, and whether one was sent before. `None` if the order already
+/// has the right next step. A closing order whose next step is a query has sent a request before.
+fn close_request(order: &Order, policy: &Policy, now: Timestamp) -> Option<(NextAction, bool)> {
     let closing = order.status == Status::Closing;
-    let asked = closing
+    let was_sent = closing
         && order
             .next
             .is_some_and(|next| next.action == ActionKind::Query);
     let closable = policy.closable_from(order, now);
-    let at = if asked {
+    let at = if was_sent {
         let checks = order.checks.saturating_add(1);
         closable.max(policy.next_check(now, checks).at)
     } else {
         closable
     };
-    let stands =
+    let is_scheduled =
         |next: NextAction| next.action == ActionKind::AskClose && (closing || next.at <= at);
     let action = ActionKind::AskClose;
-    (!order.next.is_some_and(stands)).then_some((NextAction { at, action }, asked))
+    (!order.next.is_some_and(is_scheduled)).then_some((NextAction { at, action }, was_sent))
 }

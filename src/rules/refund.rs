@@ -1,7 +1,8 @@
-//! `request_refund`, and what every refund is measured by.
+//! `request_refund`, and the limits of every refund.
 //!
-//! What is asked for is reserved at once: what went back or is reserved of a transaction is
-//! at most what it paid (I10). A payment that is learned after its refunds is measured then.
+//! A request reserves its amount at once. The refunded and reserved amounts of a transaction
+//! never exceed what it paid (I10). If the store learns of a payment after its refunds, it
+//! checks the refunds at that time.
 
 use super::change::Change;
 use super::decision::{Claim, Decision};
@@ -12,28 +13,28 @@ use crate::order::{
 };
 use crate::types::{Channel, Fen, OrderNo, RefundNo, Timestamp, TransactionId};
 
-/// Why no money goes back.
+/// Reason why money of a payment cannot go back.
 pub(super) enum Refusal {
-    /// A reversal that nobody looked into.
+    /// The channel revoked the payment, and no person has resolved that anomaly.
     Blocked,
-    /// Paid too long ago.
+    /// The channel's refund window is over.
     WindowOver,
-    /// In too many parts.
+    /// The transaction already has the maximum number of refunds.
     TooMany,
-    /// Not so much is left.
+    /// The amount is larger than what is left of the transaction.
     Exceeds { available: Fen },
 }
 
 pub(super) fn request_refund(mut change: Change<'_>, new: &NewRefund) -> Decision {
     let outcome = request(&mut change, new);
-    let stands = matches!(
+    let acknowledge = matches!(
         outcome,
         RefundRequested::Requested | RefundRequested::Exists
     );
-    change.answer(Outcome::RequestRefund(outcome), stands)
+    change.answer(Outcome::RequestRefund(outcome), acknowledge)
 }
 
-/// The guards, in the order in which they are asked.
+/// Applies the guards in their order; the first that fails gives the outcome.
 fn request(change: &mut Change<'_>, new: &NewRefund) -> RefundRequested {
     let Some(record) = change.record() else {
         return RefundRequested::NotFound;
@@ -41,7 +42,7 @@ fn request(change: &mut Change<'_>, new: &NewRefund) -> RefundRequested {
     let known = record.refund(&new.refund_no).cloned();
     if let Some(answer) = known
         .as_ref()
-        .and_then(|known| known_before(change, known, new))
+        .and_then(|known| outcome_if_known(change, known, new))
     {
         return answer;
     }
@@ -71,16 +72,16 @@ fn request(change: &mut Change<'_>, new: &NewRefund) -> RefundRequested {
     RefundRequested::Requested
 }
 
-/// What an attempt is answered that starts nothing; `None` where it is the next attempt of
-/// a closed refund, which meets the guards like a new one.
-fn known_before(
+/// Returns the outcome of an attempt that starts nothing new. `None` for the next attempt of a
+/// closed refund, which must pass the guards like a new refund.
+fn outcome_if_known(
     change: &mut Change<'_>,
     known: &Refund,
     new: &NewRefund,
 ) -> Option<RefundRequested> {
-    let asked = (known.channel, &known.transaction_id, known.asked_amount());
-    let again = (new.channel, &new.transaction_id, new.amount);
-    if let Some(field) = first_difference(asked, again) {
+    let requested = (known.channel, &known.transaction_id, known.asked_amount());
+    let repeated = (new.channel, &new.transaction_id, new.amount);
+    if let Some(field) = first_difference(requested, repeated) {
         return Some(RefundRequested::ExistsWithDifferent { field });
     }
     let ended = || RefundRequested::Ended {
@@ -95,7 +96,8 @@ fn known_before(
             Some(RefundRequested::Exists)
         }
         _ if new.attempt < known.attempt => Some(ended()),
-        // The channel is asked once more under the number: one more check, once it was due.
+        // The caller sends the same request to the channel again. The request counts as a
+        // check if one was due.
         RefundStatus::Requested | RefundStatus::Processing | RefundStatus::Abnormal => {
             put_off(change, known);
             Some(RefundRequested::Exists)
@@ -112,10 +114,10 @@ const fn refused(refusal: Refusal) -> RefundRequested {
     }
 }
 
-/// By what one refund is told from another.
+/// Facts of a refund in addition to its number: channel, transaction and amount.
 pub(super) type Facts<'a> = (Channel, &'a TransactionId, Fen);
 
-/// The first fact in which two refunds of one number differ.
+/// Returns the first fact in which two refunds with the same number differ.
 pub(super) fn first_difference(known: Facts<'_>, other: Facts<'_>) -> Option<RefundDifference> {
     let same = [
         (known.0 == other.0, RefundDifference::Channel),
@@ -126,8 +128,8 @@ pub(super) fn first_difference(known: Facts<'_>, other: Facts<'_>) -> Option<Ref
     different.next().map(|(_, field)| field)
 }
 
-/// Why this much of the payment cannot go back, whatever its number. Whether a new refund
-/// has room is asked by those who open one.
+/// Returns why `amount` of the payment cannot go back, for any refund number. The caller checks
+/// whether the record has room for a new refund.
 pub(super) fn refusal(change: &Change<'_>, payment: &Payment, amount: Fen) -> Option<Refusal> {
     if is_reversed(change.anomalies()) {
         return Some(Refusal::Blocked);
@@ -139,18 +141,15 @@ pub(super) fn refusal(change: &Change<'_>, payment: &Payment, amount: Fen) -> Op
     }
     let refunds = change.refunds().iter();
     let parts = refunds.filter(|refund| refund.is_of(payment) && refund.status.holds_money());
-    if channel
-        .refund_parts
-        .is_some_and(|most| parts.count() >= most)
-    {
+    if channel.refund_parts.is_some_and(|max| parts.count() >= max) {
         return Some(Refusal::TooMany);
     }
     let available = left_of(change.record(), payment.channel, &payment.transaction_id);
     (available < amount).then_some(Refusal::Exceeds { available })
 }
 
-/// The order whose refund bears the number. Within one record the channel makes no
-/// difference, and what only an anomaly knows bears its number, too.
+/// Returns the order that already uses this refund number. Within one record the channel does
+/// not matter, and a refund that only an anomaly contains counts, too.
 pub(super) fn number_taken(
     change: &Change<'_>,
     channel: Channel,
@@ -165,13 +164,14 @@ pub(super) fn number_taken(
     change.context.owner(&key).map(Record::no)
 }
 
-/// The channel revoked the order's payment, and nobody has looked into that yet.
+/// Whether the channel revoked the order's payment and no person has resolved that anomaly.
 fn is_reversed(anomalies: &[Anomaly]) -> bool {
     let mut open = anomalies.iter().filter(|anomaly| anomaly.is_open());
     open.any(|anomaly| anomaly.kind == AnomalyKind::Reversed)
 }
 
-/// Reserves the money. The channel is asked about it soon, should its reply get lost.
+/// Opens a refund, which reserves its amount. The first check is due soon, in case the channel's
+/// reply gets lost.
 pub(super) fn open(
     change: &mut Change<'_>,
     payment: &Payment,
@@ -187,13 +187,15 @@ pub(super) fn open(
 pub(super) fn retry(change: &mut Change<'_>, known: &Refund) {
     let now = change.now();
     let next_check = change.context.policy.refund_check(now, 0);
-    // The raw clock: queries are dated by it, and what was sent before now is old.
+    // The raw clock, not `stamp`: query times come from it. A failure is later believed only
+    // from a query sent after this time.
     let refund = known.retried(now, next_check);
     change.push(EventKind::RefundMoved(Box::new(refund.clone())));
     change.end_reopened(&refund);
 }
 
-/// The refund was asked about as was due, and stands as it stood: it is due later.
+/// Moves a due check to a later time, after the check left the refund unchanged. Does nothing if
+/// no check is due.
 pub(super) fn put_off(change: &mut Change<'_>, refund: &Refund) {
     let now = change.now();
     if refund.next_check.is_some_and(|at| at <= now) {
@@ -203,7 +205,8 @@ pub(super) fn put_off(change: &mut Change<'_>, refund: &Refund) {
     }
 }
 
-/// Sets when the channel is asked about the refund next, if ever.
+/// Sets the time of the next check of a refund; `None` for no check. `counted` makes the delays
+/// grow.
 pub(super) fn check_at(
     change: &mut Change<'_>,
     refund: &Refund,
@@ -218,8 +221,8 @@ pub(super) fn check_at(
     });
 }
 
-/// What is left of a transaction: what it paid, less what went back or is reserved. Where
-/// the payment is not known yet nothing limits it but the numbers.
+/// Returns what is left of a transaction: the paid amount minus refunded and reserved amounts.
+/// While the payment is unknown, the paid amount counts as [`Fen::MAX`].
 pub(super) fn left_of(
     record: Option<&Record>,
     channel: Channel,
@@ -231,8 +234,9 @@ pub(super) fn left_of(
     left.unwrap_or(Fen::ZERO)
 }
 
-/// Holds the refunds that are known of a payment against what it paid, oldest first. What
-/// is too much becomes an anomaly and holds no money. False where there is no room for it.
+/// Checks the known refunds of a payment against the paid amount, oldest first. A refund that
+/// exceeds it becomes an anomaly and holds no money. Returns `false` if the record has no room
+/// for the anomaly.
 pub(super) fn measure(change: &mut Change<'_>, payment: &Payment) -> bool {
     for (refund, available) in excess(change, payment) {
         if !change.make_room() {
@@ -248,6 +252,7 @@ pub(super) fn measure(change: &mut Change<'_>, payment: &Payment) -> bool {
     true
 }
 
+/// Returns the refunds that exceed the paid amount, each with what was left for it.
 fn excess(change: &Change<'_>, payment: &Payment) -> Vec<(Refund, Fen)> {
     let (channel, transaction) = (payment.channel, &payment.transaction_id);
     let refunds = change.refunds().iter();
@@ -267,14 +272,15 @@ fn excess(change: &Change<'_>, payment: &Payment) -> Vec<(Refund, Fen)> {
     held.into_iter().filter_map(too_much).collect()
 }
 
-/// The order is paid, and no refund of its transaction is known or asked for here.
+/// Whether the order is paid and no refund that holds money of its transaction is known.
 pub(super) fn knows_no_refund(record: Option<&Record>) -> bool {
     let order = record.and_then(Record::as_order);
     let own = order.and_then(|order| order.payment.as_ref());
     own.is_some_and(|own| !refunds_known_of(record, own).any(RefundStatus::holds_money))
 }
 
-/// How far the refunds of a payment are, those that only anomalies know included.
+/// Returns the statuses of all known refunds of a payment, including refunds that only
+/// anomalies contain.
 pub(super) fn refunds_known_of<'a>(
     record: Option<&'a Record>,
     payment: &'a Payment,

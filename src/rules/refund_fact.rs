@@ -1,9 +1,9 @@
-//! `record_refund` and `record_refund_refused`: what the channel says of a refund meets
-//! what is known of it.
+//! `record_refund` and its variants: compares the channel's report of a refund with the refund
+//! in the record.
 //!
-//! A money fact is never thrown away: it moves the refund, is adopted, recognised, or kept
-//! as an anomaly. A success counts once. A failure that may be old is not believed: it must
-//! not undo a retry or a success.
+//! The store drops no new money fact: the fact moves the refund, opens one, becomes an anomaly,
+//! or makes a query due. A success counts once. The store does not believe a failure that may be
+//! old, because such a failure must not undo a retry or a success.
 
 use super::change::Change;
 use super::decision::Decision;
@@ -23,7 +23,7 @@ pub(super) fn key_of(fact: &RefundFact) -> UniqueKey {
     UniqueKey::RefundNo(fact.channel(), fact.refund_no().clone())
 }
 
-/// The keys whose owners a fact meets.
+/// Returns the unique keys whose owners the rules look up for a fact.
 pub(super) fn keys_of(fact: &RefundFact) -> [UniqueKey; 2] {
     let transaction = UniqueKey::Transaction(fact.channel(), fact.transaction_id().clone());
     [key_of(fact), transaction]
@@ -34,9 +34,9 @@ pub(super) fn record_refund(mut change: Change<'_>, fact: &RefundFact) -> Decisi
     if outcome == RefundRecorded::RecordFull {
         return change.refuse(Outcome::RecordRefund(outcome));
     }
-    // As with payments: what stands with no order is to be repeated.
-    let stands = change.order().is_some();
-    change.answer(Outcome::RecordRefund(outcome), stands)
+    // As with payments: without an order the channel must repeat the fact.
+    let acknowledge = change.order().is_some();
+    change.answer(Outcome::RecordRefund(outcome), acknowledge)
 }
 
 pub(super) fn record_refund_refused(
@@ -60,11 +60,11 @@ pub(super) fn record_refund_refused(
             status => RefundRefused::NotRequested { status },
         },
     };
-    let stands = matches!(outcome, RefundRefused::Closed | RefundRefused::Already);
-    change.answer(Outcome::RefuseRefund(outcome), stands)
+    let acknowledge = matches!(outcome, RefundRefused::Closed | RefundRefused::Already);
+    change.answer(Outcome::RefuseRefund(outcome), acknowledge)
 }
 
-/// The channel was asked about the refund as was due and gave no usable answer.
+/// Records a query about the refund without a usable answer. A due check moves to a later time.
 pub(super) fn record_refund_unanswered(mut change: Change<'_>, refund_no: &RefundNo) -> Decision {
     let known = change.record().and_then(|record| record.refund(refund_no));
     let outcome = match known.cloned() {
@@ -77,26 +77,27 @@ pub(super) fn record_refund_unanswered(mut change: Change<'_>, refund_no: &Refun
             RefundUnanswered::PutOff
         }
     };
-    let stands = outcome != RefundUnanswered::NotFound;
-    change.answer(Outcome::RefundUnanswered(outcome), stands)
+    let acknowledge = outcome != RefundUnanswered::NotFound;
+    change.answer(Outcome::RefundUnanswered(outcome), acknowledge)
 }
 
-/// Takes the fact in, whatever it is. Where there is no room for all that comes of it the
-/// answer is `RecordFull`, and the whole change is to be refused.
+/// Records any refund fact, whether it fits or not. Returns `RecordFull` if the record has no
+/// room for every consequence. The caller must then refuse the whole change.
 pub(super) fn take(change: &mut Change<'_>, fact: &RefundFact) -> RefundRecorded {
     let known = change
         .record()
         .and_then(|record| record.refund(fact.refund_no()));
     let outcome = match known.cloned() {
-        Some(known) => told_again(change, &known, fact),
-        None => first_told(change, fact),
+        Some(known) => record_known(change, &known, fact),
+        None => record_unknown(change, fact),
     };
     end_unknown(change);
     outcome
 }
 
-/// A number that no refund of this record bears: made elsewhere, and adopted.
-fn first_told(change: &mut Change<'_>, fact: &RefundFact) -> RefundRecorded {
+/// Records a fact whose refund number is new to this record. Such a refund was made elsewhere,
+/// and the record adopts it if the money is there.
+fn record_unknown(change: &mut Change<'_>, fact: &RefundFact) -> RefundRecorded {
     if let Some(by) = change.context.owner(&key_of(fact)).map(Record::no) {
         let refund_no = fact.refund_no().clone();
         let kind = AnomalyKind::RefundNoTaken { refund_no, by };
@@ -124,23 +125,25 @@ fn first_told(change: &mut Change<'_>, fact: &RefundFact) -> RefundRecorded {
     }
 }
 
-/// How far a known refund is, against how far the channel says that it is.
-fn told_again(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> RefundRecorded {
+/// Records a fact about a known refund. Different facts take precedence over the state.
+fn record_known(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> RefundRecorded {
     let difference = first_difference(facts_of_refund(known), facts_of(fact));
     match difference {
-        None => meet(change, known, fact),
+        None => apply_state(change, known, fact),
         Some(field @ RefundDifference::Amount) => amount_differs(change, known, fact, field),
         Some(field) => transaction_differs(change, known, fact, field),
     }
 }
 
-/// The table of where the refund stands against what the channel says.
-fn meet(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> RefundRecorded {
+/// Applies the channel's state to a known refund with the same facts. The order of the cases
+/// matters: the first match wins.
+fn apply_state(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> RefundRecorded {
     use RefundStatus::{Abnormal, Closed, Processing, Requested, Returned, Success};
-    let told = RefundStatus::from(fact.state());
-    match (known.status, told) {
-        (status, told) if status == told => repeated(change, known, fact),
-        // It may be older than the present attempt or the success.
+    let reported = RefundStatus::from(fact.state());
+    match (known.status, reported) {
+        (status, reported) if status == reported => repeated(change, known, fact),
+        // The failure may be older than the present attempt or the success. If the store
+        // believed it, money that is on its way back could be refunded a second time.
         (Requested | Processing | Abnormal | Success, Closed | Abnormal)
             if !is_believed(known, fact) =>
         {
@@ -157,8 +160,9 @@ fn meet(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> RefundRec
     }
 }
 
-/// A closed refund is under way after all, or succeeded. A reserve held too long corrects
-/// itself at the next query; one freed too early does not.
+/// Reopens a closed refund that is under way or succeeded after all. This needs no proof that
+/// the report is new. The next query corrects a reserve that is held too long, but nothing
+/// corrects a reserve that was freed too early.
 fn back_from_closed(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> RefundRecorded {
     if let Some(by) = belongs_elsewhere(change, fact) {
         return elsewhere(change, fact, by);
@@ -169,37 +173,39 @@ fn back_from_closed(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) 
     }
 }
 
-/// What the channel says is what goes back, and a person is told. What had succeeded keeps
-/// its amount: no past day changes.
+/// Handles another amount than the store knows. The channel's amount counts, and an anomaly
+/// informs a person. A refund that already succeeded keeps its amount, so that no total of a
+/// past day changes.
 fn amount_differs(
     change: &mut Change<'_>,
     known: &Refund,
     fact: &RefundFact,
     field: RefundDifference,
 ) -> RefundRecorded {
-    let told = RefundStatus::from(fact.state());
-    if told == known.status && is_kept(change, fact) {
+    let reported = RefundStatus::from(fact.state());
+    if reported == known.status && is_kept(change, fact) {
         answered(change, known, fact);
         return RefundRecorded::Duplicate;
     }
-    if told == RefundStatus::Abnormal && known.status.is_open() && !is_believed(known, fact) {
+    if reported == RefundStatus::Abnormal && known.status.is_open() && !is_believed(known, fact) {
         return must_query(change, known, fact);
     }
     let is_open = known.status.is_open();
     let outcome = match lacks_money(change, fact, known.held()) {
-        _ if known.status == RefundStatus::Closed && told.holds_money() => {
+        _ if known.status == RefundStatus::Closed && reported.holds_money() => {
             match back_from_closed(change, known, fact) {
                 moved @ RefundRecorded::Moved { .. } => moved,
                 kept => return kept,
             }
         }
         Some(available) if is_open => {
-            // More than is left cannot be counted.
+            // The channel reports more than is left. Only what is left can count, and the
+            // anomaly keeps the reported amount.
             let _ = moved(change, known, fact, available);
             return exceeds(change, fact, available);
         }
-        None if is_open && told.holds_money() => moved(change, known, fact, fact.amount()),
-        _ => meet(change, known, fact),
+        None if is_open && reported.holds_money() => moved(change, known, fact, fact.amount()),
+        _ => apply_state(change, known, fact),
     };
     match outcome {
         RefundRecorded::Moved { .. } => match differs(change, known, fact, field) {
@@ -213,9 +219,10 @@ fn amount_differs(
     }
 }
 
-/// The told amount counts against the told transaction, and what was asked for stays
-/// reserved, until a person resolves the anomaly. While one is open the channel need not be
-/// asked about a final state again; after that it must.
+/// Handles another transaction or channel than the store knows. The reported amount counts
+/// against the reported transaction, unless a person dismisses the anomaly. The requested amount
+/// stays reserved, unless a person accepts it. A final state needs no further check while such
+/// an anomaly is open. Afterwards the checks go on.
 fn transaction_differs(
     change: &mut Change<'_>,
     known: &Refund,
@@ -237,8 +244,8 @@ fn transaction_differs(
     };
     let number = Some(&known.refund_no);
     let mut open = change.anomalies().iter().filter(|a| a.is_open());
-    let is_asked = open.any(|anomaly| anomaly.kind.refund_no() == number);
-    if is_asked && !RefundStatus::from(fact.state()).is_open() {
+    let has_open_anomaly = open.any(|anomaly| anomaly.kind.refund_no() == number);
+    if has_open_anomaly && !RefundStatus::from(fact.state()).is_open() {
         if known.next_check.is_some() {
             check_at(change, known, None, true);
         }
@@ -248,9 +255,9 @@ fn transaction_differs(
     outcome
 }
 
-/// The channel was asked as was due, and the refund stands as it stood. One that has ended is
-/// asked about until a query says so that was sent after it became due: what was sent before
-/// knows nothing of the doubt.
+/// Updates the next check after a report that left the refund unchanged. For an ended refund
+/// the checks stop only at the answer to a query sent after the check became due. An earlier
+/// query cannot settle the doubt that made the check due.
 fn answered(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) {
     let has_ended = !known.status.is_open();
     let sent = fact.query_sent_at();
@@ -264,8 +271,9 @@ fn answered(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) {
     }
 }
 
-/// A failure is believed in a first attempt without success, and from a query that was sent
-/// after the present attempt began or the success was recorded.
+/// Whether a failure is recent enough to be believed. In a first attempt without success it
+/// always is. Otherwise it must answer a query that was sent after the present attempt began or
+/// the success was recorded.
 fn is_believed(known: &Refund, fact: &RefundFact) -> bool {
     let Some(after) = known.believed_after else {
         return true;
@@ -273,20 +281,20 @@ fn is_believed(known: &Refund, fact: &RefundFact) -> bool {
     fact.query_sent_at().is_some_and(|sent| sent > after)
 }
 
-/// Nothing changes, and the channel is asked now. What may answer a query that was due is
-/// put off instead: else a server that never dates its queries, or whose clock is behind,
-/// would ask as fast as it sweeps.
+/// Makes a query due now and changes nothing else. If a check was due and this fact may be its
+/// answer, the check moves to a later time instead. Otherwise a server that never dates its
+/// queries would send one in every sweep.
 fn must_query(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> RefundRecorded {
     let now = change.now();
     match known.next_check.filter(|at| *at <= now) {
         None => check_at(change, known, Some(now), false),
         Some(due) if fact.query_sent_at().is_none_or(|sent| sent >= due) => put_off(change, known),
-        Some(_) => {}
+        Some(_) => {} // the query was sent before the check was due
     }
     RefundRecorded::MustQuery
 }
 
-/// The refund keeps its state; a person decides.
+/// Keeps the refund's state and raises an anomaly, so that a person decides.
 fn disagrees(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> RefundRecorded {
     answered(change, known, fact);
     let refund_no = known.refund_no.clone();
@@ -295,6 +303,7 @@ fn disagrees(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> Refu
     keep(change, kind, fact, RefundRecorded::Disagrees { status })
 }
 
+/// Moves the refund to the reported state with this amount.
 fn moved(
     change: &mut Change<'_>,
     known: &Refund,
@@ -305,18 +314,22 @@ fn moved(
     let checks = known.checks.saturating_add(1);
     let next_check = change.context.policy.refund_check(change.now(), checks);
     let is_success = to == RefundStatus::Success;
-    // How much a closed refund is of makes no difference.
+    // A closed refund holds no money, so a different reported amount does not matter.
     let amount = if to == RefundStatus::Closed {
         known.amount
     } else {
         amount
     };
-    // What was asked for is held as well, unless its reserve was given to others meanwhile.
+    // Keep the requested amount if it differs: an open refund holds the larger of the two.
+    // Drop it if other refunds have reserved that money meanwhile, or the transaction would
+    // hold more than it paid. A success holds only the reported amount, so the requested amount
+    // always stays with it.
     let left = left_of(change.record(), known.channel, &known.transaction_id);
     let room = left.checked_add(known.held()).unwrap_or(Fen::MAX);
     let asked = Some(known.asked_amount()).filter(|asked| *asked != amount);
     let asked = asked.filter(|asked| is_success || *asked <= room);
-    // A success told after a failure may be older than it: the channel is asked once more.
+    // A success that arrives after a failure may be older than the failure. One more check is
+    // due, unless the success answers a query sent after the failure.
     let is_confirmed = fact.query_sent_at() > known.ended_at;
     let is_doubtful = is_success && known.ended_at.is_some() && !is_confirmed;
     let refund = Refund {
@@ -325,7 +338,8 @@ fn moved(
         asked,
         status: to,
         code: None,
-        // An old failure must not undo what came after it.
+        // From now on an older failure must not undo this success or reopening. A doubtful
+        // success takes the failure's time into account, which may be later than the clock.
         believed_after: if is_success || known.status == RefundStatus::Closed {
             let failed_at = known.ended_at.filter(|_| is_doubtful);
             failed_at.max(Some(change.now()))
@@ -347,7 +361,7 @@ fn moved(
     RefundRecorded::Moved { to }
 }
 
-/// Nothing new, but perhaps the channel's number for it.
+/// Handles a repeat. It may still bring the channel's own number for the refund.
 fn repeated(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> RefundRecorded {
     if known.refund_id.is_none() && fact.refund_id().is_some() {
         change.push(EventKind::RefundMoved(Box::new(Refund {
@@ -357,7 +371,7 @@ fn repeated(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> Refun
     }
     answered(change, known, fact);
     if known.status == RefundStatus::Closed {
-        end_exceeding(change, fact); // nothing went back after all
+        end_exceeding(change, fact); // confirmed: no money went back
     }
     RefundRecorded::Duplicate
 }

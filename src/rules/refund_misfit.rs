@@ -1,5 +1,5 @@
-//! Facts of refunds that do not fit: what is wrong with them, and the anomalies that keep
-//! them until a person or a later fact ends them.
+//! Refund facts that do not fit: the checks, and the anomalies that keep the facts until a
+//! person or a later fact ends them.
 
 use super::change::Change;
 use super::decision::Claim;
@@ -34,15 +34,16 @@ pub(super) fn differs(
     keep(change, kind, fact, RefundRecorded::Differs { field })
 }
 
-/// What is left of the fact's transaction, where that is too little for it. `own` is what
-/// the refund itself holds of it.
+/// Returns what is left of the fact's transaction if that is too little for the fact. `own` is
+/// the amount that the refund itself already holds. A closed refund needs no money.
 pub(super) fn lacks_money(change: &Change<'_>, fact: &RefundFact, own: Fen) -> Option<Fen> {
     let left = left_of(change.record(), fact.channel(), fact.transaction_id());
     let left = left.checked_add(own).unwrap_or(Fen::MAX);
     (fact.state() != RefundState::Closed && left < fact.amount()).then_some(left)
 }
 
-/// The other record whose money the fact's transaction is. What was closed holds none.
+/// Returns the other record that claims the fact's transaction. `None` for a closed refund,
+/// because it holds no money.
 pub(super) fn belongs_elsewhere(change: &Change<'_>, fact: &RefundFact) -> Option<OrderNo> {
     let (channel, transaction) = (fact.channel(), fact.transaction_id());
     let claim = change
@@ -72,7 +73,7 @@ pub(super) fn exceeds(
     keep(change, kind, fact, RefundRecorded::Exceeds { available })
 }
 
-/// The very fact is kept in an anomaly already.
+/// Whether an anomaly, open or ended, already contains exactly this fact.
 pub(super) fn is_kept(change: &Change<'_>, fact: &RefundFact) -> bool {
     let number = Some(fact.refund_no());
     let of_it = change
@@ -80,15 +81,15 @@ pub(super) fn is_kept(change: &Change<'_>, fact: &RefundFact) -> bool {
         .iter()
         .filter(|a| a.kind.refund_no() == number);
     let mut kept = of_it.filter_map(|anomaly| anomaly.refund.as_ref());
-    kept.any(|refund| says(refund, fact))
+    kept.any(|refund| is_equal(refund, fact))
 }
 
-fn says(refund: &Refund, fact: &RefundFact) -> bool {
+fn is_equal(refund: &Refund, fact: &RefundFact) -> bool {
     let same = first_difference(facts_of_refund(refund), facts_of(fact)).is_none();
     same && refund.status == RefundStatus::from(fact.state())
 }
 
-/// Keeps a fact that does not fit, once per kind, refund and state.
+/// Keeps a fact that does not fit as an anomaly, once per kind, refund, amount and state.
 pub(super) fn keep(
     change: &mut Change<'_>,
     kind: AnomalyKind,
@@ -96,7 +97,7 @@ pub(super) fn keep(
     outcome: RefundRecorded,
 ) -> RefundRecorded {
     let mut alike = change.anomalies().iter().filter(|a| a.kind.is_like(&kind));
-    if alike.any(|anomaly| anomaly.refund.as_ref().is_some_and(|r| says(r, fact))) {
+    if alike.any(|anomaly| anomaly.refund.as_ref().is_some_and(|r| is_equal(r, fact))) {
         return RefundRecorded::Duplicate;
     }
     if !change.make_room() {
@@ -107,7 +108,7 @@ pub(super) fn keep(
     outcome
 }
 
-/// The refund as the channel tells it, first seen now.
+/// Builds a refund from a fact of the channel, first seen now.
 pub(super) fn seen(change: &Change<'_>, fact: &RefundFact) -> Refund {
     let status = RefundStatus::from(fact.state());
     let at = change.stamp();
@@ -132,7 +133,8 @@ pub(super) fn seen(change: &Change<'_>, fact: &RefundFact) -> Refund {
     }
 }
 
-/// A refund for which there had been no money has found its place.
+/// Ends the open `RefundExceeds` anomalies of the fact's refund: the refund is counted now, or
+/// it failed and needs no money.
 pub(super) fn end_exceeding(change: &mut Change<'_>, fact: &RefundFact) {
     settle(change, |kind| match kind {
         AnomalyKind::RefundExceeds { refund_no, .. } => refund_no == fact.refund_no(),
@@ -140,26 +142,27 @@ pub(super) fn end_exceeding(change: &mut Change<'_>, fact: &RefundFact) {
     });
 }
 
-/// The refund that the channel had spoken of is known now. One that was only asked for may
-/// be another.
+/// Ends an open `RefundUnknown` anomaly if a refund of the order's payment is known from the
+/// channel. A refund that was only requested here does not end it, because the channel may mean
+/// another refund.
 pub(super) fn end_unknown(change: &mut Change<'_>) {
     let order = change.order();
     let Some(own) = order.and_then(|order| order.payment.as_ref()) else {
         return;
     };
-    let is_told = |status| {
+    let is_reported = |status| {
         use RefundStatus::{Abnormal, Processing, Success};
         matches!(status, Processing | Success | Abnormal)
     };
-    if refunds_known_of(change.record(), own).any(is_told) {
+    if refunds_known_of(change.record(), own).any(is_reported) {
         settle(change, |kind| *kind == AnomalyKind::RefundUnknown);
     }
 }
 
-/// Ends the open anomalies of this kind: the fact has found its place without a person.
-fn settle(change: &mut Change<'_>, is_it: impl Fn(&AnomalyKind) -> bool) {
+/// Ends the open anomalies whose kind matches: a later fact settled them without a person.
+fn settle(change: &mut Change<'_>, is_match: impl Fn(&AnomalyKind) -> bool) {
     let open = change.anomalies().iter().filter(|a| a.is_open());
-    let found: Vec<AnomalyId> = open.filter(|a| is_it(&a.kind)).map(|a| a.id).collect();
+    let found: Vec<AnomalyId> = open.filter(|a| is_match(&a.kind)).map(|a| a.id).collect();
     for id in found {
         change.push(EventKind::AnomalyEnded {
             id,

@@ -1,4 +1,4 @@
-//! `resolve`: a person ends an anomaly.
+//! `resolve`: applies a person's decision to an anomaly.
 
 use super::change::Change;
 use super::confirm::receive;
@@ -36,15 +36,16 @@ pub(super) fn resolve(
     if outcome == Resolved::RecordFull {
         return change.refuse(Outcome::Resolve(outcome));
     }
-    let stands = matches!(
+    let acknowledge = matches!(
         outcome,
         Resolved::Resolved | Resolved::Already | Resolved::Reexamined(_)
     );
-    change.answer(Outcome::Resolve(outcome), stands)
+    change.answer(Outcome::Resolve(outcome), acknowledge)
 }
 
-/// The decision is about an earlier opening. That one was ended by a refund, or it would
-/// not have been opened again; the same decision names a refund of its money.
+/// Returns the outcome of a decision about an earlier opening of the anomaly. A refund ended
+/// that opening, or the anomaly would not be reopened. A decision that names a refund of the
+/// same money is therefore a repeat.
 fn reopened_since(change: &Change<'_>, anomaly: &Anomaly, how: &Resolution) -> Resolved {
     let record = change.record();
     let named = match how {
@@ -84,8 +85,8 @@ fn end(change: &mut Change<'_>, anomaly: &Anomaly, how: AnomalyEndKind, note: &N
     Resolved::Resolved
 }
 
-/// What the channel said of a refund is not believed: it is asked again about one that is
-/// under way.
+/// Ends the anomaly because the person does not believe the channel. If the refund in question
+/// is open and has no check, a query is due now.
 fn dismiss(change: &mut Change<'_>, anomaly: &Anomaly, note: &Note) -> Resolved {
     let resolved = end(change, anomaly, AnomalyEndKind::Dismissed, note);
     if let Some(refund) = refund_in_question(change, anomaly)
@@ -98,17 +99,18 @@ fn dismiss(change: &mut Change<'_>, anomaly: &Anomaly, note: &Note) -> Resolved 
     resolved
 }
 
-/// The record's own refund of the number that the anomaly is about.
+/// Returns the record's own refund with the number that the anomaly is about.
 fn refund_in_question(change: &Change<'_>, anomaly: &Anomaly) -> Option<Refund> {
     let refund_no = anomaly.kind.refund_no()?;
     change.record()?.refund(refund_no).cloned()
 }
 
-/// Only what leaves the paid facts whole can be accepted.
+/// Accepts an anomaly, if its kind allows that without a change to a recorded payment.
 fn accept(change: &mut Change<'_>, anomaly: &Anomaly, note: &Note) -> Resolved {
     match (&anomaly.kind, &anomaly.payment) {
         (AnomalyKind::LatePayment, _) => end(change, anomaly, AnomalyEndKind::Accepted, note),
-        // Money that goes back does not pay: once accepted, nobody would be asked about it.
+        // Money that goes back must not pay. If the anomaly ended here, no list would show the
+        // payment to a person any more.
         (AnomalyKind::IdentityMismatch { .. }, Some(payment))
             if !goes_back_here(change, payment) =>
         {
@@ -119,7 +121,7 @@ fn accept(change: &mut Change<'_>, anomaly: &Anomaly, note: &Note) -> Resolved {
         }
         (AnomalyKind::RefundDiffers { .. }, _) => accept_difference(change, anomaly, note),
         (AnomalyKind::RefundExceeds { .. } | AnomalyKind::RefundedElsewhere { .. }, _)
-            if tells_another_transaction(change, anomaly) =>
+            if is_of_another_transaction(change, anomaly) =>
         {
             accept_difference(change, anomaly, note)
         }
@@ -128,7 +130,7 @@ fn accept(change: &mut Change<'_>, anomaly: &Anomaly, note: &Note) -> Resolved {
     }
 }
 
-/// Money of the payment goes back, or went back, here or elsewhere.
+/// Whether another record claims the payment's transaction, or a refund here holds its money.
 fn goes_back(change: &Change<'_>, payment: &Payment) -> bool {
     change.claimed_elsewhere(payment).is_some() || goes_back_here(change, payment)
 }
@@ -138,31 +140,32 @@ fn goes_back_here(change: &Change<'_>, payment: &Payment) -> bool {
     change.refunds().iter().any(holds)
 }
 
-/// The refund under way here was asked for of another transaction than the channel says.
-fn tells_another_transaction(change: &Change<'_>, anomaly: &Anomaly) -> bool {
-    let asked = refund_in_question(change, anomaly);
-    let asked = asked.filter(|asked| asked.status.is_open());
-    asked
+/// Whether the open refund of this number is of another transaction than the channel reports.
+fn is_of_another_transaction(change: &Change<'_>, anomaly: &Anomaly) -> bool {
+    let requested = refund_in_question(change, anomaly);
+    let requested = requested.filter(|requested| requested.status.is_open());
+    requested
         .zip(anomaly.refund.as_ref())
-        .is_some_and(|(asked, told)| !asked.is_of_same(told))
+        .is_some_and(|(requested, reported)| !requested.is_of_same(reported))
 }
 
-/// The number was used for another transaction: what was asked for under it is free again.
-/// Another amount is believed already.
+/// Accepts the channel's facts of a refund. If the channel used the number for another
+/// transaction, the requested refund is closed and its reserve becomes free. Another amount
+/// already counts, and nothing else changes.
 fn accept_difference(change: &mut Change<'_>, anomaly: &Anomaly, note: &Note) -> Resolved {
     let resolved = end(change, anomaly, AnomalyEndKind::Accepted, note);
-    if let Some(asked) = refund_in_question(change, anomaly)
-        && let Some(told) = &anomaly.refund
-        && !asked.is_of_same(told)
-        && asked.status.is_open()
+    if let Some(requested) = refund_in_question(change, anomaly)
+        && let Some(reported) = &anomaly.refund
+        && !requested.is_of_same(reported)
+        && requested.status.is_open()
     {
-        change.end_refund(&asked, RefundStatus::Closed);
+        change.end_refund(&requested, RefundStatus::Closed);
     }
     resolved
 }
 
-/// A success that failed later: its money is here again. A refund that failed and then
-/// succeeds again cannot be accepted, for its days are in the totals already.
+/// Accepts that a successful refund failed later and its money is here again. A returned refund
+/// that succeeds again cannot be accepted, because both of its days are in the totals already.
 fn accept_failure(change: &mut Change<'_>, anomaly: &Anomaly, note: &Note) -> Resolved {
     match refund_in_question(change, anomaly) {
         Some(refund) if refund.status == RefundStatus::Success => {
@@ -174,7 +177,7 @@ fn accept_failure(change: &mut Change<'_>, anomaly: &Anomaly, note: &Note) -> Re
     }
 }
 
-/// Once its identity is accepted the payment is a payment like any other.
+/// Ends the anomaly as accepted and then handles its payment like any other payment.
 fn reexamine(
     change: &mut Change<'_>,
     anomaly: &Anomaly,
@@ -188,8 +191,9 @@ fn reexamine(
     }
 }
 
-/// The whole of the anomaly's own payment goes back. What another record claims goes back
-/// from there, where its reserve is kept. The anomaly's own closed refund is tried again.
+/// Requests a refund of the anomaly's whole payment. If another record claims the transaction,
+/// only that record can refund it, because it keeps the reserve. A closed refund of the whole
+/// payment under the same number gets its next attempt.
 fn refund(
     change: &mut Change<'_>,
     anomaly: &Anomaly,
@@ -227,7 +231,7 @@ fn refund(
     Resolved::Resolved
 }
 
-/// The closed refund of this number that had asked for the whole payment.
+/// Returns the closed refund with this number if it requested the whole payment.
 fn closed_before(change: &Change<'_>, payment: &Payment, refund_no: &RefundNo) -> Option<Refund> {
     let known = change.record()?.refund(refund_no)?;
     let whole = known.is_of(payment) && known.asked_amount() == payment.paid_fee;

@@ -1,42 +1,47 @@
-//! Amounts as other systems wrote them, read from their digits: no float is ever made.
+//! Reads the amounts of other systems from their decimal digits, without floating point.
 
 use thiserror::Error;
 
 use crate::types::{Currency, Fen, FenError};
 
-/// In which unit other books keep their amounts. Nothing is guessed: 100 fen are one yuan, and
-/// not a hundred.
+/// Unit in which another system stores its amounts.
+///
+/// The importer does not guess the unit: `100` can mean 100 yuan or 100 fen (1 yuan).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Amounts {
-    /// In yuan, or the unit of the order's currency, as numbers that may have been floats:
-    /// `0.5700000000000001` is 57 fen, and `500` of `JPY` are 500 yen
-    /// ([`Currency::exponent`]). An amount is its nearest fen if it lies within 0.001 fen of it,
-    /// and else refused.
+    /// Yuan, or the main unit of the order's currency ([`Currency::exponent`]).
+    ///
+    /// The numbers may be printed floats: `0.5700000000000001` is 57 fen, and `500` of `JPY` is
+    /// 500 yen. The importer rounds an amount to the nearest fen if the difference is at most
+    /// 0.001 fen. It refuses any other amount.
     Yuan,
-    /// In fen, or the minor unit of the order's currency, as integers.
+    /// Fen, or the minor unit of the order's currency. The amounts are integers.
     Fen,
 }
 
-/// Why a text is no amount of its unit.
+/// Reason why a text is not a valid amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum AmountProblem {
-    /// It is not a decimal number.
-    #[error("it is not a decimal number")]
+    /// The text is not a decimal number.
+    #[error("the amount is not a decimal number")]
     NotNumber,
-    /// It is below zero.
-    #[error("it is below zero")]
+    /// The amount is negative.
+    #[error("the amount is negative")]
     Negative,
-    /// It is further than 0.001 fen from every whole fen; or in fen, and not an integer.
-    #[error("it is not a whole number of fen")]
+    /// The amount is not a whole number of fen. With [`Amounts::Yuan`], the nearest fen is more
+    /// than 0.001 fen away.
+    #[error("the amount is not a whole number of fen")]
     NotWhole,
-    /// It is larger than any amount.
+    /// The amount is larger than the maximum, [`Fen::MAX`].
     #[error(transparent)]
     Fen(#[from] FenError),
 }
 
-/// More digits, or a larger exponent, than any number that a system writes.
+/// Maximum number of digits before and after the point, and maximum absolute exponent.
+///
+/// No system writes a longer number. The limit bounds the loop in `integer_part`.
 const LONGEST: usize = 400;
 
 impl Amounts {
@@ -49,7 +54,10 @@ impl Amounts {
     }
 }
 
-/// A decimal number: its digits, and how many of them stand before the point.
+/// Decimal number: its digits, and the position of the decimal point.
+///
+/// `point` counts the digits before the point. An exponent can make it negative, or larger than
+/// the number of digits.
 struct Digits<'a> {
     whole: &'a [u8],
     fraction: &'a [u8],
@@ -85,7 +93,7 @@ impl<'a> Digits<'a> {
         Ok(number)
     }
 
-    /// The number times 10 to the `places`.
+    /// Multiplies the number by 10 to the power of `places`.
     const fn shifted(mut self, places: i64) -> Self {
         self.point = self.point.saturating_add(places);
         self
@@ -96,7 +104,7 @@ impl<'a> Digits<'a> {
         both.map(|digit| u64::from(digit.saturating_sub(b'0')))
     }
 
-    /// The digit at a place behind the first one; those that are not written are zeros.
+    /// Digit at an index, from 0. Positions without a written digit are zero.
     fn at(&self, place: i64) -> u64 {
         let place = usize::try_from(place).ok();
         place
@@ -104,8 +112,8 @@ impl<'a> Digits<'a> {
             .unwrap_or_default()
     }
 
-    /// What stands before the point.
-    fn before_the_point(&self) -> Result<Fen, AmountProblem> {
+    /// Integer part of the number.
+    fn integer_part(&self) -> Result<Fen, AmountProblem> {
         let mut sum: u64 = 0;
         for place in 0..self.point {
             let next = sum
@@ -118,7 +126,7 @@ impl<'a> Digits<'a> {
         Ok(Fen::new(sum)?)
     }
 
-    /// Whether anything but zeros stands from this place on.
+    /// Whether a digit other than zero follows at index `from` or later. A negative index means 0.
     fn has_more(&self, from: i64) -> bool {
         let from = usize::try_from(from).unwrap_or_default();
         self.digits().skip(from).any(|digit| digit != 0)
@@ -128,12 +136,15 @@ impl<'a> Digits<'a> {
         if self.has_more(self.point) {
             return Err(AmountProblem::NotWhole);
         }
-        self.before_the_point()
+        self.integer_part()
     }
 
-    /// The nearest whole number, where it is within a thousandth.
+    /// Nearest whole number, if the difference is at most a thousandth.
     fn nearest(&self) -> Result<Fen, AmountProblem> {
-        let below = self.before_the_point()?;
+        // The first three decimals decide, and every later digit only breaks a tie. 0.000… and
+        // exactly 0.001 round down, 0.999… rounds up. Rounding any other fraction would invent
+        // an amount that the order never had.
+        let below = self.integer_part()?;
         let thousandths = (0..3).fold(0, |sum, place| sum * 10 + self.at(self.point + place));
         let is_more = self.has_more(self.point + 3);
         match (thousandths, is_more) {
@@ -182,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_float_of_yuan_is_its_nearest_fen() {
+    fn float_yuan_rounds_to_nearest_fen() {
         let cases = [
             ("0.5700000000000001", 57),
             ("19.900000000000002", 1990),
@@ -208,14 +219,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_near_a_fen_is_refused() {
+    fn amount_far_from_whole_fen_is_refused() {
         for text in ["0.575", "0.570011", "0.569989", "0.005", "1e-3", "19.9049"] {
             assert_eq!(yuan(text), Err(AmountProblem::NotWhole), "{text}");
         }
     }
 
     #[test]
-    fn what_is_no_amount_is_refused_by_name() {
+    fn invalid_amount_is_refused_with_reason() {
         for text in [
             "", ".5", "5.", "1e", "1e+", "x", "+1", "1,000", "0x10", "1e401", "NaN", "--1",
         ] {
@@ -235,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn fen_are_integers() {
+    fn fen_amount_must_be_integer() {
         assert_eq!(fen("57"), Ok(57));
         assert_eq!(fen("57.0"), Ok(57));
         assert_eq!(fen("1e2"), Ok(100));
@@ -245,9 +256,9 @@ mod tests {
     }
 
     proptest! {
-        /// What a cloud function computes: an integer of fen, times 0.01, printed.
+        /// A cloud function computes this: it multiplies integer fen by 0.01 and prints the result.
         #[test]
-        fn every_amount_that_was_multiplied_by_a_hundredth_comes_back(fen in 0..10_000_000_000_u64) {
+        fn fen_times_one_hundredth_reads_back(fen in 0..10_000_000_000_u64) {
             #[expect(clippy::cast_precision_loss, reason = "as JavaScript does it")]
             let float = fen as f64 * 0.01;
             prop_assert_eq!(yuan(&float.to_string()), Ok(fen));

@@ -1,4 +1,4 @@
-//! Why a record is refused. No reason holds a value of the record.
+//! Reasons for refusing a record. No reason contains a value of the record.
 
 use std::error::Error as _;
 use std::fmt;
@@ -10,19 +10,25 @@ use super::place::Place;
 use crate::order::{Difference, ImportRefusal, RefundRequested};
 use crate::types::{CurrencyError, IdError, OrderNo, OrderNoError, TextError, TimestampError};
 
-/// A record that was not taken over; nothing of it was written.
+/// A record that the import refused or skipped.
+///
+/// The store applied nothing of it, with two exceptions:
+/// - [`Reason::SkippedDiffers`] under [`Conflict::Advance`](crate::Conflict::Advance): the store
+///   applied everything else of the record.
+/// - An exported record of payments and refunds without an order: each fact is its own command,
+///   and the store may have applied the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Refused {
-    /// Where it begins.
+    /// Position of the record in the input.
     pub place: Place,
-    /// Its order's number, where it could be read.
+    /// Order number; `None` if it could not be read.
     pub no: Option<OrderNo>,
-    /// Why.
+    /// Reason for the refusal.
     pub reason: Reason,
 }
 
-/// A line for a report: the place, the number, the reason and what is behind it.
+/// One line for a report: position, order number, reason and cause of the reason.
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Place { record, line, byte } = self.place;
@@ -38,40 +44,40 @@ impl fmt::Display for Refused {
     }
 }
 
-/// Why a record was not taken over. May grow.
+/// Reason why the import refused or skipped a record. May grow.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Reason {
-    /// It does not begin with an object. Outside of an array, all that follows up to the next
-    /// line that begins with an object is part of it.
-    #[error("it is not an object: objects stand one after another, or in one array")]
+    /// The record is not a JSON object. Outside an array, it extends to the next line that
+    /// begins with `{`.
+    #[error("the record is not a JSON object: write one object after another, or one array")]
     NotObject,
-    /// The input ends, or outside of an array a line begins with another object, before it is
-    /// complete. An array without its end is one more record that is cut.
-    #[error("it is cut: another object begins, or the input ends, before it is complete")]
+    /// The record is incomplete: the input ends inside it. Outside an array, a line that begins
+    /// with `{` also ends it. An array without its `]` counts as one more incomplete record.
+    #[error("the record is incomplete: the input ends, or a line begins with another object")]
     Cut,
-    /// It is longer than any order.
-    #[error("it has more than {max} bytes")]
+    /// The record is longer than any order can be.
+    #[error("the record has more than {max} bytes")]
     TooLong {
-        /// How many it may have.
+        /// Maximum length of a record, in bytes.
         max: usize,
     },
-    /// It is not UTF-8.
+    /// The record is not UTF-8.
     #[error(
-        "it is not UTF-8: if a spreadsheet saved it, convert the file, for example with \
-         `iconv -f GB18030 -t UTF-8`"
+        "the record is not UTF-8: if a spreadsheet saved the file, convert it, for example \
+         with `iconv -f GB18030 -t UTF-8`"
     )]
     NotUtf8,
-    /// It is not JSON.
-    #[error("it is not JSON: line {line}, column {column}")]
+    /// The record is not valid JSON.
+    #[error("the record is not valid JSON: line {line}, column {column}")]
     NotJson {
         /// The line of the input, from 1.
         line: u64,
         /// The column, in bytes from 1.
         column: u64,
     },
-    /// It is no order as this store exports it.
-    #[error("it is no order as a store exports it: line {line}, column {column}")]
+    /// The record does not have the format of [`Export::json_lines`](super::Export::json_lines).
+    #[error("the record is not in a store's export format: line {line}, column {column}")]
     NotExported {
         /// The line of the input, from 1.
         line: u64,
@@ -79,42 +85,45 @@ pub enum Reason {
         column: u64,
     },
     /// The row has more or fewer cells than the header.
-    #[error("it has {found} cells, and the header {expected}")]
+    #[error("the row has {found} cells, but the header has {expected}")]
     Cells {
-        /// How many it has.
+        /// Number of cells in the row.
         found: usize,
-        /// How many there are in the header.
+        /// Number of cells in the header.
         expected: usize,
     },
-    /// A field cannot be used.
-    #[error("its {field} cannot be used")]
+    /// A field is missing or invalid.
+    #[error("field {field} cannot be used")]
     Field {
-        /// Which, by the name that it bears in an order.
+        /// Name of the field in an order, as [`Field::name`](super::Field::name) returns it.
         field: &'static str,
-        /// Why.
+        /// Reason why the field cannot be used.
         #[source]
         problem: FieldProblem,
     },
-    /// The fields do not make an order, or not beside the others.
+    /// The rules refuse the order: it contradicts itself, or another record of the store.
     #[error(transparent)]
     Order(#[from] ImportRefusal),
-    /// Another order is there under its number.
-    #[error("another order is there under its number: the {} differs", name_of(*field))]
+    /// The store already has a different order under this number.
+    #[error("the store has a different order under this number: the {} differs", name_of(*field))]
     Different {
         /// The first field that differs.
         field: Difference,
     },
-    /// The order is there, and the record knows a payment, an amount or a refund more. It was
-    /// skipped as asked; importing it in the mode `advance` takes it in.
+    /// The store already has the order, but not a payment, an amount or a refund of this record.
+    ///
+    /// Under [`Conflict::Skip`](crate::Conflict::Skip), the store applied nothing; an import with
+    /// [`Conflict::Advance`](crate::Conflict::Advance) applies it. Under `Advance`, the store
+    /// applied everything else, but the rules did not accept this fact.
     #[error(
-        "skippedDiffers: it has a payment, an amount or a refund that the store does not know; \
-         import it with `advance` to take it in"
+        "skippedDiffers: the record has a payment, an amount or a refund that the store does \
+         not have; import it with `advance` to apply it"
     )]
     SkippedDiffers,
-    /// A refund that was only asked for, and whose order is not there, is not taken.
-    #[error("a refund that was asked for is not taken")]
+    /// The store refused a refund that was only requested and whose order does not exist.
+    #[error("the store refused a requested refund whose order does not exist")]
     Refund {
-        /// What the store says of it.
+        /// Outcome of the request.
         outcome: RefundRequested,
     },
 }
@@ -133,50 +142,53 @@ const fn name_of(field: Difference) -> &'static str {
     }
 }
 
-/// What is wrong with a field. May grow.
+/// Reason why a field cannot be used. May grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum FieldProblem {
-    /// It is not there, or null, or empty.
-    #[error("it is missing")]
+    /// The field is absent, null or empty.
+    #[error("the field is missing")]
     Missing,
-    /// It is there more than once.
-    #[error("it occurs more than once")]
+    /// The record has the field more than once.
+    #[error("the field occurs more than once")]
     Repeated,
-    /// It is no text. A number of many digits lost some of them when it was written.
-    #[error("it is not a text")]
+    /// The value is not a string. A long identifier that another system wrote as a number has
+    /// lost digits.
+    #[error("the value is not a string")]
     NotText,
-    /// It is neither a number nor the text of one.
-    #[error("it is not a number")]
+    /// The value is neither a number nor a string with a number.
+    #[error("the value is not a number")]
     NotNumber,
-    /// It is not a time in any of the forms that are read.
-    #[error("it is not a time")]
+    /// The value is not a time in a supported format.
+    #[error("the value is not a time in a supported format")]
     NotTime,
-    /// It is a number, and as milliseconds before this century: seconds, perhaps.
-    #[error("it is not a time in milliseconds")]
+    /// The number is not an integer of milliseconds since 1970, or it is before 2001-09-09. It may
+    /// be in seconds.
+    #[error("the value is not a time in milliseconds")]
     NotMillis,
-    /// It is no status that is known: map it, explicitly.
-    #[error("it is a status that is neither known nor mapped")]
+    /// The value is neither a status of this store nor mapped by
+    /// [`Mapping::status`](super::Mapping::status).
+    #[error("the status is neither known nor mapped")]
     UnknownStatus,
-    /// The order is not paid, and this names a payment.
-    #[error("it tells of a payment, and the order is not paid")]
+    /// The field names a payment, but the order is not paid.
+    #[error("the field names a payment, but the order is not paid")]
     OfNoPayment,
-    /// It is no amount.
+    /// The value is not an amount.
     #[error(transparent)]
     Amount(#[from] AmountProblem),
-    /// It is not an order number.
+    /// The value is not an order number.
     #[error(transparent)]
     OrderNo(#[from] OrderNoError),
-    /// It is not an identifier.
+    /// The value is not an identifier.
     #[error(transparent)]
     Id(#[from] IdError),
-    /// It is not a currency.
+    /// The value is not a currency.
     #[error(transparent)]
     Currency(#[from] CurrencyError),
-    /// It is too long.
+    /// The text is too long or invalid.
     #[error(transparent)]
     Text(#[from] TextError),
-    /// It is not a time that exists.
+    /// The time does not exist.
     #[error(transparent)]
     Time(#[from] TimestampError),
 }

@@ -1,4 +1,4 @@
-//! A record's fields by their names, whatever they came as.
+//! Fields of one record by name, for JSON objects and CSV rows alike.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::error::FieldProblem;
 use super::input::Row;
 
-/// Every field of one record.
+/// All fields of one record.
 pub(super) struct Fields<'a>(Vec<(Cow<'a, str>, Raw<'a>)>);
 
 #[derive(Clone, Copy)]
@@ -18,13 +18,13 @@ enum Raw<'a> {
     Cell(&'a str),
 }
 
-/// What stands in a field, as far as it matters.
+/// Value of a field, as text.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Value<'a> {
     Text(Cow<'a, str>),
-    /// A number, as it was written.
+    /// A number with its original digits, since a float would lose some.
     Number(Cow<'a, str>),
-    /// Anything else.
+    /// A boolean, an array, or an object that is no wrapped number or date.
     Other,
 }
 
@@ -33,7 +33,7 @@ impl<'a> Fields<'a> {
         serde_json::from_str(json)
     }
 
-    /// Empty cells are not there.
+    /// Reads the cells of a CSV row. An empty cell counts as a missing field.
     pub(super) fn of_row(row: Row<'a>) -> Self {
         let bare = |cell: &'a str| cell.strip_prefix('`').unwrap_or(cell);
         let cells = row.cells().map(|(name, cell)| (name, bare(cell)));
@@ -42,7 +42,7 @@ impl<'a> Fields<'a> {
         Self(raw.collect())
     }
 
-    /// What stands under a name; `None` where it is missing, null or empty.
+    /// Value of a field; `None` if the field is missing, null or empty.
     pub(super) fn find(&self, name: &str) -> Result<Option<Value<'a>>, FieldProblem> {
         let mut found = self.0.iter().filter(|(own, _)| own == name);
         let first = found.next().and_then(|(_, raw)| raw.value());
@@ -56,11 +56,13 @@ impl<'a> Fields<'a> {
         self.0.retain(|(own, _)| own != name);
     }
 
-    /// What is left, as one JSON object in the order of the names; nothing where nothing
-    /// is. The same record gives the same text, however its white space stood.
+    /// The remaining fields as one JSON object; an empty text if none remain.
+    ///
+    /// The function sorts the fields by name and removes white space. The text becomes the
+    /// order's metadata, and a second import of the same record must produce the same bytes.
     pub(super) fn rest(mut self) -> String {
         self.0.retain(|(_, raw)| raw.value().is_some());
-        self.0.sort_by(|(one, _), (other, _)| one.cmp(other));
+        self.0.sort_by(|(left, _), (right, _)| left.cmp(right));
         let mut text = String::new();
         for (name, raw) in &self.0 {
             text.push(if text.is_empty() { '{' } else { ',' });
@@ -87,10 +89,12 @@ impl<'a> Raw<'a> {
     }
 }
 
-/// So deep is `{"$date":{"$numberLong":"0"}}`.
+/// Maximum number of nested wrappers: `{"$date":{"$numberLong":"0"}}` has two.
 const NESTED_MAX: u8 = 2;
 
-/// A value of JSON, out of the objects in which exports wrap numbers and dates.
+/// Reads a JSON value. An export may wrap a number or a date in an object with one `$` field.
+///
+/// `nested` limits the recursion, so that a deeply nested input cannot overflow the stack.
 fn value_of(json: &str, nested: u8) -> Option<Value<'_>> {
     match json.as_bytes().first() {
         None | Some(b'n') => None,
@@ -125,7 +129,7 @@ fn push_text(to: &mut String, text: &str) {
     to.push_str(&serde_json::Value::from(text).to_string());
 }
 
-/// Appends JSON without the white space between its parts.
+/// Appends JSON without the white space between its tokens. White space in strings stays.
 fn push_compact(to: &mut String, json: &str) {
     let (mut is_text, mut is_escaped) = (false, false);
     for char in json.chars() {
@@ -142,7 +146,7 @@ fn push_compact(to: &mut String, json: &str) {
     }
 }
 
-/// A text that is borrowed where nothing in it is escaped.
+/// A JSON string. It borrows from the input if the string contains no escape.
 #[derive(serde::Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -194,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_dates_are_taken_out_of_their_wrapping() {
+    fn wrapped_number_and_date_are_unwrapped() {
         assert_eq!(find("19.900000000000002"), number("19.900000000000002"));
         assert_eq!(
             find(r#"{"$numberLong":"1647840000000"}"#),
@@ -223,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_occurs_twice_is_told() {
+    fn repeated_field_name_is_an_error() {
         let fields = Fields::of_json(r#"{"x":1,"\u0078":1,"y":1}"#).unwrap();
         assert_eq!(fields.find("x"), Err(FieldProblem::Repeated));
         assert_eq!(
@@ -234,10 +238,11 @@ mod tests {
     }
 
     #[test]
-    fn the_rest_is_the_same_text_however_it_was_written() {
-        let one = "{\"b\": [ 1, { \"c\" : \" \\\" \" } ],\n \"_id\":\"7\", \"n\":null, \"gone\":1}";
-        let other = r#"{"_id":"7","gone":1,"b":[1,{"c":" \" "}]}"#;
-        for json in [one, other] {
+    fn rest_is_same_text_for_any_layout() {
+        let spaced =
+            "{\"b\": [ 1, { \"c\" : \" \\\" \" } ],\n \"_id\":\"7\", \"n\":null, \"gone\":1}";
+        let compact = r#"{"_id":"7","gone":1,"b":[1,{"c":" \" "}]}"#;
+        for json in [spaced, compact] {
             let mut fields = Fields::of_json(json).unwrap();
             fields.forget("gone");
             let rest = fields.rest();

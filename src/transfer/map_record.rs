@@ -1,7 +1,9 @@
-//! A record of other books as the order that it tells of.
+//! Maps a record of another system to an order.
 //!
-//! What decides something is read or refused by name; what decides nothing and does not fit
-//! is kept with the rest, in the metadata.
+//! - Required fields and fields that decide about money, identity or time: an invalid value
+//!   refuses the record, and the error names the field.
+//! - Descriptive fields: an invalid value moves to the order's metadata, with all fields that
+//!   an order does not have.
 
 use super::error::{FieldProblem, Reason};
 use super::fields::{Fields, Value};
@@ -13,18 +15,18 @@ use crate::types::{
     Timestamp, TransactionId,
 };
 
-/// One record of other books.
+/// One record of another system, and the mapping to read it by.
 pub(super) struct Entry<'a> {
     fields: Fields<'a>,
-    books: &'a Mapping,
+    mapping: &'a Mapping,
 }
 
 impl<'a> Entry<'a> {
-    pub(super) const fn new(fields: Fields<'a>, books: &'a Mapping) -> Self {
-        Self { fields, books }
+    pub(super) const fn new(fields: Fields<'a>, mapping: &'a Mapping) -> Self {
+        Self { fields, mapping }
     }
 
-    /// The number that the record is about.
+    /// Order number of the record.
     pub(super) fn no(&mut self) -> Result<OrderNo, Reason> {
         self.required(Field::No, |value| Ok(OrderNo::parse(text(value)?)?))
     }
@@ -52,7 +54,7 @@ impl<'a> Entry<'a> {
             update_time: self
                 .optional(Field::UpdateTime, time::read)?
                 .unwrap_or(create_time),
-            expires_at: create_time.saturating_add(self.books.expires_after),
+            expires_at: create_time.saturating_add(self.mapping.expires_after),
             ended_at: None,
             prepay: None,
             next: None,
@@ -67,7 +69,7 @@ impl<'a> Entry<'a> {
     }
 
     fn status(&mut self) -> Result<Status, Reason> {
-        let known = &self.books.statuses;
+        let known = &self.mapping.statuses;
         self.required(Field::PayStatus, |value| {
             let status = match value {
                 Value::Text(word) | Value::Number(word) => known.get(&**word),
@@ -78,7 +80,7 @@ impl<'a> Entry<'a> {
     }
 
     fn amount(&mut self, currency: Currency) -> Result<Fen, Reason> {
-        let amounts = self.books.amounts;
+        let amounts = self.mapping.amounts;
         self.required(Field::TotalFee, |value| match value {
             Value::Text(text) | Value::Number(text) => Ok(amounts.read(text, currency)?),
             Value::Other => Err(FieldProblem::NotNumber),
@@ -87,7 +89,7 @@ impl<'a> Entry<'a> {
 
     fn appid(&mut self) -> Result<AppId, Reason> {
         let found = self.optional(Field::Appid, |value| Ok(AppId::parse(text(value)?)?))?;
-        let usual = || self.books.appid.clone();
+        let usual = || self.mapping.appid.clone();
         found
             .or_else(usual)
             .ok_or(FieldProblem::Missing.of(Field::Appid.name()))
@@ -98,10 +100,11 @@ impl<'a> Entry<'a> {
             Value::Text(text) | Value::Number(text) => Ok(MchId::parse(text)?),
             Value::Other => Err(FieldProblem::NotText),
         })?;
-        Ok(found.or_else(|| self.books.mch_id.clone()))
+        Ok(found.or_else(|| self.mapping.mch_id.clone()))
     }
 
-    /// There if and only if the order is paid. The rules hold it against everything else.
+    /// Payment of the order: `Some` if and only if the status is a paid one. The store's rules
+    /// check it against the other fields.
     fn payment(
         &mut self,
         status: Status,
@@ -117,7 +120,8 @@ impl<'a> Entry<'a> {
         }
         let id = id.ok_or(FieldProblem::Missing.of(Field::TransactionId.name()))?;
         let time_end = self.required(Field::TimeEnd, time::read)?;
-        // A payment of nothing is refused with its order.
+        // `Payment::new` fails only for 0 fen. The rules refuse an order of 0 fen with a better
+        // reason, so this error is dropped.
         let payment = Payment::new(id, total_fee, time_end, Source::Import).ok();
         Ok(payment.map(|payment| Payment {
             currency,
@@ -125,8 +129,8 @@ impl<'a> Entry<'a> {
         }))
     }
 
-    /// An order that can still be paid stays in its user's list, and its `deleteTime` with
-    /// the rest.
+    /// Time at which the user hid the order; `None` while the order can still be paid. The
+    /// `deleteTime` of such an order stays in the metadata.
     fn hidden_at(&mut self, status: Status) -> Result<Option<Timestamp>, Reason> {
         if status.is_ended() {
             return self.optional(Field::DeleteTime, time::read);
@@ -136,7 +140,7 @@ impl<'a> Entry<'a> {
 
     fn metadata(self) -> Result<Metadata, Reason> {
         let mut fields = self.fields;
-        for name in &self.books.without {
+        for name in &self.mapping.without {
             fields.forget(name);
         }
         Metadata::new(fields.rest()).map_err(|error| FieldProblem::from(error).of("metadata"))
@@ -147,7 +151,7 @@ impl<'a> Entry<'a> {
         field: Field,
         read: impl FnOnce(&Value<'_>) -> Result<T, FieldProblem>,
     ) -> Result<Option<T>, Reason> {
-        let name = self.books.name(field);
+        let name = self.mapping.name(field);
         let found = self.fields.find(name);
         let read = found.and_then(|value| value.map(|value| read(&value)).transpose());
         self.fields.forget(name);
@@ -163,9 +167,9 @@ impl<'a> Entry<'a> {
         found.ok_or(FieldProblem::Missing.of(field.name()))
     }
 
-    /// What decides nothing stays with the rest where it does not fit.
+    /// Reads a descriptive field. An invalid value stays in the fields and becomes metadata.
     fn lenient<T: Default>(&mut self, field: Field, read: impl FnOnce(&str) -> Option<T>) -> T {
-        let name = self.books.name(field);
+        let name = self.mapping.name(field);
         let found = match self.fields.find(name) {
             Ok(Some(Value::Text(text))) => read(&text),
             _ => None,
@@ -177,7 +181,7 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// A text; a number is none, since one of 32 digits has lost most of them.
+/// The value as a string. A number is refused: as a float, 32 digits lose about half of them.
 fn text<'v>(value: &'v Value<'_>) -> Result<&'v str, FieldProblem> {
     match value {
         Value::Text(text) => Ok(text),

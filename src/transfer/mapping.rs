@@ -1,4 +1,4 @@
-//! How to read another system's books: what is said explicitly, since it cannot be guessed.
+//! Mapping from another system's fields and words to orders. The caller states it explicitly.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -7,42 +7,42 @@ use super::amount::Amounts;
 use crate::order::Status;
 use crate::types::{AppId, MchId};
 
-/// What a field of other books is to an order.
+/// Field of an order that a record of another system can contain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Field {
-    /// `outTradeNo`: its number, as a text.
+    /// `outTradeNo`: order number, as a string.
     No,
-    /// `_openid`: who made it.
+    /// `_openid`: user who created the order.
     Openid,
-    /// `appid`: the app that it was made in.
+    /// `appid`: app in which the user created the order.
     Appid,
-    /// `mchId`: the merchant that it is paid to.
+    /// `mchId`: merchant who receives the payment.
     MchId,
-    /// `totalFee`: what is to be paid.
+    /// `totalFee`: amount to pay.
     TotalFee,
-    /// `feeType`: in which currency; CNY where it is missing.
+    /// `feeType`: currency. Default: CNY.
     FeeType,
-    /// `payStatus`: where it stands.
+    /// `payStatus`: status of the order.
     PayStatus,
-    /// `createTime`: when it was created.
+    /// `createTime`: time of creation.
     CreateTime,
-    /// `updateTime`: when it last changed; the creation where it is missing.
+    /// `updateTime`: time of the last change. Default: the time of creation.
     UpdateTime,
-    /// `deleteTime`: when its user deleted it from the list.
+    /// `deleteTime`: time at which the user removed the order from the list.
     DeleteTime,
-    /// `transactionId`: the channel's number of the payment.
+    /// `transactionId`: the channel's number for the payment.
     TransactionId,
-    /// `timeEnd`: when it was paid, by the channel's clock.
+    /// `timeEnd`: time of payment, by the channel's clock.
     TimeEnd,
-    /// `description`: what the customer read on the bill.
+    /// `description`: text that the channel shows to the payer.
     Description,
-    /// `attach`: what the channel handed back.
+    /// `attach`: text that the merchant sends and the channel returns.
     Attach,
 }
 
 impl Field {
-    /// The name that it bears where nothing else is said.
+    /// Default name of the field.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -64,18 +64,19 @@ impl Field {
     }
 }
 
-/// How to read another system's books, such as the `order` collection of a cloud database.
+/// Mapping for the records of another system, such as the `order` collection of a cloud database.
 ///
-/// The names of the fields are those of [`Field`]. The words of `payStatus` are those that an
-/// order has in JSON (`wait`, `success`, `closing`, `closed`, `failed`, `latePaid`), and those
-/// that are mapped here; any other is refused. What is no field of an order is kept in its
-/// metadata, as one JSON object.
+/// - Field names default to [`Field::name`].
+/// - `payStatus` accepts the words of an order in JSON (`wait`, `success`, `closing`, `closed`,
+///   `failed`, `latePaid`) and the words that [`status`](Self::status) maps. The importer refuses
+///   a record with any other word.
+/// - The order's metadata keeps all other fields, as one JSON object.
 ///
 /// ```
-/// use orderstore::transfer::{Amounts, Field, Foreign};
+/// use orderstore::transfer::{Amounts, Field, Mapping};
 /// use orderstore::{AppId, Status};
 ///
-/// let books = Mapping::of(Amounts::Yuan)
+/// let mapping = Mapping::of(Amounts::Yuan)
 ///     .status("paid", Status::Success)
 ///     .status("cancel", Status::Closed)
 ///     .field(Field::TotalFee, "price")
@@ -96,7 +97,7 @@ pub struct Mapping {
 }
 
 impl Mapping {
-    /// Books whose amounts are in this unit.
+    /// Mapping with default names, for records whose amounts are in this unit.
     pub fn of(amounts: Amounts) -> Self {
         let own = Status::ALL.into_iter();
         Self {
@@ -112,39 +113,39 @@ impl Mapping {
         }
     }
 
-    /// What a word of these books means, instead of what it means here.
+    /// Maps a word of `payStatus` to a status. It replaces the default meaning of the word.
     pub fn status(mut self, word: impl Into<String>, status: Status) -> Self {
         self.statuses.insert(word.into(), status);
         self
     }
 
-    /// The name that a field has in these books.
+    /// Sets the name that a field has in the records.
     pub fn field(mut self, field: Field, name: impl Into<String>) -> Self {
         self.names.insert(field, name.into());
         self
     }
 
-    /// The app of the orders that name none.
+    /// Sets the app of orders without `appid`.
     pub fn appid(mut self, appid: AppId) -> Self {
         self.appid = Some(appid);
         self
     }
 
-    /// The merchant of the orders that name none.
+    /// Sets the merchant of orders without `mchId`.
     pub fn mch_id(mut self, mch_id: MchId) -> Self {
         self.mch_id = Some(mch_id);
         self
     }
 
-    /// How long after its creation an order could be paid, where these books do not say.
-    /// Default: 7 days.
+    /// Sets the time from creation until an order expires, for all imported orders. Default:
+    /// 7 days.
     pub const fn expires_after(mut self, life: Duration) -> Self {
         self.expires_after = life;
         self
     }
 
-    /// Leaves a field out that would be kept in the metadata: that is no place for names or
-    /// phone numbers.
+    /// Drops a field that the metadata would keep. Use it for names, phone numbers and other
+    /// personal data.
     pub fn without(mut self, name: impl Into<String>) -> Self {
         self.without.insert(name.into());
         self

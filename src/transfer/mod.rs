@@ -1,13 +1,14 @@
-//! Moving in and out: other systems' books into a store, a store's books into files.
+//! Import of orders from other systems, and export of a store's orders to files.
 //!
 //! Invariants:
-//! - One record is held at a time, and a portion of what was read: books of any length need
-//!   the same memory.
-//! - A record is imported whole or not at all; one that is refused is told with its place,
-//!   and costs no other one.
-//! - Nothing that decides is guessed: the unit of amounts and the meaning of foreign words
-//!   are said by the caller.
-//! - No error, no notice and no `Debug` holds a value of a record but its order number.
+//! - Memory use does not grow with the length of the input. The importer holds one input
+//!   record and the commands of at most 256 records. (A dry run needs more: see
+//!   [`Import::dry_run`].)
+//! - Each order is one command: the store applies it completely or refuses it completely.
+//! - The importer reports a refused record with its position and continues with the next one.
+//! - The importer does not guess. The caller names the unit of amounts and the meaning of the
+//!   other system's status words.
+//! - Errors, notices and `Debug` output contain no value of a record except its order number.
 
 mod amount;
 mod error;

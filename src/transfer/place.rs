@@ -1,25 +1,28 @@
-//! Where in its input a record begins.
+//! Position of a record in the input.
 
 use std::fmt;
 use std::str::FromStr;
 
 use thiserror::Error;
 
-/// Where a record begins. It can be printed, kept, and parsed again to go on behind it.
+/// Position at which a record begins.
+///
+/// Its text form is `record:line:byte`. A program can save it, parse it later, and resume an
+/// import after this record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct Place {
-    /// Which record it is, from 1; refused ones count, the header of a CSV does not.
+    /// Number of the record, from 1. Refused records count; the header of a CSV does not.
     pub record: u64,
-    /// The line on which it begins, from 1.
+    /// Line on which the record begins, from 1.
     pub line: u64,
-    /// How many bytes stand before it.
+    /// Number of bytes before the record.
     pub byte: u64,
 }
 
-/// Why a text names no place.
+/// The text is not a valid [`Place`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("a place is three decimal numbers, joined by colons: record, line, byte")]
+#[error("invalid place: expected three decimal numbers `record:line:byte`")]
 pub struct PlaceError;
 
 impl fmt::Display for Place {
@@ -50,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_survives_print_and_parse_and_nothing_else_parses() {
+    fn place_prints_and_parses_back() {
         let place = Place {
             record: 7,
             line: 12,

@@ -1,4 +1,4 @@
-//! Times in the forms that other systems write.
+//! Reads times in the formats that other systems write.
 
 use std::borrow::Cow;
 
@@ -6,11 +6,14 @@ use super::error::FieldProblem;
 use super::fields::Value;
 use crate::types::Timestamp;
 
-/// 2001-09-09, as milliseconds: older than any order. What is less was meant as seconds.
+/// 2001-09-09 in milliseconds since 1970. Every order is newer, so a smaller number is probably in
+/// seconds.
 const EARLIEST: i64 = 1_000_000_000_000;
 
-/// Milliseconds as a number or as digits, RFC 3339, and in Beijing time `yyyyMMddHHmmss` and
-/// `yyyy-MM-dd HH:mm:ss`.
+/// Reads a time in one of these formats:
+/// - milliseconds since 1970, as a number or as a string of digits
+/// - RFC 3339
+/// - `yyyyMMddHHmmss` or `yyyy-MM-dd HH:mm:ss`, in Beijing time
 pub(super) fn read(value: &Value<'_>) -> Result<Timestamp, FieldProblem> {
     match value {
         Value::Number(text) => millis(text),
@@ -38,7 +41,7 @@ fn of_text(text: &str) -> Result<Timestamp, FieldProblem> {
     }
 }
 
-/// The text with a colon in its offset, which RFC 3339 demands. mongoexport 2.x writes `+0000`.
+/// Inserts the colon that RFC 3339 requires in an offset. mongoexport 2.x writes `+0000`.
 fn with_colon(text: &str) -> Cow<'_, str> {
     let parts = text
         .len()
@@ -68,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn one_moment_is_read_in_every_form() {
+    fn time_is_read_in_every_format() {
         let moment = Ok(1_647_840_007_000);
         for form in [
             "20220321132007",
@@ -87,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn seconds_are_not_taken_for_milliseconds() {
+    fn time_in_seconds_is_refused() {
         let refused = Err(FieldProblem::NotMillis);
         for seconds in ["1647840007", "0", "-1", "1647840007000.5", "1e12"] {
             assert_eq!(number(seconds), refused, "{seconds}");
@@ -96,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_and_times_that_do_not_exist_are_refused() {
+    fn invalid_time_is_refused() {
         for other in [
             "",
             "yesterday",

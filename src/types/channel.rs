@@ -1,6 +1,6 @@
-//! The payment channel an order goes through.
+//! Payment channel of an order.
 //!
-//! The channel is part of the unique keys, since two channels may give out the same
+//! The channel is part of the unique keys, because two channels may issue the same
 //! transaction number.
 
 use std::str;
@@ -9,19 +9,20 @@ use super::charset::first_bad;
 use super::id::{IdError, IdErrorKind};
 use super::text_traits::{shown_in_full, usual_text_traits};
 
-/// The name of a payment channel: 1 to 16 bytes of `[a-z0-9_]`, chosen by the caller.
+/// Name of a payment channel: 1 to 16 bytes of `[a-z0-9_]`, chosen by the caller.
 ///
-/// The default is `wechat`. A name must stay the same for ever, since stored keys
-/// hold it.
+/// The default is `wechat`. Never change the name of a channel in use: stored keys contain
+/// it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Channel {
-    // Zero behind the length. No allowed byte is zero, so this orders like the text.
+    // The bytes after `len` are zero. No allowed byte is zero, so the derived comparison of
+    // the whole array orders channels like their text.
     bytes: [u8; Self::MAX_LEN],
     len: u8,
 }
 
 impl Channel {
-    /// The longest name, in bytes.
+    /// Maximum length of a name, in bytes.
     pub const MAX_LEN: usize = 16;
     /// `WeChat` Pay, named `wechat`.
     pub const WECHAT: Self = Self {
@@ -29,11 +30,11 @@ impl Channel {
         len: 6,
     };
 
-    /// Reads the name of a channel.
+    /// Parses the name of a channel.
     ///
     /// # Errors
-    /// [`IdError`] says whether the name is empty, too long, or has a byte outside
-    /// `[a-z0-9_]`, and where.
+    /// [`IdError`] if the name is empty, is too long, or has a byte outside `[a-z0-9_]`. The
+    /// error contains the position of that byte.
     pub fn parse(text: &str) -> Result<Self, IdError> {
         let len = checked_len(text.len()).map_err(error)?;
         if let Some((at, _)) = first_bad(text.as_bytes(), is_channel_byte) {
@@ -46,14 +47,14 @@ impl Channel {
         Ok(Self { bytes, len })
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        // Every allowed byte is ASCII, so the default is never taken.
+        // Every allowed byte is ASCII, so the conversion never fails.
         str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 
-    /// The bytes of the name, without padding.
+    /// Returns the bytes of the name, without padding.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.len)).unwrap_or_default()
@@ -96,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_default_is_wechat() {
+    fn default_is_wechat() {
         assert_eq!(Channel::default(), Channel::WECHAT);
         assert_eq!(Channel::parse("wechat"), Ok(Channel::WECHAT));
         assert_eq!(Channel::WECHAT.to_string(), "wechat");
@@ -104,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn one_to_sixteen_bytes_are_accepted() {
+    fn length_1_to_16_is_accepted() {
         for len in 1..=16 {
             let text = "a".repeat(len);
             let channel: Channel = text.parse().unwrap();
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn other_names_are_refused_with_the_reason() {
+    fn invalid_name_is_rejected_with_reason() {
         let kind = |text: &str| Channel::parse(text).unwrap_err().kind;
         assert_eq!(kind(""), IdErrorKind::Empty);
         let too_long = |len| IdErrorKind::TooLong { len, max: 16 };
@@ -126,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn serialized_it_is_a_checked_string() {
+    fn deserialize_validates_string() {
         round_trip(&Channel::WECHAT, r#""wechat""#);
         binary_refuses::<Channel>(&"WECHAT");
         binary_refuses::<Channel>(&"a".repeat(17));
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn channels_sort_like_their_names() {
+    fn channels_sort_by_name() {
         let parse = |text| Channel::parse(text).unwrap();
         assert!(parse("a") < parse("a0") && parse("a0") < parse("ab") && parse("ab") < parse("b"));
     }

@@ -1,27 +1,28 @@
-//! Which bytes a text may hold.
+//! Byte sets that text values may contain.
 //!
-//! Every set here is a part of printable ASCII, so a text that passed is valid
-//! UTF-8 and byte positions are also character positions.
+//! Every set here is a subset of printable ASCII. A text of such bytes is valid UTF-8, and
+//! its byte positions equal its character positions.
 
-/// The bytes `WeChat` allows in merchant-made numbers (`out_trade_no`,
+/// Accepts the bytes that `WeChat` allows in merchant-made numbers (`out_trade_no`,
 /// `out_refund_no`): `[0-9A-Za-z_\-|*@]`.
 pub(super) fn is_number_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'|' | b'*' | b'@')
 }
 
-/// Printable ASCII without the space: `0x21..=0x7e`.
+/// Accepts printable ASCII without the space: `0x21..=0x7e`.
 pub(super) fn is_graphic(byte: u8) -> bool {
     byte.is_ascii_graphic()
 }
 
-/// Printable ASCII and the space: `0x20..=0x7e`.
+/// Accepts printable ASCII and the space: `0x20..=0x7e`.
 pub(super) fn is_graphic_or_space(byte: u8) -> bool {
     byte == b' ' || byte.is_ascii_graphic()
 }
 
-/// The position and value of the first byte that is not allowed.
+/// Returns the position and value of the first byte that is not allowed.
 pub(super) fn first_bad(bytes: &[u8], allowed: impl Fn(u8) -> bool) -> Option<(usize, u8)> {
-    // Nearly every text is good, and is found so without a branch for each byte.
+    // Nearly every text is valid. `&` does not short-circuit, so the common case has no
+    // branch for each byte and the compiler can vectorize the loop.
     if bytes.iter().fold(true, |all, &byte| all & allowed(byte)) {
         return None;
     }
@@ -41,14 +42,14 @@ mod tests {
     }
 
     #[test]
-    fn printable_ends_before_delete_and_leaves_out_the_space() {
+    fn graphic_excludes_space_and_delete() {
         assert!(is_graphic(0x21) && is_graphic(0x7e));
         assert!(!is_graphic(0x20) && !is_graphic(0x7f) && !is_graphic(0x80));
         assert!(is_graphic_or_space(0x20) && !is_graphic_or_space(0x1f));
     }
 
     #[test]
-    fn the_first_bad_byte_is_the_one_named() {
+    fn first_bad_returns_first_invalid_byte() {
         assert_eq!(first_bad(b"ab c d", is_graphic), Some((2, b' ')));
         assert_eq!(first_bad(b"abcd", is_graphic), None);
     }

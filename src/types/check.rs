@@ -1,4 +1,4 @@
-//! What every value's tests ask: does it survive both serialized forms unchanged?
+//! Test helpers for every value type: round trips and rejections in both serialized forms.
 
 use std::fmt::Debug;
 
@@ -6,9 +6,10 @@ use bincode::config::standard;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Writes the value in the binary form, reads it back, and expects the same value
-/// with no byte left over, once from a slice, which lends its text, and once from a
-/// reader, which cannot.
+/// Checks that the binary form decodes to the same value and leaves no byte over.
+///
+/// It decodes once from a slice, where serde can borrow the text, and once from a reader,
+/// where serde cannot.
 pub(super) fn binary_round_trip<T>(value: &T)
 where
     T: Serialize + DeserializeOwned + PartialEq + Debug,
@@ -22,7 +23,8 @@ where
     assert_eq!((&owned, rest), (value, [].as_slice()));
 }
 
-/// Writes the value as JSON, compares with `json`, reads it back from text and tree.
+/// Checks that the value serializes to `json` and that it reads back from a text, a
+/// `serde_json::Value` and a reader.
 pub(super) fn json_round_trip<T>(value: &T, json: &str)
 where
     T: Serialize + DeserializeOwned + PartialEq + Debug,
@@ -35,7 +37,7 @@ where
     assert_eq!(&serde_json::from_reader::<_, T>(reader).unwrap(), value);
 }
 
-/// Both round trips.
+/// Checks the binary and the JSON round trip.
 pub(super) fn round_trip<T>(value: &T, json: &str)
 where
     T: Serialize + DeserializeOwned + PartialEq + Debug,
@@ -44,8 +46,8 @@ where
     json_round_trip(value, json);
 }
 
-/// Expects that the binary form of `raw` is refused as a `T`, however it is read, and
-/// that the same holds once the last byte is cut off.
+/// Checks that decoding the binary form of `raw` as a `T` fails from a slice and from a
+/// reader, with and without its last byte.
 pub(super) fn binary_refuses<T: DeserializeOwned>(raw: &impl Serialize) {
     let bytes = bincode::serde::encode_to_vec(raw, standard()).unwrap();
     for bytes in [bytes.as_slice(), &bytes[..bytes.len().saturating_sub(1)]] {
@@ -55,7 +57,7 @@ pub(super) fn binary_refuses<T: DeserializeOwned>(raw: &impl Serialize) {
     }
 }
 
-/// Expects that this JSON is refused as a `T`, and returns the message.
+/// Checks that decoding this JSON as a `T` fails. Returns the error message.
 pub(super) fn json_refuses<T: DeserializeOwned>(json: &str) -> String {
     match serde_json::from_str::<T>(json) {
         Ok(_) => panic!("accepted {json}"),

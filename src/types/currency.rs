@@ -1,7 +1,7 @@
-//! The currency of an amount.
+//! Currency of an amount.
 //!
-//! Amounts of different currencies are never added or converted. No list of known
-//! currencies is kept here, only of those whose minor unit is not a hundredth.
+//! The crate never adds or converts amounts of different currencies. This module has no list
+//! of valid currencies. It lists only the currencies whose minor unit is not a hundredth.
 
 use std::str;
 
@@ -10,39 +10,40 @@ use thiserror::Error;
 use super::charset::first_bad;
 use super::text_traits::{shown_in_full, usual_text_traits};
 
-/// A currency as three capital letters, the form of ISO 4217. The default is `CNY`.
+/// Currency code of three capital letters, as in ISO 4217. The default is `CNY`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Currency([u8; 3]);
 
-/// Why a text is not a [`Currency`]. May grow.
+/// Reason why a text is not a [`Currency`]. Later versions may add variants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum CurrencyError {
-    /// Not exactly three bytes.
+    /// The text does not have exactly three bytes.
     #[error("currency is not three capital letters, such as CNY")]
     WrongLength {
-        /// The length found, in bytes.
+        /// Length of the text, in bytes.
         len: usize,
     },
-    /// A byte that is no capital letter `A..=Z`.
+    /// A byte is not a capital letter `A..=Z`.
     #[error("currency is not three capital letters, such as CNY")]
     BadByte {
-        /// The position of the byte, from 0.
+        /// Position of the byte, from 0.
         at: usize,
-        /// The byte itself.
+        /// Value of the byte.
         byte: u8,
     },
 }
 
 impl Currency {
-    /// The Chinese yuan, whose minor unit is the fen.
+    /// Chinese yuan. Its minor unit is the fen.
     pub const CNY: Self = Self(*b"CNY");
 
-    /// Reads a currency from its three capital letters.
+    /// Parses a currency from its three capital letters.
     ///
     /// # Errors
-    /// [`CurrencyError::WrongLength`], then [`CurrencyError::BadByte`] for the first
-    /// byte that is no capital letter: `cny` is refused, not folded.
+    /// [`CurrencyError::WrongLength`] if the text does not have three bytes, otherwise
+    /// [`CurrencyError::BadByte`] for the first byte that is not a capital letter. `cny` is
+    /// an error; parsing does not change the case.
     pub fn parse(text: &str) -> Result<Self, CurrencyError> {
         let Ok(letters) = <[u8; 3]>::try_from(text.as_bytes()) else {
             return Err(CurrencyError::WrongLength { len: text.len() });
@@ -53,7 +54,7 @@ impl Currency {
         }
     }
 
-    /// How many decimals the currency's unit has, by ISO 4217: 2 for `CNY`, 0 for `JPY`, 3
+    /// Number of decimals of the currency's unit in ISO 4217: 2 for `CNY`, 0 for `JPY`, 3
     /// for `KWD`. A code that ISO 4217 does not list has 2.
     #[must_use]
     pub const fn exponent(self) -> u8 {
@@ -66,10 +67,10 @@ impl Currency {
         }
     }
 
-    /// The three letters.
+    /// Returns the three letters.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        // Capital letters are ASCII, so the default is never taken.
+        // Capital letters are ASCII, so the conversion never fails.
         str::from_utf8(&self.0).unwrap_or_default()
     }
 }
@@ -93,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_default_is_the_yuan() {
+    fn default_is_cny() {
         assert_eq!(Currency::default(), Currency::CNY);
         assert_eq!(Currency::default().to_string(), "CNY");
         assert_eq!(Currency::parse("CNY"), Ok(Currency::CNY));
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_are_refused_with_the_reason() {
+    fn invalid_text_is_rejected_with_reason() {
         let wrong = |len| Err(CurrencyError::WrongLength { len });
         assert_eq!(Currency::parse(""), wrong(0));
         assert_eq!(Currency::parse("CN"), wrong(2));
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn serialized_it_is_a_checked_string() {
+    fn deserialize_validates_string() {
         round_trip(&Currency::CNY, r#""CNY""#);
         binary_refuses::<Currency>(&"cny");
         binary_refuses::<Currency>(&"CNYX");

@@ -1,11 +1,11 @@
-//! Identifiers that others gave out: opaque, short, printable.
+//! Identifiers from other systems: opaque, short, printable texts.
 //!
 //! Invariants:
-//! - An identifier is only compared and passed on. Nothing is read from its form.
-//! - Each kind is its own type, so that a refund number cannot stand in for a
-//!   transaction, nor a merchant for an app.
-//! - No error holds the text it was about, and `OpenId` never shows itself in full by
-//!   accident: it names a person.
+//! - The crate only compares identifiers and passes them on. It never interprets them.
+//! - Each kind of identifier is its own type, so a function for transactions does not accept a
+//!   refund number.
+//! - No error contains the rejected text. `OpenId` identifies a person, so its `Debug` output
+//!   is shortened and it has no `Display`.
 
 use std::fmt;
 
@@ -14,33 +14,33 @@ use thiserror::Error;
 use super::charset::{first_bad, is_graphic, is_number_byte};
 use super::text_traits::{short_text, shown_in_full};
 
-/// Why a text is not an identifier of that type. It never holds the text itself.
+/// Error for a text that is not a valid identifier. It never contains the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("{what} {kind}: {}", self.rule())]
 #[non_exhaustive]
 pub struct IdError {
-    /// The type, in small letters, such as `openid`.
+    /// Name of the identifier type in lower case, such as `openid`.
     pub what: &'static str,
-    /// What was wrong, and where.
+    /// Broken rule, with the position where it has one.
     pub kind: IdErrorKind,
 }
 
-/// What was wrong with the text of an identifier. May grow.
+/// Rule that the text of an identifier broke. Later versions may add variants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IdErrorKind {
-    /// There is no text. An absent identifier is `None`, never an empty one.
+    /// The text is empty. A missing identifier is `None`, never an empty text.
     Empty,
     /// The text is longer than the type allows.
     TooLong {
-        /// The length found, in bytes.
+        /// Length of the text, in bytes.
         len: usize,
-        /// The longest length allowed, in bytes.
+        /// Maximum length, in bytes.
         max: usize,
     },
-    /// A byte is not of the type's set.
+    /// The type does not allow a byte of the text.
     BadByte {
-        /// The position of the first such byte, from 0.
+        /// Position of the first such byte, from 0.
         at: usize,
     },
 }
@@ -50,7 +50,7 @@ impl IdError {
         Self { what, kind }
     }
 
-    /// What the type takes, with an example.
+    /// Describes the expected text, with an example.
     fn rule(&self) -> &'static str {
         match self.what {
             "openid" => "write it like oUpF8uMEb4qRXf22hE3X68TekukE, without spaces",
@@ -69,13 +69,13 @@ impl fmt::Display for IdErrorKind {
         match self {
             Self::Empty => f.write_str("is empty"),
             Self::TooLong { len, max } => write!(f, "has {len} characters, more than {max}"),
-            // Every byte before it is ASCII.
-            Self::BadByte { at } => write!(f, "does not take what stands at character {}", at + 1),
+            // Every byte before `at` is ASCII, so the byte position is a character position.
+            Self::BadByte { at } => write!(f, "is invalid at character {}", at + 1),
         }
     }
 }
 
-/// The one rule of all identifiers: 1 to `max` bytes of one set.
+/// Checks the common rule of all identifiers: 1 to `max` bytes of one byte set.
 fn rule(
     what: &'static str,
     text: &str,
@@ -96,54 +96,57 @@ fn rule(
 }
 
 short_text! {
-    /// A payer, as one app or merchant knows them: the channel's `openid`.
+    /// Identifier of a payer within one app or merchant: the channel's `openid`.
     ///
-    /// 1 to 128 bytes of printable ASCII without spaces; the channel's documents give
-    /// 128 as the limit. It is personal data: there is no `Display`, and `Debug` shows
-    /// three characters at most. Serializing gives all of it, since that is a
-    /// deliberate act.
+    /// 1 to 128 bytes of printable ASCII without spaces. 128 is the limit in the channel's
+    /// documentation. It is personal data: the type has no `Display`, and `Debug` shows at most
+    /// three characters. Serializing writes the full value, because serializing is always
+    /// deliberate.
     OpenId, IdError, "an openid: a string of 1 to 128 printable ASCII bytes",
     |text| rule("openid", text, 128, is_graphic)
 }
 
 short_text! {
-    /// An app or mini program, the channel's `appid`: 1 to 32 bytes of printable ASCII.
+    /// Identifier of an app or mini program, the channel's `appid`: 1 to 32 bytes of printable
+    /// ASCII without spaces.
     AppId, IdError, "an appid: a string of 1 to 32 printable ASCII bytes",
     |text| rule("appid", text, 32, is_graphic)
 }
 
 short_text! {
-    /// A merchant, the channel's `mch_id` or `mchid`: 1 to 32 bytes of printable ASCII.
+    /// Identifier of a merchant, the channel's `mch_id` or `mchid`: 1 to 32 bytes of printable
+    /// ASCII without spaces.
     MchId, IdError, "a merchant id: a string of 1 to 32 printable ASCII bytes",
     |text| rule("mch_id", text, 32, is_graphic)
 }
 
 short_text! {
-    /// The channel's own number of a payment, `transaction_id`: 1 to 64 bytes of
-    /// printable ASCII. Unique within a channel.
+    /// The channel's number of a payment, `transaction_id`: 1 to 64 bytes of printable ASCII
+    /// without spaces. Unique within a channel.
     TransactionId, IdError, "a transaction id: a string of 1 to 64 printable ASCII bytes",
     |text| rule("transaction_id", text, 64, is_graphic)
 }
 
 short_text! {
-    /// The channel's own number of a refund, `refund_id`: 1 to 64 bytes of printable
-    /// ASCII.
+    /// The channel's number of a refund, `refund_id`: 1 to 64 bytes of printable ASCII without
+    /// spaces.
     RefundId, IdError, "a refund id: a string of 1 to 64 printable ASCII bytes",
     |text| rule("refund_id", text, 64, is_graphic)
 }
 
 short_text! {
-    /// The merchant's own number of a refund, `out_refund_no`: 1 to 64 bytes of
-    /// `[0-9A-Za-z_\-|*@]`. Repeating a refund under one number refunds once.
+    /// The merchant's number of a refund, `out_refund_no`: 1 to 64 bytes of
+    /// `[0-9A-Za-z_\-|*@]`. It makes refunds idempotent: repeated requests with one number
+    /// refund the money once.
     RefundNo, IdError, "a refund number: a string of 1 to 64 bytes of [0-9A-Za-z_-|*@]",
     |text| rule("refund_no", text, 64, is_number_byte)
 }
 
 short_text! {
-    /// The shop's own id of what is being bought: 1 to 64 bytes of `[0-9A-Za-z_\-|*@]`.
+    /// The merchant's own id of the purchase: 1 to 64 bytes of `[0-9A-Za-z_\-|*@]`.
     ///
-    /// Several order numbers may carry one reference, one after another, while only
-    /// one of them can be payable: so a double tap does not pay twice.
+    /// Several orders may have the same reference, one after another. At most one of them can
+    /// be payable or paid in time, so a double tap does not create two payable orders.
     Reference, IdError, "a reference: a string of 1 to 64 bytes of [0-9A-Za-z_-|*@]",
     |text| rule("reference", text, 64, is_number_byte)
 }
@@ -157,7 +160,7 @@ shown_in_full!(Reference);
 
 impl fmt::Debug for OpenId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Three characters of a short id would be most of it.
+        // Three characters of a short id would reveal most of it.
         let shown = match self.as_str().get(..3) {
             Some(start) if self.as_str().len() >= 12 => start,
             _ => "",
@@ -173,7 +176,7 @@ mod tests {
 
     const PAYER: &str = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o";
 
-    /// One test for all types: limits, set, both serialized forms, `Display`-free parts.
+    /// Checks one type: length limits, byte set and both serialized forms.
     macro_rules! check {
         ($name:ident, $max:literal, $bad:literal) => {{
             let longest = "A".repeat($max);
@@ -199,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn each_type_keeps_its_limit_and_its_set() {
+    fn each_type_enforces_length_and_byte_set() {
         check!(OpenId, 128, "\n");
         check!(AppId, 32, "\n");
         check!(MchId, 32, "\n");
@@ -210,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn display_gives_the_bare_text() {
+    fn display_prints_bare_text() {
         let transaction = TransactionId::parse("4200001234202203211234567890").unwrap();
         assert_eq!(transaction.to_string(), "4200001234202203211234567890");
         assert_eq!(
@@ -220,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_of_an_openid_is_shortened() {
+    fn openid_debug_is_shortened() {
         let debug = |text| format!("{:?}", OpenId::parse(text).unwrap());
         assert_eq!(debug(PAYER), "OpenId(oUp…)");
         assert_eq!(debug("a"), "OpenId(…)");
@@ -232,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn no_error_repeats_the_text() {
+    fn errors_do_not_contain_rejected_text() {
         let spoiled = format!("{PAYER} ");
         let json = serde_json::to_string(&spoiled).unwrap();
         let errors = [
@@ -250,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_say_what_and_where() {
+    fn error_names_type_rule_and_position() {
         let message = |text: &str| OpenId::parse(text).unwrap_err().to_string();
         assert!(message("").starts_with("openid is empty: write it like "));
         let long = message(&"a".repeat(129));
@@ -260,13 +263,13 @@ mod tests {
         );
         let spaced = message("ab c");
         assert!(
-            spaced.starts_with("openid does not take what stands at character 3: "),
+            spaced.starts_with("openid is invalid at character 3: "),
             "{spaced}"
         );
     }
 
     #[test]
-    fn every_example_in_an_error_is_a_value_of_its_type() {
+    fn examples_in_errors_are_valid_values() {
         fn example(error: &IdError) -> &'static str {
             let rule = error.rule();
             let (_, example) = rule.split_once("like ").unwrap();
@@ -285,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn values_can_cross_threads() {
+    fn identifiers_are_send_and_sync() {
         fn crosses<T: Send + Sync + 'static>() {}
         crosses::<OpenId>();
         crosses::<Reference>();

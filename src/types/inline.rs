@@ -1,21 +1,21 @@
-//! The text inside a textual value: short ones in place, long ones shared.
+//! Text storage inside the text values: short texts inline, long texts in an `Arc`.
 //!
-//! Nearly every text of an order is short. Kept in place, an order is read and copied without
-//! an allocation for each of them.
+//! Nearly every text of an order is short. Inline storage avoids one allocation for each text
+//! when an order is read or cloned.
 
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 use std::str;
 use std::sync::Arc;
 
-/// The longest text that is kept in place: an openid, a transaction or a description as they
-/// usually are, and 40 bytes in all.
+/// Maximum length of an inline text, in bytes. An ordinary openid, transaction or description
+/// fits. With it, [`Text`] takes 40 bytes.
 const IN_PLACE: usize = 38;
 
-/// A text that is never changed, and cheap to clone.
+/// Immutable text that is cheap to clone.
 #[derive(Clone)]
 pub(super) enum Text {
-    /// Zero behind the length.
+    /// Inline text. The bytes after `len` are zero.
     Short {
         len: u8,
         bytes: [u8; IN_PLACE],
@@ -29,14 +29,14 @@ impl Text {
         bytes: [0; IN_PLACE],
     };
 
-    /// In bytes.
+    /// Length in bytes.
     pub(super) fn len(&self) -> usize {
         self.as_bytes().len()
     }
 
     pub(super) fn as_str(&self) -> &str {
         match self {
-            // Whole texts are put in place, so the default is never taken.
+            // `from` copies a whole text, so the bytes are valid UTF-8 and this never fails.
             Self::Short { .. } => str::from_utf8(self.as_bytes()).unwrap_or_default(),
             Self::Long(text) => text,
         }
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_comes_back_whatever_its_length_and_takes_forty_bytes() {
+    fn text_round_trips_and_takes_40_bytes() {
         let long = "像".repeat(40);
         for chars in 0..=40 {
             let end = long
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_compare_as_their_bytes_do() {
+    fn texts_compare_by_bytes() {
         let mut texts = ["", "a", "ab", "b", &"b".repeat(38), &"b".repeat(39)].map(Text::from);
         texts.reverse();
         texts.sort();

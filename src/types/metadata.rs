@@ -1,10 +1,10 @@
-//! The caller's own bytes, kept with an order and never looked at.
+//! The caller's own bytes. The store keeps them with an order and never interprets them.
 //!
 //! Invariants:
-//! - At most 4096 bytes, checked before they are copied.
-//! - Both serialized forms give back exactly the same bytes. Binary formats get bytes.
-//!   Formats people read get a string where the bytes are UTF-8, else
-//!   `{"hex": "ff00"}`; a string never means hexadecimal, so the two cannot be mixed up.
+//! - There are at most 4096 bytes. The length is checked before the bytes are copied.
+//! - Both serialized forms return exactly the same bytes. Binary formats store bytes.
+//!   Human-readable formats store a string if the bytes are UTF-8, otherwise
+//!   `{"hex": "ff00"}`. A string never means hexadecimal, so the two forms are unambiguous.
 
 use std::fmt;
 use std::str;
@@ -17,34 +17,34 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::text::{Measure, TextError, TextErrorReason};
 use super::text_traits::{self, shown_by_length};
 
-/// Up to 4096 bytes of the caller's own, in any form; empty by default.
+/// Up to 4096 bytes of the caller's own data, in any format; empty by default.
 ///
-/// They decide nothing. They are no place for names or telephone numbers: they stay in
-/// the store as long as the order does. `Debug` shows only the length.
+/// They have no influence on the rules. Do not put names or telephone numbers into them: the
+/// store keeps them as long as the order. `Debug` shows only the length.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Metadata(Arc<[u8]>);
 
 impl Metadata {
-    /// The most bytes there may be.
+    /// Maximum length, in bytes.
     pub const MAX_LEN: usize = 4096;
 
-    /// Takes a copy of the bytes.
+    /// Copies the bytes.
     ///
     /// # Errors
-    /// [`TextError`] with [`TextErrorReason::TooLong`] above [`Metadata::MAX_LEN`].
+    /// [`TextError`] with [`TextErrorReason::TooLong`] above [`Metadata::MAX_LEN`] bytes.
     pub fn new(bytes: impl AsRef<[u8]>) -> Result<Self, TextError> {
         let bytes = bytes.as_ref();
         measure(bytes.len()).within_limit()?;
         Ok(Self(bytes.into()))
     }
 
-    /// The bytes as they were given.
+    /// Returns the bytes exactly as the caller passed them.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// Whether there are no bytes.
+    /// Returns whether there are no bytes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -85,7 +85,7 @@ fn hex_value(digit: u8) -> Option<u8> {
 
 shown_by_length!(Metadata);
 
-/// Prints bytes as pairs of small hexadecimal digits.
+/// Prints bytes as pairs of lower-case hexadecimal digits.
 struct Hex<'a>(&'a [u8]);
 
 impl fmt::Display for Hex<'_> {
@@ -100,7 +100,7 @@ impl Serialize for Hex<'_> {
     }
 }
 
-/// The form of bytes that are not text, as it is written and as it is read.
+/// Human-readable form of bytes that are not UTF-8. [`FromHexForm`] reads it.
 #[derive(Serialize)]
 struct HexForm<'a> {
     hex: Hex<'a>,
@@ -145,7 +145,7 @@ impl<'de> Deserialize<'de> for Metadata {
 
 struct BytesVisitor;
 
-// Borrowed and owned bytes arrive here as well: serde forwards both by default.
+// serde forwards borrowed and owned bytes to `visit_bytes` by default.
 impl Visitor<'_> for BytesVisitor {
     type Value = Metadata;
 
@@ -189,18 +189,18 @@ mod tests {
     }
 
     #[test]
-    fn up_to_4096_bytes_are_kept() {
+    fn length_above_4096_bytes_is_rejected() {
         assert_eq!(metadata(&[0xff; 4096]).as_bytes(), [0xff; 4096]);
         let error = Metadata::new([0; 4097]).unwrap_err();
         assert_eq!(error.reason, TextErrorReason::TooLong);
         assert_eq!(
             error.to_string(),
-            "metadata has 4097 bytes of UTF-8, more than 4096: shorten it"
+            "metadata has 4097 bytes, more than 4096: shorten it"
         );
     }
 
     #[test]
-    fn the_default_is_empty() {
+    fn default_is_empty() {
         assert!(Metadata::default().is_empty());
         assert_eq!(Metadata::default(), metadata(b""));
         assert!(!metadata(b"a").is_empty());
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_written_as_a_string_and_other_bytes_in_hexadecimal() {
+    fn json_form_is_string_or_hex() {
         round_trip(&Metadata::default(), r#""""#);
         round_trip(&metadata("茶\n".as_bytes()), r#""茶\n""#);
         round_trip(&metadata(b"hex"), r#""hex""#);
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn hexadecimal_may_use_capitals_and_may_hold_text() {
+    fn hex_form_accepts_capitals_and_text() {
         let read = |json| serde_json::from_str::<Metadata>(json).unwrap();
         assert_eq!(read(r#"{"hex":"FFaA"}"#), metadata(&[0xff, 0xaa]));
         assert_eq!(read(r#"{"hex":"6162"}"#), metadata(b"ab"));
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_hexadecimal_is_refused_with_the_place() {
+    fn invalid_hex_is_rejected_with_position() {
         let at = |text: &str| Metadata::from_hex(text).unwrap_err().reason;
         assert_eq!(at("f"), TextErrorReason::BadHex { at: 1 });
         assert_eq!(at("ffg0"), TextErrorReason::BadHex { at: 2 });
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn other_forms_are_refused() {
+    fn other_json_forms_are_rejected() {
         for json in ["1", "null", "[1]", "{}", r#"{"hex":1}"#] {
             json_refuses::<Metadata>(json);
         }
@@ -256,7 +256,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_come_back_from_json(bytes: Vec<u8>) {
+        fn any_bytes_round_trip_through_json(bytes: Vec<u8>) {
             let value = metadata(&bytes);
             let json = serde_json::to_string(&value).unwrap();
             prop_assert_eq!(serde_json::from_str::<Metadata>(&json).unwrap(), value);

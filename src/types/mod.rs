@@ -1,15 +1,16 @@
-//! The values an order is made of, each checked once, at the edge.
+//! Value types of an order. Each value is validated once, when it enters the crate.
 //!
 //! Invariants:
-//! - A value of one of these types is proof that its rule holds. There is no way
-//!   to build one unchecked, and deserializing checks like parsing does.
-//! - Nothing is trimmed, folded or rounded: what was parsed is what comes back.
-//! - A limit is checked before memory is taken for the value.
-//! - Parsing never panics, and no error repeats the text that was refused, so
-//!   personal data does not leave through a log of errors.
-//! - The serialized form is one string, integer or run of bytes per value. The
-//!   compact binary form never depends on a self-describing format; in it digits are
-//!   packed, and the usual channel and currency are empty.
+//! - A value of one of these types always satisfies the rules of its type. Code outside this
+//!   module cannot build a value without validation. Deserializing validates like parsing.
+//! - Parsing does not trim, change case or round. The value returns exactly the parsed input.
+//! - Parsing checks the length limit before it allocates memory for the value.
+//! - Parsing never panics. No error repeats the rejected text, so personal data does not
+//!   reach an error log.
+//! - A value serializes to one string, integer or byte string. The only exception is
+//!   [`Metadata`] that is not UTF-8, in human-readable formats. The binary form does not need a
+//!   self-describing format. It packs digits two to a byte and stores the default channel and
+//!   currency as an empty text.
 
 mod channel;
 mod charset;

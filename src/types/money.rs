@@ -1,11 +1,11 @@
-//! Amounts of money in the smallest unit of their currency.
+//! Amounts of money in the minor unit of their currency.
 //!
 //! Invariants:
-//! - An amount is an integer from zero to `i64::MAX`, so it also fits the signed
-//!   columns and fields of others.
-//! - Arithmetic is checked, and a sum that does not fit is `None`.
-//! - No floating-point number becomes an amount: `19.90` has no exact `f64`, and
-//!   `19.90 * 100.0` may cut to 1989.
+//! - An amount is an integer from zero to `i64::MAX`, so it fits signed integer columns and
+//!   fields of other systems.
+//! - Arithmetic is checked. A result out of range is `None`.
+//! - No function converts a floating-point number to an amount. `19.90` has no exact `f64`,
+//!   and `19.90 * 100.0` may truncate to 1989.
 
 use std::fmt;
 use std::iter;
@@ -16,60 +16,61 @@ use thiserror::Error;
 
 use super::currency::Currency;
 
-/// An amount in minor units: fen, hundredths of a yuan.
+/// Amount in minor units of a currency, for example fen (hundredths of a yuan).
 ///
-/// The range is `0..=i64::MAX`. Zero is an amount, for sums and for refunds so far;
-/// an order asks for at least one fen and checks that itself. The name says fen since
-/// the channel's `total_fee` and `amount.total` are fen; in another currency it
-/// counts that currency's minor units. Serialized it is an integer and nothing else:
-/// `1.0` and `"100"` are refused.
+/// The range is `0..=i64::MAX`. Zero is valid, for sums and for the amount refunded so far. An
+/// order needs at least one fen and checks that itself. The type is named after the fen,
+/// because the channel's `total_fee` and `amount.total` are in fen. In another currency it
+/// counts that currency's minor units. It serializes to an integer. Deserializing rejects
+/// `1.0` and `"100"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Fen(u64);
 
-/// Why something is not an amount. May grow. Positions count bytes from 0 in the text
-/// as it was given.
+/// Reason why an input is not an amount. Later versions may add variants. Positions count the
+/// bytes of the input text, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum FenError {
     /// The amount is above `i64::MAX` minor units.
-    #[error("amount is above {}, the largest in fen", Fen::MAX.as_u64())]
+    #[error("amount is above the maximum of {} minor units", Fen::MAX.as_u64())]
     TooLarge,
-    /// The text is empty, or a lone backtick.
+    /// The text is empty or consists of one backtick.
     #[error("amount is empty: write it like 19.90")]
     Empty,
-    /// No digit stands on one side of the point, as in `.5` or `5.`.
-    #[error("amount has no digit on one side of its point: write it like 0.50 or 19.90")]
+    /// A digit is missing before or after the decimal point, as in `.5` or `5.`.
+    #[error("amount has no digit before or after the decimal point: write it like 0.50 or 19.90")]
     EmptyPart {
-        /// Where the digit was expected.
+        /// Position of the missing digit.
         at: usize,
     },
-    /// A byte that is neither a digit nor the one decimal point: also a sign, an
-    /// exponent, a space or a comma.
-    #[error("amount has something else than digits and one point: write it like 1159.89")]
+    /// A byte is neither a digit nor the single decimal point. Signs, exponents, spaces and
+    /// commas are invalid, too.
+    #[error("amount may contain only digits and one decimal point: write it like 1159.89")]
     BadByte {
-        /// The position of the byte.
+        /// Position of the byte.
         at: usize,
-        /// The byte itself.
+        /// Value of the byte.
         byte: u8,
     },
-    /// A decimal behind those of the currency is not zero: a minor unit is not divided.
+    /// A decimal after those of the currency is not zero. Amounts have no fraction of a minor
+    /// unit.
     #[error(
-        "amount has a fraction of a minor unit: write it with as many decimals as the currency \
-         has, like 19.90"
+        "amount has a fraction of a minor unit: write no more decimals than the currency has, \
+         like 19.90"
     )]
     TooFine {
-        /// The position of that decimal.
+        /// Position of that decimal.
         at: usize,
     },
 }
 
 impl Fen {
-    /// No money.
+    /// Amount of zero.
     pub const ZERO: Self = Self(0);
-    /// The largest amount, `i64::MAX` minor units.
+    /// Maximum amount, `i64::MAX` minor units.
     pub const MAX: Self = Self(i64::MAX.unsigned_abs());
 
-    /// An amount of that many minor units.
+    /// Creates an amount of `fen` minor units.
     ///
     /// # Errors
     /// [`FenError::TooLarge`] above [`Fen::MAX`].
@@ -80,19 +81,19 @@ impl Fen {
         Ok(Self(fen))
     }
 
-    /// The number of minor units.
+    /// Returns the number of minor units.
     #[must_use]
     pub const fn as_u64(self) -> u64 {
         self.0
     }
 
-    /// Whether this is no money at all.
+    /// Returns whether the amount is zero.
     #[must_use]
     pub const fn is_zero(self) -> bool {
         self.0 == 0
     }
 
-    /// The sum, or `None` above [`Fen::MAX`].
+    /// Returns the sum, or `None` above [`Fen::MAX`].
     #[must_use]
     pub const fn checked_add(self, other: Self) -> Option<Self> {
         match self.0.checked_add(other.0) {
@@ -101,7 +102,7 @@ impl Fen {
         }
     }
 
-    /// The difference, or `None` below zero.
+    /// Returns the difference, or `None` below zero.
     #[must_use]
     pub const fn checked_sub(self, other: Self) -> Option<Self> {
         match self.0.checked_sub(other.0) {
@@ -110,29 +111,30 @@ impl Fen {
         }
     }
 
-    /// Reads yuan as decimal text: `19.90` and `19.9` are both 1990 fen, exactly.
+    /// Parses a decimal text in yuan: `19.90` and `19.9` are both exactly 1990 fen.
     ///
-    /// Digits, then perhaps a point and more digits; decimals after the second must be
-    /// zero. One leading backtick is skipped, since the channel's trade bills put it
-    /// before every field. No sign, exponent, space or thousands separator.
+    /// The text has digits, optionally followed by a point and more digits. Decimals after the
+    /// second must be zero. Parsing skips one leading backtick, because the channel's trade
+    /// bills put one before every field. Signs, exponents, spaces and thousands separators are
+    /// errors.
     ///
     /// # Errors
-    /// Each [`FenError`] says what was wrong, and where.
+    /// [`FenError`] with the broken rule and, except for `Empty` and `TooLarge`, its position.
     pub fn parse_yuan(text: &str) -> Result<Self, FenError> {
         Self::parse_decimal(text, Currency::CNY)
     }
 
-    /// Reads decimal text in a currency's unit, as [`Fen::parse_yuan`] reads yuan. The
-    /// currency's [`exponent`](Currency::exponent) says how many decimals count: `500` of
-    /// `JPY` are 500 minor units, of `CNY` 50,000, and of `KWD` 500,000.
+    /// Parses a decimal text in the unit of a currency, like [`Fen::parse_yuan`] for yuan. The
+    /// number of decimals is the [`exponent`](Currency::exponent) of the currency: `500` in
+    /// `JPY` are 500 minor units, in `CNY` 50,000, and in `KWD` 500,000.
     ///
     /// # Errors
-    /// As [`Fen::parse_yuan`].
+    /// The same errors as [`Fen::parse_yuan`].
     pub fn parse_decimal(text: &str, currency: Currency) -> Result<Self, FenError> {
         Self::parse_with(text, currency.exponent())
     }
 
-    /// Reads decimal text of a unit with so many decimals.
+    /// Parses a decimal text in a unit that has `decimals` decimals.
     pub(crate) fn parse_with(text: &str, decimals: u8) -> Result<Self, FenError> {
         let bare = text.strip_prefix('`').unwrap_or(text);
         if bare.is_empty() {
@@ -147,21 +149,21 @@ impl Fen {
         in_minor(whole_digits, minor, decimals)
     }
 
-    /// Prints the amount in yuan with two decimals: 1990 fen as `19.90`.
+    /// Formats the amount in yuan with two decimals: 1990 fen as `19.90`.
     #[must_use]
     pub fn yuan(self) -> impl fmt::Display {
         self.decimal(Currency::CNY)
     }
 
-    /// Prints the amount in a currency's unit, with all its decimals: 1990 of `CNY` as
-    /// `19.90`, of `JPY` as `1990`.
+    /// Formats the amount in the unit of a currency, with all decimals: 1990 minor units of
+    /// `CNY` as `19.90`, of `JPY` as `1990`.
     #[must_use]
     pub fn decimal(self, currency: Currency) -> impl fmt::Display {
         Decimal(self, usize::from(currency.exponent()))
     }
 }
 
-/// Checks that the part, which begins at `start`, has digits and nothing but digits.
+/// Checks that `part` consists of one or more digits. `start` is its position in the input.
 fn digits(part: &str, start: usize) -> Result<&str, FenError> {
     if part.is_empty() {
         return Err(FenError::EmptyPart { at: start });
@@ -173,7 +175,7 @@ fn digits(part: &str, start: usize) -> Result<&str, FenError> {
     }
 }
 
-/// The minor units of a decimal fraction that begins at `start`.
+/// Returns the minor units of a decimal fraction. `start` is its position in the input.
 fn minor(fraction: &str, start: usize, decimals: u8) -> Result<u64, FenError> {
     let found = digits(fraction, start)?;
     let decimals = usize::from(decimals);
@@ -181,12 +183,14 @@ fn minor(fraction: &str, start: usize, decimals: u8) -> Result<u64, FenError> {
     if let Some((at, _)) = finer.find(|(_, byte)| *byte != b'0') {
         return Err(FenError::TooFine { at });
     }
+    // Pads a short fraction with zeros and cuts the decimals that are zero anyway: with two
+    // decimals, `9` gives 90 and `9000` gives 90.
     let padded = found.bytes().chain(iter::repeat(b'0')).take(decimals);
     Ok(padded.fold(0, |sum, byte| sum * 10 + u64::from(byte - b'0')))
 }
 
 fn in_minor(whole: &str, minor: u64, decimals: u8) -> Result<Fen, FenError> {
-    // Only digits arrive here, so the one way to fail is to overflow.
+    // `whole` contains only digits, so parsing fails only on overflow.
     let units: u64 = whole.parse().map_err(|_| FenError::TooLarge)?;
     let scale = 10_u64.checked_pow(u32::from(decimals));
     let fen = scale
@@ -195,13 +199,13 @@ fn in_minor(whole: &str, minor: u64, decimals: u8) -> Result<Fen, FenError> {
     Fen::new(fen.ok_or(FenError::TooLarge)?)
 }
 
-/// An amount, and how many decimals its unit has.
+/// Amount and the number of decimals of its unit, for display.
 struct Decimal(Fen, usize);
 
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let &Self(fen, decimals) = self;
-        // One digit at least stands before the point.
+        // The padding leaves at least one digit before the point: 5 fen print as `0.05`.
         let digits = format!("{:0width$}", fen.as_u64(), width = decimals + 1);
         let point = digits.len().saturating_sub(decimals);
         match digits.split_at_checked(point) {
@@ -254,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn yuan_become_fen_exactly() {
+    fn parse_yuan_is_exact() {
         check_yuan("8.8", Ok(880));
         check_yuan("9.8", Ok(980));
         check_yuan("19.90", Ok(1990));
@@ -268,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_are_refused_with_the_reason_and_the_place() {
+    fn invalid_text_is_rejected_with_position() {
         let bad = |at, byte| Err(FenError::BadByte { at, byte });
         check_yuan("", Err(FenError::Empty));
         check_yuan("`", Err(FenError::Empty));
@@ -291,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn amounts_above_the_range_are_refused_and_never_wrap() {
+    fn amount_above_maximum_is_rejected() {
         check_yuan("92233720368547758.08", Err(FenError::TooLarge));
         check_yuan("184467440737095516.16", Err(FenError::TooLarge));
         check_yuan("99999999999999999999999", Err(FenError::TooLarge));
@@ -300,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn sums_and_differences_stay_in_range_or_are_none() {
+    fn arithmetic_out_of_range_is_none() {
         assert_eq!(fen(60).checked_add(fen(40)), Some(fen(100)));
         assert_eq!(fen(60).checked_sub(fen(60)), Some(Fen::ZERO));
         assert_eq!(Fen::MAX.checked_add(fen(1)), None);
@@ -309,14 +313,14 @@ mod tests {
     }
 
     #[test]
-    fn an_amount_prints_in_fen_and_in_yuan() {
+    fn display_prints_fen_and_yuan() {
         assert_eq!(fen(1990).to_string(), "1990 fen");
         assert_eq!(fen(1990).yuan().to_string(), "19.90");
         assert_eq!(fen(5).yuan().to_string(), "0.05");
     }
 
     #[test]
-    fn decimal_amount_has_the_decimals_of_its_currency() {
+    fn decimal_uses_decimals_of_currency() {
         let read = |text, code| Fen::parse_decimal(text, Currency::parse(code).unwrap());
         assert_eq!(read("500", "JPY"), Fen::new(500));
         assert_eq!(read("500.00", "JPY"), Fen::new(500));
@@ -336,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn serialized_it_is_an_integer_in_range() {
+    fn serialized_form_is_integer() {
         round_trip(&fen(1990), "1990");
         round_trip(&Fen::MAX, "9223372036854775807");
         binary_round_trip(&Fen::ZERO);
@@ -344,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn json_that_is_no_integer_in_range_is_refused() {
+    fn json_of_other_forms_is_rejected() {
         for json in [
             "-1",
             "1.0",
@@ -361,7 +365,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_printed_in_yuan_reads_back(value in 0..=Fen::MAX.as_u64()) {
+        fn printed_amount_parses_back(value in 0..=Fen::MAX.as_u64()) {
             let text = fen(value).yuan().to_string();
             prop_assert_eq!(Fen::parse_yuan(&text), Ok(fen(value)));
             for code in ["JPY", "KWD", "CLF"] {
@@ -372,7 +376,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_makes_the_parser_panic(text in "`?[0-9.`+-]{0,24}|.*") {
+        fn parse_yuan_never_panics(text in "`?[0-9.`+-]{0,24}|.*") {
             let _ = Fen::parse_yuan(&text);
         }
     }

@@ -1,9 +1,9 @@
-//! The merchant's own order number, under which everything about an order is kept.
+//! The merchant's order number, the primary key of a record.
 //!
 //! Invariants:
-//! - Numbers are compared as bytes. Nothing is trimmed, and case counts.
-//! - The bytes behind the length are zero. No allowed byte is zero, so comparing the
-//!   whole array orders numbers like their text.
+//! - Numbers compare as bytes. Parsing does not trim, and case matters.
+//! - The bytes after `len` are zero. No allowed byte is zero, so comparing the whole array
+//!   sorts numbers like their text.
 
 use std::str;
 
@@ -12,68 +12,68 @@ use thiserror::Error;
 use super::charset::{first_bad, is_number_byte};
 use super::text_traits::{shown_in_full, text_traits};
 
-/// A merchant's order number, the `out_trade_no` of the payment channel.
+/// The merchant's order number, the `out_trade_no` of the payment channel.
 ///
-/// 1 to 32 bytes of `[0-9A-Za-z_\-|*@]`. `WeChat` Pay's v3 takes new orders of 6 bytes or
-/// more; v2, tills and overseas merchants have shorter numbers, so any length is read here.
-/// The number is unique within a merchant, compared as bytes, and sorts by bytes.
-/// Serialized it is a string; a JSON number is refused, since it could not hold 32 digits.
+/// 1 to 32 bytes of `[0-9A-Za-z_\-|*@]`. `WeChat` Pay API v3 accepts new numbers of 6 bytes or
+/// more. API v2, tills and overseas merchants use shorter numbers, so this type accepts any
+/// length from 1. The number is unique within a merchant. It compares and sorts by bytes. It
+/// serializes to a string. Deserializing rejects a JSON number, which cannot hold 32 digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrderNo {
     bytes: [u8; Self::MAX_LEN],
     len: u8,
 }
 
-/// A number as messages show it.
+/// Example number for error messages.
 const EXAMPLE: &str = "1217752501201407033233368018";
 
-/// Why a text is not an [`OrderNo`]. May grow.
+/// Reason why a text is not an [`OrderNo`]. Later versions may add variants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum OrderNoError {
-    /// There is no text.
+    /// The text is empty.
     #[error("order number is empty: write it like {EXAMPLE}")]
     Empty,
-    /// More than 32 bytes.
+    /// The text has more than 32 bytes.
     #[error(
         "order number has {len} characters, more than {}: write it like {EXAMPLE}",
         OrderNo::MAX_LEN
     )]
     TooLong {
-        /// The length found, in bytes.
+        /// Length of the text, in bytes.
         len: usize,
     },
-    /// A byte that is not in `[0-9A-Za-z_\-|*@]`.
+    /// A byte is not in `[0-9A-Za-z_\-|*@]`.
     #[error(
-        "order number has something else than letters, digits and _-|*@ at character {}: write it \
-         like {EXAMPLE}",
+        "order number is invalid at character {}: use only letters, digits and _-|*@, like \
+         {EXAMPLE}",
         .at + 1
     )]
     BadByte {
-        /// The position of the byte, from 0.
+        /// Position of the byte, from 0.
         at: usize,
-        /// The byte itself.
+        /// Value of the byte.
         byte: u8,
     },
 }
 
 impl OrderNo {
-    /// The longest number, in bytes.
+    /// Maximum length of a number, in bytes.
     pub const MAX_LEN: usize = 32;
 
-    /// Reads a number from text.
+    /// Parses a number from text.
     ///
     /// # Errors
-    /// [`OrderNoError::Empty`] and [`OrderNoError::TooLong`] for the length, then
+    /// [`OrderNoError::Empty`] or [`OrderNoError::TooLong`] for a wrong length, otherwise
     /// [`OrderNoError::BadByte`] for the first byte that is not allowed.
     pub fn parse(text: &str) -> Result<Self, OrderNoError> {
         Self::from_bytes(text.as_bytes())
     }
 
-    /// Reads a number from the bytes of its text, as keys hold it.
+    /// Parses a number from the bytes of its text, such as the bytes in a stored key.
     ///
     /// # Errors
-    /// As [`OrderNo::parse`].
+    /// The same errors as [`OrderNo::parse`].
     pub fn from_bytes(text: &[u8]) -> Result<Self, OrderNoError> {
         let len = checked_len(text)?;
         if let Some((at, byte)) = first_bad(text, is_number_byte) {
@@ -86,7 +86,7 @@ impl OrderNo {
         Ok(Self { bytes, len })
     }
 
-    /// The number of these digits.
+    /// Builds a number from 32 ASCII digits, in four groups of eight.
     #[inline]
     pub(crate) fn of_digits(digits: [[u8; 8]; 4]) -> Self {
         debug_assert!(digits.as_flattened().iter().all(u8::is_ascii_digit));
@@ -97,14 +97,14 @@ impl OrderNo {
         Self { bytes, len: 32 }
     }
 
-    /// The number as text, exactly as it was parsed.
+    /// Returns the number as text, exactly as it was parsed.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        // Every allowed byte is ASCII, so the default is never taken.
+        // Every allowed byte is ASCII, so the conversion never fails.
         str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 
-    /// The bytes of the text, without padding.
+    /// Returns the bytes of the text, without padding.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.len)).unwrap_or_default()
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_from_1_to_32_are_accepted_and_come_back_unchanged() {
+    fn length_1_to_32_is_accepted_unchanged() {
         for len in 1..=OrderNo::MAX_LEN {
             let text = "7".repeat(len);
             assert_eq!(no(&text).as_str(), text);
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn other_lengths_are_named() {
+    fn other_lengths_are_rejected() {
         let parse = |len: usize| OrderNo::parse(&"7".repeat(len));
         assert_eq!(parse(0), Err(OrderNoError::Empty));
         assert_eq!(parse(33), Err(OrderNoError::TooLong { len: 33 }));
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn all_the_special_bytes_are_allowed_and_no_others() {
+    fn only_documented_bytes_are_allowed() {
         assert_eq!(no("_-|*@aZ09").as_str(), "_-|*@aZ09");
         for byte in [b' ', b'\0', b'+', b'/', b'.', b'\n', 0x80] {
             let error = OrderNo::from_bytes(&[b'1', b'2', b'3', byte, b'5', b'6']);
@@ -166,14 +166,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_trimmed_and_case_counts() {
+    fn parse_does_not_trim_and_keeps_case() {
         assert!(OrderNo::parse(" 1234567").is_err());
         assert!(OrderNo::parse("1234567\n").is_err());
         assert_ne!(no("abcdef"), no("ABCDEF"));
     }
 
     #[test]
-    fn numbers_sort_like_their_bytes() {
+    fn numbers_sort_by_bytes() {
         let mut texts = ["aaaaaaa", "a", "|aaaaa", "*aaaaa", "-aaaaa", "aaaaaa*"];
         let mut numbers = texts.map(no);
         texts.sort_unstable();
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_say_what_and_where() {
+    fn errors_contain_rule_position_and_example() {
         let message = |text| OrderNo::parse(text).unwrap_err().to_string();
         assert!(message("").starts_with("order number is empty"));
         assert!(message("abc def").contains("at character 4"));
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn serialized_it_is_a_checked_string() {
+    fn deserialize_validates_string() {
         round_trip(
             &no("1217752501201407033233368018"),
             r#""1217752501201407033233368018""#,
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_json_number_is_refused() {
+    fn json_number_is_rejected() {
         json_refuses::<OrderNo>("1217752501201407");
         json_refuses::<OrderNo>("121775250120140.7");
         json_refuses::<OrderNo>("null");

@@ -1,52 +1,52 @@
-//! Texts of limited length that travel with an order and decide nothing.
+//! Texts of limited length that belong to an order but do not influence the rules.
 //!
 //! Invariants:
-//! - The limit is checked before the text is copied.
-//! - Texts people write into show only their length in `Debug`.
+//! - Parsing checks the length limit before it copies the text.
+//! - `Debug` shows only the length of free texts and of prepay values.
 
 use thiserror::Error;
 
 use super::charset::{first_bad, is_graphic, is_graphic_or_space};
 use super::text_traits::{empty_by_default, short_text, shown_by_length, shown_in_full};
 
-/// Why a text or some bytes do not fit their type. It never holds the text itself.
+/// Error for a text or bytes that break the rule of their type. It never contains the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("{what} {}", self.explanation())]
 #[non_exhaustive]
 pub struct TextError {
-    /// The type, in small letters, such as `description`.
+    /// Name of the type in lower case, such as `description`.
     pub what: &'static str,
-    /// The longest length allowed: characters for a description, else bytes.
+    /// Maximum length: in characters for a description, in bytes for other types.
     pub limit: usize,
-    /// The length found, in the unit of `limit`.
+    /// Actual length, in the unit of `limit`.
     pub found: usize,
-    /// Which part of the rule was broken.
+    /// Broken part of the rule.
     pub reason: TextErrorReason,
 }
 
-/// Which rule a text broke. May grow.
+/// Rule that a text broke. Later versions may add variants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TextErrorReason {
-    /// There is no text, and the type asks for some.
+    /// The text is empty, but the type needs at least one byte.
     Empty,
     /// `found` is above `limit`.
     TooLong,
-    /// A character is not of the type's set.
+    /// The type does not allow a character of the text.
     BadChar {
-        /// The position of its first byte, from 0.
+        /// Position of the first byte of that character, from 0.
         at: usize,
     },
-    /// The bytes were given in hexadecimal, which is broken here: no such digit, or
-    /// the second digit of a pair is missing.
+    /// The hexadecimal text is invalid: a character is not a hexadecimal digit, or the second
+    /// digit of a pair is missing.
     BadHex {
-        /// The position of the digit, from 0.
+        /// Position of the digit, from 0.
         at: usize,
     },
 }
 
 impl TextError {
-    /// What the type takes, with an example where one helps.
+    /// Describes the expected text, with an example where that helps.
     fn rule(&self) -> &'static str {
         match self.what {
             "description" => "write it on one line, without control characters",
@@ -60,11 +60,11 @@ impl TextError {
             TextErrorReason::Empty => format!("is empty: {}", self.rule()),
             TextErrorReason::TooLong => {
                 let Self { found, limit, .. } = self;
-                // A description is counted in characters.
+                // The limit of a description is in characters, see `TextError::limit`.
                 let unit = if self.what == "description" {
                     "characters"
                 } else {
-                    "bytes of UTF-8"
+                    "bytes"
                 };
                 format!("has {found} {unit}, more than {limit}: shorten it")
             }
@@ -72,13 +72,13 @@ impl TextError {
                 format!("has a character that is not allowed: {}", self.rule())
             }
             TextErrorReason::BadHex { .. } => {
-                "is not in hexadecimal: write two digits for each byte, like ff00".to_owned()
+                "is not valid hexadecimal: write two digits for each byte, like ff00".to_owned()
             }
         }
     }
 }
 
-/// What a text was measured to be, next to what it may be.
+/// Actual and maximum length of a text.
 #[derive(Clone, Copy)]
 pub(super) struct Measure {
     pub(super) what: &'static str,
@@ -105,13 +105,13 @@ impl Measure {
     }
 }
 
-/// Up to `limit` bytes of any text.
+/// Checks for at most `limit` bytes of any text.
 fn any(what: &'static str, text: &str, limit: usize) -> Result<(), TextError> {
     let found = text.len();
     Measure { what, limit, found }.within_limit()
 }
 
-/// 1 to `limit` bytes of one set.
+/// Checks for 1 to `limit` bytes of one byte set.
 fn some_of(
     what: &'static str,
     text: &str,
@@ -130,7 +130,7 @@ fn some_of(
     }
 }
 
-/// Up to 127 characters, none of them a control character.
+/// Checks for at most 127 characters without control characters.
 fn description(text: &str) -> Result<(), TextError> {
     const LIMIT: usize = 127;
     let measure = || Measure {
@@ -138,7 +138,7 @@ fn description(text: &str) -> Result<(), TextError> {
         limit: LIMIT,
         found: text.chars().count(),
     };
-    // No text has more characters than bytes.
+    // No text has more characters than bytes, so short texts need no character count.
     if text.len() > LIMIT {
         measure().within_limit()?;
     }
@@ -151,56 +151,56 @@ fn description(text: &str) -> Result<(), TextError> {
     }
 }
 
-/// Whether a byte is there that a control character has: it is one, or begins those from
-/// U+0080 on. Others have that byte, too.
+/// Returns whether the text may contain a control character.
+///
+/// Control characters are the ASCII ones and U+0080 to U+009F, which begin with the byte
+/// `0xc2`. U+00A0 to U+00BF begin with that byte as well, so `true` may be a false alarm and
+/// the caller must look at each character. `false` is certain.
 fn may_hold_control(text: &[u8]) -> bool {
-    let begins_one = |byte: u8| byte.is_ascii_control() || byte == 0xc2;
-    text.iter().fold(false, |any, &byte| any | begins_one(byte))
+    let may_begin = |byte: u8| byte.is_ascii_control() || byte == 0xc2;
+    text.iter().fold(false, |any, &byte| any | may_begin(byte))
 }
 
 short_text! {
-    /// What is being paid for, as the payer reads it: the channel's `body` or
-    /// `description`.
+    /// Description of the goods that the payer reads: the channel's `body` or `description`.
     ///
-    /// At most 127 characters (Unicode scalar values), the channel's limit, and no
-    /// control characters; it may be empty. It is no place for names, telephone
-    /// numbers or addresses; since people put them there all the same, `Debug` shows
-    /// only the length in bytes.
+    /// At most 127 characters (Unicode scalar values), which is the channel's limit, and no
+    /// control characters. It may be empty. Do not put names, telephone numbers or addresses
+    /// into it. `Debug` shows only the length in bytes, in case it contains some.
     Description, TextError, "a description: a string of at most 127 characters",
     description
 }
 
 short_text! {
-    /// The merchant's text that the channel hands back with every notification, its
-    /// `attach`.
+    /// The merchant's text that the channel returns in every notification, its `attach`.
     ///
-    /// At most 128 bytes of UTF-8; it may be empty. It is no place for names or
-    /// telephone numbers: the channel stores it and prints it into bills. `Debug`
-    /// shows only the length in bytes.
+    /// At most 128 bytes of UTF-8; it may be empty. Do not put names or telephone numbers
+    /// into it: the channel stores it and prints it in bills. `Debug` shows only the length in
+    /// bytes.
     Attach, TextError, "an attach: a string of at most 128 bytes",
     |text| any("attach", text, 128)
 }
 
 short_text! {
-    /// Why an operator decided as they did: at most 512 bytes of UTF-8, which may be
-    /// empty. `Debug` shows only the length in bytes.
+    /// Reason for an operator's decision: at most 512 bytes of UTF-8. It may be empty. `Debug`
+    /// shows only the length in bytes.
     Note, TextError, "a note: a string of at most 512 bytes",
     |text| any("note", text, 512)
 }
 
 short_text! {
-    /// A short word of the channel's own, such as a trade type, a bank type or the id of
-    /// a notification: 1 to 64 bytes of printable ASCII without spaces.
+    /// Short identifier that the channel defines, such as a trade type, a bank type, an error
+    /// code or a notification id: 1 to 64 bytes of printable ASCII without spaces.
     Label, TextError, "a label: a string of 1 to 64 printable ASCII bytes",
     |text| some_of("label", text, 64, is_graphic)
 }
 
 short_text! {
-    /// What the channel answered to a prepay request and the payer's app needs: a
-    /// `prepay_id`, a `code_url` or an `h5_url`.
+    /// The channel's response to a prepay request, which the payer's app needs: a `prepay_id`,
+    /// a `code_url` or an `h5_url`.
     ///
-    /// 1 to 512 bytes of printable ASCII, spaces allowed. Whoever holds it can open the
-    /// payment, so `Debug` shows only the length in bytes.
+    /// 1 to 512 bytes of printable ASCII, spaces allowed. Anyone who knows the value can open
+    /// the payment, so `Debug` shows only the length in bytes.
     PrepayValue, TextError, "a prepay value: a string of 1 to 512 printable ASCII bytes",
     |text| some_of("prepay value", text, 512, is_graphic_or_space)
 }
@@ -214,10 +214,10 @@ empty_by_default!(Description, Attach, Note);
 shown_in_full!(Label);
 
 impl Label {
-    /// The label, or `None` where the text is no label.
+    /// Returns the label, or `None` if the text is not a valid label.
     ///
-    /// For optional fields of a payment: a bank type of an unforeseen form may be lost,
-    /// but it may never make the payment itself refused.
+    /// Use it for optional fields of a payment. The store may lose a bank type of an unexpected
+    /// format, but must not reject the payment because of it.
     #[must_use]
     pub fn lossy(text: &str) -> Option<Self> {
         Self::parse(text).ok()
@@ -230,7 +230,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_description_is_counted_in_characters() {
+    fn description_limit_counts_characters() {
         let longest = "茶".repeat(127);
         assert_eq!(Description::parse(&longest).unwrap().as_str(), longest);
         let error = Description::parse(&"茶".repeat(128)).unwrap_err();
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_description_has_no_control_characters() {
+    fn description_rejects_control_characters() {
         for (text, at) in [("a\nb", 1), ("茶\0", 3), ("\u{85}", 0), ("ab\u{7f}", 2)] {
             let reason = Description::parse(text).unwrap_err().reason;
             assert_eq!(reason, TextErrorReason::BadChar { at });
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn attach_and_note_are_counted_in_bytes_and_hold_any_text() {
+    fn attach_and_note_limits_count_bytes() {
         assert!(Attach::parse(&"茶".repeat(42)).is_ok());
         let error = Attach::parse(&"茶".repeat(43)).unwrap_err();
         assert_eq!((error.what, error.limit, error.found), ("attach", 128, 129));
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_label_is_one_printable_word() {
+    fn label_is_one_printable_word() {
         assert!(Label::parse(&"J".repeat(64)).is_ok());
         assert_eq!(Label::parse("JSAPI").unwrap().to_string(), "JSAPI");
         let reason = |text: &str| Label::parse(text).unwrap_err().reason;
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lossy_label_is_none_where_it_does_not_fit() {
+    fn lossy_label_of_invalid_text_is_none() {
         assert_eq!(Label::lossy("CMB_DEBIT"), Label::parse("CMB_DEBIT").ok());
         for text in ["", "招商银行", "a b", &"J".repeat(65)] {
             assert_eq!(Label::lossy(text), None);
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prepay_value_may_hold_spaces() {
+    fn prepay_value_may_contain_spaces() {
         assert!(PrepayValue::parse("weixin://wxpay/bizpayurl?pr=p4lpSuKzz a").is_ok());
         assert!(PrepayValue::parse(&"p".repeat(512)).is_ok());
         assert!(PrepayValue::parse(&"p".repeat(513)).is_err());
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_only_the_length_of_what_people_write() {
+    fn debug_shows_only_length_of_free_texts() {
         let phone = "13800138000";
         let description = format!("{:?}", Description::parse(phone).unwrap());
         let attach = format!("{:?}", Attach::parse(phone).unwrap());
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn serialized_they_are_checked_strings() {
+    fn texts_round_trip_as_strings() {
         round_trip(&Description::parse("茶 \"1\"").unwrap(), r#""茶 \"1\"""#);
         round_trip(&Attach::parse("a\nb").unwrap(), r#""a\nb""#);
         round_trip(&Note::parse("").unwrap(), r#""""#);
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn serialized_texts_out_of_bounds_are_refused() {
+    fn deserialize_rejects_invalid_texts() {
         binary_refuses::<Description>(&"\0");
         binary_refuses::<Attach>(&"a".repeat(130));
         binary_refuses::<Note>(&"a".repeat(514));

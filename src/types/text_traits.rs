@@ -1,10 +1,10 @@
-//! The traits every textual value shares, so that all of them have one way in.
+//! Traits that all text values share. All of them build a value only through `parse`.
 //!
 //! Invariants:
-//! - `FromStr`, `TryFrom<&str>` and `Deserialize` all go through `parse`.
-//! - Only a string is accepted: a number is never turned into digits, because a
-//!   number of 32 digits would lose most of them on the way.
-//! - The visitor looks at borrowed text, so a text that is refused is not copied.
+//! - `FromStr`, `TryFrom<&str>` and `Deserialize` call `parse`.
+//! - Deserializing accepts only a string. It never converts a JSON number, because most JSON
+//!   parsers would lose digits of a number with 32 digits.
+//! - The visitor validates borrowed text, so it does not copy a text that it rejects.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -14,7 +14,7 @@ use serde::{Deserializer, Serializer};
 
 use super::packed;
 
-/// Writes a text: as a string where people read it, else packed.
+/// Serializes a text: as a string in human-readable formats, as packed bytes in others.
 pub(super) fn serialize<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
     if serializer.is_human_readable() {
         return serializer.serialize_str(text);
@@ -22,7 +22,7 @@ pub(super) fn serialize<S: Serializer>(text: &str, serializer: S) -> Result<S::O
     serializer.serialize_bytes(packed::pack(text, &mut packed::Room::new()))
 }
 
-/// Reads one string and hands it to `parse`.
+/// Deserializes one string, or packed bytes in binary formats, and passes it to `parse`.
 pub(super) fn deserialize<'de, D, T, E>(
     deserializer: D,
     expecting: &'static str,
@@ -49,12 +49,12 @@ where
 struct TextVisitor<T, E> {
     expecting: &'static str,
     parse: fn(&str) -> Result<T, E>,
-    /// Bytes are to be expected, and only then.
+    /// Whether the format is binary. The visitor accepts bytes only then.
     is_packed: bool,
     value: PhantomData<T>,
 }
 
-// Borrowed and owned strings arrive here as well: serde forwards both by default.
+// serde forwards borrowed and owned strings to `visit_str` by default.
 impl<T, E: fmt::Display> Visitor<'_> for TextVisitor<T, E> {
     type Value = T;
 
@@ -96,8 +96,8 @@ macro_rules! text_traits {
     };
 }
 
-/// The same for a text of which nearly every value is the default one: in the binary form
-/// that one is empty.
+/// Implements the traits of `text_traits` for a type whose values are nearly always the
+/// default. The binary form stores the default as an empty text.
 macro_rules! usual_text_traits {
     ($name:ident, $error:ty, $expecting:literal) => {
         $crate::types::text_traits::parse_traits!($name, $error);
@@ -147,8 +147,8 @@ macro_rules! parse_traits {
     };
 }
 
-/// Defines a text of variable length that is cheap to clone.
-/// `$rule` checks the text before it is copied.
+/// Defines a text type of variable length that is cheap to clone. `$rule` validates the text
+/// before the type copies it.
 macro_rules! short_text {
     ($(#[$meta:meta])* $name:ident, $error:ident, $expecting:literal, $rule:expr) => {
         $(#[$meta])*
@@ -156,17 +156,17 @@ macro_rules! short_text {
         pub struct $name($crate::types::inline::Text);
 
         impl $name {
-            /// Checks the text against the rule of the type, then copies it.
+            /// Validates the text against the rule of the type, then copies it.
             ///
             /// # Errors
-            #[doc = concat!("[`", stringify!($error), "`] says which part of the rule was broken, and where.")]
+            #[doc = concat!("[`", stringify!($error), "`] with the broken rule and its position.")]
             pub fn parse(text: &str) -> Result<Self, $error> {
                 let rule: fn(&str) -> Result<(), $error> = $rule;
                 rule(text)?;
                 Ok(Self(text.into()))
             }
 
-            /// The text exactly as it was parsed.
+            /// Returns the text exactly as it was parsed.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 self.0.as_str()
@@ -177,7 +177,7 @@ macro_rules! short_text {
     };
 }
 
-/// A text that may be empty is so unless said otherwise, without taking memory.
+/// Implements `Default` as the empty text, which needs no allocation.
 macro_rules! empty_by_default {
     ($($name:ident),+) => {$(
         impl Default for $name {
@@ -188,7 +188,7 @@ macro_rules! empty_by_default {
     )+};
 }
 
-/// `Display` prints the bare text, `Debug` the text within its type.
+/// Implements `Display`, which prints the bare text, and `Debug`, which adds the type name.
 macro_rules! shown_in_full {
     ($name:ident) => {
         impl std::fmt::Display for $name {
@@ -207,7 +207,8 @@ macro_rules! shown_in_full {
     };
 }
 
-/// `Debug` prints no more than the length in bytes: logs are no place for the text.
+/// Implements `Debug`, which prints only the length in bytes, so that no log contains the
+/// text.
 macro_rules! shown_by_length {
     ($name:ident) => {
         impl std::fmt::Debug for $name {

@@ -1,12 +1,12 @@
 //! Points in time.
 //!
 //! Invariants:
-//! - A time is a count of milliseconds from 1970 to the end of the year 9999, in UTC. It
-//!   is never negative and fits 48 bits.
-//! - The machine's zone plays no part. A text without an offset is Beijing time, as the
-//!   payment channel means it; the calendar library is built without a clock and so
-//!   knows no local zone at all.
-//! - A date that is not in the calendar is refused, never moved to one that is.
+//! - A time is a number of Unix milliseconds (UTC) from 1970 to the end of the year 9999. It is
+//!   never negative and fits into 48 bits.
+//! - The time zone of the machine has no influence. A text without an offset is Beijing time,
+//!   like in the payment channel. The calendar library is built without its clock feature, so
+//!   it does not know the local zone.
+//! - A date that does not exist is an error. Parsing never adjusts it to a valid date.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -16,76 +16,80 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
-/// Beijing is ahead of UTC by this much, all year.
+/// Offset of Beijing time from UTC, in milliseconds: 8 hours, all year.
 const BEIJING_AHEAD_MS: i64 = 8 * 60 * 60 * 1000;
 const COMPACT: &[u8] = b"yyyyMMddHHmmss";
 const CIVIL: &[u8] = b"yyyy-MM-dd HH:mm:ss";
 const RFC3339_HEAD: &[u8] = b"yyyy-MM-ddTHH:mm:ss";
 
-/// A point in time: Unix milliseconds, UTC, `0..=253402300799999` (the end of 9999).
+/// Point in time: Unix milliseconds, UTC, `0..=253402300799999` (the end of 9999).
 ///
-/// Serialized it is that integer, and in binary forms 6 big-endian bytes of it. `Display` prints RFC 3339 in UTC with milliseconds.
+/// It serializes to that integer, in binary formats to its lowest 6 bytes in big-endian order.
+/// `Display` prints RFC 3339 in UTC with milliseconds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
-/// Why something is not a point in time. May grow. Positions count bytes from 0 in the
-/// text as it was given.
+/// Reason why an input is not a point in time. Later versions may add variants. Positions
+/// count the bytes of the input text, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TimestampError {
-    /// Before 1970 or after 9999, in UTC.
-    #[error("time of {millis} ms is not within the years 1970 to 9999")]
+    /// The time is before 1970 or after 9999, in UTC.
+    #[error("time {millis} ms is outside the years 1970 to 9999 in UTC")]
     OutOfRange {
-        /// The Unix milliseconds found.
+        /// Unix milliseconds of the input.
         millis: i64,
     },
-    /// The text does not have the length of its form.
-    #[error("time is not complete or is too long: write it like {}", example(.expected))]
+    /// The text does not have the length of its format.
+    #[error("time is too short or too long: write it like {}", example(.expected))]
     WrongLength {
-        /// The length found, in bytes, without a leading backtick.
+        /// Length of the text, in bytes, without a leading backtick.
         len: usize,
-        /// The length of the form; for RFC 3339 the least one, up to the seconds.
+        /// Length of the format; for RFC 3339 the minimum length, up to the seconds.
         expected: usize,
     },
-    /// A byte that is not the digit or the mark its form has there.
-    #[error("time has something unexpected at character {}: write it like {}", .at + 1, example(&0))]
+    /// A byte differs from the digit or the separator that the format has at this position.
+    #[error("time is invalid at character {}: write it like {}", .at + 1, example(&0))]
     BadByte {
-        /// The position of the byte.
+        /// Position of the byte.
         at: usize,
-        /// The byte itself.
+        /// Value of the byte.
         byte: u8,
     },
-    /// The calendar has no such day.
-    #[error("date {year:04}-{month:02}-{day:02} is not in the calendar")]
+    /// The date does not exist.
+    #[error("date {year:04}-{month:02}-{day:02} does not exist")]
     NoSuchDate {
-        /// The year found.
+        /// Year of the input.
         year: u32,
-        /// The month found.
+        /// Month of the input.
         month: u32,
-        /// The day found.
+        /// Day of the input.
         day: u32,
     },
-    /// The day has no such time. Leap seconds, written as second 60, are among these.
+    /// The time of day does not exist. This includes leap seconds, written as second 60.
     #[error(
         "time of day {hour:02}:{minute:02}:{second:02} does not exist: the last one is 23:59:59"
     )]
     NoSuchTime {
-        /// The hour found.
+        /// Hour of the input.
         hour: u32,
-        /// The minute found.
+        /// Minute of the input.
         minute: u32,
-        /// The second found.
+        /// Second of the input.
         second: u32,
     },
-    /// What follows the seconds is no fraction and offset of RFC 3339.
-    #[error("time has no offset behind its seconds: write it like 2022-03-21T13:20:07+08:00")]
+    /// The text after the seconds is not a valid RFC 3339 fraction and offset.
+    #[error(
+        "time has no valid UTC offset after the seconds: write it like 2022-03-21T13:20:07+08:00"
+    )]
     BadOffset {
-        /// Where the fraction or offset begins.
+        /// Position where the fraction or the offset begins.
         at: usize,
     },
 }
 
-/// A time in the forms that have so many bytes; in all forms, where none has.
+/// Returns an example of the format with this length in bytes, or examples of all formats if
+/// no format has this length alone.
 const fn example(len: &usize) -> &'static str {
     match *len {
         10 => "2022-03-21",
@@ -100,7 +104,7 @@ impl Timestamp {
     /// 9999-12-31T23:59:59.999Z.
     pub const MAX: Self = Self(253_402_300_799_999);
 
-    /// A point in time from Unix milliseconds.
+    /// Creates a point in time from Unix milliseconds.
     ///
     /// # Errors
     /// [`TimestampError::OutOfRange`] outside `0..=253402300799999`.
@@ -111,73 +115,75 @@ impl Timestamp {
         Ok(Self(millis))
     }
 
-    /// The nearest point in time to the system's, cut to milliseconds: a clock before
-    /// 1970 or after 9999 gives the end of the range.
+    /// Converts a system time, truncated to milliseconds. A time before 1970 gives
+    /// [`Timestamp::EPOCH`], a time after 9999 gives [`Timestamp::MAX`].
     #[must_use]
     pub fn from_system(time: SystemTime) -> Self {
         let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         Self::EPOCH.saturating_add(since_epoch)
     }
 
-    /// Unix milliseconds.
+    /// Returns the Unix milliseconds.
     #[must_use]
     pub const fn as_millis(self) -> i64 {
         self.0
     }
 
-    /// Unix milliseconds as an unsigned number below 2⁴⁸, for keys.
+    /// Returns the Unix milliseconds as an unsigned number below 2⁴⁸, for stored keys.
     #[must_use]
     pub const fn as_u64(self) -> u64 {
         self.0.unsigned_abs()
     }
 
-    /// Later by `duration`, cut to milliseconds, and [`Timestamp::MAX`] at most.
+    /// Adds `duration`, truncated to milliseconds. The result is at most [`Timestamp::MAX`].
     #[must_use]
     pub fn saturating_add(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(whole_millis(duration))).min(Self::MAX)
     }
 
-    /// Earlier by `duration`, cut to milliseconds, and [`Timestamp::EPOCH`] at least.
+    /// Subtracts `duration`, truncated to milliseconds. The result is at least
+    /// [`Timestamp::EPOCH`].
     #[must_use]
     pub fn saturating_sub(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(whole_millis(duration))).max(Self::EPOCH)
     }
 
-    /// How long it is since `earlier`; zero if that is in fact later.
+    /// Returns the time elapsed since `earlier`, or zero if `earlier` is later than `self`.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.as_u64().saturating_sub(earlier.as_u64()))
     }
 
-    /// Reads `yyyyMMddHHmmss`, Beijing time: the channel's `time_end`.
+    /// Parses `yyyyMMddHHmmss` in Beijing time, the format of the channel's `time_end`.
     ///
     /// # Errors
-    /// [`TimestampError`] unless it is exactly 14 digits of a time that exists.
+    /// [`TimestampError`] unless the text has exactly 14 digits and the time exists.
     pub fn parse_compact(text: &str) -> Result<Self, TimestampError> {
         Civil::read(text.as_bytes(), COMPACT, 0)?.in_beijing()
     }
 
-    /// Reads `yyyy-MM-dd HH:mm:ss`, Beijing time: the channel's bills, whose fields may
-    /// begin with a backtick.
+    /// Parses `yyyy-MM-dd HH:mm:ss` in Beijing time, the format of the channel's bills. One
+    /// leading backtick is allowed, because fields of bills may begin with one.
     ///
     /// # Errors
-    /// [`TimestampError`] unless the text has this form and the time exists.
+    /// [`TimestampError`] unless the text has this format and the time exists.
     pub fn parse_civil(text: &str) -> Result<Self, TimestampError> {
         let bare = text.strip_prefix('`').unwrap_or(text);
         let start = text.len().saturating_sub(bare.len());
         Civil::read(bare.as_bytes(), CIVIL, start)?.in_beijing()
     }
 
-    /// Reads RFC 3339 with any offset, such as `2022-03-21T13:20:07+08:00`: the channel's
-    /// `success_time`. Fractions finer than a millisecond are cut.
+    /// Parses RFC 3339 with any offset, such as `2022-03-21T13:20:07+08:00`, the format of the
+    /// channel's `success_time`. Parsing truncates fractions to milliseconds.
     ///
     /// # Errors
-    /// [`TimestampError`] unless the text has this form and the time exists.
+    /// [`TimestampError`] unless the text has this format and the time exists.
     pub fn parse_rfc3339(text: &str) -> Result<Self, TimestampError> {
         let at = RFC3339_HEAD.len();
         let head = text.as_bytes().get(..at).unwrap_or(text.as_bytes());
-        // The head is read first since it names the place and the reason; the library
-        // names neither, and would let a leap second pass.
+        // The first 19 bytes are parsed here, because the calendar library reports neither
+        // the position nor the reason of an error. The library also accepts leap seconds, which
+        // `naive` rejects. The `nanosecond` filter repeats that check on the library's result.
         Civil::read(head, RFC3339_HEAD, 0)?.naive()?;
         let time = DateTime::parse_from_rfc3339(text)
             .ok()
@@ -186,7 +192,7 @@ impl Timestamp {
         Self::from_millis(time.timestamp_millis())
     }
 
-    /// Prints Beijing time as `2022-03-21 13:20:07`, without milliseconds.
+    /// Formats the time in Beijing time as `2022-03-21 13:20:07`, without milliseconds.
     #[must_use]
     pub fn beijing(self) -> impl fmt::Display {
         Beijing(self)
@@ -199,7 +205,7 @@ fn whole_millis(duration: Duration) -> i64 {
     i64::try_from(millis).unwrap_or(i64::MAX)
 }
 
-/// A date and time of day as written, before the calendar was asked.
+/// Date and time of day from a text, not yet validated against the calendar.
 #[derive(Default)]
 struct Civil {
     year: u32,
@@ -211,8 +217,9 @@ struct Civil {
 }
 
 impl Civil {
-    /// Reads a text of the given form, where letters stand for digits and everything else
-    /// for itself. The text begins at `start` of what the caller was given.
+    /// Parses a text of the given format. The letters `yMdHms` of the format match a digit;
+    /// every other byte matches itself, in either case. `start` is the position of `text` in
+    /// the caller's input.
     fn read(text: &[u8], form: &[u8], start: usize) -> Result<Self, TimestampError> {
         let (len, expected) = (text.len(), form.len());
         if len != expected {
@@ -227,7 +234,8 @@ impl Civil {
         Ok(civil)
     }
 
-    /// Takes one byte of a text; whether it is what the mark of the form asks for.
+    /// Adds one byte of a text. Returns whether the byte matches `mark`, the byte of the
+    /// format at the same position.
     fn take(&mut self, byte: u8, mark: u8) -> bool {
         let field = match mark {
             b'y' => &mut self.year,
@@ -239,13 +247,13 @@ impl Civil {
             _ => return byte.eq_ignore_ascii_case(&mark),
         };
         if byte.is_ascii_digit() {
-            // Four digits at most, so this cannot overflow.
+            // A field has at most four digits, so this cannot overflow.
             *field = *field * 10 + u32::from(byte - b'0');
         }
         byte.is_ascii_digit()
     }
 
-    /// Asks the calendar whether there is such a time.
+    /// Converts to a calendar time, or returns an error if the time does not exist.
     fn naive(&self) -> Result<NaiveDateTime, TimestampError> {
         let &Self {
             year, month, day, ..
@@ -275,7 +283,8 @@ impl Civil {
     }
 }
 
-/// The calendar time of Unix milliseconds, which are in the library's range by far.
+/// Returns the calendar time of Unix milliseconds. Every `Timestamp` is far inside the range
+/// of the library, so the conversion never fails.
 fn calendar(millis: i64) -> NaiveDateTime {
     DateTime::from_timestamp_millis(millis)
         .unwrap_or_default()

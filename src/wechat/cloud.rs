@@ -1,6 +1,6 @@
-//! The payment callback as a cloud container receives it.
+//! Payment callback of a cloud container.
 //!
-//! Invariant: a payment is in an event only if both codes say `SUCCESS`.
+//! Invariant: an event contains a payment only if both codes are `SUCCESS`.
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
@@ -13,22 +13,22 @@ use super::payment::FieldNames;
 use crate::order::{Command, Payment, Source};
 use crate::types::{OrderNo, Timestamp};
 
-/// A payment callback as a cloud container receives it: JSON in camel case.
+/// Payment callback of a cloud container: JSON in camel case.
 ///
-/// # A hint, not a proof
-/// The event carries no signature, so over HTTP anybody who reaches the server can send
-/// one. Unless the path is closed to all but the channel, take it as a hint: query the
-/// channel for [`order_no`](Self::order_no), and confirm from what the channel answers.
+/// # The event proves nothing
+/// The event has no signature. Anyone who can reach the server over HTTP can send one. Use the
+/// event as a hint only, unless the network restricts the path to the channel. Query the channel
+/// for [`order_no`](Self::order_no), and confirm with the channel's answer.
 ///
-/// # What is read
-/// - `returnCode` and `resultCode` must both be `SUCCESS` for the event to carry a
-///   payment. `FAIL` in either makes it an event without one, which may be acknowledged.
-/// - A payment needs `outTradeNo`, `transactionId`, `totalFee` (an integer, at least 1) and
-///   `timeEnd` (`yyyyMMddHHmmss`, Beijing). `feeType` is `CNY` unless said otherwise.
-/// - `subAppid`, `subMchId` and `subOpenid` count where they are present and not empty,
-///   else `appid`, `mchId` and `openid`. They may be missing, but not be malformed.
-/// - `tradeType`, `bankType`, `cashFee` (kept as `payer_total`) and `settlementTotalFee`
-///   are dropped if they are malformed. Every other field is ignored.
+/// # Fields
+/// - A payment needs `returnCode` and `resultCode` with the value `SUCCESS`. If one of them is
+///   `FAIL`, the event contains no payment, and the server may acknowledge it.
+/// - A payment also needs `outTradeNo`, `transactionId`, `totalFee` (an integer, at least 1) and
+///   `timeEnd` (`yyyyMMddHHmmss`, Beijing time). The default of `feeType` is `CNY`.
+/// - `subAppid`, `subMchId` and `subOpenid` have priority over `appid`, `mchId` and `openid` if
+///   they are present and not empty. Each may be missing, but not malformed.
+/// - The parser drops malformed values of `tradeType`, `bankType`, `cashFee` (kept as
+///   `payer_total`) and `settlementTotalFee`. It ignores every other field.
 ///
 /// ```
 /// use orderstore::wechat::{CloudEvent, CloudReply};
@@ -39,11 +39,11 @@ use crate::types::{OrderNo, Timestamp};
 ///     Some((no, payment)) => {
 ///         assert_eq!(no.as_str(), "2021WERUN1647839289398");
 ///         assert_eq!(payment.paid_fee.as_u64(), 1);
-///         // Here the server asks the channel about `no`, confirms what it hears, and
-///         // replies `CloudReply::to(&answer)`.
+///         // Here the server queries the channel for `no`, confirms the payment of the
+///         // channel's answer, and replies `CloudReply::to(&answer)`.
 ///         CloudReply::of(false)
 ///     }
-///     None => CloudReply::of(true), // it failed: there is nothing to keep
+///     None => CloudReply::of(true), // the payment failed: nothing to store
 /// };
 /// assert_ne!(reply.errcode, 0);
 /// # Ok::<(), orderstore::wechat::MessageError>(())
@@ -52,7 +52,7 @@ use crate::types::{OrderNo, Timestamp};
 pub struct CloudEvent(Notification);
 
 const FORM: Form = Form {
-    wanted: "the event of a payment",
+    wanted: "a payment event",
     deciding: &[
         "returnCode",
         "resultCode",
@@ -110,16 +110,17 @@ pub(super) const CODES: Codes = Codes {
 impl CloudEvent {
     /// Reads an event from the body of a request.
     ///
-    /// No optional field can make a payment refused here, whatever stands in it. Through
-    /// `Deserialize` the same holds for every value that the format's own parser takes: a
-    /// number such as `1e999` it may not.
+    /// No value of an optional field makes this function refuse a payment. `Deserialize` has one
+    /// exception: the format's own parser may refuse the value, for example the number `1e999`.
     ///
     /// # Errors
-    /// [`MessageError::NotJson`] where the bytes are not JSON, or not only that;
-    /// [`MessageError::WrongKind`] where they are no object, have fields of a refund, or
-    /// none of `returnCode`, `transactionId` and `outTradeNo`; [`MessageError::TooLarge`];
-    /// else [`MessageError::Field`] with the name of the first field that the payment
-    /// depends on and that is missing or malformed.
+    /// - [`MessageError::NotJson`]: the bytes are not exactly one JSON value.
+    /// - [`MessageError::WrongKind`]: the value is not an object, has fields of a refund, or has
+    ///   none of `returnCode`, `transactionId` and `outTradeNo`.
+    /// - [`MessageError::TooLarge`] and [`MessageError::TooManyFields`]: the message exceeds a
+    ///   limit.
+    /// - [`MessageError::Field`]: a field that the payment depends on is missing or malformed. The
+    ///   error names the first such field.
     pub fn from_json(json: &[u8]) -> Result<Self, MessageError> {
         Self::from_fields(&Fields::from_json(json, &FORM)?)
     }
@@ -146,7 +147,7 @@ impl<'de> Deserialize<'de> for CloudEvent {
     }
 }
 
-/// The error as a format carries it: with one message, and without a source.
+/// Converts the error to one of a serde format, which has one message and no source.
 pub(super) fn told<E: Error>(error: MessageError) -> E {
     match error {
         MessageError::Field { source, .. } => E::custom(format!("{error}: {source}")),

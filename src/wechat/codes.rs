@@ -1,9 +1,10 @@
-//! Error codes of the channel that say how an order stands. v2 and v3 write them with and
-//! without underscores, so these do not count.
+//! Error codes of the channel that prove a state of an order or a refund.
+//!
+//! v2 and v3 write the same code with or without underscores, so a comparison ignores them.
 
 use crate::order::{ChannelState, CloseReply};
 
-/// What a code says to whoever asked about an order; `None` where it says nothing of it.
+/// Order state that a code in the answer to a query proves; `None` if it proves none.
 pub(super) fn state(code: &str) -> Option<ChannelState> {
     match plain(code).as_str() {
         "ORDERNOTEXIST" => Some(ChannelState::NoSuchOrder),
@@ -12,8 +13,8 @@ pub(super) fn state(code: &str) -> Option<ChannelState> {
     }
 }
 
-/// What a code says to whoever asked to close an order. What is not known proves nothing,
-/// so the channel is asked again.
+/// Meaning of a code in the answer to a close request. An unknown code proves nothing, so the
+/// result is [`CloseReply::Retry`].
 pub(super) fn close_reply(code: &str) -> CloseReply {
     match plain(code).as_str() {
         "ORDERPAID" => CloseReply::OrderPaid,
@@ -23,11 +24,13 @@ pub(super) fn close_reply(code: &str) -> CloseReply {
     }
 }
 
-/// Whether a code says that a refund was not taken and will not be taken as it was asked for.
+/// Whether a code proves that the channel did not accept a refund, and will not accept the same
+/// request later.
 ///
-/// No other code frees the refund's money here. `INVALID_REQUEST`, `ERROR` and
-/// `REFUND_FEE_MISMATCH` also answer a repeat of a request that the channel has taken; codes
-/// of signatures, permissions and frequency say nothing about this refund.
+/// Only these codes may release the refund's reserved money. The channel also returns
+/// `INVALID_REQUEST`, `ERROR` and `REFUND_FEE_MISMATCH` when a server repeats a request that the
+/// channel has accepted. Codes about signatures, permissions and rate limits say nothing about the
+/// refund. If one of these released the money, it could be refunded twice.
 pub(super) fn refuses_refund(code: &str) -> bool {
     matches!(
         plain(code).as_str(),

@@ -1,7 +1,7 @@
 //! Combined payments of v3 (合单): the customer pays several orders at once.
 //!
 //! Invariants:
-//! - Each order is read by itself. An order that cannot be read hides none of the others.
+//! - The parser reads each order separately. An invalid order does not hide the others.
 //! - A payment belongs to the number of its own order, never to the combined number.
 
 use serde::Deserialize;
@@ -14,23 +14,26 @@ use super::v3::V3Transaction;
 use crate::order::ChannelState;
 use crate::types::{AppId, OpenId, OrderNo, Timestamp};
 
-/// A combined payment of v3: the decrypted `resource` of a notification whose signature the
-/// server has checked, or the answer to a query. It holds one transaction for each order.
+/// Combined payment of v3, with one transaction per order.
 ///
-/// The notification has the same `event_type` as that of a single payment,
-/// `TRANSACTION.SUCCESS`. A server that takes both reads a [`V3Transaction`] first, and this
-/// where that is [`MessageError::WrongKind`].
+/// The message is one of these:
+/// - the decrypted `resource` of a notification whose signature the server has checked
+/// - the answer to a query
 ///
-/// # What is read
-/// - `combine_out_trade_no` always.
-/// - Of each of `sub_orders`: `out_trade_no` and `trade_state`, and where that is `SUCCESS` or
-///   `REFUND` also `transaction_id`, `amount.total_amount` (an integer, at least 1) and
-///   `success_time` (RFC 3339). `amount.currency` is `CNY` unless said otherwise.
-/// - `sub_appid` and `sub_openid` of an order count where they are present and not empty, else
-///   `combine_appid` and `combine_payer_info.openid`. `sub_mchid` counts before `mchid`. They
-///   may be missing, but not be malformed.
-/// - `trade_type`, `bank_type` and `amount.payer_amount` are dropped if they are malformed.
-///   Every other field is ignored.
+/// The `event_type` of a notification is `TRANSACTION.SUCCESS` for combined and single payments. A
+/// server that accepts both tries [`V3Transaction`] first, and this type if that returns
+/// [`MessageError::WrongKind`].
+///
+/// # Fields
+/// - The message needs `combine_out_trade_no`.
+/// - Each element of `sub_orders` needs `out_trade_no` and `trade_state`. If the state is `SUCCESS`
+///   or `REFUND`, the element also needs `transaction_id`, `amount.total_amount` (an integer, at
+///   least 1) and `success_time` (RFC 3339). The default of `amount.currency` is `CNY`.
+/// - `sub_appid` and `sub_openid` of an order have priority over `combine_appid` and
+///   `combine_payer_info.openid` if they are present and not empty. `sub_mchid` has priority over
+///   `mchid`. Each may be missing, but not malformed.
+/// - The parser drops malformed values of `trade_type`, `bank_type` and `amount.payer_amount`. It
+///   ignores every other field.
 ///
 /// ```
 /// use orderstore::wechat::CombinedTransaction;
@@ -45,7 +48,7 @@ use crate::types::{AppId, OpenId, OrderNo, Timestamp};
 /// }"#;
 /// let combined = CombinedTransaction::from_json(decrypted)?;
 /// for order in combined.into_sub_orders() {
-///     // An order that cannot be read: confirm the others, and reply "not received".
+///     // If one order is invalid, confirm the others and reply "not received".
 ///     let order = order?;
 ///     let (no, payment) = order.into_payment(None).ok_or("not paid")?;
 ///     assert_eq!((no.as_str(), payment.paid_fee.as_u64()), ("20150806125346", 10));
@@ -99,35 +102,35 @@ const SUB_ORDER: FieldNames = FieldNames {
     trade_type: "trade_type",
     bank_type: "bank_type",
     payer_total: "amount.payer_amount",
-    // This protocol does not tell.
+    // This protocol has no such field.
     settlement_total: "",
 };
 
 const SUB_ORDERS: &str = "sub_orders";
 
-/// The orders as they are written, each to be read by itself.
+/// The raw orders. The parser reads each of them separately.
 #[derive(Deserialize)]
 struct SubOrders<'a> {
     #[serde(borrow)]
     sub_orders: Option<Vec<&'a RawValue>>,
 }
 
-/// What all of the orders share.
+/// Identity of the payer, shared by all orders.
 struct Payer {
     appid: Option<AppId>,
     openid: Option<OpenId>,
 }
 
 impl CombinedTransaction {
-    /// Reads a combined payment. No optional field can make a payment refused, whatever
-    /// stands in it.
+    /// Reads a combined payment. No value of an optional field makes the parser refuse a payment.
     ///
     /// # Errors
-    /// [`MessageError::NotJson`] where the bytes are not JSON, or not only that;
-    /// [`MessageError::WrongKind`] where they are no object or have no
-    /// `combine_out_trade_no`; [`MessageError::TooLarge`] and [`MessageError::TooManyFields`];
-    /// else [`MessageError::Field`] with the name of the first field that is missing or
-    /// malformed. The fields of an order make only that order an error.
+    /// - [`MessageError::NotJson`]: the bytes are not exactly one JSON value.
+    /// - [`MessageError::WrongKind`]: the value is not an object or has no `combine_out_trade_no`.
+    /// - [`MessageError::TooLarge`] and [`MessageError::TooManyFields`]: the message exceeds a
+    ///   limit.
+    /// - [`MessageError::Field`]: a field is missing or malformed. The error names the first such
+    ///   field. A malformed field of one order makes only that order an error.
     pub fn from_json(json: &[u8]) -> Result<Self, MessageError> {
         let fields = Fields::from_json(json, &FORM)?;
         if !fields.has("combine_out_trade_no") {
@@ -148,19 +151,19 @@ impl CombinedTransaction {
         Ok(Self { no, sub_orders })
     }
 
-    /// The number of the combined payment, `combine_out_trade_no`. No order bears it.
+    /// Number of the combined payment, `combine_out_trade_no`. No order has this number.
     #[must_use]
     pub const fn order_no(&self) -> OrderNo {
         self.no
     }
 
-    /// The orders in it, in the order of the message. An error stands for an order that
-    /// cannot be read.
+    /// Orders of the combined payment, in the sequence of the message. An element is an error if
+    /// the order is invalid.
     pub fn sub_orders(&self) -> &[Result<V3Transaction, MessageError>] {
         &self.sub_orders
     }
 
-    /// The same, by value.
+    /// Orders of the combined payment, by value: see [`sub_orders`](Self::sub_orders).
     #[must_use]
     pub fn into_sub_orders(self) -> Vec<Result<V3Transaction, MessageError>> {
         self.sub_orders

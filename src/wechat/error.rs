@@ -1,118 +1,117 @@
-//! Why a message is refused. No error holds a value of the message.
+//! Reasons for refusing a message. No error contains a value of the message.
 
 use thiserror::Error;
 
 use crate::order::{PaymentError, RefundError};
 use crate::types::{CurrencyError, FenError, IdError, OrderNoError, TimestampError};
 
-/// Why bytes are not the message that was expected. The channel should hear "not
-/// received". May grow.
+/// Reason why bytes are not the expected message. The server should reply "not received" to a
+/// notification with such an error. May grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum MessageError {
-    /// There are more bytes than any message has.
-    #[error("the message has {len} bytes, more than {max}")]
+    /// The message is larger than any message of the channel.
+    #[error("the message has {len} bytes, but the maximum is {max}")]
     TooLarge {
-        /// How many there are.
+        /// Length of the message, in bytes.
         len: usize,
-        /// How many there may be.
+        /// Maximum length, in bytes.
         max: usize,
     },
     /// The message has more fields than any message of the channel.
-    #[error("the message has more than {max} fields, more than any message of the channel")]
+    #[error("the message has more than {max} fields")]
     TooManyFields {
         /// Maximum number of fields.
         max: usize,
     },
-    /// The bytes are not one JSON value.
-    #[error("the message is not JSON: line {line}, column {column}")]
+    /// The bytes are not exactly one JSON value.
+    #[error("the message is not valid JSON: line {line}, column {column}")]
     NotJson {
-        /// The line at which reading ended, from 1.
+        /// Line at which the parser stopped, from 1.
         line: usize,
-        /// The column at which reading ended.
+        /// Column at which the parser stopped.
         column: usize,
     },
-    /// The bytes are not one XML element with fields in it, in UTF-8, without a document
-    /// type and without entities of its own.
+    /// The bytes are not one XML element with field elements, in UTF-8. A document type or a custom
+    /// entity also causes this error.
     #[error("the message is not plain XML: byte {at}")]
     NotXml {
-        /// How many bytes had been read.
+        /// Number of bytes that the parser had read.
         at: u64,
     },
-    /// It can be read, but it is something else: a refund where a payment is expected, a
-    /// payment where a refund is, an array.
+    /// The message is readable, but of another kind: for example a refund instead of a payment, or
+    /// an array.
     #[error("the message is not {wanted}")]
     WrongKind {
-        /// What was expected.
+        /// Expected kind of message.
         wanted: &'static str,
     },
     /// A field that the fact depends on is missing or malformed.
-    #[error("the message's {field} cannot be used")]
+    #[error("field {field} of the message cannot be used")]
     Field {
-        /// The name of the field, as the message writes it; names of nested fields are
-        /// joined by points.
+        /// Name of the field in the message. Dots separate the names of nested fields.
         field: &'static str,
-        /// What is wrong with it.
+        /// Reason why the field cannot be used.
         source: FieldError,
     },
 }
 
-/// What is wrong with a field. May grow.
+/// Reason why a field cannot be used. May grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum FieldError {
-    /// It is not there, or null.
-    #[error("it is missing")]
+    /// The field is absent or null.
+    #[error("the field is missing")]
     Missing,
-    /// It is there more than once, and nobody can say which one counts.
-    #[error("it occurs more than once")]
+    /// The message has the field more than once, and it is unknown which value is right.
+    #[error("the field occurs more than once")]
     Repeated,
-    /// It is there, but not as a string.
-    #[error("it is not a string")]
+    /// The value is not a string.
+    #[error("the value is not a string")]
     NotText,
-    /// What it should stand in is there, but is not an object.
-    #[error("it stands in something that is not an object")]
+    /// The parent of the field is not an object.
+    #[error("the parent of the field is not an object")]
     NotInObject,
-    /// It should be one list of objects.
-    #[error("it is not one list")]
+    /// The field is not a list, or occurs more than once.
+    #[error("the field is not exactly one list")]
     NotList,
-    /// It is a fraction, negative, text or beyond 64 bits.
-    #[error("it is not an unsigned integer of 64 bits")]
+    /// The value is a fraction, negative, a string, or larger than 64 bits.
+    #[error("the value is not an unsigned 64-bit integer")]
     NotUnsigned,
-    /// It is neither `SUCCESS` nor `FAIL`.
-    #[error("it is neither SUCCESS nor FAIL")]
+    /// The value is neither `SUCCESS` nor `FAIL`.
+    #[error("the value is neither SUCCESS nor FAIL")]
     NotCode,
-    /// It is none of the states that the channel documents.
-    #[error("it is not a state that is known")]
+    /// The value is not a state that the channel documents.
+    #[error("the value is not a known state")]
     NotState,
-    /// It is about something else than what was asked about.
-    #[error("it is not what was asked about")]
+    /// The answer is about another order or refund than the request.
+    #[error("the value differs from the request")]
     NotAsked,
-    /// It is not what a refund can be of.
+    /// The amount is not valid for a refund.
     #[error(transparent)]
     Refund(#[from] RefundError),
-    /// It is not an order number.
+    /// The value is not an order number.
     #[error(transparent)]
     OrderNo(#[from] OrderNoError),
-    /// It is not an identifier.
+    /// The value is not an identifier.
     #[error(transparent)]
     Id(#[from] IdError),
-    /// It is not an amount.
+    /// The value is not an amount.
     #[error(transparent)]
     Amount(#[from] FenError),
-    /// It is not what a payment can be of.
+    /// The amount is not valid for a payment.
     #[error(transparent)]
     Payment(#[from] PaymentError),
-    /// It is not a currency.
+    /// The value is not a currency.
     #[error(transparent)]
     Currency(#[from] CurrencyError),
-    /// It is not a point in time.
+    /// The value is not a point in time.
     #[error(transparent)]
     Time(#[from] TimestampError),
 }
 
 impl FieldError {
-    /// The same, with the name of the field.
+    /// Adds the name of the field.
     pub(super) fn of(self, field: &'static str) -> MessageError {
         MessageError::Field {
             field,

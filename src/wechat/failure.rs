@@ -1,25 +1,26 @@
-//! What a message says that carries no fact.
+//! Failure fields of a message that contains no money fact.
 
 use super::error::{FieldError, MessageError};
 use super::fields::Fields;
 use crate::types::{Label, Note, OrderNo};
 
-/// What a message without a fact says. Every field is missing where the message has none
-/// or a malformed one.
+/// Failure that a message reports instead of a payment, a refund or an order state.
+///
+/// A field is `None` if the message does not have it or has a malformed value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Failure {
-    /// The order's number: `outTradeNo`, `out_trade_no`.
+    /// Order number: `outTradeNo`, `out_trade_no`.
     pub order_no: Option<OrderNo>,
-    /// What went wrong with the call itself, in words: `returnMsg`, `return_msg`.
+    /// Description of a failed call: `returnMsg`, `return_msg`.
     pub return_msg: Option<Note>,
-    /// The code of what went wrong: `errCode`, `err_code`, in v3 `code`.
+    /// Error code: `errCode`, `err_code`, in v3 `code`.
     pub err_code: Option<Label>,
-    /// What went wrong, in words: `errCodeDes`, `err_code_des`, in v3 `message`.
+    /// Description of the error: `errCodeDes`, `err_code_des`, in v3 `message`.
     pub err_code_des: Option<Note>,
 }
 
-/// What a protocol with two codes calls them, and what goes with a failure.
+/// Field names of the two codes and of the failure fields in one protocol.
 #[derive(Debug)]
 pub(super) struct Codes {
     pub(super) return_code: &'static str,
@@ -31,7 +32,7 @@ pub(super) struct Codes {
 }
 
 impl Codes {
-    /// Whether both codes say `SUCCESS`.
+    /// Whether both codes are `SUCCESS`.
     pub(super) fn succeeded(&self, fields: &Fields) -> Result<bool, MessageError> {
         Ok(success(fields, self.return_code)? && success(fields, self.result_code)?)
     }

@@ -1,27 +1,25 @@
-//! `WeChat`'s own messages as typed values.
+//! Parses the messages of `WeChat` Pay (the channel) into typed values.
 //!
 //! Invariants:
-//! - Reading is lenient where nothing depends on it, and strict where money or identity
-//!   does: what decides nothing is dropped if it is malformed, what decides something is
-//!   refused by name.
-//! - Nothing here talks to the network, and nothing checks a signature or decrypts: bytes
-//!   come in that the server knows to be the channel's, values go out.
-//! - No error and no `Debug` shows an openid in full.
+//! - A field that decides about money or identity must be valid. Otherwise the parser refuses the
+//!   message, and the error names the field. The parser drops an invalid optional field.
+//! - This module does not use the network, check signatures or decrypt. The server must do that
+//!   first, and pass only bytes that it knows to come from the channel.
+//! - No error and no `Debug` output contains a complete openid.
 //!
-//! | what the server got | cloud container | v3 | v2 |
+//! | message | cloud container | v3 | v2 |
 //! |---|---|---|---|
-//! | a payment's notification | [`CloudEvent`] | [`V3Transaction`] | [`V2Event`] |
-//! | a combined payment's notification | | [`CombinedTransaction`] | |
-//! | a refund's notification | [`RefundMessage`] | [`RefundMessage`] | [`RefundMessage`] |
-//! | the answer to a request for a refund | [`RefundAnswer`] | [`RefundAnswer`] | [`RefundAnswer`] |
-//! | the answer about a refund | | [`RefundMessage`] | |
-//! | the answer about an order | [`OrderAnswer`] | [`OrderAnswer`] | [`OrderAnswer`] |
-//! | the answer about a combined payment | | [`CombinedAnswer`] | |
-//! | the answer to a close | [`ClosingAnswer`] | [`ClosingAnswer`] | [`ClosingAnswer`] |
-//! | what it replies | [`CloudReply`] | [`V3Reply`] | [`V2Reply`] |
+//! | payment notification | [`CloudEvent`] | [`V3Transaction`] | [`V2Event`] |
+//! | notification of a combined payment | | [`CombinedTransaction`] | |
+//! | refund notification | [`RefundMessage`] | [`RefundMessage`] | [`RefundMessage`] |
+//! | answer to a refund request | [`RefundAnswer`] | [`RefundAnswer`] | [`RefundAnswer`] |
+//! | answer to a refund query | | [`RefundMessage`] | |
+//! | answer to an order query | [`OrderAnswer`] | [`OrderAnswer`] | [`OrderAnswer`] |
+//! | answer to a query of a combined payment | | [`CombinedAnswer`] | |
+//! | answer to a close request | [`ClosingAnswer`] | [`ClosingAnswer`] | [`ClosingAnswer`] |
+//! | reply of the server to a notification | [`CloudReply`] | [`V3Reply`] | [`V2Reply`] |
 //!
-//! A day's trade bill is read by [`bill::BillReader`] and compared with the store by
-//! [`Reconciliation`].
+//! [`bill::BillReader`] reads a day's trade bill. [`Reconciliation`] compares it with the store.
 
 mod answer;
 pub mod bill;

@@ -1,4 +1,4 @@
-//! What every payment notification with two codes is: a payment, or a failure.
+//! Content of a payment notification with two codes: a payment or a failure.
 
 use super::failure::Failure;
 use crate::order::{Command, CommandKind, Payment};
@@ -50,36 +50,36 @@ impl Notification {
     }
 }
 
-/// The face of a payment notification around a [`Notification`].
+/// Public methods of a type that wraps a [`Notification`].
 macro_rules! payment_notice {
     ($name:ident) => {
         impl $name {
-            /// The order's number. A notification without a payment may have none.
+            /// Order number. A notification without a payment may have none.
             #[must_use]
             pub const fn order_no(&self) -> Option<OrderNo> {
                 self.0.order_no()
             }
 
-            /// The payment, if both codes say so.
+            /// Payment; `Some` if both codes are `SUCCESS`.
             #[must_use]
             pub const fn payment(&self) -> Option<&Payment> {
                 self.0.payment()
             }
 
-            /// The order's number and the payment, as `confirm` takes them.
+            /// Order number and payment, as arguments of `confirm`.
             #[must_use]
             pub fn into_payment(self) -> Option<(OrderNo, Payment)> {
                 self.0.into_payment()
             }
 
-            /// The payment as a command; `None` where there is nothing to do but to
-            /// acknowledge.
+            /// Command that confirms the payment. `None` if the notification has no payment; the
+            /// server then only acknowledges it.
             #[must_use]
             pub fn into_command(self) -> Option<Command> {
                 self.0.into_command()
             }
 
-            /// What failed, if the notification carries no payment.
+            /// Failure; `Some` if the notification has no payment.
             #[must_use]
             pub const fn failure(&self) -> Option<&Failure> {
                 self.0.failure()

@@ -1,10 +1,11 @@
-//! What a paid message says, whatever its protocol calls it.
+//! Reads a payment from the fields of a message, for every protocol.
 //!
 //! Invariants:
-//! - The amount is the order's total and nothing else: coupons make what the customer's
-//!   purse gave smaller.
-//! - Where a service provider is involved, identity is the `sub` one. An identity that is
-//!   there and malformed is refused and not dropped: dropped, it would not be compared.
+//! - The amount is always the order's total. The amount that the customer paid in cash is smaller
+//!   if the customer used coupons.
+//! - If a service provider is involved, the identity is the `sub` one. The parser refuses a
+//!   malformed identity. If it dropped the identity, the store would not compare it with the
+//!   order's.
 
 use super::error::{FieldError, MessageError};
 use super::fields::Fields;
@@ -13,8 +14,8 @@ use crate::types::{
     AppId, Currency, Label, MchId, OpenId, OrderNo, Timestamp, TimestampError, TransactionId,
 };
 
-/// What a protocol calls the fields of a payment. Of several names, the first that is
-/// there counts.
+/// Names of a payment's fields in one protocol. If a field has several names, the parser uses the
+/// first one that the message has.
 #[derive(Debug)]
 pub(super) struct FieldNames {
     pub(super) no: &'static str,
@@ -34,12 +35,12 @@ pub(super) struct FieldNames {
 }
 
 impl FieldNames {
-    /// The order's number.
+    /// Reads the order number.
     pub(super) fn order_no(&self, fields: &Fields) -> Result<OrderNo, MessageError> {
         fields.required(self.no, OrderNo::parse)
     }
 
-    /// The payment, where the message says that there is one.
+    /// Reads the payment of a message that reports one.
     pub(super) fn payment(&self, fields: &Fields, source: Source) -> Result<Payment, MessageError> {
         let mut payment = Payment::new(
             fields.required_first(self.transaction_id, TransactionId::parse)?,
@@ -60,7 +61,7 @@ impl FieldNames {
         Ok(payment)
     }
 
-    /// The trade's state, with the payment where it is a paid one.
+    /// Reads the trade's state; a paid state includes the payment.
     pub(super) fn state(&self, fields: &Fields) -> Result<ChannelState, MessageError> {
         let paid = || self.payment(fields, Source::Query);
         Ok(match fields.required(self.state, trade_state)? {
@@ -77,8 +78,8 @@ impl FieldNames {
     }
 }
 
-/// A trade's state as the channel writes it. That there is no such order is never one: an
-/// error's code says so.
+/// Parses a trade's state. The channel never writes "no such order" as a state; it returns an error
+/// code instead.
 fn trade_state(text: &str) -> Result<TradeState, FieldError> {
     Ok(match text {
         "SUCCESS" => TradeState::Success,

@@ -1,9 +1,9 @@
-//! What the channel says of a refund: in notifications of three protocols, and in answers.
+//! Messages about a refund: notifications of three protocols, and answers of v3.
 //!
 //! Invariants:
-//! - Nothing is a refund that names no refund, and a trade's state is none of a refund's.
-//! - What decides how much goes back, of what and how far it is, is refused by name where
-//!   it is missing or malformed; when the money went back is good to know.
+//! - A message about a refund names a refund, and contains no trade state.
+//! - The amount, the transaction, the refund number and the state must be present and valid. The
+//!   time at which the channel returned the money is optional.
 
 use super::error::{FieldError, MessageError};
 use super::failure::Failure;
@@ -13,17 +13,17 @@ use crate::types::{
     Label, Note, OrderNo, RefundId, RefundNo, Timestamp, TimestampError, TransactionId,
 };
 
-/// A message about a refund: what the channel says of it, or that it could not say.
+/// Message about a refund: the channel's state of it, or a failure.
 ///
-/// - The event of a cloud container, in camel case. Like that of a payment it is a hint,
-///   not a proof: it bears no signature.
-/// - The notification of v3, decrypted: the state stands in `refund_status`.
-/// - The notification of v2, its `req_info` decrypted: XML.
-/// - The answer of v3 to a query or to the request for the refund: the state stands in
-///   `status`. Overseas (`/v3/global/`) the channel's number for the refund stands in `id`.
+/// - Event of a cloud container, in camel case. Like a payment event it has no signature, so it
+///   proves nothing.
+/// - Decrypted notification of v3. The field `refund_status` has the state.
+/// - Decrypted `req_info` of a notification of v2, in XML.
+/// - Answer of v3 to a refund query or a refund request. The field `status` has the state. In
+///   overseas answers (`/v3/global/`), `id` is the channel's number for the refund.
 ///
-/// Of the answer to the request for a refund, [`RefundAnswer`](super::RefundAnswer) also
-/// says whether the channel refused it.
+/// For the answer to a refund request, [`RefundAnswer`](super::RefundAnswer) also shows whether the
+/// channel refused the request.
 ///
 /// ```
 /// use orderstore::RefundState;
@@ -42,8 +42,8 @@ use crate::types::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefundMessage(Result<(OrderNo, Box<RefundFact>), Failure>);
 
-/// What a protocol calls the fields of a refund. Of several names, the first that is there
-/// counts.
+/// Names of a refund's fields in one protocol. If a field has several names, the parser uses the
+/// first one that the message has.
 pub(super) struct FieldNames {
     pub(super) no: &'static str,
     pub(super) refund_no: &'static str,
@@ -56,7 +56,7 @@ pub(super) struct FieldNames {
 }
 
 const CLOUD_FORM: Form = Form {
-    wanted: "the event of a refund",
+    wanted: "a refund event",
     deciding: &[
         "returnCode",
         "outTradeNo",
@@ -81,7 +81,7 @@ pub(super) const CLOUD: FieldNames = FieldNames {
 };
 
 pub(super) const V2_FORM: Form = Form {
-    wanted: "the decrypted notification of a refund",
+    wanted: "a decrypted refund notification",
     deciding: &[
         "return_code",
         "result_code",
@@ -125,7 +125,7 @@ pub(super) const V3_FORM: Form = Form {
 const V3_NOTICE: FieldNames = FieldNames {
     no: "out_trade_no",
     refund_no: "out_refund_no",
-    // Overseas answers call it `id`.
+    // Overseas answers use `id`.
     refund_id: &["refund_id", "id"],
     transaction_id: "transaction_id",
     amount: "amount.refund",
@@ -140,6 +140,7 @@ pub(super) const V3_ANSWER: FieldNames = FieldNames {
 };
 
 impl FieldNames {
+    /// Reads the fact of a notification or of the answer to a query.
     fn fact(&self, fields: &Fields) -> Result<RefundFact, MessageError> {
         let amount = fields.amount(self.amount)?;
         let state = fields.required(self.status, state)?;
@@ -156,8 +157,9 @@ impl FieldNames {
         })
     }
 
-    /// The fact in the answer that accepts a request. Such an answer says how much of what
-    /// goes back in some protocols only: what it does not say is as it was asked for.
+    /// Reads the fact of an answer that accepts a refund request. Only some protocols repeat the
+    /// amount, the transaction and the state. The missing values come from the request `asked`;
+    /// the default state is `Processing`.
     pub(super) fn accepted(
         &self,
         fields: &Fields,
@@ -180,6 +182,7 @@ impl FieldNames {
         Ok(fact.with_refund_id(id).with_channel(asked.channel))
     }
 
+    /// Adds the success time to the fact of a successful refund.
     fn timed(
         &self,
         fields: &Fields,
@@ -193,14 +196,15 @@ impl FieldNames {
         })
     }
 
-    /// Whether the message names a refund. What is still encrypted has an `id` too.
+    /// Whether the message names a refund. The name `id` does not count, because an encrypted
+    /// notification has an `id`, too.
     pub(super) fn names_refund(&self, fields: &Fields) -> bool {
         let usual = self.refund_id.first();
         fields.has(self.refund_no) || usual.is_some_and(|name| fields.has(name))
     }
 }
 
-/// A refund's state as either protocol writes it.
+/// Parses a refund's state in the words of any protocol.
 fn state(text: &str) -> Result<RefundState, FieldError> {
     match text {
         "PROCESSING" => Ok(RefundState::Processing),
@@ -212,47 +216,59 @@ fn state(text: &str) -> Result<RefundState, FieldError> {
 }
 
 impl RefundMessage {
-    /// Reads a refund's event from the body of a request to a cloud container.
+    /// Reads a refund event from the body of a request to a cloud container.
     ///
     /// # Errors
-    /// [`MessageError::NotJson`]; [`MessageError::WrongKind`] where no refund is named;
-    /// [`MessageError::TooLarge`]; else [`MessageError::Field`] with the name of the first
-    /// field that is missing or malformed.
+    /// - [`MessageError::NotJson`]: the bytes are not exactly one JSON value.
+    /// - [`MessageError::WrongKind`]: the message names no refund.
+    /// - [`MessageError::TooLarge`] and [`MessageError::TooManyFields`]: the message exceeds a
+    ///   limit.
+    /// - [`MessageError::Field`]: a required field is missing or malformed. The error names the
+    ///   first such field.
     pub fn from_cloud(json: &[u8]) -> Result<Self, MessageError> {
         let fields = Fields::from_json(json, &CLOUD_FORM)?;
-        let told = ["returnCode", "returnMsg", "errCode", "errCodeDes"];
-        Self::with_code(&fields, &CLOUD, told)
+        let codes = ["returnCode", "returnMsg", "errCode", "errCodeDes"];
+        Self::with_code(&fields, &CLOUD, codes)
     }
 
-    /// Reads the decrypted `req_info` of a notification of v2. (The notification around it
-    /// is refused, unless its code is `FAIL`.)
+    /// Reads the decrypted `req_info` of a notification of v2.
+    ///
+    /// The function refuses the outer notification with `req_info` still encrypted, unless its
+    /// code is `FAIL`.
     ///
     /// # Errors
-    /// [`MessageError::NotXml`]; [`MessageError::WrongKind`] where no refund is named;
-    /// [`MessageError::TooLarge`]; else [`MessageError::Field`] with the name of the first
-    /// field that is missing or malformed.
+    /// - [`MessageError::NotXml`]: the bytes are not plain XML.
+    /// - [`MessageError::WrongKind`]: the message names no refund.
+    /// - [`MessageError::TooLarge`] and [`MessageError::TooManyFields`]: the message exceeds a
+    ///   limit.
+    /// - [`MessageError::Field`]: a required field is missing or malformed. The error names the
+    ///   first such field.
     pub fn from_v2(xml: &[u8]) -> Result<Self, MessageError> {
         let fields = Fields::from_xml(xml, &V2_FORM)?;
-        let told = ["return_code", "return_msg", "err_code", "err_code_des"];
-        Self::with_code(&fields, &V2, told)
+        let codes = ["return_code", "return_msg", "err_code", "err_code_des"];
+        Self::with_code(&fields, &V2, codes)
     }
 
     /// Reads the decrypted `resource` of a notification of v3.
     ///
     /// # Errors
-    /// [`MessageError::NotJson`]; [`MessageError::WrongKind`] where no refund is named, or
-    /// the state of a trade; [`MessageError::TooLarge`]; else [`MessageError::Field`] with
-    /// the name of the first field that is missing or malformed.
+    /// - [`MessageError::NotJson`]: the bytes are not exactly one JSON value.
+    /// - [`MessageError::WrongKind`]: the message names no refund, or contains a trade state.
+    /// - [`MessageError::TooLarge`] and [`MessageError::TooManyFields`]: the message exceeds a
+    ///   limit.
+    /// - [`MessageError::Field`]: a required field is missing or malformed. The error names the
+    ///   first such field.
     pub fn from_v3_notice(json: &[u8]) -> Result<Self, MessageError> {
         let fields = Fields::from_json(json, &V3_FORM)?;
         Self::of_refund(&fields, &V3_NOTICE)
     }
 
-    /// Reads what v3 answered about the refund `asked`: the HTTP status, and the body.
+    /// Reads the answer of v3 about the refund `asked`, from its HTTP status and body.
     ///
     /// # Errors
-    /// As a notification, where the status is 200; and where the answer is about another
-    /// refund. Any other status is an answer that says nothing of the refund.
+    /// If the status is 200: the errors of [`from_v3_notice`](Self::from_v3_notice), and
+    /// [`MessageError::Field`] if the answer is about another refund. Any other status is no error:
+    /// the message is a failure.
     pub fn from_v3_answer(
         asked: &RefundNo,
         status: u16,
@@ -271,18 +287,18 @@ impl RefundMessage {
         }
     }
 
-    fn of_refund(fields: &Fields, words: &FieldNames) -> Result<Self, MessageError> {
-        if !words.names_refund(fields) || fields.has("trade_state") {
+    fn of_refund(fields: &Fields, names: &FieldNames) -> Result<Self, MessageError> {
+        if !names.names_refund(fields) || fields.has("trade_state") {
             return Err(fields.wrong_kind());
         }
-        let no = fields.required(words.no, OrderNo::parse)?;
-        Ok(Self(Ok((no, Box::new(words.fact(fields)?)))))
+        let no = fields.required(names.no, OrderNo::parse)?;
+        Ok(Self(Ok((no, Box::new(names.fact(fields)?)))))
     }
 
-    /// Of a protocol that can say `FAIL` instead.
+    /// Reads a message of a protocol with a return code. The code `FAIL` makes it a failure.
     fn with_code(
         fields: &Fields,
-        words: &FieldNames,
+        names: &FieldNames,
         [code, msg, err_code, err_code_des]: [&'static str; 4],
     ) -> Result<Self, MessageError> {
         let failed = |text: &str| match text {
@@ -292,17 +308,16 @@ impl RefundMessage {
         };
         if fields.given(code, failed)? == Some(true) {
             return Ok(Self(Err(Failure {
-                order_no: fields.lossy(words.no, OrderNo::parse),
+                order_no: fields.lossy(names.no, OrderNo::parse),
                 return_msg: fields.lossy(msg, Note::parse),
                 err_code: fields.lossy(err_code, Label::parse),
                 err_code_des: fields.lossy(err_code_des, Note::parse),
             })));
         }
-        Self::of_refund(fields, words)
+        Self::of_refund(fields, names)
     }
 
-    /// The number of the order whose money goes back. A message without a fact may have
-    /// none.
+    /// Number of the refunded order. A failure may have none.
     #[must_use]
     pub fn order_no(&self) -> Option<OrderNo> {
         match &self.0 {
@@ -311,28 +326,28 @@ impl RefundMessage {
         }
     }
 
-    /// What it says of the refund; `None` where it carries no fact: a notification may be
-    /// acknowledged, a question asked again later.
+    /// State of the refund. `None` for a failure: the server may acknowledge a notification, and
+    /// should repeat a query later.
     #[must_use]
     pub fn fact(&self) -> Option<&RefundFact> {
         self.0.as_ref().ok().map(|(_, fact)| &**fact)
     }
 
-    /// The order's number and the fact.
+    /// Order number and fact; `None` for a failure.
     #[must_use]
     pub fn into_fact(self) -> Option<(OrderNo, RefundFact)> {
         self.0.ok().map(|(no, fact)| (no, *fact))
     }
 
-    /// The command that tells the store; `None` where it carries no fact.
+    /// Command that records the refund's state; `None` for a failure.
     #[must_use]
     pub fn into_command(self) -> Option<Command> {
         let (no, fact) = self.0.ok()?;
-        let ask = CommandKind::RecordRefund(fact);
-        Some(Command { no, kind: ask })
+        let kind = CommandKind::RecordRefund(fact);
+        Some(Command { no, kind })
     }
 
-    /// What failed, where it carries no fact.
+    /// Failure; `None` if the message has a fact.
     #[must_use]
     pub fn failure(&self) -> Option<&Failure> {
         self.0.as_ref().err()

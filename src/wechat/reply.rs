@@ -1,54 +1,62 @@
-//! What the channel hears back.
+//! Replies of the server to the channel's notifications.
 
 use serde::Serialize;
 
 use crate::order::Reply;
 
-/// The reply to a cloud event. As JSON: `{"errcode":0,"errmsg":"OK"}` where the event was
-/// received, another code and the reason where the channel should repeat it.
+/// Reply to a cloud event.
 ///
-/// The channel repeats what it does not hear to be received for up to two days. An event
-/// that carries no fact is received by being read: `CloudReply::of(true)`. An event that
-/// cannot be read, or whose command failed, is not: `CloudReply::of(false)`.
+/// As JSON it is `{"errcode":0,"errmsg":"OK"}` if the server received the event. Otherwise it has
+/// another code and a message, and the channel repeats the event for up to two days.
+///
+/// - The event has a money fact: use [`CloudReply::to`] with the store's reply.
+/// - The event has no money fact: use `CloudReply::of(true)`.
+/// - The event cannot be read, or its command failed: use `CloudReply::of(false)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct CloudReply {
-    /// Zero where the event was received.
+    /// Zero if the server received the event.
     pub errcode: i32,
-    /// `OK`, or why not.
+    /// `OK`, or a message that asks the channel to repeat the event.
     pub errmsg: &'static str,
 }
 
-/// The reply to a notification of v3: an HTTP status, and a body where it should be
-/// repeated, which the channel does for a day and four minutes.
+/// Reply to a notification of v3: an HTTP status and a body.
 ///
-/// A notification that carries no fact is received by being read: `V3Reply::of(true)`. One
-/// that cannot be read, or whose command failed, is not: `V3Reply::of(false)`.
+/// If the server did not receive the notification, the channel repeats it for 24 hours and 4
+/// minutes.
+///
+/// - The notification has a money fact: use [`V3Reply::to`] with the store's reply.
+/// - The notification has no money fact: use `V3Reply::of(true)`.
+/// - The notification cannot be read, or its command failed: use `V3Reply::of(false)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct V3Reply {
-    /// 204 where the notification was received, else 503.
+    /// HTTP status: 204 if the server received the notification, otherwise 503.
     pub status: u16,
-    /// The body, `application/json`; empty where the notification was received.
+    /// Body, `application/json`. Empty if the server received the notification.
     pub body: &'static str,
 }
 
-/// The reply to a notification of v2: XML, under HTTP status 200. What is not received is
-/// repeated for a day and four minutes.
+/// Reply to a notification of v2: XML, with HTTP status 200.
 ///
-/// A notification that carries no fact is received by being read: `V2Reply::of(true)`. One
-/// that cannot be read, or whose command failed, is not: `V2Reply::of(false)`.
+/// If the server did not receive the notification, the channel repeats it for 24 hours and 4
+/// minutes.
+///
+/// - The notification has a money fact: use [`V2Reply::to`] with the store's reply.
+/// - The notification has no money fact: use `V2Reply::of(true)`.
+/// - The notification cannot be read, or its command failed: use `V2Reply::of(false)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct V2Reply {
-    /// Whether the notification was received.
+    /// Whether the server received the notification.
     pub received: bool,
 }
 
 const REPEAT: &str = "not settled yet, please repeat";
 
 impl CloudReply {
-    /// "Received", or "repeat it".
+    /// "Received" if `acknowledge` is true, otherwise "repeat it".
     #[must_use]
     pub const fn of(acknowledge: bool) -> Self {
         if acknowledge {
@@ -65,7 +73,7 @@ impl CloudReply {
 }
 
 impl V3Reply {
-    /// "Received", or "repeat it".
+    /// "Received" if `acknowledge` is true, otherwise "repeat it".
     #[must_use]
     pub const fn of(acknowledge: bool) -> Self {
         if acknowledge {
@@ -82,7 +90,7 @@ impl V3Reply {
 }
 
 impl V2Reply {
-    /// "Received", or "repeat it".
+    /// "Received" if `acknowledge` is true, otherwise "repeat it".
     #[must_use]
     pub const fn of(acknowledge: bool) -> Self {
         Self {
@@ -90,7 +98,7 @@ impl V2Reply {
         }
     }
 
-    /// The body, `text/xml`.
+    /// Body, `text/xml`.
     #[must_use]
     pub const fn to_xml(self) -> &'static str {
         if self.received {
@@ -103,11 +111,12 @@ impl V2Reply {
     }
 }
 
-/// Each reply is what the store's answer says.
+/// Implements `to`, which converts the store's reply.
 macro_rules! replies_to_answers {
     ($($reply:ident),*) => {$(
         impl $reply {
-            /// What the store's answer says: see [`Reply::should_acknowledge`].
+            /// Converts the store's reply: "received" if [`Reply::should_acknowledge`] is true,
+            /// otherwise "repeat it".
             #[must_use]
             pub const fn to<O>(answer: &Reply<O>) -> Self {
                 Self::of(answer.should_acknowledge())
@@ -127,7 +136,7 @@ mod tests {
     use crate::wechat::V2Event;
 
     #[test]
-    fn the_reply_is_exactly_a_code_and_a_message() {
+    fn cloud_reply_is_code_and_message() {
         let json = |acknowledge| serde_json::to_string(&CloudReply::of(acknowledge)).unwrap();
         assert_eq!(json(true), r#"{"errcode":0,"errmsg":"OK"}"#);
         let repeat = r#"{"errcode":-1,"errmsg":"not settled yet, please repeat"}"#;
@@ -135,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn v3_hears_nothing_but_a_status_or_a_server_error_with_code_and_message() {
+    fn v3_reply_is_status_or_server_error_body() {
         let received = V3Reply::of(true);
         assert_eq!((received.status, received.body), (204, ""));
         let repeat = V3Reply::of(false);
@@ -145,16 +154,16 @@ mod tests {
     }
 
     #[test]
-    fn v2_hears_xml_with_a_code_and_a_message() {
+    fn v2_reply_is_xml_with_code_and_message() {
         let received = "<xml><return_code><![CDATA[SUCCESS]]></return_code><return_msg><![CDATA[OK]]></return_msg></xml>";
         assert_eq!(V2Reply::of(true).to_xml(), received);
         let event = V2Event::from_xml(V2Reply::of(false).to_xml().as_bytes()).unwrap();
-        let words = event.failure().unwrap().return_msg.as_ref();
-        assert_eq!(words.map(|words| words.as_str()), Some(REPEAT));
+        let message = event.failure().unwrap().return_msg.as_ref();
+        assert_eq!(message.map(|text| text.as_str()), Some(REPEAT));
     }
 
     #[test]
-    fn the_reply_says_what_the_answer_says_whatever_the_outcome() {
+    fn reply_depends_only_on_acknowledge_flag() {
         for acknowledge in [true, false] {
             let answer = Reply {
                 outcome: Confirmed::Duplicate,

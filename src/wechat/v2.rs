@@ -1,6 +1,6 @@
-//! The payment notification of v2: XML.
+//! Payment notification of v2, in XML.
 //!
-//! Invariant: a payment is in an event only if both codes say `SUCCESS`.
+//! Invariant: an event contains a payment only if both codes are `SUCCESS`.
 
 use super::error::MessageError;
 use super::failure::{Codes, Failure};
@@ -10,24 +10,24 @@ use super::payment::FieldNames;
 use crate::order::{Command, Payment, Source};
 use crate::types::{OrderNo, Timestamp};
 
-/// A payment notification of v2: XML in snake case, whose `sign` the server has checked.
+/// Payment notification of v2: XML in snake case. The server must check its `sign` first.
 ///
-/// # What is read
-/// - `return_code` and `result_code` must both be `SUCCESS` for the event to carry a
-///   payment. `FAIL` in either makes it an event without one, which may be acknowledged.
-/// - A payment needs `out_trade_no`, `transaction_id`, `total_fee` (an integer, at least 1)
-///   and `time_end` (`yyyyMMddHHmmss`, Beijing). `fee_type` is `CNY` unless said otherwise.
-/// - `sub_appid`, `sub_mch_id` and `sub_openid` count where they are present and not empty,
-///   else `appid`, `mch_id` and `openid`. They may be missing, but not be malformed.
-/// - `trade_type`, `bank_type`, `cash_fee` (kept as `payer_total`) and
-///   `settlement_total_fee` are dropped if they are malformed. Every other field is ignored.
+/// # Fields
+/// - A payment needs `return_code` and `result_code` with the value `SUCCESS`. If one of them is
+///   `FAIL`, the event contains no payment, and the server may acknowledge it.
+/// - A payment also needs `out_trade_no`, `transaction_id`, `total_fee` (an integer, at least 1)
+///   and `time_end` (`yyyyMMddHHmmss`, Beijing time). The default of `fee_type` is `CNY`.
+/// - `sub_appid`, `sub_mch_id` and `sub_openid` have priority over `appid`, `mch_id` and `openid`
+///   if they are present and not empty. Each may be missing, but not malformed.
+/// - The parser drops malformed values of `trade_type`, `bank_type`, `cash_fee` (kept as
+///   `payer_total`) and `settlement_total_fee`. It ignores every other field.
 ///
 /// ```
 /// use orderstore::wechat::{V2Event, V2Reply};
 ///
 /// let body = b"<xml><return_code><![CDATA[FAIL]]></return_code></xml>";
 /// let event = V2Event::from_xml(body)?;
-/// assert!(event.into_command().is_none()); // it failed: there is nothing to keep
+/// assert!(event.into_command().is_none()); // failed: nothing to store
 /// assert!(V2Reply::of(true).to_xml().contains("SUCCESS"));
 /// # Ok::<(), orderstore::wechat::MessageError>(())
 /// ```
@@ -35,7 +35,7 @@ use crate::types::{OrderNo, Timestamp};
 pub struct V2Event(Notification);
 
 pub(super) const FORM: Form = Form {
-    wanted: "the notification of a payment",
+    wanted: "a payment notification",
     deciding: &[
         "return_code",
         "result_code",
@@ -93,15 +93,18 @@ pub(super) const CODES: Codes = Codes {
 };
 
 impl V2Event {
-    /// Reads a notification from the body of a request. No optional field can make a
-    /// payment refused, whatever stands in it.
+    /// Reads a notification from the body of a request. No value of an optional field makes the
+    /// parser refuse a payment.
     ///
     /// # Errors
-    /// [`MessageError::NotXml`] where the bytes are not plain XML;
-    /// [`MessageError::WrongKind`] where they are another document, have fields of a refund
-    /// or the `trade_state` of an unpaid order, or none of `return_code`, `transaction_id`
-    /// and `out_trade_no`; [`MessageError::TooLarge`]; else [`MessageError::Field`] with the
-    /// name of the first field that the payment depends on and that is missing or malformed.
+    /// - [`MessageError::NotXml`]: the bytes are not plain XML.
+    /// - [`MessageError::WrongKind`]: the document has another root element, fields of a refund, or
+    ///   the `trade_state` of an unpaid order. A document with none of `return_code`,
+    ///   `transaction_id` and `out_trade_no` also causes this error.
+    /// - [`MessageError::TooLarge`] and [`MessageError::TooManyFields`]: the message exceeds a
+    ///   limit.
+    /// - [`MessageError::Field`]: a field that the payment depends on is missing or malformed. The
+    ///   error names the first such field.
     pub fn from_xml(xml: &[u8]) -> Result<Self, MessageError> {
         Self::from_fields(&Fields::from_xml(xml, &FORM)?)
     }
@@ -113,7 +116,8 @@ impl V2Event {
         if !CODES.succeeded(fields)? {
             return Ok(Self(Notification::Failed(CODES.failure(fields))));
         }
-        // Answers to queries look the same but for their state.
+        // The answer to a query has the same fields and a `trade_state`. Without this check, the
+        // answer about an unpaid order could count as a payment.
         if fields.given("trade_state", is_success)? == Some(false) {
             return Err(fields.wrong_kind());
         }
@@ -127,7 +131,7 @@ payment_notice!(V2Event);
 
 #[expect(
     clippy::unnecessary_wraps,
-    reason = "it stands where parsers of texts do"
+    reason = "used in place of a parser, which can fail"
 )]
 fn is_success(state: &str) -> Result<bool, super::error::FieldError> {
     Ok(state == "SUCCESS")

@@ -1,6 +1,6 @@
-//! The transaction of v3: in notifications, once decrypted, and in answers to queries.
+//! Transaction of v3, from a decrypted notification or from the answer to a query.
 //!
-//! Invariant: there is a payment in it only if its state is a paid one.
+//! Invariant: a transaction contains a payment only if its state is a paid one.
 
 use serde::{Deserialize, Deserializer};
 
@@ -11,21 +11,27 @@ use super::payment::FieldNames;
 use crate::order::{ChannelState, Command, CommandKind, Payment, Source};
 use crate::types::{Label, OrderNo, Timestamp};
 
-/// A transaction of v3, direct, of a service provider or overseas (`/v3/global/`): the
-/// decrypted `resource` of a notification whose signature the server has checked, or the
-/// answer to a query. A combined payment is a
-/// [`CombinedTransaction`](super::CombinedTransaction).
+/// Transaction of v3: direct, of a service provider, or overseas (`/v3/global/`).
 ///
-/// # What is read
-/// - `out_trade_no` and `trade_state` always.
-/// - Where that is `SUCCESS` or `REFUND`: `transaction_id` (overseas: `id`), `amount.total`
-///   (an integer, at least 1) and `success_time` (RFC 3339). `amount.currency` is `CNY`
-///   unless said otherwise.
-/// - `sub_appid`, `sub_mchid` and `payer.sub_openid` count where they are present and not
-///   empty, else `appid`, `mchid` and `payer.openid`, else `sp_appid`, `sp_mchid` and
-///   `payer.sp_openid`. They may be missing, but not be malformed.
-/// - `trade_type`, `bank_type` and `amount.payer_total` are dropped if they are malformed.
-///   Every other field is ignored.
+/// The message is one of these:
+/// - the decrypted `resource` of a notification whose signature the server has checked
+/// - the answer to a query
+///
+/// Use [`CombinedTransaction`](super::CombinedTransaction) for a combined payment.
+///
+/// # Fields
+/// - The message needs `out_trade_no` and `trade_state`.
+/// - If the state is `SUCCESS` or `REFUND`, the message also needs `transaction_id` (overseas:
+///   `id`), `amount.total` (an integer, at least 1) and `success_time` (RFC 3339). The default of
+///   `amount.currency` is `CNY`.
+/// - Each identity comes from the first of these fields that is present and not empty:
+///   - `sub_appid`, `appid`, `sp_appid`
+///   - `sub_mchid`, `mchid`, `sp_mchid`
+///   - `payer.sub_openid`, `payer.openid`, `payer.sp_openid`
+///
+///   An identity may be missing, but not malformed.
+/// - The parser drops malformed values of `trade_type`, `bank_type` and `amount.payer_total`. It
+///   ignores every other field.
 ///
 /// ```
 /// use orderstore::wechat::V3Transaction;
@@ -37,7 +43,7 @@ use crate::types::{Label, OrderNo, Timestamp};
 ///     "success_time": "2018-06-08T10:34:56+08:00", "amount": { "total": 100 }
 /// }"#;
 /// let transaction = V3Transaction::from_json(decrypted)?;
-/// // The notification's own `id`, from around what was encrypted.
+/// // The `id` of the notification, outside the encrypted part.
 /// let id = Label::lossy("EV-2018022511223320873");
 /// let (no, payment) = transaction.into_payment(id).ok_or("not paid")?;
 /// assert_eq!(payment.paid_fee.as_u64(), 100);
@@ -78,7 +84,7 @@ pub(super) const FORM: Form = Form {
 const WORDS: FieldNames = FieldNames {
     no: "out_trade_no",
     state: "trade_state",
-    // Overseas transactions call it `id`.
+    // Overseas transactions use `id`.
     transaction_id: &["transaction_id", "id"],
     total: "amount.total",
     currency: "amount.currency",
@@ -90,20 +96,21 @@ const WORDS: FieldNames = FieldNames {
     trade_type: "trade_type",
     bank_type: "bank_type",
     payer_total: "amount.payer_total",
-    // This protocol does not tell.
+    // This protocol has no such field.
     settlement_total: "",
 };
 
 impl V3Transaction {
-    /// Reads a transaction. No optional field can make a payment refused, whatever stands
-    /// in it.
+    /// Reads a transaction. No value of an optional field makes the parser refuse a payment.
     ///
     /// # Errors
-    /// [`MessageError::NotJson`] where the bytes are not JSON, or not only that;
-    /// [`MessageError::WrongKind`] where they are no object, have fields of a refund, or
-    /// none of `trade_state`, `transaction_id` and `out_trade_no`;
-    /// [`MessageError::TooLarge`]; else [`MessageError::Field`] with the name of the first
-    /// field that the state depends on and that is missing or malformed.
+    /// - [`MessageError::NotJson`]: the bytes are not exactly one JSON value.
+    /// - [`MessageError::WrongKind`]: the value is not an object, has fields of a refund, or has
+    ///   none of `trade_state`, `transaction_id` and `out_trade_no`.
+    /// - [`MessageError::TooLarge`] and [`MessageError::TooManyFields`]: the message exceeds a
+    ///   limit.
+    /// - [`MessageError::Field`]: a field that the state depends on is missing or malformed. The
+    ///   error names the first such field.
     pub fn from_json(json: &[u8]) -> Result<Self, MessageError> {
         Self::from_fields(&Fields::from_json(json, &FORM)?)
     }
@@ -121,21 +128,22 @@ impl V3Transaction {
         Self { no, state }
     }
 
-    /// The order's number.
+    /// Order number.
     #[must_use]
     pub const fn order_no(&self) -> OrderNo {
         self.no
     }
 
-    /// How the trade stands.
+    /// State of the trade.
     #[must_use]
     pub const fn state(&self) -> &ChannelState {
         &self.state
     }
 
-    /// Taken as a notification: the order's number and the payment, as `confirm` takes
-    /// them, from the notification of this id. `None` where it was not paid: there is
-    /// nothing to do but to acknowledge.
+    /// Order number and payment of a notification, as arguments of `confirm`. `None` if the state
+    /// is not a paid one; the server then only acknowledges the notification.
+    ///
+    /// `notify_id` is the notification's id. The payment's source keeps it.
     #[must_use]
     pub fn into_payment(self, notify_id: Option<Label>) -> Option<(OrderNo, Payment)> {
         let mut payment = match *self.state {
@@ -146,12 +154,13 @@ impl V3Transaction {
         Some((self.no, payment))
     }
 
-    /// Taken as a notification: the same as a command.
+    /// Command that confirms the payment of a notification. See
+    /// [`into_payment`](Self::into_payment).
     #[must_use]
     pub fn into_command(self, notify_id: Option<Label>) -> Option<Command> {
         let (no, payment) = self.into_payment(notify_id)?;
-        let ask = CommandKind::Confirm(Box::new(payment));
-        Some(Command { no, kind: ask })
+        let kind = CommandKind::Confirm(Box::new(payment));
+        Some(Command { no, kind })
     }
 
     pub(super) fn into_state(self) -> Box<ChannelState> {

@@ -17,14 +17,14 @@ fn empty() -> Place {
     place
 }
 
-/// The flags of a payment of just now.
+/// Returns the arguments of a payment of this moment.
 fn paid_now(no: &str, transaction: &str, amount: &str) -> String {
     let now = Timestamp::from_system(SystemTime::now());
     format!("confirm {no} --transaction-id {transaction} {amount} --paid-at {now}")
 }
 
 #[test]
-fn an_order_is_created_once() {
+fn order_is_created_once() {
     let place = empty();
     let runs = [
         (CREATE, 0),
@@ -52,7 +52,7 @@ fn an_order_is_created_once() {
 }
 
 #[test]
-fn a_payment_is_applied_once_and_what_does_not_fit_ends_with_1() {
+fn payment_is_applied_once_and_mismatch_exits_1() {
     let place = empty();
     place.run(CREATE).ends(0);
     let runs = [
@@ -90,7 +90,7 @@ fn a_payment_is_applied_once_and_what_does_not_fit_ends_with_1() {
 }
 
 #[test]
-fn an_order_is_closed_and_opened_again() {
+fn order_is_closed_and_reopened() {
     let place = empty();
     place.run(CREATE).ends(0);
     let runs = [
@@ -109,7 +109,7 @@ fn an_order_is_closed_and_opened_again() {
 }
 
 #[test]
-fn a_refund_goes_its_way() {
+fn refund_passes_through_every_state() {
     let place = empty();
     place.run(CREATE).ends(0);
     place.run(&paid_now("order-1", "T1", "--fen 1990")).ends(0);
@@ -159,7 +159,7 @@ fn refund_of_the_only_payment_needs_no_transaction() {
 }
 
 #[test]
-fn refund_of_one_of_several_payments_must_name_it() {
+fn refund_must_name_one_of_several_payments() {
     let place = empty();
     place.run(CREATE).ends(0);
     place.run(&paid_now("order-1", "T1", "--fen 1990")).ends(0);
@@ -173,7 +173,7 @@ fn refund_of_one_of_several_payments_must_name_it() {
     for choice in ["--transaction-id T1 (19.90)", "--transaction-id T2 (19.90)"] {
         assert!(several.err.contains(choice), "{several:?}");
     }
-    // A refund that is known says itself what it is of.
+    // A known refund already names its transaction.
     place
         .run("refund request order-1 --refund-no B1 --fen 60")
         .ends(0);
@@ -184,7 +184,7 @@ fn refund_of_one_of_several_payments_must_name_it() {
 }
 
 #[test]
-fn a_person_decides_about_anomalies() {
+fn anomalies_are_resolved_by_the_operator() {
     let place = shop();
     let runs = [
         "resolve order-late --anomaly 1 --accept --note delivered",
@@ -202,7 +202,7 @@ fn a_person_decides_about_anomalies() {
 }
 
 #[test]
-fn the_money_of_an_anomaly_goes_back() {
+fn anomaly_is_resolved_by_a_refund() {
     let place = empty();
     place.run(CREATE).ends(0);
     place.run(&paid_now("order-1", "T1", "--yuan 5.00")).ends(1);
@@ -215,7 +215,7 @@ fn the_money_of_an_anomaly_goes_back() {
 }
 
 #[test]
-fn numbers_are_drawn_and_never_repeated() {
+fn drawn_numbers_are_never_repeated() {
     let place = empty();
     let mut seen = std::collections::HashSet::new();
     for _ in 0..2 {
@@ -239,7 +239,7 @@ fn numbers_are_drawn_and_never_repeated() {
 }
 
 #[test]
-fn an_answer_has_every_form() {
+fn answer_is_printed_in_every_format() {
     let place = empty();
     let forms = ["table", "json", "jsonl", "csv"];
     let runs = forms.map(|form| place.run(&format!("{CREATE} --format {form}")).ends(0));
@@ -247,7 +247,7 @@ fn an_answer_has_every_form() {
 }
 
 #[test]
-fn init_makes_one_store_and_makes_no_other_of_it() {
+fn init_does_not_overwrite_an_existing_store() {
     let place = Place::new();
     let runs = [("init", 0), ("init", 6)].map(|(line, code)| place.run(line).ends(code));
     assert_snapshot!("init", texts(&runs));

@@ -1,4 +1,4 @@
-//! What cannot be: it ends with its own exit code, says why, and leaves nothing behind.
+//! Errors: each one has its own exit code and a cause, and changes nothing.
 
 use std::process::Stdio;
 
@@ -10,8 +10,8 @@ use crate::shop::{open_shop, shop};
 
 const NO: &str = "order-paid";
 
-/// Each verb that needs a store, said well.
-const WELL_SAID: [&str; 24] = [
+/// Valid command lines of every verb that needs a store.
+const VALID_LINES: [&str; 24] = [
     "create --appid wxa --fen 5",
     "show order-paid",
     "list",
@@ -39,7 +39,7 @@ const WELL_SAID: [&str; 24] = [
 ];
 
 #[test]
-fn what_is_not_understood_ends_with_2_before_anything_is_opened() {
+fn invalid_arguments_exit_2_before_opening() {
     let place = Place::new();
     std::fs::write(place.path("books"), "").unwrap();
     for line in [
@@ -101,16 +101,16 @@ fn what_is_not_understood_ends_with_2_before_anything_is_opened() {
 }
 
 #[test]
-fn no_verb_but_init_makes_a_store() {
+fn only_init_creates_a_store() {
     let place = Place::new();
     std::fs::write(place.path("books"), "").unwrap();
-    for line in WELL_SAID {
+    for line in VALID_LINES {
         let ran = place.run(line).ends(6);
         assert!(ran.err.contains("shop does not exist"), "{ran:?}");
         assert_eq!(place.names(), ["books"], "{line}");
     }
     std::fs::create_dir(place.path("shop")).unwrap();
-    for line in WELL_SAID {
+    for line in VALID_LINES {
         let ran = place.run(line).ends(6);
         assert!(ran.err.contains("shop is empty"), "{ran:?}");
         assert!(names(&place.path("shop")).is_empty(), "{line}");
@@ -118,11 +118,11 @@ fn no_verb_but_init_makes_a_store() {
 }
 
 #[test]
-fn a_store_in_use_is_said_to_be_in_use_and_stays_as_it_is() {
+fn locked_store_is_reported_and_unchanged() {
     let place = Place::new();
     let held = open_shop(&place);
     std::fs::write(place.path("books"), "").unwrap();
-    for line in WELL_SAID {
+    for line in VALID_LINES {
         let ran = place.run(line).ends(3);
         assert!(ran.out.is_empty(), "{ran:?}");
         assert!(
@@ -133,7 +133,7 @@ fn a_store_in_use_is_said_to_be_in_use_and_stays_as_it_is() {
         assert_eq!(place.names(), ["books", "shop"], "{line}");
     }
     assert_snapshot!("in_use", place.run("list").text());
-    // What it advises works: the process that has the store makes the backup.
+    // The advice works: the process that holds the store makes the backup.
     held.store.backup(place.path("backup")).wait().unwrap();
     place.run("restore backup --into look").ends(0);
     let ran = place.run(&format!("show {NO} --store look --format json"));
@@ -143,7 +143,7 @@ fn a_store_in_use_is_said_to_be_in_use_and_stays_as_it_is() {
 }
 
 #[test]
-fn directories_of_another_kind_are_named() {
+fn other_kinds_of_directories_are_reported() {
     let place = shop();
     place.run("backup backup").ends(0);
     std::fs::create_dir(place.path("other")).unwrap();
@@ -162,7 +162,7 @@ fn directories_of_another_kind_are_named() {
 }
 
 #[test]
-fn what_is_not_there_ends_with_1() {
+fn unknown_order_exits_1() {
     let place = shop();
     let runs = ["show order-unknown", "show order-0", "history order-0"]
         .map(|line| place.run(line).ends(1));
@@ -170,17 +170,17 @@ fn what_is_not_there_ends_with_1() {
 }
 
 #[test]
-fn a_store_must_be_named() {
+fn store_must_be_named() {
     let place = Place::new();
     let mut command = place.command(&["list"]);
     let output = command.env_remove("ORDERSTORE_DIR").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_snapshot!("no_store", said);
+    let stderr_text = String::from_utf8(output.stderr).unwrap();
+    assert_snapshot!("no_store", stderr_text);
 }
 
 #[test]
-fn a_cursor_of_another_list_is_refused() {
+fn cursor_of_another_list_is_rejected() {
     let place = shop();
     let output = place
         .command(&["list", "--limit", "1", "--format", "json"])
@@ -192,7 +192,7 @@ fn a_cursor_of_another_list_is_refused() {
 }
 
 #[test]
-fn a_damaged_store_ends_with_4_and_advises_what_helps() {
+fn damaged_store_exits_4_with_advice() {
     let place = shop();
     let identity = place.path("shop/identity");
     let mut bytes = std::fs::read(&identity).unwrap();
@@ -200,14 +200,14 @@ fn a_damaged_store_ends_with_4_and_advises_what_helps() {
     std::fs::write(&identity, bytes).unwrap();
     for line in ["list", "verify", "backup new"] {
         let ran = place.run(line).ends(4);
-        assert!(ran.err.contains("damaged data"), "{ran:?}");
+        assert!(ran.err.contains("corrupted data"), "{ran:?}");
         assert!(ran.err.contains("orderstore repair --into"), "{ran:?}");
     }
     assert_eq!(place.names(), ["shop"]);
 }
 
 #[test]
-fn an_unreadable_file_ends_with_5_before_the_store_is_opened() {
+fn unreadable_file_exits_5_before_opening() {
     let place = Place::new();
     for line in [
         "import nowhere --exported",
@@ -220,8 +220,8 @@ fn an_unreadable_file_ends_with_5_before_the_store_is_opened() {
     }
 }
 
-/// As `orderstore list | head -1`: a reader that has read enough is no failure. The exit code
-/// tells what became of the command, as it does where somebody reads on.
+/// As in `orderstore list | head -1`: a reader that stops early is no failure. The exit code
+/// reports the result of the command, as with a reader that continues.
 #[test]
 fn closed_pipe_changes_no_exit_code_and_no_message() {
     let (read, unread) = (shop(), shop());
@@ -230,8 +230,8 @@ fn closed_pipe_changes_no_exit_code_and_no_message() {
     }
     let forms = ["table", "json", "jsonl", "csv"];
     let formed = |(line, form): (&str, &str)| format!("{line} --format {form}");
-    let each = WELL_SAID.into_iter().zip(forms.into_iter().cycle());
-    // So much that no buffer holds it, by each of the writers.
+    let each = VALID_LINES.into_iter().zip(forms.into_iter().cycle());
+    // More output than any buffer holds, by each of the writers.
     let long = forms.map(|form| ("number --count 1000", form));
     let others = ["completions bash", "--help"].map(str::to_owned);
     for line in each.chain(long).map(formed).chain(others) {
@@ -251,7 +251,7 @@ fn closed_pipe_ends_an_export_early_and_quietly() {
 }
 
 #[test]
-fn refused_value_shows_an_example_of_a_right_one() {
+fn rejected_value_shows_a_valid_example() {
     let place = Place::new();
     for (line, example) in [
         ("show 12,345678", "1217752501201407033233368018"),
@@ -307,33 +307,36 @@ fn refused_value_shows_an_example_of_a_right_one() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_beneath_the_answer_is_told() {
+fn output_to_full_disk_is_reported() {
     let place = shop();
     let full = std::fs::File::create("/dev/full").unwrap();
     let mut command = place.command(&["list"]);
     let output = command.stdout(Stdio::from(full)).output().unwrap();
     assert_eq!(output.status.code(), Some(5));
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("the output could not be written"), "{said}");
+    let stderr_text = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        stderr_text.contains("the output could not be written"),
+        "{stderr_text}"
+    );
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn an_order_whose_answer_cannot_be_written_tells_its_number() {
+fn unwritten_create_answer_names_its_number() {
     let place = shop();
     let full = std::fs::File::create("/dev/full").unwrap();
     let mut command = place.command(&["create", "--appid", "wxapp", "--fen", "100"]);
     let output = command.stdout(Stdio::from(full)).output().unwrap();
     assert_eq!(output.status.code(), Some(5));
-    let said = String::from_utf8(output.stderr).unwrap();
-    let no = said.split("--no ").nth(1).unwrap().trim();
+    let stderr_text = String::from_utf8(output.stderr).unwrap();
+    let no = stderr_text.split("--no ").nth(1).unwrap().trim();
     let again = format!("create --no {no} --appid wxapp --fen 100");
     let again = place.run(&again).ends(0);
     assert!(again.out.contains("exists"), "{again:?}");
 }
 
 #[test]
-fn the_program_lets_go_of_the_store_when_it_ends() {
+fn program_releases_the_store_on_exit() {
     let place = shop();
     place.run("list").ends(0);
     place.run("show order-0").ends(1);

@@ -1,4 +1,4 @@
-//! What the program says of itself.
+//! Help texts and shell completions.
 
 use insta::assert_snapshot;
 
@@ -33,7 +33,7 @@ const VERBS: [&str; 25] = [
 ];
 
 #[test]
-fn the_help_names_every_verb_and_every_exit_code() {
+fn help_names_every_verb_and_exit_code() {
     let ran = Place::new().run("--help").ends(0);
     for verb in VERBS {
         assert!(ran.out.contains(&format!("\n  {verb} ")), "{verb}");
@@ -59,7 +59,7 @@ fn every_verb_explains_its_flags() {
 }
 
 #[test]
-fn shells_complete_every_verb_and_need_no_store() {
+fn completions_cover_every_verb_without_a_store() {
     let place = Place::new();
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let ran = place.run(&format!("completions {shell}")).ends(0);

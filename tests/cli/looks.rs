@@ -1,4 +1,4 @@
-//! The verbs that only look, in every form.
+//! The read-only verbs in every output format.
 
 use insta::assert_snapshot;
 
@@ -7,7 +7,7 @@ use crate::shop::{ALICE, BOB, shop};
 
 const FORMS: [&str; 4] = ["table", "json", "jsonl", "csv"];
 
-/// One verb in every form.
+/// Runs one verb in every output format.
 fn in_every_form(line: &str) -> String {
     let place = shop();
     let run = |form| place.run(&format!("{line} --format {form}")).ends(0);
@@ -15,7 +15,7 @@ fn in_every_form(line: &str) -> String {
 }
 
 #[test]
-fn an_order_is_shown_with_its_refunds_and_anomalies() {
+fn show_prints_refunds_and_anomalies() {
     let place = shop();
     let show = |no: &str| place.run(&format!("show {no}")).ends(0);
     let orders = ["order-waits", "order-paid", "order-closed", "order-late"];
@@ -24,12 +24,12 @@ fn an_order_is_shown_with_its_refunds_and_anomalies() {
 }
 
 #[test]
-fn lists_have_every_form() {
+fn list_is_printed_in_every_format() {
     assert_snapshot!("list", in_every_form("list --limit 3"));
 }
 
 #[test]
-fn lists_are_by_user_status_transaction_refund_reference_and_time() {
+fn list_supports_every_filter() {
     let place = shop();
     let run = |line: &str| place.run(line).ends(0);
     let runs: [Ran; 10] = [
@@ -49,7 +49,7 @@ fn lists_are_by_user_status_transaction_refund_reference_and_time() {
 }
 
 #[test]
-fn a_cursor_leads_through_all_pages() {
+fn cursor_walks_through_all_pages() {
     let place = shop();
     let mut numbers = Vec::new();
     let mut after = String::new();
@@ -76,7 +76,7 @@ fn a_cursor_leads_through_all_pages() {
 }
 
 #[test]
-fn history_has_every_form() {
+fn history_is_printed_in_every_format() {
     assert_snapshot!("history", in_every_form("history order-late"));
     let place = shop();
     let runs = ["order-paid", "order-unknown", "order-waits"]
@@ -85,7 +85,7 @@ fn history_has_every_form() {
 }
 
 #[test]
-fn what_is_due_is_as_of_a_time() {
+fn due_depends_on_the_given_time() {
     let line = "due --at 2022-04-01T00:00:00+08:00";
     assert_snapshot!("due", in_every_form(line));
     let place = shop();
@@ -94,12 +94,12 @@ fn what_is_due_is_as_of_a_time() {
 }
 
 #[test]
-fn what_waits_for_a_person_has_every_form() {
+fn anomalies_are_printed_in_every_format() {
     assert_snapshot!("anomalies", in_every_form("anomalies --limit 2"));
 }
 
 #[test]
-fn stats_count_where_orders_stand() {
+fn stats_count_orders_by_status() {
     let place = shop();
     let stats = place.run("stats --format json").ends(0).json();
     let of = |name: &str| stats[name].as_u64().unwrap();
@@ -114,7 +114,7 @@ fn stats_count_where_orders_stand() {
 }
 
 #[test]
-fn a_report_sums_a_stretch_of_time() {
+fn report_sums_a_time_range() {
     assert_snapshot!("report", in_every_form("report --day 2022-03-21"));
     let place = shop();
     let empty = place.run("report --from 2022-03-22 --format csv").ends(0);
@@ -122,7 +122,7 @@ fn a_report_sums_a_stretch_of_time() {
 }
 
 #[test]
-fn what_only_looks_changes_no_order_and_no_event() {
+fn read_verbs_change_nothing() {
     let place = shop();
     let books = || {
         let verify = place.run("verify --format json").ends(0).json();

@@ -1,4 +1,4 @@
-//! Books out of a store and into one.
+//! Export and import of orders.
 
 use std::io::Write as _;
 use std::process::Stdio;
@@ -14,7 +14,7 @@ const BOOKS: &str = concat!(
 );
 
 #[test]
-fn books_go_out_and_come_in_again() {
+fn exported_orders_can_be_imported_again() {
     let place = shop();
     let exported = place.run("export --output books").ends(0);
     assert_eq!(
@@ -51,7 +51,7 @@ fn books_go_out_and_come_in_again() {
 }
 
 #[test]
-fn an_export_overwrites_nothing_and_is_its_owners() {
+fn export_overwrites_nothing_and_is_private() {
     let place = shop();
     place.run("export --output report --format csv").ends(0);
     let report = std::fs::read_to_string(place.path("report")).unwrap();
@@ -73,7 +73,7 @@ fn an_export_overwrites_nothing_and_is_its_owners() {
 }
 
 #[test]
-fn other_books_are_read_as_it_is_said() {
+fn import_reads_foreign_records_by_mapping() {
     let place = Place::new();
     std::fs::copy(BOOKS, place.path("books")).unwrap();
     place.run("init").ends(0);
@@ -106,12 +106,12 @@ order-4,7.5,wait,2022-03-21 13:00:00,,
 order-5,8,wait,2022-03-21 13:00:00,,
 ";
 
-/// How the CSV above is to be read.
-const SAID: &str = "--input csv --amounts fen --status bought=success --field outTradeNo=no \
+/// Import flags for the CSV above.
+const MAPPING: &str = "--input csv --amounts fen --status bought=success --field outTradeNo=no \
     --field totalFee=price --field payStatus=state --appid wxa --mch-id 190 --field";
 
 fn import(place: &Place, more: &str) -> Vec<String> {
-    let line = format!("import books {SAID}");
+    let line = format!("import books {MAPPING}");
     let mut words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
     let rest = ["transactionId=paid with", "--field", "timeEnd=paid at"];
     words.extend(rest.map(str::to_owned));
@@ -121,7 +121,7 @@ fn import(place: &Place, more: &str) -> Vec<String> {
 }
 
 #[test]
-fn refused_records_are_told_with_their_places_and_an_import_goes_on_behind_one() {
+fn refused_records_are_located_and_import_resumes() {
     let place = Place::new();
     place.run("init").ends(0);
     let run = |more: &str| {
@@ -144,7 +144,7 @@ fn refused_records_are_told_with_their_places_and_an_import_goes_on_behind_one()
 }
 
 #[test]
-fn import_takes_the_form_from_the_name_of_the_file() {
+fn import_detects_format_from_file_name() {
     let place = Place::new();
     place.run("init").ends(0);
     let words = |file: &'static str| {
@@ -170,7 +170,7 @@ fn import_takes_the_form_from_the_name_of_the_file() {
             (&5.into(), &2.into())
         );
     }
-    // What is said goes before the name.
+    // Flags take precedence over the file name.
     std::fs::copy(BOOKS, place.path("books.csv")).unwrap();
     place
         .run("import books.csv --input json --amounts yuan --dry-run")
@@ -178,7 +178,7 @@ fn import_takes_the_form_from_the_name_of_the_file() {
 }
 
 #[test]
-fn export_takes_the_form_from_the_name_of_the_file() {
+fn export_detects_format_from_file_name() {
     let place = shop();
     place.run("export --output report.csv").ends(0);
     place.run("export --output report --format csv").ends(0);
@@ -193,7 +193,7 @@ fn export_takes_the_form_from_the_name_of_the_file() {
 }
 
 #[test]
-fn books_may_come_through_stdin() {
+fn import_reads_from_stdin() {
     let place = Place::new();
     place.run("init").ends(0);
     let mut command = place.command(&["import", "-", "--amounts", "yuan", "--format", "json"]);
@@ -213,7 +213,7 @@ fn books_may_come_through_stdin() {
 }
 
 #[test]
-fn a_payment_that_an_import_makes_an_anomaly_of_wants_a_person() {
+fn imported_double_payment_exits_1_as_anomaly() {
     let place = Place::new();
     place.run("init").ends(0);
     place

@@ -1,4 +1,4 @@
-//! Personal data leaves in forms for programs, or where the operator asks for it.
+//! Personal data is printed only in formats for programs, or on request of the operator.
 
 use crate::rig::Place;
 use crate::shop::{ALICE, BOB, PHONE, PREPAY, shop};
@@ -13,15 +13,15 @@ const LOOKS: [&str; 7] = [
     "anomalies",
 ];
 
-/// All that was said in one form.
+/// Returns the output of all read-only verbs in one format.
 fn all(place: &Place, more: &str) -> String {
     let run = |line| place.run(&format!("{line} {more}")).ends(0);
-    let said = LOOKS.map(run).map(|ran| [ran.out, ran.err].concat());
-    said.concat()
+    let printed = LOOKS.map(run).map(|ran| [ran.out, ran.err].concat());
+    printed.concat()
 }
 
 #[test]
-fn tables_show_openids_and_texts_only_where_that_is_asked_for() {
+fn tables_show_personal_data_only_on_request() {
     let place = shop();
     let covered = all(&place, "--format table");
     for personal in [ALICE, BOB, PHONE, PREPAY] {
@@ -36,15 +36,15 @@ fn tables_show_openids_and_texts_only_where_that_is_asked_for() {
 }
 
 #[test]
-fn json_and_csv_hold_values_and_no_short_forms() {
+fn json_and_csv_print_full_values() {
     let place = shop();
     for form in ["json", "jsonl", "csv"] {
-        let said = all(&place, &format!("--format {form}"));
+        let printed = all(&place, &format!("--format {form}"));
         for personal in [ALICE, BOB, PHONE] {
-            assert!(said.contains(personal), "{form}: {personal}");
+            assert!(printed.contains(personal), "{form}: {personal}");
         }
         for short in [PREPAY, "OpenId(", "…", " bytes)"] {
-            assert!(!said.contains(short), "{form}: {short}");
+            assert!(!printed.contains(short), "{form}: {short}");
         }
     }
     let show = |no: &str| {
@@ -61,7 +61,7 @@ fn json_and_csv_hold_values_and_no_short_forms() {
         (&"table 5".into(), &PHONE.into())
     );
     assert_eq!(waits["prepay"]["value"], serde_json::Value::Null);
-    // What JSON holds can be said again.
+    // A value from JSON can be used as an argument.
     let openid = paid["_openid"].as_str().unwrap();
     let listed = place
         .run(&format!("list --openid {openid} --format jsonl"))
@@ -70,7 +70,7 @@ fn json_and_csv_hold_values_and_no_short_forms() {
 }
 
 #[test]
-fn report_names_no_user_whatever_is_asked_for() {
+fn csv_report_never_names_a_user() {
     let place = shop();
     for more in ["", " --show-openid"] {
         let report = place.run(&format!("export --format csv{more}")).ends(0);
@@ -81,7 +81,7 @@ fn report_names_no_user_whatever_is_asked_for() {
 }
 
 #[test]
-fn what_is_refused_is_not_repeated() {
+fn rejected_values_are_not_repeated() {
     let place = Place::new();
     let spoiled = format!("{ALICE}\u{7f}");
     for flags in [

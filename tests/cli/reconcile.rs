@@ -1,4 +1,4 @@
-//! A day's bill against the store.
+//! Reconciliation of a daily bill with the store.
 
 use insta::assert_snapshot;
 
@@ -10,7 +10,7 @@ const BILL: &str = concat!(
 );
 const RECONCILE: &str = "reconcile bill --day 2021-01-28 --mch-id 1601959334";
 
-/// A store that knows one of the bill's two orders, and not that it was paid.
+/// Creates a store with one of the bill's two orders, still unpaid.
 fn place() -> Place {
     let place = Place::new();
     std::fs::copy(BILL, place.path("bill")).unwrap();
@@ -21,7 +21,7 @@ fn place() -> Place {
 }
 
 #[test]
-fn differences_are_listed_and_nothing_is_changed() {
+fn reconcile_lists_differences_and_changes_nothing() {
     let place = place();
     let runs = ["table", "json", "jsonl", "csv"]
         .map(|form| place.run(&format!("{RECONCILE} --format {form}")).ends(1));
@@ -31,7 +31,7 @@ fn differences_are_listed_and_nothing_is_changed() {
 }
 
 #[test]
-fn what_the_bill_proves_is_applied_once() {
+fn reconcile_applies_bill_payments_once() {
     let place = place();
     let first = place.run(&format!("{RECONCILE} --apply")).ends(1);
     let create = "create --no S20210128165824499930 --appid wx81be3101902f7cb2 --fen 1";
@@ -47,7 +47,7 @@ fn what_the_bill_proves_is_applied_once() {
 }
 
 #[test]
-fn a_bill_without_a_line_of_the_merchant_is_no_bill_that_agrees() {
+fn bill_without_merchant_lines_is_rejected() {
     let place = place();
     for apply in ["", " --apply"] {
         let line = "reconcile bill --day 2021-01-28 --mch-id 1900000000 --format json";
@@ -62,7 +62,7 @@ fn a_bill_without_a_line_of_the_merchant_is_no_bill_that_agrees() {
 }
 
 #[test]
-fn a_bill_of_another_day_is_not_applied() {
+fn bill_of_another_day_is_not_applied() {
     let place = place();
     let day = RECONCILE.replace("2021-01-28", "2021-01-27");
     let ran = place.run(&format!("{day} --apply")).ends(1);
@@ -74,9 +74,9 @@ fn a_bill_of_another_day_is_not_applied() {
     );
 }
 
-/// A provider's bill: a till of another merchant, and a line that no order here can be.
+/// A bill with a line of another merchant, and one whose order number is invalid here.
 #[test]
-fn foreign_and_odd_order_numbers_do_not_end_the_day() {
+fn foreign_order_numbers_do_not_stop_reconcile() {
     let place = place();
     let bill = std::fs::read_to_string(BILL).unwrap();
     let mut lines: Vec<_> = bill.lines().map(str::to_owned).collect();
@@ -97,7 +97,7 @@ fn foreign_and_odd_order_numbers_do_not_end_the_day() {
 }
 
 #[test]
-fn a_bill_in_another_encoding_is_refused_with_the_remedy() {
+fn bill_in_another_encoding_is_rejected_with_advice() {
     let place = place();
     for (bytes, remedy) in [
         (&b"\x1f\x8b\x08\0"[..], "gunzip"),
@@ -112,7 +112,7 @@ fn a_bill_in_another_encoding_is_refused_with_the_remedy() {
 }
 
 #[test]
-fn a_bill_that_is_cut_is_refused_and_nothing_of_it_is_applied() {
+fn truncated_bill_is_rejected_and_not_applied() {
     let place = place();
     let bill = std::fs::read_to_string(BILL).unwrap();
     let cut = bill.lines().take(2).collect::<Vec<_>>().join("\n");

@@ -1,4 +1,4 @@
-//! Runs the program, and keeps what it said.
+//! Runs the program and keeps its output.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -6,16 +6,16 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-/// What the program said, and how it ended.
+/// Arguments, output and exit code of one run.
 #[derive(Debug)]
 pub(crate) struct Ran {
-    said: String,
+    arguments: String,
     pub(crate) code: i32,
     pub(crate) out: String,
     pub(crate) err: String,
 }
 
-/// A place for stores, backups and files; gone when the test ends.
+/// Temporary directory for stores, backups and files.
 pub(crate) struct Place {
     root: TempDir,
 }
@@ -30,12 +30,13 @@ impl Place {
         self.root.path().join(name)
     }
 
-    /// The names in the place.
+    /// Returns the names of the entries in the directory.
     pub(crate) fn names(&self) -> Vec<String> {
         names(self.root.path())
     }
 
-    /// Runs the program here, where the store is `shop`; its words are parted at spaces.
+    /// Runs the program in this directory, with `shop` as the store. Arguments are separated by
+    /// spaces.
     #[track_caller]
     pub(crate) fn run(&self, line: &str) -> Ran {
         self.run_words(&line.split(' ').collect::<Vec<_>>())
@@ -46,7 +47,7 @@ impl Place {
         self.ran(words, &mut self.command(words))
     }
 
-    /// The same, where nobody reads what the program writes to stdout.
+    /// Runs the program with a stdout pipe whose reader is closed.
     #[track_caller]
     pub(crate) fn run_unread(&self, line: &str) -> Ran {
         let words = line.split(' ').collect::<Vec<_>>();
@@ -59,7 +60,7 @@ impl Place {
         let output = command.output().unwrap();
         let text = |bytes: Vec<u8>| self.fixed(&String::from_utf8(bytes).unwrap());
         Ran {
-            said: words.join(" "),
+            arguments: words.join(" "),
             code: output.status.code().unwrap(),
             out: text(output.stdout),
             err: text(output.stderr),
@@ -76,8 +77,8 @@ impl Place {
         command
     }
 
-    /// What is drawn anew for each store, as a word: the cursors of its lists, which are bound
-    /// to it, and the incarnation in the places of its feed.
+    /// Replaces the parts of an output that differ for each store: cursors, the incarnation in feed
+    /// cursors, and the directory.
     fn fixed(&self, text: &str) -> String {
         let root = self.root.path().display().to_string();
         let is_word = |char: char| char.is_ascii_alphanumeric() || char == '-';
@@ -118,28 +119,28 @@ pub(crate) fn names(dir: &Path) -> Vec<String> {
 }
 
 impl Ran {
-    /// It ended with this code.
+    /// Asserts the exit code.
     #[track_caller]
     pub(crate) fn ends(self, code: i32) -> Self {
         assert_eq!(self.code, code, "{self:#?}");
         self
     }
 
-    /// Stdout as JSON.
+    /// Parses stdout as JSON.
     #[track_caller]
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.out).unwrap()
     }
 
-    /// All that was said and heard, for a snapshot.
+    /// Returns arguments, output and exit code for a snapshot.
     pub(crate) fn text(&self) -> String {
         let Self {
-            said,
+            arguments,
             code,
             out,
             err,
         } = self;
-        let mut text = format!("$ orderstore {said}\n{out}");
+        let mut text = format!("$ orderstore {arguments}\n{out}");
         if !err.is_empty() {
             text.push_str("-- stderr\n");
             text.push_str(err);
@@ -149,7 +150,7 @@ impl Ran {
     }
 }
 
-/// Several runs, one below the other.
+/// Joins the texts of several runs.
 pub(crate) fn texts(runs: &[Ran]) -> String {
     let texts: Vec<String> = runs.iter().map(Ran::text).collect();
     texts.join("\n")

@@ -1,4 +1,4 @@
-//! A store in which there is one of everything, made at times that stand still.
+//! A store with one example of every state, created at fixed times.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -23,7 +23,7 @@ pub(crate) fn no(text: &str) -> OrderNo {
     OrderNo::parse(text).unwrap()
 }
 
-/// A store whose clock moves on by a minute with each step.
+/// A store whose clock advances by one minute with each step.
 pub(crate) struct Shop {
     pub(crate) store: Store,
     clock: Arc<AtomicI64>,
@@ -114,7 +114,7 @@ impl Shop {
     }
 }
 
-/// Makes the store `shop` in a place, and closes it.
+/// Creates the store `shop` in a temporary directory and closes it.
 pub(crate) fn shop() -> Place {
     let place = Place::new();
     let shop = open_shop(&place);
@@ -122,7 +122,7 @@ pub(crate) fn shop() -> Place {
     place
 }
 
-/// The same, and it stays open.
+/// Creates the same store and leaves it open.
 pub(crate) fn open_shop(place: &Place) -> Shop {
     let shop = Shop::init(place);
     shop.create("order-waits", "8.80", ALICE);

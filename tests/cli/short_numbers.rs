@@ -1,4 +1,4 @@
-//! Orders whose numbers are shorter than those of this program: they are no less orders.
+//! Order numbers shorter than those that this program generates.
 
 use std::time::SystemTime;
 
@@ -7,7 +7,7 @@ use orderstore::Timestamp;
 use crate::rig::Place;
 
 #[test]
-fn order_number_of_one_byte_passes_through_every_verb() {
+fn one_byte_order_number_works_in_every_verb() {
     let place = Place::new();
     place.run("init").ends(0);
     let now = Timestamp::from_system(SystemTime::now());

@@ -8,7 +8,7 @@ use crate::rig::{Place, names};
 use crate::shop::shop;
 
 #[test]
-fn a_backup_is_made_and_restored() {
+fn backup_is_made_and_restored() {
     let place = shop();
     let made = place.run("backup backup --format json").ends(0).json();
     assert_eq!(
@@ -16,7 +16,7 @@ fn a_backup_is_made_and_restored() {
         (&"made".into(), &6.into())
     );
     let mut made = names(&place.path("backup"));
-    // What is locked where a directory cannot be.
+    // Lock file on systems that cannot lock a directory.
     made.retain(|name| name != "LOCK");
     assert_eq!(made, ["backup.identity", "base.redb"]);
     let restored = place.run("restore backup --into new").ends(0);
@@ -26,7 +26,7 @@ fn a_backup_is_made_and_restored() {
 }
 
 #[test]
-fn a_store_is_copied_into_another_which_has_a_second_copy_already() {
+fn repeated_copy_adds_nothing_and_conflict_is_refused() {
     let place = shop();
     let copied = place.run("copy other").ends(0);
     assert_snapshot!("copy", copied.text());
@@ -52,7 +52,7 @@ fn a_store_is_copied_into_another_which_has_a_second_copy_already() {
 }
 
 #[test]
-fn a_program_without_a_cluster_says_so_and_files_are_no_clusters() {
+fn cluster_url_is_refused_by_local_verbs() {
     let place = shop();
     let url = "postgres://shop:geheim@127.0.0.1:1/orders";
     for line in ["repair --into new", "verify --pages"] {
@@ -69,7 +69,7 @@ fn a_program_without_a_cluster_says_so_and_files_are_no_clusters() {
 }
 
 #[test]
-fn verify_says_sound_in_every_form_and_only_of_a_sound_store() {
+fn verify_reports_sound_only_for_sound_store() {
     let place = shop();
     for form in ["table", "jsonl", "csv"] {
         let ran = place.run(&format!("verify --format {form}")).ends(0);
@@ -86,13 +86,13 @@ fn verify_says_sound_in_every_form_and_only_of_a_sound_store() {
 }
 
 #[test]
-fn a_sound_store_is_verified() {
+fn verify_accepts_a_sound_store() {
     let place = shop();
     let verified = place.run("verify --pages").ends(0);
     assert_snapshot!("verify", verified.text());
 }
 
-/// Takes a table out of the base of the shop.
+/// Deletes a table from the B-tree of the store `shop`.
 fn lose(place: &Place, table: &str) {
     let store = Store::open(place.path("shop")).unwrap();
     store.flush().wait().unwrap();
@@ -107,7 +107,7 @@ fn lose(place: &Place, table: &str) {
 }
 
 #[test]
-fn a_store_that_lost_its_events_is_found_and_repaired_and_what_is_lost_is_told() {
+fn lost_events_are_reported_and_repaired() {
     let place = shop();
     lose(&place, "events");
     let verified = place.run("verify").ends(4);
@@ -126,7 +126,7 @@ fn a_store_that_lost_its_events_is_found_and_repaired_and_what_is_lost_is_told()
 }
 
 #[test]
-fn damaged_page_is_listed_by_verify_with_what_is_beneath_it() {
+fn verify_lists_damaged_page_and_affected_entries() {
     let place = shop();
     let store = Store::open(place.path("shop")).unwrap();
     store.flush().wait().unwrap();
@@ -150,7 +150,7 @@ fn damaged_page_is_listed_by_verify_with_what_is_beneath_it() {
 }
 
 #[test]
-fn a_sound_store_is_repaired_whole() {
+fn repair_of_sound_store_loses_nothing() {
     let place = shop();
     let repaired = place.run("repair --into new --format json").ends(0).json();
     assert_eq!(repaired["rows"], serde_json::json!([]));
@@ -160,7 +160,7 @@ fn a_sound_store_is_repaired_whole() {
     );
 }
 
-/// Takes all that stands in the list of anomalies out of the base of the shop.
+/// Deletes all rows of the table of anomalies from the B-tree of the store `shop`.
 fn empty_the_anomalies(place: &Place) {
     let store = Store::open(place.path("shop")).unwrap();
     store.flush().wait().unwrap();
@@ -175,7 +175,7 @@ fn empty_the_anomalies(place: &Place) {
 }
 
 #[test]
-fn what_breaks_an_invariant_is_listed_and_the_lists_are_repaired() {
+fn broken_invariant_is_listed_and_repaired() {
     let place = shop();
     empty_the_anomalies(&place);
     let verified = place.run("verify --pages").ends(4);

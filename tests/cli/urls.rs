@@ -1,12 +1,11 @@
-//! URLs of clusters hold passwords: wherever one stands, it is not said again, and no file or
-//! directory is named after it.
+//! Cluster URLs contain passwords: a misplaced URL must not be printed or used as a file name.
 
 use crate::rig::Place;
 use crate::shop::shop;
 
 const SECRET: &str = "geheim";
 
-/// URLs as people write them; the parts of the last ones are not where they belong.
+/// URLs as users write them; the last ones are malformed.
 const URLS: [&str; 10] = [
     "postgres://shop:geheim@127.0.0.1:1/orders",
     "postgresql://shop:a@geheim@127.0.0.1:1/orders",
@@ -20,7 +19,7 @@ const URLS: [&str; 10] = [
     "dbname=orders;user=shop;password=geheim",
 ];
 
-/// Where a URL may stand by mistake; all of it is understood before anything is opened.
+/// Command lines with a URL in a wrong place. The program rejects them before it opens anything.
 const MISTAKES: [&str; 16] = [
     "URL",
     "list URL",
@@ -41,29 +40,35 @@ const MISTAKES: [&str; 16] = [
 ];
 
 #[test]
-fn a_url_that_stands_where_none_belongs_is_refused_and_its_password_not_said() {
+fn misplaced_url_is_rejected_without_its_password() {
     let place = shop();
     for url in URLS {
         for line in MISTAKES {
             let line = line.replace("URL", url);
             let ran = place.run(&line).ends(2);
-            let said = [ran.out, ran.err].concat();
-            assert!(!said.is_empty() && !said.contains(SECRET), "{line}: {said}");
+            let output_text = [ran.out, ran.err].concat();
+            assert!(
+                !output_text.is_empty() && !output_text.contains(SECRET),
+                "{line}: {output_text}"
+            );
             assert_eq!(place.names(), ["shop"], "{line}");
         }
     }
 }
 
 #[test]
-fn a_cluster_that_is_not_there_is_told_without_its_password() {
+fn unreachable_cluster_error_hides_the_password() {
     let place = shop();
-    // None of them can be read as the URL of a host that is asked, and so none is waited for.
+    // None of these is a valid URL of a host, so the program tries no connection and does not wait.
     for url in &URLS[5..] {
         for line in ["list", "init", "copy other"] {
             let ran = place.run(&format!("{line} --store {url}"));
-            let said = [&ran.out[..], &ran.err].concat();
-            assert!(!said.is_empty() && !said.contains(SECRET), "{line}: {said}");
-            assert_eq!(ran.code, 2, "{said}");
+            let output_text = [&ran.out[..], &ran.err].concat();
+            assert!(
+                !output_text.is_empty() && !output_text.contains(SECRET),
+                "{line}: {output_text}"
+            );
+            assert_eq!(ran.code, 2, "{output_text}");
         }
         let ran = place.run(&format!("copy {url}")).ends(2);
         assert!(!ran.err.contains(SECRET), "{ran:?}");
@@ -73,7 +78,7 @@ fn a_cluster_that_is_not_there_is_told_without_its_password() {
 
 #[cfg(unix)]
 #[test]
-fn a_url_that_is_no_text_is_no_directory_either() {
+fn non_utf8_url_is_not_taken_as_directory() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt as _;
 
@@ -85,9 +90,12 @@ fn a_url_that_is_no_text_is_no_directory_either() {
         [OsStr::new("backup"), OsStr::new("--store=shop"), url],
     ] {
         let output = place.command(&words).output().unwrap();
-        let said = [output.stdout, output.stderr].concat();
-        let said = String::from_utf8_lossy(&said).into_owned();
-        assert!(!said.is_empty() && !said.contains(SECRET), "{said}");
+        let output_text = [output.stdout, output.stderr].concat();
+        let output_text = String::from_utf8_lossy(&output_text).into_owned();
+        assert!(
+            !output_text.is_empty() && !output_text.contains(SECRET),
+            "{output_text}"
+        );
         assert!(place.names().is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! Backups beside writers, and the stores that are made of them.
+//! Backups that are taken while other threads write, and stores restored from them.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use orderstore::{
 };
 use tempfile::TempDir;
 
-/// A place for a store and what is made of it.
+/// Temporary directory for a store, its backups and its restored copies.
 struct Place(TempDir);
 
 impl Place {
@@ -24,7 +24,8 @@ impl Place {
         self.0.path().join(name)
     }
 
-    /// A small store, so that a few thousand orders are flushed several times.
+    /// Creates a store with a small memtable, so that a few thousand orders cause several
+    /// checkpoints.
     fn store(&self) -> Store {
         let builder = Store::builder().memtable_bytes(1 << 20);
         builder.cache_bytes(1 << 20).init(self.at("store")).unwrap()
@@ -70,7 +71,7 @@ fn written(restored: &Store, no: OrderNo) -> bool {
 }
 
 #[test]
-fn a_backup_beside_eight_writers_is_the_history_up_to_one_moment() {
+fn backup_during_writes_is_a_consistent_prefix() {
     let place = Place::new();
     let store = place.store();
     let is_over = AtomicBool::new(false);
@@ -123,7 +124,7 @@ fn a_backup_beside_eight_writers_is_the_history_up_to_one_moment() {
 }
 
 #[test]
-fn a_restored_store_goes_on_and_repeats_no_number() {
+fn restored_store_continues_and_repeats_no_number() {
     let place = Place::new();
     let store = filled(&place, 20);
     let drawn = |store: &Store| -> Vec<OrderNo> {
@@ -143,13 +144,13 @@ fn a_restored_store_goes_on_and_repeats_no_number() {
         let again = Store::open(place.at(name)).unwrap();
         assert!(written(&again, fixtures::order_no(100)) && written(&again, fixtures::order_no(3)));
     }
-    // The time aside: the counters alone must differ.
+    // The last 16 digits are the counter. Counters alone must differ, without the time part.
     let counters: HashSet<&str> = numbers.iter().map(|no| &no.as_str()[16..]).collect();
     assert_eq!(counters.len(), numbers.len());
 }
 
 #[test]
-fn a_restored_store_takes_up_repeated_commands_as_the_old_one_did() {
+fn restored_store_answers_retries_as_duplicates() {
     let place = Place::new();
     let store = filled(&place, 3);
     store.backup(place.at("backup")).wait().unwrap();
@@ -164,7 +165,7 @@ fn a_restored_store_takes_up_repeated_commands_as_the_old_one_did() {
 }
 
 #[test]
-fn consumers_of_the_feed_notice_a_restore_and_are_told_where_to_go_on() {
+fn restore_invalidates_feed_cursors_and_translates_them() {
     let place = Place::new();
     let store = filled(&place, 5);
     let backup = store.backup(place.at("backup")).wait().unwrap();
@@ -191,7 +192,7 @@ fn consumers_of_the_feed_notice_a_restore_and_are_told_where_to_go_on() {
 }
 
 #[test]
-fn an_empty_store_has_a_backup_too() {
+fn empty_store_can_be_backed_up() {
     let place = Place::new();
     let backup = place.store().backup(place.at("backup")).wait().unwrap();
     assert_eq!((backup.records, backup.last_event_at), (0, None));
@@ -200,7 +201,7 @@ fn an_empty_store_has_a_backup_too() {
 }
 
 #[test]
-fn a_backup_of_a_restored_store_is_restored_as_well() {
+fn backup_of_restored_store_can_be_restored() {
     let place = Place::new();
     filled(&place, 7).backup(place.at("a")).wait().unwrap();
     let second = place.restored("a", "b");
@@ -209,7 +210,7 @@ fn a_backup_of_a_restored_store_is_restored_as_well() {
     assert_eq!(feed_of(&place.restored("c", "d")), feed_of(&second));
 }
 
-/// Every file beneath a directory, and what it holds.
+/// Returns every file below a directory with its contents.
 fn picture(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).unwrap() {
@@ -225,24 +226,25 @@ fn picture(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 #[test]
-fn a_backup_is_not_opened_and_no_store_is_made_over_it() {
+fn backup_directory_is_neither_opened_nor_overwritten() {
     let place = Place::new();
     let store = filled(&place, 1);
     let dir = place.at("backup");
     store.backup(&dir).wait().unwrap();
     let before = picture(&dir);
-    let is_told = |error: Error| assert!(matches!(error, Error::IsBackup { .. }), "{error:?}");
-    is_told(Store::open(&dir).unwrap_err());
-    is_told(Store::open_verified(&dir).unwrap_err());
-    is_told(Store::init(&dir).unwrap_err());
-    is_told(Store::open_or_init(&dir).unwrap_err());
-    is_told(store.backup(&dir).wait().unwrap_err());
-    is_told(Store::restore(&dir, &dir).unwrap_err());
+    let assert_is_backup =
+        |error: Error| assert!(matches!(error, Error::IsBackup { .. }), "{error:?}");
+    assert_is_backup(Store::open(&dir).unwrap_err());
+    assert_is_backup(Store::open_verified(&dir).unwrap_err());
+    assert_is_backup(Store::init(&dir).unwrap_err());
+    assert_is_backup(Store::open_or_init(&dir).unwrap_err());
+    assert_is_backup(store.backup(&dir).wait().unwrap_err());
+    assert_is_backup(Store::restore(&dir, &dir).unwrap_err());
     assert_eq!(picture(&dir), before);
 }
 
 #[test]
-fn a_backup_and_a_restore_take_no_directory_that_holds_something() {
+fn backup_and_restore_reject_non_empty_directories() {
     let place = Place::new();
     let store = filled(&place, 1);
     let backup = place.at("backup");
@@ -274,7 +276,7 @@ fn a_backup_and_a_restore_take_no_directory_that_holds_something() {
 }
 
 #[test]
-fn a_half_made_backup_or_restore_is_made_anew_by_the_same_call_alone() {
+fn unfinished_backup_or_restore_is_redone_by_same_call() {
     let place = Place::new();
     let store = filled(&place, 3);
     for (name, draft) in [("backup", "backup.tmp"), ("restored", "restored.tmp")] {
@@ -283,11 +285,11 @@ fn a_half_made_backup_or_restore_is_made_anew_by_the_same_call_alone() {
         for file in [draft, "base.redb", "LOCK", "damaged.redb"] {
             std::fs::write(dir.join(file), "half").unwrap();
         }
-        let is_told = |error: Error| assert!(matches!(error, Error::Unfinished { .. }));
-        is_told(Store::open(&dir).unwrap_err());
-        is_told(Store::init(&dir).unwrap_err());
-        is_told(Store::open_or_init(&dir).unwrap_err());
-        is_told(Store::restore(&dir, place.at("new")).unwrap_err());
+        let assert_unfinished = |error: Error| assert!(matches!(error, Error::Unfinished { .. }));
+        assert_unfinished(Store::open(&dir).unwrap_err());
+        assert_unfinished(Store::init(&dir).unwrap_err());
+        assert_unfinished(Store::open_or_init(&dir).unwrap_err());
+        assert_unfinished(Store::restore(&dir, place.at("new")).unwrap_err());
     }
     let error = store.backup(place.at("restored")).wait().unwrap_err();
     assert!(matches!(error, Error::Unfinished { .. }), "{error:?}");
@@ -297,7 +299,7 @@ fn a_half_made_backup_or_restore_is_made_anew_by_the_same_call_alone() {
 }
 
 #[test]
-fn a_store_in_memory_has_no_backup() {
+fn memory_store_does_not_support_backup() {
     let place = Place::new();
     let error = Store::memory().unwrap().backup(place.at("b")).wait();
     assert!(matches!(
@@ -308,7 +310,7 @@ fn a_store_in_memory_has_no_backup() {
 }
 
 #[test]
-fn a_backup_that_was_damaged_is_told_or_restored_whole() {
+fn damaged_backup_is_rejected_or_restored_whole() {
     let place = Place::new();
     let store = filled(&place, 30);
     let dir = place.at("backup");
@@ -332,7 +334,7 @@ fn a_backup_that_was_damaged_is_told_or_restored_whole() {
                         if source.kind() == StorageErrorKind::Corrupted),
                         "{error:?}"
                     );
-                    // Nothing takes it for a store, or makes one of it.
+                    // No verb accepts the directory as a store or initializes a store in it.
                     assert!(!target.exists() || Store::open_or_init(&target).is_err());
                     told += 1;
                 }
@@ -348,7 +350,7 @@ static COPIED: AtomicU64 = AtomicU64::new(0);
 static TOTAL: AtomicU64 = AtomicU64::new(0);
 
 #[test]
-fn a_backup_tells_how_far_it_is() {
+fn backup_reports_progress() {
     let place = Place::new();
     let store = filled(&place, 40);
     let tell = |copied, total| {
@@ -361,7 +363,7 @@ fn a_backup_tells_how_far_it_is() {
 }
 
 #[test]
-fn what_waits_for_its_order_is_in_a_backup() {
+fn unclaimed_payment_is_in_the_backup() {
     let place = Place::new();
     let store = place.store();
     let no = fixtures::order_no(1);

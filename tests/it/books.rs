@@ -1,4 +1,4 @@
-//! Books as a busy shop keeps them, and whether two stores hold the same.
+//! Generates the records of a busy shop and compares the contents of two stores.
 
 use orderstore::testing::SeededRng;
 use std::fmt::Debug;
@@ -11,14 +11,14 @@ use orderstore::{
     Resolution, Store, Timestamp,
 };
 
-/// How many order numbers there are, and how many transactions that pay some of them.
+/// Number of order numbers, and of transactions that pay some of them.
 const NUMBERS: usize = 150;
 
-/// Hands over so many commands: on few orders, so that payments come too early, twice, late,
-/// too small and to the wrong order, references and transactions change hands, and money goes
-/// back.
-pub(crate) fn busy(store: &Store, dice: &mut SeededRng, commands: usize) {
-    let commands: Vec<Command> = (0..commands).map(|_| any(dice)).collect();
+/// Submits `commands` random commands on few orders. Payments come too early, twice, late, with too
+/// small an amount, and for the wrong order. References and transactions move between orders, and
+/// refunds are requested.
+pub(crate) fn busy(store: &Store, rng: &mut SeededRng, commands: usize) {
+    let commands: Vec<Command> = (0..commands).map(|_| any(rng)).collect();
     for group in commands.chunks(200) {
         for ticket in store.submit_all(group.to_vec()).unwrap() {
             let _ = ticket.wait().unwrap();
@@ -26,8 +26,8 @@ pub(crate) fn busy(store: &Store, dice: &mut SeededRng, commands: usize) {
     }
 }
 
-fn any(dice: &mut SeededRng) -> Command {
-    let mut some = |n: usize| dice.below(n) as u64;
+fn any(rng: &mut SeededRng) -> Command {
+    let mut some = |n: usize| rng.below(n) as u64;
     let (no, transaction, refund) = (some(NUMBERS), some(NUMBERS), some(60));
     let ask = match some(14) {
         0..=2 => {
@@ -61,8 +61,8 @@ fn any(dice: &mut SeededRng) -> Command {
     command(no, ask)
 }
 
-/// All that two stores tell of their books. The order among records of one moment is each
-/// store's own.
+/// Asserts that two stores return the same orders, histories, lists, counts and totals. The order
+/// of records with equal times may differ between stores.
 pub(crate) fn assert_same(one: &Store, two: &Store) {
     assert_eq!(one.counts().wait().unwrap(), two.counts().wait().unwrap());
     let ever = || Timestamp::EPOCH..Timestamp::MAX;
@@ -95,15 +95,15 @@ fn all(store: &Store, which: OrderQuery) -> Vec<String> {
     every(|page| store.list(which.clone().page(page)).wait().unwrap())
 }
 
-/// Everything on all pages, in an order that does not depend on the store.
+/// Reads all pages and sorts the rows, because row order at equal times depends on the store.
 fn every<T: Debug>(read: impl Fn(PageRequest) -> Page<T>) -> Vec<String> {
-    let (mut told, mut page) = (Vec::new(), PageRequest::of(PageRequest::MAX));
+    let (mut lines, mut page) = (Vec::new(), PageRequest::of(PageRequest::MAX));
     loop {
         let found = read(page);
-        told.extend(found.rows.iter().map(|row| format!("{row:?}")));
+        lines.extend(found.rows.iter().map(|row| format!("{row:?}")));
         let Some(next) = found.next else { break };
         page = PageRequest::of(PageRequest::MAX).after(next);
     }
-    told.sort();
-    told
+    lines.sort();
+    lines
 }

@@ -1,4 +1,4 @@
-//! The one suite, on every engine that is built in.
+//! Runs the conformance suite on every built-in engine.
 
 use crate::harness::{InMemory, Local};
 

@@ -1,4 +1,4 @@
-//! Copies from store to store.
+//! `Store::copy_to`: complete, repeated and interrupted copies, and conflicts at the target.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -38,7 +38,7 @@ fn paid(store: &Store, n: u64) {
 }
 
 #[test]
-fn a_copy_holds_the_same_orders_histories_and_lists_in_a_directory_and_back() {
+fn copy_to_directory_and_back_is_identical() {
     let place = tempfile::tempdir().unwrap();
     for seed in SEED..SEED + 5 {
         let store = filled(seed);
@@ -53,7 +53,7 @@ fn a_copy_holds_the_same_orders_histories_and_lists_in_a_directory_and_back() {
 }
 
 #[test]
-fn a_second_copy_brings_what_happened_since_and_a_third_nothing() {
+fn second_copy_adds_new_events_and_third_none() {
     let (store, target) = (filled(SEED), Store::memory().unwrap());
     let first = copied(&store, &target);
     busy(&store, &mut SeededRng::new(SEED + 1), 500);
@@ -65,7 +65,7 @@ fn a_second_copy_brings_what_happened_since_and_a_third_nothing() {
 }
 
 #[test]
-fn a_copy_that_was_interrupted_goes_on() {
+fn interrupted_copy_continues() {
     let store = filled(SEED);
     let memory = in_memory();
     let (engine, faults) = FailingEngine::around(memory.again());
@@ -89,13 +89,14 @@ fn a_copy_that_was_interrupted_goes_on() {
 }
 
 #[test]
-fn a_key_that_changed_hands_between_two_copies_changes_hands_in_the_target() {
+fn copy_moves_key_to_its_new_owner() {
     let (store, target) = (Store::memory().unwrap(), Store::memory().unwrap());
     let with_reference = || new(100).reference(reference(1));
     let made = store.create(order_no(1), with_reference()).wait().unwrap();
     assert_eq!(made.outcome, Created::Created);
     assert_eq!(copied(&store, &target).events, 1);
-    // The one that takes the key has an event from before the other let it go.
+    // The new owner of the key has an event older than the one by which the old owner released it.
+    // The copy must still apply the release first.
     let early = store.confirm(order_no(2), payment(2, 100)).wait().unwrap();
     assert_eq!(early.outcome, Confirmed::Unclaimed);
     let _ = store.begin_close(order_no(1)).wait().unwrap();
@@ -111,7 +112,7 @@ fn a_key_that_changed_hands_between_two_copies_changes_hands_in_the_target() {
 }
 
 #[test]
-fn orders_that_let_their_references_go_are_written_portion_by_portion_all_the_same() {
+fn copy_of_released_references_uses_full_batches() {
     let store = Store::memory().unwrap();
     for n in 0..500 {
         let made = store.create(order_no(n), new(100).reference(reference(n)));
@@ -133,7 +134,7 @@ fn orders_that_let_their_references_go_are_written_portion_by_portion_all_the_sa
 }
 
 #[test]
-fn who_writes_at_the_source_goes_on_and_a_later_copy_has_it_all() {
+fn writes_during_copy_are_in_the_next_copy() {
     let (store, target) = (filled(SEED), Store::memory().unwrap());
     let first = thread::scope(|scope| {
         let writing = scope.spawn(|| (1000..3000).for_each(|n| paid(&store, n)));
@@ -150,56 +151,57 @@ fn who_writes_at_the_source_goes_on_and_a_later_copy_has_it_all() {
 }
 
 #[test]
-fn a_target_with_another_history_under_a_number_is_told_and_keeps_it() {
+fn copy_rejects_target_with_different_history() {
     let (store, target) = (Store::memory().unwrap(), Store::memory().unwrap());
     paid(&store, 1);
     let made = target.create(order_no(1), new(200)).wait().unwrap();
     assert_eq!(made.outcome, Created::Created);
     let before = target.history(order_no(1)).wait().unwrap();
-    let told = store.copy_to(&target).wait();
-    assert!(matches!(told, Err(Error::Differs { no }) if no == order_no(1)));
+    let result = store.copy_to(&target).wait();
+    assert!(matches!(result, Err(Error::Differs { no }) if no == order_no(1)));
     assert_eq!(target.history(order_no(1)).wait().unwrap(), before);
-    // One that is as long, and one that went further.
+    // Compares with a target history of equal length, then with a longer one.
     for _ in 0..2 {
         let _ = target.hide(order_no(1)).wait().unwrap();
-        let told = store.copy_to(&target).wait();
-        assert!(matches!(told, Err(Error::Differs { no }) if no == order_no(1)));
+        let result = store.copy_to(&target).wait();
+        assert!(matches!(result, Err(Error::Differs { no }) if no == order_no(1)));
         let _ = target.unhide(order_no(1)).wait().unwrap();
     }
 }
 
 #[test]
-fn a_transaction_that_pays_another_order_of_the_target_is_told() {
+fn copy_rejects_transaction_of_another_target_order() {
     let (store, target) = (Store::memory().unwrap(), Store::memory().unwrap());
     paid(&store, 1);
     let made = target.create(order_no(2), new(100)).wait().unwrap();
     assert_eq!(made.outcome, Created::Created);
     let paid = target.confirm(order_no(2), payment(1, 100)).wait().unwrap();
     assert_eq!(paid.outcome, Confirmed::Applied);
-    let told = store.copy_to(&target).wait();
-    assert!(matches!(told, Err(Error::Differs { no }) if no == order_no(1)));
+    let result = store.copy_to(&target).wait();
+    assert!(matches!(result, Err(Error::Differs { no }) if no == order_no(1)));
     assert!(target.verify().wait().unwrap().is_ok());
 }
 
 #[test]
-fn a_feed_with_a_gap_is_told_and_not_taken_for_all_there_is() {
+fn copy_rejects_feed_with_a_gap() {
     let memory = in_memory();
     let store = Store::builder().engine(memory.again()).unwrap();
     (0..3).for_each(|n| paid(&store, n));
-    // In the middle, and at the end.
+    // The gap is in the middle of the feed, then at its end.
     for lost in [1, 2] {
         let feed = Meddled::feed(memory.again(), move |event| event.no != order_no(lost));
         let source = Store::builder().engine(feed).unwrap();
         let target = Store::memory().unwrap();
-        let told = source.copy_to(&target).wait();
-        assert!(matches!(told, Err(Error::Unreadable(_))), "{told:?}");
+        let result = source.copy_to(&target).wait();
+        assert!(matches!(result, Err(Error::Unreadable(_))), "{result:?}");
     }
 }
 
 #[test]
-fn what_others_write_into_an_empty_target_meanwhile_is_not_built_upon() {
+fn copy_rejects_concurrent_write_to_empty_target() {
     let store = Store::memory().unwrap();
-    // More than one portion, then the order that somebody pays at the target meanwhile.
+    // Fills more than one batch of the copy before the order that another writer pays at the
+    // target.
     (1000..1600).for_each(|n| paid(&store, n));
     paid(&store, 1);
     let memory = in_memory();
@@ -209,10 +211,10 @@ fn what_others_write_into_an_empty_target_meanwhile_is_not_built_upon() {
         None
     });
     let target = Store::builder().engine(engine).unwrap();
-    let told = store.copy_to(&target).wait();
+    let result = store.copy_to(&target).wait();
     assert!(
-        matches!(told, Err(Error::Differs { no }) if no == order_no(1)),
-        "{told:?}"
+        matches!(result, Err(Error::Differs { no }) if no == order_no(1)),
+        "{result:?}"
     );
     let stands = target.history(order_no(1)).wait().unwrap();
     assert_eq!(stands.len(), 1, "{stands:?}");
@@ -220,7 +222,7 @@ fn what_others_write_into_an_empty_target_meanwhile_is_not_built_upon() {
 }
 
 #[test]
-fn what_others_write_amid_a_portion_is_not_built_upon() {
+fn copy_rejects_concurrent_write_within_a_batch() {
     let (store, no) = (Store::memory().unwrap(), order_no(1));
     let note = move |store: &Store, text: &str| {
         let version = store.get(no).wait().unwrap().unwrap().version;
@@ -231,7 +233,7 @@ fn what_others_write_amid_a_portion_is_not_built_upon() {
     assert_eq!(made.wait().unwrap().outcome, Created::Created);
     let closed = store.record_query(no, ChannelState::Closed).wait().unwrap();
     assert_eq!(closed.order.unwrap().status, Status::Closed);
-    // Its reference is taken by another, so that what there is so far is written at once.
+    // Order 2 takes the reference of order 1, so the copy must write what it has before order 2.
     let made = store.create(order_no(2), new(100).reference(reference(1)));
     assert_eq!(made.wait().unwrap().outcome, Created::Created);
     note(&store, "here");
@@ -248,20 +250,21 @@ fn what_others_write_amid_a_portion_is_not_built_upon() {
         Some(verdicts)
     });
     let target = Store::builder().engine(engine).unwrap();
-    let told = store.copy_to(&target).wait();
+    let result = store.copy_to(&target).wait();
     assert!(
-        matches!(told, Err(Error::Differs { no: of }) if of == no),
-        "{told:?}"
+        matches!(result, Err(Error::Differs { no: of }) if of == no),
+        "{result:?}"
     );
     let noted = target.get(no).wait().unwrap().unwrap();
     assert_eq!(noted.metadata, Metadata::new("there").unwrap());
 }
 
 #[test]
-fn what_the_target_wants_decided_again_is_brought_again() {
+fn copy_retries_mutations_with_mismatch_verdict() {
     let store = filled(SEED);
     let is_over = AtomicBool::new(false);
-    // As a cluster does that was cut off amid a batch, and nobody else has written anything.
+    // A cluster answers like this when the connection breaks within a batch and nobody else has
+    // written.
     let engine = Meddled::apply(in_memory(), move |engine, batch| {
         if batch.len() < 2 || is_over.swap(true, Ordering::Relaxed) {
             return None;
@@ -278,7 +281,7 @@ fn what_the_target_wants_decided_again_is_brought_again() {
 }
 
 #[test]
-fn a_target_that_never_takes_a_change_is_not_asked_for_ever() {
+fn copy_stops_retrying_a_target_that_always_mismatches() {
     let (store, asked) = (Store::memory().unwrap(), AtomicU64::new(0));
     paid(&store, 1);
     let engine = Meddled::apply(in_memory(), move |_, batch| {
@@ -286,12 +289,12 @@ fn a_target_that_never_takes_a_change_is_not_asked_for_ever() {
         Some(batch.iter().map(|_| Verdict::Mismatch).collect())
     });
     let target = Store::builder().engine(engine).unwrap();
-    let told = store.copy_to(&target).wait();
-    assert!(matches!(told, Err(Error::NotApplied(_))), "{told:?}");
+    let result = store.copy_to(&target).wait();
+    assert!(matches!(result, Err(Error::NotApplied(_))), "{result:?}");
 }
 
 #[test]
-fn a_consumer_that_is_through_with_the_old_feed_goes_on_at_the_end_of_the_new_one() {
+fn copy_report_maps_end_of_feed_to_target() {
     let (store, target) = (filled(SEED), Store::memory().unwrap());
     paid(&target, 1_000_000);
     let copied = store.copy_to(&target).wait().unwrap();
@@ -304,7 +307,7 @@ fn a_consumer_that_is_through_with_the_old_feed_goes_on_at_the_end_of_the_new_on
 }
 
 #[test]
-fn a_copy_that_waits_keeps_neither_store_open() {
+fn pending_copy_call_keeps_no_store_open() {
     let (store, target) = (Store::memory().unwrap(), Store::memory().unwrap());
     let into_other = store.copy_to(&target);
     drop(target);
@@ -315,7 +318,7 @@ fn a_copy_that_waits_keeps_neither_store_open() {
 }
 
 #[test]
-fn a_target_that_ends_meanwhile_is_said_to_have_ended() {
+fn copy_reports_target_shut_down_meanwhile() {
     let store = filled(SEED);
     let held: Arc<OnceLock<Store>> = Arc::default();
     let ends = Arc::clone(&held);
@@ -325,17 +328,17 @@ fn a_target_that_ends_meanwhile_is_said_to_have_ended() {
     });
     let target = Store::builder().engine(engine).unwrap();
     held.set(target.clone()).unwrap();
-    let told = store.copy_to(&target).wait();
-    assert!(matches!(told, Err(Error::ShutDown)), "{told:?}");
+    let result = store.copy_to(&target).wait();
+    assert!(matches!(result, Err(Error::ShutDown)), "{result:?}");
 }
 
 #[test]
-fn a_store_is_not_copied_into_itself_nor_into_one_that_was_shut_down() {
+fn copy_rejects_itself_and_closed_target() {
     let store = filled(SEED);
-    let told = store.copy_to(&store).wait();
+    let result = store.copy_to(&store).wait();
     assert!(
-        matches!(told, Err(Error::Invalid { what: "target", .. })),
-        "{told:?}"
+        matches!(result, Err(Error::Invalid { what: "target", .. })),
+        "{result:?}"
     );
     let gone = Store::memory().unwrap();
     gone.shutdown().wait().unwrap();
@@ -343,7 +346,7 @@ fn a_store_is_not_copied_into_itself_nor_into_one_that_was_shut_down() {
 }
 
 #[test]
-fn an_empty_store_is_copied_and_progress_counts_each_event_twice() {
+fn copy_accepts_empty_store_and_counts_events_twice() {
     let (empty, target) = (Store::memory().unwrap(), Store::memory().unwrap());
     let nothing = copied(&empty, &target);
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Stores of which pages on the disk are damaged, seen from outside.
+//! Stores with corrupted pages on disk, tested through the public API.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 const PAGE: usize = 4096;
 
-/// A closed store of orders, of which every third is still to be paid.
+/// A closed store; every third order is still unpaid.
 struct Shop {
     place: TempDir,
     orders: Vec<(Order, Vec<Event>)>,
@@ -56,7 +56,7 @@ impl Shop {
         self.place.path().join("old")
     }
 
-    /// Writes the base with this damage, and the journal as it was at the closing.
+    /// Copies the closed store with corrupted bytes in `base.redb`; the journal stays as it was.
     fn damage(&self, harm: impl FnOnce(&mut [u8])) -> TempDir {
         let place = tempfile::tempdir().unwrap();
         copy(&self.dir(), &place.path().join("old"));
@@ -66,7 +66,8 @@ impl Shop {
         place
     }
 
-    /// Damages a branch page beneath which a part of all events stands, not the last ones.
+    /// Corrupts a branch page above a part of all events, but not above the last ones. Later tests
+    /// append events, which go after the last one, so that path must stay intact.
     fn without_a_branch_of_events(&self) -> TempDir {
         let last = self.orders.last().unwrap().0.no;
         for at in (1..self.base.len() / PAGE).map(|page| page * PAGE) {
@@ -86,20 +87,24 @@ impl Shop {
                 .step_by(50)
                 .filter(|it| is_lost(it))
                 .count();
-            // New events go behind the last one.
+            // New events are appended after the last one.
             let is_open_ended = store.history(last).wait().is_ok();
             store.shutdown().wait().unwrap();
             if is_open_ended && lost > 0 {
                 return place;
             }
         }
-        panic!("events have no branch page beneath their root");
+        panic!("no suitable branch page of events found");
     }
 }
 
-/// A page of pointers, and of sequences between them.
+/// Returns whether a page looks like a branch page of the events table: child pointers, and
+/// ascending sequence numbers between them.
 fn is_branch_of_events(page: &[u8]) -> bool {
     let keys = usize::from(u16::from_le_bytes([page[2], page[3]]));
+    // A branch page of redb begins with 8 bytes of header; bytes 2 and 3 are the number of keys.
+    // For each of the `keys + 1` children follow a checksum of 16 bytes and a page number of 8
+    // bytes. The keys come last.
     let start = 8 + 24 * (keys + 1);
     if page[0] != 2 || keys < 20 || start + 8 * keys > PAGE {
         return false;
@@ -121,7 +126,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Ends a store. Where pages that redb keeps for itself are damaged it cannot close the file.
+/// Shuts a store down. redb cannot close the file when its internal pages are corrupted.
 fn end(store: &Store) {
     let ended = store.shutdown().wait();
     assert!(
@@ -134,16 +139,16 @@ fn is_unreadable<T>(read: &Result<T, Error>) -> bool {
     matches!(read, Err(Error::Unreadable(_)))
 }
 
-/// How many orders it takes for more than one branch page of events.
+/// Number of orders at which the events table has more than one branch page.
 #[cfg(unix)]
 const MANY: u64 = 8000;
 
-/// In a process that may not take much memory: a page reference that is followed without a look
-/// would ask for 4 GiB and more.
+/// Runs in a child process limited to 2 GB of memory. If a corrupted page reference were followed
+/// without a check, redb would allocate 4 GiB and more.
 #[cfg(unix)]
 #[test]
-fn damaged_branch_page_costs_only_orders_beneath_it() {
-    const NAME: &str = "damage::damaged_branch_page_costs_only_orders_beneath_it";
+fn damaged_branch_page_affects_only_entries_below_it() {
+    const NAME: &str = "damage::damaged_branch_page_affects_only_entries_below_it";
     if std::env::var_os("ORDERSTORE_SMALL").is_none() {
         let limited = "ulimit -v 2000000 && exec \"$0\" --exact \"$1\" --nocapture";
         let child = std::process::Command::new("sh")
@@ -175,7 +180,7 @@ fn damaged_branch_page_costs_only_orders_beneath_it() {
         }
     }
     assert!(lost > 100 && lost < MANY - 100, "{lost}");
-    // It is told, and the base was not opened again for each of them.
+    // The store reports the page, and reopened the B-tree for none of the failed reads.
     assert!(matches!(store.health(), Health::Damaged { pages: 1 }));
     let stats = store.stats();
     assert_eq!((stats.damaged_pages, stats.reopened), (1, 0));
@@ -204,7 +209,7 @@ fn confirms_and_creates(store: &Store, pending: u64) {
     assert_eq!(confirmed.unwrap().outcome, Confirmed::Applied);
 }
 
-/// Every order is kept as it stands, whatever became of its history.
+/// Repairs the store: every order must survive, even where its history is lost.
 #[cfg(unix)]
 fn is_repaired(shop: &Shop, old: &Path) {
     let new = old.with_file_name("new");
@@ -228,18 +233,18 @@ fn is_repaired(shop: &Shop, old: &Path) {
 #[test]
 fn flipped_bit_never_makes_an_order_missing() {
     let shop = Shop::of(80);
-    let mut dice = SeededRng::new(19);
-    let (mut told, mut unopened) = (0, 0);
+    let mut rng = SeededRng::new(19);
+    let (mut unreadable, mut unopened) = (0, 0);
     for trial in 0..150 {
-        // Pages that hold something, each byte alike.
+        // Picks a byte of any page that is not all zeros, each byte with equal probability.
         let at = loop {
-            let at = PAGE + dice.below(shop.base.len() - PAGE);
+            let at = PAGE + rng.below(shop.base.len() - PAGE);
             let page = &shop.base[at / PAGE * PAGE..][..PAGE];
             if page.iter().any(|byte| *byte != 0) {
                 break at;
             }
         };
-        let place = shop.damage(|base| base[at] ^= 1 << dice.below(8));
+        let place = shop.damage(|base| base[at] ^= 1 << rng.below(8));
         let Ok(store) = Store::open(place.path().join("old")) else {
             unopened += 1;
             continue;
@@ -249,7 +254,7 @@ fn flipped_bit_never_makes_an_order_missing() {
                 Ok(found) => assert_eq!(found.as_deref(), Some(order), "byte {at}"),
                 found => {
                     assert!(is_unreadable(&found), "{found:?}");
-                    told += 1;
+                    unreadable += 1;
                 }
             }
             if n % 10 == trial % 10 {
@@ -263,13 +268,13 @@ fn flipped_bit_never_makes_an_order_missing() {
         }
         end(&store);
     }
-    // It would be blind if nothing were ever hit.
-    assert!(told > 20 && unopened < 100, "{told} {unopened}");
+    // The test would prove nothing if no read ever hit the corruption.
+    assert!(unreadable > 20 && unopened < 100, "{unreadable} {unopened}");
 }
 
-/// A page in use is damaged, whichever it is: what is answered is durable, and found again.
+/// Corrupts each page in use in turn: every acknowledged command must be found after a reopen.
 #[test]
-fn damaged_page_loses_nothing_that_is_acknowledged() {
+fn damaged_page_loses_no_acknowledged_command() {
     let shop = Shop::of(100);
     let (mut taken, mut refused, mut repaired) = (0, 0, 0);
     let (mut unflushed, mut rebuilt) = (0, 0);
@@ -298,12 +303,12 @@ fn damaged_page_loses_nothing_that_is_acknowledged() {
             let is_flushed = store.flush().wait().is_ok();
             unflushed += usize::from(!is_flushed);
             let report = store.verify().wait().unwrap();
-            // A flush that met the page of a list built the list anew.
+            // A checkpoint that met a corrupted page of an index table has rebuilt the index.
             if is_flushed && store.stats().reopened > 0 {
                 assert!(report.is_ok(), "page at {at}: {report:#?}");
                 rebuilt += 1;
             }
-            // A page that no tree leads to any more is no damage.
+            // A page that no tree references does not count as corruption.
             assert!(report.is_ok() || !matches!(store.health(), Health::Ok));
             end(&store);
             let store = Store::open(&old).unwrap();
@@ -321,15 +326,15 @@ fn damaged_page_loses_nothing_that_is_acknowledged() {
         }
     }
     assert!(taken > 60 && rebuilt > 2, "{taken} {refused} {rebuilt}");
-    // Behind the last event, and in what redb keeps for itself, nothing can be rebuilt.
+    // The last page of the events and redb's internal pages cannot be rebuilt.
     assert!((1..=3).contains(&unflushed), "{unflushed} {rebuilt}");
     assert!(repaired > 2, "{repaired}");
 }
 
-/// The last page of the events stops every flush. Once memory is full, commands are refused
-/// for that, and none for its own order.
+/// Corrupts the last page of the events, which blocks every checkpoint. Once the memtable is full,
+/// the store refuses every command as stalled and must not blame a single order.
 #[test]
-fn flush_that_damage_stops_refuses_commands_as_stalled() {
+fn checkpoint_blocked_by_corruption_stalls_commands() {
     let shop = Shop::of(100);
     let open = |place: &TempDir| {
         let builder = Store::builder().memtable_bytes(1 << 20);

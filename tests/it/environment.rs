@@ -1,15 +1,15 @@
-//! What the environment asks of the tests: longer runs, and one run again.
+//! Settings from environment variables: longer runs, and repetition of one run.
 
 use std::fmt::Debug;
 use std::str::FromStr;
 
-/// A figure that the environment may set.
+/// Returns the number in an environment variable, or `None` if it is unset.
 pub(crate) fn asked<T: FromStr<Err: Debug>>(name: &str) -> Option<T> {
     let text = std::env::var(name).ok()?;
     Some(text.parse().expect("a whole number"))
 }
 
-/// A figure that the environment may raise.
+/// Returns the number in an environment variable, or `default`.
 pub(crate) fn figure<T: FromStr<Err: Debug>>(name: &str, default: T) -> T {
     asked(name).unwrap_or(default)
 }

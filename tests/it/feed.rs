@@ -1,4 +1,4 @@
-//! The consumer of the example `feed`, through restarts, cuts and a restored store.
+//! The consumer of the example `feed` across restarts, torn writes and a restored store.
 
 #[path = "../../examples/feed/ledger.rs"]
 mod ledger;
@@ -18,8 +18,8 @@ use self::shipping::work_off;
 
 const LIMIT: usize = 3;
 
-/// A place for the ledger.
-fn desk() -> (TempDir, PathBuf) {
+/// Creates a temporary directory and returns the path for the ledger in it.
+fn temp_ledger() -> (TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("shipped");
     (dir, path)
@@ -30,7 +30,7 @@ fn ship_all(store: &Store, path: &Path) {
     while work_off(store, &mut ledger, LIMIT).unwrap() {}
 }
 
-/// How often each order stands in the ledger.
+/// Returns how often the ledger names each order.
 fn shipped(path: &Path) -> BTreeMap<String, u32> {
     let text = fs::read_to_string(path).unwrap();
     let mut shipped = BTreeMap::new();
@@ -71,14 +71,14 @@ fn with_paid(store: &Store, numbers: std::ops::Range<u64>) {
 }
 
 #[test]
-fn each_paid_order_is_shipped_once_through_restarts_of_store_and_consumer() {
-    let (dir, path) = desk();
+fn paid_order_ships_once_across_restarts() {
+    let (dir, path) = temp_ledger();
     let orders = dir.path().join("orders");
     let store = Store::open_or_init(&orders).unwrap();
     with_paid(&store, 1..6);
     create(&store, 6);
     store.shutdown().wait().unwrap();
-    // Each round is a process of its own: it works a little off, and more is sold.
+    // Each round opens the store and the ledger again, ships a few orders and sells one more.
     for round in 0..8 {
         let store = Store::open(&orders).unwrap();
         let mut ledger = Ledger::open(&path).unwrap();
@@ -97,10 +97,10 @@ fn each_paid_order_is_shipped_once_through_restarts_of_store_and_consumer() {
 }
 
 #[test]
-fn wherever_its_writing_was_cut_each_is_shipped_once() {
+fn truncated_ledger_ships_each_order_once() {
     let store = Store::memory().unwrap();
     with_paid(&store, 1..4);
-    let (_dir, path) = desk();
+    let (_dir, path) = temp_ledger();
     ship_all(&store, &path);
     let whole = fs::read(&path).unwrap();
     let ends = (0..whole.len())
@@ -114,9 +114,9 @@ fn wherever_its_writing_was_cut_each_is_shipped_once() {
 }
 
 #[test]
-fn what_came_late_ships_once_a_person_has_accepted_it() {
+fn late_payment_ships_after_acceptance() {
     let store = Store::memory().unwrap();
-    let (_dir, path) = desk();
+    let (_dir, path) = temp_ledger();
     let no = fixtures::order_no(1);
     create(&store, 1);
     let _ = store.record_query(no, ChannelState::Closed).wait().unwrap();
@@ -130,8 +130,8 @@ fn what_came_late_ships_once_a_person_has_accepted_it() {
 }
 
 #[test]
-fn what_was_given_back_or_imported_is_not_shipped() {
-    // Refunds have their window: the store's clock is that of the payments.
+fn refunded_or_imported_order_is_not_shipped() {
+    // Refunds are limited in time, so the store's clock must agree with the payments.
     let store = Store::builder().clock(fixtures::now).memory().unwrap();
     with_paid(&store, 1..4);
     let refund = |n, amount| {
@@ -144,7 +144,7 @@ fn what_was_given_back_or_imported_is_not_shipped() {
     };
     refund(1, 100);
     refund(2, 99);
-    let (_dir, path) = desk();
+    let (_dir, path) = temp_ledger();
     ship_all(&store, &path);
     assert_eq!(shipped(&path), once(2..4));
 
@@ -155,19 +155,19 @@ fn what_was_given_back_or_imported_is_not_shipped() {
         .wait()
         .unwrap();
     assert_eq!(taken.outcome, Imported::Imported);
-    let (_dir, path) = desk();
+    let (_dir, path) = temp_ledger();
     ship_all(&other, &path);
     assert_eq!(shipped(&path), once([]));
 }
 
 #[test]
-fn a_restored_store_ships_what_was_not_shipped_before_and_nothing_twice() {
+fn restored_store_ships_each_order_once() {
     let store = Store::memory().unwrap();
     with_paid(&store, 1..5);
-    let (_dir, path) = desk();
+    let (_dir, path) = temp_ledger();
     ship_all(&store, &path);
     let place = Ledger::open(&path).unwrap().place();
-    // Another incarnation, which knows less, and then learns more.
+    // A store with another incarnation and fewer orders, which then receives more.
     let restored = Store::memory().unwrap();
     with_paid(&restored, 1..3);
     let refused = restored.events(place, 1).wait();

@@ -1,5 +1,5 @@
-//! The way of a command, from many threads and tasks, over an engine that can be held,
-//! made to fail and made to panic.
+//! How commands pass through queue, group and engine, from many threads and tasks. The engine can
+//! be held, made to fail and made to panic.
 
 mod clocks;
 mod ending;

@@ -1,10 +1,11 @@
-//! The fuzz targets, without a fuzzer: the committed corpus, and inputs by chance.
+//! Runs the fuzz targets without a fuzzer: on the committed corpus and on random inputs.
 //!
-//! - A failure prints the input as a file, which `cargo fuzz` takes, too; chance prints its
-//!   seed, and `FUZZ_SEED=… cargo test --test it fuzz` runs that one again.
-//! - `FUZZ_INPUTS`: how many inputs by chance each target gets (2,000; the slower ones less).
-//! - `FUZZ_SEEDS=fuzz/corpus cargo test --test it fuzz::the_corpus` writes what the corpus
-//!   of stored values begins with, for when the format has changed.
+//! - A failure on the corpus prints the file, which `cargo fuzz` accepts, too. A failure on a
+//!   random input prints its seed; `FUZZ_SEED=… cargo test --test it fuzz` runs that input again.
+//! - `FUZZ_INPUTS`: number of random inputs for each target (default 2,000; slow targets get an
+//!   eighth).
+//! - `FUZZ_SEEDS=fuzz/corpus cargo test --test it fuzz::corpus` writes the first corpus of stored
+//!   records. Run it after a change of the format.
 
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -15,14 +16,14 @@ use orderstore::testing::{SeededRng, fuzz};
 
 use crate::crash::store_ops::store_ops;
 
-/// Where the targets are. A published package is without them.
+/// Returns the directory of the fuzz targets. A published package does not contain it.
 fn targets() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz")
 }
 
 fn replay(target: &str, run: fn(&[u8])) {
     if !targets().exists() {
-        // Past the harness, which keeps what passing tests print to itself.
+        // Writes to stderr directly, because the test harness hides the output of passing tests.
         let _ = std::io::stderr().write_all(b"skipped: this package has no corpus\n");
         return;
     }
@@ -41,15 +42,15 @@ fn replay(target: &str, run: fn(&[u8])) {
     assert!(count > 10, "{target}: {count} inputs");
 }
 
-/// Inputs by chance: lengths of every size, bytes of few values and of many.
-fn any_input(dice: &mut SeededRng) -> Vec<u8> {
-    let bits = dice.below(11);
-    let len = dice.below(1 << bits);
-    let values = 2 << dice.below(8);
-    (0..len).map(|_| dice.below(values) as u8).collect()
+/// Returns a random input: lengths of every magnitude, and bytes of few or of many values.
+fn any_input(rng: &mut SeededRng) -> Vec<u8> {
+    let bits = rng.below(11);
+    let len = rng.below(1 << bits);
+    let values = 2 << rng.below(8);
+    (0..len).map(|_| rng.below(values) as u8).collect()
 }
 
-fn by_chance(target: &str, share: u64, run: fn(&[u8])) {
+fn run_random(target: &str, share: u64, run: fn(&[u8])) {
     let number = |name: &str| env::var(name).map(|text| text.parse::<u64>().unwrap());
     let seeds = match number("FUZZ_SEED") {
         Ok(seed) => seed..=seed,
@@ -67,42 +68,42 @@ fn by_chance(target: &str, share: u64, run: fn(&[u8])) {
 #[test]
 fn transitions_keep_every_invariant() {
     replay("transitions", fuzz::transitions);
-    by_chance("transitions", 1, fuzz::transitions);
+    run_random("transitions", 1, fuzz::transitions);
 }
 
 #[test]
 fn decode_record_never_panics_and_is_stable() {
     replay("decode_record", fuzz::decode_record);
-    by_chance("decode_record", 1, fuzz::decode_record);
+    run_random("decode_record", 1, fuzz::decode_record);
 }
 
 #[test]
 #[cfg(feature = "transfer")]
-fn import_books_takes_whole_records_and_gives_them_back() {
+fn import_books_round_trips_whole_records() {
     replay("import_books", fuzz::import_books);
-    by_chance("import_books", 8, fuzz::import_books);
+    run_random("import_books", 8, fuzz::import_books);
 }
 
 #[test]
-fn journal_replay_makes_nothing_up() {
+fn journal_replay_invents_no_record() {
     replay("journal_replay", fuzz::journal_replay);
-    by_chance("journal_replay", 8, fuzz::journal_replay);
+    run_random("journal_replay", 8, fuzz::journal_replay);
 }
 
 #[test]
-fn parse_never_panics_and_what_it_reads_can_be_told() {
+fn parse_never_panics_and_round_trips() {
     replay("parse", fuzz::parse);
-    by_chance("parse", 1, fuzz::parse);
+    run_random("parse", 1, fuzz::parse);
 }
 
 #[test]
-fn store_ops_lose_nothing_that_was_acknowledged() {
+fn store_ops_lose_no_acknowledged_command() {
     replay("store_ops", store_ops);
-    by_chance("store_ops", 8, store_ops);
+    run_random("store_ops", 8, store_ops);
 }
 
 #[test]
-fn the_corpus_of_stored_values_is_of_this_format() {
+fn corpus_of_records_has_the_current_format() {
     let seeds = fuzz::decode_record_seeds();
     if let Ok(dir) = env::var("FUZZ_SEEDS") {
         let dir = Path::new(&dir).join("decode_record");

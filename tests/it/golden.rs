@@ -1,12 +1,13 @@
-//! Golden stores: one of each format, made once and opened for ever.
+//! Golden stores: one store for each format, written once and opened by every later version.
 //!
-//! `tests/golden/format-N/` holds the files of a store that was killed, part of it in the
-//! base and part in the journal, and `expected.json`, which is what it must say.
+//! `tests/golden/format-N/` holds the files of a store whose process was killed. A part of its
+//! records is in the B-tree and a part in the journal. `expected.json` holds the contents that it
+//! must return.
 //!
 //! ```sh
 //! GOLDEN=make cargo test --test it golden_stores    # makes the store of a new format
 //! ```
-//! A store that is there is frozen, and refuses to be made anew.
+//! Existing stores are frozen: the command refuses to overwrite one.
 
 mod archive;
 mod contents;
@@ -19,7 +20,7 @@ use orderstore::testing::{ManualClock, SimulatedDisk, Sizes, fixtures};
 use orderstore::{Store, Timestamp};
 use serde_json::Value;
 
-/// The format that is written today.
+/// Name of the format that this version writes.
 const FORMAT: &str = "format-1";
 
 const SIZES: Sizes = Sizes {
@@ -31,7 +32,7 @@ fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
 }
 
-/// When somebody opens it: long after everything in it.
+/// Time at which the tests open the store: long after every event in it.
 fn later() -> Timestamp {
     Timestamp::parse_rfc3339("2030-01-01T00:00:00Z").unwrap()
 }
@@ -42,7 +43,7 @@ fn open(dir: &Path) -> Store {
     builder.open_verified(dir).unwrap()
 }
 
-/// A store on a disk in memory, as a kill leaves it.
+/// Writes a new golden store: fills it on a simulated disk and saves what a kill leaves.
 fn make(to: &Path) {
     let disk = SimulatedDisk::new(1);
     let dir = Path::new(SimulatedDisk::ROOT).join("store");
@@ -65,10 +66,7 @@ fn expected(of: &Path) -> Value {
 fn every_store() -> Vec<PathBuf> {
     if env::var("GOLDEN").is_ok_and(|what| what == "make") {
         let frozen = golden().join(FORMAT);
-        assert!(
-            !frozen.exists(),
-            "{FORMAT} is frozen: what is there is what was written"
-        );
+        assert!(!frozen.exists(), "{FORMAT} exists already and is frozen");
         make(&frozen);
     }
     let entries = fs::read_dir(golden()).unwrap();
@@ -79,18 +77,18 @@ fn every_store() -> Vec<PathBuf> {
 }
 
 #[test]
-fn golden_stores_open_and_say_what_they_said() {
+fn golden_stores_open_with_the_expected_contents() {
     for path in every_store() {
         let scratch = tempfile::tempdir().unwrap();
         archive::unpack(&path, scratch.path());
         let expected = expected(&path);
         let store = open(scratch.path());
         let frames = store.recovery().frames;
-        assert!(frames > 10, "a part of it is in the journal: {frames}");
+        assert!(frames > 10, "too little is in the journal: {frames} frames");
         let report = store.verify().wait().unwrap();
         assert!(report.is_ok(), "{:?}", report.violations);
         assert_eq!(listing::of(&store), expected, "{}", path.display());
-        // As a killed one, as a flushed one, and as a closed one.
+        // The contents must be the same after a kill and after a clean shutdown.
         store.shutdown().wait().unwrap();
         let store = open(scratch.path());
         assert_eq!(listing::of(&store), expected, "{}", path.display());
@@ -98,7 +96,7 @@ fn golden_stores_open_and_say_what_they_said() {
     }
 }
 
-/// What waits in it can be finished, and no number comes again.
+/// Continues with the store: pending orders can be paid, and no order number is repeated.
 fn goes_on(store: &Store, expected: &Value) {
     let drawn = store.next_order_no().wait().unwrap();
     let numbers = expected["numbers"].as_array().unwrap();
@@ -115,7 +113,7 @@ fn goes_on(store: &Store, expected: &Value) {
 }
 
 #[test]
-fn the_golden_store_of_today_lacks_nothing_that_is_written() {
+fn golden_store_covers_every_stored_variant() {
     let text = expected(&golden().join(FORMAT)).to_string();
     let words = [
         contents::STATUSES,

@@ -1,4 +1,4 @@
-//! The engines that are built in, as the suite and the model want them.
+//! Harnesses of the built-in engines for the conformance suite and the model.
 
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
@@ -9,8 +9,7 @@ use orderstore::testing::conformance::Harness;
 use orderstore::{Builder, Store};
 use tempfile::TempDir;
 
-/// Engines in memory. What was opened last can be opened again: the engine outlives the
-/// store.
+/// Engines in memory. The engine outlives the store, so the last store can be reopened.
 #[derive(Default)]
 pub(crate) struct InMemory {
     last: RefCell<Option<SharedEngine>>,
@@ -41,27 +40,27 @@ impl Harness for InMemory {
     }
 }
 
-/// Engines in directories that go when the test ends.
+/// Engines in temporary directories, which are removed with the harness.
 pub(crate) struct Local {
     root: TempDir,
-    made: Cell<u32>,
+    count: Cell<u32>,
 }
 
 impl Local {
     pub(crate) fn new() -> Self {
         Self {
             root: tempfile::tempdir().unwrap(),
-            made: Cell::new(0),
+            count: Cell::new(0),
         }
     }
 
     fn next(&self) -> PathBuf {
-        self.made.set(self.made.get() + 1);
+        self.count.set(self.count.get() + 1);
         self.last()
     }
 
     fn last(&self) -> PathBuf {
-        self.root.path().join(self.made.get().to_string())
+        self.root.path().join(self.count.get().to_string())
     }
 }
 

@@ -1,4 +1,4 @@
-//! An engine between which and its caller somebody meddles, once or always.
+//! Engine wrapper that changes calls between the store and the engine.
 
 use std::fmt;
 use std::ops::Range;
@@ -10,21 +10,21 @@ use orderstore::engine::{
 use orderstore::testing::SharedEngine;
 use orderstore::{Event, OrderNo, VerifyReport};
 
-/// May act before a batch is applied, and may answer in the engine's place.
+/// Runs before a batch is applied and may return verdicts in place of the engine.
 type OnApply = Box<dyn Fn(&SharedEngine, &[Mutation]) -> Option<Vec<Verdict>> + Send + Sync>;
 
-/// Says which events of the feed are shown.
+/// Returns whether an event is visible in the feed.
 type OnFeed = Box<dyn Fn(&Event) -> bool + Send + Sync>;
 
-/// Says which numbers are reserved, of those that are asked for.
+/// Returns the range of order numbers that a reservation receives.
 type OnReserve = Box<dyn Fn(&SharedEngine, u64) -> Range<u64> + Send + Sync>;
 
-/// An engine that several stores share.
+/// Creates an engine in memory that several stores can share.
 pub(crate) fn in_memory() -> SharedEngine {
     SharedEngine::new(Box::new(MemoryEngine::new().unwrap()))
 }
 
-/// The engine, and who meddles.
+/// The engine and the hooks that change its calls.
 pub(crate) struct Meddled {
     engine: SharedEngine,
     on_apply: OnApply,

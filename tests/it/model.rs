@@ -1,7 +1,7 @@
-//! Long random runs: whatever the store is told, it says what the model says.
+//! Long random runs that compare every reply and read of the store with the model.
 //!
-//! A failure prints the seed; `MODEL_SEED=… cargo test --test it model` runs it again.
-//! `MODEL_RUNS` says how many runs there are, for long ones by hand.
+//! A failure prints the seed; `MODEL_SEED=… cargo test --test it model` repeats the run.
+//! `MODEL_RUNS` sets the number of runs.
 
 mod commands;
 mod compare;
@@ -32,7 +32,7 @@ enum Step {
     Group(Vec<Command>),
     Clock(Timestamp),
     Reopen,
-    /// Every question is asked, in pages of so many rows.
+    /// Compares every read with the model, in pages of this many rows.
     Look(usize),
 }
 
@@ -47,7 +47,7 @@ fn any_step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Around the steps of the policy, and around each other.
+/// Returns times around the policy's time limits and close to each other.
 fn any_moment() -> impl Strategy<Value = Timestamp> {
     let day = 24 * 60 * 60_u64;
     let seconds = prop_oneof![
@@ -65,7 +65,7 @@ fn any_moment() -> impl Strategy<Value = Timestamp> {
     })
 }
 
-/// A store, its clock, and what must come of everything.
+/// A store, its clock, and the model with the expected state.
 struct Run<'h> {
     harness: &'h dyn Harness,
     policy: Policy,
@@ -138,7 +138,7 @@ fn run(harness: &dyn Harness, strict: bool, steps: &[Step]) {
     run.step(&Step::Look(3));
 }
 
-/// Runs until one fails, shrinks that one, and says how to see it again.
+/// Runs until one run fails, shrinks it, and prints how to repeat it.
 fn check<H: Harness>(harness: fn() -> H, usual_runs: u32) {
     let seed = asked("MODEL_SEED").unwrap_or_else(|| RandomState::new().hash_one(0));
     let runs = figure("MODEL_RUNS", usual_runs);
@@ -163,17 +163,17 @@ fn check<H: Harness>(harness: fn() -> H, usual_runs: u32) {
 }
 
 #[test]
-fn the_store_in_memory_says_what_the_model_says() {
+fn memory_store_matches_the_model() {
     check(InMemory::default, 300);
 }
 
 #[test]
-fn the_local_store_says_what_the_model_says() {
+fn local_store_matches_the_model() {
     check(Local::new, 20);
 }
 
 #[test]
-fn a_reference_that_moves_within_one_group_moves_whole() {
+fn reference_moved_within_one_group_has_one_owner() {
     let cart = || fixtures::new(100).reference(fixtures::reference(1));
     let closed = orderstore::ChannelState::Closed;
     let group = vec![

@@ -1,4 +1,4 @@
-//! Order numbers from outside: none twice, whatever happens around them.
+//! Order numbers through the public API: no number is repeated under any condition.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -13,15 +13,15 @@ use orderstore::{
 use crate::flow::rig::{Rig, cause, new, no, payment, unknown, within_a_minute};
 use crate::meddled::{Meddled, in_memory};
 
-/// Numbers in one reserved block.
+/// Size of a reserved block.
 const BLOCK: u64 = 65_536;
 
-/// The last 16 digits: the hidden counter, which alone makes the number unique.
+/// Returns the last 16 digits: the hidden counter, which alone makes the number unique.
 fn counter(no: &OrderNo) -> u64 {
     no.as_str()[16..].parse().unwrap()
 }
 
-/// `count` numbers from each of `threads` threads, by their counters.
+/// Draws `count` numbers from each of `threads` threads and returns their counters.
 fn draw_from(store: &Store, threads: usize, count: usize) -> Vec<u64> {
     thread::scope(|scope| {
         let draw = || -> Vec<u64> {
@@ -46,7 +46,7 @@ fn ten_million_numbers_from_sixteen_threads_are_distinct() {
 }
 
 #[test]
-fn threads_that_share_the_smallest_blocks_all_get_numbers_of_their_own() {
+fn threads_sharing_tiny_blocks_get_distinct_numbers() {
     within_a_minute(|| {
         let engine = Meddled::reserve(in_memory(), |engine, _| engine.reserve(2).unwrap());
         let store = Store::builder().engine(engine).unwrap();
@@ -56,20 +56,20 @@ fn threads_that_share_the_smallest_blocks_all_get_numbers_of_their_own() {
 }
 
 #[test]
-fn a_block_beyond_all_counters_gives_no_number() {
+fn block_beyond_counter_range_yields_no_number() {
     within_a_minute(|| {
         const COUNTERS: u64 = 10_000_000_000_000_000;
         for start in [COUNTERS - 1, COUNTERS, 1 << 57, u64::MAX - 2] {
             let engine = Meddled::reserve(in_memory(), move |_, _| start..start + 2);
             let store = Store::builder().engine(engine).unwrap();
-            let told = store.next_order_no().wait();
-            assert!(matches!(told, Err(Error::NotApplied(_))), "{told:?}");
+            let result = store.next_order_no().wait();
+            assert!(matches!(result, Err(Error::NotApplied(_))), "{result:?}");
         }
     });
 }
 
 #[test]
-fn consecutive_numbers_show_no_count() {
+fn consecutive_numbers_hide_the_counter() {
     within_a_minute(|| {
         let store = Store::memory().unwrap();
         let counters = draw_from(&store, 1, 10_000);
@@ -83,7 +83,7 @@ fn consecutive_numbers_show_no_count() {
 }
 
 #[test]
-fn two_stores_conceal_their_counters_differently() {
+fn two_stores_hide_counters_differently() {
     within_a_minute(|| {
         let first = || counter(&Store::memory().unwrap().next_order_no().wait().unwrap());
         assert_ne!(first(), first());
@@ -91,7 +91,7 @@ fn two_stores_conceal_their_counters_differently() {
 }
 
 #[test]
-fn a_number_is_32_digits_of_time_node_and_counter() {
+fn number_has_32_digits_of_time_node_and_counter() {
     within_a_minute(|| {
         let clock = || Timestamp::from_millis(1_647_839_289_398).unwrap();
         let builder = Store::builder().node(42).clock(clock);
@@ -103,14 +103,14 @@ fn a_number_is_32_digits_of_time_node_and_counter() {
 }
 
 #[test]
-fn a_node_of_more_than_three_digits_is_refused() {
+fn node_above_999_is_rejected() {
     let refused = Store::builder().node(1000).memory();
     assert!(matches!(refused, Err(Error::Invalid { what: "node", .. })));
     assert!(Store::builder().node(999).memory().is_ok());
 }
 
 #[test]
-fn a_clock_that_is_set_back_leaves_the_time_of_the_numbers_where_it_was() {
+fn clock_set_back_keeps_the_number_time() {
     within_a_minute(|| {
         let now = Arc::new(AtomicI64::new(1_700_000_003_600));
         let clock = {
@@ -134,7 +134,7 @@ fn a_clock_that_is_set_back_leaves_the_time_of_the_numbers_where_it_was() {
 }
 
 #[test]
-fn many_who_wait_for_one_block_all_get_a_number_of_their_own() {
+fn waiters_for_one_block_get_distinct_numbers() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.reserve_gate.hold();
@@ -149,7 +149,7 @@ fn many_who_wait_for_one_block_all_get_a_number_of_their_own() {
 }
 
 #[test]
-fn more_than_a_block_holds_may_wait_for_it() {
+fn more_waiters_than_one_block_are_served() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.reserve_gate.hold();
@@ -165,7 +165,7 @@ fn more_than_a_block_holds_may_wait_for_it() {
 }
 
 #[test]
-fn a_reservation_that_fails_is_told_and_the_next_one_succeeds() {
+fn failed_reservation_is_reported_and_next_succeeds() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         let full = EngineError::Retry(cause(StorageErrorKind::DiskFull));
@@ -177,7 +177,7 @@ fn a_reservation_that_fails_is_told_and_the_next_one_succeeds() {
 }
 
 #[test]
-fn a_reservation_of_unknown_outcome_stops_writing_and_repeats_no_number() {
+fn unknown_reservation_outcome_poisons_the_store() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.reservations.lock().push_back(unknown());
@@ -192,7 +192,7 @@ fn a_reservation_of_unknown_outcome_stops_writing_and_repeats_no_number() {
 }
 
 #[test]
-fn numbers_are_drawn_while_the_queue_is_full() {
+fn full_queue_does_not_block_order_numbers() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open_with(Store::builder().queue(1, 1 << 16));
         rig.gate.hold();
@@ -208,9 +208,10 @@ fn numbers_are_drawn_while_the_queue_is_full() {
     });
 }
 
-/// Only a clock that is set back counts, not two threads that read it at the same time.
+/// `clock_set_back` counts only a clock that is set back, not two threads that read it
+/// concurrently.
 #[test]
-fn threads_that_overtake_each_other_set_no_clock_back() {
+fn racing_threads_do_not_count_as_clock_set_back() {
     within_a_minute(|| {
         let millis = AtomicI64::new(1_700_000_000_000);
         let clock = move || {
@@ -223,10 +224,10 @@ fn threads_that_overtake_each_other_set_no_clock_back() {
     });
 }
 
-/// The next block is fetched when half is used; while that fails, the rest still serves,
-/// and the engine is not asked for every single number.
+/// The store reserves the next block when half of the current one is used. While that fails, the
+/// rest of the block is still used, and the store does not retry for every single number.
 #[test]
-fn a_block_serves_to_its_end_while_the_next_cannot_be_had() {
+fn block_serves_to_its_end_when_reservation_fails() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         assert!(store.next_order_no().wait().is_ok());
@@ -244,7 +245,7 @@ fn a_block_serves_to_its_end_while_the_next_cannot_be_had() {
 }
 
 #[test]
-fn numbers_of_any_length_stand_side_by_side_on_disk() {
+fn numbers_of_any_length_coexist_on_disk() {
     within_a_minute(|| {
         let dir = tempfile::tempdir().unwrap();
         let place = dir.path().join("store");

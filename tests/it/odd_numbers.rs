@@ -1,4 +1,4 @@
-//! Order numbers as the field has them: of one byte, of 32, and of every byte that is allowed.
+//! Order numbers as they occur in practice: of 1 byte, of 32 bytes, and with every allowed byte.
 
 use orderstore::transfer::{Amounts, Import, Input, Mapping};
 use orderstore::wechat::{CloudEvent, OrderAnswer, RefundMessage, V2Event, V3Transaction};
@@ -19,7 +19,7 @@ fn numbers() -> [String; 5] {
 }
 
 #[test]
-fn every_message_reader_takes_numbers_of_1_to_32_bytes() {
+fn message_readers_accept_1_to_32_byte_numbers() {
     for text in numbers() {
         let no = OrderNo::parse(&text).unwrap();
         let v2 = V2.replace("5851201802081137376855", &text);
@@ -48,7 +48,7 @@ fn every_message_reader_takes_numbers_of_1_to_32_bytes() {
     }
 }
 
-/// Some tools put a byte order mark before every text they write.
+/// Some tools write a byte order mark before every text.
 #[test]
 fn byte_order_mark_before_json_or_xml_is_skipped() {
     let marked = |text: &str| format!("\u{feff}{text}").into_bytes();
@@ -60,7 +60,7 @@ fn byte_order_mark_before_json_or_xml_is_skipped() {
 }
 
 #[test]
-fn imports_and_lists_take_numbers_of_1_to_32_bytes() {
+fn import_and_list_accept_1_to_32_byte_numbers() {
     let store = Store::memory().unwrap();
     let record = |(nth, no): (usize, &String)| {
         format!(

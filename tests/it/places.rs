@@ -1,7 +1,7 @@
-//! The directory of an open store: moved, replaced, removed, and left by its process; and a
-//! process that forks or runs out of descriptors.
+//! The directory of an open store is moved, replaced or removed, and the process changes its
+//! directory, forks or runs out of file descriptors.
 //!
-//! What concerns the whole process is done in a child.
+//! Tests that affect the whole process run in a child process.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,17 +18,17 @@ use tempfile::TempDir;
 use crate::flow::rig::{new, no, within_a_minute};
 use crate::process::{Process, tell};
 
-/// What a child is to do; unset in an ordinary run of the tests.
+/// Environment variable with the child's role; unset in an ordinary test run.
 const ROLE: &str = "ORDERSTORE_PLACES_ROLE";
 const DIR: &str = "ORDERSTORE_PLACES_DIR";
 
-/// So small that a hundred orders take many segments and several flushes.
+/// Sizes at which a hundred orders need many segments and several checkpoints.
 const SIZES: Sizes = Sizes {
     memtable: 64 << 10,
     segment: 8 << 10,
 };
 
-/// Not a test of its own: what the other tests start in another process.
+/// Entry point of the child processes that other tests start; not a test by itself.
 #[test]
 fn child() {
     match std::env::var(ROLE).as_deref() {
@@ -47,7 +47,7 @@ fn small() -> Builder {
     Store::builder().in_small_parts(SIZES)
 }
 
-/// Has a child do it, to its end.
+/// Runs a role in a child process and waits until it reports its end.
 fn done_by_a_child(role: &str, dir: &Path) {
     let variables = [
         (ROLE, role.to_owned()),
@@ -67,7 +67,7 @@ fn assert_holds(store: &Store, numbers: impl IntoIterator<Item = u64>) {
     }
 }
 
-/// Every file in a directory and beneath it, and its bytes.
+/// Returns every file below a directory with its bytes.
 fn picture(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(dir).unwrap() {
@@ -81,7 +81,8 @@ fn picture(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
-/// Nothing is written for lack of a descriptor or of a directory, and nothing is unknown.
+/// Asserts that the command was refused with certainty: nothing was written, and the outcome is
+/// known.
 fn assert_refused(answer: &Result<(), Error>, store: &Store) {
     let Err(error @ Error::NotApplied(_)) = answer else {
         panic!("{answer:?}");
@@ -113,7 +114,7 @@ fn run_out_of_descriptors() {
             }
         }
     }
-    // A roll took place: the spare segment was ready.
+    // The journal has rolled to a new segment, because the preallocated one was ready.
     assert!(next > 5, "{next}");
     assert!(store.get(no(next)).wait().unwrap().is_none());
     setrlimit(Resource::Nofile, before).unwrap();
@@ -130,17 +131,18 @@ fn run_out_of_descriptors() {
 }
 
 #[test]
-fn store_that_runs_out_of_descriptors_refuses_and_goes_on() {
+fn store_without_descriptors_refuses_and_recovers() {
     within_a_minute(|| {
         let place = TempDir::new().unwrap();
         done_by_a_child("descriptors", &place.path().join("shop"));
     });
 }
 
-/// Everything in the child is refused, and what is dropped there is not the parent's.
+/// Returns whether the forked child is refused every call. Dropping its handle must not release
+/// anything of the parent.
 fn use_what_was_inherited(store: Store) -> bool {
     let is_forked = |error: Option<Error>| matches!(error, Some(Error::Forked));
-    // The parent hands out the numbers of the run that was taken before the fork.
+    // Order numbers of the block that the parent reserved before the fork belong to the parent.
     let numbers = store.next_order_no().wait().err();
     let refused = [
         create(&store, 2).err(),
@@ -164,7 +166,7 @@ fn fork_while_open() {
         Fork::Child => exit(i32::from(!use_what_was_inherited(store))),
         Fork::Parent(child) => assert_eq!(waitpid(child).unwrap(), 0),
     }
-    // The child has not let go of the lock.
+    // The child has not released the parent's lock.
     assert!(matches!(Store::open(dir()), Err(Error::Locked { .. })));
     (2..100).for_each(|number| create(&store, number).unwrap());
     store.shutdown().wait().unwrap();
@@ -174,7 +176,7 @@ fn fork_while_open() {
 }
 
 #[test]
-fn forked_child_is_refused_and_its_parent_goes_on() {
+fn forked_child_is_refused_and_parent_continues() {
     within_a_minute(|| {
         let place = TempDir::new().unwrap();
         done_by_a_child("fork", &place.path().join("shop"));
@@ -194,7 +196,7 @@ fn change_directory_while_open() {
 }
 
 #[test]
-fn store_of_a_relative_path_outlasts_a_change_of_directory() {
+fn relative_path_survives_change_of_directory() {
     within_a_minute(|| {
         let place = TempDir::new().unwrap();
         done_by_a_child("chdir", place.path());
@@ -203,7 +205,7 @@ fn store_of_a_relative_path_outlasts_a_change_of_directory() {
 }
 
 #[test]
-fn removed_lock_file_lets_no_second_handle_in() {
+fn removed_lock_file_admits_no_second_handle() {
     within_a_minute(|| {
         let place = TempDir::new().unwrap();
         let dir = place.path().join("shop");
@@ -226,7 +228,7 @@ fn removed_lock_file_lets_no_second_handle_in() {
 }
 
 #[test]
-fn moved_store_touches_nothing_of_the_store_in_its_place() {
+fn moved_store_does_not_touch_its_replacement() {
     within_a_minute(|| {
         let place = TempDir::new().unwrap();
         let [dir, away, other] = ["shop", "away", "restored"].map(|name| place.path().join(name));
@@ -249,7 +251,7 @@ fn moved_store_touches_nothing_of_the_store_in_its_place() {
         let before_flush = segments();
         assert!(store.flush().wait().is_err());
         assert_eq!(segments(), before_flush);
-        // Reads go on, of the store that was opened.
+        // Reads continue to return the store that was opened.
         assert_holds(&store, 0..50);
         assert_eq!(picture(&dir), before);
         let restored = Store::open(&dir).unwrap();
@@ -266,7 +268,7 @@ fn moved_store_touches_nothing_of_the_store_in_its_place() {
 }
 
 #[test]
-fn store_that_was_moved_away_and_back_goes_on() {
+fn store_moved_away_and_back_continues() {
     within_a_minute(|| {
         let place = TempDir::new().unwrap();
         let [dir, away] = ["shop", "away"].map(|name| place.path().join(name));
@@ -283,7 +285,7 @@ fn store_that_was_moved_away_and_back_goes_on() {
 }
 
 #[test]
-fn removed_directory_is_noticed_by_the_next_command() {
+fn removed_directory_fails_the_next_command() {
     within_a_minute(|| {
         let place = TempDir::new().unwrap();
         let dir = place.path().join("shop");
@@ -297,10 +299,10 @@ fn removed_directory_is_noticed_by_the_next_command() {
     });
 }
 
-/// A copy of another store over the files of an open one: the names lead to the same files
-/// or to others, and what they hold is no longer this store's.
+/// Copies the identity of another store over an open one. Its files then belong to another store,
+/// so the open store must not remove any segment.
 #[test]
-fn store_whose_files_were_overwritten_removes_no_segment() {
+fn overwritten_store_removes_no_segment() {
     within_a_minute(|| {
         let place = TempDir::new().unwrap();
         let [dir, other] = ["shop", "restored"].map(|name| place.path().join(name));
@@ -320,7 +322,7 @@ fn store_whose_files_were_overwritten_removes_no_segment() {
 }
 
 #[test]
-fn weak_disk_is_refused_unless_it_is_allowed() {
+fn weak_disk_is_refused_unless_allowed() {
     let disk = SimulatedDisk::new(1);
     disk.weaken();
     let dir = Path::new(SimulatedDisk::ROOT).join("shop");

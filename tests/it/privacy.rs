@@ -1,5 +1,5 @@
-//! I19: whatever is printed for a log, no user can be read from it, nor what people wrote;
-//! and what crosses threads may.
+//! Invariant I19: no text that can reach a log shows a user or free text. Also checks which types
+//! are `Send` and `Sync`.
 
 #[cfg(feature = "transfer")]
 mod transfer;
@@ -20,7 +20,7 @@ use crate::harness::Local;
 
 const USER: &str = "oZWaC4xeOVCUkip5njeEeXi1TEsk";
 const PAYER: &str = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o";
-/// What a person wrote into a field, in spite of the documentation.
+/// Personal data in a free-text field, against the advice of the documentation.
 const WORDS: &str = "Wang-13800138000";
 
 const SECRETS: [&str; 3] = [USER, PAYER, WORDS];
@@ -97,8 +97,8 @@ fn every_command() -> Vec<Command> {
     .collect()
 }
 
-/// A store in which every field of a record is filled.
-fn told() -> Store {
+/// Creates a store in which every field of a record is filled.
+fn filled_store() -> Store {
     let store = Store::memory().unwrap();
     for ticket in store.submit_all(every_command()).unwrap() {
         assert_private(&ticket.wait().unwrap());
@@ -109,7 +109,7 @@ fn told() -> Store {
 }
 
 #[test]
-fn what_goes_into_a_store_prints_no_user() {
+fn debug_of_inputs_prints_no_user() {
     assert_private(&new());
     assert_private(&payment(1));
     assert_private(&prepay());
@@ -121,7 +121,7 @@ fn what_goes_into_a_store_prints_no_user() {
 }
 
 #[test]
-fn calls_and_tickets_and_refusals_print_no_user() {
+fn debug_of_calls_and_tickets_prints_no_user() {
     let store = Store::memory().unwrap();
     let no = fixtures::order_no(1);
     assert_private(&store.create(no, new()));
@@ -141,8 +141,8 @@ fn calls_and_tickets_and_refusals_print_no_user() {
 }
 
 #[test]
-fn what_comes_out_of_a_store_prints_no_user() {
-    let store = told();
+fn debug_of_results_prints_no_user() {
+    let store = filled_store();
     let no = fixtures::order_no(1);
     assert_private(&store);
     assert_private(&store.get(no).wait().unwrap().unwrap());
@@ -168,7 +168,7 @@ fn what_comes_out_of_a_store_prints_no_user() {
 }
 
 #[test]
-fn what_an_engine_is_handed_prints_no_user() {
+fn debug_of_engine_values_prints_no_user() {
     let engine = MemoryEngine::new().unwrap();
     let shared = SharedEngine::new(Box::new(engine));
     let store = Store::builder().engine(shared.again()).unwrap();
@@ -198,7 +198,7 @@ fn what_an_engine_is_handed_prints_no_user() {
 }
 
 #[test]
-fn a_store_on_disk_prints_no_user() {
+fn debug_of_local_store_prints_no_user() {
     use orderstore::testing::conformance::Harness;
     let harness = Local::new();
     let store = harness.open(Store::builder());
@@ -211,7 +211,7 @@ fn a_store_on_disk_prints_no_user() {
 }
 
 #[test]
-fn errors_repeat_nothing_of_what_was_refused() {
+fn errors_do_not_repeat_rejected_values() {
     let long = format!("{USER} {}", "x".repeat(600));
     let spoiled = format!("{USER}\n{WORDS}");
     let errors: Vec<Box<dyn std::error::Error>> = vec![
@@ -242,7 +242,7 @@ fn errors_repeat_nothing_of_what_was_refused() {
 }
 
 #[test]
-fn a_failed_call_prints_no_user() {
+fn failed_call_prints_no_user() {
     let (engine, faults) = FailingEngine::around(MemoryEngine::new().unwrap());
     let store = Store::builder().engine(engine).unwrap();
     faults.fail_next(testing::Operation::Apply, testing::Fault::Unknown);
@@ -256,7 +256,7 @@ fn a_failed_call_prints_no_user() {
 }
 
 #[test]
-fn what_is_told_of_backups_and_repairs_prints_no_user() {
+fn backup_and_repair_reports_print_no_user() {
     let place = tempfile::tempdir().unwrap();
     let at = |name: &str| place.path().join(name);
     let store = Store::init(at("store")).unwrap();
@@ -272,8 +272,12 @@ fn what_is_told_of_backups_and_repairs_prints_no_user() {
 }
 
 #[test]
-fn what_people_wrote_is_shown_by_its_length() {
-    let order = told().get(fixtures::order_no(1)).wait().unwrap().unwrap();
+fn free_text_is_printed_as_its_length() {
+    let order = filled_store()
+        .get(fixtures::order_no(1))
+        .wait()
+        .unwrap()
+        .unwrap();
     let printed = format!("{order:?}");
     for shown in [
         "description: Description(16 bytes)",
@@ -287,14 +291,18 @@ fn what_people_wrote_is_shown_by_its_length() {
 }
 
 #[test]
-fn json_is_a_deliberate_act_and_shows_the_user() {
-    let order = told().get(fixtures::order_no(1)).wait().unwrap().unwrap();
+fn json_serialization_includes_the_user() {
+    let order = filled_store()
+        .get(fixtures::order_no(1))
+        .wait()
+        .unwrap()
+        .unwrap();
     let json = serde_json::to_value(&*order).unwrap();
     assert_eq!(json["_openid"], USER);
 }
 
 #[test]
-fn what_crosses_threads_may() {
+fn public_types_are_send_and_sync() {
     fn shared<T: Send + Sync + 'static>() {}
     shared::<Store>();
     shared::<Builder>();

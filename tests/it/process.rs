@@ -1,19 +1,19 @@
-//! Another process: this test binary again, asked for one test alone.
+//! Child processes: this test binary again, running a single test.
 
 use std::io::{BufRead, BufReader, Write, stdout};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
-/// The child's words to its parent begin with this: the test harness talks as well.
+/// Prefix of the lines that a child sends to its parent, because the test harness prints, too.
 const MARK: &str = "child: ";
 
-/// What a child says to its parent, whole lines at once.
+/// Sends one whole line to the parent.
 pub(crate) fn tell(what: impl std::fmt::Display) {
     let mut out = stdout().lock();
     writeln!(out, "{MARK}{what}").unwrap();
     out.flush().unwrap();
 }
 
-/// Another process; killed when it is dropped.
+/// A child process, which is killed when it is dropped.
 pub(crate) struct Process {
     child: Child,
     pub(crate) stdin: Option<ChildStdin>,
@@ -21,7 +21,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Runs one test in a child, with these variables in its environment.
+    /// Runs one test in a child process with these environment variables.
     pub(crate) fn start(test: &str, variables: &[(&str, String)]) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", test, "--nocapture"])
@@ -36,7 +36,7 @@ impl Process {
             lines.read_line(&mut line).unwrap();
             line.strip_suffix('\n').map(str::to_owned)
         });
-        // The harness leaves its own line open, so that the first word follows it.
+        // The test harness does not end its own line before the child's first one.
         let words = whole_lines.filter_map(|line| {
             let (_, word) = line.split_once(MARK)?;
             Some(word.to_owned())

@@ -1,5 +1,4 @@
-//! The local engine and whole processes: killed, racing for one directory, in another
-//! zone.
+//! The local engine across processes: killed, competing for one directory, in another time zone.
 
 use std::collections::HashSet;
 use std::io::{Read, stdin};
@@ -13,17 +12,17 @@ use tempfile::TempDir;
 use crate::flow::rig::{new, no, payment, within_a_minute};
 use crate::process::{Process, tell};
 
-/// What a child is to do; unset in an ordinary run of the tests.
+/// Environment variable with the child's role; unset in an ordinary test run.
 const ROLE: &str = "ORDERSTORE_TEST_ROLE";
 const DIR: &str = "ORDERSTORE_TEST_DIR";
-/// How many hours the child's clock is behind, and where its numbers begin.
+/// Hours that the child's clock is behind; also determines its first order number.
 const ROUND: &str = "ORDERSTORE_TEST_ROUND";
 
-/// Not a test of its own: what the other tests start in another process.
+/// Entry point of the child processes that other tests start; not a test by itself.
 #[test]
 fn child() {
     match std::env::var(ROLE).as_deref() {
-        Ok("numbers") => hand_out_numbers(),
+        Ok("numbers") => print_numbers(),
         Ok("commands") => confirm_for_ever(),
         Ok("hold") => hold_the_store(),
         Ok("zone") => tell_the_time(),
@@ -39,14 +38,14 @@ fn round() -> u64 {
     std::env::var(ROUND).unwrap().parse().unwrap()
 }
 
-/// A store whose clock is set back by an hour in every round.
+/// Returns a builder whose clock is `round` hours behind.
 fn set_back(round: u64) -> Builder {
     let behind = Duration::from_secs(3600 * round);
     let clock = move || Timestamp::from_system(SystemTime::now()).saturating_sub(behind);
     Store::builder().clock(clock)
 }
 
-fn hand_out_numbers() {
+fn print_numbers() {
     let store = set_back(round()).open(dir()).unwrap();
     loop {
         let text = store.next_order_no().wait().unwrap();
@@ -64,7 +63,7 @@ fn confirm_for_ever() {
     });
 }
 
-/// Every order is told of when it was made, and again when it was paid.
+/// Reports every order to the parent after its creation and again after its payment.
 fn confirm_from(store: &Store, first: u64) {
     for place in first.. {
         let made = store.create(no(place), new()).wait().unwrap();
@@ -77,7 +76,7 @@ fn confirm_from(store: &Store, first: u64) {
 fn hold_the_store() {
     let store = Store::open(dir()).unwrap();
     tell("open");
-    // Until the parent lets go of the other end.
+    // Waits until the parent closes its end of the pipe.
     drop(stdin().read_to_end(&mut vec![]));
     store.shutdown().wait().unwrap();
     drop(store);
@@ -104,7 +103,7 @@ fn fresh() -> TempDir {
     dir
 }
 
-/// Everything that a child said before it was killed, somewhere behind its `after`th word.
+/// Kills a child some time after its line number `after` and returns all of its lines.
 fn killed(role: &str, dir: &Path, round: u64, after: usize) -> Vec<String> {
     let mut process = start(role, dir, round);
     let mut words: Vec<String> = process.words.by_ref().take(after).collect();
@@ -115,12 +114,12 @@ fn killed(role: &str, dir: &Path, round: u64, after: usize) -> Vec<String> {
 }
 
 #[test]
-fn no_number_is_repeated_by_kills_and_a_clock_that_is_set_back() {
+fn numbers_stay_unique_across_kills_and_clock_rollback() {
     within_a_minute(|| {
         let dir = fresh();
         let mut seen = HashSet::new();
         for round in 0..20 {
-            // From before the first block's half to well into the second.
+            // Covers kills from the first half of the first block to well inside the second block.
             let after = 1 + usize::try_from(round * 7919 % 70_000).unwrap();
             for number in killed("numbers", dir.path(), round, after) {
                 let number = OrderNo::parse(&number).unwrap();
@@ -142,7 +141,7 @@ fn no_number_is_repeated_by_kills_and_a_clock_that_is_set_back() {
 }
 
 #[test]
-fn what_was_acknowledged_before_a_kill_is_there_after_it() {
+fn acknowledged_command_survives_a_kill() {
     within_a_minute(|| {
         let dir = fresh();
         let mut acknowledged = vec![];
@@ -159,7 +158,8 @@ fn what_was_acknowledged_before_a_kill_is_there_after_it() {
     });
 }
 
-/// `word` is a number and the version that was acknowledged.
+/// Asserts that an order has at least the acknowledged version. `word` holds its number and
+/// version.
 fn is_there(store: &Store, word: &str) {
     let (number, version) = word.split_once(' ').unwrap();
     let order = store.get(OrderNo::parse(number).unwrap()).wait().unwrap();
@@ -169,7 +169,7 @@ fn is_there(store: &Store, word: &str) {
 }
 
 #[test]
-fn a_second_process_is_told_that_the_store_is_in_use() {
+fn second_process_is_refused_while_locked() {
     within_a_minute(|| {
         let dir = fresh();
         let mut holder = start("hold", dir.path(), 0);
@@ -185,7 +185,7 @@ fn a_second_process_is_told_that_the_store_is_in_use() {
 }
 
 #[test]
-fn a_second_process_that_waits_gets_in_when_the_first_ends() {
+fn second_process_waits_until_first_closes() {
     within_a_minute(|| {
         let dir = fresh();
         let mut holder = start("hold", dir.path(), 0);
@@ -203,7 +203,7 @@ fn a_second_process_that_waits_gets_in_when_the_first_ends() {
 }
 
 #[test]
-fn a_second_process_gets_in_after_the_first_was_killed() {
+fn second_process_opens_after_first_is_killed() {
     within_a_minute(|| {
         let dir = fresh();
         let mut holder = start("hold", dir.path(), 0);
@@ -215,7 +215,7 @@ fn a_second_process_gets_in_after_the_first_was_killed() {
 }
 
 #[test]
-fn two_handles_of_one_process_share_no_directory_until_the_first_is_shut_down() {
+fn second_handle_is_refused_until_first_shuts_down() {
     within_a_minute(|| {
         let dir = fresh();
         let first = Store::open(dir.path()).unwrap();
@@ -230,9 +230,9 @@ fn two_handles_of_one_process_share_no_directory_until_the_first_is_shut_down() 
     });
 }
 
-/// Beijing time is meant, wherever the server stands.
+/// Compact times are Beijing times, whatever the time zone of the server.
 #[test]
-fn the_zone_of_the_machine_plays_no_part() {
+fn compact_time_ignores_the_local_time_zone() {
     within_a_minute(|| {
         let dir = TempDir::new().unwrap();
         let mut process = start("zone", dir.path(), 0);

@@ -1,4 +1,4 @@
-//! README.md and README.zh-CN.md say the same, and their numbers are those of the tree.
+//! Checks that README.md and README.zh-CN.md agree with each other and with the repository.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,18 +7,18 @@ use std::path::{Path, PathBuf};
 const ENGLISH: &str = include_str!("../../README.md");
 const CHINESE: &str = include_str!("../../README.zh-CN.md");
 
-/// What a README is made of, apart from its sentences.
+/// Structure of a README without its sentences.
 #[derive(Debug, Default, PartialEq)]
 struct Shape<'a> {
-    /// The blocks of code, whole.
+    /// Code blocks, complete.
     code: Vec<String>,
-    /// The depth of each heading and the number of points beneath it.
+    /// Depth of each heading and number of list items below it.
     chapters: Vec<(usize, usize)>,
-    /// The numbers in the sentences of each chapter, sorted.
+    /// Numbers in the sentences of each chapter, sorted.
     numbers: Vec<Vec<&'a str>>,
-    /// The cells of figures in the tables, line by line.
+    /// Numeric table cells, row by row.
     figures: Vec<Vec<&'a str>>,
-    /// Where the pictures are.
+    /// Targets of the images.
     pictures: Vec<&'a str>,
 }
 
@@ -69,7 +69,7 @@ fn outline<'a>(line: &'a str, shape: &mut Shape<'a>) {
     }
 }
 
-/// The numbers in a sentence, without the marks around them.
+/// Returns the numbers in a sentence without the punctuation around them.
 fn numbers(line: &str) -> impl Iterator<Item = &str> {
     let is_part = |char: char| char.is_ascii_digit() || char == ',' || char == '.';
     let parts = line.split(move |char: char| !is_part(char));
@@ -83,7 +83,7 @@ fn is_figure(cell: &&str) -> bool {
 }
 
 #[test]
-fn both_readmes_have_the_same_code_chapters_numbers_figures_and_pictures() {
+fn both_readmes_have_the_same_structure() {
     let (english, chinese) = (shape(ENGLISH), shape(CHINESE));
     assert_eq!(english.code, chinese.code);
     assert_eq!(english.chapters, chinese.chapters);
@@ -94,13 +94,13 @@ fn both_readmes_have_the_same_code_chapters_numbers_figures_and_pictures() {
 }
 
 #[test]
-fn each_readme_leads_to_the_other_before_it_says_anything() {
+fn each_readme_links_to_the_other_first() {
     let top = |text: &'static str| text.lines().take(3).collect::<String>();
     assert!(top(ENGLISH).contains("(README.zh-CN.md)"));
     assert!(top(CHINESE).contains("(README.md)"));
 }
 
-/// A number that is a word in one language cannot be compared with the other.
+/// A number written as a word cannot be compared between two languages.
 #[test]
 fn english_readme_writes_every_number_in_digits() {
     const WORDS: [&str; 20] = [
@@ -117,7 +117,8 @@ fn english_readme_writes_every_number_in_digits() {
     }
 }
 
-/// A file of the tree, read when the test runs: a package does not have all of them.
+/// Returns the path of a file in the repository. Tests read it at run time, because a published
+/// package does not contain every file.
 fn tree(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
@@ -180,7 +181,7 @@ fn readmes_count_the_guarantees_of_the_manual() {
     assert_in_both(&format!("I1 to I{count}"), &format!("I1 到 I{count}"));
 }
 
-/// The number at a row and a column of the first table beneath a heading of the report.
+/// Returns the number at a row and a column of the first table below a heading of the report.
 fn measured(heading: &str, row: &str, column: &str) -> f64 {
     const REPORT: &str = include_str!("../../docs/performance.md");
     let (_, beneath) = REPORT.split_once(&format!("\n## {heading}\n")).unwrap();
@@ -195,7 +196,7 @@ fn measured(heading: &str, row: &str, column: &str) -> f64 {
     cell.replace(',', "").parse().unwrap()
 }
 
-/// Rounded to hundreds, as the READMEs show rates.
+/// Formats a rate rounded to hundreds, as the READMEs show it.
 fn hundreds(rate: f64) -> String {
     let hundreds = format!("{:.0}", rate / 100.0);
     let (thousands, rest) = hundreds.split_at(hundreds.len() - 1);
@@ -203,7 +204,7 @@ fn hundreds(rate: f64) -> String {
 }
 
 #[test]
-fn readme_rates_are_those_of_the_performance_report() {
+fn readme_rates_match_the_performance_report() {
     let header = ENGLISH.lines().find(|line| line.starts_with("| callers |"));
     let systems = header.unwrap().trim_matches('|').split('|').map(str::trim);
     let systems: Vec<&str> = systems.skip(1).collect();
@@ -223,7 +224,7 @@ fn readme_rates_are_those_of_the_performance_report() {
 }
 
 #[test]
-fn readme_reads_sizes_and_numbers_are_those_of_the_performance_report() {
+fn readme_figures_match_the_performance_report() {
     let reads = |system, column| measured("Reads and space", system, column);
     let micros = |system, column| format!("{:.1}", reads(system, column) / 1000.0);
     let page = |system| format!("{:.0}", reads(system, "page, µs"));

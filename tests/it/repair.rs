@@ -1,11 +1,11 @@
-//! Stores that lost parts of their files, and what a repair makes of them.
+//! `Store::repair` on stores that lost whole tables.
 
 use orderstore::testing::fixtures;
 use orderstore::{Error, FeedCursor, OrderQuery, PageRequest, Store};
 use redb::Database;
 use tempfile::TempDir;
 
-/// A closed store of ten paid orders, and its feed.
+/// Creates and closes a store with ten paid orders; returns its feed.
 fn closed(place: &TempDir) -> Vec<orderstore::Event> {
     let store = Store::init(place.path().join("old")).unwrap();
     for n in 0..10 {
@@ -25,12 +25,12 @@ fn feed_of(store: &Store) -> Vec<orderstore::Event> {
     feed.into_iter().map(|sequenced| sequenced.event).collect()
 }
 
-/// Takes whole tables out of the base.
+/// Deletes whole tables from the B-tree.
 fn drop_tables(place: &TempDir, names: &[&str]) {
     let base = Database::open(place.path().join("old/base.redb")).unwrap();
     let transaction = base.begin_write().unwrap();
     for name in names {
-        // To be taken away a table needs no types.
+        // A table can be deleted by its name, without its types.
         let handles = transaction.list_tables().unwrap();
         let mut handles = handles.filter(|handle| redb::TableHandle::name(handle) == *name);
         let handle = handles.next().unwrap();
@@ -41,7 +41,7 @@ fn drop_tables(place: &TempDir, names: &[&str]) {
 }
 
 #[test]
-fn a_store_without_its_lists_is_repaired_whole() {
+fn store_without_index_tables_is_repaired_whole() {
     let place = tempfile::tempdir().unwrap();
     let feed = closed(&place);
     let lists = [
@@ -69,7 +69,7 @@ fn a_store_without_its_lists_is_repaired_whole() {
     assert_eq!(feed_of(&store), feed);
     let mine = OrderQuery::by_openid(&fixtures::openid(1)).page(PageRequest::of(100));
     assert_eq!(store.list(mine).wait().unwrap().rows.len(), 10);
-    // Unique keys are back as well.
+    // The repair also rebuilt the unique keys.
     let payment = fixtures::payment(3, 100);
     let other = fixtures::order_no(50);
     let _ = store.create(other, fixtures::new(100)).wait().unwrap();
@@ -82,7 +82,7 @@ fn a_store_without_its_lists_is_repaired_whole() {
 }
 
 #[test]
-fn a_store_without_its_records_is_made_of_its_feed_and_says_so() {
+fn store_without_records_is_rebuilt_from_its_feed() {
     let place = tempfile::tempdir().unwrap();
     let feed = closed(&place);
     drop_tables(&place, &["orders"]);
@@ -104,7 +104,7 @@ fn a_store_without_its_records_is_made_of_its_feed_and_says_so() {
 }
 
 #[test]
-fn a_store_without_its_feed_keeps_every_order_as_it_stands() {
+fn store_without_feed_keeps_every_order() {
     let place = tempfile::tempdir().unwrap();
     closed(&place);
     let old = Store::open(place.path().join("old")).unwrap();
@@ -125,7 +125,7 @@ fn a_store_without_its_feed_keeps_every_order_as_it_stands() {
 }
 
 #[test]
-fn consumers_go_on_where_the_feed_is_the_same_and_are_told_where_it_is_not() {
+fn repair_translates_cursors_of_the_old_feed() {
     let place = tempfile::tempdir().unwrap();
     closed(&place);
     let old = Store::open(place.path().join("old")).unwrap();
@@ -145,7 +145,7 @@ fn consumers_go_on_where_the_feed_is_the_same_and_are_told_where_it_is_not() {
 }
 
 #[test]
-fn what_is_open_or_no_store_is_not_repaired() {
+fn repair_rejects_open_store_and_other_directories() {
     let place = tempfile::tempdir().unwrap();
     let (old, new) = (place.path().join("old"), place.path().join("new"));
     let store = Store::init(&old).unwrap();

@@ -1,4 +1,5 @@
-//! Three servers, of which two follow: a commit is answered when one of those has it.
+//! Failover of a cluster of three servers: a commit is acknowledged once one of two followers has
+//! it.
 
 use std::thread;
 
@@ -7,7 +8,7 @@ use orderstore::Store;
 use crate::load::{Till, check, sell};
 use crate::server::{Server, url_of};
 
-/// Whichever node leads waits for one of the others.
+/// Each node waits for one of the others while it is the leader.
 const SYNC: &str = "ANY 1 (one, two, three)";
 const KEEP: &str = "wal_keep_size=256MB";
 
@@ -39,13 +40,13 @@ impl Cluster {
         url_of(&[self.leader.port, one.port, two.port], "shop")
     }
 
-    /// Nobody hears the old leader any more; the follower that has most becomes the leader,
-    /// and the other follows it.
+    /// Promotes the follower that has received most, after both followers were disconnected from
+    /// the old leader. The other follower then follows the new leader.
     fn fail_over(&self) {
         for follower in &self.followers {
             follow(follower, "");
-            let hears = "SELECT count(*) FROM pg_stat_wal_receiver";
-            follower.until(hears, |count| count == "0");
+            let receivers = "SELECT count(*) FROM pg_stat_wal_receiver";
+            follower.until(receivers, |count| count == "0");
         }
         let has = |server: &Server| server.sql("SELECT pg_last_wal_receive_lsn() - '0/0'");
         let has = |server: &Server| has(server).parse::<u64>().unwrap();
@@ -65,7 +66,7 @@ fn follow(follower: &Server, whom: &str) {
     follower.sql("SELECT pg_reload_conf()");
 }
 
-/// Callers of two stores sell, while something happens amid it.
+/// Runs callers of two stores while `happens` changes the cluster.
 fn sell_through(happens: impl FnOnce(&Cluster)) {
     let Some(cluster) = Cluster::start() else {
         return;
@@ -91,7 +92,7 @@ fn sell_through(happens: impl FnOnce(&Cluster)) {
 }
 
 #[test]
-fn postgres_a_leader_killed_amid_payments_loses_none_and_none_is_applied_twice() {
+fn postgres_killed_leader_loses_and_doubles_no_payment() {
     sell_through(|cluster| {
         cluster.leader.signal("KILL");
         cluster.fail_over();
@@ -99,7 +100,7 @@ fn postgres_a_leader_killed_amid_payments_loses_none_and_none_is_applied_twice()
 }
 
 #[test]
-fn postgres_a_leader_that_hangs_is_left_for_one_that_does_not() {
+fn postgres_hung_leader_is_replaced_by_promoted_follower() {
     sell_through(|cluster| {
         cluster.leader.signal("STOP");
         cluster.fail_over();
@@ -107,6 +108,6 @@ fn postgres_a_leader_that_hangs_is_left_for_one_that_does_not() {
 }
 
 #[test]
-fn postgres_a_follower_that_dies_keeps_nobody_waiting() {
+fn postgres_dead_follower_does_not_block_commits() {
     sell_through(|cluster| cluster.followers[0].signal("KILL"));
 }

@@ -1,4 +1,4 @@
-//! The one suite, on a server that all of its cases share; each has a schema of its own.
+//! Runs the conformance suite on one server; each case has a schema of its own.
 
 use std::cell::RefCell;
 use std::sync::OnceLock;
@@ -11,13 +11,13 @@ use orderstore::{Builder, Store};
 
 use crate::server::Server;
 
-/// The server that all cases share; it ends with the process.
+/// Returns the server that all cases share. It ends with the process.
 pub(crate) fn shared() -> Option<&'static Server> {
     static SERVER: OnceLock<Option<Server>> = OnceLock::new();
     SERVER.get_or_init(|| Server::start(&[])).as_ref()
 }
 
-/// A schema that nobody else has.
+/// Creates a schema that no other case uses.
 pub(crate) fn fresh_schema(server: &Server) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let name = format!("shop{}", NEXT.fetch_add(1, Ordering::Relaxed));
@@ -29,8 +29,8 @@ pub(crate) fn fresh_url(server: &Server) -> String {
     server.url(&fresh_schema(server))
 }
 
-/// Engines on a server; where there is none, engines in memory, so that each case passes
-/// after the server's absence was told.
+/// Engines on a server. Without a server it creates engines in memory, so that each case passes;
+/// the missing server has been reported before.
 #[derive(Default)]
 struct OnServer {
     last: RefCell<Option<String>>,

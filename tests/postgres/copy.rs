@@ -1,4 +1,4 @@
-//! From a directory to a cluster, and back.
+//! Copies from a directory to a cluster and back.
 
 use orderstore::testing::SeededRng;
 use orderstore::testing::fixtures::{new, order_no};
@@ -16,21 +16,21 @@ fn copied(from: &Store, to: &Store) -> CopyReport {
 }
 
 #[test]
-fn postgres_a_store_moves_to_a_cluster_which_goes_on_and_moves_back() {
+fn postgres_store_is_copied_to_cluster_and_back() {
     let Some(server) = shared() else { return };
     let place = tempfile::tempdir().unwrap();
     let dir = Store::init(place.path().join("orders")).unwrap();
-    let mut dice = SeededRng::new(SEED);
-    busy(&dir, &mut dice, 3000);
+    let mut rng = SeededRng::new(SEED);
+    busy(&dir, &mut rng, 3000);
     let cluster = Store::connect(&fresh_url(server)).unwrap();
     assert!(copied(&dir, &cluster).events > 1000);
     assert_same(&dir, &cluster);
-    // What happens while it is copied comes with the rest.
-    busy(&dir, &mut dice, 500);
+    // The second copy must transfer everything written since the first one.
+    busy(&dir, &mut rng, 500);
     assert!(copied(&dir, &cluster).events > 0);
     assert_same(&dir, &cluster);
 
-    busy(&cluster, &mut dice, 1000);
+    busy(&cluster, &mut rng, 1000);
     let back = Store::init(place.path().join("back")).unwrap();
     let all = cluster.verify().wait().unwrap().events;
     assert_eq!(copied(&cluster, &back).events, all);
@@ -38,7 +38,7 @@ fn postgres_a_store_moves_to_a_cluster_which_goes_on_and_moves_back() {
 }
 
 #[test]
-fn postgres_a_cluster_that_lost_events_is_not_copied_without_them() {
+fn postgres_copy_rejects_cluster_with_lost_events() {
     let Some(server) = shared() else { return };
     let schema = fresh_schema(server);
     let cluster = Store::connect(&server.url(&schema)).unwrap();
@@ -46,7 +46,7 @@ fn postgres_a_cluster_that_lost_events_is_not_copied_without_them() {
         let made = cluster.create(order_no(n), new(100)).wait().unwrap();
         assert_eq!(made.outcome, Created::Created);
     }
-    // The feed is numbered when it is read.
+    // Reading the feed assigns its sequence numbers.
     let feed = cluster.events(FeedCursor::START, 10).wait().unwrap();
     assert_eq!(feed.len(), 3);
     let lost = feed[1].event.no;

@@ -1,4 +1,4 @@
-//! Connections that break, statements that the server refuses to serialize.
+//! Broken connections, hung hosts and serialization failures.
 
 use std::thread;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use crate::server::{Server, url_of};
 
 const SEED: u64 = 20_261_125;
 
-/// How often connections are cut before the callers go home.
+/// Number of connection cuts before the callers stop.
 const CUTS: u64 = 15;
 
-/// How many connections a process holds to one host at most.
+/// Maximum number of connections of a process to one host.
 const HELD_MAX: usize = 16;
 
 fn sell_until_cut(store: &Store, tag: &str, till: &Till, proxy: &Proxy) -> Vec<Sold> {
@@ -28,7 +28,7 @@ fn sell_until_cut(store: &Store, tag: &str, till: &Till, proxy: &Proxy) -> Vec<S
 }
 
 #[test]
-fn postgres_connections_cut_before_and_after_the_send_lose_and_double_nothing() {
+fn postgres_cut_connections_lose_and_double_no_payment() {
     let Some(server) = shared() else { return };
     let schema = fresh_schema(server);
     let proxy = Proxy::to(server.port);
@@ -37,16 +37,16 @@ fn postgres_connections_cut_before_and_after_the_send_lose_and_double_nothing() 
         (tag, Store::connect(&url).unwrap())
     });
     let till = Till::default();
-    let mut dice = SeededRng::new(SEED);
+    let mut rng = SeededRng::new(SEED);
     let sold = thread::scope(|scope| {
         let selling: Vec<_> = stores
             .iter()
             .map(|(tag, store)| scope.spawn(|| sell_until_cut(store, tag, &till, &proxy)))
             .collect();
         while !selling.iter().all(thread::ScopedJoinHandle::is_finished) {
-            // Enough for a connection to be made and used now and then.
-            thread::sleep(Duration::from_millis(20 + dice.below(200) as u64));
-            proxy.cut(&mut dice);
+            // Long enough for a connection to be made and used now and then.
+            thread::sleep(Duration::from_millis(20 + rng.below(200) as u64));
+            proxy.cut(&mut rng);
         }
         let joined = selling.into_iter().map(|thread| thread.join().unwrap());
         joined.flatten().collect::<Vec<_>>()
@@ -56,7 +56,7 @@ fn postgres_connections_cut_before_and_after_the_send_lose_and_double_nothing() 
 }
 
 #[test]
-fn postgres_statements_that_cannot_be_serialized_are_sent_again() {
+fn postgres_serialization_failures_are_retried() {
     let settings = ["default_transaction_isolation=serializable"];
     let Some(server) = Server::start(&settings) else {
         return;
@@ -76,14 +76,14 @@ fn postgres_statements_that_cannot_be_serialized_are_sent_again() {
     for (_, store) in stores {
         store.shutdown().wait().unwrap();
     }
-    // Nothing else fails here: no caller competes for a key. What a connection did is counted
-    // when it has ended.
+    // No two callers compete for a key, so nothing else can fail. The server counts the rollbacks
+    // of a connection when it ends.
     let failed = "SELECT sum(xact_rollback) FROM pg_stat_database";
     server.until(failed, |count| count.parse::<u64>().unwrap() > 0);
 }
 
 #[test]
-fn postgres_a_host_that_takes_connections_and_does_nothing_is_left_for_another() {
+fn postgres_hung_host_is_left_for_another() {
     let Some(server) = shared() else { return };
     let proxy = Proxy::to(server.port);
     let url = url_of(&[proxy.port, server.port], &fresh_schema(server));
@@ -91,7 +91,7 @@ fn postgres_a_host_that_takes_connections_and_does_nothing_is_left_for_another()
     let create = |n| store.create(order_no(n), new(100)).wait().unwrap().outcome;
     assert_eq!(create(1), Created::Created);
     proxy.hang();
-    // Each of its connections goes there once, and then elsewhere.
+    // Each of the store's connections tries the hung host once, and then another.
     for n in 2..=8 {
         assert_eq!(create(n), Created::Created);
     }
@@ -99,7 +99,7 @@ fn postgres_a_host_that_takes_connections_and_does_nothing_is_left_for_another()
 }
 
 #[test]
-fn postgres_a_host_that_does_nothing_is_not_filled_with_connections() {
+fn postgres_hung_host_gets_a_bounded_number_of_connections() {
     let Some(server) = shared() else { return };
     let proxy = Proxy::to(server.port);
     let store = Store::connect(&url_of(&[proxy.port], &fresh_schema(server))).unwrap();
@@ -117,5 +117,5 @@ fn postgres_a_host_that_does_nothing_is_not_filled_with_connections() {
             assert!(matches!(caller.join().unwrap(), Err(Error::Unreadable(_))));
         }
     });
-    assert_eq!(proxy.held(), HELD_MAX, "nobody has closed them");
+    assert_eq!(proxy.held(), HELD_MAX, "the store closes none of them");
 }

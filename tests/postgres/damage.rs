@@ -1,12 +1,13 @@
-//! Tables that somebody else wrote to: what is wrong is named, and nothing is made up.
+//! Tables that another program changed: `verify` names the violated invariant, and no read invents
+//! data.
 
 use orderstore::testing::fixtures::{new, order_no, payment};
 use orderstore::{Confirmed, Created, Error, FeedCursor, Invariant, StorageErrorKind, Store};
 
 use crate::conformance::{fresh_schema, shared};
 
-/// A store with two orders, of which one is paid; what is done to its tables; and which
-/// invariants `verify` then names.
+/// Creates a store with two orders, one of them paid, and changes its tables with the SQL in
+/// `harm`. Returns the store and the invariants that `verify` then names.
 fn named_after(harm: &str) -> Option<(Store, Vec<Invariant>)> {
     let server = shared()?;
     let schema = fresh_schema(server);
@@ -17,7 +18,7 @@ fn named_after(harm: &str) -> Option<(Store, Vec<Invariant>)> {
     }
     let paid = store.confirm(order_no(1), payment(1, 100)).wait().unwrap();
     assert_eq!(paid.outcome, Confirmed::Applied);
-    // The feed is numbered when it is read.
+    // Reading the feed assigns its sequence numbers.
     assert_eq!(store.events(FeedCursor::START, 10).wait().unwrap().len(), 3);
     let sound = store.verify().wait().unwrap();
     assert!(sound.is_ok(), "{sound:?}");
@@ -29,7 +30,7 @@ fn named_after(harm: &str) -> Option<(Store, Vec<Invariant>)> {
 }
 
 #[test]
-fn postgres_verify_names_what_each_kind_of_harm_breaks() {
+fn postgres_verify_names_the_violated_invariant() {
     use Invariant::{I3, I5, I6, I11, I12};
     let paid = order_no(1);
     let cases = [
@@ -71,7 +72,7 @@ fn postgres_verify_names_what_each_kind_of_harm_breaks() {
 }
 
 #[test]
-fn postgres_bytes_that_changed_are_told_and_never_read() {
+fn postgres_changed_bytes_are_reported_as_corruption() {
     const HARM: &str = "UPDATE orderstore_orders SET record = set_byte(record, 20, 255)
         WHERE out_trade_no = ";
     let Some((store, named)) = named_after(&format!("{HARM}'{}'", order_no(1))) else {
@@ -84,7 +85,7 @@ fn postgres_bytes_that_changed_are_told_and_never_read() {
 }
 
 #[test]
-fn postgres_lost_meta_row_over_orders_refuses_every_connection() {
+fn postgres_lost_meta_row_with_orders_refuses_connections() {
     for harm in ["DELETE FROM", "DROP TABLE"] {
         let Some(server) = shared() else { return };
         let schema = fresh_schema(server);
@@ -92,7 +93,7 @@ fn postgres_lost_meta_row_over_orders_refuses_every_connection() {
         let store = Store::connect(&url).unwrap();
         server.sql(&format!("DELETE FROM {schema}.orderstore_meta"));
         store.shutdown().wait().unwrap();
-        // Without a record nothing is lost: a new store is made.
+        // Without any record nothing is lost, so the store is initialized again.
         let store = Store::connect(&url).unwrap();
         let made = store.create(order_no(1), new(100)).wait().unwrap();
         assert_eq!(made.outcome, Created::Created);
@@ -120,7 +121,8 @@ fn postgres_lost_meta_row_over_orders_refuses_every_connection() {
     }
 }
 
-/// What the chapter on clusters says is to be told to a cluster that was brought back.
+/// Returns the SQL from the manual's chapter on clusters that gives a restored cluster a new
+/// incarnation.
 fn another_incarnation() -> &'static str {
     let chapter = include_str!("../../src/manual/cluster.md");
     let (_, told) = chapter.split_once("```sql").unwrap();
@@ -128,7 +130,7 @@ fn another_incarnation() -> &'static str {
 }
 
 #[test]
-fn postgres_a_cluster_that_was_brought_back_is_another_incarnation_once_it_is_told_so() {
+fn postgres_restored_cluster_gets_new_incarnation_by_manual_sql() {
     let Some(server) = shared() else { return };
     let schema = fresh_schema(server);
     let url = server.url(&schema);

@@ -1,4 +1,4 @@
-//! Callers of several stores on few orders: all that they saw, put to the checker.
+//! Callers of several stores on few orders: the checker must accept everything that they saw.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -13,21 +13,21 @@ const ORDERS: usize = 3;
 const CALLERS: u64 = 8;
 const CALLS: u64 = 400;
 
-/// What one caller saw: of which order, what, and the words that it wrote.
+/// Index of an order, what a caller saw of it, and the text of its annotation.
 type Shown = (usize, Seen, Option<String>);
 
 fn call(
     store: &Store,
     ticks: &AtomicU64,
-    dice: &mut SeededRng,
+    rng: &mut SeededRng,
     known: &mut [u64],
     words: &str,
 ) -> Shown {
     let tick = || ticks.fetch_add(1, Ordering::SeqCst);
-    let which = dice.below(ORDERS);
+    let which = rng.below(ORDERS);
     let no = fixtures::order_no(which as u64);
     let asked = tick();
-    let (order, wrote) = if dice.below(3) == 0 {
+    let (order, wrote) = if rng.below(3) == 0 {
         (store.get(no).wait().unwrap(), false)
     } else {
         let metadata = Metadata::new(words).unwrap();
@@ -47,7 +47,7 @@ fn call(
 }
 
 #[test]
-fn postgres_what_callers_of_three_stores_saw_can_have_come_one_after_the_other() {
+fn postgres_history_of_three_stores_is_linearizable() {
     let Some(server) = shared() else { return };
     let url = fresh_url(server);
     let stores = [(); 3].map(|()| Store::connect(&url).unwrap());
@@ -68,9 +68,9 @@ fn postgres_what_callers_of_three_stores_saw_can_have_come_one_after_the_other()
     }
     let (stores, ticks) = (&stores, &ticks);
     let caller = |id: u64| {
-        let (mut dice, mut known) = (SeededRng::new(id), [1; ORDERS]);
+        let (mut rng, mut known) = (SeededRng::new(id), [1; ORDERS]);
         let store = &stores[usize::try_from(id).unwrap() % stores.len()];
-        let turn = |turn| call(store, ticks, &mut dice, &mut known, &format!("{id}-{turn}"));
+        let turn = |turn| call(store, ticks, &mut rng, &mut known, &format!("{id}-{turn}"));
         (0..CALLS).map(turn).collect::<Vec<_>>()
     };
     thread::scope(|scope| {

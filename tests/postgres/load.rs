@@ -1,4 +1,4 @@
-//! Callers who sell, and the ledger of what they were told.
+//! Callers that create and pay orders, and the check of everything that was acknowledged.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -9,10 +9,10 @@ use orderstore::{
     Call, Confirmed, Created, EventKind, FeedCursor, OrderNo, Status, Store, TransactionId,
 };
 
-/// An order that a caller was told to be paid, and by what.
+/// An acknowledged payment: the order and its transaction.
 pub(crate) type Sold = (OrderNo, TransactionId);
 
-/// How many sales were answered so far.
+/// Counter of acknowledged sales.
 #[derive(Default)]
 pub(crate) struct Till(AtomicU64);
 
@@ -21,7 +21,7 @@ impl Till {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Waits until there are as many.
+    /// Waits until the count is at least `count`.
     pub(crate) fn reaches(&self, count: u64) {
         while self.count() < count {
             thread::sleep(Duration::from_millis(5));
@@ -29,7 +29,7 @@ impl Till {
     }
 }
 
-/// Asks until it is done: what certainly was not may be asked again.
+/// Repeats a call until it succeeds. Only retryable errors are allowed, so nothing is done twice.
 fn done<T: Send + 'static>(ask: impl Fn() -> Call<T>) -> T {
     loop {
         match ask().wait() {
@@ -40,8 +40,8 @@ fn done<T: Send + 'static>(ask: impl Fn() -> Call<T>) -> T {
     }
 }
 
-/// Each of so many callers sells so many orders; each payment is told once, so that
-/// every answer must be the first one.
+/// Runs `callers` threads that sell `each` orders. No payment is sent again after a reply, so every
+/// reply must be the one to the first attempt.
 pub(crate) fn sell(store: &Store, tag: &str, callers: u32, each: u32, till: &Till) -> Vec<Sold> {
     thread::scope(|scope| {
         let threads: Vec<_> = (0..callers)
@@ -68,16 +68,21 @@ fn sale(store: &Store, id: &str, till: &Till) -> Sold {
     assert_eq!(
         paid.outcome,
         Confirmed::Applied,
-        "told once, and applied twice?"
+        "the payment was sent once"
     );
     till.0.fetch_add(1, Ordering::Relaxed);
     (no, transaction)
 }
 
-/// Everything that was told is there, once; and the store is sound.
+/// Asserts that every acknowledged payment is in the store exactly once and that the store is
+/// sound.
 pub(crate) fn check(store: &Store, sold: &[Sold]) {
     for (no, transaction) in sold {
-        let order = store.get(*no).wait().unwrap().expect("told, and not there");
+        let order = store
+            .get(*no)
+            .wait()
+            .unwrap()
+            .expect("acknowledged but missing");
         assert_eq!(order.status, Status::Success);
         assert_eq!(order.transaction_id(), Some(transaction));
     }
@@ -89,12 +94,12 @@ pub(crate) fn check(store: &Store, sold: &[Sold]) {
         assert_eq!(
             last.cursor.seq,
             place.seq + events.len() as u64,
-            "a gap in the feed"
+            "the feed has a gap"
         );
         place = last.cursor;
-        for told in events {
-            if matches!(told.event.what, EventKind::Paid(_)) {
-                *paid.entry(told.event.no).or_insert(0) += 1;
+        for fed in events {
+            if matches!(fed.event.what, EventKind::Paid(_)) {
+                *paid.entry(fed.event.no).or_insert(0) += 1;
             }
         }
     }

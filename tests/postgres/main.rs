@@ -1,7 +1,7 @@
-//! The engine on PostgreSQL, against servers of the tests' own on loopback.
+//! Tests of the PostgreSQL engine, on servers that the tests start on the loopback interface.
 //!
-//! A machine without PostgreSQL's programs is told so and passes; where `POSTGRES_REQUIRED`
-//! is set, as after an installation, it fails.
+//! Without PostgreSQL's programs the tests pass with a notice. If `POSTGRES_REQUIRED` is set, they
+//! fail instead.
 
 #![cfg(unix)]
 #![allow(

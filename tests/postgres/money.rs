@@ -1,4 +1,4 @@
-//! Two processes and one transaction: it pays an order or goes back, never both.
+//! Two processes use one transaction: it pays an order or is refunded, never both.
 
 use std::process::{Command, Stdio};
 
@@ -10,28 +10,29 @@ use crate::conformance::{fresh_url, shared};
 const URL: &str = "ORDERSTORE_TEST_REFUNDS_URL";
 const ROUNDS: u64 = 40;
 
-/// The order that the transaction `n` fits; it waits under the number `n`.
+/// Returns the number of the order that transaction `n` fits. The transaction waits as unclaimed
+/// under number `n`.
 const fn order_of(n: u64) -> u64 {
     1000 + n
 }
 
-/// The other process: this test, run by the one below, which reads what it prints.
+/// Body of the child process. The test below starts it and reads its output.
 #[test]
-fn postgres_child_gives_back_for_the_test_that_started_it() {
+fn postgres_child_refunds_for_parent_test() {
     let Ok(url) = std::env::var(URL) else { return };
     let store = Store::connect(&url).unwrap();
     println!("ready");
     for n in 1..=ROUNDS {
         let call = store.request_refund(order_no(n), refund_of(n, n, 100));
         if call.wait().unwrap().outcome == RefundRequested::Requested {
-            println!("gave back {n}");
+            println!("refunded {n}");
         }
     }
     store.shutdown().wait().unwrap();
 }
 
 #[test]
-fn postgres_processes_let_a_transaction_pay_or_go_back_and_not_both() {
+fn postgres_transaction_pays_or_is_refunded_never_both() {
     let Some(server) = shared() else { return };
     let url = fresh_url(server);
     let store = Store::connect(&url).unwrap();
@@ -42,33 +43,30 @@ fn postgres_processes_let_a_transaction_pay_or_go_back_and_not_both() {
         let _ = created.wait().unwrap();
     }
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "money::postgres_child_gives_back_for_the_test_that_started_it",
-            "--exact",
-        ])
+        .args(["money::postgres_child_refunds_for_parent_test", "--exact"])
         .args(["--nocapture", "--test-threads=1"])
         .env(URL, &url)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut said = std::io::BufReader::new(child.stdout.take().unwrap());
+    let mut output = std::io::BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     while !line.contains("ready") {
         line.clear();
-        assert!(std::io::BufRead::read_line(&mut said, &mut line).unwrap() > 0);
+        assert!(std::io::BufRead::read_line(&mut output, &mut line).unwrap() > 0);
     }
-    // From the other end, so that both meet in the middle.
+    // Counts down, so that both processes meet in the middle.
     for n in (1..=ROUNDS).rev() {
         let paid = store.confirm(order_no(order_of(n)), payment(n, 100));
         let _ = paid.wait().unwrap();
     }
     let mut rest = String::new();
-    std::io::Read::read_to_string(&mut said, &mut rest).unwrap();
+    std::io::Read::read_to_string(&mut output, &mut rest).unwrap();
     assert!(child.wait().unwrap().success());
     for n in 1..=ROUNDS {
         let goes_back = rest
             .lines()
-            .any(|line| line.ends_with(&format!("gave back {n}")));
+            .any(|line| line.ends_with(&format!("refunded {n}")));
         let order = store.get(order_no(order_of(n))).wait().unwrap().unwrap();
         assert_ne!(order.status == Status::Success, goes_back, "{n}: {order:?}");
     }

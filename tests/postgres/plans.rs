@@ -1,31 +1,31 @@
-//! Statements on tables whose statistics mislead the server. What a statement reads is counted
-//! by the server, and no time is measured.
+//! Query plans on tables whose statistics mislead the server. The tests measure no time; they use
+//! the server's own counters of rows read.
 
 use orderstore::testing::fixtures::{create, new, order_no, payment};
 use orderstore::{Confirmed, Created, FeedCursor, Outcome, Store};
 
 use crate::server::Server;
 
-/// Numbered events that were there when the statistics were made.
+/// Number of numbered events at the time of the statistics.
 const NUMBERED: u64 = 20_000;
 
-/// How many entries of the index a numbered event may cost: it is found, its place is
-/// compared, and a dead entry of it is passed over now and then.
+/// Maximum number of index entries read for each numbered event. One is read to find the event and
+/// one to compare its position; now and then a dead entry is passed over.
 const ENTRIES_EACH: u64 = 10;
 
 const COPIES: &str = "
 INSERT INTO orderstore_events (out_trade_no, version, change_id, event, seq)
     SELECT";
 
-/// Events that nobody decodes: some that are numbered, or a backlog.
+/// Inserts events that no test decodes: numbered ones, or a backlog without numbers.
 fn insert(server: &Server, prefix: &str, count: u64, seq: &str) {
     server.sql(&format!(
         "{COPIES} '{prefix}' || n, 1, '\\x00', '\\x00', {seq} FROM generate_series(1, {count}) n"
     ));
 }
 
-/// How many entries of an index were read so far. The server counts them when a connection has
-/// ended.
+/// Returns how many entries of an index were read so far. The server counts them when a connection
+/// ends.
 fn entries_read(server: &Server, index: &str) -> u64 {
     let gone = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'orderstore'";
     server.until(gone, |count| count == "0");
@@ -34,8 +34,7 @@ fn entries_read(server: &Server, index: &str) -> u64 {
     server.sql(&read).parse().unwrap()
 }
 
-/// A consumer that had read everything finds so many events behind it, of which the last is a
-/// real one.
+/// Adds a backlog of events for a consumer that had read everything. The last one is a real event.
 fn falls_behind(backlog: u64, is_analyzed_late: bool) {
     let Some(server) = Server::start(&["autovacuum=off"]) else {
         return;
@@ -52,7 +51,7 @@ fn falls_behind(backlog: u64, is_analyzed_late: bool) {
         server.sql("VACUUM ANALYZE");
     }
     let end = NUMBERED + backlog;
-    // Only the last event can be decoded: the consumer asks for what is before it.
+    // Only the last event can be decoded, so the consumer asks for events after the one before it.
     let incarnation = "SELECT ('x' || encode(incarnation, 'hex'))::bit(64)::bigint
         FROM orderstore_meta";
     let incarnation: i64 = server.sql(incarnation).parse().unwrap();
@@ -69,11 +68,11 @@ fn falls_behind(backlog: u64, is_analyzed_late: bool) {
     assert_eq!(
         server.sql(gapless),
         format!("{end}|{end}|1|{end}|{end}|0"),
-        "each has the next number, in the order of places"
+        "numbers are consecutive in the order of insertion"
     );
     store.shutdown().wait().unwrap();
     let read = entries_read(&server, "orderstore_events_unnumbered");
-    assert!(read >= backlog, "{read} entries are counted");
+    assert!(read >= backlog, "only {read} entries were counted");
     assert!(
         read <= backlog * ENTRIES_EACH,
         "{read} entries for {backlog} events"
@@ -81,18 +80,18 @@ fn falls_behind(backlog: u64, is_analyzed_late: bool) {
 }
 
 #[test]
-fn postgres_feed_numbers_a_backlog_of_5_000_whatever_the_statistics_say() {
+fn postgres_feed_numbers_backlog_of_5_000_despite_stale_statistics() {
     falls_behind(5_000, false);
     falls_behind(5_000, true);
 }
 
 #[test]
-fn postgres_feed_numbers_a_backlog_of_500_000_whatever_the_statistics_say() {
+fn postgres_feed_numbers_backlog_of_500_000_despite_stale_statistics() {
     falls_behind(500_000, false);
 }
 
 #[test]
-fn postgres_commands_find_orders_by_key_though_empty_tables_were_vacuumed() {
+fn postgres_commands_use_keys_after_vacuum_of_empty_tables() {
     const THERE: u64 = 3_000;
     const PAID: u64 = 300;
     let Some(server) = Server::start(&["autovacuum=off"]) else {
@@ -100,7 +99,7 @@ fn postgres_commands_find_orders_by_key_though_empty_tables_were_vacuumed() {
     };
     let store = Store::connect(&server.url("public")).unwrap();
     server.sql("VACUUM ANALYZE");
-    // Each statement is planned while there is next to nothing.
+    // The server plans each statement while the tables are almost empty.
     let made = store.create(order_no(0), new(100)).wait().unwrap();
     assert_eq!(made.outcome, Created::Created);
     let paid = store.confirm(order_no(0), payment(0, 100)).wait().unwrap();

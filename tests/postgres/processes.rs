@@ -14,9 +14,9 @@ const URL: &str = "ORDERSTORE_TEST_CHILD_URL";
 const CALLERS: u32 = 32;
 const EACH: u32 = 30;
 
-/// The other process: this test, run by the one below, which reads what it prints.
+/// Body of the child process. The test below starts it and reads its output.
 #[test]
-fn postgres_child_sells_for_the_test_that_started_it() {
+fn postgres_child_sells_for_parent_test() {
     let Ok(url) = std::env::var(URL) else { return };
     let store = Store::connect(&url).unwrap();
     for (no, transaction) in sell(&store, "K", CALLERS, EACH, &Till::default()) {
@@ -30,10 +30,7 @@ fn postgres_callers_of_two_processes_sell_each_order_once() {
     let Some(server) = shared() else { return };
     let url = fresh_url(server);
     let child = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "processes::postgres_child_sells_for_the_test_that_started_it",
-            "--exact",
-        ])
+        .args(["processes::postgres_child_sells_for_parent_test", "--exact"])
         .args(["--nocapture", "--test-threads=1"])
         .env(URL, &url)
         .stdout(Stdio::piped())
@@ -41,10 +38,10 @@ fn postgres_callers_of_two_processes_sell_each_order_once() {
         .unwrap();
     let store = Store::connect(&url).unwrap();
     let mut sold = sell(&store, "P", CALLERS, EACH, &Till::default());
-    let said = child.wait_with_output().unwrap();
-    assert!(said.status.success());
-    let said = String::from_utf8(said.stdout).unwrap();
-    for line in said.lines().filter_map(|line| line.split_once("sold ")) {
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let output = String::from_utf8(output.stdout).unwrap();
+    for line in output.lines().filter_map(|line| line.split_once("sold ")) {
         let (no, transaction) = line.1.split_once(' ').unwrap();
         let transaction = TransactionId::parse(transaction).unwrap();
         sold.push((OrderNo::parse(no).unwrap(), transaction));
@@ -55,7 +52,7 @@ fn postgres_callers_of_two_processes_sell_each_order_once() {
 }
 
 #[test]
-fn postgres_stores_that_come_at_once_make_the_tables_once() {
+fn postgres_concurrent_connects_create_tables_once() {
     let Some(server) = shared() else { return };
     let url = fresh_url(server);
     let stores: Vec<Store> = thread::scope(|scope| {
@@ -78,5 +75,5 @@ fn postgres_stores_that_come_at_once_make_the_tables_once() {
         places.insert(feed[0].cursor);
         assert_eq!(stores[0].get(no).wait().unwrap().unwrap().no, no);
     }
-    assert_eq!(places.len(), 1, "all of them are one store");
+    assert_eq!(places.len(), 1, "all connections must open the same store");
 }

@@ -14,13 +14,13 @@ fn run(store: &str, line: &str) -> Output {
 
 #[track_caller]
 fn ends(code: i32, ran: &Output) -> String {
-    let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+    let printed = String::from_utf8_lossy(&ran.stdout).into_owned();
     assert_eq!(ran.status.code(), Some(code), "{ran:?}");
-    said
+    printed
 }
 
 #[test]
-fn postgres_the_command_line_works_on_a_cluster_and_makes_none_by_looking() {
+fn postgres_cli_works_on_cluster_and_reads_create_nothing() {
     let Some(server) = shared() else { return };
     let schema = fresh_schema(server);
     let url = server.url(&schema);
@@ -60,12 +60,12 @@ fn postgres_the_command_line_works_on_a_cluster_and_makes_none_by_looking() {
 }
 
 #[test]
-fn postgres_the_command_line_never_says_a_password() {
+fn postgres_cli_never_prints_a_password() {
     let Some(server) = shared() else { return };
-    let said = |line: &str, url: &str| {
+    let printed = |line: &str, url: &str| {
         let ran = run(url, line);
-        let said = [ran.stdout, ran.stderr].map(|said| String::from_utf8(said).unwrap());
-        said.concat()
+        let printed = [ran.stdout, ran.stderr].map(|printed| String::from_utf8(printed).unwrap());
+        printed.concat()
     };
     let url = server
         .url(&fresh_schema(server))
@@ -84,11 +84,11 @@ fn postgres_the_command_line_never_says_a_password() {
         &copy,
     ] {
         for url in [&url, &nowhere, "postgres://shop:geheim@"] {
-            let said = said(line, url);
-            assert!(!said.is_empty());
-            assert!(!said.contains("geheim"), "{line}: {said}");
+            let printed = printed(line, url);
+            assert!(!printed.is_empty());
+            assert!(!printed.contains("geheim"), "{line}: {printed}");
         }
     }
-    let back = said(&format!("copy {url}"), &dir.display().to_string());
+    let back = printed(&format!("copy {url}"), &dir.display().to_string());
     assert!(!back.contains("geheim"), "{back}");
 }

@@ -1,6 +1,7 @@
-//! Something between a store and its server that cuts connections: before the request came
-//! through, after that and before the answer did, or at any moment. Or it takes connections,
-//! and nothing that is asked of the store's tables comes through.
+//! TCP proxy between a store and its server.
+//!
+//! It cuts connections before a request arrives, between request and answer, or at any moment. It
+//! can also hang: it accepts connections but does not forward statements on the store's tables.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -19,18 +20,18 @@ pub(crate) struct Proxy {
 #[derive(Default)]
 struct State {
     open: Mutex<Vec<[TcpStream; 2]>>,
-    /// The next request is not passed on.
+    /// Drops the next request and cuts its connection.
     swallow_request: AtomicBool,
-    /// The next answer is not passed on.
+    /// Drops the next answer and cuts its connection.
     swallow_answer: AtomicBool,
-    /// What is asked of the store's tables is not passed on, and nothing ends.
+    /// Stops forwarding statements on the store's tables, without closing the connection.
     hangs: AtomicBool,
     cuts: AtomicU64,
-    /// How many connections were taken so far.
+    /// Number of accepted connections.
     taken: AtomicU64,
 }
 
-/// What the names of the store's tables begin with.
+/// Prefix of the names of the store's tables.
 const TABLES: &[u8] = b"orderstore_";
 
 impl Proxy {
@@ -57,9 +58,9 @@ impl Proxy {
         Self { port, state }
     }
 
-    /// Cuts in one of the three ways.
-    pub(crate) fn cut(&self, dice: &mut SeededRng) {
-        match dice.below(3) {
+    /// Cuts connections in one of the three ways.
+    pub(crate) fn cut(&self, rng: &mut SeededRng) {
+        match rng.below(3) {
             0 => self.state.swallow_request.store(true, Ordering::Relaxed),
             1 => self.state.swallow_answer.store(true, Ordering::Relaxed),
             _ => self.cut_all(),
@@ -73,13 +74,14 @@ impl Proxy {
         }
     }
 
-    /// From now on it takes connections, and does nothing for them.
+    /// Accepts connections from now on, but forwards no statement on the store's tables.
     pub(crate) fn hang(&self) {
         self.state.hangs.store(true, Ordering::Relaxed);
         self.cut_all();
     }
 
-    /// How many connections were made since all were cut, and are held by the other side.
+    /// Returns the number of connections that were made since the last cut and that the store still
+    /// holds.
     pub(crate) fn held(&self) -> usize {
         let mut open = self.state.open.lock();
         let is_held = |[client, _]: &mut [TcpStream; 2]| {
@@ -93,7 +95,7 @@ impl Proxy {
         open.len()
     }
 
-    /// How many connections it took so far.
+    /// Returns the number of accepted connections.
     pub(crate) fn taken(&self) -> u64 {
         self.state.taken.load(Ordering::Relaxed)
     }

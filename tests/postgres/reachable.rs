@@ -1,4 +1,5 @@
-//! Servers that give no connection: the cause is named, and what stays so is told at once.
+//! Servers that accept no connection: the error names the cause, and permanent causes are not
+//! retried.
 
 use orderstore::testing::fixtures::{new, order_no};
 use orderstore::{Created, Error, Store};
@@ -47,7 +48,7 @@ fn postgres_connect_names_the_cause_at_each_host() {
 }
 
 #[test]
-fn postgres_connect_tries_once_where_waiting_mends_nothing() {
+fn postgres_connect_fails_at_once_on_permanent_errors() {
     let Some(server) = shared() else { return };
     let schema = fresh_schema(server);
     let database = format!("{schema}_read_only");
@@ -68,7 +69,7 @@ fn postgres_connect_tries_once_where_waiting_mends_nothing() {
 }
 
 #[test]
-fn postgres_connect_waits_for_a_standby_whose_leader_is_gone() {
+fn postgres_connect_waits_for_standby_without_leader() {
     let Some(leader) = crate::server::Server::start(&[]) else {
         return;
     };
@@ -80,7 +81,7 @@ fn postgres_connect_waits_for_a_standby_whose_leader_is_gone() {
     let url = url_of(&[leader.port, proxy.port], "public");
     std::thread::scope(|scope| {
         let connecting = scope.spawn(|| Store::connect(&url));
-        // It has heard that the standby takes no writes, and asks again.
+        // The store has learned that the standby is read-only, and tries again.
         while proxy.taken() < 3 {
             std::thread::yield_now();
         }

@@ -1,4 +1,5 @@
-//! What the server itself refuses: certainly not applied, told at once, and nobody else's.
+//! Statements that the server refuses: certainly not applied, reported at once, and without effect
+//! on other commands.
 
 use orderstore::testing::fixtures::{command, create, new, order_no, payment, reference};
 use orderstore::{ChannelState, CommandKind, Confirmed, Created, Error, Outcome, Status, Store};
@@ -6,7 +7,7 @@ use orderstore::{ChannelState, CommandKind, Confirmed, Created, Error, Outcome, 
 use crate::conformance::{fresh_schema, shared};
 
 #[test]
-fn postgres_a_table_that_is_missing_is_told_at_once_and_the_store_goes_on_when_it_is_there() {
+fn postgres_missing_table_is_reported_and_store_recovers() {
     let Some(server) = shared() else { return };
     let schema = fresh_schema(server);
     let store = Store::connect(&server.url(&schema)).unwrap();
@@ -28,7 +29,7 @@ fn postgres_a_table_that_is_missing_is_told_at_once_and_the_store_goes_on_when_i
 }
 
 #[test]
-fn postgres_what_went_before_a_refusal_in_a_group_stands_and_the_rest_may_be_asked_again() {
+fn postgres_refusal_keeps_earlier_commands_of_group() {
     let Some(server) = shared() else { return };
     let schema = fresh_schema(server);
     let store = Store::connect(&server.url(&schema)).unwrap();
@@ -44,7 +45,8 @@ fn postgres_what_went_before_a_refusal_in_a_group_stands_and_the_rest_may_be_ask
              WHEN (new.out_trade_no = '{}') EXECUTE FUNCTION refuse()",
         order_no(2)
     ));
-    // The second takes the reference that the first lets go: they cannot go in one statement.
+    // The second command takes the reference that the first one releases, so they need two
+    // statements.
     let closed = CommandKind::RecordQuery(Box::new(ChannelState::Closed));
     let group = vec![
         command(1, closed),

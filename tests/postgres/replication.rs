@@ -1,4 +1,4 @@
-//! What counts as the second machine: looked at when a store connects, and at each new leader.
+//! Checks of the synchronous standby when a store connects and at each new leader.
 
 use std::sync::Arc;
 
@@ -17,7 +17,8 @@ fn observed() -> (Builder, Told) {
     (builder, told)
 }
 
-/// The risks that are told at this server. Under `require_sync` the first of them is refused.
+/// Returns the risks that the store reports for this server. With `require_sync` the store must
+/// refuse the first of them.
 fn risks(url: &str) -> Vec<ReplicationRisk> {
     let (builder, told) = observed();
     let store = builder.connect(url).unwrap();
@@ -45,7 +46,7 @@ fn waits_for(server: &Server, names: &str) {
 }
 
 #[test]
-fn postgres_receiver_that_cannot_take_over_is_no_second_machine() {
+fn postgres_log_receiver_does_not_count_as_standby() {
     use ReplicationRisk::{Hidden, NoStandbyNamed, NotAStandby, Wildcard};
     let Some(leader) = Server::start(&["wal_level=logical"]) else {
         return;
@@ -67,7 +68,8 @@ fn postgres_receiver_that_cannot_take_over_is_no_second_machine() {
     leader.until(streams, |count| count == "1");
     let names = "pg_receivewal".to_owned();
     assert_eq!(risks(&url), [Wildcard, NotAStandby { names }]);
-    // The payment would be acknowledged by a file that no server serves.
+    // Only the log receiver could confirm now: a payment would be acknowledged by a file that no
+    // server serves.
     follower.signal("STOP");
     let store = Store::connect(&url).unwrap();
     let made = store.create(order_no(1), new(100)).wait().unwrap();
@@ -94,7 +96,7 @@ fn postgres_receiver_that_cannot_take_over_is_no_second_machine() {
 }
 
 #[test]
-fn postgres_new_leader_is_examined_again() {
+fn postgres_new_leader_is_checked_again() {
     let Some(leader) = Server::start(&["cluster_name=one"]) else {
         return;
     };
@@ -108,7 +110,7 @@ fn postgres_new_leader_is_examined_again() {
     assert_eq!(create(1), Created::Created);
     assert_eq!(*told.lock(), []);
     leader.signal("KILL");
-    // Nobody told this one to wait for others.
+    // The new leader is not configured to wait for a standby.
     follower.promote();
     assert_eq!(create(2), Created::Created);
     assert_eq!(*told.lock(), [ReplicationRisk::NoStandbyNamed]);

@@ -1,5 +1,5 @@
-//! A PostgreSQL server in a directory of its own, on a free port of loopback. It refuses to
-//! run as root: there it runs as the user `postgres`, or as `nobody`.
+//! A PostgreSQL server in a temporary directory, on a free loopback port. PostgreSQL refuses to run
+//! as root; a root user runs it as the user `postgres`, or else as `nobody`.
 
 use std::fs::{self, Permissions};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// How long a start or an end may take, on a machine that does something else as well.
+/// Maximum duration of a start or stop, on a machine that is busy with other work.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Power does not fail in these tests; processes do.
+/// Server settings. These tests kill processes but never cut the power, so syncs are off.
 const SETTINGS: [&str; 7] = [
     "listen_addresses=127.0.0.1",
     "unix_socket_directories=",
@@ -28,8 +28,9 @@ const SETTINGS: [&str; 7] = [
     "log_min_messages=fatal",
 ];
 
-/// Runs a program until this test's end of a pipe is closed, however it is closed; then sends
-/// it the signal that is named first.
+/// Shell script that runs a program until the test closes its end of a pipe, then sends the signal
+/// in its first argument. The pipe also closes when the test is killed, so no program is left
+/// running.
 const GUARD: &str = "end=$1; shift; \"$@\" & run=$!; read gone; kill -$end $run; wait $run";
 
 pub(crate) struct Server {
@@ -40,7 +41,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts one; `None`, said aloud, where PostgreSQL is not installed.
+    /// Starts a server. Returns `None`, with a notice, if PostgreSQL is not installed.
     pub(crate) fn start(settings: &[&str]) -> Option<Self> {
         for tool in ["psql", "pgrep", "kill", "openssl"] {
             program(tool)?;
@@ -52,7 +53,7 @@ impl Server {
         Some(Self::run(place, data, settings))
     }
 
-    /// Another one, that follows this one.
+    /// Starts a follower of this server.
     pub(crate) fn follower(&self, settings: &[&str]) -> Option<Self> {
         let (place, data) = room()?;
         let mut copy = as_user("pg_basebackup")?;
@@ -87,7 +88,8 @@ impl Server {
         server
     }
 
-    /// A program of PostgreSQL's that is connected to this server until its guard goes.
+    /// Starts a PostgreSQL client program that is connected to this server until its guard is
+    /// dropped.
     pub(crate) fn client(&self, name: &str, arguments: &[&str]) -> Guarded {
         let mut command = as_user("sh").unwrap();
         command
@@ -98,7 +100,7 @@ impl Server {
         Guarded(guarded(command))
     }
 
-    /// A directory in which the server's user may write.
+    /// Creates a directory that the server's user may write to.
     pub(crate) fn room(&self, name: &str) -> PathBuf {
         self.shell(&format!("mkdir {name}"));
         self.data.join(name)
@@ -107,25 +109,28 @@ impl Server {
     fn wait_until_ready(&self) {
         let began = Instant::now();
         while !self.psql("SELECT 1").output().unwrap().status.success() {
-            assert!(began.elapsed() < PATIENCE, "the server does not start");
+            assert!(
+                began.elapsed() < PATIENCE,
+                "the server did not start in time"
+            );
             std::thread::sleep(Duration::from_millis(50));
         }
     }
 
-    /// Where a store finds its tables, in this schema.
+    /// Returns the URL of the store in this schema.
     pub(crate) fn url(&self, schema: &str) -> String {
         url_of(&[self.port], schema)
     }
 
-    /// Says something to the server, and gives its answer.
+    /// Runs SQL on the server and returns the answer.
     pub(crate) fn sql(&self, text: &str) -> String {
-        let said = self.psql(text).output().unwrap();
-        let why = String::from_utf8_lossy(&said.stderr);
-        assert!(said.status.success(), "{text}: {why}");
-        String::from_utf8(said.stdout).unwrap().trim().to_owned()
+        let output = self.psql(text).output().unwrap();
+        let why = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{text}: {why}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
-    /// Has the server's own user run something in the server's directory.
+    /// Runs a shell command as the server's user in the server's directory.
     pub(crate) fn shell(&self, command: &str) {
         let command = command.replace('\'', "''");
         self.sql(&format!(
@@ -133,12 +138,12 @@ impl Server {
         ));
     }
 
-    /// A file in the server's directory.
+    /// Returns the path of a file in the server's directory.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.data.join(name)
     }
 
-    /// Asks until the answer is such a one.
+    /// Repeats a query until `holds` accepts the answer.
     pub(crate) fn until(&self, text: &str, holds: impl Fn(&str) -> bool) {
         let began = Instant::now();
         while !holds(&self.sql(text)) {
@@ -156,8 +161,8 @@ impl Server {
         psql
     }
 
-    /// Sends a signal to all of its processes: the first, then its children, each of which is
-    /// in a group of its own.
+    /// Sends a signal to all processes of the server: the first one and its children. Each child
+    /// has a process group of its own, so a signal to the group would not reach it.
     pub(crate) fn signal(&self, name: &str) {
         let first = fs::read_to_string(self.data.join("postmaster.pid")).unwrap();
         let first = first.lines().next().unwrap();
@@ -166,13 +171,13 @@ impl Server {
         run(kill.arg(format!("-{name}")).arg(first).args(children));
     }
 
-    /// Makes a follower a server of its own.
+    /// Promotes a follower to a leader.
     pub(crate) fn promote(&self) {
         assert_eq!(self.sql("SELECT pg_promote(true, 60)"), "t");
     }
 }
 
-/// A program that ends when this goes.
+/// A child process that ends when this is dropped.
 pub(crate) struct Guarded(Child);
 
 impl Drop for Guarded {
@@ -181,7 +186,7 @@ impl Drop for Guarded {
     }
 }
 
-/// Runs a command of the guard's.
+/// Starts the guard script.
 fn guarded(mut command: Command) -> Child {
     command.stdin(Stdio::piped()).stdout(Stdio::null());
     command.stderr(Stdio::null()).spawn().unwrap()
@@ -213,8 +218,8 @@ fn children_of(first: &str) -> Vec<String> {
     found.split_whitespace().map(str::to_owned).collect()
 }
 
-/// A port that nobody listens at, and that the system gives to no connection either: one that
-/// is made to a port before anybody listens there may otherwise meet itself.
+/// Returns a port on which no process listens, outside the range that the system assigns to
+/// outgoing connections. A client could otherwise connect to itself before the server listens.
 pub(crate) fn free_port() -> u16 {
     let drawn = RandomState::new().build_hasher().finish();
     let first = u16::try_from(drawn % 10_000).unwrap();
@@ -223,7 +228,7 @@ pub(crate) fn free_port() -> u16 {
     free.next().expect("a port is free")
 }
 
-/// The URL of several servers.
+/// Returns a URL that lists several servers.
 pub(crate) fn url_of(ports: &[u16], schema: &str) -> String {
     let hosts: Vec<String> = ports
         .iter()
@@ -233,7 +238,7 @@ pub(crate) fn url_of(ports: &[u16], schema: &str) -> String {
     format!("postgres://shop@{hosts}/postgres?options=-csearch_path%3D{schema}")
 }
 
-/// A connection pooler before a server, in a directory of its own.
+/// A connection pooler before a server, in a temporary directory.
 pub(crate) struct Pooler {
     _guard: Guarded,
     pub(crate) port: u16,
@@ -241,7 +246,7 @@ pub(crate) struct Pooler {
 }
 
 impl Pooler {
-    /// Starts PgBouncer; `None`, said aloud, where it is not installed.
+    /// Starts PgBouncer. Returns `None`, with a notice, if it is not installed.
     pub(crate) fn start(server: &Server, settings: &str) -> Option<Self> {
         let pooler = program("pgbouncer")?;
         let (place, dir) = room()?;
@@ -268,14 +273,17 @@ impl Pooler {
         };
         let began = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(began.elapsed() < PATIENCE, "the pooler does not start");
+            assert!(
+                began.elapsed() < PATIENCE,
+                "the pooler did not start in time"
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
         Some(pooler)
     }
 }
 
-/// A directory that the server's user owns.
+/// Creates a directory that the server's user owns.
 fn room() -> Option<(TempDir, PathBuf)> {
     let place = tempfile::tempdir().unwrap();
     let data = place.path().join("data");
@@ -293,7 +301,7 @@ fn is_root(own: &Path) -> bool {
     fs::metadata(own).unwrap().uid() == 0
 }
 
-/// Whom the server runs as where the tests are root.
+/// Returns the user and group that the server runs as if the tests run as root.
 fn user() -> Option<(u32, u32)> {
     let users = fs::read_to_string("/etc/passwd").unwrap();
     let find = |name: &str| {
@@ -317,7 +325,7 @@ fn as_user(name: &str) -> Option<Command> {
     Some(command)
 }
 
-/// A program: in the path, or where Debian keeps PostgreSQL's and PgBouncer's.
+/// Returns the path of a program: from `PATH`, or from Debian's directory for PostgreSQL.
 fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut places: Vec<_> = std::env::split_paths(&path).collect();
@@ -338,12 +346,12 @@ fn program(name: &str) -> Option<PathBuf> {
         );
         static SERVER: Once = Once::new();
         static POOLER: Once = Once::new();
-        let (said, what) = match name {
+        let (notice, what) = match name {
             "pgbouncer" => (&POOLER, "everything that needs a connection pooler"),
             _ => (&SERVER, "everything that needs a PostgreSQL server"),
         };
-        // Past the harness, which keeps what passing tests print to itself.
-        said.call_once(|| {
+        // Writes to stderr directly, because the test harness hides the output of passing tests.
+        notice.call_once(|| {
             let _ = writeln!(io::stderr(), "skipped: {what}: no {missing}");
         });
     }
@@ -351,7 +359,7 @@ fn program(name: &str) -> Option<PathBuf> {
 }
 
 fn run(command: &mut Command) {
-    let said = command.stdin(Stdio::null()).output().unwrap();
-    let why = String::from_utf8_lossy(&said.stderr);
-    assert!(said.status.success(), "{command:?}: {why}");
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let why = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {why}");
 }

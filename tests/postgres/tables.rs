@@ -1,4 +1,4 @@
-//! What the tables and the connections are set to, and tables of other versions.
+//! Settings of tables and connections, and tables of other versions.
 
 use std::thread;
 
@@ -9,12 +9,12 @@ use crate::conformance::{fresh_schema, shared};
 use crate::load::{Till, check, sell};
 use crate::server::Server;
 
-/// The tables as version 1 made them.
+/// SQL of the tables of version 1.
 const VERSION_1: &str = include_str!("../data/postgres/version1.sql");
 
 #[test]
-fn postgres_commits_wait_for_the_disk_of_a_standby_whatever_a_role_says() {
-    for (said, meant) in [
+fn postgres_commits_wait_for_standby_disk_despite_role_setting() {
+    for (configured, effective) in [
         ("off", "on"),
         ("local", "on"),
         ("remote_write", "on"),
@@ -27,7 +27,7 @@ fn postgres_commits_wait_for_the_disk_of_a_standby_whatever_a_role_says() {
         store.shutdown().wait().unwrap();
         server.sql(&format!(
             "SET search_path = {schema}; CREATE ROLE {schema} LOGIN SUPERUSER;
-             ALTER ROLE {schema} SET synchronous_commit = {said};
+             ALTER ROLE {schema} SET synchronous_commit = {configured};
              CREATE TABLE seen AS SELECT current_setting('synchronous_commit') AS commits LIMIT 0;
              CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
                  INSERT INTO seen VALUES (current_setting('synchronous_commit')); RETURN NULL;
@@ -40,12 +40,12 @@ fn postgres_commits_wait_for_the_disk_of_a_standby_whatever_a_role_says() {
         let made = store.create(order_no(1), new(100)).wait().unwrap();
         assert_eq!(made.outcome, Created::Created);
         let seen = format!("SELECT string_agg(commits, ',') FROM {schema}.seen");
-        assert_eq!(server.sql(&seen), meant, "{said}");
+        assert_eq!(server.sql(&seen), effective, "{configured}");
     }
 }
 
 #[test]
-fn postgres_updates_of_orders_stay_on_their_page() {
+fn postgres_order_updates_stay_on_their_page() {
     const ORDERS: u64 = 500;
     let Some(server) = Server::start(&[]) else {
         return;
@@ -76,7 +76,7 @@ fn postgres_updates_of_orders_stay_on_their_page() {
 }
 
 #[test]
-fn postgres_tables_of_version_1_are_upgraded_by_a_connection_that_may() {
+fn postgres_tables_of_version_1_are_upgraded_with_permission() {
     let Some(server) = shared() else { return };
     let schema = fresh_schema(server);
     let url = server.url(&schema);
@@ -87,7 +87,7 @@ fn postgres_tables_of_version_1_are_upgraded_by_a_connection_that_may() {
         matches!(told, Error::OlderFormat { found: f, known: k } if (f, k) == (found, known)),
         "{told:?}"
     );
-    // Several processes start at once, as after a deployment.
+    // Several processes connect concurrently, as after a deployment.
     let stores: Vec<Store> = thread::scope(|scope| {
         let connecting = [(); 3].map(|()| scope.spawn(|| Store::connect(&url).unwrap()));
         connecting.map(|thread| thread.join().unwrap()).into()
@@ -105,7 +105,7 @@ fn made_anew() -> String {
     schema
 }
 
-/// Tables, columns, indexes, settings and the version, as text.
+/// Returns tables, columns, indexes, settings and the version as text.
 fn columns(schema: &str) -> String {
     let shape = format!(
         "SET search_path = {schema};
@@ -120,7 +120,7 @@ fn columns(schema: &str) -> String {
 }
 
 #[test]
-fn postgres_tables_of_a_newer_version_are_refused_in_words_of_their_own() {
+fn postgres_tables_of_newer_version_are_refused() {
     let Some(server) = shared() else { return };
     let schema = fresh_schema(server);
     let url = server.url(&schema);

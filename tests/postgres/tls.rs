@@ -1,4 +1,4 @@
-//! Connections that nobody listens to.
+//! Encrypted connections and the checks of the server's certificate.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -10,9 +10,10 @@ use crate::server::Server;
 
 const URL: &str = "ORDERSTORE_TEST_TLS_URL";
 
-/// The process that trusts what it is told to: this test, run by the one below.
+/// Body of the child process, which trusts the certificate that it is given. The test below starts
+/// it.
 #[test]
-fn postgres_child_speaks_tls_for_the_test_that_started_it() {
+fn postgres_child_speaks_tls_for_parent_test() {
     let Ok(url) = std::env::var(URL) else { return };
     match Store::connect(&url) {
         Ok(store) => {
@@ -28,33 +29,33 @@ fn postgres_child_speaks_tls_for_the_test_that_started_it() {
 }
 
 #[test]
-fn postgres_connections_are_encrypted_and_the_certificate_is_checked() {
+fn postgres_connections_are_encrypted_and_certificates_checked() {
     let Some(server) = Server::start(&[]) else {
         return;
     };
     only_encrypted(&server);
     let url = format!("{}&sslmode=require", server.url("public"));
-    assert!(said(&url, &server.file("other.crt")).contains("refused"));
+    assert!(child_output(&url, &server.file("other.crt")).contains("refused"));
     assert_eq!(server.sql("SELECT to_regclass('orderstore_meta')"), "");
-    assert!(said(&url, &server.file("server.crt")).contains("created"));
+    assert!(child_output(&url, &server.file("server.crt")).contains("created"));
     assert_eq!(server.sql("SELECT count(*) FROM orderstore_orders"), "1");
 }
 
-/// What a process says that trusts this certificate and no other.
-fn said(url: &str, trusted: &Path) -> String {
+/// Returns the output of a child process that trusts this certificate and no other.
+fn child_output(url: &str, trusted: &Path) -> String {
     let mut child = Command::new(std::env::current_exe().unwrap());
-    let test = "tls::postgres_child_speaks_tls_for_the_test_that_started_it";
+    let test = "tls::postgres_child_speaks_tls_for_parent_test";
     child.args([test, "--exact", "--nocapture"]).env(URL, url);
     child
         .env("SSL_CERT_FILE", trusted)
         .env_remove("SSL_CERT_DIR");
-    let said = child.stdin(Stdio::null()).output().unwrap();
-    assert!(said.status.success(), "{said:?}");
-    String::from_utf8(said.stdout).unwrap()
+    let output = child.stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
 }
 
-/// Certificates for the server and for nobody, made where only it may read; and from then on
-/// nobody is heard who does not speak TLS.
+/// Creates two certificates, one for the server and one that it does not use, with private files.
+/// From then on the server accepts only TLS connections.
 fn only_encrypted(server: &Server) {
     server.shell("printf \"[req]\\ndistinguished_name=n\\n[n]\\n\" > tls.cnf");
     for name in ["server", "other"] {
@@ -71,7 +72,7 @@ fn only_encrypted(server: &Server) {
 }
 
 #[test]
-fn postgres_sslmode_says_what_of_a_certificate_is_checked() {
+fn postgres_sslmode_selects_certificate_checks() {
     let Some(server) = Server::start(&[]) else {
         return;
     };
@@ -82,7 +83,7 @@ fn postgres_sslmode_says_what_of_a_certificate_is_checked() {
         let file = server.file(file).display().to_string();
         Store::connect(&format!("{url}&sslmode={mode}&sslrootcert={file}"))
     };
-    // The certificate bears the number, and not the name.
+    // The certificate names the IP address, not the host name.
     for (url, mode) in [
         (&by_number, "require"),
         (&by_number, "verify-full"),
@@ -100,10 +101,10 @@ fn postgres_sslmode_says_what_of_a_certificate_is_checked() {
     ] {
         match trusting(url, mode, file) {
             Err(Error::NotApplied(cause)) => {
-                let told = format!("{cause:?}");
+                let message = format!("{cause:?}");
                 assert!(
-                    told.contains(why) || told.contains("not valid for name"),
-                    "{told}"
+                    message.contains(why) || message.contains("not valid for name"),
+                    "{message}"
                 );
             }
             other => panic!("{mode} {file}: {other:?}"),
@@ -116,9 +117,12 @@ fn postgres_sslmode_says_what_of_a_certificate_is_checked() {
         match trusting(&by_number, "verify-full", file) {
             Err(Error::Invalid {
                 what: "url",
-                why: told,
+                why: message,
             }) => {
-                assert!(told.contains("sslrootcert") && told.contains(why), "{told}");
+                assert!(
+                    message.contains("sslrootcert") && message.contains(why),
+                    "{message}"
+                );
             }
             other => panic!("{file}: {other:?}"),
         }

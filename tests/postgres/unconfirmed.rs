@@ -1,4 +1,4 @@
-//! Commits that no follower confirms: the leader has them, and the store may not say so.
+//! Commits that no follower confirms: the leader has them, but the store must not acknowledge them.
 
 use std::thread;
 use std::time::Duration;
@@ -10,11 +10,11 @@ use crate::server::Server;
 
 const WAITING: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
 
-/// A store with one order, whose next commits nobody confirms.
+/// Creates a store with one order. No follower will confirm its next commits.
 fn unconfirmed() -> Option<(Server, Store)> {
     let server = Server::start(&[])?;
     let store = Store::connect(&server.url("public")).unwrap();
-    // So often that each of its connections has been used.
+    // Repeated until each connection of the store has been used.
     for outcome in [Created::Created].into_iter().chain([Created::Exists; 8]) {
         let made = store.create(order_no(0), new(100)).wait().unwrap();
         assert_eq!(made.outcome, outcome);
@@ -31,14 +31,14 @@ fn waits_for(server: &Server, names: &str) {
     server.until("SHOW synchronous_standby_names", |shown| shown == names);
 }
 
-/// Whoever waits for followers waits no more: what it committed is seen.
+/// Cancels the wait for followers on the server. The commit is then visible on the leader.
 fn cancels_the_wait(server: &Server) {
     server.until(WAITING, |count| count != "0");
     server.sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
 }
 
 #[test]
-fn postgres_what_nobody_confirms_in_time_is_unknown_and_known_when_it_is_asked_again() {
+fn postgres_unconfirmed_commit_is_unknown_until_retried() {
     let Some((server, store)) = unconfirmed() else {
         return;
     };
@@ -51,7 +51,7 @@ fn postgres_what_nobody_confirms_in_time_is_unknown_and_known_when_it_is_asked_a
 }
 
 #[test]
-fn postgres_a_commit_whose_wait_is_cancelled_is_not_answered_before_it_is_confirmed() {
+fn postgres_cancelled_wait_is_answered_only_after_confirmation() {
     let Some((server, store)) = unconfirmed() else {
         return;
     };
@@ -61,8 +61,12 @@ fn postgres_a_commit_whose_wait_is_cancelled_is_not_answered_before_it_is_confir
             cancels_the_wait(&server);
             thread::sleep(Duration::from_millis(500));
             let stands = "SELECT count(*) FROM orderstore_orders";
-            assert_eq!(server.sql(stands), "2", "the leader has committed it");
-            assert!(!asked.is_finished(), "and no other machine has it");
+            assert_eq!(
+                server.sql(stands),
+                "2",
+                "the leader has committed the order"
+            );
+            assert!(!asked.is_finished(), "no follower has the order");
         }
         waits_for(&server, "");
         let told = asked.join().unwrap().unwrap();
@@ -72,7 +76,7 @@ fn postgres_a_commit_whose_wait_is_cancelled_is_not_answered_before_it_is_confir
 }
 
 #[test]
-fn postgres_what_a_leader_committed_alone_is_seen_and_answers_nobody_who_connects_to_it() {
+fn postgres_unreplicated_commit_is_visible_but_not_acknowledged() {
     let Some((server, store)) = unconfirmed() else {
         return;
     };
@@ -83,7 +87,7 @@ fn postgres_what_a_leader_committed_alone_is_seen_and_answers_nobody_who_connect
         assert!(other.get(order_no(1)).wait().unwrap().is_some());
         let again = scope.spawn(move || other.create(order_no(1), new(100)).wait());
         thread::sleep(Duration::from_secs(1));
-        assert!(!again.is_finished(), "no other machine has it");
+        assert!(!again.is_finished(), "no follower has the order");
         waits_for(&server, "");
         assert_eq!(first.join().unwrap().unwrap().outcome, Created::Created);
         assert_eq!(again.join().unwrap().unwrap().outcome, Created::Exists);
@@ -91,7 +95,7 @@ fn postgres_what_a_leader_committed_alone_is_seen_and_answers_nobody_who_connect
 }
 
 #[test]
-fn postgres_a_commit_waits_for_a_follower_whatever_the_database_says() {
+fn postgres_commit_waits_for_follower_despite_database_setting() {
     let Some(server) = Server::start(&[]) else {
         return;
     };

@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn another_start_goes_on_with_what_the_file_has() -> Checked<()> {
+    fn restart_continues_from_the_existing_file() -> Checked<()> {
         let dir = tempfile::tempdir()?;
         let path = dir.path().join("saved");
         let mut first = Record::begin(Some(&path), start(1.0))?;
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_of_other_sizes_are_refused() -> Checked<()> {
+    fn figures_of_other_sizes_are_rejected() -> Checked<()> {
         let dir = tempfile::tempdir()?;
         let path = dir.path().join("saved");
         Record::begin(Some(&path), start(1.0))?.add(line(1))?;

@@ -173,7 +173,7 @@ mod tests {
     use crate::work::Units;
 
     #[test]
-    fn an_order_survives_being_kept_and_keys_end_in_its_number() -> Checked<()> {
+    fn order_survives_encoding_and_keys_end_in_its_number() -> Checked<()> {
         let numbers = Store::memory()?;
         let (create, confirm) = Units::new(&numbers, 1, 10)?.draw()?;
         let mut order = Order::of(&create)?;

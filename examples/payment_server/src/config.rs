@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn without_arguments_it_serves_on_loopback_and_keeps_nothing() {
+    fn defaults_serve_on_loopback_and_keep_nothing() {
         let (mode, config) = read("").unwrap();
         assert_eq!(mode, Mode::Serve);
         assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn every_argument_is_read() {
+    fn every_argument_is_parsed() {
         let line = "--listen 127.0.0.1:9 --host a.example --host b.example --data d --channel http://127.0.0.1:7/ --keys k --log debug";
         let (mode, config) = read(line).unwrap();
         assert_eq!((mode, config.listen.port()), (Mode::Serve, 9));
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant_is_refused_by_name() {
+    fn invalid_arguments_are_rejected_by_name() {
         for (line, word) in [
             ("--listen here", "--listen"),
             ("--host http://pay.example", "--host"),

@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn host_that_is_a_name_is_allowed_only_if_configured() {
+    fn host_name_is_allowed_only_if_configured() {
         let hosts = Hosts::new(vec!["pay.example".to_owned()]);
         for allowed in [
             "127.0.0.1",

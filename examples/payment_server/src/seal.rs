@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_signed_and_encrypted_is_read() {
+    fn signed_and_encrypted_callback_is_read() {
         let key = PlatformKey::generate().unwrap();
         let (headers, body) = sent(&key);
         let opened = key.seal().open(&headers, &body, at(NOW + 1000)).unwrap();
@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn any_changed_byte_of_what_was_signed_is_refused() {
+    fn signed_message_with_changed_byte_is_rejected() {
         let key = PlatformKey::generate().unwrap();
         let seal = key.seal();
         let (headers, body) = sent(&key);
@@ -413,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn another_platforms_signature_is_refused_under_either_serial() {
+    fn foreign_signature_is_rejected_under_either_serial() {
         let (key, other) = (
             PlatformKey::generate().unwrap(),
             PlatformKey::generate().unwrap(),
@@ -428,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_five_minutes_off_is_refused() {
+    fn timestamp_five_minutes_off_is_rejected() {
         let key = PlatformKey::generate().unwrap();
         let (headers, body) = sent(&key);
         for (off, fresh) in [
@@ -443,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_signed_under_another_shared_key_is_not_decrypted() {
+    fn message_under_another_key_is_not_decrypted() {
         let key = PlatformKey::generate().unwrap();
         let (headers, body) = sent(&key);
         let mut seal = key.seal();
@@ -453,7 +453,7 @@ mod tests {
     }
 
     #[test]
-    fn the_merchants_part_survives_files_and_shows_nothing() {
+    fn merchant_keys_survive_files_and_debug_hides_them() {
         let dir = tempfile::tempdir().unwrap();
         let key = PlatformKey::generate().unwrap();
         key.write_for_merchant(dir.path()).unwrap();

@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_on_the_list_can_be_ordered_at_its_price_and_nothing_else_can() {
+    fn only_listed_items_are_sold_at_their_price() {
         let shop = Shop::new().unwrap();
         for goods in GOODS {
             let new = shop.order(goods.sku, "oUser", "R-1").unwrap();

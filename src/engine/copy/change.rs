@@ -1,4 +1,4 @@
-//! What a portion of the feed makes of one record.
+//! Changes that a portion of the feed makes to one record.
 
 use std::collections::HashSet;
 
@@ -7,9 +7,9 @@ use crate::error::Error;
 use crate::order::{Event, Record};
 use crate::rules::{UniqueKey, evolve, unique_keys};
 
-/// What becomes of one record.
+/// State of one record in the target, and the events of the portion that it lacks.
 pub(super) struct Change {
-    /// Where its first new event stands in the portion.
+    /// Index of the record's first new event in the portion.
     pub(super) place: usize,
     before: Option<StoredRecord>,
     pub(super) after: Option<Record>,
@@ -31,7 +31,8 @@ impl Change {
         self.after.as_ref().map_or(0, Record::version)
     }
 
-    /// What an event makes of the record; `None` where it has come that far already.
+    /// Applies an event to the record without storing it here. Returns `None` if the target already
+    /// has the event. Fails with [`Error::Differs`] if an earlier event is missing.
     pub(super) fn step(&self, event: &Event) -> Result<Option<Step>, Error> {
         if event.version <= self.version() {
             return Ok(None);
@@ -68,11 +69,11 @@ impl Change {
     }
 }
 
-/// What one event does.
+/// Effect of one event on a record.
 pub(super) struct Step {
     pub(super) record: Record,
-    /// The keys that the record owns by it.
+    /// Unique keys that the record owns from this event on.
     pub(super) taken: Vec<UniqueKey>,
-    /// Those that it owns no more.
+    /// Unique keys that the record no longer owns.
     pub(super) freed: Vec<UniqueKey>,
 }

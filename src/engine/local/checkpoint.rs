@@ -1,12 +1,13 @@
-//! From the memtable into the base, in the background.
+//! Checkpoints: write a frozen memtable into the B-tree in the background.
 //!
-//! - A flush writes all of a frozen memtable, in order, in one durable transaction of the
-//!   base, with the lsn up to which the base then holds everything. Segments of the journal
-//!   go when that is durable, and not before.
-//! - A flush that failed is no write that failed: memtable and journal still hold all of
-//!   it. The base is opened anew, which tells what it holds, and the flush is tried again.
-//! - Memory is bounded: while one memtable is being flushed the next one fills, ever more
-//!   slowly from its half on; when it is full, too, writers wait.
+//! - A checkpoint writes the whole memtable, in key order, in one durable transaction. The
+//!   transaction also stores the last LSN that the B-tree then holds. Only after the commit are
+//!   the journal segments up to this LSN removed.
+//! - A failed checkpoint loses nothing: the memtable and the journal still hold all writes. The
+//!   checkpoint thread reopens the B-tree, looks up what it holds, and tries again.
+//! - Memory is bounded. During a checkpoint, the next memtable fills. From half full on,
+//!   [`Core::throttle`] delays each batch, with a growing delay. When the memtable is full,
+//!   [`Core::stall_until_room`] makes writers wait for the checkpoint.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -28,20 +29,23 @@ use crate::format::codec;
 use crate::format::keys;
 use crate::format::tables::Table;
 
-/// The longest that one group is slowed down.
+/// Maximum delay of one batch.
 const DELAY_MAX: Duration = Duration::from_millis(10);
 
-/// What is left to others on the disk.
+/// Number of bytes that a checkpoint leaves free on the disk.
 const ROOM: u64 = 8 << 20;
 
-/// So many segments are too many to keep for what little they hold: openings leave one each.
+/// Number of closed segments that triggers a checkpoint when a store is opened. Each opening
+/// leaves one segment, even if it holds little.
 const SEGMENTS_MAX: usize = 16;
 
-/// So many bytes are flushed in a moment.
+/// Maximum size of a memtable, in bytes, for which an opening waits for the checkpoint.
 const LITTLE: usize = 1 << 20;
 
 impl Core {
-    /// Slows a group down while the flush falls behind.
+    /// Delays a batch if the active memtable is more than half full during a checkpoint.
+    ///
+    /// On a simulated disk it counts the delay and does not sleep.
     pub(super) fn throttle(&self) -> Result<(), EngineError> {
         let view = self.view()?;
         if view.frozen.is_none() {
@@ -59,7 +63,10 @@ impl Core {
         Ok(())
     }
 
-    /// Sees to it that the active table may grow.
+    /// Ensures that the active memtable has room for a batch.
+    ///
+    /// If it is full, waits for the running checkpoint and freezes the memtable. Poisons the
+    /// writer if the checkpoint thread could not reopen the B-tree.
     pub(super) fn stall_until_room(&self, writer: &mut Writer) -> Result<(), EngineError> {
         if let Some(error) = self.flushing.lost() {
             writer.stopped = Some(error.clone());
@@ -67,15 +74,19 @@ impl Core {
         }
         let is_full = self.view()?.active.read().bytes() >= self.options.memtable_bytes;
         if is_full {
+            // There is room for one frozen memtable only. Without this wait, `freeze` would
+            // drop a memtable that the B-tree does not hold yet.
             self.flushing.wait().map_err(stalled)?;
             self.freeze(writer)?;
         }
         Ok(())
     }
 
-    /// Writes everything that was applied into the base.
+    /// Writes all applied batches into the B-tree, and waits until they are durable there.
     pub(super) fn flush(&self) -> Result<(), EngineError> {
         loop {
+            // This wait does not hold the writer's lock. Another thread may freeze a memtable
+            // before this one gets the lock; then wait again.
             self.flushing.wait()?;
             let mut writer = self.writer.lock();
             let writer = writer.as_mut().ok_or_else(closed)?;
@@ -90,8 +101,10 @@ impl Core {
         self.flushing.wait()
     }
 
-    /// Flushes where segments heaped up. Those that hold next to nothing are waited for: a
-    /// store that is opened for a moment only would never get rid of them.
+    /// Starts a checkpoint if there are at least 16 closed segments.
+    ///
+    /// Waits for it if the memtable is small. Otherwise, a store that is only opened for short
+    /// times would accumulate segments: it would close before any checkpoint ends.
     pub(super) fn checkpoint_if_many_segments(&self) -> Result<(), EngineError> {
         if self.old.count() < SEGMENTS_MAX {
             return Ok(());
@@ -106,11 +119,12 @@ impl Core {
         Ok(())
     }
 
-    /// Begins a new active table and a new segment; the old one goes to the flush. Nothing
-    /// may be on its way there.
+    /// Freezes the active memtable, starts a new one with a new segment, and hands the frozen
+    /// one to the checkpoint thread. No other checkpoint may be running.
     pub(super) fn freeze(&self, writer: &mut Writer) -> Result<(), EngineError> {
-        // Behind a write that failed nothing is written to the journal. What was applied
-        // before it may still go into the base.
+        // The roll comes first: all frames of the frozen memtable are then in closed segments,
+        // which the checkpoint can remove. A poisoned journal cannot roll. The checkpoint then
+        // still saves the batches that were applied before the failure.
         if writer.stopped.is_none() {
             let rolled = writer.journal.roll();
             rolled.map_err(|error| writer.failed(error))?;
@@ -130,14 +144,14 @@ impl Core {
         Ok(())
     }
 
-    /// The life of the thread that flushes.
+    /// Main loop of the checkpoint thread.
     pub(super) fn run_checkpoints(&self) {
         while let Some(frozen) = self.flushing.next() {
             self.try_checkpoint(&frozen);
         }
     }
 
-    /// Flushes what waits for it, if anything does.
+    /// Makes one attempt to write the frozen memtable, if there is one.
     pub(super) fn checkpoint_once(&self) {
         if self.flushing.is_wanted()
             && let Some(frozen) = self.flushing.next()
@@ -150,56 +164,66 @@ impl Core {
         let began = Instant::now();
         let checked = self.check_place().and_then(|()| self.check_room(frozen));
         if let Err(error) = checked {
-            // Nothing was tried: the base is as good as before.
+            // The attempt did not touch the B-tree, so the B-tree needs no reopening.
             return self.flushing.fail(error, false);
         }
         if is_sabotaged(&**self.dir.disk(), FaultInjection::DropJournalEarly) {
             self.old.remove_up_to(frozen.last_lsn);
         }
         match self.write_checkpoint(frozen) {
+            // The B-tree has committed `last_lsn` durably. Recovery no longer needs these
+            // segments. If they were removed before the commit, a crash would lose the writes.
             Ok(None) => {
                 self.old.remove_up_to(frozen.last_lsn);
                 self.flushing.end(began.elapsed());
             }
             Ok(Some(failure)) => self.flushing.fail(failure, false),
-            // To open the base needed something that there may be again in a moment, such as a
-            // descriptor.
+            // The B-tree could not be reopened. An I/O error may go away, for example a lack of
+            // file descriptors. Every other error, such as corruption, is permanent.
             Err(error) if error.kind() == StorageErrorKind::Io => self.flushing.fail(error, false),
             Err(error) => self.flushing.fail(error, true),
         }
     }
 
-    /// Fails if the base or the directory is another one now: nothing is written to the base
-    /// and nothing of the journal is removed.
+    /// Fails if the B-tree file or the directory was replaced. A checkpoint then writes nothing
+    /// to the B-tree and removes no segment.
     fn check_place(&self) -> Result<(), StorageError> {
         self.dir.check_store(&self.header, &*self.base_file)
     }
 
-    /// Writes the frozen table into the base, which is opened anew where that fails. Why it
-    /// failed, if the base does not hold the table after all.
+    /// Writes the frozen memtable into the B-tree. After a failure, it reopens the B-tree.
+    ///
+    /// Returns `None` if the B-tree holds the memtable, and otherwise the reason. Fails if the
+    /// B-tree could not be reopened.
     fn write_checkpoint(&self, frozen: &Frozen) -> Result<Option<StorageError>, StorageError> {
-        // Held until a base that failed is replaced: who could not read it waits for that.
-        let mut place = self.base.lock();
-        let Some(failure) = self.try_write(&mut place, frozen, |_| Ok(()))? else {
+        // The lock is held until a failed B-tree is replaced. Readers whose reads failed wait
+        // for it in `reopen_after`.
+        let mut btree = self.base.lock();
+        let Some(failure) = self.try_write(&mut btree, frozen, |_| Ok(()))? else {
             return Ok(None);
         };
         if !is_corrupted(&failure) {
             return Ok(Some(failure));
         }
+        // A corrupted page stopped the write. If the page belongs to an index, rebuilding the
+        // corrupted indexes removes it from the write's path. Without this second attempt, one
+        // such page would block all checkpoints, and soon all writes.
         let layout = keys::Layout::new(self.header.hash_key);
-        let again = self.try_write(&mut place, frozen, |base| rebuild(base, &layout))?;
+        let again = self.try_write(&mut btree, frozen, |base| rebuild(base, &layout))?;
         Ok(again.map(|_| failure))
     }
 
-    /// Prepares the base and writes the table into it; where either fails, opens the base anew
-    /// and looks what it holds. Why it does not hold the table, if it does not.
+    /// Runs `prepare` and writes the memtable into the B-tree. After a failure, it reopens the
+    /// B-tree and checks whether the commit succeeded nevertheless.
+    ///
+    /// Returns `None` if the B-tree holds the memtable, and otherwise the reason.
     fn try_write(
         &self,
-        place: &mut Option<BTree>,
+        btree: &mut Option<BTree>,
         frozen: &Frozen,
         prepare: impl FnOnce(&BTree) -> Result<(), StorageError>,
     ) -> Result<Option<StorageError>, StorageError> {
-        let tried = place.as_ref().ok_or_else(no_base).and_then(|base| {
+        let tried = btree.as_ref().ok_or_else(no_base).and_then(|base| {
             prepare(base)?;
             write(base, frozen)?;
             self.show_base(base)
@@ -207,10 +231,11 @@ impl Core {
         let Err(failure) = tried else {
             return Ok(None);
         };
-        let holds_it = self.reopen_base(place, frozen)?;
+        let holds_it = self.reopen_base(btree, frozen)?;
         Ok((!holds_it).then_some(failure))
     }
 
+    /// Fails unless the disk has room for twice the size of the memtable and 8 MiB more.
     fn check_room(&self, frozen: &Frozen) -> Result<(), StorageError> {
         let bytes = u64::try_from(frozen.shelf.read().bytes()).unwrap_or(u64::MAX);
         let free = self.dir.disk().free_bytes(self.dir.path())?;
@@ -218,56 +243,67 @@ impl Core {
         Ok(disk::check_room(free, wanted)?)
     }
 
-    /// Lets readers see the base in the place of the frozen table.
+    /// Publishes a view in which a new snapshot of the B-tree replaces the frozen memtable.
     pub(super) fn show_base(&self, base: &BTree) -> Result<(), StorageError> {
         self.show_snapshot(Arc::new(base.snapshot()?), true);
         Ok(())
     }
 
-    /// After a flush that failed: whatever the base holds now, it says so when it is opened
-    /// anew. Whether it holds the frozen table after all.
+    /// Reopens the B-tree after a failed checkpoint. Returns whether the B-tree holds the frozen
+    /// memtable.
     fn reopen_base(
         &self,
-        place: &mut Option<BTree>,
+        btree: &mut Option<BTree>,
         frozen: &Frozen,
     ) -> Result<bool, StorageError> {
         let layout = keys::Layout::new(self.header.hash_key);
-        let view = ReadView::of_base(self.opened_anew(place)?, RecordCache::off(), layout);
+        let view = ReadView::of_base(self.reopen(btree)?, RecordCache::off(), layout);
+        // A commit can fail after its data became durable. Only the LSN in the reopened B-tree
+        // shows the real outcome.
         let holds_it = view.applied()? >= frozen.last_lsn;
         self.show_snapshot(view.snapshot, holds_it);
         Ok(holds_it)
     }
 
-    /// After a read that failed: opens the base anew, if the view is not of an older one.
+    /// Reopens the B-tree after a failed read, unless another thread has replaced the snapshot
+    /// of `view` already.
     pub(super) fn reopen_after(&self, view: &ReadView) -> Result<(), EngineError> {
-        let mut place = self.base.lock();
+        let mut btree = self.base.lock();
         if Arc::ptr_eq(&self.view()?.snapshot, &view.snapshot) {
-            let snapshot = self.opened_anew(&mut place).map_err(EngineError::Retry)?;
-            // A flush shows what it wrote before it lets go of the base.
+            let snapshot = self.reopen(&mut btree).map_err(EngineError::Retry)?;
+            // The frozen memtable stays in the view. If its checkpoint had succeeded, it would
+            // have published its own snapshot before it released the lock.
             self.show_snapshot(Arc::new(snapshot), false);
         }
         Ok(())
     }
 
-    /// Another base in the place of one that failed, and what it holds.
-    fn opened_anew(&self, place: &mut Option<BTree>) -> Result<Snapshot, StorageError> {
-        // Another file under the base's name is another store's, or an older one.
+    /// Replaces a failed B-tree by a newly opened one, and returns a snapshot of it.
+    fn reopen(&self, btree: &mut Option<BTree>) -> Result<Snapshot, StorageError> {
+        // A different file with this name belongs to another store, or is an old copy.
         self.check_place()?;
-        if let Some(base) = place.take() {
+        if let Some(base) = btree.take() {
             base.abandon();
         }
         let (disk, path) = (&**self.dir.disk(), self.dir.base());
         let base = BTree::reopen(disk, &path, self.options.page_bytes(), &self.damage)?;
         let snapshot = base.snapshot()?;
-        *place = Some(base);
+        *btree = Some(base);
         Ok(snapshot)
     }
 
-    /// Whoever shows a snapshot holds the base.
+    /// Publishes a view of a new snapshot. Drops the frozen memtable from the view if the
+    /// snapshot holds it.
+    ///
+    /// The caller must hold the lock of the B-tree, so that an older snapshot never replaces a
+    /// newer one.
     fn show_snapshot(&self, snapshot: Arc<Snapshot>, holds_frozen: bool) {
         let Some(shown) = self.view.read().clone() else {
             return;
         };
+        // The new cache must not keep records that the checkpoint changed: the cache of a view
+        // must match its snapshot. This work happens before the write lock, so readers do not
+        // wait for it.
         let flushed = shown.frozen.as_ref().filter(|_| holds_frozen);
         let flushed = flushed.map(|shelf| shelf.read());
         let changed = flushed.iter().flat_map(|table| table.numbers());
@@ -284,6 +320,7 @@ impl Core {
     }
 }
 
+/// Writes the memtable and its last LSN into the B-tree, in one durable transaction.
 fn write(base: &BTree, frozen: &Frozen) -> Result<(), StorageError> {
     let table = frozen.shelf.read();
     let key = keys::meta(keys::APPLIED);
@@ -303,8 +340,12 @@ fn write(base: &BTree, frozen: &Frozen) -> Result<(), StorageError> {
     base.write(entries)
 }
 
-/// Grows with the square of how far beyond its half the table is.
+/// Delay of a batch when the memtable is `over` bytes larger than `half` its maximum.
+///
+/// The delay grows with the square of `over`, from zero to 10 ms. The first batches above the
+/// half notice nothing, and a nearly full memtable slows writers down before they stall.
 fn delay(over: usize, half: usize) -> Duration {
+    // `share` is the used part of the upper half in thousandths, so its square is in millionths.
     let share = over.min(half).saturating_mul(1000) / half.max(1);
     let share = u32::try_from(share).unwrap_or(1000);
     DELAY_MAX.saturating_mul(share).saturating_mul(share) / 1_000_000
@@ -314,8 +355,10 @@ fn is_corrupted(error: &StorageError) -> bool {
     error.kind() == StorageErrorKind::Corrupted
 }
 
-/// A write that must wait for a flush is refused for what it waits for: nothing is wrong with
-/// its own order.
+/// Converts the failure of a checkpoint into the error of a write that waits for it.
+///
+/// Corruption becomes `Stalled`. The corrupted page is in the B-tree and has nothing to do with
+/// the order of this write.
 fn stalled(error: EngineError) -> EngineError {
     match error {
         EngineError::Retry(cause) if is_corrupted(&cause) => {
@@ -326,5 +369,5 @@ fn stalled(error: EngineError) -> EngineError {
 }
 
 fn no_base() -> StorageError {
-    StorageError::new(StorageErrorKind::Io, "the base is not open")
+    StorageError::new(StorageErrorKind::Io, "the B-tree base.redb is not open")
 }

@@ -12,13 +12,14 @@ use super::memtable::SharedMemtable;
 use crate::engine::EngineError;
 use crate::error::{StorageError, StorageErrorKind};
 
-/// How long to wait after a flush that failed.
+/// Delay after a failed checkpoint.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
 
-/// And after one that met a damaged page, which will be damaged then, too.
+/// Delay after a checkpoint that met a corrupted page. The page is still corrupted on the next
+/// attempt, so frequent attempts are useless.
 const DAMAGED_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
-/// A memtable that is on its way into the base.
+/// Frozen memtable, and the LSN of the last frame whose writes it may hold.
 #[derive(Debug, Clone)]
 pub(super) struct Frozen {
     pub(super) shelf: Arc<SharedMemtable>,
@@ -28,27 +29,29 @@ pub(super) struct Frozen {
 #[derive(Debug, Default)]
 struct State {
     frozen: Option<Frozen>,
-    /// Why the last try failed.
+    /// Error of the last attempt, if it failed.
     failed: Option<StorageError>,
-    /// The base could not be opened again.
+    /// Whether the B-tree can no longer be opened.
     is_lost: bool,
     closing: bool,
     flushes: u64,
     last: Duration,
 }
 
-/// What is being flushed, and what became of it.
+/// Queue of one frozen memtable between the writers and the checkpoint thread.
+///
+/// A failed memtable stays in the queue until a later attempt succeeds.
 #[derive(Debug)]
 pub(super) struct Checkpointer {
     state: Mutex<State>,
     work: Condvar,
     done: Condvar,
     pub(super) slowed: AtomicU64,
-    /// Who flushes in the place of a thread.
+    /// Runs checkpoints on a simulated disk, which has no checkpoint thread.
     crew: Option<Arc<dyn Executor>>,
 }
 
-/// What flushes did.
+/// Statistics of the checkpoints.
 pub(super) struct CheckpointStats {
     pub(super) flushes: u64,
     pub(super) last: Duration,
@@ -68,7 +71,7 @@ impl Checkpointer {
         }
     }
 
-    /// There is something to flush, and a base to flush it into.
+    /// Whether a frozen memtable waits and the B-tree can be opened.
     pub(super) fn is_wanted(&self) -> bool {
         let state = self.state.lock();
         state.frozen.is_some() && !state.closing && !state.is_lost
@@ -92,46 +95,55 @@ impl Checkpointer {
         }
     }
 
-    /// A memtable is on its way. Only who holds the writer sends another.
+    /// Whether a frozen memtable waits or is being written. If the caller holds the writer's
+    /// lock, no other thread can add one.
     pub(super) fn is_busy(&self) -> bool {
         self.state.lock().frozen.is_some()
     }
 
-    /// Why the last try failed, if it did.
+    /// Error of the last attempt, if it failed.
     pub(super) fn failed(&self) -> Option<StorageError> {
         self.state.lock().failed.clone()
     }
 
-    /// Why no write may be taken any more.
+    /// Error of the failed reopening, if the B-tree can no longer be opened. The store must then
+    /// accept no more writes.
     pub(super) fn lost(&self) -> Option<StorageError> {
         let state = self.state.lock();
         state.failed.clone().filter(|_| state.is_lost)
     }
 
-    /// Waits until nothing is being flushed; fails where that may never be.
+    /// Waits until no frozen memtable is left. Fails if the store closes or the last attempt
+    /// failed.
     pub(super) fn wait(&self) -> Result<(), EngineError> {
         let mut state = self.state.lock();
         while state.frozen.is_some() {
             if state.closing {
                 return Err(closed());
             }
+            // A waiting writer gets the error at once. The next attempt may take minutes, and
+            // may fail again.
             if let Some(error) = &state.failed {
                 return Err(EngineError::Retry(error.clone()));
             }
             match &self.crew {
-                Some(crew) => MutexGuard::unlocked(&mut state, || crew.finish(Task::Flush)),
+                Some(executor) => {
+                    MutexGuard::unlocked(&mut state, || executor.finish(Task::Flush));
+                }
                 None => self.done.wait(&mut state),
             }
         }
         Ok(())
     }
 
+    /// Hands a frozen memtable to the checkpoint thread.
     pub(super) fn begin(&self, frozen: Frozen) {
         self.state.lock().frozen = Some(frozen);
         self.work.notify_one();
     }
 
-    /// The next memtable to flush; `None` at the end.
+    /// Waits for a frozen memtable. Returns `None` when the store closes or the B-tree can no
+    /// longer be opened.
     pub(super) fn next(&self) -> Option<Frozen> {
         let mut state = self.state.lock();
         loop {
@@ -145,6 +157,7 @@ impl Checkpointer {
         }
     }
 
+    /// Reports a successful checkpoint, and wakes all waiting writers.
     pub(super) fn end(&self, took: Duration) {
         let mut state = self.state.lock();
         state.frozen = None;
@@ -155,7 +168,8 @@ impl Checkpointer {
         self.done.notify_all();
     }
 
-    /// Remembers a failure, and waits a little before the next try.
+    /// Reports a failed checkpoint, wakes all waiting writers with the error, and delays the
+    /// checkpoint thread until the next attempt.
     pub(super) fn fail(&self, error: StorageError, is_lost: bool) {
         let mut state = self.state.lock();
         let wait = match error.kind() {

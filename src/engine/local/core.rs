@@ -1,4 +1,4 @@
-//! What an open store is made of, and its threads share.
+//! State of an open store, which its threads share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,51 +28,52 @@ use crate::error::StorageError;
 use crate::format::codec::Held;
 use crate::types::OrderNo;
 
-/// How often a reader goes on in a base that was opened anew.
+/// Maximum number of times that a failed read is repeated on a reopened B-tree.
 const REOPENED: usize = 3;
 
-/// The parts of an open store.
+/// Parts of an open store.
 ///
-/// Locks are taken in this order: the writer, the base, the view; and no two others at once.
+/// Lock order: `writer`, then `base`, then `view`. No thread holds two of the other locks at the
+/// same time.
 #[derive(Debug)]
 pub(super) struct Core {
     pub(super) dir: Dir,
     pub(super) options: LocalOptions,
     pub(super) header: StoreHeader,
-    /// The file of the base, to tell whether its name still leads to it.
+    /// The file `base.redb`, to check whether its name still leads to the same file.
     pub(super) base_file: Box<dyn DiskFile>,
-    /// Why nothing can be written where the store is now.
+    /// Error of the last check whether the store's files are still in place.
     pub(super) displaced: Mutex<Option<StorageError>>,
     /// `None` once the store is closed.
     pub(super) view: RwLock<Option<Arc<ReadView>>>,
     pub(super) writer: Mutex<Option<Writer>>,
     pub(super) base: Mutex<Option<BTree>>,
-    /// What of the base could not be read.
+    /// Failed reads of the B-tree.
     pub(super) damage: Arc<Damage>,
     pub(super) flushing: Checkpointer,
     pub(super) spare: Arc<Preallocated>,
     pub(super) old: Arc<Old>,
     pub(super) pulse: IdleMarker,
-    /// What was looked up since the last write.
+    /// Results of the lookups since the last write.
     pub(super) loaded: Loaded,
-    /// How many frames were made visible.
+    /// Number of frames that were made visible.
     pub(super) written: AtomicU64,
-    /// What the current segment holds, in bytes.
+    /// Bytes used in the current segment of the journal.
     pub(super) segment_bytes: AtomicU64,
 }
 
-/// What only one thread has at a time.
+/// Parts of a store that only one thread uses at a time.
 #[derive(Debug)]
 pub(super) struct Writer {
     pub(super) journal: Journal,
-    /// Why no write is taken any more.
+    /// The error that poisoned the store, if it is poisoned.
     pub(super) stopped: Option<StorageError>,
-    /// Released when everything has been closed.
+    /// Lock of the store's directory. `release` drops it after everything else is closed.
     pub(super) lock: Lock,
 }
 
 impl Writer {
-    /// Remembers that a write failed, if that ends all writing.
+    /// Converts a failed append. Poisons the store unless the journal wrote nothing.
     pub(super) fn failed(&mut self, error: AppendError) -> EngineError {
         let (AppendError::Refused(cause)
         | AppendError::Stopped(cause)
@@ -89,7 +90,7 @@ impl Writer {
 }
 
 impl Core {
-    /// Who does the store's chores in the place of threads.
+    /// Runs the background tasks on a simulated disk; `None` if threads run them.
     pub(super) fn crew(&self) -> Option<Arc<dyn Executor>> {
         self.dir.disk().crew()
     }
@@ -98,16 +99,21 @@ impl Core {
         self.view.read().clone().ok_or_else(closed)
     }
 
-    /// The record under a number, if it is in memory: without another hold on the view.
+    /// Record of an order number, if it is in a memtable or the cache.
+    ///
+    /// Reads under the lock of the view instead of cloning its `Arc`. This saves two changes of
+    /// a counter that all readers share.
     pub(super) fn held_at_hand(&self, no: &OrderNo) -> Result<Option<Held>, EngineError> {
         let view = self.view.read();
         let view = view.as_ref().ok_or_else(closed)?;
         Ok(view.held_at_hand(no))
     }
 
-    /// Reads. Behind a read that failed the base reads nothing more: it is opened anew, and
-    /// read again, unless a flush has done that. Not for ever: what the disk does not give is
-    /// not there, however often it is asked.
+    /// Runs `read` on the current view. After a failure, reopens the B-tree and repeats the
+    /// read, at most three times.
+    ///
+    /// After one failed read, redb rejects all further reads of the same open database. A
+    /// checkpoint may have reopened it already.
     pub(super) fn reading<T>(
         &self,
         mut read: impl FnMut(&ReadView) -> Result<T, EngineError>,
@@ -123,25 +129,29 @@ impl Core {
         read(&view)
     }
 
-    /// The view in the place of one that could not be read, if there is another. Whoever met
-    /// damage does not wait for the base to be opened anew: that would not help.
+    /// View that replaces one whose read failed; `None` if there is no newer snapshot.
+    ///
+    /// After corruption, it does not reopen the B-tree: the same page would be corrupted again.
     fn successor(
         &self,
         view: &ReadView,
         error: &EngineError,
     ) -> Result<Option<Arc<ReadView>>, EngineError> {
         if !is_damage(error) {
-            if let Some(crew) = self.crew() {
-                crew.finish(Task::Flush);
+            if let Some(executor) = self.crew() {
+                executor.finish(Task::Flush);
             }
-            // Where it cannot be opened, who reads hears why it could not be read before.
+            // If the B-tree cannot be reopened, the caller gets the error of its first read.
             let _ = self.reopen_after(view);
         }
         let now = self.view()?;
         Ok((!Arc::ptr_eq(&now.snapshot, &view.snapshot)).then_some(now))
     }
 
-    /// Runs `write` where a write may be.
+    /// Runs `write` under the writer's lock, when the memtable has room.
+    ///
+    /// # Errors
+    /// [`EngineError::Fatal`] if the store is closed or poisoned.
     pub(super) fn writing<T>(
         &self,
         write: impl FnOnce(&mut Writer, &ReadView) -> Result<T, EngineError>,
@@ -156,14 +166,18 @@ impl Core {
         write(writer, &view)
     }
 
-    /// Makes writes durable, frame by frame, and each visible when it is. Whatever fails
-    /// once the first was written leaves the outcome of all unknown.
+    /// Makes each frame durable and then visible, in order.
+    ///
+    /// If a frame fails after an earlier one was written, the outcome of the whole batch is
+    /// unknown.
     pub(super) fn commit(
         &self,
         writer: &mut Writer,
         view: &ReadView,
         frames: Vec<WriteBatch>,
     ) -> Result<(), EngineError> {
+        // If somebody moved the segment, the next opening would not find these writes. The
+        // engine must not acknowledge them.
         let placed = writer.journal.check_name();
         *self.displaced.lock() = placed.as_ref().err().cloned();
         placed.map_err(EngineError::Retry)?;
@@ -180,6 +194,8 @@ impl Core {
                 return Err(writer.failed(error));
             }
             is_begun = true;
+            // Only now, after the sync. A reader that saw the writes earlier could act on
+            // something that a crash then takes back.
             self.publish(view, writes);
         }
         self.note_bytes(writer);
@@ -188,22 +204,24 @@ impl Core {
     }
 
     fn publish(&self, view: &ReadView, writes: WriteBatch) {
-        // That fault has published it already, and twice would be another one.
+        // This injected fault has published the writes already. A second time would be a
+        // different fault.
         if !is_sabotaged(&**self.dir.disk(), FaultInjection::PublishBeforeSync) {
             view.active.publish(writes);
         }
-        // Counted when it can be seen: who counts and then looks may see more than was
-        // counted, and never less.
+        // The counter changes after the memtable. A reader takes the counter first and then
+        // reads. It may see writes that are not counted yet, but it never misses a counted one.
         self.written.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// How many writes there were. What is looked up afterwards holds as long as this
-    /// stays the same.
+    /// Number of frames that were made visible.
+    ///
+    /// Results of later lookups are valid while this number does not change.
     pub(super) fn written(&self) -> u64 {
         self.written.load(Ordering::SeqCst)
     }
 
-    /// The writes with the fault that was asked for.
+    /// Applies the injected fault of a test to the writes.
     #[cfg(feature = "testing")]
     fn sabotaged(&self, view: &ReadView, writes: WriteBatch) -> WriteBatch {
         match self.dir.disk().sabotage() {
@@ -223,19 +241,19 @@ impl Core {
         self.segment_bytes.store(bytes, Ordering::Relaxed);
     }
 
-    /// After a while without work: tells that the last frame was whole.
+    /// Appends the idle mark, unless a writer is active or the last frame is a mark already.
     pub(super) fn mark_idle(&self) {
         if let Some(mut writer) = self.writer.try_lock()
             && let Some(writer) = writer.as_mut().filter(|writer| writer.stopped.is_none())
             && !writer.journal.is_quiet
             && let Err(error) = writer.journal.mark(Kind::Idle)
         {
-            // The next write tells whoever asks for it.
+            // No caller waits for this error. The store is poisoned now: the next write gets it.
             writer.failed(error);
         }
     }
 
-    /// The base alone, as it stands now.
+    /// View of the B-tree without memtables and caches.
     pub(super) fn base_view(&self) -> Result<ReadView, EngineError> {
         let view = self.view()?;
         Ok(ReadView {
@@ -248,7 +266,7 @@ impl Core {
 
     pub(super) fn stats(&self) -> EngineStats {
         let flushed = self.flushing.flushed();
-        let of = |view: &Arc<ReadView>| {
+        let bytes_of = |view: &Arc<ReadView>| {
             let shelves = [Some(&view.active), view.frozen.as_ref()];
             let bytes = shelves
                 .into_iter()
@@ -256,7 +274,7 @@ impl Core {
                 .map(|shelf| shelf.read().bytes());
             bytes.sum::<usize>()
         };
-        let memtable_bytes = self.view.read().as_ref().map_or(0, of);
+        let memtable_bytes = self.view.read().as_ref().map_or(0, bytes_of);
         let segment_bytes = self.segment_bytes.load(Ordering::Relaxed);
         EngineStats {
             journal_bytes: self.old.bytes().saturating_add(segment_bytes),
@@ -271,7 +289,8 @@ impl Core {
         }
     }
 
-    /// What the store cannot do now and tries again.
+    /// Current failure that the store retries by itself: displaced files, preallocation, or
+    /// checkpoint, in this order.
     pub(super) fn trouble(&self) -> Option<StorageError> {
         let displaced = self.displaced.lock().clone();
         displaced
@@ -279,23 +298,24 @@ impl Core {
             .or_else(|| self.flushing.failed())
     }
 
-    /// With so much in memory, groups are slowed down.
+    /// Total size of both memtables, in bytes, from which batches are delayed.
     fn slow_from(&self) -> usize {
         let whole = self.options.memtable_bytes;
         whole.saturating_add(whole / 2)
     }
 
-    /// Ends the threads' work; they are still to be joined.
+    /// Asks the background threads to end. The caller must still join them.
     pub(super) fn stop(&self) {
         self.flushing.close();
         self.spare.close();
         self.pulse.close();
-        if let Some(crew) = self.crew() {
-            crew.dismiss();
+        if let Some(executor) = self.crew() {
+            executor.dismiss();
         }
     }
 
-    /// Closes everything, once the threads are gone.
+    /// Closes the journal and the B-tree, and then releases the directory's lock. All
+    /// background threads must have ended.
     pub(super) fn release(&self) -> Result<(), StorageError> {
         let Some(mut writer) = self.writer.lock().take() else {
             return Ok(());
@@ -314,16 +334,16 @@ impl Core {
 }
 
 impl Background for Core {
-    fn wants(&self, chore: Task) -> bool {
-        match chore {
+    fn wants(&self, task: Task) -> bool {
+        match task {
             Task::Flush => self.flushing.is_wanted(),
             Task::Spare => self.spare.is_wanted(),
             Task::Idle => true,
         }
     }
 
-    fn run(&self, chore: Task) {
-        match chore {
+    fn run(&self, task: Task) {
+        match task {
             Task::Flush => self.checkpoint_once(),
             Task::Spare => self.spare.make_one(),
             Task::Idle => self.mark_idle(),
@@ -331,13 +351,13 @@ impl Background for Core {
     }
 }
 
-/// Something of the batch is written already.
+/// Converts the failure of a later frame of a batch. Earlier frames are in the journal already.
 fn begun(error: AppendError) -> AppendError {
     AppendError::Unknown(error.into_cause())
 }
 
 impl Core {
-    /// The life of the thread.
+    /// Main loop of the thread that appends idle marks.
     pub(super) fn run_idle(&self) {
         while self.pulse.wait_for_quiet() {
             self.mark_idle();

@@ -1,5 +1,7 @@
-//! Stored bytes whose checksums fit, whatever they say: no chance would ever find one.
-//! For fuzzers, which have to come behind the checksums to try what is there.
+//! Arbitrary stored bytes with valid checksums, for fuzz targets.
+//!
+//! Random changes almost never produce a valid checksum. A fuzz target needs these functions to
+//! reach the code behind the checksums.
 
 use super::journal::frame;
 use super::journal::frame::{HEAD_LEN, Head, Kind, Salted};
@@ -17,8 +19,8 @@ use crate::types::OrderNo;
 
 const CHECKSUM_LEN: usize = 4;
 
-/// Reads bytes as every kind of stored value there is, as they are. What must not happen is
-/// a panic, or two readers that do not say the same.
+/// Reads unchanged bytes as every kind of stored value. No reader may panic, and the two readers
+/// must agree.
 pub(crate) fn read_as_anything(key: &[u8], bytes: &[u8]) {
     codec::check_readers(bytes);
     let _ = codec::read_record(key, bytes).is_ok();
@@ -36,7 +38,7 @@ pub(crate) fn read_as_anything(key: &[u8], bytes: &[u8]) {
     }
 }
 
-/// The record that a payload holds; what it is written as, and what that is read as.
+/// Record in a payload, and the same record after it was encoded and decoded again.
 pub(crate) fn record(payload: &[u8]) -> Option<[Record; 2]> {
     codec::check_readers(payload);
     let key = keys::order(&codec::number_in(payload)?);
@@ -52,12 +54,13 @@ pub(crate) fn record(payload: &[u8]) -> Option<[Record; 2]> {
 
 fn written(key: &KeyBytes, held: &Held) -> Vec<u8> {
     let mut bytes = Vec::new();
-    // What was read can be written, unless it is too long for it: then nothing comes back.
+    // Encoding fails only if the value is too long. The result is then empty or incomplete, and
+    // the caller cannot read it.
     drop(codec::record(&mut bytes, key, held));
     bytes
 }
 
-/// Decodes a payload as an event of order `no`. Returns it, and what a second round trip gives.
+/// Event in a payload, and the same event after it was encoded and decoded again.
 pub(crate) fn event(no: OrderNo, payload: &[u8]) -> Option<[Event; 2]> {
     codec::check_readers(payload);
     let key = keys::event(1);
@@ -71,13 +74,13 @@ pub(crate) fn event(no: OrderNo, payload: &[u8]) -> Option<[Event; 2]> {
     Some([event.clone(), again.of(event.no)])
 }
 
-/// The payload of a record, as [`record`] takes it.
+/// Payload of a record, in the form that [`record`] accepts.
 pub(crate) fn payload_of(record: &Record) -> Result<Vec<u8>, StorageError> {
     let (bytes, _) = crate::format::values::stored_and_read(record)?;
     Ok(payload(&bytes).to_vec())
 }
 
-/// The payload of an event, as [`event`] takes it.
+/// Payload of an event, in the form that [`event`] accepts.
 pub(crate) fn payload_of_event(event: &Event) -> Result<Vec<u8>, StorageError> {
     let mut bytes = Vec::new();
     let origin = codec::Origin::First(event.no);
@@ -85,25 +88,25 @@ pub(crate) fn payload_of_event(event: &Event) -> Result<Vec<u8>, StorageError> {
     Ok(payload(&bytes).to_vec())
 }
 
-/// A value without its format and its checksum.
+/// Value without its format byte and its checksum.
 fn payload(bytes: &[u8]) -> &[u8] {
     let end = bytes.len().saturating_sub(CHECKSUM_LEN);
     bytes.get(1..end).unwrap_or_default()
 }
 
-/// A frame of the journal in the open: what may be changed.
+/// Decoded frame of the journal, for changes by a fuzz target.
 #[derive(Debug, Clone)]
 pub(crate) struct ForgedFrame {
     pub(crate) kind: u8,
     pub(crate) entries: Vec<ForgedEntry>,
 }
 
-/// A change of a table.
+/// Change of a table.
 #[derive(Debug, Clone)]
 pub(crate) struct ForgedEntry {
     pub(crate) table: u8,
     pub(crate) key: Vec<u8>,
-    /// Its payload; `None`: the entry is removed.
+    /// Payload of the value; `None` for a removed entry.
     pub(crate) value: Option<Vec<u8>>,
 }
 
@@ -124,7 +127,7 @@ impl ForgedEntry {
     }
 }
 
-/// The frames of a segment.
+/// Frames of a segment; empty if its header is invalid.
 pub(crate) fn frames_of(segment: &[u8]) -> Vec<ForgedFrame> {
     let Ok(header) = Header::read(segment) else {
         return Vec::new();
@@ -159,7 +162,8 @@ fn entries_of(mut bytes: &[u8]) -> Vec<ForgedEntry> {
     entries
 }
 
-/// The segment with these frames instead of its own, each behind the one before it.
+/// Segment with `frames` in place of its own, in a valid chain. Returns the segment unchanged if
+/// its header is invalid.
 pub(crate) fn segment_of(segment: &[u8], frames: &[ForgedFrame]) -> Vec<u8> {
     let Ok(header) = Header::read(segment) else {
         return segment.to_vec();
@@ -188,7 +192,7 @@ pub(crate) fn segment_of(segment: &[u8], frames: &[ForgedFrame]) -> Vec<u8> {
         previous = frame::finish(&salted, head, &mut buffer);
         bytes.extend_from_slice(&buffer);
     }
-    // No shorter than its header says.
+    // A file shorter than the length in its header would be rejected as truncated.
     bytes.resize(bytes.len().max(segment.len()), 0);
     bytes
 }

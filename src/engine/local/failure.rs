@@ -1,10 +1,12 @@
-//! Errors of the local engine.
+//! Error conversions of the local engine.
 
 use crate::engine::EngineError;
 use crate::error::{StorageError, StorageErrorKind};
 
-/// A failure to read, before anything was written. What could not be read now may be
-/// readable when the base was opened anew; what is damaged stays so.
+/// Converts a failed read during which the engine wrote nothing.
+///
+/// A retry may succeed after the engine reopens the B-tree. Corruption is permanent, so it is
+/// fatal.
 pub(super) fn unread(error: StorageError) -> EngineError {
     match error.kind() {
         StorageErrorKind::Corrupted => EngineError::Fatal(error),
@@ -13,7 +15,10 @@ pub(super) fn unread(error: StorageError) -> EngineError {
 }
 
 pub(super) fn closed() -> EngineError {
-    EngineError::Fatal(StorageError::new(StorageErrorKind::Io, "closed"))
+    EngineError::Fatal(StorageError::new(
+        StorageErrorKind::Io,
+        "the store is closed",
+    ))
 }
 
 pub(super) fn is_damage(error: &EngineError) -> bool {

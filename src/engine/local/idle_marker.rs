@@ -1,21 +1,22 @@
-//! The thread that notices that nothing happens.
+//! Idle marker: detects when the store has no more writes for a short time.
 //!
-//! Damage to the last frame of a journal looks like a tear. A frame behind it tells them
-//! apart, so one is appended when no work comes for a while.
+//! Recovery cannot distinguish corruption of the last frame from a torn write. A later frame
+//! makes the difference visible. A background thread therefore appends an empty frame to the
+//! journal when no write arrives for 100 ms.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-/// So long nothing must happen.
+/// Idle time before an empty frame is appended.
 const QUIET: Duration = Duration::from_millis(100);
 
-/// Tells when work was done.
+/// Counter of commits, with a wait for the first idle period after a commit.
 #[derive(Debug, Default)]
 pub(super) struct IdleMarker {
     beats: AtomicU64,
-    /// The thread sleeps until it is woken.
+    /// Whether the thread sleeps until the next commit, without a timeout.
     is_asleep: AtomicBool,
     state: Mutex<State>,
     changed: Condvar,
@@ -28,11 +29,15 @@ struct State {
 }
 
 impl IdleMarker {
-    /// Work was done. It costs a system call after idleness only.
+    /// Reports a commit. Needs a system call only for the first commit after an idle period.
     pub(super) fn beat(&self) {
+        // The counter changes before the read of `is_asleep`. The thread does the opposite: it
+        // sets `is_asleep` before it reads the counter. At least one of the two therefore sees
+        // the other's change.
         self.beats.fetch_add(1, Ordering::SeqCst);
         if self.is_asleep.swap(false, Ordering::SeqCst) {
-            // Whoever is about to sleep holds the lock until it does.
+            // The thread holds the lock from its read of the counter until it sleeps. Without
+            // this wait for the lock, `notify_one` could come between the two and be lost.
             drop(self.state.lock());
             self.changed.notify_one();
         }
@@ -43,10 +48,13 @@ impl IdleMarker {
         self.changed.notify_one();
     }
 
-    /// Sleeps until nothing happened for a while after something did; `false` at the end.
+    /// Waits for a commit, and then for 100 ms without another commit. Returns `false` when the
+    /// store closes.
     pub(super) fn wait_for_quiet(&self) -> bool {
         let mut state = self.state.lock();
         loop {
+            // First sleep until there is a commit. Then sleep for a fixed time. During the
+            // second sleep `is_asleep` is false, so commits do not wake this thread.
             self.is_asleep.store(true, Ordering::SeqCst);
             while self.beats.load(Ordering::SeqCst) == state.seen && !state.closing {
                 self.changed.wait(&mut state);

@@ -1,16 +1,17 @@
-//! Writes with a fault in them that was asked for.
+//! Injected faults in the writes of a batch, for tests.
 
 use super::journal::frame::HEAD_LEN;
 use super::write::batch::{WriteBatch, take_entry};
 use crate::error::StorageError;
 use crate::format::tables::Table;
 
-/// The same writes again.
+/// Copy of the writes.
 pub(in crate::engine::local) fn copied(writes: &WriteBatch) -> Result<WriteBatch, StorageError> {
     WriteBatch::decode(payload(writes))
 }
 
-/// The writes without the first entry that they put into the status index.
+/// Removes the first entry that the writes add to the status index. Returns the writes
+/// unchanged if the rest cannot be decoded.
 pub(in crate::engine::local) fn without_an_entry(writes: WriteBatch) -> WriteBatch {
     let mut rest = payload(&writes);
     let (mut kept, mut is_skipped) = (Vec::new(), false);

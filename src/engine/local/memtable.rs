@@ -1,12 +1,14 @@
-//! The memtable: what the journal holds and the base does not yet, sorted and decoded.
+//! Memtable: writes that are in the journal but not in the B-tree yet.
 //!
-//! - It is handed only what is durable.
-//! - Values stand in the frames that brought them; the tables know where.
-//! - An index entry stands here only where it differs from what lies beneath: one that was
-//!   put and removed again leaves nothing behind, nor does one that was removed and put.
-//!   That rests on entries being put only where there is none, and removed only where
-//!   there is one.
-//! - All else is only ever put.
+//! - It receives only durable writes.
+//! - It keeps the payloads of the frames. The tables store where each value is in a frame, so
+//!   values are not copied. Records are also kept decoded.
+//! - It holds an index entry only if the entry differs from the layer below, which is the
+//!   frozen memtable or the B-tree. An entry that was added and then removed leaves nothing
+//!   behind. The same is true for one that was removed and then added.
+//! - This needs one rule: an entry is added only where it is absent, and removed only where it
+//!   is present.
+//! - Records, events and counters are never removed.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map;
@@ -24,13 +26,13 @@ use crate::format::keys::KeyBytes;
 use crate::format::tables::Table;
 use crate::types::OrderNo;
 
-/// What an index entry takes, by and large.
+/// Estimated memory of an index entry, in bytes.
 const ENTRY_BYTES: usize = size_of::<KeyBytes>() + 16;
 
-/// What a decoded record takes besides its bytes, by and large.
+/// Estimated memory of a decoded record, in bytes, in addition to its encoded bytes.
 const RECORD_BYTES: usize = size_of::<crate::order::Order>() + 256;
 
-/// One memtable, read by many and written by one.
+/// Memtable with many readers and one writer.
 #[derive(Default)]
 pub(super) struct SharedMemtable {
     table: RwLock<Memtable>,
@@ -38,7 +40,7 @@ pub(super) struct SharedMemtable {
 
 impl std::fmt::Debug for SharedMemtable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shelf").finish_non_exhaustive()
+        f.debug_struct("SharedMemtable").finish_non_exhaustive()
     }
 }
 
@@ -48,38 +50,39 @@ impl SharedMemtable {
         Self { table }
     }
 
-    /// The lock may be held by the same thread already.
+    /// Locks the memtable for reading. The same thread may already hold the lock.
     pub(super) fn read(&self) -> RwLockReadGuard<'_, Memtable> {
         self.table.read_recursive()
     }
 
-    /// Takes in what is durable.
+    /// Makes durable writes visible to readers.
     pub(super) fn publish(&self, writes: WriteBatch) {
         self.table.write().take(writes);
     }
 }
 
-/// A value: where in which frame.
+/// Location of a value in one of the frames.
 #[derive(Debug, Clone, Copy)]
 struct Place {
     frame: usize,
     span: Span,
 }
 
-/// A record, and its bytes.
+/// Decoded record, and the location of its bytes.
 struct Kept {
     held: Held,
     place: Place,
 }
 
-/// The tables of a memtable.
+/// Tables of a memtable.
 pub(super) struct Memtable {
     frames: Vec<Vec<u8>>,
     records: HashMap<OrderNo, Kept>,
-    /// Of consecutive sequences.
+    /// Events with consecutive sequence numbers, the first of which is `first_seq`.
     events: Vec<Place>,
     first_seq: u64,
-    /// By tag; whether the entry is there.
+    /// Index changes by the tag of the table: `true` for an added entry, `false` for a removed
+    /// one.
     indexes: [BTreeMap<KeyBytes, bool>; Table::EVERY.len()],
     state: Option<State>,
     bytes: usize,
@@ -102,7 +105,7 @@ impl Default for Memtable {
 }
 
 impl Memtable {
-    /// Roughly what it takes in memory.
+    /// Estimated memory of the memtable, in bytes.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
     }
@@ -111,7 +114,7 @@ impl Memtable {
         self.changes == 0
     }
 
-    /// How often it was written: two readings between which it stays the same saw the same.
+    /// Number of batches that were added. Two reads with the same number saw the same contents.
     pub(super) const fn changes(&self) -> u64 {
         self.changes
     }
@@ -124,26 +127,26 @@ impl Memtable {
         self.records.get(no).map(|kept| &kept.held)
     }
 
-    /// The numbers of all its records.
+    /// Order numbers of all its records.
     pub(super) fn numbers(&self) -> impl Iterator<Item = &OrderNo> {
         self.records.keys()
     }
 
-    /// The bytes of an event.
+    /// Encoded event with the sequence number `seq`.
     pub(super) fn event(&self, seq: u64) -> Option<&[u8]> {
-        let place = usize::try_from(seq.checked_sub(self.first_seq)?).ok()?;
-        self.events.get(place).map(|place| self.value(*place))
+        let position = usize::try_from(seq.checked_sub(self.first_seq)?).ok()?;
+        self.events.get(position).map(|place| self.value(*place))
     }
 
-    /// The changes of a stretch of an index, in the direction of reading; whether the
-    /// entry is there.
+    /// Changes in a range of an index, in the given direction. The flag is `true` for an added
+    /// entry and `false` for a removed one.
     pub(super) fn walk(
         &self,
         table: Table,
-        stretch: impl RangeBounds<KeyBytes>,
+        range: impl RangeBounds<KeyBytes>,
         direction: Direction,
     ) -> impl Iterator<Item = (KeyBytes, bool)> {
-        let entries = self.index(table).map(|index| index.range(stretch));
+        let entries = self.index(table).map(|index| index.range(range));
         let (mut forward, mut backward) = match direction {
             Direction::Forward => (entries, None),
             Direction::Backward => (None, entries.map(Iterator::rev)),
@@ -155,8 +158,8 @@ impl Memtable {
         std::iter::from_fn(next).map(|(key, is_there)| (*key, *is_there))
     }
 
-    /// Every change of a table but that of single things, in the order of its keys; removed
-    /// entries have no value.
+    /// All changes of a table, in key order. Removed entries have no value. `table` must not be
+    /// [`Table::Meta`].
     pub(super) fn sorted(&self, table: Table) -> Box<dyn Iterator<Item = Entry<'_>> + '_> {
         match table {
             Table::Orders => {
@@ -180,13 +183,14 @@ impl Memtable {
         }
     }
 
-    /// The next writes to be taken in follow on those that were.
+    /// Whether the sequence numbers of the next writes continue those of the memtable.
     pub(super) fn is_followed_by(&self, writes: &WriteBatch) -> bool {
         let count = u64::try_from(self.events.len()).unwrap_or(u64::MAX);
         let next = self.first_seq.saturating_add(count);
         self.events.is_empty() || writes.events.is_empty() || next == writes.first_seq
     }
 
+    /// Adds the writes of a batch.
     pub(super) fn take(&mut self, writes: WriteBatch) {
         self.changes = self.changes.saturating_add(1);
         self.state = writes.state.or(self.state);
@@ -219,6 +223,9 @@ impl Memtable {
                 self.bytes = self.bytes.saturating_add(ENTRY_BYTES);
                 place.insert(is_there);
             }
+            // The opposite change cancels the earlier one: the layer below is right again. A
+            // stored order passes through several indexes between two checkpoints, so this
+            // keeps most entries out of the B-tree.
             btree_map::Entry::Occupied(place) if *place.get() != is_there => {
                 self.bytes = self.bytes.saturating_sub(ENTRY_BYTES);
                 place.remove();

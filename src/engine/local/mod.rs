@@ -1,20 +1,20 @@
-//! The local engine: one directory on a local disk, one process that has it open.
+//! Local engine: a store in one directory on a local disk, opened by one process at a time.
 //!
-//! | file | what |
+//! | file | contents |
 //! |---|---|
-//! | `identity` | who the store is; written last when it is made |
-//! | `journal/` | every group since the last flush, in segments |
-//! | `base.redb` | every table, as of the last flush |
+//! | `identity` | identity of the store; the last file that is written when a store is created |
+//! | `journal/` | journal (write-ahead log): all batches since the last checkpoint, in segments |
+//! | `base.redb` | B-tree with all tables, as of the last checkpoint |
 //!
-//! - The handle that has the store open holds the lock of the directory, and finds what is in
-//!   it by a descriptor. Where a system cannot lock a directory, it locks a file `LOCK` in it.
-//! - A batch is appended to the journal and synced, then put into the memtable, then
-//!   answered: what is visible is durable, and what is refused leaves no trace. The base is
-//!   written in the background, many batches at a time.
-//! - After a write whose outcome is not known, no write is taken until the store is opened
-//!   again; reads go on.
-//! - Readers share one view of memtables and base; they wait for no disk but that of their
-//!   own reads.
+//! - An open handle holds the lock of the directory. It finds the files in it by a descriptor,
+//!   not by the path. If the system cannot lock a directory, the handle locks a file `LOCK`.
+//! - The engine appends a batch to the journal, syncs it, adds it to the memtable, and then
+//!   acknowledges it. All visible writes are durable, and a rejected batch leaves no trace.
+//! - The checkpoint thread writes many batches at a time into the B-tree.
+//! - After a write with an unknown outcome, the engine is poisoned. It accepts no writes until
+//!   the store is opened again. Reads continue.
+//! - Readers share one view of the memtables and the B-tree. A reader waits for its own disk
+//!   reads only.
 
 mod admin;
 mod btree;
@@ -68,25 +68,26 @@ use crate::process::Process;
 use crate::types::OrderNo;
 use crate::verify::VerifyReport;
 
-/// The most mutations of one batch. A larger one saves next to nothing of the sync that it
-/// shares, but what it looks up, decides and writes one after another no longer stays in a
-/// core's own cache: batches of 8,192 are a quarter slower.
+/// Maximum number of mutations in one batch.
+///
+/// A larger batch saves almost nothing more of the shared sync. But its data no longer fits into
+/// the cache of one CPU core: batches of 8,192 are 25 % slower.
 const BATCH_MAX: usize = 1024;
 
 impl LocalOptions {
-    /// What the base's pages may take.
+    /// Maximum size of the page cache, in bytes.
     pub(crate) const fn page_bytes(&self) -> usize {
         self.cache_bytes / 8 * 3
     }
 
-    /// What single records and numbers of rows may take.
+    /// Cache of records and of the order numbers of rows.
     fn hot(&self) -> RecordCache {
         let eighth = self.cache_bytes / 8;
         RecordCache::new(eighth.saturating_mul(4), eighth)
     }
 }
 
-/// A store in a directory.
+/// Store in a local directory.
 pub struct LocalEngine {
     core: Arc<Core>,
     process: Process,
@@ -104,13 +105,13 @@ impl fmt::Debug for LocalEngine {
 }
 
 impl LocalEngine {
-    /// The store was made by the call that gave this handle.
+    /// Whether the call that returned this handle created the store.
     #[must_use]
     pub const fn is_new(&self) -> bool {
         self.is_new
     }
 
-    /// What the opening found in the journal.
+    /// Result of reading the journal when the store was opened.
     #[must_use]
     pub const fn recovery(&self) -> Recovery {
         self.recovery
@@ -123,14 +124,15 @@ impl LocalEngine {
 
     fn release(&self) -> Result<(), StorageError> {
         if !self.process.is_current() {
-            // The files and the lock are the parent's, and the threads are not here.
+            // The files and the lock belong to the parent. A forked child has no copy of the
+            // background threads.
             let why = "this process was forked from the one that opened the store";
             return Err(StorageError::new(StorageErrorKind::Io, why));
         }
         self.core.stop();
         for thread in std::mem::take(&mut *self.threads.lock()) {
-            // A thread that panicked left the journal whole: what it did not do is done
-            // after the next opening.
+            // A panic of a background thread leaves the journal intact. The next opening does
+            // its remaining work.
             drop(thread.join());
         }
         self.core.release()
@@ -140,11 +142,12 @@ impl LocalEngine {
 impl Drop for LocalEngine {
     fn drop(&mut self) {
         if !self.process.is_current() {
-            // Nothing in it is let go of: its locks may be held by threads that are not here.
+            // The forked child must drop nothing. A thread of the parent may have held one of
+            // the locks at the fork, and the child would wait for it without end.
             std::mem::forget(Arc::clone(&self.core));
             return;
         }
-        // What cannot be written at the end was no promise: commits are durable on return.
+        // A failed close loses no acknowledged write: commits are durable on return.
         let _ = self.release();
     }
 }
@@ -173,7 +176,7 @@ impl Engine for LocalEngine {
         self.core.throttle()?;
         self.core.writing(|writer, view| {
             let mut found = self.core.loaded.take(self.core.written());
-            // Nothing is written yet: what cannot be read stops no other batch.
+            // The plan writes nothing. A failed read therefore fails this batch only.
             let plan = |view: &ReadView| {
                 let planned = planned(view, std::mem::take(&mut found), batch);
                 planned.map_err(EngineError::Retry)

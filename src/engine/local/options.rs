@@ -1,4 +1,4 @@
-//! How a local store is opened.
+//! Options for opening a local store.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,30 +8,30 @@ use super::disk::SimulatedDisk;
 use super::disk::{Disk, RealDisk};
 use super::journal::recovery::Progress;
 
-/// How a local store is opened.
+/// Options for opening a local store.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct LocalOptions {
-    /// How much of the base is kept in memory, in bytes: half of it single records
-    /// that were read, the rest pages and the numbers of rows. Default: 256 MiB.
+    /// Maximum size of the caches over the B-tree, in bytes. Default: 256 MiB. Half of it holds
+    /// records, three eighths hold pages, and one eighth holds the order numbers of rows.
     pub cache_bytes: usize,
-    /// How much may wait in memory for the base, in bytes, and as much again while that is
-    /// being written. Default: 64 MiB. More makes for fewer and larger flushes, and for a
+    /// Maximum size of a memtable, in bytes. Default: 64 MiB. A second memtable of this size
+    /// exists during a checkpoint. A larger value means fewer and larger checkpoints, and a
     /// longer recovery.
     pub memtable_bytes: usize,
-    /// How long to wait for another handle to let go of the store, as in a rolling restart.
-    /// Default: not at all.
+    /// Maximum time to wait until another handle closes the store, for example in a rolling
+    /// restart. Default: zero.
     pub lock_wait: Duration,
-    /// Is told how far a recovery is.
+    /// Callback for the progress of a recovery. Default: none.
     pub progress: Option<Progress>,
-    /// Whether a store may be on a disk of which a power loss may take names that were synced,
-    /// and with them what was acknowledged. Default: no.
+    /// Whether to accept a disk that may lose synced file names in a power loss. Acknowledged
+    /// writes are lost with them. Default: `false`.
     pub allow_weak_durability: bool,
-    /// Every page of the base is checked when it is opened.
+    /// Whether opening the store checks every page of the B-tree.
     pub(crate) checked: bool,
-    /// The length of a segment of the journal.
+    /// Length of a journal segment, in bytes.
     pub(crate) segment_bytes: u64,
-    /// What the store's files are on.
+    /// Disk that holds the files of the store.
     pub(crate) disk: Arc<dyn Disk>,
 }
 
@@ -65,13 +65,13 @@ impl Default for LocalOptions {
     }
 }
 
-/// How large the parts of a store are: small ones roll, flush and heap up all the time.
+/// Sizes of the parts of a store. Small sizes cause frequent rolls and checkpoints in tests.
 #[cfg(feature = "testing")]
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::exhaustive_structs, reason = "tests write it down whole")]
 pub struct Sizes {
-    /// Of the memtable, in bytes.
+    /// Maximum size of the memtable, in bytes.
     pub memtable: usize,
-    /// Of a segment of the journal, in bytes.
+    /// Length of a journal segment, in bytes.
     pub segment: u64,
 }

@@ -1,4 +1,4 @@
-//! The engine as a whole, in directories of its own.
+//! Tests of the whole local engine in temporary directories.
 
 mod apply;
 mod backup;

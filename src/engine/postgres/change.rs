@@ -1,4 +1,4 @@
-//! A batch of changes, as one statement for each lane.
+//! Writes a batch of mutations, with one SQL statement per lane (connection for writes).
 
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -15,12 +15,14 @@ use crate::contract::{Lookup, Mutation, StoredRecord, Verdict};
 use crate::error::StorageError;
 use crate::rules::{UniqueKey, unique_keys};
 
-/// Spread over more lanes, fewer changes than these gain nothing.
+/// Minimum number of mutations per lane. Smaller parts gain nothing.
 const WORTH_A_LANE: usize = 64;
 
-/// All of a change, or nothing: what depends on a record is written where the record was.
-/// Where somebody else takes a key at the same moment the statement fails as a whole, and is
-/// sent again: then it sees who has the key.
+/// Statement that applies each mutation completely or not at all.
+///
+/// The parts for events, keys and entries join `done`: they write only for orders whose record
+/// was written. If another writer takes a key at the same moment, the statement fails with a
+/// unique violation. The engine sends it again, and the second attempt sees the owner in `held`.
 const CHANGE: &str = "
 WITH i AS (
     SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::smallint[],
@@ -67,15 +69,18 @@ gone AS (
     WHERE e.list = n.list AND e.place = n.place AND done.no = n.no)
 SELECT no FROM done";
 
-/// Which of these changes were made under this id.
+/// Statement that returns which of these mutations were applied under this change id.
 const MADE: &str = "
 SELECT n.no FROM unnest($1::text[], $2::bigint[]) AS n(no, version)
     JOIN orderstore_events e ON e.out_trade_no = n.no AND e.version = n.version
     WHERE e.change_id = $3";
 
-/// Changes that meet no key of one another go together, the others one wave after another.
-/// Where one wave certainly was not applied, what went before stands, and the rest is
-/// decided again.
+/// Applies a batch in waves. The mutations of one wave share no order number and no key, because
+/// one statement sees only the keys from before it.
+///
+/// If a later wave was certainly not applied, the earlier waves stay applied. The rest gets
+/// [`Verdict::Mismatch`], and the store decides these commands again. If the outcome of a wave is
+/// unknown, the outcome of the whole batch is unknown.
 pub(super) async fn apply(
     links: &Rc<Links>,
     batch: Vec<Mutation>,
@@ -113,7 +118,8 @@ fn next_wave(batch: &mut std::iter::Peekable<impl Iterator<Item = Mutation>>) ->
     wave
 }
 
-/// All of it is put into columns before anything is sent: what cannot be costs nobody else.
+/// Applies one wave, spread over the lanes. It encodes all parts before it sends the first one, so
+/// that a mutation that cannot be encoded fails before anything is written.
 async fn run_wave(links: &Rc<Links>, wave: Vec<Mutation>) -> Result<Vec<Verdict>, Failure> {
     let lanes = (wave.len() / WORTH_A_LANE).clamp(1, LANES);
     let mut parts = Vec::with_capacity(lanes);
@@ -133,7 +139,12 @@ async fn run_wave(links: &Rc<Links>, wave: Vec<Mutation>) -> Result<Vec<Verdict>
     joined(parts.into_iter().map(|(_, count, part)| (count, part)))
 }
 
-/// Where a part was applied, what certainly was not is decided again.
+/// Joins the results of the lanes, in order.
+///
+/// - One unknown outcome makes the outcome of the whole wave unknown.
+/// - If some lanes succeeded, the mutations of a failed lane get [`Verdict::Mismatch`]: the store
+///   decides these commands again.
+/// - If no lane succeeded, the wave fails with the last failure.
 fn joined(
     parts: impl Iterator<Item = (usize, Result<Vec<Verdict>, Failure>)>,
 ) -> Result<Vec<Verdict>, Failure> {
@@ -157,13 +168,17 @@ fn joined(
     }
 }
 
-/// Sends the changes until the outcome of each is known.
+/// Sends a part on one lane until the outcome of each mutation is known.
 async fn run(
     links: &Links,
     lane: usize,
     part: &[Mutation],
     columns: &Columns,
 ) -> Result<Vec<Verdict>, Failure> {
+    // `links.change` may send the statement several times. All attempts write the same change id
+    // into their events. If an earlier attempt was applied and its answer got lost, the next one
+    // updates nothing; `examine` then finds the events with this id. Without the id, the engine
+    // could not distinguish its own write from another writer's.
     let mut change_id = [0; 16];
     let drawn = getrandom::fill(&mut change_id);
     drawn.map_err(|error| StorageError::from(std::io::Error::from(error)))?;
@@ -176,9 +191,13 @@ async fn run(
     let done = links.change(lane, send).await?;
     let is_done = |mutation: &Mutation| done.contains(mutation.no.as_str());
     let rest: Vec<&Mutation> = part.iter().filter(|mutation| !is_done(mutation)).collect();
-    let mut told = examine(links, lane, &rest, change_id).await?.into_iter();
+    let mut examined = examine(links, lane, &rest, change_id).await?.into_iter();
     let verdicts = part.iter().map(|mutation| {
-        let own = if is_done(mutation) { None } else { told.next() };
+        let own = if is_done(mutation) {
+            None
+        } else {
+            examined.next()
+        };
         own.unwrap_or(Verdict::Applied)
     });
     Ok(verdicts.collect())
@@ -199,7 +218,7 @@ async fn columns(links: &Links, part: &[Mutation]) -> Result<Columns, Failure> {
     Ok(columns)
 }
 
-/// The numbers that a statement answers.
+/// Returns the order numbers in the result of a statement.
 async fn numbers(
     link: &mut Link,
     sql: &'static str,
@@ -209,9 +228,11 @@ async fn numbers(
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// Why changes were not made by the attempt that told of itself: an earlier one made them,
-/// or something else stands. That is looked at, and what was made is settled, on one
-/// connection: another server may not have it.
+/// Finds the verdicts of mutations that the answered attempt did not apply. Either an earlier
+/// attempt applied them, or the stored record or a key differs.
+///
+/// All steps use one connection. After a failover, another server may lack the commit that this
+/// one shows, and `settle` there would confirm nothing about it.
 async fn examine(
     links: &Links,
     lane: usize,
@@ -227,34 +248,38 @@ async fn examine(
     let lookups: Vec<Lookup> = numbers.chain(owners).collect();
     let look = async |link: &mut Link| {
         let made = made(link, rest, change_id).await?;
+        // The earlier attempt may have committed on this server alone, before a standby had it.
+        // `settle` waits until the standbys have that commit, too. Without it the store would
+        // acknowledge a command that a failover loses.
         if !made.is_empty() {
             link.settle().await?;
         }
         Ok((made, read::look_up(link, &lookups).await?))
     };
     let looked = links.change(lane, look).await;
-    // The statement itself was answered: only what stands now is not known.
-    let (made, stand) = looked.map_err(|failure| Failure::Maybe(failure.cause()))?;
-    let (stand, owners) = stand.split_at(rest.len().min(stand.len()));
+    // The statement was answered, so an earlier attempt may have applied these mutations. As long
+    // as the lookup fails, their outcome is unknown.
+    let (made, found) = looked.map_err(|failure| Failure::Maybe(failure.cause()))?;
+    let (records, owners) = found.split_at(rest.len().min(found.len()));
     let mut owners = owners.iter();
-    let verdict = |(mutation, stands): (&&Mutation, &Option<StoredRecord>)| {
+    let verdict = |(mutation, found): (&&Mutation, &Option<StoredRecord>)| {
         let keys = keys(mutation).into_iter();
         let owned: Vec<_> = keys.zip(owners.by_ref()).collect();
         if made.contains(mutation.no.as_str()) {
             return Verdict::Applied;
         }
         let version = |stored: &StoredRecord| (stored.row, stored.record.version());
-        if stands.as_ref().map(version) != mutation.before.as_ref().map(version) {
+        if found.as_ref().map(version) != mutation.before.as_ref().map(version) {
             return Verdict::Mismatch;
         }
         let others = owned.into_iter().filter_map(|(key, owner)| {
             let by = owner.as_ref()?.record.no();
             (by != mutation.no).then_some(Verdict::Taken { key, by })
         });
-        // Whatever stood in the way has gone: it is decided again.
+        // The conflict is gone by now: the store decides the command again.
         others.into_iter().next().unwrap_or(Verdict::Mismatch)
     };
-    Ok(rest.iter().zip(stand).map(verdict).collect())
+    Ok(rest.iter().zip(records).map(verdict).collect())
 }
 
 async fn made(
@@ -287,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn where_a_lane_fails_each_change_of_the_others_keeps_its_own_verdict() {
+    fn failed_lane_leaves_verdicts_of_other_lanes() {
         use Verdict::{Applied, Mismatch};
         for failed in [Failure::Not, Failure::Never] {
             let parts = [part(1, None), part(2, Some(failed)), part(1, None)];

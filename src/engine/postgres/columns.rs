@@ -1,5 +1,4 @@
-//! A batch as the parameters of its statement: rows, column by column, as `unnest` takes
-//! them.
+//! Statement parameters of a batch: one array per column, as SQL `unnest` expects them.
 
 use std::collections::HashSet;
 use std::hash::Hash;
@@ -15,7 +14,7 @@ use crate::rules::{IndexEntry, UniqueKey, index_entries, unique_keys};
 
 pub(super) type Parameter<'a> = &'a (dyn ToSql + Sync);
 
-/// Columns of the same length, which rows are pushed onto.
+/// Defines a struct of columns with equal lengths. `push` appends one row.
 macro_rules! columns {
     ($(#[$doc:meta])* $name:ident { $($column:ident: $kind:ty),+ $(,)? }) => {
         $(#[$doc])*
@@ -37,7 +36,7 @@ macro_rules! columns {
 }
 
 columns!(
-    /// What people query, and the record itself.
+    /// Columns of `orderstore_orders`: fields for people's queries, and the encoded record.
     Orders {
         no: String,
         row: i64,
@@ -60,7 +59,7 @@ columns!(Keys {
 });
 columns!(Entries { no: String, list: String, place: Vec<u8> });
 
-/// All that a batch writes.
+/// All rows that a batch writes.
 #[derive(Default)]
 pub(super) struct Columns {
     orders: Orders,
@@ -72,7 +71,7 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// In the order in which the statement names them.
+    /// Returns the parameters `$1` to `$25`, in the order of the statement.
     pub(super) fn parameters(&self) -> Vec<Parameter<'_>> {
         let (keys, entries) = ([&self.taken, &self.freed], [&self.come, &self.gone]);
         let mut all = self.orders.parameters();
@@ -129,14 +128,14 @@ impl Columns {
     }
 }
 
-/// The keys that a change takes, and those that it lets go.
+/// Returns the keys that a mutation takes, and the keys that it frees.
 pub(super) fn keys_of(mutation: &Mutation) -> (Vec<UniqueKey>, Vec<UniqueKey>) {
     let before = mutation.before.iter();
     let before = before.flat_map(|stored| unique_keys(&stored.record));
     changed(before, unique_keys(&mutation.after))
 }
 
-/// What is only in the second, and what only in the first.
+/// Returns the items only in `after`, and the items only in `before`.
 fn changed<T: Clone + Eq + Hash>(
     before: impl IntoIterator<Item = T>,
     after: impl IntoIterator<Item = T>,

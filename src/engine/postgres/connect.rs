@@ -1,5 +1,4 @@
-//! Making a connection: to the host that takes writes, and only to a server that keeps what
-//! the engine relies on.
+//! Connects to the host that takes writes, if its server meets the engine's requirements.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -23,37 +22,39 @@ use super::url::Address;
 use super::{hosts, tls};
 use crate::error::{Error, StorageError, StorageErrorKind};
 
-/// The connections to one host that this process holds at most. A server that hangs keeps those
-/// whose answers nobody awaits any more.
+/// Maximum number of open connections to one host from this process. A hung server keeps
+/// connections open whose answers the engine no longer awaits.
 const OPEN_MAX: usize = 16;
 
-/// How long one host may take to give a connection.
+/// Maximum time for a connection attempt to one host.
 const LIMIT: Duration = Duration::from_millis(2500);
 
-/// Where the server waits for its followers, whatever language it says so in.
+/// Name of the server function that waits for standbys. The server sends it in notices, in every
+/// language.
 const WAIT_FOR_FOLLOWERS: &str = "SyncRepWaitForLSN";
 
 pub(super) struct Hosts {
-    /// One configuration for each host: none may use up another's time.
+    /// Hosts with one configuration each, so that a hung host cannot use up another's time.
     all: Vec<Host>,
-    /// The host that is tried first: the one that took the last connection, unless that was
-    /// lost.
+    /// Index of the host to try first: the host of the last connection. After a loss of that
+    /// connection, the next host.
     first: AtomicUsize,
     tls: Option<MakeRustlsConnect>,
     options: PostgresOptions,
-    /// A connection was made before, so the address and the rights were once right.
+    /// An earlier connection succeeded: address and permissions were correct then.
     was_connected: AtomicBool,
 }
 
 struct Host {
-    /// Among the hosts.
+    /// Index in the list of hosts.
     place: usize,
-    /// For error texts.
+    /// Name for error texts.
     name: String,
     config: Config,
-    /// Held by each connection to it that is open.
+    /// Reference count of the open connections to this host. Each connection holds a clone.
     open: Arc<()>,
-    /// When the server started that was examined last: another one is examined anew.
+    /// Start time of the server that was examined last. A server with another start time is
+    /// examined again.
     examined: Mutex<Option<String>>,
 }
 
@@ -76,13 +77,13 @@ impl Hosts {
         })
     }
 
-    /// The next connection is tried elsewhere first.
+    /// Makes the next connection start with another host than this one.
     pub(super) fn avoid(&self, place: usize) {
         self.first.store(place.saturating_add(1), Ordering::Relaxed);
     }
 
-    /// Tries one host after the other, from the last good one on. Nothing was asked of any
-    /// yet: whatever fails here, nothing was done.
+    /// Tries the hosts one by one, starting with the host of the last good connection. A failure
+    /// here means that nothing was written: no statement was sent yet.
     pub(super) async fn connect(&self) -> Result<Link, Failure> {
         let first = self.first.load(Ordering::Relaxed);
         let mut refusals = Vec::with_capacity(self.all.len());
@@ -90,7 +91,7 @@ impl Hosts {
             let late = |_| {
                 Err(Refusal::new(
                     Cause::Unclear,
-                    format!("no answer within {LIMIT:?}"),
+                    format!("no answer within {} ms", LIMIT.as_millis()),
                 ))
             };
             match timeout(LIMIT, self.connect_to(host))
@@ -118,8 +119,10 @@ impl Hosts {
         Ok(Link::new(client.client, host.place, client.doubtful))
     }
 
-    /// Examines each server once, before any setting is made: on a connection that others
-    /// share, a setting would become theirs.
+    /// Checks each server once for a pooler and for its replication settings.
+    ///
+    /// The check must run before the first `SET`. Behind a pooler in transaction mode, other
+    /// processes share the server connection, and the setting would apply to them, too.
     async fn examine(
         &self,
         host: &Host,
@@ -139,7 +142,7 @@ impl Hosts {
 
     async fn client(&self, host: &Host) -> Result<Fresh, Refusal> {
         if Arc::strong_count(&host.open) > OPEN_MAX {
-            let why = "too many connections wait for a server that does not answer";
+            let why = "too many open connections wait for this server, which does not answer";
             return Err(Refusal::new(Cause::Unclear, why));
         }
         let made = match &self.tls {
@@ -158,18 +161,20 @@ impl Hosts {
     }
 }
 
-/// What becomes of the refusals of all hosts. Once a store was open its cluster was there, and
-/// only what every server refuses stays refused. A store that is being opened waits for what
-/// mends by itself: a server that starts, or a cluster between two leaders, of which one host is
-/// gone and another takes no writes yet.
+/// Decides whether to retry after every host refused: `Not` means retry, `Never` means fail.
+///
+/// - After a first connection, the cluster is known to exist. Only a refusal by every server is
+///   final.
+/// - During the opening, the engine waits only for conditions that end without help. These are a
+///   server that starts, and a failover: one host is absent and another is still read-only.
 fn failure_of(refusals: &[(&str, Refusal)], was_connected: bool) -> Failure {
     let why: Vec<String> = refusals
         .iter()
         .map(|(name, refusal)| format!("{name}: {}", refusal.why))
         .collect();
     let error = StorageError::new(StorageErrorKind::Io, why.join("; "));
-    let all = |good: &dyn Fn(Cause) -> bool| refusals.iter().all(|(_, it)| good(it.cause));
-    let any = |cause| refusals.iter().any(|(_, it)| it.cause == cause);
+    let all = |good: &dyn Fn(Cause) -> bool| refusals.iter().all(|(_, host)| good(host.cause));
+    let any = |cause| refusals.iter().any(|(_, host)| host.cause == cause);
     let is_refused = all(&|cause| cause == Cause::Refused);
     let is_between_leaders = any(Cause::ReadOnly) && any(Cause::Absent);
     let is_clear = all(&|cause| cause != Cause::Unclear) && !is_between_leaders;
@@ -180,10 +185,10 @@ fn failure_of(refusals: &[(&str, Refusal)], was_connected: bool) -> Failure {
     }
 }
 
-/// A connection that nothing was set on.
+/// A new connection without any settings.
 struct Fresh {
     client: Client,
-    /// The server said that a commit may be on no other machine yet.
+    /// The server warned that a commit may not be replicated yet.
     doubtful: Arc<AtomicBool>,
 }
 
@@ -192,11 +197,15 @@ where
     T: MakeTlsConnect<Socket>,
     T::Stream: 'static,
 {
-    // Held for as long as the connection is open.
+    // The connection's task holds this clone until the connection closes.
     let open = Arc::clone(&host.open);
     let (client, mut connection) = host.config.connect(tls).await?;
     let doubtful = Arc::new(AtomicBool::new(false));
-    let told = Arc::clone(&doubtful);
+    let warned = Arc::clone(&doubtful);
+    // PostgreSQL commits locally and then waits for its standbys. If somebody cancels this wait,
+    // the server reports success and a warning. The task records the warning before the driver
+    // delivers the answer. Without it, the engine would acknowledge a commit that is on one
+    // machine only.
     spawn_local(async move {
         let mut next = std::future::poll_fn(|context| connection.poll_message(context));
         while let Some(Ok(message)) = (&mut next).await {
@@ -204,7 +213,7 @@ where
                 && *notice.code() == SqlState::WARNING
                 && notice.routine() == Some(WAIT_FOR_FOLLOWERS)
             {
-                told.store(true, Ordering::Relaxed);
+                warned.store(true, Ordering::Relaxed);
             }
         }
         drop(open);
@@ -212,7 +221,7 @@ where
     Ok(Fresh { client, doubtful })
 }
 
-/// The name of the host has no address.
+/// Returns whether the host name cannot be resolved to an address.
 async fn is_unknown(config: &Config) -> bool {
     let (Some(Name::Tcp(name)), [port]) = (config.get_hosts().first(), config.get_ports()) else {
         return false;
@@ -237,7 +246,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn opening_waits_only_for_what_mends_by_itself() {
+    fn opening_waits_only_for_temporary_causes() {
         use Cause::{Absent, ReadOnly, Refused, Unclear, Unsafe};
         let ends_at_once = |causes: &[Cause], was_connected| {
             let refusal = |cause: &Cause| ("one", Refusal::new(*cause, "why"));
@@ -264,13 +273,19 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_names_each_host_and_its_cause() {
+    fn failure_names_each_host_and_cause() {
         let refusals = [
             ("one:1", Refusal::new(Cause::Absent, "connection refused")),
-            ("two:2", Refusal::new(Cause::ReadOnly, "it is a standby")),
+            (
+                "two:2",
+                Refusal::new(Cause::ReadOnly, "the server is a standby"),
+            ),
         ];
         let why = failure_of(&refusals, false).cause();
         let why = why.source().unwrap().to_string();
-        assert_eq!(why, "one:1: connection refused; two:2: it is a standby");
+        assert_eq!(
+            why,
+            "one:1: connection refused; two:2: the server is a standby"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! One connection, and the statements prepared on it.
+//! A connection and its prepared statements.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,19 +9,20 @@ use tokio_postgres::{Client, Row, Statement};
 use super::columns::Parameter;
 use super::failure::Failure;
 
-/// A commit that changes nothing.
+/// Statement that commits without changing a value. It still writes to PostgreSQL's log, so its
+/// commit waits for the standbys.
 pub(super) const SETTLE: &str = "UPDATE orderstore_meta SET rows = rows RETURNING true";
 
-/// A connection, and the statements that were prepared on it.
+/// A connection and its prepared statements.
 pub(super) struct Link {
     pub(super) client: Client,
-    /// Which host it leads to.
+    /// Index of the connected host.
     pub(super) host: usize,
-    /// Each with how often it was used.
+    /// Prepared statements by SQL text, with their number of uses.
     prepared: HashMap<&'static str, (Statement, u64)>,
-    /// The server said that a commit may be on no other machine yet.
+    /// The server warned that a commit may not be replicated yet.
     pub(super) doubtful: Arc<AtomicBool>,
-    /// What was there when it was made is on as many machines as it ought to be.
+    /// All commits from before this connection are replicated.
     is_settled: bool,
 }
 
@@ -36,9 +37,11 @@ impl Link {
         }
     }
 
-    /// The rows that a statement answers. Its plan is kept, and made anew after 2, 4, 8 … uses:
-    /// where the tables were empty and vacuumed, the server plans to read them whole, and it
-    /// notices their growth only when something has it plan again.
+    /// Runs a statement and returns its rows.
+    ///
+    /// The engine prepares the statement at its first use, and again after 2, 4, 8 … uses. A plan
+    /// for empty, vacuumed tables reads them completely, and the server keeps that plan while the
+    /// tables grow. Preparing again makes the server plan again.
     pub(super) async fn query(
         &mut self,
         sql: &'static str,
@@ -50,15 +53,17 @@ impl Link {
             self.prepared.insert(sql, (prepared, uses));
         }
         let Some((statement, used)) = self.prepared.get_mut(sql) else {
-            return Err(Failure::fatal("a statement is not there"));
+            return Err(Failure::fatal("a prepared statement is missing"));
         };
         *used = uses;
         Ok(self.client.query(&*statement, parameters).await?)
     }
 
-    /// Returns when all that is to be seen on this server is on as many machines as it ought
-    /// to be: a commit may be seen that did not wait for that, and this one, which comes later,
-    /// does. A commit that changed no row would not wait, either.
+    /// Waits until every commit visible on this server is replicated to the required standbys.
+    ///
+    /// A commit can be visible although it never waited for a standby, for example after a crash of
+    /// the server during the wait. This statement commits later and waits, and standbys receive
+    /// commits in order. The statement must change a row, because an empty commit does not wait.
     pub(super) async fn settle(&mut self) -> Result<(), Failure> {
         match self.query(SETTLE, &[]).await?.len() {
             1 => Ok(()),
@@ -66,7 +71,8 @@ impl Link {
         }
     }
 
-    /// The same, once: a server that came back shows what it had committed alone.
+    /// Settles a connection once, before its first decision: a restarted server may show commits
+    /// that no standby has.
     pub(super) async fn settled(&mut self) -> Result<(), Failure> {
         if !self.is_settled {
             self.settle().await?;
@@ -76,7 +82,7 @@ impl Link {
     }
 }
 
-/// All of them, from one of them on.
+/// Iterates over all items, starting at index `turn` (modulo the length).
 pub(super) fn from_on<T>(all: &[T], turn: usize) -> impl Iterator<Item = &T> + Clone {
     let turn = turn.checked_rem(all.len()).unwrap_or_default();
     let (before, from) = all.split_at(turn);

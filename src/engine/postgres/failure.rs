@@ -1,5 +1,5 @@
-//! What a failure means, by where it happened and by its SQLSTATE: certainly not done, maybe,
-//! or not before somebody has seen to it.
+//! Classifies failures by place and SQLSTATE: certainly not applied, possibly applied, or refused
+//! until a person acts.
 
 use std::error::Error as _;
 use std::fmt::Write as _;
@@ -9,21 +9,21 @@ use tokio_postgres::error::SqlState;
 use crate::engine::EngineError;
 use crate::error::{StorageError, StorageErrorKind};
 
-/// Why something was not done.
+/// Failure of a statement or a connection.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// Certainly not done; again it may be.
+    /// Certainly not applied; a retry may succeed.
     Not(StorageError),
-    /// Done or not.
+    /// Applied or not.
     Maybe(StorageError),
-    /// Not done, and again it would not be, for now.
+    /// Certainly not applied; an immediate retry would fail, too.
     Never(StorageError),
 }
 
 impl Failure {
     pub(super) fn lost_meta() -> Self {
-        let why = "orderstore_meta has no row: restore the row from a backup, as the manual says \
-                   in its chapter on clusters";
+        let why = "orderstore_meta has no row: restore the row from a backup; see the manual's \
+                   chapter on clusters";
         StorageError::corrupted(why).into()
     }
 
@@ -37,8 +37,10 @@ impl Failure {
         }
     }
 
-    /// What the server refuses it may take when somebody has seen to it, and what is too large
-    /// is one record's; what is damaged, or a bug of the engine, stays so.
+    /// Converts to the engine error.
+    ///
+    /// `Never` is fatal only for corruption and bugs. A refusal by the server ends when a person
+    /// acts, and a value that is too large concerns one record. Neither may stop the store.
     pub(super) fn told(self) -> EngineError {
         let stays = |cause: &StorageError| {
             let kind = cause.kind();
@@ -56,7 +58,7 @@ impl Failure {
     }
 }
 
-/// Damage that was read.
+/// Converts corruption found in the tables.
 impl From<StorageError> for Failure {
     fn from(error: StorageError) -> Self {
         Self::Never(error)
@@ -77,27 +79,30 @@ impl From<tokio_postgres::Error> for Failure {
     }
 }
 
-/// What happened, and what the driver, the TLS library or the system said of it. The driver's
-/// own texts name no parameter; the server's detail may, and stays out.
+/// Returns the error text with all its causes: driver, TLS library and operating system.
+///
+/// For an error from the server, it returns the SQLSTATE and the message only. The server's detail
+/// text may contain statement parameters, which may be personal data.
 pub(super) fn text(error: &tokio_postgres::Error) -> String {
     if let Some(said) = error.as_db_error() {
         return format!("{}: {}", said.code().code(), said.message());
     }
     let mut text = error.to_string();
     for cause in std::iter::successors(error.source(), |&cause| cause.source()) {
-        // A string takes everything.
+        // Writing to a `String` cannot fail.
         let _ = write!(text, ": {cause}");
     }
     text
 }
 
-/// The server refuses, and the same statement will be refused again.
+/// Returns whether the server would refuse the same statement again.
 pub(super) fn is_for_good(code: &SqlState) -> bool {
     let error = StorageError::new(StorageErrorKind::Io, "");
     matches!(class_of(Some(code))(error), Failure::Never(_))
 }
 
-/// By SQLSTATE; what the server did not say anything of may have been done.
+/// Returns the failure class of an SQLSTATE. Without an answer from the server, the statement may
+/// be applied.
 fn class_of(code: Option<&SqlState>) -> fn(StorageError) -> Failure {
     let Some(code) = code else {
         return Failure::Maybe;
@@ -117,7 +122,7 @@ fn class_of(code: Option<&SqlState>) -> fn(StorageError) -> Failure {
         SqlState::CRASH_SHUTDOWN,
     ];
     match code {
-        // What waits between two statements may be ended for it, before the next was read.
+        // 57P05: the server closed an idle session, before it read the statement.
         code if again.contains(code) || code.code() == "57P05" => Failure::Not,
         code if maybe.contains(code) || code.code().starts_with("08") => Failure::Maybe,
         code if code.code().starts_with("53") => Failure::Not,
@@ -130,8 +135,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_sqlstate_says_whether_it_was_done_and_whether_it_may_be() {
-        let error = || StorageError::new(StorageErrorKind::Io, "said by the server");
+    fn sqlstate_decides_failure_class() {
+        let error = || StorageError::new(StorageErrorKind::Io, "an answer of the server");
         let means = |code: Option<&str>| {
             let code = code.map(SqlState::from_code);
             match class_of(code.as_ref())(error()) {
@@ -153,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_server_refuses_ends_no_store_and_what_is_damaged_does() {
+    fn refusal_keeps_store_open_and_corruption_stops_it() {
         let of = |kind| Failure::Never(StorageError::new(kind, "why")).told();
         assert!(matches!(of(StorageErrorKind::Io), EngineError::Retry(_)));
         assert!(matches!(

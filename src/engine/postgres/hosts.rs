@@ -1,40 +1,41 @@
-//! A URL that names several hosts, taken apart: the driver would wait for one that hangs
-//! before it tries the next.
+//! Splits a URL with several hosts into one configuration per host. With all hosts in one
+//! configuration, the driver would wait for a hung host before it tries the next one.
 
 use std::time::Duration;
 
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
-/// The port where none is named.
+/// Default port.
 const PORT: u16 = 5432;
 
-/// A peer that has vanished is noticed within a minute, also where nothing is sent to it.
+/// Maximum idle time before a keepalive packet, and default interval between packets. With them
+/// the engine notices a vanished peer within a minute, even on an idle connection.
 const KEEPALIVE: Duration = Duration::from_secs(10);
 
-/// A configuration for each host.
+/// Returns one configuration per host. `limit` is the default connect timeout.
 pub(super) fn each(config: &Config, limit: Duration) -> impl Iterator<Item = Config> {
     let ports = config.get_ports();
     let port = move |place: usize| ports.get(place).or(ports.first()).copied().unwrap_or(PORT);
     let hosts = config.get_hosts().iter().enumerate();
-    let one = move |(place, host): (usize, &Host)| {
-        let mut one = shared(config, limit);
+    let configure = move |(place, host): (usize, &Host)| {
+        let mut single = shared(config, limit);
         match host {
-            Host::Tcp(name) => one.host(name),
-            // No server speaks TLS on a socket of the machine.
+            Host::Tcp(name) => single.host(name),
+            // PostgreSQL offers no TLS on Unix sockets.
             #[cfg(unix)]
-            Host::Unix(path) => one.host_path(path).ssl_mode(SslMode::Disable),
+            Host::Unix(path) => single.host_path(path).ssl_mode(SslMode::Disable),
         };
         if let Some(address) = config.get_hostaddrs().get(place) {
-            one.hostaddr(*address);
+            single.hostaddr(*address);
         }
-        one.port(port(place));
-        one
+        single.port(port(place));
+        single
     };
-    hosts.map(one)
+    hosts.map(configure)
 }
 
-/// What is said of all hosts.
+/// Copies the settings that all hosts share.
 fn shared(config: &Config, limit: Duration) -> Config {
     let mut shared = Config::new();
     shared.connect_timeout(*config.get_connect_timeout().unwrap_or(&limit));
@@ -71,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_host_keeps_its_port_and_all_share_the_rest() {
+    fn hosts_keep_ports_and_share_other_settings() {
         let url = "postgres://shop:secret@one:1,two:2/orders?options=-csearch_path%3Da\
                    &channel_binding=require&tcp_user_timeout=3";
         let config: Config = url.parse().unwrap();

@@ -1,4 +1,4 @@
-//! Connections: made when they are needed, made again when they are lost.
+//! Pool of connections. The engine opens a connection at its first use and reopens a lost one.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,19 +14,19 @@ use super::options::PostgresOptions;
 use super::url;
 use crate::error::{Error, StorageError, StorageErrorKind};
 
-/// How many changes are under way at once.
+/// Number of connections for writes.
 pub(super) const LANES: usize = 4;
 
-/// How many reads are.
+/// Number of connections for reads.
 const READERS: usize = 4;
 
-/// How long an attempt may take before its connection counts as lost.
+/// Maximum time of one attempt. After it, the connection counts as lost.
 const ATTEMPT: Duration = Duration::from_secs(5);
 
-/// How long attempts go on before the answer is a failure.
+/// Maximum time for all attempts of one call.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The first pause between attempts, and the longest.
+/// First and longest pause between attempts. Each pause is twice the previous one.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
 pub(super) struct Links {
@@ -48,7 +48,7 @@ impl Links {
         })
     }
 
-    /// Reads; again, as long as there is patience.
+    /// Runs a read on a reader connection. Retries it for up to 30 s.
     pub(super) async fn read<T>(
         &self,
         look: impl AsyncFn(&mut Link) -> Result<T, Failure>,
@@ -56,18 +56,19 @@ impl Links {
         self.again(self.reader(), ATTEMPT, look).await
     }
 
-    /// One that is free, if there is any.
+    /// Locks a free reader connection, or waits for one if none is free.
     async fn reader(&self) -> MutexGuard<'_, Option<Link>> {
-        let [one, ..] = &self.readers;
+        let [first, ..] = &self.readers;
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
         let mut readers = from_on(&self.readers, turn);
         if let Some(free) = readers.clone().find_map(|reader| reader.try_lock().ok()) {
             return free;
         }
-        readers.next().unwrap_or(one).lock().await
+        readers.next().unwrap_or(first).lock().await
     }
 
-    /// Acts on a connection of its own, for as long as `limit`; again, where it was cut off.
+    /// Runs a long call on a new connection, with `limit` per attempt. Retries if the connection is
+    /// lost.
     pub(super) async fn long<T>(
         &self,
         limit: Duration,
@@ -77,21 +78,24 @@ impl Links {
         self.again(own.lock(), limit, act).await
     }
 
-    /// Changes something that may be changed again: what comes of it a second time is
-    /// what `act` sees to.
+    /// Runs a write on a lane and retries it for up to 30 s. `act` may run again after an applied
+    /// attempt, so it must handle its own earlier effect.
     pub(super) async fn change<T>(
         &self,
         lane: usize,
         act: impl AsyncFn(&mut Link) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let Some(place) = self.lanes.get(lane % LANES) else {
-            return Err(Failure::fatal("there is no lane"));
+            return Err(Failure::fatal("the lane does not exist"));
         };
         self.again(place.lock(), ATTEMPT, act).await
     }
 
-    /// Attempts until one succeeds, one fails for good, or patience ends: then it is what
-    /// the attempts leave open.
+    /// Repeats attempts until one succeeds, one fails finally, or [`PATIENCE`] ends.
+    ///
+    /// The final failure covers all attempts. If any attempt was possibly applied, the result is
+    /// `Maybe`, even if the last attempt was refused: a refusal proves nothing about an earlier
+    /// attempt. For the same reason a refusal then does not end the loop at once.
     async fn again<T>(
         &self,
         place: impl Future<Output = MutexGuard<'_, Option<Link>>>,
@@ -101,7 +105,7 @@ impl Links {
         let end = Instant::now() + PATIENCE;
         let mut link = place.await;
         if Instant::now() >= end {
-            // Others, who came first, took all of the time.
+            // Other calls held the connection for the whole time.
             return Err(Failure::Not(timed_out()));
         }
         let (mut pause, longest) = PAUSES;
@@ -124,8 +128,10 @@ impl Links {
         }
     }
 
-    /// A connection that did not do what it was asked for is not used again. Where nothing was
-    /// heard of it another host is tried first: a server may take connections, and do nothing.
+    /// Runs one attempt. Opens a connection if there is none, and drops it after any failure.
+    ///
+    /// After an attempt without answer, the next connection starts with another host: a hung server
+    /// may accept connections and never answer.
     async fn attempt<T>(
         &self,
         place: &mut MutexGuard<'_, Option<Link>>,
@@ -137,8 +143,10 @@ impl Links {
             None => self.hosts.connect().await?,
         };
         let done = within(limit, act(&mut link), Failure::Maybe).await;
+        // The server warned that a commit did not wait for its standbys. The statement succeeded,
+        // but the outcome counts as unknown: the next attempt finds the commit and settles it.
         if link.doubtful.load(Ordering::Relaxed) {
-            let why = "committed, and perhaps not replicated";
+            let why = "the server committed, but the commit may not be replicated";
             return Err(Failure::Maybe(StorageError::new(StorageErrorKind::Io, why)));
         }
         match done {
@@ -163,11 +171,11 @@ fn timed_out() -> StorageError {
     std::io::Error::from(std::io::ErrorKind::TimedOut).into()
 }
 
-/// Half of the pause, and a part of the rest: those who failed together do not come again
-/// together.
+/// Returns a random time between half of the pause and the full pause. Callers that failed at the
+/// same moment then retry at different moments.
 fn jittered(pause: Duration) -> Duration {
     let mut byte = [0];
-    // Without randomness the pause is the same for all, and long enough.
+    // Without random bytes every caller uses the full pause.
     let drawn = getrandom::fill(&mut byte).map_or(255, |()| byte[0]);
     pause / 2 + pause * u32::from(drawn) / 510
 }

@@ -1,20 +1,20 @@
-//! The engine for those who outgrow one machine: it speaks the PostgreSQL wire.
+//! Storage engine on a PostgreSQL cluster, for stores that need more than one machine.
 //!
-//! | table | what | by |
+//! | table | content | key |
 //! |---|---|---|
-//! | `orderstore_meta` | who the store is, and its counters | one row |
-//! | `orderstore_orders` | a record: columns for people, bytes for the store | its number |
-//! | `orderstore_events` | what happened, numbered for the feed after the commit | number, version |
-//! | `orderstore_keys` | who owns a transaction, a refund number or a reference | the key |
-//! | `orderstore_entries` | the lists | list, place |
+//! | `orderstore_meta` | identity of the store, and its counters | one row |
+//! | `orderstore_orders` | a record: columns for queries, bytes for the store | order number |
+//! | `orderstore_events` | events; they get their feed numbers after the commit | number, version |
+//! | `orderstore_keys` | owner of a transaction, refund number or reference | key |
+//! | `orderstore_entries` | lists | list, place |
 //!
-//! - A batch is one statement on each of the lanes that it is spread over: row, events, keys
-//!   and list entries of a change are in one commit, or none of them is.
-//! - A statement whose outcome is not known is sent again under the same id: where it then
-//!   meets its own events, the first attempt was applied.
-//! - Events are numbered by whoever reads the feed, under a lock of the database: the feed has
-//!   no gap, and never skips what was committed late.
-//! - All calls of the driver run on a thread of the engine.
+//! - The engine spreads a batch over several lanes and sends one statement on each lane. One
+//!   commit holds the row, events, keys and list entries of a mutation.
+//! - The engine sends a statement with unknown outcome again, under the same change id. If the
+//!   statement then finds its own events, the first attempt was applied.
+//! - Readers of the feed number the events, under an advisory lock of the database. The feed has
+//!   no gap and never skips an event that was committed late.
+//! - All calls of the driver run on one thread of the engine.
 
 mod change;
 mod columns;
@@ -53,32 +53,36 @@ use crate::order::{Event, Record};
 use crate::types::OrderNo;
 use crate::verify::VerifyReport;
 
-/// The most mutations of a batch.
+/// Maximum number of mutations in one batch.
 const BATCH: usize = 1024;
 
-/// An engine on a PostgreSQL cluster.
+/// Storage engine on a PostgreSQL cluster.
 pub struct PostgresEngine {
     identity: Identity,
     worker: Worker,
 }
 
 impl PostgresEngine {
-    /// Connects to the cluster that `url` names, in the form of PostgreSQL's own libraries:
-    /// `postgres://user@one,two/shop`. Of several hosts the one that takes writes is used. The
-    /// tables are made where they are missing, in the first schema of the search path, and
-    /// upgraded where they are older.
+    /// Connects to a PostgreSQL cluster. Creates missing tables in the first schema of the search
+    /// path, and upgrades older tables.
+    ///
+    /// `url` has the form of PostgreSQL's own libraries, such as `postgres://user@one,two/shop`.
+    /// The engine uses the host that takes writes.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where the URL cannot be read; [`Error::NewerFormat`] where the
-    /// tables are newer; [`Error::NotApplied`] where there is no connection.
+    /// - [`Error::Invalid`] if the URL is invalid.
+    /// - [`Error::NewerFormat`] if a newer version of this crate wrote the tables.
+    /// - [`Error::NotApplied`] if no connection is possible.
     pub fn connect(url: &str, options: &PostgresOptions) -> Result<Self, Error> {
         Self::opened(url, options, true)
     }
 
-    /// The same, where the tables are there; nothing is made or upgraded.
+    /// Connects to a PostgreSQL cluster that already holds a store. Creates and upgrades nothing.
     ///
     /// # Errors
-    /// As [`PostgresEngine::connect`], [`Error::NoTables`] and [`Error::OlderFormat`].
+    /// Those of [`PostgresEngine::connect`], and:
+    /// - [`Error::NoTables`] if the database holds no store.
+    /// - [`Error::OlderFormat`] if an older version of this crate wrote the tables.
     pub fn connect_existing(url: &str, options: &PostgresOptions) -> Result<Self, Error> {
         Self::opened(url, options, false)
     }
@@ -105,7 +109,7 @@ impl PostgresEngine {
         }
     }
 
-    /// Runs on the engine's thread, while this one waits.
+    /// Runs `work` on the engine's thread and waits for its result.
     fn run<T, F>(
         &self,
         work: impl FnOnce(Rc<Links>) -> F + Send + 'static,

@@ -1,10 +1,10 @@
-//! What lists, keys and places are called in the tables.
+//! Names of lists and keys, and encoded list positions, in the tables.
 
 use crate::contract::Position;
 use crate::rules::{Index, UniqueKey};
 use crate::types::Timestamp;
 
-/// Between the parts of a name; none of them has it.
+/// Separator between the parts of a name. No part contains it.
 const GAP: char = ' ';
 
 pub(super) fn list(index: &Index) -> String {
@@ -27,18 +27,19 @@ pub(super) fn list(index: &Index) -> String {
     }
 }
 
-/// A key is called as the list of those that know it.
+/// Returns the name of a key: the name of the list of the records that know it.
 pub(super) fn key(key: &UniqueKey) -> String {
     list(&key.index())
 }
 
-/// Time, row and sub, big-endian, so that bytes sort as places do. No time is negative.
+/// Encodes a list position as time, row and sub, big-endian. The bytes sort like the positions,
+/// because no time is negative.
 pub(super) fn place(time: Timestamp, row: u64, sub: u32) -> Vec<u8> {
     let time = time.as_millis().to_be_bytes();
     [&time[..], &row.to_be_bytes(), &sub.to_be_bytes()].concat()
 }
 
-/// The place that these bytes are.
+/// Decodes a list position.
 pub(super) fn read_place(bytes: &[u8]) -> Option<Position> {
     let (time, rest) = bytes.split_first_chunk()?;
     let (row, sub) = rest.split_first_chunk()?;
@@ -49,7 +50,8 @@ pub(super) fn read_place(bytes: &[u8]) -> Option<Position> {
     })
 }
 
-/// Numbers of the database are signed; none of these is ever so large.
+/// Converts to the database's signed integer. Larger numbers become `i64::MAX`; none occurs in
+/// practice.
 pub(super) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
@@ -59,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_sort_as_what_they_are_of_and_come_back() {
+    fn encoded_places_keep_order_and_decode() {
         let at = |millis| Timestamp::from_millis(millis).unwrap();
         let places = [(1, 0, 0), (1, 0, 9), (1, 256, 1), (255, 2, 0), (256, 1, 7)];
         let bytes = places.map(|(time, row, sub)| place(at(time), row, sub));

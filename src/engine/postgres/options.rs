@@ -1,19 +1,19 @@
-//! What may be chosen when a store on a cluster is opened, and what its observer is told.
+//! Options of a store on a PostgreSQL cluster, and the replication risks that it reports.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// Is told of risks.
+/// Callback for replication risks.
 type Observer = Arc<dyn Fn(&ReplicationRisk) + Send + Sync>;
 
-/// Settings of a store on a cluster.
+/// Options of a store on a PostgreSQL cluster.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct PostgresOptions {
-    /// A server at which there is any [`ReplicationRisk`] is refused. Default: the observer is
-    /// told, and the server is used.
+    /// Whether to refuse a server with any [`ReplicationRisk`]. Default: false. The engine then
+    /// calls the observer and uses the server.
     pub require_sync: bool,
-    /// Is told of each risk at the first connection, and again at each new leader.
+    /// Observer that receives each risk at the first connection, and again at each new leader.
     pub on_replication_risk: Option<Observer>,
 }
 
@@ -25,35 +25,38 @@ impl fmt::Debug for PostgresOptions {
     }
 }
 
-/// Why a commit that a cluster acknowledges may be on one machine only.
+/// Reason why an acknowledged commit may be on one machine only.
 ///
-/// A service that replicates the disk beneath PostgreSQL, as some clouds do, shows
-/// [`ReplicationRisk::NoStandbyNamed`] and may be safe all the same.
+/// Some cloud services replicate the disk under PostgreSQL. They cause
+/// [`ReplicationRisk::NoStandbyNamed`] and may still be safe.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReplicationRisk {
-    /// The leader waits for nobody.
-    #[error("synchronous_standby_names is empty, so a commit is acknowledged by one machine")]
+    /// The leader waits for no standby.
+    #[error(
+        "synchronous_standby_names is empty, so one machine acknowledges a commit alone: name \
+         the standbys"
+    )]
     NoStandbyNamed,
-    /// Everything that receives the log counts.
+    /// Every receiver of the PostgreSQL log counts as a standby.
     #[error(
         "synchronous_standby_names has the wildcard *, so pg_receivewal or a consumer of logical \
          changes counts as the second machine: name the standbys"
     )]
     Wildcard,
-    /// A receiver of the log is connected that counts as a synchronous standby and is none.
+    /// A connected receiver of the PostgreSQL log counts as a synchronous standby, but is none.
     #[error(
-        "{names} counts as a synchronous standby and cannot take over: name only standbys in \
+        "{names} counts as a synchronous standby but cannot take over: name only standbys in \
          synchronous_standby_names"
     )]
     NotAStandby {
-        /// The receivers' `application_name`, separated by commas.
+        /// `application_name` of each such receiver, separated by commas.
         names: String,
     },
-    /// The role of the store sees receivers of the log and may not see what they are.
+    /// The store's role may not see what kind of receivers are connected.
     #[error(
-        "pg_stat_replication is hidden from this role, so nobody knows what counts as the second \
-         machine: GRANT pg_read_all_stats TO it"
+        "pg_stat_replication is hidden from the store's role, so the second machine of a commit \
+         is unknown: GRANT pg_read_all_stats to that role"
     )]
     Hidden,
 }

@@ -1,4 +1,4 @@
-//! Records, lists, histories, the feed and counts.
+//! Reads records, lists, histories, the feed and counts.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -43,13 +43,15 @@ SELECT out_trade_no, version, event, seq FROM orderstore_events
 
 const LAST: &str = "SELECT max(seq) FROM orderstore_events";
 
-/// A record's events come one after another, so their places rise with their versions; one
-/// that is committed late gets a later number.
+/// Statement that gives the next feed numbers to the first 2,000 events without one, by `place`.
 ///
-/// The statement joins nothing: whatever the server believes of the tables, it reads the first
-/// places by the index of what has no number, and `width_bucket` finds each one's rank among
-/// them by halving. A join was planned as a nested loop where the statistics knew of no event
-/// without a number, and compared each event with each.
+/// `place` is a sequence value drawn at the insert, so it rises with the version within a record.
+/// It has gaps and its commits come in any order, so it cannot be the feed number itself. A late
+/// commit has a low `place` but gets a later feed number.
+///
+/// The statement uses no join on purpose. It reads the first places from the index of unnumbered
+/// events, and `width_bucket` finds the rank of each place by binary search. With a join and
+/// statistics that show no unnumbered event, PostgreSQL chose a nested loop: quadratic time.
 const NUMBER: &str = "
 WITH fresh AS MATERIALIZED (
     SELECT array_agg(place ORDER BY place) AS places FROM (
@@ -63,14 +65,15 @@ const COUNTS: &str = "
 SELECT coalesce(status, -1)::smallint, count(*), sum(unclaimed)::bigint, sum(open_anomalies)::bigint
     FROM orderstore_orders GROUP BY status";
 
-/// How many events one statement numbers at most: a page has fewer, and an attempt has time for
-/// them on any machine.
+/// Maximum number of events that one statement numbers: more than a page, and few enough for the
+/// time limit of one attempt.
 const NUMBERED_AT_ONCE: u64 = 2_000;
 
-/// How long every order may be looked at.
+/// Maximum time to count all orders.
 const COUNTING: Duration = Duration::from_secs(600);
 
-/// What is to be decided upon: it is on as many machines as it ought to be.
+/// Loads records for decisions. It settles the connection first: a decision must not build on a
+/// commit that only one machine has.
 pub(super) async fn load(
     links: &Links,
     lookups: &[Lookup],
@@ -82,7 +85,7 @@ pub(super) async fn load(
     links.read(look).await
 }
 
-/// What is to be seen of an order.
+/// Loads one record for display, without settling the connection.
 pub(super) async fn get(links: &Links, no: OrderNo) -> Result<Option<StoredRecord>, Failure> {
     let lookups = [Lookup::No(no)];
     let look = async |link: &mut Link| look_up(link, &lookups).await;
@@ -115,7 +118,7 @@ pub(super) async fn look_up(
     Ok(lookups.iter().map(found).collect())
 }
 
-/// The number and the record that stand in two columns.
+/// Decodes a record from two columns: its number at `column`, its bytes in the next one.
 pub(super) fn stored(row: &Found, column: usize) -> Result<StoredRecord, Failure> {
     let bytes: &[u8] = row.get(column.saturating_add(1));
     Ok(values::read_record(&number(row, column)?, bytes)?)
@@ -146,7 +149,8 @@ pub(super) async fn scan(
     let found = links.read(look).await?;
     let rows = found.iter().take(limit).map(|row| {
         let position = names::read_place(row.get(0));
-        let position = position.ok_or_else(|| StorageError::corrupted("a place in a list"))?;
+        let position =
+            position.ok_or_else(|| StorageError::corrupted("invalid position in a list"))?;
         let record = stored(row, 1)?.record;
         Ok(IndexRow { position, record })
     });
@@ -156,8 +160,9 @@ pub(super) async fn scan(
     })
 }
 
-/// The first place that is asked for, and the one behind the last.
+/// Returns the statement for a query, with its first position (inclusive) and end (exclusive).
 fn stretch(asked: &IndexQuery) -> (&'static str, Vec<u8>, Vec<u8>) {
+    // One zero byte appended gives the next byte string: the smallest position after `place`.
     let behind = |place: Vec<u8>| [&place[..], &[0]].concat();
     let first = names::place(asked.from, 0, 0);
     let end = behind(names::place(asked.until, u64::MAX, u32::MAX));
@@ -175,7 +180,7 @@ fn stretch(asked: &IndexQuery) -> (&'static str, Vec<u8>, Vec<u8>) {
     }
 }
 
-/// The event of a number, a version and bytes.
+/// Decodes an event from the columns 0 to 2: order number, version, bytes.
 pub(super) fn event(row: &Found) -> Result<Event, Failure> {
     let bytes: &[u8] = row.get(2);
     Ok(values::read_event(
@@ -191,8 +196,8 @@ pub(super) async fn history(links: &Links, no: OrderNo) -> Result<Vec<Event>, Fa
     links.read(look).await?.iter().map(event).collect()
 }
 
-/// Events behind a number of the feed; `None` where it is beyond the end. Those that have no
-/// number yet are numbered where the reader comes to them.
+/// Reads at most `limit` events after a feed number. Returns `None` if `after` is beyond the end.
+/// Numbers more events if the numbered ones do not fill the page.
 pub(super) async fn events(
     links: &Links,
     after: u64,
@@ -228,10 +233,20 @@ async fn last(links: &Links) -> Result<u64, Failure> {
     u64::try_from(last.unwrap_or(0)).map_err(damaged)
 }
 
-/// One numbers at a time, whoever it is; the lock ends with the transaction, or with whoever
-/// held it. Where an attempt got lost, what it numbered is settled by the next.
+/// Gives feed numbers to the next unnumbered events. Returns how many.
 async fn number_some(links: &Links) -> Result<u64, Failure> {
     let is_again = Cell::new(false);
+    // Only one process numbers events at a time. Two at once would both continue from the same
+    // `max(seq)`. PostgreSQL releases the advisory lock at the end of the transaction, also when
+    // the connection of its holder breaks, so that a dead process cannot block the feed.
+    //
+    // The lock is a statement of its own, before NUMBER. At isolation level READ COMMITTED, NUMBER
+    // then takes its snapshot after the lock and sees all numbers of the previous holder.
+    //
+    // A second attempt means that the outcome of the first one is unknown. It may have numbered
+    // everything, on this server alone. Then NUMBER changes no row here, and an empty commit does
+    // not wait for a standby. SETTLE changes a row, so this commit waits until the earlier numbers
+    // are replicated. Without it, a failover could give the same numbers to other events.
     let number = async |link: &mut Link| {
         let numbering = link.client.transaction().await?;
         let lock = "SELECT pg_advisory_xact_lock($1)";
@@ -249,7 +264,7 @@ async fn number_some(links: &Links) -> Result<u64, Failure> {
 pub(super) async fn counts(links: &Links) -> Result<Counts, Failure> {
     let look = async |link: &mut Link| link.query(COUNTS, &[]).await;
     let mut counts = Counts::default();
-    // Every order is looked at.
+    // Reads the whole table, so it needs the longer time limit.
     for row in links.long(COUNTING, look).await? {
         let status = usize::try_from(row.get::<_, i16>(0)).ok();
         let place = status.and_then(|status| counts.by_status.get_mut(status));

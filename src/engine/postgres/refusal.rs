@@ -1,22 +1,23 @@
-//! Why a host was not connected to.
+//! Reasons why a connection to a host failed.
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
 
 use super::failure;
 
-/// Why one host gave no connection.
+/// Reason why a connection to one host failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cause {
-    /// The server, or this engine, refuses: the next try ends in the same way.
+    /// The server or this engine refuses. A retry fails in the same way.
     Refused,
-    /// The options of the store refuse what an administrator may be changing.
+    /// The store's options refuse the server's replication settings. An administrator may change
+    /// them at any moment.
     Unsafe,
-    /// Nobody listens there, or the name is unknown.
+    /// No server listens at the address, or the host name is unknown.
     Absent,
     /// The server takes no writes.
     ReadOnly,
-    /// The next try may succeed.
+    /// Any other reason. A retry may succeed.
     Unclear,
 }
 
@@ -44,16 +45,16 @@ impl From<tokio_postgres::Error> for Refusal {
     }
 }
 
-/// By what the system or the TLS library said.
+/// Classifies an error without SQLSTATE, by the cause from the operating system or TLS library.
 fn cause_beneath(error: &tokio_postgres::Error) -> Cause {
     let mut causes = std::iter::successors(error.source(), |&cause| cause.source());
     let io = causes.find_map(|cause| cause.downcast_ref::<io::Error>());
     match (io.map(io::Error::kind), error.source()) {
         (Some(ErrorKind::ConnectionRefused | ErrorKind::NotFound), _) => Cause::Absent,
-        // A certificate that is not accepted, a socket that may not be used.
+        // An invalid certificate, or a socket without permission.
         (Some(ErrorKind::InvalidData | ErrorKind::InvalidInput), _)
         | (Some(ErrorKind::PermissionDenied), _)
-        // The driver itself refuses: no password is there, or the server speaks no TLS.
+        // The driver refuses: the password is missing, or the server does not support TLS.
         | (None, Some(_)) => Cause::Refused,
         _ => Cause::Unclear,
     }

@@ -1,4 +1,4 @@
-//! The tables, who the store is, and its counters.
+//! Tables, identity and counters of the store.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -11,21 +11,26 @@ use super::link::Links;
 use crate::engine::Identity;
 use crate::error::{StorageError, StorageErrorKind};
 
-/// The version of the tables. Older ones are upgraded, newer ones are refused.
+/// Current version of the tables. The engine upgrades older versions and refuses newer ones.
 pub(super) const VERSION: i32 = 2;
 
-/// What leads from each version of the tables to the next, from version 1 on. Each runs in the
+/// Upgrade statements: entry 0 upgrades version 1 to version 2, and so on. They run in the
 /// transaction that writes the new version, while other processes use the tables.
 const STEPS: [&str; 1] = ["ALTER TABLE orderstore_orders SET (fillfactor = 70)"];
 
-/// How long tables may take to be made or upgraded.
+/// Maximum time to create or upgrade the tables.
 const MAKING_LIMIT: Duration = Duration::from_secs(600);
 
-/// Whoever makes the tables, or numbers events, holds this lock of the database.
+/// Key of the advisory lock that protects creation and upgrade of the tables and the numbering of
+/// events.
 pub(super) const MAKING: i64 = 0x6f72_6465_7200;
 
-/// Texts that are keys are compared as bytes: no update of a machine's languages reorders them.
-/// A record changes several times. Where its page has room, that writes no index.
+/// Statements that create the tables.
+///
+/// - Text keys have the collation "C": the server compares bytes. With a collation of the
+///   operating system, an update of the system could change the order and break the indexes.
+/// - `fillfactor = 70` leaves free space in each page. A record changes several times, and a change
+///   that stays on its page updates no index.
 const TABLES: &str = r#"
 CREATE TABLE IF NOT EXISTS orderstore_meta (
     one boolean PRIMARY KEY CHECK (one),
@@ -90,20 +95,20 @@ UPDATE orderstore_meta SET counter = counter + $1 RETURNING counter";
 
 const ROWS: &str = "UPDATE orderstore_meta SET rows = rows + $1 RETURNING rows";
 
-/// So many row numbers are taken at a time.
+/// Number of row numbers that the engine reserves at a time.
 const ROWS_AT_ONCE: u64 = 4096;
 
-/// What a schema holds.
+/// Content of a schema.
 pub(super) enum Found {
     /// No store.
     Nothing,
-    /// The tables of a store of another version.
+    /// A store with tables of another version.
     Version(i32),
-    /// A store.
+    /// A store with tables of the current version.
     Store(Identity),
 }
 
-/// Who the store is that is there.
+/// Finds the store in the database.
 pub(super) async fn open(links: &Links) -> Result<Found, Failure> {
     let look = async |link: &mut Link| {
         let moment = link.client.build_transaction().read_only(true).start();
@@ -112,7 +117,7 @@ pub(super) async fn open(links: &Links) -> Result<Found, Failure> {
     links.read(look).await
 }
 
-/// Makes or upgrades the tables and tells who the store is. One process does so at a time.
+/// Creates or upgrades the tables, then finds the store. Only one process does so at a time.
 pub(super) async fn make(links: &Links) -> Result<Found, Failure> {
     let drawn = Identity::draw()?;
     let make = async |link: &mut Link| {
@@ -145,7 +150,8 @@ async fn look(moment: &Transaction<'_>) -> Result<Found, Failure> {
             Ok(Found::Store(identity(&who)?))
         }
         Some(other) => Ok(Found::Version(other)),
-        // A new row would count from the start and hand out the same row numbers again.
+        // The row of `orderstore_meta` is lost, but orders exist. A new row would restart
+        // its counters and give out the same order numbers and row numbers again.
         None if has_orders && moment.query_one(HOLDS, &[]).await?.get(0) => {
             Err(Failure::lost_meta())
         }
@@ -163,10 +169,10 @@ async fn fill(making: &Transaction<'_>, drawn: &Identity) -> Result<(), Failure>
     Ok(())
 }
 
-/// Upgrades older tables. Newer ones stay as they are.
+/// Upgrades older tables. Leaves newer tables unchanged.
 async fn upgrade(making: &Transaction<'_>, found: i32) -> Result<(), Failure> {
     let done = usize::try_from(found.saturating_sub(1));
-    let done = done.map_err(|_| Failure::from(StorageError::corrupted("the tables' version")))?;
+    let done = done.map_err(|_| Failure::from(StorageError::corrupted("invalid version")))?;
     let Some(steps @ [_, ..]) = STEPS.get(done..) else {
         return Ok(());
     };
@@ -179,7 +185,7 @@ async fn upgrade(making: &Transaction<'_>, found: i32) -> Result<(), Failure> {
 
 fn identity(who: &Row) -> Result<Identity, Failure> {
     let bytes = |column| who.get::<_, Vec<u8>>(column);
-    let whole = |_| Failure::from(StorageError::corrupted("the store's identity"));
+    let whole = |_| Failure::from(StorageError::corrupted("invalid identity of the store"));
     Ok(Identity {
         store_id: bytes(0).try_into().map_err(whole)?,
         incarnation: u64::from_be_bytes(bytes(1).try_into().map_err(whole)?),
@@ -187,12 +193,12 @@ fn identity(who: &Row) -> Result<Identity, Failure> {
     })
 }
 
-/// Values that nobody else gets: where the answer is lost, so are they.
+/// Reserves counter values for this process. If the answer gets lost, the values stay unused.
 pub(super) async fn reserve(links: &Links, count: u64) -> Result<Range<u64>, Failure> {
     take(links, RESERVE, count).await
 }
 
-/// The next numbers of rows.
+/// Returns the next `count` row numbers. Reserves a new block when the current one is used up.
 pub(super) async fn rows(links: &Links, count: usize) -> Result<Vec<u64>, Failure> {
     let mut rows = links.rows.lock().await;
     let mut taken = Vec::with_capacity(count);
@@ -206,13 +212,14 @@ pub(super) async fn rows(links: &Links, count: usize) -> Result<Vec<u64>, Failur
 }
 
 async fn take(links: &Links, sql: &'static str, count: u64) -> Result<Range<u64>, Failure> {
-    let wanted = i64::try_from(count).map_err(|_| Failure::fatal("so many are not there"))?;
+    let wanted = i64::try_from(count).map_err(|_| Failure::fatal("the count is too large"))?;
     let act = async |link: &mut Link| {
         let rows = link.query(sql, &[&wanted]).await?;
         let end = rows.first().map(|row| row.get::<_, i64>(0));
         end.ok_or_else(Failure::lost_meta)
     };
-    // An attempt that got lost took values that nobody has: nothing of that is open.
+    // An attempt without answer may have reserved values that no process uses. Such a gap is
+    // harmless. An unknown outcome therefore counts as "not applied", and the caller may retry.
     let taken = links.change(0, act).await;
     let end = taken.map_err(|failure| match failure {
         Failure::Maybe(cause) => Failure::Not(cause),

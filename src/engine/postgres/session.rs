@@ -1,13 +1,16 @@
-//! What a new connection shows of its server, and what is set on it.
+//! Checks and settings of a new connection.
 
 use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 
 use super::options::{PostgresOptions, ReplicationRisk};
 use super::refusal::{Cause, Refusal};
 
-/// The statements are few, and for each one plan is right: by the keys, whatever the server
-/// thinks that it knows of the tables, which at first are empty. To plan one again takes longer
-/// than to run it. A commit whose wait was cut short must be told of.
+/// Settings of each connection.
+///
+/// - Plans: the engine has few statements, and an index scan by key is right for each. The server's
+///   statistics may be wrong, because the tables are empty at first. Planning takes longer than
+///   execution, so one generic plan serves all calls.
+/// - Warnings: the server must report a commit whose wait for standbys was cancelled.
 const SETTINGS: [&str; 4] = [
     "SET plan_cache_mode = force_generic_plan",
     "SET enable_seqscan = off",
@@ -15,8 +18,10 @@ const SETTINGS: [&str; 4] = [
     "SET client_min_messages = warning",
 ];
 
-/// A commit that waits for less would be answered before it is safe: `remote_write` waits
-/// until a standby has the bytes in memory.
+/// Statement that raises `synchronous_commit` to `on`.
+///
+/// With a lower level, the server acknowledges a commit before it is durable on a standby. For
+/// example, `remote_write` waits only until the standby has the bytes in memory.
 const DURABLE: &str = "
 SELECT set_config('synchronous_commit', 'on', false)
     WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')";
@@ -25,9 +30,12 @@ const SESSION: &str = "
 SELECT pg_backend_pid(), extract(epoch FROM pg_postmaster_start_time()), pg_is_in_recovery(),
     current_setting('transaction_read_only')";
 
-/// The setting; how many receivers of the log this role sees nothing of; and the names of
-/// those that count as a standby and are none: consumers of logical changes, and programs that
-/// store the log and replay nothing of it.
+/// Statement that returns three columns about replication:
+///
+/// 1. the setting `synchronous_standby_names`;
+/// 2. the number of receivers of the log whose state is hidden from this role;
+/// 3. the names of receivers that count as standbys but are none. These are consumers of logical
+///    changes, and programs that store the log without replaying it.
 const REPLICATION: &str = "
 SELECT current_setting('synchronous_standby_names'),
     count(*) FILTER (WHERE r.state IS NULL),
@@ -36,7 +44,7 @@ SELECT current_setting('synchronous_standby_names'),
             OR r.state = 'streaming' AND r.flush_lsn IS NOT NULL AND r.replay_lsn IS NULL))
     FROM pg_stat_replication r LEFT JOIN pg_replication_slots s ON s.active_pid = r.pid";
 
-/// Which process of which server a statement reached.
+/// Server process that a statement reached, and the state of its server.
 pub(super) struct Session {
     process: String,
     started: String,
@@ -56,29 +64,30 @@ impl Session {
         })
     }
 
-    /// When the server started: another server, or the same one after a restart, says another
-    /// time.
+    /// Returns the start time of the server. It differs for another server and after a restart.
     pub(super) fn started(&self) -> &str {
         &self.started
     }
 
     pub(super) fn takes_writes(&self) -> Result<(), Refusal> {
         let why = match (self.is_standby, self.is_read_only) {
-            (true, _) => "it is a standby, which takes no writes",
-            (false, true) => "it takes no writes: default_transaction_read_only is on",
+            (true, _) => "the server is a standby, which takes no writes",
+            (false, true) => "the server takes no writes: default_transaction_read_only is on",
             (false, false) => return Ok(()),
         };
         Err(Refusal::new(Cause::ReadOnly, why))
     }
 
-    /// Both connections are this process's own, and idle between statements. A pooler that
-    /// hands out a server connection for one transaction gives both the same one, or one of
-    /// them two in turn; whichever of its orders it follows, one of these four statements
-    /// shows it.
+    /// Checks that no pooler in transaction mode is between this process and the server.
+    ///
+    /// Such a pooler assigns a server connection per transaction. Four statements on two idle
+    /// connections show it, in the order A, B, B, A (`self` is the first). With real sessions, both
+    /// statements of A reach one server process, and both of B reach another one. A pooler either
+    /// gives A and B the same process, or gives one of them two processes.
     pub(super) async fn is_own(&self, client: &Client, other: &Client) -> Result<(), Refusal> {
         let (first, second) = (Self::of(other).await?, Self::of(other).await?);
         let again = Self::of(client).await?;
-        let is_same = |one: &Self, two: &Self| one.reached() == two.reached();
+        let is_same = |left: &Self, right: &Self| left.reached() == right.reached();
         if is_same(self, &again) && is_same(&first, &second) && !is_same(self, &first) {
             return Ok(());
         }
@@ -93,18 +102,19 @@ impl Session {
     }
 }
 
-/// Makes the settings that the statements rely on.
+/// Applies the settings that the statements rely on.
 pub(super) async fn set_up(client: &Client) -> Result<(), Refusal> {
     client.batch_execute(DURABLE).await?;
     for setting in SETTINGS {
-        // Servers that only speak PostgreSQL's wire may not know it, and plan as they do.
+        // Other servers that use PostgreSQL's protocol may lack a setting. The statements work
+        // without it, only slower.
         drop(client.batch_execute(setting).await);
     }
     Ok(())
 }
 
-/// Looks at what a commit waits for: tells the observer of each risk, and refuses the server
-/// where the options say so.
+/// Checks the replication settings of a server. Reports each risk to the observer, and refuses the
+/// server if there is a risk and the option `require_sync` is set.
 pub(super) async fn replicates(
     client: &Client,
     options: &PostgresOptions,
@@ -127,7 +137,7 @@ pub(super) async fn replicates(
 
 fn risks(names: &str, is_hidden: bool, no_standbys: &str) -> Vec<ReplicationRisk> {
     let mut risks = Vec::new();
-    // Of a name in quotes, too, the server takes an asterisk for the wildcard.
+    // The server treats an asterisk as the wildcard even in quotes, so this splits at quotes, too.
     let mut listed = names.split(|sign: char| ",()\"".contains(sign) || sign.is_whitespace());
     if names.trim().is_empty() {
         risks.push(ReplicationRisk::NoStandbyNamed);
@@ -146,8 +156,8 @@ fn risks(names: &str, is_hidden: bool, no_standbys: &str) -> Vec<ReplicationRisk
 }
 
 async fn one(client: &Client, sql: &str) -> Result<SimpleQueryRow, Refusal> {
-    let told = client.simple_query(sql).await?;
-    let row = told.into_iter().find_map(|message| match message {
+    let messages = client.simple_query(sql).await?;
+    let row = messages.into_iter().find_map(|message| match message {
         SimpleQueryMessage::Row(row) => Some(row),
         _ => None,
     });
@@ -159,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_setting_of_standbys_shows_its_risks() {
+    fn standby_setting_shows_its_risks() {
         use ReplicationRisk::{Hidden, NoStandbyNamed, NotAStandby, Wildcard};
         for none in ["", "  "] {
             assert_eq!(risks(none, false, ""), [NoStandbyNamed]);

@@ -1,4 +1,5 @@
-//! TLS with the certificate authorities that an address names, or with those of the system.
+//! TLS for connections to PostgreSQL. Trusts the certificate authorities from the URL, or those of
+//! the operating system.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,8 +17,10 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::url::{Address, invalid};
 use crate::error::{Error, StorageError, StorageErrorKind};
 
-/// `None` where connections stay in the clear: because the address says so, or because TLS is
-/// only preferred and no certificate authority is known.
+/// Returns the TLS connector, or `None` for connections without TLS.
+///
+/// Connections use no TLS with `sslmode=disable`. They also use none with `sslmode=prefer` if the
+/// machine has no certificate authority.
 pub(super) fn connector(address: &Address) -> Result<Option<MakeRustlsConnect>, Error> {
     let mode = address.config.get_ssl_mode();
     if mode == SslMode::Disable {
@@ -37,7 +40,7 @@ pub(super) fn connector(address: &Address) -> Result<Option<MakeRustlsConnect>, 
     if mode == SslMode::Prefer {
         return Ok(None);
     }
-    let why = "this machine has no certificate authorities: name a file of them by `sslrootcert`";
+    let why = "this machine has no certificate authorities: name a file of them in `sslrootcert`";
     Err(invalid(why))
 }
 
@@ -54,7 +57,7 @@ fn in_file(file: &Path) -> Result<RootCertStore, Error> {
         roots.add(certificate).map_err(|error| wrong(&error))?;
     }
     if roots.is_empty() {
-        return Err(wrong(&"it holds no certificate in PEM form"));
+        return Err(wrong(&"the file holds no certificate in PEM form"));
     }
     Ok(roots)
 }
@@ -65,8 +68,10 @@ fn of_system() -> RootCertStore {
     roots
 }
 
-/// The cryptography is named here. The default is the process's, and rustls panics where the
-/// crates of a process ask for different ones and nobody chose.
+/// Builds the TLS configuration with an explicit cryptography provider.
+///
+/// The default provider belongs to the whole process. rustls panics if the crates of a process
+/// enable different providers and none was installed.
 fn config(
     roots: RootCertStore,
     checks_name: bool,
@@ -83,7 +88,7 @@ fn config(
     Ok(config.with_no_client_auth())
 }
 
-/// Checks the chain of certificates and accepts any name in the last one: `verify-ca`.
+/// Verifier for `sslmode=verify-ca`: checks the certificate chain, but not the host name.
 #[derive(Debug)]
 struct AnyName(Arc<WebPkiServerVerifier>);
 
@@ -100,7 +105,7 @@ impl ServerCertVerifier for AnyName {
             self.0
                 .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         match found {
-            // The name is compared last: the chain was accepted.
+            // The verifier compares the name after the chain, so the chain is valid here.
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),

@@ -1,5 +1,5 @@
-//! The address of a cluster. Its TLS parameters are read here: the driver knows neither
-//! `verify-ca` and `verify-full` nor `sslrootcert`.
+//! Parses the URL of a cluster. It reads the TLS parameters itself, because the driver does not
+//! support `verify-ca`, `verify-full` and `sslrootcert`.
 
 use std::error::Error as _;
 use std::fmt::Write as _;
@@ -10,17 +10,17 @@ use tokio_postgres::config::SslMode;
 
 use crate::error::Error;
 
-/// Where a cluster is and how its servers prove who they are.
+/// Address of a cluster, with its TLS parameters.
 pub(super) struct Address {
-    /// What the driver understands.
+    /// Parameters for the driver.
     pub(super) config: Config,
-    /// The certificate authorities that are trusted; `None` means those of the system.
+    /// File of the trusted certificate authorities. `None` means those of the operating system.
     pub(super) roots: Option<PathBuf>,
-    /// The name in the certificate is compared with the host's name.
+    /// Whether the name in the certificate must match the host name.
     pub(super) checks_name: bool,
 }
 
-/// An address without the TLS parameters, and these.
+/// URL without its TLS parameters, and these parameters.
 #[derive(Default)]
 struct Parts {
     rest: String,
@@ -42,14 +42,15 @@ pub(super) fn parse(url: &str) -> Result<Address, Error> {
         .parse()
         .map_err(|error| invalid(explain(url, &error)))?;
     if config.get_hosts().is_empty() {
-        return Err(invalid("it names no host"));
+        return Err(invalid("the URL names no host"));
     }
     let roots = parts.roots.filter(|roots| roots != "system");
     let mode = match parts.mode.as_deref() {
         None => config.get_ssl_mode(),
         Some("disable") => SslMode::Disable,
         Some("prefer") => SslMode::Prefer,
-        // Anybody can get a certificate of a public authority.
+        // Without a private authority, `verify-ca` would be no protection: anybody can get a
+        // certificate from a public authority.
         Some("verify-ca") if roots.is_none() => {
             let why = "`sslmode=verify-ca` needs `sslrootcert` with a file of certificates";
             return Err(invalid(why));
@@ -68,9 +69,10 @@ pub(super) fn parse(url: &str) -> Result<Address, Error> {
     })
 }
 
-/// What is wrong with an address. The driver names the parameter and never its value. Where a
-/// password holds the characters that separate a URL's parts, a piece of the password looks
-/// like the name of a parameter, so that name is left out.
+/// Returns the error text for a URL that the driver refuses.
+///
+/// The driver names a parameter but never its value. If a password contains separators such as `?`
+/// or `@`, a part of the password can look like a parameter name. The text then omits the name.
 fn explain(url: &str, error: &tokio_postgres::Error) -> String {
     let why = error.source().map(ToString::to_string).unwrap_or_default();
     let is_clear = url
@@ -78,13 +80,13 @@ fn explain(url: &str, error: &tokio_postgres::Error) -> String {
         .is_some_and(|(front, parameters)| front.contains("://") && !parameters.contains('@'));
     match why.strip_prefix("unknown option ") {
         Some(name) if is_clear => format!("the parameter {name} is not supported"),
-        Some(_) => "it has a parameter that is not supported".to_owned(),
-        None => format!("it is no PostgreSQL URL: {why}"),
+        Some(_) => "the URL has a parameter that is not supported".to_owned(),
+        None => format!("invalid PostgreSQL URL: {why}"),
     }
 }
 
 impl Parts {
-    /// Takes a TLS parameter; gives back whether it was one.
+    /// Stores a TLS parameter. Returns whether it was one.
     fn takes(&mut self, name: &str, value: &str) -> bool {
         let place = match name {
             "sslmode" => &mut self.mode,
@@ -96,7 +98,7 @@ impl Parts {
     }
 }
 
-/// `postgres://user@host/database?name=value&…`, split where the driver splits it.
+/// Splits a URL such as `postgres://user@host/database?name=value&…`, as the driver splits it.
 fn of_url(url: &str) -> Option<Parts> {
     let is_url = ["postgres://", "postgresql://"].map(|scheme| url.starts_with(scheme));
     if !is_url.contains(&true) {
@@ -120,7 +122,8 @@ fn of_url(url: &str) -> Option<Parts> {
     Some(parts)
 }
 
-/// `host=one user=shop`. What cannot be read is left to the driver, which says why.
+/// Splits an address of pairs such as `host=one user=shop`. Passes an invalid address unchanged to
+/// the driver, which reports the error.
 fn of_pairs(text: &str) -> Parts {
     let mut parts = Parts::default();
     let Some(pairs) = pairs(text) else {
@@ -130,7 +133,7 @@ fn of_pairs(text: &str) -> Parts {
     for (name, value) in pairs {
         if !parts.takes(name, &value) {
             let value = value.replace('\\', "\\\\").replace('\'', "\\'");
-            // A string takes everything.
+            // Writing to a `String` cannot fail.
             let _ = write!(parts.rest, "{name}='{value}' ");
         }
     }
@@ -173,7 +176,7 @@ mod tests {
         match parse(url) {
             Err(Error::Invalid { what: "url", why }) => why,
             Err(other) => panic!("{other:?}"),
-            Ok(_) => panic!("it was read"),
+            Ok(_) => panic!("the URL was accepted"),
         }
     }
 
@@ -213,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_cannot_be_used_names_the_parameter_and_no_value() {
+    fn invalid_url_error_names_parameter_without_value() {
         let wrong = |parameters: &str| why(&format!("{FRONT}/orders?{parameters}"));
         assert!(wrong("sslmode=secret").contains("`sslmode` takes disable"));
         assert!(wrong("sslmode=verify-ca").contains("`sslrootcert`"));

@@ -1,4 +1,4 @@
-//! Everything that is kept, as of one moment.
+//! Verifies all tables in one snapshot.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -33,12 +33,12 @@ SELECT coalesce(sum(unclaimed), 0)::bigint, coalesce(sum(open_anomalies), 0)::bi
         LEFT JOIN orderstore_orders o ON o.status = s GROUP BY s ORDER BY s)
     FROM orderstore_orders";
 
-/// The next row number is above all that were handed out.
+/// Statement that checks that the next row number is above all used ones.
 const ROWS: &str = "
 SELECT (SELECT max(rows) FROM orderstore_meta)
     > (SELECT coalesce(max(row), 0) FROM orderstore_orders)";
 
-/// How long everything may be looked at.
+/// Maximum time of a verification.
 const VERIFYING: Duration = Duration::from_secs(24 * 60 * 60);
 
 const FETCH: &str = "FETCH 5000 FROM walk";
@@ -47,7 +47,8 @@ DECLARE walk CURSOR FOR SELECT list, place, out_trade_no FROM orderstore_entries
 const KEYS: &str = "
 DECLARE walk CURSOR FOR SELECT key, ''::bytea, out_trade_no FROM orderstore_keys";
 
-/// What should be there, or is, in whatever order: how many, and the sum of their hashes.
+/// Fingerprint of a set of rows: their number and the sum of their hashes. The sum does not depend
+/// on the order of the rows, so two sets compare without sorting.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Sum {
     count: u64,
@@ -116,7 +117,7 @@ async fn events(
     Ok(events)
 }
 
-/// What cannot be read is told, under its number if that can be.
+/// Reports an unreadable row, with its order number if that is readable.
 fn damaged(report: &mut VerifyReport, row: &Row, what: &str) {
     let no = OrderNo::parse(row.get(0)).ok();
     report.breach(Invariant::I18, no, what);
@@ -146,7 +147,7 @@ async fn compare(
     report.entries = entries.count;
     let differ = |found: Sum, wanted: Sum| {
         let (found, wanted) = (found.count, wanted.count);
-        format!("{found} are not those {wanted} that belong there")
+        format!("{found} rows in the table differ from the {wanted} rows expected")
     };
     if entries != expected.entries {
         let what = differ(entries, expected.entries);
@@ -159,13 +160,13 @@ async fn compare(
     let events = moment.query_one(EVENT_COUNT, &[]).await?;
     let [all, numbered, first, last]: [i64; 4] = std::array::from_fn(|column| events.get(column));
     if all != names::signed(report.events) {
-        report.breach(Invariant::I3, None, "events of no record");
+        report.breach(Invariant::I3, None, "there are events without a record");
     }
     if (first, last) != (1, numbered) {
         report.breach(Invariant::I11, None, "the feed has a gap");
     }
     if moment.query_one(ROWS, &[]).await?.get::<_, Option<bool>>(0) != Some(true) {
-        let what = "orderstore_meta is lost or old: it would hand out row numbers again";
+        let what = "orderstore_meta is missing or outdated: it would give out used row numbers";
         report.breach(Invariant::I5, None, what);
     }
     let columns = moment.query_one(COLUMNS, &[]).await?;
@@ -175,7 +176,7 @@ async fn compare(
     let counts = &expected.counts;
     let wanted_waiting = [counts.unclaimed, counts.open_anomalies].map(names::signed);
     if by_status != wanted || waiting != wanted_waiting {
-        report.breach(Invariant::I12, None, "the counts are not those of a scan");
+        report.breach(Invariant::I12, None, "the counts differ from a full scan");
     }
     Ok(())
 }

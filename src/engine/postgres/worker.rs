@@ -1,4 +1,4 @@
-//! The engine's thread: all calls of the driver run on it, whoever asks.
+//! Thread of the engine. All calls of the driver run on it.
 
 use std::future::Future;
 use std::rc::Rc;
@@ -16,7 +16,7 @@ use crate::error::{StorageError, StorageErrorKind};
 
 type Job = Box<dyn FnOnce(Rc<Links>) + Send>;
 
-/// A thread with a runtime of its own.
+/// Thread with its own tokio runtime.
 pub(super) struct Worker {
     jobs: Mutex<Option<UnboundedSender<Job>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -37,7 +37,7 @@ impl Worker {
         })
     }
 
-    /// Runs there, while this thread waits.
+    /// Runs `work` on the engine's thread and blocks the calling thread until it ends.
     pub(super) fn run<T, F>(
         &self,
         work: impl FnOnce(Rc<Links>) -> F + Send + 'static,
@@ -46,27 +46,30 @@ impl Worker {
         T: Send + 'static,
         F: Future<Output = Result<T, Failure>> + 'static,
     {
-        let (tell, told) = mpsc::sync_channel(1);
+        let (sender, receiver) = mpsc::sync_channel(1);
         let job: Job = Box::new(move |links| {
-            // Whoever has stopped waiting is not told.
-            spawn_local(async move { drop(tell.send(work(links).await)) });
+            // The send fails only if the caller stopped waiting.
+            spawn_local(async move { drop(sender.send(work(links).await)) });
         });
         let sent = self.jobs.lock().as_ref().map(|jobs| jobs.send(job));
         if !matches!(sent, Some(Ok(()))) {
             return Err(closed());
         }
-        // What was under way may have come as far as the server.
-        let lost =
-            |_| EngineError::Unknown(StorageError::new(StorageErrorKind::Internal, "a job died"));
-        let told = told.recv().map_err(lost)?;
-        told.map_err(Failure::told)
+        // The job panicked, or the engine was closed meanwhile. The job's statement may have
+        // reached the server, so the outcome is unknown.
+        let lost = |_| {
+            let why = "the call ended without a result";
+            EngineError::Unknown(StorageError::new(StorageErrorKind::Internal, why))
+        };
+        let result = receiver.recv().map_err(lost)?;
+        result.map_err(Failure::told)
     }
 
-    /// Ends the thread; what is under way on it is left.
+    /// Ends the thread. Jobs that still run are dropped.
     pub(super) fn end(&self) {
         drop(self.jobs.lock().take());
         if let Some(thread) = self.thread.lock().take() {
-            // Its panics are nobody's here.
+            // A panic of the thread does not concern the caller of `end`.
             drop(thread.join());
         }
     }

@@ -1,4 +1,4 @@
-//! A refund's attempts under one number, and what late or contradicting news may do to it.
+//! Attempts of a refund under one number, and the effect of late or contradicting reports.
 
 use super::*;
 use crate::order::{Anomaly, AnomalyEndKind, AnomalyKind, Refund, RefundStatus, Status};
@@ -19,7 +19,7 @@ pub(super) fn attempt(number: &str, amount: u64, attempt: u32) -> NewRefund {
     asked_back(number, "X", amount).attempt(attempt)
 }
 
-/// The answer to a query that is sent now.
+/// Returns the answer to a query that is sent now.
 pub(super) fn answer(shop: &Shop, number: &str, amount: u64, state: RefundState) -> RefundFact {
     told(number, "X", amount, state).with_query_sent_at(shop.now)
 }
@@ -30,7 +30,7 @@ pub(super) fn moved(to: RefundStatus) -> (RefundRecorded, bool) {
 
 const MUST_QUERY: (RefundRecorded, bool) = (RefundRecorded::MustQuery, true);
 
-/// X of 100 waits, was decided to go back under R, and the channel refused R.
+/// Makes the channel refuse the refund R.
 pub(super) fn refused(shop: &mut Shop) {
     assert_eq!(shop.refuse("a", "R"), RefundRefused::Closed);
 }
@@ -41,7 +41,7 @@ fn refused_refund_retried_under_its_number_reserves_again() {
     let requested = RefundRequested::Requested;
     assert_eq!(shop.request("a", attempt("R1", 40, 1)), requested);
     assert_eq!(shop.refuse("a", "R1"), RefundRefused::Closed);
-    // The same attempt again starts nothing, and says so.
+    // A repeat of the same attempt starts nothing.
     let ended = RefundRequested::Ended {
         code: Label::parse("NOTENOUGH").ok(),
         attempts: 1,
@@ -49,8 +49,12 @@ fn refused_refund_retried_under_its_number_reserves_again() {
     let decision = shop.ask(no("a"), request_refund(attempt("R1", 40, 1)));
     assert_eq!(decision.outcome, Outcome::RequestRefund(ended.clone()));
     assert!(!decision.acknowledge);
-    assert_eq!(shop.request("a", attempt("R1", 40, 3)), ended, "a gap");
-    // The next one reserves and becomes due.
+    assert_eq!(
+        shop.request("a", attempt("R1", 40, 3)),
+        ended,
+        "attempt 2 is missing"
+    );
+    // The next attempt reserves money, and a check becomes due.
     assert_eq!(shop.request("a", attempt("R1", 40, 2)), requested);
     let refund = refund_of(&shop, "R1");
     assert_eq!(
@@ -60,7 +64,7 @@ fn refused_refund_retried_under_its_number_reserves_again() {
     assert!(refund.next_check.is_some());
     let exceeds = RefundRequested::Exceeds { available: fen(60) };
     assert_eq!(shop.request("a", attempt("R2", 61, 1)), exceeds);
-    // While it is under way the attempt is idempotent, and an older one has ended.
+    // The open attempt is idempotent. The earlier attempt has ended.
     assert_eq!(
         shop.request("a", attempt("R1", 40, 2)),
         RefundRequested::Exists
@@ -128,7 +132,7 @@ fn next_attempt_meets_every_guard_but_room() {
 }
 
 #[test]
-fn late_refusal_of_an_attempt_does_not_end_the_next() {
+fn refusal_of_earlier_attempt_keeps_next_attempt_open() {
     let mut shop = paid_shop();
     let _ = shop.request("a", attempt("R", 40, 1));
     refused(&mut shop);
@@ -149,7 +153,7 @@ fn old_failure_does_not_undo_a_retry() {
     ] {
         let mut shop = paid_shop();
         let _ = shop.request("a", attempt("R", 40, 1));
-        // A notification has no date; the query is sent before the retry.
+        // A notification has no date. The query was sent before the retry.
         let old = match is_query {
             true => answer(&shop, "R", 40, state),
             false => told("R", "X", 40, state),
@@ -159,12 +163,12 @@ fn old_failure_does_not_undo_a_retry() {
         let _ = shop.request("a", attempt("R", 40, 2));
         assert_eq!(shop.record_refund("a", old), MUST_QUERY);
         let refund = refund_of(&shop, "R");
-        assert_eq!(refund.next_check, Some(shop.now), "it is due now");
+        assert_eq!(refund.next_check, Some(shop.now), "due now");
         assert_eq!(
             (refund.status, refund.held()),
             (RefundStatus::Requested, fen(40))
         );
-        // What was sent later is believed.
+        // The answer to a later query is believed.
         shop.wait(SECOND);
         let fact = answer(&shop, "R", 40, state);
         assert_eq!(shop.record_refund("a", fact), moved(state.into()));
@@ -172,20 +176,20 @@ fn old_failure_does_not_undo_a_retry() {
 }
 
 #[test]
-fn server_that_never_dates_its_queries_does_not_ask_without_end() {
+fn undated_answer_moves_due_check_to_later_time() {
     let mut shop = paid_shop();
     let _ = shop.request("a", attempt("R", 40, 1));
     refused(&mut shop);
     let _ = shop.request("a", attempt("R", 40, 2));
     shop.wait(HOUR);
-    // It is due, and the answer bears no date: the next check is due later.
+    // The check is due, and the answer has no date. The next check must be later.
     let undated = told("R", "X", 40, Closed);
     assert_eq!(shop.record_refund("a", undated), MUST_QUERY);
     assert!(refund_of(&shop, "R").next_check.unwrap() > shop.now);
 }
 
 #[test]
-fn old_failure_after_a_success_makes_it_due_and_changes_nothing_else() {
+fn old_failure_after_success_only_makes_query_due() {
     let mut shop = paid_shop();
     let _ = shop.request("a", attempt("R", 40, 1));
     let _ = shop.record_refund("a", told("R", "X", 40, Success));
@@ -199,7 +203,7 @@ fn old_failure_after_a_success_makes_it_due_and_changes_nothing_else() {
         (RefundStatus::Success, Some(shop.now))
     );
     assert_eq!(shop.kinds("a"), []);
-    // The channel answers that it succeeded: nothing is due any more.
+    // The channel confirms the success: no check is due any more.
     shop.wait(SECOND);
     let fact = answer(&shop, "R", 40, Success);
     assert_eq!(
@@ -210,7 +214,7 @@ fn old_failure_after_a_success_makes_it_due_and_changes_nothing_else() {
 }
 
 #[test]
-fn closed_refund_that_is_under_way_after_all_reserves_again() {
+fn closed_refund_reported_open_reserves_again() {
     for state in [Processing, Abnormal] {
         let mut shop = paid_shop();
         let _ = shop.request("a", attempt("R", 60, 1));
@@ -237,11 +241,11 @@ fn closed_refund_that_is_under_way_after_all_reserves_again() {
 }
 
 #[test]
-fn success_told_after_the_failure_is_asked_about_once_more() {
+fn success_after_failure_is_queried_once_more() {
     let mut shop = paid_shop();
     let _ = shop.request("a", attempt("R", 60, 1));
     let _ = shop.record_refund("a", told("R", "X", 60, Closed));
-    // The messages may have come in the wrong order: it counts, and is due.
+    // The messages may be out of order: the success counts, and one more check is due.
     let _ = shop.record_refund("a", told("R", "X", 60, Success));
     let refund = refund_of(&shop, "R");
     assert_eq!(refund.held(), fen(60));
@@ -252,7 +256,7 @@ fn success_told_after_the_failure_is_asked_about_once_more() {
     let disagrees = (RefundRecorded::Disagrees { status }, true);
     assert_eq!(shop.record_refund("a", failed), disagrees);
     assert_eq!(refund_of(&shop, "R").next_check, None);
-    // The answer to a query that was sent after the failure needs no other one.
+    // A success that answers a query sent after the failure needs no further check.
     let mut shop = paid_shop();
     let _ = shop.request("a", attempt("R", 60, 1));
     let _ = shop.record_refund("a", told("R", "X", 60, Closed));
@@ -262,7 +266,7 @@ fn success_told_after_the_failure_is_asked_about_once_more() {
     assert_eq!(refund_of(&shop, "R").next_check, None);
 }
 
-/// A double payment Y that a person decided to give back under R.
+/// Returns a store with a double payment Y that a person decided to refund under R.
 pub(super) fn decided() -> Shop {
     let mut shop = paid_shop();
     let _ = shop.confirm("a", paid("Y"));
@@ -271,22 +275,22 @@ pub(super) fn decided() -> Shop {
 }
 
 #[test]
-fn decided_refund_that_is_refused_opens_its_anomaly_again() {
+fn refused_refund_reopens_its_anomaly() {
     let mut shop = decided();
     shop.wait(MINUTE);
     refused(&mut shop);
     let anomaly = shop.anomaly("a", 0).clone();
     assert!(anomaly.is_open());
     assert_eq!((anomaly.reopenings(), anomaly.opened_at()), (1, shop.now));
-    assert_eq!(shop.kinds("a").len(), 1, "no new place is taken");
-    // The old decision again is known; it does not answer the new question.
+    assert_eq!(shop.kinds("a").len(), 1, "no new anomaly");
+    // A repeat of the old decision is known, and does not resolve the new opening.
     assert_eq!(shop.resolve("a", 1, refund("R")), Resolved::Already);
     assert_eq!(
         shop.resolve("a", 1, Resolution::Dismiss),
         Resolved::Different
     );
     assert!(shop.anomaly("a", 0).is_open());
-    // The new decision may try the same number again.
+    // The new decision may use the same refund number again.
     assert_eq!(
         shop.resolve_again("a", 1, 1, refund("R")),
         Resolved::Resolved
@@ -305,7 +309,7 @@ fn decided_refund_that_is_refused_opens_its_anomaly_again() {
 }
 
 #[test]
-fn reopened_anomaly_ends_by_itself_at_a_retry_or_a_late_success() {
+fn reopened_anomaly_ends_on_retry_or_late_success() {
     let ended = |anomaly: &Anomaly| {
         let end = anomaly.end.as_ref().map(|end| end.how.clone());
         let refund_no = RefundNo::parse("R").unwrap();
@@ -325,8 +329,8 @@ fn reopened_anomaly_ends_by_itself_at_a_retry_or_a_late_success() {
 }
 
 #[test]
-fn unclaimed_payment_whose_refund_is_refused_is_somebodys_question_again() {
-    // Before its order exists it waits again, and pays.
+fn refused_refund_reopens_unclaimed_payment() {
+    // Without an order the payment waits again, and pays the order later.
     let mut shop = Shop::open();
     let _ = shop.confirm("a", paid("X"));
     assert_eq!(shop.resolve("a", 1, refund("R")), Resolved::Resolved);
@@ -334,7 +338,7 @@ fn unclaimed_payment_whose_refund_is_refused_is_somebodys_question_again() {
     assert_eq!(shop.kinds("a"), [AnomalyKind::Unclaimed]);
     assert_eq!(shop.create("a", new()), Created::CreatedAndPaid);
 
-    // Under an order it is a payment that was given back, and a person may accept it.
+    // With an order it is a refunded payment, and a person may accept it.
     let mut shop = Shop::open();
     let _ = shop.confirm("a", paid("X"));
     let _ = shop.resolve("a", 1, refund("R"));
@@ -344,7 +348,7 @@ fn unclaimed_payment_whose_refund_is_refused_is_somebodys_question_again() {
     assert_eq!(
         shop.resolve("a", 1, Resolution::Accept),
         not,
-        "its refund is open"
+        "the refund is open"
     );
     refused(&mut shop);
     assert_eq!(shop.kinds("a"), [AnomalyKind::GivenBack { by: None }]);
@@ -356,7 +360,7 @@ fn unclaimed_payment_whose_refund_is_refused_is_somebodys_question_again() {
 }
 
 #[test]
-fn given_back_payment_is_not_accepted_while_its_money_goes_back() {
+fn payment_under_refund_is_not_acceptable() {
     let mut shop = Shop::open();
     let _ = shop.confirm("a", paid("X"));
     let _ = shop.request("a", asked_back("R", "X", 60));
@@ -386,12 +390,12 @@ fn dismissed_given_back_payment_never_pays() {
 }
 
 #[test]
-fn decision_that_other_books_bring_along_keeps_its_payment_from_paying() {
-    // The anomaly says that the payment was given back; no refund of it came along.
-    let mut books = Shop::with_order();
-    let _ = books.confirm("a", paid_by("X", "aunt"));
-    let _ = books.resolve("a", 1, refund("R"));
-    let mut order = books.order("a").clone();
+fn imported_refund_decision_keeps_payment_from_paying() {
+    // The imported anomaly ended with a refund, but the import does not contain the refund.
+    let mut source = Shop::with_order();
+    let _ = source.confirm("a", paid_by("X", "aunt"));
+    let _ = source.resolve("a", 1, refund("R"));
+    let mut order = source.order("a").clone();
     order.refunds.clear();
     let mut shop = Shop::open();
     assert_eq!(shop.import(&order, Conflict::Skip), Imported::Imported);

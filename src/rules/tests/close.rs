@@ -1,4 +1,4 @@
-//! Closing: announced, asked for, believed; a payment wins at every step.
+//! Closing in its three steps: announce, request, record the reply. A payment wins at each.
 
 use super::*;
 use crate::order::{ActionKind, NextAction, Status};
@@ -7,7 +7,7 @@ fn next(at: Timestamp, action: ActionKind) -> Option<NextAction> {
     Some(NextAction { at, action })
 }
 
-/// One minute after its prepay.
+/// Returns a store with one pending order, one minute after its prepay.
 fn prepaid() -> Shop {
     let mut shop = Shop::with_order();
     let _ = shop.prepay("a", invitation(PrepayKind::Jsapi, "p"));
@@ -16,7 +16,7 @@ fn prepaid() -> Shop {
 }
 
 #[test]
-fn the_channel_is_asked_five_minutes_after_the_last_prepay() {
+fn close_request_is_due_five_minutes_after_prepay() {
     let mut shop = prepaid();
     assert_eq!(shop.begin_close("a"), CloseAnswer::Closing);
     let at = shop.now.saturating_add(MINUTE * 4);
@@ -28,7 +28,7 @@ fn the_channel_is_asked_five_minutes_after_the_last_prepay() {
 }
 
 #[test]
-fn the_channel_is_asked_now_where_nobody_prepaid_or_it_was_long_ago_or_needs_no_wait() {
+fn close_request_without_recent_prepay_is_due_now() {
     let mut never = Shop::with_order();
     let mut long_ago = prepaid();
     long_ago.wait(MINUTE * 4);
@@ -41,7 +41,7 @@ fn the_channel_is_asked_now_where_nobody_prepaid_or_it_was_long_ago_or_needs_no_
 }
 
 #[test]
-fn closed_is_believed_only_after_a_query_unless_the_policy_says_otherwise() {
+fn closed_reply_needs_query_unless_policy_disables_it() {
     for close_needs_query in [true, false] {
         for begin in [true, false] {
             let mut shop = Shop::with_order();
@@ -66,7 +66,7 @@ fn closed_is_believed_only_after_a_query_unless_the_policy_says_otherwise() {
 }
 
 #[test]
-fn order_paid_never_closes_whatever_the_policy() {
+fn order_paid_reply_never_closes_order() {
     for close_needs_query in [true, false] {
         let mut shop = Shop::with_order();
         shop.policy.close_needs_query = close_needs_query;
@@ -82,7 +82,7 @@ fn order_paid_never_closes_whatever_the_policy() {
 }
 
 #[test]
-fn no_such_order_closes_once_the_channel_must_know_it() {
+fn no_such_order_closes_order_after_close_delay() {
     for begin in [true, false] {
         let mut shop = prepaid();
         let still = if begin {
@@ -108,7 +108,7 @@ fn no_such_order_closes_once_the_channel_must_know_it() {
 }
 
 #[test]
-fn a_retry_asks_again_later_and_not_before_the_channel_may_be_asked() {
+fn retry_reply_delays_close_request() {
     for begin in [true, false] {
         let mut shop = prepaid();
         if begin {
@@ -127,7 +127,7 @@ fn a_retry_asks_again_later_and_not_before_the_channel_may_be_asked() {
 }
 
 #[test]
-fn an_aborted_close_can_be_paid_and_prepaid_again() {
+fn aborted_close_makes_order_payable_again() {
     let mut shop = Shop::with_order();
     assert_eq!(
         shop.closes("a", CommandKind::AbortClose),
@@ -148,7 +148,7 @@ fn an_aborted_close_can_be_paid_and_prepaid_again() {
 }
 
 #[test]
-fn what_has_ended_or_is_paid_says_so() {
+fn close_of_ended_or_paid_order_changes_nothing() {
     let replies = [
         CommandKind::BeginClose,
         CommandKind::RecordClose(CloseReply::Closed),
@@ -175,7 +175,7 @@ fn what_has_ended_or_is_paid_says_so() {
 }
 
 #[test]
-fn a_close_that_does_not_take_is_asked_for_ever_later() {
+fn ineffective_close_is_requested_with_growing_delays() {
     let mut shop = Shop::with_order();
     let _ = shop.begin_close("a");
     let mut waits = Vec::new();
@@ -190,7 +190,7 @@ fn a_close_that_does_not_take_is_asked_for_ever_later() {
         assert_eq!(
             shop.next("a"),
             Some(due),
-            "to hear it again brings nothing on"
+            "a repeated answer changes nothing"
         );
         waits.push(due.at.since(shop.now).as_secs());
         shop.now = due.at;

@@ -1,4 +1,4 @@
-//! `confirm`: the guards one by one, their order, and what a repeat says.
+//! `confirm`: each guard, the order of the guards, and repeats.
 
 use super::*;
 use crate::order::{AnomalyKind, Confirmed, IdentityField, Status};
@@ -8,7 +8,7 @@ const YES: bool = true;
 const NO: bool = false;
 
 #[test]
-fn a_payment_of_an_unknown_number_waits_for_its_order_unacknowledged() {
+fn payment_without_order_waits_unacknowledged() {
     let mut shop = Shop::open();
     assert_eq!(shop.confirm("a", paid("X")), (Confirmed::Unclaimed, NO));
     assert!(shop.record("a").unwrap().as_order().is_none());
@@ -19,7 +19,7 @@ fn a_payment_of_an_unknown_number_waits_for_its_order_unacknowledged() {
 }
 
 #[test]
-fn a_dismissed_waiting_payment_is_still_a_duplicate_without_acknowledgement() {
+fn dismissed_waiting_payment_is_unacknowledged_duplicate() {
     let mut shop = Shop::open();
     let _ = shop.confirm("a", paid("X"));
     let _ = shop.resolve("a", 1, Resolution::Dismiss);
@@ -27,7 +27,7 @@ fn a_dismissed_waiting_payment_is_still_a_duplicate_without_acknowledgement() {
 }
 
 #[test]
-fn a_transaction_that_paid_another_order_is_kept_as_taken() {
+fn transaction_of_another_order_is_taken() {
     let mut shop = Shop::with_order();
     let _ = shop.create("b", new());
     assert_eq!(shop.confirm("a", paid("X")), (Confirmed::Applied, YES));
@@ -45,7 +45,7 @@ fn a_transaction_that_paid_another_order_is_kept_as_taken() {
 }
 
 #[test]
-fn one_transaction_id_of_two_channels_is_two_transactions() {
+fn transaction_id_is_unique_per_channel() {
     let mut shop = Shop::with_order();
     let _ = shop.create("b", new().channel(alipay()));
     let mut other = paid("X");
@@ -55,14 +55,14 @@ fn one_transaction_id_of_two_channels_is_two_transactions() {
 }
 
 #[test]
-fn another_identity_is_named_by_its_first_differing_field() {
+fn identity_mismatch_names_first_differing_field() {
     let foreign = |change: fn(&mut Payment)| {
         let mut payment = paid("X");
         change(&mut payment);
         let mut shop = Shop::with_order();
-        let heard = shop.confirm("a", payment);
+        let outcome = shop.confirm("a", payment);
         assert_eq!(shop.status("a"), Status::Pending);
-        heard
+        outcome
     };
     let mismatch = |field| (Confirmed::IdentityMismatch { field }, YES);
     assert_eq!(
@@ -90,7 +90,7 @@ fn another_identity_is_named_by_its_first_differing_field() {
 }
 
 #[test]
-fn a_field_that_either_side_lacks_is_not_compared() {
+fn missing_identity_field_is_not_compared() {
     let mut bare = paid("X");
     (bare.appid, bare.mch_id, bare.openid) = (None, None, None);
     let mut shop = Shop::with_order();
@@ -110,7 +110,7 @@ fn a_field_that_either_side_lacks_is_not_compared() {
 }
 
 #[test]
-fn another_amount_leaves_the_status_and_is_kept_once() {
+fn wrong_amount_is_kept_once_and_keeps_status() {
     let mut shop = Shop::with_order();
     let mismatch = Confirmed::AmountMismatch {
         expected: fen(100),
@@ -132,7 +132,7 @@ fn another_amount_leaves_the_status_and_is_kept_once() {
 }
 
 #[test]
-fn another_currency_is_another_amount() {
+fn wrong_currency_is_amount_mismatch() {
     let mut shop = Shop::with_order();
     let mut dollars = paid("X");
     dollars.currency = Currency::parse("USD").unwrap();
@@ -143,7 +143,7 @@ fn another_currency_is_another_amount() {
 }
 
 #[test]
-fn what_the_purse_gave_after_coupons_is_not_compared() {
+fn payer_total_after_coupons_is_not_compared() {
     let mut shop = Shop::with_order();
     let mut coupon = paid("X");
     coupon.payer_total = Some(fen(90));
@@ -172,7 +172,7 @@ fn pending_and_closing_orders_are_paid() {
 }
 
 #[test]
-fn a_repeat_of_the_payment_that_stands_writes_nothing() {
+fn repeated_payment_writes_nothing() {
     let mut shop = Shop::with_order();
     let _ = shop.confirm("a", paid("X"));
     let before = shop.order("a").clone();
@@ -188,15 +188,15 @@ fn a_repeat_of_the_payment_that_stands_writes_nothing() {
 }
 
 #[test]
-fn a_second_transaction_is_a_double_payment_and_kept_once() {
+fn second_transaction_is_double_payment_kept_once() {
     let mut shop = Shop::with_order();
     let _ = shop.confirm("a", paid("X"));
-    for (transaction, heard) in [
+    for (transaction, outcome) in [
         ("Y", Confirmed::DoublePayment),
         ("Y", Confirmed::Duplicate),
         ("Z", Confirmed::DoublePayment),
     ] {
-        assert_eq!(shop.confirm("a", paid(transaction)), (heard, YES));
+        assert_eq!(shop.confirm("a", paid(transaction)), (outcome, YES));
     }
     let first = TransactionId::parse("X").unwrap();
     let double = AnomalyKind::DoublePayment { first };
@@ -206,7 +206,7 @@ fn a_second_transaction_is_a_double_payment_and_kept_once() {
 }
 
 #[test]
-fn a_closed_or_failed_order_is_paid_late() {
+fn closed_or_failed_order_is_paid_late() {
     for state in [ChannelState::Closed, ChannelState::Revoked] {
         let mut shop = Shop::with_order();
         let _ = shop.query("a", state);
@@ -223,14 +223,14 @@ fn a_closed_or_failed_order_is_paid_late() {
     }
 }
 
-/// Each row breaks one guard more; the first that is broken answers.
+/// The payments violate several guards each; the first violated guard gives the outcome.
 #[test]
-fn the_guards_are_asked_in_their_order() {
+fn guards_apply_in_fixed_order() {
     let mut shop = Shop::with_order();
     let _ = shop.create("b", new());
     let _ = shop.confirm("a", paid("X"));
     let _ = shop.confirm("b", paid("W"));
-    let heard = |payment: Payment| shop.clone().confirm("b", payment).0;
+    let outcome = |payment: Payment| shop.clone().confirm("b", payment).0;
     let all_wrong = |transaction| {
         let mut payment = paid_fen(transaction, 99);
         payment.openid = Some(openid("thief"));
@@ -239,21 +239,27 @@ fn the_guards_are_asked_in_their_order() {
     let field = IdentityField::Openid;
     let (expected, found) = (fen(100), fen(99));
     assert_eq!(
-        heard(all_wrong("X")),
+        outcome(all_wrong("X")),
         Confirmed::TransactionTaken { by: no("a") }
     );
-    assert_eq!(heard(all_wrong("Y")), Confirmed::IdentityMismatch { field });
-    assert_eq!(heard(all_wrong("W")), Confirmed::IdentityMismatch { field });
     assert_eq!(
-        heard(paid_fen("Y", 99)),
+        outcome(all_wrong("Y")),
+        Confirmed::IdentityMismatch { field }
+    );
+    assert_eq!(
+        outcome(all_wrong("W")),
+        Confirmed::IdentityMismatch { field }
+    );
+    assert_eq!(
+        outcome(paid_fen("Y", 99)),
         Confirmed::AmountMismatch { expected, found }
     );
     assert_eq!(
-        heard(paid_fen("W", 99)),
+        outcome(paid_fen("W", 99)),
         Confirmed::AmountMismatch { expected, found }
     );
-    assert_eq!(heard(paid("Y")), Confirmed::DoublePayment);
-    assert_eq!(heard(paid("W")), Confirmed::Duplicate);
+    assert_eq!(outcome(paid("Y")), Confirmed::DoublePayment);
+    assert_eq!(outcome(paid("W")), Confirmed::Duplicate);
     let mut unknown = shop.clone();
     assert_eq!(
         unknown.confirm("c", all_wrong("X")),
@@ -262,11 +268,11 @@ fn the_guards_are_asked_in_their_order() {
 }
 
 #[test]
-fn a_transaction_whose_money_goes_back_pays_nothing_any_more() {
+fn refunded_transaction_pays_nothing() {
     let mut shop = Shop::with_order();
     let _ = shop.confirm("a", paid_fen("X", 99));
     assert_eq!(shop.resolve("a", 1, refund("R")), Resolved::Resolved);
-    // The right amount is a fact of its own: it is kept once, and pays nothing.
+    // The right amount is a new fact. The store keeps it once, and it pays nothing.
     let by = no("a");
     let given_back = (Confirmed::GivenBack { by }, YES);
     assert_eq!(shop.confirm("a", paid("X")), given_back);
@@ -277,7 +283,7 @@ fn a_transaction_whose_money_goes_back_pays_nothing_any_more() {
 }
 
 #[test]
-fn a_payment_that_finds_its_order_settles_its_own_misfits_but_not_who_paid() {
+fn fitting_payment_ends_its_anomalies_except_payer_mismatch() {
     let mut shop = Shop::with_order();
     let _ = shop.confirm("a", paid_fen("X", 1));
     let _ = shop.confirm("a", paid_by("X", "aunt"));

@@ -1,5 +1,5 @@
-//! The channel contradicts what is known of a refund: another amount, another transaction, a
-//! failure after the success.
+//! Reports that contradict a known refund: another amount, another transaction, a failure after
+//! the success.
 
 use super::attempts::{attempt, decided, moved, paid_shop, refund_of, refused};
 use super::*;
@@ -7,7 +7,7 @@ use crate::order::{AnomalyKind, RefundDifference, RefundStatus};
 use RefundState::{Closed, Processing, Success};
 
 #[test]
-fn success_that_failed_later_is_a_persons_question_and_then_returned() {
+fn failure_after_success_is_returned_when_accepted() {
     let mut shop = decided();
     let _ = shop.record_refund("a", told("R", "Y", 100, Success));
     shop.wait(HOUR * 24);
@@ -32,9 +32,9 @@ fn success_that_failed_later_is_a_persons_question_and_then_returned() {
         (after.success_at, after.ended_at),
         (succeeded_at, Some(shop.now))
     );
-    // The double payment's money is here again.
+    // The money of the double payment is here again, so its anomaly is open again.
     assert!(shop.anomaly("a", 0).is_open());
-    // Money that returned goes back under a new number only.
+    // Returned money can be refunded only under a new number.
     let ended = RefundRequested::Ended {
         code: None,
         attempts: 1,
@@ -48,16 +48,16 @@ fn success_that_failed_later_is_a_persons_question_and_then_returned() {
         shop.resolve_again("a", 1, 1, refund("R2")),
         Resolved::Resolved
     );
-    // An old notification of the success is old news.
+    // An old notification of the success is stale.
     let stale = (RefundRecorded::Stale, true);
     assert_eq!(shop.record_refund("a", told("R", "Y", 100, Success)), stale);
 }
 
 #[test]
-fn refund_of_another_amount_takes_what_the_channel_says() {
+fn refund_of_other_amount_counts_reported_amount() {
     let mut shop = paid_shop();
     let _ = shop.request("a", attempt("R", 60, 1));
-    // Until it ends it holds the larger of both.
+    // An open refund holds the larger of the two amounts.
     let _ = shop.record_refund("a", told("R", "X", 50, Processing));
     let refund = refund_of(&shop, "R");
     assert_eq!((refund.amount, refund.asked), (fen(50), Some(fen(60))));
@@ -77,7 +77,7 @@ fn refund_of_another_amount_takes_what_the_channel_says() {
     assert_eq!(again, (RefundRecorded::Duplicate, true));
     let exceeds = RefundRequested::Exceeds { available: fen(50) };
     assert_eq!(shop.request("a", attempt("S", 51, 1)), exceeds);
-    // What was asked for is still the refund that was asked for.
+    // A repeat of the original request is still a duplicate.
     assert_eq!(
         shop.request("a", attempt("R", 60, 1)),
         RefundRequested::Exists
@@ -85,13 +85,13 @@ fn refund_of_another_amount_takes_what_the_channel_says() {
 }
 
 #[test]
-fn refund_of_a_larger_amount_than_is_left_counts_what_is_left() {
+fn refund_beyond_rest_counts_only_rest() {
     let mut shop = paid_shop();
     let _ = shop.request("a", attempt("R", 60, 1));
     let _ = shop.request("a", attempt("S", 40, 1));
     let available = fen(60);
-    let heard = shop.record_refund("a", told("R", "X", 80, Success));
-    assert_eq!(heard, (RefundRecorded::Exceeds { available }, true));
+    let outcome = shop.record_refund("a", told("R", "X", 80, Success));
+    assert_eq!(outcome, (RefundRecorded::Exceeds { available }, true));
     let refund = refund_of(&shop, "R");
     assert_eq!(
         (refund.status, refund.amount),
@@ -103,17 +103,17 @@ fn refund_of_a_larger_amount_than_is_left_counts_what_is_left() {
 }
 
 #[test]
-fn refused_refund_that_succeeded_with_another_amount_counts_what_went_back() {
+fn refused_refund_with_other_amount_counts_reported_amount() {
     let mut shop = paid_shop();
     let _ = shop.request("a", attempt("R", 60, 1));
     refused(&mut shop);
-    let heard = shop.record_refund("a", told("R", "X", 50, Success));
-    assert_eq!(heard, moved(RefundStatus::Success));
+    let outcome = shop.record_refund("a", told("R", "X", 50, Success));
+    assert_eq!(outcome, moved(RefundStatus::Success));
     assert_eq!(refund_of(&shop, "R").held(), fen(50));
 }
 
 #[test]
-fn refund_of_another_transaction_counts_there_and_keeps_what_was_asked_for() {
+fn refund_of_other_transaction_keeps_requested_reserve() {
     let other = || {
         let mut shop = paid_shop();
         let _ = shop.confirm("a", paid("Y"));
@@ -127,17 +127,13 @@ fn refund_of_another_transaction_counts_there_and_keeps_what_was_asked_for() {
         shop
     };
     let mut shop = other();
-    assert_eq!(
-        refund_of(&shop, "R").next_check,
-        None,
-        "nothing is left to ask"
-    );
+    assert_eq!(refund_of(&shop, "R").next_check, None, "no check is due");
     let exceeds = |left| RefundRequested::Exceeds {
         available: fen(left),
     };
     assert_eq!(shop.request("a", asked_back("S", "Y", 31)), exceeds(30));
     assert_eq!(shop.request("a", asked_back("S", "X", 41)), exceeds(40));
-    // The person finds the channel right: what was asked for is free.
+    // The person accepts the channel's report: the requested amount is free.
     assert_eq!(shop.resolve("a", 2, Resolution::Accept), Resolved::Resolved);
     assert_eq!(refund_of(&shop, "R").status, RefundStatus::Closed);
     assert_eq!(shop.request("a", asked_back("S", "Y", 31)), exceeds(30));
@@ -145,7 +141,7 @@ fn refund_of_another_transaction_counts_there_and_keeps_what_was_asked_for() {
         shop.request("a", asked_back("S", "X", 100)),
         RefundRequested::Requested
     );
-    // Or wrong: the channel is asked again, and nothing went back of Y.
+    // The person dismisses it: a query is due now, and Y keeps all of its money.
     let mut shop = other();
     assert_eq!(
         shop.resolve("a", 2, Resolution::Dismiss),
@@ -159,7 +155,7 @@ fn refund_of_another_transaction_counts_there_and_keeps_what_was_asked_for() {
 }
 
 #[test]
-fn window_and_parts_are_those_of_the_channel() {
+fn refund_limits_are_per_channel() {
     let mut shop = Shop::open();
     let _ = shop.create("a", new().channel(alipay()));
     let mut payment = paid("X");
@@ -175,7 +171,7 @@ fn window_and_parts_are_those_of_the_channel() {
 }
 
 #[test]
-fn failure_told_before_a_closed_refund_went_on_does_not_close_it_again() {
+fn old_failure_does_not_close_reopened_refund() {
     let mut shop = paid_shop();
     let _ = shop.request("a", attempt("R", 40, 1));
     let _ = shop.record_refund("a", told("R", "X", 40, Closed));
@@ -187,16 +183,16 @@ fn failure_told_before_a_closed_refund_went_on_does_not_close_it_again() {
 }
 
 #[test]
-fn dismissed_difference_that_is_told_again_stays_due() {
+fn repeated_difference_after_dismissal_keeps_query_due() {
     let mut shop = paid_shop();
     let _ = shop.confirm("a", paid("Y"));
     let _ = shop.request("a", attempt("R", 60, 1));
     for state in [Processing, Success] {
-        // The second telling of one refund is not held against its own first one.
-        let heard = shop.record_refund("a", told("R", "Y", 60, state));
+        // The second report of a refund must not count on top of the first one.
+        let outcome = shop.record_refund("a", told("R", "Y", 60, state));
         assert!(
-            matches!(heard.0, RefundRecorded::Differs { .. }),
-            "{heard:?}"
+            matches!(outcome.0, RefundRecorded::Differs { .. }),
+            "{outcome:?}"
         );
     }
     for id in [2, 3] {
@@ -204,11 +200,14 @@ fn dismissed_difference_that_is_told_again_stays_due() {
     }
     assert_eq!(refund_of(&shop, "R").next_check, Some(shop.now));
     let _ = shop.record_refund("a", told("R", "Y", 60, Success));
-    assert!(refund_of(&shop, "R").next_check.is_some(), "no list has it");
+    assert!(
+        refund_of(&shop, "R").next_check.is_some(),
+        "no check is due"
+    );
 }
 
 #[test]
-fn refund_told_when_there_was_too_little_money_is_asked_about_when_some_is_free() {
+fn freed_money_makes_query_of_exceeding_refund_due() {
     let mut shop = paid_shop();
     let _ = shop.request("a", attempt("R", 40, 1));
     let _ = shop.record_refund("a", told("R", "X", 40, Closed));
@@ -216,12 +215,12 @@ fn refund_told_when_there_was_too_little_money_is_asked_about_when_some_is_free(
     let _ = shop.record_refund("a", told("R", "X", 40, Success));
     assert_eq!(shop.refuse("a", "S"), RefundRefused::Closed);
     assert_eq!(refund_of(&shop, "R").next_check, Some(shop.now));
-    let heard = shop.record_refund("a", told("R", "X", 40, Success));
-    assert_eq!(heard, moved(RefundStatus::Success));
+    let outcome = shop.record_refund("a", told("R", "X", 40, Success));
+    assert_eq!(outcome, moved(RefundStatus::Success));
 }
 
 #[test]
-fn retry_of_an_earlier_refund_ends_the_anomaly_as_well() {
+fn retry_of_earlier_refund_ends_anomaly() {
     let mut shop = decided();
     refused(&mut shop);
     assert_eq!(

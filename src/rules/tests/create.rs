@@ -1,4 +1,4 @@
-//! `create`: one order per number, one live order per reference, and what waited.
+//! `create`: one order per number, one live order per reference, and waiting payments.
 
 use super::*;
 use crate::order::{
@@ -8,7 +8,7 @@ use crate::rules::Shows;
 use crate::types::{Attach, Currency, Description, Metadata};
 
 #[test]
-fn an_absent_number_becomes_a_pending_order() {
+fn create_of_new_number_makes_pending_order() {
     let mut shop = Shop::open();
     assert_eq!(shop.create("a", new()), Created::Created);
     let order = shop.order("a");
@@ -24,7 +24,7 @@ fn an_absent_number_becomes_a_pending_order() {
 }
 
 #[test]
-fn the_same_fields_exist_whatever_the_status() {
+fn repeated_create_exists_in_every_status() {
     let mut shop = Shop::with_order();
     let end = shop.now.saturating_add(HOUR);
     let asks = [
@@ -42,7 +42,7 @@ fn the_same_fields_exist_whatever_the_status() {
 }
 
 #[test]
-fn the_first_differing_field_is_named_in_a_fixed_order() {
+fn different_create_names_first_differing_field() {
     let mut shop = Shop::with_order();
     let fee = |amount| {
         let other = NewOrder::new(AppId::parse("app").unwrap(), fen(amount)).unwrap();
@@ -95,7 +95,7 @@ fn metadata_and_expiry_are_not_compared() {
 }
 
 #[test]
-fn one_reference_makes_one_payable_order() {
+fn reference_has_one_payable_order() {
     let mut shop = Shop::open();
     let offer = new().reference(reference("r"));
     assert_eq!(shop.create("a", offer.clone()), Created::Created);
@@ -121,12 +121,12 @@ fn one_reference_makes_one_payable_order() {
     assert_eq!(
         shop.create("a", offer),
         Created::Exists,
-        "the number comes first"
+        "the order number takes precedence"
     );
 }
 
 #[test]
-fn an_ended_order_frees_its_reference_and_a_late_payment_never_takes_it_back() {
+fn late_payment_does_not_take_reference_back() {
     for state in [ChannelState::Closed, ChannelState::Revoked] {
         let mut shop = Shop::open();
         let offer = new().reference(reference("r"));
@@ -144,7 +144,7 @@ fn an_ended_order_frees_its_reference_and_a_late_payment_never_takes_it_back() {
 }
 
 #[test]
-fn a_late_paid_order_leaves_its_reference_free() {
+fn late_paid_order_leaves_reference_free() {
     let mut shop = Shop::open();
     let offer = new().reference(reference("r"));
     let _ = shop.create("a", offer.clone());
@@ -157,7 +157,7 @@ fn a_late_paid_order_leaves_its_reference_free() {
 }
 
 #[test]
-fn a_busy_reference_leaves_what_waits_waiting() {
+fn busy_reference_keeps_payment_waiting() {
     let mut shop = Shop::open();
     let offer = new().reference(reference("r"));
     let _ = shop.create("a", offer.clone());
@@ -167,7 +167,7 @@ fn a_busy_reference_leaves_what_waits_waiting() {
 }
 
 #[test]
-fn the_first_waiting_payment_that_fits_is_applied_and_the_others_are_named() {
+fn create_applies_first_fitting_waiting_payment() {
     let mut shop = Shop::open();
     for payment in [
         paid_fen("V", 99),
@@ -198,7 +198,7 @@ fn the_first_waiting_payment_that_fits_is_applied_and_the_others_are_named() {
 }
 
 #[test]
-fn waiting_payments_that_do_not_fit_leave_the_order_pending() {
+fn mismatched_waiting_payment_keeps_order_pending() {
     let mut shop = Shop::open();
     let _ = shop.create("b", new());
     let _ = shop.confirm("b", paid("X"));
@@ -213,24 +213,24 @@ fn waiting_payments_that_do_not_fit_leave_the_order_pending() {
 }
 
 #[test]
-fn a_resolved_waiting_payment_is_not_adopted() {
+fn resolved_waiting_payment_is_not_applied() {
     for how in [Resolution::Dismiss, refund("R")] {
         let mut shop = Shop::open();
         let _ = shop.confirm("a", paid("X"));
         let _ = shop.resolve("a", 1, how);
         assert_eq!(shop.create("a", new()), Created::Created);
         let refunds = shop.order("a").refunds.len();
-        let heard = if refunds == 1 {
+        let outcome = if refunds == 1 {
             Confirmed::Duplicate
         } else {
             Confirmed::Applied
         };
-        assert_eq!(shop.confirm("a", paid("X")), (heard, true));
+        assert_eq!(shop.confirm("a", paid("X")), (outcome, true));
     }
 }
 
 #[test]
-fn everything_but_money_is_not_found_where_only_money_waits() {
+fn waiting_record_accepts_only_money_facts() {
     let mut shop = Shop::open();
     let _ = shop.confirm("a", paid("X"));
     assert_eq!(

@@ -1,4 +1,5 @@
-//! A transaction's money is one record's: it pays there, or goes back from there.
+//! Transactions that another record owns: a transaction pays one order or is refunded from one
+//! record.
 
 use super::*;
 use crate::order::{AnomalyKind, ImportRefusal, Status};
@@ -10,7 +11,7 @@ fn transaction_refunded_under_one_number_never_pays_another() {
     let requested = RefundRequested::Requested;
     assert_eq!(shop.request("a", asked_back("R", "X", 100)), requested);
     let by = no("a");
-    // Confirmed, or there before its order: no goods for money that goes back.
+    // The transaction pays neither an existing order (b) nor a later one (c).
     let _ = shop.create("b", new());
     assert_eq!(
         shop.confirm("b", paid("X")),
@@ -31,7 +32,7 @@ fn transaction_refunded_under_one_number_never_pays_another() {
             Resolved::NotAcceptable
         );
     }
-    // The refund was refused: the money is here, and may pay.
+    // The channel refused the refund: the money is here again and may pay.
     let _ = shop.refuse("a", "R");
     let applied = Resolved::Reexamined(Confirmed::Applied);
     assert_eq!(shop.resolve("b", 1, Resolution::Accept), applied);
@@ -39,13 +40,13 @@ fn transaction_refunded_under_one_number_never_pays_another() {
     let taken = Resolved::Reexamined(Confirmed::TransactionTaken { by });
     assert_ne!(shop.resolve("c", 1, Resolution::Accept), applied);
     let _ = taken;
-    // And goes back from there only.
+    // Only the paid order can refund it now.
     let again = asked_back("R", "X", 100).attempt(2);
     assert_eq!(shop.request("a", again), RefundRequested::NotPaid);
 }
 
 #[test]
-fn misfit_of_two_orders_goes_back_once() {
+fn mismatched_payment_of_two_orders_is_refunded_once() {
     let mut shop = Shop::open();
     for text in ["a", "b"] {
         let _ = shop.create(text, new());
@@ -58,7 +59,7 @@ fn misfit_of_two_orders_goes_back_once() {
 }
 
 #[test]
-fn refund_fact_of_another_records_money_is_an_anomaly() {
+fn refund_fact_of_other_records_money_is_anomaly() {
     let mut shop = Shop::with_order();
     let _ = shop.confirm("a", paid("X"));
     let _ = shop.create("b", new());
@@ -72,7 +73,7 @@ fn refund_fact_of_another_records_money_is_an_anomaly() {
     );
     assert_eq!(shop.order("b").refunds, []);
     assert_eq!(shop.order("b").open_anomalies().count(), 1);
-    // Where it belongs it counts.
+    // The fact counts in the order that the transaction paid.
     assert_eq!(
         shop.record_refund("a", fact),
         (RefundRecorded::Adopted, true)
@@ -82,7 +83,7 @@ fn refund_fact_of_another_records_money_is_an_anomaly() {
 }
 
 #[test]
-fn closed_refund_comes_back_only_where_its_money_is_not_anothers() {
+fn closed_refund_of_taken_transaction_stays_closed() {
     let mut shop = Shop::open();
     let _ = shop.confirm("a", paid("X"));
     let _ = shop.request("a", asked_back("R", "X", 60));
@@ -90,22 +91,22 @@ fn closed_refund_comes_back_only_where_its_money_is_not_anothers() {
     let _ = shop.create("b", new());
     assert_eq!(shop.confirm("b", paid("X")), (Confirmed::Applied, true));
     let by = no("b");
-    let heard = shop.record_refund("a", told("R", "X", 60, RefundState::Success));
-    assert_eq!(heard, (RefundRecorded::RefundedElsewhere { by }, false));
+    let outcome = shop.record_refund("a", told("R", "X", 60, RefundState::Success));
+    assert_eq!(outcome, (RefundRecorded::RefundedElsewhere { by }, false));
 }
 
 #[test]
-fn imported_order_whose_money_goes_back_elsewhere_is_refused_by_name() {
-    let mut books = Shop::with_order();
-    let _ = books.confirm("a", paid("X"));
-    let order = books.order("a").clone();
+fn import_of_refunded_transaction_is_refused() {
+    let mut source = Shop::with_order();
+    let _ = source.confirm("a", paid("X"));
+    let order = source.order("a").clone();
     let mut shop = Shop::open();
     let _ = shop.confirm("b", paid("X"));
     let _ = shop.request("b", asked_back("R", "X", 100));
     let by = no("b");
     let refused = Imported::Refused(ImportRefusal::RefundedElsewhere { by });
     assert_eq!(shop.import(&order, Conflict::Skip), refused);
-    // Into an order that is there it is taken as any payment is.
+    // If the order already exists, the payment is recorded like any other.
     let _ = shop.create("a", new());
     let advanced = Imported::Advanced(Some(Confirmed::GivenBack { by }));
     assert_eq!(shop.import(&order, Conflict::Advance), advanced);

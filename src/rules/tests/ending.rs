@@ -1,9 +1,10 @@
-//! An order whose only payment was dismissed or went back ends, and frees its reference.
+//! End of orders whose only payment was dismissed or refunded. Such an order frees its reference.
 
 use super::*;
 use crate::order::{ActionKind, Status};
 
-/// `order-a` with a reference, paid by somebody else; a person decided `how`.
+/// Returns a store whose `order-a` has a reference and a payment by another payer. A person
+/// resolved that anomaly with `how`.
 fn misfit(how: Resolution) -> Shop {
     let mut shop = Shop::open();
     let _ = shop.create("a", new().reference(reference("r")));
@@ -18,21 +19,21 @@ fn refunded() -> Shop {
     shop
 }
 
-fn says_paid() -> ChannelState {
+fn reported_paid() -> ChannelState {
     ChannelState::Success(paid_by("X", "aunt"))
 }
 
 #[test]
-fn order_whose_misfit_payment_went_back_ends_at_the_next_answer() {
+fn order_with_settled_payment_ends_at_next_query() {
     let closed = Queried::Moved { to: Status::Closed };
-    for state in [says_paid(), ChannelState::Refund(paid_by("X", "aunt"))] {
+    for state in [reported_paid(), ChannelState::Refund(paid_by("X", "aunt"))] {
         for mut shop in [refunded(), misfit(Resolution::Dismiss)] {
             assert_eq!(shop.query("a", state.clone()), closed);
             assert_eq!(shop.next("a"), None);
-            // The customer who pays anew gets a new order.
+            // The customer can pay with a new order.
             let anew = new().reference(reference("r"));
             assert_eq!(shop.create("b", anew), Created::Created);
-            // The old payment stays what it was.
+            // The old payment is still a duplicate.
             assert_eq!(
                 shop.query("a", state.clone()),
                 Queried::Payment(Confirmed::Duplicate)
@@ -43,10 +44,10 @@ fn order_whose_misfit_payment_went_back_ends_at_the_next_answer() {
 }
 
 #[test]
-fn refund_under_way_or_open_anomaly_keeps_the_order_open() {
+fn open_refund_or_anomaly_keeps_order_open() {
     let mut shop = misfit(refund("R"));
     assert_eq!(
-        shop.query("a", says_paid()),
+        shop.query("a", reported_paid()),
         Queried::Payment(Confirmed::Duplicate)
     );
     assert_eq!(shop.status("a"), Status::Pending);
@@ -56,14 +57,14 @@ fn refund_under_way_or_open_anomaly_keeps_the_order_open() {
     let _ = shop.refuse("a", "R");
     assert_eq!(shop.closes("a", end(note())), CloseAnswer::OpenAnomaly);
     assert_eq!(
-        shop.query("a", says_paid()),
+        shop.query("a", reported_paid()),
         Queried::Payment(Confirmed::Duplicate)
     );
     assert_eq!(shop.status("a"), Status::Pending);
 }
 
 #[test]
-fn order_of_a_channel_that_takes_a_second_payment_ends_when_it_expires() {
+fn order_allowing_second_payment_ends_at_expiry() {
     let mut shop = Shop::open();
     let _ = shop.create("a", new().channel(alipay()));
     let mut payment = paid_by("X", "aunt");
@@ -84,7 +85,7 @@ fn order_of_a_channel_that_takes_a_second_payment_ends_when_it_expires() {
 }
 
 #[test]
-fn operator_ends_an_order_whose_money_is_settled_or_whose_time_is_over() {
+fn operator_ends_settled_or_expired_order() {
     let note = Note::parse("seen").unwrap();
     let end = || CommandKind::EndOrder { note: note.clone() };
     assert_eq!(refunded().closes("a", end()), CloseAnswer::Closed);
@@ -101,7 +102,7 @@ fn operator_ends_an_order_whose_money_is_settled_or_whose_time_is_over() {
     assert_eq!(shop.closes("a", end()), CloseAnswer::AlreadyPaid);
 }
 
-/// A sweep as a server makes it: the channel says of the order that X paid it.
+/// Does one sweep of a server. The channel reports that X paid the order.
 fn sweep(shop: &mut Shop) {
     let Some(next) = shop.next("a") else { return };
     if next.at > shop.now || shop.order("a").open_anomalies().next().is_some() {
@@ -112,13 +113,13 @@ fn sweep(shop: &mut Shop) {
             let _ = shop.record_close("a", CloseReply::OrderPaid);
         }
         _ => {
-            let _ = shop.query("a", says_paid());
+            let _ = shop.query("a", reported_paid());
         }
     }
 }
 
 #[test]
-fn sixty_four_rounds_leave_no_settled_order_due() {
+fn repeated_sweeps_leave_no_settled_order_due() {
     for mut shop in [refunded(), misfit(Resolution::Dismiss)] {
         let _ = shop.begin_close("a");
         for _ in 0..64 {
@@ -131,7 +132,7 @@ fn sixty_four_rounds_leave_no_settled_order_due() {
 }
 
 #[test]
-fn second_telling_with_another_wrong_amount_is_kept_and_caps_the_refund() {
+fn repeated_payment_with_other_amount_limits_refund() {
     let mut shop = Shop::with_order();
     let mismatch = |found| Confirmed::AmountMismatch {
         expected: fen(100),
@@ -155,7 +156,7 @@ fn second_telling_with_another_wrong_amount_is_kept_and_caps_the_refund() {
         shop.request("a", asked_back("R", "X", 99)),
         RefundRequested::Requested
     );
-    // The same holds of what waits for its order.
+    // The same is true of a payment that waits for its order.
     let mut shop = Shop::open();
     let unclaimed = (Confirmed::Unclaimed, false);
     assert_eq!(shop.confirm("a", paid_fen("X", 1)), unclaimed);
@@ -164,7 +165,7 @@ fn second_telling_with_another_wrong_amount_is_kept_and_caps_the_refund() {
 }
 
 #[test]
-fn payer_is_not_accepted_while_the_payment_goes_back() {
+fn payer_mismatch_is_not_acceptable_during_refund() {
     let mut shop = Shop::with_order();
     let _ = shop.confirm("a", paid_by("X", "aunt"));
     let _ = shop.request("a", asked_back("R", "X", 90));

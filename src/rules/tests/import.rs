@@ -1,10 +1,10 @@
-//! Orders taken over from other books.
+//! `import`: orders from another system.
 
 use super::*;
 use crate::order::{AnomalyEndKind, AnomalyKind, Difference, ImportRefusal, RefundStatus, Status};
 
-/// `order-a` of other books, after `asks`.
-fn books(asks: &[CommandKind]) -> Order {
+/// Returns `order-a` of another system, after these commands.
+fn exported(asks: &[CommandKind]) -> Order {
     let mut shop = Shop::with_order();
     for ask in asks {
         let _ = shop.ask(no("a"), ask.clone());
@@ -12,8 +12,8 @@ fn books(asks: &[CommandKind]) -> Order {
     shop.order("a").clone()
 }
 
-fn paid_books() -> Order {
-    books(&[
+fn exported_paid() -> Order {
+    exported(&[
         confirm(paid("X")),
         request_refund(asked_back("R", "X", 60)),
         record_refund(told("R", "X", 60, RefundState::Success)),
@@ -24,11 +24,11 @@ fn paid_books() -> Order {
 }
 
 #[test]
-fn an_exported_order_is_the_same_but_for_its_history() {
-    let closed = books(&[query(ChannelState::Closed)]);
-    let late = books(&[query(ChannelState::Closed), confirm(paid("X"))]);
-    let closing = books(&[prepay("p"), CommandKind::BeginClose]);
-    for order in [books(&[]), closing, paid_books(), closed, late] {
+fn exported_order_imports_unchanged_except_version() {
+    let closed = exported(&[query(ChannelState::Closed)]);
+    let late = exported(&[query(ChannelState::Closed), confirm(paid("X"))]);
+    let closing = exported(&[prepay("p"), CommandKind::BeginClose]);
+    for order in [exported(&[]), closing, exported_paid(), closed, late] {
         let text = serde_json::to_string(&order).unwrap();
         let read: Order = serde_json::from_str(&text).unwrap();
         let mut shop = Shop::open();
@@ -44,8 +44,8 @@ fn an_exported_order_is_the_same_but_for_its_history() {
 }
 
 #[test]
-fn a_payment_that_other_books_let_stand_is_known_however_it_is_told() {
-    let mut order = paid_books();
+fn imported_payment_with_other_identity_is_duplicate() {
+    let mut order = exported_paid();
     let mut elsewhere = paid("X");
     elsewhere.appid = Some(AppId::parse("another").unwrap());
     order.payment = Some(elsewhere.clone());
@@ -60,7 +60,7 @@ fn a_payment_that_other_books_let_stand_is_known_however_it_is_told() {
     let answer = shop.query("a", ChannelState::Success(elsewhere.clone()));
     assert_eq!(answer, Queried::Payment(Confirmed::Duplicate));
     assert_eq!(shop.events("a").len(), 1);
-    // The same transaction with another face is news.
+    // The same transaction with yet another payer is a new fact.
     elsewhere.openid = Some(openid("aunt"));
     let field = crate::order::IdentityField::Appid;
     let answer = shop.confirm("a", elsewhere);
@@ -68,8 +68,8 @@ fn a_payment_that_other_books_let_stand_is_known_however_it_is_told() {
 }
 
 #[test]
-fn refunds_that_waited_and_those_of_other_books_are_not_more_than_all_money() {
-    let order = books(&[record_refund(told("S", "X", 40, RefundState::Success))]);
+fn import_with_overflowing_refund_sum_is_refused() {
+    let order = exported(&[record_refund(told("S", "X", 40, RefundState::Success))]);
     let mut shop = Shop::open();
     let most = told("R", "X", Fen::MAX.as_u64(), RefundState::Abnormal);
     let _ = shop.record_refund("a", most);
@@ -79,7 +79,7 @@ fn refunds_that_waited_and_those_of_other_books_are_not_more_than_all_money() {
 }
 
 #[test]
-fn what_cannot_be_is_refused_by_name() {
+fn invalid_import_is_refused_with_reason() {
     use ImportRefusal as Why;
     let wrong = |why, change: fn(&mut Order)| (why, change);
     let cases = [
@@ -114,27 +114,27 @@ fn what_cannot_be_is_refused_by_name() {
         }),
     ];
     for (why, change) in cases {
-        let mut order = paid_books();
+        let mut order = exported_paid();
         change(&mut order);
         let mut shop = Shop::open();
-        let heard = shop.import(&order, Conflict::Skip);
-        assert_eq!(heard, Imported::Refused(why));
+        let outcome = shop.import(&order, Conflict::Skip);
+        assert_eq!(outcome, Imported::Refused(why));
         assert!(shop.record("a").is_none());
     }
     let ask = CommandKind::Import {
-        order: Box::new(paid_books()),
+        order: Box::new(exported_paid()),
         conflict: Conflict::Skip,
     };
-    let heard = Shop::open().ask(no("b"), ask).outcome;
+    let outcome = Shop::open().ask(no("b"), ask).outcome;
     let refused = Imported::Refused(Why::OtherNumber);
-    assert_eq!(heard, Outcome::Import(refused));
+    assert_eq!(outcome, Outcome::Import(refused));
 }
 
 #[test]
-fn what_had_waited_and_what_the_books_bring_are_not_more_than_a_record_holds() {
+fn import_with_too_many_refunds_is_refused() {
     let closed = |place: usize| told(&format!("E{place}"), "X", 1, RefundState::Closed);
     let own = crate::order::MAX_REFUNDS - crate::order::MAX_WAITING + 1;
-    let mut brought = books(&[confirm(paid("X")), record_refund(closed(0))]);
+    let mut brought = exported(&[confirm(paid("X")), record_refund(closed(0))]);
     let pattern = brought.refunds[0].clone();
     brought.refunds = (0..own)
         .map(|place| crate::order::Refund {
@@ -153,9 +153,9 @@ fn what_had_waited_and_what_the_books_bring_are_not_more_than_a_record_holds() {
 }
 
 #[test]
-fn books_may_bring_as_much_as_a_record_holds_and_no_more_with_what_had_waited() {
+fn import_up_to_record_limits_is_accepted() {
     use crate::order::{MAX_ANOMALIES, MAX_REFUNDS};
-    let mut full = paid_books();
+    let mut full = exported_paid();
     full.anomalies = vec![full.anomalies[0].clone(); MAX_ANOMALIES];
     let pattern = full.refunds[0].clone();
     full.refunds = (0..MAX_REFUNDS)
@@ -181,7 +181,7 @@ fn books_may_bring_as_much_as_a_record_holds_and_no_more_with_what_had_waited() 
 }
 
 #[test]
-fn books_that_say_otherwise_are_no_fact_that_stands() {
+fn import_with_different_fields_is_unacknowledged() {
     let mut shop = Shop::with_order();
     let mut other = shop.order("a").clone();
     other.total_fee = fen(101);
@@ -194,7 +194,7 @@ fn books_that_say_otherwise_are_no_fact_that_stands() {
 }
 
 #[test]
-fn a_refund_that_other_books_know_with_another_amount_is_an_anomaly() {
+fn imported_refund_of_other_amount_is_anomaly() {
     let paid = [
         confirm(paid("X")),
         record_refund(told("R", "X", 60, RefundState::Success)),
@@ -213,7 +213,7 @@ fn a_refund_that_other_books_know_with_another_amount_is_an_anomaly() {
 }
 
 #[test]
-fn a_full_record_is_not_advanced_by_a_payment_that_does_not_fit() {
+fn full_record_refuses_import_of_mismatched_payment() {
     let mut shop = super::limits::filled(crate::order::MAX_ANOMALIES);
     let _ = shop.confirm("a", paid("X"));
     let mut other = shop.order("a").clone();
@@ -224,7 +224,7 @@ fn a_full_record_is_not_advanced_by_a_payment_that_does_not_fit() {
 }
 
 #[test]
-fn keys_that_others_own_are_not_taken() {
+fn import_of_owned_keys_is_refused() {
     let with_reference = |text: &str| new().reference(reference(text));
     let holder = || {
         let mut shop = Shop::open();
@@ -234,14 +234,14 @@ fn keys_that_others_own_are_not_taken() {
         shop
     };
     let by = no("b");
-    let mut order = paid_books();
+    let mut order = exported_paid();
     let taken = Imported::Refused(ImportRefusal::TransactionTaken { by });
     assert_eq!(holder().import(&order, Conflict::Skip), taken);
     order.payment.as_mut().unwrap().transaction_id = TransactionId::parse("Y").unwrap();
     assert_eq!(
         holder().import(&order, Conflict::Skip),
         taken,
-        "its refund's"
+        "the transaction of its refund"
     );
     for refund in &mut order.refunds {
         refund.transaction_id = TransactionId::parse("Y").unwrap();
@@ -257,7 +257,7 @@ fn keys_that_others_own_are_not_taken() {
 }
 
 #[test]
-fn what_the_other_books_do_not_know_is_filled_in() {
+fn import_fills_missing_fields() {
     let bare = |mut order: Order| {
         (order.next, order.ended_at) = (None, None);
         order.anomalies.clear();
@@ -270,54 +270,54 @@ fn what_the_other_books_do_not_know_is_filled_in() {
         shop
     };
     let later = start().saturating_add(HOUR);
-    let shop = bare(books(&[]));
+    let shop = bare(exported(&[]));
     assert_eq!(shop.next("a").unwrap().at, later.saturating_add(SECOND * 5));
-    let shop = bare(books(&[CommandKind::BeginClose]));
+    let shop = bare(exported(&[CommandKind::BeginClose]));
     assert_eq!(shop.next("a").unwrap().at, later);
-    let shop = bare(books(&[query(ChannelState::Closed)]));
+    let shop = bare(exported(&[query(ChannelState::Closed)]));
     assert_eq!(shop.order("a").ended_at, Some(start()));
-    let shop = bare(paid_books());
+    let shop = bare(exported_paid());
     let [back, open] = &shop.order("a").refunds[..] else {
         panic!()
     };
     assert_eq!((back.success_at, back.next_check), (Some(start()), None));
     assert_eq!(open.next_check, Some(later.saturating_add(MINUTE)));
-    let shop = bare(books(&[query(ChannelState::Closed), confirm(paid("X"))]));
+    let shop = bare(exported(&[query(ChannelState::Closed), confirm(paid("X"))]));
     assert_eq!(shop.kinds("a"), [AnomalyKind::LatePayment]);
     assert_eq!(shop.order("a").open_anomalies().count(), 1);
 }
 
 #[test]
-fn what_had_waited_meets_the_imported_order() {
+fn import_applies_waiting_payment() {
     let waiting = |transaction: &str| {
         let mut shop = Shop::open();
         let _ = shop.confirm("a", paid(transaction));
         shop
     };
     let mut shop = waiting("X");
-    let _ = shop.import(&books(&[]), Conflict::Skip);
+    let _ = shop.import(&exported(&[]), Conflict::Skip);
     assert_eq!(shop.status("a"), Status::Success);
 
     let mut shop = waiting("X");
-    let _ = shop.import(&books(&[query(ChannelState::Closed)]), Conflict::Skip);
+    let _ = shop.import(&exported(&[query(ChannelState::Closed)]), Conflict::Skip);
     assert_eq!(shop.status("a"), Status::LatePaid);
 
     let mut shop = waiting("X");
-    let _ = shop.import(&books(&[confirm(paid("X"))]), Conflict::Skip);
+    let _ = shop.import(&exported(&[confirm(paid("X"))]), Conflict::Skip);
     assert_eq!(
         shop.anomaly("a", 0).end.as_ref().unwrap().how,
         AnomalyEndKind::Settled
     );
 
     let mut shop = waiting("Y");
-    let _ = shop.import(&books(&[confirm(paid("X"))]), Conflict::Skip);
+    let _ = shop.import(&exported(&[confirm(paid("X"))]), Conflict::Skip);
     let first = TransactionId::parse("X").unwrap();
     assert_eq!(shop.kinds("a"), [AnomalyKind::DoublePayment { first }]);
 }
 
 #[test]
-fn what_the_channel_said_of_a_refund_counts_more_than_the_books() {
-    let asked = || books(&[confirm(paid("X")), request_refund(asked_back("R", "X", 60))]);
+fn waiting_refund_report_overrides_import() {
+    let asked = || exported(&[confirm(paid("X")), request_refund(asked_back("R", "X", 60))]);
     let mut shop = Shop::open();
     let _ = shop.record_refund("a", told("R", "X", 60, RefundState::Success));
     assert_eq!(shop.import(&asked(), Conflict::Skip), Imported::Imported);
@@ -340,19 +340,19 @@ fn what_the_channel_said_of_a_refund_counts_more_than_the_books() {
 }
 
 #[test]
-fn other_books_advance_an_order_and_never_turn_it_back() {
+fn import_advances_order_but_never_reverts_it() {
     let mut shop = Shop::with_order();
-    // All but the refund that was only asked for there: that is named.
-    let advanced = shop.import(&paid_books(), Conflict::Advance);
+    // The import applies everything except the refund that was only requested there.
+    let advanced = shop.import(&exported_paid(), Conflict::Advance);
     assert_eq!(advanced, Imported::SkippedDiffers);
     let order = shop.order("a");
     assert_eq!(order.status, Status::Success);
     let numbers: Vec<_> = order.refunds.iter().map(|r| r.refund_no.as_str()).collect();
-    assert_eq!(numbers, ["R"], "what was only requested there is not");
+    assert_eq!(numbers, ["R"], "S was only requested there");
     let before = order.clone();
-    let pending = books(&[]);
+    let pending = exported(&[]);
     assert_eq!(shop.import(&pending, Conflict::Advance), Imported::Exists);
-    let twice = books(&[confirm(paid("Y"))]);
+    let twice = exported(&[confirm(paid("Y"))]);
     let double = Imported::Advanced(Some(Confirmed::DoublePayment));
     assert_eq!(shop.import(&twice, Conflict::Advance), double);
     assert_eq!(shop.order("a").payment, before.payment);
@@ -364,39 +364,39 @@ fn other_books_advance_an_order_and_never_turn_it_back() {
 }
 
 #[test]
-fn other_books_do_not_turn_back_what_the_channel_said_of_a_refund() {
-    let processing = books(&[
+fn import_does_not_revert_reported_refund() {
+    let processing = exported(&[
         confirm(paid("X")),
         record_refund(told("R", "X", 60, RefundState::Processing)),
     ]);
     let mut shop = Shop::open();
     let _ = shop.record_refund("a", told("R", "X", 60, RefundState::Abnormal));
-    let heard = shop.import(&processing, Conflict::Advance);
-    assert_eq!(heard, Imported::Imported);
+    let outcome = shop.import(&processing, Conflict::Advance);
+    assert_eq!(outcome, Imported::Imported);
     for _ in 0..2 {
         shop.wait(HOUR);
-        let heard = shop.import(&processing, Conflict::Advance);
-        assert_eq!(heard, Imported::Exists);
+        let outcome = shop.import(&processing, Conflict::Advance);
+        assert_eq!(outcome, Imported::Exists);
     }
     assert_eq!(shop.order("a").refunds[0].status, RefundStatus::Abnormal);
 }
 
 #[test]
-fn books_without_a_date_end_no_refund_that_is_under_way() {
-    let books = |state: Option<RefundState>| {
-        let mut books = Shop::with_order();
-        let _ = books.confirm("a", paid("X"));
-        let _ = books.request("a", asked_back("R", "X", 40));
+fn imported_failure_does_not_end_open_refund() {
+    let source = |state: Option<RefundState>| {
+        let mut source = Shop::with_order();
+        let _ = source.confirm("a", paid("X"));
+        let _ = source.request("a", asked_back("R", "X", 40));
         if let Some(state) = state {
-            let _ = books.record_refund("a", told("R", "X", 40, state));
+            let _ = source.record_refund("a", told("R", "X", 40, state));
         }
-        books
+        source
     };
-    let closed = books(Some(RefundState::Closed)).order("a").clone();
-    let mut shop = books(None);
+    let closed = source(Some(RefundState::Closed)).order("a").clone();
+    let mut shop = source(None);
     assert_eq!(shop.import(&closed, Conflict::Advance), Imported::Exists);
     assert_eq!(shop.order("a").refunds[0].status, RefundStatus::Requested);
-    // Nor one that waits for its order.
+    // An imported failure does not end a waiting refund either.
     let mut shop = Shop::open();
     let _ = shop.confirm("a", paid("X"));
     let _ = shop.resolve("a", 1, refund("R"));
@@ -407,12 +407,12 @@ fn books_without_a_date_end_no_refund_that_is_under_way() {
 }
 
 #[test]
-fn double_payment_of_other_books_is_taken_in() {
-    let mut books = Shop::with_order();
-    let _ = books.confirm("a", paid("X"));
-    let mut shop = books.clone();
-    let _ = books.confirm("a", paid("Y"));
-    let order = books.order("a").clone();
+fn imported_double_payment_is_recorded() {
+    let mut source = Shop::with_order();
+    let _ = source.confirm("a", paid("X"));
+    let mut shop = source.clone();
+    let _ = source.confirm("a", paid("Y"));
+    let order = source.order("a").clone();
     assert_eq!(
         shop.import(&order, Conflict::Skip),
         Imported::SkippedDiffers

@@ -1,4 +1,4 @@
-//! Where a record is found.
+//! List entries and unique keys of records.
 
 use super::*;
 use crate::order::{ActionKind, Record, Status};
@@ -23,7 +23,7 @@ fn keys(shop: &Shop, text: &str) -> Vec<UniqueKey> {
 }
 
 #[test]
-fn each_status_is_listed_by_the_time_that_matters_in_it() {
+fn status_list_uses_time_of_each_status() {
     let mut shop = Shop::with_order();
     let created = shop.now;
     let listed = |shop: &Shop, status, at| {
@@ -51,7 +51,7 @@ fn each_status_is_listed_by_the_time_that_matters_in_it() {
 }
 
 #[test]
-fn an_order_is_found_by_its_maker_and_by_its_payer() {
+fn order_is_listed_under_creator_and_payer() {
     let mut shop = Shop::with_order();
     let created = vec![(shop.now, 0)];
     let _ = shop.confirm("a", paid_by("X", "aunt"));
@@ -62,7 +62,7 @@ fn an_order_is_found_by_its_maker_and_by_its_payer() {
 }
 
 #[test]
-fn a_transaction_is_owned_by_what_it_paid_and_known_to_what_it_did_not() {
+fn transaction_key_belongs_to_paid_order() {
     let mut shop = Shop::with_order();
     let _ = shop.create("b", new());
     let raised = shop.now;
@@ -77,7 +77,7 @@ fn a_transaction_is_owned_by_what_it_paid_and_known_to_what_it_did_not() {
 }
 
 #[test]
-fn a_record_that_knows_a_transaction_twice_stands_in_its_list_once() {
+fn repeated_transaction_is_listed_once() {
     let mut shop = Shop::with_order();
     let raised = shop.now;
     let _ = shop.confirm("a", paid_fen("X", 1));
@@ -90,7 +90,7 @@ fn a_record_that_knows_a_transaction_twice_stands_in_its_list_once() {
 }
 
 #[test]
-fn a_reference_is_held_by_the_live_order_and_lists_the_attempts() {
+fn reference_key_belongs_to_live_order() {
     let mut shop = Shop::open();
     let offer = new().reference(reference("r"));
     let index = Index::Reference(reference("r"));
@@ -108,7 +108,7 @@ fn a_reference_is_held_by_the_live_order_and_lists_the_attempts() {
 }
 
 #[test]
-fn a_refund_is_found_by_its_number_and_is_due_beside_its_order() {
+fn open_refund_is_listed_and_due() {
     let mut shop = Shop::with_order();
     let _ = shop.confirm("a", paid_fen("X", 1));
     let raised = shop.now;
@@ -131,7 +131,7 @@ fn a_refund_is_found_by_its_number_and_is_due_beside_its_order() {
 }
 
 #[test]
-fn an_order_with_an_open_anomaly_waits_for_a_person() {
+fn order_with_open_anomaly_is_not_due() {
     let mut shop = Shop::with_order();
     let due = vec![(shop.now.saturating_add(SECOND * 5), 0)];
     assert_eq!(places(&shop, "a", &Index::Due), due);
@@ -143,7 +143,7 @@ fn an_order_with_an_open_anomaly_waits_for_a_person() {
 }
 
 #[test]
-fn what_only_waits_is_in_no_list_of_orders() {
+fn waiting_record_is_in_no_order_list() {
     let mut shop = Shop::open();
     let _ = shop.confirm("a", paid("X"));
     let entries = shop.record("a").map(index_entries).unwrap();
@@ -154,7 +154,7 @@ fn what_only_waits_is_in_no_list_of_orders() {
 }
 
 #[test]
-fn a_refund_is_listed_as_money_that_went_back_once_it_did() {
+fn only_successful_refund_is_listed_as_refunded() {
     let mut shop = Shop::with_order();
     let _ = shop.confirm("a", paid("X"));
     for (number, state) in [

@@ -1,9 +1,10 @@
-//! A record holds 64 anomalies and 16 waiting payments. Beyond that nothing is written.
+//! Limits of a record: 64 anomalies and 16 waiting payments. Beyond them the store writes
+//! nothing.
 
 use super::*;
 use crate::order::{AnomalyKind, Confirmed, MAX_ANOMALIES, MAX_WAITING, Status};
 
-/// `order-a` with `count` open anomalies.
+/// Returns a store whose `order-a` has `count` open anomalies.
 pub(super) fn filled(count: usize) -> Shop {
     let mut shop = Shop::with_order();
     for place in 1..=count {
@@ -12,7 +13,7 @@ pub(super) fn filled(count: usize) -> Shop {
     shop
 }
 
-/// Nothing is written, and the channel should repeat.
+/// Checks that the command writes nothing and is not acknowledged, so that the channel repeats.
 fn refuses(shop: &Shop, ask: CommandKind, outcome: Outcome) {
     let decision = shop.decide(no("a"), ask);
     assert_eq!(decision.outcome, outcome);
@@ -21,11 +22,11 @@ fn refuses(shop: &Shop, ask: CommandKind, outcome: Outcome) {
 }
 
 #[test]
-fn a_seventeenth_payment_does_not_wait() {
+fn seventeenth_waiting_payment_is_refused() {
     let mut shop = Shop::open();
     for place in 0..MAX_WAITING {
-        let heard = shop.confirm("a", paid(&format!("t{place}")));
-        assert_eq!(heard, (Confirmed::Unclaimed, false));
+        let outcome = shop.confirm("a", paid(&format!("t{place}")));
+        assert_eq!(outcome, (Confirmed::Unclaimed, false));
     }
     let full = Outcome::Confirm(Confirmed::RecordFull);
     refuses(&shop, confirm(paid("X")), full);
@@ -40,14 +41,14 @@ fn a_seventeenth_payment_does_not_wait() {
 }
 
 #[test]
-fn ended_anomalies_are_folded_when_the_next_one_needs_room() {
+fn full_record_folds_ended_anomalies() {
     let mut shop = filled(MAX_ANOMALIES);
     let _ = shop.resolve("a", 1, Resolution::Dismiss);
     let _ = shop.resolve("a", 2, refund("R"));
     assert!(shop.confirm("a", paid_fen("X", 1)).1);
     let record = shop.record("a").unwrap();
     assert_eq!((record.anomalies().len(), record.unfolded()), (65, 63));
-    // A folded one answers as before: the fact, the decision, the refund's way.
+    // A folded anomaly still recognises its payment, its decision and its refund.
     for place in [1, 2] {
         let again = shop.confirm("a", paid_fen(&format!("old{place}"), 1));
         assert_eq!(again, (Confirmed::Duplicate, true));
@@ -68,7 +69,7 @@ fn ended_anomalies_are_folded_when_the_next_one_needs_room() {
 }
 
 #[test]
-fn record_of_resolved_anomalies_takes_a_late_payment() {
+fn record_of_resolved_anomalies_accepts_late_payment() {
     let mut shop = filled(MAX_ANOMALIES);
     for place in 1..=MAX_ANOMALIES {
         let id = u32::try_from(place).unwrap();
@@ -79,18 +80,18 @@ fn record_of_resolved_anomalies_takes_a_late_payment() {
 }
 
 #[test]
-fn ended_waiting_payments_are_folded_as_well() {
+fn waiting_record_folds_ended_payments() {
     let mut shop = Shop::open();
     for place in 1..=70 {
-        let heard = shop.confirm("a", paid(&format!("t{place}")));
-        assert_eq!(heard, (Confirmed::Unclaimed, false));
+        let outcome = shop.confirm("a", paid(&format!("t{place}")));
+        assert_eq!(outcome, (Confirmed::Unclaimed, false));
         let _ = shop.resolve("a", place, Resolution::Dismiss);
     }
     assert_eq!(shop.confirm("a", paid("t1")), (Confirmed::Duplicate, false));
 }
 
 #[test]
-fn a_full_record_takes_what_fits_and_refuses_what_does_not() {
+fn full_record_accepts_only_fitting_payment() {
     let mut shop = filled(MAX_ANOMALIES);
     let full = Outcome::Confirm(Confirmed::RecordFull);
     refuses(&shop, confirm(paid_fen("X", 1)), full.clone());
@@ -107,7 +108,7 @@ fn a_full_record_takes_what_fits_and_refuses_what_does_not() {
 }
 
 #[test]
-fn a_full_record_is_not_paid_late() {
+fn full_record_refuses_late_payment() {
     let mut shop = filled(MAX_ANOMALIES);
     let _ = shop.query("a", ChannelState::Closed);
     refuses(
@@ -118,7 +119,7 @@ fn a_full_record_is_not_paid_late() {
 }
 
 #[test]
-fn a_payment_with_an_unknown_refund_is_kept_whole_or_not_at_all() {
+fn payment_with_unknown_refund_is_recorded_atomically() {
     let full = Outcome::RecordQuery(Queried::RecordFull);
     let shop = filled(MAX_ANOMALIES);
     refuses(&shop, query(ChannelState::Refund(paid("X"))), full.clone());
@@ -129,12 +130,12 @@ fn a_payment_with_an_unknown_refund_is_kept_whole_or_not_at_all() {
 
     let mut shop = filled(MAX_ANOMALIES - 2);
     let _ = shop.query("a", ChannelState::Closed);
-    let heard = shop.query("a", ChannelState::Refund(paid("X")));
-    assert_eq!(heard, Queried::RefundUnknown(Confirmed::Late));
+    let outcome = shop.query("a", ChannelState::Refund(paid("X")));
+    assert_eq!(outcome, Queried::RefundUnknown(Confirmed::Late));
     assert_eq!(shop.kinds("a").len(), MAX_ANOMALIES);
 }
 
-/// A full record whose last anomaly is a payment by `aunt`.
+/// Returns a store with a full record whose last anomaly is a payment by `aunt`.
 fn full_with_aunt(amount: u64) -> Shop {
     let mut shop = filled(MAX_ANOMALIES - 1);
     let mut aunt = paid_by("Y", "aunt");
@@ -144,7 +145,7 @@ fn full_with_aunt(amount: u64) -> Shop {
 }
 
 #[test]
-fn a_payer_is_accepted_in_a_full_record_where_that_raises_nothing() {
+fn full_record_accepts_payer_without_new_anomaly() {
     let mut shop = full_with_aunt(100);
     let accepted = shop.resolve("a", 64, Resolution::Accept);
     assert_eq!(accepted, Resolved::Reexamined(Confirmed::Applied));
@@ -152,23 +153,23 @@ fn a_payer_is_accepted_in_a_full_record_where_that_raises_nothing() {
 }
 
 #[test]
-fn accepted_payer_in_a_full_record_leaves_room_for_what_follows() {
+fn accepted_payer_in_full_record_frees_its_room() {
     let found = fen(1);
     let expected = fen(100);
     let mismatch = Confirmed::AmountMismatch { expected, found };
     let accept = Resolution::Accept;
-    let heard = full_with_aunt(1).resolve("a", 64, accept.clone());
-    assert_eq!(heard, Resolved::Reexamined(mismatch));
+    let outcome = full_with_aunt(1).resolve("a", 64, accept.clone());
+    assert_eq!(outcome, Resolved::Reexamined(mismatch));
 
     let mut closed = full_with_aunt(100);
     let _ = closed.query("a", ChannelState::Closed);
-    let heard = closed.resolve("a", 64, accept.clone());
-    assert_eq!(heard, Resolved::Reexamined(Confirmed::Late));
+    let outcome = closed.resolve("a", 64, accept.clone());
+    assert_eq!(outcome, Resolved::Reexamined(Confirmed::Late));
 
     let mut paid_since = full_with_aunt(100);
     let _ = paid_since.confirm("a", paid("X"));
-    let heard = paid_since.resolve("a", 64, accept);
-    assert_eq!(heard, Resolved::Reexamined(Confirmed::DoublePayment));
+    let outcome = paid_since.resolve("a", 64, accept);
+    assert_eq!(outcome, Resolved::Reexamined(Confirmed::DoublePayment));
     let anomaly = paid_since.anomaly("a", 63);
     assert!(matches!(anomaly.kind, AnomalyKind::IdentityMismatch { .. }));
     assert!(anomaly.folded);

@@ -14,7 +14,7 @@ fn annotate(shop: &mut Shop, text: &str, version: u64) -> Annotated {
 }
 
 #[test]
-fn annotating_compares_the_version_and_sets() {
+fn annotate_with_old_version_is_refused() {
     let mut shop = Shop::with_order();
     assert_eq!(
         annotate(&mut shop, "a", 0),
@@ -30,7 +30,7 @@ fn annotating_compares_the_version_and_sets() {
 }
 
 #[test]
-fn only_an_ended_order_leaves_its_users_list() {
+fn only_ended_order_can_be_hidden() {
     let mut shop = Shop::with_order();
     assert_eq!(shop.shows("a", CommandKind::Hide), Visible::NotEnded);
     let _ = shop.begin_close("a");
@@ -47,7 +47,7 @@ fn only_an_ended_order_leaves_its_users_list() {
 }
 
 #[test]
-fn who_could_not_hide_an_order_is_not_told_that_it_is_hidden() {
+fn refused_hide_is_unacknowledged() {
     let mut shop = Shop::with_order();
     assert!(!shop.ask(no("a"), CommandKind::Hide).acknowledge);
     assert!(!shop.ask(no("b"), CommandKind::Unhide).acknowledge);
@@ -63,7 +63,7 @@ fn who_could_not_hide_an_order_is_not_told_that_it_is_hidden() {
 }
 
 #[test]
-fn a_late_payment_brings_a_hidden_order_back() {
+fn late_payment_unhides_order() {
     for state in [ChannelState::Closed, ChannelState::Revoked] {
         let mut shop = Shop::with_order();
         let _ = shop.query("a", state);
@@ -75,7 +75,7 @@ fn a_late_payment_brings_a_hidden_order_back() {
 }
 
 #[test]
-fn a_paid_hidden_order_stays_hidden_through_repeats_and_anomalies() {
+fn hidden_paid_order_stays_hidden_on_repeats() {
     let mut shop = Shop::with_order();
     let _ = shop.confirm("a", paid("X"));
     assert_eq!(shop.shows("a", CommandKind::Hide), Visible::Hidden);
@@ -85,14 +85,17 @@ fn a_paid_hidden_order_stays_hidden_through_repeats_and_anomalies() {
 }
 
 #[test]
-fn only_what_stands_is_acknowledged() {
+fn only_accepted_commands_are_acknowledged() {
     let shop = Shop::with_order();
-    let says = |text, ask| shop.decide(no(text), ask).acknowledge;
-    assert!(says("a", create(new())));
-    assert!(!says("a", create(new().openid(openid("B")))));
-    assert!(says("a", query(ChannelState::NotPay)));
-    assert!(!says("b", query(ChannelState::NotPay)));
-    assert!(!says("b", query(ChannelState::Refund(paid("X")))));
-    assert!(!says("b", CommandKind::BeginClose));
-    assert!(!says("b", resolve(1, Resolution::Dismiss)));
+    let is_acknowledged = |text, ask| shop.decide(no(text), ask).acknowledge;
+    assert!(is_acknowledged("a", create(new())));
+    assert!(!is_acknowledged("a", create(new().openid(openid("B")))));
+    assert!(is_acknowledged("a", query(ChannelState::NotPay)));
+    assert!(!is_acknowledged("b", query(ChannelState::NotPay)));
+    assert!(!is_acknowledged(
+        "b",
+        query(ChannelState::Refund(paid("X")))
+    ));
+    assert!(!is_acknowledged("b", CommandKind::BeginClose));
+    assert!(!is_acknowledged("b", resolve(1, Resolution::Dismiss)));
 }

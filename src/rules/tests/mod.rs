@@ -1,7 +1,7 @@
-//! The rules, sentence by sentence, and at random.
+//! Tests of the rules: one test per rule, and tests with random commands.
 //!
-//! [`Shop`] is the smallest store there can be; it checks the invariants after every
-//! command, so that each test here is also a test of them.
+//! [`Shop`] is a minimal store in memory. It checks the invariants after every command, so each
+//! test also tests the invariants.
 
 mod attempts;
 mod close;
@@ -73,7 +73,7 @@ fn start() -> Timestamp {
     Timestamp::parse_rfc3339("2024-05-01T12:00:00+08:00").unwrap()
 }
 
-/// An order of 100 fen by the user `user` at the merchant `shop`.
+/// Returns an order of 100 fen by the user `user` at the merchant `shop`.
 fn new() -> NewOrder {
     NewOrder::new(AppId::parse("app").unwrap(), fen(100))
         .unwrap()
@@ -81,7 +81,7 @@ fn new() -> NewOrder {
         .mch_id(MchId::parse("shop").unwrap())
 }
 
-/// A payment that fits [`new`].
+/// Returns a payment that fits [`new`].
 fn paid(transaction: &str) -> Payment {
     paid_fen(transaction, 100)
 }
@@ -162,7 +162,7 @@ fn refuse_refund(number: &str) -> CommandKind {
     }
 }
 
-/// The same verbs, as what a caller hears.
+/// The commands as methods that return the typed outcome.
 impl Shop {
     fn create(&mut self, text: &str, new: NewOrder) -> Created {
         match self.ask(no(text), create(new)).outcome {
@@ -179,7 +179,7 @@ impl Shop {
         }
     }
 
-    /// The answer, and whether the channel may be told "received".
+    /// Returns the outcome, and whether the caller may acknowledge it to the channel.
     fn confirm(&mut self, text: &str, payment: Payment) -> (Confirmed, bool) {
         let decision = self.ask(no(text), confirm(payment));
         match decision.outcome {
@@ -224,7 +224,7 @@ impl Shop {
         }
     }
 
-    /// A decision about an anomaly that was opened again so often.
+    /// Applies a decision about an anomaly that was reopened `count` times.
     fn resolve_again(&mut self, text: &str, id: u32, count: u32, how: Resolution) -> Resolved {
         let anomaly = AnomalyRef {
             id: AnomalyId(id),
@@ -247,7 +247,7 @@ impl Shop {
         }
     }
 
-    /// The answer, and whether the channel may be told "received".
+    /// Returns the outcome, and whether the caller may acknowledge it to the channel.
     fn record_refund(&mut self, text: &str, fact: RefundFact) -> (RefundRecorded, bool) {
         let decision = self.ask(no(text), record_refund(fact));
         match decision.outcome {

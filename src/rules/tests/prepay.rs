@@ -1,4 +1,4 @@
-//! `record_prepay`: the customer's invitation to pay.
+//! `record_prepay`: the channel's prepay for an order.
 
 use super::*;
 use crate::order::Status;
@@ -8,7 +8,7 @@ fn kept(shop: &Shop) -> Prepay {
 }
 
 #[test]
-fn an_invitation_lives_as_long_as_its_kind() {
+fn prepay_is_valid_as_long_as_its_kind() {
     let kinds = [
         (PrepayKind::Jsapi, HOUR * 2),
         (PrepayKind::App, HOUR * 2),
@@ -28,7 +28,7 @@ fn an_invitation_lives_as_long_as_its_kind() {
 }
 
 #[test]
-fn no_invitation_outlives_its_order() {
+fn prepay_expires_no_later_than_order() {
     let mut shop = Shop::open();
     let end = shop.now.saturating_add(HOUR);
     let _ = shop.create("a", new().expires_at(end));
@@ -43,7 +43,7 @@ fn no_invitation_outlives_its_order() {
 }
 
 #[test]
-fn a_new_invitation_replaces_the_old_and_the_same_writes_nothing() {
+fn new_prepay_replaces_old_and_repeat_writes_nothing() {
     let mut shop = Shop::with_order();
     let _ = shop.prepay("a", invitation(PrepayKind::Jsapi, "p"));
     shop.wait(MINUTE);
@@ -65,7 +65,7 @@ fn a_new_invitation_replaces_the_old_and_the_same_writes_nothing() {
 }
 
 #[test]
-fn an_invitation_handed_out_again_after_its_end_lives_again() {
+fn expired_prepay_is_valid_again_when_repeated() {
     let mut shop = Shop::with_order();
     let _ = shop.prepay("a", invitation(PrepayKind::H5, "p"));
     shop.wait(MINUTE * 5);
@@ -79,12 +79,12 @@ fn an_invitation_handed_out_again_after_its_end_lives_again() {
     assert_eq!(
         shop.events("a").len(),
         4,
-        "an ended order's is written once"
+        "the prepay of an expired order is written once"
     );
 }
 
 #[test]
-fn a_payment_that_overtook_the_invitation_is_said() {
+fn prepay_of_paid_order_is_already_paid() {
     let mut shop = Shop::with_order();
     let _ = shop.confirm("a", paid("X"));
     assert_eq!(
@@ -101,7 +101,7 @@ fn a_payment_that_overtook_the_invitation_is_said() {
 }
 
 #[test]
-fn what_is_closing_or_ended_takes_no_invitation() {
+fn prepay_of_closing_or_ended_order_is_refused() {
     let mut shop = Shop::with_order();
     let refused = |status| Prepaid::NotPayable { status };
     let _ = shop.begin_close("a");

@@ -1,4 +1,4 @@
-//! `record_query`: what the channel says of an order.
+//! `record_query` and `record_unanswered`: the channel's answers about an order.
 
 use super::*;
 use crate::order::{ActionKind, AnomalyKind, Confirmed, NextAction, Status, TradeState};
@@ -15,7 +15,7 @@ fn due(shop: &Shop, action: ActionKind) {
 }
 
 #[test]
-fn an_unpaid_order_waits_until_its_last_moment_and_is_then_closed_with_the_channel() {
+fn unpaid_order_starts_closing_after_expiry() {
     for state in UNPAID {
         let mut shop = Shop::with_order();
         shop.wait(WEEK);
@@ -30,11 +30,11 @@ fn an_unpaid_order_waits_until_its_last_moment_and_is_then_closed_with_the_chann
 }
 
 #[test]
-fn a_payment_found_by_a_query_is_confirmed_once() {
+fn payment_in_query_is_confirmed_once() {
     let mut shop = Shop::with_order();
-    for heard in [Confirmed::Applied, Confirmed::Duplicate] {
+    for outcome in [Confirmed::Applied, Confirmed::Duplicate] {
         let state = ChannelState::Success(paid("X"));
-        assert_eq!(shop.query("a", state), Queried::Payment(heard));
+        assert_eq!(shop.query("a", state), Queried::Payment(outcome));
         assert_eq!(shop.confirm("a", paid("X")), (Confirmed::Duplicate, true));
     }
     let state = ChannelState::Success(paid("Y"));
@@ -49,7 +49,7 @@ fn a_payment_found_by_a_query_is_confirmed_once() {
 }
 
 #[test]
-fn old_news_do_not_touch_a_paid_order() {
+fn stale_answer_leaves_paid_order_unchanged() {
     let mut shop = Shop::with_order();
     let _ = shop.confirm("a", paid("X"));
     let states = UNPAID.into_iter().chain([ChannelState::Closed]);
@@ -60,11 +60,11 @@ fn old_news_do_not_touch_a_paid_order() {
 }
 
 #[test]
-fn a_refund_nobody_asked_for_is_an_anomaly_beside_the_payment() {
+fn unrequested_refund_raises_anomaly() {
     let mut shop = Shop::with_order();
     let state = ChannelState::Refund(paid("X"));
-    let heard = shop.query("a", state.clone());
-    assert_eq!(heard, Queried::RefundUnknown(Confirmed::Applied));
+    let outcome = shop.query("a", state.clone());
+    assert_eq!(outcome, Queried::RefundUnknown(Confirmed::Applied));
     assert_eq!(shop.kinds("a"), [AnomalyKind::RefundUnknown]);
     assert_eq!(shop.status("a"), Status::Success);
     let again = shop.query("a", state.clone());
@@ -75,39 +75,39 @@ fn a_refund_nobody_asked_for_is_an_anomaly_beside_the_payment() {
 }
 
 #[test]
-fn a_refund_of_an_ended_order_makes_it_late_and_unknown_at_once() {
+fn refund_of_ended_order_is_late_and_unknown() {
     let mut shop = Shop::with_order();
     let _ = shop.query("a", ChannelState::Closed);
-    let heard = shop.query("a", ChannelState::Refund(paid("X")));
-    assert_eq!(heard, Queried::RefundUnknown(Confirmed::Late));
+    let outcome = shop.query("a", ChannelState::Refund(paid("X")));
+    assert_eq!(outcome, Queried::RefundUnknown(Confirmed::Late));
     let kinds = [AnomalyKind::LatePayment, AnomalyKind::RefundUnknown];
     assert_eq!(shop.kinds("a"), kinds);
 }
 
 #[test]
-fn a_refund_that_is_known_is_no_anomaly() {
+fn known_refund_raises_no_anomaly() {
     let mut shop = Shop::with_order();
     let _ = shop.query("a", ChannelState::Closed);
     let _ = shop.confirm("a", paid("X"));
     let _ = shop.resolve("a", 1, refund("R"));
-    let heard = shop.query("a", ChannelState::Refund(paid("X")));
-    assert_eq!(heard, Queried::Payment(Confirmed::Duplicate));
+    let outcome = shop.query("a", ChannelState::Refund(paid("X")));
+    assert_eq!(outcome, Queried::Payment(Confirmed::Duplicate));
 }
 
 #[test]
-fn a_refund_of_what_does_not_pay_the_order_says_only_that() {
+fn refund_of_mismatched_payment_raises_only_mismatch() {
     let mut shop = Shop::with_order();
-    let heard = shop.query("a", ChannelState::Refund(paid_fen("X", 1)));
+    let outcome = shop.query("a", ChannelState::Refund(paid_fen("X", 1)));
     assert!(matches!(
-        heard,
+        outcome,
         Queried::Payment(Confirmed::AmountMismatch { .. })
     ));
-    let heard = shop.query("b", ChannelState::Refund(paid("X")));
-    assert_eq!(heard, Queried::Payment(Confirmed::Unclaimed));
+    let outcome = shop.query("b", ChannelState::Refund(paid("X")));
+    assert_eq!(outcome, Queried::Payment(Confirmed::Unclaimed));
 }
 
 #[test]
-fn closed_and_revoked_end_what_was_not_paid() {
+fn closed_and_revoked_end_unpaid_order() {
     let ends = [
         (ChannelState::Closed, Status::Closed),
         (ChannelState::Revoked, Status::Failed),
@@ -129,7 +129,7 @@ fn closed_and_revoked_end_what_was_not_paid() {
 }
 
 #[test]
-fn a_failed_payment_is_closed_first_because_it_may_yet_be_charged() {
+fn payment_error_starts_closing_first() {
     let mut shop = Shop::with_order();
     let to = Status::Closing;
     assert_eq!(
@@ -141,21 +141,21 @@ fn a_failed_payment_is_closed_first_because_it_may_yet_be_charged() {
         shop.query("a", ChannelState::PayError),
         Queried::StillClosing
     );
-    let heard = shop.query("a", ChannelState::Success(paid("X")));
-    assert_eq!(heard, Queried::Payment(Confirmed::Applied));
+    let outcome = shop.query("a", ChannelState::Success(paid("X")));
+    assert_eq!(outcome, Queried::Payment(Confirmed::Applied));
 }
 
 #[test]
-fn what_cannot_be_of_a_paid_order_is_an_anomaly_once_for_each_state() {
+fn contradiction_of_paid_order_raises_anomaly_once() {
     let mut shop = Shop::with_order();
     let _ = shop.confirm("a", paid("X"));
     for _ in 0..2 {
         let state = TradeState::PayError;
-        let heard = Queried::ChannelDisagrees { state };
-        assert_eq!(shop.query("a", ChannelState::PayError), heard);
+        let outcome = Queried::ChannelDisagrees { state };
+        assert_eq!(shop.query("a", ChannelState::PayError), outcome);
         let state = TradeState::NoSuchOrder;
-        let heard = Queried::ChannelDisagrees { state };
-        assert_eq!(shop.query("a", ChannelState::NoSuchOrder), heard);
+        let outcome = Queried::ChannelDisagrees { state };
+        assert_eq!(shop.query("a", ChannelState::NoSuchOrder), outcome);
         assert_eq!(shop.query("a", ChannelState::Revoked), Queried::Reversed);
     }
     assert_eq!(shop.kinds("a").len(), 3);
@@ -163,17 +163,17 @@ fn what_cannot_be_of_a_paid_order_is_an_anomaly_once_for_each_state() {
 }
 
 #[test]
-fn a_revoked_late_payment_is_a_disagreement() {
+fn revoked_late_payment_is_disagreement() {
     let mut shop = Shop::with_order();
     let _ = shop.query("a", ChannelState::Closed);
     let _ = shop.confirm("a", paid("X"));
     let state = TradeState::Revoked;
-    let heard = Queried::ChannelDisagrees { state };
-    assert_eq!(shop.query("a", ChannelState::Revoked), heard);
+    let outcome = Queried::ChannelDisagrees { state };
+    assert_eq!(shop.query("a", ChannelState::Revoked), outcome);
 }
 
 #[test]
-fn an_unknown_order_waits_until_expiry_and_grace() {
+fn unknown_order_closes_after_expiry_and_grace() {
     let mut shop = Shop::with_order();
     shop.wait(SECOND * 20);
     assert_eq!(
@@ -194,7 +194,7 @@ fn an_unknown_order_waits_until_expiry_and_grace() {
 }
 
 #[test]
-fn an_unknown_closing_order_is_closed_once_it_might_have_been() {
+fn unknown_closing_order_closes_after_close_delay() {
     let mut shop = Shop::with_order();
     let _ = shop.prepay("a", invitation(PrepayKind::Jsapi, "p"));
     let _ = shop.begin_close("a");
@@ -212,7 +212,7 @@ fn an_unknown_closing_order_is_closed_once_it_might_have_been() {
 }
 
 #[test]
-fn checks_leave_update_time_alone_and_are_events_all_the_same() {
+fn check_event_leaves_update_time_unchanged() {
     let mut shop = Shop::with_order();
     let created = shop.now;
     shop.wait(MINUTE);
@@ -223,10 +223,10 @@ fn checks_leave_update_time_alone_and_are_events_all_the_same() {
 }
 
 #[test]
-fn unanswered_query_puts_the_due_step_off_and_changes_nothing_else() {
+fn unanswered_query_only_delays_due_step() {
     let mut shop = Shop::with_order();
     let first = shop.next("a").unwrap();
-    // Nothing is due yet: nothing is written.
+    // No step is due yet, so nothing is written.
     assert_eq!(shop.unanswered("a"), Queried::StillPending);
     assert_eq!(shop.next("a"), Some(first));
     shop.wait(MINUTE);
@@ -241,7 +241,7 @@ fn unanswered_query_puts_the_due_step_off_and_changes_nothing_else() {
         (before.checks + 1, before.status)
     );
     assert_eq!(after.update_time, before.update_time);
-    // A close that is due stays a close.
+    // A due close request stays a close request.
     let _ = shop.begin_close("a");
     let due = shop.next("a").unwrap();
     assert_eq!(shop.unanswered("a"), Queried::StillClosing);
@@ -250,7 +250,7 @@ fn unanswered_query_puts_the_due_step_off_and_changes_nothing_else() {
 }
 
 #[test]
-fn unanswered_query_of_an_order_that_waits_for_nothing_writes_nothing() {
+fn unanswered_query_of_paid_order_writes_nothing() {
     let mut shop = Shop::with_order();
     assert_eq!(shop.unanswered("b"), Queried::NotFound);
     let _ = shop.confirm("a", paid("X"));

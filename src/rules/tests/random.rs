@@ -1,5 +1,5 @@
-//! Commands at random over a few numbers that share transactions, references and refund
-//! numbers. [`Shop`] checks after each what must hold.
+//! Random commands on a few order numbers that share transactions, references and refund
+//! numbers. [`Shop`] checks the invariants after each command.
 
 use std::time::Duration;
 
@@ -125,25 +125,25 @@ fn facts() -> impl Strategy<Value = RefundFact> {
     })
 }
 
-/// An order of the shop's own making, from other books.
+/// Imports of orders that another store made by the same rules.
 fn imports() -> impl Strategy<Value = CommandKind> {
     let paths = (select(vec!["a", "b", "c"]), offers(), payments(), facts());
     let conflicts = select(vec![Conflict::Skip, Conflict::Advance]);
     let lives = (any::<bool>(), any::<bool>(), any::<bool>());
     (paths, conflicts, lives).prop_map(|((text, new, payment, fact), conflict, lives)| {
-        let mut books = Shop::open();
-        let _ = books.create(text, new);
+        let mut source = Shop::open();
+        let _ = source.create(text, new);
         let (closed, paid, refunded) = lives;
         if closed {
-            let _ = books.query(text, ChannelState::Closed);
+            let _ = source.query(text, ChannelState::Closed);
         }
         if paid {
-            let _ = books.confirm(text, payment);
+            let _ = source.confirm(text, payment);
         }
         if refunded {
-            let _ = books.record_refund(text, fact);
+            let _ = source.record_refund(text, fact);
         }
-        let order = Box::new(books.order(text).clone());
+        let order = Box::new(source.order(text).clone());
         CommandKind::Import { order, conflict }
     })
 }
@@ -179,7 +179,7 @@ pub(super) fn asks() -> impl Strategy<Value = CommandKind> {
     ]
 }
 
-/// A decision about an anomaly that was opened again once.
+/// Returns a decision about an anomaly that was reopened once.
 fn resolve_reopened(id: u32, how: Resolution) -> CommandKind {
     let anomaly = AnomalyRef {
         id: AnomalyId(id),
@@ -212,7 +212,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn whatever_is_asked_the_invariants_hold(
+    fn random_commands_keep_the_invariants(
         mut shop in shops(),
         steps in prop::collection::vec(steps(), 1..60),
     ) {

@@ -1,4 +1,4 @@
-//! Refunds: asked for, told of, refused, and never more than was paid.
+//! `request_refund` and `record_refund_refused`. Refunds never exceed the paid amount.
 
 use super::*;
 use crate::order::{
@@ -6,7 +6,7 @@ use crate::order::{
 };
 use RefundState::{Abnormal, Closed, Processing, Success};
 
-/// `order-a`, paid 100 by X.
+/// Returns a store whose `order-a` was paid with 100 fen by X.
 pub(super) fn paid_shop() -> Shop {
     let mut shop = Shop::with_order();
     assert_eq!(shop.confirm("a", paid("X")), (Confirmed::Applied, true));
@@ -33,7 +33,7 @@ pub(super) fn moved(to: RefundStatus) -> (RefundRecorded, bool) {
 }
 
 #[test]
-fn what_is_requested_is_reserved_at_once() {
+fn requested_refund_is_reserved_at_once() {
     let mut shop = paid_shop();
     assert_eq!(
         shop.request("a", asked_back("R", "X", 60)),
@@ -45,11 +45,11 @@ fn what_is_requested_is_reserved_at_once() {
         RefundRequested::Requested
     );
     assert_eq!(shop.request("a", asked_back("T", "X", 1)), exceeds(0));
-    assert_eq!(shop.status("a"), Status::Success, "it was still paid");
+    assert_eq!(shop.status("a"), Status::Success, "still paid");
 }
 
 #[test]
-fn the_reserve_is_held_until_the_refund_is_closed() {
+fn refund_reserve_is_held_until_closed() {
     for state in [Processing, Abnormal, Success] {
         let mut shop = paid_shop();
         let _ = shop.request("a", asked_back("R", "X", 60));
@@ -74,7 +74,7 @@ fn the_reserve_is_held_until_the_refund_is_closed() {
 }
 
 #[test]
-fn a_number_names_one_refund() {
+fn refund_number_names_one_refund() {
     let mut shop = paid_shop();
     let _ = shop.request("a", asked_back("R", "X", 60));
     assert_eq!(
@@ -98,11 +98,11 @@ fn a_number_names_one_refund() {
 }
 
 #[test]
-fn a_number_that_only_an_anomaly_knows_is_taken() {
+fn refund_number_in_anomaly_is_taken() {
     let mut shop = paid_shop();
     let available = fen(100);
-    let heard = shop.record_refund("a", told("E", "X", 101, Success));
-    assert_eq!(heard, (RefundRecorded::Exceeds { available }, true));
+    let outcome = shop.record_refund("a", told("E", "X", 101, Success));
+    assert_eq!(outcome, (RefundRecorded::Exceeds { available }, true));
     let taken = RefundRequested::RefundNoTaken { by: no("a") };
     assert_eq!(shop.request("a", asked_back("E", "X", 60)), taken);
     let _ = shop.confirm("a", paid("Y"));
@@ -111,7 +111,7 @@ fn a_number_that_only_an_anomaly_knows_is_taken() {
 }
 
 #[test]
-fn only_money_of_this_record_goes_back() {
+fn refund_of_other_records_money_is_refused() {
     let mut shop = paid_shop();
     assert_eq!(
         shop.request("b", asked_back("R", "X", 1)),
@@ -130,7 +130,7 @@ fn only_money_of_this_record_goes_back() {
     assert_eq!(
         shop.request("b", asked_back("R", "X", 1)),
         RefundRequested::NotPaid,
-        "it is a's"
+        "X paid order-a"
     );
     let _ = shop.confirm("a", paid_fen("Z", 7));
     assert_eq!(shop.request("a", asked_back("R", "Z", 8)), exceeds(7));
@@ -145,7 +145,7 @@ fn only_money_of_this_record_goes_back() {
 }
 
 #[test]
-fn a_payment_that_waits_and_is_given_back_does_not_pay() {
+fn refunded_waiting_payment_does_not_pay() {
     let mut shop = Shop::open();
     let _ = shop.confirm("a", paid("X"));
     assert_eq!(
@@ -164,7 +164,7 @@ fn a_payment_that_waits_and_is_given_back_does_not_pay() {
 }
 
 #[test]
-fn a_refund_that_closed_lets_its_payment_pay() {
+fn payment_with_closed_refund_pays() {
     let mut shop = Shop::open();
     let _ = shop.confirm("a", paid("X"));
     let _ = shop.request("a", asked_back("R", "X", 100));
@@ -173,11 +173,11 @@ fn a_refund_that_closed_lets_its_payment_pay() {
 }
 
 #[test]
-fn a_fifty_first_part_is_too_many_and_closed_ones_are_no_parts() {
+fn fifty_first_refund_is_too_many() {
     let mut shop = paid_shop();
     for part in 0..50 {
-        let heard = shop.request("a", asked_back(&format!("R{part}"), "X", 1));
-        assert_eq!(heard, RefundRequested::Requested);
+        let outcome = shop.request("a", asked_back(&format!("R{part}"), "X", 1));
+        assert_eq!(outcome, RefundRequested::Requested);
     }
     assert_eq!(
         shop.request("a", asked_back("S", "X", 1)),
@@ -191,7 +191,7 @@ fn a_fifty_first_part_is_too_many_and_closed_ones_are_no_parts() {
 }
 
 #[test]
-fn a_year_is_in_time_and_a_second_more_is_not() {
+fn refund_after_one_year_is_refused() {
     let mut shop = paid_shop();
     shop.wait(HOUR * 24 * 365);
     assert_eq!(
@@ -208,7 +208,7 @@ fn a_year_is_in_time_and_a_second_more_is_not() {
 }
 
 #[test]
-fn a_reversal_blocks_until_somebody_looked_into_it() {
+fn reversal_blocks_refunds_until_dismissed() {
     let mut shop = paid_shop();
     let _ = shop.query("a", ChannelState::Revoked);
     assert_eq!(
@@ -223,7 +223,7 @@ fn a_reversal_blocks_until_somebody_looked_into_it() {
 }
 
 #[test]
-fn a_record_has_room_for_so_many_refunds() {
+fn full_record_refuses_another_refund() {
     let mut shop = Shop::open();
     for place in 0..MAX_WAITING {
         let _ = shop.record_refund("a", told(&format!("E{place}"), "X", 1, Closed));
@@ -233,8 +233,8 @@ fn a_record_has_room_for_so_many_refunds() {
     let _ = shop.create("a", new());
     let _ = shop.confirm("a", paid("X"));
     for place in MAX_WAITING..MAX_REFUNDS {
-        let heard = shop.record_refund("a", told(&format!("E{place}"), "X", 1, Closed));
-        assert_eq!(heard, (RefundRecorded::Adopted, true));
+        let outcome = shop.record_refund("a", told(&format!("E{place}"), "X", 1, Closed));
+        assert_eq!(outcome, (RefundRecorded::Adopted, true));
     }
     assert_eq!(shop.record_refund("a", told("E", "X", 1, Closed)), full);
     assert_eq!(
@@ -244,14 +244,14 @@ fn a_record_has_room_for_so_many_refunds() {
     assert_eq!(
         shop.request("a", asked_back("R", "X", 101)),
         exceeds(100),
-        "asked last"
+        "the room is checked last"
     );
     let _ = shop.confirm("a", paid("Y"));
     assert_eq!(shop.resolve("a", 1, refund("R")), Resolved::RecordFull);
 }
 
 #[test]
-fn a_refusal_closes_only_what_was_requested() {
+fn refusal_closes_only_requested_refund() {
     let mut shop = paid_shop();
     assert_eq!(shop.refuse("a", "R"), RefundRefused::NotFound);
     let _ = shop.request("a", asked_back("R", "X", 60));

@@ -1,11 +1,11 @@
-//! When a refund is due, and when its check ends.
+//! Checks of refunds: when they are due, and when they end.
 
 use super::refund::{paid_shop, refund_of};
 use super::*;
 use crate::order::{Record, RefundStatus, Status};
 use RefundState::{Abnormal, Closed, Processing, Success};
 
-/// When each check is due, each made as soon as it is.
+/// Makes `count` checks, each as soon as it is due. Returns the delays before them in minutes.
 fn checks(shop: &mut Shop, ask: &CommandKind, count: usize) -> Vec<u64> {
     let mut steps = Vec::new();
     for _ in 0..count {
@@ -17,13 +17,13 @@ fn checks(shop: &mut Shop, ask: &CommandKind, count: usize) -> Vec<u64> {
         assert_eq!(shop.order("a").update_time, updated);
         let events = shop.events("a").len();
         let _ = shop.ask(no("a"), ask.clone());
-        assert_eq!(shop.events("a").len(), events, "not twice");
+        assert_eq!(shop.events("a").len(), events, "a repeat writes nothing");
     }
     steps
 }
 
 #[test]
-fn an_open_refund_is_due_ever_later() {
+fn open_refund_checks_use_growing_delays() {
     let ladder = [1, 1, 1, 1, 1, 5, 10, 20, 30, 30];
     let mut shop = paid_shop();
     let _ = shop.request("a", asked_back("R", "X", 60));
@@ -38,7 +38,7 @@ fn an_open_refund_is_due_ever_later() {
 }
 
 #[test]
-fn an_ended_refund_is_not_due() {
+fn ended_refund_is_not_due() {
     for state in [Success, Closed] {
         let mut shop = paid_shop();
         let _ = shop.request("a", asked_back("R", "X", 60));
@@ -48,32 +48,32 @@ fn an_ended_refund_is_not_due() {
 }
 
 #[test]
-fn an_unknown_refund_ends_when_it_is_recorded() {
+fn refund_unknown_anomaly_ends_when_recorded() {
     let open = |shop: &Shop| shop.order("a").open_anomalies().count();
     let unknown = || {
         let mut shop = paid_shop();
-        let heard = shop.query("a", ChannelState::Refund(paid("X")));
-        assert_eq!(heard, Queried::RefundUnknown(Confirmed::Duplicate));
+        let outcome = shop.query("a", ChannelState::Refund(paid("X")));
+        assert_eq!(outcome, Queried::RefundUnknown(Confirmed::Duplicate));
         shop
     };
     let mut shop = unknown();
     let _ = shop.request("a", asked_back("R", "X", 60));
-    assert_eq!(open(&shop), 1, "that one may be another");
+    assert_eq!(open(&shop), 1, "R may be another refund");
     let _ = shop.record_refund("a", told("E", "X", 10, Closed));
-    assert_eq!(open(&shop), 1, "nothing went back by that one");
+    assert_eq!(open(&shop), 1, "E is closed");
     let _ = shop.record_refund("a", told("F", "X", 40, Success));
     assert_eq!(open(&shop), 0);
     let mut shop = unknown();
     let _ = shop.record_refund("a", told("E", "X", 101, Success));
     let kinds: Vec<_> = shop.order("a").open_anomalies().map(|a| a.id).collect();
-    assert_eq!(kinds, [AnomalyId(2)], "the excess says more");
+    assert_eq!(kinds, [AnomalyId(2)], "only RefundExceeds is open");
 }
 
 #[test]
-fn a_query_looks_for_refunds_that_are_known_and_hold_money() {
+fn refund_answer_is_known_if_refund_holds_money() {
     let refunded = || ChannelState::Refund(paid("X"));
     let known = Queried::Payment(Confirmed::Duplicate);
-    for (fact, heard) in [
+    for (fact, outcome) in [
         (told("E", "X", 60, Processing), known),
         (told("E", "X", 101, Success), known),
         (
@@ -83,23 +83,23 @@ fn a_query_looks_for_refunds_that_are_known_and_hold_money() {
     ] {
         let mut shop = paid_shop();
         let _ = shop.record_refund("a", fact);
-        assert_eq!(shop.query("a", refunded()), heard);
+        assert_eq!(shop.query("a", refunded()), outcome);
     }
 }
 
 #[test]
-fn a_payment_that_does_not_count_is_asked_about_ever_later() {
+fn uncounted_payment_is_queried_with_growing_delays() {
     let mut shop = Shop::with_order();
     let _ = shop.confirm("a", paid_fen("Y", 99));
     let _ = shop.resolve("a", 1, refund("R"));
-    let said = || ChannelState::Success(paid_fen("Y", 99));
+    let answer = || ChannelState::Success(paid_fen("Y", 99));
     let mut gaps = Vec::new();
     for _ in 0..4 {
         let next = shop.next("a").unwrap();
         gaps.push(next.at.since(shop.now).as_secs());
         shop.wait(next.at.since(shop.now));
         assert_eq!(
-            shop.query("a", said()),
+            shop.query("a", answer()),
             Queried::Payment(Confirmed::Duplicate)
         );
     }
@@ -108,7 +108,7 @@ fn a_payment_that_does_not_count_is_asked_about_ever_later() {
 }
 
 #[test]
-fn a_record_finds_its_refund_by_number_alone() {
+fn record_finds_refund_by_number_alone() {
     let mut shop = paid_shop();
     let elsewhere = told("E", "X", 60, Success).with_channel(alipay());
     let _ = shop.record_refund("a", elsewhere);
@@ -126,7 +126,7 @@ fn a_record_finds_its_refund_by_number_alone() {
 }
 
 #[test]
-fn unanswered_refund_query_puts_the_due_check_off_and_keeps_the_reserve() {
+fn unanswered_refund_query_delays_check_and_keeps_reserve() {
     let mut shop = Shop::with_order();
     let _ = shop.confirm("a", paid("X"));
     assert_eq!(shop.refund_unanswered("a", "R"), RefundUnanswered::NotFound);
@@ -136,7 +136,7 @@ fn unanswered_refund_query_puts_the_due_check_off_and_keeps_the_reserve() {
     let refund = shop.order("a").refunds[0].clone();
     assert_eq!((refund.status, refund.checks), (RefundStatus::Requested, 1));
     assert!(refund.next_check.unwrap() > shop.now);
-    // It is not due any more: the second telling writes nothing.
+    // The check is not due any more, so a repeat writes nothing.
     assert_eq!(shop.refund_unanswered("a", "R"), RefundUnanswered::PutOff);
     assert_eq!(shop.order("a").refunds[0], refund);
     let _ = shop.record_refund("a", told("R", "X", 40, RefundState::Success));

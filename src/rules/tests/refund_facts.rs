@@ -7,7 +7,7 @@ use crate::types::RefundId;
 use RefundState::{Abnormal, Closed, Processing, Success};
 
 #[test]
-fn the_notification_may_overtake_the_reply() {
+fn notification_before_reply_moves_refund() {
     for state in [Processing, Success, Closed, Abnormal] {
         let mut shop = paid_shop();
         let _ = shop.request("a", asked_back("R", "X", 60));
@@ -21,7 +21,7 @@ fn the_notification_may_overtake_the_reply() {
 }
 
 #[test]
-fn what_was_abnormal_can_still_move_and_what_ended_is_old_news() {
+fn abnormal_refund_moves_and_ended_refund_is_stale() {
     for state in [Processing, Success, Closed] {
         let mut shop = paid_shop();
         let _ = shop.record_refund("a", told("R", "X", 60, Abnormal));
@@ -33,12 +33,12 @@ fn what_was_abnormal_can_still_move_and_what_ended_is_old_news() {
     let stale = (RefundRecorded::Stale, true);
     let mut shop = paid_shop();
     let _ = shop.record_refund("a", told("R", "X", 60, Success));
-    let heard = shop.record_refund("a", told("R", "X", 60, Processing));
-    assert_eq!(heard, stale);
+    let outcome = shop.record_refund("a", told("R", "X", 60, Processing));
+    assert_eq!(outcome, stale);
 }
 
 #[test]
-fn a_success_seen_five_times_counts_once() {
+fn repeated_success_counts_once() {
     let mut shop = paid_shop();
     let _ = shop.request("a", asked_back("R", "X", 60));
     assert_eq!(
@@ -48,15 +48,15 @@ fn a_success_seen_five_times_counts_once() {
     let events = shop.events("a").len();
     for _ in 0..4 {
         shop.wait(HOUR);
-        let heard = shop.record_refund("a", told("R", "X", 60, Success));
-        assert_eq!(heard, (RefundRecorded::Duplicate, true));
+        let outcome = shop.record_refund("a", told("R", "X", 60, Success));
+        assert_eq!(outcome, (RefundRecorded::Duplicate, true));
     }
     assert_eq!(shop.events("a").len(), events);
     assert_eq!(shop.request("a", asked_back("S", "X", 41)), exceeds(40));
 }
 
 #[test]
-fn a_success_after_closed_counts_if_money_is_left() {
+fn success_after_closed_counts_if_money_is_left() {
     let mut shop = paid_shop();
     let _ = shop.request("a", asked_back("R", "X", 60));
     let _ = shop.record_refund("a", told("R", "X", 60, Closed));
@@ -86,12 +86,12 @@ fn a_success_after_closed_counts_if_money_is_left() {
     assert_eq!(
         shop.order("a").open_anomalies().count(),
         0,
-        "it found its place"
+        "the anomaly has ended"
     );
 }
 
 #[test]
-fn a_refund_made_elsewhere_is_adopted() {
+fn refund_made_elsewhere_is_adopted() {
     let mut shop = paid_shop();
     let adopted = (RefundRecorded::Adopted, true);
     assert_eq!(
@@ -106,36 +106,36 @@ fn a_refund_made_elsewhere_is_adopted() {
 }
 
 #[test]
-fn more_than_was_paid_is_an_anomaly_that_is_kept_once() {
+fn refund_beyond_payment_is_anomaly_once() {
     let mut shop = paid_shop();
     let available = fen(100);
-    let told_more = |state| told("E", "X", 101, state);
-    let heard = shop.record_refund("a", told_more(Success));
-    assert_eq!(heard, (RefundRecorded::Exceeds { available }, true));
+    let reported = |state| told("E", "X", 101, state);
+    let outcome = shop.record_refund("a", reported(Success));
+    assert_eq!(outcome, (RefundRecorded::Exceeds { available }, true));
     assert_eq!(
-        shop.record_refund("a", told_more(Success)),
+        shop.record_refund("a", reported(Success)),
         (RefundRecorded::Duplicate, true)
     );
     assert_eq!(shop.kinds("a").len(), 1);
     assert!(shop.order("a").refunds.is_empty());
     let of_another_number = told("F", "X", 101, Success);
-    let heard = shop.record_refund("a", of_another_number);
-    assert_eq!(heard, (RefundRecorded::Exceeds { available }, true));
-    assert_eq!(shop.kinds("a").len(), 2, "each number is a fact of its own");
+    let outcome = shop.record_refund("a", of_another_number);
+    assert_eq!(outcome, (RefundRecorded::Exceeds { available }, true));
+    assert_eq!(shop.kinds("a").len(), 2, "one anomaly per refund number");
 }
 
 #[test]
-fn other_facts_under_one_number_are_an_anomaly() {
+fn refund_with_different_facts_is_anomaly() {
     let mut shop = paid_shop();
     let _ = shop.request("a", asked_back("R", "X", 60));
     let differs = |field| (RefundRecorded::Differs { field }, true);
-    let heard = shop.record_refund("a", told("R", "Y", 60, Success));
-    assert_eq!(heard, differs(RefundDifference::TransactionId));
+    let outcome = shop.record_refund("a", told("R", "Y", 60, Success));
+    assert_eq!(outcome, differs(RefundDifference::TransactionId));
     assert_eq!(status(&shop, "R"), RefundStatus::Requested);
     let _ = shop.record_refund("a", told("R", "X", 60, Success));
-    // What succeeded keeps its amount.
-    let heard = shop.record_refund("a", told("R", "X", 59, Success));
-    assert_eq!(heard, differs(RefundDifference::Amount));
+    // A successful refund keeps its amount.
+    let outcome = shop.record_refund("a", told("R", "X", 59, Success));
+    assert_eq!(outcome, differs(RefundDifference::Amount));
     let again = shop.record_refund("a", told("R", "X", 59, Success));
     assert_eq!(again, (RefundRecorded::Duplicate, true));
     assert_eq!(refund_of(&shop, "R").amount, fen(60));
@@ -143,14 +143,14 @@ fn other_facts_under_one_number_are_an_anomaly() {
 }
 
 #[test]
-fn the_number_of_another_orders_refund_is_an_anomaly() {
+fn refund_number_of_other_order_is_anomaly() {
     let mut shop = paid_shop();
     let _ = shop.request("a", asked_back("R", "X", 60));
     let _ = shop.create("b", new());
     let _ = shop.confirm("b", paid("Y"));
     let by = no("a");
-    let heard = shop.record_refund("b", told("R", "Y", 60, Success));
-    assert_eq!(heard, (RefundRecorded::RefundNoTaken { by }, true));
+    let outcome = shop.record_refund("b", told("R", "Y", 60, Success));
+    assert_eq!(outcome, (RefundRecorded::RefundNoTaken { by }, true));
     let again = shop.record_refund("b", told("R", "Y", 60, Success));
     assert_eq!(again, (RefundRecorded::Duplicate, true));
     let refund_no = RefundNo::parse("R").unwrap();
@@ -161,7 +161,7 @@ fn the_number_of_another_orders_refund_is_an_anomaly() {
 }
 
 #[test]
-fn a_refund_before_its_order_waits_and_comes_along() {
+fn refund_without_order_waits_for_order() {
     let mut shop = Shop::open();
     let waits = (RefundRecorded::Unclaimed, false);
     assert_eq!(
@@ -181,13 +181,13 @@ fn a_refund_before_its_order_waits_and_comes_along() {
     assert_eq!(
         shop.confirm("a", paid("X")),
         (Confirmed::Applied, true),
-        "it hinders nothing"
+        "a waiting refund does not stop the payment"
     );
     assert_eq!(shop.request("a", asked_back("R", "X", 41)), exceeds(40));
 }
 
 #[test]
-fn refunds_that_were_known_first_are_measured_by_their_payment() {
+fn earlier_refunds_are_limited_by_later_payment() {
     let mut shop = Shop::open();
     for (number, amount) in [("E", 60), ("F", 60), ("G", 40)] {
         let _ = shop.record_refund("a", told(number, "X", amount, Success));
@@ -210,7 +210,7 @@ fn refunds_that_were_known_first_are_measured_by_their_payment() {
 }
 
 #[test]
-fn an_open_refund_that_its_payment_cannot_bear_is_closed_and_not_due() {
+fn open_refund_beyond_payment_is_closed() {
     let mut shop = Shop::open();
     let _ = shop.record_refund("a", told("E", "X", 101, Processing));
     assert!(refund_of(&shop, "E").next_check.is_some());
@@ -223,7 +223,7 @@ fn an_open_refund_that_its_payment_cannot_bear_is_closed_and_not_due() {
 }
 
 #[test]
-fn a_payment_that_finds_no_room_for_what_its_refunds_exceed_is_refused_whole() {
+fn full_record_refuses_payment_with_excess_refund() {
     let mut shop = Shop::with_order();
     for place in 1..=MAX_ANOMALIES {
         let _ = shop.confirm("a", paid_fen(&format!("old{place}"), 1));
@@ -238,7 +238,7 @@ fn a_payment_that_finds_no_room_for_what_its_refunds_exceed_is_refused_whole() {
 }
 
 #[test]
-fn a_repeat_brings_the_channels_own_number_of_a_refund_and_never_another_one() {
+fn repeat_adds_missing_refund_id_once() {
     let mut shop = paid_shop();
     let _ = shop.request("a", asked_back("R", "X", 60));
     let _ = shop.record_refund("a", told("R", "X", 60, Success));
@@ -251,12 +251,12 @@ fn a_repeat_brings_the_channels_own_number_of_a_refund_and_never_another_one() {
     for id in ["5030", "5031"] {
         assert_eq!(shop.record_refund("a", with_id(id)), duplicate);
         let kept = refund_of(&shop, "R").refund_id.clone();
-        assert_eq!(kept, RefundId::parse("5030").ok(), "the first one stands");
+        assert_eq!(kept, RefundId::parse("5030").ok(), "the first id stays");
     }
 }
 
 #[test]
-fn a_refund_that_is_closed_after_all_exceeds_nothing() {
+fn closed_refund_ends_exceeds_anomaly() {
     let mut shop = paid_shop();
     let _ = shop.request("a", asked_back("R", "X", 60));
     let _ = shop.record_refund("a", told("R", "X", 60, Closed));
@@ -277,12 +277,12 @@ fn a_refund_that_is_closed_after_all_exceeds_nothing() {
 }
 
 #[test]
-fn a_double_payment_in_fifty_parts_has_no_part_left_for_its_anomaly() {
+fn double_payment_with_fifty_refunds_is_too_many() {
     let mut shop = paid_shop();
     let _ = shop.confirm("a", paid("Y"));
     for part in 0..50 {
-        let heard = shop.request("a", asked_back(&format!("R{part}"), "Y", 1));
-        assert_eq!(heard, RefundRequested::Requested);
+        let outcome = shop.request("a", asked_back(&format!("R{part}"), "Y", 1));
+        assert_eq!(outcome, RefundRequested::Requested);
     }
     assert_eq!(shop.resolve("a", 1, refund("S")), Resolved::TooMany);
 }

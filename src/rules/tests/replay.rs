@@ -1,5 +1,5 @@
-//! Any list of events folds, even one that no store ever wrote, and whatever comes of it
-//! can be looked at and asked for. What it means is for `verify` to tell.
+//! Replay of random event lists, including lists that no store would write. Each list must fold
+//! into a record that readers, `verify` and all commands accept without a panic.
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -247,7 +247,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn any_events_fold_and_any_record_can_be_asked(
+    fn any_event_list_folds_and_accepts_commands(
         events in prop::collection::vec(events(), 1..12),
         asks in prop::collection::vec(asks(), 1..8),
         now in moments(),
@@ -275,7 +275,7 @@ fn after(record: &Record, what: EventKind) -> Record {
 }
 
 #[test]
-fn what_had_waited_for_an_imported_order_comes_along_once_and_numbered() {
+fn imported_order_keeps_waiting_anomalies_numbered() {
     let mut waiting = Shop::open();
     let _ = waiting.confirm("a", paid("X"));
     let _ = waiting.resolve("a", 1, refund("R"));
@@ -298,7 +298,7 @@ fn what_had_waited_for_an_imported_order_comes_along_once_and_numbered() {
 }
 
 #[test]
-fn of_two_channels_refunds_with_one_number_only_the_one_that_moved_moves() {
+fn refund_move_affects_only_its_channel() {
     let number = || RefundNo::parse("R").unwrap();
     let mut elsewhere = paid("X");
     elsewhere.channel = alipay();

@@ -1,9 +1,10 @@
-//! `resolve`: every kind of anomaly against every decision.
+//! `resolve`: every kind of anomaly with every decision.
 
 use super::*;
 use crate::order::{AnomalyEndKind, AnomalyKind, Confirmed, RefundStatus, Status};
 
-/// Shops whose anomaly 1 of `order-a` is of each kind that can come about.
+/// Returns stores whose `order-a` has one anomaly each, of every kind that payments and queries
+/// raise.
 fn every_kind() -> Vec<Shop> {
     let paid_shop = || {
         let mut shop = Shop::with_order();
@@ -66,7 +67,7 @@ fn every_kind_can_be_dismissed() {
 }
 
 #[test]
-fn only_a_late_payment_and_a_foreign_payer_can_be_accepted() {
+fn only_late_payment_and_payer_mismatch_are_acceptable() {
     for mut shop in every_kind() {
         let kind = shop.kinds("a").remove(0);
         let expected = match kind {
@@ -87,7 +88,7 @@ fn only_a_late_payment_and_a_foreign_payer_can_be_accepted() {
 }
 
 #[test]
-fn money_goes_back_where_there_is_money_of_this_record() {
+fn refund_resolution_needs_money_of_record() {
     for mut shop in every_kind() {
         let kind = shop.kinds("a").remove(0);
         let expected = match kind {
@@ -112,7 +113,7 @@ fn money_goes_back_where_there_is_money_of_this_record() {
 }
 
 #[test]
-fn the_same_decision_again_is_already_and_another_is_different() {
+fn repeated_decision_is_already_and_other_is_different() {
     let decisions = [
         Resolution::Accept,
         Resolution::Dismiss,
@@ -143,7 +144,7 @@ fn the_same_decision_again_is_already_and_another_is_different() {
 }
 
 #[test]
-fn an_unknown_number_of_record_or_anomaly_is_not_found() {
+fn resolve_of_unknown_anomaly_is_not_found() {
     let mut shop = Shop::with_order();
     for how in [Resolution::Accept, Resolution::Dismiss, refund("R")] {
         assert_eq!(shop.resolve("a", 1, how.clone()), Resolved::NotFound);
@@ -153,7 +154,7 @@ fn an_unknown_number_of_record_or_anomaly_is_not_found() {
 }
 
 #[test]
-fn an_accepted_late_payment_is_a_success_that_stays_late() {
+fn accepted_late_payment_is_success_marked_late() {
     let mut shop = Shop::with_order();
     let _ = shop.query("a", ChannelState::Closed);
     let _ = shop.confirm("a", paid("X"));
@@ -164,20 +165,20 @@ fn an_accepted_late_payment_is_a_success_that_stays_late() {
 }
 
 #[test]
-fn an_accepted_payer_passes_the_other_guards_again() {
+fn accepted_payer_passes_remaining_guards() {
     let aunt = || paid_by("Y", "aunt");
     let foreign = |mut shop: Shop, payment: Payment, then: &[CommandKind]| {
         let _ = shop.confirm("a", payment);
         for ask in then {
             let _ = shop.ask(no("a"), ask.clone());
         }
-        let Resolved::Reexamined(heard) = shop.resolve("a", 1, Resolution::Accept) else {
+        let Resolved::Reexamined(outcome) = shop.resolve("a", 1, Resolution::Accept) else {
             panic!()
         };
-        (heard, shop.status("a"))
+        (outcome, shop.status("a"))
     };
-    let heard = foreign(Shop::with_order(), aunt(), &[]);
-    assert_eq!(heard, (Confirmed::Applied, Status::Success));
+    let outcome = foreign(Shop::with_order(), aunt(), &[]);
+    assert_eq!(outcome, (Confirmed::Applied, Status::Success));
 
     let paid_since = foreign(Shop::with_order(), aunt(), &[confirm(paid("X"))]);
     assert_eq!(paid_since, (Confirmed::DoublePayment, Status::Success));
@@ -190,9 +191,9 @@ fn an_accepted_payer_passes_the_other_guards_again() {
 
     let mut short = aunt();
     short.paid_fee = fen(1);
-    let (heard, status) = foreign(Shop::with_order(), short, &[]);
+    let (outcome, status) = foreign(Shop::with_order(), short, &[]);
     let (expected, found) = (fen(100), fen(1));
-    assert_eq!(heard, Confirmed::AmountMismatch { expected, found });
+    assert_eq!(outcome, Confirmed::AmountMismatch { expected, found });
     assert_eq!(status, Status::Pending);
 
     let mut shop = Shop::with_order();
@@ -207,7 +208,7 @@ fn an_accepted_payer_passes_the_other_guards_again() {
 }
 
 #[test]
-fn a_payer_once_accepted_stays_accepted() {
+fn accepted_payer_stays_accepted() {
     let mut shop = Shop::with_order();
     let mut aunt = paid_by("Y", "aunt");
     aunt.paid_fee = fen(1);
@@ -224,7 +225,7 @@ fn a_payer_once_accepted_stays_accepted() {
 }
 
 #[test]
-fn a_refund_number_names_one_refund_in_the_whole_store() {
+fn refund_number_is_unique_in_store() {
     let mut shop = Shop::with_order();
     let _ = shop.create("b", new());
     let _ = shop.confirm("a", paid_fen("X", 1));
@@ -238,7 +239,7 @@ fn a_refund_number_names_one_refund_in_the_whole_store() {
 }
 
 #[test]
-fn no_more_goes_back_than_came() {
+fn refund_resolution_is_limited_to_paid_amount() {
     let mut shop = Shop::with_order();
     let _ = shop.confirm("a", paid_by("X", "aunt"));
     let _ = shop.confirm("a", paid_fen("X", 99));
@@ -252,7 +253,7 @@ fn no_more_goes_back_than_came() {
 }
 
 #[test]
-fn the_money_of_another_order_does_not_go_back_from_here() {
+fn money_of_other_order_is_not_refundable() {
     let mut shop = Shop::with_order();
     let _ = shop.create("b", new());
     let _ = shop.confirm("a", paid_fen("X", 99));
@@ -261,7 +262,7 @@ fn the_money_of_another_order_does_not_go_back_from_here() {
 }
 
 #[test]
-fn equal_transaction_ids_of_two_channels_have_money_of_their_own() {
+fn equal_transaction_ids_are_separate_per_channel() {
     let mut shop = Shop::with_order();
     let mut other = paid_fen("X", 300);
     other.channel = alipay();
@@ -273,7 +274,7 @@ fn equal_transaction_ids_of_two_channels_have_money_of_their_own() {
 }
 
 #[test]
-fn what_waits_for_its_order_can_be_given_back() {
+fn waiting_payment_can_be_refunded() {
     let mut shop = Shop::open();
     let _ = shop.confirm("a", paid("X"));
     assert_eq!(shop.resolve("a", 1, refund("R")), Resolved::Resolved);
@@ -283,7 +284,7 @@ fn what_waits_for_its_order_can_be_given_back() {
 }
 
 #[test]
-fn a_reversal_that_nobody_looked_into_blocks_refunds() {
+fn open_reversal_blocks_refunds() {
     let mut shop = Shop::with_order();
     let _ = shop.confirm("a", paid("X"));
     let _ = shop.confirm("a", paid("Y"));

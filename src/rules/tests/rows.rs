@@ -1,11 +1,12 @@
-//! What is asked in the table of every status against every command.
+//! Commands in the rows of the table of all statuses and commands.
 
 use super::states::stands;
 use super::*;
 use crate::order::Record;
 use crate::types::Metadata;
 
-/// A row: its name, and what is asked once the shop stands as the column says.
+/// Row of the table: its name, and a function that returns the command. The function may first
+/// prepare the store, whose `order-a` has the status of the column.
 pub(super) type Row = (&'static str, fn(&mut Shop) -> CommandKind);
 
 pub(super) fn rows() -> Vec<Row> {
@@ -14,7 +15,7 @@ pub(super) fn rows() -> Vec<Row> {
         payments(),
         queries(),
         closes(),
-        the_rest(),
+        decisions(),
         refunds(),
         imports(),
     ]
@@ -127,7 +128,7 @@ fn closes() -> Vec<Row> {
     ]
 }
 
-fn the_rest() -> Vec<Row> {
+fn decisions() -> Vec<Row> {
     vec![
         ("resolve: Accept the first anomaly", |_| {
             resolve(1, Resolution::Accept)
@@ -236,9 +237,10 @@ fn imports() -> Vec<Row> {
     ]
 }
 
-/// Does not compile when a command, a state or a reply is added: give it its rows then.
+/// Checks that the table is complete. This test does not compile after a command, a state or a
+/// reply is added. Add its rows then.
 #[test]
-fn no_command_state_or_reply_is_without_a_row() {
+fn every_command_state_and_reply_has_row() {
     let verb = |ask: &CommandKind| match ask {
         CommandKind::Create(_) => "create",
         CommandKind::Annotate { .. } => "annotate",

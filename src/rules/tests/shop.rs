@@ -1,4 +1,4 @@
-//! The shop as these tests speak of it: its orders bear short names.
+//! Helpers for the tests: a store whose orders have short names, such as `a` for `order-a`.
 
 use super::{new, no, start};
 use crate::order::{Anomaly, AnomalyKind, Event, NextAction, Order, Record, Status};
@@ -10,7 +10,7 @@ impl Shop {
         Self::at(start(), Policy::default())
     }
 
-    /// A shop with one pending order, `order-a`.
+    /// Returns a store with one pending order, `order-a`.
     pub(super) fn with_order() -> Self {
         let mut shop = Self::open();
         let _ = shop.create("a", new());

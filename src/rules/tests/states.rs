@@ -1,5 +1,6 @@
-//! Every status meets every command, at every time that matters. What comes out is the
-//! manual's table; and it is held against [`EXPECTED`], which was written by hand.
+//! Table of all statuses and commands, at every time that matters. One test compares it with the
+//! hand-written [`EXPECTED`], the other with the manual's chapter. `UPDATE_STATES=1` rewrites
+//! that chapter.
 
 use std::fmt::Write;
 
@@ -13,7 +14,7 @@ const COLUMNS: [&str; 8] = [
     "absent", "waiting", "Pending", "Closing", "Success", "Closed", "Failed", "LatePaid",
 ];
 
-/// How long after the order and its prepay were made.
+/// Times of the commands, measured from the creation of the order and its prepay.
 const MOMENTS: [(&str, Duration); 4] = [
     ("soon", MINUTE),
     ("later", HOUR),
@@ -21,8 +22,8 @@ const MOMENTS: [(&str, Duration); 4] = [
     ("overdue", Duration::from_secs(7 * 24 * 3600 + 11 * 60)),
 ];
 
-/// A shop whose `order-a` stands as the column says. X pays what is paid, and waits where
-/// only money waits.
+/// Returns a store whose `order-a` has the status of the column. X is the transaction of a paid
+/// order, and of the waiting payment.
 pub(super) fn stands(column: &str) -> Shop {
     let path = match column {
         "absent" => vec![],
@@ -66,7 +67,7 @@ fn cell(row: &Row, column: &str, age: Duration) -> String {
         _ => false,
     };
     let decision = shop.ask(no("a"), ask);
-    let mut cell = said(&decision);
+    let mut cell = outcome_name(&decision);
     if carries_a_fact && !decision.acknowledge {
         cell += ", no ack";
     }
@@ -74,19 +75,19 @@ fn cell(row: &Row, column: &str, age: Duration) -> String {
     if let Some(status) = after.filter(|_| after != before) {
         write!(cell, " → {status:?}").unwrap();
     }
-    let happened: Vec<_> = decision.events.iter().map(happened).collect();
-    if !happened.is_empty() {
-        write!(cell, ": {}", happened.join(" + ")).unwrap();
+    let events: Vec<_> = decision.events.iter().map(event_name).collect();
+    if !events.is_empty() {
+        write!(cell, ": {}", events.join(" + ")).unwrap();
     }
-    cell + &due(&decision, shop.now)
+    cell + &next_step(&decision, shop.now)
 }
 
 fn status(record: Option<&Record>) -> Option<Status> {
     record.and_then(Record::as_order).map(|order| order.status)
 }
 
-/// The outcome's name, and that of the outcome within it.
-fn said(decision: &Decision) -> String {
+/// Returns the name of the outcome, and of an outcome inside it, without fields.
+fn outcome_name(decision: &Decision) -> String {
     let outcome = format!("{:?}", decision.outcome);
     let (_, inner) = outcome.split_once('(').unwrap();
     without_fields(inner.strip_suffix(')').unwrap())
@@ -99,7 +100,7 @@ fn without_fields(text: &str) -> String {
     }
 }
 
-fn happened(event: &Event) -> String {
+fn event_name(event: &Event) -> String {
     let kind = |kind: &AnomalyKind| without_fields(&format!("{kind:?}"));
     match &event.what {
         EventKind::AnomalyRaised(raised) => format!("AnomalyRaised({})", kind(&raised.kind)),
@@ -116,9 +117,9 @@ fn happened(event: &Event) -> String {
     }
 }
 
-/// What is due next, where an event said so.
-fn due(decision: &Decision, now: Timestamp) -> String {
-    let says_next = |event: &Event| {
+/// Returns the next step and its delay if an event set one; otherwise an empty string.
+fn next_step(decision: &Decision, now: Timestamp) -> String {
+    let sets_next = |event: &Event| {
         use EventKind::{Checked, CloseAborted, CloseBegan, Created, Imported};
         matches!(
             event.what,
@@ -127,7 +128,7 @@ fn due(decision: &Decision, now: Timestamp) -> String {
     };
     let order = decision.after.as_ref().and_then(Record::as_order);
     let next = order.and_then(|order: &std::sync::Arc<Order>| order.next);
-    let Some(NextAction { at, action }) = next.filter(|_| decision.events.iter().any(says_next))
+    let Some(NextAction { at, action }) = next.filter(|_| decision.events.iter().any(sets_next))
     else {
         return String::new();
     };
@@ -138,7 +139,7 @@ fn due(decision: &Decision, now: Timestamp) -> String {
     }
 }
 
-/// The rows of [`EXPECTED`]: name, moments, cells. `=` stands for the cell to the left.
+/// Parses the rows of [`EXPECTED`] into name, times and cells. `=` repeats the cell to the left.
 fn expected() -> Vec<(&'static str, Vec<&'static str>, Vec<&'static str>)> {
     let parse = |line: &'static str| {
         let mut parts = line.split('|').map(str::trim);
@@ -162,16 +163,20 @@ fn expected() -> Vec<(&'static str, Vec<&'static str>, Vec<&'static str>)> {
 }
 
 #[test]
-fn every_cell_is_what_the_hand_written_table_says() {
+fn every_cell_matches_hand_written_table() {
     let expected = expected();
     for row in &rows() {
         for (moment, age) in MOMENTS {
-            let is_it = |line: &&(&str, Vec<&str>, _)| line.0 == row.0 && line.1.contains(&moment);
-            let mut lines = expected.iter().filter(is_it);
+            let is_row = |line: &&(&str, Vec<&str>, _)| line.0 == row.0 && line.1.contains(&moment);
+            let mut lines = expected.iter().filter(is_row);
             let line = lines
                 .next()
-                .unwrap_or_else(|| panic!("no line for {} {moment}", row.0));
-            assert!(lines.next().is_none(), "two lines for {} {moment}", row.0);
+                .unwrap_or_else(|| panic!("no expected line for {} {moment}", row.0));
+            assert!(
+                lines.next().is_none(),
+                "two expected lines for {} {moment}",
+                row.0
+            );
             for ((cell, expected), column) in cells(row, age).iter().zip(&line.2).zip(COLUMNS) {
                 assert_eq!(cell, expected, "{} meets {column}, {moment}", row.0);
             }
@@ -191,7 +196,7 @@ fn every_status_meets_every_command() {
     let kept = std::fs::read_to_string(path).unwrap_or_default();
     assert!(
         kept == table,
-        "{path} is not what the rules do: run again with UPDATE_STATES=1"
+        "{path} differs from the rules: run this test again with UPDATE_STATES=1"
     );
 }
 
@@ -237,7 +242,7 @@ fn manual() -> String {
     text
 }
 
-/// The row's different cells, and at which moments they are so.
+/// Groups the times of a row at which all cells are equal. Returns each group with its cells.
 fn grouped(row: &Row) -> Vec<(String, Vec<String>)> {
     let mut groups: Vec<(Vec<&str>, Vec<String>)> = Vec::new();
     for (moment, age) in MOMENTS {

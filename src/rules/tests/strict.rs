@@ -1,4 +1,5 @@
-//! A strict shop does not acknowledge what does not fit; what is kept is the same.
+//! Strict mode: the store keeps the same anomalies, but does not acknowledge payments that do
+//! not fit.
 
 use super::*;
 use crate::order::{Confirmed, IdentityField};
@@ -10,14 +11,14 @@ fn strict() -> Shop {
 }
 
 #[test]
-fn taken_foreign_and_wrong_amounts_are_kept_unacknowledged_and_so_are_their_repeats() {
+fn strict_mode_leaves_mismatched_payments_unacknowledged() {
     let mut shop = strict();
     let _ = shop.create("b", new());
     assert_eq!(shop.confirm("b", paid("X")), (Confirmed::Applied, true));
     let taken = Confirmed::TransactionTaken { by: no("b") };
     let field = IdentityField::Openid;
     let (expected, found) = (fen(100), fen(1));
-    for (payment, heard) in [
+    for (payment, outcome) in [
         (paid("X"), taken),
         (paid_by("Y", "thief"), Confirmed::IdentityMismatch { field }),
         (
@@ -25,14 +26,14 @@ fn taken_foreign_and_wrong_amounts_are_kept_unacknowledged_and_so_are_their_repe
             Confirmed::AmountMismatch { expected, found },
         ),
     ] {
-        assert_eq!(shop.confirm("a", payment.clone()), (heard, false));
+        assert_eq!(shop.confirm("a", payment.clone()), (outcome, false));
         assert_eq!(shop.confirm("a", payment), (Confirmed::Duplicate, false));
     }
     assert_eq!(shop.kinds("a").len(), 3);
 }
 
 #[test]
-fn what_fits_what_is_late_and_what_is_double_is_acknowledged_as_ever() {
+fn strict_mode_acknowledges_fitting_late_and_double_payments() {
     let mut shop = strict();
     let _ = shop.create("b", new());
     let _ = shop.query("b", ChannelState::Closed);
@@ -47,7 +48,7 @@ fn what_fits_what_is_late_and_what_is_double_is_acknowledged_as_ever() {
 }
 
 #[test]
-fn an_accepted_payer_is_acknowledged() {
+fn strict_mode_acknowledges_accepted_payer() {
     let mut shop = strict();
     let foreign = paid_by("X", "aunt");
     let _ = shop.confirm("a", foreign.clone());
@@ -57,7 +58,7 @@ fn an_accepted_payer_is_acknowledged() {
 }
 
 #[test]
-fn a_query_says_the_same() {
+fn strict_mode_applies_to_queries() {
     let mut shop = strict();
     let foreign = paid_by("X", "thief");
     for state in [

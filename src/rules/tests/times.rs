@@ -1,4 +1,4 @@
-//! Due times, back-off, and a clock that goes back.
+//! Due times, growing delays, and a clock that is set back.
 
 use super::*;
 use crate::order::{ActionKind, NextAction, Status};
@@ -24,7 +24,7 @@ fn checks_back_off_and_the_last_step_repeats() {
 }
 
 #[test]
-fn the_steps_are_the_shops_own() {
+fn check_delays_come_from_policy() {
     let mut shop = Shop::open();
     shop.policy.check_after = vec![HOUR];
     shop.policy.expires_after = HOUR * 2;
@@ -42,7 +42,7 @@ fn the_steps_are_the_shops_own() {
 }
 
 #[test]
-fn grace_is_the_shops_own() {
+fn grace_comes_from_policy() {
     let mut shop = Shop::open();
     shop.policy.grace = Duration::ZERO;
     let _ = shop.create("a", new());
@@ -55,7 +55,7 @@ fn grace_is_the_shops_own() {
 }
 
 #[test]
-fn an_event_is_never_older_than_its_order() {
+fn event_time_never_precedes_order_update() {
     let mut shop = Shop::with_order();
     let created = shop.now;
     shop.turn_back(HOUR);
@@ -71,7 +71,7 @@ fn an_event_is_never_older_than_its_order() {
 }
 
 #[test]
-fn rules_compare_the_clock_as_it_is() {
+fn rules_compare_uncorrected_clock() {
     let mut shop = Shop::open();
     let end = shop.now.saturating_add(MINUTE);
     let _ = shop.create("a", new().expires_at(end));
@@ -89,7 +89,7 @@ fn rules_compare_the_clock_as_it_is() {
 }
 
 #[test]
-fn after_the_clock_went_back_the_channel_is_not_asked_to_close_too_early() {
+fn clock_set_back_does_not_hasten_close_request() {
     let mut shop = Shop::with_order();
     let _ = shop.prepay("a", invitation(PrepayKind::Jsapi, "p"));
     let closable = shop.now.saturating_add(MINUTE * 5);
@@ -99,7 +99,7 @@ fn after_the_clock_went_back_the_channel_is_not_asked_to_close_too_early() {
 }
 
 #[test]
-fn at_the_end_of_time_nothing_overflows() {
+fn maximum_time_does_not_overflow() {
     let mut shop = Shop::open();
     shop.now = Timestamp::MAX;
     let _ = shop.create("a", new());

@@ -1,4 +1,4 @@
-//! Why an export ended early.
+//! Errors that end an export early.
 
 use std::io;
 
@@ -6,14 +6,14 @@ use thiserror::Error;
 
 use crate::error::Error as StoreError;
 
-/// Why an export ended. What was written is no complete account.
+/// Error that ended an export. The output is incomplete.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ExportError {
     /// The store could not be read.
     #[error("the store could not be read")]
     Store(#[from] StoreError),
-    /// The output does not take it.
+    /// The output could not be written.
     #[error("the output could not be written")]
     Output(#[from] io::Error),
 }

@@ -1,4 +1,4 @@
-//! A store's books into files.
+//! Export of a store's orders to a file.
 
 mod error;
 mod report;
@@ -18,11 +18,11 @@ use crate::query::{OrderQuery, PageRequest};
 use crate::store::Store;
 use crate::types::Timestamp;
 
-/// What of a store is exported, oldest first.
+/// Export of a store's orders, oldest first.
 ///
-/// It is read page by page while the store serves others. An order is exported as it stands
-/// when its page is read; orders that are created meanwhile are there, too. Old orders that
-/// are imported meanwhile may be missing.
+/// The export reads page by page, and the store serves other callers meanwhile. It writes each
+/// order in the state in which it reads the order's page. It includes orders that a caller
+/// creates during the export. It may miss old orders that a caller imports during the export.
 ///
 /// ```
 /// use orderstore::transfer::{Export, Import, Input};
@@ -32,12 +32,12 @@ use crate::types::Timestamp;
 /// # let no = store.next_order_no().wait()?;
 /// # let new = NewOrder::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("19.90")?)?;
 /// # let _ = store.create(no, new).wait()?;
-/// let mut books = Vec::new();
-/// let exported = Export::all().json_lines(&store, &mut books)?;
+/// let mut file = Vec::new();
+/// let exported = Export::all().json_lines(&store, &mut file)?;
 /// assert_eq!(exported.orders, 1);
 ///
 /// let other = Store::memory()?;
-/// let report = Import::exported().run(&other, Input::json(books.as_slice()), |_| {})?;
+/// let report = Import::exported().run(&other, Input::json(file.as_slice()), |_| {})?;
 /// assert_eq!(report.imported, 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -47,34 +47,38 @@ pub struct Export {
     created: Range<Timestamp>,
 }
 
-/// What was exported.
+/// Number of exported records.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Exported {
-    /// Orders, with their refunds and anomalies.
+    /// Number of orders. Their refunds and anomalies are in the same record.
     pub orders: u64,
-    /// Numbers without an order, for which payments or refunds wait.
+    /// Number of unclaimed records: payments or refunds under an order number without an order.
     pub waiting: u64,
 }
 
 impl Export {
-    /// Everything.
+    /// Exports every order.
     pub const fn all() -> Self {
         Self {
             created: Timestamp::EPOCH..Timestamp::MAX,
         }
     }
 
-    /// Only orders that were created within `times`, its end excluded. What waits without an
-    /// order has no such time, and is exported all the same.
+    /// Restricts the export to orders created within `times`, end excluded.
+    ///
+    /// Unclaimed payments and refunds have no time of creation. [`json_lines`](Self::json_lines)
+    /// always writes them.
     pub const fn created_between(mut self, times: Range<Timestamp>) -> Self {
         self.created = times;
         self
     }
 
-    /// Books: an order on each line, whole, in JSON; [`Import::exported`](super::Import::exported)
-    /// reads them. They hold personal data. Payments and refunds that wait for their order
-    /// come first; told anew they bear the time of the import.
+    /// Writes complete orders as JSON Lines, one order per line.
+    ///
+    /// [`Import::exported`](super::Import::exported) reads this format. The output contains
+    /// personal data. Unclaimed payments and refunds come first; an import gives them the time of
+    /// the import.
     ///
     /// # Errors
     /// [`ExportError`]: the store or the output failed.
@@ -96,10 +100,12 @@ impl Export {
         Ok(exported)
     }
 
-    /// A report for spreadsheets: CSV in UTF-8 with a byte order mark, a row for each order.
-    /// Numbers of many digits and all that people wrote begin with a backtick, as in the
-    /// channel's bills: a spreadsheet then neither rounds the ones nor runs the others as
-    /// formulas. Times are Beijing's. It names no user, and is no backup.
+    /// Writes a report for spreadsheets: CSV in UTF-8 with a byte order mark, one row per order.
+    ///
+    /// Identifiers and free text begin with a backtick, as in the channel's bills. This
+    /// keeps a spreadsheet from rounding long numbers and from running text as a formula. Times
+    /// are Beijing time. The report contains no openid. Do not use it as a backup: the import
+    /// cannot read it.
     ///
     /// # Errors
     /// [`ExportError`]: the store or the output failed.

@@ -1,9 +1,8 @@
-//! Orders as the rows of a spreadsheet.
+//! Writes orders as rows of a spreadsheet.
 //!
-//! - A cell that holds text begins with a backtick: `=`, `+`, `-` and `@` begin no cell, and
-//!   32 digits are no number.
-//! - Cells that hold amounts, counts and times are nothing else, so that they can be summed
-//!   and sorted.
+//! - Cells with text begin with a backtick. Without it, a spreadsheet would run text that begins
+//!   with `=`, `+`, `-` or `@` as a formula, and would convert 32 digits to a float.
+//! - Cells with amounts, counts and times have no prefix. A spreadsheet can sum and sort them.
 
 use std::io::{self, Write};
 
@@ -58,8 +57,8 @@ fn cells(order: &Order) -> [String; HEADER.len()] {
     let mut back = order
         .refunds
         .iter()
-        .filter(|it| it.status == RefundStatus::Success);
-    let back = back.try_fold(Fen::ZERO, |sum, it| sum.checked_add(it.amount));
+        .filter(|refund| refund.status == RefundStatus::Success);
+    let back = back.try_fold(Fen::ZERO, |sum, refund| sum.checked_add(refund.amount));
     let back = back.unwrap_or(Fen::MAX);
     let in_yuan = |fee: Fen| match order.currency {
         Currency::CNY => fee.yuan().to_string(),

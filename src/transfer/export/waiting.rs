@@ -1,5 +1,5 @@
-//! Payments and refunds that wait for their order: in no list of orders, and money all the
-//! same.
+//! Export of unclaimed payments and refunds. No list of orders contains them, because their order
+//! does not exist; without this step an export would lose money facts.
 
 use std::collections::HashSet;
 use std::io;
@@ -10,23 +10,27 @@ use crate::rules::Index;
 use crate::store::Store;
 use crate::types::Timestamp;
 
-/// Where they stand: each open payment, each open refund, each refund that went through.
-/// What has ended and holds no money stands nowhere, and is history.
+/// Indexes that together contain every unclaimed record with money: open anomalies, open refunds
+/// and successful refunds.
+///
+/// No index contains a record whose facts have all ended and hold no money. The export omits it.
 const LISTS: [Index; 3] = [Index::Anomalies, Index::Due, Index::Refunded];
 
-/// Shows each once. They come before the orders: what is claimed while the export runs is
-/// there twice then, and not missing.
+/// Calls `write` once for each unclaimed record.
+///
+/// The export writes unclaimed records before the orders. If an order claims a payment during the
+/// export, the output then contains the payment twice. In the other order it could be missing.
 pub(super) fn each_waiting(
     store: &Store,
-    mut show: impl FnMut(&Waiting) -> io::Result<()>,
+    mut write: impl FnMut(&Waiting) -> io::Result<()>,
 ) -> Result<(), ExportError> {
-    let mut shown = HashSet::new();
+    let mut written = HashSet::new();
     for index in LISTS {
         store.each_row(index, Timestamp::EPOCH, |row| {
             if let Record::Waiting(waiting) = &row.record
-                && shown.insert(waiting.no)
+                && written.insert(waiting.no)
             {
-                show(waiting)?;
+                write(waiting)?;
             }
             Ok::<_, ExportError>(())
         })?;

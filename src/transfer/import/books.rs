@@ -1,11 +1,12 @@
-//! Where imported records come from.
+//! Source of imported records.
 
 use crate::transfer::mapping::Mapping;
 
-/// Whose books they are.
+/// System that wrote the records.
 #[derive(Debug, Clone)]
 pub(super) enum Books {
-    /// A store's own, in JSON.
+    /// A store, with [`Export::json_lines`](crate::transfer::Export::json_lines).
     Exported,
+    /// Another system.
     Foreign(Box<Mapping>),
 }

@@ -1,4 +1,7 @@
-//! An import that writes nothing: what earlier records would have taken is remembered.
+//! Dry run: predicts the outcomes of an import without writing.
+//!
+//! The store answers each command against its current state. This module adds the effects of the
+//! earlier records of the same import: their order numbers and their unique keys.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -9,16 +12,17 @@ use crate::order::{
 use crate::rules::{UniqueKey, taken_by, unique_keys};
 use crate::types::OrderNo;
 
-/// The numbers that would be there, and who would own what.
+/// Order numbers and unique keys that the import would have written so far.
 #[derive(Debug, Default)]
 pub(super) struct DryRun {
+    /// A hash of the facts of each order, by order number.
     numbers: HashMap<OrderNo, u64>,
     hashing: RandomState,
     owners: HashMap<UniqueKey, OrderNo>,
 }
 
 impl DryRun {
-    /// The outcome against the store, and against what would have been imported before.
+    /// Corrects the store's outcome by the earlier records of this dry run.
     pub(super) fn weigh(&mut self, command: &Command, outcome: Outcome) -> Outcome {
         let CommandKind::Import { order, conflict } = &command.kind else {
             return outcome;
@@ -31,6 +35,8 @@ impl DryRun {
                 Conflict::Advance => Imported::Exists,
             });
         }
+        // Only an order that the import would create changes later outcomes: it then owns its
+        // number and its unique keys.
         if outcome != Outcome::Import(Imported::Imported) {
             return outcome;
         }
@@ -50,10 +56,14 @@ impl DryRun {
     }
 }
 
-/// The facts by which two records of one number differ: what is immutable, and the money.
+/// Facts by which two records with one order number differ: the immutable fields and the money
+/// facts.
 fn facts(order: &Order) -> Option<Vec<u8>> {
     let payment = |paid: &Payment| (paid.transaction_id.clone(), paid.paid_fee, paid.currency);
-    let doubtful = order.anomalies.iter().filter_map(|a| a.payment.as_ref());
+    let doubtful = order
+        .anomalies
+        .iter()
+        .filter_map(|anomaly| anomaly.payment.as_ref());
     let payments: Vec<_> = order.payment.iter().chain(doubtful).map(payment).collect();
     let refunds = order.refunds.iter();
     let refunds: Vec<_> = refunds

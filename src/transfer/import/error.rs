@@ -1,4 +1,4 @@
-//! Why an import ended early.
+//! Errors that end an import early.
 
 use std::io;
 
@@ -7,34 +7,38 @@ use thiserror::Error;
 use crate::error::Error as StoreError;
 use crate::transfer::place::Place;
 
-/// Why an import ended before its time. What it settled by then stays: run it again, or go
-/// on behind `settled`.
+/// Error that ended an import early.
+///
+/// The store keeps all records imported so far. Run the same import again, or resume it after
+/// `settled` with [`Import::resume_behind`](super::Import::resume_behind).
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ImportError {
     /// The input could not be read.
-    #[error("the books could not be read")]
+    #[error("the input could not be read")]
     Input {
-        /// Why.
+        /// Error of the input.
         source: io::Error,
-        /// The last record that is settled.
+        /// Last settled record.
         settled: Option<Place>,
     },
-    /// The store did not take or could not answer.
-    #[error("the store did not take the books")]
+    /// The store failed to execute a command.
+    #[error("the store could not import the records")]
     Store {
-        /// Why.
+        /// Error of the store.
         source: StoreError,
-        /// The last record that is settled; what of the next ones was taken is not said.
+        /// Last settled record. The store may have imported some of the records after it.
         settled: Option<Place>,
     },
-    /// The input has no record at the place to resume behind: it is another one.
-    #[error("no record begins at {place}: these are other books")]
+    /// No record of the input begins at the position after which the import should resume. The
+    /// input is not the one of the earlier import.
+    #[error("no record begins at {place}: resume with the input of the earlier import")]
     OtherBooks {
-        /// That place.
+        /// Position given to [`Import::resume_behind`](super::Import::resume_behind).
         place: Place,
     },
-    /// What a store exports as CSV is a report: it does not hold all that an order is.
-    #[error("a store's own books are JSON, not CSV")]
+    /// The input of [`Import::exported`](super::Import::exported) is CSV. A store's CSV export is a
+    /// report and does not contain complete orders.
+    #[error("a store's export is JSON; its CSV report cannot be imported")]
     ReportIsNoBooks,
 }

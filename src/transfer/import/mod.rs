@@ -1,4 +1,4 @@
-//! Books into a store: record by record, each whole or not at all.
+//! Import of orders into a store, record by record.
 
 mod books;
 mod dry_run;
@@ -22,26 +22,28 @@ use super::place::Place;
 use crate::order::Conflict;
 use crate::store::Store;
 
-/// How books are imported.
+/// Settings of an import.
 ///
-/// Each order is one command: it is there whole, or nothing of it. (Facts of an export that
-/// wait for their order are a command each; where one is refused, the others stand, and the
-/// record is told as refused.) What is refused is told
-/// with its place and its reason, and costs no other record. To run the same import again
-/// changes nothing more: what is known is left as it is, or advanced.
+/// Each order is one command: the store imports it completely or refuses it. Unclaimed payments
+/// and refunds of an export are one command per fact. If the store refuses one of these facts, it
+/// keeps the others, and the import reports the record as refused.
 ///
-/// It runs on the thread that calls it, and the store serves others meanwhile.
+/// The import reports each refused record with its position and reason, and continues with the
+/// next one. A second run of the same import changes nothing more: the store skips known orders,
+/// or advances them.
+///
+/// The import runs on the caller's thread. The store serves other callers meanwhile.
 ///
 /// ```
-/// use orderstore::transfer::{Amounts, Foreign, Import, Input, Notice};
+/// use orderstore::transfer::{Amounts, Import, Input, Mapping, Notice};
 /// use orderstore::{OrderNo, Status, Store};
 ///
 /// # let store = Store::memory()?;
-/// let books = r#"{"_id":"7","outTradeNo":"1647840000","_openid":"oZWaC4","appid":"wxa",
+/// let records = r#"{"_id":"7","outTradeNo":"1647840000","_openid":"oZWaC4","appid":"wxa",
 ///   "totalFee":19.900000000000002,"payStatus":"success","createTime":1647840000000,
 ///   "transactionId":"4200001234202203210000000042","timeEnd":"20220321132007"}"#;
 /// let import = Import::foreign(Mapping::of(Amounts::Yuan));
-/// let report = import.run(&store, Input::json(books.as_bytes()), |notice| {
+/// let report = import.run(&store, Input::json(records.as_bytes()), |notice| {
 ///     if let Notice::Refused(refused) = notice {
 ///         eprintln!("{refused}");
 ///     }
@@ -68,46 +70,51 @@ impl Import {
         }
     }
 
-    /// What [`Export::json_lines`](super::Export::json_lines) wrote.
+    /// Imports the output of [`Export::json_lines`](super::Export::json_lines).
     pub const fn exported() -> Self {
         Self::of(Books::Exported)
     }
 
-    /// Another system's books.
-    pub fn foreign(books: Mapping) -> Self {
-        Self::of(Books::Foreign(Box::new(books)))
+    /// Imports the records of another system, read by this mapping.
+    pub fn foreign(mapping: Mapping) -> Self {
+        Self::of(Books::Foreign(Box::new(mapping)))
     }
 
-    /// What is done where a number is known; [`Conflict::Skip`] where nothing is said.
+    /// Sets the action for an order number that the store already has. Default:
+    /// [`Conflict::Skip`].
     pub const fn conflict(mut self, conflict: Conflict) -> Self {
         self.conflict = conflict;
         self
     }
 
-    /// Ends at the first record that is refused, and imports none behind it. Every record is
-    /// then waited for, which takes longer.
+    /// Ends the import at the first refused record, and imports no record after it.
+    ///
+    /// The import then waits for each record before it sends the next one, which is slower.
     pub const fn stop_on_error(mut self) -> Self {
         self.settings.stop_on_error = true;
         self
     }
 
-    /// Writes nothing, and tells what would be refused: by itself, by what the store holds,
-    /// or by an earlier record. Of records that bear one number only the first is held
-    /// against the rules. It remembers every number and unique key of the books: some 200
-    /// bytes of memory for each record.
+    /// Writes nothing, and reports the records that an import would refuse.
+    ///
+    /// A dry run finds invalid records, conflicts with the store and conflicts with earlier
+    /// records of the input. If several records have one order number, the dry run checks only
+    /// the first against the store's rules. It keeps every order number and unique key of the
+    /// input in memory: about 200 bytes per record.
     pub const fn dry_run(mut self) -> Self {
         self.settings.dry_run = true;
         self
     }
 
-    /// Goes on behind the last settled record of an import that ended. The input is the
-    /// whole again: what was settled is passed over.
+    /// Resumes after the last settled record of an import that ended early.
+    ///
+    /// The input must again be the complete input. The import skips the settled records.
     pub const fn resume_behind(mut self, settled: Place) -> Self {
         self.settings.resume_behind = Some(settled);
         self
     }
 
-    /// Imports, and tells what is refused and how far it is.
+    /// Runs the import, and calls `notify` with each refused record and with the progress.
     ///
     /// # Errors
     /// [`ImportError`]: the input or the store failed.
@@ -115,29 +122,29 @@ impl Import {
         &self,
         store: &Store,
         mut input: Input<R>,
-        tell: impl FnMut(Notice),
+        notify: impl FnMut(Notice),
     ) -> Result<ImportReport, ImportError> {
         if matches!(self.books, Books::Exported) && input.is_csv() {
             return Err(ImportError::ReportIsNoBooks);
         }
-        let mut settler = Submitter::new(store, self.settings, tell);
-        self.pass_settled(&mut input)?;
+        let mut submitter = Submitter::new(store, self.settings, notify);
+        self.skip_settled(&mut input)?;
         loop {
-            let settled = settler.settled();
+            let settled = submitter.settled();
             let failed = |source| ImportError::Input { source, settled };
             let Some(framed) = input.next().map_err(failed)? else {
-                settler.settle()?;
-                return Ok(settler.report());
+                submitter.settle()?;
+                return Ok(submitter.report());
             };
             let record: Read = read(&self.books, self.conflict, framed);
-            if settler.take(record)? {
-                return Ok(settler.report());
+            if submitter.take(record)? {
+                return Ok(submitter.report());
             }
         }
     }
 
-    /// Passes the records that an earlier import settled.
-    fn pass_settled<R: BufRead>(&self, input: &mut Input<R>) -> Result<(), ImportError> {
+    /// Skips the records that an earlier import settled.
+    fn skip_settled<R: BufRead>(&self, input: &mut Input<R>) -> Result<(), ImportError> {
         let Some(place) = self.settings.resume_behind else {
             return Ok(());
         };

@@ -1,4 +1,4 @@
-//! A record as the commands that take it over.
+//! Converts a record to the commands that import it.
 
 use super::books::Books;
 use crate::order::{
@@ -13,13 +13,13 @@ use crate::transfer::map_record::Entry;
 use crate::transfer::place::Place;
 use crate::types::OrderNo;
 
-/// A record, and what is asked of the store for it.
+/// A record's position, and its commands for the store.
 pub(super) struct Read {
     pub(super) place: Place,
     pub(super) asked: Result<Vec<Command>, Refused>,
 }
 
-/// Why, and of which order.
+/// Order number, if known, and reason of a refusal.
 type Refusal = (Option<OrderNo>, Reason);
 
 pub(super) fn read(books: &Books, conflict: Conflict, framed: Framed<Body<'_>>) -> Read {
@@ -50,30 +50,32 @@ fn commands(
         (_, Body::Row(row)) => Fields::of_row(row),
     };
     match books {
-        Books::Foreign(foreign) => {
-            let mut entry = Entry::new(fields, foreign);
+        Books::Foreign(mapping) => {
+            let mut entry = Entry::new(fields, mapping);
             let no = entry.no().map_err(|reason| (None, reason))?;
             let order = entry.order(no).map_err(|reason| (Some(no), reason))?;
             Ok(vec![import(order, conflict)])
         }
-        // A store's own books are no rows: that was looked at before the first one.
+        // Unreachable: `Import::run` refuses CSV input for a store's own export.
         Books::Exported => Ok(Vec::new()),
     }
 }
 
 fn import(order: Order, conflict: Conflict) -> Command {
     let (no, order) = (order.no, Box::new(order));
-    let ask = CommandKind::Import { order, conflict };
-    Command { no, kind: ask }
+    let kind = CommandKind::Import { order, conflict };
+    Command { no, kind }
 }
 
+/// Expected format of a record.
 #[derive(Clone, Copy)]
 enum Wanted {
     Json,
     Exported,
 }
 
-/// The parser's error as a place, without its message, which may repeat a text.
+/// Converts the parser's error to a position. The parser's message may contain a value of the
+/// record, so it is dropped.
 fn at(place: Place, error: &serde_json::Error, wanted: Wanted) -> Reason {
     let number = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
     let line = place
@@ -86,7 +88,7 @@ fn at(place: Place, error: &serde_json::Error, wanted: Wanted) -> Reason {
     }
 }
 
-/// How payments and refunds without an order are exported.
+/// Export format of unclaimed payments and refunds.
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct OfWaiting {
@@ -98,40 +100,46 @@ fn exported(json: &str, conflict: Conflict) -> Result<Vec<Command>, serde_json::
         Ok(order) => Ok(vec![import(order, conflict)]),
         Err(error) => {
             let waiting: Result<OfWaiting, _> = serde_json::from_str(json);
-            waiting.map(|it| facts(&it.waiting)).map_err(|_| error)
+            waiting
+                .map(|found| facts(&found.waiting))
+                .map_err(|_| error)
         }
     }
 }
 
-/// The facts that waited, told anew. A payment of which a person had decided that nothing is
-/// to be done is none of them, since its order must not be paid by it.
+/// Commands that record the unclaimed payments and refunds again.
+///
+/// Payments that a person dismissed are left out. Otherwise a later order under this number would
+/// count as paid by a dismissed payment.
 fn facts(waiting: &Waiting) -> Vec<Command> {
     let payments = waiting.anomalies.iter().filter(|anomaly| is_owed(anomaly));
     let payments = payments.filter_map(|anomaly| anomaly.payment.clone());
     let doubtful = waiting.anomalies.iter().filter(|anomaly| anomaly.is_open());
     let doubtful = doubtful.filter_map(|anomaly| anomaly.refund.as_ref());
     let refunds = waiting.refunds.iter().chain(doubtful);
-    let asks = payments
+    let kinds = payments
         .map(|payment| CommandKind::Confirm(Box::new(payment)))
         .chain(refunds.filter_map(refund));
     let no = waiting.no;
-    asks.map(|ask| Command { no, kind: ask }).collect()
+    kinds.map(|kind| Command { no, kind }).collect()
 }
 
+/// Whether an unclaimed payment is open, or was refunded.
 fn is_owed(anomaly: &Anomaly) -> bool {
-    let is_refunded = |how: &AnomalyEndKind| matches!(how, AnomalyEndKind::Refunded { .. });
+    let is_refunded = |kind: &AnomalyEndKind| matches!(kind, AnomalyEndKind::Refunded { .. });
     let is_owed = anomaly.end.as_ref().is_none_or(|end| is_refunded(&end.how));
     anomaly.kind == AnomalyKind::Unclaimed && is_owed
 }
 
-/// What the channel had said of it; where it had said nothing, that it was asked for.
+/// Command that records the channel's state of a refund, or the request if the channel has not
+/// reported a state yet.
 fn refund(refund: &Refund) -> Option<CommandKind> {
     if let Some(fact) = RefundFact::of(refund) {
         return Some(CommandKind::RecordRefund(Box::new(fact)));
     }
     let (number, transaction) = (refund.refund_no.clone(), refund.transaction_id.clone());
-    let asked = NewRefund::new(number, transaction, refund.amount).ok()?;
+    let requested = NewRefund::new(number, transaction, refund.amount).ok()?;
     Some(CommandKind::RequestRefund(Box::new(
-        asked.channel(refund.channel),
+        requested.channel(refund.channel),
     )))
 }

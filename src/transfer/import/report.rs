@@ -1,41 +1,46 @@
-//! What became of an import.
+//! Result and progress of an import.
 
 use crate::transfer::error::Refused;
 use crate::transfer::place::Place;
 
-/// What an import has done so far; at its end, altogether.
+/// Counts of an import: so far in a [`Notice::Progress`], in total at the end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ImportReport {
-    /// Records that are settled.
+    /// Number of settled records.
     pub records: u64,
-    /// Orders that are there now as in the books.
+    /// Orders that the store created from the input.
     pub imported: u64,
-    /// Orders that were there, and took something in.
+    /// Existing orders to which the store applied something.
     pub advanced: u64,
-    /// Those of them for which a payment is kept as an anomaly: it does not fit.
+    /// Subset of `advanced`: the store kept a fact of the record as an anomaly, because it does not
+    /// fit the order.
     pub in_anomalies: u64,
-    /// Orders that were there, and stand as they stood.
+    /// Existing orders that did not change.
     pub unchanged: u64,
-    /// Orders that were there and were skipped, although the books know a payment, an amount
-    /// or a refund that the store does not know.
+    /// Existing orders for which the input has a payment, an amount or a refund that the store
+    /// does not have: see [`Reason::SkippedDiffers`](crate::transfer::Reason::SkippedDiffers).
     pub skipped_differs: u64,
-    /// Numbers for which payments or refunds wait for their order.
+    /// Records whose payments or refunds the store keeps as unclaimed, because their order does not
+    /// exist.
     pub waiting: u64,
-    /// Records that were not taken over.
+    /// Refused records.
     pub refused: u64,
-    /// The last settled record: an import can go on behind it.
+    /// Last settled record. A later import can resume after it.
     pub settled: Option<Place>,
-    /// A record was refused, and that ended it.
+    /// Whether a refused record ended the import: see [`Import::stop_on_error`].
+    ///
+    /// [`Import::stop_on_error`]: crate::transfer::Import::stop_on_error
     pub stopped: bool,
 }
 
-/// What an import tells while it runs. May grow.
+/// Event that an import reports while it runs. May grow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Notice {
-    /// A record was not taken over, or was skipped although it differs.
+    /// The import refused a record, or skipped one that differs from the store's order.
     Refused(Refused),
-    /// So far it is: told after every few hundred records, and at the end.
+    /// Counts so far. The import reports them after every portion of records (at most 256) and at
+    /// the end.
     Progress(ImportReport),
 }

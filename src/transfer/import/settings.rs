@@ -1,15 +1,15 @@
-//! How an import runs.
+//! Settings of an import run.
 
 use crate::transfer::place::Place;
 
-/// The most records that are handed to the store at once.
+/// Maximum number of records that the import sends to the store at once.
 const PORTION: usize = 256;
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Settings {
     pub(super) stop_on_error: bool,
     pub(super) dry_run: bool,
-    /// The last record that an earlier import settled.
+    /// Last record that an earlier import settled.
     pub(super) resume_behind: Option<Place>,
 }
 
@@ -20,7 +20,8 @@ impl Settings {
         resume_behind: None,
     };
 
-    /// The records that are handed to the store at once.
+    /// Number of records that the import sends to the store at once. With `stop_on_error` it is 1,
+    /// so that no record after a refused one reaches the store.
     pub(super) const fn portion(self) -> usize {
         if self.stop_on_error { 1 } else { PORTION }
     }

@@ -1,4 +1,4 @@
-//! Portions of records: handed to the store, answered, counted.
+//! Sends portions of records to the store, and counts the outcomes.
 
 use std::thread;
 use std::time::Duration;
@@ -16,25 +16,25 @@ use crate::store::Store;
 use crate::transfer::error::{Reason, Refused};
 use crate::transfer::place::Place;
 
-/// How long to wait where the queue is full of others' commands.
+/// Pause before the next attempt while the store's queue is full.
 const PAUSE: Duration = Duration::from_millis(5);
 
 pub(super) struct Submitter<'a, F> {
     store: &'a Store,
     settings: Settings,
-    trial: Option<DryRun>,
-    tell: F,
+    dry_run: Option<DryRun>,
+    notify: F,
     report: ImportReport,
     portion: Vec<Read>,
 }
 
 impl<'a, F: FnMut(Notice)> Submitter<'a, F> {
-    pub(super) fn new(store: &'a Store, settings: Settings, tell: F) -> Self {
+    pub(super) fn new(store: &'a Store, settings: Settings, notify: F) -> Self {
         Self {
             store,
             settings,
-            trial: settings.dry_run.then(DryRun::default),
-            tell,
+            dry_run: settings.dry_run.then(DryRun::default),
+            notify,
             report: ImportReport {
                 settled: settings.resume_behind,
                 ..ImportReport::default()
@@ -51,7 +51,7 @@ impl<'a, F: FnMut(Notice)> Submitter<'a, F> {
         self.report.settled
     }
 
-    /// Takes a record, and settles what waits if that is enough; whether the import ends.
+    /// Adds a record, and settles the portion if it is full. True if the import must end.
     pub(super) fn take(&mut self, record: Read) -> Result<bool, ImportError> {
         self.portion.push(record);
         if self.portion.len() >= self.settings.portion() {
@@ -60,7 +60,7 @@ impl<'a, F: FnMut(Notice)> Submitter<'a, F> {
         Ok(self.report.stopped)
     }
 
-    /// Settles what waits: each record in its order.
+    /// Sends the portion to the store, and counts the records in the order of the input.
     pub(super) fn settle(&mut self) -> Result<(), ImportError> {
         let portion = std::mem::take(&mut self.portion);
         let all = portion
@@ -69,15 +69,16 @@ impl<'a, F: FnMut(Notice)> Submitter<'a, F> {
         let commands: Vec<Command> = all.flatten().cloned().collect();
         let settled = self.settled();
         let failed = |source| ImportError::Store { source, settled };
-        let mut answers = self.ask(commands).map_err(failed)?.into_iter();
+        let mut answers = self.execute(commands).map_err(failed)?.into_iter();
         for record in portion {
             let found = match record.asked {
                 Err(refused) => Err(refused),
                 Ok(asked) => {
-                    // All of the record's own, however early it is refused: what follows
-                    // belongs to the next one.
+                    // A record can have several commands. Take the replies of all of them, even
+                    // if the first is a refusal. Otherwise the next record would get the
+                    // replies that are left.
                     let own: Vec<_> = answers.by_ref().take(asked.len()).collect();
-                    self.weigh(record.place, asked.iter().zip(own))
+                    self.outcome_of(record.place, asked.iter().zip(own))
                 }
             };
             self.count(record.place, found);
@@ -85,20 +86,21 @@ impl<'a, F: FnMut(Notice)> Submitter<'a, F> {
                 break;
             }
         }
-        (self.tell)(Notice::Progress(self.report));
+        (self.notify)(Notice::Progress(self.report));
         Ok(())
     }
 
-    fn ask(&self, commands: Vec<Command>) -> Result<Vec<Reply<Outcome>>, StoreError> {
-        match self.trial {
+    /// Executes the commands; in a dry run, only asks the store for the outcomes.
+    fn execute(&self, commands: Vec<Command>) -> Result<Vec<Reply<Outcome>>, StoreError> {
+        match self.dry_run {
             _ if commands.is_empty() => Ok(Vec::new()),
             Some(_) => self.store.dry_run(commands).wait(),
             None => submit(self.store, commands),
         }
     }
 
-    /// What became of one record.
-    fn weigh<'c>(
+    /// Combined outcome of one record.
+    fn outcome_of<'c>(
         &mut self,
         place: Place,
         answers: impl Iterator<Item = (&'c Command, Reply<Outcome>)>,
@@ -109,11 +111,11 @@ impl<'a, F: FnMut(Notice)> Submitter<'a, F> {
                 let no = Some(command.no);
                 Refused { place, no, reason }
             };
-            let outcome = match &mut self.trial {
-                Some(trial) => trial.weigh(command, answered.outcome),
+            let outcome = match &mut self.dry_run {
+                Some(dry_run) => dry_run.weigh(command, answered.outcome),
                 None => answered.outcome,
             };
-            became = became.max(of(outcome).map_err(refused)?);
+            became = became.max(of_outcome(outcome).map_err(refused)?);
         }
         Ok(became)
     }
@@ -136,7 +138,7 @@ impl<'a, F: FnMut(Notice)> Submitter<'a, F> {
                     report.refused += 1;
                     report.stopped = self.settings.stop_on_error;
                 }
-                (self.tell)(Notice::Refused(refused));
+                (self.notify)(Notice::Refused(refused));
             }
         }
         report.records += 1;
@@ -146,7 +148,7 @@ impl<'a, F: FnMut(Notice)> Submitter<'a, F> {
     }
 }
 
-/// What became of a record; of several facts under one number, the greatest.
+/// Outcome of a record. For a record with several facts, the greatest of their outcomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Became {
     Unchanged,
@@ -156,7 +158,7 @@ enum Became {
     Imported,
 }
 
-fn of(outcome: Outcome) -> Result<Became, Reason> {
+fn of_outcome(outcome: Outcome) -> Result<Became, Reason> {
     match outcome {
         Outcome::Import(imported) => of_order(imported),
         Outcome::Confirm(confirmed) => of_payment(confirmed),
@@ -171,7 +173,7 @@ fn of_order(imported: Imported) -> Result<Became, Reason> {
         Imported::Imported => Ok(Became::Imported),
         Imported::Skipped | Imported::Exists => Ok(Became::Unchanged),
         Imported::Advanced(confirmed) => match confirmed.map(of_payment) {
-            // A known payment, and refunds that were not.
+            // The store knew the payment, but not the refunds.
             None | Some(Ok(Became::Unchanged)) => Ok(Became::Advanced),
             Some(became) => became,
         },
@@ -202,7 +204,7 @@ fn of_refund(recorded: RefundRecorded) -> Result<Became, Reason> {
     }
 }
 
-/// A refund that was only asked for, of a payment that waits.
+/// Outcome of a refund request for an unclaimed payment.
 fn of_request(requested: RefundRequested) -> Result<Became, Reason> {
     match requested {
         RefundRequested::Requested => Ok(Became::Waiting),
@@ -211,8 +213,10 @@ fn of_request(requested: RefundRequested) -> Result<Became, Reason> {
     }
 }
 
-/// Hands commands over, and waits for their answers. Where others fill the queue it waits
-/// for room; where all of them never fit, they go in halves.
+/// Submits commands, and waits for their replies.
+///
+/// While the queue is full, the function pauses and tries again. If the queue can never hold all
+/// commands at once, the function submits them in two halves.
 fn submit(store: &Store, commands: Vec<Command>) -> Result<Vec<Reply<Outcome>>, StoreError> {
     let mut left = commands;
     loop {

@@ -1,12 +1,13 @@
-//! One record of an input, and where it begins.
+//! One record of an input, with its position.
 
 use crate::transfer::error::Reason;
 use crate::transfer::place::Place;
 
-/// More bytes than any order has, with all the refunds and anomalies that it may hold.
+/// Maximum length of a record: 1 MiB. An order with the maximum number of refunds and anomalies is
+/// shorter.
 pub(in crate::transfer) const RECORD_MAX: usize = 1 << 20;
 
-/// What stands at a place.
+/// The record at a position, or the reason why it cannot be read.
 pub(in crate::transfer) struct Framed<T> {
     pub(in crate::transfer) place: Place,
     pub(in crate::transfer) body: Result<T, Reason>,

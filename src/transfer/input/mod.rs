@@ -1,4 +1,4 @@
-//! What books come as: records, one at a time, each at its place.
+//! Splits an input into records and returns them one by one, each with its position.
 
 pub(super) mod framed;
 mod objects;
@@ -12,10 +12,10 @@ use self::objects::Objects;
 pub(super) use self::rows::Row;
 use self::rows::Rows;
 
-/// Books to be read, record by record. Of any length: one record is held at a time, of
-/// 1 MiB at most.
+/// Input of an import: a file of records, in JSON or CSV.
 ///
-/// A [`std::io::BufReader`] around a file will do, and so will a slice.
+/// The reader holds one record at a time, of at most 1 MiB, so the input can have any length. It
+/// accepts any [`BufRead`], such as a [`std::io::BufReader`] around a file, or a slice.
 pub struct Input<R> {
     form: Form<R>,
 }
@@ -25,27 +25,32 @@ enum Form<R> {
     Rows(Box<Rows<R>>),
 }
 
-/// A record as it was found.
+/// A record that is not mapped to an order yet.
 #[derive(Clone, Copy)]
 pub(super) enum Body<'a> {
-    /// An object in JSON, not parsed yet.
+    /// A JSON object that is not parsed yet.
     Object(&'a str),
-    /// A row of a CSV.
+    /// A row of a CSV file.
     Row(Row<'a>),
 }
 
 impl<R: BufRead> Input<R> {
-    /// JSON: objects one after another, on a line each (JSON Lines) or over several. A line that
-    /// begins with `{` begins an object, so that one that is cut costs no other one. Or objects
-    /// in one array, whatever its line layout: one that is cut there takes all behind it along.
+    /// Reads JSON objects, one after another or in one array.
+    ///
+    /// - One after another: each object is on one line (JSON Lines) or on several. A line that
+    ///   begins with `{` begins a new object, so an incomplete object does not affect the next.
+    /// - In an array: the line layout does not matter. An incomplete object also loses all objects
+    ///   after it.
     pub const fn json(reader: R) -> Self {
         let form = Form::Objects(Objects::new(reader));
         Self { form }
     }
 
-    /// CSV in UTF-8 with a header: cells parted by commas, in quotes where they hold commas,
-    /// quotes or line ends. One backtick before a cell is passed over, as in the channel's
-    /// bills. An empty cell counts as missing.
+    /// Reads CSV in UTF-8 with a header row.
+    ///
+    /// Commas separate the cells. A cell with commas, quotes or line ends is in quotes. The
+    /// importer removes one backtick before a cell, as in the channel's bills. An empty cell
+    /// counts as a missing field.
     pub fn csv(reader: R) -> Self {
         let form = Form::Rows(Box::new(Rows::new(reader)));
         Self { form }
@@ -57,8 +62,8 @@ impl<R: BufRead> Input<R> {
 
     pub(super) fn next(&mut self) -> io::Result<Option<Framed<Body<'_>>>> {
         Ok(match &mut self.form {
-            Form::Objects(objects) => objects.next()?.map(|it| it.map(Body::Object)),
-            Form::Rows(rows) => rows.next()?.map(|it| it.map(Body::Row)),
+            Form::Objects(objects) => objects.next()?.map(|found| found.map(Body::Object)),
+            Form::Rows(rows) => rows.next()?.map(|found| found.map(Body::Row)),
         })
     }
 }

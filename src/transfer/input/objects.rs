@@ -1,8 +1,8 @@
-//! JSON objects one after another, or in an array, found by their braces, one at a time.
+//! Splits an input into JSON objects by counting braces, without parsing them.
 //!
-//! - A record is bounded: what is longer is refused without being held.
-//! - Outside of an array a `{` that is the first byte of a line begins a record, whatever stands
-//!   before it: one that is cut costs no other one.
+//! - A record has a maximum length. The reader skips the rest of a longer one without storing it.
+//! - Outside an array, a `{` as the first byte of a line always begins a record. Therefore an
+//!   incomplete record does not affect the next one.
 
 use std::io::{self, BufRead, ErrorKind};
 
@@ -15,15 +15,15 @@ use crate::transfer::place::Place;
 pub(super) struct Objects<R> {
     input: Utf8Input<R>,
     frame: Vec<u8>,
-    /// The place of the next byte; `record` counts those that were begun.
+    /// Position of the next byte. `record` is the number of records begun so far.
     at: Place,
     is_at_line_start: bool,
-    /// The records are elements of an array. Its lines may begin with an object that is part of
-    /// another, so that only the braces tell where an element ends.
+    /// Whether the records are elements of an array. A line in an array may begin with a nested
+    /// object, so only the braces show where an element ends.
     is_in_array: bool,
 }
 
-/// What of an object was seen so far.
+/// State of the brace counter within one object.
 #[derive(Default)]
 struct Braces {
     depth: usize,
@@ -32,7 +32,7 @@ struct Braces {
 }
 
 impl Braces {
-    /// Whether the object ends with this byte.
+    /// Counts one byte; true if the object ends with it. Braces in strings do not count.
     fn end_with(&mut self, byte: u8) -> bool {
         if self.is_text {
             let was_escaped = std::mem::take(&mut self.is_escaped);
@@ -68,7 +68,7 @@ impl<R: BufRead> Objects<R> {
         }
     }
 
-    /// The next record; `None` behind the last.
+    /// Next record; `None` after the last.
     pub(super) fn next(&mut self) -> io::Result<Option<Framed<&str>>> {
         self.skip_mark()?;
         if !self.is_at_record()? {
@@ -78,7 +78,8 @@ impl<R: BufRead> Objects<R> {
         let place = self.at;
         let refused = self.object()?;
         if refused == Some(Reason::Cut) && self.peek()?.is_none() {
-            // The array is cut with its element, and is no further record.
+            // The input ended inside an element, so the array has no end either. Without this
+            // line the missing `]` would count as a second incomplete record.
             self.is_in_array = false;
         }
         let body = match refused {
@@ -88,8 +89,8 @@ impl<R: BufRead> Objects<R> {
         Ok(Some(Framed { place, body }))
     }
 
-    /// Passes what stands between two records; false behind the last one. The end that an
-    /// array lacks counts as a record.
+    /// Skips the bytes between two records; false at the end of the input. A missing end of an
+    /// array counts as a record, so that the import reports it.
     fn is_at_record(&mut self) -> io::Result<bool> {
         loop {
             match self.peek()? {
@@ -109,7 +110,7 @@ impl<R: BufRead> Objects<R> {
         }
     }
 
-    /// Puts the object that begins here into the frame, or says why it cannot.
+    /// Reads the object at this position into `frame`; returns the reason if that fails.
     fn object(&mut self) -> io::Result<Option<Reason>> {
         self.frame.clear();
         match self.peek()? {
@@ -126,6 +127,8 @@ impl<R: BufRead> Objects<R> {
             let Some(byte) = self.peek()? else {
                 return Ok(Some(Reason::Cut));
             };
+            // A `{` at the start of a line means that the current object lost its end. In an array
+            // it may be a nested object, so the rule applies outside arrays only.
             let begins_another = byte == b'{' && self.is_at_line_start && !self.frame.is_empty();
             if begins_another && !self.is_in_array {
                 return Ok(Some(Reason::Cut));
@@ -133,6 +136,7 @@ impl<R: BufRead> Objects<R> {
             if self.frame.len() < RECORD_MAX {
                 self.frame.push(byte);
             } else if self.is_in_array {
+                // Count on without storing bytes: only the braces show where the element ends.
                 is_too_long = true;
             } else {
                 self.skip_to_next()?;
@@ -146,7 +150,7 @@ impl<R: BufRead> Objects<R> {
         }
     }
 
-    /// Passes what is no object.
+    /// Skips a record that is not an object.
     fn skip_other(&mut self) -> io::Result<()> {
         if !self.is_in_array {
             return self.skip_to_next();
@@ -163,7 +167,7 @@ impl<R: BufRead> Objects<R> {
         Ok(())
     }
 
-    /// Passes everything up to the next line that begins with an object.
+    /// Skips all bytes up to the next line that begins with `{`.
     fn skip_to_next(&mut self) -> io::Result<()> {
         while let Some(byte) = self.peek()? {
             if byte == b'{' && self.is_at_line_start {
@@ -174,7 +178,7 @@ impl<R: BufRead> Objects<R> {
         Ok(())
     }
 
-    /// Passes a byte order mark at the beginning.
+    /// Skips a byte order mark at the start of the input.
     fn skip_mark(&mut self) -> io::Result<()> {
         for byte in [0xef, 0xbb, 0xbf] {
             if self.at.byte >= 3 || self.peek()? != Some(byte) {
@@ -196,7 +200,7 @@ impl<R: BufRead> Objects<R> {
         }
     }
 
-    /// Passes the byte that was peeked at.
+    /// Consumes the byte that `peek` returned.
     fn pass(&mut self, byte: u8) {
         self.is_at_line_start = byte == b'\n';
         self.at.line += u64::from(self.is_at_line_start);

@@ -1,4 +1,4 @@
-//! The rows of a CSV, one at a time, under the names of its header.
+//! Reads the rows of a CSV file one by one, and pairs the cells with the header names.
 
 use std::io::{self, BufRead, Read};
 use std::str::Utf8Error;
@@ -10,14 +10,18 @@ use crate::encoding::Utf8Input;
 use crate::transfer::error::Reason;
 use crate::transfer::place::Place;
 
-/// A reader of the library holds a row whole; this bounds what it is given for one.
+/// Input that fails after a number of bytes.
+///
+/// The CSV library holds a complete row in memory. A quote that never closes would make one row of
+/// the whole rest of the file. This limit bounds the memory.
 #[derive(Debug)]
 struct Bounded<R> {
     input: R,
     left: usize,
 }
 
-/// What one row may take from the input: its own bytes, and those that are read ahead.
+/// Maximum number of bytes that the CSV library may read for one row: the row itself and its
+/// read-ahead buffer.
 const ALLOWANCE: usize = RECORD_MAX + (64 << 10);
 
 impl<R: BufRead> Read for Bounded<R> {
@@ -25,10 +29,8 @@ impl<R: BufRead> Read for Bounded<R> {
         if self.left == 0 {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        let room = buffer.len().min(self.left);
-        let read = self
-            .input
-            .read(buffer.get_mut(..room).unwrap_or_default())?;
+        let len = buffer.len().min(self.left);
+        let read = self.input.read(buffer.get_mut(..len).unwrap_or_default())?;
         self.left = self.left.saturating_sub(read);
         Ok(read)
     }
@@ -45,7 +47,7 @@ pub(super) struct Rows<R> {
     is_too_long: bool,
 }
 
-/// A row: what stands under each name of the header.
+/// A row: one cell for each name of the header.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::transfer) struct Row<'a> {
     header: &'a [String],
@@ -62,9 +64,9 @@ impl<'a> Row<'a> {
 impl<R: BufRead> Rows<R> {
     pub(super) fn new(input: R) -> Self {
         let mut builder = ReaderBuilder::new();
-        // The number of cells is looked at row by row, and refuses no other row. A row ends
-        // with LF, and a CR before it is taken off: else CR would end it, and LF would stand
-        // at the place of the next one.
+        // `flexible`: `row` checks the number of cells, so a wrong number refuses one row only.
+        // Terminator LF: `texts` removes a CR before it. With the default terminator, a CR would
+        // end the row, and the position of the next row would point to the LF.
         let builder = builder
             .has_headers(false)
             .flexible(true)
@@ -81,7 +83,7 @@ impl<R: BufRead> Rows<R> {
         }
     }
 
-    /// The next record; `None` behind the last.
+    /// Next record; `None` after the last.
     pub(super) fn next(&mut self) -> io::Result<Option<Framed<Row<'_>>>> {
         if self.header.is_empty() && !self.has_ended {
             self.read_header()?;
@@ -103,7 +105,7 @@ impl<R: BufRead> Rows<R> {
         self.row.len() == 1 && self.row.as_slice().trim_ascii().is_empty()
     }
 
-    /// Where the next row begins.
+    /// Position of the next row.
     fn place(&self) -> Place {
         let position = self.csv.position();
         Place {
@@ -122,13 +124,14 @@ impl<R: BufRead> Rows<R> {
         Ok(())
     }
 
-    /// Takes a row in; false behind the last one.
+    /// Reads a row into `self.row`; false after the last row.
     fn read(&mut self) -> io::Result<bool> {
         self.csv.get_mut().left = ALLOWANCE;
         let has_read = self.csv.read_byte_record(&mut self.row);
         let has_read = has_read.map_err(io::Error::from);
         if has_read.is_err() && self.csv.get_ref().left == 0 {
-            // A quote that is never closed swallows all that follows.
+            // The row used its whole allowance, probably because of a quote that never closes.
+            // The reader cannot find the next row, so it refuses this row and ends.
             self.has_ended = true;
             self.is_too_long = true;
             return Ok(true);
@@ -152,7 +155,7 @@ impl<R: BufRead> Rows<R> {
     }
 }
 
-/// The cells of a row, without the CR that may end it.
+/// Cells of a row as text, without a CR at the end of the last cell.
 fn texts(row: &ByteRecord) -> Result<Vec<String>, Utf8Error> {
     let last = row.len().saturating_sub(1);
     let cells = row.iter().enumerate().map(|(nth, cell)| {

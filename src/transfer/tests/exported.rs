@@ -1,19 +1,19 @@
-//! A store's own books, out and in again.
+//! Tests of exporting a store's orders as JSON Lines and importing them again.
 
 use super::*;
 use crate::order::{AnomalyId, ChannelState, CommandKind, EventKind, RefundState, Resolution};
 use crate::query::PageRequest;
 use crate::testing::fixtures;
 
-fn books(store: &Store) -> (Exported, String) {
-    let mut books = Vec::new();
-    let exported = Export::all().json_lines(store, &mut books).unwrap();
-    (exported, String::from_utf8(books).unwrap())
+fn json_lines(store: &Store) -> (Exported, String) {
+    let mut text = Vec::new();
+    let exported = Export::all().json_lines(store, &mut text).unwrap();
+    (exported, String::from_utf8(text).unwrap())
 }
 
-fn tell(store: &Store, commands: impl IntoIterator<Item = (u64, CommandKind)>) {
-    for (n, ask) in commands {
-        let command = fixtures::command(n, ask);
+fn submit(store: &Store, commands: impl IntoIterator<Item = (u64, CommandKind)>) {
+    for (n, kind) in commands {
+        let command = fixtures::command(n, kind);
         let tickets = store.submit_all(vec![command]).unwrap();
         for ticket in tickets {
             let _ = ticket.wait().unwrap();
@@ -35,15 +35,15 @@ fn request_refund(transaction: u64, n: u64, amount: u64) -> CommandKind {
 }
 
 /// A store with an order in every status, with refunds and anomalies.
-fn full() -> Store {
+fn full_store() -> Store {
     let store = Store::memory().unwrap();
     let create = |n| {
         let new = fixtures::new(100).reference(fixtures::reference(n));
         (n, CommandKind::Create(Box::new(new)))
     };
     let query = |state| CommandKind::RecordQuery(Box::new(state));
-    tell(&store, (1..=8).map(create));
-    tell(
+    submit(&store, (1..=8).map(create));
+    submit(
         &store,
         [
             (2, CommandKind::RecordPrepay(Box::new(fixtures::prepay(2)))),
@@ -82,9 +82,9 @@ fn all(store: &Store) -> Vec<Order> {
 }
 
 #[test]
-fn every_order_comes_back_with_its_refunds_and_anomalies() {
-    let store = full();
-    let (exported, text) = books(&store);
+fn exported_order_imports_with_refunds_and_anomalies() {
+    let store = full_store();
+    let (exported, text) = json_lines(&store);
     assert_eq!((exported.orders, exported.waiting), (8, 0));
     assert_eq!(text.lines().count(), 8);
     let other = Store::memory().unwrap();
@@ -102,7 +102,7 @@ fn every_order_comes_back_with_its_refunds_and_anomalies() {
     let history = other.history(fixtures::order_no(3)).wait().unwrap();
     assert!(matches!(history.as_slice(), [event] if matches!(event.what, EventKind::Imported(_))));
     assert!(other.verify().wait().unwrap().is_ok());
-    let (again, second) = books(&other);
+    let (again, second) = json_lines(&other);
     assert_eq!(again.orders, 8);
     assert_eq!(second.lines().count(), 8);
     let (report, _) = import(&other, &Import::exported(), &second);
@@ -110,7 +110,7 @@ fn every_order_comes_back_with_its_refunds_and_anomalies() {
 }
 
 #[test]
-fn a_record_of_which_one_fact_is_refused_takes_nothing_from_the_next_one() {
+fn refused_fact_does_not_affect_next_record() {
     let store = Store::memory().unwrap();
     let waiting = [
         (1, confirm(1, 100)),
@@ -119,8 +119,8 @@ fn a_record_of_which_one_fact_is_refused_takes_nothing_from_the_next_one() {
         (2, CommandKind::Create(Box::new(fixtures::new(100)))),
         (3, CommandKind::Create(Box::new(fixtures::new(100)))),
     ];
-    tell(&store, waiting);
-    let (exported, text) = books(&store);
+    submit(&store, waiting);
+    let (exported, text) = json_lines(&store);
     assert_eq!((exported.orders, exported.waiting), (2, 1));
     for other_owner in [false, true] {
         let other = Store::memory().unwrap();
@@ -130,7 +130,7 @@ fn a_record_of_which_one_fact_is_refused_takes_nothing_from_the_next_one() {
                 (5, confirm(5, 100)),
                 (5, record_refund(5, 7, 10, RefundState::Success)),
             ];
-            tell(&other, paid);
+            submit(&other, paid);
             let owner = other.get(fixtures::order_no(5)).wait().unwrap().unwrap();
             assert_eq!(owner.refunds.len(), 1, "{owner:?}");
         }
@@ -139,15 +139,15 @@ fn a_record_of_which_one_fact_is_refused_takes_nothing_from_the_next_one() {
         assert_eq!(refused.len(), usize::from(other_owner), "{refused:?}");
         let of_first = refused
             .iter()
-            .all(|one| one.no == Some(fixtures::order_no(1)));
+            .all(|refusal| refusal.no == Some(fixtures::order_no(1)));
         assert!(of_first, "{refused:?}");
     }
 }
 
 #[test]
-fn payments_and_refunds_without_an_order_come_back_and_wait_again() {
+fn unclaimed_facts_survive_export_and_import() {
     let store = Store::memory().unwrap();
-    tell(
+    submit(
         &store,
         [
             (1, confirm(1, 100)),
@@ -166,17 +166,17 @@ fn payments_and_refunds_without_an_order_come_back_and_wait_again() {
             ),
         ],
     );
-    let (exported, text) = books(&store);
+    let (exported, text) = json_lines(&store);
     assert_eq!(
         (exported.orders, exported.waiting),
         (0, 4),
-        "what was dismissed is over"
+        "a dismissed payment is not exported"
     );
     let other = Store::memory().unwrap();
     let (report, refused) = import(&other, &Import::exported(), &text);
     assert_eq!((report.waiting, refused), (4, Vec::new()));
     assert_eq!(other.counts().wait().unwrap().unclaimed, 2);
-    let (again, second) = books(&other);
+    let (again, second) = json_lines(&other);
     assert_eq!(again.waiting, 4);
     let waiting = |text: &str| {
         text.lines()
@@ -186,8 +186,8 @@ fn payments_and_refunds_without_an_order_come_back_and_wait_again() {
     assert_eq!((waiting(&text), waiting(&second)), (4, 4));
     let (report, _) = import(&other, &Import::exported(), &text);
     assert_eq!((report.unchanged, report.waiting), (4, 0));
-    // The order comes, and meets what had waited.
-    tell(
+    // The new order claims the unclaimed payment.
+    submit(
         &other,
         [(1, CommandKind::Create(Box::new(fixtures::new(100))))],
     );
@@ -197,9 +197,9 @@ fn payments_and_refunds_without_an_order_come_back_and_wait_again() {
 }
 
 #[test]
-fn what_is_no_exported_order_is_refused_with_its_place() {
-    let store = full();
-    let (_, text) = books(&store);
+fn invalid_exported_order_is_refused_with_position() {
+    let store = full_store();
+    let (_, text) = json_lines(&store);
     let line = text.lines().nth(2).unwrap();
     let bad = [
         line.replace("\"totalFee\":100", "\"totalFee\":1.0"),
@@ -235,8 +235,8 @@ fn what_is_no_exported_order_is_refused_with_its_place() {
 }
 
 #[test]
-fn an_export_can_be_of_a_stretch_of_time() {
-    let store = full();
+fn export_is_limited_to_time_range() {
+    let store = full_store();
     let mut none = Vec::new();
     let early = Export::all().created_between(Timestamp::EPOCH..millis(1));
     assert_eq!(early.json_lines(&store, &mut none).unwrap().orders, 0);
@@ -244,7 +244,7 @@ fn an_export_can_be_of_a_stretch_of_time() {
 }
 
 #[test]
-fn an_output_that_breaks_ends_an_export() {
+fn failing_output_ends_export() {
     struct Full;
     impl std::io::Write for Full {
         fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
@@ -254,8 +254,8 @@ fn an_output_that_breaks_ends_an_export() {
             Ok(())
         }
     }
-    let ended = Export::all().json_lines(&full(), Full);
+    let ended = Export::all().json_lines(&full_store(), Full);
     assert!(matches!(ended, Err(ExportError::Output(_))));
-    let ended = Export::all().csv(&full(), Full);
+    let ended = Export::all().csv(&full_store(), Full);
     assert!(matches!(ended, Err(ExportError::Output(_))));
 }

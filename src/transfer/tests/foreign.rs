@@ -1,4 +1,4 @@
-//! Other systems' books.
+//! Tests of importing the records of other systems.
 
 use proptest::prelude::*;
 
@@ -8,7 +8,7 @@ use crate::query::{OrderQuery, PageRequest};
 use crate::types::{AppId, MchId, OpenId};
 
 #[test]
-fn the_export_of_a_cloud_database_is_taken_over_with_its_times_and_its_places() {
+fn cloud_database_export_is_imported() {
     let store = Store::memory().unwrap();
     let (report, refused) = import(&store, &in_yuan(), REAL);
     assert_eq!(refused, []);
@@ -73,14 +73,14 @@ fn the_export_of_a_cloud_database_is_taken_over_with_its_times_and_its_places() 
 }
 
 #[test]
-fn amounts_are_of_the_unit_that_the_caller_says() {
-    let books = record("order-1", &[("totalFee", "57")]);
+fn amount_is_read_in_configured_unit() {
+    let records = record("order-1", &[("totalFee", "57")]);
     let store = Store::memory().unwrap();
     let fen = Import::foreign(Mapping::of(Amounts::Fen));
-    assert_eq!(import(&store, &fen, &books).0.imported, 1);
+    assert_eq!(import(&store, &fen, &records).0.imported, 1);
     assert_eq!(order(&store, "order-1").total_fee.as_u64(), 57);
     let store = Store::memory().unwrap();
-    assert_eq!(import(&store, &in_yuan(), &books).0.imported, 1);
+    assert_eq!(import(&store, &in_yuan(), &records).0.imported, 1);
     assert_eq!(order(&store, "order-1").total_fee.as_u64(), 5700);
     let text = record("order-2", &[("totalFee", "\"19.90\"")]);
     assert_eq!(import(&store, &in_yuan(), &text).0.imported, 1);
@@ -88,13 +88,13 @@ fn amounts_are_of_the_unit_that_the_caller_says() {
 }
 
 #[test]
-fn amounts_in_units_are_of_the_currency_of_their_order() {
+fn amount_in_main_unit_uses_order_currency() {
     let yen = ("feeType", "\"JPY\"");
-    let books = record("order-1", &[("totalFee", "500"), yen])
+    let records = record("order-1", &[("totalFee", "500"), yen])
         + &record("order-2", &[("totalFee", "5.5"), yen])
         + &record("order-3", &[("totalFee", "1.234"), ("feeType", "\"KWD\"")]);
     let store = Store::memory().unwrap();
-    let (report, refused) = import(&store, &in_yuan(), &books);
+    let (report, refused) = import(&store, &in_yuan(), &records);
     assert_eq!(report.imported, 2);
     assert_eq!(order(&store, "order-1").total_fee.as_u64(), 500);
     assert_eq!(order(&store, "order-3").total_fee.as_u64(), 1234);
@@ -105,15 +105,15 @@ fn amounts_in_units_are_of_the_currency_of_their_order() {
 
 /// mongoexport 2.x writes dates with `+0000`, or as numbers of milliseconds.
 #[test]
-fn dates_of_mongoexport_2_are_read() {
+fn mongoexport_2_date_is_read() {
     let dates = [
         "{ \"$date\" : \"2022-03-21T05:19:59.001+0000\" }",
         "{ \"$date\" : 1647839999001 }",
     ];
     for date in dates {
         let store = Store::memory().unwrap();
-        let books = record("order-1", &[("createTime", date), ("updateTime", "null")]);
-        let (report, refused) = import(&store, &in_yuan(), &books);
+        let records = record("order-1", &[("createTime", date), ("updateTime", "null")]);
+        let (report, refused) = import(&store, &in_yuan(), &records);
         assert_eq!((report.imported, refused), (1, Vec::new()), "{date}");
         let created = order(&store, "order-1").create_time;
         assert_eq!(created, millis(1_647_839_999_001));
@@ -121,7 +121,7 @@ fn dates_of_mongoexport_2_are_read() {
 }
 
 #[test]
-fn what_cannot_be_used_is_refused_by_its_name_and_nothing_of_it_is_there() {
+fn invalid_field_refuses_record_by_name() {
     use FieldProblem as Why;
     let fee = |problem| (Field::TotalFee, Why::Amount(problem));
     let cases = [
@@ -171,16 +171,16 @@ fn what_cannot_be_used_is_refused_by_its_name_and_nothing_of_it_is_there() {
         let line = refused[0].to_string();
         assert!(line.starts_with("record 1, line 1, byte 0"), "{line}");
         assert!(
-            line.ends_with(&format!("its {field} cannot be used: {problem}")),
+            line.ends_with(&format!("field {field} cannot be used: {problem}")),
             "{line}"
         );
         assert_eq!(store.counts().wait().unwrap().orders(), 0);
-        assert_eq!(store.stats().groups, 0, "nothing was handed over");
+        assert_eq!(store.stats().groups, 0, "no command reached the store");
     }
 }
 
 #[test]
-fn what_does_not_make_an_order_is_refused_by_the_rules() {
+fn contradictory_order_is_refused_by_rules() {
     let cases = [
         (("totalFee", "0"), ImportRefusal::NothingToPay),
         (
@@ -202,8 +202,8 @@ fn what_does_not_make_an_order_is_refused_by_the_rules() {
 }
 
 #[test]
-fn foreign_words_names_and_owners_are_said_explicitly() {
-    let foreign = Mapping::of(Amounts::Fen)
+fn mapping_sets_words_names_and_owners() {
+    let mapping = Mapping::of(Amounts::Fen)
         .status("2", Status::Success)
         .status("cancel", Status::Closed)
         .field(Field::TotalFee, "price")
@@ -218,7 +218,7 @@ fn foreign_words_names_and_owners_are_said_explicitly() {
     let store = Store::memory().unwrap();
     let (report, refused) = import(
         &store,
-        &Import::foreign(foreign),
+        &Import::foreign(mapping),
         &format!("{paid}{closed}"),
     );
     assert_eq!((report.imported, refused), (2, Vec::new()));
@@ -238,15 +238,15 @@ fn foreign_words_names_and_owners_are_said_explicitly() {
 }
 
 #[test]
-fn what_decides_nothing_and_does_not_fit_is_kept_with_the_rest() {
+fn invalid_descriptive_field_moves_to_metadata() {
     let long = format!("\"{}\"", "茶".repeat(128));
     let deleted = ("deleteTime", "1647840009000");
-    let books = record(
+    let records = record(
         "order-1",
         &[("description", &long), ("attach", "\"table 7\"")],
     ) + &record("order-2", &[&UNPAID[..], &[deleted]].concat());
     let store = Store::memory().unwrap();
-    assert_eq!(import(&store, &in_yuan(), &books).0.imported, 2);
+    assert_eq!(import(&store, &in_yuan(), &records).0.imported, 2);
     let first = order(&store, "order-1");
     assert_eq!(
         (first.attach.as_str(), first.description.as_str()),
@@ -272,14 +272,14 @@ fn what_decides_nothing_and_does_not_fit_is_kept_with_the_rest() {
 }
 
 #[test]
-fn a_csv_is_read_under_its_header() {
-    let books = "\u{feff}outTradeNo,totalFee,payStatus,createTime,appid,transactionId,timeEnd,shop,note\r\n\
+fn csv_is_read_by_header() {
+    let records = "\u{feff}outTradeNo,totalFee,payStatus,createTime,appid,transactionId,timeEnd,shop,note\r\n\
         `16478392893981045823907716230948,0.5700000000000001,success,1647840000000,wxa,`4200000161202203211180453367,20220321132007,\"7, north\",\r\n\
         order-2,19.90,wait,2022-03-21 13:20:00,wxa,,,,\r\n\
         order-3,0.575,wait,2022-03-21 13:20:00,wxa,,,,\r\n\
         order-4,1\r\n";
     let store = Store::memory().unwrap();
-    let (report, refused) = run(&store, &in_yuan(), Input::csv(books.as_bytes()));
+    let (report, refused) = run(&store, &in_yuan(), Input::csv(records.as_bytes()));
     assert_eq!((report.imported, report.refused), (2, 2));
     let paid = order(&store, "16478392893981045823907716230948");
     assert_eq!(
@@ -299,7 +299,7 @@ fn a_csv_is_read_under_its_header() {
     );
 }
 
-/// What may stand in a field, or may not.
+/// A valid or invalid JSON value for a field.
 fn any_value() -> impl Strategy<Value = String> {
     prop_oneof![
         Just("null".to_owned()),
@@ -318,9 +318,9 @@ fn any_value() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    /// Whatever stands in its fields, a record is there as a sound order or not at all.
+    /// For any field values, the store either has a valid order or no order.
     #[test]
-    fn any_record_is_there_whole_or_not_at_all(
+    fn any_record_is_imported_completely_or_refused(
         changes in prop::collection::vec((0..10usize, any_value()), 0..4),
     ) {
         let names = [
@@ -328,16 +328,16 @@ proptest! {
             "updateTime", "transactionId", "timeEnd", "deleteTime",
         ];
         let changes: Vec<_> = changes.iter().map(|(n, value)| (names[*n], value.as_str())).collect();
-        let books = record("order-1", &changes) + &record("order-2", &[]);
+        let records = record("order-1", &changes) + &record("order-2", &[]);
         let store = Store::memory().unwrap();
         let advance = in_yuan().conflict(crate::order::Conflict::Advance);
-        let (trial, _) = import(&store, &advance.clone().dry_run(), &books);
-        let (report, _) = import(&store, &advance, &books);
-        prop_assert_eq!(trial, report);
+        let (dry_run, _) = import(&store, &advance.clone().dry_run(), &records);
+        let (report, _) = import(&store, &advance, &records);
+        prop_assert_eq!(dry_run, report);
         let orders = store.counts().wait().unwrap().orders();
         prop_assert_eq!(orders, report.imported);
         prop_assert!(store.verify().wait().unwrap().is_ok());
-        let (again, _) = import(&store, &advance, &books);
+        let (again, _) = import(&store, &advance, &records);
         prop_assert_eq!((again.imported, again.advanced), (0, 0));
         prop_assert_eq!(again.unchanged, report.imported + report.unchanged);
     }

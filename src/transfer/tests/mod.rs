@@ -1,4 +1,4 @@
-//! Moving in and out, on the memory engine.
+//! Tests of import and export, on the memory engine.
 
 mod exported;
 mod foreign;
@@ -10,7 +10,7 @@ use crate::order::{Order, Status};
 use crate::store::Store;
 use crate::types::{OrderNo, Timestamp};
 
-/// What a cloud database exports of the usual collection.
+/// A cloud database's export of its `order` collection.
 const REAL: &str = include_str!("../../../tests/data/transfer/cloud_db_export.json");
 
 fn no(text: &str) -> OrderNo {
@@ -29,19 +29,19 @@ fn millis(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis).unwrap()
 }
 
-fn import(store: &Store, import: &Import, books: &str) -> (ImportReport, Vec<Refused>) {
-    run(store, import, Input::json(books.as_bytes()))
+fn import(store: &Store, import: &Import, json: &str) -> (ImportReport, Vec<Refused>) {
+    run(store, import, Input::json(json.as_bytes()))
 }
 
 fn run(store: &Store, import: &Import, input: Input<&[u8]>) -> (ImportReport, Vec<Refused>) {
     let (mut refused, mut last) = (Vec::new(), None);
     let report = import
         .run(store, input, |notice| match notice {
-            Notice::Refused(it) => refused.push(it),
+            Notice::Refused(refusal) => refused.push(refusal),
             Notice::Progress(report) => last = Some(report),
         })
         .unwrap();
-    assert_eq!(last, Some(report), "the last progress is the whole");
+    assert_eq!(last, Some(report), "the last progress has the final counts");
     let not_taken = report.refused + report.skipped_differs;
     assert_eq!(not_taken, refused.len() as u64);
     let became = report.imported + report.advanced + report.unchanged + report.waiting;
@@ -53,7 +53,7 @@ fn in_yuan() -> Import {
     Import::foreign(Mapping::of(Amounts::Yuan))
 }
 
-/// A record of a cloud database, with a field replaced, or taken out by `null`.
+/// A paid record of a cloud database, with some fields replaced. A `null` removes a field.
 fn record(number: &str, changes: &[(&str, &str)]) -> String {
     let mut fields = vec![
         ("outTradeNo", format!("\"{number}\"")),
@@ -77,6 +77,7 @@ fn record(number: &str, changes: &[(&str, &str)]) -> String {
     format!("{{{}}}\n", fields.join(","))
 }
 
+/// Changes that make the record unpaid.
 const UNPAID: [(&str, &str); 3] = [
     ("payStatus", "\"wait\""),
     ("transactionId", "null"),

@@ -1,4 +1,4 @@
-//! The report for spreadsheets.
+//! Tests of the CSV report for spreadsheets.
 
 use super::*;
 use crate::order::{CommandKind, NewOrder, RefundState};
@@ -16,7 +16,7 @@ fn create(store: &Store, number: &str, new: NewOrder) {
 }
 
 #[test]
-fn a_report_has_a_mark_a_header_and_a_row_for_each_order() {
+fn report_has_bom_header_and_row_per_order() {
     let store = Store::memory().unwrap();
     let number = "16478392893981045823907716230948";
     let (imported, _) = import(
@@ -32,10 +32,10 @@ fn a_report_has_a_mark_a_header_and_a_row_for_each_order() {
         fixtures::fen(5),
         RefundState::Success,
     );
-    let ask = CommandKind::RecordRefund(Box::new(refund.unwrap()));
+    let kind = CommandKind::RecordRefund(Box::new(refund.unwrap()));
     let command = crate::order::Command {
         no: no(number),
-        kind: ask,
+        kind,
     };
     for ticket in store.submit_all(vec![command]).unwrap() {
         let _ = ticket.wait().unwrap();
@@ -50,7 +50,7 @@ fn a_report_has_a_mark_a_header_and_a_row_for_each_order() {
 }
 
 #[test]
-fn no_cell_begins_as_a_formula_and_no_number_of_many_digits_stands_bare() {
+fn report_cell_is_no_formula_and_no_long_number() {
     let store = Store::memory().unwrap();
     for (n, start) in ["=", "+", "-", "@", "\"=", "＝", ",=", " ="]
         .iter()
@@ -82,7 +82,7 @@ fn no_cell_begins_as_a_formula_and_no_number_of_many_digits_stands_bare() {
 }
 
 #[test]
-fn other_currencies_are_not_called_yuan_and_users_are_not_named() {
+fn report_omits_yuan_of_other_currency_and_openid() {
     let store = Store::memory().unwrap();
     let new = fixtures::new(500).currency(Currency::parse("JPY").unwrap());
     create(&store, "order-1", new);

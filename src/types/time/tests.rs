@@ -1,4 +1,4 @@
-//! Tests of points in time, apart because there are many forms.
+//! Tests of `Timestamp`. They have their own file because there are many formats.
 
 use proptest::prelude::*;
 
@@ -13,7 +13,7 @@ fn at(millis: i64) -> Timestamp {
 }
 
 #[test]
-fn three_forms_of_one_moment_are_the_same_whatever_the_machines_zone() {
+fn formats_of_one_moment_are_equal() {
     let forms = [
         Timestamp::parse_compact("20220321132007"),
         Timestamp::parse_civil("2022-03-21 13:20:07"),
@@ -28,7 +28,7 @@ fn three_forms_of_one_moment_are_the_same_whatever_the_machines_zone() {
 }
 
 #[test]
-fn it_prints_utc_and_beijing() {
+fn display_prints_utc_and_beijing() {
     assert_eq!(at(PAID_MS).to_string(), "2022-03-21T05:20:07.000Z");
     assert_eq!(at(PAID_MS).beijing().to_string(), "2022-03-21 13:20:07");
     assert_eq!(
@@ -40,7 +40,7 @@ fn it_prints_utc_and_beijing() {
 }
 
 #[test]
-fn the_calendar_is_kept() {
+fn nonexistent_date_is_rejected() {
     assert!(Timestamp::parse_compact("20240229235959").is_ok());
     let date = |year, month, day| Err(TimestampError::NoSuchDate { year, month, day });
     let parse = Timestamp::parse_compact;
@@ -52,7 +52,7 @@ fn the_calendar_is_kept() {
 }
 
 #[test]
-fn times_of_day_that_do_not_exist_are_refused() {
+fn nonexistent_time_of_day_is_rejected() {
     let refused = |hour, minute, second| {
         Err(TimestampError::NoSuchTime {
             hour,
@@ -83,7 +83,7 @@ fn times_of_day_that_do_not_exist_are_refused() {
 }
 
 #[test]
-fn other_lengths_and_bytes_are_refused_with_the_place() {
+fn wrong_length_or_byte_is_rejected() {
     let wrong = |len, expected| Err(TimestampError::WrongLength { len, expected });
     assert_eq!(Timestamp::parse_compact("2022032113200"), wrong(13, 14));
     assert_eq!(Timestamp::parse_compact("202203211320070"), wrong(15, 14));
@@ -102,7 +102,7 @@ fn other_lengths_and_bytes_are_refused_with_the_place() {
 }
 
 #[test]
-fn rfc_3339_needs_a_valid_offset() {
+fn rfc3339_without_valid_offset_is_rejected() {
     let refused = Err(TimestampError::BadOffset { at: 19 });
     for tail in ["", "+0800x", "+24:60", ".Z", " Z", "ZZ", "é"] {
         let text = format!("2022-03-21T13:20:07{tail}");
@@ -111,14 +111,14 @@ fn rfc_3339_needs_a_valid_offset() {
 }
 
 #[test]
-fn fractions_are_cut_to_milliseconds() {
+fn fractions_are_truncated_to_milliseconds() {
     let parse = |text| Timestamp::parse_rfc3339(text).unwrap().as_millis();
     assert_eq!(parse("1970-01-01T00:00:00.1239Z"), 123);
     assert_eq!(parse("1970-01-01T00:00:01.5Z"), 1500);
 }
 
 #[test]
-fn the_range_is_1970_to_9999() {
+fn time_outside_1970_to_9999_is_rejected() {
     let outside = |millis| Err(TimestampError::OutOfRange { millis });
     assert_eq!(Timestamp::from_millis(-1), outside(-1));
     assert_eq!(Timestamp::from_millis(i64::MIN), outside(i64::MIN));
@@ -138,7 +138,7 @@ fn the_range_is_1970_to_9999() {
 }
 
 #[test]
-fn arithmetic_stops_at_the_ends() {
+fn arithmetic_saturates_at_range_limits() {
     let second = Duration::from_secs(1);
     assert_eq!(at(500).saturating_add(second), at(1500));
     assert_eq!(at(1500).saturating_sub(second), at(500));
@@ -151,7 +151,7 @@ fn arithmetic_stops_at_the_ends() {
 }
 
 #[test]
-fn the_systems_clock_is_taken_as_near_as_it_fits() {
+fn from_system_saturates_at_range_limits() {
     let later = UNIX_EPOCH + Duration::from_micros(1_234_567);
     assert_eq!(Timestamp::from_system(later), at(1234));
     let earlier = UNIX_EPOCH - Duration::from_secs(1);
@@ -161,7 +161,7 @@ fn the_systems_clock_is_taken_as_near_as_it_fits() {
 }
 
 #[test]
-fn serialized_it_is_an_integer_in_range() {
+fn serialized_form_is_integer() {
     round_trip(&at(PAID_MS), "1647840007000");
     round_trip(&Timestamp::EPOCH, "0");
     round_trip(&Timestamp::MAX, "253402300799999");
@@ -174,13 +174,13 @@ fn serialized_it_is_an_integer_in_range() {
 
 proptest! {
     #[test]
-    fn what_is_printed_reads_back(millis in 0..=Timestamp::MAX.as_millis()) {
+    fn printed_time_parses_back(millis in 0..=Timestamp::MAX.as_millis()) {
         let time = at(millis);
         prop_assert_eq!(Timestamp::parse_rfc3339(&time.to_string()), Ok(time));
     }
 
     #[test]
-    fn no_text_makes_a_parser_panic(text in "[0-9T:. `Z+-]{0,30}|.*") {
+    fn parsers_never_panic(text in "[0-9T:. `Z+-]{0,30}|.*") {
         let _ = Timestamp::parse_compact(&text);
         let _ = Timestamp::parse_civil(&text);
         let _ = Timestamp::parse_rfc3339(&text);

@@ -1,4 +1,4 @@
-//! The answer to the request to close an order.
+//! Answer to a close request.
 
 use super::{CLOUD, OF_V2, TwoCodes, V2, cloud_failure, of_cloud, v3_failure};
 use crate::order::{CloseReply, Command, CommandKind};
@@ -8,8 +8,10 @@ use crate::wechat::error::MessageError;
 use crate::wechat::failure::Failure;
 use crate::wechat::fields::Fields;
 
-/// What the channel answered when it was asked to close an order. What proves nothing is
-/// [`CloseReply::Retry`]: the order stays as it is, and the channel is asked again.
+/// Answer of the channel to a close request.
+///
+/// An answer that proves nothing becomes [`CloseReply::Retry`]: the order does not change, and the
+/// server repeats the request later.
 ///
 /// ```
 /// use orderstore::CloseReply;
@@ -26,7 +28,7 @@ pub struct ClosingAnswer {
 }
 
 impl ClosingAnswer {
-    /// Reads what v3 answered: the HTTP status, and the body, which may be empty.
+    /// Reads the answer of v3, from its HTTP status and body. The body may be empty.
     #[must_use]
     pub fn from_v3(status: u16, body: &[u8]) -> Self {
         if status == 204 {
@@ -35,19 +37,19 @@ impl ClosingAnswer {
         Self::of_failure(v3_failure(body))
     }
 
-    /// Reads what v2 answered.
+    /// Reads the answer of v2.
     ///
     /// # Errors
-    /// [`MessageError`] where the bytes are no such answer.
+    /// [`MessageError`] if the bytes are not an answer to a close request.
     pub fn from_v2(xml: &[u8]) -> Result<Self, MessageError> {
         Self::of_two_codes(&OF_V2, &Fields::from_xml(xml, &V2)?)
     }
 
-    /// Reads what the cloud's open interface answered: to a container, in `respdata`, or to
-    /// a function, in camel case.
+    /// Reads the answer of the cloud's open interface: to a container, in `respdata`, or to a
+    /// function, in camel case.
     ///
     /// # Errors
-    /// [`MessageError`] where the bytes are no such answer.
+    /// [`MessageError`] if the bytes are not an answer to a close request.
     pub fn from_cloud(json: &[u8]) -> Result<Self, MessageError> {
         let fields = Fields::from_json(json, &CLOUD)?;
         match of_cloud(&fields) {
@@ -78,13 +80,13 @@ impl ClosingAnswer {
         }
     }
 
-    /// What it says, as `record_close` takes it.
+    /// Result of the close request, as the argument of `record_close`.
     #[must_use]
     pub const fn reply(&self) -> CloseReply {
         self.reply
     }
 
-    /// What it says, as a command for the order that was to be closed.
+    /// Command that records the result for the order `no`.
     #[must_use]
     pub fn into_command(self, no: OrderNo) -> Command {
         Command {
@@ -93,7 +95,8 @@ impl ClosingAnswer {
         }
     }
 
-    /// The code and the words, where the channel did not simply close it.
+    /// Code and description of the failure; `None` if the channel closed the order without an
+    /// error code.
     #[must_use]
     pub const fn failure(&self) -> Option<&Failure> {
         self.failure.as_ref()

@@ -1,4 +1,4 @@
-//! The answer to the question how a combined payment stands.
+//! Answer to a query of a combined payment.
 
 use super::order::{OrderAnswer, same_order};
 use super::v3_failure;
@@ -7,8 +7,8 @@ use crate::wechat::combined::CombinedTransaction;
 use crate::wechat::error::{FieldError, MessageError};
 use crate::wechat::failure::Failure;
 
-/// What the channel answered when it was asked how a combined payment (合单) stands. It
-/// answers for each of the orders in it.
+/// Answer of the channel to a query of a combined payment (合单). It contains a state for each
+/// order.
 ///
 /// ```
 /// use orderstore::wechat::CombinedAnswer;
@@ -28,12 +28,11 @@ use crate::wechat::failure::Failure;
 pub struct CombinedAnswer(Result<CombinedTransaction, Failure>);
 
 impl CombinedAnswer {
-    /// Reads what v3 answered about the combined payment `asked`: the HTTP status, and the
-    /// body.
+    /// Reads the answer of v3 about the combined payment `asked`, from its HTTP status and body.
     ///
     /// # Errors
-    /// [`MessageError`] where the status is 200 and the body is not this combined payment.
-    /// Any other status is an answer; what cannot be read in it says nothing.
+    /// [`MessageError`] if the status is 200 and the body is not this combined payment. Any other
+    /// status is no error: an unreadable body becomes an empty failure.
     pub fn from_v3(asked: OrderNo, status: u16, body: &[u8]) -> Result<Self, MessageError> {
         if status != 200 {
             return Ok(Self(Err(v3_failure(body))));
@@ -43,23 +42,31 @@ impl CombinedAnswer {
         Ok(Self(Ok(combined)))
     }
 
-    /// What it says about one of the orders. Where the channel knows no such combined
-    /// payment, it knows none of its orders.
+    /// Answer about one order of the combined payment.
+    ///
+    /// If the channel does not know the combined payment, the answer for each order is "no such
+    /// order".
     ///
     /// # Errors
-    /// [`MessageError::Field`] where no order bears this number, where several do, or where
-    /// the orders that can be read do not bear it: then with the first error of the others.
+    /// - [`MessageError::Field`]: several orders have this number.
+    /// - [`MessageError::Field`]: all orders are valid, and none has this number.
+    /// - Another [`MessageError`]: no valid order has this number, and some orders are invalid. The
+    ///   error is that of the first invalid order.
     pub fn about(&self, no: OrderNo) -> Result<OrderAnswer, MessageError> {
         let combined = match &self.0 {
             Ok(combined) => combined,
             Err(failure) => return Ok(OrderAnswer::of_failure(no, failure.clone())),
         };
         let orders = combined.sub_orders();
-        let mut same = orders.iter().flatten().filter(|told| told.order_no() == no);
+        let mut same = orders
+            .iter()
+            .flatten()
+            .filter(|order| order.order_no() == no);
         match (same.next(), same.next()) {
             (Some(only), None) => Ok(OrderAnswer::of_transaction(only.clone())),
             (Some(_), Some(_)) => Err(FieldError::Repeated.of("sub_orders.out_trade_no")),
             (None, _) => {
+                // One of the invalid orders may be the requested one, so its error comes first.
                 let unread = orders.iter().find_map(|order| order.as_ref().err());
                 let absent = FieldError::NotAsked.of("sub_orders.out_trade_no");
                 Err(unread.copied().unwrap_or(absent))
@@ -67,13 +74,13 @@ impl CombinedAnswer {
         }
     }
 
-    /// The combined payment; `None` where the channel could not say.
+    /// Combined payment; `None` if the answer is a failure.
     #[must_use]
     pub fn combined(&self) -> Option<&CombinedTransaction> {
         self.0.as_ref().ok()
     }
 
-    /// Why the channel could not say.
+    /// Failure; `None` if the answer has the combined payment.
     #[must_use]
     pub fn failure(&self) -> Option<&Failure> {
         self.0.as_ref().err()

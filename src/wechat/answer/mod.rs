@@ -1,4 +1,4 @@
-//! What the channel answers when it is asked.
+//! Answers of the channel to queries, close requests and refund requests.
 
 mod closing;
 mod combined;
@@ -16,16 +16,16 @@ use super::payment::FieldNames;
 use super::{cloud, v2};
 use crate::types::{Label, Note, Timestamp};
 
-/// An answer of v2: it names its fields as a notification does.
+/// Fields of an answer of v2. They have the same names as in a notification.
 const V2: Form = Form {
-    wanted: "the answer about an order",
+    wanted: "an answer about an order",
     ..v2::FORM
 };
 
-/// An answer to a cloud container, which stands in `respdata`, or to a cloud function,
-/// which is the same in camel case.
+/// Fields of an answer to a cloud container, in `respdata`, or to a cloud function, with the same
+/// names in camel case.
 const CLOUD: Form = Form {
-    wanted: "the answer about an order",
+    wanted: "an answer about an order",
     deciding: &[
         "respdata.return_code",
         "respdata.result_code",
@@ -102,14 +102,14 @@ const RESPDATA_CODES: Codes = Codes {
     err_code_des: "respdata.err_code_des",
 };
 
-/// An error of v3.
+/// Fields of an error of v3.
 const V3_ERROR: Form = Form {
-    wanted: "an error",
+    wanted: "a v3 error",
     deciding: &["code"],
     optional: &["message"],
 };
 
-/// One of the protocols whose answers bear two codes.
+/// Field names of a protocol whose answers have two codes.
 struct TwoCodes {
     codes: &'static Codes,
     words: &'static FieldNames,
@@ -120,7 +120,7 @@ const OF_V2: TwoCodes = TwoCodes {
     words: &v2::WORDS,
 };
 
-/// In which of its two forms the cloud answers; `None` where it does so in neither.
+/// Field names of the cloud's answer, in one of its two forms; `None` if it has neither form.
 fn of_cloud(fields: &Fields) -> Option<TwoCodes> {
     if fields.has("respdata.return_code") {
         return Some(TwoCodes {
@@ -134,7 +134,7 @@ fn of_cloud(fields: &Fields) -> Option<TwoCodes> {
     })
 }
 
-/// What the cloud says where the channel itself was not reached.
+/// Failure that the cloud reports if it could not reach the channel.
 fn cloud_failure(fields: &Fields) -> Failure {
     Failure {
         err_code_des: fields.lossy("errmsg", Note::parse),
@@ -142,8 +142,8 @@ fn cloud_failure(fields: &Fields) -> Failure {
     }
 }
 
-/// What an error of v3 says. A gateway in between answers with something else, which says
-/// nothing.
+/// Reads an error of v3. A gateway between server and channel may return a body in another format;
+/// the failure is then empty.
 pub(super) fn v3_failure(body: &[u8]) -> Failure {
     let Ok(fields) = Fields::from_json(body, &V3_ERROR) else {
         return Failure::default();

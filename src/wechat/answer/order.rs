@@ -1,4 +1,4 @@
-//! The answer to the question how an order stands.
+//! Answer to an order query.
 
 use super::{CLOUD, OF_V2, TwoCodes, V2, cloud_failure, of_cloud, v3_failure};
 use crate::order::{ChannelState, Command, CommandKind};
@@ -9,8 +9,10 @@ use crate::wechat::failure::Failure;
 use crate::wechat::fields::Fields;
 use crate::wechat::v3::V3Transaction;
 
-/// What the channel answered when it was asked how an order stands: a state, with the
-/// payment where it was paid, or "no such order"; or that it could not say.
+/// Answer of the channel to an order query.
+///
+/// It contains the order's state, or a failure. A paid state includes the payment. "No such order"
+/// is a state, too.
 ///
 /// ```
 /// use orderstore::wechat::OrderAnswer;
@@ -25,29 +27,29 @@ use crate::wechat::v3::V3Transaction;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderAnswer {
     no: OrderNo,
-    said: Result<Box<ChannelState>, Failure>,
+    result: Result<Box<ChannelState>, Failure>,
 }
 
 impl OrderAnswer {
-    /// Reads what v3 answered about `asked`: the HTTP status, and the body.
+    /// Reads the answer of v3 about the order `asked`, from its HTTP status and body.
     ///
     /// # Errors
-    /// [`MessageError`] where the status is 200 and the body is not the transaction of this
-    /// order. Any other status is an answer; what cannot be read in it says nothing.
+    /// [`MessageError`] if the status is 200 and the body is not the transaction of this order. Any
+    /// other status is no error: an unreadable body becomes an empty failure.
     pub fn from_v3(asked: OrderNo, status: u16, body: &[u8]) -> Result<Self, MessageError> {
         if status != 200 {
             return Ok(Self::of_failure(asked, v3_failure(body)));
         }
         let transaction = V3Transaction::from_json(body)?;
         same_order(asked, transaction.order_no(), "out_trade_no")?;
-        let said = Ok(transaction.into_state());
-        Ok(Self { no: asked, said })
+        let result = Ok(transaction.into_state());
+        Ok(Self { no: asked, result })
     }
 
-    /// Reads what v2 answered about `asked`.
+    /// Reads the answer of v2 about the order `asked`.
     ///
     /// # Errors
-    /// [`MessageError`] where the bytes are no such answer, or one about another order.
+    /// [`MessageError`] if the bytes are not an answer about this order.
     pub fn from_v2(asked: OrderNo, xml: &[u8]) -> Result<Self, MessageError> {
         let fields = Fields::from_xml(xml, &V2)?;
         if fields.has_any(&["out_refund_no", "refund_id", "req_info"]) {
@@ -56,18 +58,18 @@ impl OrderAnswer {
         Self::of_two_codes(asked, &OF_V2, &fields)
     }
 
-    /// Reads what the cloud's open interface answered about `asked`: the answer to a
-    /// container, in `respdata`, or to a function, in camel case.
+    /// Reads the answer of the cloud's open interface about the order `asked`: to a container, in
+    /// `respdata`, or to a function, in camel case.
     ///
     /// # Errors
-    /// [`MessageError`] where the bytes are no such answer, or one about another order.
+    /// [`MessageError`] if the bytes are not an answer about this order.
     pub fn from_cloud(asked: OrderNo, json: &[u8]) -> Result<Self, MessageError> {
         let fields = Fields::from_json(json, &CLOUD)?;
         match of_cloud(&fields) {
             Some(form) => Self::of_two_codes(asked, &form, &fields),
             None if fields.has("errcode") => Ok(Self {
                 no: asked,
-                said: Err(cloud_failure(&fields)),
+                result: Err(cloud_failure(&fields)),
             }),
             None => Err(fields.wrong_kind()),
         }
@@ -85,62 +87,60 @@ impl OrderAnswer {
         let state = form.words.state(fields)?;
         Ok(Self {
             no: asked,
-            said: Ok(Box::new(state)),
+            result: Ok(Box::new(state)),
         })
     }
 
-    /// The answer about an order of a combined payment.
+    /// Builds the answer about one order of a combined payment.
     pub(super) fn of_transaction(transaction: V3Transaction) -> Self {
         Self {
             no: transaction.order_no(),
-            said: Ok(transaction.into_state()),
+            result: Ok(transaction.into_state()),
         }
     }
 
-    /// A failure whose code says how the order stands is an answer.
+    /// Builds the answer from a failure. Some codes prove a state, such as "no such order".
     pub(super) fn of_failure(no: OrderNo, failure: Failure) -> Self {
         let code = failure.err_code.as_ref();
         let state = code.and_then(|code| codes::state(code.as_str()));
-        let said = state.map(Box::new).ok_or(failure);
-        Self { no, said }
+        let result = state.map(Box::new).ok_or(failure);
+        Self { no, result }
     }
 
-    /// How the order stands; `None` where the channel could not say.
+    /// State of the order; `None` if the answer is a failure.
     #[must_use]
     pub fn state(&self) -> Option<&ChannelState> {
-        self.said.as_deref().ok()
+        self.result.as_deref().ok()
     }
 
-    /// The same, as `record_query` takes it.
+    /// State of the order, as the argument of `record_query`; `None` if the answer is a failure.
     #[must_use]
     pub fn into_state(self) -> Option<ChannelState> {
-        self.said.ok().map(|state| *state)
+        self.result.ok().map(|state| *state)
     }
 
-    /// The same as a command; `None` where there is nothing to do but to ask again later.
+    /// Command that records the state. `None` if the answer is a failure; query again later.
     #[must_use]
     pub fn into_command(self) -> Option<Command> {
-        let ask = CommandKind::RecordQuery(self.said.ok()?);
-        Some(Command {
-            no: self.no,
-            kind: ask,
-        })
+        let kind = CommandKind::RecordQuery(self.result.ok()?);
+        Some(Command { no: self.no, kind })
     }
 
-    /// Why the channel could not say.
+    /// Failure; `None` if the answer has a state.
     #[must_use]
     pub fn failure(&self) -> Option<&Failure> {
-        self.said.as_ref().err()
+        self.result.as_ref().err()
     }
 }
 
-/// An answer about another order would move this one.
+/// Checks that an answer is about the requested order. Otherwise it would change the state of the
+/// wrong order.
 pub(super) fn same_order(
     asked: OrderNo,
-    told: OrderNo,
+    answered: OrderNo,
     field: &'static str,
 ) -> Result<(), MessageError> {
-    if asked == told {
+    if asked == answered {
         return Ok(());
     }
     Err(FieldError::NotAsked.of(field))

@@ -1,4 +1,4 @@
-//! The answer to the request for a refund.
+//! Answer to a refund request.
 
 use super::{RESPDATA_CODES, cloud_failure, v3_failure};
 use crate::order::{Command, CommandKind, NewRefund, RefundAttempt, RefundFact};
@@ -9,7 +9,7 @@ use crate::wechat::fields::{Fields, Form};
 use crate::wechat::refund::{CLOUD, FieldNames, V2, V2_FORM, V3_ANSWER, V3_FORM};
 use crate::wechat::{cloud, codes, v2};
 
-/// What the channel answered when it was asked to give money back.
+/// Answer of the channel to a refund request.
 ///
 /// ```
 /// use orderstore::wechat::{RefundAnswer, RefundReply};
@@ -34,24 +34,24 @@ pub struct RefundAnswer {
     failure: Option<Failure>,
 }
 
-/// What the channel said about a request for a refund.
+/// Result of a refund request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RefundReply {
-    /// The channel has the refund, under the `refund_id` of the fact. Most protocols do not
-    /// say how far it is; then the fact says `Processing`.
+    /// The channel accepted the refund under the `refund_id` of the fact. Most protocols do not
+    /// return a state; the fact then has the state `Processing`.
     Accepted(Box<RefundFact>),
-    /// The channel did not take the refund, and will not take it as it was asked for.
+    /// The channel did not accept the refund, and will not accept the same request later.
     Refused {
-        /// The channel's code, such as `NOTENOUGH`.
+        /// Code of the channel, such as `NOTENOUGH`.
         code: Label,
     },
-    /// The channel may or may not have the refund. Ask how it stands, or ask for it again
-    /// under the same number, never under another one.
+    /// The channel may or may not have accepted the refund. Query the refund, or repeat the request
+    /// under the same refund number. A request under another number could refund the money twice.
     Retry,
 }
 
-const WANTED: &str = "the answer to a request for a refund";
+const WANTED: &str = "an answer to a refund request";
 
 const V2_ANSWER_FORM: Form = Form {
     wanted: WANTED,
@@ -63,8 +63,8 @@ const V3_ANSWER_FORM: Form = Form {
     ..V3_FORM
 };
 
-/// An answer to a cloud container, which stands in `respdata`, or to a cloud function, which
-/// is the same in camel case.
+/// Fields of an answer to a cloud container, in `respdata`, or to a cloud function, with the same
+/// names in camel case.
 const CLOUD_FORM: Form = Form {
     wanted: WANTED,
     deciding: &[
@@ -110,20 +110,19 @@ const RESPDATA: FieldNames = FieldNames {
     parse_time: Timestamp::parse_civil,
 };
 
-/// What was asked for: under which order's number, and what.
+/// Refund request: the order number and the refund.
 struct Request<'a> {
     no: OrderNo,
     asked: &'a NewRefund,
 }
 
 impl RefundAnswer {
-    /// Reads what v3 answered to the request `asked` under the order `no`: the HTTP status,
-    /// and the body. This is the answer of `/v3/refund/domestic/`, of `/v3/ecommerce/` and of
-    /// `/v3/global/`.
+    /// Reads the answer of v3 to the request `asked` for the order `no`, from its HTTP status and
+    /// body. It accepts the answers of `/v3/refund/domestic/`, `/v3/ecommerce/` and `/v3/global/`.
     ///
     /// # Errors
-    /// [`MessageError`] where the status is 200 and the body is not the answer to this
-    /// request. Any other status is an answer; what cannot be read in it says nothing.
+    /// [`MessageError`] if the status is 200 and the body is not the answer to this request. Any
+    /// other status is no error: an unreadable body becomes an empty failure.
     pub fn from_v3(
         no: OrderNo,
         asked: &NewRefund,
@@ -134,15 +133,16 @@ impl RefundAnswer {
         if status == 200 {
             return request.accepted(&Fields::from_json(body, &V3_ANSWER_FORM)?, &V3_ANSWER);
         }
-        // Only a client error speaks of the request; 429 asks for patience.
+        // Only a client error (4xx) can refuse the request. 429 is a rate limit. After any other
+        // status, the channel may have accepted the refund, so the reserved money must stay.
         let decided = (400..500).contains(&status) && status != 429;
         Ok(request.failed(v3_failure(body), decided))
     }
 
-    /// Reads what v2 answered to the request `asked` under the order `no`.
+    /// Reads the answer of v2 to the request `asked` for the order `no`.
     ///
     /// # Errors
-    /// [`MessageError`] where the bytes are not the answer to this request.
+    /// [`MessageError`] if the bytes are not the answer to this request.
     pub fn from_v2(no: OrderNo, asked: &NewRefund, xml: &[u8]) -> Result<Self, MessageError> {
         let fields = Fields::from_xml(xml, &V2_ANSWER_FORM)?;
         if !fields.has("return_code") {
@@ -151,12 +151,13 @@ impl RefundAnswer {
         Request { no, asked }.with_codes(&fields, &v2::CODES, &V2)
     }
 
-    /// Reads what the cloud's open interface answered to the request `asked` under the order
-    /// `no`: to a container, in `respdata`, or to a function (`cloudPay.refund`), in camel
-    /// case.
+    /// Reads the answer of the cloud's open interface to the request `asked` for the order `no`.
+    ///
+    /// It accepts the answer to a container, in `respdata`, and the answer to a function
+    /// (`cloudPay.refund`), in camel case.
     ///
     /// # Errors
-    /// [`MessageError`] where the bytes are not the answer to this request.
+    /// [`MessageError`] if the bytes are not the answer to this request.
     pub fn from_cloud(no: OrderNo, asked: &NewRefund, json: &[u8]) -> Result<Self, MessageError> {
         let fields = Fields::from_json(json, &CLOUD_FORM)?;
         let request = Request { no, asked };
@@ -172,17 +173,17 @@ impl RefundAnswer {
         Err(fields.wrong_kind())
     }
 
-    /// What it says.
+    /// Result of the refund request.
     #[must_use]
     pub const fn reply(&self) -> &RefundReply {
         &self.reply
     }
 
-    /// What it says, as a command for the order: `record_refund` where the request was
-    /// accepted, `record_refund_refused` where it was refused, `None` where it proves nothing.
+    /// Command that records the result: `record_refund` for an accepted request,
+    /// `record_refund_refused` for a refused one. `None` if the answer proves nothing.
     #[must_use]
     pub fn into_command(self) -> Option<Command> {
-        let ask = match self.reply {
+        let kind = match self.reply {
             RefundReply::Accepted(fact) => CommandKind::RecordRefund(fact),
             RefundReply::Refused { code } => CommandKind::RecordRefundRefused {
                 refund: self.refund,
@@ -190,13 +191,10 @@ impl RefundAnswer {
             },
             RefundReply::Retry => return None,
         };
-        Some(Command {
-            no: self.no,
-            kind: ask,
-        })
+        Some(Command { no: self.no, kind })
     }
 
-    /// The code and the words, where the channel did not accept the request.
+    /// Code and description of the failure; `None` if the channel accepted the request.
     #[must_use]
     pub const fn failure(&self) -> Option<&Failure> {
         self.failure.as_ref()
@@ -208,31 +206,33 @@ impl Request<'_> {
         &self,
         fields: &Fields,
         codes: &Codes,
-        words: &FieldNames,
+        names: &FieldNames,
     ) -> Result<RefundAnswer, MessageError> {
         if codes.succeeded(fields)? {
-            return self.accepted(fields, words);
+            return self.accepted(fields, names);
         }
         Ok(self.failed(codes.failure(fields), true))
     }
 
-    /// An answer about another order or another refund would move this one.
-    fn accepted(&self, fields: &Fields, words: &FieldNames) -> Result<RefundAnswer, MessageError> {
-        if !words.names_refund(fields) || fields.has("trade_state") {
+    /// Reads an accepted request, and checks that it is the requested refund of this order.
+    /// Otherwise the answer would change the state of the wrong refund.
+    fn accepted(&self, fields: &Fields, names: &FieldNames) -> Result<RefundAnswer, MessageError> {
+        if !names.names_refund(fields) || fields.has("trade_state") {
             return Err(fields.wrong_kind());
         }
-        let fact = words.accepted(fields, self.asked)?;
+        let fact = names.accepted(fields, self.asked)?;
         if fact.refund_no() != self.asked.refund_no() {
-            return Err(FieldError::NotAsked.of(words.refund_no));
+            return Err(FieldError::NotAsked.of(names.refund_no));
         }
-        let told = fields.given(words.no, OrderNo::parse)?;
-        if told.is_some_and(|told| told != self.no) {
-            return Err(FieldError::NotAsked.of(words.no));
+        let no = fields.given(names.no, OrderNo::parse)?;
+        if no.is_some_and(|no| no != self.no) {
+            return Err(FieldError::NotAsked.of(names.no));
         }
         Ok(self.answer(RefundReply::Accepted(Box::new(fact)), None))
     }
 
-    /// A code refuses the refund only where the channel has `decided`.
+    /// Builds the answer from a failure. Its code can refuse the refund only if `decided` is true:
+    /// the answer comes from the channel and is about this request.
     fn failed(&self, failure: Failure, decided: bool) -> RefundAnswer {
         let code = failure.err_code.clone();
         let reply = match code {

@@ -1,10 +1,10 @@
-//! Where the columns of a bill are, found by their headers.
+//! Columns of a bill, found by their headers.
 
 use std::collections::BTreeMap;
 
 use super::error::{BillError, BillFieldError};
 
-/// A column by its header, with the names it had in older bills.
+/// Header of a column: its current name, and its names in older bills.
 #[derive(Debug)]
 pub(super) struct Header {
     names: &'static [&'static str],
@@ -15,7 +15,7 @@ impl Header {
         Self { names }
     }
 
-    /// Its newest name.
+    /// Current name of the column.
     pub(super) fn name(&self) -> &'static str {
         self.names.first().copied().unwrap_or_default()
     }
@@ -25,7 +25,7 @@ macro_rules! headers {
     ($($name:ident: $names:expr;)*) => {
         $(pub(super) const $name: Header = Header::of(&$names);)*
 
-        /// Every column that is read.
+        /// All columns that the reader uses.
         const ALL: &[&Header] = &[$(&$name),*];
     };
 }
@@ -58,7 +58,7 @@ headers! {
     FEE: ["手续费"];
 }
 
-/// Which columns there are, and where.
+/// Positions of the known columns.
 #[derive(Debug)]
 pub(super) struct Columns {
     places: BTreeMap<&'static str, usize>,
@@ -66,7 +66,7 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// Reads a header in which `known` are the columns that have a meaning.
+    /// Reads a header line. The `known` columns are stored, all others are ignored.
     pub(super) fn of(text: &str, known: &[&Header]) -> Result<Self, BillError> {
         let mut columns = Self {
             places: BTreeMap::new(),
@@ -87,7 +87,7 @@ impl Columns {
         Ok(columns)
     }
 
-    /// Reads the header of the lines.
+    /// Reads the header line of the bill, and checks that the required columns exist.
     pub(super) fn of_lines(text: &str) -> Result<Self, BillError> {
         let columns = Self::of(text, ALL)?;
         if columns.places.len() < 3 {
@@ -114,9 +114,12 @@ impl Columns {
         self.places.contains_key(header.name())
     }
 
-    /// Parts a line at comma and backtick: a comma alone may stand in a name. Where both
-    /// stand in a name there are too many fields. The columns before the names count from the
-    /// left then, and those behind them from the right.
+    /// Splits a line into cells at each comma that a backtick follows.
+    ///
+    /// A product name or a merchant's data may contain a comma. If it contains a comma and a
+    /// backtick, the line has too many cells. The extra cells are then in these two columns, which
+    /// the reader does not use. The function drops as many cells there, so that all other columns
+    /// keep their positions.
     pub(super) fn part<'a>(&'a self, text: &'a str, line: u64) -> Result<Cells<'a>, BillError> {
         let bare = text.strip_prefix('`');
         let bare = bare.ok_or(BillError::NoBacktick { line })?;
@@ -125,7 +128,7 @@ impl Columns {
         match (found.checked_sub(expected), self.names_at()) {
             (Some(0), _) => {}
             (Some(extra), Some(names)) => {
-                // Nothing reads the names.
+                // The reader does not use these columns, so any of their cells can go.
                 cells.drain(names..names + extra);
             }
             _ => {
@@ -143,22 +146,23 @@ impl Columns {
         })
     }
 
-    /// Where the names begin that people wrote, if they stand side by side.
+    /// Position of the first free-text column. `None` if the two free-text columns are not
+    /// adjacent, since the extra cells could then be in either.
     fn names_at(&self) -> Option<usize> {
         let place = |header: &Header| self.places.get(header.name()).copied();
         match (place(&BODY), place(&ATTACH)) {
-            (Some(one), Some(other)) => (one.abs_diff(other) == 1).then_some(one.min(other)),
-            (one, other) => one.or(other),
+            (Some(body), Some(attach)) => (body.abs_diff(attach) == 1).then_some(body.min(attach)),
+            (body, attach) => body.or(attach),
         }
     }
 
-    /// How many fields a line has.
+    /// Number of cells in a line.
     pub(super) const fn width(&self) -> usize {
         self.width
     }
 }
 
-/// The fields of one line.
+/// Cells of one line.
 #[derive(Debug)]
 pub(super) struct Cells<'a> {
     columns: &'a Columns,
@@ -167,20 +171,20 @@ pub(super) struct Cells<'a> {
 }
 
 impl Cells<'_> {
-    /// The text in a column; empty where there is no such column.
+    /// Text of a cell; empty if the bill does not have the column.
     pub(super) fn text(&self, header: &Header) -> &str {
         let place = self.columns.places.get(header.name());
         let cell = place.and_then(|place| self.cells.get(*place));
         cell.copied().unwrap_or_default()
     }
 
-    /// The text in a column; `None` where it is empty or `0`, as the channel writes "none".
+    /// Text of a cell; `None` if it is empty or `0`, which the channel writes for "none".
     pub(super) fn given(&self, header: &Header) -> Option<&str> {
         let text = self.text(header);
         (!text.is_empty() && text != "0").then_some(text)
     }
 
-    /// What must stand in a column, by its own rule.
+    /// Parses a required cell.
     pub(super) fn required<T, E: Into<BillFieldError>>(
         &self,
         header: &Header,
@@ -193,7 +197,7 @@ impl Cells<'_> {
         parse(text).map_err(|error| BadField::of(header, error.into()))
     }
 
-    /// What may stand in a column, by its own rule.
+    /// Parses a cell that may be empty or `0`, but not malformed.
     pub(super) fn optional<T, E: Into<BillFieldError>>(
         &self,
         header: &Header,
@@ -205,7 +209,7 @@ impl Cells<'_> {
             .map_err(|error| BadField::of(header, error.into()))
     }
 
-    /// What stands in a column, where it keeps its own rule.
+    /// Parses a cell; `None` if it is empty, `0` or malformed.
     pub(super) fn lossy<T, E>(
         &self,
         header: &Header,
@@ -214,7 +218,7 @@ impl Cells<'_> {
         parse(self.given(header)?).ok()
     }
 
-    /// The first of these columns that the bill has.
+    /// First column if the bill has it, otherwise the second.
     pub(super) fn first<'h>(&self, [first, second]: [&'h Header; 2]) -> &'h Header {
         if self.columns.has(first) {
             first
@@ -224,7 +228,7 @@ impl Cells<'_> {
     }
 }
 
-/// A field that cannot be used.
+/// A cell that cannot be used.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BadField {
     pub(super) column: &'static str,
@@ -237,7 +241,7 @@ impl BadField {
         Self { column, source }
     }
 
-    /// As the error of a field that is summed.
+    /// Converts to the error for a line, of a cell that the sums need.
     pub(super) const fn at(self, line: u64) -> BillError {
         let Self { column, source } = self;
         BillError::Field {

@@ -1,4 +1,4 @@
-//! The day of a bill: from midnight to midnight in Beijing.
+//! Day of a bill: from midnight to midnight, Beijing time.
 
 use std::fmt;
 use std::ops::Range;
@@ -8,15 +8,15 @@ use crate::types::{Timestamp, TimestampError};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A day in Beijing, whatever the machine's zone.
+/// Day in Beijing time. The machine's time zone does not matter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BillDay(Timestamp);
 
 impl BillDay {
-    /// Reads `yyyy-MM-dd`.
+    /// Parses `yyyy-MM-dd`.
     ///
     /// # Errors
-    /// [`TimestampError`] unless the text has this form and the day exists.
+    /// [`TimestampError`] if the text has another format or the day does not exist.
     pub fn parse(text: &str) -> Result<Self, TimestampError> {
         if text.len() != 10 {
             let (len, expected) = (text.len(), 10);
@@ -25,7 +25,7 @@ impl BillDay {
         Timestamp::parse_civil(&format!("{text} 00:00:00")).map(Self)
     }
 
-    /// From its first moment to that of the next day, which is excluded.
+    /// Time range of the day, from its first moment to the first moment of the next day, excluded.
     #[must_use]
     pub fn range(self) -> Range<Timestamp> {
         self.0..self.0.saturating_add(DAY)
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_day_begins_at_midnight_in_beijing() {
+    fn bill_day_begins_at_midnight_in_beijing() {
         let day = BillDay::parse("2022-03-21").unwrap();
         assert_eq!(day.range().start.to_string(), "2022-03-20T16:00:00.000Z");
         assert_eq!(day.range().end.to_string(), "2022-03-21T16:00:00.000Z");

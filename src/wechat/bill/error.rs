@@ -1,4 +1,4 @@
-//! Why a bill is refused, and where. No error text repeats a value of the bill.
+//! Reasons for refusing a bill or a line. No error text contains a value of the bill.
 
 use std::io;
 
@@ -11,43 +11,43 @@ use crate::types::{
     TransactionId,
 };
 
-/// Why a bill, or a line of it, cannot be used. Lines count from 1. May grow.
+/// Reason why a bill, or one of its lines, cannot be used. Line numbers begin with 1. May grow.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum BillError {
-    /// The bytes could not be read.
-    #[error("the bill cannot be read on from line {line}")]
+    /// Reading the input failed.
+    #[error("line {line} of the bill cannot be read")]
     Io {
-        /// The line that was to be read.
+        /// Line that the reader tried to read.
         line: u64,
-        /// Why.
+        /// Error of the input.
         source: io::Error,
     },
-    /// The bytes are not plain UTF-8 text: the bill is compressed, or a spreadsheet saved it.
-    #[error("the bill cannot be read")]
+    /// The input is not plain UTF-8 text. The bill may be compressed, or a spreadsheet saved it.
+    #[error("the bill has the wrong encoding")]
     Encoding(#[source] WrongEncoding),
-    /// The first line is no header of a trade bill; where there was no trade, the channel
-    /// answers with something else.
+    /// The first line is not the header of a trade bill. For a day without trades, the channel
+    /// returns an error message instead of a bill.
     #[error("line 1 is not the header of a trade bill")]
     NotABill,
-    /// The header lacks a column that every line needs.
+    /// The header does not have a required column.
     #[error("the header has no column {column}")]
     NoColumn {
-        /// Its name, the newest where it has had several.
+        /// Current name of the column.
         column: &'static str,
     },
-    /// The header has a column twice, and nobody can say which one counts.
+    /// The header has a column twice, possibly under an older name. The right one is unknown.
     #[error("the header has two columns for {column}")]
     TwoColumns {
-        /// Its name, the newest where it has had several.
+        /// Current name of the column.
         column: &'static str,
     },
-    /// A line has more bytes than any line of a bill.
+    /// A line is longer than any line of a bill.
     #[error("line {line} has more than {max} bytes")]
     LongLine {
-        /// The line.
+        /// Number of the line.
         line: u64,
-        /// How many bytes a line may have.
+        /// Maximum length of a line, in bytes.
         max: usize,
     },
     /// A line is not UTF-8.
@@ -56,120 +56,119 @@ pub enum BillError {
          with `iconv -f GB18030 -t UTF-8`"
     )]
     NotUtf8 {
-        /// The line.
+        /// Number of the line.
         line: u64,
     },
-    /// A line is neither a line of the bill, which begins with a backtick, nor the header
-    /// of the summary.
+    /// A line does not begin with a backtick, and is not the header of the summary.
     #[error("line {line} does not begin with a backtick")]
     NoBacktick {
-        /// The line.
+        /// Number of the line.
         line: u64,
     },
-    /// A line has not as many fields as the header has columns.
-    #[error("line {line} has {found} fields, not {expected}")]
+    /// The number of cells in a line differs from the number of columns.
+    #[error("line {line} has {found} cells, but the header has {expected} columns")]
     Width {
-        /// The line.
+        /// Number of the line.
         line: u64,
-        /// How many fields it has.
+        /// Number of cells in the line.
         found: usize,
-        /// How many columns there are.
+        /// Number of columns in the header.
         expected: usize,
     },
-    /// A line cannot be used. It is counted in the sums, and the lines behind it can be read.
+    /// A line cannot be used. The sums include it, and the reader continues with the next line.
     #[error(transparent)]
     Line(Box<UnusableLine>),
-    /// An amount that is summed cannot be used, or a field of the summary: the sums cannot be
-    /// checked.
+    /// An amount that the sums need, or a cell of the summary, cannot be used. The reader can no
+    /// longer check the sums.
     #[error("line {line}: {column} cannot be used")]
     Field {
-        /// The line.
+        /// Number of the line.
         line: u64,
-        /// The column's name, the newest where it has had several.
+        /// Current name of the column.
         column: &'static str,
-        /// What is wrong with it.
+        /// Reason why the cell cannot be used.
         source: BillFieldError,
     },
-    /// The bill ends without its summary: it was cut.
-    #[error("the bill ends after line {line}, without its summary")]
+    /// The bill is incomplete: it ends without its summary.
+    #[error("the bill is incomplete: it ends after line {line}, without its summary")]
     Cut {
-        /// The last line there is.
+        /// Number of the last line.
         line: u64,
     },
-    /// The summary says something else than the lines do.
-    #[error("line {line}: {column} is not what the lines say")]
+    /// The summary disagrees with the lines.
+    #[error("line {line}: {column} of the summary disagrees with the lines of the bill")]
     Summary {
-        /// The line of the summary.
+        /// Number of the summary's line.
         line: u64,
-        /// The column's name, the newest where it has had several.
+        /// Current name of the column.
         column: &'static str,
     },
-    /// There is more behind the summary.
-    #[error("line {line} stands behind the summary")]
+    /// The bill continues after the summary.
+    #[error("line {line} follows the summary, which must be the last line")]
     BehindSummary {
-        /// The line.
+        /// Number of the line after the summary.
         line: u64,
     },
 }
 
-/// A line of a bill that cannot be used, and what of it could be read.
+/// A line of a bill that cannot be used, with the fields that the reader could parse.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("line {line}: {column} cannot be used")]
 #[non_exhaustive]
 pub struct UnusableLine {
-    /// Which line of the bill it is, from 1.
+    /// Number of the line in the bill, from 1.
     pub line: u64,
-    /// The name of the column that cannot be used, the newest where it has had several.
+    /// Current name of the column that cannot be used.
     pub column: &'static str,
-    /// What is wrong with it.
+    /// Reason why the cell cannot be used.
     pub source: BillFieldError,
-    /// Whether it says that an order was paid, and not that money went back.
+    /// Whether the line is about a payment, not a refund or a revocation.
     pub is_payment: bool,
-    /// The merchant whose money it is.
+    /// Merchant who owns the money.
     pub mch_id: Option<MchId>,
-    /// The order's number.
+    /// Order number.
     pub no: Option<OrderNo>,
-    /// The channel's number for the payment.
+    /// Channel's number for the payment.
     pub transaction_id: Option<TransactionId>,
-    /// The merchant's number for the refund.
+    /// Merchant's number for the refund.
     pub refund_no: Option<RefundNo>,
 }
 
-/// What is wrong with a field of a bill. May grow.
+/// Reason why a cell of a bill cannot be used. May grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum BillFieldError {
-    /// It is empty, or the bill has no such column.
-    #[error("it is missing")]
+    /// The cell is empty, or the bill does not have the column.
+    #[error("the value is missing")]
     Missing,
-    /// It is none of the words that the channel documents.
-    #[error("it is not a state that is known")]
+    /// The value is not a state that the channel documents.
+    #[error("the value is not a known state")]
     NotState,
-    /// It is not a number of lines.
-    #[error("it is not a count")]
+    /// The value is not a number of lines.
+    #[error("the value is not a count")]
     NotCount,
-    /// It is not a decimal number.
-    #[error("it is not a decimal number")]
+    /// The value is not a decimal number.
+    #[error("the value is not a decimal number")]
     NotDecimal,
-    /// A line without money is none.
-    #[error("it is zero")]
+    /// The amount of the line is zero.
+    #[error("the amount is zero")]
     Zero,
-    /// It is not an order number.
+    /// The value is not an order number.
     #[error(transparent)]
     OrderNo(#[from] OrderNoError),
-    /// It is not an identifier.
+    /// The value is not an identifier.
     #[error(transparent)]
     Id(#[from] IdError),
-    /// It is not an amount.
+    /// The value is not an amount.
     #[error(transparent)]
     Amount(#[from] FenError),
-    /// It is not a service fee.
+    /// The value is not a service fee.
     #[error(transparent)]
     Fee(#[from] ServiceFeeError),
-    /// It is not a currency.
+    /// The value is not a currency.
     #[error(transparent)]
     Currency(#[from] CurrencyError),
-    /// It is not a point in time.
+    /// The value is not a point in time.
     #[error(transparent)]
     Time(#[from] TimestampError),
 }

@@ -1,49 +1,50 @@
-//! What the channel keeps for its service: signed, and finer than a fen.
+//! Service fee of the channel: a signed amount with a finer unit than a fen.
 
 use std::fmt;
 
 use thiserror::Error;
 
-/// A service fee, 手续费: an exact number of hundred-thousandths of a yuan. A refund gives
-/// some of it back, so it may be negative.
+/// Service fee of the channel (手续费), in units of 0.00001 yuan.
+///
+/// The fee of a refund is negative, because the channel returns part of the fee.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct ServiceFee(i64);
 
-/// Why a text is not a service fee. May grow.
+/// Reason why a text is not a service fee. May grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ServiceFeeError {
-    /// It is not decimal digits with perhaps a minus before and a point among them.
+    /// The text is not decimal digits with an optional minus sign and an optional point.
     #[error("service fee is not a decimal number")]
     NotDecimal,
-    /// A sixth or later decimal is not zero.
+    /// The text has a non-zero digit after the fifth decimal.
     #[error("service fee is finer than 0.00001 yuan")]
     TooFine,
-    /// It does not fit 64 bits.
+    /// The fee does not fit in 64 bits.
     #[error("service fee is too large")]
     TooLarge,
 }
 
-/// How many decimals of a yuan there are.
+/// Number of decimals of a yuan.
 const DECIMALS: usize = 5;
 
 impl ServiceFee {
-    /// A fee of that many hundred-thousandths of a yuan.
+    /// Fee of this number of units of 0.00001 yuan.
     #[must_use]
     pub const fn new(hundred_thousandths: i64) -> Self {
         Self(hundred_thousandths)
     }
 
-    /// How many hundred-thousandths of a yuan.
+    /// Fee as a number of units of 0.00001 yuan.
     #[must_use]
     pub const fn as_i64(self) -> i64 {
         self.0
     }
 
-    /// Reads yuan as decimal text, exactly: `-0.00010` is minus ten hundred-thousandths.
+    /// Parses decimal text in yuan, without rounding: `-0.00010` is -10 units of 0.00001 yuan.
     ///
     /// # Errors
-    /// Each [`ServiceFeeError`] says what was wrong.
+    /// [`ServiceFeeError`] if the text is not a decimal number, is too fine or is too large.
     pub fn parse(text: &str) -> Result<Self, ServiceFeeError> {
         let (sign, bare) = match text.strip_prefix('-') {
             Some(bare) => (-1, bare),
@@ -61,6 +62,7 @@ impl ServiceFee {
         let units = whole_units(whole)
             .and_then(|units| units.checked_add(fine_units(decimals).ok()?))
             .and_then(|units| units.checked_mul(sign));
+        // If a fee is too fine and too large, the error is `TooFine`.
         fine_units(decimals)?;
         units.map(Self).ok_or(ServiceFeeError::TooLarge)
     }
@@ -70,7 +72,7 @@ fn whole_units(digits: &str) -> Option<i64> {
     digits.parse::<i64>().ok()?.checked_mul(100_000)
 }
 
-/// The units of decimals, which are digits.
+/// Units of the decimals. The caller has checked that all characters are digits.
 fn fine_units(decimals: &str) -> Result<i64, ServiceFeeError> {
     if decimals.bytes().skip(DECIMALS).any(|byte| byte != b'0') {
         return Err(ServiceFeeError::TooFine);
@@ -80,7 +82,7 @@ fn fine_units(decimals: &str) -> Result<i64, ServiceFeeError> {
 }
 
 impl fmt::Display for ServiceFee {
-    /// In yuan, with five decimals.
+    /// Prints the fee in yuan, with five decimals.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.0 < 0 { "-" } else { "" };
         let units = self.0.unsigned_abs();
@@ -104,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn fees_are_read_exactly_with_their_sign() {
+    fn signed_fee_is_parsed_exactly() {
         check("0.00000", Ok(0));
         check("-0.00010", Ok(-10));
         check("0.0001", Ok(10));
@@ -117,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_are_refused_with_the_reason() {
+    fn invalid_fee_is_refused_with_reason() {
         for text in [
             "", "-", "+1", "1.", ".5", "--1", "1e5", "1,000", " 1", "1.2.3", "1.-2", "一",
         ] {
@@ -131,7 +133,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_printed_reads_back(units in -i64::MAX..=i64::MAX) {
+        fn printed_fee_parses_back(units in -i64::MAX..=i64::MAX) {
             let fee = ServiceFee::new(units);
             prop_assert_eq!(ServiceFee::parse(&fee.to_string()), Ok(fee));
         }

@@ -1,4 +1,4 @@
-//! One line of a bill, as typed values.
+//! Parses one line of a bill into typed values.
 
 use super::columns::{self as column, BadField, Cells, Header};
 use super::error::{BillFieldError, UnusableLine};
@@ -13,65 +13,66 @@ use crate::types::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BillLine {
-    /// Which line of the bill it is, from 1.
+    /// Number of the line in the bill, from 1.
     pub line: u64,
-    /// When the payment succeeded, or when the channel accepted the refund; never when that
-    /// succeeded.
+    /// Time at which the payment succeeded, or at which the channel accepted the refund. For a
+    /// refund, it is never the time of success.
     pub time: Timestamp,
-    /// The merchant whose money it is: 特约商户号, or 商户号 where there is none.
+    /// Merchant who owns the money: 特约商户号, or 商户号 if that is empty.
     pub mch_id: MchId,
-    /// The service provider, where one is involved: 商户号.
+    /// Service provider (商户号); `None` if the merchant has none.
     pub provider_mch_id: Option<MchId>,
-    /// The app in which the order was made; a service provider's own, where it made it.
+    /// App in which the customer created the order. With a service provider, it may be the
+    /// provider's app.
     pub appid: Option<AppId>,
-    /// The customer, as that app knows them.
+    /// Openid of the customer in that app.
     pub openid: Option<OpenId>,
-    /// The channel's number for the payment.
+    /// Channel's number for the payment.
     pub transaction_id: TransactionId,
-    /// The order's number.
+    /// Order number.
     pub no: OrderNo,
-    /// The channel's trade type, such as `JSAPI`.
+    /// Channel's trade type, such as `JSAPI`.
     pub trade_type: Option<Label>,
-    /// The bank or wallet that paid, such as `OTHERS`.
+    /// Bank or wallet of the payer, such as `OTHERS`.
     pub bank_type: Option<Label>,
-    /// The money's currency.
+    /// Currency of all amounts.
     pub currency: Currency,
-    /// In which unit the amounts were read.
+    /// Unit in which the reader interpreted the amounts.
     pub unit: BillUnit,
-    /// What happened.
+    /// Payment, refund or revocation.
     pub entry: BillEntry,
-    /// What the channel keeps of it, or gives back.
+    /// Service fee that the channel keeps; negative if the channel returns it.
     pub fee: ServiceFee,
 }
 
-/// In which unit the amounts of a line were read. May grow.
+/// Unit in which the reader interpreted the amounts of a line. May grow.
 ///
-/// The channel writes yuan with two decimals. How it writes a currency that has none, or three,
-/// is not documented: 500 yen may stand there as `500` or, in hundredths, as `5.00`. The
-/// amounts are read in the currency's own unit where that is possible.
+/// The channel writes yuan with two decimals. It does not document how it writes a currency with
+/// zero or three decimals. A bill may contain 500 yen as `500`, or in hundredths as `5.00`. The
+/// reader uses the currency's own unit if the text allows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BillUnit {
-    /// The currency has two decimals: there is only one unit.
+    /// The currency has two decimals, so only one unit is possible.
     Certain,
-    /// In the currency's own unit, by [`Currency::exponent`].
+    /// The currency's own unit: see [`Currency::exponent`].
     Own {
-        /// The amount of the entry, if it was written in hundredths.
+        /// Amount of the entry if the channel wrote it in hundredths instead.
         hundredths: Option<Fen>,
     },
-    /// In hundredths: there are more decimals than the currency has.
+    /// Hundredths, because the text has more decimals than the currency.
     Hundredths,
 }
 
-/// What a line of a bill says happened. May grow.
+/// Event that a line of a bill reports. May grow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BillEntry {
-    /// `SUCCESS`: the order was paid.
+    /// `SUCCESS`: the customer paid the order.
     Payment(BillPayment),
     /// `REFUND`: the channel accepted a refund.
     Refund(BillRefund),
-    /// `REVOKED`: the payment was taken back.
+    /// `REVOKED`: a revoked payment.
     Revoked(BillRevoked),
 }
 
@@ -79,11 +80,11 @@ pub enum BillEntry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BillPayment {
-    /// The order's total: 订单金额, or in older bills 总金额.
+    /// Total of the order: 订单金额, or 总金额 in older bills.
     pub total: Fen,
-    /// What the channel settles: 应结订单金额.
+    /// Amount that the channel settles with the merchant: 应结订单金额.
     pub settlement: Fen,
-    /// What coupons paid: 代金券金额.
+    /// Amount paid with coupons: 代金券金额.
     pub coupon: Fen,
 }
 
@@ -91,39 +92,39 @@ pub struct BillPayment {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BillRefund {
-    /// The merchant's number for it.
+    /// Merchant's number for the refund.
     pub refund_no: RefundNo,
-    /// The channel's number for it.
+    /// Channel's number for the refund.
     pub refund_id: Option<RefundId>,
-    /// How much goes back: 申请退款金额, or in older bills 退款金额.
+    /// Refunded amount: 申请退款金额, or 退款金额 in older bills.
     pub amount: Fen,
-    /// How far it was when the bill was made. The bill does not move with it.
+    /// Status at the time at which the channel created the bill. The bill does not change later.
     pub status: BillRefundStatus,
-    /// When the money went back, where the bill tells.
+    /// Time at which the refund succeeded; `None` if the bill does not have it.
     pub success_at: Option<Timestamp>,
 }
 
-/// A payment that was taken back.
+/// A revoked payment in a bill.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BillRevoked {
-    /// The channel's number for the refund that took it back.
+    /// Channel's number for the refund of the revoked payment.
     pub refund_id: Option<RefundId>,
-    /// How much went back; zero where the bill does not tell.
+    /// Refunded amount; zero if the bill does not have it.
     pub amount: Fen,
 }
 
-/// How far a refund was when the bill was made. May grow.
+/// Status of a refund at the time at which the channel created the bill. May grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BillRefundStatus {
-    /// `PROCESSING`: the channel is at it.
+    /// `PROCESSING`: the channel is processing the refund.
     Processing,
-    /// `SUCCESS`: the money went back.
+    /// `SUCCESS`: the customer received the money.
     Success,
-    /// `FAIL`: it will not go back under this number.
+    /// `FAIL`: the refund failed, and the channel will not retry it under this number.
     Failed,
-    /// `CHANGE`: the channel cannot deliver it; a person must act.
+    /// `CHANGE`: the channel cannot deliver the money; a person must act.
     Abnormal,
 }
 
@@ -140,7 +141,7 @@ impl BillRefundStatus {
 }
 
 impl BillEntry {
-    /// How much money it is about.
+    /// Amount of the payment, refund or revocation.
     #[must_use]
     pub const fn amount(&self) -> Fen {
         match self {
@@ -181,29 +182,29 @@ impl BillLine {
         })
     }
 
-    /// The line's payment, as `confirm` takes it; `None` where the line is about a refund, or
-    /// its amount can only be in [hundredths](BillUnit::Hundredths).
+    /// Payment of the line, as the argument of `confirm`. `None` if the line is not about a
+    /// payment, or if its unit is [`BillUnit::Hundredths`].
     ///
-    /// Where a service provider is involved, the app and the customer may be known under
-    /// the provider's names, and so are left out: they would be compared with the order's.
+    /// With a service provider, `appid` and `openid` may be those of the provider's app. The
+    /// payment then omits both, since the store would compare them with the order's.
     #[must_use]
     pub fn payment(&self) -> Option<Payment> {
         self.payment_as_read()
             .filter(|_| self.unit != BillUnit::Hundredths)
     }
 
-    /// The payment, with an amount that may be in hundredths.
+    /// Payment of the line, also if its unit is [`BillUnit::Hundredths`].
     pub(in crate::wechat) fn payment_as_read(&self) -> Option<Payment> {
         let BillEntry::Payment(paid) = &self.entry else {
             return None;
         };
-        let made: Result<_, PaymentError> = Payment::new(
+        let payment: Result<_, PaymentError> = Payment::new(
             self.transaction_id.clone(),
             paid.total,
             self.time,
             Source::Bill,
         );
-        let mut payment = made.ok()?;
+        let mut payment = payment.ok()?;
         payment.currency = self.currency;
         payment.mch_id = Some(self.mch_id.clone());
         if self.provider_mch_id.is_none() {
@@ -216,8 +217,8 @@ impl BillLine {
         Some(payment)
     }
 
-    /// How the line's refund stood when the bill was made; `None` where the line is about
-    /// something else, or its amount can only be in [hundredths](BillUnit::Hundredths).
+    /// Refund of the line, with its state at the time at which the channel created the bill. `None`
+    /// if the line is not about a refund, or if its unit is [`BillUnit::Hundredths`].
     #[must_use]
     pub fn refund(&self) -> Option<RefundFact> {
         let BillEntry::Refund(refund) = &self.entry else {
@@ -254,7 +255,7 @@ impl BillRefundStatus {
     }
 }
 
-/// What of a line could be read all the same.
+/// Collects the fields of an unusable line that the reader can parse.
 fn unusable(cells: &Cells<'_>, bad: BadField) -> UnusableLine {
     UnusableLine {
         line: cells.line,
@@ -268,7 +269,7 @@ fn unusable(cells: &Cells<'_>, bad: BadField) -> UnusableLine {
     }
 }
 
-/// Whose money it is, and who acts for them.
+/// Merchant who owns the money, and its service provider.
 fn merchants(cells: &Cells<'_>) -> Result<(MchId, Option<MchId>), BadField> {
     let own = cells.optional(&column::SUB_MCH, MchId::parse)?;
     let plain = cells.required(&column::MCH, MchId::parse)?;
@@ -278,22 +279,27 @@ fn merchants(cells: &Cells<'_>) -> Result<(MchId, Option<MchId>), BadField> {
     })
 }
 
-/// When it happened. In older bills of refunds 交易时间 is when the order was paid, so that
-/// 退款申请时间 counts where there is one.
+/// Time of the line. In older bills, 交易时间 of a refund is the time of the payment. A refund
+/// therefore uses 退款申请时间 if the bill has it.
 fn time(cells: &Cells<'_>) -> Result<Timestamp, BadField> {
-    let asked_at = match cells.text(&column::STATE) {
+    let requested_at = match cells.text(&column::STATE) {
         "REFUND" => cells.optional(&column::ASKED_AT, Timestamp::parse_civil)?,
         _ => None,
     };
-    match asked_at {
+    match requested_at {
         Some(moment) => Ok(moment),
         None => cells.required(&column::TIME, Timestamp::parse_civil),
     }
 }
 
-/// How many decimals the channel writes.
+/// Number of decimals that the channel writes for yuan.
 const HUNDREDTHS: u8 = 2;
 
+/// Parses the entry in the currency's own unit, and in hundredths for a currency without two
+/// decimals.
+///
+/// Hundredths become the result only if the text has too many decimals for the own unit. Otherwise
+/// the own unit counts, and the reconciliation decides whether hundredths fit better.
 fn entry_in_unit(cells: &Cells<'_>, currency: Currency) -> Result<(BillEntry, BillUnit), BadField> {
     let own = entry(cells, currency.exponent());
     if currency.exponent() == HUNDREDTHS {
@@ -323,7 +329,7 @@ fn entry(cells: &Cells<'_>, decimals: u8) -> Result<BillEntry, BadField> {
     }
 }
 
-/// A line whose amounts have so many decimals.
+/// A line, and the number of decimals of its amounts.
 struct Amounts<'a> {
     cells: &'a Cells<'a>,
     decimals: u8,
@@ -334,13 +340,13 @@ impl Amounts<'_> {
         Fen::parse_with(text, self.decimals)
     }
 
-    /// An amount; zero where there is none.
+    /// Parses an amount; zero if the cell is empty.
     fn any(&self, header: &Header) -> Result<Fen, BadField> {
         let found = self.cells.optional(header, |text| self.parse(text))?;
         Ok(found.unwrap_or_default())
     }
 
-    /// The amount in the first of these columns that the bill has.
+    /// Parses the amount in the first of these columns that the bill has. Zero is an error.
     fn first(&self, headers: [&Header; 2]) -> Result<Fen, BadField> {
         let header = self.cells.first(headers);
         let amount = self.cells.required(header, |text| self.parse(text))?;
@@ -373,11 +379,11 @@ fn refund(amounts: &Amounts<'_>) -> Result<BillRefund, BadField> {
 }
 
 fn revoked(amounts: &Amounts<'_>) -> Result<BillRevoked, BadField> {
-    let asked = amounts.any(&column::ASKED_REFUND)?;
-    let amount = if asked.is_zero() {
+    let requested = amounts.any(&column::ASKED_REFUND)?;
+    let amount = if requested.is_zero() {
         amounts.any(&column::REFUND)?
     } else {
-        asked
+        requested
     };
     let cells = amounts.cells;
     Ok(BillRevoked {

@@ -1,4 +1,4 @@
-//! The lines of a bill, one at a time, with the line ends that stand within a field.
+//! Splits a bill into lines. A line of the bill may contain line ends within a cell.
 
 use std::io::{self, BufRead, ErrorKind};
 use std::mem;
@@ -7,29 +7,29 @@ use super::error::BillError;
 use super::summary;
 use crate::encoding::{Utf8Input, WrongEncoding};
 
-/// More bytes than any line of a bill has.
+/// Maximum length of a line: 16 KiB. No line of a bill is longer.
 pub(super) const LINE_MAX: usize = 16 << 10;
 
 const BOM: &str = "\u{feff}";
 
-/// Reads line by line. No more than [`LINE_MAX`] bytes of a line are held, and as much of the
-/// one behind it.
+/// Reads a bill line by line. It holds at most [`LINE_MAX`] bytes of the current line, and at most
+/// as many of the next one.
 pub(super) struct Lines<R> {
     input: Utf8Input<R>,
     bytes: Vec<u8>,
     text: String,
-    /// The physical line that was read ahead.
+    /// Physical line that the reader has read ahead.
     next: String,
     ahead: Ahead,
-    /// How many physical lines were begun.
+    /// Number of physical lines begun so far.
     read: u64,
-    /// On which physical line the text begins.
+    /// Number of the physical line on which `text` begins.
     pub(super) line: u64,
-    /// How many fields a line has; zero until the header was read.
+    /// Number of cells in a line; zero until the caller has parsed the header.
     pub(super) width: usize,
 }
 
-/// What comes behind the line that was read.
+/// State of the read-ahead.
 enum Ahead {
     Unread,
     Line,
@@ -51,7 +51,7 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
-    /// The next line that is not blank, without its end; `None` behind the last.
+    /// Next line that is not blank, without its line end; `None` after the last.
     pub(super) fn next(&mut self) -> Result<Option<&str>, BillError> {
         if matches!(self.ahead, Ahead::Unread) {
             self.look_ahead();
@@ -75,9 +75,13 @@ impl<R: BufRead> Lines<R> {
         Ok(Some(&self.text))
     }
 
-    /// Whether the physical line ahead is still of this line. Every line begins with a
-    /// backtick, so one without is the rest of a field, unless it has all the fields. One with
-    /// a backtick is the rest of a field where a quote is open and fields are missing.
+    /// Whether the next physical line continues the current line of the bill.
+    ///
+    /// - Every line of a bill begins with a backtick. A physical line without one continues a cell,
+    ///   unless it has the cells of a complete line. That is a line that lost its backtick, and the
+    ///   reader must report it.
+    /// - A physical line with a backtick continues a cell only if the last cell has an open quote
+    ///   and the current line does not have all its cells yet.
     fn continues(&self) -> bool {
         if !self.text.starts_with('`') || summary::begins(&self.next) {
             return false;
@@ -88,7 +92,7 @@ impl<R: BufRead> Lines<R> {
         let (fields, last) = self
             .text
             .split(",`")
-            .fold((0, ""), |(n, _), it| (n + 1, it));
+            .fold((0, ""), |(n, _), cell| (n + 1, cell));
         let last = last.strip_prefix('`').unwrap_or(last);
         let is_open = last.starts_with('"') && last.matches('"').count() % 2 == 1;
         is_open && fields < self.width
@@ -102,7 +106,7 @@ impl<R: BufRead> Lines<R> {
         };
     }
 
-    /// Reads the next physical line that is not blank; false behind the last.
+    /// Reads the next physical line that is not blank; false after the last.
     fn physical(&mut self) -> Result<bool, BillError> {
         loop {
             self.bytes.clear();
@@ -128,7 +132,7 @@ impl<R: BufRead> Lines<R> {
         Ok(true)
     }
 
-    /// Takes the bytes up to the next end of line in; false where there are none.
+    /// Reads the bytes up to and including the next line end; false at the end of the input.
     fn fill(&mut self) -> Result<bool, BillError> {
         let line = self.read;
         loop {
@@ -150,7 +154,7 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
-    /// How many physical lines were read.
+    /// Number of physical lines read so far.
     pub(super) const fn read(&self) -> u64 {
         self.read
     }

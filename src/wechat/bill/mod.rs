@@ -1,14 +1,13 @@
-//! Trade bills: what the channel says that one Beijing day was.
+//! Reader for trade bills: the channel's list of payments and refunds of one day in Beijing.
 //!
 //! Invariants:
-//! - Lines are read one by one: a bill of any length needs the memory of its longest line,
-//!   which is bounded.
-//! - Columns are found by their headers, never by their places.
-//! - A bill that ends without its summary is cut, and a summary that does not agree with
-//!   the lines is refused.
-//! - Amounts are summed as they are written, before a line is understood: a line that cannot
-//!   be used does not end the bill.
-//! - No error text repeats a value of the bill.
+//! - The reader reads line by line. Memory use depends only on the longest line, which is limited.
+//! - The reader finds columns by their headers, never by their positions.
+//! - A bill without a summary is incomplete. The reader refuses a bill whose summary disagrees with
+//!   the lines.
+//! - The reader adds up the raw amounts before it interprets a line. An unusable line therefore
+//!   does not end the bill.
+//! - No error text contains a value of the bill.
 
 mod columns;
 mod day;

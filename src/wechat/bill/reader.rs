@@ -1,4 +1,4 @@
-//! The bill as an iterator over its lines.
+//! Reader of a bill: an iterator over its lines.
 
 use std::fmt;
 use std::io::BufRead;
@@ -9,7 +9,7 @@ use super::line::BillLine;
 use super::lines::Lines;
 use super::summary::{self, Summary, Tally};
 
-/// Which lines a bill has.
+/// Kind of lines that a bill contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum BillKind {
@@ -22,18 +22,21 @@ pub enum BillKind {
     Refund,
 }
 
-/// Reads a trade bill, line by line: an iterator over [`BillLine`]s.
+/// Reader for a trade bill: an iterator over [`BillLine`]s.
 ///
-/// The input is the bill as the channel serves it, unzipped: CSV in UTF-8, with or without
-/// a byte order mark, lines ended by CRLF or LF. A [`std::io::BufReader`] around a file
-/// will do, and so will a slice. A line end, or a comma and a backtick, may stand in 商品名称
-/// and 商户数据包.
+/// The input is the uncompressed bill of the channel: CSV in UTF-8, with or without a byte order
+/// mark, and with CRLF or LF as line ends. The reader accepts any [`BufRead`], such as a
+/// [`std::io::BufReader`] around a file, or a slice. The columns 商品名称 and 商户数据包 may contain
+/// line ends, or a comma and a backtick.
 ///
-/// A line that cannot be used is [`BillError::Line`]. It is counted, and the lines behind it
-/// can be read. Behind [`BillError::Field`] and [`BillError::Width`] they can be read, too, but
-/// the sums cannot be checked any more. Any other error is the last item. The last line of a
-/// bill sums the others up. What does not agree with it is an error at the very end, so nothing
-/// that the lines said should be acted on before the iterator ended well.
+/// # Errors of the iterator
+/// - [`BillError::Line`]: a line cannot be used. The sums include it, and the iterator continues.
+/// - [`BillError::Field`] and [`BillError::Width`] of a line: the iterator continues, but the
+///   reader can no longer check the sums.
+/// - Any other error is the last item.
+///
+/// The last line of a bill contains the sums of the others. If they disagree, the last item is an
+/// error. Do not act on any line before the iterator has ended without an error.
 ///
 /// ```
 /// use orderstore::wechat::bill::{BillEntry, BillReader};
@@ -57,7 +60,7 @@ pub struct BillReader<R> {
     ended: bool,
 }
 
-/// The bill names users: neither its bytes are shown nor what they are read from.
+/// A bill contains personal data, so the output contains neither its bytes nor its input.
 impl<R> fmt::Debug for BillReader<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BillReader")
@@ -70,10 +73,11 @@ impl<R: BufRead> BillReader<R> {
     /// Reads the header of a bill.
     ///
     /// # Errors
-    /// [`BillError::NotABill`] where there is none; [`BillError::NoColumn`] and
-    /// [`BillError::TwoColumns`] where it cannot be used; [`BillError::Encoding`] where the
-    /// bill is not plain UTF-8 text; [`BillError::Io`], [`BillError::LongLine`] and
-    /// [`BillError::NotUtf8`] where it cannot be read.
+    /// - [`BillError::NotABill`]: the first line is not the header of a bill.
+    /// - [`BillError::NoColumn`] and [`BillError::TwoColumns`]: the header cannot be used.
+    /// - [`BillError::Encoding`]: the bill is not plain UTF-8 text.
+    /// - [`BillError::Io`], [`BillError::LongLine`] and [`BillError::NotUtf8`]: the header cannot be
+    ///   read.
     pub fn new(input: R) -> Result<Self, BillError> {
         let mut lines = Lines::new(input);
         let header = lines.next()?.ok_or(BillError::NotABill)?;
@@ -87,7 +91,7 @@ impl<R: BufRead> BillReader<R> {
         })
     }
 
-    /// Which lines the bill has, as its columns tell.
+    /// Kind of lines in the bill, according to its columns.
     #[must_use]
     pub fn kind(&self) -> BillKind {
         let has = |header| self.columns.has(header);
@@ -100,7 +104,7 @@ impl<R: BufRead> BillReader<R> {
         }
     }
 
-    /// The next line; `None` behind the summary, if that agrees.
+    /// Next line; `None` after a summary that agrees with the lines.
     fn read(&mut self) -> Result<Option<BillLine>, BillError> {
         let Some(text) = self.lines.next()? else {
             let line = self.lines.read();
@@ -153,7 +157,7 @@ impl<R: BufRead> Iterator for BillReader<R> {
 }
 
 impl BillError {
-    /// The lines behind it can still be read, and it is not counted.
+    /// Whether the error concerns one line that the sums do not include. The reader can continue.
     const fn is_of_one_line(&self) -> bool {
         matches!(self, Self::Field { .. } | Self::Width { .. })
     }

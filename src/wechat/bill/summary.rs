@@ -1,4 +1,4 @@
-//! The summary of a bill, against what its lines said.
+//! Checks the summary of a bill against its lines.
 
 use super::columns::{self as column, BadField, Cells, Columns, Header};
 use super::error::{BillError, BillFieldError};
@@ -8,7 +8,7 @@ macro_rules! headers {
     ($($name:ident: $names:expr;)*) => {
         $(const $name: Header = Header::of(&$names);)*
 
-        /// Every column of the summary that is checked.
+        /// All columns of the summary that the reader checks.
         const ALL: &[&Header] = &[$(&$name),*];
     };
 }
@@ -23,7 +23,7 @@ headers! {
     ASKED_REFUND: ["申请退款总金额"];
 }
 
-/// The amounts that are summed: each column of the lines with that of the summary.
+/// Columns with sums: the column of the lines, and the column of the summary.
 const SUMS: [(&Header, &Header); 5] = [
     (&column::SETTLEMENT, &SETTLEMENT),
     (&column::REFUND, &REFUND),
@@ -37,14 +37,16 @@ pub(super) fn begins(text: &str) -> bool {
     text.trim_start_matches('`').starts_with(COUNT.name())
 }
 
-/// What the lines said so far. Sums are wider than any one amount, and of the decimals as they
-/// are written: the channel adds them up whatever their currency.
+/// Number and sums of the lines so far, in hundred-thousandths.
+///
+/// The sums are of the decimals in the text, because the channel adds up all lines regardless of
+/// their currency. They have 128 bits, so that no number of lines overflows them.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     count: u64,
     sums: [i128; SUMS.len()],
     fee: i128,
-    /// A line could not be counted: nothing can be said of the sums any more.
+    /// Whether the tally misses a line. The reader then cannot check the sums.
     incomplete: bool,
 }
 
@@ -53,7 +55,7 @@ impl Tally {
         self.incomplete = true;
     }
 
-    /// Counts a line, or nothing of it.
+    /// Adds a line completely, or changes nothing if one of its amounts is malformed.
     pub(super) fn add(&mut self, cells: &Cells<'_>) -> Result<(), BadField> {
         let mut sums = self.sums;
         for (sum, (of_line, _)) in sums.iter_mut().zip(SUMS) {
@@ -66,7 +68,8 @@ impl Tally {
         Ok(())
     }
 
-    /// Compares with the summary; a column that either side lacks says nothing.
+    /// Compares the tally with the summary. It skips a column that the lines or the summary do not
+    /// have.
     pub(super) fn check(
         &self,
         lines: &Columns,
@@ -83,8 +86,8 @@ impl Tally {
         let both = |of_line: &Header, of_all: &Header| lines.has(of_line) && summary.0.has(of_all);
         let mut differ = (count != self.count).then_some(&COUNT);
         for (sum, (of_line, of_all)) in self.sums.iter().zip(SUMS) {
-            let said = decimal(&cells, of_all).map_err(bad)?;
-            if both(of_line, of_all) && *sum != said {
+            let expected = decimal(&cells, of_all).map_err(bad)?;
+            if both(of_line, of_all) && *sum != expected {
                 differ = differ.or(Some(of_all));
             }
         }
@@ -103,14 +106,14 @@ impl Tally {
     }
 }
 
-/// A decimal number as the channel wrote it, in hundred-thousandths; zero where there is none.
+/// Decimal number of a cell, in hundred-thousandths; zero if the cell is empty.
 fn decimal(cells: &Cells<'_>, header: &Header) -> Result<i128, BadField> {
     let parse = |text: &str| ServiceFee::parse(text).map_err(|_| BillFieldError::NotDecimal);
     let number = cells.optional(header, parse)?;
     Ok(i128::from(number.unwrap_or_default().as_i64()))
 }
 
-/// The columns of the summary.
+/// Columns of the summary.
 #[derive(Debug)]
 pub(super) struct Summary(Columns);
 

@@ -84,7 +84,8 @@ fn reading_through_serde_gives_the_same() {
     let message = error.unwrap_err().to_string();
     assert_eq!(
         message,
-        "the message's totalFee cannot be used: a payment of 0 fen is none"
+        "the message's totalFee cannot be used: payment amount is 0 fen: a payment needs at \
+         least 1 fen"
     );
     assert!(serde_json::from_str::<CloudEvent>("[1]").is_err());
 }

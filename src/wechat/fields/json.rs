@@ -1,4 +1,4 @@
-//! Fields out of JSON, or out of whatever else serde reads.
+//! Reads fields from JSON, or from any other serde format.
 
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -18,6 +18,8 @@ pub(super) fn read(json: &[u8], form: &'static Form) -> Result<Fields, MessageEr
         count: &count,
     };
     let mut read = reading(false).read(json);
+    // The error may be in an optional field. The second pass skips the optional fields, so that
+    // such a value cannot make the parser refuse a payment.
     if read.is_err() && count.get() <= FIELDS_MAX {
         count.set(0);
         read = reading(true).read(json);
@@ -40,7 +42,7 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(
     reading.deserialize(deserializer)
 }
 
-/// The parser's error without its message, which may repeat a text.
+/// Converts the parser's error. Its message may contain a value of the JSON, so it is dropped.
 fn refusal(error: &serde_json::Error, form: &'static Form) -> MessageError {
     if error.is_data() {
         return MessageError::WrongKind {
@@ -53,12 +55,13 @@ fn refusal(error: &serde_json::Error, form: &'static Form) -> MessageError {
     }
 }
 
-/// Which fields are worth reading.
+/// One pass over the message: the fields to read and the number of fields so far.
 #[derive(Clone, Copy)]
 struct Reading<'a> {
     form: &'static Form,
+    /// Whether the pass skips the optional fields.
     needed_only: bool,
-    /// How many fields were met so far.
+    /// Number of fields so far.
     count: &'a Cell<usize>,
 }
 
@@ -79,13 +82,13 @@ impl Reading<'_> {
         self.form.deciding.iter().chain(optional).copied()
     }
 
-    /// The field that the form has under a key of the object at `path`.
+    /// Name of the form's field for a key of the object at `path`.
     fn name(self, path: &str, key: &str) -> Option<&'static str> {
         self.names()
             .find(|name| name.strip_prefix(path) == Some(key))
     }
 
-    /// The fields that the form has below a key of the outer object.
+    /// Nested fields of the form below a key of the outer object.
     fn below(self, key: &str) -> impl Iterator<Item = &'static str> {
         let under = move |name: &&'static str| {
             let rest = name.strip_prefix(key);
@@ -94,7 +97,7 @@ impl Reading<'_> {
         self.names().filter(under)
     }
 
-    /// Counts one more field.
+    /// Counts a field; an error above the limit.
     fn count<E: Error>(self) -> Result<(), E> {
         self.count.set(self.count.get() + 1);
         if self.count.get() > FIELDS_MAX {
@@ -109,7 +112,7 @@ impl Reading<'_> {
         })
     }
 
-    /// Takes what stands under a name, once.
+    /// Stores the value of a field, or marks the field as repeated.
     fn keep<'de, A: MapAccess<'de>>(
         map: &mut A,
         fields: &mut Fields,
@@ -130,8 +133,8 @@ impl<'de> DeserializeSeed<'de> for Reading<'_> {
     type Value = Fields;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Fields, D::Error> {
-        // Asked for a map, some formats answer a mere text with an error that repeats it;
-        // asked for anything, they leave the answer to the visitor.
+        // With `deserialize_map`, some formats return an error that contains the value, if the
+        // value is a string. With `deserialize_any`, the visitor makes the error.
         deserializer.deserialize_any(self)
     }
 }
@@ -164,6 +167,7 @@ impl<'de> Visitor<'de> for Reading<'_> {
                 map.next_value_seed(Nested::new(self, &key, &mut fields))?;
             } else {
                 map.next_value::<IgnoredAny>()?;
+                // The parent occurs twice, so it is unknown which of its fields count.
                 let twice = self.below(&key).map(|name| (name, Found::Repeated));
                 fields.found.extend(twice);
             }
@@ -172,8 +176,8 @@ impl<'de> Visitor<'de> for Reading<'_> {
     }
 }
 
-/// The object under one key of the outer one. What is no object there is not an error yet:
-/// whoever needs a field of it says so.
+/// Visitor for a nested object. Another type is not an error yet: the parser reports it when it
+/// needs a field of the object.
 struct Nested<'a> {
     reading: Reading<'a>,
     key: &'a str,
@@ -191,7 +195,7 @@ impl<'a> Nested<'a> {
         }
     }
 
-    /// None of the fields below can be told.
+    /// Marks all nested fields as unreadable, because the parent is not an object.
     fn misplace(self) {
         for name in self.reading.below(self.key) {
             self.fields.found.insert(name, Found::Misplaced);

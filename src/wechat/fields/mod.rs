@@ -1,12 +1,11 @@
-//! The fields of a message, found by name and not yet understood.
+//! Reads the raw fields of a message by name, from JSON or XML.
 //!
 //! Invariants:
-//! - Only the fields of the message's form are kept; all others are skipped without being
-//!   read.
-//! - A field that occurs twice counts as neither of both: a needed one is refused, an
-//!   optional one is dropped.
-//! - Reading stops at [`BYTES_MAX`] bytes and at [`FIELDS_MAX`] fields, so that a hostile
-//!   sender cannot keep a thread busy.
+//! - The parser keeps only the fields of the message's form. It skips the values of all others.
+//! - If a field occurs twice, neither value counts. A required field causes an error, and an
+//!   optional field is dropped.
+//! - The parser stops at [`BYTES_MAX`] bytes and at [`FIELDS_MAX`] fields. Otherwise a hostile
+//!   sender could keep a thread busy.
 
 mod json;
 mod xml;
@@ -19,58 +18,59 @@ use serde_json::Value;
 use super::error::{FieldError, MessageError};
 use crate::types::Fen;
 
-/// More bytes than any message of the channel has: a combined payment of 50 orders with all
-/// of its coupons stays below.
+/// Maximum length of a message: 256 KiB. The largest message of the channel, a combined payment of
+/// 50 orders with all coupons, is shorter.
 const BYTES_MAX: usize = 256 << 10;
 
-/// More fields than any message of the channel has. Fields without a meaning here count too.
+/// Maximum number of fields in a message. No message of the channel has as many. Unknown fields
+/// count, too.
 const FIELDS_MAX: usize = 10_000;
 
-/// The byte order mark that some senders and editors put before UTF-8.
+/// Byte order mark that some senders and editors write before UTF-8 text.
 const BOM: &[u8] = "\u{feff}".as_bytes();
 
-/// The fields of one kind of message that have a meaning here. Nested ones are named by
-/// their path, joined by points.
+/// Known fields of one kind of message. The name of a nested field is its path, separated by dots.
 #[derive(Debug)]
 pub(super) struct Form {
-    /// What the message is, for whoever sent another one.
+    /// Name of the kind, for the error about a message of another kind.
     pub(super) wanted: &'static str,
-    /// The fields that decide something.
+    /// Fields that decide something. A malformed value is an error.
     pub(super) deciding: &'static [&'static str],
-    /// The fields that are good to know.
+    /// Optional fields. A malformed value is dropped.
     pub(super) optional: &'static [&'static str],
 }
 
-/// The fields of one message that have a meaning here.
+/// Known fields of one message.
 pub(super) struct Fields {
     form: &'static Form,
     found: BTreeMap<&'static str, Found>,
     digits: Digits,
 }
 
-/// What stands under one name.
+/// Value of a field.
 enum Found {
     Once(Value),
+    /// The field occurs more than once.
     Repeated,
-    /// Its parent is no object.
+    /// The parent of the field is not an object.
     Misplaced,
 }
 
-/// How a message writes integers.
+/// Representation of integers in a message.
 #[derive(Clone, Copy)]
 enum Digits {
-    /// As the numbers of JSON.
+    /// JSON numbers.
     Number,
-    /// As text, since XML has nothing else.
+    /// Text, the only type of XML.
     Text,
 }
 
 impl Fields {
     /// Reads the fields of a JSON object.
     ///
-    /// A parser cannot go on behind a number, an escape or a depth that it does not take.
-    /// Where one of these stands in an optional field, a second reading skips all of those,
-    /// so that the payment is not lost.
+    /// A JSON parser stops at a number, an escape or a depth that it does not support. If such a
+    /// value is in an optional field, a second pass skips all optional fields. Without it, the
+    /// payment would be lost.
     pub(super) fn from_json(json: &[u8], form: &'static Form) -> Result<Self, MessageError> {
         within_limit(json)?;
         json::read(without_bom(json), form)
@@ -98,14 +98,14 @@ impl Fields {
         }
     }
 
-    /// The refusal of a message of another kind.
+    /// Error for a message of another kind.
     pub(super) const fn wrong_kind(&self) -> MessageError {
         MessageError::WrongKind {
             wanted: self.form.wanted,
         }
     }
 
-    /// Whether there is anything under this name. Null and empty text are nothing.
+    /// Whether the field has a value. Null and the empty string do not count.
     pub(super) fn has(&self, name: &'static str) -> bool {
         match self.value(name) {
             Ok(None) => false,
@@ -114,12 +114,12 @@ impl Fields {
         }
     }
 
-    /// Whether there is anything under one of these names.
+    /// Whether one of these fields has a value.
     pub(super) fn has_any(&self, names: &[&'static str]) -> bool {
         names.iter().any(|name| self.has(name))
     }
 
-    /// A text that must be there, by its own rule.
+    /// Parses a required string.
     pub(super) fn required<T, E: Into<FieldError>>(
         &self,
         name: &'static str,
@@ -132,7 +132,7 @@ impl Fields {
             .map_err(|error| error.of(name))
     }
 
-    /// A text that may be missing or empty, but must keep its rule if it is there.
+    /// Parses a string that may be missing or empty, but not malformed.
     pub(super) fn given<T, E: Into<FieldError>>(
         &self,
         name: &'static str,
@@ -144,7 +144,7 @@ impl Fields {
         Ok(None)
     }
 
-    /// The first of these texts that is there and not empty.
+    /// Parses the first of these strings that is present and not empty.
     pub(super) fn first_given<T, E: Into<FieldError>>(
         &self,
         names: &[&'static str],
@@ -156,7 +156,7 @@ impl Fields {
         }
     }
 
-    /// The first of these texts that is there and not empty. One of them must be.
+    /// Parses the first of these strings that is present and not empty. At least one is required.
     pub(super) fn required_first<T, E: Into<FieldError>>(
         &self,
         names: &[&'static str],
@@ -167,14 +167,14 @@ impl Fields {
         self.required(name.copied().unwrap_or_default(), parse)
     }
 
-    /// An amount that must be there, as an integer.
+    /// Reads a required amount, as an integer.
     pub(super) fn amount(&self, name: &'static str) -> Result<Fen, MessageError> {
         self.unsigned(name)
             .and_then(|fen| Ok(Fen::new(fen)?))
             .map_err(|error| error.of(name))
     }
 
-    /// A text that decides nothing: dropped unless it keeps its rule.
+    /// Parses an optional string; `None` if it is malformed.
     pub(super) fn lossy<T, E>(
         &self,
         name: &'static str,
@@ -183,7 +183,7 @@ impl Fields {
         parse(self.text(name).ok()??).ok()
     }
 
-    /// An amount that decides nothing: dropped unless it is one.
+    /// Reads an optional amount; `None` if it is malformed.
     pub(super) fn lossy_amount(&self, name: &'static str) -> Option<Fen> {
         self.amount(name).ok()
     }
@@ -214,13 +214,13 @@ impl Fields {
     }
 }
 
-/// The library's own parser takes a plus sign as well.
+/// Parses an unsigned integer of digits only. `str::parse` alone would accept a plus sign.
 fn only_digits(text: &str) -> Option<u64> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten()
 }
 
-/// The same JSON without a byte order mark before it.
+/// Removes a byte order mark before the JSON.
 pub(super) fn without_bom(json: &[u8]) -> &[u8] {
     json.strip_prefix(BOM).unwrap_or(json)
 }

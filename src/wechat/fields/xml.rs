@@ -1,9 +1,9 @@
-//! Fields out of XML: one element, and in it one element for each field.
+//! Reads fields from XML: a root element that contains one element per field.
 //!
 //! Invariants:
-//! - There is no document type, and no entity but the five of XML itself: nothing that
-//!   could grow while it is read, or point elsewhere.
-//! - Depth is bounded, and every step takes the reader further in the bytes.
+//! - The parser refuses a document type, and every entity except the five of XML itself. An entity
+//!   could otherwise expand without limit, or read a file (XXE).
+//! - The depth is limited, and every step consumes bytes, so the parser always ends.
 
 use std::str;
 
@@ -15,10 +15,10 @@ use serde_json::Value;
 use super::{Digits, FIELDS_MAX, Fields, Form, Found, too_many_fields};
 use crate::wechat::error::MessageError;
 
-/// Deeper than any message of the channel goes.
+/// Maximum depth of elements. No message of the channel is as deep.
 const DEPTH_MAX: usize = 16;
 
-/// What the channel calls its outermost element: in messages, and in what was decrypted.
+/// Names of the channel's root elements: in messages, and in decrypted parts.
 const ROOTS: [&str; 2] = ["xml", "root"];
 
 pub(super) fn read(xml: &[u8], form: &'static Form) -> Result<Fields, MessageError> {
@@ -48,22 +48,22 @@ fn not_xml(at: usize) -> MessageError {
 
 struct Reading {
     fields: Fields,
-    /// How many elements are open.
+    /// Number of open elements.
     depth: usize,
-    /// How many elements were opened.
+    /// Number of elements opened so far.
     elements: usize,
-    /// How many elements were outermost.
+    /// Number of root elements.
     roots: usize,
-    /// The outermost one is called as the channel calls it.
+    /// Whether the root element has a name of the channel.
     known_root: bool,
     field: Option<Field>,
 }
 
-/// A field that is being read.
+/// The field that the parser is reading.
 struct Field {
     name: &'static str,
     text: String,
-    /// It holds elements, and so is no text.
+    /// Whether the field contains elements, so that its value is not a text.
     nested: bool,
 }
 
@@ -79,16 +79,16 @@ impl Reading {
         }
     }
 
-    /// Takes one event; `None` where it may not be there.
+    /// Processes one event; `None` if the event is not allowed.
     fn take(&mut self, event: &Event<'_>) -> Option<()> {
         match event {
             Event::Start(element) => self.open(element),
             Event::End(_) => self.close(),
             Event::Text(text) => self.text(text),
             Event::CData(text) => self.text(text),
-            Event::GeneralRef(reference) => self.text(&meant(reference)?),
+            Event::GeneralRef(reference) => self.text(&resolve(reference)?),
             Event::DocType(_) => None,
-            // Declarations, comments and instructions say nothing here.
+            // Declarations, comments and processing instructions contain no field.
             _ => Some(()),
         }
     }
@@ -134,6 +134,8 @@ impl Reading {
     }
 
     fn keep(&mut self, field: Field) {
+        // An array marks a field with nested elements. Every parser of a string or an integer then
+        // reports a malformed value.
         let value = if field.nested {
             Value::Array(Vec::new())
         } else {
@@ -154,8 +156,8 @@ impl Reading {
         (self.depth > 0 || blank).then_some(())
     }
 
-    /// The fields, if the bytes were one element; refused as another kind of message if
-    /// it is not the channel's.
+    /// Fields of the document. `None` if the bytes are not exactly one element, and an error if the
+    /// root element is not one of the channel's.
     fn end(self) -> Option<Result<Fields, MessageError>> {
         if self.depth != 0 || self.roots != 1 {
             return None;
@@ -167,10 +169,10 @@ impl Reading {
     }
 }
 
-/// The text that a reference stands for, if it is XML's own.
-fn meant(reference: &BytesRef<'_>) -> Option<String> {
+/// Text of a character reference or a predefined entity; `None` for any other entity.
+fn resolve(reference: &BytesRef<'_>) -> Option<String> {
     match reference.resolve_char_ref() {
-        Ok(Some(one)) => Some(one.to_string()),
+        Ok(Some(char)) => Some(char.to_string()),
         Ok(None) => resolve_predefined_entity(reference).map(str::to_owned),
         Err(_) => None,
     }

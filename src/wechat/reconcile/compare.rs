@@ -1,4 +1,4 @@
-//! One line of a bill against the order it names.
+//! Compares one line of a bill with its order.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::wechat::bill::{BillEntry, BillLine, BillRefund, BillRefundStatus, Bil
 
 pub(super) enum Compared {
     Same,
-    /// It does not fit, and the store knows that already.
+    /// The line does not fit the order, and the store already keeps its fact as an anomaly.
     InAnomaly,
     Differs(Box<BillDifference>),
 }
@@ -19,7 +19,8 @@ pub(super) enum Compared {
 pub(super) fn compare(line: BillLine, order: Option<Arc<Order>>) -> Compared {
     let verdict = match (&line.entry, order.as_deref()) {
         (BillEntry::Payment(_), order) => payment(&line, order),
-        // Whether the payment is known, its own line says.
+        // The bill has a separate line for the payment. The comparison of that line reports the
+        // missing order.
         (BillEntry::Revoked(_), None) => None,
         (BillEntry::Revoked(_), Some(order)) => revoked(&line, order),
         (BillEntry::Refund(_), None) => Some(Found::Differs(Kind::MissingLocally, adopt(&line))),
@@ -34,18 +35,20 @@ pub(super) fn compare(line: BillLine, order: Option<Arc<Order>>) -> Compared {
     }
 }
 
+/// A line that does not fit its order.
 enum Found {
     InAnomaly,
     Differs(Kind, Fix),
 }
 
-/// How an amount of the bill relates to one of the store's. A currency without hundredths may
-/// stand in the bill in another unit than its own.
+/// Relation of an amount in the bill to an amount in the store. For a currency without hundredths,
+/// the bill may use another unit than the currency's own: see [`BillUnit`].
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Amount {
     Same,
-    /// It is the same only if the bill has it in hundredths.
+    /// The amounts are equal only if the bill uses hundredths.
     SameInHundredths,
+    /// The amounts differ in every possible unit.
     Another,
 }
 
@@ -61,6 +64,7 @@ impl Amount {
     }
 }
 
+/// Compares a payment. The store may have it as the order's payment, as an anomaly, or not at all.
 fn payment(line: &BillLine, order: Option<&Order>) -> Option<Found> {
     let billed = line.payment_as_read()?;
     let Some(order) = order else {
@@ -72,8 +76,8 @@ fn payment(line: &BillLine, order: Option<&Order>) -> Option<Found> {
         true => Amount::of(line, local),
         false => Amount::Another,
     };
-    let standing = order.payment.as_ref();
-    if let Some(paid) = standing.filter(|paid| paid.is_same(&billed)) {
+    let local = order.payment.as_ref();
+    if let Some(paid) = local.filter(|paid| paid.is_same(&billed)) {
         return match amount(paid.paid_fee, paid.currency) {
             Amount::Same => None,
             Amount::SameInHundredths => Some(uncertain),
@@ -84,7 +88,7 @@ fn payment(line: &BillLine, order: Option<&Order>) -> Option<Found> {
         return Some(Found::InAnomaly);
     }
     let amount = amount(order.total_fee, order.currency);
-    let kind = match (standing, amount) {
+    let kind = match (local, amount) {
         (None, Amount::SameInHundredths) => return Some(uncertain),
         (Some(_), _) => Kind::TransactionDiffers,
         (None, Amount::Same) => Kind::LocalUnpaid,
@@ -97,7 +101,7 @@ fn payment(line: &BillLine, order: Option<&Order>) -> Option<Found> {
     Some(Found::Differs(kind, fix))
 }
 
-/// The store knows this payment, of this amount, and that it does not fit.
+/// Whether the store keeps this payment, with the same amount, as an anomaly.
 fn has_anomaly_of(order: &Order, billed: &Payment) -> bool {
     let same = |own: &Payment| {
         let money = (own.paid_fee, own.currency) == (billed.paid_fee, billed.currency);
@@ -110,12 +114,14 @@ fn has_anomaly_of(order: &Order, billed: &Payment) -> bool {
 fn confirm(line: &BillLine) -> Fix {
     let payment = line.payment();
     payment.map_or(Fix::AskChannel, |payment| {
-        tell(line, CommandKind::Confirm(Box::new(payment)))
+        command(line, CommandKind::Confirm(Box::new(payment)))
     })
 }
 
-/// An amount that nothing here confirms is applied only where its unit is certain: the channel
-/// answers a query in minor units.
+/// Returns `fix` if the unit of the amount is certain, otherwise [`Fix::AskChannel`].
+///
+/// The store has no equal amount that confirms the unit. A wrong unit would apply an amount that is
+/// 100 times too large or too small. The channel's answer to a query is always in minor units.
 fn if_certain(line: &BillLine, fix: Fix) -> Fix {
     match line.unit {
         BillUnit::Certain => fix,
@@ -123,17 +129,15 @@ fn if_certain(line: &BillLine, fix: Fix) -> Fix {
     }
 }
 
-fn tell(line: &BillLine, ask: CommandKind) -> Fix {
-    Fix::Tell(Box::new(Command {
-        no: line.no,
-        kind: ask,
-    }))
+fn command(line: &BillLine, kind: CommandKind) -> Fix {
+    Fix::Tell(Box::new(Command { no: line.no, kind }))
 }
 
-/// A payment that was taken back is a difference where it stands as if it had not been.
+/// Compares a revoked payment. It is a difference if the store has the payment without a record of
+/// the revocation.
 fn revoked(line: &BillLine, order: &Order) -> Option<Found> {
-    let stands = order.transaction_id() == Some(&line.transaction_id);
-    if !stands {
+    let is_paid_by = order.transaction_id() == Some(&line.transaction_id);
+    if !is_paid_by {
         return None;
     }
     if order
@@ -144,15 +148,17 @@ fn revoked(line: &BillLine, order: &Order) -> Option<Found> {
         return Some(Found::InAnomaly);
     }
     let state = Box::new(ChannelState::Revoked);
-    let fix = tell(line, CommandKind::RecordQuery(state));
+    let fix = command(line, CommandKind::RecordQuery(state));
     Some(Found::Differs(Kind::RefundDiffers, fix))
 }
 
-/// What the bill proves of a refund is a fix. It does not prove that one failed for good:
-/// the same number may have been sent again since.
+/// Compares a refund. If the bill proves a state, the fix records it.
+///
+/// The bill cannot prove that a refund failed: the merchant may have repeated the request under the
+/// same number since. The fix is then to query the channel.
 fn refund(line: &BillLine, billed: &BillRefund, order: &Order) -> Option<Found> {
     let differs = |fix| Some(Found::Differs(Kind::RefundDiffers, fix));
-    if stands_in_anomaly(line, order) {
+    if is_in_anomaly(line, order) {
         return Some(Found::InAnomaly);
     }
     let mut refunds = order.refunds.iter();
@@ -160,7 +166,7 @@ fn refund(line: &BillLine, billed: &BillRefund, order: &Order) -> Option<Found> 
         let has_id =
             |local: &Refund| local.refund_id.is_some() && local.refund_id == billed.refund_id;
         return differs(match order.refunds.iter().any(has_id) {
-            // One refund of the channel's, under two numbers of the merchant's.
+            // The channel has one refund, but the merchant has two numbers for it.
             true => Fix::Person,
             false => adopt(line),
         });
@@ -178,37 +184,39 @@ fn refund(line: &BillLine, billed: &BillRefund, order: &Order) -> Option<Found> 
     }
 }
 
-/// Takes the refund in with the amount of the bill.
+/// Fix that records the refund with the amount of the bill, if the unit is certain.
 fn adopt(line: &BillLine) -> Fix {
     if_certain(line, record_refund(line))
 }
 
 fn record_refund(line: &BillLine) -> Fix {
-    // A refund of nothing is none, and the channel knows what it is.
+    // `refund` returns `None` for an amount of 0 fen or in hundredths. Only the channel knows the
+    // right amount.
     let fact = line.refund();
     fact.map_or(Fix::AskChannel, |fact| {
-        tell(line, CommandKind::RecordRefund(Box::new(fact)))
+        command(line, CommandKind::RecordRefund(Box::new(fact)))
     })
 }
 
-/// The store knows what the line says, and that it does not fit.
-fn stands_in_anomaly(line: &BillLine, order: &Order) -> bool {
+/// Whether the store keeps this refund, with the same facts, as an anomaly.
+fn is_in_anomaly(line: &BillLine, order: &Order) -> bool {
     let Some(fact) = line.refund() else {
         return false;
     };
     order.anomalies.iter().any(|anomaly| {
         let about = anomaly.kind.refund_no() == Some(fact.refund_no());
-        let says_so = |told: &Refund| {
+        let has_facts = |kept: &Refund| {
             let same =
-                told.transaction_id == *fact.transaction_id() && told.amount == fact.amount();
-            same && told.status == RefundStatus::from(fact.state())
+                kept.transaction_id == *fact.transaction_id() && kept.amount == fact.amount();
+            same && kept.status == RefundStatus::from(fact.state())
         };
-        about && anomaly.refund.as_ref().is_some_and(says_so)
+        about && anomaly.refund.as_ref().is_some_and(has_facts)
     })
 }
 
-/// Whether the store's state is the bill's, or may have followed from it: a bill does not
-/// move with its refunds.
+/// Whether the store's status equals the bill's, or can be a later one.
+///
+/// The channel does not update a bill, so the store may know a later status. That is no difference.
 const fn agree(billed: BillRefundStatus, local: RefundStatus) -> bool {
     match billed {
         BillRefundStatus::Processing => !matches!(local, RefundStatus::Requested),

@@ -1,4 +1,4 @@
-//! What differs between a bill and the store, and what it suggests.
+//! Difference between a bill and the store, with a suggested fix.
 
 use std::sync::Arc;
 
@@ -6,66 +6,69 @@ use crate::order::{Command, Order, Record, Refund};
 use crate::types::{OrderNo, RefundNo};
 use crate::wechat::bill::{BillEntry, BillLine, UnusableLine};
 
-/// One difference, with both sides.
+/// Difference between a bill and the store, with the data of both sides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BillDifference {
-    /// What differs.
+    /// Kind of difference.
     pub kind: BillDifferenceKind,
-    /// Under which order number; `None` where a line has none that can be used.
+    /// Order number; `None` if the line does not have a valid one.
     pub no: Option<OrderNo>,
-    /// About which refund, where it is about one.
+    /// Refund number; `None` if the difference is not about a refund.
     pub refund_no: Option<RefundNo>,
-    /// What the bill says; `None` where it says nothing, or its line cannot be used.
+    /// Line of the bill; `None` if the bill has no such line, or if the line is unusable.
     pub line: Option<Box<BillLine>>,
-    /// The bill's line, where it cannot be used, and why.
+    /// Unusable line of the bill, with the reason.
     pub unusable: Option<Box<UnusableLine>>,
-    /// What the store has; `None` where it has no such order.
+    /// Order in the store; `None` if the store does not have it.
     pub order: Option<Arc<Order>>,
-    /// What to do about it.
+    /// Suggested fix.
     pub fix: Fix,
 }
 
-/// What differs. May grow.
+/// Kind of difference. May grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BillDifferenceKind {
-    /// The bill has a payment of an order that is not paid here.
+    /// The bill has a payment of an order that is not paid in the store.
     LocalUnpaid,
-    /// An order is paid here, and the bill of that day has no such payment.
+    /// An order is paid in the store, but the bill of that day does not have the payment.
     MissingInBill,
-    /// The bill has an order that is not known here.
+    /// The bill has an order that the store does not have.
     MissingLocally,
-    /// Both have the payment, of other amounts or currencies.
+    /// Both sides have the payment, with different amounts or currencies.
+    ///
+    /// The kind also covers an unpaid order whose total differs from the bill's payment.
     AmountDiffers,
-    /// Both have a payment of the order, by other transactions.
+    /// Both sides have a payment of the order, with different transactions.
     TransactionDiffers,
-    /// A refund stands differently, or is known to one side only; or the bill has the
-    /// payment taken back.
+    /// A refund differs, or only one side has it. The kind also covers a payment that the bill
+    /// reports as revoked.
     RefundDiffers,
-    /// The bill's amount, of a currency without hundredths, fits only if it was written in
-    /// hundredths: see [`BillUnit`](crate::wechat::bill::BillUnit).
+    /// The currency has no hundredths, and the bill's amount fits the store's only in hundredths.
+    /// See [`BillUnit`](crate::wechat::bill::BillUnit).
     UnitUncertain,
-    /// The bill has a line of this merchant that cannot be used, such as one with a number that
-    /// no order of this store can have.
+    /// The bill has an unusable line of this merchant. An example is an order number that no order
+    /// of this store can have.
     UnusableLine,
 }
 
-/// What to do about a difference. May grow.
+/// Suggested fix of a difference. May grow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fix {
-    /// Tell the store what the bill says: applied, recognised or kept as an anomaly.
+    /// Send this command to the store. The store applies the fact, recognises it as a duplicate,
+    /// or keeps it as an anomaly.
     Tell(Box<Command>),
-    /// Ask the channel, and tell the store what it answers: the bill does not say enough,
-    /// or not what holds now.
+    /// Query the channel, and record its answer in the store. The bill does not have enough data, or
+    /// its data may be outdated.
     AskChannel,
-    /// A person must look: both sides are certain, and they differ.
+    /// A person must decide: both sides are certain, and they differ.
     Person,
 }
 
 impl Fix {
-    /// The command to give the store, where there is one.
+    /// Command for the store; `None` for the other fixes.
     #[must_use]
     pub fn into_command(self) -> Option<Command> {
         match self {
@@ -97,7 +100,7 @@ impl BillDifference {
         })
     }
 
-    /// Of a line that cannot be used.
+    /// Difference about an unusable line.
     pub(super) fn unusable(line: Box<UnusableLine>, order: Option<Arc<Order>>) -> Box<Self> {
         Box::new(Self {
             kind: BillDifferenceKind::UnusableLine,
@@ -110,7 +113,7 @@ impl BillDifference {
         })
     }
 
-    /// Of a payment that the bill lacks.
+    /// Difference about a payment that the bill does not have.
     pub(super) fn missing_payment(order: &Arc<Order>) -> Self {
         Self {
             kind: BillDifferenceKind::MissingInBill,
@@ -123,7 +126,7 @@ impl BillDifference {
         }
     }
 
-    /// Of a refund that the bill lacks.
+    /// Difference about a refund that the bill does not have.
     pub(super) fn missing_refund(record: &Record, refund: &Refund) -> Self {
         Self {
             kind: BillDifferenceKind::RefundDiffers,

@@ -1,4 +1,4 @@
-//! What the store has of a day, and the day's bill has not.
+//! Finds the payments and refunds of a day that the store has and the bill does not.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,16 +14,17 @@ use crate::rules::Index;
 use crate::store::Store;
 use crate::types::{Channel, MchId, Timestamp};
 
-/// A refund that went through before it was asked for has met two clocks.
+/// Maximum difference between the clocks of the store and the channel: 24 hours. By the channel's
+/// clock, a refund can succeed before the store's time of its request.
 const CLOCKS_APART: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Reconciliation {
-    /// Payments that succeeded on the day.
+    /// Reports payments that succeeded on the day and that the bill does not have.
     pub(super) fn missing_payments(
         &self,
         store: &Store,
         seen: &Seen,
-        tell: &mut impl FnMut(BillDifference),
+        report: &mut impl FnMut(BillDifference),
     ) -> Result<(), StoreError> {
         for status in [Status::Success, Status::LatePaid] {
             let listing = OrderQuery::by_status(status).between(self.day.range());
@@ -34,7 +35,7 @@ impl Reconciliation {
                 part.rows
                     .iter()
                     .filter(lacks)
-                    .for_each(|order| tell(BillDifference::missing_payment(order)));
+                    .for_each(|order| report(BillDifference::missing_payment(order)));
                 let Some(next) = part.next else { break };
                 page = PageRequest::of(PageRequest::MAX).after(next);
             }
@@ -48,24 +49,27 @@ impl Reconciliation {
         unseen && order.channel == Channel::WECHAT && self.is_ours(payment, order.mch_id.as_ref())
     }
 
-    /// Refunds that were accepted on the day, whenever their orders were paid: first those
-    /// that are open, then those that went through since. One that moves from here to there
-    /// meanwhile is met twice, and told once.
+    /// Reports refunds that the channel accepted on the day and that the bill does not have. The
+    /// time of the payment does not matter.
+    ///
+    /// The function reads open refunds first, and then successful ones. A refund that succeeds
+    /// between the two reads is in both lists. The set of reported refund numbers removes the
+    /// duplicate. In the other order, such a refund would be in neither list.
     pub(super) fn missing_refunds(
         &self,
         store: &Store,
         seen: &Seen,
-        tell: &mut impl FnMut(BillDifference),
+        report: &mut impl FnMut(BillDifference),
     ) -> Result<(), StoreError> {
-        let mut told = HashSet::new();
+        let mut reported = HashSet::new();
         let since = self.day.range().start.saturating_sub(CLOCKS_APART);
         for (index, from) in [(Index::Due, Timestamp::EPOCH), (Index::Refunded, since)] {
             store.each_row(index, from, |row| {
                 if let Some(refund) = refund_at(row)
                     && self.lacks_refund(&row.record, refund, seen)
-                    && told.insert(refund.refund_no.clone())
+                    && reported.insert(refund.refund_no.clone())
                 {
-                    tell(BillDifference::missing_refund(&row.record, refund));
+                    report(BillDifference::missing_refund(&row.record, refund));
                 }
                 Ok::<_, StoreError>(())
             })?;
@@ -73,8 +77,12 @@ impl Reconciliation {
         Ok(())
     }
 
-    /// What is only asked for may never have arrived, and what was closed may have been
-    /// refused; of what was made elsewhere, the acceptance is not known.
+    /// Whether the bill should have this refund, but does not.
+    ///
+    /// - A requested refund may not have reached the channel.
+    /// - The channel may have refused a closed refund.
+    /// - For a refund of another system (`external`), the store does not know the day on which the
+    ///   channel accepted it.
     fn lacks_refund(&self, record: &Record, refund: &Refund, seen: &Seen) -> bool {
         let accepted = match refund.status {
             RefundStatus::Requested | RefundStatus::Closed => false,
@@ -93,7 +101,8 @@ impl Reconciliation {
             && !seen.has_refund(&refund.refund_no)
     }
 
-    /// What names no merchant may be anybody's: better told than missed.
+    /// Whether the payment belongs to this merchant. A payment without a merchant counts as this
+    /// merchant's, since a false report is better than a missed one.
     fn is_ours(&self, payment: Option<&Payment>, order: Option<&MchId>) -> bool {
         let paid_to = payment.and_then(|payment| payment.mch_id.as_ref());
         paid_to
@@ -102,7 +111,7 @@ impl Reconciliation {
     }
 }
 
-/// The refund that stands at a place of its list.
+/// Refund of a row in an index of refunds. `sub` is its number within the record, from 1.
 fn refund_at(row: &IndexRow) -> Option<&Refund> {
     let place = usize::try_from(row.position.sub.checked_sub(1)?).ok()?;
     row.record.refunds().get(place)

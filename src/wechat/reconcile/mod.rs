@@ -1,11 +1,10 @@
-//! A day's bill against the store: what differs, and what to do about it.
+//! Reconciliation: compares a day's bill with the store, and suggests fixes.
 //!
 //! Invariants:
-//! - Nothing is written here. A difference carries the fix it suggests, and applying it is
-//!   a step of the caller's.
-//! - Applying the fixes of one bill twice changes nothing more: each is a money fact that
-//!   the store recognises.
-//! - Memory: 16 bytes for each line of the bill, and one page of orders.
+//! - The comparison writes nothing. Each difference contains a suggested fix, and the caller
+//!   decides whether to apply it.
+//! - Fixes are idempotent: each is a money fact, and the store recognises duplicates.
+//! - Memory use is 16 bytes per line of the bill, plus one page of orders.
 
 mod compare;
 mod difference;
@@ -23,12 +22,14 @@ use crate::error::Error as StoreError;
 use crate::store::Store;
 use crate::types::MchId;
 
-/// The comparison of one merchant's bill of one day with the store.
+/// Comparison of one merchant's bill of one day with the store.
 ///
-/// Payments are of the day in which they succeeded, refunds of the day in which the channel
-/// accepted them. Lines of other merchants (a service provider's bill has those of all) are
-/// left out, whatever stands in them. A line of this merchant that cannot be used is a
-/// difference.
+/// A payment belongs to the day on which it succeeded. A refund belongs to the day on which the
+/// channel accepted it.
+///
+/// The bill of a service provider contains the lines of all its merchants. The comparison skips
+/// lines of other merchants, also unusable ones. An unusable line is a difference, unless it names
+/// another merchant.
 ///
 /// ```
 /// use orderstore::wechat::bill::{BillDay, BillReader};
@@ -52,7 +53,7 @@ use crate::types::MchId;
 ///     commands.extend(difference.fix.into_command());
 /// })?;
 /// assert_eq!(counts.differences, 1);
-/// // The explicit step, once a person has looked at the differences:
+/// // Apply the fixes after a person has checked the differences:
 /// for ticket in store.submit_all(commands)? {
 ///     let _ = ticket.wait()?;
 /// }
@@ -66,24 +67,25 @@ pub struct Reconciliation {
     kind: BillKind,
 }
 
-/// What a comparison met.
+/// Counts of a comparison.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Reconciled {
-    /// Lines of this merchant.
+    /// Number of lines of this merchant.
     pub lines: u64,
-    /// Lines of other merchants, left out.
+    /// Number of skipped lines of other merchants.
     pub of_others: u64,
-    /// Lines of this merchant whose time is not within the day: more than a few mean that
-    /// the bill is of another day. They are compared like the others.
+    /// Number of lines of this merchant with a time outside the day. The comparison includes them.
+    /// If there are more than a few, the bill is probably of another day.
     pub out_of_day: u64,
-    /// Lines that do not fit, but whose facts already stand as anomalies.
+    /// Number of lines that do not fit the order, but whose facts the store already keeps as
+    /// anomalies.
     pub in_anomalies: u64,
-    /// What was told.
+    /// Number of reported differences.
     pub differences: u64,
 }
 
-/// Why a comparison ended. What it had told by then is no complete account.
+/// Error that ended a comparison. The differences reported before it are incomplete.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ReconcileError {
@@ -96,7 +98,7 @@ pub enum ReconcileError {
 }
 
 impl Reconciliation {
-    /// The comparison of a bill with payments and refunds.
+    /// Comparison of a bill that contains payments and refunds.
     pub const fn of(day: BillDay, mch_id: MchId) -> Self {
         Self {
             day,
@@ -105,23 +107,26 @@ impl Reconciliation {
         }
     }
 
-    /// Which lines the bill has, so that those it cannot have are not missed.
+    /// Sets the kind of lines in the bill. The comparison then does not report missing payments for
+    /// a bill of refunds, or missing refunds for a bill of payments.
     pub const fn kind(mut self, kind: BillKind) -> Self {
         self.kind = kind;
         self
     }
 
-    /// Compares, and tells each difference as it is met: first those of the lines, in their
-    /// order, then what the bill lacks. It writes nothing.
+    /// Runs the comparison, and calls `report` with each difference. It writes nothing.
+    ///
+    /// It first reports the differences of the lines, in the sequence of the bill. Then it reports
+    /// the payments and refunds that the bill does not have.
     ///
     /// # Errors
-    /// [`ReconcileError`]: a line that cannot be counted, or a summary that does not agree, ends
-    /// it.
+    /// [`ReconcileError`] if the store cannot be read, if the sums cannot include a line, or if the
+    /// summary disagrees with the lines.
     pub fn run(
         &self,
         store: &Store,
         lines: impl IntoIterator<Item = Result<BillLine, BillError>>,
-        mut tell: impl FnMut(BillDifference),
+        mut report: impl FnMut(BillDifference),
     ) -> Result<Reconciled, ReconcileError> {
         let mut counts = Reconciled::default();
         let mut seen = SeenBuilder::default();
@@ -136,14 +141,14 @@ impl Reconciliation {
                 Compared::InAnomaly => counts.in_anomalies += 1,
                 Compared::Differs(difference) => {
                     counts.differences += 1;
-                    tell(*difference);
+                    report(*difference);
                 }
             }
         }
         let seen = seen.finish();
         let mut missing = |difference| {
             counts.differences += 1;
-            tell(difference);
+            report(difference);
         };
         if self.kind != BillKind::Refund {
             self.missing_payments(store, &seen, &mut missing)?;
@@ -172,7 +177,7 @@ impl Reconciliation {
         Ok(compare(line, order))
     }
 
-    /// A line that cannot be used is no concern of this merchant's only where it names another.
+    /// Handles an unusable line. It counts as this merchant's, unless it names another merchant.
     fn unusable(
         &self,
         store: &Store,
@@ -189,7 +194,8 @@ impl Reconciliation {
             return Ok(Compared::Same);
         }
         counts.lines += 1;
-        // What the bill names, it does not lack.
+        // The line is unusable, but it names the payment or the refund. Without this step, the
+        // comparison would also report it as missing in the bill.
         if let Some(transaction) = bad.transaction_id.as_ref().filter(|_| bad.is_payment) {
             seen.payment(transaction);
         }

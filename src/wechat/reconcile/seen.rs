@@ -1,4 +1,4 @@
-//! Which payments and refunds a bill had, in 16 bytes each.
+//! Set of the payments and refunds of a bill, with 16 bytes per element.
 
 use std::hash::Hash;
 
@@ -6,10 +6,14 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 
 use crate::types::{RefundNo, TransactionId};
 
-/// Hashes of 128 bits do not meet by accident.
+/// Collects the hashes of the bill's payments and refunds.
+///
+/// A collision would hide a missing payment. With hashes of 128 bits, a collision by accident is
+/// practically impossible.
 #[derive(Default)]
 pub(super) struct SeenBuilder(Vec<u128>);
 
+/// Sorted hashes, for a binary search.
 pub(super) struct Seen(Vec<u128>);
 
 impl SeenBuilder {

@@ -1,4 +1,4 @@
-//! Bytes of a store turn where nobody looks: it says so, or nothing is lost.
+//! Silent corruption of bytes on disk: the store must report it or lose nothing.
 
 use std::path::PathBuf;
 
@@ -14,13 +14,13 @@ const SIZES: Sizes = Sizes {
     segment: 8 << 10,
 };
 
-/// A store with something in base and journal, closed or killed.
+/// Returns the snapshot of a store with records in the B-tree and in the journal, closed or killed.
 fn store(is_closed: bool) -> (Snapshot, Ledger) {
-    let mut dice = SeededRng::new(5);
+    let mut rng = SeededRng::new(5);
     let disk = SimulatedDisk::new(5);
     let mut shop = Shop::init(disk.clone(), SIZES).unwrap();
     for _ in 0..30 {
-        shop.step(&mut dice).unwrap();
+        shop.step(&mut rng).unwrap();
     }
     let killed = disk.snapshot();
     let Shop { store, ledger, .. } = shop;
@@ -29,9 +29,9 @@ fn store(is_closed: bool) -> (Snapshot, Ledger) {
     (snapshot, ledger)
 }
 
-/// Where a byte is to be damaged: files alike, however long, and bytes that hold something
-/// before others.
-fn places(snapshot: &Snapshot, count: usize, dice: &mut SeededRng) -> Vec<(PathBuf, usize)> {
+/// Picks bytes to corrupt: each file with equal probability whatever its length, and non-zero bytes
+/// more often than zeros.
+fn places(snapshot: &Snapshot, count: usize, rng: &mut SeededRng) -> Vec<(PathBuf, usize)> {
     let disk = snapshot.kill(1);
     let files: Vec<_> = disk
         .files()
@@ -40,54 +40,54 @@ fn places(snapshot: &Snapshot, count: usize, dice: &mut SeededRng) -> Vec<(PathB
         .collect();
     let mut places = Vec::new();
     while places.len() < count {
-        let (path, len) = &files[dice.below(files.len())];
-        let at = dice.below(*len);
-        if disk.byte(path, at) != Some(0) || dice.one_in(20) {
+        let (path, len) = &files[rng.below(files.len())];
+        let at = rng.below(*len);
+        if disk.byte(path, at) != Some(0) || rng.one_in(20) {
             places.push((path.clone(), at));
         }
     }
     places
 }
 
-/// Opens a damaged store and has it read all of it; `None` where it tells of damage.
-/// Where it does not, it must say what was sent, step by step.
+/// Opens a corrupted store and reads all of it; returns `None` if the store reports the corruption.
+/// If it does not, its contents must be what was sent.
 fn look(damaged: &SimulatedDisk, sent: &Ledger) -> Option<Shop> {
     let snapshot = damaged.snapshot();
     let builder = Store::builder().simulated(&snapshot.kill(4), SIZES);
     drop(builder.open_verified(dir()).ok()?);
     let shop = Shop::recover(snapshot.kill(4), SIZES, sent, (1, sent.steps.len()));
-    Some(shop.expect("what looks sound is wrong"))
+    Some(shop.expect("the store looks sound but has lost records"))
 }
 
 #[test]
-fn corruption_of_a_closed_store_is_told_or_changes_nothing() {
+fn corruption_of_closed_store_is_reported_or_harmless() {
     let (snapshot, ledger) = store(true);
-    let mut dice = SeededRng::new(6);
+    let mut rng = SeededRng::new(6);
     let sound = look(&snapshot.kill(2), &ledger).unwrap();
     let feed = feed_of(&sound.store).unwrap();
     let mut told = 0;
-    for (path, at) in places(&snapshot, figure("CORRUPTION_BYTES", 2000), &mut dice) {
+    for (path, at) in places(&snapshot, figure("CORRUPTION_BYTES", 2000), &mut rng) {
         let disk = snapshot.kill(3);
-        disk.damage(&path, at, 1 << dice.below(8));
+        disk.damage(&path, at, 1 << rng.below(8));
         match look(&disk, &ledger) {
             Some(shop) => assert_eq!(feed_of(&shop.store).unwrap(), feed, "{path:?}, byte {at}"),
             None => told += 1,
         }
     }
-    // The harness would be blind if nothing were ever found.
+    // The test would prove nothing if corruption were never found.
     assert!(told > 100, "{told}");
 }
 
 #[test]
-fn corruption_of_a_killed_store_loses_the_last_frame_at_most_and_tells() {
+fn corruption_of_killed_store_loses_at_most_last_frame() {
     let (snapshot, ledger) = store(false);
-    let mut dice = SeededRng::new(7);
+    let mut rng = SeededRng::new(7);
     let steps = ledger.steps.len();
     let sound = look(&snapshot.kill(2), &ledger).unwrap();
     let feed = feed_of(&sound.store).unwrap();
-    for (path, at) in places(&snapshot, figure("CORRUPTION_BYTES", 2000) / 4, &mut dice) {
+    for (path, at) in places(&snapshot, figure("CORRUPTION_BYTES", 2000) / 4, &mut rng) {
         let disk = snapshot.kill(3);
-        disk.damage(&path, at, 1 << dice.below(8));
+        disk.damage(&path, at, 1 << rng.below(8));
         let Some(shop) = look(&disk, &ledger) else {
             continue;
         };
@@ -97,7 +97,7 @@ fn corruption_of_a_killed_store_loses_the_last_frame_at_most_and_tells() {
                 path.starts_with(dir().join("journal")),
                 "{path:?}, byte {at}"
             );
-            assert!(dropped > 0, "{path:?}, byte {at}: lost in silence");
+            assert!(dropped > 0, "{path:?}, byte {at}: lost without a report");
             assert!(
                 shop.ledger.steps.len() + 1 >= last_written(&ledger),
                 "{steps}"
@@ -106,7 +106,7 @@ fn corruption_of_a_killed_store_loses_the_last_frame_at_most_and_tells() {
     }
 }
 
-/// Up to the last step that wrote something.
+/// Returns the number of steps up to the last one that wrote something.
 fn last_written(ledger: &Ledger) -> usize {
     let wrote = ledger.steps.iter().rposition(|step| !step.is_silent());
     wrote.map_or(0, |place| place + 1)

@@ -1,25 +1,26 @@
-//! What was sent to a store, what was answered, and what must be there after a crash.
+//! The ledger: what was sent to a store, what was acknowledged, and what must be there after a
+//! crash.
 
 use std::collections::BTreeSet;
 
 use orderstore::testing::model::Model;
 use orderstore::{Command, Event, FeedCursor, FeedEvent, OrderNo, Policy, Store, Timestamp};
 
-/// One thing that a caller did.
+/// One step of a caller.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
-    /// Commands that were handed over together, when, and what they make happen.
+    /// Commands that were sent as one group, their time, and the events that they cause.
     Group {
         now: Timestamp,
         commands: Vec<Command>,
         events: Vec<Event>,
     },
-    /// A number that was handed out.
+    /// An order number that the store issued.
     Number(OrderNo),
 }
 
 impl Step {
-    /// It wrote nothing that the feed tells of.
+    /// Returns whether the step adds no event to the feed.
     pub(crate) fn is_silent(&self) -> bool {
         self.events().is_empty()
     }
@@ -32,7 +33,7 @@ impl Step {
     }
 }
 
-/// Everything that was sent, in order.
+/// All steps that were sent, in order.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Ledger {
     pub(crate) steps: Vec<Step>,
@@ -44,7 +45,7 @@ impl Ledger {
         Self { steps }
     }
 
-    /// What a store that holds all of it must say.
+    /// Returns a model of a store that holds all steps.
     pub(crate) fn model(&self) -> Model {
         let mut model = Model::new(Policy::default());
         for step in &self.steps {
@@ -67,10 +68,13 @@ impl Ledger {
             .collect()
     }
 
-    /// I1 and I2: how many of the steps the store holds, of which the first `acknowledged`
-    /// must be among them.
+    /// Returns how many steps the store holds, or the violated invariant. The first `acknowledged`
+    /// steps must be among them (I1), and the feed must hold nothing else (I2).
     pub(crate) fn held_by(&self, store: &Store, acknowledged: usize) -> Result<usize, String> {
         let feed = feed_of(store)?;
+        // The feed must be the concatenation of the events of the first steps. A step without
+        // events shows nothing in the feed. It counts as held if it was acknowledged or if later
+        // events are there.
         let mut left = feed.as_slice();
         let mut held = 0;
         for step in &self.steps {
@@ -88,27 +92,27 @@ impl Ledger {
         }
         if !left.is_empty() {
             return Err(format!(
-                "I2: {} events that nobody sent: {left:?}",
+                "I2: {} events without a sender: {left:?}",
                 left.len()
             ));
         }
         if held < acknowledged {
             return Err(format!(
-                "I1: {acknowledged} steps were acknowledged, {held} are there"
+                "I1: {acknowledged} steps were acknowledged, {held} are in the store"
             ));
         }
         Ok(held)
     }
 }
 
-/// The events of one group stand in any order of their numbers.
+/// Sorts the events of one group, whose order in the feed is not defined.
 pub(crate) fn sorted(events: &[Event]) -> Vec<&Event> {
     let mut events: Vec<&Event> = events.iter().collect();
     events.sort_by_key(|event| (event.no, event.version));
     events
 }
 
-/// Everything in the feed.
+/// Returns all events of the feed.
 pub(crate) fn feed_of(store: &Store) -> Result<Vec<Event>, String> {
     let read = store.events(FeedCursor::START, 1000).wait();
     let read: Vec<FeedEvent> = read.map_err(|error| format!("the feed: {error:?}"))?;

@@ -1,16 +1,15 @@
-//! Power losses, kills, I/O errors and damage on a simulated disk, beneath whole stores; and
-//! processes that are killed on the machine's own disk.
+//! Power losses, kills, I/O errors and corruption on a simulated disk under a whole store. Real
+//! processes are killed on the machine's own disk, too.
 //!
-//! Every failure prints the seed of its run; `CRASH_SEED=… cargo test --test it crash` runs
-//! that one again and nothing else. The figures of a long run are raised by
-//! - `POWER_LOSS_IMAGES`: how many disks that lost power or were left by a kill are opened
-//!   (50,000),
-//! - `SMALL_COMMANDS`: how many commands the complete workloads have (2),
-//! - `IO_ERROR_WORKLOADS`: workloads whose every call fails in every way (20),
-//! - `CORRUPTION_BYTES`: bytes of a closed store that are damaged, one by one (2,000),
-//! - `KILL9_KILLS`: how often a process is killed (100),
-//! - `UPKEEP_RUNS`: backups, restores and repairs, each, in which the power fails (12) or every
-//!   call fails in every way (a sixth of that).
+//! Every failure prints the seed of its run; `CRASH_SEED=… cargo test --test it crash` repeats only
+//! that run. These variables make the runs longer:
+//! - `POWER_LOSS_IMAGES`: disks that are opened after a power loss or a kill (50,000),
+//! - `SMALL_COMMANDS`: commands in each of the exhaustive workloads (2),
+//! - `IO_ERROR_WORKLOADS`: workloads in which every call fails in every way (20),
+//! - `CORRUPTION_BYTES`: bytes of a closed store that are corrupted, one at a time (2,000),
+//! - `KILL9_KILLS`: kills of a process (100),
+//! - `UPKEEP_RUNS`: backups, restores and repairs, each, during which the power fails (12); in a
+//!   sixth as many, every call fails in every way.
 
 mod corruption;
 mod io_error;
@@ -26,7 +25,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::environment::figure;
 
-/// Runs seeds until `run` has counted `images`, or the one that is to be run again.
+/// Runs one seed after another until `run` has checked `images` disks. With `CRASH_SEED` it runs
+/// that seed only.
 fn seeded(what: &str, images: usize, mut run: impl FnMut(u64) -> Result<usize, String>) {
     if let Ok(seed) = std::env::var("CRASH_SEED") {
         run(seed.parse().unwrap()).unwrap();
@@ -42,7 +42,7 @@ fn seeded(what: &str, images: usize, mut run: impl FnMut(u64) -> Result<usize, S
     println!("{what}: {seen} images");
 }
 
-/// What `run` counts; a failure or a panic of it tells the seed.
+/// Returns the count of `run`; a failure or a panic prints the seed.
 fn told(what: &str, seed: u64, run: impl FnOnce() -> Result<usize, String>) -> usize {
     let again = format!("CRASH_SEED={seed} cargo test --test it {what}");
     match catch_unwind(AssertUnwindSafe(run)) {

@@ -1,4 +1,4 @@
-//! A small shop on a simulated disk, and what must hold of it after each crash.
+//! A small store on a simulated disk, and the invariants that must hold after each crash.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,14 +15,14 @@ use orderstore::{
 
 use super::ledger::{Ledger, Step, feed_of};
 
-/// So many orders there are at most.
+/// Maximum number of orders.
 const ORDERS: u64 = 7;
 
 pub(crate) fn dir() -> PathBuf {
     PathBuf::from(SimulatedDisk::ROOT).join("shop")
 }
 
-/// A store, what was sent to it, and what it must answer.
+/// A store, everything that was sent to it, and a model with the expected replies.
 pub(crate) struct Shop {
     pub(crate) disk: SimulatedDisk,
     pub(crate) store: Store,
@@ -31,10 +31,10 @@ pub(crate) struct Shop {
     clock: ManualClock,
 }
 
-pub(crate) fn sizes(dice: &mut SeededRng) -> Sizes {
+pub(crate) fn sizes(rng: &mut SeededRng) -> Sizes {
     Sizes {
-        memtable: 4096 << dice.below(4),
-        segment: 8192 << dice.below(3),
+        memtable: 4096 << rng.below(4),
+        segment: 8192 << rng.below(3),
     }
 }
 
@@ -55,8 +55,11 @@ pub(crate) fn open(
 }
 
 impl Shop {
-    /// A new store. The marks say: 0, nothing was promised yet; else, one more than the
-    /// steps that were acknowledged.
+    /// Creates a new store.
+    ///
+    /// Each snapshot carries the disk's two marks of that moment. The first is 0 while nothing has
+    /// been promised, and later the number of acknowledged steps plus 1. The second is the number
+    /// of steps sent.
     pub(crate) fn init(disk: SimulatedDisk, sizes: Sizes) -> Result<Self, Error> {
         let clock = ManualClock::default();
         let store = open(&disk, &clock, sizes, true)?;
@@ -70,7 +73,7 @@ impl Shop {
         })
     }
 
-    /// Opens what a crash left, and checks it. `marks` are those of the crash.
+    /// Opens the disk after a crash and checks it. `marks` are those of the crash.
     pub(crate) fn recover(
         disk: SimulatedDisk,
         sizes: Sizes,
@@ -80,8 +83,10 @@ impl Shop {
         let clock = ManualClock::default();
         clock.advance(Duration::from_secs(sent.steps.len() as u64));
         disk.mark(marks.0, marks.1);
+        // Even the creation of the store may have been lost as long as nothing was promised (mark
+        // 0). After that, a store that does not open is a violation.
         let opened = open(&disk, &clock, sizes, marks.0 == 0);
-        let store = opened.map_err(|error| format!("I1: it does not open: {error:?}"))?;
+        let store = opened.map_err(|error| format!("I1: the store does not open: {error:?}"))?;
         let sent = sent.truncated(marks.1);
         let held = sent.held_by(&store, marks.0.saturating_sub(1))?;
         let ledger = sent.truncated(held);
@@ -98,7 +103,7 @@ impl Shop {
         Ok(shop)
     }
 
-    /// Every record is what the model makes of the same commands.
+    /// Compares every record and the counts with the model.
     fn check_records(&self) -> Result<(), String> {
         for no in (0..ORDERS).map(fixtures::order_no) {
             let found = self
@@ -117,7 +122,7 @@ impl Shop {
         Ok(())
     }
 
-    /// The store's own look at everything, I3 to I12.
+    /// Runs the store's own verification of the invariants I3 to I12.
     pub(crate) fn verify(&self) -> Result<(), String> {
         let report = self.store.verify().wait();
         let report = report.map_err(|error| format!("verify: {error:?}"))?;
@@ -128,11 +133,11 @@ impl Shop {
         Err(first.collect::<Vec<_>>().join("; "))
     }
 
-    /// Does something, hears the answer, and compares it with the model's.
-    pub(crate) fn step(&mut self, dice: &mut SeededRng) -> Result<(), String> {
+    /// Runs one random step and compares its reply with the model's.
+    pub(crate) fn step(&mut self, rng: &mut SeededRng) -> Result<(), String> {
         self.disk.breathe();
         self.clock.advance(Duration::from_secs(1));
-        match dice.below(24) {
+        match rng.below(24) {
             0 => self.draw_number(),
             1 => self
                 .store
@@ -140,8 +145,8 @@ impl Shop {
                 .wait()
                 .map_err(|error| format!("flush: {error:?}")),
             _ => {
-                let count = 1 + dice.below(3);
-                let commands = (0..count).map(|_| any_command(dice)).collect();
+                let count = 1 + rng.below(3);
+                let commands = (0..count).map(|_| any_command(rng)).collect();
                 self.run(commands)
             }
         }
@@ -153,7 +158,7 @@ impl Shop {
         let drawn = self.store.next_order_no().wait();
         let no = drawn.map_err(|error| format!("a number: {error:?}"))?;
         if self.ledger.numbers().contains(&no.as_str()[16..]) {
-            return Err(format!("{no} was handed out before"));
+            return Err(format!("{no} was issued before"));
         }
         self.ledger.steps.push(Step::Number(no));
         self.disk.mark(sent + 2, sent + 1);
@@ -165,11 +170,11 @@ impl Shop {
     }
 
     pub(crate) fn run(&mut self, commands: Vec<Command>) -> Result<(), String> {
-        let (expected, heard) = self.send(commands);
-        for (expected, heard) in expected.iter().zip(heard) {
-            let heard = heard.map_err(|error| format!("a command: {error:?}"))?;
-            if heard != *expected {
-                return Err(format!("I4: {heard:?} for {expected:?}"));
+        let (expected, replies) = self.send(commands);
+        for (expected, reply) in expected.iter().zip(replies) {
+            let reply = reply.map_err(|error| format!("a command: {error:?}"))?;
+            if reply != *expected {
+                return Err(format!("I4: {reply:?} instead of {expected:?}"));
             }
         }
         let steps = self.ledger.steps.len();
@@ -177,7 +182,8 @@ impl Shop {
         Ok(())
     }
 
-    /// Sends commands together; what must be heard, and what is. The ledger holds them.
+    /// Sends commands as one group and writes them to the ledger. Returns the expected and the
+    /// actual replies.
     pub(crate) fn send(
         &mut self,
         commands: Vec<Command>,
@@ -197,8 +203,8 @@ impl Shop {
             events,
         });
         self.disk.mark(steps + 1, steps + 1);
-        let heard = match commands.as_slice() {
-            [one] => vec![self.say(one)],
+        let replies = match commands.as_slice() {
+            [single] => vec![self.say(single)],
             _ => match self.store.submit_all(commands.clone()) {
                 Ok(tickets) => tickets
                     .into_iter()
@@ -207,10 +213,10 @@ impl Shop {
                 Err(refused) => vec![Err(refused.reason); commands.len()],
             },
         };
-        (expected, heard)
+        (expected, replies)
     }
 
-    /// One command: on this thread where there is a verb for it.
+    /// Runs one command: on this thread if a verb exists for it, else as a batch of one.
     fn say(&self, command: &Command) -> Result<Heard, Error> {
         match &command.kind {
             CommandKind::Create(new) => {
@@ -228,7 +234,7 @@ impl Shop {
         }
     }
 
-    /// The step that was sent last was certainly not applied: it is taken back.
+    /// Removes the last step from the ledger, because it was certainly not applied.
     pub(crate) fn take_back(&mut self) {
         self.ledger.steps.pop();
         self.model = self.ledger.model();
@@ -237,7 +243,7 @@ impl Shop {
     }
 }
 
-/// What an answer says.
+/// Outcome and order of a reply.
 pub(crate) type Heard = (Outcome, Option<Arc<Order>>);
 
 fn whole<O>(answer: Reply<O>, kind: fn(O) -> Outcome) -> Heard {
@@ -248,19 +254,19 @@ fn as_it_is(answer: Reply<Outcome>) -> Heard {
     (answer.outcome, answer.order)
 }
 
-/// A few orders, paid and paid again, closed and annotated.
-pub(crate) fn any_command(dice: &mut SeededRng) -> Command {
-    let n = dice.below(ORDERS as usize) as u64;
+/// Returns a random command: a few orders are created, paid twice, closed and annotated.
+pub(crate) fn any_command(rng: &mut SeededRng) -> Command {
+    let n = rng.below(ORDERS as usize) as u64;
     let no = fixtures::order_no(n);
-    let ask = match dice.below(12) {
+    let ask = match rng.below(12) {
         0..=3 => CommandKind::Create(Box::new(any_new(n))),
-        4..=6 => CommandKind::Confirm(Box::new(fixtures::payment(n + dice.below(2) as u64, 100))),
-        7 => CommandKind::RecordPrepay(Box::new(fixtures::prepay(dice.below(3) as u64))),
+        4..=6 => CommandKind::Confirm(Box::new(fixtures::payment(n + rng.below(2) as u64, 100))),
+        7 => CommandKind::RecordPrepay(Box::new(fixtures::prepay(rng.below(3) as u64))),
         8 => CommandKind::RecordQuery(Box::new(ChannelState::NotPay)),
         9 => CommandKind::BeginClose,
         10 => CommandKind::Annotate {
-            version: 1 + dice.below(3) as u64,
-            metadata: Metadata::new(vec![b'm'; 1 + dice.below(2000)]).unwrap(),
+            version: 1 + rng.below(3) as u64,
+            metadata: Metadata::new(vec![b'm'; 1 + rng.below(2000)]).unwrap(),
         },
         _ => CommandKind::Hide,
     };
@@ -271,40 +277,40 @@ fn any_new(n: u64) -> NewOrder {
     fixtures::new(100).reference(fixtures::reference(n % 5))
 }
 
-/// What one exploration may do, and what it did.
+/// Limits of one exploration, and the number of disks that it opened.
 pub(crate) struct Tour {
     pub(crate) sizes: Sizes,
     pub(crate) sabotage: Option<FaultInjection>,
-    /// How deep crashes may stand on crashes.
+    /// Maximum number of crashes in a row, each during the recovery from the one before.
     pub(crate) depth: usize,
-    /// How many snapshots of one run are followed.
+    /// Number of snapshots of a run that are followed.
     pub(crate) width: usize,
     pub(crate) images: usize,
 }
 
 impl Tour {
-    /// Follows the snapshots of a run into what each may become.
+    /// Turns snapshots of a run into the disks that a crash may leave, and checks each of them.
     pub(crate) fn follow(
         &mut self,
         sent: &Ledger,
         mut snapshots: Vec<Snapshot>,
         depth: usize,
-        dice: &mut SeededRng,
+        rng: &mut SeededRng,
     ) -> Result<(), String> {
         let width = if depth == 0 { self.width } else { 2 };
         for _ in 0..width {
             if snapshots.is_empty() {
                 break;
             }
-            let snapshot = snapshots.swap_remove(dice.below(snapshots.len()));
-            let loss = match dice.below(7) {
+            let snapshot = snapshots.swap_remove(rng.below(snapshots.len()));
+            let loss = match rng.below(7) {
                 0 => None,
                 n => Some(Loss::ALL[n - 1]),
             };
-            self.image(sent, &snapshot, loss, depth, dice)
+            self.image(sent, &snapshot, loss, depth, rng)
                 .map_err(|why| {
                     format!(
-                        "{why}\nbehind {loss:?} at call {}, depth {depth}",
+                        "{why}\nafter {loss:?} at call {}, depth {depth}",
                         snapshot.call
                     )
                 })?;
@@ -318,32 +324,33 @@ impl Tour {
         snapshot: &Snapshot,
         loss: Option<Loss>,
         depth: usize,
-        dice: &mut SeededRng,
+        rng: &mut SeededRng,
     ) -> Result<(), String> {
-        let seed = dice.next();
+        let seed = rng.next();
         let disk = match loss {
             None => snapshot.kill(seed),
             Some(loss) => snapshot.lose_power(loss, seed),
         };
         disk.build_in(self.sabotage);
-        let goes_on = depth + 1 < self.depth && dice.one_in(2);
+        let goes_on = depth + 1 < self.depth && rng.one_in(2);
         let before = disk.snapshot();
         if goes_on {
-            disk.sample(1 + dice.below(12));
+            disk.sample(1 + rng.below(12));
         }
         self.images += 1;
         let mut shop = Shop::recover(disk, self.sizes, sent, snapshot.marks)?;
-        // What was sent before, not what is held now, tells what these may hold.
+        // Snapshots taken during the recovery are checked against everything sent before the crash.
+        // The recovery may hold less than a later one does.
         let inside = shop.disk.take_snapshots();
-        if dice.one_in(4) {
+        if rng.one_in(4) {
             self.same_again(&shop, &before, sent, snapshot.marks)?;
         }
         if goes_on {
-            for _ in 0..dice.below(8) {
-                shop.step(dice)?;
+            for _ in 0..rng.below(8) {
+                shop.step(rng)?;
             }
         }
-        if dice.one_in(2) {
+        if rng.one_in(2) {
             shop.verify()?;
         }
         let Shop {
@@ -355,13 +362,13 @@ impl Tour {
         drop(store);
         if goes_on {
             let behind = disk.take_snapshots();
-            self.follow(sent, inside, depth + 1, dice)?;
-            self.follow(&ledger, behind, depth + 1, dice)?;
+            self.follow(sent, inside, depth + 1, rng)?;
+            self.follow(&ledger, behind, depth + 1, rng)?;
         }
         Ok(())
     }
 
-    /// I16: the same disk, opened again, says the same.
+    /// I16: opening the same disk again must give the same contents.
     fn same_again(
         &self,
         shop: &Shop,
@@ -371,22 +378,22 @@ impl Tour {
     ) -> Result<(), String> {
         let again = Shop::recover(before.kill(1), self.sizes, sent, marks)?;
         if feed_of(&again.store)? != feed_of(&shop.store)? {
-            return Err("I16: a second opening finds something else".to_owned());
+            return Err("I16: a second opening returns another feed".to_owned());
         }
         again.verify()
     }
 
-    /// A run of so many steps in a new store, and everything that may come of it.
-    pub(crate) fn run(&mut self, steps: usize, dice: &mut SeededRng) -> Result<(), String> {
-        let disk = SimulatedDisk::new(dice.next());
+    /// Runs `steps` steps in a new store and checks every disk that a crash may leave.
+    pub(crate) fn run(&mut self, steps: usize, rng: &mut SeededRng) -> Result<(), String> {
+        let disk = SimulatedDisk::new(rng.next());
         disk.build_in(self.sabotage);
-        disk.sample(1 + dice.below(6));
+        disk.sample(1 + rng.below(6));
         let made = Shop::init(disk, self.sizes);
         let mut shop = made.map_err(|error| format!("init: {error:?}"))?;
         for _ in 0..steps {
-            shop.step(dice)?;
+            shop.step(rng)?;
         }
-        if dice.one_in(2) {
+        if rng.one_in(2) {
             shop.verify()?;
             shop.store
                 .shutdown()
@@ -401,6 +408,6 @@ impl Tour {
         } = shop;
         drop(store);
         let snapshots = disk.take_snapshots();
-        self.follow(&ledger, snapshots, 0, dice)
+        self.follow(&ledger, snapshots, 0, rng)
     }
 }

@@ -1,4 +1,4 @@
-//! Faults that are built in on purpose: the harness that is meant for each must find it.
+//! Tests of the crash tests: the harness must find each fault that is injected on purpose.
 
 use orderstore::testing::{FaultInjection, SeededRng};
 
@@ -6,76 +6,76 @@ use super::io_error;
 use super::rig::{Tour, sizes};
 use super::upkeep::{Job, power_loss};
 
-/// Runs seeds until one finds the fault.
-fn is_caught(sabotage: FaultInjection) -> Option<String> {
+/// Runs one seed after another until one finds the fault; returns the failure.
+fn is_caught(injected: FaultInjection) -> Option<String> {
     (1..400).find_map(|seed| {
-        let mut dice = SeededRng::new(seed);
+        let mut rng = SeededRng::new(seed);
         let mut tour = Tour {
-            sizes: sizes(&mut dice),
-            sabotage: Some(sabotage),
+            sizes: sizes(&mut rng),
+            sabotage: Some(injected),
             depth: 3,
             width: 40,
             images: 0,
         };
-        let steps = 8 + dice.below(30);
-        tour.run(steps, &mut dice).err()
+        let steps = 8 + rng.below(30);
+        tour.run(steps, &mut rng).err()
     })
 }
 
 #[track_caller]
-fn assert_caught(sabotage: FaultInjection, invariants: &[&str]) {
-    let why = is_caught(sabotage).expect("the fault went unseen");
+fn assert_caught(injected: FaultInjection, invariants: &[&str]) {
+    let why = is_caught(injected).expect("the fault was not found");
     let is_named = invariants.iter().any(|invariant| why.contains(invariant));
-    assert!(is_named, "{sabotage:?} was found as {why}");
+    assert!(is_named, "{injected:?} was found as {why}");
 }
 
 #[test]
-fn power_loss_finds_a_journal_that_is_not_synced() {
+fn power_loss_finds_unsynced_journal() {
     assert_caught(FaultInjection::SkipJournalSync, &["I1:"]);
 }
 
 #[test]
-fn power_loss_finds_an_answer_before_the_sync() {
+fn power_loss_finds_reply_before_sync() {
     assert_caught(FaultInjection::AnswerEarly, &["I1:"]);
 }
 
 #[test]
-fn power_loss_finds_an_index_entry_that_was_left_out() {
+fn power_loss_finds_missing_index_entry() {
     assert_caught(FaultInjection::SkipIndexEntry, &["I5"]);
 }
 
 #[test]
-fn power_loss_finds_a_directory_that_is_not_synced() {
+fn power_loss_finds_unsynced_directory() {
     assert_caught(FaultInjection::ForgetDirectorySync, &["I1:"]);
 }
 
 #[test]
-fn power_loss_finds_a_segment_that_is_used_again() {
+fn power_loss_finds_reused_segment() {
     assert_caught(FaultInjection::RecycleSegment, &["I1:", "I2:"]);
 }
 
 #[test]
-fn power_loss_finds_a_recovery_without_its_sync() {
+fn power_loss_finds_recovery_without_sync() {
     assert_caught(FaultInjection::RecoverWithoutSync, &["I1:"]);
 }
 
 #[test]
-fn power_loss_finds_a_journal_that_goes_before_the_base_has_it() {
+fn power_loss_finds_journal_removed_before_checkpoint() {
     assert_caught(FaultInjection::DropJournalEarly, &["I1:"]);
 }
 
 #[test]
-fn io_error_finds_what_is_visible_before_it_is_durable() {
+fn io_error_finds_state_visible_before_durable() {
     let mut found = (1..20)
         .filter_map(|seed| io_error::workload(seed, Some(FaultInjection::PublishBeforeSync)).err());
-    let why = found.next().expect("the fault went unseen");
+    let why = found.next().expect("the fault was not found");
     assert!(why.contains("I13"), "{why}");
 }
 
 #[test]
-fn power_loss_finds_a_backup_that_is_sealed_before_it_is_written() {
-    let sabotage = Some(FaultInjection::SealBackupEarly);
-    let mut found = (1..20).filter_map(|seed| power_loss(Job::Backup, seed, sabotage).err());
-    let why = found.next().expect("the fault went unseen");
-    assert!(why.contains("taken for a backup"), "{why}");
+fn power_loss_finds_backup_sealed_too_early() {
+    let injected = Some(FaultInjection::SealBackupEarly);
+    let mut found = (1..20).filter_map(|seed| power_loss(Job::Backup, seed, injected).err());
+    let why = found.next().expect("the fault was not found");
+    assert!(why.contains("accepted as a backup"), "{why}");
 }

@@ -1,6 +1,6 @@
-//! What a fuzzer does to a whole store: operations, and crashes between and within them.
+//! Operations on a whole store, and crashes between and within them, chosen by a fuzzer.
 //!
-//! It is built into the fuzz target too, from this file.
+//! The fuzz target includes this file, too.
 
 use std::time::Duration;
 
@@ -11,13 +11,17 @@ use orderstore::testing::{Loss, SimulatedDisk, Sizes, Snapshot};
 use super::ledger::Ledger;
 use super::rig::Shop;
 
-/// So many steps reach what there is; more make a run slow.
+/// Maximum number of steps. More steps reach no new states and make a run slow.
 const STEPS: usize = 48;
 
-/// Bytes → operations on a store on a simulated disk, with kills, power losses and openings
-/// anew. Every answer is the model's; behind every opening all that was acknowledged is
-/// there, a prefix of what was sent and nothing else; and at the end the store finds nothing
-/// broken in itself.
+/// Interprets bytes as operations on a store on a simulated disk, with kills, power losses and
+/// reopens.
+///
+/// Every reply must equal the model's. After every reopen the store must hold all acknowledged
+/// commands and a prefix of the sent ones, and nothing else. At the end the store's own
+/// verification must find no violation.
+///
+/// # Panics If one of these does not hold.
 pub(crate) fn store_ops(bytes: &[u8]) {
     if let Err(why) = run(&mut Bytes::new(bytes)) {
         panic!("{why}");
@@ -35,12 +39,12 @@ fn run(bytes: &mut Bytes<'_>) -> Result<(), String> {
         if bytes.is_empty() {
             break;
         }
-        shop = one(shop, sizes, bytes).map_err(|why| format!("step {step}: {why}"))?;
+        shop = run_step(shop, sizes, bytes).map_err(|why| format!("step {step}: {why}"))?;
     }
     shop.verify()
 }
 
-fn one(mut shop: Shop, sizes: Sizes, bytes: &mut Bytes<'_>) -> Result<Shop, String> {
+fn run_step(mut shop: Shop, sizes: Sizes, bytes: &mut Bytes<'_>) -> Result<Shop, String> {
     match bytes.below(16) {
         0..=8 => shop.run(any_group(bytes))?,
         9 => shop.wait(Duration::from_secs(bytes.pick(&[
@@ -70,7 +74,7 @@ fn any_group(bytes: &mut Bytes<'_>) -> Vec<Command> {
     (0..=bytes.below(4)).map(|_| any_command(bytes)).collect()
 }
 
-/// Closes the store, and opens it again.
+/// Closes the store and opens it again.
 fn reopen(shop: Shop, sizes: Sizes) -> Result<Shop, String> {
     let Shop {
         disk,
@@ -87,7 +91,7 @@ fn reopen(shop: Shop, sizes: Sizes) -> Result<Shop, String> {
     Ok(again)
 }
 
-/// Crashes at some call of a step.
+/// Crashes at a disk call within a step.
 fn crash_within(mut shop: Shop, sizes: Sizes, bytes: &mut Bytes<'_>) -> Result<Shop, String> {
     shop.disk.sample(1);
     match bytes.below(4) {
@@ -104,7 +108,7 @@ fn crash_within(mut shop: Shop, sizes: Sizes, bytes: &mut Bytes<'_>) -> Result<S
     crash(&snapshot, &ledger, sizes, bytes)
 }
 
-/// What is left is opened; perhaps it crashes at that, and again.
+/// Opens the disk after a crash. The recovery may crash, too, and so on.
 fn crash(
     snapshot: &Snapshot,
     sent: &Ledger,

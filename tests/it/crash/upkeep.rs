@@ -1,9 +1,9 @@
-//! The power fails, or a call does, in the middle of a backup, a restore or a repair.
+//! Power losses and I/O errors during a backup, a restore or a repair.
 //!
-//! - What was not finished is never taken for something that was: it is refused by name, and
-//!   the same call makes it anew.
-//! - Whatever it is made of is as it was.
-//! - What was answered is whole, and stays.
+//! - An unfinished target is never accepted as finished: every verb rejects it with a specific
+//!   error, and the same call creates it again.
+//! - The source is unchanged.
+//! - Everything that was acknowledged is complete and stays so.
 
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ use super::ledger::Ledger;
 use super::rig::{Shop, dir, sizes};
 use super::{figure, seeded, told};
 
-/// What is tried.
+/// Operation under test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Job {
     Backup,
@@ -32,7 +32,7 @@ fn builder(disk: &SimulatedDisk, sizes: Sizes) -> Builder {
     Store::builder().simulated(disk, sizes)
 }
 
-/// A disk on which a job may begin, and what must be on it.
+/// A disk on which an operation can begin, and the contents that it must have.
 struct Stage {
     job: Job,
     sizes: Sizes,
@@ -41,14 +41,14 @@ struct Stage {
 }
 
 impl Stage {
-    fn set(job: Job, seed: u64, sabotage: Option<FaultInjection>) -> Result<Self, String> {
-        let mut dice = SeededRng::new(seed);
-        let sizes = sizes(&mut dice);
+    fn set(job: Job, seed: u64, injected: Option<FaultInjection>) -> Result<Self, String> {
+        let mut rng = SeededRng::new(seed);
+        let sizes = sizes(&mut rng);
         let disk = SimulatedDisk::new(seed);
-        disk.build_in(sabotage);
+        disk.build_in(injected);
         let mut shop = Shop::init(disk, sizes).map_err(|e| format!("init: {e:?}"))?;
-        for _ in 0..4 + dice.below(20) {
-            shop.step(&mut dice)?;
+        for _ in 0..4 + rng.below(20) {
+            shop.step(&mut rng)?;
         }
         if job == Job::Restore {
             shop.store
@@ -77,14 +77,14 @@ impl Stage {
         (steps + 1, steps)
     }
 
-    /// The stage again, with a fault or without.
-    fn again(&self, seed: u64, sabotage: Option<FaultInjection>) -> SimulatedDisk {
+    /// Returns a fresh copy of the disk, with an injected fault or without.
+    fn again(&self, seed: u64, injected: Option<FaultInjection>) -> SimulatedDisk {
         let disk = self.snapshot.kill(seed);
-        disk.build_in(sabotage);
+        disk.build_in(injected);
         disk
     }
 
-    /// Does the job. `began` is told when it begins.
+    /// Runs the operation and calls `began` when it begins.
     fn run(&self, disk: &SimulatedDisk, began: impl FnOnce()) -> Result<Result<(), Error>, String> {
         if self.job != Job::Backup {
             began();
@@ -103,8 +103,8 @@ impl Stage {
         }
     }
 
-    /// Looks at what a crash or a fault left. Where the job was answered, all of it is there.
-    /// Whether it was finished.
+    /// Checks the disk after a crash or a fault and returns whether the operation was finished. If
+    /// it was acknowledged, its result must be complete.
     fn check(&self, disk: &SimulatedDisk, is_answered: bool) -> Result<bool, String> {
         match self.job {
             Job::Backup => self.check_backup(disk, is_answered),
@@ -119,9 +119,9 @@ impl Stage {
         if let Err(error) = restored {
             self.is_allowed(&error, is_answered)?;
             let again = shop.store.backup(at("backup")).wait();
-            again.map_err(|e| format!("the backup is not made again: {e:?}"))?;
+            again.map_err(|e| format!("the backup cannot be repeated: {e:?}"))?;
             self.call(disk)
-                .map_err(|e| format!("it is no backup: {e:?}"))?;
+                .map_err(|e| format!("the result is not a backup: {e:?}"))?;
         }
         drop(shop);
         self.is_whole(disk)?;
@@ -136,7 +136,7 @@ impl Stage {
             Err(error) => {
                 self.is_allowed(&error, is_answered)?;
                 let again = self.call(disk);
-                again.map_err(|e| format!("it is not made again: {e:?}"))?;
+                again.map_err(|e| format!("the operation cannot be repeated: {e:?}"))?;
             }
         }
         if self.job == Job::Restore {
@@ -144,15 +144,15 @@ impl Stage {
             let _ = other.map_err(|e| format!("the backup was harmed: {e:?}"))?;
         }
         self.is_whole(disk)?;
-        // What it was made of.
+        // The source must be unchanged.
         Shop::recover(disk.clone(), self.sizes, &self.ledger, self.marks())?.verify()?;
         Ok(is_finished)
     }
 
-    /// What may be where nothing was finished.
+    /// Checks that the error is one that an unfinished target may cause.
     fn is_allowed(&self, error: &Error, is_answered: bool) -> Result<(), String> {
         if is_answered {
-            return Err(format!("I1: it was answered and is gone: {error:?}"));
+            return Err(format!("I1: the acknowledged result is gone: {error:?}"));
         }
         match error {
             Error::Missing { .. }
@@ -161,12 +161,12 @@ impl Stage {
             | Error::Incomplete { .. } => Ok(()),
             Error::NotABackup { .. } if self.job == Job::Backup => Ok(()),
             error => Err(format!(
-                "something unfinished is taken for a backup or a store: {error:?}"
+                "an unfinished target was accepted as a backup or a store: {error:?}"
             )),
         }
     }
 
-    /// The store in `new` holds all that was sent, and goes on.
+    /// Checks that the store in `new` holds everything that was sent and issues new order numbers.
     fn is_whole(&self, disk: &SimulatedDisk) -> Result<(), String> {
         let opened = builder(disk, self.sizes).open_verified(at("new"));
         let store = opened.map_err(|error| format!("new: {error:?}"))?;
@@ -180,29 +180,29 @@ impl Stage {
         }
         let no = store.next_order_no().wait().map_err(|e| format!("{e:?}"))?;
         if self.ledger.numbers().contains(&no.as_str()[16..]) {
-            return Err(format!("{no} was handed out before"));
+            return Err(format!("{no} was issued before"));
         }
         Ok(())
     }
 }
 
-/// How many disks were looked at: on so many the job was finished, on so many it was not.
+/// Number of checked disks on which the operation was finished, and on which it was not.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     finished: usize,
     unfinished: usize,
 }
 
-/// The power fails somewhere in a job, or behind it.
+/// Cuts the power at random calls during an operation and after it.
 pub(crate) fn power_loss(
     job: Job,
     seed: u64,
-    sabotage: Option<FaultInjection>,
+    injected: Option<FaultInjection>,
 ) -> Result<Seen, String> {
-    let stage = Stage::set(job, seed, sabotage)?;
-    let mut dice = SeededRng::new(seed);
-    let disk = stage.again(seed, sabotage);
-    let answer = stage.run(&disk, || disk.sample(1 + dice.below(8)))?;
+    let stage = Stage::set(job, seed, injected)?;
+    let mut rng = SeededRng::new(seed);
+    let disk = stage.again(seed, injected);
+    let answer = stage.run(&disk, || disk.sample(1 + rng.below(8)))?;
     answer.map_err(|error| format!("{job:?}: {error:?}"))?;
     let answered_at = disk.calls();
     disk.sample(0);
@@ -210,12 +210,12 @@ pub(crate) fn power_loss(
     snapshots.push(disk.snapshot());
     let mut seen = Seen::default();
     for snapshot in snapshots {
-        // The last call may be the end of the store, behind the answer.
+        // The last calls may belong to the store's shutdown, after the operation was acknowledged.
         let is_answered = snapshot.call >= answered_at;
-        let loss = Loss::ALL[dice.below(Loss::ALL.len())];
-        let image = match dice.below(7) {
-            0 => snapshot.kill(dice.next()),
-            _ => snapshot.lose_power(loss, dice.next()),
+        let loss = Loss::ALL[rng.below(Loss::ALL.len())];
+        let image = match rng.below(7) {
+            0 => snapshot.kill(rng.next()),
+            _ => snapshot.lose_power(loss, rng.next()),
         };
         let is_finished = stage
             .check(&image, is_answered)
@@ -226,25 +226,25 @@ pub(crate) fn power_loss(
     Ok(seen)
 }
 
-/// Every call of a job fails in every way. How many runs that were.
+/// Fails every call of an operation in a random way, once and for good. Returns the number of runs.
 fn io_error(job: Job, seed: u64) -> Result<usize, String> {
     let stage = Stage::set(job, seed, None)?;
     let whole = stage.again(seed, None);
     let mut first = 0;
     let answer = stage.run(&whole, || first = whole.calls())?;
     answer.map_err(|error| format!("{job:?}: {error:?}"))?;
-    let (mut dice, mut runs) = (SeededRng::new(seed), 0);
+    let (mut rng, mut runs) = (SeededRng::new(seed), 0);
     for call in first + 1..=whole.calls() {
-        let fault = DiskFault::ALL[dice.below(DiskFault::ALL.len())];
+        let fault = DiskFault::ALL[rng.below(DiskFault::ALL.len())];
         for for_good in [false, true] {
             let disk = stage.again(seed, None);
             let answer = stage.run(&disk, || disk.fail(call, fault, for_good))?;
             disk.heal();
             let left = disk.snapshot();
-            let image = match dice.below(3) {
-                0 => left.kill(dice.next()),
-                1 => left.lose_power(Loss::DropAll, dice.next()),
-                _ => left.lose_power(Loss::TornSectors, dice.next()),
+            let image = match rng.below(3) {
+                0 => left.kill(rng.next()),
+                1 => left.lose_power(Loss::DropAll, rng.next()),
+                _ => left.lose_power(Loss::TornSectors, rng.next()),
             };
             stage.check(&image, answer.is_ok()).map_err(|why| {
                 format!(
@@ -266,7 +266,7 @@ fn power_losses(what: &str, job: Job) {
         Ok(1)
     });
     println!("{all:?}");
-    // It would be blind if the power always failed too early, or too late.
+    // The test would prove nothing if the power always failed too early or too late.
     assert!(all.finished > 0 && all.unfinished > 0, "{all:?}");
 }
 
@@ -283,37 +283,37 @@ fn io_errors(what: &str, job: Job) {
 }
 
 #[test]
-fn power_loss_leaves_a_whole_backup_or_none_and_the_store_as_it_was() {
-    power_losses("power_loss_leaves_a_whole_backup", Job::Backup);
+fn power_loss_leaves_complete_backup_or_none() {
+    power_losses("power_loss_leaves_complete_backup", Job::Backup);
 }
 
 #[test]
-fn power_loss_leaves_a_restored_store_or_none_and_the_backup_as_it_was() {
-    power_losses("power_loss_leaves_a_restored", Job::Restore);
+fn power_loss_leaves_complete_restore_or_none() {
+    power_losses("power_loss_leaves_complete_restore", Job::Restore);
 }
 
 #[test]
-fn power_loss_leaves_a_repaired_store_or_none_and_the_old_one_as_it_was() {
-    power_losses("power_loss_leaves_a_repaired", Job::Repair);
+fn power_loss_leaves_complete_repair_or_none() {
+    power_losses("power_loss_leaves_complete_repair", Job::Repair);
 }
 
 #[test]
-fn io_error_at_every_call_of_a_backup_leaves_a_whole_one_or_none() {
-    io_errors("io_error_at_every_call_of_a_backup", Job::Backup);
+fn io_error_leaves_complete_backup_or_none() {
+    io_errors("io_error_leaves_complete_backup", Job::Backup);
 }
 
 #[test]
-fn io_error_at_every_call_of_a_restore_leaves_a_whole_store_or_none() {
-    io_errors("io_error_at_every_call_of_a_restore", Job::Restore);
+fn io_error_leaves_complete_restore_or_none() {
+    io_errors("io_error_leaves_complete_restore", Job::Restore);
 }
 
 #[test]
-fn io_error_at_every_call_of_a_repair_leaves_a_whole_store_or_none() {
-    io_errors("io_error_at_every_call_of_a_repair", Job::Repair);
+fn io_error_leaves_complete_repair_or_none() {
+    io_errors("io_error_leaves_complete_repair", Job::Repair);
 }
 
 #[test]
-fn a_backup_for_which_there_is_no_room_is_not_begun() {
+fn backup_without_enough_space_is_not_started() {
     let stage = Stage::set(Job::Backup, 5, None).unwrap();
     let disk = stage.again(5, None);
     let shop = Shop::recover(disk.clone(), stage.sizes, &stage.ledger, stage.marks()).unwrap();

@@ -1,7 +1,7 @@
-//! A file system of a real size is filled to its last byte beneath a store, and emptied.
+//! Fills a real file system to its last byte while a store uses it, and frees it again.
 //!
-//! It is a `tmpfs` in a mount namespace of a child's own, so that nothing stays behind.
-//! Where none may be made the tests say so and pass.
+//! The file system is a `tmpfs` in a mount namespace of a child process, so that nothing stays
+//! behind. The tests pass with a notice on machines that do not allow such a mount.
 
 mod mount;
 
@@ -20,17 +20,17 @@ use orderstore::{
 use self::mount::{SIZE_MIB, mounted, on_a_mount};
 use crate::flow::rig::within_a_minute;
 
-/// The least that a store may be given, so that hardly anything is at hand.
+/// Smallest cache size that a store accepts, in bytes, so that hardly any row is cached.
 const CACHE: usize = 1 << 20;
 
-/// Orders that are in the base before the disk fills up.
+/// Number of orders in the B-tree before the disk fills up.
 const OLD: u64 = 6000;
 
-/// Just enough for the store to begin a flush: it leaves 8 MiB to others, and wants twice
-/// what it holds in memory; a segment takes 1 MiB.
+/// Free space in MiB at which the store just begins a checkpoint. The store leaves 8 MiB to others
+/// and needs twice the size of its memtable; a segment takes 1 MiB.
 const ROOM_MIB: usize = 14;
 
-/// Callers that write at once.
+/// Number of concurrent writers.
 const WRITERS: u64 = 4;
 
 fn dir(root: &Path) -> PathBuf {
@@ -50,8 +50,7 @@ fn no(n: u64) -> OrderNo {
     fixtures::order_no(n)
 }
 
-/// So many bytes of the caller's own that a few thousand orders are far more than the
-/// cache.
+/// 2,000 bytes of metadata, so that a few thousand orders exceed the cache many times.
 fn metadata(n: u64) -> Metadata {
     Metadata::new([n.to_le_bytes(); 250].concat()).unwrap()
 }
@@ -60,7 +59,7 @@ fn new(n: u64) -> NewOrder {
     fixtures::new(100).metadata(metadata(n))
 }
 
-/// A store whose base is far larger than its cache.
+/// Creates a store whose B-tree is more than 16 times as large as its cache.
 fn filled(builder: Builder, root: &Path) -> Store {
     let store = builder.init(dir(root)).unwrap();
     for first in (0..OLD).step_by(500) {
@@ -74,16 +73,16 @@ fn filled(builder: Builder, root: &Path) -> Store {
     store
 }
 
-/// Takes all the room there is; it is free again when this is dropped.
+/// File that takes up free space; dropping it frees the space.
 struct Ballast(PathBuf);
 
 impl Ballast {
-    /// Takes all of it.
+    /// Takes all free space.
     fn fill(root: &Path) -> Self {
         Self::take(root.join("ballast"))
     }
 
-    /// Takes all but so much.
+    /// Takes all free space but `mib` MiB.
     fn all_but(root: &Path, mib: usize) -> Self {
         let path = root.join("room");
         fs::write(&path, vec![0; mib << 20]).unwrap();
@@ -92,14 +91,14 @@ impl Ballast {
         ballast
     }
 
-    /// Takes what is left beside another one.
+    /// Takes the space that another `Ballast` has left.
     fn rest(root: &Path) -> Self {
         Self::take(root.join("rest"))
     }
 
     fn take(path: PathBuf) -> Self {
         let mut file = File::create(&path).unwrap();
-        // Ever smaller parts, down to the last byte.
+        // Smaller and smaller writes, down to the last byte.
         for part in [1 << 20, 4096, 1] {
             let zeros = vec![0; part];
             while file.write_all(&zeros).is_ok() {
@@ -116,7 +115,7 @@ impl Drop for Ballast {
     }
 }
 
-/// An order is there, as it was created.
+/// Asserts that an order exists with its metadata.
 #[track_caller]
 fn assert_there(store: &Store, n: u64) {
     let order = store.get(no(n)).wait().unwrap();
@@ -135,7 +134,7 @@ fn assert_sound(store: &Store) {
     assert!(report.is_ok(), "{report:?}");
 }
 
-/// What became of new orders.
+/// Numbers of the orders that were created and refused.
 #[derive(Default)]
 struct Orders {
     created: Vec<u64>,
@@ -170,7 +169,7 @@ impl Orders {
     }
 }
 
-/// Writers at once, each until `is_over` says so of its orders.
+/// Runs the writers concurrently. Each one stops when `is_over` returns true for its orders.
 fn write(store: &Store, is_over: impl Fn(&Orders) -> bool + Sync) -> Orders {
     let is_over = &is_over;
     let write = |writer: u64| {
@@ -194,11 +193,11 @@ fn write(store: &Store, is_over: impl Fn(&Orders) -> bool + Sync) -> Orders {
     })
 }
 
-/// Every row that was there before, in an order that no cache foresees, and in lists.
+/// Reads every old row: in random order, which defeats the cache, then by history and by list.
 fn read_everything(store: &Store) {
-    let mut dice = SeededRng::new(7);
+    let mut rng = SeededRng::new(7);
     for _ in 0..OLD {
-        assert_there(store, dice.below(OLD as usize) as u64);
+        assert_there(store, rng.below(OLD as usize) as u64);
     }
     for n in (0..OLD).step_by(97) {
         assert_eq!(store.history(no(n)).wait().unwrap().len(), 1);
@@ -216,7 +215,7 @@ fn read_everything(store: &Store) {
     assert!(store.counts().wait().unwrap().orders() >= OLD);
 }
 
-/// Tries until the disk is seen to have room again.
+/// Retries until the store notices that the disk has space again.
 fn create_again(store: &Store, n: u64) {
     while !Orders::default().create(store, n) {
         thread::sleep(Duration::from_millis(10));
@@ -224,11 +223,9 @@ fn create_again(store: &Store, n: u64) {
 }
 
 #[test]
-fn a_full_disk_refuses_writers_and_no_readers_until_it_has_room_again() {
+fn full_disk_refuses_writes_but_serves_reads() {
     let Some(root) = mounted() else {
-        return on_a_mount(
-            "disk_full::a_full_disk_refuses_writers_and_no_readers_until_it_has_room_again",
-        );
+        return on_a_mount("disk_full::full_disk_refuses_writes_but_serves_reads");
     };
     within_a_minute(move || {
         let store = filled(builder(), &root);
@@ -266,16 +263,16 @@ fn a_full_disk_refuses_writers_and_no_readers_until_it_has_room_again() {
     });
 }
 
-/// Fills the disk whenever the base is being written to: there was room enough for it
-/// just before.
+/// Fills the disk each time the checkpoint thread writes to the B-tree. The store's own check for
+/// space has passed just before, so the write itself fails.
 fn come_and_go(root: &Path) {
-    let mut dice = SeededRng::new(1);
+    let mut rng = SeededRng::new(1);
     let base = dir(root).join("base.redb");
     let written = || fs::metadata(&base).unwrap().modified().unwrap();
     for _ in 0..60 {
         let most = Ballast::all_but(root, ROOM_MIB);
         let before = written();
-        // Where the journal has taken the room no flush begins, and none is waited for.
+        // No checkpoint begins if the journal has taken the space, so the wait is limited.
         for _ in 0..10_000 {
             if written() != before {
                 break;
@@ -283,16 +280,16 @@ fn come_and_go(root: &Path) {
             thread::sleep(Duration::from_micros(20));
         }
         let rest = Ballast::rest(root);
-        thread::sleep(Duration::from_millis(dice.below(50) as u64));
+        thread::sleep(Duration::from_millis(rng.below(50) as u64));
         drop((most, rest));
     }
 }
 
-/// The room goes in the midst of flushes and of segments in the making, and comes back.
+/// Free space vanishes during checkpoints and segment creation, and comes back.
 #[test]
-fn room_that_comes_and_goes_costs_no_answer_and_no_reader() {
+fn varying_free_space_loses_no_acknowledged_order() {
     let Some(root) = mounted() else {
-        return on_a_mount("disk_full::room_that_comes_and_goes_costs_no_answer_and_no_reader");
+        return on_a_mount("disk_full::varying_free_space_loses_no_acknowledged_order");
     };
     within_a_minute(move || {
         let store = filled(builder().in_small_parts(SMALL), &root);
@@ -303,9 +300,9 @@ fn room_that_comes_and_goes_costs_no_answer_and_no_reader() {
                 is_over.store(true, Ordering::SeqCst);
             });
             scope.spawn(|| {
-                let mut dice = SeededRng::new(2);
+                let mut rng = SeededRng::new(2);
                 while !is_over.load(Ordering::SeqCst) {
-                    assert_there(&store, dice.below(OLD as usize) as u64);
+                    assert_there(&store, rng.below(OLD as usize) as u64);
                     reads.fetch_add(1, Ordering::SeqCst);
                 }
             });
@@ -320,7 +317,7 @@ fn room_that_comes_and_goes_costs_no_answer_and_no_reader() {
         );
         orders.assert_as_told(&store);
         create_again(&store, OLD);
-        // The flush that waits for room tries again by itself.
+        // The checkpoint that waits for space retries without being called.
         while matches!(store.health(), Health::DiskFull) {
             thread::sleep(Duration::from_millis(10));
         }

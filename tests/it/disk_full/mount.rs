@@ -1,4 +1,4 @@
-//! A small file system of a child's own.
+//! Mounts a small file system for a child process.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -6,25 +6,24 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
-/// How large the file system is.
+/// Size of the file system in MiB.
 pub(super) const SIZE_MIB: usize = 160;
 
-/// Where a child finds it mounted; unset in an ordinary run of the tests.
+/// Environment variable with the mount point; set in the child only.
 const ROOT: &str = "ORDERSTORE_DISK_FULL_ROOT";
 
-/// What the shell says where it may not mount.
+/// Exit code of the shell if the mount fails.
 const NOT_MOUNTED: i32 = 77;
 
-/// The file system, in the child.
+/// Returns the mount point, or `None` in the parent process.
 pub(super) fn mounted() -> Option<PathBuf> {
     std::env::var_os(ROOT).map(PathBuf::from)
 }
 
-/// Runs `test` again, in a child that has the file system to itself; it goes with the
-/// child.
+/// Runs `test` again in a child process with a mount of its own, which ends with the child.
 pub(super) fn on_a_mount(test: &str) {
     let place = TempDir::new().unwrap();
-    // As root, and else as the root of a namespace of one's own.
+    // First as root, then as root of a new user namespace.
     let ways: [&[&str]; 2] = [&["--mount"], &["--mount", "--user", "--map-root-user"]];
     let mut reasons = vec![];
     for way in ways {
@@ -34,9 +33,9 @@ pub(super) fn on_a_mount(test: &str) {
             Err(error) => reasons.push(error.to_string()),
         }
     }
-    // Past the harness, which keeps what passing tests print to itself.
-    let said = format!("skipped: no file system may be mounted here: {reasons:?}\n");
-    let _ = std::io::stderr().write_all(said.as_bytes());
+    // Writes to stderr directly, because the test harness hides the output of passing tests.
+    let notice = format!("skipped: mounting a file system is not allowed here: {reasons:?}\n");
+    let _ = std::io::stderr().write_all(notice.as_bytes());
 }
 
 fn child(root: &Path, way: &[&str], test: &str) -> std::io::Result<Output> {
@@ -51,20 +50,20 @@ fn child(root: &Path, way: &[&str], test: &str) -> std::io::Result<Output> {
         .output()
 }
 
-/// Whether the child has run; fails where it has failed.
+/// Returns whether the child ran the test; panics if the test failed.
 fn has_run(output: &Output, test: &str) -> bool {
-    let said = String::from_utf8_lossy(&output.stdout);
-    let is_begun = said.contains("running 1 test");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let is_begun = printed.contains("running 1 test");
     assert!(
         !is_begun || output.status.success(),
-        "{said}\n{}",
+        "{printed}\n{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    // A name that is no test's would pass as well.
+    // A misspelled test name would run no test and still succeed.
     assert!(
         !output.status.success() || is_begun,
-        "there is no test {test}: {said}"
+        "there is no test {test}: {printed}"
     );
-    println!("{said} {}", String::from_utf8_lossy(&output.stderr));
+    println!("{printed} {}", String::from_utf8_lossy(&output.stderr));
     is_begun
 }

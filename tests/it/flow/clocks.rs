@@ -1,4 +1,4 @@
-//! Clocks that panic: foreign code in the middle of the flow.
+//! User clocks that panic inside the store's threads.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,15 +7,12 @@ use orderstore::{Error, Health, Store, Timestamp};
 
 use super::rig::{Rig, new, no, within_a_minute};
 
-/// A store whose clock panics when it is told to.
+/// Opens a store whose clock panics while the returned flag is set.
 fn with_a_clock_that_panics() -> (Arc<Rig>, Store, Arc<AtomicBool>) {
     let broken = Arc::new(AtomicBool::new(false));
     let same = Arc::clone(&broken);
     let clock = move || {
-        assert!(
-            !same.load(Ordering::Relaxed),
-            "the clock panics, as it was told to"
-        );
+        assert!(!same.load(Ordering::Relaxed), "the clock panics on purpose");
         Timestamp::EPOCH
     };
     let (rig, store) = Rig::default().open_with(Store::builder().clock(clock));
@@ -23,7 +20,7 @@ fn with_a_clock_that_panics() -> (Arc<Rig>, Store, Arc<AtomicBool>) {
 }
 
 #[test]
-fn a_clock_that_panics_while_numbers_are_waited_for_hangs_nobody() {
+fn clock_panic_during_reservation_hangs_no_waiter() {
     within_a_minute(|| {
         let (rig, store, broken) = with_a_clock_that_panics();
         rig.reserve_gate.hold();
@@ -43,7 +40,7 @@ fn a_clock_that_panics_while_numbers_are_waited_for_hangs_nobody() {
 }
 
 #[test]
-fn clock_that_panics_refuses_its_group_and_poisons_nothing() {
+fn clock_panic_fails_its_group_without_poisoning() {
     within_a_minute(|| {
         let (rig, store, broken) = with_a_clock_that_panics();
         broken.store(true, Ordering::Relaxed);

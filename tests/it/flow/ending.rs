@@ -1,4 +1,4 @@
-//! How a store ends: drained, told, and closed.
+//! Shutdown: queued commands are answered, new ones refused, and the engine is closed.
 
 use std::thread;
 
@@ -8,7 +8,7 @@ use super::rig::{Rig, new, no, within_a_minute};
 use super::verbs;
 
 #[test]
-fn shutting_down_any_clone_answers_what_waits_and_refuses_what_comes() {
+fn shutdown_answers_queued_commands_and_refuses_new_ones() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         assert!(store.next_order_no().wait().is_ok());
@@ -50,7 +50,7 @@ fn every_verb_is_refused(store: &orderstore::Store) {
 }
 
 #[test]
-fn a_far_engine_that_was_shut_down_refuses_every_verb() {
+fn remote_engine_refuses_every_verb_after_shutdown() {
     within_a_minute(|| {
         let (_rig, store) = Rig::far().open();
         store.clone().shutdown().wait().unwrap();
@@ -59,7 +59,7 @@ fn a_far_engine_that_was_shut_down_refuses_every_verb() {
 }
 
 #[test]
-fn a_store_may_be_shut_down_twice_and_by_many() {
+fn shutdown_is_idempotent_and_thread_safe() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         thread::scope(|scope| {
@@ -73,7 +73,7 @@ fn a_store_may_be_shut_down_twice_and_by_many() {
 }
 
 #[test]
-fn dropping_the_last_clone_answers_what_waits_and_closes_the_engine() {
+fn dropping_last_clone_drains_and_closes_the_engine() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.gate.hold();
@@ -96,9 +96,9 @@ fn dropping_the_last_clone_answers_what_waits_and_closes_the_engine() {
     });
 }
 
-/// Calls and tickets hold what they need and no clone of the store.
+/// Calls and tickets keep what they need alive, but hold no clone of the store.
 #[test]
-fn calls_that_outlive_the_store_answer_that_it_was_shut_down() {
+fn calls_after_drop_report_shutdown() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         let waited = verbs::all(&store);
@@ -119,12 +119,12 @@ fn calls_that_outlive_the_store_answer_that_it_was_shut_down() {
 }
 
 #[test]
-fn a_store_that_ended_lets_go_of_its_engine() {
+fn dropped_store_releases_its_engine() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         assert!(store.create(no(1), new()).wait().is_ok());
         drop(store);
-        // The committer may still be returning from its last line.
+        // The committer thread may still be returning from its last function.
         while std::sync::Arc::strong_count(&rig) > 1 {
             thread::yield_now();
         }
@@ -132,7 +132,7 @@ fn a_store_that_ended_lets_go_of_its_engine() {
 }
 
 #[test]
-fn a_look_at_everything_that_was_taken_before_the_end_is_answered() {
+fn verify_submitted_before_shutdown_is_answered() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.verify_gate.hold();
@@ -147,7 +147,7 @@ fn a_look_at_everything_that_was_taken_before_the_end_is_answered() {
 }
 
 #[test]
-fn numbers_that_are_waited_for_at_the_end_are_refused() {
+fn pending_numbers_are_answered_at_shutdown() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.gate.hold();
@@ -164,7 +164,7 @@ fn numbers_that_are_waited_for_at_the_end_are_refused() {
 }
 
 #[test]
-fn a_read_that_the_end_overtakes_answers_that_the_store_was_shut_down() {
+fn read_overtaken_by_shutdown_reports_shutdown() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.get_gate.hold();

@@ -1,4 +1,4 @@
-//! What fails, whom it concerns, and what it says of the data.
+//! Failures of single records, groups and the engine: which commands fail, and with which error.
 
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -17,7 +17,7 @@ fn create(place: u64) -> Command {
     }
 }
 
-/// A group of commands that were decided together: all wait behind a write that is held.
+/// Submits a batch behind a held write, so that all of its commands are decided in one group.
 fn in_one_group(rig: &Rig, store: &Store, batch: Vec<Command>) -> Vec<Result<(), Error>> {
     rig.gate.hold();
     let first = store.create(no(999), new()).submit().unwrap();
@@ -32,7 +32,7 @@ fn in_one_group(rig: &Rig, store: &Store, batch: Vec<Command>) -> Vec<Result<(),
 }
 
 #[test]
-fn a_refused_command_disturbs_no_neighbour_of_its_group() {
+fn refused_command_does_not_affect_its_group() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         let hide = Command {
@@ -46,7 +46,7 @@ fn a_refused_command_disturbs_no_neighbour_of_its_group() {
 }
 
 #[test]
-fn a_record_that_cannot_be_read_fails_its_own_commands_alone() {
+fn unreadable_record_fails_only_its_own_commands() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.damaged.lock().insert(no(2));
@@ -58,14 +58,15 @@ fn a_record_that_cannot_be_read_fails_its_own_commands_alone() {
         );
         assert!(answers[0].is_ok() && answers[2].is_ok(), "{answers:?}");
         assert!(matches!(store.health(), Health::Ok));
-        // They still share one write.
+        // The readable records still share one write.
         assert_eq!(rig.writes.lock().last().unwrap().1, [no(1), no(3)]);
     });
 }
 
-/// Decided one by one, the neighbours of a damaged record still keep their order.
+/// The committer decides the commands one by one after an unreadable record. Commands of the same
+/// order must still keep their order.
 #[test]
-fn commands_for_one_number_keep_their_order_beside_a_damaged_record() {
+fn command_order_survives_an_unreadable_record() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.damaged.lock().insert(no(2));
@@ -85,7 +86,8 @@ fn commands_for_one_number_keep_their_order_beside_a_damaged_record() {
     });
 }
 
-/// A write fails midway: one group, those behind it, and those who come later.
+/// Fails a write midway and checks three kinds of commands: those of the group, those queued behind
+/// it, and later ones.
 fn poison(act: Act) {
     let (rig, store) = Rig::default().open();
     let _ = store.create(no(1), new()).wait().unwrap();
@@ -148,22 +150,22 @@ impl Rig {
 }
 
 #[test]
-fn a_write_that_fails_midway_stops_all_writing_and_no_reading() {
+fn write_failed_midway_poisons_writes_not_reads() {
     within_a_minute(|| poison(Act::Fail(unknown())));
 }
 
 #[test]
-fn a_write_that_fails_after_it_was_done_is_not_known_either() {
+fn write_failed_after_completion_is_unknown() {
     within_a_minute(|| poison(Act::WriteAndFail(unknown())));
 }
 
 #[test]
-fn a_panic_in_a_write_stops_all_writing_and_hangs_nobody() {
+fn panic_in_write_poisons_and_hangs_no_caller() {
     within_a_minute(|| poison(Act::Panic));
 }
 
 #[test]
-fn a_caller_that_runs_its_own_group_learns_of_the_panic_as_an_error() {
+fn leading_caller_gets_panic_as_error() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.next_does(Act::Panic);
@@ -179,7 +181,7 @@ fn a_caller_that_runs_its_own_group_learns_of_the_panic_as_an_error() {
 }
 
 #[test]
-fn an_engine_that_has_stopped_stops_all_writing_with_certainty() {
+fn fatal_engine_error_poisons_the_store() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.next_does(Act::Fail(EngineError::Fatal(cause(StorageErrorKind::Io))));
@@ -190,18 +192,18 @@ fn an_engine_that_has_stopped_stops_all_writing_with_certainty() {
 }
 
 #[test]
-fn a_write_that_certainly_did_not_happen_is_tried_again_by_its_caller() {
+fn retryable_write_error_can_be_retried() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         let kinds = [StorageErrorKind::DiskFull, StorageErrorKind::Io];
         for kind in kinds {
             rig.next_does(Act::Fail(EngineError::Retry(cause(kind))));
             let error = store.create(no(1), new()).wait().unwrap_err();
-            let said = match kind {
+            let is_expected = match kind {
                 StorageErrorKind::DiskFull => matches!(error, Error::DiskFull),
                 _ => matches!(error, Error::NotApplied(_)),
             };
-            assert!(said && error.is_retryable(), "{error:?}");
+            assert!(is_expected && error.is_retryable(), "{error:?}");
             assert!(matches!(store.health(), Health::Ok));
         }
         let answer = store.create(no(1), new()).wait().unwrap();
@@ -210,7 +212,7 @@ fn a_write_that_certainly_did_not_happen_is_tried_again_by_its_caller() {
 }
 
 #[test]
-fn a_panic_on_the_side_thread_is_an_error_and_the_next_look_succeeds() {
+fn background_panic_is_error_and_next_verify_succeeds() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.verify_panics.store(true, Ordering::Relaxed);
@@ -222,7 +224,7 @@ fn a_panic_on_the_side_thread_is_an_error_and_the_next_look_succeeds() {
 }
 
 #[test]
-fn a_write_that_fails_while_many_submit_answers_everyone() {
+fn failed_write_answers_every_submitter() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         for _ in 0..200 {
@@ -239,7 +241,8 @@ fn a_write_that_fails_while_many_submit_answers_everyone() {
     });
 }
 
-/// Everybody hears of the failure: at the next call if not by a ticket.
+/// Sends commands until the store is poisoned. Every caller learns of the failure, at the latest
+/// with its next call.
 fn until_poisoned(store: &Store, caller: u64) {
     let mut tickets = vec![];
     for turn in 0.. {
@@ -265,7 +268,7 @@ fn until_poisoned(store: &Store, caller: u64) {
 }
 
 #[test]
-fn an_engine_that_answers_for_fewer_records_than_it_was_given_is_not_believed() {
+fn missing_verdicts_make_the_outcome_unknown() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.forgets_verdicts.store(true, Ordering::Relaxed);
@@ -278,7 +281,7 @@ fn an_engine_that_answers_for_fewer_records_than_it_was_given_is_not_believed() 
 }
 
 #[test]
-fn a_record_that_cannot_be_written_fails_its_own_commands_alone() {
+fn unwritable_record_fails_only_its_own_commands() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.too_large.lock().insert(no(2));

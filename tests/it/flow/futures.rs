@@ -1,5 +1,4 @@
-//! Awaiting: no poll blocks, no future that is dropped cancels anything, no runtime is
-//! tied in.
+//! Futures: no poll blocks, dropping one cancels nothing, and no runtime is required.
 
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
@@ -9,12 +8,12 @@ use orderstore::{Created, Error, Store};
 use super::rig::{Rig, new, no, within_a_minute};
 use super::verbs;
 
-/// One poll, by a waker that does nothing.
+/// Polls once with a waker that does nothing.
 pub(crate) fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// A runtime of one thread: a poll that blocks stops all of it.
+/// Runs a test on a single-threaded runtime, where a blocking poll stops every task.
 fn on_one_thread(test: impl AsyncFnOnce()) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -22,8 +21,8 @@ fn on_one_thread(test: impl AsyncFnOnce()) {
     runtime.unwrap().block_on(test());
 }
 
-/// With the write held, every verb is awaited in a task of its own; the task that would
-/// release the write must get its turn between them.
+/// Awaits every verb in a task of its own while the engine holds a write. The task that releases
+/// the write must be polled between them, so no poll may block.
 async fn no_verb_blocks_other_tasks(rig: Rig) {
     let (rig, store) = rig.open();
     rig.gate.hold();
@@ -55,12 +54,12 @@ fn is_shut_down(answer: &Result<(), Error>) -> bool {
 }
 
 #[test]
-fn a_write_that_is_held_blocks_no_other_task_whatever_is_awaited() {
+fn held_write_blocks_no_other_task() {
     within_a_minute(|| on_one_thread(async || no_verb_blocks_other_tasks(Rig::default()).await));
 }
 
 #[test]
-fn a_command_enters_the_queue_at_its_first_poll() {
+fn future_is_queued_at_first_poll() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.gate.hold();
@@ -77,7 +76,7 @@ fn a_command_enters_the_queue_at_its_first_poll() {
 }
 
 #[test]
-fn a_future_that_is_dropped_midway_cancels_nothing() {
+fn dropped_future_does_not_cancel_the_command() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.gate.hold();
@@ -93,7 +92,7 @@ fn a_future_that_is_dropped_midway_cancels_nothing() {
 }
 
 #[test]
-fn a_future_moves_to_another_thread_and_another_waker() {
+fn future_can_move_to_another_thread() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.gate.hold();
@@ -111,7 +110,7 @@ fn a_future_moves_to_another_thread_and_another_waker() {
 }
 
 #[test]
-fn a_ticket_is_awaited_after_it_was_waited_for_in_vain() {
+fn ticket_can_be_awaited_after_wait_timeout() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.gate.hold();
@@ -127,7 +126,7 @@ fn a_ticket_is_awaited_after_it_was_waited_for_in_vain() {
 }
 
 #[test]
-fn a_task_may_end_the_store_it_awaits() {
+fn task_may_shut_down_its_own_store() {
     within_a_minute(|| {
         on_one_thread(async || {
             let store = Store::memory().unwrap();
@@ -140,7 +139,7 @@ fn a_task_may_end_the_store_it_awaits() {
 }
 
 #[test]
-fn calls_futures_and_tickets_can_be_sent_and_the_store_be_shared() {
+fn calls_are_send_and_store_is_sync() {
     fn is_send<T: Send + 'static>(_: &T) {}
     fn is_shared<T: Send + Sync + Clone + 'static>(_: &T) {}
     let store = Store::memory().unwrap();
@@ -151,7 +150,7 @@ fn calls_futures_and_tickets_can_be_sent_and_the_store_be_shared() {
 }
 
 #[test]
-fn a_ticket_whose_answer_was_taken_fails_and_hangs_nobody() {
+fn ticket_polled_after_completion_returns_error() {
     within_a_minute(|| {
         let (_rig, store) = Rig::default().open();
         let mut ticket = store.create(no(1), new()).submit().unwrap();
@@ -164,12 +163,12 @@ fn a_ticket_whose_answer_was_taken_fails_and_hangs_nobody() {
 }
 
 #[test]
-fn a_far_engine_that_is_held_blocks_no_other_task_whatever_is_awaited() {
+fn held_remote_engine_blocks_no_other_task() {
     within_a_minute(|| on_one_thread(async || no_verb_blocks_other_tasks(Rig::far()).await));
 }
 
 #[test]
-fn reads_of_a_far_engine_wait_neither_for_what_is_long_nor_for_each_other() {
+fn remote_reads_run_independently() {
     within_a_minute(|| {
         let (rig, store) = Rig::far().open();
         rig.verify_gate.hold();

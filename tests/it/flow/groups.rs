@@ -1,4 +1,4 @@
-//! Who shares a write with whom, who runs it, and in which order.
+//! Group commit: which commands share a write, which thread runs it, and in which order.
 
 use std::sync::Arc;
 use std::thread;
@@ -10,7 +10,7 @@ use orderstore::{
 
 use super::rig::{Rig, new, no, payment, within_a_minute};
 
-/// Has `callers` threads create orders one after another, each waiting for each answer.
+/// Creates `each` orders from each of `callers` threads; every thread waits for each reply.
 fn create_from(store: &Store, callers: u64, each: u64) {
     thread::scope(|scope| {
         for caller in 0..callers {
@@ -28,7 +28,7 @@ fn create_from(store: &Store, callers: u64, each: u64) {
 }
 
 #[test]
-fn a_lone_caller_runs_its_group_on_its_own_thread() {
+fn lone_caller_runs_its_group_itself() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         create_from(&store, 1, 10);
@@ -41,7 +41,7 @@ fn a_lone_caller_runs_its_group_on_its_own_thread() {
 }
 
 #[test]
-fn a_lone_caller_of_a_far_engine_never_runs_it_itself() {
+fn lone_caller_never_runs_remote_engine_itself() {
     within_a_minute(|| {
         let (rig, store) = Rig::far().open();
         let answer = store.create(no(1), new()).wait().unwrap();
@@ -51,11 +51,12 @@ fn a_lone_caller_of_a_far_engine_never_runs_it_itself() {
 }
 
 #[test]
-fn a_caller_is_alone_again_after_the_crowd_has_gone() {
+fn caller_leads_again_after_concurrency_ends() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         create_from(&store, 16, 20);
-        // The crowd's last group may still be counted with; the one after it is not.
+        // The first command may still join the last group of the other callers; the second one does
+        // not.
         let _ = store.create(no(1000), new()).wait().unwrap();
         let _ = store.create(no(1001), new()).wait().unwrap();
         assert_eq!(rig.writes.lock().last().unwrap().0, thread::current().id());
@@ -63,7 +64,7 @@ fn a_caller_is_alone_again_after_the_crowd_has_gone() {
 }
 
 #[test]
-fn submitting_never_runs_the_engine_on_the_callers_thread() {
+fn submit_never_runs_engine_on_callers_thread() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         let ticket = store.create(no(1), new()).submit().unwrap();
@@ -73,7 +74,7 @@ fn submitting_never_runs_the_engine_on_the_callers_thread() {
 }
 
 #[test]
-fn all_that_waits_goes_into_the_next_group() {
+fn all_queued_commands_join_the_next_group() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.gate.hold();
@@ -92,7 +93,7 @@ fn all_that_waits_goes_into_the_next_group() {
 }
 
 #[test]
-fn a_group_is_no_larger_than_the_engine_takes() {
+fn group_respects_the_engine_batch_limit() {
     within_a_minute(|| {
         let mut rig = Rig::default();
         rig.limits.batch = 10;
@@ -116,7 +117,7 @@ fn create(place: u64) -> Command {
 }
 
 #[test]
-fn commands_of_one_thread_for_one_number_are_decided_in_their_order() {
+fn commands_of_one_thread_keep_their_order() {
     within_a_minute(|| {
         let takes = Duration::from_micros(50);
         let (_rig, store) = Rig {
@@ -135,8 +136,9 @@ fn commands_of_one_thread_for_one_number_are_decided_in_their_order() {
     });
 }
 
-/// Every annotation names the version that the one before it leaves: any other order is
-/// told by the answers. Which are waited for and which submitted differs by thread.
+/// Annotates an order 400 times. Each command expects the version that the one before leaves, so
+/// any other order shows in the replies. Some commands wait and some are submitted; the mix differs
+/// by thread.
 fn annotate_in_order(store: &Store, no: orderstore::OrderNo, thread: u64) {
     let mut tickets = vec![];
     drop(store.create(no, new()).submit().unwrap());
@@ -155,7 +157,7 @@ fn annotate_in_order(store: &Store, no: orderstore::OrderNo, thread: u64) {
 }
 
 #[test]
-fn a_duplicate_of_the_same_group_is_answered_after_the_write_and_never_before() {
+fn duplicate_in_group_is_answered_after_write() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         let _ = store.create(no(1), new()).wait().unwrap();
@@ -177,7 +179,7 @@ fn a_duplicate_of_the_same_group_is_answered_after_the_write_and_never_before() 
 }
 
 #[test]
-fn a_duplicate_whose_write_failed_was_not_told_that_it_stands() {
+fn duplicate_of_failed_write_is_not_acknowledged() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         let _ = store.create(no(1), new()).wait().unwrap();
@@ -204,7 +206,7 @@ fn a_duplicate_whose_write_failed_was_not_told_that_it_stands() {
 }
 
 #[test]
-fn a_batch_has_an_answer_for_each_command_in_their_order() {
+fn batch_replies_follow_command_order() {
     within_a_minute(|| {
         let (_rig, store) = Rig::default().open();
         let hide = Command {
@@ -227,7 +229,7 @@ fn a_batch_has_an_answer_for_each_command_in_their_order() {
 }
 
 #[test]
-fn what_comes_while_a_caller_runs_its_own_group_goes_into_one_group() {
+fn commands_behind_leading_caller_share_one_group() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.gate.hold();
@@ -250,7 +252,7 @@ fn what_comes_while_a_caller_runs_its_own_group_goes_into_one_group() {
 }
 
 #[test]
-fn sixty_four_callers_that_wait_share_a_write_by_32_or_more() {
+fn sixty_four_callers_average_32_commands_per_group() {
     within_a_minute(|| {
         let takes = Duration::from_micros(300);
         let rig = Rig {

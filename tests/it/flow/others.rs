@@ -1,4 +1,4 @@
-//! An engine that others write to as well: what was decided on old news is decided again.
+//! An engine with a second writer: decisions on stale records are made again.
 
 use orderstore::{
     Annotated, CloseAnswer, Command, CommandKind, Confirmed, Created, Metadata, NewOrder, Outcome,
@@ -11,16 +11,16 @@ fn referring(reference: &str) -> NewOrder {
     new().reference(Reference::parse(reference).unwrap())
 }
 
-/// Lets the other writer in between the reading and the writing of the next group.
+/// Lets another store act between the read and the write of the next group.
 fn meanwhile(rig: &Rig, act: impl FnOnce(Store) + Send + 'static) {
     let other = rig.other_writer();
-    // The other store never ends: it would close the engine that both share.
+    // The other store is leaked: closing it would close the engine that both share.
     std::mem::forget(other.clone());
     rig.next_does(Act::After(Box::new(move || act(other))));
 }
 
 #[test]
-fn an_order_that_another_writer_just_made_exists() {
+fn order_created_by_other_writer_exists() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         meanwhile(&rig, |other| {
@@ -33,7 +33,7 @@ fn an_order_that_another_writer_just_made_exists() {
 }
 
 #[test]
-fn a_version_that_another_writer_just_moved_has_moved() {
+fn version_moved_by_other_writer_is_reported() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         let _ = store.create(no(1), new()).wait().unwrap();
@@ -50,7 +50,7 @@ fn a_version_that_another_writer_just_moved_has_moved() {
 }
 
 #[test]
-fn a_transaction_that_another_writer_just_took_is_taken() {
+fn transaction_taken_by_other_writer_is_reported() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         let _ = store.create(no(1), new()).wait().unwrap();
@@ -66,7 +66,7 @@ fn a_transaction_that_another_writer_just_took_is_taken() {
 }
 
 #[test]
-fn a_reference_that_another_writer_just_took_is_found() {
+fn reference_taken_by_other_writer_returns_its_order() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         meanwhile(&rig, |other| {
@@ -79,10 +79,10 @@ fn a_reference_that_another_writer_just_took_is_found() {
     });
 }
 
-/// The whole group is decided at once: what lost and what rests on it is decided again,
-/// in the same order, and nothing else is.
+/// The committer decides the lost record and the commands that depend on it again, in the same
+/// order. All other commands of the group keep their decision.
 #[test]
-fn only_what_rests_on_the_lost_record_is_decided_again() {
+fn only_dependents_of_lost_record_are_decided_again() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         let _ = store.create(no(1), new()).wait().unwrap();
@@ -120,7 +120,7 @@ fn only_what_rests_on_the_lost_record_is_decided_again() {
 }
 
 #[test]
-fn a_command_that_always_loses_is_certainly_not_applied() {
+fn command_that_always_loses_is_not_applied() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         let _ = store.create(no(1), new()).wait().unwrap();
@@ -140,16 +140,16 @@ fn a_command_that_always_loses_is_certainly_not_applied() {
     });
 }
 
-/// One command's decision may rest on what another one of the group wrote elsewhere. Where
-/// that is lost, nothing may be kept that was concluded from it.
+/// A command's decision may depend on a record that another command of the group wrote. If the
+/// engine rejects that record, the committer must discard every decision that depends on it.
 #[test]
-fn nothing_is_kept_that_was_concluded_from_a_lost_record() {
+fn decisions_from_lost_record_are_discarded() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         let _ = store.create(no(1), new()).wait().unwrap();
         let _ = store.create(no(2), new()).wait().unwrap();
         meanwhile(&rig, |other| {
-            // Order 1 is paid by another transaction: ours becomes a double payment.
+            // Another transaction pays order 1, so our payment becomes a double payment.
             let _ = other.confirm(no(1), payment(9)).wait().unwrap();
         });
         let confirm = |place| {

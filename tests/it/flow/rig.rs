@@ -1,5 +1,5 @@
-//! The memory engine behind a gate: it can be held, slowed, made to fail and to panic, and
-//! it counts what it is asked.
+//! Memory engine with test hooks: it can be held, slowed down, made to fail and made to panic, and
+//! it records its calls.
 
 use std::collections::{HashSet, VecDeque};
 use std::ops::Range;
@@ -19,7 +19,8 @@ use orderstore::{
 };
 use parking_lot::{Condvar, Mutex};
 
-/// Fails the test where `test` does not end: the only clock that a test looks at.
+/// Runs `test` on its own thread and panics if it does not end within 60 seconds. No other clock
+/// decides a test.
 pub(crate) fn within_a_minute(test: impl FnOnce() + Send + 'static) {
     let (ended, end) = channel();
     let run = thread::spawn(move || {
@@ -56,18 +57,18 @@ pub(crate) fn payment(transaction: u64) -> Payment {
     .unwrap()
 }
 
-/// What one `apply` does instead of its work.
+/// What the next `apply` does instead of its work.
 pub(crate) enum Act {
-    /// Nothing is written, and this is the answer.
+    /// Writes nothing and returns this error.
     Fail(EngineError),
-    /// All of it is written, and this is the answer.
+    /// Writes everything and then returns this error.
     WriteAndFail(EngineError),
     Panic,
-    /// Somebody else is faster; then the work is done.
+    /// Runs the closure, such as another writer, and then applies the batch.
     After(Box<dyn FnOnce() + Send>),
 }
 
-/// Lets through, or holds whoever comes.
+/// Gate that lets threads pass or holds them.
 #[derive(Default)]
 pub(crate) struct Gate {
     state: Mutex<(bool, usize)>,
@@ -84,7 +85,7 @@ impl Gate {
         self.changed.notify_all();
     }
 
-    /// Waits until somebody is held.
+    /// Waits until a thread is inside the gate.
     pub(crate) fn wait_until_somebody_is_held(&self) {
         let mut state = self.state.lock();
         while state.1 == 0 {
@@ -103,31 +104,31 @@ impl Gate {
     }
 }
 
-/// The engine and its strings.
+/// The engine with its gates, planned faults and recorded calls.
 pub(crate) struct Rig {
     pub(crate) memory: Arc<MemoryEngine>,
-    /// Before each write.
+    /// Gate before each write.
     pub(crate) gate: Gate,
-    /// Before each look at everything.
+    /// Gate before each `verify`.
     pub(crate) verify_gate: Gate,
-    /// Before each look at one record.
+    /// Gate before each `get`.
     pub(crate) get_gate: Gate,
-    /// Before each reservation.
+    /// Gate before each reservation of order numbers.
     pub(crate) reserve_gate: Gate,
     pub(crate) acts: Mutex<VecDeque<Act>>,
-    /// What the next reservations fail with.
+    /// Errors of the next reservations.
     pub(crate) reservations: Mutex<VecDeque<EngineError>>,
     pub(crate) reserved: AtomicU64,
-    /// Records that cannot be read.
+    /// Order numbers whose records cannot be read.
     pub(crate) damaged: Mutex<HashSet<OrderNo>>,
-    /// Records that cannot be written.
+    /// Order numbers whose records cannot be written.
     pub(crate) too_large: Mutex<HashSet<OrderNo>>,
     pub(crate) verify_panics: AtomicBool,
-    /// Fewer verdicts than mutations.
+    /// Whether `apply` returns no verdicts.
     pub(crate) forgets_verdicts: AtomicBool,
-    /// The thread of each write, and the records that it changed.
+    /// Thread and order numbers of each write.
     pub(crate) writes: Mutex<Vec<(ThreadId, Vec<OrderNo>)>>,
-    /// How long a write takes.
+    /// Duration of each write.
     pub(crate) takes: Duration,
     pub(crate) limits: Limits,
 }
@@ -156,7 +157,7 @@ impl Default for Rig {
 }
 
 impl Rig {
-    /// An engine whose calls run on threads of the flow alone, as one far away.
+    /// Engine whose calls run only on the store's own threads, like one on a remote server.
     pub(crate) fn far() -> Self {
         let mut rig = Self::default();
         rig.limits.on_callers_thread = false;
@@ -178,7 +179,7 @@ impl Rig {
         self.acts.lock().push_back(act);
     }
 
-    /// Another store over the same records, as another process would be.
+    /// Opens another store over the same records, as another process would.
     pub(crate) fn other_writer(&self) -> Store {
         let rig = Self {
             memory: Arc::clone(&self.memory),
@@ -208,7 +209,7 @@ impl Rig {
                 self.memory.apply(batch)?;
                 return Err(error);
             }
-            Some(Act::Panic) => panic!("the engine panics, as it was told to"),
+            Some(Act::Panic) => panic!("the engine panics on purpose"),
             Some(Act::After(act)) => act(),
             None => {}
         }
@@ -240,14 +241,14 @@ impl Rig {
 }
 
 pub(crate) fn cause(kind: StorageErrorKind) -> StorageError {
-    StorageError::new(kind, "the engine fails, as it was told to")
+    StorageError::new(kind, "the engine fails on purpose")
 }
 
 pub(crate) fn unknown() -> EngineError {
     EngineError::Unknown(cause(StorageErrorKind::Io))
 }
 
-/// What the store owns of the engine.
+/// The engine handle that the store owns.
 struct Handle(Arc<Rig>);
 
 impl std::fmt::Debug for Handle {
@@ -289,7 +290,7 @@ impl Engine for Handle {
     fn verify(&self) -> Result<VerifyReport, EngineError> {
         self.0.verify_gate.pass();
         let panics = self.0.verify_panics.load(Ordering::Relaxed);
-        assert!(!panics, "the engine panics, as it was told to");
+        assert!(!panics, "the engine panics on purpose");
         self.0.memory.verify()
     }
 

@@ -1,4 +1,4 @@
-//! Everybody at once, and the end in the middle: nothing hangs, everything is answered.
+//! Shutdown under load: no thread hangs, and every call is answered.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,29 +10,29 @@ use orderstore::{Error, Metadata, Store};
 use super::rig::{Rig, new, no, payment, within_a_minute};
 use super::verbs;
 
-/// A small generator of random choices; each thread has its own seed.
-struct Dice(u64);
+/// Xorshift generator of random choices; each thread has its own seed.
+struct SmallRng(u64);
 
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+impl SmallRng {
+    fn below(&mut self, bound: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        self.0 % sides
+        self.0 % bound
     }
 }
 
-/// What may be answered in the midst of a shutdown.
+/// Asserts that an answer is allowed during a shutdown.
 fn expected<T: std::fmt::Debug>(answer: &Result<T, Error>) {
     assert!(matches!(answer, Ok(_) | Err(Error::ShutDown)), "{answer:?}");
 }
 
-fn one_thread(store: Store, seed: u64, turns: u64, acknowledged: &AtomicU64) {
-    let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+fn run_commands(store: Store, seed: u64, turns: u64, acknowledged: &AtomicU64) {
+    let mut rng = SmallRng(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let mut tickets = vec![];
     for turn in 0..turns {
-        let target = no(dice.roll(500));
-        match dice.roll(8) {
+        let target = no(rng.below(500));
+        match rng.below(8) {
             0 => {
                 let answer = store
                     .create(no(1_000_000 + seed * turns + turn), new())
@@ -40,21 +40,21 @@ fn one_thread(store: Store, seed: u64, turns: u64, acknowledged: &AtomicU64) {
                 acknowledged.fetch_add(u64::from(answer.is_ok()), Ordering::Relaxed);
                 expected(&answer);
             }
-            1 => tickets.extend(store.confirm(target, payment(dice.roll(400))).submit()),
-            2 => tickets.extend(store.confirm(target, payment(dice.roll(400))).submit()),
+            1 => tickets.extend(store.confirm(target, payment(rng.below(400))).submit()),
+            2 => tickets.extend(store.confirm(target, payment(rng.below(400))).submit()),
             3 => expected(&store.next_order_no().wait()),
             4 => expected(&store.begin_close(target).wait()),
             5 => {
                 let metadata = Metadata::new("x").unwrap();
-                expected(&store.annotate(target, 1 + dice.roll(3), metadata).wait());
+                expected(&store.annotate(target, 1 + rng.below(3), metadata).wait());
             }
             6 => expected(&store.create(target, new()).wait()),
             _ => {
                 let mut verbs = verbs::all(&store);
-                let verb = dice.roll(verbs.len() as u64) as usize;
+                let verb = rng.below(verbs.len() as u64) as usize;
                 let (_, call) = verbs.swap_remove(verb);
                 drop(verbs);
-                if dice.roll(2) == 0 {
+                if rng.below(2) == 0 {
                     expected(&call.wait_for_it());
                 } else {
                     expected(&call.submit_it());
@@ -74,7 +74,7 @@ fn storm(rig: Rig) {
     let threads: Vec<_> = (1..=16)
         .map(|seed| {
             let (store, count) = (store.clone(), Arc::clone(&acknowledged));
-            thread::spawn(move || one_thread(store, seed, TURNS, &count))
+            thread::spawn(move || run_commands(store, seed, TURNS, &count))
         })
         .collect();
     while acknowledged.load(Ordering::Relaxed) < 500 {
@@ -90,17 +90,17 @@ fn storm(rig: Rig) {
 }
 
 #[test]
-fn sixteen_threads_do_everything_and_the_store_ends_in_the_middle() {
+fn shutdown_under_load_answers_sixteen_threads() {
     within_a_minute(|| storm(Rig::default()));
 }
 
 #[test]
-fn sixteen_threads_do_everything_over_a_far_engine_and_the_store_ends_in_the_middle() {
+fn shutdown_under_load_answers_threads_of_remote_engine() {
     within_a_minute(|| storm(Rig::far()));
 }
 
 #[test]
-fn the_last_clone_goes_while_others_still_wait() {
+fn dropped_last_clone_answers_waiting_tickets() {
     within_a_minute(|| {
         for _ in 0..200 {
             let (_rig, store) = Rig::default().open();

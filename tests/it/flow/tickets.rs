@@ -1,4 +1,4 @@
-//! Tickets, threads, and the queue when it is full.
+//! Tickets across threads, and the limits of the queue.
 
 use std::thread;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use orderstore::{Command, CommandKind, Created, Error, Metadata, OrderNo, Store}
 use super::rig::{Rig, new, no, within_a_minute};
 
 #[test]
-fn a_call_that_is_dropped_did_nothing() {
+fn dropped_call_does_nothing() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         drop(store.create(no(1), new()));
@@ -23,7 +23,7 @@ fn a_call_that_is_dropped_did_nothing() {
 }
 
 #[test]
-fn a_ticket_that_is_dropped_cancels_nothing() {
+fn dropped_ticket_does_not_cancel_the_command() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.gate.hold();
@@ -40,7 +40,7 @@ fn a_ticket_that_is_dropped_cancels_nothing() {
 }
 
 #[test]
-fn a_ticket_comes_back_when_its_time_runs_out_and_still_brings_the_answer() {
+fn ticket_survives_wait_timeout() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.gate.hold();
@@ -55,7 +55,7 @@ fn a_ticket_comes_back_when_its_time_runs_out_and_still_brings_the_answer() {
 }
 
 #[test]
-fn a_ticket_can_be_waited_for_on_another_thread() {
+fn ticket_can_be_waited_on_another_thread() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.gate.hold();
@@ -67,7 +67,7 @@ fn a_ticket_can_be_waited_for_on_another_thread() {
     });
 }
 
-/// A store whose committer is held within a write, so that the queue only fills.
+/// Opens a store whose committer is held inside a write, so that the queue only fills.
 fn held(builder: orderstore::Builder) -> (std::sync::Arc<Rig>, Store) {
     let (rig, store) = Rig::default().open_with(builder);
     rig.gate.hold();
@@ -84,7 +84,7 @@ fn hide(no: OrderNo) -> Command {
 }
 
 #[test]
-fn a_full_queue_refuses_at_once_and_loses_nothing() {
+fn full_queue_refuses_at_once_and_loses_nothing() {
     within_a_minute(|| {
         let (rig, store) = held(Store::builder().queue(10, 1 << 20));
         let taken: Vec<_> = (1..=10)
@@ -99,7 +99,7 @@ fn a_full_queue_refuses_at_once_and_loses_nothing() {
         for ticket in taken {
             assert_eq!(ticket.wait().unwrap().outcome, Created::Created);
         }
-        // The call came back whole: it can be made after all.
+        // The refused call is returned unchanged, so the caller can make it again.
         assert_eq!(refused.call.wait().unwrap().outcome, Created::Created);
         assert!(store.get(no(12)).wait().unwrap().is_none());
         assert_eq!(store.counts().wait().unwrap().orders(), 12);
@@ -107,7 +107,7 @@ fn a_full_queue_refuses_at_once_and_loses_nothing() {
 }
 
 #[test]
-fn a_queue_is_full_by_bytes_as_well() {
+fn queue_is_also_limited_by_bytes() {
     within_a_minute(|| {
         let (rig, store) = held(Store::builder().queue(1000, 1 << 16));
         let large = Metadata::new(vec![b'm'; Metadata::MAX_LEN]).unwrap();
@@ -131,7 +131,7 @@ fn a_queue_is_full_by_bytes_as_well() {
             );
         }
         assert_eq!(small.wait().unwrap().outcome, orderstore::Visible::NotEnded);
-        // What was worked off counts no more.
+        // Completed commands no longer count against the limit.
         for version in 100..400 {
             let call = store.annotate(no(0), version, large.clone());
             assert!(call.wait().is_ok());
@@ -140,7 +140,7 @@ fn a_queue_is_full_by_bytes_as_well() {
 }
 
 #[test]
-fn the_bytes_of_one_command_always_fit_the_smallest_queue() {
+fn largest_command_fits_the_smallest_queue() {
     within_a_minute(|| {
         let (_rig, store) = Rig::default().open_with(Store::builder().queue(1, 1 << 16));
         let metadata = Metadata::new(vec![b'm'; Metadata::MAX_LEN]).unwrap();
@@ -150,7 +150,7 @@ fn the_bytes_of_one_command_always_fit_the_smallest_queue() {
 }
 
 #[test]
-fn a_batch_enters_whole_or_not_at_all() {
+fn batch_is_queued_whole_or_not_at_all() {
     within_a_minute(|| {
         let (rig, store) = held(Store::builder().queue(10, 1 << 20));
         let batch = |size: u64| (0..size).map(|place| hide(no(place))).collect::<Vec<_>>();
@@ -170,7 +170,7 @@ fn a_batch_enters_whole_or_not_at_all() {
 }
 
 #[test]
-fn a_batch_that_never_fits_is_told_so() {
+fn batch_above_queue_limit_is_rejected() {
     within_a_minute(|| {
         let (_rig, store) = Rig::default().open_with(Store::builder().queue(10, 1 << 16));
         let eleven: Vec<_> = (0..11).map(|place| hide(no(place))).collect();
@@ -204,7 +204,7 @@ fn a_batch_that_never_fits_is_told_so() {
 }
 
 #[test]
-fn numbers_and_reads_are_never_overloaded() {
+fn numbers_and_reads_ignore_the_queue_limit() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open_with(Store::builder().queue(1, 1 << 16));
         let first = store.next_order_no().wait().unwrap();

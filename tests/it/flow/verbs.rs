@@ -1,4 +1,4 @@
-//! Every verb of the store in one list, so that no test forgets one.
+//! Lists every verb of the store, so that no test forgets one.
 
 use std::pin::Pin;
 
@@ -9,7 +9,7 @@ use orderstore::{
 
 use super::rig::{new, no, payment};
 
-/// A verb's call, whatever it answers.
+/// A call of any verb, without the type of its answer.
 pub(crate) trait AnyCall {
     fn wait_for_it(self: Box<Self>) -> Result<(), Error>;
     fn submit_it(self: Box<Self>) -> Result<(), Error>;
@@ -33,7 +33,7 @@ impl<T: Send + 'static> AnyCall for Call<T> {
 
 type Verb = (&'static str, Box<dyn AnyCall>);
 
-/// The verbs that go through the queue.
+/// Returns the verbs that go through the queue.
 pub(crate) fn commands(store: &Store) -> Vec<Verb> {
     let prepay = Prepay::new(PrepayKind::Jsapi, PrepayValue::parse("wx2014").unwrap());
     let why = Note::parse("seen").unwrap();
@@ -66,7 +66,7 @@ pub(crate) fn commands(store: &Store) -> Vec<Verb> {
     ]
 }
 
-/// The verbs that only look.
+/// Returns the verbs that only read.
 pub(crate) fn reads(store: &Store) -> Vec<Verb> {
     let times = Timestamp::EPOCH..Timestamp::MAX;
     let page = PageRequest::of(10);
@@ -87,7 +87,7 @@ pub(crate) fn number(store: &Store) -> Verb {
     ("next_order_no", Box::new(store.next_order_no()))
 }
 
-/// Every verb but `shutdown`.
+/// Returns every verb except `shutdown`.
 pub(crate) fn all(store: &Store) -> Vec<Verb> {
     let mut all = commands(store);
     all.extend(reads(store));

@@ -1,4 +1,4 @@
-//! Wakers run foreign code on the store's threads: whatever they do, nothing hangs.
+//! Wakers run user code on the store's threads: nothing must hang, whatever that code does.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 
 use super::rig::{Act, Rig, new, no, unknown, within_a_minute};
 
-/// Runs its job when it is woken.
+/// Waker that runs a closure once.
 struct Job(Mutex<Option<Box<dyn FnOnce() + Send>>>);
 
 impl Wake for Job {
@@ -33,7 +33,7 @@ fn poll<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Poll<F::Output> {
 }
 
 #[test]
-fn the_last_clone_may_be_dropped_by_a_waker_on_the_committers_thread() {
+fn waker_may_drop_last_clone_on_committer_thread() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.gate.hold();
@@ -57,7 +57,7 @@ fn the_last_clone_may_be_dropped_by_a_waker_on_the_committers_thread() {
 }
 
 #[test]
-fn the_last_clone_may_be_dropped_by_a_waker_on_the_side_thread() {
+fn waker_may_drop_last_clone_on_background_thread() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.verify_gate.hold();
@@ -71,7 +71,7 @@ fn the_last_clone_may_be_dropped_by_a_waker_on_the_side_thread() {
     });
 }
 
-/// Asks for the next number each time it is woken, until it is refused.
+/// Waker that requests the next order number each time it is woken, until the store refuses.
 struct Chain {
     store: Store,
     number: Mutex<Option<CallFuture<OrderNo>>>,
@@ -100,19 +100,19 @@ impl Wake for Chain {
     }
 }
 
-/// Some executors poll within `wake`.
+/// Some executors poll inside `wake`.
 #[test]
-fn a_waker_may_poll_its_future_at_once() {
+fn waker_may_poll_its_future_at_once() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.gate.hold();
         let create = store.create(no(1), new()).into_future();
         let place = Arc::new(Mutex::new(create));
-        let (heard, answers) = channel();
+        let (polled, answers) = channel();
         let same = Arc::clone(&place);
         let waker = on_wake(move || {
             let answer = poll(&mut *same.lock(), Waker::noop());
-            heard.send(answer.is_ready()).unwrap();
+            polled.send(answer.is_ready()).unwrap();
         });
         assert!(poll(&mut *place.lock(), &waker).is_pending());
         rig.gate.release();
@@ -121,7 +121,7 @@ fn a_waker_may_poll_its_future_at_once() {
 }
 
 #[test]
-fn a_waker_may_ask_for_more() {
+fn waker_may_start_another_call() {
     within_a_minute(|| {
         let (ended, end) = channel();
         let chain = Arc::new(Chain {
@@ -135,9 +135,9 @@ fn a_waker_may_ask_for_more() {
     });
 }
 
-/// The waker of a task may own the last clone: leaving another waker drops it.
+/// A task's waker may own the last clone of the store. Replacing the waker then drops the store.
 #[test]
-fn the_last_clone_may_be_dropped_with_a_waker_that_is_replaced() {
+fn replaced_waker_may_drop_last_clone() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.gate.hold();
@@ -146,7 +146,7 @@ fn the_last_clone_may_be_dropped_with_a_waker_that_is_replaced() {
         assert!(poll(&mut create, &waker).is_pending());
         drop(waker);
         let polling = thread::spawn(move || poll(&mut create, Waker::noop()).is_pending());
-        // Dropping the clone waits for the write; the write must not wait for the drop.
+        // Dropping the clone waits for the write, so the write must not wait for the drop.
         thread::sleep(Duration::from_millis(20));
         rig.gate.release();
         polling.join().unwrap();
@@ -155,18 +155,18 @@ fn the_last_clone_may_be_dropped_with_a_waker_that_is_replaced() {
 }
 
 #[test]
-fn a_waker_that_panics_hurts_nobody_else() {
+fn waker_panic_affects_no_other_caller() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.gate.hold();
         let mut create = store.create(no(1), new()).into_future();
-        let waker = on_wake(|| panic!("the waker panics, as it was told to"));
+        let waker = on_wake(|| panic!("the waker panics on purpose"));
         assert!(poll(&mut create, &waker).is_pending());
         let neighbour = store.create(no(2), new()).submit().unwrap();
         rig.gate.release();
         assert!(neighbour.wait().is_ok());
         let mut number = store.next_order_no().into_future();
-        let waker = on_wake(|| panic!("the waker panics, as it was told to"));
+        let waker = on_wake(|| panic!("the waker panics on purpose"));
         drop(poll(&mut number, &waker));
         assert!(store.next_order_no().wait().is_ok());
         assert!(store.create(no(3), new()).submit().unwrap().wait().is_ok());
@@ -174,10 +174,10 @@ fn a_waker_that_panics_hurts_nobody_else() {
     });
 }
 
-/// A caller that runs its own group fails, and with it those who queued behind it: their
-/// wakers run on that caller's thread.
+/// A caller that leads its own group fails, and so do the commands queued behind it. Their wakers
+/// run on that caller's thread.
 #[test]
-fn the_last_clone_may_be_dropped_by_a_waker_on_the_thread_of_a_failing_caller() {
+fn waker_may_drop_last_clone_on_failing_caller() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.gate.hold();

@@ -1,4 +1,4 @@
-//! The files of a store in the tree: compressed, since most of a small store is zeros.
+//! Stores the files of a golden store in the repository, gzipped because most bytes are zeros.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -10,8 +10,8 @@ use orderstore::testing::SimulatedDisk;
 
 const END: &str = "gz";
 
-/// Writes every file beneath `dir`, each by itself; those that an opening makes anew are
-/// left out.
+/// Writes each file below `dir` to a gzip file of its own. Files that opening a store creates again
+/// are left out.
 pub(super) fn pack(disk: &SimulatedDisk, dir: &Path, to: &Path) {
     drop(fs::remove_dir_all(to));
     for (path, _) in disk.files() {
@@ -29,7 +29,7 @@ pub(super) fn pack(disk: &SimulatedDisk, dir: &Path, to: &Path) {
     }
 }
 
-/// Puts the files where a store is opened.
+/// Unpacks the files into a directory that a store can open.
 pub(super) fn unpack(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();

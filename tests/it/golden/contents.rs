@@ -1,4 +1,4 @@
-//! What a golden store holds: of everything that is written one at least.
+//! Contents of a golden store: at least one of every status, event, anomaly, refund and source.
 
 use std::time::Duration;
 
@@ -74,14 +74,14 @@ pub(super) const REFUNDS: &[&str] = &[
 
 pub(super) const SOURCES: &[&str] = &["callback", "query", "bill", "import", "operator"];
 
-/// An order that a test goes on with: a number, and the transaction of its payment.
+/// An order that a test continues with: its number, and the transaction of its payment.
 #[derive(Clone, Copy)]
 pub(super) struct Known(u64);
 
-/// It waits for its payment.
+/// An order that is still unpaid.
 pub(super) const PENDING: Known = Known(100);
 
-/// It was paid.
+/// An order that is paid.
 pub(super) const PAID: Known = Known(101);
 
 impl Known {
@@ -94,7 +94,7 @@ impl Known {
     }
 }
 
-/// The numbers that the store handed out.
+/// Returns the order numbers that the store itself generated.
 pub(super) fn numbers(feed: &[Event]) -> Vec<OrderNo> {
     let is_drawn = |event: &&Event| {
         matches!(event.what, EventKind::Created(_)) && event.no.as_str().len() == 32
@@ -102,11 +102,12 @@ pub(super) fn numbers(feed: &[Event]) -> Vec<OrderNo> {
     feed.iter().filter(is_drawn).map(|event| event.no).collect()
 }
 
-/// Commands one after another, a minute apart; half of them are flushed.
+/// Fills the store with groups of two commands, 61 seconds apart. Half of them go into the B-tree
+/// through a checkpoint; the rest stays in the journal.
 pub(super) fn fill(store: &Store, clock: &ManualClock) {
-    let told = told();
-    let by_chance = by_chance(150);
-    let tell = |commands: &[Command]| {
+    let named = named();
+    let random = random(150);
+    let submit = |commands: &[Command]| {
         for group in commands.chunks(2) {
             clock.advance(Duration::from_secs(61));
             for ticket in store.submit_all(group.to_vec()).unwrap() {
@@ -114,18 +115,18 @@ pub(super) fn fill(store: &Store, clock: &ManualClock) {
             }
         }
     };
-    let (first, second) = told.split_at(told.len() / 2);
-    let (early, late) = by_chance.split_at(100);
-    tell(early);
-    tell(first);
+    let (first, second) = named.split_at(named.len() / 2);
+    let (early, late) = random.split_at(100);
+    submit(early);
+    submit(first);
     drawn(store);
     store.flush().wait().unwrap();
-    tell(second);
-    tell(late);
+    submit(second);
+    submit(late);
     drawn(store);
 }
 
-/// Orders under numbers of the store's own.
+/// Creates orders under numbers that the store generates.
 fn drawn(store: &Store) {
     for _ in 0..3 {
         let no = store.next_order_no().wait().unwrap();
@@ -133,11 +134,10 @@ fn drawn(store: &Store) {
     }
 }
 
-fn by_chance(count: usize) -> Vec<Command> {
-    let mut dice = SeededRng::new(1);
-    let chosen =
-        |dice: &mut SeededRng| -> Vec<u8> { (0..100).map(|_| dice.next() as u8).collect() };
-    let command = |_| any_command(&mut Bytes::new(&chosen(&mut dice)));
+fn random(count: usize) -> Vec<Command> {
+    let mut rng = SeededRng::new(1);
+    let chosen = |rng: &mut SeededRng| -> Vec<u8> { (0..100).map(|_| rng.next() as u8).collect() };
+    let command = |_| any_command(&mut Bytes::new(&chosen(&mut rng)));
     (0..count).map(command).collect()
 }
 
@@ -164,11 +164,11 @@ fn query(state: ChannelState) -> CommandKind {
     CommandKind::RecordQuery(Box::new(state))
 }
 
-fn ask_back(transaction: u64, n: u64, amount: u64) -> CommandKind {
+fn request_refund(transaction: u64, n: u64, amount: u64) -> CommandKind {
     CommandKind::RequestRefund(Box::new(fixtures::refund_of(transaction, n, amount)))
 }
 
-fn told_back(transaction: u64, n: u64, amount: u64, state: RefundState) -> CommandKind {
+fn record_refund(transaction: u64, n: u64, amount: u64, state: RefundState) -> CommandKind {
     let fact = fixtures::refund_fact(transaction, n, amount, state);
     CommandKind::RecordRefund(Box::new(fact))
 }
@@ -181,8 +181,8 @@ fn resolve(anomaly: u32, how: Resolution) -> CommandKind {
     }
 }
 
-/// Every status, every anomaly, every refund, by name.
-fn told() -> Vec<Command> {
+/// Returns commands that produce every status, anomaly and refund state.
+fn named() -> Vec<Command> {
     [
         waiting(),
         ending(),
@@ -302,7 +302,7 @@ fn misfits() -> Vec<Command> {
         ),
         create(),
     ];
-    let given_back_unasked = [pay(129), ask_back(129, 129, 1990), create()];
+    let given_back_unasked = [pay(129), request_refund(129, 129, 1990), create()];
     [
         on(120, taken),
         on(121, foreign),
@@ -323,36 +323,36 @@ fn refunds() -> Vec<Command> {
     let first = [
         create(),
         pay(130),
-        ask_back(130, 10, 100),
-        ask_back(130, 11, 100),
-        told_back(130, 11, 100, Processing),
-        told_back(130, 11, 100, Processing),
-        ask_back(130, 12, 100),
-        told_back(130, 12, 100, Success),
-        ask_back(130, 13, 100),
-        told_back(130, 13, 100, Abnormal),
-        ask_back(130, 14, 100),
-        told_back(130, 14, 100, Closed),
-        ask_back(130, 15, 100),
+        request_refund(130, 10, 100),
+        request_refund(130, 11, 100),
+        record_refund(130, 11, 100, Processing),
+        record_refund(130, 11, 100, Processing),
+        request_refund(130, 12, 100),
+        record_refund(130, 12, 100, Success),
+        request_refund(130, 13, 100),
+        record_refund(130, 13, 100, Abnormal),
+        request_refund(130, 14, 100),
+        record_refund(130, 14, 100, Closed),
+        request_refund(130, 15, 100),
         CommandKind::RecordRefundRefused {
             refund: fixtures::refund_no(15).into(),
             code: Label::parse("NOTENOUGH").unwrap(),
         },
-        told_back(130, 16, 60, Success),
+        record_refund(130, 16, 60, Success),
     ];
     let misfits = [
         create(),
         pay(131),
-        ask_back(131, 20, 100),
-        told_back(131, 20, 90, Success),
-        told_back(131, 21, 1990, Success),
-        told_back(131, 12, 50, Success),
+        request_refund(131, 20, 100),
+        record_refund(131, 20, 90, Success),
+        record_refund(131, 21, 1990, Success),
+        record_refund(131, 12, 50, Success),
     ];
-    let unknown = [told_back(132, 30, 50, Processing)];
+    let unknown = [record_refund(132, 30, 50, Processing)];
     [on(130, first), on(131, misfits), on(132, unknown)].concat()
 }
 
-/// A refund that is refused, retried, and comes back; and money that is another record's.
+/// A refund that is refused, retried and paid out, and a refund of another order's transaction.
 fn attempts() -> Vec<Command> {
     let give_back = |n| Resolution::Refund {
         refund_no: fixtures::refund_no(n),
@@ -377,20 +377,20 @@ fn attempts() -> Vec<Command> {
             how: give_back(50),
             note: fixtures::note(),
         },
-        told_back(331, 50, 1990, RefundState::Success),
+        record_refund(331, 50, 1990, RefundState::Success),
         CommandKind::RecordRefund(Box::new(failed)),
         resolve(2, Resolution::Accept),
     ];
-    let waits = [pay(332), ask_back(332, 51, 1990)];
+    let waits = [pay(332), request_refund(332, 51, 1990)];
     let elsewhere = [
         create(),
         pay(332),
-        told_back(332, 52, 10, RefundState::Success),
+        record_refund(332, 52, 10, RefundState::Success),
     ];
     [on(150, retried), on(151, waits), on(152, elsewhere)].concat()
 }
 
-/// Orders that a person ended, and one whose ended anomalies were folded.
+/// An order that an operator ended, and one whose ended anomalies were folded.
 fn settled() -> Vec<Command> {
     let dismiss = |n| resolve(n, Resolution::Dismiss);
     let fen = |n| confirm(fixtures::payment(n, 1));
@@ -410,7 +410,7 @@ fn settled() -> Vec<Command> {
     [on(153, ended), on(154, folded)].concat()
 }
 
-/// Orders of other books, as old as those are.
+/// Imported orders with the age that they had in their former store.
 fn imported() -> Vec<Command> {
     let other = Channel::parse("other").unwrap();
     let of_books = |n: u64, asks: &[CommandKind]| {

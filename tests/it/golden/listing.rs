@@ -1,4 +1,4 @@
-//! Everything that a store says of itself, as JSON.
+//! Everything that a store returns through its reads, as JSON.
 
 use orderstore::testing::fixtures;
 use orderstore::{

@@ -1,36 +1,36 @@
-//! Whether what callers saw of one order can have come one after the other.
+//! Checks that the calls on one order are linearizable.
 //!
-//! Each change gives the order its next version, so the versions say in which order things
-//! came. That order is right if it begins at 1 and leaves nothing out, and if whatever was
-//! answered before something else was asked stands before it.
+//! Each change gives the order its next version, so the versions are the order of the changes. That
+//! order is valid under two conditions. The versions begin at 1 without a gap. A call that began
+//! after another one was answered never shows an older version.
 
 use std::collections::BTreeMap;
 
-/// One call: when it was asked and answered, and the version that the answer showed. Times
-/// are the counts of one counter, so that no two are the same.
+/// One call: its start, its answer, and the version that the answer showed. Times are values of one
+/// counter, so all of them differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) asked: u64,
     pub(crate) answered: u64,
     pub(crate) version: u64,
-    /// The call made this version; else it only showed it.
+    /// Whether the call created this version. If not, it only read it.
     pub(crate) wrote: bool,
 }
 
 impl Seen {
-    /// Where it stands: a version is made before it is shown.
+    /// Position in the order of all calls: a version is created before it is read.
     const fn place(self) -> (u64, bool) {
         (self.version, !self.wrote)
     }
 }
 
-/// What is wrong with what was seen of an order whose last version is `last`.
+/// Returns the first violation in the calls on an order whose last version is `last`.
 pub(crate) fn check(seen: &[Seen], last: u64) -> Result<(), String> {
     check_versions(seen, last)?;
     check_times(seen)
 }
 
-/// Versions 1 to `last`, each made once.
+/// Checks that versions 1 to `last` were created exactly once each.
 fn check_versions(seen: &[Seen], last: u64) -> Result<(), String> {
     let mut made = BTreeMap::new();
     for call in seen.iter().filter(|call| call.wrote) {
@@ -40,20 +40,23 @@ fn check_versions(seen: &[Seen], last: u64) -> Result<(), String> {
     }
     for (expected, version) in (1..).zip(made.keys()) {
         if expected != *version {
-            return Err(format!("nobody made version {expected}"));
+            return Err(format!("version {expected} has no writer"));
         }
     }
     if made.len() as u64 != last {
         return Err(format!("{} changes, and version {last}", made.len()));
     }
     match seen.iter().find(|call| call.version > last) {
-        Some(call) => Err(format!("{call:?} is beyond version {last}")),
+        Some(call) => Err(format!("{call:?} is later than the last version, {last}")),
         None => Ok(()),
     }
 }
 
-/// Whoever asked after an answer stands behind it.
+/// Checks real-time order: a call that began after another one was answered must not be placed
+/// before that one.
 fn check_times(seen: &[Seen]) -> Result<(), String> {
+    // Sweeps over the calls in the order of their starts. `furthest` is the latest position among
+    // all calls answered before that start. A call placed before `furthest` saw a stale state.
     let mut by_answer: Vec<Seen> = seen.to_vec();
     by_answer.sort_by_key(|call| call.answered);
     let mut by_question: Vec<Seen> = seen.to_vec();
@@ -68,7 +71,7 @@ fn check_times(seen: &[Seen]) -> Result<(), String> {
             };
         }
         if let Some(before) = furthest.filter(|before| before.place() > call.place()) {
-            return Err(format!("{call:?} was asked after {before:?}"));
+            return Err(format!("{call:?} began after {before:?} was answered"));
         }
     }
     Ok(())
@@ -101,66 +104,66 @@ mod tests {
 
     #[track_caller]
     fn bad(seen: &[Seen], last: u64, why: &str) {
-        let found = check(seen, last).expect_err("it is not seen");
+        let found = check(seen, last).expect_err("the violation was not found");
         assert!(found.contains(why), "{found}");
     }
 
     #[test]
-    fn history_one_after_the_other_is_good() {
+    fn history_of_sequential_calls_is_accepted() {
         good(&[], 0);
         good(&[read(1, 2, 0), write(3, 4, 1), read(5, 6, 1)], 1);
         good(&[write(1, 2, 1), write(3, 4, 2), read(5, 6, 2)], 2);
     }
 
     #[test]
-    fn history_at_the_same_time_may_come_in_any_order() {
+    fn history_of_concurrent_calls_accepts_any_order() {
         good(&[write(1, 4, 2), write(2, 3, 1)], 2);
         good(&[write(1, 6, 1), read(2, 3, 0), read(4, 5, 1)], 1);
     }
 
     #[test]
-    fn history_finds_a_lost_update() {
+    fn history_finds_lost_update() {
         bad(&[write(1, 2, 1), write(3, 5, 2), write(4, 6, 2)], 2, "lost");
     }
 
     #[test]
-    fn history_finds_a_version_that_nobody_made() {
+    fn history_finds_version_without_writer() {
         bad(&[write(1, 2, 1), write(3, 4, 3)], 3, "version 2");
         bad(&[write(1, 2, 2)], 2, "version 1");
     }
 
     #[test]
-    fn history_finds_an_answered_change_that_is_gone() {
+    fn history_finds_lost_acknowledged_change() {
         bad(&[write(1, 2, 1), write(3, 4, 2)], 1, "2 changes");
         bad(&[write(1, 2, 1)], 2, "1 changes");
     }
 
     #[test]
-    fn history_finds_changes_against_their_order_in_time() {
-        bad(&[write(1, 2, 2), write(3, 4, 1)], 2, "asked after");
+    fn history_finds_changes_out_of_real_time_order() {
+        bad(&[write(1, 2, 2), write(3, 4, 1)], 2, "began after");
     }
 
     #[test]
-    fn history_finds_a_read_of_the_past() {
-        bad(&[write(1, 2, 1), read(3, 4, 0)], 1, "asked after");
+    fn history_finds_stale_read() {
+        bad(&[write(1, 2, 1), read(3, 4, 0)], 1, "began after");
         let seen = [write(1, 2, 1), write(3, 4, 2), read(5, 6, 1)];
-        bad(&seen, 2, "asked after");
+        bad(&seen, 2, "began after");
     }
 
     #[test]
-    fn history_finds_reads_that_go_back() {
+    fn history_finds_reads_going_backwards() {
         // The change is under way all the time.
         let seen = [write(1, 2, 1), write(3, 8, 2), read(4, 5, 2), read(6, 7, 1)];
-        bad(&seen, 2, "asked after");
+        bad(&seen, 2, "began after");
     }
 
     #[test]
-    fn history_finds_a_read_of_what_nobody_had_asked_for_yet() {
-        bad(&[read(1, 2, 1), write(3, 4, 1)], 1, "asked after");
+    fn history_finds_read_before_its_write() {
+        bad(&[read(1, 2, 1), write(3, 4, 1)], 1, "began after");
     }
 
     #[test]
-    fn history_finds_a_read_beyond_the_end() {
+    fn history_finds_read_beyond_last_version() {
         bad(&[write(1, 2, 1), read(3, 4, 2)], 1, "beyond");
     }
 }

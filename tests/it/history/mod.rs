@@ -1,7 +1,7 @@
-//! Many callers on few orders: all that they saw, put to a checker.
+//! Many callers on few orders: the checker must accept everything that they saw.
 //!
-//! `HISTORY_COMMANDS` says how many calls there are in all (200,000); a failure prints the
-//! seed, and `HISTORY_SEED` sets it: it repeats what was asked, not when it came.
+//! `HISTORY_COMMANDS` is the total number of calls (200,000). A failure prints the seed, and
+//! `HISTORY_SEED` sets it. A seed repeats the calls but not their timing.
 
 mod checker;
 
@@ -21,13 +21,13 @@ use self::checker::{Seen, check};
 use crate::environment::figure;
 use crate::flow::rig::Rig;
 
-/// So many orders are changed by all.
+/// Number of orders, which all callers change.
 const ORDERS: u64 = 5;
 
-/// So many callers there are.
+/// Number of callers.
 const CALLERS: u64 = 8;
 
-/// The time: each look at it is later than all before.
+/// Logical clock: every reading is greater than all readings before it.
 #[derive(Default)]
 struct Counter(AtomicU64);
 
@@ -37,12 +37,12 @@ impl Counter {
     }
 }
 
-/// What one answer showed of one order.
+/// State of one order as one answer showed it.
 struct Shown {
     no: OrderNo,
     seen: Seen,
     order: Option<Arc<Order>>,
-    /// What an annotation says that was made.
+    /// Text of the annotation, if the call wrote one.
     text: Option<String>,
 }
 
@@ -50,9 +50,9 @@ struct Caller<'a> {
     store: &'a Store,
     counter: &'a Counter,
     id: u64,
-    dice: SeededRng,
+    rng: SeededRng,
     shown: Vec<Shown>,
-    /// The last version seen of each order.
+    /// Last version of each order that this caller saw.
     versions: HashMap<OrderNo, u64>,
 }
 
@@ -68,8 +68,8 @@ impl Caller<'_> {
     }
 
     fn turn(&mut self, turn: u64) {
-        let no = fixtures::order_no(self.dice.below(ORDERS as usize) as u64);
-        match self.dice.below(1000) {
+        let no = fixtures::order_no(self.rng.below(ORDERS as usize) as u64);
+        match self.rng.below(1000) {
             0..=1 => self.history(no),
             2..=30 => self.list(),
             31..=400 => self.get(no),
@@ -145,7 +145,7 @@ impl Caller<'_> {
         self.heard(no, asked, false, order, None);
     }
 
-    /// A page shows each of its orders as a read of its own would.
+    /// A page must show each of its orders like a single read.
     fn list(&mut self) {
         let asked = self.counter.tick();
         let page = OrderQuery::all().with_hidden().page(PageRequest::of(100));
@@ -203,7 +203,8 @@ impl Caller<'_> {
         self.heard(no, asked, wrote, answered.order, wrote.then_some(text));
     }
 
-    /// Two on their way at once; the second is right only if the first was the next.
+    /// Submits two annotations without waiting. The second one expects the version that the first
+    /// one creates, so it succeeds only if the first one does.
     fn annotate_twice(&mut self, no: OrderNo, turn: u64) {
         let version = self.versions.get(&no).copied().unwrap_or_default();
         let texts = ["a", "b"].map(|which| format!("{}-{turn}-{which}", self.id));
@@ -219,14 +220,14 @@ impl Caller<'_> {
     }
 }
 
-/// Callers at once; all that they saw.
+/// Runs all callers concurrently and returns everything that they saw.
 fn rush(store: &Store, seed: u64, calls: u64) -> Vec<Shown> {
     let counter = Counter::default();
     let caller = |id| Caller {
         store,
         counter: &counter,
         id,
-        dice: SeededRng::new(seed.wrapping_mul(1000) + id),
+        rng: SeededRng::new(seed.wrapping_mul(1000) + id),
         shown: vec![],
         versions: HashMap::new(),
     };
@@ -239,7 +240,7 @@ fn rush(store: &Store, seed: u64, calls: u64) -> Vec<Shown> {
     })
 }
 
-/// What was seen of one order goes together, and is what the store tells of it.
+/// Checks everything that was seen of one order, and compares it with the order's history.
 fn check_order(store: &Store, no: OrderNo, shown: &[Shown]) -> Result<(), String> {
     let own = || shown.iter().filter(|shown| shown.no == no);
     let seen: Vec<Seen> = own().map(|shown| shown.seen).collect();
@@ -264,7 +265,7 @@ fn check_order(store: &Store, no: OrderNo, shown: &[Shown]) -> Result<(), String
                 matches!(what, EventKind::Annotated(found) if found.as_bytes() == text.as_bytes());
             if !is_it {
                 return Err(format!(
-                    "{:?} wrote {text}, and {what:?} is told",
+                    "{:?} wrote {text}, but the history has {what:?}",
                     shown.seen
                 ));
             }
@@ -277,7 +278,7 @@ fn check_order(store: &Store, no: OrderNo, shown: &[Shown]) -> Result<(), String
     }
 }
 
-/// `part` of all the calls; what was seen, checked.
+/// Runs the configured number of calls divided by `part`, checks them, and returns what was seen.
 fn checked(store: &Store, part: u64) -> Vec<Shown> {
     let seed = figure("HISTORY_SEED", 1);
     let shown = rush(store, seed, figure("HISTORY_COMMANDS", 200_000) / part);
@@ -299,19 +300,19 @@ fn assert_sound(store: &Store, shown: &[Shown]) {
 }
 
 #[test]
-fn history_of_the_memory_engine_is_one_after_the_other() {
+fn history_of_memory_engine_is_linearizable() {
     checked(&Store::memory().unwrap(), 2);
 }
 
-/// Its calls run on threads of the flow alone.
+/// The calls of this engine run only on the store's own threads.
 #[test]
-fn history_of_a_far_engine_is_one_after_the_other() {
+fn history_of_remote_engine_is_linearizable() {
     let (_rig, store) = Rig::far().open();
     checked(&store, 4);
 }
 
 #[test]
-fn history_of_the_local_engine_is_one_after_the_other_and_stays_so() {
+fn history_of_local_engine_is_linearizable_after_reopen() {
     let place = TempDir::new().unwrap();
     let builder = || {
         Store::builder().in_small_parts(Sizes {
@@ -326,9 +327,9 @@ fn history_of_the_local_engine_is_one_after_the_other_and_stays_so() {
     assert_sound(&builder().open(place.path()).unwrap(), &shown);
 }
 
-/// The checker is given what the callers saw, with one thing changed.
+/// Changes a single answer: the checker must find it.
 #[test]
-fn history_finds_one_answer_that_was_altered() {
+fn history_finds_one_altered_answer() {
     let store = Store::memory().unwrap();
     let mut shown = rush(&store, 1, 4000);
     assert_sound(&store, &shown);

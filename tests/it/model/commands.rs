@@ -1,4 +1,4 @@
-//! Any command, of few numbers, so that they meet; and how a store is told.
+//! Random commands on few numbers, so that they conflict, and their way through the store's verbs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use orderstore::{
 };
 use proptest::prelude::{Just, Strategy, prop_oneof};
 
-/// The numbers that are in play.
+/// Number of order numbers.
 pub(super) const ORDERS: u64 = 5;
 pub(super) const TRANSACTIONS: u64 = 4;
 pub(super) const REFERENCES: u64 = 2;
@@ -141,7 +141,7 @@ fn any_fact() -> impl Strategy<Value = RefundFact> {
     })
 }
 
-/// An order as it stands in books of the same make, after a few commands.
+/// Imports an order in the state that a few commands on another store produce.
 fn any_import() -> impl Strategy<Value = CommandKind> {
     let payment = maybe(any_payment()).prop_map(|p| p.map(|p| CommandKind::Confirm(Box::new(p))));
     let closed = maybe(Just(CommandKind::RecordQuery(Box::new(
@@ -213,7 +213,7 @@ fn any_resolution() -> impl Strategy<Value = CommandKind> {
     })
 }
 
-/// Everything that an answer says.
+/// Outcome, order and acknowledgement of a reply.
 #[derive(Debug, PartialEq)]
 pub(super) struct Heard {
     outcome: Outcome,
@@ -231,7 +231,7 @@ impl From<Reply<Outcome>> for Heard {
     }
 }
 
-/// Says a command through its verb.
+/// Runs a command through its verb and returns the reply.
 pub(super) fn say(store: &Store, command: &Command, by: impl By) -> Heard {
     let no = command.no;
     match command.kind.clone() {
@@ -286,7 +286,7 @@ pub(super) fn say(store: &Store, command: &Command, by: impl By) -> Heard {
         }
         CommandKind::Hide => heard(by.hear(store.hide(no)), Outcome::Visibility),
         CommandKind::Unhide => heard(by.hear(store.unhide(no)), Outcome::Visibility),
-        other => panic!("no verb is known for {other:?}"),
+        other => panic!("no verb for {other:?}"),
     }
 }
 
@@ -298,7 +298,7 @@ fn heard<O: Send + 'static>(answered: Reply<O>, outcome: fn(O) -> Outcome) -> He
     }
 }
 
-/// A way to make a call of any verb.
+/// Way to run a call of any verb.
 pub(super) trait By {
     fn hear<O: Send + 'static>(&self, call: Call<Reply<O>>) -> Reply<O>;
 }
@@ -306,7 +306,7 @@ pub(super) trait By {
 /// `.wait()`
 pub(super) struct ByWaiting;
 
-/// `.submit()`, then wait for the ticket.
+/// `.submit()`, followed by a wait for the ticket.
 pub(super) struct BySubmitting;
 
 impl By for ByWaiting {

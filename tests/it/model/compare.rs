@@ -1,4 +1,4 @@
-//! Every question, asked of both.
+//! Compares every read of the store with the model.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -11,7 +11,7 @@ use orderstore::{
 
 use super::commands::{REFERENCES, REFUNDS, TRANSACTIONS, USERS, every_order_no, other_channel};
 
-/// The store answers every question as the model does, in pages of `limit` rows.
+/// Asserts that every read of the store equals the model's, in pages of `limit` rows.
 pub(super) fn assert_same(store: &Store, model: &Model, now: Timestamp, limit: usize) {
     assert_eq!(store.counts().wait().unwrap(), model.counts());
     for no in every_order_no() {
@@ -60,7 +60,7 @@ fn every_list() -> Vec<List> {
         .collect()
 }
 
-/// The list whole, then by its filters.
+/// Compares the whole list, then each filter of it.
 fn assert_same_list(store: &Store, model: &Model, list: &List, limit: usize) {
     let all = model.list(list);
     let read = |listing: orderstore::OrderQuery| {
@@ -87,8 +87,8 @@ fn assert_same_list(store: &Store, model: &Model, list: &List, limit: usize) {
     assert_pages(&shown, limit, read(list.listing()), |order| order.no);
 }
 
-/// Both ways the same rows, in the order of their times; those of one time in any order,
-/// but in the same one.
+/// Asserts that forward and backward pages hold the expected rows ordered by time. Rows of equal
+/// time may be in any order, but in the same one both ways.
 fn assert_pages<R: PartialEq + Debug + Clone, K: Ord>(
     expected: &[Timed<R>],
     limit: usize,
@@ -120,8 +120,8 @@ fn every<R>(mut page: PageRequest, read: impl Fn(PageRequest) -> Page<R>) -> Vec
     }
 }
 
-/// No gaps, every event once, each number's in its order. The numbers of one group may
-/// stand in any order.
+/// Asserts that the feed has no gap and holds every event once, ordered for each order. Events of
+/// different orders in one group may be in any order.
 fn assert_same_feed(store: &Store, model: &Model, limit: usize) {
     let mut events: Vec<Event> = Vec::new();
     let mut place = FeedCursor::START;

@@ -1,4 +1,4 @@
-//! Books that move in and out.
+//! Privacy of imports and exports.
 
 use orderstore::transfer::{
     Amounts, Export, Field, Import, ImportError, ImportReport, Input, Mapping, Notice,
@@ -10,7 +10,7 @@ fn foreign() -> Mapping {
     Mapping::of(Amounts::Yuan).status("paid", Status::Success)
 }
 
-/// A record in which everything that can be personal is, with a field replaced.
+/// Returns a record with personal data in every possible field; one field is replaced.
 fn record(field: Field, value: &str) -> String {
     let fields = [
         (Field::No, "\"order-1\"".to_owned()),
@@ -40,7 +40,7 @@ fn run(import: &Import, books: &str) -> (Result<ImportReport, ImportError>, Vec<
 }
 
 #[test]
-fn what_an_import_is_told_and_tells_prints_no_user() {
+fn import_input_and_report_print_no_user() {
     let import = Import::foreign(foreign());
     assert_private(&import);
     assert_private(&Export::all());
@@ -48,12 +48,12 @@ fn what_an_import_is_told_and_tells_prints_no_user() {
     assert_eq!(report.as_ref().unwrap().imported, 1);
     assert_private(&report);
     assert_private(&notices);
-    let store = told();
+    let store = filled_store();
     assert_private(&Export::all().csv(&store, std::io::sink()).unwrap());
 }
 
 #[test]
-fn what_is_refused_repeats_nothing_of_the_record() {
+fn import_errors_do_not_repeat_the_record() {
     let personal = format!("\"{USER} {WORDS}\"");
     let fields = [
         Field::No,
@@ -89,14 +89,14 @@ fn what_is_refused_repeats_nothing_of_the_record() {
 }
 
 #[test]
-fn an_order_that_holds_them_is_refused_without_them() {
-    let store = told();
+fn refused_exported_order_prints_no_user() {
+    let store = filled_store();
     let mut books = Vec::new();
     let _ = Export::all().json_lines(&store, &mut books).unwrap();
     let books = String::from_utf8(books).unwrap();
     assert!(
         books.contains(USER) && books.contains(WORDS),
-        "books hold everything"
+        "an export contains every field"
     );
     for (from, to) in [
         ("\"wait\"", WORDS),

@@ -1,4 +1,4 @@
-//! The channel's messages and bills.
+//! Privacy of WeChat messages and bills.
 
 use std::error::Error as _;
 
@@ -19,7 +19,7 @@ const V3_REFUND: &str = include_str!("../../data/wechat/v3_refund.json");
 const V3_GLOBAL_REFUND: &str = include_str!("../../data/wechat/v3_global_refund.json");
 const V3_COMBINED: &str = include_str!("../../data/wechat/v3_combined.json");
 
-/// Whom the messages name besides the usual two, and the card that a refund names.
+/// Other personal data in the messages: a second user, and the card that a refund names.
 const OTHERS: [&str; 2] = ["oPoo341Im-roYxAd3WD3D_6J-4bA", "0403"];
 
 fn assert_all_private<T: Debug>(value: &T) {
@@ -31,7 +31,7 @@ fn assert_all_private<T: Debug>(value: &T) {
 }
 
 #[test]
-fn messages_print_no_user_nor_what_people_wrote() {
+fn messages_print_no_user_or_free_text() {
     let cloud = CloudEvent::from_json(CLOUD.as_bytes()).unwrap();
     assert_all_private(&cloud);
     let attached = V3.replace("自定义数据", WORDS);
@@ -63,7 +63,7 @@ fn messages_print_no_user_nor_what_people_wrote() {
     ));
 }
 
-/// The refund that the overseas sample is of, and its order.
+/// Order and refund of the overseas sample message.
 fn global_refund() -> (OrderNo, NewRefund) {
     let refund = NewRefund::new(
         RefundNo::parse("R20150806125346").unwrap(),
@@ -74,7 +74,7 @@ fn global_refund() -> (OrderNo, NewRefund) {
 }
 
 #[test]
-fn errors_of_messages_repeat_nothing_of_them() {
+fn message_errors_do_not_repeat_the_message() {
     let spoil = |text: &str| {
         [
             text.replace("transaction_id", "not_one")
@@ -134,7 +134,7 @@ fn errors_of_messages_repeat_nothing_of_them() {
     }
 }
 
-/// A bill of one line, with a cell replaced.
+/// Returns a bill of one line with one cell replaced.
 fn bill(cell: &str, by: &str) -> String {
     let header = "交易时间,公众账号ID,商户号,特约商户号,微信订单号,商户订单号,用户标识,交易状态,商品名称,订单金额";
     let line = format!(
@@ -144,13 +144,13 @@ fn bill(cell: &str, by: &str) -> String {
 }
 
 #[test]
-fn bills_and_their_differences_print_no_user_nor_what_people_wrote() {
+fn bills_and_differences_print_no_user_or_text() {
     let text = bill("", "");
     let reader = BillReader::new(text.as_bytes()).unwrap();
     assert_private(&reader);
     let lines: Vec<_> = reader.collect::<Result<_, _>>().unwrap();
     assert_private(&lines);
-    let store = told();
+    let store = filled_store();
     let reader = BillReader::new(text.as_bytes()).unwrap();
     let mut found: Vec<BillDifference> = Vec::new();
     let day = BillDay::parse("2021-01-28").unwrap();
@@ -163,7 +163,7 @@ fn bills_and_their_differences_print_no_user_nor_what_people_wrote() {
 }
 
 #[test]
-fn errors_of_bills_repeat_nothing_of_them() {
+fn bill_errors_do_not_repeat_the_bill() {
     for cell in [
         "2021-01-28 15:35:18",
         "`wxa",

@@ -147,7 +147,7 @@ mod tests {
     use crate::rivals;
 
     #[test]
-    fn everyone_who_is_here_keeps_every_row() -> Checked<()> {
+    fn every_available_store_keeps_every_row() -> Checked<()> {
         let length = Duration::from_millis(20);
         let (count, commands, orders) = (4, 2 * BATCH, BATCH);
         let dir = tempfile::tempdir()?;

@@ -317,7 +317,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_figure_is_the_median_of_the_lines_that_are_due() -> Checked<()> {
+    fn figure_is_the_median_of_matching_lines() -> Checked<()> {
         let dir = tempfile::tempdir()?;
         let path = dir.path().join("lines");
         let lines = "\

@@ -151,7 +151,7 @@ mod tests {
     use super::thousands;
 
     #[test]
-    fn thousands_stand_apart() {
+    fn thousands_are_separated() {
         let shown = [0.4, 7.0, 999.6, 119_000.0, 1_234_567.0].map(thousands);
         assert_eq!(shown, ["0", "7", "1,000", "119,000", "1,234,567"]);
     }

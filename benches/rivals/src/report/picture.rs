@@ -253,7 +253,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_short_and_scales_are_round() {
+    fn chart_values_are_short_and_scales_round() {
         let shown = [640.0, 6_210.0, 9_970.0, 119_400.0, 1_250_000.0].map(short);
         assert_eq!(shown, ["640", "6.2k", "10k", "119k", "1.2M"]);
         for most in [7.0, 9_000.0, 119_000.0, 143_000.0, 600_000.0] {

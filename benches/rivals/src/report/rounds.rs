@@ -70,7 +70,7 @@ mod tests {
     use crate::measure::Pipelined;
 
     #[test]
-    fn three_rounds_are_one_line_of_medians() -> Checked<()> {
+    fn three_rounds_become_one_line_of_medians() -> Checked<()> {
         let line = |round, rate| Line {
             system: "orderstore".to_owned(),
             round,
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn between_two_lies_the_median_of_an_even_number() {
+    fn median_of_even_count_averages_the_middle_two() {
         assert_eq!(median([4.0, 1.0, 2.0, 9.0].into_iter()), Some(3.0));
         assert_eq!(median(std::iter::empty()), None);
     }

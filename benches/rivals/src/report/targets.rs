@@ -402,7 +402,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_verdict_says_by_how_much() {
+    fn verdict_shows_the_margin() {
         let said = [
             AtLeast(2.0).verdict(3.0),
             AtLeast(2.0).verdict(1.9),
@@ -419,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn ahead_is_measured_against_the_best_of_the_others() {
+    fn lead_is_measured_against_the_best_other() {
         let rates = [(OURS, 30.0), ("a", 10.0), ("b", 20.0)];
         let found = ahead(Some(30.0), rates.into_iter());
         let found = found.map(|measured| (measured.value, measured.whom));

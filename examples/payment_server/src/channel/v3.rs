@@ -229,7 +229,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answer_without_use_concerns_the_moment_the_merchant_or_the_item() {
+    fn unusable_answer_is_classified_by_its_cause() {
         let told = |status, code: Option<&str>| {
             let reply = Reply {
                 status,

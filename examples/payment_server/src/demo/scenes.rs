@@ -326,7 +326,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_are_a_hundred_customers() {
+    fn demo_has_a_hundred_customers() {
         assert_eq!(Scene::cast().count(), 100);
     }
 }

@@ -88,7 +88,7 @@ fn desk(store: &Store, channel: impl Channel + 'static) -> Desk {
 }
 
 #[tokio::test]
-async fn refund_answer_about_another_order_is_refused_and_put_off() {
+async fn refund_answer_for_another_order_is_rejected_and_postponed() {
     let (store, no, refund_no) = refunding().await;
     let told = store.next_order_no().await.unwrap();
     let desk = desk(&store, Confused { told });
@@ -165,7 +165,7 @@ impl Channel for Overtaken {
 }
 
 #[tokio::test]
-async fn answer_older_than_a_retry_does_not_end_it_and_is_asked_for_again() {
+async fn answer_older_than_retry_is_ignored_and_queried_again() {
     let (store, no, refund_no) = refunding().await;
     let channel = Overtaken {
         store: store.clone(),

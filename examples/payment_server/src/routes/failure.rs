@@ -191,7 +191,7 @@ mod tests {
     const WORDS: &str = include_str!("../../page/errors.js");
 
     #[test]
-    fn code_of_a_failure_has_words_in_both_languages() {
+    fn failure_code_has_text_in_both_languages() {
         for code in Code::ALL {
             let key = format!(" {}Error: '", code.as_str());
             assert_eq!(WORDS.matches(&key).count(), 2, "{key}");

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_retries_and_endings_show_has_words_in_both_languages() {
+    fn retries_and_endings_have_text_in_both_languages() {
         let refund_no = || RefundNo::parse("R1").unwrap();
         let (id, by) = (AnomalyId(1), OrderNo::parse("ORDER1").unwrap());
         let note = Note::default();

@@ -18,7 +18,7 @@ fn event(no: &str, fee: u64) -> Value {
 }
 
 #[tokio::test]
-async fn a_forged_event_leaves_the_order_pending_and_claims_no_transaction() {
+async fn forged_event_leaves_order_pending_and_claims_no_transaction() {
     let shop = Shop::open(without_a_sweeper()).await;
     let (no, other) = (shop.buy("oCustomer").await, shop.buy("oOther").await);
     let told = shop.post("/payCallBack", event(no.as_str(), 1)).await;
@@ -38,7 +38,7 @@ async fn a_forged_event_leaves_the_order_pending_and_claims_no_transaction() {
 }
 
 #[tokio::test]
-async fn a_forged_event_of_no_order_leaves_nothing_at_all() {
+async fn forged_event_for_unknown_order_stores_nothing() {
     let shop = Shop::open(without_a_sweeper()).await;
     let told = shop
         .post("/payCallBack", event("NEVERORDERED0001", 1))
@@ -111,7 +111,7 @@ async fn forged_refund_event_under_another_order_records_nothing() {
 }
 
 #[tokio::test]
-async fn forged_payment_event_of_an_unpaid_order_lengthens_no_history() {
+async fn forged_payment_of_unpaid_order_adds_no_history() {
     let shop = Shop::open(without_a_sweeper()).await;
     let no = shop.buy("oCustomer").await;
     let before = shop.store.get(no).await.unwrap().unwrap();
@@ -130,7 +130,7 @@ async fn forged_payment_event_of_an_unpaid_order_lengthens_no_history() {
 }
 
 #[tokio::test]
-async fn an_event_is_acknowledged_once_the_channel_itself_says_the_same() {
+async fn event_is_acknowledged_after_channel_query_confirms_it() {
     let shop = Shop::open(without_a_sweeper()).await;
     let no = shop.buy("oCustomer").await;
     shop.stand_in.break_at(Point::Query, Fault::Down);
@@ -146,7 +146,7 @@ async fn an_event_is_acknowledged_once_the_channel_itself_says_the_same() {
 }
 
 #[tokio::test]
-async fn what_comes_early_twice_or_late_pays_once() {
+async fn early_repeated_or_late_event_pays_once() {
     let shop = Shop::open(without_a_sweeper()).await;
     shop.stand_in.plan("oEarly", Plan::Early);
     let early = shop.tap("oEarly").await;
@@ -174,7 +174,7 @@ fn changed(notice: &Notification, name: &str, value: &str) -> Notification {
 }
 
 #[tokio::test]
-async fn what_the_platform_did_not_sign_just_now_is_refused_and_changes_nothing() {
+async fn unsigned_or_stale_notification_is_rejected_without_effect() {
     let shop = Shop::open(without_a_sweeper()).await;
     let no = shop.buy("oCustomer").await;
     let now = shop.clock.now();
@@ -222,7 +222,7 @@ async fn what_the_platform_did_not_sign_just_now_is_refused_and_changes_nothing(
 }
 
 #[tokio::test]
-async fn a_notification_sent_again_is_acknowledged_and_changes_nothing() {
+async fn repeated_notification_is_acknowledged_without_effect() {
     let shop = Shop::open(without_a_sweeper()).await;
     let no = shop.buy("oCustomer").await;
     shop.pay(no, Behaviour::Never, Form::V3).await;
@@ -237,7 +237,7 @@ async fn a_notification_sent_again_is_acknowledged_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_signed_payment_that_does_not_fit_waits_for_a_person() {
+async fn signed_mismatched_payment_becomes_an_anomaly() {
     let shop = Shop::open(without_a_sweeper()).await;
     let no = shop.buy("oCustomer").await;
     let now = shop.clock.now();
@@ -257,7 +257,7 @@ async fn a_signed_payment_that_does_not_fit_waits_for_a_person() {
 }
 
 #[tokio::test]
-async fn a_signed_message_that_is_none_is_not_acknowledged() {
+async fn signed_malformed_message_is_not_acknowledged() {
     let shop = Shop::open(without_a_sweeper()).await;
     for nonsense in [json!(null), json!({}), json!({ "out_trade_no": "x" })] {
         assert_eq!(shop.tell(&nonsense).await, 503);

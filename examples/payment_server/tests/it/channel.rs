@@ -11,7 +11,7 @@ use crate::harness::{Shop, until, with_a_sweeper, without_a_sweeper};
 const MINUTE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
-async fn an_order_of_which_nobody_tells_becomes_success_by_what_is_due() {
+async fn order_without_callback_becomes_success_by_sweep() {
     let shop = Shop::open(with_a_sweeper()).await;
     let no = shop.buy("oCustomer").await;
     shop.pay(no, Behaviour::Never, Form::V3).await;
@@ -22,7 +22,7 @@ async fn an_order_of_which_nobody_tells_becomes_success_by_what_is_due() {
 }
 
 #[tokio::test]
-async fn an_order_that_nobody_pays_is_closed_once_it_has_expired() {
+async fn unpaid_order_is_closed_after_expiry() {
     let shop = Shop::open(with_a_sweeper()).await;
     let no = shop.buy("oCustomer").await;
     shop.clock.advance(40 * MINUTE);
@@ -35,7 +35,7 @@ async fn an_order_that_nobody_pays_is_closed_once_it_has_expired() {
 }
 
 #[tokio::test]
-async fn a_close_that_the_channel_does_not_answer_stays_due_until_it_does() {
+async fn unanswered_close_stays_due_until_channel_answers() {
     for fault in [Fault::Down, Fault::Mute] {
         let shop = Shop::open(with_a_sweeper()).await;
         let no = shop.buy("oCustomer").await;
@@ -56,7 +56,7 @@ async fn a_close_that_the_channel_does_not_answer_stays_due_until_it_does() {
 }
 
 #[tokio::test]
-async fn a_payment_that_was_quicker_than_the_close_wins() {
+async fn payment_before_close_wins() {
     let shop = Shop::open(without_a_sweeper()).await;
     let no = shop.buy("oCustomer").await;
     shop.pay(no, Behaviour::Never, Form::V3).await;
@@ -74,7 +74,7 @@ async fn a_payment_that_was_quicker_than_the_close_wins() {
 }
 
 #[tokio::test]
-async fn a_refund_that_the_channel_does_not_answer_goes_back_once_all_the_same() {
+async fn unanswered_refund_is_paid_once() {
     for fault in [Fault::Down, Fault::Mute] {
         let shop = Shop::open(with_a_sweeper()).await;
         let no = shop.sell("oCustomer").await;
@@ -100,7 +100,7 @@ async fn a_refund_that_the_channel_does_not_answer_goes_back_once_all_the_same()
 }
 
 #[tokio::test]
-async fn while_the_channel_is_down_nothing_is_lost_and_nothing_is_closed() {
+async fn channel_outage_loses_and_closes_no_order() {
     let shop = Shop::open(with_a_sweeper()).await;
     let no = shop.buy("oCustomer").await;
     shop.pay(no, Behaviour::Never, Form::V3).await;
@@ -124,7 +124,7 @@ const INVALID: Refusal = Refusal {
 };
 
 #[tokio::test]
-async fn eight_orders_with_a_definite_4xx_do_not_stop_the_sweep() {
+async fn eight_orders_with_4xx_do_not_stop_sweep() {
     let server_error = Refusal {
         status: 500,
         code: "SYSTEM_ERROR",
@@ -171,7 +171,7 @@ async fn eight_orders_with_a_definite_4xx_do_not_stop_the_sweep() {
 }
 
 #[tokio::test]
-async fn eight_refunds_with_a_definite_4xx_do_not_stop_the_sweep() {
+async fn eight_refunds_with_4xx_do_not_stop_sweep() {
     let shop = Shop::open(with_a_sweeper()).await;
     let refunded = async |no, status| {
         let order = shop.store.get(no).await.unwrap().unwrap();
@@ -215,7 +215,7 @@ async fn eight_refunds_with_a_definite_4xx_do_not_stop_the_sweep() {
 }
 
 #[tokio::test]
-async fn unauthorized_answer_stops_the_sweep_with_an_alarm_and_puts_nothing_off() {
+async fn unauthorized_answer_stops_sweep_with_alarm() {
     for (status, code) in [(401, "SIGN_ERROR"), (403, "NO_AUTH")] {
         let shop = Shop::open(with_a_sweeper()).await;
         let no = shop.buy("oCustomer").await;
@@ -240,7 +240,7 @@ async fn unauthorized_answer_stops_the_sweep_with_an_alarm_and_puts_nothing_off(
 }
 
 #[tokio::test]
-async fn order_that_the_channel_never_saw_is_closed_by_its_404() {
+async fn order_unknown_to_channel_is_closed_on_404() {
     let shop = Shop::open(with_a_sweeper()).await;
     shop.stand_in.break_at(Point::Prepay, Fault::Down);
     assert_eq!(shop.tap("oCustomer").await.status, 502);

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use crate::harness::{LIMIT, Shop, without_a_sweeper};
 
 #[tokio::test]
-async fn a_body_without_end_is_refused_at_every_door() {
+async fn oversized_body_is_rejected_by_every_route() {
     let shop = Shop::open(without_a_sweeper()).await;
     let long = json!({ "openid": "o".repeat(64 << 10) });
     for path in [
@@ -28,7 +28,7 @@ async fn a_body_without_end_is_refused_at_every_door() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_json_is_refused() {
+async fn non_json_body_is_rejected() {
     let shop = Shop::open(without_a_sweeper()).await;
     let refused = shop
         .client
@@ -43,7 +43,7 @@ async fn a_body_that_is_no_json_is_refused() {
 }
 
 #[tokio::test]
-async fn the_page_of_another_site_presses_no_button() {
+async fn cross_site_request_is_rejected() {
     let shop = Shop::open(without_a_sweeper()).await;
     let body = json!({ "openid": "oCustomer", "sku": "tea", "reference": "r" }).to_string();
     for origin in ["http://elsewhere.example", "null", "http://127.0.0.1:1"] {
@@ -59,7 +59,7 @@ async fn the_page_of_another_site_presses_no_button() {
 }
 
 #[tokio::test]
-async fn request_under_a_rebound_host_name_is_refused() {
+async fn request_with_rebound_host_is_rejected() {
     let config = Config {
         hosts: vec!["pay.example".to_owned()],
         ..without_a_sweeper()
@@ -191,7 +191,7 @@ async fn answered(connection: &mut TcpStream) {
 }
 
 #[tokio::test]
-async fn a_request_that_takes_too_long_is_answered_and_what_it_began_stands() {
+async fn slow_request_is_answered_and_its_command_completes() {
     let config = Config {
         request_limit: Duration::from_millis(300),
         channel_limit: Duration::from_secs(30),

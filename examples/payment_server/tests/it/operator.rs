@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::harness::{Shop, until, without_a_sweeper};
 
 #[tokio::test]
-async fn pages_join_into_the_list_and_each_order_is_on_one_of_them() {
+async fn list_pages_contain_each_order_once() {
     let shop = Shop::open(without_a_sweeper()).await;
     let mut nos = HashSet::new();
     for n in 0..7 {
@@ -55,7 +55,7 @@ async fn pages_join_into_the_list_and_each_order_is_on_one_of_them() {
 }
 
 #[tokio::test]
-async fn a_history_tells_all_and_an_unknown_number_nothing() {
+async fn history_shows_all_events_of_known_orders_only() {
     let shop = Shop::open(without_a_sweeper()).await;
     let no = shop.sell("oCustomer").await;
     let history = shop.get(&format!("/orders/{no}/history")).await;
@@ -76,7 +76,7 @@ async fn a_history_tells_all_and_an_unknown_number_nothing() {
 }
 
 #[tokio::test]
-async fn what_was_sold_and_what_went_back_is_counted_to_the_fen() {
+async fn stats_count_sales_and_refunds_to_the_fen() {
     let shop = Shop::open(without_a_sweeper()).await;
     let tea = shop.client.buy("oTea", "tea", "cart-oTea").await.unwrap();
     let tea = tea.order_no().unwrap();
@@ -119,7 +119,7 @@ async fn what_was_sold_and_what_went_back_is_counted_to_the_fen() {
 }
 
 #[tokio::test]
-async fn a_payment_after_the_close_is_accepted_or_given_back_by_a_person() {
+async fn payment_after_close_is_accepted_or_refunded_by_operator() {
     for (how, status, back) in [("accept", "success", 0), ("refund", "latePaid", 1)] {
         let shop = Shop::open(without_a_sweeper()).await;
         let no = shop.buy("oCustomer").await;
@@ -151,7 +151,7 @@ async fn a_payment_after_the_close_is_accepted_or_given_back_by_a_person() {
 }
 
 #[tokio::test]
-async fn refund_that_the_channel_refuses_is_answered_as_a_failure() {
+async fn refund_rejected_by_channel_is_answered_as_failure() {
     let shop = Shop::open(without_a_sweeper()).await;
     let refusal = Refusal {
         status: 403,
@@ -187,7 +187,7 @@ async fn refund_that_the_channel_refuses_is_answered_as_a_failure() {
 }
 
 #[tokio::test]
-async fn decisions_that_cannot_be_are_refused_by_name() {
+async fn impossible_decisions_are_rejected_by_name() {
     let shop = Shop::open(without_a_sweeper()).await;
     let no = shop.sell("oCustomer").await;
     for (path, how, status, code) in [

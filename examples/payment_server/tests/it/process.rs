@@ -146,7 +146,7 @@ fn end(process: &mut Process, signal: Signal) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_killed_amid_ten_thousand_callbacks_loses_no_payment_and_takes_none_twice() {
+async fn server_killed_during_callbacks_applies_each_payment_once() {
     const ORDERS: usize = 5_000;
     let place = Place::new().await;
     let mut server = place.start("info");
@@ -183,7 +183,7 @@ async fn a_server_killed_amid_ten_thousand_callbacks_loses_no_payment_and_takes_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_is_told_to_end_answers_what_is_under_way_and_loses_nothing() {
+async fn sigterm_answers_pending_requests_and_loses_nothing() {
     const ORDERS: usize = 600;
     let place = Place::new().await;
     let mut server = place.start("info");
@@ -208,7 +208,7 @@ async fn a_server_that_is_told_to_end_answers_what_is_under_way_and_loses_nothin
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_customer_and_no_key_is_named_in_the_log_or_in_a_refusal() {
+async fn log_and_errors_name_no_customer_or_key() {
     let place = Place::new().await;
     let mut server = place.start("debug");
     let nos = place.buy(0, 3).await;

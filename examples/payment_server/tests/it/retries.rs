@@ -40,7 +40,7 @@ async fn goes_back(shop: &Shop, no: OrderNo) {
 }
 
 #[tokio::test]
-async fn refused_refund_retried_under_its_number_goes_back_once() {
+async fn refused_refund_retried_under_its_number_is_paid_once() {
     let shop = Shop::open(with_a_sweeper()).await;
     let no = shop.sell("oCustomer").await;
     let path = format!("/orders/{no}/refund");
@@ -79,7 +79,7 @@ async fn refused_refund_retried_under_its_number_goes_back_once() {
 }
 
 #[tokio::test]
-async fn older_attempt_of_a_refund_under_way_is_refused_by_name() {
+async fn older_attempt_of_pending_refund_is_rejected() {
     let shop = Shop::open(without_a_sweeper()).await;
     let no = shop.sell("oCustomer").await;
     let path = format!("/orders/{no}/refund");
@@ -97,7 +97,7 @@ async fn older_attempt_of_a_refund_under_way_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn anomaly_whose_refund_was_refused_is_open_again_and_its_retry_gives_back_once() {
+async fn anomaly_with_refused_refund_reopens_and_retry_pays_once() {
     let shop = Shop::open(with_a_sweeper()).await;
     let no = paid_late(&shop, "oCustomer").await;
     let path = format!("/orders/{no}/anomalies/1/resolve");
@@ -135,7 +135,7 @@ async fn anomaly_whose_refund_was_refused_is_open_again_and_its_retry_gives_back
 }
 
 #[tokio::test]
-async fn order_that_a_person_ends_is_closed_once_its_time_is_over() {
+async fn order_ended_by_operator_is_closed_after_expiry() {
     let shop = Shop::open(without_a_sweeper()).await;
     let no = shop.buy("oCustomer").await;
     let path = format!("/orders/{no}/end");

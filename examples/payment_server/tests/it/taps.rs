@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::harness::{Shop, until, without_a_sweeper};
 
 #[tokio::test]
-async fn two_taps_at_once_are_one_order() {
+async fn concurrent_taps_create_one_order() {
     let shop = Shop::open(without_a_sweeper()).await;
     for round in 0..20 {
         let customer = format!("oCustomer{round}");
@@ -20,7 +20,7 @@ async fn two_taps_at_once_are_one_order() {
 }
 
 #[tokio::test]
-async fn the_price_is_the_servers_own_whatever_the_client_says() {
+async fn price_comes_from_server_not_client() {
     let shop = Shop::open(without_a_sweeper()).await;
     let asked = json!({
         "openid": "oCustomer", "sku": "tea", "reference": "cart", "totalFee": 1, "price": 1,
@@ -33,7 +33,7 @@ async fn the_price_is_the_servers_own_whatever_the_client_says() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_ordered_is_refused_by_name_and_leaves_nothing() {
+async fn invalid_order_request_is_rejected_and_stores_nothing() {
     let shop = Shop::open(without_a_sweeper()).await;
     for (openid, sku, reference, status, code) in [
         ("oCustomer", "gold", "cart", 404, "noSuchGoods"),
@@ -56,7 +56,7 @@ async fn what_cannot_be_ordered_is_refused_by_name_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_reference_is_of_one_customer_and_one_article() {
+async fn reference_belongs_to_one_customer_and_article() {
     let shop = Shop::open(without_a_sweeper()).await;
     let no = shop.sell("oCustomer").await;
     for (openid, sku) in [("oSomebody", "stamp"), ("oCustomer", "tea")] {
@@ -78,7 +78,7 @@ async fn a_reference_is_of_one_customer_and_one_article() {
 }
 
 #[tokio::test]
-async fn the_order_is_in_the_store_before_the_channel_is_asked() {
+async fn order_is_stored_before_channel_is_called() {
     let shop = Shop::open(without_a_sweeper()).await;
     shop.stand_in.break_at(Point::Prepay, Fault::Down);
     let answer = shop.tap("oCustomer").await;
@@ -96,7 +96,7 @@ async fn the_order_is_in_the_store_before_the_channel_is_asked() {
 }
 
 #[tokio::test]
-async fn where_the_answer_gets_lost_the_next_tap_goes_on_with_the_same_order() {
+async fn lost_answer_lets_next_tap_reuse_the_order() {
     let shop = Shop::open(without_a_sweeper()).await;
     shop.stand_in.break_at(Point::Prepay, Fault::Mute);
     let answer = shop.tap("oCustomer").await;
@@ -114,7 +114,7 @@ async fn where_the_answer_gets_lost_the_next_tap_goes_on_with_the_same_order() {
 }
 
 #[tokio::test]
-async fn who_asks_for_a_way_to_pay_what_the_channel_was_paid_for_is_told_that_it_is_paid() {
+async fn prepay_for_paid_order_reports_it_as_paid() {
     let shop = Shop::open(without_a_sweeper()).await;
     shop.stand_in.break_at(Point::Prepay, Fault::Mute);
     let lost = shop.tap("oCustomer").await;

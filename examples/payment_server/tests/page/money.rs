@@ -87,7 +87,7 @@ async fn refund_without_an_answer_is_not_shown_as_done() {
 }
 
 #[tokio::test]
-async fn money_moves_only_after_a_confirmation_that_names_it() {
+async fn money_moves_only_after_confirming_the_amount() {
     with_a_page(async |page| {
         let no = open_paid_order(&page, "confirmed").await;
         for cancel in ["tap", "enter"] {

@@ -51,7 +51,7 @@ pub(crate) async fn row(page: &Page, no: &str) {
 }
 
 #[tokio::test]
-async fn lists_go_by_status_and_by_user_and_one_order_shows_all_that_happened_to_it() {
+async fn lists_filter_by_status_and_user_and_show_history() {
     with_a_page(async |page| {
         page.open("/operator").await;
         let sold = busy_morning(&page).await;
@@ -96,7 +96,7 @@ async fn lists_go_by_status_and_by_user_and_one_order_shows_all_that_happened_to
 }
 
 #[tokio::test]
-async fn a_refund_that_is_tapped_twice_goes_back_once_and_no_more_than_was_paid() {
+async fn refund_tapped_twice_is_paid_once() {
     with_a_page(async |page| {
         page.open("/operator").await;
         let no = sell(&page, WANG, "tea", "refunded").await;
@@ -135,7 +135,7 @@ async fn a_refund_that_is_tapped_twice_goes_back_once_and_no_more_than_was_paid(
 }
 
 #[tokio::test]
-async fn an_order_that_nobody_pays_is_closed_by_hand() {
+async fn unpaid_order_is_closed_by_the_operator() {
     with_a_page(async |page| {
         page.open("/operator").await;
         let no = sell(&page, WANG, "tea", "closed").await;
@@ -167,7 +167,7 @@ pub(crate) fn payment(fen: u64) -> Payment {
 }
 
 #[tokio::test]
-async fn what_was_paid_after_the_close_waits_for_a_person_who_accepts_it() {
+async fn payment_after_close_waits_for_operator_acceptance() {
     with_a_page(async |page| {
         page.open("/operator").await;
         let no = sell(&page, WANG, "tea", "late").await;
@@ -200,7 +200,7 @@ async fn what_was_paid_after_the_close_waits_for_a_person_who_accepts_it() {
 }
 
 #[tokio::test]
-async fn words_of_people_are_shown_as_words_whatever_they_look_like() {
+async fn user_text_is_shown_as_plain_text() {
     with_a_page(async |page| {
         const WORDS: &str = "<img src=x onerror=document.body.remove()>";
         page.open("/operator").await;
@@ -228,7 +228,7 @@ async fn words_of_people_are_shown_as_words_whatever_they_look_like() {
 }
 
 #[tokio::test]
-async fn refusal_of_the_merchant_is_an_alarm_on_the_page() {
+async fn merchant_rejection_raises_an_alarm_on_the_page() {
     with_a_page(async |page| {
         page.open("/operator").await;
         let no = sell(&page, WANG, "tea", "alarm").await;

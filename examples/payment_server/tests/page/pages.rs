@@ -23,7 +23,7 @@ const UNTRANSLATED: &str = "return [...document.querySelectorAll('[data-t]')]
     .filter((it) => it.textContent === `[${it.dataset.t}]`).map((it) => it.dataset.t)";
 
 #[tokio::test]
-async fn every_field_has_a_name_and_every_word_two_languages_and_nothing_comes_from_elsewhere() {
+async fn pages_are_labelled_bilingual_and_self_contained() {
     with_a_page(async |page| {
         for path in ["/", "/operator"] {
             page.open(path).await;
@@ -45,7 +45,7 @@ async fn every_field_has_a_name_and_every_word_two_languages_and_nothing_comes_f
 }
 
 #[tokio::test]
-async fn on_a_narrow_screen_nothing_sticks_out() {
+async fn narrow_screen_has_no_horizontal_overflow() {
     with_a_page(async |page| {
         page.client.set_window_size(500, 900).await.unwrap();
         for path in ["/", "/operator"] {

@@ -18,7 +18,7 @@ async fn ask_back(page: &Page, yuan: &str) {
 }
 
 #[tokio::test]
-async fn refused_refund_is_tried_again_under_its_own_number() {
+async fn refused_refund_is_retried_under_its_own_number() {
     with_a_page(async |page| {
         let no = open_paid_order(&page, "again").await;
         page.stand_in
@@ -56,7 +56,7 @@ async fn refused_refund_is_tried_again_under_its_own_number() {
 }
 
 #[tokio::test]
-async fn anomaly_whose_refund_was_refused_is_open_again_on_the_page() {
+async fn anomaly_with_refused_refund_reopens_on_the_page() {
     with_a_page(async |page| {
         page.open("/operator").await;
         let no = sell(&page, WANG, "tea", "late").await;
@@ -103,7 +103,7 @@ async fn anomaly_whose_refund_was_refused_is_open_again_on_the_page() {
 }
 
 #[tokio::test]
-async fn order_is_ended_only_after_a_confirmation_with_a_reason() {
+async fn order_ends_only_after_confirmation_with_a_reason() {
     with_a_page(async |page| {
         page.open("/operator").await;
         let no = sell(&page, WANG, "tea", "ended").await;

@@ -28,7 +28,7 @@ async fn orders(page: &Page) -> Vec<serde_json::Value> {
 }
 
 #[tokio::test]
-async fn who_pays_and_presses_done_sees_the_order_become_success() {
+async fn paid_order_becomes_success_after_done() {
     with_a_page(async |page| {
         page.open("/").await;
         let no = order(&page).await;
@@ -57,7 +57,7 @@ async fn who_pays_and_presses_done_sees_the_order_become_success() {
 }
 
 #[tokio::test]
-async fn an_order_whose_page_was_closed_before_done_still_becomes_success() {
+async fn paid_order_becomes_success_after_page_is_closed() {
     with_a_page(async |page| {
         for behaviour in ["usual", "never"] {
             page.open("/").await;
@@ -83,7 +83,7 @@ async fn close_the_window(page: &Page) {
 }
 
 #[tokio::test]
-async fn a_customer_who_leaves_by_the_sheets_own_way_finds_the_order_paid_on_coming_back() {
+async fn customer_returning_from_sheet_sees_order_paid() {
     with_a_page(async |page| {
         page.open("/").await;
         let no = order(&page).await;
@@ -100,7 +100,7 @@ async fn a_customer_who_leaves_by_the_sheets_own_way_finds_the_order_paid_on_com
 }
 
 #[tokio::test]
-async fn a_double_tap_is_one_order() {
+async fn double_tap_creates_one_order() {
     with_a_page(async |page| {
         page.open("/").await;
         page.run("const buy = document.querySelector('[data-buy]'); buy.click(); buy.click();")
@@ -136,7 +136,7 @@ async fn answered(page: &Page) -> u64 {
 }
 
 #[tokio::test]
-async fn who_cancels_can_pay_the_same_order_later() {
+async fn cancelled_payment_can_be_retried_on_same_order() {
     with_a_page(async |page| {
         page.open("/").await;
         let no = order(&page).await;
@@ -162,7 +162,7 @@ async fn who_cancels_can_pay_the_same_order_later() {
 }
 
 #[tokio::test]
-async fn my_orders_go_by_pages_and_belong_to_one_customer_in_either_language() {
+async fn my_orders_are_paged_and_private_to_one_customer() {
     with_a_page(async |page| {
         page.open("/").await;
         let openid = page.text("#openid").await;

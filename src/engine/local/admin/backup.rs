@@ -1,11 +1,11 @@
-//! Backups: everything as of one lsn, written beside the store while it goes on.
+//! Backups of an open store, as of one LSN. The store continues to serve reads and writes.
 //!
-//! - One snapshot of the base is copied, table by table, into a base of its own. What waited
-//!   in memory is flushed before: all that was answered when the backup began is in it, and
-//!   nothing that is written behind the snapshot, not even in part.
-//! - It is read back from the disk, every page and every invariant, before it gets its seal.
-//!   What has no seal is no backup, and nothing opens or restores it.
-//! - Whoever writes to the store meanwhile goes first.
+//! - A checkpoint first writes the memtable into the B-tree. The backup then copies one snapshot,
+//!   table by table, into a new B-tree. It contains every write that was acknowledged before the
+//!   backup began, and no part of a write after the snapshot.
+//! - The backup is read back from the disk, with every page and every invariant, before its draft
+//!   becomes the identity file. Without that file, it cannot be opened or restored.
+//! - The writes of the store have priority over those of the backup.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,17 +25,18 @@ use crate::engine::{BackupReport, EngineError};
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::format::tables::Table;
 
-/// Its pages need no more memory than this: they are written once and read twice.
+/// Maximum page cache of a backup, in bytes: 32 MiB. Each page is written once and read twice, so a
+/// larger cache gains nothing.
 const PAGE_BYTES: usize = 32 << 20;
 
 impl Core {
-    /// Makes a backup in a directory of its own.
+    /// Writes a backup into the directory `dir`.
     pub(in crate::engine::local) fn backup(
         self: &Arc<Self>,
         dir: &Path,
         progress: Option<Progress>,
     ) -> Result<BackupReport, Error> {
-        let to = Dir::new(&self.unhurried(), dir);
+        let to = Dir::new(&self.rate_limited_disk(), dir);
         self.back_up(&to, progress).map_err(|error| match error {
             Error::Unopened { dir, source } => Error::NotBackedUp { dir, source },
             error => error,
@@ -44,11 +45,14 @@ impl Core {
 
     fn back_up(&self, to: &Dir, progress: Option<Progress>) -> Result<BackupReport, Error> {
         let (to, _lock) = to.claim(Making::Backup, self.options.lock_wait)?;
-        let view = self.settled().map_err(|error| to.unopened(error))?;
+        let view = self
+            .checkpointed_view()
+            .map_err(|error| to.unopened(error))?;
         to.clear(Making::Backup)?;
         let made = self.copy(&to, &view, progress);
         if made.is_err() {
-            // What stays is told from a backup, and is in the way of none.
+            // If the removal fails, too, the draft file marks the rest as unfinished. A later
+            // backup into the same directory replaces it.
             let _ = to.give_up(Making::Backup);
         }
         made
@@ -73,8 +77,9 @@ impl Core {
         Ok(backup)
     }
 
-    /// The disk, for one who lets the store's writers go first.
-    fn unhurried(self: &Arc<Self>) -> Arc<dyn Disk> {
+    /// Returns the disk with a rate limit that gives priority to the writes of the store. A
+    /// simulated disk is returned unchanged.
+    fn rate_limited_disk(self: &Arc<Self>) -> Arc<dyn Disk> {
         let disk = Arc::clone(&self.options.disk);
         if self.crew().is_some() {
             return disk;
@@ -83,15 +88,15 @@ impl Core {
         Arc::new(RateLimited::new(disk, Box::new(move || core.written())))
     }
 
-    /// All that was applied, in a base that nobody changes any more.
-    fn settled(&self) -> Result<ReadView, StorageError> {
-        let settled = self.flush().and_then(|()| self.base_view());
+    /// Writes the memtable into the B-tree, and returns a view of that snapshot alone.
+    fn checkpointed_view(&self) -> Result<ReadView, StorageError> {
+        let view = self.flush().and_then(|()| self.base_view());
         let internal = |why| StorageError::new(StorageErrorKind::Internal, why);
-        settled.map_err(|error: EngineError| error.into_cause().unwrap_or_else(internal))
+        view.map_err(|error: EngineError| error.into_cause().unwrap_or_else(internal))
     }
 }
 
-/// What is to be copied, and whereto.
+/// Source and target of a backup.
 struct BackupWriter<'a> {
     core: &'a Core,
     view: &'a ReadView,
@@ -99,14 +104,14 @@ struct BackupWriter<'a> {
 }
 
 impl BackupWriter<'_> {
-    /// Writes the copy, reads it back, and tells what it is.
+    /// Writes the copy, reads it back, and returns the report.
     fn make(&self, progress: Option<Progress>) -> Result<BackupReport, StorageError> {
         self.to.check_room(self.needed()?)?;
         self.write(progress)?;
         let base = self.open(true)?;
         let backup = self.check(&base)?;
         base.close()?;
-        // Whatever the opening left unsynced.
+        // Opening and closing the copy wrote to it. Sync these bytes before the seal.
         self.to.disk().open(&self.to.base())?.sync()?;
         Ok(backup)
     }
@@ -120,7 +125,8 @@ impl BackupWriter<'_> {
         BTree::open(disk, &self.to.base(), self.page_bytes(), checked)
     }
 
-    /// No more than the base has: the copy is packed as tightly, or more so.
+    /// Bytes that the copy may need: the length of the source file. The pages of the copy are at
+    /// least as full as those of the source.
     fn needed(&self) -> Result<u64, StorageError> {
         let dir = &self.core.dir;
         Ok(dir.disk().open(&dir.base())?.len()?)
@@ -133,18 +139,19 @@ impl BackupWriter<'_> {
         let lens = Table::EVERY.map(|table| snapshot.len(table));
         let total = lens.into_iter().sum::<Result<u64, _>>()?;
         let mut done = 0_u64;
-        let mut tell = |rows: usize| {
+        let mut on_portion = |rows: usize| {
             done = done.saturating_add(u64::try_from(rows).unwrap_or(u64::MAX));
             if let Some(progress) = progress {
                 progress(done, total);
             }
         };
         for table in Table::EVERY {
-            rows::copy(snapshot, &base, table, &mut tell)?;
+            rows::copy(snapshot, &base, table, &mut on_portion)?;
         }
         base.close()
     }
 
+    /// Verifies the copy, and checks that it holds the state of the snapshot.
     fn check(&self, base: &BTree) -> Result<BackupReport, StorageError> {
         let copy = ReadView::of_base(base.snapshot()?, RecordCache::off(), self.view.layout);
         let report = verify::verify(&copy)?;
@@ -154,7 +161,7 @@ impl BackupWriter<'_> {
             && copy.applied()? == self.view.applied()?;
         if !is_same {
             return Err(StorageError::corrupted(
-                "what was read is not what was written",
+                "the backup read back from the disk differs from the store",
             ));
         }
         Ok(BackupReport {

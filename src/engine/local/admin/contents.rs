@@ -1,32 +1,42 @@
-//! What a directory contains, and what is being created in it.
+//! Contents of a directory, and the kinds of store files that can be created in it.
 
+/// Name of a store's identity file.
 pub(super) const IDENTITY: &str = "identity";
 
-/// The identity of a backup: nothing that has it and no other is opened as a store.
+/// Name of a backup's identity file. A directory with this file alone cannot be opened as a store.
 pub(super) const BACKUP: &str = "backup.identity";
 
-/// What a directory turns out to be.
+/// Result of a survey of a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine::local) enum Contents {
+    /// There is no directory.
     Missing,
+    /// An empty directory.
     Empty,
+    /// Files of another program, or the path is not a directory.
     Foreign,
+    /// The rest of an interrupted creation of a new store.
     Incomplete,
-    /// A backup, or a store with the orders of another one, in the making.
+    /// The rest of an interrupted backup, restore or repair.
     Unfinished(Making),
+    /// A complete backup.
     Backup,
-    /// Base or journal, whose identity was lost.
+    /// A B-tree or a journal without an identity file.
     Headless,
+    /// A store.
     Store,
 }
 
-/// What is made in a directory. It is named by its draft from the first moment on, and by
-/// its seal when all of it is there: what was cut short is never taken for something else.
+/// Kind of store files that are created in a directory.
+///
+/// The name of the draft file shows the kind from the first step on. The last step renames the
+/// draft to the identity file. Thus the rest of an interrupted creation is never mistaken for
+/// another kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine::local) enum Making {
     /// A new store.
     Store,
-    /// A store that goes on with the orders of another one.
+    /// A store that continues with the orders of another one: a restored or repaired store.
     Successor,
     /// A backup.
     Backup,
@@ -35,6 +45,7 @@ pub(in crate::engine::local) enum Making {
 impl Making {
     pub(super) const EVERY: [Self; 3] = [Self::Store, Self::Successor, Self::Backup];
 
+    /// Name of the draft file.
     pub(super) const fn draft(self) -> &'static str {
         match self {
             Self::Store => "identity.tmp",
@@ -43,6 +54,7 @@ impl Making {
         }
     }
 
+    /// Name of the identity file that the draft becomes.
     pub(super) const fn seal(self) -> &'static str {
         match self {
             Self::Store | Self::Successor => IDENTITY,
@@ -50,12 +62,14 @@ impl Making {
         }
     }
 
+    /// Returns the kind whose draft file has this name.
     pub(super) fn drafted(name: &str) -> Option<Self> {
         let mut every = Self::EVERY.into_iter();
         every.find(|making| making.draft() == name)
     }
 
-    /// It may begin in such a directory, or go on there.
+    /// Returns whether this creation may start in a directory with these contents. The rest of an
+    /// interrupted creation of the same kind is replaced.
     pub(super) fn may_begin_in(self, contents: Contents) -> bool {
         match contents {
             Contents::Missing | Contents::Empty | Contents::Incomplete => true,

@@ -1,7 +1,8 @@
-//! The identity file: who the store is, in 72 bytes that never change.
+//! The identity file of a store: 72 bytes that never change.
 //!
-//! It is written last when a store is made, so that where it is, everything is. Its
-//! checksum stands at its end in every format, so that a newer format is told from damage.
+//! The creation of a store writes this file last. A directory with an identity file thus holds a
+//! complete store. Every format ends with a checksum, so that a newer format can be distinguished
+//! from a corrupt file.
 
 use crate::engine::Identity;
 use crate::error::StorageError;
@@ -9,36 +10,39 @@ use crate::error::StorageError;
 const MAGIC: &[u8; 8] = b"ordstore";
 const CHECKSUM_LEN: usize = 4;
 
-/// The store's format; it covers the directory and everything in it.
+/// Format version of the store. It covers the directory and everything in it.
 pub(in crate::engine::local) const FORMAT: u32 = 1;
 
-/// The longest identity file that is looked at.
+/// Maximum number of bytes that are read of an identity file.
 pub(in crate::engine::local) const LEN_MAX: u64 = 4096;
 
-/// What the identity file holds.
+/// Contents of the identity file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine::local) struct StoreHeader {
     pub(in crate::engine::local) identity: Identity,
-    /// Keys the hashes of index entries. Drawn once, kept for ever.
+    /// Random key of the hashes in index entries. The key never changes.
     pub(in crate::engine::local) hash_key: [u8; 16],
 }
 
 impl std::fmt::Debug for StoreHeader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Passport").finish_non_exhaustive()
+        f.debug_struct("StoreHeader").finish_non_exhaustive()
     }
 }
 
-/// What an identity file turns out to be.
+/// Result of reading an identity file.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::engine::local) enum Read {
+    /// A header in the format that this version writes.
     Known(StoreHeader),
+    /// A sound file in a newer format.
     Newer(u32),
+    /// A corrupt file, and why.
     Damaged(&'static str),
 }
 
 impl StoreHeader {
-    /// A new store's.
+    /// Creates the header of a new store, with random keys.
     pub(in crate::engine::local) fn draw() -> Result<Self, StorageError> {
         let mut hash_key = [0; 16];
         getrandom::fill(&mut hash_key)
@@ -49,8 +53,8 @@ impl StoreHeader {
         })
     }
 
-    /// Of a store that goes on with the orders of this one: cursors of its feed are told
-    /// from those of this one.
+    /// Creates the header of a store that continues with the orders of this one. Its incarnation is
+    /// new, so that feed cursors of the two stores can be distinguished.
     pub(in crate::engine::local) fn successor(self) -> Result<Self, StorageError> {
         let incarnation = Identity::draw()?.incarnation;
         let identity = Identity {
@@ -78,10 +82,10 @@ impl StoreHeader {
             return Read::Damaged("the identity file is too short");
         };
         if crc32fast::hash(body) != u32::from_le_bytes(*checksum) {
-            return Read::Damaged("the identity file's checksum does not fit");
+            return Read::Damaged("the identity file does not match its checksum");
         }
         let Some(rest) = body.strip_prefix(MAGIC) else {
-            return Read::Damaged("the identity file does not begin as one");
+            return Read::Damaged("the identity file does not begin with `ordstore`");
         };
         match rest.split_first_chunk::<4>() {
             Some((format, rest)) => Self::read_format(u32::from_le_bytes(*format), rest),
@@ -94,11 +98,11 @@ impl StoreHeader {
             return Read::Newer(format);
         }
         if format != FORMAT {
-            return Read::Damaged("the identity file names a format that never was");
+            return Read::Damaged("the identity file has an invalid format version");
         }
         let known = Self::read_fields(rest);
         known.map_or(
-            Read::Damaged("the identity file has another length"),
+            Read::Damaged("the identity file does not have the length of its format"),
             Read::Known,
         )
     }
@@ -123,10 +127,10 @@ mod tests {
     use crate::engine::local::admin::header::*;
 
     #[test]
-    fn an_identity_comes_back_and_no_damage_to_it_goes_unseen() {
-        let passport = StoreHeader::draw().unwrap();
-        let bytes = passport.to_bytes();
-        assert_eq!(StoreHeader::read(&bytes), Read::Known(passport));
+    fn header_decodes_and_any_change_is_detected() {
+        let header = StoreHeader::draw().unwrap();
+        let bytes = header.to_bytes();
+        assert_eq!(StoreHeader::read(&bytes), Read::Known(header));
         for at in 0..bytes.len() {
             let mut damaged = bytes.clone();
             damaged[at] ^= 1;
@@ -139,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_format_is_told_from_damage() {
+    fn newer_format_is_not_reported_as_corrupt() {
         let mut bytes = StoreHeader::draw().unwrap().to_bytes();
         bytes.truncate(bytes.len() - CHECKSUM_LEN);
         bytes[8] = 9;

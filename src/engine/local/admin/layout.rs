@@ -1,14 +1,15 @@
-//! The directory: what stands in it, whose it is, and that one handle has it.
+//! Directory of a store: its files, their order of creation, and the lock of the directory.
 //!
-//! - Looking changes nothing: a directory that is missing, empty or somebody else's stays
-//!   byte for byte what it was. A volume that is not mounted must not become a fresh shop.
-//! - Whoever makes or opens something in it holds it first: from then on it is found by a
-//!   descriptor, and not by its name.
-//! - The identity is written last, and its draft first: a draft, or a lock alone, is a making
-//!   that was cut short, in which there never was an order. Base or journal without either
-//!   have lost their identity; they may hold orders, and nothing is made in their place.
-//! - Backups, and stores that go on with the orders of another, have drafts of their own:
-//!   what was cut short of them is not made into an empty store.
+//! - A survey changes nothing. A directory that is missing, empty or foreign stays as it is. For
+//!   example, the mount point of a volume that is not mounted must not become a new, empty store.
+//! - A handle locks the directory before it creates or opens anything. From then on, it uses a
+//!   descriptor of the directory instead of its name.
+//! - The draft of the identity file is created first, and gets its final name last. A draft alone,
+//!   or a lock file alone, is the rest of an interrupted creation. It never held an order.
+//! - A B-tree or a journal without an identity file and without a draft may hold orders. The
+//!   engine creates nothing in such a directory.
+//! - Backups and successors (restored or repaired stores) have drafts with names of their own. The
+//!   engine never turns the rest of an interrupted one into an empty store.
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -28,38 +29,41 @@ use crate::error::{Error, StorageError};
 
 const BASE: &str = "base.redb";
 const JOURNAL: &str = "journal";
-/// What is locked where a directory cannot be.
+/// File that is locked on systems that cannot lock a directory.
 const LOCK: &str = "LOCK";
 
-/// What a repair reads, beside what it writes.
+/// Copy of the corrupt B-tree file that a repair reads.
 const SCRATCH: &str = "damaged.redb";
 
-/// Every fresh ext volume has it.
+/// Directory that every new ext volume contains.
 const LOST_AND_FOUND: &str = "lost+found";
 
-/// What is left to others on the disk.
+/// Bytes that the engine leaves free on the disk: 8 MiB.
 const ROOM: u64 = 8 << 20;
 
+/// Interval between two attempts to take the lock.
 const LOCK_POLL: Duration = Duration::from_millis(10);
 
-/// A store's directory, or what may become one.
+/// Directory of a store, or a path where one may be created.
 #[derive(Debug, Clone)]
 pub(in crate::engine::local) struct Dir {
     disk: Arc<dyn Disk>,
     path: PathBuf,
-    /// As the caller names it, for errors.
+    /// Path as the caller wrote it, for error messages.
     pub(in crate::engine::local) said: PathBuf,
 }
 
 impl Dir {
-    /// The directory with this path, which stays the same if the process changes its own.
+    /// Creates a handle of the directory at `path`. A relative path is resolved now; a later change
+    /// of the working directory has no effect.
     pub(in crate::engine::local) fn new(disk: &Arc<dyn Disk>, path: &Path) -> Self {
         let (disk, said) = (Arc::clone(disk), path.to_path_buf());
         let path = std::path::absolute(path).unwrap_or_else(|_| said.clone());
         Self { disk, path, said }
     }
 
-    /// As [`Dir::new`]; refuses a disk that promises less than the store does.
+    /// Creates a handle like [`Dir::new`]. Fails if the disk does not survive a power loss and the
+    /// options do not allow that.
     pub(in crate::engine::local) fn of(options: &LocalOptions, path: &Path) -> Result<Self, Error> {
         let dir = Self::new(&options.disk, path);
         if options.allow_weak_durability || dir.disk.outlasts_power_loss() {
@@ -80,7 +84,7 @@ impl Dir {
         self.path.join(BASE)
     }
 
-    /// Where a repair has a copy of the base that it reads.
+    /// Path of the copy that a repair reads.
     pub(in crate::engine::local) fn scratch(&self) -> PathBuf {
         self.path.join(SCRATCH)
     }
@@ -91,7 +95,7 @@ impl Dir {
         Folder { disk, path }
     }
 
-    /// Looks, and changes nothing.
+    /// Determines the contents of the directory. Changes nothing.
     pub(in crate::engine::local) fn survey(&self) -> Result<Contents, Error> {
         self.look().map_err(|error| self.unopened(error))
     }
@@ -109,8 +113,11 @@ impl Dir {
         let mut drafted: Option<Making> = None;
         for name in names {
             if let Some(making) = name.to_str().and_then(Making::drafted) {
-                // A new store gives way to whatever is made in its place.
-                drafted = drafted.filter(|one| *one != Making::Store).or(Some(making));
+                // If there are two drafts, the one of a new store is older: another creation
+                // replaces it.
+                drafted = drafted
+                    .filter(|earlier| *earlier != Making::Store)
+                    .or(Some(making));
                 continue;
             }
             match name.to_str() {
@@ -141,8 +148,8 @@ impl Dir {
         })
     }
 
-    /// Whether what bears the journal's name holds nothing but segments: somebody's diary
-    /// must not be taken for what an interrupted making left behind.
+    /// Returns whether the directory `journal` holds segments only. A directory of another program
+    /// may have the same name and must not be mistaken for the rest of an interrupted creation.
     fn is_journal_own(&self) -> io::Result<bool> {
         let names = match self.disk.list(&self.journal().path) {
             Ok(names) => names,
@@ -158,7 +165,7 @@ impl Dir {
         Ok(true)
     }
 
-    /// The error of a directory that is no store.
+    /// Error for a directory whose contents do not allow the operation.
     pub(in crate::engine::local) fn refusal(&self, contents: Contents) -> Error {
         let dir = self.said.clone();
         match contents {
@@ -169,29 +176,29 @@ impl Dir {
             Contents::Unfinished(_) => Error::Unfinished { dir },
             Contents::Backup => Error::IsBackup { dir },
             Contents::Headless => {
-                let why = "base or journal without their identity file";
+                let why = "there is a B-tree file or a journal, but no identity file";
                 self.unopened(StorageError::corrupted(why))
             }
             Contents::Store => Error::AlreadyThere { dir },
         }
     }
 
-    /// Who the store is.
+    /// Reads the identity file of a store.
     pub(in crate::engine::local) fn passport(&self) -> Result<StoreHeader, Error> {
-        self.passport_in(IDENTITY)
+        self.header_in(IDENTITY)
     }
 
-    /// Who the store was that the backup is of.
+    /// Reads the identity file of a backup.
     pub(in crate::engine::local) fn backup_passport(&self) -> Result<StoreHeader, Error> {
-        self.passport_in(BACKUP)
+        self.header_in(BACKUP)
     }
 
-    fn passport_in(&self, name: &str) -> Result<StoreHeader, Error> {
+    fn header_in(&self, name: &str) -> Result<StoreHeader, Error> {
         let path = self.path.join(name);
         let read = disk::read(&*self.disk, &path, header::LEN_MAX);
         let bytes = read.map_err(|error| self.unopened(error))?;
         match StoreHeader::read(&bytes) {
-            Read::Known(passport) => Ok(passport),
+            Read::Known(store_header) => Ok(store_header),
             Read::Newer(found) => {
                 let known = header::FORMAT;
                 Err(Error::NewerFormat { found, known })
@@ -200,15 +207,16 @@ impl Dir {
         }
     }
 
-    /// Makes the names in it durable: whoever gave the identity its name may have died
-    /// before that, and what is answered from now on must not be taken for a making.
+    /// Syncs the directory. The process that renamed the identity file may have been killed before
+    /// it synced the name. Without this sync, a power loss could turn a store with acknowledged
+    /// writes back into an incomplete one.
     pub(in crate::engine::local) fn sync(&self) -> Result<(), Error> {
         let synced = self.disk.sync_dir(&self.path);
         synced.map_err(|error| self.unopened(error))
     }
 
-    /// Takes the lock, and waits for it at most `wait`. The directory that it gives back finds
-    /// what is in it although it is moved.
+    /// Takes the lock of the directory, and waits for it at most `wait`. The returned handle finds
+    /// its files even after the directory was moved.
     pub(in crate::engine::local) fn hold(&self, wait: Duration) -> Result<(Self, Lock), Error> {
         let began = Instant::now();
         loop {
@@ -226,7 +234,7 @@ impl Dir {
         }
     }
 
-    /// Takes the directory for what is to be made in it, and makes it where it is missing.
+    /// Creates the directory if it is missing, and locks it for a creation of kind `making`.
     pub(in crate::engine::local) fn claim(
         &self,
         making: Making,
@@ -235,32 +243,33 @@ impl Dir {
         self.check_free(making)?;
         self.create()?;
         let (dir, lock) = self.hold(wait)?;
-        // Somebody else may have made something of it in the meantime.
+        // Another handle may have created something in it in the meantime.
         dir.check_free(making)?;
         Ok((dir, lock))
     }
 
-    /// Fails if the store is no longer where it was opened, or if another one stands there.
-    /// `base` is the base that was opened.
+    /// Fails if the path of the store leads to another store or to another B-tree file. `base` is
+    /// the B-tree file that was opened.
     pub(in crate::engine::local) fn check_store(
         &self,
-        passport: &StoreHeader,
+        store_header: &StoreHeader,
         base: &dyn DiskFile,
     ) -> Result<(), StorageError> {
         base.check_name(&self.base())?;
         let path = self.path.join(IDENTITY);
         let bytes = disk::read(&*self.disk, &path, header::LEN_MAX)?;
-        if StoreHeader::read(&bytes) == Read::Known(*passport) {
+        if StoreHeader::read(&bytes) == Read::Known(*store_header) {
             return Ok(());
         }
         let path = path.display();
         let why = format!(
-            "{path} is another store's: it was replaced while the store was open; shut this \
+            "{path} belongs to another store: it was replaced while the store was open; shut this \
              handle down and open the store that is to be used"
         );
         Err(io::Error::other(why).into())
     }
 
+    /// Fails if a creation of this kind may not start in the directory.
     fn check_free(&self, making: Making) -> Result<(), Error> {
         let contents = self.survey()?;
         if making.may_begin_in(contents) {
@@ -269,13 +278,13 @@ impl Dir {
         Err(self.refusal(contents))
     }
 
-    /// Fails where so many bytes would not leave some room on the disk.
+    /// Fails if writing `bytes` bytes would leave less than [`ROOM`] bytes free on the disk.
     pub(in crate::engine::local) fn check_room(&self, bytes: u64) -> Result<(), StorageError> {
         let free = self.disk.free_bytes(&self.path)?;
         Ok(disk::check_room(free, bytes.saturating_add(ROOM))?)
     }
 
-    /// Makes the directory itself where it is missing; its parent must be there.
+    /// Creates the directory if it is missing. Its parent must exist.
     pub(in crate::engine::local) fn create(&self) -> Result<(), Error> {
         self.try_create().map_err(|error| {
             let dir = self.path.clone();
@@ -288,7 +297,7 @@ impl Dir {
         })
     }
 
-    /// The topmost directory above this one that does not exist.
+    /// Returns the topmost directory above this one that does not exist.
     fn missing_parent(&self) -> Option<PathBuf> {
         let above = self.path.ancestors().skip(1);
         let named = above.filter(|path| !path.as_os_str().is_empty());
@@ -299,8 +308,8 @@ impl Dir {
         missing.last().map(Path::to_path_buf)
     }
 
-    /// The name is made durable even where the directory is there: whoever made it may have
-    /// died before that.
+    /// Creates the directory and syncs its name. The name is synced even if the directory exists:
+    /// the process that created it may have been killed before its sync.
     fn try_create(&self) -> io::Result<()> {
         let is_old = match self.disk.make_dir(&self.path) {
             Ok(()) => false,
@@ -309,14 +318,14 @@ impl Dir {
         };
         let parent = self.path.parent().filter(|p| !p.as_os_str().is_empty());
         match self.disk.sync_dir(parent.unwrap_or(Path::new("."))) {
-            // Somebody else made it for us, in a directory that we may not read.
+            // Another user created the directory, in a parent that this process may not read.
             Err(error) if is_old && error.kind() == ErrorKind::PermissionDenied => Ok(()),
             synced => synced,
         }
     }
 
-    /// An empty draft of the identity, which says what is being made; then an empty file for
-    /// the base and an empty journal, whatever an earlier making left.
+    /// Prepares the directory for a creation: an empty draft of the identity file and an empty
+    /// B-tree file. A store also gets an empty journal. Removes the rest of an earlier creation.
     pub(in crate::engine::local) fn clear(&self, making: Making) -> Result<(), Error> {
         let cleared = self.try_clear(making);
         cleared.map_err(|error| self.unopened(error))
@@ -324,6 +333,8 @@ impl Dir {
 
     fn try_clear(&self, making: Making) -> io::Result<()> {
         let disk = &*self.disk;
+        // Make the draft durable before anything else changes. It shows what is being created; a
+        // B-tree file without a draft would look like a store that lost its identity file.
         let draft = self.draft(making)?;
         draft.set_len(0)?;
         draft.sync()?;
@@ -353,8 +364,8 @@ impl Dir {
         Ok(())
     }
 
-    /// The draft of the identity, which is there from an earlier making or not: it must not
-    /// be gone for a moment.
+    /// Opens the draft of the identity file, or creates it. A draft of an earlier creation is
+    /// opened and not replaced: there must be no moment without a draft.
     fn draft(&self, making: Making) -> io::Result<Box<dyn DiskFile>> {
         let path = self.path.join(making.draft());
         match self.disk.open(&path) {
@@ -363,31 +374,34 @@ impl Dir {
         }
     }
 
-    /// Writes the identity: from here on the directory is what was to be made.
+    /// Writes the identity file. On return, the directory is a complete store or backup.
     pub(in crate::engine::local) fn seal(
         &self,
         making: Making,
-        passport: StoreHeader,
+        store_header: StoreHeader,
     ) -> Result<(), Error> {
-        let sealed = self.try_seal(making, passport);
+        let sealed = self.try_seal(making, store_header);
         sealed.map_err(|error| self.unopened(error))
     }
 
-    fn try_seal(&self, making: Making, passport: StoreHeader) -> io::Result<()> {
+    fn try_seal(&self, making: Making, store_header: StoreHeader) -> io::Result<()> {
         let draft = self.path.join(making.draft());
         let file = self.disk.open(&draft)?;
         file.set_len(0)?;
-        file.write_at(0, &passport.to_bytes())?;
+        file.write_at(0, &store_header.to_bytes())?;
         file.sync()?;
         drop(file);
         self.disk.rename(&draft, &self.path.join(making.seal()))?;
         self.disk.sync_dir(&self.path)
     }
 
-    /// Takes away what was made so far of a backup that failed: it may be what fills the
-    /// disk. A seal goes first, the draft last: at no moment is there a seal on less than a
-    /// whole, or a base of which nobody knows what it is. Beside the journal of a store whose
-    /// making was cut short the draft stays: without it that would look like a lost store.
+    /// Removes the files of a failed backup, which may fill the disk.
+    ///
+    /// The order matters. A seal is renamed to a draft first, so that there is never a seal without
+    /// a complete backup. The draft is removed last, so that there is never a B-tree file of an
+    /// unknown kind. If the directory also holds a journal, from an interrupted creation of a
+    /// store, the draft stays. Without it, the journal would look like a store without an identity
+    /// file.
     pub(in crate::engine::local) fn give_up(&self, making: Making) -> io::Result<()> {
         let (draft, seal) = (
             self.path.join(making.draft()),
@@ -405,6 +419,7 @@ impl Dir {
         }
     }
 
+    /// Error for a directory that cannot be opened, with its cause.
     pub(in crate::engine::local) fn unopened(&self, source: impl Into<StorageError>) -> Error {
         Error::Unopened {
             dir: self.said.clone(),

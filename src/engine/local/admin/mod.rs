@@ -1,4 +1,4 @@
-//! Opening and creating stores, their files, and what operators do to them.
+//! Creation and opening of stores, their files, and administration: verify, backup, restore, repair.
 
 mod backup;
 pub(in crate::engine::local) mod contents;

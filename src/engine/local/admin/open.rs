@@ -1,8 +1,8 @@
-//! Making and opening: the order in which a directory, its lock and its base are looked at.
+//! Creates and opens stores.
 //!
-//! Existence, then emptiness, then the identity, then the lock, then the base, then the
-//! journal: each step asks less of the disk than the next, and none before the last changes
-//! a store.
+//! An open checks the directory in this order: existence, contents, identity file, lock, B-tree,
+//! journal. Each step needs less of the disk than the next one. No step before the last one changes
+//! what a store holds.
 
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
@@ -41,8 +41,8 @@ use crate::format::tables::Table;
 use crate::process::Process;
 
 impl LocalEngine {
-    /// Makes a store in a directory that is missing or empty, or in which the making of one
-    /// was interrupted. The directory's parent must be there.
+    /// Creates a store in a directory that is missing or empty, or that an interrupted creation
+    /// left behind. The parent of the directory must exist.
     ///
     /// # Errors
     /// [`Error::AlreadyThere`], [`Error::Foreign`], [`Error::Locked`], [`Error::Unopened`].
@@ -55,8 +55,8 @@ impl LocalEngine {
         }
     }
 
-    /// Opens the store in a directory, and makes none: where there is none, nothing is
-    /// created or changed.
+    /// Opens the store in a directory. Never creates a store: if there is none, the directory does
+    /// not change.
     ///
     /// # Errors
     /// [`Error::Missing`], [`Error::Empty`], [`Error::Foreign`], [`Error::Incomplete`],
@@ -69,12 +69,12 @@ impl LocalEngine {
         }
     }
 
-    /// Opens the store in a directory as [`LocalEngine::open`] does, and reads all of it before
-    /// it is used: every page of the base, every frame of the journal, every value, and what
-    /// [`Engine::verify`] looks at. It takes as long as the store is large.
+    /// Opens the store in a directory like [`LocalEngine::open`], and reads all of it first. It
+    /// checks every page of the B-tree, every frame of the journal, every value, and all that
+    /// [`Engine::verify`] checks. The duration grows with the size of the store.
     ///
     /// # Errors
-    /// Those of [`LocalEngine::open`]; [`Error::Unopened`] where anything is damaged.
+    /// Those of [`LocalEngine::open`]; [`Error::Unopened`] if anything is corrupt.
     pub fn open_verified(dir: impl AsRef<Path>, options: &LocalOptions) -> Result<Self, Error> {
         let checked = LocalOptions {
             checked: true,
@@ -93,10 +93,11 @@ impl LocalEngine {
         Ok(engine)
     }
 
-    /// Opens the store in a directory, or else makes one as [`LocalEngine::init`] does.
+    /// Opens the store in a directory, or creates one like [`LocalEngine::init`] if there is none.
     ///
     /// # Errors
-    /// Those of both, but none for a directory that is missing, empty or incomplete.
+    /// Those of [`LocalEngine::open`] and [`LocalEngine::init`], except for a directory that is
+    /// missing, empty or incomplete.
     pub fn open_or_init(dir: impl AsRef<Path>, options: &LocalOptions) -> Result<Self, Error> {
         let dir = Dir::of(options, dir.as_ref())?;
         if dir.survey()? == Contents::Store {
@@ -110,8 +111,8 @@ impl LocalEngine {
         }
     }
 
-    /// Takes a directory in which there may be a store to make; what it is must be looked at
-    /// again, since another handle may have made one in the meantime.
+    /// Locks a directory in which a store may be created. The caller must survey the directory
+    /// again under the lock: another handle may have created a store in the meantime.
     fn claim(dir: &Dir, options: &LocalOptions) -> Result<(Dir, Lock), Error> {
         match dir.survey()? {
             Contents::Missing | Contents::Empty | Contents::Incomplete => dir.create()?,
@@ -120,30 +121,32 @@ impl LocalEngine {
         dir.hold(options.lock_wait)
     }
 
+    /// Creates a store in a locked directory. The identity file gets its name last: if the process
+    /// is killed before that, the directory counts as incomplete and not as a store.
     fn make(dir: &Dir, options: &LocalOptions, lock: Lock) -> Result<Self, Error> {
-        let passport = StoreHeader::draw().map_err(|error| dir.unopened(error))?;
+        let header = StoreHeader::draw().map_err(|error| dir.unopened(error))?;
         dir.clear(Making::Store)?;
-        let made = Self::make_base(dir, options, passport.identity);
+        let made = Self::make_base(dir, options, header.identity);
         let base = made.map_err(|error| dir.unopened(error))?;
-        let made = Self::begin(dir, options, passport, base, lock, End::default());
+        let made = Self::begin(dir, options, header, base, lock, End::default());
         let mut engine = made.map_err(|error| dir.unopened(error))?;
         engine.is_new = true;
-        dir.seal(Making::Store, passport)?;
+        dir.seal(Making::Store, header)?;
         Ok(engine)
     }
 
-    /// Begins the journal of a new store, behind `end`.
+    /// Begins the journal of a new store after `end`, and starts the engine.
     pub(in crate::engine::local) fn begin(
         dir: &Dir,
         options: &LocalOptions,
-        passport: StoreHeader,
+        header: StoreHeader,
         base: BTree,
         lock: Lock,
         end: End,
     ) -> Result<Self, StorageError> {
-        let layout = Layout::new(passport.hash_key);
+        let layout = Layout::new(header.hash_key);
         let parts = Parts {
-            passport,
+            header,
             view: ReadView::of_base(base.snapshot()?, options.hot(), layout),
             base,
             lock,
@@ -165,17 +168,18 @@ impl LocalEngine {
         BTree::create(&**dir.disk(), &dir.base(), options.page_bytes(), vec![meta])
     }
 
-    /// Opens what is a store.
+    /// Locks and opens a directory that is a store.
     fn open_store(dir: &Dir, options: &LocalOptions) -> Result<Self, Error> {
-        // A format that this version does not know is told, whoever has the store open.
+        // Read the identity file before the lock: a newer format is reported even if another
+        // process has the store open.
         dir.passport()?;
         let (dir, lock) = dir.hold(options.lock_wait)?;
         Self::open_held(&dir, options, lock)
     }
 
-    /// Opens what is a store, whose directory is held.
+    /// Opens the store in a locked directory.
     fn open_held(dir: &Dir, options: &LocalOptions, lock: Lock) -> Result<Self, Error> {
-        let passport = dir.passport()?;
+        let header = dir.passport()?;
         dir.sync()?;
         let opened = BTree::open(
             &**dir.disk(),
@@ -183,39 +187,43 @@ impl LocalEngine {
             options.page_bytes(),
             options.checked,
         )
-        .and_then(|base| Self::recover(dir, options, passport, lock, base));
+        .and_then(|base| Self::recover(dir, options, header, lock, base));
         opened.map_err(|error| dir.unopened(error))
     }
 
-    /// Reads the journal, and goes on behind it.
+    /// Replays the journal, and begins a new segment after its end.
     fn recover(
         dir: &Dir,
         options: &LocalOptions,
-        passport: StoreHeader,
-        // Dropped in reverse: a base that closes may still write, and needs the lock.
+        header: StoreHeader,
+        // Parameters are dropped in reverse order: `base`, then `lock`. The B-tree may still write
+        // while it closes, so the lock must outlive it.
         lock: Lock,
         base: BTree,
     ) -> Result<Self, StorageError> {
-        let layout = Layout::new(passport.hash_key);
+        let layout = Layout::new(header.hash_key);
         let view = ReadView::of_base(base.snapshot()?, options.hot(), layout);
-        if view.mark()? != mark_of(passport.identity) {
-            return Err(StorageError::corrupted("the base is of another store"));
+        if view.mark()? != mark_of(header.identity) {
+            let why = "base.redb belongs to another store or to another incarnation";
+            return Err(StorageError::corrupted(why));
         }
         view.state()?;
         let applied = view.applied()?;
-        let identity = passport.identity;
+        let identity = header.identity;
         let recovered = recovery::recover(dir.journal(), identity, applied, options.progress)?;
         let view = ReadView {
             active: Arc::new(SharedMemtable::new(recovered.memtable)),
             ..view
         };
         let parts = Parts {
-            passport,
+            header,
             view,
             base,
             lock,
             end: recovered.end,
         };
+        // `assemble` makes the new segment durable. Only then seal the segment before it: after a
+        // power loss in between, a seal without a successor would look like a lost segment.
         let engine = Self::assemble(dir, options, parts, recovered.recovery)?;
         if let Some(tail) = recovered.tail {
             tail.seal()?;
@@ -229,14 +237,14 @@ impl LocalEngine {
             .core
             .checkpoint_if_many_segments()
             .or_else(|error| match error {
-                // There is no hurry.
+                // The checkpoint thread tries again. The open need not fail.
                 EngineError::Retry(_) | EngineError::Cursor(_) => Ok(()),
                 EngineError::Unknown(cause) | EngineError::Fatal(cause) => Err(cause),
             })?;
         Ok(engine)
     }
 
-    /// Begins a segment of the journal, and starts the threads.
+    /// Begins a journal segment, builds the engine and starts its threads.
     fn assemble(
         dir: &Dir,
         options: &LocalOptions,
@@ -245,16 +253,16 @@ impl LocalEngine {
     ) -> Result<Self, StorageError> {
         let spare = Arc::new(Preallocated::new(dir.journal(), options.segment_bytes));
         let old = Arc::new(Old::new(dir.journal()));
-        let identity = parts.passport.identity;
+        let identity = parts.header.identity;
         let damage = parts.base.damage();
-        let (with, next) = (Arc::clone(&spare), Arc::clone(&old));
-        let journal = Journal::begin(identity, parts.end, with, next)?;
+        let (preallocated, closed) = (Arc::clone(&spare), Arc::clone(&old));
+        let journal = Journal::begin(identity, parts.end, preallocated, closed)?;
         let core = Core {
             base_file: dir.disk().open_to_read(&dir.base())?,
             displaced: Mutex::default(),
             dir: dir.clone(),
             options: options.clone(),
-            header: parts.passport,
+            header: parts.header,
             view: RwLock::new(Some(Arc::new(parts.view))),
             segment_bytes: AtomicU64::new(journal.bytes()),
             writer: Mutex::new(Some(Writer {
@@ -282,10 +290,11 @@ impl LocalEngine {
         Ok(engine)
     }
 
+    /// Starts the background threads, or registers their tasks with the executor of a test disk.
     fn start(&self) -> Result<(), StorageError> {
-        if let Some(crew) = self.core.crew() {
+        if let Some(executor) = self.core.crew() {
             let work: Weak<Core> = Arc::downgrade(&self.core);
-            crew.adopt(work);
+            executor.adopt(work);
             return Ok(());
         }
         self.spawn("flush", |core| core.run_checkpoints())?;
@@ -293,26 +302,27 @@ impl LocalEngine {
         self.spawn("idle", |core| core.run_idle())
     }
 
-    fn spawn(&self, name: &str, life: fn(&Core)) -> Result<(), StorageError> {
+    fn spawn(&self, name: &str, run: fn(&Core)) -> Result<(), StorageError> {
         let core = Arc::clone(&self.core);
         let thread = thread::Builder::new().name(format!("orderstore-{name}"));
-        let started = thread.spawn(move || life(&core))?;
+        let started = thread.spawn(move || run(&core))?;
         self.threads.lock().push(started);
         Ok(())
     }
 }
 
-/// What an opening has gathered.
+/// Parts from which an engine is built.
 struct Parts {
-    passport: StoreHeader,
+    header: StoreHeader,
     view: ReadView,
     base: BTree,
     lock: Lock,
-    /// Where the journal ends.
+    /// End of the journal so far.
     end: End,
 }
 
-/// What there is one of per store, in the order of its keys.
+/// Values that exist once per store, in the order of their keys: the applied LSN, the mark and the
+/// counters.
 pub(in crate::engine::local) fn singles(
     identity: Identity,
     state: &State,
@@ -329,6 +339,7 @@ pub(in crate::engine::local) fn singles(
     ])
 }
 
+/// Mark that ties a B-tree file to a store and its incarnation.
 pub(in crate::engine::local) const fn mark_of(identity: Identity) -> Mark {
     Mark {
         store_id: identity.store_id,

@@ -1,11 +1,11 @@
-//! Building damaged lists anew from the records.
+//! Rebuilds corrupt indexes from the records.
 //!
-//! A list says nothing that the records do not say, too. Where a flush meets a damaged page of
-//! one, the list is built anew and the flush tried again: otherwise one damaged page would stop
-//! all writing as soon as memory is full.
+//! An index holds no information that the records do not hold. If a checkpoint fails on a corrupt
+//! page of an index, the checkpoint thread rebuilds the index and repeats the checkpoint.
+//! Otherwise, one corrupt page would block all writes as soon as the memtable is full.
 //!
-//! This needs every record. A list without the keys of an unreadable order would let another
-//! order take them.
+//! A rebuild needs every record. An index without the unique keys of an unreadable order would let
+//! another order claim these keys.
 
 use std::ops::ControlFlow::Continue;
 
@@ -18,19 +18,20 @@ use crate::format::keys::Layout;
 use crate::format::tables::Table;
 use crate::rules::each_entry;
 
-/// Builds every list anew that has a damaged page. Fails where none has one: what is damaged
-/// then is the records, the events, or redb's own pages.
+/// Rebuilds every index that has a corrupt page. Fails if no index has one: the corrupt pages then
+/// belong to the records, the events or redb itself.
 pub(in crate::engine::local) fn rebuild(base: &BTree, layout: &Layout) -> Result<(), StorageError> {
     let snapshot = base.snapshot()?;
-    let mut lists: Vec<(Table, Rows)> = Vec::new();
+    let mut indexes: Vec<(Table, Rows)> = Vec::new();
     for table in Table::INDEXES {
         if is_damaged(&snapshot, table)? {
             base.start_new(table)?;
-            lists.push((table, Rows::default()));
+            indexes.push((table, Rows::default()));
         }
     }
-    if lists.is_empty() {
-        let why = "damaged pages, and not of a list that the records could rebuild";
+    if indexes.is_empty() {
+        let why = "base.redb has corrupt pages outside of the indexes; only indexes can be \
+                   rebuilt while the store is open";
         return Err(StorageError::corrupted(why));
     }
     let mut show = |key: &[u8], value: &[u8]| {
@@ -39,33 +40,34 @@ pub(in crate::engine::local) fn rebuild(base: &BTree, layout: &Layout) -> Result
         each_entry(&held.stored.record, |entry| {
             match layout.entry(&entry, held.stored.row) {
                 Ok((of, key)) => {
-                    let list = lists.iter_mut().find(|(table, _)| *table == of);
-                    list.into_iter().for_each(|(_, rows)| rows.push(key, &[]));
+                    let index = indexes.iter_mut().find(|(table, _)| *table == of);
+                    index.into_iter().for_each(|(_, rows)| rows.push(key, &[]));
                 }
                 Err(error) => added = Err(error),
             }
         });
         added?;
-        let full = lists.iter_mut().filter(|(_, rows)| rows.is_enough());
+        let full = indexes.iter_mut().filter(|(_, rows)| rows.is_enough());
         write(base, full)?;
         Ok(Continue(()))
     };
     snapshot.walk(Table::Orders, None, Direction::Forward, &mut show)?;
-    write(base, lists.iter_mut())?;
-    let tables: Vec<Table> = lists.iter().map(|(table, _)| *table).collect();
+    write(base, indexes.iter_mut())?;
+    let tables: Vec<Table> = indexes.iter().map(|(table, _)| *table).collect();
     base.replace(&tables)
 }
 
 fn write<'a>(
     base: &BTree,
-    lists: impl Iterator<Item = &'a mut (Table, Rows)>,
+    indexes: impl Iterator<Item = &'a mut (Table, Rows)>,
 ) -> Result<(), StorageError> {
-    for (table, rows) in lists {
+    for (table, rows) in indexes {
         rows.write(*table, |sorted| base.write_new(sorted))?;
     }
     Ok(())
 }
 
+/// Returns whether a walk of the whole table meets a corrupt page.
 fn is_damaged(snapshot: &Snapshot, table: Table) -> Result<bool, StorageError> {
     let walked = snapshot.walk(table, None, Direction::Forward, &mut |_, _| {
         Ok(Continue(()))

@@ -1,11 +1,12 @@
-//! Restores: a store that goes on with the orders of a backup, in a directory of its own.
+//! Restores a backup as a new store in another directory.
 //!
-//! - The backup is read and never written: it may lie on a disk that cannot be.
-//! - It is copied first and looked at then, every page and every invariant, before the
-//!   directory gets its identity. What was cut short is no store, and is not made into one.
-//! - The restored store does not know what the old one did behind the backup. It draws an
-//!   incarnation, which ends all cursors of the old feed, and its order numbers begin far
-//!   beyond any that the old one can have handed out.
+//! - A restore only reads the backup. The backup may lie on a read-only disk.
+//! - A restore first copies the backup, then verifies every page and every invariant of the copy.
+//!   It writes the identity file last. The rest of an interrupted restore is no store, and neither
+//!   an open nor the creation of a store turns it into one.
+//! - The restored store does not know what the old store did after the backup. It gets a new
+//!   incarnation, which invalidates all cursors of the old feed. Its order numbers begin far beyond
+//!   any number that the old store can have issued.
 
 use std::path::Path;
 
@@ -31,47 +32,48 @@ use crate::format::tables::Table;
 use crate::order_no::COUNTERS;
 use crate::types::Timestamp;
 
-/// So many numbers a store cannot have handed out since its last backup.
+/// Distance that the order-number counter jumps: more numbers than a store can issue between its
+/// last backup and a restore.
 const JUMP: u64 = 1_000_000_000_000;
 
-/// So much is copied at a time.
+/// Bytes per copy step: 1 MiB.
 const STEP: usize = 1 << 20;
 
 impl LocalEngine {
-    /// Makes a store of a backup, in a directory that is missing or empty, or in which the
-    /// same was interrupted.
+    /// Restores a backup into a directory that is missing or empty, or that an interrupted restore
+    /// left behind.
     ///
     /// # Errors
-    /// [`Error::NotABackup`], [`Error::Unfinished`] where the backup was not finished, and
-    /// for either directory what opening and making a store can fail with.
+    /// [`Error::NotABackup`]; [`Error::Unfinished`] if the backup was interrupted; for both
+    /// directories, the errors of opening and creating a store.
     pub fn restore(
         backup: impl AsRef<Path>,
         dir: impl AsRef<Path>,
         options: &LocalOptions,
     ) -> Result<RestoreReport, Error> {
         let from = Dir::new(&options.disk, backup.as_ref());
-        let passport = match from.survey()? {
+        let header = match from.survey()? {
             Contents::Backup => from.backup_passport()?,
-            contents => return Err(no_backup(&from, contents)),
+            contents => return Err(not_a_backup(&from, contents)),
         };
         let to = Dir::of(options, dir.as_ref())?;
         let (to, lock) = to.claim(Making::Successor, options.lock_wait)?;
         to.clear(Making::Successor)?;
         let copied = copy(&from, &to, &to.base(), options.progress);
         copied.map_err(|error| to.unopened(error))?;
-        // What is wrong with the copy is wrong with the backup.
+        // The copy equals the backup, so an error in the copy is reported for the backup.
         let unopened = |error| from.unopened(error);
         let base =
             BTree::open(&**to.disk(), &to.base(), options.page_bytes(), true).map_err(unopened)?;
-        let old = Old::look(&base, passport).map_err(unopened)?;
-        let successor = Successor::draw(passport, old.state, old.applied);
+        let old = Old::look(&base, header).map_err(unopened)?;
+        let successor = Successor::draw(header, old.state, old.applied);
         let successor = successor.map_err(|error| to.unopened(error))?;
         let place = successor.place();
         successor.write(&base).map_err(|error| to.unopened(error))?;
         successor.establish(&to, options, base, lock)?;
         Ok(RestoreReport {
             before: FeedCursor {
-                incarnation: passport.identity.incarnation,
+                incarnation: header.identity.incarnation,
                 seq: old.state.last_seq,
             },
             place,
@@ -81,7 +83,8 @@ impl LocalEngine {
     }
 }
 
-fn no_backup(from: &Dir, contents: Contents) -> Error {
+/// Error for a directory that is no backup.
+fn not_a_backup(from: &Dir, contents: Contents) -> Error {
     match contents {
         Contents::Store | Contents::Headless | Contents::Incomplete => {
             let dir = from.said.clone();
@@ -91,7 +94,7 @@ fn no_backup(from: &Dir, contents: Contents) -> Error {
     }
 }
 
-/// What a backup holds.
+/// State of the old store, as the backup holds it.
 struct Old {
     state: State,
     applied: u64,
@@ -100,12 +103,12 @@ struct Old {
 }
 
 impl Old {
-    /// Looks at all of it.
-    fn look(base: &BTree, passport: StoreHeader) -> Result<Self, StorageError> {
-        let layout = Layout::new(passport.hash_key);
+    /// Verifies the copy of the backup and reads its state.
+    fn look(base: &BTree, header: StoreHeader) -> Result<Self, StorageError> {
+        let layout = Layout::new(header.hash_key);
         let view = ReadView::of_base(base.snapshot()?, RecordCache::off(), layout);
-        if view.mark()? != mark_of(passport.identity) {
-            let why = "the backup's base is of another store";
+        if view.mark()? != mark_of(header.identity) {
+            let why = "base.redb of the backup belongs to another store";
             return Err(StorageError::corrupted(why));
         }
         let report = verify::verify(&view)?;
@@ -119,7 +122,7 @@ impl Old {
     }
 }
 
-/// Copies the base of a directory to an empty file in another one, durably.
+/// Copies the B-tree file of a directory into an empty file of another one. Durable on return.
 pub(in crate::engine::local) fn copy(
     from: &Dir,
     to: &Dir,
@@ -144,7 +147,7 @@ pub(in crate::engine::local) fn copy(
     Ok(target.sync()?)
 }
 
-/// No more than this is unsynced at any time.
+/// Copies one step and syncs it, so that never more than one step is unsynced.
 fn step(
     source: &dyn DiskFile,
     target: &dyn DiskFile,
@@ -156,22 +159,23 @@ fn step(
     Ok(target.sync()?)
 }
 
-/// A store that is to go on with the orders of another one.
+/// Store that continues with the orders of another one.
 pub(in crate::engine::local) struct Successor {
-    passport: StoreHeader,
+    header: StoreHeader,
     state: State,
     applied: u64,
 }
 
 impl Successor {
-    /// Of a store that stood so when it was last heard of.
+    /// Creates the successor of a store from its last known header, counters and applied LSN. The
+    /// incarnation is new, and the order-number counter jumps ahead.
     pub(in crate::engine::local) fn draw(
-        passport: StoreHeader,
+        header: StoreHeader,
         state: State,
         applied: u64,
     ) -> Result<Self, StorageError> {
         Ok(Self {
-            passport: passport.successor()?,
+            header: header.successor()?,
             state: State {
                 counter: jumped(state.counter)?,
                 ..state
@@ -180,16 +184,17 @@ impl Successor {
         })
     }
 
+    /// Position in the feed of the new store up to which it holds the events of the old one.
     pub(in crate::engine::local) const fn place(&self) -> FeedCursor {
         FeedCursor {
-            incarnation: self.passport.identity.incarnation,
+            incarnation: self.header.identity.incarnation,
             seq: self.state.last_seq,
         }
     }
 
-    /// Writes what there is one of per store.
+    /// Writes the values that exist once per store.
     pub(in crate::engine::local) fn write(&self, base: &BTree) -> Result<(), StorageError> {
-        let singles = singles(self.passport.identity, &self.state, self.applied)?;
+        let singles = singles(self.header.identity, &self.state, self.applied)?;
         let entries = singles
             .iter()
             .map(|(key, value)| (*key, Some(Vec::as_slice(value))));
@@ -197,7 +202,8 @@ impl Successor {
         base.write(vec![meta])
     }
 
-    /// Makes the store of a base that holds all of it: from here on the directory is one.
+    /// Creates the journal and the identity file for a complete B-tree, then closes the store. The
+    /// directory becomes a store when the identity file gets its name.
     pub(in crate::engine::local) fn establish(
         self,
         dir: &Dir,
@@ -209,14 +215,15 @@ impl Successor {
             lsn: self.applied,
             ..End::default()
         };
-        let engine = LocalEngine::begin(dir, options, self.passport, base, lock, end);
+        let engine = LocalEngine::begin(dir, options, self.header, base, lock, end);
         let engine = engine.map_err(|error| dir.unopened(error))?;
-        dir.seal(Making::Successor, self.passport)?;
+        dir.seal(Making::Successor, self.header)?;
         engine.release().map_err(Error::Unclosed)
     }
 }
 
-/// Far beyond every number that may have been handed out, and not the same one twice.
+/// Returns a counter far beyond every number that the old store may have issued. The distance is
+/// random, so that two restores of one backup do not issue the same numbers.
 fn jumped(counter: u64) -> Result<u64, StorageError> {
     let mut random = [0; 8];
     getrandom::fill(&mut random)
@@ -235,7 +242,7 @@ mod tests {
     use crate::engine::local::admin::restore::*;
 
     #[test]
-    fn counter_jumps_far_each_time_elsewhere_and_never_beyond_the_last_number() {
+    fn counter_jump_is_far_random_and_within_range() {
         let jumps = [0; 3].map(|counter| jumped(counter).unwrap());
         assert!(jumps.iter().all(|jump| (JUMP..2 * JUMP).contains(jump)));
         assert!(jumps[0] != jumps[1] || jumps[1] != jumps[2]);

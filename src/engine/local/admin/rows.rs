@@ -1,5 +1,5 @@
-//! Rows on their way from one base into another, portion by portion: what is held in memory
-//! is bounded, whatever the length of a table.
+//! Copies rows from one B-tree into another in portions. The memory that this needs does not depend
+//! on the length of a table.
 
 use std::ops::ControlFlow::{Break, Continue};
 use std::ops::Range;
@@ -11,13 +11,13 @@ use crate::error::StorageError;
 use crate::format::keys::KeyBytes;
 use crate::format::tables::Table;
 
-/// A portion of so many bytes is written.
+/// Size at which a portion is written, in bytes: 8 MiB.
 const ENOUGH: usize = 8 << 20;
 
-/// What a row takes beside its value, by and large.
+/// Approximate memory of a row without its value, in bytes.
 const ROW_BYTES: usize = size_of::<(KeyBytes, Range<usize>)>();
 
-/// Rows of one table.
+/// Rows of one table that are not yet written.
 #[derive(Default)]
 pub(in crate::engine::local) struct Rows {
     rows: Vec<(KeyBytes, Range<usize>)>,
@@ -29,7 +29,7 @@ impl Rows {
         self.rows.is_empty()
     }
 
-    /// It is time to write them.
+    /// Returns whether the rows fill a portion and should be written.
     pub(in crate::engine::local) const fn is_enough(&self) -> bool {
         let rows = self.rows.len().saturating_mul(ROW_BYTES);
         self.values.len().saturating_add(rows) >= ENOUGH
@@ -41,7 +41,7 @@ impl Rows {
         self.rows.push((key, start..self.values.len()));
     }
 
-    /// Hands them, sorted, to who writes them, and begins anew.
+    /// Passes the rows, sorted by key, to `write`, then removes them.
     pub(in crate::engine::local) fn write(
         &mut self,
         table: Table,
@@ -59,12 +59,12 @@ impl Rows {
     }
 }
 
-/// Copies a table; `tell` is told of each portion.
+/// Copies a table. Calls `on_portion` with the number of rows before it writes each portion.
 pub(in crate::engine::local) fn copy(
     from: &Snapshot,
     to: &BTree,
     table: Table,
-    tell: &mut dyn FnMut(usize),
+    on_portion: &mut dyn FnMut(usize),
 ) -> Result<(), StorageError> {
     let Some(last) = end(from, table, Direction::Backward)? else {
         return Ok(());
@@ -74,8 +74,10 @@ pub(in crate::engine::local) fn copy(
     while let Some(first) = next.take() {
         let mut take = |key: &[u8], value: &[u8]| {
             let Some(key) = KeyBytes::read(key) else {
-                return Err(StorageError::corrupted("a key is too long"));
+                let why = "a key of base.redb is longer than any valid key";
+                return Err(StorageError::corrupted(why));
             };
+            // A full portion ends the walk. The next one starts at this key.
             if rows.is_enough() {
                 next = Some(key);
                 return Ok(Break(()));
@@ -84,13 +86,13 @@ pub(in crate::engine::local) fn copy(
             Ok(Continue(()))
         };
         from.walk(table, Some(&(first, last)), Direction::Forward, &mut take)?;
-        tell(rows.rows.len());
+        on_portion(rows.rows.len());
         rows.write(table, |sorted| to.write(vec![sorted]))?;
     }
     Ok(())
 }
 
-/// The first key of a table, in the direction of reading.
+/// Returns the first key of a table in the given direction, or `None` if the table is empty.
 fn end(
     from: &Snapshot,
     table: Table,

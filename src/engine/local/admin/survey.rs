@@ -1,7 +1,7 @@
-//! Looking at everything that is kept, beside a store that goes on.
+//! Verifies an open store while it continues to serve reads and writes.
 //!
-//! A reader of its own reads the last commit of the base. It passes over damaged pages, so that
-//! one of them does not hide the rest.
+//! A separate reader reads the last commit of the B-tree. It skips corrupt pages, so that one such
+//! page does not hide the others.
 
 use std::sync::Arc;
 
@@ -18,15 +18,17 @@ use crate::engine::local::read::view::ReadView;
 use crate::error::StorageError;
 use crate::verify::{Invariant, VerifyReport};
 
-/// Its pages need no more memory than this.
+/// Maximum page cache of the separate reader, in bytes: 32 MiB.
 const PAGE_BYTES: usize = 32 << 20;
 
-/// So often it is looked again where the base was opened anew and written meanwhile.
+/// Maximum number of verifications if the B-tree is reopened or written in the meantime.
 const TRIES: usize = 3;
 
 impl Core {
-    /// Names what breaks an invariant, and which pages are damaged.
+    /// Reports every violation of an invariant, and every corrupt page.
     pub(in crate::engine::local) fn verify(&self) -> Result<VerifyReport, EngineError> {
+        // Violations may be false if a reopened B-tree reused pages during the verification; see
+        // `moves`. Repeat it then.
         let mut tries = 1;
         let (report, damage) = loop {
             let before = self.moves();
@@ -36,20 +38,25 @@ impl Core {
             }
             tries += 1;
         };
-        // Pages of an earlier look may have been written meanwhile.
+        // Note only the pages of the last verification. Those of an earlier one may have been
+        // overwritten since.
         for (offset, len) in damage.pages() {
             self.damage.note(offset, len);
         }
         Ok(report)
     }
 
-    /// A base that was opened anew does not know what is still read of it, and takes those
-    /// pages for others after the flush that comes next but one.
+    /// Returns a value that changes when pages under the reader may be reused; `None` if that
+    /// cannot happen.
+    ///
+    /// A reopened B-tree does not know the snapshots of its predecessor. It reuses the pages that
+    /// they need from the second checkpoint on.
     fn moves(&self) -> Option<(u64, u64)> {
         let (reopened, flushes) = (self.damage.reopened(), self.flushing.flushed().flushes);
         (reopened > 0).then_some((reopened, flushes))
     }
 
+    /// Writes the memtable into the B-tree, and verifies the result once.
     fn look(&self) -> Result<(VerifyReport, Arc<Damage>), EngineError> {
         let unwritten = match self.flush() {
             Err(error) if is_damage(&error) => Some(error),
@@ -62,25 +69,26 @@ impl Core {
         let mut report = verify::verify(&view).map_err(unread)?;
         report.lead(damage.pages().into_iter().map(|(offset, len)| {
             let what =
-                format!("the {len} bytes at {offset} of base.redb do not match their checksum");
+                format!("{len} bytes at offset {offset} of base.redb are corrupt or unreadable");
             (Invariant::I18, what)
         }));
         if unwritten.is_some() {
-            let what = "what the journal holds cannot be written into base.redb: \
-                        pages that it belongs to are damaged";
+            let what = "the checkpoint cannot write the memtable into base.redb, \
+                        because pages that it needs are corrupt";
             report.breach(Invariant::I18, None, what);
         }
         Ok((report, damage))
     }
 
-    /// The last commit, and a hold on it.
+    /// Opens the last commit. The returned snapshot keeps the B-tree from reusing its pages.
     fn salvage(
         &self,
     ) -> Result<(Arc<crate::engine::local::btree::Snapshot>, Salvage), EngineError> {
-        if let Some(crew) = self.crew() {
-            crew.finish(Task::Flush);
+        if let Some(executor) = self.crew() {
+            executor.finish(Task::Flush);
         }
-        // No flush commits meanwhile: the view is of the commit that the file shows.
+        // The lock keeps checkpoints out. Thus the view's snapshot is of the same commit as the
+        // file. Without it, the writer could reuse pages of the commit that the reader opens.
         let _base = self.base.lock();
         let held = Arc::clone(&self.view()?.snapshot);
         let (disk, path) = (&**self.dir.disk(), self.dir.base());

@@ -1,8 +1,8 @@
-//! Looks at everything that is kept, and names what breaks an invariant.
+//! Checks all invariants of a store, and reports every violation.
 //!
-//! From each record follows what must stand elsewhere: its history, its entries, its counts.
-//! What must stand is looked up; how much must stand is counted, and where a table holds
-//! more, it is walked for the strays.
+//! Each record determines entries of other tables: its history, its index entries, its share of the
+//! counts. The verifier looks these entries up and counts them. If the length of an index differs
+//! from its count, the verifier walks the index to find the entries without a record.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow::Continue;
@@ -20,8 +20,8 @@ use crate::rules::{index_entries, unique_keys};
 use crate::types::OrderNo;
 use crate::verify::{Invariant, VerifyReport};
 
-/// Walks through a view. Damage becomes a breach; only what cannot be read at all is an
-/// error.
+/// Checks everything that a view shows. Corrupt values become violations. A table that cannot be
+/// walked to its end is an error.
 pub(in crate::engine::local) fn verify(view: &ReadView) -> Result<VerifyReport, StorageError> {
     let mut check = Verifier {
         view,
@@ -39,20 +39,24 @@ pub(in crate::engine::local) fn verify(view: &ReadView) -> Result<VerifyReport, 
     Ok(check.report)
 }
 
-/// The damage that a report tells of.
+/// Returns an error if a report has violations.
 pub(in crate::engine::local) fn sound(report: &VerifyReport) -> Result<(), StorageError> {
     let Some(first) = report.violations.first() else {
         return Ok(());
     };
-    let why = format!("{} breaches, the first: {first:?}", report.broken);
+    let why = format!(
+        "{} violations of invariants, the first: {first}",
+        report.broken
+    );
     Err(StorageError::corrupted(why))
 }
 
 struct Verifier<'a> {
     view: &'a ReadView,
     report: VerifyReport,
-    /// How many entries each table should have.
+    /// Number of entries that each table should have, by tag.
     expected: [u64; Table::EVERY.len()],
+    /// Counts over all records.
     counts: Counts,
 }
 
@@ -87,13 +91,13 @@ impl Verifier<'_> {
             .sound(no, number)?
             .is_some_and(|found| Some(found) != no)
         {
-            self.breach(Invariant::I3, no, "its row does not lead to it");
+            self.breach(Invariant::I3, no, "its row leads to another order");
         }
         self.entries(stored)?;
         self.uniqueness(stored)
     }
 
-    /// The record's events, if all can be read.
+    /// Returns the events of a record, or none if not all can be read.
     fn events_of(&mut self, held: &Held) -> Result<Vec<Event>, StorageError> {
         let no = Some(held.stored.record.no());
         let events = self.view.history_of(held);
@@ -102,14 +106,14 @@ impl Verifier<'_> {
         Ok(events)
     }
 
-    /// I5, from the record to the entries.
+    /// Checks I5 from a record to its index entries.
     fn entries(&mut self, stored: &StoredRecord) -> Result<(), StorageError> {
         let no = Some(stored.record.no());
         for (table, key) in self.places(stored)? {
             if self.view.snapshot.contains(table, key.as_slice())? {
                 self.expect(table);
             } else {
-                let what = format!("it is not found in {}", table.name());
+                let what = format!("missing in index {}", table.name());
                 self.breach(Invariant::I5, no, what);
             }
         }
@@ -122,6 +126,7 @@ impl Verifier<'_> {
         entries.iter().map(place).collect()
     }
 
+    /// Checks I6: no other record owns a unique key of this one.
     fn uniqueness(&mut self, stored: &StoredRecord) -> Result<(), StorageError> {
         let no = stored.record.no();
         for key in unique_keys(&stored.record) {
@@ -130,17 +135,19 @@ impl Verifier<'_> {
                 continue;
             };
             for other in owners.iter().filter(|other| other.stored.record.no() != no) {
-                let what = format!("{} owns a key of it, too", other.stored.record.no());
+                let what = format!("order {} owns the same key", other.stored.record.no());
                 self.breach(Invariant::I6, Some(no), what);
             }
         }
         Ok(())
     }
 
-    /// I5, from the entries to the records.
+    /// Checks I5 from the entries of an index to the records.
     fn index(&mut self, table: Table) -> Result<(), StorageError> {
         let len = self.view.snapshot.len(table)?;
         self.report.entries = self.report.entries.saturating_add(len);
+        // `entries` found `expected` entries of this index. If the index has no more, each of its
+        // entries has a record, and the walk is not needed.
         if len == self.expected_of(table) {
             return Ok(());
         }
@@ -155,7 +162,7 @@ impl Verifier<'_> {
 
     fn entry(&mut self, table: Table, key: &[u8]) -> Result<(), StorageError> {
         let Some(position) = keys::read_position(table, key) else {
-            let what = format!("{} holds a key that is none", table.name());
+            let what = format!("index {} has an invalid key", table.name());
             self.breach(Invariant::I5, None, what);
             return Ok(());
         };
@@ -170,20 +177,21 @@ impl Verifier<'_> {
         };
         if !fits {
             let (name, time, row) = (table.name(), position.time.as_millis(), position.row);
-            let what = format!("{name} holds a stray entry at time {time}, row {row}");
+            let what =
+                format!("index {name} has an entry without its record: time {time}, row {row}");
             self.breach(Invariant::I5, no, what);
         }
         Ok(())
     }
 
-    /// I11: the events count up from 1 without a gap, and each belongs to a record.
+    /// Checks I11: the sequences count up from 1 without a gap, and each event belongs to a record.
     fn feed(&mut self, state: &State) -> Result<(), StorageError> {
         let view = self.view;
         let mut next = 1;
         let mut show = |key: &[u8], value: &[u8]| {
             let seq = keys::read_event(key).unwrap_or_default();
             if seq != next {
-                let what = format!("event {seq} stands where event {next} should");
+                let what = format!("event {seq} follows where event {next} is expected");
                 self.breach(Invariant::I11, None, what);
             }
             next = seq.saturating_add(1);
@@ -193,26 +201,37 @@ impl Verifier<'_> {
         view.snapshot
             .walk(Table::Events, None, Direction::Forward, &mut show)?;
         if next.checked_sub(1) != Some(state.last_seq) {
-            let what = format!("the last event should be {}", state.last_seq);
+            let what = format!("the feed does not end at event {}", state.last_seq);
             self.breach(Invariant::I11, None, what);
         }
         let len = view.snapshot.len(Table::Events)?;
         let expected = self.expected_of(Table::Events);
         if len != expected {
-            let what = format!("there are {len} events, the records have {expected}");
+            let what = format!("the feed has {len} events, but the records have {expected}");
             self.breach(Invariant::I11, None, what);
         }
         Ok(())
     }
 
+    /// Checks I12: the counters of the store equal the counts over all records.
     fn totals(&mut self, state: &State) {
         if self.counts != state.counts {
-            let what = format!("counted {:?}, kept {:?}", self.counts, state.counts);
+            let text = |counts: &Counts| {
+                let (unclaimed, anomalies) = (counts.unclaimed, counts.open_anomalies);
+                let by_status = counts.by_status;
+                format!(
+                    "orders by status {by_status:?}, unclaimed payments {unclaimed}, \
+                     open anomalies {anomalies}"
+                )
+            };
+            let (records, counters) = (text(&self.counts), text(&state.counts));
+            let what = format!("the records have {records}; the counters have {counters}");
             self.breach(Invariant::I12, None, what);
         }
     }
 
-    /// What could be read. Damage is a breach of I18; anything else ends the walk.
+    /// Returns the value of a read. Corruption is noted as a violation of I18; any other error ends
+    /// the verification.
     fn sound<T>(
         &mut self,
         no: Option<OrderNo>,
@@ -243,7 +262,7 @@ impl Verifier<'_> {
     }
 }
 
-/// Damage kept apart from what ends a walk.
+/// Separates corruption (inner error) from errors that end the verification (outer error).
 fn kept<T>(read: Result<T, StorageError>) -> Result<Result<T, StorageError>, StorageError> {
     match read {
         Err(error) if error.kind() != StorageErrorKind::Corrupted => Err(error),
@@ -251,6 +270,7 @@ fn kept<T>(read: Result<T, StorageError>) -> Result<Result<T, StorageError>, Sto
     }
 }
 
+/// Text of an error: its cause without the error's own prefix.
 fn words(error: &StorageError) -> String {
     let source = std::error::Error::source(error);
     source.map_or_else(|| error.to_string(), ToString::to_string)

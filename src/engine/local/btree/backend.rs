@@ -1,12 +1,14 @@
-//! The base's file, as the library beneath sees it.
+//! Storage backend of redb: the B-tree file, with a checksum comparison on each page read.
 //!
-//! - Every page is compared with its checksum when it is read. The library follows no pointer
-//!   of a damaged page, and takes no key from it.
-//! - A damaged page is no failed read: the library would refuse all further reads behind one.
-//!   In its place stands a page that is refused where it is met, or one that is passed over.
-//! - Every MiB written is synced at once: the last sync of a transaction has little left to
-//!   do, and a sync of the journal never queues behind a hundred megabytes.
-//! - Once it is cut off it reads and writes nothing more: the file may be another's by then.
+//! - The backend compares every page with its checksum when redb reads it. Thus redb follows no
+//!   pointer of a corrupt page and uses no key from it.
+//! - The backend does not report a corrupt page as a failed read: after one failed read, redb
+//!   refuses all further reads. The backend returns a replacement page instead. redb either
+//!   refuses that page when it uses it, or skips it; see [`Reading`].
+//! - The backend syncs after every MiB written. The last sync of a transaction is then short,
+//!   and a journal sync never waits for a hundred megabytes of B-tree pages.
+//! - A backend that was cut off reads and writes nothing more. A reopened B-tree may use the
+//!   file by then.
 
 use std::io::{self, ErrorKind};
 use std::ops::Bound;
@@ -20,17 +22,19 @@ use super::damage::Damage;
 use super::page::{self, HEADER_LEN};
 use crate::engine::local::disk::DiskFile;
 
-/// So much may be written and not synced.
+/// Unsynced bytes after which the backend syncs: 1 MiB.
 const UNSYNCED_MAX: u64 = 1 << 20;
 
-/// What stands in the place of a damaged page.
+/// Replacement for a corrupt page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine::local) enum Reading {
-    /// A page that is refused: reads and writes beneath it fail, each for itself.
+    /// A page that redb refuses. Reads and writes that need its subtree fail; all others succeed.
     Strict,
-    /// An empty page: walks go on behind it. For reading alone, behind a kill.
+    /// An empty page, so that walks continue after it. For reading a file that no writer has
+    /// open, also after a kill.
     Salvage,
-    /// The same, beside a writer. A page that the disk does not give is damaged, too.
+    /// An empty page, too, for reading while a writer has the file open. A page whose read fails
+    /// also counts as corrupt.
     Survey,
 }
 
@@ -40,13 +44,14 @@ pub(super) struct Backend {
     reading: Reading,
     sums: PageChecksums,
     damage: Arc<Damage>,
-    /// A page that is refused may be in the library's cache.
+    /// Whether redb's cache may hold a page made by [`page::refuse`].
     has_refused: AtomicBool,
+    /// Bytes written since the last sync.
     unsynced: AtomicU64,
     cut: Cut,
 }
 
-/// Cuts a backend off from its file.
+/// Switch that cuts a backend off from its file.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Cut(Arc<AtomicBool>);
 
@@ -57,21 +62,23 @@ impl Cut {
 
     fn check(&self) -> io::Result<()> {
         if self.0.load(Ordering::Acquire) {
-            return Err(io::Error::other("the base was opened anew"));
+            return Err(io::Error::other(
+                "this handle of base.redb is closed: the file failed and was reopened",
+            ));
         }
         Ok(())
     }
 }
 
 impl Backend {
-    /// Takes a file and makes what it holds durable: after a kill the bytes may be readable
-    /// and not be on the disk, and what is read is about to be relied on.
+    /// Creates a backend and syncs the file first. After a kill, bytes may be in the system's
+    /// cache and not on the disk. The store must not rely on such bytes.
     pub(super) fn new(file: Box<dyn DiskFile>, damage: Arc<Damage>) -> io::Result<Self> {
         file.sync()?;
         Self::with(file, Reading::Strict, damage)
     }
 
-    /// Takes a file, and reads it so.
+    /// Creates a backend that reads in the given mode. It does not sync the file.
     pub(super) fn with(
         file: Box<dyn DiskFile>,
         reading: Reading,
@@ -105,22 +112,27 @@ impl Backend {
         Ok(())
     }
 
+    /// Reads a page, or puts the replacement for a corrupt one into `out`.
     fn read_page(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        // A failed read is handled in two steps, because redb refuses all reads after an error:
+        // 1. The first failure of a page is returned. The engine reopens the B-tree and retries.
+        // 2. If the same page fails again, it counts as corrupt. Another retry would not help,
+        //    and only reads of this page must fail.
         match self.file.read_at(offset, out) {
             Ok(()) if self.sums.is_right(offset, out) => {
                 self.damage.is_over(offset);
                 return Ok(());
             }
-            // A file that ends within the page has lost the rest of it.
+            // Checksum mismatch.
             Ok(()) => {}
+            // The file was truncated within the page or before it.
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => {}
             Err(_) if self.reading == Reading::Survey => {}
-            // The base is opened anew and the page read again. Where that fails, too, it is
-            // as good as damaged: the next opening would help as little.
             Err(error) if self.damage.note(offset, out.len()) => return Err(error),
             Err(_) => {}
         }
-        // What a base that was opened anew has written is no damage.
+        // After a cut, a mismatch is no sign of corruption: a reopened B-tree may have written
+        // this page.
         self.cut.check()?;
         self.damage.note(offset, out.len());
         match self.reading {
@@ -144,7 +156,7 @@ impl StorageBackend for Backend {
             0 => self.read_header(out)?,
             _ => self.read_page(offset, out)?,
         }
-        // Looked at last: what was read before the cut is what stood then.
+        // Check the cut after the read. If it is not set now, no reopened B-tree wrote these bytes.
         self.cut.check()
     }
 
@@ -163,8 +175,10 @@ impl StorageBackend for Backend {
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         self.cut.check()?;
+        // redb may copy bytes of a refused page into another page, for example in a merge. Such a
+        // page would get a valid checksum, and nothing would report the lost entries any more.
         if self.has_refused.load(Ordering::Relaxed) && page::is_spread(data) {
-            let why = "a damaged page is about to be merged with another one";
+            let why = "redb would merge a corrupt page of base.redb with another page";
             return Err(io::Error::new(ErrorKind::InvalidData, why));
         }
         self.file.write_at(offset, data)?;
@@ -180,8 +194,8 @@ impl StorageBackend for Backend {
         Ok(())
     }
 
-    // Who may have the file open is said by the lock of the store's directory. The library
-    // asks for its own ones where it reads beside a writer.
+    // These locks always succeed: the lock of the store's directory decides which process may
+    // open the file. The methods are called only when redb reads beside a writer of the file.
 
     fn try_lock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<bool, BackendError> {
         Ok(true)

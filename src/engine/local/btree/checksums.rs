@@ -1,10 +1,11 @@
-//! The checksum that each page of the base must have.
+//! Expected checksum of each page of the B-tree file.
 //!
-//! - A page that this process wrote must be what was written.
-//! - Any other must have the checksum that its parent holds. redb reads no page before its
-//!   parent, so that the parent was read here, or was itself written by this process.
-//! - Nothing of it is kept on the disk: what a power loss leaves is as before redb's own.
-//! - It takes 8 bytes for each page of 4 KiB: one five-hundredth of the file.
+//! - A page that this process wrote must equal the bytes that it wrote.
+//! - Any other page must have the checksum that its parent holds. redb reads a parent before its
+//!   children. Thus this process has read or written the parent, and knows the checksum.
+//! - The checksums are in memory only. The file and its behaviour after a power loss are redb's,
+//!   unchanged.
+//! - The memory needed is 8 bytes per page of 4 KiB: 1/512 of the file.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,27 +13,29 @@ use parking_lot::RwLock;
 
 use super::page::{self, Geometry, PAGE, Pointer, Shape};
 
-/// The lowest byte of an entry says what the other seven are.
+/// Mask of the lowest byte of an entry: the kind of checksum in the other seven bytes.
 const KIND: u64 = 0xff;
 
-/// The checksum of all that was written.
+/// Kind: checksum of all bytes that this process wrote to the page.
 const WRITTEN: u64 = 1;
 
-/// From here on: the checksum in the parent, of a page of the shape of this place.
+/// Kind `SHAPES + n`: checksum from the parent, of a page with the shape `shapes[n]`. The shape
+/// defines which bytes of the page the checksum covers.
 const SHAPES: u64 = 2;
 
-/// The checksums that are known.
+/// Known checksums of pages.
 #[derive(Debug, Default)]
 pub(super) struct PageChecksums {
     known: RwLock<Known>,
-    /// The length of the file, in pages: none is known beyond it.
+    /// Length of the file, in pages. A pointer beyond it is ignored: a corrupt page number must not
+    /// make `entries` grow without limit.
     pages: AtomicU64,
 }
 
 #[derive(Debug, Default)]
 struct Known {
     geometry: Geometry,
-    /// One for each page of 4 KiB, the first of a longer one; 0: not known.
+    /// One entry per 4 KiB of the file. A longer page uses that of its first 4 KiB. 0: unknown.
     entries: Vec<u64>,
     shapes: Vec<Shape>,
 }
@@ -75,12 +78,12 @@ impl Known {
 }
 
 impl PageChecksums {
-    /// How long the file is.
+    /// Sets the length of the file, in bytes.
     pub(super) fn set_len(&self, len: u64) {
         self.pages.store(len / PAGE, Ordering::Relaxed);
     }
 
-    /// Takes the roots of a header.
+    /// Reads the geometry of the file and the checksums of the roots from a header.
     pub(super) fn start(&self, header: &[u8]) {
         if let Some(geometry) = Geometry::read(header) {
             self.known.write().geometry = geometry;
@@ -88,13 +91,14 @@ impl PageChecksums {
         self.learn(&page::roots(header));
     }
 
-    /// Notes what was written at a place.
+    /// Notes the checksum of a page that this process writes at `offset`.
     pub(super) fn wrote(&self, offset: u64, bytes: &[u8]) {
         let entry = entry(page::checksum(bytes), WRITTEN);
         self.known.write().put(offset, entry);
     }
 
-    /// Whether a page that was read is the right one.
+    /// Returns whether a page that was read has its expected checksum. If so, notes the checksums
+    /// that it holds for its children. A page with an unknown checksum does not match.
     pub(super) fn is_right(&self, offset: u64, page: &[u8]) -> bool {
         let known = self.known.read();
         let expected = known.entry(offset);
@@ -115,7 +119,8 @@ impl PageChecksums {
         is_right
     }
 
-    /// Takes what a page says of others. What was written here is known better.
+    /// Notes the checksums that a page holds for other pages. The entry of a page that this process
+    /// wrote stays, because it is newer.
     fn learn(&self, pointers: &[Pointer]) {
         if pointers.is_empty() {
             return;
@@ -136,7 +141,7 @@ impl PageChecksums {
     }
 }
 
-/// The upper seven bytes of the lower half of a checksum, and what it is of.
+/// Packs an entry: bits 8 to 63 of the checksum, with `kind` in the lowest byte.
 fn entry(checksum: u128, kind: u64) -> u64 {
     let lower = u64::try_from(checksum & u128::from(u64::MAX)).unwrap_or_default();
     (lower & !KIND) | kind

@@ -1,22 +1,23 @@
-//! The pages of the base that could not be read since the store was opened.
+//! Corrupt pages of the B-tree file, found since the store was opened.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-/// Damaged pages, and how often the base was opened anew. It outlives the base.
+/// Corrupt pages, and how often the B-tree was reopened. A reopened B-tree keeps using it.
 #[derive(Debug, Default)]
 pub(in crate::engine::local) struct Damage {
-    /// The length of each, by where it begins in the file.
+    /// Length of each corrupt page by its offset in the file, both in bytes.
     pages: Mutex<BTreeMap<u64, usize>>,
-    /// How many there are, for those who only ask whether there are any.
+    /// Number of `pages`, readable without their lock.
     count: AtomicU64,
+    /// Number of times that the B-tree was reopened.
     reopened: AtomicU64,
 }
 
 impl Damage {
-    /// Notes a page that could not be read. Whether it was not known before.
+    /// Notes a page that could not be read. Returns `true` if the page was not yet noted.
     pub(in crate::engine::local) fn note(&self, offset: u64, len: usize) -> bool {
         let mut pages = self.pages.lock();
         let is_new = pages.insert(offset, len).is_none();
@@ -24,7 +25,7 @@ impl Damage {
         is_new
     }
 
-    /// Notes that a page was read, or written anew.
+    /// Removes a page from the corrupt ones, because it was read or written successfully.
     pub(in crate::engine::local) fn is_over(&self, offset: u64) {
         if self.count() > 0 {
             let mut pages = self.pages.lock();
@@ -33,19 +34,19 @@ impl Damage {
         }
     }
 
-    /// Forgets every page.
+    /// Removes every page.
     pub(in crate::engine::local) fn forget(&self) {
         let mut pages = self.pages.lock();
         pages.clear();
         self.count.store(0, Ordering::Relaxed);
     }
 
-    /// How many pages are damaged, of those that were read.
+    /// Number of corrupt pages among the pages read so far.
     pub(in crate::engine::local) fn count(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// Where each damaged page begins, and how long it is.
+    /// Offset and length of each corrupt page, in bytes.
     pub(in crate::engine::local) fn pages(&self) -> Vec<(u64, usize)> {
         let pages = self.pages.lock();
         pages.iter().map(|(offset, len)| (*offset, *len)).collect()
@@ -55,7 +56,7 @@ impl Damage {
         self.reopened.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How often the base was opened anew.
+    /// Number of times that the B-tree was reopened.
     pub(in crate::engine::local) fn reopened(&self) -> u64 {
         self.reopened.load(Ordering::Relaxed)
     }

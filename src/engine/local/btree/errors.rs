@@ -1,4 +1,4 @@
-//! The library's errors and panics, as errors of this crate.
+//! Converts errors and panics of redb to errors of this crate.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -6,7 +6,7 @@ use super::damage::Damage;
 use super::page;
 use crate::error::{StorageError, StorageErrorKind};
 
-/// Calls into the library beneath, and makes an error of a panic.
+/// Runs a call into redb and turns a panic into an error of kind `Internal`.
 pub(super) fn guarded<T>(
     call: impl FnOnce() -> Result<T, StorageError>,
 ) -> Result<T, StorageError> {
@@ -16,7 +16,8 @@ pub(super) fn guarded<T>(
     })
 }
 
-/// A panic over what stands in the place of a damaged page is damage.
+/// Reports an internal error as corruption if corrupt pages are known. redb may panic on the page
+/// that replaces a corrupt one.
 pub(super) fn blamed<T>(damage: &Damage, done: Result<T, StorageError>) -> Result<T, StorageError> {
     done.map_err(|error| match error.kind() {
         StorageErrorKind::Internal if damage.count() > 0 => damaged_page(),
@@ -26,18 +27,19 @@ pub(super) fn blamed<T>(damage: &Damage, done: Result<T, StorageError>) -> Resul
 
 fn damaged_page() -> StorageError {
     let why = "a page of base.redb does not match its checksum; `orderstore verify` lists the \
-               damage, `orderstore repair` makes a sound store";
+               corrupt pages, `orderstore repair` makes a sound store";
     StorageError::corrupted(why)
 }
 
-/// The library's errors in the words of this crate.
+/// Converts an error of redb.
 pub(super) fn translate(error: impl Into<redb::Error>) -> StorageError {
     use std::io::ErrorKind::{InvalidData, UnexpectedEof};
 
     use redb::Error;
     let error = error.into();
     let kind = match error {
-        // So are reported a file that is no base at all and one that was cut off.
+        // `InvalidData`: the file is no B-tree, or the backend refused a corrupt page.
+        // `UnexpectedEof`: the file was truncated.
         Error::Io(error) if matches!(error.kind(), InvalidData | UnexpectedEof) => {
             return StorageError::corrupted(error);
         }

@@ -1,4 +1,4 @@
-//! Writing one table of the base: sorted changes, into a transaction.
+//! Writes sorted changes to one table of the B-tree, within a transaction.
 
 use std::ops::Bound;
 
@@ -8,23 +8,24 @@ use super::errors::translate;
 use super::typed::{Entry, Job, KeyType, ValueType, key_of};
 use crate::error::{StorageError, StorageErrorKind};
 
-/// Applies what is to change in one table.
+/// Job that applies sorted changes to one table.
 pub(super) struct Apply<'t, 'a>(
     pub(super) &'t WriteTransaction,
     pub(super) Box<dyn Iterator<Item = Entry<'a>> + 'a>,
 );
 
-/// A run of so many new keys pays for looking for its place.
+/// Minimum length of a run of new keys for which opening a cursor pays off.
 const RUN_MIN: usize = 16;
 
-/// So many entries go in one by one before a run is tried again.
+/// Number of entries that are written one by one before a cursor is tried again.
 const SCATTERED: usize = 256;
 
 impl Job for Apply<'_, '_> {
     type Done = ();
 
-    /// Runs of keys that are new, and have nothing between them in the table, go in through a
-    /// cursor, which packs them tightly; what is scattered goes in one by one.
+    /// Writes runs of new keys through a cursor, which packs the pages tightly. A run ends at a key
+    /// that exists, or where an existing key lies in between. All other changes are written one by
+    /// one.
     fn run<K: KeyType, V: ValueType>(
         self,
         table: TableDefinition<'_, K, V>,
@@ -50,8 +51,9 @@ impl Job for Apply<'_, '_> {
     }
 }
 
-/// Puts entries as long as they are new and nothing of the table stands between them; how
-/// many, and the one that ended it.
+/// Inserts a run of entries through a cursor. The run ends before a removal, before an existing
+/// key, or where an existing key lies in between. Returns the length of the run and the entry after
+/// it, which was not written.
 fn put_run<'a, K: KeyType, V: ValueType>(
     table: &mut redb::Table<'_, K, V>,
     first: Entry<'a>,

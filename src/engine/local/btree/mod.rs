@@ -1,11 +1,11 @@
-//! The base: one file that holds every table, and the only module that knows by what.
+//! The B-tree file `base.redb`, which holds every table. Only this module calls redb.
 //!
-//! - It knows keys and bytes, no record and no rule.
-//! - One write is one transaction: whole or not at all, and durable when it returns.
-//! - Readers share one snapshot; who holds one reads what stood when it was taken.
-//! - A damaged page costs what is beneath it: a read of that fails, and no other.
-//! - The library beneath may panic on a damaged file: every call into it passes through
-//!   [`guarded`], which makes an error of a panic.
+//! - The module handles keys and bytes. It knows neither records nor business rules.
+//! - Each write is one transaction: atomic, and durable when the call returns.
+//! - Readers share one snapshot. A snapshot never changes.
+//! - A corrupt page makes only those reads fail that need the page or its subtree.
+//! - redb may panic on a corrupt file. Every call into redb passes through [`guarded`], which
+//!   turns a panic into an error.
 
 mod backend;
 mod checksums;
@@ -44,16 +44,16 @@ use crate::error::{StorageError, StorageErrorKind};
 use crate::format::keys::KeyBytes;
 use crate::format::tables::Table;
 
-/// The shortest file that can be a base: its header, and one page.
+/// Minimum length of a B-tree file, in bytes: the header page and one more page.
 const LEN_MIN: u64 = 2 * 4096;
 
-/// What a walk through a table shows, and whether it is to go on.
+/// Callback for each key and value of a walk. It returns whether the walk continues.
 pub(super) type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, StorageError> + 'a;
 
-/// A stretch of a table: its first and last key, both inclusive.
+/// First and last key of a range in a table, both inclusive.
 pub(super) type KeyRange = (KeyBytes, KeyBytes);
 
-/// The open base.
+/// Open B-tree file.
 pub(super) struct BTree {
     db: Database,
     cut: Cut,
@@ -62,28 +62,28 @@ pub(super) struct BTree {
 
 impl fmt::Debug for BTree {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Base").finish_non_exhaustive()
+        f.debug_struct("BTree").finish_non_exhaustive()
     }
 }
 
 impl BTree {
-    /// Makes a base of the empty file at `path`, with every table and the first entries in it.
+    /// Creates a B-tree in the empty file at `path`, with every table and the given `entries`.
     pub(super) fn create(
         disk: &dyn Disk,
         path: &Path,
         cache_bytes: usize,
         entries: Vec<Sorted<'_>>,
     ) -> Result<Self, StorageError> {
-        let base = Self::start(disk.open(path)?, cache_bytes, false, Arc::default())?;
+        let btree = Self::start(disk.open(path)?, cache_bytes, false, Arc::default())?;
         let none = |table| -> Sorted<'_> { (table, Box::new(std::iter::empty())) };
         let mut all: Vec<Sorted<'_>> = Table::EVERY.map(none).into();
         all.extend(entries);
-        base.write(all)?;
-        Ok(base)
+        btree.write(all)?;
+        Ok(btree)
     }
 
-    /// Opens the base at `path`, and makes none where there is none. Where `checked`, the
-    /// whole file is read and each page's checksum compared first.
+    /// Opens the B-tree at `path`. Fails if the file is missing. If `checked` is true, redb first
+    /// reads the whole file and compares the checksum of each page.
     pub(super) fn open(
         disk: &dyn Disk,
         path: &Path,
@@ -93,7 +93,8 @@ impl BTree {
         Self::start(open_file(disk, path)?, cache_bytes, checked, Arc::default())
     }
 
-    /// Opens the base at `path` again, of which so much is known to be damaged.
+    /// Reopens the B-tree at `path` after a failure. `damage` keeps the corrupt pages that are
+    /// known so far.
     pub(super) fn reopen(
         disk: &dyn Disk,
         path: &Path,
@@ -119,7 +120,7 @@ impl BTree {
             builder.set_check_integrity_on_open(checked);
             builder.create_with_backend(backend).map_err(translate)
         };
-        // A file on which it panics is not what was written.
+        // During an open, redb panics only on a file with invalid content: report corruption.
         let db = guarded(start).map_err(|error| match error.kind() {
             StorageErrorKind::Internal => StorageError::corrupted("redb cannot open base.redb"),
             _ => error,
@@ -127,12 +128,12 @@ impl BTree {
         Ok(Self { db, cut, damage })
     }
 
-    /// What of it could not be read.
+    /// Pages of the file that could not be read.
     pub(super) fn damage(&self) -> Arc<Damage> {
         Arc::clone(&self.damage)
     }
 
-    /// What stands now, for any number of readers.
+    /// Takes a snapshot of the last commit. Any number of readers can share it.
     pub(super) fn snapshot(&self) -> Result<Snapshot, StorageError> {
         guarded(|| {
             let transaction = self.db.begin_read().map_err(translate)?;
@@ -143,8 +144,8 @@ impl BTree {
         })
     }
 
-    /// Writes everything or nothing; durable on return. Where it fails, only what a new
-    /// opening reads tells which.
+    /// Writes all `entries` in one transaction, or none; durable on return. After an error, the
+    /// outcome is unknown until the B-tree is reopened and read.
     pub(super) fn write(&self, entries: Vec<Sorted<'_>>) -> Result<(), StorageError> {
         let write = || self.fill(entries)?.commit().map_err(translate);
         blamed(&self.damage, guarded(write))
@@ -154,7 +155,7 @@ impl BTree {
         let mut transaction = self.db.begin_write().map_err(translate)?;
         let durable = transaction.set_durability(Durability::Immediate);
         durable.map_err(|error| StorageError::new(StorageErrorKind::Internal, error))?;
-        // Without it, an open after a crash would walk the whole file.
+        // Without quick repair, an open after a crash would walk the whole file.
         transaction.set_quick_repair(true);
         Ok(transaction)
     }
@@ -167,56 +168,59 @@ impl BTree {
         Ok(transaction)
     }
 
-    /// Lets every later write fail, as on a disk that broke.
+    /// Makes every later read and write of the file fail, as on a broken disk.
     #[cfg(test)]
     pub(super) fn break_off(&self) {
         self.cut.cut();
     }
 
-    /// Lets go of a base that failed, so that it can be opened anew. Who still reads an old
-    /// snapshot of it gets errors, and nothing that the new one wrote.
+    /// Releases a B-tree that failed, so that the caller can reopen it. Readers that still hold
+    /// a snapshot of it get errors. They never get data that the reopened B-tree wrote.
     pub(super) fn abandon(self) {
+        // Cut the file off first: redb may write when it drops the database.
         self.cut.cut();
         let drop = || {
             drop(self.db);
             Ok(())
         };
-        // It failed before: whatever it says now is no news.
+        // The B-tree has failed already, so a further error changes nothing.
         let _ = guarded(drop);
     }
 
-    /// Closes the file; what cannot be written is an error here and lost in a drop.
+    /// Closes the file. Returns an error if redb cannot write its last changes; a plain drop would
+    /// hide that error.
     pub(super) fn close(self) -> Result<(), StorageError> {
         guarded(|| self.db.close().map_err(translate))
     }
 }
 
-/// An open would make a new base of an empty file, and a file that is not there is no
-/// reason to make one either.
+/// Opens an existing B-tree file. redb would create a new B-tree in an empty file. A missing or
+/// too short file is therefore an error here.
 fn open_file(disk: &dyn Disk, path: &Path) -> Result<Box<dyn DiskFile>, StorageError> {
     let file = match disk.open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            return Err(StorageError::corrupted("the base is missing"));
+            return Err(StorageError::corrupted("base.redb is missing"));
         }
         Err(error) if error.kind() == ErrorKind::IsADirectory => {
-            return Err(StorageError::corrupted("the base is no file"));
+            return Err(StorageError::corrupted("base.redb is a directory"));
         }
         Err(error) => return Err(error.into()),
     };
     let len = file.len()?;
     if len < LEN_MIN {
-        let why = format!("the base has only {len} bytes");
+        let why = format!("base.redb has only {len} bytes; the minimum is {LEN_MIN}");
         return Err(StorageError::corrupted(why));
     }
     Ok(file)
 }
 
-/// What stood in the base at one moment: one transaction, its tables opened once.
+/// All tables as of one commit: one read transaction whose tables are opened once.
 pub(super) struct Snapshot {
-    // In the order of `Table::EVERY`; `None`: it cannot be read.
+    // In the order of `Table::EVERY`. `None`: the table cannot be opened.
     tables: Vec<Option<Box<dyn Reader>>>,
-    /// The last key of the records, or one behind all where that cannot be read.
+    /// Last key of the table of records. [`KeyBytes::MAX`] if that key cannot be read; `None` if
+    /// the table is empty.
     last_order: Option<KeyBytes>,
 }
 
@@ -239,7 +243,7 @@ impl Snapshot {
         Ok(snapshot)
     }
 
-    /// The last key of a table.
+    /// Returns the last key of a table, or `None` if the table is empty.
     pub(super) fn last(&self, table: Table) -> Result<Option<KeyBytes>, StorageError> {
         let mut last = None;
         let mut take = |key: &[u8], _: &[u8]| {
@@ -250,7 +254,8 @@ impl Snapshot {
         Ok(last)
     }
 
-    /// What `read` makes of the value under `key`.
+    /// Passes `key` and its value to `read` and returns the result. Returns `None` if the table
+    /// has no such key.
     pub(super) fn get<T>(
         &self,
         table: Table,
@@ -263,8 +268,8 @@ impl Snapshot {
         found.transpose()
     }
 
-    /// The record under `key`, as `get` gives it. New numbers mostly stand behind all that
-    /// there are: for those nothing is read.
+    /// Reads the record under `key`, like [`Snapshot::get`]. A new order number is usually greater
+    /// than all existing ones. For such a key, this method does not read the file.
     pub(super) fn get_order<T>(
         &self,
         key: &KeyBytes,
@@ -276,36 +281,37 @@ impl Snapshot {
         self.get(Table::Orders, key.as_slice(), read)
     }
 
-    /// Whether a stretch of a table has no entry.
-    pub(super) fn is_empty(&self, table: Table, stretch: &KeyRange) -> Result<bool, StorageError> {
+    /// Returns whether a key range of a table has no entry.
+    pub(super) fn is_empty(&self, table: Table, range: &KeyRange) -> Result<bool, StorageError> {
         let mut is_empty = true;
-        self.walk(table, Some(stretch), Direction::Forward, &mut |_, _| {
+        self.walk(table, Some(range), Direction::Forward, &mut |_, _| {
             is_empty = false;
             Ok(ControlFlow::Break(()))
         })?;
         Ok(is_empty)
     }
 
-    /// Whether there is such a key.
+    /// Returns whether a table has an entry with this key.
     pub(super) fn contains(&self, table: Table, key: &[u8]) -> Result<bool, StorageError> {
         Ok(self.get(table, key, |_, _| Ok(()))?.is_some())
     }
 
-    /// Shows the entries of a table, or of a stretch of it, in order.
+    /// Passes the entries of a table, or of a key range of it, to `visit` in the order of
+    /// `direction`.
     pub(super) fn walk(
         &self,
         table: Table,
-        stretch: Option<&KeyRange>,
+        range: Option<&KeyRange>,
         direction: Direction,
         visit: &mut Visit<'_>,
     ) -> Result<(), StorageError> {
-        if stretch.is_some_and(|(first, last)| first > last) {
+        if range.is_some_and(|(first, last)| first > last) {
             return Ok(());
         }
-        guarded(|| self.table(table)?.walk(stretch, direction, visit))
+        guarded(|| self.table(table)?.walk(range, direction, visit))
     }
 
-    /// How many entries a table has.
+    /// Number of entries in a table.
     pub(super) fn len(&self, table: Table) -> Result<u64, StorageError> {
         guarded(|| self.table(table)?.len())
     }
@@ -317,7 +323,7 @@ impl Snapshot {
             .map(Option::as_deref);
         found.flatten().ok_or_else(|| {
             let name = table.name();
-            StorageError::corrupted(format!("the table {name} is missing in the base"))
+            StorageError::corrupted(format!("table {name} of base.redb cannot be opened"))
         })
     }
 }
@@ -325,7 +331,7 @@ impl Snapshot {
 impl Drop for Snapshot {
     fn drop(&mut self) {
         let tables = std::mem::take(&mut self.tables);
-        // Whoever lets go of the last snapshot is told nothing of a panic beneath.
+        // redb may panic when it releases the tables. A drop cannot report an error, so ignore it.
         let _ = guarded(|| {
             drop(tables);
             Ok(())
@@ -333,12 +339,12 @@ impl Drop for Snapshot {
     }
 }
 
-/// One table of a snapshot, whatever the width of its keys.
+/// One table of a snapshot, for keys and values of any width.
 trait Reader: Send + Sync {
     fn get(&self, key: &[u8], take: &mut dyn FnMut(&[u8])) -> Result<(), StorageError>;
     fn walk(
         &self,
-        stretch: Option<&KeyRange>,
+        range: Option<&KeyRange>,
         direction: Direction,
         visit: &mut Visit<'_>,
     ) -> Result<(), StorageError>;
@@ -356,11 +362,11 @@ impl<K: KeyType, V: ValueType> Reader for ReadOnlyTable<K, V> {
 
     fn walk(
         &self,
-        stretch: Option<&KeyRange>,
+        range: Option<&KeyRange>,
         direction: Direction,
         visit: &mut Visit<'_>,
     ) -> Result<(), StorageError> {
-        let (first, last) = stretch.map(|(first, last)| (first, last)).unzip();
+        let (first, last) = range.map(|(first, last)| (first, last)).unzip();
         let range = (bound_of::<K>(first)?, bound_of::<K>(last)?);
         let mut entries = self.range::<K::SelfType<'_>>(range).map_err(translate)?;
         loop {

@@ -1,47 +1,53 @@
-//! The layout of redb's file, as far as checksums need it.
+//! Layout of redb's file format 3, as far as page checksums need it.
 //!
-//! redb keeps the XXH3-128 checksum of every page in the page's parent: a branch page holds
-//! those of its children, the tree of tables those of the table roots, and the header those of
-//! the two trees of tables. redb compares them in a repair only, never in a read.
+//! The parent of each page holds the page's XXH3-128 checksum. A branch page holds the checksums
+//! of its children. The tree of tables holds those of the table roots. The header holds those of
+//! the two trees of tables: the user's and redb's own. During a read, redb compares no checksums;
+//! it does so only during a repair.
 //!
-//! This is file format 3. The crate's `docs/design.md` describes it; the field widths of a
-//! table's definition are those of its `table_tree_base.rs`.
+//! The file `docs/design.md` of the redb crate describes the format. The field widths of a table
+//! definition come from its file `table_tree_base.rs`.
 
 use twox_hash::XxHash3_128;
 
-/// The length of the smallest page. Longer ones double it.
+/// Length of the smallest page, in bytes. A page of order n is 2^n times as long.
 pub(super) const PAGE: u64 = 4096;
 
-/// The length of the header at the beginning of the file.
+/// Length of the header at the beginning of the file, in bytes.
 pub(super) const HEADER_LEN: usize = 320;
 
-/// The byte of the header whose bits say which commit slot is in use.
+/// Offset of the header byte with the flags [`PRIMARY`] and [`RECOVERY_REQUIRED`].
 const GOD_BYTE: usize = 9;
+/// Flag: the second commit slot is in use, not the first.
 const PRIMARY: u8 = 1;
+/// Flag: the file was not closed.
 const RECOVERY_REQUIRED: u8 = 2;
 
+/// Offsets of the two commit slots in the header.
 const SLOTS: [usize; 2] = [64, 192];
 const SLOT_LEN: usize = 128;
+/// Offset of the checksum within a slot.
 const SLOT_SUM: usize = SLOT_LEN - 16;
 
+// First byte of a tree page: its type.
 const LEAF: u8 = 1;
 const BRANCH: u8 = 2;
 
-/// What stands in the place of a page that is damaged. As the order of a page it is out of
-/// range, and as the length of a key it is beyond every page.
+/// Filler byte of the page that replaces a corrupt page. Read as a page order, it is out of range.
+/// Read as the end of a key, it is beyond every page.
 const FILL: u8 = 0xdb;
 
-/// How wide the keys and the values of a tree are; `None` where each has its own length.
+/// Widths of the keys and values of a tree, in bytes. `None`: each one has its own length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shape {
     key: Option<usize>,
     value: Option<usize>,
-    /// The values define tables.
+    /// Whether the values are table definitions.
     holds_tables: bool,
 }
 
 impl Shape {
-    /// The tree of tables.
+    /// Shape of a tree of tables.
     const TABLES: Self = Self {
         key: None,
         value: None,
@@ -49,7 +55,7 @@ impl Shape {
     };
 }
 
-/// What a page says of another one.
+/// Reference to another page, with its expected checksum and its shape.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pointer {
     pub(super) number: PageNumber,
@@ -57,11 +63,12 @@ pub(super) struct Pointer {
     pub(super) shape: Shape,
 }
 
-/// The number of a page, as redb writes it.
+/// Page number as redb packs it. Bits 0 to 19: index in the region; bits 20 to 39: region; bits 59
+/// to 63: order.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PageNumber(u64);
 
-/// Where the regions of the file are.
+/// Size of each region of the file, in pages of 4 KiB: its own header, then its data.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Geometry {
     header_pages: u64,
@@ -76,8 +83,11 @@ impl Geometry {
         })
     }
 
-    /// Where a page begins; `None` beyond all files.
+    /// Offset of a page in the file, in bytes. `None` if it exceeds the range of `u64`.
     pub(super) fn offset(self, number: PageNumber) -> Option<u64> {
+        // One page with the header of the file precedes all regions, and each region begins with
+        // its own header pages. The index counts pages of the same order, so a page of order n
+        // starts `index << n` smallest pages after those header pages.
         let order = number.0 >> 59;
         let index = number.0 & (0xf_ffff_u64.checked_shr(u32::try_from(order).ok()?)?);
         let region = (number.0 >> 20) & 0xf_ffff;
@@ -89,12 +99,12 @@ impl Geometry {
     }
 }
 
-/// The checksum of bytes.
+/// XXH3-128 checksum of bytes.
 pub(super) fn checksum(bytes: &[u8]) -> u128 {
     XxHash3_128::oneshot(bytes)
 }
 
-/// The checksum of a page of a tree; `None` where it cannot be one.
+/// Checksum of a tree page: of its used bytes only. `None` if the bytes cannot be such a page.
 pub(super) fn page_checksum(page: &[u8], shape: Shape) -> Option<u128> {
     let end = match *page.first()? {
         LEAF => leaf_end(page, shape)?,
@@ -104,13 +114,16 @@ pub(super) fn page_checksum(page: &[u8], shape: Shape) -> Option<u128> {
     Some(checksum(page.get(..end)?))
 }
 
-/// The bytes of a leaf that are in use.
+/// Number of used bytes in a leaf page.
+///
+/// A leaf begins with 4 bytes that hold its type and its number of pairs. Then come the ends of
+/// the keys (if keys have lengths), the ends of the values (likewise), all keys and all values.
 fn leaf_end(page: &[u8], shape: Shape) -> Option<usize> {
     let pairs = count(page)?;
     let last = pairs.checked_sub(1)?;
     let keys = match (shape.key, shape.value) {
         (Some(_), None) => return end_at(page, 4, last),
-        // The ends of the keys stand before those of the values.
+        // The ends of the keys precede those of the values.
         (None, None) => return end_at(page, 4, pairs.checked_add(last)?),
         (Some(key), Some(_)) => key.checked_mul(pairs)?.checked_add(4)?,
         (None, Some(_)) => end_at(page, 4, last)?,
@@ -118,7 +131,11 @@ fn leaf_end(page: &[u8], shape: Shape) -> Option<usize> {
     keys.checked_add(shape.value?.checked_mul(pairs)?)
 }
 
-/// The bytes of a branch that are in use.
+/// Number of used bytes in a branch page.
+///
+/// A branch begins with 8 bytes that hold its type and its number of keys. Then come the checksums
+/// (16 bytes) and the numbers (8 bytes) of its children, which are one more than the keys. The
+/// ends of the keys (if keys have lengths) and the keys follow.
 fn branch_end(page: &[u8], shape: Shape) -> Option<usize> {
     let keys = count(page)?;
     let last = keys.checked_sub(1)?;
@@ -129,18 +146,19 @@ fn branch_end(page: &[u8], shape: Shape) -> Option<usize> {
     }
 }
 
+/// Number of pairs in a leaf, or of keys in a branch.
 fn count(page: &[u8]) -> Option<usize> {
     let bytes = page.get(2..4)?;
     Some(usize::from(u16::from_le_bytes(*bytes.first_chunk()?)))
 }
 
-/// What stands at a place in the table of ends that begins at `start`.
+/// Entry number `place` of the list of ends that begins at offset `start`.
 fn end_at(page: &[u8], start: usize, place: usize) -> Option<usize> {
     let at = place.checked_mul(4)?.checked_add(start)?;
     usize::try_from(u32_at(page, at)?).ok()
 }
 
-/// What a page whose checksum is right says of others.
+/// Pointers that a page holds. The caller has verified the checksum of the page.
 pub(super) fn pointers(page: &[u8], shape: Shape) -> Vec<Pointer> {
     match page.first() {
         Some(&BRANCH) => children(page, shape),
@@ -165,9 +183,11 @@ fn children(page: &[u8], shape: Shape) -> Vec<Pointer> {
     both.filter_map(read).collect()
 }
 
-/// The roots of the tables that a leaf of the tree of tables defines.
+/// Roots of the tables that a leaf of the tree of tables defines.
 fn tables(page: &[u8]) -> Vec<Pointer> {
     let pairs = count(page).unwrap_or_default();
+    // The leaf has 2 * pairs ends: those of the keys, then those of the values. A value starts
+    // where the previous one ends; the first value starts where the last key ends.
     let value = |place: usize| {
         let start = match place.checked_sub(1) {
             None => end_at(page, 4, pairs.checked_sub(1)?)?,
@@ -179,7 +199,7 @@ fn tables(page: &[u8]) -> Vec<Pointer> {
     (0..pairs).filter_map(value).collect()
 }
 
-/// The root in a table's definition; `None` where the table is empty.
+/// Root in a table definition. `None` if the table is empty.
 fn root_of(definition: &[u8]) -> Option<Pointer> {
     let width = |at: usize| match *definition.get(at)? {
         0 => Some(None),
@@ -198,8 +218,8 @@ fn root_of(definition: &[u8]) -> Option<Pointer> {
     has_root.then_some(pointer)
 }
 
-/// The roots that a header names. Those of the slot in use come last: they are right where
-/// the two differ.
+/// Roots that a header names. The roots of the slot in use come last, so that they replace those
+/// of the other slot if the two differ.
 pub(super) fn roots(header: &[u8]) -> Vec<Pointer> {
     let mut slots = SLOTS;
     if !is_second_in_use(header) {
@@ -215,14 +235,14 @@ fn is_second_in_use(header: &[u8]) -> bool {
     header.get(GOD_BYTE).is_some_and(|god| god & PRIMARY != 0)
 }
 
-/// A commit slot whose checksum is right.
+/// Returns a commit slot if its checksum matches.
 fn sound_slot(header: &[u8], at: usize) -> Option<&[u8]> {
     let slot = header.get(at..)?.get(..SLOT_LEN)?;
     let sum = u128_at(slot, SLOT_SUM)?;
     (checksum(slot.get(..SLOT_SUM)?) == sum).then_some(slot)
 }
 
-/// The root of the user's tables, and that of redb's own.
+/// Roots of the user's tree of tables and of redb's own.
 fn roots_of_slot(slot: &[u8]) -> impl Iterator<Item = Pointer> {
     let root = |(flag, at): (usize, usize)| {
         let has_root = *slot.get(flag)? != 0;
@@ -236,14 +256,17 @@ fn roots_of_slot(slot: &[u8]) -> impl Iterator<Item = Pointer> {
     [(1, 8), (2, 40)].into_iter().filter_map(root)
 }
 
-/// Makes a header say that the base was closed, for a reader beside the writer; and that the
-/// older commit is in use where the newer one's slot is damaged.
+/// Changes a header for a reader that must not write. It marks the file as closed, so that redb
+/// starts no repair. If the slot in use is corrupt and the other one is not, it selects the other
+/// slot, which holds the previous commit.
 pub(super) fn settle(header: &mut [u8]) {
     let slots = SLOTS.map(|slot| sound_slot(header, slot).is_some());
     let Some(god) = header.get_mut(GOD_BYTE) else {
         return;
     };
     *god &= !RECOVERY_REQUIRED;
+    // The other slot, then the slot in use. `[true, false]` means that only the other slot is
+    // sound.
     let in_use = if *god & PRIMARY != 0 {
         slots
     } else {
@@ -254,26 +277,29 @@ pub(super) fn settle(header: &mut [u8]) {
     }
 }
 
-/// Makes a page of it that redb refuses wherever it comes across it.
+/// Overwrites a page with one that redb refuses wherever it uses the page.
 ///
-/// - A reader that descends takes it for a branch page, and its children for pages of an order
-///   that there is none of: redb tells of damage.
-/// - A writer that merges it with its neighbour looks at no type. As a leaf it has one key,
-///   or lengths beyond its end, at which redb panics. What it copies of it is [`is_spread`].
+/// - A reader that descends takes the page for a branch. The page numbers of its children have an
+///   invalid order, so redb reports corruption.
+/// - A writer that merges the page with a neighbour does not check the page type. Read as a leaf,
+///   the page has one key, or lengths beyond its end; redb panics on such lengths. If redb
+///   copies bytes of the page instead, [`is_spread`] detects them.
 pub(super) fn refuse(page: &mut [u8]) {
     page.fill(FILL);
     put(page, 0, &[BRANCH, 0, 1, 0]);
-    // The end of the one key, which is empty, where keys have lengths.
+    // If keys have lengths: the end of the only key, which is empty. Its offset 56 follows 8 bytes
+    // of head and two children of 24 bytes; the keys begin at 60.
     put(page, 56, &60_u32.to_le_bytes());
 }
 
-/// What redb says of damage is that it came across a page of [`refuse`].
+/// Returns whether redb's corruption message is about a page that [`refuse`] made.
 pub(super) fn is_refusal(what: &str) -> bool {
     let order = u32::from(FILL >> 3);
     what.contains(&format!("/{order} has order greater"))
 }
 
-/// A page holds a part of one that [`refuse`] made.
+/// Returns whether a page contains bytes of a page that [`refuse`] made: two adjacent words of
+/// four filler bytes each.
 pub(super) fn is_spread(page: &[u8]) -> bool {
     let words = page.chunks_exact(4).map(|word| word == [FILL; 4]);
     let mut before = false;
@@ -282,7 +308,7 @@ pub(super) fn is_spread(page: &[u8]) -> bool {
         .any(|is_fill| std::mem::replace(&mut before, is_fill) && is_fill)
 }
 
-/// Makes an empty leaf of a page, which a walk passes over.
+/// Overwrites a page with an empty leaf, which a walk skips.
 pub(super) fn skip(page: &mut [u8]) {
     page.fill(0);
     put(page, 0, &[LEAF]);

@@ -1,8 +1,8 @@
-//! Putting a list that was built anew in the place of a damaged one.
+//! Replaces a corrupt index by one that was rebuilt from the records.
 //!
-//! The new list is written under a name of its own, in as many transactions as it takes. One
-//! more transaction swaps the names. Until then the old list stands; a crash before it leaves
-//! a part of the new list, which the next try deletes.
+//! The rebuild writes the new index under a temporary name, in as many transactions as needed. One
+//! more transaction then swaps the names. The old index stays in use until that commit. A crash
+//! before it leaves a partial new index, which the next rebuild deletes.
 
 use redb::{TableDefinition, TableHandle, WriteTransaction};
 
@@ -14,12 +14,13 @@ use crate::error::StorageError;
 use crate::format::tables::Table;
 
 impl BTree {
-    /// Makes an empty list that [`BTree::replace`] will put in the place of `table`.
+    /// Creates an empty index that [`BTree::replace`] later puts in the place of `table`. Deletes
+    /// the rest of an earlier rebuild.
     pub(in crate::engine::local) fn start_new(&self, table: Table) -> Result<(), StorageError> {
         self.change(|transaction| with_types(table, &new_name(table), Start(transaction)))
     }
 
-    /// Adds entries to the new list.
+    /// Adds entries to the new index of a table.
     pub(in crate::engine::local) fn write_new(
         &self,
         (table, entries): Sorted<'_>,
@@ -27,14 +28,14 @@ impl BTree {
         self.change(|transaction| with_types(table, &new_name(table), Apply(transaction, entries)))
     }
 
-    /// Puts the new lists in the place of the old ones, all at once.
+    /// Puts the new indexes in the place of the old ones, all in one transaction.
     pub(in crate::engine::local) fn replace(&self, tables: &[Table]) -> Result<(), StorageError> {
         self.change(|transaction| {
             let swap = |table: &Table| with_types(*table, table.name(), Swap(transaction, *table));
             tables.iter().try_for_each(swap)
         })?;
-        // What was damaged belongs to no list any more. Other damage is noted again as soon
-        // as it is read.
+        // No index uses the corrupt pages any more. Other corrupt pages are noted again at their
+        // next read.
         self.damage.forget();
         Ok(())
     }
@@ -56,7 +57,7 @@ fn new_name(table: Table) -> String {
     format!("{}.new", table.name())
 }
 
-/// Makes the table anew, empty.
+/// Job that deletes a table if it exists, and creates it empty.
 struct Start<'t>(&'t WriteTransaction);
 
 impl Job for Start<'_> {
@@ -72,7 +73,7 @@ impl Job for Start<'_> {
     }
 }
 
-/// Gives the new list the name of the old one.
+/// Job that renames the old index and gives its name to the new one.
 struct Swap<'t>(&'t WriteTransaction, Table);
 
 impl Job for Swap<'_> {
@@ -86,8 +87,8 @@ impl Job for Swap<'_> {
         let tables = transaction.list_tables().map_err(translate)?;
         let prefix = format!("{}.damaged", of.name());
         let damaged = tables.filter(|other| other.name().starts_with(&prefix));
-        // To delete the old list would mean to read its damaged pages. It stays in the file,
-        // and nothing reads it.
+        // A deletion would read the corrupt pages of the old index. Keep it in the file under
+        // another name instead; nothing reads it.
         let kept = format!("{prefix}.{}", damaged.count());
         let kept = TableDefinition::<K, V>::new(&kept);
         transaction.rename_table(table, kept).map_err(translate)?;

@@ -1,9 +1,9 @@
-//! Reading a base in which some of the tables, or parts of them, cannot be read.
+//! Read-only access to a B-tree that is partly corrupt.
 //!
-//! - A damaged page is passed over, with everything beneath it: one walk shows all the rest.
-//! - A table that is not there, or cannot be opened, is in the way of no other.
-//! - Nothing is written. The base may be open elsewhere in this process: whoever holds a
-//!   snapshot of it may read that commit here.
+//! - A walk skips each corrupt page with its subtree, and shows all other entries.
+//! - A table that is missing or cannot be opened does not affect the other tables.
+//! - This module writes nothing. The B-tree may be open for writing in this process. The caller
+//!   then holds a snapshot of the same commit, so that the writer does not reuse its pages.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,15 +19,15 @@ use crate::engine::local::disk::Disk;
 use crate::error::{StorageError, StorageErrorKind};
 use crate::format::tables::Table;
 
-/// What can be read of a base.
+/// Readable part of a B-tree.
 pub(in crate::engine::local) struct Salvage {
     pub(in crate::engine::local) snapshot: Snapshot,
-    /// What cannot, as far as it was read.
+    /// Corrupt pages among the pages read so far.
     pub(in crate::engine::local) damage: Arc<Damage>,
 }
 
 impl Salvage {
-    /// Opens what the last commit of the base at `path` holds.
+    /// Opens the last commit of the B-tree at `path`.
     pub(in crate::engine::local) fn open(
         disk: &dyn Disk,
         path: &Path,
@@ -39,13 +39,13 @@ impl Salvage {
         let start = || {
             let mut builder = Database::builder();
             builder.set_cache_size(cache_bytes);
-            // It looks at no page but those of the tables: what the library keeps beside them
-            // may be damaged.
+            // In this mode, redb reads only the pages of the tables. Pages with its own data, such
+            // as its free space, may be corrupt.
             builder.set_concurrency_mode(ConcurrencyMode::SingleWriter);
             let opened = builder.open_read_only_with_backend(backend);
             opened.map_err(translate)
         };
-        // The tables keep it open.
+        // The open tables keep the database open after this function returns.
         let db = guarded(start)?;
         let transaction = guarded(|| db.begin_read().map_err(translate))?;
         let open = |table: Table| {

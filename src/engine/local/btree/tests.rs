@@ -1,4 +1,4 @@
-//! Bases of which pages are damaged, of every kind that there is.
+//! Tests of B-tree files with corrupt pages of every kind.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -23,7 +23,7 @@ const CACHE: usize = 1 << 20;
 
 type Entries = BTreeMap<KeyBytes, Vec<u8>>;
 
-/// Entries of every table, enough for branch pages in each but that of single things.
+/// Entries of a table. Every table but `Meta` gets enough of them to need branch pages.
 fn entries(table: Table) -> Entries {
     let (count, width, value) = match table {
         Table::Orders => (700, 16, 300),
@@ -55,7 +55,7 @@ fn sorted(table: Table, entries: &Entries) -> Sorted<'_> {
     (table, Box::new(entries))
 }
 
-/// A closed base with those entries.
+/// Closed B-tree file with the entries of every table.
 struct Made {
     place: TempDir,
     bytes: Vec<u8>,
@@ -79,7 +79,7 @@ impl Made {
         self.place.path().join("base.redb")
     }
 
-    /// Every page that the last commit uses.
+    /// Returns every page that the last commit uses.
     fn pages(&self) -> Vec<Used> {
         let mut found = Vec::new();
         let newest = page::roots(&self.bytes).split_off(2);
@@ -100,29 +100,30 @@ impl Made {
             offset,
         });
         let pointers = page::pointers(page, pointer.shape);
-        // A table without entries has no root, and the tree of tables holds them by name.
+        // The tree of tables holds the tables by name; a table without entries has no root.
         let names = Table::EVERY
             .map(Table::name)
             .into_iter()
             .collect::<BTreeSet<_>>();
-        for (n, beneath) in pointers.into_iter().enumerate() {
+        for (n, child) in pointers.into_iter().enumerate() {
             let of = match of {
                 "tables" if !is_branch => names.iter().nth(n).unwrap(),
                 of => of,
             };
-            self.walk(beneath, of, found);
+            self.walk(child, of, found);
         }
     }
 
-    fn damaged(&self, harm: impl Fn(&mut [u8])) -> PathBuf {
+    /// Writes the file with a change that `corrupt` makes to its bytes.
+    fn corrupted(&self, corrupt: impl Fn(&mut [u8])) -> PathBuf {
         let mut bytes = self.bytes.clone();
-        harm(&mut bytes);
+        corrupt(&mut bytes);
         fs::write(self.path(), bytes).unwrap();
         self.path()
     }
 }
 
-/// A page in use.
+/// Page in use, with the name of its table.
 #[derive(Debug)]
 struct Used {
     of: String,
@@ -130,8 +131,8 @@ struct Used {
     offset: usize,
 }
 
-/// Ways in which a page is spoilt, within the bytes that every page uses.
-const HARMS: [fn(&mut [u8]); 6] = [
+/// Ways to corrupt a page, all within the bytes that every page uses.
+const CORRUPTIONS: [fn(&mut [u8]); 6] = [
     |page| page[0] ^= 1,
     |page| page[2] ^= 0x10,
     |page| page[11] ^= 0x80,
@@ -140,12 +141,12 @@ const HARMS: [fn(&mut [u8]); 6] = [
     |page| page[..4096].fill(0xff),
 ];
 
-/// A file that says how much was read of it at once, and fails where it is told to.
+/// File that records the longest read, and fails reads at one offset.
 #[derive(Debug)]
 struct Watched {
     file: File,
     longest: Arc<AtomicUsize>,
-    /// Reads at this place fail so often.
+    /// Offset, and the number of reads at it that still fail.
     failing: (u64, Arc<AtomicUsize>),
 }
 
@@ -201,7 +202,7 @@ fn is_damage<T>(read: &Result<T, StorageError>) -> bool {
     matches!(read, Err(error) if error.kind() == StorageErrorKind::Corrupted)
 }
 
-/// What a walk shows.
+/// Returns the entries that a walk of a table shows.
 fn walked(snapshot: &Snapshot, table: Table) -> Result<Entries, StorageError> {
     let mut found = Entries::new();
     let mut take = |key: &[u8], value: &[u8]| {
@@ -217,25 +218,25 @@ fn salvage(path: &Path) -> Snapshot {
     salvage.unwrap().snapshot
 }
 
-/// What can be salvaged of a table.
+/// Returns the entries of a table that a salvage shows.
 fn salvaged(path: &Path, table: Table) -> Entries {
     walked(&salvage(path), table).unwrap()
 }
 
 #[test]
-fn every_page_of_a_base_has_the_checksum_that_its_parent_holds() {
+fn every_page_matches_checksum_in_its_parent() {
     let made = Made::new();
     let (file, _) = Watched::open(&made.path());
-    let base = BTree::start(file, 1 << 12, false, Arc::default()).unwrap();
-    let snapshot = base.snapshot().unwrap();
+    let btree = BTree::start(file, 1 << 12, false, Arc::default()).unwrap();
+    let snapshot = btree.snapshot().unwrap();
     for table in Table::EVERY {
         assert_eq!(walked(&snapshot, table).unwrap(), entries(table));
     }
-    assert_eq!(base.damage().count(), 0);
+    assert_eq!(btree.damage().count(), 0);
 }
 
 #[test]
-fn damaged_page_costs_only_keys_beneath_it() {
+fn corrupt_page_fails_only_reads_of_its_keys() {
     let made = Made::new();
     let pages = made.pages();
     let kinds: BTreeSet<_> = pages
@@ -251,17 +252,19 @@ fn damaged_page_costs_only_keys_beneath_it() {
     }
     assert!(kinds.contains(&("tables", false)) && kinds.contains(&("system", false)));
     for (n, page) in pages.iter().enumerate() {
-        // Every harm to every kind of page; for leaves that are many of a kind one each.
-        let harms = HARMS.iter().enumerate();
-        let harms = harms.filter(|(m, _)| page.is_branch || n % HARMS.len() == *m);
-        for (_, harm) in harms {
-            let path = made.damaged(|bytes| harm(&mut bytes[page.offset..]));
+        // Each branch page gets every corruption in turn. There are many leaves of each table, so
+        // each leaf gets only one.
+        let corruptions = CORRUPTIONS.iter().enumerate();
+        let corruptions =
+            corruptions.filter(|(m, _)| page.is_branch || n % CORRUPTIONS.len() == *m);
+        for (_, corrupt) in corruptions {
+            let path = made.corrupted(|bytes| corrupt(&mut bytes[page.offset..]));
             look(&path, page);
         }
     }
 }
 
-/// Looks at everything in a base of which this page is damaged.
+/// Reads every table of a file in which `page` is corrupt, and checks which reads fail.
 fn look(path: &Path, page: &Used) {
     let len = usize::try_from(fs::metadata(path).unwrap().len()).unwrap();
     let (file, longest) = Watched::open(path);
@@ -280,7 +283,7 @@ fn look(path: &Path, page: &Used) {
     for table in Table::EVERY {
         let is_hurt = table.name() == page.of;
         let expected = entries(table);
-        // Of tables that are not concerned a few keys will do.
+        // For tables without a corrupt page, a few keys suffice.
         let step = if is_hurt { 5 } else { 100 };
         for (key, value) in expected.iter().step_by(step) {
             let found = snapshot.get(table, key.as_slice(), |_, value| Ok(value.to_vec()));
@@ -308,18 +311,18 @@ fn look(path: &Path, page: &Used) {
 }
 
 #[test]
-fn damaged_header_is_refused_or_changes_nothing() {
+fn corrupt_header_is_refused_or_harmless() {
     let made = Made::new();
     let mut refused = 0;
     for at in 0..page::HEADER_LEN {
-        let path = made.damaged(|bytes| bytes[at] ^= 1 << (at % 8));
+        let path = made.corrupted(|bytes| bytes[at] ^= 1 << (at % 8));
         let opened = BTree::open(&RealDisk, &path, CACHE, false)
             .and_then(|base| Ok((base.snapshot()?, base)));
         let Ok((snapshot, _base)) = opened else {
             refused += 1;
             continue;
         };
-        // The bit that says which slot is in use leads to the commit before the last.
+        // Byte 9 holds the flags of the header. A change there may lead to the previous commit.
         let tables = [Table::Orders, Table::Status, Table::Meta];
         for table in tables.into_iter().filter(|_| at != 9) {
             let found = walked(&snapshot, table).unwrap();
@@ -330,7 +333,7 @@ fn damaged_header_is_refused_or_changes_nothing() {
 }
 
 #[test]
-fn write_beside_damaged_page_never_spreads_it() {
+fn write_never_spreads_a_corrupt_page() {
     let made = Made::new();
     let (mut refused, mut written) = (0, 0);
     for page in made.pages() {
@@ -340,10 +343,10 @@ fn write_beside_damaged_page_never_spreads_it() {
         else {
             continue;
         };
-        let path = made.damaged(|bytes| bytes[page.offset + 8..][..40].fill(0xa5));
+        let path = made.corrupted(|bytes| bytes[page.offset + 8..][..40].fill(0xa5));
         let kept = salvaged(&path, table);
         let base = BTree::open(&RealDisk, &path, CACHE, false).unwrap();
-        // What stands in the place of the page is in redb's cache from here on.
+        // This walk puts the replacement of the corrupt page into redb's cache.
         assert!(is_damage(&walked(&base.snapshot().unwrap(), table)));
         let gone = |n: usize| !n.is_multiple_of(12);
         let keys = kept.keys().enumerate().filter(|(n, _)| gone(*n));
@@ -372,7 +375,7 @@ fn write_beside_damaged_page_never_spreads_it() {
 }
 
 #[test]
-fn sector_that_cannot_be_read_twice_is_damaged_and_stops_no_other_read() {
+fn sector_unreadable_twice_fails_only_its_own_reads() {
     let made = Made::new();
     let pages = made.pages();
     let of_events = |page: &&Used| page.of == Table::Events.name() && !page.is_branch;
@@ -403,7 +406,7 @@ fn sector_that_cannot_be_read_twice_is_damaged_and_stops_no_other_read() {
 }
 
 #[test]
-fn file_that_was_cut_off_is_refused_or_costs_what_was_cut() {
+fn truncated_file_is_refused_or_loses_only_missing_pages() {
     let made = Made::new();
     let base = BTree::open(&RealDisk, &made.path(), 1 << 12, false).unwrap();
     let snapshot = base.snapshot().unwrap();

@@ -1,4 +1,4 @@
-//! Tables with their key and value types.
+//! Key and value types of each table.
 
 use redb::{Key, TableDefinition, Value};
 
@@ -6,7 +6,7 @@ use crate::error::{StorageError, StorageErrorKind};
 use crate::format::keys::KeyBytes;
 use crate::format::tables::Table;
 
-/// The types that a table can have for its keys.
+/// Types that can be the keys of a table.
 pub(in crate::engine::local::btree) trait KeyType:
     Key + Send + Sync + 'static
 {
@@ -14,7 +14,7 @@ pub(in crate::engine::local::btree) trait KeyType:
 
 impl<T: Key + Send + Sync + 'static> KeyType for T {}
 
-/// The types that a table can have for its values.
+/// Types that can be the values of a table.
 pub(in crate::engine::local::btree) trait ValueType:
     Value + Send + Sync + 'static
 {
@@ -22,18 +22,18 @@ pub(in crate::engine::local::btree) trait ValueType:
 
 impl<T: Value + Send + Sync + 'static> ValueType for T {}
 
-/// The key that these bytes are; the library would panic at another width.
+/// Interprets bytes as a key. Fails if the width is wrong, because redb would panic.
 pub(in crate::engine::local::btree) fn key_of<K: Key>(
     bytes: &[u8],
 ) -> Result<K::SelfType<'_>, StorageError> {
     if K::fixed_width().is_some_and(|width| width != bytes.len()) {
-        let why = "a key has another width than its table";
+        let why = "a key does not have the width of the keys of its table";
         return Err(StorageError::new(StorageErrorKind::Internal, why));
     }
     Ok(K::from_bytes(bytes))
 }
 
-/// What is done to a table once its types are known.
+/// Operation on a table that is generic over the table's key and value types.
 pub(in crate::engine::local::btree) trait Job {
     type Done;
     fn run<K: KeyType, V: ValueType>(
@@ -42,8 +42,8 @@ pub(in crate::engine::local::btree) trait Job {
     ) -> Result<Self::Done, StorageError>;
 }
 
-/// Runs a job on the table of this name with the key and value types of `table`. Keys of a
-/// fixed width keep no lengths in the file.
+/// Runs a job on the table called `name`, with the key and value types of `table`. For keys of a
+/// fixed width, redb stores no lengths in the file.
 pub(in crate::engine::local::btree) fn with_types<J: Job>(
     table: Table,
     name: &str,
@@ -67,8 +67,8 @@ pub(in crate::engine::local::btree) fn with_types<J: Job>(
     }
 }
 
-/// A key, and its value; without one it is removed.
+/// Change of one key: its new value, or `None` to remove the key.
 pub(in crate::engine::local) type Entry<'a> = (KeyBytes, Option<&'a [u8]>);
 
-/// What is written of one table, in the order of its keys.
+/// Changes of one table, in the order of their keys.
 pub(in crate::engine::local) type Sorted<'a> = (Table, Box<dyn Iterator<Item = Entry<'a>> + 'a>);

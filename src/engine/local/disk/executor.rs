@@ -1,48 +1,48 @@
-//! Work that a store does in the background, and who does it.
+//! Background tasks of a store, and the executor that can run them.
 //!
-//! On the machine's disk every chore has a thread of its own. A disk that stands in for it
-//! may have the chores done when it pleases, so that one seed tells how they and the callers
-//! get in each other's way.
+//! On a real disk, each task has its own thread. A simulated disk runs the tasks itself, at
+//! points that its seed selects. One seed therefore always gives the same interleaving of tasks
+//! and callers.
 
 use std::fmt::Debug;
 use std::sync::Weak;
 
-/// What is done in the background.
+/// Background task.
 #[cfg_attr(
     not(feature = "testing"),
-    expect(dead_code, reason = "only a disk that stands in for one has a crew")
+    expect(dead_code, reason = "only a simulated disk has an executor")
 )]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Task {
-    /// The frozen memtable goes into the base.
+    /// Checkpoint: writes the frozen memtable into the B-tree.
     Flush,
-    /// The next segment of the journal is made.
+    /// Preallocation of the next journal segment.
     Spare,
-    /// The journal's last frame is followed by another.
+    /// Idle mark after the last frame of the journal.
     Idle,
 }
 
-/// Whoever has chores.
+/// Store with background tasks.
 #[cfg_attr(
     not(feature = "testing"),
-    expect(dead_code, reason = "only a disk that stands in for one has a crew")
+    expect(dead_code, reason = "only a simulated disk has an executor")
 )]
 pub(crate) trait Background: Send + Sync {
-    /// There is something to do.
-    fn wants(&self, chore: Task) -> bool;
+    /// Whether the task has work to do.
+    fn wants(&self, task: Task) -> bool;
 
-    /// Does it, once.
-    fn run(&self, chore: Task);
+    /// Runs the task once.
+    fn run(&self, task: Task);
 }
 
-/// Does chores in the place of threads.
+/// Runs background tasks in place of the store's threads.
 pub(crate) trait Executor: Debug + Send + Sync {
-    /// Takes over the chores of a store that was opened.
+    /// Takes over the tasks of an opened store.
     fn adopt(&self, work: Weak<dyn Background>);
 
-    /// Does a chore to its end, for somebody who waits for it.
-    fn finish(&self, chore: Task);
+    /// Runs a task to its end, for a caller that waits for it.
+    fn finish(&self, task: Task);
 
-    /// Ends all that was begun.
+    /// Runs all started tasks to their end.
     fn dismiss(&self);
 }

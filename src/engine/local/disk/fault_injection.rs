@@ -1,42 +1,43 @@
-//! Faults that are built in on purpose, to see whether the harnesses find them. Without the
-//! feature `testing` there are none.
+//! Injected faults: bugs that a test switches on to check that the test suites find them.
+//!
+//! They exist only with the feature `testing`.
 
 use super::Disk;
 
-/// A fault that a test can ask for.
+/// Fault that a test can inject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(
     not(feature = "testing"),
-    expect(dead_code, unreachable_pub, reason = "nobody can ask for them")
+    expect(dead_code, unreachable_pub, reason = "only tests can request a fault")
 )]
 pub enum FaultInjection {
-    /// Frames of the journal are written and not synced.
+    /// The journal writes frames without a sync.
     SkipJournalSync,
-    /// A frame is answered for before its sync, which comes with the next frame.
+    /// The store acknowledges a frame before its sync. The sync happens before the next frame.
     AnswerEarly,
-    /// One entry of an index is left out.
+    /// A batch omits one index entry.
     SkipIndexEntry,
-    /// A segment's name is not made durable.
+    /// The journal does not sync the directory after it names a segment.
     ForgetDirectorySync,
-    /// A segment that is no longer needed becomes the next one, its frames still in it.
+    /// The journal reuses an obsolete segment together with its old frames.
     RecycleSegment,
-    /// What is written is visible before it is durable.
+    /// The store makes writes visible before they are durable.
     PublishBeforeSync,
-    /// What a recovery read is not made durable.
+    /// Recovery does not make the replayed segments durable.
     RecoverWithoutSync,
-    /// The journal goes before the base holds what it held.
+    /// A checkpoint removes journal segments before the B-tree holds their writes.
     DropJournalEarly,
-    /// A backup gets its seal before it is written.
+    /// A backup writes its seal before its contents.
     SealBackupEarly,
 }
 
-/// Whether the fault was asked for.
+/// Whether a test has injected this fault.
 #[cfg(feature = "testing")]
 pub(in crate::engine::local) fn is_on(disk: &dyn Disk, fault: FaultInjection) -> bool {
     disk.sabotage() == Some(fault)
 }
 
-/// Nobody can ask for one.
+/// Always false: faults exist only with the feature `testing`.
 #[cfg(not(feature = "testing"))]
 pub(in crate::engine::local) const fn is_on(_: &dyn Disk, _: FaultInjection) -> bool {
     false

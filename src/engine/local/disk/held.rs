@@ -1,11 +1,11 @@
-//! A directory that is locked, and found by a descriptor instead of by its name.
+//! Locked directory that the engine accesses by a descriptor instead of a path.
 //!
 //! - The lock is on the directory itself. There is no lock file that somebody could remove.
-//! - Files are created, renamed and removed in this directory, even if it is moved and another
-//!   one takes its name.
-//! - The descriptors of the directory and of its subdirectories stay open, so that a sync of
-//!   their names needs no new descriptor.
-//! - A forked process shares the descriptors. It may read and write nothing by them.
+//! - All operations affect the locked directory, even if somebody moves it and puts another
+//!   directory in its place.
+//! - The descriptors of the directory and of its subdirectories stay open. A sync of their
+//!   names therefore needs no new descriptor.
+//! - A forked process shares the descriptors. The engine rejects all its reads and writes.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -23,25 +23,27 @@ use rustix::io::retry_on_intr;
 use super::{Disk, DiskFile, Held, Hold};
 use crate::process::Process;
 
-/// Files that only the server itself may read.
+/// Mode of new files: only the current user can read and write them.
 const FILE: Mode = Mode::from_raw_mode(0o600);
+
+/// Mode of new directories: only the current user can access them.
 const DIRECTORY: Mode = Mode::from_raw_mode(0o700);
 
-/// The disk of a directory that is held. It knows no path outside of it.
+/// Disk that is limited to a locked directory. It rejects every path outside of it.
 #[derive(Debug)]
 pub(super) struct HeldDisk(Arc<Place>);
 
-/// The directory, and the descriptors that find what is in it.
+/// Locked directory and its open descriptors.
 #[derive(Debug)]
 struct Place {
     path: PathBuf,
     dir: File,
-    /// The directories beneath it that were used.
+    /// Open subdirectories, by name.
     beneath: Mutex<HashMap<OsString, Arc<File>>>,
     process: Process,
 }
 
-/// Takes the lock of the directory, unless another handle has it.
+/// Locks a directory. Returns `None` if another handle holds the lock.
 pub(super) fn hold(path: &Path) -> io::Result<Option<Hold>> {
     let dir = File::open(path)?;
     match dir.try_lock() {
@@ -66,7 +68,7 @@ pub(super) fn hold(path: &Path) -> io::Result<Option<Hold>> {
     }))
 }
 
-/// The lock of a directory.
+/// Lock of a directory.
 #[derive(Debug)]
 struct DirLock {
     dir: File,
@@ -77,8 +79,9 @@ impl Held for DirLock {}
 
 impl Drop for DirLock {
     fn drop(&mut self) {
-        // To close the descriptor is not enough: a child that was forked and has not yet
-        // called exec has it open as well. That child must not unlock for its parent.
+        // Closing the descriptor is not enough: a forked child that has not called exec yet
+        // keeps it open, and the lock with it. The unlock must be explicit. A forked child must
+        // not run it, because it would release the lock of its parent.
         if self.process.is_current() {
             drop(self.dir.unlock());
         }
@@ -95,7 +98,7 @@ impl Place {
         ))
     }
 
-    /// The directory with this path: this one, or one in it.
+    /// Descriptor of the locked directory itself or of a subdirectory.
     fn dir(&self, path: &Path) -> io::Result<Arc<File>> {
         self.check_process()?;
         let outside = |_| io::Error::other("the path is outside of the store's directory");
@@ -115,7 +118,7 @@ impl Place {
         Ok(dir)
     }
 
-    /// The directory in which something is, and the name that it has there.
+    /// Descriptor of the parent directory of `path`, and the last part of `path`.
     fn entry<'a>(&self, path: &'a Path) -> io::Result<(Arc<File>, &'a OsStr)> {
         match (path.parent(), path.file_name()) {
             (Some(dir), Some(name)) => Ok((self.dir(dir)?, name)),
@@ -135,7 +138,7 @@ impl HeldDisk {
         let (dir, name) = self.0.entry(path)?;
         let file = self.0.open_in(&dir, name, flags, FILE)?;
         let found = file.metadata()?;
-        // To read from a directory fails much later, and says less.
+        // Without this check, the first read would fail, with a less clear error.
         if found.is_dir() {
             return Err(ErrorKind::IsADirectory.into());
         }
@@ -147,7 +150,7 @@ impl HeldDisk {
     }
 }
 
-/// What tells a file from every other one on the machine.
+/// Device and inode number, which identify a file on this machine.
 fn id_of(found: &fs::Metadata) -> (u64, u64) {
     (found.dev(), found.ino())
 }
@@ -196,7 +199,7 @@ impl Disk for HeldDisk {
         self.0.dir(dir)?.sync_all()
     }
 
-    /// A directory that is held is not locked once more.
+    /// Always `None`: the directory is locked already.
     fn hold(&self, _: &Path) -> io::Result<Option<Hold>> {
         Ok(None)
     }
@@ -207,7 +210,7 @@ impl Disk for HeldDisk {
     }
 }
 
-/// A file in a directory that is held.
+/// File in a locked directory.
 #[derive(Debug)]
 struct HeldFile {
     file: File,
@@ -243,18 +246,18 @@ impl DiskFile for HeldFile {
         self.place.check_process()?;
         let other = match fs::metadata(path) {
             Ok(found) if id_of(&found) == self.id => return Ok(()),
-            Ok(_) => "is another file than the one that was opened",
+            Ok(_) => "is not the file that was opened",
             Err(error) => match error.kind() {
-                ErrorKind::NotFound | ErrorKind::NotADirectory => "is gone",
-                // A process that may no longer look cannot tell.
+                ErrorKind::NotFound | ErrorKind::NotADirectory => "does not exist",
+                // The process may no longer read the directory, so it cannot check the name.
                 ErrorKind::PermissionDenied => return Ok(()),
                 _ => return Err(error),
             },
         };
         let path = path.display();
         Err(io::Error::other(format!(
-            "{path} {other}: the store was moved, replaced or removed while it was open; put it \
-             back, or shut this handle down and open the store that is to be used"
+            "{path} {other}: somebody moved, replaced or removed the store while it was open; \
+             move it back, or close this handle and open the store again"
         )))
     }
 }
@@ -270,11 +273,11 @@ mod tests {
     }
 
     #[test]
-    fn lock_ends_although_another_process_has_the_directory_open() {
+    fn dropped_lock_is_released_despite_inherited_descriptor() {
         let place = tempfile::tempdir().unwrap();
         let dir = File::open(place.path()).unwrap();
         dir.try_lock().unwrap();
-        // The same open directory, as a forked child has it.
+        // A forked child has such a second descriptor of the same open directory.
         let inherited = dir.try_clone().unwrap();
         let process = Process::current();
         let lock = DirLock { dir, process };
@@ -285,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn file_operations_stay_in_a_directory_that_was_moved() {
+    fn file_operations_stay_in_moved_directory() {
         let (place, hold) = held();
         let path = place.path();
         hold.disk.make_dir(&path.join("journal")).unwrap();
@@ -312,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn path_outside_of_the_directory_is_refused() {
+    fn path_outside_of_directory_is_rejected() {
         let (place, hold) = held();
         let outside = place.path().with_extension("outside");
         assert!(hold.disk.create(&outside).is_err());
@@ -320,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn file_whose_name_leads_elsewhere_is_told() {
+    fn check_name_detects_moved_and_replaced_file() {
         let (place, hold) = held();
         let path = place.path().join("file");
         let file = hold.disk.create(&path).unwrap();

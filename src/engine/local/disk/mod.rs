@@ -1,9 +1,9 @@
-//! The disk beneath the engine, in the fewest words that journal, base and directory need.
+//! Disk interface of the engine: the file operations that journal, B-tree and directory need.
 //!
-//! - All that the engine does to files passes through here: what stands in for the disk in a
-//!   test stands in for all of it.
-//! - A short read or write is an error, never less than was asked for.
-//! - A name is durable only after its directory was synced, bytes only after their file was.
+//! - All file operations of the engine use [`Disk`]. A test can therefore replace the whole disk.
+//! - A read or write either processes all its bytes or returns an error.
+//! - Bytes are durable after a sync of their file. A name is durable after a sync of its
+//!   directory.
 
 mod executor;
 mod fault_injection;
@@ -17,7 +17,7 @@ mod simulated;
 pub(super) use executor::{Background, Executor, Task};
 #[cfg_attr(
     not(feature = "testing"),
-    expect(unreachable_pub, reason = "nobody can ask for one")
+    expect(unreachable_pub, reason = "only tests can request a fault")
 )]
 pub use fault_injection::FaultInjection;
 pub(super) use fault_injection::is_on as is_sabotaged;
@@ -32,90 +32,97 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
 
-/// A file system.
+/// File system.
 pub(crate) trait Disk: Debug + Send + Sync + 'static {
-    /// A new file that only the server itself may read; its name must be free.
+    /// Creates a file that only the current user can read. Fails if the name exists.
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
 
+    /// Opens a file for reading and writing.
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
 
-    /// For reading alone: the file may lie where nobody may write.
+    /// Opens a file for reading only. The file may be on a read-only file system.
     fn open_to_read(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         self.open(path)
     }
 
-    /// Gives a file another name; whatever bore that is gone.
+    /// Renames a file. Replaces a file that has the new name.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
+    /// Removes a file.
     fn unlink(&self, path: &Path) -> io::Result<()>;
 
-    /// A new directory that only the server itself may look into.
+    /// Creates a directory that only the current user can access.
     fn make_dir(&self, path: &Path) -> io::Result<()>;
 
-    /// The names in a directory.
+    /// File names in a directory.
     fn list(&self, dir: &Path) -> io::Result<Vec<OsString>>;
 
     /// Makes the names in a directory durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 
-    /// Takes the lock of a directory; `None` if another handle has it.
+    /// Locks a directory. Returns `None` if another handle holds the lock.
     fn hold(&self, dir: &Path) -> io::Result<Option<Hold>>;
 
-    /// A name that was synced outlasts a power loss, as the bytes of a file do.
+    /// Whether a synced name survives a power loss. Default: `true`.
     fn outlasts_power_loss(&self) -> bool {
         true
     }
 
-    /// The bytes that may be written to the disk of this directory.
+    /// Free space on the disk of a directory, in bytes.
     fn free_bytes(&self, dir: &Path) -> io::Result<u64>;
 
-    /// Who does the chores of a store on this disk; `None`: threads of the store.
+    /// Executor for the background tasks of a store on this disk. `None` if the store starts
+    /// its own threads for them.
     fn crew(&self) -> Option<Arc<dyn Executor>> {
         None
     }
 
-    /// A fault that is built in on purpose.
+    /// Fault that a test has injected.
     #[cfg(feature = "testing")]
     fn sabotage(&self) -> Option<FaultInjection> {
         None
     }
 }
 
-/// A file that is read and written at places, from any number of threads.
+/// Open file. Any number of threads may read and write it at the same time.
 pub(crate) trait DiskFile: Debug + Send + Sync {
+    /// Length of the file, in bytes.
     fn len(&self) -> io::Result<u64>;
 
+    /// Truncates the file or extends it with zeros.
     fn set_len(&self, len: u64) -> io::Result<()>;
 
+    /// Fills `bytes` from `offset` on. Fails if the file ends earlier.
     fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()>;
 
+    /// Writes all `bytes` at `offset`.
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
 
-    /// Makes the bytes durable, and the length where it changed.
+    /// Makes the bytes of the file durable, and its length if it changed.
     fn sync(&self) -> io::Result<()>;
 
-    /// Fails if this path no longer leads to this file: a later opening would not find it.
+    /// Fails if `path` no longer leads to this file: the next opening would not find it.
     fn check_name(&self, path: &Path) -> io::Result<()> {
         let _ = path;
         Ok(())
     }
 }
 
-/// A directory whose lock was taken.
+/// Locked directory.
 #[derive(Debug)]
 pub(crate) struct Hold {
     pub(crate) lock: Lock,
-    /// Finds what is in the directory, and nothing else.
+    /// Disk that can access only this directory.
     pub(crate) disk: Arc<dyn Disk>,
 }
 
-/// A lock that is held; letting go of it releases it.
+/// Held lock. Dropping it releases the lock.
 pub(crate) type Lock = Box<dyn Held>;
 
-/// What holds a lock.
+/// Implemented by locks, which are released on drop.
 pub(crate) trait Held: Debug + Send + Sync {}
 
-/// Removes a file that may be gone already.
+/// Removes a file. Succeeds if the file does not exist.
 pub(super) fn remove(disk: &dyn Disk, path: &Path) -> io::Result<()> {
     match disk.unlink(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
@@ -123,7 +130,7 @@ pub(super) fn remove(disk: &dyn Disk, path: &Path) -> io::Result<()> {
     }
 }
 
-/// The bytes of a file, at most so many.
+/// Reads the first `limit` bytes of a file, or the whole file if it is shorter.
 pub(super) fn read(disk: &dyn Disk, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let file = disk.open_to_read(path)?;
     let len = usize::try_from(file.len()?.min(limit)).map_err(io::Error::other)?;
@@ -132,11 +139,12 @@ pub(super) fn read(disk: &dyn Disk, path: &Path, limit: u64) -> io::Result<Vec<u
     Ok(bytes)
 }
 
-/// Fails as a full disk does where fewer than `wanted` bytes are free, so that it fails
-/// before anything was written.
+/// Fails with [`ErrorKind::StorageFull`] if fewer than `wanted` bytes are free.
+///
+/// A caller checks this first, so that it does not run out of space in the middle of its writes.
 pub(super) fn check_room(free: u64, wanted: u64) -> io::Result<()> {
     if free < wanted {
-        let why = format!("fewer than {wanted} bytes are free");
+        let why = format!("{free} bytes are free on the disk, but {wanted} bytes are needed");
         return Err(io::Error::new(ErrorKind::StorageFull, why));
     }
     Ok(())

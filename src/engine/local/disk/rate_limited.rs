@@ -1,7 +1,7 @@
-//! A disk whose user lets others go first: long work beside which a store goes on answering.
+//! Rate-limited disk for long background work, such as a backup of an open store.
 //!
-//! Whenever something was written to the store meanwhile, it rests five times as long as it
-//! worked. Where nobody writes it does not rest.
+//! If the store was written to in the meantime, the disk pauses five times as long as it worked.
+//! If nothing is written, it does not pause.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -15,18 +15,20 @@ use parking_lot::Mutex;
 
 use super::{Disk, DiskFile, Hold};
 
-/// So long it works before it looks whether others do: much less than a caller would notice.
+/// Time that the disk works before it checks for writes. A caller does not notice such a delay.
 const SLICE: Duration = Duration::from_millis(1);
 
-/// So many times as long it rests. On two cores that writers could fill it takes a twelfth of
-/// them, and a sixth of the disk's time: 64 writers keep their rate, as
-/// `cargo bench --bench durable -- --backup` shows. At three times as long they lost 28 %.
+/// Length of a pause, as a multiple of the working time before it.
+///
+/// With two busy cores, the work takes one twelfth of the CPU time and one sixth of the disk
+/// time. The rate of 64 writers does not change: see `cargo bench --bench durable -- --backup`.
+/// With a factor of three, they lost 28 %.
 const REST: u32 = 5;
 
-/// How often the store was written to.
+/// Returns how many times the store was written to.
 type Written = Box<dyn Fn() -> u64 + Send + Sync>;
 
-/// The disk of somebody who is in no hurry.
+/// Disk that pauses while a store is written to.
 #[derive(Debug)]
 pub(in crate::engine::local) struct RateLimited {
     disk: Arc<dyn Disk>,
@@ -39,8 +41,9 @@ struct Pace {
 }
 
 struct State {
-    /// Since when it works.
+    /// Start of the current working time.
     since: Instant,
+    /// Number of writes at the last check.
     written: u64,
 }
 
@@ -51,7 +54,7 @@ impl fmt::Debug for Pace {
 }
 
 impl RateLimited {
-    /// The disk, for work beside a store that was written to so often.
+    /// Wraps a disk. `written` returns the number of writes to the store so far.
     pub(in crate::engine::local) fn new(disk: Arc<dyn Disk>, written: Written) -> Self {
         let state = Mutex::new(State {
             since: Instant::now(),
@@ -68,8 +71,9 @@ impl RateLimited {
 }
 
 impl Pace {
-    /// Rests where it is time to.
+    /// Pauses if the working time is over and the store was written to.
     fn step(&self) {
+        // The lock is held during the pause, so that all threads of this work pause together.
         let mut state = self.state.lock();
         let worked = state.since.elapsed();
         if worked < SLICE {

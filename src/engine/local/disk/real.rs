@@ -1,4 +1,4 @@
-//! The file system of the machine.
+//! File system of the machine.
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::{Disk, DiskFile, Hold};
 
-/// The machine's own disk.
+/// Disk of the machine.
 #[derive(Debug)]
 pub(in crate::engine::local) struct RealDisk;
 
@@ -41,7 +41,7 @@ impl Disk for RealDisk {
         entries.map(|entry| Ok(entry?.file_name())).collect()
     }
 
-    /// Elsewhere than on Unix there is no way to ask.
+    /// Does nothing on systems other than Unix, which have no such operation.
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         #[cfg(unix)]
         File::open(dir)?.sync_all()?;
@@ -55,7 +55,8 @@ impl Disk for RealDisk {
         super::held::hold(dir)
     }
 
-    /// Elsewhere a file that is open cannot be removed, nor can its directory be moved.
+    /// Locks the file `LOCK` in the directory. A held disk as on Unix is not needed: other
+    /// systems do not remove an open file, and do not move its directory.
     #[cfg(not(unix))]
     fn hold(&self, dir: &Path) -> io::Result<Option<Hold>> {
         let lock = FileLock::take(&dir.join(LOCK))?;
@@ -65,7 +66,8 @@ impl Disk for RealDisk {
         }))
     }
 
-    /// Tried on these systems. On others a name may be lost although its directory was synced.
+    /// True on Linux, Android and Apple systems, where it was tested. On other systems, a name
+    /// may be lost although its directory was synced.
     fn outlasts_power_loss(&self) -> bool {
         let is_linux = cfg!(any(target_os = "linux", target_os = "android"));
         is_linux || cfg!(target_vendor = "apple")
@@ -77,7 +79,7 @@ impl Disk for RealDisk {
         Ok(found.f_bavail.saturating_mul(found.f_frsize))
     }
 
-    /// Where nobody can be asked, the write itself tells.
+    /// Always the maximum, because the free space is unknown. A write fails if the disk is full.
     #[cfg(not(unix))]
     fn free_bytes(&self, _: &Path) -> io::Result<u64> {
         Ok(u64::MAX)
@@ -134,7 +136,7 @@ impl DiskFile for File {
     }
 }
 
-/// The file that is locked where a directory cannot be.
+/// Name of the file that is locked on systems that cannot lock a directory.
 #[cfg(not(unix))]
 const LOCK: &str = "LOCK";
 
@@ -149,7 +151,7 @@ impl FileLock {
     fn take(path: &Path) -> io::Result<Option<Self>> {
         use std::fs::TryLockError;
         let mut options = private();
-        // Others may read and write it, and not remove it.
+        // Share mode 3: other processes may read and write the file, but not remove it.
         #[cfg(windows)]
         std::os::windows::fs::OpenOptionsExt::share_mode(&mut options, 0x3);
         let file = options.create(true).truncate(false).open(path)?;
@@ -171,7 +173,7 @@ impl Drop for FileLock {
     }
 }
 
-/// For files that only the server itself may read.
+/// Options to open a file for reading and writing. Only the current user can access new files.
 fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true);

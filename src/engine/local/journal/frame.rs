@@ -1,5 +1,6 @@
-//! Frames: what one sync makes durable, and how a whole one is told from a torn one.
+//! Frames of the journal: the unit that one sync makes durable.
 //!
+//! Two checksums let a reader distinguish a valid frame from a torn write:
 //! ```text
 //!  0  magic "ojf1"            16  lsn                       u64
 //!  4  kind                    24  checksum                  u32
@@ -7,32 +8,35 @@
 //!  8  length of payload u32   32  payload, then zeros up to a boundary of 64
 //! 12  checksum before   u32
 //! ```
-//! - Integers are little-endian. Both checksums begin with the segment's salt: bytes of
-//!   another segment are no frame, and nobody outside can make one.
-//! - The head has a checksum of its own, so that a length is believed before it is used.
+//! - Integers are little-endian.
+//! - The segment's salt is the first input of both checksums. Bytes of another segment are
+//!   therefore never a valid frame, and a customer cannot forge one in a stored text.
+//! - The head has its own checksum, so that the reader can trust the length before it uses it.
+//! - A frame holds the checksum of the frame before it. This chain reveals missing frames.
 
 use crc32fast::Hasher;
 
-/// Frames begin at multiples of it.
+/// Alignment of frames in bytes: every frame starts at a multiple of it.
 pub(in crate::engine::local) const BOUNDARY: usize = 64;
 
-/// The longest frame, head included.
+/// Maximum length of a frame in bytes, with its head.
 pub(in crate::engine::local) const FRAME_MAX: usize = 4 << 20;
 
+/// Length of a frame's head in bytes.
 pub(in crate::engine::local) const HEAD_LEN: usize = 32;
 
 const MAGIC: &[u8; 4] = b"ojf1";
 
-/// What a frame is for.
+/// Kind of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine::local) enum Kind {
-    /// Writes of tables.
+    /// Changes of tables.
     Writes = 1,
-    /// The segment ends here and has a successor. It takes no lsn of its own.
+    /// End of a segment that has a successor. A seal repeats the LSN of the frame before it.
     Sealed = 2,
-    /// Nothing happened for a while: the frame before it was whole.
+    /// Mark after a short time without writes. It proves that the frame before it is durable.
     Idle = 3,
-    /// The store was closed.
+    /// Mark of a clean close.
     Closed = 4,
 }
 
@@ -48,26 +52,26 @@ impl Kind {
     }
 }
 
-/// The head of a frame.
+/// Head of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine::local) struct Head {
     pub(in crate::engine::local) kind: Kind,
     pub(in crate::engine::local) lsn: u64,
-    /// The checksum of the frame before it.
+    /// Checksum of the frame before this one.
     pub(in crate::engine::local) previous: u32,
 }
 
-/// What a whole frame says.
+/// A valid frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine::local) struct Frame<'a> {
     pub(in crate::engine::local) head: Head,
     pub(in crate::engine::local) checksum: u32,
     pub(in crate::engine::local) payload: &'a [u8],
-    /// With the zeros behind it.
+    /// Length in bytes, with the zeros up to the next boundary.
     pub(in crate::engine::local) len: usize,
 }
 
-/// Begins with a segment's salt.
+/// Checksum state after the salt of a segment.
 #[derive(Debug, Clone)]
 pub(in crate::engine::local) struct Salted(Hasher);
 
@@ -87,12 +91,15 @@ impl Salted {
     }
 }
 
-/// Makes a frame of a buffer: room for the head, then the payload. Returns its checksum.
+/// Completes the frame in `buffer` and returns its checksum.
 ///
-/// The payload must be shorter than [`FRAME_MAX`] with the head; whoever fills the buffer
-/// sees to that.
+/// `buffer` must start with [`HEAD_LEN`] bytes for the head; the rest is the payload. The
+/// caller must ensure that the buffer is at most [`FRAME_MAX`] bytes long. A longer frame
+/// would be written but [`read`] would reject it.
 pub(in crate::engine::local) fn finish(salted: &Salted, head: Head, buffer: &mut Vec<u8>) -> u32 {
     let len = buffer.len().saturating_sub(HEAD_LEN);
+    // Bytes 5 to 7 stay zero. The frame's checksum covers bytes 0 to 23 and the payload. The
+    // head's checksum covers bytes 0 to 27, which include the frame's checksum.
     let mut bytes = [0; HEAD_LEN];
     put(&mut bytes, 0, MAGIC);
     put(&mut bytes, 4, &[head.kind as u8]);
@@ -108,8 +115,8 @@ pub(in crate::engine::local) fn finish(salted: &Salted, head: Head, buffer: &mut
     let checksum = salted.sum(&[first, payload]);
     put(&mut bytes, 24, &checksum.to_le_bytes());
     let (first, _) = bytes.split_at(28);
-    let of_head = salted.sum(&[first]);
-    put(&mut bytes, 28, &of_head.to_le_bytes());
+    let head_checksum = salted.sum(&[first]);
+    put(&mut bytes, 28, &head_checksum.to_le_bytes());
     put(buffer, 0, &bytes);
     buffer.resize(buffer.len().next_multiple_of(BOUNDARY), 0);
     checksum
@@ -122,15 +129,18 @@ fn put(bytes: &mut [u8], at: usize, part: &[u8]) {
     }
 }
 
-/// The whole frame that begins here, if one does. What its place in the chain must be is
-/// the caller's to check.
+/// Parses the frame at the start of `bytes`; `None` if there is no valid frame.
+///
+/// The caller must check the LSN and the previous checksum.
 pub(in crate::engine::local) fn read<'a>(salted: &Salted, bytes: &'a [u8]) -> Option<Frame<'a>> {
     let (head, rest) = bytes.split_first_chunk::<HEAD_LEN>()?;
     if head.first_chunk::<4>() != Some(MAGIC) {
         return None;
     }
-    let (covered, of_head) = head.split_last_chunk::<4>()?;
-    if salted.sum(&[covered]) != u32::from_le_bytes(*of_head) {
+    // The head's checksum comes first. Without it, one flipped bit in the length could select
+    // up to 4 MiB of bytes that are not part of this frame.
+    let (covered, head_checksum) = head.split_last_chunk::<4>()?;
+    if salted.sum(&[covered]) != u32::from_le_bytes(*head_checksum) {
         return None;
     }
     let (first, checksum) = covered.split_last_chunk::<4>()?;
@@ -173,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_comes_back_and_no_damage_to_it_goes_unseen() {
+    fn frame_read_detects_every_flipped_bit() {
         let salted = Salted::new(&[3; 16]);
         for len in [0, 1, 31, 32, 33, 100] {
             let payload = vec![5; len];
@@ -183,16 +193,16 @@ mod tests {
             assert_eq!((frame.head, frame.len), (HEAD, bytes.len()));
             assert_eq!(frame.payload, payload);
             for at in 0..HEAD_LEN + len {
-                let mut damaged = bytes.clone();
-                damaged[at] ^= 1;
-                assert_eq!(read(&salted, &damaged), None, "{at}");
+                let mut corrupted = bytes.clone();
+                corrupted[at] ^= 1;
+                assert_eq!(read(&salted, &corrupted), None, "{at}");
                 assert_eq!(read(&salted, &bytes[..at]), None, "{at}");
             }
         }
     }
 
     #[test]
-    fn a_frame_of_another_salt_is_none() {
+    fn frame_with_another_salt_is_rejected() {
         let bytes = framed(&Salted::new(&[3; 16]), b"payload");
         assert_eq!(read(&Salted::new(&[4; 16]), &bytes), None);
     }

@@ -1,13 +1,15 @@
-//! The journal: every group as one frame, appended and synced before anybody is answered.
+//! The journal (write-ahead log). The committer appends each batch as frames and syncs them
+//! before the store acknowledges the batch.
 //!
-//! - Only one frame is ever unsynced, so only the last one can be torn.
-//! - A segment's successor is durable, header and name, before the segment is sealed, and
-//!   the seal is durable before the successor is used.
-//! - After a write or a sync that failed nothing more is written: what the disk holds then
-//!   is not known, and a second sync may succeed without having written anything. A successor
-//!   that could not be begun is another matter: as long as it bears the name of a draft no
-//!   opening looks at it, and the next try makes another one.
-//! - Segments are never used twice.
+//! - The journal syncs each frame before it appends the next one. Only the last frame can be
+//!   torn by a crash.
+//! - The header and the name of a successor are durable before the journal seals a segment.
+//!   The seal is durable before the journal appends to the successor.
+//! - After a failed write or sync, the journal accepts no more writes. The contents of the disk
+//!   are then unknown, and a second sync may succeed without writing the lost pages.
+//! - A failure to start a successor is different. While the file has the draft's name, no
+//!   opening reads it, and the next attempt creates a new draft.
+//! - The journal never reuses a segment.
 
 pub(super) mod frame;
 pub(super) mod preallocate;
@@ -27,17 +29,18 @@ use super::write::batch::WriteBatch;
 use crate::engine::Identity;
 use crate::error::StorageError;
 
-/// The most that an opening preallocates by itself; the spare is made in the background.
+/// Maximum length of the first segment of an opening, in bytes. The opening itself fills this
+/// segment with zeros. A background thread preallocates all later ones.
 const FIRST_LEN_MAX: u64 = 1 << 20;
 
-/// How a write to the journal fails.
+/// Failed write to the journal.
 #[derive(Debug)]
 pub(super) enum AppendError {
-    /// Nothing was written, and the next try may succeed.
+    /// The journal wrote nothing. The next attempt may succeed.
     Refused(StorageError),
-    /// Nothing of what was to be written is there, and nothing more can be.
+    /// The frame is certainly not in the journal, and the journal is poisoned.
     Stopped(StorageError),
-    /// It is there or not, and nothing more can be written.
+    /// The frame may or may not be in the journal, and the journal is poisoned.
     Unknown(StorageError),
 }
 
@@ -57,13 +60,14 @@ pub(super) struct Journal {
     old: Arc<Old>,
     current: Current,
     end: End,
-    /// The last frame tells nothing of the one before it being whole.
+    /// Whether the last frame needs no idle mark: it is a mark itself, or the current segment
+    /// has no frame.
     pub(super) is_quiet: bool,
-    /// A deliberate fault left the last frame unsynced.
+    /// Whether an injected fault left the last frame unsynced.
     is_unsynced: bool,
 }
 
-/// The segment that is written.
+/// The segment to which the journal appends.
 #[derive(Debug)]
 struct Current {
     blank: Blank,
@@ -73,8 +77,8 @@ struct Current {
 }
 
 impl Journal {
-    /// Begins a new segment behind `end`, under the name of one that holds no frame if there
-    /// is one. Everything in the directory is durable when it returns.
+    /// Starts a new segment after `end`. It replaces a segment without frames that has the same
+    /// name. The segment and its name are durable on return.
     pub(super) fn begin(
         identity: Identity,
         end: End,
@@ -97,42 +101,47 @@ impl Journal {
         })
     }
 
-    /// The last lsn.
+    /// LSN of the last frame.
     pub(super) const fn last_lsn(&self) -> u64 {
         self.end.lsn
     }
 
-    /// The bytes that the current segment holds.
+    /// Length of the header and all frames of the current segment, in bytes.
     pub(super) const fn bytes(&self) -> u64 {
         self.current.offset
     }
 
-    /// Sees to it that frames of so many bytes find room, as far as one roll gives it: what
-    /// was begun should not end for want of it.
+    /// Waits until frames of `len` bytes have room, in the current segment or in one more.
+    ///
+    /// Without this check, a batch of several frames could fail after its first frame.
     pub(super) fn prepare(&self, len: usize) -> Result<(), AppendError> {
+        // The margin of 64 KiB covers the padding of frames and the seal.
         if self.has_room(len.saturating_add(frame::FRAME_MAX / 64)) {
             return Ok(());
         }
         self.spare.wait_until_ready().map_err(AppendError::Refused)
     }
 
-    /// Fails if an opening would not find what is written now: the segment was removed, or its
-    /// directory was moved or replaced.
+    /// Fails if the next opening would not find the current segment: somebody removed it, or
+    /// moved or replaced its directory.
     pub(super) fn check_name(&self) -> Result<(), StorageError> {
         let path = self.spare.folder().segment(self.current.first_lsn);
         Ok(self.current.blank.file.check_name(&path)?)
     }
 
-    /// Appends the writes as one frame; durable on return.
+    /// Appends the writes as one frame. The frame is durable on return.
     pub(super) fn append(&mut self, writes: &mut WriteBatch) -> Result<(), AppendError> {
         if writes.len() > frame::FRAME_MAX {
-            let why = format!("a frame would have {} bytes", writes.len());
+            let (len, max) = (writes.len(), frame::FRAME_MAX);
+            let why = format!("journal frame of {len} bytes exceeds the limit of {max} bytes");
             let kind = crate::error::StorageErrorKind::TooLarge;
             return Err(AppendError::Refused(StorageError::new(kind, why)));
         }
         if !self.has_room(writes.len()) {
             if self.is_empty() {
-                // Under the name of the one that is too short for it.
+                // The current segment is too short and has no frame. The new segment gets the
+                // same first LSN, and therefore replaces it under the same name. There is
+                // nothing to seal.
                 self.current = self.begin_next()?;
             } else {
                 self.roll()?;
@@ -143,20 +152,28 @@ impl Journal {
         put.map_err(AppendError::Unknown)
     }
 
-    /// Appends a frame that holds nothing; where the segment is full, it grows by it.
+    /// Appends a frame without a payload. If the segment is full, the frame extends the file.
     pub(super) fn mark(&mut self, kind: Kind) -> Result<(), AppendError> {
         self.is_quiet = true;
         let put = self.put(kind, &mut vec![0; HEAD_LEN]);
         put.map_err(AppendError::Unknown)
     }
 
-    /// Goes on in a segment without a frame. What was written up to now is in older ones.
+    /// Switches to a new segment. All existing frames are then in older segments. Does nothing
+    /// if the current segment has no frame.
     pub(super) fn roll(&mut self) -> Result<(), AppendError> {
         if self.is_empty() {
             return Ok(());
         }
+        // The order matters. First, `begin_next` makes the successor's header and name
+        // durable. Then the seal ends the current segment. Then appends go to the successor.
+        // A crash before the seal leaves a successor without frames, which recovery accepts.
+        // If the seal came first, a crash could leave a sealed segment without a successor,
+        // and recovery would report a missing segment.
         let next = self.begin_next()?;
         let put = self.put(Kind::Sealed, &mut vec![0; HEAD_LEN]);
+        // No write is lost, but the segment may be sealed or not. An append behind a seal is
+        // invisible to recovery, so the journal is poisoned.
         put.map_err(AppendError::Stopped)?;
         self.old.add(Closed {
             first_lsn: self.current.first_lsn,
@@ -168,11 +185,14 @@ impl Journal {
         Ok(())
     }
 
-    /// Makes the spare the segment behind the last frame.
+    /// Turns the preallocated file into the segment after the last frame.
     fn begin_next(&self) -> Result<Current, AppendError> {
         self.check_name().map_err(AppendError::Refused)?;
         let blank = self.spare.take().map_err(AppendError::Refused)?;
         let next = start(self.spare.folder(), self.identity, self.end, blank);
+        // If the file still has the draft's name, the background thread waits a little and
+        // replaces it. In every other case the draft's name is free, or the journal is
+        // poisoned.
         match &next {
             Err(AppendError::Refused(why)) => self.spare.give_up(why.clone()),
             _ => self.spare.want_next(),
@@ -180,24 +200,28 @@ impl Journal {
         next
     }
 
-    /// No frame is in the current segment.
+    /// Whether the current segment has no frame.
     const fn is_empty(&self) -> bool {
         self.current.offset == HEADER_LEN
     }
 
-    /// The seal needs room, too. A segment without a frame takes one of any length, if no
-    /// longer segment is to be had: it grows.
+    /// Whether a frame of `len` bytes and a seal fit into the current segment.
     fn has_room(&self, len: usize) -> bool {
         let frame = len.next_multiple_of(frame::BOUNDARY);
         let wanted = frame.saturating_add(frame::BOUNDARY);
         let wanted = u64::try_from(wanted).unwrap_or(u64::MAX);
         let end = self.current.offset.saturating_add(wanted);
         let len = self.current.blank.len;
+        // A full-length segment without frames accepts a frame of any length, and the file
+        // grows. No longer segment is available, so a roll would not help.
         end <= len || (self.is_empty() && len >= self.spare.len())
     }
 
-    /// Makes a frame of room for a head and a payload, writes it and syncs it.
+    /// Completes the frame in the buffer, writes it, and syncs it. The buffer starts with room
+    /// for the head.
     fn put(&mut self, kind: Kind, frame: &mut Vec<u8>) -> Result<(), StorageError> {
+        // A seal takes no LSN: the successor, whose header already exists, starts at the next
+        // one.
         let step = u64::from(kind != Kind::Sealed);
         let head = Head {
             kind,
@@ -218,7 +242,8 @@ impl Journal {
         }
         let len = u64::try_from(frame.len()).unwrap_or(u64::MAX);
         current.offset = current.offset.saturating_add(len);
-        // The chain goes on in the successor, whose header was made before the seal.
+        // The first frame of the successor continues the chain of checksums. The header of the
+        // successor was written before the seal, so the chain skips the seal.
         if kind != Kind::Sealed {
             let lsn = head.lsn;
             self.end = End { lsn, checksum };
@@ -227,8 +252,10 @@ impl Journal {
     }
 }
 
-/// Gives a blank file its header and its name, both durable. Refused as long as it has no name:
-/// then it is a draft that nothing knows of.
+/// Gives a preallocated file its header and its name, and makes both durable.
+///
+/// The error is `Refused` while the file certainly has the draft's name: no opening reads a
+/// draft. The error is `Stopped` if the file may have the segment's name already.
 fn start(
     folder: &Folder,
     identity: Identity,
@@ -264,7 +291,7 @@ fn write_header(
     Ok(header)
 }
 
-/// A segment to which nothing more is written.
+/// A segment to which the journal no longer appends.
 #[derive(Debug)]
 pub(super) struct Closed {
     pub(super) first_lsn: u64,
@@ -272,7 +299,7 @@ pub(super) struct Closed {
     pub(super) bytes: u64,
 }
 
-/// The segments to which nothing more is written, until the base holds what they hold.
+/// Closed segments that a checkpoint has not made obsolete yet.
 #[derive(Debug)]
 pub(super) struct Old {
     folder: Folder,
@@ -297,8 +324,10 @@ impl Old {
         self.segments.lock().iter().map(|closed| closed.bytes).sum()
     }
 
-    /// Removes the segments that hold nothing behind `applied`. One that cannot be removed
-    /// costs room and is tried again. Nobody waits for it.
+    /// Removes all segments without frames after the LSN `applied`.
+    ///
+    /// The caller must first make `applied` durable in the B-tree. If a file cannot be removed,
+    /// the next call tries again. Meanwhile the file only takes disk space.
     pub(super) fn remove_up_to(&self, applied: u64) {
         let is_held = |closed: &mut Closed| closed.last_lsn <= applied;
         let held: Vec<Closed> = self.segments.lock().extract_if(.., is_held).collect();

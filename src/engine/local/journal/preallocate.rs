@@ -1,7 +1,8 @@
-//! The next segment, filled with real zeros before it is needed: an append into written
-//! blocks changes no metadata, and its sync is one write to the disk.
+//! Preallocation of the journal's next segment.
 //!
-//! One thread makes it; whoever rolls takes it, and waits only where it is not ready.
+//! - A background thread fills the file with zeros before the journal needs it. An append into
+//!   written blocks changes no metadata, so its sync costs one write to the disk.
+//! - The journal takes the file when it rolls. It waits only if the file is not ready.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,22 +13,24 @@ use super::super::disk::{self, DiskFile, FaultInjection, Task, is_sabotaged};
 use super::segment::Folder;
 use crate::error::{StorageError, StorageErrorKind};
 
-/// So much is written at a time, and synced, so that nobody else's sync waits for more.
+/// Number of bytes that the thread writes before each sync. The limit keeps the syncs of the
+/// committer short: a sync may wait for all unwritten bytes of the disk.
 const STEP: usize = 1 << 20;
 
-/// What is left to others on the disk.
+/// Number of bytes that preallocation leaves free on the disk.
 const ROOM: u64 = 8 << 20;
 
+/// Delay after a failed attempt.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
 
-/// A segment's file before it has a header.
+/// A preallocated file without a header.
 #[derive(Debug)]
 pub(in crate::engine::local) struct Blank {
     pub(in crate::engine::local) file: Box<dyn DiskFile>,
     pub(in crate::engine::local) len: u64,
 }
 
-/// The spare segment of a journal.
+/// The preallocated next segment of a journal.
 #[derive(Debug)]
 pub(in crate::engine::local) struct Preallocated {
     folder: Folder,
@@ -39,10 +42,14 @@ pub(in crate::engine::local) struct Preallocated {
 
 #[derive(Debug)]
 enum State {
+    /// The thread creates the next file.
     Wanted,
-    /// The last one bears the draft's name still: no other may be made.
+    /// The journal has taken the file, which still has the draft's name. A new draft would
+    /// remove it, so the thread waits.
     Taken,
+    /// The file is complete.
     Ready(Blank),
+    /// The last attempt failed.
     Failed(StorageError),
 }
 
@@ -65,7 +72,8 @@ impl Preallocated {
         self.len
     }
 
-    /// Takes the spare. Fails as long as none can be made; then nothing was changed.
+    /// Waits for the file and takes it. Fails, without any change, if the last attempt to
+    /// create one failed.
     pub(super) fn take(&self) -> Result<Blank, StorageError> {
         let mut state = self.ready()?;
         match std::mem::replace(&mut *state, State::Taken) {
@@ -74,19 +82,20 @@ impl Preallocated {
         }
     }
 
-    /// Asks for the next one, once the last has its own name.
+    /// Requests the next file. The journal must have renamed the last one by now.
     pub(super) fn want_next(&self) {
         *self.state.lock() = State::Wanted;
         self.changed.notify_all();
     }
 
-    /// The one that was taken could not be begun, and none of the journal's files knows of it.
+    /// Reports that the journal could not start the file that it took. The file still has the
+    /// draft's name, and no segment refers to it.
     pub(super) fn give_up(&self, why: StorageError) {
         *self.state.lock() = State::Failed(why);
         self.changed.notify_all();
     }
 
-    /// Waits until there is one to take.
+    /// Waits until a file is ready. Fails if the last attempt failed.
     pub(in crate::engine::local) fn wait_until_ready(&self) -> Result<(), StorageError> {
         self.ready().map(drop)
     }
@@ -105,14 +114,15 @@ impl Preallocated {
         }
     }
 
+    /// Waits for a change of the state. On a simulated disk, runs the task itself instead.
     fn wait(&self, state: &mut MutexGuard<'_, State>) {
         match self.folder.disk.crew() {
-            Some(crew) => MutexGuard::unlocked(state, || crew.finish(Task::Spare)),
+            Some(executor) => MutexGuard::unlocked(state, || executor.finish(Task::Spare)),
             None => self.changed.wait(state),
         }
     }
 
-    /// Why there is none, if the last try failed.
+    /// Error of the last attempt, if it failed.
     pub(in crate::engine::local) fn failed(&self) -> Option<StorageError> {
         match &*self.state.lock() {
             State::Failed(error) => Some(error.clone()),
@@ -120,7 +130,7 @@ impl Preallocated {
         }
     }
 
-    /// The disk had no room for it at the last try.
+    /// Whether the last attempt failed because the disk is full.
     pub(in crate::engine::local) fn is_out_of_room(&self) -> bool {
         let failed = self.failed();
         failed.is_some_and(|error| error.kind() == StorageErrorKind::DiskFull)
@@ -133,20 +143,20 @@ impl Preallocated {
         drop(state);
     }
 
-    /// The life of the thread that makes spares.
+    /// Main loop of the preallocation thread.
     pub(in crate::engine::local) fn run(&self) {
         while self.wait_until_wanted() {
             self.make_one();
         }
     }
 
-    /// One is to be made, or was to be and could not.
+    /// Whether a file must be created, for the first time or after a failed attempt.
     pub(in crate::engine::local) fn is_wanted(&self) -> bool {
         let is_closing = self.closing.load(Ordering::Relaxed);
         !is_closing && matches!(&*self.state.lock(), State::Wanted | State::Failed(_))
     }
 
-    /// Makes one; nobody else does meanwhile.
+    /// Creates the next file. Only one thread may call this at a time.
     pub(in crate::engine::local) fn make_one(&self) {
         let made = self.make().map_err(StorageError::from);
         let mut state = self.state.lock();
@@ -157,7 +167,7 @@ impl Preallocated {
         self.changed.notify_all();
     }
 
-    /// Whether to make one; not when the journal is being closed.
+    /// Waits until a file must be created. Returns `false` when the journal closes.
     fn wait_until_wanted(&self) -> bool {
         let mut state = self.state.lock();
         loop {
@@ -187,7 +197,8 @@ impl Preallocated {
     }
 }
 
-/// Writes zeros, step by step, each made durable before the next.
+/// Fills a file with zeros, and syncs each step before the next one. Stops early, without an
+/// error, when `closing` is set.
 pub(super) fn fill(file: &dyn DiskFile, len: u64, closing: &AtomicBool) -> std::io::Result<()> {
     let zeros = vec![0; STEP];
     let mut done = 0;
@@ -202,7 +213,7 @@ pub(super) fn fill(file: &dyn DiskFile, len: u64, closing: &AtomicBool) -> std::
 }
 
 fn closing() -> StorageError {
-    StorageError::new(StorageErrorKind::Io, "closed")
+    StorageError::new(StorageErrorKind::Io, "the store is closed")
 }
 
 #[cfg(test)]
@@ -211,14 +222,14 @@ mod tests {
     use crate::engine::local::tests::fixture;
 
     #[test]
-    fn a_spare_is_zeros_up_to_its_length_and_an_ending_journal_does_not_wait_for_it() {
-        let place = tempfile::tempdir().unwrap();
+    fn fill_writes_zeros_and_stops_on_close() {
+        let dir = tempfile::tempdir().unwrap();
         let disk = fixture::options().disk;
         let len = 2 * (1 << 20) + 4096;
         for (name, is_closing, written) in [("whole", false, len), ("left", true, 0)] {
-            let file = disk.create(&place.path().join(name)).unwrap();
+            let file = disk.create(&dir.path().join(name)).unwrap();
             fill(&*file, len, &AtomicBool::new(is_closing)).unwrap();
-            let bytes = std::fs::read(place.path().join(name)).unwrap();
+            let bytes = std::fs::read(dir.path().join(name)).unwrap();
             assert_eq!(u64::try_from(bytes.len()).unwrap(), written);
             assert!(bytes.iter().all(|byte| *byte == 0));
         }

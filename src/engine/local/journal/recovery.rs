@@ -1,17 +1,22 @@
-//! Recovery: what the journal holds behind the base, read back before anything is answered.
+//! Recovery: replays the journal frames that the B-tree does not hold yet.
 //!
-//! - A segment with a successor ends where the successor's header says: up to there every
-//!   frame must be whole, and nothing behind it counts.
-//! - In the last segment, bytes that are no frame, with no frame of the same salt behind
-//!   them, are what a crash tore: they were never acknowledged. They are dropped and told.
-//!   Anything else that does not fit is damage, and its place is named.
-//! - What was replayed is made durable before it is answered from: after a kill it may be
-//!   readable and still not be on the disk. A sync alone does not do for the segment that
-//!   ends the journal: where the last one failed, the next leaves out what that lost, and
-//!   succeeds. It is written anew, beside the old one, and takes its name. When its successor
-//!   is there, it is sealed.
-//! - A segment that is shorter than its header says was cut off, whatever frames it has left.
-//! - Nothing is changed before all of it was found sound.
+//! Every opening runs it, before the store serves its first request.
+//!
+//! - If a segment has a successor, the first LSN of the successor marks its end. Every frame
+//!   up to that LSN must be valid. Recovery ignores all bytes after it.
+//! - In the last segment, invalid bytes are a torn write if no valid frame with the same salt
+//!   follows them. The store never acknowledged them. Recovery drops them and reports how many
+//!   there were. Every other mismatch is corruption, and the error names the segment and the
+//!   byte.
+//! - Recovery makes all replayed frames durable before the store answers from them. After a
+//!   killed process, the page cache may hold frames that the disk does not hold.
+//! - A sync is not enough for the last segment with frames. If an earlier sync failed, the
+//!   kernel may have dropped the unwritten pages, and the next sync still succeeds. Recovery
+//!   copies this segment to a new file, syncs it, and renames it over the old one. The opening
+//!   seals the copy as soon as its successor exists.
+//! - A file that is shorter than the length in its header was truncated. Recovery rejects it
+//!   even if all remaining frames are valid.
+//! - Recovery changes no file before it has checked all the segments it needs.
 
 use thiserror::Error;
 
@@ -26,24 +31,26 @@ use crate::engine::local::memtable::Memtable;
 use crate::engine::local::write::batch::WriteBatch;
 use crate::error::{StorageError, StorageErrorKind};
 
-/// What an opening found in the journal.
+/// Result of reading the journal when a store is opened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Recovery {
-    /// The frames that were replayed: groups that the base did not hold yet.
+    /// Number of replayed frames: those with writes that the B-tree did not hold yet.
     pub frames: u64,
-    /// The bytes of a last group that a crash cut off before anybody was answered.
+    /// Length of the torn write at the end of the journal, in bytes; 0 if there is none. The
+    /// store never acknowledged this write.
     pub dropped_bytes: u64,
-    /// The last frame of the journal.
+    /// Log sequence number (LSN) of the last frame of the journal.
     pub last_lsn: u64,
-    /// The journal ends as a store leaves it that was closed.
+    /// Whether the journal ends with the mark of a clean close.
     pub was_closed: bool,
 }
 
-/// How far something long is: what was done, and what there is to do. Of a recovery, bytes.
+/// Callback for the progress of a long operation: the amount done, then the total. A recovery
+/// counts bytes.
 pub type Progress = fn(u64, u64);
 
-/// What is wrong with a journal.
+/// Corruption of a journal.
 #[derive(Debug, Error)]
 enum Damage {
     #[error("no segment of the journal holds frame {0}")]
@@ -62,29 +69,34 @@ impl From<Damage> for StorageError {
     }
 }
 
-/// A journal that was read back.
+/// A recovered journal.
 pub(in crate::engine::local) struct Recovered {
     pub(in crate::engine::local) memtable: Memtable,
     pub(in crate::engine::local) recovery: Recovery,
     pub(in crate::engine::local) end: End,
-    /// The segments to which nothing more is written, those that the base holds included.
+    /// All segments with frames, and the segments whose frames the B-tree already holds. The
+    /// journal appends to none of them.
     pub(in crate::engine::local) segments: Vec<Closed>,
-    /// The segment that ended the journal, to be sealed once it has a successor.
+    /// The rewritten last segment. The opening seals it once its successor exists.
     pub(in crate::engine::local) tail: Option<Tail>,
 }
 
-/// A segment that was written anew.
+/// The last segment with frames, after recovery has rewritten it.
 pub(in crate::engine::local) struct Tail {
     file: Box<dyn DiskFile>,
     salted: Salted,
-    /// Where its last frame ends, and which that is.
+    /// Offset of the byte after the last frame.
     offset: u64,
+    /// LSN and checksum of the last frame.
     end: End,
 }
 
 impl Tail {
-    /// Says that a successor belongs to it, as the end of every other segment does: a journal
-    /// that loses its last segment later on must not look like one that ended here.
+    /// Appends the seal and syncs it. The seal is a frame that announces a successor.
+    ///
+    /// Without the seal, a journal that later loses its last segment looks as if it ended here.
+    /// The caller must make the successor durable first. If power fails between a seal and its
+    /// successor, the next opening reports a missing segment.
     pub(in crate::engine::local) fn seal(self) -> Result<(), StorageError> {
         let head = Head {
             kind: Kind::Sealed,
@@ -98,7 +110,7 @@ impl Tail {
     }
 }
 
-/// Reads the journal behind `applied`.
+/// Replays all frames after the LSN `applied`, which is the last one that the B-tree holds.
 pub(in crate::engine::local) fn recover(
     folder: Folder,
     identity: Identity,
@@ -109,6 +121,10 @@ pub(in crate::engine::local) fn recover(
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
         listed => listed?,
     };
+    // Frame `applied + 1` is, or will be, in the last segment that starts at or before it.
+    // Recovery reads this segment and all later ones. The B-tree holds everything in the
+    // segments before it: recovery does not read them, and the opening removes them. If no
+    // segment starts early enough, frames are missing.
     let next = applied.saturating_add(1);
     let held = first_lsns.partition_point(|first| *first <= next);
     let (Some(from), true) = (held.checked_sub(1), held > 0) else {
@@ -124,6 +140,7 @@ pub(in crate::engine::local) fn recover(
             memtable: Memtable::default(),
             recovery: Recovery::default(),
             end: End::default(),
+            // A last LSN of 0 lets the opening remove them at once.
             segments: stale
                 .iter()
                 .map(|first_lsn| closed(*first_lsn, 0, 0))
@@ -133,7 +150,7 @@ pub(in crate::engine::local) fn recover(
         last: None,
         tail: None,
     };
-    replay.all(needed, progress)?;
+    replay.read_all(needed, progress)?;
     replay.finish(needed)
 }
 
@@ -149,16 +166,16 @@ struct Replay {
     folder: Folder,
     identity: Identity,
     applied: u64,
-    /// Where the segment before ended; `None` before the first.
+    /// LSN and checksum of the last frame so far; `None` before the first segment.
     end: Option<End>,
     recovered: Recovered,
-    /// What the last segment's last frame is for.
+    /// Kind of the last frame in the current segment; `None` if it has no frame.
     last: Option<Kind>,
-    /// The last segment that holds a frame, and where its last frame ends.
+    /// The last segment that has a frame, and the offset after its last frame.
     tail: Option<(Segment, usize)>,
 }
 
-/// A segment that is being read.
+/// Contents of one segment.
 struct Segment {
     first_lsn: u64,
     header: Header,
@@ -176,8 +193,8 @@ impl Segment {
         .into()
     }
 
-    /// A frame is whole, and what it says is damage.
-    fn spoilt(&self, offset: usize, error: StorageError) -> StorageError {
+    /// Adds the segment and the offset to an error about the payload of a valid frame.
+    fn locate(&self, offset: usize, error: StorageError) -> StorageError {
         match error.kind() {
             StorageErrorKind::Corrupted => self.damage(offset, error.to_string()),
             _ => error,
@@ -188,16 +205,21 @@ impl Segment {
         frame::read(&self.salted, self.bytes.get(offset..)?)
     }
 
-    /// The bytes from `offset` on that were written, if no frame is among them.
+    /// Length of the torn write at `offset`, in bytes. Fails if a valid frame follows.
     fn torn(&self, offset: usize) -> Result<u64, StorageError> {
         let rest = self.bytes.get(offset..).unwrap_or_default();
-        for behind in (0..rest.len()).step_by(BOUNDARY).skip(1) {
-            let at = offset.saturating_add(behind);
+        // The journal syncs each frame before it appends the next one. A crash can therefore
+        // tear only the last frame. If a valid frame follows the invalid bytes, the store may
+        // have acknowledged what was there: this is corruption. Frames start at multiples of
+        // `BOUNDARY`.
+        for distance in (0..rest.len()).step_by(BOUNDARY).skip(1) {
+            let at = offset.saturating_add(distance);
             if self.frame(at).is_some() {
-                let what = format!("no frame, though one follows at byte {at}");
+                let what = format!("no valid frame, but a valid frame follows at byte {at}");
                 return Err(self.damage(offset, what));
             }
         }
+        // The file was filled with zeros before its first use. Zeros at the end do not count.
         let written = rest.iter().rposition(|byte| *byte != 0);
         let len = written.map_or(0, |last| last.saturating_add(1));
         Ok(u64::try_from(len).unwrap_or(u64::MAX))
@@ -205,7 +227,7 @@ impl Segment {
 }
 
 impl Replay {
-    fn all(&mut self, needed: &[u64], progress: Option<Progress>) -> Result<(), StorageError> {
+    fn read_all(&mut self, needed: &[u64], progress: Option<Progress>) -> Result<(), StorageError> {
         let size = |first: &u64| {
             let file = self.folder.open(*first);
             file.and_then(|file| file.len()).unwrap_or(0)
@@ -222,10 +244,12 @@ impl Replay {
         Ok(())
     }
 
-    /// Reads one segment; tells how long it is.
+    /// Replays one segment and returns the length of its file, in bytes.
     fn segment(&mut self, first_lsn: u64, successor: Option<u64>) -> Result<usize, StorageError> {
         let segment = self.open(first_lsn)?;
         let header = segment.header;
+        // The header holds the LSN and the checksum of the last frame of the segment before.
+        // If they do not match, a segment between the two is missing or was replaced.
         if self.end.is_some_and(|end| end != header.before) {
             return Err(Damage::Missing(first_lsn.saturating_sub(1)).into());
         }
@@ -235,22 +259,27 @@ impl Replay {
         self.last = None;
         while last_lsn.is_none_or(|last| end.lsn < last) {
             let Some(frame) = segment.frame(offset) else {
+                // The journal starts a successor only after the sync of the last frame.
+                // An invalid frame in a segment with a successor is never a torn write.
                 if last_lsn.is_some() {
-                    return Err(segment.damage(offset, "no frame"));
+                    return Err(segment.damage(offset, "no valid frame"));
                 }
                 self.recovered.recovery.dropped_bytes = segment.torn(offset)?;
                 break;
             };
             self.last = Some(frame.head.kind);
+            // The loop ends before the seal of a complete segment. A seal that it reaches
+            // belongs to a segment whose successor is missing, or starts too late.
             if frame.head.kind == Kind::Sealed {
                 return Err(Damage::Missing(end.lsn.saturating_add(1)).into());
             }
             let is_next = frame.head.lsn == end.lsn.saturating_add(1);
             if !is_next || frame.head.previous != end.checksum {
-                return Err(segment.damage(offset, "the frame is not the next one"));
+                let what = "frame is out of sequence: wrong LSN or wrong previous checksum";
+                return Err(segment.damage(offset, what));
             }
             let taken = self.take(&frame);
-            taken.map_err(|error| segment.spoilt(offset, error))?;
+            taken.map_err(|error| segment.locate(offset, error))?;
             end = End {
                 lsn: frame.head.lsn,
                 checksum: frame.checksum,
@@ -285,11 +314,12 @@ impl Replay {
         let is_own = header.store_id == self.identity.store_id
             && header.incarnation == self.identity.incarnation;
         if !is_own {
-            return Err(at_header("it is of another store".to_owned()));
+            return Err(at_header("segment belongs to another store".to_owned()));
         }
         let follows = header.before.lsn.checked_add(1) == Some(first_lsn);
         if header.first_lsn != first_lsn || !follows {
-            return Err(at_header("it bears the name of another one".to_owned()));
+            let what = "file name does not match the first LSN in the header";
+            return Err(at_header(what.to_owned()));
         }
         let salted = Salted::new(&header.salt);
         let segment = Segment {
@@ -299,12 +329,13 @@ impl Replay {
             salted,
         };
         if header.is_cut_off(segment.bytes.len()) {
-            let what = format!("the file ends here; it was made {} bytes long", header.len);
+            let what = format!("file is truncated; its header records {} bytes", header.len);
             return Err(segment.damage(segment.bytes.len(), what));
         }
         Ok(segment)
     }
 
+    /// Adds the writes of a frame to the memtable, unless the B-tree already holds them.
     fn take(&mut self, frame: &Frame<'_>) -> Result<(), StorageError> {
         if frame.head.kind == Kind::Writes && frame.head.lsn > self.applied {
             let recovery = &mut self.recovered.recovery;
@@ -312,16 +343,18 @@ impl Replay {
             let writes = WriteBatch::decode(frame.payload)?;
             let memtable = &mut self.recovered.memtable;
             if !memtable.is_followed_by(&writes) {
-                return Err(StorageError::corrupted("its events do not follow"));
+                return Err(StorageError::corrupted("gap in the event sequence numbers"));
             }
             memtable.take(writes);
         }
         Ok(())
     }
 
-    /// Nothing is answered before all of it is durable.
+    /// Makes the replayed segments durable and returns the result.
     fn finish(mut self, needed: &[u64]) -> Result<Recovered, StorageError> {
         let end = self.end.unwrap_or_default();
+        // The B-tree holds writes up to `applied`. The journal must reach that LSN, too.
+        // Otherwise it is too old, or its end is lost.
         if end.lsn < self.applied {
             return Err(Damage::Missing(self.applied).into());
         }
@@ -332,15 +365,22 @@ impl Replay {
         Ok(self.recovered)
     }
 
-    /// Puts a copy in the place of a segment: at no moment is there less than one.
-    fn write_anew(&self, segment: &Segment, offset: usize, end: End) -> Result<Tail, StorageError> {
+    /// Replaces a segment with a durable copy. `offset` is the end of its last frame.
+    ///
+    /// The copy is written and synced under the draft's name, and then renamed over the
+    /// segment. One complete file therefore has the segment's name at every moment.
+    fn rewrite(&self, segment: &Segment, offset: usize, end: End) -> Result<Tail, StorageError> {
         let file = self.folder.draft()?;
+        // The copy ends with the last byte that is not zero, and has room for the seal. It
+        // keeps the bytes of a torn write: if the process is killed before the seal, the next
+        // recovery reports them again.
         let written = segment.bytes.iter().rposition(|byte| *byte != 0);
-        // What is torn behind the last frame stays to be told of. The seal has room at least.
         let len = written.map_or(0, |last| last.saturating_add(1));
         let len = len.max(offset.saturating_add(BOUNDARY));
         let mut bytes = segment.bytes.clone();
         bytes.resize(len, 0);
+        // The header must record the new length. Otherwise the next recovery takes the copy
+        // for a truncated file.
         let header = Header {
             len: size_u64(len),
             ..segment.header
@@ -360,13 +400,17 @@ impl Replay {
         })
     }
 
+    /// Makes the replayed segments and their names durable, and returns the rewritten one.
     fn make_durable(&self, needed: &[u64], end: End) -> Result<Option<Tail>, StorageError> {
         if is_sabotaged(&*self.folder.disk, FaultInjection::RecoverWithoutSync) {
             return Ok(None);
         }
         let tail = self.tail.as_ref();
-        let tail = tail.map(|(segment, offset)| self.write_anew(segment, *offset, end));
+        let tail = tail.map(|(segment, offset)| self.rewrite(segment, *offset, end));
         let tail = tail.transpose()?;
+        // The journal synced the earlier segments before it left them. But the files of a
+        // copied directory may be in the page cache only. The last sync is for names: the
+        // process may have been killed between the rename of a segment and its sync.
         for first_lsn in needed {
             self.folder.open(*first_lsn)?.sync()?;
         }

@@ -1,4 +1,6 @@
-//! Segments: one file each, named after its first lsn, and what its header says.
+//! Segments of the journal: file names, headers, and the directory that holds them.
+//!
+//! Each segment is one file, and its name is its first LSN. The header:
 //!
 //! ```text
 //!  0  magic "ordjourn"        44  salt                      16 bytes
@@ -8,11 +10,12 @@
 //! 36  first lsn         u64   80  checksum of bytes 0 to 79 u32
 //!                             zeros up to 4096; then frames
 //! ```
-//! A file may be longer than its header says, and never shorter: it was filled with zeros up to
-//! that length, durably, before it got its name. A shorter one was cut off by somebody else.
-//!
-//! A header is durable before the file bears its name: one that does not fit is damage and
-//! never a tear. It has a block to itself, which no later write touches.
+//! - The journal fills the file with zeros up to the length in the header, and syncs it, before
+//!   the file gets its name. A shorter file was truncated by something else. A longer file is
+//!   valid: a frame may extend it.
+//! - The header is durable before the file gets its name. An invalid header is therefore
+//!   corruption and never a torn write.
+//! - The header has the first block of 4096 bytes to itself. No append writes to this block.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,34 +25,35 @@ use super::super::disk::{self, Disk, DiskFile, FaultInjection, is_sabotaged};
 use crate::engine::Identity;
 use crate::error::StorageError;
 
-/// Where the first frame begins.
+/// Offset of the first frame, in bytes.
 pub(in crate::engine::local) const HEADER_LEN: u64 = 4096;
 
-/// A segment that is being made.
+/// File name of a draft: a segment that is not part of the journal yet.
 pub(in crate::engine::local) const DRAFT: &str = "next.tmp";
 
-/// What a deliberate fault keeps for later.
+/// File name of a removed segment that the injected fault `RecycleSegment` keeps.
 const RECYCLED: &str = "recycled.tmp";
 
 const MAGIC: &[u8; 8] = b"ordjourn";
 const FORMAT: u32 = 1;
 
-/// What the header of a segment says.
+/// Header of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine::local) struct Header {
     pub(in crate::engine::local) store_id: [u8; 16],
     pub(in crate::engine::local) incarnation: u64,
     pub(in crate::engine::local) first_lsn: u64,
     pub(in crate::engine::local) salt: [u8; 16],
+    /// LSN and checksum of the last frame before this segment.
     pub(in crate::engine::local) before: End,
-    /// The length of the file when it was made.
+    /// Length of the file before the first append, in bytes.
     pub(in crate::engine::local) len: u64,
 }
 
-/// How many bytes of a header are covered by its checksum.
+/// Number of header bytes that the header's checksum covers.
 const COVERED: usize = 80;
 
-/// The end of a journal: its last lsn, and the checksum of the frame that bears it.
+/// End of a journal: the LSN and the checksum of its last frame.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in crate::engine::local) struct End {
     pub(in crate::engine::local) lsn: u64,
@@ -57,7 +61,7 @@ pub(in crate::engine::local) struct End {
 }
 
 impl Header {
-    /// Of the segment behind `before`, with a salt of its own.
+    /// Creates the header of the segment after `before`, with a new random salt.
     pub(in crate::engine::local) fn draw(
         identity: Identity,
         before: End,
@@ -75,7 +79,7 @@ impl Header {
         })
     }
 
-    /// Whether a file of this length was cut off.
+    /// Whether a file of `len` bytes was truncated.
     pub(in crate::engine::local) fn is_cut_off(&self, len: usize) -> bool {
         u64::try_from(len).is_ok_and(|len| len < self.len)
     }
@@ -96,15 +100,15 @@ impl Header {
         bytes
     }
 
-    /// Reads a header, or says why it is none.
+    /// Parses a header. The error is the reason why it is invalid.
     pub(in crate::engine::local) fn read(bytes: &[u8]) -> Result<Self, String> {
         let read = Self::read_fields(bytes);
         match read {
             Some((FORMAT, header)) => Ok(header),
             Some((format, _)) => Err(format!(
-                "it has format {format}; this version reads {FORMAT}"
+                "segment has format {format}; this version reads {FORMAT}"
             )),
-            None => Err("its header is damaged".to_owned()),
+            None => Err("segment header is corrupted".to_owned()),
         }
     }
 
@@ -134,23 +138,24 @@ impl Header {
     }
 }
 
-/// The name of the segment that begins with this lsn.
+/// Path of the segment that starts with the LSN `first_lsn`.
 pub(in crate::engine::local) fn path(dir: &Path, first_lsn: u64) -> PathBuf {
     dir.join(format!("{first_lsn:020}.log"))
 }
 
-/// The lsn that a segment's name tells; `None` for other files.
+/// First LSN of the segment with this file name; `None` if it is not the name of a segment.
 pub(in crate::engine::local) fn first_lsn(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".log").filter(|name| name.len() == 20)?;
     let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
     digits.parse().ok().filter(|_| is_number)
 }
 
-/// Why a draft did not get the name of a segment, durably.
+/// Failure to give a draft the name of a segment durably.
 #[derive(Debug)]
 pub(in crate::engine::local) struct Unnamed {
     pub(in crate::engine::local) cause: io::Error,
-    /// It is a draft still. If not, it may be either.
+    /// Whether the file certainly still has the draft's name. If false, a crash may leave it
+    /// under either name.
     pub(in crate::engine::local) is_unnamed: bool,
 }
 
@@ -160,7 +165,10 @@ impl From<Unnamed> for StorageError {
     }
 }
 
-/// A rename that fails so was refused before the disk was asked for anything.
+/// Whether a failed rename certainly changed nothing.
+///
+/// The kernel returns these errors before it changes the directory. After every other error,
+/// such as an I/O error, the new name may or may not be on the disk.
 fn changed_nothing(error: &io::Error) -> bool {
     use io::ErrorKind::{
         NotADirectory, NotFound, OutOfMemory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem,
@@ -178,7 +186,7 @@ fn changed_nothing(error: &io::Error) -> bool {
     )
 }
 
-/// The directory in which the segments are.
+/// Directory of the segments.
 #[derive(Debug, Clone)]
 pub(in crate::engine::local) struct Folder {
     pub(in crate::engine::local) disk: Arc<dyn Disk>,
@@ -186,7 +194,7 @@ pub(in crate::engine::local) struct Folder {
 }
 
 impl Folder {
-    /// The first lsns of the segments, in order.
+    /// First LSNs of the segments, in ascending order.
     pub(in crate::engine::local) fn list(&self) -> io::Result<Vec<u64>> {
         let names = self.disk.list(&self.path)?;
         let lsns = names.iter().filter_map(|name| first_lsn(name.to_str()?));
@@ -203,7 +211,7 @@ impl Folder {
         self.disk.open(&self.segment(first_lsn))
     }
 
-    /// A new, empty draft of a segment; one that was left behind is removed first.
+    /// Creates a new, empty draft. Removes an old draft first.
     pub(in crate::engine::local) fn draft(&self) -> io::Result<Box<dyn DiskFile>> {
         let recycled = self.path.join(RECYCLED);
         if is_sabotaged(&*self.disk, FaultInjection::RecycleSegment)
@@ -219,7 +227,8 @@ impl Folder {
         disk::remove(&*self.disk, &self.path.join(DRAFT))
     }
 
-    /// Gives the draft the name of a segment, durably.
+    /// Gives the draft the name of a segment and makes the name durable. Replaces a segment
+    /// that has this name.
     pub(in crate::engine::local) fn name_draft(&self, first_lsn: u64) -> Result<(), Unnamed> {
         let draft = self.path.join(DRAFT);
         let renamed = self.disk.rename(&draft, &self.segment(first_lsn));
@@ -230,6 +239,8 @@ impl Folder {
         if is_sabotaged(&*self.disk, FaultInjection::ForgetDirectorySync) {
             return Ok(());
         }
+        // Without this sync, a power loss may take the name back. The frames that the store
+        // then acknowledged in this segment would be lost.
         self.sync().map_err(|cause| Unnamed {
             is_unnamed: false,
             cause,
@@ -244,7 +255,7 @@ impl Folder {
         disk::remove(&*self.disk, &self.segment(first_lsn))
     }
 
-    /// Makes the names durable.
+    /// Makes the names of the segments durable.
     pub(in crate::engine::local) fn sync(&self) -> io::Result<()> {
         self.disk.sync_dir(&self.path)
     }
@@ -255,7 +266,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_header_comes_back_and_no_damage_to_it_goes_unseen() {
+    fn header_read_detects_every_flipped_bit() {
         let before = End {
             lsn: 41,
             checksum: 5,
@@ -266,15 +277,15 @@ mod tests {
         let bytes = header.to_bytes();
         assert_eq!(Header::read(&bytes), Ok(header));
         for at in 0..bytes.len() {
-            let mut damaged = bytes.clone();
-            damaged[at] ^= 1;
-            Header::read(&damaged).unwrap_err();
+            let mut corrupted = bytes.clone();
+            corrupted[at] ^= 1;
+            Header::read(&corrupted).unwrap_err();
             Header::read(&bytes[..at]).unwrap_err();
         }
     }
 
     #[test]
-    fn names_tell_the_first_lsn_and_others_tell_none() {
+    fn first_lsn_parses_segment_names_only() {
         let named = path(Path::new("j"), 42);
         let name = named.file_name().unwrap().to_str().unwrap();
         assert_eq!(first_lsn(name), Some(42));

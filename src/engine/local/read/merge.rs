@@ -1,6 +1,7 @@
-//! One list out of three: the active table over the frozen one over the base.
+//! Merges the active memtable, the frozen memtable and the B-tree into one read of an index.
 //!
-//! What stands higher wins; a removal hides what lies beneath it.
+//! The active memtable takes precedence over the frozen one, and both over the B-tree. A removal
+//! hides the same entry in all lower layers.
 
 use std::cmp::Ordering;
 use std::iter::Peekable;
@@ -13,14 +14,14 @@ use crate::error::StorageError;
 use crate::format::keys::KeyBytes;
 use crate::format::tables::Table;
 
-/// A key, and whether it is there.
+/// Key of a memtable entry, and whether the entry is present (`true`) or removed (`false`).
 type Entry = (KeyBytes, bool);
 
-/// What is done with each entry, and whether to go on.
+/// Callback for each merged key. It returns whether the read continues.
 pub(in crate::engine::local) type Show<'a> =
     dyn FnMut(&KeyBytes) -> Result<ControlFlow<()>, StorageError> + 'a;
 
-/// Where to read, and which way.
+/// Table, key range and direction of a read.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::engine::local) struct Reading {
     pub(in crate::engine::local) table: Table,
@@ -29,15 +30,15 @@ pub(in crate::engine::local) struct Reading {
 }
 
 impl Reading {
-    /// Whether the first of two keys is read before the second.
-    fn order(&self, one: &KeyBytes, other: &KeyBytes) -> Ordering {
+    /// Compares two keys in the direction of the read: `Less` if `first` is read before `other`.
+    fn order(&self, first: &KeyBytes, other: &KeyBytes) -> Ordering {
         match self.direction {
-            Direction::Forward => one.cmp(other),
-            Direction::Backward => other.cmp(one),
+            Direction::Forward => first.cmp(other),
+            Direction::Backward => other.cmp(first),
         }
     }
 
-    /// As far as `end`, in the direction of reading.
+    /// Limits the read to the part up to `end`, inclusive, in its direction.
     pub(in crate::engine::local) fn up_to(mut self, end: KeyBytes) -> Self {
         match self.direction {
             Direction::Forward => self.stretch.1 = end,
@@ -46,7 +47,7 @@ impl Reading {
         self
     }
 
-    /// From `end` on, which is read again.
+    /// Limits the read to the part from `end` on. It reads `end` again.
     pub(in crate::engine::local) fn from(mut self, end: KeyBytes) -> Self {
         match self.direction {
             Direction::Forward => self.stretch.0 = end,
@@ -56,28 +57,30 @@ impl Reading {
     }
 }
 
-/// A part of the active table, copied under its lock.
+/// Copy of a part of the active memtable, made under its lock.
 pub(in crate::engine::local) struct Copied {
     entries: Vec<Entry>,
-    /// Where it was cut off; `None`: it reaches the end of the stretch.
+    /// Last key of the copy. `None`: the copy reaches the end of the range.
     pub(in crate::engine::local) end: Option<KeyBytes>,
-    /// What the table's number of changes was.
+    /// Change counter of the memtable when the copy was made.
     pub(in crate::engine::local) changes: u64,
 }
 
 impl Copied {
-    /// Copies until `wanted` entries that are there were met, with all removals among them.
+    /// Copies entries in the order of the read until more than `wanted` present ones are copied.
+    /// Removed entries in between are copied, too.
     pub(in crate::engine::local) fn of(
-        shelf: &SharedMemtable,
+        memtable: &SharedMemtable,
         reading: &Reading,
         wanted: usize,
     ) -> Self {
-        let table = shelf.read();
+        let memtable = memtable.read();
         let (mut entries, mut met, mut end) = (Vec::new(), 0_usize, None);
-        for (key, is_there) in walk(&table, reading) {
+        for (key, is_there) in walk(&memtable, reading) {
             entries.push((key, is_there));
             met = met.saturating_add(usize::from(is_there));
-            // Two at least, so that the next part begins further on.
+            // Copy at least two present entries. The next part begins at `end` and reads it again:
+            // with one entry per part, the read would never advance.
             if met > wanted.max(1) {
                 end = Some(key);
                 break;
@@ -86,11 +89,12 @@ impl Copied {
         Self {
             entries,
             end,
-            changes: table.changes(),
+            changes: memtable.changes(),
         }
     }
 
-    /// Shows the merged entries; whether all were shown.
+    /// Passes the merged keys of all three layers to `show`. Returns `Break` if `show` stopped the
+    /// read.
     pub(in crate::engine::local) fn merge(
         self,
         frozen: Option<&SharedMemtable>,
@@ -126,12 +130,12 @@ impl Copied {
     }
 }
 
-fn walk<'a>(table: &'a Memtable, reading: &Reading) -> impl Iterator<Item = Entry> + 'a {
+fn walk<'a>(memtable: &'a Memtable, reading: &Reading) -> impl Iterator<Item = Entry> + 'a {
     let (first, last) = reading.stretch;
-    table.walk(reading.table, first..=last, reading.direction)
+    memtable.walk(reading.table, first..=last, reading.direction)
 }
 
-/// The entries of two memtables, the upper one having the last word.
+/// Merged entries of two memtables. The upper one takes precedence.
 struct Overlay<U: Iterator<Item = Entry>, L: Iterator<Item = Entry>> {
     upper: Peekable<U>,
     lower: Peekable<L>,
@@ -154,15 +158,15 @@ impl<U: Iterator<Item = Entry>, L: Iterator<Item = Entry>> Overlay<U, L> {
         }
     }
 
-    /// The next entry, if it is not read behind `key`.
+    /// Returns the next entry, unless it comes after `key` in the order of the read.
     fn next_up_to(&mut self, key: &KeyBytes) -> Option<Entry> {
         let is_due = |(next, _): &Entry| self.reading.order(next, key).is_le();
         let is_due = self.upper.peek().is_some_and(is_due) || self.lower.peek().is_some_and(is_due);
         if is_due { self.next() } else { None }
     }
 
-    /// Shows what is read before a key of the base, and the key itself, unless it is
-    /// hidden.
+    /// Shows all memtable keys before a key of the B-tree, then that key itself. If a memtable has
+    /// an entry for the key, that entry decides: the key is shown once or, if removed, not at all.
     fn show_up_to(
         &mut self,
         key: &KeyBytes,

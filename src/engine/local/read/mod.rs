@@ -1,4 +1,4 @@
-//! Reading memtables, record cache and B-tree as one.
+//! Reads the memtables, the record cache and the B-tree as one.
 
 pub(in crate::engine::local) mod merge;
 pub(in crate::engine::local) mod record_cache;

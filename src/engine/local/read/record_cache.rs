@@ -1,12 +1,11 @@
-//! What was read of the base and may soon be read again: the bytes of records, and the
-//! numbers of rows.
+//! Cache of values that were read from the B-tree: bytes of records, and order numbers of rows.
 //!
-//! - It belongs to one snapshot of the base: whoever reads that snapshot reads the same here.
-//!   With the next one go only the records that did not change; readers of the old one who are
-//!   still under way find the rest in the base.
-//! - The number of a row never changes, and goes with every snapshot.
-//! - Records are kept as the base has them. Decoded they would be quicker at hand, but take
-//!   four times as much: what is not at hand costs more than decoding ever does.
+//! - A cache belongs to one snapshot of the B-tree; a hit equals what the snapshot holds. The cache
+//!   of the next snapshot takes over the records that did not change. Readers that still use the
+//!   old snapshot then miss, and read from the B-tree.
+//! - The order number of a row never changes, so all snapshots share these entries.
+//! - Records are cached as encoded bytes. A decoded record would be faster to return but takes four
+//!   times the memory. The additional misses would cost more than the decoding.
 
 use std::fmt;
 use std::hash::BuildHasher;
@@ -18,19 +17,20 @@ use quick_cache::{UnitWeighter, Weighter, sync, unsync};
 
 use crate::types::OrderNo;
 
-/// Readers of different records seldom wait for one another.
+/// Number of shards, each with its own lock. Readers of different records rarely wait for each
+/// other.
 const SHARDS: usize = 32;
 
-/// What a record takes besides its bytes, by and large.
+/// Approximate overhead of a cached record, in bytes.
 const RECORD_BYTES: usize = 128;
 
-/// What the number of a row takes, by and large.
+/// Approximate memory of a cached order number, in bytes.
 const NUMBER_BYTES: usize = 72;
 
 type Records = unsync::Cache<OrderNo, Arc<[u8]>, ByLength, RandomState>;
 type Numbers = sync::Cache<u64, OrderNo, UnitWeighter, RandomState>;
 
-/// Weighs a record by its bytes.
+/// Weight of a record: its length plus [`RECORD_BYTES`].
 #[derive(Debug, Clone, Copy)]
 struct ByLength;
 
@@ -41,7 +41,7 @@ impl Weighter<OrderNo, Arc<[u8]>> for ByLength {
     }
 }
 
-/// The hot part of one snapshot.
+/// Record cache of one snapshot.
 pub(in crate::engine::local) struct RecordCache {
     shards: Vec<Mutex<Records>>,
     shard_bytes: u64,
@@ -51,12 +51,12 @@ pub(in crate::engine::local) struct RecordCache {
 
 impl fmt::Debug for RecordCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hot").finish_non_exhaustive()
+        f.debug_struct("RecordCache").finish_non_exhaustive()
     }
 }
 
 impl RecordCache {
-    /// Keeps nothing: for those who must read the base itself.
+    /// Creates a cache that keeps nothing, for callers that must read the B-tree itself.
     pub(in crate::engine::local) fn off() -> Self {
         Self {
             shards: Vec::new(),
@@ -66,7 +66,8 @@ impl RecordCache {
         }
     }
 
-    /// Keeps records of so many bytes, and numbers of so many.
+    /// Creates a cache for `record_bytes` bytes of records and `number_bytes` bytes of order
+    /// numbers.
     pub(in crate::engine::local) fn new(record_bytes: usize, number_bytes: usize) -> Self {
         let shard_bytes = u64::try_from(record_bytes / SHARDS).unwrap_or(u64::MAX);
         let count = number_bytes / NUMBER_BYTES;
@@ -87,12 +88,12 @@ impl RecordCache {
         }
     }
 
-    /// The bytes of the record under a number.
+    /// Returns the cached bytes of a record.
     pub(in crate::engine::local) fn record(&self, no: &OrderNo) -> Option<Arc<[u8]>> {
         self.shard(no)?.lock().get(no).cloned()
     }
 
-    /// Keeps the bytes of a record.
+    /// Caches the bytes of a record.
     pub(in crate::engine::local) fn keep_record(&self, no: OrderNo, bytes: &[u8]) {
         if let Some(shard) = self.shard(&no) {
             let bytes = Arc::from(bytes);
@@ -100,18 +101,20 @@ impl RecordCache {
         }
     }
 
+    /// Returns the cached order number of a row.
     pub(in crate::engine::local) fn number(&self, row: u64) -> Option<OrderNo> {
         self.numbers.as_ref()?.get(&row)
     }
 
-    /// Keeps the number of a row.
+    /// Caches the order number of a row.
     pub(in crate::engine::local) fn keep_number(&self, row: u64, no: OrderNo) {
         if let Some(numbers) = &self.numbers {
             numbers.insert(row, no);
         }
     }
 
-    /// What the next snapshot goes on with, in which these records changed.
+    /// Creates the cache of the next snapshot, in which the records `changed` differ. The cached
+    /// records move to the new cache, except the changed ones. The order numbers are shared.
     pub(in crate::engine::local) fn handed_on<'a>(
         &self,
         changed: impl Iterator<Item = &'a OrderNo>,
@@ -134,6 +137,7 @@ impl RecordCache {
         next
     }
 
+    /// Returns the shard of a record, chosen by the upper 16 bits of its hash.
     fn shard(&self, no: &OrderNo) -> Option<&Mutex<Records>> {
         let hash = self.hash.hash_one(no).rotate_left(16);
         let hash = usize::try_from(hash & 0xffff).unwrap_or_default();
@@ -153,7 +157,7 @@ mod tests {
     use crate::engine::local::tests::no;
 
     #[test]
-    fn the_next_snapshot_goes_on_with_what_did_not_change_and_the_old_one_with_nothing() {
+    fn next_snapshot_takes_over_unchanged_records() {
         let old = RecordCache::new(1 << 20, 1 << 20);
         for n in 0..10 {
             old.keep_record(no(n), &[7; 100]);
@@ -170,24 +174,24 @@ mod tests {
     }
 
     #[test]
-    fn it_holds_no_more_than_it_may() {
+    fn cache_never_exceeds_its_byte_limit() {
         let whole = 4 << 20;
-        let hot = RecordCache::new(whole, 0);
-        (0..10_000).for_each(|n| hot.keep_record(no(n), &[7; 400]));
+        let cache = RecordCache::new(whole, 0);
+        (0..10_000).for_each(|n| cache.keep_record(no(n), &[7; 400]));
         let kept = (0..10_000)
-            .filter(|n| hot.record(&no(*n)).is_some())
+            .filter(|n| cache.record(&no(*n)).is_some())
             .count();
         let most = whole / (RECORD_BYTES + 400);
         assert!((most / 2..=most).contains(&kept), "{kept} of {most}");
-        hot.keep_record(no(10_001), &vec![7; whole]);
-        assert!(hot.record(&no(10_001)).is_none());
+        cache.keep_record(no(10_001), &vec![7; whole]);
+        assert!(cache.record(&no(10_001)).is_none());
     }
 
     #[test]
-    fn what_is_off_keeps_nothing() {
-        let hot = RecordCache::off();
-        hot.keep_record(no(1), &[7; 100]);
-        hot.keep_number(1, no(1));
-        assert!(hot.record(&no(1)).is_none() && hot.number(1).is_none());
+    fn disabled_cache_keeps_nothing() {
+        let cache = RecordCache::off();
+        cache.keep_record(no(1), &[7; 100]);
+        cache.keep_number(1, no(1));
+        assert!(cache.record(&no(1)).is_none() && cache.number(1).is_none());
     }
 }

@@ -1,12 +1,12 @@
-//! Reading: records, lists, histories and the feed, from the memtables and the base.
+//! Reads records, indexes, histories and the feed from the memtables and the B-tree.
 //!
-//! - A view is one triple of active table, frozen table and snapshot of the base. Only the
-//!   active table changes beneath it, and only by what is durable.
-//! - A list's entry is a hint, and the record it leads to has the last word: whoever only
-//!   shares a hash with what was asked for is never shown.
-//! - A page is read without the lock. Where a record moved away meanwhile it is read again,
-//!   at last under the lock: a page shows what stood at one moment, but for what records
-//!   learned since without leaving their places.
+//! - A read view combines the active memtable, the frozen memtable and a snapshot of the B-tree.
+//!   Only the active memtable changes during a read, and only by durable writes.
+//! - An index entry is a hint, and the record that it leads to decides. A record that only shares a
+//!   hash with the requested value is never returned.
+//! - A page of an index is read without a lock. If a record moves during the read, the page is read
+//!   again, the last time under the lock. Thus a page shows which records the index held at one
+//!   moment. A record may contain later changes that did not move it in the index.
 
 use std::ops::ControlFlow::{Break, Continue};
 use std::sync::Arc;
@@ -30,33 +30,35 @@ use crate::order::{Event, Record};
 use crate::rules::{UniqueKey, each_entry, unique_keys};
 use crate::types::{OrderNo, Timestamp};
 
-/// How often a page is read without the lock.
+/// Number of attempts to read a page of an index without the lock.
 const TRIES: usize = 3;
 
-/// What readers read.
+/// Read view: everything that a reader needs to read the store.
 #[derive(Debug, Clone)]
 pub(in crate::engine::local) struct ReadView {
     pub(in crate::engine::local) active: Arc<SharedMemtable>,
     pub(in crate::engine::local) frozen: Option<Arc<SharedMemtable>>,
     pub(in crate::engine::local) snapshot: Arc<Snapshot>,
-    /// What was read of the snapshot.
+    /// Cache of values from the snapshot.
     pub(in crate::engine::local) hot: Arc<RecordCache>,
     pub(in crate::engine::local) layout: Layout,
 }
 
-/// What became of an entry that was shown.
+/// Result of the callback for an index entry.
 enum Shown {
+    /// The entry is used; the read continues.
     Taken,
-    /// The record does not stand there, or not any more.
+    /// The record does not belong to the entry, or no longer does.
     Strange,
+    /// The read ends.
     Enough,
 }
 
-/// A record moved away while its place was looked at.
+/// Signal that a record may have moved in the index during a read.
 struct Moved;
 
 impl ReadView {
-    /// The base alone.
+    /// Creates a view of the B-tree alone, with empty memtables.
     pub(in crate::engine::local) fn of_base(
         snapshot: Snapshot,
         hot: RecordCache,
@@ -71,23 +73,23 @@ impl ReadView {
         }
     }
 
-    /// What the upper of the memtables that has it says.
+    /// Searches the active memtable, then the frozen one, and returns the first result of `look`.
     fn in_memory<T>(&self, look: impl Fn(&Memtable) -> Option<T>) -> Option<T> {
         let found = look(&self.active.read());
         found.or_else(|| look(&self.frozen.as_ref()?.read()))
     }
 
-    /// The record under a number, if it is in memory.
+    /// Returns a record if a memtable or the record cache holds it.
     pub(in crate::engine::local) fn held_at_hand(&self, no: &OrderNo) -> Option<Held> {
         let found = self.in_memory(|table| table.record(no).cloned());
         found.or_else(|| {
-            // What memory spoilt is not there: the base is asked.
+            // Cached bytes that no longer decode count as a miss. The caller reads the B-tree.
             let bytes = self.hot.record(no)?;
             codec::read_record(keys::order(no).as_slice(), &bytes).ok()
         })
     }
 
-    /// The record under a number.
+    /// Returns the record with an order number.
     pub(in crate::engine::local) fn held(
         &self,
         no: &OrderNo,
@@ -102,7 +104,7 @@ impl ReadView {
         })
     }
 
-    /// What `read` makes of the bytes of an event; an event that is not there is damage.
+    /// Passes the key and the bytes of an event to `read`. A missing event is corruption.
     fn chained<T>(
         &self,
         seq: u64,
@@ -117,7 +119,7 @@ impl ReadView {
         found.ok_or_else(|| damaged(Table::Events, key.as_slice(), DamageKind::Missing))
     }
 
-    /// The number of a row: the one that the row's first event bears.
+    /// Returns the order number of a row, which the row's first event holds.
     pub(in crate::engine::local) fn number(&self, row: u64) -> Result<OrderNo, StorageError> {
         if let Some(no) = self.hot.number(row) {
             return Ok(no);
@@ -131,7 +133,7 @@ impl ReadView {
         }
     }
 
-    /// The record of a row; an entry that leads to none is damage.
+    /// Returns the record of a row. A row without a record is corruption.
     pub(in crate::engine::local) fn row(&self, row: u64) -> Result<Held, StorageError> {
         let no = self.number(row)?;
         let held = self.held(&no)?.filter(|held| held.stored.row == row);
@@ -151,7 +153,7 @@ impl ReadView {
         }
     }
 
-    /// The records that own a key, at most `limit` of them. More than one is damage.
+    /// Returns the records that own a unique key, at most `limit`. More than one is corruption.
     pub(in crate::engine::local) fn owners(
         &self,
         key: &UniqueKey,
@@ -184,8 +186,9 @@ impl ReadView {
         })
     }
 
-    /// Nothing stands in a stretch: most keys that are asked for are new ones. What stands
-    /// there moves down only, and this looks from above.
+    /// Returns whether the range of a query has no entry. Most keys that callers look up are new,
+    /// so this check saves most of the full reads. Entries move only from an upper layer to a lower
+    /// one. The search starts at the top and thus misses none.
     fn is_empty(&self, query: &IndexQuery) -> Result<bool, StorageError> {
         let (table, first, last) = self.layout.stretch(query);
         let look = |memtable: &Memtable| {
@@ -198,7 +201,7 @@ impl ReadView {
         self.snapshot.is_empty(table, &(first, last))
     }
 
-    /// A part of a list.
+    /// Returns one page of an index, with at most `limit` rows.
     pub(in crate::engine::local) fn scan(
         &self,
         query: &IndexQuery,
@@ -208,7 +211,7 @@ impl ReadView {
             let mut found = IndexPage::default();
             let visited = self.visit(query, limit, &mut |position, held| {
                 let record = held.stored.record;
-                if !stands_there(&record, query, position) {
+                if !is_listed_at(&record, query, position) {
                     return Shown::Strange;
                 }
                 found.more = found.rows.len() >= limit;
@@ -222,7 +225,8 @@ impl ReadView {
         })
     }
 
-    /// Tries until nothing moved meanwhile, the last time with the active table held.
+    /// Repeats `attempt` until no record moved during it. The last attempt runs with the active
+    /// memtable locked, so that no writer can change it.
     fn settled<T>(
         &self,
         attempt: impl Fn() -> Result<Result<T, Moved>, StorageError>,
@@ -232,12 +236,17 @@ impl ReadView {
                 return Ok(settled);
             }
         }
+        // The attempt locks the memtable again. The lock is recursive for readers, so it succeeds.
         let _held = self.active.read();
-        let moved = |Moved| StorageError::corrupted("a table changed while it was held");
+        let moved = |Moved| StorageError::corrupted("a memtable changed while it was locked");
         attempt()?.map_err(moved)
     }
 
-    /// Shows the places of a stretch and what stands there, as long as `next` says.
+    /// Passes the index entries of a query and their records to `next`, until it returns `Enough`.
+    ///
+    /// The active memtable is copied part by part, about `wanted` entries each, and each part is
+    /// merged with the other layers. All parts must show the same state of the memtable. If its
+    /// change counter differs, the result mixes two states, and the read returns [`Moved`].
     fn visit(
         &self,
         query: &IndexQuery,
@@ -260,18 +269,21 @@ impl ReadView {
             }
             let mut moved = false;
             let mut show = |key: &KeyBytes| {
+                // A part begins with the last key of the part before it.
                 if shown == Some(*key) {
                     return Ok(Continue(()));
                 }
                 shown = Some(*key);
                 let position = keys::read_position(table, key.as_slice())
                     .ok_or_else(|| damaged(table, key.as_slice(), DamageKind::Key))?;
-                if !is_behind(position, query) {
+                if !is_after_cursor(position, query) {
                     return Ok(Continue(()));
                 }
                 Ok(match next(position, self.row(position.row)?) {
                     Shown::Taken => Continue(()),
                     Shown::Enough => Break(()),
+                    // If the memtable changed, the record may have moved since the copy. Otherwise
+                    // the entry is a hash collision and does not belong to the query.
                     Shown::Strange => {
                         moved = self.active.read().changes() != at_first;
                         if moved { Break(()) } else { Continue(()) }
@@ -288,6 +300,7 @@ impl ReadView {
                 Some(end) if flow.is_continue() => reading = reading.from(end),
                 _ => break,
             }
+            // The next part would hold only the key that was just shown.
             if reading.stretch.0 == reading.stretch.1 {
                 break;
             }
@@ -295,7 +308,7 @@ impl ReadView {
         Ok(Ok(()))
     }
 
-    /// Every event of a number.
+    /// Returns every event of an order number, the oldest first.
     pub(in crate::engine::local) fn history(
         &self,
         no: &OrderNo,
@@ -304,12 +317,15 @@ impl ReadView {
             .map_or_else(|| Ok(Vec::new()), |held| self.history_of(&held))
     }
 
-    /// Every event of a record, read backwards from its last one.
+    /// Returns every event of a record, the oldest first.
     pub(in crate::engine::local) fn history_of(
         &self,
         held: &Held,
     ) -> Result<Vec<Event>, StorageError> {
         let (no, row) = (held.stored.record.no(), held.stored.row);
+        // Each event names the one before it. Follow this chain from the last event back to the
+        // first, whose sequence is the row. A link that does not lead backwards is corruption;
+        // without that check, a cycle would never end.
         let (mut found, mut next) = (Vec::new(), Some(held.last_seq));
         while let Some(seq) = next {
             let chained = self.chained(seq, codec::read_event)?;
@@ -326,6 +342,7 @@ impl ReadView {
         Ok(found)
     }
 
+    /// Returns the event with a sequence.
     pub(in crate::engine::local) fn event(&self, seq: u64) -> Result<Event, StorageError> {
         let chained = self.chained(seq, codec::read_event)?;
         let no = match chained.origin {
@@ -335,7 +352,7 @@ impl ReadView {
         Ok(chained.of(no))
     }
 
-    /// When the last event happened.
+    /// Returns the time of the last event in the store.
     pub(in crate::engine::local) fn last_event_at(
         &self,
     ) -> Result<Option<Timestamp>, StorageError> {
@@ -345,7 +362,7 @@ impl ReadView {
         }
     }
 
-    /// The events behind a place in the feed.
+    /// Returns the events after a feed cursor, at most `limit`.
     pub(in crate::engine::local) fn events(
         &self,
         incarnation: u64,
@@ -369,7 +386,7 @@ impl ReadView {
         seqs.map(read).collect::<Result<_, _>>().map_err(unread)
     }
 
-    /// The store's counters.
+    /// Returns the counters of the store.
     pub(in crate::engine::local) fn state(&self) -> Result<State, StorageError> {
         if let Some(state) = self.in_memory(Memtable::state) {
             return Ok(state);
@@ -380,7 +397,7 @@ impl ReadView {
         found.ok_or_else(|| damaged(Table::Meta, keys::STATE, DamageKind::Missing))
     }
 
-    /// The last lsn that the base holds.
+    /// Returns the LSN up to which the B-tree holds all frames.
     pub(in crate::engine::local) fn applied(&self) -> Result<u64, StorageError> {
         let found = self
             .snapshot
@@ -388,7 +405,7 @@ impl ReadView {
         found.ok_or_else(|| damaged(Table::Meta, keys::APPLIED, DamageKind::Missing))
     }
 
-    /// What the base says that it belongs to.
+    /// Returns the store and the incarnation that the B-tree file belongs to.
     pub(in crate::engine::local) fn mark(&self) -> Result<codec::Mark, StorageError> {
         let found = self
             .snapshot
@@ -397,18 +414,18 @@ impl ReadView {
     }
 }
 
-/// The record is to be found in the list that is read, at this place.
-fn stands_there(record: &Record, query: &IndexQuery, position: Position) -> bool {
-    let mut stands = false;
+/// Returns whether a record has an entry at this position in the index of the query.
+fn is_listed_at(record: &Record, query: &IndexQuery, position: Position) -> bool {
+    let mut is_listed = false;
     each_entry(record, |entry| {
-        let is_place = entry.time == position.time && entry.sub == position.sub;
-        stands |= is_place && entry.index == query.index;
+        let is_position = entry.time == position.time && entry.sub == position.sub;
+        is_listed |= is_position && entry.index == query.index;
     });
-    stands
+    is_listed
 }
 
-/// Whether a place is strictly behind where the reading begins.
-fn is_behind(position: Position, query: &IndexQuery) -> bool {
+/// Returns whether a position is strictly after the start of the query, in its direction.
+fn is_after_cursor(position: Position, query: &IndexQuery) -> bool {
     match (query.after, query.direction) {
         (None, _) => true,
         (Some(after), Direction::Forward) => position > after,
@@ -416,7 +433,7 @@ fn is_behind(position: Position, query: &IndexQuery) -> bool {
     }
 }
 
-/// An event is not one of those that should lead to it.
+/// Error for an event that does not fit into the chain that leads to it.
 fn misplaced(seq: u64) -> StorageError {
     let key = keys::event(seq);
     damaged(Table::Events, key.as_slice(), DamageKind::Misplaced)

@@ -252,7 +252,7 @@ fn a_closed_engine_answers_nothing_and_closes_again() {
             panic!("a closed engine answered");
         };
         let source = std::error::Error::source(&error).unwrap();
-        assert_eq!(source.to_string(), "closed");
+        assert_eq!(source.to_string(), "the store is closed");
     }
 }
 

@@ -59,7 +59,7 @@ fn a_missing_entry_is_found() {
     assert_eq!(report.broken, 1);
     let found = &report.violations[0];
     assert_eq!((found.invariant, found.no), (Invariant::I5, Some(no(2))));
-    assert_eq!(found.what, "it is not found in by_openid");
+    assert_eq!(found.what, "missing in index by_openid");
 }
 
 #[test]

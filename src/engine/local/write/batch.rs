@@ -1,13 +1,14 @@
-//! Changes of tables in the making: one frame of the journal, and one step of the memtable.
+//! Batch of table changes: one frame of the journal, and one step of the memtable.
 //!
-//! A frame holds the bytes that the base will hold, and the counters as they stand after it:
+//! A frame holds the bytes that the B-tree will hold, and the counters after the batch. It consists
+//! of entries with this layout; a value length of `0xffff_ffff` marks a removed entry:
 //! ```text
-//! entry: table's tag u8 | length of key u8 | length of value u32, all ones: removed | key | value
+//! entry: tag of the table u8 | length of key u8 | length of value u32 | key | value
 //! ```
-//! - Replay so needs neither the base nor the rules: what was decided once is written down,
-//!   and no later version of a rule can come to another end.
-//! - Values are written once, into the frame; the memtable keeps the frame and knows where
-//!   in it each of them stands.
+//! - Thus replay needs neither the B-tree nor the rules. The frame holds the result of the rules,
+//!   so a later version of a rule cannot change what replay produces.
+//! - Each value is written once, into the frame. The memtable keeps the frame and the position of
+//!   each value in it.
 
 use crate::engine::local::journal::frame::HEAD_LEN;
 use crate::error::StorageError;
@@ -18,27 +19,27 @@ use crate::format::keys::KeyBytes;
 use crate::format::tables::Table;
 use crate::order::Event;
 
-/// Stands where the length of a value would.
+/// Value length that marks a removed entry.
 const REMOVED: u32 = u32::MAX;
 
 const LENGTH_LEN: usize = size_of::<u32>();
 
-/// Changes of tables, to be made all at once. A key is named at most once in all of them.
+/// Table changes that are applied atomically. Each key occurs at most once in a batch.
 pub(in crate::engine::local) struct WriteBatch {
-    /// The frame: room for its head, then the entries.
+    /// Bytes of the frame: space for its head, then the entries.
     pub(in crate::engine::local) frame: Vec<u8>,
     pub(in crate::engine::local) records: Vec<(Held, Span)>,
-    /// Of consecutive sequences.
+    /// Positions of the events, whose sequences are consecutive.
     pub(in crate::engine::local) events: Vec<Span>,
-    /// The sequence of the first of the events.
+    /// Sequence of the first event.
     pub(in crate::engine::local) first_seq: u64,
-    /// Entries of indexes that come or go.
+    /// Index entries that are added (`true`) or removed (`false`).
     pub(in crate::engine::local) entries: Vec<(Table, KeyBytes, bool)>,
-    /// The counters after it, where they change.
+    /// Counters of the store after the batch. `None`: they do not change.
     pub(in crate::engine::local) state: Option<State>,
 }
 
-/// Where in a frame a value stands.
+/// Position of a value in a frame, in bytes.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::engine::local) struct Span {
     pub(in crate::engine::local) start: u32,
@@ -61,7 +62,7 @@ impl Default for WriteBatch {
 }
 
 impl WriteBatch {
-    /// No changes yet, and room for so many bytes of them.
+    /// Creates an empty batch with space for `bytes` bytes of entries.
     pub(in crate::engine::local) fn with_room(bytes: usize) -> Self {
         let mut frame = Vec::with_capacity(HEAD_LEN.saturating_add(bytes));
         frame.resize(HEAD_LEN, 0);
@@ -75,7 +76,7 @@ impl WriteBatch {
         }
     }
 
-    /// Puts a record, which stays decoded beside its bytes.
+    /// Puts a record. The batch keeps it in decoded form, too.
     pub(in crate::engine::local) fn put_record(&mut self, held: Held) -> Result<(), StorageError> {
         let key = keys::order(&held.stored.record.no());
         let span = self.value(Table::Orders, &key, |out| codec::record(out, &key, &held))?;
@@ -83,7 +84,7 @@ impl WriteBatch {
         Ok(())
     }
 
-    /// Puts the event of a sequence: that of the event before it, and one.
+    /// Puts an event. `seq` must be one more than the sequence of the event put before it.
     pub(in crate::engine::local) fn put_event(
         &mut self,
         seq: u64,
@@ -97,7 +98,7 @@ impl WriteBatch {
         Ok(())
     }
 
-    /// Puts an entry of an index, or removes it.
+    /// Adds an index entry, or removes it if `is_there` is false.
     pub(in crate::engine::local) fn set_entry(
         &mut self,
         table: Table,
@@ -108,7 +109,7 @@ impl WriteBatch {
         self.entries.push((table, key, is_there));
     }
 
-    /// Puts the store's counters.
+    /// Puts the counters of the store.
     pub(in crate::engine::local) fn put_state(&mut self, state: State) -> Result<(), StorageError> {
         let key = keys::meta(keys::STATE);
         self.value(Table::Meta, &key, |out| codec::state(out, &key, &state))?;
@@ -120,7 +121,7 @@ impl WriteBatch {
         self.frame.len() == HEAD_LEN
     }
 
-    /// The bytes of the frame, head included.
+    /// Length of the frame in bytes, head included.
     pub(in crate::engine::local) const fn len(&self) -> usize {
         self.frame.len()
     }
@@ -132,7 +133,7 @@ impl WriteBatch {
         self.events.push(span);
     }
 
-    /// Begins an entry: all but its value.
+    /// Appends an entry without its value.
     fn head(&mut self, table: Table, key: &KeyBytes, value_len: u32) {
         let key = key.as_slice();
         self.frame.push(table.tag());
@@ -141,7 +142,7 @@ impl WriteBatch {
         self.frame.extend_from_slice(key);
     }
 
-    /// Appends an entry whose value `write` appends.
+    /// Appends an entry. `write` appends its value.
     fn value(
         &mut self,
         table: Table,
@@ -153,6 +154,7 @@ impl WriteBatch {
         write(&mut self.frame)?;
         let len = self.frame.len().saturating_sub(start);
         let len = u32::try_from(len).unwrap_or(u32::MAX);
+        // The length of the value is known only now. Write it into its field before the key.
         let key_len = key.as_slice().len();
         let at = start.saturating_sub(key_len).saturating_sub(LENGTH_LEN);
         let room = self.frame.get_mut(at..).and_then(<[u8]>::first_chunk_mut);
@@ -163,7 +165,7 @@ impl WriteBatch {
         Ok(Span { start, len })
     }
 
-    /// Reads back the payload of a frame.
+    /// Decodes the payload of a frame.
     pub(in crate::engine::local) fn decode(payload: &[u8]) -> Result<Self, StorageError> {
         let mut writes = Self::with_room(payload.len());
         writes.frame.extend_from_slice(payload);
@@ -177,7 +179,7 @@ impl WriteBatch {
         Ok(writes)
     }
 
-    /// Takes an entry in whose value ends at `end` of the frame.
+    /// Adds a decoded entry. Its value ends at offset `end` of the frame.
     fn take(
         &mut self,
         table: Table,
@@ -214,7 +216,8 @@ impl WriteBatch {
     }
 }
 
-/// The next entry of a payload: tag, key, and value where it is there.
+/// Splits the next entry off a payload: tag of the table, key, and value. The value is `None` if
+/// the entry is removed.
 pub(in crate::engine::local) fn take_entry<'a>(
     bytes: &mut &'a [u8],
 ) -> Option<(u8, KeyBytes, Option<&'a [u8]>)> {
@@ -233,7 +236,7 @@ pub(in crate::engine::local) fn take_entry<'a>(
 }
 
 fn undecodable() -> StorageError {
-    StorageError::corrupted("a frame of the journal cannot be decoded")
+    StorageError::corrupted("a journal frame has a valid checksum but cannot be decoded")
 }
 
 #[cfg(test)]
@@ -280,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn writes_come_back_as_they_were() {
+    fn batch_decodes_to_what_was_encoded() {
         let writes = filled();
         let read = WriteBatch::decode(&writes.frame[HEAD_LEN..]).unwrap();
         assert_eq!(read.frame, writes.frame);
@@ -296,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_cut_off_is_refused_or_ends_with_a_whole_entry() {
+    fn truncated_payload_is_refused_or_ends_with_whole_entry() {
         let writes = filled();
         let payload = &writes.frame[HEAD_LEN..];
         for at in 1..payload.len() {
@@ -311,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn events_that_do_not_follow_one_another_are_refused() {
+    fn events_with_sequence_gap_are_refused() {
         let mut writes = WriteBatch::default();
         writes
             .put_event(7, Origin::First(no(1)), &event(1))
@@ -323,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_of_a_list_has_no_value_and_nothing_else_goes_without() {
+    fn only_index_entries_decode_without_a_value() {
         let valued = |table| {
             let mut writes = WriteBatch::default();
             let value = |out: &mut Vec<u8>| {

@@ -1,7 +1,7 @@
-//! What the last loads found, kept for the batch that is decided on it: whoever writes next
-//! need not look everything up a second time.
+//! Results of the latest lookups, kept for the batch that is decided on them. The next write then
+//! need not look up the same values again.
 //!
-//! What was found holds as long as nothing was written since before it was looked up.
+//! A result is valid as long as nothing was written since before its lookup began.
 
 use foldhash::{HashMap, HashMapExt};
 use parking_lot::Mutex;
@@ -11,14 +11,15 @@ use crate::format::codec::Held;
 use crate::rules::UniqueKey;
 use crate::types::OrderNo;
 
-/// The most that is kept: what the largest group looks up, and some. Groups that write nothing
-/// would heap up what they found.
+/// Number of kept results from which the next lookup starts a new set. It covers the lookups of the
+/// largest group with some reserve. Without it, groups that write nothing would add results without
+/// limit.
 const KEPT_MAX: usize = 65_536;
 
-/// Records and owners that were looked up; a record that is `None` is not there.
+/// Records and key owners that were looked up. `None`: there is no such record or owner.
 #[derive(Debug, Default)]
 pub(in crate::engine::local) struct Found {
-    /// How many writes there had been before the first look.
+    /// Number of writes before the first lookup.
     written: u64,
     held: HashMap<OrderNo, Option<Held>>,
     owners: HashMap<UniqueKey, Option<OrderNo>>,
@@ -50,25 +51,27 @@ impl Found {
         }
     }
 
-    /// What stands under a number, if that was looked up; each is to be had once.
+    /// Takes the record with an order number; each result can be taken once. The outer `None` means
+    /// that there is no result to take. The inner `None` means that there is no such record.
     pub(in crate::engine::local) fn take_held(&mut self, no: &OrderNo) -> Option<Option<Held>> {
         self.held.remove(no)
     }
 
-    /// The owner of a key, if that was looked up.
+    /// Returns the owner of a unique key, if it was looked up.
     pub(in crate::engine::local) fn owner(&self, key: &UniqueKey) -> Option<&Option<OrderNo>> {
         self.owners.get(key)
     }
 }
 
-/// What was found since the last write.
+/// Results of the lookups since the last write.
 #[derive(Debug, Default)]
 pub(in crate::engine::local) struct Loaded {
     found: Mutex<Option<Found>>,
 }
 
 impl Loaded {
-    /// Keeps what lookups found that began when so much had been written.
+    /// Keeps the results `held` of `lookups`. `written` is the number of writes when the lookups
+    /// began. Results from before another write are dropped.
     pub(in crate::engine::local) fn keep(
         &self,
         written: u64,
@@ -85,7 +88,7 @@ impl Loaded {
         }
     }
 
-    /// What was found, if nothing was written since.
+    /// Takes the kept results if they were looked up after write number `written`, else none.
     pub(in crate::engine::local) fn take(&self, written: u64) -> Found {
         let found = self.found.lock().take();
         found
@@ -100,7 +103,7 @@ mod tests {
     use crate::engine::local::write::loaded::*;
 
     #[test]
-    fn groups_that_write_nothing_heap_up_no_more_than_the_largest_group_finds() {
+    fn lookups_without_writes_stay_bounded() {
         let loaded = Loaded::default();
         for group in 0..100 {
             let lookups: Vec<_> = (0..5_000)

@@ -1,4 +1,4 @@
-//! From mutations to one batch of writes.
+//! Turns a group of mutations into one batch of writes.
 
 pub(in crate::engine::local) mod batch;
 pub(in crate::engine::local) mod loaded;

@@ -1,11 +1,10 @@
-//! What a batch of mutations comes to: a verdict for each, and one set of writes for all
-//! that apply.
+//! Plans a group of mutations: a verdict for each, and the writes of those that apply.
 //!
-//! - A mutation is looked at against the base and what the batch did before it.
-//! - What is refused leaves no trace: its writes are made when no verdict can stop it any
-//!   more. An error fails the batch, and all of its writes with it.
-//! - An index changes by the difference between what the record was found under and what it
-//!   is found under now, compared as keys: two texts of one hash are one entry.
+//! - The planner checks each mutation against the read view and the earlier mutations of the group.
+//! - A refused mutation has no effect: the planner adds writes only after all checks have passed.
+//!   An error fails the whole group with all of its writes.
+//! - An index changes by the difference between the old and the new entries of a record. Entries
+//!   are compared by their keys: two texts with the same hash are one entry.
 
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
@@ -22,35 +21,37 @@ use crate::order::{Event, Record};
 use crate::rules::{UniqueKey, each_entry, unique_keys};
 use crate::types::OrderNo;
 
-/// A frame that holds so much is ended.
+/// Length at which a frame is closed, in bytes.
 const FRAME_ENOUGH: usize = FRAME_MAX / 2;
 
-/// The most that one mutation may add to a frame; what is left is for head and counters.
+/// Maximum length that one mutation may add to a frame, in bytes. The remaining 4 KiB are for the
+/// head and the counters.
 const MUTATION_MAX: usize = FRAME_MAX - FRAME_ENOUGH - 4096;
 
-/// What a mutation adds to a frame, by and large.
+/// Approximate length that a mutation adds to a frame, in bytes.
 const MUTATION_USUAL: usize = 1024;
 
-/// The writes of a batch in the making.
+/// Planner of the writes of one group of mutations.
 pub(in crate::engine::local) struct WritePlanner<'a> {
     view: &'a ReadView,
-    /// What was looked up for this batch already.
+    /// Results of lookups that were made before planning.
     found: Found,
     state: State,
     writes: WriteBatch,
-    /// How many mutations are still to come.
+    /// Number of mutations still to be added.
     left: usize,
-    /// Writes that fill a frame.
+    /// Writes of the closed frames.
     full: Vec<WriteBatch>,
+    /// Records that an earlier mutation of the group changed.
     changed: HashSet<OrderNo>,
-    /// Who owns the keys that changed hands in this batch; `None`: nobody any more.
+    /// Owners of the unique keys of changed records. `None`: the key has no owner any more.
     owners: HashMap<UniqueKey, Option<OrderNo>>,
-    /// Room to compare where a record stood and where it stands.
+    /// Buffers for the old and the new index entries of a record, kept for reuse.
     places: [Vec<(Table, KeyBytes)>; 2],
 }
 
 impl<'a> WritePlanner<'a> {
-    /// Of so many mutations.
+    /// Creates a planner for `count` mutations. `count` pre-sizes the buffers.
     pub(in crate::engine::local) fn new(
         view: &'a ReadView,
         found: Found,
@@ -60,7 +61,7 @@ impl<'a> WritePlanner<'a> {
             view,
             found,
             state: view.state()?,
-            writes: WriteBatch::with_room(room(count)),
+            writes: WriteBatch::with_room(expected_len(count)),
             left: count,
             full: Vec::new(),
             changed: HashSet::with_capacity(count),
@@ -69,7 +70,7 @@ impl<'a> WritePlanner<'a> {
         })
     }
 
-    /// Looks at one mutation, and takes it in if it applies.
+    /// Checks one mutation, and adds its writes if it applies.
     pub(in crate::engine::local) fn add(
         &mut self,
         mutation: &Mutation,
@@ -85,6 +86,8 @@ impl<'a> WritePlanner<'a> {
         }
         check_events(mutation)?;
         let before = stored.map(|stored| &stored.record);
+        // Only keys that the record newly claims can conflict. A key that the record already has
+        // is its own.
         let had: Vec<UniqueKey> = before.into_iter().flat_map(unique_keys).collect();
         let has: Vec<UniqueKey> = unique_keys(&mutation.after).collect();
         for key in has.iter().filter(|key| !had.contains(key)) {
@@ -94,6 +97,7 @@ impl<'a> WritePlanner<'a> {
             }
         }
         self.take(mutation, held.as_ref())?;
+        // Later mutations of the group must see these owners: the read view does not have them.
         let lost = had.iter().filter(|key| !has.contains(key));
         self.owners.extend(lost.map(|key| (key.clone(), None)));
         let owned = has.into_iter().map(|key| (key, Some(mutation.no)));
@@ -101,7 +105,7 @@ impl<'a> WritePlanner<'a> {
         Ok(Verdict::Applied)
     }
 
-    /// The writes, frame by frame, counters included; none where nothing applies.
+    /// Returns the writes, one batch per frame, with the counters. Empty if no mutation applies.
     pub(in crate::engine::local) fn finish(mut self) -> Result<Vec<WriteBatch>, StorageError> {
         if !self.writes.is_empty() {
             self.close_frame()?;
@@ -110,7 +114,7 @@ impl<'a> WritePlanner<'a> {
     }
 
     fn close_frame(&mut self) -> Result<(), StorageError> {
-        let next = WriteBatch::with_room(room(self.left));
+        let next = WriteBatch::with_room(expected_len(self.left));
         let mut writes = std::mem::replace(&mut self.writes, next);
         writes.put_state(self.state)?;
         self.full.push(writes);
@@ -126,11 +130,11 @@ impl<'a> WritePlanner<'a> {
         Ok(owners.first().map(|owner| owner.stored.record.no()))
     }
 
-    /// Takes a mutation into the frame. What fails here fails the whole batch.
+    /// Adds the writes of a mutation to the frame. An error here fails the whole group.
     fn take(&mut self, mutation: &Mutation, held: Option<&Held>) -> Result<(), StorageError> {
         let len = self.writes.len();
         let stored = held.map(|held| &held.stored);
-        // A new record's row is the sequence of its first event.
+        // The row of a new record is the sequence of its first event.
         let next = self.state.last_seq.saturating_add(1);
         let row = stored.map_or(next, |stored| stored.row);
         self.put_events(&mutation.events, held)?;
@@ -146,11 +150,13 @@ impl<'a> WritePlanner<'a> {
         self.check_len(len)
     }
 
-    /// Ends a frame that is long enough; what one mutation adds to it must fit, too.
+    /// Closes a frame that is long enough. Fails if the mutation added too much: the frame might
+    /// then exceed its maximum length.
     fn check_len(&mut self, before: usize) -> Result<(), StorageError> {
         let added = self.writes.len().saturating_sub(before);
         if added > MUTATION_MAX {
-            let why = format!("a change has {added} bytes");
+            let why =
+                format!("a change of one order has {added} bytes; the maximum is {MUTATION_MAX}");
             return Err(StorageError::new(StorageErrorKind::TooLarge, why));
         }
         if self.writes.len() > FRAME_ENOUGH {
@@ -159,7 +165,8 @@ impl<'a> WritePlanner<'a> {
         Ok(())
     }
 
-    /// Puts the events, each with the one before it, from that of the record as it was on.
+    /// Puts the events. Each one names its predecessor, beginning with the last event of the stored
+    /// record.
     fn put_events(&mut self, events: &[Event], held: Option<&Held>) -> Result<(), StorageError> {
         let mut chain = held.map(|held| (held.stored.row, held.last_seq));
         for event in events {
@@ -175,6 +182,7 @@ impl<'a> WritePlanner<'a> {
         Ok(())
     }
 
+    /// Removes the index entries that the record loses, and adds those that it gains.
     fn put_entries(
         &mut self,
         before: Option<&Record>,
@@ -195,7 +203,7 @@ impl<'a> WritePlanner<'a> {
         Ok(())
     }
 
-    /// Where a record stands, each place once and in order.
+    /// Collects the index entries of a record, sorted and without duplicates.
     fn places_of(
         &self,
         record: Option<&Record>,
@@ -216,13 +224,13 @@ impl<'a> WritePlanner<'a> {
     }
 }
 
-/// The room for what so many mutations add, as far as one frame takes them.
-fn room(mutations: usize) -> usize {
+/// Expected length of the writes of so many mutations, in bytes, limited to one frame.
+fn expected_len(mutations: usize) -> usize {
     let usual = mutations.saturating_mul(MUTATION_USUAL);
     usual.min(FRAME_ENOUGH + MUTATION_USUAL)
 }
 
-/// What stands is what the mutation was decided on.
+/// Returns whether the stored record is the one that the mutation was decided on.
 fn is_expected(mutation: &Mutation, stored: Option<&StoredRecord>) -> bool {
     match (&mutation.before, stored) {
         (None, None) => true,
@@ -233,8 +241,8 @@ fn is_expected(mutation: &Mutation, stored: Option<&StoredRecord>) -> bool {
     }
 }
 
-/// The events lead from the version before to the one after: two events of one version
-/// would be one entry of the history.
+/// Checks that the events lead, version by version, from the old record to the new one. Two events
+/// with the same version would make the history ambiguous.
 fn check_events(mutation: &Mutation) -> Result<(), StorageError> {
     let before = mutation.before.as_ref();
     let mut version = before.map_or(0, |stored| stored.record.version());
@@ -246,6 +254,9 @@ fn check_events(mutation: &Mutation) -> Result<(), StorageError> {
     if fits && version == mutation.after.version() {
         return Ok(());
     }
-    let why = format!("the events of {} do not lead to its record", mutation.no);
+    let why = format!(
+        "the events of order {} do not lead to its new version",
+        mutation.no
+    );
     Err(StorageError::new(StorageErrorKind::Internal, why))
 }

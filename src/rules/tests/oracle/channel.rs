@@ -1,24 +1,24 @@
-//! The truth: a channel that keeps its own ledger, and shares no code with the rules.
+//! Simulated channel with its own ledger. It shares no code with the rules.
 //!
-//! It takes whatever refund it is asked for. So what it sends out beyond what was paid in
-//! is money that the store allowed to go back twice.
+//! It executes every refund that the server requests. If it refunds more than a transaction
+//! paid, the store allowed the same money to go back twice.
 
 use std::collections::BTreeMap;
 
 use super::super::*;
 
-/// A message under way. It may be delivered twice, late, or out of order.
+/// Message in transit. It may arrive twice, late, or out of order.
 #[derive(Debug, Clone)]
 pub(super) enum Message {
     Paid(&'static str, Payment),
     Refunded(&'static str, RefundFact),
-    /// A query, answered with the state at the time when it arrives.
+    /// A query about an order. The answer contains the state at the time of arrival.
     AskOrder(&'static str),
     AskRefund(&'static str, String, Timestamp),
     OrderIs(&'static str, ChannelState),
 }
 
-/// A transaction as it is: what was paid, and under which number.
+/// Transaction in the ledger: the payment, and the order number that it was made under.
 #[derive(Debug)]
 pub(super) struct Paid {
     pub(super) under: &'static str,
@@ -31,19 +31,19 @@ impl Paid {
     }
 }
 
-/// A refund as it is.
+/// Refund in the ledger.
 #[derive(Debug)]
 pub(super) struct Back {
     pub(super) transaction: String,
     asked: u64,
-    /// `None` where the channel refused the request and knows no refund.
+    /// State; `None` if the channel refused the request and has no refund.
     state: Option<RefundState>,
-    /// What went out and did not return.
+    /// Amount that went out and did not return, in fen.
     pub(super) out: u64,
     sent: u64,
 }
 
-/// What the server hears at once.
+/// Immediate reply to a refund request.
 pub(super) enum Reply {
     Lost,
     Refused,
@@ -59,7 +59,7 @@ pub(super) struct Truth {
 }
 
 impl Truth {
-    /// A customer pays; nobody pays a transaction twice or a closed number.
+    /// Makes a customer pay. Each transaction is paid once, and a closed number is never paid.
     pub(super) fn pay(&mut self, under: &'static str, transaction: &str, amount: u64, payer: &str) {
         if self.paid.contains_key(transaction) || self.closed.contains(&under) {
             return;
@@ -71,7 +71,7 @@ impl Truth {
             .insert(transaction.to_owned(), Paid { under, payment });
     }
 
-    /// The payment is told once more: with less, or under another number.
+    /// Sends the payment again with a smaller amount or under another order number.
     pub(super) fn tell_oddly(&mut self, transaction: &str, under: &'static str, amount: u64) {
         if let Some(paid) = self.paid.get(transaction) {
             let mut payment = paid.payment.clone();
@@ -80,12 +80,12 @@ impl Truth {
         }
     }
 
-    /// A request for a refund arrives. What is known is answered as it is.
+    /// Handles a refund request. A known refund is answered with its present state.
     pub(super) fn request(
         &mut self,
         number: &str,
         (transaction, amount): (&str, u64),
-        dice: u8,
+        random: u8,
     ) -> Reply {
         let back = self
             .refunds
@@ -102,8 +102,8 @@ impl Truth {
             (transaction, amount)
         );
         let fresh = matches!(back.state, None | Some(RefundState::Closed));
-        if fresh && dice.is_multiple_of(3) {
-            return if dice.is_multiple_of(2) {
+        if fresh && random.is_multiple_of(3) {
+            return if random.is_multiple_of(2) {
                 Reply::Refused
             } else {
                 Reply::Lost
@@ -113,19 +113,19 @@ impl Truth {
             back.state = Some(RefundState::Processing);
         }
         match back.state {
-            Some(state) if dice % 4 != 1 => Reply::State(state, back.sent),
+            Some(state) if random % 4 != 1 => Reply::State(state, back.sent),
             _ => Reply::Lost,
         }
     }
 
-    /// A refund moves on by itself, and the channel tells. A success may be of less than was
-    /// asked for, and may fail later.
-    pub(super) fn move_on(&mut self, under: &'static str, number: &str, dice: u8) {
+    /// Moves a refund to a next state and sends the notification. A success may have a smaller
+    /// amount than requested, and may fail later.
+    pub(super) fn move_on(&mut self, under: &'static str, number: &str, random: u8) {
         use RefundState::{Abnormal, Closed, Processing, Success};
         let Some(back) = self.refunds.get_mut(number) else {
             return;
         };
-        let next = match (back.state, dice % 8) {
+        let next = match (back.state, random % 8) {
             (Some(Processing), 0) => Abnormal,
             (Some(Processing | Abnormal), 1 | 2) => Closed,
             (Some(Processing | Abnormal), _) => Success,
@@ -133,7 +133,7 @@ impl Truth {
             _ => return,
         };
         if next == Success {
-            let less = dice % 8 == 7 && back.asked > 10;
+            let less = random % 8 == 7 && back.asked > 10;
             back.sent = if less { back.asked - 10 } else { back.asked };
             back.out = back.sent;
         } else if next == Closed {
@@ -149,14 +149,14 @@ impl Truth {
         }
     }
 
-    /// The refund as it stands; `None` where the channel knows none.
+    /// Returns the present state of a refund; `None` if the channel has no such refund.
     pub(super) fn fact(&self, number: &str) -> Option<RefundFact> {
         let back = self.refunds.get(number)?;
-        // The amount of what returned is the one that had gone out.
+        // A refund whose money returned keeps the amount that had gone out.
         Some(told(number, &back.transaction, back.sent, back.state?))
     }
 
-    /// An order as it stands. The first transaction under its number is named.
+    /// Returns the present state of an order, with the first transaction under its number.
     pub(super) fn order(&self, text: &str) -> ChannelState {
         let mut paid = self.paid.values().filter(|paid| paid.under == text);
         match paid.next() {
@@ -177,7 +177,7 @@ impl Truth {
         CloseReply::Closed
     }
 
-    /// What went out of a transaction and did not return.
+    /// Returns the refunded amount of a transaction that did not return, in fen.
     pub(super) fn out(&self, transaction: &str) -> u64 {
         let of_it = self
             .refunds

@@ -1,4 +1,4 @@
-//! What must be true of the store's books, whatever happened.
+//! Conditions on the store's records that must hold in every schedule.
 
 use super::super::*;
 use super::server::{Acknowledged, Server};
@@ -8,12 +8,12 @@ use crate::rules::{Index, index_entries};
 impl Server {
     pub(super) fn judge(&self) {
         self.no_money_goes_back_twice();
-        self.what_was_acknowledged_is_found();
+        self.acknowledged_facts_are_found();
         for record in self.shop.records.values() {
             is_listed(record);
             decided_refunds_hold_money(record);
         }
-        self.a_transaction_is_of_one_record();
+        self.transactions_have_one_owner();
     }
 
     fn no_money_goes_back_twice(&self) {
@@ -21,12 +21,12 @@ impl Server {
             let out = self.truth.out(transaction);
             assert!(
                 out <= paid.amount(),
-                "{transaction}: {out} of {paid:?} went back"
+                "{transaction}: {out} fen of {paid:?} were refunded"
             );
         }
     }
 
-    fn what_was_acknowledged_is_found(&self) {
+    fn acknowledged_facts_are_found(&self) {
         for fact in &self.acknowledged {
             let found = match fact {
                 Acknowledged::Paid(text, payment) => {
@@ -36,12 +36,12 @@ impl Server {
                     holds_refund(self.shop.record(text).unwrap(), fact)
                 }
             };
-            assert!(found, "{fact:?} was acknowledged and is lost");
+            assert!(found, "acknowledged fact is lost: {fact:?}");
         }
     }
 
-    /// It pays one order, or goes back from one record.
-    fn a_transaction_is_of_one_record(&self) {
+    /// Checks that each transaction pays one order or is refunded from one record.
+    fn transactions_have_one_owner(&self) {
         for transaction in self.truth.paid.keys() {
             let claims = self.shop.records.values().filter(|record| {
                 let pays = record.as_order().and_then(|order| order.transaction_id());
@@ -53,12 +53,12 @@ impl Server {
         }
     }
 
-    /// After everything was heard.
+    /// Checks the final state, after the server has received every message.
     pub(super) fn judge_the_end(&self) {
         for record in self.shop.records.values() {
             let due = |entry: &crate::rules::IndexEntry| entry.index == Index::Due;
             let due = index_entries(record).into_iter().find(due);
-            assert_eq!(due, None, "due for ever: {record:?}");
+            assert_eq!(due, None, "never stops being due: {record:?}");
         }
         for transaction in self.truth.paid.keys() {
             let refunds = self.shop.records.values();
@@ -66,15 +66,15 @@ impl Server {
             let succeeded = refunds.filter(|refund| refund.status == RefundStatus::Success);
             let back: u64 = succeeded.map(|refund| refund.amount.as_u64()).sum();
             let out = self.truth.out(transaction);
-            let told = || {
+            let has_anomaly = || {
                 self.shop
                     .records
                     .values()
                     .any(|r| asks_about(r, transaction))
             };
             assert!(
-                back == out || told(),
-                "{transaction}: {back} here, {out} there: {:#?}",
+                back == out || has_anomaly(),
+                "{transaction}: store has {back} fen refunded, channel {out}: {:#?}",
                 self.shop.history
             );
         }
@@ -86,7 +86,7 @@ fn refunds_of<'a>(record: &'a Record, transaction: &'a str) -> impl Iterator<Ite
     refunds.filter(move |refund| refund.transaction_id.as_str() == transaction)
 }
 
-/// An open anomaly is about a refund of the transaction.
+/// Whether an open anomaly contains a refund of the transaction.
 fn asks_about(record: &Record, transaction: &str) -> bool {
     let mut open = record.anomalies().iter().filter(|a| a.is_open());
     open.any(|anomaly| {
@@ -95,27 +95,28 @@ fn asks_about(record: &Record, transaction: &str) -> bool {
     })
 }
 
-fn holds_payment(record: &Record, told: &Payment) -> bool {
+fn holds_payment(record: &Record, acknowledged: &Payment) -> bool {
     let standing = record.as_order().and_then(|order| order.payment.as_ref());
     let doubtful = record.anomalies().iter().filter_map(|a| a.payment.as_ref());
     let facts = |payment: &Payment| (payment.transaction_id.clone(), payment.paid_fee);
     let mut known = standing.into_iter().chain(doubtful);
-    known.any(|known| facts(known) == facts(told))
+    known.any(|known| facts(known) == facts(acknowledged))
 }
 
-/// A success with its amount, for ever; of another state its number.
-fn holds_refund(record: &Record, told: &RefundFact) -> bool {
+/// Whether the record still contains the fact: a success with its amount, any other state at
+/// least with its number.
+fn holds_refund(record: &Record, acknowledged: &RefundFact) -> bool {
     let doubtful = record.anomalies().iter().filter_map(|a| a.refund.as_ref());
     let mut known = record.refunds().iter().chain(doubtful);
     let went_out = |status| matches!(status, RefundStatus::Success | RefundStatus::Returned);
     known.any(|known| {
-        let same = known.refund_no == *told.refund_no();
-        let whole = known.amount == told.amount() && went_out(known.status);
-        same && (told.state() != RefundState::Success || whole)
+        let same = known.refund_no == *acknowledged.refund_no();
+        let whole = known.amount == acknowledged.amount() && went_out(known.status);
+        same && (acknowledged.state() != RefundState::Success || whole)
     })
 }
 
-/// Every order, refund and open question stands in the list where people look for it.
+/// Checks that every order, refund and open anomaly has an entry in its list.
 fn is_listed(record: &Record) {
     let entries = index_entries(record);
     let has = |index: Index, sub| entries.iter().any(|e| e.index == index && e.sub == sub);
@@ -129,7 +130,7 @@ fn is_listed(record: &Record) {
         let waits = open.clone().next().is_some();
         assert!(
             !can_be_paid || waits || has(Index::Due, 0),
-            "forgotten: {order:?}"
+            "neither due nor waiting for a person: {order:?}"
         );
     }
     for (refund, sub) in record.refunds().iter().zip(1..) {
@@ -141,12 +142,13 @@ fn is_listed(record: &Record) {
         };
         let number = Some(&refund.refund_no);
         let mut about = open.clone();
-        let asked = about.any(|anomaly| anomaly.kind.refund_no() == number);
-        assert!(asked || has(index, sub), "unlisted: {refund:?}");
+        let has_anomaly = about.any(|anomaly| anomaly.kind.refund_no() == number);
+        assert!(has_anomaly || has(index, sub), "unlisted: {refund:?}");
     }
 }
 
-/// What a person decided to give back is going back or went back. Else he is asked again.
+/// Checks that money which a person decided to refund is on its way back or went back. If not,
+/// an open anomaly must show it to a person again.
 fn decided_refunds_hold_money(record: &Record) {
     for Anomaly { id, kind, end, .. } in record.anomalies() {
         let how = end.as_ref().map(|end| &end.how);
@@ -157,7 +159,7 @@ fn decided_refunds_hold_money(record: &Record) {
             let held = refund.status.holds_money();
             assert!(
                 held || again,
-                "{id} {kind:?}: nobody knows that {refund:?} failed"
+                "{id} {kind:?}: no open anomaly shows the failure of {refund:?}"
             );
         }
     }

@@ -1,5 +1,6 @@
-//! Money against a truth of its own: a simulated channel keeps what was paid in and what it
-//! sent out, a simple server does only what the store allows, and an oracle compares.
+//! Oracle test of the money rules. A simulated channel keeps its own ledger of payments and
+//! refunds. A simple server does only what the store allows. After each step the oracle compares
+//! the store with the ledger.
 
 mod channel;
 mod judge;
@@ -9,7 +10,7 @@ use proptest::prelude::*;
 
 use server::Server;
 
-/// What happens next: the kind of step, and two choices within it.
+/// Random schedule: for each step its kind, and two random choices within it.
 fn steps() -> impl Strategy<Value = Vec<(u8, u8, u8)>> {
     let step = (0_u8..20, any::<u8>(), any::<u8>());
     prop::collection::vec(step, 20..90)
@@ -19,7 +20,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1500))]
 
     #[test]
-    fn money_is_never_given_back_twice_or_lost_from_sight(
+    fn random_schedule_never_refunds_twice_or_loses_money(
         steps in steps(),
         seed in any::<u64>(),
     ) {

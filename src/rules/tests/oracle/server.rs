@@ -1,4 +1,4 @@
-//! A simple server between the store and the channel.
+//! Simple server between the store and the simulated channel.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::order::{ActionKind, Anomaly, AnomalyKind, Record, Refund, RefundStatu
 const ORDERS: [&str; 3] = ["a", "b", "c"];
 const TRANSACTIONS: [&str; 2] = ["X", "Y"];
 
-/// An acknowledged fact, to be found again for ever.
+/// Acknowledged fact, which the store must never lose.
 #[derive(Debug)]
 pub(super) enum Acknowledged {
     Paid(&'static str, Payment),
@@ -20,12 +20,12 @@ pub(super) struct Server {
     pub(super) shop: Shop,
     pub(super) truth: Truth,
     pub(super) acknowledged: Vec<Acknowledged>,
-    /// The order under which each refund was asked for.
+    /// Order under which each refund was requested, by refund number.
     numbers: BTreeMap<String, &'static str>,
 }
 
-fn pick<T: Copy>(of: &[T], dice: u8) -> T {
-    of[usize::from(dice) % of.len()]
+fn pick<T: Copy>(choices: &[T], random: u8) -> T {
+    choices[usize::from(random) % choices.len()]
 }
 
 impl Server {
@@ -55,7 +55,7 @@ impl Server {
             }
             4..=8 => self.deliver(usize::from(a), b.is_multiple_of(3), b),
             9 | 10 => self.sweep(a.is_multiple_of(2), b),
-            11 | 12 => self.ask_back(order, transaction, pick(&[40, 60, 90, 100], a / 3), b),
+            11 | 12 => self.request_new(order, transaction, pick(&[40, 60, 90, 100], a / 3), b),
             13 => self.retry(a, b),
             14 | 15 => self.move_on(a, b),
             16 | 17 => self.resolve_one(usize::from(a), b),
@@ -64,25 +64,26 @@ impl Server {
         }
     }
 
-    /// Delivers one message. What is not acknowledged is kept, as the channel repeats it.
-    fn deliver(&mut self, place: usize, again: bool, dice: u8) {
+    /// Delivers one message. An unacknowledged message stays in the pool, because the channel
+    /// repeats it. `again` delivers a copy.
+    fn deliver(&mut self, position: usize, again: bool, random: u8) {
         let pool = &mut self.truth.pool;
         if pool.is_empty() {
             return;
         }
-        let place = place % pool.len();
+        let position = position % pool.len();
         let message = if again {
-            pool[place].clone()
+            pool[position].clone()
         } else {
-            pool.swap_remove(place)
+            pool.swap_remove(position)
         };
-        if !self.hand_over(message.clone(), dice) && !again {
+        if !self.receive(message.clone(), random) && !again {
             self.truth.pool.push(message);
         }
     }
 
-    /// False where the channel is to repeat.
-    fn hand_over(&mut self, message: Message, dice: u8) -> bool {
+    /// Handles one message. Returns `false` if the channel must repeat it.
+    fn receive(&mut self, message: Message, random: u8) -> bool {
         match message {
             Message::Paid(text, payment) => {
                 let (_, acknowledge) = self.shop.confirm(text, payment.clone());
@@ -91,7 +92,7 @@ impl Server {
                 }
                 acknowledge
             }
-            Message::Refunded(text, fact) => self.hear(text, fact),
+            Message::Refunded(text, fact) => self.record(text, fact),
             Message::AskOrder(text) => {
                 let state = self.truth.order(text);
                 self.truth.pool.push(Message::OrderIs(text, state));
@@ -103,7 +104,7 @@ impl Server {
                         let fact = fact.with_query_sent_at(sent);
                         self.truth.pool.push(Message::Refunded(text, fact));
                     }
-                    None => self.ask_again(text, &number, dice),
+                    None => self.ask_again(text, &number, random),
                 }
                 true
             }
@@ -118,20 +119,20 @@ impl Server {
         }
     }
 
-    fn hear(&mut self, text: &'static str, fact: RefundFact) -> bool {
+    fn record(&mut self, text: &'static str, fact: RefundFact) -> bool {
         let (recorded, acknowledge) = self.shop.record_refund(text, fact.clone());
         if recorded == RefundRecorded::MustQuery {
             let record = self.shop.record(text).unwrap();
             let refund = record.refund(fact.refund_no()).unwrap();
-            assert!(refund.next_check.is_some(), "{fact:?} is dropped");
+            assert!(refund.next_check.is_some(), "no query is due for {fact:?}");
         } else if acknowledge {
             self.acknowledged.push(Acknowledged::Refunded(text, fact));
         }
         acknowledge
     }
 
-    /// Does everything that is due: asks the channel, which answers at once or later.
-    fn sweep(&mut self, at_once: bool, dice: u8) {
+    /// Does every step that is due. The channel answers the queries at once or later.
+    fn sweep(&mut self, at_once: bool, random: u8) {
         for text in ORDERS {
             let Some(record) = self.shop.record(text).cloned() else {
                 continue;
@@ -144,41 +145,41 @@ impl Server {
                     let reply = self.truth.close(text);
                     let _ = self.shop.record_close(text, reply);
                 }
-                Some(_) => self.send(Message::AskOrder(text), at_once, dice),
+                Some(_) => self.send(Message::AskOrder(text), at_once, random),
                 None => {}
             }
             for refund in record.refunds() {
                 if refund.next_check.is_some_and(|at| at <= now) {
                     let number = refund.refund_no.as_str().to_owned();
-                    self.send(Message::AskRefund(text, number, now), at_once, dice);
+                    self.send(Message::AskRefund(text, number, now), at_once, random);
                 }
             }
         }
     }
 
-    fn send(&mut self, message: Message, at_once: bool, dice: u8) {
+    fn send(&mut self, message: Message, at_once: bool, random: u8) {
         if !at_once {
             self.truth.pool.push(message);
             return;
         }
-        // The answer to a query is what it leaves in the pool.
+        // A query puts its answer at the end of the pool. Deliver that answer now.
         let before = self.truth.pool.len();
-        let _ = self.hand_over(message, dice);
+        let _ = self.receive(message, random);
         if self.truth.pool.len() > before
             && let Some(answer) = self.truth.pool.pop()
-            && !self.hand_over(answer.clone(), dice)
+            && !self.receive(answer.clone(), random)
         {
             self.truth.pool.push(answer);
         }
     }
 
-    fn ask_back(&mut self, text: &'static str, transaction: &str, amount: u64, dice: u8) {
+    fn request_new(&mut self, text: &'static str, transaction: &str, amount: u64, random: u8) {
         let number = format!("R{}", self.numbers.len());
-        self.request_one(text, asked_back(&number, transaction, amount), dice);
+        self.request(text, asked_back(&number, transaction, amount), random);
     }
 
-    /// Asks the store, and the channel only where the store says so.
-    fn request_one(&mut self, text: &'static str, new: NewRefund, dice: u8) {
+    /// Requests a refund from the store, and from the channel only if the store accepts it.
+    fn request(&mut self, text: &'static str, new: NewRefund, random: u8) {
         let decision = self.shop.ask(no(text), request_refund(new.clone()));
         if decision.acknowledge {
             let number = new.refund_no().as_str().to_owned();
@@ -186,13 +187,13 @@ impl Server {
             let record = self.shop.record(text).unwrap();
             let refund = record.refund(new.refund_no()).unwrap();
             let is_kept = refund.status.holds_money();
-            assert!(is_kept, "{new:?} is acknowledged, and nothing is reserved");
-            self.ask_channel(text, &number, dice);
+            assert!(is_kept, "no money is reserved for the accepted {new:?}");
+            self.ask_channel(text, &number, random);
         }
     }
 
-    /// The channel knows nothing of what the store holds: it is asked again.
-    fn ask_again(&mut self, text: &'static str, number: &str, dice: u8) {
+    /// Repeats the request of a refund that the store holds and the channel does not know.
+    fn ask_again(&mut self, text: &'static str, number: &str, random: u8) {
         let known = self.refund_of(text, number);
         let Some(known) = known.filter(|known| known.status == RefundStatus::Requested) else {
             return;
@@ -202,7 +203,7 @@ impl Server {
             known.transaction_id.as_str(),
             known.asked_amount().as_u64(),
         );
-        self.request_one(text, new.attempt(known.attempt), dice);
+        self.request(text, new.attempt(known.attempt), random);
     }
 
     fn refund_of(&self, text: &str, number: &str) -> Option<Refund> {
@@ -210,30 +211,30 @@ impl Server {
         self.shop.record(text)?.refund(&number).cloned()
     }
 
-    fn ask_channel(&mut self, text: &'static str, number: &str, dice: u8) {
+    fn ask_channel(&mut self, text: &'static str, number: &str, random: u8) {
         let refund = self.refund_of(text, number).unwrap();
         let asked = refund.asked_amount().as_u64();
         let transaction = refund.transaction_id.as_str();
-        match self.truth.request(number, (transaction, asked), dice) {
+        match self.truth.request(number, (transaction, asked), random) {
             Reply::Lost => {}
             Reply::Refused => {
                 let _ = self.shop.refuse_attempt(text, number, refund.attempt);
             }
             Reply::State(state, amount) => {
-                let _ = self.hear(text, told(number, transaction, amount, state));
+                let _ = self.record(text, told(number, transaction, amount, state));
             }
         }
     }
 
-    /// The next attempt of a closed refund, under the same number.
-    fn retry(&mut self, place: u8, dice: u8) {
+    /// Starts the next attempt of a closed refund, under the same number.
+    fn retry(&mut self, position: u8, random: u8) {
         let closed = |(number, text): (&String, &&'static str)| {
             let refund = self.refund_of(text, number)?;
             (refund.status == RefundStatus::Closed).then_some((*text, refund))
         };
         let closed: Vec<_> = self.numbers.iter().filter_map(closed).collect();
         let Some((text, refund)) = closed
-            .get(usize::from(place) % closed.len().max(1))
+            .get(usize::from(position) % closed.len().max(1))
             .cloned()
         else {
             return;
@@ -241,17 +242,17 @@ impl Server {
         let number = refund.refund_no.as_str();
         let amount = refund.asked_amount().as_u64();
         let new = asked_back(number, refund.transaction_id.as_str(), amount);
-        self.request_one(text, new.attempt(refund.attempt + 1), dice);
+        self.request(text, new.attempt(refund.attempt + 1), random);
     }
 
-    fn move_on(&mut self, place: u8, dice: u8) {
+    fn move_on(&mut self, position: u8, random: u8) {
         let numbers: Vec<_> = self.numbers.iter().collect();
-        if let Some((number, text)) = numbers.get(usize::from(place) % numbers.len().max(1)) {
+        if let Some((number, text)) = numbers.get(usize::from(position) % numbers.len().max(1)) {
             let (number, text) = ((*number).clone(), **text);
-            self.truth.move_on(text, &number, dice);
-            if dice > 240 {
-                // It is also told under the number of another order.
-                self.truth.tell(pick(&ORDERS, place), &number);
+            self.truth.move_on(text, &number, random);
+            if random > 240 {
+                // The channel also sends it under the number of another order.
+                self.truth.tell(pick(&ORDERS, position), &number);
             }
         }
     }
@@ -265,21 +266,21 @@ impl Server {
         ORDERS.into_iter().flat_map::<Vec<_>, _>(of).collect()
     }
 
-    /// A person decides one anomaly, of the opening that he saw.
-    fn resolve_one(&mut self, place: usize, dice: u8) {
+    /// Makes a person resolve one open anomaly.
+    fn resolve_one(&mut self, position: usize, random: u8) {
         let open = self.open_anomalies();
-        let Some((text, anomaly)) = open.get(place % open.len().max(1)).cloned() else {
+        let Some((text, anomaly)) = open.get(position % open.len().max(1)).cloned() else {
             return;
         };
-        // A person who dismisses that the money came back is wrong.
+        // The money did come back, so the person must not dismiss this anomaly.
         let disagrees = matches!(anomaly.kind, AnomalyKind::RefundDisagrees { .. });
         let number = format!("R{}", self.numbers.len());
         let last = anomaly.reopening.as_ref().map(|last| &last.refund_no);
         let number = match last {
-            Some(last) if dice.is_multiple_of(2) => last.as_str().to_owned(),
+            Some(last) if random.is_multiple_of(2) => last.as_str().to_owned(),
             _ => number,
         };
-        let how = match dice % 8 {
+        let how = match random % 8 {
             _ if disagrees => Resolution::Accept,
             0 | 1 => Resolution::Accept,
             2 => Resolution::Dismiss,
@@ -292,7 +293,7 @@ impl Server {
             .resolve_again(text, anomaly.id.0, count, how.clone());
         if resolved == Resolved::Resolved && matches!(how, Resolution::Refund { .. }) {
             self.numbers.insert(number.clone(), text);
-            self.ask_channel(text, &number, dice / 8);
+            self.ask_channel(text, &number, random / 8);
         }
     }
 
@@ -301,23 +302,23 @@ impl Server {
         let _ = self.shop.closes(text, CommandKind::EndOrder { note });
     }
 
-    /// Everything under way arrives, and 64 rounds of sweep and clock pass. Then nothing is
-    /// due any more, and the books of the store and the channel agree.
+    /// Runs 64 rounds: every message arrives, the server sweeps, and a day passes. After the
+    /// rounds of [`Self::finish`] nothing may be due, and the store must agree with the channel.
     pub(super) fn settle(&mut self, seed: u64) {
-        let mut dice = seed.to_le_bytes().into_iter().cycle();
+        let mut bytes = seed.to_le_bytes().into_iter().cycle();
         let resolves = seed.is_multiple_of(2);
         for _ in 0..64_u8 {
-            let die = dice.next().unwrap();
-            for place in 0..self.numbers.len() {
-                self.move_on(u8::try_from(place).unwrap(), die & 0b111);
+            let random = bytes.next().unwrap();
+            for position in 0..self.numbers.len() {
+                self.move_on(u8::try_from(position).unwrap(), random & 0b111);
             }
             for message in std::mem::take(&mut self.truth.pool) {
-                let _ = self.hand_over(message, die);
+                let _ = self.receive(message, random);
             }
             if resolves {
-                self.resolve_one(usize::from(die), die);
+                self.resolve_one(usize::from(random), random);
             }
-            self.sweep(true, die);
+            self.sweep(true, random);
             self.shop.wait(Duration::from_secs(24 * 3600));
         }
         self.finish();
@@ -325,14 +326,14 @@ impl Server {
         self.judge_the_end();
     }
 
-    /// No more tricks: the channel has ended every refund, and everybody hears of it.
+    /// Runs 64 rounds without faults: the channel ends every refund and answers every query.
     fn finish(&mut self) {
         for _ in 0..64_u8 {
-            for place in 0..self.numbers.len() {
-                self.move_on(u8::try_from(place).unwrap(), 3);
+            for position in 0..self.numbers.len() {
+                self.move_on(u8::try_from(position).unwrap(), 3);
             }
             for message in std::mem::take(&mut self.truth.pool) {
-                let _ = self.hand_over(message, 2);
+                let _ = self.receive(message, 2);
             }
             self.sweep(true, 2);
             self.shop.wait(Duration::from_secs(24 * 3600));

@@ -1,4 +1,4 @@
-//! When a child is killed.
+//! Chooses the moment at which a child is killed.
 
 use std::ffi::OsString;
 use std::fs;
@@ -13,38 +13,37 @@ use parking_lot::Mutex;
 
 use super::child::Setting;
 
-/// So much is enough: what was aimed at does not come any more.
+/// Number of reports after which the child is killed anyway.
 const WORDS_MAX: usize = 3000;
 
-/// No child is silent for so long, but one that hangs.
+/// Time without a report after which a child counts as hung.
 const SILENCE_MAX: Duration = Duration::from_secs(120);
 
-/// What is waited for.
+/// Event that the parent waits for before it kills the child.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Aim {
-    /// So many answers.
+    /// This many reports.
     Words(usize),
-    /// The journal's names have changed so many times: segments that were drafted, that
-    /// got their names, that were removed.
+    /// This many changes of the file names in the journal: segments drafted, renamed or removed.
     Journal(usize),
-    /// The base was written to so many times.
+    /// This many writes to `base.redb`.
     Base(usize),
-    /// So long after the child has begun to open the store.
+    /// This long after the child has begun to open the store.
     Opening(Duration),
 }
 
 impl Aim {
-    pub(crate) fn draw(dice: &mut SeededRng) -> Self {
-        match dice.below(4) {
-            0 => Self::Words(1 + dice.below(300)),
-            1 => Self::Journal(1 + dice.below(20)),
-            2 => Self::Base(1 + dice.below(40)),
-            _ => Self::Opening(Duration::from_micros(100 * dice.below(100) as u64)),
+    pub(crate) fn draw(rng: &mut SeededRng) -> Self {
+        match rng.below(4) {
+            0 => Self::Words(1 + rng.below(300)),
+            1 => Self::Journal(1 + rng.below(20)),
+            2 => Self::Base(1 + rng.below(40)),
+            _ => Self::Opening(Duration::from_micros(100 * rng.below(100) as u64)),
         }
     }
 }
 
-/// Runs a child until it is killed; everything that it said.
+/// Runs a child until it is killed and returns its reports.
 pub(crate) fn killed(setting: &Setting, aim: Aim) -> Vec<String> {
     let mut watch = Watch::new(Path::new(&setting.dir));
     let mut process = setting.start();
@@ -74,14 +73,14 @@ impl Heard {
     }
 }
 
-/// What the parent sees of the store's files.
+/// What the parent observes of the child and of the store's files.
 struct Watch {
     dir: PathBuf,
     names: Vec<OsString>,
     base: Option<(u64, SystemTime)>,
     changes: usize,
     opening: Option<Instant>,
-    /// How much was heard, and since when.
+    /// Number of reports received, and the time of the last one.
     silence: (usize, Instant),
 }
 

@@ -1,4 +1,4 @@
-//! What the parent knows of one caller: all it sends, and how much of it was answered.
+//! What the parent knows of one caller: everything it sends, and how much was acknowledged.
 
 use orderstore::testing::model::Model;
 use orderstore::{Event, Policy, Timestamp};
@@ -7,19 +7,19 @@ use super::child::version_of;
 use super::script::Script;
 use crate::crash::ledger::sorted;
 
-/// One caller's books.
+/// Commands and replies of one caller.
 #[derive(Debug, Clone)]
 pub(crate) struct Books {
     pub(crate) script: Script,
-    /// When each of the commands that the store holds was decided.
+    /// Decision time of each command that the store holds.
     times: Vec<Timestamp>,
-    /// What they come to.
+    /// Model of the commands that the store holds.
     pub(crate) model: Model,
-    /// What the feed showed of them.
+    /// Events of the feed that belong to them.
     feed: Vec<Event>,
-    /// So many were answered.
+    /// Number of acknowledged commands.
     pub(crate) answered: usize,
-    /// The versions that the answers since the last kill showed.
+    /// Versions that the replies since the last kill showed.
     shown: Vec<String>,
 }
 
@@ -35,29 +35,30 @@ impl Books {
         }
     }
 
-    /// How many commands the store holds.
+    /// Number of commands that the store holds.
     pub(crate) const fn held(&self) -> usize {
         self.times.len()
     }
 
-    /// An answer, in the order of the commands.
+    /// Records a reply. Replies come in the order of the commands.
     pub(crate) fn answer(&mut self, place: usize, shown: &str) {
-        // A child that tells too early tells again when it has the answer.
+        // A child that reports too early reports again when it has the reply.
         if place == self.answered {
             self.answered += 1;
             self.shown.push(shown.to_owned());
         } else {
-            assert!(place < self.answered, "{place} was answered too early");
+            assert!(place < self.answered, "{place} was acknowledged too early");
         }
     }
 
-    /// The answer is taken to have shown another version.
+    /// Replaces the version that a reply showed, to test the check.
     pub(crate) fn show(&mut self, place: usize, version: &str) {
         let since = place - self.held();
         self.shown[since] = version.to_owned();
     }
 
-    /// How many may have been sent: a caller goes on when all of a batch is answered.
+    /// Upper bound of sent commands: a caller sends the next batch when the last one is
+    /// acknowledged.
     fn sent(&self) -> usize {
         let mut end = self.held();
         while end <= self.answered {
@@ -66,18 +67,18 @@ impl Books {
         end
     }
 
-    /// I1, I2, I3, I4: the caller's part of the feed is what was answered, and of the rest
-    /// the first so many. `now` is when it was decided.
+    /// Checks the caller's part of the feed (I1 to I4): all acknowledged commands, then a prefix of
+    /// the others. `now` is their decision time.
     pub(crate) fn settle(&mut self, feed: &[Event], now: Timestamp) -> Result<(), String> {
         let Some(mut rest) = feed.strip_prefix(self.feed.as_slice()) else {
-            return Err(self.breach("I1", "what was there before is not there as it was"));
+            return Err(self.breach("I1", "earlier events are missing or changed"));
         };
         let sent = self.sent();
         let before = self.held();
         while self.held() < self.answered || !rest.is_empty() {
             let end = self.held() + self.script.batch(self.held());
             if end > sent {
-                return Err(self.breach("I2", &format!("nobody sent {rest:?}")));
+                return Err(self.breach("I2", &format!("events without a sender: {rest:?}")));
             }
             rest = self.take_batch(rest, end, now)?;
             if self.held() < end {
@@ -85,7 +86,7 @@ impl Books {
             }
         }
         if !rest.is_empty() {
-            return Err(self.breach("I3", &format!("half of a command is there: {rest:?}")));
+            return Err(self.breach("I3", &format!("a command is there only in part: {rest:?}")));
         }
         self.feed = feed.to_vec();
         self.check_shown(before, now)?;
@@ -94,8 +95,7 @@ impl Books {
         Ok(())
     }
 
-    /// Takes as many of the commands before `end` in as `feed` tells of; what it tells
-    /// beyond them.
+    /// Accounts for the commands before `end` that `feed` contains. Returns the rest of the feed.
     fn take_batch<'f>(
         &mut self,
         feed: &'f [Event],
@@ -104,7 +104,7 @@ impl Books {
     ) -> Result<&'f [Event], String> {
         let begin = self.held();
         let known = self.model.feed().len();
-        // Where the model's feed stands after each of them.
+        // Number of new events after each of the commands.
         let mut ends = vec![0];
         for place in begin..end {
             let _ = self.model.run(now, &self.script.command(place));
@@ -115,9 +115,14 @@ impl Books {
             let own = feed.get(..ends[*len]);
             own.is_some_and(|own| sorted(own) == sorted(&told[..ends[*len]]))
         };
+        // Tries the longest prefix of the batch first, down to the acknowledged part. Commands
+        // without events leave no trace in the feed, so the longest match is the right one.
         let fewest = self.answered.clamp(begin, end) - begin;
         let Some(taken) = (fewest..=end - begin).rev().find(is_there) else {
-            let why = format!("{} were answered, and {feed:?} is there", self.answered);
+            let why = format!(
+                "{} were acknowledged, but the feed holds {feed:?}",
+                self.answered
+            );
             return Err(self.breach("I1", &why));
         };
         let rest = &feed[ends[taken]..];
@@ -128,7 +133,7 @@ impl Books {
         Ok(rest)
     }
 
-    /// A model of what is held, and no more.
+    /// Returns a model of the held commands only.
     fn rebuilt(&self) -> Model {
         let mut model = Model::new(Policy::default());
         for (place, now) in self.times.iter().enumerate() {
@@ -137,7 +142,7 @@ impl Books {
         model
     }
 
-    /// Every answer showed the version that the model comes to.
+    /// Checks that every reply showed the version of the model.
     fn check_shown(&self, before: usize, now: Timestamp) -> Result<(), String> {
         let mut past = Self::new(self.script);
         past.times = self.times[..before].to_vec();
@@ -145,7 +150,7 @@ impl Books {
         for (place, shown) in (before..).zip(&self.shown) {
             let expected = version_of(&model.run(now, &self.script.command(place)));
             if *shown != expected && shown != "?" {
-                let why = format!("{place} showed version {shown} in the place of {expected}");
+                let why = format!("{place} showed version {shown} instead of {expected}");
                 return Err(self.breach("I7", &why));
             }
         }

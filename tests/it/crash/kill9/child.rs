@@ -1,4 +1,4 @@
-//! The child: several callers over a real store, who tell of each answer when they have it.
+//! The child process: several callers on a real store, which report each reply when they have it.
 
 use std::thread;
 
@@ -11,18 +11,18 @@ use crate::process::{Process, tell};
 const DIR: &str = "ORDERSTORE_KILL9_DIR";
 const SEED: &str = "ORDERSTORE_KILL9_SEED";
 const ROUND: &str = "ORDERSTORE_KILL9_ROUND";
-/// Where the callers go on, one number each.
+/// Environment variable with the position of each caller.
 const PLACES: &str = "ORDERSTORE_KILL9_PLACES";
 const LIES: &str = "ORDERSTORE_KILL9_LIES";
 
-/// What a child is started with.
+/// Parameters of a child process.
 #[derive(Debug, Clone)]
 pub(crate) struct Setting {
     pub(crate) dir: String,
     pub(crate) seed: u64,
     pub(crate) round: u64,
     pub(crate) places: Vec<usize>,
-    /// It tells of answers that it has not got yet.
+    /// Whether the child reports replies that it does not have yet.
     pub(crate) lies: bool,
 }
 
@@ -39,7 +39,7 @@ impl Setting {
         Process::start("crash::kill9::child::child", &variables)
     }
 
-    /// `None` in an ordinary run of the tests.
+    /// Reads the parameters from the environment; returns `None` in an ordinary test run.
     fn of_environment() -> Option<Self> {
         let read = |name| std::env::var(name).ok();
         let places = read(PLACES)?;
@@ -53,7 +53,7 @@ impl Setting {
     }
 }
 
-/// Not a test of its own: what the parent starts in another process.
+/// Entry point of the child process that the parent starts; not a test by itself.
 #[test]
 fn child() {
     if let Some(setting) = Setting::of_environment() {
@@ -61,7 +61,7 @@ fn child() {
     }
 }
 
-/// The store as parents and children open it.
+/// Opens the store the way parents and children do.
 pub(crate) fn open(dir: &str, round: u64) -> Result<Store, Error> {
     let clock = ManualClock::at(clock(round));
     let builder = Store::builder().in_small_parts(SIZES).clock(clock.reader());
@@ -87,7 +87,7 @@ struct Caller<'a> {
     round: u64,
     lies: bool,
     attempts: u64,
-    dice: SeededRng,
+    rng: SeededRng,
 }
 
 impl<'a> Caller<'a> {
@@ -100,13 +100,13 @@ impl<'a> Caller<'a> {
             round: setting.round,
             lies: setting.lies,
             attempts: 0,
-            dice: SeededRng::new(seed ^ (setting.round << 32) ^ ((caller as u64) << 48)),
+            rng: SeededRng::new(seed ^ (setting.round << 32) ^ ((caller as u64) << 48)),
         }
     }
 
     fn run(mut self) -> ! {
         loop {
-            if self.dice.one_in(3) {
+            if self.rng.one_in(3) {
                 self.annotate();
             }
             self.batch();
@@ -117,10 +117,10 @@ impl<'a> Caller<'a> {
         let end = self.place + self.script.batch(self.place);
         let commands: Vec<Command> = (self.place..end).map(|p| self.script.command(p)).collect();
         if self.lies {
-            (self.place..end).for_each(|place| self.told(place, "?"));
+            (self.place..end).for_each(|place| self.report(place, "?"));
         }
         let answers = match commands.as_slice() {
-            [one] => vec![say(self.store, one)],
+            [single] => vec![say(self.store, single)],
             _ => match self.store.submit_all(commands) {
                 Ok(tickets) => tickets
                     .into_iter()
@@ -131,20 +131,20 @@ impl<'a> Caller<'a> {
         };
         for (place, answer) in (self.place..).zip(answers) {
             match answer {
-                Ok(version) => self.told(place, &version),
+                Ok(version) => self.report(place, &version),
                 Err(error) => tell(format!("error {error:?}")),
             }
         }
         self.place = end;
     }
 
-    fn told(&self, place: usize, version: &str) {
+    fn report(&self, place: usize, version: &str) {
         tell(format!("done {} {place} {version}", self.script.caller));
     }
 
-    /// Compare and set, on an order that others change as well.
+    /// Annotates an order that other callers change, too, with compare-and-set.
     fn annotate(&mut self) {
-        let no = hot(self.dice.below(HOT as usize) as u64);
+        let no = hot(self.rng.below(HOT as usize) as u64);
         self.attempts += 1;
         let text = format!("{}-{}-{}", self.round, self.script.caller, self.attempts);
         let read = self.store.get(no).wait().unwrap();
@@ -162,13 +162,13 @@ impl<'a> Caller<'a> {
     }
 }
 
-/// The version that an answer shows.
+/// Returns the version that a reply shows.
 pub(crate) fn version_of<O>(answered: &Reply<O>) -> String {
     let order = answered.order.as_ref();
     order.map_or("-".to_owned(), |order| order.version.to_string())
 }
 
-/// One command: on this thread where there is a verb for it.
+/// Runs one command: on this thread if a verb exists for it, else as a batch of one.
 fn say(store: &Store, command: &Command) -> Result<String, Error> {
     match &command.kind {
         CommandKind::Create(new) => {

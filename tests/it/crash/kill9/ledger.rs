@@ -1,4 +1,4 @@
-//! What the parent was told, and what must therefore be in the store.
+//! Everything that the child reported, and what the store must therefore hold.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,13 +8,13 @@ use orderstore::{Counts, Event, EventKind, FeedCursor, OrderNo, Status, Store, T
 use super::books::Books;
 use super::script::{CALLERS, HOT, Script, clock, hot};
 
-/// Everything that was sent and answered.
+/// All commands that were sent and acknowledged.
 #[derive(Debug, Clone)]
 pub(crate) struct Ledger {
     pub(crate) seed: u64,
     pub(crate) round: u64,
     pub(crate) callers: Vec<Books>,
-    /// What was answered of the orders that all change: number and version, and the text.
+    /// Acknowledged annotations of the shared orders: number and version, and the text.
     pub(crate) hot: BTreeMap<(OrderNo, u64), String>,
 }
 
@@ -29,7 +29,7 @@ impl Ledger {
         }
     }
 
-    /// Makes the orders that all callers change.
+    /// Creates the orders that all callers change.
     pub(crate) fn begin(store: &Store) {
         for n in 0..HOT {
             let made = store.create(hot(n), fixtures::new(100)).wait();
@@ -37,7 +37,7 @@ impl Ledger {
         }
     }
 
-    /// Writes down what a child said.
+    /// Records the reports of a child.
     pub(crate) fn hear(&mut self, words: &[String]) -> Result<(), String> {
         for word in words {
             let parts: Vec<&str> = word.split(' ').collect();
@@ -51,11 +51,11 @@ impl Ledger {
                     let version = version.parse().unwrap();
                     let told = self.hot.insert((no, version), (*text).to_owned());
                     if told.is_some_and(|told| told != *text) {
-                        return Err(format!("I7: {no} was given version {version} twice"));
+                        return Err(format!("I7: {no} received version {version} twice"));
                     }
                 }
                 ["opening" | "open"] => {}
-                _ => return Err(format!("I14: the child says {word}")),
+                _ => return Err(format!("I14: the child reported {word}")),
             }
         }
         Ok(())
@@ -65,7 +65,7 @@ impl Ledger {
         clock(self.round)
     }
 
-    /// The store holds what it must, and nothing that nobody sent; the next round begins.
+    /// Checks that the store holds all that it must and nothing else; then the next round begins.
     pub(crate) fn check(&mut self, store: &Store) -> Result<(), String> {
         let mut feeds = self.feeds(store)?;
         let now = self.now();
@@ -80,7 +80,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// The feed, by who caused it.
+    /// Splits the feed by caller; events of shared orders go to a list of their own.
     fn feeds(&self, store: &Store) -> Result<Feeds, String> {
         let mut feeds = Feeds {
             callers: vec![vec![]; CALLERS],
@@ -90,7 +90,7 @@ impl Ledger {
             match self.cause(event.no) {
                 Some(Cause::Caller(caller)) => feeds.callers[caller].push(event),
                 Some(Cause::All) => feeds.hot.push(event),
-                None => return Err(format!("I2: nobody sent {event:?}")),
+                None => return Err(format!("I2: event without a sender: {event:?}")),
             }
         }
         Ok(feeds)
@@ -107,8 +107,8 @@ impl Ledger {
         caller.map(Cause::Caller)
     }
 
-    /// What was answered stands in the version that was told; each text stands there once;
-    /// of each caller at most one that was not answered.
+    /// Checks the shared orders. Every acknowledged annotation is in the reported version, no text
+    /// occurs twice, and each caller has at most one annotation that was not acknowledged.
     fn check_hot(&self, feed: &[Event]) -> Result<(), String> {
         let mut there = BTreeMap::new();
         for event in feed {
@@ -118,7 +118,7 @@ impl Ledger {
                     let text = String::from_utf8_lossy(metadata.as_bytes()).into_owned();
                     there.insert((event.no, event.version), text);
                 }
-                _ => return Err(format!("I2: nobody sent {event:?}")),
+                _ => return Err(format!("I2: event without a sender: {event:?}")),
             }
         }
         for (place, text) in &self.hot {
@@ -129,19 +129,21 @@ impl Ledger {
         }
         let texts: BTreeSet<&String> = there.values().collect();
         if texts.len() != there.len() {
-            return Err("I4: an annotation stands there twice".to_owned());
+            return Err("I4: an annotation is in the feed twice".to_owned());
         }
         let mut unanswered = BTreeSet::new();
         for (place, text) in &there {
             let who = text.rsplit_once('-').map(|(who, _)| who);
             if !self.hot.contains_key(place) && !unanswered.insert(who) {
-                return Err(format!("I2: more than one of {who:?} was not answered"));
+                return Err(format!(
+                    "I2: {who:?} has more than one unacknowledged annotation"
+                ));
             }
         }
         Ok(())
     }
 
-    /// Every record and every history is what the model makes of the same commands.
+    /// Compares every record and every history with the model of the same commands.
     fn check_records(&self, store: &Store) -> Result<(), String> {
         for books in &self.callers {
             let mut histories: BTreeMap<OrderNo, Vec<&Event>> = BTreeMap::new();
@@ -185,7 +187,7 @@ impl Ledger {
     }
 }
 
-/// Who may have changed an order.
+/// Possible senders of a change.
 enum Cause {
     Caller(usize),
     All,

@@ -1,13 +1,14 @@
-//! A process is killed in the midst of its work, on the machine's own disk.
+//! Kills a process during its work, on the machine's own disk.
 //!
-//! The child runs several callers over one small store and tells its parent of each answer
-//! when it has it, and not before. The parent keeps the ledger, kills the child at a moment
-//! that the seed says (in the midst of answers, of a flush, of a new segment, of a
-//! recovery), and looks at what is left: all that was answered is there, and of the rest
-//! each command wholly or not at all. The next child goes on from there.
+//! The child runs several callers on one small store. It reports each reply to its parent, but
+//! never before it has the reply. The parent keeps the ledger and kills the child at a moment drawn
+//! from the seed: during replies, a checkpoint, a segment roll or a recovery.
 //!
-//! The kernel keeps what a killed process had written: whether it was synced is what the
-//! simulated disk looks at.
+//! Then the parent checks the store. All acknowledged commands are there, and each other command is
+//! there completely or not at all. The next child continues from there.
+//!
+//! The kernel keeps everything that a killed process has written. Only the simulated disk can show
+//! whether it was synced.
 
 mod aim;
 mod books;
@@ -28,26 +29,26 @@ use self::child::{Setting, open};
 use self::ledger::Ledger;
 use super::{figure, seeded};
 
-/// So many kills each store goes through.
+/// Number of kills of each store.
 const KILLS: usize = 10;
 
-/// A store that is used by children, one after another.
+/// A store that child processes use, one after another.
 struct Shop {
     place: TempDir,
     ledger: Ledger,
     tally: Tally,
 }
 
-/// What the kills hit.
+/// Statistics of what the kills hit.
 #[derive(Debug, Default)]
 struct Tally {
-    /// Answers that were told.
+    /// Replies that the child reported.
     answers: usize,
     /// Kills before the store was open.
     while_opening: usize,
-    /// Groups that were replayed.
+    /// Groups that recovery replayed.
     replayed: u64,
-    /// Openings that dropped a torn group.
+    /// Recoveries that dropped a torn group.
     torn: usize,
 }
 
@@ -82,7 +83,7 @@ impl Shop {
         self.place.path().to_str().unwrap()
     }
 
-    /// Runs a child until it is killed, and writes down what it said.
+    /// Runs a child until it is killed and adds its reports to the ledger.
     fn kill(&mut self, aim: Aim, lies: bool) -> Result<(), String> {
         let setting = Setting {
             dir: self.dir().to_owned(),
@@ -98,14 +99,14 @@ impl Shop {
         self.ledger.hear(&words)
     }
 
-    /// Opens what the kill left and looks at it.
+    /// Opens the store after the kill and checks it.
     fn check(&mut self) -> Result<(), String> {
         let dir = self.dir().to_owned();
         self.tally.add(self.ledger.check_in(&dir)?);
         Ok(())
     }
 
-    /// The same for a copy: the next child finds what the kill left.
+    /// Checks a copy of the store, so that the next child recovers the original.
     fn check_copy(&mut self) -> Result<(), String> {
         let copy = self.copied();
         let recovery = self.ledger.check_in(copy.path().to_str().unwrap())?;
@@ -121,10 +122,10 @@ impl Shop {
 }
 
 impl Ledger {
-    /// What the opening found.
+    /// Opens and checks a store; returns what recovery found.
     fn check_in(&mut self, dir: &str) -> Result<Recovery, String> {
         let opened = open(dir, self.round);
-        let store = opened.map_err(|error| format!("I1: it does not open: {error:?}"))?;
+        let store = opened.map_err(|error| format!("I1: the store does not open: {error:?}"))?;
         self.check(&store)?;
         Ok(store.recovery())
     }
@@ -148,26 +149,26 @@ fn copy_dir(from: &Path, to: &Path) {
 }
 
 fn life(seed: u64, tally: &mut Tally) -> Result<usize, String> {
-    let mut dice = SeededRng::new(seed);
-    let mut shop = Shop::new(dice.next());
+    let mut rng = SeededRng::new(seed);
+    let mut shop = Shop::new(rng.next());
     for kill in 0..KILLS {
-        let aim = Aim::draw(&mut dice);
-        let is_copy = dice.one_in(2);
+        let aim = Aim::draw(&mut rng);
+        let is_copy = rng.one_in(2);
         let done = shop.kill(aim, false);
         let sound = done.and_then(|()| match is_copy {
             true => shop.check_copy(),
             false => shop.check(),
         });
-        sound.map_err(|why| format!("{why}\nbehind kill {kill}, {aim:?}"))?;
+        sound.map_err(|why| format!("{why}\nafter kill {kill}, {aim:?}"))?;
     }
     tally.merge(&shop.tally);
     Ok(KILLS)
 }
 
 #[test]
-fn kill9_takes_nothing_that_was_answered() {
+fn kill9_loses_no_acknowledged_command() {
     let mut tally = Tally::default();
     let kills = figure("KILL9_KILLS", 100);
-    seeded("kill9_takes", kills, |seed| life(seed, &mut tally));
+    seeded("kill9_loses", kills, |seed| life(seed, &mut tally));
     println!("{tally:?}");
 }

@@ -1,4 +1,4 @@
-//! The look at what a kill left is tried, too: what is not as it was told must be seen.
+//! Tests of the check after a kill: it must find every difference from what was reported.
 
 use orderstore::Store;
 use orderstore::testing::{SeededRng, fixtures};
@@ -8,7 +8,7 @@ use super::aim::Aim;
 use super::child::open;
 use super::ledger::Ledger;
 
-/// A store after one kill, sound, with answers in the ledger; and the store before.
+/// Returns a sound store after one kill, with replies in the ledger, and a copy from before.
 fn after_a_kill() -> (Shop, tempfile::TempDir) {
     let mut shop = Shop::new(1);
     let before = shop.copied();
@@ -19,36 +19,36 @@ fn after_a_kill() -> (Shop, tempfile::TempDir) {
 #[track_caller]
 fn assert_seen(ledger: &mut Ledger, dir: &std::path::Path, invariant: &str) {
     let why = ledger.check_in(dir.to_str().unwrap());
-    let why = why.expect_err("the fault went unseen");
+    let why = why.expect_err("the fault was not found");
     assert!(why.starts_with(invariant), "{why}");
 }
 
 #[test]
-fn kill9_finds_a_child_that_tells_before_it_has_the_answer() {
-    let mut dice = SeededRng::new(1);
+fn kill9_finds_child_that_reports_too_early() {
+    let mut rng = SeededRng::new(1);
     let found = (1..60).find_map(|seed| {
         let mut shop = Shop::new(seed);
-        let told = shop.kill(Aim::Words(1 + dice.below(50)), true);
+        let told = shop.kill(Aim::Words(1 + rng.below(50)), true);
         told.and_then(|()| shop.check()).err()
     });
-    let why = found.expect("the lie went unseen");
+    let why = found.expect("the early report was not found");
     assert!(why.starts_with("I1:") || why.starts_with("I7:"), "{why}");
 }
 
 #[test]
-fn kill9_finds_what_was_answered_and_is_gone() {
+fn kill9_finds_lost_acknowledged_command() {
     let (shop, before) = after_a_kill();
     shop.ledger.clone().check_in(shop.dir()).unwrap();
     assert_seen(&mut shop.ledger.clone(), before.path(), "I1:");
 }
 
 #[test]
-fn kill9_finds_that_one_answer_more_was_told_than_the_store_holds() {
+fn kill9_finds_one_answer_more_than_stored() {
     let (mut shop, _before) = after_a_kill();
     shop.check_copy().unwrap();
     let mut more = shop.ledger.clone();
     let books = &mut more.callers[0];
-    // A new order is the first in every four: it is never a command that changes nothing.
+    // Every fourth command creates an order, so it never leaves the feed unchanged.
     let next = books.held();
     for place in next..next.next_multiple_of(4) + 1 {
         books.answer(place, "?");
@@ -57,7 +57,7 @@ fn kill9_finds_that_one_answer_more_was_told_than_the_store_holds() {
 }
 
 #[test]
-fn kill9_finds_an_annotation_that_is_another_than_was_answered() {
+fn kill9_finds_different_annotation() {
     let (shop, _before) = after_a_kill();
     let mut other = shop.ledger.clone();
     let (_, text) = other.hot.iter_mut().next().expect("one was answered");
@@ -66,7 +66,7 @@ fn kill9_finds_an_annotation_that_is_another_than_was_answered() {
 }
 
 #[test]
-fn kill9_finds_an_answer_that_showed_another_version() {
+fn kill9_finds_answer_with_wrong_version() {
     let (shop, _before) = after_a_kill();
     let mut other = shop.ledger.clone();
     let books = &mut other.callers[0];
@@ -85,7 +85,7 @@ fn with(dir: &str, change: impl FnOnce(&Store)) {
 }
 
 #[test]
-fn kill9_finds_an_order_that_nobody_sent() {
+fn kill9_finds_order_without_sender() {
     let (shop, _before) = after_a_kill();
     let far = fixtures::order_no(80_000_000);
     with(shop.dir(), |store| {
@@ -95,10 +95,10 @@ fn kill9_finds_an_order_that_nobody_sent() {
 }
 
 #[test]
-fn kill9_finds_a_command_that_its_caller_had_not_sent_yet() {
+fn kill9_finds_command_not_yet_sent() {
     let (shop, _before) = after_a_kill();
     let script = shop.ledger.callers[1].script;
-    // A batch has 17 commands at most: what comes so late was not sent.
+    // A batch has at most 17 commands, so a command this far ahead was not sent.
     let far = (shop.ledger.callers[1].answered + 40).next_multiple_of(4);
     with(shop.dir(), |store| {
         let commands = vec![script.command(far)];
@@ -106,7 +106,7 @@ fn kill9_finds_a_command_that_its_caller_had_not_sent_yet() {
         tickets.into_iter().for_each(|t| assert!(t.wait().is_ok()));
     });
     let why = shop.ledger.clone().check_in(shop.dir());
-    let why = why.expect_err("the fault went unseen");
+    let why = why.expect_err("the fault was not found");
     let named = ["I1:", "I2:", "I3:"];
     assert!(named.iter().any(|name| why.starts_with(name)), "{why}");
 }

@@ -1,9 +1,8 @@
-//! Writing the base of a repaired store: events and records as they were judged, and every
-//! list from the records.
+//! Writes the B-tree of a repaired store: the kept events and records, and all indexes.
 //!
-//! Events that are kept stand in their old order. Where some are gone the rest move up, so
-//! that the feed has no gap, and rows, which are sequences, move with them. Histories that
-//! begin anew stand at the end.
+//! Kept events stay in their old order. If some events are dropped, the later ones move up, so that
+//! the feed has no gap. Rows are sequences of first events, so they change in the same way.
+//! Histories that are replaced by new ones come last.
 
 use std::ops::ControlFlow::Continue;
 
@@ -22,18 +21,18 @@ use crate::order::{Event, Record};
 use crate::rules::each_entry;
 use crate::types::OrderNo;
 
-/// A base that is written.
+/// Writer of the B-tree of a repaired store.
 pub(super) struct Build<'a> {
     pub(super) source: &'a Source,
     pub(super) judged: &'a SalvagedRecord,
     pub(super) base: &'a BTree,
     pub(super) layout: Layout,
-    /// The sequences at which no event was kept, in order.
+    /// Old sequences whose events are not kept, in ascending order.
     pub(super) gone: Vec<u64>,
     last_seq: u64,
     counts: Counts,
     pub(super) records: u64,
-    /// What is on its way into each table, by tag.
+    /// Rows of each table that are not yet written, by tag.
     rows: [Rows; Table::EVERY.len()],
 }
 
@@ -57,17 +56,18 @@ impl<'a> Build<'a> {
         }
     }
 
-    /// Writes everything but what there is one of per store; the counters of which are told.
-    pub(super) fn all(&mut self, tell: &mut dyn FnMut()) -> Result<State, StorageError> {
-        self.events(tell)?;
+    /// Writes everything except the values that exist once per store. Returns the counters, which
+    /// are one of these values.
+    pub(super) fn all(&mut self, on_event: &mut dyn FnMut()) -> Result<State, StorageError> {
+        self.events(on_event)?;
         self.flush()?;
-        self.kept_records(tell)?;
+        self.kept_records(on_event)?;
         for no in &self.judged.retold {
             let held = self.source.record(no)?;
             let (record, events) = held
                 .and_then(|held| retold(&held.stored.record))
                 .ok_or_else(unread_again)?;
-            self.begin_anew(record, &events)?;
+            self.write_new_history(record, &events)?;
         }
         self.flush()?;
         Ok(State {
@@ -77,15 +77,17 @@ impl<'a> Build<'a> {
         })
     }
 
-    /// Where an event that was kept stands now.
+    /// New sequence of a kept event: the old one minus the number of dropped events before it. All
+    /// events up to `seq` must have been handled, so that `gone` is complete up to there.
     fn place(&self, seq: u64) -> u64 {
         let before = self.gone.partition_point(|gone| *gone < seq);
         seq.saturating_sub(u64::try_from(before).unwrap_or(u64::MAX))
     }
 
-    fn events(&mut self, tell: &mut dyn FnMut()) -> Result<(), StorageError> {
+    /// Writes the kept events under their new sequences.
+    fn events(&mut self, on_event: &mut dyn FnMut()) -> Result<(), StorageError> {
         for seq in 1..=self.source.last_seq {
-            tell();
+            on_event();
             let event = self.source.event(seq)?;
             let Some(event) = event.filter(|event| self.judged.keeps(seq, event)) else {
                 self.gone.push(seq);
@@ -112,17 +114,18 @@ impl<'a> Build<'a> {
         Ok(())
     }
 
+    /// Writes one event.
     fn event(&mut self, seq: u64, origin: Origin, event: &Event) -> Result<(), StorageError> {
         let (key, mut bytes) = (keys::event(seq), Vec::new());
         codec::event(&mut bytes, &key, origin, event)?;
         self.push(Table::Events, key, &bytes)
     }
 
-    /// The records of the histories that were kept, in the order of the feed.
-    fn kept_records(&mut self, tell: &mut dyn FnMut()) -> Result<(), StorageError> {
+    /// Writes the records of the kept histories, in the order of their first events.
+    fn kept_records(&mut self, on_event: &mut dyn FnMut()) -> Result<(), StorageError> {
         let snapshot = self.base.snapshot()?;
         let mut show = |key: &[u8], value: &[u8]| {
-            tell();
+            on_event();
             if let Origin::First(no) = codec::read_origin(key, value)? {
                 let row = keys::read_event(key).unwrap_or_default();
                 self.kept_record(no, row)?;
@@ -132,6 +135,7 @@ impl<'a> Build<'a> {
         snapshot.walk(Table::Events, None, Direction::Forward, &mut show)
     }
 
+    /// Writes the record whose history begins at the new sequence `row`.
     fn kept_record(&mut self, no: OrderNo, row: u64) -> Result<(), StorageError> {
         let (record, last_seq) = match self.judged.rebuilt.get(&no) {
             Some((first, last)) => (self.source.folded(no, *first, *last)?, *last),
@@ -149,7 +153,8 @@ impl<'a> Build<'a> {
         })
     }
 
-    fn begin_anew(&mut self, record: Record, events: &[Event]) -> Result<(), StorageError> {
+    /// Writes a record with a new history, which comes after all events written so far.
+    fn write_new_history(&mut self, record: Record, events: &[Event]) -> Result<(), StorageError> {
         let row = self.last_seq.saturating_add(1);
         for event in events {
             let (seq, previous) = (self.last_seq.saturating_add(1), self.last_seq);
@@ -167,7 +172,7 @@ impl<'a> Build<'a> {
         })
     }
 
-    /// Puts a record, and everything by which it is found.
+    /// Writes a record and all its index entries.
     fn record(&mut self, held: Held) -> Result<(), StorageError> {
         let StoredRecord { record, row } = &held.stored;
         let (key, mut bytes) = (keys::order(&record.no()), Vec::new());
@@ -201,6 +206,7 @@ impl<'a> Build<'a> {
         Ok(())
     }
 
+    /// Writes the remaining rows of all tables into the B-tree.
     fn flush(&mut self) -> Result<(), StorageError> {
         for (table, rows) in Table::EVERY.into_iter().zip(&mut self.rows) {
             if !rows.is_empty() {
@@ -212,5 +218,5 @@ impl<'a> Build<'a> {
 }
 
 fn unread_again() -> StorageError {
-    StorageError::corrupted("a record could be read once, and not again")
+    StorageError::corrupted("a record that the repair has read before cannot be read again")
 }

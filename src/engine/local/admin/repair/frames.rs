@@ -1,8 +1,7 @@
-//! What the journal of a damaged store still holds: every frame that is whole, wherever it
-//! stands, and how many there should be besides.
+//! Reads the journal of a corrupt store: every valid frame, and the number of lost ones.
 //!
-//! A frame holds values, not steps: one that follows on a lost one is worth as much as
-//! before. Frames that the base holds are passed over.
+//! A frame holds complete values and no differences. A frame after a lost one is therefore still
+//! usable. Frames that the B-tree already holds are skipped.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -19,22 +18,22 @@ use crate::error::StorageError;
 use crate::format::codec::{Held, State};
 use crate::types::OrderNo;
 
-/// What was written behind the base.
+/// Contents of the journal after the last frame that the B-tree holds.
 #[derive(Default)]
 pub(super) struct Frames {
     pub(super) records: HashMap<OrderNo, Held>,
-    /// By sequence.
+    /// Bytes of the events, by sequence.
     pub(super) events: BTreeMap<u64, Vec<u8>>,
     pub(super) state: Option<State>,
-    /// The last lsn that was read; that of the base where there is none behind it.
+    /// LSN of the last frame read. Initially the LSN that the B-tree holds.
     pub(super) last_lsn: u64,
     pub(super) found: JournalFindings,
-    /// The last frame seals a segment whose successor is still to come.
+    /// Whether the last frame read is a seal, which announces another segment.
     is_sealed: bool,
 }
 
 impl Frames {
-    /// Reads all that can be read behind `applied`.
+    /// Reads all valid frames after the LSN `applied`.
     pub(super) fn read(
         folder: &Folder,
         identity: Identity,
@@ -55,14 +54,16 @@ impl Frames {
             let bytes = disk::read(&*folder.disk, &folder.segment(*first_lsn), u64::MAX)?;
             is_read |= frames.segment(identity, &bytes, until)?;
         }
-        // A segment that nobody can read, or that is not there, may have held anything.
+        // At least one segment is lost if no segment is readable, or if the last one ends with a
+        // seal. The number of its frames is unknown.
         if frames.is_sealed || !is_read {
             frames.found.segments = frames.found.segments.saturating_add(1);
         }
         Ok(frames)
     }
 
-    /// Reads one segment; whether it is one.
+    /// Reads one segment. Returns `false` if its header is invalid or belongs to another store or
+    /// incarnation. `until` is the LSN before the first one of the next segment.
     fn segment(
         &mut self,
         identity: Identity,
@@ -79,12 +80,15 @@ impl Frames {
         if header.is_cut_off(bytes.len()) {
             self.found.cut_off = self.found.cut_off.saturating_add(1);
         }
+        // The header holds the LSN before this segment. Frames missing up to there are lost.
         self.is_sealed = false;
         self.pass(header.before.lsn);
         let salted = Salted::new(&header.salt);
         let mut offset = usize::try_from(HEADER_LEN).unwrap_or(usize::MAX);
         let mut end = offset;
         while let Some(rest) = bytes.get(offset..).filter(|rest| !rest.is_empty()) {
+            // After an invalid frame, search for the next valid one. Frames begin at multiples of
+            // 64 bytes.
             let Some(frame) = frame::read(&salted, rest) else {
                 offset = offset.saturating_add(BOUNDARY);
                 continue;
@@ -96,6 +100,7 @@ impl Frames {
             end = offset;
             self.take(&frame);
         }
+        // Last segment: bytes after the last frame are a torn write, up to the last nonzero byte.
         if until.is_none() {
             let rest = bytes.get(end..).unwrap_or_default();
             let written = rest.iter().rposition(|byte| *byte != 0);
@@ -105,13 +110,14 @@ impl Frames {
         Ok(true)
     }
 
-    /// Whatever was not read up to `lsn` is lost.
+    /// Moves on to `lsn`. Frames up to it that were not read count as lost.
     fn pass(&mut self, lsn: u64) {
         let lost = lsn.saturating_sub(self.last_lsn);
         self.found.frames_lost = self.found.frames_lost.saturating_add(lost);
         self.last_lsn = self.last_lsn.max(lsn);
     }
 
+    /// Takes a frame, unless the B-tree or an earlier frame has its LSN already.
     fn take(&mut self, frame: &Frame<'_>) {
         self.is_sealed = frame.head.kind == Kind::Sealed;
         let lsn = frame.head.lsn;
@@ -128,6 +134,7 @@ impl Frames {
         }
     }
 
+    /// Keeps the values of a batch. Later values replace earlier ones.
     fn keep(&mut self, writes: WriteBatch) {
         self.found.frames = self.found.frames.saturating_add(1);
         self.state = writes.state.or(self.state);

@@ -1,12 +1,12 @@
-//! Repairs: a sound store out of what a damaged one still says, in a directory of its own.
+//! Repairs a corrupt store: writes a sound store into another directory.
 //!
-//! - The damaged store is read and never written: its base is copied first, and the copy is
-//!   what is opened. Whatever a repair could not make use of is still there.
-//! - Lists, unique keys and counts are made anew from the records. Records and histories
-//!   are made of one another where one is lost; nothing else is made of nothing.
-//! - What could not be kept is told, number by number where there is a number.
-//! - The repaired store is another one to its consumers and in its order numbers, as a
-//!   restored one is: what the damaged one did last may be what is lost.
+//! - A repair only reads the corrupt store. It copies the B-tree file first and opens the copy. The
+//!   corrupt store keeps everything that the repair could not use.
+//! - Indexes, unique keys and counts are rebuilt from the records. A lost record is rebuilt from
+//!   its history, and a lost history from its record. A repair invents no other data.
+//! - The report lists every loss, by order number where one is known.
+//! - Like a restored store, the repaired store has a new incarnation and a new range of order
+//!   numbers. The corrupt store may have lost its latest writes.
 
 mod build;
 mod frames;
@@ -35,23 +35,24 @@ use crate::error::{Error, StorageError};
 use crate::format::keys::Layout;
 use crate::format::tables::Table;
 
-/// Every event is looked at, written, and read again for its record.
+/// Number of times that each event counts for progress: for its check, for its write, and when it
+/// is read again for its record.
 const PASSES: u64 = 3;
 
 impl LocalEngine {
-    /// Makes a sound store of a damaged one, in a directory that is missing or empty, or in
-    /// which the same was interrupted.
+    /// Repairs the store in `damaged`: writes a sound store into a directory that is missing or
+    /// empty, or that an interrupted repair left behind.
     ///
     /// # Errors
-    /// What opening the one and making the other can fail with; [`Error::Unopened`] where
-    /// the identity is damaged or the base is none at all.
+    /// The errors of opening a store and of creating one; [`Error::Unopened`] if the identity file
+    /// is corrupt, or if the B-tree file is missing or unusable.
     pub fn repair(
         damaged: impl AsRef<Path>,
         dir: impl AsRef<Path>,
         options: &LocalOptions,
     ) -> Result<RepairReport, Error> {
         let from = Dir::new(&options.disk, damaged.as_ref());
-        let passport = match from.survey()? {
+        let header = match from.survey()? {
             Contents::Store => from.passport()?,
             contents => return Err(from.refusal(contents)),
         };
@@ -62,7 +63,7 @@ impl LocalEngine {
         let repair = Repair {
             from: &from,
             to: &to,
-            passport,
+            header,
             options,
         };
         let source = repair.source()?;
@@ -73,23 +74,23 @@ impl LocalEngine {
 struct Repair<'a> {
     from: &'a Dir,
     to: &'a Dir,
-    passport: StoreHeader,
+    header: StoreHeader,
     options: &'a LocalOptions,
 }
 
 impl Repair<'_> {
-    /// Two bases share what one may have.
+    /// Page cache for each of the two open B-trees, in bytes: half of that of one store.
     fn page_bytes(&self) -> usize {
         self.options.page_bytes() / 2
     }
 
-    /// The damaged store, read from a copy.
+    /// Copies the B-tree file of the corrupt store, and opens the copy and the journal.
     fn source(&self) -> Result<Source, Error> {
         let (from, to) = (self.from, self.to);
         let scratch = to.disk().create(&to.scratch());
         drop(scratch.map_err(|error| to.unopened(error))?);
         copy(from, to, &to.scratch(), None).map_err(|error| to.unopened(error))?;
-        let opened = Source::open(from, to, self.passport.identity, self.page_bytes());
+        let opened = Source::open(from, to, self.header.identity, self.page_bytes());
         opened.map_err(|error| from.unopened(error))
     }
 
@@ -103,20 +104,20 @@ impl Repair<'_> {
     fn make(&self, source: Source) -> Result<(RepairReport, BTree, Successor), StorageError> {
         let (to, mut done) = (self.to, 0_u64);
         let total = source.last_seq.saturating_mul(PASSES);
-        let mut tell = || {
+        let mut on_event = || {
             done = done.saturating_add(1);
             if let Some(progress) = self.options.progress {
                 progress(done, total.max(done));
             }
         };
-        let judged = SalvagedRecord::of(&source, &mut tell)?;
+        let salvaged = SalvagedRecord::of(&source, &mut on_event)?;
         let disk = &**to.disk();
         let base = BTree::create(disk, &to.base(), self.page_bytes(), Vec::new())?;
-        let layout = Layout::new(self.passport.hash_key);
-        let mut build = Build::new(&source, &judged, &base, layout);
-        let state = build.all(&mut tell)?;
+        let layout = Layout::new(self.header.hash_key);
+        let mut build = Build::new(&source, &salvaged, &base, layout);
+        let state = build.all(&mut on_event)?;
         let (gone, records) = (std::mem::take(&mut build.gone), build.records);
-        let successor = Successor::draw(self.passport, state, source.frames.last_lsn)?;
+        let successor = Successor::draw(self.header, state, source.frames.last_lsn)?;
         successor.write(&base)?;
         let view = ReadView::of_base(base.snapshot()?, RecordCache::off(), layout);
         let kept = gone
@@ -125,17 +126,17 @@ impl Repair<'_> {
         let left_out = u64::try_from(gone.len()).unwrap_or(u64::MAX);
         let report = RepairReport {
             before: FeedCursor {
-                incarnation: self.passport.identity.incarnation,
+                incarnation: self.header.identity.incarnation,
                 seq: kept,
             },
             place: successor.place(),
             records,
             lists: lists(&source, &view)?,
-            findings: judged.findings.into_iter().collect(),
-            is_every_record_read: judged.is_every_record_read,
+            findings: salvaged.findings.into_iter().collect(),
+            is_every_record_read: salvaged.is_every_record_read,
             is_state_read: source.state.is_some(),
-            events_lost: judged.events_lost,
-            events_left_out: left_out.saturating_sub(judged.events_lost),
+            events_lost: salvaged.events_lost,
+            events_left_out: left_out.saturating_sub(salvaged.events_lost),
             journal: source.frames.found,
             verified: verify::verify(&view)?,
         };
@@ -145,7 +146,7 @@ impl Repair<'_> {
     }
 }
 
-/// What the lists held, and hold.
+/// Number of entries of each index before and after the repair.
 fn lists(source: &Source, view: &ReadView) -> Result<Vec<IndexCount>, StorageError> {
     let list = |table: Table| {
         Ok(IndexCount {

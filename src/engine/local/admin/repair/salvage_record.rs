@@ -1,12 +1,12 @@
-//! What becomes of each record and each event of a damaged store.
+//! Decides for each record and each event of a corrupt store whether and how to keep it.
 //!
-//! - A record and its history say the same thing twice. Where one of them is whole, the
-//!   other follows from it: a record is the fold of its history, and a record whose history
-//!   is lost begins anew as an order that was taken over from other books.
-//! - Where neither is whole, what the history says from its beginning on stands, and is
-//!   called old. Nothing is put in the place of what is missing.
-//! - What is remembered is a few numbers for each damaged record, and nothing of the others:
-//!   events and records are read again when they are written.
+//! - A record and its history hold the same information. If one of them is lost, the other one
+//!   replaces it. A record is the fold of its history. A record without its history gets a new
+//!   history; for an order, this is the event of an import.
+//! - If both have losses, the repair keeps the first events of the history without a gap, and
+//!   reports the record as older. It does not fill gaps.
+//! - The decision keeps only a few numbers per corrupt record in memory, and nothing per sound
+//!   record. The writer reads events and records again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,50 +18,50 @@ use crate::order::{AnomalyEnd, AnomalyRaised, Event, EventKind, Record, Waiting}
 use crate::rules::evolve;
 use crate::types::OrderNo;
 
-/// What was decided.
+/// Decisions about all records and events of a store.
 #[derive(Default)]
 pub(super) struct SalvagedRecord {
-    /// How many events of a row are kept, of rows of which not all are.
+    /// Number of events to keep, by row. A row that is not listed keeps all of its events.
     kept: BTreeMap<u64, u64>,
-    /// Events that their record does not know.
+    /// Sequences of events after the last event that their record names.
     extra: BTreeSet<u64>,
-    /// Records that their history makes: its first event, and its last.
+    /// Records to rebuild from their history: the sequences of its first and its last event.
     pub(super) rebuilt: BTreeMap<OrderNo, (u64, u64)>,
-    /// Records that begin anew.
+    /// Records that get a new history.
     pub(super) retold: BTreeSet<OrderNo>,
     pub(super) findings: BTreeMap<OrderNo, RepairFinding>,
     pub(super) events_lost: u64,
     pub(super) is_every_record_read: bool,
 }
 
-/// Events whose record is not there, or is another one.
+/// Events of a row whose record is missing, or has another row.
 struct Orphan {
     no: OrderNo,
-    /// Their sequences, in order.
+    /// Sequences of the events, in ascending order.
     events: Vec<u64>,
 }
 
 impl SalvagedRecord {
-    /// Looks at every event, then at every record; `tell` hears of each event.
-    pub(super) fn of(source: &Source, tell: &mut dyn FnMut()) -> Result<Self, StorageError> {
-        let mut judged = Self::default();
+    /// Checks every event, then every record. Calls `on_event` after each event.
+    pub(super) fn of(source: &Source, on_event: &mut dyn FnMut()) -> Result<Self, StorageError> {
+        let mut salvaged = Self::default();
         let mut orphans = BTreeMap::new();
         for seq in 1..=source.last_seq {
             match source.event(seq)? {
-                Some(event) => judged.event(source, seq, &event, &mut orphans)?,
-                None => judged.events_lost = judged.events_lost.saturating_add(1),
+                Some(event) => salvaged.event(source, seq, &event, &mut orphans)?,
+                None => salvaged.events_lost = salvaged.events_lost.saturating_add(1),
             }
-            tell();
+            on_event();
         }
-        let all = source.numbers(&mut |no| judged.record(source, no))?;
-        judged.is_every_record_read = all;
+        let all = source.numbers(&mut |no| salvaged.record(source, no))?;
+        salvaged.is_every_record_read = all;
         for (row, orphan) in orphans {
-            judged.orphan(source, row, orphan)?;
+            salvaged.orphan(source, row, orphan)?;
         }
-        Ok(judged)
+        Ok(salvaged)
     }
 
-    /// Whether an event keeps its place in the feed.
+    /// Returns whether the repaired store keeps an event.
     pub(super) fn keeps(&self, seq: u64, event: &Chained) -> bool {
         let row = match event.origin {
             Origin::First(_) => seq,
@@ -71,6 +71,7 @@ impl SalvagedRecord {
         !self.extra.contains(&seq) && kept.is_none_or(|kept| event.version() <= *kept)
     }
 
+    /// Checks one event. The first event of a history also checks the record of that history.
     fn event(
         &mut self,
         source: &Source,
@@ -97,7 +98,8 @@ impl SalvagedRecord {
         Ok(())
     }
 
-    /// An event of a record that seems to be whole.
+    /// Checks a later event of a row without known losses. If the row has no record any more, the
+    /// repair drops all of its events.
     fn later(&mut self, source: &Source, seq: u64, row: u64) -> Result<(), StorageError> {
         let record = match source.first(row)? {
             Some(no) => source.record(&no)?,
@@ -114,7 +116,7 @@ impl SalvagedRecord {
         Ok(())
     }
 
-    /// A record that is there, and its history.
+    /// Compares a record with the fold of its history.
     fn check(&mut self, source: &Source, held: &Held) -> Result<(), StorageError> {
         let (no, row) = (held.stored.record.no(), held.stored.row);
         match source.folded(no, row, held.last_seq)? {
@@ -128,7 +130,7 @@ impl SalvagedRecord {
         Ok(())
     }
 
-    /// A number in the table of records.
+    /// Checks one order number of the table of records.
     fn record(&mut self, source: &Source, no: OrderNo) -> Result<(), StorageError> {
         match source.record(&no)? {
             Some(held) => {
@@ -136,13 +138,13 @@ impl SalvagedRecord {
                     self.retell(&held);
                 }
             }
-            // What its history says of it, if anything, is still to be heard.
+            // The record is corrupt. `orphan` replaces this finding if its history is usable.
             None => drop(self.findings.insert(no, RepairFinding::Lost)),
         }
         Ok(())
     }
 
-    /// A record whose history is not whole begins anew.
+    /// Drops the incomplete history of a record. The record gets a new one if that is possible.
     fn retell(&mut self, held: &Held) {
         let record = &held.stored.record;
         self.kept.insert(held.stored.row, 0);
@@ -155,6 +157,7 @@ impl SalvagedRecord {
         self.findings.insert(record.no(), found);
     }
 
+    /// Rebuilds a lost record from the first events of its history without a gap, if there are any.
     fn orphan(&mut self, source: &Source, row: u64, orphan: Orphan) -> Result<(), StorageError> {
         let Orphan { no, events } = orphan;
         let known = source.record(&no)?.is_some() || self.rebuilt.contains_key(&no);
@@ -173,7 +176,8 @@ impl SalvagedRecord {
         let version = record.version();
         self.kept.insert(row, version);
         self.rebuilt.insert(no, (row, last_seq));
-        // Where any event is lost, it may have been a later one of this record.
+        // Any lost event of the store may have been a later event of this record. The record is
+        // certainly complete only if no event and no journal frame is lost.
         let is_whole =
             chain.len() == events.len() && self.events_lost == 0 && source.is_journal_whole();
         let found = if is_whole {
@@ -186,7 +190,7 @@ impl SalvagedRecord {
     }
 }
 
-/// The events that follow one another from the first on.
+/// Returns the first events of a history, up to the first gap.
 fn chain(source: &Source, row: u64, events: &[u64]) -> Result<Vec<u64>, StorageError> {
     let (mut before, mut found) = (None, Vec::new());
     for seq in events {
@@ -204,8 +208,8 @@ fn chain(source: &Source, row: u64, events: &[u64]) -> Result<Vec<u64>, StorageE
     Ok(found)
 }
 
-/// Events that lead to a record by themselves, and the record with their count as its
-/// version; `None` where there are none that do.
+/// Returns a new history for a record without one, and the record that it folds into. The version
+/// of that record is the number of events. `None` if no history leads to the same record.
 pub(super) fn retold(record: &Record) -> Option<(Record, Vec<Event>)> {
     let events = match record {
         Record::Order(order) => {
@@ -227,10 +231,10 @@ pub(super) fn retold(record: &Record) -> Option<(Record, Vec<Event>)> {
         folded = Some(evolve(folded.as_ref(), event));
     }
     let folded = folded?;
-    says_the_same(record, &folded).then_some((folded, events))
+    is_same(record, &folded).then_some((folded, events))
 }
 
-/// What made a record of facts that wait for their order.
+/// Returns the events that lead to a record of payments and refunds without an order.
 fn facts(waiting: &Waiting) -> Vec<(crate::types::Timestamp, EventKind)> {
     let mut facts = Vec::new();
     for anomaly in &waiting.anomalies {
@@ -257,16 +261,17 @@ fn facts(waiting: &Waiting) -> Vec<(crate::types::Timestamp, EventKind)> {
     facts
 }
 
-/// Nothing differs but how many events it took, and when the last of them was.
-fn says_the_same(record: &Record, folded: &Record) -> bool {
+/// Returns whether two records are equal, apart from their versions. For records without an order,
+/// the time of the last event may differ, too.
+fn is_same(record: &Record, folded: &Record) -> bool {
     match (record, folded) {
-        (Record::Order(one), Record::Order(other)) => {
-            let mut one = one.as_ref().clone();
-            one.version = other.version;
-            one == **other
+        (Record::Order(order), Record::Order(other)) => {
+            let mut order = order.as_ref().clone();
+            order.version = other.version;
+            order == **other
         }
-        (Record::Waiting(one), Record::Waiting(other)) => {
-            one.anomalies == other.anomalies && one.refunds == other.refunds
+        (Record::Waiting(waiting), Record::Waiting(other)) => {
+            waiting.anomalies == other.anomalies && waiting.refunds == other.refunds
         }
         _ => false,
     }

@@ -1,6 +1,7 @@
-//! What a damaged store says, value by value: the newest of what base and journal hold.
+//! Reads the values of a corrupt store: for each value, the newer one of B-tree and journal.
 //!
-//! What cannot be read is not there. A disk that fails is no damage, and ends the repair.
+//! A corrupt value counts as missing. A failing disk is no corruption: it ends the repair with an
+//! error.
 
 use std::ops::ControlFlow::{Break, Continue};
 
@@ -20,21 +21,21 @@ use crate::order_no::COUNTERS;
 use crate::rules::evolve;
 use crate::types::OrderNo;
 
-/// So many numbers are gone through at a time.
+/// Number of keys that are read from the table of records at a time.
 const PORTION: usize = 4096;
 
-/// A damaged store that is read.
+/// Open corrupt store: a copy of its B-tree, and its journal.
 pub(super) struct Source {
     base: Snapshot,
     pub(super) frames: Frames,
     pub(super) state: Option<State>,
-    /// The last sequence of an event that there may be.
+    /// Highest sequence that an event of the store may have.
     pub(super) last_seq: u64,
 }
 
 impl Source {
-    /// Opens the copy of the base in `place`, and reads the journal of `dir`. Fails where
-    /// that is no base at all.
+    /// Opens the copy of the B-tree in `place`, and reads the journal of `dir`. Fails if redb
+    /// cannot open the copy.
     pub(super) fn open(
         dir: &Dir,
         place: &Dir,
@@ -56,11 +57,13 @@ impl Source {
         Ok(source)
     }
 
+    /// Returns the bytes of a value in the B-tree.
     fn value(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
         let value = self.base.get(table, key, |_, value| Ok(value.to_vec()));
         Ok(kept(value)?.flatten())
     }
 
+    /// Reads a value that exists once per store.
     fn single<T>(
         &self,
         key: &'static [u8],
@@ -70,31 +73,33 @@ impl Source {
         Ok(value.and_then(|value| read(key, &value).ok()))
     }
 
+    /// Returns the highest sequence that the B-tree, the journal or the counters know.
     fn last_event(&self) -> Result<u64, StorageError> {
         let last = kept(self.base.last(Table::Events))?.flatten();
         let in_base = last.and_then(|key| keys::read_event(key.as_slice()));
         let in_journal = self.frames.events.keys().next_back().copied();
-        let said = self.state.map(|state| state.last_seq);
-        let all = [in_base, in_journal, said];
+        let in_counters = self.state.map(|state| state.last_seq);
+        let all = [in_base, in_journal, in_counters];
         Ok(all.into_iter().flatten().max().unwrap_or_default())
     }
 
-    /// Everything behind the base could be read.
+    /// Returns whether the journal has no lost frames, no lost segments and no truncated segments.
     pub(super) const fn is_journal_whole(&self) -> bool {
         self.frames.found.is_whole()
     }
 
-    /// The counter of order numbers; where nobody knows it, one in a region of its own.
+    /// Order-number counter of the store. If it is unknown: half of the counter range, so that new
+    /// numbers are unlikely to repeat old ones.
     pub(super) fn counter(&self) -> u64 {
         self.state.map_or(COUNTERS / 2, |state| state.counter)
     }
 
-    /// How many entries a table should have.
+    /// Number of entries that a table should have, or `None` if it is unreadable.
     pub(super) fn len(&self, table: Table) -> Result<Option<u64>, StorageError> {
         kept(self.base.len(table))
     }
 
-    /// The event of a sequence.
+    /// Returns the event with a sequence, or `None` if it is missing or corrupt.
     pub(super) fn event(&self, seq: u64) -> Result<Option<Chained>, StorageError> {
         let key = keys::event(seq);
         let read = |bytes: &[u8]| codec::read_event(key.as_slice(), bytes).ok();
@@ -105,7 +110,8 @@ impl Source {
         Ok(value.and_then(|value| read(&value)))
     }
 
-    /// The number that the first event of a row bears.
+    /// Returns the order number in the first event of a row. `None` if that event is missing,
+    /// corrupt, or not the first one of a history.
     pub(super) fn first(&self, row: u64) -> Result<Option<OrderNo>, StorageError> {
         Ok(self.event(row)?.and_then(|event| match event.origin {
             Origin::First(no) => Some(no),
@@ -113,7 +119,7 @@ impl Source {
         }))
     }
 
-    /// The record under a number.
+    /// Returns the record with an order number, in the highest version found.
     pub(super) fn record(&self, no: &OrderNo) -> Result<Option<Held>, StorageError> {
         let key = keys::order(no);
         let value = self.value(Table::Orders, key.as_slice())?;
@@ -124,8 +130,8 @@ impl Source {
         Ok(both.max_by_key(version))
     }
 
-    /// The record that the history of one folds into, from its last event back to its first;
-    /// `None` where a part of that is missing.
+    /// Returns the record that a history folds into. The history is read from its last event back
+    /// to its first. `None` if any of its events is missing.
     pub(super) fn folded(
         &self,
         no: OrderNo,
@@ -150,8 +156,8 @@ impl Source {
         Ok(fold(&found))
     }
 
-    /// Shows the number of every value in the table of records that can be come to, some
-    /// perhaps twice. Whether that is all of them.
+    /// Passes the order number of every reachable record to `show`, some of them perhaps twice.
+    /// Returns whether every record was reachable.
     pub(super) fn numbers(
         &self,
         show: &mut dyn FnMut(OrderNo) -> Result<(), StorageError>,
@@ -162,7 +168,7 @@ impl Source {
         Ok(walked.is_some() && self.len(Table::Orders)? == Some(shown))
     }
 
-    /// Shows the numbers of the base, and counts the values.
+    /// Passes the order numbers in the B-tree to `show`, and counts the values in `shown`.
     fn walk(
         &self,
         shown: &mut u64,
@@ -198,7 +204,7 @@ impl Source {
     }
 }
 
-/// What was found; `None` where it is damaged.
+/// Turns corruption into `None`. Other errors stay errors.
 fn kept<T>(found: Result<T, StorageError>) -> Result<Option<T>, StorageError> {
     match found {
         Err(error) if error.kind() == StorageErrorKind::Corrupted => Ok(None),
@@ -206,7 +212,7 @@ fn kept<T>(found: Result<T, StorageError>) -> Result<Option<T>, StorageError> {
     }
 }
 
-/// The record that events fold into, if their versions count up from 1.
+/// Returns the record that events fold into. `None` if their versions do not count up from 1.
 pub(super) fn fold(events: &[Event]) -> Option<Record> {
     let counts_up = events
         .iter()

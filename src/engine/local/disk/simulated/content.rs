@@ -1,4 +1,4 @@
-//! What a file holds: pages that copies share until they are written.
+//! Contents of a file in copy-on-write pages.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ const PAGE: usize = 4096;
 
 type Page = [u8; PAGE];
 
-/// The bytes of a file. A page that is nowhere holds zeros.
+/// Bytes of a file. A page that is `None` contains only zeros.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Content {
     len: usize,
@@ -20,6 +20,8 @@ impl Content {
 
     pub(super) fn set_len(&mut self, len: usize) {
         if len < self.len {
+            // The rest of the last page must be zero. Otherwise old bytes reappear when the file
+            // grows again.
             let zeros = vec![0; len.next_multiple_of(PAGE).min(self.len) - len];
             self.write(len, &zeros);
             self.pages.truncate(len.div_ceil(PAGE));
@@ -35,16 +37,16 @@ impl Content {
         while !bytes.is_empty() {
             let (page, from) = (at / PAGE, at % PAGE);
             let (part, rest) = bytes.split_at(bytes.len().min(PAGE - from));
-            let place = &mut self.pages[page];
-            if place.is_some() || part.iter().any(|byte| *byte != 0) {
-                let page = place.get_or_insert_with(|| Arc::new([0; PAGE]));
+            let slot = &mut self.pages[page];
+            if slot.is_some() || part.iter().any(|byte| *byte != 0) {
+                let page = slot.get_or_insert_with(|| Arc::new([0; PAGE]));
                 Arc::make_mut(page)[from..from + part.len()].copy_from_slice(part);
             }
             (at, bytes) = (at + part.len(), rest);
         }
     }
 
-    /// `None` beyond the end.
+    /// Fills `bytes` from `at` on. Returns `None` if the file ends earlier.
     pub(super) fn read(&self, mut at: usize, mut bytes: &mut [u8]) -> Option<()> {
         if at + bytes.len() > self.len {
             return None;
@@ -62,7 +64,7 @@ impl Content {
         Some(())
     }
 
-    /// Whether the first page was ever written.
+    /// Whether a byte other than zero was ever written to the first page.
     pub(super) fn has_head(&self) -> bool {
         self.pages.first().is_some_and(Option::is_some)
     }

@@ -1,24 +1,24 @@
-//! What a simulated disk can lose, and how its calls fail.
+//! Faults of a simulated disk: power losses and failed calls.
 
-/// What a power loss does to what was not made durable.
+/// Effect of a power loss on changes that were not synced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Loss {
-    /// All of it was written after all.
+    /// All changes reach the disk.
     KeepAll,
-    /// Nothing was.
+    /// No change reaches the disk.
     DropAll,
-    /// The last change was, and of those before it only some.
+    /// The last change reaches the disk, and a random part of the earlier ones.
     Reorder,
-    /// Each sector of 512 bytes was written or not.
+    /// Each sector of 512 bytes reaches the disk or not.
     TornSectors,
-    /// Each write ended, or began, at some byte.
+    /// A part of each write reaches the disk: its first or its last bytes.
     TornBytes,
-    /// Each sector was written, or not, or holds garbage.
+    /// Each sector of 512 bytes reaches the disk, or keeps its old bytes, or holds garbage.
     Trash,
 }
 
 impl Loss {
-    /// Every kind.
+    /// All kinds.
     pub const ALL: [Self; 6] = [
         Self::KeepAll,
         Self::DropAll,
@@ -29,13 +29,13 @@ impl Loss {
     ];
 }
 
-/// How a call fails.
+/// Failure of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DiskFault {
-    /// Input or output fails.
+    /// I/O error in any call.
     Io,
-    /// There is no room; calls that need none go through.
+    /// The disk is full. Calls that need no free space succeed.
     NoRoom,
-    /// Half of a write is done, then it fails; other calls go through.
+    /// A write writes half of its bytes and fails because the disk is full. Other calls succeed.
     Short,
 }

@@ -1,4 +1,4 @@
-//! An open file of a simulated disk.
+//! Open file of a simulated disk.
 
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use crate::engine::local::disk::DiskFile;
 pub(super) struct SimulatedFile {
     pub(super) sim: Arc<Sim>,
     pub(super) node: u64,
-    /// As it was when the file was opened.
+    /// Path at the time of the opening.
     pub(super) path: PathBuf,
 }
 
@@ -70,9 +70,9 @@ impl DiskFile for SimulatedFile {
                 Some(())
             }),
             Some(fault) => {
-                let mut dice = self.sim.control.lock().dice.clone();
+                let mut rng = self.sim.control.lock().dice.clone();
                 self.with(|node| {
-                    node.fail_sync(&mut dice);
+                    node.fail_sync(&mut rng);
                     Some(())
                 })?;
                 Err(error(fault))

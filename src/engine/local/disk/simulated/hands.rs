@@ -1,5 +1,7 @@
-//! Who does the chores of a store on a simulated disk: one hand for each, which moves from
-//! call to call as the dice say, and only while everybody else stands still.
+//! Executor for the background tasks of a store on a simulated disk.
+//!
+//! Each task runs in its own thread, a "hand". A hand advances by one disk call at a time. The
+//! seed selects when. All other threads wait meanwhile.
 
 use std::cell::{Cell, RefCell};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -12,18 +14,19 @@ use super::super::{Background, Executor, Task};
 use super::rng::SeededRng;
 
 thread_local! {
-    /// What a hand waits for before each call; `None` on every other thread.
+    /// Gate at which a hand waits before each call; `None` on all other threads.
     static GATE: RefCell<Option<Gate>> = const { RefCell::new(None) };
-    /// This thread does a chore itself.
+    /// Whether this thread runs a task itself.
     static IS_BUSY: Cell<bool> = const { Cell::new(false) };
 }
 
+/// The hand's ends of its two channels.
 struct Gate {
     arrived: Sender<()>,
     go: Receiver<()>,
 }
 
-/// A chore that was begun.
+/// Thread that runs a task step by step.
 struct Hand {
     thread: JoinHandle<()>,
     go: Sender<()>,
@@ -31,7 +34,8 @@ struct Hand {
 }
 
 impl Hand {
-    fn begin(work: Arc<dyn Background>, chore: Task) -> Self {
+    /// Starts a task and waits until it is about to make its first call.
+    fn begin(work: Arc<dyn Background>, task: Task) -> Self {
         let (go, wait) = channel();
         let (arrive, arrived) = channel();
         let run = move || {
@@ -40,11 +44,13 @@ impl Hand {
                 go: wait,
             };
             GATE.set(Some(gate));
-            work.run(chore);
+            work.run(task);
             drop(work);
             GATE.set(None);
         };
         let thread = thread::spawn(run);
+        // Without this wait, the new thread and the caller would run at the same time. The order
+        // of their calls would not be deterministic.
         let _ = arrived.recv();
         Self {
             thread,
@@ -53,8 +59,8 @@ impl Hand {
         }
     }
 
-    /// Lets it make a call, and waits until it is about to make the next. `None`: it is
-    /// through.
+    /// Lets the hand make one call, and waits until it is about to make the next. Returns `None`
+    /// when the task has ended.
     fn step(self) -> Option<Self> {
         if self.go.send(()).is_ok() && self.arrived.recv().is_ok() {
             return Some(self);
@@ -63,9 +69,11 @@ impl Hand {
         None
     }
 
+    /// Lets the hand run to its end.
     fn finish(self) {
+        // The hand no longer waits at the gate once this end of the channel is gone.
         drop(self.go);
-        // It panicked: what it did not do is done by the next.
+        // If the task panicked, the next run does its remaining work.
         drop(self.thread.join());
     }
 }
@@ -83,8 +91,9 @@ impl std::fmt::Debug for Inner {
     }
 }
 
-const CHORES: [Task; 2] = [Task::Flush, Task::Spare];
+const TASKS: [Task; 2] = [Task::Flush, Task::Spare];
 
+/// All hands of a simulated disk.
 #[derive(Debug)]
 pub(super) struct Hands {
     inner: Arc<Inner>,
@@ -104,22 +113,25 @@ impl Hands {
         Arc::<Inner>::clone(&self.inner)
     }
 
-    /// Before a call: a hand waits for its turn, and others may let one have it.
+    /// Runs before each call. A hand waits at its gate. Any other thread may advance a hand if
+    /// `may_yield` is true.
     pub(super) fn pass(&self, may_yield: bool) {
         let is_hand = GATE.with_borrow(|gate| {
             let Some(gate) = gate else { return false };
             if gate.arrived.send(()).is_ok() {
-                // Nobody is there to say: it goes on to its end.
+                // An error means that `finish` dropped the other end: the hand runs to its end.
                 let _ = gate.go.recv();
             }
             true
         });
+        // A thread that runs a task itself must not advance a hand. It could start a hand for
+        // the same task, and the task would run twice at the same time.
         if !is_hand && may_yield && !IS_BUSY.get() {
             self.inner.nudge();
         }
     }
 
-    /// Between two commands.
+    /// Runs between two commands: may advance hands, and sometimes appends the idle mark.
     pub(super) fn breathe(&self) {
         for _ in 0..self.inner.below(3) {
             self.inner.nudge();
@@ -134,35 +146,36 @@ impl Hands {
 
 impl Inner {
     fn below(&self, n: usize) -> usize {
-        self.dice.lock().as_mut().map_or(0, |dice| dice.below(n))
+        self.dice.lock().as_mut().map_or(0, |rng| rng.below(n))
     }
 
     fn work(&self) -> Option<Arc<dyn Background>> {
         self.work.lock().as_ref()?.upgrade()
     }
 
-    fn take(&self, chore: Task) -> Option<Hand> {
-        let place = usize::from(chore == Task::Spare);
-        self.hands.lock().get_mut(place)?.take()
+    fn take(&self, task: Task) -> Option<Hand> {
+        let index = usize::from(task == Task::Spare);
+        self.hands.lock().get_mut(index)?.take()
     }
 
+    /// Advances a random task by up to 11 calls, or does nothing (in half of the cases).
     fn nudge(&self) {
-        let place = self.below(4);
-        let Some(chore) = CHORES.get(place).copied() else {
+        let index = self.below(4);
+        let Some(task) = TASKS.get(index).copied() else {
             return;
         };
-        let mut hand = match self.take(chore) {
+        let mut hand = match self.take(task) {
             Some(hand) => Some(hand),
             None => self
                 .work()
-                .filter(|work| work.wants(chore))
-                .map(|work| Hand::begin(work, chore)),
+                .filter(|work| work.wants(task))
+                .map(|work| Hand::begin(work, task)),
         };
         for _ in 0..self.below(12) {
             hand = hand.and_then(Hand::step);
         }
-        if let Some(place) = self.hands.lock().get_mut(place) {
-            *place = hand;
+        if let Some(slot) = self.hands.lock().get_mut(index) {
+            *slot = hand;
         }
     }
 }
@@ -172,22 +185,22 @@ impl Executor for Inner {
         *self.work.lock() = Some(work);
     }
 
-    fn finish(&self, chore: Task) {
-        if let Some(hand) = self.take(chore) {
+    fn finish(&self, task: Task) {
+        if let Some(hand) = self.take(task) {
             hand.finish();
         }
         if let Some(work) = self.work()
-            && work.wants(chore)
+            && work.wants(task)
         {
             IS_BUSY.set(true);
-            work.run(chore);
+            work.run(task);
             IS_BUSY.set(false);
         }
     }
 
     fn dismiss(&self) {
-        for chore in CHORES {
-            if let Some(hand) = self.take(chore) {
+        for task in TASKS {
+            if let Some(hand) = self.take(task) {
                 hand.finish();
             }
         }

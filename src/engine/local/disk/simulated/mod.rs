@@ -1,15 +1,14 @@
-//! A disk in memory that loses power, breaks and fills up as a seed says.
+//! Simulated disk in memory with power losses, failed calls and a limited size.
 //!
-//! - Every call to it is counted. Before any of them it can be asked for a [`Snapshot`], and
-//!   a snapshot goes on as a disk of its own: behind a kill, with all that was written, or
-//!   behind a power loss, with what that left.
-//! - The chores of a store on it are done by `Hands`: whenever the journal is used, by so
-//!   many calls as the seed says, and never two threads at once. One seed is one order of
-//!   all calls.
+//! - The disk counts every call. It can take a [`Snapshot`] before each call. A snapshot becomes
+//!   a new disk after a kill, which keeps all writes, or after a power loss, which may not.
+//! - `Hands` runs the background tasks of a store on this disk. Each call to the journal may
+//!   advance a task by a number of calls that the seed selects. Two threads never run at the
+//!   same time. One seed therefore gives one order of all calls.
 
 #![expect(
     clippy::indexing_slicing,
-    reason = "a disk for tests may panic where a test asks for what is not there"
+    reason = "a disk for tests may panic on an invalid index"
 )]
 
 mod content;
@@ -37,17 +36,17 @@ pub use self::snapshot::Snapshot;
 use self::state::{Change, Naming, State};
 use super::{Disk, DiskFile, Executor, FaultInjection, Held, Hold};
 
-/// A disk in memory. Clones are one disk.
+/// Disk in memory. All clones share the same contents.
 #[derive(Debug, Clone)]
 pub struct SimulatedDisk {
     sim: Arc<Sim>,
 }
 
 impl SimulatedDisk {
-    /// The directory in which everything is.
+    /// Root directory of the disk.
     pub const ROOT: &'static str = "/disk";
 
-    /// An empty disk.
+    /// Creates an empty disk.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self::of(State::new(Path::new(Self::ROOT)), seed)
@@ -73,36 +72,37 @@ impl SimulatedDisk {
         Self { sim: Arc::new(sim) }
     }
 
-    /// How many calls there were.
+    /// Number of calls so far.
     #[must_use]
     pub fn calls(&self) -> u64 {
         self.sim.control.lock().calls
     }
 
-    /// What the snapshots from here on are to be marked with.
+    /// Sets the two marks that all later snapshots carry.
     pub fn mark(&self, first: usize, second: usize) {
         self.sim.control.lock().marks = (first, second);
     }
 
-    /// Takes a snapshot before one in `n` calls from here on; 0: no more.
+    /// Starts to take a snapshot before one in `n` calls that change something; 0 stops it. The
+    /// seed selects the calls.
     pub fn sample(&self, n: usize) {
         self.sim.control.lock().one_in = n;
     }
 
-    /// The snapshots that were taken.
+    /// Removes and returns the snapshots that [`Self::sample`] took.
     #[must_use]
     pub fn take_snapshots(&self) -> Vec<Snapshot> {
         std::mem::take(&mut self.sim.control.lock().taken)
     }
 
-    /// A snapshot as it stands now.
+    /// Takes a snapshot of the current state.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let control = self.sim.control.lock();
         self.sim.snapshot(&control)
     }
 
-    /// Lets the call number `at` fail, and all after it if it is for good.
+    /// Makes call number `at` fail. If `for_good` is true, all later calls fail, too.
     pub fn fail(&self, at: u64, fault: DiskFault, for_good: bool) {
         let planned = Planned {
             at,
@@ -112,32 +112,32 @@ impl SimulatedDisk {
         self.sim.control.lock().fault = Some(planned);
     }
 
-    /// Lets nothing fail any more.
+    /// Ends the effect of [`Self::fail`].
     pub fn heal(&self) {
         self.sim.control.lock().fault = None;
     }
 
-    /// What the disk says of its room.
+    /// Sets the number of free bytes that the disk reports. Writes do not change this number.
     pub fn set_free(&self, bytes: u64) {
         self.sim.control.lock().free = bytes;
     }
 
-    /// Makes it a disk on which names may be lost although they were synced.
+    /// Makes the disk report that a power loss may drop synced names.
     pub fn weaken(&self) {
         self.sim.control.lock().is_weak = true;
     }
 
-    /// Builds a fault into the stores on this disk, from here on.
+    /// Injects a fault into the stores on this disk, or removes it.
     pub fn build_in(&self, fault: Option<FaultInjection>) {
         self.sim.control.lock().sabotage = fault;
     }
 
-    /// Gives the chores of the store a chance.
+    /// Lets the background tasks of the store run between two commands.
     pub fn breathe(&self) {
         self.sim.hands.breathe();
     }
 
-    /// The files, and how long they are.
+    /// Paths and lengths of all files.
     #[must_use]
     pub fn files(&self) -> Vec<(PathBuf, usize)> {
         let state = self.sim.state.lock();
@@ -148,7 +148,7 @@ impl SimulatedDisk {
         state.names.iter().filter_map(file).collect()
     }
 
-    /// A byte of a file; `None` where there is none.
+    /// Byte of a file; `None` if the file or the byte does not exist.
     #[must_use]
     pub fn byte(&self, path: &Path, at: usize) -> Option<u8> {
         let mut byte = [0];
@@ -157,7 +157,7 @@ impl SimulatedDisk {
         Some(byte[0])
     }
 
-    /// The bytes of a file; `None` where there is none.
+    /// Bytes of a file; `None` if the file does not exist.
     #[must_use]
     pub fn content(&self, path: &Path) -> Option<Vec<u8>> {
         let mut state = self.sim.state.lock();
@@ -167,7 +167,7 @@ impl SimulatedDisk {
         Some(bytes)
     }
 
-    /// Puts a file where none or another was, durably. Its directory must be there.
+    /// Creates or replaces a file durably. Its directory must exist.
     pub fn put(&self, path: &Path, bytes: &[u8]) {
         let mut state = self.sim.state.lock();
         let node = state.link(path, false);
@@ -180,7 +180,7 @@ impl SimulatedDisk {
         }
     }
 
-    /// Takes a file away, durably.
+    /// Removes a file durably.
     pub fn remove(&self, path: &Path) {
         let mut state = self.sim.state.lock();
         state.name(Naming::Unlink(path.to_path_buf()));
@@ -189,7 +189,7 @@ impl SimulatedDisk {
         }
     }
 
-    /// Damages a byte of a file: `bits` of it turn.
+    /// Corrupts a byte of a file durably: flips the bits that are set in `bits`.
     pub fn damage(&self, path: &Path, at: usize, bits: u8) {
         let Some(byte) = self.byte(path, at) else {
             return;
@@ -206,7 +206,7 @@ fn not_found() -> io::Error {
 }
 
 impl Snapshot {
-    /// Behind a kill: all that was written is there to be read, durable or not.
+    /// Disk after the process was killed: it keeps all writes, synced or not.
     #[must_use]
     pub fn kill(&self, seed: u64) -> SimulatedDisk {
         let mut state = self.state.clone();
@@ -214,12 +214,12 @@ impl Snapshot {
         SimulatedDisk::of(state, seed)
     }
 
-    /// Behind a power loss.
+    /// Disk after a power loss.
     #[must_use]
     pub fn lose_power(&self, loss: Loss, seed: u64) -> SimulatedDisk {
-        let mut dice = SeededRng::new(seed);
-        let state = self.state.clone().lose_power(loss, &mut dice);
-        SimulatedDisk::of(state, dice.next())
+        let mut rng = SeededRng::new(seed);
+        let state = self.state.clone().lose_power(loss, &mut rng);
+        SimulatedDisk::of(state, rng.next())
     }
 }
 
@@ -288,8 +288,8 @@ impl Disk for SimulatedDisk {
         Ok(names.collect())
     }
 
-    /// One that fails leaves the names to the next: a journalling file system that could not
-    /// write its own journal takes no more writes at all.
+    /// Makes the names in a directory durable. After a failed sync, the names stay pending for
+    /// the next one. A real file system that cannot write its own journal becomes read-only.
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         self.sim.pass(Call::Other, &dir.join("."))?;
         self.sim.state.lock().sync_dir(dir);

@@ -1,4 +1,4 @@
-//! The state of a simulated disk that all its handles share.
+//! State of a simulated disk, which all its handles share.
 
 use std::io::{self, ErrorKind};
 use std::path::Path;
@@ -12,14 +12,14 @@ use super::snapshot::Snapshot;
 use super::state::State;
 use crate::engine::local::disk::FaultInjection;
 
-/// The kinds of calls that differ in how they fail.
+/// Kind of a call. The kinds differ in the faults that affect them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Call {
     Read,
-    /// It needs room.
+    /// Call other than a write that needs free space, for example a new file.
     Grow,
     Write,
-    /// It changes something, and needs no room.
+    /// Change that needs no free space.
     Other,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct Control {
     pub(super) calls: u64,
     pub(super) fault: Option<Planned>,
     pub(super) marks: (usize, usize),
-    /// A snapshot is taken before one in so many calls; 0: never.
+    /// The disk takes a snapshot before one in `one_in` calls; 0 means never.
     pub(super) one_in: usize,
     pub(super) taken: Vec<Snapshot>,
     pub(super) sabotage: Option<FaultInjection>,
@@ -60,7 +60,7 @@ impl Sim {
         }
     }
 
-    /// Counts a call, before it is done. The fault with which it fails.
+    /// Counts a call before it is done. Returns the fault that the call must fail with.
     pub(super) fn call(&self, call: Call, path: &Path) -> Option<DiskFault> {
         let in_journal = path.parent().is_some_and(|dir| dir.ends_with("journal"));
         self.hands.pass(in_journal);
@@ -90,12 +90,12 @@ impl Sim {
 
 pub(super) fn error(fault: DiskFault) -> io::Error {
     match fault {
-        DiskFault::Io => io::Error::other("a fault that a test asked for"),
+        DiskFault::Io => io::Error::other("injected disk fault"),
         DiskFault::NoRoom | DiskFault::Short => ErrorKind::StorageFull.into(),
     }
 }
 
 impl DiskFault {
-    /// Every kind.
+    /// All kinds.
     pub const ALL: [Self; 3] = [Self::Io, Self::NoRoom, Self::Short];
 }

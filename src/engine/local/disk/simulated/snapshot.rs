@@ -1,13 +1,13 @@
-//! A simulated disk before one of its calls.
+//! Snapshot of a simulated disk.
 
 use super::state::State;
 
-/// A disk as it stood before one of the calls to it.
+/// State of a simulated disk before one of its calls.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     pub(super) state: State,
-    /// The call's number.
+    /// Number of calls so far. A snapshot that a call triggers counts this call.
     pub call: u64,
-    /// What [`SimulatedDisk::mark`] said last.
+    /// Values of the last [`SimulatedDisk::mark`](super::SimulatedDisk::mark).
     pub marks: (usize, usize),
 }

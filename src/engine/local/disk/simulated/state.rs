@@ -1,16 +1,17 @@
-//! What is on a simulated disk: what everybody sees, what a power loss leaves, and what
-//! was done between the two.
+//! Contents of a simulated disk: the visible state, the durable state, and the pending changes
+//! between the two.
 //!
-//! - A write, or a new length, is durable when its file was synced after it; a name when its
-//!   directory was. Until then a power loss keeps it or not, each for itself, and of a write
-//!   any part. A rename is kept whole or not at all.
-//! - Bytes outside of what was written never change. What is written over the first page of
-//!   a file, where that was durable before, is old or new byte by byte, and never garbage:
-//!   the base's header lies there, and redb holds a single byte to be atomic.
-//! - Where a length that was set is lost, what was written beyond the old one is lost with
-//!   it: a file does not grow by a write that did not make it grow.
-//! - A sync that failed leaves each write on the disk or not, and none to be written by the
-//!   next sync; who reads sees them all still, until the machine forgets what it read.
+//! - A sync of the file makes its writes and its new lengths durable. A sync of the directory
+//!   makes its names durable. A power loss keeps or drops each pending change independently.
+//!   It may keep a part of a write. A rename is kept as a whole or not at all.
+//! - A power loss never changes bytes outside of a pending write. In a durable first page, each
+//!   byte is old or new, and never garbage. The header of the B-tree is there, and redb relies
+//!   on atomic writes of a single byte.
+//! - If a power loss drops a new length, it also drops the writes beyond the old length. A write
+//!   that did not extend the file cannot extend it later.
+//! - A failed sync puts the new lengths and a random part of the pending writes on the disk. It
+//!   drops the other writes, and the next sync does not write them. Readers still see them until
+//!   a power loss, as they do with the page cache of a real system.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -22,9 +23,10 @@ use super::rng::SeededRng;
 
 const SECTOR: usize = 512;
 
+/// Change of a file.
 #[derive(Debug, Clone)]
 pub(super) enum Change {
-    /// Bytes at a place.
+    /// Offset and bytes of a write.
     Write(usize, Arc<[u8]>),
     SetLen(usize),
 }
@@ -38,17 +40,18 @@ impl Change {
     }
 }
 
-/// A file, or a directory.
+/// File or directory.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Node {
     pub(super) is_dir: bool,
-    /// What is read.
+    /// Contents that readers see.
     pub(super) seen: Content,
+    /// Contents that survive a power loss.
     durable: Content,
     pending: Vec<Pending>,
 }
 
-/// A change, and whether it made the file grow.
+/// Change that is not durable yet, and whether it extended the file.
 #[derive(Debug, Clone)]
 struct Pending {
     change: Change,
@@ -56,7 +59,7 @@ struct Pending {
 }
 
 impl Pending {
-    /// The change as far as it can reach a file that is no longer than this.
+    /// Cuts a write at the end of a file of `len` bytes, unless the write extended the file.
     fn clipped(self, len: usize) -> Change {
         match self.change {
             Change::Write(at, bytes) if !self.grows && at + bytes.len() > len => {
@@ -82,19 +85,22 @@ impl Node {
         }
     }
 
-    /// A sync that fails.
-    pub(super) fn fail_sync(&mut self, dice: &mut SeededRng) {
+    /// Simulates a failed sync.
+    pub(super) fn fail_sync(&mut self, rng: &mut SeededRng) {
+        // `drain` removes all pending changes, also those that do not reach the disk. The next
+        // sync then succeeds without them, as on Linux. Code that repeats a failed sync instead
+        // of failing must lose data in the tests.
         for pending in self.pending.drain(..) {
             let is_len = matches!(pending.change, Change::SetLen(_));
-            if is_len || dice.one_in(2) {
+            if is_len || rng.one_in(2) {
                 let change = pending.clipped(self.durable.len());
                 change.apply(&mut self.durable);
             }
         }
     }
 
-    /// What a power loss leaves.
-    fn lose(self, loss: Loss, dice: &mut SeededRng) -> Self {
+    /// Returns the file after a power loss.
+    fn lose(self, loss: Loss, rng: &mut SeededRng) -> Self {
         let mut durable = self.durable;
         let spares_head = durable.has_head();
         let count = self.pending.len();
@@ -105,17 +111,17 @@ impl Node {
                 (Loss::KeepAll, change) => change.apply(&mut durable),
                 (Loss::DropAll, _) => {}
                 (Loss::Reorder, change) => {
-                    if is_last || dice.one_in(3) {
+                    if is_last || rng.one_in(3) {
                         change.apply(&mut durable);
                     }
                 }
                 (_, Change::SetLen(len)) => {
-                    if dice.one_in(2) {
+                    if rng.one_in(2) {
                         durable.set_len(len);
                     }
                 }
                 (loss, Change::Write(at, bytes)) => {
-                    tear(&mut durable, at, &bytes, loss, spares_head, dice);
+                    tear(&mut durable, at, &bytes, loss, spares_head, rng);
                 }
             }
         }
@@ -128,19 +134,19 @@ impl Node {
     }
 }
 
-/// Lets a part of a write reach the disk.
+/// Applies a random part of a write. `spares_head` protects the first page from garbage.
 fn tear(
     durable: &mut Content,
     at: usize,
     bytes: &[u8],
     loss: Loss,
     spares_head: bool,
-    dice: &mut SeededRng,
+    rng: &mut SeededRng,
 ) {
     if loss == Loss::TornBytes {
-        let cut = dice.below(bytes.len() + 1);
+        let cut = rng.below(bytes.len() + 1);
         let (first, second) = bytes.split_at(cut);
-        match dice.below(4) {
+        match rng.below(4) {
             0 => durable.write(at + cut, second),
             _ => durable.write(at, first),
         }
@@ -151,10 +157,10 @@ fn tear(
         let to = ((at + from) / SECTOR * SECTOR + SECTOR - at).min(bytes.len());
         let part = &bytes[from..to];
         let may_trash = loss == Loss::Trash && !(spares_head && at + from < 4096);
-        match dice.below(3) {
+        match rng.below(3) {
             0 => {}
             1 if may_trash => {
-                let garbage: Vec<u8> = part.iter().map(|_| dice.next().to_le_bytes()[0]).collect();
+                let garbage: Vec<u8> = part.iter().map(|_| rng.next().to_le_bytes()[0]).collect();
                 durable.write(at + from, &garbage);
             }
             _ => durable.write(at + from, part),
@@ -163,7 +169,7 @@ fn tear(
     }
 }
 
-/// What was done to names.
+/// Change of a name.
 #[derive(Debug, Clone)]
 pub(super) enum Naming {
     Link(PathBuf, u64),
@@ -201,7 +207,7 @@ pub(super) struct State {
 }
 
 impl State {
-    /// A disk with one durable directory.
+    /// Creates a disk with one durable directory.
     pub(super) fn new(root: &Path) -> Self {
         let mut state = Self::default();
         state.link(root, true);
@@ -243,8 +249,8 @@ impl State {
         }
     }
 
-    /// What the power's end leaves.
-    pub(super) fn lose_power(mut self, loss: Loss, dice: &mut SeededRng) -> Self {
+    /// Returns the disk after a power loss.
+    pub(super) fn lose_power(mut self, loss: Loss, rng: &mut SeededRng) -> Self {
         let mut names = self.durable_names;
         let pending = std::mem::take(&mut self.pending_names);
         let count = pending.len();
@@ -252,13 +258,14 @@ impl State {
             let keeps = match loss {
                 Loss::KeepAll => true,
                 Loss::DropAll => false,
-                Loss::Reorder => place + 1 == count || dice.one_in(3),
-                _ => dice.one_in(2),
+                Loss::Reorder => place + 1 == count || rng.one_in(3),
+                _ => rng.one_in(2),
             };
             if keeps {
                 naming.apply(&mut names);
             }
         }
+        // A name whose directory was lost is lost, too.
         let known = names.clone();
         let is_rooted = |path: &Path| {
             let mut above = path.ancestors().skip(1);
@@ -268,10 +275,10 @@ impl State {
         let mut nodes = BTreeMap::new();
         for node in names.values() {
             if let Some(kept) = self.nodes.remove(node) {
-                nodes.insert(*node, kept.lose(loss, dice));
+                nodes.insert(*node, kept.lose(loss, rng));
             }
         }
-        // A rename of which only the new name was kept, beside the old one.
+        // Every remaining name must lead to a node.
         names.retain(|_, node| nodes.contains_key(node));
         Self {
             nodes,
