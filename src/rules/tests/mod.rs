@@ -27,6 +27,7 @@ mod resolve;
 mod rows;
 mod shop;
 mod states;
+mod states_zh;
 mod strict;
 mod times;
 

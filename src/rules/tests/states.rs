@@ -1,11 +1,12 @@
 //! Table of all statuses and commands, at every time that matters. One test compares it with the
-//! hand-written [`EXPECTED`], the other with the manual's chapter. `UPDATE_STATES=1` rewrites
-//! that chapter.
+//! hand-written [`EXPECTED`], the other with the manual's chapter in both languages.
+//! `UPDATE_STATES=1` rewrites the chapters.
 
 use std::fmt::Write;
 
 use super::expected::EXPECTED;
 use super::rows::{Row, rows};
+use super::states_zh::CHINESE;
 use super::*;
 use crate::order::{AnomalyKind, Event, EventKind, NextAction, Order, Record, Status};
 use crate::rules::Decision;
@@ -188,63 +189,93 @@ fn every_cell_matches_hand_written_table() {
 
 #[test]
 fn every_status_meets_every_command() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/manual/states.md");
-    let table = manual();
-    if std::env::var_os("UPDATE_STATES").is_some() {
-        std::fs::write(path, &table).unwrap();
+    for chapter in [&ENGLISH, &CHINESE] {
+        let path = format!("{}/src/manual/{}", env!("CARGO_MANIFEST_DIR"), chapter.file);
+        let table = chapter.text();
+        if std::env::var_os("UPDATE_STATES").is_some() {
+            std::fs::write(&path, &table).unwrap();
+        }
+        let kept = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            kept == table,
+            "{path} differs from the rules: run this test again with UPDATE_STATES=1"
+        );
     }
-    let kept = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(
-        kept == table,
-        "{path} differs from the rules: run this test again with UPDATE_STATES=1"
-    );
 }
 
-const PREFACE: &str = "\
+/// The words of the chapter in one language.
+pub(super) struct Chapter {
+    pub(super) file: &'static str,
+    pub(super) preface: &'static str,
+    /// Headings of the two first columns and of the columns without a status.
+    pub(super) columns: [&'static str; 4],
+    /// Translations of the names of rows and times; others stay as they are.
+    pub(super) words: &'static [(&'static str, &'static str)],
+}
+
+const ENGLISH: Chapter = Chapter {
+    file: "states.md",
+    preface: "\
 # Every status meets every command
 
 The test `every_status_meets_every_command` writes this chapter from the rules themselves.
 
-A cell says what the caller hears, where the order stands then if it moved, what happened,
-and what is due next. Without events nothing is written. *No ack*: the channel must not be
-told \"received\".
+Each cell contains the outcome, the new status if it changed, the events, and the next step.
+Without events the store writes nothing. *No ack* means that the server must not acknowledge the
+fact to the channel.
 
-Columns: *absent*, there is no record; *waiting*, the payment X waits for its order; then
-the statuses. `Success` and `LatePaid` orders were paid by X. Orders were invited to be
-paid when they were created, live for seven days, and the policy is the default one.
+The column *absent* is for numbers without a record. In the column *waiting* the payment X arrived
+before its order. The other columns are the statuses. X paid the orders in `Success` and
+`LatePaid`. Every order got a prepay when it was created, and it expires after seven days. The
+policy is the default.
 
-Refunds are of 60 fen of the 100 that X paid, if they can be asked for.
+A refund is for 60 of the 100 fen that X paid, where a refund is possible.
 
-Rows: *soon* is one minute after the creation, *later* one hour, *expired* one minute
-after the order's last moment, *overdue* eleven, which is more than the grace of ten.
-";
+Rows give the time of the command: *soon* is one minute after the creation, *later* is one hour
+after it. *Expired* is one minute after the order expired. *Overdue* is eleven minutes after that
+time, which is longer than the grace of ten minutes.
+",
+    columns: ["input", "when", "absent", "waiting"],
+    words: &[],
+};
 
-fn manual() -> String {
-    let mut text = PREFACE.to_owned();
-    let mut section = "";
-    for row in rows() {
-        let (verb, asked) = row.0.split_once(": ").unwrap_or((row.0, "—"));
-        if verb != section {
-            section = verb;
-            let rule = "---|".repeat(COLUMNS.len());
-            write!(text, "\n## `{verb}`\n\n").unwrap();
-            writeln!(
-                text,
-                "| asked | when | {} |\n|---|---|{rule}",
-                COLUMNS.join(" | ")
-            )
-            .unwrap();
+impl Chapter {
+    fn text(&self) -> String {
+        let mut text = self.preface.to_owned();
+        let mut section = "";
+        for row in rows() {
+            let (verb, input) = row.0.split_once(": ").unwrap_or((row.0, "—"));
+            if verb != section {
+                section = verb;
+                let [input, when, absent, waiting] = self.columns;
+                let statuses = COLUMNS[2..].join(" | ");
+                let rule = "---|".repeat(COLUMNS.len() + 2);
+                write!(text, "\n## `{verb}`\n\n").unwrap();
+                writeln!(
+                    text,
+                    "| {input} | {when} | {absent} | {waiting} | {statuses} |"
+                )
+                .unwrap();
+                writeln!(text, "|{rule}").unwrap();
+            }
+            for (when, cells) in grouped(&row) {
+                let when: Vec<&str> = when.iter().map(|word| self.word(word)).collect();
+                let (input, when) = (self.word(input), when.join(", "));
+                writeln!(text, "| {input} | {when} | {} |", cells.join(" | ")).unwrap();
+            }
         }
-        for (when, cells) in grouped(&row) {
-            writeln!(text, "| {asked} | {when} | {} |", cells.join(" | ")).unwrap();
-        }
+        text
     }
-    text
+
+    fn word<'a>(&self, word: &'a str) -> &'a str {
+        let found = self.words.iter().find(|(english, _)| *english == word);
+        found.map_or(word, |(_, own)| *own)
+    }
 }
 
 /// Groups the times of a row at which all cells are equal. Returns each group with its cells.
-fn grouped(row: &Row) -> Vec<(String, Vec<String>)> {
-    let mut groups: Vec<(Vec<&str>, Vec<String>)> = Vec::new();
+fn grouped(row: &Row) -> Vec<(Vec<&'static str>, Vec<String>)> {
+    let mut groups: Vec<(Vec<&'static str>, Vec<String>)> = Vec::new();
     for (moment, age) in MOMENTS {
         let cells = cells(row, age);
         match groups.iter_mut().find(|(_, known)| *known == cells) {
@@ -252,14 +283,9 @@ fn grouped(row: &Row) -> Vec<(String, Vec<String>)> {
             None => groups.push((vec![moment], cells)),
         }
     }
-    let when = |moments: Vec<&str>| {
+    let all = |(moments, cells): (Vec<&'static str>, Vec<String>)| {
         let always = moments.len() == MOMENTS.len();
-        if always {
-            "always".to_owned()
-        } else {
-            moments.join(", ")
-        }
+        (if always { vec!["always"] } else { moments }, cells)
     };
-    let named = |(moments, cells)| (when(moments), cells);
-    groups.into_iter().map(named).collect()
+    groups.into_iter().map(all).collect()
 }
