@@ -74,7 +74,11 @@ fn ship_the_rest(dir: &Path) -> Result<()> {
     let paid = store.counts().wait()?.of(Status::Success);
     store.shutdown().wait()?;
     if usize::try_from(paid)? != ledger.shipped() {
-        return Err(format!("{paid} orders are paid, but {} were shipped", ledger.shipped()).into());
+        return Err(format!(
+            "{paid} orders are paid, but {} were shipped",
+            ledger.shipped()
+        )
+        .into());
     }
     Ok(())
 }

@@ -201,7 +201,10 @@ impl Found {
         if is == (unpaid, missing, 0) {
             return Ok(());
         }
-        Err(format!("expected ({unpaid}, {missing}, 0) unpaid, missing and other differences, found {is:?}").into())
+        Err(format!(
+            "expected ({unpaid}, {missing}, 0) unpaid, missing and other differences, found {is:?}"
+        )
+        .into())
     }
 }
 

@@ -86,5 +86,6 @@ fn read(line: &str) -> io::Result<(FeedCursor, Option<OrderNo>)> {
         };
         Some((place.parse().ok()?, no))
     };
-    parts().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "malformed line in the ledger"))
+    parts()
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "malformed line in the ledger"))
 }

@@ -94,8 +94,7 @@ impl Story {
 impl Step {
     fn is_like(&self, other: &Self) -> bool {
         let key = |step: &Self| (step.asked, step.holds, step.acknowledged);
-        key(self) == key(other)
-            && (&self.outcome, &self.status) == (&other.outcome, &other.status)
+        key(self) == key(other) && (&self.outcome, &self.status) == (&other.outcome, &other.status)
     }
 
     fn print(&self) {

@@ -2,14 +2,13 @@
 //! an engine that waits for other machines run on a few, so that nothing long is before them.
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 
-use super::call::Job;
-use super::oneshot::Oneshot;
+use super::Pipeline;
 use super::sync::{Condvar, Mutex};
-use super::{Pipeline, panicked};
 use crate::error::Error;
+
+/// A job that completes its own reply and does not panic.
+pub(super) type Job = Box<dyn FnOnce(&Pipeline) + Send>;
 
 /// Jobs that wait for a thread of their kind.
 #[derive(Default)]
@@ -20,7 +19,7 @@ pub(super) struct JobQueue {
 
 #[derive(Default)]
 struct State {
-    jobs: VecDeque<(Job, Arc<Oneshot>)>,
+    jobs: VecDeque<Job>,
     closing: bool,
 }
 
@@ -28,7 +27,8 @@ struct State {
 const MAX_JOBS: usize = 1024;
 
 impl JobQueue {
-    pub(super) fn post(&self, job: Job) -> Result<Arc<Oneshot>, (Error, Job)> {
+    /// Queues what `prepare` makes of the job. A job that is not accepted comes back.
+    pub(super) fn post<J>(&self, job: J, prepare: impl FnOnce(J) -> Job) -> Result<(), (Error, J)> {
         let mut state = self.state.lock();
         if state.closing {
             return Err((Error::ShutDown, job));
@@ -36,10 +36,9 @@ impl JobQueue {
         if state.jobs.len() >= MAX_JOBS {
             return Err((Error::Overloaded, job));
         }
-        let slot = Oneshot::new();
-        state.jobs.push_back((job, Arc::clone(&slot)));
+        state.jobs.push_back(prepare(job));
         self.arrived.notify_one();
-        Ok(slot)
+        Ok(())
     }
 
     pub(super) fn close(&self) {
@@ -48,7 +47,7 @@ impl JobQueue {
     }
 
     /// The next job; `None` when all are done and no more will come.
-    fn next(&self) -> Option<(Job, Arc<Oneshot>)> {
+    fn next(&self) -> Option<Job> {
         let mut state = self.state.lock();
         loop {
             if let Some(job) = state.jobs.pop_front() {
@@ -65,9 +64,8 @@ impl JobQueue {
 impl Pipeline {
     /// The life of a thread that takes such jobs.
     pub(super) fn run_side(&self, side: &JobQueue) {
-        while let Some((job, slot)) = side.next() {
-            let said = catch_unwind(AssertUnwindSafe(|| job(self)));
-            slot.complete(said.unwrap_or_else(|_| Err(Error::Unreadable(panicked()))));
+        while let Some(job) = side.next() {
+            job(self);
         }
     }
 }

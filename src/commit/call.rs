@@ -1,204 +1,295 @@
-//! A call that was not made yet: wait for it, await it, or hand it over.
+//! A lazy call: a verb of the store with its arguments, before it runs.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::Pipeline;
-use super::oneshot::{Oneshot, Ticket};
-use super::reply::{AnyReply, Extract, wrong_reply};
-use crate::error::Error;
-use crate::order::Command;
+use super::oneshot::{Oneshot, Ticket, no_reply};
+use crate::error::{Error, StorageError, StorageErrorKind};
+use crate::order::{
+    Annotated, CloseAnswer, Command, Confirmed, Created, Imported, Order, Outcome, Prepaid,
+    Queried, RefundRecorded, RefundRefused, RefundRequested, RefundUnanswered, Reply, Resolved,
+    Visible,
+};
 use crate::types::OrderNo;
 
-/// A verb of the store with its arguments. Nothing happens until it is waited for,
-/// awaited or submitted; dropped unused, nothing happened.
+/// A verb of the store with its arguments. It does nothing until the caller waits for it,
+/// awaits it or submits it. A call that is dropped has no effect.
 ///
-/// It owns what it needs and can be sent to other threads and tasks. It does not keep the
-/// store open: after the last clone of the store is gone it answers
+/// A call owns its arguments and can be sent to other threads and tasks. It does not keep the
+/// store open: after the last clone of the store was dropped, the call returns
 /// [`Error::ShutDown`].
 #[must_use = "a call does nothing until it is waited for, awaited or submitted"]
 pub struct Call<T> {
-    flow: Arc<Pipeline>,
-    kind: CallKind,
-    hear: Extract<T>,
+    pipeline: Arc<Pipeline>,
+    kind: CallKind<T>,
 }
 
-/// What is asked, by the lane it takes.
-pub(crate) enum CallKind {
-    /// Through the queue, decided and made durable with its group.
-    Command(Command),
-    /// From the block at hand, or through the committer where there is none.
-    Number,
-    /// A point read, without allocation.
-    Get(OrderNo),
-    /// A read that is bounded: on the caller's thread where that waits, or the engine is
-    /// quick.
-    Read(Job),
-    /// Something long: always on the flow's own thread.
-    Long(Job),
-    /// The end.
-    ShutDown,
+/// Where a call runs. Each kind knows the type of its reply.
+enum CallKind<T> {
+    /// In a group: the command is queued, decided and made durable.
+    Command(Command, fn(Reply<Outcome>) -> Result<T, Error>),
+    /// From the reserved block of order numbers, or from the next block.
+    Number(fn(OrderNo) -> T),
+    /// A point read without allocation.
+    Get(OrderNo, fn(Option<Arc<Order>>) -> T),
+    /// A read of bounded size: on the caller's thread where the engine allows it.
+    Read(Job<T>),
+    /// A read or an operation of any length: always on the pipeline's own thread.
+    Long(Job<T>),
+    /// The end of the store.
+    ShutDown(fn(()) -> T),
 }
 
-/// Something to run against the engine.
-pub(crate) type Job = Box<dyn FnOnce(&Pipeline) -> Result<AnyReply, Error> + Send + Sync>;
+/// A closure that runs against the pipeline.
+type Job<T> = Box<dyn FnOnce(&Pipeline) -> Result<T, Error> + Send + Sync>;
 
-impl<T> Call<T> {
-    pub(crate) const fn new(flow: Arc<Pipeline>, ask: CallKind, hear: Extract<T>) -> Self {
-        Self {
-            flow,
-            kind: ask,
-            hear,
+/// The outcome of one kind of command, out of the enum of all outcomes.
+pub(crate) trait CommandOutcome: Sized {
+    fn from_outcome(outcome: Outcome) -> Option<Self>;
+}
+
+impl CommandOutcome for Outcome {
+    fn from_outcome(outcome: Outcome) -> Option<Self> {
+        Some(outcome)
+    }
+}
+
+macro_rules! command_outcomes {
+    ($($kind:ident: $outcome:ty,)+) => {$(
+        impl CommandOutcome for $outcome {
+            fn from_outcome(outcome: Outcome) -> Option<Self> {
+                match outcome {
+                    Outcome::$kind(outcome) => Some(outcome),
+                    _ => None,
+                }
+            }
         }
+    )+};
+}
+
+command_outcomes! {
+    Create: Created,
+    Annotate: Annotated,
+    RecordPrepay: Prepaid,
+    Confirm: Confirmed,
+    RecordQuery: Queried,
+    Close: CloseAnswer,
+    RequestRefund: RefundRequested,
+    RecordRefund: RefundRecorded,
+    RefuseRefund: RefundRefused,
+    RefundUnanswered: RefundUnanswered,
+    Resolve: Resolved,
+    Visibility: Visible,
+    Import: Imported,
+}
+
+/// The reply with the outcome of the command that was sent. The rules answer each kind of
+/// command with one kind of outcome; another kind is a bug in them.
+fn narrow<O: CommandOutcome>(reply: Reply<Outcome>) -> Result<Reply<O>, Error> {
+    reply.try_map(O::from_outcome).ok_or_else(|| {
+        let why = "the rules answered with the outcome of another kind of command";
+        Error::Unreadable(StorageError::new(StorageErrorKind::Internal, why))
+    })
+}
+
+/// The call that sends one command.
+pub(crate) fn command<O: CommandOutcome>(
+    pipeline: Arc<Pipeline>,
+    command: Command,
+) -> Call<Reply<O>> {
+    let kind = CallKind::Command(command, narrow);
+    Call { pipeline, kind }
+}
+
+impl Call<OrderNo> {
+    pub(crate) const fn number(pipeline: Arc<Pipeline>) -> Self {
+        let kind = CallKind::Number(|no| no);
+        Self { pipeline, kind }
+    }
+}
+
+impl Call<Option<Arc<Order>>> {
+    pub(crate) const fn get(pipeline: Arc<Pipeline>, no: OrderNo) -> Self {
+        let kind = CallKind::Get(no, |order| order);
+        Self { pipeline, kind }
+    }
+}
+
+impl Call<()> {
+    pub(crate) const fn shut_down(pipeline: Arc<Pipeline>) -> Self {
+        let kind = CallKind::ShutDown(|()| ());
+        Self { pipeline, kind }
+    }
+}
+
+impl<T: Send + 'static> Call<T> {
+    pub(crate) fn read(
+        pipeline: Arc<Pipeline>,
+        read: impl FnOnce(&Pipeline) -> Result<T, Error> + Send + Sync + 'static,
+    ) -> Self {
+        let kind = CallKind::Read(Box::new(read));
+        Self { pipeline, kind }
     }
 
-    /// Makes the call and parks the thread until the answer is here. Not for async tasks:
-    /// `.await` it there.
+    pub(crate) fn long(
+        pipeline: Arc<Pipeline>,
+        run: impl FnOnce(&Pipeline) -> Result<T, Error> + Send + Sync + 'static,
+    ) -> Self {
+        let kind = CallKind::Long(Box::new(run));
+        Self { pipeline, kind }
+    }
+
+    /// Runs the call and parks the thread until the reply arrives. Async tasks use `.await`
+    /// instead.
     ///
     /// # Errors
-    /// See [`Error`] for what each says of the data.
+    /// See [`Error`] for what each variant says about the data.
     pub fn wait(self) -> Result<T, Error> {
-        let inline = self.flow.limits.on_callers_thread;
-        let said = match self.kind {
-            // What is read from memory needs none of the threads that a fork leaves behind, and
-            // to ask which process this is would take longer than the read.
-            CallKind::Get(no) if inline && self.flow.limits.is_quick => {
-                self.flow.read_here(|flow| flow.get(&no))
+        let Self { pipeline, kind } = self;
+        let inline = pipeline.limits.on_callers_thread;
+        let kind = match kind {
+            // A read from memory needs none of the threads that a fork leaves behind, and the
+            // fork check would take longer than the read.
+            CallKind::Get(no, reply) if inline && pipeline.limits.is_quick => {
+                return pipeline.read_here(|pipeline| pipeline.get(&no)).map(reply);
             }
-            CallKind::Get(no) if inline => {
-                let checked = self.flow.check_process();
-                checked.and_then(|()| self.flow.read_here(|flow| flow.get(&no)))
+            CallKind::Get(no, reply) if inline => {
+                pipeline.check_process()?;
+                return pipeline.read_here(|pipeline| pipeline.get(&no)).map(reply);
             }
             CallKind::Read(job) if inline => {
-                let checked = self.flow.check_process();
-                checked.and_then(|()| self.flow.read_here(job))
+                pipeline.check_process()?;
+                return pipeline.read_here(job);
             }
-            // Two processes that share a run would hand out the same numbers.
-            CallKind::Number => {
-                self.flow.check_process()?;
-                match self.flow.number_at_hand() {
-                    Some(no) => self.flow.open().map(|()| AnyReply::Number(no)),
-                    None => return self.submit()?.wait(),
+            CallKind::Number(reply) => {
+                // Two processes that share a block would hand out the same numbers.
+                pipeline.check_process()?;
+                if let Some(no) = pipeline.draw_number() {
+                    return pipeline.check_open().map(|()| reply(no));
                 }
+                CallKind::Number(reply)
             }
-            CallKind::Command(command) => match self.flow.lead(command) {
-                Ok(said) => said,
-                Err(command) => {
-                    let ask = CallKind::Command(command);
-                    return Self { kind: ask, ..self }.submit()?.wait();
-                }
+            CallKind::Command(command, narrow) => match pipeline.lead(command) {
+                Ok(reply) => return reply.and_then(narrow),
+                Err(command) => CallKind::Command(command, narrow),
             },
-            ask => return Self { kind: ask, ..self }.submit()?.wait(),
+            kind => kind,
         };
-        said.and_then(|said| (self.hear)(said).ok_or_else(wrong_reply))
+        Self { pipeline, kind }.submit()?.wait()
     }
 
-    /// Hands the call over and comes back at once with the right to its answer. A read
-    /// that the engine allows on the caller's thread is done on the spot.
+    /// Submits the call and returns a ticket for its reply at once. A read that the engine
+    /// allows on the caller's thread runs before this returns.
     ///
     /// # Errors
-    /// [`Rejected`] gives the call back, with the reason: the queue is full, the store was
-    /// shut down, or an earlier write failed.
+    /// [`Rejected`] returns the call with the reason: the queue is full, the store is shut
+    /// down, or an earlier write failed.
     pub fn submit(self) -> Result<Ticket<T>, Rejected<Self>> {
-        let Self {
-            flow,
-            kind: ask,
-            hear,
-        } = self;
-        match flow.start(ask) {
-            Ok(slot) => Ok(Ticket::new(slot, hear)),
-            Err((reason, ask)) => {
-                let call = Self {
-                    flow,
-                    kind: ask,
-                    hear,
-                };
+        let Self { pipeline, kind } = self;
+        match start(&pipeline, kind) {
+            Ok(ticket) => Ok(ticket),
+            Err((reason, kind)) => {
+                let call = Self { pipeline, kind };
                 Err(Rejected { reason, call })
             }
         }
     }
 }
 
-impl Pipeline {
-    /// Puts the call on its lane.
-    fn start(self: &Arc<Self>, ask: CallKind) -> Result<Arc<Oneshot>, (Error, CallKind)> {
-        let inline = self.limits.is_quick;
-        match ask {
-            CallKind::Command(command) => self
-                .enqueue(command)
-                .map_err(|(reason, command)| (reason, CallKind::Command(command))),
-            CallKind::Number => Ok(self.number()),
-            CallKind::Get(no) if inline => Ok(Oneshot::done(self.read_here(|flow| flow.get(&no)))),
-            CallKind::Read(job) if inline => {
-                let checked = self.check_process();
-                Ok(Oneshot::done(checked.and_then(|()| self.read_here(job))))
-            }
-            CallKind::Get(no) => {
-                let job: Job = Box::new(move |flow| flow.get(&no));
-                self.post(&self.reads, job)
-                    .map_err(|(reason, _)| (reason, CallKind::Get(no)))
-            }
-            CallKind::Read(job) => self
-                .post(&self.reads, job)
-                .map_err(|(reason, job)| (reason, CallKind::Read(job))),
-            CallKind::Long(job) => self
-                .post(&self.long, job)
-                .map_err(|(reason, job)| (reason, CallKind::Long(job))),
-            CallKind::ShutDown => Ok(self.shut_down()),
+/// Sends the call to the thread that runs its kind.
+fn start<T: Send + 'static>(
+    pipeline: &Arc<Pipeline>,
+    kind: CallKind<T>,
+) -> Result<Ticket<T>, (Error, CallKind<T>)> {
+    let inline = pipeline.limits.is_quick;
+    match kind {
+        CallKind::Command(command, narrow) => match pipeline.enqueue(command) {
+            Ok(slot) => Ok(Ticket::of_command(slot, narrow)),
+            Err((reason, command)) => Err((reason, CallKind::Command(command, narrow))),
+        },
+        CallKind::Number(reply) => Ok(pipeline.number(reply)),
+        CallKind::Get(no, reply) if inline => {
+            let read = pipeline.read_here(|pipeline| pipeline.get(&no));
+            Ok(Ticket::done(read.map(reply)))
+        }
+        CallKind::Read(job) if inline => {
+            let checked = pipeline.check_process();
+            let read = checked.and_then(|()| pipeline.read_here(job));
+            Ok(Ticket::done(read))
+        }
+        CallKind::Get(no, reply) => {
+            let job: Job<T> = Box::new(move |pipeline| pipeline.get(&no).map(reply));
+            let posted = pipeline.post(&pipeline.reads, job);
+            posted.map_err(|(reason, _)| (reason, CallKind::Get(no, reply)))
+        }
+        CallKind::Read(job) => {
+            let posted = pipeline.post(&pipeline.reads, job);
+            posted.map_err(|(reason, job)| (reason, CallKind::Read(job)))
+        }
+        CallKind::Long(job) => {
+            let posted = pipeline.post(&pipeline.long, job);
+            posted.map_err(|(reason, job)| (reason, CallKind::Long(job)))
+        }
+        CallKind::ShutDown(reply) => {
+            let slot = Oneshot::new();
+            let own = Arc::clone(&slot);
+            pipeline.shut_down(Box::new(move |ended| own.complete(ended.map(reply))));
+            Ok(Ticket::of(slot))
         }
     }
 }
 
 impl<T> std::fmt::Debug for Call<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let what = match &self.kind {
-            CallKind::Command(_) => "command",
-            CallKind::Number => "number",
-            CallKind::Get(_) => "get",
+        let kind = match &self.kind {
+            CallKind::Command(..) => "command",
+            CallKind::Number(_) => "number",
+            CallKind::Get(..) => "get",
             CallKind::Read(_) => "read",
             CallKind::Long(_) => "long read",
-            CallKind::ShutDown => "shutdown",
+            CallKind::ShutDown(_) => "shutdown",
         };
         f.debug_struct("Call")
-            .field("ask", &what)
+            .field("kind", &kind)
             .finish_non_exhaustive()
     }
 }
 
-impl<T> IntoFuture for Call<T> {
+impl<T: Send + 'static> IntoFuture for Call<T> {
     type Output = Result<T, Error>;
     type IntoFuture = CallFuture<T>;
 
     fn into_future(self) -> CallFuture<T> {
-        CallFuture(Progress::Asked(self))
+        CallFuture(Progress::Unsent(self))
     }
 }
 
-/// A call that is being awaited. It enters the queue at its first poll, and a poll never
-/// blocks. It is tied to no runtime.
+/// The future of a call. The call enters the queue at the first poll. A poll never blocks, and
+/// the future needs no particular runtime.
 #[must_use = "a future does nothing until it is polled"]
 #[derive(Debug)]
 pub struct CallFuture<T>(Progress<T>);
 
 #[derive(Debug)]
 enum Progress<T> {
-    Asked(Call<T>),
+    Unsent(Call<T>),
     Waiting(Ticket<T>),
     Over,
 }
 
-impl<T> Future for CallFuture<T> {
+impl<T: Send + 'static> Future for CallFuture<T> {
     type Output = Result<T, Error>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut ticket = match std::mem::replace(&mut self.0, Progress::Over) {
-            Progress::Asked(call) => match call.submit() {
+            Progress::Unsent(call) => match call.submit() {
                 Ok(ticket) => ticket,
-                Err(refused) => return Poll::Ready(Err(refused.reason)),
+                Err(rejected) => return Poll::Ready(Err(rejected.reason)),
             },
             Progress::Waiting(ticket) => ticket,
-            Progress::Over => return Poll::Ready(Err(wrong_reply())),
+            Progress::Over => return Poll::Ready(Err(no_reply())),
         };
         let polled = Pin::new(&mut ticket).poll(context);
         if polled.is_pending() {
@@ -208,20 +299,20 @@ impl<T> Future for CallFuture<T> {
     }
 }
 
-/// What was not taken, given back. It turns into [`Error`] with `?`.
+/// A call or a batch that the store did not accept. It converts into [`Error`] with `?`.
 #[derive(Debug, thiserror::Error)]
-#[error("the call was not taken")]
+#[error("the call was not accepted")]
 #[non_exhaustive]
 pub struct Rejected<C: std::fmt::Debug> {
-    /// Why.
+    /// Why it was not accepted.
     #[source]
     pub reason: Error,
-    /// What was to be taken.
+    /// The call or the batch, unchanged.
     pub call: C,
 }
 
 impl<C: std::fmt::Debug> From<Rejected<C>> for Error {
-    fn from(refused: Rejected<C>) -> Self {
-        refused.reason
+    fn from(rejected: Rejected<C>) -> Self {
+        rejected.reason
     }
 }

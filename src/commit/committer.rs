@@ -10,16 +10,16 @@ use super::group::{Answer, Done, Runner, before_the_write, in_the_write};
 use super::group_delay::GroupDelay;
 use super::oneshot::Waiter;
 use super::queue::{Request, Work};
-use super::reply::AnyReply;
 use super::sync::MutexGuard;
 use super::sync::atomic::Ordering;
 use super::sync::thread::{self, JoinHandle, ThreadId};
 use super::wake_chain::Asleep;
-use super::{Pipeline, panicked, spans};
+use super::{Callback, Pipeline, panicked, spans};
 use crate::engine::EngineError;
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::order::Command;
 use crate::order_no::{BLOCK, COUNTERS};
+use crate::types::OrderNo;
 
 /// The flow's threads, joined by whoever ends the flow.
 #[derive(Debug)]
@@ -75,7 +75,7 @@ fn named(name: &str) -> thread::Builder {
 impl Pipeline {
     /// Runs a group of one on this thread, if nobody else waits or commits. While groups
     /// are larger than that, joining the next one is quicker for everybody.
-    pub(super) fn lead(&self, command: Command) -> Result<Result<AnyReply, Error>, Command> {
+    pub(super) fn lead(&self, command: Command) -> Result<Answer, Command> {
         let alone = self.tally.last_group.load(Ordering::Relaxed) <= 1;
         if !alone || !self.limits.on_callers_thread {
             return Err(command);
@@ -96,7 +96,7 @@ impl Pipeline {
             self.refuse_waiting();
         }
         let answer = done.answers.into_iter().next();
-        Ok(answer.unwrap_or_else(|| Err(lost())).map(AnyReply::Answer))
+        Ok(answer.unwrap_or_else(|| Err(lost())))
     }
 
     /// The life of the committer thread. What waits is taken under the commit lock and
@@ -141,7 +141,7 @@ impl Pipeline {
         let answered = slots.into_iter().zip(done.answers);
         let (mut asleep, mut tasks) = (VecDeque::new(), Vec::new());
         for (slot, answer) in answered {
-            match slot.answer(answer.map(AnyReply::Answer)) {
+            match slot.answer(answer) {
                 Some(Waiter::Thread(thread)) => asleep.push_back(Asleep { slot, thread }),
                 Some(task) => tasks.push(task),
                 None => {}
@@ -232,14 +232,14 @@ impl Pipeline {
         let waiting = std::mem::take(&mut *self.numberless.lock());
         match reserved {
             Ok(()) => {
-                for slot in waiting {
-                    self.answer_number(&slot);
+                for callback in waiting {
+                    self.answer_number(callback);
                 }
             }
             Err(error) => {
                 self.generator.give_up();
-                for slot in waiting {
-                    slot.complete(Err(error.clone()));
+                for callback in waiting {
+                    callback(Err(error.clone()));
                 }
             }
         }
@@ -270,14 +270,14 @@ impl Pipeline {
 
     /// A number for one who waited; where so many waited that the block is spent, they
     /// wait for the next.
-    fn answer_number(&self, slot: &Arc<super::Oneshot>) {
-        match catch_unwind(AssertUnwindSafe(|| self.number_at_hand())) {
-            Ok(Some(no)) => slot.complete(Ok(AnyReply::Number(no))),
+    fn answer_number(&self, callback: Callback<OrderNo>) {
+        match catch_unwind(AssertUnwindSafe(|| self.draw_number())) {
+            Ok(Some(no)) => callback(Ok(no)),
             Ok(None) => {
-                self.numberless.lock().push(Arc::clone(slot));
+                self.numberless.lock().push(callback);
                 self.queue.want_block();
             }
-            Err(_) => slot.complete(Err(Error::NotApplied(panicked()))),
+            Err(_) => callback(Err(Error::NotApplied(panicked()))),
         }
     }
 
@@ -302,8 +302,8 @@ impl Pipeline {
         ending.over = Some(over.clone());
         let waiting = std::mem::take(&mut ending.waiting);
         drop(ending);
-        for slot in waiting {
-            slot.complete(over.clone().map(|()| AnyReply::Done));
+        for callback in waiting {
+            callback(over.clone());
         }
     }
 }

@@ -15,34 +15,33 @@ mod group;
 mod group_delay;
 mod oneshot;
 mod queue;
-mod reply;
 mod spans;
 mod wake_chain;
 mod working_set;
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use call::{Call, CallFuture, Rejected};
-pub(crate) use call::{CallKind, Job};
+pub(crate) use call::{CommandOutcome, command};
 pub(crate) use committer::Threads;
 pub use oneshot::Ticket;
 pub(crate) use queue::Bounds;
-pub(crate) use reply::{AnyReply, Extract};
 
 use super::sync;
 use crate::clock::Clock;
 use crate::engine::{Engine, Limits, unreadable};
 use crate::error::{Error, StorageError, StorageErrorKind};
-use crate::order::{Command, Order};
+use crate::order::{Command, Order, Outcome, Record, Reply};
 use crate::order_no::Generator;
 use crate::process::Process;
 use crate::rules::Policy;
 use crate::types::{OrderNo, Timestamp};
 use background::JobQueue;
 use group::in_the_write;
-use oneshot::Oneshot;
+use oneshot::{CommandSlot, Oneshot};
 use queue::Queue;
 use sync::Mutex;
 use sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -60,7 +59,7 @@ pub(crate) struct Pipeline {
     /// Whoever holds it runs a group.
     commit: Mutex<()>,
     /// Callers that wait for a block of numbers.
-    numberless: Mutex<Vec<Arc<Oneshot>>>,
+    numberless: Mutex<Vec<Callback<OrderNo>>>,
     ending: Mutex<Ending>,
     tally: Counters,
     process: Process,
@@ -70,8 +69,11 @@ pub(crate) struct Pipeline {
 #[derive(Default)]
 struct Ending {
     over: Option<Result<(), Error>>,
-    waiting: Vec<Arc<Oneshot>>,
+    waiting: Vec<Callback<()>>,
 }
+
+/// Takes the reply to a call that waits for something other than its own job.
+type Callback<T> = Box<dyn FnOnce(Result<T, Error>) + Send>;
 
 /// What the flow counts.
 #[derive(Debug, Default)]
@@ -153,7 +155,7 @@ pub enum Health {
 
 impl fmt::Debug for Pipeline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Flow")
+        f.debug_struct("Pipeline")
             .field("engine", &self.engine)
             .field("stats", &self.stats())
             .finish_non_exhaustive()
@@ -197,43 +199,36 @@ impl Pipeline {
 
     /// What the commands would be answered, one after another. Nothing is written.
     #[cfg(feature = "transfer")]
-    pub(crate) fn weigh(&self, commands: &[Command]) -> Result<AnyReply, Error> {
+    pub(crate) fn dry_run(&self, commands: &[Command]) -> Result<Vec<Reply<Outcome>>, Error> {
         let runner = group::Runner {
             engine: self.engine(),
             policy: &self.policy,
             now: self.now(),
         };
-        runner
-            .dry_run(commands)
-            .map(AnyReply::Weighed)
-            .map_err(unreadable)
+        runner.dry_run(commands).map_err(unreadable)
     }
 
     /// A read on the caller's own thread. The end may overtake it, and the engine then
     /// refuses it: it was not taken.
-    fn read_here(
-        &self,
-        read: impl FnOnce(&Self) -> Result<AnyReply, Error>,
-    ) -> Result<AnyReply, Error> {
-        self.open()?;
-        read(self).or_else(|error| self.open().and(Err(error)))
+    fn read_here<T>(&self, read: impl FnOnce(&Self) -> Result<T, Error>) -> Result<T, Error> {
+        self.check_open()?;
+        read(self).or_else(|error| self.check_open().and(Err(error)))
     }
 
-    fn get(&self, no: &OrderNo) -> Result<AnyReply, Error> {
+    fn get(&self, no: &OrderNo) -> Result<Option<Arc<Order>>, Error> {
         let record = self.engine.get(no).map_err(unreadable)?;
-        let order: Option<Arc<Order>> = record.and_then(crate::order::Record::into_order);
-        Ok(AnyReply::Order(order))
+        Ok(record.and_then(Record::into_order))
     }
 
     /// Fails once the store was shut down.
-    pub(crate) fn open(&self) -> Result<(), Error> {
+    pub(crate) fn check_open(&self) -> Result<(), Error> {
         if self.queue.is_closing() {
             return Err(Error::ShutDown);
         }
         Ok(())
     }
 
-    fn enqueue(&self, command: Command) -> Result<Arc<Oneshot>, (Error, Command)> {
+    fn enqueue(&self, command: Command) -> Result<CommandSlot, (Error, Command)> {
         match self.check_process() {
             Ok(()) => self.queue.push(command),
             Err(error) => Err((error, command)),
@@ -243,35 +238,41 @@ impl Pipeline {
     pub(crate) fn enqueue_all(
         &self,
         commands: Vec<Command>,
-    ) -> Result<Vec<Ticket<crate::order::Reply<crate::order::Outcome>>>, Rejected<Vec<Command>>>
-    {
-        let hear: Extract<_> = |said| match said {
-            AnyReply::Answer(answered) => Some(answered),
-            _ => None,
-        };
+    ) -> Result<Vec<Ticket<Reply<Outcome>>>, Rejected<Vec<Command>>> {
         let pushed = match self.check_process() {
             Ok(()) => self.queue.push_all(commands),
             Err(error) => Err((error, commands)),
         };
         match pushed {
-            Ok(slots) => Ok(slots
-                .into_iter()
-                .map(|slot| Ticket::new(slot, hear))
-                .collect()),
+            Ok(slots) => Ok(slots.into_iter().map(Ticket::of).collect()),
             Err((reason, call)) => Err(Rejected { reason, call }),
         }
     }
 
-    fn post(&self, side: &JobQueue, job: Job) -> Result<Arc<Oneshot>, (Error, Job)> {
-        match self.check_process().and_then(|()| self.open()) {
-            Ok(()) => side.post(job),
-            Err(error) => Err((error, job)),
+    /// Queues a job; a job that is not accepted comes back.
+    fn post<T, J>(&self, queue: &JobQueue, job: J) -> Result<Ticket<T>, (Error, J)>
+    where
+        T: Send + 'static,
+        J: FnOnce(&Self) -> Result<T, Error> + Send + 'static,
+    {
+        if let Err(error) = self.check_process().and_then(|()| self.check_open()) {
+            return Err((error, job));
         }
+        let slot = Oneshot::new();
+        let own = Arc::clone(&slot);
+        let complete = |job: J| -> background::Job {
+            Box::new(move |pipeline| {
+                let reply = catch_unwind(AssertUnwindSafe(|| job(pipeline)));
+                own.complete(reply.unwrap_or_else(|_| Err(Error::Unreadable(panicked()))));
+            })
+        };
+        queue.post(job, complete).map(|()| Ticket::of(slot))
     }
 
-    /// A number from the block at hand. Whoever gets none asks for a block after joining
-    /// those who wait for it, so that they hear how it went.
-    fn number_at_hand(&self) -> Option<OrderNo> {
+    /// Draws a number from the reserved block. A caller that gets none must join
+    /// `numberless` before it asks for a block. Otherwise the block could arrive in between, and
+    /// the caller would wait for a reply that was given already.
+    fn draw_number(&self) -> Option<OrderNo> {
         let drawn = self.generator.draw(|| self.clock.about_now());
         if drawn.wants_block && drawn.no.is_some() {
             self.queue.want_block();
@@ -279,28 +280,30 @@ impl Pipeline {
         drawn.no
     }
 
-    /// A number from the block at hand; where there is none, one from the next block.
-    fn number(&self) -> Arc<Oneshot> {
+    /// A number from the reserved block, or from the next block if it is used up.
+    fn number<T: Send + 'static>(&self, reply: fn(OrderNo) -> T) -> Ticket<T> {
         if let Err(error) = self.check_process() {
-            return Oneshot::done(Err(error));
+            return Ticket::done(Err(error));
         }
-        if let Some(no) = self.number_at_hand() {
-            return Oneshot::done(self.open().map(|()| AnyReply::Number(no)));
+        if let Some(no) = self.draw_number() {
+            return Ticket::done(self.check_open().map(|()| reply(no)));
         }
         let slot = Oneshot::new();
-        self.numberless.lock().push(Arc::clone(&slot));
+        let own = Arc::clone(&slot);
+        let callback: Callback<OrderNo> = Box::new(move |no| own.complete(no.map(reply)));
+        self.numberless.lock().push(callback);
         self.queue.want_block();
-        if self.open().is_err() {
+        if self.check_open().is_err() {
             self.refuse_numbers();
         }
-        slot
+        Ticket::of(slot)
     }
 
-    /// Nobody fetches blocks any more.
+    /// Answers all callers that wait for a block, after the last block was reserved.
     fn refuse_numbers(&self) {
         let waiting = std::mem::take(&mut *self.numberless.lock());
-        for slot in waiting {
-            slot.complete(Err(Error::ShutDown));
+        for callback in waiting {
+            callback(Err(Error::ShutDown));
         }
     }
 
@@ -368,22 +371,22 @@ impl Pipeline {
     }
 
     /// Begins the end, once: what waits is worked off, then the engine is closed.
-    fn shut_down(&self) -> Arc<Oneshot> {
+    fn shut_down(&self, callback: Callback<()>) {
         if let Err(error) = self.check_process() {
-            return Oneshot::done(Err(error));
+            return callback(Err(error));
         }
         let mut ending = self.ending.lock();
-        let slot = match &ending.over {
-            Some(over) => Oneshot::done(over.clone().map(|()| AnyReply::Done)),
-            None => {
-                let slot = Oneshot::new();
-                ending.waiting.push(Arc::clone(&slot));
-                slot
+        match ending.over.clone() {
+            Some(over) => {
+                drop(ending);
+                callback(over);
             }
-        };
-        drop(ending);
-        self.queue.close();
-        slot
+            None => {
+                ending.waiting.push(callback);
+                drop(ending);
+                self.queue.close();
+            }
+        }
     }
 }
 

@@ -1,5 +1,4 @@
-//! Where one answer is left by the flow and picked up by one caller: a thread that parks,
-//! or a task that is polled.
+//! A slot for one reply. One caller takes it: a thread that parks, or a task that polls.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -7,41 +6,44 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use super::reply::{AnyReply, Extract, wrong_reply};
 use super::sync::Mutex;
 use super::sync::thread::{self, Thread};
 use super::wake_chain::{AnswerSlot, WakeChain};
-use crate::error::Error;
+use crate::error::{Error, StorageError, StorageErrorKind};
+use crate::order::{Outcome, Reply};
 
-/// One answer's place.
-pub(crate) struct Oneshot {
-    state: Mutex<State>,
-    /// Where the thread that waits here may stand with others, if it is one of a group.
+/// A slot for one reply of type `T`.
+pub(crate) struct Oneshot<T> {
+    state: Mutex<State<T>>,
+    /// The chain of threads that wait for replies of one group, if the reply is one of them.
     group: Option<Arc<WakeChain>>,
 }
 
-enum State {
-    /// Nobody has answered, nobody waits.
+enum State<T> {
+    /// There is no reply and no waiter.
     Empty,
     /// A thread is parked.
     Parked(Thread),
     /// A task was polled.
     Polled(Waker),
-    /// The answer is here.
-    Done(Result<AnyReply, Error>),
-    /// The answer was picked up.
+    /// The reply has arrived.
+    Done(Result<T, Error>),
+    /// The caller has taken the reply.
     Taken,
 }
 
-/// Who waits for an answer.
+/// The slot for the reply to one command.
+pub(super) type CommandSlot = Arc<Oneshot<Reply<Outcome>>>;
+
+/// The waiter for a reply.
 pub(super) enum Waiter {
     Thread(Thread),
     Task(Waker),
 }
 
 impl Waiter {
-    /// A waker is foreign code: it may poll at once, or drop the store, and so runs without
-    /// a lock; where it panics, the others are still to be told.
+    /// Wakes the waiter. The caller must hold no lock: a waker is foreign code, which may poll
+    /// at once or drop the store. A waker that panics must not keep the others asleep.
     pub(super) fn wake(self) {
         match self {
             Self::Thread(thread) => thread.unpark(),
@@ -50,48 +52,50 @@ impl Waiter {
     }
 }
 
-impl Oneshot {
-    fn of(state: State, group: Option<Arc<WakeChain>>) -> Arc<Self> {
+impl<T> Oneshot<T> {
+    fn of(state: State<T>, group: Option<Arc<WakeChain>>) -> Arc<Self> {
         let state = Mutex::new(state);
         Arc::new(Self { state, group })
     }
 
-    pub(crate) fn new() -> Arc<Self> {
+    pub(super) fn new() -> Arc<Self> {
         Self::of(State::Empty, None)
     }
 
-    pub(crate) fn done(said: Result<AnyReply, Error>) -> Arc<Self> {
-        Self::of(State::Done(said), None)
-    }
-
-    /// For one command of a group: who waits here wakes others of it.
+    /// A slot for one command of a group. The thread that waits for it wakes others of the
+    /// group.
     pub(super) fn in_group(group: &Arc<WakeChain>) -> Arc<Self> {
         Self::of(State::Empty, Some(Arc::clone(group)))
     }
 
-    /// Leaves the answer and wakes whoever waits for it.
-    pub(crate) fn complete(&self, said: Result<AnyReply, Error>) {
-        if let Some(waiter) = self.answer(said) {
+    /// Stores the reply and wakes the waiter.
+    pub(super) fn complete(&self, reply: Result<T, Error>) {
+        if let Some(waiter) = self.answer(reply) {
             waiter.wake();
         }
     }
 
-    /// Leaves the answer; who waits for it is still to be woken.
-    pub(super) fn answer(&self, said: Result<AnyReply, Error>) -> Option<Waiter> {
-        match self.replace(State::Done(said)) {
+    /// Stores the reply and returns the waiter, which the caller must wake.
+    pub(super) fn answer(&self, reply: Result<T, Error>) -> Option<Waiter> {
+        match self.replace(State::Done(reply)) {
             State::Parked(thread) => Some(Waiter::Thread(thread)),
             State::Polled(waker) => Some(Waiter::Task(waker)),
             State::Empty | State::Done(_) | State::Taken => None,
         }
     }
 
-    fn replace(&self, state: State) -> State {
+    fn is_ready(&self) -> bool {
+        matches!(&*self.state.lock(), State::Done(_))
+    }
+
+    fn replace(&self, state: State<T>) -> State<T> {
         std::mem::replace(&mut *self.state.lock(), state)
     }
 
-    /// The answer if it is here; else leaves `waiter` to be told when it is. The waiter
-    /// before is dropped without the lock: with it may go the last clone of the store.
-    fn take_or(&self, waiter: State) -> Option<Result<AnyReply, Error>> {
+    /// Takes the reply if it has arrived. Otherwise registers `waiter` in the place of the
+    /// previous one. The previous waiter is dropped after the lock is released: dropping it may
+    /// drop the last clone of the store, which locks again.
+    fn take_or(&self, waiter: State<T>) -> Option<Result<T, Error>> {
         let mut state = self.state.lock();
         let next = match &*state {
             State::Done(_) | State::Taken => State::Taken,
@@ -100,84 +104,112 @@ impl Oneshot {
         let before = std::mem::replace(&mut *state, next);
         drop(state);
         match before {
-            State::Done(said) => Some(said),
-            // Nothing more will come: to wait for it would be to wait for ever.
-            State::Taken => Some(Err(wrong_reply())),
+            State::Done(reply) => Some(reply),
+            // No second reply will come. Waiting for it would never end.
+            State::Taken => Some(Err(no_reply())),
             State::Empty | State::Parked(_) | State::Polled(_) => None,
         }
     }
 
-    fn wait_until(&self, deadline: Option<Instant>) -> Option<Result<AnyReply, Error>> {
-        let said = self.park_until(deadline)?;
+    /// Waits for the reply; `None` if the deadline passes first.
+    fn wait_until(&self, deadline: Option<Instant>) -> Option<Result<T, Error>> {
+        let reply = self.park_until(deadline)?;
         if let Some(group) = &self.group {
-            group.go_on();
+            group.wake_next();
         }
-        Some(said)
+        Some(reply)
     }
 
-    fn park_until(&self, deadline: Option<Instant>) -> Option<Result<AnyReply, Error>> {
+    fn park_until(&self, deadline: Option<Instant>) -> Option<Result<T, Error>> {
         loop {
-            if let Some(said) = self.take_or(State::Parked(thread::current())) {
-                return Some(said);
+            if let Some(reply) = self.take_or(State::Parked(thread::current())) {
+                return Some(reply);
             }
             match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
                 None => thread::park(),
-                // Who is not here any more is not to be woken: it would wake nobody.
+                // A thread that gives up must leave the slot. Otherwise it would be woken in
+                // the place of a thread that still waits, and the wake chain would end there.
                 Some(Duration::ZERO) => return self.take_or(State::Empty),
                 Some(left) => thread::park_timeout(left),
             }
         }
     }
-}
 
-impl AnswerSlot for Oneshot {
-    fn is_done(&self) -> bool {
-        matches!(&*self.state.lock(), State::Done(_))
+    fn poll(&self, context: &Context<'_>) -> Poll<Result<T, Error>> {
+        let reply = self.take_or(State::Polled(context.waker().clone()));
+        reply.map_or(Poll::Pending, Poll::Ready)
     }
 }
 
-/// The right to one answer of a call that was handed over. Dropping it cancels nothing.
-#[must_use = "a ticket that is dropped leaves its answer unheard"]
-pub struct Ticket<T> {
-    slot: Arc<Oneshot>,
-    hear: Extract<T>,
+impl<T: Send> AnswerSlot for Oneshot<T> {
+    fn is_done(&self) -> bool {
+        self.is_ready()
+    }
+}
+
+/// The right to one reply of a submitted call. Dropping it does not cancel the call.
+#[must_use = "a ticket that is dropped loses the reply"]
+pub struct Ticket<T>(Receiver<T>);
+
+/// Where the reply arrives.
+enum Receiver<T> {
+    /// All commands share one queue, whose replies hold any outcome. The function takes the
+    /// outcome of the command that was sent.
+    Command(CommandSlot, fn(Reply<Outcome>) -> Result<T, Error>),
+    Own(Arc<Oneshot<T>>),
 }
 
 impl<T> Ticket<T> {
-    pub(crate) const fn new(slot: Arc<Oneshot>, hear: Extract<T>) -> Self {
-        Self { slot, hear }
+    pub(super) const fn of(slot: Arc<Oneshot<T>>) -> Self {
+        Self(Receiver::Own(slot))
     }
 
-    /// Parks the thread until the answer is here.
+    pub(super) const fn of_command(
+        slot: CommandSlot,
+        narrow: fn(Reply<Outcome>) -> Result<T, Error>,
+    ) -> Self {
+        Self(Receiver::Command(slot, narrow))
+    }
+
+    /// A ticket whose reply has arrived.
+    pub(super) fn done(reply: Result<T, Error>) -> Self {
+        Self::of(Oneshot::of(State::Done(reply), None))
+    }
+
+    /// Parks the thread until the reply arrives.
     ///
     /// # Errors
-    /// What the call failed with: see [`Error`] for what each says of the data.
+    /// The error of the call: see [`Error`] for what each variant says about the data.
     pub fn wait(self) -> Result<T, Error> {
-        let said = self.slot.wait_until(None);
-        said.map_or_else(|| Err(wrong_reply()), |said| self.hear(said))
+        self.wait_until(None).unwrap_or_else(|| Err(no_reply()))
     }
 
-    /// Parks the thread until the answer is here, at most for `limit`; then the ticket
-    /// comes back.
+    /// Parks the thread until the reply arrives, for at most `limit`. Then the ticket is
+    /// returned.
     ///
     /// # Errors
-    /// The ticket itself where the time ran out.
+    /// The ticket itself if the limit passes first.
     pub fn wait_timeout(self, limit: Duration) -> Result<Result<T, Error>, Self> {
         let deadline = Instant::now().checked_add(limit);
-        match self.slot.wait_until(deadline) {
-            Some(said) => Ok(self.hear(said)),
-            None => Err(self),
+        self.wait_until(deadline).ok_or(self)
+    }
+
+    fn wait_until(&self, deadline: Option<Instant>) -> Option<Result<T, Error>> {
+        match &self.0 {
+            Receiver::Command(slot, narrow) => slot
+                .wait_until(deadline)
+                .map(|reply| reply.and_then(narrow)),
+            Receiver::Own(slot) => slot.wait_until(deadline),
         }
     }
 
-    /// Whether the answer is here.
+    /// Whether the reply has arrived.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.slot.is_done()
-    }
-
-    fn hear(&self, said: Result<AnyReply, Error>) -> Result<T, Error> {
-        said.and_then(|said| (self.hear)(said).ok_or_else(wrong_reply))
+        match &self.0 {
+            Receiver::Command(slot, _) => slot.is_ready(),
+            Receiver::Own(slot) => slot.is_ready(),
+        }
     }
 }
 
@@ -185,8 +217,12 @@ impl<T> Future for Ticket<T> {
     type Output = Result<T, Error>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let said = self.slot.take_or(State::Polled(context.waker().clone()));
-        said.map_or(Poll::Pending, |said| Poll::Ready(self.hear(said)))
+        match &self.0 {
+            Receiver::Command(slot, narrow) => {
+                slot.poll(context).map(|reply| reply.and_then(narrow))
+            }
+            Receiver::Own(slot) => slot.poll(context),
+        }
     }
 }
 
@@ -198,18 +234,25 @@ impl<T> std::fmt::Debug for Ticket<T> {
     }
 }
 
+/// The reply was taken before: a bug of this crate.
+pub(super) fn no_reply() -> Error {
+    Error::Unreadable(StorageError::new(
+        StorageErrorKind::Internal,
+        "the reply to this call was taken before",
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::sync::tried;
     use super::*;
 
     #[test]
-    fn an_answer_is_heard_whoever_comes_first() {
+    fn reply_arrives_before_or_after_waiter() {
         tried(|| {
             let slot = Oneshot::new();
-            let hear = |said| matches!(said, AnyReply::Done).then_some(());
-            let ticket = Ticket::new(Arc::clone(&slot), hear);
-            let answers = thread::spawn(move || slot.complete(Ok(AnyReply::Done)));
+            let ticket = Ticket::of(Arc::clone(&slot));
+            let answers = thread::spawn(move || slot.complete(Ok(())));
             assert!(ticket.wait().is_ok());
             answers.join().unwrap();
         });
@@ -217,16 +260,15 @@ mod tests {
 
     /// A thread that the slot still names would be woken in the place of one that waits.
     #[test]
-    fn thread_that_gave_up_waiting_is_not_woken() {
+    fn thread_that_timed_out_is_not_woken() {
         tried(|| {
             let slot = Oneshot::new();
-            let hear = |said| matches!(said, AnyReply::Done).then_some(());
-            let ticket = Ticket::new(Arc::clone(&slot), hear);
-            let answers = thread::spawn(move || slot.answer(Ok(AnyReply::Done)).is_some());
-            let heard = ticket.wait_timeout(Duration::ZERO);
+            let ticket = Ticket::of(Arc::clone(&slot));
+            let answers = thread::spawn(move || slot.answer(Ok(())).is_some());
+            let waited = ticket.wait_timeout(Duration::ZERO);
             let is_woken = answers.join().unwrap();
-            match heard {
-                Ok(heard) => assert!(heard.is_ok()),
+            match waited {
+                Ok(reply) => assert!(reply.is_ok()),
                 Err(ticket) => assert!(!is_woken && ticket.wait().is_ok()),
             }
         });

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::oneshot::Oneshot;
+use super::oneshot::{CommandSlot, Oneshot};
 use super::sync::atomic::{AtomicBool, Ordering};
 use super::sync::{Condvar, Mutex};
 use super::wake_chain::WakeChain;
@@ -15,7 +15,7 @@ use crate::order::Command;
 /// A command and where its answer goes.
 pub(super) struct Request {
     pub(super) command: Command,
-    pub(super) slot: Arc<Oneshot>,
+    pub(super) slot: CommandSlot,
 }
 
 /// What makes a queue full.
@@ -102,7 +102,7 @@ impl Queue {
         self.state.lock().poison.clone()
     }
 
-    pub(super) fn push(&self, command: Command) -> Result<Arc<Oneshot>, (Error, Command)> {
+    pub(super) fn push(&self, command: Command) -> Result<CommandSlot, (Error, Command)> {
         let slot = Oneshot::in_group(&self.wakes);
         let bytes = command.footprint();
         let mut state = self.state.lock();
@@ -121,13 +121,13 @@ impl Queue {
     pub(super) fn push_all(
         &self,
         commands: Vec<Command>,
-    ) -> Result<Vec<Arc<Oneshot>>, (Error, Vec<Command>)> {
+    ) -> Result<Vec<CommandSlot>, (Error, Vec<Command>)> {
         let bytes = commands.iter().map(Command::footprint).sum();
         if let Err(error) = self.bounds.could_take(commands.len(), bytes) {
             return Err((error, commands));
         }
         let slot = |_| Oneshot::in_group(&self.wakes);
-        let slots: Vec<Arc<Oneshot>> = commands.iter().map(slot).collect();
+        let slots: Vec<CommandSlot> = commands.iter().map(slot).collect();
         let mut state = self.state.lock();
         if let Err(error) = state.admit(self.bounds, commands.len(), bytes) {
             return Err((error, commands));

@@ -1,16 +1,16 @@
-//! Threads that were answered together, woken by one another.
+//! Wakes the waiting threads of a group: each woken thread wakes the next ones.
 //!
-//! To wake a thread takes as long as to decide a command. A committer that woke a whole group
-//! would keep the next one waiting for it; so it wakes the first few, and whoever was woken
-//! wakes the next before going on.
+//! Waking a thread takes as long as deciding a command. A committer that woke a whole group
+//! would delay the next group by that time. It wakes the first two threads instead, and each
+//! woken thread wakes two more before it returns to its caller.
 //!
-//! - Whoever wakes takes the next threads there are: a thread that was woken and does not
-//!   run yet keeps nobody waiting. What is left when the next group is answered is woken
-//!   then.
-//! - A thread may wake by itself and take its answer before it stands here: it has gone on
-//!   then, and found nobody. To wake it would end the chain, so it is passed over.
-//! - Only threads that go on to wake others may stand here: one that gives up waiting leaves
-//!   its slot first, and so is never put here.
+//! - A woken thread takes the next entries of the queue, not fixed ones. A thread that is slow
+//!   to run therefore delays no other. Entries that are left when the next group is answered
+//!   are woken then.
+//! - A thread may wake by itself and take its reply before it is queued here. It has returned
+//!   without waking others. The chain skips it: waking it would end the chain.
+//! - Every queued thread must call [`WakeChain::wake_next`] once. A thread that stops waiting
+//!   leaves its slot first, so it is never queued.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -18,40 +18,41 @@ use std::sync::Arc;
 use super::sync::Mutex;
 use super::sync::thread::Thread;
 
-/// How many threads each wakes: two, so that one that is slow to run is made up for.
+/// Threads that each woken thread wakes. With one, a single slow thread would delay all others.
 const EACH: usize = 2;
 
-/// Threads that have their answers and are still asleep.
+/// Threads whose replies have arrived and that are still asleep.
 #[derive(Default)]
 pub(super) struct WakeChain {
     asleep: Mutex<VecDeque<Asleep>>,
 }
 
-/// A thread that has its answer, and where it takes it.
+/// A parked thread, and the slot with its reply.
 pub(super) struct Asleep {
     pub(super) slot: Arc<dyn AnswerSlot>,
     pub(super) thread: Thread,
 }
 
-/// A place where one thread takes an answer.
+/// A slot from which one thread takes a reply.
 pub(super) trait AnswerSlot: Send + Sync {
-    /// Whether the answer is there and was not taken yet.
+    /// Whether the reply has arrived and was not taken yet.
     fn is_done(&self) -> bool;
 }
 
 impl WakeChain {
-    /// Takes the threads of a group that was answered, and wakes the first of them; those
-    /// of the group before have waited long enough.
+    /// Queues the threads of an answered group and wakes the first ones. Wakes all threads that
+    /// are left of the group before.
     pub(super) fn begin(&self, group: VecDeque<Asleep>) {
         let before = std::mem::replace(&mut *self.asleep.lock(), group);
         for asleep in before {
             asleep.thread.unpark();
         }
-        self.go_on();
+        self.wake_next();
     }
 
-    /// Wakes the next ones: whoever was woken owes that.
-    pub(super) fn go_on(&self) {
+    /// Wakes up to two more waiters. Every woken thread must call this once, or the rest would
+    /// sleep until the next group.
+    pub(super) fn wake_next(&self) {
         for _ in 0..EACH {
             match self.next() {
                 Some(thread) => thread.unpark(),
@@ -60,7 +61,7 @@ impl WakeChain {
         }
     }
 
-    /// The next one that has still to take its answer, and goes on when it has.
+    /// The next thread that has not taken its reply.
     fn next(&self) -> Option<Thread> {
         loop {
             let next = self.asleep.lock().pop_front()?;
@@ -74,24 +75,22 @@ impl WakeChain {
 #[cfg(test)]
 mod tests {
     use super::super::oneshot::{Oneshot, Ticket, Waiter};
-    use super::super::reply::AnyReply;
     use super::super::sync::thread::{self, JoinHandle};
     use super::super::sync::tried;
     use super::*;
     use crate::error::Error;
 
-    fn slots(group: &Arc<WakeChain>, count: usize) -> Vec<Arc<Oneshot>> {
+    fn slots(group: &Arc<WakeChain>, count: usize) -> Vec<Arc<Oneshot<()>>> {
         (0..count).map(|_| Oneshot::in_group(group)).collect()
     }
 
-    fn waiter(slot: &Arc<Oneshot>) -> JoinHandle<Result<(), Error>> {
-        let hear = |said| matches!(said, AnyReply::Done).then_some(());
-        let ticket = Ticket::new(Arc::clone(slot), hear);
+    fn waiter(slot: &Arc<Oneshot<()>>) -> JoinHandle<Result<(), Error>> {
+        let ticket = Ticket::of(Arc::clone(slot));
         thread::spawn(move || ticket.wait())
     }
 
-    fn answer(slots: Vec<Arc<Oneshot>>) -> VecDeque<Asleep> {
-        let answer = |slot: Arc<Oneshot>| match slot.answer(Ok(AnyReply::Done))? {
+    fn answer(slots: Vec<Arc<Oneshot<()>>>) -> VecDeque<Asleep> {
+        let answer = |slot: Arc<Oneshot<()>>| match slot.answer(Ok(()))? {
             Waiter::Thread(thread) => Some(Asleep { slot, thread }),
             Waiter::Task(_) => None,
         };
@@ -99,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_group_is_awake_when_each_wakes_the_next() {
+    fn wake_chain_reaches_every_thread_of_group() {
         tried(|| {
             let group = Arc::new(WakeChain::default());
             let slots = slots(&group, 10);
@@ -112,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_wakes_by_itself_leaves_nobody_asleep() {
+    fn spurious_wakeup_leaves_no_thread_asleep() {
         tried(|| {
             let group = Arc::new(WakeChain::default());
             let slots = slots(&group, 4);
@@ -132,14 +131,14 @@ mod tests {
     }
 
     #[test]
-    fn those_of_the_group_before_do_not_depend_on_anybody() {
+    fn next_group_wakes_rest_of_previous_group() {
         tried(|| {
             let group = Arc::new(WakeChain::default());
-            // Nobody of them takes an answer and goes on; the next group wakes them.
+            // None of them wakes another one. The next group must wake them all.
             let sleepers: Vec<_> = (0..5).map(|_| thread::spawn(thread::park)).collect();
             let slots = slots(&group, 5);
             let asleep = sleepers.iter().zip(slots).map(|(sleeper, slot)| {
-                assert!(slot.answer(Ok(AnyReply::Done)).is_none());
+                assert!(slot.answer(Ok(())).is_none());
                 let thread = sleeper.thread().clone();
                 Asleep { slot, thread }
             });

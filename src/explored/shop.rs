@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::commit::{AnyReply, Bounds, Call, CallKind, Pipeline, Threads};
+use super::commit::{self, Bounds, Call, Pipeline, Threads};
 use super::faults::{Fault, is_built_in};
 use super::sync::thread;
 use crate::clock::Clock;
@@ -161,24 +161,15 @@ impl Shop {
     }
 
     pub(super) fn run(&self, command: Command) -> Call<Reply<Outcome>> {
-        let hear = |said| match said {
-            AnyReply::Answer(answered) => Some(answered),
-            _ => None,
-        };
-        Call::new(Arc::clone(&self.commit), CallKind::Command(command), hear)
+        commit::command(Arc::clone(&self.commit), command)
     }
 
     pub(super) fn number(&self) -> Call<OrderNo> {
-        let hear = |said| match said {
-            AnyReply::Number(no) => Some(no),
-            _ => None,
-        };
-        Call::new(Arc::clone(&self.commit), CallKind::Number, hear)
+        Call::number(Arc::clone(&self.commit))
     }
 
     pub(super) fn shutdown(&self) -> Call<()> {
-        let hear = |said| matches!(said, AnyReply::Done).then_some(());
-        Call::new(Arc::clone(&self.commit), CallKind::ShutDown, hear)
+        Call::shut_down(Arc::clone(&self.commit))
     }
 
     /// What was answered stands in the engine, or what came of it.

@@ -107,7 +107,7 @@ impl Anomaly {
     /// Returns whether this refund ended the anomaly. The refund must be of the anomaly's
     /// payment, and the anomaly must have ended as `Refunded` with the number of the refund.
     pub(crate) fn is_ended_by_refund(&self, refund: &Refund) -> bool {
-        let has_this_number = |end: &AnomalyEnd| match &end.kind {
+        let has_this_number = |end: &AnomalyEnd| match &end.how {
             AnomalyEndKind::Refunded { refund_no } => *refund_no == refund.refund_no,
             AnomalyEndKind::Accepted | AnomalyEndKind::Dismissed | AnomalyEndKind::Settled => false,
         };
@@ -119,7 +119,7 @@ impl Anomaly {
     /// Returns the refund as the channel reported it, if the report differs from the request
     /// (`RefundDiffers`) and no person has dismissed the report.
     pub(crate) fn told_differently(&self) -> Option<&Refund> {
-        let dismissed = |end: &AnomalyEnd| end.kind == AnomalyEndKind::Dismissed;
+        let dismissed = |end: &AnomalyEnd| end.how == AnomalyEndKind::Dismissed;
         match self.kind {
             AnomalyKind::RefundDiffers { .. } if !self.end.as_ref().is_some_and(dismissed) => {
                 self.refund.as_ref()
@@ -325,7 +325,7 @@ pub struct AnomalyEnd {
     /// Time of the end.
     pub at: Timestamp,
     /// Cause of the end.
-    pub kind: AnomalyEndKind,
+    pub how: AnomalyEndKind,
     /// Note of the person who ended the anomaly. Empty if the store ended it, and after
     /// folding.
     pub note: Note,

@@ -121,7 +121,7 @@ fn is_repeat(own: &Payment, other: &Payment) -> bool {
 
 /// Whether a person accepted this payment in spite of this difference.
 fn is_accepted(order: &Order, payment: &Payment, foreign: &AnomalyKind) -> bool {
-    let accepted = |end: &AnomalyEnd| end.kind == AnomalyEndKind::Accepted;
+    let accepted = |end: &AnomalyEnd| end.how == AnomalyEndKind::Accepted;
     let mut known = order.anomalies.iter().filter(|a| a.concerns(payment));
     known.any(|a| a.kind == *foreign && a.end.as_ref().is_some_and(accepted))
 }
@@ -204,8 +204,8 @@ fn settle(change: &mut Change<'_>, payment: &Payment, finding: Finding) -> Recei
 /// its money has the same effect if the payment has an anomaly. A refund made elsewhere does not
 /// stop a payment, because the channel only refunds money that was paid.
 pub(super) fn is_given_back(change: &Change<'_>, payment: &Payment) -> bool {
-    let refunded = |end: &AnomalyEnd| matches!(end.kind, AnomalyEndKind::Refunded { .. });
-    let accepted = |end: &AnomalyEnd| end.kind == AnomalyEndKind::Accepted;
+    let refunded = |end: &AnomalyEnd| matches!(end.how, AnomalyEndKind::Refunded { .. });
+    let accepted = |end: &AnomalyEnd| end.how == AnomalyEndKind::Accepted;
     let mut known = change.anomalies().iter().filter(|a| a.concerns(payment));
     let by_a_person = known.clone().any(|a| a.end.as_ref().is_some_and(refunded));
     let is_found = |a: &Anomaly| {

@@ -30,7 +30,7 @@ pub(super) fn is_settled(order: &Order, payment: &Payment) -> bool {
         .iter()
         .filter(|anomaly| anomaly.concerns(payment))
         .filter_map(|anomaly| anomaly.end.as_ref());
-    ends.any(|end| match &end.kind {
+    ends.any(|end| match &end.how {
         AnomalyEndKind::Dismissed => true,
         AnomalyEndKind::Refunded { refund_no } => succeeded(refund_no),
         AnomalyEndKind::Accepted | AnomalyEndKind::Settled => false,

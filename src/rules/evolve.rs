@@ -268,11 +268,7 @@ fn fold(anomalies: &mut [Anomaly]) {
 }
 
 const fn ended(at: Timestamp, how: AnomalyEndKind, note: Note) -> AnomalyEnd {
-    AnomalyEnd {
-        at,
-        kind: how,
-        note,
-    }
+    AnomalyEnd { at, how, note }
 }
 
 fn replace_refund(refunds: &mut [Refund], moved: &Refund) {

@@ -61,7 +61,7 @@ fn reopened_since(change: &Change<'_>, anomaly: &Anomaly, how: &Resolution) -> R
 }
 
 fn ended_before(end: &AnomalyEnd, how: &Resolution) -> Resolved {
-    let same = match (&end.kind, how) {
+    let same = match (&end.how, how) {
         (AnomalyEndKind::Accepted, Resolution::Accept)
         | (AnomalyEndKind::Dismissed, Resolution::Dismiss) => true,
         (AnomalyEndKind::Refunded { refund_no }, Resolution::Refund { refund_no: asked }) => {

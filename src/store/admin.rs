@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Store;
-use crate::commit::{AnyReply, Call, Pipeline};
+use crate::commit::{Call, Pipeline};
 use crate::engine::{BackupReport, CopyReport, Progress, RepairReport, RestoreReport, copy};
 use crate::error::{Error, StorageErrorKind};
 
@@ -53,9 +53,8 @@ impl Store {
     }
 
     fn back_up(&self, dir: PathBuf, progress: Option<Progress>) -> Call<BackupReport> {
-        let make =
-            move |flow: &Pipeline| flow.engine().backup(&dir, progress).map(AnyReply::Backup);
-        self.read_long(make, find!(AnyReply::Backup))
+        let make = move |flow: &Pipeline| flow.engine().backup(&dir, progress);
+        self.read_long(make)
     }
 
     /// Copies everything into another store, on whatever engine, while this one goes on: all
@@ -102,19 +101,19 @@ impl Store {
         // The flow and not the store: a call keeps none open.
         let into = Arc::clone(&target.handle.flow);
         let make = move |flow: &Pipeline| {
-            into.open()?;
-            let copied = copy(flow.engine(), into.engine(), progress).map(AnyReply::Copied);
+            into.check_open()?;
+            let copied = copy(flow.engine(), into.engine(), progress);
             // Where the target ended meanwhile, that is why.
             copied.or_else(|error| match &error {
                 Error::NotApplied(cause) | Error::Unreadable(cause)
                     if cause.kind() != StorageErrorKind::Corrupted =>
                 {
-                    into.open().and(Err(error))
+                    into.check_open().and(Err(error))
                 }
                 _ => Err(error),
             })
         };
-        self.read_long(make, find!(AnyReply::Copied))
+        self.read_long(make)
     }
 
     /// Makes a store in `dir` that goes on with the orders of a backup. The directory is

@@ -1,15 +1,21 @@
 //! The store: every verb, each a lazy [`Call`].
 
+mod admin;
+mod builder;
+mod orders;
+mod reads;
+mod refunds;
+
 use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
 pub use self::builder::Builder;
-use crate::commit::{AnyReply, Call, CallKind, Extract, Health, Pipeline, Stats, Threads};
+use crate::commit::{self, Call, CommandOutcome, Health, Pipeline, Stats, Threads};
 use crate::engine::Recovery;
 use crate::error::Error;
-use crate::order::{Command, CommandKind};
+use crate::order::{Command, CommandKind, Reply};
 use crate::types::OrderNo;
 
 /// A store of payment orders. Clones are cheap and share one store; they can be sent to
@@ -45,7 +51,7 @@ impl Drop for Handle {
             return;
         }
         // Nobody is left to be told how it ended: whoever wants to know calls `shutdown`.
-        let ending = Call::new(Arc::clone(&self.flow), CallKind::ShutDown, hear_done).submit();
+        let ending = Call::shut_down(Arc::clone(&self.flow)).submit();
         drop(ending);
         if let Some(threads) = self.threads.lock().take() {
             threads.join();
@@ -61,42 +67,6 @@ pub enum Opened {
     Created,
     /// It was there.
     Existing,
-}
-
-/// Takes the answer of one kind of command.
-macro_rules! hear {
-    ($kind:path) => {
-        |said| match said {
-            AnyReply::Answer(answered) => answered.try_map(|outcome| match outcome {
-                $kind(outcome) => Some(outcome),
-                _ => None,
-            }),
-            _ => None,
-        }
-    };
-}
-
-/// Takes what one kind of read found.
-macro_rules! find {
-    ($kind:path) => {
-        |said| match said {
-            $kind(found) => Some(found),
-            _ => None,
-        }
-    };
-}
-
-mod admin;
-mod builder;
-mod orders;
-mod reads;
-mod refunds;
-
-fn hear_done(said: AnyReply) -> Option<()> {
-    match said {
-        AnyReply::Done => Some(()),
-        _ => None,
-    }
 }
 
 impl Store {
@@ -197,28 +167,26 @@ impl Store {
         })
     }
 
-    fn call<T>(&self, ask: CallKind, hear: Extract<T>) -> Call<T> {
-        Call::new(Arc::clone(&self.handle.flow), ask, hear)
+    fn pipeline(&self) -> Arc<Pipeline> {
+        Arc::clone(&self.handle.flow)
     }
 
-    fn command<T>(&self, no: OrderNo, ask: CommandKind, hear: Extract<T>) -> Call<T> {
-        self.call(CallKind::Command(Command { no, kind: ask }), hear)
+    fn command<O: CommandOutcome>(&self, no: OrderNo, kind: CommandKind) -> Call<Reply<O>> {
+        commit::command(self.pipeline(), Command { no, kind })
     }
 
-    fn read<T>(
+    fn read<T: Send + 'static>(
         &self,
-        look: impl FnOnce(&Pipeline) -> Result<AnyReply, Error> + Send + Sync + 'static,
-        hear: Extract<T>,
+        read: impl FnOnce(&Pipeline) -> Result<T, Error> + Send + Sync + 'static,
     ) -> Call<T> {
-        self.call(CallKind::Read(Box::new(look)), hear)
+        Call::read(self.pipeline(), read)
     }
 
-    fn read_long<T>(
+    fn read_long<T: Send + 'static>(
         &self,
-        look: impl FnOnce(&Pipeline) -> Result<AnyReply, Error> + Send + Sync + 'static,
-        hear: Extract<T>,
+        run: impl FnOnce(&Pipeline) -> Result<T, Error> + Send + Sync + 'static,
     ) -> Call<T> {
-        self.call(CallKind::Long(Box::new(look)), hear)
+        Call::long(self.pipeline(), run)
     }
 
     /// Writes what waits in memory to where it stays, on a thread of the store's own. It
@@ -231,7 +199,7 @@ impl Store {
     /// # Ok::<(), orderstore::Error>(())
     /// ```
     pub fn flush(&self) -> Call<()> {
-        self.read_long(|flow| flow.flush().map(|()| AnyReply::Done), hear_done)
+        self.read_long(Pipeline::flush)
     }
 
     /// Ends the store, for all clones: what waits is answered, then the directory is free.
@@ -245,7 +213,7 @@ impl Store {
     /// # Ok::<(), Error>(())
     /// ```
     pub fn shutdown(&self) -> Call<()> {
-        self.call(CallKind::ShutDown, hear_done)
+        Call::shut_down(self.pipeline())
     }
 
     /// Whether the store takes commands. Cheap: no I/O.

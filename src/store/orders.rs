@@ -1,7 +1,7 @@
 //! The verbs that change an order, and the one that numbers it.
 
 use super::Store;
-use crate::commit::{AnyReply, Call, CallKind, Rejected, Ticket};
+use crate::commit::{Call, Rejected, Ticket};
 use crate::order::{
     Annotated, AnomalyRef, ChannelState, CloseAnswer, CloseReply, Command, CommandKind, Confirmed,
     Created, NewOrder, Outcome, Payment, Prepaid, Prepay, Queried, Reply, Resolution, Resolved,
@@ -20,7 +20,7 @@ impl Store {
     /// # Ok::<(), orderstore::Error>(())
     /// ```
     pub fn next_order_no(&self) -> Call<OrderNo> {
-        self.call(CallKind::Number, find!(AnyReply::Number))
+        Call::number(self.pipeline())
     }
 
     /// Creates the order `no`. The amount comes from the server's own price list, never
@@ -36,11 +36,7 @@ impl Store {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn create(&self, no: OrderNo, new: NewOrder) -> Call<Reply<Created>> {
-        self.command(
-            no,
-            CommandKind::Create(Box::new(new)),
-            hear!(Outcome::Create),
-        )
+        self.command(no, CommandKind::Create(Box::new(new)))
     }
 
     /// Replaces the caller's own bytes, if the order is still at `version`.
@@ -63,8 +59,8 @@ impl Store {
         version: u64,
         metadata: Metadata,
     ) -> Call<Reply<Annotated>> {
-        let ask = CommandKind::Annotate { version, metadata };
-        self.command(no, ask, hear!(Outcome::Annotate))
+        let kind = CommandKind::Annotate { version, metadata };
+        self.command(no, kind)
     }
 
     /// Keeps what the channel handed out so that the customer can pay. Paying again reuses
@@ -81,8 +77,8 @@ impl Store {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn record_prepay(&self, no: OrderNo, prepay: Prepay) -> Call<Reply<Prepaid>> {
-        let ask = CommandKind::RecordPrepay(Box::new(prepay));
-        self.command(no, ask, hear!(Outcome::RecordPrepay))
+        let kind = CommandKind::RecordPrepay(Box::new(prepay));
+        self.command(no, kind)
     }
 
     /// Takes a verified payment in: applied, recognised, or kept as an anomaly, never
@@ -107,8 +103,8 @@ impl Store {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn confirm(&self, no: OrderNo, payment: Payment) -> Call<Reply<Confirmed>> {
-        let ask = CommandKind::Confirm(Box::new(payment));
-        self.command(no, ask, hear!(Outcome::Confirm))
+        let kind = CommandKind::Confirm(Box::new(payment));
+        self.command(no, kind)
     }
 
     /// Takes in what the channel said when it was asked about the order.
@@ -124,8 +120,8 @@ impl Store {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn record_query(&self, no: OrderNo, state: ChannelState) -> Call<Reply<Queried>> {
-        let ask = CommandKind::RecordQuery(Box::new(state));
-        self.command(no, ask, hear!(Outcome::RecordQuery))
+        let kind = CommandKind::RecordQuery(Box::new(state));
+        self.command(no, kind)
     }
 
     /// Puts the check of an order off: the channel was asked about it, and gave no usable
@@ -144,11 +140,7 @@ impl Store {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn record_unanswered(&self, no: OrderNo) -> Call<Reply<Queried>> {
-        self.command(
-            no,
-            CommandKind::RecordUnanswered,
-            hear!(Outcome::RecordQuery),
-        )
+        self.command(no, CommandKind::RecordUnanswered)
     }
 
     /// Announces that the order is to be closed: no new prepay from now on, and
@@ -166,7 +158,7 @@ impl Store {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn begin_close(&self, no: OrderNo) -> Call<Reply<CloseAnswer>> {
-        self.command(no, CommandKind::BeginClose, hear!(Outcome::Close))
+        self.command(no, CommandKind::BeginClose)
     }
 
     /// Takes in what the channel said when it was asked to close the order.
@@ -182,7 +174,7 @@ impl Store {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn record_close(&self, no: OrderNo, reply: CloseReply) -> Call<Reply<CloseAnswer>> {
-        self.command(no, CommandKind::RecordClose(reply), hear!(Outcome::Close))
+        self.command(no, CommandKind::RecordClose(reply))
     }
 
     /// Takes the announcement back: the order can be paid again.
@@ -197,7 +189,7 @@ impl Store {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn abort_close(&self, no: OrderNo) -> Call<Reply<CloseAnswer>> {
-        self.command(no, CommandKind::AbortClose, hear!(Outcome::Close))
+        self.command(no, CommandKind::AbortClose)
     }
 
     /// Ends an unpaid order by a person's decision, and frees its reference. That is possible
@@ -217,7 +209,7 @@ impl Store {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn end_order(&self, no: OrderNo, note: Note) -> Call<Reply<CloseAnswer>> {
-        self.command(no, CommandKind::EndOrder { note }, hear!(Outcome::Close))
+        self.command(no, CommandKind::EndOrder { note })
     }
 
     /// Ends an anomaly by a person's decision. `anomaly` is its [`AnomalyId`](crate::AnomalyId), or the
@@ -241,8 +233,8 @@ impl Store {
         note: Note,
     ) -> Call<Reply<Resolved>> {
         let anomaly = anomaly.into();
-        let ask = CommandKind::Resolve { anomaly, how, note };
-        self.command(no, ask, hear!(Outcome::Resolve))
+        let kind = CommandKind::Resolve { anomaly, how, note };
+        self.command(no, kind)
     }
 
     /// Takes an ended order out of its user's list. The books keep it.
@@ -257,7 +249,7 @@ impl Store {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn hide(&self, no: OrderNo) -> Call<Reply<Visible>> {
-        self.command(no, CommandKind::Hide, hear!(Outcome::Visibility))
+        self.command(no, CommandKind::Hide)
     }
 
     /// Puts an order back into its user's list.
@@ -270,7 +262,7 @@ impl Store {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn unhide(&self, no: OrderNo) -> Call<Reply<Visible>> {
-        self.command(no, CommandKind::Unhide, hear!(Outcome::Visibility))
+        self.command(no, CommandKind::Unhide)
     }
 
     /// Hands many commands over, all or none. They are not one transaction: each has its

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::Store;
-use crate::commit::{AnyReply, Call, CallKind, Pipeline};
+use crate::commit::{Call, Pipeline};
 use crate::contract::{Counts, FeedCursor, FeedEvent};
 #[cfg(any(feature = "transfer", feature = "wechat"))]
 use crate::contract::{Direction, IndexPage, IndexQuery, IndexRow};
@@ -30,7 +30,7 @@ impl Store {
     /// # Ok::<(), orderstore::Error>(())
     /// ```
     pub fn get(&self, no: OrderNo) -> Call<Option<Arc<Order>>> {
-        self.call(CallKind::Get(no), find!(AnyReply::Order))
+        Call::get(self.pipeline(), no)
     }
 
     /// One page of a list of orders. Besides what reading can fail with, it answers
@@ -50,8 +50,8 @@ impl Store {
     /// # Ok::<(), orderstore::Error>(())
     /// ```
     pub fn list(&self, which: OrderQuery) -> Call<Page<Arc<Order>>> {
-        let look = move |flow: &Pipeline| query::list(flow.engine(), &which).map(AnyReply::Orders);
-        self.read(look, find!(AnyReply::Orders))
+        let look = move |flow: &Pipeline| query::list(flow.engine(), &which);
+        self.read(look)
     }
 
     /// What the server must do next, oldest first. It lists, it never acts. Pass the same
@@ -67,8 +67,8 @@ impl Store {
     /// # Ok::<(), orderstore::Error>(())
     /// ```
     pub fn due(&self, now: Timestamp, page: PageRequest) -> Call<Page<Due>> {
-        let look = move |flow: &Pipeline| query::due(flow.engine(), now, page).map(AnyReply::Dues);
-        self.read(look, find!(AnyReply::Dues))
+        let look = move |flow: &Pipeline| query::due(flow.engine(), now, page);
+        self.read(look)
     }
 
     /// What waits for a person, oldest first.
@@ -80,10 +80,8 @@ impl Store {
     /// # Ok::<(), orderstore::Error>(())
     /// ```
     pub fn open_anomalies(&self, page: PageRequest) -> Call<Page<OpenAnomaly>> {
-        let look = move |flow: &Pipeline| {
-            query::open_anomalies(flow.engine(), page).map(AnyReply::Anomalies)
-        };
-        self.read(look, find!(AnyReply::Anomalies))
+        let look = move |flow: &Pipeline| query::open_anomalies(flow.engine(), page);
+        self.read(look)
     }
 
     /// Refunds that ended without success, newest first: the channel refused them, or closed
@@ -96,10 +94,8 @@ impl Store {
     /// # Ok::<(), orderstore::Error>(())
     /// ```
     pub fn closed_refunds(&self, page: PageRequest) -> Call<Page<ClosedRefund>> {
-        let look = move |flow: &Pipeline| {
-            query::closed_refunds(flow.engine(), page).map(AnyReply::ClosedRefunds)
-        };
-        self.read(look, find!(AnyReply::ClosedRefunds))
+        let look = move |flow: &Pipeline| query::closed_refunds(flow.engine(), page);
+        self.read(look)
     }
 
     /// Everything that happened under a number, from version 1 on.
@@ -113,9 +109,9 @@ impl Store {
     pub fn history(&self, no: OrderNo) -> Call<Vec<Event>> {
         let look = move |flow: &Pipeline| {
             let events = flow.engine().history(&no).map_err(unreadable)?;
-            Ok(AnyReply::History(events))
+            Ok(events)
         };
-        self.read(look, find!(AnyReply::History))
+        self.read(look)
     }
 
     /// At most `limit` events, 1 to [`PageRequest::MAX`], behind a place in the order of
@@ -136,16 +132,16 @@ impl Store {
         let look = move |flow: &Pipeline| {
             let limit = PageRequest::of(limit).checked_limit()?;
             let events = flow.engine().events(after, limit).map_err(unreadable)?;
-            Ok(AnyReply::Feed(events))
+            Ok(events)
         };
-        self.read(look, find!(AnyReply::Feed))
+        self.read(look)
     }
 
     /// What commands would be answered. Nothing is written.
     #[cfg(feature = "transfer")]
-    pub(crate) fn weigh(&self, commands: Vec<Command>) -> Call<Vec<Reply<Outcome>>> {
-        let look = move |flow: &Pipeline| flow.weigh(&commands);
-        self.read(look, find!(AnyReply::Weighed))
+    pub(crate) fn dry_run(&self, commands: Vec<Command>) -> Call<Vec<Reply<Outcome>>> {
+        let look = move |flow: &Pipeline| flow.dry_run(&commands);
+        self.read(look)
     }
 
     /// Shows every place of a list from a time on, oldest first, with its record, those that
@@ -181,9 +177,9 @@ impl Store {
                 .engine()
                 .scan(&query, PageRequest::MAX)
                 .map_err(unreadable)?;
-            Ok(AnyReply::Rows(rows))
+            Ok(rows)
         };
-        self.read(look, find!(AnyReply::Rows))
+        self.read(look)
     }
 
     /// How many orders stand where.
@@ -194,13 +190,8 @@ impl Store {
     /// # Ok::<(), orderstore::Error>(())
     /// ```
     pub fn counts(&self) -> Call<Counts> {
-        let look = |flow: &Pipeline| {
-            flow.engine()
-                .counts()
-                .map(AnyReply::Counts)
-                .map_err(unreadable)
-        };
-        self.read(look, find!(AnyReply::Counts))
+        let look = |flow: &Pipeline| flow.engine().counts().map_err(unreadable);
+        self.read(look)
     }
 
     /// What was paid and refunded within `times`, its end excluded. It reads every order
@@ -214,9 +205,8 @@ impl Store {
     /// # Ok::<(), orderstore::Error>(())
     /// ```
     pub fn totals(&self, times: Range<Timestamp>) -> Call<Totals> {
-        let look =
-            move |flow: &Pipeline| query::totals(flow.engine(), &times).map(AnyReply::Totals);
-        self.read_long(look, find!(AnyReply::Totals))
+        let look = move |flow: &Pipeline| query::totals(flow.engine(), &times);
+        self.read_long(look)
     }
 
     /// Looks at everything and reports what breaks an invariant. It changes nothing, and
@@ -228,12 +218,7 @@ impl Store {
     /// # Ok::<(), orderstore::Error>(())
     /// ```
     pub fn verify(&self) -> Call<VerifyReport> {
-        let look = |flow: &Pipeline| {
-            flow.engine()
-                .verify()
-                .map(AnyReply::Report)
-                .map_err(unreadable)
-        };
-        self.read_long(look, find!(AnyReply::Report))
+        let look = |flow: &Pipeline| flow.engine().verify().map_err(unreadable);
+        self.read_long(look)
     }
 }

@@ -1,10 +1,10 @@
 //! The verbs for money on its way back, and the one that takes orders over.
 
 use super::Store;
-use crate::commit::{AnyReply, Call};
+use crate::commit::Call;
 use crate::order::{
-    CommandKind, Conflict, Imported, NewRefund, Order, Outcome, RefundAttempt, RefundFact,
-    RefundRecorded, RefundRefused, RefundRequested, RefundUnanswered, Reply,
+    CommandKind, Conflict, Imported, NewRefund, Order, RefundAttempt, RefundFact, RefundRecorded,
+    RefundRefused, RefundRequested, RefundUnanswered, Reply,
 };
 use crate::types::{Label, OrderNo, RefundNo};
 
@@ -38,8 +38,8 @@ impl Store {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn request_refund(&self, no: OrderNo, refund: NewRefund) -> Call<Reply<RefundRequested>> {
-        let ask = CommandKind::RequestRefund(Box::new(refund));
-        self.command(no, ask, hear!(Outcome::RequestRefund))
+        let kind = CommandKind::RequestRefund(Box::new(refund));
+        self.command(no, kind)
     }
 
     /// Takes in how the channel says that a refund stands, by a verified notification or
@@ -71,8 +71,8 @@ impl Store {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn record_refund(&self, no: OrderNo, fact: RefundFact) -> Call<Reply<RefundRecorded>> {
-        let ask = CommandKind::RecordRefund(Box::new(fact));
-        self.command(no, ask, hear!(Outcome::RecordRefund))
+        let kind = CommandKind::RecordRefund(Box::new(fact));
+        self.command(no, kind)
     }
 
     /// The channel refused to take the refund at all: what it reserved is free again. Only
@@ -97,8 +97,8 @@ impl Store {
         code: Label,
     ) -> Call<Reply<RefundRefused>> {
         let refund = refund.into();
-        let ask = CommandKind::RecordRefundRefused { refund, code };
-        self.command(no, ask, hear!(Outcome::RefuseRefund))
+        let kind = CommandKind::RecordRefundRefused { refund, code };
+        self.command(no, kind)
     }
 
     /// Puts the check of a refund off: the channel was asked about it, and gave no usable
@@ -119,8 +119,8 @@ impl Store {
         no: OrderNo,
         refund_no: RefundNo,
     ) -> Call<Reply<RefundUnanswered>> {
-        let ask = CommandKind::RecordRefundUnanswered { refund_no };
-        self.command(no, ask, hear!(Outcome::RefundUnanswered))
+        let kind = CommandKind::RecordRefundUnanswered { refund_no };
+        self.command(no, kind)
     }
 
     /// Takes an order over from other books, in whatever status, with its times, its
@@ -144,7 +144,7 @@ impl Store {
     pub fn import(&self, order: Order, conflict: Conflict) -> Call<Reply<Imported>> {
         let no = order.no;
         let order = Box::new(order);
-        let ask = CommandKind::Import { order, conflict };
-        self.command(no, ask, hear!(Outcome::Import))
+        let kind = CommandKind::Import { order, conflict };
+        self.command(no, kind)
     }
 }

@@ -239,7 +239,8 @@ mod tests {
 
     #[test]
     fn rest_is_same_text_for_any_layout() {
-        let spaced = "{\"b\": [ 1, { \"c\" : \" \\\" \" } ],\n \"_id\":\"7\", \"n\":null, \"gone\":1}";
+        let spaced =
+            "{\"b\": [ 1, { \"c\" : \" \\\" \" } ],\n \"_id\":\"7\", \"n\":null, \"gone\":1}";
         let compact = r#"{"_id":"7","gone":1,"b":[1,{"c":" \" "}]}"#;
         for json in [spaced, compact] {
             let mut fields = Fields::of_json(json).unwrap();

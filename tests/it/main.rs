@@ -23,6 +23,7 @@ mod fuzz;
 mod golden;
 mod harness;
 mod history;
+mod layout;
 mod meddled;
 mod model;
 mod numbers;

@@ -30,7 +30,7 @@ impl Till {
 }
 
 /// Repeats a call until it succeeds. Only retryable errors are allowed, so nothing is done twice.
-fn done<T>(ask: impl Fn() -> Call<T>) -> T {
+fn done<T: Send + 'static>(ask: impl Fn() -> Call<T>) -> T {
     loop {
         match ask().wait() {
             Ok(done) => return done,

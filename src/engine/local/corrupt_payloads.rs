@@ -15,6 +15,7 @@ use crate::format::keys;
 use crate::format::keys::KeyBytes;
 use crate::format::tables::Table;
 use crate::order::{Event, Record};
+use crate::types::OrderNo;
 
 const CHECKSUM_LEN: usize = 4;
 
@@ -60,13 +61,13 @@ fn written(key: &KeyBytes, held: &Held) -> Vec<u8> {
 }
 
 /// Event in a payload, and the same event after it was encoded and decoded again.
-pub(crate) fn event(payload: &[u8]) -> Option<[Event; 2]> {
+pub(crate) fn event(no: OrderNo, payload: &[u8]) -> Option<[Event; 2]> {
     codec::check_readers(payload);
     let key = keys::event(1);
     let bytes = codec::sealed(Table::Events, key.as_slice(), payload);
     let chained = codec::read_event(key.as_slice(), &bytes).ok()?;
     let origin = chained.origin;
-    let event = chained.of(crate::testing::fixtures::order_no(1));
+    let event = chained.of(no);
     let mut bytes = Vec::new();
     drop(codec::event(&mut bytes, &key, origin, &event));
     let again = codec::read_event(key.as_slice(), &bytes).ok()?;

@@ -120,7 +120,7 @@ fn an_unknown_format_is_named() {
     bytes[0] = 2;
     let error = read_record(key.as_slice(), &bytes).unwrap_err();
     let source = std::error::Error::source(&error).unwrap().to_string();
-    let place = "table orders, order ORDER0000001";
+    let place = "table orders, order ORDER-00000001";
     assert_eq!(
         source,
         format!("{place}: it has format 2; this version reads 1")

@@ -311,7 +311,7 @@ fn refused_refund_reopens_its_anomaly() {
 #[test]
 fn reopened_anomaly_ends_on_retry_or_late_success() {
     let ended = |anomaly: &Anomaly| {
-        let end = anomaly.end.as_ref().map(|end| end.kind.clone());
+        let end = anomaly.end.as_ref().map(|end| end.how.clone());
         let refund_no = RefundNo::parse("R").unwrap();
         assert_eq!(end, Some(AnomalyEndKind::Refunded { refund_no }));
     };

@@ -291,7 +291,7 @@ fn fitting_payment_ends_its_anomalies_except_payer_mismatch() {
     assert_eq!(shop.confirm("a", paid("X")), (Confirmed::Applied, YES));
     let open = |place| shop.anomaly("a", place).is_open();
     assert_eq!([open(0), open(1), open(2)], [false, true, true]);
-    let how = |place| shop.anomaly("a", place).end.as_ref().map(|end| &end.kind);
+    let how = |place| shop.anomaly("a", place).end.as_ref().map(|end| &end.how);
     assert_eq!(how(0), Some(&crate::order::AnomalyEndKind::Settled));
     assert_eq!(shop.resolve("a", 1, refund("R")), Resolved::Different);
 }

@@ -190,7 +190,7 @@ fn create_applies_first_fitting_waiting_payment() {
     assert_eq!(kinds[0], AnomalyKind::AmountMismatch { expected, found });
     assert!(matches!(kinds[1], AnomalyKind::IdentityMismatch { .. }));
     assert_eq!(
-        shop.anomaly("a", 2).end.as_ref().unwrap().kind,
+        shop.anomaly("a", 2).end.as_ref().unwrap().how,
         AnomalyEndKind::Settled
     );
     assert!(matches!(kinds[3], AnomalyKind::DoublePayment { .. }));

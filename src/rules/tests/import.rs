@@ -305,7 +305,7 @@ fn import_applies_waiting_payment() {
     let mut shop = waiting("X");
     let _ = shop.import(&exported(&[confirm(paid("X"))]), Conflict::Skip);
     assert_eq!(
-        shop.anomaly("a", 0).end.as_ref().unwrap().kind,
+        shop.anomaly("a", 0).end.as_ref().unwrap().how,
         AnomalyEndKind::Settled
     );
 

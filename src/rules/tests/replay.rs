@@ -126,7 +126,7 @@ fn anomalies() -> impl Strategy<Value = Anomaly> {
             raised_at,
             end: end.map(|(how, at)| AnomalyEnd {
                 at,
-                kind: how,
+                how,
                 note: Note::default(),
             }),
         },

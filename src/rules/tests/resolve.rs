@@ -55,7 +55,7 @@ fn every_kind_can_be_dismissed() {
             Resolved::Resolved
         );
         let end = shop.anomaly("a", 0).end.clone().unwrap();
-        assert_eq!((end.at, end.kind), (shop.now, AnomalyEndKind::Dismissed));
+        assert_eq!((end.at, end.how), (shop.now, AnomalyEndKind::Dismissed));
         assert_eq!(end.note.as_str(), "because");
         let after = shop
             .record("a")

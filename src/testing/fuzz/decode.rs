@@ -30,7 +30,9 @@ pub fn decode_record(bytes: &[u8]) {
             corrupt_payloads::read_as_anything(key, bytes.rest());
         }
         1 => {
-            if let Some([event, again]) = corrupt_payloads::event(bytes.rest()) {
+            if let Some([event, again]) =
+                corrupt_payloads::event(fixtures::order_no(1), bytes.rest())
+            {
                 assert_eq!(event, again);
                 let record = evolve(None, &event);
                 let _ = evolve(Some(&record), &event);
@@ -119,7 +121,7 @@ mod tests {
     fn what_a_store_writes_passes_the_checksums_and_is_read() {
         let seeds = decode_record_seeds();
         let read = |seed: &Vec<u8>| match seed[0] {
-            1 => corrupt_payloads::event(&seed[1..]).is_some(),
+            1 => corrupt_payloads::event(fixtures::order_no(1), &seed[1..]).is_some(),
             _ => corrupt_payloads::record(&seed[1 + CHOICES..]).is_some(),
         };
         // Of each kind of event one, and as many records.

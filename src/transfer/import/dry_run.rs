@@ -60,7 +60,10 @@ impl DryRun {
 /// facts.
 fn facts(order: &Order) -> Option<Vec<u8>> {
     let payment = |paid: &Payment| (paid.transaction_id.clone(), paid.paid_fee, paid.currency);
-    let doubtful = order.anomalies.iter().filter_map(|anomaly| anomaly.payment.as_ref());
+    let doubtful = order
+        .anomalies
+        .iter()
+        .filter_map(|anomaly| anomaly.payment.as_ref());
     let payments: Vec<_> = order.payment.iter().chain(doubtful).map(payment).collect();
     let refunds = order.refunds.iter();
     let refunds: Vec<_> = refunds

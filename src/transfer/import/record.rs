@@ -100,7 +100,9 @@ fn exported(json: &str, conflict: Conflict) -> Result<Vec<Command>, serde_json::
         Ok(order) => Ok(vec![import(order, conflict)]),
         Err(error) => {
             let waiting: Result<OfWaiting, _> = serde_json::from_str(json);
-            waiting.map(|found| facts(&found.waiting)).map_err(|_| error)
+            waiting
+                .map(|found| facts(&found.waiting))
+                .map_err(|_| error)
         }
     }
 }
@@ -125,10 +127,7 @@ fn facts(waiting: &Waiting) -> Vec<Command> {
 /// Whether an unclaimed payment is open, or was refunded.
 fn is_owed(anomaly: &Anomaly) -> bool {
     let is_refunded = |kind: &AnomalyEndKind| matches!(kind, AnomalyEndKind::Refunded { .. });
-    let is_owed = anomaly
-        .end
-        .as_ref()
-        .is_none_or(|end| is_refunded(&end.kind));
+    let is_owed = anomaly.end.as_ref().is_none_or(|end| is_refunded(&end.how));
     anomaly.kind == AnomalyKind::Unclaimed && is_owed
 }
 

@@ -94,7 +94,7 @@ impl<'a, F: FnMut(Notice)> Submitter<'a, F> {
     fn execute(&self, commands: Vec<Command>) -> Result<Vec<Reply<Outcome>>, StoreError> {
         match self.dry_run {
             _ if commands.is_empty() => Ok(Vec::new()),
-            Some(_) => self.store.weigh(commands).wait(),
+            Some(_) => self.store.dry_run(commands).wait(),
             None => submit(self.store, commands),
         }
     }

@@ -30,9 +30,7 @@ impl<R: BufRead> Read for Bounded<R> {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
         let len = buffer.len().min(self.left);
-        let read = self
-            .input
-            .read(buffer.get_mut(..len).unwrap_or_default())?;
+        let read = self.input.read(buffer.get_mut(..len).unwrap_or_default())?;
         self.left = self.left.saturating_sub(read);
         Ok(read)
     }

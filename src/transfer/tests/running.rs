@@ -46,7 +46,11 @@ fn known_order_is_skipped_or_advanced() {
             1,
             "a second import changes nothing"
         );
-        assert_eq!(order(&store, "order-1"), advanced, "the unpaid record reverts nothing");
+        assert_eq!(
+            order(&store, "order-1"),
+            advanced,
+            "the unpaid record reverts nothing"
+        );
     }
 }
 
@@ -105,7 +109,13 @@ fn refused_record_is_reported_with_position() {
     let by = no("order-0");
     let reported: Vec<_> = refused
         .iter()
-        .map(|refusal| (refusal.place.record, refusal.place.line, refusal.reason.clone()))
+        .map(|refusal| {
+            (
+                refusal.place.record,
+                refusal.place.line,
+                refusal.reason.clone(),
+            )
+        })
         .collect();
     let expected = [
         (

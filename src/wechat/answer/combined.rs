@@ -58,7 +58,10 @@ impl CombinedAnswer {
             Err(failure) => return Ok(OrderAnswer::of_failure(no, failure.clone())),
         };
         let orders = combined.sub_orders();
-        let mut same = orders.iter().flatten().filter(|order| order.order_no() == no);
+        let mut same = orders
+            .iter()
+            .flatten()
+            .filter(|order| order.order_no() == no);
         match (same.next(), same.next()) {
             (Some(only), None) => Ok(OrderAnswer::of_transaction(only.clone())),
             (Some(_), Some(_)) => Err(FieldError::Repeated.of("sub_orders.out_trade_no")),

@@ -16,7 +16,7 @@ pub(crate) trait AnyCall {
     fn await_it(self: Box<Self>) -> Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 }
 
-impl<T: 'static> AnyCall for Call<T> {
+impl<T: Send + 'static> AnyCall for Call<T> {
     fn wait_for_it(self: Box<Self>) -> Result<(), Error> {
         self.wait().map(drop)
     }

@@ -102,7 +102,7 @@ impl Caller<'_> {
         self.say(no, call, |made| *made == Created::Created);
     }
 
-    fn say<O>(
+    fn say<O: Send + 'static>(
         &mut self,
         no: OrderNo,
         call: orderstore::Call<Reply<O>>,

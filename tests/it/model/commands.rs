@@ -290,7 +290,7 @@ pub(super) fn say(store: &Store, command: &Command, by: impl By) -> Heard {
     }
 }
 
-fn heard<O>(answered: Reply<O>, outcome: fn(O) -> Outcome) -> Heard {
+fn heard<O: Send + 'static>(answered: Reply<O>, outcome: fn(O) -> Outcome) -> Heard {
     Heard {
         acknowledge: answered.should_acknowledge(),
         outcome: outcome(answered.outcome),
@@ -300,7 +300,7 @@ fn heard<O>(answered: Reply<O>, outcome: fn(O) -> Outcome) -> Heard {
 
 /// Way to run a call of any verb.
 pub(super) trait By {
-    fn hear<O>(&self, call: Call<Reply<O>>) -> Reply<O>;
+    fn hear<O: Send + 'static>(&self, call: Call<Reply<O>>) -> Reply<O>;
 }
 
 /// `.wait()`
@@ -310,13 +310,13 @@ pub(super) struct ByWaiting;
 pub(super) struct BySubmitting;
 
 impl By for ByWaiting {
-    fn hear<O>(&self, call: Call<Reply<O>>) -> Reply<O> {
+    fn hear<O: Send + 'static>(&self, call: Call<Reply<O>>) -> Reply<O> {
         call.wait().unwrap()
     }
 }
 
 impl By for BySubmitting {
-    fn hear<O>(&self, call: Call<Reply<O>>) -> Reply<O> {
+    fn hear<O: Send + 'static>(&self, call: Call<Reply<O>>) -> Reply<O> {
         let ticket = call.submit().map_err(Error::from).unwrap();
         ticket.wait().unwrap()
     }

@@ -151,7 +151,7 @@ fn is_listed(record: &Record) {
 /// an open anomaly must show it to a person again.
 fn decided_refunds_hold_money(record: &Record) {
     for Anomaly { id, kind, end, .. } in record.anomalies() {
-        let how = end.as_ref().map(|end| &end.kind);
+        let how = end.as_ref().map(|end| &end.how);
         if let Some(AnomalyEndKind::Refunded { refund_no }) = how {
             let refund = record.refund(refund_no).unwrap();
             let asks = |a: &Anomaly| a.is_open() && matches!(a.kind, AnomalyKind::GivenBack { .. });

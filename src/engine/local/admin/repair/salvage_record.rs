@@ -253,12 +253,7 @@ fn facts(waiting: &Waiting) -> Vec<(crate::types::Timestamp, EventKind)> {
         facts.push((waiting.update_time, what));
     }
     for anomaly in &waiting.anomalies {
-        if let Some(AnomalyEnd {
-            at,
-            kind: how,
-            note,
-        }) = anomaly.end.clone()
-        {
+        if let Some(AnomalyEnd { at, how, note }) = anomaly.end.clone() {
             let id = anomaly.id;
             facts.push((at, EventKind::AnomalyEnded { id, how, note }));
         }
