@@ -26,7 +26,7 @@ use crate::error::{StorageError, StorageErrorKind};
 use crate::order::{Event, EventKind, Order, Record, Waiting};
 use crate::types::{OrderNo, Timestamp};
 
-/// Format byte of written values. It is the only existing format.
+/// Format byte of written values. No other format exists.
 const FORMAT: u8 = 1;
 
 /// Maximum length of a written format byte and payload, in bytes.

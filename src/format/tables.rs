@@ -29,11 +29,11 @@ pub(crate) enum Table {
     Anomalies = 9,
     /// Successful refunds.
     Refunded = 10,
-    /// Orders with a pending next action, by due time.
+    /// Next actions of orders and refunds, by due time.
     Due = 11,
     /// Refunds that ended without success.
     ClosedRefunds = 12,
-    /// Refunds whose money returned to the merchant.
+    /// Refunds whose money returned after their success.
     Returned = 13,
 }
 
