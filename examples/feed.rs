@@ -1,5 +1,5 @@
-//! Ships orders from the event feed, across restarts: `cargo run --release --example feed [--
-//! DIR]`.
+//! Ships orders from the event feed, across restarts:
+//! `cargo run --release --example feed [-- DIR]`.
 //!
 //! The program sells some orders, ships a part of the paid ones and stops. It starts again with
 //! nothing but the files on disk and ships the rest. Each paid order is shipped once, however often

@@ -1,4 +1,5 @@
 //! Life cycle of WeChat mini-program orders, with the local engine and a real callback event:
+//! `cargo run --release --example payment_flow [-- DIR [EVENT.json]]`.
 //!
 //! The example checks every answer; the exit status is 0 only if all are correct. A second run on
 //! the same directory finds the order and the payment of the first one.

@@ -1,17 +1,17 @@
-//! Faults that are built in on purpose: a test that tries every order must find them.
+//! Injected faults that schedule tests must detect.
 
 use std::cell::Cell;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// A signal wakes nobody.
+    /// `notify_one` wakes no thread.
     LostSignal,
-    /// The engine answers before it has written.
+    /// The engine returns success before it has written.
     AnswerEarly,
 }
 
 thread_local! {
-    /// All tasks of a test run on the thread that tries it.
+    /// The fault of this test. All tasks of a test run on one thread, so a thread-local is enough.
     static BUILT_IN: Cell<Option<Fault>> = const { Cell::new(None) };
 }
 
@@ -19,7 +19,7 @@ pub(super) fn is_built_in(fault: Fault) -> bool {
     BUILT_IN.get() == Some(fault)
 }
 
-/// Builds a fault in, for the test that calls it.
+/// Injects a fault into the calling test.
 pub(super) fn build_in(fault: Fault) {
     BUILT_IN.set(Some(fault));
 }

@@ -1,11 +1,11 @@
-//! The flow once more, with threads and locks that are told when to run: its tests try
-//! thousands of orders, and repeat the one that failed.
+//! Schedule tests of the commit pipeline: each test runs in thousands of thread schedules.
 //!
-//! It is the very source of [`crate::commit`], built beside it with another [`sync`]. The
-//! machine's threads come into few of these orders, and never the same way twice.
+//! This module compiles the source of [`crate::commit`] a second time, with another [`sync`]. Its
+//! scheduler controls the threads and can repeat a schedule. The threads of the operating system
+//! would run in few different schedules, and no failure could be repeated.
 //!
-//! A failure prints the schedule that failed. `SHUTTLE_ITERATIONS` raises how many orders
-//! each test tries.
+//! A failed test prints its schedule. The environment variable `SHUTTLE_ITERATIONS` sets the number
+//! of schedules per test.
 
 mod faults;
 mod shop;
@@ -17,7 +17,7 @@ mod tests;
     dead_code,
     unreachable_pub,
     unused_imports,
-    reason = "the same source as the flow's own, of which tests use a part"
+    reason = "a second copy of the commit pipeline, of which these tests use a part"
 )]
 #[path = "../commit/mod.rs"]
 mod commit;

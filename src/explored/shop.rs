@@ -1,4 +1,4 @@
-//! A flow over an engine in memory, whose every write lets others go first.
+//! Test fixture: a commit pipeline on an engine in memory, which yields at every write.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -20,17 +20,17 @@ use crate::testing::fixtures;
 use crate::types::OrderNo;
 use crate::verify::VerifyReport;
 
-/// What the engine is, what it is to do, and what it did.
+/// Stub engine: its data, its planned failure, and a log of its writes.
 #[derive(Debug)]
 pub(super) struct Stub {
     pub(super) memory: MemoryEngine,
-    /// The write that fails midway, counted from 1.
+    /// Index of the write that fails with an unknown outcome. The first write is 1.
     pub(super) fails_at: Option<usize>,
-    /// The most numbers that one reservation gives.
+    /// Maximum number of counters per reservation.
     pub(super) block: u64,
-    /// The numbers of each write that was begun.
+    /// Order numbers of each write that began.
     pub(super) writes: Mutex<Vec<Vec<OrderNo>>>,
-    /// What a fault keeps back.
+    /// Mutations that the fault `AnswerEarly` holds back.
     pub(super) late: Mutex<Vec<Mutation>>,
 }
 
@@ -57,7 +57,7 @@ impl Stub {
         self.memory.apply(batch)
     }
 
-    /// Whether a write that was begun holds a number.
+    /// Returns whether a write with this order number began.
     pub(super) fn has_begun(&self, no: OrderNo) -> bool {
         self.writes
             .lock()
@@ -90,7 +90,7 @@ impl Engine for Handle {
         let written = self.0.write(batch);
         thread::yield_now();
         if fails {
-            let why = "the write fails, as it was told to";
+            let why = "an injected write failure";
             let cause = StorageError::new(StorageErrorKind::Io, why);
             return Err(EngineError::Unknown(cause));
         }
@@ -135,7 +135,7 @@ impl Engine for Handle {
     }
 }
 
-/// A flow that is open.
+/// Open commit pipeline with its threads.
 pub(super) struct Shop {
     commit: Arc<Pipeline>,
     threads: Threads,
@@ -172,33 +172,33 @@ impl Shop {
         Call::shut_down(Arc::clone(&self.commit))
     }
 
-    /// What was answered stands in the engine, or what came of it.
+    /// Checks that the engine holds the acknowledged version of an order, or a later one.
     pub(super) fn assert_stands(&self, answered: &Reply<Outcome>) {
         let order = answered.order.as_ref().unwrap();
         let record = self.stub.memory.get(&order.no).unwrap();
         let found = record
             .and_then(Record::into_order)
-            .expect("it was answered");
+            .expect("an acknowledged order is missing");
         assert!(found.version >= order.version, "{found:?}");
     }
 
-    /// The versions under a number, from its events.
+    /// Returns the versions in the history of an order number.
     pub(super) fn versions(&self, no: OrderNo) -> Vec<u64> {
         let history = self.stub.memory.history(&no).unwrap();
         history.iter().map(|event| event.version).collect()
     }
 
-    /// Ends the flow; its threads must be gone then.
+    /// Shuts the pipeline down and joins its threads.
     pub(super) fn end(self: Arc<Self>) {
         self.shutdown().wait().unwrap();
         let Ok(shop) = Arc::try_unwrap(self) else {
-            panic!("somebody holds the shop")
+            panic!("another reference to the pipeline exists")
         };
         shop.threads.join();
     }
 }
 
-/// As much as is ever handed over.
+/// Queue bounds that no test reaches.
 pub(super) const ROOMY: Bounds = Bounds {
     commands: 100,
     bytes: 1 << 20,

@@ -1,4 +1,4 @@
-//! What [`crate::sync`] names, of a kind that runs when it is told to.
+//! Replacement for [`crate::sync`]: the same names, controlled by the scheduler of the tests.
 
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
@@ -11,13 +11,14 @@ pub(crate) use shuttle::thread;
 
 use super::faults::{Fault, is_built_in};
 
-/// How many orders each test tries, of two kinds.
+/// Default number of schedules per test, for each of the two schedulers.
 const ITERATIONS: usize = 1000;
 
-/// The tasks of a test need more room than is usual.
+/// Stack size of a test's tasks in bytes. The default size is too small.
 const STACK: usize = 1 << 18;
 
-/// Runs a test in many orders of its threads: any, and such as differ in few places only.
+/// Runs a test in many schedules: random ones, and ones with few context switches at random points
+/// (PCT).
 pub(crate) fn tried(test: impl Fn() + Send + Sync + 'static) {
     let iterations = std::env::var("SHUTTLE_ITERATIONS");
     let iterations = iterations.map_or(ITERATIONS, |text| text.parse().unwrap());
@@ -55,7 +56,7 @@ impl<T> Mutex<T> {
 
 pub(crate) struct MutexGuard<'a, T> {
     mutex: &'a Mutex<T>,
-    /// Taken only while a signal is waited for.
+    /// The inner guard. `None` only while the thread waits on a condition variable.
     held: Option<shuttle::sync::MutexGuard<'a, T>>,
 }
 
@@ -85,7 +86,8 @@ impl Condvar {
         guard.held = guard.held.take().map(|held| self.0.wait(held).unwrap());
     }
 
-    /// There is no time here: it runs out when others have had their chance.
+    /// Yields once to other threads, then returns. These tests have no time, so every timeout expires
+    /// after one yield.
     pub(crate) fn wait_for<T>(&self, guard: &mut MutexGuard<'_, T>, _: Duration) {
         guard.held = None;
         thread::yield_now();

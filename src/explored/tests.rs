@@ -1,4 +1,4 @@
-//! Callers, tickets, numbers and the end, in any order of their threads.
+//! Schedule tests of calls, tickets, order numbers and shutdown.
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::order::{Confirmed, Created, Outcome, Reply};
 use crate::testing::fixtures::{confirm, create, new, order_no, payment};
 
-/// So many callers, and what each comes to.
+/// Runs `call` on `count` threads and returns their results.
 fn callers<T: Send + 'static>(
     shop: &Arc<Shop>,
     count: u64,
@@ -32,7 +32,7 @@ fn count(answers: &[Reply<Outcome>], outcome: &Outcome) -> usize {
     same.count()
 }
 
-/// All create one order and pay it: one of each is the first.
+/// Three callers create and pay the same order. One creation and one payment are applied.
 fn all_change_one_order() {
     let shop = Shop::new();
     let answers = callers(&shop, 3, |shop, n| {
@@ -53,12 +53,12 @@ fn all_change_one_order() {
 }
 
 #[test]
-fn of_callers_at_once_each_hears_what_stands() {
+fn concurrent_callers_get_durable_replies() {
     tried(all_change_one_order);
 }
 
 #[test]
-fn tickets_are_answered_in_any_order_and_dropped_ones_are_worked_off() {
+fn tickets_complete_in_any_order_even_if_dropped() {
     tried(|| {
         let shop = Shop::new();
         callers(&shop, 2, |shop, n| {
@@ -79,7 +79,7 @@ fn tickets_are_answered_in_any_order_and_dropped_ones_are_worked_off() {
 }
 
 #[test]
-fn tasks_and_threads_hear_their_answers_side_by_side() {
+fn tasks_and_threads_both_get_replies() {
     tried(|| {
         let shop = Shop::new();
         callers(&shop, 3, |shop, n| {
@@ -95,7 +95,7 @@ fn tasks_and_threads_hear_their_answers_side_by_side() {
 }
 
 #[test]
-fn an_end_in_the_middle_answers_everybody() {
+fn shutdown_midway_completes_every_call() {
     tried(|| {
         let shop = Shop::new();
         let ended = callers(&shop, 3, |shop, n| {
@@ -124,7 +124,7 @@ fn an_end_in_the_middle_answers_everybody() {
 }
 
 #[test]
-fn behind_a_write_that_failed_nothing_is_written() {
+fn failed_write_stops_later_writes() {
     tried(|| {
         let stub = Stub {
             fails_at: Some(2),
@@ -150,7 +150,7 @@ fn behind_a_write_that_failed_nothing_is_written() {
 }
 
 #[test]
-fn numbers_come_to_all_who_wait_and_to_each_another() {
+fn concurrent_number_calls_get_distinct_numbers() {
     tried(|| {
         let stub = Stub {
             block: 2,
@@ -169,7 +169,7 @@ fn numbers_come_to_all_who_wait_and_to_each_another() {
 }
 
 #[test]
-fn a_full_queue_gives_back_what_it_does_not_take() {
+fn full_queue_returns_refused_call() {
     tried(|| {
         let bounds = Bounds {
             commands: 1,
@@ -194,23 +194,24 @@ fn a_full_queue_gives_back_what_it_does_not_take() {
     });
 }
 
-/// The words of the panic that a fault leads to.
+/// Runs a test with a fault and returns the message of its panic.
 fn caught(fault: Fault, test: fn()) -> String {
     build_in(fault);
     let panicked = catch_unwind(AssertUnwindSafe(|| tried(test)));
-    let cause = panicked.expect_err("the fault went unseen");
+    let cause = panicked.expect_err("the test did not detect the fault");
     let words = cause.downcast_ref::<String>().cloned();
     words.unwrap_or_else(|| (*cause.downcast_ref::<&str>().unwrap()).to_owned())
 }
 
 #[test]
-fn a_signal_that_is_lost_is_found() {
+fn lost_signal_is_detected() {
     let words = caught(Fault::LostSignal, all_change_one_order);
     assert!(words.contains("deadlock"), "{words}");
 }
 
 #[test]
-fn an_answer_before_the_write_is_found() {
+fn early_answer_is_detected() {
     let words = caught(Fault::AnswerEarly, all_change_one_order);
-    assert!(words.contains("it was answered"), "{words}");
+    let expected = "an acknowledged order is missing";
+    assert!(words.contains(expected), "{words}");
 }

@@ -1,11 +1,12 @@
-//! The bytes of every stored value.
+//! Encoding of every stored value.
 //!
-//! - A value is its format byte, its payload, and a checksum of 4 bytes, little-endian, over
-//!   the table's tag, the length and the bytes of the key, the format byte and the payload.
-//!   What was moved to another key or table is damaged as what was changed is.
-//! - Nothing that was written cannot be read back: writing has a limit, reading has none but
-//!   the bytes that are there.
-//! - An error names the table and the place, never a value.
+//! - A value consists of a format byte, a payload, and a little-endian checksum of 4 bytes.
+//! - The checksum covers the tag of the table, the length and the bytes of the key, the format
+//!   byte, and the payload. It therefore also detects a value under a wrong key or in a wrong
+//!   table.
+//! - Every written value can be read again. The writer limits the length of a value. The reader
+//!   only checks lengths against the number of available bytes.
+//! - An error names the table and the key. It never contains the value, or a text in an index.
 
 mod reader;
 
@@ -25,38 +26,38 @@ use crate::error::{StorageError, StorageErrorKind};
 use crate::order::{Event, EventKind, Order, Record, Waiting};
 use crate::types::{OrderNo, Timestamp};
 
-/// The format that is written; it is the only one there is.
+/// Format byte of written values. No other format exists.
 const FORMAT: u8 = 1;
 
-/// The longest payload that is written.
+/// Maximum length of a written format byte and payload, in bytes.
 const PAYLOAD_MAX: usize = 1 << 20;
 
 const CHECKSUM_LEN: usize = 4;
 
 const CONFIG: Configuration = bincode::config::standard();
 
-/// What is wrong with a stored value.
+/// Kind of corruption of a stored value.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(crate) enum DamageKind {
-    #[error("it is too short")]
+    #[error("value is too short")]
     Short,
-    #[error("it has format {0}; this version reads {FORMAT}")]
+    #[error("value has format {0}; this version reads {FORMAT}")]
     Format(u8),
-    #[error("its checksum does not fit")]
+    #[error("checksum mismatch")]
     Checksum,
-    #[error("it cannot be decoded")]
+    #[error("value cannot be decoded")]
     Undecodable,
-    #[error("bytes follow it")]
+    #[error("unexpected bytes after the value")]
     Trailing,
-    #[error("it is not there")]
+    #[error("value is missing")]
     Missing,
-    #[error("it is not what its key says")]
+    #[error("value does not match its key")]
     Misplaced,
-    #[error("its key is none")]
+    #[error("invalid key")]
     Key,
 }
 
-/// Damage, and where.
+/// Corruption of a stored value, with its table and its key.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("table {}, {place}: {kind}", table.name())]
 pub(crate) struct Damage {
@@ -65,13 +66,14 @@ pub(crate) struct Damage {
     kind: DamageKind,
 }
 
-/// The error that says so.
+/// Creates the error for a corrupted value.
 pub(crate) fn damaged(table: Table, key: &[u8], kind: DamageKind) -> StorageError {
     let place = place(table, key);
     StorageError::corrupted(Damage { table, place, kind })
 }
 
-/// A key in words. Hashes stay out: they stand for what a customer is known by.
+/// Description of a key for an error. It omits the hash in an index key, because the hash is
+/// derived from personal data such as an openid.
 fn place(table: Table, key: &[u8]) -> String {
     let named = match table {
         Table::Orders => OrderNo::from_bytes(key)
@@ -87,7 +89,7 @@ fn place(table: Table, key: &[u8]) -> String {
     named.unwrap_or_else(|| format!("a key of {} bytes", key.len()))
 }
 
-/// Appends a value.
+/// Appends an encoded value to `out`.
 fn encode<T: Serialize>(
     out: &mut Vec<u8>,
     table: Table,
@@ -100,7 +102,8 @@ fn encode<T: Serialize>(
         .map_err(|error| StorageError::new(StorageErrorKind::Internal, error))?;
     let body = out.get(start..).unwrap_or_default();
     if body.len() > PAYLOAD_MAX {
-        let why = format!("a value of table {} has {} bytes", table.name(), body.len());
+        let (name, len) = (table.name(), body.len());
+        let why = format!("value of table {name} has {len} bytes, more than {PAYLOAD_MAX}");
         return Err(StorageError::new(StorageErrorKind::TooLarge, why));
     }
     let checksum = checksum(table, key.as_slice(), body);
@@ -108,7 +111,7 @@ fn encode<T: Serialize>(
     Ok(())
 }
 
-/// A value by itself.
+/// Encodes a value into a new buffer.
 fn encoded<T: Serialize>(table: Table, key: &KeyBytes, value: T) -> Result<Vec<u8>, StorageError> {
     let mut out = Vec::new();
     encode(&mut out, table, key, value)?;
@@ -127,7 +130,8 @@ fn read<T: DeserializeOwned>(table: Table, key: &[u8], bytes: &[u8]) -> Result<T
     Ok(value)
 }
 
-/// What a value begins with, once all of it was found whole; and the rest of its payload.
+/// Decodes the first part of a value, and returns it with the rest of the payload. Checks the
+/// checksum of the whole value first.
 fn read_front<'a, T: DeserializeOwned>(
     table: Table,
     key: &[u8],
@@ -158,21 +162,22 @@ fn checksum(table: Table, key: &[u8], body: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-/// A record as it is written, without a copy of it.
+/// Borrowed form of a record, for writing without a copy.
 #[derive(Serialize)]
 enum Lent<'a> {
     Order(&'a Order),
     Waiting(&'a Waiting),
 }
 
-/// A record as it is read.
+/// Owned form of a record, for reading.
 #[derive(Debug, PartialEq, Deserialize)]
 enum Owned {
     Order(Shared<Order>),
     Waiting(Shared<Waiting>),
 }
 
-/// What is moved into its `Arc` as soon as it was read, and not carried about before.
+/// Value that moves into its `Arc` as soon as it is decoded. Moving the large value through the
+/// callers first would cost several copies.
 #[derive(Debug, PartialEq)]
 struct Shared<T>(Arc<T>);
 
@@ -182,15 +187,16 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Shared<T> {
     }
 }
 
-/// A record as it is kept: with the place of its last event in the feed, from which its
-/// history is read backwards.
+/// Record as the tables store it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Held {
     pub(crate) stored: StoredRecord,
+    /// Sequence number of the record's last event. A reader follows the history backwards from
+    /// this event.
     pub(crate) last_seq: u64,
 }
 
-/// The value under a number.
+/// Appends an encoded record.
 pub(crate) fn record(out: &mut Vec<u8>, key: &KeyBytes, held: &Held) -> Result<(), StorageError> {
     let lent = match &held.stored.record {
         Record::Order(order) => Lent::Order(order),
@@ -200,7 +206,7 @@ pub(crate) fn record(out: &mut Vec<u8>, key: &KeyBytes, held: &Held) -> Result<(
     encode(out, Table::Orders, key, value)
 }
 
-/// Reads the value under a number, and that it is that number's.
+/// Decodes a record, and checks that its order number matches the key.
 pub(crate) fn read_record(key: &[u8], bytes: &[u8]) -> Result<Held, StorageError> {
     let (row, last_seq, owned) = decode(Table::Orders, key, bytes)?;
     let record = match owned {
@@ -214,16 +220,17 @@ pub(crate) fn read_record(key: &[u8], bytes: &[u8]) -> Result<Held, StorageError
     Ok(Held { stored, last_seq })
 }
 
-/// Where an event stands among those of its record.
+/// Link from an event to its record and to the record's previous event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Origin {
-    /// It is the first: its sequence is the record's row.
+    /// First event of the record with this order number. Its sequence number is the record's
+    /// row number.
     First(OrderNo),
-    /// The record's row, and the sequence of the event before.
+    /// Row number of the record, and sequence number of the record's previous event.
     Later { row: u64, previous: u64 },
 }
 
-/// An event as it is kept: its number is that of its record's first event.
+/// Event as the tables store it. Only the first event of a record contains the order number.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct Chained {
     pub(crate) origin: Origin,
@@ -237,7 +244,7 @@ impl Chained {
         self.version
     }
 
-    /// The event, of the number that its record has.
+    /// Converts it into the event of the record with the order number `no`.
     pub(crate) fn of(self, no: OrderNo) -> Event {
         let Self {
             version, at, what, ..
@@ -265,14 +272,14 @@ pub(crate) fn read_event(key: &[u8], bytes: &[u8]) -> Result<Chained, StorageErr
     decode(Table::Events, key, bytes)
 }
 
-/// Where an event stands, without reading what happened.
+/// Decodes the origin of an event without the rest of the event.
 pub(crate) fn read_origin(key: &[u8], bytes: &[u8]) -> Result<Origin, StorageError> {
     let front = read_front(Table::Events, key, bytes);
     let (origin, _) = front.map_err(|kind| damaged(Table::Events, key, kind))?;
     Ok(origin)
 }
 
-/// The last lsn of the journal that the base holds.
+/// Encodes the last LSN of the journal that the B-tree holds.
 pub(crate) fn applied(key: &KeyBytes, lsn: u64) -> Result<Vec<u8>, StorageError> {
     encoded(Table::Meta, key, lsn)
 }
@@ -281,7 +288,7 @@ pub(crate) fn read_applied(key: &[u8], bytes: &[u8]) -> Result<u64, StorageError
     decode(Table::Meta, key, bytes)
 }
 
-/// What the base says that it belongs to.
+/// Identity of the store to which a B-tree belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Mark {
     pub(crate) store_id: [u8; 16],
@@ -296,18 +303,18 @@ pub(crate) fn read_mark(key: &[u8], bytes: &[u8]) -> Result<Mark, StorageError> 
     decode(Table::Meta, key, bytes)
 }
 
-/// The store's counters, kept with every write.
+/// Counters of a store, which every write updates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct State {
-    /// The sequence of the last event.
+    /// Sequence number of the last event.
     pub(crate) last_seq: u64,
-    /// The first value of the number counter that nobody has.
+    /// First value of the order-number counter that is not reserved yet.
     pub(crate) counter: u64,
     pub(crate) counts: Counts,
 }
 
 impl State {
-    /// Of a store without a record.
+    /// Counters of an empty store.
     pub(crate) const NEW: Self = Self {
         last_seq: 0,
         counter: 0,
@@ -352,7 +359,7 @@ pub(crate) fn read_state(key: &[u8], bytes: &[u8]) -> Result<State, StorageError
     })
 }
 
-/// A value of any payload, whole.
+/// Value with an arbitrary payload and a valid checksum.
 #[cfg(feature = "testing")]
 pub(crate) fn sealed(table: Table, key: &[u8], payload: &[u8]) -> Vec<u8> {
     let body = [&[FORMAT], payload].concat();
@@ -360,7 +367,7 @@ pub(crate) fn sealed(table: Table, key: &[u8], payload: &[u8]) -> Vec<u8> {
     [&body[..], &sum].concat()
 }
 
-/// The number that the payload of a record names.
+/// Order number in the payload of a record; `None` if the payload cannot be decoded.
 #[cfg(feature = "testing")]
 pub(crate) fn number_in(payload: &[u8]) -> Option<OrderNo> {
     let (_, _, owned) = <(u64, u64, Owned)>::deserialize(&mut Reader::of(payload)).ok()?;
@@ -370,18 +377,19 @@ pub(crate) fn number_in(payload: &[u8]) -> Option<OrderNo> {
     })
 }
 
-/// Reads a payload as all that there is, with this crate's reader and with bincode's own.
+/// Decodes a payload as each kind of value, with the reader of this crate and with bincode's
+/// reader.
 ///
 /// # Panics
-/// Where they do not say the same of it.
+/// If the two readers return different results.
 #[cfg(feature = "testing")]
 pub(crate) fn check_readers(payload: &[u8]) {
     fn both<T: DeserializeOwned + PartialEq + std::fmt::Debug>(payload: &[u8]) {
         let mut reader = Reader::of(payload);
         let read = T::deserialize(&mut reader).ok();
         let read = read.map(|value| (value, payload.len() - reader.rest().len()));
-        let theirs = bincode::serde::decode_from_slice(payload, CONFIG);
-        assert_eq!(read, theirs.ok(), "{payload:?}");
+        let expected = bincode::serde::decode_from_slice(payload, CONFIG);
+        assert_eq!(read, expected.ok(), "{payload:?}");
     }
     both::<(u64, u64, Owned)>(payload);
     both::<Chained>(payload);

@@ -1,12 +1,24 @@
-//! The layout of every key: big-endian and of fixed width, so that bytes sort as what they
-//! mean does.
+//! Layout of all keys.
 //!
-//! - time: 6 bytes; row: 6 bytes; sub: 2 bytes; sequence: 8 bytes.
-//! - A record's row is the sequence of its first event: that event bears its number.
-//! - A text in an index is there as 8 bytes of a keyed hash, of a key drawn once per store:
-//!   entries stay small whatever the text, and nobody outside can make texts collide. Two
-//!   texts may share a hash all the same: the record that an entry leads to has the last word.
-//! - What does not fit is an error, never cut.
+//! Numbers in keys are big-endian and of fixed width. The order of the bytes is therefore the
+//! order of the numbers.
+//!
+//! | part | bytes | contents |
+//! |---|---|---|
+//! | time | 6 | milliseconds since 1970 |
+//! | row | 6 | row number of the record |
+//! | sub | 2 | position among several entries of one record |
+//! | sequence | 8 | sequence number of an event |
+//! | hash | 8 | hash of a text |
+//!
+//! - The row number of a record is the sequence number of its first event. That event contains
+//!   the order number.
+//! - An index key contains a text only as a hash. Entries stay small for every length of the
+//!   text. The hash has a secret key, drawn once per store, so a customer cannot cause
+//!   collisions.
+//! - Two texts can still have the same hash. A reader must check the record that an entry leads
+//!   to.
+//! - A value that does not fit into its part is an error. The key never contains a part of it.
 
 use std::cmp::Ordering;
 use std::hash::Hasher as _;
@@ -19,16 +31,16 @@ use crate::error::{StorageError, StorageErrorKind};
 use crate::rules::{Index, IndexEntry};
 use crate::types::{OrderNo, Timestamp};
 
-/// The largest row: 48 bits.
+/// Largest row number (48 bits).
 pub(crate) const ROW_MAX: u64 = (1 << 48) - 1;
 
-/// The key of the store's mark in the table of single things.
+/// Key of the store's identity in [`Table::Meta`].
 pub(crate) const MARK: &[u8] = b"mark";
 
-/// The key of the store's counters in the table of single things.
+/// Key of the store's counters in [`Table::Meta`].
 pub(crate) const STATE: &[u8] = b"state";
 
-/// The key of the last lsn that the base holds, in the table of single things.
+/// Key of the last LSN that the B-tree holds, in [`Table::Meta`].
 pub(crate) const APPLIED: &[u8] = b"applied";
 
 const LEN_MAX: usize = 32;
@@ -37,17 +49,20 @@ const TIME_LEN: usize = 6;
 const ROW_LEN: usize = 6;
 const SUB_LEN: usize = 2;
 
-/// The bytes of one key, at most 32, held without an allocation.
+/// Bytes of one key, at most 32, without an allocation.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct KeyBytes {
-    // Unused bytes are zero, and no key is a prefix of another of its table but numbers,
-    // which hold no zero byte: the order is that of the slices.
+    // Unused bytes are zero. `Ord` compares all 32 bytes as big-endian words, and then `len`.
+    // The result must equal the order of the slices, which is the order in the B-tree. The
+    // padding could break it only if one key is a prefix of another in the same table. Only
+    // order numbers can be such prefixes. They contain no zero byte, so the padding of the
+    // shorter key sorts before every byte of the longer one.
     bytes: [u8; LEN_MAX],
     len: u8,
 }
 
 impl KeyBytes {
-    /// Big-endian words, which compare faster than bytes do.
+    /// The key as big-endian words. Comparing words is faster than comparing bytes.
     fn words(&self) -> [u64; LEN_MAX / 8] {
         let mut words = self.bytes.chunks_exact(8).map(|chunk| {
             let word = chunk.first_chunk().copied();
@@ -70,7 +85,7 @@ impl PartialOrd for KeyBytes {
     }
 }
 
-/// A key may be made of what a customer is known by.
+/// Shows the length only: a key may contain data that identifies a customer.
 impl std::fmt::Debug for KeyBytes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("KeyBytes")
@@ -80,19 +95,20 @@ impl std::fmt::Debug for KeyBytes {
 }
 
 impl KeyBytes {
-    /// No key is above it.
+    /// Upper bound of all keys.
     pub(crate) const MAX: Self = Self {
         bytes: [u8::MAX; LEN_MAX],
         len: 32,
     };
 
-    /// A key of these bytes; every key of this module fits.
+    /// Joins the parts of a key. The caller must ensure that they fit into 32 bytes: a part that
+    /// does not fit is left out.
     fn of(parts: &[&[u8]]) -> Self {
         let (mut bytes, mut len) = ([0; LEN_MAX], 0_usize);
         for part in parts {
             let end = len.saturating_add(part.len());
-            if let Some(place) = bytes.get_mut(len..end) {
-                place.copy_from_slice(part);
+            if let Some(room) = bytes.get_mut(len..end) {
+                room.copy_from_slice(part);
                 len = end;
             }
         }
@@ -104,30 +120,33 @@ impl KeyBytes {
         self.bytes.get(..usize::from(self.len)).unwrap_or_default()
     }
 
-    /// The key that was written as these bytes; `None` where there are too many.
+    /// Key with these bytes; `None` if they are longer than 32.
     pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
         (bytes.len() <= LEN_MAX).then(|| Self::of(&[bytes]))
     }
 }
 
+/// Key of a record in [`Table::Orders`].
 pub(crate) fn order(no: &OrderNo) -> KeyBytes {
     KeyBytes::of(&[no.as_bytes()])
 }
 
+/// Key of an event in [`Table::Events`].
 pub(crate) fn event(seq: u64) -> KeyBytes {
     KeyBytes::of(&[&seq.to_be_bytes()])
 }
 
+/// Key of a single value in [`Table::Meta`].
 pub(crate) fn meta(name: &'static [u8]) -> KeyBytes {
     KeyBytes::of(&[name])
 }
 
-/// The sequence that a key of the table of events names.
+/// Sequence number in a key of [`Table::Events`]; `None` if the key has another length.
 pub(crate) fn read_event(key: &[u8]) -> Option<u64> {
     read_uint(key).filter(|_| key.len() == size_of::<u64>())
 }
 
-/// Turns places in lists into keys, with the store's own hash key.
+/// Converts index entries into keys, with the hash key of the store.
 #[derive(Clone, Copy)]
 pub(crate) struct Layout {
     hashing: Hashing,
@@ -136,7 +155,7 @@ pub(crate) struct Layout {
 #[derive(Clone, Copy)]
 enum Hashing {
     Keyed([u8; 16]),
-    /// All texts collide: nothing but the records tells them apart.
+    /// Gives all texts the same hash. Readers must then distinguish them by the records.
     #[cfg(test)]
     Constant,
 }
@@ -159,7 +178,9 @@ impl Layout {
         Self { hashing }
     }
 
-    /// Where an entry of this row stands.
+    /// Table and key of an index entry for the record with this row number.
+    ///
+    /// Fails if `row` or `sub` does not fit into the key, or if the index has no `sub`.
     pub(crate) fn entry(
         &self,
         entry: &IndexEntry,
@@ -169,24 +190,30 @@ impl Layout {
         let sub = u16::try_from(entry.sub)
             .ok()
             .filter(|sub| list.has_sub || *sub == 0)
-            .ok_or_else(|| too_large("a record has too many places in a list"))?;
+            .ok_or_else(|| too_large("record has too many entries in one index"))?;
         let key = list.key(time_bytes(entry.time), row_bytes(row)?, sub);
         Ok((list.table, key))
     }
 
-    /// The first and the last key of a stretch, both inclusive. The stretch may begin a
-    /// little early, at the very place that the reading is to begin behind.
+    /// Table, first key and last key of a range, both inclusive.
+    ///
+    /// The range includes the position `query.after` itself. The reader must skip it.
     pub(crate) fn stretch(&self, query: &IndexQuery) -> (Table, KeyBytes, KeyBytes) {
         let list = self.list(&query.index);
+        // All keys of one index have the same prefix and length. The smallest key of a time has
+        // zeros in row and sub, and the largest has all bits set.
         let mut first = list.key(time_bytes(query.from), [0; ROW_LEN], 0);
         let mut last = list.key(time_bytes(query.until), [u8::MAX; ROW_LEN], u16::MAX);
         if let Some(after) = query.after {
+            // A caller may pass any numbers. A number that is too large becomes the largest
+            // possible one, which still selects the right entries.
             let row = row_bytes(after.row).unwrap_or([u8::MAX; ROW_LEN]);
             let sub = u16::try_from(after.sub).unwrap_or(u16::MAX);
-            let place = list.key(time_bytes(after.time), row, sub);
+            let position = list.key(time_bytes(after.time), row, sub);
+            // `max` and `min` keep the range within `from` and `until`.
             match query.direction {
-                Direction::Forward => first = first.max(place),
-                Direction::Backward => last = last.min(place),
+                Direction::Forward => first = first.max(position),
+                Direction::Backward => last = last.min(position),
             }
         }
         (list.table, first, last)
@@ -221,8 +248,10 @@ impl Layout {
         }
     }
 
-    /// The hash of texts, each with its length before it: where one ends and the next begins
-    /// is part of what is hashed.
+    /// Keyed hash of one or two texts.
+    ///
+    /// The input contains the length of each text. Otherwise the texts `("wxa", "bc")` and
+    /// `("wxab", "c")` would have the same hash.
     fn hash(&self, texts: &[&str]) -> Prefix {
         let mut hasher = match &self.hashing {
             Hashing::Keyed(key) => SipHasher13::new_with_key(key),
@@ -238,7 +267,7 @@ impl Layout {
     }
 }
 
-/// One list: its table, and what its keys begin with.
+/// Table of an index, and the common prefix of its keys.
 struct List {
     table: Table,
     prefix: Option<Prefix>,
@@ -262,6 +291,7 @@ impl List {
     }
 }
 
+/// Whether one record can have several entries in the index, so that keys need a `sub`.
 const fn has_sub(table: Table) -> bool {
     matches!(
         table,
@@ -277,7 +307,7 @@ const fn prefix_len(table: Table) -> usize {
     }
 }
 
-/// The place that a key of an index table names.
+/// Position in a key of an index table; `None` if the key is invalid.
 pub(crate) fn read_position(table: Table, key: &[u8]) -> Option<Position> {
     let (_, rest) = key.split_at_checked(prefix_len(table))?;
     let (time, rest) = rest.split_at_checked(TIME_LEN)?;
@@ -291,6 +321,7 @@ pub(crate) fn read_position(table: Table, key: &[u8]) -> Option<Position> {
     })
 }
 
+/// Milliseconds in 6 bytes. [`Timestamp::MAX`] fits, so the two high bytes are always zero.
 fn time_bytes(time: Timestamp) -> [u8; TIME_LEN] {
     let [_, _, rest @ ..] = time.as_u64().to_be_bytes();
     rest
@@ -298,13 +329,13 @@ fn time_bytes(time: Timestamp) -> [u8; TIME_LEN] {
 
 fn row_bytes(row: u64) -> Result<[u8; ROW_LEN], StorageError> {
     if row > ROW_MAX {
-        return Err(too_large("the store has too many records"));
+        return Err(too_large("store has too many records: row number exceeds 48 bits"));
     }
     let [_, _, rest @ ..] = row.to_be_bytes();
     Ok(rest)
 }
 
-/// The number that at most 8 big-endian bytes are.
+/// Converts up to 8 big-endian bytes into a number; `None` if there are more.
 fn read_uint(bytes: &[u8]) -> Option<u64> {
     (bytes.len() <= size_of::<u64>()).then(|| {
         bytes
@@ -341,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_sort_as_places_do_and_name_them() {
+    fn index_keys_sort_like_positions_and_parse_back() {
         let times = [0, 1, 255, 256, 1 << 40, Timestamp::MAX.as_millis()].map(at);
         let rows = [0, 1, 255, 256, ROW_MAX];
         for (index, subs) in [
@@ -370,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_sort_by_their_bytes() {
+    fn order_keys_sort_like_order_numbers() {
         let mut nos = ["ABCDEF", "ABCDEF0", "ABCDEF00", "ABCDEG", "abcdef"]
             .map(|no| OrderNo::parse(no).unwrap());
         nos.sort_unstable();
@@ -381,12 +412,12 @@ mod tests {
     }
 
     #[test]
-    fn sequences_come_back() {
+    fn event_key_parses_back() {
         assert_eq!(read_event(event(u64::MAX).as_slice()), Some(u64::MAX));
     }
 
     #[test]
-    fn what_does_not_fit_is_refused() {
+    fn entry_with_too_large_row_or_sub_is_rejected() {
         let in_row = |row| LAYOUT.entry(&entry(Index::All, at(1), 0), row);
         in_row(ROW_MAX).unwrap();
         in_row(ROW_MAX + 1).unwrap_err();
@@ -397,13 +428,13 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_a_text_do_not_run_together() {
+    fn hash_separates_adjacent_texts() {
         let key = |index| LAYOUT.entry(&entry(index, at(1), 0), 1).unwrap().1;
         assert_ne!(key(transaction("wxa", "bc")), key(transaction("wxab", "c")));
     }
 
     #[test]
-    fn hashes_stay_the_same_for_ever_and_differ_by_store() {
+    fn hash_is_stable_and_differs_by_store() {
         let index = transaction("wechat", "4200001");
         let key = |layout: Layout| layout.entry(&entry(index.clone(), at(0), 0), 0).unwrap().1;
         let hash = |layout| key(layout).as_slice()[..8].to_vec();
@@ -411,11 +442,11 @@ mod tests {
         assert_ne!(hash(LAYOUT), hash(Layout::new([8; 16])));
     }
 
-    /// Worked out by another implementation of SipHash-1-3.
+    /// Expected hash, computed with another implementation of SipHash-1-3.
     const HASH_OF_4200001: [u8; 8] = [108, 212, 59, 185, 152, 153, 52, 107];
 
     #[test]
-    fn bytes_of_another_width_are_no_place() {
+    fn read_position_rejects_keys_of_wrong_length() {
         for table in Table::INDEXES {
             for len in 0..LEN_MAX {
                 let read = read_position(table, &[0; LEN_MAX][..len]);

@@ -1,4 +1,4 @@
-//! The stored format, which the engines share: record and event bytes, keys, tables.
+//! Stored format that the engines share: encodings of records and events, keys, and tables.
 
 pub(crate) mod codec;
 pub(crate) mod keys;

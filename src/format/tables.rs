@@ -1,43 +1,44 @@
-//! The tables of the base: their permanent names and tags, and how wide their keys are.
+//! Tables of the B-tree, with their permanent names and tags.
 //!
-//! A name stands in the base, a tag in every checksum; neither changes within a format.
+//! The B-tree file contains the names, and every checksum covers a tag. Neither may change within
+//! a format.
 
-/// One table of the base.
+/// Table of the B-tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub(crate) enum Table {
-    /// Number → row, sequence of the last event, and record.
+    /// Order number → row number, sequence number of the last event, and record.
     Orders = 0,
-    /// Sequence → event, and which event of its record came before it.
+    /// Sequence number → event, with the link to the record's previous event.
     Events = 1,
-    /// What there is one of per store.
+    /// Single values of the store: its identity, its counters and the last applied LSN.
     Meta = 2,
-    /// Every order by creation.
+    /// All orders, by creation time.
     All = 3,
     /// Orders by status.
     Status = 4,
-    /// Orders by user.
+    /// Orders by user (openid).
     OpenId = 5,
     /// Records by transaction.
     Transaction = 6,
     /// Records by refund number.
     RefundNo = 7,
-    /// Orders by the shop's own id.
+    /// Orders by the merchant's own reference.
     Reference = 8,
     /// Open anomalies.
     Anomalies = 9,
-    /// Refunds that went through.
+    /// Successful refunds.
     Refunded = 10,
-    /// What is to be done.
+    /// Next actions of orders and refunds, by due time.
     Due = 11,
     /// Refunds that ended without success.
     ClosedRefunds = 12,
-    /// Refunds whose money returned.
+    /// Refunds whose money returned after their success.
     Returned = 13,
 }
 
 impl Table {
-    /// Every table, in the order of the tags.
+    /// All tables, in the order of their tags.
     pub(crate) const EVERY: [Self; 14] = [
         Self::Orders,
         Self::Events,
@@ -55,7 +56,7 @@ impl Table {
         Self::Returned,
     ];
 
-    /// Those that hold index entries: keys that all is said by.
+    /// All index tables. Their entries have keys and empty values.
     pub(crate) const INDEXES: [Self; 11] = [
         Self::All,
         Self::Status,
@@ -70,22 +71,22 @@ impl Table {
         Self::Returned,
     ];
 
-    /// The table of a tag.
+    /// Table with this tag.
     pub(crate) fn of(tag: u8) -> Option<Self> {
         Self::EVERY.get(usize::from(tag)).copied()
     }
 
-    /// Its keys say all; they come and go.
+    /// Whether the table is an index. Index entries have empty values and can be removed.
     pub(crate) fn is_index(self) -> bool {
         self >= Self::All
     }
 
-    /// The table's number in checksums.
+    /// Number of the table in checksums and journal frames.
     pub(crate) const fn tag(self) -> u8 {
         self as u8
     }
 
-    /// The table's name in the base and in messages.
+    /// Name of the table in the B-tree and in messages.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Orders => "orders",
@@ -111,11 +112,11 @@ mod tests {
     use crate::format::tables::*;
 
     #[test]
-    fn tags_count_up_and_names_differ() {
+    fn table_tags_are_consecutive_and_names_unique() {
         let names: std::collections::BTreeSet<_> = Table::EVERY.iter().map(|t| t.name()).collect();
         assert_eq!(names.len(), Table::EVERY.len());
-        for (place, table) in Table::EVERY.into_iter().enumerate() {
-            assert_eq!(usize::from(table.tag()), place);
+        for (index, table) in Table::EVERY.into_iter().enumerate() {
+            assert_eq!(usize::from(table.tag()), index);
             assert_eq!(Table::of(table.tag()), Some(table));
             assert_eq!(table.is_index(), Table::INDEXES.contains(&table));
         }

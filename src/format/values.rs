@@ -1,5 +1,7 @@
-//! The stored bytes of single records and events, for engines that keep them elsewhere: the
-//! same format, and a checksum that binds them to their number or version.
+//! Stored bytes of single records and events, for engines without the local tables.
+//!
+//! The format is the same as in the local engine. The checksum covers the order number of a
+//! record, or the version of an event.
 
 use super::codec;
 use super::codec::{Held, Origin};
@@ -9,22 +11,22 @@ use crate::error::StorageError;
 use crate::order::{Event, Record};
 use crate::types::OrderNo;
 
-/// The bytes of a record and its row.
+/// Encodes a record and its row number.
 pub(crate) fn record_bytes(stored: StoredRecord) -> Result<Vec<u8>, StorageError> {
     let key = keys::order(&stored.record.no());
     let mut bytes = Vec::new();
-    // Its history is read by its number, and not from event to event.
+    // These engines read a history by order number. They do not follow the links between events.
     let last_seq = 0;
     codec::record(&mut bytes, &key, &Held { stored, last_seq })?;
     Ok(bytes)
 }
 
-/// Reads what [`record_bytes`] made, under its number.
+/// Decodes the result of [`record_bytes`]. Fails if the record has another order number.
 pub(crate) fn read_record(no: &OrderNo, bytes: &[u8]) -> Result<StoredRecord, StorageError> {
     codec::read_record(keys::order(no).as_slice(), bytes).map(|held| held.stored)
 }
 
-/// The bytes of an event.
+/// Encodes an event.
 pub(crate) fn event_bytes(event: &Event) -> Result<Vec<u8>, StorageError> {
     let mut bytes = Vec::new();
     let key = keys::event(event.version);
@@ -32,20 +34,21 @@ pub(crate) fn event_bytes(event: &Event) -> Result<Vec<u8>, StorageError> {
     Ok(bytes)
 }
 
-/// Reads what [`event_bytes`] made, of its number and version.
+/// Decodes the result of [`event_bytes`]. Fails if the event has another order number or version.
 pub(crate) fn read_event(no: OrderNo, version: u64, bytes: &[u8]) -> Result<Event, StorageError> {
     let chained = codec::read_event(keys::event(version).as_slice(), bytes)?;
     if chained.origin != Origin::First(no) || chained.version() != version {
-        return Err(StorageError::corrupted("an event is another record's"));
+        let why = "event belongs to another record or has another version";
+        return Err(StorageError::corrupted(why));
     }
     Ok(chained.of(no))
 }
 
-/// The stored bytes of a record, and the record that they give back: for benches, which see
-/// no bytes otherwise.
+/// Encodes and decodes a record, and returns the bytes and the result. Benchmarks use it to
+/// measure the encoding.
 ///
 /// # Errors
-/// Where a value is too large to be stored.
+/// If the record is too large.
 #[cfg(feature = "testing")]
 pub(crate) fn stored_and_read(record: &Record) -> Result<(Vec<u8>, Record), StorageError> {
     let key = keys::order(&record.no());

@@ -1,5 +1,5 @@
-//! A decision under construction: guards push events one after another, and each guard sees the
-//! record after the events before it.
+//! A decision under construction. Guards push events one after another. Each guard sees the
+//! record after the earlier events.
 
 use std::sync::Arc;
 
@@ -140,8 +140,8 @@ impl<'a> Change<'a> {
     }
 
     /// Ends a refund with a status that holds no money. Reopens the anomalies that this refund
-    /// had ended: their money is here again, and without this no list would show it to a person.
-    /// If the order exists by now, an `Unclaimed` anomaly becomes `GivenBack`.
+    /// had ended, because their money is here again. Otherwise no list would show the money to a
+    /// person. If the order exists by now, an `Unclaimed` anomaly becomes `GivenBack`.
     pub(super) fn end_refund(&mut self, refund: &Refund, status: RefundStatus) {
         let ended = refund.ended(status, self.stamp(), self.now());
         self.push(EventKind::RefundMoved(Box::new(ended)));

@@ -85,8 +85,8 @@ fn await_order(change: &mut Change<'_>, payment: &Payment) -> Receipt {
     Receipt::new(Confirmed::Unclaimed, false)
 }
 
-/// Applies guards 2 to 8, in their order. A repeat of the order's own payment passes before all
-/// guards: an imported order may contain a payment that a guard would reject.
+/// Applies guards 2 to 8, in their order. A repeat of the order's own payment skips all guards,
+/// because an imported order may contain a payment that a guard would reject.
 pub(super) fn examine(order: &Order, payment: &Payment, context: &Context<'_>) -> Finding {
     if order
         .payment
@@ -199,7 +199,7 @@ fn settle(change: &mut Change<'_>, payment: &Payment, finding: Finding) -> Recei
     }
 }
 
-/// Whether money of this payment goes back: a person decided to refund it, or it has a
+/// Whether money of this payment goes back. A person may have decided to refund it, or it has a
 /// `GivenBack` anomaly that no person has accepted. A refund that was requested here and holds
 /// its money has the same effect if the payment has an anomaly. A refund made elsewhere does not
 /// stop a payment, because the channel only refunds money that was paid.

@@ -96,7 +96,7 @@ fn taken_over(before: Option<&Record>, event: &Event, imported: &Order) -> Order
 
 /// Whether the refund in this store takes precedence over the imported one of the same
 /// transaction. A later attempt or a return here is newer. A refund that is under way here also
-/// wins over an imported failure: an import has no date, so the failure may be old.
+/// wins over an imported failure. An import has no date, so the failure may be old.
 fn is_ahead(here: &Refund, imported: &Refund) -> bool {
     let has_failed = imported.status == RefundStatus::Closed && here.status.is_open();
     let is_newer = here.attempt > imported.attempt || here.status == RefundStatus::Returned;

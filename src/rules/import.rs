@@ -264,9 +264,9 @@ fn knows_payment(change: &Change<'_>, payment: &Payment) -> bool {
 }
 
 /// Whether the import brings no news about the refund. An open state is not news if the
-/// channel already reported the refund here, because only the channel knows how it goes on. A
-/// failure is never news, because an import has no date. A refund without news is not passed on
-/// to `record_refund`: reading an import is no check, and must not delay the next check.
+/// channel already reported the refund here: only the channel knows how the refund goes on. A
+/// failure is never news, because an import has no date. The rules of `record_refund` do not see
+/// a refund without news. An import is not a check, so it must not delay the next check.
 fn knows(change: &Change<'_>, imported: &Refund) -> bool {
     let known = change
         .record()

@@ -11,9 +11,8 @@ pub enum Index {
     All,
     /// Orders that a user created or paid, by creation time.
     OpenId(OpenId),
-    /// Orders in a status, by the time that matters in it. `Pending` and `Closing` orders are
-    /// listed by creation time, paid orders by the channel's payment time, ended orders by
-    /// their end time.
+    /// Orders in a status. `Pending` and `Closing` orders are sorted by creation time. Paid orders
+    /// are sorted by the channel's payment time, ended orders by end time.
     Status(Status),
     /// Records that know a transaction. The entry of the key owner has the time
     /// [`Timestamp::MAX`].
@@ -101,8 +100,8 @@ pub fn unique_keys(record: &Record) -> impl Iterator<Item = UniqueKey> + '_ {
         .chain(reference.map(UniqueKey::Reference))
 }
 
-/// Returns the keys of the transactions whose money refunds of this record hold, each once and
-/// without the order's own payment.
+/// Returns the keys of the transactions whose money refunds of this record hold. Each key occurs
+/// once. The transaction of the order's own payment is left out.
 fn given_back<'a>(
     record: &'a Record,
     paid: Option<&'a Payment>,

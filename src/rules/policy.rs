@@ -16,8 +16,8 @@ pub struct Policy {
     pub strict: bool,
     /// Lifetime of an order if `NewOrder` sets no end. Default: 7 days.
     pub expires_after: Duration,
-    /// Time after expiry before the store closes an order that the channel does not know, and
-    /// before a person may end an unpaid order. Default: 10 minutes.
+    /// Extra time after an order's expiry. After it the store closes an order that the channel
+    /// does not know, and a person may end any unpaid order. Default: 10 minutes.
     pub grace: Duration,
     /// Minimum time from the last prepay to a close request. Default: 5 minutes, which WeChat
     /// v2 and its service providers need; 0 is enough for v3.

@@ -52,8 +52,8 @@ fn paid_by(mut change: Change<'_>, payment: &Payment) -> Decision {
 }
 
 /// Ends an unpaid order if the channel names only a payment that a person dismissed or that was
-/// refunded. The order ends only if no other payment can come: the channel accepts one payment
-/// per number, or the order has expired. The order's reference becomes free.
+/// refunded. No other payment may be possible: the channel accepts one payment per number, or
+/// the order has expired. The order's reference becomes free.
 fn end_if_settled(change: &mut Change<'_>, payment: &Payment) -> Option<Queried> {
     let order = change.order().filter(|order| !order.status.is_ended())?;
     let pays_once = change.context.policy.channel(order.channel).pays_once;

@@ -1,5 +1,5 @@
-//! Refund facts that do not fit: the checks, and the anomalies that keep the facts until a
-//! person or a later fact ends them.
+//! Refund facts that do not fit, and the anomalies that keep them. An anomaly stays open until a
+//! person or a later fact ends it.
 
 use super::change::Change;
 use super::decision::Claim;

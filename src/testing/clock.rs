@@ -1,4 +1,4 @@
-//! A clock that stands until it is moved.
+//! Clock for tests, which changes only when a test sets it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::fixtures;
 use crate::types::Timestamp;
 
-/// A clock set by hand. Clones share one time.
+/// Clock that a test sets. All clones share one time.
 ///
 /// ```
 /// use orderstore::Store;
@@ -24,14 +24,14 @@ pub struct ManualClock {
 }
 
 impl Default for ManualClock {
-    /// A clock at [`fixtures::now`].
+    /// Creates a clock that shows [`fixtures::now`].
     fn default() -> Self {
         Self::at(fixtures::now())
     }
 }
 
 impl ManualClock {
-    /// A clock at a moment.
+    /// Creates a clock that shows `moment`.
     #[must_use]
     pub fn at(moment: Timestamp) -> Self {
         Self {
@@ -39,28 +39,28 @@ impl ManualClock {
         }
     }
 
-    /// What it shows.
+    /// Returns the time that the clock shows.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.millis.load(Ordering::SeqCst)).unwrap_or(Timestamp::EPOCH)
     }
 
-    /// Moves it, forward or back.
+    /// Sets the clock, forward or back.
     pub fn set(&self, moment: Timestamp) {
         self.millis.store(moment.as_millis(), Ordering::SeqCst);
     }
 
-    /// Moves it forward.
+    /// Moves the clock forward.
     pub fn advance(&self, by: Duration) {
         self.set(self.now().saturating_add(by));
     }
 
-    /// Moves it back.
+    /// Moves the clock back.
     pub fn turn_back(&self, by: Duration) {
         self.set(self.now().saturating_sub(by));
     }
 
-    /// What [`Builder::clock`](crate::Builder::clock) takes.
+    /// Returns a function that reads this clock, for [`Builder::clock`](crate::Builder::clock).
     pub fn reader(&self) -> impl Fn() -> Timestamp + Send + Sync + 'static {
         let own = self.clone();
         move || own.now()

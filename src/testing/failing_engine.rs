@@ -1,8 +1,9 @@
-//! An engine that fails when it is told to, in each way that the contract knows.
+//! Engine wrapper that injects every kind of failure of the engine contract.
 //!
-//! - What fails, fails as the contract says: `Retry` and `Fatal` write nothing, and after
-//!   `Fatal` or `Unknown` nothing is written until the engine is wrapped anew.
-//! - Nothing fails unasked, and every fault happens once.
+//! - The injected failures obey the contract. `Retry` and `Fatal` write nothing. After `Fatal`, and
+//!   after `Unknown` if the wrapped engine stops then, nothing is written until a test wraps the
+//!   engine again.
+//! - Each planned fault happens once. Without a planned fault, nothing fails.
 
 use std::ops::Range;
 use std::path::Path;
@@ -19,39 +20,39 @@ use crate::order::{Event, Record};
 use crate::types::OrderNo;
 use crate::verify::VerifyReport;
 
-/// Which of an engine's operations is to fail.
+/// Engine operation that a fault applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Operation {
-    /// [`Engine::load`]
+    /// The operation [`Engine::load`].
     Load,
-    /// [`Engine::apply`]
+    /// The operation [`Engine::apply`].
     Apply,
-    /// [`Engine::reserve`]
+    /// The operation [`Engine::reserve`].
     Reserve,
-    /// [`Engine::get`], [`Engine::scan`] and every other read.
+    /// The operations [`Engine::get`], [`Engine::scan`] and every other read.
     Read,
 }
 
-/// How an operation fails.
+/// Kind of an injected failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fault {
-    /// Nothing is done; the next try may succeed.
+    /// Does nothing and fails. A retry may succeed.
     Retry,
-    /// The same, because the disk is full.
+    /// Does nothing and fails because the disk is full. A retry may succeed.
     DiskFull,
-    /// What is read is damaged.
+    /// Fails as if the data was corrupted.
     Corrupted,
-    /// It is not done, and the caller cannot know.
+    /// Does nothing and fails with an unknown outcome.
     Unknown,
-    /// It is done, and the caller cannot know: the answer was lost on the way.
+    /// Runs the operation, then fails with an unknown outcome, as if the answer was lost.
     UnknownButDone,
-    /// Nothing is done, nor will be.
+    /// Does nothing and fails. Every later write fails, too.
     Fatal,
-    /// A bug: it panics, with nothing done.
+    /// Does nothing and panics, like a bug in the engine.
     Panic,
 }
 
-/// Any engine, and faults on demand.
+/// Wrapper around any engine that injects faults on request.
 ///
 /// ```
 /// use orderstore::engine::MemoryEngine;
@@ -72,7 +73,7 @@ pub struct FailingEngine {
     faults: Faults,
 }
 
-/// What is to fail. Clones share it with the engine.
+/// Handle to plan faults of a [`FailingEngine`]. All clones control the same engine.
 #[derive(Debug, Clone, Default)]
 pub struct Faults {
     shared: Arc<Shared>,
@@ -94,13 +95,13 @@ struct State {
 }
 
 impl FailingEngine {
-    /// An engine that does what `engine` does until its faults say otherwise.
+    /// Wraps an engine. Returns the wrapper and the handle for its faults.
     #[must_use]
     pub fn around(engine: impl Engine) -> (Self, Faults) {
         Self::around_boxed(Box::new(engine))
     }
 
-    /// The same for an engine whose type is not known.
+    /// Wraps a boxed engine. Returns the wrapper and the handle for its faults.
     #[must_use]
     pub fn around_boxed(engine: Box<dyn Engine>) -> (Self, Faults) {
         let faults = Faults::default();
@@ -129,7 +130,7 @@ impl FailingEngine {
     }
 }
 
-#[expect(clippy::panic, reason = "to panic is what this fault is asked to do")]
+#[expect(clippy::panic, reason = "the fault `Panic` must panic")]
 fn failure(fault: Fault) -> EngineError {
     let error = |kind| StorageError::new(kind, "a fault that a test asked for");
     match fault {
@@ -143,23 +144,24 @@ fn failure(fault: Fault) -> EngineError {
 }
 
 impl Faults {
-    /// Lets the next such operation fail, or the one after those that are to fail already.
+    /// Plans a fault for the next operation of this kind. Several faults for the same kind happen
+    /// one after another.
     pub fn fail_next(&self, operation: Operation, fault: Fault) {
         self.shared.state.lock().planned.push((operation, fault));
     }
 
-    /// Lets no write begin before [`Faults::release`].
+    /// Blocks every new write until [`Faults::release`].
     pub fn hold(&self) {
         self.shared.state.lock().held = true;
     }
 
-    /// Lets the writes go on that [`Faults::hold`] holds.
+    /// Releases the writes that [`Faults::hold`] blocks.
     pub fn release(&self) {
         self.shared.state.lock().held = false;
         self.shared.moved.notify_all();
     }
 
-    /// Waits until a write is held.
+    /// Waits until a write is blocked.
     pub fn wait_until_held(&self) {
         let mut state = self.shared.state.lock();
         while state.at_the_gate == 0 {
@@ -167,13 +169,13 @@ impl Faults {
         }
     }
 
-    /// How many batches were to be written so far, those that failed included.
+    /// Returns the number of writes started so far. Failed writes count, too.
     #[must_use]
     pub fn applies(&self) -> u64 {
         self.shared.state.lock().applies
     }
 
-    /// The fault that is next for an operation, after the gate.
+    /// Waits while writes are blocked, then removes and returns the next fault of an operation.
     fn draw(&self, operation: Operation, limits: Limits) -> Result<Option<Fault>, EngineError> {
         let mut state = self.shared.state.lock();
         if operation == Operation::Apply {

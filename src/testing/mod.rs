@@ -1,15 +1,14 @@
-//! Tools for those who test against a store: writers of engines and of servers.
+//! Test tools for authors of engines and of servers.
 //!
-//! - Who writes an engine runs the suite of [`conformance`] on it, case by case, and
-//!   compares long random runs with the [`model`].
-//! - [`fuzz`] is what the fuzzers run.
-//! - A [`SimulatedDisk`] beneath a store loses power, breaks and fills up as a seed says.
-//! - Who writes a server gives its store a [`ManualClock`], so that expiry and back-off
-//!   pass in no time, and a [`FailingEngine`], so that every failure that a store can
-//!   answer with is seen once before production shows it.
+//! - [`conformance`] is the test suite for engines. The [`model`] is an oracle for long random
+//!   runs.
+//! - [`fuzz`] contains the fuzz targets.
+//! - [`SimulatedDisk`] simulates power loss, disk faults and a full disk, driven by a seed.
+//! - [`ManualClock`] lets a server's tests skip over expiry times and retry pauses.
+//! - [`FailingEngine`] injects every failure that a store can return, so that a server's tests can
+//!   cover each one.
 //!
-//! Nothing here is for production: values that do not fit panic, and failures are asked
-//! for by name.
+//! Do not use this module in production: invalid values panic.
 
 mod clock;
 pub mod conformance;
@@ -31,11 +30,10 @@ pub use shared::SharedEngine;
 use crate::error::StorageError;
 use crate::order::Record;
 
-/// A record's stored bytes, and the record that they give back. For benches of the codec,
-/// whose bytes nobody else sees.
+/// Encodes a record and decodes it again. For benchmarks of the codec, which is private.
 ///
 /// # Errors
-/// Where a value is too large to be stored.
+/// Fails if a value is too large to be stored.
 pub fn through_the_codec(record: &Record) -> Result<(Vec<u8>, Record), StorageError> {
     crate::format::values::stored_and_read(record)
 }

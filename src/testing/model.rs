@@ -1,8 +1,7 @@
-//! A store in the plainest form there is: one map of records, and every question answered
-//! by looking at all of them.
+//! Simple model of a store: one map of records, and every query scans all of them.
 //!
-//! It shares the rules with the real store, and nothing else: no index, no count, no
-//! overlay, no queue. What the real one answers to the same commands must be the same.
+//! The model shares only the rules with the real store. It has no index, no counters, no working
+//! set and no queue. The real store must return the same replies to the same commands.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -18,7 +17,7 @@ use crate::types::{
     Channel, Currency, OpenId, OrderNo, Reference, RefundNo, Timestamp, TransactionId,
 };
 
-/// What must come of commands.
+/// Model that computes the expected replies and query results.
 #[derive(Debug, Clone, Default)]
 pub struct Model {
     policy: Policy,
@@ -26,25 +25,25 @@ pub struct Model {
     feed: Vec<Event>,
 }
 
-/// Which orders: what a [`OrderQuery`] says, in the open.
+/// List of orders: the same lists as in [`OrderQuery`], but with public fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum List {
-    /// [`OrderQuery::all`]
+    /// The list of [`OrderQuery::all`].
     All,
-    /// [`OrderQuery::by_openid`]
+    /// The list of [`OrderQuery::by_openid`].
     OpenId(OpenId),
-    /// [`OrderQuery::by_status`]
+    /// The list of [`OrderQuery::by_status`].
     Status(Status),
-    /// [`OrderQuery::by_transaction_of`]
+    /// The list of [`OrderQuery::by_transaction_of`].
     Transaction(Channel, TransactionId),
-    /// [`OrderQuery::by_refund_no_of`]
+    /// The list of [`OrderQuery::by_refund_no_of`].
     RefundNo(Channel, RefundNo),
-    /// [`OrderQuery::by_reference`]
+    /// The list of [`OrderQuery::by_reference`].
     Reference(Reference),
 }
 
 impl List {
-    /// The same for a store.
+    /// Returns the query for the same list in a store.
     pub fn listing(&self) -> OrderQuery {
         match self {
             Self::All => OrderQuery::all(),
@@ -57,12 +56,12 @@ impl List {
     }
 }
 
-/// A row and its place in time. Rows of one time stand in no order that a caller may
-/// count on, but in the same one always.
+/// Row of a list, with its sort time. The order of rows with the same time is unspecified, but
+/// always the same.
 pub type Timed<R> = (Timestamp, R);
 
 impl Model {
-    /// A model that decides by this policy.
+    /// Creates an empty model that decides by this policy.
     #[must_use]
     pub fn new(policy: Policy) -> Self {
         Self {
@@ -71,7 +70,7 @@ impl Model {
         }
     }
 
-    /// What a store must answer to `command` at `now`.
+    /// Runs a command at `now` and returns the reply that a store must give.
     pub fn run(&mut self, now: Timestamp, command: &Command) -> Reply<Outcome> {
         let record = self.records.get(&command.no);
         let owner = |key: UniqueKey| {
@@ -105,30 +104,30 @@ impl Model {
         self.records.values().find(|record| owns(record, key))
     }
 
-    /// The order under a number.
+    /// Returns the order with this number.
     #[must_use]
     pub fn order(&self, no: OrderNo) -> Option<Arc<Order>> {
         self.records.get(&no).and_then(Record::as_order).cloned()
     }
 
-    /// Everything that happened, in the order of the commands.
+    /// Returns all events, in the order of the commands.
     #[must_use]
     pub fn feed(&self) -> &[Event] {
         &self.feed
     }
 
-    /// Everything that happened under a number.
+    /// Returns all events of an order number.
     #[must_use]
     pub fn history(&self, no: OrderNo) -> Vec<Event> {
-        let of_it = |event: &&Event| event.no == no;
-        self.feed.iter().filter(of_it).cloned().collect()
+        let is_own = |event: &&Event| event.no == no;
+        self.feed.iter().filter(is_own).cloned().collect()
     }
 
     fn orders(&self) -> impl Iterator<Item = &Arc<Order>> {
         self.records.values().filter_map(Record::as_order)
     }
 
-    /// The orders of a list, newest first. Hidden ones are among them.
+    /// Returns the orders of a list, newest first. Hidden orders are included.
     #[must_use]
     pub fn list(&self, list: &List) -> Vec<Timed<Arc<Order>>> {
         let timed = |order: &Arc<Order>| Some((time_in(list, order)?, Arc::clone(order)));
@@ -137,7 +136,7 @@ impl Model {
         rows
     }
 
-    /// What is due at `now`, oldest first.
+    /// Returns the actions due at `now`, oldest first.
     #[must_use]
     pub fn due(&self, now: Timestamp) -> Vec<Timed<Due>> {
         let mut rows: Vec<Timed<Due>> = self.records.values().flat_map(dues).collect();
@@ -146,7 +145,7 @@ impl Model {
         rows
     }
 
-    /// What waits for a person, oldest first.
+    /// Returns the open anomalies, oldest first.
     #[must_use]
     pub fn open_anomalies(&self) -> Vec<Timed<OpenAnomaly>> {
         let open = |record: &Record| {
@@ -165,7 +164,7 @@ impl Model {
         rows
     }
 
-    /// How many orders stand where.
+    /// Counts the orders in each status, the unclaimed payments and the open anomalies.
     #[must_use]
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();
@@ -182,7 +181,7 @@ impl Model {
         counts
     }
 
-    /// What came and went within `times`.
+    /// Calculates the totals of payments and refunds within `times` (end exclusive).
     #[must_use]
     pub fn totals(&self, times: &Range<Timestamp>) -> Totals {
         let mut totals = Totals::default();
@@ -225,7 +224,7 @@ impl Model {
         }
     }
 
-    /// The refunds that ended without success, newest first.
+    /// Returns the refunds that ended without success, newest first.
     #[must_use]
     pub fn closed_refunds(&self) -> Vec<Timed<ClosedRefund>> {
         let closed = |record: &Record| {
@@ -248,7 +247,7 @@ fn count<T>(all: impl Iterator<Item = T>) -> u64 {
     all.fold(0, |count, _| count + 1)
 }
 
-/// The owner of a key, by what owning means.
+/// Returns whether a record owns a key, by the definition of ownership.
 fn owns(record: &Record, key: &UniqueKey) -> bool {
     let order = record.as_order();
     match key {
@@ -271,7 +270,8 @@ fn owns(record: &Record, key: &UniqueKey) -> bool {
     }
 }
 
-/// An order's time in a list; `None` where it is not in it. Owners come last in time.
+/// Returns an order's time in a list, or `None` if the list does not contain it. The owner of a key
+/// has the latest possible time.
 fn time_in(list: &List, order: &Arc<Order>) -> Option<Timestamp> {
     let record = Record::Order(Arc::clone(order));
     let owner = |key| owns(&record, &key).then_some(Timestamp::MAX);

@@ -1,12 +1,12 @@
-//! The smallest store there can be: records and events in maps, keys found by looking at
-//! every record. After each command it checks what must always hold.
+//! Test oracle for the rules: a minimal store in maps that checks all invariants after each
+//! command.
 //!
-//! The tests of the rules stand on it, and so does the fuzzer of the rules: there is one
-//! place that says what no command may break.
+//! The tests of the rules and the fuzz target of the rules both use it, so the invariants of a
+//! command are defined once.
 
 #![expect(
     clippy::unwrap_used,
-    reason = "what must hold and does not is told by a panic, as in every test"
+    reason = "a violated invariant panics, as in every test"
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +23,7 @@ use crate::rules::{
 use crate::types::{OrderNo, Timestamp};
 use crate::verify::VerifyReport;
 
-/// A shop, its clock and its policy.
+/// Oracle: records, histories, a clock and a policy.
 #[derive(Debug, Clone)]
 pub(crate) struct Shop {
     pub(crate) now: Timestamp,
@@ -33,7 +33,7 @@ pub(crate) struct Shop {
 }
 
 impl Shop {
-    /// One that opens at `now`.
+    /// Creates an empty oracle whose clock shows `now`.
     pub(crate) fn at(now: Timestamp, policy: Policy) -> Self {
         Self {
             now,
@@ -51,10 +51,10 @@ impl Shop {
         self.now = self.now.saturating_sub(time);
     }
 
-    /// What the rules say, with the owners that [`needs`] names; knowing every owner in
-    /// the store must make no difference, nor asking twice.
-    pub(crate) fn decide(&self, no: OrderNo, ask: CommandKind) -> Decision {
-        let command = Command { no, kind: ask };
+    /// Decides a command with the key owners that [`needs`] names. Checks that a second decision,
+    /// and a decision with every owner in the store, give the same result.
+    pub(crate) fn decide(&self, no: OrderNo, kind: CommandKind) -> Decision {
+        let command = Command { no, kind };
         let record = self.records.get(&no);
         let needed = self.owners(needs(&command, record));
         let everything = needed
@@ -77,24 +77,24 @@ impl Shop {
         decision
     }
 
-    /// Decides, keeps what happened, and checks everything.
-    pub(crate) fn ask(&mut self, no: OrderNo, ask: CommandKind) -> Decision {
-        let decision = self.decide(no, ask);
+    /// Decides a command, stores the result, and checks all records.
+    pub(crate) fn ask(&mut self, no: OrderNo, kind: CommandKind) -> Decision {
+        let decision = self.decide(no, kind);
         self.keep(no, &decision);
         self.check();
         decision
     }
 
-    /// The same, and what must be true of the command itself: no money fact is lost, and
-    /// the same command again changes nothing.
-    pub(crate) fn ask_and_look(&mut self, no: OrderNo, ask: CommandKind) -> Decision {
+    /// Runs [`Shop::ask`], then checks the command itself: no payment or refund is lost, and a
+    /// repeated command changes nothing.
+    pub(crate) fn ask_and_look(&mut self, no: OrderNo, kind: CommandKind) -> Decision {
         let before = self.records.get(&no).cloned();
-        let decision = self.ask(no, ask.clone());
+        let decision = self.ask(no, kind.clone());
         let after = self.records.get(&no);
-        paid_facts_stand(before.as_ref(), after);
-        no_payment_is_lost(&ask, &decision, after);
-        no_refund_is_lost(&ask, &decision, after);
-        self.a_repeat_changes_nothing(no, ask);
+        check_payment_unchanged(before.as_ref(), after);
+        check_payment_kept(&kind, &decision, after);
+        check_refund_kept(&kind, &decision, after);
+        self.check_repeat(no, kind);
         decision
     }
 
@@ -114,7 +114,7 @@ impl Shop {
             .flat_map(|record| unique_keys(record).map(|key| (key, Some(record.clone()))))
     }
 
-    /// I7 and I11 of one decision; and an event's time is `max(now, update_time)`.
+    /// Stores a decision. Checks I7, I11 and that each event has the time `max(now, update_time)`.
     fn keep(&mut self, no: OrderNo, decision: &Decision) {
         assert_eq!(decision.after.is_some(), !decision.events.is_empty());
         let mut record = self.records.get(&no).cloned();
@@ -129,7 +129,7 @@ impl Shop {
                 EventKind::Checked { .. } | EventKind::RefundChecked { .. }
             );
             match &event.what {
-                // Old orders keep their times.
+                // An imported order keeps the times of its old system.
                 EventKind::Imported(order) if record.is_none() => {
                     assert_eq!(next.update_time(), order.update_time);
                 }
@@ -165,17 +165,18 @@ impl Shop {
         assert!(report.is_ok(), "{:?}", report.violations);
     }
 
-    /// I4. The one exception: to hear once more that an order is unpaid, or that a close is
-    /// to be tried again, is one more check, and the next one is due later.
-    fn a_repeat_changes_nothing(&self, no: OrderNo, ask: CommandKind) {
-        let retry = ask == CommandKind::RecordClose(CloseReply::Retry);
-        let again = self.decide(no, ask.clone());
+    /// Checks I4: a repeated command changes nothing. One exception: the channel repeats that an
+    /// order is unpaid, or that a close must be retried. The store counts that as one more check
+    /// and makes the next one due later.
+    fn check_repeat(&self, no: OrderNo, kind: CommandKind) {
+        let retry = kind == CommandKind::RecordClose(CloseReply::Retry);
+        let again = self.decide(no, kind.clone());
         let backs_off = match &again.outcome {
-            // What is put off is not due any more.
-            _ if ask == CommandKind::RecordUnanswered => false,
+            // The first command postponed the action, so it is no longer due.
+            _ if kind == CommandKind::RecordUnanswered => false,
             Outcome::RecordQuery(Queried::StillPending) => true,
             Outcome::Close(CloseAnswer::StillPending | CloseAnswer::StillClosing) => retry,
-            // What is not believed says when to ask, and nothing else.
+            // The store does not accept the fact yet. It only schedules a query.
             Outcome::RecordRefund(RefundRecorded::MustQuery) => !again.events.is_empty(),
             _ => false,
         };
@@ -188,16 +189,17 @@ impl Shop {
         if backs_off {
             assert!(again.events.len() == 1 && again.events.iter().all(is_check));
         } else {
-            assert_eq!(again.events, [], "I4: {ask:?} is {:?}", again.outcome);
+            assert_eq!(again.events, [], "I4: {kind:?} is {:?}", again.outcome);
         }
     }
 }
 
-/// No place twice; each owned key stands at the end of its list, and nothing else does.
+/// Checks the list entries of a record: no duplicates, and only owned keys have the last position
+/// of their lists.
 fn check_entries(record: &Record) {
     let entries = index_entries(record);
     let places: BTreeSet<_> = entries.iter().collect();
-    assert_eq!(places.len(), entries.len(), "a place is named twice");
+    assert_eq!(places.len(), entries.len(), "a list entry occurs twice");
     let owned: BTreeSet<_> = unique_keys(record).map(|key| key.index()).collect();
     let of_keys = |index: &Index| {
         use Index::{Reference, RefundNo, Transaction};
@@ -210,15 +212,16 @@ fn check_entries(record: &Record) {
     assert_eq!(owned, at_end);
 }
 
-/// Nothing takes a payment away or puts another in its place.
-fn paid_facts_stand(before: Option<&Record>, after: Option<&Record>) {
+/// Checks that a command neither removes nor replaces a payment.
+fn check_payment_unchanged(before: Option<&Record>, after: Option<&Record>) {
     let payment = |record: Option<&Record>| record?.as_order()?.payment.clone();
-    if let Some(stood) = payment(before) {
-        assert_eq!(payment(after), Some(stood));
+    if let Some(earlier) = payment(before) {
+        assert_eq!(payment(after), Some(earlier));
     }
 }
 
-/// A record without room takes no fact, changes nothing, and has the channel tell again.
+/// Returns whether the record was full and refused the fact. Checks that it then changed nothing
+/// and did not acknowledge, so that the channel repeats the fact.
 fn is_refused_as_full(decision: &Decision, record: &Record) -> bool {
     let is_refused = decision.outcome.is_record_full();
     if is_refused {
@@ -229,10 +232,10 @@ fn is_refused_as_full(decision: &Decision, record: &Record) -> bool {
     is_refused
 }
 
-/// A verified payment stands with its order or among what waits for a person; only what
-/// stands with an order is acknowledged.
-fn no_payment_is_lost(ask: &CommandKind, decision: &Decision, record: Option<&Record>) {
-    let payment = match ask {
+/// Checks that a verified payment is stored with its order or as an anomaly. Only a payment with an
+/// order may be acknowledged.
+fn check_payment_kept(kind: &CommandKind, decision: &Decision, record: Option<&Record>) {
+    let payment = match kind {
         CommandKind::Confirm(payment) => payment,
         CommandKind::RecordQuery(state) if state.payment().is_some() => state.payment().unwrap(),
         _ => return,
@@ -241,9 +244,9 @@ fn no_payment_is_lost(ask: &CommandKind, decision: &Decision, record: Option<&Re
     if is_refused_as_full(decision, record) {
         return;
     }
-    // With the very amount that was told.
-    let stands = record.as_order().and_then(|order| order.payment.as_ref());
-    let is_it = |own: &Payment| {
+    let stored = record.as_order().and_then(|order| order.payment.as_ref());
+    // Same payment, with exactly the same amount and currency.
+    let is_equal = |own: &Payment| {
         let money = (own.paid_fee, own.currency) == (payment.paid_fee, payment.currency);
         own.is_same(payment) && money
     };
@@ -251,47 +254,48 @@ fn no_payment_is_lost(ask: &CommandKind, decision: &Decision, record: Option<&Re
         .anomalies()
         .iter()
         .any(|anomaly| anomaly.is_told(payment));
-    assert!(kept || stands.is_some_and(is_it), "{payment:?} is lost");
+    assert!(kept || stored.is_some_and(is_equal), "{payment:?} is lost");
     assert!(!decision.acknowledge || record.as_order().is_some());
     let waits = |kind: &AnomalyKind| *kind == AnomalyKind::Unclaimed;
     let order = record.as_order();
     let mut open = order.into_iter().flat_map(|order| order.open_anomalies());
     assert!(
         !open.any(|anomaly| waits(&anomaly.kind)),
-        "an order leaves nothing waiting"
+        "an order has an unclaimed payment"
     );
 }
 
-/// A verified refund stands among the refunds, or as an anomaly; one that went through
-/// does so with its whole amount.
-fn no_refund_is_lost(ask: &CommandKind, decision: &Decision, record: Option<&Record>) {
-    let CommandKind::RecordRefund(fact) = ask else {
+/// Checks that a verified refund is stored as a refund or as an anomaly, with its whole amount. A
+/// successful refund must have the status `Success`.
+fn check_refund_kept(kind: &CommandKind, decision: &Decision, record: Option<&Record>) {
+    let CommandKind::RecordRefund(fact) = kind else {
         return;
     };
     let record = record.unwrap();
     if is_refused_as_full(decision, record) {
         return;
     }
-    // It may be old and is not believed: the channel is to be asked.
+    // The fact may be outdated, so the store did not accept it and scheduled a query.
     if decision.outcome == Outcome::RecordRefund(RefundRecorded::MustQuery) {
         let refund = record.refund(fact.refund_no()).unwrap();
         assert!(refund.next_check.is_some());
         return;
     }
     let doubtful = record.anomalies().iter().filter_map(|a| a.refund.as_ref());
-    let is_it = |refund: &Refund| {
+    let is_equal = |refund: &Refund| {
         let same = refund.refund_no == *fact.refund_no() && refund.amount == fact.amount();
         let succeeds = fact.state() == RefundState::Success;
         same && (!succeeds || refund.status == RefundStatus::Success)
     };
-    assert!(record.refunds().iter().chain(doubtful).any(is_it));
+    assert!(record.refunds().iter().chain(doubtful).any(is_equal));
 }
 
-/// A decision on a record that cannot be is still made of events that fold.
-pub(crate) fn look_at(record: &Record, ask: CommandKind, now: Timestamp) {
+/// Checks a decision on any record, even an impossible one: the events must fold into the decided
+/// record.
+pub(crate) fn look_at(record: &Record, kind: CommandKind, now: Timestamp) {
     let policy = Policy::default();
     let no = record.no();
-    let command = Command { no, kind: ask };
+    let command = Command { no, kind };
     let owned = needs(&command, Some(record)).into_iter();
     let owners: Vec<_> = owned.map(|key| (key, Some(record.clone()))).collect();
     let context = Context {

@@ -1,4 +1,4 @@
-//! One engine under several stores, one after another.
+//! Engine handle to open several stores on one engine.
 
 use std::ops::Range;
 use std::path::Path;
@@ -14,9 +14,10 @@ use crate::order::{Event, Record};
 use crate::types::OrderNo;
 use crate::verify::VerifyReport;
 
-/// A handle of an engine that outlives the store it is given to: what the end of a process
-/// and the start of the next look like to everything above the engine, even to one that
-/// keeps nothing. To close a handle closes that handle alone.
+/// Handle to an engine that outlives the store that uses it.
+///
+/// To a store, a new handle looks like a restart of the process: the data is still there, even with
+/// an engine in memory. Closing a handle closes only that handle.
 #[derive(Debug)]
 pub struct SharedEngine {
     engine: Arc<dyn Engine>,
@@ -24,13 +25,13 @@ pub struct SharedEngine {
 }
 
 impl SharedEngine {
-    /// The first handle.
+    /// Creates the first handle.
     #[must_use]
     pub fn new(engine: Box<dyn Engine>) -> Self {
         Self::of(Arc::from(engine))
     }
 
-    /// Another handle of the same engine, open whether or not this one is.
+    /// Creates another open handle to the same engine, even if this one is closed.
     #[must_use]
     pub fn again(&self) -> Self {
         Self::of(Arc::clone(&self.engine))

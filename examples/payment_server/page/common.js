@@ -1,8 +1,8 @@
-// What both pages share: words in two languages, money and times as people read them,
-// elements, what the page says, and asking the server.
+// Functions of both pages: texts in two languages, amounts and times, elements, messages, and
+// requests to the server.
 //
-// Nothing that comes from outside becomes markup: it is set as text or as an attribute's
-// value. Amounts stay whole fen; yuan are written and read as text, never calculated.
+// External data never becomes markup; it is set as text or as an attribute's value. Amounts
+// are whole fen; yuan are only formatted and parsed as text, never calculated.
 
 import { errors } from './errors.js';
 
@@ -26,17 +26,17 @@ const shared = {
 const words = { zh: {}, en: {} };
 let language = remembered(localStorage, 'language') === 'en' ? 'en' : 'zh';
 
-/** A word of the page in the language chosen, its `{places}` filled in; one that is missing
-    stands in brackets. */
+/** Returns a text in the chosen language with its `{placeholders}` filled in. A missing text is
+    shown as its key in brackets. */
 export function t(key, values = {}) {
   const word = words[language][key] ?? `[${key}]`;
   return word.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? '');
 }
 
-/** Whether the page knows this word. */
+/** Returns whether the page has this text. */
 export const knows = (key) => Object.hasOwn(words[language], key);
 
-/** Takes the page's own words, speaks them, and calls `redraw` whenever the language moves. */
+/** Adds the page's own texts, shows them, and calls `redraw` whenever the language changes. */
 export function speak(own, redraw) {
   for (const name of ['zh', 'en']) words[name] = { ...shared[name], ...errors[name], ...own[name] };
   const button = document.getElementById('language');
@@ -60,8 +60,8 @@ function translate(button) {
   }
 }
 
-// What the page says: one sentence, in `#status` or, where something failed, in `#complaint`.
-// It is kept as a function, so that it follows the language.
+// Current message: one sentence in `#status`, or in `#complaint` after a failure. It is stored as
+// a function, so that it follows a change of the language.
 const saying = { status: null, complaint: null };
 
 function draw() {
@@ -73,19 +73,19 @@ function put(place, text) {
   draw();
 }
 
-/** What the page says now, as a function. */
+/** Returns the current message as a function. */
 export const said = () => saying.status ?? saying.complaint ?? (() => '');
 
-/** Says a word of the page; `values()` are its places. Without a word it says nothing. */
+/** Shows a text of the page; `values()` fills its placeholders. Without a key it clears the message. */
 export const say = (key, values = () => ({})) => put('status', key && (() => t(key, values())));
 
-/** Says what is wrong: an error that was thrown, or a word of the page. */
+/** Shows an error: one that was thrown, or a text of the page. */
 export function complain(why, values = () => ({})) {
   if (why instanceof Error && !(why instanceof Refusal)) console.error(why);
   put('complaint', () => (typeof why === 'string' ? t(why, values()) : excuse(why)));
 }
 
-/** What a storage keeps under a name; nothing where the browser keeps nothing. */
+/** Reads a value from a storage; null if the browser blocks storage. */
 export function remembered(storage, name) {
   try {
     return storage.getItem(name);
@@ -94,27 +94,27 @@ export function remembered(storage, name) {
   }
 }
 
-/** Keeps a text in a storage, or forgets it where the text is null. */
+/** Stores a value, or removes it if the value is null. */
 export function remember(storage, name, text) {
   try {
     if (text === null) storage.removeItem(name);
     else storage.setItem(name, text);
   } catch {
-    // The browser keeps nothing: the page goes on without.
+    // The browser blocks storage; the page works without it.
   }
 }
 
-/** `count` random digits and letters, of an alphabet that the channel allows everywhere. */
+/** Returns `count` random digits and letters that the channel allows in every number. */
 export function random(count) {
   const alphabet = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
   const bytes = crypto.getRandomValues(new Uint8Array(count));
   return Array.from(bytes, (byte) => alphabet[byte % 32]).join('');
 }
 
-/** The element with this id, which the page has. */
+/** Returns the element with this ID. */
 export const at = (id) => document.getElementById(id);
 
-/** A new element; texts among `inner` become text, whatever stands in them. */
+/** Creates an element. Strings in `inner` are inserted as text, never as markup. */
 export function el(name, traits = {}, ...inner) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(traits)) {
@@ -126,14 +126,14 @@ export function el(name, traits = {}, ...inner) {
   return made;
 }
 
-/** Whole fen as yuan: 1990 is ¥19.90. */
+/** Formats whole fen as yuan: 1990 is ¥19.90. */
 export function yuan(fen) {
   const digits = String(fen).padStart(3, '0');
   const whole = digits.slice(0, -2).replace(/\B(?=(\d{3})+$)/g, ',');
   return `¥${whole}.${digits.slice(-2)}`;
 }
 
-/** Yuan that somebody typed as whole fen, or null: "19.9" is 1990. */
+/** Parses an amount in yuan as whole fen, or returns null: "19.9" is 1990. */
 export function fenOf(text) {
   const parts = /^(\d{1,12})(?:\.(\d{1,2}))?$/.exec(text.trim());
   return parts && Number(parts[1] + (parts[2] ?? '').padEnd(2, '0'));
@@ -145,7 +145,7 @@ export function time(millis) {
   return el('time', { datetime: new Date(millis).toISOString() }, clock(millis));
 }
 
-/** The same as text. */
+/** Formats a time as text. */
 export function clock(millis) {
   const shown = new Intl.DateTimeFormat(language === 'zh' ? 'zh-CN' : 'en-GB', {
     dateStyle: 'short', timeStyle: 'medium', timeZone: 'Asia/Shanghai',
@@ -153,19 +153,19 @@ export function clock(millis) {
   return shown.format(new Date(millis));
 }
 
-/** Where an order stands, in words and colour. */
+/** Returns a badge with a status as text and colour. */
 export function badge(status, word = knows(status) ? t(status) : status ?? t('unknownState')) {
   return el('span', { class: 'badge', 'data-status': status }, word);
 }
 
-/** Pairs of a name and a value for a `dl`; those without a value are left out. */
+/** Builds name and value pairs for a `dl`; pairs without a value are left out. */
 export function facts(pairs) {
   return pairs
     .filter(([, value]) => value !== null && value !== undefined && value !== '')
     .map(([name, value]) => el('div', {}, el('dt', {}, name), el('dd', {}, value)));
 }
 
-/** Why the server did not do it: a code, its English text, and values for the code's words. */
+/** Rejection by the server: a code, its English text, and values for the page's text. */
 export class Refusal extends Error {
   constructor(code, why, details) {
     super(why);
@@ -174,7 +174,7 @@ export class Refusal extends Error {
   }
 }
 
-/** Asks the server and gives its answer, or throws a `Refusal`; 20 seconds at most. */
+/** Sends a request and returns the answer, or throws a `Refusal`. The time limit is 20 seconds. */
 export async function ask(path, body) {
   const asked = { cache: 'no-store', signal: AbortSignal.timeout(20_000) };
   if (body !== undefined) {
@@ -196,7 +196,7 @@ export async function ask(path, body) {
   return said;
 }
 
-/** An error in words for a person. */
+/** Returns the text of an error in the chosen language. */
 export function excuse(why) {
   if (!(why instanceof Refusal)) return t('brokenError');
   if (why.code === null) return t('unreachable');
@@ -208,14 +208,14 @@ export function excuse(why) {
   return knows(key) ? t(key, values) : t('refused', { why: why.message, code: why.code });
 }
 
-/** A code of the channel, with its words where the page has some. */
+/** Returns the text of a channel's code, or the code itself if the page has no text. */
 export function reason(code) {
   if (!code) return t('noReason');
   const key = `channel${code}`;
   return knows(key) ? t('reason', { word: t(key), code }) : code;
 }
 
-/** A path with its parameters, those without a value left out. */
+/** Builds a path with its query parameters; those without a value are left out. */
 export function path(base, parameters) {
   const given = Object.entries(parameters).filter(([, value]) => value);
   return given.length ? `${base}?${new URLSearchParams(given)}` : base;

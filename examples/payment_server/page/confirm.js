@@ -1,9 +1,9 @@
-// The questions that a person answers before money moves or an order ends. Each is a dialog
-// whose first button is "cancel", so that Enter does nothing.
+// Confirmation dialogs before money moves or an order ends. The first button of each dialog is
+// "cancel", so that Enter does nothing.
 
 import { at, t, yuan } from './common.js';
 
-/** Whether a person confirms a dialog. One that is open already is not asked again. */
+/** Shows a dialog and returns whether it is confirmed; false if it is already open. */
 function confirms(dialog) {
   if (dialog.open) return Promise.resolve(false);
   dialog.returnValue = '';
@@ -13,7 +13,7 @@ function confirms(dialog) {
   });
 }
 
-/** Whether so much money of this order goes back; `again` names the attempt of a retry. */
+/** Asks to confirm a refund of this amount and order; `again` describes the attempt of a retry. */
 export function confirmed(no, amount, again = null) {
   const dialog = at('confirm');
   if (dialog.open) return Promise.resolve(false);
@@ -24,7 +24,7 @@ export function confirmed(no, amount, again = null) {
   return confirms(dialog);
 }
 
-/** Why a person ends this order; null where they do not. */
+/** Asks to confirm the end of an order; returns the reason, or null if cancelled. */
 export async function endConfirmed(no) {
   const dialog = at('confirm-end');
   if (dialog.open) return null;

@@ -1,16 +1,14 @@
-// The operator's view: what stands in the books, what waits for a person, and what a person
-// may do about it.
+// The operator's page: orders, open anomalies, and the actions of the operator.
 //
-// - It shows what the server says and decides nothing: each action is asked for, and what
-//   became of it is read anew.
-// - Pages go by cursors; those that were passed are kept, so that one can go back.
-// - A refund keeps its number until the server answered that it took it, so that a second
-//   tap is the same refund.
-// - A refund that the channel refused keeps its number for good: asking for the same amount
+// - The page decides nothing: it sends each action to the server and reads the result again.
+// - Lists are paged by cursors; the page keeps earlier cursors, so that it can go back.
+// - A refund keeps its number until the server accepts it, so that a second tap is the same
+//   refund.
+// - A refund that the channel rejected keeps its number for good: requesting the same amount
 //   again is its next attempt.
-// - Every movement of money is confirmed in a dialog that names the amount and the order.
-// - An order that could not be read is not shown, nor is the one before it: its buttons would
-//   stand beside another order's number.
+// - A dialog with the amount and the order confirms every movement of money.
+// - If an order cannot be read, the page shows neither it nor the one before: buttons of one
+//   order must not appear beside the number of another.
 
 import {
   ask, at, badge, clock, complain, el, facts, fenOf, knows, path, random, reason, said, say, speak, t,
@@ -27,13 +25,13 @@ const anomalies = pager('anomalies', (cursor) => path('/anomalies', { limit: LIM
 const closedRefunds = pager('closedRefunds', (cursor) => path('/closedRefunds', { limit: LIMIT, cursor }));
 const lists = [orders, anomalies, closedRefunds];
 
-/** A list that is shown a page at a time, with the cursors of the pages before this one. */
+/** Creates a list that is shown page by page, with the cursors of the pages before. */
 function pager(name, address) {
   return { name, address, rows: [], next: null, cursors: [null], asked: 0, isKnown: true };
 }
 
-/** Reads the page of a list. Until the answer is there, and where there is none, the list is
-    empty; an answer that a later request overtook is dropped. */
+/** Reads a page of a list. The list is empty until the answer arrives, and after a failure. An
+    answer to an older request is dropped. */
 async function load(list) {
   const mine = ++list.asked;
   Object.assign(list, { rows: [], next: null, isKnown: false });
@@ -52,7 +50,7 @@ function filter() {
   return { openid: at('by-openid').value.trim(), status: at('by-status').value };
 }
 
-/** Does something that may be refused, and says so where it was. */
+/** Runs an action and shows its error, if any. */
 async function attempt(action) {
   try {
     await action();
@@ -70,7 +68,7 @@ function redraw() {
   drawOrder();
 }
 
-/** What stops the server's work. It is drawn only where it changed: each drawing is read out. */
+/** Shows the alarms. They are drawn only after a change, because screen readers read them aloud. */
 function drawAlarms() {
   const alarms = (state.stats?.alarms ?? []).map((it) => t('alarm', {
     what: wordOf(it.question, 'Question'), status: it.status, reason: reason(it.code), since: clock(it.since),
@@ -123,7 +121,7 @@ function row(order) {
     cell('created', time(order.createdAt)));
 }
 
-// One order.
+// Details of one order.
 
 function drawOrder() {
   const order = state.order;
@@ -157,7 +155,7 @@ function drawOrder() {
   at('history').replaceChildren(...state.events.map(happened));
 }
 
-/** What went back and what is left of the order's own transaction; the server checks it. */
+/** Returns the refunded and the remaining amount of the order's own transaction. The server checks it. */
 function money(order) {
   const own = ownRefunds(order);
   const sum = (some) => some.reduce((all, it) => all + it.held, 0);
@@ -182,12 +180,12 @@ function refund(it, no, elsewhere = false) {
       : null);
 }
 
-/** A refund shares two words with orders, and means another thing by them. */
+/** Returns the text of a refund's status. Two of them have another meaning for orders. */
 function refundWord(status) {
   return { success: t('refundSuccess'), closed: t('refundClosed') }[status] ?? wordOf(status);
 }
 
-/** Rust's enums arrive as a word, or as an object with the word as its only key. */
+/** Splits a Rust enum from JSON, a string or an object with one key, into name and body. */
 function named(it) {
   if (typeof it === 'string') return [it, {}];
   const [name, body] = Object.entries(it ?? {})[0] ?? ['?', {}];
@@ -212,7 +210,7 @@ function anomaly(it, no, elsewhere = false) {
     opened ? resolution(it, no, kind) : null);
 }
 
-/** Of a decided refund only its own line says whether the money went back. */
+/** Returns the text of an anomaly's end. Only the refund's own line shows whether it succeeded. */
 const endWord = (end) => (end === 'refunded' ? t('refundDecided') : wordOf(end));
 
 function paymentOf({ payment }) {
@@ -220,7 +218,7 @@ function paymentOf({ payment }) {
   return { transactionId: payment.transactionId, amount: payment.amount ?? payment.totalFee };
 }
 
-/** A name and its value as a line of text; amounts as yuan. */
+/** Formats a name and its value as text; amounts in yuan. */
 function pair([name, value]) {
   const isMoney = ['amount', 'expected', 'found', 'available', 'totalFee', 'paidFee'].includes(name);
   const shown = typeof value === 'object' ? JSON.stringify(value) : String(value);
@@ -243,7 +241,7 @@ function resolution(it, no, kind) {
     el('button', { type: 'submit', class: 'main' }, t('resolve')));
 }
 
-/** What the store can take for an answer to this kind; it refuses the others. */
+/** Returns the decisions that the store accepts for this kind of anomaly. */
 function ways(kind) {
   const payments = ['latePayment', 'identityMismatch', 'givenBack'];
   const accepted = [...payments, 'refundDiffers', 'refundDisagrees'];
@@ -266,9 +264,9 @@ function happened(event) {
     told.length ? el('span', { class: 'small' }, told.map(pair).join(' · ')) : null);
 }
 
-// What a person asks for.
+// Actions of the operator.
 
-/** Reads an order, unless another one is asked for meanwhile. */
+/** Reads an order, unless another one is requested meanwhile. */
 async function read(no) {
   const mine = ++state.asked;
   const it = encodeURIComponent(no);
@@ -278,7 +276,7 @@ async function read(no) {
   return true;
 }
 
-/** Shows no order any more. An answer that is still under way is dropped. */
+/** Closes the order's details. A pending answer is dropped. */
 function leave() {
   state.asked += 1;
   Object.assign(state, { order: null, events: [] });
@@ -301,7 +299,7 @@ function newRefund() {
   at('refund-amount').value = '';
 }
 
-/** Everything anew, since one action may move an order, a list and the totals. */
+/** Reads everything again, because one action may change an order, a list and the totals. */
 async function refresh() {
   const no = state.order?.outTradeNo;
   const order = no && read(no).catch((why) => {
@@ -319,7 +317,7 @@ async function readStats() {
   state.stale = false;
 }
 
-/** Alarms must be seen without a tap. Lists and forms stay as they are. */
+/** Refreshes alarms and figures, which must appear without a tap. Lists and forms stay unchanged. */
 async function poll() {
   try {
     await readStats();
@@ -330,13 +328,13 @@ async function poll() {
   drawCounts();
 }
 
-/** Asks for something that changes an order, says what became of it, and reads everything
-    anew, also after a refusal: the server may have recorded the refusal. */
+/** Sends a change of an order, shows the result, and reads everything again. It does so after a
+    rejection, too, because the server may have recorded it. */
 async function change(path, body, report) {
   try {
     report(await ask(path, body));
   } catch (why) {
-    // The channel ended the refund of this number. The next attempt is found in the order.
+    // The channel ended the refund with this number. The order now holds the next attempt.
     if (why.code === 'refundRefused') newRefund();
     complain(why);
   }
@@ -375,7 +373,7 @@ async function giveBack() {
     at('refund-amount').focus();
     return undefined;
   }
-  // A code says that the channel refused it; a refund that the channel closed has none.
+  // A rejected refund has a code; a refund that the channel closed has none.
   const refused = ownRefunds(state.order)
     .find((it) => it.status === 'closed' && it.code && it.asked === amount);
   if (refused) return retry(no, refused);
@@ -383,7 +381,7 @@ async function giveBack() {
   return askRefund(no, { refundNo, amount, attempt: 1 });
 }
 
-/** The next attempt of a refund that ended without success, under its own number. */
+/** Starts the next attempt of a failed refund, under its own number. */
 async function retry(no, { refundNo, asked, attempt: before }) {
   const again = { refundNo, amount: asked, attempt: before + 1 };
   say(null);
@@ -397,7 +395,7 @@ function askRefund(no, asked) {
   });
 }
 
-/** Says what became of a refund. Only one that is on its way or done is good news. */
+/** Shows the result of a refund: as a status if it is pending or done, otherwise as an error. */
 function tellRefund(no, { status, amount, code }) {
   const values = () => ({ no, amount: yuan(amount), channelCode: reason(code) });
   const good = { success: 'refundDone', processing: 'refundAsked', requested: 'refundWaits' }[status];
@@ -417,7 +415,7 @@ async function resolve(no, { id, payment, reopenings }, how, note) {
   });
 }
 
-/** A new search shows no order of the one before. */
+/** Starts a new search and closes the order shown before. */
 function search(event) {
   event.preventDefault();
   const no = at('by-no').value.trim();

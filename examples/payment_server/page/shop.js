@@ -1,9 +1,9 @@
-// The shop: what a mini program does around a payment.
+// The shop page: the part of a mini program that deals with a payment.
 //
-// - The price is the server's: only the article's name is sent.
-// - One attempt to buy an article has one reference, kept until its order has ended. A second
-//   tap, a retry and a reload send it again, and the server makes one order of them.
-// - The page believes nobody but the server that an order is paid: "Done" only makes it ask.
+// - The price comes from the server; the page sends only the name of the item.
+// - Each attempt to buy an item has one reference, which is kept until its order has ended. A
+//   second tap, a retry and a reload send the same reference, so the server creates one order.
+// - Only the server decides whether an order is paid; "Done" makes the page query it.
 
 import {
   ask, at, badge, complain, el, excuse, facts, path, random, remember, remembered, say, speak, t, time,
@@ -31,25 +31,25 @@ const words = {
     still: '还没有结果，稍后在“我的订单”里查看。',
   },
   en: {
-    lead: 'The life of a mini-program payment: order, pay, be notified, ask. A sandbox on this machine stands in for WeChat Pay; no money moves.',
-    customer: 'Customer', another: 'another customer', goods: 'Goods', buy: 'Buy',
+    lead: 'A mini-program payment from order to result: order, payment, notification, query. A local sandbox replaces WeChat Pay; no real money is charged.',
+    customer: 'Customer', another: 'Switch customer', goods: 'Goods', buy: 'Buy',
     myOrders: 'My orders', thisOrder: 'This order', noOrders: 'No orders yet.', more: 'More',
     payOn: 'Pay', payTitle: 'Confirm payment', password: 'Payment password',
     passwordHelp: 'Sandbox: any six digits; they never leave the browser.',
-    sixDigits: 'Six digits, please.', behaviour: "This payment's notification",
-    usual: 'as usual: repeated until acknowledged', twice: 'twice at once', late: 'much later',
-    early: 'before the reply', never: 'not at all', cancel: 'Cancel', pay: 'Pay',
-    paidTitle: 'Paid', done: 'Done', leave: 'Close the page, without Done',
-    paidHelp: 'A mini program hears of success only after "Done" was pressed.',
-    closedTitle: 'The page is closed', reopen: 'Open the shop again',
-    closedText: 'The client did not press "Done" and says nothing more. The server learns the result by itself, from the notification or by asking.',
-    ordering: 'Ordering …', paying: 'Paying …', asking: 'Asking for the result …',
-    cancelled: 'Cancelled. The order stays and can still be paid.', ended: 'State: {state}',
-    paidBefore: 'This was paid already; no second order was made.',
+    sixDigits: 'Please enter six digits.', behaviour: 'Notification of this payment',
+    usual: 'normal: repeated until acknowledged', twice: 'twice at once', late: 'much later',
+    early: 'before the payment result', never: 'never', cancel: 'Cancel', pay: 'Pay',
+    paidTitle: 'Paid', done: 'Done', leave: 'Close the page without Done',
+    paidHelp: 'The mini program gets its success callback only after you press "Done".',
+    closedTitle: 'The page is closed', reopen: 'Reopen the shop',
+    closedText: 'The client did not press "Done" and sends nothing more. The server gets the result from the notification or from its own query.',
+    ordering: 'Ordering …', paying: 'Paying …', asking: 'Checking the result …',
+    cancelled: 'Cancelled. The order is kept and can still be paid.', ended: 'Order state: {state}',
+    paidBefore: 'This order was already paid; no second order was created.',
     notPayableError: 'That order can no longer be paid. Please order again.',
     referenceTakenError: 'That order can no longer be paid. Please order again.',
-    channelDownError: 'The channel does not answer. The order is kept; please try again.',
-    still: 'No result yet: look into "My orders" later.',
+    channelDownError: 'The payment channel does not answer. The order is saved; please try again.',
+    still: 'No result yet. Please check "My orders" later.',
   },
 };
 
@@ -59,7 +59,7 @@ const state = { goods: [], order: null, orders: [], next: null };
 const sheet = { no: null, taps: 0, dismissed: 0 };
 let follower = 0;
 
-// Who buys, and with which references.
+// Current customer, and the references of their attempts to buy.
 
 function openid() {
   return remembered(localStorage, 'openid') ?? becomeAnother();
@@ -76,7 +76,7 @@ function attempts() {
   return JSON.parse(remembered(sessionStorage, 'attempts') ?? '{}');
 }
 
-/** The reference under which this article is being bought; the same until its order ended. */
+/** Returns the attempt to buy an item; its reference stays the same until its order has ended. */
 function attempt(sku) {
   const all = attempts();
   all[sku] ??= { reference: `shop-${random(26)}` };
@@ -90,7 +90,7 @@ function ordered(sku, outTradeNo) {
   remember(sessionStorage, 'attempts', JSON.stringify(all));
 }
 
-/** The article that is being bought under this number, in this tab. */
+/** Returns the item that this tab is buying with this order number. */
 function skuOf(no) {
   return Object.entries(attempts()).find(([, it]) => it.outTradeNo === no)?.[0];
 }
@@ -100,7 +100,7 @@ function forget(sku) {
   remember(sessionStorage, 'attempts', JSON.stringify(left));
 }
 
-/** An order that ended ends its attempt: the next tap is a new order. */
+/** Forgets the attempts whose orders have ended, so that the next tap creates a new order. */
 function forgetEnded(orders) {
   const over = new Set(orders.filter(isOver).map((it) => it.outTradeNo));
   const left = Object.entries(attempts()).filter(([, it]) => !over.has(it.outTradeNo));
@@ -157,8 +157,8 @@ function drawOrder() {
   ]));
 }
 
-// Ordering. The button stays alive on purpose: what makes one order of two taps is the
-// reference, which also holds when it is the network that repeats.
+// Ordering. The button stays enabled on purpose: the reference already makes one order of two
+// taps, and it also works when the network repeats a request.
 
 async function place(sku) {
   const tap = ++sheet.taps;
@@ -173,13 +173,13 @@ async function place(sku) {
       open(made, sku);
     }
   } catch (why) {
-    // An order that is being closed, or that somebody else made: the next tap is a new one.
+    // The order is being closed or belongs to somebody else: the next tap creates a new one.
     if (['notPayable', 'referenceTaken'].includes(why.code)) forget(sku);
     if (!at('sheet').open) complain(why);
   }
 }
 
-// The sheet, which belongs to the channel in a real mini program.
+// The password sheet. In a real mini program it belongs to the channel.
 
 function open(made, sku) {
   say(null);
@@ -247,7 +247,7 @@ function done() {
   return follow(sheet.no, 'asking');
 }
 
-/** The page is gone: nothing of it asks any more, and nothing that it knew is used. */
+/** Simulates a closed page: it stops all queries and shows nothing that it knew. */
 function leave() {
   dismiss();
   follower += 1;
@@ -256,7 +256,7 @@ function leave() {
   at('closed-title').focus();
 }
 
-/** Asks how an order stands until it has ended; a newer one takes the place over. */
+/** Queries an order until it has ended, unless another order is followed meanwhile. */
 async function follow(no, words) {
   const mine = ++follower;
   say(words);
@@ -274,7 +274,7 @@ async function follow(no, words) {
   say('still');
 }
 
-/** One question; a failure is no answer, and the next question follows. */
+/** Queries an order once; returns null on failure, and the caller queries again. */
 async function look(no) {
   try {
     return await ask(`/orders/${encodeURIComponent(no)}?refresh=1`);
@@ -291,7 +291,7 @@ async function ended(order, words) {
   await loadOrders();
 }
 
-// My orders, a page at a time.
+// List of the customer's orders, page by page.
 
 async function loadOrders(cursor) {
   try {
@@ -321,7 +321,7 @@ async function start() {
   at('done').addEventListener('click', done);
   at('leave').addEventListener('click', leave);
   at('reopen').addEventListener('click', () => location.reload());
-  // The escape key asks for what the step's own button would do.
+  // The escape key does the same as the button of the current step.
   at('sheet').addEventListener('cancel', (event) => {
     event.preventDefault();
     return at('sheet').dataset.step === 'paid' ? done() : at('pay').disabled || cancel();

@@ -1,7 +1,7 @@
-//! Questions for which the channel refuses this merchant, with status 401 or 403.
+//! Alarms for requests that the channel rejects for the whole merchant, with status 401 or 403.
 //!
-//! An alarm is kept for each question, from the first refusal until the channel answers that
-//! question again. Silence says nothing, so it changes no alarm.
+//! Each kind of request has its own alarm, from the first rejection until the channel answers that
+//! kind again. A missing answer says nothing about the merchant, so it changes no alarm.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use tracing::{error, info};
 
 use crate::channel::{ChannelError, Point};
 
-/// The alarms that stand.
+/// Active alarms by kind of request.
 #[derive(Debug, Default)]
 pub(crate) struct Alarms {
     by_question: Mutex<BTreeMap<Point, Alarm>>,
@@ -26,7 +26,7 @@ struct Alarm {
 }
 
 impl Alarms {
-    /// Takes notice of an answer, and passes it on.
+    /// Updates the alarms from an answer and returns the answer.
     pub(crate) fn heard<T>(
         &self,
         question: Point,
@@ -52,9 +52,9 @@ impl Alarms {
             code,
         };
         if let Some(code) = &alarm.code {
-            error!(?question, status, %code, "the channel refuses this merchant");
+            error!(?question, status, %code, "the channel rejects this merchant");
         } else {
-            error!(?question, status, "the channel refuses this merchant");
+            error!(?question, status, "the channel rejects this merchant");
         }
         alarms.insert(question, alarm);
     }
@@ -65,7 +65,7 @@ impl Alarms {
         }
     }
 
-    /// The alarms as the operator's page reads them.
+    /// Returns the alarms as JSON for the operator's page.
     pub(crate) fn to_json(&self) -> Value {
         let alarms = self.by_question.lock();
         let shown = alarms.iter().map(|(question, alarm)| {

@@ -1,4 +1,4 @@
-//! What every route shares.
+//! State that all routes share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use crate::seal::Seal;
 use crate::shop::Shop;
 use crate::stand_in::StandIn;
 
-/// How many unsigned events may make the server ask the channel at once: anybody can send
-/// one, so they must not become a way to flood the channel.
+/// Maximum number of unsigned events that query the channel at once. Anybody can send such an
+/// event, so without a limit they could flood the channel.
 const HINTS: usize = 16;
 
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(crate) struct App {
     pub(crate) shop: Shop,
     pub(crate) seal: Seal,
     pub(crate) clock: Clock,
-    /// The channel, where it is the stand-in.
+    /// The channel's stand-in, if it is used.
     pub(crate) stand_in: Option<StandIn>,
     pub(crate) hints: Semaphore,
     pub(crate) hosts: Hosts,

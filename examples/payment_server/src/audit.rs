@@ -1,10 +1,11 @@
-//! The store's orders against the channel's books, to the fen.
+//! Compares the store's orders with the channel's records, to the fen.
 //!
-//! What must hold when nothing is under way any more:
-//! - What the channel was paid, the store holds as paid: the same order, amount and
-//!   transaction. What it was not paid, the store does not hold as paid.
-//! - Each payment happened once: the feed, which misses nothing, has one of each.
-//! - What went back is the same on both sides.
+//! These must hold once no request is pending:
+//! - The store holds every payment that the channel received, with the same order, amount and
+//!   transaction, and no other.
+//! - Each payment happened once. The feed misses no event, and it has exactly one payment event for
+//!   each paid order.
+//! - Both sides agree on the refunded amount.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,26 +19,26 @@ use crate::stand_in::{StandIn, Trade};
 
 const PAGE: usize = 1000;
 
-/// What was compared, and what differs.
+/// Result of a comparison.
 #[derive(Debug, Default)]
 pub struct Audit {
-    /// The orders of the store.
+    /// Number of orders in the store.
     pub orders: usize,
-    /// How many of them are paid.
+    /// Number of paid orders.
     pub paid: usize,
-    /// How much was paid, in fen.
+    /// Total of the paid orders, in fen.
     pub fen: u64,
-    /// How much went back, in fen.
+    /// Total of the refunds, in fen.
     pub given_back: u64,
-    /// What differs, in words; nothing, where all is well.
+    /// Differences as text; empty if there are none.
     pub differences: Vec<String>,
 }
 
 impl Audit {
-    /// Compares the store with the channel's books.
+    /// Compares the store with the stand-in's records.
     ///
     /// # Errors
-    /// Where the store cannot be read.
+    /// If the store cannot be read.
     pub async fn of(store: &Store, stand_in: &StandIn) -> Result<Self, orderstore::Error> {
         let orders = orders(store).await?;
         let payments = payments(store).await?;
@@ -54,7 +55,7 @@ impl Audit {
         for order in orders.values() {
             audit.take(order, trades.contains_key(&order.no));
         }
-        audit.expect("given back", stand_in.given_back(), audit.given_back);
+        audit.expect("refunded", stand_in.given_back(), audit.given_back);
         let report = store.verify().await?;
         if !report.is_ok() {
             audit.differences.push(format!("the store: {report:?}"));
@@ -62,7 +63,7 @@ impl Audit {
         Ok(audit)
     }
 
-    /// Nothing differs.
+    /// Returns whether there are no differences.
     #[must_use]
     pub const fn is_clean(&self) -> bool {
         self.differences.is_empty()
@@ -70,17 +71,20 @@ impl Audit {
 
     fn compare(&mut self, trade: &Trade, order: Option<&Arc<Order>>, payments: Option<u32>) {
         let Some(order) = order else {
-            return self.differ(trade.no, "is in the channel's books alone");
+            return self.differ(trade.no, "is known only to the channel");
         };
         if order.status.is_paid() != trade.is_paid() {
-            self.differ(trade.no, &format!("is {} here: {trade:?}", order.status));
+            self.differ(
+                trade.no,
+                &format!("is {} in the store: {trade:?}", order.status),
+            );
         }
         if order.total_fee.as_u64() != trade.total {
-            self.differ(trade.no, "has another amount there");
+            self.differ(trade.no, "has another amount at the channel");
         }
         let own = order.transaction_id().map(TransactionId::as_str);
         if own != trade.transaction_id.as_deref() {
-            self.differ(trade.no, "was paid by another transaction there");
+            self.differ(trade.no, "was paid by another transaction at the channel");
         }
         if payments.unwrap_or(0) != u32::from(trade.is_paid()) {
             self.differ(trade.no, &format!("was paid {payments:?} times"));
@@ -92,7 +96,7 @@ impl Audit {
             return;
         }
         if !is_traded {
-            self.differ(order.no, "is paid, and the channel does not know it");
+            self.differ(order.no, "is paid, but the channel does not know it");
         }
         self.paid += 1;
         self.fen += order.total_fee.as_u64();
@@ -103,8 +107,9 @@ impl Audit {
 
     fn expect(&mut self, what: &str, there: u64, here: u64) {
         if there != here {
-            self.differences
-                .push(format!("{what}: {here} here, {there} there"));
+            self.differences.push(format!(
+                "{what}: {here} in the store, {there} at the channel"
+            ));
         }
     }
 
@@ -125,7 +130,7 @@ async fn orders(store: &Store) -> Result<HashMap<OrderNo, Arc<Order>>, orderstor
     }
 }
 
-/// How often each order was paid.
+/// Returns the number of payment events of each order.
 async fn payments(store: &Store) -> Result<HashMap<OrderNo, u32>, orderstore::Error> {
     let (mut payments, mut place) = (HashMap::new(), FeedCursor::START);
     loop {
@@ -134,9 +139,9 @@ async fn payments(store: &Store) -> Result<HashMap<OrderNo, u32>, orderstore::Er
             return Ok(payments);
         };
         place = last.cursor;
-        for told in events {
-            if matches!(told.event.what, EventKind::Paid(_) | EventKind::PaidLate(_)) {
-                *payments.entry(told.event.no).or_default() += 1;
+        for fed in events {
+            if matches!(fed.event.what, EventKind::Paid(_) | EventKind::PaidLate(_)) {
+                *payments.entry(fed.event.no).or_default() += 1;
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What a page asks of the server: for the demonstration, the load test and the tests.
+//! HTTP client of the payment server, for the demonstration, the load test and the tests.
 
 use std::time::Duration;
 
@@ -7,27 +7,27 @@ use serde_json::{Value, json};
 
 use crate::http::{Http, HttpError, Reply};
 
-/// A page waits so long for an answer.
+/// Time limit for an answer, like that of the pages.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A client of one server. Clones share its connections.
+/// Client of one server. Clones share its connections.
 #[derive(Debug, Clone)]
 pub struct Client {
     http: Http,
     url: String,
 }
 
-/// An answer, read.
+/// Status and parsed body of an answer.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    /// The HTTP status.
+    /// HTTP status.
     pub status: u16,
-    /// The body; `null` where it is no JSON.
+    /// Body; `null` if it is not JSON.
     pub json: Value,
 }
 
 impl Client {
-    /// A client of the server at `url`.
+    /// Creates a client of the server at `url`.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
         Self {
@@ -36,10 +36,10 @@ impl Client {
         }
     }
 
-    /// Asks for a path.
+    /// Requests a path.
     ///
     /// # Errors
-    /// [`HttpError`] where there was no answer.
+    /// [`HttpError`] if there is no answer.
     pub async fn get(&self, path: &str) -> Result<Answer, HttpError> {
         let answer = self.http.get(&format!("{}{path}", self.url)).await;
         answer.map(Answer::from)
@@ -48,7 +48,7 @@ impl Client {
     /// Sends JSON to a path.
     ///
     /// # Errors
-    /// [`HttpError`] where there was no answer.
+    /// [`HttpError`] if there is no answer.
     pub async fn post(&self, path: &str, body: Value) -> Result<Answer, HttpError> {
         self.send(path, &[], body.to_string()).await
     }
@@ -56,7 +56,7 @@ impl Client {
     /// Sends a body to a path, with headers.
     ///
     /// # Errors
-    /// [`HttpError`] where there was no answer.
+    /// [`HttpError`] if there is no answer.
     pub async fn send(
         &self,
         path: &str,
@@ -67,10 +67,10 @@ impl Client {
         self.http.post(&url, headers, body).await.map(Answer::from)
     }
 
-    /// Taps "buy".
+    /// Orders an item, as a tap on "buy" does.
     ///
     /// # Errors
-    /// [`HttpError`] where there was no answer.
+    /// [`HttpError`] if there is no answer.
     pub async fn buy(&self, openid: &str, sku: &str, reference: &str) -> Result<Answer, HttpError> {
         let body = json!({ "openid": openid, "sku": sku, "reference": reference });
         self.post("/wxPay", body).await
@@ -78,19 +78,19 @@ impl Client {
 }
 
 impl Answer {
-    /// It was done.
+    /// Returns whether the request succeeded.
     #[must_use]
     pub const fn is_done(&self) -> bool {
         matches!(self.status, 200 | 204)
     }
 
-    /// What stands at a place of the body, as `/orders/0/status`; `null` where nothing does.
+    /// Returns the value at a JSON pointer such as `/orders/0/status`; `null` if there is none.
     #[must_use]
     pub fn at(&self, place: &str) -> &Value {
         self.json.pointer(place).unwrap_or(&Value::Null)
     }
 
-    /// The number of the order that it is about.
+    /// Returns the order number in the body.
     #[must_use]
     pub fn order_no(&self) -> Option<OrderNo> {
         OrderNo::parse(self.at("/outTradeNo").as_str()?).ok()

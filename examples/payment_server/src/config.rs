@@ -1,4 +1,4 @@
-//! What the command line asks for, checked before anything is opened.
+//! Command line, parsed and checked before the server opens anything.
 
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -13,7 +13,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::clock::Clock;
 
-/// What the command line can ask for.
+/// Help text.
 pub const HELP: &str = "\
 A payment server on orderstore, on one machine.
 
@@ -22,70 +22,71 @@ usage: payment_server [--listen ADDRESS] [--host NAME]... [--data DIR]
        payment_server --demo
        payment_server --load SECONDS
 
-  --listen ADDRESS   where to serve; 127.0.0.1:8080 where not said, port 0 for any
-  --host NAME        a host name that requests may be addressed to, such as pay.example.com;
+  --listen ADDRESS   address to listen on (default 127.0.0.1:8080; port 0: any free port)
+  --host NAME        a host name that requests may use, such as pay.example.com;
                      IP addresses and localhost are always allowed; may be repeated
-  --data DIR         where the orders are kept; where not said, they end with the server
+  --data DIR         directory of the orders; without it they end with the server
   --channel URL      a payment channel instead of the stand-in on this machine
   --keys DIR         its keys: platform_key.der, platform_serial, api_v3_key
-  --log LEVEL        error, warn, info (where not said) or debug: a span for each command
-  --demo             drive a hundred customers through server and stand-in, and end
-  --load SECONDS     as many callbacks as the server takes for so long, and end
-  --help             this
+  --log LEVEL        error, warn, info (default) or debug (a span for each command)
+  --demo             run a hundred customers against the stand-in, then exit
+  --load SECONDS     send as many callbacks as the server takes, then exit
+  --help             print this text
 ";
 
-/// What is to be run.
+/// What the program runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// The server, until it is told to end.
+    /// The server, until it receives a signal.
     Serve,
-    /// A hundred customers.
+    /// The demonstration with a hundred customers.
     Demo,
-    /// Callbacks, for so long.
+    /// The load test, for this long.
     Load(Duration),
-    /// The help.
+    /// Prints the help text.
     Help,
 }
 
-/// A payment channel that is not the stand-in.
+/// A payment channel other than the stand-in.
 #[derive(Debug, Clone)]
 pub struct Remote {
-    /// Where it is asked.
+    /// Base URL of the channel.
     pub url: String,
-    /// Where its keys are.
+    /// Directory with its keys.
     pub keys: PathBuf,
 }
 
-/// How a server is to be run.
+/// Configuration of a server.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where it listens.
+    /// Address to listen on.
     pub listen: SocketAddr,
-    /// Host names that requests may be addressed to, besides IP addresses and `localhost`.
+    /// Host names that requests may use, in addition to IP addresses and `localhost`.
     pub hosts: Vec<String>,
-    /// Where the orders are kept; in a directory that ends with the server, where not said.
+    /// Directory of the orders; without one they are in a temporary directory that ends with the
+    /// server.
     pub data: Option<PathBuf>,
-    /// The channel, where it is not the stand-in.
+    /// The channel, if it is not the stand-in.
     pub remote: Option<Remote>,
-    /// What is logged.
+    /// Log level.
     pub log: LevelFilter,
-    /// What the store's rules leave to the shop.
+    /// Policy of the store.
     pub policy: Policy,
-    /// What time it is, for the server, its store and the stand-in.
+    /// Clock of the server, its store and the stand-in.
     pub clock: Clock,
-    /// How often it looks for what is due.
+    /// Pause between sweeps of due items. 1 second by default.
     pub sweep_every: Duration,
-    /// How long it waits for the channel.
+    /// Time limit for a request to the channel. 5 seconds by default.
     pub channel_limit: Duration,
-    /// How long a request may take in all.
+    /// Time limit for a request to the server. 15 seconds by default.
     pub request_limit: Duration,
-    /// Maximum number of open connections. The default of 512 leaves descriptors for the
-    /// store where a process may have 1,024.
+    /// Maximum number of open connections. The default of 512 leaves file descriptors for the store
+    /// if the process may have 1,024.
     pub connections: usize,
-    /// Maximum time until a client has sent a complete request header; an idle connection
-    /// is closed after it, too. 15 seconds by default.
+    /// Maximum time until a client has sent a complete request header; an idle connection is closed
+    /// after it, too. 15 seconds by default.
     pub header_limit: Duration,
-    /// By how much the stand-in's intervals are shorter than those documented.
+    /// Factor by which the stand-in shortens the documented intervals. 20 by default.
     pub shorten: u32,
 }
 
@@ -93,7 +94,7 @@ impl Default for Config {
     fn default() -> Self {
         let mut policy = Policy::default();
         policy.expires_after = Duration::from_secs(30 * 60);
-        // The channel's v3 takes a close at any time.
+        // The channel's API v3 accepts a close at any time.
         policy.close_after = Duration::ZERO;
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
@@ -113,34 +114,34 @@ impl Default for Config {
     }
 }
 
-/// Why a command line is refused. May grow.
+/// Reason why a command line is rejected. More variants may be added.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// It cannot be read.
-    #[error("{0}; --help tells what can be asked")]
+    /// An argument is unknown or has no value.
+    #[error("{0}; --help lists the arguments")]
     Arguments(#[from] lexopt::Error),
-    /// An argument has a value that cannot be meant.
+    /// An argument has an invalid value.
     #[error("{flag}: {why}")]
     Value {
-        /// Which.
+        /// Name of the argument.
         flag: &'static str,
-        /// What is wrong with it.
+        /// Reason.
         why: String,
     },
-    /// A channel without its keys, or keys without a channel.
-    #[error("--channel and --keys are given together or not at all")]
+    /// `--channel` without `--keys`, or the other way round.
+    #[error("--channel and --keys must be used together")]
     HalfARemote,
-    /// A run of its own takes no address, directory or channel.
+    /// `--demo` or `--load` together with another argument.
     #[error("--demo and --load take no other argument")]
     Crowded,
 }
 
-/// The longest load test, in seconds.
+/// Maximum duration of the load test, in seconds.
 const LOAD_MAX: u64 = 60;
 
 impl Config {
-    /// Any free port of loopback: for tests.
+    /// Returns a configuration that listens on any free loopback port, for tests.
     #[must_use]
     pub fn anywhere() -> Self {
         Self {
@@ -149,7 +150,7 @@ impl Config {
         }
     }
 
-    /// Reads the arguments behind the program's name.
+    /// Parses the arguments after the program's name.
     ///
     /// # Errors
     /// [`ConfigError`].

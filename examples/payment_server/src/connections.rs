@@ -1,11 +1,11 @@
-//! Connections of clients: how many are open at once, and when each one ends.
+//! Client connections: how many are open at once, and when each one ends.
 //!
 //! Invariants:
-//! - No more than `Limits::count` connections are open. Further clients wait in the
-//!   operating system's queue.
-//! - Every connection ends, whatever its client does. A client that sends no complete
-//!   header within `Limits::header` is disconnected; that includes an idle one. Any other
-//!   is asked to end after `Limits::lifetime`, and disconnected after `Limits::grace` more.
+//! - No more than `Limits::count` connections are open. Further clients wait in the operating
+//!   system's queue.
+//! - Every connection ends, whatever its client does. A client that sends no complete header within
+//!   `Limits::header` is disconnected, also if it is idle. Any other connection is asked to end
+//!   after `Limits::lifetime`, and disconnected after `Limits::grace` more.
 
 use std::io::ErrorKind;
 use std::pin::pin;
@@ -39,8 +39,8 @@ pub(crate) struct Limits {
     pub(crate) grace: Duration,
 }
 
-/// Serves until `ended`. Then it accepts no more connections, and returns when those that
-/// are open have ended.
+/// Serves until `ended` is cancelled. Then it accepts no more connections and returns when the open
+/// ones have ended.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
@@ -64,7 +64,7 @@ pub(crate) async fn serve(
     tasks.wait().await;
 }
 
-/// The next connection, once there is a slot for it.
+/// Accepts the next connection once a slot is free.
 async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
@@ -82,7 +82,7 @@ async fn accept(
     }
 }
 
-/// The client is gone already. The next `accept` is not affected.
+/// Returns whether the error concerns one client that is gone. The next `accept` is not affected.
 const fn is_of_one_client(kind: ErrorKind) -> bool {
     matches!(
         kind,
@@ -100,18 +100,18 @@ async fn connection(stream: TcpStream, router: Router, limits: Limits, ended: Ca
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     let mut serving = pin!(serving);
     tokio::select! {
-        served = &mut serving => return told(served),
+        served = &mut serving => return log_error(served),
         () = ended.cancelled() => {}
         () = sleep(limits.lifetime) => {}
     }
     serving.as_mut().graceful_shutdown();
     match timeout(limits.grace, serving).await {
-        Ok(served) => told(served),
+        Ok(served) => log_error(served),
         Err(_) => warn!("a connection that did not end was cut"),
     }
 }
 
-fn told(served: hyper::Result<()>) {
+fn log_error(served: hyper::Result<()>) {
     if let Err(error) = served {
         debug!(%error, "a connection failed");
     }

@@ -1,13 +1,14 @@
-//! Between store and channel: what one says, the other is told.
+//! Moves information between the store and the channel.
 //!
 //! Invariants:
-//! - The store knows of an order, a close or a refund before the channel is asked for it.
-//! - Whatever the channel answers goes to the store as it came: the rules are the store's.
-//! - An answer about a refund is dated by the store's clock as read before the question was
-//!   sent. A failure that may be older than a retry is not believed then.
-//! - Every step may be made again, and may be cut off anywhere: what is open stays due.
-//! - A step that was due either moves or delays what was due, or fails because the channel is
-//!   silent or refuses this merchant. So nothing that is due stands before the rest for ever.
+//! - The store records an order, a close or a refund before the server requests it from the
+//!   channel.
+//! - The channel's answers go to the store unchanged; the store applies its rules to them.
+//! - An answer about a refund carries the time of the store's clock before the query was sent. With
+//!   it the store can reject a failure that may be older than a retry.
+//! - Every step can be repeated and can stop anywhere; unfinished work stays due.
+//! - A due step either moves or postpones the due item, or it fails because the channel is silent
+//!   or rejects this merchant. Due items can therefore not block the rest for ever.
 
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ use crate::alarms::Alarms;
 use crate::channel::{Channel, ChannelError, GiveBack, Point, RefundAnswer};
 use crate::clock::Clock;
 
-/// How often one step asks about a refund whose answer may be older than its attempt.
+/// Maximum number of queries in one step about a refund whose answer may be older than its attempt.
 const ASKED_AT_MOST: usize = 2;
 
 #[derive(Debug)]
@@ -34,31 +35,31 @@ pub(crate) struct Desk {
     pub(crate) clock: Clock,
 }
 
-/// Why a step was not made.
+/// Reason why a step failed.
 #[derive(Debug, Error)]
 pub(crate) enum DeskError {
     #[error(transparent)]
     Store(#[from] orderstore::Error),
     #[error(transparent)]
     Channel(#[from] ChannelError),
-    #[error("there is no such order")]
+    #[error("order not found")]
     NoSuchOrder,
-    #[error("there is no such refund")]
+    #[error("refund not found")]
     NoSuchRefund,
 }
 
 /// Whether the channel is known to answer at this moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Channels {
-    /// It answered another question just now: silence concerns the item asked about.
+    /// The channel has just answered another request, so silence concerns the requested item.
     Answer,
-    /// It is not known to answer: silence may concern everything.
+    /// Not known: silence may concern every request.
     MayBeSilent,
 }
 
 impl ChannelError {
-    /// Whether the question that was due is put off. The other errors concern the whole
-    /// channel: what was due stays due, and nothing else need be asked now.
+    /// Returns whether the due item is postponed. The other errors concern the whole channel: the
+    /// item stays due, and the server sends no other request now.
     const fn puts_off(&self, channels: Channels) -> bool {
         match self {
             Self::Unauthorized { .. } => false,
@@ -72,8 +73,8 @@ impl ChannelError {
 }
 
 impl Desk {
-    /// Asks for an invitation to pay, and keeps it. Where the channel refuses, it knows more
-    /// of the order than the store does: so it is asked how the order stands.
+    /// Requests a prepay and records it. If the channel rejects it, the channel may know more about
+    /// the order than the store does. The server then queries the order.
     pub(crate) async fn invite(&self, order: &Order) -> Result<Arc<Order>, DeskError> {
         match self.heard(Point::Prepay, self.channel.prepay(order).await) {
             Ok(value) => {
@@ -90,7 +91,7 @@ impl Desk {
         }
     }
 
-    /// Takes notice of whether the channel still takes this merchant's questions.
+    /// Updates the alarms from an answer.
     fn heard<T>(
         &self,
         question: Point,
@@ -110,13 +111,13 @@ impl Desk {
         Ok(answer.sent_at(sent_at))
     }
 
-    /// Asks how an order stands, and tells the store.
+    /// Queries an order and records the answer.
     async fn look(&self, no: OrderNo) -> Result<Reply<Queried>, DeskError> {
         let state = self.query(no).await?;
         Ok(self.store.record_query(no, state).await?)
     }
 
-    /// The same where it is due.
+    /// Queries an order that is due and records the answer.
     pub(crate) async fn look_as_due(
         &self,
         no: OrderNo,
@@ -124,7 +125,7 @@ impl Desk {
     ) -> Result<(), DeskError> {
         match self.look(no).await {
             Err(DeskError::Channel(error)) if error.puts_off(channels) => {
-                warn!(%no, %error, "a check of an order is put off");
+                warn!(%no, %error, "the check of an order is postponed");
                 drop(self.store.record_unanswered(no).await?);
                 Ok(())
             }
@@ -132,9 +133,9 @@ impl Desk {
         }
     }
 
-    /// Asks how an order stands because a request asked for it. Anybody can repeat such a
-    /// request, so an answer that leaves the order as it is is not recorded: it would
-    /// lengthen the history and delay the next check each time.
+    /// Queries an order because of an external request. Anybody can repeat such a request. An
+    /// answer that does not change the order is therefore not recorded: each one would lengthen the
+    /// history and delay the next check.
     pub(crate) async fn look_by_request(
         &self,
         no: OrderNo,
@@ -151,8 +152,8 @@ impl Desk {
         Ok(Some(self.store.record_query(no, state).await?))
     }
 
-    /// Begins to close an order, and asks the channel at once where it may be asked. What
-    /// the channel does not answer now stays due.
+    /// Begins to close an order and sends the close to the channel if it is allowed already. If the
+    /// channel does not answer, the close stays due.
     pub(crate) async fn close(&self, no: OrderNo) -> Result<Reply<CloseAnswer>, DeskError> {
         let began = self.store.begin_close(no).await?;
         let order = began.order.as_ref();
@@ -165,15 +166,15 @@ impl Desk {
         Ok(began)
     }
 
-    /// Asks the channel to close, and, since its "closed" proves nothing, how the order
-    /// stands then.
+    /// Sends the close to the channel. Since the answer "closed" proves nothing, it then queries
+    /// the order.
     pub(crate) async fn ask_close(&self, no: OrderNo, channels: Channels) -> Result<(), DeskError> {
         let reply = match self.heard(Point::Close, self.channel.close(no).await) {
             Err(error) if error.puts_off(channels) => {
-                warn!(%no, %error, "a close is put off");
+                warn!(%no, %error, "a close is postponed");
                 CloseReply::Retry
             }
-            said => said?,
+            answered => answered?,
         };
         let answer = self.store.record_close(no, reply).await?;
         if answer.outcome == CloseAnswer::MustQuery {
@@ -182,8 +183,8 @@ impl Desk {
         Ok(())
     }
 
-    /// Asks for a refund that the store has reserved, and tells the store. Where there is no
-    /// answer, the refund stays due.
+    /// Requests a refund that the store has reserved, and records the answer. Without an answer the
+    /// refund stays due.
     pub(crate) async fn give_back(
         &self,
         no: OrderNo,
@@ -204,7 +205,7 @@ impl Desk {
         match self.heard(Point::Refund, self.channel.refund(&what).await) {
             Ok(answer) => drop(self.record_refund(no, answer.sent_at(sent_at)).await?),
             Err(ChannelError::Refused { code }) => {
-                warn!(%no, %refund_no, %code, "the channel refused a refund");
+                warn!(%no, %refund_no, %code, "the channel rejected a refund");
                 let attempt = (refund_no.clone(), refund.attempt);
                 let refused = self.store.record_refund_refused(no, attempt, code);
                 drop(refused.await?);
@@ -214,7 +215,7 @@ impl Desk {
         Ok(())
     }
 
-    /// Asks how a refund that is due stands, and tells the store.
+    /// Queries a refund that is due and records the answer.
     pub(crate) async fn look_at_refund(
         &self,
         no: OrderNo,
@@ -223,7 +224,7 @@ impl Desk {
     ) -> Result<(), DeskError> {
         match self.ask_about_refund(no, refund_no).await {
             Err(DeskError::Channel(error)) if error.puts_off(channels) => {
-                warn!(%no, %refund_no, %error, "a check of a refund is put off");
+                warn!(%no, %refund_no, %error, "the check of a refund is postponed");
                 let put_off = self.store.record_refund_unanswered(no, refund_no.clone());
                 drop(put_off.await?);
                 Ok(())
@@ -232,9 +233,9 @@ impl Desk {
         }
     }
 
-    /// Asks how a refund stands, and tells the store. A refund that the channel never heard of
-    /// is asked for once more, under its number. An answer that the store does not believe,
-    /// since it may be older than the attempt, is followed by one more question.
+    /// Queries a refund and records the answer. A refund that the channel does not know is
+    /// requested once more, under its number. If the store rejects the answer because it may be
+    /// older than the attempt, one more query follows.
     async fn ask_about_refund(&self, no: OrderNo, refund_no: &RefundNo) -> Result<(), DeskError> {
         for _ in 0..ASKED_AT_MOST {
             let recorded = match self.query_refund(refund_no).await {
@@ -244,7 +245,8 @@ impl Desk {
             };
             match recorded.outcome {
                 RefundRecorded::MustQuery => {}
-                // Nothing was written: a person makes room first, so the check is put off.
+                // The record is full, so nothing was written. An operator must make room first; the
+                // check is postponed.
                 RefundRecorded::RecordFull => {
                     let put_off = self.store.record_refund_unanswered(no, refund_no.clone());
                     drop(put_off.await?);
@@ -256,8 +258,8 @@ impl Desk {
         Ok(())
     }
 
-    /// Follows an unsigned event about a refund of order `no`. The channel is asked about
-    /// the refund, and its answer is recorded only if it names the same order.
+    /// Follows an unsigned event about a refund of order `no`. The server queries the refund and
+    /// records the answer only if it names the same order.
     pub(crate) async fn follow_refund(
         &self,
         no: OrderNo,
@@ -267,9 +269,9 @@ impl Desk {
         self.record_refund(no, answer).await
     }
 
-    /// Records the channel's answer about a refund of order `no`. An answer that names
-    /// another order is refused: it would create a refund or an anomaly under `no` that
-    /// the channel knows nothing of.
+    /// Records the channel's answer about a refund of order `no`. An answer that names another
+    /// order is rejected: it would create a refund or an anomaly under `no` that the channel does
+    /// not know.
     async fn record_refund(
         &self,
         no: OrderNo,
@@ -281,7 +283,8 @@ impl Desk {
         Ok(self.store.record_refund(answer.no, answer.fact).await?)
     }
 
-    /// The store is told first: the next check is due later then.
+    /// Requests a refund again. The store records the request first, which postpones the next
+    /// check.
     async fn ask_again(&self, no: OrderNo, refund_no: &RefundNo) -> Result<(), DeskError> {
         let (refund, _) = self.refund(no, refund_no).await?;
         let amount = refund.asked_amount();
@@ -292,8 +295,8 @@ impl Desk {
         self.give_back(no, refund_no).await
     }
 
-    /// A refund, and how much the payment was that it is of. Where no order was created
-    /// under the number, its history alone knows both.
+    /// Returns a refund and the amount of the payment that it refunds. If no order was created
+    /// under the number, both are found in its history only.
     pub(crate) async fn refund(
         &self,
         no: OrderNo,
@@ -306,9 +309,9 @@ impl Desk {
         found.ok_or(DeskError::NoSuchRefund)
     }
 
-    /// The number under which the money of an anomaly goes back by a decision. The same
-    /// decision names the same number, so that it gives back once. After a refund that did
-    /// not succeed it is that refund's number; after money that returned it is a new one.
+    /// Returns the refund number for the decision to refund an anomaly. The same decision gives the
+    /// same number, so it refunds once. After a refund without success it is that refund's number.
+    /// After money that was returned it is a new one.
     pub(crate) async fn decided_refund_no(
         &self,
         no: OrderNo,
@@ -335,7 +338,7 @@ impl Desk {
     }
 }
 
-/// The refund whose failure opened the anomaly the last time.
+/// Returns the refund whose failure reopened the anomaly most recently.
 fn reopened_by(order: &Order, anomaly: AnomalyRef) -> Option<RefundNo> {
     let mut anomalies = order.anomalies.iter();
     let found = anomalies.find(|found| found.id == anomaly.id)?;

@@ -1,7 +1,6 @@
-//! Around every request: a time limit, a check of who sent it, and a line in the log.
+//! Checks around every request: a time limit, the origin of the request, and a log line.
 //!
-//! A line of the log has the route's pattern and not the address that was asked for: that
-//! may name a person.
+//! Log lines show the route's pattern and not the requested path, which may contain personal data.
 
 use std::sync::Arc;
 
@@ -37,25 +36,26 @@ pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
     response
 }
 
-/// What was begun is not undone: whoever asks again is told how it ended.
+/// Returns the answer of a request that took too long. Its command is not undone; a repeated
+/// request returns the result.
 fn too_slow() -> Failure {
     Failure::new(
         StatusCode::SERVICE_UNAVAILABLE,
         Code::Timeout,
-        "it took too long",
+        "the request took too long; the result is not known yet",
     )
 }
 
-/// Refuses requests that a page of another site made the browser send. Such a page must not
-/// press this server's buttons.
+/// Rejects requests that a page of another site made the browser send. Such a page must not trigger
+/// any action here.
 fn check(headers: &HeaderMap, hosts: &Hosts) -> Result<(), Failure> {
     let host = only(headers, header::HOST).filter(|host| hosts.allows(host));
     let Some(host) = host else {
-        warn!("a request to another host name was refused; --host NAME allows a name");
+        warn!("rejected a request with an unknown host name; --host NAME allows a name");
         return Err(Failure::new(
             StatusCode::MISDIRECTED_REQUEST,
             Code::UnknownHost,
-            "this server does not answer to this host name",
+            "unknown host name",
         ));
     };
     if !headers.contains_key(header::ORIGIN) {
@@ -71,11 +71,11 @@ fn check(headers: &HeaderMap, hosts: &Hosts) -> Result<(), Failure> {
     Err(Failure::new(
         StatusCode::FORBIDDEN,
         Code::ForeignPage,
-        "another site's page asked",
+        "the request comes from another site's page",
     ))
 }
 
-/// The value of a header that is there once.
+/// Returns the value of a header that occurs exactly once.
 fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?;

@@ -1,16 +1,16 @@
-//! Host names that this server answers to.
+//! Host names that this server accepts.
 //!
-//! A page of another site can make a browser send requests to this server if the site's
-//! DNS name is switched to this server's address (DNS rebinding). The browser then takes
-//! both for one site, and `Origin` equals `Host`. The name in `Host` is still the other
-//! site's, so a name that is not known here is refused.
+//! A page of another site can make a browser send requests to this server if the site's DNS name is
+//! switched to this server's address (DNS rebinding). The browser then takes both for one site, and
+//! `Origin` equals `Host`. The name in `Host` is still the other site's, so unknown names are
+//! rejected.
 
 use std::net::IpAddr;
 
 use axum::http::uri::Authority;
 
-/// The allowed host names. IP addresses and `localhost` are always allowed: DNS rebinding
-/// needs a name that somebody else controls.
+/// Allowed host names. IP addresses and `localhost` are always allowed, because DNS rebinding needs
+/// a name that the attacker controls.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Hosts {
     names: Vec<String>,
@@ -21,7 +21,7 @@ impl Hosts {
         Self { names }
     }
 
-    /// Whether the value of a `Host` header, with or without a port, is allowed.
+    /// Returns whether the value of a `Host` header, with or without a port, is allowed.
     pub(crate) fn allows(&self, host: &str) -> bool {
         let Ok(authority) = host.parse::<Authority>() else {
             return false;

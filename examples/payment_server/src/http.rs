@@ -1,4 +1,4 @@
-//! Requests to others: every one ends within a time limit, and no answer is read without end.
+//! HTTP client: every request has a time limit, and every answer a size limit.
 
 use std::time::Duration;
 
@@ -10,48 +10,48 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use thiserror::Error;
 
-/// No answer of a channel is longer.
+/// Maximum size of an answer in bytes.
 const ANSWER_MAX: usize = 64 << 10;
 
-/// A client with a pool of connections. Clones share it.
+/// HTTP client with a pool of connections. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Http {
     client: Client<HttpConnector, Full<Bytes>>,
     limit: Duration,
 }
 
-/// An answer, whatever it says.
+/// An HTTP answer of any status.
 #[derive(Debug, Clone)]
 pub struct Reply {
-    /// The HTTP status.
+    /// HTTP status.
     pub status: u16,
-    /// The body.
+    /// Body.
     pub body: Bytes,
 }
 
-/// Why there is no answer. Whether the request was worked on is not known.
+/// Reason why there is no answer. Whether the server processed the request is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum HttpError {
-    /// No whole answer came in time.
+    /// No complete answer came in time.
     #[error("no answer within {} ms", limit.as_millis())]
     TimedOut {
-        /// The limit.
+        /// Time limit.
         limit: Duration,
     },
-    /// Nobody is there, or the connection broke.
+    /// The connection was refused or broke.
     #[error("the connection failed")]
     Broken,
-    /// The answer is no HTTP, or too long.
-    #[error("the answer cannot be read")]
+    /// The answer is not HTTP or is too long.
+    #[error("the answer is not HTTP or too long")]
     Unreadable,
-    /// There is no such address.
-    #[error("the address is malformed")]
+    /// The URL is malformed.
+    #[error("the URL is malformed")]
     BadAddress,
 }
 
 impl Http {
-    /// A client whose every request ends within `limit`.
+    /// Creates a client whose requests end within `limit`.
     #[must_use]
     pub fn new(limit: Duration) -> Self {
         let mut connector = HttpConnector::new();
@@ -61,18 +61,18 @@ impl Http {
         Self { client, limit }
     }
 
-    /// Asks for `url`.
+    /// Sends a GET request to `url`.
     ///
     /// # Errors
-    /// [`HttpError`] where there was no answer. A status of 400 or 500 is one.
+    /// [`HttpError`] if there is no answer. Status 400 or 500 is an answer.
     pub async fn get(&self, url: &str) -> Result<Reply, HttpError> {
         self.send(Method::GET, url, &[], Bytes::new()).await
     }
 
-    /// Sends JSON to `url`, with some more headers.
+    /// Posts JSON to `url` with additional headers.
     ///
     /// # Errors
-    /// [`HttpError`] where there was no answer. A status of 400 or 500 is one.
+    /// [`HttpError`] if there is no answer. Status 400 or 500 is an answer.
     pub async fn post(
         &self,
         url: &str,

@@ -1,28 +1,30 @@
-//! A payment server on [`orderstore`]: all that a mini-program shop needs around its orders,
-//! on one machine.
+//! A payment server on [`orderstore`]: everything that the shop of a mini program needs for its
+//! orders, on one machine.
 //!
-//! - [`Server`] takes orders, callbacks, refunds and an operator's decisions over HTTP, works
-//!   what is [due](orderstore::Store::due), and ends without losing anything.
-//! - [`Channel`] is all that it asks of a payment channel; [`V3Channel`] asks over HTTP.
-//! - [`StandIn`] is such a channel on loopback: it takes no real money, and otherwise behaves
-//!   like one, at its worst too.
-//! - [`demo`] drives a hundred customers through both, [`load`] as many callbacks as it can.
+//! - [`Server`] accepts orders, callbacks, refunds and an operator's decisions over HTTP, processes
+//!   [due](orderstore::Store::due) items, and shuts down without losing anything.
+//! - [`Channel`] is the interface to a payment channel; [`V3Channel`] implements it over HTTP.
+//! - [`StandIn`] is a channel on loopback that takes no real money. It behaves like a real one,
+//!   also at its worst.
+//! - [`demo`] runs a hundred customers through both, [`load`] as many callbacks as possible.
 //!
-//! # What makes it right
-//! - The price is the server's own. The client says what it wants, who it is, and under
-//!   which reference: two taps with one reference are one order.
-//! - The order is in the store before the channel hears of it, so no payment can find
-//!   nothing. Whatever fails afterwards leaves an order that is asked about until it ends.
-//! - Money is taken in from what the channel signed or answered, and from nothing else: the
-//!   cloud's event carries no signature, so it only makes the server ask.
-//! - The channel is told "received" when the store says so, and not before.
+//! # How it stays correct
+//! - The price comes from the server. The client sends the item, its user and a reference; two taps
+//!   with one reference give one order.
+//! - The store records the order before the channel knows it, so every payment finds its order.
+//!   After any later failure the server queries the order until it has ended.
+//! - The server records only payments that the channel signed or answered to a query. The cloud's
+//!   event has no signature, so it only triggers a query.
+//! - The server acknowledges a notification only when the store allows it.
 //!
-//! # What a deployment adds
-//! The pages, the orders and the operator's routes share one listener on loopback, without a
-//! login: a deployment puts authentication in front, takes the openid from the session and
-//! not from the request, speaks TLS, signs its requests with the merchant's key, and lets
-//! the two callback paths alone be reached from outside. A proxy that passes the public name
-//! in `Host` needs it allowed by `--host`.
+//! # Tasks of a deployment
+//! The pages, the orders and the operator's routes share one listener on loopback, without a login.
+//! A deployment must add:
+//! - authentication in front of the server, and the openid from the session instead of the request;
+//! - TLS, and requests signed with the merchant's key;
+//! - a proxy that exposes only the two callback paths to the outside.
+//!
+//! A proxy that passes the public name in `Host` needs that name allowed with `--host`.
 
 mod alarms;
 mod app;

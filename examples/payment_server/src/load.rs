@@ -1,10 +1,13 @@
-//! How many orders and callbacks a server takes: over HTTP on loopback, in one process with
-//! its clients and the channel's stand-in, which take their share of the machine.
+//! Load test: orders and callbacks over HTTP on loopback. The clients and the channel's stand-in
+//! run in the server's process and take their share of the machine.
 //!
-//! Three parts, with 64 connections: orders for the given time (created, then prepaid at the
-//! channel); the first signed callback of every one of them, however long that takes; and the
-//! same callbacks once more, for the given time at most. What is timed is checked: every answer
-//! is the right one, and in the end store and channel agree on each order.
+//! There are three parts, with 64 connections each:
+//! - orders for the given time; each one is created, then prepaid at the channel;
+//! - the first signed callback of every order, without a time limit;
+//! - the same callbacks once more, for at most the given time.
+//!
+//! The test checks every timed answer. At the end the store and the channel must agree on each
+//! order.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -21,19 +24,19 @@ use crate::seal::Notification;
 use crate::server::{Error, Server};
 use crate::stand_in::{Behaviour, Form, StandIn};
 
-/// How many requests are under way at once.
+/// Number of concurrent requests.
 const CALLERS: usize = 64;
 
-/// No more orders are made, however long it is to last.
+/// Maximum number of orders, whatever the duration.
 const ORDERS_MAX: usize = 50_000;
 
-/// Runs it, and prints what came of it. Whether all was as it should be.
+/// Runs the load test and prints the result. Returns whether everything was correct.
 ///
 /// # Errors
-/// Where the server does not start or does not end, or an answer is a wrong one.
+/// If the server does not start or shut down, or an answer is wrong.
 pub async fn run(time: Duration) -> Result<bool, Error> {
     let config = Config {
-        // Nothing of this is left to the sweeper.
+        // The sweeper must not do any of the work.
         sweep_every: Duration::from_secs(3600),
         ..Config::anywhere()
     };
@@ -44,7 +47,8 @@ pub async fn run(time: Duration) -> Result<bool, Error> {
     let (orders, nos) = orders(&client, time).await?;
     println!("orders      {orders}");
     let notices = paid(&stand_in, nos).await?;
-    // An order that is paid and never told would be a difference between the two.
+    // A paid order without a callback would differ between the store and the channel, so this part
+    // has no time limit.
     let (first, notices) = callbacks(&client, notices, Duration::MAX).await?;
     println!("callbacks   {first}");
     let (again, _) = callbacks(&client, notices, time).await?;
@@ -52,14 +56,14 @@ pub async fn run(time: Duration) -> Result<bool, Error> {
     let audit = Audit::of(server.store(), &stand_in).await?;
     server.shutdown().await?;
     let (paid, told) = (audit.paid, first.count);
-    println!("{paid} of {} orders are paid, once each", audit.orders);
+    println!("{paid} of {} orders were paid exactly once", audit.orders);
     for difference in audit.differences.iter().take(9) {
         println!("  ! {difference}");
     }
     Ok(audit.is_clean() && paid == told)
 }
 
-/// How quickly something was done.
+/// Number, duration and latencies of the requests of one part.
 #[derive(Debug)]
 struct Pace {
     count: usize,
@@ -72,7 +76,7 @@ impl Pace {
     fn of(mut each: Vec<Duration>, took: Duration) -> Result<Self, Error> {
         each.sort_unstable();
         let at = |percent: usize| each.get(each.len() * percent / 100).copied();
-        let (p50, p99) = at(50).zip(at(99)).ok_or("there was nothing to time")?;
+        let (p50, p99) = at(50).zip(at(99)).ok_or("no request was timed")?;
         Ok(Self {
             count: each.len(),
             took,
@@ -90,13 +94,13 @@ impl fmt::Display for Pace {
         let (p50, p99) = (millis(self.p50), millis(self.p99));
         write!(
             f,
-            "{count:>7}, {rate:>6}/s, half within {p50:.1} ms, 99 % within {p99:.1} ms"
+            "{count:>7}, {rate:>6}/s, p50 {p50:.1} ms, p99 {p99:.1} ms"
         )
     }
 }
 
-/// Does the same over and over on all connections, until the time is over or there is no
-/// more to do; gives what each brought, and the pace.
+/// Repeats `once` on all connections until the time is over or no work is left. Returns the pace
+/// and all results.
 async fn timed<T>(
     time: Duration,
     once: impl AsyncFn() -> Result<Option<T>, Error>,
@@ -134,7 +138,7 @@ async fn orders(client: &Client, time: Duration) -> Result<(Pace, Vec<OrderNo>),
     timed(time, order).await
 }
 
-/// Pays them all; gives the notifications, which were not sent. Not timed.
+/// Pays all orders and returns their notifications, which are not sent. Not timed.
 async fn paid(stand_in: &StandIn, nos: Vec<OrderNo>) -> Result<VecDeque<Notification>, Error> {
     let mut notices = VecDeque::with_capacity(nos.len());
     for no in nos {
@@ -150,7 +154,7 @@ async fn callbacks(
     time: Duration,
 ) -> Result<(Pace, VecDeque<Notification>), Error> {
     let waiting = Mutex::new(notices);
-    let tell = async || {
+    let send_one = async || {
         let next = waiting.lock().pop_front();
         let Some(notice) = next else { return Ok(None) };
         let headers = notice.headers.iter();
@@ -164,6 +168,6 @@ async fn callbacks(
         }
         Ok(Some(notice))
     };
-    let (pace, told) = timed(time, tell).await?;
+    let (pace, told) = timed(time, send_one).await?;
     Ok((pace, told.into()))
 }

@@ -1,4 +1,4 @@
-//! The payment server's command line; `--help` tells what it takes.
+//! Command line of the payment server; `--help` lists its arguments.
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -37,11 +37,11 @@ async fn run(mode: Mode, config: Config) -> ExitCode {
     }
 }
 
-/// Serves until it is told to end, by Ctrl-C or as a service is.
+/// Serves until Ctrl-C or, on Unix, SIGTERM.
 async fn serve(config: Config) -> Result<(), Error> {
     tracing_subscriber::fmt()
         .with_max_level(config.log)
-        // The store tells of its groups and commands by spans alone, at DEBUG.
+        // The store reports its groups and commands only as spans, at level DEBUG.
         .with_span_events(FmtSpan::CLOSE)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
@@ -51,15 +51,15 @@ async fn serve(config: Config) -> Result<(), Error> {
     println!("payment server: {}", server.url());
     match kept {
         Some(dir) => println!("orders: {}", dir.display()),
-        None => println!("orders end with the server; --data DIR keeps them"),
+        None => println!("orders are deleted when the server ends; --data DIR keeps them"),
     }
-    told_to_end().await?;
-    println!("ending");
+    shutdown_signal().await?;
+    println!("shutting down");
     server.shutdown().await
 }
 
 #[cfg(unix)]
-async fn told_to_end() -> std::io::Result<()> {
+async fn shutdown_signal() -> std::io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
@@ -69,6 +69,6 @@ async fn told_to_end() -> std::io::Result<()> {
 }
 
 #[cfg(not(unix))]
-async fn told_to_end() -> std::io::Result<()> {
+async fn shutdown_signal() -> std::io::Result<()> {
     tokio::signal::ctrl_c().await
 }

@@ -1,9 +1,9 @@
-//! The channel's seal: its notifications are signed by the platform's key, and encrypted with
-//! a key that it shares with the merchant.
+//! Signature and encryption of the channel's notifications: the platform signs them with its key
+//! and encrypts them with a key that it shares with the merchant.
 //!
 //! Invariants:
-//! - Nothing is decrypted, and nothing of it read, before its signature was checked.
-//! - No key and no content stands in any `Debug` or error.
+//! - The signature is checked before anything is decrypted or read.
+//! - Keys and contents never appear in `Debug` output or errors.
 
 use std::fmt;
 use std::path::Path;
@@ -24,7 +24,7 @@ use serde::Deserialize;
 use serde_json::json;
 use thiserror::Error;
 
-/// How far a notification's own time may be off.
+/// Maximum difference between a notification's timestamp and the clock.
 const FRESH: Duration = Duration::from_secs(300);
 
 const KEY_LEN: usize = 32;
@@ -38,7 +38,7 @@ const PUBLIC_KEY_FILE: &str = "platform_key.der";
 const SERIAL_FILE: &str = "platform_serial";
 const API_KEY_FILE: &str = "api_v3_key";
 
-/// What the merchant holds: the platform's public key, and the key shared with it.
+/// Keys of the merchant: the platform's public key, and the shared key.
 #[derive(Clone)]
 pub struct Seal {
     public_key: Vec<u8>,
@@ -46,22 +46,22 @@ pub struct Seal {
     api_key: [u8; KEY_LEN],
 }
 
-/// What the platform holds.
+/// Keys of the platform.
 pub struct PlatformKey {
     pair: KeyPair,
     seal: Seal,
 }
 
-/// A notification as it goes over the wire.
+/// A notification as it is sent.
 #[derive(Clone)]
 pub struct Notification {
-    /// Its headers.
+    /// Headers.
     pub headers: Vec<(&'static str, String)>,
-    /// Its body.
+    /// Body.
     pub body: String,
 }
 
-/// What a notification is about.
+/// Subject of a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
     /// A payment.
@@ -70,43 +70,44 @@ pub enum Subject {
     Refund,
 }
 
-/// A notification that was signed by the platform, decrypted.
+/// A decrypted notification with a valid signature.
 pub struct Opened {
-    /// Its own id.
+    /// ID of the notification.
     pub id: Option<Label>,
-    /// What it is about.
+    /// Subject.
     pub subject: Subject,
-    /// What it says.
+    /// Decrypted contents.
     pub json: Vec<u8>,
 }
 
-/// Why something is no notification of the platform's. May grow.
+/// Reason why a notification is rejected. More variants may be added.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SealError {
     /// A header is missing or unreadable.
     #[error("the header {0} is missing or malformed")]
     Header(&'static str),
-    /// It is too old, or of the future: it may have been recorded and sent again.
-    #[error("the notification is not of this time")]
+    /// The timestamp is more than 5 minutes off. The notification may have been recorded and sent
+    /// again.
+    #[error("the notification's timestamp is more than 5 minutes off")]
     NotFresh,
-    /// It is signed by a key that is not known here.
+    /// The signing key is unknown.
     #[error("the notification is signed with another key")]
     OtherKey,
-    /// The signature does not fit.
+    /// The signature does not match.
     #[error("the signature is wrong")]
     BadSignature,
-    /// What was signed is no notification.
-    #[error("what was signed is no notification")]
+    /// The signed contents are not a notification.
+    #[error("the signed contents are not a notification")]
     Malformed,
-    /// What was signed cannot be decrypted.
-    #[error("what was signed cannot be decrypted")]
+    /// The contents cannot be decrypted.
+    #[error("the contents cannot be decrypted")]
     NotDecrypted,
-    /// A key cannot be made or used.
-    #[error("a key cannot be made or used")]
+    /// A key cannot be generated or used.
+    #[error("a key cannot be generated or used")]
     Key,
-    /// A key cannot be read or written.
-    #[error("a key cannot be read or written")]
+    /// A key file cannot be read or written.
+    #[error("a key file cannot be read or written")]
     File(#[from] std::io::Error),
 }
 
@@ -129,7 +130,7 @@ impl Seal {
     /// Reads the keys that [`PlatformKey::write_for_merchant`] wrote.
     ///
     /// # Errors
-    /// [`SealError::File`]; [`SealError::Key`] where the shared key has not 32 bytes.
+    /// [`SealError::File`]; [`SealError::Key`] if the shared key is not 32 bytes long.
     pub fn read(dir: &Path) -> Result<Self, SealError> {
         let api_key = std::fs::read(dir.join(API_KEY_FILE))?;
         let serial = std::fs::read_to_string(dir.join(SERIAL_FILE))?;
@@ -140,10 +141,10 @@ impl Seal {
         })
     }
 
-    /// Checks who signed, then decrypts.
+    /// Checks the signature, then decrypts.
     ///
     /// # Errors
-    /// [`SealError`], with which the notification must not be believed.
+    /// [`SealError`]; the caller must not trust the notification then.
     pub fn open(
         &self,
         headers: &HeaderMap,
@@ -207,7 +208,7 @@ impl Seal {
 }
 
 impl PlatformKey {
-    /// Makes both keys anew.
+    /// Generates both keys.
     ///
     /// # Errors
     /// [`SealError::Key`].
@@ -225,13 +226,13 @@ impl PlatformKey {
         Ok(Self { pair, seal })
     }
 
-    /// What the merchant is given.
+    /// Returns the merchant's keys.
     #[must_use]
     pub fn seal(&self) -> Seal {
         self.seal.clone()
     }
 
-    /// Writes what the merchant is given into a directory, for [`Seal::read`].
+    /// Writes the merchant's keys into a directory, for [`Seal::read`].
     ///
     /// # Errors
     /// [`SealError::File`].
@@ -241,7 +242,7 @@ impl PlatformKey {
         Ok(std::fs::write(dir.join(API_KEY_FILE), self.seal.api_key)?)
     }
 
-    /// A notification of `resource`, encrypted and signed now.
+    /// Creates a notification of `resource`, encrypted and signed with the time `now`.
     ///
     /// # Errors
     /// [`SealError::Key`].
@@ -303,7 +304,7 @@ impl PlatformKey {
     }
 }
 
-/// The text that is signed.
+/// Returns the text that is signed.
 fn signed_text(timestamp: &str, nonce: &str, body: &[u8]) -> Vec<u8> {
     [timestamp.as_bytes(), nonce.as_bytes(), body]
         .into_iter()
@@ -317,14 +318,14 @@ fn header<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, Sea
     value.ok_or(SealError::Header(name))
 }
 
-/// A nonce that is text, as all of a notification.
+/// Returns a random nonce as text.
 fn nonce() -> Result<String, SealError> {
     let mut bytes = [0; NONCE_LEN / 4 * 3];
     fill(&mut bytes).map_err(|_| SealError::Key)?;
     Ok(BASE64.encode(bytes))
 }
 
-/// As many random bytes, in hexadecimal digits.
+/// Returns `BYTES` random bytes in hexadecimal digits.
 fn random_text<const BYTES: usize>() -> Result<String, SealError> {
     let mut bytes = [0; BYTES];
     fill(&mut bytes).map_err(|_| SealError::Key)?;
@@ -335,7 +336,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Keys and contents stay out of every log.
+/// Implements `Debug` without any field, so that keys and contents stay out of logs.
 macro_rules! shows_nothing {
     ($($name:ident),*) => {$(
         impl fmt::Debug for $name {

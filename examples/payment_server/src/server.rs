@@ -1,8 +1,8 @@
-//! A server from its start to its end.
+//! Start and shutdown of the server.
 //!
-//! Invariant: it ends in the order in which things depend on each other. No new request is
-//! taken, those under way are answered, the sweeper stops, then the store is shut down: what
-//! was answered is on the disk, and what was not is asked again.
+//! Invariant: the shutdown follows the dependencies. The server accepts no new request, answers the
+//! pending ones, stops the sweeper and then shuts down the store. Acknowledged commands are
+//! durable, and clients repeat the others.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -31,16 +31,16 @@ use crate::shop::Shop;
 use crate::stand_in::StandIn;
 use crate::sweeper::Sweeper;
 
-/// Why a server did not start, or did not end well.
+/// Error of a start or shutdown.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// How long another process may take to let go of the orders.
+/// Maximum time to wait for another process to release the store.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 
-/// Maximum age of a connection. No client of the server needs one for longer.
+/// Maximum age of a connection. No client of the server needs a longer one.
 pub(crate) const CONNECTION_LIFETIME: Duration = Duration::from_secs(300);
 
-/// A server that runs.
+/// A running server.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
@@ -48,15 +48,15 @@ pub struct Server {
     ended: CancellationToken,
     serving: JoinHandle<()>,
     sweeping: JoinHandle<()>,
-    /// Orders that nobody asked to keep; gone with it.
+    /// Temporary directory of the orders; removed with the server.
     _scratch: Option<TempDir>,
 }
 
 impl Server {
-    /// Opens the store, finds the channel or starts its stand-in, and begins to serve.
+    /// Opens the store, connects to the channel or starts its stand-in, and begins to serve.
     ///
     /// # Errors
-    /// Where the address is taken, the store cannot be opened, or the keys cannot be read.
+    /// If the address is in use, the store cannot be opened, or the keys cannot be read.
     pub async fn start(config: Config) -> Result<Self, Error> {
         let listener = TcpListener::bind(config.listen).await?;
         let address = listener.local_addr()?;
@@ -115,35 +115,35 @@ impl Server {
         }
     }
 
-    /// Where it listens.
+    /// Returns the address of the listener.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where its pages are.
+    /// Returns the URL of the pages.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Its orders.
+    /// Returns the store.
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.app.desk.store
     }
 
-    /// The channel, where it is the stand-in.
+    /// Returns the channel's stand-in, if it is used.
     #[must_use]
     pub fn stand_in(&self) -> Option<&StandIn> {
         self.app.stand_in.as_ref()
     }
 
-    /// Ends it. What is under way is answered first, as long as that takes within the time
-    /// that a request may take.
+    /// Shuts the server down. Pending requests are answered first, within the time limit for
+    /// requests.
     ///
     /// # Errors
-    /// Where the store could not be closed.
+    /// If the store cannot be closed.
     pub async fn shutdown(self) -> Result<(), Error> {
         self.ended.cancel();
         if let Err(error) = self.serving.await {
@@ -181,7 +181,7 @@ fn directory(asked: Option<&Path>) -> Result<(std::path::PathBuf, Option<TempDir
     Ok((scratch.path().join("orders"), Some(scratch)))
 }
 
-/// Opening reads the journal: on a thread that may wait.
+/// Opens the store on a blocking thread, because recovery reads the journal.
 async fn open(dir: std::path::PathBuf, policy: Policy, clock: Clock) -> Result<Store, Error> {
     let builder = Store::builder()
         .policy(policy)

@@ -1,4 +1,4 @@
-//! What the shop sells, at whose prices, and who sells it.
+//! Items, prices and identity of the shop.
 
 use orderstore::{
     AppId, Description, Fen, FenError, IdError, MchId, NewOrder, NewOrderError, OpenId, Reference,
@@ -6,16 +6,16 @@ use orderstore::{
 };
 use thiserror::Error;
 
-/// One article.
+/// One item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Goods {
     pub(crate) sku: &'static str,
     pub(crate) name: &'static str,
-    /// In fen.
+    /// Price in fen.
     pub(crate) price: u64,
 }
 
-/// The price list: the only place that an amount comes from.
+/// Price list, the only source of amounts.
 pub(crate) const GOODS: [Goods; 5] = [
     Goods {
         sku: "tea",
@@ -44,17 +44,17 @@ pub(crate) const GOODS: [Goods; 5] = [
     },
 ];
 
-/// The mini program and the merchant.
+/// App ID and merchant ID.
 #[derive(Debug, Clone)]
 pub(crate) struct Shop {
     pub(crate) appid: AppId,
     pub(crate) mch_id: MchId,
 }
 
-/// Why something cannot be ordered.
+/// Reason why an item cannot be ordered.
 #[derive(Debug, Error)]
 pub(crate) enum ShopError {
-    #[error("there is no such article")]
+    #[error("unknown item")]
     NoSuchGoods,
     #[error(transparent)]
     Id(#[from] IdError),
@@ -74,7 +74,7 @@ impl Shop {
         })
     }
 
-    /// An order of one article, as whom, and under which reference.
+    /// Returns a new order of one item for a user, under a reference.
     pub(crate) fn order(
         &self,
         sku: &str,

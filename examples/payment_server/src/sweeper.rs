@@ -1,13 +1,12 @@
-//! Works what is due: the customer who never reports back, the close that is to be asked
-//! for, the refund that is under way.
+//! Processes due items: orders without a notification, closes to request, and pending refunds.
 //!
 //! Invariants:
-//! - The store says what is due. A sweep that is cut off or fails is followed by the next.
-//! - No item keeps the others from being worked. An item that the channel has an unusable
-//!   answer for is put off. An item that ended a sweep is asked last in the next ones; if the
-//!   channel answers others and is silent about this one, it is put off, too.
-//! - While the channel is silent about everything, or refuses this merchant, nothing is put
-//!   off: all of it is worked as soon as the channel answers again.
+//! - The store determines what is due. The next sweep continues after one that fails or is cut off.
+//! - No item blocks the others. An item with an unusable answer is postponed. An item that ended a
+//!   sweep is processed last in the next sweeps; if the channel answers others but not this one, it
+//!   is postponed, too.
+//! - While the channel is silent about everything, or rejects this merchant, nothing is postponed.
+//!   All items are processed as soon as the channel answers again.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -24,12 +23,12 @@ use crate::channel::ChannelError;
 use crate::clock::Clock;
 use crate::desk::{Channels, Desk, DeskError};
 
-/// Maximum number of questions under way at once.
+/// Maximum number of concurrent requests to the channel.
 const AT_ONCE: usize = 8;
 
 const PAGE: usize = 100;
 
-/// Maximum pause while the channel is silent or refuses this merchant.
+/// Maximum pause while the channel is silent or rejects this merchant.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
@@ -39,19 +38,20 @@ pub(crate) struct Sweeper {
     pub(crate) every: Duration,
 }
 
-/// An order, or one refund of it, that something is due for.
+/// A due order, or one due refund of an order.
 type Item = (OrderNo, Option<RefundNo>);
 
 /// One sweep.
 #[derive(Debug)]
 struct Sweep {
-    /// The same for all pages, so that what is put off meanwhile is not met again.
+    /// Time of the sweep, the same for all pages. Items that are postponed meanwhile are not listed
+    /// again.
     now: Timestamp,
-    /// Items that ended this sweep or one before it.
+    /// Items that ended this sweep or an earlier one.
     suspects: Mutex<HashSet<Item>>,
-    /// The channel has answered a question of this sweep.
+    /// Whether the channel has answered a request of this sweep.
     is_answered: AtomicBool,
-    /// Why the sweep ends early.
+    /// Reason for ending the sweep early.
     ended: Mutex<Option<ChannelError>>,
 }
 
@@ -60,7 +60,7 @@ impl Sweeper {
         ended.run_until_cancelled(self.sweep_on()).await;
     }
 
-    /// The pauses grow while sweeps end early.
+    /// Sweeps for ever; the pauses double while sweeps end early, up to `PAUSE_MAX`.
     async fn sweep_on(&self) {
         let (mut pause, mut suspects) = (self.every, HashSet::new());
         loop {
@@ -74,7 +74,7 @@ impl Sweeper {
             pause = match self.sweep(&sweep).await {
                 Ok(()) => self.every,
                 Err(error) => {
-                    warn!(%error, "a sweep was given up");
+                    warn!(%error, "a sweep ended early");
                     (pause * 2).min(PAUSE_MAX)
                 }
             };
@@ -82,18 +82,18 @@ impl Sweeper {
         }
     }
 
-    /// Everything that is due now, once; the suspects last.
+    /// Processes everything that is due now, once; the suspects last.
     async fn sweep(&self, sweep: &Sweep) -> Result<(), DeskError> {
         self.pass(sweep, false).await?;
         if !sweep.suspects.lock().is_empty() {
             self.pass(sweep, true).await?;
-            // What is left of them is not due any more.
+            // Remaining suspects are no longer due.
             sweep.suspects.lock().clear();
         }
         Ok(())
     }
 
-    /// Everything that is due, either without the suspects or only the suspects.
+    /// Processes everything that is due, either without the suspects or only the suspects.
     async fn pass(&self, sweep: &Sweep, of_suspects: bool) -> Result<(), DeskError> {
         let mut page = PageRequest::of(PAGE);
         loop {
@@ -130,12 +130,12 @@ impl Sweeper {
                 sweep.suspects.lock().remove(&item(due));
             }
             Err(DeskError::Channel(error)) => {
-                warn!(no = %due.no, action = ?due.action, %error, "not done, and due again");
+                warn!(no = %due.no, action = ?due.action, %error, "not done; stays due");
                 sweep.suspects.lock().insert(item(due));
                 *sweep.ended.lock() = Some(error);
             }
             Err(error) => {
-                warn!(no = %due.no, action = ?due.action, %error, "not done, and due again");
+                warn!(no = %due.no, action = ?due.action, %error, "not done; stays due");
             }
         }
     }
@@ -149,7 +149,9 @@ impl Sweeper {
                 let looking = self.desk.look_at_refund(due.no, refund_no, channels);
                 looking.await?;
             }
-            (action, _) => warn!(no = %due.no, ?action, "this server cannot do what is due"),
+            (action, _) => {
+                warn!(no = %due.no, ?action, "this server does not support the due action")
+            }
         }
         Ok(())
     }

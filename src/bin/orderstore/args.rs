@@ -1,4 +1,4 @@
-//! What can be said: the flags that all verbs share, and the verbs.
+//! Command-line arguments: the flags that all verbs share, and the verbs.
 
 use std::ffi::OsString;
 
@@ -8,10 +8,10 @@ use crate::exit::HELP;
 use crate::output::Format;
 use crate::verbs;
 
-/// Look into an order store, decide what it asks of a person, and look after it
+/// Inspect and maintain an order store, and record an operator's decisions
 ///
-/// A store has one process: while a server has it open, this says so and ends. Verbs that only
-/// look change no order and make no store.
+/// Only one process can open a store directory. While a server has it open, other processes end
+/// with exit code 3. Verbs that only read change no order and create no store.
 #[derive(Parser)]
 #[command(name = "orderstore", version, after_help = HELP)]
 pub(crate) struct Cli {
@@ -25,7 +25,7 @@ pub(crate) struct Cli {
 #[derive(Args)]
 #[command(next_help_heading = "For every verb")]
 pub(crate) struct Global {
-    /// The store: its directory, or postgres://… where it stands on a cluster
+    /// Directory of the store, or its postgres://… URL on a cluster
     #[arg(
         long,
         value_name = "PLACE",
@@ -34,10 +34,10 @@ pub(crate) struct Global {
         global = true
     )]
     pub(crate) store: Option<OsString>,
-    /// The form of the answer; a table where nothing is said
+    /// Format of the output. Default: table
     #[arg(long, value_name = "FORM", value_enum, global = true)]
     pub(crate) format: Option<Format>,
-    /// Show openids, attach and metadata in full in tables, too: people put personal data there
+    /// Show full openids, attach and metadata in tables. They may contain personal data
     #[arg(long, global = true)]
     pub(crate) show_openid: bool,
 }
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_flags_do_not_contradict_one_another() {
+    fn command_definition_is_valid() {
         Cli::command().debug_assert();
     }
 }

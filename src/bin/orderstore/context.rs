@@ -1,4 +1,4 @@
-//! What every verb is given: the flags that all share, and the way to the store.
+//! Context of every verb: the shared flags, and access to the store.
 
 use std::path::PathBuf;
 
@@ -21,30 +21,30 @@ impl Context {
         Self { global }
     }
 
-    /// Where the store is. Nothing is looked at yet.
+    /// Returns the location of the store, without access to the disk or the network.
     pub(crate) fn place(&self) -> Result<Location, Failure> {
-        let said = self.global.store.as_deref();
-        let said = said.ok_or_else(|| {
+        let store = self.global.store.as_deref();
+        let store = store.ok_or_else(|| {
             Failure::usage(
-                "which store? Say --store DIR or --store URL, or set ORDERSTORE_DIR in the \
+                "no store is named: use --store DIR or --store URL, or set ORDERSTORE_DIR in the \
                  environment",
             )
         })?;
-        Ok(Location::from(said))
+        Ok(Location::from(store))
     }
 
-    /// The same, for what is done to files.
+    /// Returns the directory of the store, for verbs that work on its files.
     pub(crate) fn dir(&self) -> Result<PathBuf, Failure> {
         match self.place()? {
             Location::Dir(dir) => Ok(dir),
             Location::Cluster(_) => Err(Failure::usage(
-                "that is done to a directory: name one with --store. A cluster has tools of its own \
-                 for it (pg_dump, pg_basebackup)",
+                "this verb needs a directory: name one with --store. For a cluster, use the tools \
+                 of PostgreSQL (pg_dump, pg_basebackup)",
             )),
         }
     }
 
-    /// Opens the store, works with it, and ends it, whatever became of the work.
+    /// Opens the store, runs `work` with it, and shuts it down, even if `work` failed.
     pub(crate) fn with_store<T>(
         &self,
         work: impl FnOnce(&Store) -> Result<T, Failure>,
@@ -52,7 +52,7 @@ impl Context {
         self.with_store_of(Store::builder(), work)
     }
 
-    /// The same, with settings.
+    /// Does the same as [`Context::with_store`], with the settings of `builder`.
     pub(crate) fn with_store_of<T>(
         &self,
         builder: Builder,
@@ -69,17 +69,17 @@ impl Context {
         Ok(worked)
     }
 
-    /// In which form the answer is wanted, where it was said.
+    /// Returns the output format, if the operator chose one.
     pub(crate) const fn format(&self) -> Option<Format> {
         self.global.format
     }
 
-    /// Where the answer goes.
+    /// Returns the output in the chosen format, or as a table by default.
     pub(crate) fn out(&self) -> Out {
         Out::new(self.global.format.unwrap_or(Format::Table))
     }
 
-    /// What is shown of personal data.
+    /// Returns the redactor: tables redact personal data, unless `--show-openid` is set.
     pub(crate) const fn veil(&self) -> Redactor {
         let is_for_people = matches!(self.global.format, None | Some(Format::Table));
         Redactor {

@@ -1,44 +1,45 @@
-//! The exit codes: one for each thing that a script or a person does next.
+//! Exit codes. Each code stands for one kind of next step of a script or a person.
 
 use std::process::ExitCode;
 
-/// How a command ended.
+/// Exit code of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// It was done, or was so already.
+    /// The command did its work, or an earlier command had already done it.
     Done = 0,
-    /// The rules refused it, nothing was found, or a person must look.
+    /// The rules refused the command, there was no result, or a person must look.
     Refused = 1,
-    /// It was not understood; nothing was changed.
+    /// The arguments are invalid. The command changed nothing.
     Usage = 2,
-    /// Another process has the store.
+    /// Another process has the store open.
     InUse = 3,
     /// The store is damaged.
     Damaged = 4,
     /// A file, a disk or the output failed.
     Io = 5,
-    /// The directory is not what the verb needs.
+    /// The directory or database does not fit the verb.
     NoStore = 6,
-    /// Done or not: the same command, once more, tells.
+    /// The outcome is unknown. Running the same command again shows it.
     Unknown = 7,
 }
 
-/// What `--help` says of them.
+/// Text about exit codes, times and amounts at the end of `--help`.
 pub(crate) const HELP: &str = "\
 Exit codes:
-  0  done, or it was so already
-  1  refused by the rules, nothing found, or a person must look: differences, refused records
-  2  not understood; nothing was changed
+  0  done now, or done before
+  1  refused by the rules, no result, or a person must look: anomalies, differences, refused
+     records
+  2  invalid arguments; nothing was changed
   3  the store is in use by another process
   4  the store is damaged
   5  a file, a disk or the output failed
-  6  the directory is not what the verb needs: missing, empty, something else, a backup,
-     of a newer version, or a store already
-  7  outcome unknown: a write failed midway; the same command, once more, tells how it ended
+  6  the directory or database does not fit the verb: missing, empty, not a store, a backup,
+     another format version, or already a store
+  7  outcome unknown: a write failed midway; run the same command again to see the outcome
 
-Times are given as yyyy-MM-dd, yyyy-MM-dd HH:mm:ss or yyyyMMddHHmmss in Beijing, or in
-RFC 3339. They are shown in Beijing time in tables and CSV, and as Unix milliseconds in JSON.
-Amounts are given with --fen or with --yuan, and shown in yuan.";
+Times: write yyyy-MM-dd, yyyy-MM-dd HH:mm:ss or yyyyMMddHHmmss in Beijing time, or RFC 3339.
+Tables and CSV show Beijing time. JSON shows Unix milliseconds.
+Amounts: use --fen or --yuan. The output shows yuan.";
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
@@ -47,7 +48,7 @@ impl From<Exit> for ExitCode {
 }
 
 impl Exit {
-    /// Of something that was done or was refused.
+    /// Returns `Done` if `done` is true, otherwise `Refused`.
     pub(crate) const fn of(done: bool) -> Self {
         if done { Self::Done } else { Self::Refused }
     }

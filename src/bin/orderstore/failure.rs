@@ -1,4 +1,4 @@
-//! What went wrong, in words, with what to do next and the exit code.
+//! Failure of a command: message, advice and exit code.
 
 use std::error::Error as StdError;
 use std::fmt::{Display, Write as _};
@@ -9,7 +9,7 @@ use orderstore::{Error, StorageError, StorageErrorKind};
 
 use crate::exit::Exit;
 
-/// Why a command ended before it was done.
+/// Failure that ended a command early.
 #[derive(Debug)]
 pub(crate) struct Failure {
     exit: Exit,
@@ -18,56 +18,56 @@ pub(crate) struct Failure {
 }
 
 const IN_USE: &str = "\
-A store has one process. To look while a server has it, have the server make a backup
-(Store::backup; no other process can), then `orderstore restore BACKUP --into DIR` and look
-there. Or stop the server and run this again.";
+Only one process can open a store. To read it now, let the server make a backup (Store::backup);
+no other process can make one. Restore the backup with `orderstore restore BACKUP --into DIR`,
+and read there. Or stop the server and run this command again.";
 
 const DAMAGED: &str = "\
-Stop what uses the store, and leave the directory as it is. Restore a backup into another
-directory (`orderstore restore BACKUP --into DIR`); where none is young enough, make a sound
-store of what can be read (`orderstore repair --into DIR`).";
+Stop every process that uses the store, and do not change the directory. If a recent backup
+exists, restore it into another directory: `orderstore restore BACKUP --into DIR`.
+Otherwise build a new store from the readable data: `orderstore repair --into DIR`.";
 
-const UNKNOWN: &str = "Run the same command again: its answer tells how this one ended.";
+const UNKNOWN: &str = "Run the same command again. Its answer shows the outcome of this one.";
 
 impl Failure {
-    /// What was said cannot be.
+    /// Creates a failure for invalid arguments.
     pub(crate) fn usage(why: impl Display) -> Self {
         Self::new(Exit::Usage, why.to_string())
     }
 
-    /// The input, or what was asked, does not fit.
+    /// Creates a failure for invalid input, or for a command that the rules refused.
     pub(crate) fn refused(error: &dyn StdError) -> Self {
         Self::new(Exit::Refused, chain(error))
     }
 
-    /// What was asked for is not there.
+    /// Creates a failure for a command without a result.
     pub(crate) fn nothing(what: impl Display) -> Self {
         Self::new(Exit::Refused, what.to_string())
     }
 
-    /// There is something already where something was to be made.
+    /// Creates a failure for a location that already contains a store.
     #[cfg(feature = "postgres")]
     pub(crate) fn taken(what: impl Display) -> Self {
         Self::new(Exit::NoStore, what.to_string())
     }
 
-    /// The store breaks what it promises.
+    /// Creates a failure for a damaged store.
     pub(crate) fn damaged(what: impl Display) -> Self {
         Self::new(Exit::Damaged, what.to_string()).with_advice(DAMAGED)
     }
 
-    /// A file could not be opened, read or written.
+    /// Creates a failure for a file that could not be opened, read or written.
     pub(crate) fn file(path: &Path, error: &io::Error) -> Self {
         let (why, advice) = match error.kind() {
             ErrorKind::NotFound => match missing_part(path) {
                 Some(missing) => (
                     format!("{} does not exist", missing.display()),
-                    "Correct the path, or make what is missing.",
+                    "Correct the path, or create what is missing.",
                 ),
                 None => (error.to_string(), ""),
             },
             ErrorKind::AlreadyExists => (
-                "it exists already, and nothing is overwritten".to_owned(),
+                "it already exists, and the program does not overwrite files".to_owned(),
                 "Name another file.",
             ),
             _ => (error.to_string(), ""),
@@ -76,12 +76,12 @@ impl Failure {
         Self::new(Exit::Io, message).with_advice(advice)
     }
 
-    /// The input could not be read on.
+    /// Creates a failure for an error while reading the input.
     pub(crate) fn input(what: &str, error: &io::Error) -> Self {
         Self::new(Exit::Io, format!("{what}: {error}"))
     }
 
-    /// The output takes no more.
+    /// Creates a failure for an error while writing the output.
     pub(crate) fn output(error: &io::Error) -> Self {
         Self::new(
             Exit::Io,
@@ -98,23 +98,23 @@ impl Failure {
         }
     }
 
-    /// The same, with what to do.
+    /// Sets the advice.
     const fn with_advice(mut self, advice: &'static str) -> Self {
         self.advice = advice;
         self
     }
 
-    /// The same, with something that is to be known besides.
+    /// Adds another line to the message.
     pub(crate) fn and(mut self, more: impl Display) -> Self {
-        // A string takes everything.
+        // Writing to a string never fails.
         let _ = write!(self.message, "\n{more}");
         self
     }
 
-    /// Says it on stderr, and hands out the exit code.
+    /// Prints the message and the advice to stderr, and returns the exit code.
     pub(crate) fn tell(self) -> Exit {
         let mut to = io::stderr().lock();
-        // Nobody is left to be told that this failed, too.
+        // If stderr fails, the program has no other place to report that.
         let _ = writeln!(to, "orderstore: {}", self.message);
         if !self.advice.is_empty() {
             let _ = writeln!(to, "{}", self.advice);
@@ -123,14 +123,14 @@ impl Failure {
     }
 }
 
-/// The topmost part of a path that does not exist.
+/// Returns the topmost directory of a path that does not exist.
 fn missing_part(path: &Path) -> Option<&Path> {
     let parts = path.ancestors().filter(|part| !part.as_os_str().is_empty());
     let missing = parts.take_while(|part| matches!(part.try_exists(), Ok(false)));
     missing.last()
 }
 
-/// The message and all that is behind it.
+/// Returns the message of an error and of all its causes.
 fn chain(error: &dyn StdError) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
@@ -178,12 +178,12 @@ const fn exit_of(error: &Error) -> Exit {
         | Error::Unreadable(cause)
         | Error::Unclosed(cause)
         | Error::NotBackedUp { source: cause, .. }
-        | Error::Unopened { source: cause, .. } => exit_beneath(cause),
+        | Error::Unopened { source: cause, .. } => exit_of_cause(cause),
         _ => Exit::Io,
     }
 }
 
-const fn exit_beneath(cause: &StorageError) -> Exit {
+const fn exit_of_cause(cause: &StorageError) -> Exit {
     match cause.kind() {
         StorageErrorKind::Corrupted | StorageErrorKind::Stalled => Exit::Damaged,
         StorageErrorKind::TooLarge => Exit::Refused,
@@ -191,7 +191,7 @@ const fn exit_beneath(cause: &StorageError) -> Exit {
     }
 }
 
-/// What to do about a failure of the store.
+/// Returns the advice for an error of the store.
 const fn advice(error: &Error, exit: Exit) -> &'static str {
     match (error, exit) {
         (_, Exit::InUse) => IN_USE,
@@ -199,48 +199,50 @@ const fn advice(error: &Error, exit: Exit) -> &'static str {
         (_, Exit::Unknown) => UNKNOWN,
         (error, Exit::NoStore) => advice_on_place(error),
         (Error::InvalidCursor { .. }, _) => {
-            "A cursor goes with the very flags and the store of the page that printed it."
+            "Use a cursor only with the store and the flags of the page that printed it."
         }
         (Error::Differs { .. }, _) => {
-            "Orders were changed in the target: copy into a directory that is missing or empty."
+            "Orders of the target have changed. Copy into a directory that is missing or empty."
         }
-        (Error::Unclosed(_), _) => "What was answered is durable.",
-        (Error::DiskFull, _) => "Make room on the disk, then run the same command again.",
-        (_, Exit::Io) => "Mend that, then run the same command again.",
-        (_, Exit::Usage) => "Correct the command: `orderstore VERB --help` explains it.",
+        (Error::Unclosed(_), _) => "Every acknowledged change is durable.",
+        (Error::DiskFull, _) => "Free space on the disk, then run the same command again.",
+        (_, Exit::Io) => "Fix the cause, then run the same command again.",
+        (_, Exit::Usage) => "Correct the command. `orderstore VERB --help` explains it.",
         _ => "",
     }
 }
 
-/// What to do where a directory or a database is not what the verb needs.
+/// Returns the advice for a directory or a database that does not fit the verb.
 const fn advice_on_place(error: &Error) -> &'static str {
     match error {
         Error::Missing { .. } => {
-            "A volume that is not mounted looks like this. A new store is made by `orderstore init`."
+            "Check that the volume is mounted. To create a new store, run `orderstore init`."
         }
         Error::ParentMissing { .. } => {
-            "A volume that is not mounted looks like this. Correct the path, or make what is missing
+            "Check that the volume is mounted. Otherwise correct the path, or create what is missing
 (`mkdir -p`)."
         }
-        Error::Incomplete { .. } => "No order was ever in it; `orderstore init` finishes it.",
+        Error::Incomplete { .. } => {
+            "The store never contained an order. Run `orderstore init` to complete it."
+        }
         Error::Unfinished { .. } => {
-            "Run the same backup, restore or repair into it again: it begins anew there."
+            "Run the same backup, restore or repair into this directory again. It starts over."
         }
         Error::IsBackup { .. } => {
-            "`orderstore restore BACKUP --into DIR` makes a store of it in another directory; a new
-backup takes a directory of its own."
+            "To make a store from it, run `orderstore restore BACKUP --into DIR` with another
+directory. A new backup needs its own directory."
         }
-        Error::NotABackup { .. } => "Name a directory that `orderstore backup DIR` made.",
+        Error::NotABackup { .. } => "Name a directory that `orderstore backup DIR` created.",
         Error::Foreign { .. } => {
-            "Name the store's own directory. What is made new takes one that is missing or empty."
+            "Name the directory of the store. A new store or backup needs a missing or empty one."
         }
         Error::AlreadyThere { .. } => {
             "Use that store, or name a directory that is missing or empty."
         }
         Error::NewerFormat { .. } => {
-            "Use the version of this program that wrote it, or a later one."
+            "Use the version of this program that wrote the store, or a later one."
         }
-        _ => "A new store is made by `orderstore init`.",
+        _ => "To create a new store, run `orderstore init`.",
     }
 }
 
@@ -250,8 +252,8 @@ mod tests {
 
     use super::*;
 
-    fn beneath(kind: StorageErrorKind) -> StorageError {
-        StorageError::new(kind, "beneath")
+    fn cause(kind: StorageErrorKind) -> StorageError {
+        StorageError::new(kind, "cause")
     }
 
     #[track_caller]
@@ -262,21 +264,17 @@ mod tests {
     }
 
     #[test]
-    fn a_write_that_failed_midway_is_told_from_one_that_certainly_did_not_happen() {
-        let unknown = Error::OutcomeUnknown(beneath(StorageErrorKind::Io));
+    fn unknown_outcome_differs_from_write_not_applied() {
+        let unknown = Error::OutcomeUnknown(cause(StorageErrorKind::Io));
         check(unknown, Exit::Unknown, "Run the same command again");
-        check(
-            Error::NotApplied(beneath(StorageErrorKind::Io)),
-            Exit::Io,
-            "",
-        );
+        check(Error::NotApplied(cause(StorageErrorKind::Io)), Exit::Io, "");
         check(Error::DiskFull, Exit::Io, "");
     }
 
     #[test]
-    fn damage_is_damage_wherever_it_is_met() {
+    fn every_corruption_error_exits_as_damaged() {
         let dir = PathBuf::from("shop");
-        let source = beneath(StorageErrorKind::Corrupted);
+        let source = cause(StorageErrorKind::Corrupted);
         for error in [
             Error::Unreadable(source.clone()),
             Error::Poisoned(source.clone()),
@@ -291,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn directories_of_another_kind_are_no_store() {
+    fn unsuitable_directory_errors_have_exit_and_advice() {
         let dir = || PathBuf::from("shop");
         check(Error::Locked { dir: dir() }, Exit::InUse, "Store::backup");
         check(
@@ -302,22 +300,22 @@ mod tests {
         check(
             Error::Unfinished { dir: dir() },
             Exit::NoStore,
-            "begins anew",
+            "starts over",
         );
         check(Error::NewerFormat { found: 2, known: 1 }, Exit::NoStore, "");
     }
 
     #[test]
-    fn a_message_names_every_cause() {
-        let failure = Failure::from(Error::Unreadable(beneath(StorageErrorKind::Io)));
-        let whole = "the store could not be read: input or output failed: beneath";
+    fn message_contains_every_cause() {
+        let failure = Failure::from(Error::Unreadable(cause(StorageErrorKind::Io)));
+        let whole = "the store could not be read: input or output failed: cause";
         assert_eq!(failure.message, whole);
     }
 
     #[test]
-    fn every_failure_of_the_store_says_what_to_do() {
+    fn every_store_error_has_advice() {
         let dir = || PathBuf::from("shop");
-        let io = || beneath(StorageErrorKind::Io);
+        let io = || cause(StorageErrorKind::Io);
         for error in [
             Error::Overloaded,
             Error::DiskFull,
@@ -365,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_failure_names_the_topmost_missing_part() {
+    fn file_error_names_topmost_missing_part() {
         let place = tempfile::tempdir().unwrap();
         let failure = |path: &Path| Failure::file(path, &ErrorKind::NotFound.into()).message;
         let missing = place.path().join("no");

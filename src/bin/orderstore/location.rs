@@ -1,4 +1,4 @@
-//! Where a store is: in a directory, or on a cluster that a URL names.
+//! Location of a store: a directory, or the URL of a cluster.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -9,7 +9,7 @@ use orderstore::{Builder, Store};
 
 use crate::failure::Failure;
 
-/// What `--store` and its like say. No `Debug`: a URL may hold a password.
+/// Location of a store. The type has no `Debug`, because a URL may contain a password.
 #[derive(Clone)]
 pub(crate) enum Location {
     /// A directory.
@@ -18,35 +18,36 @@ pub(crate) enum Location {
     Cluster(Url),
 }
 
-/// The URL of a cluster.
+/// URL of a cluster.
 #[derive(Clone)]
 pub(crate) struct Url(String);
 
-/// Between a URL's scheme and the rest; no path that anybody has looks like that.
+/// Separator between the scheme and the rest of a URL. Paths do not contain it in practice.
 const MARK: &str = "://";
 
-/// Whether a text is meant for a cluster, however it is spelled: a URL, a part of one, or the
-/// pairs that PostgreSQL's own programs take, too.
+/// Returns whether a text is intended to name a cluster: a URL, a part of one, or the
+/// `key=value` pairs that PostgreSQL's own programs accept.
 fn is_of_cluster(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
-    // Around the sign there may be spaces.
+    // PostgreSQL allows spaces around the `=` of a pair.
     let holds_password = text.replace(' ', "").contains("password=");
     let begins = ["postgres:", "postgresql:"].map(|scheme| text.starts_with(scheme));
     begins.contains(&true) || text.contains(MARK) || holds_password
 }
 
 impl From<&OsStr> for Location {
-    /// What is meant for a cluster names no directory: its password would be in the name.
-    fn from(said: &OsStr) -> Self {
-        let text = said.to_string_lossy();
+    /// Classifies the text. A text for a cluster never becomes a directory, because the name of
+    /// the directory would contain the password.
+    fn from(argument: &OsStr) -> Self {
+        let text = argument.to_string_lossy();
         if is_of_cluster(&text) {
             return Self::Cluster(Url(text.into_owned()));
         }
-        Self::Dir(PathBuf::from(said))
+        Self::Dir(PathBuf::from(argument))
     }
 }
 
-/// Who speaks to the cluster and with which settings is left out.
+/// Prints a URL without user, password and settings.
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -59,34 +60,40 @@ impl fmt::Display for Location {
     }
 }
 
-/// What stands for what is not shown.
+/// Replacement for hidden text.
 const HIDDEN: &str = "…";
 
-/// Hosts, their ports and the database, of what is behind the scheme. `None` where it is not
-/// certain that they are that: a password may hold any of the signs that part a URL.
+/// Returns the hosts, ports and database in the part of a URL after the scheme.
+///
+/// Returns `None` if the result could contain a part of the password: a password may contain
+/// any separator of a URL (`@`, `:`, `/`, `?`, `&`).
 fn hosts(rest: &str) -> Option<&str> {
     let (front, settings) = rest.split_once('?').unwrap_or((rest, ""));
     let hosts = front.rsplit_once('@').map_or(front, |(_, hosts)| hosts);
     let names = hosts.split_once('/').map_or(hosts, |(names, _)| names);
+    // A port has only digits. In `user:secret`, the text after the colon is a password.
     let is_host = |host: &str| {
-        // Behind the brackets of an address of many colons.
+        // An IPv6 address is in brackets; its colons do not separate a port.
         let host = host.rsplit_once(']').map_or(host, |(_, port)| port);
         let port = host.rsplit_once(':').map_or("", |(_, port)| port);
         port.bytes().all(|byte| byte.is_ascii_digit())
     };
+    // An `@` after the first `?` means that the `?` may be a part of the password. `=` and `&`
+    // belong to settings, not to hosts.
     let is_clear = !settings.contains('@') && !hosts.contains(['=', '&']);
     (is_clear && names.split(',').all(is_host)).then_some(hosts)
 }
 
-/// A text that repeats what was said, without what its URLs hold.
-pub(crate) fn veiled(text: String, said: impl Iterator<Item = OsString>) -> String {
-    said.fold(text, |text, word| {
+/// Returns `text` with the secrets of all URLs in `arguments` replaced. `text` is an error
+/// message that may repeat the arguments.
+pub(crate) fn veiled(text: String, arguments: impl Iterator<Item = OsString>) -> String {
+    arguments.fold(text, |text, word| {
         let word = word.to_string_lossy();
         if let Some((_, rest)) = word.split_once(MARK).filter(|(_, rest)| !rest.is_empty()) {
             let shown = hosts(rest).unwrap_or(HIDDEN);
             return text.replace(&format!("{MARK}{rest}"), &format!("{MARK}{shown}"));
         }
-        // A flag's value stands behind the flag, or by itself.
+        // The value of a flag is in the same argument after `=`, or in an argument of its own.
         let value = word.split_once('=').filter(|_| word.starts_with("--"));
         let value = value.map_or(&*word, |(_, value)| value);
         if is_of_cluster(value) {
@@ -96,22 +103,22 @@ pub(crate) fn veiled(text: String, said: impl Iterator<Item = OsString>) -> Stri
     })
 }
 
-/// Takes the path of a file or of a directory, and no URL.
+/// Returns a parser for the path of a file or directory. It rejects URLs.
 pub(crate) fn path() -> impl TypedValueParser<Value = PathBuf> {
-    PathBufValueParser::new().try_map(|said| match Location::from(said.as_os_str()) {
+    PathBufValueParser::new().try_map(|argument| match Location::from(argument.as_os_str()) {
         Location::Dir(path) => Ok(path),
-        Location::Cluster(_) => Err("a path belongs here, and no URL: name a directory or a file"),
+        Location::Cluster(_) => Err("a URL is not allowed here: name a directory or a file"),
     })
 }
 
-/// Whether a file is CSV by its name.
+/// Returns whether the name of a file ends in `.csv`.
 pub(crate) fn is_named_csv(path: &Path) -> bool {
     path.extension()
         .is_some_and(|ending| ending.eq_ignore_ascii_case("csv"))
 }
 
 impl Location {
-    /// Opens the store that is there, and makes none.
+    /// Opens an existing store.
     pub(crate) fn open(&self, builder: Builder) -> Result<Store, Failure> {
         match self {
             Self::Dir(dir) => Ok(builder.allow_weak_durability().open(dir)?),
@@ -119,7 +126,7 @@ impl Location {
         }
     }
 
-    /// Makes a store where there is none.
+    /// Creates a store. It is an error if one exists.
     pub(crate) fn init(&self, builder: Builder) -> Result<Store, Failure> {
         match self {
             Self::Dir(dir) => Ok(builder.allow_weak_durability().init(dir)?),
@@ -127,7 +134,7 @@ impl Location {
         }
     }
 
-    /// Opens the store that is there, or makes one.
+    /// Opens a store, or creates it if none exists.
     pub(crate) fn open_or_init(&self, builder: Builder) -> Result<Store, Failure> {
         match self {
             Self::Dir(dir) => Ok(builder.allow_weak_durability().open_or_init(dir)?),
@@ -149,7 +156,7 @@ impl Url {
             Ok(store) => {
                 store.shutdown().wait()?;
                 Err(Failure::taken(
-                    "the database holds a store already: use that one, or name another database or \
+                    "the database already contains a store: use it, or name another database or \
                      schema",
                 ))
             }
@@ -163,7 +170,7 @@ impl Url {
 
 #[cfg(not(feature = "postgres"))]
 impl Url {
-    const MISSING: &str = "this program was built without the feature `postgres`, and speaks to no \
+    const MISSING: &str = "this program was built without the feature `postgres` and cannot use a \
                            cluster: build it with --features cli,postgres";
 
     fn open(&self, _: Builder) -> Result<Store, Failure> {
@@ -184,8 +191,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_shown_of_a_place_names_nobody() {
-        let shown = |said: &str| Location::from(OsStr::new(said)).to_string();
+    fn display_hides_user_and_password() {
+        let shown = |text: &str| Location::from(OsStr::new(text)).to_string();
         let url = "postgres://shop:se@cret@one:1,two/orders?options=-csearch_path%3Da&password=b";
         assert_eq!(shown(url), "postgres://one:1,two/orders");
         assert_eq!(shown("postgresql://one"), "postgresql://one");

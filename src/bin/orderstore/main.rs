@@ -1,11 +1,11 @@
-//! The operator's command line of an order store: look, decide, reconcile, move, back up.
+//! Command line for operators of an order store: inspect, decide, reconcile, transfer, back up.
 //!
 //! Invariants:
-//! - Everything that was said is checked before anything is opened: what is not understood
-//!   leaves no directory, no file and no lock behind.
-//! - A verb that only looks never makes a store.
-//! - Every ending has its exit code, see [`exit`].
-//! - Tables show openids in full only where the operator asks for it. No answer holds a
+//! - The program validates all arguments before it opens anything. Invalid arguments leave no
+//!   directory, file or lock behind.
+//! - A verb that only reads never creates a store.
+//! - Every kind of result has its own exit code, see [`exit`].
+//! - Tables show full openids only if the operator asks for them. No output contains a
 //!   password.
 
 mod args;
@@ -32,7 +32,7 @@ use self::args::Cli;
 use self::context::Context;
 
 fn main() -> ExitCode {
-    let Cli { global, verb } = Cli::try_parse().unwrap_or_else(|error| misunderstood(&error));
+    let Cli { global, verb } = Cli::try_parse().unwrap_or_else(|error| exit_after(&error));
     let ended = verbs::run(verb, &Context::new(global));
     progress::end();
     match ended {
@@ -41,14 +41,16 @@ fn main() -> ExitCode {
     }
 }
 
-/// Ends with what is to be said of words that were not understood. It repeats them, and so what
-/// a URL among them holds is left out of it.
-fn misunderstood(error: &clap::Error) -> ! {
-    let said = error.render().to_string();
-    let veiled = location::veiled(said.clone(), env::args_os());
-    if !error.use_stderr() || veiled == said {
+/// Prints the message of clap (an error, the help or the version) and ends the program.
+///
+/// An error message repeats invalid arguments, so this removes the secrets of URLs from it.
+fn exit_after(error: &clap::Error) -> ! {
+    let message = error.render().to_string();
+    let redacted = location::veiled(message.clone(), env::args_os());
+    // `error.exit` prints in colour; use it unless something was redacted.
+    if !error.use_stderr() || redacted == message {
         error.exit();
     }
-    progress::say(veiled.trim_end());
+    progress::say(redacted.trim_end());
     process::exit(error.exit_code());
 }

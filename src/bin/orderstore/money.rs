@@ -1,34 +1,34 @@
-//! Money as a person gives it: in fen or in yuan, said explicitly, and never guessed.
+//! Amounts on the command line. The operator must state the unit: fen or yuan.
 
 use clap::Args;
 use orderstore::{Currency, Fen, FenError};
 
 use crate::failure::Failure;
 
-/// An amount, in the one unit or in the other.
+/// Amount in fen or in yuan.
 #[derive(Args, Clone, Copy)]
 #[group(required = true, multiple = false)]
 pub(crate) struct Amount {
-    /// The amount in fen, or another currency's minor units: 1990 is 19.90 yuan
+    /// Amount in fen, or in the minor unit of another currency: 1990 is 19.90 yuan
     #[arg(long, value_name = "N", value_parser = parse_fen)]
     fen: Option<Fen>,
-    /// The amount in yuan: 19.90
+    /// Amount in yuan, such as 19.90
     #[arg(long, value_name = "YUAN", value_parser = parse_yuan)]
     yuan: Option<Fen>,
 }
 
 impl Amount {
-    /// The amount in minor units of `currency`.
+    /// Returns the amount in minor units of `currency`.
     pub(crate) fn of(self, currency: Currency) -> Result<Fen, Failure> {
         match (self.fen, self.yuan) {
             (Some(fen), None) => Ok(fen),
             (None, Some(fen)) if currency == Currency::CNY => Ok(fen),
             (None, Some(_)) => Err(Failure::usage(format_args!(
-                "yuan are CNY: give an amount of {currency} in its minor units with --fen, \
-                     where 1990 is {}",
+                "--yuan is only for CNY: give an amount in {currency} with --fen, in minor units \
+                     (1990 is {})",
                 show(1990, currency)
             ))),
-            _ => Err(Failure::usage("give the amount with --fen or with --yuan")),
+            _ => Err(Failure::usage("give the amount with --fen or --yuan")),
         }
     }
 }
@@ -36,37 +36,39 @@ impl Amount {
 fn parse_fen(text: &str) -> Result<Fen, String> {
     let is_digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if !is_digits {
-        return Err("fen are digits and nothing else, such as 1990 for 19.90 yuan".to_owned());
+        return Err("write fen with digits only, such as 1990 for 19.90 yuan".to_owned());
     }
     let fen = text.parse().map_err(|_| FenError::TooLarge.to_string())?;
     let fen = Fen::new(fen).map_err(|error| error.to_string())?;
-    some(fen)
+    not_zero(fen)
 }
 
 fn parse_yuan(text: &str) -> Result<Fen, String> {
     let fen = Fen::parse_yuan(text).map_err(|error| error.to_string())?;
-    some(fen)
+    not_zero(fen)
 }
 
-/// No verb takes an amount of nothing.
-fn some(fen: Fen) -> Result<Fen, String> {
+/// Rejects an amount of zero, which no verb accepts.
+fn not_zero(fen: Fen) -> Result<Fen, String> {
     match fen.is_zero() {
-        true => Err("an amount is at least 1 fen, which is 0.01 yuan".to_owned()),
+        true => Err("the amount must be at least 1 fen (0.01 yuan)".to_owned()),
         false => Ok(fen),
     }
 }
 
-/// An amount of any size as it is shown: in yuan, or in its currency's unit with the currency.
+/// Formats an amount for display: in yuan, or in the unit of its currency with the currency
+/// code.
 pub(crate) fn show(fen: u128, currency: Currency) -> String {
     yuan(fen, currency).unwrap_or_else(|| format!("{} {currency}", decimal(fen, currency)))
 }
 
-/// The amount in yuan, where it is of yuan.
+/// Formats an amount in yuan. Returns `None` for other currencies.
 pub(crate) fn yuan(fen: u128, currency: Currency) -> Option<String> {
     (currency == Currency::CNY).then(|| decimal(fen, currency))
 }
 
-/// Sums are wider than any one amount.
+/// Formats an amount in the unit of its currency. `u128` has room for sums, which may be above
+/// [`Fen::MAX`].
 fn decimal(minor: u128, currency: Currency) -> String {
     let decimals = usize::from(currency.exponent());
     let digits = format!("{minor:0width$}", width = decimals + 1);
@@ -81,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fen_are_whole_and_yuan_have_a_point() {
+    fn fen_are_integers_and_yuan_are_decimals() {
         assert_eq!(parse_fen("1990"), Fen::new(1990).map_err(|_| String::new()));
         for text in [
             "",
@@ -103,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn yuan_are_of_no_other_currency() {
+    fn yuan_amount_needs_currency_cny() {
         let (fen, yuan) = (Fen::new(5).ok(), Fen::new(500).ok());
         let usd = Currency::parse("USD").unwrap();
         let in_yuan = Amount { fen: None, yuan };
@@ -123,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn an_amount_is_shown_in_yuan_or_in_what_it_is() {
+    fn show_prints_yuan_or_unit_with_currency() {
         assert_eq!(show(1990, Currency::CNY), "19.90");
         assert_eq!(show(7, Currency::CNY), "0.07");
         let show_in = |minor, code| show(minor, Currency::parse(code).unwrap());

@@ -1,4 +1,4 @@
-//! One bar on stderr, where stderr is a terminal; nothing at all where it is not.
+//! Progress bar on stderr. There is no bar if stderr is not a terminal.
 
 use std::io::{IsTerminal as _, Read, stderr};
 use std::sync::LazyLock;
@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// What the library tells goes through plain functions: the bar is there once.
+/// The only progress bar. It is global because the library reports progress to plain functions,
+/// which have no state.
 static BAR: LazyLock<ProgressBar> = LazyLock::new(|| {
     if !stderr().is_terminal() {
         return ProgressBar::hidden();
@@ -19,41 +20,42 @@ static BAR: LazyLock<ProgressBar> = LazyLock::new(|| {
     }
 });
 
-/// How long the input is.
+/// Length of the input, in bytes.
 static BYTES: AtomicU64 = AtomicU64::new(0);
 
-/// Something that may take long begins.
+/// Starts the bar for a step that may take long.
 pub(crate) fn begin(what: &'static str) {
     BAR.reset();
     BAR.set_message(what);
 }
 
-/// How far it is.
+/// Sets the position of the bar.
 pub(crate) fn tell(done: u64, total: u64) {
     BAR.set_length(total);
     BAR.set_position(done);
 }
 
-/// It is over, and so is the bar.
+/// Removes the bar.
 pub(crate) fn end() {
     BAR.finish_and_clear();
 }
 
-/// Tells how far the input is read, once that has begun.
+/// Wraps an input of `bytes` bytes, so that the bar shows how much of it was read. The bar starts
+/// with [`restart`].
 pub(crate) fn reading<R: Read>(input: R, bytes: u64) -> impl Read + use<R> {
     BYTES.store(bytes, Ordering::Relaxed);
     BAR.wrap_read(input)
 }
 
-/// The reading of the input begins.
+/// Starts the bar for reading the input.
 pub(crate) fn restart(what: &'static str) {
     begin(what);
     BAR.set_length(BYTES.load(Ordering::Relaxed));
 }
 
-/// Says a line on stderr, clear of the bar.
+/// Prints a line to stderr and hides the bar meanwhile.
 pub(crate) fn say(line: &str) {
-    // Nobody is left to be told that it was not said.
+    // If stderr fails, the program has no other place to report that.
     BAR.suspend(|| {
         use std::io::Write as _;
         let _ = writeln!(stderr().lock(), "{line}");

@@ -1,35 +1,36 @@
-//! What an answer holds of personal data, and of secrets.
+//! Redaction of personal data and secrets in the output.
 //!
-//! - A table is for people, and a screen has onlookers. It has openids in a short form and
-//!   texts by their length, unless the operator asks for more.
-//! - JSON and CSV are for programs. They hold the values themselves: a program cannot tell a
-//!   short form from a value.
-//! - Whoever holds the value of a prepay can open the payment: no answer holds it.
+//! - Tables are for people, and other people may see the screen. A table shortens openids and
+//!   shows only the length of texts, unless the operator asks for the full values.
+//! - JSON and CSV are for programs and contain the full values, because a program cannot
+//!   recognise a shortened value.
+//! - No output contains the value of a prepay, because anyone who knows it can open the payment.
 
 use orderstore::{Metadata, OpenId};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// Whether personal data is shown.
+/// Setting for the redaction of personal data.
 #[derive(Clone, Copy)]
 pub(crate) struct Redactor {
-    /// It is: the answer is for programs, or the operator asked for it.
+    /// Whether the output shows full values: it is for programs, or the operator asked for them.
     pub(crate) lifted: bool,
 }
 
 impl Redactor {
-    /// An openid, as far as it is shown.
+    /// Returns an openid, shortened if redaction is on.
     pub(crate) fn openid(self, openid: &OpenId) -> String {
         let text = openid.as_str();
         if self.lifted {
             return text.to_owned();
         }
-        // Three characters of a short openid would be most of it.
+        // Three characters of a short openid would reveal most of it.
         let start = text.get(..3).filter(|_| text.len() >= 12);
         format!("{}…", start.unwrap_or_default())
     }
 
-    /// A text in which people put what they should not, as far as it is shown.
+    /// Returns a free text, or only its length if redaction is on. Such a text may contain
+    /// personal data.
     pub(crate) fn text(self, text: &str) -> String {
         if self.lifted || text.is_empty() {
             return text.to_owned();
@@ -37,7 +38,7 @@ impl Redactor {
         of_length(text.as_bytes())
     }
 
-    /// The caller's own bytes, as far as they are shown.
+    /// Returns the caller's own bytes as text, or only their length if redaction is on.
     pub(crate) fn metadata(self, metadata: &Metadata) -> String {
         if !self.lifted && !metadata.is_empty() {
             return of_length(metadata.as_bytes());
@@ -48,7 +49,8 @@ impl Redactor {
         }
     }
 
-    /// Anything of the library's as JSON, for programs, without the values of prepays.
+    /// Converts a value of the library to JSON and removes the values of prepays. It does not
+    /// redact personal data.
     pub(crate) fn json(self, value: &impl Serialize) -> Value {
         let mut json = serde_json::to_value(value).unwrap_or_default();
         cover(&mut json);
@@ -56,7 +58,7 @@ impl Redactor {
     }
 }
 
-/// Takes the values of prepays out, however deep they stand.
+/// Removes the values of prepays at any depth.
 fn cover(json: &mut Value) {
     match json {
         Value::Array(items) => items.iter_mut().for_each(cover),
@@ -66,6 +68,7 @@ fn cover(json: &mut Value) {
 }
 
 fn cover_fields(fields: &mut Map<String, Value>) {
+    // Only a prepay has the field `validUntil`.
     if fields.contains_key("validUntil") {
         fields.insert("value".to_owned(), Value::Null);
     }
@@ -85,7 +88,7 @@ mod tests {
     const PAYER: &str = "oZWaC4xeOVCUkip5njeEeXi1TEsk";
 
     #[test]
-    fn table_shortens_openids_and_measures_texts() {
+    fn table_shortens_openids_and_texts() {
         let table = Redactor { lifted: false };
         let openid = |text: &str| table.openid(&OpenId::parse(text).unwrap());
         assert_eq!(openid(PAYER), "oZW…");
@@ -97,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn lifted_veil_shows_the_values() {
+    fn lifted_redactor_shows_full_values() {
         let lifted = Redactor { lifted: true };
         assert_eq!(lifted.openid(&OpenId::parse(PAYER).unwrap()), PAYER);
         assert_eq!(lifted.text("茶"), "茶");
@@ -107,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn json_holds_every_value_but_that_of_a_prepay() {
+    fn json_removes_only_prepay_values() {
         let event = json!({
             "_openid": PAYER, "metadata": "13800138000",
             "what": {"prepayRecorded": {"kind": "JSAPI", "value": "wx2014", "validUntil": 5}},

@@ -1,12 +1,11 @@
-//! Texts that may hold personal data: taken as they are, and checked here, since the parser of
-//! the flags would repeat what it refuses.
+//! Arguments that may contain personal data. The verbs validate them here, because the argument
+//! parser would repeat a rejected value in its error message.
 
 use std::fmt::Display;
 
 use crate::failure::Failure;
 
-/// What was said under `flag`, as what it is to be. The refusal names the flag and what is
-/// wrong, and repeats nothing.
+/// Parses the value of `flag`. The error names the flag and the reason, but not the value.
 pub(crate) fn checked<T, E: Display>(
     flag: &str,
     text: &str,
@@ -15,7 +14,7 @@ pub(crate) fn checked<T, E: Display>(
     parse(text).map_err(|error| Failure::usage(format_args!("{flag}: {error}")))
 }
 
-/// The same, where anything was said.
+/// Parses the value of `flag`, if the flag is present.
 pub(crate) fn checked_if<T, E: Display>(
     flag: &str,
     text: Option<&String>,

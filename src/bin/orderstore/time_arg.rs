@@ -1,4 +1,4 @@
-//! Times as a person writes them: in Beijing, unless the text says where.
+//! Times on the command line: in Beijing time, unless the text has a UTC offset.
 
 use std::ops::Range;
 use std::time::SystemTime;
@@ -9,7 +9,7 @@ use orderstore::{Timestamp, TimestampError};
 
 use crate::failure::Failure;
 
-/// A time, or a day's first moment.
+/// Parses a time. A day without a time of day means its first moment.
 pub(crate) fn parse(text: &str) -> Result<Timestamp, TimestampError> {
     match text.len() {
         _ if text.contains('T') => Timestamp::parse_rfc3339(text),
@@ -19,7 +19,7 @@ pub(crate) fn parse(text: &str) -> Result<Timestamp, TimestampError> {
     }
 }
 
-/// A day in Beijing.
+/// Parses a day in Beijing time.
 pub(crate) fn day(text: &str) -> Result<BillDay, TimestampError> {
     BillDay::parse(text)
 }
@@ -28,19 +28,19 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_system(SystemTime::now())
 }
 
-/// A stretch of time; without its ends, all of it.
+/// Period of time. Without `--from` and `--to` it covers all times.
 #[derive(Args, Clone, Copy)]
 pub(crate) struct TimeRange {
-    /// From this time on
+    /// Start of the period
     #[arg(long, value_name = "TIME", value_parser = parse)]
     from: Option<Timestamp>,
-    /// Up to this time, which is excluded: a day stands for its first moment
+    /// End of the period, exclusive. A day means its first moment
     #[arg(long, value_name = "TIME", value_parser = parse)]
     to: Option<Timestamp>,
 }
 
 impl TimeRange {
-    /// The range, which is not empty.
+    /// Returns the period. An empty period is an error.
     pub(crate) fn range(self) -> Result<Range<Timestamp>, Failure> {
         let from = self.from.unwrap_or(Timestamp::EPOCH);
         let to = self.to.unwrap_or(Timestamp::MAX);
@@ -48,7 +48,7 @@ impl TimeRange {
             return Ok(from..to);
         }
         Err(Failure::usage(
-            "--to is not later than --from: --to is excluded, so that a day ends at the next one",
+            "--to must be later than --from: --to is exclusive, so a day ends at the next day",
         ))
     }
 }
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_moment_is_read_in_every_form() {
+    fn parse_accepts_every_time_format() {
         for form in [
             "2022-03-21 13:20:07",
             "20220321132007",
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_refused() {
+    fn parse_rejects_invalid_times() {
         for text in [
             "",
             "yesterday",
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stretch_has_an_end_behind_its_beginning() {
+    fn range_end_must_be_after_start() {
         let at = |text| Some(parse(text).unwrap());
         let (from, to) = (at("2022-03-21"), at("2022-03-22"));
         assert!(TimeRange { from, to }.range().is_ok());

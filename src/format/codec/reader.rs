@@ -1,11 +1,17 @@
-//! Reads what bincode wrote, straight from where it lies.
+//! Reader for values in bincode's standard encoding, without copying the input.
 //!
-//! - The form is bincode's standard one: a byte is itself; wider integers of up to 250 take a
-//!   byte, larger ones a tag and their bytes, little-endian; lengths and the places of variants are integers; bytes
-//!   lie behind their length; fields follow one another without names.
-//! - Bincode's own reader takes half as long again: each of its results has room for an error
-//!   that says much, and nobody asks for. Tests hold the two against each other.
-//! - Whatever it reads, no list is longer than the bytes that are left.
+//! The encoding:
+//! - A `u8` is one byte. A flag is a byte 0 or 1. An option is a flag, then the value if any.
+//! - A wider integer up to 250 is one byte. A larger one is a tag byte and 2, 4 or 8
+//!   little-endian bytes. The tags are 251, 252 and 253.
+//! - Lengths and variant numbers are integers. A byte string follows its length. Fields follow
+//!   each other without names.
+//!
+//! Bincode's own reader takes 50 % longer, because each of its results has room for a large
+//! error value. Tests compare the two readers.
+//!
+//! The reader rejects every list that claims more elements than there are bytes left. Corrupted
+//! input therefore never causes a large allocation.
 
 use std::fmt;
 
@@ -16,13 +22,13 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
-/// What is read is none of the values that are asked for.
+/// Error: the bytes are not an encoding of the requested type.
 #[derive(Debug)]
 pub(super) struct Undecodable;
 
 impl fmt::Display for Undecodable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("it cannot be decoded")
+        f.write_str("value cannot be decoded")
     }
 }
 
@@ -34,7 +40,7 @@ impl Error for Undecodable {
     }
 }
 
-/// The widest integer that a type takes, as the tag that such a one bears.
+/// Largest tag byte that an integer type accepts.
 #[derive(Clone, Copy)]
 #[repr(u8)]
 enum Widest {
@@ -42,7 +48,7 @@ enum Widest {
     U64 = 253,
 }
 
-/// The bytes that are still to be read.
+/// Input that is not read yet.
 pub(super) struct Reader<'de> {
     rest: &'de [u8],
 }
@@ -52,7 +58,7 @@ impl<'de> Reader<'de> {
         Self { rest: bytes }
     }
 
-    /// What was not read.
+    /// Bytes that were not read.
     pub(super) const fn rest(self) -> &'de [u8] {
         self.rest
     }
@@ -72,6 +78,8 @@ impl<'de> Reader<'de> {
 
     #[inline]
     fn integer(&mut self, widest: Widest) -> Result<u64, Undecodable> {
+        // Bincode rejects a tag that is wider than the type, even if the value would fit. This
+        // reader must do the same, so that both accept the same bytes.
         let tag = self.byte()?;
         if tag > widest as u8 {
             return Err(Undecodable);
@@ -98,7 +106,8 @@ impl<'de> Reader<'de> {
         }
     }
 
-    /// A length that so many bytes may have; none of what is listed takes less than one.
+    /// Reads a length. Every element takes at least one byte, so a length larger than the rest
+    /// of the input is invalid.
     #[inline]
     fn len(&mut self) -> Result<usize, Undecodable> {
         let len = self.narrow(Widest::U64)?;
@@ -133,7 +142,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         false
     }
 
-    /// The form does not say what it holds.
+    /// Always fails: the encoding does not contain the types of its values.
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Undecodable> {
         Err(Undecodable)
     }
@@ -207,14 +216,14 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         visitor.visit_enum(self)
     }
 
-    // Nothing that is stored has these.
+    // No stored value contains these types.
     forward_to_deserialize_any! {
         i8 i16 i32 i64 i128 u16 u128 f32 f64 char str string byte_buf unit unit_struct
         newtype_struct tuple_struct map identifier ignored_any
     }
 }
 
-/// The fields of a value, or the elements of a list.
+/// Fields of a value, or elements of a list.
 struct Fields<'a, 'de> {
     reader: &'a mut Reader<'de>,
     left: usize,
@@ -250,9 +259,9 @@ impl<'de> EnumAccess<'de> for &mut Reader<'de> {
         self,
         seed: T,
     ) -> Result<(T::Value, Self), Undecodable> {
-        let place: u32 = self.narrow(Widest::U32)?;
-        let place: U32Deserializer<Undecodable> = place.into_deserializer();
-        Ok((seed.deserialize(place)?, self))
+        let variant: u32 = self.narrow(Widest::U32)?;
+        let variant: U32Deserializer<Undecodable> = variant.into_deserializer();
+        Ok((seed.deserialize(variant)?, self))
     }
 }
 

@@ -1,18 +1,18 @@
-//! What is written is read back, and nothing else is.
+//! Tests of the encoding: written values read back, and all other bytes are rejected.
 
 use super::*;
 use crate::rules::Policy;
 use crate::testing::fixtures::order_no as no;
 use crate::testing::{Shop, fixtures};
 
-/// A paid order with a second payment, and two payments without an order.
+/// A paid order with a second payment, and a record of two unclaimed payments.
 fn records() -> Vec<Held> {
-    let mut shop = Shop::at(fixtures::now(), Policy::default());
+    let mut oracle = Shop::at(fixtures::now(), Policy::default());
     let pay = |n, transaction| fixtures::confirm(n, fixtures::payment(transaction, 100));
     let new = fixtures::new(100).openid(fixtures::openid(1));
     let created = fixtures::create(1, new.reference(fixtures::reference(1)));
     for command in [created, pay(1, 1), pay(1, 2), pay(2, 3), pay(2, 4)] {
-        shop.ask(command.no, command.kind);
+        oracle.ask(command.no, command.kind);
     }
     let held = |record: &Record| Held {
         stored: StoredRecord {
@@ -21,7 +21,7 @@ fn records() -> Vec<Held> {
         },
         last_seq: 9,
     };
-    shop.records.values().map(held).collect()
+    oracle.records.values().map(held).collect()
 }
 
 fn bytes_of(key: &KeyBytes, held: &Held) -> Vec<u8> {
@@ -31,24 +31,24 @@ fn bytes_of(key: &KeyBytes, held: &Held) -> Vec<u8> {
 }
 
 #[test]
-fn a_record_comes_back_as_it_was() {
-    for kept in records() {
-        let key = keys::order(&kept.stored.record.no());
-        let bytes = bytes_of(&key, &kept);
-        assert_eq!(read_record(key.as_slice(), &bytes).unwrap(), kept);
+fn record_reads_back_unchanged() {
+    for held in records() {
+        let key = keys::order(&held.stored.record.no());
+        let bytes = bytes_of(&key, &held);
+        assert_eq!(read_record(key.as_slice(), &bytes).unwrap(), held);
     }
 }
 
 #[test]
-fn no_byte_of_a_record_can_change_unseen() {
-    for kept in records() {
-        let key = keys::order(&kept.stored.record.no());
-        let bytes = bytes_of(&key, &kept);
+fn record_with_any_flipped_bit_is_rejected() {
+    for held in records() {
+        let key = keys::order(&held.stored.record.no());
+        let bytes = bytes_of(&key, &held);
         for at in 0..bytes.len() {
             for bit in 0..8 {
-                let mut damaged = bytes.clone();
-                damaged[at] ^= 1 << bit;
-                let error = read_record(key.as_slice(), &damaged).unwrap_err();
+                let mut corrupted = bytes.clone();
+                corrupted[at] ^= 1 << bit;
+                let error = read_record(key.as_slice(), &corrupted).unwrap_err();
                 assert_eq!(error.kind(), StorageErrorKind::Corrupted);
             }
             read_record(key.as_slice(), &bytes[..at]).unwrap_err();
@@ -59,7 +59,7 @@ fn no_byte_of_a_record_can_change_unseen() {
 }
 
 #[test]
-fn a_value_under_another_key_or_in_another_table_is_damaged() {
+fn value_under_wrong_key_or_table_is_rejected() {
     let key = keys::event(1);
     let bytes = encoded(Table::Events, &key, 5_u64).unwrap();
     assert_eq!(
@@ -72,14 +72,14 @@ fn a_value_under_another_key_or_in_another_table_is_damaged() {
 }
 
 #[test]
-fn a_record_under_another_number_is_refused_even_with_a_checksum_that_fits() {
+fn record_under_wrong_number_is_rejected_despite_valid_checksum() {
     let key = keys::order(&no(2));
     let bytes = bytes_of(&key, &records()[0]);
     read_record(key.as_slice(), &bytes).unwrap_err();
 }
 
 #[test]
-fn what_follows_a_value_is_damage() {
+fn bytes_after_value_are_rejected() {
     let key = keys::event(1);
     let bytes = encoded(Table::Events, &key, (5_u64, 6_u64)).unwrap();
     let error = read::<u64>(Table::Events, key.as_slice(), &bytes).unwrap_err();
@@ -87,7 +87,7 @@ fn what_follows_a_value_is_damage() {
 }
 
 #[test]
-fn an_event_comes_back_and_tells_its_origin_alone() {
+fn event_and_its_origin_read_back_unchanged() {
     let first = Origin::First(no(3));
     let later = Origin::Later {
         row: 5,
@@ -95,7 +95,7 @@ fn an_event_comes_back_and_tells_its_origin_alone() {
     };
     for (origin, version) in [(first, 1), (later, 2)] {
         let (no, at, what) = (no(3), fixtures::now(), EventKind::Closed);
-        let kept = Event {
+        let written = Event {
             no,
             version,
             at,
@@ -103,10 +103,10 @@ fn an_event_comes_back_and_tells_its_origin_alone() {
         };
         let key = keys::event(9);
         let mut bytes = Vec::new();
-        event(&mut bytes, &key, origin, &kept).unwrap();
+        event(&mut bytes, &key, origin, &written).unwrap();
         let read = read_event(key.as_slice(), &bytes).unwrap();
         assert_eq!(read.origin, origin);
-        assert_eq!(read.of(no), kept);
+        assert_eq!(read.of(no), written);
         assert_eq!(read_origin(key.as_slice(), &bytes).unwrap(), origin);
         bytes[8] ^= 1;
         read_origin(key.as_slice(), &bytes).unwrap_err();
@@ -114,7 +114,7 @@ fn an_event_comes_back_and_tells_its_origin_alone() {
 }
 
 #[test]
-fn an_unknown_format_is_named() {
+fn error_names_unknown_format() {
     let key = keys::order(&no(1));
     let mut bytes = bytes_of(&key, &records()[0]);
     bytes[0] = 2;
@@ -123,20 +123,20 @@ fn an_unknown_format_is_named() {
     let place = "table orders, order ORDER-00000001";
     assert_eq!(
         source,
-        format!("{place}: it has format 2; this version reads 1")
+        format!("{place}: value has format 2; this version reads 1")
     );
 }
 
 #[test]
-fn damage_says_which_event_it_is_in() {
+fn corruption_error_names_event() {
     let key = keys::event(42);
     let error = damaged(Table::Events, key.as_slice(), DamageKind::Checksum);
     let source = std::error::Error::source(&error).unwrap().to_string();
-    assert_eq!(source, "table events, event 42: its checksum does not fit");
+    assert_eq!(source, "table events, event 42: checksum mismatch");
 }
 
 #[test]
-fn damage_names_no_person() {
+fn corruption_error_contains_no_personal_data() {
     for table in Table::EVERY {
         let error = damaged(table, b"a-customer-of-ours", DamageKind::Checksum);
         let source = std::error::Error::source(&error).unwrap().to_string();
@@ -146,18 +146,18 @@ fn damage_names_no_person() {
 }
 
 #[test]
-fn what_may_be_written_can_be_read() {
+fn largest_written_value_reads_back() {
     let key = keys::event(1);
-    let smallest = vec![1_u64; PAYLOAD_MAX - 16];
-    let bytes = encoded(Table::Events, &key, &smallest).unwrap();
+    let values = vec![1_u64; PAYLOAD_MAX - 16];
+    let bytes = encoded(Table::Events, &key, &values).unwrap();
     let read: Vec<u64> = decode(Table::Events, key.as_slice(), &bytes).unwrap();
-    assert_eq!(read, smallest);
+    assert_eq!(read, values);
     let error = encoded(Table::Events, &key, vec![1_u64; PAYLOAD_MAX]).unwrap_err();
     assert_eq!(error.kind(), StorageErrorKind::TooLarge);
 }
 
 #[test]
-fn a_length_beyond_the_value_is_damage_and_allocates_nothing() {
+fn length_beyond_value_is_rejected_without_allocation() {
     let key = keys::event(1);
     let mut bytes = vec![FORMAT, 253];
     bytes.extend_from_slice(&u64::MAX.to_le_bytes());
@@ -169,13 +169,14 @@ fn a_length_beyond_the_value_is_damage_and_allocates_nothing() {
     assert_eq!(text.unwrap_err(), DamageKind::Undecodable);
 }
 
-/// Of every kind of event one and the record that it made; cut off, and changed, anywhere.
+/// Checks one event of each kind and its record, truncated and changed at every byte.
 #[cfg(feature = "testing")]
 #[test]
-fn both_readers_say_the_same_of_whole_and_of_damaged_values() {
+fn both_readers_agree_on_valid_and_corrupted_values() {
     for seed in crate::testing::fuzz::decode_record_seeds() {
         check_readers(&seed);
-        // Before the payload of a record stand its kind and 32 choices of a fuzzer.
+        // In a record's seed, one byte for the kind and 32 bytes of fuzzer choices precede the
+        // payload. In an event's seed, only the kind does.
         let payload = &seed[if seed[0] == 1 { 1 } else { 33 }..];
         check_readers(payload);
         for at in 0..payload.len() {
@@ -190,19 +191,19 @@ fn both_readers_say_the_same_of_whole_and_of_damaged_values() {
 }
 
 #[test]
-fn counters_and_marks_come_back() {
-    let mut kept = State::NEW;
-    kept.counts.by_status = [1, 2, 3, 4, 5, u64::MAX];
-    kept.counter = 9;
+fn counters_and_identity_read_back_unchanged() {
+    let mut written = State::NEW;
+    written.counts.by_status = [1, 2, 3, 4, 5, u64::MAX];
+    written.counter = 9;
     let key = keys::meta(keys::STATE);
     let mut bytes = Vec::new();
-    state(&mut bytes, &key, &kept).unwrap();
-    assert_eq!(read_state(keys::STATE, &bytes).unwrap(), kept);
-    let kept = Mark {
+    state(&mut bytes, &key, &written).unwrap();
+    assert_eq!(read_state(keys::STATE, &bytes).unwrap(), written);
+    let written = Mark {
         store_id: [3; 16],
         incarnation: 5,
     };
     let key = keys::meta(keys::MARK);
-    let bytes = mark(&key, kept).unwrap();
-    assert!(read_mark(keys::MARK, &bytes).unwrap() == kept);
+    let bytes = mark(&key, written).unwrap();
+    assert!(read_mark(keys::MARK, &bytes).unwrap() == written);
 }

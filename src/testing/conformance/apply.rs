@@ -1,4 +1,4 @@
-//! Writing: whole or not at all, and what stands in the way.
+//! Cases for `apply`: atomic mutations, mismatches and key owners.
 
 use super::Harness;
 use super::tools::{Desk, at_once, numbers, whole};
@@ -12,7 +12,7 @@ fn transaction_key(n: u64) -> UniqueKey {
     UniqueKey::Transaction(Channel::WECHAT, fixtures::transaction(n))
 }
 
-pub(super) fn what_was_applied_is_found_by_number_by_owner_and_in_its_lists(harness: &dyn Harness) {
+pub(super) fn applied_record_is_found_by_number_key_and_list(harness: &dyn Harness) {
     let engine = harness.engine();
     let desk = Desk::at(&*engine);
     let new = fixtures::new(100).reference(fixtures::reference(1));
@@ -34,7 +34,7 @@ pub(super) fn what_was_applied_is_found_by_number_by_owner_and_in_its_lists(harn
     desk.assert_sound();
 }
 
-pub(super) fn a_record_that_is_not_there_is_none(harness: &dyn Harness) {
+pub(super) fn missing_record_is_none(harness: &dyn Harness) {
     let engine = harness.engine();
     let desk = Desk::at(&*engine);
     let no = fixtures::order_no(1);
@@ -47,9 +47,7 @@ pub(super) fn a_record_that_is_not_there_is_none(harness: &dyn Harness) {
     desk.assert_sound();
 }
 
-pub(super) fn a_mutation_of_what_does_not_stand_is_a_mismatch_and_changes_nothing(
-    harness: &dyn Harness,
-) {
+pub(super) fn stale_mutation_is_mismatch_and_changes_nothing(harness: &dyn Harness) {
     let engine = harness.engine();
     let desk = Desk::at(&*engine);
     let create = fixtures::create(1, fixtures::new(100));
@@ -71,7 +69,7 @@ pub(super) fn a_mutation_of_what_does_not_stand_is_a_mismatch_and_changes_nothin
     desk.assert_sound();
 }
 
-pub(super) fn a_refused_mutation_does_not_disturb_its_neighbours(harness: &dyn Harness) {
+pub(super) fn refused_mutation_leaves_others_applied(harness: &dyn Harness) {
     let engine = harness.engine();
     let desk = Desk::at(&*engine);
     desk.create_many(2, 3);
@@ -89,7 +87,7 @@ pub(super) fn a_refused_mutation_does_not_disturb_its_neighbours(harness: &dyn H
     desk.assert_sound();
 }
 
-pub(super) fn the_second_owner_of_a_key_is_refused_within_one_batch(harness: &dyn Harness) {
+pub(super) fn second_key_owner_in_batch_is_refused(harness: &dyn Harness) {
     let engine = harness.engine();
     let desk = Desk::at(&*engine);
     desk.create_many(1, 4);
@@ -107,7 +105,7 @@ pub(super) fn the_second_owner_of_a_key_is_refused_within_one_batch(harness: &dy
     desk.assert_sound();
 }
 
-pub(super) fn the_second_owner_of_a_key_is_refused_across_batches(harness: &dyn Harness) {
+pub(super) fn second_key_owner_in_later_batch_is_refused(harness: &dyn Harness) {
     let engine = harness.engine();
     let desk = Desk::at(&*engine);
     let cart = || fixtures::new(100).reference(fixtures::reference(1));
@@ -122,7 +120,7 @@ pub(super) fn the_second_owner_of_a_key_is_refused_across_batches(harness: &dyn 
     desk.assert_sound();
 }
 
-pub(super) fn a_key_that_was_released_can_be_owned_again(harness: &dyn Harness) {
+pub(super) fn released_key_can_be_owned_again(harness: &dyn Harness) {
     let engine = harness.engine();
     let desk = Desk::at(&*engine);
     let key = UniqueKey::Reference(fixtures::reference(1));
@@ -139,7 +137,7 @@ pub(super) fn a_key_that_was_released_can_be_owned_again(harness: &dyn Harness) 
     desk.assert_sound();
 }
 
-pub(super) fn a_key_that_was_released_earlier_in_the_batch_can_be_owned(harness: &dyn Harness) {
+pub(super) fn key_released_earlier_in_batch_can_be_owned(harness: &dyn Harness) {
     let engine = harness.engine();
     let desk = Desk::at(&*engine);
     let key = UniqueKey::Reference(fixtures::reference(1));
@@ -154,7 +152,7 @@ pub(super) fn a_key_that_was_released_earlier_in_the_batch_can_be_owned(harness:
     desk.assert_sound();
 }
 
-pub(super) fn a_record_that_only_knows_a_transaction_does_not_own_it(harness: &dyn Harness) {
+pub(super) fn anomaly_does_not_own_its_transaction(harness: &dyn Harness) {
     let engine = harness.engine();
     let desk = Desk::at(&*engine);
     desk.create_many(1, 2);
@@ -169,7 +167,7 @@ pub(super) fn a_record_that_only_knows_a_transaction_does_not_own_it(harness: &d
     desk.assert_sound();
 }
 
-pub(super) fn lookups_are_answered_in_the_order_in_which_they_are_asked(harness: &dyn Harness) {
+pub(super) fn lookups_return_records_in_request_order(harness: &dyn Harness) {
     let engine = harness.engine();
     let desk = Desk::at(&*engine);
     desk.create_many(1, 4);
@@ -192,7 +190,7 @@ pub(super) fn lookups_are_answered_in_the_order_in_which_they_are_asked(harness:
     assert_eq!(found, [some(3), None, some(2), None, some(1), some(3)]);
 }
 
-pub(super) fn a_batch_of_the_full_size_is_taken(harness: &dyn Harness) {
+pub(super) fn full_size_batch_is_applied(harness: &dyn Harness) {
     let engine = harness.engine();
     let desk = Desk::at(&*engine);
     let size = u64::try_from(engine.limits().batch).unwrap();
@@ -201,7 +199,7 @@ pub(super) fn a_batch_of_the_full_size_is_taken(harness: &dyn Harness) {
     desk.assert_sound();
 }
 
-pub(super) fn the_largest_values_come_back_as_they_went_in(harness: &dyn Harness) {
+pub(super) fn largest_values_round_trip(harness: &dyn Harness) {
     let engine = harness.engine();
     let desk = Desk::at(&*engine);
     let metadata = Metadata::new(vec![0xff; Metadata::MAX_LEN]).unwrap();
@@ -221,7 +219,7 @@ pub(super) fn the_largest_values_come_back_as_they_went_in(harness: &dyn Harness
     desk.assert_sound();
 }
 
-pub(super) fn writers_at_once_lose_to_each_other_cleanly(harness: &dyn Harness) {
+pub(super) fn concurrent_writers_lose_no_update(harness: &dyn Harness) {
     const WRITERS: usize = 8;
     const TURNS: u64 = 25;
     let engine = harness.engine();

@@ -1,4 +1,4 @@
-//! Orders are asked about and closed; a payment wins at every step.
+//! Cases for queries and closing. A payment wins at every step.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ fn moved(to: Status) -> Queried {
     Queried::Moved { to }
 }
 
-pub(super) fn old_news_after_a_payment_is_stale(harness: &dyn Harness) {
+pub(super) fn old_state_after_payment_is_stale(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     shop.created(1, 100);
     shop.expect(1, payment(1, 100), Confirmed::Applied, true);
@@ -43,7 +43,7 @@ pub(super) fn old_news_after_a_payment_is_stale(harness: &dyn Harness) {
     shop.close();
 }
 
-pub(super) fn an_order_that_the_channel_does_not_know_yet_stays_pending(harness: &dyn Harness) {
+pub(super) fn order_unknown_to_channel_stays_pending(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     shop.created(1, 100);
     shop.clock.advance(SECOND * 20);
@@ -60,7 +60,7 @@ pub(super) fn an_order_that_the_channel_does_not_know_yet_stays_pending(harness:
     shop.close();
 }
 
-pub(super) fn closing_waits_for_the_channel_and_a_payment_wins(harness: &dyn Harness) {
+pub(super) fn payment_during_closing_wins(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     shop.created(1, 100);
     let prepay = shop.store().record_prepay(order_no(1), fixtures::prepay(1));
@@ -81,7 +81,7 @@ pub(super) fn closing_waits_for_the_channel_and_a_payment_wins(harness: &dyn Har
     shop.close();
 }
 
-pub(super) fn not_paid_after_its_expiry_begins_to_close(harness: &dyn Harness) {
+pub(super) fn expired_unpaid_order_begins_closing(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     shop.created(1, 100);
     shop.clock.advance(WEEK);
@@ -92,7 +92,7 @@ pub(super) fn not_paid_after_its_expiry_begins_to_close(harness: &dyn Harness) {
     shop.close();
 }
 
-pub(super) fn a_payment_after_the_close_is_late_until_it_is_accepted(harness: &dyn Harness) {
+pub(super) fn payment_after_close_is_late_until_accepted(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     shop.created(1, 100);
     assert_eq!(shop.query(1, ChannelState::Closed), moved(Status::Closed));
@@ -119,7 +119,7 @@ pub(super) fn a_payment_after_the_close_is_late_until_it_is_accepted(harness: &d
     shop.close();
 }
 
-pub(super) fn order_paid_asks_for_a_query_and_never_closes(harness: &dyn Harness) {
+pub(super) fn close_reply_order_paid_requires_query(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     shop.created(1, 100);
     assert_eq!(begin_close(&shop, 1), CloseAnswer::Closing);
@@ -127,12 +127,12 @@ pub(super) fn order_paid_asks_for_a_query_and_never_closes(harness: &dyn Harness
     assert_eq!(paid, CloseAnswer::MustQuery);
     assert_eq!(shop.status(1), Status::Closing);
     assert_eq!(shop.due(), [(order_no(1), ActionKind::Query)]);
-    let said = ChannelState::Success(payment(1, 100));
-    assert_eq!(shop.query(1, said), Queried::Payment(Confirmed::Applied));
+    let success = ChannelState::Success(payment(1, 100));
+    assert_eq!(shop.query(1, success), Queried::Payment(Confirmed::Applied));
     shop.close();
 }
 
-pub(super) fn closed_is_not_believed_before_a_query_says_so(harness: &dyn Harness) {
+pub(super) fn close_reply_closed_requires_query(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     shop.created(1, 100);
     assert_eq!(begin_close(&shop, 1), CloseAnswer::Closing);
@@ -149,18 +149,18 @@ pub(super) fn closed_is_not_believed_before_a_query_says_so(harness: &dyn Harnes
     trusting.close();
 }
 
-pub(super) fn a_failed_payment_is_closed_first_and_may_yet_succeed(harness: &dyn Harness) {
+pub(super) fn pay_error_begins_closing_and_payment_wins(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     shop.created(1, 100);
     let failed = shop.query(1, ChannelState::PayError);
     assert_eq!(failed, moved(Status::Closing));
-    let said = ChannelState::Success(payment(1, 100));
-    assert_eq!(shop.query(1, said), Queried::Payment(Confirmed::Applied));
+    let success = ChannelState::Success(payment(1, 100));
+    assert_eq!(shop.query(1, success), Queried::Payment(Confirmed::Applied));
     assert_eq!(shop.status(1), Status::Success);
     shop.close();
 }
 
-pub(super) fn a_close_that_is_aborted_can_be_paid_again(harness: &dyn Harness) {
+pub(super) fn aborted_close_returns_to_pending(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     shop.created(1, 100);
     let abort = || {
@@ -177,7 +177,7 @@ pub(super) fn a_close_that_is_aborted_can_be_paid_again(harness: &dyn Harness) {
     shop.close();
 }
 
-pub(super) fn checks_back_off_step_by_step(harness: &dyn Harness) {
+pub(super) fn query_interval_backs_off(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     shop.created(1, 100);
     let steps = [5, 30, 60, 180, 300, 600, 1800, 1800, 1800];

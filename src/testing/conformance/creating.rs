@@ -1,4 +1,4 @@
-//! Orders are made: once per number, once per reference, and after their payment.
+//! Cases for creation: one order per number and per reference, also after its payment.
 
 use super::Harness;
 use super::tools::{Shop, at_once};
@@ -9,7 +9,7 @@ use crate::query::OrderQuery;
 use crate::testing::fixtures::{self, new, payment};
 use crate::types::Metadata;
 
-pub(super) fn a_callback_before_its_order_waits_and_pays_it_at_once(harness: &dyn Harness) {
+pub(super) fn early_callback_pays_order_at_creation(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     shop.expect(1, payment(1, 100), Confirmed::Unclaimed, false);
     shop.expect(1, payment(1, 100), Confirmed::Duplicate, false);
@@ -25,7 +25,7 @@ pub(super) fn a_callback_before_its_order_waits_and_pays_it_at_once(harness: &dy
     shop.close();
 }
 
-pub(super) fn a_waiting_payment_of_another_amount_stays_beside_its_order(harness: &dyn Harness) {
+pub(super) fn unclaimed_payment_of_wrong_amount_becomes_anomaly(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     shop.expect(1, payment(1, 99), Confirmed::Unclaimed, false);
     shop.expect(1, payment(2, 100), Confirmed::Unclaimed, false);
@@ -47,24 +47,24 @@ pub(super) fn a_waiting_payment_of_another_amount_stays_beside_its_order(harness
     shop.close();
 }
 
-pub(super) fn a_payment_overtakes_the_invitation_to_pay(harness: &dyn Harness) {
+pub(super) fn prepay_after_payment_is_refused(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     shop.created(1, 100);
-    let invite = |n| {
+    let prepay = |n| {
         let call = shop
             .store()
             .record_prepay(fixtures::order_no(n), fixtures::prepay(n));
         call.wait().unwrap().outcome
     };
-    assert_eq!(invite(1), Prepaid::Recorded);
+    assert_eq!(prepay(1), Prepaid::Recorded);
     assert!(shop.order(1).usable_prepay(shop.now()).is_some());
     shop.expect(1, payment(1, 100), Confirmed::Applied, true);
-    assert_eq!(invite(1), Prepaid::AlreadyPaid);
-    assert_eq!(invite(2), Prepaid::NotFound);
+    assert_eq!(prepay(1), Prepaid::AlreadyPaid);
+    assert_eq!(prepay(2), Prepaid::NotFound);
     shop.close();
 }
 
-pub(super) fn of_two_creates_at_once_one_creates_and_one_finds_it(harness: &dyn Harness) {
+pub(super) fn concurrent_creates_make_one_order(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     let store = shop.store();
     for n in 0..20 {
@@ -84,7 +84,7 @@ pub(super) fn of_two_creates_at_once_one_creates_and_one_finds_it(harness: &dyn 
     shop.close();
 }
 
-pub(super) fn of_two_numbers_with_one_reference_one_is_made(harness: &dyn Harness) {
+pub(super) fn two_numbers_with_one_reference_make_one_order(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     let store = shop.store();
     for n in 0..20 {
@@ -104,7 +104,7 @@ pub(super) fn of_two_numbers_with_one_reference_one_is_made(harness: &dyn Harnes
     shop.close();
 }
 
-pub(super) fn a_reference_is_busy_while_its_order_lives_and_paid_for_ever(harness: &dyn Harness) {
+pub(super) fn reference_is_busy_or_paid_after_create(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     let cart = |fee| new(fee).reference(fixtures::reference(1));
     let outcome = |n, fee| shop.create(n, cart(fee)).outcome;
@@ -119,9 +119,7 @@ pub(super) fn a_reference_is_busy_while_its_order_lives_and_paid_for_ever(harnes
     shop.close();
 }
 
-pub(super) fn a_closed_order_frees_its_reference_and_a_late_payment_takes_it_not_back(
-    harness: &dyn Harness,
-) {
+pub(super) fn closed_order_frees_its_reference(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     let cart = || new(100).reference(fixtures::reference(1));
     assert_eq!(shop.create(1, cart()).outcome, Created::Created);
@@ -135,7 +133,7 @@ pub(super) fn a_closed_order_frees_its_reference_and_a_late_payment_takes_it_not
     shop.close();
 }
 
-pub(super) fn a_create_with_other_fields_says_which_and_writes_nothing(harness: &dyn Harness) {
+pub(super) fn create_with_other_fields_names_difference(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     shop.created(1, 100);
     let before = shop.order(1);
@@ -151,7 +149,7 @@ pub(super) fn a_create_with_other_fields_says_which_and_writes_nothing(harness: 
     shop.close();
 }
 
-pub(super) fn an_annotation_is_a_compare_and_set(harness: &dyn Harness) {
+pub(super) fn annotate_compares_version(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     shop.created(1, 100);
     let store = shop.store();
@@ -168,7 +166,7 @@ pub(super) fn an_annotation_is_a_compare_and_set(harness: &dyn Harness) {
     shop.close();
 }
 
-pub(super) fn one_group_decides_its_commands_in_their_order(harness: &dyn Harness) {
+pub(super) fn group_decides_commands_in_order(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     let commands: Vec<Command> = (0..50)
         .flat_map(|n| {

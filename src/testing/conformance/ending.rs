@@ -1,4 +1,4 @@
-//! Counters, identity, and the end: what an engine keeps, and that it stops.
+//! Cases for the counter, the identity, and closing and reopening an engine.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::engine::EngineError;
 use crate::rules::Index;
 use crate::testing::fixtures;
 
-pub(super) fn reserved_values_are_never_handed_out_twice(harness: &dyn Harness) {
+pub(super) fn reserved_values_are_never_repeated(harness: &dyn Harness) {
     let engine = harness.engine();
     let blocks = at_once(8, |place| {
         let count = u64::try_from(place).unwrap() + 1;
@@ -26,7 +26,7 @@ pub(super) fn reserved_values_are_never_handed_out_twice(harness: &dyn Harness) 
     assert_eq!(values.len(), 50 * (1..=8).sum::<usize>());
 }
 
-pub(super) fn every_engine_is_somebody_and_stays_so(harness: &dyn Harness) {
+pub(super) fn engine_identity_is_unique_and_stable(harness: &dyn Harness) {
     let engine = harness.engine();
     let other = harness.engine();
     let identity = engine.identity();
@@ -38,7 +38,7 @@ pub(super) fn every_engine_is_somebody_and_stays_so(harness: &dyn Harness) {
     assert!(engine.limits().batch > 0);
 }
 
-pub(super) fn a_closed_engine_fails_every_call(harness: &dyn Harness) {
+pub(super) fn closed_engine_fails_every_call(harness: &dyn Harness) {
     let engine = harness.engine();
     let desk = Desk::at(&*engine);
     desk.create_many(1, 2);
@@ -67,7 +67,7 @@ pub(super) fn a_closed_engine_fails_every_call(harness: &dyn Harness) {
     }
 }
 
-pub(super) fn an_engine_that_was_opened_again_is_the_same(harness: &dyn Harness) {
+pub(super) fn reopened_engine_has_same_data(harness: &dyn Harness) {
     let engine = harness.engine();
     let desk = Desk::at(&*engine);
     desk.create_many(0, 100);

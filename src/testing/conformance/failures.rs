@@ -1,5 +1,4 @@
-//! Writes that fail: what is answered, what may be told the channel, and what stands after
-//! the store was opened again.
+//! Cases for failed writes: the reply, the acknowledgement, and the state after a reopen.
 
 use super::Harness;
 use super::tools::assert_sound;
@@ -10,7 +9,7 @@ use crate::order::{Confirmed, Created, Reply, Status};
 use crate::store::Store;
 use crate::testing::{FailingEngine, Fault, Faults, Operation, SharedEngine, fixtures};
 
-/// An engine that outlives its stores, and the store of now.
+/// Fixture: an engine that outlives its stores, and the current store.
 struct Bench {
     engine: SharedEngine,
     store: Store,
@@ -18,7 +17,7 @@ struct Bench {
 }
 
 impl Bench {
-    /// With the order 1, of 100 fen.
+    /// Creates the fixture with order 1, of 100 fen.
     fn with_an_order(harness: &dyn Harness) -> Self {
         let engine = SharedEngine::new(harness.engine());
         let (store, faults) = open(&engine);
@@ -60,7 +59,7 @@ impl Bench {
         self.engine.limits().stops_at_unknown
     }
 
-    /// What follows an outcome that is not known is for the engine to say.
+    /// Reopens the store after an unknown outcome, if the engine requires it.
     fn reopen_if_it_stopped(&mut self) {
         if self.stops() {
             self.assert_takes_no_writes();
@@ -89,7 +88,7 @@ fn open(engine: &SharedEngine) -> (Store, Faults) {
     (store, faults)
 }
 
-pub(super) fn a_failure_before_the_write_is_certainly_not_applied(harness: &dyn Harness) {
+pub(super) fn failure_before_write_is_not_applied(harness: &dyn Harness) {
     let bench = Bench::with_an_order(harness);
     for operation in [Operation::Load, Operation::Apply] {
         bench.faults.fail_next(operation, Fault::Retry);
@@ -101,7 +100,7 @@ pub(super) fn a_failure_before_the_write_is_certainly_not_applied(harness: &dyn 
     bench.assert_pays(Confirmed::Applied);
 }
 
-pub(super) fn a_full_disk_passes(harness: &dyn Harness) {
+pub(super) fn write_after_full_disk_succeeds(harness: &dyn Harness) {
     let bench = Bench::with_an_order(harness);
     bench.faults.fail_next(Operation::Apply, Fault::DiskFull);
     assert!(matches!(bench.pay(), Err(Error::DiskFull)));
@@ -109,9 +108,7 @@ pub(super) fn a_full_disk_passes(harness: &dyn Harness) {
     bench.assert_pays(Confirmed::Applied);
 }
 
-pub(super) fn an_unknown_outcome_is_told_later_and_stops_all_writing_where_the_engine_says_so(
-    harness: &dyn Harness,
-) {
+pub(super) fn unknown_outcome_stops_writes_if_engine_requires(harness: &dyn Harness) {
     let mut bench = Bench::with_an_order(harness);
     bench.faults.fail_next(Operation::Apply, Fault::Unknown);
     let error = bench.pay().unwrap_err();
@@ -121,7 +118,7 @@ pub(super) fn an_unknown_outcome_is_told_later_and_stops_all_writing_where_the_e
     bench.assert_pays(Confirmed::Applied);
 }
 
-pub(super) fn an_answer_that_was_lost_after_the_write_is_a_duplicate_later(harness: &dyn Harness) {
+pub(super) fn lost_answer_after_write_is_duplicate_later(harness: &dyn Harness) {
     let mut bench = Bench::with_an_order(harness);
     bench
         .faults
@@ -131,7 +128,7 @@ pub(super) fn an_answer_that_was_lost_after_the_write_is_a_duplicate_later(harne
     bench.assert_pays(Confirmed::Duplicate);
 }
 
-pub(super) fn an_engine_that_stopped_takes_no_writes(harness: &dyn Harness) {
+pub(super) fn stopped_engine_takes_no_writes(harness: &dyn Harness) {
     let mut bench = Bench::with_an_order(harness);
     bench.faults.fail_next(Operation::Apply, Fault::Fatal);
     assert!(matches!(bench.pay(), Err(Error::Poisoned(_))));
@@ -140,7 +137,7 @@ pub(super) fn an_engine_that_stopped_takes_no_writes(harness: &dyn Harness) {
     bench.assert_pays(Confirmed::Applied);
 }
 
-pub(super) fn a_panic_beneath_is_told_and_stops_all_writing(harness: &dyn Harness) {
+pub(super) fn engine_panic_stops_all_writes(harness: &dyn Harness) {
     let mut bench = Bench::with_an_order(harness);
     bench.faults.fail_next(Operation::Apply, Fault::Panic);
     assert!(bench.pay().unwrap_err().is_outcome_unknown());
@@ -149,7 +146,7 @@ pub(super) fn a_panic_beneath_is_told_and_stops_all_writing(harness: &dyn Harnes
     bench.assert_pays(Confirmed::Applied);
 }
 
-pub(super) fn a_failed_write_fails_its_whole_group_and_hands_back_the_next(harness: &dyn Harness) {
+pub(super) fn failed_write_fails_its_whole_group(harness: &dyn Harness) {
     let mut bench = Bench::with_an_order(harness);
     bench.faults.hold();
     let first = fixtures::confirm(1, fixtures::payment(1, 100));
@@ -161,20 +158,18 @@ pub(super) fn a_failed_write_fails_its_whole_group_and_hands_back_the_next(harne
     bench.faults.release();
     for ticket in first {
         let error = ticket.wait().unwrap_err();
-        assert!(error.is_outcome_unknown(), "the duplicate rests on it");
+        assert!(error.is_outcome_unknown(), "the duplicate depends on it");
     }
     for ticket in second {
-        let told = ticket.wait();
-        let is_handed_back = matches!(told, Err(Error::Poisoned(_)));
-        assert_eq!(is_handed_back, bench.stops(), "{told:?}");
+        let reply = ticket.wait();
+        let is_refused = matches!(reply, Err(Error::Poisoned(_)));
+        assert_eq!(is_refused, bench.stops(), "{reply:?}");
     }
     bench.reopen_if_it_stopped();
     bench.assert_pays(Confirmed::Applied);
 }
 
-pub(super) fn a_failed_reservation_hands_out_no_number_and_the_next_try_does(
-    harness: &dyn Harness,
-) {
+pub(super) fn failed_reservation_gives_no_number(harness: &dyn Harness) {
     let bench = Bench::with_an_order(harness);
     let draw = || bench.store.next_order_no().wait();
     bench.faults.fail_next(Operation::Reserve, Fault::Retry);
@@ -184,7 +179,7 @@ pub(super) fn a_failed_reservation_hands_out_no_number_and_the_next_try_does(
     bench.assert_pays(Confirmed::Applied);
 }
 
-pub(super) fn a_read_that_fails_says_so_and_the_next_one_reads(harness: &dyn Harness) {
+pub(super) fn failed_read_is_unreadable_and_next_succeeds(harness: &dyn Harness) {
     let bench = Bench::with_an_order(harness);
     bench.faults.fail_next(Operation::Read, Fault::Corrupted);
     let no = fixtures::order_no(1);

@@ -1,4 +1,4 @@
-//! Events: one number's history, and the feed of all.
+//! Cases for events: the history of an order, and the feed.
 
 use super::Harness;
 use super::tools::Desk;
@@ -8,7 +8,7 @@ use crate::order::{CommandKind, Event};
 use crate::rules::evolve;
 use crate::testing::fixtures;
 
-/// Three orders, seven events, some of them two to a change.
+/// Writes three orders with seven events. Some mutations have two events.
 fn seven_events(engine: &dyn Engine) {
     let desk = Desk::at(engine);
     desk.run(&[fixtures::confirm(3, fixtures::payment(3, 100))]);
@@ -24,7 +24,7 @@ fn all(engine: &dyn Engine) -> Vec<FeedEvent> {
     engine.events(FeedCursor::START, 100).unwrap()
 }
 
-pub(super) fn history_holds_every_event_and_folds_into_the_record(harness: &dyn Harness) {
+pub(super) fn history_is_complete_and_folds_into_record(harness: &dyn Harness) {
     let engine = harness.engine();
     seven_events(&*engine);
     for (n, length) in [(1, 3), (2, 1), (3, 3)] {
@@ -39,7 +39,7 @@ pub(super) fn history_holds_every_event_and_folds_into_the_record(harness: &dyn 
     }
 }
 
-pub(super) fn the_feed_has_no_gaps_and_holds_every_history(harness: &dyn Harness) {
+pub(super) fn feed_has_no_gaps_and_every_event(harness: &dyn Harness) {
     let engine = harness.engine();
     seven_events(&*engine);
     let feed = all(&*engine);
@@ -58,7 +58,7 @@ pub(super) fn the_feed_has_no_gaps_and_holds_every_history(harness: &dyn Harness
     }
 }
 
-pub(super) fn the_feed_goes_on_behind_any_event_and_any_limit(harness: &dyn Harness) {
+pub(super) fn feed_continues_after_any_event(harness: &dyn Harness) {
     let engine = harness.engine();
     seven_events(&*engine);
     let feed = all(&*engine);
@@ -80,7 +80,7 @@ pub(super) fn the_feed_goes_on_behind_any_event_and_any_limit(harness: &dyn Harn
     }
 }
 
-pub(super) fn the_feed_grows_behind_its_end(harness: &dyn Harness) {
+pub(super) fn new_events_follow_end_of_feed(harness: &dyn Harness) {
     let engine = harness.engine();
     seven_events(&*engine);
     let end = all(&*engine).pop().unwrap().cursor;
@@ -91,7 +91,7 @@ pub(super) fn the_feed_grows_behind_its_end(harness: &dyn Harness) {
     assert_eq!(numbers, [fixtures::order_no(8)]);
 }
 
-pub(super) fn a_place_of_another_feed_or_beyond_the_end_is_refused(harness: &dyn Harness) {
+pub(super) fn foreign_or_future_cursor_is_refused(harness: &dyn Harness) {
     let engine = harness.engine();
     seven_events(&*engine);
     let end = all(&*engine).pop().unwrap().cursor;
@@ -113,7 +113,7 @@ pub(super) fn a_place_of_another_feed_or_beyond_the_end_is_refused(harness: &dyn
     assert_eq!(engine.events(beginning, 100).unwrap().len(), 7);
 }
 
-pub(super) fn a_refused_mutation_leaves_no_event(harness: &dyn Harness) {
+pub(super) fn refused_mutation_writes_no_event(harness: &dyn Harness) {
     let engine = harness.engine();
     let desk = Desk::at(&*engine);
     let create = fixtures::create(1, fixtures::new(100));

@@ -1,4 +1,4 @@
-//! Lists of the engine: their order, their bounds, and what moves in them.
+//! Cases for the lists of an engine: order, bounds, and moves between lists.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ fn later(millis: u64) -> Timestamp {
     fixtures::now().saturating_add(std::time::Duration::from_millis(millis))
 }
 
-/// Order `n` is made `n` milliseconds after the beginning.
+/// Creates the orders `0..until`. Order `n` is `n` milliseconds later than the start time.
 fn made_one_by_one<'e>(desk: &mut Desk<'e>, until: u64) {
     for n in 0..until {
         desk.now = later(n);
@@ -24,7 +24,7 @@ fn made_one_by_one<'e>(desk: &mut Desk<'e>, until: u64) {
     }
 }
 
-pub(super) fn a_list_reads_by_time_both_ways(harness: &dyn Harness) {
+pub(super) fn list_reads_by_time_in_both_directions(harness: &dyn Harness) {
     let engine = harness.engine();
     let mut desk = Desk::at(&*engine);
     made_one_by_one(&mut desk, 20);
@@ -40,7 +40,7 @@ pub(super) fn a_list_reads_by_time_both_ways(harness: &dyn Harness) {
     assert_eq!(backward, forward);
 }
 
-pub(super) fn a_list_keeps_to_its_bounds_which_belong_to_it(harness: &dyn Harness) {
+pub(super) fn list_bounds_are_inclusive(harness: &dyn Harness) {
     let engine = harness.engine();
     let mut desk = Desk::at(&*engine);
     made_one_by_one(&mut desk, 20);
@@ -60,11 +60,11 @@ pub(super) fn a_list_keeps_to_its_bounds_which_belong_to_it(harness: &dyn Harnes
         assert_eq!(found(5, 5, direction), expected(5, 6));
         assert_eq!(found(0, 99, direction), expected(0, 20));
         assert_eq!(found(20, 99, direction), []);
-        assert_eq!(found(9, 5, direction), [], "an empty stretch is empty");
+        assert_eq!(found(9, 5, direction), [], "an inverted range is empty");
     }
 }
 
-pub(super) fn a_place_outside_the_bounds_begins_at_the_bound_or_ends(harness: &dyn Harness) {
+pub(super) fn position_outside_bounds_is_clamped(harness: &dyn Harness) {
     let engine = harness.engine();
     let mut desk = Desk::at(&*engine);
     made_one_by_one(&mut desk, 20);
@@ -84,7 +84,7 @@ pub(super) fn a_place_outside_the_bounds_begins_at_the_bound_or_ends(harness: &d
     assert_eq!(count(later(0), Direction::Backward), 0);
 }
 
-pub(super) fn a_thousand_rows_of_one_millisecond_are_each_read_once(harness: &dyn Harness) {
+pub(super) fn rows_of_one_millisecond_are_read_once(harness: &dyn Harness) {
     let engine = harness.engine();
     let desk = Desk::at(&*engine);
     desk.create_many(0, 1000);
@@ -104,7 +104,7 @@ pub(super) fn a_thousand_rows_of_one_millisecond_are_each_read_once(harness: &dy
     }
 }
 
-pub(super) fn more_is_said_only_while_there_is_more(harness: &dyn Harness) {
+pub(super) fn more_is_true_only_before_end(harness: &dyn Harness) {
     let engine = harness.engine();
     let desk = Desk::at(&*engine);
     desk.create_many(0, 10);
@@ -120,7 +120,7 @@ pub(super) fn more_is_said_only_while_there_is_more(harness: &dyn Harness) {
     );
 }
 
-pub(super) fn a_record_moves_from_list_to_list_with_its_status(harness: &dyn Harness) {
+pub(super) fn status_change_moves_record_between_lists(harness: &dyn Harness) {
     let engine = harness.engine();
     let desk = Desk::at(&*engine);
     let lists = || {
@@ -141,7 +141,7 @@ pub(super) fn a_record_moves_from_list_to_list_with_its_status(harness: &dyn Har
     desk.assert_sound();
 }
 
-pub(super) fn keys_that_continue_each_other_never_mix(harness: &dyn Harness) {
+pub(super) fn keys_with_common_prefix_stay_separate(harness: &dyn Harness) {
     let engine = harness.engine();
     let desk = Desk::at(&*engine);
     let parts = [("wxa", "bc"), ("wxab", "c"), ("wx", "abc")];
@@ -166,16 +166,16 @@ pub(super) fn keys_that_continue_each_other_never_mix(harness: &dyn Harness) {
     desk.assert_sound();
 }
 
-pub(super) fn counts_equal_a_scan(harness: &dyn Harness) {
+pub(super) fn counts_equal_full_scan(harness: &dyn Harness) {
     let engine = harness.engine();
     let desk = Desk::at(&*engine);
     desk.create_many(0, 12);
-    let ask = |n, ask| desk.run(&[fixtures::command(n, ask)]);
-    let said = |state| CommandKind::RecordQuery(Box::new(state));
+    let run = |n, kind| desk.run(&[fixtures::command(n, kind)]);
+    let query = |state| CommandKind::RecordQuery(Box::new(state));
     (0..3).for_each(|n| desk.run(&[fixtures::confirm(n, fixtures::payment(n, 100))]));
-    (3..5).for_each(|n| ask(n, CommandKind::BeginClose));
-    (5..9).for_each(|n| ask(n, said(ChannelState::Closed)));
-    ask(9, said(ChannelState::Revoked));
+    (3..5).for_each(|n| run(n, CommandKind::BeginClose));
+    (5..9).for_each(|n| run(n, query(ChannelState::Closed)));
+    run(9, query(ChannelState::Revoked));
     desk.run(&[fixtures::confirm(5, fixtures::payment(50, 100))]);
     desk.run(&[fixtures::confirm(11, fixtures::payment(51, 99))]);
     desk.run(&[fixtures::confirm(90, fixtures::payment(52, 100))]);

@@ -1,8 +1,7 @@
-//! What every engine must do, case by case: once on the engine alone, once through a
-//! store on it.
+//! Conformance suite for engines. Some cases test the engine alone, others a store on it.
 //!
-//! Whoever writes an engine implements [`Harness`] and lets [`conformance_suite!`] make
-//! one `#[test]` of each case, so that each fails under its own name:
+//! Authors of an engine implement [`Harness`]. The macro [`conformance_suite!`] then creates one
+//! `#[test]` per case:
 //!
 //! ```
 //! # mod tests {
@@ -26,10 +25,7 @@
 //! ```
 //!
 //! [`conformance_suite!`]: crate::conformance_suite
-#![expect(
-    clippy::unwrap_used,
-    reason = "a case fails by panicking, as every test does"
-)]
+#![expect(clippy::unwrap_used, reason = "a failed case panics, as in every test")]
 
 mod apply;
 mod closing;
@@ -50,32 +46,32 @@ use crate::engine::Engine;
 use crate::store::Builder;
 use crate::store::Store;
 
-/// Where the suite gets its engines and stores. Every test has a harness of its own.
+/// Source of the suite's engines and stores. Every test has its own harness.
 pub trait Harness {
-    /// A new, empty engine.
+    /// Creates a new, empty engine.
     fn engine(&self) -> Box<dyn Engine>;
 
-    /// Closes the engine that was made last and opens it again with what it holds. `None`
-    /// for an engine that keeps nothing: the cases about that are left out.
+    /// Closes the last created engine and opens it again with its data. Returns `None` for an
+    /// engine that keeps no data; the suite then skips these cases.
     fn reopen_engine(&self, engine: Box<dyn Engine>) -> Option<Box<dyn Engine>> {
         drop(engine);
         None
     }
 
-    /// A new, empty store with these settings.
+    /// Creates a new, empty store with these settings.
     fn open(&self, builder: Builder) -> Store;
 
-    /// Shuts down the store that was opened last, the only handle of it, and opens it
-    /// again with what it holds; `None` as above.
+    /// Shuts down the last opened store and opens it again with its data. `store` is its only
+    /// handle. Returns `None` for an engine that keeps no data.
     fn reopen(&self, store: Store, builder: Builder) -> Option<Store> {
         drop((store, builder));
         None
     }
 }
 
-/// Makes a module of tests, one for each case, for the engines of a
-/// [`Harness`]: `conformance_suite!(module, harness)`.
-/// The second argument is an expression and is evaluated for each test.
+/// Creates a module with one test per case: `conformance_suite!(module, harness)`.
+///
+/// The second argument is an expression that returns a [`Harness`]. Each test evaluates it once.
 #[macro_export]
 macro_rules! conformance_suite {
     ($module:ident, $harness:expr) => {
@@ -92,140 +88,140 @@ macro_rules! conformance_suite {
     };
 }
 
-/// The cases: the one list, and what is made of it.
+/// List of all cases, and the items generated from it.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __conformance_cases {
     (list $rule:ident) => {
         $crate::__conformance_cases! { $rule
             apply {
-                what_was_applied_is_found_by_number_by_owner_and_in_its_lists
-                a_record_that_is_not_there_is_none
-                a_mutation_of_what_does_not_stand_is_a_mismatch_and_changes_nothing
-                a_refused_mutation_does_not_disturb_its_neighbours
-                the_second_owner_of_a_key_is_refused_within_one_batch
-                the_second_owner_of_a_key_is_refused_across_batches
-                a_key_that_was_released_can_be_owned_again
-                a_key_that_was_released_earlier_in_the_batch_can_be_owned
-                a_record_that_only_knows_a_transaction_does_not_own_it
-                lookups_are_answered_in_the_order_in_which_they_are_asked
-                a_batch_of_the_full_size_is_taken
-                the_largest_values_come_back_as_they_went_in
-                writers_at_once_lose_to_each_other_cleanly
+                applied_record_is_found_by_number_key_and_list
+                missing_record_is_none
+                stale_mutation_is_mismatch_and_changes_nothing
+                refused_mutation_leaves_others_applied
+                second_key_owner_in_batch_is_refused
+                second_key_owner_in_later_batch_is_refused
+                released_key_can_be_owned_again
+                key_released_earlier_in_batch_can_be_owned
+                anomaly_does_not_own_its_transaction
+                lookups_return_records_in_request_order
+                full_size_batch_is_applied
+                largest_values_round_trip
+                concurrent_writers_lose_no_update
             }
             lists {
-                a_list_reads_by_time_both_ways
-                a_list_keeps_to_its_bounds_which_belong_to_it
-                a_place_outside_the_bounds_begins_at_the_bound_or_ends
-                a_thousand_rows_of_one_millisecond_are_each_read_once
-                more_is_said_only_while_there_is_more
-                a_record_moves_from_list_to_list_with_its_status
-                keys_that_continue_each_other_never_mix
-                counts_equal_a_scan
+                list_reads_by_time_in_both_directions
+                list_bounds_are_inclusive
+                position_outside_bounds_is_clamped
+                rows_of_one_millisecond_are_read_once
+                more_is_true_only_before_end
+                status_change_moves_record_between_lists
+                keys_with_common_prefix_stay_separate
+                counts_equal_full_scan
             }
             feed {
-                history_holds_every_event_and_folds_into_the_record
-                the_feed_has_no_gaps_and_holds_every_history
-                the_feed_goes_on_behind_any_event_and_any_limit
-                the_feed_grows_behind_its_end
-                a_place_of_another_feed_or_beyond_the_end_is_refused
-                a_refused_mutation_leaves_no_event
+                history_is_complete_and_folds_into_record
+                feed_has_no_gaps_and_every_event
+                feed_continues_after_any_event
+                new_events_follow_end_of_feed
+                foreign_or_future_cursor_is_refused
+                refused_mutation_writes_no_event
             }
             ending {
-                reserved_values_are_never_handed_out_twice
-                every_engine_is_somebody_and_stays_so
-                a_closed_engine_fails_every_call
-                an_engine_that_was_opened_again_is_the_same
+                reserved_values_are_never_repeated
+                engine_identity_is_unique_and_stable
+                closed_engine_fails_every_call
+                reopened_engine_has_same_data
             }
             payments {
-                the_same_callback_twice_is_applied_then_a_duplicate
-                of_64_threads_with_one_callback_exactly_one_applies_it
-                a_callback_and_a_query_race_and_one_of_them_applies
-                a_callback_repeated_after_a_full_refund_changes_nothing
-                a_failed_attempt_changes_nothing_and_a_later_success_applies
-                one_fen_short_is_one_anomaly_however_often_it_is_repeated
-                a_strict_shop_does_not_acknowledge_what_does_not_fit
-                a_coupon_makes_the_cash_smaller_and_the_order_paid
-                a_stranger_who_pays_is_an_anomaly_that_can_be_accepted
-                of_a_service_provider_the_sub_identity_is_compared
-                what_a_payment_leaves_out_is_not_compared
-                one_transaction_pays_one_order_and_a_second_one_is_a_double
+                repeated_callback_is_duplicate
+                callback_on_64_threads_is_applied_once
+                callback_and_query_race_applies_once
+                callback_after_full_refund_changes_nothing
+                failed_attempt_leaves_order_payable
+                repeated_wrong_amount_is_one_anomaly
+                strict_policy_does_not_acknowledge_wrong_amount
+                payment_with_coupon_is_applied
+                payment_by_other_user_can_be_accepted
+                service_provider_payment_compares_sub_identity
+                missing_payment_fields_are_not_compared
+                transaction_pays_only_one_order
             }
             refunds {
-                of_two_refunds_at_once_only_what_was_paid_goes_back
-                what_is_processing_is_reserved_and_what_closed_is_free
-                a_fifty_first_refund_and_one_after_a_year_are_refused
-                a_refund_that_nobody_asked_for_is_adopted_once
-                of_64_threads_that_hear_of_one_refund_exactly_one_adopts_it
+                concurrent_refunds_never_exceed_payment
+                processing_refund_reserves_amount_until_closed
+                refund_51_and_refund_after_year_are_refused
+                unrequested_refund_is_adopted_once
+                refund_on_64_threads_is_adopted_once
                 two_orders_never_share_a_refund_number
-                an_open_refund_is_due_until_it_ends
-                what_was_paid_twice_goes_back_twice_and_callbacks_change_nothing
-                an_exported_order_is_taken_over_whole_and_once
-                one_group_lets_a_transaction_pay_or_go_back_and_not_both
-                callers_at_once_let_a_transaction_pay_or_go_back_and_not_both
+                open_refund_is_due_until_its_end
+                double_payment_is_refunded_twice
+                exported_order_is_imported_completely_once
+                group_either_refunds_or_applies_a_payment
+                concurrent_callers_either_refund_or_apply_a_payment
                 refused_refund_is_listed_and_retried_under_its_number
             }
             creating {
-                a_callback_before_its_order_waits_and_pays_it_at_once
-                a_waiting_payment_of_another_amount_stays_beside_its_order
-                a_payment_overtakes_the_invitation_to_pay
-                of_two_creates_at_once_one_creates_and_one_finds_it
-                of_two_numbers_with_one_reference_one_is_made
-                a_reference_is_busy_while_its_order_lives_and_paid_for_ever
-                a_closed_order_frees_its_reference_and_a_late_payment_takes_it_not_back
-                a_create_with_other_fields_says_which_and_writes_nothing
-                an_annotation_is_a_compare_and_set
-                one_group_decides_its_commands_in_their_order
+                early_callback_pays_order_at_creation
+                unclaimed_payment_of_wrong_amount_becomes_anomaly
+                prepay_after_payment_is_refused
+                concurrent_creates_make_one_order
+                two_numbers_with_one_reference_make_one_order
+                reference_is_busy_or_paid_after_create
+                closed_order_frees_its_reference
+                create_with_other_fields_names_difference
+                annotate_compares_version
+                group_decides_commands_in_order
             }
             closing {
-                old_news_after_a_payment_is_stale
-                an_order_that_the_channel_does_not_know_yet_stays_pending
-                closing_waits_for_the_channel_and_a_payment_wins
-                not_paid_after_its_expiry_begins_to_close
-                a_payment_after_the_close_is_late_until_it_is_accepted
-                order_paid_asks_for_a_query_and_never_closes
-                closed_is_not_believed_before_a_query_says_so
-                a_failed_payment_is_closed_first_and_may_yet_succeed
-                a_close_that_is_aborted_can_be_paid_again
-                checks_back_off_step_by_step
+                old_state_after_payment_is_stale
+                order_unknown_to_channel_stays_pending
+                payment_during_closing_wins
+                expired_unpaid_order_begins_closing
+                payment_after_close_is_late_until_accepted
+                close_reply_order_paid_requires_query
+                close_reply_closed_requires_query
+                pay_error_begins_closing_and_payment_wins
+                aborted_close_returns_to_pending
+                query_interval_backs_off
             }
             failures {
-                a_failure_before_the_write_is_certainly_not_applied
-                a_full_disk_passes
-                an_unknown_outcome_is_told_later_and_stops_all_writing_where_the_engine_says_so
-                an_answer_that_was_lost_after_the_write_is_a_duplicate_later
-                an_engine_that_stopped_takes_no_writes
-                a_panic_beneath_is_told_and_stops_all_writing
-                a_failed_write_fails_its_whole_group_and_hands_back_the_next
-                a_failed_reservation_hands_out_no_number_and_the_next_try_does
-                a_read_that_fails_says_so_and_the_next_one_reads
+                failure_before_write_is_not_applied
+                write_after_full_disk_succeeds
+                unknown_outcome_stops_writes_if_engine_requires
+                lost_answer_after_write_is_duplicate_later
+                stopped_engine_takes_no_writes
+                engine_panic_stops_all_writes
+                failed_write_fails_its_whole_group
+                failed_reservation_gives_no_number
+                failed_read_is_unreadable_and_next_succeeds
             }
             paging {
-                a_filter_looks_at_a_bounded_number_of_rows_for_a_page
-                a_thousand_orders_of_one_millisecond_page_once_each
-                a_thousand_anomalies_of_one_millisecond_page_once_each
-                a_thousand_due_in_one_millisecond_page_once_each
-                a_sweep_that_changes_its_rows_visits_each_once
-                orders_made_while_a_list_is_read_move_no_row
-                a_filter_leaves_out_and_the_pages_still_end
-                a_cursor_is_refused_by_every_other_query
-                users_whose_names_begin_alike_never_see_each_others_orders
-                the_books_are_the_same_after_the_store_was_opened_again
+                filter_examines_bounded_rows_per_page
+                orders_of_one_millisecond_page_once
+                anomalies_of_one_millisecond_page_once
+                due_actions_of_one_millisecond_page_once
+                paging_while_rows_change_visits_each_once
+                new_orders_do_not_move_rows_while_paging
+                filtered_pages_reach_the_end
+                cursor_is_refused_by_other_queries
+                openids_with_common_prefix_stay_separate
+                reopened_store_has_same_lists_and_totals
             }
             rivals {
-                a_payment_that_two_stores_hear_of_is_applied_once
-                no_change_of_one_store_is_lost_to_the_other
+                payment_in_two_stores_is_applied_once
+                two_stores_lose_no_update
             }
             numbers {
-                numbers_of_many_threads_are_distinct_even_if_the_clock_goes_back
-                numbers_after_a_reopen_are_distinct_from_all_before
-                consecutive_numbers_show_no_count
-                a_number_bears_its_time_and_its_node
+                concurrent_numbers_are_distinct_if_clock_goes_back
+                numbers_after_reopen_are_distinct
+                consecutive_numbers_hide_the_counter
+                number_contains_time_and_node
             }
             values {
-                yuan_become_fen_exactly
-                what_is_no_amount_is_refused
-                times_are_beijings_and_their_calendar_is_checked
+                yuan_convert_exactly_to_fen
+                invalid_amounts_are_refused
+                times_are_beijing_and_calendar_is_checked
             }
         }
     };
@@ -246,7 +242,7 @@ macro_rules! __conformance_cases {
     };
 }
 
-/// The cases as functions, for [`conformance_suite!`](crate::conformance_suite).
+/// All cases as functions, for [`conformance_suite!`](crate::conformance_suite).
 #[doc(hidden)]
 pub mod cases {
     __conformance_cases!(list cases);

@@ -1,4 +1,4 @@
-//! Order numbers: distinct whatever the clock does, and silent about how many there are.
+//! Cases for order numbers: distinct even if the clock goes back, and without a visible count.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use super::tools::{Shop, at_once};
 use crate::store::Store;
 use crate::types::OrderNo;
 
-/// Enough for every thread to meet the end of a block.
+/// Amount of numbers to draw: enough to use several blocks.
 const NUMBERS: usize = 200_000;
 const THREADS: usize = 16;
 
@@ -26,16 +26,18 @@ fn assert_distinct(mut numbers: Vec<OrderNo>) {
     let count = numbers.len();
     numbers.sort_unstable_by_key(hidden_part);
     numbers.dedup_by_key(|no| hidden_part(no));
-    assert_eq!(numbers.len(), count, "the counter alone tells them apart");
+    assert_eq!(
+        numbers.len(),
+        count,
+        "the counter alone makes numbers unique"
+    );
 }
 
 fn hidden_part(no: &OrderNo) -> u64 {
     no.as_str().get(16..).unwrap().parse().unwrap()
 }
 
-pub(super) fn numbers_of_many_threads_are_distinct_even_if_the_clock_goes_back(
-    harness: &dyn Harness,
-) {
+pub(super) fn concurrent_numbers_are_distinct_if_clock_goes_back(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     let mut numbers = drawn_at_once(&shop.store());
     shop.clock.turn_back(Duration::from_secs(60 * 60));
@@ -53,7 +55,7 @@ pub(super) fn numbers_of_many_threads_are_distinct_even_if_the_clock_goes_back(
     shop.close();
 }
 
-pub(super) fn numbers_after_a_reopen_are_distinct_from_all_before(harness: &dyn Harness) {
+pub(super) fn numbers_after_reopen_are_distinct(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     let mut numbers = draw(&shop.store(), 1000);
     for _ in 0..5 {
@@ -67,7 +69,7 @@ pub(super) fn numbers_after_a_reopen_are_distinct_from_all_before(harness: &dyn 
     shop.close();
 }
 
-pub(super) fn consecutive_numbers_show_no_count(harness: &dyn Harness) {
+pub(super) fn consecutive_numbers_hide_the_counter(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     let hidden: Vec<u64> = draw(&shop.store(), 1000).iter().map(hidden_part).collect();
     let pairs = || hidden.iter().zip(hidden.iter().skip(1));
@@ -78,7 +80,7 @@ pub(super) fn consecutive_numbers_show_no_count(harness: &dyn Harness) {
     shop.close();
 }
 
-pub(super) fn a_number_bears_its_time_and_its_node(harness: &dyn Harness) {
+pub(super) fn number_contains_time_and_node(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     let no = shop.store().next_order_no().wait().unwrap();
     assert_eq!(no.as_str().len(), 32);

@@ -1,4 +1,4 @@
-//! Lists of the store: a thousand rows of one millisecond, page by page, each once.
+//! Cases for paging the lists of a store, for example 1,000 rows of one millisecond.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ fn pages() -> [PageRequest; 2] {
     [PageRequest::of(LIMIT), PageRequest::of(LIMIT).reversed()]
 }
 
-/// Reads the list both ways: the same rows, each once, the one way round and the other.
+/// Checks that both directions give the same 1,000 rows, each once.
 fn assert_each_once(shop: &Shop<'_>, read: impl Fn(PageRequest) -> crate::query::Page<OrderNo>) {
     let [usual, mut reversed] = pages().map(|page| every(page, LIMIT, &read));
     reversed.reverse();
@@ -51,8 +51,8 @@ fn assert_list_pages(shop: &Shop<'_>, listing: &OrderQuery) {
     });
 }
 
-/// One old order among 2,500 of a user is what the filter lets through.
-pub(super) fn a_filter_looks_at_a_bounded_number_of_rows_for_a_page(harness: &dyn Harness) {
+/// The filter keeps one old order among 2,500 orders of a user.
+pub(super) fn filter_examines_bounded_rows_per_page(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     let all = (0..2500).map(|n| fixtures::create(n, fixtures::new(100)));
     assert_eq!(shop.submit_all(all.collect()).len(), 2500);
@@ -64,7 +64,7 @@ pub(super) fn a_filter_looks_at_a_bounded_number_of_rows_for_a_page(harness: &dy
     let first = read(PageRequest::of(LIMIT));
     assert!(
         first.rows.is_empty() && first.next.is_some(),
-        "it stops and goes on"
+        "the page is empty, but not the last"
     );
     let second = read(PageRequest::of(LIMIT).after(first.next.unwrap()));
     let numbers: Vec<OrderNo> = second.rows.iter().map(|order| order.no).collect();
@@ -85,7 +85,7 @@ pub(super) fn a_filter_looks_at_a_bounded_number_of_rows_for_a_page(harness: &dy
     }
 }
 
-pub(super) fn a_thousand_orders_of_one_millisecond_page_once_each(harness: &dyn Harness) {
+pub(super) fn orders_of_one_millisecond_page_once(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     thousand(&shop, |n| fixtures::create(n, fixtures::new(100)));
     assert_list_pages(&shop, &OrderQuery::all());
@@ -97,7 +97,7 @@ pub(super) fn a_thousand_orders_of_one_millisecond_page_once_each(harness: &dyn 
     shop.close();
 }
 
-pub(super) fn a_thousand_anomalies_of_one_millisecond_page_once_each(harness: &dyn Harness) {
+pub(super) fn anomalies_of_one_millisecond_page_once(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     thousand(&shop, |n| fixtures::confirm(n, fixtures::payment(n, 100)));
     let store = shop.store();
@@ -109,7 +109,7 @@ pub(super) fn a_thousand_anomalies_of_one_millisecond_page_once_each(harness: &d
     shop.close();
 }
 
-pub(super) fn a_thousand_due_in_one_millisecond_page_once_each(harness: &dyn Harness) {
+pub(super) fn due_actions_of_one_millisecond_page_once(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     thousand(&shop, |n| fixtures::create(n, fixtures::new(100)));
     shop.clock.advance(std::time::Duration::from_secs(5));
@@ -122,7 +122,7 @@ pub(super) fn a_thousand_due_in_one_millisecond_page_once_each(harness: &dyn Har
     shop.close();
 }
 
-pub(super) fn a_sweep_that_changes_its_rows_visits_each_once(harness: &dyn Harness) {
+pub(super) fn paging_while_rows_change_visits_each_once(harness: &dyn Harness) {
     for page in pages() {
         let shop = Shop::open(harness);
         thousand(&shop, |n| fixtures::create(n, fixtures::new(100)));
@@ -132,21 +132,21 @@ pub(super) fn a_sweep_that_changes_its_rows_visits_each_once(harness: &dyn Harne
         let swept = every(page, LIMIT, |page| {
             let part = store.due(now, page).wait().unwrap();
             for due in &part.rows {
-                let said = store.record_query(due.no, ChannelState::NotPay);
-                assert_eq!(said.wait().unwrap().outcome, Queried::StillPending);
+                let query = store.record_query(due.no, ChannelState::NotPay);
+                assert_eq!(query.wait().unwrap().outcome, Queried::StillPending);
             }
             only_numbers(part, |due| due.no)
         });
         assert_eq!(swept.len(), 1000);
         let distinct: BTreeSet<OrderNo> = swept.into_iter().collect();
         assert_eq!(distinct.len(), 1000);
-        assert_eq!(shop.due(), [], "all are due later now");
+        assert_eq!(shop.due(), [], "all actions are due later");
         drop(store);
         shop.close();
     }
 }
 
-pub(super) fn orders_made_while_a_list_is_read_move_no_row(harness: &dyn Harness) {
+pub(super) fn new_orders_do_not_move_rows_while_paging(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     thousand(&shop, |n| fixtures::create(n, fixtures::new(100)));
     let store = shop.store();
@@ -161,12 +161,16 @@ pub(super) fn orders_made_while_a_list_is_read_move_no_row(harness: &dyn Harness
     let distinct: BTreeSet<OrderNo> = read.iter().copied().collect();
     assert_eq!(distinct.len(), read.len());
     assert!((0..ROWS).all(|n| distinct.contains(&order_no(n))));
-    assert_eq!(read.len(), 1001, "and the one made before the first page");
+    assert_eq!(
+        read.len(),
+        1001,
+        "the 1000 orders and the one created before page 1"
+    );
     drop(store);
     shop.close();
 }
 
-pub(super) fn a_filter_leaves_out_and_the_pages_still_end(harness: &dyn Harness) {
+pub(super) fn filtered_pages_reach_the_end(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     thousand(&shop, |n| fixtures::create(n, fixtures::new(100)));
     for n in [0, 500, 999] {
@@ -185,7 +189,7 @@ pub(super) fn a_filter_leaves_out_and_the_pages_still_end(harness: &dyn Harness)
     shop.close();
 }
 
-pub(super) fn a_cursor_is_refused_by_every_other_query(harness: &dyn Harness) {
+pub(super) fn cursor_is_refused_by_other_queries(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     thousand(&shop, |n| fixtures::create(n, fixtures::new(100)));
     let store = shop.store();
@@ -217,7 +221,7 @@ pub(super) fn a_cursor_is_refused_by_every_other_query(harness: &dyn Harness) {
     shop.close();
 }
 
-pub(super) fn users_whose_names_begin_alike_never_see_each_others_orders(harness: &dyn Harness) {
+pub(super) fn openids_with_common_prefix_stay_separate(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     let names = ["o", "oa", "oab", "oabc", "oabcd"];
     for (name, n) in names.into_iter().zip(0..) {
@@ -232,7 +236,7 @@ pub(super) fn users_whose_names_begin_alike_never_see_each_others_orders(harness
     shop.close();
 }
 
-pub(super) fn the_books_are_the_same_after_the_store_was_opened_again(harness: &dyn Harness) {
+pub(super) fn reopened_store_has_same_lists_and_totals(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     thousand(&shop, |n| fixtures::create(n, fixtures::new(100)));
     let _ = shop.confirm(1, fixtures::payment(1, 100));

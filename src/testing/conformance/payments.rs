@@ -1,4 +1,4 @@
-//! Money arrives: once, twice, from two sides, short, from a stranger.
+//! Cases for payments: repeated, concurrent, with a wrong amount, by another user.
 
 use super::Harness;
 use super::tools::{Shop, at_once};
@@ -18,7 +18,7 @@ fn short_of_one_fen() -> Confirmed {
     }
 }
 
-pub(super) fn the_same_callback_twice_is_applied_then_a_duplicate(harness: &dyn Harness) {
+pub(super) fn repeated_callback_is_duplicate(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     shop.created(1, 100);
     shop.expect(1, payment(1, 100), Confirmed::Applied, true);
@@ -26,13 +26,13 @@ pub(super) fn the_same_callback_twice_is_applied_then_a_duplicate(harness: &dyn 
     assert_eq!(paid.status, Status::Success);
     shop.clock.advance(DAY);
     shop.expect(1, payment(1, 100), Confirmed::Duplicate, true);
-    assert_eq!(shop.order(1), paid, "not even its time of update moved");
+    assert_eq!(shop.order(1), paid, "the update time is unchanged, too");
     let history = shop.store().history(fixtures::order_no(1)).wait().unwrap();
     assert_eq!(history.len(), 2);
     shop.close();
 }
 
-pub(super) fn of_64_threads_with_one_callback_exactly_one_applies_it(harness: &dyn Harness) {
+pub(super) fn callback_on_64_threads_is_applied_once(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     shop.created(1, 100);
     let store = shop.store();
@@ -48,7 +48,7 @@ pub(super) fn of_64_threads_with_one_callback_exactly_one_applies_it(harness: &d
     shop.close();
 }
 
-pub(super) fn a_callback_and_a_query_race_and_one_of_them_applies(harness: &dyn Harness) {
+pub(super) fn callback_and_query_race_applies_once(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     let store = shop.store();
     for n in 0..20 {
@@ -60,8 +60,8 @@ pub(super) fn a_callback_and_a_query_race_and_one_of_them_applies(harness: &dyn 
                 return store.confirm(no, fact).wait().unwrap().outcome;
             }
             fact.source = Source::Query;
-            let said = ChannelState::Success(fact);
-            match store.record_query(no, said).wait().unwrap().outcome {
+            let success = ChannelState::Success(fact);
+            match store.record_query(no, success).wait().unwrap().outcome {
                 Queried::Payment(confirmed) => confirmed,
                 _ => Confirmed::Unclaimed,
             }
@@ -73,7 +73,7 @@ pub(super) fn a_callback_and_a_query_race_and_one_of_them_applies(harness: &dyn 
     shop.close();
 }
 
-pub(super) fn a_callback_repeated_after_a_full_refund_changes_nothing(harness: &dyn Harness) {
+pub(super) fn callback_after_full_refund_changes_nothing(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     shop.created(1, 100);
     assert_eq!(
@@ -97,7 +97,7 @@ pub(super) fn a_callback_repeated_after_a_full_refund_changes_nothing(harness: &
     shop.close();
 }
 
-pub(super) fn a_failed_attempt_changes_nothing_and_a_later_success_applies(harness: &dyn Harness) {
+pub(super) fn failed_attempt_leaves_order_payable(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     shop.created(1, 100);
     let before = shop.order(1);
@@ -117,7 +117,7 @@ pub(super) fn a_failed_attempt_changes_nothing_and_a_later_success_applies(harne
     shop.close();
 }
 
-pub(super) fn one_fen_short_is_one_anomaly_however_often_it_is_repeated(harness: &dyn Harness) {
+pub(super) fn repeated_wrong_amount_is_one_anomaly(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     shop.created(1, 100);
     shop.expect(1, payment(1, 99), short_of_one_fen(), true);
@@ -147,7 +147,7 @@ pub(super) fn one_fen_short_is_one_anomaly_however_often_it_is_repeated(harness:
     shop.close();
 }
 
-pub(super) fn a_strict_shop_does_not_acknowledge_what_does_not_fit(harness: &dyn Harness) {
+pub(super) fn strict_policy_does_not_acknowledge_wrong_amount(harness: &dyn Harness) {
     let shop = Shop::with(harness, |policy| policy.strict = true);
     shop.created(1, 100);
     shop.expect(1, payment(1, 99), short_of_one_fen(), false);
@@ -157,7 +157,7 @@ pub(super) fn a_strict_shop_does_not_acknowledge_what_does_not_fit(harness: &dyn
     shop.close();
 }
 
-pub(super) fn a_coupon_makes_the_cash_smaller_and_the_order_paid(harness: &dyn Harness) {
+pub(super) fn payment_with_coupon_is_applied(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     shop.created(1, 100);
     let mut with_coupon = payment(1, 100);
@@ -167,7 +167,7 @@ pub(super) fn a_coupon_makes_the_cash_smaller_and_the_order_paid(harness: &dyn H
     shop.close();
 }
 
-pub(super) fn a_stranger_who_pays_is_an_anomaly_that_can_be_accepted(harness: &dyn Harness) {
+pub(super) fn payment_by_other_user_can_be_accepted(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     shop.created(1, 100);
     let mut by_another = payment(1, 100);
@@ -186,14 +186,14 @@ pub(super) fn a_stranger_who_pays_is_an_anomaly_that_can_be_accepted(harness: &d
     for user in [1, 2] {
         let listed = OrderQuery::by_openid(&fixtures::openid(user));
         let found = store.list(listed).wait().unwrap().rows;
-        assert_eq!(found, [shop.order(1)], "both find it");
+        assert_eq!(found, [shop.order(1)], "both users find the order");
     }
     drop(store);
     shop.close();
 }
 
 #[cfg(feature = "wechat")]
-pub(super) fn of_a_service_provider_the_sub_identity_is_compared(harness: &dyn Harness) {
+pub(super) fn service_provider_payment_compares_sub_identity(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     let body = br#"{"returnCode":"SUCCESS","resultCode":"SUCCESS",
         "appid":"wxd2565e6a04246fd1","mchId":"1800780001","openid":"oPoo341Im-roYxAd3WD3D",
@@ -210,9 +210,9 @@ pub(super) fn of_a_service_provider_the_sub_identity_is_compared(harness: &dyn H
 }
 
 #[cfg(not(feature = "wechat"))]
-pub(super) fn of_a_service_provider_the_sub_identity_is_compared(_: &dyn Harness) {}
+pub(super) fn service_provider_payment_compares_sub_identity(_: &dyn Harness) {}
 
-pub(super) fn what_a_payment_leaves_out_is_not_compared(harness: &dyn Harness) {
+pub(super) fn missing_payment_fields_are_not_compared(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     let merchant = fixtures::new(100).mch_id(fixtures::mch_id(1));
     let _ = shop.create(1, merchant);
@@ -225,7 +225,7 @@ pub(super) fn what_a_payment_leaves_out_is_not_compared(harness: &dyn Harness) {
     shop.close();
 }
 
-pub(super) fn one_transaction_pays_one_order_and_a_second_one_is_a_double(harness: &dyn Harness) {
+pub(super) fn transaction_pays_only_one_order(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     shop.created(1, 100);
     shop.created(2, 100);
@@ -251,7 +251,7 @@ pub(super) fn one_transaction_pays_one_order_and_a_second_one_is_a_double(harnes
     assert_eq!(refunded, Some(&fixtures::transaction(8)));
     let listed = OrderQuery::by_transaction(&fixtures::transaction(7));
     let found = store.list(listed).wait().unwrap().rows;
-    assert_eq!(found, [order, shop.order(2)], "the one that it paid first");
+    assert_eq!(found, [order, shop.order(2)], "the paid order comes first");
     drop(store);
     shop.close();
 }

@@ -1,4 +1,4 @@
-//! Money goes back: never more than came, under one number once, whoever says so.
+//! Cases for refunds: never more than the payment, and once per refund number.
 
 use super::Harness;
 use super::tools::{Shop, at_once};
@@ -15,7 +15,7 @@ use crate::types::Label;
 const SECOND: std::time::Duration = std::time::Duration::from_secs(1);
 const YEAR: std::time::Duration = std::time::Duration::from_secs(365 * 24 * 60 * 60);
 
-/// The order 1, paid 100 by the transaction 1.
+/// Creates a store with order 1, paid 100 fen by transaction 1.
 fn paid(harness: &dyn Harness) -> Shop<'_> {
     let shop = Shop::open(harness);
     shop.created(1, 100);
@@ -42,7 +42,7 @@ fn exceeds(amount: u64) -> RefundRequested {
     RefundRequested::Exceeds { available }
 }
 
-pub(super) fn of_two_refunds_at_once_only_what_was_paid_goes_back(harness: &dyn Harness) {
+pub(super) fn concurrent_refunds_never_exceed_payment(harness: &dyn Harness) {
     let shop = paid(harness);
     let store = shop.store();
     let outcomes = at_once(2, |place| {
@@ -63,13 +63,13 @@ pub(super) fn of_two_refunds_at_once_only_what_was_paid_goes_back(harness: &dyn 
     let granted = outcomes
         .iter()
         .filter(|o| **o == RefundRequested::Requested);
-    assert_eq!(granted.count(), 40, "all that was left, and no fen more");
+    assert_eq!(granted.count(), 40, "exactly the amount that was left");
     drop(store);
     assert_eq!(shop.order(1).refunds.len(), 41);
     shop.close();
 }
 
-pub(super) fn what_is_processing_is_reserved_and_what_closed_is_free(harness: &dyn Harness) {
+pub(super) fn processing_refund_reserves_amount_until_closed(harness: &dyn Harness) {
     let shop = paid(harness);
     assert_eq!(request(&shop, 1, 60), RefundRequested::Requested);
     let to = RefundStatus::Processing;
@@ -84,7 +84,7 @@ pub(super) fn what_is_processing_is_reserved_and_what_closed_is_free(harness: &d
     shop.close();
 }
 
-pub(super) fn a_fifty_first_refund_and_one_after_a_year_are_refused(harness: &dyn Harness) {
+pub(super) fn refund_51_and_refund_after_year_are_refused(harness: &dyn Harness) {
     let shop = paid(harness);
     for n in 0..50 {
         assert_eq!(request(&shop, n, 1), RefundRequested::Requested);
@@ -99,7 +99,7 @@ pub(super) fn a_fifty_first_refund_and_one_after_a_year_are_refused(harness: &dy
     shop.close();
 }
 
-pub(super) fn a_refund_that_nobody_asked_for_is_adopted_once(harness: &dyn Harness) {
+pub(super) fn unrequested_refund_is_adopted_once(harness: &dyn Harness) {
     let shop = paid(harness);
     let adopted = record(&shop, 9, 60, RefundState::Success);
     assert_eq!(adopted, RefundRecorded::Adopted);
@@ -128,7 +128,7 @@ pub(super) fn a_refund_that_nobody_asked_for_is_adopted_once(harness: &dyn Harne
     shop.close();
 }
 
-pub(super) fn of_64_threads_that_hear_of_one_refund_exactly_one_adopts_it(harness: &dyn Harness) {
+pub(super) fn refund_on_64_threads_is_adopted_once(harness: &dyn Harness) {
     let shop = paid(harness);
     let store = shop.store();
     let outcomes = at_once(64, |_| {
@@ -168,7 +168,7 @@ pub(super) fn two_orders_never_share_a_refund_number(harness: &dyn Harness) {
     shop.close();
 }
 
-pub(super) fn an_open_refund_is_due_until_it_ends(harness: &dyn Harness) {
+pub(super) fn open_refund_is_due_until_its_end(harness: &dyn Harness) {
     let shop = paid(harness);
     assert_eq!(request(&shop, 1, 60), RefundRequested::Requested);
     assert_eq!(shop.due(), []);
@@ -186,10 +186,8 @@ pub(super) fn an_open_refund_is_due_until_it_ends(harness: &dyn Harness) {
     shop.close();
 }
 
-/// One transaction on two orders, a second one on the first, both given back.
-pub(super) fn what_was_paid_twice_goes_back_twice_and_callbacks_change_nothing(
-    harness: &dyn Harness,
-) {
+/// Two orders report transaction 1, and order 1 has a second payment. Both payments are refunded.
+pub(super) fn double_payment_is_refunded_twice(harness: &dyn Harness) {
     let shop = paid(harness);
     shop.created(2, 100);
     let by = fixtures::order_no(1);
@@ -211,14 +209,14 @@ pub(super) fn what_was_paid_twice_goes_back_twice_and_callbacks_change_nothing(
         shop.clock.advance(YEAR);
         shop.expect(1, payment(1, 100), Confirmed::Duplicate, true);
     }
-    assert_eq!(shop.order(1), order, "paid, and given back, and unchanged");
+    assert_eq!(shop.order(1), order, "the refunded order is unchanged");
     let kinds: Vec<_> = order.anomalies.iter().map(|a| a.kind.clone()).collect();
     let first = fixtures::transaction(1);
     assert_eq!(kinds, [AnomalyKind::DoublePayment { first }]);
     shop.close();
 }
 
-pub(super) fn an_exported_order_is_taken_over_whole_and_once(harness: &dyn Harness) {
+pub(super) fn exported_order_is_imported_completely_once(harness: &dyn Harness) {
     let old = paid(harness);
     assert_eq!(request(&old, 1, 60), RefundRequested::Requested);
     let _ = record(&old, 9, 10, RefundState::Success);
@@ -239,17 +237,21 @@ pub(super) fn an_exported_order_is_taken_over_whole_and_once(harness: &dyn Harne
     assert_eq!(request(&shop, 2, 31), exceeds(30));
     let listed = OrderQuery::by_status(Status::Success);
     let found = shop.store().list(listed).wait().unwrap().rows;
-    assert_eq!(found, [shop.order(1)], "at its place by its own times");
+    assert_eq!(
+        found,
+        [shop.order(1)],
+        "sorted by the times of the old system"
+    );
     shop.close();
 }
 
-/// The transaction `n` waits under the number `n`, and the order `50 + n` would fit it.
+/// Confirms transaction `n` under number `n`, which has no order, and creates order `50 + n`.
 fn waits_and_fits(shop: &Shop<'_>, n: u64) {
     shop.expect(n, payment(n, 100), Confirmed::Unclaimed, false);
     shop.created(50 + n, 100);
 }
 
-/// Exactly one of both holds the money of the transaction `n`.
+/// Checks that transaction `n` either pays order `50 + n` or is refunded under number `n`.
 fn is_held_once(shop: &Shop<'_>, n: u64) {
     let order = shop.order(50 + n);
     let goes_back = shop.store().events(FeedCursor::START, 1000).wait().unwrap();
@@ -260,7 +262,7 @@ fn is_held_once(shop: &Shop<'_>, n: u64) {
     assert_ne!(order.status == Status::Success, goes_back, "{n}: {order:?}");
 }
 
-pub(super) fn one_group_lets_a_transaction_pay_or_go_back_and_not_both(harness: &dyn Harness) {
+pub(super) fn group_either_refunds_or_applies_a_payment(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     for (n, pays_first) in [(1, false), (2, true)] {
         waits_and_fits(&shop, n);
@@ -284,7 +286,7 @@ pub(super) fn one_group_lets_a_transaction_pay_or_go_back_and_not_both(harness: 
     shop.close();
 }
 
-pub(super) fn callers_at_once_let_a_transaction_pay_or_go_back_and_not_both(harness: &dyn Harness) {
+pub(super) fn concurrent_callers_either_refund_or_apply_a_payment(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     for n in 1..=20 {
         waits_and_fits(&shop, n);

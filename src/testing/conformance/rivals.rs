@@ -1,4 +1,4 @@
-//! Two stores that write to one engine at once: whoever is slower decides again.
+//! Cases for two stores that write to one engine at the same time. The slower one decides again.
 
 use super::Harness;
 use super::tools::{assert_sound, at_once};
@@ -10,7 +10,7 @@ use crate::types::Metadata;
 const ORDERS: u64 = 30;
 const THREADS: usize = 8;
 
-/// Two stores on one engine, and orders of 100 fen in it.
+/// Opens two stores on one engine, with 30 orders of 100 fen.
 fn rivals(harness: &dyn Harness) -> [Store; 2] {
     let engine = SharedEngine::new(harness.engine());
     let stores = [engine.again(), engine].map(|engine| Store::builder().engine(engine).unwrap());
@@ -31,9 +31,9 @@ fn of(stores: &[Store; 2], thread: usize) -> &Store {
     }
 }
 
-pub(super) fn a_payment_that_two_stores_hear_of_is_applied_once(harness: &dyn Harness) {
+pub(super) fn payment_in_two_stores_is_applied_once(harness: &dyn Harness) {
     let stores = rivals(harness);
-    let heard = at_once(THREADS, |thread| {
+    let outcomes = at_once(THREADS, |thread| {
         let confirm = |n| {
             let payment = fixtures::payment(n, 100);
             let call = of(&stores, thread).confirm(fixtures::order_no(n), payment);
@@ -41,7 +41,7 @@ pub(super) fn a_payment_that_two_stores_hear_of_is_applied_once(harness: &dyn Ha
         };
         (0..ORDERS).map(confirm).collect::<Vec<_>>()
     });
-    let all = || heard.iter().flatten();
+    let all = || outcomes.iter().flatten();
     let applied = all().filter(|outcome| **outcome == Confirmed::Applied);
     assert_eq!(applied.count(), 30);
     let duplicates = all().filter(|outcome| **outcome == Confirmed::Duplicate);
@@ -49,7 +49,7 @@ pub(super) fn a_payment_that_two_stores_hear_of_is_applied_once(harness: &dyn Ha
     assert_sound(of(&stores, 0));
 }
 
-pub(super) fn no_change_of_one_store_is_lost_to_the_other(harness: &dyn Harness) {
+pub(super) fn two_stores_lose_no_update(harness: &dyn Harness) {
     let stores = rivals(harness);
     let no = fixtures::order_no(0);
     let won = at_once(THREADS, |thread| {

@@ -1,4 +1,5 @@
-//! What the cases share: a desk that decides for an engine, and a shop with a clock.
+//! Shared fixtures of the cases: [`Desk`] decides commands for an engine, and [`Shop`] is a store
+//! with a manual clock.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use crate::store::Store;
 use crate::testing::{ManualClock, fixtures};
 use crate::types::{OrderNo, Timestamp};
 
-/// Decides commands as a store does, one at a time, and leaves the writing to the case.
+/// Fixture that decides commands like a store, one at a time. The case writes the mutations.
 pub(super) struct Desk<'e> {
     pub(super) engine: &'e dyn Engine,
     pub(super) now: Timestamp,
@@ -47,7 +48,7 @@ impl<'e> Desk<'e> {
         found.pop().flatten()
     }
 
-    /// What the command changes, if it changes anything.
+    /// Decides a command. Returns its mutation, or `None` if it changes nothing.
     pub(super) fn draft(&self, command: &Command) -> Option<Mutation> {
         let before = self.stored(command.no);
         let record = before.as_ref().map(|stored| &stored.record);
@@ -71,13 +72,13 @@ impl<'e> Desk<'e> {
         })
     }
 
-    /// The drafts of several commands, none of which sees another's.
+    /// Decides several commands independently: none sees the mutation of another.
     pub(super) fn drafts(&self, commands: &[Command]) -> Vec<Mutation> {
         let draft = |command| self.draft(command).unwrap();
         commands.iter().map(draft).collect()
     }
 
-    /// Writes what each command changes, one after another.
+    /// Decides and writes the commands one after another.
     pub(super) fn run(&self, commands: &[Command]) {
         for command in commands {
             let draft = self.draft(command).unwrap();
@@ -86,7 +87,7 @@ impl<'e> Desk<'e> {
         }
     }
 
-    /// Creates the orders `from..until` in one batch, all in one millisecond.
+    /// Creates the orders `from..until` in batches, all in one millisecond.
     pub(super) fn create_many(&self, from: u64, until: u64) {
         let creates: Vec<Command> = (from..until)
             .map(|n| fixtures::create(n, fixtures::new(100)))
@@ -101,13 +102,13 @@ impl<'e> Desk<'e> {
         self.engine.counts().unwrap()
     }
 
-    /// Every row of a list, read `limit` at a time.
+    /// Reads every row of a list, `limit` rows at a time.
     pub(super) fn rows(&self, query: &IndexQuery, limit: usize) -> Vec<IndexRow> {
         let mut query = query.clone();
         let mut rows = Vec::new();
         loop {
             let part = self.engine.scan(&query, limit).unwrap();
-            assert!(part.rows.len() <= limit, "at most what was asked for");
+            assert!(part.rows.len() <= limit, "more rows than the limit");
             query.after = part.rows.last().map(|row| row.position).or(query.after);
             rows.extend(part.rows);
             if !part.more {
@@ -122,7 +123,7 @@ impl<'e> Desk<'e> {
     }
 }
 
-/// A whole list, in one direction.
+/// Returns the query for a whole list, in one direction.
 pub(super) const fn whole(index: Index, direction: Direction) -> IndexQuery {
     IndexQuery {
         index,
@@ -141,7 +142,7 @@ pub(super) fn numbers(rows: &[IndexRow]) -> Vec<OrderNo> {
     rows.iter().map(|row| row.record.no()).collect()
 }
 
-/// Runs `act` on so many threads at once and gathers what they return.
+/// Runs `act` on `threads` threads at the same time and returns their results.
 pub(super) fn at_once<T: Send>(threads: usize, act: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let start = std::sync::Barrier::new(threads);
     let (start, act) = (&start, &act);
@@ -153,11 +154,12 @@ pub(super) fn at_once<T: Send>(threads: usize, act: impl Fn(usize) -> T + Sync) 
             })
         };
         let running: Vec<_> = (0..threads).map(run).collect();
-        running.into_iter().map(|one| one.join().unwrap()).collect()
+        let results = running.into_iter().map(|thread| thread.join().unwrap());
+        results.collect()
     })
 }
 
-/// A store with a clock set by hand.
+/// Fixture: a store with a manual clock.
 pub(super) struct Shop<'h> {
     harness: &'h dyn Harness,
     policy: Policy,
@@ -191,8 +193,8 @@ impl<'h> Shop<'h> {
         self.clock.now()
     }
 
-    /// Ends the store and opens it again; false where the engine keeps nothing. Nobody
-    /// else may hold a clone.
+    /// Shuts the store down and opens it again. Returns false if the engine keeps no data. No other
+    /// clone of the store may exist.
     pub(super) fn reopen(&self) -> bool {
         let store = self.store.borrow_mut().take().unwrap();
         let reopened = self
@@ -210,7 +212,7 @@ impl<'h> Shop<'h> {
             .unwrap()
     }
 
-    /// Creates the order `n` of the first user.
+    /// Creates order `n` of the first user and checks the outcome.
     pub(super) fn created(&self, n: u64, total_fee: u64) {
         let answer = self.create(n, fixtures::new(total_fee));
         assert_eq!(answer.outcome, Created::Created);
@@ -221,7 +223,7 @@ impl<'h> Shop<'h> {
         self.store().confirm(no, payment).wait().unwrap()
     }
 
-    /// Confirms, and looks whether the channel may be told so.
+    /// Confirms a payment. Checks the outcome, the acknowledgement and the order in the reply.
     pub(super) fn expect(&self, n: u64, payment: Payment, outcome: Confirmed, acknowledge: bool) {
         let answer = self.confirm(n, payment);
         assert_eq!(answer.outcome, outcome);
@@ -246,12 +248,12 @@ impl<'h> Shop<'h> {
         self.order(n).status
     }
 
-    /// The kinds of the anomalies that are open, as text without data.
+    /// Returns the ids of the open anomalies.
     pub(super) fn open_anomalies(&self, n: u64) -> Vec<AnomalyId> {
         self.order(n).open_anomalies().map(|a| a.id).collect()
     }
 
-    /// What is due now, as pairs of order number and action.
+    /// Returns the actions due now, as pairs of order number and action.
     pub(super) fn due(&self) -> Vec<(OrderNo, crate::order::ActionKind)> {
         let page = self
             .store()
@@ -260,14 +262,14 @@ impl<'h> Shop<'h> {
         due.iter().map(|due| (due.no, due.action)).collect()
     }
 
-    /// Hands many commands over at once and hears what became of each.
+    /// Submits many commands at once and returns their outcomes.
     pub(super) fn submit_all(&self, commands: Vec<Command>) -> Vec<Outcome> {
         let tickets = self.store().submit_all(commands).unwrap();
         let wait = |ticket: crate::commit::Ticket<Reply<Outcome>>| ticket.wait().unwrap().outcome;
         tickets.into_iter().map(wait).collect()
     }
 
-    /// The end of a case: nothing is broken, and the store shuts down.
+    /// Ends a case: verifies the store and shuts it down.
     pub(super) fn close(self) {
         let store = self.store();
         assert_sound(&store);
@@ -285,8 +287,8 @@ pub(super) fn assert_sound(store: &Store) {
     assert!(report.is_ok(), "{:?}", report.violations);
 }
 
-/// Every row of a paged list. Every page but the last is full: none of these lists is so
-/// long that a filter could cut a page short.
+/// Reads every row of a paged list. Checks that every page except the last is full: these lists are
+/// too short for a filter to reach its limit.
 pub(super) fn every<R>(
     page: PageRequest,
     limit: usize,
@@ -296,7 +298,7 @@ pub(super) fn every<R>(
     let mut page = page;
     loop {
         let part = read(page);
-        assert!(part.rows.len() <= limit, "at most what was asked for");
+        assert!(part.rows.len() <= limit, "more rows than the limit");
         assert!(part.next.is_none() || part.rows.len() == limit);
         rows.extend(part.rows);
         let Some(next) = part.next else { return rows };

@@ -1,4 +1,4 @@
-//! Values at the edge, and that a store gives them back as they came.
+//! Cases for extreme and invalid values.
 
 use super::Harness;
 use super::tools::Shop;
@@ -6,7 +6,7 @@ use crate::order::{Created, NewOrder};
 use crate::testing::fixtures;
 use crate::types::{Fen, Timestamp};
 
-pub(super) fn yuan_become_fen_exactly(harness: &dyn Harness) {
+pub(super) fn yuan_convert_exactly_to_fen(harness: &dyn Harness) {
     let shop = Shop::open(harness);
     let amounts = [
         ("8.8", 880),
@@ -23,7 +23,7 @@ pub(super) fn yuan_become_fen_exactly(harness: &dyn Harness) {
     shop.close();
 }
 
-pub(super) fn what_is_no_amount_is_refused(_: &dyn Harness) {
+pub(super) fn invalid_amounts_are_refused(_: &dyn Harness) {
     assert!(NewOrder::new(fixtures::appid(1), Fen::ZERO).is_err());
     assert!(Fen::new(1 << 63).is_err());
     for json in ["-1", "1.0", "\"100\"", "9223372036854775808", "null"] {
@@ -46,7 +46,7 @@ fn from_json(json: &str) -> Option<Fen> {
     Fen::new(json.parse().ok()?).ok()
 }
 
-pub(super) fn times_are_beijings_and_their_calendar_is_checked(_: &dyn Harness) {
+pub(super) fn times_are_beijing_and_calendar_is_checked(_: &dyn Harness) {
     let compact = Timestamp::parse_compact;
     assert!(compact("20240229235959").is_ok());
     for bad in [

@@ -1,4 +1,4 @@
-//! Books that a store imports.
+//! Fuzz target: import of orders from other systems.
 
 use super::Bytes;
 use crate::order::Conflict;
@@ -6,40 +6,41 @@ use crate::store::Store;
 use crate::testing::fixtures;
 use crate::transfer::{Amounts, Export, Import, ImportReport, Input, Mapping, Notice};
 
-/// Bytes → whose books they are, in which form, how to import them, and the books. Nothing
-/// panics, and every record is counted once; a dry run writes nothing; the same books twice
-/// change nothing more; and what came in goes out and in again as it is.
+/// Imports a file. The bytes contain the source, format and settings of the import, then the file.
+///
+/// Checks: no panic; every record is counted once; a dry run writes nothing; a repeated import
+/// changes nothing; and an export can be imported again without loss.
 ///
 /// # Panics
-/// Where something does not hold.
+/// If a check fails.
 pub fn import_books(bytes: &[u8]) {
     let mut bytes = Bytes::new(bytes);
     let (import, is_csv) = any_import(&mut bytes);
-    let books = bytes.rest();
+    let file = bytes.rest();
     let store = store();
-    run(&store, &import.clone().dry_run(), input(books, is_csv));
-    assert!(exported(&store).is_empty(), "a dry run writes nothing");
-    let Some(report) = run(&store, &import, input(books, is_csv)) else {
+    run(&store, &import.clone().dry_run(), input(file, is_csv));
+    assert!(exported(&store).is_empty(), "a dry run wrote something");
+    let Some(report) = run(&store, &import, input(file, is_csv)) else {
         assert!(
             exported(&store).is_empty(),
-            "what is not begun writes nothing"
+            "an import that failed at its start wrote something"
         );
         return;
     };
     assert!(store.verify().wait().unwrap().is_ok());
     let once = exported(&store);
-    if let Some(again) = run(&store, &import, input(books, is_csv)) {
+    if let Some(again) = run(&store, &import, input(file, is_csv)) {
         assert_eq!(again.records, report.records);
         assert_eq!(
             exported(&store),
             once,
-            "the same books once more change nothing"
+            "a repeated import changed the store"
         );
     }
-    comes_back(&once);
+    check_reimport(&once);
 }
 
-/// How to import, and whether the books are CSV.
+/// Returns the import settings, and whether the file is CSV.
 fn any_import(bytes: &mut Bytes<'_>) -> (Import, bool) {
     let import = match bytes.below(3) {
         0 => Import::exported(),
@@ -59,37 +60,37 @@ fn any_import(bytes: &mut Bytes<'_>) -> (Import, bool) {
     (import, choices & 4 != 0)
 }
 
-/// Always at the same time: an input that fails once fails again.
+/// Creates an empty store with a fixed clock, so that a failing input fails again.
 fn store() -> Store {
     Store::builder().clock(fixtures::now).memory().unwrap()
 }
 
-fn input(books: &[u8], is_csv: bool) -> Input<&[u8]> {
+fn input(file: &[u8], is_csv: bool) -> Input<&[u8]> {
     if is_csv {
-        Input::csv(books)
+        Input::csv(file)
     } else {
-        Input::json(books)
+        Input::json(file)
     }
 }
 
-/// Imports; `None` where the books cannot be these at all.
+/// Runs an import and checks its report. Returns `None` if the import failed as a whole.
 fn run(store: &Store, import: &Import, input: Input<&[u8]>) -> Option<ImportReport> {
     let (mut refused, mut last) = (0, None);
-    let tell = |notice| match notice {
-        Notice::Refused(it) => {
-            assert!(!it.to_string().is_empty());
+    let observe = |notice| match notice {
+        Notice::Refused(refusal) => {
+            assert!(!refusal.to_string().is_empty());
             refused += 1;
         }
         Notice::Progress(report) => last = Some(report),
     };
-    let report = match import.run(store, input, tell) {
+    let report = match import.run(store, input, observe) {
         Ok(report) => report,
         Err(error) => {
             assert!(!error.to_string().is_empty());
             return None;
         }
     };
-    assert_eq!(last, Some(report), "the last progress is the whole");
+    assert_eq!(last, Some(report), "the last progress is the report");
     let not_taken = report.refused + report.skipped_differs;
     assert_eq!(not_taken, refused);
     let became = report.imported + report.advanced + report.unchanged + report.waiting;
@@ -98,26 +99,26 @@ fn run(store: &Store, import: &Import, input: Input<&[u8]>) -> Option<ImportRepo
 }
 
 fn exported(store: &Store) -> String {
-    let mut books = Vec::new();
-    let exported = Export::all().json_lines(store, &mut books).unwrap();
-    let text = String::from_utf8(books).unwrap();
+    let mut output = Vec::new();
+    let exported = Export::all().json_lines(store, &mut output).unwrap();
+    let text = String::from_utf8(output).unwrap();
     let lines = u64::try_from(text.lines().count()).unwrap();
     assert_eq!(exported.orders + exported.waiting, lines);
     text
 }
 
-/// A store's own books give back the store: its books are the same again, but that each
-/// history begins anew.
-fn comes_back(books: &str) {
+/// Checks that an export can be imported into an empty store without loss. Only the versions differ
+/// after it, because each history starts again at version 1.
+fn check_reimport(file: &str) {
     let store = store();
-    let report = run(&store, &Import::exported(), Input::json(books.as_bytes()));
-    assert!(report.is_some_and(|report| report.refused == 0), "{books}");
+    let report = run(&store, &Import::exported(), Input::json(file.as_bytes()));
+    assert!(report.is_some_and(|report| report.refused == 0), "{file}");
     assert!(store.verify().wait().unwrap().is_ok());
-    assert_eq!(but_for_versions(&exported(&store)), but_for_versions(books));
+    assert_eq!(without_versions(&exported(&store)), without_versions(file));
 }
 
-fn but_for_versions(books: &str) -> Vec<serde_json::Value> {
-    let lines = books.lines().map(|line| {
+fn without_versions(file: &str) -> Vec<serde_json::Value> {
+    let lines = file.lines().map(|line| {
         let mut record: serde_json::Value = serde_json::from_str(line).unwrap();
         record.as_object_mut().unwrap().remove("version").unwrap();
         record

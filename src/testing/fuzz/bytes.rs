@@ -1,25 +1,26 @@
-//! Choices that bytes make.
+//! Choices from the bytes of a fuzz input.
 
-/// Bytes that are read from the front: the same bytes are the same choices, and where they
-/// end, everything is the first choice. A small change of them is a small change of what
-/// they choose, which is what a fuzzer needs.
+/// Reader that turns the bytes of a fuzz input into choices, from front to back.
+///
+/// The same bytes give the same choices. After the end, every choice is the first one. A small
+/// change of the bytes changes few choices, which helps a fuzzer to explore.
 #[derive(Debug, Clone)]
 pub struct Bytes<'a>(&'a [u8]);
 
 impl<'a> Bytes<'a> {
-    /// Choices by these bytes.
+    /// Creates a reader of these bytes.
     #[must_use]
     pub const fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
 
-    /// Nothing is left to choose by.
+    /// Returns whether all bytes are used up.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The next byte; 0 behind the end.
+    /// Returns the next byte, or 0 after the end.
     pub fn byte(&mut self) -> u8 {
         match self.0.split_first() {
             Some((first, rest)) => {
@@ -30,7 +31,7 @@ impl<'a> Bytes<'a> {
         }
     }
 
-    /// A number below `n`; 0 where `n` is.
+    /// Returns a number below `n`, or 0 if `n` is 0.
     pub fn below(&mut self, n: usize) -> usize {
         let number = match n {
             0 | 1 => return 0,
@@ -43,34 +44,34 @@ impl<'a> Bytes<'a> {
         number % n
     }
 
-    /// A small number below `n`.
+    /// Returns a number below `n`, for `n` up to 2^24.
     pub fn number(&mut self, n: u64) -> u64 {
         self.below(usize::try_from(n).unwrap_or(usize::MAX)) as u64
     }
 
-    /// True once in `n` times, and not behind the end.
+    /// Returns true with a probability of 1 in `n`, and false after the end.
     pub fn one_in(&mut self, n: usize) -> bool {
         !self.is_empty() && self.below(n) == n - 1
     }
 
-    /// One of these; the first behind the end.
+    /// Returns one of the values, or the first one after the end.
     pub fn pick<T: Clone>(&mut self, of: &[T]) -> T {
         of[self.below(of.len())].clone()
     }
 
-    /// Eight bytes as a number.
+    /// Returns the next eight bytes as a little-endian number.
     pub fn word(&mut self) -> u64 {
         u64::from_le_bytes(std::array::from_fn(|_| self.byte()))
     }
 
-    /// At most `n` bytes.
+    /// Returns the next bytes, at most `n`.
     pub fn take(&mut self, n: usize) -> &'a [u8] {
         let (taken, rest) = self.0.split_at(n.min(self.0.len()));
         self.0 = rest;
         taken
     }
 
-    /// All that is left.
+    /// Returns all bytes that are left.
     pub fn rest(&mut self) -> &'a [u8] {
         self.take(usize::MAX)
     }

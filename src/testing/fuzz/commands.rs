@@ -1,4 +1,4 @@
-//! Any command, of few numbers, so that they meet.
+//! Random commands with few different numbers, so that they often concern the same order or key.
 
 use std::time::Duration;
 
@@ -21,12 +21,12 @@ pub(super) const REFERENCES: u64 = 2;
 pub(super) const REFUNDS: u64 = 4;
 pub(super) const USERS: u64 = 3;
 
-/// The channels that are in play.
+/// Channels of the random commands.
 pub(super) fn channels() -> [Channel; 2] {
     [Channel::WECHAT, Channel::parse("other").unwrap()]
 }
 
-/// A policy of a shop.
+/// Returns a random policy.
 #[must_use]
 pub fn any_policy(bytes: &mut Bytes<'_>) -> Policy {
     let second = Duration::from_secs(1);
@@ -52,18 +52,18 @@ pub fn any_policy(bytes: &mut Bytes<'_>) -> Policy {
     policy
 }
 
-/// A command. What is in play is so little that most commands meet what others did.
+/// Returns a random command. Few numbers are in use, so most commands concern existing data.
 #[must_use]
 pub fn any_command(bytes: &mut Bytes<'_>) -> Command {
     let n = bytes.number(ORDERS);
     if bytes.one_in(16) {
         return any_import(n, bytes);
     }
-    fixtures::command(n, any_ask(bytes))
+    fixtures::command(n, any_kind(bytes))
 }
 
-/// Anything but an import.
-fn any_ask(bytes: &mut Bytes<'_>) -> CommandKind {
+/// Returns any kind of command except an import.
+fn any_kind(bytes: &mut Bytes<'_>) -> CommandKind {
     match bytes.below(24) {
         0..=2 => CommandKind::Create(Box::new(any_new(bytes))),
         3..=5 => CommandKind::Confirm(Box::new(any_payment(bytes))),
@@ -108,7 +108,7 @@ fn any_fee(bytes: &mut Bytes<'_>) -> Fen {
     bytes.pick(&[100, 100, 100, 100, 99, 1, Fen::MAX.as_u64()].map(fixtures::fen))
 }
 
-/// Around the steps of a policy, and the ends of time.
+/// Returns a time near the limits of the policies, or the first or last possible time.
 pub(super) fn any_time(bytes: &mut Bytes<'_>) -> Timestamp {
     let seconds = |seconds| fixtures::now().saturating_add(Duration::from_secs(seconds));
     let day = 24 * 60 * 60;
@@ -125,8 +125,8 @@ pub(super) fn any_time(bytes: &mut Bytes<'_>) -> Timestamp {
     }
 }
 
-/// The latest that a clock may show. At the very end of time nothing can be later, and what
-/// was put off would be due at once.
+/// Returns the latest time for a clock: one second before the last possible time. At that last time
+/// a postponed action would be due at once, because no later time exists.
 pub(super) fn clocks_end() -> Timestamp {
     Timestamp::MAX.saturating_sub(Duration::from_secs(1))
 }
@@ -273,26 +273,26 @@ fn any_fact(bytes: &mut Bytes<'_>) -> RefundFact {
     }
 }
 
-/// An order as it stands in books of the same make after a few commands; and sometimes one
-/// that no such books would hold.
+/// Returns the import of an order that another store could export after a few commands. Half of
+/// the orders get one distorted field.
 fn any_import(n: u64, bytes: &mut Bytes<'_>) -> Command {
-    let mut books = Model::new(any_policy(bytes));
-    let _ = books.run(fixtures::now(), &fixtures::create(n, any_new(bytes)));
+    let mut model = Model::new(any_policy(bytes));
+    let _ = model.run(fixtures::now(), &fixtures::create(n, any_new(bytes)));
     for _ in 0..bytes.below(6) {
-        let ask = any_ask(bytes);
-        let _ = books.run(any_now(bytes), &fixtures::command(n, ask));
+        let kind = any_kind(bytes);
+        let _ = model.run(any_now(bytes), &fixtures::command(n, kind));
     }
-    let stands = books.order(fixtures::order_no(n)).unwrap();
-    let mut order = Order::clone(&stands);
+    let exported = model.order(fixtures::order_no(n)).unwrap();
+    let mut order = Order::clone(&exported);
     if bytes.one_in(2) {
         distort(&mut order, bytes);
     }
     let conflict = bytes.pick(&[Conflict::Skip, Conflict::Advance]);
-    let ask = CommandKind::Import {
+    let kind = CommandKind::Import {
         order: Box::new(order),
         conflict,
     };
-    fixtures::command(if bytes.one_in(16) { 0 } else { n }, ask)
+    fixtures::command(if bytes.one_in(16) { 0 } else { n }, kind)
 }
 
 fn distort(order: &mut Order, bytes: &mut Bytes<'_>) {

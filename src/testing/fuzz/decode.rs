@@ -1,4 +1,4 @@
-//! Stored bytes that nobody wrote.
+//! Fuzz target: decoding of stored values from any bytes.
 
 use std::time::Duration;
 
@@ -12,15 +12,16 @@ use crate::testing::model::Model;
 use crate::testing::{SeededRng, fixtures, look_at};
 use crate::verify::VerifyReport;
 
-/// So many bytes say what a record is asked for.
+/// Number of input bytes that choose the commands for a decoded record.
 const CHOICES: usize = 32;
 
-/// Bytes → a stored value: as they are, or with a checksum that fits. Whatever is read can
-/// be written and is then read as the same; can be looked at, asked for anything and looked
-/// up anywhere; and does not show a user.
+/// Decodes bytes as a stored value, either unchanged or with a matching checksum.
+///
+/// Checks for each decoded value: encoding and decoding it again gives the same value; index
+/// entries, counts, `Debug` output and verification do not panic; any two commands can be decided.
 ///
 /// # Panics
-/// Where something does not hold.
+/// If a check fails.
 pub fn decode_record(bytes: &[u8]) {
     let mut bytes = Bytes::new(bytes);
     match bytes.below(4) {
@@ -50,14 +51,14 @@ pub fn decode_record(bytes: &[u8]) {
     }
 }
 
-/// What a decoded record is used for.
+/// Uses a decoded record in every way that a store does.
 fn look(record: &Record, commands: &[Command]) {
     let _ = (index_entries(record), unique_keys(record).count());
     let _ = Counts::default().after(Some(record), record);
     let _ = format!("{record:?}");
     VerifyReport::default().check_record(record, &[]);
     for command in commands {
-        let ask = match command.kind.clone() {
+        let kind = match command.kind.clone() {
             CommandKind::Import {
                 mut order,
                 conflict,
@@ -65,25 +66,25 @@ fn look(record: &Record, commands: &[Command]) {
                 order.no = record.no();
                 CommandKind::Import { order, conflict }
             }
-            ask => ask,
+            kind => kind,
         };
-        look_at(record, ask, fixtures::now());
+        look_at(record, kind, fixtures::now());
     }
 }
 
-/// Inputs that hold what a store writes: values of every kind, for a fuzzer to begin with.
+/// Returns seed inputs for the fuzzer: valid stored values of every kind.
 #[must_use]
 pub fn decode_record_seeds() -> Vec<Vec<u8>> {
-    let mut dice = SeededRng::new(1);
+    let mut rng = SeededRng::new(1);
     let mut model = Model::default();
     let mut seeds = Vec::new();
     let mut kinds = Vec::new();
     for step in 0..6000 {
-        // Records fill up, and then nothing new happens.
+        // After about 100 commands the records are full and produce no new kinds of events.
         if step % 100 == 0 {
             model = Model::default();
         }
-        let chosen: Vec<u8> = (0..100).map(|_| dice.next().to_le_bytes()[0]).collect();
+        let chosen: Vec<u8> = (0..100).map(|_| rng.next().to_le_bytes()[0]).collect();
         let before = model.feed().len();
         let command = any_command(&mut Bytes::new(&chosen));
         let later = Duration::from_secs(61 * (step % 100));
@@ -91,7 +92,7 @@ pub fn decode_record_seeds() -> Vec<Vec<u8>> {
         for event in &model.feed()[before..] {
             let mut record = model.order(event.no).map(Record::Order);
             record = record.or_else(|| Some(evolve(None, event)));
-            // Of each kind of event one, and the record that it made.
+            // Keeps the first event of each kind, and the record after it.
             let kind = std::mem::discriminant(&event.what);
             if !kinds.contains(&kind) {
                 kinds.push(kind);
@@ -118,13 +119,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_store_writes_passes_the_checksums_and_is_read() {
+    fn seeds_decode_with_valid_checksums() {
         let seeds = decode_record_seeds();
         let read = |seed: &Vec<u8>| match seed[0] {
             1 => corrupt_payloads::event(fixtures::order_no(1), &seed[1..]).is_some(),
             _ => corrupt_payloads::record(&seed[1 + CHOICES..]).is_some(),
         };
-        // Of each kind of event one, and as many records.
+        // One event of each of the 19 kinds, and one record for each.
         assert_eq!(seeds.len(), 2 * 19);
         assert!(seeds.iter().all(read));
     }

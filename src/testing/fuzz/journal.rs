@@ -1,4 +1,4 @@
-//! Journals that nobody wrote.
+//! Fuzz target: recovery from damaged or forged journals (write-ahead logs).
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -18,7 +18,7 @@ const SIZES: Sizes = Sizes {
     segment: 8 << 10,
 };
 
-/// A store that was killed, with something in its base and several segments behind that.
+/// Files of a killed store, with data in the B-tree and several newer journal segments.
 struct Killed {
     snapshot: Snapshot,
     feed: Vec<Event>,
@@ -40,12 +40,12 @@ fn killed() -> &'static Killed {
     KILLED.get_or_init(|| {
         let disk = SimulatedDisk::new(1);
         let store = open(&disk).unwrap();
-        let mut dice = SeededRng::new(1);
+        let mut rng = SeededRng::new(1);
         for step in 0..60 {
             if step == 20 {
                 store.flush().wait().unwrap();
             }
-            let chosen: Vec<u8> = (0..200).map(|_| dice.next().to_le_bytes()[0]).collect();
+            let chosen: Vec<u8> = (0..200).map(|_| rng.next().to_le_bytes()[0]).collect();
             let mut bytes = Bytes::new(&chosen);
             let commands = vec![any_command(&mut bytes), any_command(&mut bytes)];
             for ticket in store.submit_all(commands).unwrap() {
@@ -75,17 +75,20 @@ fn feed_of(store: &Store) -> Result<Vec<Event>, Error> {
             return Ok(events);
         };
         place = last.cursor;
-        events.extend(part.into_iter().map(|sequenced| sequenced.event));
+        events.extend(part.into_iter().map(|entry| entry.event));
     }
 }
 
-/// Bytes → changes to a journal that a store left behind. Either it does not open, or it
-/// holds a beginning of what was written and nothing that was not (I2, I18). Frames may also
-/// be forged, checksums and all: then what it holds is what they say, and all that is asked
-/// is that neither opening nor looking panics. Opened twice, it is twice the same (I16).
+/// Damages or forges the journal of a killed store as the bytes direct, then opens the store.
+///
+/// - Damage: the store either refuses to open, or holds a prefix of the written events and nothing
+///   else (I2, I18).
+/// - Forged frames with valid checksums: the store may hold anything that they contain. Opening and
+///   reading it must not panic.
+/// - Both: a second opening gives the same state (I16).
 ///
 /// # Panics
-/// Where something does not hold.
+/// If a check fails.
 pub fn journal_replay(bytes: &[u8]) {
     let mut bytes = Bytes::new(bytes);
     let disk = killed().snapshot.kill(1);
@@ -108,7 +111,8 @@ pub fn journal_replay(bytes: &[u8]) {
     }
 }
 
-/// Opens a store and looks at all of it: its feed, where it opens.
+/// Opens a store, verifies and reads it. Returns its feed, or `None` if it does not open. Also
+/// returns `None` for a forged store that fails its verification.
 fn look(disk: &SimulatedDisk, is_forged: bool) -> Option<Vec<Event>> {
     let store = open(disk).ok()?;
     let report = store.verify().wait();
@@ -117,7 +121,7 @@ fn look(disk: &SimulatedDisk, is_forged: bool) -> Option<Vec<Event>> {
         let feed = feed_of(&store).ok();
         return feed.filter(|_| report.is_ok_and(|report| report.is_ok()));
     }
-    // The base is as it was: behind a journal that opens, all is sound.
+    // The B-tree is undamaged here. A store whose journal opens must be without violations.
     let report = report.unwrap();
     assert!(report.is_ok(), "{:?}", report.violations);
     look_around(&store).unwrap();
@@ -138,7 +142,7 @@ fn look_around(store: &Store) -> Result<(), Error> {
     Ok(())
 }
 
-/// Does something to the files of a journal.
+/// Damages the files of a journal in one random way.
 fn damage(disk: &SimulatedDisk, bytes: &mut Bytes<'_>) {
     let path = bytes.pick(&killed().segments);
     let Some(mut content) = disk.content(&path) else {
@@ -176,7 +180,7 @@ fn damage(disk: &SimulatedDisk, bytes: &mut Bytes<'_>) {
     }
 }
 
-/// Somewhere in a file, and often where a frame may begin.
+/// Returns a random offset in a file, often at the start of a frame.
 fn place(content: &[u8], bytes: &mut Bytes<'_>) -> usize {
     if content.is_empty() {
         return 0;
@@ -200,7 +204,7 @@ fn any_name(bytes: &mut Bytes<'_>) -> PathBuf {
     dir().join("journal").join(name)
 }
 
-/// Writes a segment anew, with something in it that was never decided.
+/// Rewrites a segment with forged frames and valid checksums.
 fn forge(disk: &SimulatedDisk, bytes: &mut Bytes<'_>) {
     let path = bytes.pick(&killed().segments);
     let Some(segment) = disk.content(&path) else {
@@ -217,21 +221,21 @@ fn forge(disk: &SimulatedDisk, bytes: &mut Bytes<'_>) {
 }
 
 fn forge_frame(frames: &mut Vec<ForgedFrame>, bytes: &mut Bytes<'_>) {
-    let (one, other) = (bytes.below(frames.len()), bytes.below(frames.len()));
+    let (at, other) = (bytes.below(frames.len()), bytes.below(frames.len()));
     match bytes.below(8) {
-        0 => frames.swap(one, other),
-        1 => drop(frames.remove(one)),
-        2 => frames.insert(one, frames[other].clone()),
-        3 => frames[one].kind = 1 + bytes.byte() % 4,
+        0 => frames.swap(at, other),
+        1 => drop(frames.remove(at)),
+        2 => frames.insert(at, frames[other].clone()),
+        3 => frames[at].kind = 1 + bytes.byte() % 4,
         4 => frames.push(ForgedFrame {
             kind: 1,
             entries: vec![any_entry(bytes)],
         }),
         _ => {
-            let frame = &mut frames[one];
+            let frame = &mut frames[at];
             match bytes.below(frame.entries.len() + 1) {
                 0 => frame.entries.push(any_entry(bytes)),
-                at => forge_entry(&mut frame.entries, at - 1, bytes),
+                entry => forge_entry(&mut frame.entries, entry - 1, bytes),
             }
         }
     }
@@ -260,7 +264,7 @@ fn forge_entry(entries: &mut Vec<ForgedEntry>, at: usize, bytes: &mut Bytes<'_>)
     }
 }
 
-/// Some bytes of it become others.
+/// Inserts, removes or changes one to four bytes of a value.
 fn change(value: &mut Vec<u8>, bytes: &mut Bytes<'_>) {
     for _ in 0..1 + bytes.below(4) {
         let at = bytes.below(value.len());

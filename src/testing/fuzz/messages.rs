@@ -1,4 +1,4 @@
-//! The channel's messages.
+//! Fuzz input: messages of WeChat Pay.
 
 use std::fmt::{Debug, Display};
 use std::time::Duration;
@@ -13,48 +13,48 @@ use crate::wechat::{
     RefundAnswer, RefundMessage, V2Event, V3Transaction,
 };
 
-/// So many lines of a bill are told to a shop.
+/// Maximum number of bill lines that the target passes to the oracle.
 const LINES: usize = 32;
 
 pub(super) fn read(kind: u8, bytes: &[u8]) {
     let asked = OrderNo::parse("1217752501201407033233368018").unwrap();
     let refund = RefundNo::parse("1217752501201407033233368018").unwrap();
     match kind {
-        0 => tell(V3Transaction::from_json(bytes), |said| {
-            said.into_command(None)
+        0 => submit(V3Transaction::from_json(bytes), |message| {
+            message.into_command(None)
         }),
-        1 => tell(V2Event::from_xml(bytes), V2Event::into_command),
-        2 => tell(CloudEvent::from_json(bytes), CloudEvent::into_command),
-        3 => tell_refund(RefundMessage::from_v3_notice(bytes)),
-        4 => tell_refund(RefundMessage::from_v2(bytes)),
-        5 => tell_refund(RefundMessage::from_cloud(bytes)),
-        6 => tell_refund(RefundMessage::from_v3_answer(&refund, 200, bytes)),
+        1 => submit(V2Event::from_xml(bytes), V2Event::into_command),
+        2 => submit(CloudEvent::from_json(bytes), CloudEvent::into_command),
+        3 => submit_refund(RefundMessage::from_v3_notice(bytes)),
+        4 => submit_refund(RefundMessage::from_v2(bytes)),
+        5 => submit_refund(RefundMessage::from_cloud(bytes)),
+        6 => submit_refund(RefundMessage::from_v3_answer(&refund, 200, bytes)),
         7 => {
-            let no = V3Transaction::from_json(bytes).map_or(asked, |said| said.order_no());
-            tell(
+            let no = V3Transaction::from_json(bytes).map_or(asked, |message| message.order_no());
+            submit(
                 OrderAnswer::from_v3(no, 200, bytes),
                 OrderAnswer::into_command,
             );
-            tell(
+            submit(
                 OrderAnswer::from_v3(no, 404, bytes),
                 OrderAnswer::into_command,
             );
         }
-        8 => tell(
+        8 => submit(
             OrderAnswer::from_v2(asked, bytes),
             OrderAnswer::into_command,
         ),
-        9 => tell(
+        9 => submit(
             OrderAnswer::from_cloud(asked, bytes),
             OrderAnswer::into_command,
         ),
-        10 => tell_closing(Ok::<_, MessageError>(ClosingAnswer::from_v3(400, bytes))),
-        11 => tell_closing(ClosingAnswer::from_v2(bytes)),
-        12 => tell_closing(ClosingAnswer::from_cloud(bytes)),
+        10 => submit_closing(Ok::<_, MessageError>(ClosingAnswer::from_v3(400, bytes))),
+        11 => submit_closing(ClosingAnswer::from_v2(bytes)),
+        12 => submit_closing(ClosingAnswer::from_cloud(bytes)),
         13 => fee_and_day(&String::from_utf8_lossy(bytes)),
-        // 14 is a bill, as is everything else.
+        // 14 is a bill, like every kind without its own arm.
         15 => combined(bytes),
-        16..=18 => tell(
+        16..=18 => submit(
             refund_answer(kind, &asked_for(asked, refund), bytes),
             RefundAnswer::into_command,
         ),
@@ -62,29 +62,32 @@ pub(super) fn read(kind: u8, bytes: &[u8]) {
     }
 }
 
-/// A message in any state of its order: the shop beneath looks at everything.
-fn tell<T: Debug, E: Debug + Display>(read: Result<T, E>, command: impl Fn(T) -> Option<Command>) {
+/// Passes the command of a parsed message to a new oracle. Checks that an error has a message.
+fn submit<T: Debug, E: Debug + Display>(
+    read: Result<T, E>,
+    command: impl Fn(T) -> Option<Command>,
+) {
     match read {
-        Ok(said) => {
-            let _ = format!("{said:?}");
-            if let Some(command) = command(said) {
-                tell_shop(&mut Shop::at(fixtures::now(), Policy::default()), &command);
+        Ok(message) => {
+            let _ = format!("{message:?}");
+            if let Some(command) = command(message) {
+                submit_to(&mut Shop::at(fixtures::now(), Policy::default()), &command);
             }
         }
         Err(error) => assert!(!error.to_string().is_empty()),
     }
 }
 
-fn tell_refund<E: Debug + Display>(read: Result<RefundMessage, E>) {
+fn submit_refund<E: Debug + Display>(read: Result<RefundMessage, E>) {
     if let Ok(message) = &read {
         let facts = (message.fact().is_some(), message.failure().is_some());
-        assert!(facts.0 != facts.1, "a fact, or why there is none");
+        assert!(facts.0 != facts.1, "either a fact or a failure");
         let _ = message.fact().map(RefundFact::amount);
     }
-    tell(read, RefundMessage::into_command);
+    submit(read, RefundMessage::into_command);
 }
 
-/// Each order of a combined payment, in a notification and in an answer.
+/// Parses a combined payment, as a notification and as an answer, and submits each order in it.
 fn combined(bytes: &[u8]) {
     let Ok(combined) = CombinedTransaction::from_json(bytes) else {
         return;
@@ -93,13 +96,13 @@ fn combined(bytes: &[u8]) {
     assert_eq!(answer.combined(), Some(&combined));
     for order in combined.into_sub_orders() {
         if let Ok(order) = &order {
-            tell(answer.about(order.order_no()), OrderAnswer::into_command);
+            submit(answer.about(order.order_no()), OrderAnswer::into_command);
         }
-        tell(order, |said| said.into_command(None));
+        submit(order, |message| message.into_command(None));
     }
 }
 
-/// A refund of one transaction under an order's number.
+/// Returns a refund request of 1 fen, with its order number.
 fn asked_for(no: OrderNo, refund_no: RefundNo) -> (OrderNo, NewRefund) {
     let transaction_id = TransactionId::parse("1").unwrap();
     let refund = NewRefund::new(refund_no, transaction_id, fixtures::fen(1));
@@ -121,25 +124,28 @@ fn refund_answer(
     }
 }
 
-fn tell_closing<E: Debug + Display>(read: Result<ClosingAnswer, E>) {
-    tell(read, |said| Some(said.into_command(fixtures::order_no(1))));
+fn submit_closing<E: Debug + Display>(read: Result<ClosingAnswer, E>) {
+    submit(read, |message| {
+        Some(message.into_command(fixtures::order_no(1)))
+    });
 }
 
-/// Before its order is there, then when it is, and once more.
-fn tell_shop(shop: &mut Shop, command: &Command) {
+/// Runs a command before its order exists, then creates the order, then runs the command again.
+fn submit_to(shop: &mut Shop, command: &Command) {
     let no = command.no;
-    let mut told = |ask: &CommandKind| {
-        let _ = shop.ask_and_look(no, ask.clone());
+    let mut run = |kind: &CommandKind| {
+        let _ = shop.ask_and_look(no, kind.clone());
         shop.wait(Duration::from_secs(1));
     };
-    told(&command.kind);
-    told(&CommandKind::Create(Box::new(fitting(&command.kind))));
-    told(&command.kind);
+    run(&command.kind);
+    run(&CommandKind::Create(Box::new(fitting(&command.kind))));
+    run(&command.kind);
 }
 
-/// An order that a payment fits, where there is one.
-fn fitting(ask: &CommandKind) -> NewOrder {
-    let payment = match ask {
+/// Returns a new order that matches the payment of a command. Without a payment, its total is 1
+/// fen.
+fn fitting(kind: &CommandKind) -> NewOrder {
+    let payment = match kind {
         CommandKind::Confirm(payment) => Some(&**payment),
         CommandKind::RecordQuery(state) => state.payment(),
         _ => None,
@@ -161,12 +167,12 @@ fn bill(bytes: &[u8]) {
         let _ = format!("{line:?}");
         let no = line.no;
         if let Some(payment) = line.payment() {
-            let ask = CommandKind::Confirm(Box::new(payment));
-            tell_shop(&mut shop, &Command { no, kind: ask });
+            let kind = CommandKind::Confirm(Box::new(payment));
+            submit_to(&mut shop, &Command { no, kind });
         }
         if let Some(fact) = line.refund() {
-            let ask = CommandKind::RecordRefund(Box::new(fact));
-            tell_shop(&mut shop, &Command { no, kind: ask });
+            let kind = CommandKind::RecordRefund(Box::new(fact));
+            submit_to(&mut shop, &Command { no, kind });
         }
     }
 }

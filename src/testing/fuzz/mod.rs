@@ -1,16 +1,16 @@
-//! What fuzzers run: one function per target, which takes any bytes and panics where
-//! something does not hold.
+//! Fuzz targets: one function per target. It takes any bytes and panics if a check fails.
 //!
-//! The targets of `fuzz/` call them with what coverage finds, and an ordinary test calls
-//! them with the committed corpus and with seeded chance. What must hold stands elsewhere,
-//! where the tests that are not fuzzers have it too: in the [`model`](super::model), in the
-//! shop beneath the tests of the rules, and in [`verify`](crate::Store::verify).
+//! The programs in `fuzz/` call these functions with inputs guided by coverage. An ordinary test
+//! calls them with the committed corpus and with seeded random bytes.
+//!
+//! The checks themselves are in the code that other tests share: the [`model`](super::model), the
+//! oracle of the rules, and [`verify`](crate::Store::verify).
 
 #![expect(
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "what must hold and does not is told by a panic, as in every test"
+    reason = "a failed check panics, as in every test"
 )]
 
 #[cfg(feature = "transfer")]

@@ -1,4 +1,4 @@
-//! Texts and messages from outside.
+//! Fuzz target: parsers of text values and channel messages.
 
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
@@ -10,11 +10,13 @@ use crate::types::{
     PrepayValue, Reference, RefundId, RefundNo, Timestamp, TransactionId,
 };
 
-/// Bytes → a parser, by the first of them, and what it parses. Nothing panics; what was
-/// parsed prints as what it was parsed from; and what a message says can be told to a store.
+/// Parses bytes. The first byte selects the parser, and the rest is its input.
+///
+/// Checks: no panic; a parsed value prints as its input; and a store accepts the commands of a
+/// parsed message in any state of the order.
 ///
 /// # Panics
-/// Where something does not hold.
+/// If a check fails.
 pub fn parse(bytes: &[u8]) {
     let Some((first, bytes)) = bytes.split_first() else {
         return;
@@ -24,7 +26,7 @@ pub fn parse(bytes: &[u8]) {
             if let Ok(text) = std::str::from_utf8(bytes) {
                 parse_value(kind, text);
             } else if let Ok(no) = OrderNo::from_bytes(bytes) {
-                panic!("{no:?} is no text");
+                panic!("{no:?} was parsed from invalid UTF-8");
             }
         }
         #[cfg(feature = "wechat")]
@@ -69,7 +71,7 @@ fn parse_value(kind: u8, text: &str) {
     }
 }
 
-/// A value holds what it was parsed from, unchanged; an error says something.
+/// Checks that a parsed value keeps its text unchanged, and that an error has a message.
 fn same<T: Debug, E: Debug + Display>(
     text: &str,
     parsed: Result<T, E>,
@@ -111,7 +113,7 @@ fn time<E: Debug>(text: &str, parsed: Result<Timestamp, E>) {
     }
 }
 
-/// I19
+/// Parses an openid. Checks I19: its `Debug` output does not contain it.
 fn user(text: &str) {
     let parsed = OpenId::parse(text);
     if let Ok(openid) = &parsed {

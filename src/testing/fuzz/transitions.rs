@@ -1,4 +1,4 @@
-//! Commands against the rules, and against the model.
+//! Fuzz target: command sequences, checked by the oracle of the rules and by the model.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,15 +16,17 @@ use crate::testing::fixtures;
 use crate::testing::model::{List, Model};
 use crate::types::{OrderNo, Timestamp};
 
-/// So many commands make every meeting there is; more make a run slow.
+/// Maximum number of commands in a run. With 64, all pairs of commands occur; more commands make a
+/// run slow.
 const STEPS: usize = 64;
 
-/// Bytes → a policy, and commands at times. After each command everything that must hold
-/// of the rules holds, and the model says the same; at the end both find the same orders in
-/// every list.
+/// Runs commands at chosen times, with a chosen policy.
+///
+/// After each command, the oracle checks all invariants, and the model must give the same reply. At
+/// the end, oracle and model must have the same orders in every list.
 ///
 /// # Panics
-/// Where something does not hold.
+/// If a check fails.
 pub fn transitions(bytes: &[u8]) {
     let mut bytes = Bytes::new(bytes);
     let policy = any_policy(&mut bytes);
@@ -36,10 +38,10 @@ pub fn transitions(bytes: &[u8]) {
         }
         match bytes.below(8) {
             0 => any_wait(&mut shop, &mut bytes),
-            _ => ask(&mut shop, &mut model, any_command(&mut bytes)),
+            _ => run(&mut shop, &mut model, any_command(&mut bytes)),
         }
     }
-    same_everywhere(&shop, &model);
+    compare(&shop, &model);
 }
 
 fn any_wait(shop: &mut Shop, bytes: &mut Bytes<'_>) {
@@ -52,12 +54,11 @@ fn any_wait(shop: &mut Shop, bytes: &mut Bytes<'_>) {
     shop.now = shop.now.min(clocks_end());
 }
 
-fn ask(shop: &mut Shop, model: &mut Model, command: Command) {
-    let Command { no, kind: ask } = command.clone();
+fn run(shop: &mut Shop, model: &mut Model, command: Command) {
+    let Command { no, kind } = command.clone();
     let expected = model.run(shop.now, &command);
-    let decision = shop.ask_and_look(no, ask);
-    // I19
-    tells_no_user(&format!("{command:?} {decision:?} {expected:?}"));
+    let decision = shop.ask_and_look(no, kind);
+    check_no_openid(&format!("{command:?} {decision:?} {expected:?}"));
     let shown = match decision.shows {
         Shows::This => no,
         Shows::Owner(no) => no,
@@ -68,16 +69,19 @@ fn ask(shop: &mut Shop, model: &mut Model, command: Command) {
     assert_eq!(order, expected.order.as_ref());
 }
 
-fn tells_no_user(text: &str) {
+/// Checks I19: the text contains no openid.
+fn check_no_openid(text: &str) {
     for n in 0..USERS {
         let openid = fixtures::openid(n);
         assert!(!text.contains(openid.as_str()), "I19: {text}");
     }
 }
 
-/// The model looks at every order and asks where it belongs; a store knows only where the
-/// rules say that it is to be found.
-fn same_everywhere(shop: &Shop, model: &Model) {
+/// Compares lists, counts and feed of the oracle with those of the model.
+///
+/// The two use independent code: the model decides for each order whether a list contains it, and
+/// the oracle uses the index entries from the rules.
+fn compare(shop: &Shop, model: &Model) {
     for list in every_list() {
         let mut found = places(shop, &index_of(&list));
         let rows = model.list(&list).into_iter();
@@ -104,7 +108,7 @@ fn same_everywhere(shop: &Shop, model: &Model) {
     let count = |counts: Counts, record| counts.after(None, record);
     let counts = shop.records.values().fold(Counts::default(), count);
     assert_eq!(counts, model.counts(), "I12");
-    same_feed(shop, model);
+    compare_feeds(shop, model);
 }
 
 fn is_order(shop: &Shop, no: &OrderNo) -> bool {
@@ -153,7 +157,7 @@ fn every_list() -> Vec<List> {
         .collect()
 }
 
-fn same_feed(shop: &Shop, model: &Model) {
+fn compare_feeds(shop: &Shop, model: &Model) {
     let mut expected: BTreeMap<OrderNo, Vec<Event>> = BTreeMap::new();
     for event in model.feed() {
         expected.entry(event.no).or_default().push(event.clone());

@@ -1,4 +1,4 @@
-//! Records and their places.
+//! Tests of splitting an input into records with positions.
 
 use std::io::{self, BufReader, Read};
 
@@ -9,7 +9,7 @@ use super::*;
 use crate::transfer::error::Reason;
 use crate::transfer::place::Place;
 
-/// Each record as its place and its text, or why there is none.
+/// Position of each record, and its text or the reason why it cannot be read.
 fn read<R: BufRead>(mut input: Input<R>) -> Vec<(String, Result<String, Reason>)> {
     let mut found = Vec::new();
     while let Some(framed) = input.next().unwrap() {
@@ -27,7 +27,7 @@ fn read<R: BufRead>(mut input: Input<R>) -> Vec<(String, Result<String, Reason>)
 
 fn json(text: &[u8]) -> Vec<(String, Result<String, Reason>)> {
     let whole = read(Input::json(text));
-    // However the input comes in parts, it is the same.
+    // A reader that returns one byte at a time must give the same records.
     let parts = BufReader::with_capacity(1, text);
     assert_eq!(read(Input::json(parts)), whole);
     whole
@@ -46,7 +46,7 @@ fn bad(place: &str, reason: Reason) -> (String, Result<String, Reason>) {
 }
 
 #[test]
-fn objects_stand_one_after_another_on_one_line_or_several() {
+fn objects_on_one_or_several_lines_are_read() {
     let text = "{\"a\":1}\r\n\n  {\"b\":{\"}\":\"\\\"{\"}}{\n  \"c\": [\n    {}\n  ]\n}\n";
     let expected = [
         ok("1:1:0", "{\"a\":1}"),
@@ -61,7 +61,7 @@ fn objects_stand_one_after_another_on_one_line_or_several() {
 }
 
 #[test]
-fn a_record_that_is_cut_costs_no_other_one() {
+fn incomplete_record_does_not_affect_others() {
     let expected = [
         bad("1:1:0", Reason::Cut),
         ok("2:2:9", "{\"b\":2}"),
@@ -74,7 +74,7 @@ fn a_record_that_is_cut_costs_no_other_one() {
 }
 
 #[test]
-fn what_is_no_object_is_passed_up_to_the_next_line_with_one() {
+fn non_object_is_skipped_to_next_object_line() {
     let expected = [
         bad("1:1:0", Reason::NotObject),
         ok("2:3:7", "{\"a\":1}"),
@@ -85,20 +85,20 @@ fn what_is_no_object_is_passed_up_to_the_next_line_with_one() {
 }
 
 #[test]
-fn array_is_read_whatever_its_line_layout() {
+fn array_is_read_in_any_line_layout() {
     let records = |text: &str| -> Vec<_> {
         let found = json(text.as_bytes());
         found.into_iter().map(|(_, body)| body.unwrap()).collect()
     };
     let objects = ["{\"a\":[{},\"}],\"]}", "{\"b\":2}"];
-    let [one, two] = objects;
+    let [first, second] = objects;
     for text in [
-        format!("[{one},{two}]"),
-        format!("[\n{one},\n{two}\n]\n"),
-        format!("  [ {one}\n, {two} ]"),
-        format!("\u{feff}[{one}\r\n,{two}]"),
-        format!("[{one}]\n[{two}]"),
-        format!("[{one}]{two}"),
+        format!("[{first},{second}]"),
+        format!("[\n{first},\n{second}\n]\n"),
+        format!("  [ {first}\n, {second} ]"),
+        format!("\u{feff}[{first}\r\n,{second}]"),
+        format!("[{first}]\n[{second}]"),
+        format!("[{first}]{second}"),
     ] {
         assert_eq!(records(&text), objects, "{text}");
     }
@@ -107,7 +107,7 @@ fn array_is_read_whatever_its_line_layout() {
 }
 
 #[test]
-fn element_that_cannot_be_used_costs_no_other_one() {
+fn invalid_array_element_does_not_affect_others() {
     let expected = [
         ok("1:1:1", "{}"),
         bad("2:1:4", Reason::NotObject),
@@ -127,7 +127,7 @@ fn element_that_cannot_be_used_costs_no_other_one() {
 }
 
 #[test]
-fn array_that_is_cut_is_told_once() {
+fn incomplete_array_is_reported_once() {
     for (text, place) in [
         ("[{},", "2:1:4"),
         ("[{}\n", "2:2:4"),
@@ -140,10 +140,10 @@ fn array_that_is_cut_is_told_once() {
 }
 
 #[test]
-fn input_in_another_encoding_is_named_with_the_remedy() {
+fn wrong_encoding_is_named_with_remedy() {
     let refused = |mut input: Input<&[u8]>| match input.next() {
         Err(error) => error.to_string(),
-        Ok(_) => panic!("it was read"),
+        Ok(_) => panic!("the input was accepted"),
     };
     let utf16: Vec<u8> = "[{}]".encode_utf16().flat_map(u16::to_be_bytes).collect();
     for (bytes, remedy) in [
@@ -158,7 +158,7 @@ fn input_in_another_encoding_is_named_with_the_remedy() {
 }
 
 #[test]
-fn a_record_that_is_too_long_is_passed_without_being_held() {
+fn too_long_record_is_refused_and_skipped() {
     let long = format!("{{\"a\":\"{}\"}}\n{{\"b\":2}}\n", "x".repeat(RECORD_MAX));
     let found = read(Input::json(long.as_bytes()));
     let max = RECORD_MAX;
@@ -170,7 +170,7 @@ fn a_record_that_is_too_long_is_passed_without_being_held() {
 }
 
 #[test]
-fn bytes_that_are_no_text_are_refused() {
+fn record_that_is_not_utf8_is_refused() {
     let found = json(b"{\"\xff\":1}\n{\"b\":2}");
     assert_eq!(
         found,
@@ -181,7 +181,7 @@ fn bytes_that_are_no_text_are_refused() {
 }
 
 #[test]
-fn rows_stand_under_the_names_of_the_header() {
+fn csv_cells_are_paired_with_header_names() {
     let text = "\u{feff}no,words\r\n1,\"a, \"\"b\"\"\nc\"\r\n2,\r\n\r\n";
     let expected = [
         ok("1:2:13", "no=1;words=a, \"b\"\nc"),
@@ -193,7 +193,7 @@ fn rows_stand_under_the_names_of_the_header() {
 }
 
 #[test]
-fn a_row_of_another_length_is_refused_alone() {
+fn row_of_other_length_is_refused_alone() {
     let expected = 2;
     let rows = [
         bad("1:2:4", Reason::Cells { found: 1, expected }),
@@ -204,7 +204,7 @@ fn a_row_of_another_length_is_refused_alone() {
 }
 
 #[test]
-fn a_quote_that_is_never_closed_is_not_held() {
+fn unclosed_quote_uses_limited_memory() {
     let text = format!("a,b\n1,\"{}", "x,\n".repeat(RECORD_MAX));
     let mut given = 0;
     let counted = Counted(text.as_bytes(), &mut given);
@@ -214,7 +214,7 @@ fn a_quote_that_is_never_closed_is_not_held() {
     assert!(given < 2 * RECORD_MAX, "{given} bytes were read");
 }
 
-/// How much was read.
+/// An input that counts the bytes read.
 struct Counted<'a>(&'a [u8], &'a mut usize);
 
 impl Read for Counted<'_> {
@@ -227,7 +227,7 @@ impl Read for Counted<'_> {
 
 proptest! {
     #[test]
-    fn any_bytes_end_and_every_record_has_a_later_place(
+    fn any_input_ends_with_increasing_positions(
         bytes in "[{}\\[\\]\",\\\\\n a1]{0,60}",
     ) {
         for input in [Input::json(bytes.as_bytes()), Input::csv(bytes.as_bytes())] {

@@ -1,4 +1,4 @@
-//! Tests of what the channel answers, by protocol.
+//! Tests of the channel's answers to queries and close requests, by protocol.
 
 use proptest::prelude::*;
 
@@ -27,7 +27,7 @@ fn v2_error(code: &str) -> String {
 }
 
 #[test]
-fn a_paid_order_is_told_by_every_protocol() {
+fn paid_order_is_read_from_every_protocol() {
     let v3 = OrderAnswer::from_v3(no("1217752501201407033233368018"), 200, V3.as_bytes()).unwrap();
     assert_eq!(v3.state().unwrap().payment().unwrap().source, Source::Query);
     let v2 = v2_answer("SUCCESS");
@@ -58,7 +58,7 @@ fn a_paid_order_is_told_by_every_protocol() {
 }
 
 #[test]
-fn no_such_order_is_told_by_a_code() {
+fn no_such_order_is_read_from_code() {
     let asked = no("1234567");
     for code in ["ORDERNOTEXIST", "ORDER_NOT_EXIST"] {
         let json = format!(r#"{{"code":"{code}","message":"-"}}"#);
@@ -79,7 +79,7 @@ fn no_such_order_is_told_by_a_code() {
 }
 
 #[test]
-fn an_answer_that_says_nothing_is_no_command() {
+fn answer_without_state_gives_no_command() {
     let asked = no("1234567");
     let silent = |answer: OrderAnswer| {
         assert!(answer.failure().is_some());
@@ -94,7 +94,7 @@ fn an_answer_that_says_nothing_is_no_command() {
 }
 
 #[test]
-fn an_answer_about_another_order_is_refused() {
+fn answer_about_another_order_is_refused() {
     let asked = no("1234567");
     let not = |field| Err(FieldError::NotAsked.of(field));
     assert_eq!(
@@ -113,7 +113,7 @@ fn an_answer_about_another_order_is_refused() {
 }
 
 #[test]
-fn an_answer_without_a_state_proves_no_payment() {
+fn answer_without_trade_state_is_refused() {
     let missing = |field| Err(FieldError::Missing.of(field));
     let notice = OrderAnswer::from_v2(no("5851201802081137376855"), V2_NOTICE.as_bytes());
     assert_eq!(notice, missing("trade_state"));
@@ -124,7 +124,7 @@ fn an_answer_without_a_state_proves_no_payment() {
 }
 
 #[test]
-fn closing_is_told_by_a_status_or_a_code() {
+fn close_result_is_read_from_status_or_code() {
     let v3 = |status, code: &str| {
         let body = format!(r#"{{"code":"{code}","message":"-"}}"#);
         ClosingAnswer::from_v3(status, body.as_bytes()).reply()
@@ -169,7 +169,7 @@ fn closing_is_told_by_a_status_or_a_code() {
 
 proptest! {
     #[test]
-    fn no_bytes_make_an_answer_panic(bytes in proptest::collection::vec(any::<u8>(), 0..100), status in any::<u16>()) {
+    fn any_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..100), status in any::<u16>()) {
         let asked = no("1234567");
         let _ = OrderAnswer::from_v3(asked, status, &bytes);
         let _ = OrderAnswer::from_v2(asked, &bytes);

@@ -78,8 +78,8 @@ impl<R: BufRead> Lines<R> {
     /// Whether the next physical line continues the current line of the bill.
     ///
     /// - Every line of a bill begins with a backtick. A physical line without one continues a cell,
-    ///   unless it has the cells of a complete line. That is a line that lost its backtick, and the
-    ///   reader must report it.
+    ///   unless it has the cells of a complete line. Such a line lost its backtick, and the reader
+    ///   must report it.
     /// - A physical line with a backtick continues a cell only if the last cell has an open quote
     ///   and the current line does not have all its cells yet.
     fn continues(&self) -> bool {

@@ -76,8 +76,8 @@ impl<R: BufRead> BillReader<R> {
     /// - [`BillError::NotABill`]: the first line is not the header of a bill.
     /// - [`BillError::NoColumn`] and [`BillError::TwoColumns`]: the header cannot be used.
     /// - [`BillError::Encoding`]: the bill is not plain UTF-8 text.
-    /// - [`BillError::Io`], [`BillError::LongLine`] and [`BillError::NotUtf8`]: the header cannot be
-    ///   read.
+    /// - [`BillError::Io`], [`BillError::LongLine`] and [`BillError::NotUtf8`]: the header cannot
+    ///   be read.
     pub fn new(input: R) -> Result<Self, BillError> {
         let mut lines = Lines::new(input);
         let header = lines.next()?.ok_or(BillError::NotABill)?;

@@ -1,4 +1,4 @@
-//! Tests of the reader: published bills, older ones, and what nobody should send.
+//! Tests of the bill reader: published bills, older bills and invalid input.
 
 mod odd;
 
@@ -27,7 +27,7 @@ fn refusal(bill: &str) -> String {
 }
 
 #[test]
-fn a_published_bill_is_read_as_it_stands() {
+fn published_bill_is_read() {
     let lines = read(PAID).unwrap();
     let [first, second] = &lines[..] else {
         panic!("{lines:?}");
@@ -78,7 +78,7 @@ fn refunds_signed_fees_and_commas_in_names_are_read() {
 }
 
 #[test]
-fn marks_ends_of_lines_and_the_order_of_columns_do_not_matter() {
+fn bom_line_ends_and_column_order_do_not_matter() {
     let lines = read(REFUNDED).unwrap();
     let crlf = format!("\u{feff}{}\r\n\r\n", REFUNDED.replace('\n', "\r\n"));
     assert_eq!(read(&crlf).unwrap(), lines);
@@ -87,7 +87,7 @@ fn marks_ends_of_lines_and_the_order_of_columns_do_not_matter() {
     assert_eq!(read(&turned).unwrap(), lines);
 }
 
-/// A line whose columns stand the other way round; those of the summary stay.
+/// A line with its columns in reverse. The lines of the summary do not change.
 fn turned(line: &str) -> String {
     let (mark, part) = if line.starts_with('`') {
         ("`", ",`")
@@ -125,7 +125,7 @@ const OLD: &str = "\
 ";
 
 #[test]
-fn every_type_of_bill_and_older_columns_are_read() {
+fn every_bill_kind_and_older_column_is_read() {
     for (bill, kind) in [
         (PAID, BillKind::All),
         (SUCCESS, BillKind::Success),
@@ -136,7 +136,7 @@ fn every_type_of_bill_and_older_columns_are_read() {
         read(bill).unwrap();
     }
     let BillEntry::Payment(paid) = &read(SUCCESS).unwrap()[0].entry else {
-        panic!("no payment");
+        panic!("the entry is no payment");
     };
     assert_eq!(
         (
@@ -147,7 +147,7 @@ fn every_type_of_bill_and_older_columns_are_read() {
         (1000, 950, 50)
     );
     let BillEntry::Refund(refund) = &read(REFUND).unwrap()[0].entry else {
-        panic!("no refund");
+        panic!("the entry is no refund");
     };
     assert_eq!(
         (refund.amount.as_u64(), refund.status),
@@ -163,7 +163,7 @@ fn every_type_of_bill_and_older_columns_are_read() {
 }
 
 #[test]
-fn a_field_is_refused_with_its_line_and_its_column_and_without_its_value() {
+fn invalid_cell_is_refused_with_line_and_column() {
     let with = |from: &str, to: &str| refusal(&SUCCESS.replace(from, to));
     let cases = [
         (
@@ -174,13 +174,13 @@ fn a_field_is_refused_with_its_line_and_its_column_and_without_its_value() {
         (
             "`4200",
             "`",
-            "line 2: 微信订单号 cannot be used: it is missing",
+            "line 2: 微信订单号 cannot be used: the value is missing",
         ),
         ("`order-1", "`a b", "line 2: 商户订单号 cannot be used: "),
         (
             "`SUCCESS",
             "`success",
-            "line 2: 交易状态 cannot be used: it is not a state",
+            "line 2: 交易状态 cannot be used: the value is not a known state",
         ),
         (
             "`10.00,`\n",
@@ -190,7 +190,7 @@ fn a_field_is_refused_with_its_line_and_its_column_and_without_its_value() {
         (
             "`10.00,`\n",
             "`0.00,`\n",
-            "line 2: 订单金额 cannot be used: it is zero",
+            "line 2: 订单金额 cannot be used: the amount is zero",
         ),
         ("`10.00,`\n", "`-1,`\n", "line 2: 订单金额 cannot be used: "),
         (
@@ -200,37 +200,41 @@ fn a_field_is_refused_with_its_line_and_its_column_and_without_its_value() {
         ),
         ("`CNY", "`yuan", "line 2: 货币种类 cannot be used: "),
         ("`oA", "`o A", "line 2: 用户标识 cannot be used: "),
-        ("`oA,`JSAPI", "`oA", "line 2 has 19 fields, not 20"),
+        (
+            "`oA,`JSAPI",
+            "`oA",
+            "line 2 has 19 cells, but the header has 20 columns",
+        ),
         (
             "`1,`9.50",
             "`one,`9.50",
             "line 4: 总交易单数 cannot be used",
         ),
     ];
-    for (from, to, said) in cases {
-        let why = with(from, to);
-        assert!(why.starts_with(said), "{why}");
+    for (from, to, expected) in cases {
+        let reason = with(from, to);
+        assert!(reason.starts_with(expected), "{reason}");
     }
 }
 
 #[test]
-fn the_summary_must_agree_with_the_lines() {
+fn summary_must_agree_with_lines() {
     let with = |from: &str, to: &str| refusal(&SUCCESS.replace(from, to));
     assert_eq!(
         with("`1,`9.50", "`2,`9.50"),
-        "line 4: 总交易单数 is not what the lines say"
+        "line 4: 总交易单数 of the summary disagrees with the lines of the bill"
     );
     assert_eq!(
         with("`1,`9.50", "`1,`9.51"),
-        "line 4: 应结订单总金额 is not what the lines say"
+        "line 4: 应结订单总金额 of the summary disagrees with the lines of the bill"
     );
     assert_eq!(
         with("`0.06000,`10.00\n", "`0.06001,`10.00\n"),
-        "line 4: 手续费总金额 is not what the lines say"
+        "line 4: 手续费总金额 of the summary disagrees with the lines of the bill"
     );
     assert_eq!(
         with("`0.06000,`10.00\n", "`0.06000,`10.01\n"),
-        "line 4: 订单总金额 is not what the lines say"
+        "line 4: 订单总金额 of the summary disagrees with the lines of the bill"
     );
     let cut = |lines| {
         SUCCESS
@@ -240,20 +244,20 @@ fn the_summary_must_agree_with_the_lines() {
     };
     assert_eq!(
         refusal(&cut(2)),
-        "the bill ends after line 2, without its summary"
+        "the bill is incomplete: it ends after line 2, without its summary"
     );
     assert_eq!(
         refusal(&cut(3)),
-        "the bill ends after line 3, without its summary"
+        "the bill is incomplete: it ends after line 3, without its summary"
     );
     assert_eq!(
         refusal(&format!("{SUCCESS}`more")),
-        "line 5 stands behind the summary"
+        "line 5 follows the summary, which must be the last line"
     );
 }
 
 #[test]
-fn lines_behind_a_bad_one_can_be_read_and_the_sums_then_say_nothing() {
+fn reader_continues_after_bad_line_without_sums() {
     let bill = PAID.replacen("`0.01,`0.00,`\n", "`cheap,`0.00,`\n", 1);
     let items: Vec<_> = BillReader::new(bill.as_bytes()).unwrap().collect();
     assert_eq!(items.len(), 2);
@@ -261,7 +265,7 @@ fn lines_behind_a_bad_one_can_be_read_and_the_sums_then_say_nothing() {
 }
 
 #[test]
-fn what_is_no_bill_is_refused_as_such() {
+fn input_that_is_no_bill_is_refused() {
     for text in [
         "",
         "\n\n",
@@ -290,7 +294,7 @@ fn what_is_no_bill_is_refused_as_such() {
 }
 
 #[test]
-fn a_line_without_end_takes_no_more_memory_than_a_line_may_have() {
+fn endless_line_uses_limited_memory() {
     let endless = BufReader::new(io::repeat(b'x'));
     let error = BillReader::new(endless).unwrap_err();
     assert!(matches!(error, BillError::LongLine { line: 1, .. }));
@@ -312,7 +316,7 @@ fn no_debug_shows_an_openid() {
 
 proptest! {
     #[test]
-    fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+    fn any_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let header = SUCCESS.lines().next().unwrap().as_bytes();
         for bill in [bytes.clone(), [header, b"\n", &bytes].concat()] {
             if let Ok(reader) = BillReader::new(bill.as_slice()) {
@@ -322,7 +326,7 @@ proptest! {
     }
 
     #[test]
-    fn no_damage_makes_it_panic(at in 0..REFUND.len(), byte in any::<u8>(), cut in 0..20_usize) {
+    fn corrupt_bill_never_panics(at in 0..REFUND.len(), byte in any::<u8>(), cut in 0..20_usize) {
         let mut bytes = REFUND.as_bytes().to_vec();
         let end = bytes.len().min(at + cut);
         bytes.splice(at..end, [byte]);
@@ -332,7 +336,7 @@ proptest! {
     }
 
     #[test]
-    fn any_name_without_a_backtick_survives(name in "[^`\r\n]{0,60}") {
+    fn any_name_without_backtick_is_read(name in "[^`\r\n]{0,60}") {
         let bill = SUCCESS.replace("`a,`,", &format!("`{name},`,"));
         prop_assert_eq!(read(&bill).unwrap().len(), 1);
     }

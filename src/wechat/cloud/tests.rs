@@ -1,4 +1,4 @@
-//! Tests of the cloud event, apart because each field has its own.
+//! Tests of the cloud event, field by field.
 
 use std::error::Error as _;
 
@@ -16,12 +16,12 @@ mod hostile;
 
 const REAL: &str = include_str!("../../../examples/data/cloud_event.json");
 const WRONG_KIND: MessageError = MessageError::WrongKind {
-    wanted: "the event of a payment",
+    wanted: "a payment event",
 };
 const PAYER: &str = "oZWaC4xeOVCUkip5njeEeXi1TEsk";
 const PROVIDERS_PAYER: &str = "oPoo341Im-roYxAd3WD3D_6J-4bA";
 
-/// The real event, changed.
+/// The real event after an edit.
 fn edited(edit: impl FnOnce(&mut serde_json::Map<String, Value>)) -> Vec<u8> {
     let mut event: Value = serde_json::from_str(REAL).unwrap();
     edit(event.as_object_mut().unwrap());
@@ -46,12 +46,12 @@ fn paid(event: Result<CloudEvent, MessageError>) -> Payment {
     event.unwrap().into_payment().unwrap().1
 }
 
-fn refused(field: &'static str, why: impl Into<FieldError>) -> Result<CloudEvent, MessageError> {
-    Err(why.into().of(field))
+fn refused(field: &'static str, reason: impl Into<FieldError>) -> Result<CloudEvent, MessageError> {
+    Err(reason.into().of(field))
 }
 
 #[test]
-fn the_real_event_is_read_as_it_stands() {
+fn real_event_is_read() {
     let event = CloudEvent::from_json(REAL.as_bytes()).unwrap();
     let no = OrderNo::parse("2021WERUN1647839289398").unwrap();
     assert_eq!(event.order_no(), Some(no));
@@ -73,7 +73,7 @@ fn the_real_event_is_read_as_it_stands() {
 }
 
 #[test]
-fn reading_through_serde_gives_the_same() {
+fn serde_reads_same_event() {
     let event = CloudEvent::from_json(REAL.as_bytes()).unwrap();
     assert_eq!(serde_json::from_str::<CloudEvent>(REAL).unwrap(), event);
     let tree: Value = serde_json::from_str(REAL).unwrap();
@@ -84,14 +84,14 @@ fn reading_through_serde_gives_the_same() {
     let message = error.unwrap_err().to_string();
     assert_eq!(
         message,
-        "the message's totalFee cannot be used: payment amount is 0 fen: a payment needs at \
+        "field totalFee of the message cannot be used: payment amount is 0 fen: a payment needs at \
          least 1 fen"
     );
     assert!(serde_json::from_str::<CloudEvent>("[1]").is_err());
 }
 
 #[test]
-fn identity_is_the_merchants_own_where_a_provider_is_involved() {
+fn sub_identity_has_priority_over_provider() {
     let differing = edited(|event| {
         event.insert("appid".to_owned(), json!("wx-of-the-provider"));
     });
@@ -102,7 +102,7 @@ fn identity_is_the_merchants_own_where_a_provider_is_involved() {
 }
 
 #[test]
-fn identity_is_the_plain_one_where_there_is_no_other() {
+fn plain_identity_counts_without_sub_identity() {
     let subs = ["subAppid", "subMchId", "subOpenid"];
     let nothing = [None, Some(json!("")), Some(json!(null))];
     for nothing in nothing {
@@ -120,7 +120,7 @@ fn identity_is_the_plain_one_where_there_is_no_other() {
 }
 
 #[test]
-fn each_identity_chooses_for_itself() {
+fn each_identity_has_own_priority() {
     let payment = paid(without(&["subAppid", "subOpenid"]));
     assert_eq!(payment.mch_id, MchId::parse("1712734762").ok());
     assert_eq!(payment.openid, OpenId::parse(PROVIDERS_PAYER).ok());
@@ -145,7 +145,7 @@ fn identity_may_be_missing_but_not_malformed() {
         assert_eq!(with(sub, 7), refused(sub, FieldError::NotText));
         assert_names(with(sub, "with space"), sub, "at character 5");
     }
-    // What does not count is not looked at.
+    // The parser does not check an identity that does not count.
     assert_eq!(paid(with("openid", 7)).openid, OpenId::parse(PAYER).ok());
     let plain = edited(|event| {
         event.remove("subMchId");
@@ -157,19 +157,19 @@ fn identity_may_be_missing_but_not_malformed() {
     );
 }
 
-/// Expects that the field is named, and why, by its source.
-fn assert_names(event: Result<CloudEvent, MessageError>, field: &str, why: &str) {
+/// Asserts that the error names the field, and that its source contains the reason.
+fn assert_names(event: Result<CloudEvent, MessageError>, field: &str, reason: &str) {
     let error = event.unwrap_err();
     assert_eq!(
         error.to_string(),
-        format!("the message's {field} cannot be used")
+        format!("field {field} of the message cannot be used")
     );
     let source = error.source().unwrap().to_string();
-    assert!(source.contains(why), "{field}: {source}");
+    assert!(source.contains(reason), "{field}: {source}");
 }
 
 #[test]
-fn what_a_payment_needs_is_named_where_it_is_missing() {
+fn missing_required_field_is_named() {
     for field in [
         "returnCode",
         "resultCode",
@@ -188,7 +188,7 @@ fn what_a_payment_needs_is_named_where_it_is_missing() {
 }
 
 #[test]
-fn what_a_payment_needs_is_named_where_it_is_no_text() {
+fn required_field_of_other_type_is_named() {
     for field in [
         "returnCode",
         "resultCode",
@@ -209,7 +209,7 @@ fn what_a_payment_needs_is_named_where_it_is_no_text() {
 }
 
 #[test]
-fn the_reason_is_the_values_own() {
+fn invalid_value_is_refused_with_its_reason() {
     let empty = OrderNoError::Empty;
     assert_eq!(with("outTradeNo", ""), refused("outTradeNo", empty));
     let bad = OrderNoError::BadByte { at: 6, byte: b' ' };
@@ -240,7 +240,7 @@ fn the_reason_is_the_values_own() {
 }
 
 #[test]
-fn the_amount_is_an_integer_from_1_to_the_largest() {
+fn amount_is_integer_from_1_to_maximum() {
     let not = |value: Value| {
         assert_eq!(
             with("totalFee", value),
@@ -282,7 +282,7 @@ fn the_amount_is_an_integer_from_1_to_the_largest() {
 }
 
 #[test]
-fn coupons_make_the_cash_smaller_and_not_the_amount() {
+fn coupon_does_not_change_paid_amount() {
     let event = edited(|event| {
         event.insert("totalFee".to_owned(), json!(100));
         event.insert("cashFee".to_owned(), json!(90));
@@ -295,7 +295,7 @@ fn coupons_make_the_cash_smaller_and_not_the_amount() {
 }
 
 #[test]
-fn the_currency_is_the_yuan_unless_said_otherwise() {
+fn default_currency_is_cny() {
     assert_eq!(
         paid(with("feeType", "HKD")).currency,
         Currency::parse("HKD").unwrap()
@@ -305,7 +305,7 @@ fn the_currency_is_the_yuan_unless_said_otherwise() {
 }
 
 #[test]
-fn a_failure_in_either_code_is_an_event_without_a_payment() {
+fn failure_in_either_code_has_no_payment() {
     for code in ["returnCode", "resultCode"] {
         let event = with(code, "FAIL").unwrap();
         assert_eq!(event.payment(), None);
@@ -317,7 +317,7 @@ fn a_failure_in_either_code_is_an_event_without_a_payment() {
 }
 
 #[test]
-fn a_failure_keeps_what_it_can_and_needs_nothing() {
+fn failure_keeps_valid_fields_and_needs_none() {
     let failure = |json: &str| {
         let event = CloudEvent::from_json(json.as_bytes()).unwrap();
         event.failure().unwrap().clone()
@@ -340,7 +340,7 @@ fn a_failure_keeps_what_it_can_and_needs_nothing() {
 }
 
 #[test]
-fn other_codes_are_neither_success_nor_failure() {
+fn unknown_code_is_refused() {
     for code in ["returnCode", "resultCode"] {
         for word in ["success", "fail", "", "SUCCESS ", "OK", "PAYERROR"] {
             assert_eq!(with(code, word), refused(code, FieldError::NotCode));
@@ -349,7 +349,7 @@ fn other_codes_are_neither_success_nor_failure() {
 }
 
 #[test]
-fn events_of_another_kind_are_refused_as_such() {
+fn event_of_another_kind_is_refused() {
     let wrong = [
         r#"{"action":"CheckContainerPath"}"#,
         r#"{"ToUserName":"gh_1","MsgType":"event"}"#,

@@ -85,8 +85,8 @@ fn combined_payment_of_fifty_orders_with_coupons_is_read() {
 }
 
 #[test]
-fn order_that_cannot_be_read_hides_no_other_order() {
-    for (spoilt, error) in [
+fn invalid_order_does_not_hide_other_orders() {
+    for (change, error) in [
         (
             json!({ "transaction_id": null }),
             FieldError::Missing.of("transaction_id"),
@@ -105,7 +105,7 @@ fn order_that_cannot_be_read_hides_no_other_order() {
         ),
     ] {
         let mut json = real();
-        for (name, value) in spoilt.as_object().unwrap() {
+        for (name, value) in change.as_object().unwrap() {
             json["sub_orders"][0][name] = value.clone();
         }
         let orders = read(&json).unwrap().into_sub_orders();
@@ -121,7 +121,7 @@ fn order_that_cannot_be_read_hides_no_other_order() {
 }
 
 #[test]
-fn combined_payment_without_a_list_of_orders_is_refused() {
+fn combined_payment_without_order_list_is_refused() {
     let with = |orders: Value| {
         let mut json = real();
         json["sub_orders"] = orders;
@@ -141,7 +141,7 @@ fn combined_payment_without_a_list_of_orders_is_refused() {
 }
 
 #[test]
-fn shared_payer_that_is_malformed_is_refused_and_never_dropped() {
+fn malformed_shared_payer_is_refused() {
     for (field, name) in [
         ("combine_appid", "combine_appid"),
         ("combine_out_trade_no", "combine_out_trade_no"),
@@ -155,7 +155,7 @@ fn shared_payer_that_is_malformed_is_refused_and_never_dropped() {
 }
 
 #[test]
-fn single_and_combined_payments_are_no_refunds_and_not_each_other() {
+fn single_combined_and_refund_messages_are_distinct() {
     let wrong = |error| matches!(error, MessageError::WrongKind { .. });
     let single = include_bytes!("../../../tests/data/wechat/v3_transaction.json");
     assert!(wrong(CombinedTransaction::from_json(single).unwrap_err()));
@@ -171,7 +171,7 @@ fn single_and_combined_payments_are_no_refunds_and_not_each_other() {
 
 proptest! {
     #[test]
-    fn no_damage_makes_it_panic(at in 0..REAL.len(), byte in any::<u8>(), cut in 0..9_usize) {
+    fn corrupt_message_never_panics(at in 0..REAL.len(), byte in any::<u8>(), cut in 0..9_usize) {
         let mut bytes = REAL.as_bytes().to_vec();
         let end = bytes.len().min(at + cut);
         bytes.splice(at..end, [byte]);
@@ -179,7 +179,7 @@ proptest! {
     }
 
     #[test]
-    fn no_value_of_an_optional_field_makes_a_payment_refused(
+    fn optional_field_never_refuses_payment(
         outer in any::<bool>(),
         value in "null|true|-?[1-9][0-9]{0,30}(e[0-9]{1,4})?|\"[ -!#-\\[\\]-~]{0,80}\"|\\[1e999\\]|\\{\"a\":1e999\\}",
     ) {

@@ -1,4 +1,4 @@
-//! Tests of what holds for the messages of every protocol.
+//! Tests of rules for the messages of every protocol.
 
 use std::fmt::Write as _;
 
@@ -20,7 +20,7 @@ fn no(text: &str) -> OrderNo {
     OrderNo::parse(text).unwrap()
 }
 
-/// What every reader of JSON says of these bytes, if it refuses them.
+/// Error of every JSON reader for these bytes; `None` if the reader accepts them.
 fn json_readers(json: &[u8]) -> Vec<Option<MessageError>> {
     let asked = asked("1217752501201407033233368018");
     let no = no("1217752501201407033233368018");
@@ -60,7 +60,7 @@ fn asked(refund_no: &str) -> NewRefund {
     .unwrap()
 }
 
-/// An object, or an element, with so many fields that nobody knows.
+/// A JSON object and an XML element with `count` unknown fields.
 fn with_unknown_fields(count: usize) -> (String, String) {
     let (mut json, mut xml) = (String::new(), String::new());
     for at in 0..count {
@@ -74,7 +74,7 @@ fn with_unknown_fields(count: usize) -> (String, String) {
 }
 
 #[test]
-fn message_of_two_megabytes_is_refused_before_it_is_read() {
+fn message_of_two_megabytes_is_refused() {
     let (json, xml) = with_unknown_fields(200_000);
     assert!(json.len() > 2_000_000 && xml.len() > 2_000_000);
     for error in json_readers(json.as_bytes()) {
@@ -100,7 +100,7 @@ fn message_of_two_megabytes_is_refused_before_it_is_read() {
 }
 
 #[test]
-fn message_with_too_many_fields_is_refused_where_the_limit_is() {
+fn message_with_too_many_fields_is_refused() {
     let refused = Some(MessageError::TooManyFields { max: 10_000 });
     let (json, xml) = with_unknown_fields(10_001);
     for error in json_readers(json.as_bytes()) {
@@ -126,7 +126,7 @@ fn message_with_too_many_fields_is_refused_where_the_limit_is() {
 }
 
 #[test]
-fn byte_order_mark_before_a_message_is_skipped() {
+fn byte_order_mark_before_message_is_skipped() {
     let marked = |text: &str| format!("\u{feff}{text}").into_bytes();
     assert_eq!(
         V3Transaction::from_json(&marked(V3)),
@@ -159,7 +159,7 @@ fn byte_order_mark_before_a_message_is_skipped() {
 }
 
 #[test]
-fn message_with_an_order_number_of_one_to_thirty_two_bytes_is_read() {
+fn order_number_of_1_to_32_bytes_is_read() {
     let lengths = [
         "7",
         "R42",

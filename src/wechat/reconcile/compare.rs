@@ -81,6 +81,8 @@ fn payment(line: &BillLine, order: Option<&Order>) -> Option<Found> {
         return match amount(paid.paid_fee, paid.currency) {
             Amount::Same => None,
             Amount::SameInHundredths => Some(uncertain),
+            // Both sides have a final amount for one transaction. Only a person can decide which
+            // side is wrong.
             Amount::Another => Some(Found::Differs(Kind::AmountDiffers, Fix::Person)),
         };
     }
@@ -94,6 +96,7 @@ fn payment(line: &BillLine, order: Option<&Order>) -> Option<Found> {
         (None, Amount::Same) => Kind::LocalUnpaid,
         (None, Amount::Another) => Kind::AmountDiffers,
     };
+    // Equal amounts confirm the unit. Without that, a confirmed payment needs a certain unit.
     let fix = match amount {
         Amount::Same => confirm(line),
         Amount::SameInHundredths | Amount::Another => if_certain(line, confirm(line)),
@@ -133,8 +136,8 @@ fn command(line: &BillLine, kind: CommandKind) -> Fix {
     Fix::Tell(Box::new(Command { no: line.no, kind }))
 }
 
-/// Compares a revoked payment. It is a difference if the store has the payment without a record of
-/// the revocation.
+/// Compares a revoked payment. A difference means that the store has the payment, but no anomaly
+/// about its revocation.
 fn revoked(line: &BillLine, order: &Order) -> Option<Found> {
     let is_paid_by = order.transaction_id() == Some(&line.transaction_id);
     if !is_paid_by {
@@ -216,7 +219,7 @@ fn is_in_anomaly(line: &BillLine, order: &Order) -> bool {
 
 /// Whether the store's status equals the bill's, or can be a later one.
 ///
-/// The channel does not update a bill, so the store may know a later status. That is no difference.
+/// The channel does not update a bill, so the store may have a later status than the bill.
 const fn agree(billed: BillRefundStatus, local: RefundStatus) -> bool {
     match billed {
         BillRefundStatus::Processing => !matches!(local, RefundStatus::Requested),

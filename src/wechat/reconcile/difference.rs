@@ -60,8 +60,8 @@ pub enum Fix {
     /// Send this command to the store. The store applies the fact, recognises it as a duplicate,
     /// or keeps it as an anomaly.
     Tell(Box<Command>),
-    /// Query the channel, and record its answer in the store. The bill does not have enough data, or
-    /// its data may be outdated.
+    /// Query the channel, and record its answer in the store. The bill does not have enough data,
+    /// or its data may be outdated.
     AskChannel,
     /// A person must decide: both sides are certain, and they differ.
     Person,

@@ -14,8 +14,9 @@ use crate::rules::Index;
 use crate::store::Store;
 use crate::types::{Channel, MchId, Timestamp};
 
-/// Maximum difference between the clocks of the store and the channel: 24 hours. By the channel's
-/// clock, a refund can succeed before the store's time of its request.
+/// Maximum difference between the clocks of the store and the channel: 24 hours.
+///
+/// A refund can succeed, by the channel's clock, before the store's time of its request.
 const CLOCKS_APART: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Reconciliation {

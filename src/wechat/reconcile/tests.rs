@@ -1,4 +1,4 @@
-//! Tests of the comparison, on the memory engine. Case 28.
+//! Tests of the reconciliation, on the memory engine.
 
 mod odd;
 mod refunds;
@@ -84,7 +84,7 @@ fn pay(store: &Store, no: &str, transaction: &str, at: &str) {
 }
 
 #[test]
-fn what_the_bill_has_paid_and_the_store_has_not_is_told_and_mended_once() {
+fn payment_only_in_bill_is_reported_and_fixed_once() {
     let store = Store::memory().unwrap();
     let no = create(&store, "order-1");
     let bill = [paid_line("order-1", "T1", "0.01")];
@@ -98,7 +98,7 @@ fn what_the_bill_has_paid_and_the_store_has_not_is_told_and_mended_once() {
     assert_eq!(
         (order.status, order.version),
         (Status::Pending, 1),
-        "nothing is written"
+        "the comparison writes nothing"
     );
     apply(&store, differences.clone());
     let paid = store.get(no).wait().unwrap().unwrap();
@@ -110,7 +110,7 @@ fn what_the_bill_has_paid_and_the_store_has_not_is_told_and_mended_once() {
 }
 
 #[test]
-fn what_the_store_has_paid_and_the_bill_has_not_is_told_of_this_day_and_merchant_only() {
+fn payment_only_in_store_is_reported_for_this_day() {
     let store = Store::memory().unwrap();
     pay(&store, "order-1", "T1", "20210128000000");
     pay(&store, "order-2", "T2", "20210128235959");
@@ -123,14 +123,16 @@ fn what_the_store_has_paid_and_the_bill_has_not_is_told_of_this_day_and_merchant
     );
     assert_eq!(differences[0].fix, Fix::AskChannel);
     let order = differences[0].order.clone();
-    assert_eq!(order.unwrap().version, 2, "no change");
+    assert_eq!(order.unwrap().version, 2, "the comparison writes nothing");
     let refunds_only = Reconciliation::of(day(), MchId::parse(MCH).unwrap()).kind(BillKind::Refund);
-    let counts = refunds_only.run(&store, [], |_| panic!("told")).unwrap();
+    let counts = refunds_only
+        .run(&store, [], |_| panic!("reported a difference"))
+        .unwrap();
     assert_eq!(counts.differences, 0);
 }
 
 #[test]
-fn each_kind_of_difference_is_told_with_both_sides_and_mended_once() {
+fn each_difference_kind_is_reported_and_fixed_once() {
     let store = Store::memory().unwrap();
     pay(&store, "order-1", "T1", "20210128120000");
     pay(&store, "order-2", "T2", "20210128120000");
@@ -158,7 +160,7 @@ fn each_kind_of_difference_is_told_with_both_sides_and_mended_once() {
     assert_eq!(
         kinds(&left),
         [expected[0], expected[3]],
-        "the others stand as anomalies"
+        "the store keeps the others as anomalies"
     );
     assert_eq!(counts.in_anomalies, 2);
     let before: Vec<_> = anomalies(&store);
@@ -175,7 +177,7 @@ fn anomalies(store: &Store) -> Vec<crate::query::OpenAnomaly> {
 }
 
 #[test]
-fn refunds_and_revocations_that_the_store_does_not_know_are_told() {
+fn unknown_refund_and_revocation_are_reported() {
     let store = Store::memory().unwrap();
     pay(&store, "order-1", "T1", "20210128120000");
     let bill = [
@@ -193,12 +195,16 @@ fn refunds_and_revocations_that_the_store_does_not_know_are_told() {
     assert_eq!(kinds(&differences), expected);
     apply(&store, differences);
     let (counts, left) = run(&store, &bill);
-    assert_eq!(kinds(&left), [expected[2]], "it waits for its order");
+    assert_eq!(
+        kinds(&left),
+        [expected[2]],
+        "the refund of order-2 has no order yet"
+    );
     assert_eq!(counts.in_anomalies, 1, "the revocation");
 }
 
 #[test]
-fn lines_of_other_merchants_are_left_out_and_those_of_other_days_counted() {
+fn other_merchant_is_skipped_and_other_day_counted() {
     let store = Store::memory().unwrap();
     let other = paid_line("order-1", "T1", "0.01").replace("`0,`T1", "`1712734762,`T1");
     let late = paid_line("order-2", "T2", "0.01").replace("01-28", "01-29");
@@ -211,7 +217,7 @@ fn lines_of_other_merchants_are_left_out_and_those_of_other_days_counted() {
 }
 
 #[test]
-fn a_bad_line_or_summary_ends_it() {
+fn wrong_summary_ends_comparison() {
     let store = Store::memory().unwrap();
     let bill = format!(
         "{HEADER}{}总交易单数\n`2\n",

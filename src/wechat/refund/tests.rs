@@ -1,4 +1,4 @@
-//! Tests of messages about refunds, apart because there are four forms.
+//! Tests of messages about refunds, in four formats.
 
 use proptest::prelude::*;
 
@@ -18,36 +18,36 @@ const V2_MADE: &str = "<root><out_refund_no><![CDATA[R20220321180244]]></out_ref
     <refund_status><![CDATA[CHANGE]]></refund_status><success_time></success_time>\
     <transaction_id>4200004561202203217657282768</transaction_id></root>";
 
-fn news(message: Result<RefundMessage, MessageError>) -> RefundFact {
+fn read_fact(message: Result<RefundMessage, MessageError>) -> RefundFact {
     message.unwrap().into_fact().unwrap().1
 }
 
 #[test]
-fn the_notification_of_v3_is_read_as_it_stands() {
+fn real_v3_notification_is_read() {
     let message = RefundMessage::from_v3_notice(V3_REAL.as_bytes()).unwrap();
-    let (no, news) = message.into_fact().unwrap();
+    let (no, fact) = message.into_fact().unwrap();
     assert_eq!(no.as_str(), "1217752501201407033233368018");
-    assert_eq!(news.refund_no().as_str(), "7752501201407033233368018");
+    assert_eq!(fact.refund_no().as_str(), "7752501201407033233368018");
     assert_eq!(
-        news.refund_id(),
+        fact.refund_id(),
         RefundId::parse("50200207182018070300011301001")
             .ok()
             .as_ref()
     );
     assert_eq!(
-        (news.amount().as_u64(), news.state()),
+        (fact.amount().as_u64(), fact.state()),
         (60, RefundState::Success)
     );
-    let at = news.success_at().unwrap().to_string();
+    let at = fact.success_at().unwrap().to_string();
     assert_eq!(at, "2018-06-08T02:34:56.000Z");
 }
 
 #[test]
-fn cloud_and_v2_say_the_same_in_their_own_words() {
-    let cloud = news(RefundMessage::from_cloud(CLOUD_MADE.as_bytes()));
+fn cloud_and_v2_read_same_refund() {
+    let cloud = read_fact(RefundMessage::from_cloud(CLOUD_MADE.as_bytes()));
     let at = cloud.success_at().unwrap().to_string();
     assert_eq!(at, "2022-03-21T10:02:50.000Z");
-    let v2 = news(RefundMessage::from_v2(V2_MADE.as_bytes()));
+    let v2 = read_fact(RefundMessage::from_v2(V2_MADE.as_bytes()));
     assert_eq!((v2.state(), v2.success_at()), (RefundState::Abnormal, None));
     assert_eq!(
         (v2.refund_no(), v2.amount()),
@@ -57,7 +57,7 @@ fn cloud_and_v2_say_the_same_in_their_own_words() {
 }
 
 #[test]
-fn answers_say_status_and_notifications_say_refund_status() {
+fn answer_uses_status_notification_uses_refund_status() {
     let asked = RefundNo::parse("7752501201407033233368018").unwrap();
     let answer = V3_REAL.replace("refund_status", "status");
     for (word, status) in [
@@ -67,13 +67,13 @@ fn answers_say_status_and_notifications_say_refund_status() {
         ("ABNORMAL", RefundState::Abnormal),
     ] {
         let answer = answer.replace("SUCCESS", word);
-        let news = news(RefundMessage::from_v3_answer(
+        let fact = read_fact(RefundMessage::from_v3_answer(
             &asked,
             200,
             answer.as_bytes(),
         ));
-        assert_eq!(news.state(), status);
-        assert_eq!(news.success_at().is_some(), status == RefundState::Success);
+        assert_eq!(fact.state(), status);
+        assert_eq!(fact.success_at().is_some(), status == RefundState::Success);
     }
     let missing = |name| Err(FieldError::Missing.of(name));
     let swapped = RefundMessage::from_v3_answer(&asked, 200, V3_REAL.as_bytes());
@@ -90,7 +90,7 @@ fn answers_say_status_and_notifications_say_refund_status() {
 }
 
 #[test]
-fn overseas_refund_tells_its_number_in_id() {
+fn overseas_refund_has_number_in_id() {
     let asked = RefundNo::parse("R20150806125346").unwrap();
     let message = RefundMessage::from_v3_answer(&asked, 200, GLOBAL.as_bytes()).unwrap();
     let (no, fact) = message.into_fact().unwrap();
@@ -101,14 +101,14 @@ fn overseas_refund_tells_its_number_in_id() {
         (fact.amount().as_u64(), fact.state()),
         (50, RefundState::Success)
     );
-    // Overseas queries say of a closed refund what v2 says.
+    // For a closed refund, an overseas query returns the same word as v2.
     let closed = GLOBAL.replace("SUCCESS", "REFUNDCLOSE");
     let closed = RefundMessage::from_v3_answer(&asked, 200, closed.as_bytes());
-    assert_eq!(news(closed).state(), RefundState::Closed);
+    assert_eq!(read_fact(closed).state(), RefundState::Closed);
     let notice = GLOBAL
         .replace("\"status\"", "\"refund_status\"")
         .replace("\"id\"", "\"refund_id\"");
-    let notice = news(RefundMessage::from_v3_notice(notice.as_bytes()));
+    let notice = read_fact(RefundMessage::from_v3_notice(notice.as_bytes()));
     assert_eq!(notice.refund_id(), id.as_ref());
     let as_payment = V3Transaction::from_json(GLOBAL.as_bytes()).unwrap_err();
     assert!(matches!(as_payment, MessageError::WrongKind { .. }));
@@ -118,7 +118,7 @@ fn overseas_refund_tells_its_number_in_id() {
 }
 
 #[test]
-fn a_refund_is_no_payment_and_a_payment_is_no_refund() {
+fn refund_and_payment_messages_are_distinct() {
     let wrong = |error| matches!(error, MessageError::WrongKind { .. });
     assert!(wrong(
         CloudEvent::from_json(CLOUD_MADE.as_bytes()).unwrap_err()
@@ -144,7 +144,7 @@ fn a_refund_is_no_payment_and_a_payment_is_no_refund() {
 }
 
 #[test]
-fn a_failure_carries_no_fact() {
+fn failure_has_no_fact() {
     let v2 = RefundMessage::from_v2(b"<xml><return_code>FAIL</return_code></xml>").unwrap();
     assert!(v2.fact().is_none() && v2.failure().is_some());
     let cloud = RefundMessage::from_cloud(br#"{"returnCode":"FAIL","returnMsg":"no"}"#).unwrap();
@@ -152,7 +152,7 @@ fn a_failure_carries_no_fact() {
 }
 
 #[test]
-fn what_decides_is_named_where_it_is_missing_or_malformed() {
+fn missing_or_malformed_required_field_is_named() {
     for (field, text) in [
         (
             "out_trade_no",
@@ -186,14 +186,14 @@ fn what_decides_is_named_where_it_is_missing_or_malformed() {
     }
     let odd = V3_REAL.replace("2018-06-08T10:34:56+08:00", "yesterday");
     assert_eq!(
-        news(RefundMessage::from_v3_notice(odd.as_bytes())).success_at(),
+        read_fact(RefundMessage::from_v3_notice(odd.as_bytes())).success_at(),
         None
     );
 }
 
 proptest! {
     #[test]
-    fn no_damage_makes_a_reader_panic(at in 0..400_usize, byte in any::<u8>(), cut in 0..4_usize) {
+    fn corrupt_message_never_panics(at in 0..400_usize, byte in any::<u8>(), cut in 0..4_usize) {
         for text in [V3_REAL, CLOUD_MADE, V2_MADE] {
             let mut bytes = text.as_bytes().to_vec();
             let at = at % bytes.len();
@@ -207,10 +207,10 @@ proptest! {
 }
 
 #[test]
-fn a_message_becomes_the_command_that_records_its_fact() {
+fn message_becomes_record_refund_command() {
     let message = RefundMessage::from_v3_notice(V3_REAL.as_bytes()).unwrap();
     let (no, fact) = message.clone().into_fact().unwrap();
-    let ask = crate::order::CommandKind::RecordRefund(Box::new(fact));
-    let command = crate::order::Command { no, kind: ask };
+    let kind = crate::order::CommandKind::RecordRefund(Box::new(fact));
+    let command = crate::order::Command { no, kind };
     assert_eq!(message.into_command(), Some(command));
 }

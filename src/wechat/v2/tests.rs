@@ -1,4 +1,4 @@
-//! Tests of the XML notification: what it says, and what nobody should send.
+//! Tests of the XML notification: valid and hostile input.
 
 use proptest::prelude::*;
 
@@ -27,7 +27,7 @@ fn is_not_xml(xml: &str) -> bool {
 }
 
 #[test]
-fn the_real_notification_is_read_as_it_stands() {
+fn real_notification_is_read() {
     let event = read(REAL).unwrap();
     let (no, payment) = event.clone().into_payment().unwrap();
     assert_eq!(no.as_str(), "5851201802081137376855");
@@ -47,7 +47,7 @@ fn the_real_notification_is_read_as_it_stands() {
 }
 
 #[test]
-fn sub_identities_come_first_and_may_not_be_malformed() {
+fn sub_identity_has_priority_and_must_be_valid() {
     let xml = spliced("<sub_appid>wxsub</sub_appid><sub_mch_id>77</sub_mch_id><sub_openid/>");
     let payment = paid(&xml);
     assert_eq!(payment.appid, AppId::parse("wxsub").ok());
@@ -64,7 +64,7 @@ fn sub_identities_come_first_and_may_not_be_malformed() {
 }
 
 #[test]
-fn a_failure_in_either_code_carries_no_payment() {
+fn failure_in_either_code_has_no_payment() {
     for code in ["return_code", "result_code"] {
         let field = |word| format!("<{code}><![CDATA[{word}]]></{code}>");
         let event = read(&REAL.replace(&field("SUCCESS"), &field("FAIL"))).unwrap();
@@ -77,7 +77,7 @@ fn a_failure_in_either_code_carries_no_payment() {
 }
 
 #[test]
-fn what_decides_is_named_where_it_is_missing_or_malformed() {
+fn missing_or_malformed_required_field_is_named() {
     for field in [
         "return_code",
         "result_code",
@@ -115,7 +115,7 @@ fn what_decides_is_named_where_it_is_missing_or_malformed() {
 }
 
 #[test]
-fn answers_and_other_documents_are_of_the_wrong_kind() {
+fn answer_or_other_document_is_wrong_kind() {
     let wrong = Err(MessageError::WrongKind {
         wanted: FORM.wanted,
     });
@@ -131,7 +131,7 @@ fn answers_and_other_documents_are_of_the_wrong_kind() {
 }
 
 #[test]
-fn document_types_entities_and_depth_are_refused() {
+fn document_type_entity_and_depth_are_refused() {
     let bomb = "<!DOCTYPE xml [<!ENTITY a \"1\"><!ENTITY b \"&a;&a;\">]>";
     assert!(is_not_xml(&format!("{bomb}{REAL}")));
     let file = "<!DOCTYPE xml [<!ENTITY f SYSTEM \"file:///etc/passwd\">]>";
@@ -155,7 +155,7 @@ fn document_types_entities_and_depth_are_refused() {
 }
 
 #[test]
-fn what_is_not_one_element_in_utf8_is_refused() {
+fn input_that_is_not_one_element_is_refused() {
     for xml in [
         "",
         "  ",
@@ -180,7 +180,7 @@ fn what_is_not_one_element_in_utf8_is_refused() {
 }
 
 #[test]
-fn no_error_and_no_debug_shows_an_openid() {
+fn debug_and_errors_hide_openid() {
     let shown = format!("{:?}", read(REAL).unwrap());
     assert!(!shown.contains(PAYER));
     for field in [
@@ -198,17 +198,17 @@ fn no_error_and_no_debug_shows_an_openid() {
 
 proptest! {
     #[test]
-    fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+    fn any_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = V2Event::from_xml(&bytes);
     }
 
     #[test]
-    fn no_markup_makes_it_panic(parts in proptest::collection::vec("[<>/&;!?x\\[\\]\"'# -]{0,6}|<xml>|</xml>|<total_fee>|<!\\[CDATA\\[|\\]\\]>", 0..20)) {
+    fn any_markup_never_panics(parts in proptest::collection::vec("[<>/&;!?x\\[\\]\"'# -]{0,6}|<xml>|</xml>|<total_fee>|<!\\[CDATA\\[|\\]\\]>", 0..20)) {
         let _ = read(&parts.concat());
     }
 
     #[test]
-    fn no_damage_makes_it_panic(at in 0..REAL.len(), byte in any::<u8>(), cut in 0..4_usize) {
+    fn corrupt_message_never_panics(at in 0..REAL.len(), byte in any::<u8>(), cut in 0..4_usize) {
         let mut bytes = REAL.as_bytes().to_vec();
         let end = bytes.len().min(at + cut);
         bytes.splice(at..end, [byte]);
@@ -216,7 +216,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_of_an_optional_field_makes_a_payment_refused(field in 0..5_usize, text in "[^<&>]{0,100}") {
+    fn optional_field_never_refuses_payment(field in 0..5_usize, text in "[^<&>]{0,100}") {
         let field = ["trade_type", "bank_type", "cash_fee", "attach", "err_code_des"][field];
         let bare = REAL.replace("<bank_type><![CDATA[CFT]]></bank_type>", "");
         let xml = bare.replacen("<xml>", &format!("<xml><{field}>{text}</{field}>"), 1);

@@ -1,4 +1,4 @@
-//! Tests of the transaction of v3, direct and of a service provider.
+//! Tests of v3 transactions: direct, of a service provider, and overseas.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -32,7 +32,7 @@ fn refused(field: &'static str, why: impl Into<FieldError>) -> Result<V3Transact
 }
 
 #[test]
-fn a_coupon_does_not_change_what_was_paid() {
+fn coupon_does_not_change_paid_amount() {
     let transaction = V3Transaction::from_json(REAL.as_bytes()).unwrap();
     let id = Label::lossy("EV-2018022511223320873");
     let (no, payment) = transaction.into_payment(id.clone()).unwrap();
@@ -52,7 +52,7 @@ fn a_coupon_does_not_change_what_was_paid() {
 }
 
 #[test]
-fn of_a_service_providers_the_sub_identities_count() {
+fn sub_identity_has_priority_over_provider() {
     let payment = paid(V3Transaction::from_json(PARTNER.as_bytes()));
     assert_eq!(payment.appid, AppId::parse("wxd678efh567hg6999").ok());
     assert_eq!(payment.mch_id, MchId::parse("1900000109").ok());
@@ -74,7 +74,7 @@ fn of_a_service_providers_the_sub_identities_count() {
 }
 
 #[test]
-fn overseas_transaction_tells_its_number_in_id() {
+fn overseas_transaction_has_number_in_id() {
     let transaction = V3Transaction::from_json(GLOBAL.as_bytes()).unwrap();
     let (no, payment) = transaction.into_payment(None).unwrap();
     assert_eq!(no.as_str(), "20150806125346");
@@ -113,7 +113,7 @@ fn overseas_transaction_tells_its_number_in_id() {
 }
 
 #[test]
-fn an_unpaid_state_needs_nothing_but_the_number_and_carries_no_command() {
+fn unpaid_state_gives_no_command() {
     for (word, state) in [
         ("NOTPAY", ChannelState::NotPay),
         ("USERPAYING", ChannelState::UserPaying),
@@ -140,7 +140,7 @@ fn an_unpaid_state_needs_nothing_but_the_number_and_carries_no_command() {
 }
 
 #[test]
-fn what_decides_is_named_where_it_is_missing_or_malformed() {
+fn missing_or_malformed_required_field_is_named() {
     for field in [
         "out_trade_no",
         "trade_state",
@@ -190,7 +190,7 @@ fn what_decides_is_named_where_it_is_missing_or_malformed() {
 }
 
 #[test]
-fn objects_that_occur_twice_count_as_neither() {
+fn repeated_object_or_field_is_refused() {
     let twice = |text: &str| {
         let json = REAL.replacen('{', &format!("{{{text},"), 1);
         V3Transaction::from_json(json.as_bytes())
@@ -223,7 +223,7 @@ fn objects_that_occur_twice_count_as_neither() {
 }
 
 #[test]
-fn what_is_still_encrypted_or_something_else_is_of_the_wrong_kind() {
+fn encrypted_or_other_message_is_wrong_kind() {
     let envelope =
         br#"{"id":"EV-1","event_type":"TRANSACTION.SUCCESS","resource":{"ciphertext":"x"}}"#;
     for json in [envelope.as_slice(), b"{}", b"[]", b"null", b"7", b"\"x\""] {
@@ -246,7 +246,7 @@ fn what_is_still_encrypted_or_something_else_is_of_the_wrong_kind() {
 
 proptest! {
     #[test]
-    fn no_damage_makes_it_panic(at in 0..REAL.len(), byte in any::<u8>(), cut in 0..9_usize) {
+    fn corrupt_message_never_panics(at in 0..REAL.len(), byte in any::<u8>(), cut in 0..9_usize) {
         let mut bytes = REAL.as_bytes().to_vec();
         let end = bytes.len().min(at + cut);
         bytes.splice(at..end, [byte]);
@@ -254,7 +254,7 @@ proptest! {
     }
 
     #[test]
-    fn no_value_of_an_optional_field_makes_a_payment_refused(
+    fn optional_field_never_refuses_payment(
         field in 0..5_usize,
         value in "null|true|-?[1-9][0-9]{0,30}([.][0-9]{1,4})?(e[0-9]{1,4})?|\"[ -!#-\\[\\]-~]{0,80}\"|\\[\\[\\]\\]|\\{\"a\":1e999\\}",
     ) {

@@ -21,7 +21,8 @@ const STEPS: usize = 48;
 /// commands and a prefix of the sent ones, and nothing else. At the end the store's own
 /// verification must find no violation.
 ///
-/// # Panics If one of these does not hold.
+/// # Panics
+/// If one of these does not hold.
 pub(crate) fn store_ops(bytes: &[u8]) {
     if let Err(why) = run(&mut Bytes::new(bytes)) {
         panic!("{why}");

@@ -1,4 +1,4 @@
-//! What the server asks of a payment channel.
+//! Requests that the server sends to a payment channel.
 
 mod v3;
 
@@ -14,75 +14,75 @@ use thiserror::Error;
 
 pub use v3::V3Channel;
 
-/// A payment channel. Every question may be asked again: the channel answers the same.
+/// A payment channel. Every request is idempotent: repeating it gives the same result.
 #[async_trait]
 pub trait Channel: Debug + Send + Sync {
-    /// Asks for an invitation to pay the order.
+    /// Requests a prepay for the order.
     async fn prepay(&self, order: &Order) -> Result<PrepayValue, ChannelError>;
 
-    /// Asks how an order stands.
+    /// Queries the state of an order.
     async fn query(&self, no: OrderNo) -> Result<ChannelState, ChannelError>;
 
-    /// Asks to close an order.
+    /// Requests the close of an order.
     async fn close(&self, no: OrderNo) -> Result<CloseReply, ChannelError>;
 
-    /// Asks to give money back.
+    /// Requests a refund.
     async fn refund(&self, what: &GiveBack) -> Result<RefundAnswer, ChannelError>;
 
-    /// Asks how a refund stands.
+    /// Queries the state of a refund.
     async fn query_refund(&self, refund_no: &RefundNo) -> Result<RefundAnswer, ChannelError>;
 }
 
 /// The channel's answer about a refund.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefundAnswer {
-    /// The order that the channel names in its answer.
+    /// Order number in the channel's answer.
     pub no: OrderNo,
-    /// The state of the refund.
+    /// State of the refund.
     pub fact: RefundFact,
 }
 
 impl RefundAnswer {
-    /// Dates the answer by when its question was sent.
+    /// Adds the time at which the query was sent.
     pub(crate) fn sent_at(self, moment: Timestamp) -> Self {
         let fact = self.fact.with_query_sent_at(moment);
         Self { fact, ..self }
     }
 }
 
-/// Money that is to go back.
+/// A refund to request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GiveBack {
-    /// Of which order.
+    /// Order number.
     pub no: OrderNo,
-    /// Under which number.
+    /// Refund number.
     pub refund_no: RefundNo,
-    /// Of which payment.
+    /// Transaction to refund.
     pub transaction_id: TransactionId,
-    /// How much.
+    /// Amount to refund.
     pub amount: Fen,
-    /// How much that payment was.
+    /// Amount of the original payment.
     pub paid: Fen,
 }
 
-/// A question to the channel.
+/// Kind of request to the channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Point {
-    /// For an invitation to pay.
+    /// Requests a prepay.
     Prepay,
-    /// How an order stands.
+    /// Queries an order.
     Query,
-    /// To close an order.
+    /// Closes an order.
     Close,
-    /// To give money back.
+    /// Requests a refund.
     Refund,
-    /// How a refund stands.
+    /// Queries a refund.
     QueryRefund,
 }
 
 impl Point {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 5] = [
         Self::Prepay,
         Self::Query,
@@ -92,43 +92,43 @@ impl Point {
     ];
 }
 
-/// Why a channel did not do what it was asked for. May grow.
+/// Reason why a request to the channel failed. More variants may be added.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ChannelError {
-    /// The channel is silent: the connection failed, no answer came in time, or the status
-    /// was 429 or 5xx. The request may have been carried out.
-    #[error("the channel gave no answer")]
+    /// No answer: the connection failed, the time limit passed, or the status was 429 or 5xx. The
+    /// channel may have carried out the request.
+    #[error("no answer from the channel")]
     Silent,
-    /// The channel refuses this merchant, with status 401 or 403. Every other question
-    /// would be refused, too, until a person has put the keys or permissions right.
-    #[error("the channel refuses this merchant: HTTP {status}{}", coded(code.as_ref()))]
+    /// The channel rejects this merchant, with status 401 or 403. It would reject every other
+    /// request, too, until an operator corrects the keys or permissions.
+    #[error("the channel rejects this merchant: HTTP {status}{}", coded(code.as_ref()))]
     Unauthorized {
         /// HTTP status.
         status: u16,
-        /// Code, where the answer has one.
+        /// Code, if the answer has one.
         code: Option<Label>,
     },
-    /// The channel refused this request for good.
-    #[error("the channel refused: {code}")]
+    /// The channel rejected this request for good.
+    #[error("the channel rejected the request: {code}")]
     Refused {
-        /// Its code.
+        /// Code of the rejection.
         code: Label,
     },
-    /// The channel answered, and the answer says nothing usable of what was asked about.
-    /// The same question may be answered in the same way for ever.
-    #[error("the channel's answer cannot be used: HTTP {status}{}", coded(code.as_ref()))]
+    /// The channel answered, but the answer does not settle the request. Repeating the request may
+    /// give the same answer for ever.
+    #[error("unusable answer from the channel: HTTP {status}{}", coded(code.as_ref()))]
     Unusable {
         /// HTTP status.
         status: u16,
-        /// Code, where the answer has one.
+        /// Code, if the answer has one.
         code: Option<Label>,
     },
-    /// The channel's answer is about another order than the one asked about.
+    /// The channel's answer names another order than the requested one.
     #[error("the channel's answer is about another order")]
     OtherOrder,
-    /// The channel knows no such refund.
-    #[error("the channel knows no such refund")]
+    /// The channel does not know the refund.
+    #[error("the channel does not know the refund")]
     NoSuchRefund,
 }
 

@@ -1,6 +1,6 @@
-//! The channel's v3, over HTTP.
+//! The channel's API v3 over HTTP.
 //!
-//! A deployment also signs each request with the merchant's key, and speaks TLS.
+//! A deployment also signs each request with the merchant's key, and uses TLS.
 
 use async_trait::async_trait;
 use orderstore::wechat::{ClosingAnswer, Failure, OrderAnswer, RefundMessage};
@@ -14,7 +14,7 @@ use tracing::warn;
 use super::{Channel, ChannelError, GiveBack, RefundAnswer};
 use crate::http::{Http, Reply};
 
-/// Codes with which a refund is refused for good. With any other it may still be done.
+/// Codes that reject a refund for good. With any other code the refund may still be done.
 const FINAL: [&str; 4] = [
     "NOT_ENOUGH",
     "PARAM_ERROR",
@@ -24,8 +24,8 @@ const FINAL: [&str; 4] = [
 
 const NO_SUCH_REFUND: &str = "RESOURCE_NOT_EXISTS";
 
-/// Codes that the channel sends with status 403 about one order or one user, without
-/// underscores: older interfaces write none. Any other 403 concerns the merchant.
+/// Codes that the channel sends with status 403 about one order or one user. They are compared
+/// without underscores, because older interfaces write none. Any other 403 concerns the merchant.
 const OF_ONE_ITEM: [&str; 6] = [
     "ACCOUNTERROR",
     "NOTENOUGH",
@@ -35,18 +35,18 @@ const OF_ONE_ITEM: [&str; 6] = [
     "USERACCOUNTABNORMAL",
 ];
 
-/// The channel's v3.
+/// Client of the channel's API v3.
 #[derive(Debug)]
 pub struct V3Channel {
-    /// What asks.
+    /// HTTP client.
     pub http: Http,
-    /// Where it is asked.
+    /// Base URL of the channel.
     pub url: String,
-    /// Where it notifies.
+    /// URL for the channel's notifications.
     pub notify_url: String,
-    /// The mini program.
+    /// App ID of the mini program.
     pub appid: AppId,
-    /// The merchant.
+    /// Merchant ID.
     pub mch_id: MchId,
 }
 
@@ -59,7 +59,7 @@ impl V3Channel {
     async fn get(&self, path: &str) -> Result<Reply, ChannelError> {
         let answer = self.http.get(&format!("{}{path}", self.url)).await;
         answer.map_err(|error| {
-            warn!(%error, "the channel was asked in vain");
+            warn!(%error, "a request to the channel failed");
             ChannelError::Silent
         })
     }
@@ -68,7 +68,7 @@ impl V3Channel {
         let url = format!("{}{path}", self.url);
         let answer = self.http.post(&url, &[], body.to_string()).await;
         answer.map_err(|error| {
-            warn!(%error, "the channel was asked in vain");
+            warn!(%error, "a request to the channel failed");
             ChannelError::Silent
         })
     }
@@ -96,8 +96,8 @@ impl Channel for V3Channel {
             return Err(refusal(&reply));
         }
         let invitation = serde_json::from_slice::<Invitation>(&reply.body);
-        let invitation = invitation.map_err(|_| no_use(&reply, None))?;
-        PrepayValue::parse(&invitation.prepay_id).map_err(|_| no_use(&reply, None))
+        let invitation = invitation.map_err(|_| classify(&reply, None))?;
+        PrepayValue::parse(&invitation.prepay_id).map_err(|_| classify(&reply, None))
     }
 
     async fn query(&self, no: OrderNo) -> Result<ChannelState, ChannelError> {
@@ -105,11 +105,11 @@ impl Channel for V3Channel {
         let reply = self.get(&path).await?;
         let answer = OrderAnswer::from_v3(no, reply.status, &reply.body);
         let answer = answer.map_err(|error| {
-            warn!(%no, %error, "the channel's answer cannot be used");
-            no_use(&reply, None)
+            warn!(%no, %error, "unusable answer from the channel");
+            classify(&reply, None)
         })?;
         let code = code_of(answer.failure());
-        answer.into_state().ok_or_else(|| no_use(&reply, code))
+        answer.into_state().ok_or_else(|| classify(&reply, code))
     }
 
     async fn close(&self, no: OrderNo) -> Result<CloseReply, ChannelError> {
@@ -118,8 +118,8 @@ impl Channel for V3Channel {
         let reply = self.post(&path, body).await?;
         let answer = ClosingAnswer::from_v3(reply.status, &reply.body);
         match answer.reply() {
-            CloseReply::Retry => Err(no_use(&reply, code_of(answer.failure()))),
-            said => Ok(said),
+            CloseReply::Retry => Err(classify(&reply, code_of(answer.failure()))),
+            other => Ok(other),
         }
     }
 
@@ -135,7 +135,7 @@ impl Channel for V3Channel {
             },
         });
         let reply = self.post("/v3/refund/domestic/refunds", body).await?;
-        told_of(&what.refund_no, &reply, |code| {
+        refund_answer(&what.refund_no, &reply, |code| {
             FINAL
                 .contains(&code.as_str())
                 .then(|| ChannelError::Refused { code: code.clone() })
@@ -148,36 +148,36 @@ impl Channel for V3Channel {
             escaped(refund_no.as_str())
         );
         let reply = self.get(&path).await?;
-        told_of(refund_no, &reply, |code| {
+        refund_answer(refund_no, &reply, |code| {
             (code.as_str() == NO_SUCH_REFUND).then_some(ChannelError::NoSuchRefund)
         })
     }
 }
 
-/// What an answer says of a refund. `refused` knows the codes that say something of it where
-/// the status is below 500.
-fn told_of(
+/// Returns the refund that an answer describes. `refused` maps codes that concern the refund to
+/// errors; it is used only for statuses below 500.
+fn refund_answer(
     refund_no: &RefundNo,
     reply: &Reply,
     refused: impl FnOnce(&Label) -> Option<ChannelError>,
 ) -> Result<RefundAnswer, ChannelError> {
     let message = RefundMessage::from_v3_answer(refund_no, reply.status, &reply.body);
     let message = message.map_err(|error| {
-        warn!(%refund_no, %error, "the channel's answer cannot be used");
-        no_use(reply, None)
+        warn!(%refund_no, %error, "unusable answer from the channel");
+        classify(reply, None)
     })?;
     let code = code_of(message.failure());
     if let Some((no, fact)) = message.into_fact() {
         return Ok(RefundAnswer { no, fact });
     }
-    let said = code
+    let rejected = code
         .as_ref()
         .filter(|_| reply.status < 500)
         .and_then(refused);
-    Err(said.unwrap_or_else(|| no_use(reply, code)))
+    Err(rejected.unwrap_or_else(|| classify(reply, code)))
 }
 
-/// What an error says to whoever asked for a prepay.
+/// Maps an error answer to a prepay request.
 fn refusal(reply: &Reply) -> ChannelError {
     #[derive(Deserialize)]
     struct Refusal {
@@ -185,7 +185,7 @@ fn refusal(reply: &Reply) -> ChannelError {
     }
     let refusal = serde_json::from_slice::<Refusal>(&reply.body).ok();
     let code = refusal.and_then(|refusal| Label::lossy(&refusal.code));
-    match (no_use(reply, code), reply.status) {
+    match (classify(reply, code), reply.status) {
         (
             ChannelError::Unusable {
                 code: Some(code), ..
@@ -200,9 +200,9 @@ fn code_of(failure: Option<&Failure>) -> Option<Label> {
     failure.and_then(|failure| failure.err_code.clone())
 }
 
-/// Whom an answer concerns that says nothing of what was asked about: the moment, the
-/// merchant, or this one item.
-fn no_use(reply: &Reply, code: Option<Label>) -> ChannelError {
+/// Classifies an answer that does not settle the request. It is a temporary failure, a rejection of
+/// the merchant, or it concerns this item only.
+fn classify(reply: &Reply, code: Option<Label>) -> ChannelError {
     let status = reply.status;
     match status {
         429 | 500.. => ChannelError::Silent,
@@ -219,7 +219,7 @@ fn is_of_one_item(code: &Label) -> bool {
     OF_ONE_ITEM.contains(&plain.as_str())
 }
 
-/// A number in a path: of the bytes it may have, `|` is none of a path's.
+/// Escapes a number for a URL path: `|` is the only allowed byte that a path does not permit.
 fn escaped(number: &str) -> String {
     number.replace('|', "%7C")
 }
@@ -230,12 +230,12 @@ mod tests {
 
     #[test]
     fn unusable_answer_is_classified_by_its_cause() {
-        let told = |status, code: Option<&str>| {
+        let classified = |status, code: Option<&str>| {
             let reply = Reply {
                 status,
                 body: hyper::body::Bytes::new(),
             };
-            no_use(&reply, code.and_then(Label::lossy))
+            classify(&reply, code.and_then(Label::lossy))
         };
         for (status, code) in [
             (429, None),
@@ -243,7 +243,7 @@ mod tests {
             (502, Some("PARAM_ERROR")),
             (503, None),
         ] {
-            assert_eq!(told(status, code), ChannelError::Silent, "{status}");
+            assert_eq!(classified(status, code), ChannelError::Silent, "{status}");
         }
         for (status, code) in [
             (401, Some("SIGN_ERROR")),
@@ -251,7 +251,7 @@ mod tests {
             (403, Some("NO_AUTH")),
             (403, None),
         ] {
-            let error = told(status, code);
+            let error = classified(status, code);
             assert!(
                 matches!(error, ChannelError::Unauthorized { .. }),
                 "{error}"
@@ -266,7 +266,7 @@ mod tests {
             (302, None),
             (200, None),
         ] {
-            let error = told(status, code);
+            let error = classified(status, code);
             assert!(matches!(error, ChannelError::Unusable { .. }), "{error}");
         }
     }

@@ -1,8 +1,8 @@
-//! A hundred customers, and a channel at its worst.
+//! Demonstration: a hundred customers, and a channel at its worst.
 //!
-//! Each customer lives through one scene, most of them at the same time. In the end the
-//! store's orders are compared with the channel's books: the demonstration fails unless every
-//! scene ended as it should and both agree to the fen.
+//! Each customer plays one scene, most of them concurrently. At the end the program compares the
+//! store's orders with the channel's records. The demonstration fails unless every scene ended as
+//! expected and both sides agree to the fen.
 
 mod scenes;
 mod stage;
@@ -20,19 +20,19 @@ use crate::stand_in::Fault;
 use scenes::Scene;
 use stage::{Customer, Stage};
 
-/// By how much the channel's intervals are shorter than those documented.
+/// Factor by which the channel's intervals are shorter than documented.
 const SHORTEN: u32 = 60;
 
-/// How one customer's scene ended.
+/// Result of one customer's scene.
 struct Ended {
     scene: Scene,
     trouble: Option<String>,
 }
 
-/// Runs it, and prints what came of it. Whether all was as it should be.
+/// Runs the demonstration and prints the result. Returns whether everything was correct.
 ///
 /// # Errors
-/// Where the server does not start or does not end.
+/// If the server does not start or shut down.
 pub async fn run() -> Result<bool, Error> {
     let config = Config {
         sweep_every: Duration::from_millis(200),
@@ -46,25 +46,25 @@ pub async fn run() -> Result<bool, Error> {
     let ended = play(&stage).await;
     let audit = Audit::of(server.store(), &stage.stand_in).await?;
     server.shutdown().await?;
-    print!("{}\n{}", table(&ended), books(&audit));
+    print!("{}\n{}", table(&ended), summary(&audit));
     let well = ended.iter().all(|one| one.trouble.is_none());
     Ok(well && audit.is_clean() && audit.orders == ended.len())
 }
 
-/// Two acts: while the channel answers no question, and while it does.
+/// Plays the scenes in two parts: while the channel answers no query, and while it does.
 async fn play(stage: &Stage) -> Vec<Ended> {
     let mut customers = Scene::cast().zip(Customer::all()).collect::<Vec<_>>();
     let during = customers.extract_if(.., |(scene, _)| *scene == Scene::Outage);
     let during: Vec<_> = during.collect();
     stage.stand_in.break_at(Point::Query, Fault::Down);
-    let mending = mend_when_all_were_told_in_vain(stage, during.len());
-    let (mut ended, ()) = tokio::join!(act(stage, during), mending);
+    let repairing = repair_after_every_first_attempt(stage, during.len());
+    let (mut ended, ()) = tokio::join!(act(stage, during), repairing);
     ended.extend(act(stage, customers).await);
     ended
 }
 
-async fn mend_when_all_were_told_in_vain(stage: &Stage, customers: usize) {
-    let told = || {
+async fn repair_after_every_first_attempt(stage: &Stage, customers: usize) {
+    let notified = || {
         stage
             .stand_in
             .trades()
@@ -72,9 +72,9 @@ async fn mend_when_all_were_told_in_vain(stage: &Stage, customers: usize) {
             .filter(|trade| trade.sent > 0)
             .count()
     };
-    let all = async || Ok(told() == customers);
-    // Where it does not come to that, the scenes say so.
-    drop(stage.until("each was told once", all).await);
+    let all = async || Ok(notified() == customers);
+    // If the condition never holds, the scenes report it.
+    drop(stage.until("every payment was sent once", all).await);
     stage.stand_in.mend(Point::Query);
 }
 
@@ -88,7 +88,7 @@ async fn act(stage: &Stage, customers: Vec<(Scene, Customer)>) -> Vec<Ended> {
 }
 
 fn table(ended: &[Ended]) -> String {
-    let mut text = format!("{:<66}{:>5}{:>5}\n", "what happens", "of", "well");
+    let mut text = format!("{:<66}{:>5}{:>5}\n", "scene", "run", "ok");
     for (scene, count) in Scene::ALL {
         let own = || ended.iter().filter(|one| one.scene == scene);
         let well = own().filter(|one| one.trouble.is_none()).count();
@@ -100,16 +100,16 @@ fn table(ended: &[Ended]) -> String {
     text
 }
 
-fn books(audit: &Audit) -> String {
+fn summary(audit: &Audit) -> String {
     let yuan = |fen: u64| format!("{}.{:02}", fen / 100, fen % 100);
     let (orders, paid) = (audit.orders, audit.paid);
     let (fen, back) = (yuan(audit.fen), yuan(audit.given_back));
-    let mut text = format!("{orders} orders; {paid} paid once, {fen} yuan; {back} given back\n");
+    let mut text = format!("{orders} orders; {paid} paid once, {fen} yuan; {back} yuan refunded\n");
     for difference in &audit.differences {
         let _ = writeln!(text, "  ! {difference}");
     }
     if audit.is_clean() {
-        text += "the channel's books say the same, to the fen\n";
+        text += "the channel's records agree to the fen\n";
     }
     text
 }

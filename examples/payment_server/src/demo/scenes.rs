@@ -1,4 +1,4 @@
-//! What may happen to a customer between "buy" and the goods.
+//! Scenes between "buy" and the goods.
 
 use orderstore::OrderNo;
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ pub(super) enum Scene {
 }
 
 impl Scene {
-    /// Every scene, and how many customers live through it.
+    /// Every scene with its number of customers.
     pub(super) const ALL: [(Self, usize); 15] = [
         (Self::Usual, 20),
         (Self::Outage, 10),
@@ -49,7 +49,7 @@ impl Scene {
         (Self::Reused, 2),
     ];
 
-    /// The scenes of all customers.
+    /// Returns the scenes of all customers.
     pub(super) fn cast() -> impl Iterator<Item = Self> {
         let each = |(scene, count)| std::iter::repeat_n(scene, count);
         Self::ALL.into_iter().flat_map(each)
@@ -57,25 +57,27 @@ impl Scene {
 
     pub(super) const fn label(self) -> &'static str {
         match self {
-            Self::Usual => "pays; the channel tells at once",
-            Self::Outage => "pays; told by the cloud, in vain while the channel is down, and again",
+            Self::Usual => "pays; notified at once",
+            Self::Outage => "pays; the cloud's event fails while the channel is down, then repeats",
             Self::DoubleTap => "taps twice at once: one order",
-            Self::ToldTwice => "pays; told twice at the same moment",
-            Self::ToldLate => "pays, asks at once; told long after that",
-            Self::ToldEarly => "pays; told before the prepay is answered",
-            Self::NeverTold => "pays, closes the page; never told: the sweeper asks",
-            Self::SecondThoughts => "puts the sheet away, comes back and pays",
-            Self::Leaves => "puts the sheet away for good: the operator closes the order",
+            Self::ToldTwice => "pays; notified twice at the same moment",
+            Self::ToldLate => "pays and refreshes; notified long after that",
+            Self::ToldEarly => "pays; notified before the prepay is answered",
+            Self::NeverTold => "pays and closes the page; never notified: the sweeper queries",
+            Self::SecondThoughts => "cancels, comes back and pays",
+            Self::Leaves => "cancels for good: the operator closes the order",
             Self::ChannelDown => "taps while the channel is down, and again: one order",
             Self::AnswerLost => "the prepay's answer is lost; taps again: one order",
-            Self::Refunded => "pays; all goes back in two parts, each asked for twice",
-            Self::WrongAmount => "the channel tells another amount: a person decides; then pays",
-            Self::Forged => "somebody forges the cloud's event: believed by nobody; then pays",
-            Self::Reused => "the number is used for something else: refused; then pays",
+            Self::Refunded => "pays; refunded in two parts, each requested twice",
+            Self::WrongAmount => {
+                "notified with a wrong amount: the operator resolves it; then pays"
+            }
+            Self::Forged => "a forged cloud event is ignored; then pays",
+            Self::Reused => "the number is reused for another order: rejected; then pays",
         }
     }
 
-    /// Fails where anything is not as it should be.
+    /// Plays the scene; fails on the first difference from the expected result.
     pub(super) async fn play(self, stage: &Stage, customer: &Customer) -> Result<(), Error> {
         match self {
             Self::Usual => {
@@ -104,7 +106,8 @@ impl Scene {
     }
 }
 
-/// The channel answers no question: an event cannot be followed, and is not acknowledged.
+/// The channel answers no query, so the server cannot confirm the event and does not acknowledge
+/// it.
 async fn outage(stage: &Stage, customer: &Customer) -> Result<(), Error> {
     let no = stage.buy(customer).await?;
     stage.pay(no, Behaviour::Usual, Form::Cloud).await?;
@@ -117,7 +120,7 @@ async fn outage(stage: &Stage, customer: &Customer) -> Result<(), Error> {
 async fn double_tap(stage: &Stage, customer: &Customer) -> Result<(), Error> {
     let (one, other) = tokio::join!(stage.buy(customer), stage.buy(customer));
     let (one, other) = (one?, other?);
-    expect(one == other, "both taps are one order")?;
+    expect(one == other, "both taps give one order")?;
     stage.pay_and_see(one).await?;
     let orders = stage.orders_of(customer).await?;
     expect(orders.at("/orders/1").is_null(), "there is no second order")
@@ -135,7 +138,9 @@ async fn acknowledged(stage: &Stage, no: OrderNo, times: u32) -> Result<(), Erro
         let trade = stage.stand_in.trade(no);
         Ok(trade.is_some_and(|trade| trade.acknowledged == times))
     };
-    stage.until("the channel hears \"received\"", is_so).await
+    stage
+        .until("the channel receives the acknowledgement", is_so)
+        .await
 }
 
 async fn told_late(stage: &Stage, customer: &Customer) -> Result<(), Error> {
@@ -144,7 +149,7 @@ async fn told_late(stage: &Stage, customer: &Customer) -> Result<(), Error> {
     let refreshed = stage.client.get(&format!("/orders/{no}?refresh=1")).await?;
     expect(
         refreshed.at("/status") == "success",
-        "who asks is told at once",
+        "a refresh shows the payment at once",
     )?;
     acknowledged(stage, no, 1).await
 }
@@ -153,14 +158,14 @@ async fn told_early(stage: &Stage, customer: &Customer) -> Result<(), Error> {
     stage.stand_in.plan(&customer.openid, Plan::Early);
     let answer = stage.tap(customer).await?;
     expect(answer.is_done(), "the order is answered")?;
-    expect(answer.at("/paid") == true, "it is paid already")
+    expect(answer.at("/paid") == true, "the order is paid already")
 }
 
 async fn second_thoughts(stage: &Stage, customer: &Customer) -> Result<(), Error> {
     let no = stage.buy(customer).await?;
     stage.stand_in.cancel(no)?;
     let again = stage.buy(customer).await?;
-    expect(again == no, "it is the same order")?;
+    expect(again == no, "the tap returns the same order")?;
     stage.pay_and_see(no).await
 }
 
@@ -172,7 +177,7 @@ async fn leaves(stage: &Stage, customer: &Customer) -> Result<(), Error> {
     expect(closed.is_done(), "the order is being closed")?;
     stage.becomes(no, "closed").await?;
     let late = stage.pay(no, Behaviour::Usual, Form::V3).await;
-    expect(late.is_err(), "nobody can pay it any more")
+    expect(late.is_err(), "the closed order cannot be paid")
 }
 
 async fn fails_at_prepay(stage: &Stage, customer: &Customer, how: Fault) -> Result<(), Error> {
@@ -182,14 +187,17 @@ async fn fails_at_prepay(stage: &Stage, customer: &Customer, how: Fault) -> Resu
     let kept = stage.orders_of(customer).await?;
     expect(
         kept.at("/orders/0/status") == "wait",
-        "the order was in the store before the channel was asked",
+        "the store recorded the order before the channel request",
     )?;
-    expect(kept.at("/orders/1").is_null(), "it is the only one")?;
+    expect(
+        kept.at("/orders/1").is_null(),
+        "the customer has only one order",
+    )?;
     stage.stand_in.forget_plan(&customer.openid);
     let no = stage.buy(customer).await?;
     expect(
         kept.at("/orders/0/outTradeNo") == no.as_str(),
-        "it is the same order",
+        "the tap returns the same order",
     )?;
     stage.pay_and_see(no).await
 }
@@ -198,19 +206,22 @@ async fn refunded(stage: &Stage, customer: &Customer) -> Result<(), Error> {
     let no = stage.buy(customer).await?;
     stage.pay_and_see(no).await?;
     let price = stage.order(no).await?.at("/totalFee").as_u64();
-    let price = price.ok_or("an order has an amount")?;
+    let price = price.ok_or("the order has no amount")?;
     let path = format!("/orders/{no}/refund");
     for (part, amount) in [("A", price / 3), ("B", price - price / 3)] {
         let asked = json!({ "refundNo": format!("{no}{part}"), "amount": amount.max(1) });
         for _ in 0..2 {
             if amount > 0 {
                 let answer = stage.client.post(&path, asked.clone()).await?;
-                expect(answer.is_done(), "the money is on its way")?;
+                expect(answer.is_done(), "the refund is accepted")?;
             }
         }
     }
     let more = stage.client.post(&path, json!({ "amount": 1 })).await?;
-    expect(more.status == 409, "no more goes back than came")?;
+    expect(
+        more.status == 409,
+        "a refund above the paid amount is rejected",
+    )?;
     let all_back = async || {
         let order = stage.order(no).await?;
         let refunds = order.at("/refunds").as_array().cloned().unwrap_or_default();
@@ -218,10 +229,10 @@ async fn refunded(stage: &Stage, customer: &Customer) -> Result<(), Error> {
             .iter()
             .all(|refund| refund.get("status") == Some(&json!("success"))))
     };
-    stage.until("all money is back", all_back).await
+    stage.until("all refunds have succeeded", all_back).await
 }
 
-/// What the channel says of a payment, with an amount of the caller's.
+/// Returns the channel's JSON of a payment with a chosen amount.
 fn transaction(customer: &Customer, no: OrderNo, amount: u64) -> Result<Value, Error> {
     let shop = Shop::new()?;
     Ok(json!({
@@ -239,7 +250,7 @@ fn transaction(customer: &Customer, no: OrderNo, amount: u64) -> Result<Value, E
     }))
 }
 
-/// Money that does not fit is neither lost nor taken for the order's.
+/// A mismatched payment is neither lost nor counted as the order's.
 async fn wrong_amount(stage: &Stage, customer: &Customer) -> Result<(), Error> {
     let no = stage.buy(customer).await?;
     let json = transaction(customer, no, 999_999)?.to_string();
@@ -258,20 +269,20 @@ async fn wrong_amount(stage: &Stage, customer: &Customer) -> Result<(), Error> {
     let told = stage
         .client
         .send("/notify/v3", &headers, signed.body.clone());
-    expect(told.await?.is_done(), "what is kept is acknowledged")?;
+    expect(told.await?.is_done(), "a recorded payment is acknowledged")?;
     let order = stage.order(no).await?;
-    expect(order.at("/status") == "wait", "the order is not paid by it")?;
     expect(
-        order.at("/anomalies/0/open") == true,
-        "it waits for a person",
+        order.at("/status") == "wait",
+        "the mismatched payment does not pay the order",
     )?;
+    expect(order.at("/anomalies/0/open") == true, "the anomaly is open")?;
     let path = format!(
         "/orders/{no}/anomalies/{}/resolve",
         order.at("/anomalies/0/id")
     );
     let decision = json!({ "how": "dismiss", "note": "no such payment at the channel" });
     let decided = stage.client.post(&path, decision).await?;
-    expect(decided.is_done(), "the person decides")?;
+    expect(decided.is_done(), "the operator resolves the anomaly")?;
     stage.pay_and_see(no).await
 }
 
@@ -290,9 +301,9 @@ async fn forged(stage: &Stage, customer: &Customer) -> Result<(), Error> {
         "timeEnd": "20240101120000",
     });
     let told = stage.client.post("/payCallBack", event).await?;
-    expect(told.at("/errcode") != 0, "it is not acknowledged")?;
+    expect(told.at("/errcode") != 0, "the event is not acknowledged")?;
     let order = stage.order(no).await?;
-    expect(order.at("/status") == "wait", "the order still waits")?;
+    expect(order.at("/status") == "wait", "the order is still unpaid")?;
     expect(
         order.at("/transactionId").is_null(),
         "no transaction is claimed",
@@ -316,7 +327,7 @@ async fn reused(stage: &Stage, customer: &Customer) -> Result<(), Error> {
     let refused = channel.post("/v3/pay/transactions/jsapi", other).await?;
     expect(
         refused.at("/code") == "OUT_TRADE_NO_USED",
-        "the channel refuses it",
+        "the channel rejects the reused number",
     )?;
     stage.pay_and_see(no).await
 }

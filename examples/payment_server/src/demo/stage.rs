@@ -1,4 +1,4 @@
-//! Where the scenes are played, and by whom.
+//! Server, stand-in and customers of the scenes.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::client::{Answer, Client};
 use crate::server::{Error, Server};
 use crate::stand_in::{Behaviour, Form, StandIn};
 
-/// Nothing of a scene takes longer.
+/// Time limit for each step of a scene.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 const AGAIN_AFTER: Duration = Duration::from_millis(20);
@@ -18,7 +18,7 @@ pub(super) struct Stage {
     pub(super) stand_in: StandIn,
 }
 
-/// Who buys what.
+/// A customer and the item to buy.
 #[derive(Debug)]
 pub(super) struct Customer {
     pub(super) openid: String,
@@ -27,7 +27,7 @@ pub(super) struct Customer {
 }
 
 impl Customer {
-    /// One after the other, without end.
+    /// Returns an endless sequence of customers.
     pub(super) fn all() -> impl Iterator<Item = Self> {
         let skus = crate::shop::GOODS.iter().map(|goods| goods.sku).cycle();
         skus.zip(1_u32..).map(|(sku, n)| Self {
@@ -38,12 +38,12 @@ impl Customer {
     }
 }
 
-/// Fails the scene, saying what should have been.
+/// Fails the scene if the condition does not hold.
 pub(super) fn expect(holds: bool, what: &str) -> Result<(), Error> {
     if holds {
         return Ok(());
     }
-    Err(format!("not so: {what}").into())
+    Err(format!("expected: {what}").into())
 }
 
 impl Stage {
@@ -51,11 +51,11 @@ impl Stage {
         let stand_in = server.stand_in().cloned();
         Ok(Self {
             client: Client::new(server.url()),
-            stand_in: stand_in.ok_or("a real channel is no stage")?,
+            stand_in: stand_in.ok_or("the demonstration needs the stand-in")?,
         })
     }
 
-    /// Taps "buy", whatever comes of it.
+    /// Taps "buy" and returns the answer.
     pub(super) async fn tap(&self, customer: &Customer) -> Result<Answer, Error> {
         let Customer {
             openid,
@@ -65,15 +65,15 @@ impl Stage {
         Ok(self.client.buy(openid, sku, reference).await?)
     }
 
-    /// Taps "buy", and gets an order that can be paid.
+    /// Taps "buy" and returns the number of an order that can be paid.
     pub(super) async fn buy(&self, customer: &Customer) -> Result<OrderNo, Error> {
         let answer = self.tap(customer).await?;
         expect(answer.is_done(), "the order can be paid")?;
-        expect(answer.at("/payment").is_object(), "there is a way to pay")?;
-        Ok(answer.order_no().ok_or("an order has a number")?)
+        expect(answer.at("/payment").is_object(), "the answer has a prepay")?;
+        Ok(answer.order_no().ok_or("the answer has no order number")?)
     }
 
-    /// Enters the password.
+    /// Pays, as the user does by entering the password.
     pub(super) async fn pay(
         &self,
         no: OrderNo,
@@ -83,7 +83,7 @@ impl Stage {
         Ok(self.stand_in.pay(no, behaviour, form).await?)
     }
 
-    /// Pays, is told of as usual, and waits until the order says so.
+    /// Pays, with the usual notification, and waits until the order is paid.
     pub(super) async fn pay_and_see(&self, no: OrderNo) -> Result<(), Error> {
         self.pay(no, Behaviour::Usual, Form::V3).await?;
         self.becomes(no, "success").await
@@ -93,7 +93,7 @@ impl Stage {
         Ok(self.client.get(&format!("/orders/{no}")).await?)
     }
 
-    /// The orders of a customer.
+    /// Returns the orders of a customer.
     pub(super) async fn orders_of(&self, customer: &Customer) -> Result<Answer, Error> {
         let path = format!("/orders?openid={}", customer.openid);
         Ok(self.client.get(&path).await?)
@@ -106,7 +106,7 @@ impl Stage {
         self.until(&what, is_so).await
     }
 
-    /// Waits until it is so.
+    /// Waits until the condition holds.
     pub(super) async fn until(
         &self,
         what: &str,
@@ -119,6 +119,6 @@ impl Stage {
             Ok(())
         };
         let waited = tokio::time::timeout(PATIENCE, waiting).await;
-        waited.unwrap_or_else(|_| Err(format!("not so in time: {what}").into()))
+        waited.unwrap_or_else(|_| Err(format!("not in time: {what}").into()))
     }
 }

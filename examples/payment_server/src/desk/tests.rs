@@ -1,4 +1,4 @@
-//! Channels whose answers about a refund are of another order, or of an older attempt.
+//! Channels whose answers about a refund name another order or belong to an older attempt.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -12,7 +12,7 @@ use super::*;
 
 const TRANSACTION: &str = "4200001234202601010000000001";
 
-/// Names order `told` in every answer about a refund.
+/// Names the order in `told` in every answer about a refund.
 #[derive(Debug)]
 struct Confused {
     told: OrderNo,
@@ -60,7 +60,7 @@ fn one_fen_back(refund_no: &RefundNo) -> NewRefund {
     NewRefund::new(refund_no.clone(), transaction, Fen::new(1).unwrap()).unwrap()
 }
 
-/// A store whose only order was paid, and whose refund R1 of one fen is asked for.
+/// Returns a store with one paid order whose refund R1 of one fen is requested.
 async fn refunding() -> (Store, OrderNo, RefundNo) {
     let store = Store::memory().unwrap();
     let no = store.next_order_no().await.unwrap();
@@ -102,7 +102,7 @@ async fn refund_answer_for_another_order_is_rejected_and_postponed() {
     };
     other_order(desk.give_back(no, &refund_no).await);
     other_order(desk.follow_refund(no, &refund_no).await.map(drop));
-    // Where it is due it is put off, so that the rest of a sweep goes on.
+    // A due check is postponed, so that the rest of a sweep continues.
     let looked = desk
         .look_at_refund(no, &refund_no, Channels::MayBeSilent)
         .await;
@@ -113,8 +113,8 @@ async fn refund_answer_for_another_order_is_rejected_and_postponed() {
     assert_eq!(store.counts().await.unwrap().open_anomalies, 0);
 }
 
-/// Answers the first query about a refund with "closed", after the refund was refused and
-/// its next attempt begun. Answers the others with "processing".
+/// Answers the first query about a refund with "closed", after the refund was refused and its next
+/// attempt begun. Answers later queries with "processing".
 #[derive(Debug)]
 struct Overtaken {
     store: Store,

@@ -1,4 +1,4 @@
-//! The pages, as they stand in `page/`.
+//! Serves the files in `page/`, which are part of the program.
 
 use axum::extract::Path;
 use axum::http::{StatusCode, header};
@@ -10,7 +10,7 @@ const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 
-/// What may be asked for, and what it is: part of the program.
+/// Name, content type and text of each file.
 const FILES: [(&str, &str, &str); 9] = [
     ("common.js", SCRIPT, include_str!("../../page/common.js")),
     ("confirm.js", SCRIPT, include_str!("../../page/confirm.js")),
@@ -35,7 +35,7 @@ const FILES: [(&str, &str, &str); 9] = [
     ("style.css", STYLE, include_str!("../../page/style.css")),
 ];
 
-/// A page loads what this server serves, and nothing else; nobody may frame it.
+/// Content security policy: a page loads only files of this server, and no other page may embed it.
 const POLICY: &str = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 pub(super) async fn shop() -> Result<Response, Failure> {
@@ -52,13 +52,7 @@ pub(super) async fn file(Path(name): Path<String>) -> Result<Response, Failure> 
 
 fn read(name: &str) -> Result<Response, Failure> {
     let known = FILES.iter().find(|(known, ..)| *known == name);
-    let missing = || {
-        Failure::new(
-            StatusCode::NOT_FOUND,
-            Code::NoSuchPage,
-            "there is nothing here",
-        )
-    };
+    let missing = || Failure::new(StatusCode::NOT_FOUND, Code::NoSuchPage, "page not found");
     let (_, kind, text) = known.ok_or_else(missing)?;
     let headers = [
         (header::CONTENT_TYPE, *kind),

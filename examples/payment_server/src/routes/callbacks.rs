@@ -1,4 +1,4 @@
-//! What the channel tells. It hears "received" only of what is durable and stands.
+//! Notifications from the channel. They are acknowledged only when the result is durable.
 
 use std::sync::Arc;
 
@@ -18,14 +18,14 @@ use crate::app::App;
 use crate::desk::DeskError;
 use crate::seal::{Opened, SealError, Subject};
 
-/// The cloud's event. It carries no signature, so nothing in it is believed: it says which
-/// order to ask the channel about, and what the channel answers is what counts.
+/// Handles the cloud's event. It carries no signature, so the server trusts nothing in it. It only
+/// selects the order to query at the channel, and the answer to that query counts.
 pub(super) async fn pay_call_back(State(app): State<Arc<App>>, body: Bytes) -> Json<CloudReply> {
     let received = match CloudEvent::from_json(&body) {
         Ok(event) => paid_hint(&app, event).await,
         Err(MessageError::WrongKind { .. }) => refund_hint(&app, &body).await,
         Err(error) => {
-            warn!(%error, "an event cannot be read");
+            warn!(%error, "unreadable event");
             Ok(false)
         }
     };
@@ -35,7 +35,7 @@ pub(super) async fn pay_call_back(State(app): State<Arc<App>>, body: Bytes) -> J
     })))
 }
 
-/// An event that says "failed" carries nothing to follow.
+/// Handles the event of a payment. An event of a failed payment needs no query.
 async fn paid_hint(app: &App, event: CloudEvent) -> Result<bool, DeskError> {
     let Some((no, payment)) = event.into_payment() else {
         return Ok(true);
@@ -47,24 +47,24 @@ async fn paid_hint(app: &App, event: CloudEvent) -> Result<bool, DeskError> {
     let Ok(_permit) = app.hints.try_acquire() else {
         return Ok(false);
     };
-    // "Not paid yet" may be a moment behind the event: then it should come again.
+    // The answer "not paid yet" may be older than the event, so the event should come again.
     let Some(answer) = app.desk.look_by_request(no).await? else {
         return Ok(false);
     };
     debug!(%no, outcome = ?answer.outcome, "followed an event");
-    let told = matches!(
+    let is_recorded = matches!(
         answer.outcome,
         Queried::Payment(_) | Queried::RefundUnknown(_)
     );
-    Ok(told && answer.should_acknowledge())
+    Ok(is_recorded && answer.should_acknowledge())
 }
 
 fn is_paid_by(order: &Order, transaction_id: &TransactionId) -> bool {
     order.transaction_id() == Some(transaction_id)
 }
 
-/// The event names an order and a refund. Both are checked against the channel's answer
-/// about the refund; amount and state are taken from that answer alone.
+/// Handles the event of a refund. The server queries the refund and checks the event's order
+/// against the answer. Amount and state come from that answer only.
 async fn refund_hint(app: &App, body: &[u8]) -> Result<bool, DeskError> {
     let Ok(message) = RefundMessage::from_cloud(body) else {
         return Ok(false);
@@ -80,19 +80,19 @@ async fn refund_hint(app: &App, body: &[u8]) -> Result<bool, DeskError> {
     Ok(answer.should_acknowledge())
 }
 
-/// A notification of v3: signed by the platform, encrypted for the merchant.
+/// Handles a notification of API v3, signed by the platform and encrypted for the merchant.
 pub(super) async fn notify_v3(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     match app.seal.open(&headers, &body, app.clock.now()) {
-        Ok(opened) => reply(told(&app, opened).await),
+        Ok(opened) => reply(record(&app, opened).await),
         Err(error) => refused(&error),
     }
 }
 
-async fn told(app: &App, opened: Opened) -> Result<V3Reply, Told> {
+async fn record(app: &App, opened: Opened) -> Result<V3Reply, RecordError> {
     match opened.subject {
         Subject::Transaction => {
             let transaction = V3Transaction::from_json(&opened.json)?;
@@ -100,7 +100,7 @@ async fn told(app: &App, opened: Opened) -> Result<V3Reply, Told> {
                 return Ok(V3Reply::of(true));
             };
             let answer = app.desk.store.confirm(no, payment).await?;
-            debug!(%no, outcome = ?answer.outcome, "told of a payment");
+            debug!(%no, outcome = ?answer.outcome, "recorded a notified payment");
             Ok(V3Reply::to(&answer))
         }
         Subject::Refund => {
@@ -109,24 +109,24 @@ async fn told(app: &App, opened: Opened) -> Result<V3Reply, Told> {
                 return Ok(V3Reply::of(true));
             };
             let answer = app.desk.store.record_refund(no, fact).await?;
-            debug!(%no, outcome = ?answer.outcome, "told of a refund");
+            debug!(%no, outcome = ?answer.outcome, "recorded a notified refund");
             Ok(V3Reply::to(&answer))
         }
     }
 }
 
-/// Why a notification was not taken in.
+/// Reason why a notification was not recorded.
 #[derive(Debug, thiserror::Error)]
-enum Told {
+enum RecordError {
     #[error(transparent)]
     Message(#[from] MessageError),
     #[error(transparent)]
     Store(#[from] orderstore::Error),
 }
 
-fn reply(told: Result<V3Reply, Told>) -> Response {
-    let reply = told.unwrap_or_else(|error| {
-        warn!(%error, "a notification was not taken in");
+fn reply(recorded: Result<V3Reply, RecordError>) -> Response {
+    let reply = recorded.unwrap_or_else(|error| {
+        warn!(%error, "a notification was not recorded");
         V3Reply::of(false)
     });
     let status = StatusCode::from_u16(reply.status);
@@ -136,7 +136,7 @@ fn reply(told: Result<V3Reply, Told>) -> Response {
 }
 
 fn refused(error: &SealError) -> Response {
-    warn!(%error, "a notification is not the platform's");
+    warn!(%error, "rejected a notification that is not from the platform");
     let body = json!({ "code": "SIGN_ERROR", "message": error.to_string() });
     (StatusCode::UNAUTHORIZED, Json(body)).into_response()
 }

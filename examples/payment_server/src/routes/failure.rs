@@ -1,4 +1,4 @@
-//! What is answered instead: a status, a code for programs, a text for people.
+//! Failure answers: a status, a code for programs, and a text for people.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -11,10 +11,10 @@ use crate::desk::DeskError;
 use crate::shop::ShopError;
 use crate::stand_in::Refusal;
 
-/// Defines the codes with their texts, and the list of all for the test of their words.
+/// Defines the codes with their texts, and a list of all codes for the test of the page's texts.
 macro_rules! codes {
     ($($code:ident $text:literal)*) => {
-        /// The code of a failure. Its words for people stand in `page/errors.js`.
+        /// Code of a failure. The page's texts for it are in `page/errors.js`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(crate) enum Code { $($code),* }
 
@@ -81,7 +81,7 @@ pub(crate) struct Failure {
     status: StatusCode,
     code: Code,
     error: String,
-    /// Values that the words of the code name; `null` where they name none.
+    /// Values that the page's text for the code uses; `null` if it uses none.
     details: Value,
 }
 
@@ -96,27 +96,23 @@ impl Failure {
         }
     }
 
-    /// Adds values for the words of the code.
+    /// Adds values for the page's text.
     pub(crate) fn with(self, details: Value) -> Self {
         Self { details, ..self }
     }
 
-    /// What was asked for cannot be meant.
+    /// Returns the failure of an invalid request.
     pub(crate) fn bad(code: Code, error: impl ToString) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, error)
     }
 
-    /// What was asked for does not go with how things stand.
+    /// Returns the failure of a request that the present state does not allow.
     pub(crate) fn conflict(code: Code, error: impl ToString) -> Self {
         Self::new(StatusCode::CONFLICT, code, error)
     }
 
     pub(crate) fn no_such_order() -> Self {
-        Self::new(
-            StatusCode::NOT_FOUND,
-            Code::NoSuchOrder,
-            "there is no such order",
-        )
+        Self::new(StatusCode::NOT_FOUND, Code::NoSuchOrder, "order not found")
     }
 }
 
@@ -136,7 +132,7 @@ impl From<orderstore::Error> for Failure {
             orderstore::Error::ShutDown => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 Code::Ending,
-                "the server is ending",
+                "the server is shutting down",
             ),
             error if error.is_retryable() => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Busy, error)

@@ -1,4 +1,4 @@
-//! The server's routes, by area, and what they have in common.
+//! The server's routes, by area, and their extractors.
 
 mod assets;
 mod callbacks;
@@ -28,7 +28,7 @@ pub(crate) use failure::{Code, Failure};
 use crate::app::App;
 use crate::guard::guard;
 
-/// No request is longer.
+/// Maximum size of a request body in bytes.
 const BODY_MAX: usize = 64 << 10;
 
 pub(crate) fn router(app: Arc<App>) -> Router {
@@ -55,19 +55,13 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/stats", get(stats::stats))
         .route("/sandbox/pay/{no}", post(sandbox::pay))
         .route("/sandbox/cancel/{no}", post(sandbox::cancel))
-        .fallback(async || {
-            Failure::new(
-                StatusCode::NOT_FOUND,
-                Code::NoSuchPage,
-                "there is nothing here",
-            )
-        })
+        .fallback(async || Failure::new(StatusCode::NOT_FOUND, Code::NoSuchPage, "page not found"))
         .layer(from_fn_with_state(Arc::clone(&app), guard))
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .with_state(app)
 }
 
-/// The body, as JSON; an empty one is an empty object.
+/// JSON body of a request; an empty body is an empty object.
 pub(crate) struct Body<T>(pub(crate) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
@@ -86,7 +80,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     }
 }
 
-/// The parameters behind the question mark.
+/// Query parameters of a request.
 pub(crate) struct Parameters<T>(pub(crate) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> {

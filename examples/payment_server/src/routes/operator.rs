@@ -1,4 +1,4 @@
-//! What a person decides, and what waits for a decision.
+//! Operator's decisions, and the items that wait for one.
 
 use std::sync::Arc;
 
@@ -18,8 +18,8 @@ use super::{Body, Code, Failure, Parameters, order_no, view};
 use crate::app::App;
 use crate::desk::DeskError;
 
-/// Closes an order with the channel. Where the channel does not answer now, the order stays
-/// `closing`, and the close stays due.
+/// Closes an order at the channel. If the channel does not answer now, the order stays `closing`,
+/// and the close stays due.
 pub(super) async fn close(
     State(app): State<Arc<App>>,
     Path(no): Path<String>,
@@ -39,7 +39,7 @@ pub(super) struct Ending {
     note: String,
 }
 
-/// Ends an order by a person's decision: no payment is expected any more.
+/// Ends an order by the operator's decision: no payment is expected any more.
 pub(super) async fn end(
     State(app): State<Arc<App>>,
     Path(no): Path<String>,
@@ -57,7 +57,7 @@ fn not_ended(refused: CloseAnswer) -> Failure {
     let (code, error) = match refused {
         CloseAnswer::NotFound => return Failure::no_such_order(),
         CloseAnswer::TooEarly { from } => {
-            let error = format!("the order can be ended from {from} on");
+            let error = format!("the order cannot be ended before {from}");
             let details = json!({ "from": from.as_millis() });
             return Failure::conflict(Code::TooEarly, error).with(details);
         }
@@ -75,10 +75,11 @@ fn note(text: &str) -> Result<Note, Failure> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RefundAsked {
-    /// The same again is the same refund; without one each request is a new refund.
+    /// Refund number. A repeated number is the same refund; without one each request is a new
+    /// refund.
     refund_no: Option<String>,
     amount: u64,
-    /// Which attempt under this number it is. A retry names the next one.
+    /// Number of the attempt under this refund number. A retry uses the next number.
     #[serde(default = "first_attempt")]
     attempt: u32,
 }
@@ -87,9 +88,9 @@ const fn first_attempt() -> u32 {
     1
 }
 
-/// Reserves the money, then asks the channel. Where the channel does not answer now, the
-/// refund stays `requested`, and is asked about until it has ended. A refund that the
-/// channel refused is answered as a failure.
+/// Reserves the amount, then requests the refund from the channel. If the channel does not answer
+/// now, the refund stays `requested`, and the sweeper queries it until it has ended. A refund that
+/// the channel rejects is answered as a failure.
 pub(super) async fn refund(
     State(app): State<Arc<App>>,
     Path(no): Path<String>,
@@ -125,7 +126,7 @@ pub(super) async fn refund(
     }
 }
 
-/// Whose money goes back: the order's own transaction, or in a retry that of the refund.
+/// Returns the transaction to refund: the order's own, or in a retry that of the refund.
 async fn transaction_of(
     app: &App,
     no: OrderNo,
@@ -148,7 +149,7 @@ async fn new_refund_no(app: &App) -> Result<RefundNo, Failure> {
     refund_no.map_err(|error| Failure::bad(Code::BadRefund, error))
 }
 
-/// What is reserved is asked for; what fails stays due.
+/// Requests a reserved refund from the channel; without an answer it stays due.
 async fn ask_back(app: &App, no: OrderNo, refund_no: &RefundNo) -> Result<(), Failure> {
     match app.desk.give_back(no, refund_no).await {
         Err(DeskError::Channel(error)) => {
@@ -159,7 +160,7 @@ async fn ask_back(app: &App, no: OrderNo, refund_no: &RefundNo) -> Result<(), Fa
     }
 }
 
-/// The order, and under `refund` what became of this refund of it.
+/// Returns the order, with the state of this refund under `refund`.
 async fn refunded(app: &App, no: OrderNo, refund_no: &RefundNo) -> Result<Json<Value>, Failure> {
     let (refund, _) = app.desk.refund(no, refund_no).await?;
     if let Some(failure) = not_given_back(&refund) {
@@ -172,17 +173,18 @@ async fn refunded(app: &App, no: OrderNo, refund_no: &RefundNo) -> Result<Json<V
     Ok(Json(json))
 }
 
-/// The failure of a refund that ended without success.
+/// Returns the failure of a refund that ended without success.
 fn not_given_back(refund: &Refund) -> Option<Failure> {
     let channel_code = refund.code.as_ref().map(Label::as_str);
     let (code, error) = match refund.status {
         RefundStatus::Closed => {
             let reason = channel_code.unwrap_or("no code");
-            let error = format!("the channel refused the refund: {reason}");
+            let error = format!("the channel rejected the refund: {reason}");
             (Code::RefundRefused, error)
         }
         RefundStatus::Returned => {
-            let error = "the money came back; a new refund needs a new number";
+            let error =
+                "the refunded money came back to the merchant; a new refund needs a new number";
             (Code::RefundReturned, error.to_owned())
         }
         _ => return None,
@@ -200,40 +202,50 @@ fn not_refunded(refused: RefundRequested) -> Failure {
         RefundRequested::NotFound => Failure::no_such_order(),
         RefundRequested::NotPaid => Failure::conflict(Code::NotPaid, "the order is not paid"),
         RefundRequested::Exceeds { available } => exceeds(available),
-        RefundRequested::ExistsWithDifferent { .. } => {
-            Failure::conflict(Code::RefundDiffers, "another refund bears this number")
-        }
+        RefundRequested::ExistsWithDifferent { .. } => Failure::conflict(
+            Code::RefundDiffers,
+            "this refund number belongs to a refund with different contents",
+        ),
         RefundRequested::RefundNoTaken { by } => refund_no_taken(by),
         RefundRequested::RefundedElsewhere { by } => refunded_elsewhere(by),
         RefundRequested::WindowOver => window_over(),
         RefundRequested::TooMany => too_many(),
         RefundRequested::Blocked => blocked(),
-        _ => Failure::conflict(Code::NotRefunded, "the order holds as much as it may"),
+        _ => Failure::conflict(Code::NotRefunded, "the order's record is full"),
     }
 }
 
 fn exceeds(available: Fen) -> Failure {
-    let error = format!("{} yuan are left", available.yuan());
+    let error = format!(
+        "the amount exceeds what can be refunded, {} yuan",
+        available.yuan()
+    );
     let details = json!({ "available": available.as_u64() });
     Failure::conflict(Code::Exceeds, error).with(details)
 }
 
 fn refund_no_taken(by: OrderNo) -> Failure {
-    let error = format!("the refund's number is in use with order {by}");
+    let error = format!("the refund number is already used for order {by}");
     Failure::conflict(Code::RefundNoTaken, error).with(json!({ "by": by }))
 }
 
 fn refunded_elsewhere(by: OrderNo) -> Failure {
-    let error = format!("money of this transaction goes back from order {by}");
+    let error = format!("this transaction is refunded through order {by}");
     Failure::conflict(Code::RefundedElsewhere, error).with(json!({ "by": by }))
 }
 
 fn window_over() -> Failure {
-    Failure::conflict(Code::WindowOver, "it was paid too long ago")
+    Failure::conflict(
+        Code::WindowOver,
+        "the channel's time limit for refunds of this payment is over",
+    )
 }
 
 fn too_many() -> Failure {
-    Failure::conflict(Code::TooMany, "there were 50 refunds")
+    Failure::conflict(
+        Code::TooMany,
+        "the payment already has 50 refunds, the maximum",
+    )
 }
 
 fn blocked() -> Failure {
@@ -245,7 +257,7 @@ pub(super) struct Decision {
     how: How,
     #[serde(default)]
     note: String,
-    /// How often the anomaly had been reopened when the person looked at it.
+    /// Number of times that the anomaly had been reopened when the operator saw it.
     #[serde(default)]
     reopenings: u32,
 }
@@ -258,7 +270,7 @@ enum How {
     Dismiss,
 }
 
-/// Ends an anomaly. The same decision twice gives back once.
+/// Resolves an anomaly. The same decision twice refunds once.
 pub(super) async fn resolve(
     State(app): State<Arc<App>>,
     Path((no, id)): Path<(String, String)>,
@@ -293,7 +305,7 @@ pub(super) async fn resolve(
     Ok(Json(order_or_number(&app, no).await?))
 }
 
-/// The order, or its number alone while no order bears it.
+/// Returns the order, or its number alone if no order with it exists.
 async fn order_or_number(app: &App, no: OrderNo) -> Result<Value, Failure> {
     let order = app.desk.store.get(no).await?;
     Ok(order.map_or_else(|| json!({ "outTradeNo": no }), |order| view::order(&order)))
@@ -302,7 +314,7 @@ async fn order_or_number(app: &App, no: OrderNo) -> Result<Value, Failure> {
 fn not_resolved(refused: Resolved) -> Failure {
     let (code, error) = match refused {
         Resolved::NotFound => {
-            let error = "there is no such anomaly";
+            let error = "anomaly not found";
             return Failure::new(StatusCode::NOT_FOUND, Code::NoSuchAnomaly, error);
         }
         Resolved::RefundNoTaken { by } => return refund_no_taken(by),
@@ -311,13 +323,16 @@ fn not_resolved(refused: Resolved) -> Failure {
         Resolved::WindowOver => return window_over(),
         Resolved::TooMany => return too_many(),
         Resolved::Exceeds { available } => return exceeds(available),
-        Resolved::Different => (Code::Decided, "it was decided otherwise before"),
-        Resolved::NotAcceptable => (Code::NotAcceptable, "this cannot be accepted"),
-        Resolved::NotRefundable => (
-            Code::NotRefundable,
-            "there is no money in this to give back",
+        Resolved::Different => (
+            Code::Decided,
+            "the anomaly was already resolved in another way",
         ),
-        _ => (Code::NotResolved, "the order holds as much as it may"),
+        Resolved::NotAcceptable => (
+            Code::NotAcceptable,
+            "this kind of anomaly cannot be accepted",
+        ),
+        Resolved::NotRefundable => (Code::NotRefundable, "the anomaly holds no money to refund"),
+        _ => (Code::NotResolved, "the order's record is full"),
     };
     Failure::conflict(code, error)
 }
@@ -328,7 +343,7 @@ async fn shown(app: &App, no: OrderNo) -> Result<Json<Value>, Failure> {
     Ok(Json(view::order(&order)))
 }
 
-/// What waits for a person, oldest first.
+/// Returns the open anomalies, oldest first.
 pub(super) async fn anomalies(
     State(app): State<Arc<App>>,
     Parameters(page): Parameters<PageAsked>,
@@ -342,7 +357,7 @@ pub(super) async fn anomalies(
     ))
 }
 
-/// Refunds that ended without success, newest first.
+/// Returns the refunds that ended without success, newest first.
 pub(super) async fn closed_refunds(
     State(app): State<Arc<App>>,
     Parameters(page): Parameters<PageAsked>,
@@ -356,7 +371,7 @@ pub(super) async fn closed_refunds(
     ))
 }
 
-/// What is shown of a part of an order, with the order's number.
+/// Adds the order's number to the JSON of a part of the order.
 fn numbered(mut shown: Value, no: OrderNo) -> Value {
     if let Some(shown) = shown.as_object_mut() {
         shown.insert("outTradeNo".to_owned(), no.as_str().into());

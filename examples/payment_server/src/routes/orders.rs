@@ -1,4 +1,4 @@
-//! Orders as they stand and as they came to be.
+//! Reads of orders, lists and histories.
 
 use std::sync::Arc;
 
@@ -17,8 +17,8 @@ pub(super) struct Refresh {
     refresh: Option<u8>,
 }
 
-/// One order; with `refresh=1` the channel is asked first where the order is open. That is
-/// what a client asks for when it comes back: it may know nothing of how the payment ended.
+/// Returns one order. With `refresh=1` the server first queries the channel if the order is open. A
+/// client that comes back uses it, because it may not know how the payment ended.
 pub(super) async fn show(
     State(app): State<Arc<App>>,
     Path(no): Path<String>,
@@ -37,7 +37,7 @@ pub(super) async fn show(
     let order = match app.desk.look_by_request(no).await {
         Ok(answer) => answer.and_then(|answer| answer.order).unwrap_or(order),
         Err(error) => {
-            warn!(%no, %error, "the channel was asked in vain");
+            warn!(%no, %error, "a query to the channel failed");
             order
         }
     };
@@ -52,7 +52,7 @@ pub(super) struct Which {
     page: PageAsked,
 }
 
-/// A page of a list.
+/// Page of a list: limit and cursor.
 #[derive(Deserialize)]
 pub(super) struct PageAsked {
     limit: Option<String>,
@@ -74,7 +74,7 @@ impl PageAsked {
     }
 }
 
-/// A user's orders, or those of a status, or of both, or all, newest first.
+/// Returns the orders of a user, of a status, of both, or all orders, newest first.
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     Parameters(which): Parameters<Which>,
@@ -100,10 +100,10 @@ pub(super) async fn list(
 
 fn status(text: &str) -> Result<Status, Failure> {
     let status = serde_json::from_value(Value::from(text));
-    status.map_err(|_| Failure::bad(Code::BadParameter, "there is no such status"))
+    status.map_err(|_| Failure::bad(Code::BadParameter, "unknown status"))
 }
 
-/// Everything that happened to an order, from its creation on.
+/// Returns all events of an order, from its creation on.
 pub(super) async fn history(
     State(app): State<Arc<App>>,
     Path(no): Path<String>,

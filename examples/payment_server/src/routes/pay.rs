@@ -1,4 +1,4 @@
-//! `POST /wxPay`: an order, and the invitation to pay it.
+//! `POST /wxPay`: creates an order and its prepay.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::{Body, Code, Failure, view};
 use crate::app::App;
 use crate::shop::GOODS;
 
-/// What a customer says. A deployment takes the openid from the session.
+/// Request of a customer. A deployment takes the openid from the session.
 #[derive(Deserialize)]
 pub(super) struct WxPay {
     openid: String,
@@ -25,9 +25,9 @@ pub(super) async fn goods() -> Json<Value> {
     Json(GOODS.iter().map(shown).collect())
 }
 
-/// The order is in the store before the channel hears of it. Where the channel fails, the
-/// order stays as it is: the same tap goes on with it, and without one it is closed once it
-/// has expired.
+/// Creates an order and requests its prepay. The store records the order before the channel knows
+/// it. If the channel fails, the order is kept: the next tap continues with it. Without another tap
+/// it is closed after it has expired.
 pub(super) async fn wx_pay(
     State(app): State<Arc<App>>,
     Body(ask): Body<WxPay>,
@@ -51,7 +51,7 @@ pub(super) async fn wx_pay(
     }
 }
 
-/// The order under the customer's reference: a new one, or the one that a first tap made.
+/// Returns the order under the customer's reference: a new one, or the one of an earlier tap.
 async fn ordered(app: &App, new: NewOrder, ask: &WxPay) -> Result<Arc<Order>, Failure> {
     let store = &app.desk.store;
     let no = store.next_order_no().await?;
@@ -60,12 +60,12 @@ async fn ordered(app: &App, new: NewOrder, ask: &WxPay) -> Result<Arc<Order>, Fa
     let order = answer.order.ok_or_else(Failure::no_such_order)?;
     match answer.outcome {
         Created::Created | Created::CreatedAndPaid | Created::Exists => Ok(order),
-        // Paid already: told to whoever paid it, for the same article, and to nobody else.
+        // A paid order is returned only to the user who paid it, for the same item and price.
         Created::ReferencePaid { .. } if is_of(&order, ask) && order.total_fee == price => {
             Ok(order)
         }
         _ => {
-            let error = "another order bears this reference";
+            let error = "this reference belongs to another order";
             Err(Failure::conflict(Code::ReferenceTaken, error))
         }
     }

@@ -1,4 +1,4 @@
-//! The mini-program's side of a payment, with the stand-in: the sheet with the password.
+//! The mini program's side of a payment with the stand-in: the sheet for the password.
 
 use std::sync::Arc;
 
@@ -12,27 +12,29 @@ use super::{Body, Code, Failure, order_no};
 use crate::app::App;
 use crate::stand_in::{Behaviour, Form, StandIn};
 
-/// How the payment is to be told.
+/// How the stand-in notifies the payment.
 #[derive(Deserialize)]
-pub(super) struct Told {
+pub(super) struct PayOptions {
     #[serde(default)]
     behaviour: Behaviour,
     #[serde(default)]
     form: Form,
 }
 
-/// The user enters the password.
+/// Pays, as the user does by entering the password.
 pub(super) async fn pay(
     State(app): State<Arc<App>>,
     Path(no): Path<String>,
-    Body(told): Body<Told>,
+    Body(options): Body<PayOptions>,
 ) -> Result<Json<Value>, Failure> {
     let no = order_no(&no)?;
-    stand_in(&app)?.pay(no, told.behaviour, told.form).await?;
+    stand_in(&app)?
+        .pay(no, options.behaviour, options.form)
+        .await?;
     Ok(Json(json!({ "outTradeNo": no, "paid": true })))
 }
 
-/// The user puts the sheet away.
+/// Cancels, as the user does by closing the sheet.
 pub(super) async fn cancel(
     State(app): State<Arc<App>>,
     Path(no): Path<String>,
@@ -47,7 +49,7 @@ fn stand_in(app: &App) -> Result<&StandIn, Failure> {
         Failure::new(
             StatusCode::NOT_FOUND,
             Code::NoSandbox,
-            "the channel is a real one",
+            "there is no sandbox with a real channel",
         )
     };
     app.stand_in.as_ref().ok_or_else(missing)

@@ -1,4 +1,4 @@
-//! The figures that a person looks at first.
+//! Key figures for the operator.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,15 +12,15 @@ use serde_json::{Map, Value, json};
 use super::{Code, Failure, Parameters};
 use crate::app::App;
 
-/// A stretch of time in Unix milliseconds, its end excluded.
+/// Time range in Unix milliseconds, its end excluded.
 #[derive(Deserialize)]
 pub(super) struct Stretch {
     from: Option<i64>,
     until: Option<i64>,
 }
 
-/// How many orders stand where, what came and went today, in Beijing's day, and whether the
-/// channel refuses this merchant.
+/// Returns the number of orders by status, today's payments and refunds (Beijing time), and the
+/// alarms.
 pub(super) async fn stats(
     State(app): State<Arc<App>>,
     Parameters(asked): Parameters<Stretch>,
@@ -51,7 +51,7 @@ pub(super) async fn stats(
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Beijing is ahead of UTC by this much, all year.
+/// Offset of Beijing time from UTC, the same all year.
 const BEIJING_AHEAD: Duration = Duration::from_secs(8 * 60 * 60);
 
 fn last_midnight(now: Timestamp) -> Timestamp {

@@ -1,4 +1,4 @@
-//! What the pages are shown. Amounts are fen, times are Unix milliseconds.
+//! JSON for the pages. Amounts are in fen, times in Unix milliseconds.
 
 use orderstore::{Anomaly, Order, Payment, Refund, Timestamp};
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ pub(super) fn order(order: &Order) -> Value {
     })
 }
 
-/// What whoever pays is told: how the order stands, and how to pay where it can be paid.
+/// Returns the JSON for a paying customer: the order's status, and its prepay if it can be paid.
 pub(super) fn payable(order: &Order, now: Timestamp) -> Value {
     let prepay = order.usable_prepay(now);
     let payment = prepay.map(|prepay| {
@@ -91,7 +91,8 @@ mod tests {
 
     const WORDS: &str = include_str!("../../page/operator_words.js");
 
-    /// Rust's enums arrive as a word, or as an object with the word as its only key.
+    /// Returns the name of an enum variant. Serde writes a string, or an object with the name as
+    /// its only key.
     fn word(shown: impl serde::Serialize) -> String {
         match serde_json::to_value(shown).unwrap() {
             Value::String(word) => word,

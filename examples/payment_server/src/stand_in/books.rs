@@ -1,8 +1,8 @@
-//! The stand-in's books: what was asked for, what was paid, what went back.
+//! Records of the stand-in: trades, payments and refunds.
 //!
 //! Invariants:
-//! - A trade moves from not paid to paid or closed, once.
-//! - What goes back of a trade is never more than was paid.
+//! - A trade moves from unpaid to paid or closed, once.
+//! - The refunds of a trade never exceed its payment.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,18 +14,18 @@ use orderstore::{OrderNo, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Everything it knows.
+/// All records.
 pub(super) struct Books {
-    /// Its numbers begin with when it was started: those of an earlier one are in the
-    /// merchant's books.
+    /// Start time, the prefix of all numbers. Numbers of an earlier run are still in the merchant's
+    /// store and must not repeat.
     started: Timestamp,
     trades: HashMap<String, Trade>,
     refunds: HashMap<String, Refund>,
-    /// How many transactions and refunds were numbered.
+    /// Counter of numbered transactions and refunds.
     numbered: u64,
 }
 
-/// How a trade stands.
+/// State of a trade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     NotPaid,
@@ -36,17 +36,17 @@ enum State {
 /// One order as the channel knows it.
 #[derive(Clone)]
 pub struct Trade {
-    /// The merchant's number.
+    /// Merchant's order number.
     pub no: OrderNo,
-    /// What is to be paid, in fen.
+    /// Amount to pay, in fen.
     pub total: u64,
-    /// The channel's number of the payment, where it was paid.
+    /// Transaction ID, if the trade was paid.
     pub transaction_id: Option<String>,
-    /// When it was paid.
+    /// Time of the payment.
     pub paid_at: Option<Timestamp>,
-    /// How many notifications of it were sent.
+    /// Number of notifications sent.
     pub sent: u32,
-    /// How many of them were acknowledged.
+    /// Number of notifications acknowledged.
     pub acknowledged: u32,
     pub(super) notify_url: String,
     ask: CallKind,
@@ -56,7 +56,7 @@ pub struct Trade {
     prepays: u32,
 }
 
-/// What a merchant asks for, when it wants a prepay.
+/// Request for a prepay.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 pub(super) struct CallKind {
     appid: String,
@@ -80,7 +80,7 @@ pub(super) struct Payer {
     pub(super) openid: String,
 }
 
-/// What a merchant asks for, when money is to go back.
+/// Request for a refund.
 #[derive(Clone, Deserialize)]
 pub(super) struct RefundAsk {
     transaction_id: String,
@@ -95,7 +95,7 @@ struct RefundAmount {
     total: u64,
 }
 
-/// Money on its way back.
+/// A refund.
 #[derive(Clone)]
 pub(super) struct Refund {
     pub(super) ask: RefundAsk,
@@ -104,12 +104,12 @@ pub(super) struct Refund {
     success_at: Option<Timestamp>,
 }
 
-/// What the stand-in refuses, as the channel would.
+/// Rejection by the stand-in, like the channel's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refusal {
-    /// The HTTP status.
+    /// HTTP status.
     pub status: u16,
-    /// The code.
+    /// Code.
     pub code: &'static str,
 }
 
@@ -163,7 +163,7 @@ impl Books {
         format!("{kind}{:013}{number:013}", self.started.as_millis())
     }
 
-    /// An invitation to pay; a number that stands for something else is refused.
+    /// Creates a prepay. A number already used for something else is rejected.
     pub(super) fn prepay(&mut self, ask: CallKind, now: Timestamp) -> Result<String, Refusal> {
         let trade = match self.trades.get_mut(&ask.out_trade_no) {
             Some(trade) => trade,
@@ -180,14 +180,14 @@ impl Books {
         Ok(format!("wx{}{:04}", trade.no.as_str(), trade.prepays))
     }
 
-    /// The trade, where it can be paid.
+    /// Returns the trade if it can be paid.
     pub(super) fn payable(&mut self, no: OrderNo, now: Timestamp) -> Result<&mut Trade, Refusal> {
         let trade = self.trades.get_mut(no.as_str()).ok_or(Refusal::UNKNOWN)?;
         trade.must_be_payable(now)?;
         Ok(trade)
     }
 
-    /// Takes the money.
+    /// Records the payment.
     pub(super) fn pay(&mut self, no: OrderNo, now: Timestamp) -> Result<Trade, Refusal> {
         let number = self.numbered + 1;
         let transaction_id = self.number("42", number);
@@ -200,8 +200,8 @@ impl Books {
         Ok(paid)
     }
 
-    /// Closes a trade, or says why not. A number that it never saw is answered as one that
-    /// it closed: so does the channel.
+    /// Closes a trade, or returns the reason why not. An unknown number is answered like a closed
+    /// one, as the real channel does.
     pub(super) fn close(&mut self, no: &str) -> Result<(), Refusal> {
         let Some(trade) = self.trades.get_mut(no) else {
             return Ok(());
@@ -213,7 +213,8 @@ impl Books {
         Ok(())
     }
 
-    /// Begins to give money back; again under one number is the same refund.
+    /// Begins a refund, and returns whether it is new. A repeated request under one number is the
+    /// same refund.
     pub(super) fn refund(&mut self, ask: RefundAsk) -> Result<(Refund, bool), Refusal> {
         if let Some(known) = self.refunds.get(&ask.out_refund_no) {
             let same =
@@ -250,7 +251,7 @@ impl Books {
         Ok((refund, true))
     }
 
-    /// The money has arrived.
+    /// Marks a refund as successful.
     pub(super) fn finish(&mut self, refund_no: &str, now: Timestamp) -> Option<Refund> {
         let refund = self.refunds.get_mut(refund_no)?;
         refund.success_at.get_or_insert(now);
@@ -280,7 +281,7 @@ impl Books {
             .count()
     }
 
-    /// Counts a notification that was sent.
+    /// Counts a sent notification.
     pub(super) fn sent(&mut self, no: OrderNo, acknowledged: bool) {
         if let Some(trade) = self.trades.get_mut(no.as_str()) {
             trade.sent += 1;
@@ -321,13 +322,13 @@ impl Trade {
         }
     }
 
-    /// It was paid.
+    /// Returns whether the trade was paid.
     #[must_use]
     pub fn is_paid(&self) -> bool {
         self.state == State::Paid
     }
 
-    /// As the channel writes it.
+    /// Returns the trade in the channel's JSON.
     pub(super) fn to_json(&self) -> Value {
         let state = match self.state {
             State::NotPaid => "NOTPAY",
@@ -365,7 +366,7 @@ impl Trade {
         paid.as_object().cloned()
     }
 
-    /// As the cloud tells it to a container.
+    /// Returns the payment in the form of the cloud's event.
     pub(super) fn to_cloud_event(&self) -> Option<Value> {
         let beijing = self.paid_at?.beijing().to_string();
         let digits: String = beijing.chars().filter(char::is_ascii_digit).collect();
@@ -409,7 +410,8 @@ impl Refund {
         &self.ask.notify_url
     }
 
-    /// As an answer writes it; a notification calls the status otherwise.
+    /// Returns the refund in the channel's JSON. Answers and notifications use different names for
+    /// the status.
     pub(super) fn to_json(&self, status_name: &str) -> Value {
         let status = if self.success_at.is_some() {
             "SUCCESS"

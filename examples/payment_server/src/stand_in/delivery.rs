@@ -1,4 +1,4 @@
-//! Notifications on their way: sent, and sent again, until they were acknowledged.
+//! Delivery of notifications, repeated until they are acknowledged.
 
 use std::time::Duration;
 
@@ -14,21 +14,21 @@ use crate::seal::{Notification, Subject};
 pub(super) const PAID: &str = "TRANSACTION.SUCCESS";
 const REFUNDED: &str = "REFUND.SUCCESS";
 
-/// How long after each attempt the next one is made, in seconds: as documented.
+/// Pause in seconds after each attempt, as documented.
 const REPEATED_AFTER: [u64; 15] = [
     15, 15, 30, 180, 600, 1200, 1800, 1800, 1800, 3600, 10_800, 10_800, 10_800, 21_600, 21_600,
 ];
 
-/// How long after the payment a late notification is sent.
+/// Delay of a late notification.
 pub(super) const LATE: Duration = Duration::from_secs(60);
 
-/// How long a refund takes.
+/// Duration of a refund.
 pub(super) const REFUND_TAKES: Duration = Duration::from_secs(5);
 
-/// A sealed notification is sealed anew after so long: its time is part of the seal.
+/// Age at which a notification is sealed again, because its timestamp is part of the seal.
 const SEALED_FOR: Duration = Duration::from_secs(60);
 
-/// What is to be told, and where.
+/// A notification and its address.
 pub(super) struct Notice {
     no: OrderNo,
     url: String,
@@ -90,19 +90,19 @@ impl Says {
     }
 }
 
-/// The path of the merchant's container on the same server.
+/// Returns the URL of the merchant's cloud container on the same server.
 fn container(notify_url: &str) -> String {
     let origin = notify_url.strip_suffix("/notify/v3");
     format!("{}/payCallBack", origin.unwrap_or(notify_url))
 }
 
 impl StandIn {
-    /// Begins to tell, after a while.
+    /// Starts the delivery after a delay.
     pub(super) fn tell(&self, notice: Notice, after: Duration) {
         self.inner.tasks.spawn(self.clone().deliver(notice, after));
     }
 
-    /// Tells until it was acknowledged, or nobody asks any more.
+    /// Delivers a notification until it is acknowledged, all pauses are used, or the stand-in ends.
     pub(super) async fn deliver(self, notice: Notice, after: Duration) {
         let ended = self.inner.ended.clone();
         ended.run_until_cancelled(self.repeat(notice, after)).await;
@@ -117,7 +117,7 @@ impl StandIn {
         }
     }
 
-    /// Sends it once; whether it was acknowledged.
+    /// Sends the notification once; returns whether it was acknowledged.
     async fn send(&self, notice: &mut Notice) -> bool {
         let Ok(_permit) = self.inner.sending.acquire().await else {
             return false;
@@ -179,9 +179,9 @@ fn received(reply: &Reply) -> bool {
     matches!(reply.status, 200 | 204)
 }
 
-/// A container says by a code whether it received an event.
+/// Returns whether the container acknowledged the event, which it does with a code in the body.
 fn received_by_container(reply: &Reply) -> bool {
-    let said: Option<Value> = serde_json::from_slice(&reply.body).ok();
-    let code = said.and_then(|said| said.get("errcode")?.as_i64());
+    let body: Option<Value> = serde_json::from_slice(&reply.body).ok();
+    let code = body.and_then(|body| body.get("errcode")?.as_i64());
     reply.status == 200 && code == Some(0)
 }

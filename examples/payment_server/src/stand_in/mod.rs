@@ -1,11 +1,10 @@
-//! A payment channel on loopback that takes no real money, and otherwise behaves like one.
+//! A payment channel on loopback that takes no real money and otherwise behaves like a real one.
 //!
 //! Invariants:
-//! - A number is paid once at most, whoever asks how often: its books are what a server's
-//!   orders are compared with.
-//! - A notification is repeated at the documented intervals, shortened, until it was
-//!   acknowledged, and not once after that.
-//! - Its books live as long as it does.
+//! - A number is paid at most once. The tests compare the server's orders with these records.
+//! - A notification is repeated at the documented intervals, shortened, until it is acknowledged,
+//!   and never after that.
+//! - The records are in memory and end with the stand-in.
 
 mod books;
 mod delivery;
@@ -36,7 +35,7 @@ use crate::server::CONNECTION_LIFETIME;
 use books::Books;
 use delivery::Notice;
 
-/// The stand-in. Clones are the same one.
+/// The stand-in. All clones are the same channel.
 #[derive(Clone)]
 pub struct StandIn {
     inner: Arc<Inner>,
@@ -51,76 +50,76 @@ struct Inner {
     books: Mutex<Books>,
     plans: Mutex<HashMap<String, Plan>>,
     faults: Mutex<HashMap<Point, Fault>>,
-    /// Faults of single numbers, of orders or of refunds.
+    /// Faults of single order or refund numbers.
     faults_of: Mutex<HashMap<String, Fault>>,
-    /// As many notifications are under way at once, and no more.
+    /// Limits the number of notifications that are sent concurrently.
     sending: Semaphore,
     ended: CancellationToken,
     tasks: TaskTracker,
 }
 
-/// How a payment is told.
+/// Way in which a payment is notified.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Behaviour {
-    /// At once, and again until it was acknowledged.
+    /// At once, and repeated until acknowledged.
     #[default]
     Usual,
     /// Twice at the same moment.
     Twice,
     /// Long after the payment.
     Late,
-    /// Before whoever paid hears of it: with a plan, before the prepay is answered.
+    /// Before the payment request is answered; with a plan, before the prepay is answered.
     Early,
     /// Not at all.
     Never,
 }
 
-/// In which form a payment is told.
+/// Format of a notification.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Form {
-    /// Signed and encrypted, at `/notify/v3`.
+    /// Signed and encrypted, to `/notify/v3`.
     #[default]
     V3,
-    /// As the cloud tells its containers, without a signature, at `/payCallBack`.
+    /// As the cloud sends it to containers, without a signature, to `/payCallBack`.
     Cloud,
 }
 
-/// What is to happen when a user's order is prepaid.
+/// Planned behaviour for a user's next prepay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Plan {
-    /// It is paid and told before the prepay is answered.
+    /// The order is paid and notified before the prepay is answered.
     Early,
-    /// The question fails.
+    /// The request fails.
     Fails(Fault),
 }
 
-/// How it fails.
+/// Kind of failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// An error is answered, and nothing was done.
+    /// Answers with an error and does nothing.
     Down,
-    /// It is done, and the answer gets lost.
+    /// Carries out the request but loses the answer.
     Mute,
-    /// It is refused with this status and code, and nothing was done.
+    /// Rejects the request with this status and code and does nothing.
     Refuses(Refusal),
 }
 
-/// How many notifications are under way at once.
+/// Maximum number of notifications that are sent concurrently.
 const SENDING: usize = 64;
 
 /// Maximum number of connections from merchants.
 const CONNECTIONS: usize = 256;
 
-/// How long it waits for an acknowledgement.
+/// Time limit for an acknowledgement.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl StandIn {
-    /// Starts it on a free port of loopback.
+    /// Starts the stand-in on a free loopback port.
     ///
     /// # Errors
-    /// Where there is no port, or no key.
+    /// If no port is free or no key can be generated.
     pub async fn start(clock: Clock, shorten: u32) -> Result<Self, crate::Error> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let stand_in = Self {
@@ -144,7 +143,7 @@ impl StandIn {
             count: CONNECTIONS,
             header: PATIENCE,
             lifetime: CONNECTION_LIFETIME,
-            // What is asked when it ends gets no answer, as of a channel that went down.
+            // Requests that are pending at shutdown get no answer, as when a channel fails.
             grace: Duration::ZERO,
         };
         let ended = stand_in.inner.ended.clone();
@@ -153,51 +152,51 @@ impl StandIn {
         Ok(stand_in)
     }
 
-    /// Where it is asked.
+    /// Returns the URL of the stand-in.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.inner.address)
     }
 
-    /// What a merchant is given to check its notifications.
+    /// Returns the keys with which a merchant checks notifications.
     #[must_use]
     pub fn seal(&self) -> Seal {
         self.inner.key.seal()
     }
 
-    /// The key that it signs with.
+    /// Returns the platform's key.
     #[must_use]
     pub fn key(&self) -> &PlatformKey {
         &self.inner.key
     }
 
-    /// What is to happen when an order of this user's is prepaid.
+    /// Plans the behaviour for prepays of this user.
     pub fn plan(&self, openid: &str, plan: Plan) {
         self.inner.plans.lock().insert(openid.to_owned(), plan);
     }
 
-    /// Takes the plan for this user back.
+    /// Removes the plan for this user.
     pub fn forget_plan(&self, openid: &str) {
         self.inner.plans.lock().remove(openid);
     }
 
-    /// Fails at this question from now on.
+    /// Makes this kind of request fail from now on.
     pub fn break_at(&self, point: Point, fault: Fault) {
         self.inner.faults.lock().insert(point, fault);
     }
 
-    /// Answers this question again.
+    /// Ends the failure of this kind of request.
     pub fn mend(&self, point: Point) {
         self.inner.faults.lock().remove(&point);
     }
 
-    /// Fails from now on at every question about this order or this refund.
+    /// Makes every request for this order or refund number fail from now on.
     pub fn break_number(&self, number: &str, fault: Fault) {
         let mut faults = self.inner.faults_of.lock();
         faults.insert(number.to_owned(), fault);
     }
 
-    /// Answers questions about this number again.
+    /// Ends the failure of requests for this number.
     pub fn mend_number(&self, number: &str) {
         self.inner.faults_of.lock().remove(number);
     }
@@ -207,10 +206,10 @@ impl StandIn {
         fault.or_else(|| self.inner.faults_of.lock().get(number).copied())
     }
 
-    /// The user enters the password: the money is taken, and the merchant is told.
+    /// Pays, as the user does by entering the password, and notifies the merchant.
     ///
     /// # Errors
-    /// [`Refusal`] where there is nothing to pay under this number.
+    /// [`Refusal`] if nothing can be paid under this number.
     pub async fn pay(&self, no: OrderNo, behaviour: Behaviour, form: Form) -> Result<(), Refusal> {
         let now = self.inner.clock.now();
         let trade = self.inner.books.lock().pay(no, now)?;
@@ -234,10 +233,10 @@ impl StandIn {
         Ok(())
     }
 
-    /// The user puts the password sheet away: nothing happens.
+    /// Cancels, as the user does by closing the password sheet. Nothing changes.
     ///
     /// # Errors
-    /// [`Refusal`] where there is nothing to pay under this number.
+    /// [`Refusal`] if nothing can be paid under this number.
     pub fn cancel(&self, no: OrderNo) -> Result<(), Refusal> {
         self.inner
             .books
@@ -246,10 +245,10 @@ impl StandIn {
             .map(|_| ())
     }
 
-    /// A notification of a payment, sealed and not sent: for a load test.
+    /// Returns a sealed notification of a payment without sending it, for load tests.
     ///
     /// # Errors
-    /// [`SealError`] where there is no such payment, or the key does not work.
+    /// [`SealError`] if there is no such payment or the key fails.
     pub fn sealed_notice(&self, no: OrderNo) -> Result<Notification, SealError> {
         let trade = self
             .inner
@@ -264,31 +263,31 @@ impl StandIn {
             .notify(Subject::Transaction, delivery::PAID, json, now)
     }
 
-    /// Its books: every trade that it knows.
+    /// Returns all trades.
     #[must_use]
     pub fn trades(&self) -> Vec<Trade> {
         self.inner.books.lock().trades()
     }
 
-    /// One trade.
+    /// Returns one trade.
     #[must_use]
     pub fn trade(&self, no: OrderNo) -> Option<Trade> {
         self.inner.books.lock().trade(no)
     }
 
-    /// How much went back in all, in fen.
+    /// Returns the total of all refunds, in fen.
     #[must_use]
     pub fn given_back(&self) -> u64 {
         self.inner.books.lock().given_back()
     }
 
-    /// How many payments were acknowledged so far.
+    /// Returns the number of acknowledged payments.
     #[must_use]
     pub fn acknowledged(&self) -> usize {
         self.inner.books.lock().acknowledged()
     }
 
-    /// Ends it; what was not delivered is not.
+    /// Ends the stand-in. Undelivered notifications are dropped.
     pub async fn end(&self) {
         self.inner.ended.cancel();
         self.inner.tasks.close();

@@ -1,4 +1,4 @@
-//! The stand-in's face to the merchant: the channel's v3.
+//! Routes of the stand-in: the channel's API v3.
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -86,7 +86,7 @@ async fn query_refund(State(stand_in): State<StandIn>, Path(refund_no): Path<Str
     .await
 }
 
-/// Does what is asked and answers, or fails as it is to fail.
+/// Carries out a request and answers, or fails as planned.
 async fn answer<T>(
     fault: Option<Fault>,
     work: impl Future<Output = Result<T, Refusal>>,
@@ -103,7 +103,7 @@ async fn answer<T>(
 }
 
 impl StandIn {
-    /// The money arrives after a while, and the merchant is told.
+    /// Completes a refund after a delay and notifies the merchant.
     async fn give_back(self, refund_no: String) {
         let ended = self.inner.ended.clone();
         let takes = tokio::time::sleep(self.shortened(REFUND_TAKES));

@@ -1,4 +1,4 @@
-//! Creation and opening of stores, their files, and administration: verify, backup, restore, repair.
+//! Creates and opens stores, and verifies, backs up, restores and repairs them.
 
 mod backup;
 pub(in crate::engine::local) mod contents;

@@ -78,7 +78,7 @@ struct Current {
 
 impl Journal {
     /// Starts a new segment after `end`. It replaces a segment without frames that has the same
-    /// name. The segment and its name are durable on return.
+    /// name. On return, the segment and all names in the directory are durable.
     pub(super) fn begin(
         identity: Identity,
         end: End,

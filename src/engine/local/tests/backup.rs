@@ -1,4 +1,4 @@
-//! Backups of stores in which something is wrong.
+//! Tests of backups of corrupted stores and of corrupted backups.
 
 use super::fixture::{Shop, create, new, no, options, picture};
 use crate::engine::local::LocalEngine;
@@ -18,82 +18,86 @@ fn kind(error: &Error) -> StorageErrorKind {
 }
 
 #[test]
-fn a_damaged_store_has_no_backup_and_nothing_is_left_of_it() {
+fn backup_of_corrupted_store_fails_and_leaves_no_files() {
     for table in [Table::Orders, Table::Events] {
-        let shop = Shop::new();
-        shop.run(no(1), create(new()));
-        shop.tamper(|_, writes| match table {
+        let store = Shop::new();
+        store.run(no(1), create(new()));
+        store.tamper(|_, writes| match table {
             Table::Orders => writes.put(table, keys::order(&no(1)), vec![1; 40]),
             _ => writes.remove(table, keys::event(1)),
         });
-        let place = tempfile::tempdir().unwrap();
-        let dir = place.path().join("backup");
-        let error = shop.engine.backup(&dir, None).unwrap_err();
+        let temp = tempfile::tempdir().unwrap();
+        let dir = temp.path().join("backup");
+        let error = store.engine.backup(&dir, None).unwrap_err();
         assert_eq!(kind(&error), StorageErrorKind::Corrupted);
         let mut left: Vec<_> = picture(&dir).unwrap().into_keys().collect();
-        // What is locked where a directory cannot be.
+        // The lock file exists on systems that cannot lock a directory.
         left.retain(|name| name != "LOCK");
         assert!(left.is_empty(), "{left:?}");
-        let error = LocalEngine::restore(&dir, place.path().join("new"), &options());
-        let is_told = matches!(error, Err(Error::NotABackup { .. } | Error::Empty { .. }));
-        assert!(is_told, "{error:?}");
-        shop.run(no(2), create(new()));
+        let error = LocalEngine::restore(&dir, temp.path().join("new"), &options());
+        let is_reported = matches!(error, Err(Error::NotABackup { .. } | Error::Empty { .. }));
+        assert!(is_reported, "{error:?}");
+        store.run(no(2), create(new()));
     }
 }
 
 #[test]
-fn a_backup_that_failed_where_a_making_was_cut_short_does_not_look_like_a_lost_store() {
-    let shop = Shop::new();
-    shop.run(no(1), create(new()));
-    shop.tamper(|_, writes| writes.put(Table::Orders, keys::order(&no(1)), vec![1; 40]));
-    let place = tempfile::tempdir().unwrap();
-    let dir = place.path().join("backup");
+fn failed_backup_over_incomplete_store_is_unfinished() {
+    let store = Shop::new();
+    store.run(no(1), create(new()));
+    store.tamper(|_, writes| writes.put(Table::Orders, keys::order(&no(1)), vec![1; 40]));
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("backup");
     std::fs::create_dir_all(dir.join("journal")).unwrap();
     std::fs::write(dir.join("identity.tmp"), []).unwrap();
     std::fs::write(dir.join("base.redb"), []).unwrap();
-    let error = shop.engine.backup(&dir, None).unwrap_err();
+    let error = store.engine.backup(&dir, None).unwrap_err();
     assert_eq!(kind(&error), StorageErrorKind::Corrupted);
     let error = LocalEngine::open(&dir, &options()).unwrap_err();
     assert!(matches!(error, Error::Unfinished { .. }), "{error:?}");
-    // Another one goes on there.
+    // A later backup into the same directory succeeds.
     let sound = Shop::new();
     sound.run(no(1), create(new()));
     sound.engine.backup(&dir, None).unwrap();
 }
 
 #[test]
-fn a_store_that_was_closed_has_no_backup_any_more() {
-    let shop = Shop::new();
-    shop.run(no(1), create(new()));
-    let place = tempfile::tempdir().unwrap();
-    shop.engine.close().unwrap();
-    let error = shop
+fn backup_of_closed_store_fails() {
+    let store = Shop::new();
+    store.run(no(1), create(new()));
+    let temp = tempfile::tempdir().unwrap();
+    store.engine.close().unwrap();
+    let error = store
         .engine
-        .backup(&place.path().join("a"), None)
+        .backup(&temp.path().join("a"), None)
         .unwrap_err();
     assert_eq!(kind(&error), StorageErrorKind::Io);
-    assert!(matches!(shop.engine.flush(), Err(EngineError::Fatal(_))));
+    assert!(matches!(store.engine.flush(), Err(EngineError::Fatal(_))));
 }
 
-/// A store with an order, and a backup of it.
+/// Store with one order, and the directory of its backup.
 fn backed_up() -> (Shop, std::path::PathBuf) {
-    let shop = Shop::new();
-    shop.run(no(1), create(new()));
-    let dir = shop.dir().with_extension("backup");
-    shop.engine.backup(&dir, None).unwrap();
-    (shop, dir)
+    let store = Shop::new();
+    store.run(no(1), create(new()));
+    let dir = store.dir().with_extension("backup");
+    store.engine.backup(&dir, None).unwrap();
+    (store, dir)
 }
 
-/// A restore of a damaged backup makes no store, and says that the backup is damaged.
+/// Asserts that a restore reports the backup as corrupted and creates no store.
 fn assert_not_restored(backup: &std::path::Path) {
-    let place = tempfile::tempdir().unwrap();
-    let dir = place.path().join("new");
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("new");
     let error = LocalEngine::restore(backup, &dir, &options()).unwrap_err();
-    let Error::Unopened { dir: told, source } = error else {
+    let Error::Unopened {
+        dir: reported,
+        source,
+    } = error
+    else {
         panic!("{error:?}");
     };
     assert_eq!(
-        (told.as_path(), source.kind()),
+        (reported.as_path(), source.kind()),
         (backup, StorageErrorKind::Corrupted)
     );
     let error = LocalEngine::open(&dir, &options()).unwrap_err();
@@ -101,16 +105,16 @@ fn assert_not_restored(backup: &std::path::Path) {
 }
 
 #[test]
-fn backup_with_the_base_of_another_store_is_not_restored() {
+fn restore_rejects_btree_of_another_store() {
     let ((_one, backup), (_other, other)) = (backed_up(), backed_up());
     std::fs::copy(other.join("base.redb"), backup.join("base.redb")).unwrap();
     assert_not_restored(&backup);
 }
 
-/// Every page and every value of it is whole.
+/// All pages and values of this backup are valid. Only a record is missing.
 #[test]
-fn backup_that_breaks_an_invariant_is_not_restored() {
-    let (_shop, backup) = backed_up();
+fn restore_rejects_backup_that_violates_invariant() {
+    let (_store, backup) = backed_up();
     let base = BTree::open(&RealDisk, &backup.join("base.redb"), 1 << 20, false).unwrap();
     let removed: Sorted<'_> = (
         Table::Orders,

@@ -1,5 +1,4 @@
-//! Directories as a crash leaves them on the way from one segment to the next, and from the
-//! memtable into the base.
+//! Tests of crashes during a roll of the journal and during a checkpoint.
 
 use std::fs;
 use std::path::Path;
@@ -9,14 +8,14 @@ use tempfile::TempDir;
 use super::fixture::{Picture, Shop, confirm, copied, create, new, no, picture};
 use crate::engine::Engine;
 
-/// A directory of these files.
+/// Creates a directory with these files.
 fn image(files: &Picture) -> TempDir {
-    let place = tempfile::tempdir().unwrap();
-    fs::create_dir(place.path().join("journal")).unwrap();
+    let temp = tempfile::tempdir().unwrap();
+    fs::create_dir(temp.path().join("journal")).unwrap();
     for (name, bytes) in files.iter().filter(|(name, _)| *name != "journal") {
-        fs::write(place.path().join(name), bytes).unwrap();
+        fs::write(temp.path().join(name), bytes).unwrap();
     }
-    place
+    temp
 }
 
 fn now(dir: &Path) -> Picture {
@@ -27,37 +26,37 @@ fn is_segment(name: &str) -> bool {
     Path::new(name).extension().is_some_and(|end| end == "log")
 }
 
-/// Opens it, twice, and finds everything that was applied.
+/// Asserts that a store with these files opens twice and holds the first `orders` orders.
 fn assert_whole(files: &Picture, orders: usize) {
-    let shop = Shop::on_copy(image(files)).unwrap();
+    let store = Shop::on_copy(image(files)).unwrap();
     for n in 0..orders {
-        assert!(shop.stored(no(n)).is_some(), "{n}");
+        assert!(store.stored(no(n)).is_some(), "{n}");
     }
-    let counts = shop.engine.counts().unwrap();
+    let counts = store.engine.counts().unwrap();
     assert_eq!(usize::try_from(counts.orders()).unwrap(), orders);
-    shop.run(no(orders), confirm("TX"));
-    let again = Shop::on_copy(copied(shop.engine.core.dir.path())).unwrap();
-    assert_eq!(again.stored(no(orders)), shop.stored(no(orders)));
+    store.run(no(orders), confirm("TX"));
+    let again = Shop::on_copy(copied(store.engine.core.dir.path())).unwrap();
+    assert_eq!(again.stored(no(orders)), store.stored(no(orders)));
     again.assert_sound();
-    shop.assert_sound();
+    store.assert_sound();
 }
 
-/// The directory before a freeze, behind it while the base waits, and after the flush.
+/// Files before a freeze, between the freeze and the checkpoint, and after the checkpoint.
 fn frozen() -> (Picture, Picture, Picture) {
-    let shop = Shop::new();
-    (0..20).for_each(|n| shop.run(no(n), create(new())));
-    let hold = shop.engine.core.base.lock();
-    let before = now(&shop.dir());
-    let core = &shop.engine.core;
+    let store = Shop::new();
+    (0..20).for_each(|n| store.run(no(n), create(new())));
+    let hold = store.engine.core.base.lock();
+    let before = now(&store.dir());
+    let core = &store.engine.core;
     core.writing(|writer, _| core.freeze(writer)).unwrap();
-    let frozen = now(&shop.dir());
+    let frozen = now(&store.dir());
     drop(hold);
-    shop.engine.flush().unwrap();
-    (before, frozen, now(&shop.dir()))
+    store.engine.flush().unwrap();
+    (before, frozen, now(&store.dir()))
 }
 
 #[test]
-fn between_freeze_and_flush_the_journal_holds_everything() {
+fn crash_around_checkpoint_loses_no_write() {
     let (before, frozen, after) = frozen();
     for files in [&before, &frozen, &after] {
         assert_whole(files, 20);
@@ -65,17 +64,17 @@ fn between_freeze_and_flush_the_journal_holds_everything() {
 }
 
 #[test]
-fn a_flush_whose_segments_were_not_removed_yet_is_not_replayed() {
+fn segments_left_by_checkpoint_are_not_replayed() {
     let (_, frozen, after) = frozen();
     let mut files = frozen.clone();
     files.insert("base.redb".to_owned(), after["base.redb"].clone());
     assert_whole(&files, 20);
-    let shop = Shop::on_copy(image(&files)).unwrap();
-    assert_eq!(shop.engine.recovery().frames, 0);
+    let store = Shop::on_copy(image(&files)).unwrap();
+    assert_eq!(store.engine.recovery().frames, 0);
 }
 
 #[test]
-fn a_successor_without_a_seal_before_it_is_taken_over() {
+fn successor_of_unsealed_segment_is_accepted() {
     let (before, frozen, _) = frozen();
     let mut files = before.clone();
     for (name, bytes) in frozen.iter().filter(|(name, _)| is_segment(name)) {
@@ -86,7 +85,7 @@ fn a_successor_without_a_seal_before_it_is_taken_over() {
 }
 
 #[test]
-fn a_draft_of_a_segment_is_no_segment() {
+fn recovery_ignores_segment_draft() {
     let (before, _, _) = frozen();
     for draft in [&b""[..], b"half a header", &[0; 5000]] {
         let mut files = before.clone();
@@ -96,7 +95,7 @@ fn a_draft_of_a_segment_is_no_segment() {
 }
 
 #[test]
-fn a_sealed_segment_without_its_successor_is_refused() {
+fn recovery_rejects_sealed_segment_without_successor() {
     let (_, frozen, _) = frozen();
     let mut files = frozen;
     let last = files.keys().rfind(|name| is_segment(name)).unwrap().clone();
@@ -105,14 +104,14 @@ fn a_sealed_segment_without_its_successor_is_refused() {
 }
 
 #[test]
-fn a_recovery_that_was_cut_short_is_done_again() {
+fn interrupted_recovery_is_repeated() {
     let (before, _, _) = frozen();
-    let place = image(&before);
-    // Each opening is killed as soon as it is through.
-    let mut copy = copied(place.path());
+    let temp = image(&before);
+    // Each copy is the state of a store that was killed right after its opening.
+    let mut copy = copied(temp.path());
     for _ in 0..3 {
-        let shop = Shop::on_copy(copy).unwrap();
-        copy = copied(shop.engine.core.dir.path());
+        let store = Shop::on_copy(copy).unwrap();
+        copy = copied(store.engine.core.dir.path());
     }
     assert_whole(&now(copy.path()), 20);
 }

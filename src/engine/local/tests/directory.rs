@@ -1,4 +1,4 @@
-//! Making, opening, refusing, locking.
+//! Tests of creating, opening and locking a store's directory.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::engine::local::LocalEngine;
 use crate::error::{Error, StorageErrorKind};
 
-/// The error of an open that changes nothing.
+/// Error of an open. Asserts that the open changes no file.
 fn refused(dir: &Path) -> Error {
     let before = picture(dir);
     let error = LocalEngine::open(dir, &options()).unwrap_err();
@@ -17,12 +17,12 @@ fn refused(dir: &Path) -> Error {
     error
 }
 
-/// A store with an order, cleanly closed.
+/// Closed store with one order.
 fn closed() -> Shop {
-    let shop = Shop::new();
-    shop.run(no(1), create(new()));
-    shop.engine.close().unwrap();
-    shop
+    let store = Shop::new();
+    store.run(no(1), create(new()));
+    store.engine.close().unwrap();
+    store
 }
 
 fn assert_corrupted(error: &Error) {
@@ -33,9 +33,9 @@ fn assert_corrupted(error: &Error) {
 }
 
 #[test]
-fn an_open_makes_nothing_of_what_is_missing_empty_or_foreign() {
-    let place = tempfile::tempdir().unwrap();
-    let dir = place.path().join("shop");
+fn open_creates_nothing_in_missing_empty_or_foreign_directory() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("shop");
     assert!(matches!(refused(&dir), Error::Missing { .. }));
     fs::create_dir(&dir).unwrap();
     assert!(matches!(refused(&dir), Error::Empty { .. }));
@@ -58,21 +58,21 @@ fn an_open_makes_nothing_of_what_is_missing_empty_or_foreign() {
 }
 
 #[test]
-fn a_store_is_not_made_twice() {
-    let shop = closed();
-    let before = picture(&shop.dir());
-    let again = LocalEngine::init(shop.dir(), &options());
+fn init_rejects_existing_store() {
+    let store = closed();
+    let before = picture(&store.dir());
+    let again = LocalEngine::init(store.dir(), &options());
     assert!(matches!(again, Err(Error::AlreadyThere { .. })));
-    assert_eq!(picture(&shop.dir()), before);
-    let shop = LocalEngine::open_or_init(shop.dir(), &options()).unwrap();
-    assert!(!shop.is_new() && shop.get(&no(1)).unwrap().is_some());
+    assert_eq!(picture(&store.dir()), before);
+    let store = LocalEngine::open_or_init(store.dir(), &options()).unwrap();
+    assert!(!store.is_new() && store.get(&no(1)).unwrap().is_some());
 }
 
 #[test]
-fn open_or_init_makes_what_is_missing_or_empty_but_no_parent() {
-    let place = tempfile::tempdir().unwrap();
-    let missing = place.path().join("a");
-    let empty = place.path().join("b");
+fn open_or_init_creates_store_but_no_parent() {
+    let temp = tempfile::tempdir().unwrap();
+    let missing = temp.path().join("a");
+    let empty = temp.path().join("b");
     fs::create_dir(&empty).unwrap();
     for dir in [missing, empty] {
         assert!(
@@ -86,15 +86,15 @@ fn open_or_init_makes_what_is_missing_or_empty_but_no_parent() {
                 .is_new()
         );
     }
-    let deep = place.path().join("c/d");
+    let deep = temp.path().join("c/d");
     LocalEngine::open_or_init(&deep, &options()).unwrap_err();
-    assert!(!place.path().join("c").exists());
+    assert!(!temp.path().join("c").exists());
 }
 
 #[test]
-fn init_below_a_missing_directory_names_the_topmost_one() {
-    let place = tempfile::tempdir().unwrap();
-    let top = place.path().join("c");
+fn init_names_topmost_missing_parent() {
+    let temp = tempfile::tempdir().unwrap();
+    let top = temp.path().join("c");
     for deep in [top.join("d"), top.join("d/e")] {
         for made in [LocalEngine::init, LocalEngine::open_or_init] {
             let error = made(deep.clone(), &options()).unwrap_err();
@@ -108,171 +108,171 @@ fn init_below_a_missing_directory_names_the_topmost_one() {
 }
 
 #[test]
-fn a_making_that_was_cut_short_is_finished_by_making_alone() {
+fn interrupted_init_is_completed_by_init_only() {
     for made in [LocalEngine::init, LocalEngine::open_or_init] {
         for leftovers in [
             &["LOCK"][..],
             &["LOCK", "identity.tmp"],
             &["LOCK", "identity.tmp", "base.redb"],
         ] {
-            let place = tempfile::tempdir().unwrap();
+            let temp = tempfile::tempdir().unwrap();
             for name in leftovers {
-                fs::write(place.path().join(name), "half").unwrap();
+                fs::write(temp.path().join(name), "half").unwrap();
             }
-            assert!(matches!(refused(place.path()), Error::Incomplete { .. }));
-            let engine = made(place.path().to_path_buf(), &options()).unwrap();
+            assert!(matches!(refused(temp.path()), Error::Incomplete { .. }));
+            let engine = made(temp.path().to_path_buf(), &options()).unwrap();
             assert!(engine.is_new() && engine.verify().unwrap().is_ok());
         }
     }
 }
 
 #[test]
-fn a_store_that_lost_its_identity_is_told_and_never_made_anew() {
-    let shop = closed();
-    fs::remove_file(shop.dir().join("identity")).unwrap();
-    let before = picture(&shop.dir());
-    assert_corrupted(&refused(&shop.dir()));
+fn lost_identity_is_corruption_and_store_is_not_recreated() {
+    let store = closed();
+    fs::remove_file(store.dir().join("identity")).unwrap();
+    let before = picture(&store.dir());
+    assert_corrupted(&refused(&store.dir()));
     for made in [LocalEngine::init, LocalEngine::open_or_init] {
-        assert_corrupted(&made(shop.dir(), &options()).unwrap_err());
+        assert_corrupted(&made(store.dir(), &options()).unwrap_err());
     }
-    assert_eq!(picture(&shop.dir()), before);
+    assert_eq!(picture(&store.dir()), before);
 }
 
 #[test]
-fn a_damaged_identity_is_told_and_nothing_is_changed() {
-    let shop = closed();
-    let path = shop.dir().join("identity");
+fn corrupted_identity_is_rejected_without_changes() {
+    let store = closed();
+    let path = store.dir().join("identity");
     let whole = fs::read(&path).unwrap();
     for damage in [&whole[..10], &[], &[7; 72]] {
         fs::write(&path, damage).unwrap();
-        assert_corrupted(&refused(&shop.dir()));
-        let before = picture(&shop.dir());
-        LocalEngine::open_or_init(shop.dir(), &options()).unwrap_err();
-        assert_eq!(picture(&shop.dir()), before);
+        assert_corrupted(&refused(&store.dir()));
+        let before = picture(&store.dir());
+        LocalEngine::open_or_init(store.dir(), &options()).unwrap_err();
+        assert_eq!(picture(&store.dir()), before);
     }
     fs::write(&path, whole).unwrap();
-    LocalEngine::open(shop.dir(), &options()).unwrap();
+    LocalEngine::open(store.dir(), &options()).unwrap();
 }
 
 #[test]
-fn a_newer_format_is_refused_by_its_number() {
-    let shop = closed();
-    let path = shop.dir().join("identity");
+fn newer_format_is_rejected_with_its_number() {
+    let store = closed();
+    let path = store.dir().join("identity");
     let mut bytes = fs::read(&path).unwrap();
     bytes.truncate(bytes.len() - 4);
     bytes[8] = 2;
     bytes.extend_from_slice(&crc32fast::hash(&bytes).to_le_bytes());
     fs::write(&path, bytes).unwrap();
-    let error = refused(&shop.dir());
+    let error = refused(&store.dir());
     assert!(matches!(error, Error::NewerFormat { found: 2, known: 1 }));
 }
 
 #[test]
-fn a_base_that_is_missing_or_cut_off_is_damage_and_is_not_made_anew() {
-    let shop = closed();
-    let path = shop.dir().join("base.redb");
+fn missing_or_truncated_btree_is_corruption() {
+    let store = closed();
+    let path = store.dir().join("base.redb");
     let whole = fs::read(&path).unwrap();
     fs::remove_file(&path).unwrap();
-    assert_corrupted(&refused(&shop.dir()));
+    assert_corrupted(&refused(&store.dir()));
     for len in [0, 1, 100, 4096, 8192, whole.len() / 2, whole.len() - 1] {
         fs::write(&path, &whole[..len]).unwrap();
-        assert_corrupted(&refused(&shop.dir()));
+        assert_corrupted(&refused(&store.dir()));
     }
     fs::write(&path, vec![0; whole.len()]).unwrap();
-    assert_corrupted(&refused(&shop.dir()));
+    assert_corrupted(&refused(&store.dir()));
     fs::write(&path, whole).unwrap();
-    LocalEngine::open(shop.dir(), &options()).unwrap();
+    LocalEngine::open(store.dir(), &options()).unwrap();
 }
 
-/// The directory as a killed process leaves it.
-fn killed(shop: &Shop) -> tempfile::TempDir {
-    copied(&shop.dir())
+/// Copy of the directory, as a killed process leaves it.
+fn killed(store: &Shop) -> tempfile::TempDir {
+    copied(&store.dir())
 }
 
 #[test]
-fn a_killed_store_opens_with_all_that_was_applied() {
-    let shop = Shop::new();
+fn killed_store_reopens_with_all_writes() {
+    let store = Shop::new();
     for n in 1..20 {
-        shop.run(no(n), create(new()));
-        let place = killed(&shop);
-        let engine = LocalEngine::open(place.path(), &options()).unwrap();
+        store.run(no(n), create(new()));
+        let temp = killed(&store);
+        let engine = LocalEngine::open(temp.path(), &options()).unwrap();
         assert_eq!(
             engine.get(&no(n)).unwrap(),
-            shop.engine.get(&no(n)).unwrap()
+            store.engine.get(&no(n)).unwrap()
         );
         assert!(engine.verify().unwrap().is_ok());
     }
 }
 
 #[test]
-fn a_killed_store_that_was_cut_off_as_well_does_not_open_in_silence() {
-    let shop = Shop::new();
-    shop.run(no(1), create(new()));
-    let len = fs::metadata(shop.dir().join("base.redb")).unwrap().len();
+fn killed_store_with_truncated_btree_never_opens_corrupted() {
+    let store = Shop::new();
+    store.run(no(1), create(new()));
+    let len = fs::metadata(store.dir().join("base.redb")).unwrap().len();
     for len in [8192, len / 2 / 4096 * 4096, len - 1] {
-        let place = killed(&shop);
-        let path = place.path().join("base.redb");
+        let temp = killed(&store);
+        let path = temp.path().join("base.redb");
         let whole = fs::read(&path).unwrap();
         fs::write(&path, &whole[..usize::try_from(len).unwrap()]).unwrap();
-        let opened = LocalEngine::open(place.path(), &options());
+        let opened = LocalEngine::open(temp.path(), &options());
         match opened {
             Err(error) => assert_corrupted(&error),
-            // What was cut off held nothing.
+            // The truncated part contained no data.
             Ok(engine) => assert!(engine.verify().unwrap().is_ok()),
         }
     }
 }
 
 #[test]
-fn the_base_of_another_store_is_refused() {
-    let (one, two) = (closed(), closed());
-    fs::copy(two.dir().join("base.redb"), one.dir().join("base.redb")).unwrap();
-    let error = LocalEngine::open(one.dir(), &options()).unwrap_err();
+fn btree_of_another_store_is_rejected() {
+    let (store, other) = (closed(), closed());
+    fs::copy(other.dir().join("base.redb"), store.dir().join("base.redb")).unwrap();
+    let error = LocalEngine::open(store.dir(), &options()).unwrap_err();
     assert_corrupted(&error);
 }
 
 #[test]
-fn a_store_is_open_once() {
-    let shop = Shop::new();
+fn second_open_of_store_is_locked_out() {
+    let store = Shop::new();
     for made in [LocalEngine::open, LocalEngine::open_or_init] {
-        let error = made(shop.dir(), &options()).unwrap_err();
+        let error = made(store.dir(), &options()).unwrap_err();
         assert!(matches!(error, Error::Locked { .. }));
     }
-    drop(shop.engine.close());
-    LocalEngine::open(shop.dir(), &options()).unwrap();
+    drop(store.engine.close());
+    LocalEngine::open(store.dir(), &options()).unwrap();
 }
 
 #[test]
-fn a_dropped_store_is_free_again() {
-    let place = tempfile::tempdir().unwrap();
-    let dir = place.path().join("shop");
+fn dropped_store_can_be_reopened() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("shop");
     drop(LocalEngine::init(&dir, &options()).unwrap());
     LocalEngine::open(&dir, &options()).unwrap();
 }
 
 #[test]
-fn an_open_waits_for_the_one_before_it() {
-    let shop = Shop::new();
+fn open_waits_for_previous_handle() {
+    let store = Shop::new();
     let mut options = options();
     options.lock_wait = Duration::from_secs(60);
     std::thread::scope(|scope| {
-        let next = scope.spawn(|| LocalEngine::open(shop.dir(), &options));
+        let next = scope.spawn(|| LocalEngine::open(store.dir(), &options));
         std::thread::sleep(Duration::from_millis(50));
         assert!(!next.is_finished());
-        shop.engine.close().unwrap();
+        store.engine.close().unwrap();
         next.join().unwrap().unwrap();
     });
 }
 
 #[cfg(unix)]
 #[test]
-fn nobody_else_may_read_a_store() {
+fn store_files_are_private_to_user() {
     use std::os::unix::fs::PermissionsExt;
-    let shop = Shop::new();
+    let store = Shop::new();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode(&shop.dir()), 0o700);
-    for name in picture(&shop.dir()).unwrap().keys() {
+    assert_eq!(mode(&store.dir()), 0o700);
+    for name in picture(&store.dir()).unwrap().keys() {
         let expected = if name == "journal" { 0o700 } else { 0o600 };
-        assert_eq!(mode(&shop.dir().join(name)), expected, "{name}");
+        assert_eq!(mode(&store.dir().join(name)), expected, "{name}");
     }
 }

@@ -1,5 +1,7 @@
-//! Disks that fail where nothing of the store is unknown afterwards: no room, no descriptor, a
-//! segment that cannot be begun, a base that cannot be opened for a moment.
+//! Tests of temporary disk failures: no free space, no file descriptor, no new segment, or a
+//! B-tree that cannot be reopened.
+//!
+//! After most of these failures, the state of the disk is known, and the store can continue.
 
 use std::ffi::OsString;
 use std::io::{self, ErrorKind};
@@ -15,7 +17,7 @@ use crate::engine::local::disk::{Disk, DiskFile, Hold, RealDisk};
 use crate::engine::{Engine, EngineError};
 use crate::error::{Error, StorageErrorKind};
 
-/// A disk that fails as it is told to.
+/// Real disk with injected failures.
 #[derive(Debug)]
 struct Failing {
     disk: Arc<dyn Disk>,
@@ -25,17 +27,17 @@ struct Failing {
 #[derive(Debug)]
 struct Faults {
     free: AtomicU64,
-    /// No file can be opened.
+    /// Opening and creating files fails.
     opens: AtomicBool,
-    /// The base cannot be opened.
+    /// Opening the B-tree fails.
     base: AtomicBool,
-    /// The header of a segment cannot be written.
+    /// Writing the header of a segment fails.
     headers: AtomicBool,
-    /// A file cannot get another name, since nobody may change the directory.
+    /// Renaming fails, because the directory is not writable.
     names: AtomicBool,
-    /// A file gets another name, and the disk says that it failed.
+    /// Renaming succeeds but returns an error.
     unknown: AtomicBool,
-    /// No file can be removed.
+    /// Removing files fails.
     removals: AtomicBool,
 }
 
@@ -163,150 +165,150 @@ impl DiskFile for FailingFile {
     }
 }
 
-fn shop(faults: &Arc<Faults>) -> Shop {
+fn faulty_store(faults: &Arc<Faults>) -> Shop {
     let mut options = options();
     options.segment_bytes = 16 << 10;
     options.disk = faults.disk();
     Shop::with(&options)
 }
 
-fn try_create(shop: &Shop, n: usize) -> Result<(), EngineError> {
+fn try_create(store: &Shop, n: usize) -> Result<(), EngineError> {
     let mutation = decided(no(n), create(new()), at(0), None, &[]);
-    shop.engine.apply(&[mutation]).map(drop)
+    store.engine.apply(&[mutation]).map(drop)
 }
 
-/// Creates orders until one is refused; how many there are, and why.
-fn until_refused(shop: &Shop, from: usize) -> (usize, EngineError) {
+/// Creates orders until one fails. Returns the number of the failed order and its error.
+fn until_refused(store: &Shop, from: usize) -> (usize, EngineError) {
     let mut n = from;
     loop {
-        match try_create(shop, n) {
+        match try_create(store, n) {
             Ok(()) => n += 1,
             Err(error) => return (n, error),
         }
     }
 }
 
-fn until_taken(shop: &Shop, n: usize) {
+fn until_taken(store: &Shop, n: usize) {
     let until = Instant::now() + Duration::from_secs(20);
-    while try_create(shop, n).is_err() {
+    while try_create(store, n).is_err() {
         assert!(Instant::now() < until);
         thread::sleep(Duration::from_millis(10));
     }
 }
 
 #[test]
-fn a_full_disk_refuses_and_passes() {
+fn full_disk_rejects_writes_until_space_is_free() {
     let faults = Faults::new();
-    let shop = shop(&faults);
+    let store = faulty_store(&faults);
     faults.free.store(0, Ordering::SeqCst);
-    let (written, refused) = until_refused(&shop, 0);
+    let (written, refused) = until_refused(&store, 0);
     let EngineError::Retry(cause) = refused else {
         panic!("{refused:?}");
     };
     assert_eq!(cause.kind(), StorageErrorKind::DiskFull);
-    assert!(shop.engine.stats().is_out_of_room);
-    assert_eq!(shop.stored(no(written)), None);
+    assert!(store.engine.stats().is_out_of_room);
+    assert_eq!(store.stored(no(written)), None);
     faults.free.store(u64::MAX, Ordering::SeqCst);
-    until_taken(&shop, written);
-    assert!(!shop.engine.stats().is_out_of_room);
-    shop.assert_sound();
-    let shop = shop.reopened();
-    assert!(shop.stored(no(written)).is_some());
+    until_taken(&store, written);
+    assert!(!store.engine.stats().is_out_of_room);
+    store.assert_sound();
+    let store = store.reopened();
+    assert!(store.stored(no(written)).is_some());
 }
 
-/// Each of these asks the disk for nothing that could be there or not afterwards.
+/// None of these failures leaves the state of the disk unknown.
 #[test]
-fn journal_that_cannot_go_on_refuses_says_so_and_goes_on_later() {
+fn journal_without_successor_rejects_writes_and_recovers() {
     let faults = Faults::new();
-    let shop = shop(&faults);
+    let store = faulty_store(&faults);
     let mut next = 0;
     for fault in [&faults.opens, &faults.headers, &faults.names] {
-        assert!(shop.engine.trouble().is_none());
+        assert!(store.engine.trouble().is_none());
         fault.store(true, Ordering::SeqCst);
         for _ in 0..3 {
-            let (written, refused) = until_refused(&shop, next);
+            let (written, refused) = until_refused(&store, next);
             assert!(matches!(refused, EngineError::Retry(_)), "{refused:?}");
-            assert!(shop.engine.trouble().is_some());
-            assert_eq!(shop.stored(no(written)), None);
+            assert!(store.engine.trouble().is_some());
+            assert_eq!(store.stored(no(written)), None);
             next = written;
         }
         fault.store(false, Ordering::SeqCst);
-        until_taken(&shop, next);
+        until_taken(&store, next);
         next += 1;
-        // Until the spare that was still to be made is there.
+        // Waits for the preallocated segment, whose creation may have failed before.
         let until = Instant::now() + Duration::from_secs(20);
-        while shop.engine.trouble().is_some() {
+        while store.engine.trouble().is_some() {
             assert!(Instant::now() < until);
             thread::sleep(Duration::from_millis(10));
         }
     }
     assert!(next > 20, "{next}");
-    let shop = shop.reopened();
+    let store = store.reopened();
     for n in 0..next {
-        assert!(shop.stored(no(n)).is_some(), "{n}");
+        assert!(store.stored(no(n)).is_some(), "{n}");
     }
-    shop.assert_sound();
+    store.assert_sound();
 }
 
 #[test]
-fn base_that_cannot_be_opened_again_for_a_moment_is_waited_for() {
+fn checkpoint_retries_until_btree_reopens() {
     let faults = Faults::new();
-    let shop = shop(&faults);
-    try_create(&shop, 0).unwrap();
+    let store = faulty_store(&faults);
+    try_create(&store, 0).unwrap();
     faults.base.store(true, Ordering::SeqCst);
-    shop.engine.core.base.lock().as_ref().unwrap().break_off();
+    store.engine.core.base.lock().as_ref().unwrap().break_off();
     for n in 1..4 {
-        let refused = shop.engine.flush();
+        let refused = store.engine.flush();
         assert!(matches!(refused, Err(EngineError::Retry(_))), "{refused:?}");
-        assert!(shop.engine.trouble().is_some());
-        try_create(&shop, n).unwrap();
+        assert!(store.engine.trouble().is_some());
+        try_create(&store, n).unwrap();
     }
     faults.base.store(false, Ordering::SeqCst);
     let until = Instant::now() + Duration::from_secs(20);
-    while shop.engine.stats().flushes == 0 {
+    while store.engine.stats().flushes == 0 {
         assert!(Instant::now() < until);
         thread::sleep(Duration::from_millis(10));
     }
-    assert!(shop.engine.trouble().is_none());
-    shop.assert_sound();
-    let shop = shop.reopened();
-    assert!((0..4).all(|n| shop.stored(no(n)).is_some()));
+    assert!(store.engine.trouble().is_none());
+    store.assert_sound();
+    let store = store.reopened();
+    assert!((0..4).all(|n| store.stored(no(n)).is_some()));
 }
 
-/// The successor may be there: to write on in the segment before it would be to write what no
-/// opening reads.
+/// After a failed rename, the successor may exist. Recovery would then ignore all further frames
+/// in the current segment, so the journal must not append to it.
 #[test]
-fn segment_whose_name_is_unknown_ends_all_writing() {
+fn segment_with_unknown_name_poisons_store() {
     let faults = Faults::new();
-    let shop = shop(&faults);
+    let store = faulty_store(&faults);
     faults.unknown.store(true, Ordering::SeqCst);
-    let (written, refused) = until_refused(&shop, 0);
+    let (written, refused) = until_refused(&store, 0);
     assert!(matches!(refused, EngineError::Fatal(_)), "{refused:?}");
     faults.unknown.store(false, Ordering::SeqCst);
-    let refused = try_create(&shop, written);
+    let refused = try_create(&store, written);
     assert!(matches!(refused, Err(EngineError::Fatal(_))), "{refused:?}");
-    let shop = shop.reopened();
-    assert!((0..written).all(|n| shop.stored(no(n)).is_some()));
-    assert_eq!(shop.stored(no(written)), None);
-    try_create(&shop, written).unwrap();
-    shop.assert_sound();
+    let store = store.reopened();
+    assert!((0..written).all(|n| store.stored(no(n)).is_some()));
+    assert_eq!(store.stored(no(written)), None);
+    try_create(&store, written).unwrap();
+    store.assert_sound();
 }
 
 #[test]
-fn restore_for_which_there_is_no_room_makes_no_store() {
+fn restore_on_full_disk_creates_no_store() {
     let faults = Faults::new();
-    let shop = shop(&faults);
-    try_create(&shop, 0).unwrap();
+    let store = faulty_store(&faults);
+    try_create(&store, 0).unwrap();
     let (backup, dir) = (
-        shop.dir().with_extension("a"),
-        shop.dir().with_extension("b"),
+        store.dir().with_extension("a"),
+        store.dir().with_extension("b"),
     );
-    shop.engine.backup(&backup, None).unwrap();
+    store.engine.backup(&backup, None).unwrap();
     faults.free.store(0, Ordering::SeqCst);
     let mut options = options();
     options.disk = faults.disk();
     let Err(Error::Unopened { source, .. }) = LocalEngine::restore(&backup, &dir, &options) else {
-        panic!("it was restored without room, or the failure is another one");
+        panic!("restore succeeded without free space, or failed with another error");
     };
     assert_eq!(source.kind(), StorageErrorKind::DiskFull);
     faults.free.store(u64::MAX, Ordering::SeqCst);
@@ -314,52 +316,52 @@ fn restore_for_which_there_is_no_room_makes_no_store() {
     assert_eq!(restored.records, 1);
 }
 
-/// A flush asks for twice what it writes, and leaves some room to others.
+/// A checkpoint needs twice the size of the memtable and 8 MiB more.
 #[test]
-fn flush_for_which_there_is_no_room_is_not_begun() {
+fn checkpoint_without_free_space_does_not_start() {
     let faults = Faults::new();
-    let shop = shop(&faults);
-    (0..200).for_each(|n| try_create(&shop, n).unwrap());
-    let bytes = shop.engine.stats().memtable_bytes;
+    let store = faulty_store(&faults);
+    (0..200).for_each(|n| try_create(&store, n).unwrap());
+    let bytes = store.engine.stats().memtable_bytes;
     assert!(bytes > 64 << 10);
     faults
         .free
         .store((8 << 20) + 2 * bytes - 1, Ordering::SeqCst);
-    let refused = shop.engine.flush();
+    let refused = store.engine.flush();
     let Err(EngineError::Retry(cause)) = refused else {
         panic!("{refused:?}");
     };
     assert_eq!(cause.kind(), StorageErrorKind::DiskFull);
-    assert_eq!(shop.engine.stats().flushes, 0);
-    try_create(&shop, 200).unwrap();
+    assert_eq!(store.engine.stats().flushes, 0);
+    try_create(&store, 200).unwrap();
     faults.free.store((8 << 20) + 2 * bytes, Ordering::SeqCst);
     let until = Instant::now() + Duration::from_secs(20);
-    while shop.engine.stats().flushes == 0 {
+    while store.engine.stats().flushes == 0 {
         assert!(Instant::now() < until);
         thread::sleep(Duration::from_millis(10));
     }
-    shop.assert_sound();
+    store.assert_sound();
 }
 
 #[test]
-fn segment_that_cannot_be_removed_is_removed_by_a_later_flush() {
+fn unremovable_segment_is_removed_by_later_checkpoint() {
     let faults = Faults::new();
-    let shop = shop(&faults);
-    try_create(&shop, 0).unwrap();
-    let segments = || shop.engine.core.dir.journal().list().unwrap().len();
-    // The spare is there: to make it removes the draft before it.
-    shop.engine.core.spare.wait_until_ready().unwrap();
+    let store = faulty_store(&faults);
+    try_create(&store, 0).unwrap();
+    let segments = || store.engine.core.dir.journal().list().unwrap().len();
+    // Waits for preallocation, which needs to remove the previous draft.
+    store.engine.core.spare.wait_until_ready().unwrap();
     faults.removals.store(true, Ordering::SeqCst);
-    shop.engine.flush().unwrap();
+    store.engine.flush().unwrap();
     assert_eq!(segments(), 2);
     faults.removals.store(false, Ordering::SeqCst);
     let until = Instant::now() + Duration::from_secs(20);
-    while shop.engine.core.spare.wait_until_ready().is_err() {
+    while store.engine.core.spare.wait_until_ready().is_err() {
         assert!(Instant::now() < until);
         thread::sleep(Duration::from_millis(10));
     }
-    try_create(&shop, 1).unwrap();
-    shop.engine.flush().unwrap();
+    try_create(&store, 1).unwrap();
+    store.engine.flush().unwrap();
     assert_eq!(segments(), 1);
-    shop.assert_sound();
+    store.assert_sound();
 }

@@ -1,4 +1,4 @@
-//! A shop that decides by the rules and writes to an engine.
+//! Test store that decides commands by the rules and writes to a local engine.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -62,10 +62,10 @@ pub(in crate::engine::local) fn transaction(id: &str) -> UniqueKey {
     UniqueKey::transaction_of(&payment(id))
 }
 
-/// A mutation as the rules make it.
+/// Mutation that the rules decide for a command.
 pub(in crate::engine::local) fn decided(
     no: OrderNo,
-    ask: CommandKind,
+    kind: CommandKind,
     now: Timestamp,
     before: Option<StoredRecord>,
     owners: &[(UniqueKey, Option<Record>)],
@@ -80,8 +80,8 @@ pub(in crate::engine::local) fn decided(
         owners,
     };
     let record = before.as_ref().map(|stored| &stored.record);
-    let decision = decide(record, &Command { no, kind: ask }, &context);
-    let after = decision.after.expect("a command that changes something");
+    let decision = decide(record, &Command { no, kind }, &context);
+    let after = decision.after.expect("the command must change the record");
     Mutation {
         no,
         before,
@@ -90,10 +90,10 @@ pub(in crate::engine::local) fn decided(
     }
 }
 
-fn folded(no: OrderNo, asks: Vec<CommandKind>) -> Record {
+fn folded(no: OrderNo, commands: Vec<CommandKind>) -> Record {
     let mut before: Option<StoredRecord> = None;
-    for (ask, step) in asks.into_iter().zip(0..) {
-        let mutation = decided(no, ask, at(step), before.clone(), &[]);
+    for (kind, step) in commands.into_iter().zip(0..) {
+        let mutation = decided(no, kind, at(step), before.clone(), &[]);
         let mut record = before.map(|stored| stored.record);
         for event in &mutation.events {
             record = Some(evolve(record.as_ref(), event));
@@ -103,7 +103,7 @@ fn folded(no: OrderNo, asks: Vec<CommandKind>) -> Record {
     before.unwrap().record
 }
 
-/// An order with every kind of fact in it.
+/// Order with an openid, a reference, a payment and an anomaly.
 pub(in crate::engine::local) fn paid(no: OrderNo) -> Record {
     let new = new()
         .openid(openid("oUser-of-ours-1"))
@@ -111,7 +111,7 @@ pub(in crate::engine::local) fn paid(no: OrderNo) -> Record {
     folded(no, vec![create(new), confirm("T1"), confirm("T2")])
 }
 
-/// Changes of the base, each by itself.
+/// Changes of the B-tree, each in its own transaction.
 #[derive(Default)]
 pub(in crate::engine::local) struct Changes(Vec<(Table, KeyBytes, Option<Vec<u8>>)>);
 
@@ -125,7 +125,7 @@ impl Changes {
     }
 }
 
-/// An engine in a directory of its own.
+/// Local engine in a temporary directory.
 pub(in crate::engine::local) struct Shop {
     place: TempDir,
     pub(in crate::engine::local) engine: LocalEngine,
@@ -150,20 +150,20 @@ impl Shop {
         Self { place, engine }
     }
 
-    /// A shop on a copy of a directory.
+    /// Opens the store in a copied directory.
     pub(in crate::engine::local) fn on_copy(copy: TempDir) -> Result<Self, Error> {
         let engine = LocalEngine::open(copy.path(), &options())?;
         let place = copy;
         Ok(Self { place, engine })
     }
 
-    /// A shop in whose indexes all texts collide.
+    /// Creates a store whose indexes give all texts the same hash.
     pub(in crate::engine::local) fn colliding() -> Self {
-        let shop = Self::new();
-        let mut view = (*shop.engine.view().unwrap()).clone();
+        let store = Self::new();
+        let mut view = (*store.engine.view().unwrap()).clone();
         view.layout = Layout::colliding();
-        *shop.engine.core.view.write() = Some(Arc::new(view));
-        shop
+        *store.engine.core.view.write() = Some(Arc::new(view));
+        store
     }
 
     pub(in crate::engine::local) fn dir(&self) -> PathBuf {
@@ -185,25 +185,26 @@ impl Shop {
         self.engine.load(&[lookup]).unwrap().pop().unwrap()
     }
 
-    /// What the rules make of a command now, not yet written.
-    pub(in crate::engine::local) fn decide(&self, no: OrderNo, ask: CommandKind) -> Mutation {
+    /// Mutation that the rules decide for a command on the current state. Does not apply it.
+    pub(in crate::engine::local) fn decide(&self, no: OrderNo, kind: CommandKind) -> Mutation {
         let before = self.stored(no);
         let record = before.as_ref().map(|stored| &stored.record);
-        let ask = Command { no, kind: ask };
+        let command = Command { no, kind };
         let owner = |key: UniqueKey| {
             let owner = self.load(Lookup::Owner(key.clone()));
             (key, owner.map(|stored| stored.record))
         };
-        let owners: Vec<_> = needs(&ask, record).into_iter().map(owner).collect();
-        decided(no, ask.kind, at(0), before, &owners)
+        let owners: Vec<_> = needs(&command, record).into_iter().map(owner).collect();
+        decided(no, command.kind, at(0), before, &owners)
     }
 
     pub(in crate::engine::local) fn apply(&self, batch: &[Mutation]) -> Vec<Verdict> {
         self.engine.apply(batch).unwrap()
     }
 
-    pub(in crate::engine::local) fn run(&self, no: OrderNo, ask: CommandKind) {
-        let mutation = self.decide(no, ask);
+    /// Decides and applies a command, which must succeed.
+    pub(in crate::engine::local) fn run(&self, no: OrderNo, kind: CommandKind) {
+        let mutation = self.decide(no, kind);
         assert_eq!(self.apply(&[mutation]), [Verdict::Applied]);
     }
 
@@ -212,7 +213,7 @@ impl Shop {
         assert!(report.is_ok(), "{report:#?}");
     }
 
-    /// Changes the base behind the engine's back.
+    /// Changes the B-tree directly, without the journal and the rules.
     pub(in crate::engine::local) fn tamper(&self, change: impl FnOnce(&ReadView, &mut Changes)) {
         let core = &self.engine.core;
         core.flush().unwrap();
@@ -234,16 +235,16 @@ fn dir_of(place: &Path) -> PathBuf {
 
 pub(in crate::engine::local) type Picture = BTreeMap<String, Vec<u8>>;
 
-/// Every name in a directory and beneath it, and its bytes.
+/// Names and bytes of all files in a directory and its subdirectories.
 pub(in crate::engine::local) fn picture(dir: &Path) -> Option<Picture> {
     let mut found = Picture::new();
     for entry in fs::read_dir(dir).ok()? {
         let entry = entry.unwrap();
         let name = entry.file_name().into_string().unwrap();
         match picture(&entry.path()) {
-            Some(beneath) => {
+            Some(children) => {
                 let path = |(file, bytes)| (format!("{name}/{file}"), bytes);
-                found.extend(beneath.into_iter().map(path));
+                found.extend(children.into_iter().map(path));
                 found.insert(name, Vec::new());
             }
             None => drop(found.insert(name, fs::read(entry.path()).unwrap_or_default())),
@@ -252,8 +253,8 @@ pub(in crate::engine::local) fn picture(dir: &Path) -> Option<Picture> {
     Some(found)
 }
 
-/// A copy of a directory, as a kill or a crash at this moment may leave it. Files that come
-/// and go meanwhile are there or not.
+/// Copy of a store's directory, as a kill or a crash at this moment may leave it. Files that are
+/// created or removed during the copy may be missing.
 pub(in crate::engine::local) fn copied(dir: &Path) -> TempDir {
     let place = tempfile::tempdir().unwrap();
     fs::create_dir(place.path().join("journal")).unwrap();

@@ -1,4 +1,4 @@
-//! Lists, read both ways, and what a collision of hashes must not do.
+//! Tests of index reads in both directions, and of hash collisions.
 
 use super::fixture::{Shop, at, confirm, create, decided, new, no, openid, transaction};
 use crate::contract::{Direction, IndexQuery, IndexRow, Lookup, Position, Verdict};
@@ -21,9 +21,9 @@ fn nos(rows: &[IndexRow]) -> Vec<String> {
     rows.iter().map(|row| row.record.no().to_string()).collect()
 }
 
-/// A thousand orders, four to a millisecond or all in one.
-fn full_shop(per_ms: i64) -> Shop {
-    let shop = Shop::new();
+/// Store with 1,000 orders, `per_ms` of them in each millisecond.
+fn full_store(per_ms: i64) -> Shop {
+    let store = Shop::new();
     let make = |n| {
         let step = at(i64::try_from(n).unwrap() / per_ms);
         decided(
@@ -35,14 +35,14 @@ fn full_shop(per_ms: i64) -> Shop {
         )
     };
     let batch: Vec<_> = (0..1000).map(make).collect();
-    assert!(shop.apply(&batch).iter().all(|v| *v == Verdict::Applied));
-    shop
+    assert!(store.apply(&batch).iter().all(|v| *v == Verdict::Applied));
+    store
 }
 
 #[test]
-fn pages_join_into_the_list_both_ways_even_within_one_millisecond() {
+fn pages_join_into_whole_index_in_both_directions() {
     for per_ms in [1000, 4] {
-        let shop = full_shop(per_ms);
+        let store = full_store(per_ms);
         for index in [
             Index::All,
             Index::Status(Status::Pending),
@@ -50,24 +50,24 @@ fn pages_join_into_the_list_both_ways_even_within_one_millisecond() {
             Index::Due,
         ] {
             for direction in [Direction::Forward, Direction::Backward] {
-                pages_join(&shop, &all_of(index.clone(), direction));
+                pages_join(&store, &all_of(index.clone(), direction));
             }
         }
     }
 }
 
-fn pages_join(shop: &Shop, query: &IndexQuery) {
+fn pages_join(store: &Shop, query: &IndexQuery) {
     let mut expected: Vec<_> = (0..1000).map(|n| no(n).to_string()).collect();
     if query.direction == Direction::Backward {
         expected.reverse();
     }
-    let whole = shop.engine.scan(query, 1000).unwrap();
+    let whole = store.engine.scan(query, 1000).unwrap();
     assert!(!whole.more);
     assert_eq!(nos(&whole.rows), expected);
     for limit in [1000, 333, 250] {
         let (mut query, mut found) = (query.clone(), Vec::new());
         loop {
-            let page = shop.engine.scan(&query, limit).unwrap();
+            let page = store.engine.scan(&query, limit).unwrap();
             query.after = page.rows.last().map(|row| row.position);
             found.extend(page.rows);
             assert_eq!(page.more, found.len() < 1000);
@@ -80,11 +80,11 @@ fn pages_join(shop: &Shop, query: &IndexQuery) {
 }
 
 #[test]
-fn the_bounds_of_a_stretch_are_inclusive_and_its_beginning_is_not() {
-    let shop = full_shop(4);
+fn range_bounds_are_inclusive_and_after_is_exclusive() {
+    let store = full_store(4);
     let mut query = all_of(Index::All, Direction::Forward);
     (query.from, query.until) = (at(10), at(11));
-    let rows = shop.engine.scan(&query, 99).unwrap().rows;
+    let rows = store.engine.scan(&query, 99).unwrap().rows;
     assert_eq!(
         nos(&rows),
         (40..48).map(|n| no(n).to_string()).collect::<Vec<_>>()
@@ -102,93 +102,95 @@ fn the_bounds_of_a_stretch_are_inclusive_and_its_beginning_is_not() {
     for (direction, time, row, expected) in cases {
         query.direction = direction;
         query.after = Some(Position { time, row, sub: 0 });
-        let found = shop.engine.scan(&query, 99).unwrap();
+        let found = store.engine.scan(&query, 99).unwrap();
         assert_eq!(found.rows.len(), expected, "{direction:?} {time} {row}");
     }
     (query.from, query.until, query.after) = (at(11), at(10), None);
-    assert_eq!(shop.engine.scan(&query, 99).unwrap().rows, []);
+    assert_eq!(store.engine.scan(&query, 99).unwrap().rows, []);
 }
 
 #[test]
-fn more_is_told_exactly() {
-    let shop = full_shop(4);
+fn more_flag_is_exact() {
+    let store = full_store(4);
     let query = all_of(Index::All, Direction::Forward);
     for (limit, found, more) in [(0, 0, true), (999, 999, true), (1000, 1000, false)] {
-        let page = shop.engine.scan(&query, limit).unwrap();
+        let page = store.engine.scan(&query, limit).unwrap();
         assert_eq!((page.rows.len(), page.more), (found, more));
     }
     let empty = all_of(Index::Anomalies, Direction::Forward);
-    let page = shop.engine.scan(&empty, 0).unwrap();
+    let page = store.engine.scan(&empty, 0).unwrap();
     assert!(!page.more);
 }
 
 #[test]
-fn a_moved_order_leaves_its_old_lists() {
-    let shop = Shop::new();
-    shop.run(no(1), create(new()));
-    shop.run(no(1), confirm("T1"));
+fn order_with_new_status_leaves_old_indexes() {
+    let store = Shop::new();
+    store.run(no(1), create(new()));
+    store.run(no(1), confirm("T1"));
     let of = |status| {
         let query = all_of(Index::Status(status), Direction::Forward);
-        shop.engine.scan(&query, 9).unwrap().rows.len()
+        store.engine.scan(&query, 9).unwrap().rows.len()
     };
     assert_eq!((of(Status::Pending), of(Status::Success)), (0, 1));
-    let due = shop.engine.scan(&all_of(Index::Due, Direction::Forward), 9);
+    let due = store
+        .engine
+        .scan(&all_of(Index::Due, Direction::Forward), 9);
     assert_eq!(due.unwrap().rows, []);
 }
 
 #[test]
-fn texts_that_collide_are_told_apart_by_the_records() {
-    let shop = Shop::colliding();
+fn colliding_texts_are_distinguished_by_records() {
+    let store = Shop::colliding();
     for (n, name) in ["oAnna-of-ours", "oBert-of-ours", "oAnna-of-ours"]
         .into_iter()
         .enumerate()
     {
-        shop.run(no(n), create(new().openid(openid(name))));
+        store.run(no(n), create(new().openid(openid(name))));
     }
     let of = |name| {
         let query = all_of(Index::OpenId(openid(name)), Direction::Backward);
-        let page = shop.engine.scan(&query, 1).unwrap();
+        let page = store.engine.scan(&query, 1).unwrap();
         (nos(&page.rows), page.more)
     };
     assert_eq!(of("oAnna-of-ours"), (vec![no(2).to_string()], true));
     assert_eq!(of("oBert-of-ours"), (vec![no(1).to_string()], false));
     assert_eq!(of("oCara-of-ours"), (vec![], false));
-    shop.assert_sound();
+    store.assert_sound();
 }
 
 #[test]
-fn a_collision_takes_no_key() {
-    let shop = Shop::colliding();
+fn hash_collision_claims_no_unique_key() {
+    let store = Shop::colliding();
     for n in 0..3 {
-        shop.run(no(n), create(new()));
-        shop.run(no(n), confirm(&format!("T{n}")));
+        store.run(no(n), create(new()));
+        store.run(no(n), confirm(&format!("T{n}")));
     }
     for n in 0..3 {
-        let owner = shop.load(Lookup::Owner(transaction(&format!("T{n}"))));
+        let owner = store.load(Lookup::Owner(transaction(&format!("T{n}"))));
         assert_eq!(owner.unwrap().record.no(), no(n));
     }
-    assert_eq!(shop.load(Lookup::Owner(transaction("T9"))), None);
+    assert_eq!(store.load(Lookup::Owner(transaction("T9"))), None);
     let claim = decided(no(3), create(new()), at(0), None, &[]);
-    shop.apply(&[claim]);
-    let claim = decided(no(3), confirm("T1"), at(0), shop.stored(no(3)), &[]);
+    store.apply(&[claim]);
+    let claim = decided(no(3), confirm("T1"), at(0), store.stored(no(3)), &[]);
     let (key, by) = (transaction("T1"), no(1));
-    assert_eq!(shop.apply(&[claim]), [Verdict::Taken { key, by }]);
-    shop.assert_sound();
+    assert_eq!(store.apply(&[claim]), [Verdict::Taken { key, by }]);
+    store.assert_sound();
 }
 
 #[test]
-fn two_colliding_texts_of_one_record_are_one_entry_until_both_are_gone() {
-    let shop = Shop::colliding();
-    shop.run(no(1), confirm("T1"));
-    shop.run(no(1), confirm("T2"));
+fn colliding_texts_of_one_record_share_one_entry() {
+    let store = Shop::colliding();
+    store.run(no(1), confirm("T1"));
+    store.run(no(1), confirm("T2"));
     for id in ["T1", "T2"] {
         let query = all_of(transaction(id).index(), Direction::Forward);
-        assert_eq!(shop.engine.scan(&query, 9).unwrap().rows.len(), 1);
+        assert_eq!(store.engine.scan(&query, 9).unwrap().rows.len(), 1);
     }
-    shop.assert_sound();
-    shop.run(no(1), create(new()));
-    shop.assert_sound();
-    shop.run(no(2), create(new()));
-    shop.run(no(2), CommandKind::BeginClose);
-    shop.assert_sound();
+    store.assert_sound();
+    store.run(no(1), create(new()));
+    store.assert_sound();
+    store.run(no(2), create(new()));
+    store.run(no(2), CommandKind::BeginClose);
+    store.assert_sound();
 }

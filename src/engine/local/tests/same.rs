@@ -1,5 +1,5 @@
-//! A store on this engine and one in memory answer the same, whatever is asked of them and
-//! whenever it is flushed.
+//! Property test: a store on the local engine and a store in memory return the same results, for
+//! random commands and checkpoints.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -13,7 +13,7 @@ use crate::query::{OrderQuery, PageRequest};
 use crate::store::Store;
 use crate::types::Timestamp;
 
-/// Two stores with one clock.
+/// Local store and store in memory, with the same clock.
 struct Pair {
     clock: Arc<AtomicI64>,
     local: Store,
@@ -41,8 +41,8 @@ impl Pair {
         }
     }
 
-    fn both<T: std::fmt::Debug + PartialEq>(&self, ask: impl Fn(&Store) -> T) {
-        assert_eq!(ask(&self.local), ask(&self.memory));
+    fn both<T: std::fmt::Debug + PartialEq>(&self, call: impl Fn(&Store) -> T) {
+        assert_eq!(call(&self.local), call(&self.memory));
     }
 
     fn act(&self, action: &Action) {
@@ -50,11 +50,11 @@ impl Pair {
         let order = no(action.order);
         let id = format!("T{}", action.value);
         self.both(|store| match action.kind {
-            0..=3 => say(store.create(order, made(action)).wait()),
-            4..=6 => say(store.confirm(order, payment(&id)).wait()),
-            7 => say(store.begin_close(order).wait()),
-            8 => say(store.record_close(order, CloseReply::Closed).wait()),
-            _ => say(store.abort_close(order).wait()),
+            0..=3 => text(store.create(order, made(action)).wait()),
+            4..=6 => text(store.confirm(order, payment(&id)).wait()),
+            7 => text(store.begin_close(order).wait()),
+            8 => text(store.record_close(order, CloseReply::Closed).wait()),
+            _ => text(store.abort_close(order).wait()),
         });
         if action.kind == 10 {
             self.local.flush().wait().unwrap();
@@ -83,8 +83,8 @@ impl Pair {
         });
         self.both(|store| store.counts().wait().unwrap());
         self.both(|store| {
-            let place = crate::FeedCursor::START;
-            let feed = store.events(place, 1000).wait().unwrap();
+            let start = crate::FeedCursor::START;
+            let feed = store.events(start, 1000).wait().unwrap();
             feed.into_iter().map(|e| e.event).collect::<Vec<_>>()
         });
         for n in 0..ORDERS {
@@ -94,9 +94,9 @@ impl Pair {
     }
 }
 
-/// An answer in words.
-fn say<T: std::fmt::Debug>(answer: Result<T, crate::Error>) -> String {
-    format!("{answer:?}")
+/// Debug output of a reply.
+fn text<T: std::fmt::Debug>(reply: Result<T, crate::Error>) -> String {
+    format!("{reply:?}")
 }
 
 fn made(action: &Action) -> NewOrder {
@@ -108,7 +108,7 @@ fn made(action: &Action) -> NewOrder {
     }
 }
 
-/// A list, joined of small pages.
+/// All rows of a list, read in pages of three.
 fn pages(store: &Store, list: &OrderQuery) -> Vec<Arc<Order>> {
     let (mut page, mut found) = (PageRequest::of(3), Vec::new());
     loop {
@@ -139,7 +139,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn reads_are_the_same_before_and_after_every_flush(
+    fn local_and_memory_engine_return_same_results(
         actions in proptest::collection::vec(action(), 1..160)
     ) {
         let pair = Pair::new();

@@ -1,4 +1,4 @@
-//! Reads of the base that fail, and what becomes of those that follow.
+//! Tests of failed reads of the B-tree and of the reads after them.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::engine::local::options::LocalOptions;
 
 const ORDERS: usize = 400;
 
-/// A store on a simulated disk that was just opened: nothing of its base is in memory.
+/// Newly opened store on a simulated disk. Its caches are empty.
 fn cold(disk: &SimulatedDisk) -> (LocalEngine, PathBuf) {
     let options = LocalOptions {
         cache_bytes: 1 << 14,
@@ -31,7 +31,7 @@ fn cold(disk: &SimulatedDisk) -> (LocalEngine, PathBuf) {
 }
 
 #[test]
-fn read_that_fails_once_is_done_again_in_a_base_opened_at_once() {
+fn failed_read_is_repeated_on_reopened_btree() {
     let disk = SimulatedDisk::new(3);
     let (engine, _) = cold(&disk);
     for n in (0..ORDERS).step_by(20) {
@@ -46,7 +46,7 @@ fn read_that_fails_once_is_done_again_in_a_base_opened_at_once() {
 }
 
 #[test]
-fn disk_that_reads_nothing_fails_reads_until_it_is_well_again() {
+fn reads_fail_until_disk_works_again() {
     let disk = SimulatedDisk::new(4);
     let (engine, _) = cold(&disk);
     disk.fail(disk.calls() + 1, DiskFault::Io, true);
@@ -62,7 +62,7 @@ fn disk_that_reads_nothing_fails_reads_until_it_is_well_again() {
 }
 
 #[test]
-fn damaged_page_is_met_again_and_again_and_the_base_is_opened_once() {
+fn corrupted_page_does_not_reopen_btree() {
     let disk = SimulatedDisk::new(5);
     let (engine, dir) = cold(&disk);
     let base = dir.join("base.redb");

@@ -1,4 +1,4 @@
-//! What the walk through a store must find.
+//! Tests of `verify`: the violations that it must find.
 
 use super::fixture::{self, Changes, Shop, at, confirm, create, new, no, openid, transaction};
 use crate::contract::StoredRecord;
@@ -13,22 +13,22 @@ use crate::rules::{Index, IndexEntry};
 use crate::types::Timestamp;
 use crate::verify::{Invariant, VerifyReport};
 
-fn shop() -> Shop {
-    let shop = Shop::new();
+fn sample_store() -> Shop {
+    let store = Shop::new();
     for n in 1..=3 {
-        shop.run(no(n), create(new().openid(openid("oAnna-of-ours"))));
-        shop.run(no(n), confirm(&format!("T{n}")));
+        store.run(no(n), create(new().openid(openid("oAnna-of-ours"))));
+        store.run(no(n), confirm(&format!("T{n}")));
     }
-    shop.run(no(9), confirm("T9"));
-    shop.assert_sound();
-    shop
+    store.run(no(9), confirm("T9"));
+    store.assert_sound();
+    store
 }
 
-/// The report on a shop of which somebody changed this.
+/// Report on the sample store after a direct change of its B-tree.
 fn after(change: impl FnOnce(&ReadView, &mut Changes)) -> VerifyReport {
-    let shop = shop();
-    shop.tamper(change);
-    shop.engine.verify().unwrap()
+    let store = sample_store();
+    store.tamper(change);
+    store.engine.verify().unwrap()
 }
 
 fn names(report: &VerifyReport, invariant: Invariant) -> bool {
@@ -44,14 +44,14 @@ fn openid_entry() -> IndexEntry {
 }
 
 #[test]
-fn a_sound_store_is_counted() {
-    let report = shop().engine.verify().unwrap();
+fn verify_counts_valid_store() {
+    let report = sample_store().engine.verify().unwrap();
     assert_eq!((report.records, report.events), (4, 7));
     assert!(report.entries > 8);
 }
 
 #[test]
-fn a_missing_entry_is_found() {
+fn verify_finds_missing_index_entry() {
     let report = after(|view, writes| {
         let (table, key) = view.layout.entry(&openid_entry(), 3).unwrap();
         writes.remove(table, key);
@@ -63,7 +63,7 @@ fn a_missing_entry_is_found() {
 }
 
 #[test]
-fn a_stray_entry_is_found() {
+fn verify_finds_stray_index_entry() {
     for row in [2, 3, 77] {
         let report = after(|view, writes| {
             let index = Index::OpenId(openid("oBert-of-ours"));
@@ -81,7 +81,7 @@ fn a_stray_entry_is_found() {
 }
 
 #[test]
-fn an_entry_that_is_missing_beside_a_stray_one_hides_neither() {
+fn verify_finds_missing_entry_next_to_stray_one() {
     let report = after(|view, writes| {
         let (table, key) = view.layout.entry(&openid_entry(), 3).unwrap();
         writes.remove(table, key);
@@ -92,20 +92,20 @@ fn an_entry_that_is_missing_beside_a_stray_one_hides_neither() {
 }
 
 #[test]
-fn a_damaged_record_is_found_and_does_not_end_the_walk() {
+fn verify_continues_after_corrupted_record() {
     let report = after(|_, writes| writes.put(Table::Orders, keys::order(&no(2)), vec![1; 40]));
     assert!(names(&report, Invariant::I18));
     assert_eq!(report.records, 3);
 }
 
 #[test]
-fn a_missing_event_is_found() {
+fn verify_finds_missing_event() {
     let report = after(|_, writes| writes.remove(Table::Events, keys::event(3)));
     assert!(names(&report, Invariant::I11));
 }
 
 #[test]
-fn an_event_beyond_the_last_is_found() {
+fn verify_finds_event_after_last_sequence_number() {
     let report = after(|view, writes| {
         let (key, event) = (keys::event(8), view.event(7).unwrap());
         writes.put(Table::Events, key, event_bytes(8, &event));
@@ -113,7 +113,7 @@ fn an_event_beyond_the_last_is_found() {
     assert!(names(&report, Invariant::I11));
 }
 
-/// An event that is the first of its record.
+/// Encoded event that is the first one of its record.
 fn event_bytes(seq: u64, event: &Event) -> Vec<u8> {
     let mut bytes = Vec::new();
     let origin = Origin::First(event.no);
@@ -122,7 +122,7 @@ fn event_bytes(seq: u64, event: &Event) -> Vec<u8> {
 }
 
 #[test]
-fn a_row_that_leads_elsewhere_is_found() {
+fn verify_finds_row_of_another_record() {
     let report = after(|view, writes| {
         let mut event = view.event(3).unwrap();
         event.no = no(1);
@@ -132,7 +132,7 @@ fn a_row_that_leads_elsewhere_is_found() {
 }
 
 #[test]
-fn an_event_that_is_not_of_the_record_that_it_leads_to_is_found() {
+fn verify_finds_event_linked_to_wrong_record() {
     let report = after(|view, writes| {
         let event = view.event(4).unwrap();
         for row in [1, 4, 77] {
@@ -146,7 +146,7 @@ fn an_event_that_is_not_of_the_record_that_it_leads_to_is_found() {
 }
 
 #[test]
-fn counters_that_drifted_are_found() {
+fn verify_finds_wrong_counters() {
     let report = after(|view, writes| {
         let mut state = view.state().unwrap();
         state.counts.unclaimed += 1;
@@ -159,11 +159,11 @@ fn counters_that_drifted_are_found() {
 }
 
 #[test]
-fn a_key_with_two_owners_is_found() {
+fn verify_finds_key_with_two_owners() {
     let report = after(|view, writes| {
         let held = view.held(&no(1)).unwrap().unwrap();
         let crate::order::Record::Order(order) = held.stored.record else {
-            panic!("it is an order");
+            panic!("the record must be an order");
         };
         let mut twin = (*order).clone();
         twin.no = no(5);
@@ -186,14 +186,14 @@ fn a_key_with_two_owners_is_found() {
 }
 
 #[test]
-fn a_verified_opening_takes_a_sound_store_and_refuses_a_damaged_one() {
-    let open = |shop: &Shop| {
-        shop.engine.close().unwrap();
-        LocalEngine::open_verified(shop.dir(), &fixture::options())
+fn open_verified_rejects_corrupted_record() {
+    let open = |store: &Shop| {
+        store.engine.close().unwrap();
+        LocalEngine::open_verified(store.dir(), &fixture::options())
     };
-    let sound = shop();
+    let sound = sample_store();
     assert!(open(&sound).is_ok());
-    let damaged = shop();
+    let damaged = sample_store();
     damaged.tamper(|_, writes| writes.put(Table::Orders, keys::order(&no(2)), vec![1; 40]));
     let error = open(&damaged).unwrap_err();
     assert!(matches!(error, crate::Error::Unopened { .. }), "{error:?}");
@@ -201,10 +201,10 @@ fn a_verified_opening_takes_a_sound_store_and_refuses_a_damaged_one() {
 }
 
 #[test]
-fn a_verified_opening_refuses_a_base_of_which_any_page_in_use_was_changed() {
-    let shop = shop();
-    shop.engine.close().unwrap();
-    let path = shop.dir().join("base.redb");
+fn open_verified_rejects_changed_page() {
+    let store = sample_store();
+    store.engine.close().unwrap();
+    let path = store.dir().join("base.redb");
     let bytes = std::fs::read(&path).unwrap();
     let at = bytes
         .windows(13)
@@ -213,5 +213,5 @@ fn a_verified_opening_refuses_a_base_of_which_any_page_in_use_was_changed() {
     let mut damaged = bytes.clone();
     damaged[at] ^= 1;
     std::fs::write(&path, damaged).unwrap();
-    LocalEngine::open_verified(shop.dir(), &fixture::options()).unwrap_err();
+    LocalEngine::open_verified(store.dir(), &fixture::options()).unwrap_err();
 }

@@ -1,4 +1,4 @@
-//! Tests of the answer about a combined payment.
+//! Tests of the answer to a query of a combined payment.
 
 use super::*;
 use crate::order::{ChannelState, CommandKind, Source};
@@ -21,7 +21,7 @@ fn combined_answer_becomes_one_query_per_order() {
     let command = order.into_command().unwrap();
     assert_eq!(command.no, no("20150806125347"));
     let CommandKind::RecordQuery(state) = command.kind else {
-        panic!("no query");
+        panic!("the command records no query");
     };
     let payment = state.payment().unwrap();
     assert_eq!(
@@ -31,7 +31,7 @@ fn combined_answer_becomes_one_query_per_order() {
 }
 
 #[test]
-fn combined_answer_about_something_else_is_refused() {
+fn combined_answer_about_other_payment_is_refused() {
     let other = CombinedAnswer::from_v3(no("P1"), 200, REAL.as_bytes());
     assert_eq!(other, Err(FieldError::NotAsked.of("combine_out_trade_no")));
     let answer = answer(200, REAL).unwrap();
@@ -40,18 +40,18 @@ fn combined_answer_about_something_else_is_refused() {
 }
 
 #[test]
-fn order_that_cannot_be_told_apart_has_no_answer() {
+fn ambiguous_or_invalid_order_has_no_answer() {
     let twice = answer(200, &REAL.replace("20150806125347", "20150806125346")).unwrap();
     let repeated = FieldError::Repeated.of("sub_orders.out_trade_no");
     assert_eq!(twice.about(no("20150806125346")), Err(repeated));
-    let spoilt = answer(200, &REAL.replace("\"20150806125347\"", "7")).unwrap();
+    let invalid = answer(200, &REAL.replace("\"20150806125347\"", "7")).unwrap();
     let unread = FieldError::NotText.of("out_trade_no");
-    assert_eq!(spoilt.about(no("20150806125347")), Err(unread));
-    assert!(spoilt.about(no("20150806125346")).is_ok());
+    assert_eq!(invalid.about(no("20150806125347")), Err(unread));
+    assert!(invalid.about(no("20150806125346")).is_ok());
 }
 
 #[test]
-fn unknown_combined_payment_is_no_order_and_any_other_error_says_nothing() {
+fn unknown_combined_payment_means_no_such_order() {
     let unknown = answer(404, r#"{"code":"ORDER_NOT_EXIST","message":"-"}"#).unwrap();
     let order = unknown.about(no("20150806125346")).unwrap();
     assert_eq!(order.into_state(), Some(ChannelState::NoSuchOrder));

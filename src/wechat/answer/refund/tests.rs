@@ -1,6 +1,6 @@
-//! Tests of the answer to a request for a refund, by protocol.
+//! Tests of the answer to a refund request, by protocol.
 //!
-//! The samples have the shape that the channel documents for each of its interfaces.
+//! The samples have the format that the channel documents for each interface.
 
 use proptest::prelude::*;
 
@@ -92,7 +92,7 @@ fn v3(status: u16, json: &str) -> Read {
     RefundAnswer::from_v3(no(), &asked(), status, json.as_bytes())
 }
 
-/// The answers of all interfaces that say: accepted.
+/// Answers of all interfaces that accept the request.
 fn accepted(edit: impl Fn(&str) -> String) -> [Read; 6] {
     [
         v2(&edit(V2_ANSWER)),
@@ -104,7 +104,7 @@ fn accepted(edit: impl Fn(&str) -> String) -> [Read; 6] {
     ]
 }
 
-/// The answers of all interfaces with a code.
+/// Answers of all interfaces with an error code.
 fn failed(code: &str, status: u16) -> [Read; 4] {
     [
         v2(&format!(
@@ -132,7 +132,7 @@ fn fact(answer: Read) -> RefundFact {
 }
 
 #[test]
-fn refund_request_accepted_is_told_by_every_interface() {
+fn accepted_refund_is_read_from_every_interface() {
     for answer in accepted(str::to_owned) {
         let fact = fact(answer);
         assert_eq!(
@@ -155,7 +155,7 @@ fn refund_request_accepted_is_told_by_every_interface() {
 }
 
 #[test]
-fn refund_request_refused_is_told_with_its_code() {
+fn refused_refund_is_read_with_its_code() {
     for code in [
         "NOTENOUGH",
         "NOT_ENOUGH",
@@ -181,7 +181,7 @@ fn refund_request_refused_is_told_with_its_code() {
 }
 
 #[test]
-fn refund_request_with_an_uncertain_answer_is_to_be_repeated() {
+fn uncertain_refund_answer_means_retry() {
     let uncertain = |answer: Read| {
         let answer = answer.unwrap();
         assert_eq!(*answer.reply(), RefundReply::Retry);
@@ -199,7 +199,7 @@ fn refund_request_with_an_uncertain_answer_is_to_be_repeated() {
         "NO_AUTH",
         "CERT_ERROR",
         "MCH_NOT_EXISTS",
-        // These also answer a repeat of a request that the channel has taken.
+        // The channel also returns these for a repeat of an accepted request.
         "REFUND_FEE_MISMATCH",
         "INVALID_REQUEST",
         "ERROR",
@@ -207,7 +207,7 @@ fn refund_request_with_an_uncertain_answer_is_to_be_repeated() {
     ] {
         failed(code, 400).into_iter().for_each(uncertain);
     }
-    // A code counts only where the channel itself has decided.
+    // A code counts only with a status by which the channel itself refuses the request.
     for status in [201, 202, 302, 429, 500, 502, 503] {
         uncertain(v3(status, r#"{"code":"NOT_ENOUGH","message":"-"}"#));
         uncertain(v3(status, DOMESTIC));
@@ -235,7 +235,7 @@ fn refund_answer_about_another_refund_or_order_is_refused() {
     for answer in accepted(|text| text.replace("R2021WERUN1647840687637", "R1")) {
         not_asked(answer);
     }
-    // Ecommerce and global answers do not tell the order.
+    // Ecommerce and global answers do not contain the order number.
     let of_another = accepted(|text| {
         text.replace("\"2021WERUN", "\"2022WERUN")
             .replace("[2021WERUN", "[2022WERUN")
@@ -246,7 +246,7 @@ fn refund_answer_about_another_refund_or_order_is_refused() {
 }
 
 #[test]
-fn refund_answer_tells_what_goes_back_and_not_what_was_asked_for() {
+fn refund_answer_overrides_requested_amount() {
     let edit = |text: &str| {
         text.replace("\"refund\":40", "\"refund\":30")
             .replace("fee\":40,\"total", "fee\":30,\"total")
@@ -271,7 +271,7 @@ fn refund_answer_tells_what_goes_back_and_not_what_was_asked_for() {
 }
 
 #[test]
-fn refund_answer_that_is_incomplete_or_of_another_kind_is_refused() {
+fn incomplete_or_wrong_refund_answer_is_refused() {
     for answer in accepted(|text| {
         text.replace("refund_id\"", "x\"")
             .replace("refund_id>", "x>")
@@ -316,7 +316,7 @@ fn refund_answer_that_is_incomplete_or_of_another_kind_is_refused() {
 
 proptest! {
     #[test]
-    fn no_damage_makes_a_reader_panic(at in 0..400_usize, byte in any::<u8>(), cut in 0..4_usize) {
+    fn corrupt_message_never_panics(at in 0..400_usize, byte in any::<u8>(), cut in 0..4_usize) {
         for text in [V2_ANSWER, CONTAINER, FUNCTION, GLOBAL] {
             let mut bytes = text.as_bytes().to_vec();
             let at = at % bytes.len();

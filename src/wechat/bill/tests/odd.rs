@@ -1,5 +1,5 @@
-//! Bills that are odd in the field: names with line ends, other encodings, older columns,
-//! currencies without hundredths, numbers that no order of this store has.
+//! Tests of unusual but real bills: names with line ends, other encodings, older columns,
+//! currencies without hundredths, order numbers that this store cannot have.
 
 use super::*;
 use crate::types::{Currency, Fen, OrderNo};
@@ -12,7 +12,7 @@ fn with_name(name: &str) -> Result<Vec<BillLine>, BillError> {
 }
 
 #[test]
-fn line_end_or_comma_backtick_in_a_field_does_not_end_the_bill() {
+fn line_end_or_separator_in_name_is_read() {
     for name in [
         "\"tea,`black\"",
         "\"tea\nblack\"",
@@ -34,7 +34,7 @@ fn line_end_or_comma_backtick_in_a_field_does_not_end_the_bill() {
 }
 
 #[test]
-fn line_that_lost_its_backtick_is_refused_and_no_part_of_the_one_before() {
+fn line_without_backtick_is_refused() {
     let second = SUCCESS.lines().nth(1).unwrap();
     let bare = second.strip_prefix('`').unwrap();
     let bill = SUCCESS.replace(second, &format!("{second}\n{bare}"));
@@ -42,7 +42,7 @@ fn line_that_lost_its_backtick_is_refused_and_no_part_of_the_one_before() {
 }
 
 #[test]
-fn bill_in_another_encoding_is_named_with_the_remedy() {
+fn wrong_bill_encoding_is_named_with_remedy() {
     let refused = |bytes: &[u8]| match BillReader::new(bytes) {
         Err(BillError::Encoding(encoding)) => encoding,
         other => panic!("{other:?}"),
@@ -62,9 +62,9 @@ fn bill_in_another_encoding_is_named_with_the_remedy() {
     assert!(WrongEncoding::Gbk.to_string().contains("iconv"));
 }
 
-/// Before 2017 or so, 交易时间 in a bill of refunds was when the order was paid.
+/// Before about 2017, 交易时间 in a bill of refunds was the time of the payment.
 #[test]
-fn legacy_refund_bill_has_the_time_of_the_refund() {
+fn legacy_refund_line_uses_refund_time() {
     let legacy = REFUND
         .replace("`2024-05-01 10:00:00,`wxa", "`2024-04-01 09:00:00,`wxa")
         .replace(
@@ -78,7 +78,7 @@ fn legacy_refund_bill_has_the_time_of_the_refund() {
     assert_eq!(line.time.beijing().to_string(), "2024-04-01 09:00:00");
 }
 
-/// The line of [`SUCCESS`] in another currency, with all amounts as this text.
+/// The line of [`SUCCESS`] with another currency and with this text for all amounts.
 fn of_currency(currency: &str, amount: &str) -> Result<Vec<BillLine>, BillError> {
     let bill = SUCCESS
         .replace("CNY", currency)
@@ -92,7 +92,7 @@ fn of_currency(currency: &str, amount: &str) -> Result<Vec<BillLine>, BillError>
 }
 
 #[test]
-fn bill_amount_is_read_in_the_unit_of_its_currency() {
+fn bill_amount_is_read_in_currency_unit() {
     let read = |currency: &str, amount: &str| {
         let lines = of_currency(currency, amount).unwrap();
         let line = lines.into_iter().next().unwrap();
@@ -112,12 +112,15 @@ fn bill_amount_is_read_in_the_unit_of_its_currency() {
     assert_eq!((amount, unit), (1500, own(150)));
     let (amount, unit, payment) = read("KRW", "5.50");
     assert_eq!((amount, unit, payment), (550, BillUnit::Hundredths, None));
-    assert!(of_currency("JPY", "5.505").is_err(), "in neither unit");
+    assert!(
+        of_currency("JPY", "5.505").is_err(),
+        "the text fits neither unit"
+    );
     assert!(of_currency("CNY", "5.505").is_err());
 }
 
 #[test]
-fn line_that_cannot_be_used_is_counted_and_says_whose_it_is() {
+fn unusable_line_is_counted_and_names_merchant() {
     for (from, to, column) in [
         ("`order-1", "`no. 1", "商户订单号"),
         ("`order-1", &format!("`{}", "1".repeat(33)), "商户订单号"),
@@ -131,7 +134,7 @@ fn line_that_cannot_be_used_is_counted_and_says_whose_it_is() {
         let bill = SUCCESS.replace(from, to);
         let items: Vec<_> = BillReader::new(bill.as_bytes()).unwrap().collect();
         let [Err(BillError::Line(bad))] = &items[..] else {
-            panic!("{to}: the sums agree: {items:?}");
+            panic!("{to}: expected one unusable line: {items:?}");
         };
         assert_eq!((bad.line, bad.column), (2, column));
         assert_eq!(bad.mch_id, MchId::parse("190").ok());

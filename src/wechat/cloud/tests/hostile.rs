@@ -1,17 +1,17 @@
-//! Events that nobody should send: junk, repeated fields, openids where none belong.
+//! Tests of hostile events: junk, repeated fields, openids in wrong fields.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
 
-/// The real event with more text behind its opening brace.
+/// The real event with more text after its opening brace.
 fn spliced(text: &str) -> Vec<u8> {
     REAL.replacen('{', &format!("{{{text},"), 1).into_bytes()
 }
 
 #[test]
-fn what_is_not_json_is_refused_with_the_place() {
+fn invalid_json_is_refused_with_position() {
     let not = |json: &[u8]| match CloudEvent::from_json(json).unwrap_err() {
         MessageError::NotJson { line, column } => (line, column),
         other => panic!("{other}"),
@@ -34,7 +34,7 @@ fn what_is_not_json_is_refused_with_the_place() {
 }
 
 #[test]
-fn junk_up_to_the_limits_changes_nothing() {
+fn junk_below_limits_changes_nothing() {
     let expected = CloudEvent::from_json(REAL.as_bytes()).unwrap();
     let size = 250 << 10;
     let junk = [
@@ -53,7 +53,7 @@ fn junk_up_to_the_limits_changes_nothing() {
 }
 
 #[test]
-fn a_needed_field_that_occurs_twice_is_refused_even_if_both_agree() {
+fn repeated_required_field_is_refused() {
     let twice = |text: &str| CloudEvent::from_json(&spliced(text));
     let fields = [
         ("totalFee", "1"),
@@ -71,7 +71,7 @@ fn a_needed_field_that_occurs_twice_is_refused_even_if_both_agree() {
 }
 
 #[test]
-fn an_optional_field_that_occurs_twice_is_dropped() {
+fn repeated_optional_field_is_dropped() {
     let payment = paid(CloudEvent::from_json(&spliced(
         r#""bankType":"CMB","bankType":[]"#,
     )));
@@ -80,7 +80,7 @@ fn an_optional_field_that_occurs_twice_is_dropped() {
 }
 
 #[test]
-fn what_the_parser_cannot_pass_is_skipped_in_an_optional_field() {
+fn unparsable_optional_field_is_skipped() {
     let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
     for value in ["1e999", "-1e999", r#""\ud800""#, &deep] {
         let event = REAL.replace("\"cashFee\": 1", &format!("\"cashFee\": {value}"));
@@ -92,7 +92,7 @@ fn what_the_parser_cannot_pass_is_skipped_in_an_optional_field() {
 }
 
 #[test]
-fn neither_debug_nor_any_error_shows_an_openid() {
+fn debug_and_errors_hide_openid() {
     let shows = |text: &str| text.contains(&PAYER[..8]) || text.contains(&PROVIDERS_PAYER[..8]);
     let event = CloudEvent::from_json(REAL.as_bytes()).unwrap();
     assert!(!shows(&format!("{event:?}{event:#?}")));
@@ -107,14 +107,14 @@ fn neither_debug_nor_any_error_shows_an_openid() {
         .lines()
         .filter_map(|line| line.trim().split('"').nth(1));
     for field in every.chain(["feeType", "refundId"]) {
-        for spoiled in [
+        for invalid in [
             json!(format!("{PAYER} ")),
             json!(PAYER.repeat(9)),
             json!([PAYER]),
             json!({PAYER: 1}),
         ] {
             let event = edited(|event| {
-                event.insert(field.to_owned(), spoiled);
+                event.insert(field.to_owned(), invalid);
             });
             assert_hidden(&event, shows);
         }
@@ -124,7 +124,7 @@ fn neither_debug_nor_any_error_shows_an_openid() {
     assert_hidden(&text[..20], shows);
 }
 
-/// Expects that, if these bytes are refused, nothing is said of what is in them.
+/// Asserts that the error about these bytes, if any, contains no openid.
 fn assert_hidden(json: &[u8], shows: impl Fn(&str) -> bool) {
     if let Err(error) = CloudEvent::from_json(json) {
         let source = error.source().map(ToString::to_string);
@@ -146,14 +146,14 @@ fn events_and_errors_can_cross_threads() {
     crosses::<MessageError>();
 }
 
-/// Any JSON value, as text, those included that a parser of values refuses.
+/// Text of any JSON value, including values that `serde_json` refuses.
 fn any_value() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         Just("null".to_owned()),
-        any::<bool>().prop_map(|it| it.to_string()),
-        any::<i64>().prop_map(|it| it.to_string()),
+        any::<bool>().prop_map(|value| value.to_string()),
+        any::<i64>().prop_map(|value| value.to_string()),
         "-?[1-9][0-9]{0,40}(\\.[0-9]{1,5})?([eE][+-]?[0-9]{1,4})?",
-        any::<String>().prop_map(|it| json!(it).to_string()),
+        any::<String>().prop_map(|text| json!(text).to_string()),
         "\"[ -!#-\\[\\]-~]{0,80}\"",
         "\"\\\\u[0-9a-f]{4}\"",
     ];
@@ -166,7 +166,7 @@ fn any_value() -> impl Strategy<Value = String> {
     })
 }
 
-const DECIDING_NOTHING: [&str; 9] = [
+const OPTIONAL: [&str; 9] = [
     "tradeType",
     "bankType",
     "cashFee",
@@ -180,12 +180,12 @@ const DECIDING_NOTHING: [&str; 9] = [
 
 proptest! {
     #[test]
-    fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+    fn any_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = CloudEvent::from_json(&bytes);
     }
 
     #[test]
-    fn no_damage_makes_it_panic(at in 0..REAL.len(), byte in any::<u8>(), cut in 0..4_usize) {
+    fn corrupt_event_never_panics(at in 0..REAL.len(), byte in any::<u8>(), cut in 0..4_usize) {
         let mut bytes = REAL.as_bytes().to_vec();
         let end = bytes.len().min(at + cut);
         bytes.splice(at..end, [byte]);
@@ -193,10 +193,10 @@ proptest! {
     }
 
     #[test]
-    fn no_value_of_an_optional_field_makes_a_payment_refused(
-        fields in proptest::collection::vec((0..DECIDING_NOTHING.len(), any_value()), 1..6),
+    fn optional_field_never_refuses_payment(
+        fields in proptest::collection::vec((0..OPTIONAL.len(), any_value()), 1..6),
     ) {
-        let text = fields.iter().map(|(at, value)| format!("\"{}\":{value}", DECIDING_NOTHING[*at]));
+        let text = fields.iter().map(|(at, value)| format!("\"{}\":{value}", OPTIONAL[*at]));
         let event = spliced(&text.collect::<Vec<_>>().join(","));
         let payment = paid(CloudEvent::from_json(&event));
         let expected = paid(CloudEvent::from_json(REAL.as_bytes()));

@@ -1,12 +1,13 @@
-//! Lines that end no comparison: those of other merchants, and those that cannot be used.
+//! Tests of unusual lines: of other merchants, unusable ones, and of currencies without hundredths.
 
 use super::*;
 use crate::order::{AnomalyKind, Command, NewRefund, RefundFact, RefundRequested, RefundState};
 use crate::types::{Currency, RefundNo};
 
-/// A service provider's bill has the lines of all its merchants, with their tills' numbers.
+/// A service provider's bill has the lines of all its merchants. Their order numbers can have any
+/// format.
 #[test]
-fn foreign_and_odd_order_numbers_do_not_end_the_day() {
+fn odd_order_number_does_not_end_comparison() {
     let store = Store::memory().unwrap();
     let own = create(&store, "7");
     let long = "9".repeat(33);
@@ -37,9 +38,9 @@ fn foreign_and_odd_order_numbers_do_not_end_the_day() {
     assert_eq!(order.status, Status::Success);
 }
 
-/// The sums are checked over all lines, so that one that is dropped or made up is noticed.
+/// The sums include every line. Otherwise the reader would not notice a missing or an extra line.
 #[test]
-fn sums_of_a_bill_count_lines_that_cannot_be_used() {
+fn bill_sums_include_unusable_lines() {
     let store = Store::memory().unwrap();
     let bad = paid_line("no. 1", "T1", "0.02");
     let good = paid_line("order-2", "T2", "0.01");
@@ -58,7 +59,7 @@ fn sums_of_a_bill_count_lines_that_cannot_be_used() {
 }
 
 #[test]
-fn line_that_cannot_be_counted_ends_it() {
+fn line_without_valid_amount_ends_comparison() {
     let store = Store::memory().unwrap();
     for bad in [
         paid_line("order-1", "T1", "cheap"),
@@ -71,10 +72,10 @@ fn line_that_cannot_be_counted_ends_it() {
     }
 }
 
-/// The order is paid here by the transaction that the line names: nothing is missing in the
+/// The unusable line names the transaction that paid the order. The payment is not missing in the
 /// bill.
 #[test]
-fn payment_on_a_line_that_cannot_be_used_is_not_missing() {
+fn payment_on_unusable_line_is_not_missing() {
     let store = Store::memory().unwrap();
     pay(&store, "order-1", "T1", "20210128120000");
     let bill = [paid_line("order 1", "T1", "0.01")];
@@ -110,10 +111,10 @@ fn refund_number_zero_is_a_difference() {
     assert_eq!(kinds(&differences), expected);
     let bad = differences[0].unusable.as_deref().unwrap();
     assert_eq!(bad.column, "商户退款单号");
-    assert!(differences[0].order.is_some(), "the order is known");
+    assert!(differences[0].order.is_some(), "the line names the order");
 }
 
-/// A store with one order of yen, and its bill of one line.
+/// A store with one order in yen.
 struct Yen {
     store: Store,
     no: OrderNo,
@@ -130,7 +131,7 @@ impl Yen {
         Self { store, no }
     }
 
-    /// Paid on the day before the bill.
+    /// Pays the order on the day before the bill.
     fn pay(self, amount: u64) -> Self {
         let transaction = TransactionId::parse("T1").unwrap();
         let time = Timestamp::parse_compact("20210127120000").unwrap();
@@ -146,57 +147,64 @@ impl Yen {
         let transaction = TransactionId::parse("T1").unwrap();
         let amount = Fen::new(amount).unwrap();
         let refund = NewRefund::new(number.clone(), transaction.clone(), amount).unwrap();
-        let asked = self.store.request_refund(self.no, refund).wait().unwrap();
-        assert_eq!(asked.outcome, RefundRequested::Requested);
+        let reply = self.store.request_refund(self.no, refund).wait().unwrap();
+        assert_eq!(reply.outcome, RefundRequested::Requested);
         let fact = RefundFact::new(number, transaction, amount, RefundState::Processing);
         let call = self.store.record_refund(self.no, fact.unwrap());
         let _ = call.wait().unwrap();
         self
     }
 
-    /// What differs, and the fix.
-    fn told(&self, line: &str) -> Option<(BillDifferenceKind, Fix)> {
+    /// Kind and fix of the difference to a bill of this line; `None` if there is none.
+    fn difference(&self, line: &str) -> Option<(BillDifferenceKind, Fix)> {
         let found = run(&self.store, &[line.replace("CNY", "JPY")]).1;
         assert!(found.len() <= 1, "{found:?}");
-        found.into_iter().next().map(|it| (it.kind, it.fix))
+        let first = found.into_iter().next();
+        first.map(|difference| (difference.kind, difference.fix))
     }
 }
 
-fn is_told(fix: &Fix) -> bool {
+fn is_command(fix: &Fix) -> bool {
     matches!(fix, Fix::Tell(_))
 }
 
 #[test]
-fn bill_amount_that_fits_only_in_hundredths_is_unit_uncertain() {
+fn bill_amount_fitting_only_hundredths_is_uncertain() {
     let uncertain = Some((BillDifferenceKind::UnitUncertain, Fix::AskChannel));
     let billed = |amount| paid_line("order-1", "T1", amount);
-    // Not paid here.
-    assert_eq!(Yen::open(50_000).told(&billed("500")), uncertain);
-    assert_eq!(Yen::open(550).told(&billed("5.50")), uncertain);
-    let (kind, fix) = Yen::open(500).told(&billed("500")).unwrap();
+    // The store has no payment.
+    assert_eq!(Yen::open(50_000).difference(&billed("500")), uncertain);
+    assert_eq!(Yen::open(550).difference(&billed("5.50")), uncertain);
+    let (kind, fix) = Yen::open(500).difference(&billed("500")).unwrap();
     assert_eq!(kind, BillDifferenceKind::LocalUnpaid);
-    assert!(is_told(&fix), "it fits in the currency's own unit");
+    assert!(
+        is_command(&fix),
+        "the amount fits in the currency's own unit"
+    );
     let differs = Some((BillDifferenceKind::AmountDiffers, Fix::AskChannel));
-    assert_eq!(Yen::open(7).told(&billed("500")), differs);
-    // Paid here.
+    assert_eq!(Yen::open(7).difference(&billed("500")), differs);
+    // The store has a payment.
     assert_eq!(
-        Yen::open(50_000).pay(50_000).told(&billed("500")),
+        Yen::open(50_000).pay(50_000).difference(&billed("500")),
         uncertain
     );
-    assert_eq!(Yen::open(550).pay(550).told(&billed("5.50")), uncertain);
-    assert_eq!(Yen::open(500).pay(500).told(&billed("500")), None);
+    assert_eq!(
+        Yen::open(550).pay(550).difference(&billed("5.50")),
+        uncertain
+    );
+    assert_eq!(Yen::open(500).pay(500).difference(&billed("500")), None);
     let other = paid_line("order-1", "T2", "500");
-    let (kind, fix) = Yen::open(7).pay(7).told(&other).unwrap();
+    let (kind, fix) = Yen::open(7).pay(7).difference(&other).unwrap();
     assert_eq!(kind, BillDifferenceKind::TransactionDiffers);
     assert_eq!(fix, Fix::AskChannel);
-    // Not known here.
+    // The store does not have the order.
     let unknown = paid_line("order-2", "T2", "500");
     let missing = Some((BillDifferenceKind::MissingLocally, Fix::AskChannel));
-    assert_eq!(Yen::open(500).told(&unknown), missing);
+    assert_eq!(Yen::open(500).difference(&unknown), missing);
 }
 
 #[test]
-fn refund_amount_that_fits_only_in_hundredths_is_unit_uncertain() {
+fn refund_amount_fitting_only_hundredths_is_uncertain() {
     let uncertain = Some((BillDifferenceKind::UnitUncertain, Fix::AskChannel));
     let billed = |amount| refund_line("order-1", "T1", "REFUND", "R-1", "SUCCESS", amount);
     let of_refunds = |yen: Yen, line: String| {
@@ -204,9 +212,9 @@ fn refund_amount_that_fits_only_in_hundredths_is_unit_uncertain() {
         let reader = BillReader::new(reader.as_bytes()).unwrap();
         let comparison = Reconciliation::of(day(), MchId::parse(MCH).unwrap());
         let mut found = Vec::new();
-        let told = |it: BillDifference| found.push((it.kind, it.fix));
+        let report = |difference: BillDifference| found.push((difference.kind, difference.fix));
         let only = comparison.kind(BillKind::Refund);
-        only.run(&yen.store, reader, told).unwrap();
+        only.run(&yen.store, reader, report).unwrap();
         found.into_iter().next()
     };
     let refunded = |amount| Yen::open(90_000).pay(90_000).refund(amount);
@@ -214,16 +222,16 @@ fn refund_amount_that_fits_only_in_hundredths_is_unit_uncertain() {
     assert_eq!(of_refunds(refunded(550), billed("5.50")), uncertain);
     let (kind, fix) = of_refunds(refunded(500), billed("500")).unwrap();
     assert_eq!(kind, BillDifferenceKind::RefundDiffers);
-    assert!(is_told(&fix), "it moved");
+    assert!(is_command(&fix), "the bill has a later state");
     let differs = Some((BillDifferenceKind::RefundDiffers, Fix::AskChannel));
     assert_eq!(of_refunds(refunded(7), billed("500")), differs);
     let elsewhere = refund_line("order-1", "T1", "REFUND", "R-9", "SUCCESS", "500");
     assert_eq!(of_refunds(refunded(7), elsewhere), differs);
 }
 
-/// Each wrong amount of one transaction is a fact of its own.
+/// Each wrong amount of one transaction is a separate fact.
 #[test]
-fn another_wrong_amount_than_the_anomaly_has_is_a_difference() {
+fn second_wrong_amount_is_a_new_difference() {
     let store = Store::memory().unwrap();
     let no = create(&store, "order-1");
     let first = [paid_line("order-1", "T1", "0.02")];

@@ -1,4 +1,4 @@
-//! Refunds on both sides.
+//! Tests of refunds in the bill and in the store.
 
 use std::sync::Arc;
 
@@ -10,32 +10,32 @@ use crate::order::{
 };
 use crate::types::RefundNo;
 
-/// A store with a clock of its own, and an order of 10 fen that was paid by `T1` some days
+/// A store with a test clock and one order of 10 fen. Transaction `T1` paid the order some days
 /// before the bill.
-struct Shop {
+struct Fixture {
     store: Store,
     clock: Arc<Mutex<Timestamp>>,
 }
 
-impl Shop {
+impl Fixture {
     fn open() -> Self {
         let clock = Arc::new(Mutex::new(at("2021-01-25 12:00:00")));
-        let reads = Arc::clone(&clock);
+        let now = Arc::clone(&clock);
         let store = Store::builder()
-            .clock(move || *reads.lock())
+            .clock(move || *now.lock())
             .memory()
             .unwrap();
-        let shop = Self { store, clock };
+        let fixture = Self { store, clock };
         let new = NewOrder::new(AppId::parse("wxa").unwrap(), fen(10)).unwrap();
-        let _ = shop.store.create(no("order-1"), new).wait().unwrap();
+        let _ = fixture.store.create(no("order-1"), new).wait().unwrap();
         let time = at("2021-01-25 12:00:00");
         let paid = Payment::new(transaction(), fen(10), time, Source::CALLBACK).unwrap();
-        let answer = shop.store.confirm(no("order-1"), paid).wait().unwrap();
+        let answer = fixture.store.confirm(no("order-1"), paid).wait().unwrap();
         assert_eq!(answer.outcome, Confirmed::Applied);
-        shop
+        fixture
     }
 
-    /// Asks for a refund of 4 fen at a moment.
+    /// Requests a refund of 4 fen at a time.
     fn request(&self, number: &str, moment: &str) {
         *self.clock.lock() = at(moment);
         let refund = NewRefund::new(refund_no(number), transaction(), fen(4)).unwrap();
@@ -101,7 +101,7 @@ fn line(number: &str, state: &str) -> String {
 
 const ON_THE_DAY: &str = "2021-01-28 18:00:00";
 
-/// How a local refund came to stand.
+/// Each status of a refund in the store, and the channel's states that lead to it.
 const LOCAL: [(RefundStatus, &[RefundState]); 5] = [
     (RefundStatus::Requested, &[]),
     (RefundStatus::Processing, &[RefundState::Processing]),
@@ -110,66 +110,75 @@ const LOCAL: [(RefundStatus, &[RefundState]); 5] = [
     (RefundStatus::Abnormal, &[RefundState::Abnormal]),
 ];
 
-/// Case 28: each word of a bill against each status here, mended once.
+/// Compares each state in a bill with each status in the store, and applies the fix.
 #[test]
-fn every_state_in_the_bill_meets_every_status_here() {
+fn each_bill_state_is_compared_with_each_status() {
     use RefundStatus::{Abnormal, Closed, Processing, Requested, Success};
     #[derive(Debug, PartialEq)]
-    enum Is {
+    enum Expected {
         Same,
-        Told(RefundStatus),
-        Asked,
+        Fixed(RefundStatus),
+        AskChannel,
     }
     let expected = |word: &str, local: RefundStatus| match (word, local) {
-        ("PROCESSING", Requested) => Is::Told(Processing),
-        ("PROCESSING", _) => Is::Same,
-        ("SUCCESS", Success) => Is::Same,
-        ("SUCCESS", _) => Is::Told(Success),
-        ("FAIL", Closed) => Is::Same,
-        ("FAIL", _) => Is::Asked,
-        ("CHANGE", Requested | Processing) => Is::Told(Abnormal),
-        (_, _) => Is::Same,
+        ("PROCESSING", Requested) => Expected::Fixed(Processing),
+        ("PROCESSING", _) => Expected::Same,
+        ("SUCCESS", Success) => Expected::Same,
+        ("SUCCESS", _) => Expected::Fixed(Success),
+        ("FAIL", Closed) => Expected::Same,
+        ("FAIL", _) => Expected::AskChannel,
+        ("CHANGE", Requested | Processing) => Expected::Fixed(Abnormal),
+        (_, _) => Expected::Same,
     };
     for word in ["PROCESSING", "SUCCESS", "FAIL", "CHANGE"] {
-        for (local, told) in LOCAL {
-            let shop = Shop::open();
-            shop.request("R-1", ON_THE_DAY);
-            told.iter().for_each(|state| shop.record("R-1", *state));
-            assert_eq!(shop.refund("R-1").unwrap().status, local);
+        for (local, states) in LOCAL {
+            let fixture = Fixture::open();
+            fixture.request("R-1", ON_THE_DAY);
+            states
+                .iter()
+                .for_each(|state| fixture.record("R-1", *state));
+            assert_eq!(fixture.refund("R-1").unwrap().status, local);
             let bill = [line("R-1", word)];
-            let before = shop.version();
-            let found = shop.run(&bill);
-            assert_eq!(shop.version(), before, "nothing is written");
-            let is = match found.as_slice() {
-                [] => Is::Same,
-                [one] => {
-                    assert_eq!(one.kind, BillDifferenceKind::RefundDiffers);
-                    assert_eq!(one.refund_no, Some(refund_no("R-1")));
-                    assert!(one.line.is_some() && one.order.is_some(), "both sides");
-                    match &one.fix {
-                        Fix::AskChannel => Is::Asked,
+            let before = fixture.version();
+            let found = fixture.run(&bill);
+            assert_eq!(fixture.version(), before, "the comparison writes nothing");
+            let actual = match found.as_slice() {
+                [] => Expected::Same,
+                [difference] => {
+                    assert_eq!(difference.kind, BillDifferenceKind::RefundDiffers);
+                    assert_eq!(difference.refund_no, Some(refund_no("R-1")));
+                    assert!(
+                        difference.line.is_some() && difference.order.is_some(),
+                        "the difference has both sides"
+                    );
+                    match &difference.fix {
+                        Fix::AskChannel => Expected::AskChannel,
                         Fix::Tell(_) => {
-                            apply(&shop.store, found.clone());
-                            Is::Told(shop.refund("R-1").unwrap().status)
+                            apply(&fixture.store, found.clone());
+                            Expected::Fixed(fixture.refund("R-1").unwrap().status)
                         }
                         Fix::Person => panic!("{word} against {local:?}"),
                     }
                 }
                 _ => panic!("{found:?}"),
             };
-            assert_eq!(is, expected(word, local), "{word} against {local:?}");
-            let mended = shop.version();
-            apply(&shop.store, found);
-            if is != Is::Asked {
-                assert_eq!(shop.run(&bill), [], "{word} against {local:?}");
+            assert_eq!(actual, expected(word, local), "{word} against {local:?}");
+            let fixed = fixture.version();
+            apply(&fixture.store, found);
+            if actual != Expected::AskChannel {
+                assert_eq!(fixture.run(&bill), [], "{word} against {local:?}");
             }
-            assert_eq!(shop.version(), mended, "twice changes nothing more");
+            assert_eq!(
+                fixture.version(),
+                fixed,
+                "a second run of the fix changes nothing"
+            );
         }
     }
 }
 
 #[test]
-fn a_refund_made_elsewhere_is_adopted_as_the_bill_has_it() {
+fn external_refund_is_adopted_from_bill() {
     let words = [
         ("PROCESSING", RefundStatus::Processing),
         ("SUCCESS", RefundStatus::Success),
@@ -177,104 +186,111 @@ fn a_refund_made_elsewhere_is_adopted_as_the_bill_has_it() {
         ("CHANGE", RefundStatus::Abnormal),
     ];
     for (word, status) in words {
-        let shop = Shop::open();
+        let fixture = Fixture::open();
         let bill = [line("R-9", word)];
-        apply(&shop.store, shop.run(&bill));
-        let adopted = shop.refund("R-9").unwrap();
+        apply(&fixture.store, fixture.run(&bill));
+        let adopted = fixture.refund("R-9").unwrap();
         assert_eq!((adopted.status, adopted.external), (status, true));
         assert_eq!(adopted.amount, fen(4));
-        let version = shop.version();
-        let left = shop.run(&bill);
+        let version = fixture.version();
+        let left = fixture.run(&bill);
         assert_eq!(left, []);
-        apply(&shop.store, left);
-        assert_eq!(shop.version(), version);
+        apply(&fixture.store, left);
+        assert_eq!(fixture.version(), version);
     }
 }
 
 #[test]
-fn a_refund_of_another_amount_is_kept_as_an_anomaly_once() {
-    let shop = Shop::open();
-    shop.request("R-1", ON_THE_DAY);
+fn refund_of_other_amount_becomes_one_anomaly() {
+    let fixture = Fixture::open();
+    fixture.request("R-1", ON_THE_DAY);
     let bill = [refund_line(
         "order-1", "T1", "REFUND", "R-1", "SUCCESS", "0.05",
     )];
-    let found = shop.run(&bill);
+    let found = fixture.run(&bill);
     assert_eq!(
         kinds(&found),
         [("order-1", BillDifferenceKind::RefundDiffers)]
     );
-    apply(&shop.store, found.clone());
-    let kinds: Vec<_> = anomalies(&shop.store)
+    apply(&fixture.store, found.clone());
+    let kinds: Vec<_> = anomalies(&fixture.store)
         .into_iter()
         .map(|it| it.anomaly.kind)
         .collect();
     let refund_no = refund_no("R-1");
     assert_eq!(kinds, [AnomalyKind::RefundDiffers { refund_no }]);
-    let (counts, left) = run(&shop.store, &bill);
+    let (counts, left) = run(&fixture.store, &bill);
     assert_eq!((counts.in_anomalies, left), (1, Vec::new()));
-    apply(&shop.store, found);
-    assert_eq!(anomalies(&shop.store).len(), 1);
-    // What the channel says is what went back.
-    let refund = shop.refund("R-1").unwrap();
+    apply(&fixture.store, found);
+    assert_eq!(anomalies(&fixture.store).len(), 1);
+    // The channel's amount counts as the refunded amount.
+    let refund = fixture.refund("R-1").unwrap();
     assert_eq!((refund.amount, refund.asked), (fen(5), Some(fen(4))));
 }
 
 #[test]
-fn more_than_was_paid_is_kept_as_an_anomaly_once() {
-    let shop = Shop::open();
-    shop.request("R-1", ON_THE_DAY);
+fn refund_above_paid_amount_becomes_one_anomaly() {
+    let fixture = Fixture::open();
+    fixture.request("R-1", ON_THE_DAY);
     let bill = [
         line("R-1", "PROCESSING"),
         refund_line("order-1", "T1", "REFUND", "R-2", "SUCCESS", "0.07"),
     ];
-    let found = shop.run(&bill);
+    let found = fixture.run(&bill);
     assert_eq!(found.len(), 2);
-    apply(&shop.store, found);
-    assert_eq!(anomalies(&shop.store).len(), 1);
-    let (counts, left) = run(&shop.store, &bill);
+    apply(&fixture.store, found);
+    assert_eq!(anomalies(&fixture.store).len(), 1);
+    let (counts, left) = run(&fixture.store, &bill);
     assert_eq!((counts.in_anomalies, left), (1, Vec::new()));
 }
 
 #[test]
-fn one_refund_of_the_channel_under_two_numbers_is_for_a_person() {
-    let shop = Shop::open();
-    apply(&shop.store, shop.run(&[line("R-1", "SUCCESS")]));
+fn one_channel_refund_with_two_numbers_needs_person() {
+    let fixture = Fixture::open();
+    apply(&fixture.store, fixture.run(&[line("R-1", "SUCCESS")]));
     let renamed = line("R-1", "SUCCESS").replace("`R-1,", "`R-2,");
-    let [found] = &shop.run(&[renamed])[..] else {
+    let [found] = &fixture.run(&[renamed])[..] else {
         panic!()
     };
     assert_eq!(found.fix, Fix::Person);
 }
 
 #[test]
-fn local_refunds_of_the_day_are_missed_whenever_their_order_was_paid() {
-    let shop = Shop::open();
-    shop.request("R-1", "2021-01-28 00:00:00");
-    shop.record("R-1", RefundState::Success);
-    shop.request("R-2", "2021-01-28 23:59:59");
-    let told = |shop: &Shop, bill: &[String]| -> Vec<String> {
-        let found = shop.run(bill);
-        for one in &found {
-            assert_eq!(one.kind, BillDifferenceKind::RefundDiffers);
-            assert_eq!((one.line.is_none(), one.order.is_some()), (true, true));
-            assert_eq!(one.fix, Fix::AskChannel);
+fn missing_refund_is_reported_by_request_day() {
+    let fixture = Fixture::open();
+    fixture.request("R-1", "2021-01-28 00:00:00");
+    fixture.record("R-1", RefundState::Success);
+    fixture.request("R-2", "2021-01-28 23:59:59");
+    let missing = |fixture: &Fixture, bill: &[String]| -> Vec<String> {
+        let found = fixture.run(bill);
+        for difference in &found {
+            assert_eq!(difference.kind, BillDifferenceKind::RefundDiffers);
+            assert_eq!(
+                (difference.line.is_none(), difference.order.is_some()),
+                (true, true)
+            );
+            assert_eq!(difference.fix, Fix::AskChannel);
         }
         found
             .iter()
-            .map(|one| one.refund_no.clone().unwrap().to_string())
+            .map(|difference| difference.refund_no.clone().unwrap().to_string())
             .collect()
     };
-    assert_eq!(told(&shop, &[]), ["R-1"], "R-2 may never have arrived");
-    shop.record("R-2", RefundState::Processing);
-    assert_eq!(told(&shop, &[]), ["R-2", "R-1"]);
-    assert_eq!(told(&shop, &[line("R-2", "PROCESSING")]), ["R-1"]);
-    // Weeks later they stand elsewhere, and are still of that day.
-    *shop.clock.lock() = at("2021-02-20 12:00:00");
-    shop.record("R-2", RefundState::Success);
-    assert_eq!(told(&shop, &[]), ["R-1", "R-2"]);
     assert_eq!(
-        told(
-            &shop,
+        missing(&fixture, &[]),
+        ["R-1"],
+        "R-2 may not have reached the channel"
+    );
+    fixture.record("R-2", RefundState::Processing);
+    assert_eq!(missing(&fixture, &[]), ["R-2", "R-1"]);
+    assert_eq!(missing(&fixture, &[line("R-2", "PROCESSING")]), ["R-1"]);
+    // A later success moves the refund to another index, but it still belongs to that day.
+    *fixture.clock.lock() = at("2021-02-20 12:00:00");
+    fixture.record("R-2", RefundState::Success);
+    assert_eq!(missing(&fixture, &[]), ["R-1", "R-2"]);
+    assert_eq!(
+        missing(
+            &fixture,
             &[line("R-1", "PROCESSING"), line("R-2", "PROCESSING")]
         ),
         [""; 0]
@@ -282,56 +298,60 @@ fn local_refunds_of_the_day_are_missed_whenever_their_order_was_paid() {
 }
 
 #[test]
-fn refunds_of_other_days_are_not_missed_nor_those_that_closed() {
+fn refund_of_other_day_or_closed_is_not_missing() {
     for moment in ["2021-01-27 23:59:59", "2021-01-29 00:00:00"] {
-        let shop = Shop::open();
-        shop.request("R-1", moment);
-        shop.record("R-1", RefundState::Success);
-        assert_eq!(shop.run(&[]), [], "{moment}");
+        let fixture = Fixture::open();
+        fixture.request("R-1", moment);
+        fixture.record("R-1", RefundState::Success);
+        assert_eq!(fixture.run(&[]), [], "{moment}");
     }
-    let shop = Shop::open();
-    shop.request("R-1", ON_THE_DAY);
-    shop.record("R-1", RefundState::Closed);
-    assert_eq!(shop.run(&[]), []);
+    let fixture = Fixture::open();
+    fixture.request("R-1", ON_THE_DAY);
+    fixture.record("R-1", RefundState::Closed);
+    assert_eq!(fixture.run(&[]), []);
 }
 
 #[test]
-fn a_bill_of_payments_alone_misses_no_refund() {
-    let shop = Shop::open();
-    shop.request("R-1", ON_THE_DAY);
-    shop.record("R-1", RefundState::Success);
+fn bill_of_payments_reports_no_missing_refund() {
+    let fixture = Fixture::open();
+    fixture.request("R-1", ON_THE_DAY);
+    fixture.record("R-1", RefundState::Success);
     let mch_id = MchId::parse(MCH).unwrap();
     let payments = Reconciliation::of(day(), mch_id).kind(BillKind::Success);
-    let counts = payments.run(&shop.store, [], |_| panic!("told")).unwrap();
+    let counts = payments
+        .run(&fixture.store, [], |_| panic!("reported a difference"))
+        .unwrap();
     assert_eq!(counts.differences, 0);
 }
 
 #[test]
-fn refunds_of_another_merchant_are_not_missed() {
-    let shop = Shop::open();
+fn refund_of_another_merchant_is_not_missing() {
+    let fixture = Fixture::open();
     let ours = Reconciliation::of(day(), MchId::parse(MCH).unwrap());
     let other = MchId::parse("1712734762").unwrap();
     let new = NewOrder::new(AppId::parse("wxa").unwrap(), fen(10))
         .unwrap()
         .mch_id(other);
     let order = no("order-2");
-    let _ = shop.store.create(order, new).wait().unwrap();
+    let _ = fixture.store.create(order, new).wait().unwrap();
     let id = TransactionId::parse("T2").unwrap();
     let time = at("2021-01-25 12:00:00");
     let paid = Payment::new(id.clone(), fen(10), time, Source::CALLBACK).unwrap();
-    let _ = shop.store.confirm(order, paid).wait().unwrap();
-    *shop.clock.lock() = at(ON_THE_DAY);
+    let _ = fixture.store.confirm(order, paid).wait().unwrap();
+    *fixture.clock.lock() = at(ON_THE_DAY);
     let refund = NewRefund::new(refund_no("R-2"), id.clone(), fen(4)).unwrap();
-    let _ = shop.store.request_refund(order, refund).wait().unwrap();
+    let _ = fixture.store.request_refund(order, refund).wait().unwrap();
     let fact = RefundFact::new(refund_no("R-2"), id, fen(4), RefundState::Processing).unwrap();
-    let _ = shop.store.record_refund(order, fact).wait().unwrap();
-    let counts = ours.run(&shop.store, [], |_| panic!("told")).unwrap();
+    let _ = fixture.store.record_refund(order, fact).wait().unwrap();
+    let counts = ours
+        .run(&fixture.store, [], |_| panic!("reported a difference"))
+        .unwrap();
     assert_eq!(counts.differences, 0);
 }
 
-/// A refund of a payment whose order is not there.
+/// The order of the refunded payment does not exist.
 #[test]
-fn a_refund_whose_order_is_not_there_is_missed_too() {
+fn missing_refund_without_order_is_reported() {
     let clock = at(ON_THE_DAY);
     let store = Store::builder().clock(move || clock).memory().unwrap();
     let paid = Payment::new(transaction(), fen(10), clock, Source::CALLBACK).unwrap();
@@ -363,13 +383,13 @@ fn a_refund_whose_order_is_not_there_is_missed_too() {
     assert_eq!(
         kinds(&found),
         [("order-1", BillDifferenceKind::MissingLocally)],
-        "of the line alone"
+        "only the line causes a difference"
     );
 }
 
-/// The made-up bill has the refund at its acceptance, and never moves.
+/// The sample bill has the state of the refund at its acceptance, and does not change later.
 #[test]
-fn a_bill_in_which_a_refund_is_under_way_agrees_with_one_that_went_through() {
+fn processing_refund_in_bill_agrees_with_success() {
     let text = include_str!("../../../../tests/data/wechat/trade_bill_made_up_refund.csv");
     let lines = || BillReader::new(text.as_bytes()).unwrap();
     let all: Vec<_> = lines().collect::<Result<_, _>>().unwrap();
