@@ -66,6 +66,7 @@ mod error;
 #[cfg(test)]
 mod explored;
 mod format;
+mod log;
 pub mod manual;
 mod order;
 mod order_no;

@@ -17,6 +17,7 @@ use super::wake_chain::Asleep;
 use super::{Callback, Pipeline, panicked, spans};
 use crate::engine::EngineError;
 use crate::error::{Error, StorageError, StorageErrorKind};
+use crate::log::{cause, event};
 use crate::order::Command;
 use crate::order_no::{BLOCK, COUNTERS};
 use crate::types::OrderNo;
@@ -298,6 +299,10 @@ impl Pipeline {
         drop(committing);
         let closed = closed.unwrap_or_else(|_| Err(EngineError::Fatal(panicked())));
         let over = closed.map_err(unclosed);
+        match &over {
+            Ok(()) => event!(info, "shut down store"),
+            Err(error) => event!(error, "failed to close store", cause = cause(error)),
+        }
         let mut ending = self.ending.lock();
         ending.over = Some(over.clone());
         let waiting = std::mem::take(&mut ending.waiting);

@@ -329,7 +329,9 @@ fn time_bytes(time: Timestamp) -> [u8; TIME_LEN] {
 
 fn row_bytes(row: u64) -> Result<[u8; ROW_LEN], StorageError> {
     if row > ROW_MAX {
-        return Err(too_large("store has too many records: row number exceeds 48 bits"));
+        return Err(too_large(
+            "store has too many records: row number exceeds 48 bits",
+        ));
     }
     let [_, _, rest @ ..] = row.to_be_bytes();
     Ok(rest)

@@ -12,8 +12,8 @@ use syn::visit::{self, Visit};
 use syn::{Item, ItemMod, UseTree, Visibility};
 
 /// The modules of the library, lowest first. A module imports only from modules before it.
-const LAYERS: [&str; 20] = [
-    "types", "error", "process", "sync", "encoding", "clock", "order", "order_no", "rules",
+const LAYERS: [&str; 21] = [
+    "log", "types", "error", "process", "sync", "encoding", "clock", "order", "order_no", "rules",
     "verify", "contract", "format", "engine", "query", "commit", "store", "transfer", "wechat",
     "manual", "testing",
 ];

@@ -28,6 +28,7 @@ use crate::error::{StorageError, StorageErrorKind};
 use crate::format::codec;
 use crate::format::keys;
 use crate::format::tables::Table;
+use crate::log::{cause, event, millis};
 
 /// Maximum delay of one batch.
 const DELAY_MAX: Duration = Duration::from_millis(10);
@@ -76,7 +77,16 @@ impl Core {
         if is_full {
             // There is room for one frozen memtable only. Without this wait, `freeze` would
             // drop a memtable that the B-tree does not hold yet.
-            self.flushing.wait().map_err(stalled)?;
+            let began = Instant::now();
+            let waited = self.flushing.wait().map_err(stalled);
+            let is_ready = waited.is_ok();
+            event!(
+                warn,
+                "stalled writes",
+                is_ready = is_ready,
+                millis = millis(began.elapsed())
+            );
+            waited?;
             self.freeze(writer)?;
         }
         Ok(())
@@ -162,10 +172,17 @@ impl Core {
 
     fn try_checkpoint(&self, frozen: &Frozen) {
         let began = Instant::now();
+        let bytes = frozen.shelf.read().bytes();
+        event!(
+            debug,
+            "began checkpoint",
+            last_lsn = frozen.last_lsn,
+            bytes = bytes
+        );
         let checked = self.check_place().and_then(|()| self.check_room(frozen));
         if let Err(error) = checked {
             // The attempt did not touch the B-tree, so the B-tree needs no reopening.
-            return self.flushing.fail(error, false);
+            return self.fail_checkpoint(error, false);
         }
         if is_sabotaged(&**self.dir.disk(), FaultInjection::DropJournalEarly) {
             self.old.remove_up_to(frozen.last_lsn);
@@ -176,13 +193,33 @@ impl Core {
             Ok(None) => {
                 self.old.remove_up_to(frozen.last_lsn);
                 self.flushing.end(began.elapsed());
+                let millis = millis(began.elapsed());
+                event!(
+                    info,
+                    "ended checkpoint",
+                    last_lsn = frozen.last_lsn,
+                    bytes = bytes,
+                    millis = millis
+                );
             }
-            Ok(Some(failure)) => self.flushing.fail(failure, false),
+            Ok(Some(failure)) => self.fail_checkpoint(failure, false),
             // The B-tree could not be reopened. An I/O error may go away, for example a lack of
             // file descriptors. Every other error, such as corruption, is permanent.
-            Err(error) if error.kind() == StorageErrorKind::Io => self.flushing.fail(error, false),
-            Err(error) => self.flushing.fail(error, true),
+            Err(error) if error.kind() == StorageErrorKind::Io => {
+                self.fail_checkpoint(error, false)
+            }
+            Err(error) => self.fail_checkpoint(error, true),
         }
+    }
+
+    fn fail_checkpoint(&self, error: StorageError, is_lost: bool) {
+        event!(
+            error,
+            "failed checkpoint",
+            is_final = is_lost,
+            cause = cause(&error)
+        );
+        self.flushing.fail(error, is_lost);
     }
 
     /// Fails if the B-tree file or the directory was replaced. A checkpoint then writes nothing
@@ -289,6 +326,11 @@ impl Core {
         let base = BTree::reopen(disk, &path, self.options.page_bytes(), &self.damage)?;
         let snapshot = base.snapshot()?;
         *btree = Some(base);
+        event!(
+            warn,
+            "reopened base.redb",
+            damaged_pages = self.damage.count()
+        );
         Ok(snapshot)
     }
 

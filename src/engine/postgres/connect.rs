@@ -21,6 +21,7 @@ use super::session::{self, Session};
 use super::url::Address;
 use super::{hosts, tls};
 use crate::error::{Error, StorageError, StorageErrorKind};
+use crate::log::event;
 
 /// Maximum number of open connections to one host from this process. A hung server keeps
 /// connections open whose answers the engine no longer awaits.
@@ -99,8 +100,16 @@ impl Hosts {
                 .unwrap_or_else(late)
             {
                 Ok(link) => {
-                    self.first.store(host.place, Ordering::Relaxed);
-                    self.was_connected.store(true, Ordering::Relaxed);
+                    let before = self.first.swap(host.place, Ordering::Relaxed);
+                    let is_first = !self.was_connected.swap(true, Ordering::Relaxed);
+                    if is_first || before != host.place {
+                        event!(
+                            info,
+                            "connected to server",
+                            host = host.name.as_str(),
+                            is_first = is_first
+                        );
+                    }
                     return Ok(link);
                 }
                 Err(refusal) => refusals.push((host.name.as_str(), refusal)),

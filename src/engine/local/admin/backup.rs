@@ -9,6 +9,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::contents::Making;
 use super::layout::Dir;
@@ -24,6 +25,7 @@ use crate::engine::local::read::view::ReadView;
 use crate::engine::{BackupReport, EngineError};
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::format::tables::Table;
+use crate::log::{cause, event, millis};
 
 /// Maximum page cache of a backup, in bytes: 32 MiB. Each page is written once and read twice, so a
 /// larger cache gains nothing.
@@ -36,11 +38,25 @@ impl Core {
         dir: &Path,
         progress: Option<Progress>,
     ) -> Result<BackupReport, Error> {
+        let began = Instant::now();
         let to = Dir::new(&self.rate_limited_disk(), dir);
-        self.back_up(&to, progress).map_err(|error| match error {
+        let made = self.back_up(&to, progress).map_err(|error| match error {
             Error::Unopened { dir, source } => Error::NotBackedUp { dir, source },
             error => error,
-        })
+        });
+        let dir = dir.display().to_string();
+        match &made {
+            Ok(report) => event!(
+                info,
+                "wrote backup",
+                dir = dir,
+                records = report.records,
+                bytes = report.bytes,
+                millis = millis(began.elapsed()),
+            ),
+            Err(error) => event!(warn, "failed backup", dir = dir, cause = cause(error)),
+        }
+        made
     }
 
     fn back_up(&self, to: &Dir, progress: Option<Progress>) -> Result<BackupReport, Error> {

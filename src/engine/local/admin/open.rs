@@ -5,9 +5,10 @@
 //! what a store holds.
 
 use std::path::Path;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread;
+use std::time::Instant;
 
 use parking_lot::{Mutex, RwLock};
 
@@ -38,6 +39,7 @@ use crate::format::codec::{Mark, State};
 use crate::format::keys;
 use crate::format::keys::{KeyBytes, Layout};
 use crate::format::tables::Table;
+use crate::log::{event, millis};
 use crate::process::Process;
 
 impl LocalEngine {
@@ -210,7 +212,17 @@ impl LocalEngine {
         view.state()?;
         let applied = view.applied()?;
         let identity = header.identity;
+        let began = Instant::now();
         let recovered = recovery::recover(dir.journal(), identity, applied, options.progress)?;
+        event!(
+            info,
+            "recovered journal",
+            dir = dir.said.display().to_string(),
+            frames = recovered.recovery.frames,
+            dropped_bytes = recovered.recovery.dropped_bytes,
+            was_closed = recovered.recovery.was_closed,
+            millis = millis(began.elapsed()),
+        );
         let view = ReadView {
             active: Arc::new(SharedMemtable::new(recovered.memtable)),
             ..view
@@ -287,6 +299,12 @@ impl LocalEngine {
             recovery,
         };
         engine.start()?;
+        event!(
+            info,
+            "opened store",
+            dir = dir.said.display().to_string(),
+            journal_bytes = engine.core.segment_bytes.load(Ordering::Relaxed),
+        );
         Ok(engine)
     }
 

@@ -16,6 +16,7 @@ use crate::error::{StorageError, StorageErrorKind};
 use crate::format::codec;
 use crate::format::keys::Layout;
 use crate::format::tables::Table;
+use crate::log::event;
 use crate::rules::each_entry;
 
 /// Rebuilds every index that has a corrupt page. Fails if no index has one: the corrupt pages then
@@ -54,7 +55,10 @@ pub(in crate::engine::local) fn rebuild(base: &BTree, layout: &Layout) -> Result
     snapshot.walk(Table::Orders, None, Direction::Forward, &mut show)?;
     write(base, indexes.iter_mut())?;
     let tables: Vec<Table> = indexes.iter().map(|(table, _)| *table).collect();
-    base.replace(&tables)
+    base.replace(&tables)?;
+    let names: Vec<&str> = tables.iter().map(|table| table.name()).collect();
+    event!(warn, "rebuilt damaged lists", lists = names.join(", "));
+    Ok(())
 }
 
 fn write<'a>(

@@ -9,6 +9,7 @@
 //!   any number that the old store can have issued.
 
 use std::path::Path;
+use std::time::Instant;
 
 use super::contents::{Contents, Making};
 use super::header::StoreHeader;
@@ -29,6 +30,7 @@ use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::format::codec::State;
 use crate::format::keys::Layout;
 use crate::format::tables::Table;
+use crate::log::{event, millis};
 use crate::order_no::COUNTERS;
 use crate::types::Timestamp;
 
@@ -51,6 +53,7 @@ impl LocalEngine {
         dir: impl AsRef<Path>,
         options: &LocalOptions,
     ) -> Result<RestoreReport, Error> {
+        let began = Instant::now();
         let from = Dir::new(&options.disk, backup.as_ref());
         let header = match from.survey()? {
             Contents::Backup => from.backup_passport()?,
@@ -71,6 +74,14 @@ impl LocalEngine {
         let place = successor.place();
         successor.write(&base).map_err(|error| to.unopened(error))?;
         successor.establish(&to, options, base, lock)?;
+        event!(
+            info,
+            "restored store",
+            from = from.said.display().to_string(),
+            to = to.said.display().to_string(),
+            records = old.records,
+            millis = millis(began.elapsed()),
+        );
         Ok(RestoreReport {
             before: FeedCursor {
                 incarnation: header.identity.incarnation,

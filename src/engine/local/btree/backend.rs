@@ -21,6 +21,7 @@ use super::checksums::PageChecksums;
 use super::damage::Damage;
 use super::page::{self, HEADER_LEN};
 use crate::engine::local::disk::DiskFile;
+use crate::log::event;
 
 /// Unsynced bytes after which the backend syncs: 1 MiB.
 const UNSYNCED_MAX: u64 = 1 << 20;
@@ -134,7 +135,10 @@ impl Backend {
         // After a cut, a mismatch is no sign of corruption: a reopened B-tree may have written
         // this page.
         self.cut.check()?;
-        self.damage.note(offset, out.len());
+        if self.damage.note(offset, out.len()) {
+            let bytes = out.len();
+            event!(error, "found damaged page", offset = offset, bytes = bytes);
+        }
         match self.reading {
             Reading::Strict => {
                 self.has_refused.store(true, Ordering::Relaxed);

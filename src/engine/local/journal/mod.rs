@@ -28,6 +28,7 @@ use super::disk::{FaultInjection, is_sabotaged};
 use super::write::batch::WriteBatch;
 use crate::engine::Identity;
 use crate::error::StorageError;
+use crate::log::event;
 
 /// Maximum length of the first segment of an opening, in bytes. The opening itself fills this
 /// segment with zeros. A background thread preallocates all later ones.
@@ -180,6 +181,12 @@ impl Journal {
             last_lsn: self.end.lsn,
             bytes: self.current.offset,
         });
+        event!(
+            debug,
+            "rolled journal",
+            first_lsn = next.first_lsn,
+            bytes = self.current.offset,
+        );
         self.current = next;
         self.is_quiet = true;
         Ok(())

@@ -14,6 +14,7 @@ mod salvage_record;
 mod source;
 
 use std::path::Path;
+use std::time::Instant;
 
 use self::build::Build;
 use self::salvage_record::SalvagedRecord;
@@ -34,6 +35,7 @@ use crate::engine::{IndexCount, RepairReport};
 use crate::error::{Error, StorageError};
 use crate::format::keys::Layout;
 use crate::format::tables::Table;
+use crate::log::{event, millis};
 
 /// Number of times that each event counts for progress: for its check, for its write, and when it
 /// is read again for its record.
@@ -66,8 +68,19 @@ impl LocalEngine {
             header,
             options,
         };
+        let began = Instant::now();
         let source = repair.source()?;
-        repair.run(source, lock)
+        let report = repair.run(source, lock)?;
+        event!(
+            info,
+            "repaired store",
+            from = from.said.display().to_string(),
+            to = to.said.display().to_string(),
+            records = report.records,
+            is_whole = report.is_whole(),
+            millis = millis(began.elapsed()),
+        );
+        Ok(report)
     }
 }
 

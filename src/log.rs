@@ -1,0 +1,36 @@
+//! Log events: what an operator searches for when a store misbehaves.
+//!
+//! With the feature `tracing` they go to the target `orderstore`. Without it they cost nothing.
+//! They name files, sizes, durations and causes, and never an order or a user (I19).
+
+/// Emits one log event: a level, a message of the form `verb object`, and fields.
+///
+/// The subscriber is foreign code. Its panic must not stop a write, so it ends here.
+macro_rules! event {
+    ($level:ident, $message:literal $(, $field:ident = $value:expr)* $(,)?) => {{
+        #[cfg(feature = "tracing")]
+        {
+            let emit = || tracing::$level!(target: "orderstore", $($field = $value,)* $message);
+            drop(std::panic::catch_unwind(std::panic::AssertUnwindSafe(emit)));
+        }
+        #[cfg(not(feature = "tracing"))]
+        if false {
+            $(let _ = &$value;)*
+        }
+    }};
+}
+
+pub(crate) use event;
+
+/// A duration as log events give it, in milliseconds.
+pub(crate) const fn millis(time: std::time::Duration) -> u128 {
+    time.as_millis()
+}
+
+/// The kind of an error and its source, in one line.
+pub(crate) fn cause(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        None => error.to_string(),
+        Some(source) => format!("{error}: {source}"),
+    }
+}
