@@ -1,5 +1,5 @@
-//! Generator of unique order numbers with 32 digits: 13 for the time in milliseconds, 3 for the
-//! node, 16 for the hidden counter.
+//! Generator of unique order numbers. A number has 32 digits: 13 for the time in milliseconds, 3
+//! for the node and 16 for the hidden counter.
 //!
 //! - Uniqueness: only the counter makes numbers unique. The engine reserves it in blocks, and each
 //!   reservation is durable before the first number of its block is used. No clock change, restart

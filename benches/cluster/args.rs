@@ -1,4 +1,4 @@
-//! What the command line asks for. What it does not know it refuses.
+//! Command-line arguments. Unknown arguments are rejected.
 
 use std::time::Duration;
 
@@ -6,20 +6,20 @@ use crate::statements::Way;
 
 pub(crate) const USAGE: &str = "\
 cargo bench --features postgres --bench cluster -- [options]
-  --callers N,N,…    so many callers that wait for each answer, one run each (1,16,64)
-  --seconds S        how long each side works in a run, in all (10)
-  --hand WAY,WAY,…   how it is done by hand (plain,statement):
-                     plain      a transaction, one statement at a time, as it is usually written
-                     pipelined  the same, and what depends on nothing is sent without waiting
-                     statement  one statement for each command, written for this work alone,
-                                that reads nothing before: the quickest
-                     reading    the same, and a payment's order is read before
-  --url URL          a server that runs already, without `options`; schemas are made in it,
-                     and dropped
+  --callers N,N,…    numbers of callers that wait for each reply, one run each (1,16,64)
+  --seconds S        total time of each side in a run (10)
+  --hand WAY,WAY,…   kinds of handwritten SQL (plain,statement):
+                     plain      a transaction, one statement at a time, the usual way
+                     pipelined  the same, but independent statements are sent without waiting
+                     statement  one statement for each command, written for this work only,
+                                without a read before it; the fastest
+                     reading    the same, but a payment reads its order first
+  --url URL          a running server, without `options`; the bench creates schemas
+                     in it and drops them
   --json             one JSON object a line instead of a table
   --test             everything once, briefly";
 
-/// The options of one start.
+/// Parsed arguments.
 #[derive(Debug)]
 pub(crate) struct Args {
     pub(crate) callers: Vec<usize>,
@@ -42,7 +42,7 @@ impl Default for Args {
 }
 
 impl Args {
-    /// Reads the arguments that follow the program's name.
+    /// Parses the arguments after the program's name.
     pub(crate) fn parse(mut given: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut args = Self::default();
         while let Some(option) = given.next() {
@@ -55,7 +55,7 @@ impl Args {
                 "--json" => args.json = true,
                 "--test" => args.shorten(),
                 "--bench" => {} // cargo's own
-                _ => return Err(format!("{option} is not known")),
+                _ => return Err(format!("unknown option {option}")),
             }
         }
         Ok(args)

@@ -1,4 +1,4 @@
-//! A connection of the side that is written by hand, and the commands on it.
+//! A connection with handwritten SQL, and its commands.
 
 use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
@@ -9,7 +9,7 @@ use crate::rows::Bytes;
 use crate::sample::Checked;
 use crate::statements::{PLACES_NEW, PLACES_PAID, Statements};
 
-/// An order that is to be made and paid.
+/// An order to create and pay.
 pub(crate) struct Order {
     pub(crate) no: String,
     pub(crate) row: i64,
@@ -22,7 +22,7 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    /// As many bytes as tell one change from another.
+    /// Returns bytes that distinguish one change from another.
     fn change(&self) -> &[u8] {
         self.no
             .as_bytes()
@@ -88,7 +88,7 @@ impl Connected {
         expect(&self.client.execute(pay, &values).await?, &PLACES_PAID)
     }
 
-    /// Whether the payment fits.
+    /// Checks that the payment fits the order.
     pub(crate) async fn look(&self, order: &Order, new: &Bytes) -> Checked<()> {
         let look = &self.statements.look;
         let row = self
@@ -102,7 +102,7 @@ impl Connected {
         expect(&row.try_get(4)?, &false)
     }
 
-    /// In one flight. Where a statement fails, so does all of it.
+    /// Creates an order in one round trip. If one statement fails, all of them do.
     pub(crate) async fn create_in_a_pipeline(&self, order: &Order, new: &Bytes) -> Checked<()> {
         let Order {
             no,
@@ -130,7 +130,8 @@ impl Connected {
         Ok(done?)
     }
 
-    /// In two flights: what follows is of no use where the order was not there to be paid.
+    /// Pays an order in two round trips: the other statements are sent only if the order was
+    /// unpaid.
     pub(crate) async fn pay_in_a_pipeline(&self, order: &Order, paid: &Bytes) -> Checked<()> {
         let Order {
             no,
@@ -169,7 +170,7 @@ impl Connected {
         Ok(done?)
     }
 
-    /// One statement at a time.
+    /// Creates an order one statement at a time.
     pub(crate) async fn create_plainly(&self, order: &Order, new: &Bytes) -> Checked<()> {
         let Order {
             no,
@@ -192,7 +193,8 @@ impl Connected {
         Ok(client.batch_execute("COMMIT").await?)
     }
 
-    /// One statement at a time; the order and who was paid by the transaction are read first.
+    /// Pays an order one statement at a time, after reading the order and the owner of the
+    /// transaction.
     pub(crate) async fn pay_plainly(
         &self,
         order: &Order,

@@ -1,8 +1,8 @@
-//! The side that is written by hand: each caller has a connection of its own, and sends its
-//! next command when it has its answer.
+//! The handwritten side: each caller has its own connection and sends its next command after the
+//! reply.
 //!
-//! There is a thread for each core, or for each caller where those are fewer, and none of its
-//! own for a connection: one caller alone wakes nobody.
+//! There is one thread for each core, or for each caller if those are fewer, and no extra thread
+//! for a connection. A single caller therefore needs no switch between threads.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Barrier};
@@ -25,7 +25,7 @@ pub(crate) struct Hand {
     shares: Vec<Share>,
 }
 
-/// The callers of one thread.
+/// Callers of one thread.
 struct Share {
     runtime: Runtime,
     callers: Vec<Caller>,
@@ -38,10 +38,10 @@ struct Caller {
     common: Arc<Common>,
 }
 
-/// What the callers have in common.
+/// State that all callers share.
 struct Common {
     pattern: Pattern,
-    /// Draws the orders' numbers, as the store does for its own.
+    /// Store that generates the order numbers, as for its own orders.
     numbers: Store,
     rows: AtomicI64,
 }
@@ -73,8 +73,8 @@ impl Hand {
         Ok(Self { shares })
     }
 
-    /// Has all callers work for so long. Everyone's first unit is done before the clock
-    /// starts, and it stops when everyone's last one is.
+    /// Runs all callers for `length`. The clock starts after every caller's first unit, and stops
+    /// after every caller's last one.
     pub(crate) fn run(&mut self, length: Duration) -> Checked<Seen> {
         let gate = Barrier::new(self.shares.len() + 1);
         thread::scope(|scope| {
@@ -102,7 +102,7 @@ impl Share {
         self.work(Some(Instant::now() + length))
     }
 
-    /// Until then; where no end is named, one unit each.
+    /// Works until `until`, or for one unit each if it is `None`.
     fn work(&mut self, until: Option<Instant>) -> Checked<Latencies> {
         let callers = self.callers.drain(..);
         let spawn = |caller: Caller| self.runtime.spawn(caller.work(until));
@@ -139,7 +139,7 @@ impl Caller {
         }
     }
 
-    /// One order's life, and how long its two commands took.
+    /// Creates and pays one order; returns the duration of both commands.
     async fn unit(&mut self) -> Checked<[Duration; 2]> {
         let order = self.draw()?;
         let Pattern { new, paid, .. } = &self.common.pattern;

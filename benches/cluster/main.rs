@@ -1,25 +1,25 @@
-//! The store on a PostgreSQL server, beside SQL that is written by hand: durable commands per
-//! second, one turn after the other on the same server.
+//! The store on a PostgreSQL server compared with handwritten SQL: durable commands per second, in
+//! turns on the same server.
 //!
-//! - Both keep the same rows, in tables of the same making: the order with its record's bytes,
-//!   an event for each command, the transaction's key, the places in the lists. They are
-//!   counted after each run, and told where they differ.
-//! - A command counts when its answer is there: the server has synced its commit.
-//! - By hand, each caller has a connection of its own, prepared statements, and a commit for
-//!   each command. The store's callers share the store, and each waits for each answer.
-//! - A wrong answer ends the run. A timing ends nothing.
+//! - Both sides keep the same rows in identical tables: the order with its record's bytes, an event
+//!   for each command, the transaction's key, and the list entries. The bench counts them after
+//!   each run and reports differences.
+//! - A command counts when its reply arrives: the server has synced its commit.
+//! - Each handwritten caller has its own connection, prepared statements, and one commit for each
+//!   command. The store's callers share one store, and each waits for each reply.
+//! - A wrong reply ends the run. No timing ends it.
 //!
 //! ```sh
 //! cargo bench --features postgres --bench cluster
 //! ```
 //!
-//! The server is the bench's own, in the directory for temporary files (`TMPDIR`), and safe;
-//! or it is one that runs already: `--url`. Where PostgreSQL's programs are missing, that is
-//! said, and nothing is measured.
+//! The bench starts its own server, with safe settings, in the directory for temporary files
+//! (`TMPDIR`). `--url` selects a running server instead. Without PostgreSQL's programs the bench
+//! prints a notice and measures nothing.
 //!
-//! One command passes from thread to thread and from process to process: where anything else
-//! runs on the machine, each of them waits for its turn, and the figures are those of the
-//! scheduler. A median of 4 ms is such a figure.
+//! One command passes between several threads and processes. If anything else runs on the machine,
+//! each of them waits for its turn, and the figures are those of the scheduler. A median of 4 ms is
+//! such a figure.
 
 mod args;
 mod connected;
@@ -74,14 +74,14 @@ fn main() -> ExitCode {
     match run(&args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{}", told(&*error));
+            eprintln!("{}", with_causes(&*error));
             ExitCode::FAILURE
         }
     }
 }
 
-/// With its causes: the driver's own text says only where it failed.
-fn told(error: &(dyn std::error::Error + 'static)) -> String {
+/// Returns an error with its causes, because the driver's own text only names the operation.
+fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     let texts: Vec<String> = causes.map(ToString::to_string).collect();
     texts.join(": ")
@@ -90,7 +90,7 @@ fn told(error: &(dyn std::error::Error + 'static)) -> String {
 fn run(args: &Args) -> Checked<()> {
     let most = args.callers.iter().copied().max().unwrap_or_default();
     let Some(place) = Place::find(args.url.as_deref(), most)? else {
-        eprintln!("the cluster bench was skipped: there is no PostgreSQL server");
+        eprintln!("the cluster bench was skipped: PostgreSQL is not installed");
         return Ok(());
     };
     let report = Report { json: args.json };

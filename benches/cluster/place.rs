@@ -1,4 +1,4 @@
-//! The server that both sides work on, and a schema for each of them.
+//! The server that both sides use, and a schema for each of them.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -8,8 +8,8 @@ use tokio_postgres::{Client, NoTls, Row};
 use crate::sample::Checked;
 use crate::server::Server;
 
-/// As safe as it is delivered, which the tests' servers are not, and with room for a run
-/// without a checkpoint.
+/// Server settings as safe as PostgreSQL's defaults, unlike those of the tests, with enough WAL for
+/// a run without a checkpoint.
 const SETTINGS: [&str; 7] = [
     "fsync=on",
     "synchronous_commit=on",
@@ -20,20 +20,20 @@ const SETTINGS: [&str; 7] = [
     "random_page_cost=1.1",
 ];
 
-/// What asks for connections beside the callers: the store, and whoever counts.
+/// Connections besides those of the callers: the store, and the bench's own client.
 const OTHERS: usize = 32;
 
 pub(crate) struct Place {
     url: String,
-    /// For whoever makes, counts and drops.
+    /// Client that creates, counts and drops.
     client: Client,
     runtime: Runtime,
     _own: Option<Server>,
 }
 
 impl Place {
-    /// The server of this URL, or one of the bench's own; `None`, said aloud, where PostgreSQL
-    /// is not installed.
+    /// Connects to the server of this URL, or starts one. Returns `None`, with a notice, if
+    /// PostgreSQL is not installed.
     pub(crate) fn find(url: Option<&str>, callers: usize) -> Checked<Option<Self>> {
         if let Some(url) = url {
             return Self::at(url.to_owned(), None).map(Some);
@@ -58,7 +58,7 @@ impl Place {
         })
     }
 
-    /// A schema that nobody else has; it is dropped with what it is answered by.
+    /// Creates a schema that no other run uses. It is dropped with the returned value.
     pub(crate) fn schema(&self) -> Checked<Schema<'_>> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let next = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -82,21 +82,21 @@ impl Place {
     }
 }
 
-/// Where one side has its tables.
+/// Schema with the tables of one side.
 pub(crate) struct Schema<'p> {
     pub(crate) place: &'p Place,
     pub(crate) name: String,
 }
 
 impl Schema<'_> {
-    /// The server, with this schema's tables.
+    /// Returns the URL of the server with this schema.
     pub(crate) fn url(&self) -> String {
         let url = &self.place.url;
         let sign = if url.contains('?') { '&' } else { '?' };
         format!("{url}{sign}options=-csearch_path%3D{}", self.name)
     }
 
-    /// The one row of a query on this schema's tables.
+    /// Runs a query on this schema's tables and returns its only row.
     pub(crate) fn row(&self, sql: &str) -> Checked<Row> {
         (self.place).run(&format!("SET search_path = {}", self.name))?;
         self.place.row(sql)
@@ -112,11 +112,11 @@ impl Drop for Schema<'_> {
     }
 }
 
-/// A connection, driven by the runtime that this is called on.
+/// Opens a connection, driven by the current runtime.
 pub(crate) async fn connect(url: &str) -> Checked<Client> {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
     tokio::spawn(async move {
-        // Whoever uses the client is told.
+        // The client reports the error to its user.
         drop(connection.await);
     });
     Ok(client)

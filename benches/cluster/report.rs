@@ -1,10 +1,10 @@
-//! What is printed: the machine first, then a line for each run, as soon as it is there.
+//! Output: the machine first, then a line for each run as soon as it is measured.
 
 use crate::machine::Machine;
 use crate::sample::Checked;
 use crate::turns::{Compared, Side};
 
-/// Prints for whoever looks, or for whoever reads it by a program.
+/// Printer for people, or for programs as JSON.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Report {
     pub(crate) json: bool,
@@ -14,7 +14,7 @@ impl Report {
     pub(crate) fn head(self, machine: &Machine, server: &str) -> Checked<()> {
         if self.json {
             let machine = serde_json::to_string(machine)?;
-            // Standard output is for figures alone.
+            // Stdout contains only figures.
             eprintln!("{{\"machine\":{machine},\"postgresql\":\"{server}\"}}");
             return Ok(());
         }

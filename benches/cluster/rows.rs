@@ -1,4 +1,4 @@
-//! What each side has written: the same rows for each order, and as many bytes.
+//! Checks what each side has written: the same rows for each order, and as many bytes.
 
 use orderstore::{Confirmed, Created, Store};
 
@@ -7,18 +7,18 @@ use crate::lifecycle::{USERS, expect};
 use crate::place::Schema;
 use crate::sample::{Checked, Sample};
 
-/// How far the bytes may lie apart, as a part: amounts and times differ in length.
+/// Allowed relative difference in bytes: amounts and times differ in length.
 const LEEWAY: f64 = 0.03;
 
-/// No caller's orders are drawn from this seed.
+/// Seed that no caller uses.
 const SEED: u64 = u64::MAX;
 
-/// What the store writes for an order, after each of its two commands: by hand the same bytes
-/// are written for every order.
+/// Bytes that the store writes for an order after each of its two commands. The handwritten side
+/// writes the same bytes for every order.
 pub(crate) struct Pattern {
     pub(crate) new: Bytes,
     pub(crate) paid: Bytes,
-    /// When a new order is due, in milliseconds after its creation.
+    /// Delay in milliseconds after which a new order is due.
     pub(crate) due_after: i64,
 }
 
@@ -28,7 +28,7 @@ pub(crate) struct Bytes {
 }
 
 impl Pattern {
-    /// Has the store make an order and take its payment, and looks at what it wrote.
+    /// Lets the store create and pay an order, and reads what it wrote.
     pub(crate) fn draw(store: &Store, ours: &Schema<'_>) -> Checked<Self> {
         let mut sample = Sample::new(SEED, USERS)?;
         let new = sample.order()?;
@@ -53,7 +53,7 @@ impl Pattern {
 }
 
 impl Bytes {
-    /// Those of the only order, and of its last event.
+    /// Reads the bytes of the only order and of its last event.
     fn of(schema: &Schema<'_>) -> Checked<Self> {
         let last = "SELECT record, event FROM orderstore_orders \
                     JOIN orderstore_events USING (out_trade_no, version)";
@@ -65,12 +65,12 @@ impl Bytes {
     }
 }
 
-/// What stands in the tables of one side.
+/// Contents of the tables of one side.
 #[derive(Debug)]
 pub(crate) struct Counted {
     orders: i64,
     paid: i64,
-    /// For each order: events, keys, and the places in each kind of list.
+    /// For each order: events, keys, and entries in each kind of list.
     each: String,
     bytes: i64,
 }
@@ -105,23 +105,23 @@ impl Counted {
         })
     }
 
-    /// All orders are there, and paid.
+    /// Checks that all orders exist and are paid.
     pub(crate) fn are(&self, orders: u64) -> Checked<()> {
         let orders = i64::try_from(orders)?;
         expect(&[self.orders, self.paid], &[orders, orders])
     }
 
-    /// The other side has the same for each of its orders.
+    /// Checks that the other side has the same rows for each order.
     pub(crate) fn are_like(&self, other: &Self) -> Checked<()> {
         expect(&self.each, &other.each)?;
         let (own, others) = (self.bytes_each()?, other.bytes_each()?);
         if (own - others).abs() > LEEWAY * others {
-            return Err(format!("{own:.1} bytes for each order, and {others:.1}").into());
+            return Err(format!("{own:.1} bytes for each order on one side, {others:.1} on the other").into());
         }
         Ok(())
     }
 
-    /// The bytes of records, events, keys and names of lists, for each order.
+    /// Returns the bytes of records, events, keys and list names for each order.
     fn bytes_each(&self) -> Checked<f64> {
         let float = |count: i64| u64::try_from(count).map(float);
         Ok(float(self.bytes)? / float(self.orders)?)

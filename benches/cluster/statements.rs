@@ -1,26 +1,27 @@
-//! The statements of the side that is written by hand.
+//! Statements of the handwritten side.
 //!
-//! - They are of this work alone, and so they know more than the store's do: that an order's
-//!   second version is its payment, and which places in the lists it leaves and takes.
-//! - A number that exists is refused, and so is a payment of another amount, of an order that
-//!   waits for none, or of a transaction that has paid: a key that is taken fails the commit.
+//! - They are written for this work only and therefore use more knowledge than the store's. For
+//!   example, an order's second version is always its payment, which fixes the list entries that
+//!   change.
+//! - They reject an existing order number, and a payment with another amount, of an order that is
+//!   not pending, or with a used transaction: a duplicate key fails the commit.
 
 use tokio_postgres::{Client, Statement};
 
 use crate::sample::Checked;
 
-/// How a command is done by hand.
+/// Kind of handwritten SQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
-    /// One statement. Nothing is read before it: that it fits is a condition of it.
+    /// One statement without a read before it; its conditions check that the command fits.
     Statement,
-    /// The same; before a payment, the order is read, and who has paid with its transaction.
+    /// One statement, but a payment first reads the order and the owner of its transaction.
     Reading,
-    /// A statement for each table, in a transaction; what depends on nothing is sent without
-    /// waiting for what went before.
+    /// One statement for each table, in a transaction; independent statements are sent without
+    /// waiting.
     Pipelined,
-    /// The same, one statement at a time, each sent when the one before was answered; before a
-    /// payment, the order is read.
+    /// One statement for each table, in a transaction, each sent after the reply to the one before.
+    /// A payment reads its order first.
     Plain,
 }
 
@@ -39,12 +40,12 @@ impl Way {
 
     pub(crate) fn named(name: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|way| way.name() == name);
-        found.ok_or(format!("{name} is no way"))
+        found.ok_or(format!("unknown kind {name}"))
     }
 }
 
-/// Takes number, row, openid, fee, time of creation, when it is due, record, change and event.
-/// So many rows are put in by its last part: [`PLACES_NEW`].
+/// Parameters: number, row, openid, fee, creation time, due time, record, change and event. Its
+/// last part inserts [`PLACES_NEW`] rows.
 const CREATE: &str = "
 WITH born AS (
     INSERT INTO orderstore_orders (out_trade_no, row, version, status, openid, total_fee,
@@ -59,8 +60,8 @@ SELECT n.list, int8send(n.time_ms) || int8send($2) || int4send(0), out_trade_no 
     (VALUES ('all', $5), ('user ' || $3, $5), ('status 0', $5), ('due', $6))
         AS n(list, time_ms)";
 
-/// Takes number, transaction, fee, now, time of payment, when it was due, record, change and
-/// event. So many rows are put in by its last part: [`PLACES_PAID`].
+/// Parameters: number, transaction, fee, now, payment time, due time, record, change and event. Its
+/// last part inserts [`PLACES_PAID`] rows.
 const PAY: &str = "
 WITH paid AS (
     UPDATE orderstore_orders SET version = 2, status = 1, updated_ms = $4, record = $7
@@ -84,13 +85,13 @@ SELECT n.list, int8send(n.time_ms) || int8send(paid.row) || int4send(0), out_tra
     (VALUES ('status 1', $5), ('transaction wechat ' || $2, 253402300799999))
         AS n(list, time_ms)";
 
-/// Takes number and transaction.
+/// Parameters: number and transaction.
 const LOOK: &str = "
 SELECT version, status, total_fee, record,
     EXISTS (SELECT FROM orderstore_keys WHERE key = 'transaction wechat ' || $2)
 FROM orderstore_orders WHERE out_trade_no = $1";
 
-/// The same, table by table. Where an order was not paid by [`PAY_ORDER`], nothing follows.
+/// Table by table. If [`PAY_ORDER`] changes no order, no further statement follows.
 const CREATE_ORDER: &str = "
 INSERT INTO orderstore_orders (out_trade_no, row, version, status, openid, total_fee,
     created_ms, updated_ms, unclaimed, open_anomalies, record)
@@ -124,7 +125,7 @@ pub(crate) const PLACES_NEW: u64 = 4;
 /// Those that a payment takes.
 pub(crate) const PLACES_PAID: u64 = 2;
 
-/// All of them, prepared on one connection.
+/// All statements, prepared on one connection.
 pub(crate) struct Statements {
     pub(crate) create: Statement,
     pub(crate) pay: Statement,

@@ -1,5 +1,4 @@
-//! The two sides, one turn after the other: both meet the same server, the same disk and the
-//! same neighbours.
+//! Alternating turns of the two sides, so that both meet the same server, disk and load.
 
 use std::time::Duration;
 
@@ -15,21 +14,21 @@ use crate::rows::{Counted, Pattern};
 use crate::sample::Checked;
 use crate::statements::Way;
 
-/// How many turns each side has. Who begins changes from one to the next.
+/// Number of turns of each side. The side that begins alternates.
 const TURNS: u32 = 8;
 
-/// One run's figures. Rates are per second, of durable commands.
+/// Figures of one run. Rates are durable commands per second.
 #[derive(Serialize)]
 pub(crate) struct Compared {
     pub(crate) callers: usize,
     pub(crate) ours: Side,
-    /// How many of the store's commands shared a write, on average.
+    /// Mean number of the store's commands in a group.
     pub(crate) group_mean: f64,
     pub(crate) hand: &'static str,
     pub(crate) by_hand: Side,
-    /// The store's rate over that by hand: the median of neighbouring turns.
+    /// Ratio of the store's rate to the handwritten one: the median of neighbouring turns.
     pub(crate) ratio: f64,
-    /// What the ratio is to be at least.
+    /// Minimum ratio, the target.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) target: Option<f64>,
 }
@@ -81,7 +80,7 @@ pub(crate) fn measure(
     })
 }
 
-/// What was aimed at, beside SQL as it is usually written.
+/// Returns the target compared with SQL as it is usually written.
 const fn target(way: Way, callers: usize) -> Option<f64> {
     match (way, callers) {
         (Way::Plain, 1) => Some(0.9),
@@ -90,7 +89,7 @@ const fn target(way: Way, callers: usize) -> Option<f64> {
     }
 }
 
-/// Tables like those that the store has made, with the same indexes.
+/// Creates tables like the store's, with the same indexes.
 fn copy_tables(ours: &Schema<'_>, theirs: &Schema<'_>) -> Checked<()> {
     for table in ["orders", "events", "keys", "entries"] {
         let (from, to) = (&ours.name, &theirs.name);
@@ -100,7 +99,7 @@ fn copy_tables(ours: &Schema<'_>, theirs: &Schema<'_>) -> Checked<()> {
     Ok(())
 }
 
-/// What came of both sides, and how many orders each has made.
+/// Results of both sides, and the number of orders of each.
 struct Turns {
     ours: Seen,
     theirs: Seen,
@@ -110,7 +109,7 @@ struct Turns {
 
 fn take_turns(store: &Store, hand: &mut Hand, callers: usize, slice: Duration) -> Checked<Turns> {
     let mut crowd = Callers::new(callers, USERS)?;
-    // Of each turn, everyone's first unit is not timed; and one order was the pattern.
+    // The first unit of each caller in each turn is not timed, and one order was the pattern.
     let untimed = u64::try_from(callers)? * u64::from(TURNS);
     let (mut ours, mut theirs) = (Seen::default(), Seen::default());
     let mut ratios = Vec::new();
@@ -135,7 +134,8 @@ fn take_turns(store: &Store, hand: &mut Hand, callers: usize, slice: Duration) -
     })
 }
 
-/// All orders are there and paid, the store is sound, and both have written the same.
+/// Checks that all orders exist and are paid, that the store is sound, and that both sides wrote
+/// the same.
 fn check(store: Store, ours: &Schema<'_>, theirs: &Schema<'_>, turns: &Turns) -> Checked<()> {
     let [own, others] = turns.orders;
     let counts = store.counts().wait()?;

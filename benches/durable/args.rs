@@ -1,4 +1,4 @@
-//! What the command line asks for. What it does not know it refuses.
+//! Command-line arguments. Unknown arguments are rejected.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,27 +7,27 @@ use crate::setting::Setting;
 
 pub(crate) const USAGE: &str = "\
 cargo bench --bench durable -- [modes] [options]
-modes, in the order in which they run; --callers 1,16,64,256 where none is named
-  --callers N,N,…    so many threads that wait for each answer, one run each
-  --pipelined TxN    T threads, each with N commands under way
-  --batch N          two threads that hand over N commands at a time, into an empty store
-  --grow N           64 callers make N orders: the figures of every million
-  --latency          evenly spaced arrivals, at half the rate of 64 callers
-  --reopen           a kill with a full journal, and the opening after it
-  --backup           64 callers beside a backup, and what they keep of their rate
-  --memory           what all that is held in memory comes to
-  --all              all of them, as docs/performance.md has them
+modes, in the order in which they run (default: --callers 1,16,64,256)
+  --callers N,N,…    numbers of threads that wait for each reply, one run each
+  --pipelined TxN    T threads, each with N commands in flight
+  --batch N          two threads that submit N commands at a time to an empty store
+  --grow N           64 callers create N orders; figures for every million
+  --latency          evenly spaced commands at half the rate of 64 callers
+  --reopen           kill with a full journal, then reopen
+  --backup           64 callers during a backup, and the part of their rate they keep
+  --memory           peak memory of a store that is filled and read
+  --all              all modes, as in docs/performance.md
 options
-  --seconds S        how long a run takes (10)
-  --commands N       how many commands the batches bring (4000000)
-  --base N           the orders there are before the last four modes (5000000)
-  --users N          the users whose orders --grow and the bases hold (5000000)
-  --defaults         everything with the default settings too
-  --dir DIR          where the stores are made (in the target directory)
+  --seconds S        duration of a run (10)
+  --commands N       number of commands in the batches (4000000)
+  --base N           orders in the store before the last four modes (5000000)
+  --users N          users of the orders of --grow and --base (5000000)
+  --defaults         also run everything with the default settings
+  --dir DIR          directory for the stores (in the target directory)
   --json             one JSON object a line instead of a table
   --test             every mode once, briefly";
 
-/// The options of one start.
+/// Parsed arguments.
 #[derive(Debug)]
 pub(crate) struct Args {
     pub(crate) modes: Vec<Mode>,
@@ -35,11 +35,11 @@ pub(crate) struct Args {
     pub(crate) sizes: Sizes,
     pub(crate) dir: PathBuf,
     pub(crate) json: bool,
-    /// This process is the one that is killed, and this is its store's directory.
+    /// Directory of the store, if this process is the one to be killed.
     pub(crate) victim: Option<PathBuf>,
 }
 
-/// What is measured.
+/// Measurement mode.
 #[derive(Debug, Clone)]
 pub(crate) enum Mode {
     Callers(usize),
@@ -52,7 +52,7 @@ pub(crate) enum Mode {
     Memory,
 }
 
-/// How much of it.
+/// Sizes of the measurements.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sizes {
     pub(crate) length: Duration,
@@ -80,7 +80,7 @@ impl Default for Args {
 }
 
 impl Args {
-    /// Reads the arguments that follow the program's name.
+    /// Parses the arguments after the program's name.
     pub(crate) fn parse(mut given: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut args = Self::default();
         while let Some(option) = given.next() {
@@ -106,7 +106,7 @@ impl Args {
                 "--test" => args.shorten(),
                 "--victim" => args.victim = Some(value()?.into()),
                 "--bench" => {} // cargo's own
-                _ => return Err(format!("{option} is not known")),
+                _ => return Err(format!("unknown option {option}")),
             }
         }
         if args.modes.is_empty() {
@@ -158,7 +158,7 @@ fn callers(list: &str) -> Result<Vec<Mode>, String> {
 }
 
 fn pipelined(text: &str) -> Result<Mode, String> {
-    let wrong = || format!("{text} is not such as 4x512");
+    let wrong = || format!("{text} does not have the form 4x512");
     let (threads, tickets) = text.split_once('x').ok_or_else(wrong)?;
     Ok(Mode::Pipelined {
         threads: number(threads, 256)?,

@@ -1,9 +1,8 @@
-//! A backup beside callers: what they get while one is made, of what they get alone before
-//! and after it.
+//! Rate of 64 callers during a backup, compared with their rate before and after it.
 //!
-//! The store holds so many orders first, so that a backup takes a while; it is read back
-//! within that while, as every backup is. Callers are alone for as long afterwards: a store
-//! that is written to so long flushes, with a backup beside it or without.
+//! The store first gets a base of orders, so that a backup takes a while. The backup is verified
+//! within that time, as always. Afterwards the callers run alone for the same time. A store written
+//! for so long runs checkpoints with a backup or without, so both runs include them.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -20,17 +19,17 @@ use crate::setting::Setting;
 
 const CALLERS: usize = 64;
 
-/// How long callers work before the backup is asked whether it is done.
+/// Duration of one slice of the callers' work, between checks whether the backup is done.
 const SLICE: Duration = Duration::from_millis(250);
 
-/// One backup's figures. Rates are of durable commands per second.
+/// Figures of one backup. Rates are durable commands per second.
 #[derive(Serialize)]
 pub(crate) struct BackedUp {
     base_orders: u64,
     callers: usize,
     rate_alone: f64,
     rate_beside: f64,
-    /// What callers keep, of 1.
+    /// Part of their rate that callers keep during the backup, 1 for all of it.
     kept: f64,
     #[serde(flatten)]
     latencies: Percentiles,
@@ -74,8 +73,7 @@ pub(crate) fn measure(
     loop {
         let slice = crowd.run(&store, SLICE.min(length))?;
         let is_over = backup.is_ready();
-        // In the last slice callers were alone for a part of it; another than the only one
-        // tells nothing.
+        // The backup ended within the last slice, so that slice counts only if it is the only one.
         if !is_over || took.is_zero() {
             beside.add(slice);
         }

@@ -1,5 +1,5 @@
-//! Batches: two threads that hand many commands over at a time, each a command by itself.
-//! It also fills the stores that other modes begin with.
+//! Batches: two threads that submit many commands at a time. Each command is still independent.
+//! Other modes use this module to fill their stores.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,18 +18,18 @@ use crate::watch::{Watched, watched};
 
 const THREADS: u64 = 2;
 
-/// How many commands a filling hands over at a time.
+/// Number of commands in one batch while a store is filled.
 const FILLING: usize = 8_192;
 
-/// One run's figures, in durable commands per second.
+/// Figures of one run, in durable commands per second.
 #[derive(Serialize)]
 pub(crate) struct Batched {
     batch: usize,
     threads: u64,
     commands: u64,
-    /// Until the last answer.
+    /// Rate until the last reply.
     rate: f64,
-    /// Until the final flush was done.
+    /// Rate until the final checkpoint is done.
     rate_settled: f64,
     #[serde(flatten)]
     watched: Watched,
@@ -73,17 +73,17 @@ pub(crate) fn measure(
     })
 }
 
-/// Makes so many paid orders of so many users, and flushes them. Gives some of their
-/// numbers, from all over the time of the making.
+/// Creates paid orders of `users` users and checkpoints them. Returns some of their numbers, spread
+/// over the whole filling.
 pub(crate) fn fill(store: &Store, orders: u64, users: u64) -> Checked<Vec<OrderNo>> {
-    // Callers that come later draw other transactions.
+    // Seed that later callers do not use, so that transactions differ.
     const SEED: u64 = 1 << 50;
     let kept = work_off(store, FILLING, &AtomicU64::new(orders), users, SEED)?;
     store.flush().wait()?;
     Ok(kept)
 }
 
-/// Makes orders until the process is killed, or fails.
+/// Creates orders until the process is killed or fails.
 pub(crate) fn write_on(store: &Store, users: u64) -> Checked<()> {
     const OTHERS: u64 = 1 << 40;
     work_off(store, FILLING, &AtomicU64::new(u64::MAX), users, OTHERS)?;
@@ -134,7 +134,7 @@ fn work(
     }
 }
 
-/// Takes what a batch needs of what is left.
+/// Takes up to `batch` units from the remaining ones.
 fn take(left: &AtomicU64, batch: usize) -> usize {
     let most = u64::try_from(batch).unwrap_or(u64::MAX);
     let less = |left: u64| Some(left.saturating_sub(most));
@@ -143,7 +143,7 @@ fn take(left: &AtomicU64, batch: usize) -> usize {
     usize::try_from(before).unwrap_or(batch).min(batch)
 }
 
-/// So many orders, and then the payments that pay them.
+/// Returns `count` new orders, and the payments for them.
 fn draw(store: &Store, sample: &mut Sample, count: usize) -> Checked<[Vec<Command>; 2]> {
     let (mut creates, mut confirms) = (Vec::new(), Vec::new());
     for _ in 0..count {

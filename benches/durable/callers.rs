@@ -1,7 +1,7 @@
-//! Callers: each waits for each of its answers.
+//! Callers that wait for each reply.
 //!
-//! What the disk itself gives is measured beside each run, in the same directory; with one
-//! caller in slices that alternate with the store's, so that both meet the same disk.
+//! Beside each run the bench measures synced appends in the same directory. With one caller, slices
+//! of both alternate, so that both meet the same disk conditions.
 
 use std::path::Path;
 use std::time::Duration;
@@ -18,13 +18,13 @@ use crate::sample::Checked;
 use crate::setting::Setting;
 use crate::watch::{Watched, watched};
 
-/// How long the store and the disk take turns, at most.
+/// Maximum length of one turn of the store or the disk.
 const SLICE: Duration = Duration::from_secs(1);
 
-/// How many turns each of them has with one caller.
+/// Number of turns of each with one caller.
 const TURNS: u32 = 7;
 
-/// One run's figures. Rates are per second: of durable commands, and of synced appends.
+/// Figures of one run. Rates are per second, of durable commands and of synced appends.
 #[derive(Serialize)]
 pub(crate) struct Called {
     callers: usize,
@@ -33,7 +33,7 @@ pub(crate) struct Called {
     latencies: Percentiles,
     group_mean: f64,
     fsync_rate: f64,
-    /// The store's rate over that of synced appends: the median of neighbouring slices.
+    /// Ratio of the store's rate to that of synced appends: the median of neighbouring slices.
     #[serde(skip_serializing_if = "Option::is_none")]
     ratio: Option<f64>,
     #[serde(flatten)]
@@ -94,7 +94,7 @@ pub(crate) fn measure(
     })
 }
 
-/// What came of the disk and of the store, one after the other.
+/// Results of the alternating turns of the disk and the store.
 struct Turns {
     seen: Seen,
     fsync_rate: f64,

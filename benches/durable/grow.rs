@@ -1,4 +1,4 @@
-//! Growth: 64 callers fill one store, and every million orders have their own figures.
+//! Growth: 64 callers fill one store, with figures for every million orders.
 
 use std::hint::black_box;
 use std::path::Path;
@@ -17,10 +17,10 @@ use crate::watch::{Watched, watched};
 
 const CALLERS: usize = 64;
 
-/// The figures of one stretch of orders.
+/// Figures of one stretch of orders.
 #[derive(Serialize)]
 struct Stretch {
-    /// How many orders there are at its end.
+    /// Number of orders at its end.
     orders: u64,
     users: u64,
     rate: f64,
@@ -49,14 +49,14 @@ impl Row for Stretch {
     }
 }
 
-/// How the last stretch stands to the second, and what a read costs at the end.
+/// Ratio of the last stretch to the second one, and the cost of a read at the end.
 #[derive(Serialize)]
 struct Grown {
     orders: u64,
     users: u64,
-    /// The rate of the last stretch over that of the second.
+    /// Rate of the last stretch divided by that of the second.
     growth: f64,
-    /// An order by its number, any of all, after the last flush.
+    /// Nanoseconds to read a random order by its number, after the last checkpoint.
     get_ns: f64,
 }
 
@@ -102,7 +102,7 @@ pub(crate) fn measure(
     let get_ns = to(1.0, get(&store, &crowd.kept(), length)?);
     check_and_close(store, orders)?;
     let (second, last) = (rates.get(1), rates.last());
-    let (second, last) = second.zip(last).ok_or("there were no two stretches")?;
+    let (second, last) = second.zip(last).ok_or("fewer than two stretches were measured")?;
     let growth = to(1000.0, last / second);
     report.row(
         setting,
@@ -115,7 +115,7 @@ pub(crate) fn measure(
     )
 }
 
-/// Nanoseconds for any of the orders by its number, for so long.
+/// Measures the nanoseconds to read a random order by its number.
 pub(crate) fn get(store: &Store, numbers: &[OrderNo], length: Duration) -> Checked<f64> {
     let mut sample = Sample::new(7, 1)?;
     let count = u64::try_from(numbers.len())?;

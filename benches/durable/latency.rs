@@ -1,8 +1,8 @@
-//! Latency under load, as those see it who do not wait for each other: commands arrive
-//! evenly spaced, at half the rate that 64 callers reach in the same run, and each is
-//! measured from when it was due. A store that stands still makes all of them late.
+//! Latency under load for callers that do not wait for each other. Commands are due at equal
+//! intervals, at half the rate that 64 callers reach in the same run. Each latency counts from the
+//! due time, so a pause of the store delays every command behind it.
 //!
-//! It lasts until so many flushes went on beside it, on a base that is there before.
+//! The run lasts until `FLUSHES` checkpoints have ended, on a store with a base of orders.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -24,29 +24,29 @@ use crate::watch::{Watched, watched};
 
 const CALLERS: usize = 64;
 
-/// How many flushes must have ended meanwhile.
+/// Number of checkpoints that must end during the run.
 const FLUSHES: u64 = 3;
 
-/// How many orders wait for their payments at any time.
+/// Number of orders that wait for their payment at any time.
 const PENDING: usize = 1_024;
 
-/// How long it lasts at most. With fewer flushes by then there is no figure.
+/// Maximum duration. With fewer checkpoints by then the run fails.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// The figures of one run.
+/// Figures of one run.
 #[derive(Serialize)]
 pub(crate) struct Late {
     base_orders: u64,
-    /// What 64 callers reached on an empty store just before.
+    /// Rate of 64 callers on an empty store, measured just before.
     callers_rate: f64,
-    /// How many commands were due in a second, and how many were in all.
+    /// Due commands per second, and the total number of commands.
     arrivals_rate: f64,
     commands: u64,
     #[serde(flatten)]
     latencies: Percentiles,
-    /// How late the bench itself was to hand over, which is part of the latencies.
+    /// Delay of the bench's own submits, which is part of the latencies.
     handed_over_p999_us: f64,
-    /// The commands that were refused because too many waited.
+    /// Commands that a full queue refused.
     overloaded: u64,
     #[serde(flatten)]
     watched: Watched,
@@ -115,7 +115,7 @@ fn callers_rate(setting: Setting, dir: &Path, length: Duration) -> Checked<f64> 
     Ok(seen.rate())
 }
 
-/// A command that arrived, and when it was due.
+/// A submitted command and its due time.
 struct Arrived {
     due: Instant,
     ticket: Asked,
@@ -126,7 +126,7 @@ enum Asked {
     Confirm(Ticket<Reply<Confirmed>>),
 }
 
-/// Where commands come from: a creation, and then the payment of an older order.
+/// Source of commands: alternately a new order and the payment of an older one.
 struct Source<'s> {
     store: &'s Store,
     sample: Sample,
@@ -148,8 +148,8 @@ impl<'s> Source<'s> {
         Ok(source)
     }
 
-    /// Hands over what is due until it was long enough. How late that was, and how many
-    /// commands were refused.
+    /// Submits due commands until enough checkpoints have ended. Returns the delays of the submits
+    /// and the number of refused commands.
     fn arrive(
         &mut self,
         spacing: Duration,
@@ -169,7 +169,7 @@ impl<'s> Source<'s> {
                 thread::sleep(due - now);
             }
             if now - began > PATIENCE {
-                return Err("too few flushes went on".into());
+                return Err("too few checkpoints ended in time".into());
             }
             let asked = if creates {
                 self.create()
@@ -209,7 +209,7 @@ impl<'s> Source<'s> {
     }
 }
 
-/// `None` where too many waited.
+/// Returns `None` if the queue was full.
 fn taken<T>(ticket: Result<T, Error>) -> Checked<Option<T>> {
     match ticket {
         Ok(ticket) => Ok(Some(ticket)),
@@ -218,7 +218,7 @@ fn taken<T>(ticket: Result<T, Error>) -> Checked<Option<T>> {
     }
 }
 
-/// Waits for the answers in the order of their commands, which is that of the groups.
+/// Waits for the replies in the order of their commands, which is also the order of their groups.
 fn hear(arrived: Receiver<Arrived>) -> Checked<Latencies> {
     let mut latencies = Latencies::default();
     for Arrived { due, ticket } in arrived {

@@ -1,5 +1,5 @@
-//! The workload: each unit creates an order and confirms its payment, two durable commands
-//! by one caller that waits for each answer.
+//! The workload: each unit creates an order and confirms its payment, so one caller sends two
+//! durable commands and waits for each reply.
 
 use std::fmt::Debug;
 use std::sync::Barrier;
@@ -13,28 +13,28 @@ use crate::figures::{float, rate, to};
 use crate::latencies::Latencies;
 use crate::sample::{Checked, Sample};
 
-/// The users whose orders are made where nothing else is said.
+/// Default number of users.
 pub(crate) const USERS: u64 = 100_000;
 
-/// One of so many order numbers is kept, to be read later.
+/// Every 64th order number is kept, to be read later.
 const KEPT: u64 = 64;
 
-/// What the callers saw.
+/// Measurements of the callers.
 #[derive(Default)]
 pub(crate) struct Seen {
     pub(crate) latencies: Latencies,
-    /// How long all of it took.
+    /// Duration of the whole run.
     pub(crate) elapsed: Duration,
     groups: u64,
 }
 
 impl Seen {
-    /// Durable commands per second.
+    /// Returns durable commands per second.
     pub(crate) fn rate(&self) -> f64 {
         rate(self.latencies.count(), self.elapsed)
     }
 
-    /// How many commands shared a write, on average.
+    /// Returns the mean number of commands in a group.
     pub(crate) fn group_mean(&self) -> f64 {
         to(
             10.0,
@@ -42,7 +42,7 @@ impl Seen {
         )
     }
 
-    /// Takes another stretch in.
+    /// Adds the measurements of another stretch.
     pub(crate) fn add(&mut self, other: Self) {
         self.latencies.append(other.latencies);
         self.elapsed += other.elapsed;
@@ -50,7 +50,7 @@ impl Seen {
     }
 }
 
-/// When callers stop: when they are told to, or when so many units are done together.
+/// End of a run: a signal, or a total number of units.
 struct Goal {
     is_over: AtomicBool,
     left: AtomicU64,
@@ -74,8 +74,7 @@ impl Goal {
     }
 }
 
-/// The callers, each with a stream of orders of its own that goes on from one stretch to
-/// the next.
+/// The callers. Each has a stream of orders that continues from one stretch to the next.
 pub(crate) struct Callers {
     each: Vec<Caller>,
 }
@@ -99,15 +98,15 @@ impl Callers {
         Ok(Self { each: each? })
     }
 
-    /// The numbers of some of the orders that were made, all over the time of the making.
+    /// Returns the numbers of some of the created orders, spread over the whole run.
     pub(crate) fn kept(&self) -> Vec<OrderNo> {
         let each = self.each.iter();
         each.flat_map(|caller| caller.kept.iter().copied())
             .collect()
     }
 
-    /// Has all callers work for so long. Everyone's first unit is done before the clock
-    /// starts, and it stops when everyone's last one is.
+    /// Runs all callers for `length`. The clock starts after every caller's first unit, and stops
+    /// after every caller's last one.
     pub(crate) fn run(&mut self, store: &Store, length: Duration) -> Checked<Seen> {
         let goal = Goal::units(u64::MAX);
         self.work(store, &goal, Caller::unit, || {
@@ -116,7 +115,7 @@ impl Callers {
         })
     }
 
-    /// Has all callers do so many units together.
+    /// Runs all callers until they have done `units` units together.
     pub(crate) fn make(&mut self, store: &Store, units: u64) -> Checked<Seen> {
         let nothing = |_: &mut Caller, _: &Store| Ok([Duration::ZERO; 2]);
         self.work(store, &Goal::units(units), nothing, || ())
@@ -169,7 +168,7 @@ impl Caller {
         Ok(latencies)
     }
 
-    /// One order's life, and how long its two commands took.
+    /// Creates and pays one order; returns the duration of both commands.
     fn unit(&mut self, store: &Store) -> Checked<[Duration; 2]> {
         let no = store.next_order_no().wait()?;
         let new = self.sample.order()?;
@@ -190,15 +189,15 @@ impl Caller {
     }
 }
 
-/// A wrong answer ends the run: a store that is broken into speed has no figures.
+/// Fails the run on a wrong reply, so that a fast but broken store gets no figures.
 pub(crate) fn expect<O: PartialEq + Debug>(found: &O, right: &O) -> Checked<()> {
     if found == right {
         return Ok(());
     }
-    Err(format!("{found:?} where {right:?} was due").into())
+    Err(format!("found {found:?} instead of {right:?}").into())
 }
 
-/// Whether the store holds so many orders, all of them paid, and closes it.
+/// Checks that the store holds this many orders, all paid, and closes it.
 pub(crate) fn check_and_close(store: Store, orders: u64) -> Checked<()> {
     let counts = store.counts().wait()?;
     let paid = counts.of(orderstore::Status::Success);

@@ -1,14 +1,14 @@
-//! Durable commands per second, how long they take, and what becomes of it as a store
-//! grows, is loaded, killed and opened again: a plain harness.
+//! Benchmark of durable commands: rates and latencies, also of a store that grows, is loaded,
+//! killed and reopened. It has its own harness.
 //!
-//! - A command counts when its answer is there: after it, power may fail.
-//! - Each run makes a store of its own, and removes it. Every figure bears its setting.
-//! - A wrong answer ends the run. A timing ends nothing.
+//! - A command counts when its reply arrives: a power loss after that does not lose it.
+//! - Each run creates a store of its own and removes it. Every figure names its setting.
+//! - A wrong reply ends the run. No timing ends it.
 //!
-//! # All of it again
+//! # Run everything
 //!
-//! On a machine that does nothing else, in this order. The times are estimates, for two
-//! cores and a disk that syncs in 100 µs.
+//! Run these on an otherwise idle machine, in this order. The times are estimates for two cores and
+//! a disk that syncs in 100 µs.
 //!
 //! ```sh
 //! # The small paths: rules, codec, numbers, get, page. Minutes.
@@ -21,18 +21,18 @@
 //!     --setting defaults --json >> durable.jsonl
 //! # The same work by everyone else, into docs/performance.md, with the lines above beside the
 //! # targets. It builds RocksDB once, in 20 minutes, and needs libclang; then a round takes
-//! # some half an hour.
+//! # about half an hour.
 //! cargo run --release --manifest-path benches/rivals/Cargo.toml -- --durable durable.jsonl
 //! ```
 //!
-//! Where there are only minutes at a time: single modes append their lines to the same file,
-//! and the others go on where they were with `--save rivals.jsonl --minutes 5`, again and
-//! again, until nothing is left.
+//! If only a few minutes are available at a time: single modes append their lines to the same file.
+//! The comparison continues with `--save rivals.jsonl --minutes 5`, again and again, until nothing
+//! is left.
 //!
 //! One caller runs seven turns of one second. `--latency`, `--reopen`, `--backup` and `--memory`
-//! each fill a store with five million orders first; `--base` makes it less. What `--memory` says
-//! is resident is the whole process: ask for it alone. `--test` runs everything on next to
-//! nothing.
+//! each fill a store with five million orders first; `--base` makes it smaller. `--memory` reports
+//! the resident memory of the whole process, so run it alone. `--test` runs everything with tiny
+//! sizes.
 
 mod args;
 mod backup;

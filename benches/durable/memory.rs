@@ -1,5 +1,5 @@
-//! Memory: a store is filled and then read all over, so that whatever it may hold is held,
-//! and the most that it held stands beside what the settings bound it by.
+//! Memory: fills a store and then reads all of it, so that every cache is full. Reports the peak
+//! beside the bound that the settings imply.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::sample::Checked;
 use crate::setting::Setting;
 use crate::watch::{Watched, watched};
 
-/// What was held at most, and where.
+/// Peak memory by part.
 #[derive(Serialize)]
 pub(crate) struct Held {
     orders: u64,

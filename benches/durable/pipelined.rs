@@ -1,5 +1,5 @@
-//! Pipelined: a few threads that hand commands over without waiting, each with so many
-//! under way. An order is confirmed once its creation was answered, as in life.
+//! Pipelined: a few threads that submit commands without waiting, each with a fixed number in
+//! flight. An order is confirmed after the reply to its creation, as in practice.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::sample::{Checked, Sample};
 use crate::setting::Setting;
 use crate::watch::{Watched, watched};
 
-/// One run's figures, in durable commands per second until the last answer.
+/// Figures of one run, in durable commands per second until the last reply.
 #[derive(Serialize)]
 pub(crate) struct Pipelined {
     pipelined: String,
@@ -85,13 +85,13 @@ fn run(store: &Store, threads: usize, tickets: usize, length: Duration) -> Check
     })
 }
 
-/// A command that was handed over.
+/// A submitted command.
 enum UnderWay {
     Create(OrderNo, Fen, Ticket<Reply<Created>>),
     Confirm(Ticket<Reply<Confirmed>>),
 }
 
-/// One thread's commands, the oldest first.
+/// Commands of one thread, the oldest first.
 struct Pipe<'s> {
     store: &'s Store,
     sample: Sample,
@@ -109,7 +109,7 @@ impl<'s> Pipe<'s> {
         })
     }
 
-    /// Begins orders for so long, and sees all of them through.
+    /// Starts orders for `length`, then completes all of them.
     fn work(mut self, tickets: usize, length: Duration) -> Checked<Latencies> {
         let began = Instant::now();
         while began.elapsed() < length {
@@ -136,7 +136,7 @@ impl<'s> Pipe<'s> {
         Ok(())
     }
 
-    /// Waits for the oldest answer; where it is a creation's, the payment follows.
+    /// Waits for the oldest reply; after a creation it submits the payment.
     fn hear(&mut self) -> Checked<()> {
         let Some((asked, oldest)) = self.under_way.pop_front() else {
             return Ok(());

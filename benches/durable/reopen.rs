@@ -1,7 +1,7 @@
-//! Reopening: a process of its own fills a store until the journal is as long as it gets,
-//! is killed with signal 9 in the middle of its writing, and the store is opened again.
+//! Recovery: a child process fills a store until the journal has its maximum length. It is killed
+//! with signal 9 while it writes, and the store is reopened.
 //!
-//! How long a journal gets is what it got while flushes went on, with everyone writing.
+//! The maximum length is measured while checkpoints run and all threads write.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -21,27 +21,27 @@ use crate::report::Row;
 use crate::sample::{Checked, Sample};
 use crate::setting::Setting;
 
-/// What the victim says when it is time.
+/// Line that the child prints when the journal is full.
 const FULL: &str = "the journal is full";
 
-/// The flushes over which the victim learns how long its journal gets.
+/// Number of checkpoints during which the child measures the maximum length of its journal.
 const LEARNING: u64 = 3;
 
-/// One kill and one opening.
+/// Figures of one kill and one recovery.
 #[derive(Serialize)]
 pub(crate) struct Reopened {
-    /// What the base held when the writing that was cut off began.
+    /// Orders in the B-tree when the interrupted writing began.
     base_orders: u64,
-    /// Orders that there were after the opening.
+    /// Orders after the recovery.
     orders: u64,
-    /// Of the files that the kill left behind.
+    /// Size of the journal after the kill.
     journal_bytes: u64,
     base_bytes: u64,
-    /// The groups that were replayed.
+    /// Replayed groups.
     frames: u64,
     dropped_bytes: u64,
     open_ms: f64,
-    /// Until a new order was durable.
+    /// Time until a new order is durable.
     first_answer_ms: f64,
 }
 
@@ -79,7 +79,7 @@ pub(crate) fn measure(
     let recovery = store.recovery();
     let orders = store.counts().wait()?.orders();
     if orders <= base_orders || recovery.was_closed {
-        return Err("the writing was not cut off".into());
+        return Err("the kill did not interrupt a write".into());
     }
     store.shutdown().wait()?;
     Ok(Reopened {
@@ -116,7 +116,7 @@ fn kill_when_full(setting: Setting, dir: &Path, base: u64, users: u64) -> Checke
         .arg(dir)
         .stdout(Stdio::piped())
         .spawn()?;
-    let said = victim.stdout.take().ok_or("it cannot be heard")?;
+    let said = victim.stdout.take().ok_or("the child has no stdout")?;
     let mut lines = BufReader::new(said).lines();
     let is_full = lines.any(|line| line.is_ok_and(|line| line == FULL));
     victim.kill()?; // Signal 9.
@@ -127,7 +127,7 @@ fn kill_when_full(setting: Setting, dir: &Path, base: u64, users: u64) -> Checke
     Err("the process ended by itself".into())
 }
 
-/// What the victim does: writes until it is killed.
+/// Body of the child process: writes until it is killed.
 pub(crate) fn be_killed(setting: Setting, dir: &Path, base: u64, users: u64) -> Checked<()> {
     let store = setting.init(dir)?;
     batch::fill(&store, base, users)?;
@@ -145,8 +145,8 @@ pub(crate) fn be_killed(setting: Setting, dir: &Path, base: u64, users: u64) -> 
     })
 }
 
-/// Waits until the journal is nearly as long as it was at its longest. What it must reach
-/// falls with each flush after that, so that it is reached. False where the writer failed.
+/// Waits until the journal is nearly as long as its maximum. The required length falls with each
+/// checkpoint after that, so that it is reached in the end. Returns false if the writer failed.
 fn is_full_at_last(store: &Store, is_over: &AtomicBool) -> bool {
     let began = store.stats().flushes;
     let mut longest = 0;

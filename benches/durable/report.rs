@@ -1,4 +1,4 @@
-//! What is printed: the machine first, then a line for each figure, as soon as it is there.
+//! Output: the machine first, then a line for each figure as soon as it is measured.
 
 use serde::Serialize;
 
@@ -6,17 +6,17 @@ use crate::machine::Machine;
 use crate::sample::Checked;
 use crate::setting::Setting;
 
-/// Prints for whoever looks, or for whoever reads it by a program.
+/// Printer for people, or for programs as JSON.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Report {
     pub(crate) json: bool,
 }
 
-/// One figure of one mode. In JSON its fields stand beside the mode and the setting.
+/// One figure of one mode. JSON has its fields beside the mode and the setting.
 pub(crate) trait Row: Serialize {
     const MODE: &'static str;
 
-    /// What a person is shown of it.
+    /// Returns the figure as text.
     fn text(&self) -> String;
 }
 
@@ -33,7 +33,7 @@ impl Report {
     pub(crate) fn head(self, machine: &Machine) -> Checked<()> {
         if self.json {
             let machine = serde_json::to_string(machine)?;
-            // Standard output is for figures alone.
+            // Stdout contains only figures.
             eprintln!("{{\"machine\":{machine}}}");
             return Ok(());
         }
@@ -45,7 +45,7 @@ impl Report {
             fsync_append_bytes: append,
         } = machine;
         println!("{cpu}, {cores} cores, Linux {kernel}, {filesystem}");
-        println!("rates are per second: of durable commands, and of synced appends ({append} B)");
+        println!("rates are per second, of durable commands and of synced appends ({append} B)");
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! How the stores are set up. Every figure bears the name of its setting and what it is.
+//! Settings of the stores. Every figure has the name and the values of its setting.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::sample::Checked;
 
-/// What a store may hold in memory.
+/// Memory limits of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(crate) struct Setting {
     #[serde(rename = "setting")]
@@ -16,25 +16,25 @@ pub(crate) struct Setting {
     pub(crate) cache_bytes: usize,
 }
 
-/// What the queue may hold, in every setting.
+/// Limit of the queue in bytes, in every setting.
 const QUEUE_BYTES: usize = 64 << 20;
 
 impl Setting {
-    /// That of the targets.
+    /// Setting of the targets.
     pub(crate) const TARGETS: Self = Self {
         name: "targets",
         memtable_bytes: 256 << 20,
         cache_bytes: 1 << 30,
     };
 
-    /// What a store has that is told nothing.
+    /// Default setting of a store.
     pub(crate) const DEFAULTS: Self = Self {
         name: "defaults",
         memtable_bytes: 64 << 20,
         cache_bytes: 256 << 20,
     };
 
-    /// So small that a few thousand orders are flushed several times.
+    /// Sizes at which a few thousand orders cause several checkpoints.
     pub(crate) const TEST: Self = Self {
         name: "test",
         memtable_bytes: 1 << 20,
@@ -44,11 +44,11 @@ impl Setting {
     pub(crate) fn named(name: &str) -> Result<Self, String> {
         let all = [Self::TARGETS, Self::DEFAULTS, Self::TEST];
         let found = all.into_iter().find(|setting| setting.name == name);
-        found.ok_or(format!("{name} is no setting"))
+        found.ok_or(format!("unknown setting {name}"))
     }
 
-    /// What memory is bounded by: a memtable, another one that is being flushed, the
-    /// base's cache, and the queue.
+    /// Returns the memory bound: two memtables (one of them being checkpointed), the B-tree's
+    /// cache, and the queue.
     pub(crate) const fn bound_bytes(&self) -> usize {
         self.memtable_bytes * 2 + self.cache_bytes + QUEUE_BYTES
     }

@@ -1,4 +1,4 @@
-//! What goes on inside a store while it works: its flushes, and the most that it holds.
+//! Observes a store during a run: its checkpoints and its peak memory.
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,33 +11,32 @@ use serde::Serialize;
 use crate::sample::Checked;
 use crate::setting::Setting;
 
-/// How often the store is asked: rarely enough to cost nothing, and more often than it
-/// can flush.
+/// Interval between observations: rare enough to cost nothing, and shorter than a checkpoint.
 const EVERY: Duration = Duration::from_millis(10);
 
-/// What was seen.
+/// Observations of one run.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Watched {
-    /// How long each flush took that ended meanwhile, in milliseconds.
+    /// Duration of each checkpoint that ended during the run, in milliseconds.
     pub(crate) flush_ms: Vec<u64>,
-    /// The groups that were slowed down because a flush fell behind.
+    /// Groups that were throttled because a checkpoint fell behind.
     pub(crate) slowed: u64,
     pub(crate) memory: Memory,
 }
 
-/// The most that was held at any time, in bytes, and in commands that waited.
+/// Peaks in bytes, and in queued commands.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub(crate) struct Memory {
     pub(crate) memtables_max: u64,
     pub(crate) journal_max: u64,
     pub(crate) queued_max: usize,
-    /// Of the whole process, with the bench's own orders and figures.
+    /// Resident memory of the whole process, with the bench's own orders and figures.
     pub(crate) resident_max: u64,
-    /// What the settings bound it by.
+    /// Bound that the settings imply.
     pub(crate) bound: usize,
 }
 
-/// Does some work on a store, and watches the store meanwhile.
+/// Runs some work on a store and observes the store meanwhile.
 pub(crate) fn watched<T>(
     store: &Store,
     setting: Setting,
@@ -85,7 +84,7 @@ impl Memory {
     }
 }
 
-/// The memory that this process takes.
+/// Returns the resident memory of this process.
 fn resident() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;

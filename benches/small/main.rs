@@ -1,11 +1,10 @@
-//! The small paths, one core each: rules, order numbers, reads, and handing a batch over.
+//! Micro-benchmarks on one core: rules, order numbers, reads, and submitting a batch.
 //!
-//! Everything that is timed asserts that its answer is right: a path that was broken into
-//! speed fails instead of winning.
+//! Every timed path asserts its result, so that a fast but broken path fails.
 //!
-//! A store on the disk is read from its base, after a flush, and from its memtable, which has
-//! the orders that were written after that. `ORDERSTORE_BENCH_ORDERS=1000000` has the base
-//! of docs/performance.md; without it there are few orders, for which caches are kinder.
+//! A store on disk is read from its B-tree after a checkpoint, and from its memtable, which has the
+//! orders written after that. `ORDERSTORE_BENCH_ORDERS=1000000` gives the size used for
+//! docs/performance.md; the default is smaller, and caches work better on it.
 
 mod numbers;
 mod reads;
@@ -23,19 +22,19 @@ use rules::rules;
 use sample::Checked;
 use writes::{batch, filled};
 
-/// Names how many orders there are in a store that is read.
+/// Environment variable with the number of orders in a store that is read.
 const ORDERS: &str = "ORDERSTORE_BENCH_ORDERS";
 
-/// How many there are where that is not said.
+/// Default number of orders.
 const ORDERS_USUALLY: usize = 100_000;
 
-/// How many orders each user has, on average: nobody has less than a page of them.
+/// Mean number of orders of a user; every user has at least one page of them.
 const ORDERS_PER_USER: usize = 100;
 
-/// How many orders at most are written last, into the memtable.
+/// Maximum number of orders that are written last, into the memtable.
 const NEW: usize = 65_536;
 
-/// What the store on the disk may hold in memory: all of a million orders.
+/// Memory limits of the store on disk; a million orders fit.
 const MEMTABLE_BYTES: usize = 256 << 20;
 const CACHE_BYTES: usize = 1 << 30;
 
@@ -90,7 +89,7 @@ fn on_disk(criterion: &mut Criterion, orders: usize) -> Checked<()> {
     assert_eq!(
         store.stats().flushes,
         flushes,
-        "a memtable that is not flushed"
+        "the memtable must not be checkpointed"
     );
     batch(criterion, "disk", &store, users)?;
     Ok(store.shutdown().wait()?)

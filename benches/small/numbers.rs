@@ -1,4 +1,4 @@
-//! Order numbers, drawn on one thread and on sixteen together.
+//! Order numbers, generated on one thread and on sixteen threads together.
 
 use std::sync::Barrier;
 use std::thread;
@@ -24,7 +24,7 @@ pub(crate) fn numbers(criterion: &mut Criterion) -> Checked<()> {
     Ok(())
 }
 
-/// One more number, which is another than the last one and no older.
+/// Draws a number and checks that it differs from the last one and is not older.
 fn draw(store: &Store, last: Option<OrderNo>) -> Option<OrderNo> {
     let no = store.next_order_no().wait().ok();
     let time = |no: Option<OrderNo>| no.map(|no| no.as_bytes().first_chunk::<13>().copied());
@@ -32,7 +32,7 @@ fn draw(store: &Store, last: Option<OrderNo>) -> Option<OrderNo> {
     no
 }
 
-/// How long sixteen threads take to draw so many numbers together.
+/// Returns the time in which sixteen threads draw `iterations` numbers together.
 fn drawn_by_many(store: &Store, iterations: u64) -> Duration {
     const THREADS: u64 = 16;
     let each = iterations.div_ceil(THREADS);

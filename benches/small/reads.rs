@@ -7,7 +7,7 @@ use orderstore::{Order, OrderNo, OrderQuery, PageRequest, Status, Store};
 
 use crate::sample::{self, Checked, Sample};
 
-/// Any of the orders by its number, once all of them were read.
+/// Reads a random order by its number, after all of them were read once.
 pub(crate) fn get(
     criterion: &mut Criterion,
     name: &str,

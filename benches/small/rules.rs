@@ -1,4 +1,4 @@
-//! What a command does: deciding, folding, and the way of a record through the codec.
+//! Steps of a command: deciding, folding events, and encoding a record.
 
 use std::hint::black_box;
 
@@ -11,13 +11,13 @@ use orderstore::{
 
 use crate::sample::{Checked, Sample};
 
-/// One order's way through the rules.
+/// Inputs for the rules, from one order.
 struct Steps {
     now: Timestamp,
     policy: Policy,
     create: Command,
     confirm: Command,
-    /// The transaction that confirms.
+    /// Key of the confirming transaction.
     key: UniqueKey,
 }
 

@@ -1,14 +1,14 @@
-//! Writes: batches of new orders, which also fill the stores that are read.
+//! Writes: batches of new orders. The reads use them to fill their stores, too.
 
 use criterion::{BatchSize, Criterion, Throughput};
 use orderstore::{Command, CommandKind, Created, OrderNo, Outcome, Store};
 
 use crate::sample::{Checked, Sample};
 
-/// How many commands a batch hands over at once.
+/// Number of commands in a batch.
 const BATCH: usize = 1_024;
 
-/// Creates so many orders, in batches, and gives their numbers.
+/// Creates `count` orders in batches and returns their numbers.
 pub(crate) fn filled(store: &Store, count: usize, users: u64) -> Checked<Vec<OrderNo>> {
     let mut sample = Sample::new(2, users)?;
     let mut orders = Vec::with_capacity(count);
@@ -30,7 +30,7 @@ fn creates(store: &Store, sample: &mut Sample, count: usize) -> Checked<Vec<Comm
     (0..count).map(create).collect()
 }
 
-/// Hands the batch over, and counts the orders that it created.
+/// Submits a batch and returns the number of created orders.
 fn created(store: &Store, commands: Vec<Command>) -> usize {
     let tickets = store.submit_all(commands).unwrap_or_default();
     let answers = tickets.into_iter().filter_map(|ticket| ticket.wait().ok());
@@ -38,7 +38,7 @@ fn created(store: &Store, commands: Vec<Command>) -> usize {
     answers.filter(|answer| answer.outcome == created).count()
 }
 
-/// Creating a batch of orders: encoding and writing them, most of all.
+/// Measures the creation of a batch of orders: mostly encoding and writing.
 pub(crate) fn batch(
     criterion: &mut Criterion,
     name: &str,

@@ -1,8 +1,8 @@
-//! Figures, rounded to what they can mean.
+//! Arithmetic and rounding of figures.
 
 use std::time::Duration;
 
-/// Rounded to so many places of ten: `to(10.0, 1.23)` is 1.2.
+/// Rounds to a fraction of `places`: `to(10.0, 1.23)` is 1.2.
 pub(crate) fn to(places: f64, value: f64) -> f64 {
     (value * places).round() / places
 }
@@ -12,12 +12,12 @@ pub(crate) const fn float(count: u64) -> f64 {
     count as f64
 }
 
-/// So many in so long, per second.
+/// Returns a rate per second.
 pub(crate) fn rate(count: u64, elapsed: Duration) -> f64 {
     to(1.0, float(count) / elapsed.as_secs_f64())
 }
 
-/// The one in the middle, or what lies between the two there.
+/// Returns the median; for an even number of values the mean of the middle two.
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let (lower, upper) = (values.len().saturating_sub(1) / 2, values.len() / 2);

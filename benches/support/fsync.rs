@@ -1,4 +1,4 @@
-//! What the disk gives: appends of one page, each synced, into zeros that are there.
+//! Speed of the disk: appends of one page, each synced, into a file of zeros.
 
 use std::fs::File;
 use std::io;
@@ -6,11 +6,11 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// What one append writes: a page, the least that a disk takes. The frame of a command or
-/// of a small group fits.
+/// Bytes of one append: one page, the least that a disk writes. The frame of a command or of a
+/// small group fits into it.
 pub(crate) const APPEND: usize = 4096;
 
-/// How much is allocated ahead; past its end the appends begin again at the front.
+/// Preallocated bytes; after the end the appends start again at the front.
 const ROOM: usize = 64 << 20;
 
 /// A file whose blocks are all written, so that a sync has no metadata to write.
@@ -34,7 +34,7 @@ impl Fsync {
         })
     }
 
-    /// Synced appends per second, for so long.
+    /// Measures synced appends per second for `length`.
     pub(crate) fn rate(&mut self, length: Duration) -> io::Result<f64> {
         let began = Instant::now();
         let mut appends = 0_u32;

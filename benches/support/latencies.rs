@@ -1,14 +1,14 @@
-//! How long each of many commands took. Every one is kept, so that no percentile is a guess.
+//! Latencies of many commands. Every value is kept, so percentiles are exact.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-/// Latencies, each in tenths of a microsecond: four bytes hold up to seven minutes.
+/// Latencies in tenths of a microsecond; four bytes hold up to seven minutes.
 #[derive(Debug, Default)]
 pub(crate) struct Latencies(Vec<u32>);
 
-/// What so many of a hundred, or of a thousand, did not pass, and the longest of all.
+/// Percentiles and the maximum, in microseconds.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub(crate) struct Percentiles {
     pub(crate) p50_us: f64,

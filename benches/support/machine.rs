@@ -1,4 +1,4 @@
-//! Where figures come from: the machine, and the file system that the stores are on.
+//! The machine, and the file system of the stores.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::fsync::APPEND;
 
-/// What it runs on.
+/// Description of the machine.
 #[derive(Debug, Serialize)]
 pub(crate) struct Machine {
     pub(crate) cpu: String,
@@ -18,7 +18,7 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// This one, and the file system that `dir` is on.
+    /// Describes this machine and the file system of `dir`.
     pub(crate) fn look(dir: &Path) -> Self {
         Self {
             cpu: cpu().unwrap_or_else(unknown),
@@ -45,7 +45,7 @@ fn kernel() -> Option<String> {
     Some(release.trim().to_owned())
 }
 
-/// The type of the innermost mount that holds `dir`.
+/// Returns the type of the innermost mount that contains `dir`.
 fn filesystem(dir: &Path) -> Option<String> {
     let dir = dir.canonicalize().ok()?;
     let mounts = fs::read_to_string("/proc/mounts").ok()?;

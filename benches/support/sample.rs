@@ -1,5 +1,5 @@
-//! Orders and payments like real ones, drawn from a seed: the same seed, the same users,
-//! amounts and transactions.
+//! Realistic orders and payments from a seed: the same seed gives the same users, amounts and
+//! transactions.
 
 use std::error::Error;
 use std::time::SystemTime;
@@ -8,17 +8,17 @@ use orderstore::{
     AppId, Description, Fen, NewOrder, OpenId, Payment, Source, Timestamp, TransactionId,
 };
 
-/// What a bench gives up with is told by whoever started it, on whatever thread it was.
+/// Result of a bench function; the error can cross threads.
 pub(crate) type Checked<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// A stream of orders of so many users, and of payments for them.
+/// Stream of orders of `users` users, and of payments for them.
 pub(crate) struct Sample {
     state: u64,
     users: u64,
     appid: AppId,
     description: Description,
     now: Timestamp,
-    /// Today in Beijing, `yyyyMMdd`: every transaction bears its day.
+    /// Today's date in Beijing, `yyyyMMdd`, which is part of every transaction ID.
     day: String,
 }
 
@@ -36,13 +36,13 @@ impl Sample {
         })
     }
 
-    /// Any number below `end`.
+    /// Returns a random number below `end`.
     pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.state = self.state.wrapping_add(1);
         mix(self.state) % end.max(1)
     }
 
-    /// An order of one of the users.
+    /// Returns a new order of a random user.
     pub(crate) fn order(&mut self) -> Checked<NewOrder> {
         let openid = openid(self.below(self.users))?;
         let fee = Fen::new(1 + self.below(100_000))?;
@@ -50,7 +50,7 @@ impl Sample {
         Ok(new.description(self.description.clone()))
     }
 
-    /// A payment that pays an order of `fee`, with a transaction of its own.
+    /// Returns a payment of `fee` with a new transaction.
     pub(crate) fn payment(&mut self, fee: Fen) -> Checked<Payment> {
         let (front, day) = (self.below(1_000_000), &self.day);
         let text = format!("4200{front:06}{day}");
@@ -60,12 +60,12 @@ impl Sample {
     }
 }
 
-/// A user's openid: 28 bytes, and neighbours are strangers.
+/// Returns a user's openid of 28 bytes. Openids of neighbouring users are not adjacent.
 pub(crate) fn openid(user: u64) -> Checked<OpenId> {
     Ok(OpenId::parse(&format!("oZWaC4xeOVCU{:016x}", mix(user)))?)
 }
 
-/// The finalizer of splitmix64: every bit of the input reaches every bit of the output.
+/// Finalizer of splitmix64: every bit of the input affects every bit of the output.
 const fn mix(value: u64) -> u64 {
     let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

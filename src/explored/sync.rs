@@ -86,8 +86,8 @@ impl Condvar {
         guard.held = guard.held.take().map(|held| self.0.wait(held).unwrap());
     }
 
-    /// Yields once to other threads, then returns. These tests have no time, so every timeout expires
-    /// after one yield.
+    /// Yields once to other threads, then returns. These tests have no time, so every timeout
+    /// expires after one yield.
     pub(crate) fn wait_for<T>(&self, guard: &mut MutexGuard<'_, T>, _: Duration) {
         guard.held = None;
         thread::yield_now();

@@ -9,8 +9,8 @@ pub(super) const HALF: u64 = 100_000_000;
 /// Keyed permutation of `0..COUNTERS`: a Feistel network of 6 rounds.
 ///
 /// Each half has eight decimal digits. The rounds add modulo `HALF` instead of using XOR, so that
-/// the result stays a decimal number. Different counters always give different results, because
-/// each round can be inverted: it leaves one half as it is and adds a function of it to the other.
+/// the result stays a decimal number. Each round can be inverted: it leaves one half as it is, and
+/// adds a function of it to the other. Different counters therefore give different results.
 #[derive(Debug)]
 pub(super) struct Cipher {
     keys: [u64; Cipher::ROUNDS],

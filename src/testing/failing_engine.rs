@@ -1,8 +1,8 @@
 //! Engine wrapper that injects every kind of failure of the engine contract.
 //!
-//! - The injected failures obey the contract. `Retry` and `Fatal` write nothing. After `Fatal`, and
-//!   after `Unknown` if the wrapped engine stops then, nothing is written until a test wraps the
-//!   engine again.
+//! - The injected failures obey the contract. `Retry` and `Fatal` write nothing. After `Fatal`, the
+//!   wrapper refuses all writes until a test wraps the engine again. It does the same after
+//!   `Unknown` if the engine's limits say so.
 //! - Each planned fault happens once. Without a planned fault, nothing fails.
 
 use std::ops::Range;
@@ -132,14 +132,14 @@ impl FailingEngine {
 
 #[expect(clippy::panic, reason = "the fault `Panic` must panic")]
 fn failure(fault: Fault) -> EngineError {
-    let error = |kind| StorageError::new(kind, "a fault that a test asked for");
+    let error = |kind| StorageError::new(kind, "an injected fault");
     match fault {
         Fault::Retry => EngineError::Retry(error(StorageErrorKind::Io)),
         Fault::DiskFull => EngineError::Retry(error(StorageErrorKind::DiskFull)),
         Fault::Corrupted => EngineError::Fatal(error(StorageErrorKind::Corrupted)),
         Fault::Unknown | Fault::UnknownButDone => EngineError::Unknown(error(StorageErrorKind::Io)),
         Fault::Fatal => EngineError::Fatal(error(StorageErrorKind::Io)),
-        Fault::Panic => panic!("a panic that a test asked for"),
+        Fault::Panic => panic!("an injected panic"),
     }
 }
 

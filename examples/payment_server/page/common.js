@@ -19,7 +19,7 @@ const shared = {
     reload: 'Refresh', orderNo: 'Order number', transaction: 'Transaction', amount: 'Amount',
     state: 'State', created: 'Ordered', paidAt: 'Paid', description: 'Goods',
     unknownState: 'unknown', wait: 'to be paid', success: 'paid', closing: 'being closed',
-    closed: 'closed', failed: 'revoked', latePaid: 'paid late',
+    closed: 'closed', failed: 'revoked', latePaid: 'paid after close',
   },
 };
 

@@ -90,7 +90,7 @@ export const words = {
     first: 'first transaction',
     createdEvent: 'created', annotatedEvent: 'annotated', prepayRecordedEvent: 'prepaid',
     checkedEvent: 'channel queried', closeBeganEvent: 'close begun', closeAbortedEvent: 'close aborted',
-    closedEvent: 'closed', failedEvent: 'revoked', paidEvent: 'paid', paidLateEvent: 'paid late',
+    closedEvent: 'closed', failedEvent: 'revoked', paidEvent: 'paid', paidLateEvent: 'paid after close',
     anomalyRaisedEvent: 'anomaly raised', anomalyReclassifiedEvent: 'anomaly reclassified',
     anomalyEndedEvent: 'anomaly ended', hiddenEvent: 'hidden', unhiddenEvent: 'shown again',
     refundOpenedEvent: 'refund requested', refundMovedEvent: 'refund updated',

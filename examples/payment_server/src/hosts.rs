@@ -1,9 +1,9 @@
 //! Host names that this server accepts.
 //!
-//! A page of another site can make a browser send requests to this server if the site's DNS name is
-//! switched to this server's address (DNS rebinding). The browser then takes both for one site, and
-//! `Origin` equals `Host`. The name in `Host` is still the other site's, so unknown names are
-//! rejected.
+//! A page of another site can make a browser send requests to this server. For that, the site's DNS
+//! name is switched to this server's address (DNS rebinding). The browser then takes both for one
+//! site, and `Origin` equals `Host`. The name in `Host` is still the other site's, so unknown names
+//! are rejected.
 
 use std::net::IpAddr;
 

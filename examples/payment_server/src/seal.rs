@@ -1,4 +1,4 @@
-//! Signature and encryption of the channel's notifications: the platform signs them with its key
+//! Signature and encryption of the channel's notifications. The platform signs them with its key
 //! and encrypts them with a key that it shares with the merchant.
 //!
 //! Invariants:

@@ -130,8 +130,8 @@ impl Hosts {
 
     /// Checks each server once for a pooler and for its replication settings.
     ///
-    /// The check must run before the first `SET`. Behind a pooler in transaction mode, other
-    /// processes share the server connection, and the setting would apply to them, too.
+    /// The check must run before the first `SET`. A pooler in transaction mode shares a server
+    /// connection between processes, and the setting would apply to the others, too.
     async fn examine(
         &self,
         host: &Host,

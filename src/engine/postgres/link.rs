@@ -94,8 +94,8 @@ impl Links {
     /// Repeats attempts until one succeeds, one fails finally, or [`PATIENCE`] ends.
     ///
     /// The final failure covers all attempts. If any attempt was possibly applied, the result is
-    /// `Maybe`, even if the last attempt was refused: a refusal proves nothing about an earlier
-    /// attempt. For the same reason a refusal then does not end the loop at once.
+    /// `Maybe`, even after a refusal: a refusal proves nothing about an earlier attempt. For the
+    /// same reason, a refusal then does not end the loop at once.
     async fn again<T>(
         &self,
         place: impl Future<Output = MutexGuard<'_, Option<Link>>>,

@@ -237,8 +237,8 @@ async fn last(links: &Links) -> Result<u64, Failure> {
 async fn number_some(links: &Links) -> Result<u64, Failure> {
     let is_again = Cell::new(false);
     // Only one process numbers events at a time. Two at once would both continue from the same
-    // `max(seq)`. PostgreSQL releases the advisory lock at the end of the transaction, also when
-    // the connection of its holder breaks, so that a dead process cannot block the feed.
+    // `max(seq)`. PostgreSQL releases the advisory lock at the end of the transaction, or when the
+    // holder's connection breaks. A dead process therefore cannot block the feed.
     //
     // The lock is a statement of its own, before NUMBER. At isolation level READ COMMITTED, NUMBER
     // then takes its snapshot after the lock and sees all numbers of the previous holder.

@@ -8,8 +8,8 @@ use crate::transfer::{Amounts, Export, Import, ImportReport, Input, Mapping, Not
 
 /// Imports a file. The bytes contain the source, format and settings of the import, then the file.
 ///
-/// Checks: no panic; every record is counted once; a dry run writes nothing; a repeated import
-/// changes nothing; and an export can be imported again without loss.
+/// Checks that nothing panics, and that the report counts every record once. A dry run must write
+/// nothing, and a repeated import must change nothing. An export must be importable without loss.
 ///
 /// # Panics
 /// If a check fails.

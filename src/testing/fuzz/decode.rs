@@ -17,8 +17,8 @@ const CHOICES: usize = 32;
 
 /// Decodes bytes as a stored value, either unchanged or with a matching checksum.
 ///
-/// Checks for each decoded value: encoding and decoding it again gives the same value; index
-/// entries, counts, `Debug` output and verification do not panic; any two commands can be decided.
+/// Checks that a decoded value is the same after encoding and decoding it again. Checks that index
+/// entries, counts, `Debug` output, verification and two chosen commands do not panic.
 ///
 /// # Panics
 /// If a check fails.

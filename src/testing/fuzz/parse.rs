@@ -12,8 +12,8 @@ use crate::types::{
 
 /// Parses bytes. The first byte selects the parser, and the rest is its input.
 ///
-/// Checks: no panic; a parsed value prints as its input; and a store accepts the commands of a
-/// parsed message in any state of the order.
+/// Checks that nothing panics and that a parsed value prints as its input. Passes the command of a
+/// parsed message to the oracle, before and after the creation of its order.
 ///
 /// # Panics
 /// If a check fails.

@@ -70,8 +70,8 @@ impl Alone {
 }
 
 const ABOUT: &str = "\
-What `cargo bench --bench durable` measured, with the setting of the targets and with the one
-of a store that is told nothing (memtable 64 MiB, cache 256 MiB).";
+Figures of `cargo bench --bench durable`, with the settings of the targets and with the default
+settings (memtable 64 MiB, cache 256 MiB).";
 
 /// Whether a count in a line is so much at least.
 pub(super) fn at_least(name: &'static str, least: u64) -> impl Fn(&Value) -> bool {

@@ -10,12 +10,12 @@ use crate::sample::Checked;
 const HEAD: &str = "\
 # Performance
 
-Durable orders, on one machine. The figures are written by
+Durable orders on one machine. These commands measure the figures and write this page:
 
     cargo bench --bench durable -- --all --json > durable.jsonl
     cargo run --release --manifest-path benches/rivals/Cargo.toml -- --durable durable.jsonl
 
-and by nothing else; whoever doubts them runs these. What was not measured is absent.
+Run them to check the figures. Figures that were not measured are absent.
 
 ![Durable commands per second](performance.svg)
 ";
@@ -23,29 +23,30 @@ and by nothing else; whoever doubts them runs these. What was not measured is ab
 const MEANING: &str = "
 ## What is measured
 
-Everyone does the same work, *lifecycle*: create an order (a number of 32 digits, one of
-100,000 users by an openid of 28 bytes, a description), then confirm it with a random
-transaction. That is two commands, and each is durable by itself: after its answer the power
-may fail. Everyone keeps the same rows: the order, a user's orders newest first, the orders of
-a status, the transactions, each once, and an event for each command. Everyone is asked for
-what it refuses: a number or a transaction that is taken, a payment that does not fit.
-Afterwards all rows are counted, and orders are read back.
+All systems do the same work, called *lifecycle*: they create an order, then confirm it with a
+random transaction. An order has a number of 32 digits, one of 100,000 users with an openid of 28
+bytes, and a description. This makes two commands. Each is durable by itself: after its reply a
+power loss loses nothing.
 
-- **Callers**: threads that each wait for each answer, on an empty database.
-- **Pipelined**: threads that hand commands over without waiting, a fixed number under way;
-  only the store can.
-- **Batches**: threads that hand many commands over at a time, on an empty database; a rival
-  makes each batch one transaction, the store answers each command by itself. *Settled* is the
-  same with the clock stopped only when what was logged or held in memory is where it stays.
-- **get**: any order by its number, read whole, in a transaction of its own, once everything
-  is where it stays; **get, new**: the same of the orders that were written last, which the
-  store still has in its memtable; **page**: a user's latest orders, each read whole. One
-  thread, everything in memory.
-- **Numbers**: identifiers to text, each looked at; nobody's text is on the heap.
-- **Bytes on disk**: what the directory takes, logs and free space included; **in use**: the
-  same without what is free inside, where that can be told.
-- **fsync**: appends of one page into a file whose blocks are there, each synced, right before
-  the run. With one caller, nobody who syncs every answer can pass it.
+All systems keep the same rows: the order, a user's orders newest first, the orders of a status, the
+unique transactions, and one event for each command. All systems check the same rules: a duplicate
+order number, a duplicate transaction, a payment that does not fit. Afterwards the benchmark counts
+all rows and reads orders back.
+
+- **Callers**: threads that each wait for each reply, on an empty database.
+- **Pipelined**: threads that submit commands without waiting, with a fixed number in flight. Only
+  this store supports that.
+- **Batches**: threads that submit many commands at a time, on an empty database. Another system
+  makes each batch one transaction. This store replies to each command separately. *Settled* is the
+  same, but the clock stops only after the data has left the log and the memory.
+- **get**: any settled order by its number, read completely, in its own transaction. **get, new**:
+  the same for the orders that were written last, which this store still has in its memtable.
+  **page**: a user's latest orders, each read completely. One thread, all data in memory.
+- **Numbers**: identifiers as text, each of them used. No system allocates a text on the heap.
+- **Bytes on disk**: the size of the directory, with logs and free space. **In use**: the same
+  without free space inside the files, if the system reports it.
+- **fsync**: appends of one page into a file with allocated blocks, each synced, right before the
+  run. With one caller, a system that syncs every reply cannot be faster.
 ";
 
 pub(super) fn write(run: &Run) -> Checked<String> {
@@ -102,7 +103,7 @@ fn place(page: &mut String, run: &Run) -> Checked<()> {
     if run.sizes != Sizes::WHOLE {
         writeln!(
             page,
-            "\n**Less was measured than is usual: these figures mean less.**"
+            "\n**This run was shorter than usual, so its figures are less reliable.**"
         )?;
     }
     writeln!(page)?;

@@ -145,9 +145,9 @@ pub(super) fn table(page: &mut String, run: &Run) -> Checked<()> {
 }
 
 const ABOUT: &str = "\
-Figures of one run over each other, wherever they can be. *Best blocking* is the most that a
-system does for callers who wait, however many they are. What only the store has is measured
-by `cargo bench --bench durable`.";
+Targets are ratios of figures of one run, if possible. *Best blocking* is the highest rate of a
+system with blocking callers, for any number of callers. `cargo bench --bench durable` measures what
+only this store has.";
 
 fn callers(run: &Run) -> Vec<Target> {
     let mut targets = vec![

@@ -1,4 +1,4 @@
-//! Notifications from the channel. They are acknowledged only when the result is durable.
+//! Notifications from the channel. The server acknowledges one only when its result is durable.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What the channel tells, and who else pretends to be the channel.
+//! Notifications from the channel, and forged ones.
 
 use orderstore::Status;
 use payment_server::{Behaviour, Fault, Form, Notification, Plan, PlatformKey, Point, Subject};
@@ -8,7 +8,7 @@ use crate::harness::{Shop, transaction, until, without_a_sweeper};
 
 const ID: &str = "4200001234202601010000000001";
 
-/// The cloud's event, as anybody can write it.
+/// Returns the cloud's event of a payment, which anybody can forge.
 fn event(no: &str, fee: u64) -> Value {
     json!({
         "returnCode": "SUCCESS", "resultCode": "SUCCESS",
@@ -29,7 +29,7 @@ async fn forged_event_leaves_order_pending_and_claims_no_transaction() {
     assert_eq!(*order.at("/transactionId"), Value::Null);
     assert_eq!(*order.at("/anomalies"), json!([]));
     assert_eq!(shop.store.counts().await.unwrap().unclaimed, 0);
-    // The transaction is free for whomever it is really of.
+    // The transaction is still free for the order that it really pays.
     let now = shop.clock.now();
     let real = transaction(other.as_str(), ID, "oOther", 1, now);
     assert_eq!(shop.tell(&real).await, 204);
@@ -64,7 +64,7 @@ async fn forged_event_for_unknown_order_stores_nothing() {
     shop.close().await;
 }
 
-/// The cloud's event of a refund, as anybody can write it.
+/// Returns the cloud's event of a refund, which anybody can forge.
 fn refund_event(no: &str, refund_no: &str, transaction_id: &str) -> Value {
     json!({
         "returnCode": "SUCCESS", "outTradeNo": no, "outRefundNo": refund_no,
@@ -98,12 +98,12 @@ async fn forged_refund_event_under_another_order_records_nothing() {
         assert_ne!(*told.at("/errcode"), 0, "{no} {transaction_id}");
     }
     let after = shop.order(other).await;
-    assert_eq!(after.json, order.json, "the other order is as it was");
+    assert_eq!(after.json, order.json, "the other order is unchanged");
     let history = shop.store.history(unknown.parse().unwrap()).await.unwrap();
     assert!(history.is_empty(), "{history:?}");
     assert_eq!(shop.store.counts().await.unwrap().open_anomalies, 0);
 
-    // The same event under the order that the channel names is true.
+    // The same event with the right order is confirmed by the channel.
     let event = refund_event(refunded.as_str(), "R1", ID);
     let told = shop.post("/payCallBack", event).await;
     assert_eq!(*told.at("/errcode"), 0);
@@ -215,7 +215,7 @@ async fn unsigned_or_stale_notification_is_rejected_without_effect() {
     assert_eq!(
         shop.store.history(no).await.unwrap().len(),
         2,
-        "created and invited"
+        "created and prepaid"
     );
     assert_eq!(shop.send(&real).await, 204);
     assert_eq!(shop.status(no).await, "success");
@@ -242,13 +242,13 @@ async fn signed_mismatched_payment_becomes_an_anomaly() {
     let no = shop.buy("oCustomer").await;
     let now = shop.clock.now();
     let amount = transaction(no.as_str(), ID, "oCustomer", 2, now);
-    assert_eq!(shop.tell(&amount).await, 204, "it is kept");
+    assert_eq!(shop.tell(&amount).await, 204, "the payment is recorded");
     let order = shop.order(no).await;
     assert_eq!(*order.at("/status"), "wait");
     assert_eq!(*order.at("/anomalies/0/open"), true);
 
     let unknown = transaction("NEVERORDERED0001", "42000099", "oCustomer", 1, now);
-    assert_eq!(shop.tell(&unknown).await, 503, "kept, and to be told again");
+    assert_eq!(shop.tell(&unknown).await, 503, "recorded, but not acknowledged");
     assert_eq!(shop.store.counts().await.unwrap().unclaimed, 1);
     let anomalies = shop.get("/anomalies").await;
     assert_eq!(*anomalies.at("/anomalies/0/outTradeNo"), no.as_str());

@@ -1,4 +1,4 @@
-//! The channel, when it does not answer, answers late, or never says a word by itself.
+//! A channel that does not answer, answers late, or sends no notification.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ async fn unpaid_order_is_closed_after_expiry() {
     shop.becomes(no, "closed").await;
     let refused = shop.stand_in.pay(no, Behaviour::Usual, Form::V3).await;
     assert_eq!(refused.unwrap_err().code, "ORDER_CLOSED");
-    // A new tap under the old reference is a new order.
+    // A new tap with the old reference creates a new order.
     assert_ne!(shop.buy("oCustomer").await, no);
     shop.close().await;
 }
@@ -117,7 +117,7 @@ async fn channel_outage_loses_and_closes_no_order() {
     shop.close().await;
 }
 
-/// A refusal that says nothing of the order or the refund asked about.
+/// A rejection that does not settle the requested order or refund.
 const INVALID: Refusal = Refusal {
     status: 400,
     code: "INVALID_REQUEST",
@@ -133,7 +133,7 @@ async fn eight_orders_with_4xx_do_not_stop_sweep() {
         status: 404,
         code: "RESOURCE_NOT_EXISTS",
     };
-    // Silence about some orders alone must not stop it, either.
+    // Silence about single orders must not stop the sweep, either.
     for refusal in [INVALID, gone, server_error] {
         let shop = Shop::open(with_a_sweeper()).await;
         let mut stuck = Vec::new();
@@ -152,9 +152,9 @@ async fn eight_orders_with_4xx_do_not_stop_sweep() {
                 let order = shop.store.get(*no).await.unwrap().unwrap();
                 order.next.unwrap().at > shop.clock.now()
             };
-            until("the order is put off", is_put_off).await;
+            until("the order is postponed", is_put_off).await;
         }
-        // They are asked about again, and the answers count.
+        // The server queries them again, and the answers count.
         for no in &stuck {
             shop.stand_in.mend_number(no.as_str());
             shop.pay(*no, Behaviour::Never, Form::V3).await;
@@ -233,7 +233,7 @@ async fn unauthorized_answer_stops_sweep_with_alarm() {
         shop.stand_in.mend(Point::Query);
         shop.becomes(no, "success").await;
         let history = shop.store.history(no).await.unwrap();
-        assert_eq!(history.len(), 3, "created, invited and paid: {history:?}");
+        assert_eq!(history.len(), 3, "created, prepaid and paid: {history:?}");
         assert_eq!(*shop.get("/stats").await.at("/alarms"), json!([]));
         shop.close().await;
     }

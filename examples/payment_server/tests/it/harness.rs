@@ -1,4 +1,4 @@
-//! A server, its channel's stand-in and a client, of one test's own.
+//! A server, its channel's stand-in and a client for one test.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use payment_server::{
 };
 use serde_json::{Value, json};
 
-/// Nothing takes longer, on a machine that does something else as well.
+/// Time limit for every wait, on a machine that is busy with other work.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 pub(crate) const APPID: &str = "wxd2565e6a04246fd1";
@@ -22,7 +22,7 @@ pub(crate) struct Shop {
     pub(crate) clock: Clock,
 }
 
-/// Nothing that is due is worked.
+/// Returns a configuration whose sweeper processes nothing during a test.
 pub(crate) fn without_a_sweeper() -> Config {
     Config {
         sweep_every: Duration::from_secs(3600),
@@ -32,7 +32,7 @@ pub(crate) fn without_a_sweeper() -> Config {
     }
 }
 
-/// What is due is worked at once.
+/// Returns a configuration whose sweeper processes due items at once.
 pub(crate) fn with_a_sweeper() -> Config {
     Config {
         sweep_every: Duration::from_millis(20),
@@ -53,26 +53,26 @@ impl Shop {
         }
     }
 
-    /// The address of the server.
+    /// Returns the URL of the server.
     pub(crate) fn url(&self) -> String {
         self.server.url()
     }
 
-    /// Ends the server. Store and channel must agree then.
+    /// Shuts the server down. The store and the channel must agree then.
     pub(crate) async fn close(self) {
         let audit = Audit::of(&self.store, &self.stand_in).await.unwrap();
         assert!(audit.is_clean(), "{audit:?}");
         self.server.shutdown().await.unwrap();
     }
 
-    /// Taps "buy" at the stamp, under the customer's only reference.
+    /// Taps "buy" for the stamp, with the customer's only reference.
     pub(crate) async fn tap(&self, customer: &str) -> Answer {
         let reference = format!("cart-{customer}");
         let tapped = self.client.buy(customer, "stamp", &reference);
         tapped.await.unwrap()
     }
 
-    /// An order of the stamp that can be paid.
+    /// Creates an order of the stamp that can be paid.
     pub(crate) async fn buy(&self, customer: &str) -> OrderNo {
         let answer = self.tap(customer).await;
         assert_eq!(answer.status, 200, "{answer:?}");
@@ -80,7 +80,7 @@ impl Shop {
         answer.order_no().unwrap()
     }
 
-    /// An order that was paid, and that the store knows as paid.
+    /// Creates an order and pays it; returns when the store has recorded the payment.
     pub(crate) async fn sell(&self, customer: &str) -> OrderNo {
         let no = self.buy(customer).await;
         self.pay(no, Behaviour::Usual, Form::V3).await;
@@ -116,13 +116,13 @@ impl Shop {
         until(&format!("order {no} becomes {status}"), is_so).await;
     }
 
-    /// Waits until the channel has heard "received" so often.
+    /// Waits until the channel has received this many acknowledgements.
     pub(crate) async fn acknowledges(&self, no: OrderNo, times: u32) {
         let is_so = async || self.stand_in.trade(no).unwrap().acknowledged == times;
         until("the payment is acknowledged", is_so).await;
     }
 
-    /// Tells the server of a payment, signed by the platform, and gives the status.
+    /// Sends a signed notification of a payment and returns the HTTP status.
     pub(crate) async fn tell(&self, json: &Value) -> u16 {
         let key = self.stand_in.key();
         let (subject, bytes) = (Subject::Transaction, json.to_string().into_bytes());
@@ -142,7 +142,7 @@ impl Shop {
     }
 }
 
-/// A payment as the channel tells of it.
+/// Returns a payment in the channel's JSON.
 pub(crate) fn transaction(no: &str, id: &str, customer: &str, fen: u64, at: Timestamp) -> Value {
     json!({
         "appid": APPID,
@@ -159,7 +159,7 @@ pub(crate) fn transaction(no: &str, id: &str, customer: &str, fen: u64, at: Time
     })
 }
 
-/// Waits until it is so.
+/// Waits until the condition holds.
 pub(crate) async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
     let waiting = async {
         while !is_so().await {
@@ -167,5 +167,5 @@ pub(crate) async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
         }
     };
     let waited = tokio::time::timeout(LIMIT, waiting).await;
-    waited.unwrap_or_else(|_| panic!("not so in time: {what}"));
+    waited.unwrap_or_else(|_| panic!("not in time: {what}"));
 }

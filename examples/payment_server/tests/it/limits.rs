@@ -1,4 +1,4 @@
-//! What a request may be, and how long it may take.
+//! Limits of requests: size, form, origin and time.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -96,17 +96,17 @@ async fn request_with_rebound_host_is_rejected() {
     shop.close().await;
 }
 
-/// A connection without a client behind it.
+/// Opens a raw TCP connection.
 async fn connect(shop: &Shop) -> TcpStream {
     let address = shop.url().strip_prefix("http://").unwrap().to_owned();
     TcpStream::connect(address).await.unwrap()
 }
 
-/// Reads until the server closes the connection. A reset closes it, too.
+/// Reads until the server closes the connection. A reset counts as closed.
 async fn closed_by_server(mut connection: TcpStream) -> String {
     let mut bytes = Vec::new();
     let reading = connection.read_to_end(&mut bytes);
-    let read = timeout(LIMIT, reading).await.expect("it is closed");
+    let read = timeout(LIMIT, reading).await.expect("the connection was not closed");
     drop(read);
     String::from_utf8(bytes).unwrap()
 }
@@ -126,7 +126,7 @@ async fn idle_and_half_header_connections_are_closed() {
         let said = closed_by_server(connection).await;
         assert!(!said.contains("200 OK"), "{said}");
     }
-    // A connection that was used once and is idle since.
+    // A connection that was used once and is idle now.
     let mut connection = connect(&shop).await;
     connection.write_all(REQUEST).await.unwrap();
     let said = closed_by_server(connection).await;
@@ -161,7 +161,7 @@ async fn connections_beyond_the_limit_wait_for_a_free_slot() {
     ask(&mut first).await;
     let mut second = connect(&shop).await;
     second.write_all(REQUEST).await.unwrap();
-    // The first one is answered many times; the second one has no slot.
+    // The first connection gets many answers; the second one waits for a slot.
     for _ in 0..50 {
         ask(&mut first).await;
     }
@@ -178,12 +178,12 @@ async fn ask(connection: &mut TcpStream) {
     answered(connection).await;
 }
 
-/// Reads one whole answer: the list of goods, which ends with a bracket.
+/// Reads one complete answer: the list of goods, which ends with a bracket.
 async fn answered(connection: &mut TcpStream) {
     let (mut answer, mut some) = (Vec::new(), [0; 1024]);
     while !answer.ends_with(b"]") {
         let reading = timeout(LIMIT, connection.read(&mut some)).await;
-        let count = reading.expect("it is answered").unwrap();
+        let count = reading.expect("no answer came").unwrap();
         assert_ne!(count, 0, "closed without an answer");
         answer.extend_from_slice(&some[..count]);
     }

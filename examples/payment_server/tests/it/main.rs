@@ -1,4 +1,4 @@
-//! The server as its customers, its channel and its operator meet it.
+//! Tests of the server through its HTTP interface: customers, channel and operator.
 
 #![allow(
     clippy::expect_used,

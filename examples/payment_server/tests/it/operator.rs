@@ -1,4 +1,4 @@
-//! What an operator sees and decides.
+//! Reads and decisions of the operator.
 
 use std::collections::HashSet;
 
@@ -123,7 +123,7 @@ async fn payment_after_close_is_accepted_or_refunded_by_operator() {
     for (how, status, back) in [("accept", "success", 0), ("refund", "latePaid", 1)] {
         let shop = Shop::open(without_a_sweeper()).await;
         let no = shop.buy("oCustomer").await;
-        // The store hears of a payment only after it closed the order.
+        // The store records the payment only after it has closed the order.
         let closed = shop.store.record_query(no, ChannelState::Closed).await;
         assert!(closed.unwrap().should_acknowledge());
         shop.pay(no, Behaviour::Usual, Form::V3).await;
@@ -173,7 +173,7 @@ async fn refund_rejected_by_channel_is_answered_as_failure() {
         let asked = json!({ "refundNo": "R1", "amount": 1 });
         is_refused(shop.post(&path, asked).await);
     }
-    // The decision to give back what an anomaly holds is answered in the same way.
+    // The decision to refund an anomaly fails in the same way.
     let late = shop.buy("oLate").await;
     let closed = shop.store.record_query(late, ChannelState::Closed).await;
     assert!(closed.unwrap().should_acknowledge());

@@ -1,6 +1,6 @@
-//! The server as a process: killed at work, started again, told to end.
+//! The server as a process: killed during work, restarted, and shut down by a signal.
 //!
-//! The channel is this test's own, and outlives the server.
+//! The test runs the channel's stand-in itself, which outlives the server.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -19,10 +19,10 @@ use tempfile::TempDir;
 
 use crate::harness::until;
 
-/// By how much the channel's intervals are shorter than documented.
+/// Factor by which the channel's intervals are shorter than documented.
 const SHORTEN: u32 = 60;
 
-/// How many requests are under way at once.
+/// Number of concurrent requests.
 const AT_ONCE: usize = 64;
 
 struct Place {
@@ -61,7 +61,7 @@ impl Place {
         Client::new(format!("http://127.0.0.1:{}", self.port))
     }
 
-    /// Starts the server, and waits until it says where it is.
+    /// Starts the server and waits until it prints its address.
     fn start(&self, log_level: &str) -> Process {
         let log = self.dir().join("log");
         let log = File::options().append(true).create(true).open(log).unwrap();
@@ -78,7 +78,7 @@ impl Place {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let said = lines.next().expect("it says where it is").unwrap();
+        let said = lines.next().expect("the server printed no address").unwrap();
         assert!(said.ends_with(&self.port.to_string()), "{said}");
         std::thread::spawn(move || lines.for_each(drop));
         Process(child)
@@ -88,7 +88,7 @@ impl Place {
         std::fs::read_to_string(self.dir().join("log")).unwrap()
     }
 
-    /// So many orders that can be paid, of customers of their own.
+    /// Creates `count` orders of different customers that can be paid.
     async fn buy(&self, from: usize, count: usize) -> Vec<OrderNo> {
         let client = &self.client();
         let buy = |n| async move {
@@ -107,13 +107,13 @@ impl Place {
         }
     }
 
-    /// Waits until each payment was acknowledged.
+    /// Waits until `count` payments are acknowledged.
     async fn all_acknowledged(&self, count: usize) {
         let all = async || self.stand_in.acknowledged() == count;
         until("every payment is acknowledged", all).await;
     }
 
-    /// The orders, looked at when no server is there, against the channel's books.
+    /// Compares the store with the channel's records while no server runs.
     async fn audit(&self) -> Audit {
         let store = Store::open(self.dir().join("orders")).unwrap();
         let audit = Audit::of(&store, &self.stand_in).await.unwrap();
@@ -121,7 +121,7 @@ impl Place {
         audit
     }
 
-    /// The orders whose payment the channel was told "received" of.
+    /// Returns the orders whose payment the server acknowledged.
     fn acknowledged(&self) -> HashSet<OrderNo> {
         let trades = self.stand_in.trades().into_iter();
         let told = trades.filter(|trade| trade.acknowledged > 0);
@@ -129,8 +129,8 @@ impl Place {
     }
 }
 
-/// A port that nobody listens at, and that the system gives to no connection either: one that
-/// is made to a port where nobody listens may otherwise meet itself.
+/// Returns a port on which no process listens, outside the range that the system assigns to
+/// outgoing connections. A client could otherwise connect to itself before the server listens.
 fn free_port() -> u16 {
     let drawn = RandomState::new().build_hasher().finish();
     let first = u16::try_from(drawn % 10_000).unwrap();
@@ -156,12 +156,12 @@ async fn server_killed_during_callbacks_applies_each_payment_once() {
     let killing = async {
         for killed_at in [ORDERS / 5, ORDERS / 2] {
             let so_many = async || place.stand_in.acknowledged() >= killed_at;
-            until("callbacks are under way", so_many).await;
+            until("callbacks are being sent", so_many).await;
             let before = place.acknowledged();
             tokio::task::block_in_place(|| end(&mut server, Signal::KILL));
-            // What is told while nobody is there must come again.
+            // Notifications fail while the server is down, and must come again.
             server = tokio::task::block_in_place(|| place.start("info"));
-            assert!(before.len() < ORDERS, "it was killed in the middle");
+            assert!(before.len() < ORDERS, "the server was killed too late");
             let client = &place.client();
             let paid = |no| async move {
                 let order = client.get(&format!("/orders/{no}")).await.unwrap();
@@ -169,7 +169,7 @@ async fn server_killed_during_callbacks_applies_each_payment_once() {
             };
             let looked = stream::iter(before).map(paid).buffer_unordered(AT_ONCE);
             let lost = looked.filter(|paid| std::future::ready(!paid)).count();
-            assert_eq!(lost.await, 0, "acknowledged, and not there");
+            assert_eq!(lost.await, 0, "acknowledged but missing");
         }
     };
     tokio::join!(paying, killing);
@@ -190,7 +190,7 @@ async fn sigterm_answers_pending_requests_and_loses_nothing() {
     let nos = place.buy(0, ORDERS).await;
     place.pay(&nos, Behaviour::Usual, Form::V3).await;
     let some = async || place.stand_in.acknowledged() > 10;
-    until("callbacks are under way", some).await;
+    until("callbacks are being sent", some).await;
     tokio::task::block_in_place(|| end(&mut server, Signal::TERM));
     let told = place.acknowledged();
     let store = Store::open(place.dir().join("orders")).unwrap();

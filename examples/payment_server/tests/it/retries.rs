@@ -1,4 +1,4 @@
-//! Refunds that the channel refused, their next attempts, and orders that a person ends.
+//! Rejected refunds, their next attempts, and orders that the operator ends.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ fn refused(answer: &Answer, status: u16, code: &str) {
     assert_eq!(heard, (status, &json!(code)), "{answer:?}");
 }
 
-/// An order that was paid after the store closed it: its payment waits for a person.
+/// Creates an order that is paid after the store closed it, so its payment is an anomaly.
 async fn paid_late(shop: &Shop, customer: &str) -> OrderNo {
     let no = shop.buy(customer).await;
     let closed = shop.store.record_query(no, ChannelState::Closed).await;
@@ -36,7 +36,7 @@ async fn goes_back(shop: &Shop, no: OrderNo) {
         let order = shop.store.get(no).await.unwrap().unwrap();
         order.refunds[0].status == RefundStatus::Success
     };
-    until("the money is back", is_back).await;
+    until("the refund has succeeded", is_back).await;
 }
 
 #[tokio::test]
@@ -61,7 +61,7 @@ async fn refused_refund_retried_under_its_number_is_paid_once() {
     assert_eq!(*closed.at("/closedRefunds/0/code"), "NOT_ENOUGH");
 
     shop.stand_in.mend(Point::Refund);
-    // The ended attempt asks the channel for nothing, whatever the channel would say now.
+    // The ended attempt sends no request, even if the channel would now accept it.
     refused(&ask(1).await, 409, "refundRefused");
     assert_eq!(shop.stand_in.given_back(), 0);
     for _ in 0..2 {
@@ -113,7 +113,7 @@ async fn anomaly_with_refused_refund_reopens_and_retry_pays_once() {
     assert_eq!(*waiting.at("/anomalies/0/reopenings"), 1);
 
     shop.stand_in.mend(Point::Refund);
-    // The old decision again does not answer the new question.
+    // Repeating the old decision does not resolve the reopened anomaly.
     refused(&decide("refund", 0).await, 409, "refundRefused");
     refused(&decide("dismiss", 0).await, 409, "decided");
     refused(&decide("refund", 2).await, 404, "noSuchAnomaly");

@@ -1,4 +1,4 @@
-//! What a customer can do with the button "buy".
+//! Orders that a customer creates with the button "buy".
 
 use orderstore::Status;
 use payment_server::{Fault, Point};
@@ -120,7 +120,7 @@ async fn prepay_for_paid_order_reports_it_as_paid() {
     let lost = shop.tap("oCustomer").await;
     assert_eq!(lost.status, 502);
     let no = shop.stand_in.trades()[0].no;
-    // The sheet came to the customer all the same, and nobody was told.
+    // The customer paid on the sheet, but the server received no notification.
     shop.pay(
         no,
         payment_server::Behaviour::Never,

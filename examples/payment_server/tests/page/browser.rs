@@ -1,4 +1,4 @@
-//! A browser with a server behind it, and what a person does with both.
+//! A browser, a server behind it, and the actions of a user.
 
 use std::panic::resume_unwind;
 use std::path::Path;
@@ -15,10 +15,10 @@ use tokio::time::{Instant, sleep};
 
 use crate::driver::Driver;
 
-/// Longer than anything takes on a machine that does something else as well.
+/// Time limit for every wait, on a machine that is busy with other work.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// What a test holds: the browser, and both sides of the server.
+/// The browser, and the store and the stand-in of the server.
 pub(crate) struct Page {
     pub(crate) client: Client,
     pub(crate) store: Store,
@@ -28,7 +28,7 @@ pub(crate) struct Page {
     http: Http,
 }
 
-/// Runs a test with a browser and a server of its own, which end with it however it ends.
+/// Runs a test with a browser and a server of its own. Both are stopped even if the test fails.
 pub(crate) async fn with_a_page(test: impl AsyncFnOnce(Page) + 'static) {
     let Some(driver) = Driver::start() else {
         return;
@@ -45,11 +45,11 @@ pub(crate) async fn with_a_page(test: impl AsyncFnOnce(Page) + 'static) {
         url: server.url(),
         http: Http::new(LIMIT),
     };
-    // A task of its own, so that what fails in it ends here and not past the clearing up.
+    // The test runs in a task of its own, so that a panic does not skip the cleanup below.
     let here = LocalSet::new();
     let running = here.spawn_local(async { test(page).await });
     let ended = here.run_until(running).await;
-    // A test may have closed the last window, and with it the session.
+    // The session may be gone, because a test may have closed the last window.
     let _ = client.close().await;
     drop(driver);
     server.shutdown().await.unwrap();
@@ -68,43 +68,43 @@ impl Page {
         self.see("body[data-ready]").await;
     }
 
-    /// Waits until the page has an element like this.
+    /// Waits for an element that matches the selector.
     pub(crate) async fn see(&self, what: &str) -> Element {
         let wait = self.client.wait().at_most(LIMIT);
         match wait.for_element(Locator::Css(what)).await {
             Ok(element) => element,
-            Err(why) => panic!("{what} does not come: {why}\n{}", self.said().await),
+            Err(why) => panic!("{what} did not appear: {why}\n{}", self.said().await),
         }
     }
 
-    /// Waits until it is there, and taps it.
+    /// Waits for an element and taps it.
     pub(crate) async fn tap(&self, what: &str) {
         self.with(what, async |it| it.click().await).await;
     }
 
-    /// Types into a field that is empty.
+    /// Types into an empty field.
     pub(crate) async fn write(&self, field: &str, text: &str) {
         self.with(field, async |it| it.send_keys(text).await).await;
     }
 
-    /// Chooses among the values of a list.
+    /// Selects a value of a list.
     pub(crate) async fn choose(&self, list: &str, value: &str) {
         self.with(list, async |it| it.select_by_value(value).await)
             .await;
     }
 
-    /// An attribute of an element that comes.
+    /// Waits for an element and returns an attribute of it.
     pub(crate) async fn trait_of(&self, what: &str, name: &str) -> String {
         let value = self.with(what, async |it| it.attr(name).await).await;
         value.unwrap_or_else(|| panic!("{what} has no {name}"))
     }
 
-    /// The text that a person sees.
+    /// Waits for an element and returns its visible text.
     pub(crate) async fn text(&self, what: &str) -> String {
         self.with(what, async |it| it.text().await).await
     }
 
-    /// Does something with an element; one that the page draws anew meanwhile is looked for again.
+    /// Runs an action on an element, and looks it up again if the page redraws it meanwhile.
     async fn with<T>(&self, what: &str, act: impl AsyncFn(Element) -> Result<T, CmdError>) -> T {
         loop {
             match act(self.see(what).await).await {
@@ -114,14 +114,14 @@ impl Page {
         }
     }
 
-    /// Waits until there are so many elements like this.
+    /// Waits until the page has this many matching elements.
     pub(crate) async fn number(&self, what: &str, expected: usize) {
         let all_there = async || self.count(what).await == expected;
         self.until(&format!("{what} {expected} times"), all_there)
             .await;
     }
 
-    /// How many elements like this the page has now.
+    /// Returns the present number of matching elements.
     pub(crate) async fn count(&self, what: &str) -> usize {
         self.client
             .find_all(Locator::Css(what))
@@ -130,25 +130,25 @@ impl Page {
             .len()
     }
 
-    /// What a script on the page returns.
+    /// Runs a script on the page and returns its result.
     pub(crate) async fn run(&self, script: &str) -> Value {
         self.client.execute(script, Vec::new()).await.unwrap()
     }
 
-    /// What the server answers, asked behind the page's back.
+    /// Sends a GET request past the page and returns the answer.
     pub(crate) async fn get(&self, path: &str) -> Value {
         let reply = self.http.get(&format!("{}{path}", self.url)).await.unwrap();
         assert_eq!(reply.status, 200, "{path}: {:?}", reply.body);
         serde_json::from_slice(&reply.body).unwrap()
     }
 
-    /// Where an order stands, asked in the same way.
+    /// Returns the status of an order, also past the page.
     pub(crate) async fn status(&self, no: &str) -> String {
         let order = self.get(&format!("/orders/{no}")).await;
         order["status"].as_str().unwrap().to_owned()
     }
 
-    /// Asks the server from within the page and gives its answer.
+    /// Sends a POST request from within the page and returns the answer.
     pub(crate) async fn post(&self, path: &str, body: Value) -> Value {
         const ASK: &str = "const [path, body, over] = arguments;
             fetch(path, { method: 'POST', headers: { 'content-type': 'application/json' },
@@ -163,17 +163,16 @@ impl Page {
         said
     }
 
-    /// Waits until something holds.
+    /// Waits until the condition holds.
     pub(crate) async fn until(&self, what: &str, holds: impl AsyncFn() -> bool) {
         let end = Instant::now() + LIMIT;
         while !holds().await {
-            assert!(Instant::now() < end, "{what} does not come");
+            assert!(Instant::now() < end, "{what} did not happen in time");
             sleep(Duration::from_millis(50)).await;
         }
     }
 
-    /// Keeps what the browser shows in a file of this name, in the directory that
-    /// `SCREENSHOTS` names, where it names one.
+    /// Saves a screenshot under this name in the directory `SCREENSHOTS`, if that variable is set.
     pub(crate) async fn picture(&self, name: &str) {
         if let Some(dir) = std::env::var_os("SCREENSHOTS") {
             let shown = self.client.screenshot().await.unwrap();

@@ -1,5 +1,5 @@
-//! Chromium's WebDriver: found, started on a free port, and gone at the end with all that
-//! it started and wrote.
+//! Chromium's WebDriver: found, started on a free port, and removed at the end with its browsers
+//! and files.
 
 use std::env;
 use std::io::{self, BufRead, BufReader, Lines, Write as _};
@@ -13,17 +13,17 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
-/// The leader of a process group, in which its browsers are.
+/// WebDriver process, the leader of a process group that contains its browsers.
 pub(crate) struct Driver {
     process: Child,
     address: String,
     browser: PathBuf,
-    /// Profiles and sockets; removed after the process, since fields drop in this order.
+    /// Profiles and sockets. Fields are dropped in order, so they are removed after the process.
     _scratch: TempDir,
 }
 
 impl Driver {
-    /// Starts it; `None`, said aloud, where this machine has no browser to drive.
+    /// Starts the driver. Returns `None`, with a notice, if no browser or driver is installed.
     pub(crate) fn start() -> Option<Self> {
         let (Some(driver), Some(browser)) = (program("chromedriver"), program("chromium")) else {
             let missing =
@@ -32,7 +32,8 @@ impl Driver {
                 env::var_os("BROWSER_REQUIRED").is_none(),
                 "missing: {missing}"
             );
-            // Past the harness, which keeps what passing tests print to itself.
+            // Writes to stderr directly, because the test harness hides the output of passing
+            // tests.
             let _ = writeln!(io::stderr(), "skipped: no {missing}");
             return None;
         };
@@ -56,16 +57,17 @@ impl Driver {
         })
     }
 
-    /// A fresh browser with a profile of its own.
+    /// Starts a browser with a new profile.
     pub(crate) async fn browser(&self) -> Client {
         ClientBuilder::new(HttpConnector::new())
             .capabilities(self.capabilities())
             .connect(&self.address)
             .await
-            .expect("a browser starts")
+            .expect("the browser did not start")
     }
 
-    /// It may reach this machine and nothing else, so that a page which asks elsewhere fails.
+    /// Returns capabilities that allow access to this machine only, so that a page fails if it
+    /// loads anything from elsewhere.
     fn capabilities(&self) -> Map<String, Value> {
         let arguments = [
             "--headless=new",
@@ -83,13 +85,14 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        // The driver killed alone would leave its browsers behind.
+        // Killing only the driver would leave its browsers running.
         let _ = kill_process_group(Pid::from_child(&self.process), Signal::KILL);
         let _ = self.process.wait();
     }
 }
 
-/// The port that the driver chose; what it says later is read, so that it never waits for us.
+/// Returns the port that the driver chose. Its later output is read and dropped, so that a full
+/// pipe never blocks it.
 fn port(mut lines: Lines<BufReader<ChildStdout>>) -> u16 {
     let port = lines.by_ref().find_map(|line| {
         let line = line.unwrap();
@@ -97,7 +100,7 @@ fn port(mut lines: Lines<BufReader<ChildStdout>>) -> u16 {
         port.trim_end_matches('.').parse().ok()
     });
     std::thread::spawn(move || lines.for_each(drop));
-    port.expect("the driver says where it listens")
+    port.expect("the driver printed no port")
 }
 
 fn program(name: &str) -> Option<PathBuf> {

@@ -1,8 +1,7 @@
-//! The pages in a real browser, headless, against a server of the test's own.
+//! Tests of the pages in a real headless browser, each against a server of its own.
 //!
-//! Every wait is for a condition, and every limit is far beyond what it takes. A machine
-//! without Chromium or its driver is told so and passes; where `BROWSER_REQUIRED` is set, as
-//! after an installation, it fails.
+//! Every wait is for a condition, with a limit far above the usual time. Without Chromium or its
+//! driver the tests pass with a notice. If `BROWSER_REQUIRED` is set, they fail instead.
 
 #![cfg(unix)]
 #![allow(

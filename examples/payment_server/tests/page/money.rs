@@ -1,5 +1,4 @@
-//! Movements of money on the operator's page: confirmed, named, and never shown as done
-//! where they were not.
+//! Movements of money on the operator's page: confirmed, named, and shown as done only if they are.
 
 use orderstore::{Confirmed, OrderNo};
 use payment_server::{Fault, Point, Refusal};
@@ -8,7 +7,7 @@ use serde_json::json;
 use crate::browser::{Page, with_a_page};
 use crate::operator::{WANG, paid, payment, row, sell};
 
-/// The key that presses the button of a form, as WebDriver writes it.
+/// Enter key in WebDriver's encoding; it submits a form.
 const ENTER: &str = "\u{e007}";
 
 pub(crate) const NOT_ENOUGH: Refusal = Refusal {
@@ -16,7 +15,7 @@ pub(crate) const NOT_ENOUGH: Refusal = Refusal {
     code: "NOT_ENOUGH",
 };
 
-/// A paid order, open on the page.
+/// Creates a paid order and opens it on the page.
 pub(crate) async fn open_paid_order(page: &Page, reference: &str) -> String {
     page.open("/operator").await;
     let no = sell(page, WANG, "tea", reference).await;
@@ -100,7 +99,7 @@ async fn money_moves_only_after_confirming_the_amount() {
             if cancel == "tap" {
                 page.tap("#confirm-cancel").await;
             } else {
-                // The focus is on "cancel", so that a second Enter pays nothing.
+                // The focus is on "cancel", so a second Enter pays nothing.
                 let focused = page.client.active_element().await.unwrap();
                 focused.send_keys(ENTER).await.unwrap();
             }
@@ -121,7 +120,7 @@ async fn money_moves_only_after_confirming_the_amount() {
             page.see(form).await.find_all(LABELLED).await.unwrap().len(),
             0
         );
-        // Enter in the note field decides nothing as long as nothing is chosen.
+        // Enter in the note field must not decide anything while nothing is chosen.
         page.write(&format!("{form} input"), &format!("twice{ENTER}"))
             .await;
         page.see("#complaint:not(:empty)").await;
@@ -133,7 +132,7 @@ async fn money_moves_only_after_confirming_the_amount() {
         assert_eq!(page.text("#confirm-amount").await, "¥88.00");
         assert_eq!(refunds(&page, &no).await, 0);
         page.picture("confirm_anomaly_refund").await;
-        // The channel knows no such payment, and refuses.
+        // The channel does not know the payment and rejects the refund.
         page.tap("#confirm-refund").await;
         page.see("#complaint:not(:empty)").await;
         let complaint = page.text("#complaint").await;
@@ -144,14 +143,14 @@ async fn money_moves_only_after_confirming_the_amount() {
         assert_eq!(
             page.run(is_in_view).await,
             true,
-            "it is seen where the button is"
+            "the message must be visible where the button is"
         );
         page.picture("anomaly_refund_refused").await;
     })
     .await;
 }
 
-/// Choices that are made before a person has made them.
+/// Options that are selected before the operator has chosen.
 const LABELLED: fantoccini::Locator<'static> =
     fantoccini::Locator::Css("option[value]:not([value=''])[selected]");
 
@@ -173,7 +172,7 @@ async fn failed_search_closes_the_order_shown_before() {
         page.tap("#search").await;
         page.see(&format!("#order[data-no='{no}']:not([hidden])"))
             .await;
-        // A search by user shows no order of the one before, either.
+        // A search by user also closes the order shown before.
         page.see("#by-no").await.clear().await.unwrap();
         page.write("#by-openid", "o p e n").await;
         page.tap("#search").await;
@@ -189,7 +188,7 @@ async fn failed_search_closes_the_order_shown_before() {
 async fn errors_on_the_chinese_page_are_chinese() {
     with_a_page(async |page| {
         let no = open_paid_order(&page, "chinese").await;
-        // Asked behind the page's back, so that what the page shows is out of date.
+        // The request bypasses the page, so the page shows outdated data.
         let path = format!("/orders/{no}/refund");
         page.post(&path, json!({ "refundNo": "R1", "amount": 8_000 }))
             .await;

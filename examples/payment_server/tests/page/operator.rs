@@ -1,4 +1,4 @@
-//! The operator's view, over books with orders of every kind that people make.
+//! The operator's page with orders of every kind.
 
 use orderstore::{Confirmed, Fen, OrderNo, Payment, Source, Timestamp, TransactionId};
 use payment_server::{Fault, Point, Refusal};
@@ -10,7 +10,7 @@ pub(crate) const WANG: &str = "oCustomer_Wang_0000000000001";
 const LI: &str = "oCustomer_Li_000000000000002";
 const ZHAO: &str = "oCustomer_Zhao_0000000000003";
 
-/// One order, made and perhaps paid as customers do; gives its number.
+/// Creates an order like a customer and returns its number.
 pub(crate) async fn sell(page: &Page, customer: &str, sku: &str, reference: &str) -> String {
     let asked = json!({ "openid": customer, "sku": sku, "reference": reference });
     let made = page.post("/wxPay", asked).await;
@@ -27,8 +27,8 @@ pub(crate) async fn paid(page: &Page, no: &str) {
     page.until("success", succeeds).await;
 }
 
-/// Fourteen orders of three customers, ten of them paid, over all the goods.
-async fn busy_morning(page: &Page) -> Vec<String> {
+/// Creates 14 orders of three customers over all goods and pays ten of them.
+async fn sell_many(page: &Page) -> Vec<String> {
     let goods = page.get("/goods").await;
     let goods: &Vec<Value> = goods.as_array().unwrap();
     let mut sold = Vec::new();
@@ -54,7 +54,7 @@ pub(crate) async fn row(page: &Page, no: &str) {
 async fn lists_filter_by_status_and_user_and_show_history() {
     with_a_page(async |page| {
         page.open("/operator").await;
-        let sold = busy_morning(&page).await;
+        let sold = sell_many(&page).await;
         page.tap("#reload").await;
         page.see(&format!("#orders tr[data-no='{}']", sold[13]))
             .await;
@@ -76,7 +76,7 @@ async fn lists_filter_by_status_and_user_and_show_history() {
             sold[13]
         ))
         .await;
-        // The page before had this order too: until the answer comes, it is still shown.
+        // The previous page had this order, too; it is shown until the answer arrives.
         page.number("#orders tr", 4).await;
 
         page.choose("#by-status", "").await;
@@ -122,11 +122,11 @@ async fn refund_tapped_twice_is_paid_once() {
         let gone = async || {
             let order = page.get(&format!("/orders/{no}")).await;
             let refunds = order["refunds"].as_array().unwrap();
-            assert_eq!(refunds.len(), 1, "a second tap is the same refund");
+            assert_eq!(refunds.len(), 1, "a second tap created another refund");
             assert_eq!(refunds[0]["amount"], 550);
             refunds[0]["status"] == "success"
         };
-        page.until("the money's way back", gone).await;
+        page.until("the refund succeeds", gone).await;
         page.tap("#reload").await;
         page.see("#refunds > [data-status=success]").await;
         page.see("#history [data-what=refundOpened]").await;
@@ -153,7 +153,7 @@ async fn unpaid_order_is_closed_by_the_operator() {
     .await;
 }
 
-/// A payment that the channel vouches for, by a transaction that nobody has seen yet.
+/// Returns a confirmed payment with a new transaction.
 pub(crate) fn payment(fen: u64) -> Payment {
     let transaction = TransactionId::parse("4200009999202603090000000001").unwrap();
     let fen = Fen::new(fen).unwrap();
@@ -189,7 +189,7 @@ async fn payment_after_close_waits_for_operator_acceptance() {
         assert_eq!(
             page.status(&no).await,
             "latePaid",
-            "nobody decides without a reason"
+            "a decision needs a reason"
         );
         page.write(&format!("{waiting} input"), "delivered").await;
         page.tap(&format!("{waiting} button")).await;

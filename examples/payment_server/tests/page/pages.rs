@@ -1,24 +1,24 @@
-//! What both pages owe to everybody who opens them.
+//! Accessibility, languages and isolation of both pages.
 
 use crate::browser::with_a_page;
 
-/// Fields and buttons that a person who does not see the page cannot tell apart.
+/// Script that returns fields and buttons without an accessible name.
 const NAMELESS: &str = "return [...document.querySelectorAll('input, select, button')]
     .filter((it) => !it.labels?.length && !it.getAttribute('aria-label') && !it.textContent.trim())
     .map((it) => it.outerHTML)";
 
-/// What the page took from anywhere but its own server, or brought along inline.
+/// Script that returns resources from other servers and inline resources.
 const FOREIGN: &str = "return [
     ...performance.getEntriesByType('resource').map((it) => it.name)
         .filter((name) => !name.startsWith(location.origin + '/')),
     ...[...document.querySelectorAll('script:not([src]), style, [style], [onclick]')]
         .map((it) => it.outerHTML)]";
 
-/// Ids that two elements share, so that a label or a test means the wrong one.
+/// Script that returns IDs that two elements share.
 const SHARED: &str = "const ids = [...document.querySelectorAll('[id]')].map((it) => it.id);
     return ids.filter((id, at) => ids.indexOf(id) !== at)";
 
-/// Words of one language that the other does not have show as their keys in brackets.
+/// Script that returns untranslated texts, which are shown as their keys in brackets.
 const UNTRANSLATED: &str = "return [...document.querySelectorAll('[data-t]')]
     .filter((it) => it.textContent === `[${it.dataset.t}]`).map((it) => it.dataset.t)";
 
@@ -54,7 +54,7 @@ async fn narrow_screen_has_no_horizontal_overflow() {
             assert_eq!(
                 page.run(wide).await,
                 false,
-                "{path} must be scrolled sideways"
+                "{path} must not scroll sideways"
             );
         }
     })

@@ -1,4 +1,4 @@
-//! Refunds that the channel refused, and orders that a person ends, on the operator's page.
+//! Rejected refunds and ended orders on the operator's page.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::browser::{Page, with_a_page};
 use crate::money::{NOT_ENOUGH, open_paid_order};
 use crate::operator::{WANG, row, sell};
 
-/// Asks for a refund of this much by the form, and confirms it.
+/// Requests a refund of this amount with the form and confirms it.
 async fn ask_back(page: &Page, yuan: &str) {
     page.write("#refund-amount", yuan).await;
     page.tap("#refund-ask").await;
@@ -28,7 +28,7 @@ async fn refused_refund_is_retried_under_its_own_number() {
             .await;
         page.see("#closedRefunds > [data-status=closed]").await;
         let refund_no = page.trait_of("#refunds > li", "data-refund").await;
-        // The form and the button ask for the next attempt.
+        // Both the form and the button start the next attempt.
         ask_back(&page, "5.5").await;
         page.see("#refunds > [data-status=closed][data-attempt='2']")
             .await;
@@ -90,7 +90,7 @@ async fn anomaly_with_refused_refund_reopens_on_the_page() {
         page.tap("#orders tr button").await;
         page.see("#history [data-what=anomalyReopened]").await;
 
-        // A retry of the refund ends the anomaly by itself.
+        // A successful retry of the refund ends the anomaly.
         page.stand_in.mend(Point::Refund);
         page.tap("#refunds [data-retry]").await;
         page.tap("#confirm-refund").await;

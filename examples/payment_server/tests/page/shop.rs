@@ -1,4 +1,4 @@
-//! The shop, as customers use it and misuse it.
+//! The shop page, as customers use and misuse it.
 
 use crate::browser::{Page, with_a_page};
 
@@ -6,13 +6,13 @@ const BUY: &str = "[data-buy]";
 const ASKED: &str = "#sheet[open][data-step=ask]";
 const PAID: &str = "#sheet[open][data-step=paid]";
 
-/// Taps "buy" on the first article, and gives the number of the order that the sheet shows.
+/// Taps "buy" on the first item and returns the order number on the sheet.
 async fn order(page: &Page) -> String {
     page.tap(BUY).await;
     page.trait_of(ASKED, "data-no").await
 }
 
-/// Types the password and pays; the channel notifies as it is told to.
+/// Types the password and pays, with this behaviour of the notification.
 async fn pay(page: &Page, behaviour: &str) {
     page.write("#password", "123456").await;
     page.choose("#behaviour", behaviour).await;
@@ -20,7 +20,7 @@ async fn pay(page: &Page, behaviour: &str) {
     page.see(PAID).await;
 }
 
-/// The orders of the customer at this page.
+/// Returns the orders of the page's customer.
 async fn orders(page: &Page) -> Vec<serde_json::Value> {
     let openid = page.text("#openid").await;
     let said = page.get(&format!("/orders?openid={openid}")).await;
@@ -45,12 +45,12 @@ async fn paid_order_becomes_success_after_done() {
         let told = page.get(&format!("/orders/{no}")).await;
         let transaction = told["transactionId"]
             .as_str()
-            .expect("a paid order has a transaction");
+            .expect("the paid order has no transaction");
         assert!(page.text("#order-facts").await.contains(transaction));
         let goods = page.get("/goods").await;
         assert_eq!(
             told["totalFee"], goods[0]["price"],
-            "the price is the server's"
+            "the price must come from the server"
         );
     })
     .await;
@@ -75,7 +75,7 @@ async fn paid_order_becomes_success_after_page_is_closed() {
     .await;
 }
 
-/// The window goes, with all that runs in it; an empty one stays for later.
+/// Closes the window and everything in it; an empty window stays for later.
 async fn close_the_window(page: &Page) {
     let other = page.client.new_window(false).await.unwrap().handle;
     page.client.close_window().await.unwrap();
@@ -110,7 +110,7 @@ async fn double_tap_creates_one_order() {
         page.until("the second answer", both_answered).await;
         assert_eq!(orders(&page).await.len(), 1);
 
-        // The page comes anew, and the customer taps once more: still the same order.
+        // The page is reloaded, and the customer taps again: still the same order.
         page.open("/").await;
         assert_eq!(order(&page).await, no);
         pay(&page, "twice").await;
@@ -121,14 +121,14 @@ async fn double_tap_creates_one_order() {
         assert_eq!(made.len(), 1);
         assert_eq!(made[0]["outTradeNo"], no.as_str());
 
-        // It has ended: who taps now wants a second one.
+        // The order has ended, so another tap creates a second one.
         assert_ne!(order(&page).await, no);
         assert_eq!(orders(&page).await.len(), 2);
     })
     .await;
 }
 
-/// How many requests to order this page has had an answer to.
+/// Returns the number of answered order requests of this page.
 async fn answered(page: &Page) -> u64 {
     let script = "return performance.getEntriesByType('resource')
         .filter((it) => it.name.endsWith('/wxPay') && it.responseEnd > 0).length";
@@ -149,7 +149,7 @@ async fn cancelled_payment_can_be_retried_on_same_order() {
         assert_eq!(
             page.status(&no).await,
             "wait",
-            "five digits are no password"
+            "five digits must be rejected"
         );
         page.write("#password", "6").await;
         page.tap("#pay").await;

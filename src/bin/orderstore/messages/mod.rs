@@ -1,7 +1,7 @@
-//! What became of a command, as a word for programs and a sentence for people.
+//! Outcome of a command, as a word for programs and a sentence for people.
 //!
-//! Invariant: *done* means that what was asked for holds now. A fact that is kept but does not
-//! stand with its order is not done: a person must look.
+//! Invariant: *done* means that the requested state holds now. If the store keeps a fact as an
+//! anomaly or without its order, the command is not done, and a person must look.
 
 mod order;
 mod payment;
@@ -18,7 +18,7 @@ use crate::output::{Cell, Column, Out, data, shown};
 
 pub(crate) use self::refund::status as refund_status;
 
-/// What became of a command.
+/// Outcome of a command as a word and a sentence.
 pub(crate) struct Message {
     pub(crate) done: bool,
     pub(crate) word: &'static str,
@@ -43,7 +43,7 @@ const fn not(word: &'static str, sentence: String) -> Message {
     }
 }
 
-/// Makes a sentence of plain words.
+/// Builds a [`Message`] from `done` or `not`, a word and a format string.
 macro_rules! said {
     ($done:ident, $word:literal, $($sentence:tt)+) => {
         $crate::messages::$done($word, format!($($sentence)+))
@@ -51,18 +51,18 @@ macro_rules! said {
 }
 use said;
 
-/// An outcome of a later version.
+/// Returns the message for an outcome of a later library version.
 fn unknown() -> Message {
     said!(
         not,
         "other",
-        "the store answered what this version does not know"
+        "the store returned an outcome that this program version does not know"
     )
 }
 
-/// What became of one kind of command.
+/// Outcome that has a message.
 pub(crate) trait Messages {
-    /// In words. The amounts of an answer are in the order's `currency`.
+    /// Returns the message. `currency` is the currency of amounts in it.
     fn said(&self, currency: Currency) -> Message;
 }
 
@@ -83,7 +83,7 @@ impl Messages for Outcome {
     }
 }
 
-/// A field by the name that it has in an order.
+/// Returns the JSON name of a field of an order.
 const fn name_of(field: Difference) -> &'static str {
     match field {
         Difference::Channel => "channel",
@@ -99,7 +99,7 @@ const fn name_of(field: Difference) -> &'static str {
     }
 }
 
-/// An amount as it is shown.
+/// Formats an amount for display.
 fn show(fee: Fen, currency: Currency) -> String {
     money::show(u128::from(fee.as_u64()), currency)
 }
@@ -117,26 +117,26 @@ const ANSWER: &[Column] = &[
     shown("version"),
 ];
 
-/// Writes what became of a command, and the order as it stands.
+/// Writes the outcome of a command and the current order. Returns the exit code.
 pub(crate) fn answer(
     out: &mut Out,
     no: OrderNo,
-    answered: &Reply<impl Messages>,
+    reply: &Reply<impl Messages>,
 ) -> Result<Exit, Failure> {
-    let order = answered.order.as_deref();
+    let order = reply.order.as_deref();
     let currency = order.map(|order| order.currency).unwrap_or_default();
-    let said = answered.outcome.said(currency);
-    let done = said.done;
-    out.one(ANSWER, cells(no, said, order))?;
+    let message = reply.outcome.said(currency);
+    let done = message.done;
+    out.one(ANSWER, cells(no, message, order))?;
     Ok(Exit::of(done))
 }
 
-fn cells(no: OrderNo, said: Message, order: Option<&Order>) -> Vec<Cell> {
+fn cells(no: OrderNo, message: Message, order: Option<&Order>) -> Vec<Cell> {
     let fee = order.map(|order| (order.total_fee, order.currency));
     let anomalies = order.map(|order| order.open_anomalies().count());
     vec![
-        Cell::Word(said.word),
-        Cell::Text(said.sentence),
+        Cell::Word(message.word),
+        Cell::Text(message.sentence),
         Cell::text(order.map_or(no, |order| order.no)),
         Cell::maybe(order.map(|order| order.status)),
         fee.map_or(Cell::None, |(fee, _)| Cell::fen(fee)),
@@ -148,12 +148,12 @@ fn cells(no: OrderNo, said: Message, order: Option<&Order>) -> Vec<Cell> {
     ]
 }
 
-/// The order that is asked about, or the refusal to go on without it.
+/// Returns the order, or a failure if it does not exist.
 pub(crate) fn found(no: OrderNo, order: Option<Arc<Order>>) -> Result<Arc<Order>, Failure> {
     order.ok_or_else(|| {
-        Failure::nothing(format_args!("there is no order {no}")).and(
-            "Compare the number, or search with `orderstore list`. Payments or refunds may wait for it
-all the same: see `orderstore history` of its number.",
+        Failure::nothing(format_args!("order {no} does not exist")).and(
+            "Check the number, or search with `orderstore list`. Payments or refunds may wait for the
+order: `orderstore history` shows them.",
         )
     })
 }

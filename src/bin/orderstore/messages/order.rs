@@ -1,4 +1,4 @@
-//! Of orders: created, closed, and their anomalies resolved.
+//! Messages for creating and closing orders and for resolving anomalies.
 
 use orderstore::{CloseAnswer, Created, Currency, Resolved};
 
@@ -11,26 +11,30 @@ impl Messages for Created {
             Created::CreatedAndPaid => said!(
                 done,
                 "createdAndPaid",
-                "the order was created, and a payment that had waited for it paid it"
+                "the order was created, and a waiting payment paid it"
             ),
-            Created::Exists => said!(done, "exists", "it was there, with the same fields"),
+            Created::Exists => said!(
+                done,
+                "exists",
+                "an order with the same fields already exists"
+            ),
             Created::ExistsWithDifferent { field } => said!(
                 not,
                 "existsWithDifferent",
-                "another order is there under this number: its {} differs; compare it with \
-                 `orderstore show`, or take another number",
+                "an order with this number exists, but its {} differs: compare it with \
+                 `orderstore show`, or use another number",
                 name_of(*field)
             ),
             Created::ReferencePaid { no } => said!(
                 not,
                 "referencePaid",
-                "the reference was paid already, by the order {no}: look at that one"
+                "order {no} with the same reference is already paid: check that order"
             ),
             Created::ReferenceBusy { no, status } => said!(
                 not,
                 "referenceBusy",
-                "another order with other fields bears the reference: {no} ({status}); use that one, or \
-                 close it first"
+                "order {no} ({status}) has the same reference, but other fields: use that order, \
+                 or close it first"
             ),
             _ => unknown(),
         }
@@ -43,56 +47,61 @@ impl Messages for CloseAnswer {
             CloseAnswer::Closing => said!(
                 done,
                 "closing",
-                "no new prepay from now on: ask the channel to close it when `due` says so"
+                "the order accepts no new prepay: ask the channel to close it when \
+                 `orderstore due` lists it"
             ),
             CloseAnswer::Closed => said!(done, "closed", "the order is closed"),
-            CloseAnswer::Reopened => said!(done, "reopened", "it can be paid again"),
-            CloseAnswer::Already => said!(done, "already", "it was so already"),
+            CloseAnswer::Reopened => said!(done, "reopened", "the order can be paid again"),
+            CloseAnswer::Already => said!(
+                done,
+                "already",
+                "the order was already closing, closed or failed"
+            ),
             CloseAnswer::AlreadyPaid => said!(
                 not,
                 "alreadyPaid",
-                "it has been paid: give the money back with `orderstore refund` instead"
+                "the order is paid: refund the money with `orderstore refund` instead"
             ),
             CloseAnswer::MustQuery => said!(
                 not,
                 "mustQuery",
-                "the reply proves nothing: ask the channel how the order stands; it is due now"
+                "the reply proves nothing: query the order at the channel; the query is due now"
             ),
             CloseAnswer::StillPending => said!(
                 not,
                 "stillPending",
-                "the channel does not know it yet: it can still be paid"
+                "the order can still be paid: the channel does not know it yet, or could not answer"
             ),
             CloseAnswer::StillClosing => said!(
                 not,
                 "stillClosing",
-                "it is not closed yet: `due` says when to ask again"
+                "the order is not closed yet: ask the channel again when `orderstore due` lists it"
             ),
             CloseAnswer::NotClosing => said!(
                 not,
                 "notClosing",
-                "it is not being closed: `orderstore begin-close` comes first"
+                "the order is not being closed: there is no close to abort"
             ),
             CloseAnswer::OpenAnomaly => said!(
                 not,
                 "openAnomaly",
-                "an anomaly of it is open: resolve that first"
+                "the order has an open anomaly: resolve it first"
             ),
             CloseAnswer::RefundUnderWay => said!(
                 not,
                 "refundUnderWay",
-                "a refund of it is under way: wait for its end"
+                "a refund of the order is under way: wait until it ends"
             ),
             CloseAnswer::TooEarly { from } => said!(
                 not,
                 "tooEarly",
-                "it may still be paid: it can be ended from {} on",
+                "the customer may still pay the order: it can be ended from {} on",
                 from
             ),
             CloseAnswer::NotFound => said!(
                 not,
                 "notFound",
-                "there is no such order: compare the number, or search with `orderstore list`"
+                "the order does not exist: check the number, or search with `orderstore list`"
             ),
             _ => unknown(),
         }
@@ -106,72 +115,78 @@ impl Messages for Resolved {
             Resolved::Reexamined(confirmed) => {
                 let of_payment = confirmed.said(currency);
                 let sentence = of_payment.sentence;
-                let said = said!(
+                let message = said!(
                     done,
                     "reexamined",
-                    "the anomaly ended, and its payment was looked at again: {sentence}"
+                    "the anomaly ended, and the store checked its payment again: {sentence}"
                 );
                 Message {
                     done: of_payment.done,
-                    ..said
+                    ..message
                 }
             }
-            Resolved::Already => said!(done, "already", "it had ended by the same decision"),
+            Resolved::Already => said!(
+                done,
+                "already",
+                "the anomaly had already ended by the same decision"
+            ),
             Resolved::Different => said!(
                 not,
                 "different",
-                "it had ended by another decision, which stands: see `orderstore show`"
+                "the anomaly had already ended by another decision, which remains: see \
+                 `orderstore show`"
             ),
             Resolved::NotAcceptable => said!(
                 not,
                 "notAcceptable",
-                "an anomaly of this kind cannot be accepted: refund its money, or dismiss it"
+                "the anomaly cannot be accepted: refund its money, or dismiss it"
             ),
             Resolved::NotRefundable => said!(
                 not,
                 "notRefundable",
-                "there is no money in this anomaly that could go back: accept or dismiss it"
+                "the anomaly has no money to refund: accept or dismiss it"
             ),
             Resolved::RefundedElsewhere { by } => said!(
                 not,
                 "refundedElsewhere",
-                "money of this transaction goes back, or went back, from the order {by}"
+                "order {by} has a refund of this transaction, under way or done"
             ),
             Resolved::RefundNoTaken { by } => said!(
                 not,
                 "refundNoTaken",
-                "the refund's number is in use in the order {by}: take another number"
+                "order {by} already uses this refund number: use another number"
             ),
             Resolved::Blocked => said!(
                 not,
                 "blocked",
-                "the channel says that it revoked the payment: resolve that first"
+                "the channel reports that it revoked the payment: resolve that anomaly first"
             ),
             Resolved::WindowOver => said!(
                 not,
                 "windowOver",
-                "it was paid too long ago: the channel gives nothing back any more"
+                "the payment is too old: the channel no longer refunds it"
             ),
             Resolved::TooMany => said!(
                 not,
                 "tooMany",
-                "the channel gives one transaction back in no more parts"
+                "the transaction has as many partial refunds as the channel allows"
             ),
             Resolved::Exceeds { available } => said!(
                 not,
                 "exceeds",
-                "not so much is left of the transaction: {}",
+                "the refund is larger than the amount left of the transaction: {}",
                 show(*available, currency)
             ),
             Resolved::RecordFull => said!(
                 not,
                 "recordFull",
-                "the record holds as many refunds or anomalies as it may; nothing was written"
+                "the record has reached its limit of refunds or anomalies: nothing was written"
             ),
             Resolved::NotFound => said!(
                 not,
                 "notFound",
-                "there is no such record, or no such anomaly in it: `orderstore anomalies` lists all"
+                "the order, the anomaly or its reopening does not exist: `orderstore anomalies` \
+                 lists the open anomalies"
             ),
             _ => unknown(),
         }

@@ -1,4 +1,4 @@
-//! Of payments: what was confirmed, and what the channel says of an order.
+//! Messages for payments and for queries of an order.
 
 use orderstore::{Confirmed, Currency, IdentityField, Queried};
 
@@ -7,51 +7,54 @@ use super::{Message, Messages, said, show, unknown};
 impl Messages for Confirmed {
     fn said(&self, currency: Currency) -> Message {
         match self {
-            Confirmed::Applied => said!(done, "applied", "the order is paid by it"),
+            Confirmed::Applied => said!(done, "applied", "the payment paid the order"),
             Confirmed::Duplicate => {
-                said!(done, "duplicate", "the store knows this payment already")
+                said!(done, "duplicate", "the store already has this payment")
             }
             Confirmed::Unclaimed => said!(
                 not,
                 "unclaimed",
-                "no order bears this number: the payment is kept, and waits for it"
+                "no order has this number: the store keeps the payment until the order is created"
             ),
             Confirmed::TransactionTaken { by } => said!(
                 not,
                 "transactionTaken",
-                "the transaction paid the order {by}: kept as an anomaly"
+                "the transaction already paid order {by}: the payment is now an anomaly"
             ),
             Confirmed::GivenBack { by } => said!(
                 not,
                 "givenBack",
-                "money of this transaction goes back from the order {by}: kept as an anomaly"
+                "order {by} has a refund of this transaction: the payment is now an anomaly"
             ),
             Confirmed::IdentityMismatch { field } => said!(
                 not,
                 "identityMismatch",
-                "another {} paid: kept as an anomaly",
+                "the order has another {}: the payment is now an anomaly",
                 identity(*field)
             ),
             Confirmed::AmountMismatch { expected, .. } => said!(
                 not,
                 "amountMismatch",
-                "the order asks for {}, and something else was paid: kept as an anomaly",
+                "the order total is {}, but another amount or currency was paid: the payment is \
+                 now an anomaly",
                 show(*expected, currency)
             ),
             Confirmed::DoublePayment => said!(
                 not,
                 "doublePayment",
-                "another transaction had paid the order: kept as an anomaly, a refund is due"
+                "another transaction already paid the order: the payment is now an anomaly, and a \
+                 refund is due"
             ),
             Confirmed::Late => said!(
                 not,
                 "late",
-                "the order had ended: it is latePaid now, and a person must accept or refund it"
+                "the order had ended before the payment and is now latePaid: accept or refund it"
             ),
             Confirmed::RecordFull => said!(
                 not,
                 "recordFull",
-                "the record holds as many anomalies as it may; nothing was written"
+                "the record has reached its limit of anomalies or waiting payments: nothing was \
+                 written"
             ),
             _ => unknown(),
         }
@@ -65,36 +68,41 @@ impl Messages for Queried {
             Queried::RefundUnknown(_) => said!(
                 not,
                 "refundUnknown",
-                "the channel says refunded, and no refund is known: kept as an anomaly"
+                "the channel reports an unknown refund: the store keeps an anomaly"
             ),
-            Queried::StillPending => said!(done, "stillPending", "it is not paid yet"),
-            Queried::StillClosing => said!(done, "stillClosing", "it is still being closed"),
-            Queried::Moved { to } => said!(done, "moved", "the order stands as {to} now"),
+            Queried::StillPending => said!(done, "stillPending", "the order is not paid yet"),
+            Queried::StillClosing => {
+                said!(done, "stillClosing", "the order is still being closed")
+            }
+            Queried::Moved { to } => said!(done, "moved", "the order is now {to}"),
             Queried::Stale => said!(
                 done,
                 "stale",
-                "old news of an order that has been paid since"
+                "the report changes nothing: the order was paid or ended in the meantime"
             ),
-            Queried::Already => said!(done, "already", "the order had ended so already"),
+            Queried::Already => {
+                said!(done, "already", "the order was already closed or failed")
+            }
             Queried::Reversed => said!(
                 not,
                 "reversed",
-                "the channel revoked a payment that stands here: kept as an anomaly"
+                "the channel revoked the payment of the order: the store keeps an anomaly"
             ),
             Queried::ChannelDisagrees { .. } => said!(
                 not,
                 "channelDisagrees",
-                "the channel says what cannot be of a paid order: kept as an anomaly"
+                "the channel reports a state that a paid order cannot have: the store keeps an \
+                 anomaly"
             ),
             Queried::NotFound => said!(
                 not,
                 "notFound",
-                "there is no such order: compare the number, or search with `orderstore list`"
+                "the order does not exist: check the number, or search with `orderstore list`"
             ),
             Queried::RecordFull => said!(
                 not,
                 "recordFull",
-                "the record holds as many anomalies as it may; nothing was written"
+                "the record has reached its limit of anomalies: nothing was written"
             ),
             _ => unknown(),
         }

@@ -1,4 +1,4 @@
-//! Of refunds: asked for, told of, refused by the channel.
+//! Messages for refunds: requested, reported or refused by the channel.
 
 use orderstore::{
     Currency, RefundDifference, RefundRecorded, RefundRefused, RefundRequested, RefundStatus,
@@ -13,72 +13,76 @@ impl Messages for RefundRequested {
             RefundRequested::Requested => said!(
                 done,
                 "requested",
-                "its money is reserved: ask the channel for it now, under this number"
+                "the money is reserved: request the refund from the channel now, under this number"
             ),
-            RefundRequested::Exists => said!(done, "exists", "it was there, with the same facts"),
+            RefundRequested::Exists => said!(
+                done,
+                "exists",
+                "a refund with the same facts already exists"
+            ),
             RefundRequested::Ended { code, attempts } => {
-                let code = code.as_ref().map_or("", |code| code.as_str());
+                let code = code.as_ref().map_or("no code", |code| code.as_str());
                 said!(
                     not,
                     "ended",
-                    "attempt {attempts} ended without success {code}: request the next attempt"
+                    "attempt {attempts} ended without success ({code}): request the next attempt, \
+                     or use a new number if the money had been returned"
                 )
             }
             RefundRequested::RefundedElsewhere { by } => said!(
                 not,
                 "refundedElsewhere",
-                "money of this transaction goes back, or went back, from the order {by}"
+                "order {by} has a refund of this transaction, under way or done"
             ),
             RefundRequested::ExistsWithDifferent { field } => said!(
                 not,
                 "existsWithDifferent",
-                "another refund is there under this number: its {} differs; another refund takes \
-                 another number",
+                "a refund with this number exists, but its {} differs: use another number for \
+                 another refund",
                 name_of(*field)
             ),
             RefundRequested::RefundNoTaken { by } => said!(
                 not,
                 "refundNoTaken",
-                "the number is in use in the order {by}: take another number"
+                "order {by} already uses this refund number: use another number"
             ),
             RefundRequested::NotPaid => said!(
                 not,
                 "notPaid",
-                "no payment of this transaction is known here, or it paid another order: compare it \
-                 with `orderstore show`"
+                "the transaction did not pay this order: check it with `orderstore show`"
             ),
             RefundRequested::Blocked => said!(
                 not,
                 "blocked",
-                "the channel says that it revoked the payment: resolve that anomaly first"
+                "the channel reports that it revoked the payment: resolve that anomaly first"
             ),
             RefundRequested::WindowOver => said!(
                 not,
                 "windowOver",
-                "it was paid too long ago: the channel gives nothing back any more"
+                "the payment is too old: the channel no longer refunds it"
             ),
             RefundRequested::TooMany => said!(
                 not,
                 "tooMany",
-                "the channel gives one transaction back in no more parts"
+                "the transaction has as many partial refunds as the channel allows"
             ),
             RefundRequested::Exceeds { available } => said!(
                 not,
                 "exceeds",
-                "not so much is left of the transaction: {}",
+                "the refund is larger than the amount left of the transaction: {}",
                 show(*available, currency)
             ),
             RefundRequested::RecordFull => said!(
                 not,
                 "recordFull",
-                "the record holds as many refunds as it may; nothing was written"
+                "the record has reached its limit of refunds: nothing was written"
             ),
             RefundRequested::NotFound => {
                 said!(
                     not,
                     "notFound",
-                    "nothing is known under this number: compare it, or search with \
-                     `orderstore list`"
+                    "the store has nothing under this order number: check the number, or search \
+                     with `orderstore list`"
                 )
             }
             _ => unknown(),
@@ -90,59 +94,63 @@ impl Messages for RefundRecorded {
     fn said(&self, currency: Currency) -> Message {
         match self {
             RefundRecorded::Moved { to } => {
-                said!(done, "moved", "the refund stands as {} now", status(*to))
+                said!(done, "moved", "the refund is now {}", status(*to))
             }
             RefundRecorded::Adopted => said!(
                 done,
                 "adopted",
-                "a refund that was not asked for here: kept with its order"
+                "the refund was requested elsewhere: the store recorded it with its order"
             ),
             RefundRecorded::Unclaimed => said!(
                 not,
                 "unclaimed",
-                "no order bears this number: the refund is kept, and waits for it"
+                "no order has this number: the store keeps the refund until the order is created"
             ),
-            RefundRecorded::Duplicate => said!(done, "duplicate", "the store knows this already"),
-            RefundRecorded::Stale => {
-                said!(done, "stale", "old news of a refund that has ended since")
+            RefundRecorded::Duplicate => {
+                said!(done, "duplicate", "the store already has this report")
             }
+            RefundRecorded::Stale => said!(
+                done,
+                "stale",
+                "the report changes nothing: the refund has ended in the meantime"
+            ),
             RefundRecorded::MustQuery => said!(
                 not,
                 "mustQuery",
-                "it may be old: ask the channel how the refund stands; it is due now"
+                "the report may be outdated: query the refund at the channel; the query is due now"
             ),
             RefundRecorded::Disagrees { status: now } => said!(
                 not,
                 "disagrees",
-                "the refund is {} here: kept as an anomaly",
+                "the report contradicts the status {} in the store: the store keeps an anomaly",
                 status(*now)
             ),
             RefundRecorded::RefundedElsewhere { by } => said!(
                 not,
                 "refundedElsewhere",
-                "the transaction's money is that of the order {by}: kept as an anomaly"
+                "the transaction belongs to order {by}: the store keeps an anomaly"
             ),
             RefundRecorded::RefundNoTaken { by } => said!(
                 not,
                 "refundNoTaken",
-                "the number is that of a refund of the order {by}: kept as an anomaly"
+                "order {by} has a refund with this number: the store keeps an anomaly"
             ),
             RefundRecorded::Differs { field } => said!(
                 not,
                 "differs",
-                "it was asked for with another {}: kept as an anomaly",
+                "the {} differs from the request: the store keeps an anomaly",
                 name_of(*field)
             ),
             RefundRecorded::Exceeds { available } => said!(
                 not,
                 "exceeds",
-                "more went back than was left ({}): kept as an anomaly",
+                "the refund is larger than the amount left ({}): the store keeps an anomaly",
                 show(*available, currency)
             ),
             RefundRecorded::RecordFull => said!(
                 not,
                 "recordFull",
-                "the record holds as many refunds or anomalies as it may; nothing was written"
+                "the record has reached its limit of refunds or anomalies: nothing was written"
             ),
             _ => unknown(),
         }
@@ -155,19 +163,20 @@ impl Messages for RefundRefused {
             RefundRefused::Closed => said!(
                 done,
                 "closed",
-                "its money is free again; to try again, request the next attempt of the same number"
+                "the reserved money is free again: to retry, request the next attempt under the \
+                 same number"
             ),
-            RefundRefused::Already => said!(done, "already", "this attempt had ended already"),
+            RefundRefused::Already => said!(done, "already", "this attempt had already ended"),
             RefundRefused::NotRequested { status: now } => said!(
                 not,
                 "notRequested",
-                "the channel had taken it, it is {}: ask the channel how it stands",
+                "the channel had already accepted the refund, and it is {}: query it at the channel",
                 status(*now)
             ),
             RefundRefused::NotFound => said!(
                 not,
                 "notFound",
-                "there is no such refund under this order's number: compare both with \
+                "the order has no such refund or attempt: check the numbers with \
                  `orderstore show`"
             ),
             _ => unknown(),
@@ -181,25 +190,23 @@ impl Messages for RefundUnanswered {
             RefundUnanswered::PutOff => said!(
                 done,
                 "putOff",
-                "the refund stays as it is: `due` says when to ask the channel again"
+                "the refund did not change: query the channel again when `orderstore due` lists it"
             ),
             RefundUnanswered::NotOpen { status: now } => said!(
                 done,
                 "notOpen",
-                "the refund waits for no answer: it is {}",
+                "the refund is {} and needs no query",
                 status(*now)
             ),
-            RefundUnanswered::NotFound => said!(
-                not,
-                "notFound",
-                "there is no such refund under this order's number"
-            ),
+            RefundUnanswered::NotFound => {
+                said!(not, "notFound", "the order has no refund with this number")
+            }
             _ => unknown(),
         }
     }
 }
 
-/// How far a refund is, as JSON writes it.
+/// Returns the status of a refund as in JSON.
 pub(crate) const fn status(status: RefundStatus) -> &'static str {
     match status {
         RefundStatus::Requested => "requested",

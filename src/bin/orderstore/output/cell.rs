@@ -1,4 +1,4 @@
-//! One value of an answer, in the words of people and of programs.
+//! Single value of the output, in one form for people and one for programs.
 
 use orderstore::{Currency, Fen, Timestamp};
 use serde::ser::{Serialize, Serializer};
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::money;
 
-/// One value.
+/// Single value of the output.
 pub(crate) enum Cell {
     None,
     Text(String),
@@ -14,7 +14,7 @@ pub(crate) enum Cell {
     Number(u128),
     Flag(bool),
     Time(Timestamp),
-    /// Minor units, shown in yuan, or in the unit of their currency with its name.
+    /// Amount in minor units. The output shows yuan, or for another currency its unit and code.
     Yuan(u128, Currency),
     Json(Value),
 }
@@ -24,12 +24,12 @@ impl Cell {
         Self::Text(text.to_string())
     }
 
-    /// A text, where there is one.
+    /// Creates a text, or an empty cell for `None`.
     pub(crate) fn maybe(text: Option<impl ToString>) -> Self {
         text.map_or(Self::None, Self::text)
     }
 
-    /// A text, where it is not empty.
+    /// Creates a text, or an empty cell for an empty text.
     pub(crate) fn filled(text: String) -> Self {
         match text.as_str() {
             "" => Self::None,
@@ -53,12 +53,13 @@ impl Cell {
         Self::Number(u128::from(fee.as_u64()))
     }
 
-    /// It stands at the right of its column.
+    /// Returns whether the value is a number, which tables align to the right.
     pub(super) const fn is_number(&self) -> bool {
         matches!(self, Self::Number(_) | Self::Yuan(..))
     }
 
-    /// Whatever stands in it, it moves no terminal's cursor.
+    /// Formats the value for a table. Control characters are escaped, so that stored text
+    /// cannot move the cursor of a terminal.
     pub(super) fn for_people(&self) -> String {
         match self {
             Self::None => "-".to_owned(),
@@ -91,7 +92,7 @@ impl From<u64> for Cell {
     }
 }
 
-/// Times are milliseconds and yuan are text, as exact as they are.
+/// Serializes times as Unix milliseconds and yuan as text, so that no value loses precision.
 impl Serialize for Cell {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -124,14 +125,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_people_wrote_moves_no_cursor() {
+    fn control_characters_are_escaped_for_people() {
         let cell = Cell::text("a\u{1b}[2J\nb茶");
         assert_eq!(cell.for_people(), "a\\u{1b}[2J\\nb茶");
         assert_eq!(cell.for_programs(), "a\u{1b}[2J\nb茶");
     }
 
     #[test]
-    fn yuan_of_another_currency_are_none() {
+    fn yuan_of_other_currency_is_null() {
         let usd = Currency::parse("USD").unwrap();
         let json = |cell: &Cell| serde_json::to_string(cell).unwrap();
         assert_eq!(json(&Cell::Yuan(1990, Currency::CNY)), "\"19.90\"");
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn sums_are_wider_than_any_amount() {
+    fn number_serializes_full_u128() {
         let json = serde_json::to_string(&Cell::Number(u128::MAX)).unwrap();
         assert_eq!(json, u128::MAX.to_string());
     }

@@ -1,7 +1,7 @@
-//! The answer, in the form that is wanted: for people a table, for programs JSON or CSV.
+//! Output of a command: a table for people, JSON or CSV for programs.
 //!
-//! Stdout holds the answer and nothing else. What is said about it (sums, the next page's
-//! cursor) stands in the one JSON document, or else on stderr.
+//! Stdout contains only the result. Sums and the cursor of the next page are in the JSON
+//! document; in other formats the program prints them to stderr.
 
 mod cell;
 mod pipe;
@@ -17,44 +17,45 @@ pub(crate) use self::pipe::Pipe;
 use crate::failure::Failure;
 use crate::progress;
 
-/// The form of an answer.
+/// Format of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// For people
     Table,
-    /// One document
+    /// One JSON document
     Json,
-    /// An object on each line
+    /// One JSON object on each line
     Jsonl,
-    /// A header and rows
+    /// CSV with a header
     Csv,
 }
 
-/// A column: its name, and whether a table for people has it, too.
+/// Column of the output, with its name.
 #[derive(Clone, Copy)]
 pub(crate) struct Column {
     name: &'static str,
+    /// Whether tables show the column. Other formats always contain it.
     in_table: bool,
 }
 
-/// A column of every form.
+/// Returns a column of every format.
 pub(crate) const fn shown(name: &'static str) -> Column {
     let in_table = true;
     Column { name, in_table }
 }
 
-/// A column for programs alone.
+/// Returns a column that tables do not show.
 pub(crate) const fn data(name: &'static str) -> Column {
     let in_table = false;
     Column { name, in_table }
 }
 
-/// Many rows, and what is to be known about them.
+/// Rows with their sums and the cursor of the next page.
 pub(crate) struct Rows {
     columns: &'static [Column],
     rows: Vec<Vec<Cell>>,
     about: Vec<(&'static str, Cell)>,
-    /// The sentence that a table for people has in place of no rows.
+    /// Sentence that a table shows if there are no rows.
     without_rows: Option<&'static str>,
 }
 
@@ -68,20 +69,20 @@ impl Rows {
         }
     }
 
-    /// Sets the sentence that a table for people has in place of no rows.
+    /// Sets the sentence that a table shows if there are no rows.
     pub(crate) const fn or_else_says(mut self, sentence: &'static str) -> Self {
         self.without_rows = Some(sentence);
         self
     }
 
-    /// What else is to be known.
+    /// Adds a sum or another value about all rows.
     pub(crate) fn about(mut self, name: &'static str, cell: Cell) -> Self {
         self.about.push((name, cell));
         self
     }
 
-    /// Where the next page begins, where there is one. A filter can leave out all rows of a
-    /// page that has a next one.
+    /// Sets the cursor of the next page, if there is one. A filter can remove all rows of a page
+    /// that has a next page, so the sentence for no rows changes then.
     pub(crate) fn next(mut self, cursor: Option<impl ToString>) -> Self {
         if cursor.is_some() {
             self.without_rows = Some("no rows on this page");
@@ -91,7 +92,7 @@ impl Rows {
     }
 }
 
-/// Where the answer goes.
+/// Writer of the output in one format.
 pub(crate) struct Out {
     format: Format,
     to: BufWriter<Pipe>,
@@ -107,7 +108,7 @@ impl Out {
         self.format
     }
 
-    /// One answer, by its names.
+    /// Writes one object.
     pub(crate) fn one(&mut self, columns: &[Column], cells: Vec<Cell>) -> Result<(), Failure> {
         let written = match self.format {
             Format::Table => table::lines(&mut self.to, columns, &cells),
@@ -118,7 +119,7 @@ impl Out {
         self.ended(written)
     }
 
-    /// Many answers, and what is to be known about them.
+    /// Writes rows, their sums and the cursor of the next page.
     pub(crate) fn many(&mut self, rows: &Rows) -> Result<(), Failure> {
         let written = match self.format {
             Format::Table => self.table(rows),
@@ -133,7 +134,7 @@ impl Out {
         Ok(())
     }
 
-    /// A table below another one, under a heading; nothing where it has no rows.
+    /// Writes a table with a heading below another table. Writes nothing if it has no rows.
     pub(crate) fn below(&mut self, heading: &str, rows: &Rows) -> Result<(), Failure> {
         if rows.rows.is_empty() {
             return Ok(());
@@ -143,7 +144,7 @@ impl Out {
         self.ended(written)
     }
 
-    /// Any document.
+    /// Writes any value as JSON.
     pub(crate) fn document(&mut self, value: &impl Serialize) -> Result<(), Failure> {
         let written = match self.format {
             Format::Jsonl => self.json_line(value),
@@ -189,7 +190,7 @@ impl Out {
     }
 }
 
-/// Says what is to be known about rows: the sums in one line, then how to read on.
+/// Prints the sums in one line to stderr, then the flag for the next page.
 fn say(about: &[(&'static str, Cell)]) {
     let sums = about.iter().filter(|(name, _)| *name != "next");
     let sums: Vec<String> = sums
@@ -200,12 +201,12 @@ fn say(about: &[(&'static str, Cell)]) {
     }
     for (name, cell) in about {
         if let ("next", Cell::Text(cursor)) = (*name, cell) {
-            progress::say(&format!("more: --after {cursor}"));
+            progress::say(&format!("next page: --after {cursor}"));
         }
     }
 }
 
-/// One row as an object, its fields in the order of the columns.
+/// Row as a JSON object, with its fields in the order of the columns.
 struct Object<'a>(&'a [Column], &'a [Cell]);
 
 impl Serialize for Object<'_> {
@@ -219,7 +220,7 @@ impl Serialize for Object<'_> {
     }
 }
 
-/// All rows, and what is to be known about them.
+/// JSON document with all rows, their sums and the cursor of the next page.
 struct Document<'a>(&'a Rows);
 
 impl Serialize for Document<'_> {

@@ -1,13 +1,13 @@
-//! Stdout, whose reader may close it at any time.
+//! Stdout. Its reader may close it at any time.
 
 use std::io::{self, ErrorKind, Stdout, Write};
 
 use crate::failure::Failure;
 
-/// Stdout. It remembers that its reader closed it.
+/// Stdout that remembers whether its reader closed it.
 ///
-/// The writers above it wrap errors, and the kind of the error is lost on the way. So the
-/// kind is looked at here.
+/// The CSV and JSON writers wrap I/O errors and lose their kind. This type checks the kind
+/// before that.
 pub(crate) struct Pipe {
     to: Stdout,
     is_closed: bool,
@@ -20,12 +20,13 @@ impl Pipe {
         Self { to, is_closed }
     }
 
-    /// The reader closed it, and wants no more.
+    /// Returns whether the reader closed stdout.
     pub(crate) const fn is_closed(&self) -> bool {
         self.is_closed
     }
 
-    /// The result of a write. A reader that has read enough, such as `head`, is no failure.
+    /// Converts the result of a write. It is not a failure if the reader, such as `head`, has
+    /// closed stdout.
     pub(crate) fn written(&self, result: io::Result<()>) -> Result<(), Failure> {
         match result {
             Err(error) if !self.is_closed => Err(Failure::output(&error)),

@@ -1,4 +1,4 @@
-//! Tables for people: columns side by side, and names before values.
+//! Tables for people: rows with columns, or one name and value on each line.
 
 use std::io::{self, Write};
 
@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::{Cell, Column};
 
-/// A name and its value on each line.
+/// Writes one name and its value on each line.
 pub(super) fn lines(to: &mut impl Write, columns: &[Column], cells: &[Cell]) -> io::Result<()> {
     let shown = || {
         columns
@@ -23,21 +23,24 @@ pub(super) fn lines(to: &mut impl Write, columns: &[Column], cells: &[Cell]) -> 
     Ok(())
 }
 
-/// A header, and a line for each row.
+/// Writes a header and one line for each row.
 pub(super) fn rows(to: &mut impl Write, columns: &[Column], rows: &[Vec<Cell>]) -> io::Result<()> {
-    let mut sides: Vec<Side> = columns
+    let mut layouts: Vec<Layout> = columns
         .iter()
         .enumerate()
         .filter(|(_, column)| column.in_table)
-        .map(|(place, column)| Side::of(place, column, rows))
+        .map(|(index, column)| Layout::of(index, column, rows))
         .collect();
-    if let Some(last) = sides.last_mut().filter(|last| !last.is_right) {
-        // Nothing stands behind it.
+    if let Some(last) = layouts.last_mut().filter(|last| !last.is_right) {
+        // No padding after the last column: it would only be trailing spaces.
         last.width = 0;
     }
-    line(to, sides.iter().map(|side| side.padded(side.name)))?;
+    line(to, layouts.iter().map(|layout| layout.padded(layout.name)))?;
     for row in rows {
-        line(to, sides.iter().map(|side| side.padded(&side.cell(row))))?;
+        let cells = layouts
+            .iter()
+            .map(|layout| layout.padded(&layout.cell(row)));
+        line(to, cells)?;
     }
     Ok(())
 }
@@ -46,20 +49,21 @@ fn line(to: &mut impl Write, cells: impl Iterator<Item = String>) -> io::Result<
     writeln!(to, "{}", cells.collect::<Vec<_>>().join("  "))
 }
 
-/// A column as it is laid out.
-struct Side {
-    place: usize,
+/// Layout of one column.
+struct Layout {
+    index: usize,
     name: &'static str,
+    /// Width in terminal columns. A Chinese character has width 2.
     width: usize,
     is_right: bool,
 }
 
-impl Side {
-    fn of(place: usize, column: &Column, rows: &[Vec<Cell>]) -> Self {
-        let cells = || rows.iter().filter_map(|row| row.get(place));
+impl Layout {
+    fn of(index: usize, column: &Column, rows: &[Vec<Cell>]) -> Self {
+        let cells = || rows.iter().filter_map(|row| row.get(index));
         let widest = cells().map(|cell| cell.for_people().width()).max();
         Self {
-            place,
+            index,
             name: column.name,
             width: widest.unwrap_or_default().max(column.name.width()),
             is_right: cells().any(Cell::is_number),
@@ -67,7 +71,7 @@ impl Side {
     }
 
     fn cell(&self, row: &[Cell]) -> String {
-        row.get(self.place)
+        row.get(self.index)
             .map_or_else(String::new, Cell::for_people)
     }
 
@@ -94,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_stand_side_by_side_however_wide_their_characters_are() {
+    fn columns_align_with_wide_characters() {
         let columns = [shown("what"), data("fen"), shown("yuan"), shown("why")];
         let row = |what: &str, fen: u128| {
             let yuan = Cell::Yuan(fen, Currency::CNY);
@@ -108,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_table_has_its_header() {
+    fn empty_table_has_header() {
         assert_eq!(
             text(|to| rows(to, &[shown("a"), shown("b")], &[])),
             "a  b\n"
@@ -116,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn names_stand_before_values() {
+    fn lines_print_name_before_value() {
         let columns = [shown("a"), shown("long"), data("more")];
         let cells = [Cell::Flag(true), Cell::Word("x"), Cell::Flag(false)];
         assert_eq!(

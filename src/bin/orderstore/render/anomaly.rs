@@ -1,4 +1,4 @@
-//! Anomalies: what does not fit, and what is known of it.
+//! Columns and texts of anomalies.
 
 use orderstore::{Anomaly, AnomalyKind, Currency};
 
@@ -7,7 +7,7 @@ use crate::money;
 use crate::output::{Cell, Column, data, shown};
 use crate::redact::Redactor;
 
-/// Those of one order.
+/// Columns of the anomalies of one order.
 pub(crate) const ANOMALIES: &[Column] = &[
     shown("anomaly"),
     shown("kind"),
@@ -21,12 +21,12 @@ pub(crate) const ANOMALIES: &[Column] = &[
     shown("detail"),
 ];
 
-pub(crate) fn anomaly_cells(anomaly: &Anomaly, veil: Redactor) -> Vec<Cell> {
+pub(crate) fn anomaly_cells(anomaly: &Anomaly, redactor: Redactor) -> Vec<Cell> {
     let ended = anomaly.end.as_ref();
     let [fen, yuan, transaction] = money_cells(anomaly);
     vec![
         u64::from(anomaly.id.0).into(),
-        Cell::Text(anomaly_word(anomaly, veil)),
+        Cell::Text(anomaly_word(anomaly, redactor)),
         fen,
         yuan,
         transaction,
@@ -38,7 +38,7 @@ pub(crate) fn anomaly_cells(anomaly: &Anomaly, veil: Redactor) -> Vec<Cell> {
     ]
 }
 
-/// How often it was opened again; nothing where it never was.
+/// Returns the number of reopenings, or an empty cell if there were none.
 pub(crate) fn reopened(anomaly: &Anomaly) -> Cell {
     match anomaly.reopenings() {
         0 => Cell::None,
@@ -46,7 +46,10 @@ pub(crate) fn reopened(anomaly: &Anomaly) -> Cell {
     }
 }
 
-/// The money in question: a payment's, or else a refund's, whose currency it does not name.
+/// Returns the amount in minor units, the amount in yuan and the transaction of an anomaly.
+///
+/// They come from its payment, or else from its refund. A refund has no currency, so its yuan
+/// cell is empty.
 pub(crate) fn money_cells(anomaly: &Anomaly) -> [Cell; 3] {
     if let Some(payment) = &anomaly.payment {
         return [
@@ -65,60 +68,64 @@ pub(crate) fn money_cells(anomaly: &Anomaly) -> [Cell; 3] {
     }
 }
 
-/// The kind of an anomaly, as JSON writes it.
-pub(crate) fn anomaly_word(anomaly: &Anomaly, veil: Redactor) -> String {
-    word_of(&veil.json(&anomaly.kind))
+/// Returns the kind of an anomaly as in JSON.
+pub(crate) fn anomaly_word(anomaly: &Anomaly, redactor: Redactor) -> String {
+    word_of(&redactor.json(&anomaly.kind))
 }
 
-/// What is known of it, and what may be done.
+/// Returns a sentence with the details of an anomaly.
 pub(crate) fn anomaly_detail(anomaly: &Anomaly) -> String {
     match &anomaly.kind {
-        AnomalyKind::Unclaimed => "no order bears this number yet".to_owned(),
-        AnomalyKind::TransactionTaken { by } => format!("the transaction paid the order {by}"),
+        AnomalyKind::Unclaimed => "no order has this number yet".to_owned(),
+        AnomalyKind::TransactionTaken { by } => {
+            format!("the transaction already paid order {by}")
+        }
         AnomalyKind::IdentityMismatch { field } => {
-            format!("the order's {} is another", word_of(&json(field)))
+            format!("the order has another {}", word_of(&json(field)))
         }
         AnomalyKind::AmountMismatch { expected, .. } => {
             let currency = anomaly.payment.as_ref().map(|payment| payment.currency);
             let expected = u128::from(expected.as_u64());
             let expected = money::show(expected, currency.unwrap_or(Currency::CNY));
-            format!("the order asks for {expected}")
+            format!("the order total is {expected}")
         }
-        AnomalyKind::DoublePayment { first } => format!("it was paid first by {first}"),
-        AnomalyKind::LatePayment => "it was paid after it had ended".to_owned(),
+        AnomalyKind::DoublePayment { first } => {
+            format!("transaction {first} already paid the order")
+        }
+        AnomalyKind::LatePayment => "the order had ended before the payment".to_owned(),
         AnomalyKind::RefundUnknown => {
-            "the channel says refunded, and no refund is known".to_owned()
+            "the channel reports a refund that the store does not know".to_owned()
         }
         AnomalyKind::Reversed => "the channel revoked the payment".to_owned(),
         AnomalyKind::ChannelDisagrees { state } => {
-            format!("the channel says {}", word_of(&json(state)))
+            format!("the channel reports {}", word_of(&json(state)))
         }
         AnomalyKind::RefundDiffers { refund_no } => {
-            format!("refund {refund_no} came back with other facts")
+            format!("the report of refund {refund_no} differs from the request")
         }
         AnomalyKind::RefundExceeds { refund_no, .. } => {
-            format!("refund {refund_no} is of more than was left")
+            format!("refund {refund_no} is larger than the amount left")
         }
         AnomalyKind::RefundNoTaken { refund_no, by } => {
-            format!("refund {refund_no} is one of the order {by}")
+            format!("refund number {refund_no} belongs to order {by}")
         }
         AnomalyKind::GivenBack { by: None } => {
-            "its money goes back, or went back: it pays nothing".to_owned()
+            "a refund of the transaction is under way or done: it does not pay the order".to_owned()
         }
         AnomalyKind::GivenBack { by: Some(by) } => {
-            format!("its money goes back, or went back, from the order {by}")
+            format!("order {by} has a refund of the transaction, under way or done")
         }
         AnomalyKind::RefundDisagrees { refund_no } => {
-            format!("the channel contradicts what is known of refund {refund_no}")
+            format!("the channel's report contradicts the status of refund {refund_no}")
         }
         AnomalyKind::RefundedElsewhere { refund_no, by } => {
-            format!("refund {refund_no} is of money of the order {by}")
+            format!("refund {refund_no} is of a transaction of order {by}")
         }
         _ => String::new(),
     }
 }
 
-/// A word that holds nothing personal.
+/// Converts a value without personal data to JSON.
 fn json(value: &impl serde::Serialize) -> serde_json::Value {
     Redactor { lifted: false }.json(value)
 }

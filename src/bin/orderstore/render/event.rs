@@ -1,4 +1,4 @@
-//! Events: what happened to an order, version by version.
+//! Columns and texts of the events of an order.
 
 use orderstore::{Currency, Event, EventKind, Fen, Payment, Refund};
 
@@ -16,18 +16,18 @@ pub(crate) const EVENTS: &[Column] = &[
     data("what"),
 ];
 
-pub(crate) fn event_cells(event: &Event, veil: Redactor) -> Vec<Cell> {
-    let what = veil.json(&event.what);
+pub(crate) fn event_cells(event: &Event, redactor: Redactor) -> Vec<Cell> {
+    let what = redactor.json(&event.what);
     vec![
         event.version.into(),
         Cell::Time(event.at),
         Cell::Text(word_of(&what)),
-        Cell::filled(detail(&event.what, veil)),
+        Cell::filled(detail(&event.what, redactor)),
         Cell::Json(what),
     ]
 }
 
-fn detail(what: &EventKind, veil: Redactor) -> String {
+fn detail(what: &EventKind, redactor: Redactor) -> String {
     match what {
         EventKind::Created(new) => yuan(new.total_fee, new.currency),
         EventKind::Imported(order) => {
@@ -35,7 +35,7 @@ fn detail(what: &EventKind, veil: Redactor) -> String {
             format!("{}, {total}", order.status)
         }
         EventKind::Annotated(metadata) => format!("{} bytes", metadata.as_bytes().len()),
-        EventKind::PrepayRecorded(prepay) => word_of(&veil.json(&prepay.kind)),
+        EventKind::PrepayRecorded(prepay) => word_of(&redactor.json(&prepay.kind)),
         EventKind::Checked { next, .. } => next.map_or_else(String::new, |next| {
             format!("{} from {}", action(next.action), next.at.beijing())
         }),
@@ -44,7 +44,7 @@ fn detail(what: &EventKind, veil: Redactor) -> String {
         }
         EventKind::Paid(payment) | EventKind::PaidLate(payment) => paid(payment),
         EventKind::AnomalyRaised(raised) => {
-            let kind = word_of(&veil.json(&raised.kind));
+            let kind = word_of(&redactor.json(&raised.kind));
             match (&raised.payment, &raised.refund) {
                 (Some(payment), _) => format!("{kind}, {}", paid(payment)),
                 (None, Some(refund)) => format!("{kind}, refund {}", refund.refund_no),
@@ -52,12 +52,12 @@ fn detail(what: &EventKind, veil: Redactor) -> String {
             }
         }
         EventKind::AnomalyReclassified { id, kind } => {
-            format!("anomaly {id}, {}", word_of(&veil.json(kind)))
+            format!("anomaly {id}, {}", word_of(&redactor.json(kind)))
         }
         EventKind::AnomalyEnded { id, how, note } => {
             format!(
                 "anomaly {id}, {}: {}",
-                word_of(&veil.json(how)),
+                word_of(&redactor.json(how)),
                 note.as_str()
             )
         }

@@ -1,4 +1,4 @@
-//! How orders, their parts and their events are laid out in columns.
+//! Columns and cells of orders, refunds, anomalies and events.
 
 mod anomaly;
 mod event;

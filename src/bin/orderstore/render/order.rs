@@ -1,4 +1,4 @@
-//! Orders: a row of a list, and one of them in full.
+//! Columns of orders: for a list, and for a single order.
 
 use orderstore::{ActionKind, Currency, Fen, Order, RefundStatus};
 use serde_json::Value;
@@ -7,7 +7,7 @@ use crate::money;
 use crate::output::{Cell, Column, data, shown};
 use crate::redact::Redactor;
 
-/// What a list has of each order.
+/// Columns of a list of orders.
 pub(crate) const ORDERS: &[Column] = &[
     shown("outTradeNo"),
     shown("payStatus"),
@@ -27,7 +27,7 @@ pub(crate) const ORDERS: &[Column] = &[
     data("version"),
 ];
 
-pub(crate) fn order_cells(order: &Order, veil: Redactor) -> Vec<Cell> {
+pub(crate) fn order_cells(order: &Order, redactor: Redactor) -> Vec<Cell> {
     vec![
         Cell::text(order.no),
         Cell::Word(order.status.as_str()),
@@ -38,7 +38,7 @@ pub(crate) fn order_cells(order: &Order, veil: Redactor) -> Vec<Cell> {
         Cell::Time(order.create_time),
         Cell::time(order.paid_at()),
         Cell::maybe(order.transaction_id()),
-        Cell::maybe(order.openid.as_ref().map(|openid| veil.openid(openid))),
+        Cell::maybe(order.openid.as_ref().map(|openid| redactor.openid(openid))),
         Cell::text(&order.appid),
         Cell::maybe(order.mch_id.as_ref()),
         Cell::maybe(order.reference.as_ref()),
@@ -48,7 +48,7 @@ pub(crate) fn order_cells(order: &Order, veil: Redactor) -> Vec<Cell> {
     ]
 }
 
-/// What went back of the payment that stands.
+/// Returns the sum of the successful refunds of the payment that paid the order.
 fn refunded(order: &Order) -> Cell {
     let back = order.refunds.iter().filter(|refund| {
         let of_payment = order
@@ -64,7 +64,7 @@ fn refunded(order: &Order) -> Cell {
     }
 }
 
-/// What a table has of one order.
+/// Columns of a single order in a table.
 pub(crate) const FIELDS: &[Column] = &[
     shown("outTradeNo"),
     shown("payStatus"),
@@ -96,9 +96,9 @@ pub(crate) const FIELDS: &[Column] = &[
     shown("version"),
 ];
 
-pub(crate) fn field_cells(order: &Order, veil: Redactor) -> Vec<Cell> {
+pub(crate) fn field_cells(order: &Order, redactor: Redactor) -> Vec<Cell> {
     let payment = order.payment.as_ref();
-    let source = payment.map(|paid| veil.json(&paid.source));
+    let source = payment.map(|paid| redactor.json(&paid.source));
     let payer = payment.and_then(|paid| paid.openid.as_ref());
     vec![
         Cell::text(order.no),
@@ -118,8 +118,8 @@ pub(crate) fn field_cells(order: &Order, veil: Redactor) -> Vec<Cell> {
         Cell::text(order.channel),
         Cell::text(&order.appid),
         Cell::maybe(order.mch_id.as_ref()),
-        Cell::maybe(order.openid.as_ref().map(|openid| veil.openid(openid))),
-        Cell::maybe(payer.map(|openid| veil.openid(openid))),
+        Cell::maybe(order.openid.as_ref().map(|openid| redactor.openid(openid))),
+        Cell::maybe(payer.map(|openid| redactor.openid(openid))),
         Cell::maybe(order.reference.as_ref()),
         Cell::time(order.prepay.as_ref().and_then(|prepay| prepay.valid_until)),
         order
@@ -128,8 +128,8 @@ pub(crate) fn field_cells(order: &Order, veil: Redactor) -> Vec<Cell> {
         Cell::time(order.next.map(|next| next.at)),
         u64::from(order.checks).into(),
         Cell::filled(order.description.as_str().to_owned()),
-        Cell::filled(veil.text(order.attach.as_str())),
-        Cell::filled(veil.metadata(&order.metadata)),
+        Cell::filled(redactor.text(order.attach.as_str())),
+        Cell::filled(redactor.metadata(&order.metadata)),
         order.version.into(),
     ]
 }
@@ -148,7 +148,7 @@ fn text_of(value: &Value) -> String {
         .map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// The name of a variant, however much it carries.
+/// Returns the name of an enum variant from its JSON form, with or without fields.
 pub(super) fn word_of(value: &Value) -> String {
     match value {
         Value::Object(fields) => fields.keys().next().cloned().unwrap_or_default(),
@@ -156,7 +156,7 @@ pub(super) fn word_of(value: &Value) -> String {
     }
 }
 
-/// What is to be done, as JSON writes it.
+/// Returns the kind of an action as in JSON.
 pub(crate) const fn action(action: ActionKind) -> &'static str {
     match action {
         ActionKind::Query => "query",
@@ -166,9 +166,9 @@ pub(crate) const fn action(action: ActionKind) -> &'static str {
     }
 }
 
-/// The order as the library writes it, with its total in yuan beside the fen.
-pub(crate) fn order_json(order: &Order, veil: Redactor) -> Value {
-    let mut json = veil.json(order);
+/// Returns the JSON form of an order in the library, plus its total in yuan.
+pub(crate) fn order_json(order: &Order, redactor: Redactor) -> Value {
+    let mut json = redactor.json(order);
     if let Value::Object(fields) = &mut json {
         let yuan = money::yuan(u128::from(order.total_fee.as_u64()), order.currency);
         fields.insert("totalYuan".to_owned(), yuan.into());

@@ -1,4 +1,4 @@
-//! Refunds of one order.
+//! Columns of the refunds of one order.
 
 use orderstore::{Currency, Order, Refund};
 
@@ -37,10 +37,11 @@ pub(crate) fn refund_cells(order: &Order, refund: &Refund) -> Vec<Cell> {
     ]
 }
 
-/// That of the payment whose money goes back.
+/// Returns the currency of the refunded payment, or that of the order if the payment is unknown.
 fn currency_of(order: &Order, refund: &Refund) -> Currency {
-    let doubtful = order.anomalies.iter().filter_map(|it| it.payment.as_ref());
-    let mut payments = order.payment.iter().chain(doubtful);
+    let in_anomalies = order.anomalies.iter();
+    let in_anomalies = in_anomalies.filter_map(|anomaly| anomaly.payment.as_ref());
+    let mut payments = order.payment.iter().chain(in_anomalies);
     let payment = payments.find(|payment| refund.is_of(payment));
     payment.map_or(order.currency, |payment| payment.currency)
 }
