@@ -183,7 +183,10 @@ async fn leaves(stage: &Stage, customer: &Customer) -> Result<(), Error> {
 async fn fails_at_prepay(stage: &Stage, customer: &Customer, how: Fault) -> Result<(), Error> {
     stage.stand_in.plan(&customer.openid, Plan::Fails(how));
     let answer = stage.tap(customer).await?;
-    expect(answer.status == 502, "the answer asks the customer to try again")?;
+    expect(
+        answer.status == 502,
+        "the answer asks the customer to try again",
+    )?;
     let kept = stage.orders_of(customer).await?;
     expect(
         kept.at("/orders/0/status") == "wait",

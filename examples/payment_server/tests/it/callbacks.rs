@@ -248,7 +248,11 @@ async fn signed_mismatched_payment_becomes_an_anomaly() {
     assert_eq!(*order.at("/anomalies/0/open"), true);
 
     let unknown = transaction("NEVERORDERED0001", "42000099", "oCustomer", 1, now);
-    assert_eq!(shop.tell(&unknown).await, 503, "recorded, but not acknowledged");
+    assert_eq!(
+        shop.tell(&unknown).await,
+        503,
+        "recorded, but not acknowledged"
+    );
     assert_eq!(shop.store.counts().await.unwrap().unclaimed, 1);
     let anomalies = shop.get("/anomalies").await;
     assert_eq!(*anomalies.at("/anomalies/0/outTradeNo"), no.as_str());

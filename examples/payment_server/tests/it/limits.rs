@@ -106,7 +106,9 @@ async fn connect(shop: &Shop) -> TcpStream {
 async fn closed_by_server(mut connection: TcpStream) -> String {
     let mut bytes = Vec::new();
     let reading = connection.read_to_end(&mut bytes);
-    let read = timeout(LIMIT, reading).await.expect("the connection was not closed");
+    let read = timeout(LIMIT, reading)
+        .await
+        .expect("the connection was not closed");
     drop(read);
     String::from_utf8(bytes).unwrap()
 }

@@ -78,7 +78,10 @@ impl Place {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let said = lines.next().expect("the server printed no address").unwrap();
+        let said = lines
+            .next()
+            .expect("the server printed no address")
+            .unwrap();
         assert!(said.ends_with(&self.port.to_string()), "{said}");
         std::thread::spawn(move || lines.for_each(drop));
         Process(child)

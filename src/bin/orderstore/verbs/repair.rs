@@ -27,12 +27,12 @@ const COLUMNS: &[Column] = &[shown("outTradeNo"), shown("found"), shown("detail"
 
 const WHOLE: &str = "\
 Everything could be read. The feed is another incarnation: its consumers begin anew
-(Repaired::translate).";
+(RepairReport::translate).";
 
 const NEXT: &str = "\
 Before it serves anybody, ask the channel: about every order that is listed here, and, where
 events or groups were lost, for every day that is concerned (orderstore reconcile). The feed is
-another incarnation: its consumers begin anew (Repaired::translate).";
+another incarnation: its consumers begin anew (RepairReport::translate).";
 
 impl Repair {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
