@@ -116,7 +116,10 @@ impl Counted {
         expect(&self.each, &other.each)?;
         let (own, others) = (self.bytes_each()?, other.bytes_each()?);
         if (own - others).abs() > LEEWAY * others {
-            return Err(format!("{own:.1} bytes for each order on one side, {others:.1} on the other").into());
+            return Err(format!(
+                "{own:.1} bytes for each order on one side, {others:.1} on the other"
+            )
+            .into());
         }
         Ok(())
     }

@@ -102,7 +102,9 @@ pub(crate) fn measure(
     let get_ns = to(1.0, get(&store, &crowd.kept(), length)?);
     check_and_close(store, orders)?;
     let (second, last) = (rates.get(1), rates.last());
-    let (second, last) = second.zip(last).ok_or("fewer than two stretches were measured")?;
+    let (second, last) = second
+        .zip(last)
+        .ok_or("fewer than two stretches were measured")?;
     let growth = to(1000.0, last / second);
     report.row(
         setting,

@@ -183,7 +183,10 @@ async fn leaves(stage: &Stage, customer: &Customer) -> Result<(), Error> {
 async fn fails_at_prepay(stage: &Stage, customer: &Customer, how: Fault) -> Result<(), Error> {
     stage.stand_in.plan(&customer.openid, Plan::Fails(how));
     let answer = stage.tap(customer).await?;
-    expect(answer.status == 502, "the answer asks the customer to try again")?;
+    expect(
+        answer.status == 502,
+        "the answer asks the customer to try again",
+    )?;
     let kept = stage.orders_of(customer).await?;
     expect(
         kept.at("/orders/0/status") == "wait",
@@ -266,10 +269,10 @@ async fn wrong_amount(stage: &Stage, customer: &Customer) -> Result<(), Error> {
     let headers: Vec<_> = headers
         .map(|(name, value)| (*name, value.as_str()))
         .collect();
-    let told = stage
+    let reply = stage
         .client
         .send("/notify/v3", &headers, signed.body.clone());
-    expect(told.await?.is_done(), "a recorded payment is acknowledged")?;
+    expect(reply.await?.is_done(), "a recorded payment is acknowledged")?;
     let order = stage.order(no).await?;
     expect(
         order.at("/status") == "wait",
@@ -300,8 +303,8 @@ async fn forged(stage: &Stage, customer: &Customer) -> Result<(), Error> {
         "outTradeNo": no,
         "timeEnd": "20240101120000",
     });
-    let told = stage.client.post("/payCallBack", event).await?;
-    expect(told.at("/errcode") != 0, "the event is not acknowledged")?;
+    let reply = stage.client.post("/payCallBack", event).await?;
+    expect(reply.at("/errcode") != 0, "the event is not acknowledged")?;
     let order = stage.order(no).await?;
     expect(order.at("/status") == "wait", "the order is still unpaid")?;
     expect(

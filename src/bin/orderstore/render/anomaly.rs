@@ -32,7 +32,7 @@ pub(crate) fn anomaly_cells(anomaly: &Anomaly, redactor: Redactor) -> Vec<Cell> 
         transaction,
         Cell::Time(anomaly.raised_at),
         reopened(anomaly),
-        Cell::maybe(ended.map(|end| word_of(&veil.json(&end.how)))),
+        Cell::maybe(ended.map(|end| word_of(&redactor.json(&end.how)))),
         Cell::maybe(ended.map(|end| end.note.as_str())),
         Cell::filled(anomaly_detail(anomaly)),
     ]
