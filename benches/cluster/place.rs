@@ -20,7 +20,7 @@ const SETTINGS: [&str; 7] = [
     "random_page_cost=1.1",
 ];
 
-/// Connections besides those of the callers: the store, and the bench's own client.
+/// Number of connections in addition to the callers': the store's, and the bench's own client.
 const OTHERS: usize = 32;
 
 pub(crate) struct Place {

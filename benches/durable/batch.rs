@@ -126,8 +126,8 @@ fn work(
         let count = take(left, batch);
         let [creates, confirms] = draw(store, &mut sample, count)?;
         kept.extend(creates.iter().step_by(64).map(|command| command.no));
-        hand_over(store, creates, &Outcome::Create(Created::Created))?;
-        hand_over(store, confirms, &Outcome::Confirm(Confirmed::Applied))?;
+        submit(store, creates, &Outcome::Create(Created::Created))?;
+        submit(store, confirms, &Outcome::Confirm(Confirmed::Applied))?;
         if count < batch {
             return Ok(kept);
         }
@@ -158,7 +158,7 @@ fn draw(store: &Store, sample: &mut Sample, count: usize) -> Checked<[Vec<Comman
     Ok([creates, confirms])
 }
 
-fn hand_over(store: &Store, commands: Vec<Command>, due: &Outcome) -> Checked<()> {
+fn submit(store: &Store, commands: Vec<Command>, due: &Outcome) -> Checked<()> {
     let tickets = store.submit_all(commands);
     for ticket in tickets.map_err(|refused| refused.reason)? {
         expect(&ticket.wait()?.outcome, due)?;

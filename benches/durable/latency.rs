@@ -87,12 +87,12 @@ pub(crate) fn measure(
     let ((mut late, overloaded), watched) = watched(&store, setting, || {
         let (sender, receiver) = channel();
         thread::scope(|scope| {
-            let hearing = scope.spawn(move || hear(receiver));
+            let recording = scope.spawn(move || record_replies(receiver));
             let handed_over = source.arrive(spacing, length, &sender);
             drop(sender);
-            let heard = hearing.join().map_err(|_| "a thread panicked")?;
+            let recorded = recording.join().map_err(|_| "a thread panicked")?;
             let (handed_over, overloaded) = handed_over?;
-            Ok(((heard?, handed_over), overloaded))
+            Ok(((recorded?, handed_over), overloaded))
         })
     })?;
     store.shutdown().wait()?;
@@ -219,7 +219,7 @@ fn taken<T>(ticket: Result<T, Error>) -> Checked<Option<T>> {
 }
 
 /// Waits for the replies in the order of their commands, which is also the order of their groups.
-fn hear(arrived: Receiver<Arrived>) -> Checked<Latencies> {
+fn record_replies(arrived: Receiver<Arrived>) -> Checked<Latencies> {
     let mut latencies = Latencies::default();
     for Arrived { due, ticket } in arrived {
         match ticket {

@@ -13,14 +13,14 @@
 //! ```sh
 //! # The small paths: rules, codec, numbers, get, page. Minutes.
 //! cargo bench --bench small
-//! # All that only the store has. Half an hour, most of it for the ten million orders of
-//! # --grow; ask for single modes to have less.
+//! # Everything that only this store has. Half an hour, most of it for the ten million orders of
+//! # --grow; select single modes to save time.
 //! cargo bench --bench durable -- --all --json > durable.jsonl
-//! # The same with the settings that a store has which is told nothing.
+//! # The same with the default settings.
 //! cargo bench --bench durable -- --callers 1,16,64,256 --pipelined 4x512 --batch 8192 \
 //!     --setting defaults --json >> durable.jsonl
-//! # The same work by everyone else, into docs/performance.md, with the lines above beside the
-//! # targets. It builds RocksDB once, in 20 minutes, and needs libclang; then a round takes
+//! # The same work on other databases, into docs/performance.md, with the lines above beside the
+//! # targets. The first run builds RocksDB in 20 minutes and needs libclang; then a round takes
 //! # about half an hour.
 //! cargo run --release --manifest-path benches/rivals/Cargo.toml -- --durable durable.jsonl
 //! ```
@@ -66,7 +66,7 @@ use report::Report;
 use sample::Checked;
 use setting::Setting;
 
-/// What is a small base to open, where the large one is `--base`.
+/// Number of orders of the small base that `--reopen` opens; the large one has `--base` orders.
 const SMALL_BASE: u64 = 100_000;
 
 fn main() -> ExitCode {

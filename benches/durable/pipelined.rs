@@ -116,11 +116,11 @@ impl<'s> Pipe<'s> {
             if self.under_way.len() < tickets {
                 self.create()?;
             } else {
-                self.hear()?;
+                self.take_reply()?;
             }
         }
         while !self.under_way.is_empty() {
-            self.hear()?;
+            self.take_reply()?;
         }
         Ok(self.latencies)
     }
@@ -137,7 +137,7 @@ impl<'s> Pipe<'s> {
     }
 
     /// Waits for the oldest reply; after a creation it submits the payment.
-    fn hear(&mut self) -> Checked<()> {
+    fn take_reply(&mut self) -> Checked<()> {
         let Some((asked, oldest)) = self.under_way.pop_front() else {
             return Ok(());
         };

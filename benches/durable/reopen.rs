@@ -1,5 +1,5 @@
-//! Recovery: a child process fills a store until the journal has its maximum length. It is killed
-//! with signal 9 while it writes, and the store is reopened.
+//! Recovery: a child process fills a store until the journal has its maximum length. The bench
+//! kills the child with signal 9 while it writes, and reopens the store.
 //!
 //! The maximum length is measured while checkpoints run and all threads write.
 

@@ -1,10 +1,10 @@
-//! What the targets run and the crate does not hold itself: the store under operations and
-//! crashes, from the files of its tests.
+//! Fuzz target for a whole store under operations and crashes, built from files of the crate's
+//! tests.
 
 #![allow(
     dead_code,
     unreachable_pub,
-    reason = "the files hold more than the target takes of them"
+    reason = "the files contain more than the target uses"
 )]
 
 #[path = "../../tests/it/crash/ledger.rs"]
@@ -14,7 +14,7 @@ mod operations;
 #[path = "../../tests/it/crash/rig.rs"]
 mod rig;
 
-/// See the file.
+/// Runs operations and crashes on a store; see `tests/it/crash/store_ops.rs`.
 pub fn store_ops(bytes: &[u8]) {
     operations::store_ops(bytes);
 }

@@ -58,7 +58,7 @@ impl IdError {
             "mch_id" => "write it like 1230000109, without spaces",
             "transaction_id" => "write it like 4200001234202203211234567890, without spaces",
             "refund_id" => "write it like 50000000382019052709732678859, without spaces",
-            "channel" => "write it like wechat, in small letters, digits and _",
+            "channel" => "write it like wechat, in lower-case letters, digits and _",
             _ => "write it in letters, digits and _-|*@, like R-1217752501",
         }
     }

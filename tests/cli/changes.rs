@@ -268,7 +268,7 @@ fn verb_below_a_missing_directory_names_the_missing_part() {
     ] {
         let ran = place.run(line).ends(code);
         assert!(ran.err.contains("no does not exist"), "{ran:?}");
-        assert!(ran.err.contains("make what is missing"), "{ran:?}");
+        assert!(ran.err.contains("create what is missing"), "{ran:?}");
         assert_eq!(place.names(), ["backup", "shop"]);
     }
 }

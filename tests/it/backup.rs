@@ -177,8 +177,8 @@ fn restore_invalidates_feed_cursors_and_translates_them() {
     assert_eq!((report.before, report.records), (backup.place, 5));
     assert_eq!(report.last_event_at, Some(page[9].event.at));
     for sequenced in &page {
-        let heard = restored.events(sequenced.cursor, 1).wait();
-        assert!(matches!(heard, Err(Error::InvalidCursor { .. })));
+        let result = restored.events(sequenced.cursor, 1).wait();
+        assert!(matches!(result, Err(Error::InvalidCursor { .. })));
     }
     let next = report.translate(page[3].cursor).unwrap();
     assert_eq!(
@@ -320,7 +320,7 @@ fn damaged_backup_is_rejected_or_restored_whole() {
         let path = dir.join(name);
         let whole = std::fs::read(&path).unwrap();
         let used: Vec<usize> = (0..whole.len()).filter(|at| whole[*at] != 0).collect();
-        let mut told = 0;
+        let mut rejections = 0;
         for (round, at) in used.iter().step_by(used.len() / 100 + 1).enumerate() {
             let mut damaged = whole.clone();
             damaged[*at] ^= 0x10;
@@ -336,11 +336,11 @@ fn damaged_backup_is_rejected_or_restored_whole() {
                     );
                     // No verb accepts the directory as a store or initializes a store in it.
                     assert!(!target.exists() || Store::open_or_init(&target).is_err());
-                    told += 1;
+                    rejections += 1;
                 }
             }
         }
-        assert!(told > 5, "{name}: {told}");
+        assert!(rejections > 5, "{name}: {rejections}");
         std::fs::write(&path, whole).unwrap();
     }
     assert_eq!(feed_of(&place.restored("backup", "after all")), feed);

@@ -53,6 +53,6 @@ fn postgres_copy_rejects_cluster_with_lost_events() {
     server.sql(&format!(
         "DELETE FROM {schema}.orderstore_events WHERE out_trade_no = '{lost}'"
     ));
-    let told = cluster.copy_to(&Store::memory().unwrap()).wait();
-    assert!(matches!(told, Err(Error::Unreadable(_))), "{told:?}");
+    let result = cluster.copy_to(&Store::memory().unwrap()).wait();
+    assert!(matches!(result, Err(Error::Unreadable(_))), "{result:?}");
 }

@@ -79,8 +79,8 @@ fn postgres_changed_bytes_are_reported_as_corruption() {
         return;
     };
     assert!(named.contains(&Invariant::I18), "{named:?}");
-    let told = store.get(order_no(1)).wait();
-    assert!(matches!(told, Err(Error::Unreadable(_))), "{told:?}");
+    let result = store.get(order_no(1)).wait();
+    assert!(matches!(result, Err(Error::Unreadable(_))), "{result:?}");
     assert!(store.get(order_no(2)).wait().unwrap().is_some());
 }
 
@@ -125,8 +125,8 @@ fn postgres_lost_meta_row_with_orders_refuses_connections() {
 /// incarnation.
 fn another_incarnation() -> &'static str {
     let chapter = include_str!("../../src/manual/cluster.md");
-    let (_, told) = chapter.split_once("```sql").unwrap();
-    told.split_once("```").unwrap().0
+    let (_, result) = chapter.split_once("```sql").unwrap();
+    result.split_once("```").unwrap().0
 }
 
 #[test]
@@ -146,8 +146,8 @@ fn postgres_restored_cluster_gets_new_incarnation_by_manual_sql() {
         another_incarnation()
     ));
     let store = Store::connect_existing(&url).unwrap();
-    let told = store.events(place, 10).wait();
-    assert!(matches!(told, Err(Error::InvalidCursor { .. })), "{told:?}");
+    let result = store.events(place, 10).wait();
+    assert!(matches!(result, Err(Error::InvalidCursor { .. })), "{result:?}");
     assert_eq!(store.events(FeedCursor::START, 10).wait().unwrap().len(), 1);
     assert_eq!(
         server.sql(&counter),

@@ -93,12 +93,12 @@ fn postgres_history_of_three_stores_is_linearizable() {
         check(&seen, history.len() as u64).unwrap();
         for (_, seen, words) in own().filter(|(_, _, words)| words.is_some()) {
             let event = &history[usize::try_from(seen.version - 1).unwrap()];
-            let told = format!("{:?}", event.what);
+            let shown_event = format!("{:?}", event.what);
             let written = Metadata::new(words.as_ref().unwrap()).unwrap();
             assert_eq!(
                 event.what,
                 orderstore::EventKind::Annotated(written),
-                "{told}"
+                "{shown_event}"
             );
         }
     }

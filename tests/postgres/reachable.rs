@@ -39,10 +39,10 @@ fn postgres_connect_names_the_cause_at_each_host() {
     let socket = "postgres://shop@%2Fnowhere/orders";
     assert!(refused(socket).contains("/nowhere:5432"));
     for url in ["mysql://shop@one", "postgres:///orders"] {
-        let told = Store::connect(url).unwrap_err();
+        let rejected = Store::connect(url).unwrap_err();
         assert!(
-            matches!(told, Error::Invalid { what: "url", .. }),
-            "{told:?}"
+            matches!(rejected, Error::Invalid { what: "url", .. }),
+            "{rejected:?}"
         );
     }
 }

@@ -16,10 +16,10 @@ fn postgres_missing_table_is_reported_and_store_recovers() {
     server.sql(&format!(
         "ALTER TABLE {schema}.orderstore_keys RENAME TO hidden"
     ));
-    let told = store.confirm(order_no(1), payment(1, 100)).wait();
+    let replies = store.confirm(order_no(1), payment(1, 100)).wait();
     assert!(
-        matches!(&told, Err(error @ Error::NotApplied(_)) if error.is_retryable()),
-        "{told:?}"
+        matches!(&replies, Err(error @ Error::NotApplied(_)) if error.is_retryable()),
+        "{replies:?}"
     );
     server.sql(&format!(
         "ALTER TABLE {schema}.hidden RENAME TO orderstore_keys"
@@ -53,21 +53,21 @@ fn postgres_refusal_keeps_earlier_commands_of_group() {
         create(2, with_reference()),
         create(3, new(100)),
     ];
-    let told = store.submit_all(group.clone()).unwrap().into_iter();
-    let told: Vec<_> = told.map(|ticket| ticket.wait()).collect();
+    let replies = store.submit_all(group.clone()).unwrap().into_iter();
+    let replies: Vec<_> = replies.map(|ticket| ticket.wait()).collect();
     assert_eq!(
-        told[0].as_ref().unwrap().order.as_ref().unwrap().status,
+        replies[0].as_ref().unwrap().order.as_ref().unwrap().status,
         Status::Closed
     );
-    for refused in &told[1..] {
+    for refused in &replies[1..] {
         assert!(matches!(refused, Err(Error::NotApplied(_))), "{refused:?}");
     }
     assert_eq!(store.counts().wait().unwrap().orders(), 1);
     server.sql(&format!(
         "DROP TRIGGER refusing ON {schema}.orderstore_orders"
     ));
-    let told = store.submit_all(group[1..].to_vec()).unwrap().into_iter();
-    for made in told.map(|ticket| ticket.wait().unwrap()) {
+    let replies = store.submit_all(group[1..].to_vec()).unwrap().into_iter();
+    for made in replies.map(|ticket| ticket.wait().unwrap()) {
         assert_eq!(made.outcome, Outcome::Create(Created::Created));
     }
     assert!(store.verify().wait().unwrap().is_ok());

@@ -11,21 +11,21 @@ use crate::server::{Server, url_of};
 type Told = Arc<Mutex<Vec<ReplicationRisk>>>;
 
 fn observed() -> (Builder, Told) {
-    let told = Told::default();
-    let own = Arc::clone(&told);
+    let reported = Told::default();
+    let own = Arc::clone(&reported);
     let builder = Store::builder().on_replication_risk(move |risk| own.lock().push(risk.clone()));
-    (builder, told)
+    (builder, reported)
 }
 
 /// Returns the risks that the store reports for this server. With `require_sync` the store must
 /// refuse the first of them.
 fn risks(url: &str) -> Vec<ReplicationRisk> {
-    let (builder, told) = observed();
+    let (builder, reported) = observed();
     let store = builder.connect(url).unwrap();
     store.shutdown().wait().unwrap();
-    let told = told.lock().clone();
+    let reported = reported.lock().clone();
     let strict = Store::builder().require_sync(true).connect(url);
-    match (told.first(), strict) {
+    match (reported.first(), strict) {
         (None, Ok(_)) => {}
         (Some(risk), Err(Error::NotApplied(cause))) => {
             let why = format!("{cause:?}");
@@ -34,7 +34,7 @@ fn risks(url: &str) -> Vec<ReplicationRisk> {
         }
         other => panic!("{other:?}"),
     }
-    told
+    reported
 }
 
 fn waits_for(server: &Server, names: &str) {
@@ -102,16 +102,16 @@ fn postgres_new_leader_is_checked_again() {
     };
     let follower = leader.follower(&["cluster_name=two"]).unwrap();
     waits_for(&leader, "ANY 1 (one, two)");
-    let (builder, told) = observed();
+    let (builder, reported) = observed();
     let store = builder
         .connect(&url_of(&[leader.port, follower.port], "public"))
         .unwrap();
     let create = |n| store.create(order_no(n), new(100)).wait().unwrap().outcome;
     assert_eq!(create(1), Created::Created);
-    assert_eq!(*told.lock(), []);
+    assert_eq!(*reported.lock(), []);
     leader.signal("KILL");
     // The new leader is not configured to wait for a standby.
     follower.promote();
     assert_eq!(create(2), Created::Created);
-    assert_eq!(*told.lock(), [ReplicationRisk::NoStandbyNamed]);
+    assert_eq!(*reported.lock(), [ReplicationRisk::NoStandbyNamed]);
 }

@@ -81,11 +81,11 @@ fn postgres_tables_of_version_1_are_upgraded_with_permission() {
     let schema = fresh_schema(server);
     let url = server.url(&schema);
     server.sql(&format!("SET search_path = {schema}; {VERSION_1}"));
-    let told = Store::connect_existing(&url).unwrap_err();
+    let rejected = Store::connect_existing(&url).unwrap_err();
     let (found, known) = (1, 2);
     assert!(
-        matches!(told, Error::OlderFormat { found: f, known: k } if (f, k) == (found, known)),
-        "{told:?}"
+        matches!(rejected, Error::OlderFormat { found: f, known: k } if (f, k) == (found, known)),
+        "{rejected:?}"
     );
     // Several processes connect concurrently, as after a deployment.
     let stores: Vec<Store> = thread::scope(|scope| {
@@ -127,12 +127,12 @@ fn postgres_tables_of_newer_version_are_refused() {
     Store::connect(&url).unwrap().shutdown().wait().unwrap();
     server.sql(&format!("UPDATE {schema}.orderstore_meta SET version = 3"));
     for connect in [Store::connect, Store::connect_existing] {
-        let told = connect(&url).unwrap_err();
+        let rejected = connect(&url).unwrap_err();
         assert!(
-            matches!(told, Error::NewerFormat { found: 3, known: 2 }),
-            "{told:?}"
+            matches!(rejected, Error::NewerFormat { found: 3, known: 2 }),
+            "{rejected:?}"
         );
-        assert!(told.to_string().contains("format 3"), "{told}");
+        assert!(rejected.to_string().contains("format 3"), "{rejected}");
     }
     let version = format!("SELECT version FROM {schema}.orderstore_meta");
     assert_eq!(server.sql(&version), "3");

@@ -42,8 +42,8 @@ fn postgres_unconfirmed_commit_is_unknown_until_retried() {
     let Some((server, store)) = unconfirmed() else {
         return;
     };
-    let told = store.create(order_no(1), new(100)).wait();
-    assert!(matches!(told, Err(Error::OutcomeUnknown(_))), "{told:?}");
+    let result = store.create(order_no(1), new(100)).wait();
+    assert!(matches!(result, Err(Error::OutcomeUnknown(_))), "{result:?}");
     waits_for(&server, "");
     let again = store.create(order_no(1), new(100)).wait().unwrap();
     assert_eq!(again.outcome, Created::Exists);
@@ -69,8 +69,8 @@ fn postgres_cancelled_wait_is_answered_only_after_confirmation() {
             assert!(!asked.is_finished(), "no follower has the order");
         }
         waits_for(&server, "");
-        let told = asked.join().unwrap().unwrap();
-        assert_eq!(told.outcome, Created::Created);
+        let result = asked.join().unwrap().unwrap();
+        assert_eq!(result.outcome, Created::Created);
     });
     assert!(store.verify().wait().unwrap().is_ok());
 }

@@ -1,4 +1,4 @@
-//! What the command line asks for. What it does not know it refuses.
+//! Command-line arguments. Unknown arguments are rejected.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,30 +10,30 @@ use crate::rivals;
 
 pub(crate) const USAGE: &str = "\
 cargo run --release --manifest-path benches/rivals/Cargo.toml -- [options]
-whom and what
-  --only NAME,NAME,…   whom to measure (everyone who is installed)
-  --skip NAME,NAME,…   whom to leave out
-  --parts PART,PART,…  what to measure (callers,pipelined,batches,reads,numbers)
-  --callers N,N,…      how many threads, one run each (1,16,64,256)
+systems and parts
+  --only NAME,NAME,…   systems to measure (all that are installed)
+  --skip NAME,NAME,…   systems to leave out
+  --parts PART,PART,…  parts to measure (callers,pipelined,batches,reads,numbers)
+  --callers N,N,…      numbers of threads, one run each (1,16,64,256)
 how much
-  --seconds S          how long each run and each kind of read takes (10)
-  --commands N         how many commands the batches bring (4000000)
-  --orders N           how many orders there are to read (1000000)
-  --quick              everything briefly, to see that it runs
-  --rounds N           how often, the systems in turn; the figures are medians (1)
+  --seconds S          duration of each run and of each kind of read (10)
+  --commands N         number of commands in the batches (4000000)
+  --orders N           number of orders to read (1000000)
+  --quick              everything briefly, as a smoke test
+  --rounds N           number of rounds, the systems in turn; figures are medians (1)
 in several starts
-  --save FILE          figures are kept in this file; those that it has already are not
-                       measured again, and the page is written from all of them
-  --minutes M          nothing is begun after so many; exit code 3 says that some is left,
-                       which the same command goes on with. 0 only writes the page
-what comes of it
-  --durable FILE       lines of `cargo bench --bench durable -- … --json`, for what only
-                       the store has; may be given several times
-  --dir DIR            where the databases are made (beside the program)
-  --out DIR            where performance.md and performance.svg go (docs)
+  --save FILE          keep figures in this file; figures already in it are not
+                       measured again, and the page uses all of them
+  --minutes M          begin no measurement after this time; exit code 3 means that
+                       some are left for the next start. 0 only writes the page
+output
+  --durable FILE       lines of `cargo bench --bench durable -- … --json`, for figures
+                       of this store only; may be repeated
+  --dir DIR            directory for the databases (beside the program)
+  --out DIR            directory for performance.md and performance.svg (docs)
   --json               one JSON object a line instead of a table";
 
-/// The options of one start.
+/// Parsed arguments.
 pub(crate) struct Args {
     pub(crate) systems: Vec<System>,
     pub(crate) parts: Vec<Part>,
@@ -48,7 +48,7 @@ pub(crate) struct Args {
     pub(crate) json: bool,
 }
 
-/// One part of the whole.
+/// One part of the measurements.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Part {
     Callers,
@@ -69,7 +69,7 @@ impl Part {
 }
 
 impl Args {
-    /// Reads the arguments that follow the program's name.
+    /// Parses the arguments after the program's name.
     pub(crate) fn parse(mut given: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut args = Self::default();
         while let Some(option) = given.next() {
@@ -90,7 +90,7 @@ impl Args {
                 "--dir" => args.dir = value()?.into(),
                 "--out" => args.out = value()?.into(),
                 "--json" => args.json = true,
-                _ => return Err(format!("{option} is not known")),
+                _ => return Err(format!("unknown option {option}")),
             }
         }
         Ok(args)
@@ -101,8 +101,8 @@ impl Args {
         self.systems.retain(|system| !is_skipped(system));
     }
 
-    /// What is to be measured in one round, in order. The systems take turns, so that all
-    /// of them meet the same hour.
+    /// Returns the measurements of one round, in order. The systems take turns, so that all of them
+    /// meet the same conditions.
     pub(crate) fn tasks(&self) -> Vec<Task> {
         let length = Duration::from_secs_f64(self.sizes.seconds);
         let (commands, orders) = (self.sizes.commands, self.sizes.orders);
@@ -144,7 +144,7 @@ impl Default for Args {
     }
 }
 
-/// The build's directory: on a disk, where a temporary directory may be in memory.
+/// Returns the build directory, which is on a disk; a temporary directory may be in memory.
 fn beside_the_program() -> Option<PathBuf> {
     let program = std::env::current_exe().ok()?;
     program.parent().map(Path::to_owned)
@@ -158,13 +158,13 @@ fn system(name: &str) -> Result<System, String> {
     let named = |system: &System| system.name.eq_ignore_ascii_case(name);
     let found = rivals::ALL.into_iter().find(named);
     let names = rivals::ALL.map(|system| system.name).join(", ");
-    found.ok_or(format!("{name} is none of {names}"))
+    found.ok_or(format!("unknown name {name}; expected one of {names}"))
 }
 
 fn part(name: &str) -> Result<Part, String> {
     let found = Part::ALL.into_iter().find(|(named, _)| *named == name);
     let names = Part::ALL.map(|(named, _)| named).join(", ");
-    let (_, part) = found.ok_or(format!("{name} is none of {names}"))?;
+    let (_, part) = found.ok_or(format!("unknown name {name}; expected one of {names}"))?;
     Ok(part)
 }
 

@@ -1,5 +1,4 @@
-//! The work on anything that keeps bytes under ordered keys: the same reads and writes for
-//! each of them.
+//! The workload on any ordered key-value store: the same reads and writes for each of them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -21,10 +20,10 @@ pub(crate) enum Table {
 }
 
 impl Table {
-    /// Their names, each at its place.
+    /// Names in the order of the variants.
     pub(crate) const NAMES: [&str; 5] = ["orders", "openids", "statuses", "transactions", "events"];
 
-    /// What is this table's among the five.
+    /// Returns this table's value of the five.
     pub(crate) fn pick<T>(self, all: [T; 5]) -> T {
         let [orders, openids, statuses, transactions, events] = all;
         match self {
@@ -37,7 +36,7 @@ impl Table {
     }
 }
 
-/// The rows of each table, in the order of [`Table::NAMES`].
+/// Number of rows of each table, in the order of [`Table::NAMES`].
 pub(crate) fn rows([orders, openids, statuses, transactions, events]: [u64; 5]) -> Rows {
     Rows {
         orders,
@@ -48,9 +47,10 @@ pub(crate) fn rows([orders, openids, statuses, transactions, events]: [u64; 5]) 
     }
 }
 
-/// A transaction that writes.
+/// A write transaction.
 pub(crate) trait Change {
-    /// Shows what stands under a key, which stays as it is until the transaction ends.
+    /// Passes the value of a key to a closure. The value stays unchanged until the transaction
+    /// ends.
     fn read<T>(
         &mut self,
         table: Table,
@@ -61,7 +61,7 @@ pub(crate) trait Change {
     fn delete(&mut self, table: Table, key: &[u8]) -> Checked<()>;
 }
 
-/// A transaction that reads.
+/// A read transaction.
 pub(crate) trait View {
     fn read<T>(
         &self,
@@ -70,11 +70,11 @@ pub(crate) trait View {
         show: impl FnOnce(&[u8]) -> T,
     ) -> Checked<Option<T>>;
 
-    /// The order numbers at the ends of the first keys with a prefix.
+    /// Returns the order numbers at the end of the first keys with a prefix.
     fn numbers(&self, table: Table, prefix: &[u8], limit: usize) -> Checked<Vec<OrderNo>>;
 }
 
-/// The place of the next event.
+/// Sequence number of the next event.
 #[derive(Debug, Default)]
 pub(crate) struct Sequence(AtomicU64);
 
@@ -84,7 +84,7 @@ impl Sequence {
     }
 }
 
-/// Does what the commands ask, one after the other.
+/// Applies the commands one after the other.
 pub(crate) fn apply(
     change: &mut impl Change,
     sequence: &Sequence,
@@ -103,7 +103,7 @@ pub(crate) fn apply(
 fn make(change: &mut impl Change, create: &Create) -> Checked<()> {
     let no = &create.no;
     if change.read(Table::Orders, no.as_bytes(), |_| ())?.is_some() {
-        return Err("the number is taken".into());
+        return Err("the order number exists already".into());
     }
     let order = Order::of(create)?;
     change.put(Table::Orders, no.as_bytes(), &order.encode())?;
@@ -114,12 +114,12 @@ fn make(change: &mut impl Change, create: &Create) -> Checked<()> {
 fn pay(change: &mut impl Change, confirm: &Confirm) -> Checked<()> {
     let (no, transaction) = (&confirm.no, confirm.transaction().as_bytes());
     let order = change.read(Table::Orders, no.as_bytes(), Order::decode)?;
-    let mut order = order.flatten().ok_or("there is no such order")?;
+    let mut order = order.flatten().ok_or("order not found")?;
     if change
         .read(Table::Transactions, transaction, |_| ())?
         .is_some()
     {
-        return Err("the transaction is known".into());
+        return Err("the transaction exists already".into());
     }
     change.delete(Table::Statuses, &rows::status_key(&order, no))?;
     order.pay(confirm)?;
@@ -128,18 +128,18 @@ fn pay(change: &mut impl Change, confirm: &Confirm) -> Checked<()> {
     change.put(Table::Transactions, transaction, no.as_bytes())
 }
 
-/// Reads an order whole.
+/// Reads an order completely.
 pub(crate) fn get(view: &impl View, no: &OrderNo) -> Checked<Option<Seen>> {
     let order = view.read(Table::Orders, no.as_bytes(), Order::decode)?;
     Ok(order.flatten().map(|order| order.seen(no)))
 }
 
-/// Reads a page of a user's orders whole, and counts them.
+/// Reads a page of a user's orders completely and returns their number.
 pub(crate) fn page(view: &impl View, openid: &str, limit: usize) -> Checked<usize> {
     let mut count = 0;
     for no in view.numbers(Table::Openids, openid.as_bytes(), limit)? {
         let order = view.read(Table::Orders, no.as_bytes(), Order::decode)?;
-        let order = order.flatten().ok_or("an index names no order")?;
+        let order = order.flatten().ok_or("an index entry has no order")?;
         count += usize::from(order.openid == openid.as_bytes());
     }
     Ok(count)

@@ -1,9 +1,10 @@
-//! The same work on the store and on other databases, at settings that keep what was
-//! answered when the power fails: a table, a page and a picture.
+//! Benchmark of the same work on this store and on other databases, with settings that survive a
+//! power loss. It writes a table, a page and a picture.
 //!
-//! - Everyone keeps the same rows: the order, a user's orders newest first, the orders of a
-//!   status, the transactions, each once, and an event for each command.
-//! - A figure that was not measured is absent. Who fails is named, and the others go on.
+//! - All systems keep the same rows: the order, a user's orders newest first, the orders of a
+//!   status, the unique transactions, and an event for each command.
+//! - Figures that were not measured are absent. A failing system is reported, and the others
+//!   continue.
 
 mod args;
 #[path = "../../support/fsync.rs"]
@@ -53,15 +54,15 @@ fn main() -> ExitCode {
     }
 }
 
-/// What did not come of it.
+/// Number of measurements that are missing.
 #[derive(Default)]
 struct Done {
     failed: usize,
-    /// What there was no time for.
+    /// Measurements for which no time was left.
     left: usize,
 }
 
-/// Measures what is asked for and not there yet, and writes everything down.
+/// Runs the measurements that are not in the record yet, and writes the results.
 fn compare(args: &Args) -> Checked<Done> {
     let alone = Alone::read(&args.durable)?;
     let (present, systems) = present(args);
@@ -78,7 +79,10 @@ fn compare(args: &Args) -> Checked<Done> {
         run.write(&args.out)?;
     }
     if done.left > 0 {
-        eprintln!("{} are left: the same command goes on with them", done.left);
+        eprintln!(
+            "{} measurements are left; run the same command again",
+            done.left
+        );
     }
     Ok(done)
 }
@@ -117,7 +121,7 @@ fn measure_all(args: &Args, present: &[System], record: &mut Record) -> Checked<
     Ok(done)
 }
 
-/// Who of those asked for is here. The others are named.
+/// Returns the installed systems among the selected ones; prints the others.
 fn present(args: &Args) -> (Vec<System>, Vec<Who>) {
     let mut systems = Vec::new();
     let mut present = args.systems.clone();

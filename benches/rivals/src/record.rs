@@ -1,10 +1,10 @@
-//! The figures as they come, and the file that keeps them: one JSON object a line, so that
-//! a long measurement may be made of several starts.
+//! Figures, and the file that keeps them as JSON lines, so that several starts can share a long
+//! measurement.
 //!
-//! - A start says where, when and how it measures before its first figure.
-//! - Figures of another machine, of other sizes or of another version do not go together
-//!   and are refused: a page never mixes them.
-//! - What a killed start left of a last line is dropped.
+//! - A start writes machine, time and sizes before its first figure.
+//! - Figures of another machine, other sizes or another version are rejected, so that a page never
+//!   mixes them.
+//! - A torn last line of a killed start is dropped.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -16,24 +16,24 @@ use serde_json::Value;
 use crate::measure::Figure;
 use crate::sample::Checked;
 
-/// How much is measured.
+/// Sizes of the measurements.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize)]
 pub(crate) struct Sizes {
-    /// How long each run and each kind of read takes.
+    /// Duration of each run and of each kind of read, in seconds.
     pub(crate) seconds: f64,
     pub(crate) commands: usize,
     pub(crate) orders: usize,
 }
 
 impl Sizes {
-    /// What a figure needs to mean something.
+    /// Sizes of a full measurement.
     pub(crate) const WHOLE: Self = Self {
         seconds: 10.0,
         commands: 4_000_000,
         orders: 1_000_000,
     };
 
-    /// Enough to see that everything runs.
+    /// Sizes of a smoke test.
     pub(crate) const QUICK: Self = Self {
         seconds: 0.5,
         commands: 131_072,
@@ -41,17 +41,17 @@ impl Sizes {
     };
 }
 
-/// One start of the measuring.
+/// One start of the program.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 pub(crate) struct Start {
     pub(crate) when: String,
-    /// Names and values of what it ran on.
+    /// Names and values that describe the machine.
     pub(crate) machine: Value,
     pub(crate) sizes: Sizes,
     pub(crate) systems: Vec<Who>,
 }
 
-/// One who was measured.
+/// One measured system.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) struct Who {
     pub(crate) name: String,
@@ -82,12 +82,12 @@ pub(crate) struct Record {
     pub(crate) starts: Vec<Start>,
     pub(crate) lines: Vec<Line>,
     file: Option<File>,
-    /// Whether the last start stands in the file.
+    /// Whether the last start is in the file.
     is_begun: bool,
 }
 
 impl Record {
-    /// Takes up what the file has, if there is one, and begins another start.
+    /// Loads the file if it exists, and begins another start.
     pub(crate) fn begin(path: Option<&Path>, start: Start) -> Checked<Self> {
         let mut record = Self {
             starts: Vec::new(),
@@ -124,14 +124,14 @@ impl Record {
         Ok(())
     }
 
-    /// Whether a figure is there already.
+    /// Returns whether a figure exists.
     pub(crate) fn has(&self, system: &str, round: usize, key: &str) -> bool {
         let is_it = |line: &Line| line.system == system && line.round == round;
         let mut lines = self.lines.iter();
         lines.any(|line| is_it(line) && line.figure.key() == key)
     }
 
-    /// Keeps one more figure, in the file first.
+    /// Adds a figure, first to the file.
     pub(crate) fn add(&mut self, line: Line) -> Checked<()> {
         if !self.is_begun {
             if let Some(start) = self.starts.last() {

@@ -1,4 +1,4 @@
-//! What everyone measured must be able to do. One file for each is in [`crate::rivals`].
+//! Interface of a measured system. Each system has one file in [`crate::rivals`].
 
 use std::path::{Path, PathBuf};
 
@@ -7,54 +7,54 @@ use orderstore::{OrderNo, Store};
 use crate::sample::Checked;
 use crate::work::Command;
 
-/// A database with its tables made, in a directory of its own.
+/// A database with its tables, in a directory of its own.
 pub(crate) trait Rival: Send + Sync {
-    /// What one thread works with; made on that thread.
+    /// Returns the access of one thread; called on that thread.
     fn caller(&self) -> Checked<Box<dyn Caller + '_>>;
 
-    /// Where order numbers come from, if it has a generator of its own.
+    /// Returns the generator of order numbers, if the system has one.
     fn numbers(&self) -> Option<Store> {
         None
     }
 
-    /// The groups that its commands formed so far, if it counts them.
+    /// Returns the number of command groups so far, if the system counts them.
     fn groups(&self) -> Option<u64> {
         None
     }
 
-    /// Brings what is durable but only logged or held in memory to where it stays.
+    /// Moves durable data from the log and from memory to its final place.
     fn settle(&self) -> Checked<()>;
 
-    /// Counts every row there is.
+    /// Counts all rows.
     fn rows(&self) -> Checked<Rows>;
 
-    /// Closes it, and says how many bytes of its files are in use, where it can tell.
+    /// Closes the database. Returns the bytes in use in its files, if the system reports them.
     fn close(self: Box<Self>) -> Checked<Option<u64>>;
 }
 
-/// One thread's access.
+/// Access of one thread.
 pub(crate) trait Caller {
-    /// Makes the commands durable, all in one transaction where there is one. A command
-    /// that does not do what it should is an error.
+    /// Applies the commands durably, in one transaction if the system has transactions. A command
+    /// without its expected effect is an error.
     fn apply(&mut self, commands: &[Command]) -> Checked<()>;
 
-    /// Hands a command over without waiting for its answer. Only the store can.
+    /// Submits a command without waiting for its reply. Only this store supports that.
     fn hand_over(&mut self, _command: &Command) -> Checked<Waiting> {
-        Err("it waits for each answer".into())
+        Err("the system waits for each reply".into())
     }
 
-    /// The order under a number, in a transaction of its own.
+    /// Reads an order by its number, in a transaction of its own.
     fn get(&mut self, no: &OrderNo) -> Checked<Option<Seen>>;
 
-    /// How many of a user's orders the page holds: at most `limit`, newest first, each
-    /// read whole.
+    /// Reads a page of a user's orders, at most `limit`, newest first, each completely; returns
+    /// their number.
     fn page(&mut self, openid: &str, limit: usize) -> Checked<usize>;
 }
 
-/// Waits for the answer to what was handed over, which must be the one that is due.
+/// Waits for the reply to a submitted command, which must be the expected one.
 pub(crate) type Waiting = Box<dyn FnOnce() -> Checked<()>>;
 
-/// What is looked at of an order that was read whole.
+/// Checked fields of an order that was read completely.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) no: OrderNo,
@@ -62,7 +62,7 @@ pub(crate) struct Seen {
     pub(crate) paid: bool,
 }
 
-/// How many rows there are of each kind.
+/// Number of rows of each kind.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Rows {
     pub(crate) orders: u64,
@@ -73,7 +73,7 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    /// What so many whole units leave behind.
+    /// Returns the rows after this many complete units.
     pub(crate) const fn of_units(units: u64) -> Self {
         Self {
             orders: units,
@@ -85,26 +85,26 @@ impl Rows {
     }
 }
 
-/// Makes a rival's database in a directory.
+/// Creates a system's database in a directory.
 pub(crate) type Open = fn(&Path) -> Checked<Box<dyn Rival>>;
 
-/// Who is measured.
+/// A measured system.
 #[derive(Clone)]
 pub(crate) struct System {
-    /// Its name on the command line and in the tables.
+    /// Name on the command line and in the tables.
     pub(crate) name: &'static str,
-    /// Whether it lives in the process that uses it.
+    /// Whether it runs in the process that uses it.
     pub(crate) in_process: bool,
-    /// Whether it is the store itself, which has tickets and numbers of its own.
+    /// Whether it is this store, which has tickets and order numbers of its own.
     pub(crate) is_ours: bool,
-    /// Its version, or why it cannot be measured here.
+    /// Returns its version, or the reason why it cannot be measured here.
     pub(crate) version: fn() -> Checked<String>,
-    /// How it is set up, in a sentence.
+    /// Its settings, in one sentence.
     pub(crate) setting: &'static str,
     pub(crate) open: Open,
 }
 
-/// The bytes that a directory takes on the disk, holes not counted.
+/// Returns the bytes of a directory on disk, without holes.
 pub(crate) fn bytes_on_disk(dir: &Path) -> Checked<u64> {
     use std::os::unix::fs::MetadataExt;
     let mut left: Vec<PathBuf> = vec![dir.to_owned()];

@@ -1,5 +1,5 @@
-//! The rows of those who keep bytes under keys: an order, an event, and the keys of the
-//! three indexes. Fixed widths, big-endian, no checksum: nobody here is slowed by a codec.
+//! Rows for key-value stores: an order, an event, and the keys of the three indexes. Fields have
+//! fixed widths, big-endian, without a checksum, so that encoding slows no system down.
 
 use orderstore::OrderNo;
 
@@ -7,16 +7,16 @@ use crate::rival::Seen;
 use crate::sample::Checked;
 use crate::work::{APPID, Command, Confirm, Create, DESCRIPTION};
 
-/// The number of what an order is: it waits for its payment.
+/// Status code of an unpaid order.
 pub(crate) const PENDING: u8 = 0;
-/// It was paid.
+/// Status code of a paid order.
 pub(crate) const SUCCESS: u8 = 1;
 
-/// The number of what an event says.
+/// Codes of the events.
 const CREATED: u8 = 1;
 const PAID: u8 = 2;
 
-/// An order as it is kept under its number.
+/// An order, stored under its number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Order {
     pub(crate) openid: [u8; 28],
@@ -27,9 +27,9 @@ pub(crate) struct Order {
     pub(crate) created: u64,
     pub(crate) updated: u64,
     pub(crate) expires: u64,
-    /// Since when the status is what it is, by the clock that matters in it.
+    /// Time of the present status, in milliseconds.
     pub(crate) since: u64,
-    /// All zero until it is paid.
+    /// All zero until the order is paid.
     pub(crate) transaction: [u8; 28],
     pub(crate) description: String,
 }
@@ -51,7 +51,7 @@ impl Order {
         })
     }
 
-    /// Pays it. What does not fit is an error.
+    /// Marks the order as paid. A payment that does not fit is an error.
     pub(crate) fn pay(&mut self, confirm: &Confirm) -> Checked<()> {
         if self.status != PENDING || self.fee != confirm.fee() {
             return Err("the payment does not fit the order".into());
@@ -105,32 +105,32 @@ impl Order {
     }
 }
 
-/// The next bytes of a slice.
+/// Splits the next bytes off a slice.
 fn take<const N: usize>(from: &mut &[u8]) -> Option<[u8; N]> {
     let (front, rest) = from.split_first_chunk()?;
     *from = rest;
     Some(*front)
 }
 
-/// A user's orders, newest first.
+/// Returns the key of the index of users, newest orders first.
 pub(crate) fn openid_key(order: &Order, no: &OrderNo) -> Vec<u8> {
     let time = (u64::MAX - order.created).to_be_bytes();
     [&order.openid, time.as_slice(), no.as_bytes()].concat()
 }
 
-/// The orders of a status, newest first.
+/// Returns the key of the index of statuses, newest orders first.
 pub(crate) fn status_key(order: &Order, no: &OrderNo) -> Vec<u8> {
     let time = (u64::MAX - order.since).to_be_bytes();
     [&[order.status], time.as_slice(), no.as_bytes()].concat()
 }
 
-/// The number at the end of a key of an index.
+/// Returns the order number at the end of an index key.
 pub(crate) fn number_of(key: &[u8]) -> Option<OrderNo> {
     let (_, no) = key.split_last_chunk::<32>()?;
     OrderNo::from_bytes(no).ok()
 }
 
-/// An event as it is kept under its sequence.
+/// Returns an event as it is stored under its sequence number.
 pub(crate) fn event(command: &Command) -> Vec<u8> {
     let (no, version, at, kind) = match command {
         Command::Create(create) => (&create.no, 1_u32, create.at, CREATED),
@@ -145,7 +145,7 @@ pub(crate) fn event(command: &Command) -> Vec<u8> {
     bytes
 }
 
-/// What an event says beside its number, version, time and kind.
+/// Returns the fields of an event, except number, version, time and kind.
 pub(crate) fn details(command: &Command) -> Vec<u8> {
     match command {
         Command::Create(create) => [

@@ -1,8 +1,8 @@
-//! The work that everyone gets: the commands of `lifecycle`, drawn from the stream that
-//! the store's own benches draw from.
+//! The workload of all systems: the commands of `lifecycle`, from the same stream as the store's
+//! own benches.
 //!
-//! - A unit is two commands, each durable by itself: create an order, then confirm it.
-//! - The numbers are real ones, of the store's own generator; everyone gets the same kind.
+//! - A unit is two durable commands: create an order, then confirm it.
+//! - Order numbers come from the store's generator, so all systems get the same kind.
 
 use std::time::SystemTime;
 
@@ -10,16 +10,16 @@ use orderstore::{Fen, OpenId, OrderNo, Payment, Store, Timestamp};
 
 use crate::sample::{self, Checked, Sample};
 
-/// The users whose orders callers and batches make.
+/// Number of users in the runs with callers and batches.
 pub(crate) const USERS: u64 = 100_000;
 
-/// The app of every order.
+/// App ID of every order.
 pub(crate) const APPID: &str = "wxd2565e6a04246fd1";
 
-/// What every order says that it is for.
+/// Description of every order.
 pub(crate) const DESCRIPTION: &str = "Image形象店-深圳腾大-QQ公仔";
 
-/// How long an order can be paid, in milliseconds.
+/// Time in milliseconds in which an order can be paid.
 const PAYABLE_MS: u64 = 2 * 60 * 60 * 1000;
 
 /// One command.
@@ -28,7 +28,7 @@ pub(crate) enum Command {
     Confirm(Confirm),
 }
 
-/// An order to be made.
+/// An order to create.
 pub(crate) struct Create {
     pub(crate) no: OrderNo,
     pub(crate) openid: OpenId,
@@ -36,7 +36,7 @@ pub(crate) struct Create {
     pub(crate) at: u64,
 }
 
-/// A payment to be taken in.
+/// A payment to confirm.
 pub(crate) struct Confirm {
     pub(crate) no: OrderNo,
     pub(crate) payment: Box<Payment>,
@@ -63,7 +63,7 @@ impl Confirm {
     }
 }
 
-/// One worker's stream of units.
+/// Stream of units of one worker.
 pub(crate) struct Units {
     numbers: Store,
     sample: Sample,
@@ -79,7 +79,7 @@ impl Units {
         })
     }
 
-    /// An order, and the payment that pays it.
+    /// Returns an order and its payment.
     pub(crate) fn draw(&mut self) -> Checked<(Create, Confirm)> {
         let no = self.numbers.next_order_no().wait()?;
         let openid = sample::openid(self.sample.below(self.users))?;
@@ -95,7 +95,7 @@ impl Units {
         Ok((create, Confirm { no, payment, at }))
     }
 
-    /// So many orders, and then the payments that pay them.
+    /// Returns `count` orders, and the payments for them.
     pub(crate) fn draw_many(&mut self, count: usize) -> Checked<[Vec<Command>; 2]> {
         let (mut creates, mut confirms) = (Vec::new(), Vec::new());
         for _ in 0..count {

@@ -55,12 +55,12 @@ pub async fn run(time: Duration) -> Result<bool, Error> {
     println!("repeats     {again}");
     let audit = Audit::of(server.store(), &stand_in).await?;
     server.shutdown().await?;
-    let (paid, told) = (audit.paid, first.count);
+    let (paid, sent) = (audit.paid, first.count);
     println!("{paid} of {} orders were paid exactly once", audit.orders);
     for difference in audit.differences.iter().take(9) {
         println!("  ! {difference}");
     }
-    Ok(audit.is_clean() && paid == told)
+    Ok(audit.is_clean() && paid == sent)
 }
 
 /// Number, duration and latencies of the requests of one part.
@@ -168,6 +168,6 @@ async fn callbacks(
         }
         Ok(Some(notice))
     };
-    let (pace, told) = timed(time, send_one).await?;
-    Ok((pace, told.into()))
+    let (pace, sent) = timed(time, send_one).await?;
+    Ok((pace, sent.into()))
 }

@@ -1,4 +1,4 @@
-//! Exit codes. Each code stands for one kind of next step of a script or a person.
+//! Exit codes. Each code means another next step for a script or a person.
 
 use std::process::ExitCode;
 

@@ -18,9 +18,10 @@ pub(crate) struct Failure {
 }
 
 const IN_USE: &str = "\
-Only one process can open a store. To read it now, let the server make a backup (Store::backup);
-no other process can make one. Restore the backup with `orderstore restore BACKUP --into DIR`,
-and read there. Or stop the server and run this command again.";
+Only one process can open a store directory. To read it now, let the server make a backup
+(Store::backup); no other process can make one. Restore the backup into another directory
+(`orderstore restore BACKUP --into DIR`) and read there. Or stop the server and run this command
+again.";
 
 const DAMAGED: &str = "\
 Stop every process that uses the store, and do not change the directory. If a recent backup
@@ -123,7 +124,7 @@ impl Failure {
     }
 }
 
-/// Returns the topmost directory of a path that does not exist.
+/// Returns the topmost part of a path that does not exist.
 fn missing_part(path: &Path) -> Option<&Path> {
     let parts = path.ancestors().filter(|part| !part.as_os_str().is_empty());
     let missing = parts.take_while(|part| matches!(part.try_exists(), Ok(false)));

@@ -126,7 +126,7 @@ impl Location {
         }
     }
 
-    /// Creates a store. It is an error if one exists.
+    /// Creates a store. An existing store is an error.
     pub(crate) fn init(&self, builder: Builder) -> Result<Store, Failure> {
         match self {
             Self::Dir(dir) => Ok(builder.allow_weak_durability().init(dir)?),

@@ -48,7 +48,7 @@ impl TimeRange {
             return Ok(from..to);
         }
         Err(Failure::usage(
-            "--to must be later than --from: --to is exclusive, so a day ends at the next day",
+            "--to must be later than --from: --to is exclusive, so for one day use the next day",
         ))
     }
 }

@@ -9,7 +9,7 @@
 //! - `CORRUPTION_BYTES`: bytes of a closed store that are corrupted, one at a time (2,000),
 //! - `KILL9_KILLS`: kills of a process (100),
 //! - `UPKEEP_RUNS`: backups, restores and repairs, each, during which the power fails (12); in a
-//!   sixth as many, every call fails in every way.
+//!   sixth as many, every call fails in a random way, once and for good.
 
 mod corruption;
 mod io_error;

@@ -1,5 +1,5 @@
-//! Batches: threads that hand over many commands at a time, all of them durable when the
-//! answer is here. Whoever knows transactions gets one for each batch.
+//! Batches: threads that submit many commands at a time, all of them durable when the reply
+//! arrives. Systems with transactions use one for each batch.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,15 +14,15 @@ use crate::rival::{Rival, System};
 use crate::sample::Checked;
 use crate::work::{Command, USERS, Units};
 
-/// One run's figures, in durable commands per second.
+/// Figures of one run, in durable commands per second.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 pub(crate) struct Batched {
     pub(crate) batch: usize,
     pub(crate) threads: usize,
     pub(crate) commands: u64,
-    /// Until the last answer.
+    /// Rate until the last reply.
     pub(crate) rate: f64,
-    /// Until everything was where it stays.
+    /// Rate until all data has left the log and the memory.
     pub(crate) rate_settled: f64,
 }
 
@@ -47,13 +47,12 @@ pub(super) fn measure(system: &System, dir: &Path, commands: usize) -> Checked<B
     })
 }
 
-/// Creates so many batches of orders, and after each batch confirms it with another one.
-/// Gives the numbers of all of them.
+/// Creates batches of orders and confirms each batch with another one. Returns all order numbers.
 pub(super) fn fill(rival: &dyn Rival, batches: usize, users: u64) -> Checked<Vec<OrderNo>> {
     by_workers(rival, batches, users, 0)
 }
 
-/// The same once more, with other transactions.
+/// Creates and confirms more batches, with other transactions.
 pub(super) fn more(rival: &dyn Rival, batches: usize, users: u64) -> Checked<Vec<OrderNo>> {
     by_workers(rival, batches, users, 1 << 20)
 }
@@ -100,7 +99,7 @@ fn work(
     Ok(orders)
 }
 
-/// Takes one, where one is left.
+/// Takes one unit if one is left; returns whether it did.
 fn one_less(left: &AtomicUsize) -> bool {
     let less = |left: usize| left.checked_sub(1);
     left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)

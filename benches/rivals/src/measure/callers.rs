@@ -1,4 +1,4 @@
-//! Callers: each does whole units and waits for each of their commands.
+//! Callers: each runs complete units and waits for each reply.
 
 use std::path::Path;
 use std::sync::Barrier;
@@ -15,10 +15,10 @@ use crate::rival::{Rival, System};
 use crate::sample::Checked;
 use crate::work::{Command, Create, USERS, Units};
 
-/// How long the disk alone is asked before each run, at most.
+/// Maximum duration of the disk's measurement before each run.
 const SLICE: Duration = Duration::from_secs(1);
 
-/// One run's figures. Rates are per second: of durable commands, and of synced appends.
+/// Figures of one run. Rates are per second, of durable commands and of synced appends.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 pub(crate) struct Called {
     pub(crate) callers: usize,
@@ -60,18 +60,18 @@ pub(super) fn measure(
     })
 }
 
-/// What the callers saw.
+/// Measurements of the callers.
 struct Seen {
-    /// How long each command took while the clock ran, sorted.
+    /// Latency of each timed command, sorted.
     latencies: Vec<Duration>,
     elapsed: Duration,
     groups: Option<u64>,
-    /// Every unit that was done, before the clock ran too.
+    /// Number of all units, also those before the clock started.
     units: u64,
 }
 
-/// Has all callers work for so long. Everyone's first unit is done before the clock
-/// starts, and it stops when everyone's last one is.
+/// Runs all callers for `length`. The clock starts after every caller's first unit, and stops after
+/// every caller's last one.
 fn run(rival: &dyn Rival, callers: usize, length: Duration) -> Checked<Seen> {
     let numbers = source_of_numbers(rival)?;
     let gate = Barrier::new(callers + 1);
@@ -104,14 +104,14 @@ fn run(rival: &dyn Rival, callers: usize, length: Duration) -> Checked<Seen> {
     })
 }
 
-/// What one caller did.
+/// Measurements of one caller.
 struct Did {
     latencies: Vec<Duration>,
     ended: Instant,
     units: u64,
 }
 
-/// One caller: waits at the gate twice, before the clock starts and after.
+/// Runs one caller, which waits at the gate twice: before and after the clock starts.
 fn work(
     rival: &dyn Rival,
     numbers: &Store,
@@ -146,7 +146,7 @@ struct Worker<'r> {
 }
 
 impl<'r> Worker<'r> {
-    /// Connected, and with one unit done.
+    /// Returns a connected worker after its first unit.
     fn ready(rival: &'r dyn Rival, numbers: &Store, worker: u64) -> Checked<Self> {
         let mut worker = Self {
             caller: rival.caller()?,
@@ -157,7 +157,7 @@ impl<'r> Worker<'r> {
         Ok(worker)
     }
 
-    /// One order's life, and how long its two commands took.
+    /// Creates and pays one order; returns the duration of both commands.
     fn unit(&mut self) -> Checked<[Duration; 2]> {
         let (create, confirm) = self.units.draw()?;
         let [create, confirm] = [Command::Create(create), Command::Confirm(confirm)];

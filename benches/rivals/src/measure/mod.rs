@@ -1,13 +1,14 @@
-//! What is measured, each on a database made for it alone and thrown away afterwards.
+//! Measurements, each on a new database that is deleted afterwards.
 //!
-//! - Callers: threads that each wait for each answer.
-//! - Pipelined: the same without waiting, for those who can.
-//! - Batches: many commands handed over at a time.
-//! - Reads: orders by number and by user, from a base all of which is in memory, orders just
-//!   written, and the bytes that it takes.
-//! - Numbers: the store's own beside two other kinds of identifier.
+//! - Callers: threads that each wait for each reply.
+//! - Pipelined: the same without waiting, for systems that support it.
+//! - Batches: many commands submitted at a time.
+//! - Reads: orders by number and by user from a database in memory, orders just written, and the
+//!   size on disk.
+//! - Numbers: the store's order numbers compared with two other kinds of identifier.
 //!
-//! Afterwards the rows are counted and one order is read back: who lost a row has no figure.
+//! Afterwards the bench counts the rows and reads one order back. A system that lost a row gets no
+//! figure.
 
 mod batches;
 mod callers;
@@ -31,23 +32,23 @@ use crate::rival::{Rival, System};
 use crate::sample::Checked;
 use orderstore::Store;
 
-/// How many commands a batch hands over.
+/// Number of commands in a batch.
 pub(crate) const BATCH: usize = 8_192;
 
-/// How many threads hand batches over.
+/// Number of threads that submit batches.
 pub(crate) const BATCH_THREADS: usize = 2;
 
-/// How many batches of orders are written last, before those are read: few enough to be in
-/// a memtable still.
+/// Number of batches written last, before those orders are read; few enough to be still in a
+/// memtable.
 pub(crate) const NEW_BATCHES: usize = 8;
 
-/// How many orders the users who are asked for a page have, on average.
+/// Mean number of orders of a user whose page is read.
 pub(crate) const ORDERS_PER_USER: u64 = 50;
 
-/// The rows of a page.
+/// Rows of a page.
 pub(crate) const PAGE: usize = 20;
 
-/// Something to measure.
+/// One measurement.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Task {
     Callers { count: usize, length: Duration },
@@ -57,7 +58,7 @@ pub(crate) enum Task {
     Numbers { length: Duration },
 }
 
-/// What came of it.
+/// Result of a measurement.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(tag = "part", rename_all = "snake_case")]
 pub(crate) enum Figure {
@@ -73,7 +74,7 @@ pub(crate) enum Figure {
 }
 
 impl Task {
-    /// Whether it is something that a system can do.
+    /// Returns whether a system supports the measurement.
     pub(crate) const fn is_for(&self, system: &System) -> bool {
         match self {
             Self::Pipelined { .. } | Self::Numbers { .. } => system.is_ours,
@@ -81,7 +82,7 @@ impl Task {
         }
     }
 
-    /// What its figure is called.
+    /// Returns the name of its figure.
     pub(crate) fn key(&self) -> String {
         match self {
             Self::Callers { count, .. } => format!("callers {count}"),
@@ -94,7 +95,7 @@ impl Task {
 }
 
 impl Figure {
-    /// What it is called among those of its system and its round.
+    /// Returns its name among the figures of one system and round.
     pub(crate) fn key(&self) -> String {
         match self {
             Self::Called(called) => format!("callers {}", called.callers),
@@ -106,7 +107,7 @@ impl Figure {
     }
 }
 
-/// Measures one thing of one system, in a directory under `dir`.
+/// Runs one measurement of one system, in a directory below `dir`.
 pub(crate) fn measure(system: &System, task: Task, dir: &Path) -> Checked<Figure> {
     let dir = tempfile::tempdir_in(dir)?;
     let dir = dir.path();
@@ -123,7 +124,7 @@ pub(crate) fn measure(system: &System, task: Task, dir: &Path) -> Checked<Figure
     })
 }
 
-/// Where order numbers come from: the rival's own generator, or one in memory.
+/// Returns the source of order numbers: the system's own generator, or one in memory.
 fn source_of_numbers(rival: &dyn Rival) -> Checked<Store> {
     match rival.numbers() {
         Some(store) => Ok(store),
@@ -131,7 +132,7 @@ fn source_of_numbers(rival: &dyn Rival) -> Checked<Store> {
     }
 }
 
-/// Rounded to so many places of ten.
+/// Rounds to a fraction of `places`.
 fn to(places: f64, value: f64) -> f64 {
     (value * places).round() / places
 }

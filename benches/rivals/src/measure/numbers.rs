@@ -1,8 +1,8 @@
-//! Order numbers: how long one takes, text and all, on one thread and on sixteen together,
-//! beside the two kinds of identifier that others would take.
+//! Order numbers: time for one as text, on one thread and on sixteen together, compared with two
+//! other kinds of identifier.
 //!
-//! The store's are of a store on the disk: no crash repeats one. Nobody's text is on the
-//! heap. Each is looked at while the clock runs.
+//! The numbers come from a store on disk, so no crash repeats one. No kind allocates its text on
+//! the heap. Each text is used while the clock runs.
 
 use std::hint::black_box;
 use std::path::Path;
@@ -19,10 +19,10 @@ use super::{float, to};
 use crate::rival::System;
 use crate::sample::Checked;
 
-/// The threads that draw together.
+/// Number of concurrent threads.
 pub(crate) const THREADS: usize = 16;
 
-/// One run's figures, of the store's numbers and of the others.
+/// Figures of the store's numbers and of the other kinds.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 pub(crate) struct Numbered {
     pub(crate) order_no: Kind,
@@ -30,20 +30,22 @@ pub(crate) struct Numbered {
     pub(crate) ulid: Kind,
 }
 
-/// The figures of one kind.
+/// Figures of one kind.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 pub(crate) struct Kind {
-    /// Nanoseconds for one, on one thread.
+    /// Nanoseconds for one number, on one thread.
     pub(crate) number_ns: f64,
-    /// How many there are in a second, of one thread and of sixteen together.
+    /// Numbers per second, of one thread and of sixteen together.
     pub(crate) rate_1: f64,
     pub(crate) rate_16: f64,
 }
 
-/// All three kinds, each for so long.
+/// Measures all three kinds, each for `length`.
 pub(super) fn measure(system: &System, dir: &Path, length: Duration) -> Checked<Numbered> {
     let rival = (system.open)(dir)?;
-    let store = rival.numbers().ok_or("it has no numbers of its own")?;
+    let store = rival
+        .numbers()
+        .ok_or("the system generates no order numbers")?;
     let order_no = || {
         let no = store.next_order_no().wait()?;
         Ok(black_box(no.as_str()).len())
@@ -76,7 +78,7 @@ fn both(draw: impl Fn() -> Checked<usize> + Sync, len: usize, length: Duration) 
     })
 }
 
-/// How many so many threads draw in a second together.
+/// Returns how many numbers the threads draw together in a second.
 fn rate(
     draw: &(impl Fn() -> Checked<usize> + Sync),
     len: usize,

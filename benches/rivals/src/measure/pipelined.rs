@@ -1,5 +1,5 @@
-//! Pipelined: a few threads that hand commands over without waiting, each with so many
-//! under way. Only for the store: elsewhere a thread waits for each answer.
+//! Pipelined: a few threads that submit commands without waiting, each with a fixed number in
+//! flight. Only this store supports it; in other systems a thread waits for each reply.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -14,13 +14,13 @@ use crate::rival::{Rival, System, Waiting};
 use crate::sample::Checked;
 use crate::work::{Command, Confirm, USERS, Units};
 
-/// How many threads hand commands over.
+/// Number of threads.
 pub(crate) const THREADS: usize = 4;
 
-/// How many commands each of them has under way.
+/// Number of commands in flight for each thread.
 pub(crate) const TICKETS: usize = 512;
 
-/// One run's figures, in durable commands per second until the last answer.
+/// Figures of one run, in durable commands per second until the last reply.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 pub(crate) struct Pipelined {
     pub(crate) pipelined: String,
@@ -43,7 +43,7 @@ pub(super) fn measure(system: &System, dir: &Path, length: Duration) -> Checked<
     })
 }
 
-/// How many units were done.
+/// Returns the number of completed units.
 fn run(rival: &dyn Rival, length: Duration) -> Checked<u64> {
     let numbers = source_of_numbers(rival)?;
     thread::scope(|scope| {
@@ -83,8 +83,8 @@ fn work(rival: &dyn Rival, numbers: &Store, worker: u64, length: Duration) -> Ch
     }
 }
 
-/// A command that was handed over, and the payment that follows its answer: as in life, an
-/// order is confirmed once its creation was answered.
+/// A submitted command, and the payment that follows its reply. As in practice, an order is
+/// confirmed only after the reply to its creation.
 struct UnderWay {
     answer: Waiting,
     then: Option<Confirm>,

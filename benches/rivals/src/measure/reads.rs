@@ -1,6 +1,6 @@
-//! Reads of orders that all are in memory: one thread asks for any order by its number,
-//! for a page of any user's orders, and for any of the orders that were written last. Every
-//! answer is looked at while the clock runs.
+//! Reads of orders that all fit in memory. One thread reads random orders by number, pages of
+//! random users, and random orders among those written last. Each result is checked while the clock
+//! runs.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -12,24 +12,24 @@ use super::{BATCH, NEW_BATCHES, ORDERS_PER_USER, PAGE, batches, check, float, to
 use crate::rival::{Caller, System, bytes_on_disk};
 use crate::sample::{self, Checked, Sample};
 
-/// One run's figures: how long a read takes on average, and what the base takes.
+/// Figures of one run: mean time of a read, and size of the database.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 pub(crate) struct Read {
     pub(crate) orders: u64,
     pub(crate) users: u64,
-    /// By its number, from where it stays.
+    /// Read by number of a settled order.
     pub(crate) get_ns: f64,
-    /// How many orders were written after that, and the same for any of them: from the
-    /// store's memtable, and elsewhere from wherever such an order is.
+    /// Number of orders written after that, and the read of one of them. This store has them in its
+    /// memtable; other systems read them from wherever they are.
     pub(crate) new_orders: u64,
     pub(crate) get_new_ns: f64,
     pub(crate) page_us: f64,
-    /// How many orders the pages held, on average.
+    /// Mean number of orders on a page.
     pub(crate) page_rows: f64,
-    /// Of the files, without what is free in them, where that can be told.
+    /// Bytes of the files without free space, if the system reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) bytes_in_use: Option<u64>,
-    /// All that the directory takes, logs and free space included.
+    /// Bytes of the directory, with logs and free space.
     pub(crate) bytes_on_disk: u64,
 }
 
@@ -69,13 +69,13 @@ pub(super) fn measure(
 }
 
 impl Read {
-    /// How many orders the bytes are of.
+    /// Returns the number of stored orders.
     pub(crate) fn stored(&self) -> u64 {
         (self.orders + self.new_orders).max(1)
     }
 }
 
-/// Nanoseconds for an order by its number, once all were read.
+/// Measures the nanoseconds to read an order by its number, after all were read once.
 fn get(caller: &mut dyn Caller, all: &[OrderNo], length: Duration) -> Checked<f64> {
     for no in all {
         expect(caller, no)?;
@@ -86,7 +86,7 @@ fn get(caller: &mut dyn Caller, all: &[OrderNo], length: Duration) -> Checked<f6
     while began.elapsed() < length {
         for _ in 0..256 {
             let place = usize::try_from(sample.below(count))?;
-            expect(caller, all.get(place).ok_or("there are no orders")?)?;
+            expect(caller, all.get(place).ok_or("the store has no orders")?)?;
         }
         gets += 256;
     }
@@ -101,7 +101,8 @@ fn expect(caller: &mut dyn Caller, no: &OrderNo) -> Checked<()> {
     Err("an order is missing".into())
 }
 
-/// Microseconds for a page of a user's orders once all were read, and its mean rows.
+/// Measures the microseconds to read a page of a user's orders, after all were read once, and
+/// returns the mean number of rows.
 fn page(caller: &mut dyn Caller, users: u64, length: Duration) -> Checked<(f64, f64)> {
     let users: Checked<Vec<OpenId>> = (0..users).map(sample::openid).collect();
     let users = users?;

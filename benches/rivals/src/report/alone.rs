@@ -1,5 +1,5 @@
-//! What only the store has: the lines that its durable bench prints with `--json`, of one
-//! start or of several. Of a figure that is there more than once, the median counts.
+//! Figures that only this store has: lines of its durable bench with `--json`, from one start or
+//! several. If a figure occurs more than once, the median counts.
 
 use std::fmt::Write;
 use std::fs;
@@ -12,7 +12,7 @@ use super::rounds::median;
 use super::thousands;
 use crate::sample::Checked;
 
-/// The setting that the targets are set for, and the one that a store has by itself.
+/// Setting of the targets, and the default setting.
 pub(super) const TARGETS: &str = "targets";
 const DEFAULTS: &str = "defaults";
 
@@ -21,7 +21,7 @@ const DEFAULTS: &str = "defaults";
 pub(crate) struct Alone(Vec<Value>);
 
 impl Alone {
-    /// Reads them. A file that is named must be there, and hold nothing else.
+    /// Reads the files. Each file must exist and contain nothing else.
     pub(crate) fn read(paths: &[PathBuf]) -> Checked<Self> {
         let mut all = Vec::new();
         for path in paths {
@@ -35,7 +35,7 @@ impl Alone {
         Ok(Self(all))
     }
 
-    /// The median of what a pointer finds in the lines of a mode and a setting that are
+    /// Returns the median of the values at a pointer, in all lines of a mode and a setting that are
     /// `due`.
     pub(super) fn figure(
         &self,
@@ -51,7 +51,7 @@ impl Alone {
         median(lines.filter_map(|line| line.pointer(pointer)?.as_f64()))
     }
 
-    /// A table of everything, where there is anything.
+    /// Writes a table of all figures, if there are any.
     pub(super) fn table(&self, page: &mut String) -> Checked<()> {
         let rows: Vec<_> = SHOWN.iter().filter_map(|shown| shown.row(self)).collect();
         if rows.is_empty() {
@@ -73,12 +73,12 @@ const ABOUT: &str = "\
 Figures of `cargo bench --bench durable`, with the settings of the targets and with the default
 settings (memtable 64 MiB, cache 256 MiB).";
 
-/// Whether a count in a line is so much at least.
+/// Returns a condition: a count in a line is at least `least`.
 pub(super) fn at_least(name: &'static str, least: u64) -> impl Fn(&Value) -> bool {
     move |line| line.get(name).and_then(Value::as_u64) >= Some(least)
 }
 
-/// Whether a count in a line is so much.
+/// Returns a condition: a count in a line equals `count`.
 pub(super) fn exactly(name: &'static str, count: u64) -> impl Fn(&Value) -> bool {
     move |line| line.get(name).and_then(Value::as_u64) == Some(count)
 }
@@ -87,7 +87,7 @@ pub(super) fn exactly(name: &'static str, count: u64) -> impl Fn(&Value) -> bool
 struct Shown {
     what: &'static str,
     mode: &'static str,
-    /// A count that the lines must bear.
+    /// Count that the lines must have.
     of: Option<(&'static str, u64)>,
     pointer: &'static str,
     unit: Unit,

@@ -1,4 +1,4 @@
-//! One line for each figure, as soon as it is there.
+//! One line for each figure, as soon as it is measured.
 
 use super::{float, thousands};
 use crate::measure::{Figure, Kind};
@@ -6,10 +6,10 @@ use crate::record::{Line, Start};
 use crate::sample::Checked;
 
 impl Start {
-    /// Where it runs, and who takes part.
+    /// Prints the machine and the systems.
     pub(crate) fn print(&self, json: bool) {
         if json {
-            // Standard output is for figures alone.
+            // Stdout contains only figures.
             eprintln!("{}", serde_json::json!({ "machine": self.machine }));
             return;
         }

@@ -1,4 +1,4 @@
-//! What was measured, in three forms: lines as they come, a page, and a picture.
+//! Reports in three forms: lines as they are measured, a page, and a picture.
 
 mod alone;
 mod line;
@@ -17,24 +17,24 @@ use crate::record::{Line, Record, Sizes, Start, Who};
 use crate::rivals;
 use crate::sample::Checked;
 
-/// The store itself, to which all others are compared.
+/// Name of this store, with which all others are compared.
 const OURS: &str = "orderstore";
 
-/// Everything there is to report.
+/// Everything to report.
 pub(crate) struct Run {
-    /// When the first and the last start were.
+    /// Times of the first and the last start.
     when: [String; 2],
     machine: serde_json::Value,
     sizes: Sizes,
     rounds: usize,
     systems: Vec<Who>,
-    /// The medians of all rounds.
+    /// Medians of all rounds.
     lines: Vec<Line>,
     alone: Alone,
 }
 
 impl Run {
-    /// Brings together what was measured; `None` where that is nothing.
+    /// Combines the measurements; returns `None` if there are none.
     pub(crate) fn gather(record: &Record, alone: Alone) -> Checked<Option<Self>> {
         let Some((first, last)) = record.starts.first().zip(record.starts.last()) else {
             return Ok(None);
@@ -99,7 +99,7 @@ impl Run {
         })
     }
 
-    /// The numbers of callers that anybody was measured with, fewest first.
+    /// Returns the measured numbers of callers, fewest first.
     fn callers(&self) -> Vec<usize> {
         let mut callers: Vec<_> = self.called().map(|(_, called)| called.callers).collect();
         callers.sort_unstable();
@@ -107,7 +107,7 @@ impl Run {
         callers
     }
 
-    /// The most that a system did for callers who wait, however many.
+    /// Returns the highest rate of a system with blocking callers, for any number of callers.
     fn best(&self, system: &str) -> Option<f64> {
         let called = self.called().filter(|(name, _)| *name == system);
         called.map(|(_, called)| called.rate).reduce(f64::max)
@@ -120,7 +120,7 @@ impl Run {
     }
 }
 
-/// Everyone who was there in any of the starts, in their usual order.
+/// Returns the systems of all starts, in their usual order.
 fn systems(starts: &[Start]) -> Vec<Who> {
     let all = || starts.iter().flat_map(|start| &start.systems);
     let named = |name| all().find(|who| who.name == name).cloned();
@@ -128,7 +128,7 @@ fn systems(starts: &[Start]) -> Vec<Who> {
     names.filter_map(named).collect()
 }
 
-/// A whole number with its thousands apart, such as `119,000`.
+/// Formats a whole number with thousands separators, such as `119,000`.
 fn thousands(value: f64) -> String {
     let digits = format!("{value:.0}");
     let mut text = String::new();

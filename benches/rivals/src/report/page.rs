@@ -1,4 +1,4 @@
-//! The page: the machine, who was measured, what every figure means, and every figure.
+//! The page: the machine, the systems, the meaning of every figure, and all figures.
 
 use std::fmt::Write;
 
@@ -128,7 +128,7 @@ fn systems(page: &mut String, run: &Run) -> Checked<()> {
     Ok(())
 }
 
-/// A table of what `cell` says of each system with each number of callers.
+/// Writes a table with the cell of each system and each number of callers.
 fn by_callers(
     page: &mut String,
     run: &Run,

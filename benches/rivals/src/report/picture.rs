@@ -1,6 +1,6 @@
-//! The picture: a group of bars for each number of callers, one colour for each system, on
-//! one scale that begins at zero, so that a bar twice as tall is twice as much. It has no
-//! background of its own, and its colours are readable on light and dark.
+//! The picture: a group of bars for each number of callers, one colour for each system. The scale
+//! begins at zero, so a bar twice as tall is twice as much. The picture has no background, and its
+//! colours are readable on light and dark pages.
 
 use std::fmt::Write;
 
@@ -9,19 +9,19 @@ use crate::sample::Checked;
 
 const WIDTH: f64 = 880.0;
 const HEIGHT: f64 = 430.0;
-/// The corners of where the bars stand.
+/// Corners of the plot area.
 const LEFT: f64 = 52.0;
 const RIGHT: f64 = 868.0;
 const TOP: f64 = 112.0;
 const BOTTOM: f64 = 388.0;
-/// Between groups.
+/// Gap between groups.
 const GAP: f64 = 26.0;
-/// Of a bar's upper corners.
+/// Radius of a bar's upper corners.
 const ROUND: f64 = 3.5;
-/// The room of a name in the legend.
+/// Width of a name in the legend.
 const LEGEND: f64 = 114.0;
 
-/// The class of each system that is known, and its colour.
+/// CSS class and colour of each known system.
 const COLOURS: [(&str, &str, &str); 7] = [
     (OURS, "a", "url(#glow)"),
     ("RocksDB", "b", "#5b8def"),
@@ -44,7 +44,7 @@ fill: #7d8590 }
 .line { stroke: #7d8590; stroke-opacity: .18 }
 .ground { stroke: #7d8590; stroke-opacity: .55 }";
 
-/// `None` where nobody was measured with callers.
+/// Draws the picture; returns `None` if no system was measured with callers.
 pub(super) fn draw(run: &Run) -> Checked<Option<String>> {
     let most = run.called().map(|(_, called)| called.rate);
     let Some(most) = most.reduce(f64::max) else {
@@ -107,7 +107,7 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;")
 }
 
-/// The systems that have bars, in the order of the bars.
+/// Returns the systems that have bars, in the order of the bars.
 fn shown(run: &Run) -> impl Iterator<Item = (&str, &'static str)> {
     let has_bars = |name: &str| run.called().any(|(other, _)| other == name);
     let names = run.systems.iter().map(|who| who.name.as_str());
@@ -132,14 +132,14 @@ fn legend(svg: &mut String, run: &Run) -> Checked<()> {
     Ok(())
 }
 
-/// From rates to heights.
+/// Scale from rates to heights.
 struct Scale {
     step: f64,
     end: f64,
 }
 
 impl Scale {
-    /// Lines at round values: three to six of them, the uppermost above everything or just
+    /// Chooses lines at round values: three to six of them, the uppermost above the maximum or just
     /// below it.
     fn of(most: f64) -> Self {
         let power = 10_f64.powf((most / 6.0).log10().floor());
@@ -149,7 +149,7 @@ impl Scale {
         Self { step, end: most }
     }
 
-    /// Where a value's height is.
+    /// Returns the y coordinate of a value.
     fn y(&self, value: f64) -> f64 {
         BOTTOM - (BOTTOM - TOP) * value / self.end
     }
@@ -238,7 +238,7 @@ impl Bar<'_> {
     }
 }
 
-/// Two or three digits of a value, such as `6.2k` and `119k`.
+/// Formats a value with two or three digits, such as `6.2k` and `119k`.
 fn short(value: f64) -> String {
     match value {
         ..999.5 => format!("{value:.0}"),

@@ -1,4 +1,4 @@
-//! Several rounds, and one figure of them: the median, number by number.
+//! Combines several rounds: one figure from all of them, the median of each number.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use crate::measure::Figure;
 use crate::record::Line;
 use crate::sample::Checked;
 
-/// One line for each system and each thing measured, in the order of their first rounds.
+/// Returns one line for each system and each measurement, in the order of their first rounds.
 pub(super) fn medians(lines: &[Line]) -> Checked<Vec<Line>> {
     let mut merged: Vec<Line> = Vec::new();
     for line in lines {
@@ -29,8 +29,8 @@ fn median_of(figures: &[&Figure]) -> Checked<Figure> {
     Ok(serde_json::from_value(middle(&values?))?)
 }
 
-/// Numbers become their median, and objects those of their members. All else is that of
-/// the first.
+/// Numbers become their median, objects those of their members. All else is taken from the first
+/// value.
 fn middle(values: &[Value]) -> Value {
     match values.first() {
         Some(Value::Object(first)) => {
@@ -45,7 +45,7 @@ fn middle(values: &[Value]) -> Value {
     }
 }
 
-/// Counts stay whole: of two in the middle they take the lower one.
+/// Counts stay whole numbers: of two middle values the lower one is taken.
 fn number(values: &[Value]) -> Value {
     let mut counts: Vec<_> = values.iter().filter_map(Value::as_u64).collect();
     if counts.len() == values.len() {
@@ -56,7 +56,7 @@ fn number(values: &[Value]) -> Value {
     median(values.iter().filter_map(Value::as_f64)).into()
 }
 
-/// The one in the middle, or what lies between the two there.
+/// Returns the median; for an even number of values the mean of the middle two.
 pub(super) fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<_> = values.collect();
     values.sort_by(f64::total_cmp);

@@ -1,5 +1,5 @@
-//! The targets: what each of them means, what was measured, and whether it is reached. They
-//! are ratios wherever they can be, so that they mean the same on every machine.
+//! The targets: definition, measured value and verdict of each. They are ratios if possible, so
+//! that they mean the same on every machine.
 
 use std::fmt::Write;
 
@@ -9,15 +9,15 @@ use super::{OURS, Run, thousands};
 use crate::measure::{NUMBERS_THREADS, Read};
 use crate::sample::Checked;
 
-/// Those whom single targets name.
+/// Systems that single targets name.
 const ROCKSDB: &str = "RocksDB";
 const LMDB: &str = "LMDB";
 const SQLITE: &str = "SQLite";
 
-/// One of them.
+/// One target.
 struct Target {
     what: &'static str,
-    /// What is divided by what, and when the clock runs.
+    /// Definition: what is divided by what, and when the clock runs.
     means: String,
     bound: Bound,
     unit: Unit,
@@ -43,7 +43,7 @@ enum Unit {
 
 struct Measured {
     value: f64,
-    /// Who it is compared to, where that is not in the definition.
+    /// System that it is compared with, if the definition does not name it.
     whom: Option<String>,
 }
 
@@ -107,7 +107,7 @@ impl Target {
 }
 
 impl Bound {
-    /// Whether a value is within, and how far from the bound it is.
+    /// Returns whether a value is within the bound, and its distance from the bound.
     fn verdict(self, value: f64) -> String {
         let (bound, is_reached, way) = match self {
             AtLeast(bound) => (bound, value >= bound, "below"),
@@ -377,7 +377,7 @@ fn ahead_with(run: &Run, callers: usize) -> Option<Measured> {
     ahead(rate(run, OURS, callers), rates)
 }
 
-/// A rate of the store over the best of all others.
+/// Returns a rate of this store divided by the best rate of the others.
 fn ahead<'r>(ours: Option<f64>, rates: impl Iterator<Item = (&'r str, f64)>) -> Option<Measured> {
     let others = rates.filter(|(name, _)| *name != OURS);
     let (name, best) = others.max_by(|a, b| a.1.total_cmp(&b.1))?;

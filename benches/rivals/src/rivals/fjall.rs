@@ -1,4 +1,4 @@
-//! fjall: a transaction for each command, its journal synced, one writer at a time.
+//! fjall: one transaction for each command, with a synced journal and a single writer.
 
 use std::path::Path;
 

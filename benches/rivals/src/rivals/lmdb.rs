@@ -1,5 +1,5 @@
-//! LMDB through heed: a synced commit for each command, one writer at a time. Each thread
-//! keeps its place among the readers, as is the default: a read takes no lock.
+//! LMDB through heed: a synced commit for each command, with a single writer. Each thread keeps its
+//! slot in the reader table, as is the default, so a read takes no lock.
 
 use std::path::Path;
 
@@ -30,7 +30,7 @@ pub(super) const SYSTEM: System = System {
     open,
 };
 
-/// How large it may become: addresses, not memory.
+/// Maximum size of the map: address space, not memory.
 const MAP_BYTES: usize = 64 << 30;
 
 type Tables = [Database<'static, Bytes, Bytes>; 5];
@@ -43,7 +43,7 @@ struct Lmdb {
 
 #[expect(
     unsafe_code,
-    reason = "nobody else maps the files of a directory just made"
+    reason = "no other process maps the files of a new directory"
 )]
 fn open(dir: &Path) -> Checked<Box<dyn Rival>> {
     let mut options = EnvOpenOptions::new();
@@ -66,7 +66,8 @@ fn tables(env: &Env<WithTls>) -> Checked<Tables> {
         let tables = [a?, b?, c?, d?, e?];
         Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit(tables))
     })?;
-    made.commit().ok_or_else(|| "nothing was made".into())
+    made.commit()
+        .ok_or_else(|| "the tables were not created".into())
 }
 
 impl Rival for Lmdb {

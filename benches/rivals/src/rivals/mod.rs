@@ -1,4 +1,4 @@
-//! Everyone who is measured, one file each.
+//! The measured systems, one file each.
 
 mod fjall;
 mod lmdb;
@@ -10,17 +10,16 @@ mod sqlite;
 
 use crate::rival::System;
 
-/// How much memory each may spend on what it reads again, in bytes; LMDB reads through
-/// the system's own cache.
+/// Cache size of each system in bytes; LMDB uses the operating system's page cache.
 pub(crate) const CACHE_BYTES: usize = 1 << 30;
 
-/// How much of what was written may wait in memory, for those who choose it, in bytes.
+/// Maximum bytes of written data in memory, for systems that have such a setting.
 pub(crate) const MEMTABLE_BYTES: usize = 256 << 20;
 
-/// The most threads that work at once.
+/// Maximum number of concurrent threads.
 pub(crate) const CALLERS_MAX: usize = 1024;
 
-/// Everyone, the store itself first.
+/// All systems, this store first.
 pub(crate) const ALL: [System; 7] = [
     orderstore::SYSTEM,
     rocksdb::SYSTEM,
@@ -31,7 +30,7 @@ pub(crate) const ALL: [System; 7] = [
     postgres::SYSTEM,
 ];
 
-/// The version of a crate that this one was built with.
+/// Returns the version of a crate that this program was built with.
 fn crate_version(name: &str) -> Option<&'static str> {
     let mut lines = include_str!("../../Cargo.lock").lines();
     let wanted = format!("name = \"{name}\"");
@@ -40,8 +39,8 @@ fn crate_version(name: &str) -> Option<&'static str> {
     version.strip_suffix('"')
 }
 
-/// A version by the crate that brings it.
+/// Returns the version of a system from its crate.
 fn version_of(name: &str) -> crate::sample::Checked<String> {
-    let version = crate_version(name).ok_or("the lock file does not name it")?;
+    let version = crate_version(name).ok_or("the lock file does not contain the crate")?;
     Ok(version.to_owned())
 }

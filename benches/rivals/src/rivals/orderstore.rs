@@ -1,10 +1,10 @@
-//! The store itself, by its public verbs.
+//! This store, through its public API.
 
 use std::path::{Path, PathBuf};
 
 use orderstore::{
-    AppId, CommandKind, Command as Asking, Confirmed, Created, Description, Error, OrderQuery, NewOrder, OpenId,
-    OrderNo, Outcome, PageRequest, Payment, Status, Store,
+    AppId, Command as Asking, CommandKind, Confirmed, Created, Description, Error, NewOrder,
+    OpenId, OrderNo, OrderQuery, Outcome, PageRequest, Payment, Status, Store,
 };
 use redb::Database;
 
@@ -62,9 +62,9 @@ impl Rival for Ours {
         let counts = self.store.counts().wait()?;
         let report = self.store.verify().wait()?;
         if !report.is_ok() {
-            return Err("the store breaks an invariant".into());
+            return Err("the store violates an invariant".into());
         }
-        // What was verified above: every order stands in each of its lists.
+        // `verify` has checked that every order is in each of its lists.
         Ok(Rows {
             orders: counts.orders(),
             openids: counts.orders(),
@@ -141,7 +141,7 @@ impl Ours {
 fn expect(outcome: &Outcome) -> Checked<()> {
     match outcome {
         Outcome::Create(Created::Created) | Outcome::Confirm(Confirmed::Applied) => Ok(()),
-        other => Err(format!("{other:?} was not due").into()),
+        other => Err(format!("unexpected outcome {other:?}").into()),
     }
 }
 

@@ -1,8 +1,8 @@
-//! PostgreSQL on loopback: a server of the bench's own, a connection for each thread, a
-//! prepared statement and one round trip for each command.
+//! PostgreSQL on loopback, with a server started by the bench. Each thread has a connection, and
+//! each command is one prepared statement and one round trip.
 //!
-//! - A command is one statement, a transaction by itself: the order and its event.
-//! - A batch is one statement too, over arrays, planned afresh for its own size: a plan for
+//! - A command is one statement in a transaction of its own, for the order and its event.
+//! - A batch is one statement over arrays, planned for its size each time. A general plan for
 //!   arrays of any size is a plan for small ones.
 
 mod server;
@@ -138,7 +138,7 @@ impl Connected {
     }
 }
 
-/// The commands of a batch, which are all of one kind.
+/// Columns of a batch, whose commands are all of one kind.
 #[derive(Default)]
 struct Columns<'c> {
     numbers: Vec<&'c str>,
@@ -198,7 +198,7 @@ impl Caller for Connected {
     }
 }
 
-/// Reads every column, as whoever wants the order would.
+/// Reads every column, as an application would.
 fn seen(row: &Row) -> Checked<Seen> {
     for text in ["openid", "appid"] {
         std::hint::black_box(row.try_get::<_, &str>(text)?);

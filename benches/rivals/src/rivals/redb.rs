@@ -1,4 +1,4 @@
-//! redb alone: a durable commit for each command, one writer at a time.
+//! redb: a durable commit for each command, with a single writer.
 
 use std::path::Path;
 
@@ -72,7 +72,7 @@ impl Rival for Redb {
     }
 }
 
-/// What the pages that are not free come to.
+/// Returns the bytes of all pages that are not free.
 pub(super) fn bytes_in_use(database: &Database) -> Checked<u64> {
     let write = database.begin_write()?;
     let stats = write.stats()?;

@@ -1,5 +1,5 @@
-//! RocksDB: a pessimistic transaction for each command, its log synced; transactions that
-//! commit at the same time share a sync.
+//! RocksDB: one pessimistic transaction for each command, with a synced log. Concurrent commits
+//! share a sync.
 
 use std::path::{Path, PathBuf};
 
@@ -108,8 +108,8 @@ impl Rival for RocksDb {
     }
 }
 
-/// What the files come to that are not yet obsolete. A database with transactions tells
-/// it of its first family only.
+/// Returns the bytes of all live files. A database with transactions reports only its first column
+/// family.
 fn bytes_of_tables(path: &Path) -> Checked<u64> {
     const LIVE: &str = "rocksdb.live-sst-files-size";
     let database = DB::open_cf_for_read_only(&options(), path, Table::NAMES, false)?;
@@ -117,7 +117,7 @@ fn bytes_of_tables(path: &Path) -> Checked<u64> {
     for name in Table::NAMES {
         let family = database.cf_handle(name).ok_or("a family is missing")?;
         let live = database.property_int_value_cf(family, LIVE)?;
-        bytes = bytes.saturating_add(live.ok_or("it does not tell its size")?);
+        bytes = bytes.saturating_add(live.ok_or("the database does not report its size")?);
     }
     Ok(bytes)
 }

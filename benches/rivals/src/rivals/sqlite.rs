@@ -1,5 +1,5 @@
-//! SQLite: write-ahead log, `synchronous = FULL`, prepared statements. It has one writer
-//! at a time, so one connection writes; every thread reads through its own.
+//! SQLite: write-ahead log, `synchronous = FULL`, prepared statements. SQLite has a single writer,
+//! so one connection writes; every thread reads through its own.
 
 use std::path::{Path, PathBuf};
 
@@ -26,7 +26,7 @@ pub(super) const SYSTEM: System = System {
     open,
 };
 
-/// After how many pages of 4 KiB the log is written back.
+/// Number of pages of 4 KiB after which a checkpoint runs.
 const CHECKPOINT_PAGES: u32 = 16_384;
 
 const INSERT_ORDER: &str = "INSERT INTO orders (no, openid, appid, description, fee, status, \
@@ -93,7 +93,7 @@ impl Rival for Sqlite {
         let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
         let busy: i64 = (self.writer.lock()).query_row(checkpoint, [], |row| row.get(0))?;
         if busy != 0 {
-            return Err("the checkpoint was held up".into());
+            return Err("the checkpoint was blocked".into());
         }
         Ok(())
     }
@@ -211,7 +211,7 @@ fn pay(connection: &Connection, confirm: &Confirm, command: &Command) -> Checked
     Ok(())
 }
 
-/// Reads every column, as whoever wants the order would.
+/// Reads every column, as an application would.
 fn seen(row: &Row<'_>, no: OrderNo) -> rusqlite::Result<Seen> {
     for text in [0, 1] {
         std::hint::black_box(row.get_ref(text)?.as_str()?);

@@ -269,10 +269,10 @@ async fn wrong_amount(stage: &Stage, customer: &Customer) -> Result<(), Error> {
     let headers: Vec<_> = headers
         .map(|(name, value)| (*name, value.as_str()))
         .collect();
-    let told = stage
+    let reply = stage
         .client
         .send("/notify/v3", &headers, signed.body.clone());
-    expect(told.await?.is_done(), "a recorded payment is acknowledged")?;
+    expect(reply.await?.is_done(), "a recorded payment is acknowledged")?;
     let order = stage.order(no).await?;
     expect(
         order.at("/status") == "wait",
@@ -303,8 +303,8 @@ async fn forged(stage: &Stage, customer: &Customer) -> Result<(), Error> {
         "outTradeNo": no,
         "timeEnd": "20240101120000",
     });
-    let told = stage.client.post("/payCallBack", event).await?;
-    expect(told.at("/errcode") != 0, "the event is not acknowledged")?;
+    let reply = stage.client.post("/payCallBack", event).await?;
+    expect(reply.at("/errcode") != 0, "the event is not acknowledged")?;
     let order = stage.order(no).await?;
     expect(order.at("/status") == "wait", "the order is still unpaid")?;
     expect(

@@ -21,9 +21,9 @@ fn event(no: &str, fee: u64) -> Value {
 async fn forged_event_leaves_order_pending_and_claims_no_transaction() {
     let shop = Shop::open(without_a_sweeper()).await;
     let (no, other) = (shop.buy("oCustomer").await, shop.buy("oOther").await);
-    let told = shop.post("/payCallBack", event(no.as_str(), 1)).await;
-    assert_eq!(told.status, 200);
-    assert_ne!(*told.at("/errcode"), 0);
+    let reply = shop.post("/payCallBack", event(no.as_str(), 1)).await;
+    assert_eq!(reply.status, 200);
+    assert_ne!(*reply.at("/errcode"), 0);
     let order = shop.order(no).await;
     assert_eq!(*order.at("/status"), "wait");
     assert_eq!(*order.at("/transactionId"), Value::Null);
@@ -40,19 +40,19 @@ async fn forged_event_leaves_order_pending_and_claims_no_transaction() {
 #[tokio::test]
 async fn forged_event_for_unknown_order_stores_nothing() {
     let shop = Shop::open(without_a_sweeper()).await;
-    let told = shop
+    let reply = shop
         .post("/payCallBack", event("NEVERORDERED0001", 1))
         .await;
-    assert_ne!(*told.at("/errcode"), 0);
+    assert_ne!(*reply.at("/errcode"), 0);
     for nonsense in [
         json!(null),
         json!([]),
         json!({}),
         json!({ "outTradeNo": 7 }),
     ] {
-        let told = shop.post("/payCallBack", nonsense).await;
-        assert_eq!(told.status, 200);
-        assert_ne!(*told.at("/errcode"), 0);
+        let reply = shop.post("/payCallBack", nonsense).await;
+        assert_eq!(reply.status, 200);
+        assert_ne!(*reply.at("/errcode"), 0);
     }
     assert!(
         shop.store
@@ -91,11 +91,11 @@ async fn forged_refund_event_under_another_order_records_nothing() {
         (other.as_str(), ID),
         (unknown, ID),
     ] {
-        let told = shop
+        let reply = shop
             .post("/payCallBack", refund_event(no, "R1", transaction_id))
             .await;
-        assert_eq!(told.status, 200);
-        assert_ne!(*told.at("/errcode"), 0, "{no} {transaction_id}");
+        assert_eq!(reply.status, 200);
+        assert_ne!(*reply.at("/errcode"), 0, "{no} {transaction_id}");
     }
     let after = shop.order(other).await;
     assert_eq!(after.json, order.json, "the other order is unchanged");
@@ -105,8 +105,8 @@ async fn forged_refund_event_under_another_order_records_nothing() {
 
     // The same event with the right order is confirmed by the channel.
     let event = refund_event(refunded.as_str(), "R1", ID);
-    let told = shop.post("/payCallBack", event).await;
-    assert_eq!(*told.at("/errcode"), 0);
+    let reply = shop.post("/payCallBack", event).await;
+    assert_eq!(*reply.at("/errcode"), 0);
     shop.close().await;
 }
 
@@ -116,8 +116,8 @@ async fn forged_payment_of_unpaid_order_adds_no_history() {
     let no = shop.buy("oCustomer").await;
     let before = shop.store.get(no).await.unwrap().unwrap();
     for _ in 0..10 {
-        let told = shop.post("/payCallBack", event(no.as_str(), 1)).await;
-        assert_ne!(*told.at("/errcode"), 0);
+        let reply = shop.post("/payCallBack", event(no.as_str(), 1)).await;
+        assert_ne!(*reply.at("/errcode"), 0);
         let asked = shop.get(&format!("/orders/{no}?refresh=1")).await;
         assert_eq!(*asked.at("/status"), "wait");
     }

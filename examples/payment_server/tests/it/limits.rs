@@ -125,14 +125,14 @@ async fn idle_and_half_header_connections_are_closed() {
     for sent in [b"".as_slice(), b"GET /goods HTT", &REQUEST[..30]] {
         let mut connection = connect(&shop).await;
         connection.write_all(sent).await.unwrap();
-        let said = closed_by_server(connection).await;
-        assert!(!said.contains("200 OK"), "{said}");
+        let response = closed_by_server(connection).await;
+        assert!(!response.contains("200 OK"), "{response}");
     }
     // A connection that was used once and is idle now.
     let mut connection = connect(&shop).await;
     connection.write_all(REQUEST).await.unwrap();
-    let said = closed_by_server(connection).await;
-    assert!(said.starts_with("HTTP/1.1 200 OK"), "{said}");
+    let response = closed_by_server(connection).await;
+    assert!(response.starts_with("HTTP/1.1 200 OK"), "{response}");
     shop.close().await;
 }
 
@@ -147,8 +147,8 @@ async fn body_that_never_arrives_is_answered_and_closed() {
     let mut connection = connect(&shop).await;
     let head = b"POST /wxPay HTTP/1.1\r\nhost: localhost\r\ncontent-length: 99\r\n\r\n{";
     connection.write_all(head).await.unwrap();
-    let said = closed_by_server(connection).await;
-    assert!(said.starts_with("HTTP/1.1 503"), "{said}");
+    let response = closed_by_server(connection).await;
+    assert!(response.starts_with("HTTP/1.1 503"), "{response}");
     shop.close().await;
 }
 

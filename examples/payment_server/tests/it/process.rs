@@ -127,8 +127,8 @@ impl Place {
     /// Returns the orders whose payment the server acknowledged.
     fn acknowledged(&self) -> HashSet<OrderNo> {
         let trades = self.stand_in.trades().into_iter();
-        let told = trades.filter(|trade| trade.acknowledged > 0);
-        told.map(|trade| trade.no).collect()
+        let acknowledged_orders = trades.filter(|trade| trade.acknowledged > 0);
+        acknowledged_orders.map(|trade| trade.no).collect()
     }
 }
 
@@ -195,10 +195,10 @@ async fn sigterm_answers_pending_requests_and_loses_nothing() {
     let some = async || place.stand_in.acknowledged() > 10;
     until("callbacks are being sent", some).await;
     tokio::task::block_in_place(|| end(&mut server, Signal::TERM));
-    let told = place.acknowledged();
+    let acknowledged_orders = place.acknowledged();
     let store = Store::open(place.dir().join("orders")).unwrap();
     assert!(store.recovery().was_closed);
-    for no in &told {
+    for no in &acknowledged_orders {
         assert!(store.get(*no).await.unwrap().unwrap().status.is_paid());
     }
     store.shutdown().await.unwrap();

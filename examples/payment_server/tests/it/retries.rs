@@ -16,8 +16,8 @@ const NOT_ENOUGH: Refusal = Refusal {
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn refused(answer: &Answer, status: u16, code: &str) {
-    let heard = (answer.status, answer.at("/code"));
-    assert_eq!(heard, (status, &json!(code)), "{answer:?}");
+    let actual = (answer.status, answer.at("/code"));
+    assert_eq!(actual, (status, &json!(code)), "{answer:?}");
 }
 
 /// Creates an order that is paid after the store closed it, so its payment is an anomaly.
@@ -147,8 +147,8 @@ async fn order_ended_by_operator_is_closed_after_expiry() {
     shop.clock.advance(60 * 24 * 60 * MINUTE);
     for _ in 0..2 {
         let ended = end().await;
-        let heard = (ended.status, ended.at("/status"));
-        assert_eq!(heard, (200, &json!("closed")), "{ended:?}");
+        let actual = (ended.status, ended.at("/status"));
+        assert_eq!(actual, (200, &json!("closed")), "{ended:?}");
     }
     let history = shop.get(&format!("/orders/{no}/history")).await;
     let note = "/events/2/what/endedByPerson/note";

@@ -42,14 +42,14 @@ async fn paid_order_becomes_success_after_done() {
             .await;
 
         assert!(page.text("#order-facts").await.contains(&price));
-        let told = page.get(&format!("/orders/{no}")).await;
-        let transaction = told["transactionId"]
+        let shown = page.get(&format!("/orders/{no}")).await;
+        let transaction = shown["transactionId"]
             .as_str()
             .expect("the paid order has no transaction");
         assert!(page.text("#order-facts").await.contains(transaction));
         let goods = page.get("/goods").await;
         assert_eq!(
-            told["totalFee"], goods[0]["price"],
+            shown["totalFee"], goods[0]["price"],
             "the price must come from the server"
         );
     })

@@ -152,8 +152,8 @@ fn cells(no: OrderNo, message: Message, order: Option<&Order>) -> Vec<Cell> {
 pub(crate) fn found(no: OrderNo, order: Option<Arc<Order>>) -> Result<Arc<Order>, Failure> {
     order.ok_or_else(|| {
         Failure::nothing(format_args!("order {no} does not exist")).and(
-            "Check the number, or search with `orderstore list`. Payments or refunds may wait for the
-order: `orderstore history` shows them.",
+            "Check the number, or search with `orderstore list`. Payments or refunds may wait for
+the order: `orderstore history` shows them.",
         )
     })
 }

@@ -49,7 +49,8 @@ impl Messages for RefundRequested {
             RefundRequested::NotPaid => said!(
                 not,
                 "notPaid",
-                "the transaction did not pay this order: check it with `orderstore show`"
+                "the order has no payment of this transaction, or the transaction paid another \
+                 order: check it with `orderstore show`"
             ),
             RefundRequested::Blocked => said!(
                 not,
@@ -170,7 +171,7 @@ impl Messages for RefundRefused {
             RefundRefused::NotRequested { status: now } => said!(
                 not,
                 "notRequested",
-                "the channel had already accepted the refund, and it is {}: query it at the channel",
+                "the channel had already accepted the refund, which is {}: query it at the channel",
                 status(*now)
             ),
             RefundRefused::NotFound => said!(

@@ -1,4 +1,4 @@
-//! `abort-close`: the announcement taken back.
+//! `abort-close`: cancels a close.
 
 use clap::Args;
 use orderstore::OrderNo;
@@ -8,10 +8,10 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::messages::answer;
 
-/// Take the announcement of a close back: the order can be paid again
+/// Cancel the close of an order: the order can be paid again
 #[derive(Args)]
 pub(crate) struct AbortClose {
-    /// The order's number
+    /// Order number
     #[arg(value_parser = OrderNo::parse)]
     no: OrderNo,
 }
@@ -19,8 +19,8 @@ pub(crate) struct AbortClose {
 impl AbortClose {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         context.with_store(|store| {
-            let answered = store.abort_close(self.no).wait()?;
-            answer(&mut context.out(), self.no, &answered)
+            let reply = store.abort_close(self.no).wait()?;
+            answer(&mut context.out(), self.no, &reply)
         })
     }
 }

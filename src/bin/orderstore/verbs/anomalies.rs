@@ -1,4 +1,4 @@
-//! `anomalies`: what waits for a person.
+//! `anomalies`: lists open anomalies.
 
 use clap::Args;
 use orderstore::OpenAnomaly;
@@ -11,9 +11,9 @@ use crate::output::{Cell, Column, Rows, data, shown};
 use crate::redact::Redactor;
 use crate::render::{anomaly_detail, anomaly_word, money_cells, reopened};
 
-/// List the anomalies that wait for a person, oldest first
+/// List the open anomalies, which wait for a person, oldest first
 ///
-/// Each ends by `orderstore resolve`.
+/// Resolve each of them with `orderstore resolve`.
 #[derive(Args)]
 pub(crate) struct Anomalies {
     #[command(flatten)]
@@ -37,8 +37,8 @@ impl Anomalies {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         context.with_store(|store| {
             let page = store.open_anomalies(self.page.of(false)).wait()?;
-            let veil = context.veil();
-            let rows = page.rows.iter().map(|it| cells(it, veil)).collect();
+            let redactor = context.veil();
+            let rows = page.rows.iter().map(|open| cells(open, redactor)).collect();
             let rows = Rows::new(COLUMNS, rows)
                 .or_else_says("no anomaly is open")
                 .next(page.next);
@@ -48,13 +48,13 @@ impl Anomalies {
     }
 }
 
-fn cells(open: &OpenAnomaly, veil: Redactor) -> Vec<Cell> {
+fn cells(open: &OpenAnomaly, redactor: Redactor) -> Vec<Cell> {
     let order = open.order.as_deref();
     let [fen, yuan, transaction] = money_cells(&open.anomaly);
     vec![
         Cell::text(open.no),
         u64::from(open.anomaly.id.0).into(),
-        Cell::Text(anomaly_word(&open.anomaly, veil)),
+        Cell::Text(anomaly_word(&open.anomaly, redactor)),
         fen,
         yuan,
         transaction,

@@ -1,4 +1,4 @@
-//! `backup`: a copy of the store as of one moment.
+//! `backup`: makes a backup of the store.
 
 use std::path::PathBuf;
 
@@ -11,13 +11,14 @@ use crate::location;
 use crate::output::{Cell, Column, data, shown};
 use crate::progress;
 
-/// Make a backup of a store that nobody uses, in a directory that is missing or empty
+/// Back up a store that no other process has open, into a missing or empty directory
 ///
-/// It is read back, every page and every invariant, before it counts. Of a store that a server
-/// has open only that server can make one, and does while it serves (Store::backup).
+/// The command reads the backup back and checks every page and every invariant before it reports
+/// success. While a server has the store open, only that server can make a backup
+/// (Store::backup).
 #[derive(Args)]
 pub(crate) struct Backup {
-    /// The backup's directory, best on another disk; its parent must be there
+    /// Directory of the backup, best on another disk. Its parent must exist
     #[arg(value_name = "DIR", value_parser = location::path())]
     to: PathBuf,
 }

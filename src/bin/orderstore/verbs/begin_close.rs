@@ -1,4 +1,4 @@
-//! `begin-close`: the announcement of a close.
+//! `begin-close`: begins to close an order.
 
 use clap::Args;
 use orderstore::OrderNo;
@@ -8,10 +8,10 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::messages::answer;
 
-/// Announce that an order is to be closed: no new prepay from now on, and a payment still wins
+/// Begin to close an order: it accepts no new prepay, but a payment still pays it
 #[derive(Args)]
 pub(crate) struct BeginClose {
-    /// The order's number
+    /// Order number
     #[arg(value_parser = OrderNo::parse)]
     no: OrderNo,
 }
@@ -19,8 +19,8 @@ pub(crate) struct BeginClose {
 impl BeginClose {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         context.with_store(|store| {
-            let answered = store.begin_close(self.no).wait()?;
-            answer(&mut context.out(), self.no, &answered)
+            let reply = store.begin_close(self.no).wait()?;
+            answer(&mut context.out(), self.no, &reply)
         })
     }
 }

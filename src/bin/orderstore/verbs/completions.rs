@@ -1,4 +1,4 @@
-//! `completions`: what a shell needs to complete the verbs and flags.
+//! `completions`: prints a completion script for a shell.
 
 use std::io::Write as _;
 
@@ -10,10 +10,10 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Pipe;
 
-/// Print what a shell needs to complete the verbs and flags
+/// Print a script with which a shell completes the verbs and flags
 #[derive(Args)]
 pub(crate) struct Completions {
-    /// Which shell
+    /// Name of the shell
     shell: Shell,
 }
 

@@ -1,4 +1,4 @@
-//! `confirm`: a payment, by a person's word.
+//! `confirm`: records a payment that an operator has verified.
 
 use clap::Args;
 use orderstore::{
@@ -14,56 +14,58 @@ use crate::progress;
 use crate::text::checked_if;
 use crate::time_arg;
 
-/// Take in a payment that you have verified at the channel, as an operator's word
+/// Record a payment that you have verified at the channel
 ///
-/// What does not fit the order is kept as an anomaly, and ends with exit code 1.
+/// If the payment does not fit the order, the store keeps it as an anomaly and the exit code is
+/// 1. The source of the payment is `operator`.
 #[derive(Args)]
 pub(crate) struct Confirm {
-    /// The order's number
+    /// Order number
     #[arg(value_parser = OrderNo::parse)]
     no: OrderNo,
-    /// The channel's number for the payment
+    /// The channel's number of the payment
     #[arg(long, value_name = "ID", value_parser = TransactionId::parse)]
     transaction_id: TransactionId,
     #[command(flatten)]
     amount: Amount,
-    /// When it was paid, by the channel's clock
+    /// Time of the payment, by the channel's clock
     #[arg(long, value_name = "TIME", value_parser = time_arg::parse)]
     paid_at: Timestamp,
-    /// Its currency: three capital letters
+    /// Currency of the payment: three capital letters
     #[arg(long, default_value = "CNY", value_parser = Currency::parse)]
     currency: Currency,
-    /// Where it was paid
+    /// Payment channel
     #[arg(long, default_value = "wechat", value_parser = Channel::parse)]
     channel: Channel,
-    /// The app that it was paid in
+    /// App of the payment
     #[arg(long, value_parser = AppId::parse)]
     appid: Option<AppId>,
-    /// The merchant that it was paid to
+    /// Merchant that received the payment
     #[arg(long, value_parser = MchId::parse)]
     mch_id: Option<MchId>,
-    /// Who paid
+    /// User who paid
     #[arg(long)]
     openid: Option<String>,
 }
 
 const DOUBTFUL: &str = "\
-It is kept as an anomaly, and does not pay the order: see `orderstore show` of its number.";
+The store keeps this payment as an anomaly. It does not pay the order: see `orderstore show`.";
 
 impl Confirm {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         let (no, payment) = (self.no, self.payment()?);
         context.with_store(|store| {
-            let answered = store.confirm(no, payment.clone()).wait()?;
-            let exit = answer(&mut context.out(), no, &answered)?;
-            // A duplicate of what is kept as an anomaly does not stand with its order.
-            let order = answered.order.as_ref();
-            let standing = order.and_then(|order| order.payment.as_ref());
-            let stands = standing.is_some_and(|standing| standing.is_same(&payment));
-            if exit == Exit::Done && !stands {
+            let reply = store.confirm(no, payment.clone()).wait()?;
+            let exit = answer(&mut context.out(), no, &reply)?;
+            // `Duplicate` also means a repeat of a payment that is only an anomaly. Such a
+            // payment does not pay the order, so the exit code must not be 0.
+            let order = reply.order.as_ref();
+            let own = order.and_then(|order| order.payment.as_ref());
+            let pays_order = own.is_some_and(|own| own.is_same(&payment));
+            if exit == Exit::Done && !pays_order {
                 progress::say(DOUBTFUL);
             }
-            Ok(Exit::of(stands && exit == Exit::Done))
+            Ok(Exit::of(pays_order && exit == Exit::Done))
         })
     }
 

@@ -1,4 +1,4 @@
-//! `copy`: everything into another store, on whatever engine.
+//! `copy`: copies everything into another store, in a directory or on a cluster.
 
 use std::ffi::OsString;
 
@@ -14,11 +14,12 @@ use crate::progress;
 
 /// Copy everything into another store: from a directory to a cluster, or back
 ///
-/// What the other store has of it already stays, so that a copy that was interrupted goes on, and
-/// a later one brings what happened since. Everything is read back and compared.
+/// The target keeps what earlier copies have written. An interrupted copy continues when you run
+/// it again, and a later copy adds the new events. The command reads everything back and compares
+/// it.
 #[derive(Args)]
 pub(crate) struct Copy {
-    /// The other store: a directory or postgres://…; one is made where there is none
+    /// Target store: a directory or a postgres://… URL. The command creates a missing store
     #[arg(value_name = "PLACE")]
     to: OsString,
 }
@@ -33,9 +34,10 @@ const COLUMNS: &[Column] = &[
 ];
 
 const NEXT: &str = "\
-A consumer of the feed that has worked off the old one up to `before` goes on in the other store
-at `place`; any other begins anew there. It draws order numbers of its own: give the server that
-opens it node digits that no store of these orders has had. Never serve from both.";
+A feed consumer that has processed the old feed up to `before` continues in the new store at
+`place`. Any other consumer starts there from the beginning. The new store draws its own order
+numbers: open it with node digits that no store of these orders has used. Never serve from both
+stores.";
 
 impl Copy {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {

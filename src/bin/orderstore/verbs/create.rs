@@ -1,4 +1,4 @@
-//! `create`: an order, by hand.
+//! `create`: creates an order.
 
 use clap::Args;
 use orderstore::{
@@ -16,46 +16,46 @@ use crate::time_arg;
 
 /// Create an order
 ///
-/// The amount comes from the shop's own price list. Where a payment waits for the order, that
-/// pays it at once. To repeat the same is safe as long as the number or the reference is said.
+/// Take the amount from your own price list. If a payment waits for the order, it pays the order
+/// at once. You can repeat the command safely if it has --no or --reference.
 #[derive(Args)]
 pub(crate) struct Create {
-    /// Its number; a new one where nothing is said
+    /// Order number. Default: a new number
     #[arg(long, value_name = "NO", value_parser = OrderNo::parse)]
     no: Option<OrderNo>,
-    /// The app that it is made in
+    /// App in which the order is created
     #[arg(long, value_parser = AppId::parse)]
     appid: AppId,
     #[command(flatten)]
     amount: Amount,
-    /// Its currency: three capital letters
+    /// Currency of the amount: three capital letters
     #[arg(long, default_value = "CNY", value_parser = Currency::parse)]
     currency: Currency,
-    /// Who makes it
+    /// User who creates the order
     #[arg(long)]
     openid: Option<String>,
-    /// The merchant that it is paid to
+    /// Merchant that receives the payment
     #[arg(long, value_parser = MchId::parse)]
     mch_id: Option<MchId>,
-    /// Where it is to be paid
+    /// Payment channel
     #[arg(long, default_value = "wechat", value_parser = Channel::parse)]
     channel: Channel,
-    /// What the customer reads on the bill
+    /// Description that the customer reads on the bill
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
-    /// What the channel hands back with the notification
+    /// Text that the channel returns in the notification
     #[arg(long, value_name = "TEXT")]
     attach: Option<String>,
-    /// The shop's own order id, of which one order at most can be payable or paid
+    /// Your own id of the purchase. At most one payable or paid order can have it
     #[arg(long, value_parser = Reference::parse)]
     reference: Option<Reference>,
-    /// The caller's own bytes
+    /// Your own data, up to 4096 bytes
     #[arg(long, value_name = "TEXT")]
     metadata: Option<String>,
-    /// The last moment to pay; seven days from now where nothing is said
+    /// Time until which the customer can pay. Default: seven days from now
     #[arg(long, value_name = "TIME", value_parser = time_arg::parse)]
     expires_at: Option<Timestamp>,
-    /// The node digits of a new number, 0 to 999: those of the server that owns the store
+    /// Node digits of a new number, 0 to 999. Use those of the server that owns the store
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=999))]
     node: u16,
 }
@@ -69,13 +69,16 @@ impl Create {
                 Some(no) => no,
                 None => store.next_order_no().wait()?,
             };
-            // A repetition under another number would be another order.
+            // Every failure names the number. Without it, the operator would repeat the command
+            // with a new number and create a second order.
             let named = |failure: Failure| {
-                failure.and(format_args!("Its number is {no}: repeat it with --no {no}"))
+                failure.and(format_args!(
+                    "The order number is {no}. Repeat the command with --no {no}"
+                ))
             };
-            let answered = store.create(no, new).wait();
-            let answered = answered.map_err(|error| named(error.into()))?;
-            answer(&mut context.out(), no, &answered).map_err(named)
+            let reply = store.create(no, new).wait();
+            let reply = reply.map_err(|error| named(error.into()))?;
+            answer(&mut context.out(), no, &reply).map_err(named)
         })
     }
 

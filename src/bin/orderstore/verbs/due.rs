@@ -1,4 +1,4 @@
-//! `due`: what the server must do next.
+//! `due`: lists the next actions of the server.
 
 use clap::Args;
 use orderstore::{Due as Thing, Timestamp};
@@ -11,10 +11,10 @@ use crate::output::{Cell, Column, Rows, shown};
 use crate::render::action;
 use crate::time_arg;
 
-/// List what is due, the longest first: whom to ask the channel about, and what to ask
+/// List the due actions, longest due first: each order or refund, and what to ask the channel
 #[derive(Args)]
 pub(crate) struct Due {
-    /// As of this time; now where nothing is said
+    /// Time for which to list. Default: now
     #[arg(long, value_name = "TIME", value_parser = time_arg::parse)]
     at: Option<Timestamp>,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `end-order`: an unpaid order for which no payment is expected any more.
+//! `end-order`: ends an unpaid order for which no payment is expected any more.
 
 use clap::Args;
 use orderstore::{Note, OrderNo};
@@ -9,15 +9,16 @@ use crate::failure::Failure;
 use crate::messages::answer;
 use crate::text::checked;
 
-/// End an unpaid order whose time is over, or whose only payment was dismissed or went back
+/// End an unpaid order that has expired, or whose only payment was dismissed or refunded
 ///
-/// Its reference is free then. An order with an open anomaly or a refund under way is not ended.
+/// Another order can then use its reference. The store does not end an order with an open anomaly
+/// or a refund under way.
 #[derive(Args)]
 pub(crate) struct EndOrder {
-    /// The order's number
+    /// Order number
     #[arg(value_parser = OrderNo::parse)]
     no: OrderNo,
-    /// Why, in your words: they are kept with the order
+    /// Reason, in your own words. The store keeps it with the order
     #[arg(long, value_name = "TEXT")]
     note: String,
 }
@@ -26,8 +27,8 @@ impl EndOrder {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         let note = checked("--note", &self.note, Note::parse)?;
         context.with_store(|store| {
-            let answered = store.end_order(self.no, note).wait()?;
-            answer(&mut context.out(), self.no, &answered)
+            let reply = store.end_order(self.no, note).wait()?;
+            answer(&mut context.out(), self.no, &reply)
         })
     }
 }

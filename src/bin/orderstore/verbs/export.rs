@@ -1,4 +1,4 @@
-//! `export`: a store's books into a file.
+//! `export`: writes orders to a file or to stdout.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use orderstore::transfer::{Export as Books, ExportError, Exported};
+use orderstore::transfer::{Export as StoreExport, ExportError, Exported};
 use orderstore::{Store, Timestamp};
 
 use crate::context::Context;
@@ -17,16 +17,17 @@ use crate::output::{Format, Pipe};
 use crate::progress;
 use crate::time_arg::TimeRange;
 
-/// Export orders, oldest first: as books in JSON Lines, or as a report in CSV
+/// Export orders, oldest first: complete in JSON Lines, or as a report in CSV
 ///
-/// Books hold everything that another store needs to import them, personal data among it; their
-/// file is readable for its owner alone. They are no backup: history, feed and number counter are
-/// not in them. A report is for spreadsheets, and names no user. What waits without an order has
-/// no time, and is in the books whatever --from and --to say.
+/// JSON Lines contain everything that another store needs for an import, including personal data.
+/// Only the owner of the output file can read it. An export is not a backup: it has no history,
+/// no feed and no counter of order numbers. The CSV report is for spreadsheets and names no user.
+/// Payments and refunds that wait for an order have no creation time. --from and --to do not
+/// filter them in JSON Lines.
 #[derive(Args)]
 pub(crate) struct Export {
-    /// A file that is not there yet; stdout where nothing is said. A name that ends in .csv
-    /// makes a report, unless --format says otherwise
+    /// New output file. Default: stdout. Without --format, a name that ends in .csv selects the
+    /// report
     #[arg(long, value_name = "FILE", value_parser = location::path())]
     output: Option<PathBuf>,
     #[command(flatten)]
@@ -41,7 +42,7 @@ impl Export {
             Some(Format::Csv) => true,
             Some(Format::Table | Format::Json) => {
                 return Err(Failure::usage(
-                    "an export is --format jsonl (books) or --format csv (a report)",
+                    "export supports --format jsonl (complete) and --format csv (a report)",
                 ));
             }
         };
@@ -67,7 +68,7 @@ impl Export {
     }
 }
 
-/// What is to be exported.
+/// Selection and format of an export.
 struct Wanted {
     times: Range<Timestamp>,
     is_report: bool,
@@ -76,15 +77,15 @@ struct Wanted {
 impl Wanted {
     fn write(&self, store: &Store, to: impl Write) -> Result<Exported, Failure> {
         let all = Timestamp::EPOCH..Timestamp::MAX;
-        let mut books = Books::all();
+        let mut export = StoreExport::all();
         if self.times != all {
-            books = books.created_between(self.times.clone());
+            export = export.created_between(self.times.clone());
         }
         let to = BufWriter::new(to);
         let exported = if self.is_report {
-            books.csv(store, to)
+            export.csv(store, to)
         } else {
-            books.json_lines(store, to)
+            export.json_lines(store, to)
         };
         exported.map_err(|error| match error {
             ExportError::Store(error) => error.into(),
@@ -93,7 +94,7 @@ impl Wanted {
         })
     }
 
-    /// `None` where the reader closed stdout before it had all of it.
+    /// Exports to stdout. Returns `None` if the reader closed stdout before the end.
     fn to_stdout(&self, store: &Store) -> Result<Option<Exported>, Failure> {
         let mut to = Pipe::new();
         match self.write(store, &mut to) {
@@ -102,7 +103,8 @@ impl Wanted {
         }
     }
 
-    /// A file that is not whole goes away again.
+    /// Exports to a new file. Removes an incomplete file, so that no one imports a part of an
+    /// export.
     fn to_file(&self, store: &Store, path: &Path) -> Result<Exported, Failure> {
         let file = create(path).map_err(|error| Failure::file(path, &error))?;
         let written = self.write(store, &file).and_then(|exported| {
@@ -112,12 +114,15 @@ impl Wanted {
         });
         written.map_err(|failure| match fs::remove_file(path) {
             Ok(()) => failure,
-            Err(_) => failure.and(format_args!("{} is no whole export", path.display())),
+            Err(_) => failure.and(format_args!(
+                "{} is incomplete and could not be removed",
+                path.display()
+            )),
         })
     }
 }
 
-/// A new file, for its owner alone.
+/// Creates a new file. On Unix, only its owner can read it.
 fn create(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);

@@ -1,4 +1,4 @@
-//! `history`: what happened under a number.
+//! `history`: lists the events of an order number.
 
 use clap::Args;
 use orderstore::OrderNo;
@@ -9,10 +9,10 @@ use crate::failure::Failure;
 use crate::output::Rows;
 use crate::render::{EVENTS, event_cells};
 
-/// Show what happened to an order, or to what waits for it, oldest first
+/// List the events of an order, or of payments and refunds that wait for it, oldest first
 #[derive(Args)]
 pub(crate) struct History {
-    /// The order's number
+    /// Order number
     #[arg(value_parser = OrderNo::parse)]
     no: OrderNo,
 }
@@ -24,11 +24,12 @@ impl History {
             if events.is_empty() {
                 let no = self.no;
                 return Err(Failure::nothing(format_args!(
-                    "nothing is known under {no}: compare the number, or search with `orderstore list`"
+                    "order number {no} has no events: check the number, or search with \
+                     `orderstore list`"
                 )));
             }
-            let veil = context.veil();
-            let rows = events.iter().map(|event| event_cells(event, veil));
+            let redactor = context.veil();
+            let rows = events.iter().map(|event| event_cells(event, redactor));
             let rows = Rows::new(EVENTS, rows.collect());
             context.out().many(&rows)?;
             Ok(Exit::Done)

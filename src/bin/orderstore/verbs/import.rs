@@ -1,4 +1,4 @@
-//! `import`: other books, or a store's own, into the store.
+//! `import`: imports an export of a store, or the data of another system.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use orderstore::transfer::{
-    Amounts, Field, Import as Books, ImportError, ImportReport, Input, Mapping, Notice, Place,
-    PlaceError,
+    Amounts, Field, Import as StoreImport, ImportError, ImportReport, Input, Mapping, Notice,
+    Place, PlaceError,
 };
 use orderstore::{AppId, Conflict, MchId, Status};
 
@@ -19,46 +19,47 @@ use crate::location::{self, is_named_csv};
 use crate::output::{Cell, Column, shown};
 use crate::progress;
 
-/// Import orders from books in JSON or CSV, each whole or refused with its place and reason
+/// Import orders from JSON or CSV, and report each refused record with place and reason
 ///
-/// Say whose books they are: a store's own (--exported), or other ones with the unit of their
-/// amounts (--amounts). Try with --dry-run first. The same import, run again, changes nothing more.
-/// Where a record was refused or a payment became an anomaly the exit code is 1.
+/// Name the source: an export of a store (--exported), or another system with the unit of its
+/// amounts (--amounts). Try it with --dry-run first. Running the same import again changes nothing
+/// more. The exit code is 1 if a record was refused or differs from its order in the store, or if
+/// a payment became an anomaly.
 #[derive(Args)]
 pub(crate) struct Import {
-    /// The books; - is stdin
+    /// File to import; - is stdin
     #[arg(value_parser = location::path())]
     file: PathBuf,
-    /// How they are written; CSV where the file's name ends in .csv, else JSON
+    /// Format of the file. Default: CSV if its name ends in .csv, otherwise JSON
     #[arg(long, value_enum, value_name = "FORM")]
     input: Option<Written>,
     #[command(flatten)]
     whose: Whose,
-    /// What a word of theirs means, instead of what it means here; may be said several times
+    /// Meaning of a status word in the file, instead of the built-in meaning. Repeatable
     #[arg(long, value_name = "WORD=STATUS", value_parser = word, conflicts_with = "exported")]
     status: Vec<(String, Status)>,
-    /// The name that a field has in them; may be said several times
+    /// Name of a field in the file. Repeatable
     #[arg(long, value_name = "FIELD=NAME", value_parser = field, conflicts_with = "exported")]
     field: Vec<(Field, String)>,
-    /// A field that is not to be kept in the metadata; may be said several times
+    /// Field of the file that the metadata must not contain. Repeatable
     #[arg(long, value_name = "NAME", conflicts_with = "exported")]
     without: Vec<String>,
-    /// The app of the orders that name none
+    /// App of orders without an app
     #[arg(long, value_parser = AppId::parse, conflicts_with = "exported")]
     appid: Option<AppId>,
-    /// The merchant of the orders that name none
+    /// Merchant of orders without a merchant
     #[arg(long, value_parser = MchId::parse, conflicts_with = "exported")]
     mch_id: Option<MchId>,
-    /// What is done where a number is known
+    /// Behaviour if an order with the same number exists
     #[arg(long, value_enum, default_value_t = Known::Skip)]
     conflict: Known,
-    /// End at the first record that is refused
+    /// Stop at the first refused record
     #[arg(long)]
     stop_on_error: bool,
-    /// Write nothing, and tell what would be refused
+    /// Write nothing, and report which records would be refused
     #[arg(long)]
     dry_run: bool,
-    /// Go on behind this place, which an import that ended has printed
+    /// Continue after this place, which an earlier import has printed
     #[arg(long, value_name = "PLACE", value_parser = place)]
     resume_behind: Option<Place>,
 }
@@ -66,36 +67,36 @@ pub(crate) struct Import {
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 struct Whose {
-    /// What `orderstore export` wrote
+    /// The file is from `orderstore export`
     #[arg(long)]
     exported: bool,
-    /// Another system's, with their amounts in this unit
+    /// The file is from another system, with amounts in this unit
     #[arg(long, value_enum, value_name = "UNIT")]
     amounts: Option<Unit>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Unit {
-    /// Yuan, or the unit of another currency, as numbers that may have been floats:
+    /// Yuan, or the unit of another currency. Rounding errors of floats are accepted:
     /// 0.5700000000000001 is 57 fen
     Yuan,
-    /// Fen, or another currency's minor units, as integers
+    /// Fen, or the minor unit of another currency, as integers
     Fen,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Written {
-    /// Objects one after another, on a line each or over several, or in one array
+    /// JSON objects one after another, each on one or several lines, or one JSON array
     Json,
-    /// With a header, in UTF-8
+    /// CSV with a header, in UTF-8
     Csv,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Known {
-    /// Nothing
+    /// Write nothing
     Skip,
-    /// Payments and refunds that are new are taken in; a status never goes back
+    /// Record new payments and refunds. A status never goes back
     Advance,
 }
 
@@ -121,7 +122,7 @@ fn field(text: &str) -> Result<(Field, String), String> {
     let mut every = FIELDS.into_iter();
     let found = every.find(|field| field.name() == name).ok_or_else(|| {
         let names = FIELDS.map(Field::name).join(", ");
-        format!("a field is one of {names}")
+        format!("unknown field: use one of {names}")
     })?;
     Ok((found, theirs.to_owned()))
 }
@@ -133,8 +134,8 @@ fn word(text: &str) -> Result<(String, Status), String> {
 
 fn pair<'a>(text: &'a str, example: &str) -> Result<(&'a str, &'a str), String> {
     let parts = text.split_once('=');
-    let filled = parts.filter(|(one, other)| !one.is_empty() && !other.is_empty());
-    filled.ok_or_else(|| format!("it is two words that are joined by =, such as {example}"))
+    let filled = parts.filter(|(left, right)| !left.is_empty() && !right.is_empty());
+    filled.ok_or_else(|| format!("write two words joined by =, such as {example}"))
 }
 
 fn place(text: &str) -> Result<Place, PlaceError> {
@@ -158,10 +159,10 @@ impl Import {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         let import = self.import()?;
         context.place()?;
-        let books = BufReader::new(open(&self.file)?);
+        let reader = BufReader::new(open(&self.file)?);
         let input = match self.written() {
-            Written::Json => Input::json(books),
-            Written::Csv => Input::csv(books),
+            Written::Json => Input::json(reader),
+            Written::Csv => Input::csv(reader),
         };
         context.with_store(|store| {
             progress::restart("importing");
@@ -183,16 +184,16 @@ impl Import {
         })
     }
 
-    fn import(&self) -> Result<Books, Failure> {
+    fn import(&self) -> Result<StoreImport, Failure> {
         let mut import = match self.whose.amounts {
-            Some(unit) => Books::foreign(self.foreign(unit)),
+            Some(unit) => StoreImport::foreign(self.foreign(unit)),
             None if self.written() == Written::Csv => {
                 return Err(Failure::usage(
-                    "a store's own books are JSON, and what it exports as CSV is a report: \
-                     export with --format jsonl, or say --input json where the books are JSON",
+                    "--exported needs JSON, because a CSV export is only a report: export with \
+                     --format jsonl, or add --input json if the file contains JSON",
                 ));
             }
-            None => Books::exported(),
+            None => StoreImport::exported(),
         };
         import = import.conflict(match self.conflict {
             Known::Skip => Conflict::Skip,
@@ -211,26 +212,26 @@ impl Import {
     }
 
     fn foreign(&self, unit: Unit) -> Mapping {
-        let mut books = Mapping::of(match unit {
+        let mut mapping = Mapping::of(match unit {
             Unit::Yuan => Amounts::Yuan,
             Unit::Fen => Amounts::Fen,
         });
         for (word, status) in &self.status {
-            books = books.status(word, *status);
+            mapping = mapping.status(word, *status);
         }
         for (field, name) in &self.field {
-            books = books.field(*field, name);
+            mapping = mapping.field(*field, name);
         }
         for name in &self.without {
-            books = books.without(name);
+            mapping = mapping.without(name);
         }
         if let Some(appid) = &self.appid {
-            books = books.appid(appid.clone());
+            mapping = mapping.appid(appid.clone());
         }
         if let Some(mch_id) = &self.mch_id {
-            books = books.mch_id(mch_id.clone());
+            mapping = mapping.mch_id(mch_id.clone());
         }
-        books
+        mapping
     }
 }
 
@@ -243,7 +244,7 @@ fn open(path: &Path) -> Result<Box<dyn Read>, Failure> {
     let about = file.metadata().map_err(unread)?;
     if about.is_dir() {
         return Err(Failure::usage(format_args!(
-            "{} is a directory",
+            "{} is a directory: name a file",
             path.display()
         )));
     }
@@ -276,9 +277,10 @@ fn cells(report: &ImportReport, is_trial: bool) -> Vec<Cell> {
     ]
 }
 
-/// What is no text in UTF-8 is refused as such; nothing is wrong with the disk.
+/// Converts a read error. Invalid data, such as a wrong encoding, is not a fault of the disk and
+/// has another exit code.
 fn unread(error: &io::Error) -> Failure {
-    let what = "the books could not be read";
+    let what = "the input could not be read";
     match error.kind() {
         io::ErrorKind::InvalidData => Failure::nothing(format_args!("{what}: {error}")),
         _ => Failure::input(what, error),
@@ -293,7 +295,8 @@ fn failed(error: ImportError) -> Failure {
     };
     match settled {
         Some(place) => failure.and(format_args!(
-            "settled so far: go on with --resume-behind {place}, or run the whole again"
+            "Records before this point are done: continue with --resume-behind {place}, or run \
+             the whole import again"
         )),
         None => failure,
     }

@@ -1,4 +1,4 @@
-//! `init`: the one verb that makes an empty store.
+//! `init`: creates an empty store.
 
 use clap::Args;
 use orderstore::Store;
@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Cell, shown};
 
-/// Make a store in a directory that is missing or empty, whose parent is there, or on a cluster
+/// Create an empty store on a cluster, or in a missing or empty directory whose parent exists
 #[derive(Args)]
 pub(crate) struct Init {}
 

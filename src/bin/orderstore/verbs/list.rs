@@ -1,4 +1,4 @@
-//! `list`: orders by user, status, number of another kind, or time.
+//! `list`: lists orders by user, status, transaction, refund number, reference or time.
 
 use std::ops::Range;
 
@@ -19,32 +19,32 @@ use crate::time_arg::TimeRange;
 
 /// List orders, newest first
 ///
-/// Without a flag that says which, all of them by their creation. One --status alone lists by the
-/// time that matters in it: wait and closing by creation, success and latePaid by payment, closed
-/// and failed by their end.
+/// By default the command lists all orders by creation time. A single --status without another
+/// selection sorts by the time that matters for it: wait and closing by creation, success and
+/// latePaid by payment, closed and failed by their end.
 #[derive(Args)]
 pub(crate) struct List {
-    /// Those that this user made or paid; hidden ones are left out
+    /// Orders that this user created or paid, without hidden ones
     #[arg(long, group = "which")]
     openid: Option<String>,
-    /// Those that know this transaction: first the one that it paid
+    /// Orders with this transaction; the order that it paid comes first
     #[arg(long, value_name = "ID", group = "which", value_parser = TransactionId::parse)]
     transaction_id: Option<TransactionId>,
-    /// Those that know this refund number: first the one that owns it
+    /// Orders with this refund number; the order that owns it comes first
     #[arg(long, value_name = "NO", group = "which", value_parser = RefundNo::parse)]
     refund_no: Option<RefundNo>,
-    /// All attempts to pay this order of the shop's
+    /// All orders with this reference, your own id of the purchase
     #[arg(long, group = "which", value_parser = Reference::parse)]
     reference: Option<Reference>,
-    /// The channel of the transaction or refund
+    /// Payment channel of the transaction or refund
     #[arg(long, default_value = "wechat", value_parser = Channel::parse)]
     channel: Channel,
-    /// Only those of this status; may be said several times
+    /// Only orders with this status. Repeatable
     #[arg(long, value_parser = statuses())]
     status: Vec<Status>,
     #[command(flatten)]
     stretch: TimeRange,
-    /// Hidden ones of the user, too
+    /// Include orders that the user has hidden
     #[arg(long, requires = "openid")]
     with_hidden: bool,
     /// Oldest first
@@ -54,17 +54,19 @@ pub(crate) struct List {
     page: Page,
 }
 
-/// The words of statuses, as JSON writes them.
+/// Returns a parser for statuses, with the words of JSON.
 pub(super) fn statuses() -> impl TypedValueParser<Value = Status> {
     let words = Status::ALL.map(Status::as_str);
     PossibleValuesParser::new(words).try_map(|word| status(&word))
 }
 
-/// A status by its word.
+/// Parses a status from its JSON word.
 pub(super) fn status(word: &str) -> Result<Status, String> {
     let mut every = Status::ALL.into_iter();
     let found = every.find(|status| status.as_str() == word);
-    found.ok_or_else(|| "a status is wait, success, closing, closed, failed or latePaid".to_owned())
+    found.ok_or_else(|| {
+        "unknown status: use wait, success, closing, closed, failed or latePaid".to_owned()
+    })
 }
 
 impl List {
@@ -72,10 +74,10 @@ impl List {
         let listing = self.listing(self.stretch.range()?)?;
         context.with_store(|store| {
             let page = store.list(listing).wait()?;
-            let veil = context.veil();
-            let rows = page.rows.iter().map(|order| order_cells(order, veil));
+            let redactor = context.veil();
+            let rows = page.rows.iter().map(|order| order_cells(order, redactor));
             let rows = Rows::new(ORDERS, rows.collect())
-                .or_else_says("no order fits")
+                .or_else_says("no order matches")
                 .next(page.next);
             context.out().many(&rows)?;
             Ok(Exit::Done)
@@ -98,7 +100,8 @@ impl List {
         Ok(listing)
     }
 
-    /// The list, and whether statuses are a filter on it.
+    /// Returns the query, and whether `--status` filters its result. With a single status the
+    /// query itself selects it.
     fn which(&self, openid: Option<&OpenId>) -> (OrderQuery, bool) {
         if let Some(openid) = openid {
             return (OrderQuery::by_openid(openid), true);

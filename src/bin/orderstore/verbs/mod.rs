@@ -1,6 +1,6 @@
-//! One file for each verb, or for a few that are alike: its flags, and what it does.
+//! Verbs of the command line, with their flags. Each verb has its own file.
 //!
-//! Each checks all that was said first; `Context::with_store` opens the store behind that.
+//! Each verb validates its arguments before `Context::with_store` opens the store.
 
 mod abort_close;
 mod anomalies;
@@ -62,7 +62,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
-/// Does what was asked for.
+/// Runs a verb.
 pub(crate) fn run(verb: Verb, context: &Context) -> Result<Exit, Failure> {
     match verb {
         Verb::Init(verb) => verb.run(context),

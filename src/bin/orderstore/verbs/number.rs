@@ -1,4 +1,4 @@
-//! `number`: order numbers for elsewhere.
+//! `number`: draws order numbers for another system.
 
 use clap::Args;
 use orderstore::Store;
@@ -8,16 +8,17 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Cell, Column, Rows, shown};
 
-/// Draw order numbers that nothing repeats
+/// Draw order numbers that the store never draws again
 ///
-/// It changes the store: what was reserved for this call and is not printed is never used.
+/// The command changes the store. It reserves a range of numbers, and numbers that it does not
+/// print are never used.
 #[derive(Args)]
 pub(crate) struct Number {
-    /// How many, 1 to 1000
+    /// Number of order numbers, 1 to 1000
     #[arg(long, value_name = "N", default_value_t = 1,
         value_parser = clap::value_parser!(u16).range(1..=1000))]
     count: u16,
-    /// Their node digits, 0 to 999: those of the server that owns the store
+    /// Node digits of the numbers, 0 to 999. Use those of the server that owns the store
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=999))]
     node: u16,
 }

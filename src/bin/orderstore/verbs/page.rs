@@ -1,16 +1,16 @@
-//! The flags of everything that is read page by page.
+//! Flags of verbs that read page by page.
 
 use clap::Args;
 use orderstore::{Cursor, PageRequest};
 
-/// Which page.
+/// Size and start of the page.
 #[derive(Args, Clone, Copy)]
 pub(super) struct Page {
-    /// The most rows, 1 to 1000
+    /// Maximum number of rows, 1 to 1000
     #[arg(long, value_name = "N", default_value_t = 20,
         value_parser = clap::value_parser!(u16).range(1..=1000))]
     limit: u16,
-    /// Go on behind this cursor, which the page before printed
+    /// Continue after this cursor, which the previous page has printed
     #[arg(long, value_name = "CURSOR", value_parser = cursor)]
     after: Option<Cursor>,
 }

@@ -1,4 +1,4 @@
-//! `reconcile`: the channel's bill of a day against the store.
+//! `reconcile`: compares the channel's bill of a day with the store.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -24,23 +24,23 @@ use crate::time_arg;
 
 /// Compare the channel's trade bill of a day with the store, and list the differences
 ///
-/// It changes nothing, unless --apply says so: then the store is told what the bill proves, once
-/// all of the bill was read and its sums agree. To apply twice changes nothing more. Where
-/// differences are left for a person or the channel, where no line is of this merchant or most
-/// are of another day, the exit code is 1. All differences are held in memory until they are
-/// shown.
+/// The command changes nothing without --apply. With --apply it first reads the whole bill and
+/// checks its sums. Then it records what the bill proves. Applying a bill twice changes nothing
+/// more. The exit code is 1 if differences remain for a person or the channel, if the bill has no
+/// line of this merchant, or if most lines are of another day. The command holds all differences
+/// in memory.
 #[derive(Args)]
 pub(crate) struct Reconcile {
-    /// The bill as the channel serves it, unzipped
+    /// Bill file from the channel, unzipped
     #[arg(value_parser = location::path())]
     file: PathBuf,
-    /// Its day, in Beijing
+    /// Day of the bill, in Beijing time
     #[arg(long, value_name = "yyyy-MM-dd", value_parser = time_arg::day)]
     day: BillDay,
-    /// Whose bill it is; lines of other merchants are left out
+    /// Merchant of the bill. The command skips lines of other merchants
     #[arg(long, value_parser = MchId::parse)]
     mch_id: MchId,
-    /// Tell the store what the bill proves
+    /// Record in the store what the bill proves
     #[arg(long)]
     apply: bool,
 }
@@ -60,7 +60,7 @@ const COLUMNS: &[Column] = &[
     shown("outcome"),
 ];
 
-/// How many fixes are handed over at once: the store's queue is bounded.
+/// Number of fixes that the program submits at once. The store's queue is bounded.
 const PORTION: usize = 500;
 
 impl Reconcile {
@@ -82,7 +82,7 @@ impl Reconcile {
                 return Err(Failure::nothing(doubt));
             }
             let settled = met.settle(store, self.apply);
-            // What was applied before something failed is shown, too.
+            // The rows are shown even if `settle` failed, because some fixes may be applied.
             let rows = met.rows(counts);
             let agreed = "no differences: the bill and the store agree";
             context.out().many(&rows.or_else_says(agreed))?;
@@ -98,7 +98,7 @@ fn open(path: &Path) -> Result<impl Read + use<>, Failure> {
     Ok(progress::reading(file, bytes))
 }
 
-/// Why the bill is probably not the one that was meant.
+/// Returns the reason why this is probably the wrong bill, if there is one.
 fn doubt(counts: &Reconciled) -> Option<&'static str> {
     if counts.lines == 0 && counts.of_others > 0 {
         return Some("the bill has no line of this merchant; nothing was applied");
@@ -115,14 +115,14 @@ fn failed(error: ReconcileError) -> Failure {
 }
 
 fn cut_off(error: Error) -> Failure {
-    Failure::from(error).and("Some fixes may be applied; to apply the bill again is safe.")
+    Failure::from(error).and("Some fixes may be applied. You can safely apply the bill again.")
 }
 
-/// The differences as they are shown, and the fixes of those that have one.
+/// Rows of the differences, and the fixes for them.
 #[derive(Default)]
 struct Met {
     rows: Vec<Vec<Cell>>,
-    /// With the place of its row.
+    /// Index of the row, and the command that fixes its difference.
     fixes: Vec<(usize, Command)>,
 }
 
@@ -135,7 +135,7 @@ impl Met {
         }
     }
 
-    /// Applies the fixes, and says whether nothing is left for anybody.
+    /// Applies the fixes. Returns whether no difference remains for a person or the channel.
     fn settle(&mut self, store: &Store, is_applied: bool) -> Result<bool, Failure> {
         if !is_applied {
             return Ok(self.rows.is_empty());
@@ -144,14 +144,14 @@ impl Met {
         let mut left = std::mem::take(&mut self.fixes).into_iter().peekable();
         while left.peek().is_some() {
             let (places, commands): (Vec<_>, Vec<_>) = left.by_ref().take(PORTION).unzip();
-            let answers = submit(store, commands).map_err(cut_off)?;
-            for (place, answered) in places.into_iter().zip(answers) {
-                let answered = answered.map_err(cut_off)?;
-                let currency = answered.order.as_ref().map(|order| order.currency);
-                let said = answered.outcome.said(currency.unwrap_or_default());
-                is_settled &= said.done;
+            let results = submit(store, commands).map_err(cut_off)?;
+            for (place, result) in places.into_iter().zip(results) {
+                let reply = result.map_err(cut_off)?;
+                let currency = reply.order.as_ref().map(|order| order.currency);
+                let message = reply.outcome.said(currency.unwrap_or_default());
+                is_settled &= message.done;
                 if let Some(cell) = self.rows.get_mut(place).and_then(|row| row.last_mut()) {
-                    *cell = Cell::Word(said.word);
+                    *cell = Cell::Word(message.word);
                 }
             }
         }
@@ -168,11 +168,11 @@ impl Met {
     }
 }
 
-/// What became of one command.
-type Told = Result<Reply<Outcome>, Error>;
+/// Result of one command.
+type CommandResult = Result<Reply<Outcome>, Error>;
 
-/// Hands commands over, and waits for their answers.
-fn submit(store: &Store, commands: Vec<Command>) -> Result<Vec<Told>, Error> {
+/// Submits commands and waits for their replies.
+fn submit(store: &Store, commands: Vec<Command>) -> Result<Vec<CommandResult>, Error> {
     let mut left = commands;
     loop {
         match store.submit_all(left) {
@@ -209,7 +209,7 @@ fn cells(difference: &BillDifference) -> Vec<Cell> {
     ]
 }
 
-/// Why a line cannot be used.
+/// Returns the reason why a line of the bill is unusable.
 fn problem(bad: &UnusableLine) -> String {
     let UnusableLine { column, source, .. } = bad;
     format!("{column} cannot be used: {source}")

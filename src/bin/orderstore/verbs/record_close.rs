@@ -1,4 +1,4 @@
-//! `record-close`: what the channel said when it was asked to close.
+//! `record-close`: records the channel's reply to a close request.
 
 use clap::{Args, ValueEnum};
 use orderstore::{CloseReply, OrderNo};
@@ -8,26 +8,26 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::messages::answer;
 
-/// Take in what the channel said when it was asked to close an order
+/// Record the channel's reply to a request to close an order
 #[derive(Args)]
 pub(crate) struct RecordClose {
-    /// The order's number
+    /// Order number
     #[arg(value_parser = OrderNo::parse)]
     no: OrderNo,
-    /// What it said
+    /// Reply of the channel
     #[arg(long, value_enum)]
     reply: Reply,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Reply {
-    /// It says that it closed it
+    /// The channel reports that it closed the order
     Closed,
-    /// ORDERPAID: it was paid in the meantime
+    /// ORDERPAID: the customer has paid the order in the meantime
     OrderPaid,
-    /// ORDERNOTEXIST: it knows no such order
+    /// ORDERNOTEXIST: the channel does not know the order
     NoSuchOrder,
-    /// It could not say
+    /// No usable reply, such as a system error or a time-out
     Retry,
 }
 
@@ -45,8 +45,8 @@ impl From<Reply> for CloseReply {
 impl RecordClose {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         context.with_store(|store| {
-            let answered = store.record_close(self.no, self.reply.into()).wait()?;
-            answer(&mut context.out(), self.no, &answered)
+            let reply = store.record_close(self.no, self.reply.into()).wait()?;
+            answer(&mut context.out(), self.no, &reply)
         })
     }
 }

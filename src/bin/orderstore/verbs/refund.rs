@@ -1,7 +1,7 @@
-//! `refund`: money on its way back, from its request to its end.
+//! `refund`: reserves money for refunds and records the channel's reports about them.
 //!
-//! What is not said of the payment is taken from the order. Where that leaves a choice, the
-//! verb refuses: it never picks one of several payments.
+//! If the flags do not name the payment, the verb takes it from the order. If the order has
+//! several payments, the verb fails: it never picks one of them.
 
 use clap::{Args, Subcommand, ValueEnum};
 use orderstore::{
@@ -18,9 +18,10 @@ use crate::money::{self, Amount};
 use crate::output::{Cell, Column, Rows, data, shown};
 use crate::time_arg;
 
-/// Reserve money that is to go back, or take in what the channel said of it
+/// Reserve money for a refund, or record what the channel reports about it
 ///
-/// First `request`, then ask the channel under the same number, then `record` or `refused`.
+/// First run `request`. Then request the refund from the channel under the same number. Then run
+/// `record` or `refused`.
 #[derive(Args)]
 pub(crate) struct Refund {
     #[command(subcommand)]
@@ -29,13 +30,13 @@ pub(crate) struct Refund {
 
 #[derive(Subcommand)]
 enum Step {
-    /// Reserve the money; only then ask the channel for it
+    /// Reserve the money, before you request the refund from the channel
     Request(Request),
-    /// Take in how the channel says that a refund stands
+    /// Record the state of a refund that the channel reports
     Record(Record),
-    /// The channel refused to take it at all: what it reserved is free again
+    /// Record that the channel refused the refund: its reserved money is free again
     Refused(Refused),
-    /// List the refunds that ended without success, newest first: each may need another attempt
+    /// List the refunds that ended without success, newest first. Each may need a new attempt
     Closed(Closed),
 }
 
@@ -43,7 +44,8 @@ enum Step {
 struct Request {
     #[command(flatten)]
     which: Which,
-    /// Which attempt under this number: after the channel refused or closed the first, 2
+    /// Number of the attempt under this refund number. Use 2 after the channel refused or closed
+    /// the first attempt
     #[arg(long, value_name = "N", default_value_t = 1)]
     attempt: u32,
 }
@@ -54,30 +56,30 @@ struct Closed {
     page: Page,
 }
 
-/// Which refund, of what.
+/// Refund, and the payment that it refunds.
 #[derive(Args)]
 struct Which {
-    /// The order's number
+    /// Order number
     #[arg(value_parser = OrderNo::parse)]
     no: OrderNo,
-    /// The merchant's number for the refund
+    /// Your number of the refund
     #[arg(long, value_name = "NO", value_parser = RefundNo::parse)]
     refund_no: RefundNo,
-    /// The transaction whose money goes back; needed only where several are known here
+    /// Transaction to refund. Needed unless the order has one payment, or has this refund already
     #[arg(long, value_name = "ID", value_parser = TransactionId::parse)]
     transaction_id: Option<TransactionId>,
     #[command(flatten)]
     amount: Amount,
-    /// The payment's currency, for which the amount is meant; with a transaction, CNY where
-    /// nothing is said
+    /// Currency of the payment and of the amount. Default: that of the payment, or CNY with
+    /// --transaction-id
     #[arg(long, value_parser = Currency::parse)]
     currency: Option<Currency>,
-    /// Where it was paid; with a transaction, wechat where nothing is said
+    /// Payment channel. Default: that of the payment, or wechat with --transaction-id
     #[arg(long, value_parser = Channel::parse)]
     channel: Option<Channel>,
 }
 
-/// A payment, as far as a refund names it.
+/// Facts of a payment that a refund needs.
 struct Paid {
     transaction_id: TransactionId,
     channel: Channel,
@@ -98,30 +100,30 @@ impl From<&Payment> for Paid {
 struct Record {
     #[command(flatten)]
     which: Which,
-    /// How far it is
+    /// State that the channel reports
     #[arg(long, value_enum)]
     state: State,
-    /// The channel's number for it
+    /// The channel's number of the refund
     #[arg(long, value_name = "ID", value_parser = RefundId::parse)]
     refund_id: Option<RefundId>,
-    /// When the channel says that the money went back
+    /// Time of the success, by the channel's clock
     #[arg(long, value_name = "TIME", value_parser = time_arg::parse)]
     success_at: Option<Timestamp>,
-    /// When the query was sent that the channel answered so; nothing for a notification. After a
-    /// retry or a success only the answer to a later query shows that the refund failed
+    /// Time when you sent the query that the channel answered. Leave it out for a notification.
+    /// After a retry or a success, the store accepts a failure only from a later query
     #[arg(long, value_name = "TIME", value_parser = time_arg::parse)]
     query_sent_at: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum State {
-    /// PROCESSING: the channel is at it
+    /// PROCESSING: the channel is processing the refund
     Processing,
-    /// SUCCESS: the money went back
+    /// SUCCESS: the customer has received the money
     Success,
-    /// CLOSED: it will not go back under this number
+    /// CLOSED: the attempt ended without a refund
     Closed,
-    /// ABNORMAL: it cannot be delivered
+    /// ABNORMAL: the channel cannot deliver the money
     Abnormal,
 }
 
@@ -138,16 +140,16 @@ impl From<State> for RefundState {
 
 #[derive(Args)]
 struct Refused {
-    /// The order's number
+    /// Order number
     #[arg(value_parser = OrderNo::parse)]
     no: OrderNo,
-    /// The merchant's number for the refund
+    /// Your number of the refund
     #[arg(long, value_name = "NO", value_parser = RefundNo::parse)]
     refund_no: RefundNo,
-    /// Which attempt under this number was refused
+    /// Number of the refused attempt under this refund number
     #[arg(long, value_name = "N", default_value_t = 1)]
     attempt: u32,
-    /// The channel's code, such as NOTENOUGH
+    /// Error code of the channel, such as NOTENOUGH
     #[arg(long, value_parser = Label::parse)]
     code: Label,
 }
@@ -166,16 +168,16 @@ impl Refund {
 impl Request {
     fn run(self, context: &Context) -> Result<Exit, Failure> {
         let (which, attempt) = (self.which, self.attempt);
-        let said = which.said().map(|paid| which.refund(paid)).transpose()?;
+        let named = which.named().map(|paid| which.refund(paid)).transpose()?;
         context.with_store(|store| {
-            let refund = match said {
+            let refund = match named {
                 Some(refund) => refund,
                 None => which.refund(which.known(store)?)?,
             };
-            let answered = store
+            let reply = store
                 .request_refund(which.no, refund.attempt(attempt))
                 .wait()?;
-            answer(&mut context.out(), which.no, &answered)
+            answer(&mut context.out(), which.no, &reply)
         })
     }
 }
@@ -224,8 +226,8 @@ impl Which {
         Ok(refund.map_err(Failure::usage)?.channel(paid.channel))
     }
 
-    /// The payment, where its transaction was said.
-    fn said(&self) -> Option<Paid> {
+    /// Returns the payment from the flags, if they name its transaction.
+    fn named(&self) -> Option<Paid> {
         Some(Paid {
             transaction_id: self.transaction_id.clone()?,
             channel: self.channel.unwrap_or_default(),
@@ -233,7 +235,8 @@ impl Which {
         })
     }
 
-    /// The payment that the refund is of where it is known here, else the only one there is.
+    /// Returns the payment from the order. If the order has this refund, it is the payment of
+    /// the refund, otherwise the only payment. Several payments are an error.
     fn known(&self, store: &Store) -> Result<Paid, Failure> {
         let order = found(self.no, store.get(self.no).wait()?)
             .map_err(|failure| failure.and("Name its transaction with --transaction-id."))?;
@@ -252,7 +255,7 @@ impl Which {
             [payment] => *payment,
             [] => {
                 return Err(Failure::nothing(format_args!(
-                    "no such payment of {} is known: name its transaction with --transaction-id",
+                    "order {} has no such payment: name its transaction with --transaction-id",
                     self.no
                 )));
             }
@@ -260,13 +263,14 @@ impl Which {
         };
         match self.currency {
             Some(currency) if currency != payment.currency => Err(Failure::usage(format_args!(
-                "{} was paid in {}: give the amount in that, with --fen",
+                "order {} was paid in {}: give the amount in this currency, with --fen",
                 self.no, payment.currency
             ))),
             _ => Ok(payment.into()),
         }
     }
 
+    /// Returns a failure that lists the payments to choose from.
     fn choice(&self, payments: &[&Payment]) -> Failure {
         let each = payments.iter().map(|payment| {
             let fee = money::show(u128::from(payment.paid_fee.as_u64()), payment.currency);
@@ -274,18 +278,19 @@ impl Which {
         });
         let each: Vec<String> = each.collect();
         Failure::usage(format_args!(
-            "several payments of {} are known: say which one goes back\n{}",
+            "order {} has several payments: name the one to refund\n{}",
             self.no,
             each.join("\n")
         ))
     }
 }
 
-/// The payments that an order knows, each once: the one that stands, and those in doubt.
+/// Returns the payments of an order, each once: its own payment, then those of anomalies.
 fn payments(order: &Order) -> Vec<&Payment> {
-    let doubtful = order.anomalies.iter().filter_map(|it| it.payment.as_ref());
+    let in_anomalies = order.anomalies.iter();
+    let in_anomalies = in_anomalies.filter_map(|anomaly| anomaly.payment.as_ref());
     let mut payments: Vec<&Payment> = Vec::new();
-    for payment in order.payment.iter().chain(doubtful) {
+    for payment in order.payment.iter().chain(in_anomalies) {
         if !payments.iter().any(|known| known.is_same(payment)) {
             payments.push(payment);
         }
@@ -296,14 +301,14 @@ fn payments(order: &Order) -> Vec<&Payment> {
 impl Record {
     fn run(self, context: &Context) -> Result<Exit, Failure> {
         let no = self.which.no;
-        let said = self.which.said().map(|paid| self.fact(paid)).transpose()?;
+        let named = self.which.named().map(|paid| self.fact(paid)).transpose()?;
         context.with_store(|store| {
-            let fact = match said {
+            let fact = match named {
                 Some(fact) => fact,
                 None => self.fact(self.which.known(store)?)?,
             };
-            let answered = store.record_refund(no, fact).wait()?;
-            answer(&mut context.out(), no, &answered)
+            let reply = store.record_refund(no, fact).wait()?;
+            answer(&mut context.out(), no, &reply)
         })
     }
 
@@ -331,8 +336,8 @@ impl Refused {
         context.with_store(|store| {
             let refund = (self.refund_no, self.attempt);
             let call = store.record_refund_refused(self.no, refund, self.code);
-            let answered = call.wait()?;
-            answer(&mut context.out(), self.no, &answered)
+            let reply = call.wait()?;
+            answer(&mut context.out(), self.no, &reply)
         })
     }
 }

@@ -1,4 +1,4 @@
-//! `repair`: a sound store of a damaged one.
+//! `repair`: builds a sound store from a damaged one.
 
 use std::path::PathBuf;
 
@@ -12,13 +12,13 @@ use crate::location;
 use crate::output::{Cell, Column, Out, Rows, shown};
 use crate::progress;
 
-/// Make a sound store out of a damaged one, in a directory that is missing or empty
+/// Build a sound store from a damaged one, in a missing or empty directory
 ///
-/// The damaged store is only read and stays as it is. Restore a backup instead where there is one
-/// that is young enough. Where anything was lost, or is not as it was, the exit code is 1.
+/// The command only reads the damaged store and leaves it unchanged. If a recent backup exists,
+/// restore that instead. The exit code is 1 if data was lost or changed.
 #[derive(Args)]
 pub(crate) struct Repair {
-    /// The new store's directory; its parent must be there
+    /// Directory of the new store. Its parent must exist
     #[arg(long, value_name = "DIR", value_parser = location::path())]
     into: PathBuf,
 }
@@ -26,13 +26,13 @@ pub(crate) struct Repair {
 const COLUMNS: &[Column] = &[shown("outTradeNo"), shown("found"), shown("detail")];
 
 const WHOLE: &str = "\
-Everything could be read. The feed is another incarnation: its consumers begin anew
+Nothing was lost. The feed has another incarnation: convert the cursor of every consumer
 (RepairReport::translate).";
 
 const NEXT: &str = "\
-Before it serves anybody, ask the channel: about every order that is listed here, and, where
-events or groups were lost, for every day that is concerned (orderstore reconcile). The feed is
-another incarnation: its consumers begin anew (RepairReport::translate).";
+Before the new store serves requests, query the channel about every order in this list. If events
+or groups were lost, also compare the bill of every affected day (orderstore reconcile). The feed
+has another incarnation: convert the cursor of every consumer (RepairReport::translate).";
 
 impl Repair {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
@@ -41,9 +41,9 @@ impl Repair {
         let repaired = builder.repair(context.dir()?, &self.into)?;
         progress::end();
         tell(&mut context.out(), &repaired)?;
-        let is_well = repaired.is_whole() && repaired.verified.is_ok();
-        progress::say(if is_well { WHOLE } else { NEXT });
-        Ok(Exit::of(is_well))
+        let is_sound = repaired.is_whole() && repaired.verified.is_ok();
+        progress::say(if is_sound { WHOLE } else { NEXT });
+        Ok(Exit::of(is_sound))
     }
 }
 
@@ -73,11 +73,11 @@ fn tell(out: &mut Out, repaired: &RepairReport) -> Result<(), Failure> {
     out.many(&rows)
 }
 
-/// The lists that held something else than the records say, each with how much.
+/// Returns the lists whose number of entries changed, with the numbers before and after.
 fn mended(repaired: &RepairReport) -> Cell {
     let lists = repaired.lists.iter();
-    let mended = lists.filter(|list| list.before != Some(list.after));
-    let words = mended.map(|list| match list.before {
+    let changed = lists.filter(|list| list.before != Some(list.after));
+    let words = changed.map(|list| match list.before {
         Some(before) => format!("{} ({before}, now {})", list.name, list.after),
         None => format!("{} (unread, now {})", list.name, list.after),
     });
@@ -88,21 +88,24 @@ fn cells(no: OrderNo, found: RepairFinding) -> Vec<Cell> {
     let (word, detail) = match found {
         RepairFinding::Rebuilt => (
             "rebuilt",
-            "it was lost, and its history told it whole".to_owned(),
+            "the record was lost and rebuilt completely from its history".to_owned(),
         ),
         RepairFinding::Older { version } => (
             "older",
-            format!("it is there as of version {version}: ask the channel about it"),
+            format!("the record was rebuilt up to version {version}: query the channel about it"),
         ),
         RepairFinding::Refolded => (
             "refolded",
-            "it was not what its history says, and is now".to_owned(),
+            "the record differed from its history and was rebuilt from it".to_owned(),
         ),
         RepairFinding::HistoryLost => (
             "historyLost",
-            "its history begins anew: compare what was paid with what was shipped".to_owned(),
+            "the history is lost and restarts: compare payments with shipments".to_owned(),
         ),
-        RepairFinding::Lost => ("lost", "only the channel knows of it".to_owned()),
+        RepairFinding::Lost => (
+            "lost",
+            "the record is lost: only the channel knows the order".to_owned(),
+        ),
         _ => ("other", String::new()),
     };
     vec![Cell::text(no), Cell::Word(word), Cell::Text(detail)]

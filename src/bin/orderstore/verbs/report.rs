@@ -1,4 +1,4 @@
-//! `report`: what a stretch of time brought.
+//! `report`: counts and sums of a period.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -14,13 +14,14 @@ use crate::output::{Cell, Column, Rows, data, shown};
 use crate::progress;
 use crate::time_arg::{self, TimeRange};
 
-/// Count and sum what a stretch of time brought: orders made, paid, paid late, and refunded
+/// Count and sum the orders, payments, late payments and refunds of a period
 ///
-/// Orders count by their creation and stand as they do now; payments and refunds by the channel's
-/// time of success. Late payments are among those paid, too.
+/// An order belongs to the period of its creation and counts with its current status. A payment or
+/// refund belongs to the period of its success, by the channel's clock. A late payment also counts
+/// as a payment.
 #[derive(Args)]
 pub(crate) struct Report {
-    /// One day, from midnight to midnight in Beijing
+    /// One day, from midnight to midnight in Beijing time
     #[arg(long, value_name = "yyyy-MM-dd", conflicts_with_all = ["from", "to"],
         value_parser = time_arg::day)]
     day: Option<BillDay>,
@@ -45,14 +46,14 @@ impl Report {
         context.with_store(|store| {
             let mut rows = created(store, times.clone())?;
             rows.extend(moved(&store.totals(times).wait()?));
-            let rows = Rows::new(COLUMNS, rows).or_else_says("nothing happened in this time");
+            let rows = Rows::new(COLUMNS, rows).or_else_says("nothing happened in this period");
             context.out().many(&rows)?;
             Ok(Exit::Done)
         })
     }
 }
 
-/// Those that were created, by where they stand now.
+/// Counts and sums the orders created in the period, by their current status and currency.
 fn created(store: &Store, times: Range<Timestamp>) -> Result<Vec<Vec<Cell>>, Failure> {
     let mut sums: BTreeMap<(Status, Currency), (u64, u128)> = BTreeMap::new();
     let mut page = PageRequest::of(PageRequest::MAX);

@@ -1,4 +1,4 @@
-//! `resolve`: what a person decides about an anomaly.
+//! `resolve`: records a person's decision about an anomaly.
 
 use clap::Args;
 use orderstore::{AnomalyId, AnomalyRef, Note, OrderNo, RefundNo, Resolution};
@@ -9,21 +9,21 @@ use crate::failure::Failure;
 use crate::messages::answer;
 use crate::text::checked;
 
-/// Decide about an anomaly, and say why
+/// Record your decision about an anomaly, with a reason
 #[derive(Args)]
 pub(crate) struct Resolve {
-    /// The order's number
+    /// Order number
     #[arg(value_parser = OrderNo::parse)]
     no: OrderNo,
-    /// The anomaly's number within the order
+    /// Number of the anomaly within the order
     #[arg(long, value_name = "N")]
     anomaly: u32,
-    /// How often it had been reopened when you looked at it, as `anomalies` and `show` tell
+    /// Number of reopenings that `anomalies` or `show` displayed when you decided
     #[arg(long, value_name = "N", default_value_t = 0)]
     reopened: u32,
     #[command(flatten)]
     decision: Decision,
-    /// Why, in your words: they are kept with the order
+    /// Reason, in your own words. The store keeps it with the order
     #[arg(long, value_name = "TEXT")]
     note: String,
 }
@@ -31,13 +31,14 @@ pub(crate) struct Resolve {
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 struct Decision {
-    /// The fact is right: a late payment counts, a payer with another identity is fine
+    /// Accept the fact: a late payment counts, or a payer with another identity is correct
     #[arg(long)]
     accept: bool,
-    /// Nothing is to be done
+    /// Take no action
     #[arg(long)]
     dismiss: bool,
-    /// Give all of the anomaly's money back under this number; then ask the channel for it
+    /// Refund the whole payment of the anomaly under this number. Then request the refund from
+    /// the channel
     #[arg(long, value_name = "NO", value_parser = RefundNo::parse)]
     refund_no: Option<RefundNo>,
 }
@@ -61,8 +62,8 @@ impl Resolve {
         };
         let how = self.decision.resolution();
         context.with_store(|store| {
-            let answered = store.resolve(self.no, anomaly, how, note).wait()?;
-            answer(&mut context.out(), self.no, &answered)
+            let reply = store.resolve(self.no, anomaly, how, note).wait()?;
+            answer(&mut context.out(), self.no, &reply)
         })
     }
 }

@@ -1,4 +1,4 @@
-//! `restore`: a store of a backup, and what must follow.
+//! `restore`: creates a store from a backup, and prints the necessary next steps.
 
 use std::path::PathBuf;
 
@@ -12,15 +12,15 @@ use crate::location;
 use crate::output::{Cell, Column, data, shown};
 use crate::progress;
 
-/// Make a store of a backup, in a directory that is missing or empty
+/// Create a store from a backup, in a missing or empty directory
 ///
-/// The backup is only read. --store plays no part.
+/// The command only reads the backup. It ignores --store.
 #[derive(Args)]
 pub(crate) struct Restore {
-    /// The backup's directory
+    /// Directory of the backup
     #[arg(value_parser = location::path())]
     backup: PathBuf,
-    /// The new store's directory; its parent must be there
+    /// Directory of the new store. Its parent must exist
     #[arg(long, value_name = "DIR", value_parser = location::path())]
     into: PathBuf,
 }
@@ -35,11 +35,12 @@ const COLUMNS: &[Column] = &[
 ];
 
 const NEXT: &str = "\
-Before it serves anybody, ask the channel for everything since lastEventAt:
-  1. query every order of: orderstore list --status wait, and --status closing
+Before the new store serves requests, ask the channel for everything since lastEventAt:
+  1. query every open order: orderstore list --status wait, then --status closing
   2. query every refund that has not ended: orderstore due --at 9999-01-01
-  3. compare the bill of every day since, that day included: orderstore reconcile
-  4. consumers of the feed begin anew: it is another incarnation (Restored::translate)
+  3. compare the bill of every day since then, including that day: orderstore reconcile
+  4. convert the cursor of every feed consumer, because the feed has another incarnation
+     (RestoreReport::translate)
 Never serve from the old store again.";
 
 impl Restore {

@@ -1,4 +1,4 @@
-//! `show`: one order, with its refunds and its anomalies.
+//! `show`: shows an order with its refunds and anomalies.
 
 use clap::Args;
 use orderstore::{Order, OrderNo};
@@ -14,12 +14,12 @@ use crate::render::{
     refund_cells,
 };
 
-/// Show an order, with its refunds and its anomalies
+/// Show an order with its refunds and anomalies
 ///
-/// JSON holds all of it, as the library writes it; CSV the row that `list` has.
+/// JSON contains the whole order in the library's format. CSV contains the same columns as `list`.
 #[derive(Args)]
 pub(crate) struct Show {
-    /// The order's number
+    /// Order number
     #[arg(value_parser = OrderNo::parse)]
     no: OrderNo,
 }
@@ -28,26 +28,26 @@ impl Show {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         context.with_store(|store| {
             let order = found(self.no, store.get(self.no).wait()?)?;
-            let (mut out, veil) = (context.out(), context.veil());
+            let (mut out, redactor) = (context.out(), context.veil());
             match out.format() {
-                Format::Table => table(&mut out, &order, veil)?,
+                Format::Table => table(&mut out, &order, redactor)?,
                 Format::Csv => {
-                    let rows = Rows::new(ORDERS, vec![order_cells(&order, veil)]);
+                    let rows = Rows::new(ORDERS, vec![order_cells(&order, redactor)]);
                     out.many(&rows)?;
                 }
-                Format::Json | Format::Jsonl => out.document(&order_json(&order, veil))?,
+                Format::Json | Format::Jsonl => out.document(&order_json(&order, redactor))?,
             }
             Ok(Exit::Done)
         })
     }
 }
 
-fn table(out: &mut Out, order: &Order, veil: Redactor) -> Result<(), Failure> {
-    out.one(FIELDS, field_cells(order, veil))?;
+fn table(out: &mut Out, order: &Order, redactor: Redactor) -> Result<(), Failure> {
+    out.one(FIELDS, field_cells(order, redactor))?;
     let refunds = order.refunds.iter();
     let refunds = refunds.map(|refund| refund_cells(order, refund)).collect();
     out.below("refunds", &Rows::new(REFUNDS, refunds))?;
     let anomalies = order.anomalies.iter();
-    let anomalies = anomalies.map(|anomaly| anomaly_cells(anomaly, veil));
+    let anomalies = anomalies.map(|anomaly| anomaly_cells(anomaly, redactor));
     out.below("anomalies", &Rows::new(ANOMALIES, anomalies.collect()))
 }

@@ -1,4 +1,4 @@
-//! `stats`: how many orders stand where, and how the store was found.
+//! `stats`: counts of orders and anomalies, and the result of the recovery.
 
 use clap::Args;
 use orderstore::{Status, Store};
@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Cell, Column, shown};
 
-/// Show how many orders stand where, what waits for a person, and how the store was found
+/// Show counts of orders by status and of open anomalies, and the result of the recovery
 #[derive(Args)]
 pub(crate) struct Stats {}
 

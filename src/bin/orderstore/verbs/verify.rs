@@ -1,4 +1,4 @@
-//! `verify`: every invariant of every record.
+//! `verify`: checks every invariant of every record.
 
 use clap::Args;
 use orderstore::{Store, VerifyReport, Violation};
@@ -9,13 +9,13 @@ use crate::failure::Failure;
 use crate::output::{Cell, Column, Rows, shown};
 use crate::progress;
 
-/// Look at everything in the store, and list what breaks an invariant
+/// Check all records, events and lists of the store, and list the broken invariants
 ///
-/// It takes as long as the store is large. It says that a sound store is sound; what is broken
-/// ends with exit code 4.
+/// The time depends on the size of the store. The command reports a sound store as sound. The exit
+/// code is 4 if an invariant is broken.
 #[derive(Args)]
 pub(crate) struct Verify {
-    /// Then read every page and every value of the files, too, as they stand on the disk
+    /// Also read every page and every value of the files on disk
     #[arg(long)]
     pages: bool,
 }
@@ -35,7 +35,7 @@ impl Verify {
             context.out().many(&rows(&report))?;
             let broken = report.broken;
             Err(Failure::damaged(format_args!(
-                "what must hold of every record is broken in {broken} places"
+                "the store breaks its invariants in {broken} places"
             )))
         })?;
         if let Some(dir) = pages {
@@ -43,17 +43,17 @@ impl Verify {
             Store::open_verified(dir)?.shutdown().wait()?;
             progress::end();
         }
-        // The store counts as sound only now, when its pages are read, too.
+        // Only now the store counts as sound, because its pages have been read, too.
         context.out().many(&rows(&report))?;
         Ok(Exit::Done)
     }
 }
 
-/// What is broken, as far as the report spells it out.
+/// Returns the violations that the report lists, with the counts of everything checked.
 fn rows(report: &VerifyReport) -> Rows {
     let rows = report.violations.iter().map(cells).collect();
     Rows::new(COLUMNS, rows)
-        .or_else_says("sound: every record, event and list entry is as it must be")
+        .or_else_says("sound: every record, event and list entry satisfies the invariants")
         .about("sound", Cell::Flag(report.is_ok()))
         .about("records", report.records.into())
         .about("events", report.events.into())

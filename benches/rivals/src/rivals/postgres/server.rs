@@ -1,5 +1,5 @@
-//! A server of the bench's own, in a temporary directory, on a port of its own. It refuses
-//! to run as root: there it runs as the user `postgres`.
+//! A PostgreSQL server in a temporary directory, on its own port. PostgreSQL refuses to run as
+//! root; a root user runs it as the user `postgres`.
 
 use std::ffi::OsString;
 use std::fs::{self, Permissions};
@@ -15,13 +15,13 @@ use postgres::{Client, NoTls};
 use crate::rivals::CALLERS_MAX;
 use crate::sample::Checked;
 
-/// Whom the server runs as where the bench is root.
+/// User that runs the server if the bench runs as root.
 const USER: &str = "postgres";
 
-/// How long a start or an end may take.
+/// Maximum duration of a start or stop.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Safe, and for a disk without moving parts.
+/// Safe settings, for a solid-state disk.
 const SETTINGS: [&str; 9] = [
     "listen_addresses=127.0.0.1",
     "fsync=on",
@@ -34,17 +34,17 @@ const SETTINGS: [&str; 9] = [
     "log_min_messages=panic",
 ];
 
-/// The version of the server that is installed, such as `15.18`.
+/// Returns the version of the installed server, such as `15.18`.
 pub(super) fn version() -> Checked<String> {
     let said = Command::new(program("postgres")?)
         .arg("--version")
         .output()?;
     let said = String::from_utf8(said.stdout)?;
     let version = said.split_whitespace().nth(2);
-    Ok(version.ok_or("it does not say its version")?.to_owned())
+    Ok(version.ok_or("the program prints no version")?.to_owned())
 }
 
-/// A program of PostgreSQL's: in the path, or where Debian keeps them.
+/// Returns the path of a PostgreSQL program: from `PATH`, or from Debian's directory.
 fn program(name: &str) -> Checked<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut places: Vec<_> = std::env::split_paths(&path).collect();
@@ -116,7 +116,7 @@ impl Server {
         Ok(config.connect(NoTls)?)
     }
 
-    /// Ends the server, after a checkpoint of its own.
+    /// Stops the server after a checkpoint.
     pub(super) fn stop(mut self) -> Checked<()> {
         self.interrupt()
     }
@@ -131,7 +131,7 @@ impl Server {
             if began.elapsed() > PATIENCE {
                 self.process.kill()?;
                 self.process.wait()?;
-                return Err("the server did not end when asked".into());
+                return Err("the server did not stop in time".into());
             }
             thread::sleep(Duration::from_millis(20));
         }
@@ -151,7 +151,7 @@ fn is_root() -> Checked<bool> {
     Ok(fs::metadata("/proc/self")?.uid() == 0)
 }
 
-/// A program of PostgreSQL's, to be run as somebody who may.
+/// Returns a command that runs a PostgreSQL program as an allowed user.
 fn as_user(name: &str) -> Checked<Command> {
     let program = program(name)?;
     if !is_root()? {
@@ -163,7 +163,7 @@ fn as_user(name: &str) -> Checked<Command> {
     Ok(command)
 }
 
-/// The server's user owns its directory, and finds the way there.
+/// Creates a data directory that the server's user owns and can reach.
 fn make_room(dir: &Path, data: &Path) -> Checked<()> {
     if !is_root()? {
         return Ok(fs::create_dir(data)?);

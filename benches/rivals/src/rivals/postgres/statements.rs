@@ -1,7 +1,6 @@
-//! The statements, each a transaction by itself. The status is 0 while an order waits for
-//! its payment and 1 once it is paid.
+//! SQL statements, each a transaction by itself. Status 0 means unpaid, 1 means paid.
 
-/// Takes number, openid, fee, time, end of payability, and the event's details.
+/// Parameters: number, openid, fee, time, end of payability, and the event's details.
 pub(super) const CREATE: &str = "\
 WITH made AS (
     INSERT INTO orders (no, openid, appid, description, fee, status, version,
@@ -13,7 +12,7 @@ WITH made AS (
 INSERT INTO events (order_id, version, at, kind, details)
 SELECT id, 1, $4, 1, $6 FROM made";
 
-/// Takes the same, each an array.
+/// Parameters as above, each one an array.
 pub(super) const CREATE_MANY: &str = "\
 WITH asked AS (
     SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[],
@@ -29,7 +28,7 @@ WITH asked AS (
 INSERT INTO events (order_id, version, at, kind, details)
 SELECT made.id, 1, asked.at, 1, asked.details FROM made JOIN asked USING (no)";
 
-/// Takes number, transaction, fee, time, time of the payment, and the event's details.
+/// Parameters: number, transaction, fee, time, payment time, and the event's details.
 pub(super) const PAY: &str = "\
 WITH paid AS (
     UPDATE orders SET status = 1, version = version + 1, updated = $4, since = $5,
@@ -40,7 +39,7 @@ WITH paid AS (
 INSERT INTO events (order_id, version, at, kind, details)
 SELECT id, version, $4, 2, $6 FROM paid";
 
-/// Takes the same, each an array.
+/// Parameters as above, each one an array.
 pub(super) const PAY_MANY: &str = "\
 WITH asked AS (
     SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[],
