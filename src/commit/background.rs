@@ -1,5 +1,8 @@
-//! The flow's other threads: what is long runs on one of them, one after another; reads of
-//! an engine that waits for other machines run on a few, so that nothing long is before them.
+//! Background jobs of the commit pipeline: two queues of jobs, and the threads that run them.
+//!
+//! - One thread runs the long jobs, one after another.
+//! - If the engine waits for other machines, a few more threads run the bounded reads. No such
+//!   read has to wait behind a long job.
 
 use std::collections::VecDeque;
 
@@ -7,10 +10,10 @@ use super::Pipeline;
 use super::sync::{Condvar, Mutex};
 use crate::error::Error;
 
-/// A job that completes its own reply and does not panic.
+/// Job that completes its own reply and does not panic.
 pub(super) type Job = Box<dyn FnOnce(&Pipeline) + Send>;
 
-/// Jobs that wait for a thread of their kind.
+/// Queue of jobs that wait for a background thread.
 #[derive(Default)]
 pub(super) struct JobQueue {
     state: Mutex<State>,
@@ -23,11 +26,12 @@ struct State {
     closing: bool,
 }
 
-/// The most jobs that wait: each may hold its caller for minutes.
+/// Maximum number of waiting jobs per queue. Each job may keep its caller waiting for minutes.
 const MAX_JOBS: usize = 1024;
 
 impl JobQueue {
-    /// Queues what `prepare` makes of the job. A job that is not accepted comes back.
+    /// Converts the job with `prepare` and queues it. Returns the job unchanged, with the reason,
+    /// if the queue is closed or full.
     pub(super) fn post<J>(&self, job: J, prepare: impl FnOnce(J) -> Job) -> Result<(), (Error, J)> {
         let mut state = self.state.lock();
         if state.closing {
@@ -41,12 +45,13 @@ impl JobQueue {
         Ok(())
     }
 
+    /// Closes the queue. The threads finish the waiting jobs and then end.
     pub(super) fn close(&self) {
         self.state.lock().closing = true;
         self.arrived.notify_all();
     }
 
-    /// The next job; `None` when all are done and no more will come.
+    /// Waits for the next job. Returns `None` once the queue is closed and empty.
     fn next(&self) -> Option<Job> {
         let mut state = self.state.lock();
         loop {
@@ -62,9 +67,9 @@ impl JobQueue {
 }
 
 impl Pipeline {
-    /// The life of a thread that takes such jobs.
-    pub(super) fn run_side(&self, side: &JobQueue) {
-        while let Some(job) = side.next() {
+    /// Runs the jobs of a queue on the current thread until the queue is closed and empty.
+    pub(super) fn run_jobs(&self, queue: &JobQueue) {
+        while let Some(job) = queue.next() {
             job(self);
         }
     }

@@ -26,7 +26,7 @@ pub struct Call<T> {
     kind: CallKind<T>,
 }
 
-/// Where a call runs. Each kind knows the type of its reply.
+/// Kind of a call: it determines the thread that runs the call, and the type of the reply.
 enum CallKind<T> {
     /// In a group: the command is queued, decided and made durable.
     Command(Command, fn(Reply<Outcome>) -> Result<T, Error>),
@@ -36,7 +36,7 @@ enum CallKind<T> {
     Get(OrderNo, fn(Option<Arc<Order>>) -> T),
     /// A read of bounded size: on the caller's thread where the engine allows it.
     Read(Job<T>),
-    /// A read or an operation of any length: always on the pipeline's own thread.
+    /// A read or an operation of any length: always on the pipeline's background thread.
     Long(Job<T>),
     /// The end of the store.
     ShutDown(fn(()) -> T),
@@ -145,13 +145,13 @@ impl<T: Send + 'static> Call<T> {
     /// instead.
     ///
     /// # Errors
-    /// See [`Error`] for what each variant says about the data.
+    /// Each variant of [`Error`] states whether the command was applied.
     pub fn wait(self) -> Result<T, Error> {
         let Self { pipeline, kind } = self;
         let inline = pipeline.limits.on_callers_thread;
         let kind = match kind {
-            // A read from memory needs none of the threads that a fork leaves behind, and the
-            // fork check would take longer than the read.
+            // A read from memory needs none of the threads that a forked child lacks. The fork
+            // check is a system call, which would take longer than the read.
             CallKind::Get(no, reply) if inline && pipeline.limits.is_quick => {
                 return pipeline.read_here(|pipeline| pipeline.get(&no)).map(reply);
             }

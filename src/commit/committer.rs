@@ -1,4 +1,4 @@
-//! Who runs a group: the committer thread, or a caller that is alone.
+//! Execution of groups: by the committer thread, or by a caller if no other command is waiting.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,48 +22,55 @@ use crate::order::Command;
 use crate::order_no::{BLOCK, COUNTERS};
 use crate::types::OrderNo;
 
-/// The flow's threads, joined by whoever ends the flow.
+/// Threads of a pipeline: the committer, and the background threads that it joins at its end.
 #[derive(Debug)]
 pub(crate) struct Threads {
     committer: JoinHandle<()>,
-    sides: Vec<ThreadId>,
+    background: Vec<ThreadId>,
 }
 
-/// How many reads an engine that waits for other machines is asked at once.
+/// Number of reader threads for an engine that waits for other machines.
 const READERS: usize = 4;
 
 impl Threads {
-    pub(crate) fn start(flow: &Arc<Pipeline>) -> Result<Self, std::io::Error> {
-        let started = Self::start_all(flow);
+    /// Starts the threads of a pipeline.
+    pub(crate) fn start(pipeline: &Arc<Pipeline>) -> Result<Self, std::io::Error> {
+        let started = Self::start_all(pipeline);
         if started.is_err() {
-            flow.close_sides();
+            // Ends the threads that did start. Otherwise they would never end.
+            pipeline.close_job_queues();
         }
         started
     }
 
-    fn start_all(flow: &Arc<Pipeline>) -> Result<Self, std::io::Error> {
-        let start = |name, side: fn(&Pipeline) -> &JobQueue| {
-            let own = Arc::clone(flow);
-            named(name).spawn(move || own.run_side(side(&own)))
+    fn start_all(pipeline: &Arc<Pipeline>) -> Result<Self, std::io::Error> {
+        let start = |name, queue: fn(&Pipeline) -> &JobQueue| {
+            let own = Arc::clone(pipeline);
+            named(name).spawn(move || own.run_jobs(queue(&own)))
         };
-        let mut sides = vec![start("side", |flow| &flow.long)?];
-        let readers = if flow.limits.is_quick { 0 } else { READERS };
+        let mut background = vec![start("side", |pipeline| &pipeline.long)?];
+        let readers = if pipeline.limits.is_quick { 0 } else { READERS };
         for _ in 0..readers {
-            sides.push(start("reader", |flow| &flow.reads)?);
+            background.push(start("reader", |pipeline| &pipeline.reads)?);
         }
-        let own = Arc::clone(flow);
+        let own = Arc::clone(pipeline);
         Ok(Self {
-            sides: sides.iter().map(|side| side.thread().id()).collect(),
-            committer: named("committer").spawn(move || own.run_committer(sides))?,
+            background: background
+                .iter()
+                .map(|thread| thread.thread().id())
+                .collect(),
+            committer: named("committer").spawn(move || own.run_committer(background))?,
         })
     }
 
-    /// Waits until the flow has ended, unless that is asked on one of its own threads, by
-    /// a waker that dropped the last clone: that one goes on and ends by itself.
+    /// Waits until the pipeline has ended. On a thread of the pipeline, returns at once.
     pub(crate) fn join(self) {
+        // A waker can drop the last clone of the store on a thread of the pipeline. Such a thread
+        // must not wait here: the committer waits for the background threads, and no thread can
+        // join itself. The thread goes on, and the pipeline ends without anyone waiting for it.
         let here = thread::current().id();
-        if here != self.committer.thread().id() && !self.sides.contains(&here) {
-            // Its panics are caught where they happen; there is nobody to tell of others.
+        if here != self.committer.thread().id() && !self.background.contains(&here) {
+            // Ignore the result: the committer catches panics where they happen.
             drop(self.committer.join());
         }
     }
@@ -74,20 +81,28 @@ fn named(name: &str) -> thread::Builder {
 }
 
 impl Pipeline {
-    /// Runs a group of one on this thread, if nobody else waits or commits. While groups
-    /// are larger than that, joining the next one is quicker for everybody.
+    /// Runs a group of one command on the caller's thread. Returns the command if it must go
+    /// through the queue instead.
+    ///
+    /// The command goes through the queue while groups have more than one command, commands are
+    /// waiting, or another group runs. One write of the committer then serves many callers. The
+    /// command also goes through the queue if the engine must not run on a caller's thread.
     pub(super) fn lead(&self, command: Command) -> Result<Answer, Command> {
         let alone = self.tally.last_group.load(Ordering::Relaxed) <= 1;
         if !alone || !self.limits.on_callers_thread {
             return Err(command);
         }
-        // Before the locks: a fork may have copied them while they were held.
+        // This check must come before the locks. A fork copies a lock that another thread holds.
+        // That thread does not exist in the child, so the copy is never released.
         if let Err(error) = self.check_process() {
             return Ok(Err(error));
         }
         let Some(committing) = self.commit.try_lock() else {
             return Err(command);
         };
+        // The committer takes commands only under the commit lock. This thread holds the lock, so
+        // every command that came earlier and has no answer yet is still in the queue. If the
+        // queue is empty, this command overtakes none.
         if !self.queue.is_idle() {
             return Err(command);
         }
@@ -97,33 +112,37 @@ impl Pipeline {
             self.refuse_waiting();
         }
         let answer = done.answers.into_iter().next();
-        Ok(answer.unwrap_or_else(|| Err(lost())))
+        Ok(answer.unwrap_or_else(|| Err(missing_answer())))
     }
 
-    /// The life of the committer thread. What waits is taken under the commit lock and
-    /// not before: all that came while another group was written goes into one.
-    pub(super) fn run_committer(&self, sides: Vec<JoinHandle<()>>) {
+    /// Runs the committer thread: group commit of the waiting commands until the pipeline closes.
+    pub(super) fn run_committer(&self, background: Vec<JoinHandle<()>>) {
         let limit = self.limits.batch.max(1);
-        let mut rhythm = GroupDelay::default();
+        let mut delay = GroupDelay::default();
         loop {
             self.queue.wait_for_work();
+            // The lock comes before `take`. All commands that arrive while a caller runs its own
+            // group then share one write, and `lead` finds every unanswered command in the queue.
+            // The lock is also held while `take` waits for a larger group. Callers then find it
+            // locked and join that group.
             let committing = self.commit.lock();
-            let expected = rhythm.expected().min(limit);
-            match self.queue.take(limit, expected, rhythm.patience()) {
-                Some(Work::Group(requests)) => self.commit(committing, requests, &mut rhythm),
+            let expected = delay.expected().min(limit);
+            match self.queue.take(limit, expected, delay.max_wait()) {
+                Some(Work::Group(requests)) => self.commit(committing, requests, &mut delay),
                 Some(Work::ReserveBlock) => self.reserve_block(committing),
                 Some(Work::Close) => break,
                 None => {}
             }
         }
-        self.end(sides);
+        self.end(background);
     }
 
+    /// Runs a group and delivers its answers.
     fn commit(
         &self,
         committing: MutexGuard<'_, ()>,
         requests: Vec<Request>,
-        rhythm: &mut GroupDelay,
+        delay: &mut GroupDelay,
     ) {
         let mut commands = Vec::with_capacity(requests.len());
         let mut slots = Vec::with_capacity(requests.len());
@@ -138,7 +157,7 @@ impl Pipeline {
         if done.poison.is_some() {
             self.refuse_waiting();
         }
-        rhythm.ran(slots.len(), self.queue.len(), took);
+        delay.ran(slots.len(), self.queue.len(), took);
         let answered = slots.into_iter().zip(done.answers);
         let (mut asleep, mut tasks) = (VecDeque::new(), Vec::new());
         for (slot, answer) in answered {
@@ -148,26 +167,35 @@ impl Pipeline {
                 None => {}
             }
         }
-        // Wakers are foreign code, and may be slow: no thread waits for them.
-        self.queue.wakes().begin(asleep);
+        // Every answer is stored before the first thread wakes: the chain skips a thread that has
+        // no answer. Threads come before tasks, because a waker is foreign code and may be slow.
+        self.queue.wake_chain().begin(asleep);
         tasks.into_iter().for_each(Waiter::wake);
     }
 
-    /// Runs a group under the commit lock; whoever calls holds it.
+    /// Runs a group. The caller must hold the commit lock.
     fn run_group(&self, commands: &[Command]) -> Done {
         if let Some(cause) = self.queue.poison() {
             return refused(commands.len(), &Error::Poisoned(cause));
         }
         let done = self.run_unless_panicked(commands);
         self.count(&done.answers);
+        // This must happen under the commit lock. Otherwise another thread could write the next
+        // group first, on top of a write with unknown outcome.
         if let Some(cause) = &done.poison {
             self.queue.poison_with(cause.clone());
         }
         done
     }
 
-    /// The clock and whoever hears the spans of a group are foreign code. Where they panic
-    /// before the group runs, nothing was written; where they panic after it, it has answers.
+    /// Runs a group and catches its panics. A panic must not end the committer thread: no later
+    /// caller would get an answer.
+    ///
+    /// The clock and the subscriber of the tracing spans are foreign code, so each may panic:
+    ///
+    /// - A panic before the group: nothing was written.
+    /// - A panic within the group: the outcome is unknown, and the store is poisoned.
+    /// - A panic after the group: the answers of the group stay valid.
     fn run_unless_panicked(&self, commands: &[Command]) -> Done {
         let (mut is_begun, mut done) = (false, None);
         let run = || {
@@ -197,6 +225,7 @@ impl Pipeline {
         }
     }
 
+    /// Adds a group to the counters of [`Stats`](super::Stats).
     fn count(&self, answers: &[Answer]) {
         let size = answers.len();
         self.tally.last_group.store(size, Ordering::Relaxed);
@@ -209,9 +238,11 @@ impl Pipeline {
         self.tally.record_full.fetch_add(full, Ordering::Relaxed);
     }
 
-    /// Tells those who wait that all writing has stopped, if it has: they are certainly
-    /// not applied. Not under the commit lock: their wakers are foreign code, which may
-    /// drop the store and so wait for the committer.
+    /// Answers all waiting commands with [`Error::Poisoned`] if the store is poisoned. These
+    /// commands are certainly not applied.
+    ///
+    /// The caller must not hold the commit lock. A waker is foreign code and may drop the last
+    /// clone of the store. The drop waits for the committer, and the committer needs the lock.
     fn refuse_waiting(&self) {
         if let Some((cause, waiting)) = self.queue.drain_poisoned() {
             for request in waiting {
@@ -220,16 +251,18 @@ impl Pipeline {
         }
     }
 
-    /// Fetches the generator's next block, and answers those who wait for it.
+    /// Reserves the next block of order numbers, and answers the callers that wait for it.
     fn reserve_block(&self, committing: MutexGuard<'_, ()>) {
         let reserved = match self.queue.refusal() {
             Some(refusal) => Err(refusal),
-            // Many may have asked at once for the block that one of them got.
+            // Several callers may have requested the same block. An earlier request got it.
             None if self.generator.is_stocked() => Ok(()),
             None => self.reserve(),
         };
         drop(committing);
         self.refuse_waiting();
+        // A caller joins this list before it requests a block. If it joins after this line, its
+        // request is still pending and brings the committer here again.
         let waiting = std::mem::take(&mut *self.numberless.lock());
         match reserved {
             Ok(()) => {
@@ -246,11 +279,12 @@ impl Pipeline {
         }
     }
 
+    /// Reserves a block and gives it to the generator. An unknown outcome poisons the store.
     fn reserve(&self) -> Result<(), Error> {
         let reserved = catch_unwind(AssertUnwindSafe(|| self.engine.reserve(BLOCK)));
         match reserved.unwrap_or_else(|_| Err(EngineError::Unknown(panicked()))) {
             Ok(block) if block.is_empty() || block.end > COUNTERS => {
-                let why = "the engine reserved no number that there is";
+                let why = "the engine reserved an empty block or counters above the maximum";
                 Err(Error::NotApplied(StorageError::new(
                     StorageErrorKind::Internal,
                     why,
@@ -262,15 +296,16 @@ impl Pipeline {
             }
             Err(EngineError::Unknown(cause) | EngineError::Fatal(cause)) => {
                 self.queue.poison_with(cause.clone());
-                // No number was handed out: whatever was reserved is lost, not repeated.
+                // For the caller, the call was not applied: it got no number. If the engine did
+                // reserve the block, the numbers of the block stay unused.
                 Err(before_the_write(EngineError::Retry(cause)))
             }
             Err(error) => Err(in_the_write(error)),
         }
     }
 
-    /// A number for one who waited; where so many waited that the block is spent, they
-    /// wait for the next.
+    /// Answers a caller that waited for a number. If the other callers have used up the block, the
+    /// caller waits for the next block.
     fn answer_number(&self, callback: Callback<OrderNo>) {
         match catch_unwind(AssertUnwindSafe(|| self.draw_number())) {
             Ok(Some(no)) => callback(Ok(no)),
@@ -282,18 +317,24 @@ impl Pipeline {
         }
     }
 
-    /// Nothing more is taken: finish what is long, close the engine, tell who waits.
-    fn close_sides(&self) {
+    /// Closes the queues of the background threads. The threads finish the waiting jobs first.
+    fn close_job_queues(&self) {
         self.long.close();
         self.reads.close();
     }
 
-    fn end(&self, sides: Vec<JoinHandle<()>>) {
-        self.close_sides();
-        for side in sides {
-            drop(side.join());
+    /// Ends the pipeline after its last group: finishes the background jobs, closes the engine and
+    /// answers the callers of `shutdown`.
+    fn end(&self, background: Vec<JoinHandle<()>>) {
+        // The jobs use the engine, so they must end before it closes.
+        self.close_job_queues();
+        for thread in background {
+            drop(thread.join());
         }
+        // No more blocks are reserved. A caller that joins the list after this line sees the
+        // closed queue and answers itself: see `Pipeline::number`.
         self.refuse_numbers();
+        // A caller may still run a group of its own. Taking the lock waits for its end.
         let committing = self.commit.lock();
         let closed = catch_unwind(AssertUnwindSafe(|| self.engine.close()));
         drop(committing);
@@ -303,6 +344,8 @@ impl Pipeline {
             Ok(()) => event!(info, "shut down store"),
             Err(error) => event!(error, "failed to close store", cause = cause(error)),
         }
+        // One lock covers both steps. A call of `shutdown` either is in the list now, or finds the
+        // result later. The callbacks are foreign code and run after the lock is released.
         let mut ending = self.ending.lock();
         ending.over = Some(over.clone());
         let waiting = std::mem::take(&mut ending.waiting);
@@ -313,6 +356,7 @@ impl Pipeline {
     }
 }
 
+/// Returns the same error for every command of a group.
 fn refused(commands: usize, why: &Error) -> Done {
     Done {
         answers: (0..commands).map(|_| Err(why.clone())).collect(),
@@ -324,6 +368,7 @@ fn unclosed(error: EngineError) -> Error {
     error.into_error(Error::Unclosed)
 }
 
-fn lost() -> Error {
+/// Error for a group that returned no answer for its command: a bug of this crate.
+fn missing_answer() -> Error {
     Error::OutcomeUnknown(panicked())
 }

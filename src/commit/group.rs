@@ -1,9 +1,12 @@
-//! One group: load, decide in order, write once, answer. No threads and no tickets here.
+//! One group of commands: load their records, decide the commands in order, write once, answer.
 //!
-//! - A refused command never disturbs its neighbours, nor does one whose record cannot be
-//!   read or written.
-//! - No answer leaves before the write that it rests on: answers that write nothing, such
-//!   as a duplicate of a payment decided in the same group, wait as well.
+//! This module knows no threads and no tickets.
+//!
+//! - A refused command has no effect on the other commands of its group. Neither has a command
+//!   whose record cannot be read or written.
+//! - Every answer waits for the write of its group, even the answer to a command that writes
+//!   nothing. For example, the reply "duplicate" may refer to a payment in the same group. The
+//!   reply must not arrive before that payment is durable.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -18,30 +21,32 @@ use crate::order::{Command, Outcome, Record, Reply};
 use crate::rules::{Context, Policy, Shows, decide};
 use crate::types::{OrderNo, Timestamp};
 
-/// What became of one command.
+/// Answer to one command.
 pub(super) type Answer = Result<Reply<Outcome>, Error>;
 
-/// What became of a group.
+/// Result of a group.
 pub(super) struct Done {
-    /// One answer for each command, in their order.
+    /// Answers in the order of the commands, one for each.
     pub(super) answers: Vec<Answer>,
-    /// A write had begun and failed: nothing more may be written.
+    /// The error that poisons the store: nothing more may be written before a reopen.
     pub(super) poison: Option<StorageError>,
 }
 
-/// How often commands are decided again because another writer was faster.
+/// Maximum number of rounds for one command. A round repeats if another writer changed a record
+/// between the load and the write.
 const TRIES: usize = 16;
 
-/// The answers so far.
+/// Answers of a group so far.
 struct Progress {
+    /// `None` for an open command: it has no answer yet.
     answers: Vec<Option<Answer>>,
     poison: Option<StorageError>,
 }
 
-/// A single record kept the round from being decided or written; nothing was.
+/// Failure of a whole round because of a single record. The round wrote nothing.
 struct RecordError(Error);
 
-/// Runs groups against an engine.
+/// Runner of groups on an engine.
 #[derive(Clone, Copy)]
 pub(super) struct Runner<'a> {
     pub(super) engine: &'a dyn Engine,
@@ -49,22 +54,25 @@ pub(super) struct Runner<'a> {
     pub(super) now: Timestamp,
 }
 
-/// A decided command, waiting for the write.
+/// Decided command that waits for the write.
 struct Decided {
-    answered: Reply<Outcome>,
-    /// The record that the answer is about, and the others that it rests on.
+    reply: Reply<Outcome>,
+    /// Record of the command.
     no: OrderNo,
+    /// Other records that the decision has read.
     owners: Vec<OrderNo>,
 }
 
 impl Decided {
-    fn rests_on(&self, lost: &HashSet<OrderNo>) -> bool {
+    /// Returns whether the decision read or changed one of these records.
+    fn depends_on(&self, lost: &HashSet<OrderNo>) -> bool {
         !lost.is_empty()
             && (lost.contains(&self.no) || self.owners.iter().any(|no| lost.contains(no)))
     }
 }
 
 impl Runner<'_> {
+    /// Runs a group. The caller must hold the commit lock.
     pub(super) fn run(self, commands: &[Command]) -> Done {
         let mut done = Progress {
             answers: commands.iter().map(|_| None).collect(),
@@ -72,22 +80,25 @@ impl Runner<'_> {
         };
         self.retry_until_answered(commands, &mut done);
         let poisoned = done.poison.clone().map(Error::Poisoned);
-        let missed = || poisoned.clone().unwrap_or_else(overtaken);
-        let answer = |answer: Option<Answer>| answer.unwrap_or_else(|| Err(missed()));
+        let unanswered = || poisoned.clone().unwrap_or_else(too_many_races);
+        let answer = |answer: Option<Answer>| answer.unwrap_or_else(|| Err(unanswered()));
         Done {
             answers: done.answers.into_iter().map(answer).collect(),
             poison: done.poison,
         }
     }
 
-    /// Rounds until all is answered: together, without those whose record cannot be read;
-    /// where one cannot be written, one command after the other.
+    /// Runs rounds until every command has an answer, at most [`TRIES`].
     fn retry_until_answered(self, commands: &[Command], done: &mut Progress) {
         for _ in 0..TRIES {
             let open = done.open();
             if open.is_empty() {
                 return;
             }
+            // One bad record must not fail the other commands of the group. First, answer the
+            // commands whose records cannot be read, and repeat the round without them. If all
+            // records can be read, one of them cannot be written. The engine does not say which
+            // one, so run the commands one by one, in order.
             if self.round(commands, &open, done).is_err()
                 && !self.isolate_failures(commands, &open, done)
             {
@@ -99,19 +110,20 @@ impl Runner<'_> {
         }
     }
 
-    /// Answers the commands that cannot even be decided alone; says whether there are any.
+    /// Decides each open command alone, and answers those that fail. Returns whether there was one.
     fn isolate_failures(self, commands: &[Command], open: &[usize], done: &mut Progress) -> bool {
         let decide = |place: usize| self.decide_all(commands.get(place).into_iter());
         for place in open {
             if let Err(error) = decide(*place) {
-                done.stop_if_fatal(&error);
+                done.poison_if_fatal(&error);
                 done.answer(*place, Some(Err(before_the_write(error))));
             }
         }
         done.open().len() < open.len()
     }
 
-    /// Rounds until one command is answered, so that none behind it is decided first.
+    /// Runs rounds of one command until it has an answer, at most [`TRIES`]. The next command comes
+    /// only after that: no command overtakes an earlier one.
     fn retry_alone(self, commands: &[Command], place: usize, done: &mut Progress) {
         for _ in 0..TRIES {
             if done.poison.is_some() || !done.is_open(place) {
@@ -123,7 +135,11 @@ impl Runner<'_> {
         }
     }
 
-    /// Answers what can be answered of the open commands; what lost a race stays open.
+    /// Decides and writes the open commands once, and answers them. A command that lost a race
+    /// against another writer stays open.
+    ///
+    /// # Errors
+    /// [`RecordError`] if a single record may be the cause. The commands then stay open.
     fn round(
         self,
         commands: &[Command],
@@ -134,41 +150,53 @@ impl Runner<'_> {
         let (decided, mutations) = match self.decide_all(chosen) {
             Ok(decided) => decided,
             Err(error) => {
-                done.stop_if_fatal(&error);
-                let spoilt = is_of_one_record(&error);
-                return done.fail(open, spoilt, &before_the_write(error));
+                done.poison_if_fatal(&error);
+                let is_isolable = is_of_one_record(&error);
+                return done.fail(open, is_isolable, &before_the_write(error));
             }
         };
         match self.write(&mutations) {
+            // On a shared database, another process may have changed these records after the load.
+            // Their mutations were refused; the other mutations are durable. A decision that read
+            // or changed a lost record used an outdated state, so its command must be decided
+            // again. It may only have read the record, as the owner of a key.
             Ok(lost) => {
                 for (place, decided) in open.iter().zip(decided) {
-                    let stands = !decided.rests_on(&lost);
-                    done.answer(*place, stands.then_some(Ok(decided.answered)));
+                    let is_valid = !decided.depends_on(&lost);
+                    done.answer(*place, is_valid.then_some(Ok(decided.reply)));
                 }
                 Ok(())
             }
             Err(error) => {
-                let spoilt = matches!(error, EngineError::Retry(_)) && is_of_one_record(&error);
+                // Only `Retry` means that nothing was written and that the engine still accepts
+                // writes. After any other error, the store must not try the commands again.
+                let is_retry = matches!(error, EngineError::Retry(_));
+                let is_isolable = is_retry && is_of_one_record(&error);
+                // After a write with unknown outcome, some engines cannot trust their own data any
+                // more. The store then writes nothing before a reopen. A PostgreSQL cluster can
+                // go on: each of its mutations checks the stored version.
                 let stops = self.engine.limits().stops_at_unknown;
                 match &error {
                     EngineError::Unknown(cause) if stops => done.poison = Some(cause.clone()),
                     EngineError::Fatal(cause) => done.poison = Some(cause.clone()),
                     _ => {}
                 }
-                done.fail(open, spoilt, &in_the_write(error))
+                done.fail(open, is_isolable, &in_the_write(error))
             }
         }
     }
 
-    /// The answers that the commands would get, were they written now.
+    /// Returns the replies that the commands would get now. Writes nothing.
     #[cfg(feature = "transfer")]
     pub(super) fn dry_run(self, commands: &[Command]) -> Result<Vec<Reply<Outcome>>, EngineError> {
         let (decided, _) = self.decide_all(commands.iter())?;
-        Ok(decided.into_iter().map(|it| it.answered).collect())
+        Ok(decided.into_iter().map(|decided| decided.reply).collect())
     }
 
-    /// A panic here, of the engine that reads or of whoever hears the spans of the commands,
-    /// comes before anything is written.
+    /// Decides the commands in order. Returns the decisions and the mutations to write.
+    ///
+    /// The engine may panic while it reads, and the subscriber of the tracing spans while it gets a
+    /// span. Both happen before the write, so a panic becomes "nothing was written".
     fn decide_all<'c>(
         self,
         commands: impl Iterator<Item = &'c Command> + Clone,
@@ -182,36 +210,37 @@ impl Runner<'_> {
         self,
         commands: impl Iterator<Item = &'c Command> + Clone,
     ) -> Result<(Vec<Decided>, Vec<Mutation>), EngineError> {
-        let mut overlay = WorkingSet::load(self.engine, commands.clone())?;
+        let mut records = WorkingSet::load(self.engine, commands.clone())?;
         let decided: Result<Vec<Decided>, EngineError> = commands
-            .map(|command| self.decide_one(&mut overlay, command))
+            .map(|command| self.decide_one(&mut records, command))
             .collect();
-        Ok((decided?, overlay.into_mutations()))
+        Ok((decided?, records.into_mutations()))
     }
 
+    /// Decides one command on the state that the earlier commands of the group leave.
     fn decide_one(
         self,
-        overlay: &mut WorkingSet,
+        records: &mut WorkingSet,
         command: &Command,
     ) -> Result<Decided, EngineError> {
-        let owners = overlay.owners(self.engine, command)?;
+        let owners = records.owners(self.engine, command)?;
         let context = Context {
             now: self.now,
             policy: self.policy,
             owners: &owners,
         };
-        let record = overlay.record(&command.no);
+        let record = records.record(&command.no);
         let mut decision = spans::command(command, || decide(record, command, &context));
-        overlay.decided(command.no, &mut decision);
+        records.decided(command.no, &mut decision);
         let shown = match decision.shows {
             Shows::This => command.no,
             Shows::Owner(no) => no,
         };
         let owners = owners.iter().filter_map(|(_, owner)| owner.as_ref());
         Ok(Decided {
-            answered: Reply {
+            reply: Reply {
                 outcome: decision.outcome,
-                order: overlay.record(&shown).and_then(Record::as_order).cloned(),
+                order: records.record(&shown).and_then(Record::as_order).cloned(),
                 acknowledge: decision.acknowledge,
             },
             no: command.no,
@@ -219,15 +248,17 @@ impl Runner<'_> {
         })
     }
 
-    /// The numbers whose change was not taken because something else stands there.
+    /// Writes the mutations. Returns the order numbers of the mutations that the engine refused.
+    /// Reasons are that another writer changed the record, or that another record owns a key.
     fn write(self, mutations: &[Mutation]) -> Result<HashSet<OrderNo>, EngineError> {
         if mutations.is_empty() {
             return Ok(HashSet::default());
         }
-        // The caller of the group catches a panic here: it stops all writing on every engine.
+        // A panic of the engine may come before or after its write. `run_unless_panicked` catches
+        // it and poisons the store, whatever the engine.
         let verdicts = self.engine.apply(mutations)?;
         if verdicts.len() != mutations.len() {
-            let why = "there is not one verdict for each change";
+            let why = "the engine did not return one verdict for each mutation";
             let cause = StorageError::new(StorageErrorKind::Internal, why);
             return Err(EngineError::Unknown(cause));
         }
@@ -238,7 +269,7 @@ impl Runner<'_> {
 }
 
 impl Progress {
-    /// The places of the commands that have no answer yet; none once a write has failed.
+    /// Returns the positions of the open commands. Returns none once the store is poisoned.
     fn open(&self) -> Vec<usize> {
         let places = (0..self.answers.len()).filter(|place| self.is_open(*place));
         places.filter(|_| self.poison.is_none()).collect()
@@ -248,14 +279,16 @@ impl Progress {
         self.answers.get(place).is_some_and(Option::is_none)
     }
 
+    /// Sets the answer of a command. `None` leaves it open.
     fn answer(&mut self, place: usize, answer: Option<Answer>) {
-        if let Some(room) = self.answers.get_mut(place) {
-            *room = answer;
+        if let Some(slot) = self.answers.get_mut(place) {
+            *slot = answer;
         }
     }
 
-    /// Notes that the engine takes no writes any more, before it was asked for one.
-    fn stop_if_fatal(&mut self, error: &EngineError) {
+    /// Poisons the store if a read shows that the engine accepts no more writes. Corruption of a
+    /// single record does not count.
+    fn poison_if_fatal(&mut self, error: &EngineError) {
         if let EngineError::Fatal(cause) = error
             && !is_of_one_record(error)
         {
@@ -263,10 +296,15 @@ impl Progress {
         }
     }
 
-    /// The round failed for all of `open`; where one record spoilt it, they are to be
-    /// tried alone.
-    fn fail(&mut self, open: &[usize], spoilt: bool, error: &Error) -> Result<(), RecordError> {
-        if spoilt {
+    /// Ends a failed round. If a single record may be the cause, leaves all commands open and
+    /// returns the error: the caller isolates the command. Otherwise every open command gets it.
+    fn fail(
+        &mut self,
+        open: &[usize],
+        is_isolable: bool,
+        error: &Error,
+    ) -> Result<(), RecordError> {
+        if is_isolable {
             return Err(RecordError(error.clone()));
         }
         for place in open {
@@ -276,23 +314,24 @@ impl Progress {
     }
 }
 
-/// The failure may be that of a single record, which its neighbours need not share.
+/// Returns whether the failure may concern a single record only. The other commands of the group
+/// may then succeed.
 fn is_of_one_record(error: &EngineError) -> bool {
     let cause = error.cause();
-    cause.is_some_and(|cause| is_kind_of_one(cause.kind()))
+    cause.is_some_and(|cause| is_record_kind(cause.kind()))
 }
 
-const fn is_kind_of_one(kind: StorageErrorKind) -> bool {
+const fn is_record_kind(kind: StorageErrorKind) -> bool {
     matches!(
         kind,
         StorageErrorKind::Corrupted | StorageErrorKind::TooLarge
     )
 }
 
-/// Nothing of the group was written yet: certainly not applied.
+/// Converts an engine error from before the write: the command was certainly not applied.
 pub(super) fn before_the_write(error: EngineError) -> Error {
     match error {
-        EngineError::Fatal(cause) if !is_kind_of_one(cause.kind()) => Error::Poisoned(cause),
+        EngineError::Fatal(cause) if !is_record_kind(cause.kind()) => Error::Poisoned(cause),
         error => error.into_error(|cause| match cause.kind() {
             StorageErrorKind::DiskFull => Error::DiskFull,
             StorageErrorKind::Corrupted => Error::Unreadable(cause),
@@ -301,6 +340,8 @@ pub(super) fn before_the_write(error: EngineError) -> Error {
     }
 }
 
+/// Converts an engine error from the write. Only [`Error::OutcomeUnknown`] means that the command
+/// may be applied.
 pub(super) fn in_the_write(error: EngineError) -> Error {
     match error {
         EngineError::Unknown(cause) => Error::OutcomeUnknown(cause),
@@ -309,9 +350,9 @@ pub(super) fn in_the_write(error: EngineError) -> Error {
     }
 }
 
-fn overtaken() -> Error {
+fn too_many_races() -> Error {
     Error::NotApplied(StorageError::new(
         StorageErrorKind::Internal,
-        "other writers were faster, again and again",
+        "in every attempt, another writer changed the record or owned one of its keys",
     ))
 }

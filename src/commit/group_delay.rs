@@ -1,58 +1,64 @@
-//! Whether it pays to hold a group back for those who were just answered.
+//! Group delay: how long the committer waits for more commands before it runs a group.
 //!
-//! Callers that wait for each answer come back at once: a group that waits for them has
-//! all of them, and the next write serves twice as many as one that leaves with those who
-//! queued meanwhile. Callers that do something else first, or never wait, do not come
-//! back in time: holding back for them is in vain, and is tried ever more rarely. It
-//! never takes longer than a write, so that it costs at most what it could have saved.
+//! - A caller that waits for each answer sends its next command right after the answer. If the
+//!   committer runs the next group at once, the group contains only the commands that queued during
+//!   the last write. If it waits briefly, the group also contains the next commands of the callers
+//!   that were just answered. Each write then serves up to twice as many commands.
+//! - Other callers do something else first, or never wait for an answer. The delay is useless for
+//!   them. After each useless delay, the committer skips the delay for more groups.
+//! - A delay is never longer than the last write took, so that it costs no more than the write that
+//!   it may save.
 
 use std::time::Duration;
 
-/// What the committer has learnt of its callers.
+/// Delay of the next group, from the sizes and times of the groups before.
 #[derive(Debug, Default)]
 pub(super) struct GroupDelay {
-    /// Those who were answered with the last group, and those who waited then.
+    /// Commands that may come: one per caller of the last group, and those waiting at its end.
     expected: usize,
-    /// How many times in a row a group was held back in vain.
-    in_vain: u32,
-    /// Groups that leave at once before holding back is tried again.
+    /// Number of useless delays in a row, at most [`MAX_MISSES`].
+    misses: u32,
+    /// Number of groups without a delay before the next attempt.
     pause: u32,
-    /// How long the last write took.
+    /// Duration of the last group.
     took: Duration,
 }
 
-/// However slow the disk: callers that are not back by then are doing something else.
-const MOST_PATIENCE: Duration = Duration::from_millis(1);
+/// Maximum delay, even on a slow disk. A caller that has not come back by then is doing something
+/// else.
+const MAX_WAIT: Duration = Duration::from_millis(1);
 
-/// Holding back is tried again after at most 2 to this power groups.
-const MOST_IN_VAIN: u32 = 4;
+/// Maximum number of useless delays that count. After n of them, 2^n - 1 groups run without a
+/// delay: at most 15.
+const MAX_MISSES: u32 = 4;
 
 impl GroupDelay {
-    /// How many commands the next group may be held back for.
+    /// Returns the number of commands to wait for before the next group runs. 0 means no delay.
     pub(super) const fn expected(&self) -> usize {
         if self.pause == 0 { self.expected } else { 0 }
     }
 
-    /// How long the next group may be held back.
-    pub(super) fn patience(&self) -> Duration {
-        self.took.min(MOST_PATIENCE)
+    /// Returns the maximum delay of the next group.
+    pub(super) fn max_wait(&self) -> Duration {
+        self.took.min(MAX_WAIT)
     }
 
-    /// A group of `size`, whose write took so long, is about to be answered, and `waiting`
-    /// more have come since. It was not held back in vain if nearly all came.
+    /// Records a group of `size` commands that took `took`. The caller must record it before it
+    /// answers the group. `waiting` is the number of commands that are in the queue now.
     pub(super) const fn ran(&mut self, size: usize, waiting: usize, took: Duration) {
         self.took = took;
         if self.pause > 0 {
             self.pause -= 1;
+        // The delay was useful if at least three quarters of the expected commands came.
         } else if size >= self.expected - self.expected / 4 {
-            self.in_vain = 0;
+            self.misses = 0;
         } else {
-            self.in_vain = if self.in_vain < MOST_IN_VAIN {
-                self.in_vain + 1
+            self.misses = if self.misses < MAX_MISSES {
+                self.misses + 1
             } else {
-                MOST_IN_VAIN
+                MAX_MISSES
             };
-            self.pause = (1 << self.in_vain) - 1;
+            self.pause = (1 << self.misses) - 1;
         }
         self.expected = size.saturating_add(waiting);
     }
@@ -65,47 +71,47 @@ mod tests {
     const WRITE: Duration = Duration::from_micros(300);
 
     #[test]
-    fn those_who_were_answered_and_those_who_wait_are_expected() {
-        let mut rhythm = GroupDelay::default();
-        assert_eq!(rhythm.expected(), 0);
-        rhythm.ran(1, 0, WRITE);
-        assert_eq!(rhythm.expected(), 1);
-        rhythm.ran(20, 44, WRITE);
-        assert_eq!(rhythm.expected(), 64);
-        rhythm.ran(64, 0, WRITE);
-        assert_eq!(rhythm.expected(), 64);
+    fn answered_and_waiting_callers_are_expected() {
+        let mut delay = GroupDelay::default();
+        assert_eq!(delay.expected(), 0);
+        delay.ran(1, 0, WRITE);
+        assert_eq!(delay.expected(), 1);
+        delay.ran(20, 44, WRITE);
+        assert_eq!(delay.expected(), 64);
+        delay.ran(64, 0, WRITE);
+        assert_eq!(delay.expected(), 64);
     }
 
     #[test]
-    fn a_group_that_was_held_back_in_vain_lets_the_next_one_leave_at_once() {
-        let mut rhythm = GroupDelay::default();
-        rhythm.ran(64, 0, WRITE);
-        rhythm.ran(30, 0, WRITE);
-        assert_eq!(rhythm.expected(), 0);
-        rhythm.ran(30, 34, WRITE);
-        assert_eq!(rhythm.expected(), 64);
-        rhythm.ran(64, 0, WRITE);
-        assert_eq!(rhythm.expected(), 64);
+    fn useless_delay_skips_next_delay() {
+        let mut delay = GroupDelay::default();
+        delay.ran(64, 0, WRITE);
+        delay.ran(30, 0, WRITE);
+        assert_eq!(delay.expected(), 0);
+        delay.ran(30, 34, WRITE);
+        assert_eq!(delay.expected(), 64);
+        delay.ran(64, 0, WRITE);
+        assert_eq!(delay.expected(), 64);
     }
 
     #[test]
-    fn callers_who_never_come_back_are_hardly_ever_waited_for() {
-        let mut rhythm = GroupDelay::default();
-        let mut held_back = 0;
+    fn callers_that_stay_away_rarely_delay_a_group() {
+        let mut delay = GroupDelay::default();
+        let mut delayed = 0;
         for _ in 0..1000 {
-            held_back += u32::from(rhythm.expected() > 30);
-            rhythm.ran(30, 30, WRITE);
+            delayed += u32::from(delay.expected() > 30);
+            delay.ran(30, 30, WRITE);
         }
-        assert!(held_back < 80, "{held_back} of 1,000 groups");
+        assert!(delayed < 80, "{delayed} of 1,000 groups");
     }
 
     #[test]
-    fn a_group_is_held_back_no_longer_than_a_write_takes() {
-        let mut rhythm = GroupDelay::default();
-        assert_eq!(rhythm.patience(), Duration::ZERO);
-        rhythm.ran(64, 0, WRITE);
-        assert_eq!(rhythm.patience(), WRITE);
-        rhythm.ran(64, 0, Duration::from_secs(1));
-        assert_eq!(rhythm.patience(), MOST_PATIENCE);
+    fn delay_is_at_most_last_write_or_1_ms() {
+        let mut delay = GroupDelay::default();
+        assert_eq!(delay.max_wait(), Duration::ZERO);
+        delay.ran(64, 0, WRITE);
+        assert_eq!(delay.max_wait(), WRITE);
+        delay.ran(64, 0, Duration::from_secs(1));
+        assert_eq!(delay.max_wait(), MAX_WAIT);
     }
 }

@@ -1,12 +1,15 @@
-//! The way of a command: queue, group, engine, answer; and the threads that carry it.
+//! Commit pipeline: the path of a command through queue, group, engine and reply, and the threads
+//! that run it.
 //!
-//! - One committer thread takes all commands that wait, has them decided in order and made
-//!   durable with one write. A caller that finds nobody waiting runs a group of its own on
-//!   its own thread instead. The commit lock makes it one at a time.
-//! - A second thread does what is long, so that neither callers nor the committer wait
-//!   for it.
-//! - Calls and tickets hold the flow, never the store: when the last clone of the store is
-//!   gone, the flow drains, closes the engine, and answers "shut down" from then on.
+//! - Group commit: the committer thread takes all waiting commands. It decides them in order and
+//!   makes them durable with one write.
+//! - If no command is waiting, a caller runs a group of its own on its own thread. The commit lock
+//!   makes sure that only one group runs at a time.
+//! - A background thread runs long reads and operations. Neither callers nor the committer wait for
+//!   it.
+//! - Calls and tickets keep the pipeline alive, but not the store. When the last clone of the store
+//!   is dropped, the pipeline answers the accepted calls and closes the engine. Later calls get
+//!   [`Error::ShutDown`].
 
 mod background;
 mod call;
@@ -46,7 +49,7 @@ use queue::Queue;
 use sync::Mutex;
 use sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// Everything that a call needs to be answered.
+/// Open store without its threads: everything that a call needs.
 pub(crate) struct Pipeline {
     engine: Box<dyn Engine>,
     limits: Limits,
@@ -54,68 +57,76 @@ pub(crate) struct Pipeline {
     clock: Clock,
     generator: Generator,
     queue: Queue,
+    /// Jobs of any length.
     long: JobQueue,
+    /// Bounded reads, if the engine waits for other machines.
     reads: JobQueue,
-    /// Whoever holds it runs a group.
+    /// Commit lock. The thread that holds it runs a group, reserves a block of order numbers, or
+    /// closes the engine.
     commit: Mutex<()>,
-    /// Callers that wait for a block of numbers.
+    /// Callers that wait for a block of order numbers.
     numberless: Mutex<Vec<Callback<OrderNo>>>,
     ending: Mutex<Ending>,
     tally: Counters,
     process: Process,
 }
 
-/// How the flow ends.
+/// End of the pipeline.
 #[derive(Default)]
 struct Ending {
+    /// Result of closing the engine; `None` before that.
     over: Option<Result<(), Error>>,
+    /// Callers of `shutdown` that wait for the result.
     waiting: Vec<Callback<()>>,
 }
 
-/// Takes the reply to a call that waits for something other than its own job.
+/// Callback for the reply to a call that waits for something other than its own job.
 type Callback<T> = Box<dyn FnOnce(Result<T, Error>) + Send>;
 
-/// What the flow counts.
+/// Counters of the pipeline.
 #[derive(Debug, Default)]
 struct Counters {
     commands: AtomicU64,
     groups: AtomicU64,
     record_full: AtomicU64,
+    /// Number of commands in the last group.
     last_group: AtomicUsize,
 }
 
-/// What the store has done since it was opened, and what it holds now.
+/// Counters of the store since it was opened, and its current sizes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Commands that were answered through a group.
+    /// Number of commands that groups answered, with an outcome or an error.
     pub commands: u64,
-    /// Groups that they formed: as a rule each cost one write.
+    /// Number of groups of these commands. A group usually costs one write.
     pub groups: u64,
-    /// Commands that wait now.
+    /// Number of commands that are waiting in the queue now.
     pub queued: usize,
-    /// Facts that were refused because their record is full: each wants a look.
+    /// Number of facts that were refused because their record was full. A person should look at
+    /// each.
     pub record_full: u64,
-    /// Order numbers that bear an older time because the clock had jumped back.
+    /// Number of order numbers with an earlier number's time, because the clock was set back.
     pub clock_set_back: u64,
-    /// What the journal takes on the disk, in bytes: what an opening would have to read.
+    /// Bytes in the journal segments on disk, without preallocated space. The next open has to read
+    /// them.
     pub journal_bytes: u64,
-    /// What waits in memory to be flushed, in bytes.
+    /// Bytes in the memtables: waiting for a checkpoint, or being written by one.
     pub memtable_bytes: u64,
-    /// Flushes that were done.
+    /// Number of finished checkpoints.
     pub flushes: u64,
-    /// How long the last flush took.
+    /// Duration of the last checkpoint.
     pub last_flush: Duration,
-    /// Groups that were slowed down because a flush fell behind.
+    /// Number of groups that were throttled because a checkpoint fell behind.
     pub slowed: u64,
-    /// Damaged pages that were met: what is beneath them is unreadable.
+    /// Number of damaged pages that were requested. The data under them is unreadable.
     pub damaged_pages: u64,
-    /// How often a file was opened anew because a read or a flush failed.
+    /// Number of times a file was reopened because a read or a checkpoint failed.
     pub reopened: u64,
 }
 
 impl Stats {
-    /// How many commands shared a write, on average.
+    /// Returns the mean number of commands per group, or 0 if there was no group.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a mean is rounded anyway")]
     pub fn mean_group(&self) -> f64 {
@@ -126,30 +137,31 @@ impl Stats {
     }
 }
 
-/// Whether the store takes commands.
+/// Health of the store: whether it accepts commands.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Health {
-    /// It does.
+    /// The store accepts commands.
     Ok,
-    /// It does, more slowly for now: the disk does not keep up.
+    /// The store accepts commands and throttles them, because the disk is too slow for them.
     Slowed,
-    /// The disk has no room: commands are refused, certainly not applied, until it has.
+    /// The disk is full. The store refuses commands until there is free space. Refused commands are
+    /// certainly not applied.
     DiskFull,
-    /// It does as long as it can, and something that it needs fails: the next segment of the
-    /// journal cannot be made, a flush failed, or the directory is not where it was. Commands
-    /// may be refused, certainly not applied. The store tries again by itself.
+    /// Something that the store needs fails: the next segment of the journal cannot be created, a
+    /// checkpoint failed, or the directory was moved. The store retries by itself and accepts
+    /// commands as long as it can. Refused commands are certainly not applied.
     Failing(StorageError),
-    /// It does, but for what is beneath damaged pages: `verify` lists them, and `repair` makes a
-    /// sound store. Until then a flush may fail, and commands are refused once memory is full.
+    /// The store accepts commands, but the data under damaged pages is unreadable. `verify` lists
+    /// them, and `repair` builds a sound store. Until then a checkpoint may fail, and the store
+    /// refuses commands once the memtable is full.
     Damaged {
-        /// How many damaged pages were met.
+        /// Number of damaged pages that were requested.
         pages: u64,
     },
-    /// An earlier write failed midway: reads go on, writes need the store to be opened
-    /// again.
+    /// An earlier write failed midway. Reads continue; writes need a reopen of the store.
     Poisoned(StorageError),
-    /// It was shut down.
+    /// The store was shut down.
     ShutDown,
 }
 
@@ -163,6 +175,7 @@ impl fmt::Debug for Pipeline {
 }
 
 impl Pipeline {
+    /// Creates a pipeline without threads. `node` is the node part of its order numbers.
     pub(crate) fn new(
         engine: Box<dyn Engine>,
         policy: Policy,
@@ -197,7 +210,7 @@ impl Pipeline {
         self.clock.now()
     }
 
-    /// What the commands would be answered, one after another. Nothing is written.
+    /// Returns the replies that the commands would get, in order. Writes nothing.
     #[cfg(feature = "transfer")]
     pub(crate) fn dry_run(&self, commands: &[Command]) -> Result<Vec<Reply<Outcome>>, Error> {
         let runner = group::Runner {
@@ -208,8 +221,8 @@ impl Pipeline {
         runner.dry_run(commands).map_err(unreadable)
     }
 
-    /// A read on the caller's own thread. The end may overtake it, and the engine then
-    /// refuses it: it was not taken.
+    /// Runs a read on the caller's thread. A shutdown during the read may close the engine. The
+    /// caller then gets [`Error::ShutDown`] instead of the engine's error.
     fn read_here<T>(&self, read: impl FnOnce(&Self) -> Result<T, Error>) -> Result<T, Error> {
         self.check_open()?;
         read(self).or_else(|error| self.check_open().and(Err(error)))
@@ -220,7 +233,7 @@ impl Pipeline {
         Ok(record.and_then(Record::into_order))
     }
 
-    /// Fails once the store was shut down.
+    /// Fails with [`Error::ShutDown`] once a shutdown has begun.
     pub(crate) fn check_open(&self) -> Result<(), Error> {
         if self.queue.is_closing() {
             return Err(Error::ShutDown);
@@ -235,6 +248,7 @@ impl Pipeline {
         }
     }
 
+    /// Queues all commands or none. Returns one ticket for each command.
     pub(crate) fn enqueue_all(
         &self,
         commands: Vec<Command>,
@@ -249,7 +263,7 @@ impl Pipeline {
         }
     }
 
-    /// Queues a job; a job that is not accepted comes back.
+    /// Queues a job for a background thread. Returns the job with the reason if it is not accepted.
     fn post<T, J>(&self, queue: &JobQueue, job: J) -> Result<Ticket<T>, (Error, J)>
     where
         T: Send + 'static,
@@ -269,9 +283,10 @@ impl Pipeline {
         queue.post(job, complete).map(|()| Ticket::of(slot))
     }
 
-    /// Draws a number from the reserved block. A caller that gets none must join
-    /// `numberless` before it asks for a block. Otherwise the block could arrive in between, and
-    /// the caller would wait for a reply that was given already.
+    /// Draws a number from the reserved block. Returns `None` if the block is used up.
+    ///
+    /// A caller that gets `None` must join `numberless` before it requests a block. In the opposite
+    /// order, the block could arrive in between, and the caller would get no answer.
     fn draw_number(&self) -> Option<OrderNo> {
         let drawn = self.generator.draw(|| self.clock.about_now());
         if drawn.wants_block && drawn.no.is_some() {
@@ -280,7 +295,7 @@ impl Pipeline {
         drawn.no
     }
 
-    /// A number from the reserved block, or from the next block if it is used up.
+    /// Returns a ticket for an order number, from the reserved block or from the next one.
     fn number<T: Send + 'static>(&self, reply: fn(OrderNo) -> T) -> Ticket<T> {
         if let Err(error) = self.check_process() {
             return Ticket::done(Err(error));
@@ -293,13 +308,15 @@ impl Pipeline {
         let callback: Callback<OrderNo> = Box::new(move |no| own.complete(no.map(reply)));
         self.numberless.lock().push(callback);
         self.queue.want_block();
+        // During a shutdown, the committer may have emptied the list for the last time already.
+        // Then only this thread can answer the caller.
         if self.check_open().is_err() {
             self.refuse_numbers();
         }
         Ticket::of(slot)
     }
 
-    /// Answers all callers that wait for a block, after the last block was reserved.
+    /// Answers all callers that wait for a block with [`Error::ShutDown`].
     fn refuse_numbers(&self) {
         let waiting = std::mem::take(&mut *self.numberless.lock());
         for callback in waiting {
@@ -343,7 +360,8 @@ impl Pipeline {
             pages: stats.damaged_pages,
         };
         match self.engine.trouble() {
-            // A flush that meets the damage does not mend by itself.
+            // A checkpoint that failed at a damaged page fails there again. `Failing` would promise
+            // that a retry may succeed.
             Some(cause)
                 if stats.damaged_pages > 0 && cause.kind() == StorageErrorKind::Corrupted =>
             {
@@ -356,8 +374,10 @@ impl Pipeline {
         }
     }
 
-    /// Fails in a process that was forked from the one that opened the store. Neither its
-    /// threads nor its locks on files are there.
+    /// Fails in a process that was forked from the one that opened the store.
+    ///
+    /// A child has no copy of the threads, so its calls would get no answer. Its writes would mix
+    /// with those of the parent in the same files. It would also issue the same order numbers.
     pub(crate) fn check_process(&self) -> Result<(), Error> {
         if self.process.is_current() {
             return Ok(());
@@ -365,16 +385,19 @@ impl Pipeline {
         Err(Error::Forked)
     }
 
-    /// Writes what waits in memory to where it stays.
+    /// Runs a checkpoint: writes the memtable to the B-tree.
     pub(crate) fn flush(&self) -> Result<(), Error> {
         self.engine.flush().map_err(in_the_write)
     }
 
-    /// Begins the end, once: what waits is worked off, then the engine is closed.
+    /// Starts a shutdown, if none has begun. Calls `callback` with the result when the engine is
+    /// closed.
     fn shut_down(&self, callback: Callback<()>) {
         if let Err(error) = self.check_process() {
             return callback(Err(error));
         }
+        // One lock covers the check and the push. Otherwise the shutdown could end in between, and
+        // the callback would never run. The callback is foreign code, so it runs without the lock.
         let mut ending = self.ending.lock();
         match ending.over.clone() {
             Some(over) => {
@@ -390,7 +413,7 @@ impl Pipeline {
     }
 }
 
-/// A bug beneath us, told and not panicked over.
+/// Error for a caught panic of the engine, of foreign code, or of this crate.
 fn panicked() -> StorageError {
     StorageError::new(StorageErrorKind::Internal, "a panic was caught")
 }

@@ -125,6 +125,9 @@ impl<T> Oneshot<T> {
             if let Some(reply) = self.take_or(State::Parked(thread::current())) {
                 return Some(reply);
             }
+            // If the reply arrives now, its sender finds this thread in the slot and unparks it.
+            // The next park then returns at once, so no wakeup is lost. A park may also end without
+            // a reply; the loop then checks again.
             match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
                 None => thread::park(),
                 // A thread that gives up must leave the slot. Otherwise it would be woken in
@@ -151,7 +154,7 @@ impl<T: Send> AnswerSlot for Oneshot<T> {
 #[must_use = "a ticket that is dropped loses the reply"]
 pub struct Ticket<T>(Receiver<T>);
 
-/// Where the reply arrives.
+/// Slot in which the reply arrives.
 enum Receiver<T> {
     /// All commands share one queue, whose replies hold any outcome. The function takes the
     /// outcome of the command that was sent.
@@ -179,7 +182,7 @@ impl<T> Ticket<T> {
     /// Parks the thread until the reply arrives.
     ///
     /// # Errors
-    /// The error of the call: see [`Error`] for what each variant says about the data.
+    /// The error of the call. Each variant of [`Error`] states whether the command was applied.
     pub fn wait(self) -> Result<T, Error> {
         self.wait_until(None).unwrap_or_else(|| Err(no_reply()))
     }
@@ -234,11 +237,11 @@ impl<T> std::fmt::Debug for Ticket<T> {
     }
 }
 
-/// The reply was taken before: a bug of this crate.
+/// Error for a second attempt to take the reply: a bug of this crate.
 pub(super) fn no_reply() -> Error {
     Error::Unreadable(StorageError::new(
         StorageErrorKind::Internal,
-        "the reply to this call was taken before",
+        "an earlier caller took the reply to this call",
     ))
 }
 

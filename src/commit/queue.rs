@@ -1,5 +1,7 @@
-//! Commands that wait for the committer: bounded by number and by bytes, refused at once
-//! when full.
+//! Queue of the commands that wait for the committer.
+//!
+//! The queue is limited in commands and in bytes. A full queue refuses a command at once: it
+//! never makes a caller wait for room.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,21 +14,23 @@ use super::wake_chain::WakeChain;
 use crate::error::{Error, StorageError};
 use crate::order::Command;
 
-/// A command and where its answer goes.
+/// Waiting command, and the slot for its answer.
 pub(super) struct Request {
     pub(super) command: Command,
     pub(super) slot: CommandSlot,
 }
 
-/// What makes a queue full.
+/// Limits of the queue.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
+    /// Maximum number of waiting commands.
     pub(crate) commands: usize,
+    /// Maximum size of the waiting commands in bytes, by [`Command::footprint`].
     pub(crate) bytes: usize,
 }
 
 impl Bounds {
-    /// Whether an empty queue could take so much.
+    /// Checks that an empty queue can hold this many commands and bytes.
     fn could_take(self, commands: usize, bytes: usize) -> Result<(), Error> {
         let limits = [
             ("commands", commands, self.commands),
@@ -39,31 +43,40 @@ impl Bounds {
     }
 }
 
+/// Queue of commands, with everything that wakes the committer.
 pub(super) struct Queue {
     bounds: Bounds,
-    /// As in the state: reads ask without its lock.
+    /// Copy of [`State::closing`] that reads check without the lock.
     is_closing: AtomicBool,
     state: Mutex<State>,
+    /// Wakes the committer.
     arrived: Condvar,
-    /// Where those stand who wait for commands.
-    wakes: Arc<WakeChain>,
+    /// Threads that wait for the answers to their commands.
+    wake_chain: Arc<WakeChain>,
 }
 
 #[derive(Default)]
 struct State {
     waiting: VecDeque<Request>,
+    /// Size of the waiting commands.
     bytes: usize,
-    /// How many must wait before the committer is woken.
+    /// Number of waiting commands from which on `push` wakes the committer. `usize::MAX` while the
+    /// committer is awake.
     wanted: usize,
+    /// The generator of order numbers needs its next block.
     wants_block: bool,
+    /// The error that poisoned the store, if it is poisoned.
     poison: Option<StorageError>,
     closing: bool,
 }
 
-/// What the committer is to do next.
+/// Next task of the committer.
 pub(super) enum Work {
+    /// Run these commands as one group.
     Group(Vec<Request>),
+    /// Reserve the next block of order numbers.
     ReserveBlock,
+    /// End the pipeline.
     Close,
 }
 
@@ -74,36 +87,40 @@ impl Queue {
             is_closing: AtomicBool::new(false),
             state: Mutex::default(),
             arrived: Condvar::new(),
-            wakes: Arc::default(),
+            wake_chain: Arc::default(),
         }
     }
 
-    /// Where those stand who wait for commands.
-    pub(super) fn wakes(&self) -> &WakeChain {
-        &self.wakes
+    /// Returns the threads that wait for the answers to their commands.
+    pub(super) fn wake_chain(&self) -> &WakeChain {
+        &self.wake_chain
     }
 
+    /// Returns the number of waiting commands.
     pub(super) fn len(&self) -> usize {
         self.state.lock().waiting.len()
     }
 
-    /// Whether the end has begun.
+    /// Returns whether a shutdown has begun.
     pub(super) fn is_closing(&self) -> bool {
         self.is_closing.load(Ordering::Acquire)
     }
 
-    /// Why nothing is taken any more, if so.
+    /// Returns the error for new commands if the queue accepts none: a shutdown or a poisoned
+    /// store.
     pub(super) fn refusal(&self) -> Option<Error> {
         self.state.lock().refusal()
     }
 
-    /// What failed, if no group may be written any more.
+    /// Returns the error that poisoned the store. No group may be written then.
     pub(super) fn poison(&self) -> Option<StorageError> {
         self.state.lock().poison.clone()
     }
 
+    /// Queues a command and returns the slot for its answer. Returns the command with the reason if
+    /// the queue does not accept it.
     pub(super) fn push(&self, command: Command) -> Result<CommandSlot, (Error, Command)> {
-        let slot = Oneshot::in_group(&self.wakes);
+        let slot = Oneshot::in_group(&self.wake_chain);
         let bytes = command.footprint();
         let mut state = self.state.lock();
         if let Err(error) = state.admit(self.bounds, 1, bytes) {
@@ -117,7 +134,7 @@ impl Queue {
         Ok(slot)
     }
 
-    /// Takes all of them or none.
+    /// Queues all commands or none. The committer may still split them into several groups.
     pub(super) fn push_all(
         &self,
         commands: Vec<Command>,
@@ -126,7 +143,7 @@ impl Queue {
         if let Err(error) = self.bounds.could_take(commands.len(), bytes) {
             return Err((error, commands));
         }
-        let slot = |_| Oneshot::in_group(&self.wakes);
+        let slot = |_| Oneshot::in_group(&self.wake_chain);
         let slots: Vec<CommandSlot> = commands.iter().map(slot).collect();
         let mut state = self.state.lock();
         if let Err(error) = state.admit(self.bounds, commands.len(), bytes) {
@@ -139,12 +156,13 @@ impl Queue {
         Ok(slots)
     }
 
+    /// Asks the committer to reserve the next block of order numbers.
     pub(super) fn want_block(&self) {
         self.state.lock().wants_block = true;
         self.arrived.notify_one();
     }
 
-    /// Nothing more is taken; what waits is still worked off.
+    /// Refuses all later commands. The committer still answers the waiting ones.
     pub(super) fn close(&self) {
         let mut state = self.state.lock();
         state.closing = true;
@@ -152,12 +170,13 @@ impl Queue {
         self.arrived.notify_one();
     }
 
-    /// Nothing more is taken before a reopen; what waits is to be drained.
+    /// Poisons the store: the queue refuses all later commands until a reopen. The first cause
+    /// stays. The caller must then answer the waiting commands: see [`Queue::drain_poisoned`].
     pub(super) fn poison_with(&self, cause: StorageError) {
         self.state.lock().poison.get_or_insert(cause);
     }
 
-    /// Where all writing has stopped: why, and what still waits.
+    /// Removes all waiting commands if the store is poisoned. Returns the cause and the commands.
     pub(super) fn drain_poisoned(&self) -> Option<(StorageError, VecDeque<Request>)> {
         let mut state = self.state.lock();
         let cause = state.poison.clone()?;
@@ -165,16 +184,19 @@ impl Queue {
         Some((cause, std::mem::take(&mut state.waiting)))
     }
 
-    /// Whether a caller that holds the commit lock may run a group of its own: nobody
-    /// waits, so that nobody is overtaken, and nothing is refused.
+    /// Returns whether a caller that holds the commit lock may run a group of its own. No command
+    /// may be waiting, because the caller would overtake it. The queue must accept commands.
     pub(super) fn is_idle(&self) -> bool {
         let state = self.state.lock();
         state.waiting.is_empty() && state.refusal().is_none()
     }
 
-    /// Sleeps until there is something to do.
+    /// Puts the committer to sleep until there is work.
     pub(super) fn wait_for_work(&self) {
         let mut state = self.state.lock();
+        // One lock covers the check, `wanted` and the start of the wait. A command that arrives
+        // before the check is seen by it. A later one finds `wanted` at 1 and wakes the committer.
+        // In any other order a command could arrive unnoticed, and its caller would get no answer.
         while state.is_idle() {
             state.wanted = 1;
             self.arrived.wait(&mut state);
@@ -182,18 +204,21 @@ impl Queue {
         state.wanted = usize::MAX;
     }
 
-    /// What is to be done now; `None` where it was done meanwhile. A group that is smaller
-    /// than `expected` is given `patience` to grow.
-    pub(super) fn take(&self, limit: usize, expected: usize, patience: Duration) -> Option<Work> {
+    /// Takes the next work. A group has at most `limit` commands. If fewer than `expected` commands
+    /// are waiting, waits for more, at most `max_wait`. Returns `None` if another thread removed
+    /// the commands in the meantime.
+    pub(super) fn take(&self, limit: usize, expected: usize, max_wait: Duration) -> Option<Work> {
         let mut state = self.state.lock();
         if state.waiting.len() < expected && !state.is_idle() && !state.is_urgent() {
+            // One wait without a loop: a spurious wakeup only makes this group smaller.
             state.wanted = expected;
-            self.arrived.wait_for(&mut state, patience);
+            self.arrived.wait_for(&mut state, max_wait);
             state.wanted = usize::MAX;
         }
         state.take(limit)
     }
 
+    /// Wakes the committer if enough commands are waiting.
     fn wake(&self, state: &State) {
         if state.waiting.len() >= state.wanted {
             self.arrived.notify_one();
@@ -202,11 +227,12 @@ impl Queue {
 }
 
 impl State {
+    /// Returns whether the committer has nothing to do.
     fn is_idle(&self) -> bool {
         self.waiting.is_empty() && !self.wants_block && !self.closing
     }
 
-    /// What is not to be held back for commands that may come.
+    /// Returns whether the committer must not wait for more commands.
     fn is_urgent(&self) -> bool {
         self.wants_block || self.closing || self.poison.is_some()
     }
@@ -218,6 +244,7 @@ impl State {
         self.poison.clone().map(Error::Poisoned)
     }
 
+    /// Checks that the queue accepts this many commands and bytes, and counts the bytes.
     fn admit(&mut self, bounds: Bounds, commands: usize, bytes: usize) -> Result<(), Error> {
         if let Some(error) = self.refusal() {
             return Err(error);
@@ -232,9 +259,11 @@ impl State {
     }
 
     fn take(&mut self, limit: usize) -> Option<Work> {
+        // The block comes first: callers without a number cannot even send their command.
         if std::mem::take(&mut self.wants_block) {
             return Some(Work::ReserveBlock);
         }
+        // The end comes last: every accepted command is answered before the pipeline closes.
         if self.waiting.is_empty() {
             return self.closing.then_some(Work::Close);
         }

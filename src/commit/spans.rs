@@ -1,9 +1,8 @@
-//! What the flow tells of itself to `tracing`: one span for each group, and within it one
-//! for each command.
+//! Tracing spans of the commit pipeline: one span per group, and within it one span per command.
 //!
-//! Spans are of the target `orderstore` and of level `DEBUG`. They name order numbers, verbs
-//! and answers, and no user (I19). A group that poisons the store is an `ERROR`. Without the
-//! feature `tracing` nothing is told and nothing is paid.
+//! The spans have the target `orderstore` and the level `DEBUG`. They contain order numbers, verbs
+//! and outcomes, but no data of a user (I19). If a group poisons the store, the module emits an
+//! event of level `ERROR`. Without the feature `tracing` the spans do not exist and cost nothing.
 
 use crate::error::StorageError;
 use crate::order::Command;
@@ -19,16 +18,17 @@ pub(super) fn command(_: &Command, decide: impl FnOnce() -> Decision) -> Decisio
     decide()
 }
 
-/// `run` says what it was that poisoned the store, if anything did.
+/// Runs a group within its span. `run` returns the error that poisoned the store, if any.
 #[cfg(feature = "tracing")]
 pub(super) fn group(commands: usize, run: impl FnOnce() -> Option<StorageError>) {
     let span = tracing::debug_span!(target: "orderstore", "group", commands);
     let _within = span.enter();
     if let Some(cause) = run() {
-        tracing::error!(target: "orderstore", %cause, "nothing more is written");
+        tracing::error!(target: "orderstore", %cause, "poisoned store");
     }
 }
 
+/// Decides a command within its span, and adds the outcome to the span.
 #[cfg(feature = "tracing")]
 pub(super) fn command(command: &Command, decide: impl FnOnce() -> Decision) -> Decision {
     use tracing::field::{Empty, debug, display};

@@ -7,8 +7,9 @@
 //! - A woken thread takes the next entries of the queue, not fixed ones. A thread that is slow
 //!   to run therefore delays no other. Entries that are left when the next group is answered
 //!   are woken then.
-//! - A thread may wake by itself and take its reply before it is queued here. It has returned
-//!   without waking others. The chain skips it: waking it would end the chain.
+//! - A thread may wake by itself and take its reply before it is queued here. It has called
+//!   [`WakeChain::wake_next`] too early and never calls it again. The chain skips such a thread:
+//!   waking it would end the chain.
 //! - Every queued thread must call [`WakeChain::wake_next`] once. A thread that stops waiting
 //!   leaves its slot first, so it is never queued.
 

@@ -1,4 +1,5 @@
-//! The records that a group looks at, as they stand after the commands decided so far.
+//! Working set of a group: the records that its commands read, in the state after the commands that
+//! are already decided.
 
 use foldhash::{HashMap, HashMapExt};
 
@@ -8,18 +9,23 @@ use crate::order::{Command, Event, Record};
 use crate::rules::{Decision, UniqueKey, needs, unique_keys};
 use crate::types::OrderNo;
 
-/// What the engine holds, and over it what the group has decided.
+/// Records loaded from the engine, with the group's decisions applied.
 pub(super) struct WorkingSet {
     cells: HashMap<OrderNo, Cell>,
+    /// Owner of each key that was looked up or changed; `None` for a key without an owner.
     owners: HashMap<UniqueKey, Option<OrderNo>>,
-    /// The numbers that change, in the order of their first change.
+    /// Order numbers of the changed records, in the order of their first change.
     changed: Vec<OrderNo>,
 }
 
+/// Record in the working set.
 #[derive(Default)]
 struct Cell {
+    /// State in the engine; `None` if there is no record.
     before: Option<StoredRecord>,
+    /// State after the decisions so far.
     now: Option<Record>,
+    /// Events of the decisions so far.
     events: Vec<Event>,
 }
 
@@ -34,27 +40,29 @@ impl Cell {
 }
 
 impl WorkingSet {
-    /// Loads what the commands look at, in at most two rounds: what they name, then what
-    /// the records that they name hold.
+    /// Loads the records that the commands need, with at most two calls of the engine. The first
+    /// call loads the records and key owners that the commands name. The second call loads the
+    /// owners of keys that these records contain, because they are known only then.
     pub(super) fn load<'a>(
         engine: &dyn Engine,
         commands: impl Iterator<Item = &'a Command> + Clone,
     ) -> Result<Self, EngineError> {
         let (count, _) = commands.size_hint();
-        let mut overlay = Self {
+        let mut set = Self {
             cells: HashMap::with_capacity(count),
             owners: HashMap::with_capacity(count),
             changed: Vec::with_capacity(count),
         };
         let numbers = commands.clone().map(|command| Lookup::No(command.no));
         let named = commands.clone().flat_map(|command| needs(command, None));
-        overlay.fetch(engine, numbers.chain(named.map(Lookup::Owner)))?;
-        let held = commands.flat_map(|command| needs(command, overlay.record(&command.no)));
+        set.fetch(engine, numbers.chain(named.map(Lookup::Owner)))?;
+        let held = commands.flat_map(|command| needs(command, set.record(&command.no)));
         let held: Vec<Lookup> = held.map(Lookup::Owner).collect();
-        overlay.fetch(engine, held.into_iter())?;
-        Ok(overlay)
+        set.fetch(engine, held.into_iter())?;
+        Ok(set)
     }
 
+    /// Loads the lookups that are not in the set yet.
     fn fetch(
         &mut self,
         engine: &dyn Engine,
@@ -71,8 +79,8 @@ impl WorkingSet {
         Ok(())
     }
 
-    /// Whether this was never asked for; from now on it was. Where a load fails nothing of
-    /// the overlay is used any more.
+    /// Returns whether this lookup is new, and adds an empty entry for it. If the load fails, the
+    /// caller must discard the set: an empty entry would look like a missing record.
     fn is_new(&mut self, lookup: &Lookup) -> bool {
         match lookup {
             Lookup::No(no) => {
@@ -90,6 +98,7 @@ impl WorkingSet {
         }
     }
 
+    /// Stores the result of a lookup.
     fn keep(&mut self, lookup: Lookup, stored: Option<StoredRecord>) {
         match lookup {
             Lookup::No(no) => drop(self.cells.insert(no, Cell::of(stored))),
@@ -97,6 +106,8 @@ impl WorkingSet {
                 let Some(stored) = stored else { return };
                 let no = stored.record.no();
                 self.owners.insert(key, Some(no));
+                // The set may have the record already, with decisions of this group. A later
+                // state from the engine must not replace it.
                 self.cells
                     .entry(no)
                     .or_insert_with(|| Cell::of(Some(stored)));
@@ -104,12 +115,13 @@ impl WorkingSet {
         }
     }
 
-    /// The record as it stands now.
+    /// Returns the record in its current state.
     pub(super) fn record(&self, no: &OrderNo) -> Option<&Record> {
         self.cells.get(no).and_then(|cell| cell.now.as_ref())
     }
 
-    /// The owners that a decision on `command` looks at, as they stand now.
+    /// Returns the current owners of the keys that a decision on `command` needs. Loads the owners
+    /// that are missing: an earlier command of the group may have added a key to the record.
     pub(super) fn owners(
         &mut self,
         engine: &dyn Engine,
@@ -127,7 +139,7 @@ impl WorkingSet {
             .collect())
     }
 
-    /// Takes a decision in.
+    /// Applies a decision to the set.
     pub(super) fn decided(&mut self, no: OrderNo, decision: &mut Decision) {
         let Some(after) = decision.after.take() else {
             return;
@@ -139,6 +151,8 @@ impl WorkingSet {
         } else {
             cell.events.append(&mut decision.events);
         }
+        // Both states own most of the keys. Release the old keys first: in the opposite order, the
+        // keys in both states would end up without an owner.
         let before = cell.now.replace(after.clone());
         for released in before.iter().flat_map(unique_keys) {
             self.owners.insert(released, None);
@@ -148,8 +162,10 @@ impl WorkingSet {
         }
     }
 
-    /// One mutation for each record that changed. A key that moves within the group is
-    /// released before it is taken: the engine looks at one mutation after another.
+    /// Returns one mutation for each changed record.
+    ///
+    /// Records that release a key come first. The engine checks the mutations in order, so a key
+    /// that moves to another record of the group must be free before that record claims it.
     pub(super) fn into_mutations(mut self) -> Vec<Mutation> {
         let cells = &mut self.cells;
         let mutation = |no| {
@@ -168,8 +184,11 @@ impl WorkingSet {
     }
 }
 
-/// The record owned a key that it does not own any more. Only references are ever
-/// released, and none is taken by a record that had one: so nothing waits in a circle.
+/// Returns whether the record owned a key before and does not own it any more.
+///
+/// The rules release a reference when its order ends. They release a transaction when no refund of
+/// the record holds its money any more. If two records of a group swap keys, no order of their
+/// mutations works: the engine refuses both in every round.
 fn releases(mutation: &Mutation) -> bool {
     let before = mutation.before.iter();
     let mut owned = before.flat_map(|stored| unique_keys(&stored.record));

@@ -137,7 +137,7 @@ impl Engine for Handle {
 
 /// Open commit pipeline with its threads.
 pub(super) struct Shop {
-    commit: Arc<Pipeline>,
+    pipeline: Arc<Pipeline>,
     threads: Threads,
     pub(super) stub: Arc<Stub>,
 }
@@ -147,10 +147,10 @@ impl Shop {
         let stub = Arc::new(stub);
         let engine = Box::new(Handle(Arc::clone(&stub)));
         let clock = Clock::Given(Arc::new(fixtures::now));
-        let commit = Pipeline::new(engine, Policy::default(), clock, 0, bounds);
-        let threads = Threads::start(&commit).unwrap();
+        let pipeline = Pipeline::new(engine, Policy::default(), clock, 0, bounds);
+        let threads = Threads::start(&pipeline).unwrap();
         Arc::new(Self {
-            commit,
+            pipeline,
             threads,
             stub,
         })
@@ -161,15 +161,15 @@ impl Shop {
     }
 
     pub(super) fn run(&self, command: Command) -> Call<Reply<Outcome>> {
-        commit::command(Arc::clone(&self.commit), command)
+        commit::command(Arc::clone(&self.pipeline), command)
     }
 
     pub(super) fn number(&self) -> Call<OrderNo> {
-        Call::number(Arc::clone(&self.commit))
+        Call::number(Arc::clone(&self.pipeline))
     }
 
     pub(super) fn shutdown(&self) -> Call<()> {
-        Call::shut_down(Arc::clone(&self.commit))
+        Call::shut_down(Arc::clone(&self.pipeline))
     }
 
     /// Checks that the engine holds the acknowledged version of an order, or a later one.
@@ -191,10 +191,10 @@ impl Shop {
     /// Shuts the pipeline down and joins its threads.
     pub(super) fn end(self: Arc<Self>) {
         self.shutdown().wait().unwrap();
-        let Ok(shop) = Arc::try_unwrap(self) else {
+        let Ok(store) = Arc::try_unwrap(self) else {
             panic!("another reference to the pipeline exists")
         };
-        shop.threads.join();
+        store.threads.join();
     }
 }
 

@@ -14,13 +14,13 @@ use crate::testing::fixtures::{confirm, create, new, order_no, payment};
 
 /// Runs `call` on `count` threads and returns their results.
 fn callers<T: Send + 'static>(
-    shop: &Arc<Shop>,
+    store: &Arc<Shop>,
     count: u64,
     call: impl Fn(&Shop, u64) -> T + Clone + Send + 'static,
 ) -> Vec<T> {
     let start = |n| {
-        let (shop, call) = (Arc::clone(shop), call.clone());
-        thread::spawn(move || call(&shop, n))
+        let (store, call) = (Arc::clone(store), call.clone());
+        thread::spawn(move || call(&store, n))
     };
     let threads: Vec<_> = (1..=count).map(start).collect();
     let joined = threads.into_iter().map(|thread| thread.join().unwrap());
@@ -34,12 +34,12 @@ fn count(answers: &[Reply<Outcome>], outcome: &Outcome) -> usize {
 
 /// Three callers create and pay the same order. One creation and one payment are applied.
 fn all_change_one_order() {
-    let shop = Shop::new();
-    let answers = callers(&shop, 3, |shop, n| {
-        let made = shop.run(create(1, new(100))).wait().unwrap();
-        shop.assert_stands(&made);
-        let paid = shop.run(confirm(1, payment(n, 100))).wait().unwrap();
-        shop.assert_stands(&paid);
+    let store = Shop::new();
+    let answers = callers(&store, 3, |store, n| {
+        let made = store.run(create(1, new(100))).wait().unwrap();
+        store.assert_stands(&made);
+        let paid = store.run(confirm(1, payment(n, 100))).wait().unwrap();
+        store.assert_stands(&paid);
         [made, paid]
     });
     let answers = answers.concat();
@@ -48,8 +48,8 @@ fn all_change_one_order() {
     assert_eq!(count(&answers, &Outcome::Confirm(Confirmed::Applied)), 1);
     let second = Outcome::Confirm(Confirmed::DoublePayment);
     assert_eq!(count(&answers, &second), 2);
-    assert_eq!(shop.versions(order_no(1)), [1, 2, 3, 4]);
-    shop.end();
+    assert_eq!(store.versions(order_no(1)), [1, 2, 3, 4]);
+    store.end();
 }
 
 #[test]
@@ -60,66 +60,66 @@ fn concurrent_callers_get_durable_replies() {
 #[test]
 fn tickets_complete_in_any_order_even_if_dropped() {
     tried(|| {
-        let shop = Shop::new();
-        callers(&shop, 2, |shop, n| {
-            let first = shop.run(create(n, new(100))).submit().unwrap();
-            let dropped = shop.run(confirm(n, payment(n, 100))).submit().unwrap();
-            let last = shop.run(confirm(n, payment(n, 100))).submit().unwrap();
+        let store = Shop::new();
+        callers(&store, 2, |store, n| {
+            let first = store.run(create(n, new(100))).submit().unwrap();
+            let dropped = store.run(confirm(n, payment(n, 100))).submit().unwrap();
+            let last = store.run(confirm(n, payment(n, 100))).submit().unwrap();
             drop(dropped);
             let last = last.wait().unwrap();
             assert_eq!(last.outcome, Outcome::Confirm(Confirmed::Duplicate));
-            shop.assert_stands(&last);
+            store.assert_stands(&last);
             let first = first.wait().unwrap();
             assert_eq!(first.outcome, Outcome::Create(Created::Created));
         });
-        assert_eq!(shop.versions(order_no(1)), [1, 2]);
-        assert_eq!(shop.versions(order_no(2)), [1, 2]);
-        shop.end();
+        assert_eq!(store.versions(order_no(1)), [1, 2]);
+        assert_eq!(store.versions(order_no(2)), [1, 2]);
+        store.end();
     });
 }
 
 #[test]
 fn tasks_and_threads_both_get_replies() {
     tried(|| {
-        let shop = Shop::new();
-        callers(&shop, 3, |shop, n| {
-            let call = shop.run(create(n, new(100)));
+        let store = Shop::new();
+        callers(&store, 3, |store, n| {
+            let call = store.run(create(n, new(100)));
             let made = match n {
                 1 => call.wait(),
                 _ => shuttle::future::block_on(call.into_future()),
             };
-            shop.assert_stands(&made.unwrap());
+            store.assert_stands(&made.unwrap());
         });
-        shop.end();
+        store.end();
     });
 }
 
 #[test]
 fn shutdown_midway_completes_every_call() {
     tried(|| {
-        let shop = Shop::new();
-        let ended = callers(&shop, 3, |shop, n| {
+        let store = Shop::new();
+        let ended = callers(&store, 3, |store, n| {
             if n == 1 {
-                return shop.shutdown().wait().is_ok();
+                return store.shutdown().wait().is_ok();
             }
-            let ticket = shop.run(create(n, new(100))).submit();
-            let made = shop.run(create(10 + n, new(100))).wait();
+            let ticket = store.run(create(n, new(100))).submit();
+            let made = store.run(create(10 + n, new(100))).wait();
             for (no, made) in [
                 (n, ticket.map_err(Error::from).and_then(|t| t.wait())),
                 (10 + n, made),
             ] {
                 match made {
-                    Ok(_) => assert!(shop.stub.has_begun(order_no(no))),
-                    Err(Error::ShutDown) => assert!(!shop.stub.has_begun(order_no(no))),
+                    Ok(_) => assert!(store.stub.has_begun(order_no(no))),
+                    Err(Error::ShutDown) => assert!(!store.stub.has_begun(order_no(no))),
                     Err(error) => panic!("{error:?}"),
                 }
             }
             true
         });
         assert!(ended.into_iter().all(|ended| ended));
-        let late = shop.run(create(9, new(100))).wait();
+        let late = store.run(create(9, new(100))).wait();
         assert!(matches!(late, Err(Error::ShutDown)));
-        shop.end();
+        store.end();
     });
 }
 
@@ -130,22 +130,22 @@ fn failed_write_stops_later_writes() {
             fails_at: Some(2),
             ..Stub::default()
         };
-        let shop = Shop::open(stub, ROOMY);
-        callers(&shop, 3, |shop, n| {
+        let store = Shop::open(stub, ROOMY);
+        callers(&store, 3, |store, n| {
             for no in [n, 10 + n] {
-                let made = shop.run(create(no, new(100))).wait();
+                let made = store.run(create(no, new(100))).wait();
                 match &made {
-                    Ok(made) => shop.assert_stands(made),
+                    Ok(made) => store.assert_stands(made),
                     Err(Error::OutcomeUnknown(_)) => {
-                        assert!(shop.stub.writes.lock()[1].contains(&order_no(no)));
+                        assert!(store.stub.writes.lock()[1].contains(&order_no(no)));
                     }
-                    Err(Error::Poisoned(_)) => assert!(!shop.stub.has_begun(order_no(no))),
+                    Err(Error::Poisoned(_)) => assert!(!store.stub.has_begun(order_no(no))),
                     Err(error) => panic!("{error:?}"),
                 }
             }
         });
-        assert!(shop.stub.writes.lock().len() <= 2);
-        shop.end();
+        assert!(store.stub.writes.lock().len() <= 2);
+        store.end();
     });
 }
 
@@ -156,15 +156,15 @@ fn concurrent_number_calls_get_distinct_numbers() {
             block: 2,
             ..Stub::default()
         };
-        let shop = Shop::open(stub, ROOMY);
-        let numbers = callers(&shop, 3, |shop, n| {
-            let first = shop.number().wait().unwrap();
-            shop.assert_stands(&shop.run(create(n, new(100))).wait().unwrap());
-            [first, shop.number().wait().unwrap()]
+        let store = Shop::open(stub, ROOMY);
+        let numbers = callers(&store, 3, |store, n| {
+            let first = store.number().wait().unwrap();
+            store.assert_stands(&store.run(create(n, new(100))).wait().unwrap());
+            [first, store.number().wait().unwrap()]
         });
         let different: BTreeSet<_> = numbers.concat().into_iter().collect();
         assert_eq!(different.len(), 6);
-        shop.end();
+        store.end();
     });
 }
 
@@ -175,9 +175,9 @@ fn full_queue_returns_refused_call() {
             commands: 1,
             ..ROOMY
         };
-        let shop = Shop::open(Stub::default(), bounds);
-        callers(&shop, 3, |shop, n| {
-            let mut call = shop.run(create(n, new(100)));
+        let store = Shop::open(Stub::default(), bounds);
+        callers(&store, 3, |store, n| {
+            let mut call = store.run(create(n, new(100)));
             let ticket = loop {
                 match call.submit() {
                     Ok(ticket) => break ticket,
@@ -188,9 +188,9 @@ fn full_queue_returns_refused_call() {
                     }
                 }
             };
-            shop.assert_stands(&ticket.wait().unwrap());
+            store.assert_stands(&ticket.wait().unwrap());
         });
-        shop.end();
+        store.end();
     });
 }
 

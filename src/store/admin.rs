@@ -1,4 +1,4 @@
-//! The verbs for whoever looks after a store.
+//! Methods for operators: backup, copy, restore and repair.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,24 +9,26 @@ use crate::engine::{BackupReport, CopyReport, Progress, RepairReport, RestoreRep
 use crate::error::{Error, StorageErrorKind};
 
 impl Store {
-    /// Copies the store into `dir` while it goes on, on a thread of the store's own: a
-    /// directory that is missing or empty, best on another disk, whose parent is there.
+    /// Copies the open store into the directory `dir`, on the store's background thread. The
+    /// directory must be missing or empty, and its parent must exist. Prefer another disk.
     ///
-    /// The copy holds everything that was answered before the call, and of what comes later
-    /// a beginning or nothing: it is the store as of one moment. It is read back from the
-    /// disk, every page and every invariant, before it counts as a backup. When this fails
-    /// there is none, and nothing takes what was begun for one; the same call may be made
-    /// again.
+    /// The backup is a snapshot of one moment. It holds every change that was acknowledged before
+    /// the call. Of later changes it holds the first ones or none. The store reads the backup back
+    /// from the disk and checks every page and every invariant. If that fails, there is no backup,
+    /// and no call takes its files for one. You may repeat the same call.
     ///
-    /// Callers who write meanwhile go first: it rests five times as long as it works, and
-    /// takes six times as long as it would alone. Other long calls ([`Store::verify`],
-    /// [`Store::totals`], [`Store::flush`]) wait for it. A backup is not opened, it is
+    /// Writing callers have priority. While they write, the backup pauses five times as long as it
+    /// works, so it takes six times as long. Other long calls ([`Store::verify`],
+    /// [`Store::totals`], [`Store::flush`]) wait for it. A backup cannot be opened: it must be
     /// [restored](Store::restore). See [`manual::backup`](crate::manual::backup).
     ///
-    /// Besides what a call can fail with, it answers [`Error::NotBackedUp`];
-    /// [`Error::AlreadyThere`], [`Error::IsBackup`] or [`Error::Foreign`] where the directory
-    /// holds something; [`Error::Locked`] where another backup is being made in it; and
-    /// [`Error::Unsupported`] on an engine without files.
+    /// The reply can also be one of these errors:
+    ///
+    /// - [`Error::NotBackedUp`] if the backup failed.
+    /// - [`Error::AlreadyThere`], [`Error::IsBackup`] or [`Error::Foreign`] if the directory is
+    ///   not empty.
+    /// - [`Error::Locked`] if another backup into the directory is running.
+    /// - [`Error::Unsupported`] if the engine keeps no files.
     ///
     /// ```
     /// # use orderstore::Store;
@@ -42,8 +44,8 @@ impl Store {
         self.back_up(dir.into(), None)
     }
 
-    /// As [`Store::backup`]; `progress` is told how many rows were copied, of how many. What
-    /// follows, the reading back, takes about as long again.
+    /// Makes a backup like [`Store::backup`], and calls `progress` with the number of copied rows
+    /// and their total number. Reading the copy back takes about as long again, without progress.
     pub fn backup_telling(
         &self,
         dir: impl Into<PathBuf>,
@@ -53,32 +55,36 @@ impl Store {
     }
 
     fn back_up(&self, dir: PathBuf, progress: Option<Progress>) -> Call<BackupReport> {
-        let make = move |flow: &Pipeline| flow.engine().backup(&dir, progress);
+        let make = move |pipeline: &Pipeline| pipeline.engine().backup(&dir, progress);
         self.read_long(make)
     }
 
-    /// Copies everything into another store, on whatever engine, while this one goes on: all
-    /// orders and payments with their histories, as they stand when the call is made. So
-    /// orders move from a directory to a cluster, and back.
+    /// Copies all orders and payments with their histories into another store, on any engine. This
+    /// moves orders from a directory to a cluster, or back. The store stays open, and the copy
+    /// holds its state at the start of the call.
     ///
-    /// What the target has of it already stays: a copy that was interrupted goes on when it is
-    /// made again, and a later one brings what happened since. To move, copy while the store
-    /// serves, then stop serving, copy the rest, and serve from the target. Each record is
-    /// read back and compared, then the target is verified as a whole: see
+    /// The copy keeps what the target already has. If a copy was interrupted, the same call
+    /// continues it. A later call adds what happened since. To move a store, first copy while it
+    /// serves. Then stop serving, copy the rest, and serve from the target. At the end, the copy
+    /// compares each record with its source and verifies the whole target: see
     /// [`CopyReport::verified`].
     ///
-    /// The target has a feed of its own, and an order of its own among records. A consumer that
-    /// has worked off this store's feed up to [`CopyReport::before`] goes on in the target's at
-    /// [`CopyReport::place`]; any other begins anew there. The target draws order numbers of its
-    /// own, too: give it [node digits](crate::Builder::node) that no store of these orders has
-    /// had. Other long calls of this store ([`Store::verify`], [`Store::backup`]) wait for the
-    /// copy.
+    /// - **Feed.** The target has its own feed. Events of different records may have another order
+    ///   there. A consumer that has processed this store's feed up to [`CopyReport::before`]
+    ///   continues at [`CopyReport::place`]. Any other consumer starts again at the beginning of
+    ///   the target's feed.
+    /// - **Order numbers.** The target issues its own. Give it
+    ///   [node digits](crate::Builder::node) that no store of these orders has ever had.
     ///
-    /// Besides what a call can fail with, it answers [`Error::Differs`] where the target has
-    /// something else under a number, [`Error::Invalid`] where it is this store,
-    /// [`Error::ShutDown`] where the target was shut down, be it midway,
-    /// [`Error::Unreadable`] where either is damaged, and [`Error::NotApplied`] or
-    /// [`Error::OutcomeUnknown`] where the target cannot be written.
+    /// Other long calls of this store ([`Store::verify`], [`Store::backup`]) wait for the copy.
+    ///
+    /// The reply can also be one of these errors:
+    ///
+    /// - [`Error::Differs`] if the target has different contents for an order number.
+    /// - [`Error::Invalid`] if the target is this store.
+    /// - [`Error::ShutDown`] if the target was shut down, before or during the copy.
+    /// - [`Error::Unreadable`] if one of the stores is corrupt.
+    /// - [`Error::NotApplied`] or [`Error::OutcomeUnknown`] if the target cannot be written.
     ///
     /// ```
     /// # use orderstore::Store;
@@ -91,19 +97,21 @@ impl Store {
         self.copy(target, None)
     }
 
-    /// As [`Store::copy_to`]; `progress` is told how many steps were done, two for each
-    /// event, and how many there are.
+    /// Copies like [`Store::copy_to`], and calls `progress` with the number of finished steps and
+    /// their total number. Each event counts as two steps.
     pub fn copy_to_telling(&self, target: &Self, progress: Progress) -> Call<CopyReport> {
         self.copy(target, Some(progress))
     }
 
     fn copy(&self, target: &Self, progress: Option<Progress>) -> Call<CopyReport> {
-        // The flow and not the store: a call keeps none open.
-        let into = Arc::clone(&target.handle.flow);
-        let make = move |flow: &Pipeline| {
+        // The call holds the target's pipeline and not its store: a call must not keep a store
+        // open.
+        let into = Arc::clone(&target.handle.pipeline);
+        let make = move |pipeline: &Pipeline| {
             into.check_open()?;
-            let copied = copy(flow.engine(), into.engine(), progress);
-            // Where the target ended meanwhile, that is why.
+            let copied = copy(pipeline.engine(), into.engine(), progress);
+            // A shutdown of the target during the copy causes engine errors. Report the shutdown
+            // instead. Corruption stays an error of its own.
             copied.or_else(|error| match &error {
                 Error::NotApplied(cause) | Error::Unreadable(cause)
                     if cause.kind() != StorageErrorKind::Corrupted =>
@@ -116,32 +124,33 @@ impl Store {
         self.read_long(make)
     }
 
-    /// Makes a store in `dir` that goes on with the orders of a backup. The directory is
-    /// missing or empty, or the same was interrupted in it; the backup is only read.
+    /// Creates a store in `dir` that continues with the orders of a backup. The directory must be
+    /// missing or empty, or hold an interrupted restore. The backup is only read.
     ///
-    /// The restored store does not know what happened behind the backup, and the channel
-    /// does not tell again what was acknowledged to it then. So, before it serves anybody:
+    /// The restored store does not know what happened after the backup. The channel does not repeat
+    /// a notification that the old store acknowledged. Do this before the restored store serves:
     ///
-    /// 1. Take [`RestoreReport::last_event_at`]: everything from then on is to be asked for.
-    /// 2. Query every order in `Pending` and `Closing` at the channel
-    ///    ([`OrderQuery::by_status`](crate::OrderQuery::by_status), then
-    ///    [`Store::record_query`]), and every refund that has not ended
-    ///    ([`Store::record_refund`]).
-    /// 3. Reconcile every day since, that day included, with the channel's bills: they name
-    ///    the payments of orders that the store has never heard of, and the refunds.
-    ///    Confirmed under their numbers they wait as unclaimed payments for a person, or for
-    ///    an [import](Store::import) of the order from other books.
-    /// 4. Consumers of the feed hear [`Error::InvalidCursor`]: the restored store is another
-    ///    incarnation. [`RestoreReport::translate`] tells where each goes on, or that it has acted
-    ///    on events that this store does not know.
+    /// 1. Read [`RestoreReport::last_event_at`]. The steps below cover the time since then.
+    /// 2. Query every order in `Pending` and `Closing` at the channel.
+    ///    [`OrderQuery::by_status`](crate::OrderQuery::by_status) lists them. Pass the answers to
+    ///    [`Store::record_query`]. Query every refund that has not ended, and pass the answers to
+    ///    [`Store::record_refund`].
+    /// 3. Reconcile every day since then, that day included, with the channel's bills. The bills
+    ///    contain refunds, and payments of orders that the store does not know. Confirm such
+    ///    payments under their order numbers. They then wait as unclaimed payments for a person, or
+    ///    for an [import](Store::import) of the order from another system.
+    /// 4. Convert the cursors of the feed consumers with [`RestoreReport::translate`]. The restored
+    ///    store has another incarnation and answers old cursors with [`Error::InvalidCursor`]. If
+    ///    there is no result, the consumer has acted on events that this store does not know.
     ///
-    /// Order numbers go on far beyond any that the old store can have handed out. The old
-    /// store must not be served from any more: the two would not know of one another.
+    /// Order numbers continue far beyond any number that the old store can have issued. Never serve
+    /// from the old store again: neither store would know the orders of the other.
     ///
     /// # Errors
-    /// Of the backup: [`Error::NotABackup`], [`Error::Unfinished`], [`Error::Missing`],
-    /// [`Error::Empty`], [`Error::Foreign`], [`Error::NewerFormat`], and [`Error::Unopened`]
-    /// where it is damaged. Of `dir`: those of [`Store::init`], and [`Error::IsBackup`].
+    /// - For the backup: [`Error::NotABackup`], [`Error::Unfinished`], [`Error::Missing`],
+    ///   [`Error::Empty`], [`Error::Foreign`], [`Error::NewerFormat`], and [`Error::Unopened`] if
+    ///   it is corrupt.
+    /// - For `dir`: those of [`Store::init`].
     ///
     /// ```
     /// # use orderstore::Store;
@@ -150,7 +159,7 @@ impl Store {
     /// # let store = Store::init(place.path().join("old"))?;
     /// # store.backup(&backup).wait()?;
     /// let restored = Store::restore(backup, &orders)?;
-    /// println!("ask the channel for all since {:?}", restored.last_event_at);
+    /// println!("query the channel from {:?} on", restored.last_event_at);
     /// let store = Store::open(orders)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -161,26 +170,28 @@ impl Store {
         Self::builder().restore(backup, dir)
     }
 
-    /// Makes a sound store in `dir` out of a damaged one, and tells what it could keep. The
-    /// damaged store is closed; it is only read, and stays as it is. `dir` is missing or
-    /// empty, or the same was interrupted in it. Restore a backup instead where there is one
-    /// that is young enough.
+    /// Builds a sound store in `dir` from the readable data of a damaged one. Returns a report of
+    /// what was kept and what is lost.
     ///
-    /// Lists, unique keys and counts are made anew from the records. A record that cannot be
-    /// read is made of its history, and a history that cannot be read is replaced by one
-    /// event that takes the record over as it stands. No payment, refund or amount is made
-    /// of anything else: what is lost is told, and only the channel knows it.
+    /// The damaged store must be closed. The repair only reads it. `dir` must be missing or empty,
+    /// or hold an interrupted repair. If there is a backup that is recent enough, restore it
+    /// instead.
     ///
-    /// Whatever [`RepairReport::findings`] names as lost or older, and every day of which events
-    /// or groups are lost, is to be asked for at the channel, as behind a
-    /// [restore](Store::restore). Here, too, the feed is another incarnation and order
-    /// numbers go on far ahead. A key that two records own is left to a person:
-    /// [`RepairReport::verified`] names both.
+    /// The repair rebuilds lists, unique keys and counts from the records. It rebuilds an
+    /// unreadable record from its history. It replaces an unreadable history with one event that
+    /// takes over the record as it is. Payments, refunds and amounts come from no other source. The
+    /// report names what is lost, and only the channel knows it.
+    ///
+    /// Query the channel about each order that [`RepairReport::findings`] names as lost or older.
+    /// Reconcile each day on which events or journal frames are lost. The steps are those after a
+    /// [restore](Store::restore). The feed has another incarnation, and order numbers continue far
+    /// ahead. If two records own the same key, [`RepairReport::verified`] names both, and a person
+    /// must decide.
     ///
     /// # Errors
-    /// Of the damaged store: those of [`Store::open`]; [`Error::Unopened`] where its
-    /// identity is damaged, or its base is no base any more: then nothing but a backup
-    /// helps. Of `dir`: those of [`Store::init`], and [`Error::IsBackup`].
+    /// - For the damaged store: those of [`Store::open`]. [`Error::Unopened`] if its identity file
+    ///   or its B-tree file is unusable: only a backup helps then.
+    /// - For `dir`: those of [`Store::init`].
     ///
     /// ```
     /// # use orderstore::Store;

@@ -1,4 +1,4 @@
-//! Settings of a store, checked when it is opened.
+//! Settings of a store. Opening the store checks them.
 
 use std::fmt;
 use std::path::Path;
@@ -16,7 +16,7 @@ use crate::rules::Policy;
 use crate::store::{Opened, Store};
 use crate::types::Timestamp;
 
-/// Settings of a store. Values that cannot work fail when the store is opened.
+/// Settings of a store. Invalid values fail with [`Error::Invalid`] when the store is opened.
 #[derive(Clone)]
 #[must_use]
 pub struct Builder {
@@ -66,70 +66,70 @@ impl fmt::Debug for Builder {
 }
 
 impl Builder {
-    /// What the rules leave to the shop.
+    /// Sets the rules that the merchant can choose. Default: [`Policy::default`].
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
         self
     }
 
-    /// The node digits of this store's order numbers, 0 to 999. Stores that are apart and
-    /// serve the same merchants need different ones. Default: 0.
+    /// Sets the node digits in the order numbers of this store. Range: 0 to 999. Default: 0.
+    /// Separate stores that serve the same merchants need different digits.
     pub const fn node(mut self, node: u16) -> Self {
         self.node = node;
         self
     }
 
-    /// How long to wait for another process to let go of the directory, for rolling
-    /// restarts. Default: not at all.
+    /// Sets the maximum time to wait until another process releases the directory. Default: zero.
+    /// Use it for rolling restarts.
     pub const fn lock_wait(mut self, limit: Duration) -> Self {
         self.local.lock_wait = limit;
         self
     }
 
-    /// How much of the base is kept in memory, in bytes: half of it single records that
-    /// were read, the rest pages and the numbers of rows. Default: 256 MiB. More makes reads
-    /// of old orders quicker, and costs what it says.
+    /// Sets the maximum size of the caches over the B-tree, in bytes. Default: 256 MiB. Minimum:
+    /// 1 MiB. Half of it holds records that were read. The rest holds pages, and the order numbers
+    /// of rows. A larger cache makes reads of old orders faster and takes that much memory.
     pub const fn cache_bytes(mut self, bytes: usize) -> Self {
         self.local.cache_bytes = bytes;
         self
     }
 
-    /// How much may wait in memory for the next flush, in bytes, and as much again while one
-    /// runs. Default: 64 MiB. More makes for fewer and larger flushes, which cost less in
-    /// all, and for a journal that takes as much more on the disk and longer to read after
-    /// a crash.
+    /// Sets the maximum size of the memtable, in bytes. Default: 64 MiB. Minimum: 1 MiB. During a
+    /// checkpoint, a second memtable of this size exists. A larger value means fewer and larger
+    /// checkpoints, which cost less in total. The journal then takes more space on disk, and
+    /// recovery after a crash takes longer.
     pub const fn memtable_bytes(mut self, bytes: usize) -> Self {
         self.local.memtable_bytes = bytes;
         self
     }
 
-    /// Lets a store be on a system on which a power loss may undo what was acknowledged, because
-    /// names in a directory cannot be made durable there. Without it, opening and making a store
-    /// is refused there as [`Error::WeakDurability`]. On Linux and macOS it changes nothing.
+    /// Allows a store on a system where a power loss may undo acknowledged commands. Such a system
+    /// cannot make file names durable. Without this setting, opening or creating a store there
+    /// fails with [`Error::WeakDurability`]. On Linux and macOS it has no effect.
     pub const fn allow_weak_durability(mut self) -> Self {
         self.local.allow_weak_durability = true;
         self
     }
 
-    /// Is told, while the store is opened, how many bytes of the journal were read, and how
-    /// many there are.
+    /// Sets a callback for the progress of an open: the number of journal bytes read so far, and
+    /// their total number.
     pub const fn recovery_progress(mut self, progress: Progress) -> Self {
         self.local.progress = Some(progress);
         self
     }
 
-    /// Whether a server of a cluster is refused at which there is any
-    /// [`ReplicationRisk`](crate::ReplicationRisk). Default: no. Set it where PostgreSQL itself
-    /// replicates; a service that replicates the disk beneath PostgreSQL would be refused.
+    /// Sets whether to refuse a server that has any [`ReplicationRisk`](crate::ReplicationRisk).
+    /// Default: `false`. Set it if PostgreSQL itself replicates. A service that replicates the disk
+    /// under PostgreSQL would be refused.
     #[cfg(feature = "postgres")]
     pub const fn require_sync(mut self, is_required: bool) -> Self {
         self.cluster.require_sync = is_required;
         self
     }
 
-    /// Is told why a commit that a cluster acknowledges may be on one machine only: at the
-    /// first connection, and again at each new leader. With the feature `tracing` it is also an
-    /// event of level `WARN`.
+    /// Sets a callback for each reason why an acknowledged commit may be on one machine only. The
+    /// store calls it at the first connection, and again at each new leader. With the feature
+    /// `tracing`, the store also emits an event of level `WARN`.
     #[cfg(feature = "postgres")]
     pub fn on_replication_risk(
         mut self,
@@ -139,22 +139,23 @@ impl Builder {
         self
     }
 
-    /// How many commands, and how many bytes of them, may wait. Default: 65,536 and
-    /// 64 MiB, whichever comes first; beyond that calls get [`Error::Overloaded`] at once.
+    /// Sets the maximum number of waiting commands and their maximum size in bytes. Defaults:
+    /// 65,536 commands and 64 MiB. Minimum: 1 command and 64 KiB. At either limit, further calls
+    /// fail at once with [`Error::Overloaded`].
     pub const fn queue(mut self, commands: usize, bytes: usize) -> Self {
         self.bounds = Bounds { commands, bytes };
         self
     }
 
-    /// Where the store reads the time, instead of the system's clock. It is read once per
+    /// Sets the clock that the store reads instead of the system clock. The store reads it once per
     /// group, and at least once for each order number.
     pub fn clock(mut self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         self.clock = Clock::Given(Arc::new(clock));
         self
     }
 
-    /// Puts the store on a disk in memory, in small parts. Its directories are beneath
-    /// [`ROOT`](crate::testing::SimulatedDisk::ROOT).
+    /// Puts the store on a simulated disk in memory, with parts of these sizes. The directories of
+    /// the disk are under [`ROOT`](crate::testing::SimulatedDisk::ROOT).
     #[cfg(feature = "testing")]
     pub fn simulated(
         mut self,
@@ -165,51 +166,51 @@ impl Builder {
         self.in_small_parts(sizes)
     }
 
-    /// Makes the parts of a store in a directory small, so that it rolls, flushes and
-    /// recovers all the time.
+    /// Sets small sizes for the parts of a store in a directory. It then rolls segments and runs
+    /// checkpoints often.
     #[cfg(feature = "testing")]
     pub const fn in_small_parts(mut self, sizes: crate::testing::Sizes) -> Self {
         self.sizes = Some(sizes);
         self
     }
 
-    /// As [`Store::init`].
+    /// Creates a store with these settings: see [`Store::init`].
     ///
     /// # Errors
-    /// As there, and [`Error::Invalid`].
+    /// Those of [`Store::init`]; [`Error::Invalid`] if a setting is invalid.
     pub fn init(self, dir: impl AsRef<Path>) -> Result<Store, Error> {
         self.local(|options| LocalEngine::init(dir, options))
     }
 
-    /// As [`Store::open`].
+    /// Opens a store with these settings: see [`Store::open`].
     ///
     /// # Errors
-    /// As there, and [`Error::Invalid`].
+    /// Those of [`Store::open`]; [`Error::Invalid`] if a setting is invalid.
     pub fn open(self, dir: impl AsRef<Path>) -> Result<Store, Error> {
         self.local(|options| LocalEngine::open(dir, options))
     }
 
-    /// As [`Store::open_verified`].
+    /// Opens and verifies a store with these settings: see [`Store::open_verified`].
     ///
     /// # Errors
-    /// As there, and [`Error::Invalid`].
+    /// Those of [`Store::open_verified`]; [`Error::Invalid`] if a setting is invalid.
     pub fn open_verified(self, dir: impl AsRef<Path>) -> Result<Store, Error> {
         self.local(|options| LocalEngine::open_verified(dir, options))
     }
 
-    /// As [`Store::open_or_init`].
+    /// Opens or creates a store with these settings: see [`Store::open_or_init`].
     ///
     /// # Errors
-    /// As there, and [`Error::Invalid`].
+    /// Those of [`Store::open_or_init`]; [`Error::Invalid`] if a setting is invalid.
     pub fn open_or_init(self, dir: impl AsRef<Path>) -> Result<Store, Error> {
         self.local(|options| LocalEngine::open_or_init(dir, options))
     }
 
-    /// As [`Store::restore`]. What is told to [`Builder::recovery_progress`] is how many
-    /// bytes of the backup were copied, and how many there are.
+    /// Restores a backup with these settings: see [`Store::restore`]. The callback of
+    /// [`Builder::recovery_progress`] gets the number of copied bytes, and the size of the backup.
     ///
     /// # Errors
-    /// As there, and [`Error::Invalid`].
+    /// Those of [`Store::restore`]; [`Error::Invalid`] if a setting is invalid.
     pub fn restore(
         self,
         backup: impl AsRef<Path>,
@@ -219,11 +220,12 @@ impl Builder {
         LocalEngine::restore(backup, dir, &self.local_options())
     }
 
-    /// As [`Store::repair`]. What is told to [`Builder::recovery_progress`] is how many
-    /// steps were done, three for each event, and how many there are.
+    /// Repairs a store with these settings: see [`Store::repair`]. The callback of
+    /// [`Builder::recovery_progress`] gets the number of finished steps, and their total number.
+    /// Each event counts as three steps.
     ///
     /// # Errors
-    /// As there, and [`Error::Invalid`].
+    /// Those of [`Store::repair`]; [`Error::Invalid`] if a setting is invalid.
     pub fn repair(
         self,
         damaged: impl AsRef<Path>,
@@ -263,20 +265,20 @@ impl Builder {
         options
     }
 
-    /// As [`Store::memory`].
+    /// Creates a store in memory with these settings: see [`Store::memory`].
     ///
     /// # Errors
-    /// As there, and [`Error::Invalid`].
+    /// Those of [`Store::memory`]; [`Error::Invalid`] if a setting is invalid.
     pub fn memory(self) -> Result<Store, Error> {
         self.check()?;
         let engine = MemoryEngine::new().map_err(Error::NotApplied)?;
         self.run(Box::new(engine), Opened::Created, Recovery::default())
     }
 
-    /// As [`Store::connect`].
+    /// Opens a store on a PostgreSQL cluster with these settings: see [`Store::connect`].
     ///
     /// # Errors
-    /// As there, and [`Error::Invalid`].
+    /// Those of [`Store::connect`]; [`Error::Invalid`] if a setting is invalid.
     #[cfg(feature = "postgres")]
     pub fn connect(self, url: &str) -> Result<Store, Error> {
         self.check()?;
@@ -284,10 +286,11 @@ impl Builder {
         self.engine(engine)
     }
 
-    /// As [`Store::connect_existing`].
+    /// Opens an existing store on a PostgreSQL cluster with these settings: see
+    /// [`Store::connect_existing`].
     ///
     /// # Errors
-    /// As there, and [`Error::Invalid`].
+    /// Those of [`Store::connect_existing`]; [`Error::Invalid`] if a setting is invalid.
     #[cfg(feature = "postgres")]
     pub fn connect_existing(self, url: &str) -> Result<Store, Error> {
         self.check()?;
@@ -295,10 +298,12 @@ impl Builder {
         self.engine(engine)
     }
 
-    /// A store on an engine of the caller's own, which passed the conformance suite.
+    /// Opens a store on the caller's own engine. The engine should pass the conformance suite
+    /// first.
     ///
     /// # Errors
-    /// [`Error::Invalid`], or [`Error::NotApplied`] where no thread is to be had.
+    /// [`Error::Invalid`] if a setting is invalid; [`Error::NotApplied`] if the operating system
+    /// provides no thread.
     pub fn engine(self, engine: impl Engine) -> Result<Store, Error> {
         self.check()?;
         self.run(Box::new(engine), Opened::Existing, Recovery::default())
@@ -317,41 +322,49 @@ impl Builder {
             bounds,
             ..
         } = self;
-        let flow = Pipeline::new(engine, policy, clock, node, bounds);
-        Store::run(flow, opened, recovery)
+        let pipeline = Pipeline::new(engine, policy, clock, node, bounds);
+        Store::run(pipeline, opened, recovery)
     }
 
     fn check(&self) -> Result<(), Error> {
-        check(self.node <= 999, "node", "it has three digits: 0 to 999")?;
-        check(self.bounds.commands > 0, "queue", "it must hold a command")?;
+        check(self.node <= 999, "node", "the range is 0 to 999")?;
+        check(
+            self.bounds.commands > 0,
+            "queue",
+            "the minimum is 1 command",
+        )?;
         check(
             self.bounds.bytes >= 1 << 16,
             "queue",
-            "it must hold 65,536 bytes",
+            "the minimum is 65,536 bytes",
         )?;
         check(
             self.local.cache_bytes >= 1 << 20,
             "cache_bytes",
-            "it must be 1 MiB or more",
+            "the minimum is 1 MiB",
         )?;
         check(
             self.local.memtable_bytes >= 1 << 20,
             "memtable_bytes",
-            "it must be 1 MiB or more",
+            "the minimum is 1 MiB",
         )?;
         check_steps(&self.policy.check_after, "policy.check_after")?;
         check_steps(&self.policy.refund_check_after, "policy.refund_check_after")
     }
 }
 
-/// A ladder without a step has no next check; a step of nothing is due for ever.
+/// Checks the delays between the queries of an order or a refund.
+///
+/// Without a delay, there would be no time for the next query. With a delay of zero, the query
+/// would be due again at once, in every sweep.
 fn check_steps(steps: &[Duration], what: &'static str) -> Result<(), Error> {
-    let sound = !steps.is_empty() && steps.iter().all(|step| !step.is_zero());
-    check(sound, what, "it needs a step, and none of zero")
+    let is_valid = !steps.is_empty() && steps.iter().all(|step| !step.is_zero());
+    let why = "the list needs at least one delay, and no delay may be zero";
+    check(is_valid, what, why)
 }
 
-fn check(holds: bool, what: &'static str, why: &str) -> Result<(), Error> {
-    if holds {
+fn check(is_valid: bool, what: &'static str, why: &str) -> Result<(), Error> {
+    if is_valid {
         return Ok(());
     }
     let why = why.to_owned();

@@ -1,4 +1,4 @@
-//! The store: every verb, each a lazy [`Call`].
+//! The store and its methods. Each operation returns a lazy [`Call`].
 
 mod admin;
 mod builder;
@@ -18,25 +18,25 @@ use crate::error::Error;
 use crate::order::{Command, CommandKind, Reply};
 use crate::types::OrderNo;
 
-/// A store of payment orders. Clones are cheap and share one store; they can be sent to
-/// and used from any thread or task.
+/// Store of payment orders. Clones are cheap and share one store. Any thread or task can use them.
 ///
-/// Every verb returns a [`Call`]: `.wait()` for it from a thread, `.await` it in a task, or
-/// `.submit()` it and keep the ticket. Logical refusals are answers; see [`Error`] for what
-/// each failure says of the data.
+/// Each operation returns a [`Call`]. A thread runs it with `.wait()`, and a task with `.await`.
+/// `.submit()` returns a ticket for the reply instead. A command that the rules refuse is not an
+/// error: the outcome in the reply contains the refusal. Each variant of [`Error`] states whether
+/// the command was applied.
 ///
-/// The last clone that is dropped shuts the store down and waits for that: what was handed
-/// over is worked off, long reads too, and the directory is free again. How it went is told
-/// by [`Store::shutdown`] alone.
+/// Dropping the last clone shuts the store down and waits for the end. The store first finishes all
+/// accepted calls, long reads too, and then releases the directory. Only [`Store::shutdown`]
+/// reports an error of the shutdown.
 #[derive(Debug, Clone)]
 pub struct Store {
     handle: Arc<Handle>,
 }
 
-/// What the last clone ends.
+/// Parts that all clones share. Dropping them shuts the store down.
 #[derive(Debug)]
 struct Handle {
-    flow: Arc<Pipeline>,
+    pipeline: Arc<Pipeline>,
     threads: Mutex<Option<Threads>>,
     opened: Opened,
     recovery: Recovery,
@@ -44,122 +44,132 @@ struct Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        if self.flow.check_process().is_err() {
-            // All of it is the parent's. Its threads are not here, and locks that they held are
-            // never released here.
-            std::mem::forget((Arc::clone(&self.flow), self.threads.lock().take()));
+        if self.pipeline.check_process().is_err() {
+            // This is a forked child: everything belongs to the parent. The child lacks the
+            // threads, and a lock that one of them held stays locked here. Dropping the pipeline
+            // could wait for such a lock, or write to the parent's files. So it is leaked.
+            std::mem::forget((Arc::clone(&self.pipeline), self.threads.lock().take()));
             return;
         }
-        // Nobody is left to be told how it ended: whoever wants to know calls `shutdown`.
-        let ending = Call::shut_down(Arc::clone(&self.flow)).submit();
-        drop(ending);
+        // The result has no receiver. A caller that needs it calls `Store::shutdown` before.
+        let ticket = Call::shut_down(Arc::clone(&self.pipeline)).submit();
+        drop(ticket);
         if let Some(threads) = self.threads.lock().take() {
             threads.join();
         }
     }
 }
 
-/// How the store came to be open.
+/// Whether an open created the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Opened {
-    /// It was made now, and is empty.
+    /// The store is new and empty.
     Created,
-    /// It was there.
+    /// The store existed before.
     Existing,
 }
 
 impl Store {
-    /// Makes a store in `dir`, which is missing or empty or holds one whose making was
-    /// interrupted.
+    /// Creates a store in `dir`. The directory must be missing or empty, or hold a store whose
+    /// creation was interrupted. The parent of the directory must exist.
     ///
     /// # Errors
-    /// [`Error::ParentMissing`], [`Error::AlreadyThere`], [`Error::Foreign`],
-    /// [`Error::Locked`], [`Error::Unopened`].
+    /// [`Error::ParentMissing`], [`Error::AlreadyThere`], [`Error::IsBackup`],
+    /// [`Error::Unfinished`], [`Error::Foreign`], [`Error::Locked`], [`Error::WeakDurability`],
+    /// [`Error::Unopened`].
     pub fn init(dir: impl AsRef<Path>) -> Result<Self, Error> {
         Self::builder().init(dir)
     }
 
-    /// Opens the store in `dir`, and makes nothing: a volume that is not mounted must not
-    /// look like a fresh shop.
+    /// Opens the store in `dir`. Never creates one: if a volume is not mounted, its empty mount
+    /// point must not become a new store.
     ///
     /// # Errors
-    /// [`Error::Missing`], [`Error::Empty`], [`Error::Foreign`], [`Error::Incomplete`],
-    /// [`Error::NewerFormat`], [`Error::Locked`], [`Error::Unopened`].
+    /// [`Error::Missing`], [`Error::Empty`], [`Error::IsBackup`], [`Error::Unfinished`],
+    /// [`Error::Foreign`], [`Error::Incomplete`], [`Error::NewerFormat`], [`Error::Locked`],
+    /// [`Error::WeakDurability`], [`Error::Unopened`].
     pub fn open(dir: impl AsRef<Path>) -> Result<Self, Error> {
         Self::builder().open(dir)
     }
 
-    /// Opens the store in `dir` and reads all of it first: every page and every value, and
-    /// everything that [`Store::verify`] looks at. A plain [`Store::open`] may miss damage in
-    /// what it does not read; this takes as long as the store is large.
+    /// Opens the store in `dir` after reading all of it: every page, every value, and everything
+    /// that [`Store::verify`] checks. The duration grows with the size of the store. A plain
+    /// [`Store::open`] reads less, and may miss corruption.
     ///
     /// # Errors
-    /// Those of [`Store::open`]; [`Error::Unopened`] where anything is damaged.
+    /// Those of [`Store::open`]; [`Error::Unopened`] if anything is corrupt.
     pub fn open_verified(dir: impl AsRef<Path>) -> Result<Self, Error> {
         Self::builder().open_verified(dir)
     }
 
-    /// Opens the store in `dir`, or makes one where the directory is missing or empty;
-    /// [`Store::opened`] says which.
+    /// Opens the store in `dir`, or creates one if the directory is missing or empty.
+    /// [`Store::opened`] returns which of the two happened.
     ///
     /// # Errors
-    /// [`Error::Foreign`], [`Error::NewerFormat`], [`Error::Locked`], [`Error::Unopened`].
+    /// [`Error::ParentMissing`], [`Error::IsBackup`], [`Error::Unfinished`], [`Error::Foreign`],
+    /// [`Error::NewerFormat`], [`Error::Locked`], [`Error::WeakDurability`], [`Error::Unopened`].
     pub fn open_or_init(dir: impl AsRef<Path>) -> Result<Self, Error> {
         Self::builder().open_or_init(dir)
     }
 
-    /// A store on the PostgreSQL cluster that `url` names, in the form of PostgreSQL's own
-    /// libraries: `postgres://shop@one,two/orders`. Of several hosts the one that takes
-    /// writes is used, after a failover as well. The tables are made where they are missing, in
-    /// the first schema of the search path, and upgraded where they are older.
+    /// Opens a store on a PostgreSQL cluster. Creates missing tables in the first schema of the
+    /// search path, and upgrades older tables.
     ///
-    /// Any number of processes may have it open: they share its order numbers, its feed and
-    /// its rules. This waits about half a minute for a cluster that does not answer or has no
-    /// leader yet. What waiting does not mend fails at once.
+    /// `url` has the form of PostgreSQL's own libraries: `postgres://shop@one,two/orders`. If it
+    /// names several hosts, the store uses the one that takes writes, also after a failover.
+    ///
+    /// Any number of processes may have the store open. They share the orders, the order numbers
+    /// and the feed, and follow the same rules.
+    ///
+    /// If the cluster does not answer or has no leader yet, the call retries for about 30 seconds.
+    /// An error that a retry cannot fix is returned at once.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where the URL cannot be read; [`Error::NewerFormat`] where the tables
-    /// are newer; [`Error::NotApplied`] where there is no connection, or a
-    /// [`ReplicationRisk`](crate::ReplicationRisk) under
-    /// [`Builder::require_sync`](crate::Builder::require_sync).
+    /// - [`Error::Invalid`] if the URL is invalid.
+    /// - [`Error::NewerFormat`] if a newer version of this crate wrote the tables.
+    /// - [`Error::NotApplied`] if no connection is possible. Also if there is a
+    ///   [`ReplicationRisk`](crate::ReplicationRisk) and
+    ///   [`Builder::require_sync`](crate::Builder::require_sync) is set.
     #[cfg(feature = "postgres")]
     pub fn connect(url: &str) -> Result<Self, Error> {
         Self::builder().connect(url)
     }
 
-    /// As [`Store::connect`], but nothing is made.
+    /// Opens an existing store on a PostgreSQL cluster, like [`Store::connect`]. Creates and
+    /// upgrades nothing.
     ///
     /// # Errors
-    /// Those of [`Store::connect`], [`Error::NoTables`] where the store was never made, and
-    /// [`Error::OlderFormat`] where it would have to be upgraded.
+    /// Those of [`Store::connect`]; [`Error::NoTables`] if the database holds no store;
+    /// [`Error::OlderFormat`] if the tables need an upgrade.
     #[cfg(feature = "postgres")]
     pub fn connect_existing(url: &str) -> Result<Self, Error> {
         Self::builder().connect_existing(url)
     }
 
-    /// A store that lives in memory and is gone when it ends: for tests and examples.
+    /// Creates a store in memory, for tests and examples. Its data is lost at the shutdown.
     ///
     /// # Errors
-    /// [`Error::NotApplied`] where the machine has no randomness or no thread to give.
+    /// [`Error::NotApplied`] if the operating system provides no random bytes or no thread.
     pub fn memory() -> Result<Self, Error> {
         Self::builder().memory()
     }
 
-    /// Settings, before the store is opened.
+    /// Returns the default settings, to change before the store is opened.
     pub fn builder() -> Builder {
         Builder::default()
     }
 
+    /// Starts the threads of a pipeline.
     pub(crate) fn run(
-        flow: Arc<Pipeline>,
+        pipeline: Arc<Pipeline>,
         opened: Opened,
         recovery: Recovery,
     ) -> Result<Self, Error> {
-        let threads = Threads::start(&flow).map_err(|error| Error::NotApplied(error.into()))?;
+        let threads = Threads::start(&pipeline).map_err(|error| Error::NotApplied(error.into()))?;
         Ok(Self {
             handle: Arc::new(Handle {
-                flow,
+                pipeline,
                 threads: Mutex::new(Some(threads)),
                 opened,
                 recovery,
@@ -168,13 +178,14 @@ impl Store {
     }
 
     fn pipeline(&self) -> Arc<Pipeline> {
-        Arc::clone(&self.handle.flow)
+        Arc::clone(&self.handle.pipeline)
     }
 
     fn command<O: CommandOutcome>(&self, no: OrderNo, kind: CommandKind) -> Call<Reply<O>> {
         commit::command(self.pipeline(), Command { no, kind })
     }
 
+    /// Returns the call of a bounded read.
     fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Pipeline) -> Result<T, Error> + Send + Sync + 'static,
@@ -182,6 +193,7 @@ impl Store {
         Call::read(self.pipeline(), read)
     }
 
+    /// Returns a call that runs on the store's background thread.
     fn read_long<T: Send + 'static>(
         &self,
         run: impl FnOnce(&Pipeline) -> Result<T, Error> + Send + Sync + 'static,
@@ -189,9 +201,8 @@ impl Store {
         Call::long(self.pipeline(), run)
     }
 
-    /// Writes what waits in memory to where it stays, on a thread of the store's own. It
-    /// makes nothing more durable than it is: what was answered survives a crash without
-    /// it. It makes the next opening quicker.
+    /// Runs a checkpoint on the store's background thread: writes the memtable to the B-tree. The
+    /// next open is then faster. Acknowledged commands are durable without it.
     ///
     /// ```
     /// # let store = orderstore::Store::memory()?;
@@ -202,8 +213,8 @@ impl Store {
         self.read_long(Pipeline::flush)
     }
 
-    /// Ends the store, for all clones: what waits is answered, then the directory is free.
-    /// Calls that come later get [`Error::ShutDown`].
+    /// Shuts the store down for all clones. The store finishes the accepted calls and then releases
+    /// the directory. Later calls get [`Error::ShutDown`].
     ///
     /// ```
     /// # use orderstore::{Error, Store};
@@ -216,26 +227,26 @@ impl Store {
         Call::shut_down(self.pipeline())
     }
 
-    /// Whether the store takes commands. Cheap: no I/O.
+    /// Returns whether the store accepts commands. Cheap: no I/O.
     #[must_use]
     pub fn health(&self) -> Health {
-        self.handle.flow.health()
+        self.handle.pipeline.health()
     }
 
-    /// What the store has done since it was opened. Cheap: no I/O.
+    /// Returns the store's counters since it was opened, and its current sizes. Cheap: no I/O.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.handle.flow.stats()
+        self.handle.pipeline.stats()
     }
 
-    /// What the opening found in the journal; nothing where the store was made, or lives on
-    /// an engine without one.
+    /// Returns what the recovery found in the journal (write-ahead log). All fields have their
+    /// defaults for a new store, or for an engine without a journal.
     #[must_use]
     pub fn recovery(&self) -> Recovery {
         self.handle.recovery
     }
 
-    /// How the store came to be open.
+    /// Returns whether the open created the store.
     #[must_use]
     pub fn opened(&self) -> Opened {
         self.handle.opened

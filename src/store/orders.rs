@@ -1,4 +1,4 @@
-//! The verbs that change an order, and the one that numbers it.
+//! Methods that change an order, and the generator of order numbers.
 
 use super::Store;
 use crate::commit::{Call, Rejected, Ticket};
@@ -10,8 +10,8 @@ use crate::order::{
 use crate::types::{Metadata, Note, OrderNo};
 
 impl Store {
-    /// A 32-digit order number that no call, process, crash or clock repeats. It waits for
-    /// a write only while no reserved block is at hand.
+    /// Generates an order number of 32 digits. The store never issues it again, whatever happens to
+    /// the process or the clock. The call waits for a write only if no reserved block is left.
     ///
     /// ```
     /// # let store = orderstore::Store::memory()?;
@@ -23,8 +23,8 @@ impl Store {
         Call::number(self.pipeline())
     }
 
-    /// Creates the order `no`. The amount comes from the server's own price list, never
-    /// from the client. A payment that arrived before the order pays it at once.
+    /// Creates the order `no`. Take the amount from the server's own price list, never from the
+    /// client. If a payment that fits is already waiting, it pays the order at once.
     ///
     /// ```
     /// # use orderstore::{AppId, Created, Fen, NewOrder, Store};
@@ -39,7 +39,8 @@ impl Store {
         self.command(no, CommandKind::Create(Box::new(new)))
     }
 
-    /// Replaces the caller's own bytes, if the order is still at `version`.
+    /// Replaces the metadata of the order, the bytes for the caller's own use. Fails with
+    /// [`Annotated::VersionMoved`] if the order is no longer at `version`.
     ///
     /// ```
     /// # use orderstore::{Annotated, AppId, Fen, Metadata, NewOrder, Store};
@@ -63,8 +64,9 @@ impl Store {
         self.command(no, kind)
     }
 
-    /// Keeps what the channel handed out so that the customer can pay. Paying again reuses
-    /// the same number: [`Order::usable_prepay`](crate::Order::usable_prepay).
+    /// Records the prepay that the channel returned, such as a `prepay_id`. If the customer tries
+    /// to pay again, use the same order number and
+    /// [`Order::usable_prepay`](crate::Order::usable_prepay).
     ///
     /// ```
     /// # use orderstore::{AppId, Fen, NewOrder, Prepaid, Prepay, PrepayKind, PrepayValue, Store};
@@ -81,8 +83,9 @@ impl Store {
         self.command(no, kind)
     }
 
-    /// Takes a verified payment in: applied, recognised, or kept as an anomaly, never
-    /// thrown away. [`Reply::should_acknowledge`] says what the channel may be told.
+    /// Records a verified payment. The store applies it, recognizes a duplicate, or keeps it as an
+    /// anomaly. It never drops a payment. [`Reply::should_acknowledge`] returns whether the server
+    /// may acknowledge the channel's notification.
     ///
     /// ```
     /// # use orderstore::{AppId, Confirmed, Fen, NewOrder, Payment, Source, Store, Timestamp, TransactionId};
@@ -107,7 +110,7 @@ impl Store {
         self.command(no, kind)
     }
 
-    /// Takes in what the channel said when it was asked about the order.
+    /// Records the channel's response to a query about the order.
     ///
     /// ```
     /// # use orderstore::{AppId, ChannelState, Fen, NewOrder, Queried, Store};
@@ -124,10 +127,10 @@ impl Store {
         self.command(no, kind)
     }
 
-    /// Puts the check of an order off: the channel was asked about it, and gave no usable
-    /// answer (silence, a server error, a refusal that is about the query). What is due
-    /// stays due, later, as after any other check. For a close that got no answer there is
-    /// [`CloseReply::Retry`].
+    /// Records a query about the order without a usable response: a timeout, a server error, or a
+    /// refusal of the query itself. A due action moves to a later time, as after any other check.
+    /// For a close request without a response, pass [`CloseReply::Retry`] to
+    /// [`Store::record_close`].
     ///
     /// ```
     /// # use orderstore::{AppId, Fen, NewOrder, Queried, Store};
@@ -143,8 +146,9 @@ impl Store {
         self.command(no, CommandKind::RecordUnanswered)
     }
 
-    /// Announces that the order is to be closed: no new prepay from now on, and
-    /// [`Store::due`] says when to ask the channel. A payment still wins.
+    /// Begins to close the order. The order accepts no new prepay from now on. [`Store::due`] lists
+    /// the close request when the server must send it to the channel. A payment that arrives in the
+    /// meantime still counts.
     ///
     /// ```
     /// # use orderstore::{AppId, CloseAnswer, CloseReply, Fen, NewOrder, Store};
@@ -161,7 +165,7 @@ impl Store {
         self.command(no, CommandKind::BeginClose)
     }
 
-    /// Takes in what the channel said when it was asked to close the order.
+    /// Records the channel's response to a request to close the order.
     ///
     /// ```
     /// # use orderstore::{AppId, CloseAnswer, CloseReply, Fen, NewOrder, Store};
@@ -177,7 +181,7 @@ impl Store {
         self.command(no, CommandKind::RecordClose(reply))
     }
 
-    /// Takes the announcement back: the order can be paid again.
+    /// Cancels [`Store::begin_close`]: the order can be paid again.
     ///
     /// ```
     /// # use orderstore::{AppId, CloseAnswer, Fen, NewOrder, Store};
@@ -192,10 +196,11 @@ impl Store {
         self.command(no, CommandKind::AbortClose)
     }
 
-    /// Ends an unpaid order by a person's decision, and frees its reference. That is possible
-    /// once its time and the policy's grace are over; and earlier where the channel takes one
-    /// payment for a number, and the only payment was dismissed or went back. Never while an
-    /// anomaly is open or a refund is under way.
+    /// Ends an unpaid order by a person's decision, and releases its reference.
+    ///
+    /// This is possible after the order's expiry plus the policy's `grace`. It is possible earlier
+    /// if the channel accepts only one payment per order number, and that payment was dismissed or
+    /// refunded. It is never possible while an anomaly is open or a refund is under way.
     ///
     /// ```
     /// # use orderstore::{AppId, CloseAnswer, Fen, NewOrder, Note, Store};
@@ -212,9 +217,10 @@ impl Store {
         self.command(no, CommandKind::EndOrder { note })
     }
 
-    /// Ends an anomaly by a person's decision. `anomaly` is its [`AnomalyId`](crate::AnomalyId), or the
-    /// [`AnomalyRef`] of one that was reopened: a decision is about one opening, so that a
-    /// repeat of an old decision does not meet a new question.
+    /// Resolves an anomaly by a person's decision. `anomaly` is its
+    /// [`AnomalyId`](crate::AnomalyId), or an [`AnomalyRef`] if it was reopened. A decision applies
+    /// to one opening only. A retry of an old decision therefore does not resolve an anomaly that
+    /// was reopened since.
     ///
     /// ```
     /// # use orderstore::{AnomalyId, AppId, Fen, NewOrder, Note, Resolution, Resolved, Store};
@@ -237,7 +243,7 @@ impl Store {
         self.command(no, kind)
     }
 
-    /// Takes an ended order out of its user's list. The books keep it.
+    /// Hides an ended order from its user's list. All other lists still contain it.
     ///
     /// ```
     /// # use orderstore::{AppId, Fen, NewOrder, Store, Visible};
@@ -252,7 +258,7 @@ impl Store {
         self.command(no, CommandKind::Hide)
     }
 
-    /// Puts an order back into its user's list.
+    /// Shows a hidden order in its user's list again.
     ///
     /// ```
     /// # use orderstore::{AppId, Fen, NewOrder, Store, Visible};
@@ -265,19 +271,21 @@ impl Store {
         self.command(no, CommandKind::Unhide)
     }
 
-    /// Hands many commands over, all or none. They are not one transaction: each has its
-    /// own answer, and repeating the whole is safe command by command.
+    /// Submits many commands: the queue accepts all of them or none. They are not one transaction.
+    /// Each command has its own reply, and a retry of the whole batch is as safe as a retry of each
+    /// command.
     ///
     /// # Errors
-    /// [`Rejected`] gives the commands back: [`Error::Overloaded`](crate::Error::Overloaded) where they do not fit
-    /// now, [`Error::BatchTooLarge`](crate::Error::BatchTooLarge) where they never will.
+    /// [`Rejected`] returns the commands with the reason.
+    /// [`Error::Overloaded`](crate::Error::Overloaded) means that they do not fit into the queue
+    /// now, [`Error::BatchTooLarge`](crate::Error::BatchTooLarge) that they never will.
     ///
     /// ```
-    /// # use orderstore::{AppId, Asked, Command, Fen, NewOrder, Store};
+    /// # use orderstore::{AppId, Command, CommandKind, Fen, NewOrder, Store};
     /// # let store = Store::memory()?;
     /// let new = NewOrder::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
     /// let no = store.next_order_no().wait()?;
-    /// let create = Command { no, ask: Asked::Create(Box::new(new)) };
+    /// let create = Command { no, kind: CommandKind::Create(Box::new(new)) };
     /// for ticket in store.submit_all(vec![create.clone(), create])? {
     ///     assert!(ticket.wait()?.should_acknowledge());
     /// }
@@ -287,6 +295,6 @@ impl Store {
         &self,
         commands: Vec<Command>,
     ) -> Result<Vec<Ticket<Reply<Outcome>>>, Rejected<Vec<Command>>> {
-        self.handle.flow.enqueue_all(commands)
+        self.handle.pipeline.enqueue_all(commands)
     }
 }

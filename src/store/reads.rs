@@ -1,4 +1,4 @@
-//! The verbs that only look.
+//! Methods that only read.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -21,7 +21,8 @@ use crate::types::{OrderNo, Timestamp};
 use crate::verify::VerifyReport;
 
 impl Store {
-    /// The order under a number; `None` where none was created, even if a payment waits.
+    /// Returns the order with this number, or `None` if it was not created. A payment may already
+    /// wait for it.
     ///
     /// ```
     /// # let store = orderstore::Store::memory()?;
@@ -33,9 +34,11 @@ impl Store {
         Call::get(self.pipeline(), no)
     }
 
-    /// One page of a list of orders. Besides what reading can fail with, it answers
-    /// [`Error::InvalidCursor`] to a cursor of another list, and [`Error::Invalid`] to a
-    /// page of no or too many rows; so do the other verbs that take a page.
+    /// Returns one page of a list of orders.
+    ///
+    /// The reply is [`Error::InvalidCursor`] for a cursor of another list, and [`Error::Invalid`]
+    /// if the page has no rows or more than [`PageRequest::MAX`]. This is the same for all methods
+    /// that take a page.
     ///
     /// ```
     /// # use orderstore::{OrderQuery, PageRequest, Store};
@@ -50,12 +53,12 @@ impl Store {
     /// # Ok::<(), orderstore::Error>(())
     /// ```
     pub fn list(&self, which: OrderQuery) -> Call<Page<Arc<Order>>> {
-        let look = move |flow: &Pipeline| query::list(flow.engine(), &which);
-        self.read(look)
+        let read = move |pipeline: &Pipeline| query::list(pipeline.engine(), &which);
+        self.read(read)
     }
 
-    /// What the server must do next, oldest first. It lists, it never acts. Pass the same
-    /// `now` for a whole sweep.
+    /// Lists the actions that the server must do next, oldest first. The store itself does none of
+    /// them. Pass the same `now` to all pages of one sweep.
     ///
     /// ```
     /// # use orderstore::{PageRequest, Store, Timestamp};
@@ -67,11 +70,11 @@ impl Store {
     /// # Ok::<(), orderstore::Error>(())
     /// ```
     pub fn due(&self, now: Timestamp, page: PageRequest) -> Call<Page<Due>> {
-        let look = move |flow: &Pipeline| query::due(flow.engine(), now, page);
-        self.read(look)
+        let read = move |pipeline: &Pipeline| query::due(pipeline.engine(), now, page);
+        self.read(read)
     }
 
-    /// What waits for a person, oldest first.
+    /// Lists the anomalies that a person must resolve, oldest first.
     ///
     /// ```
     /// # use orderstore::{PageRequest, Store};
@@ -80,11 +83,11 @@ impl Store {
     /// # Ok::<(), orderstore::Error>(())
     /// ```
     pub fn open_anomalies(&self, page: PageRequest) -> Call<Page<OpenAnomaly>> {
-        let look = move |flow: &Pipeline| query::open_anomalies(flow.engine(), page);
-        self.read(look)
+        let read = move |pipeline: &Pipeline| query::open_anomalies(pipeline.engine(), page);
+        self.read(read)
     }
 
-    /// Refunds that ended without success, newest first: the channel refused them, or closed
+    /// Lists the refunds that ended without success, newest first: the channel refused or closed
     /// them. Each may need another attempt.
     ///
     /// ```
@@ -94,11 +97,11 @@ impl Store {
     /// # Ok::<(), orderstore::Error>(())
     /// ```
     pub fn closed_refunds(&self, page: PageRequest) -> Call<Page<ClosedRefund>> {
-        let look = move |flow: &Pipeline| query::closed_refunds(flow.engine(), page);
-        self.read(look)
+        let read = move |pipeline: &Pipeline| query::closed_refunds(pipeline.engine(), page);
+        self.read(read)
     }
 
-    /// Everything that happened under a number, from version 1 on.
+    /// Returns all events of an order number, from version 1 on.
     ///
     /// ```
     /// # let store = orderstore::Store::memory()?;
@@ -107,45 +110,47 @@ impl Store {
     /// # Ok::<(), orderstore::Error>(())
     /// ```
     pub fn history(&self, no: OrderNo) -> Call<Vec<Event>> {
-        let look = move |flow: &Pipeline| {
-            let events = flow.engine().history(&no).map_err(unreadable)?;
+        let read = move |pipeline: &Pipeline| {
+            let events = pipeline.engine().history(&no).map_err(unreadable)?;
             Ok(events)
         };
-        self.read(look)
+        self.read(read)
     }
 
-    /// At most `limit` events, 1 to [`PageRequest::MAX`], behind a place in the order of
-    /// commits: an audit trail and an outbox. Ship goods from here, not from the answer of
-    /// `confirm`: a crash after the commit turns `Applied` into `Duplicate`.
+    /// Returns the events of the change feed after a cursor, in commit order, as an audit trail and
+    /// an outbox. At most `limit` events; range: 1 to [`PageRequest::MAX`].
+    ///
+    /// Ship goods when a consumer reads the event here, not when `confirm` returns `Applied`. If
+    /// the server crashes after the commit, the retry of `confirm` returns `Duplicate`.
     ///
     /// ```
     /// # use orderstore::{FeedCursor, Store};
     /// # let store = Store::memory()?;
-    /// let mut place = FeedCursor::START;
-    /// for sequenced in store.events(place, 100).wait()? {
-    ///     println!("{:?}", sequenced.event.what);
-    ///     place = sequenced.cursor; // keep it durably, with what was done
+    /// let mut cursor = FeedCursor::START;
+    /// for entry in store.events(cursor, 100).wait()? {
+    ///     println!("{:?}", entry.event.what);
+    ///     cursor = entry.cursor; // store it durably, together with the effect of the event
     /// }
     /// # Ok::<(), orderstore::Error>(())
     /// ```
     pub fn events(&self, after: FeedCursor, limit: usize) -> Call<Vec<FeedEvent>> {
-        let look = move |flow: &Pipeline| {
+        let read = move |pipeline: &Pipeline| {
             let limit = PageRequest::of(limit).checked_limit()?;
-            let events = flow.engine().events(after, limit).map_err(unreadable)?;
+            let events = pipeline.engine().events(after, limit).map_err(unreadable)?;
             Ok(events)
         };
-        self.read(look)
+        self.read(read)
     }
 
-    /// What commands would be answered. Nothing is written.
+    /// Returns the replies that the commands would get. Writes nothing.
     #[cfg(feature = "transfer")]
     pub(crate) fn dry_run(&self, commands: Vec<Command>) -> Call<Vec<Reply<Outcome>>> {
-        let look = move |flow: &Pipeline| flow.dry_run(&commands);
-        self.read(look)
+        let read = move |pipeline: &Pipeline| pipeline.dry_run(&commands);
+        self.read(read)
     }
 
-    /// Shows every place of a list from a time on, oldest first, with its record, those that
-    /// only wait included.
+    /// Calls `show` with every entry of a list from a time on, oldest first. Includes unclaimed
+    /// records: payments and refunds without an order.
     #[cfg(any(feature = "transfer", feature = "wechat"))]
     pub(crate) fn each_row<E: From<Error>>(
         &self,
@@ -172,17 +177,17 @@ impl Store {
 
     #[cfg(any(feature = "transfer", feature = "wechat"))]
     fn rows(&self, query: IndexQuery) -> Call<IndexPage> {
-        let look = move |flow: &Pipeline| {
-            let rows = flow
+        let read = move |pipeline: &Pipeline| {
+            let rows = pipeline
                 .engine()
                 .scan(&query, PageRequest::MAX)
                 .map_err(unreadable)?;
             Ok(rows)
         };
-        self.read(look)
+        self.read(read)
     }
 
-    /// How many orders stand where.
+    /// Returns the number of orders in each status, of unclaimed payments and of open anomalies.
     ///
     /// ```
     /// # let store = orderstore::Store::memory()?;
@@ -190,12 +195,12 @@ impl Store {
     /// # Ok::<(), orderstore::Error>(())
     /// ```
     pub fn counts(&self) -> Call<Counts> {
-        let look = |flow: &Pipeline| flow.engine().counts().map_err(unreadable);
-        self.read(look)
+        let read = |pipeline: &Pipeline| pipeline.engine().counts().map_err(unreadable);
+        self.read(read)
     }
 
-    /// What was paid and refunded within `times`, its end excluded. It reads every order
-    /// of that stretch, on a thread of the store's own.
+    /// Returns the totals of payments and refunds within `times`. The end is exclusive. Reads every
+    /// order of that period, on the store's background thread.
     ///
     /// ```
     /// # use orderstore::{Store, Timestamp};
@@ -205,12 +210,12 @@ impl Store {
     /// # Ok::<(), orderstore::Error>(())
     /// ```
     pub fn totals(&self, times: Range<Timestamp>) -> Call<Totals> {
-        let look = move |flow: &Pipeline| query::totals(flow.engine(), &times);
-        self.read_long(look)
+        let read = move |pipeline: &Pipeline| query::totals(pipeline.engine(), &times);
+        self.read_long(read)
     }
 
-    /// Looks at everything and reports what breaks an invariant. It changes nothing, and
-    /// runs on a thread of the store's own.
+    /// Reads all stored data and reports every violation of an invariant. Changes nothing. Runs on
+    /// the store's background thread.
     ///
     /// ```
     /// # let store = orderstore::Store::memory()?;
@@ -218,7 +223,7 @@ impl Store {
     /// # Ok::<(), orderstore::Error>(())
     /// ```
     pub fn verify(&self) -> Call<VerifyReport> {
-        let look = |flow: &Pipeline| flow.engine().verify().map_err(unreadable);
-        self.read_long(look)
+        let read = |pipeline: &Pipeline| pipeline.engine().verify().map_err(unreadable);
+        self.read_long(read)
     }
 }

@@ -1,4 +1,4 @@
-//! The verbs for money on its way back, and the one that takes orders over.
+//! Methods for refunds, and for the import of orders.
 
 use super::Store;
 use crate::commit::Call;
@@ -9,12 +9,16 @@ use crate::order::{
 use crate::types::{Label, OrderNo, RefundNo};
 
 impl Store {
-    /// Reserves money that is to go back; only then ask the channel for it. What is
-    /// requested is reserved at once: two at the same moment cannot give back more than was
-    /// paid. While the channel's reply is not known, ask again under the same number, and
-    /// say so here: the next check is due later then. After the channel refused or closed
-    /// it, request the next [`attempt`](NewRefund::attempt) under the same number: channels
-    /// demand that number, for another one might go back as well.
+    /// Reserves the amount of a refund. Call it first, then request the refund from the channel.
+    ///
+    /// The amount is reserved at once, so that two requests at the same time cannot refund more
+    /// than was paid.
+    ///
+    /// - If the channel's reply is unknown, repeat the request to the channel under the same refund
+    ///   number. Repeat this call, too: the next check then moves to a later time.
+    /// - If the channel refused or closed the refund, request the next
+    ///   [`attempt`](NewRefund::attempt) under the same refund number. Channels require that
+    ///   number: with a new one, the money could go back twice.
     ///
     /// ```
     /// # use orderstore::{AppId, Fen, NewOrder, NewRefund, Payment, RefundNo, RefundRequested, Source, Store, Timestamp, TransactionId};
@@ -42,10 +46,12 @@ impl Store {
         self.command(no, kind)
     }
 
-    /// Takes in how the channel says that a refund stands, by a verified notification or
-    /// when it was asked. One that nobody asked for here is adopted. Date the answer to a
-    /// query by [`RefundFact::with_query_sent_at`]: a failure that may be older than a retry
-    /// or a success is not believed from anything else.
+    /// Records the state of a refund that the channel reports, in a verified notification or in a
+    /// response to a query. The store adopts a refund that was requested elsewhere.
+    ///
+    /// For a response to a query, set its time with [`RefundFact::with_query_sent_at`]. After a
+    /// retry or a success, the store accepts a failure only from a later query. A report without
+    /// that time may be older.
     ///
     /// ```
     /// # use orderstore::{AppId, Fen, NewOrder, Payment, RefundFact, RefundNo, RefundRecorded, RefundState, Source, Store, Timestamp, TransactionId};
@@ -75,11 +81,14 @@ impl Store {
         self.command(no, kind)
     }
 
-    /// The channel refused to take the refund at all: what it reserved is free again. Only
-    /// for a refusal that is final; after a time-out or a system error its fate is unknown.
-    /// `refund` is the refund's number for its first attempt, `(number, 2)` for the second:
-    /// a late refusal of one attempt does not end the next. Anomalies that the refund had
-    /// ended are open again.
+    /// Records that the channel refused the request for a refund. The reserved amount is free
+    /// again. Anomalies that the refund had resolved are open again.
+    ///
+    /// Use it only for a final refusal. After a timeout or a system error, the outcome of the
+    /// request is unknown.
+    ///
+    /// `refund` is the refund number for the first attempt, or `(number, 2)` for the second. A late
+    /// refusal of one attempt does not end the next attempt.
     ///
     /// ```
     /// # use orderstore::{Label, RefundNo, RefundRefused, Store};
@@ -101,9 +110,8 @@ impl Store {
         self.command(no, kind)
     }
 
-    /// Puts the check of a refund off: the channel was asked about it, and gave no usable
-    /// answer (silence, a server error, a refusal that is about the query). The next check
-    /// is due later, as after any other check.
+    /// Records a query about a refund without a usable response: a timeout, a server error, or a
+    /// refusal of the query itself. A due check moves to a later time, as after any other check.
     ///
     /// ```
     /// # use orderstore::{RefundNo, RefundUnanswered, Store};
@@ -123,9 +131,10 @@ impl Store {
         self.command(no, kind)
     }
 
-    /// Takes an order over from other books, in whatever status, with its times, its
-    /// payment and its refunds; its history begins with that. What had waited under its
-    /// number meets it. What the rules count on and the order does not say is filled in.
+    /// Imports an order from another system, in any status, with its times, its payment and its
+    /// refunds. The history of the order begins with the import. Payments and refunds that wait
+    /// under its number are then matched with it. If the order lacks a value that the rules need,
+    /// the store adds it.
     ///
     /// ```
     /// # use orderstore::{AppId, Conflict, Fen, Imported, NewOrder, Order, Store};

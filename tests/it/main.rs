@@ -24,6 +24,7 @@ mod golden;
 mod harness;
 mod history;
 mod layout;
+mod manual_zh;
 mod meddled;
 mod model;
 mod numbers;

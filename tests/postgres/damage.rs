@@ -147,7 +147,10 @@ fn postgres_restored_cluster_gets_new_incarnation_by_manual_sql() {
     ));
     let store = Store::connect_existing(&url).unwrap();
     let result = store.events(place, 10).wait();
-    assert!(matches!(result, Err(Error::InvalidCursor { .. })), "{result:?}");
+    assert!(
+        matches!(result, Err(Error::InvalidCursor { .. })),
+        "{result:?}"
+    );
     assert_eq!(store.events(FeedCursor::START, 10).wait().unwrap().len(), 1);
     assert_eq!(
         server.sql(&counter),

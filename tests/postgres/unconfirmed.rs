@@ -43,7 +43,10 @@ fn postgres_unconfirmed_commit_is_unknown_until_retried() {
         return;
     };
     let result = store.create(order_no(1), new(100)).wait();
-    assert!(matches!(result, Err(Error::OutcomeUnknown(_))), "{result:?}");
+    assert!(
+        matches!(result, Err(Error::OutcomeUnknown(_))),
+        "{result:?}"
+    );
     waits_for(&server, "");
     let again = store.create(order_no(1), new(100)).wait().unwrap();
     assert_eq!(again.outcome, Created::Exists);
