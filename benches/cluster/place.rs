@@ -107,7 +107,7 @@ impl Drop for Schema<'_> {
     fn drop(&mut self) {
         let dropped = (self.place).run(&format!("DROP SCHEMA {} CASCADE", self.name));
         if let Err(error) = dropped {
-            eprintln!("{}: {}", self.name, crate::told(&*error));
+            eprintln!("{}: {}", self.name, crate::with_causes(&*error));
         }
     }
 }
