@@ -86,10 +86,17 @@ fn refunds_of<'a>(record: &'a Record, transaction: &'a str) -> impl Iterator<Ite
     refunds.filter(move |refund| refund.transaction_id.as_str() == transaction)
 }
 
-/// Whether an open anomaly contains a refund of the transaction.
+/// Whether an anomaly about a refund of the transaction is open, or a person accepted it. A
+/// successful refund keeps its amount, even if a person accepts that the channel reports another.
 fn asks_about(record: &Record, transaction: &str) -> bool {
-    let mut open = record.anomalies().iter().filter(|a| a.is_open());
-    open.any(|anomaly| {
+    let is_accepted = |a: &Anomaly| {
+        let differs = matches!(a.kind, AnomalyKind::RefundDiffers { .. });
+        let how = a.end.as_ref().map(|end| &end.how);
+        differs && how == Some(&AnomalyEndKind::Accepted)
+    };
+    let anomalies = record.anomalies().iter();
+    let mut known = anomalies.filter(|a| a.is_open() || is_accepted(a));
+    known.any(|anomaly| {
         let refund = anomaly.refund.as_ref();
         refund.is_some_and(|refund| refund.transaction_id.as_str() == transaction)
     })

@@ -272,8 +272,18 @@ impl Server {
         let Some((text, anomaly)) = open.get(position % open.len().max(1)).cloned() else {
             return;
         };
-        // The money did come back, so the person must not dismiss this anomaly.
-        let disagrees = matches!(anomaly.kind, AnomalyKind::RefundDisagrees { .. });
+        // A person asks the channel first, and never dismisses what the channel confirms.
+        let is_confirmed = match &anomaly.kind {
+            AnomalyKind::RefundDisagrees { .. } => true,
+            AnomalyKind::RefundDiffers { refund_no } => {
+                let refund = anomaly.refund.as_ref();
+                let fact = self.truth.fact(refund_no.as_str());
+                refund
+                    .zip(fact)
+                    .is_some_and(|(refund, fact)| refund.amount == fact.amount())
+            }
+            _ => false,
+        };
         let number = format!("R{}", self.numbers.len());
         let last = anomaly.reopening.as_ref().map(|last| &last.refund_no);
         let number = match last {
@@ -281,7 +291,7 @@ impl Server {
             _ => number,
         };
         let how = match random % 8 {
-            _ if disagrees => Resolution::Accept,
+            _ if is_confirmed => Resolution::Accept,
             0 | 1 => Resolution::Accept,
             2 => Resolution::Dismiss,
             _ if anomaly.payment.is_none() => Resolution::Dismiss,
