@@ -45,7 +45,7 @@ fn migrate<R: BufRead>(dir: &Path, books: impl Fn() -> Result<R>) -> Result<bool
     std::fs::create_dir_all(dir)?;
     let store = Store::open_or_init(dir.join("orders"))?;
     // Unusual status names of the collection are mapped here: `.status("paid", Status::Success)`.
-    let import = Import::foreign(Mapping::of(Amounts::Yuan));
+    let import = Import::mapped(Mapping::of(Amounts::Yuan));
     let trial = import
         .clone()
         .dry_run()

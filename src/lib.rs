@@ -63,8 +63,6 @@ mod contract;
 mod encoding;
 pub mod engine;
 mod error;
-#[cfg(test)]
-mod explored;
 mod format;
 mod log;
 pub mod manual;
@@ -73,6 +71,8 @@ mod order_no;
 mod process;
 mod query;
 pub mod rules;
+#[cfg(test)]
+mod schedules;
 mod store;
 mod sync;
 #[cfg(feature = "testing")]

@@ -44,9 +44,9 @@ const LANES: usize = 16;
 pub(crate) struct Generator {
     node: u16,
     cipher: Cipher,
-    lanes: [Alone<Lane>; LANES],
+    lanes: [CacheAligned<Lane>; LANES],
     /// Next counter of the current block that no lane has taken.
-    next: Alone<AtomicU64>,
+    next: CacheAligned<AtomicU64>,
     /// End of the current block (exclusive).
     end: AtomicU64,
     /// Counter at which to request the next block. `u64::MAX` while a request is running or the
@@ -64,7 +64,7 @@ pub(crate) struct Generator {
 /// cores (false sharing).
 #[derive(Debug, Default)]
 #[repr(align(128))]
-struct Alone<T>(T);
+struct CacheAligned<T>(T);
 
 /// Result of a draw.
 #[derive(Debug)]
@@ -82,7 +82,7 @@ impl Generator {
             node,
             cipher: Cipher::new(key),
             lanes: Default::default(),
-            next: Alone(AtomicU64::new(0)),
+            next: CacheAligned(AtomicU64::new(0)),
             end: AtomicU64::new(0),
             ask_at: AtomicU64::new(0),
             time: AtomicU64::new(0),
@@ -110,12 +110,12 @@ impl Generator {
 
     /// Returns whether the generator needs no block: it has a spare one, or more than half of the
     /// current one.
-    pub(crate) fn is_stocked(&self) -> bool {
+    pub(crate) fn has_enough(&self) -> bool {
         self.spare.lock().is_some() || self.left() > BLOCK / 2
     }
 
     /// Adds a reserved block: as the current block if that is used up, else as the spare one.
-    pub(crate) fn supply(&self, block: Range<u64>) {
+    pub(crate) fn add_block(&self, block: Range<u64>) {
         let mut spare = self.spare.lock();
         if self.left() == 0 {
             self.use_block(&block);
@@ -127,7 +127,7 @@ impl Generator {
 
     /// Notes that the requested reservation failed. The generator requests it again after another
     /// `BLOCK / 64` counters.
-    pub(crate) fn give_up(&self) {
+    pub(crate) fn reservation_failed(&self) {
         let _changing = self.spare.lock();
         let least = self.left().saturating_sub(BLOCK / 64);
         let ask_at = self.end.load(Ordering::Relaxed).saturating_sub(least);
@@ -277,7 +277,7 @@ mod tests {
 
     fn ready(node: u16) -> Generator {
         let generator = Generator::new(node, *b"a key of 16 byte");
-        generator.supply(0..BLOCK);
+        generator.add_block(0..BLOCK);
         generator
     }
 
@@ -336,7 +336,7 @@ mod tests {
         let reserve = || {
             // The blocks are not adjacent, as if other processes reserved blocks, too.
             let start = reserved.fetch_add(3 * BLOCK, Ordering::SeqCst);
-            generator.supply(start..start + BLOCK);
+            generator.add_block(start..start + BLOCK);
         };
         let drawn = std::thread::scope(|scope| {
             let draw = || {
@@ -366,7 +366,8 @@ mod tests {
             taken.iter().all(|no| all.contains(*no)),
             "a number outside every block"
         );
-        let in_lane = |lane: &Alone<Lane>| std::iter::from_fn(|| lane.0.take()).count() as u64;
+        let in_lane =
+            |lane: &CacheAligned<Lane>| std::iter::from_fn(|| lane.0.take()).count() as u64;
         let in_lanes = generator.lanes.iter().map(in_lane).sum::<u64>();
         let in_spare = generator.spare.lock().as_ref().map_or(0, |_| BLOCK);
         let left = generator.left() + in_lanes + in_spare;
@@ -382,9 +383,9 @@ mod tests {
         assert_eq!(asked, 1);
         let dry = generator.draw(|| at(1));
         assert!(dry.no.is_none() && !dry.wants_block);
-        generator.give_up();
+        generator.reservation_failed();
         assert!(generator.draw(|| at(1)).wants_block);
-        generator.supply(BLOCK..2 * BLOCK);
+        generator.add_block(BLOCK..2 * BLOCK);
         assert!(generator.draw(|| at(1)).no.is_some());
     }
 }

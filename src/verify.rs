@@ -75,25 +75,30 @@ pub struct VerifyReport {
     /// Number of list entries checked.
     pub entries: u64,
     /// Number of violations found.
-    pub broken: u64,
-    /// The first violations, at most [`VerifyReport::KEPT`].
+    pub violation_count: u64,
+    /// The first violations, at most [`VerifyReport::MAX_LISTED`].
     pub violations: Vec<Violation>,
 }
 
 impl VerifyReport {
     /// Maximum number of violations listed in a report.
-    pub const KEPT: usize = 100;
+    pub const MAX_LISTED: usize = 100;
 
     /// Returns whether no violation was found.
     #[must_use]
     pub const fn is_ok(&self) -> bool {
-        self.broken == 0
+        self.violation_count == 0
     }
 
     /// Adds a violation.
-    pub fn breach(&mut self, invariant: Invariant, no: Option<OrderNo>, what: impl Into<String>) {
-        self.broken = self.broken.saturating_add(1);
-        if self.violations.len() < Self::KEPT {
+    pub fn add_violation(
+        &mut self,
+        invariant: Invariant,
+        no: Option<OrderNo>,
+        what: impl Into<String>,
+    ) {
+        self.violation_count = self.violation_count.saturating_add(1);
+        if self.violations.len() < Self::MAX_LISTED {
             let what = what.into();
             self.violations.push(Violation {
                 invariant,
@@ -106,10 +111,10 @@ impl VerifyReport {
     /// Adds violations at the front of the list: they explain the others.
     pub(crate) fn lead(&mut self, breaches: impl Iterator<Item = (Invariant, String)>) {
         let mut first = Self::default();
-        breaches.for_each(|(invariant, what)| first.breach(invariant, None, what));
-        self.broken = self.broken.saturating_add(first.broken);
+        breaches.for_each(|(invariant, what)| first.add_violation(invariant, None, what));
+        self.violation_count = self.violation_count.saturating_add(first.violation_count);
         first.violations.append(&mut self.violations);
-        first.violations.truncate(Self::KEPT);
+        first.violations.truncate(Self::MAX_LISTED);
         self.violations = first.violations;
     }
 
@@ -129,7 +134,7 @@ impl VerifyReport {
         for (event, version) in events.iter().zip(1_u64..) {
             if event.version != version || event.no != record.no() {
                 let found = event.version;
-                self.breach(
+                self.add_violation(
                     Invariant::I7,
                     no,
                     format!("event {version} has the version {found} or another order number"),
@@ -141,12 +146,12 @@ impl VerifyReport {
             if !may_move(from, to) {
                 let (from, to) = (or_none(from), or_none(to));
                 let what = format!("the status changed from {from} to {to}");
-                self.breach(Invariant::I8, no, what);
+                self.add_violation(Invariant::I8, no, what);
             }
             if let Some(paid) = payment_of(folded.as_ref())
                 && payment_of(Some(&next)) != Some(paid)
             {
-                self.breach(
+                self.add_violation(
                     Invariant::I9,
                     no,
                     format!("event {version} replaced the payment of the order"),
@@ -160,7 +165,7 @@ impl VerifyReport {
                 events.len(),
                 record.version()
             );
-            self.breach(Invariant::I11, no, what);
+            self.add_violation(Invariant::I11, no, what);
         }
     }
 
@@ -180,7 +185,7 @@ impl VerifyReport {
                 order.status,
                 or_none(paid)
             );
-            self.breach(Invariant::I9, Some(order.no), what);
+            self.add_violation(Invariant::I9, Some(order.no), what);
         }
     }
 
@@ -192,7 +197,7 @@ impl VerifyReport {
             let within = held.is_some_and(|held| paid.is_none_or(|paid| held <= paid));
             if !within {
                 let what = "refunded and reserved amounts exceed the payment";
-                self.breach(Invariant::I10, Some(record.no()), what);
+                self.add_violation(Invariant::I10, Some(record.no()), what);
             }
         }
     }

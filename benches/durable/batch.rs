@@ -58,7 +58,7 @@ pub(crate) fn measure(
     let ((answered, settled), watched) = watched(&store, setting, || {
         units_in(&store, batch, units, USERS)?;
         let answered = began.elapsed();
-        store.flush().wait()?;
+        store.checkpoint().wait()?;
         Ok((answered, began.elapsed()))
     })?;
     check_and_close(store, units)?;
@@ -79,7 +79,7 @@ pub(crate) fn fill(store: &Store, orders: u64, users: u64) -> Checked<Vec<OrderN
     // Seed that later callers do not use, so that transactions differ.
     const SEED: u64 = 1 << 50;
     let kept = work_off(store, FILLING, &AtomicU64::new(orders), users, SEED)?;
-    store.flush().wait()?;
+    store.checkpoint().wait()?;
     Ok(kept)
 }
 

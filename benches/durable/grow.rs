@@ -98,7 +98,7 @@ pub(crate) fn measure(
         };
         report.row(setting, &row)?;
     }
-    store.flush().wait()?;
+    store.checkpoint().wait()?;
     let get_ns = to(1.0, get(&store, &crowd.kept(), length)?);
     check_and_close(store, orders)?;
     let (second, last) = (rates.get(1), rates.last());

@@ -156,13 +156,13 @@ impl<'s> Source<'s> {
         length: Duration,
         to: &Sender<Arrived>,
     ) -> Checked<(Latencies, u64)> {
-        let (began, flushes) = (Instant::now(), self.store.stats().flushes);
+        let (began, flushes) = (Instant::now(), self.store.stats().checkpoints);
         let (mut due, mut handed_over, mut overloaded) = (began, Latencies::default(), 0);
         let mut creates = true;
         loop {
             let now = Instant::now();
             if now < due {
-                let flushed = self.store.stats().flushes - flushes;
+                let flushed = self.store.stats().checkpoints - flushes;
                 if now - began >= length && flushed >= FLUSHES {
                     return Ok((handed_over, overloaded));
                 }

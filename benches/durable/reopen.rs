@@ -148,11 +148,11 @@ pub(crate) fn be_killed(setting: Setting, dir: &Path, base: u64, users: u64) -> 
 /// Waits until the journal is nearly as long as its maximum. The required length falls with each
 /// checkpoint after that, so that it is reached in the end. Returns false if the writer failed.
 fn is_full_at_last(store: &Store, is_over: &AtomicBool) -> bool {
-    let began = store.stats().flushes;
+    let began = store.stats().checkpoints;
     let mut longest = 0;
     while !is_over.load(Ordering::Relaxed) {
         let now = store.stats();
-        let flushes = now.flushes - began;
+        let flushes = now.checkpoints - began;
         let allowed = 100_u64.saturating_sub(flushes.saturating_sub(LEARNING).min(50) + 1);
         if flushes >= LEARNING && now.journal_bytes >= longest / 100 * allowed {
             return true;

@@ -54,21 +54,21 @@ pub(crate) fn watched<T>(
 
 fn watch(store: &Store, setting: Setting, is_over: &AtomicBool) -> Watched {
     let before = store.stats();
-    let (mut watched, mut flushes) = (Watched::default(), before.flushes);
+    let (mut watched, mut flushes) = (Watched::default(), before.checkpoints);
     watched.memory.bound = setting.bound_bytes();
     loop {
         let was_over = is_over.load(Ordering::Relaxed);
         let now = store.stats();
-        if now.flushes > flushes {
-            flushes = now.flushes;
-            let took = now.last_flush.as_millis();
+        if now.checkpoints > flushes {
+            flushes = now.checkpoints;
+            let took = now.last_checkpoint.as_millis();
             watched
                 .flush_ms
                 .push(u64::try_from(took).unwrap_or(u64::MAX));
         }
         watched.memory.see(&now);
         if was_over {
-            watched.slowed = now.slowed - before.slowed;
+            watched.slowed = now.throttled - before.throttled;
             return watched;
         }
         thread::sleep(EVERY);

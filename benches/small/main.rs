@@ -78,16 +78,16 @@ fn on_disk(criterion: &mut Criterion, orders: usize) -> Checked<()> {
         .init(dir.path().join("store"))?;
     let users = users_of(orders)?;
     let all = filled(&store, orders, users)?;
-    store.flush().wait()?;
+    store.checkpoint().wait()?;
     get(criterion, "base_hit", &store, &all)?;
     page(criterion, "base", &store, users)?;
 
-    let flushes = store.stats().flushes;
+    let flushes = store.stats().checkpoints;
     let new = filled(&store, orders.min(NEW), users)?;
     get(criterion, "memtable_hit", &store, &new)?;
     page(criterion, "memtable_and_base", &store, users)?;
     assert_eq!(
-        store.stats().flushes,
+        store.stats().checkpoints,
         flushes,
         "the memtable must not be checkpointed"
     );

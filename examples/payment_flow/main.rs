@@ -15,7 +15,7 @@ use std::thread;
 use event::Event;
 use journal::{Journal, Stand};
 use orderstore::{
-    ChannelState, CloseAnswer, Confirmed, Counts, Created, OrderNo, OrderQuery, PageRequest,
+    ChannelState, CloseOutcome, Confirmed, Counts, Created, OrderNo, OrderQuery, PageRequest,
     Prepaid, Prepay, PrepayKind, PrepayValue, Queried, Reply, Status, Store,
 };
 
@@ -190,7 +190,7 @@ fn after_a_close(store: &Store, event: &Event, journal: &mut Journal) -> Result<
     let (no, event) = begin(store, event, journal, "a callback after a close")?;
     create(store, no, &event, journal)?;
     let closing = store.begin_close(no).wait()?;
-    let begun = closing.outcome == CloseAnswer::Closing;
+    let begun = closing.outcome == CloseOutcome::Closing;
     journal.note(
         "begin close",
         &closing,

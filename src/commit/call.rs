@@ -8,7 +8,7 @@ use super::Pipeline;
 use super::oneshot::{Oneshot, Ticket, no_reply};
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::order::{
-    Annotated, CloseAnswer, Command, Confirmed, Created, Imported, Order, Outcome, Prepaid,
+    Annotated, CloseOutcome, Command, Confirmed, Created, Imported, Order, Outcome, Prepaid,
     Queried, RefundRecorded, RefundRefused, RefundRequested, RefundUnanswered, Reply, Resolved,
     Visible,
 };
@@ -75,7 +75,7 @@ command_outcomes! {
     RecordPrepay: Prepaid,
     Confirm: Confirmed,
     RecordQuery: Queried,
-    Close: CloseAnswer,
+    Close: CloseOutcome,
     RequestRefund: RefundRequested,
     RecordRefund: RefundRecorded,
     RefuseRefund: RefundRefused,
@@ -152,7 +152,7 @@ impl<T: Send + 'static> Call<T> {
         let kind = match kind {
             // A read from memory needs none of the threads that a forked child lacks. The fork
             // check is a system call, which would take longer than the read.
-            CallKind::Get(no, reply) if inline && pipeline.limits.is_quick => {
+            CallKind::Get(no, reply) if inline && pipeline.limits.never_waits_for_network => {
                 return pipeline.read_here(|pipeline| pipeline.get(&no)).map(reply);
             }
             CallKind::Get(no, reply) if inline => {
@@ -203,7 +203,7 @@ fn start<T: Send + 'static>(
     pipeline: &Arc<Pipeline>,
     kind: CallKind<T>,
 ) -> Result<Ticket<T>, (Error, CallKind<T>)> {
-    let inline = pipeline.limits.is_quick;
+    let inline = pipeline.limits.never_waits_for_network;
     match kind {
         CallKind::Command(command, narrow) => match pipeline.enqueue(command) {
             Ok(slot) => Ok(Ticket::of_command(slot, narrow)),

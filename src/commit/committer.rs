@@ -49,7 +49,11 @@ impl Threads {
             named(name).spawn(move || own.run_jobs(queue(&own)))
         };
         let mut background = vec![start("side", |pipeline| &pipeline.long)?];
-        let readers = if pipeline.limits.is_quick { 0 } else { READERS };
+        let readers = if pipeline.limits.never_waits_for_network {
+            0
+        } else {
+            READERS
+        };
         for _ in 0..readers {
             background.push(start("reader", |pipeline| &pipeline.reads)?);
         }
@@ -256,7 +260,7 @@ impl Pipeline {
         let reserved = match self.queue.refusal() {
             Some(refusal) => Err(refusal),
             // Several callers may have requested the same block. An earlier request got it.
-            None if self.generator.is_stocked() => Ok(()),
+            None if self.generator.has_enough() => Ok(()),
             None => self.reserve(),
         };
         drop(committing);
@@ -271,7 +275,7 @@ impl Pipeline {
                 }
             }
             Err(error) => {
-                self.generator.give_up();
+                self.generator.reservation_failed();
                 for callback in waiting {
                     callback(Err(error.clone()));
                 }
@@ -291,7 +295,7 @@ impl Pipeline {
                 )))
             }
             Ok(block) => {
-                self.generator.supply(block);
+                self.generator.add_block(block);
                 Ok(())
             }
             Err(EngineError::Unknown(cause) | EngineError::Fatal(cause)) => {

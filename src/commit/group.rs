@@ -18,7 +18,7 @@ use crate::contract::{Mutation, Verdict};
 use crate::engine::{Engine, EngineError};
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::order::{Command, Outcome, Record, Reply};
-use crate::rules::{Context, Policy, Shows, decide};
+use crate::rules::{Context, Policy, ReplyOrder, decide};
 use crate::types::{OrderNo, Timestamp};
 
 /// Answer to one command.
@@ -232,9 +232,9 @@ impl Runner<'_> {
         let record = records.record(&command.no);
         let mut decision = spans::command(command, || decide(record, command, &context));
         records.decided(command.no, &mut decision);
-        let shown = match decision.shows {
-            Shows::This => command.no,
-            Shows::Owner(no) => no,
+        let shown = match decision.reply_order {
+            ReplyOrder::This => command.no,
+            ReplyOrder::Owner(no) => no,
         };
         let owners = owners.iter().filter_map(|(_, owner)| owner.as_ref());
         Ok(Decided {

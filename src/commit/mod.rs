@@ -114,11 +114,11 @@ pub struct Stats {
     /// Bytes in the memtables: waiting for a checkpoint, or being written by one.
     pub memtable_bytes: u64,
     /// Number of finished checkpoints.
-    pub flushes: u64,
+    pub checkpoints: u64,
     /// Duration of the last checkpoint.
-    pub last_flush: Duration,
+    pub last_checkpoint: Duration,
     /// Number of groups that were throttled because a checkpoint fell behind.
-    pub slowed: u64,
+    pub throttled: u64,
     /// Number of damaged pages that were requested. The data under them is unreadable.
     pub damaged_pages: u64,
     /// Number of times a file was reopened because a read or a checkpoint failed.
@@ -144,7 +144,7 @@ pub enum Health {
     /// The store accepts commands.
     Ok,
     /// The store accepts commands and throttles them, because the disk is too slow for them.
-    Slowed,
+    Throttled,
     /// The disk is full. The store refuses commands until there is free space. Refused commands are
     /// certainly not applied.
     DiskFull,
@@ -335,9 +335,9 @@ impl Pipeline {
             clock_set_back: self.generator.clock_set_back(),
             journal_bytes: engine.journal_bytes,
             memtable_bytes: engine.memtable_bytes,
-            flushes: engine.flushes,
-            last_flush: engine.last_flush,
-            slowed: engine.slowed,
+            checkpoints: engine.checkpoints,
+            last_checkpoint: engine.last_checkpoint,
+            throttled: engine.throttled,
             damaged_pages: engine.damaged_pages,
             reopened: engine.reopened,
         }
@@ -353,13 +353,13 @@ impl Pipeline {
 
     fn engine_health(&self) -> Health {
         let stats = self.engine.stats();
-        if stats.is_out_of_room {
+        if stats.is_disk_full {
             return Health::DiskFull;
         }
         let damaged = Health::Damaged {
             pages: stats.damaged_pages,
         };
-        match self.engine.trouble() {
+        match self.engine.retrying_failure() {
             // A checkpoint that failed at a damaged page fails there again. `Failing` would promise
             // that a retry may succeed.
             Some(cause)
@@ -369,7 +369,7 @@ impl Pipeline {
             }
             Some(cause) => Health::Failing(cause),
             None if stats.damaged_pages > 0 => damaged,
-            None if stats.is_slowed => Health::Slowed,
+            None if stats.is_throttled => Health::Throttled,
             None => Health::Ok,
         }
     }
@@ -387,7 +387,7 @@ impl Pipeline {
 
     /// Runs a checkpoint: writes the memtable to the B-tree.
     pub(crate) fn flush(&self) -> Result<(), Error> {
-        self.engine.flush().map_err(in_the_write)
+        self.engine.checkpoint().map_err(in_the_write)
     }
 
     /// Starts a shutdown, if none has begun. Calls `callback` with the result when the engine is

@@ -21,7 +21,7 @@ use crate::order::Event;
 use crate::types::OrderNo;
 
 /// Maximum number of events in one portion: events read, or mutations written, at once.
-const PORTION: usize = 1000;
+const BATCH: usize = 1000;
 
 /// Maximum number of attempts to write one portion while the target changes.
 const TRIES: usize = 16;
@@ -41,7 +41,7 @@ pub(crate) fn copy(
         });
     }
     let mut copy = Copier::between(source, target, progress)?;
-    copy.walk(Copier::bring)?;
+    copy.walk(Copier::copy_batch)?;
     let end = end_of(target)?;
     copy.walk(Copier::compare)?;
     let verified = target.verify().map_err(unreadable)?;
@@ -138,10 +138,8 @@ impl<'a> Copier<'a> {
 
     /// Reads the events after `seq`, which must be below `end`. Fails if the feed has a gap.
     fn portion(&self, seq: u64) -> Result<Vec<Event>, Error> {
-        let left = usize::try_from(self.end - seq).unwrap_or(PORTION);
-        let portion = self
-            .source
-            .events(place(self.source, seq), left.min(PORTION));
+        let left = usize::try_from(self.end - seq).unwrap_or(BATCH);
+        let portion = self.source.events(place(self.source, seq), left.min(BATCH));
         let portion = portion.map_err(unreadable)?;
         let mut seqs = portion.iter().map(|entry| entry.cursor.seq).zip(seq + 1..);
         if portion.is_empty() || seqs.any(|(found, expected)| found != expected) {
@@ -152,7 +150,7 @@ impl<'a> Copier<'a> {
     }
 
     /// Writes the events of a portion that the target does not have yet.
-    fn bring(&mut self, portion: &[Event]) -> Result<(), Error> {
+    fn copy_batch(&mut self, portion: &[Event]) -> Result<(), Error> {
         for _ in 0..TRIES {
             if self.try_to_bring(portion)? {
                 return Ok(());

@@ -140,7 +140,7 @@ impl Engine for MemoryEngine {
         Limits {
             batch: 8192,
             on_callers_thread: true,
-            is_quick: true,
+            never_waits_for_network: true,
             stops_at_unknown: true,
         }
     }
@@ -261,10 +261,10 @@ impl State {
         report.entries = self.lists.values().map(|list| list.len() as u64).sum();
         if report.entries != expected {
             let what = format!("{} list entries, expected {expected}", report.entries);
-            report.breach(Invariant::I5, None, what);
+            report.add_violation(Invariant::I5, None, what);
         }
         if counts != self.counts {
-            report.breach(Invariant::I12, None, "the counts differ from a full scan");
+            report.add_violation(Invariant::I12, None, "the counts differ from a full scan");
         }
         report
     }
@@ -278,12 +278,12 @@ impl State {
             let place = position(entry.time, stored.row, entry.sub);
             let list = self.lists.get(&entry.index);
             if !list.is_some_and(|list| list.contains(&place)) {
-                report.breach(Invariant::I5, no, "a list entry of the record is missing");
+                report.add_violation(Invariant::I5, no, "a list entry of the record is missing");
             }
         }
         for key in unique_keys(&stored.record) {
             if self.owner(&key).map(|owner| owner.record.no()) != no {
-                report.breach(Invariant::I6, no, "another record owns its key");
+                report.add_violation(Invariant::I6, no, "another record owns its key");
             }
         }
         entries.len() as u64

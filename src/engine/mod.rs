@@ -103,7 +103,7 @@ pub trait Engine: Debug + Send + Sync + 'static {
 
     /// Runs a checkpoint: writes the memtable to the B-tree. Applied mutations are durable
     /// without it.
-    fn flush(&self) -> Result<(), EngineError> {
+    fn checkpoint(&self) -> Result<(), EngineError> {
         Ok(())
     }
 
@@ -122,7 +122,7 @@ pub trait Engine: Debug + Send + Sync + 'static {
 
     /// Returns the cause of a failure that the engine is retrying. The engine may refuse
     /// commands meanwhile. Cheap: no I/O.
-    fn trouble(&self) -> Option<StorageError> {
+    fn retrying_failure(&self) -> Option<StorageError> {
         None
     }
 
@@ -191,15 +191,15 @@ pub struct EngineStats {
     /// Bytes in the memtables: waiting for a checkpoint, or being written by one.
     pub memtable_bytes: u64,
     /// Number of finished checkpoints.
-    pub flushes: u64,
+    pub checkpoints: u64,
     /// Duration of the last checkpoint.
-    pub last_flush: Duration,
+    pub last_checkpoint: Duration,
     /// Number of batches that were throttled because a checkpoint fell behind.
-    pub slowed: u64,
+    pub throttled: u64,
     /// The engine throttles batches now.
-    pub is_slowed: bool,
+    pub is_throttled: bool,
     /// The disk is full.
-    pub is_out_of_room: bool,
+    pub is_disk_full: bool,
     /// Number of pages that were requested and could not be read. The data under them is
     /// unreadable.
     pub damaged_pages: u64,
@@ -215,7 +215,7 @@ pub struct Limits {
     /// Engine calls may run on the thread of a caller that waits for the reply.
     pub on_callers_thread: bool,
     /// Engine calls may also run while a task is polled: they never wait for another machine.
-    pub is_quick: bool,
+    pub never_waits_for_network: bool,
     /// After a write with unknown outcome, the engine's data can be trusted only after a
     /// reopen. No other write may follow before that.
     pub stops_at_unknown: bool,

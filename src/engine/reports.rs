@@ -151,7 +151,7 @@ pub enum RepairFinding {
         version: u64,
     },
     /// The record differed from its history and was rebuilt from it.
-    Refolded,
+    Corrected,
     /// The record was read, but its history is lost. Its history restarts at version 1, as for
     /// an imported order. Consumers of the feed that do not ship imported orders do not ship
     /// this one: compare the payments with the shipments.

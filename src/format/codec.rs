@@ -38,7 +38,7 @@ const CONFIG: Configuration = bincode::config::standard();
 
 /// Kind of corruption of a stored value.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub(crate) enum DamageKind {
+pub(crate) enum CorruptionKind {
     #[error("value is too short")]
     Short,
     #[error("value has format {0}; this version reads {FORMAT}")]
@@ -60,16 +60,16 @@ pub(crate) enum DamageKind {
 /// Corruption of a stored value, with its table and its key.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("table {}, {place}: {kind}", table.name())]
-pub(crate) struct Damage {
+pub(crate) struct Corruption {
     table: Table,
     place: String,
-    kind: DamageKind,
+    kind: CorruptionKind,
 }
 
 /// Creates the error for a corrupted value.
-pub(crate) fn damaged(table: Table, key: &[u8], kind: DamageKind) -> StorageError {
+pub(crate) fn damaged(table: Table, key: &[u8], kind: CorruptionKind) -> StorageError {
     let place = place(table, key);
-    StorageError::corrupted(Damage { table, place, kind })
+    StorageError::corrupted(Corruption { table, place, kind })
 }
 
 /// Description of a key for an error. It omits the hash in an index key, because the hash is
@@ -122,10 +122,10 @@ fn decode<T: DeserializeOwned>(table: Table, key: &[u8], bytes: &[u8]) -> Result
     read(table, key, bytes).map_err(|kind| damaged(table, key, kind))
 }
 
-fn read<T: DeserializeOwned>(table: Table, key: &[u8], bytes: &[u8]) -> Result<T, DamageKind> {
+fn read<T: DeserializeOwned>(table: Table, key: &[u8], bytes: &[u8]) -> Result<T, CorruptionKind> {
     let (value, rest) = read_front(table, key, bytes)?;
     if !rest.is_empty() {
-        return Err(DamageKind::Trailing);
+        return Err(CorruptionKind::Trailing);
     }
     Ok(value)
 }
@@ -136,19 +136,19 @@ fn read_front<'a, T: DeserializeOwned>(
     table: Table,
     key: &[u8],
     bytes: &'a [u8],
-) -> Result<(T, &'a [u8]), DamageKind> {
+) -> Result<(T, &'a [u8]), CorruptionKind> {
     let (body, sum) = bytes
         .split_last_chunk::<CHECKSUM_LEN>()
-        .ok_or(DamageKind::Short)?;
-    let (format, payload) = body.split_first().ok_or(DamageKind::Short)?;
+        .ok_or(CorruptionKind::Short)?;
+    let (format, payload) = body.split_first().ok_or(CorruptionKind::Short)?;
     if *format != FORMAT {
-        return Err(DamageKind::Format(*format));
+        return Err(CorruptionKind::Format(*format));
     }
     if checksum(table, key, body) != u32::from_le_bytes(*sum) {
-        return Err(DamageKind::Checksum);
+        return Err(CorruptionKind::Checksum);
     }
     let mut reader = Reader::of(payload);
-    let value = T::deserialize(&mut reader).map_err(|Undecodable| DamageKind::Undecodable)?;
+    let value = T::deserialize(&mut reader).map_err(|Undecodable| CorruptionKind::Undecodable)?;
     Ok((value, reader.rest()))
 }
 
@@ -189,7 +189,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Shared<T> {
 
 /// Record as the tables store it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Held {
+pub(crate) struct StoredOrder {
     pub(crate) stored: StoredRecord,
     /// Sequence number of the record's last event. A reader follows the history backwards from
     /// this event.
@@ -197,7 +197,11 @@ pub(crate) struct Held {
 }
 
 /// Appends an encoded record.
-pub(crate) fn record(out: &mut Vec<u8>, key: &KeyBytes, held: &Held) -> Result<(), StorageError> {
+pub(crate) fn record(
+    out: &mut Vec<u8>,
+    key: &KeyBytes,
+    held: &StoredOrder,
+) -> Result<(), StorageError> {
     let lent = match &held.stored.record {
         Record::Order(order) => Lent::Order(order),
         Record::Waiting(waiting) => Lent::Waiting(waiting),
@@ -207,22 +211,22 @@ pub(crate) fn record(out: &mut Vec<u8>, key: &KeyBytes, held: &Held) -> Result<(
 }
 
 /// Decodes a record, and checks that its order number matches the key.
-pub(crate) fn read_record(key: &[u8], bytes: &[u8]) -> Result<Held, StorageError> {
+pub(crate) fn read_record(key: &[u8], bytes: &[u8]) -> Result<StoredOrder, StorageError> {
     let (row, last_seq, owned) = decode(Table::Orders, key, bytes)?;
     let record = match owned {
         Owned::Order(Shared(order)) => Record::Order(order),
         Owned::Waiting(Shared(waiting)) => Record::Waiting(waiting),
     };
     if record.no().as_bytes() != key {
-        return Err(damaged(Table::Orders, key, DamageKind::Misplaced));
+        return Err(damaged(Table::Orders, key, CorruptionKind::Misplaced));
     }
     let stored = StoredRecord { record, row };
-    Ok(Held { stored, last_seq })
+    Ok(StoredOrder { stored, last_seq })
 }
 
 /// Link from an event to its record and to the record's previous event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Origin {
+pub(crate) enum EventLink {
     /// First event of the record with this order number. Its sequence number is the record's
     /// row number.
     First(OrderNo),
@@ -232,14 +236,14 @@ pub(crate) enum Origin {
 
 /// Event as the tables store it. Only the first event of a record contains the order number.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
-pub(crate) struct Chained {
-    pub(crate) origin: Origin,
+pub(crate) struct StoredEvent {
+    pub(crate) origin: EventLink,
     version: u64,
     at: Timestamp,
     what: EventKind,
 }
 
-impl Chained {
+impl StoredEvent {
     pub(crate) const fn version(&self) -> u64 {
         self.version
     }
@@ -261,19 +265,19 @@ impl Chained {
 pub(crate) fn event(
     out: &mut Vec<u8>,
     key: &KeyBytes,
-    origin: Origin,
+    origin: EventLink,
     event: &Event,
 ) -> Result<(), StorageError> {
     let value = (origin, event.version, event.at, &event.what);
     encode(out, Table::Events, key, value)
 }
 
-pub(crate) fn read_event(key: &[u8], bytes: &[u8]) -> Result<Chained, StorageError> {
+pub(crate) fn read_event(key: &[u8], bytes: &[u8]) -> Result<StoredEvent, StorageError> {
     decode(Table::Events, key, bytes)
 }
 
 /// Decodes the origin of an event without the rest of the event.
-pub(crate) fn read_origin(key: &[u8], bytes: &[u8]) -> Result<Origin, StorageError> {
+pub(crate) fn read_origin(key: &[u8], bytes: &[u8]) -> Result<EventLink, StorageError> {
     let front = read_front(Table::Events, key, bytes);
     let (origin, _) = front.map_err(|kind| damaged(Table::Events, key, kind))?;
     Ok(origin)
@@ -290,16 +294,16 @@ pub(crate) fn read_applied(key: &[u8], bytes: &[u8]) -> Result<u64, StorageError
 
 /// Identity of the store to which a B-tree belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Mark {
+pub(crate) struct StoreMark {
     pub(crate) store_id: [u8; 16],
     pub(crate) incarnation: u64,
 }
 
-pub(crate) fn mark(key: &KeyBytes, mark: Mark) -> Result<Vec<u8>, StorageError> {
+pub(crate) fn mark(key: &KeyBytes, mark: StoreMark) -> Result<Vec<u8>, StorageError> {
     encoded(Table::Meta, key, mark)
 }
 
-pub(crate) fn read_mark(key: &[u8], bytes: &[u8]) -> Result<Mark, StorageError> {
+pub(crate) fn read_mark(key: &[u8], bytes: &[u8]) -> Result<StoreMark, StorageError> {
     decode(Table::Meta, key, bytes)
 }
 
@@ -361,7 +365,7 @@ pub(crate) fn read_state(key: &[u8], bytes: &[u8]) -> Result<State, StorageError
 
 /// Value with an arbitrary payload and a valid checksum.
 #[cfg(feature = "testing")]
-pub(crate) fn sealed(table: Table, key: &[u8], payload: &[u8]) -> Vec<u8> {
+pub(crate) fn with_checksum(table: Table, key: &[u8], payload: &[u8]) -> Vec<u8> {
     let body = [&[FORMAT], payload].concat();
     let sum = checksum(table, key, &body).to_le_bytes();
     [&body[..], &sum].concat()
@@ -392,9 +396,9 @@ pub(crate) fn check_readers(payload: &[u8]) {
         assert_eq!(read, expected.ok(), "{payload:?}");
     }
     both::<(u64, u64, Owned)>(payload);
-    both::<Chained>(payload);
+    both::<StoredEvent>(payload);
     both::<StoredState>(payload);
-    both::<Mark>(payload);
+    both::<StoreMark>(payload);
 }
 
 #[cfg(test)]

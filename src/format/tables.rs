@@ -39,7 +39,7 @@ pub(crate) enum Table {
 
 impl Table {
     /// All tables, in the order of their tags.
-    pub(crate) const EVERY: [Self; 14] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Orders,
         Self::Events,
         Self::Meta,
@@ -72,8 +72,8 @@ impl Table {
     ];
 
     /// Table with this tag.
-    pub(crate) fn of(tag: u8) -> Option<Self> {
-        Self::EVERY.get(usize::from(tag)).copied()
+    pub(crate) fn from_tag(tag: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(tag)).copied()
     }
 
     /// Whether the table is an index. Index entries have empty values and can be removed.
@@ -113,11 +113,11 @@ mod tests {
 
     #[test]
     fn table_tags_are_consecutive_and_names_unique() {
-        let names: std::collections::BTreeSet<_> = Table::EVERY.iter().map(|t| t.name()).collect();
-        assert_eq!(names.len(), Table::EVERY.len());
-        for (index, table) in Table::EVERY.into_iter().enumerate() {
+        let names: std::collections::BTreeSet<_> = Table::ALL.iter().map(|t| t.name()).collect();
+        assert_eq!(names.len(), Table::ALL.len());
+        for (index, table) in Table::ALL.into_iter().enumerate() {
             assert_eq!(usize::from(table.tag()), index);
-            assert_eq!(Table::of(table.tag()), Some(table));
+            assert_eq!(Table::from_tag(table.tag()), Some(table));
             assert_eq!(table.is_index(), Table::INDEXES.contains(&table));
         }
     }

@@ -4,7 +4,7 @@
 //! record, or the version of an event.
 
 use super::codec;
-use super::codec::{Held, Origin};
+use super::codec::{EventLink, StoredOrder};
 use super::keys;
 use crate::contract::StoredRecord;
 use crate::error::StorageError;
@@ -17,7 +17,7 @@ pub(crate) fn record_bytes(stored: StoredRecord) -> Result<Vec<u8>, StorageError
     let mut bytes = Vec::new();
     // These engines read a history by order number. They do not follow the links between events.
     let last_seq = 0;
-    codec::record(&mut bytes, &key, &Held { stored, last_seq })?;
+    codec::record(&mut bytes, &key, &StoredOrder { stored, last_seq })?;
     Ok(bytes)
 }
 
@@ -30,14 +30,14 @@ pub(crate) fn read_record(no: &OrderNo, bytes: &[u8]) -> Result<StoredRecord, St
 pub(crate) fn event_bytes(event: &Event) -> Result<Vec<u8>, StorageError> {
     let mut bytes = Vec::new();
     let key = keys::event(event.version);
-    codec::event(&mut bytes, &key, Origin::First(event.no), event)?;
+    codec::event(&mut bytes, &key, EventLink::First(event.no), event)?;
     Ok(bytes)
 }
 
 /// Decodes the result of [`event_bytes`]. Fails if the event has another order number or version.
 pub(crate) fn read_event(no: OrderNo, version: u64, bytes: &[u8]) -> Result<Event, StorageError> {
     let chained = codec::read_event(keys::event(version).as_slice(), bytes)?;
-    if chained.origin != Origin::First(no) || chained.version() != version {
+    if chained.origin != EventLink::First(no) || chained.version() != version {
         let why = "event belongs to another record or has another version";
         return Err(StorageError::corrupted(why));
     }
@@ -58,7 +58,7 @@ pub(crate) fn stored_and_read(record: &Record) -> Result<(Vec<u8>, Record), Stor
     };
     let last_seq = 1;
     let mut bytes = Vec::new();
-    codec::record(&mut bytes, &key, &Held { stored, last_seq })?;
+    codec::record(&mut bytes, &key, &StoredOrder { stored, last_seq })?;
     let held = codec::read_record(keys::KeyBytes::as_slice(&key), &bytes)?;
     Ok((bytes, held.stored.record))
 }

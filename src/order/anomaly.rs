@@ -118,7 +118,7 @@ impl Anomaly {
 
     /// Returns the refund as the channel reported it, if the report differs from the request
     /// (`RefundDiffers`) and no person has dismissed the report.
-    pub(crate) fn told_differently(&self) -> Option<&Refund> {
+    pub(crate) fn disputed_report(&self) -> Option<&Refund> {
         let dismissed = |end: &AnomalyEnd| end.how == AnomalyEndKind::Dismissed;
         match self.kind {
             AnomalyKind::RefundDiffers { .. } if !self.end.as_ref().is_some_and(dismissed) => {
@@ -145,7 +145,7 @@ impl Anomaly {
 
     /// Returns whether the anomaly is about this payment with the same amount and currency.
     #[must_use]
-    pub fn is_told(&self, payment: &Payment) -> bool {
+    pub fn matches_payment(&self, payment: &Payment) -> bool {
         let same = |own: &Payment| {
             let money = (own.paid_fee, own.currency) == (payment.paid_fee, payment.currency);
             own.is_same(payment) && money

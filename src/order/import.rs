@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::answer::{Confirmed, Difference};
+use super::outcome::{Confirmed, Difference};
 use crate::types::OrderNo;
 
 /// Behaviour of `import` if an order with the same number exists.

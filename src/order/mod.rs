@@ -5,15 +5,15 @@
 //! format.
 
 mod anomaly;
-mod answer;
 mod command;
 mod event;
 mod import;
 mod new_refund;
+mod outcome;
 mod payment;
 mod record;
 mod refund;
-mod refund_answer;
+mod refund_outcome;
 mod reply;
 mod status;
 
@@ -21,22 +21,22 @@ pub use anomaly::{
     Anomaly, AnomalyEnd, AnomalyEndKind, AnomalyId, AnomalyKind, AnomalyRef, IdentityField,
     Reopening, TradeState,
 };
-pub use answer::{
-    Annotated, CloseAnswer, Confirmed, Created, Difference, Prepaid, Queried, Resolved, Visible,
-};
 pub use command::{
     ChannelState, CloseReply, Command, CommandKind, NewOrder, NewOrderError, Resolution,
 };
 pub use event::{AnomalyRaised, Event, EventKind, OrderCreated};
 pub use import::{Conflict, ImportRefusal, Imported};
 pub use new_refund::NewRefund;
+pub use outcome::{
+    Annotated, CloseOutcome, Confirmed, Created, Difference, Prepaid, Queried, Resolved, Visible,
+};
 pub use payment::{Payment, PaymentError, Prepay, PrepayKind, Source};
 pub use record::{
     ActionKind, MAX_ANOMALIES, MAX_FOLDED, MAX_REFUNDS, MAX_WAITING, NextAction, Order, Record,
     Waiting,
 };
 pub use refund::{Refund, RefundAttempt, RefundError, RefundFact, RefundState, RefundStatus};
-pub use refund_answer::{
+pub use refund_outcome::{
     RefundDifference, RefundRecorded, RefundRefused, RefundRequested, RefundUnanswered,
 };
 pub use reply::{Outcome, Reply};

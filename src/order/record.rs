@@ -137,7 +137,7 @@ impl Order {
     /// Returns whether the order owns its `reference`, so that no other order can have it. An
     /// order owns it while `Pending` or `Closing`, and after a payment in time (`Success`).
     #[must_use]
-    pub const fn holds_reference(&self) -> bool {
+    pub const fn owns_reference(&self) -> bool {
         match self.status {
             Status::Pending | Status::Closing => true,
             Status::Success => !self.late,
@@ -298,7 +298,7 @@ impl Record {
         let is_of_transaction =
             |r: &&Refund| r.channel == channel && r.transaction_id == *transaction;
         let mut refunds = self.refunds().iter().filter(is_of_transaction);
-        let others = self.held_by_others(channel, transaction);
+        let others = self.held_by_other_numbers(channel, transaction);
         refunds.try_fold(others, |sum, refund| sum.checked_add(refund.held()))
     }
 
@@ -306,18 +306,15 @@ impl Record {
     /// minus [`Record::held_by_others`]. If no payment is known, [`Fen::MAX`] counts as paid.
     pub(crate) fn left_for_refunds(&self, channel: Channel, transaction: &TransactionId) -> Fen {
         let paid = self.paid_of(channel, transaction).unwrap_or(Fen::MAX);
-        let others = self.held_by_others(channel, transaction);
+        let others = self.held_by_other_numbers(channel, transaction);
         paid.checked_sub(others).unwrap_or(Fen::ZERO)
     }
 
     /// Returns the amount that an earlier report with this refund number already holds of the
     /// transaction in `fact`. Only the latest `RefundDiffers` anomaly counts; without one, the
     /// result is zero.
-    pub(crate) fn told_of(&self, refund_no: &RefundNo, fact: &RefundFact) -> Fen {
-        let reported = self
-            .anomalies()
-            .iter()
-            .filter_map(Anomaly::told_differently);
+    pub(crate) fn held_by_report(&self, refund_no: &RefundNo, fact: &RefundFact) -> Fen {
+        let reported = self.anomalies().iter().filter_map(Anomaly::disputed_report);
         let mut of_transaction = reported.filter(|refund| {
             let same_channel = refund.channel == fact.channel();
             same_channel
@@ -330,12 +327,12 @@ impl Record {
     /// Returns the amount that the channel reported as refunded from this transaction under
     /// refund numbers that the store knows for another transaction. The result is at most the
     /// paid amount, and zero while no payment is known.
-    fn held_by_others(&self, channel: Channel, transaction: &TransactionId) -> Fen {
+    fn held_by_other_numbers(&self, channel: Channel, transaction: &TransactionId) -> Fen {
         // Only the latest report of each refund number counts. Otherwise a refund that the
         // channel reports several times would hold its money several times.
         let mut reported: Vec<&Refund> = Vec::new();
         for anomaly in self.anomalies() {
-            let Some(refund) = anomaly.told_differently() else {
+            let Some(refund) = anomaly.disputed_report() else {
                 continue;
             };
             let known = self.refund(&refund.refund_no);

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::answer::{
-    Annotated, CloseAnswer, Confirmed, Created, Prepaid, Queried, Resolved, Visible,
-};
 use super::import::{ImportRefusal, Imported};
+use super::outcome::{
+    Annotated, CloseOutcome, Confirmed, Created, Prepaid, Queried, Resolved, Visible,
+};
 use super::record::Order;
-use super::refund_answer::{RefundRecorded, RefundRefused, RefundRequested, RefundUnanswered};
+use super::refund_outcome::{RefundRecorded, RefundRefused, RefundRequested, RefundUnanswered};
 
 /// Outcome of a command, with the order after the command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub enum Outcome {
     /// Outcome of `record_query` and `record_unanswered`.
     RecordQuery(Queried),
     /// Outcome of `begin_close`, `record_close`, `abort_close` and `end_order`.
-    Close(CloseAnswer),
+    Close(CloseOutcome),
     /// Outcome of `resolve`.
     Resolve(Resolved),
     /// Outcome of `hide` and `unhide`.

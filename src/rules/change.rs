@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::decision::{Claim, Context, Decision, Shows};
+use super::decision::{Claim, Context, Decision, ReplyOrder};
 use super::evolve::evolve;
 use crate::order::{
     Anomaly, AnomalyEndKind, AnomalyKind, AnomalyRaised, Event, EventKind, MAX_ANOMALIES,
@@ -220,7 +220,7 @@ impl<'a> Change<'a> {
 
     /// Returns the decision. The reply contains the order that the command names.
     pub(super) fn answer(self, outcome: Outcome, acknowledge: bool) -> Decision {
-        self.answer_showing(outcome, acknowledge, Shows::This)
+        self.answer_showing(outcome, acknowledge, ReplyOrder::This)
     }
 
     /// Returns a decision without events, for a change that is refused as a whole.
@@ -233,7 +233,7 @@ impl<'a> Change<'a> {
         self,
         outcome: Outcome,
         acknowledge: bool,
-        shows: Shows,
+        shows: ReplyOrder,
     ) -> Decision {
         Decision {
             after: if self.events.is_empty() {
@@ -244,7 +244,7 @@ impl<'a> Change<'a> {
             events: self.events,
             outcome,
             acknowledge,
-            shows,
+            reply_order: shows,
         }
     }
 }

@@ -6,7 +6,7 @@ use super::decision::Decision;
 use super::ending::{can_end, is_past, is_settled};
 use super::query::unknown_while_closing;
 use crate::order::{
-    ActionKind, CloseAnswer, CloseReply, EventKind, NextAction, Order, Outcome, Queried, Status,
+    ActionKind, CloseOutcome, CloseReply, EventKind, NextAction, Order, Outcome, Queried, Status,
 };
 use crate::types::Note;
 
@@ -14,7 +14,7 @@ pub(super) fn begin_close(mut change: Change<'_>) -> Decision {
     let now = change.now();
     let policy = change.context.policy;
     let outcome = match change.order() {
-        None => CloseAnswer::NotFound,
+        None => CloseOutcome::NotFound,
         Some(order) => match order.status {
             Status::Pending => {
                 let at = policy.closable_from(order, now);
@@ -22,7 +22,7 @@ pub(super) fn begin_close(mut change: Change<'_>) -> Decision {
                 change.push(EventKind::CloseBegan {
                     next: NextAction { at, action },
                 });
-                CloseAnswer::Closing
+                CloseOutcome::Closing
             }
             other => ended(other),
         },
@@ -32,11 +32,11 @@ pub(super) fn begin_close(mut change: Change<'_>) -> Decision {
 
 pub(super) fn record_close(mut change: Change<'_>, reply: CloseReply) -> Decision {
     let outcome = match change.order().map(|order| order.status) {
-        None => CloseAnswer::NotFound,
+        None => CloseOutcome::NotFound,
         Some(status @ (Status::Pending | Status::Closing)) => match reply {
             CloseReply::Closed if !change.context.policy.close_needs_query => {
                 change.push(EventKind::Closed);
-                CloseAnswer::Closed
+                CloseOutcome::Closed
             }
             CloseReply::Closed | CloseReply::OrderPaid => must_query(&mut change),
             CloseReply::NoSuchOrder => unknown(&mut change, status),
@@ -51,13 +51,13 @@ pub(super) fn abort_close(mut change: Change<'_>) -> Decision {
     let now = change.now();
     let policy = change.context.policy;
     let outcome = match change.order() {
-        None => CloseAnswer::NotFound,
+        None => CloseOutcome::NotFound,
         Some(order) if order.status == Status::Closing => {
             let next = policy.next_check(now, order.checks);
             change.push(EventKind::CloseAborted { next });
-            CloseAnswer::Reopened
+            CloseOutcome::Reopened
         }
-        Some(_) => CloseAnswer::NotClosing,
+        Some(_) => CloseOutcome::NotClosing,
     };
     answer(change, outcome)
 }
@@ -65,25 +65,25 @@ pub(super) fn abort_close(mut change: Change<'_>) -> Decision {
 /// Ends an order on a person's command, if no payment is expected any more.
 pub(super) fn end_order(mut change: Change<'_>, note: &Note) -> Decision {
     let outcome = match change.order() {
-        None => CloseAnswer::NotFound,
+        None => CloseOutcome::NotFound,
         Some(order) => match order.status {
             Status::Pending | Status::Closing => match can_end(order) {
                 Err(refusal) => refusal,
                 Ok(()) if is_over(&change, order) => {
                     let note = note.clone();
                     change.push(EventKind::EndedByPerson { note });
-                    CloseAnswer::Closed
+                    CloseOutcome::Closed
                 }
                 Ok(()) => {
                     let grace = change.context.policy.grace;
                     let from = order.expires_at.saturating_add(grace);
-                    CloseAnswer::TooEarly { from }
+                    CloseOutcome::TooEarly { from }
                 }
             },
             other => ended(other),
         },
     };
-    let acknowledge = matches!(outcome, CloseAnswer::Closed | CloseAnswer::Already);
+    let acknowledge = matches!(outcome, CloseOutcome::Closed | CloseOutcome::Already);
     change.answer(Outcome::Close(outcome), acknowledge)
 }
 
@@ -96,21 +96,23 @@ fn is_over(change: &Change<'_>, order: &Order) -> bool {
     policy.channel(order.channel).pays_once && was_paid || is_past(change, policy.grace)
 }
 
-fn answer(change: Change<'_>, outcome: CloseAnswer) -> Decision {
-    let acknowledge = !matches!(outcome, CloseAnswer::NotFound | CloseAnswer::NotClosing);
+fn answer(change: Change<'_>, outcome: CloseOutcome) -> Decision {
+    let acknowledge = !matches!(outcome, CloseOutcome::NotFound | CloseOutcome::NotClosing);
     change.answer(Outcome::Close(outcome), acknowledge)
 }
 
 /// Returns the reply for an order that is paid, ended or already closing.
-const fn ended(status: Status) -> CloseAnswer {
+const fn ended(status: Status) -> CloseOutcome {
     match status {
-        Status::Success | Status::LatePaid => CloseAnswer::AlreadyPaid,
-        Status::Pending | Status::Closing | Status::Closed | Status::Failed => CloseAnswer::Already,
+        Status::Success | Status::LatePaid => CloseOutcome::AlreadyPaid,
+        Status::Pending | Status::Closing | Status::Closed | Status::Failed => {
+            CloseOutcome::Already
+        }
     }
 }
 
 /// Makes a query due now, because the channel's reply alone proves nothing.
-fn must_query(change: &mut Change<'_>) -> CloseAnswer {
+fn must_query(change: &mut Change<'_>) -> CloseOutcome {
     let at = change.now();
     let action = ActionKind::Query;
     let is_due = |next: NextAction| next.action == action && next.at <= at;
@@ -124,20 +126,20 @@ fn must_query(change: &mut Change<'_>) -> CloseAnswer {
             counted: false,
         });
     }
-    CloseAnswer::MustQuery
+    CloseOutcome::MustQuery
 }
 
 /// Handles `NoSuchOrder`. A pending order counts as a closing one here: the server asked the
 /// channel to close it.
-fn unknown(change: &mut Change<'_>, status: Status) -> CloseAnswer {
+fn unknown(change: &mut Change<'_>, status: Status) -> CloseOutcome {
     match unknown_while_closing(change) {
-        Queried::Moved { .. } => CloseAnswer::Closed,
+        Queried::Moved { .. } => CloseOutcome::Closed,
         _ => still(status),
     }
 }
 
 /// Handles `Retry`: schedules the close request again, later and not before it is allowed.
-fn retry(change: &mut Change<'_>, status: Status) -> CloseAnswer {
+fn retry(change: &mut Change<'_>, status: Status) -> CloseOutcome {
     let now = change.now();
     let policy = change.context.policy;
     if let Some(order) = change.order() {
@@ -152,9 +154,9 @@ fn retry(change: &mut Change<'_>, status: Status) -> CloseAnswer {
     still(status)
 }
 
-const fn still(status: Status) -> CloseAnswer {
+const fn still(status: Status) -> CloseOutcome {
     match status {
-        Status::Pending => CloseAnswer::StillPending,
-        _ => CloseAnswer::StillClosing,
+        Status::Pending => CloseOutcome::StillPending,
+        _ => CloseOutcome::StillClosing,
     }
 }

@@ -3,7 +3,7 @@
 
 use super::change::Change;
 use super::decision::{Claim, Context, Decision};
-use super::refund::measure;
+use super::refund::limit_to_paid;
 use crate::order::{
     Anomaly, AnomalyEnd, AnomalyEndKind, AnomalyKind, Confirmed, EventKind, IdentityField,
     MAX_WAITING, Order, Outcome, Payment, Refund, Status,
@@ -19,7 +19,7 @@ pub(super) enum Finding {
     /// The order already has this payment.
     Known,
     /// The payment does not fit the order, for this reason.
-    Misfit(AnomalyKind),
+    Mismatch(AnomalyKind),
 }
 
 /// Outcome of a payment, and whether the caller may acknowledge it to the channel.
@@ -58,7 +58,7 @@ pub(super) fn receive(change: &mut Change<'_>, payment: &Payment) -> Receipt {
     };
     // Refunds may be known before their payment, and then nothing limits them. The paid amount
     // is known now, so refunds beyond it become anomalies.
-    if change.is_empty() || measure(change, payment) {
+    if change.is_empty() || limit_to_paid(change, payment) {
         receipt
     } else {
         Receipt::new(Confirmed::RecordFull, false)
@@ -71,7 +71,7 @@ fn await_order(change: &mut Change<'_>, payment: &Payment) -> Receipt {
     if change
         .anomalies()
         .iter()
-        .any(|known| known.is_told(payment))
+        .any(|known| known.matches_payment(payment))
     {
         return Receipt::new(Confirmed::Duplicate, false);
     }
@@ -97,16 +97,16 @@ pub(super) fn examine(order: &Order, payment: &Payment, context: &Context<'_>) -
     }
     let (channel, transaction) = (payment.channel, &payment.transaction_id);
     match context.claimed_elsewhere(order.no, channel, transaction) {
-        Some(Claim::Paid(by)) => return Finding::Misfit(AnomalyKind::TransactionTaken { by }), // 2
+        Some(Claim::Paid(by)) => return Finding::Mismatch(AnomalyKind::TransactionTaken { by }), // 2
         // Another record refunds this money, so it must not pay here as well.
         Some(Claim::Refunded(by)) => {
             let by = Some(by);
-            return Finding::Misfit(AnomalyKind::GivenBack { by });
+            return Finding::Mismatch(AnomalyKind::GivenBack { by });
         }
         None => {}
     }
     match foreign_identity(order, payment) {
-        Some(foreign) if !is_accepted(order, payment, &foreign) => Finding::Misfit(foreign), // 3
+        Some(foreign) if !is_accepted(order, payment, &foreign) => Finding::Mismatch(foreign), // 3
         _ => examine_money(order, payment),
     }
 }
@@ -129,7 +129,7 @@ fn is_accepted(order: &Order, payment: &Payment, foreign: &AnomalyKind) -> bool 
 /// Applies guards 4 to 8: amount and currency, then the order's status.
 fn examine_money(order: &Order, payment: &Payment) -> Finding {
     if order.total_fee != payment.paid_fee || order.currency != payment.currency {
-        return Finding::Misfit(AnomalyKind::AmountMismatch {
+        return Finding::Mismatch(AnomalyKind::AmountMismatch {
             expected: order.total_fee,
             found: payment.paid_fee,
         }); // 4
@@ -138,7 +138,7 @@ fn examine_money(order: &Order, payment: &Payment) -> Finding {
         (Status::Pending | Status::Closing, _) => Finding::Applies, // 5
         (Status::Closed | Status::Failed, _) => Finding::AppliesLate, // 8
         (Status::Success | Status::LatePaid, Some(first)) if !first.is_same(payment) => {
-            Finding::Misfit(AnomalyKind::DoublePayment {
+            Finding::Mismatch(AnomalyKind::DoublePayment {
                 first: first.transaction_id.clone(),
             }) // 7
         }
@@ -172,14 +172,14 @@ fn foreign_identity(order: &Order, payment: &Payment) -> Option<AnomalyKind> {
 fn settle(change: &mut Change<'_>, payment: &Payment, finding: Finding) -> Receipt {
     match finding {
         Finding::Known => Receipt::new(Confirmed::Duplicate, true),
-        Finding::Misfit(kind) => keep_misfit(change, payment, kind),
+        Finding::Mismatch(kind) => keep_misfit(change, payment, kind),
         // Money of this transaction is on its way back, so it must not pay as well. A new
         // amount is a new fact and becomes an anomaly of its own.
-        _ if is_given_back(change, payment) => {
+        _ if is_refunded(change, payment) => {
             if change
                 .anomalies()
                 .iter()
-                .any(|known| known.is_told(payment))
+                .any(|known| known.matches_payment(payment))
             {
                 return Receipt::new(Confirmed::Duplicate, true);
             }
@@ -203,7 +203,7 @@ fn settle(change: &mut Change<'_>, payment: &Payment, finding: Finding) -> Recei
 /// `GivenBack` anomaly that no person has accepted. A refund that was requested here and holds
 /// its money has the same effect if the payment has an anomaly. A refund made elsewhere does not
 /// stop a payment, because the channel only refunds money that was paid.
-pub(super) fn is_given_back(change: &Change<'_>, payment: &Payment) -> bool {
+pub(super) fn is_refunded(change: &Change<'_>, payment: &Payment) -> bool {
     let refunded = |end: &AnomalyEnd| matches!(end.how, AnomalyEndKind::Refunded { .. });
     let accepted = |end: &AnomalyEnd| end.how == AnomalyEndKind::Accepted;
     let mut known = change.anomalies().iter().filter(|a| a.concerns(payment));
@@ -222,7 +222,7 @@ pub(super) fn is_given_back(change: &Change<'_>, payment: &Payment) -> bool {
 /// amount and currency.
 fn keep_misfit(change: &mut Change<'_>, payment: &Payment, kind: AnomalyKind) -> Receipt {
     let acknowledge = acknowledges(&kind, change.context.policy.strict);
-    let is_this = |a: &Anomaly| a.kind.is_like(&kind) && a.is_told(payment);
+    let is_this = |a: &Anomaly| a.kind.is_like(&kind) && a.matches_payment(payment);
     if change.anomalies().iter().any(is_this) {
         return Receipt::new(Confirmed::Duplicate, acknowledge);
     }

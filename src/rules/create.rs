@@ -2,8 +2,8 @@
 //! the order are matched with it here.
 
 use super::change::Change;
-use super::confirm::{Finding, examine, is_given_back};
-use super::decision::{Decision, Shows};
+use super::confirm::{Finding, examine, is_refunded};
+use super::decision::{Decision, ReplyOrder};
 use super::index::UniqueKey;
 use crate::order::{
     AnomalyEndKind, AnomalyId, AnomalyKind, Created, Difference, EventKind, NewOrder, Order,
@@ -24,7 +24,7 @@ pub(super) fn create(mut change: Change<'_>, new: &NewOrder) -> Decision {
         return change.answer_showing(Outcome::Create(outcome), acknowledge, shows);
     }
     change.push(EventKind::Created(Box::new(creation(&change, new))));
-    adopt_waiting(&mut change);
+    apply_waiting(&mut change);
     let paid = change.order().is_some_and(|order| order.status.is_paid());
     let outcome = if paid {
         Created::CreatedAndPaid
@@ -56,7 +56,7 @@ pub(super) fn first_difference(order: &Order, new: &NewOrder) -> Option<Differen
 }
 
 /// Returns the reply if another live order owns the reference.
-fn reference_held(change: &Change<'_>, new: &NewOrder) -> Option<(Created, Shows)> {
+fn reference_held(change: &Change<'_>, new: &NewOrder) -> Option<(Created, ReplyOrder)> {
     let key = UniqueKey::Reference(new.reference.clone()?);
     let holder = change.context.owner(&key)?.as_order()?;
     let no = holder.no;
@@ -68,7 +68,7 @@ fn reference_held(change: &Change<'_>, new: &NewOrder) -> Option<(Created, Shows
         let status = holder.status;
         Created::ReferenceBusy { no, status }
     };
-    Some((outcome, Shows::Owner(no)))
+    Some((outcome, ReplyOrder::Owner(no)))
 }
 
 fn creation(change: &Change<'_>, new: &NewOrder) -> OrderCreated {
@@ -92,7 +92,7 @@ fn creation(change: &Change<'_>, new: &NewOrder) -> OrderCreated {
 
 /// Applies the first waiting payment that fits, in the order of arrival. The others become
 /// anomalies, each of the kind that describes its mismatch.
-pub(super) fn adopt_waiting(change: &mut Change<'_>) {
+pub(super) fn apply_waiting(change: &mut Change<'_>) {
     let waiting: Vec<(AnomalyId, Payment)> = change
         .record()
         .into_iter()
@@ -107,7 +107,7 @@ pub(super) fn adopt_waiting(change: &mut Change<'_>) {
 fn adopt(change: &mut Change<'_>, id: AnomalyId, payment: &Payment) {
     let Some(order) = change.order() else { return };
     let what = match examine(order, payment, change.context) {
-        Finding::Misfit(kind) => EventKind::AnomalyReclassified { id, kind },
+        Finding::Mismatch(kind) => EventKind::AnomalyReclassified { id, kind },
         // An imported order may contain this payment already.
         Finding::Known => EventKind::AnomalyEnded {
             id,
@@ -116,7 +116,7 @@ fn adopt(change: &mut Change<'_>, id: AnomalyId, payment: &Payment) {
         },
         // Its money is on its way back, so it must not pay the order. A person decides what
         // happens with the rest.
-        _ if is_given_back(change, payment) => {
+        _ if is_refunded(change, payment) => {
             let kind = AnomalyKind::GivenBack { by: None };
             EventKind::AnomalyReclassified { id, kind }
         }

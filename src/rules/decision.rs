@@ -73,12 +73,12 @@ pub struct Decision {
     /// should repeat its notification.
     pub acknowledge: bool,
     /// Order that the reply contains.
-    pub shows: Shows,
+    pub reply_order: ReplyOrder,
 }
 
 /// Order that a reply contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shows {
+pub enum ReplyOrder {
     /// The order that the command names.
     This,
     /// Another order, which owns the reference that the command names.

@@ -1,19 +1,19 @@
 //! Conditions under which an order may end without a payment.
 
 use super::change::Change;
-use crate::order::{AnomalyEndKind, CloseAnswer, Order, Payment, RefundStatus};
+use crate::order::{AnomalyEndKind, CloseOutcome, Order, Payment, RefundStatus};
 use crate::types::RefundNo;
 
 /// Checks that the order has no open anomaly and no open refund.
 ///
 /// # Errors
 /// The reason why the order cannot end.
-pub(super) fn can_end(order: &Order) -> Result<(), CloseAnswer> {
+pub(super) fn can_end(order: &Order) -> Result<(), CloseOutcome> {
     if order.open_anomalies().next().is_some() {
-        return Err(CloseAnswer::OpenAnomaly);
+        return Err(CloseOutcome::OpenAnomaly);
     }
     if order.refunds.iter().any(|refund| refund.status.is_open()) {
-        return Err(CloseAnswer::RefundUnderWay);
+        return Err(CloseOutcome::RefundUnderWay);
     }
     Ok(())
 }

@@ -7,12 +7,12 @@ use std::collections::HashSet;
 
 use super::change::Change;
 use super::confirm::receive;
-use super::create::{adopt_waiting, first_difference};
+use super::create::{apply_waiting, first_difference};
 use super::decision::{Claim, Decision};
 use super::index::{UniqueKey, unique_keys};
 use super::policy::Policy;
-use super::refund::measure;
-use super::refund_fact::take;
+use super::refund::limit_to_paid;
+use super::refund_fact::record_fact;
 use crate::order::{
     ActionKind, Anomaly, AnomalyId, AnomalyKind, Confirmed, Conflict, EventKind, ImportRefusal,
     Imported, MAX_ANOMALIES, MAX_FOLDED, MAX_REFUNDS, NewOrder, NextAction, Order, Outcome,
@@ -146,7 +146,7 @@ fn take_over(change: &mut Change<'_>, order: &Order) -> Imported {
     let reported = reported_before(change, &whole);
     let own = whole.refunds.len();
     change.push(EventKind::Imported(Box::new(whole)));
-    adopt_waiting(change);
+    apply_waiting(change);
     let fits = reported.iter().all(|fact| take_in(change, fact)) && measure_all(change);
     if change
         .record()
@@ -184,12 +184,12 @@ fn key_taken(change: &Change<'_>, order: &Order) -> Option<ImportRefusal> {
             });
         }
         let by = change.context.owner(&key)?.no();
-        (by != change.no()).then(|| taken_by(&key, by))
+        (by != change.no()).then(|| refusal_for_key(&key, by))
     })
 }
 
 /// Returns the refusal for a key that the record `by` owns.
-pub(crate) const fn taken_by(key: &UniqueKey, by: OrderNo) -> ImportRefusal {
+pub(crate) const fn refusal_for_key(key: &UniqueKey, by: OrderNo) -> ImportRefusal {
     match key {
         UniqueKey::Transaction(..) => ImportRefusal::TransactionTaken { by },
         UniqueKey::RefundNo(..) => ImportRefusal::RefundNoTaken { by },
@@ -206,7 +206,7 @@ fn reported_before(change: &Change<'_>, order: &Order) -> Vec<RefundFact> {
 }
 
 fn take_in(change: &mut Change<'_>, fact: &RefundFact) -> bool {
-    take(change, fact) != RefundRecorded::RecordFull
+    record_fact(change, fact) != RefundRecorded::RecordFull
 }
 
 /// Checks the refunds against all payments that the record has after the import.
@@ -214,7 +214,9 @@ fn measure_all(change: &mut Change<'_>) -> bool {
     let own = change.order().and_then(|order| order.payment.as_ref());
     let doubtful = change.anomalies().iter().filter_map(|a| a.payment.as_ref());
     let payments: Vec<Payment> = own.into_iter().chain(doubtful).cloned().collect();
-    payments.iter().all(|payment| measure(change, payment))
+    payments
+        .iter()
+        .all(|payment| limit_to_paid(change, payment))
 }
 
 /// Imports news into an existing order, as `confirm` and `record_refund` would record it.
@@ -260,7 +262,11 @@ fn knows_payment(change: &Change<'_>, payment: &Payment) -> bool {
     let own = change.order().and_then(|order| order.payment.as_ref());
     let money = (payment.paid_fee, payment.currency);
     let is_equal = |own: &Payment| own.is_same(payment) && (own.paid_fee, own.currency) == money;
-    own.is_some_and(is_equal) || change.anomalies().iter().any(|a| a.is_told(payment))
+    own.is_some_and(is_equal)
+        || change
+            .anomalies()
+            .iter()
+            .any(|a| a.matches_payment(payment))
 }
 
 /// Whether the import brings no news about the refund. An open state is not news if the

@@ -90,7 +90,7 @@ pub fn unique_keys(record: &Record) -> impl Iterator<Item = UniqueKey> + '_ {
     let order = record.as_order();
     let paid = order.and_then(|order| order.payment.as_ref());
     let reference = order
-        .filter(|order| order.holds_reference())
+        .filter(|order| order.owns_reference())
         .and_then(|order| order.reference.clone());
     let refunds = record.refunds().iter();
     paid.map(UniqueKey::transaction_of)
@@ -153,10 +153,7 @@ fn add_order(order: &Order, add: &mut impl FnMut(Index, Timestamp, u32)) {
     for openid in order.openid.iter().chain(payer) {
         add(Index::OpenId(openid.clone()), order.create_time, 0);
     }
-    let attempt = order
-        .reference
-        .as_ref()
-        .filter(|_| !order.holds_reference());
+    let attempt = order.reference.as_ref().filter(|_| !order.owns_reference());
     if let Some(reference) = attempt {
         add(Index::Reference(reference.clone()), order.create_time, 0);
     }

@@ -22,16 +22,16 @@ mod policy;
 mod query;
 mod refund;
 mod refund_fact;
-mod refund_misfit;
+mod refund_mismatch;
 mod resolve;
 #[cfg(test)]
 mod tests;
 
 pub use decide::{decide, needs};
-pub use decision::{Context, Decision, Shows};
+pub use decision::{Context, Decision, ReplyOrder};
 pub use evolve::evolve;
 #[cfg(feature = "transfer")]
-pub(crate) use import::taken_by;
+pub(crate) use import::refusal_for_key;
 pub(crate) use index::each_entry;
 pub use index::{Index, IndexEntry, UniqueKey, index_entries, unique_keys};
 pub use policy::{ChannelPolicy, Policy};

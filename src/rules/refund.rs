@@ -92,14 +92,14 @@ fn outcome_if_known(
         RefundStatus::Closed if new.attempt == known.attempt.saturating_add(1) => None,
         RefundStatus::Closed | RefundStatus::Returned => Some(ended()),
         RefundStatus::Success => {
-            put_off(change, known);
+            delay_check(change, known);
             Some(RefundRequested::Exists)
         }
         _ if new.attempt < known.attempt => Some(ended()),
         // The caller sends the same request to the channel again. The request counts as a
         // check if one was due.
         RefundStatus::Requested | RefundStatus::Processing | RefundStatus::Abnormal => {
-            put_off(change, known);
+            delay_check(change, known);
             Some(RefundRequested::Exists)
         }
     }
@@ -196,18 +196,18 @@ pub(super) fn retry(change: &mut Change<'_>, known: &Refund) {
 
 /// Moves a due check to a later time, after the check left the refund unchanged. Does nothing if
 /// no check is due.
-pub(super) fn put_off(change: &mut Change<'_>, refund: &Refund) {
+pub(super) fn delay_check(change: &mut Change<'_>, refund: &Refund) {
     let now = change.now();
     if refund.next_check.is_some_and(|at| at <= now) {
         let checks = refund.checks.saturating_add(1);
         let next_check = change.context.policy.refund_check(now, checks);
-        check_at(change, refund, Some(next_check), true);
+        set_next_check(change, refund, Some(next_check), true);
     }
 }
 
 /// Sets the time of the next check of a refund; `None` for no check. `counted` makes the delays
 /// grow.
-pub(super) fn check_at(
+pub(super) fn set_next_check(
     change: &mut Change<'_>,
     refund: &Refund,
     next_check: Option<Timestamp>,
@@ -237,7 +237,7 @@ pub(super) fn left_of(
 /// Checks the known refunds of a payment against the paid amount, oldest first. A refund that
 /// exceeds it becomes an anomaly and holds no money. Returns `false` if the record has no room
 /// for the anomaly.
-pub(super) fn measure(change: &mut Change<'_>, payment: &Payment) -> bool {
+pub(super) fn limit_to_paid(change: &mut Change<'_>, payment: &Payment) -> bool {
     for (refund, available) in excess(change, payment) {
         if !change.make_room() {
             return false;

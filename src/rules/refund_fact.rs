@@ -8,8 +8,8 @@
 use super::change::Change;
 use super::decision::Decision;
 use super::index::UniqueKey;
-use super::refund::{check_at, first_difference, left_of, put_off};
-use super::refund_misfit::{
+use super::refund::{delay_check, first_difference, left_of, set_next_check};
+use super::refund_mismatch::{
     belongs_elsewhere, differs, elsewhere, end_exceeding, end_unknown, exceeds, facts_of,
     facts_of_refund, is_kept, is_paid_here, keep, lacks_money, seen,
 };
@@ -30,7 +30,7 @@ pub(super) fn keys_of(fact: &RefundFact) -> [UniqueKey; 2] {
 }
 
 pub(super) fn record_refund(mut change: Change<'_>, fact: &RefundFact) -> Decision {
-    let outcome = take(&mut change, fact);
+    let outcome = record_fact(&mut change, fact);
     if outcome == RefundRecorded::RecordFull {
         return change.refuse(Outcome::RecordRefund(outcome));
     }
@@ -73,7 +73,7 @@ pub(super) fn record_refund_unanswered(mut change: Change<'_>, refund_no: &Refun
             status: refund.status,
         },
         Some(refund) => {
-            put_off(&mut change, &refund);
+            delay_check(&mut change, &refund);
             RefundUnanswered::PutOff
         }
     };
@@ -83,7 +83,7 @@ pub(super) fn record_refund_unanswered(mut change: Change<'_>, refund_no: &Refun
 
 /// Records any refund fact, whether it fits or not. Returns `RecordFull` if the record has no
 /// room for every consequence. The caller must then refuse the whole change.
-pub(super) fn take(change: &mut Change<'_>, fact: &RefundFact) -> RefundRecorded {
+pub(super) fn record_fact(change: &mut Change<'_>, fact: &RefundFact) -> RefundRecorded {
     let known = change
         .record()
         .and_then(|record| record.refund(fact.refund_no()));
@@ -231,7 +231,7 @@ fn transaction_differs(
 ) -> RefundRecorded {
     let own = change
         .record()
-        .map_or(Fen::ZERO, |r| r.told_of(&known.refund_no, fact));
+        .map_or(Fen::ZERO, |r| r.held_by_report(&known.refund_no, fact));
     let outcome = if is_kept(change, fact) {
         RefundRecorded::Duplicate
     } else if let Some(by) = belongs_elsewhere(change, fact) {
@@ -247,10 +247,10 @@ fn transaction_differs(
     let has_open_anomaly = open.any(|anomaly| anomaly.kind.refund_no() == number);
     if has_open_anomaly && !RefundStatus::from(fact.state()).is_open() {
         if known.next_check.is_some() {
-            check_at(change, known, None, true);
+            set_next_check(change, known, None, true);
         }
     } else {
-        put_off(change, known);
+        delay_check(change, known);
     }
     outcome
 }
@@ -265,9 +265,9 @@ fn answered(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) {
         .next_check
         .is_some_and(|due| sent.is_some_and(|sent| sent > due));
     if has_ended && is_answer && is_believed(known, fact) {
-        check_at(change, known, None, true);
+        set_next_check(change, known, None, true);
     } else {
-        put_off(change, known);
+        delay_check(change, known);
     }
 }
 
@@ -287,8 +287,10 @@ fn is_believed(known: &Refund, fact: &RefundFact) -> bool {
 fn must_query(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> RefundRecorded {
     let now = change.now();
     match known.next_check.filter(|at| *at <= now) {
-        None => check_at(change, known, Some(now), false),
-        Some(due) if fact.query_sent_at().is_none_or(|sent| sent >= due) => put_off(change, known),
+        None => set_next_check(change, known, Some(now), false),
+        Some(due) if fact.query_sent_at().is_none_or(|sent| sent >= due) => {
+            delay_check(change, known)
+        }
         Some(_) => {} // the query was sent before the check was due
     }
     RefundRecorded::MustQuery

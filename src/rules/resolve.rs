@@ -3,7 +3,7 @@
 use super::change::Change;
 use super::confirm::receive;
 use super::decision::{Claim, Decision};
-use super::refund::{Refusal, check_at, number_taken, open, refusal, retry};
+use super::refund::{Refusal, number_taken, open, refusal, retry, set_next_check};
 use crate::order::{
     Anomaly, AnomalyEnd, AnomalyEndKind, AnomalyKind, AnomalyRef, Confirmed, EventKind, Outcome,
     Payment, Refund, RefundStatus, Resolution, Resolved,
@@ -94,7 +94,7 @@ fn dismiss(change: &mut Change<'_>, anomaly: &Anomaly, note: &Note) -> Resolved 
         && refund.next_check.is_none()
     {
         let now = change.now();
-        check_at(change, &refund, Some(now), false);
+        set_next_check(change, &refund, Some(now), false);
     }
     resolved
 }

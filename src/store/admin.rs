@@ -19,7 +19,7 @@ impl Store {
     ///
     /// Writing callers have priority. While they write, the backup pauses five times as long as it
     /// works, so it takes six times as long. Other long calls ([`Store::verify`],
-    /// [`Store::totals`], [`Store::flush`]) wait for it. A backup cannot be opened: it must be
+    /// [`Store::totals`], [`Store::checkpoint`]) wait for it. A backup cannot be opened: it must be
     /// [restored](Store::restore). See [`manual::backup`](crate::manual::backup).
     ///
     /// The reply can also be one of these errors:
@@ -46,7 +46,7 @@ impl Store {
 
     /// Makes a backup like [`Store::backup`], and calls `progress` with the number of copied rows
     /// and their total number. Reading the copy back takes about as long again, without progress.
-    pub fn backup_telling(
+    pub fn backup_with_progress(
         &self,
         dir: impl Into<PathBuf>,
         progress: Progress,
@@ -99,7 +99,7 @@ impl Store {
 
     /// Copies like [`Store::copy_to`], and calls `progress` with the number of finished steps and
     /// their total number. Each event counts as two steps.
-    pub fn copy_to_telling(&self, target: &Self, progress: Progress) -> Call<CopyReport> {
+    pub fn copy_to_with_progress(&self, target: &Self, progress: Progress) -> Call<CopyReport> {
         self.copy(target, Some(progress))
     }
 

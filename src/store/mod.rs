@@ -206,10 +206,10 @@ impl Store {
     ///
     /// ```
     /// # let store = orderstore::Store::memory()?;
-    /// store.flush().wait()?;
+    /// store.checkpoint().wait()?;
     /// # Ok::<(), orderstore::Error>(())
     /// ```
-    pub fn flush(&self) -> Call<()> {
+    pub fn checkpoint(&self) -> Call<()> {
         self.read_long(Pipeline::flush)
     }
 

@@ -3,7 +3,7 @@
 use super::Store;
 use crate::commit::{Call, Rejected, Ticket};
 use crate::order::{
-    Annotated, AnomalyRef, ChannelState, CloseAnswer, CloseReply, Command, CommandKind, Confirmed,
+    Annotated, AnomalyRef, ChannelState, CloseOutcome, CloseReply, Command, CommandKind, Confirmed,
     Created, NewOrder, Outcome, Payment, Prepaid, Prepay, Queried, Reply, Resolution, Resolved,
     Visible,
 };
@@ -151,48 +151,48 @@ impl Store {
     /// meantime still counts.
     ///
     /// ```
-    /// # use orderstore::{AppId, CloseAnswer, CloseReply, Fen, NewOrder, Store};
+    /// # use orderstore::{AppId, CloseOutcome, CloseReply, Fen, NewOrder, Store};
     /// # let store = Store::memory()?;
     /// # let no = store.next_order_no().wait()?;
     /// # let new = NewOrder::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
     /// # let _ = store.create(no, new).wait()?;
-    /// assert_eq!(store.begin_close(no).wait()?.outcome, CloseAnswer::Closing);
+    /// assert_eq!(store.begin_close(no).wait()?.outcome, CloseOutcome::Closing);
     /// let answer = store.record_close(no, CloseReply::NoSuchOrder).wait()?;
-    /// assert_eq!(answer.outcome, CloseAnswer::Closed);
+    /// assert_eq!(answer.outcome, CloseOutcome::Closed);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn begin_close(&self, no: OrderNo) -> Call<Reply<CloseAnswer>> {
+    pub fn begin_close(&self, no: OrderNo) -> Call<Reply<CloseOutcome>> {
         self.command(no, CommandKind::BeginClose)
     }
 
     /// Records the channel's response to a request to close the order.
     ///
     /// ```
-    /// # use orderstore::{AppId, CloseAnswer, CloseReply, Fen, NewOrder, Store};
+    /// # use orderstore::{AppId, CloseOutcome, CloseReply, Fen, NewOrder, Store};
     /// # let store = Store::memory()?;
     /// # let no = store.next_order_no().wait()?;
     /// # let new = NewOrder::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
     /// # let _ = store.create(no, new).wait()?;
     /// let answer = store.record_close(no, CloseReply::OrderPaid).wait()?;
-    /// assert_eq!(answer.outcome, CloseAnswer::MustQuery);
+    /// assert_eq!(answer.outcome, CloseOutcome::MustQuery);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn record_close(&self, no: OrderNo, reply: CloseReply) -> Call<Reply<CloseAnswer>> {
+    pub fn record_close(&self, no: OrderNo, reply: CloseReply) -> Call<Reply<CloseOutcome>> {
         self.command(no, CommandKind::RecordClose(reply))
     }
 
     /// Cancels [`Store::begin_close`]: the order can be paid again.
     ///
     /// ```
-    /// # use orderstore::{AppId, CloseAnswer, Fen, NewOrder, Store};
+    /// # use orderstore::{AppId, CloseOutcome, Fen, NewOrder, Store};
     /// # let store = Store::memory()?;
     /// # let no = store.next_order_no().wait()?;
     /// # let new = NewOrder::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
     /// # let _ = store.create(no, new).wait()?;
-    /// assert_eq!(store.abort_close(no).wait()?.outcome, CloseAnswer::NotClosing);
+    /// assert_eq!(store.abort_close(no).wait()?.outcome, CloseOutcome::NotClosing);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn abort_close(&self, no: OrderNo) -> Call<Reply<CloseAnswer>> {
+    pub fn abort_close(&self, no: OrderNo) -> Call<Reply<CloseOutcome>> {
         self.command(no, CommandKind::AbortClose)
     }
 
@@ -203,17 +203,17 @@ impl Store {
     /// refunded. It is never possible while an anomaly is open or a refund is under way.
     ///
     /// ```
-    /// # use orderstore::{AppId, CloseAnswer, Fen, NewOrder, Note, Store};
+    /// # use orderstore::{AppId, CloseOutcome, Fen, NewOrder, Note, Store};
     /// # let store = Store::memory()?;
     /// # let no = store.next_order_no().wait()?;
     /// # let new = NewOrder::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
     /// # let _ = store.create(no, new).wait()?;
     /// let why = Note::parse("the customer came to the counter")?;
     /// let answer = store.end_order(no, why).wait()?;
-    /// assert!(matches!(answer.outcome, CloseAnswer::TooEarly { .. }));
+    /// assert!(matches!(answer.outcome, CloseOutcome::TooEarly { .. }));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn end_order(&self, no: OrderNo, note: Note) -> Call<Reply<CloseAnswer>> {
+    pub fn end_order(&self, no: OrderNo, note: Note) -> Call<Reply<CloseOutcome>> {
         self.command(no, CommandKind::EndOrder { note })
     }
 

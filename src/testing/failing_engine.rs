@@ -246,8 +246,8 @@ impl Engine for FailingEngine {
         self.run(Operation::Reserve, |engine| engine.reserve(count))
     }
 
-    fn flush(&self) -> Result<(), EngineError> {
-        self.engine.flush()
+    fn checkpoint(&self) -> Result<(), EngineError> {
+        self.engine.checkpoint()
     }
 
     fn backup(&self, dir: &Path, progress: Option<Progress>) -> Result<BackupReport, Error> {
@@ -258,8 +258,8 @@ impl Engine for FailingEngine {
         self.engine.stats()
     }
 
-    fn trouble(&self) -> Option<StorageError> {
-        self.engine.trouble()
+    fn retrying_failure(&self) -> Option<StorageError> {
+        self.engine.retrying_failure()
     }
 
     fn identity(&self) -> Identity {

@@ -24,7 +24,7 @@ pub use crate::engine::simulation::{
 };
 pub use clock::ManualClock;
 pub use failing_engine::{FailingEngine, Fault, Faults, Operation};
-pub(crate) use oracle::{Shop, look_at};
+pub(crate) use oracle::{Oracle, check_decision};
 pub use shared::SharedEngine;
 
 use crate::error::StorageError;

@@ -12,7 +12,7 @@ use crate::order::{
     ActionKind, Command, Event, Order, Outcome, Record, Refund, RefundStatus, Reply, Status,
 };
 use crate::query::{ClosedRefund, Due, OpenAnomaly, OrderQuery, Subtotal, Totals};
-use crate::rules::{Context, Policy, Shows, UniqueKey, decide, evolve, needs};
+use crate::rules::{Context, Policy, ReplyOrder, UniqueKey, decide, evolve, needs};
 use crate::types::{
     Channel, Currency, OpenId, OrderNo, Reference, RefundNo, Timestamp, TransactionId,
 };
@@ -89,9 +89,9 @@ impl Model {
             self.records.insert(event.no, next);
             self.feed.push(event);
         }
-        let shown = match decision.shows {
-            Shows::This => command.no,
-            Shows::Owner(no) => no,
+        let shown = match decision.reply_order {
+            ReplyOrder::This => command.no,
+            ReplyOrder::Owner(no) => no,
         };
         Reply {
             outcome: decision.outcome,
@@ -265,7 +265,7 @@ fn owns(record: &Record, key: &UniqueKey) -> bool {
             .iter()
             .any(|refund| refund.channel == *channel && refund.refund_no == *no),
         UniqueKey::Reference(reference) => order.is_some_and(|order| {
-            order.holds_reference() && order.reference.as_ref() == Some(reference)
+            order.owns_reference() && order.reference.as_ref() == Some(reference)
         }),
     }
 }

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::order::{
-    AnomalyKind, CloseAnswer, CloseReply, Command, CommandKind, Event, EventKind, MAX_ANOMALIES,
+    AnomalyKind, CloseOutcome, CloseReply, Command, CommandKind, Event, EventKind, MAX_ANOMALIES,
     MAX_FOLDED, MAX_REFUNDS, MAX_WAITING, Outcome, Payment, Queried, Record, Refund,
     RefundRecorded, RefundState, RefundStatus,
 };
@@ -25,14 +25,14 @@ use crate::verify::VerifyReport;
 
 /// Oracle: records, histories, a clock and a policy.
 #[derive(Debug, Clone)]
-pub(crate) struct Shop {
+pub(crate) struct Oracle {
     pub(crate) now: Timestamp,
     pub(crate) policy: Policy,
     pub(crate) records: BTreeMap<OrderNo, Record>,
     pub(crate) history: BTreeMap<OrderNo, Vec<Event>>,
 }
 
-impl Shop {
+impl Oracle {
     /// Creates an empty oracle whose clock shows `now`.
     pub(crate) fn at(now: Timestamp, policy: Policy) -> Self {
         Self {
@@ -47,7 +47,7 @@ impl Shop {
         self.now = self.now.saturating_add(time);
     }
 
-    pub(crate) fn turn_back(&mut self, time: Duration) {
+    pub(crate) fn set_clock_back(&mut self, time: Duration) {
         self.now = self.now.saturating_sub(time);
     }
 
@@ -78,7 +78,7 @@ impl Shop {
     }
 
     /// Decides a command, stores the result, and checks all records.
-    pub(crate) fn ask(&mut self, no: OrderNo, kind: CommandKind) -> Decision {
+    pub(crate) fn run(&mut self, no: OrderNo, kind: CommandKind) -> Decision {
         let decision = self.decide(no, kind);
         self.keep(no, &decision);
         self.check();
@@ -87,9 +87,9 @@ impl Shop {
 
     /// Runs [`Shop::ask`], then checks the command itself: no payment or refund is lost, and a
     /// repeated command changes nothing.
-    pub(crate) fn ask_and_look(&mut self, no: OrderNo, kind: CommandKind) -> Decision {
+    pub(crate) fn run_and_check(&mut self, no: OrderNo, kind: CommandKind) -> Decision {
         let before = self.records.get(&no).cloned();
-        let decision = self.ask(no, kind.clone());
+        let decision = self.run(no, kind.clone());
         let after = self.records.get(&no);
         check_payment_unchanged(before.as_ref(), after);
         check_payment_kept(&kind, &decision, after);
@@ -175,7 +175,7 @@ impl Shop {
             // The first command postponed the action, so it is no longer due.
             _ if kind == CommandKind::RecordUnanswered => false,
             Outcome::RecordQuery(Queried::StillPending) => true,
-            Outcome::Close(CloseAnswer::StillPending | CloseAnswer::StillClosing) => retry,
+            Outcome::Close(CloseOutcome::StillPending | CloseOutcome::StillClosing) => retry,
             // The store does not accept the fact yet. It only schedules a query.
             Outcome::RecordRefund(RefundRecorded::MustQuery) => !again.events.is_empty(),
             _ => false,
@@ -253,7 +253,7 @@ fn check_payment_kept(kind: &CommandKind, decision: &Decision, record: Option<&R
     let kept = record
         .anomalies()
         .iter()
-        .any(|anomaly| anomaly.is_told(payment));
+        .any(|anomaly| anomaly.matches_payment(payment));
     assert!(kept || stored.is_some_and(is_equal), "{payment:?} is lost");
     assert!(!decision.acknowledge || record.as_order().is_some());
     let waits = |kind: &AnomalyKind| *kind == AnomalyKind::Unclaimed;
@@ -292,7 +292,7 @@ fn check_refund_kept(kind: &CommandKind, decision: &Decision, record: Option<&Re
 
 /// Checks a decision on any record, even an impossible one: the events must fold into the decided
 /// record.
-pub(crate) fn look_at(record: &Record, kind: CommandKind, now: Timestamp) {
+pub(crate) fn check_decision(record: &Record, kind: CommandKind, now: Timestamp) {
     let policy = Policy::default();
     let no = record.no();
     let command = Command { no, kind };

@@ -90,8 +90,8 @@ impl Engine for SharedEngine {
         self.open()?.reserve(count)
     }
 
-    fn flush(&self) -> Result<(), EngineError> {
-        self.open()?.flush()
+    fn checkpoint(&self) -> Result<(), EngineError> {
+        self.open()?.checkpoint()
     }
 
     fn backup(&self, dir: &Path, progress: Option<Progress>) -> Result<BackupReport, Error> {
@@ -102,8 +102,8 @@ impl Engine for SharedEngine {
         self.engine.stats()
     }
 
-    fn trouble(&self) -> Option<StorageError> {
-        self.engine.trouble()
+    fn retrying_failure(&self) -> Option<StorageError> {
+        self.engine.retrying_failure()
     }
 
     fn identity(&self) -> Identity {

@@ -6,7 +6,7 @@ use std::fmt;
 use thiserror::Error;
 
 use super::amount::AmountProblem;
-use super::place::Place;
+use super::position::Position;
 use crate::order::{Difference, ImportRefusal, RefundRequested};
 use crate::types::{CurrencyError, IdError, OrderNo, OrderNoError, TextError, TimestampError};
 
@@ -21,7 +21,7 @@ use crate::types::{CurrencyError, IdError, OrderNo, OrderNoError, TextError, Tim
 #[non_exhaustive]
 pub struct Refused {
     /// Position of the record in the input.
-    pub place: Place,
+    pub place: Position,
     /// Order number; `None` if it could not be read.
     pub no: Option<OrderNo>,
     /// Reason for the refusal.
@@ -31,7 +31,7 @@ pub struct Refused {
 /// One line for a report: position, order number, reason and cause of the reason.
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Place { record, line, byte } = self.place;
+        let Position { record, line, byte } = self.place;
         write!(f, "record {record}, line {line}, byte {byte}")?;
         if let Some(no) = self.no {
             write!(f, ", order {no}")?;
@@ -55,7 +55,7 @@ pub enum Reason {
     /// The record is incomplete: the input ends inside it. Outside an array, a line that begins
     /// with `{` also ends it. An array without its `]` counts as one more incomplete record.
     #[error("the record is incomplete: the input ends, or a line begins with another object")]
-    Cut,
+    Incomplete,
     /// The record is longer than any order can be.
     #[error("the record has more than {max} bytes")]
     TooLong {
@@ -172,7 +172,7 @@ pub enum FieldProblem {
     UnknownStatus,
     /// The field names a payment, but the order is not paid.
     #[error("the field names a payment, but the order is not paid")]
-    OfNoPayment,
+    PaymentOnUnpaidOrder,
     /// The value is not an amount.
     #[error(transparent)]
     Amount(#[from] AmountProblem),

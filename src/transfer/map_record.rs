@@ -115,7 +115,7 @@ impl<'a> Entry<'a> {
             Ok(TransactionId::parse(text(value)?)?)
         })?;
         if !status.is_paid() {
-            let of_none = FieldProblem::OfNoPayment.of(Field::TransactionId.name());
+            let of_none = FieldProblem::PaymentOnUnpaidOrder.of(Field::TransactionId.name());
             return id.map_or(Ok(None), |_| Err(of_none));
         }
         let id = id.ok_or(FieldProblem::Missing.of(Field::TransactionId.name()))?;

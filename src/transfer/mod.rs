@@ -18,7 +18,7 @@ mod import;
 mod input;
 mod map_record;
 mod mapping;
-mod place;
+mod position;
 mod time;
 
 #[cfg(test)]
@@ -31,4 +31,4 @@ pub use export::{Export, ExportError, Exported};
 pub use import::{Import, ImportError, ImportReport, Notice};
 pub use input::Input;
 pub use mapping::{Field, Mapping};
-pub use place::{Place, PlaceError};
+pub use position::{Position, PositionError};

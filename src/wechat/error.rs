@@ -86,7 +86,7 @@ pub enum FieldError {
     NotState,
     /// The answer is about another order or refund than the request.
     #[error("the value differs from the request")]
-    NotAsked,
+    DiffersFromRequest,
     /// The amount is not valid for a refund.
     #[error(transparent)]
     Refund(#[from] RefundError),

@@ -34,7 +34,7 @@ use crate::types::{
 ///     "transaction_id": "1217752501201407033233368018",
 ///     "out_refund_no": "7752501201407033233368018", "amount": { "refund": 60 }
 /// }"#;
-/// let message = RefundMessage::from_v3_notice(decrypted)?;
+/// let message = RefundMessage::from_v3_notification(decrypted)?;
 /// let (_no, fact) = message.into_fact().ok_or("a failure")?;
 /// assert_eq!((fact.amount().as_u64(), fact.state()), (60, RefundState::Success));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -258,7 +258,7 @@ impl RefundMessage {
     ///   limit.
     /// - [`MessageError::Field`]: a required field is missing or malformed. The error names the
     ///   first such field.
-    pub fn from_v3_notice(json: &[u8]) -> Result<Self, MessageError> {
+    pub fn from_v3_notification(json: &[u8]) -> Result<Self, MessageError> {
         let fields = Fields::from_json(json, &V3_FORM)?;
         Self::of_refund(&fields, &V3_NOTICE)
     }
@@ -266,7 +266,7 @@ impl RefundMessage {
     /// Reads the answer of v3 about the refund `asked`, from its HTTP status and body.
     ///
     /// # Errors
-    /// If the status is 200: the errors of [`from_v3_notice`](Self::from_v3_notice), and
+    /// If the status is 200: the errors of [`from_v3_notification`](Self::from_v3_notification), and
     /// [`MessageError::Field`] if the answer is about another refund. Any other status is no error:
     /// the message is a failure.
     pub fn from_v3_answer(
@@ -281,7 +281,7 @@ impl RefundMessage {
         let message = Self::of_refund(&fields, &V3_ANSWER)?;
         match message.fact() {
             Some(fact) if fact.refund_no() != asked => {
-                Err(FieldError::NotAsked.of(V3_ANSWER.refund_no))
+                Err(FieldError::DiffersFromRequest.of(V3_ANSWER.refund_no))
             }
             _ => Ok(message),
         }

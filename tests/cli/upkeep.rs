@@ -45,7 +45,9 @@ fn repeated_copy_adds_nothing_and_conflict_is_refused() {
         .ends(0);
     let refused = place.run("copy other").ends(1);
     assert!(
-        refused.err.contains("order-waits is another one"),
+        refused
+            .err
+            .contains("order-waits conflicts with the target"),
         "{refused:?}"
     );
     place.run("copy shop").ends(3);
@@ -95,7 +97,7 @@ fn verify_accepts_a_sound_store() {
 /// Deletes a table from the B-tree of the store `shop`.
 fn lose(place: &Place, table: &str) {
     let store = Store::open(place.path("shop")).unwrap();
-    store.flush().wait().unwrap();
+    store.checkpoint().wait().unwrap();
     store.shutdown().wait().unwrap();
     let base = Database::open(place.path("shop/base.redb")).unwrap();
     let transaction = base.begin_write().unwrap();
@@ -129,7 +131,7 @@ fn lost_events_are_reported_and_repaired() {
 fn verify_lists_damaged_page_and_affected_entries() {
     let place = shop();
     let store = Store::open(place.path("shop")).unwrap();
-    store.flush().wait().unwrap();
+    store.checkpoint().wait().unwrap();
     store.shutdown().wait().unwrap();
     let path = place.path("shop/base.redb");
     let mut base = std::fs::read(&path).unwrap();
@@ -141,7 +143,7 @@ fn verify_lists_damaged_page_and_affected_entries() {
     std::fs::write(&path, base).unwrap();
     let verified = place.run("verify --format json").ends(4).json();
     let first = verified["rows"][0]["what"].as_str().unwrap();
-    assert!(first.contains("of base.redb do not match"), "{verified}");
+    assert!(first.contains("of base.redb are corrupt"), "{verified}");
     assert!(verified["broken"].as_u64().unwrap() > 1, "{verified}");
     let shown = place.run("show order-waits").ends(4);
     assert!(shown.err.contains("orderstore repair"), "{shown:?}");
@@ -163,7 +165,7 @@ fn repair_of_sound_store_loses_nothing() {
 /// Deletes all rows of the table of anomalies from the B-tree of the store `shop`.
 fn empty_the_anomalies(place: &Place) {
     let store = Store::open(place.path("shop")).unwrap();
-    store.flush().wait().unwrap();
+    store.checkpoint().wait().unwrap();
     store.shutdown().wait().unwrap();
     let base = Database::open(place.path("shop/base.redb")).unwrap();
     let transaction = base.begin_write().unwrap();

@@ -357,7 +357,10 @@ fn backup_reports_progress() {
         assert!(COPIED.swap(copied, Ordering::SeqCst) < copied);
         TOTAL.store(total, Ordering::SeqCst);
     };
-    store.backup_telling(place.at("b"), tell).wait().unwrap();
+    store
+        .backup_with_progress(place.at("b"), tell)
+        .wait()
+        .unwrap();
     assert_eq!(COPIED.load(Ordering::SeqCst), TOTAL.load(Ordering::SeqCst));
     assert!(TOTAL.load(Ordering::SeqCst) > 40 * 4);
 }

@@ -362,7 +362,7 @@ fn copy_accepts_empty_store_and_counts_events_twice() {
     };
     assert!(
         store
-            .copy_to_telling(&target, tell)
+            .copy_to_with_progress(&target, tell)
             .wait()
             .unwrap()
             .verified

@@ -35,7 +35,7 @@ impl Shop {
                 let _ = answer.wait().unwrap();
             }
         }
-        store.flush().wait().unwrap();
+        store.checkpoint().wait().unwrap();
         let order = |n| {
             let no = fixtures::order_no(n);
             let order = store.get(no).wait().unwrap().unwrap();
@@ -185,13 +185,13 @@ fn damaged_branch_page_affects_only_entries_below_it() {
     let stats = store.stats();
     assert_eq!((stats.damaged_pages, stats.reopened), (1, 0));
     confirms_and_creates(&store, pending.unwrap());
-    store.flush().wait().unwrap();
+    store.checkpoint().wait().unwrap();
     let report = store.verify().wait().unwrap();
     let first = &report.violations[0];
     assert_eq!(first.invariant, Invariant::I18);
     assert!(first.what.contains("base.redb"), "{first}");
     assert_eq!(report.records, MANY + 1);
-    assert!(report.broken > 100);
+    assert!(report.violation_count > 100);
     store.shutdown().wait().unwrap();
     is_repaired(&shop, &old);
 }
@@ -300,7 +300,7 @@ fn damaged_page_loses_no_acknowledged_command() {
             }
             taken += acknowledged.len();
             refused += 3 - acknowledged.len();
-            let is_flushed = store.flush().wait().is_ok();
+            let is_flushed = store.checkpoint().wait().is_ok();
             unflushed += usize::from(!is_flushed);
             let report = store.verify().wait().unwrap();
             // A checkpoint that met a corrupted page of an index table has rebuilt the index.
@@ -346,7 +346,7 @@ fn checkpoint_blocked_by_corruption_stalls_commands() {
             return None;
         };
         let created = store.create(fixtures::order_no(1000), fixtures::new(100));
-        let is_stopped = created.wait().is_ok() && store.flush().wait().is_err();
+        let is_stopped = created.wait().is_ok() && store.checkpoint().wait().is_err();
         end(&store);
         is_stopped.then_some(place)
     };

@@ -40,7 +40,7 @@ fn message_readers_accept_1_to_32_byte_numbers() {
         let v3 = V3Transaction::from_json(v3.as_bytes()).unwrap();
         assert_eq!(v3.into_payment(None).unwrap().0, no);
         let refund = V3_REFUND.replace(&real, &field(&text));
-        let refund = RefundMessage::from_v3_notice(refund.as_bytes()).unwrap();
+        let refund = RefundMessage::from_v3_notification(refund.as_bytes()).unwrap();
         assert_eq!(refund.order_no(), Some(no));
         let cloud = CLOUD.replace("NO", &text);
         let cloud = CloudEvent::from_json(cloud.as_bytes()).unwrap();
@@ -53,7 +53,7 @@ fn message_readers_accept_1_to_32_byte_numbers() {
 fn byte_order_mark_before_json_or_xml_is_skipped() {
     let marked = |text: &str| format!("\u{feff}{text}").into_bytes();
     assert!(V3Transaction::from_json(&marked(V3)).is_ok());
-    assert!(RefundMessage::from_v3_notice(&marked(V3_REFUND)).is_ok());
+    assert!(RefundMessage::from_v3_notification(&marked(V3_REFUND)).is_ok());
     assert!(CloudEvent::from_json(&marked(CLOUD)).is_ok());
     assert!(V2Event::from_xml(&marked(V2)).is_ok());
     assert!(RefundMessage::from_v2(&marked(V2_REFUND)).is_ok());
@@ -70,7 +70,7 @@ fn import_and_list_accept_1_to_32_byte_numbers() {
         )
     };
     let books: String = numbers().iter().enumerate().map(record).collect();
-    let import = Import::foreign(Mapping::of(Amounts::Fen));
+    let import = Import::mapped(Mapping::of(Amounts::Fen));
     let report = import
         .run(&store, Input::json(books.as_bytes()), |_| {})
         .unwrap();

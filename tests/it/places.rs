@@ -122,7 +122,7 @@ fn run_out_of_descriptors() {
         thread::sleep(Duration::from_millis(1));
     }
     (next + 1..next + 100).for_each(|number| create(&store, number).unwrap());
-    store.flush().wait().unwrap();
+    store.checkpoint().wait().unwrap();
     assert!(matches!(store.health(), Health::Ok), "{:?}", store.health());
     store.shutdown().wait().unwrap();
     drop(store);
@@ -148,7 +148,7 @@ fn use_what_was_inherited(store: Store) -> bool {
         create(&store, 2).err(),
         store.create(no(2), new()).submit().err().map(Error::from),
         store.submit_all(Vec::new()).err().map(Error::from),
-        store.flush().wait().err(),
+        store.checkpoint().wait().err(),
         store.list(OrderQuery::all()).wait().err(),
         store.list(OrderQuery::all()).submit().unwrap().wait().err(),
         store.shutdown().wait().err(),
@@ -188,7 +188,7 @@ fn change_directory_while_open() {
     let store = small().init("shop").unwrap();
     std::env::set_current_dir("/").unwrap();
     (0..200).for_each(|number| create(&store, number).unwrap());
-    store.flush().wait().unwrap();
+    store.checkpoint().wait().unwrap();
     store.backup(dir().join("backup")).wait().unwrap();
     assert!(matches!(store.health(), Health::Ok));
     store.shutdown().wait().unwrap();
@@ -249,7 +249,7 @@ fn moved_store_does_not_touch_its_replacement() {
             names
         };
         let before_flush = segments();
-        assert!(store.flush().wait().is_err());
+        assert!(store.checkpoint().wait().is_err());
         assert_eq!(segments(), before_flush);
         // Reads continue to return the store that was opened.
         assert_holds(&store, 0..50);
@@ -313,7 +313,7 @@ fn overwritten_store_removes_no_segment() {
         create(&store, 50).unwrap();
         fs::copy(other.join("identity"), dir.join("identity")).unwrap();
         let before: Vec<_> = picture(&dir.join("journal")).into_keys().collect();
-        assert!(store.flush().wait().is_err());
+        assert!(store.checkpoint().wait().is_err());
         assert!(matches!(store.health(), Health::Failing(_)));
         let after = picture(&dir.join("journal"));
         assert!(before.iter().all(|path| after.contains_key(path)));
@@ -324,7 +324,7 @@ fn overwritten_store_removes_no_segment() {
 #[test]
 fn weak_disk_is_refused_unless_allowed() {
     let disk = SimulatedDisk::new(1);
-    disk.weaken();
+    disk.set_weak_names();
     let dir = Path::new(SimulatedDisk::ROOT).join("shop");
     let builder = || Store::builder().simulated(&disk, SIZES);
     let allowed = || builder().allow_weak_durability();

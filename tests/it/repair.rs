@@ -14,7 +14,7 @@ fn closed(place: &TempDir) -> Vec<orderstore::Event> {
         let _ = store.create(no, new).wait().unwrap();
         let _ = store.confirm(no, fixtures::payment(n, 100)).wait().unwrap();
     }
-    store.flush().wait().unwrap();
+    store.checkpoint().wait().unwrap();
     let feed = feed_of(&store);
     store.shutdown().wait().unwrap();
     feed

@@ -13,7 +13,7 @@
 use std::sync::Arc;
 
 use orderstore::{
-    AnomalyRef, ChannelState, CloseAnswer, CloseReply, Event, EventKind, Fen, NewRefund, Order,
+    AnomalyRef, ChannelState, CloseOutcome, CloseReply, Event, EventKind, Fen, NewRefund, Order,
     OrderNo, Prepay, PrepayKind, Queried, Refund, RefundNo, RefundRecorded, RefundStatus, Reply,
     Store,
 };
@@ -154,7 +154,7 @@ impl Desk {
 
     /// Begins to close an order and sends the close to the channel if it is allowed already. If the
     /// channel does not answer, the close stays due.
-    pub(crate) async fn close(&self, no: OrderNo) -> Result<Reply<CloseAnswer>, DeskError> {
+    pub(crate) async fn close(&self, no: OrderNo) -> Result<Reply<CloseOutcome>, DeskError> {
         let began = self.store.begin_close(no).await?;
         let order = began.order.as_ref();
         if !order.is_some_and(|order| order.status.is_ended()) && order.is_some() {
@@ -177,7 +177,7 @@ impl Desk {
             answered => answered?,
         };
         let answer = self.store.record_close(no, reply).await?;
-        if answer.outcome == CloseAnswer::MustQuery {
+        if answer.outcome == CloseOutcome::MustQuery {
             self.look_as_due(no, channels).await?;
         }
         Ok(())

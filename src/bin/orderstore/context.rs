@@ -22,7 +22,7 @@ impl Context {
     }
 
     /// Returns the location of the store, without access to the disk or the network.
-    pub(crate) fn place(&self) -> Result<Location, Failure> {
+    pub(crate) fn location(&self) -> Result<Location, Failure> {
         let store = self.global.store.as_deref();
         let store = store.ok_or_else(|| {
             Failure::usage(
@@ -35,7 +35,7 @@ impl Context {
 
     /// Returns the directory of the store, for verbs that work on its files.
     pub(crate) fn dir(&self) -> Result<PathBuf, Failure> {
-        match self.place()? {
+        match self.location()? {
             Location::Dir(dir) => Ok(dir),
             Location::Cluster(_) => Err(Failure::usage(
                 "this verb needs a directory: name one with --store. For a cluster, use the tools \
@@ -58,7 +58,7 @@ impl Context {
         builder: Builder,
         work: impl FnOnce(&Store) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let place = self.place()?;
+        let place = self.location()?;
         progress::begin("reading the journal");
         let store = place.open(builder.recovery_progress(progress::tell))?;
         progress::end();
@@ -80,7 +80,7 @@ impl Context {
     }
 
     /// Returns the redactor: tables redact personal data, unless `--show-openid` is set.
-    pub(crate) const fn veil(&self) -> Redactor {
+    pub(crate) const fn redactor(&self) -> Redactor {
         let is_for_people = matches!(self.global.format, None | Some(Format::Table));
         Redactor {
             lifted: self.global.show_openid || !is_for_people,

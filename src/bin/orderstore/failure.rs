@@ -113,7 +113,7 @@ impl Failure {
     }
 
     /// Prints the message and the advice to stderr, and returns the exit code.
-    pub(crate) fn tell(self) -> Exit {
+    pub(crate) fn report(self) -> Exit {
         let mut to = io::stderr().lock();
         // If stderr fails, the program has no other place to report that.
         let _ = writeln!(to, "orderstore: {}", self.message);

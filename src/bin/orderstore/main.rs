@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     progress::end();
     match ended {
         Ok(exit) => exit.into(),
-        Err(failure) => failure.tell().into(),
+        Err(failure) => failure.report().into(),
     }
 }
 

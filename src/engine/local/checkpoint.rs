@@ -56,8 +56,8 @@ impl Core {
         let over = view.active.read().bytes().saturating_sub(half);
         drop(view);
         if over > 0 {
-            self.flushing.slowed.fetch_add(1, Ordering::Relaxed);
-            if self.crew().is_none() {
+            self.checkpointer.throttled.fetch_add(1, Ordering::Relaxed);
+            if self.executor().is_none() {
                 thread::sleep(delay(over, half));
             }
         }
@@ -69,8 +69,8 @@ impl Core {
     /// If it is full, waits for the running checkpoint and freezes the memtable. Poisons the
     /// writer if the checkpoint thread could not reopen the B-tree.
     pub(super) fn stall_until_room(&self, writer: &mut Writer) -> Result<(), EngineError> {
-        if let Some(error) = self.flushing.lost() {
-            writer.stopped = Some(error.clone());
+        if let Some(error) = self.checkpointer.reopen_error() {
+            writer.poisoned_by = Some(error.clone());
             return Err(EngineError::Fatal(error));
         }
         let is_full = self.view()?.active.read().bytes() >= self.options.memtable_bytes;
@@ -78,7 +78,7 @@ impl Core {
             // There is room for one frozen memtable only. Without this wait, `freeze` would
             // drop a memtable that the B-tree does not hold yet.
             let began = Instant::now();
-            let waited = self.flushing.wait().map_err(stalled);
+            let waited = self.checkpointer.wait().map_err(stalled);
             let is_ready = waited.is_ok();
             event!(
                 warn,
@@ -97,10 +97,10 @@ impl Core {
         loop {
             // This wait does not hold the writer's lock. Another thread may freeze a memtable
             // before this one gets the lock; then wait again.
-            self.flushing.wait()?;
+            self.checkpointer.wait()?;
             let mut writer = self.writer.lock();
             let writer = writer.as_mut().ok_or_else(closed)?;
-            if !self.flushing.is_busy() {
+            if !self.checkpointer.is_busy() {
                 if self.view()?.active.read().is_empty() {
                     return Ok(());
                 }
@@ -108,7 +108,7 @@ impl Core {
                 break;
             }
         }
-        self.flushing.wait()
+        self.checkpointer.wait()
     }
 
     /// Starts a checkpoint if there are at least 16 closed segments.
@@ -116,7 +116,7 @@ impl Core {
     /// Waits for it if the memtable is small. Otherwise, a store that is only opened for short
     /// times would accumulate segments: it would close before any checkpoint ends.
     pub(super) fn checkpoint_if_many_segments(&self) -> Result<(), EngineError> {
-        if self.old.count() < SEGMENTS_MAX {
+        if self.closed_segments.count() < SEGMENTS_MAX {
             return Ok(());
         }
         let is_little = self.view()?.active.read().bytes() <= LITTLE;
@@ -124,7 +124,7 @@ impl Core {
         self.freeze(writer.as_mut().ok_or_else(closed)?)?;
         drop(writer);
         if is_little {
-            self.flushing.wait()?;
+            self.checkpointer.wait()?;
         }
         Ok(())
     }
@@ -135,7 +135,7 @@ impl Core {
         // The roll comes first: all frames of the frozen memtable are then in closed segments,
         // which the checkpoint can remove. A poisoned journal cannot roll. The checkpoint then
         // still saves the batches that were applied before the failure.
-        if writer.stopped.is_none() {
+        if writer.poisoned_by.is_none() {
             let rolled = writer.journal.roll();
             rolled.map_err(|error| writer.failed(error))?;
             self.note_bytes(writer);
@@ -150,21 +150,24 @@ impl Core {
             ..(**view).clone()
         }));
         drop(current);
-        self.flushing.begin(Frozen { shelf, last_lsn });
+        self.checkpointer.submit(Frozen {
+            memtable: shelf,
+            last_lsn,
+        });
         Ok(())
     }
 
     /// Main loop of the checkpoint thread.
     pub(super) fn run_checkpoints(&self) {
-        while let Some(frozen) = self.flushing.next() {
+        while let Some(frozen) = self.checkpointer.next() {
             self.try_checkpoint(&frozen);
         }
     }
 
     /// Makes one attempt to write the frozen memtable, if there is one.
     pub(super) fn checkpoint_once(&self) {
-        if self.flushing.is_wanted()
-            && let Some(frozen) = self.flushing.next()
+        if self.checkpointer.is_wanted()
+            && let Some(frozen) = self.checkpointer.next()
         {
             self.try_checkpoint(&frozen);
         }
@@ -172,27 +175,27 @@ impl Core {
 
     fn try_checkpoint(&self, frozen: &Frozen) {
         let began = Instant::now();
-        let bytes = frozen.shelf.read().bytes();
+        let bytes = frozen.memtable.read().bytes();
         event!(
             debug,
             "began checkpoint",
             last_lsn = frozen.last_lsn,
             bytes = bytes
         );
-        let checked = self.check_place().and_then(|()| self.check_room(frozen));
+        let checked = self.check_files().and_then(|()| self.check_room(frozen));
         if let Err(error) = checked {
             // The attempt did not touch the B-tree, so the B-tree needs no reopening.
             return self.fail_checkpoint(error, false);
         }
         if is_sabotaged(&**self.dir.disk(), FaultInjection::DropJournalEarly) {
-            self.old.remove_up_to(frozen.last_lsn);
+            self.closed_segments.remove_up_to(frozen.last_lsn);
         }
         match self.write_checkpoint(frozen) {
             // The B-tree has committed `last_lsn` durably. Recovery no longer needs these
             // segments. If they were removed before the commit, a crash would lose the writes.
             Ok(None) => {
-                self.old.remove_up_to(frozen.last_lsn);
-                self.flushing.end(began.elapsed());
+                self.closed_segments.remove_up_to(frozen.last_lsn);
+                self.checkpointer.succeed(began.elapsed());
                 let millis = millis(began.elapsed());
                 event!(
                     info,
@@ -219,13 +222,13 @@ impl Core {
             is_final = is_lost,
             cause = cause(&error)
         );
-        self.flushing.fail(error, is_lost);
+        self.checkpointer.fail(error, is_lost);
     }
 
     /// Fails if the B-tree file or the directory was replaced. A checkpoint then writes nothing
     /// to the B-tree and removes no segment.
-    fn check_place(&self) -> Result<(), StorageError> {
-        self.dir.check_store(&self.header, &*self.base_file)
+    fn check_files(&self) -> Result<(), StorageError> {
+        self.dir.check_store(&self.header, &*self.btree_file)
     }
 
     /// Writes the frozen memtable into the B-tree. After a failure, it reopens the B-tree.
@@ -235,7 +238,7 @@ impl Core {
     fn write_checkpoint(&self, frozen: &Frozen) -> Result<Option<StorageError>, StorageError> {
         // The lock is held until a failed B-tree is replaced. Readers whose reads failed wait
         // for it in `reopen_after`.
-        let mut btree = self.base.lock();
+        let mut btree = self.btree.lock();
         let Some(failure) = self.try_write(&mut btree, frozen, |_| Ok(()))? else {
             return Ok(None);
         };
@@ -245,7 +248,7 @@ impl Core {
         // A corrupted page stopped the write. If the page belongs to an index, rebuilding the
         // corrupted indexes removes it from the write's path. Without this second attempt, one
         // such page would block all checkpoints, and soon all writes.
-        let layout = keys::Layout::new(self.header.hash_key);
+        let layout = keys::KeyEncoder::new(self.header.hash_key);
         let again = self.try_write(&mut btree, frozen, |base| rebuild(base, &layout))?;
         Ok(again.map(|_| failure))
     }
@@ -263,7 +266,7 @@ impl Core {
         let tried = btree.as_ref().ok_or_else(no_base).and_then(|base| {
             prepare(base)?;
             write(base, frozen)?;
-            self.show_base(base)
+            self.publish_btree(base)
         });
         let Err(failure) = tried else {
             return Ok(None);
@@ -274,15 +277,15 @@ impl Core {
 
     /// Fails unless the disk has room for twice the size of the memtable and 8 MiB more.
     fn check_room(&self, frozen: &Frozen) -> Result<(), StorageError> {
-        let bytes = u64::try_from(frozen.shelf.read().bytes()).unwrap_or(u64::MAX);
+        let bytes = u64::try_from(frozen.memtable.read().bytes()).unwrap_or(u64::MAX);
         let free = self.dir.disk().free_bytes(self.dir.path())?;
         let wanted = bytes.saturating_mul(2).saturating_add(ROOM);
-        Ok(disk::check_room(free, wanted)?)
+        Ok(disk::check_free_space(free, wanted)?)
     }
 
     /// Publishes a view in which a new snapshot of the B-tree replaces the frozen memtable.
-    pub(super) fn show_base(&self, base: &BTree) -> Result<(), StorageError> {
-        self.show_snapshot(Arc::new(base.snapshot()?), true);
+    pub(super) fn publish_btree(&self, base: &BTree) -> Result<(), StorageError> {
+        self.publish_snapshot(Arc::new(base.snapshot()?), true);
         Ok(())
     }
 
@@ -293,24 +296,24 @@ impl Core {
         btree: &mut Option<BTree>,
         frozen: &Frozen,
     ) -> Result<bool, StorageError> {
-        let layout = keys::Layout::new(self.header.hash_key);
+        let layout = keys::KeyEncoder::new(self.header.hash_key);
         let view = ReadView::of_base(self.reopen(btree)?, RecordCache::off(), layout);
         // A commit can fail after its data became durable. Only the LSN in the reopened B-tree
         // shows the real outcome.
         let holds_it = view.applied()? >= frozen.last_lsn;
-        self.show_snapshot(view.snapshot, holds_it);
+        self.publish_snapshot(view.snapshot, holds_it);
         Ok(holds_it)
     }
 
     /// Reopens the B-tree after a failed read, unless another thread has replaced the snapshot
     /// of `view` already.
     pub(super) fn reopen_after(&self, view: &ReadView) -> Result<(), EngineError> {
-        let mut btree = self.base.lock();
+        let mut btree = self.btree.lock();
         if Arc::ptr_eq(&self.view()?.snapshot, &view.snapshot) {
             let snapshot = self.reopen(&mut btree).map_err(EngineError::Retry)?;
             // The frozen memtable stays in the view. If its checkpoint had succeeded, it would
             // have published its own snapshot before it released the lock.
-            self.show_snapshot(Arc::new(snapshot), false);
+            self.publish_snapshot(Arc::new(snapshot), false);
         }
         Ok(())
     }
@@ -318,11 +321,11 @@ impl Core {
     /// Replaces a failed B-tree by a newly opened one, and returns a snapshot of it.
     fn reopen(&self, btree: &mut Option<BTree>) -> Result<Snapshot, StorageError> {
         // A different file with this name belongs to another store, or is an old copy.
-        self.check_place()?;
+        self.check_files()?;
         if let Some(base) = btree.take() {
             base.abandon();
         }
-        let (disk, path) = (&**self.dir.disk(), self.dir.base());
+        let (disk, path) = (&**self.dir.disk(), self.dir.btree_path());
         let base = BTree::reopen(disk, &path, self.options.page_bytes(), &self.damage)?;
         let snapshot = base.snapshot()?;
         *btree = Some(base);
@@ -339,7 +342,7 @@ impl Core {
     ///
     /// The caller must hold the lock of the B-tree, so that an older snapshot never replaces a
     /// newer one.
-    fn show_snapshot(&self, snapshot: Arc<Snapshot>, holds_frozen: bool) {
+    fn publish_snapshot(&self, snapshot: Arc<Snapshot>, holds_frozen: bool) {
         let Some(shown) = self.view.read().clone() else {
             return;
         };
@@ -349,13 +352,13 @@ impl Core {
         let flushed = shown.frozen.as_ref().filter(|_| holds_frozen);
         let flushed = flushed.map(|shelf| shelf.read());
         let changed = flushed.iter().flat_map(|table| table.numbers());
-        let hot = Arc::new(shown.hot.handed_on(changed));
+        let hot = Arc::new(shown.cache.for_next_snapshot(changed));
         drop(flushed);
         let mut current = self.view.write();
         if let Some(view) = current.as_ref() {
             let mut view = (**view).clone();
             view.snapshot = snapshot;
-            view.hot = hot;
+            view.cache = hot;
             view.frozen = view.frozen.filter(|_| !holds_frozen);
             *current = Some(Arc::new(view));
         }
@@ -364,7 +367,7 @@ impl Core {
 
 /// Writes the memtable and its last LSN into the B-tree, in one durable transaction.
 fn write(base: &BTree, frozen: &Frozen) -> Result<(), StorageError> {
-    let table = frozen.shelf.read();
+    let table = frozen.memtable.read();
     let key = keys::meta(keys::APPLIED);
     let applied = codec::applied(&key, frozen.last_lsn)?;
     let state_key = keys::meta(keys::STATE);
@@ -374,9 +377,7 @@ fn write(base: &BTree, frozen: &Frozen) -> Result<(), StorageError> {
         codec::state(&mut state, &state_key, &kept)?;
         meta.push((state_key, Some(&state)));
     }
-    let tables = Table::EVERY
-        .into_iter()
-        .filter(|table| *table != Table::Meta);
+    let tables = Table::ALL.into_iter().filter(|table| *table != Table::Meta);
     let mut entries: Vec<Sorted<'_>> = tables.map(|of| (of, table.sorted(of))).collect();
     entries.push((Table::Meta, Box::new(meta.into_iter())));
     base.write(entries)

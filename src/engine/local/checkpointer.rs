@@ -22,7 +22,7 @@ const DAMAGED_AGAIN_AFTER: Duration = Duration::from_secs(60);
 /// Frozen memtable, and the LSN of the last frame whose writes it may hold.
 #[derive(Debug, Clone)]
 pub(super) struct Frozen {
-    pub(super) shelf: Arc<SharedMemtable>,
+    pub(super) memtable: Arc<SharedMemtable>,
     pub(super) last_lsn: u64,
 }
 
@@ -46,9 +46,9 @@ pub(super) struct Checkpointer {
     state: Mutex<State>,
     work: Condvar,
     done: Condvar,
-    pub(super) slowed: AtomicU64,
+    pub(super) throttled: AtomicU64,
     /// Runs checkpoints on a simulated disk, which has no checkpoint thread.
-    crew: Option<Arc<dyn Executor>>,
+    executor: Option<Arc<dyn Executor>>,
 }
 
 /// Statistics of the checkpoints.
@@ -66,8 +66,8 @@ impl Checkpointer {
             state: Mutex::default(),
             work: Condvar::new(),
             done: Condvar::new(),
-            slowed: AtomicU64::new(0),
-            crew,
+            throttled: AtomicU64::new(0),
+            executor: crew,
         }
     }
 
@@ -83,13 +83,13 @@ impl Checkpointer {
         self.done.notify_all();
     }
 
-    pub(super) fn flushed(&self) -> CheckpointStats {
+    pub(super) fn stats(&self) -> CheckpointStats {
         let state = self.state.lock();
         let failed = state.failed.as_ref().map(StorageError::kind);
         CheckpointStats {
             flushes: state.flushes,
             last: state.last,
-            slowed: self.slowed.load(Ordering::Relaxed),
+            slowed: self.throttled.load(Ordering::Relaxed),
             is_out_of_room: failed == Some(StorageErrorKind::DiskFull),
             is_busy: state.frozen.is_some(),
         }
@@ -108,7 +108,7 @@ impl Checkpointer {
 
     /// Error of the failed reopening, if the B-tree can no longer be opened. The store must then
     /// accept no more writes.
-    pub(super) fn lost(&self) -> Option<StorageError> {
+    pub(super) fn reopen_error(&self) -> Option<StorageError> {
         let state = self.state.lock();
         state.failed.clone().filter(|_| state.is_lost)
     }
@@ -126,9 +126,9 @@ impl Checkpointer {
             if let Some(error) = &state.failed {
                 return Err(EngineError::Retry(error.clone()));
             }
-            match &self.crew {
+            match &self.executor {
                 Some(executor) => {
-                    MutexGuard::unlocked(&mut state, || executor.finish(Task::Flush));
+                    MutexGuard::unlocked(&mut state, || executor.run_to_end(Task::Checkpoint));
                 }
                 None => self.done.wait(&mut state),
             }
@@ -137,7 +137,7 @@ impl Checkpointer {
     }
 
     /// Hands a frozen memtable to the checkpoint thread.
-    pub(super) fn begin(&self, frozen: Frozen) {
+    pub(super) fn submit(&self, frozen: Frozen) {
         self.state.lock().frozen = Some(frozen);
         self.work.notify_one();
     }
@@ -158,7 +158,7 @@ impl Checkpointer {
     }
 
     /// Reports a successful checkpoint, and wakes all waiting writers.
-    pub(super) fn end(&self, took: Duration) {
+    pub(super) fn succeed(&self, took: Duration) {
         let mut state = self.state.lock();
         state.frozen = None;
         state.failed = None;
@@ -179,7 +179,7 @@ impl Checkpointer {
         state.failed = Some(error);
         state.is_lost = is_lost;
         self.done.notify_all();
-        if !state.closing && !is_lost && self.crew.is_none() {
+        if !state.closing && !is_lost && self.executor.is_none() {
             self.work.wait_for(&mut state, wait);
         }
     }

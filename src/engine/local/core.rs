@@ -8,7 +8,7 @@ use parking_lot::{Mutex, RwLock};
 use super::admin::header::StoreHeader;
 use super::admin::layout::Dir;
 use super::btree::BTree;
-use super::btree::damage::Damage;
+use super::btree::damage::CorruptPages;
 use super::checkpointer::Checkpointer;
 use super::disk::{Background, DiskFile, Executor, FaultInjection, Lock, Task, is_sabotaged};
 use super::failure::{closed, is_damage};
@@ -17,15 +17,15 @@ use super::idle_marker::IdleMarker;
 use super::injected;
 use super::journal::frame::Kind;
 use super::journal::preallocate::Preallocated;
-use super::journal::{AppendError, Journal, Old};
+use super::journal::{AppendError, ClosedSegments, Journal};
 use super::options::LocalOptions;
 use super::read::record_cache::RecordCache;
 use super::read::view::ReadView;
 use super::write::batch::WriteBatch;
-use super::write::loaded::Loaded;
+use super::write::lookup_cache::LookupCache;
 use crate::engine::{EngineError, EngineStats};
 use crate::error::StorageError;
-use crate::format::codec::Held;
+use crate::format::codec::StoredOrder;
 use crate::types::OrderNo;
 
 /// Maximum number of times that a failed read is repeated on a reopened B-tree.
@@ -41,21 +41,21 @@ pub(super) struct Core {
     pub(super) options: LocalOptions,
     pub(super) header: StoreHeader,
     /// The file `base.redb`, to check whether its name still leads to the same file.
-    pub(super) base_file: Box<dyn DiskFile>,
+    pub(super) btree_file: Box<dyn DiskFile>,
     /// Error of the last check whether the store's files are still in place.
     pub(super) displaced: Mutex<Option<StorageError>>,
     /// `None` once the store is closed.
     pub(super) view: RwLock<Option<Arc<ReadView>>>,
     pub(super) writer: Mutex<Option<Writer>>,
-    pub(super) base: Mutex<Option<BTree>>,
+    pub(super) btree: Mutex<Option<BTree>>,
     /// Failed reads of the B-tree.
-    pub(super) damage: Arc<Damage>,
-    pub(super) flushing: Checkpointer,
-    pub(super) spare: Arc<Preallocated>,
-    pub(super) old: Arc<Old>,
-    pub(super) pulse: IdleMarker,
+    pub(super) damage: Arc<CorruptPages>,
+    pub(super) checkpointer: Checkpointer,
+    pub(super) preallocated: Arc<Preallocated>,
+    pub(super) closed_segments: Arc<ClosedSegments>,
+    pub(super) idle_marker: IdleMarker,
     /// Results of the lookups since the last write.
-    pub(super) loaded: Loaded,
+    pub(super) loaded: LookupCache,
     /// Number of frames that were made visible.
     pub(super) written: AtomicU64,
     /// Bytes used in the current segment of the journal.
@@ -67,7 +67,7 @@ pub(super) struct Core {
 pub(super) struct Writer {
     pub(super) journal: Journal,
     /// The error that poisoned the store, if it is poisoned.
-    pub(super) stopped: Option<StorageError>,
+    pub(super) poisoned_by: Option<StorageError>,
     /// Lock of the store's directory. `release` drops it after everything else is closed.
     pub(super) lock: Lock,
 }
@@ -75,15 +75,15 @@ pub(super) struct Writer {
 impl Writer {
     /// Converts a failed append. Poisons the store unless the journal wrote nothing.
     pub(super) fn failed(&mut self, error: AppendError) -> EngineError {
-        let (AppendError::Refused(cause)
-        | AppendError::Stopped(cause)
+        let (AppendError::NotWritten(cause)
+        | AppendError::Poisoned(cause)
         | AppendError::Unknown(cause)) = &error;
-        if !matches!(error, AppendError::Refused(_)) {
-            self.stopped = Some(cause.clone());
+        if !matches!(error, AppendError::NotWritten(_)) {
+            self.poisoned_by = Some(cause.clone());
         }
         match error {
-            AppendError::Refused(cause) => EngineError::Retry(cause),
-            AppendError::Stopped(cause) => EngineError::Fatal(cause),
+            AppendError::NotWritten(cause) => EngineError::Retry(cause),
+            AppendError::Poisoned(cause) => EngineError::Fatal(cause),
             AppendError::Unknown(cause) => EngineError::Unknown(cause),
         }
     }
@@ -91,8 +91,8 @@ impl Writer {
 
 impl Core {
     /// Runs the background tasks on a simulated disk; `None` if threads run them.
-    pub(super) fn crew(&self) -> Option<Arc<dyn Executor>> {
-        self.dir.disk().crew()
+    pub(super) fn executor(&self) -> Option<Arc<dyn Executor>> {
+        self.dir.disk().executor()
     }
 
     pub(super) fn view(&self) -> Result<Arc<ReadView>, EngineError> {
@@ -103,10 +103,10 @@ impl Core {
     ///
     /// Reads under the lock of the view instead of cloning its `Arc`. This saves two changes of
     /// a counter that all readers share.
-    pub(super) fn held_at_hand(&self, no: &OrderNo) -> Result<Option<Held>, EngineError> {
+    pub(super) fn cached_record(&self, no: &OrderNo) -> Result<Option<StoredOrder>, EngineError> {
         let view = self.view.read();
         let view = view.as_ref().ok_or_else(closed)?;
-        Ok(view.held_at_hand(no))
+        Ok(view.held_in_memory(no))
     }
 
     /// Runs `read` on the current view. After a failure, reopens the B-tree and repeats the
@@ -114,7 +114,7 @@ impl Core {
     ///
     /// After one failed read, redb rejects all further reads of the same open database. A
     /// checkpoint may have reopened it already.
-    pub(super) fn reading<T>(
+    pub(super) fn read_with_retry<T>(
         &self,
         mut read: impl FnMut(&ReadView) -> Result<T, EngineError>,
     ) -> Result<T, EngineError> {
@@ -138,8 +138,8 @@ impl Core {
         error: &EngineError,
     ) -> Result<Option<Arc<ReadView>>, EngineError> {
         if !is_damage(error) {
-            if let Some(executor) = self.crew() {
-                executor.finish(Task::Flush);
+            if let Some(executor) = self.executor() {
+                executor.run_to_end(Task::Checkpoint);
             }
             // If the B-tree cannot be reopened, the caller gets the error of its first read.
             let _ = self.reopen_after(view);
@@ -152,13 +152,13 @@ impl Core {
     ///
     /// # Errors
     /// [`EngineError::Fatal`] if the store is closed or poisoned.
-    pub(super) fn writing<T>(
+    pub(super) fn with_writer<T>(
         &self,
         write: impl FnOnce(&mut Writer, &ReadView) -> Result<T, EngineError>,
     ) -> Result<T, EngineError> {
         let mut writer = self.writer.lock();
         let writer = writer.as_mut().ok_or_else(closed)?;
-        if let Some(error) = &writer.stopped {
+        if let Some(error) = &writer.poisoned_by {
             return Err(EngineError::Fatal(error.clone()));
         }
         self.stall_until_room(writer)?;
@@ -199,7 +199,7 @@ impl Core {
             self.publish(view, writes);
         }
         self.note_bytes(writer);
-        self.pulse.beat();
+        self.idle_marker.record_commit();
         Ok(())
     }
 
@@ -224,7 +224,7 @@ impl Core {
     /// Applies the injected fault of a test to the writes.
     #[cfg(feature = "testing")]
     fn sabotaged(&self, view: &ReadView, writes: WriteBatch) -> WriteBatch {
-        match self.dir.disk().sabotage() {
+        match self.dir.disk().injected_fault() {
             Some(FaultInjection::SkipIndexEntry) => injected::without_an_entry(writes),
             Some(FaultInjection::PublishBeforeSync) => {
                 if let Ok(copy) = injected::copied(&writes) {
@@ -244,7 +244,9 @@ impl Core {
     /// Appends the idle mark, unless a writer is active or the last frame is a mark already.
     pub(super) fn mark_idle(&self) {
         if let Some(mut writer) = self.writer.try_lock()
-            && let Some(writer) = writer.as_mut().filter(|writer| writer.stopped.is_none())
+            && let Some(writer) = writer
+                .as_mut()
+                .filter(|writer| writer.poisoned_by.is_none())
             && !writer.journal.is_quiet
             && let Err(error) = writer.journal.mark(Kind::Idle)
         {
@@ -259,13 +261,13 @@ impl Core {
         Ok(ReadView {
             active: Arc::default(),
             frozen: None,
-            hot: Arc::new(RecordCache::off()),
+            cache: Arc::new(RecordCache::off()),
             ..(*view).clone()
         })
     }
 
     pub(super) fn stats(&self) -> EngineStats {
-        let flushed = self.flushing.flushed();
+        let flushed = self.checkpointer.stats();
         let bytes_of = |view: &Arc<ReadView>| {
             let shelves = [Some(&view.active), view.frozen.as_ref()];
             let bytes = shelves
@@ -277,13 +279,13 @@ impl Core {
         let memtable_bytes = self.view.read().as_ref().map_or(0, bytes_of);
         let segment_bytes = self.segment_bytes.load(Ordering::Relaxed);
         EngineStats {
-            journal_bytes: self.old.bytes().saturating_add(segment_bytes),
+            journal_bytes: self.closed_segments.bytes().saturating_add(segment_bytes),
             memtable_bytes: u64::try_from(memtable_bytes).unwrap_or(u64::MAX),
-            flushes: flushed.flushes,
-            last_flush: flushed.last,
-            slowed: flushed.slowed,
-            is_slowed: flushed.is_busy && memtable_bytes >= self.slow_from(),
-            is_out_of_room: flushed.is_out_of_room || self.spare.is_out_of_room(),
+            checkpoints: flushed.flushes,
+            last_checkpoint: flushed.last,
+            throttled: flushed.slowed,
+            is_throttled: flushed.is_busy && memtable_bytes >= self.throttle_from(),
+            is_disk_full: flushed.is_out_of_room || self.preallocated.is_out_of_room(),
             damaged_pages: self.damage.count(),
             reopened: self.damage.reopened(),
         }
@@ -291,26 +293,26 @@ impl Core {
 
     /// Current failure that the store retries by itself: displaced files, preallocation, or
     /// checkpoint, in this order.
-    pub(super) fn trouble(&self) -> Option<StorageError> {
+    pub(super) fn current_failure(&self) -> Option<StorageError> {
         let displaced = self.displaced.lock().clone();
         displaced
-            .or_else(|| self.spare.failed())
-            .or_else(|| self.flushing.failed())
+            .or_else(|| self.preallocated.failed())
+            .or_else(|| self.checkpointer.failed())
     }
 
     /// Total size of both memtables, in bytes, from which batches are delayed.
-    fn slow_from(&self) -> usize {
+    fn throttle_from(&self) -> usize {
         let whole = self.options.memtable_bytes;
         whole.saturating_add(whole / 2)
     }
 
     /// Asks the background threads to end. The caller must still join them.
     pub(super) fn stop(&self) {
-        self.flushing.close();
-        self.spare.close();
-        self.pulse.close();
-        if let Some(executor) = self.crew() {
-            executor.dismiss();
+        self.checkpointer.close();
+        self.preallocated.close();
+        self.idle_marker.close();
+        if let Some(executor) = self.executor() {
+            executor.finish_all();
         }
     }
 
@@ -321,12 +323,12 @@ impl Core {
             return Ok(());
         };
         *self.view.write() = None;
-        let marked = if writer.stopped.is_none() {
+        let marked = if writer.poisoned_by.is_none() {
             writer.journal.mark(Kind::Closed)
         } else {
             Ok(())
         };
-        let closed = self.base.lock().take().map_or(Ok(()), BTree::close);
+        let closed = self.btree.lock().take().map_or(Ok(()), BTree::close);
         drop(writer.lock);
         marked.map_err(AppendError::into_cause)?;
         closed
@@ -334,18 +336,18 @@ impl Core {
 }
 
 impl Background for Core {
-    fn wants(&self, task: Task) -> bool {
+    fn has_work(&self, task: Task) -> bool {
         match task {
-            Task::Flush => self.flushing.is_wanted(),
-            Task::Spare => self.spare.is_wanted(),
+            Task::Checkpoint => self.checkpointer.is_wanted(),
+            Task::Preallocate => self.preallocated.is_wanted(),
             Task::Idle => true,
         }
     }
 
     fn run(&self, task: Task) {
         match task {
-            Task::Flush => self.checkpoint_once(),
-            Task::Spare => self.spare.make_one(),
+            Task::Checkpoint => self.checkpoint_once(),
+            Task::Preallocate => self.preallocated.make_one(),
             Task::Idle => self.mark_idle(),
         }
     }
@@ -359,7 +361,7 @@ fn begun(error: AppendError) -> AppendError {
 impl Core {
     /// Main loop of the thread that appends idle marks.
     pub(super) fn run_idle(&self) {
-        while self.pulse.wait_for_quiet() {
+        while self.idle_marker.wait_for_quiet() {
             self.mark_idle();
         }
     }

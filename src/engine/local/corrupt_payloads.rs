@@ -10,7 +10,7 @@ use super::write::batch::{WriteBatch, take_entry};
 use crate::contract::StoredRecord;
 use crate::error::StorageError;
 use crate::format::codec;
-use crate::format::codec::Held;
+use crate::format::codec::StoredOrder;
 use crate::format::keys;
 use crate::format::keys::KeyBytes;
 use crate::format::tables::Table;
@@ -33,7 +33,7 @@ pub(crate) fn read_as_anything(key: &[u8], bytes: &[u8]) {
     drop(Header::read(bytes));
     let _ = crate::engine::local::admin::header::StoreHeader::read(bytes);
     let _ = frame::read(&Salted::new(&[0; 16]), bytes);
-    for table in Table::EVERY {
+    for table in Table::ALL {
         let _ = keys::read_position(table, key);
     }
 }
@@ -42,17 +42,17 @@ pub(crate) fn read_as_anything(key: &[u8], bytes: &[u8]) {
 pub(crate) fn record(payload: &[u8]) -> Option<[Record; 2]> {
     codec::check_readers(payload);
     let key = keys::order(&codec::number_in(payload)?);
-    let bytes = codec::sealed(Table::Orders, key.as_slice(), payload);
+    let bytes = codec::with_checksum(Table::Orders, key.as_slice(), payload);
     let held = codec::read_record(key.as_slice(), &bytes).ok()?;
     let again = codec::read_record(key.as_slice(), &written(&key, &held)).ok()?;
-    let record = |held: Held| {
+    let record = |held: StoredOrder| {
         let StoredRecord { record, .. } = held.stored;
         record
     };
     Some([record(held), record(again)])
 }
 
-fn written(key: &KeyBytes, held: &Held) -> Vec<u8> {
+fn written(key: &KeyBytes, held: &StoredOrder) -> Vec<u8> {
     let mut bytes = Vec::new();
     // Encoding fails only if the value is too long. The result is then empty or incomplete, and
     // the caller cannot read it.
@@ -64,7 +64,7 @@ fn written(key: &KeyBytes, held: &Held) -> Vec<u8> {
 pub(crate) fn event(no: OrderNo, payload: &[u8]) -> Option<[Event; 2]> {
     codec::check_readers(payload);
     let key = keys::event(1);
-    let bytes = codec::sealed(Table::Events, key.as_slice(), payload);
+    let bytes = codec::with_checksum(Table::Events, key.as_slice(), payload);
     let chained = codec::read_event(key.as_slice(), &bytes).ok()?;
     let origin = chained.origin;
     let event = chained.of(no);
@@ -83,7 +83,7 @@ pub(crate) fn payload_of(record: &Record) -> Result<Vec<u8>, StorageError> {
 /// Payload of an event, in the form that [`event`] accepts.
 pub(crate) fn payload_of_event(event: &Event) -> Result<Vec<u8>, StorageError> {
     let mut bytes = Vec::new();
-    let origin = codec::Origin::First(event.no);
+    let origin = codec::EventLink::First(event.no);
     codec::event(&mut bytes, &keys::event(1), origin, event)?;
     Ok(payload(&bytes).to_vec())
 }
@@ -96,25 +96,25 @@ fn payload(bytes: &[u8]) -> &[u8] {
 
 /// Decoded frame of the journal, for changes by a fuzz target.
 #[derive(Debug, Clone)]
-pub(crate) struct ForgedFrame {
+pub(crate) struct EditableFrame {
     pub(crate) kind: u8,
-    pub(crate) entries: Vec<ForgedEntry>,
+    pub(crate) entries: Vec<EditableEntry>,
 }
 
 /// Change of a table.
 #[derive(Debug, Clone)]
-pub(crate) struct ForgedEntry {
+pub(crate) struct EditableEntry {
     pub(crate) table: u8,
     pub(crate) key: Vec<u8>,
     /// Payload of the value; `None` for a removed entry.
     pub(crate) value: Option<Vec<u8>>,
 }
 
-impl ForgedEntry {
+impl EditableEntry {
     fn write(&self, out: &mut Vec<u8>) {
-        let table = Table::of(self.table).filter(|table| !table.is_index());
+        let table = Table::from_tag(self.table).filter(|table| !table.is_index());
         let value = match (&self.value, table) {
-            (Some(payload), Some(table)) => Some(codec::sealed(table, &self.key, payload)),
+            (Some(payload), Some(table)) => Some(codec::with_checksum(table, &self.key, payload)),
             (value, _) => value.clone(),
         };
         let len = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
@@ -128,7 +128,7 @@ impl ForgedEntry {
 }
 
 /// Frames of a segment; empty if its header is invalid.
-pub(crate) fn frames_of(segment: &[u8]) -> Vec<ForgedFrame> {
+pub(crate) fn frames_of(segment: &[u8]) -> Vec<EditableFrame> {
     let Ok(header) = Header::read(segment) else {
         return Vec::new();
     };
@@ -136,7 +136,7 @@ pub(crate) fn frames_of(segment: &[u8]) -> Vec<ForgedFrame> {
     let mut rest = frames_part(segment);
     let mut frames = Vec::new();
     while let Some(frame) = frame::read(&salted, rest) {
-        frames.push(ForgedFrame {
+        frames.push(EditableFrame {
             kind: frame.head.kind as u8,
             entries: entries_of(frame.payload),
         });
@@ -150,10 +150,10 @@ fn frames_part(segment: &[u8]) -> &[u8] {
     segment.get(start..).unwrap_or_default()
 }
 
-fn entries_of(mut bytes: &[u8]) -> Vec<ForgedEntry> {
+fn entries_of(mut bytes: &[u8]) -> Vec<EditableEntry> {
     let mut entries = Vec::new();
     while let Some((table, key, value)) = take_entry(&mut bytes) {
-        entries.push(ForgedEntry {
+        entries.push(EditableEntry {
             table,
             key: key.as_slice().to_vec(),
             value: value.map(|value| payload(value).to_vec()),
@@ -164,7 +164,7 @@ fn entries_of(mut bytes: &[u8]) -> Vec<ForgedEntry> {
 
 /// Segment with `frames` in place of its own, in a valid chain. Returns the segment unchanged if
 /// its header is invalid.
-pub(crate) fn segment_of(segment: &[u8], frames: &[ForgedFrame]) -> Vec<u8> {
+pub(crate) fn segment_of(segment: &[u8], frames: &[EditableFrame]) -> Vec<u8> {
     let Ok(header) = Header::read(segment) else {
         return segment.to_vec();
     };

@@ -18,9 +18,9 @@ use foldhash::{HashMap, HashMapExt};
 use parking_lot::{RwLock, RwLockReadGuard};
 
 use super::btree::typed::Entry;
-use super::write::batch::{Span, WriteBatch};
+use super::write::batch::{ValueSpan, WriteBatch};
 use crate::contract::Direction;
-use crate::format::codec::{Held, State};
+use crate::format::codec::{State, StoredOrder};
 use crate::format::keys;
 use crate::format::keys::KeyBytes;
 use crate::format::tables::Table;
@@ -57,33 +57,33 @@ impl SharedMemtable {
 
     /// Makes durable writes visible to readers.
     pub(super) fn publish(&self, writes: WriteBatch) {
-        self.table.write().take(writes);
+        self.table.write().add(writes);
     }
 }
 
 /// Location of a value in one of the frames.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct ValueLocation {
     frame: usize,
-    span: Span,
+    span: ValueSpan,
 }
 
 /// Decoded record, and the location of its bytes.
-struct Kept {
-    held: Held,
-    place: Place,
+struct MemRecord {
+    held: StoredOrder,
+    place: ValueLocation,
 }
 
 /// Tables of a memtable.
 pub(super) struct Memtable {
     frames: Vec<Vec<u8>>,
-    records: HashMap<OrderNo, Kept>,
+    records: HashMap<OrderNo, MemRecord>,
     /// Events with consecutive sequence numbers, the first of which is `first_seq`.
-    events: Vec<Place>,
+    events: Vec<ValueLocation>,
     first_seq: u64,
     /// Index changes by the tag of the table: `true` for an added entry, `false` for a removed
     /// one.
-    indexes: [BTreeMap<KeyBytes, bool>; Table::EVERY.len()],
+    indexes: [BTreeMap<KeyBytes, bool>; Table::ALL.len()],
     state: Option<State>,
     bytes: usize,
     changes: u64,
@@ -123,7 +123,7 @@ impl Memtable {
         self.state
     }
 
-    pub(super) fn record(&self, no: &OrderNo) -> Option<&Held> {
+    pub(super) fn record(&self, no: &OrderNo) -> Option<&StoredOrder> {
         self.records.get(no).map(|kept| &kept.held)
     }
 
@@ -165,14 +165,16 @@ impl Memtable {
             Table::Orders => {
                 let mut records: Vec<_> = self.records.iter().collect();
                 records.sort_unstable_by_key(|(no, _)| **no);
-                let entry =
-                    |(no, kept): (&OrderNo, &Kept)| (keys::order(no), Some(self.value(kept.place)));
+                let entry = |(no, kept): (&OrderNo, &MemRecord)| {
+                    (keys::order(no), Some(self.value(kept.place)))
+                };
                 Box::new(records.into_iter().map(entry))
             }
             Table::Events => {
                 let events = (self.first_seq..).zip(&self.events);
-                let entry =
-                    |(seq, place): (u64, &Place)| (keys::event(seq), Some(self.value(*place)));
+                let entry = |(seq, place): (u64, &ValueLocation)| {
+                    (keys::event(seq), Some(self.value(*place)))
+                };
                 Box::new(events.map(entry))
             }
             _ => {
@@ -191,7 +193,7 @@ impl Memtable {
     }
 
     /// Adds the writes of a batch.
-    pub(super) fn take(&mut self, writes: WriteBatch) {
+    pub(super) fn add(&mut self, writes: WriteBatch) {
         self.changes = self.changes.saturating_add(1);
         self.state = writes.state.or(self.state);
         let frame = self.frames.len();
@@ -200,12 +202,12 @@ impl Memtable {
         if self.events.is_empty() {
             self.first_seq = writes.first_seq;
         }
-        let place = |span| Place { frame, span };
+        let place = |span| ValueLocation { frame, span };
         self.events.extend(writes.events.into_iter().map(place));
         for (held, span) in writes.records {
             let no = held.stored.record.no();
-            let place = Place { frame, span };
-            if self.records.insert(no, Kept { held, place }).is_none() {
+            let place = ValueLocation { frame, span };
+            if self.records.insert(no, MemRecord { held, place }).is_none() {
                 self.bytes = self.bytes.saturating_add(RECORD_BYTES);
             }
         }
@@ -234,7 +236,7 @@ impl Memtable {
         }
     }
 
-    fn value(&self, place: Place) -> &[u8] {
+    fn value(&self, place: ValueLocation) -> &[u8] {
         let frame = self.frames.get(place.frame);
         frame.map_or(&[], |frame| place.span.of(frame))
     }

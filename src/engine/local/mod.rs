@@ -55,14 +55,14 @@ pub use self::options::Sizes;
 use self::read::record_cache::RecordCache;
 use self::read::view::ReadView;
 use self::write::batch::WriteBatch;
-use self::write::loaded::Found;
+use self::write::lookup_cache::LookupResults;
 use self::write::planner::WritePlanner;
 use super::{BackupReport, Engine, EngineError, EngineStats, Identity, Limits};
 use crate::contract::{
     Counts, FeedCursor, FeedEvent, IndexPage, IndexQuery, Lookup, Mutation, StoredRecord, Verdict,
 };
 use crate::error::{Error, StorageError, StorageErrorKind};
-use crate::format::codec::Held;
+use crate::format::codec::StoredOrder;
 use crate::order::{Event, Record};
 use crate::process::Process;
 use crate::types::OrderNo;
@@ -154,34 +154,36 @@ impl Drop for LocalEngine {
 
 impl Engine for LocalEngine {
     fn get(&self, no: &OrderNo) -> Result<Option<Record>, EngineError> {
-        if let Some(held) = self.core.held_at_hand(no)? {
+        if let Some(held) = self.core.cached_record(no)? {
             return Ok(Some(held.stored.record));
         }
-        let held = self.core.reading(|view| view.held(no).map_err(unread))?;
+        let held = self
+            .core
+            .read_with_retry(|view| view.held(no).map_err(unread))?;
         Ok(held.map(|held| held.stored.record))
     }
 
     fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<StoredRecord>>, EngineError> {
         let written = self.core.written();
-        let found = self.core.reading(|view| {
+        let found = self.core.read_with_retry(|view| {
             let found = lookups.iter().map(|lookup| view.load(lookup));
             found.collect::<Result<Vec<_>, _>>().map_err(unread)
         })?;
         self.core.loaded.keep(written, lookups, &found);
-        let stored = |held: Option<Held>| held.map(|held| held.stored);
+        let stored = |held: Option<StoredOrder>| held.map(|held| held.stored);
         Ok(found.into_iter().map(stored).collect())
     }
 
     fn apply(&self, batch: &[Mutation]) -> Result<Vec<Verdict>, EngineError> {
         self.core.throttle()?;
-        self.core.writing(|writer, view| {
+        self.core.with_writer(|writer, view| {
             let mut found = self.core.loaded.take(self.core.written());
             // The plan writes nothing. A failed read therefore fails this batch only.
             let plan = |view: &ReadView| {
                 let planned = planned(view, std::mem::take(&mut found), batch);
                 planned.map_err(EngineError::Retry)
             };
-            let (verdicts, frames) = self.core.reading(plan)?;
+            let (verdicts, frames) = self.core.read_with_retry(plan)?;
             self.core.commit(writer, view, frames)?;
             Ok(verdicts)
         })
@@ -189,21 +191,24 @@ impl Engine for LocalEngine {
 
     fn scan(&self, query: &IndexQuery, limit: usize) -> Result<IndexPage, EngineError> {
         let scan = |view: &ReadView| view.scan(query, limit).map_err(unread);
-        self.core.reading(scan)
+        self.core.read_with_retry(scan)
     }
 
     fn history(&self, no: &OrderNo) -> Result<Vec<Event>, EngineError> {
-        self.core.reading(|view| view.history(no).map_err(unread))
+        self.core
+            .read_with_retry(|view| view.history(no).map_err(unread))
     }
 
     fn events(&self, after: FeedCursor, limit: usize) -> Result<Vec<FeedEvent>, EngineError> {
         let incarnation = self.core.header.identity.incarnation;
         let read = |view: &ReadView| view.events(incarnation, after, limit);
-        self.core.reading(read)
+        self.core.read_with_retry(read)
     }
 
     fn counts(&self) -> Result<Counts, EngineError> {
-        let state = self.core.reading(|view| view.state().map_err(unread))?;
+        let state = self
+            .core
+            .read_with_retry(|view| view.state().map_err(unread))?;
         Ok(state.counts)
     }
 
@@ -212,9 +217,9 @@ impl Engine for LocalEngine {
     }
 
     fn reserve(&self, count: u64) -> Result<Range<u64>, EngineError> {
-        self.core.writing(|writer, view| {
+        self.core.with_writer(|writer, view| {
             let read = |view: &ReadView| view.state().map_err(EngineError::Retry);
-            let mut state = self.core.reading(read)?;
+            let mut state = self.core.read_with_retry(read)?;
             let first = state.counter;
             state.counter = first.checked_add(count).ok_or_else(|| {
                 let why = "the order-number counter is used up";
@@ -227,7 +232,7 @@ impl Engine for LocalEngine {
         })
     }
 
-    fn flush(&self) -> Result<(), EngineError> {
+    fn checkpoint(&self) -> Result<(), EngineError> {
         self.core.flush()
     }
 
@@ -239,8 +244,8 @@ impl Engine for LocalEngine {
         self.core.stats()
     }
 
-    fn trouble(&self) -> Option<StorageError> {
-        self.core.trouble()
+    fn retrying_failure(&self) -> Option<StorageError> {
+        self.core.current_failure()
     }
 
     fn identity(&self) -> Identity {
@@ -251,7 +256,7 @@ impl Engine for LocalEngine {
         Limits {
             batch: BATCH_MAX,
             on_callers_thread: true,
-            is_quick: true,
+            never_waits_for_network: true,
             stops_at_unknown: true,
         }
     }
@@ -263,7 +268,7 @@ impl Engine for LocalEngine {
 
 fn planned(
     view: &ReadView,
-    found: Found,
+    found: LookupResults,
     batch: &[Mutation],
 ) -> Result<(Vec<Verdict>, Vec<WriteBatch>), StorageError> {
     let mut plan = WritePlanner::new(view, found, batch.len())?;

@@ -6,10 +6,10 @@ use std::rc::Rc;
 use tokio::task::JoinSet;
 
 use super::columns::{Columns, Parameter, keys_of};
-use super::connection::Link;
+use super::connection::Connection;
 use super::failure::Failure;
-use super::link::{LANES, Links};
 use super::names::signed;
+use super::pool::{LANES, Pool};
 use super::{read, schema};
 use crate::contract::{Lookup, Mutation, StoredRecord, Verdict};
 use crate::error::StorageError;
@@ -81,10 +81,7 @@ SELECT n.no FROM unnest($1::text[], $2::bigint[]) AS n(no, version)
 /// If a later wave was certainly not applied, the earlier waves stay applied. The rest gets
 /// [`Verdict::Mismatch`], and the store decides these commands again. If the outcome of a wave is
 /// unknown, the outcome of the whole batch is unknown.
-pub(super) async fn apply(
-    links: &Rc<Links>,
-    batch: Vec<Mutation>,
-) -> Result<Vec<Verdict>, Failure> {
+pub(super) async fn apply(links: &Rc<Pool>, batch: Vec<Mutation>) -> Result<Vec<Verdict>, Failure> {
     let count = batch.len();
     let mut verdicts = Vec::with_capacity(count);
     let mut batch = batch.into_iter().peekable();
@@ -93,8 +90,8 @@ pub(super) async fn apply(
         match run_wave(links, wave).await {
             Ok(some) => verdicts.extend(some),
             Err(failure) if verdicts.is_empty() => return Err(failure),
-            Err(failure @ Failure::Maybe(_)) => return Err(failure),
-            Err(Failure::Not(_) | Failure::Never(_)) => {
+            Err(failure @ Failure::Unknown(_)) => return Err(failure),
+            Err(Failure::Retry(_) | Failure::Refused(_)) => {
                 verdicts.resize(count, Verdict::Mismatch);
                 break;
             }
@@ -120,7 +117,7 @@ fn next_wave(batch: &mut std::iter::Peekable<impl Iterator<Item = Mutation>>) ->
 
 /// Applies one wave, spread over the lanes. It encodes all parts before it sends the first one, so
 /// that a mutation that cannot be encoded fails before anything is written.
-async fn run_wave(links: &Rc<Links>, wave: Vec<Mutation>) -> Result<Vec<Verdict>, Failure> {
+async fn run_wave(links: &Rc<Pool>, wave: Vec<Mutation>) -> Result<Vec<Verdict>, Failure> {
     let lanes = (wave.len() / WORTH_A_LANE).clamp(1, LANES);
     let mut parts = Vec::with_capacity(lanes);
     for part in wave.chunks(wave.len().div_ceil(lanes)) {
@@ -155,7 +152,7 @@ fn joined(
                 is_any_done = true;
                 verdicts.extend(some);
             }
-            Err(failure @ Failure::Maybe(_)) => return Err(failure),
+            Err(failure @ Failure::Unknown(_)) => return Err(failure),
             Err(failure) => {
                 verdicts.extend((0..count).map(|_| Verdict::Mismatch));
                 failed = Some(failure);
@@ -170,7 +167,7 @@ fn joined(
 
 /// Sends a part on one lane until the outcome of each mutation is known.
 async fn run(
-    links: &Links,
+    links: &Pool,
     lane: usize,
     part: &[Mutation],
     columns: &Columns,
@@ -182,7 +179,7 @@ async fn run(
     let mut change_id = [0; 16];
     let drawn = getrandom::fill(&mut change_id);
     drawn.map_err(|error| StorageError::from(std::io::Error::from(error)))?;
-    let send = async |link: &mut Link| {
+    let send = async |link: &mut Connection| {
         let id = &change_id[..];
         let mut parameters = columns.parameters();
         parameters.push(&id);
@@ -203,9 +200,11 @@ async fn run(
     Ok(verdicts.collect())
 }
 
-async fn columns(links: &Links, part: &[Mutation]) -> Result<Columns, Failure> {
+async fn columns(links: &Pool, part: &[Mutation]) -> Result<Columns, Failure> {
     let new = part.iter().filter(|mutation| mutation.before.is_none());
-    let mut rows = schema::rows(links, new.count()).await?.into_iter();
+    let mut rows = schema::next_row_numbers(links, new.count())
+        .await?
+        .into_iter();
     let mut columns = Columns::default();
     for mutation in part {
         let row = match &mutation.before {
@@ -220,7 +219,7 @@ async fn columns(links: &Links, part: &[Mutation]) -> Result<Columns, Failure> {
 
 /// Returns the order numbers in the result of a statement.
 async fn numbers(
-    link: &mut Link,
+    link: &mut Connection,
     sql: &'static str,
     parameters: &[Parameter<'_>],
 ) -> Result<HashSet<String>, Failure> {
@@ -234,7 +233,7 @@ async fn numbers(
 /// All steps use one connection. After a failover, another server may lack the commit that this
 /// one shows, and `settle` there would confirm nothing about it.
 async fn examine(
-    links: &Links,
+    links: &Pool,
     lane: usize,
     rest: &[&Mutation],
     change_id: [u8; 16],
@@ -246,7 +245,7 @@ async fn examine(
     let numbers = rest.iter().map(|mutation| Lookup::No(mutation.no));
     let owners = rest.iter().flat_map(keys).map(Lookup::Owner);
     let lookups: Vec<Lookup> = numbers.chain(owners).collect();
-    let look = async |link: &mut Link| {
+    let look = async |link: &mut Connection| {
         let made = made(link, rest, change_id).await?;
         // The earlier attempt may have committed on this server alone, before a standby had it.
         // `settle` waits until the standbys have that commit, too. Without it the store would
@@ -259,7 +258,7 @@ async fn examine(
     let looked = links.change(lane, look).await;
     // The statement was answered, so an earlier attempt may have applied these mutations. As long
     // as the lookup fails, their outcome is unknown.
-    let (made, found) = looked.map_err(|failure| Failure::Maybe(failure.cause()))?;
+    let (made, found) = looked.map_err(|failure| Failure::Unknown(failure.cause()))?;
     let (records, owners) = found.split_at(rest.len().min(found.len()));
     let mut owners = owners.iter();
     let verdict = |(mutation, found): (&&Mutation, &Option<StoredRecord>)| {
@@ -283,7 +282,7 @@ async fn examine(
 }
 
 async fn made(
-    link: &mut Link,
+    link: &mut Connection,
     rest: &[&Mutation],
     change_id: [u8; 16],
 ) -> Result<HashSet<String>, Failure> {
@@ -314,18 +313,27 @@ mod tests {
     #[test]
     fn failed_lane_leaves_verdicts_of_other_lanes() {
         use Verdict::{Applied, Mismatch};
-        for failed in [Failure::Not, Failure::Never] {
+        for failed in [Failure::Retry, Failure::Refused] {
             let parts = [part(1, None), part(2, Some(failed)), part(1, None)];
             let verdicts = joined(parts.into_iter()).unwrap();
             assert_eq!(verdicts, [Applied, Mismatch, Mismatch, Applied]);
         }
         let parts = [
             part(1, None),
-            part(1, Some(Failure::Not)),
-            part(1, Some(Failure::Maybe)),
+            part(1, Some(Failure::Retry)),
+            part(1, Some(Failure::Unknown)),
         ];
-        assert!(matches!(joined(parts.into_iter()), Err(Failure::Maybe(_))));
-        let parts = [part(1, Some(Failure::Not)), part(1, Some(Failure::Never))];
-        assert!(matches!(joined(parts.into_iter()), Err(Failure::Never(_))));
+        assert!(matches!(
+            joined(parts.into_iter()),
+            Err(Failure::Unknown(_))
+        ));
+        let parts = [
+            part(1, Some(Failure::Retry)),
+            part(1, Some(Failure::Refused)),
+        ];
+        assert!(matches!(
+            joined(parts.into_iter()),
+            Err(Failure::Refused(_))
+        ));
     }
 }

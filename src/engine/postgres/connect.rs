@@ -13,7 +13,7 @@ use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{AsyncMessage, Client, Config, NoTls, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::connection::{Link, from_on};
+use super::connection::{Connection, from_on};
 use super::failure::Failure;
 use super::options::PostgresOptions;
 use super::refusal::{Cause, Refusal};
@@ -85,7 +85,7 @@ impl Hosts {
 
     /// Tries the hosts one by one, starting with the host of the last good connection. A failure
     /// here means that nothing was written: no statement was sent yet.
-    pub(super) async fn connect(&self) -> Result<Link, Failure> {
+    pub(super) async fn connect(&self) -> Result<Connection, Failure> {
         let first = self.first.load(Ordering::Relaxed);
         let mut refusals = Vec::with_capacity(self.all.len());
         for host in from_on(&self.all, first) {
@@ -119,13 +119,13 @@ impl Hosts {
         Err(failure_of(&refusals, was_connected))
     }
 
-    async fn connect_to(&self, host: &Host) -> Result<Link, Refusal> {
+    async fn connect_to(&self, host: &Host) -> Result<Connection, Refusal> {
         let client = self.client(host).await?;
         let session = Session::of(&client.client).await?;
         session.takes_writes()?;
         self.examine(host, &client.client, &session).await?;
         session::set_up(&client.client).await?;
-        Ok(Link::new(client.client, host.place, client.doubtful))
+        Ok(Connection::new(client.client, host.place, client.doubtful))
     }
 
     /// Checks each server once for a pooler and for its replication settings.
@@ -143,8 +143,8 @@ impl Hosts {
             return Ok(());
         }
         let other = self.client(host).await?;
-        session.is_own(client, &other.client).await?;
-        session::replicates(client, &self.options, &host.name).await?;
+        session.check_no_pooler(client, &other.client).await?;
+        session::check_replication(client, &self.options, &host.name).await?;
         *examined = Some(session.started().to_owned());
         Ok(())
     }
@@ -188,9 +188,9 @@ fn failure_of(refusals: &[(&str, Refusal)], was_connected: bool) -> Failure {
     let is_between_leaders = any(Cause::ReadOnly) && any(Cause::Absent);
     let is_clear = all(&|cause| cause != Cause::Unclear) && !is_between_leaders;
     if is_refused || (is_clear && !was_connected) {
-        Failure::Never(error)
+        Failure::Refused(error)
     } else {
-        Failure::Not(error)
+        Failure::Retry(error)
     }
 }
 
@@ -260,7 +260,7 @@ mod tests {
         let ends_at_once = |causes: &[Cause], was_connected| {
             let refusal = |cause: &Cause| ("one", Refusal::new(*cause, "why"));
             let refusals: Vec<_> = causes.iter().map(refusal).collect();
-            matches!(failure_of(&refusals, was_connected), Failure::Never(_))
+            matches!(failure_of(&refusals, was_connected), Failure::Refused(_))
         };
         for at_once in [
             &[Refused][..],

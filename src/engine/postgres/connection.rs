@@ -14,25 +14,25 @@ use super::failure::Failure;
 pub(super) const SETTLE: &str = "UPDATE orderstore_meta SET rows = rows RETURNING true";
 
 /// A connection and its prepared statements.
-pub(super) struct Link {
+pub(super) struct Connection {
     pub(super) client: Client,
     /// Index of the connected host.
     pub(super) host: usize,
     /// Prepared statements by SQL text, with their number of uses.
     prepared: HashMap<&'static str, (Statement, u64)>,
     /// The server warned that a commit may not be replicated yet.
-    pub(super) doubtful: Arc<AtomicBool>,
+    pub(super) maybe_unreplicated: Arc<AtomicBool>,
     /// All commits from before this connection are replicated.
     is_settled: bool,
 }
 
-impl Link {
+impl Connection {
     pub(super) fn new(client: Client, host: usize, doubtful: Arc<AtomicBool>) -> Self {
         Self {
             client,
             host,
             prepared: HashMap::new(),
-            doubtful,
+            maybe_unreplicated: doubtful,
             is_settled: false,
         }
     }

@@ -13,11 +13,11 @@ use crate::error::{StorageError, StorageErrorKind};
 #[derive(Debug)]
 pub(super) enum Failure {
     /// Certainly not applied; a retry may succeed.
-    Not(StorageError),
+    Retry(StorageError),
     /// Applied or not.
-    Maybe(StorageError),
+    Unknown(StorageError),
     /// Certainly not applied; an immediate retry would fail, too.
-    Never(StorageError),
+    Refused(StorageError),
 }
 
 impl Failure {
@@ -28,12 +28,12 @@ impl Failure {
     }
 
     pub(super) fn fatal(why: &'static str) -> Self {
-        Self::Never(StorageError::new(StorageErrorKind::Internal, why))
+        Self::Refused(StorageError::new(StorageErrorKind::Internal, why))
     }
 
     pub(super) fn cause(self) -> StorageError {
         match self {
-            Self::Not(cause) | Self::Maybe(cause) | Self::Never(cause) => cause,
+            Self::Retry(cause) | Self::Unknown(cause) | Self::Refused(cause) => cause,
         }
     }
 
@@ -41,7 +41,7 @@ impl Failure {
     ///
     /// `Never` is fatal only for corruption and bugs. A refusal by the server ends when a person
     /// acts, and a value that is too large concerns one record. Neither may stop the store.
-    pub(super) fn told(self) -> EngineError {
+    pub(super) fn into_engine_error(self) -> EngineError {
         let stays = |cause: &StorageError| {
             let kind = cause.kind();
             matches!(
@@ -50,10 +50,10 @@ impl Failure {
             )
         };
         match self {
-            Self::Not(cause) => EngineError::Retry(cause),
-            Self::Maybe(cause) => EngineError::Unknown(cause),
-            Self::Never(cause) if stays(&cause) => EngineError::Fatal(cause),
-            Self::Never(cause) => EngineError::Retry(cause),
+            Self::Retry(cause) => EngineError::Retry(cause),
+            Self::Unknown(cause) => EngineError::Unknown(cause),
+            Self::Refused(cause) if stays(&cause) => EngineError::Fatal(cause),
+            Self::Refused(cause) => EngineError::Retry(cause),
         }
     }
 }
@@ -61,7 +61,7 @@ impl Failure {
 /// Converts corruption found in the tables.
 impl From<StorageError> for Failure {
     fn from(error: StorageError) -> Self {
-        Self::Never(error)
+        Self::Refused(error)
     }
 }
 
@@ -98,14 +98,14 @@ pub(super) fn text(error: &tokio_postgres::Error) -> String {
 /// Returns whether the server would refuse the same statement again.
 pub(super) fn is_for_good(code: &SqlState) -> bool {
     let error = StorageError::new(StorageErrorKind::Io, "");
-    matches!(class_of(Some(code))(error), Failure::Never(_))
+    matches!(class_of(Some(code))(error), Failure::Refused(_))
 }
 
 /// Returns the failure class of an SQLSTATE. Without an answer from the server, the statement may
 /// be applied.
 fn class_of(code: Option<&SqlState>) -> fn(StorageError) -> Failure {
     let Some(code) = code else {
-        return Failure::Maybe;
+        return Failure::Unknown;
     };
     let again = [
         SqlState::T_R_SERIALIZATION_FAILURE,
@@ -123,10 +123,10 @@ fn class_of(code: Option<&SqlState>) -> fn(StorageError) -> Failure {
     ];
     match code {
         // 57P05: the server closed an idle session, before it read the statement.
-        code if again.contains(code) || code.code() == "57P05" => Failure::Not,
-        code if maybe.contains(code) || code.code().starts_with("08") => Failure::Maybe,
-        code if code.code().starts_with("53") => Failure::Not,
-        _ => Failure::Never,
+        code if again.contains(code) || code.code() == "57P05" => Failure::Retry,
+        code if maybe.contains(code) || code.code().starts_with("08") => Failure::Unknown,
+        code if code.code().starts_with("53") => Failure::Retry,
+        _ => Failure::Refused,
     }
 }
 
@@ -140,9 +140,9 @@ mod tests {
         let means = |code: Option<&str>| {
             let code = code.map(SqlState::from_code);
             match class_of(code.as_ref())(error()) {
-                Failure::Not(_) => "again",
-                Failure::Maybe(_) => "maybe",
-                Failure::Never(_) => "never",
+                Failure::Retry(_) => "again",
+                Failure::Unknown(_) => "maybe",
+                Failure::Refused(_) => "never",
             }
         };
         let again = [
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn refusal_keeps_store_open_and_corruption_stops_it() {
-        let of = |kind| Failure::Never(StorageError::new(kind, "why")).told();
+        let of = |kind| Failure::Refused(StorageError::new(kind, "why")).into_engine_error();
         assert!(matches!(of(StorageErrorKind::Io), EngineError::Retry(_)));
         assert!(matches!(
             of(StorageErrorKind::TooLarge),

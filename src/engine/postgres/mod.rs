@@ -22,9 +22,9 @@ mod connect;
 mod connection;
 mod failure;
 mod hosts;
-mod link;
 mod names;
 mod options;
+mod pool;
 mod read;
 mod refusal;
 mod schema;
@@ -40,8 +40,8 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use self::failure::Failure;
-use self::link::Links;
 pub use self::options::{PostgresOptions, ReplicationRisk};
+use self::pool::Pool;
 use self::schema::Found;
 use self::worker::Worker;
 use super::{Engine, EngineError, Identity, Limits};
@@ -88,10 +88,10 @@ impl PostgresEngine {
     }
 
     fn opened(url: &str, options: &PostgresOptions, makes: bool) -> Result<Self, Error> {
-        let links = Links::new(url, options)?;
+        let links = Pool::new(url, options)?;
         let worker = Worker::start(links).map_err(|error| Error::NotApplied(error.into()))?;
-        let open = async move |links: Rc<Links>| match schema::open(&links).await? {
-            Found::Nothing | Found::Version(_) if makes => schema::make(&links).await,
+        let open = async move |links: Rc<Pool>| match schema::open(&links).await? {
+            Found::Nothing | Found::Version(_) if makes => schema::create_or_upgrade(&links).await,
             found => Ok(found),
         };
         let found = worker
@@ -110,10 +110,7 @@ impl PostgresEngine {
     }
 
     /// Runs `work` on the engine's thread and waits for its result.
-    fn run<T, F>(
-        &self,
-        work: impl FnOnce(Rc<Links>) -> F + Send + 'static,
-    ) -> Result<T, EngineError>
+    fn run<T, F>(&self, work: impl FnOnce(Rc<Pool>) -> F + Send + 'static) -> Result<T, EngineError>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, Failure>> + 'static,
@@ -198,7 +195,7 @@ impl Engine for PostgresEngine {
         Limits {
             batch: BATCH,
             on_callers_thread: true,
-            is_quick: false,
+            never_waits_for_network: false,
             stops_at_unknown: false,
         }
     }

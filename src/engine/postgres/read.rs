@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tokio_postgres::Row as Found;
 
-use super::connection::{Link, SETTLE};
+use super::connection::{Connection, SETTLE};
 use super::failure::Failure;
-use super::link::Links;
 use super::names::{self, signed};
+use super::pool::Pool;
 use super::schema;
 use crate::contract::{Counts, Direction, IndexPage, IndexQuery, IndexRow, Lookup, StoredRecord};
 use crate::error::{StorageError, StorageErrorKind};
@@ -75,10 +75,10 @@ const COUNTING: Duration = Duration::from_secs(600);
 /// Loads records for decisions. It settles the connection first: a decision must not build on a
 /// commit that only one machine has.
 pub(super) async fn load(
-    links: &Links,
+    links: &Pool,
     lookups: &[Lookup],
 ) -> Result<Vec<Option<StoredRecord>>, Failure> {
-    let look = async |link: &mut Link| {
+    let look = async |link: &mut Connection| {
         link.settled().await?;
         look_up(link, lookups).await
     };
@@ -86,14 +86,14 @@ pub(super) async fn load(
 }
 
 /// Loads one record for display, without settling the connection.
-pub(super) async fn get(links: &Links, no: OrderNo) -> Result<Option<StoredRecord>, Failure> {
+pub(super) async fn get(links: &Pool, no: OrderNo) -> Result<Option<StoredRecord>, Failure> {
     let lookups = [Lookup::No(no)];
-    let look = async |link: &mut Link| look_up(link, &lookups).await;
+    let look = async |link: &mut Connection| look_up(link, &lookups).await;
     Ok(links.read(look).await?.pop().flatten())
 }
 
 pub(super) async fn look_up(
-    link: &mut Link,
+    link: &mut Connection,
     lookups: &[Lookup],
 ) -> Result<Vec<Option<StoredRecord>>, Failure> {
     let (mut numbers, mut keys) = (Vec::new(), Vec::new());
@@ -138,14 +138,15 @@ fn unsigned(row: &Found, column: usize) -> Result<u64, Failure> {
 }
 
 pub(super) async fn scan(
-    links: &Links,
+    links: &Pool,
     asked: &IndexQuery,
     limit: usize,
 ) -> Result<IndexPage, Failure> {
     let list = names::list(&asked.index);
     let (sql, from, until) = stretch(asked);
     let wanted = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
-    let look = async |link: &mut Link| link.query(sql, &[&list, &from, &until, &wanted]).await;
+    let look =
+        async |link: &mut Connection| link.query(sql, &[&list, &from, &until, &wanted]).await;
     let found = links.read(look).await?;
     let rows = found.iter().take(limit).map(|row| {
         let position = names::read_place(row.get(0));
@@ -190,16 +191,16 @@ pub(super) fn event(row: &Found) -> Result<Event, Failure> {
     )?)
 }
 
-pub(super) async fn history(links: &Links, no: OrderNo) -> Result<Vec<Event>, Failure> {
+pub(super) async fn history(links: &Pool, no: OrderNo) -> Result<Vec<Event>, Failure> {
     let no = no.as_str();
-    let look = async |link: &mut Link| link.query(HISTORY, &[&no]).await;
+    let look = async |link: &mut Connection| link.query(HISTORY, &[&no]).await;
     links.read(look).await?.iter().map(event).collect()
 }
 
 /// Reads at most `limit` events after a feed number. Returns `None` if `after` is beyond the end.
 /// Numbers more events if the numbered ones do not fill the page.
 pub(super) async fn events(
-    links: &Links,
+    links: &Pool,
     after: u64,
     limit: usize,
 ) -> Result<Option<Vec<(u64, Event)>>, Failure> {
@@ -215,9 +216,9 @@ pub(super) async fn events(
     Ok(Some(found))
 }
 
-async fn feed(links: &Links, after: u64, limit: usize) -> Result<Vec<(u64, Event)>, Failure> {
+async fn feed(links: &Pool, after: u64, limit: usize) -> Result<Vec<(u64, Event)>, Failure> {
     let (after, limit) = (signed(after), i64::try_from(limit).unwrap_or(i64::MAX));
-    let look = async |link: &mut Link| {
+    let look = async |link: &mut Connection| {
         link.settled().await?;
         link.query(FEED, &[&after, &limit]).await
     };
@@ -226,15 +227,15 @@ async fn feed(links: &Links, after: u64, limit: usize) -> Result<Vec<(u64, Event
     numbered.collect()
 }
 
-async fn last(links: &Links) -> Result<u64, Failure> {
-    let look = async |link: &mut Link| link.query(LAST, &[]).await;
+async fn last(links: &Pool) -> Result<u64, Failure> {
+    let look = async |link: &mut Connection| link.query(LAST, &[]).await;
     let rows = links.read(look).await?;
     let last = rows.first().and_then(|row| row.get::<_, Option<i64>>(0));
     u64::try_from(last.unwrap_or(0)).map_err(damaged)
 }
 
 /// Gives feed numbers to the next unnumbered events. Returns how many.
-async fn number_some(links: &Links) -> Result<u64, Failure> {
+async fn number_some(links: &Pool) -> Result<u64, Failure> {
     let is_again = Cell::new(false);
     // Only one process numbers events at a time. Two at once would both continue from the same
     // `max(seq)`. PostgreSQL releases the advisory lock at the end of the transaction, or when the
@@ -247,10 +248,10 @@ async fn number_some(links: &Links) -> Result<u64, Failure> {
     // everything, on this server alone. Then NUMBER changes no row here, and an empty commit does
     // not wait for a standby. SETTLE changes a row, so this commit waits until the earlier numbers
     // are replicated. Without it, a failover could give the same numbers to other events.
-    let number = async |link: &mut Link| {
+    let number = async |link: &mut Connection| {
         let numbering = link.client.transaction().await?;
         let lock = "SELECT pg_advisory_xact_lock($1)";
-        numbering.execute(lock, &[&schema::MAKING]).await?;
+        numbering.execute(lock, &[&schema::ADVISORY_LOCK]).await?;
         let numbered = numbering.execute(NUMBER, &[]).await?;
         if is_again.replace(true) && numbering.execute(SETTLE, &[]).await? != 1 {
             return Err(Failure::lost_meta());
@@ -261,8 +262,8 @@ async fn number_some(links: &Links) -> Result<u64, Failure> {
     links.read(number).await
 }
 
-pub(super) async fn counts(links: &Links) -> Result<Counts, Failure> {
-    let look = async |link: &mut Link| link.query(COUNTS, &[]).await;
+pub(super) async fn counts(links: &Pool) -> Result<Counts, Failure> {
+    let look = async |link: &mut Connection| link.query(COUNTS, &[]).await;
     let mut counts = Counts::default();
     // Reads the whole table, so it needs the longer time limit.
     for row in links.long(COUNTING, look).await? {

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio_postgres::{Row, Transaction};
 
-use super::connection::Link;
+use super::connection::Connection;
 use super::failure::Failure;
-use super::link::Links;
+use super::pool::Pool;
 use crate::engine::Identity;
 use crate::error::{StorageError, StorageErrorKind};
 
@@ -23,7 +23,7 @@ const MAKING_LIMIT: Duration = Duration::from_secs(600);
 
 /// Key of the advisory lock that protects creation and upgrade of the tables and the numbering of
 /// events.
-pub(super) const MAKING: i64 = 0x6f72_6465_7200;
+pub(super) const ADVISORY_LOCK: i64 = 0x6f72_6465_7200;
 
 /// Statements that create the tables.
 ///
@@ -109,8 +109,8 @@ pub(super) enum Found {
 }
 
 /// Finds the store in the database.
-pub(super) async fn open(links: &Links) -> Result<Found, Failure> {
-    let look = async |link: &mut Link| {
+pub(super) async fn open(links: &Pool) -> Result<Found, Failure> {
+    let look = async |link: &mut Connection| {
         let moment = link.client.build_transaction().read_only(true).start();
         look(&moment.await?).await
     };
@@ -118,12 +118,12 @@ pub(super) async fn open(links: &Links) -> Result<Found, Failure> {
 }
 
 /// Creates or upgrades the tables, then finds the store. Only one process does so at a time.
-pub(super) async fn make(links: &Links) -> Result<Found, Failure> {
+pub(super) async fn create_or_upgrade(links: &Pool) -> Result<Found, Failure> {
     let drawn = Identity::draw()?;
-    let make = async |link: &mut Link| {
+    let make = async |link: &mut Connection| {
         let making = link.client.transaction().await?;
         let lock = "SELECT pg_advisory_xact_lock($1)";
-        making.execute(lock, &[&MAKING]).await?;
+        making.execute(lock, &[&ADVISORY_LOCK]).await?;
         match look(&making).await? {
             Found::Nothing => fill(&making, &drawn).await?,
             Found::Version(found) => upgrade(&making, found).await?,
@@ -194,12 +194,12 @@ fn identity(who: &Row) -> Result<Identity, Failure> {
 }
 
 /// Reserves counter values for this process. If the answer gets lost, the values stay unused.
-pub(super) async fn reserve(links: &Links, count: u64) -> Result<Range<u64>, Failure> {
+pub(super) async fn reserve(links: &Pool, count: u64) -> Result<Range<u64>, Failure> {
     take(links, RESERVE, count).await
 }
 
 /// Returns the next `count` row numbers. Reserves a new block when the current one is used up.
-pub(super) async fn rows(links: &Links, count: usize) -> Result<Vec<u64>, Failure> {
+pub(super) async fn next_row_numbers(links: &Pool, count: usize) -> Result<Vec<u64>, Failure> {
     let mut rows = links.rows.lock().await;
     let mut taken = Vec::with_capacity(count);
     while taken.len() < count {
@@ -211,9 +211,9 @@ pub(super) async fn rows(links: &Links, count: usize) -> Result<Vec<u64>, Failur
     Ok(taken)
 }
 
-async fn take(links: &Links, sql: &'static str, count: u64) -> Result<Range<u64>, Failure> {
+async fn take(links: &Pool, sql: &'static str, count: u64) -> Result<Range<u64>, Failure> {
     let wanted = i64::try_from(count).map_err(|_| Failure::fatal("the count is too large"))?;
-    let act = async |link: &mut Link| {
+    let act = async |link: &mut Connection| {
         let rows = link.query(sql, &[&wanted]).await?;
         let end = rows.first().map(|row| row.get::<_, i64>(0));
         end.ok_or_else(Failure::lost_meta)
@@ -222,7 +222,7 @@ async fn take(links: &Links, sql: &'static str, count: u64) -> Result<Range<u64>
     // harmless. An unknown outcome therefore counts as "not applied", and the caller may retry.
     let taken = links.change(0, act).await;
     let end = taken.map_err(|failure| match failure {
-        Failure::Maybe(cause) => Failure::Not(cause),
+        Failure::Unknown(cause) => Failure::Retry(cause),
         other => other,
     })?;
     let end = u64::try_from(end)

@@ -84,7 +84,11 @@ impl Session {
     /// connections show it, in the order A, B, B, A (`self` is the first). With real sessions, both
     /// statements of A reach one server process, and both of B reach another one. A pooler either
     /// gives A and B the same process, or gives one of them two processes.
-    pub(super) async fn is_own(&self, client: &Client, other: &Client) -> Result<(), Refusal> {
+    pub(super) async fn check_no_pooler(
+        &self,
+        client: &Client,
+        other: &Client,
+    ) -> Result<(), Refusal> {
         let (first, second) = (Self::of(other).await?, Self::of(other).await?);
         let again = Self::of(client).await?;
         let is_same = |left: &Self, right: &Self| left.reached() == right.reached();
@@ -115,7 +119,7 @@ pub(super) async fn set_up(client: &Client) -> Result<(), Refusal> {
 
 /// Checks the replication settings of a server. Reports each risk to the observer, and refuses the
 /// server if there is a risk and the option `require_sync` is set.
-pub(super) async fn replicates(
+pub(super) async fn check_replication(
     client: &Client,
     options: &PostgresOptions,
     host: &str,

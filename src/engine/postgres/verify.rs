@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tokio_postgres::{IsolationLevel, Row, Transaction};
 
-use super::connection::Link;
+use super::connection::Connection;
 use super::failure::Failure;
-use super::link::Links;
+use super::pool::Pool;
 use super::{names, read};
 use crate::contract::{Counts, StoredRecord};
 use crate::order::Event;
@@ -71,12 +71,12 @@ struct Expected {
     counts: Counts,
 }
 
-pub(super) async fn verify(links: &Links) -> Result<VerifyReport, Failure> {
-    let look = async |link: &mut Link| look(link).await;
+pub(super) async fn verify(links: &Pool) -> Result<VerifyReport, Failure> {
+    let look = async |link: &mut Connection| look(link).await;
     links.long(VERIFYING, look).await
 }
 
-async fn look(link: &mut Link) -> Result<VerifyReport, Failure> {
+async fn look(link: &mut Connection) -> Result<VerifyReport, Failure> {
     let moment = link.client.build_transaction().read_only(true);
     let moment = moment.isolation_level(IsolationLevel::RepeatableRead);
     let moment = moment.start().await?;
@@ -120,7 +120,7 @@ async fn events(
 /// Reports an unreadable row, with its order number if that is readable.
 fn damaged(report: &mut VerifyReport, row: &Row, what: &str) {
     let no = OrderNo::parse(row.get(0)).ok();
-    report.breach(Invariant::I18, no, what);
+    report.add_violation(Invariant::I18, no, what);
 }
 
 impl Expected {
@@ -151,23 +151,23 @@ async fn compare(
     };
     if entries != expected.entries {
         let what = differ(entries, expected.entries);
-        report.breach(Invariant::I5, None, what);
+        report.add_violation(Invariant::I5, None, what);
     }
     let keys = sum(moment, KEYS).await?;
     if keys != expected.keys {
-        report.breach(Invariant::I6, None, differ(keys, expected.keys));
+        report.add_violation(Invariant::I6, None, differ(keys, expected.keys));
     }
     let events = moment.query_one(EVENT_COUNT, &[]).await?;
     let [all, numbered, first, last]: [i64; 4] = std::array::from_fn(|column| events.get(column));
     if all != names::signed(report.events) {
-        report.breach(Invariant::I3, None, "there are events without a record");
+        report.add_violation(Invariant::I3, None, "there are events without a record");
     }
     if (first, last) != (1, numbered) {
-        report.breach(Invariant::I11, None, "the feed has a gap");
+        report.add_violation(Invariant::I11, None, "the feed has a gap");
     }
     if moment.query_one(ROWS, &[]).await?.get::<_, Option<bool>>(0) != Some(true) {
         let what = "orderstore_meta is missing or outdated: it would give out used row numbers";
-        report.breach(Invariant::I5, None, what);
+        report.add_violation(Invariant::I5, None, what);
     }
     let columns = moment.query_one(COLUMNS, &[]).await?;
     let by_status: Vec<i64> = columns.get(2);
@@ -176,7 +176,7 @@ async fn compare(
     let counts = &expected.counts;
     let wanted_waiting = [counts.unclaimed, counts.open_anomalies].map(names::signed);
     if by_status != wanted || waiting != wanted_waiting {
-        report.breach(Invariant::I12, None, "the counts differ from a full scan");
+        report.add_violation(Invariant::I12, None, "the counts differ from a full scan");
     }
     Ok(())
 }

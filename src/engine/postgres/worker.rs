@@ -10,11 +10,11 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{LocalSet, spawn_local};
 
 use super::failure::Failure;
-use super::link::Links;
+use super::pool::Pool;
 use crate::engine::EngineError;
 use crate::error::{StorageError, StorageErrorKind};
 
-type Job = Box<dyn FnOnce(Rc<Links>) + Send>;
+type Job = Box<dyn FnOnce(Rc<Pool>) + Send>;
 
 /// Thread with its own tokio runtime.
 pub(super) struct Worker {
@@ -23,7 +23,7 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn start(links: Links) -> std::io::Result<Self> {
+    pub(super) fn start(links: Pool) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -40,7 +40,7 @@ impl Worker {
     /// Runs `work` on the engine's thread and blocks the calling thread until it ends.
     pub(super) fn run<T, F>(
         &self,
-        work: impl FnOnce(Rc<Links>) -> F + Send + 'static,
+        work: impl FnOnce(Rc<Pool>) -> F + Send + 'static,
     ) -> Result<T, EngineError>
     where
         T: Send + 'static,
@@ -62,7 +62,7 @@ impl Worker {
             EngineError::Unknown(StorageError::new(StorageErrorKind::Internal, why))
         };
         let result = receiver.recv().map_err(lost)?;
-        result.map_err(Failure::told)
+        result.map_err(Failure::into_engine_error)
     }
 
     /// Ends the thread. Jobs that still run are dropped.
@@ -75,7 +75,7 @@ impl Worker {
     }
 }
 
-async fn work(links: Links, mut waiting: UnboundedReceiver<Job>) {
+async fn work(links: Pool, mut waiting: UnboundedReceiver<Job>) {
     let links = Rc::new(links);
     while let Some(job) = waiting.recv().await {
         job(Rc::clone(&links));

@@ -3,18 +3,18 @@
 use super::*;
 use crate::rules::Policy;
 use crate::testing::fixtures::order_no as no;
-use crate::testing::{Shop, fixtures};
+use crate::testing::{Oracle, fixtures};
 
 /// A paid order with a second payment, and a record of two unclaimed payments.
-fn records() -> Vec<Held> {
-    let mut oracle = Shop::at(fixtures::now(), Policy::default());
+fn records() -> Vec<StoredOrder> {
+    let mut oracle = Oracle::at(fixtures::now(), Policy::default());
     let pay = |n, transaction| fixtures::confirm(n, fixtures::payment(transaction, 100));
     let new = fixtures::new(100).openid(fixtures::openid(1));
     let created = fixtures::create(1, new.reference(fixtures::reference(1)));
     for command in [created, pay(1, 1), pay(1, 2), pay(2, 3), pay(2, 4)] {
-        oracle.ask(command.no, command.kind);
+        oracle.run(command.no, command.kind);
     }
-    let held = |record: &Record| Held {
+    let held = |record: &Record| StoredOrder {
         stored: StoredRecord {
             record: record.clone(),
             row: 7,
@@ -24,7 +24,7 @@ fn records() -> Vec<Held> {
     oracle.records.values().map(held).collect()
 }
 
-fn bytes_of(key: &KeyBytes, held: &Held) -> Vec<u8> {
+fn bytes_of(key: &KeyBytes, held: &StoredOrder) -> Vec<u8> {
     let mut bytes = Vec::new();
     record(&mut bytes, key, held).unwrap();
     bytes
@@ -83,13 +83,13 @@ fn bytes_after_value_are_rejected() {
     let key = keys::event(1);
     let bytes = encoded(Table::Events, &key, (5_u64, 6_u64)).unwrap();
     let error = read::<u64>(Table::Events, key.as_slice(), &bytes).unwrap_err();
-    assert_eq!(error, DamageKind::Trailing);
+    assert_eq!(error, CorruptionKind::Trailing);
 }
 
 #[test]
 fn event_and_its_origin_read_back_unchanged() {
-    let first = Origin::First(no(3));
-    let later = Origin::Later {
+    let first = EventLink::First(no(3));
+    let later = EventLink::Later {
         row: 5,
         previous: 8,
     };
@@ -130,15 +130,15 @@ fn error_names_unknown_format() {
 #[test]
 fn corruption_error_names_event() {
     let key = keys::event(42);
-    let error = damaged(Table::Events, key.as_slice(), DamageKind::Checksum);
+    let error = damaged(Table::Events, key.as_slice(), CorruptionKind::Checksum);
     let source = std::error::Error::source(&error).unwrap().to_string();
     assert_eq!(source, "table events, event 42: checksum mismatch");
 }
 
 #[test]
 fn corruption_error_contains_no_personal_data() {
-    for table in Table::EVERY {
-        let error = damaged(table, b"a-customer-of-ours", DamageKind::Checksum);
+    for table in Table::ALL {
+        let error = damaged(table, b"a-customer-of-ours", CorruptionKind::Checksum);
         let source = std::error::Error::source(&error).unwrap().to_string();
         let is_public = matches!(table, Table::Orders | Table::Meta);
         assert!(is_public || !source.contains("customer"), "{source}");
@@ -164,9 +164,9 @@ fn length_beyond_value_is_rejected_without_allocation() {
     let sum = checksum(Table::Events, key.as_slice(), &bytes);
     bytes.extend_from_slice(&sum.to_le_bytes());
     let list = read::<Vec<u64>>(Table::Events, key.as_slice(), &bytes);
-    assert_eq!(list.unwrap_err(), DamageKind::Undecodable);
+    assert_eq!(list.unwrap_err(), CorruptionKind::Undecodable);
     let text = read::<crate::types::Metadata>(Table::Events, key.as_slice(), &bytes);
-    assert_eq!(text.unwrap_err(), DamageKind::Undecodable);
+    assert_eq!(text.unwrap_err(), CorruptionKind::Undecodable);
 }
 
 /// Checks one event of each kind and its record, truncated and changed at every byte.
@@ -199,7 +199,7 @@ fn counters_and_identity_read_back_unchanged() {
     let mut bytes = Vec::new();
     state(&mut bytes, &key, &written).unwrap();
     assert_eq!(read_state(keys::STATE, &bytes).unwrap(), written);
-    let written = Mark {
+    let written = StoreMark {
         store_id: [3; 16],
         incarnation: 5,
     };

@@ -4,13 +4,13 @@ use super::*;
 use crate::order::{Anomaly, AnomalyEndKind, AnomalyKind, Refund, RefundStatus, Status};
 use RefundState::{Abnormal, Closed, Processing, Success};
 
-pub(super) fn paid_shop() -> Shop {
-    let mut shop = Shop::with_order();
+pub(super) fn paid_shop() -> Oracle {
+    let mut shop = Oracle::with_order();
     let _ = shop.confirm("a", paid("X"));
     shop
 }
 
-pub(super) fn refund_of(shop: &Shop, number: &str) -> Refund {
+pub(super) fn refund_of(shop: &Oracle, number: &str) -> Refund {
     let number = RefundNo::parse(number).unwrap();
     shop.record("a").unwrap().refund(&number).unwrap().clone()
 }
@@ -20,7 +20,7 @@ pub(super) fn attempt(number: &str, amount: u64, attempt: u32) -> NewRefund {
 }
 
 /// Returns the answer to a query that is sent now.
-pub(super) fn answer(shop: &Shop, number: &str, amount: u64, state: RefundState) -> RefundFact {
+pub(super) fn answer(shop: &Oracle, number: &str, amount: u64, state: RefundState) -> RefundFact {
     told(number, "X", amount, state).with_query_sent_at(shop.now)
 }
 
@@ -31,7 +31,7 @@ pub(super) fn moved(to: RefundStatus) -> (RefundRecorded, bool) {
 const MUST_QUERY: (RefundRecorded, bool) = (RefundRecorded::MustQuery, true);
 
 /// Makes the channel refuse the refund R.
-pub(super) fn refused(shop: &mut Shop) {
+pub(super) fn refused(shop: &mut Oracle) {
     assert_eq!(shop.refuse("a", "R"), RefundRefused::Closed);
 }
 
@@ -46,7 +46,7 @@ fn refused_refund_retried_under_its_number_reserves_again() {
         code: Label::parse("NOTENOUGH").ok(),
         attempts: 1,
     };
-    let decision = shop.ask(no("a"), request_refund(attempt("R1", 40, 1)));
+    let decision = shop.run(no("a"), request_refund(attempt("R1", 40, 1)));
     assert_eq!(decision.outcome, Outcome::RequestRefund(ended.clone()));
     assert!(!decision.acknowledge);
     assert_eq!(
@@ -267,7 +267,7 @@ fn success_after_failure_is_queried_once_more() {
 }
 
 /// Returns a store with a double payment Y that a person decided to refund under R.
-pub(super) fn decided() -> Shop {
+pub(super) fn decided() -> Oracle {
     let mut shop = paid_shop();
     let _ = shop.confirm("a", paid("Y"));
     assert_eq!(shop.resolve("a", 1, refund("R")), Resolved::Resolved);
@@ -331,7 +331,7 @@ fn reopened_anomaly_ends_on_retry_or_late_success() {
 #[test]
 fn refused_refund_reopens_unclaimed_payment() {
     // Without an order the payment waits again, and pays the order later.
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     let _ = shop.confirm("a", paid("X"));
     assert_eq!(shop.resolve("a", 1, refund("R")), Resolved::Resolved);
     refused(&mut shop);
@@ -339,7 +339,7 @@ fn refused_refund_reopens_unclaimed_payment() {
     assert_eq!(shop.create("a", new()), Created::CreatedAndPaid);
 
     // With an order it is a refunded payment, and a person may accept it.
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     let _ = shop.confirm("a", paid("X"));
     let _ = shop.resolve("a", 1, refund("R"));
     assert_eq!(shop.create("a", new()), Created::Created);
@@ -361,7 +361,7 @@ fn refused_refund_reopens_unclaimed_payment() {
 
 #[test]
 fn payment_under_refund_is_not_acceptable() {
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     let _ = shop.confirm("a", paid("X"));
     let _ = shop.request("a", asked_back("R", "X", 60));
     let _ = shop.create("a", new());
@@ -376,7 +376,7 @@ fn payment_under_refund_is_not_acceptable() {
 
 #[test]
 fn dismissed_given_back_payment_never_pays() {
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     let _ = shop.confirm("a", paid("X"));
     let _ = shop.resolve("a", 1, refund("R"));
     let _ = shop.create("a", new());
@@ -392,12 +392,12 @@ fn dismissed_given_back_payment_never_pays() {
 #[test]
 fn imported_refund_decision_keeps_payment_from_paying() {
     // The imported anomaly ended with a refund, but the import does not contain the refund.
-    let mut source = Shop::with_order();
+    let mut source = Oracle::with_order();
     let _ = source.confirm("a", paid_by("X", "aunt"));
     let _ = source.resolve("a", 1, refund("R"));
     let mut order = source.order("a").clone();
     order.refunds.clear();
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     assert_eq!(shop.import(&order, Conflict::Skip), Imported::Imported);
     assert_eq!(shop.confirm("a", paid("X")), (Confirmed::Duplicate, true));
     assert_eq!(shop.status("a"), Status::Pending);

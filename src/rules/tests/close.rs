@@ -8,8 +8,8 @@ fn next(at: Timestamp, action: ActionKind) -> Option<NextAction> {
 }
 
 /// Returns a store with one pending order, one minute after its prepay.
-fn prepaid() -> Shop {
-    let mut shop = Shop::with_order();
+fn prepaid() -> Oracle {
+    let mut shop = Oracle::with_order();
     let _ = shop.prepay("a", invitation(PrepayKind::Jsapi, "p"));
     shop.wait(MINUTE);
     shop
@@ -18,24 +18,24 @@ fn prepaid() -> Shop {
 #[test]
 fn close_request_is_due_five_minutes_after_prepay() {
     let mut shop = prepaid();
-    assert_eq!(shop.begin_close("a"), CloseAnswer::Closing);
+    assert_eq!(shop.begin_close("a"), CloseOutcome::Closing);
     let at = shop.now.saturating_add(MINUTE * 4);
     assert_eq!(shop.next("a"), next(at, ActionKind::AskClose));
-    assert_eq!(shop.begin_close("a"), CloseAnswer::Already);
+    assert_eq!(shop.begin_close("a"), CloseOutcome::Already);
     let _ = shop.confirm("a", paid("X"));
     let answer = shop.record_close("a", CloseReply::Closed);
-    assert_eq!(answer, CloseAnswer::AlreadyPaid);
+    assert_eq!(answer, CloseOutcome::AlreadyPaid);
 }
 
 #[test]
 fn close_request_without_recent_prepay_is_due_now() {
-    let mut never = Shop::with_order();
+    let mut never = Oracle::with_order();
     let mut long_ago = prepaid();
     long_ago.wait(MINUTE * 4);
     let mut direct = prepaid();
     direct.policy.close_after = std::time::Duration::ZERO;
     for shop in [&mut never, &mut long_ago, &mut direct] {
-        assert_eq!(shop.begin_close("a"), CloseAnswer::Closing);
+        assert_eq!(shop.begin_close("a"), CloseOutcome::Closing);
         assert_eq!(shop.next("a"), next(shop.now, ActionKind::AskClose));
     }
 }
@@ -44,7 +44,7 @@ fn close_request_without_recent_prepay_is_due_now() {
 fn closed_reply_needs_query_unless_policy_disables_it() {
     for close_needs_query in [true, false] {
         for begin in [true, false] {
-            let mut shop = Shop::with_order();
+            let mut shop = Oracle::with_order();
             shop.policy.close_needs_query = close_needs_query;
             if begin {
                 let _ = shop.begin_close("a");
@@ -52,13 +52,13 @@ fn closed_reply_needs_query_unless_policy_disables_it() {
             let before = shop.status("a");
             let answer = shop.record_close("a", CloseReply::Closed);
             if close_needs_query {
-                assert_eq!(answer, CloseAnswer::MustQuery);
+                assert_eq!(answer, CloseOutcome::MustQuery);
                 assert_eq!(shop.status("a"), before);
                 assert_eq!(shop.next("a"), next(shop.now, ActionKind::Query));
                 let to = Status::Closed;
                 assert_eq!(shop.query("a", ChannelState::Closed), Queried::Moved { to });
             } else {
-                assert_eq!(answer, CloseAnswer::Closed);
+                assert_eq!(answer, CloseOutcome::Closed);
             }
             assert_eq!(shop.status("a"), Status::Closed);
         }
@@ -68,12 +68,12 @@ fn closed_reply_needs_query_unless_policy_disables_it() {
 #[test]
 fn order_paid_reply_never_closes_order() {
     for close_needs_query in [true, false] {
-        let mut shop = Shop::with_order();
+        let mut shop = Oracle::with_order();
         shop.policy.close_needs_query = close_needs_query;
         let _ = shop.begin_close("a");
         for _ in 0..2 {
             let answer = shop.record_close("a", CloseReply::OrderPaid);
-            assert_eq!(answer, CloseAnswer::MustQuery);
+            assert_eq!(answer, CloseOutcome::MustQuery);
             assert_eq!(shop.next("a"), next(shop.now, ActionKind::Query));
         }
         assert_eq!(shop.events("a").len(), 3);
@@ -87,9 +87,9 @@ fn no_such_order_closes_order_after_close_delay() {
         let mut shop = prepaid();
         let still = if begin {
             let _ = shop.begin_close("a");
-            CloseAnswer::StillClosing
+            CloseOutcome::StillClosing
         } else {
-            CloseAnswer::StillPending
+            CloseOutcome::StillPending
         };
         let before = shop.status("a");
         let closable = shop.now.saturating_add(MINUTE * 4);
@@ -102,7 +102,7 @@ fn no_such_order_closes_order_after_close_delay() {
         let answer = shop.record_close("a", CloseReply::NoSuchOrder);
         assert_eq!(
             (answer, shop.status("a")),
-            (CloseAnswer::Closed, Status::Closed)
+            (CloseOutcome::Closed, Status::Closed)
         );
     }
 }
@@ -119,7 +119,7 @@ fn retry_reply_delays_close_request() {
         assert_eq!(shop.next("a"), next(closable, ActionKind::AskClose));
         shop.wait(MINUTE * 4);
         let answer = shop.record_close("a", CloseReply::Retry);
-        assert_eq!(answer == CloseAnswer::StillClosing, begin);
+        assert_eq!(answer == CloseOutcome::StillClosing, begin);
         let later = shop.now.saturating_add(MINUTE);
         assert_eq!(shop.next("a"), next(later, ActionKind::AskClose));
         assert_eq!(shop.order("a").checks, 2);
@@ -128,15 +128,15 @@ fn retry_reply_delays_close_request() {
 
 #[test]
 fn aborted_close_makes_order_payable_again() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     assert_eq!(
         shop.closes("a", CommandKind::AbortClose),
-        CloseAnswer::NotClosing
+        CloseOutcome::NotClosing
     );
     let _ = shop.begin_close("a");
     assert_eq!(
         shop.closes("a", CommandKind::AbortClose),
-        CloseAnswer::Reopened
+        CloseOutcome::Reopened
     );
     assert_eq!(shop.status("a"), Status::Pending);
     let at = shop.now.saturating_add(SECOND * 5);
@@ -156,32 +156,32 @@ fn close_of_ended_or_paid_order_changes_nothing() {
         CommandKind::RecordClose(CloseReply::NoSuchOrder),
         CommandKind::RecordClose(CloseReply::Retry),
     ];
-    let mut shop = Shop::with_order();
-    let say = |shop: &mut Shop, answer| {
+    let mut shop = Oracle::with_order();
+    let say = |shop: &mut Oracle, answer| {
         for ask in &replies {
             assert_eq!(shop.closes("a", ask.clone()), answer);
         }
         assert_eq!(
             shop.closes("a", CommandKind::AbortClose),
-            CloseAnswer::NotClosing
+            CloseOutcome::NotClosing
         );
     };
     let _ = shop.query("a", ChannelState::Revoked);
-    say(&mut shop, CloseAnswer::Already);
+    say(&mut shop, CloseOutcome::Already);
     let _ = shop.confirm("a", paid("X"));
-    say(&mut shop, CloseAnswer::AlreadyPaid);
+    say(&mut shop, CloseOutcome::AlreadyPaid);
     let _ = shop.resolve("a", 1, Resolution::Accept);
-    say(&mut shop, CloseAnswer::AlreadyPaid);
+    say(&mut shop, CloseOutcome::AlreadyPaid);
 }
 
 #[test]
 fn ineffective_close_is_requested_with_growing_delays() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let _ = shop.begin_close("a");
     let mut waits = Vec::new();
     for _ in 0..8 {
         let answer = shop.record_close("a", CloseReply::Closed);
-        assert_eq!(answer, CloseAnswer::MustQuery);
+        assert_eq!(answer, CloseOutcome::MustQuery);
         assert_eq!(shop.next("a"), next(shop.now, ActionKind::Query));
         assert_eq!(shop.query("a", ChannelState::NotPay), Queried::StillClosing);
         let due = shop.next("a").unwrap();

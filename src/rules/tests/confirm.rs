@@ -9,7 +9,7 @@ const NO: bool = false;
 
 #[test]
 fn payment_without_order_waits_unacknowledged() {
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     assert_eq!(shop.confirm("a", paid("X")), (Confirmed::Unclaimed, NO));
     assert!(shop.record("a").unwrap().as_order().is_none());
     assert_eq!(shop.kinds("a"), [AnomalyKind::Unclaimed]);
@@ -20,7 +20,7 @@ fn payment_without_order_waits_unacknowledged() {
 
 #[test]
 fn dismissed_waiting_payment_is_unacknowledged_duplicate() {
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     let _ = shop.confirm("a", paid("X"));
     let _ = shop.resolve("a", 1, Resolution::Dismiss);
     assert_eq!(shop.confirm("a", paid("X")), (Confirmed::Duplicate, NO));
@@ -28,7 +28,7 @@ fn dismissed_waiting_payment_is_unacknowledged_duplicate() {
 
 #[test]
 fn transaction_of_another_order_is_taken() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let _ = shop.create("b", new());
     assert_eq!(shop.confirm("a", paid("X")), (Confirmed::Applied, YES));
     let taken = Confirmed::TransactionTaken { by: no("a") };
@@ -46,7 +46,7 @@ fn transaction_of_another_order_is_taken() {
 
 #[test]
 fn transaction_id_is_unique_per_channel() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let _ = shop.create("b", new().channel(alipay()));
     let mut other = paid("X");
     other.channel = alipay();
@@ -59,7 +59,7 @@ fn identity_mismatch_names_first_differing_field() {
     let foreign = |change: fn(&mut Payment)| {
         let mut payment = paid("X");
         change(&mut payment);
-        let mut shop = Shop::with_order();
+        let mut shop = Oracle::with_order();
         let outcome = shop.confirm("a", payment);
         assert_eq!(shop.status("a"), Status::Pending);
         outcome
@@ -93,11 +93,11 @@ fn identity_mismatch_names_first_differing_field() {
 fn missing_identity_field_is_not_compared() {
     let mut bare = paid("X");
     (bare.appid, bare.mch_id, bare.openid) = (None, None, None);
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     assert_eq!(shop.confirm("a", bare), (Confirmed::Applied, YES));
 
     let nobody = NewOrder::new(AppId::parse("app").unwrap(), fen(100)).unwrap();
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     let _ = shop.create("a", nobody.clone());
     assert_eq!(
         shop.confirm("a", paid_by("X", "anybody")),
@@ -111,7 +111,7 @@ fn missing_identity_field_is_not_compared() {
 
 #[test]
 fn wrong_amount_is_kept_once_and_keeps_status() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let mismatch = Confirmed::AmountMismatch {
         expected: fen(100),
         found: fen(99),
@@ -133,7 +133,7 @@ fn wrong_amount_is_kept_once_and_keeps_status() {
 
 #[test]
 fn wrong_currency_is_amount_mismatch() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let mut dollars = paid("X");
     dollars.currency = Currency::parse("USD").unwrap();
     let (expected, found) = (fen(100), fen(100));
@@ -144,7 +144,7 @@ fn wrong_currency_is_amount_mismatch() {
 
 #[test]
 fn payer_total_after_coupons_is_not_compared() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let mut coupon = paid("X");
     coupon.payer_total = Some(fen(90));
     coupon.settlement_total = Some(fen(90));
@@ -153,7 +153,7 @@ fn payer_total_after_coupons_is_not_compared() {
 
 #[test]
 fn pending_and_closing_orders_are_paid() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let _ = shop.create("b", new());
     let _ = shop.begin_close("b");
     shop.wait(MINUTE);
@@ -173,7 +173,7 @@ fn pending_and_closing_orders_are_paid() {
 
 #[test]
 fn repeated_payment_writes_nothing() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let _ = shop.confirm("a", paid("X"));
     let before = shop.order("a").clone();
     for _ in 0..20 {
@@ -189,7 +189,7 @@ fn repeated_payment_writes_nothing() {
 
 #[test]
 fn second_transaction_is_double_payment_kept_once() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let _ = shop.confirm("a", paid("X"));
     for (transaction, outcome) in [
         ("Y", Confirmed::DoublePayment),
@@ -208,7 +208,7 @@ fn second_transaction_is_double_payment_kept_once() {
 #[test]
 fn closed_or_failed_order_is_paid_late() {
     for state in [ChannelState::Closed, ChannelState::Revoked] {
-        let mut shop = Shop::with_order();
+        let mut shop = Oracle::with_order();
         let _ = shop.query("a", state);
         assert_eq!(shop.confirm("a", paid("X")), (Confirmed::Late, YES));
         let order = shop.order("a");
@@ -226,7 +226,7 @@ fn closed_or_failed_order_is_paid_late() {
 /// The payments violate several guards each; the first violated guard gives the outcome.
 #[test]
 fn guards_apply_in_fixed_order() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let _ = shop.create("b", new());
     let _ = shop.confirm("a", paid("X"));
     let _ = shop.confirm("b", paid("W"));
@@ -269,7 +269,7 @@ fn guards_apply_in_fixed_order() {
 
 #[test]
 fn refunded_transaction_pays_nothing() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let _ = shop.confirm("a", paid_fen("X", 99));
     assert_eq!(shop.resolve("a", 1, refund("R")), Resolved::Resolved);
     // The right amount is a new fact. The store keeps it once, and it pays nothing.
@@ -284,7 +284,7 @@ fn refunded_transaction_pays_nothing() {
 
 #[test]
 fn fitting_payment_ends_its_anomalies_except_payer_mismatch() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let _ = shop.confirm("a", paid_fen("X", 1));
     let _ = shop.confirm("a", paid_by("X", "aunt"));
     let _ = shop.confirm("a", paid_by("Y", "aunt"));

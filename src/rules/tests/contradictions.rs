@@ -156,7 +156,7 @@ fn refund_of_other_transaction_keeps_requested_reserve() {
 
 #[test]
 fn refund_limits_are_per_channel() {
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     let _ = shop.create("a", new().channel(alipay()));
     let mut payment = paid("X");
     payment.channel = alipay();

@@ -4,12 +4,12 @@ use super::*;
 use crate::order::{
     ActionKind, AnomalyEndKind, AnomalyKind, Confirmed, Difference, NextAction, Status,
 };
-use crate::rules::Shows;
+use crate::rules::ReplyOrder;
 use crate::types::{Attach, Currency, Description, Metadata};
 
 #[test]
 fn create_of_new_number_makes_pending_order() {
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     assert_eq!(shop.create("a", new()), Created::Created);
     let order = shop.order("a");
     assert_eq!(
@@ -25,7 +25,7 @@ fn create_of_new_number_makes_pending_order() {
 
 #[test]
 fn repeated_create_exists_in_every_status() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let end = shop.now.saturating_add(HOUR);
     let asks = [
         CommandKind::BeginClose,
@@ -34,7 +34,7 @@ fn repeated_create_exists_in_every_status() {
         resolve(1, Resolution::Accept),
     ];
     for ask in asks {
-        let _ = shop.ask(no("a"), ask);
+        let _ = shop.run(no("a"), ask);
         let again = shop.decide(no("a"), create(new().expires_at(end)));
         assert_eq!(again.outcome, Outcome::Create(Created::Exists));
         assert!(again.events.is_empty());
@@ -43,7 +43,7 @@ fn repeated_create_exists_in_every_status() {
 
 #[test]
 fn different_create_names_first_differing_field() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let fee = |amount| {
         let other = NewOrder::new(AppId::parse("app").unwrap(), fen(amount)).unwrap();
         other
@@ -88,7 +88,7 @@ fn different_create_names_first_differing_field() {
 
 #[test]
 fn metadata_and_expiry_are_not_compared() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let metadata = Metadata::new("other").unwrap();
     let offer = new().metadata(metadata).expires_at(shop.now);
     assert_eq!(shop.create("a", offer), Created::Exists);
@@ -96,12 +96,12 @@ fn metadata_and_expiry_are_not_compared() {
 
 #[test]
 fn reference_has_one_payable_order() {
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     let offer = new().reference(reference("r"));
     assert_eq!(shop.create("a", offer.clone()), Created::Created);
-    let second = shop.ask(no("b"), create(offer.clone()));
+    let second = shop.run(no("b"), create(offer.clone()));
     assert_eq!(second.outcome, Outcome::Create(Created::Exists));
-    assert_eq!(second.shows, Shows::Owner(no("a")));
+    assert_eq!(second.reply_order, ReplyOrder::Owner(no("a")));
     assert!(shop.record("b").is_none());
 
     let other = offer.clone().openid(openid("else"));
@@ -128,7 +128,7 @@ fn reference_has_one_payable_order() {
 #[test]
 fn late_payment_does_not_take_reference_back() {
     for state in [ChannelState::Closed, ChannelState::Revoked] {
-        let mut shop = Shop::open();
+        let mut shop = Oracle::open();
         let offer = new().reference(reference("r"));
         let _ = shop.create("a", offer.clone());
         let _ = shop.query("a", state);
@@ -145,7 +145,7 @@ fn late_payment_does_not_take_reference_back() {
 
 #[test]
 fn late_paid_order_leaves_reference_free() {
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     let offer = new().reference(reference("r"));
     let _ = shop.create("a", offer.clone());
     let _ = shop.query("a", ChannelState::Closed);
@@ -158,7 +158,7 @@ fn late_paid_order_leaves_reference_free() {
 
 #[test]
 fn busy_reference_keeps_payment_waiting() {
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     let offer = new().reference(reference("r"));
     let _ = shop.create("a", offer.clone());
     let _ = shop.confirm("b", paid("X"));
@@ -168,7 +168,7 @@ fn busy_reference_keeps_payment_waiting() {
 
 #[test]
 fn create_applies_first_fitting_waiting_payment() {
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     for payment in [
         paid_fen("V", 99),
         paid_by("W", "thief"),
@@ -199,7 +199,7 @@ fn create_applies_first_fitting_waiting_payment() {
 
 #[test]
 fn mismatched_waiting_payment_keeps_order_pending() {
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     let _ = shop.create("b", new());
     let _ = shop.confirm("b", paid("X"));
     let _ = shop.confirm("a", paid("X"));
@@ -215,7 +215,7 @@ fn mismatched_waiting_payment_keeps_order_pending() {
 #[test]
 fn resolved_waiting_payment_is_not_applied() {
     for how in [Resolution::Dismiss, refund("R")] {
-        let mut shop = Shop::open();
+        let mut shop = Oracle::open();
         let _ = shop.confirm("a", paid("X"));
         let _ = shop.resolve("a", 1, how);
         assert_eq!(shop.create("a", new()), Created::Created);
@@ -231,13 +231,13 @@ fn resolved_waiting_payment_is_not_applied() {
 
 #[test]
 fn waiting_record_accepts_only_money_facts() {
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     let _ = shop.confirm("a", paid("X"));
     assert_eq!(
         shop.prepay("a", invitation(PrepayKind::App, "p")),
         Prepaid::NotFound
     );
     assert_eq!(shop.query("a", ChannelState::NotPay), Queried::NotFound);
-    assert_eq!(shop.begin_close("a"), CloseAnswer::NotFound);
+    assert_eq!(shop.begin_close("a"), CloseOutcome::NotFound);
     assert_eq!(shop.shows("a", CommandKind::Hide), Visible::NotFound);
 }

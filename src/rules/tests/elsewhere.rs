@@ -6,7 +6,7 @@ use crate::order::{AnomalyKind, ImportRefusal, Status};
 
 #[test]
 fn transaction_refunded_under_one_number_never_pays_another() {
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     let _ = shop.confirm("a", paid("X"));
     let requested = RefundRequested::Requested;
     assert_eq!(shop.request("a", asked_back("R", "X", 100)), requested);
@@ -46,7 +46,7 @@ fn transaction_refunded_under_one_number_never_pays_another() {
 
 #[test]
 fn mismatched_payment_of_two_orders_is_refunded_once() {
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     for text in ["a", "b"] {
         let _ = shop.create(text, new());
         let _ = shop.confirm(text, paid_fen("X", 99));
@@ -59,7 +59,7 @@ fn mismatched_payment_of_two_orders_is_refunded_once() {
 
 #[test]
 fn refund_fact_of_other_records_money_is_anomaly() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let _ = shop.confirm("a", paid("X"));
     let _ = shop.create("b", new());
     let by = no("a");
@@ -83,7 +83,7 @@ fn refund_fact_of_other_records_money_is_anomaly() {
 
 #[test]
 fn closed_refund_of_taken_transaction_stays_closed() {
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     let _ = shop.confirm("a", paid("X"));
     let _ = shop.request("a", asked_back("R", "X", 60));
     let _ = shop.refuse("a", "R");
@@ -96,10 +96,10 @@ fn closed_refund_of_taken_transaction_stays_closed() {
 
 #[test]
 fn import_of_refunded_transaction_is_refused() {
-    let mut source = Shop::with_order();
+    let mut source = Oracle::with_order();
     let _ = source.confirm("a", paid("X"));
     let order = source.order("a").clone();
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     let _ = shop.confirm("b", paid("X"));
     let _ = shop.request("b", asked_back("R", "X", 100));
     let by = no("b");

@@ -5,15 +5,15 @@ use crate::order::{ActionKind, Status};
 
 /// Returns a store whose `order-a` has a reference and a payment by another payer. A person
 /// resolved that anomaly with `how`.
-fn misfit(how: Resolution) -> Shop {
-    let mut shop = Shop::open();
+fn misfit(how: Resolution) -> Oracle {
+    let mut shop = Oracle::open();
     let _ = shop.create("a", new().reference(reference("r")));
     let _ = shop.confirm("a", paid_by("X", "aunt"));
     assert_eq!(shop.resolve("a", 1, how), Resolved::Resolved);
     shop
 }
 
-fn refunded() -> Shop {
+fn refunded() -> Oracle {
     let mut shop = misfit(refund("R"));
     let _ = shop.record_refund("a", told("R", "X", 100, RefundState::Success));
     shop
@@ -53,9 +53,9 @@ fn open_refund_or_anomaly_keeps_order_open() {
     assert_eq!(shop.status("a"), Status::Pending);
     let note = || Note::parse("done").unwrap();
     let end = |note| CommandKind::EndOrder { note };
-    assert_eq!(shop.closes("a", end(note())), CloseAnswer::RefundUnderWay);
+    assert_eq!(shop.closes("a", end(note())), CloseOutcome::RefundUnderWay);
     let _ = shop.refuse("a", "R");
-    assert_eq!(shop.closes("a", end(note())), CloseAnswer::OpenAnomaly);
+    assert_eq!(shop.closes("a", end(note())), CloseOutcome::OpenAnomaly);
     assert_eq!(
         shop.query("a", reported_paid()),
         Queried::Payment(Confirmed::Duplicate)
@@ -65,7 +65,7 @@ fn open_refund_or_anomaly_keeps_order_open() {
 
 #[test]
 fn order_allowing_second_payment_ends_at_expiry() {
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     let _ = shop.create("a", new().channel(alipay()));
     let mut payment = paid_by("X", "aunt");
     payment.channel = alipay();
@@ -88,22 +88,22 @@ fn order_allowing_second_payment_ends_at_expiry() {
 fn operator_ends_settled_or_expired_order() {
     let note = Note::parse("seen").unwrap();
     let end = || CommandKind::EndOrder { note: note.clone() };
-    assert_eq!(refunded().closes("a", end()), CloseAnswer::Closed);
+    assert_eq!(refunded().closes("a", end()), CloseOutcome::Closed);
 
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let grace = shop.policy.grace;
     let from = shop.order("a").expires_at.saturating_add(grace);
-    assert_eq!(shop.closes("a", end()), CloseAnswer::TooEarly { from });
+    assert_eq!(shop.closes("a", end()), CloseOutcome::TooEarly { from });
     shop.wait(WEEK + grace + SECOND);
-    assert_eq!(shop.closes("a", end()), CloseAnswer::Closed);
-    assert_eq!(shop.closes("a", end()), CloseAnswer::Already);
-    assert_eq!(shop.closes("b", end()), CloseAnswer::NotFound);
+    assert_eq!(shop.closes("a", end()), CloseOutcome::Closed);
+    assert_eq!(shop.closes("a", end()), CloseOutcome::Already);
+    assert_eq!(shop.closes("b", end()), CloseOutcome::NotFound);
     assert_eq!(shop.confirm("a", paid("Y")), (Confirmed::Late, true));
-    assert_eq!(shop.closes("a", end()), CloseAnswer::AlreadyPaid);
+    assert_eq!(shop.closes("a", end()), CloseOutcome::AlreadyPaid);
 }
 
 /// Does one sweep of a server. The channel reports that X paid the order.
-fn sweep(shop: &mut Shop) {
+fn sweep(shop: &mut Oracle) {
     let Some(next) = shop.next("a") else { return };
     if next.at > shop.now || shop.order("a").open_anomalies().next().is_some() {
         return;
@@ -133,7 +133,7 @@ fn repeated_sweeps_leave_no_settled_order_due() {
 
 #[test]
 fn repeated_payment_with_other_amount_limits_refund() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let mismatch = |found| Confirmed::AmountMismatch {
         expected: fen(100),
         found: fen(found),
@@ -157,7 +157,7 @@ fn repeated_payment_with_other_amount_limits_refund() {
         RefundRequested::Requested
     );
     // The same is true of a payment that waits for its order.
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     let unclaimed = (Confirmed::Unclaimed, false);
     assert_eq!(shop.confirm("a", paid_fen("X", 1)), unclaimed);
     assert_eq!(shop.confirm("a", paid("X")), unclaimed);
@@ -166,7 +166,7 @@ fn repeated_payment_with_other_amount_limits_refund() {
 
 #[test]
 fn payer_mismatch_is_not_acceptable_during_refund() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let _ = shop.confirm("a", paid_by("X", "aunt"));
     let _ = shop.request("a", asked_back("R", "X", 90));
     let accepted = shop.resolve("a", 1, Resolution::Accept);

@@ -5,9 +5,9 @@ use crate::order::{AnomalyEndKind, AnomalyKind, Difference, ImportRefusal, Refun
 
 /// Returns `order-a` of another system, after these commands.
 fn exported(asks: &[CommandKind]) -> Order {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     for ask in asks {
-        let _ = shop.ask(no("a"), ask.clone());
+        let _ = shop.run(no("a"), ask.clone());
     }
     shop.order("a").clone()
 }
@@ -31,7 +31,7 @@ fn exported_order_imports_unchanged_except_version() {
     for order in [exported(&[]), closing, exported_paid(), closed, late] {
         let text = serde_json::to_string(&order).unwrap();
         let read: Order = serde_json::from_str(&text).unwrap();
-        let mut shop = Shop::open();
+        let mut shop = Oracle::open();
         shop.wait(HOUR);
         assert_eq!(shop.import(&read, Conflict::Skip), Imported::Imported);
         let mut expected = order.clone();
@@ -49,7 +49,7 @@ fn imported_payment_with_other_identity_is_duplicate() {
     let mut elsewhere = paid("X");
     elsewhere.appid = Some(AppId::parse("another").unwrap());
     order.payment = Some(elsewhere.clone());
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     shop.wait(HOUR);
     assert_eq!(shop.import(&order, Conflict::Skip), Imported::Imported);
     assert_eq!(shop.import(&order, Conflict::Advance), Imported::Exists);
@@ -70,7 +70,7 @@ fn imported_payment_with_other_identity_is_duplicate() {
 #[test]
 fn import_with_overflowing_refund_sum_is_refused() {
     let order = exported(&[record_refund(told("S", "X", 40, RefundState::Success))]);
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     let most = told("R", "X", Fen::MAX.as_u64(), RefundState::Abnormal);
     let _ = shop.record_refund("a", most);
     let refused = Imported::Refused(ImportRefusal::RefundsExceed);
@@ -116,7 +116,7 @@ fn invalid_import_is_refused_with_reason() {
     for (why, change) in cases {
         let mut order = exported_paid();
         change(&mut order);
-        let mut shop = Shop::open();
+        let mut shop = Oracle::open();
         let outcome = shop.import(&order, Conflict::Skip);
         assert_eq!(outcome, Imported::Refused(why));
         assert!(shop.record("a").is_none());
@@ -125,7 +125,7 @@ fn invalid_import_is_refused_with_reason() {
         order: Box::new(exported_paid()),
         conflict: Conflict::Skip,
     };
-    let outcome = Shop::open().ask(no("b"), ask).outcome;
+    let outcome = Oracle::open().run(no("b"), ask).outcome;
     let refused = Imported::Refused(Why::OtherNumber);
     assert_eq!(outcome, Outcome::Import(refused));
 }
@@ -142,7 +142,7 @@ fn import_with_too_many_refunds_is_refused() {
             ..pattern.clone()
         })
         .collect();
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     for place in 0..crate::order::MAX_WAITING {
         let _ = shop.record_refund("a", closed(place));
     }
@@ -166,10 +166,10 @@ fn import_up_to_record_limits_is_accepted() {
             ..pattern.clone()
         })
         .collect();
-    let imported = Shop::open().import(&full, Conflict::Skip);
+    let imported = Oracle::open().import(&full, Conflict::Skip);
     assert_eq!(imported, Imported::Imported);
 
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     for waiting in ["Y", "Z"] {
         let _ = shop.confirm("a", paid(waiting));
     }
@@ -182,13 +182,13 @@ fn import_up_to_record_limits_is_accepted() {
 
 #[test]
 fn import_with_different_fields_is_unacknowledged() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let mut other = shop.order("a").clone();
     other.total_fee = fen(101);
     for (order, stands) in [(shop.order("a").clone(), true), (other, false)] {
         let order = Box::new(order);
         let conflict = Conflict::Advance;
-        let decision = shop.ask(no("a"), CommandKind::Import { order, conflict });
+        let decision = shop.run(no("a"), CommandKind::Import { order, conflict });
         assert_eq!(decision.acknowledge, stands, "{:?}", decision.outcome);
     }
 }
@@ -199,9 +199,9 @@ fn imported_refund_of_other_amount_is_anomaly() {
         confirm(paid("X")),
         record_refund(told("R", "X", 60, RefundState::Success)),
     ];
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     for ask in &paid {
-        let _ = shop.ask(no("a"), ask.clone());
+        let _ = shop.run(no("a"), ask.clone());
     }
     let same = shop.order("a").clone();
     assert_eq!(shop.import(&same, Conflict::Advance), Imported::Exists);
@@ -227,7 +227,7 @@ fn full_record_refuses_import_of_mismatched_payment() {
 fn import_of_owned_keys_is_refused() {
     let with_reference = |text: &str| new().reference(reference(text));
     let holder = || {
-        let mut shop = Shop::open();
+        let mut shop = Oracle::open();
         let _ = shop.create("b", with_reference("r"));
         let _ = shop.confirm("b", paid("X"));
         let _ = shop.request("b", asked_back("R", "X", 1));
@@ -264,7 +264,7 @@ fn import_fills_missing_fields() {
         for refund in &mut order.refunds {
             (refund.success_at, refund.next_check) = (None, None);
         }
-        let mut shop = Shop::open();
+        let mut shop = Oracle::open();
         shop.wait(HOUR);
         assert_eq!(shop.import(&order, Conflict::Skip), Imported::Imported);
         shop
@@ -290,7 +290,7 @@ fn import_fills_missing_fields() {
 #[test]
 fn import_applies_waiting_payment() {
     let waiting = |transaction: &str| {
-        let mut shop = Shop::open();
+        let mut shop = Oracle::open();
         let _ = shop.confirm("a", paid(transaction));
         shop
     };
@@ -318,7 +318,7 @@ fn import_applies_waiting_payment() {
 #[test]
 fn waiting_refund_report_overrides_import() {
     let asked = || exported(&[confirm(paid("X")), request_refund(asked_back("R", "X", 60))]);
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     let _ = shop.record_refund("a", told("R", "X", 60, RefundState::Success));
     assert_eq!(shop.import(&asked(), Conflict::Skip), Imported::Imported);
     let [refund] = &shop.order("a").refunds[..] else {
@@ -327,7 +327,7 @@ fn waiting_refund_report_overrides_import() {
     assert_eq!(refund.status, RefundStatus::Success);
     assert!(!refund.external);
 
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     let _ = shop.record_refund("a", told("E", "X", 60, RefundState::Success));
     assert_eq!(shop.import(&asked(), Conflict::Skip), Imported::Imported);
     let refund_no = RefundNo::parse("E").unwrap();
@@ -341,7 +341,7 @@ fn waiting_refund_report_overrides_import() {
 
 #[test]
 fn import_advances_order_but_never_reverts_it() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     // The import applies everything except the refund that was only requested there.
     let advanced = shop.import(&exported_paid(), Conflict::Advance);
     assert_eq!(advanced, Imported::SkippedDiffers);
@@ -369,7 +369,7 @@ fn import_does_not_revert_reported_refund() {
         confirm(paid("X")),
         record_refund(told("R", "X", 60, RefundState::Processing)),
     ]);
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     let _ = shop.record_refund("a", told("R", "X", 60, RefundState::Abnormal));
     let outcome = shop.import(&processing, Conflict::Advance);
     assert_eq!(outcome, Imported::Imported);
@@ -384,7 +384,7 @@ fn import_does_not_revert_reported_refund() {
 #[test]
 fn imported_failure_does_not_end_open_refund() {
     let source = |state: Option<RefundState>| {
-        let mut source = Shop::with_order();
+        let mut source = Oracle::with_order();
         let _ = source.confirm("a", paid("X"));
         let _ = source.request("a", asked_back("R", "X", 40));
         if let Some(state) = state {
@@ -397,7 +397,7 @@ fn imported_failure_does_not_end_open_refund() {
     assert_eq!(shop.import(&closed, Conflict::Advance), Imported::Exists);
     assert_eq!(shop.order("a").refunds[0].status, RefundStatus::Requested);
     // An imported failure does not end a waiting refund either.
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     let _ = shop.confirm("a", paid("X"));
     let _ = shop.resolve("a", 1, refund("R"));
     let mut closed = closed;
@@ -408,7 +408,7 @@ fn imported_failure_does_not_end_open_refund() {
 
 #[test]
 fn imported_double_payment_is_recorded() {
-    let mut source = Shop::with_order();
+    let mut source = Oracle::with_order();
     let _ = source.confirm("a", paid("X"));
     let mut shop = source.clone();
     let _ = source.confirm("a", paid("Y"));

@@ -5,7 +5,7 @@ use crate::order::{ActionKind, Record, Status};
 use crate::rules::{Index, UniqueKey, index_entries, unique_keys};
 use crate::types::RefundNo;
 
-fn places(shop: &Shop, text: &str, index: &Index) -> Vec<(Timestamp, u32)> {
+fn places(shop: &Oracle, text: &str, index: &Index) -> Vec<(Timestamp, u32)> {
     let entries = shop.record(text).map(index_entries).unwrap_or_default();
     let in_list = entries.into_iter().filter(|entry| entry.index == *index);
     in_list.map(|entry| (entry.time, entry.sub)).collect()
@@ -15,7 +15,7 @@ fn transaction(text: &str) -> Index {
     Index::Transaction(Channel::WECHAT, TransactionId::parse(text).unwrap())
 }
 
-fn keys(shop: &Shop, text: &str) -> Vec<UniqueKey> {
+fn keys(shop: &Oracle, text: &str) -> Vec<UniqueKey> {
     shop.record(text)
         .into_iter()
         .flat_map(unique_keys)
@@ -24,9 +24,9 @@ fn keys(shop: &Shop, text: &str) -> Vec<UniqueKey> {
 
 #[test]
 fn status_list_uses_time_of_each_status() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let created = shop.now;
-    let listed = |shop: &Shop, status, at| {
+    let listed = |shop: &Oracle, status, at| {
         for other in Status::ALL {
             let expected = if other == status {
                 vec![(at, 0)]
@@ -52,7 +52,7 @@ fn status_list_uses_time_of_each_status() {
 
 #[test]
 fn order_is_listed_under_creator_and_payer() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let created = vec![(shop.now, 0)];
     let _ = shop.confirm("a", paid_by("X", "aunt"));
     assert_eq!(places(&shop, "a", &Index::OpenId(openid("aunt"))), []);
@@ -63,7 +63,7 @@ fn order_is_listed_under_creator_and_payer() {
 
 #[test]
 fn transaction_key_belongs_to_paid_order() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let _ = shop.create("b", new());
     let raised = shop.now;
     let _ = shop.confirm("a", paid("X"));
@@ -78,7 +78,7 @@ fn transaction_key_belongs_to_paid_order() {
 
 #[test]
 fn repeated_transaction_is_listed_once() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let raised = shop.now;
     let _ = shop.confirm("a", paid_fen("X", 1));
     shop.wait(SECOND);
@@ -91,7 +91,7 @@ fn repeated_transaction_is_listed_once() {
 
 #[test]
 fn reference_key_belongs_to_live_order() {
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     let offer = new().reference(reference("r"));
     let index = Index::Reference(reference("r"));
     let created = shop.now;
@@ -109,7 +109,7 @@ fn reference_key_belongs_to_live_order() {
 
 #[test]
 fn open_refund_is_listed_and_due() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let _ = shop.confirm("a", paid_fen("X", 1));
     let raised = shop.now;
     assert_eq!(places(&shop, "a", &Index::Anomalies), [(raised, 1)]);
@@ -132,7 +132,7 @@ fn open_refund_is_listed_and_due() {
 
 #[test]
 fn order_with_open_anomaly_is_not_due() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let due = vec![(shop.now.saturating_add(SECOND * 5), 0)];
     assert_eq!(places(&shop, "a", &Index::Due), due);
     let _ = shop.confirm("a", paid_fen("X", 1));
@@ -144,7 +144,7 @@ fn order_with_open_anomaly_is_not_due() {
 
 #[test]
 fn waiting_record_is_in_no_order_list() {
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     let _ = shop.confirm("a", paid("X"));
     let entries = shop.record("a").map(index_entries).unwrap();
     let lists: Vec<_> = entries.into_iter().map(|entry| entry.index).collect();
@@ -155,7 +155,7 @@ fn waiting_record_is_in_no_order_list() {
 
 #[test]
 fn only_successful_refund_is_listed_as_refunded() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let _ = shop.confirm("a", paid("X"));
     for (number, state) in [
         ("P", RefundState::Processing),

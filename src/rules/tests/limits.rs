@@ -5,8 +5,8 @@ use super::*;
 use crate::order::{AnomalyKind, Confirmed, MAX_ANOMALIES, MAX_WAITING, Status};
 
 /// Returns a store whose `order-a` has `count` open anomalies.
-pub(super) fn filled(count: usize) -> Shop {
-    let mut shop = Shop::with_order();
+pub(super) fn filled(count: usize) -> Oracle {
+    let mut shop = Oracle::with_order();
     for place in 1..=count {
         let _ = shop.confirm("a", paid_fen(&format!("old{place}"), 1));
     }
@@ -14,7 +14,7 @@ pub(super) fn filled(count: usize) -> Shop {
 }
 
 /// Checks that the command writes nothing and is not acknowledged, so that the channel repeats.
-fn refuses(shop: &Shop, ask: CommandKind, outcome: Outcome) {
+fn refuses(shop: &Oracle, ask: CommandKind, outcome: Outcome) {
     let decision = shop.decide(no("a"), ask);
     assert_eq!(decision.outcome, outcome);
     assert_eq!((decision.events, decision.after), (vec![], None));
@@ -23,7 +23,7 @@ fn refuses(shop: &Shop, ask: CommandKind, outcome: Outcome) {
 
 #[test]
 fn seventeenth_waiting_payment_is_refused() {
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     for place in 0..MAX_WAITING {
         let outcome = shop.confirm("a", paid(&format!("t{place}")));
         assert_eq!(outcome, (Confirmed::Unclaimed, false));
@@ -81,7 +81,7 @@ fn record_of_resolved_anomalies_accepts_late_payment() {
 
 #[test]
 fn waiting_record_folds_ended_payments() {
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     for place in 1..=70 {
         let outcome = shop.confirm("a", paid(&format!("t{place}")));
         assert_eq!(outcome, (Confirmed::Unclaimed, false));
@@ -136,7 +136,7 @@ fn payment_with_unknown_refund_is_recorded_atomically() {
 }
 
 /// Returns a store with a full record whose last anomaly is a payment by `aunt`.
-fn full_with_aunt(amount: u64) -> Shop {
+fn full_with_aunt(amount: u64) -> Oracle {
     let mut shop = filled(MAX_ANOMALIES - 1);
     let mut aunt = paid_by("Y", "aunt");
     aunt.paid_fee = fen(amount);

@@ -4,10 +4,10 @@ use super::*;
 use crate::order::{Annotated, Status};
 use crate::types::Metadata;
 
-fn annotate(shop: &mut Shop, text: &str, version: u64) -> Annotated {
+fn annotate(shop: &mut Oracle, text: &str, version: u64) -> Annotated {
     let metadata = Metadata::new("mine").unwrap();
     let ask = CommandKind::Annotate { version, metadata };
-    match shop.ask(no(text), ask).outcome {
+    match shop.run(no(text), ask).outcome {
         Outcome::Annotate(annotated) => annotated,
         other => panic!("{other:?}"),
     }
@@ -15,7 +15,7 @@ fn annotate(shop: &mut Shop, text: &str, version: u64) -> Annotated {
 
 #[test]
 fn annotate_with_old_version_is_refused() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     assert_eq!(
         annotate(&mut shop, "a", 0),
         Annotated::VersionMoved { now: 1 }
@@ -31,7 +31,7 @@ fn annotate_with_old_version_is_refused() {
 
 #[test]
 fn only_ended_order_can_be_hidden() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     assert_eq!(shop.shows("a", CommandKind::Hide), Visible::NotEnded);
     let _ = shop.begin_close("a");
     assert_eq!(shop.shows("a", CommandKind::Hide), Visible::NotEnded);
@@ -48,9 +48,9 @@ fn only_ended_order_can_be_hidden() {
 
 #[test]
 fn refused_hide_is_unacknowledged() {
-    let mut shop = Shop::with_order();
-    assert!(!shop.ask(no("a"), CommandKind::Hide).acknowledge);
-    assert!(!shop.ask(no("b"), CommandKind::Unhide).acknowledge);
+    let mut shop = Oracle::with_order();
+    assert!(!shop.run(no("a"), CommandKind::Hide).acknowledge);
+    assert!(!shop.run(no("b"), CommandKind::Unhide).acknowledge);
     let _ = shop.query("a", ChannelState::Closed);
     for ask in [
         CommandKind::Hide,
@@ -58,14 +58,14 @@ fn refused_hide_is_unacknowledged() {
         CommandKind::Unhide,
         CommandKind::Unhide,
     ] {
-        assert!(shop.ask(no("a"), ask).acknowledge);
+        assert!(shop.run(no("a"), ask).acknowledge);
     }
 }
 
 #[test]
 fn late_payment_unhides_order() {
     for state in [ChannelState::Closed, ChannelState::Revoked] {
-        let mut shop = Shop::with_order();
+        let mut shop = Oracle::with_order();
         let _ = shop.query("a", state);
         let _ = shop.shows("a", CommandKind::Hide);
         let _ = shop.confirm("a", paid("X"));
@@ -76,7 +76,7 @@ fn late_payment_unhides_order() {
 
 #[test]
 fn hidden_paid_order_stays_hidden_on_repeats() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let _ = shop.confirm("a", paid("X"));
     assert_eq!(shop.shows("a", CommandKind::Hide), Visible::Hidden);
     let _ = shop.confirm("a", paid("X"));
@@ -86,7 +86,7 @@ fn hidden_paid_order_stays_hidden_on_repeats() {
 
 #[test]
 fn only_accepted_commands_are_acknowledged() {
-    let shop = Shop::with_order();
+    let shop = Oracle::with_order();
     let is_acknowledged = |text, ask| shop.decide(no(text), ask).acknowledge;
     assert!(is_acknowledged("a", create(new())));
     assert!(!is_acknowledged("a", create(new().openid(openid("B")))));

@@ -34,16 +34,16 @@ mod times;
 use std::time::Duration;
 
 use crate::order::{
-    AnomalyId, AnomalyRef, ChannelState, CloseAnswer, CloseReply, CommandKind, Confirmed, Conflict,
-    Created, Imported, NewOrder, NewRefund, Order, Outcome, Payment, Prepaid, Prepay, PrepayKind,
-    Queried, RefundFact, RefundRecorded, RefundRefused, RefundRequested, RefundState,
+    AnomalyId, AnomalyRef, ChannelState, CloseOutcome, CloseReply, CommandKind, Confirmed,
+    Conflict, Created, Imported, NewOrder, NewRefund, Order, Outcome, Payment, Prepaid, Prepay,
+    PrepayKind, Queried, RefundFact, RefundRecorded, RefundRefused, RefundRequested, RefundState,
     RefundUnanswered, Resolution, Resolved, Source, Visible,
 };
 use crate::types::{
     AppId, Channel, Fen, Label, MchId, Note, OpenId, OrderNo, PrepayValue, Reference, RefundNo,
     Timestamp, TransactionId,
 };
-use shop::Shop;
+use shop::Oracle;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -164,9 +164,9 @@ fn refuse_refund(number: &str) -> CommandKind {
 }
 
 /// The commands as methods that return the typed outcome.
-impl Shop {
+impl Oracle {
     fn create(&mut self, text: &str, new: NewOrder) -> Created {
-        match self.ask(no(text), create(new)).outcome {
+        match self.run(no(text), create(new)).outcome {
             Outcome::Create(created) => created,
             other => panic!("{other:?}"),
         }
@@ -174,7 +174,7 @@ impl Shop {
 
     fn prepay(&mut self, text: &str, prepay: Prepay) -> Prepaid {
         let ask = CommandKind::RecordPrepay(Box::new(prepay));
-        match self.ask(no(text), ask).outcome {
+        match self.run(no(text), ask).outcome {
             Outcome::RecordPrepay(prepaid) => prepaid,
             other => panic!("{other:?}"),
         }
@@ -182,7 +182,7 @@ impl Shop {
 
     /// Returns the outcome, and whether the caller may acknowledge it to the channel.
     fn confirm(&mut self, text: &str, payment: Payment) -> (Confirmed, bool) {
-        let decision = self.ask(no(text), confirm(payment));
+        let decision = self.run(no(text), confirm(payment));
         match decision.outcome {
             Outcome::Confirm(confirmed) => (confirmed, decision.acknowledge),
             other => panic!("{other:?}"),
@@ -190,36 +190,36 @@ impl Shop {
     }
 
     fn query(&mut self, text: &str, state: ChannelState) -> Queried {
-        match self.ask(no(text), query(state)).outcome {
+        match self.run(no(text), query(state)).outcome {
             Outcome::RecordQuery(queried) => queried,
             other => panic!("{other:?}"),
         }
     }
 
     fn unanswered(&mut self, text: &str) -> Queried {
-        match self.ask(no(text), CommandKind::RecordUnanswered).outcome {
+        match self.run(no(text), CommandKind::RecordUnanswered).outcome {
             Outcome::RecordQuery(queried) => queried,
             other => panic!("{other:?}"),
         }
     }
 
-    fn closes(&mut self, text: &str, ask: CommandKind) -> CloseAnswer {
-        match self.ask(no(text), ask).outcome {
+    fn closes(&mut self, text: &str, ask: CommandKind) -> CloseOutcome {
+        match self.run(no(text), ask).outcome {
             Outcome::Close(answer) => answer,
             other => panic!("{other:?}"),
         }
     }
 
-    fn begin_close(&mut self, text: &str) -> CloseAnswer {
+    fn begin_close(&mut self, text: &str) -> CloseOutcome {
         self.closes(text, CommandKind::BeginClose)
     }
 
-    fn record_close(&mut self, text: &str, reply: CloseReply) -> CloseAnswer {
+    fn record_close(&mut self, text: &str, reply: CloseReply) -> CloseOutcome {
         self.closes(text, CommandKind::RecordClose(reply))
     }
 
     fn resolve(&mut self, text: &str, anomaly: u32, how: Resolution) -> Resolved {
-        match self.ask(no(text), resolve(anomaly, how)).outcome {
+        match self.run(no(text), resolve(anomaly, how)).outcome {
             Outcome::Resolve(resolved) => resolved,
             other => panic!("{other:?}"),
         }
@@ -233,7 +233,7 @@ impl Shop {
         };
         let note = Note::parse("because").unwrap();
         match self
-            .ask(no(text), CommandKind::Resolve { anomaly, how, note })
+            .run(no(text), CommandKind::Resolve { anomaly, how, note })
             .outcome
         {
             Outcome::Resolve(resolved) => resolved,
@@ -242,7 +242,7 @@ impl Shop {
     }
 
     fn request(&mut self, text: &str, new: NewRefund) -> RefundRequested {
-        match self.ask(no(text), request_refund(new)).outcome {
+        match self.run(no(text), request_refund(new)).outcome {
             Outcome::RequestRefund(requested) => requested,
             other => panic!("{other:?}"),
         }
@@ -250,7 +250,7 @@ impl Shop {
 
     /// Returns the outcome, and whether the caller may acknowledge it to the channel.
     fn record_refund(&mut self, text: &str, fact: RefundFact) -> (RefundRecorded, bool) {
-        let decision = self.ask(no(text), record_refund(fact));
+        let decision = self.run(no(text), record_refund(fact));
         match decision.outcome {
             Outcome::RecordRefund(recorded) => (recorded, decision.acknowledge),
             other => panic!("{other:?}"),
@@ -265,7 +265,7 @@ impl Shop {
         let refund = (RefundNo::parse(number).unwrap(), attempt).into();
         let code = Label::parse("NOTENOUGH").unwrap();
         match self
-            .ask(no(text), CommandKind::RecordRefundRefused { refund, code })
+            .run(no(text), CommandKind::RecordRefundRefused { refund, code })
             .outcome
         {
             Outcome::RefuseRefund(refused) => refused,
@@ -276,7 +276,7 @@ impl Shop {
     fn refund_unanswered(&mut self, text: &str, number: &str) -> RefundUnanswered {
         let refund_no = RefundNo::parse(number).unwrap();
         match self
-            .ask(no(text), CommandKind::RecordRefundUnanswered { refund_no })
+            .run(no(text), CommandKind::RecordRefundUnanswered { refund_no })
             .outcome
         {
             Outcome::RefundUnanswered(unanswered) => unanswered,
@@ -289,14 +289,14 @@ impl Shop {
             order: Box::new(order.clone()),
             conflict,
         };
-        match self.ask(order.no, ask).outcome {
+        match self.run(order.no, ask).outcome {
             Outcome::Import(imported) => imported,
             other => panic!("{other:?}"),
         }
     }
 
     fn shows(&mut self, text: &str, ask: CommandKind) -> Visible {
-        match self.ask(no(text), ask).outcome {
+        match self.run(no(text), ask).outcome {
             Outcome::Visibility(visible) => visible,
             other => panic!("{other:?}"),
         }

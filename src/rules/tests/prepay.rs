@@ -3,7 +3,7 @@
 use super::*;
 use crate::order::Status;
 
-fn kept(shop: &Shop) -> Prepay {
+fn kept(shop: &Oracle) -> Prepay {
     shop.order("a").prepay.clone().unwrap()
 }
 
@@ -16,7 +16,7 @@ fn prepay_is_valid_as_long_as_its_kind() {
         (PrepayKind::H5, MINUTE * 5),
     ];
     for (kind, life) in kinds {
-        let mut shop = Shop::with_order();
+        let mut shop = Oracle::with_order();
         assert_eq!(shop.prepay("a", invitation(kind, "p")), Prepaid::Recorded);
         assert_eq!(kept(&shop).valid_until, Some(shop.now.saturating_add(life)));
         assert_eq!(kept(&shop).recorded_at, shop.now);
@@ -29,7 +29,7 @@ fn prepay_is_valid_as_long_as_its_kind() {
 
 #[test]
 fn prepay_expires_no_later_than_order() {
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     let end = shop.now.saturating_add(HOUR);
     let _ = shop.create("a", new().expires_at(end));
     let _ = shop.prepay("a", invitation(PrepayKind::Jsapi, "p"));
@@ -44,7 +44,7 @@ fn prepay_expires_no_later_than_order() {
 
 #[test]
 fn new_prepay_replaces_old_and_repeat_writes_nothing() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let _ = shop.prepay("a", invitation(PrepayKind::Jsapi, "p"));
     shop.wait(MINUTE);
     assert_eq!(
@@ -66,7 +66,7 @@ fn new_prepay_replaces_old_and_repeat_writes_nothing() {
 
 #[test]
 fn expired_prepay_is_valid_again_when_repeated() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let _ = shop.prepay("a", invitation(PrepayKind::H5, "p"));
     shop.wait(MINUTE * 5);
     let _ = shop.prepay("a", invitation(PrepayKind::H5, "p"));
@@ -85,7 +85,7 @@ fn expired_prepay_is_valid_again_when_repeated() {
 
 #[test]
 fn prepay_of_paid_order_is_already_paid() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let _ = shop.confirm("a", paid("X"));
     assert_eq!(
         shop.prepay("a", invitation(PrepayKind::Jsapi, "p")),
@@ -102,7 +102,7 @@ fn prepay_of_paid_order_is_already_paid() {
 
 #[test]
 fn prepay_of_closing_or_ended_order_is_refused() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let refused = |status| Prepaid::NotPayable { status };
     let _ = shop.begin_close("a");
     assert_eq!(

@@ -9,7 +9,7 @@ const UNPAID: [ChannelState; 3] = [
     ChannelState::Accept,
 ];
 
-fn due(shop: &Shop, action: ActionKind) {
+fn due(shop: &Oracle, action: ActionKind) {
     let at = shop.now;
     assert_eq!(shop.next("a"), Some(NextAction { at, action }));
 }
@@ -17,7 +17,7 @@ fn due(shop: &Shop, action: ActionKind) {
 #[test]
 fn unpaid_order_starts_closing_after_expiry() {
     for state in UNPAID {
-        let mut shop = Shop::with_order();
+        let mut shop = Oracle::with_order();
         shop.wait(WEEK);
         assert_eq!(shop.query("a", state.clone()), Queried::StillPending);
         shop.wait(std::time::Duration::from_millis(1));
@@ -31,7 +31,7 @@ fn unpaid_order_starts_closing_after_expiry() {
 
 #[test]
 fn payment_in_query_is_confirmed_once() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     for outcome in [Confirmed::Applied, Confirmed::Duplicate] {
         let state = ChannelState::Success(paid("X"));
         assert_eq!(shop.query("a", state), Queried::Payment(outcome));
@@ -42,7 +42,7 @@ fn payment_in_query_is_confirmed_once() {
         shop.query("a", state),
         Queried::Payment(Confirmed::DoublePayment)
     );
-    let unknown = shop.ask(no("b"), query(ChannelState::Success(paid("Z"))));
+    let unknown = shop.run(no("b"), query(ChannelState::Success(paid("Z"))));
     let unclaimed = Queried::Payment(Confirmed::Unclaimed);
     assert_eq!(unknown.outcome, Outcome::RecordQuery(unclaimed));
     assert!(!unknown.acknowledge);
@@ -50,7 +50,7 @@ fn payment_in_query_is_confirmed_once() {
 
 #[test]
 fn stale_answer_leaves_paid_order_unchanged() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let _ = shop.confirm("a", paid("X"));
     let states = UNPAID.into_iter().chain([ChannelState::Closed]);
     for state in states {
@@ -61,7 +61,7 @@ fn stale_answer_leaves_paid_order_unchanged() {
 
 #[test]
 fn unrequested_refund_raises_anomaly() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let state = ChannelState::Refund(paid("X"));
     let outcome = shop.query("a", state.clone());
     assert_eq!(outcome, Queried::RefundUnknown(Confirmed::Applied));
@@ -76,7 +76,7 @@ fn unrequested_refund_raises_anomaly() {
 
 #[test]
 fn refund_of_ended_order_is_late_and_unknown() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let _ = shop.query("a", ChannelState::Closed);
     let outcome = shop.query("a", ChannelState::Refund(paid("X")));
     assert_eq!(outcome, Queried::RefundUnknown(Confirmed::Late));
@@ -86,7 +86,7 @@ fn refund_of_ended_order_is_late_and_unknown() {
 
 #[test]
 fn known_refund_raises_no_anomaly() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let _ = shop.query("a", ChannelState::Closed);
     let _ = shop.confirm("a", paid("X"));
     let _ = shop.resolve("a", 1, refund("R"));
@@ -96,7 +96,7 @@ fn known_refund_raises_no_anomaly() {
 
 #[test]
 fn refund_of_mismatched_payment_raises_only_mismatch() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let outcome = shop.query("a", ChannelState::Refund(paid_fen("X", 1)));
     assert!(matches!(
         outcome,
@@ -114,7 +114,7 @@ fn closed_and_revoked_end_unpaid_order() {
     ];
     for (state, to) in ends {
         for closing in [false, true] {
-            let mut shop = Shop::with_order();
+            let mut shop = Oracle::with_order();
             if closing {
                 let _ = shop.begin_close("a");
             }
@@ -130,7 +130,7 @@ fn closed_and_revoked_end_unpaid_order() {
 
 #[test]
 fn payment_error_starts_closing_first() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let to = Status::Closing;
     assert_eq!(
         shop.query("a", ChannelState::PayError),
@@ -147,7 +147,7 @@ fn payment_error_starts_closing_first() {
 
 #[test]
 fn contradiction_of_paid_order_raises_anomaly_once() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let _ = shop.confirm("a", paid("X"));
     for _ in 0..2 {
         let state = TradeState::PayError;
@@ -164,7 +164,7 @@ fn contradiction_of_paid_order_raises_anomaly_once() {
 
 #[test]
 fn revoked_late_payment_is_disagreement() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let _ = shop.query("a", ChannelState::Closed);
     let _ = shop.confirm("a", paid("X"));
     let state = TradeState::Revoked;
@@ -174,7 +174,7 @@ fn revoked_late_payment_is_disagreement() {
 
 #[test]
 fn unknown_order_closes_after_expiry_and_grace() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     shop.wait(SECOND * 20);
     assert_eq!(
         shop.query("a", ChannelState::NoSuchOrder),
@@ -195,7 +195,7 @@ fn unknown_order_closes_after_expiry_and_grace() {
 
 #[test]
 fn unknown_closing_order_closes_after_close_delay() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let _ = shop.prepay("a", invitation(PrepayKind::Jsapi, "p"));
     let _ = shop.begin_close("a");
     shop.wait(MINUTE * 5 - SECOND);
@@ -213,7 +213,7 @@ fn unknown_closing_order_closes_after_close_delay() {
 
 #[test]
 fn check_event_leaves_update_time_unchanged() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let created = shop.now;
     shop.wait(MINUTE);
     let _ = shop.query("a", ChannelState::NotPay);
@@ -224,7 +224,7 @@ fn check_event_leaves_update_time_unchanged() {
 
 #[test]
 fn unanswered_query_only_delays_due_step() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let first = shop.next("a").unwrap();
     // No step is due yet, so nothing is written.
     assert_eq!(shop.unanswered("a"), Queried::StillPending);
@@ -251,7 +251,7 @@ fn unanswered_query_only_delays_due_step() {
 
 #[test]
 fn unanswered_query_of_paid_order_writes_nothing() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     assert_eq!(shop.unanswered("b"), Queried::NotFound);
     let _ = shop.confirm("a", paid("X"));
     shop.wait(MINUTE);

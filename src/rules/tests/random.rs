@@ -131,7 +131,7 @@ fn imports() -> impl Strategy<Value = CommandKind> {
     let conflicts = select(vec![Conflict::Skip, Conflict::Advance]);
     let lives = (any::<bool>(), any::<bool>(), any::<bool>());
     (paths, conflicts, lives).prop_map(|((text, new, payment, fact), conflict, lives)| {
-        let mut source = Shop::open();
+        let mut source = Oracle::open();
         let _ = source.create(text, new);
         let (closed, paid, refunded) = lives;
         if closed {
@@ -197,10 +197,10 @@ fn steps() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn shops() -> impl Strategy<Value = Shop> {
+fn shops() -> impl Strategy<Value = Oracle> {
     let close_after = select(vec![Duration::ZERO, MINUTE * 5]);
     (any::<bool>(), any::<bool>(), close_after).prop_map(|(strict, needs_query, close_after)| {
-        let mut shop = Shop::open();
+        let mut shop = Oracle::open();
         shop.policy.strict = strict;
         shop.policy.close_needs_query = needs_query;
         shop.policy.close_after = close_after;
@@ -223,10 +223,10 @@ proptest! {
                         CommandKind::Import { order, .. } => order.no,
                         _ => no(text),
                     };
-                    let _ = shop.ask_and_look(number, ask);
+                    let _ = shop.run_and_check(number, ask);
                 }
                 Step::Wait(time) => shop.wait(time),
-                Step::TurnBack(time) => shop.turn_back(time),
+                Step::TurnBack(time) => shop.set_clock_back(time),
             }
         }
     }

@@ -7,18 +7,18 @@ use crate::order::{
 use RefundState::{Abnormal, Closed, Processing, Success};
 
 /// Returns a store whose `order-a` was paid with 100 fen by X.
-pub(super) fn paid_shop() -> Shop {
-    let mut shop = Shop::with_order();
+pub(super) fn paid_shop() -> Oracle {
+    let mut shop = Oracle::with_order();
     assert_eq!(shop.confirm("a", paid("X")), (Confirmed::Applied, true));
     shop
 }
 
-pub(super) fn refund_of<'s>(shop: &'s Shop, number: &str) -> &'s Refund {
+pub(super) fn refund_of<'s>(shop: &'s Oracle, number: &str) -> &'s Refund {
     let number = RefundNo::parse(number).unwrap();
     shop.record("a").unwrap().refund(&number).unwrap()
 }
 
-pub(super) fn status(shop: &Shop, number: &str) -> RefundStatus {
+pub(super) fn status(shop: &Oracle, number: &str) -> RefundStatus {
     refund_of(shop, number).status
 }
 
@@ -146,7 +146,7 @@ fn refund_of_other_records_money_is_refused() {
 
 #[test]
 fn refunded_waiting_payment_does_not_pay() {
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     let _ = shop.confirm("a", paid("X"));
     assert_eq!(
         shop.request("a", asked_back("R", "X", 60)),
@@ -165,7 +165,7 @@ fn refunded_waiting_payment_does_not_pay() {
 
 #[test]
 fn payment_with_closed_refund_pays() {
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     let _ = shop.confirm("a", paid("X"));
     let _ = shop.request("a", asked_back("R", "X", 100));
     assert_eq!(shop.refuse("a", "R"), RefundRefused::Closed);
@@ -224,7 +224,7 @@ fn reversal_blocks_refunds_until_dismissed() {
 
 #[test]
 fn full_record_refuses_another_refund() {
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     for place in 0..MAX_WAITING {
         let _ = shop.record_refund("a", told(&format!("E{place}"), "X", 1, Closed));
     }

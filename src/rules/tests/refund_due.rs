@@ -6,17 +6,17 @@ use crate::order::{Record, RefundStatus, Status};
 use RefundState::{Abnormal, Closed, Processing, Success};
 
 /// Makes `count` checks, each as soon as it is due. Returns the delays before them in minutes.
-fn checks(shop: &mut Shop, ask: &CommandKind, count: usize) -> Vec<u64> {
+fn checks(shop: &mut Oracle, ask: &CommandKind, count: usize) -> Vec<u64> {
     let mut steps = Vec::new();
     for _ in 0..count {
         let at = refund_of(shop, "R").next_check.unwrap();
         steps.push(at.since(shop.now).as_secs() / 60);
         shop.wait(at.since(shop.now));
         let updated = shop.order("a").update_time;
-        let _ = shop.ask(no("a"), ask.clone());
+        let _ = shop.run(no("a"), ask.clone());
         assert_eq!(shop.order("a").update_time, updated);
         let events = shop.events("a").len();
-        let _ = shop.ask(no("a"), ask.clone());
+        let _ = shop.run(no("a"), ask.clone());
         assert_eq!(shop.events("a").len(), events, "a repeat writes nothing");
     }
     steps
@@ -32,7 +32,7 @@ fn open_refund_checks_use_growing_delays() {
     for state in [Processing, Abnormal] {
         let mut shop = paid_shop();
         let ask = record_refund(told("R", "X", 60, state));
-        let _ = shop.ask(no("a"), ask.clone());
+        let _ = shop.run(no("a"), ask.clone());
         assert_eq!(checks(&mut shop, &ask, 10), ladder);
     }
 }
@@ -49,7 +49,7 @@ fn ended_refund_is_not_due() {
 
 #[test]
 fn refund_unknown_anomaly_ends_when_recorded() {
-    let open = |shop: &Shop| shop.order("a").open_anomalies().count();
+    let open = |shop: &Oracle| shop.order("a").open_anomalies().count();
     let unknown = || {
         let mut shop = paid_shop();
         let outcome = shop.query("a", ChannelState::Refund(paid("X")));
@@ -89,7 +89,7 @@ fn refund_answer_is_known_if_refund_holds_money() {
 
 #[test]
 fn uncounted_payment_is_queried_with_growing_delays() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let _ = shop.confirm("a", paid_fen("Y", 99));
     let _ = shop.resolve("a", 1, refund("R"));
     let answer = || ChannelState::Success(paid_fen("Y", 99));
@@ -127,7 +127,7 @@ fn record_finds_refund_by_number_alone() {
 
 #[test]
 fn unanswered_refund_query_delays_check_and_keeps_reserve() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let _ = shop.confirm("a", paid("X"));
     assert_eq!(shop.refund_unanswered("a", "R"), RefundUnanswered::NotFound);
     let _ = shop.request("a", asked_back("R", "X", 40));

@@ -162,7 +162,7 @@ fn refund_number_of_other_order_is_anomaly() {
 
 #[test]
 fn refund_without_order_waits_for_order() {
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     let waits = (RefundRecorded::Unclaimed, false);
     assert_eq!(
         shop.record_refund("a", told("E", "X", 60, Processing)),
@@ -188,7 +188,7 @@ fn refund_without_order_waits_for_order() {
 
 #[test]
 fn earlier_refunds_are_limited_by_later_payment() {
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     for (number, amount) in [("E", 60), ("F", 60), ("G", 40)] {
         let _ = shop.record_refund("a", told(number, "X", amount, Success));
     }
@@ -211,7 +211,7 @@ fn earlier_refunds_are_limited_by_later_payment() {
 
 #[test]
 fn open_refund_beyond_payment_is_closed() {
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     let _ = shop.record_refund("a", told("E", "X", 101, Processing));
     assert!(refund_of(&shop, "E").next_check.is_some());
     let _ = shop.confirm("a", paid("X"));
@@ -224,7 +224,7 @@ fn open_refund_beyond_payment_is_closed() {
 
 #[test]
 fn full_record_refuses_payment_with_excess_refund() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     for place in 1..=MAX_ANOMALIES {
         let _ = shop.confirm("a", paid_fen(&format!("old{place}"), 1));
     }

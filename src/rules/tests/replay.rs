@@ -12,7 +12,7 @@ use crate::order::{
     Status, TradeState,
 };
 use crate::rules::{evolve, index_entries, unique_keys};
-use crate::testing::look_at;
+use crate::testing::check_decision;
 use crate::types::Metadata;
 use crate::verify::VerifyReport;
 
@@ -259,7 +259,7 @@ proptest! {
         VerifyReport::default().check_record(&record, &events);
         let _ = (index_entries(&record), unique_keys(&record).count());
         for ask in asks {
-            look_at(&record, ask, now);
+            check_decision(&record, ask, now);
         }
     }
 }
@@ -276,10 +276,10 @@ fn after(record: &Record, what: EventKind) -> Record {
 
 #[test]
 fn imported_order_keeps_waiting_anomalies_numbered() {
-    let mut waiting = Shop::open();
+    let mut waiting = Oracle::open();
     let _ = waiting.confirm("a", paid("X"));
     let _ = waiting.resolve("a", 1, refund("R"));
-    let mut other = Shop::with_order();
+    let mut other = Oracle::with_order();
     let _ = other.confirm("a", paid_fen("Y", 1));
     let _ = other.confirm("a", paid_fen("Z", 1));
     let mut order = other.order("a").clone();
@@ -305,7 +305,7 @@ fn refund_move_affects_only_its_channel() {
     let facts = || (number(), fen(100));
     let of = |payment: &Payment| Refund::of_payment(payment, facts(), start(), start());
     let (here, mut there) = (of(&paid("X")), of(&elsewhere));
-    let mut record = Shop::with_order().record("a").unwrap().clone();
+    let mut record = Oracle::with_order().record("a").unwrap().clone();
     for refund in [&here, &there] {
         record = after(&record, EventKind::RefundOpened(Box::new(refund.clone())));
     }

@@ -5,36 +5,36 @@ use crate::order::{AnomalyEndKind, AnomalyKind, Confirmed, RefundStatus, Status}
 
 /// Returns stores whose `order-a` has one anomaly each, of every kind that payments and queries
 /// raise.
-fn every_kind() -> Vec<Shop> {
+fn every_kind() -> Vec<Oracle> {
     let paid_shop = || {
-        let mut shop = Shop::with_order();
+        let mut shop = Oracle::with_order();
         let _ = shop.confirm("a", paid("X"));
         shop
     };
     let ended = || {
-        let mut shop = Shop::with_order();
+        let mut shop = Oracle::with_order();
         let _ = shop.query("a", ChannelState::Closed);
         shop
     };
     let taken = || {
-        let mut shop = Shop::with_order();
+        let mut shop = Oracle::with_order();
         let _ = shop.create("b", new());
         let _ = shop.confirm("b", paid("Y"));
         shop
     };
     let cases = [
-        (Shop::open(), confirm(paid("Y"))),
+        (Oracle::open(), confirm(paid("Y"))),
         (taken(), confirm(paid("Y"))),
-        (Shop::with_order(), confirm(paid_by("Y", "aunt"))),
-        (Shop::with_order(), confirm(paid_fen("Y", 1))),
+        (Oracle::with_order(), confirm(paid_by("Y", "aunt"))),
+        (Oracle::with_order(), confirm(paid_fen("Y", 1))),
         (paid_shop(), confirm(paid("Y"))),
         (ended(), confirm(paid("Y"))),
         (paid_shop(), query(ChannelState::Refund(paid("X")))),
         (paid_shop(), query(ChannelState::Revoked)),
         (paid_shop(), query(ChannelState::PayError)),
     ];
-    let raise = |(mut shop, ask): (Shop, CommandKind)| {
-        let _ = shop.ask(no("a"), ask);
+    let raise = |(mut shop, ask): (Oracle, CommandKind)| {
+        let _ = shop.run(no("a"), ask);
         assert_eq!(shop.kinds("a").len(), 1);
         shop
     };
@@ -145,7 +145,7 @@ fn repeated_decision_is_already_and_other_is_different() {
 
 #[test]
 fn resolve_of_unknown_anomaly_is_not_found() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     for how in [Resolution::Accept, Resolution::Dismiss, refund("R")] {
         assert_eq!(shop.resolve("a", 1, how.clone()), Resolved::NotFound);
         assert_eq!(shop.resolve("a", 0, how.clone()), Resolved::NotFound);
@@ -155,7 +155,7 @@ fn resolve_of_unknown_anomaly_is_not_found() {
 
 #[test]
 fn accepted_late_payment_is_success_marked_late() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let _ = shop.query("a", ChannelState::Closed);
     let _ = shop.confirm("a", paid("X"));
     assert_eq!(shop.resolve("a", 1, Resolution::Accept), Resolved::Resolved);
@@ -167,36 +167,36 @@ fn accepted_late_payment_is_success_marked_late() {
 #[test]
 fn accepted_payer_passes_remaining_guards() {
     let aunt = || paid_by("Y", "aunt");
-    let foreign = |mut shop: Shop, payment: Payment, then: &[CommandKind]| {
+    let foreign = |mut shop: Oracle, payment: Payment, then: &[CommandKind]| {
         let _ = shop.confirm("a", payment);
         for ask in then {
-            let _ = shop.ask(no("a"), ask.clone());
+            let _ = shop.run(no("a"), ask.clone());
         }
         let Resolved::Reexamined(outcome) = shop.resolve("a", 1, Resolution::Accept) else {
             panic!()
         };
         (outcome, shop.status("a"))
     };
-    let outcome = foreign(Shop::with_order(), aunt(), &[]);
+    let outcome = foreign(Oracle::with_order(), aunt(), &[]);
     assert_eq!(outcome, (Confirmed::Applied, Status::Success));
 
-    let paid_since = foreign(Shop::with_order(), aunt(), &[confirm(paid("X"))]);
+    let paid_since = foreign(Oracle::with_order(), aunt(), &[confirm(paid("X"))]);
     assert_eq!(paid_since, (Confirmed::DoublePayment, Status::Success));
 
-    let by_it = foreign(Shop::with_order(), aunt(), &[confirm(paid("Y"))]);
+    let by_it = foreign(Oracle::with_order(), aunt(), &[confirm(paid("Y"))]);
     assert_eq!(by_it, (Confirmed::Duplicate, Status::Success));
 
-    let closed = foreign(Shop::with_order(), aunt(), &[query(ChannelState::Closed)]);
+    let closed = foreign(Oracle::with_order(), aunt(), &[query(ChannelState::Closed)]);
     assert_eq!(closed, (Confirmed::Late, Status::LatePaid));
 
     let mut short = aunt();
     short.paid_fee = fen(1);
-    let (outcome, status) = foreign(Shop::with_order(), short, &[]);
+    let (outcome, status) = foreign(Oracle::with_order(), short, &[]);
     let (expected, found) = (fen(100), fen(1));
     assert_eq!(outcome, Confirmed::AmountMismatch { expected, found });
     assert_eq!(status, Status::Pending);
 
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let _ = shop.confirm("a", aunt());
     let _ = shop.create("b", new().openid(openid("aunt")));
     let _ = shop.confirm("b", aunt());
@@ -209,7 +209,7 @@ fn accepted_payer_passes_remaining_guards() {
 
 #[test]
 fn accepted_payer_stays_accepted() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let mut aunt = paid_by("Y", "aunt");
     aunt.paid_fee = fen(1);
     let _ = shop.confirm("a", aunt.clone());
@@ -226,7 +226,7 @@ fn accepted_payer_stays_accepted() {
 
 #[test]
 fn refund_number_is_unique_in_store() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let _ = shop.create("b", new());
     let _ = shop.confirm("a", paid_fen("X", 1));
     let _ = shop.confirm("a", paid_fen("Y", 1));
@@ -240,7 +240,7 @@ fn refund_number_is_unique_in_store() {
 
 #[test]
 fn refund_resolution_is_limited_to_paid_amount() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let _ = shop.confirm("a", paid_by("X", "aunt"));
     let _ = shop.confirm("a", paid_fen("X", 99));
     assert_eq!(shop.resolve("a", 1, refund("R")), Resolved::Resolved);
@@ -254,7 +254,7 @@ fn refund_resolution_is_limited_to_paid_amount() {
 
 #[test]
 fn money_of_other_order_is_not_refundable() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let _ = shop.create("b", new());
     let _ = shop.confirm("a", paid_fen("X", 99));
     let _ = shop.confirm("b", paid("X"));
@@ -263,7 +263,7 @@ fn money_of_other_order_is_not_refundable() {
 
 #[test]
 fn equal_transaction_ids_are_separate_per_channel() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let mut other = paid_fen("X", 300);
     other.channel = alipay();
     let _ = shop.confirm("a", other);
@@ -275,7 +275,7 @@ fn equal_transaction_ids_are_separate_per_channel() {
 
 #[test]
 fn waiting_payment_can_be_refunded() {
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     let _ = shop.confirm("a", paid("X"));
     assert_eq!(shop.resolve("a", 1, refund("R")), Resolved::Resolved);
     assert_eq!(shop.record("a").unwrap().unclaimed().count(), 0);
@@ -285,7 +285,7 @@ fn waiting_payment_can_be_refunded() {
 
 #[test]
 fn open_reversal_blocks_refunds() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let _ = shop.confirm("a", paid("X"));
     let _ = shop.confirm("a", paid("Y"));
     let _ = shop.query("a", ChannelState::Revoked);

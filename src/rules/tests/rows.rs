@@ -7,7 +7,7 @@ use crate::types::Metadata;
 
 /// Row of the table: its name, and a function that returns the command. The function may first
 /// prepare the store, whose `order-a` has the status of the column.
-pub(super) type Row = (&'static str, fn(&mut Shop) -> CommandKind);
+pub(super) type Row = (&'static str, fn(&mut Oracle) -> CommandKind);
 
 pub(super) fn rows() -> Vec<Row> {
     [
@@ -23,12 +23,12 @@ pub(super) fn rows() -> Vec<Row> {
 }
 
 fn orders() -> Vec<Row> {
-    fn annotated(shop: &Shop, ago: u64) -> CommandKind {
+    fn annotated(shop: &Oracle, ago: u64) -> CommandKind {
         let version = shop.record("a").map_or(0, Record::version) - ago;
         let metadata = Metadata::new("m").unwrap();
         CommandKind::Annotate { version, metadata }
     }
-    fn referring(shop: &mut Shop, other: &str, holder: NewOrder) -> CommandKind {
+    fn referring(shop: &mut Oracle, other: &str, holder: NewOrder) -> CommandKind {
         let _ = shop.create(other, holder.reference(reference("r")));
         create(new().reference(reference("r")))
     }
@@ -154,10 +154,10 @@ fn decisions() -> Vec<Row> {
 
 fn refunds() -> Vec<Row> {
     use RefundState::{Abnormal, Closed, Processing, Success};
-    fn requested(shop: &mut Shop) {
+    fn requested(shop: &mut Oracle) {
         let _ = shop.request("a", asked_back("R", "X", 60));
     }
-    fn told_of_requested(shop: &mut Shop, state: RefundState) -> CommandKind {
+    fn told_of_requested(shop: &mut Oracle, state: RefundState) -> CommandKind {
         requested(shop);
         record_refund(told("R", "X", 60, state))
     }
@@ -189,7 +189,7 @@ fn refunds() -> Vec<Row> {
         ),
         ("record_refund: SUCCESS again", |shop| {
             let ask = told_of_requested(shop, Success);
-            let _ = shop.ask(no("a"), ask.clone());
+            let _ = shop.run(no("a"), ask.clone());
             ask
         }),
         ("record_refund: SUCCESS of another amount", |shop| {
@@ -215,7 +215,7 @@ fn refunds() -> Vec<Row> {
         }),
         ("record_refund_refused: one that is processing", |shop| {
             let ask = told_of_requested(shop, Processing);
-            let _ = shop.ask(no("a"), ask);
+            let _ = shop.run(no("a"), ask);
             refuse_refund("R")
         }),
     ]

@@ -3,9 +3,9 @@
 use super::{new, no, start};
 use crate::order::{Anomaly, AnomalyKind, Event, NextAction, Order, Record, Status};
 use crate::rules::Policy;
-pub(super) use crate::testing::Shop;
+pub(super) use crate::testing::Oracle;
 
-impl Shop {
+impl Oracle {
     pub(super) fn open() -> Self {
         Self::at(start(), Policy::default())
     }

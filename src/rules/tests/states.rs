@@ -25,7 +25,7 @@ const MOMENTS: [(&str, Duration); 4] = [
 
 /// Returns a store whose `order-a` has the status of the column. X is the transaction of a paid
 /// order, and of the waiting payment.
-pub(super) fn stands(column: &str) -> Shop {
+pub(super) fn stands(column: &str) -> Oracle {
     let path = match column {
         "absent" => vec![],
         "waiting" => vec![confirm(paid("X"))],
@@ -40,9 +40,9 @@ pub(super) fn stands(column: &str) -> Shop {
             confirm(paid("X")),
         ],
     };
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     for ask in path {
-        let _ = shop.ask(no("a"), ask);
+        let _ = shop.run(no("a"), ask);
     }
     let status = shop
         .record("a")
@@ -67,7 +67,7 @@ fn cell(row: &Row, column: &str, age: Duration) -> String {
         CommandKind::RecordRefund(_) => true,
         _ => false,
     };
-    let decision = shop.ask(no("a"), ask);
+    let decision = shop.run(no("a"), ask);
     let mut cell = outcome_name(&decision);
     if carries_a_fact && !decision.acknowledge {
         cell += ", no ack";

@@ -4,8 +4,8 @@
 use super::*;
 use crate::order::{Confirmed, IdentityField};
 
-fn strict() -> Shop {
-    let mut shop = Shop::with_order();
+fn strict() -> Oracle {
+    let mut shop = Oracle::with_order();
     shop.policy.strict = true;
     shop
 }
@@ -65,6 +65,6 @@ fn strict_mode_applies_to_queries() {
         ChannelState::Success(foreign.clone()),
         ChannelState::Refund(foreign),
     ] {
-        assert!(!shop.ask(no("a"), query(state)).acknowledge);
+        assert!(!shop.run(no("a"), query(state)).acknowledge);
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 #[test]
 fn checks_back_off_and_the_last_step_repeats() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let minutes = |m: &[u32]| m.iter().map(|m| MINUTE * *m).collect::<Vec<_>>();
     let steps = [
         vec![SECOND * 5, SECOND * 30],
@@ -25,7 +25,7 @@ fn checks_back_off_and_the_last_step_repeats() {
 
 #[test]
 fn check_delays_come_from_policy() {
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     shop.policy.check_after = vec![HOUR];
     shop.policy.expires_after = HOUR * 2;
     let _ = shop.create("a", new());
@@ -43,7 +43,7 @@ fn check_delays_come_from_policy() {
 
 #[test]
 fn grace_comes_from_policy() {
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     shop.policy.grace = Duration::ZERO;
     let _ = shop.create("a", new());
     shop.wait(WEEK + SECOND);
@@ -56,9 +56,9 @@ fn grace_comes_from_policy() {
 
 #[test]
 fn event_time_never_precedes_order_update() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let created = shop.now;
-    shop.turn_back(HOUR);
+    shop.set_clock_back(HOUR);
     let _ = shop.prepay("a", invitation(PrepayKind::Jsapi, "p"));
     let order = shop.order("a");
     assert_eq!(
@@ -72,12 +72,12 @@ fn event_time_never_precedes_order_update() {
 
 #[test]
 fn rules_compare_uncorrected_clock() {
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     let end = shop.now.saturating_add(MINUTE);
     let _ = shop.create("a", new().expires_at(end));
     shop.wait(HOUR);
     let _ = shop.prepay("a", invitation(PrepayKind::Jsapi, "p"));
-    shop.turn_back(HOUR);
+    shop.set_clock_back(HOUR);
     assert_eq!(shop.query("a", ChannelState::NotPay), Queried::StillPending);
     assert_eq!(
         shop.next("a").unwrap().at,
@@ -90,17 +90,17 @@ fn rules_compare_uncorrected_clock() {
 
 #[test]
 fn clock_set_back_does_not_hasten_close_request() {
-    let mut shop = Shop::with_order();
+    let mut shop = Oracle::with_order();
     let _ = shop.prepay("a", invitation(PrepayKind::Jsapi, "p"));
     let closable = shop.now.saturating_add(MINUTE * 5);
-    shop.turn_back(HOUR);
+    shop.set_clock_back(HOUR);
     let _ = shop.begin_close("a");
     assert_eq!(shop.next("a").unwrap().at, closable);
 }
 
 #[test]
 fn maximum_time_does_not_overflow() {
-    let mut shop = Shop::open();
+    let mut shop = Oracle::open();
     shop.now = Timestamp::MAX;
     let _ = shop.create("a", new());
     let _ = shop.query("a", ChannelState::NotPay);

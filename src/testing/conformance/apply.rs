@@ -1,7 +1,7 @@
 //! Cases for `apply`: atomic mutations, mismatches and key owners.
 
 use super::Harness;
-use super::tools::{Desk, at_once, numbers, whole};
+use super::tools::{Decider, at_once, numbers, whole};
 use crate::contract::{Direction, Lookup, Verdict};
 use crate::order::{ChannelState, CommandKind, Record, Status};
 use crate::rules::{Index, UniqueKey};
@@ -14,7 +14,7 @@ fn transaction_key(n: u64) -> UniqueKey {
 
 pub(super) fn applied_record_is_found_by_number_key_and_list(harness: &dyn Harness) {
     let engine = harness.engine();
-    let desk = Desk::at(&*engine);
+    let desk = Decider::at(&*engine);
     let new = fixtures::new(100).reference(fixtures::reference(1));
     desk.run(&[fixtures::create(1, new)]);
     desk.run(&[fixtures::confirm(1, fixtures::payment(1, 100))]);
@@ -36,7 +36,7 @@ pub(super) fn applied_record_is_found_by_number_key_and_list(harness: &dyn Harne
 
 pub(super) fn missing_record_is_none(harness: &dyn Harness) {
     let engine = harness.engine();
-    let desk = Desk::at(&*engine);
+    let desk = Decider::at(&*engine);
     let no = fixtures::order_no(1);
     assert_eq!(engine.get(&no).unwrap(), None);
     assert_eq!(engine.history(&no).unwrap(), []);
@@ -49,7 +49,7 @@ pub(super) fn missing_record_is_none(harness: &dyn Harness) {
 
 pub(super) fn stale_mutation_is_mismatch_and_changes_nothing(harness: &dyn Harness) {
     let engine = harness.engine();
-    let desk = Desk::at(&*engine);
+    let desk = Decider::at(&*engine);
     let create = fixtures::create(1, fixtures::new(100));
     let creation = desk.draft(&create).unwrap();
     desk.run(std::slice::from_ref(&create));
@@ -71,7 +71,7 @@ pub(super) fn stale_mutation_is_mismatch_and_changes_nothing(harness: &dyn Harne
 
 pub(super) fn refused_mutation_leaves_others_applied(harness: &dyn Harness) {
     let engine = harness.engine();
-    let desk = Desk::at(&*engine);
+    let desk = Decider::at(&*engine);
     desk.create_many(2, 3);
     let stale = desk
         .draft(&fixtures::command(2, CommandKind::BeginClose))
@@ -89,7 +89,7 @@ pub(super) fn refused_mutation_leaves_others_applied(harness: &dyn Harness) {
 
 pub(super) fn second_key_owner_in_batch_is_refused(harness: &dyn Harness) {
     let engine = harness.engine();
-    let desk = Desk::at(&*engine);
+    let desk = Decider::at(&*engine);
     desk.create_many(1, 4);
     let pay = |n, transaction| fixtures::confirm(n, fixtures::payment(transaction, 100));
     let batch = desk.drafts(&[pay(1, 7), pay(2, 7), pay(3, 8)]);
@@ -107,7 +107,7 @@ pub(super) fn second_key_owner_in_batch_is_refused(harness: &dyn Harness) {
 
 pub(super) fn second_key_owner_in_later_batch_is_refused(harness: &dyn Harness) {
     let engine = harness.engine();
-    let desk = Desk::at(&*engine);
+    let desk = Decider::at(&*engine);
     let cart = || fixtures::new(100).reference(fixtures::reference(1));
     let [first, second] = [1, 2].map(|n| desk.draft(&fixtures::create(n, cart())).unwrap());
     assert_eq!(engine.apply(&[first]).unwrap(), [Verdict::Applied]);
@@ -122,7 +122,7 @@ pub(super) fn second_key_owner_in_later_batch_is_refused(harness: &dyn Harness) 
 
 pub(super) fn released_key_can_be_owned_again(harness: &dyn Harness) {
     let engine = harness.engine();
-    let desk = Desk::at(&*engine);
+    let desk = Decider::at(&*engine);
     let key = UniqueKey::Reference(fixtures::reference(1));
     let cart = || fixtures::new(100).reference(fixtures::reference(1));
     desk.run(&[fixtures::create(1, cart())]);
@@ -139,7 +139,7 @@ pub(super) fn released_key_can_be_owned_again(harness: &dyn Harness) {
 
 pub(super) fn key_released_earlier_in_batch_can_be_owned(harness: &dyn Harness) {
     let engine = harness.engine();
-    let desk = Desk::at(&*engine);
+    let desk = Decider::at(&*engine);
     let key = UniqueKey::Reference(fixtures::reference(1));
     let cart = || fixtures::new(100).reference(fixtures::reference(1));
     let creation = desk.draft(&fixtures::create(2, cart())).unwrap();
@@ -154,7 +154,7 @@ pub(super) fn key_released_earlier_in_batch_can_be_owned(harness: &dyn Harness) 
 
 pub(super) fn anomaly_does_not_own_its_transaction(harness: &dyn Harness) {
     let engine = harness.engine();
-    let desk = Desk::at(&*engine);
+    let desk = Decider::at(&*engine);
     desk.create_many(1, 2);
     desk.run(&[fixtures::confirm(1, fixtures::payment(1, 99))]);
     desk.run(&[fixtures::confirm(2, fixtures::payment(1, 100))]);
@@ -169,7 +169,7 @@ pub(super) fn anomaly_does_not_own_its_transaction(harness: &dyn Harness) {
 
 pub(super) fn lookups_return_records_in_request_order(harness: &dyn Harness) {
     let engine = harness.engine();
-    let desk = Desk::at(&*engine);
+    let desk = Decider::at(&*engine);
     desk.create_many(1, 4);
     desk.run(&[fixtures::confirm(2, fixtures::payment(5, 100))]);
     let no = |n| Lookup::No(fixtures::order_no(n));
@@ -192,7 +192,7 @@ pub(super) fn lookups_return_records_in_request_order(harness: &dyn Harness) {
 
 pub(super) fn full_size_batch_is_applied(harness: &dyn Harness) {
     let engine = harness.engine();
-    let desk = Desk::at(&*engine);
+    let desk = Decider::at(&*engine);
     let size = u64::try_from(engine.limits().batch).unwrap();
     desk.create_many(0, size);
     assert_eq!(desk.counts().of(Status::Pending), size);
@@ -201,7 +201,7 @@ pub(super) fn full_size_batch_is_applied(harness: &dyn Harness) {
 
 pub(super) fn largest_values_round_trip(harness: &dyn Harness) {
     let engine = harness.engine();
-    let desk = Desk::at(&*engine);
+    let desk = Decider::at(&*engine);
     let metadata = Metadata::new(vec![0xff; Metadata::MAX_LEN]).unwrap();
     let description = crate::types::Description::parse(&"单".repeat(127)).unwrap();
     let attach = crate::types::Attach::parse(&"a".repeat(128)).unwrap();
@@ -223,11 +223,11 @@ pub(super) fn concurrent_writers_lose_no_update(harness: &dyn Harness) {
     const WRITERS: usize = 8;
     const TURNS: u64 = 25;
     let engine = harness.engine();
-    Desk::at(&*engine).create_many(1, 2);
+    Decider::at(&*engine).create_many(1, 2);
     let annotate = |metadata| {
         let metadata = Metadata::new(metadata).unwrap();
         loop {
-            let desk = Desk::at(&*engine);
+            let desk = Decider::at(&*engine);
             let stored = desk.stored(fixtures::order_no(1)).unwrap();
             let version = stored.record.version();
             let metadata = metadata.clone();
@@ -249,5 +249,5 @@ pub(super) fn concurrent_writers_lose_no_update(harness: &dyn Harness) {
     });
     let record = engine.get(&fixtures::order_no(1)).unwrap().unwrap();
     assert_eq!(record.version(), 1 + 8 * TURNS);
-    Desk::at(&*engine).assert_sound();
+    Decider::at(&*engine).assert_sound();
 }

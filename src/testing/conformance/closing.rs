@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::Harness;
-use super::tools::Shop;
+use super::tools::StoreFixture;
 use crate::order::{
-    ActionKind, ChannelState, CloseAnswer, CloseReply, Confirmed, Queried, Status, Visible,
+    ActionKind, ChannelState, CloseOutcome, CloseReply, Confirmed, Queried, Status, Visible,
 };
 use crate::testing::fixtures::{self, order_no, payment};
 
@@ -13,12 +13,12 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-fn begin_close(shop: &Shop<'_>, n: u64) -> CloseAnswer {
+fn begin_close(shop: &StoreFixture<'_>, n: u64) -> CloseOutcome {
     let call = shop.store().begin_close(order_no(n));
     call.wait().unwrap().outcome
 }
 
-fn record_close(shop: &Shop<'_>, n: u64, reply: CloseReply) -> CloseAnswer {
+fn record_close(shop: &StoreFixture<'_>, n: u64, reply: CloseReply) -> CloseOutcome {
     let call = shop.store().record_close(order_no(n), reply);
     call.wait().unwrap().outcome
 }
@@ -28,7 +28,7 @@ fn moved(to: Status) -> Queried {
 }
 
 pub(super) fn old_state_after_payment_is_stale(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     shop.created(1, 100);
     shop.expect(1, payment(1, 100), Confirmed::Applied, true);
     let paid = shop.order(1);
@@ -44,7 +44,7 @@ pub(super) fn old_state_after_payment_is_stale(harness: &dyn Harness) {
 }
 
 pub(super) fn order_unknown_to_channel_stays_pending(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     shop.created(1, 100);
     shop.clock.advance(SECOND * 20);
     assert_eq!(
@@ -61,28 +61,28 @@ pub(super) fn order_unknown_to_channel_stays_pending(harness: &dyn Harness) {
 }
 
 pub(super) fn payment_during_closing_wins(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     shop.created(1, 100);
     let prepay = shop.store().record_prepay(order_no(1), fixtures::prepay(1));
     let _ = prepay.wait().unwrap();
     shop.clock.advance(MINUTE);
-    assert_eq!(begin_close(&shop, 1), CloseAnswer::Closing);
-    assert_eq!(begin_close(&shop, 1), CloseAnswer::Already);
+    assert_eq!(begin_close(&shop, 1), CloseOutcome::Closing);
+    assert_eq!(begin_close(&shop, 1), CloseOutcome::Already);
     shop.clock.advance(MINUTE * 4 - SECOND);
     assert_eq!(shop.due(), [], "five minutes after the last prepay");
     shop.clock.advance(SECOND);
     assert_eq!(shop.due(), [(order_no(1), ActionKind::AskClose)]);
     shop.expect(1, payment(1, 100), Confirmed::Applied, true);
     let closed = record_close(&shop, 1, CloseReply::Closed);
-    assert_eq!(closed, CloseAnswer::AlreadyPaid);
-    assert_eq!(begin_close(&shop, 1), CloseAnswer::AlreadyPaid);
+    assert_eq!(closed, CloseOutcome::AlreadyPaid);
+    assert_eq!(begin_close(&shop, 1), CloseOutcome::AlreadyPaid);
     assert_eq!(shop.status(1), Status::Success);
     assert_eq!(shop.due(), []);
     shop.close();
 }
 
 pub(super) fn expired_unpaid_order_begins_closing(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     shop.created(1, 100);
     shop.clock.advance(WEEK);
     assert_eq!(shop.query(1, ChannelState::NotPay), Queried::StillPending);
@@ -93,7 +93,7 @@ pub(super) fn expired_unpaid_order_begins_closing(harness: &dyn Harness) {
 }
 
 pub(super) fn payment_after_close_is_late_until_accepted(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     shop.created(1, 100);
     assert_eq!(shop.query(1, ChannelState::Closed), moved(Status::Closed));
     let hide = shop.store().hide(order_no(1)).wait().unwrap();
@@ -120,11 +120,11 @@ pub(super) fn payment_after_close_is_late_until_accepted(harness: &dyn Harness) 
 }
 
 pub(super) fn close_reply_order_paid_requires_query(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     shop.created(1, 100);
-    assert_eq!(begin_close(&shop, 1), CloseAnswer::Closing);
+    assert_eq!(begin_close(&shop, 1), CloseOutcome::Closing);
     let paid = record_close(&shop, 1, CloseReply::OrderPaid);
-    assert_eq!(paid, CloseAnswer::MustQuery);
+    assert_eq!(paid, CloseOutcome::MustQuery);
     assert_eq!(shop.status(1), Status::Closing);
     assert_eq!(shop.due(), [(order_no(1), ActionKind::Query)]);
     let success = ChannelState::Success(payment(1, 100));
@@ -133,24 +133,24 @@ pub(super) fn close_reply_order_paid_requires_query(harness: &dyn Harness) {
 }
 
 pub(super) fn close_reply_closed_requires_query(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     shop.created(1, 100);
-    assert_eq!(begin_close(&shop, 1), CloseAnswer::Closing);
+    assert_eq!(begin_close(&shop, 1), CloseOutcome::Closing);
     let closed = record_close(&shop, 1, CloseReply::Closed);
-    assert_eq!(closed, CloseAnswer::MustQuery);
+    assert_eq!(closed, CloseOutcome::MustQuery);
     assert_eq!(shop.query(1, ChannelState::Closed), moved(Status::Closed));
     let again = record_close(&shop, 1, CloseReply::Closed);
-    assert_eq!(again, CloseAnswer::Already);
+    assert_eq!(again, CloseOutcome::Already);
     shop.close();
-    let trusting = Shop::with(harness, |policy| policy.close_needs_query = false);
+    let trusting = StoreFixture::with(harness, |policy| policy.close_needs_query = false);
     trusting.created(1, 100);
     let closed = record_close(&trusting, 1, CloseReply::Closed);
-    assert_eq!(closed, CloseAnswer::Closed);
+    assert_eq!(closed, CloseOutcome::Closed);
     trusting.close();
 }
 
 pub(super) fn pay_error_begins_closing_and_payment_wins(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     shop.created(1, 100);
     let failed = shop.query(1, ChannelState::PayError);
     assert_eq!(failed, moved(Status::Closing));
@@ -161,7 +161,7 @@ pub(super) fn pay_error_begins_closing_and_payment_wins(harness: &dyn Harness) {
 }
 
 pub(super) fn aborted_close_returns_to_pending(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     shop.created(1, 100);
     let abort = || {
         shop.store()
@@ -170,15 +170,15 @@ pub(super) fn aborted_close_returns_to_pending(harness: &dyn Harness) {
             .unwrap()
             .outcome
     };
-    assert_eq!(abort(), CloseAnswer::NotClosing);
-    assert_eq!(begin_close(&shop, 1), CloseAnswer::Closing);
-    assert_eq!(abort(), CloseAnswer::Reopened);
+    assert_eq!(abort(), CloseOutcome::NotClosing);
+    assert_eq!(begin_close(&shop, 1), CloseOutcome::Closing);
+    assert_eq!(abort(), CloseOutcome::Reopened);
     assert_eq!(shop.status(1), Status::Pending);
     shop.close();
 }
 
 pub(super) fn query_interval_backs_off(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     shop.created(1, 100);
     let steps = [5, 30, 60, 180, 300, 600, 1800, 1800, 1800];
     for step in steps {

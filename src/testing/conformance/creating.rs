@@ -1,7 +1,7 @@
 //! Cases for creation: one order per number and per reference, also after its payment.
 
 use super::Harness;
-use super::tools::{Shop, at_once};
+use super::tools::{StoreFixture, at_once};
 use crate::order::{
     Annotated, AnomalyKind, Command, Confirmed, Created, Difference, Outcome, Prepaid, Status,
 };
@@ -10,7 +10,7 @@ use crate::testing::fixtures::{self, new, payment};
 use crate::types::Metadata;
 
 pub(super) fn early_callback_pays_order_at_creation(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     shop.expect(1, payment(1, 100), Confirmed::Unclaimed, false);
     shop.expect(1, payment(1, 100), Confirmed::Duplicate, false);
     assert_eq!(shop.find(1), None, "there is no order yet");
@@ -26,7 +26,7 @@ pub(super) fn early_callback_pays_order_at_creation(harness: &dyn Harness) {
 }
 
 pub(super) fn unclaimed_payment_of_wrong_amount_becomes_anomaly(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     shop.expect(1, payment(1, 99), Confirmed::Unclaimed, false);
     shop.expect(1, payment(2, 100), Confirmed::Unclaimed, false);
     shop.expect(2, payment(3, 99), Confirmed::Unclaimed, false);
@@ -48,7 +48,7 @@ pub(super) fn unclaimed_payment_of_wrong_amount_becomes_anomaly(harness: &dyn Ha
 }
 
 pub(super) fn prepay_after_payment_is_refused(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     shop.created(1, 100);
     let prepay = |n| {
         let call = shop
@@ -65,7 +65,7 @@ pub(super) fn prepay_after_payment_is_refused(harness: &dyn Harness) {
 }
 
 pub(super) fn concurrent_creates_make_one_order(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     let store = shop.store();
     for n in 0..20 {
         let create = |_| {
@@ -85,7 +85,7 @@ pub(super) fn concurrent_creates_make_one_order(harness: &dyn Harness) {
 }
 
 pub(super) fn two_numbers_with_one_reference_make_one_order(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     let store = shop.store();
     for n in 0..20 {
         let cart = || new(100).reference(fixtures::reference(n));
@@ -105,7 +105,7 @@ pub(super) fn two_numbers_with_one_reference_make_one_order(harness: &dyn Harnes
 }
 
 pub(super) fn reference_is_busy_or_paid_after_create(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     let cart = |fee| new(fee).reference(fixtures::reference(1));
     let outcome = |n, fee| shop.create(n, cart(fee)).outcome;
     assert_eq!(outcome(1, 100), Created::Created);
@@ -120,7 +120,7 @@ pub(super) fn reference_is_busy_or_paid_after_create(harness: &dyn Harness) {
 }
 
 pub(super) fn closed_order_frees_its_reference(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     let cart = || new(100).reference(fixtures::reference(1));
     assert_eq!(shop.create(1, cart()).outcome, Created::Created);
     let _ = shop.query(1, crate::order::ChannelState::Closed);
@@ -134,7 +134,7 @@ pub(super) fn closed_order_frees_its_reference(harness: &dyn Harness) {
 }
 
 pub(super) fn create_with_other_fields_names_difference(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     shop.created(1, 100);
     let before = shop.order(1);
     let other = shop.create(1, new(200).openid(fixtures::openid(2))).outcome;
@@ -150,7 +150,7 @@ pub(super) fn create_with_other_fields_names_difference(harness: &dyn Harness) {
 }
 
 pub(super) fn annotate_compares_version(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     shop.created(1, 100);
     let store = shop.store();
     let outcomes = at_once(8, |place| {
@@ -167,7 +167,7 @@ pub(super) fn annotate_compares_version(harness: &dyn Harness) {
 }
 
 pub(super) fn group_decides_commands_in_order(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     let commands: Vec<Command> = (0..50)
         .flat_map(|n| {
             let pay = || fixtures::confirm(n, payment(n, 100));

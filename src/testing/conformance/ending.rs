@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Harness;
-use super::tools::{Desk, at_once, whole};
+use super::tools::{Decider, at_once, whole};
 use crate::contract::{Direction, FeedCursor, Lookup};
 use crate::engine::EngineError;
 use crate::rules::Index;
@@ -33,14 +33,14 @@ pub(super) fn engine_identity_is_unique_and_stable(harness: &dyn Harness) {
     assert_ne!(identity.incarnation, 0);
     assert_ne!(identity.store_id, other.identity().store_id);
     assert_ne!(identity.number_key, other.identity().number_key);
-    Desk::at(&*engine).create_many(0, 3);
+    Decider::at(&*engine).create_many(0, 3);
     assert!(engine.identity() == identity);
     assert!(engine.limits().batch > 0);
 }
 
 pub(super) fn closed_engine_fails_every_call(harness: &dyn Harness) {
     let engine = harness.engine();
-    let desk = Desk::at(&*engine);
+    let desk = Decider::at(&*engine);
     desk.create_many(1, 2);
     let draft = desk
         .draft(&fixtures::create(2, fixtures::new(100)))
@@ -69,7 +69,7 @@ pub(super) fn closed_engine_fails_every_call(harness: &dyn Harness) {
 
 pub(super) fn reopened_engine_has_same_data(harness: &dyn Harness) {
     let engine = harness.engine();
-    let desk = Desk::at(&*engine);
+    let desk = Decider::at(&*engine);
     desk.create_many(0, 100);
     desk.run(&[fixtures::confirm(7, fixtures::payment(7, 100))]);
     let all = whole(Index::All, Direction::Forward);
@@ -80,7 +80,7 @@ pub(super) fn reopened_engine_has_same_data(harness: &dyn Harness) {
     let Some(engine) = harness.reopen_engine(engine) else {
         return;
     };
-    let desk = Desk::at(&*engine);
+    let desk = Decider::at(&*engine);
     assert_eq!(desk.rows(&all, 50), rows);
     assert_eq!(desk.counts(), counts);
     assert!(engine.identity() == identity);

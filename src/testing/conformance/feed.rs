@@ -1,7 +1,7 @@
 //! Cases for events: the history of an order, and the feed.
 
 use super::Harness;
-use super::tools::Desk;
+use super::tools::Decider;
 use crate::contract::{FeedCursor, FeedEvent};
 use crate::engine::{Engine, EngineError};
 use crate::order::{CommandKind, Event};
@@ -10,7 +10,7 @@ use crate::testing::fixtures;
 
 /// Writes three orders with seven events. Some mutations have two events.
 fn seven_events(engine: &dyn Engine) {
-    let desk = Desk::at(engine);
+    let desk = Decider::at(engine);
     desk.run(&[fixtures::confirm(3, fixtures::payment(3, 100))]);
     desk.create_many(1, 3);
     desk.run(&[
@@ -85,7 +85,7 @@ pub(super) fn new_events_follow_end_of_feed(harness: &dyn Harness) {
     seven_events(&*engine);
     let end = all(&*engine).pop().unwrap().cursor;
     assert_eq!(engine.events(end, 10).unwrap(), []);
-    Desk::at(&*engine).create_many(8, 9);
+    Decider::at(&*engine).create_many(8, 9);
     let grown = engine.events(end, 10).unwrap();
     let numbers: Vec<_> = grown.iter().map(|sequenced| sequenced.event.no).collect();
     assert_eq!(numbers, [fixtures::order_no(8)]);
@@ -115,7 +115,7 @@ pub(super) fn foreign_or_future_cursor_is_refused(harness: &dyn Harness) {
 
 pub(super) fn refused_mutation_writes_no_event(harness: &dyn Harness) {
     let engine = harness.engine();
-    let desk = Desk::at(&*engine);
+    let desk = Decider::at(&*engine);
     let create = fixtures::create(1, fixtures::new(100));
     let again = desk.draft(&create).unwrap();
     desk.run(&[create]);

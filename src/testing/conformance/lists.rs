@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Harness;
-use super::tools::{Desk, numbers, positions, whole};
+use super::tools::{Decider, numbers, positions, whole};
 use crate::contract::{Direction, IndexQuery, Position};
 use crate::order::{ChannelState, CommandKind, Status};
 use crate::rules::Index;
@@ -17,7 +17,7 @@ fn later(millis: u64) -> Timestamp {
 }
 
 /// Creates the orders `0..until`. Order `n` is `n` milliseconds later than the start time.
-fn made_one_by_one<'e>(desk: &mut Desk<'e>, until: u64) {
+fn made_one_by_one<'e>(desk: &mut Decider<'e>, until: u64) {
     for n in 0..until {
         desk.now = later(n);
         desk.run(&[fixtures::create(n, fixtures::new(100))]);
@@ -26,7 +26,7 @@ fn made_one_by_one<'e>(desk: &mut Desk<'e>, until: u64) {
 
 pub(super) fn list_reads_by_time_in_both_directions(harness: &dyn Harness) {
     let engine = harness.engine();
-    let mut desk = Desk::at(&*engine);
+    let mut desk = Decider::at(&*engine);
     made_one_by_one(&mut desk, 20);
     let forward = desk.rows(&whole(Index::All, Direction::Forward), 3);
     let expected: Vec<_> = (0..20).map(fixtures::order_no).collect();
@@ -42,7 +42,7 @@ pub(super) fn list_reads_by_time_in_both_directions(harness: &dyn Harness) {
 
 pub(super) fn list_bounds_are_inclusive(harness: &dyn Harness) {
     let engine = harness.engine();
-    let mut desk = Desk::at(&*engine);
+    let mut desk = Decider::at(&*engine);
     made_one_by_one(&mut desk, 20);
     let found = |from, until, direction| {
         let query = IndexQuery {
@@ -66,7 +66,7 @@ pub(super) fn list_bounds_are_inclusive(harness: &dyn Harness) {
 
 pub(super) fn position_outside_bounds_is_clamped(harness: &dyn Harness) {
     let engine = harness.engine();
-    let mut desk = Desk::at(&*engine);
+    let mut desk = Decider::at(&*engine);
     made_one_by_one(&mut desk, 20);
     let count = |after: Timestamp, direction| {
         let (time, row, sub) = (after, 0, 0);
@@ -86,7 +86,7 @@ pub(super) fn position_outside_bounds_is_clamped(harness: &dyn Harness) {
 
 pub(super) fn rows_of_one_millisecond_are_read_once(harness: &dyn Harness) {
     let engine = harness.engine();
-    let desk = Desk::at(&*engine);
+    let desk = Decider::at(&*engine);
     desk.create_many(0, 1000);
     let all: BTreeSet<_> = (0..1000).map(fixtures::order_no).collect();
     for index in [
@@ -106,7 +106,7 @@ pub(super) fn rows_of_one_millisecond_are_read_once(harness: &dyn Harness) {
 
 pub(super) fn more_is_true_only_before_end(harness: &dyn Harness) {
     let engine = harness.engine();
-    let desk = Desk::at(&*engine);
+    let desk = Decider::at(&*engine);
     desk.create_many(0, 10);
     for direction in BOTH {
         let query = whole(Index::All, direction);
@@ -122,7 +122,7 @@ pub(super) fn more_is_true_only_before_end(harness: &dyn Harness) {
 
 pub(super) fn status_change_moves_record_between_lists(harness: &dyn Harness) {
     let engine = harness.engine();
-    let desk = Desk::at(&*engine);
+    let desk = Decider::at(&*engine);
     let lists = || {
         Status::ALL.map(|status| {
             let query = whole(Index::Status(status), Direction::Forward);
@@ -143,7 +143,7 @@ pub(super) fn status_change_moves_record_between_lists(harness: &dyn Harness) {
 
 pub(super) fn keys_with_common_prefix_stay_separate(harness: &dyn Harness) {
     let engine = harness.engine();
-    let desk = Desk::at(&*engine);
+    let desk = Decider::at(&*engine);
     let parts = [("wxa", "bc"), ("wxab", "c"), ("wx", "abc")];
     for ((channel, id), n) in parts.into_iter().zip(1..) {
         let channel = crate::types::Channel::parse(channel).unwrap();
@@ -168,7 +168,7 @@ pub(super) fn keys_with_common_prefix_stay_separate(harness: &dyn Harness) {
 
 pub(super) fn counts_equal_full_scan(harness: &dyn Harness) {
     let engine = harness.engine();
-    let desk = Desk::at(&*engine);
+    let desk = Decider::at(&*engine);
     desk.create_many(0, 12);
     let run = |n, kind| desk.run(&[fixtures::command(n, kind)]);
     let query = |state| CommandKind::RecordQuery(Box::new(state));

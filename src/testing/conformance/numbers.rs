@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Harness;
-use super::tools::{Shop, at_once};
+use super::tools::{StoreFixture, at_once};
 use crate::store::Store;
 use crate::types::OrderNo;
 
@@ -38,7 +38,7 @@ fn hidden_part(no: &OrderNo) -> u64 {
 }
 
 pub(super) fn concurrent_numbers_are_distinct_if_clock_goes_back(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     let mut numbers = drawn_at_once(&shop.store());
     shop.clock.turn_back(Duration::from_secs(60 * 60));
     let last_time = |no: &OrderNo| no.as_str().get(..13).map(str::to_owned);
@@ -56,7 +56,7 @@ pub(super) fn concurrent_numbers_are_distinct_if_clock_goes_back(harness: &dyn H
 }
 
 pub(super) fn numbers_after_reopen_are_distinct(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     let mut numbers = draw(&shop.store(), 1000);
     for _ in 0..5 {
         shop.clock.turn_back(Duration::from_secs(60 * 60));
@@ -70,7 +70,7 @@ pub(super) fn numbers_after_reopen_are_distinct(harness: &dyn Harness) {
 }
 
 pub(super) fn consecutive_numbers_hide_the_counter(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     let hidden: Vec<u64> = draw(&shop.store(), 1000).iter().map(hidden_part).collect();
     let pairs = || hidden.iter().zip(hidden.iter().skip(1));
     let steps: BTreeSet<u64> = pairs().map(|(a, b)| a.abs_diff(*b)).collect();
@@ -81,7 +81,7 @@ pub(super) fn consecutive_numbers_hide_the_counter(harness: &dyn Harness) {
 }
 
 pub(super) fn number_contains_time_and_node(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     let no = shop.store().next_order_no().wait().unwrap();
     assert_eq!(no.as_str().len(), 32);
     let expected = format!("{:013}000", shop.now().as_millis());

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Harness;
-use super::tools::{Shop, every};
+use super::tools::{StoreFixture, every};
 use crate::error::Error;
 use crate::order::{ChannelState, Command, Confirmed, Queried, Status};
 use crate::query::{OrderQuery, PageRequest};
@@ -13,7 +13,7 @@ use crate::types::{OpenId, OrderNo, Timestamp};
 const ROWS: u64 = 1000;
 const LIMIT: usize = 7;
 
-fn thousand(shop: &Shop<'_>, command: impl Fn(u64) -> Command) {
+fn thousand(shop: &StoreFixture<'_>, command: impl Fn(u64) -> Command) {
     let outcomes = shop.submit_all((0..ROWS).map(command).collect());
     assert_eq!(outcomes.len(), 1000);
 }
@@ -23,7 +23,10 @@ fn pages() -> [PageRequest; 2] {
 }
 
 /// Checks that both directions give the same 1,000 rows, each once.
-fn assert_each_once(shop: &Shop<'_>, read: impl Fn(PageRequest) -> crate::query::Page<OrderNo>) {
+fn assert_each_once(
+    shop: &StoreFixture<'_>,
+    read: impl Fn(PageRequest) -> crate::query::Page<OrderNo>,
+) {
     let [usual, mut reversed] = pages().map(|page| every(page, LIMIT, &read));
     reversed.reverse();
     assert_eq!(usual, reversed);
@@ -43,7 +46,7 @@ fn only_numbers<R>(
     }
 }
 
-fn assert_list_pages(shop: &Shop<'_>, listing: &OrderQuery) {
+fn assert_list_pages(shop: &StoreFixture<'_>, listing: &OrderQuery) {
     let store = shop.store();
     assert_each_once(shop, |page| {
         let page = store.list(listing.clone().page(page)).wait().unwrap();
@@ -53,7 +56,7 @@ fn assert_list_pages(shop: &Shop<'_>, listing: &OrderQuery) {
 
 /// The filter keeps one old order among 2,500 orders of a user.
 pub(super) fn filter_examines_bounded_rows_per_page(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     let all = (0..2500).map(|n| fixtures::create(n, fixtures::new(100)));
     assert_eq!(shop.submit_all(all.collect()).len(), 2500);
     shop.expect(0, fixtures::payment(1, 100), Confirmed::Applied, true);
@@ -86,7 +89,7 @@ pub(super) fn filter_examines_bounded_rows_per_page(harness: &dyn Harness) {
 }
 
 pub(super) fn orders_of_one_millisecond_page_once(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     thousand(&shop, |n| fixtures::create(n, fixtures::new(100)));
     assert_list_pages(&shop, &OrderQuery::all());
     assert_list_pages(&shop, &OrderQuery::by_openid(&fixtures::openid(1)));
@@ -98,7 +101,7 @@ pub(super) fn orders_of_one_millisecond_page_once(harness: &dyn Harness) {
 }
 
 pub(super) fn anomalies_of_one_millisecond_page_once(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     thousand(&shop, |n| fixtures::confirm(n, fixtures::payment(n, 100)));
     let store = shop.store();
     assert_each_once(&shop, |page| {
@@ -110,7 +113,7 @@ pub(super) fn anomalies_of_one_millisecond_page_once(harness: &dyn Harness) {
 }
 
 pub(super) fn due_actions_of_one_millisecond_page_once(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     thousand(&shop, |n| fixtures::create(n, fixtures::new(100)));
     shop.clock.advance(std::time::Duration::from_secs(5));
     let store = shop.store();
@@ -124,7 +127,7 @@ pub(super) fn due_actions_of_one_millisecond_page_once(harness: &dyn Harness) {
 
 pub(super) fn paging_while_rows_change_visits_each_once(harness: &dyn Harness) {
     for page in pages() {
-        let shop = Shop::open(harness);
+        let shop = StoreFixture::open(harness);
         thousand(&shop, |n| fixtures::create(n, fixtures::new(100)));
         shop.clock.advance(std::time::Duration::from_secs(5));
         let now = shop.now();
@@ -147,7 +150,7 @@ pub(super) fn paging_while_rows_change_visits_each_once(harness: &dyn Harness) {
 }
 
 pub(super) fn new_orders_do_not_move_rows_while_paging(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     thousand(&shop, |n| fixtures::create(n, fixtures::new(100)));
     let store = shop.store();
     let made = std::cell::Cell::new(ROWS);
@@ -171,7 +174,7 @@ pub(super) fn new_orders_do_not_move_rows_while_paging(harness: &dyn Harness) {
 }
 
 pub(super) fn filtered_pages_reach_the_end(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     thousand(&shop, |n| fixtures::create(n, fixtures::new(100)));
     for n in [0, 500, 999] {
         let _ = shop.confirm(n, fixtures::payment(n, 100));
@@ -190,7 +193,7 @@ pub(super) fn filtered_pages_reach_the_end(harness: &dyn Harness) {
 }
 
 pub(super) fn cursor_is_refused_by_other_queries(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     thousand(&shop, |n| fixtures::create(n, fixtures::new(100)));
     let store = shop.store();
     let page = PageRequest::of(LIMIT);
@@ -222,7 +225,7 @@ pub(super) fn cursor_is_refused_by_other_queries(harness: &dyn Harness) {
 }
 
 pub(super) fn openids_with_common_prefix_stay_separate(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     let names = ["o", "oa", "oab", "oabc", "oabcd"];
     for (name, n) in names.into_iter().zip(0..) {
         let openid = OpenId::parse(name).unwrap();
@@ -237,7 +240,7 @@ pub(super) fn openids_with_common_prefix_stay_separate(harness: &dyn Harness) {
 }
 
 pub(super) fn reopened_store_has_same_lists_and_totals(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     thousand(&shop, |n| fixtures::create(n, fixtures::new(100)));
     let _ = shop.confirm(1, fixtures::payment(1, 100));
     let read = || {

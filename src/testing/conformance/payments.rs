@@ -1,7 +1,7 @@
 //! Cases for payments: repeated, concurrent, with a wrong amount, by another user.
 
 use super::Harness;
-use super::tools::{Shop, at_once};
+use super::tools::{StoreFixture, at_once};
 use crate::order::{
     AnomalyId, AnomalyKind, ChannelState, Confirmed, IdentityField, Queried, Resolution, Resolved,
     Source, Status,
@@ -19,7 +19,7 @@ fn short_of_one_fen() -> Confirmed {
 }
 
 pub(super) fn repeated_callback_is_duplicate(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     shop.created(1, 100);
     shop.expect(1, payment(1, 100), Confirmed::Applied, true);
     let paid = shop.order(1);
@@ -33,7 +33,7 @@ pub(super) fn repeated_callback_is_duplicate(harness: &dyn Harness) {
 }
 
 pub(super) fn callback_on_64_threads_is_applied_once(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     shop.created(1, 100);
     let store = shop.store();
     let outcomes = at_once(64, |_| {
@@ -49,7 +49,7 @@ pub(super) fn callback_on_64_threads_is_applied_once(harness: &dyn Harness) {
 }
 
 pub(super) fn callback_and_query_race_applies_once(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     let store = shop.store();
     for n in 0..20 {
         shop.created(n, 100);
@@ -74,7 +74,7 @@ pub(super) fn callback_and_query_race_applies_once(harness: &dyn Harness) {
 }
 
 pub(super) fn callback_after_full_refund_changes_nothing(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     shop.created(1, 100);
     assert_eq!(
         shop.query(1, ChannelState::Closed),
@@ -98,7 +98,7 @@ pub(super) fn callback_after_full_refund_changes_nothing(harness: &dyn Harness) 
 }
 
 pub(super) fn failed_attempt_leaves_order_payable(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     shop.created(1, 100);
     let before = shop.order(1);
     #[cfg(feature = "wechat")]
@@ -118,7 +118,7 @@ pub(super) fn failed_attempt_leaves_order_payable(harness: &dyn Harness) {
 }
 
 pub(super) fn repeated_wrong_amount_is_one_anomaly(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     shop.created(1, 100);
     shop.expect(1, payment(1, 99), short_of_one_fen(), true);
     for _ in 1..15 {
@@ -148,7 +148,7 @@ pub(super) fn repeated_wrong_amount_is_one_anomaly(harness: &dyn Harness) {
 }
 
 pub(super) fn strict_policy_does_not_acknowledge_wrong_amount(harness: &dyn Harness) {
-    let shop = Shop::with(harness, |policy| policy.strict = true);
+    let shop = StoreFixture::with(harness, |policy| policy.strict = true);
     shop.created(1, 100);
     shop.expect(1, payment(1, 99), short_of_one_fen(), false);
     shop.expect(1, payment(1, 99), Confirmed::Duplicate, false);
@@ -158,7 +158,7 @@ pub(super) fn strict_policy_does_not_acknowledge_wrong_amount(harness: &dyn Harn
 }
 
 pub(super) fn payment_with_coupon_is_applied(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     shop.created(1, 100);
     let mut with_coupon = payment(1, 100);
     with_coupon.payer_total = Some(fixtures::fen(90));
@@ -168,7 +168,7 @@ pub(super) fn payment_with_coupon_is_applied(harness: &dyn Harness) {
 }
 
 pub(super) fn payment_by_other_user_can_be_accepted(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     shop.created(1, 100);
     let mut by_another = payment(1, 100);
     by_another.openid = Some(fixtures::openid(2));
@@ -194,7 +194,7 @@ pub(super) fn payment_by_other_user_can_be_accepted(harness: &dyn Harness) {
 
 #[cfg(feature = "wechat")]
 pub(super) fn service_provider_payment_compares_sub_identity(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     let body = br#"{"returnCode":"SUCCESS","resultCode":"SUCCESS",
         "appid":"wxd2565e6a04246fd1","mchId":"1800780001","openid":"oPoo341Im-roYxAd3WD3D",
         "subAppid":"wx0000000000000001","subMchId":"1700000001",
@@ -213,7 +213,7 @@ pub(super) fn service_provider_payment_compares_sub_identity(harness: &dyn Harne
 pub(super) fn service_provider_payment_compares_sub_identity(_: &dyn Harness) {}
 
 pub(super) fn missing_payment_fields_are_not_compared(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     let merchant = fixtures::new(100).mch_id(fixtures::mch_id(1));
     let _ = shop.create(1, merchant);
     shop.expect(1, payment(1, 100), Confirmed::Applied, true);
@@ -226,7 +226,7 @@ pub(super) fn missing_payment_fields_are_not_compared(harness: &dyn Harness) {
 }
 
 pub(super) fn transaction_pays_only_one_order(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     shop.created(1, 100);
     shop.created(2, 100);
     shop.expect(1, payment(7, 100), Confirmed::Applied, true);

@@ -1,7 +1,7 @@
 //! Cases for refunds: never more than the payment, and once per refund number.
 
 use super::Harness;
-use super::tools::{Shop, at_once};
+use super::tools::{StoreFixture, at_once};
 use crate::contract::FeedCursor;
 use crate::order::{
     ActionKind, AnomalyId, AnomalyKind, CommandKind, Confirmed, Conflict, EventKind, Imported,
@@ -16,20 +16,20 @@ const SECOND: std::time::Duration = std::time::Duration::from_secs(1);
 const YEAR: std::time::Duration = std::time::Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Creates a store with order 1, paid 100 fen by transaction 1.
-fn paid(harness: &dyn Harness) -> Shop<'_> {
-    let shop = Shop::open(harness);
+fn paid(harness: &dyn Harness) -> StoreFixture<'_> {
+    let shop = StoreFixture::open(harness);
     shop.created(1, 100);
     shop.expect(1, payment(1, 100), Confirmed::Applied, true);
     shop
 }
 
-fn request(shop: &Shop<'_>, n: u64, amount: u64) -> RefundRequested {
+fn request(shop: &StoreFixture<'_>, n: u64, amount: u64) -> RefundRequested {
     let refund = refund_of(1, n, amount);
     let call = shop.store().request_refund(fixtures::order_no(1), refund);
     call.wait().unwrap().outcome
 }
 
-fn record(shop: &Shop<'_>, n: u64, amount: u64, state: RefundState) -> RefundRecorded {
+fn record(shop: &StoreFixture<'_>, n: u64, amount: u64, state: RefundState) -> RefundRecorded {
     let fact = refund_fact(1, n, amount, state);
     let call = shop.store().record_refund(fixtures::order_no(1), fact);
     let answer = call.wait().unwrap();
@@ -145,7 +145,7 @@ pub(super) fn refund_on_64_threads_is_adopted_once(harness: &dyn Harness) {
 }
 
 pub(super) fn two_orders_never_share_a_refund_number(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     for n in 0..8 {
         shop.created(n, 100);
         shop.expect(n, payment(n, 100), Confirmed::Applied, true);
@@ -222,7 +222,7 @@ pub(super) fn exported_order_is_imported_completely_once(harness: &dyn Harness) 
     let _ = record(&old, 9, 10, RefundState::Success);
     let order = Order::clone(&old.order(1));
     old.close();
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     let import = |conflict| {
         let call = shop.store().import(order.clone(), conflict);
         call.wait().unwrap().outcome
@@ -246,13 +246,13 @@ pub(super) fn exported_order_is_imported_completely_once(harness: &dyn Harness) 
 }
 
 /// Confirms transaction `n` under number `n`, which has no order, and creates order `50 + n`.
-fn waits_and_fits(shop: &Shop<'_>, n: u64) {
+fn waits_and_fits(shop: &StoreFixture<'_>, n: u64) {
     shop.expect(n, payment(n, 100), Confirmed::Unclaimed, false);
     shop.created(50 + n, 100);
 }
 
 /// Checks that transaction `n` either pays order `50 + n` or is refunded under number `n`.
-fn is_held_once(shop: &Shop<'_>, n: u64) {
+fn is_held_once(shop: &StoreFixture<'_>, n: u64) {
     let order = shop.order(50 + n);
     let goes_back = shop.store().events(FeedCursor::START, 1000).wait().unwrap();
     let goes_back = goes_back.iter().any(|sequenced| {
@@ -263,7 +263,7 @@ fn is_held_once(shop: &Shop<'_>, n: u64) {
 }
 
 pub(super) fn group_either_refunds_or_applies_a_payment(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     for (n, pays_first) in [(1, false), (2, true)] {
         waits_and_fits(&shop, n);
         let back = CommandKind::RequestRefund(Box::new(refund_of(n, n, 100)));
@@ -287,7 +287,7 @@ pub(super) fn group_either_refunds_or_applies_a_payment(harness: &dyn Harness) {
 }
 
 pub(super) fn concurrent_callers_either_refund_or_apply_a_payment(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     for n in 1..=20 {
         waits_and_fits(&shop, n);
     }

@@ -22,12 +22,12 @@ use crate::testing::{ManualClock, fixtures};
 use crate::types::{OrderNo, Timestamp};
 
 /// Fixture that decides commands like a store, one at a time. The case writes the mutations.
-pub(super) struct Desk<'e> {
+pub(super) struct Decider<'e> {
     pub(super) engine: &'e dyn Engine,
     pub(super) now: Timestamp,
 }
 
-impl<'e> Desk<'e> {
+impl<'e> Decider<'e> {
     pub(super) fn at(engine: &'e dyn Engine) -> Self {
         let now = fixtures::now();
         Self { engine, now }
@@ -160,14 +160,14 @@ pub(super) fn at_once<T: Send>(threads: usize, act: impl Fn(usize) -> T + Sync) 
 }
 
 /// Fixture: a store with a manual clock.
-pub(super) struct Shop<'h> {
+pub(super) struct StoreFixture<'h> {
     harness: &'h dyn Harness,
     policy: Policy,
     pub(super) clock: ManualClock,
     store: RefCell<Option<Store>>,
 }
 
-impl<'h> Shop<'h> {
+impl<'h> StoreFixture<'h> {
     pub(super) fn open(harness: &'h dyn Harness) -> Self {
         Self::with(harness, |_| {})
     }

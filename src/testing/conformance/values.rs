@@ -1,13 +1,13 @@
 //! Cases for extreme and invalid values.
 
 use super::Harness;
-use super::tools::Shop;
+use super::tools::StoreFixture;
 use crate::order::{Created, NewOrder};
 use crate::testing::fixtures;
 use crate::types::{Fen, Timestamp};
 
 pub(super) fn yuan_convert_exactly_to_fen(harness: &dyn Harness) {
-    let shop = Shop::open(harness);
+    let shop = StoreFixture::open(harness);
     let amounts = [
         ("8.8", 880),
         ("9.8", 980),

@@ -44,8 +44,8 @@ pub fn import_books(bytes: &[u8]) {
 fn any_import(bytes: &mut Bytes<'_>) -> (Import, bool) {
     let import = match bytes.below(3) {
         0 => Import::exported(),
-        1 => Import::foreign(Mapping::of(Amounts::Yuan)),
-        _ => Import::foreign(Mapping::of(Amounts::Fen)),
+        1 => Import::mapped(Mapping::of(Amounts::Yuan)),
+        _ => Import::mapped(Mapping::of(Amounts::Fen)),
     };
     let choices = bytes.below(8);
     let conflict = match choices & 1 {
@@ -93,7 +93,7 @@ fn run(store: &Store, import: &Import, input: Input<&[u8]>) -> Option<ImportRepo
     assert_eq!(last, Some(report), "the last progress is the report");
     let not_taken = report.refused + report.skipped_differs;
     assert_eq!(not_taken, refused);
-    let became = report.imported + report.advanced + report.unchanged + report.waiting;
+    let became = report.imported + report.advanced + report.unchanged + report.unclaimed;
     assert_eq!(report.records, became + not_taken);
     Some(report)
 }
@@ -103,7 +103,7 @@ fn exported(store: &Store) -> String {
     let exported = Export::all().json_lines(store, &mut output).unwrap();
     let text = String::from_utf8(output).unwrap();
     let lines = u64::try_from(text.lines().count()).unwrap();
-    assert_eq!(exported.orders + exported.waiting, lines);
+    assert_eq!(exported.orders + exported.unclaimed, lines);
     text
 }
 

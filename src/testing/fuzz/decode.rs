@@ -9,7 +9,7 @@ use crate::engine::corrupt_payloads;
 use crate::order::{Command, CommandKind, Record};
 use crate::rules::{evolve, index_entries, unique_keys};
 use crate::testing::model::Model;
-use crate::testing::{SeededRng, fixtures, look_at};
+use crate::testing::{SeededRng, check_decision, fixtures};
 use crate::verify::VerifyReport;
 
 /// Number of input bytes that choose the commands for a decoded record.
@@ -68,7 +68,7 @@ fn look(record: &Record, commands: &[Command]) {
             }
             kind => kind,
         };
-        look_at(record, kind, fixtures::now());
+        check_decision(record, kind, fixtures::now());
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use super::Bytes;
 use super::commands::any_command;
 use crate::contract::FeedCursor;
-use crate::engine::corrupt_payloads::{self, ForgedEntry, ForgedFrame};
+use crate::engine::corrupt_payloads::{self, EditableEntry, EditableFrame};
 use crate::error::Error;
 use crate::order::Event;
 use crate::query::{OrderQuery, PageRequest};
@@ -43,7 +43,7 @@ fn killed() -> &'static Killed {
         let mut rng = SeededRng::new(1);
         for step in 0..60 {
             if step == 20 {
-                store.flush().wait().unwrap();
+                store.checkpoint().wait().unwrap();
             }
             let chosen: Vec<u8> = (0..200).map(|_| rng.next().to_le_bytes()[0]).collect();
             let mut bytes = Bytes::new(&chosen);
@@ -150,7 +150,7 @@ fn damage(disk: &SimulatedDisk, bytes: &mut Bytes<'_>) {
     };
     let at = place(&content, bytes);
     match bytes.below(10) {
-        0 => disk.damage(&path, at, bytes.byte()),
+        0 => disk.corrupt_byte(&path, at, bytes.byte()),
         1 => {
             let written = bytes.take(16);
             let end = content.len().min(at + written.len());
@@ -220,14 +220,14 @@ fn forge(disk: &SimulatedDisk, bytes: &mut Bytes<'_>) {
     disk.put(&path, &corrupt_payloads::segment_of(&segment, &frames));
 }
 
-fn forge_frame(frames: &mut Vec<ForgedFrame>, bytes: &mut Bytes<'_>) {
+fn forge_frame(frames: &mut Vec<EditableFrame>, bytes: &mut Bytes<'_>) {
     let (at, other) = (bytes.below(frames.len()), bytes.below(frames.len()));
     match bytes.below(8) {
         0 => frames.swap(at, other),
         1 => drop(frames.remove(at)),
         2 => frames.insert(at, frames[other].clone()),
         3 => frames[at].kind = 1 + bytes.byte() % 4,
-        4 => frames.push(ForgedFrame {
+        4 => frames.push(EditableFrame {
             kind: 1,
             entries: vec![any_entry(bytes)],
         }),
@@ -240,14 +240,14 @@ fn forge_frame(frames: &mut Vec<ForgedFrame>, bytes: &mut Bytes<'_>) {
         }
     }
     if frames.is_empty() {
-        frames.push(ForgedFrame {
+        frames.push(EditableFrame {
             kind: 3,
             entries: Vec::new(),
         });
     }
 }
 
-fn forge_entry(entries: &mut Vec<ForgedEntry>, at: usize, bytes: &mut Bytes<'_>) {
+fn forge_entry(entries: &mut Vec<EditableEntry>, at: usize, bytes: &mut Bytes<'_>) {
     let other = bytes.below(entries.len());
     match bytes.below(8) {
         0 => entries.swap(at, other),
@@ -276,9 +276,9 @@ fn change(value: &mut Vec<u8>, bytes: &mut Bytes<'_>) {
     }
 }
 
-fn any_entry(bytes: &mut Bytes<'_>) -> ForgedEntry {
+fn any_entry(bytes: &mut Bytes<'_>) -> EditableEntry {
     let (key_len, value_len) = (bytes.below(36), bytes.below(64));
-    ForgedEntry {
+    EditableEntry {
         table: bytes.byte() % 13,
         key: bytes.take(key_len).to_vec(),
         value: Some(bytes.take(value_len).to_vec()),

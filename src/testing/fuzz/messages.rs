@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::order::{Command, CommandKind, NewOrder, NewRefund, RefundFact};
 use crate::rules::Policy;
-use crate::testing::{Shop, fixtures};
+use crate::testing::{Oracle, fixtures};
 use crate::types::{AppId, Fen, OrderNo, RefundNo, TransactionId};
 use crate::wechat::bill::{BillDay, BillReader, ServiceFee};
 use crate::wechat::{
@@ -25,7 +25,7 @@ pub(super) fn read(kind: u8, bytes: &[u8]) {
         }),
         1 => submit(V2Event::from_xml(bytes), V2Event::into_command),
         2 => submit(CloudEvent::from_json(bytes), CloudEvent::into_command),
-        3 => submit_refund(RefundMessage::from_v3_notice(bytes)),
+        3 => submit_refund(RefundMessage::from_v3_notification(bytes)),
         4 => submit_refund(RefundMessage::from_v2(bytes)),
         5 => submit_refund(RefundMessage::from_cloud(bytes)),
         6 => submit_refund(RefundMessage::from_v3_answer(&refund, 200, bytes)),
@@ -71,7 +71,10 @@ fn submit<T: Debug, E: Debug + Display>(
         Ok(message) => {
             let _ = format!("{message:?}");
             if let Some(command) = command(message) {
-                submit_to(&mut Shop::at(fixtures::now(), Policy::default()), &command);
+                submit_to(
+                    &mut Oracle::at(fixtures::now(), Policy::default()),
+                    &command,
+                );
             }
         }
         Err(error) => assert!(!error.to_string().is_empty()),
@@ -131,10 +134,10 @@ fn submit_closing<E: Debug + Display>(read: Result<ClosingAnswer, E>) {
 }
 
 /// Runs a command before its order exists, then creates the order, then runs the command again.
-fn submit_to(shop: &mut Shop, command: &Command) {
+fn submit_to(shop: &mut Oracle, command: &Command) {
     let no = command.no;
     let mut run = |kind: &CommandKind| {
-        let _ = shop.ask_and_look(no, kind.clone());
+        let _ = shop.run_and_check(no, kind.clone());
         shop.wait(Duration::from_secs(1));
     };
     run(&command.kind);
@@ -161,7 +164,7 @@ fn bill(bytes: &[u8]) {
         return;
     };
     let _ = reader.kind();
-    let mut shop = Shop::at(fixtures::now(), Policy::default());
+    let mut shop = Oracle::at(fixtures::now(), Policy::default());
     for line in reader.take(LINES) {
         let Ok(line) = line else { continue };
         let _ = format!("{line:?}");

@@ -10,8 +10,8 @@ use super::commands::{
 };
 use crate::contract::Counts;
 use crate::order::{Command, Event, Record, Status};
-use crate::rules::{Index, Shows, index_entries};
-use crate::testing::Shop;
+use crate::rules::{Index, ReplyOrder, index_entries};
+use crate::testing::Oracle;
 use crate::testing::fixtures;
 use crate::testing::model::{List, Model};
 use crate::types::{OrderNo, Timestamp};
@@ -30,7 +30,7 @@ const STEPS: usize = 64;
 pub fn transitions(bytes: &[u8]) {
     let mut bytes = Bytes::new(bytes);
     let policy = any_policy(&mut bytes);
-    let mut shop = Shop::at(fixtures::now(), policy.clone());
+    let mut shop = Oracle::at(fixtures::now(), policy.clone());
     let mut model = Model::new(policy);
     for _ in 0..STEPS {
         if bytes.is_empty() {
@@ -44,24 +44,24 @@ pub fn transitions(bytes: &[u8]) {
     compare(&shop, &model);
 }
 
-fn any_wait(shop: &mut Shop, bytes: &mut Bytes<'_>) {
+fn any_wait(shop: &mut Oracle, bytes: &mut Bytes<'_>) {
     let seconds = Duration::from_secs(bytes.pick(&[1, 5, 60, 600, 3600, 7 * 24 * 3600]));
     match bytes.below(8) {
-        0 => shop.turn_back(seconds),
+        0 => shop.set_clock_back(seconds),
         1 => shop.now = any_now(bytes),
         _ => shop.wait(seconds),
     }
     shop.now = shop.now.min(clocks_end());
 }
 
-fn run(shop: &mut Shop, model: &mut Model, command: Command) {
+fn run(shop: &mut Oracle, model: &mut Model, command: Command) {
     let Command { no, kind } = command.clone();
     let expected = model.run(shop.now, &command);
-    let decision = shop.ask_and_look(no, kind);
+    let decision = shop.run_and_check(no, kind);
     check_no_openid(&format!("{command:?} {decision:?} {expected:?}"));
-    let shown = match decision.shows {
-        Shows::This => no,
-        Shows::Owner(no) => no,
+    let shown = match decision.reply_order {
+        ReplyOrder::This => no,
+        ReplyOrder::Owner(no) => no,
     };
     let order = shop.records.get(&shown).and_then(Record::as_order);
     assert_eq!(decision.outcome, expected.outcome);
@@ -81,7 +81,7 @@ fn check_no_openid(text: &str) {
 ///
 /// The two use independent code: the model decides for each order whether a list contains it, and
 /// the oracle uses the index entries from the rules.
-fn compare(shop: &Shop, model: &Model) {
+fn compare(shop: &Oracle, model: &Model) {
     for list in every_list() {
         let mut found = places(shop, &index_of(&list));
         let rows = model.list(&list).into_iter();
@@ -111,11 +111,11 @@ fn compare(shop: &Shop, model: &Model) {
     compare_feeds(shop, model);
 }
 
-fn is_order(shop: &Shop, no: &OrderNo) -> bool {
+fn is_order(shop: &Oracle, no: &OrderNo) -> bool {
     shop.records.get(no).and_then(Record::as_order).is_some()
 }
 
-fn places(shop: &Shop, index: &Index) -> Vec<(Timestamp, OrderNo, u32)> {
+fn places(shop: &Oracle, index: &Index) -> Vec<(Timestamp, OrderNo, u32)> {
     let of_record = |record: &Record| {
         let no = record.no();
         let entries = index_entries(record).into_iter();
@@ -157,7 +157,7 @@ fn every_list() -> Vec<List> {
         .collect()
 }
 
-fn compare_feeds(shop: &Shop, model: &Model) {
+fn compare_feeds(shop: &Oracle, model: &Model) {
     let mut expected: BTreeMap<OrderNo, Vec<Event>> = BTreeMap::new();
     for event in model.feed() {
         expected.entry(event.no).or_default().push(event.clone());

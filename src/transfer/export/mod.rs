@@ -54,7 +54,7 @@ pub struct Exported {
     /// Number of orders. Their refunds and anomalies are in the same record.
     pub orders: u64,
     /// Number of unclaimed records: payments or refunds under an order number without an order.
-    pub waiting: u64,
+    pub unclaimed: u64,
 }
 
 impl Export {
@@ -89,7 +89,7 @@ impl Export {
     ) -> Result<Exported, ExportError> {
         let mut exported = Exported::default();
         each_waiting(store, |waiting| {
-            exported.waiting += 1;
+            exported.unclaimed += 1;
             write_line(&mut output, &OfWaiting { waiting })
         })?;
         self.each_order(store, |order| {

@@ -9,7 +9,7 @@ use std::hash::{BuildHasher, RandomState};
 use crate::order::{
     Command, CommandKind, Conflict, ImportRefusal, Imported, Order, Outcome, Payment, Record,
 };
-use crate::rules::{UniqueKey, taken_by, unique_keys};
+use crate::rules::{UniqueKey, refusal_for_key, unique_keys};
 use crate::types::OrderNo;
 
 /// Order numbers and unique keys that the import would have written so far.
@@ -51,7 +51,7 @@ impl DryRun {
     fn taken(&self, order: &Order) -> Option<ImportRefusal> {
         keys(order).find_map(|key| {
             let by = *self.owners.get(&key)?;
-            Some(taken_by(&key, by))
+            Some(refusal_for_key(&key, by))
         })
     }
 }

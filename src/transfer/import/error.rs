@@ -5,12 +5,12 @@ use std::io;
 use thiserror::Error;
 
 use crate::error::Error as StoreError;
-use crate::transfer::place::Place;
+use crate::transfer::position::Position;
 
 /// Error that ended an import early.
 ///
 /// The store keeps all records imported so far. Run the same import again, or resume it after
-/// `settled` with [`Import::resume_behind`](super::Import::resume_behind).
+/// `settled` with [`Import::resume_after`](super::Import::resume_after).
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ImportError {
@@ -20,7 +20,7 @@ pub enum ImportError {
         /// Error of the input.
         source: io::Error,
         /// Last settled record.
-        settled: Option<Place>,
+        settled: Option<Position>,
     },
     /// The store failed to execute a command.
     #[error("the store could not import the records")]
@@ -28,17 +28,17 @@ pub enum ImportError {
         /// Error of the store.
         source: StoreError,
         /// Last settled record. The store may have imported some of the records after it.
-        settled: Option<Place>,
+        settled: Option<Position>,
     },
     /// No record of the input begins at the position after which the import should resume. The
     /// input is not the one of the earlier import.
     #[error("no record begins at {place}: resume with the input of the earlier import")]
-    OtherBooks {
-        /// Position given to [`Import::resume_behind`](super::Import::resume_behind).
-        place: Place,
+    OtherInput {
+        /// Position given to [`Import::resume_after`](super::Import::resume_after).
+        place: Position,
     },
     /// The input of [`Import::exported`](super::Import::exported) is CSV. A store's CSV export is a
     /// report and does not contain complete orders.
     #[error("a store's export is JSON; its CSV report cannot be imported")]
-    ReportIsNoBooks,
+    ReportNotImportable,
 }

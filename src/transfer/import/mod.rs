@@ -18,7 +18,7 @@ use self::settings::Settings;
 use self::submit::Submitter;
 use super::input::Input;
 use super::mapping::Mapping;
-use super::place::Place;
+use super::position::Position;
 use crate::order::Conflict;
 use crate::store::Store;
 
@@ -42,7 +42,7 @@ use crate::store::Store;
 /// let records = r#"{"_id":"7","outTradeNo":"1647840000","_openid":"oZWaC4","appid":"wxa",
 ///   "totalFee":19.900000000000002,"payStatus":"success","createTime":1647840000000,
 ///   "transactionId":"4200001234202203210000000042","timeEnd":"20220321132007"}"#;
-/// let import = Import::foreign(Mapping::of(Amounts::Yuan));
+/// let import = Import::mapped(Mapping::of(Amounts::Yuan));
 /// let report = import.run(&store, Input::json(records.as_bytes()), |notice| {
 ///     if let Notice::Refused(refused) = notice {
 ///         eprintln!("{refused}");
@@ -76,7 +76,7 @@ impl Import {
     }
 
     /// Imports the records of another system, read by this mapping.
-    pub fn foreign(mapping: Mapping) -> Self {
+    pub fn mapped(mapping: Mapping) -> Self {
         Self::of(Books::Foreign(Box::new(mapping)))
     }
 
@@ -109,7 +109,7 @@ impl Import {
     /// Resumes after the last settled record of an import that ended early.
     ///
     /// The input must again be the complete input. The import skips the settled records.
-    pub const fn resume_behind(mut self, settled: Place) -> Self {
+    pub const fn resume_after(mut self, settled: Position) -> Self {
         self.settings.resume_behind = Some(settled);
         self
     }
@@ -125,7 +125,7 @@ impl Import {
         notify: impl FnMut(Notice),
     ) -> Result<ImportReport, ImportError> {
         if matches!(self.books, Books::Exported) && input.is_csv() {
-            return Err(ImportError::ReportIsNoBooks);
+            return Err(ImportError::ReportNotImportable);
         }
         let mut submitter = Submitter::new(store, self.settings, notify);
         self.skip_settled(&mut input)?;
@@ -160,6 +160,6 @@ impl Import {
                 break;
             }
         }
-        Err(ImportError::OtherBooks { place })
+        Err(ImportError::OtherInput { place })
     }
 }

@@ -10,12 +10,12 @@ use crate::transfer::fields::Fields;
 use crate::transfer::input::Body;
 use crate::transfer::input::framed::Framed;
 use crate::transfer::map_record::Entry;
-use crate::transfer::place::Place;
+use crate::transfer::position::Position;
 use crate::types::OrderNo;
 
 /// A record's position, and its commands for the store.
 pub(super) struct Read {
-    pub(super) place: Place,
+    pub(super) place: Position,
     pub(super) asked: Result<Vec<Command>, Refused>,
 }
 
@@ -36,7 +36,7 @@ pub(super) fn read(books: &Books, conflict: Conflict, framed: Framed<Body<'_>>) 
 fn commands(
     books: &Books,
     conflict: Conflict,
-    place: Place,
+    place: Position,
     body: Body<'_>,
 ) -> Result<Vec<Command>, Refusal> {
     let fields = match (books, body) {
@@ -76,7 +76,7 @@ enum Wanted {
 
 /// Converts the parser's error to a position. The parser's message may contain a value of the
 /// record, so it is dropped.
-fn at(place: Place, error: &serde_json::Error, wanted: Wanted) -> Reason {
+fn at(place: Position, error: &serde_json::Error, wanted: Wanted) -> Reason {
     let number = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
     let line = place
         .line

@@ -1,7 +1,7 @@
 //! Result and progress of an import.
 
 use crate::transfer::error::Refused;
-use crate::transfer::place::Place;
+use crate::transfer::position::Position;
 
 /// Counts of an import: so far in a [`Notice::Progress`], in total at the end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -23,11 +23,11 @@ pub struct ImportReport {
     pub skipped_differs: u64,
     /// Records whose payments or refunds the store keeps as unclaimed, because their order does not
     /// exist.
-    pub waiting: u64,
+    pub unclaimed: u64,
     /// Refused records.
     pub refused: u64,
     /// Last settled record. A later import can resume after it.
-    pub settled: Option<Place>,
+    pub settled: Option<Position>,
     /// Whether a refused record ended the import: see [`Import::stop_on_error`].
     ///
     /// [`Import::stop_on_error`]: crate::transfer::Import::stop_on_error

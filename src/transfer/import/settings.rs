@@ -1,6 +1,6 @@
 //! Settings of an import run.
 
-use crate::transfer::place::Place;
+use crate::transfer::position::Position;
 
 /// Maximum number of records that the import sends to the store at once.
 const PORTION: usize = 256;
@@ -10,7 +10,7 @@ pub(super) struct Settings {
     pub(super) stop_on_error: bool,
     pub(super) dry_run: bool,
     /// Last record that an earlier import settled.
-    pub(super) resume_behind: Option<Place>,
+    pub(super) resume_behind: Option<Position>,
 }
 
 impl Settings {

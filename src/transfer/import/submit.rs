@@ -14,7 +14,7 @@ use crate::order::{
 };
 use crate::store::Store;
 use crate::transfer::error::{Reason, Refused};
-use crate::transfer::place::Place;
+use crate::transfer::position::Position;
 
 /// Pause before the next attempt while the store's queue is full.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -47,7 +47,7 @@ impl<'a, F: FnMut(Notice)> Submitter<'a, F> {
         self.report
     }
 
-    pub(super) const fn settled(&self) -> Option<Place> {
+    pub(super) const fn settled(&self) -> Option<Position> {
         self.report.settled
     }
 
@@ -102,7 +102,7 @@ impl<'a, F: FnMut(Notice)> Submitter<'a, F> {
     /// Combined outcome of one record.
     fn outcome_of<'c>(
         &mut self,
-        place: Place,
+        place: Position,
         answers: impl Iterator<Item = (&'c Command, Reply<Outcome>)>,
     ) -> Result<Became, Refused> {
         let mut became = Became::Unchanged;
@@ -120,11 +120,11 @@ impl<'a, F: FnMut(Notice)> Submitter<'a, F> {
         Ok(became)
     }
 
-    fn count(&mut self, place: Place, found: Result<Became, Refused>) {
+    fn count(&mut self, place: Position, found: Result<Became, Refused>) {
         let report = &mut self.report;
         match found {
             Ok(Became::Unchanged) => report.unchanged += 1,
-            Ok(Became::Waiting) => report.waiting += 1,
+            Ok(Became::Waiting) => report.unclaimed += 1,
             Ok(Became::Advanced) => report.advanced += 1,
             Ok(Became::InAnomaly) => {
                 report.advanced += 1;

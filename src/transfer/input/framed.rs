@@ -1,7 +1,7 @@
 //! One record of an input, with its position.
 
 use crate::transfer::error::Reason;
-use crate::transfer::place::Place;
+use crate::transfer::position::Position;
 
 /// Maximum length of a record: 1 MiB. An order with the maximum number of refunds and anomalies is
 /// shorter.
@@ -9,7 +9,7 @@ pub(in crate::transfer) const RECORD_MAX: usize = 1 << 20;
 
 /// The record at a position, or the reason why it cannot be read.
 pub(in crate::transfer) struct Framed<T> {
-    pub(in crate::transfer) place: Place,
+    pub(in crate::transfer) place: Position,
     pub(in crate::transfer) body: Result<T, Reason>,
 }
 

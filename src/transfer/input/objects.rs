@@ -9,14 +9,14 @@ use std::io::{self, BufRead, ErrorKind};
 use super::framed::{Framed, RECORD_MAX};
 use crate::encoding::Utf8Input;
 use crate::transfer::error::Reason;
-use crate::transfer::place::Place;
+use crate::transfer::position::Position;
 
 #[derive(Debug)]
 pub(super) struct Objects<R> {
     input: Utf8Input<R>,
     frame: Vec<u8>,
     /// Position of the next byte. `record` is the number of records begun so far.
-    at: Place,
+    at: Position,
     is_at_line_start: bool,
     /// Whether the records are elements of an array. A line in an array may begin with a nested
     /// object, so only the braces show where an element ends.
@@ -58,7 +58,7 @@ impl<R: BufRead> Objects<R> {
         Self {
             input: Utf8Input::new(input),
             frame: Vec::new(),
-            at: Place {
+            at: Position {
                 record: 0,
                 line: 1,
                 byte: 0,
@@ -77,7 +77,7 @@ impl<R: BufRead> Objects<R> {
         self.at.record += 1;
         let place = self.at;
         let refused = self.object()?;
-        if refused == Some(Reason::Cut) && self.peek()?.is_none() {
+        if refused == Some(Reason::Incomplete) && self.peek()?.is_none() {
             // The input ended inside an element, so the array has no end either. Without this
             // line the missing `]` would count as a second incomplete record.
             self.is_in_array = false;
@@ -114,7 +114,7 @@ impl<R: BufRead> Objects<R> {
     fn object(&mut self) -> io::Result<Option<Reason>> {
         self.frame.clear();
         match self.peek()? {
-            None => return Ok(Some(Reason::Cut)),
+            None => return Ok(Some(Reason::Incomplete)),
             Some(b'{') => {}
             Some(_) => {
                 self.skip_other()?;
@@ -125,13 +125,13 @@ impl<R: BufRead> Objects<R> {
         let mut is_too_long = false;
         loop {
             let Some(byte) = self.peek()? else {
-                return Ok(Some(Reason::Cut));
+                return Ok(Some(Reason::Incomplete));
             };
             // A `{` at the start of a line means that the current object lost its end. In an array
             // it may be a nested object, so the rule applies outside arrays only.
             let begins_another = byte == b'{' && self.is_at_line_start && !self.frame.is_empty();
             if begins_another && !self.is_in_array {
-                return Ok(Some(Reason::Cut));
+                return Ok(Some(Reason::Incomplete));
             }
             if self.frame.len() < RECORD_MAX {
                 self.frame.push(byte);

@@ -8,7 +8,7 @@ use csv::{ByteRecord, ReaderBuilder, Terminator};
 use super::framed::{Framed, RECORD_MAX};
 use crate::encoding::Utf8Input;
 use crate::transfer::error::Reason;
-use crate::transfer::place::Place;
+use crate::transfer::position::Position;
 
 /// Input that fails after a number of bytes.
 ///
@@ -106,9 +106,9 @@ impl<R: BufRead> Rows<R> {
     }
 
     /// Position of the next row.
-    fn place(&self) -> Place {
+    fn place(&self) -> Position {
         let position = self.csv.position();
-        Place {
+        Position {
             record: self.record,
             line: position.line(),
             byte: position.byte(),

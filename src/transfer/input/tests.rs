@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::framed::RECORD_MAX;
 use super::*;
 use crate::transfer::error::Reason;
-use crate::transfer::place::Place;
+use crate::transfer::position::Position;
 
 /// Position of each record, and its text or the reason why it cannot be read.
 fn read<R: BufRead>(mut input: Input<R>) -> Vec<(String, Result<String, Reason>)> {
@@ -63,11 +63,11 @@ fn objects_on_one_or_several_lines_are_read() {
 #[test]
 fn incomplete_record_does_not_affect_others() {
     let expected = [
-        bad("1:1:0", Reason::Cut),
+        bad("1:1:0", Reason::Incomplete),
         ok("2:2:9", "{\"b\":2}"),
-        bad("3:3:17", Reason::Cut),
+        bad("3:3:17", Reason::Incomplete),
         ok("4:4:28", "{\"d\":4}"),
-        bad("5:5:36", Reason::Cut),
+        bad("5:5:36", Reason::Incomplete),
     ];
     let text = b"{\"a\":[1,\n{\"b\":2}\n{\"c\":\"open\n{\"d\":4}\n{\"e\"";
     assert_eq!(json(text), expected);
@@ -134,7 +134,7 @@ fn incomplete_array_is_reported_once() {
         ("[{},{\"a\":", "2:1:4"),
         ("[{},{\"a\":\n{\"b\":1}\n", "2:1:4"),
     ] {
-        let expected = [ok("1:1:1", "{}"), bad(place, Reason::Cut)];
+        let expected = [ok("1:1:1", "{}"), bad(place, Reason::Incomplete)];
         assert_eq!(json(text.as_bytes()), expected, "{text:?}");
     }
 }
@@ -232,7 +232,7 @@ proptest! {
     ) {
         for input in [Input::json(bytes.as_bytes()), Input::csv(bytes.as_bytes())] {
             let places: Vec<_> = read(input).into_iter().map(|(place, _)| place).collect();
-            let places: Vec<Place> = places.iter().map(|place| place.parse().unwrap()).collect();
+            let places: Vec<Position> = places.iter().map(|place| place.parse().unwrap()).collect();
             prop_assert!(places.is_sorted());
             prop_assert!(places.iter().zip(1..).all(|(place, nth)| place.record == nth));
         }

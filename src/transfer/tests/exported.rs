@@ -85,7 +85,7 @@ fn all(store: &Store) -> Vec<Order> {
 fn exported_order_imports_with_refunds_and_anomalies() {
     let store = full_store();
     let (exported, text) = json_lines(&store);
-    assert_eq!((exported.orders, exported.waiting), (8, 0));
+    assert_eq!((exported.orders, exported.unclaimed), (8, 0));
     assert_eq!(text.lines().count(), 8);
     let other = Store::memory().unwrap();
     let (report, refused) = import(&other, &Import::exported(), &text);
@@ -121,7 +121,7 @@ fn refused_fact_does_not_affect_next_record() {
     ];
     submit(&store, waiting);
     let (exported, text) = json_lines(&store);
-    assert_eq!((exported.orders, exported.waiting), (2, 1));
+    assert_eq!((exported.orders, exported.unclaimed), (2, 1));
     for other_owner in [false, true] {
         let other = Store::memory().unwrap();
         if other_owner {
@@ -168,16 +168,16 @@ fn unclaimed_facts_survive_export_and_import() {
     );
     let (exported, text) = json_lines(&store);
     assert_eq!(
-        (exported.orders, exported.waiting),
+        (exported.orders, exported.unclaimed),
         (0, 4),
         "a dismissed payment is not exported"
     );
     let other = Store::memory().unwrap();
     let (report, refused) = import(&other, &Import::exported(), &text);
-    assert_eq!((report.waiting, refused), (4, Vec::new()));
+    assert_eq!((report.unclaimed, refused), (4, Vec::new()));
     assert_eq!(other.counts().wait().unwrap().unclaimed, 2);
     let (again, second) = json_lines(&other);
-    assert_eq!(again.waiting, 4);
+    assert_eq!(again.unclaimed, 4);
     let waiting = |text: &str| {
         text.lines()
             .filter(|line| line.contains("\"waiting\""))
@@ -185,7 +185,7 @@ fn unclaimed_facts_survive_export_and_import() {
     };
     assert_eq!((waiting(&text), waiting(&second)), (4, 4));
     let (report, _) = import(&other, &Import::exported(), &text);
-    assert_eq!((report.unchanged, report.waiting), (4, 0));
+    assert_eq!((report.unchanged, report.unclaimed), (4, 0));
     // The new order claims the unclaimed payment.
     submit(
         &other,
@@ -231,7 +231,7 @@ fn invalid_exported_order_is_refused_with_position() {
     assert_eq!(reasons.len(), 5);
     assert_eq!(all(&other), []);
     let csv = Import::exported().run(&other, Input::csv(text.as_bytes()), |_| {});
-    assert!(matches!(csv, Err(ImportError::ReportIsNoBooks)));
+    assert!(matches!(csv, Err(ImportError::ReportNotImportable)));
 }
 
 #[test]

@@ -76,7 +76,7 @@ fn cloud_database_export_is_imported() {
 fn amount_is_read_in_configured_unit() {
     let records = record("order-1", &[("totalFee", "57")]);
     let store = Store::memory().unwrap();
-    let fen = Import::foreign(Mapping::of(Amounts::Fen));
+    let fen = Import::mapped(Mapping::of(Amounts::Fen));
     assert_eq!(import(&store, &fen, &records).0.imported, 1);
     assert_eq!(order(&store, "order-1").total_fee.as_u64(), 57);
     let store = Store::memory().unwrap();
@@ -135,7 +135,7 @@ fn invalid_field_refuses_record_by_name() {
         ),
         (
             ("payStatus", "\"wait\""),
-            (Field::TransactionId, Why::OfNoPayment),
+            (Field::TransactionId, Why::PaymentOnUnpaidOrder),
         ),
         (
             ("transactionId", "\"\""),
@@ -216,11 +216,7 @@ fn mapping_sets_words_names_and_owners() {
     let closed = r#"{"sn":"order-2","price":"8","payStatus":"cancel","createTime":"2022-03-21 13:20:00",
         "updateTime":{"$date":1647840009000},"mchId":1712734762,"appid":"wxc"}"#;
     let store = Store::memory().unwrap();
-    let (report, refused) = import(
-        &store,
-        &Import::foreign(mapping),
-        &format!("{paid}{closed}"),
-    );
+    let (report, refused) = import(&store, &Import::mapped(mapping), &format!("{paid}{closed}"));
     assert_eq!((report.imported, refused), (2, Vec::new()));
     let paid = order(&store, "order-1");
     assert_eq!((paid.status, paid.appid.as_str()), (Status::Success, "wxb"));

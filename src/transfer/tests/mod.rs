@@ -44,13 +44,13 @@ fn run(store: &Store, import: &Import, input: Input<&[u8]>) -> (ImportReport, Ve
     assert_eq!(last, Some(report), "the last progress has the final counts");
     let not_taken = report.refused + report.skipped_differs;
     assert_eq!(not_taken, refused.len() as u64);
-    let became = report.imported + report.advanced + report.unchanged + report.waiting;
+    let became = report.imported + report.advanced + report.unchanged + report.unclaimed;
     assert_eq!(report.records, became + not_taken);
     (report, refused)
 }
 
 fn in_yuan() -> Import {
-    Import::foreign(Mapping::of(Amounts::Yuan))
+    Import::mapped(Mapping::of(Amounts::Yuan))
 }
 
 /// A paid record of a cloud database, with some fields replaced. A `null` removes a field.

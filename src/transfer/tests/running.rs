@@ -127,7 +127,7 @@ fn refused_record_is_reported_with_position() {
             },
         ),
         (3, 3, Reason::Order(ImportRefusal::TransactionTaken { by })),
-        (4, 4, Reason::Cut),
+        (4, 4, Reason::Incomplete),
     ];
     assert_eq!(reported, expected);
     assert_eq!(
@@ -158,7 +158,7 @@ fn stop_on_error_ends_at_first_refused_record() {
         let fixed = records.replace(&bad, &record("order-x", &[]));
         let resumed = in_yuan()
             .stop_on_error()
-            .resume_behind(report.settled.unwrap());
+            .resume_after(report.settled.unwrap());
         let (report, _) = import(&store, &resumed, &fixed);
         assert_eq!(
             (report.imported, report.unchanged, count(&store)),
@@ -223,16 +223,16 @@ fn import_resumes_after_broken_input() {
     let settled = settled.unwrap();
     assert_eq!((settled.record, count(&store)), (512, 512));
     let kept = settled.to_string();
-    let resumed = in_yuan().resume_behind(kept.parse().unwrap());
+    let resumed = in_yuan().resume_after(kept.parse().unwrap());
     let (report, _) = import(&store, &resumed, &records);
     assert_eq!((report.imported, report.unchanged), (188, 0));
     assert_eq!(count(&store), 700);
     assert_eq!(report.settled.unwrap().record, 700);
     let other = records.replacen("order-0", "order-0-and-more", 1);
     let ended = resumed.run(&store, Input::json(other.as_bytes()), |_| {});
-    assert!(matches!(ended, Err(ImportError::OtherBooks { place }) if place == settled));
+    assert!(matches!(ended, Err(ImportError::OtherInput { place }) if place == settled));
     let short = resumed.run(&store, Input::json(b"".as_slice()), |_| {});
-    assert!(matches!(short, Err(ImportError::OtherBooks { .. })));
+    assert!(matches!(short, Err(ImportError::OtherInput { .. })));
 }
 
 #[test]
@@ -253,7 +253,7 @@ fn csv_import_resumes_after_settled_record() {
         }
     });
     let fresh = Store::memory().unwrap();
-    let resumed = in_yuan().resume_behind(places[0]);
+    let resumed = in_yuan().resume_after(places[0]);
     let (report, _) = run(&fresh, &resumed, Input::csv(records.as_bytes()));
     assert_eq!((places[0].record, report.imported), (256, 44));
 }

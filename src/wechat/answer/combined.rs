@@ -68,7 +68,7 @@ impl CombinedAnswer {
             (None, _) => {
                 // One of the invalid orders may be the requested one, so its error comes first.
                 let unread = orders.iter().find_map(|order| order.as_ref().err());
-                let absent = FieldError::NotAsked.of("sub_orders.out_trade_no");
+                let absent = FieldError::DiffersFromRequest.of("sub_orders.out_trade_no");
                 Err(unread.copied().unwrap_or(absent))
             }
         }

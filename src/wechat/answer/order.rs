@@ -143,5 +143,5 @@ pub(super) fn same_order(
     if asked == answered {
         return Ok(());
     }
-    Err(FieldError::NotAsked.of(field))
+    Err(FieldError::DiffersFromRequest.of(field))
 }

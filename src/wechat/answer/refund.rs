@@ -222,11 +222,11 @@ impl Request<'_> {
         }
         let fact = names.accepted(fields, self.asked)?;
         if fact.refund_no() != self.asked.refund_no() {
-            return Err(FieldError::NotAsked.of(names.refund_no));
+            return Err(FieldError::DiffersFromRequest.of(names.refund_no));
         }
         let no = fields.given(names.no, OrderNo::parse)?;
         if no.is_some_and(|no| no != self.no) {
-            return Err(FieldError::NotAsked.of(names.no));
+            return Err(FieldError::DiffersFromRequest.of(names.no));
         }
         Ok(self.answer(RefundReply::Accepted(Box::new(fact)), None))
     }

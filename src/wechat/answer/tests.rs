@@ -96,7 +96,7 @@ fn answer_without_state_gives_no_command() {
 #[test]
 fn answer_about_another_order_is_refused() {
     let asked = no("1234567");
-    let not = |field| Err(FieldError::NotAsked.of(field));
+    let not = |field| Err(FieldError::DiffersFromRequest.of(field));
     assert_eq!(
         OrderAnswer::from_v3(asked, 200, V3.as_bytes()),
         not("out_trade_no")

@@ -91,7 +91,7 @@ pub enum BillError {
     },
     /// The bill is incomplete: it ends without its summary.
     #[error("the bill is incomplete: it ends after line {line}, without its summary")]
-    Cut {
+    Incomplete {
         /// Number of the last line.
         line: u64,
     },
@@ -105,7 +105,7 @@ pub enum BillError {
     },
     /// The bill continues after the summary.
     #[error("line {line} follows the summary, which must be the last line")]
-    BehindSummary {
+    AfterSummary {
         /// Number of the line after the summary.
         line: u64,
     },

@@ -108,7 +108,7 @@ impl<R: BufRead> BillReader<R> {
     fn read(&mut self) -> Result<Option<BillLine>, BillError> {
         let Some(text) = self.lines.next()? else {
             let line = self.lines.read();
-            return Err(BillError::Cut { line });
+            return Err(BillError::Incomplete { line });
         };
         if summary::begins(text) {
             let summary = Summary::of(text)?;
@@ -127,11 +127,11 @@ impl<R: BufRead> BillReader<R> {
     fn end(&mut self, summary: &Summary) -> Result<(), BillError> {
         let before = self.lines.line;
         let text = self.lines.next()?.map(str::to_owned);
-        let text = text.ok_or(BillError::Cut { line: before })?;
+        let text = text.ok_or(BillError::Incomplete { line: before })?;
         let line = self.lines.line;
         self.tally.check(&self.columns, summary, &text, line)?;
         match self.lines.next()? {
-            Some(_) => Err(BillError::BehindSummary {
+            Some(_) => Err(BillError::AfterSummary {
                 line: self.lines.line,
             }),
             None => Ok(()),

@@ -165,7 +165,7 @@ fn single_combined_and_refund_messages_are_distinct() {
         V3Transaction::from_json(REAL.as_bytes()).unwrap_err()
     ));
     assert!(wrong(
-        RefundMessage::from_v3_notice(REAL.as_bytes()).unwrap_err()
+        RefundMessage::from_v3_notification(REAL.as_bytes()).unwrap_err()
     ));
 }
 

@@ -29,7 +29,7 @@ fn json_readers(json: &[u8]) -> Vec<Option<MessageError>> {
         V3Transaction::from_json(json).err(),
         CombinedTransaction::from_json(json).err(),
         RefundMessage::from_cloud(json).err(),
-        RefundMessage::from_v3_notice(json).err(),
+        RefundMessage::from_v3_notification(json).err(),
         RefundMessage::from_v3_answer(asked.refund_no(), 200, json).err(),
         OrderAnswer::from_v3(no, 200, json).err(),
         OrderAnswer::from_cloud(no, json).err(),
@@ -137,8 +137,8 @@ fn byte_order_mark_before_message_is_skipped() {
         CloudEvent::from_json(CLOUD.as_bytes())
     );
     assert_eq!(
-        RefundMessage::from_v3_notice(&marked(V3_REFUND)),
-        RefundMessage::from_v3_notice(V3_REFUND.as_bytes())
+        RefundMessage::from_v3_notification(&marked(V3_REFUND)),
+        RefundMessage::from_v3_notification(V3_REFUND.as_bytes())
     );
     assert_eq!(
         CombinedTransaction::from_json(&marked(COMBINED)),
@@ -185,7 +185,7 @@ fn order_number_of_1_to_32_bytes_is_read() {
         assert!(OrderAnswer::from_v3(no, 200, v3.as_bytes()).is_ok());
         let refund =
             V3_REFUND.replace("\"1217752501201407033233368018\"", &format!("\"{number}\""));
-        let refund = RefundMessage::from_v3_notice(refund.as_bytes()).unwrap();
+        let refund = RefundMessage::from_v3_notification(refund.as_bytes()).unwrap();
         assert_eq!(refund.order_no(), Some(no));
         let combined = COMBINED.replace("\"20150806125346\"", &format!("\"{number}\""));
         let combined = CombinedTransaction::from_json(combined.as_bytes()).unwrap();

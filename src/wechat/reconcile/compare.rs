@@ -71,7 +71,7 @@ fn payment(line: &BillLine, order: Option<&Order>) -> Option<Found> {
         let fix = if_certain(line, confirm(line));
         return Some(Found::Differs(Kind::MissingLocally, fix));
     };
-    let uncertain = Found::Differs(Kind::UnitUncertain, Fix::AskChannel);
+    let uncertain = Found::Differs(Kind::UnitUncertain, Fix::QueryChannel);
     let amount = |local, currency| match currency == billed.currency {
         true => Amount::of(line, local),
         false => Amount::Another,
@@ -116,24 +116,24 @@ fn has_anomaly_of(order: &Order, billed: &Payment) -> bool {
 
 fn confirm(line: &BillLine) -> Fix {
     let payment = line.payment();
-    payment.map_or(Fix::AskChannel, |payment| {
+    payment.map_or(Fix::QueryChannel, |payment| {
         command(line, CommandKind::Confirm(Box::new(payment)))
     })
 }
 
-/// Returns `fix` if the unit of the amount is certain, otherwise [`Fix::AskChannel`].
+/// Returns `fix` if the unit of the amount is certain, otherwise [`Fix::QueryChannel`].
 ///
 /// The store has no equal amount that confirms the unit. A wrong unit would apply an amount that is
 /// 100 times too large or too small. The channel's answer to a query is always in minor units.
 fn if_certain(line: &BillLine, fix: Fix) -> Fix {
     match line.unit {
         BillUnit::Certain => fix,
-        BillUnit::Own { .. } | BillUnit::Hundredths => Fix::AskChannel,
+        BillUnit::Own { .. } | BillUnit::Hundredths => Fix::QueryChannel,
     }
 }
 
 fn command(line: &BillLine, kind: CommandKind) -> Fix {
-    Fix::Tell(Box::new(Command { no: line.no, kind }))
+    Fix::Record(Box::new(Command { no: line.no, kind }))
 }
 
 /// Compares a revoked payment. A difference means that the store has the payment, but no anomaly
@@ -179,10 +179,12 @@ fn refund(line: &BillLine, billed: &BillRefund, order: &Order) -> Option<Found> 
         false => Amount::Another,
     };
     match (amount, billed.status) {
-        (Amount::SameInHundredths, _) => Some(Found::Differs(Kind::UnitUncertain, Fix::AskChannel)),
+        (Amount::SameInHundredths, _) => {
+            Some(Found::Differs(Kind::UnitUncertain, Fix::QueryChannel))
+        }
         (Amount::Another, _) => differs(adopt(line)),
         (Amount::Same, status) if agree(status, local.status) => None,
-        (Amount::Same, BillRefundStatus::Failed) => differs(Fix::AskChannel),
+        (Amount::Same, BillRefundStatus::Failed) => differs(Fix::QueryChannel),
         (Amount::Same, _) => differs(record_refund(line)),
     }
 }
@@ -196,7 +198,7 @@ fn record_refund(line: &BillLine) -> Fix {
     // `refund` returns `None` for an amount of 0 fen or in hundredths. Only the channel knows the
     // right amount.
     let fact = line.refund();
-    fact.map_or(Fix::AskChannel, |fact| {
+    fact.map_or(Fix::QueryChannel, |fact| {
         command(line, CommandKind::RecordRefund(Box::new(fact)))
     })
 }

@@ -59,10 +59,10 @@ pub enum BillDifferenceKind {
 pub enum Fix {
     /// Send this command to the store. The store applies the fact, recognises it as a duplicate,
     /// or keeps it as an anomaly.
-    Tell(Box<Command>),
+    Record(Box<Command>),
     /// Query the channel, and record its answer in the store. The bill does not have enough data,
     /// or its data may be outdated.
-    AskChannel,
+    QueryChannel,
     /// A person must decide: both sides are certain, and they differ.
     Person,
 }
@@ -72,8 +72,8 @@ impl Fix {
     #[must_use]
     pub fn into_command(self) -> Option<Command> {
         match self {
-            Self::Tell(command) => Some(*command),
-            Self::AskChannel | Self::Person => None,
+            Self::Record(command) => Some(*command),
+            Self::QueryChannel | Self::Person => None,
         }
     }
 }
@@ -122,7 +122,7 @@ impl BillDifference {
             line: None,
             unusable: None,
             order: Some(Arc::clone(order)),
-            fix: Fix::AskChannel,
+            fix: Fix::QueryChannel,
         }
     }
 
@@ -135,7 +135,7 @@ impl BillDifference {
             line: None,
             unusable: None,
             order: record.as_order().cloned(),
-            fix: Fix::AskChannel,
+            fix: Fix::QueryChannel,
         }
     }
 }

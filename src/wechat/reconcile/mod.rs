@@ -74,7 +74,7 @@ pub struct Reconciled {
     /// Number of lines of this merchant.
     pub lines: u64,
     /// Number of skipped lines of other merchants.
-    pub of_others: u64,
+    pub other_merchants: u64,
     /// Number of lines of this merchant with a time outside the day. The comparison includes them.
     /// If there are more than a few, the bill is probably of another day.
     pub out_of_day: u64,
@@ -167,7 +167,7 @@ impl Reconciliation {
         seen: &mut SeenBuilder,
     ) -> Result<Compared, StoreError> {
         if line.mch_id != self.mch_id {
-            counts.of_others += 1;
+            counts.other_merchants += 1;
             return Ok(Compared::Same);
         }
         counts.lines += 1;
@@ -190,7 +190,7 @@ impl Reconciliation {
             .as_ref()
             .is_some_and(|mch_id| *mch_id != self.mch_id)
         {
-            counts.of_others += 1;
+            counts.other_merchants += 1;
             return Ok(Compared::Same);
         }
         counts.lines += 1;

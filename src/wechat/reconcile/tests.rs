@@ -121,7 +121,7 @@ fn payment_only_in_store_is_reported_for_this_day() {
         kinds(&differences),
         [("order-2", BillDifferenceKind::MissingInBill)]
     );
-    assert_eq!(differences[0].fix, Fix::AskChannel);
+    assert_eq!(differences[0].fix, Fix::QueryChannel);
     let order = differences[0].order.clone();
     assert_eq!(order.unwrap().version, 2, "the comparison writes nothing");
     let refunds_only = Reconciliation::of(day(), MchId::parse(MCH).unwrap()).kind(BillKind::Refund);
@@ -210,7 +210,7 @@ fn other_merchant_is_skipped_and_other_day_counted() {
     let late = paid_line("order-2", "T2", "0.01").replace("01-28", "01-29");
     let (counts, differences) = run(&store, &[other, late]);
     assert_eq!(
-        (counts.lines, counts.of_others, counts.out_of_day),
+        (counts.lines, counts.other_merchants, counts.out_of_day),
         (1, 1, 1)
     );
     assert_eq!(differences.len(), 1);

@@ -24,7 +24,7 @@ fn read_fact(message: Result<RefundMessage, MessageError>) -> RefundFact {
 
 #[test]
 fn real_v3_notification_is_read() {
-    let message = RefundMessage::from_v3_notice(V3_REAL.as_bytes()).unwrap();
+    let message = RefundMessage::from_v3_notification(V3_REAL.as_bytes()).unwrap();
     let (no, fact) = message.into_fact().unwrap();
     assert_eq!(no.as_str(), "1217752501201407033233368018");
     assert_eq!(fact.refund_no().as_str(), "7752501201407033233368018");
@@ -78,11 +78,14 @@ fn answer_uses_status_notification_uses_refund_status() {
     let missing = |name| Err(FieldError::Missing.of(name));
     let swapped = RefundMessage::from_v3_answer(&asked, 200, V3_REAL.as_bytes());
     assert_eq!(swapped, missing("status"));
-    let swapped = RefundMessage::from_v3_notice(answer.as_bytes());
+    let swapped = RefundMessage::from_v3_notification(answer.as_bytes());
     assert_eq!(swapped, missing("refund_status"));
     let other = RefundNo::parse("another").unwrap();
     let strange = RefundMessage::from_v3_answer(&other, 200, answer.as_bytes());
-    assert_eq!(strange, Err(FieldError::NotAsked.of("out_refund_no")));
+    assert_eq!(
+        strange,
+        Err(FieldError::DiffersFromRequest.of("out_refund_no"))
+    );
     let unknown = br#"{"code":"RESOURCE_NOT_EXISTS","message":"none"}"#;
     let unknown = RefundMessage::from_v3_answer(&asked, 404, unknown).unwrap();
     let code = unknown.failure().unwrap().err_code.clone();
@@ -108,12 +111,12 @@ fn overseas_refund_has_number_in_id() {
     let notice = GLOBAL
         .replace("\"status\"", "\"refund_status\"")
         .replace("\"id\"", "\"refund_id\"");
-    let notice = read_fact(RefundMessage::from_v3_notice(notice.as_bytes()));
+    let notice = read_fact(RefundMessage::from_v3_notification(notice.as_bytes()));
     assert_eq!(notice.refund_id(), id.as_ref());
     let as_payment = V3Transaction::from_json(GLOBAL.as_bytes()).unwrap_err();
     assert!(matches!(as_payment, MessageError::WrongKind { .. }));
     let envelope = br#"{"id":"EV-1","event_type":"REFUND.SUCCESS","resource":{"ciphertext":"x"}}"#;
-    let envelope = RefundMessage::from_v3_notice(envelope).unwrap_err();
+    let envelope = RefundMessage::from_v3_notification(envelope).unwrap_err();
     assert!(matches!(envelope, MessageError::WrongKind { .. }));
 }
 
@@ -132,12 +135,14 @@ fn refund_and_payment_messages_are_distinct() {
     let v2 = include_bytes!("../../../tests/data/wechat/v2_notify.xml");
     assert!(wrong(RefundMessage::from_v2(v2).unwrap_err()));
     let v3 = include_bytes!("../../../tests/data/wechat/v3_transaction.json");
-    assert!(wrong(RefundMessage::from_v3_notice(v3).unwrap_err()));
+    assert!(wrong(RefundMessage::from_v3_notification(v3).unwrap_err()));
     let overseas = include_bytes!("../../../tests/data/wechat/v3_global_transaction.json");
-    assert!(wrong(RefundMessage::from_v3_notice(overseas).unwrap_err()));
+    assert!(wrong(
+        RefundMessage::from_v3_notification(overseas).unwrap_err()
+    ));
     let both = V3_REAL.replacen('{', r#"{"trade_state":"REFUND","#, 1);
     assert!(wrong(
-        RefundMessage::from_v3_notice(both.as_bytes()).unwrap_err()
+        RefundMessage::from_v3_notification(both.as_bytes()).unwrap_err()
     ));
     let around = b"<xml><return_code>SUCCESS</return_code><req_info>abc</req_info></xml>";
     assert!(wrong(RefundMessage::from_v2(around).unwrap_err()));
@@ -170,12 +175,12 @@ fn missing_or_malformed_required_field_is_named() {
         ("amount.refund", r#""refund": 60"#),
     ] {
         let without = V3_REAL.replace(text, r#""anything": 0"#);
-        let error = RefundMessage::from_v3_notice(without.as_bytes()).unwrap_err();
+        let error = RefundMessage::from_v3_notification(without.as_bytes()).unwrap_err();
         assert_eq!(error, FieldError::Missing.of(field));
     }
     let with = |value: &str| {
         let json = V3_REAL.replace("\"refund\": 60", &format!("\"refund\": {value}"));
-        RefundMessage::from_v3_notice(json.as_bytes())
+        RefundMessage::from_v3_notification(json.as_bytes())
     };
     assert_eq!(
         with("0"),
@@ -186,7 +191,7 @@ fn missing_or_malformed_required_field_is_named() {
     }
     let odd = V3_REAL.replace("2018-06-08T10:34:56+08:00", "yesterday");
     assert_eq!(
-        read_fact(RefundMessage::from_v3_notice(odd.as_bytes())).success_at(),
+        read_fact(RefundMessage::from_v3_notification(odd.as_bytes())).success_at(),
         None
     );
 }
@@ -199,7 +204,7 @@ proptest! {
             let at = at % bytes.len();
             let end = bytes.len().min(at + cut);
             bytes.splice(at..end, [byte]);
-            let _ = RefundMessage::from_v3_notice(&bytes);
+            let _ = RefundMessage::from_v3_notification(&bytes);
             let _ = RefundMessage::from_cloud(&bytes);
             let _ = RefundMessage::from_v2(&bytes);
         }
@@ -208,7 +213,7 @@ proptest! {
 
 #[test]
 fn message_becomes_record_refund_command() {
-    let message = RefundMessage::from_v3_notice(V3_REAL.as_bytes()).unwrap();
+    let message = RefundMessage::from_v3_notification(V3_REAL.as_bytes()).unwrap();
     let (no, fact) = message.clone().into_fact().unwrap();
     let kind = crate::order::CommandKind::RecordRefund(Box::new(fact));
     let command = crate::order::Command { no, kind };

@@ -68,7 +68,7 @@ fn corruption_of_closed_store_is_reported_or_harmless() {
     let mut told = 0;
     for (path, at) in places(&snapshot, figure("CORRUPTION_BYTES", 2000), &mut rng) {
         let disk = snapshot.kill(3);
-        disk.damage(&path, at, 1 << rng.below(8));
+        disk.corrupt_byte(&path, at, 1 << rng.below(8));
         match look(&disk, &ledger) {
             Some(shop) => assert_eq!(feed_of(&shop.store).unwrap(), feed, "{path:?}, byte {at}"),
             None => told += 1,
@@ -87,7 +87,7 @@ fn corruption_of_killed_store_loses_at_most_last_frame() {
     let feed = feed_of(&sound.store).unwrap();
     for (path, at) in places(&snapshot, figure("CORRUPTION_BYTES", 2000) / 4, &mut rng) {
         let disk = snapshot.kill(3);
-        disk.damage(&path, at, 1 << rng.below(8));
+        disk.corrupt_byte(&path, at, 1 << rng.below(8));
         let Some(shop) = look(&disk, &ledger) else {
             continue;
         };

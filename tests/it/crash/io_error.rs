@@ -32,7 +32,7 @@ fn run(seed: u64, sizes: Sizes, disk: &SimulatedDisk) -> Result<Run, String> {
         disk.breathe();
         if step == STEPS / 2 {
             // The checkpoint may fail; that does not affect acknowledged commands.
-            drop(shop.store.flush().wait());
+            drop(shop.store.checkpoint().wait());
         }
         let count = 1 + rng.below(2);
         let commands = (0..count).map(|_| any_command(&mut rng)).collect();
@@ -152,14 +152,14 @@ pub(crate) fn workload(seed: u64, injected: Option<FaultInjection>) -> Result<us
     let mut rng = SeededRng::new(seed);
     let sizes = sizes(&mut rng);
     let whole = SimulatedDisk::new(seed);
-    whole.build_in(injected);
+    whole.inject_fault(injected);
     drop(run(seed, sizes, &whole)?);
     let mut runs = 0;
     for call in 1..=whole.calls() {
         for fault in DiskFault::ALL {
             for for_good in [false, true] {
                 let disk = SimulatedDisk::new(seed);
-                disk.build_in(injected);
+                disk.inject_fault(injected);
                 disk.fail(call, fault, for_good);
                 run(seed, sizes, &disk)
                     .and_then(|run| after(run, &disk, sizes, &mut rng))

@@ -66,7 +66,7 @@ fn complete(place: usize, workload: &[Command]) -> Result<usize, String> {
         segment: 8192,
     };
     let disk = SimulatedDisk::new(place as u64);
-    disk.sample(1);
+    disk.snapshot_one_in(1);
     let mut shop = Shop::init(disk.clone(), sizes).map_err(|error| format!("{error:?}"))?;
     for command in workload {
         shop.run(vec![command.clone()])?;
@@ -123,7 +123,7 @@ fn trace(seed: u64) -> (u64, usize, Vec<Place>) {
     let mut rng = SeededRng::new(seed);
     let sizes = sizes(&mut rng);
     let disk = SimulatedDisk::new(seed);
-    disk.sample(3);
+    disk.snapshot_one_in(3);
     let mut shop = Shop::init(disk.clone(), sizes).unwrap();
     for _ in 0..25 {
         shop.step(&mut rng).unwrap();

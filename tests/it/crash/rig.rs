@@ -141,7 +141,7 @@ impl Shop {
             0 => self.draw_number(),
             1 => self
                 .store
-                .flush()
+                .checkpoint()
                 .wait()
                 .map_err(|error| format!("flush: {error:?}")),
             _ => {
@@ -331,11 +331,11 @@ impl Tour {
             None => snapshot.kill(seed),
             Some(loss) => snapshot.lose_power(loss, seed),
         };
-        disk.build_in(self.sabotage);
+        disk.inject_fault(self.sabotage);
         let goes_on = depth + 1 < self.depth && rng.one_in(2);
         let before = disk.snapshot();
         if goes_on {
-            disk.sample(1 + rng.below(12));
+            disk.snapshot_one_in(1 + rng.below(12));
         }
         self.images += 1;
         let mut shop = Shop::recover(disk, self.sizes, sent, snapshot.marks)?;
@@ -386,8 +386,8 @@ impl Tour {
     /// Runs `steps` steps in a new store and checks every disk that a crash may leave.
     pub(crate) fn run(&mut self, steps: usize, rng: &mut SeededRng) -> Result<(), String> {
         let disk = SimulatedDisk::new(rng.next());
-        disk.build_in(self.sabotage);
-        disk.sample(1 + rng.below(6));
+        disk.inject_fault(self.sabotage);
+        disk.snapshot_one_in(1 + rng.below(6));
         let made = Shop::init(disk, self.sizes);
         let mut shop = made.map_err(|error| format!("init: {error:?}"))?;
         for _ in 0..steps {

@@ -56,7 +56,7 @@ fn run_step(mut shop: Shop, sizes: Sizes, bytes: &mut Bytes<'_>) -> Result<Shop,
         ]))),
         10 => shop.draw_number()?,
         11 => {
-            let flushed = shop.store.flush().wait();
+            let flushed = shop.store.checkpoint().wait();
             flushed.map_err(|error| format!("flush: {error:?}"))?;
         }
         12 => shop.disk.breathe(),
@@ -94,14 +94,14 @@ fn reopen(shop: Shop, sizes: Sizes) -> Result<Shop, String> {
 
 /// Crashes at a disk call within a step.
 fn crash_within(mut shop: Shop, sizes: Sizes, bytes: &mut Bytes<'_>) -> Result<Shop, String> {
-    shop.disk.sample(1);
+    shop.disk.snapshot_one_in(1);
     match bytes.below(4) {
-        0 => drop(shop.store.flush().wait()),
+        0 => drop(shop.store.checkpoint().wait()),
         1 => shop.draw_number()?,
         _ => shop.run(any_group(bytes))?,
     }
     shop.disk.breathe();
-    shop.disk.sample(0);
+    shop.disk.snapshot_one_in(0);
     let mut snapshots = shop.disk.take_snapshots();
     snapshots.push(shop.disk.snapshot());
     let snapshot = snapshots.swap_remove(bytes.below(snapshots.len()));
@@ -120,9 +120,9 @@ fn crash(
     loop {
         let disk = left_by(&snapshot, bytes);
         let goes_on = bytes.one_in(4);
-        disk.sample(usize::from(goes_on));
+        disk.snapshot_one_in(usize::from(goes_on));
         let shop = Shop::recover(disk, sizes, sent, snapshot.marks)?;
-        shop.disk.sample(0);
+        shop.disk.snapshot_one_in(0);
         let mut snapshots = shop.disk.take_snapshots();
         if !goes_on || snapshots.is_empty() {
             return Ok(shop);

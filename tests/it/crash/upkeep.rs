@@ -45,7 +45,7 @@ impl Stage {
         let mut rng = SeededRng::new(seed);
         let sizes = sizes(&mut rng);
         let disk = SimulatedDisk::new(seed);
-        disk.build_in(injected);
+        disk.inject_fault(injected);
         let mut shop = Shop::init(disk, sizes).map_err(|e| format!("init: {e:?}"))?;
         for _ in 0..4 + rng.below(20) {
             shop.step(&mut rng)?;
@@ -80,7 +80,7 @@ impl Stage {
     /// Returns a fresh copy of the disk, with an injected fault or without.
     fn again(&self, seed: u64, injected: Option<FaultInjection>) -> SimulatedDisk {
         let disk = self.snapshot.kill(seed);
-        disk.build_in(injected);
+        disk.inject_fault(injected);
         disk
     }
 
@@ -202,10 +202,10 @@ pub(crate) fn power_loss(
     let stage = Stage::set(job, seed, injected)?;
     let mut rng = SeededRng::new(seed);
     let disk = stage.again(seed, injected);
-    let answer = stage.run(&disk, || disk.sample(1 + rng.below(8)))?;
+    let answer = stage.run(&disk, || disk.snapshot_one_in(1 + rng.below(8)))?;
     answer.map_err(|error| format!("{job:?}: {error:?}"))?;
     let answered_at = disk.calls();
-    disk.sample(0);
+    disk.snapshot_one_in(0);
     let mut snapshots = disk.take_snapshots();
     snapshots.push(disk.snapshot());
     let mut seen = Seen::default();

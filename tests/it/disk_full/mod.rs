@@ -67,7 +67,7 @@ fn filled(builder: Builder, root: &Path) -> Store {
         let tickets = store.submit_all(commands.collect()).unwrap();
         tickets.into_iter().for_each(|t| assert!(t.wait().is_ok()));
     }
-    store.flush().wait().unwrap();
+    store.checkpoint().wait().unwrap();
     let base = fs::metadata(dir(root).join("base.redb")).unwrap().len();
     assert!(base > 16 * CACHE as u64, "{base}");
     store
@@ -241,11 +241,11 @@ fn full_disk_refuses_writes_but_serves_reads() {
 
         drop(ballast);
         create_again(&store, full.refused[0]);
-        let flushes = store.stats().flushes;
+        let flushes = store.stats().checkpoints;
         for n in OLD..OLD + 2000 {
             create_again(&store, n);
         }
-        assert!(store.stats().flushes > flushes);
+        assert!(store.stats().checkpoints > flushes);
         assert!(
             store
                 .confirm(no(1), fixtures::payment(1, 100))
@@ -313,7 +313,7 @@ fn varying_free_space_loses_no_acknowledged_order() {
             orders.created.len(),
             orders.refused.len(),
             reads.into_inner(),
-            store.stats().flushes,
+            store.stats().checkpoints,
         );
         orders.assert_as_told(&store);
         create_again(&store, OLD);

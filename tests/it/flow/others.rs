@@ -1,7 +1,7 @@
 //! An engine with a second writer: decisions on stale records are made again.
 
 use orderstore::{
-    Annotated, CloseAnswer, Command, CommandKind, Confirmed, Created, Metadata, NewOrder, Outcome,
+    Annotated, CloseOutcome, Command, CommandKind, Confirmed, Created, Metadata, NewOrder, Outcome,
     Reference, Store,
 };
 
@@ -109,7 +109,7 @@ fn only_dependents_of_lost_record_are_decided_again() {
             .into_iter()
             .map(|ticket| ticket.wait().unwrap().outcome)
             .collect();
-        assert_eq!(outcomes[0], Outcome::Close(CloseAnswer::AlreadyPaid));
+        assert_eq!(outcomes[0], Outcome::Close(CloseOutcome::AlreadyPaid));
         assert_eq!(outcomes[1], Outcome::Create(Created::Created));
         assert_eq!(outcomes[2], Outcome::Confirm(Confirmed::Duplicate));
         assert_eq!(outcomes[3], Outcome::Annotate(Annotated::Annotated));
@@ -135,7 +135,7 @@ fn command_that_always_loses_is_not_applied() {
         rig.acts.lock().clear();
         assert_eq!(
             store.begin_close(no(1)).wait().unwrap().outcome,
-            CloseAnswer::Closing
+            CloseOutcome::Closing
         );
     });
 }

@@ -161,7 +161,7 @@ impl Rig {
     pub(crate) fn far() -> Self {
         let mut rig = Self::default();
         rig.limits.on_callers_thread = false;
-        rig.limits.is_quick = false;
+        rig.limits.never_waits_for_network = false;
         rig
     }
 

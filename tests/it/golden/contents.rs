@@ -120,7 +120,7 @@ pub(super) fn fill(store: &Store, clock: &ManualClock) {
     submit(early);
     submit(first);
     drawn(store);
-    store.flush().wait().unwrap();
+    store.checkpoint().wait().unwrap();
     submit(second);
     submit(late);
     drawn(store);

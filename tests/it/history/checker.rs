@@ -164,6 +164,6 @@ mod tests {
 
     #[test]
     fn history_finds_read_beyond_last_version() {
-        bad(&[write(1, 2, 1), read(3, 4, 2)], 1, "beyond");
+        bad(&[write(1, 2, 1), read(3, 4, 2)], 1, "later than");
     }
 }

@@ -12,7 +12,7 @@ use std::thread;
 
 use orderstore::testing::{SeededRng, Sizes, fixtures};
 use orderstore::{
-    Annotated, CloseAnswer, Confirmed, Created, Error, EventKind, Metadata, Order, OrderNo,
+    Annotated, CloseOutcome, Confirmed, Created, Error, EventKind, Metadata, Order, OrderNo,
     OrderQuery, PageRequest, Reply, Store, Ticket,
 };
 use tempfile::TempDir;
@@ -86,11 +86,11 @@ impl Caller<'_> {
             }
             436..=470 => {
                 let call = self.store.begin_close(no);
-                self.say(no, call, |answer| *answer == CloseAnswer::Closing);
+                self.say(no, call, |answer| *answer == CloseOutcome::Closing);
             }
             471..=505 => {
                 let call = self.store.abort_close(no);
-                self.say(no, call, |answer| *answer == CloseAnswer::Reopened);
+                self.say(no, call, |answer| *answer == CloseOutcome::Reopened);
             }
             506..=600 => self.annotate_twice(no, turn),
             _ => self.annotate(no, turn),
@@ -322,7 +322,7 @@ fn history_of_local_engine_is_linearizable_after_reopen() {
     };
     let store = builder().init(place.path()).unwrap();
     let shown = checked(&store, 4);
-    assert!(store.stats().flushes > 0);
+    assert!(store.stats().checkpoints > 0);
     drop(store);
     assert_sound(&builder().open(place.path()).unwrap(), &shown);
 }

@@ -41,7 +41,7 @@ fn run(import: &Import, books: &str) -> (Result<ImportReport, ImportError>, Vec<
 
 #[test]
 fn import_input_and_report_print_no_user() {
-    let import = Import::foreign(foreign());
+    let import = Import::mapped(foreign());
     assert_private(&import);
     assert_private(&Export::all());
     let (report, notices) = run(&import, &record(Field::Attach, ""));
@@ -72,7 +72,7 @@ fn import_errors_do_not_repeat_the_record() {
     books.push(format!("{{\"{USER}\" {WORDS}}}\n"));
     books.push(format!("{USER} {WORDS}\n"));
     books.push(format!("{{\"outTradeNo\":\"{WORDS}\n"));
-    for import in [Import::foreign(foreign()), Import::exported()] {
+    for import in [Import::mapped(foreign()), Import::exported()] {
         let (_, notices) = run(&import, &books.concat());
         let refused = notices.iter().filter_map(|notice| match notice {
             Notice::Refused(refused) => Some(refused),

@@ -41,7 +41,7 @@ fn messages_print_no_user_or_free_text() {
         assert_all_private(&transaction);
     }
     assert_all_private(&V2Event::from_xml(V2.as_bytes()).unwrap());
-    let refund = RefundMessage::from_v3_notice(V3_REFUND.as_bytes()).unwrap();
+    let refund = RefundMessage::from_v3_notification(V3_REFUND.as_bytes()).unwrap();
     assert_all_private(&refund);
     let asked = OrderNo::parse("1217752501201407033233368018").unwrap();
     assert_all_private(&OrderAnswer::from_v3(asked, 200, V3.as_bytes()).unwrap());
@@ -106,7 +106,7 @@ fn message_errors_do_not_repeat_the_message() {
         errors.extend(CloudEvent::from_json(bytes).err());
         errors.extend(V2Event::from_xml(bytes).err());
         errors.extend(V3Transaction::from_json(bytes).err());
-        errors.extend(RefundMessage::from_v3_notice(bytes).err());
+        errors.extend(RefundMessage::from_v3_notification(bytes).err());
         errors.extend(RefundMessage::from_cloud(bytes).err());
         errors.extend(RefundMessage::from_v2(bytes).err());
         errors.extend(OrderAnswer::from_v3(asked, 200, bytes).err());

@@ -104,7 +104,7 @@ async fn record(app: &App, opened: Opened) -> Result<V3Reply, RecordError> {
             Ok(V3Reply::to(&answer))
         }
         Subject::Refund => {
-            let message = RefundMessage::from_v3_notice(&opened.json)?;
+            let message = RefundMessage::from_v3_notification(&opened.json)?;
             let Some((no, fact)) = message.into_fact() else {
                 return Ok(V3Reply::of(true));
             };

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use orderstore::{
-    AnomalyId, AnomalyRef, CloseAnswer, Fen, Label, NewRefund, Note, OrderNo, Refund, RefundNo,
+    AnomalyId, AnomalyRef, CloseOutcome, Fen, Label, NewRefund, Note, OrderNo, Refund, RefundNo,
     RefundRequested, RefundStatus, Resolution, Resolved, TransactionId,
 };
 use serde::Deserialize;
@@ -27,8 +27,8 @@ pub(super) async fn close(
     let no = order_no(&no)?;
     let began = app.desk.close(no).await?;
     match began.outcome {
-        CloseAnswer::NotFound => Err(Failure::no_such_order()),
-        CloseAnswer::AlreadyPaid => Err(Failure::conflict(Code::AlreadyPaid, "the order is paid")),
+        CloseOutcome::NotFound => Err(Failure::no_such_order()),
+        CloseOutcome::AlreadyPaid => Err(Failure::conflict(Code::AlreadyPaid, "the order is paid")),
         _ => shown(&app, no).await,
     }
 }
@@ -48,21 +48,21 @@ pub(super) async fn end(
     let no = order_no(&no)?;
     let answer = app.desk.store.end_order(no, note(&ending.note)?).await?;
     match answer.outcome {
-        CloseAnswer::Closed | CloseAnswer::Already => shown(&app, no).await,
+        CloseOutcome::Closed | CloseOutcome::Already => shown(&app, no).await,
         refused => Err(not_ended(refused)),
     }
 }
 
-fn not_ended(refused: CloseAnswer) -> Failure {
+fn not_ended(refused: CloseOutcome) -> Failure {
     let (code, error) = match refused {
-        CloseAnswer::NotFound => return Failure::no_such_order(),
-        CloseAnswer::TooEarly { from } => {
+        CloseOutcome::NotFound => return Failure::no_such_order(),
+        CloseOutcome::TooEarly { from } => {
             let error = format!("the order cannot be ended before {from}");
             let details = json!({ "from": from.as_millis() });
             return Failure::conflict(Code::TooEarly, error).with(details);
         }
-        CloseAnswer::OpenAnomaly => (Code::OpenAnomaly, "an anomaly of the order is open"),
-        CloseAnswer::RefundUnderWay => (Code::RefundUnderWay, "a refund is under way"),
+        CloseOutcome::OpenAnomaly => (Code::OpenAnomaly, "an anomaly of the order is open"),
+        CloseOutcome::RefundUnderWay => (Code::RefundUnderWay, "a refund is under way"),
         _ => (Code::AlreadyPaid, "the order is paid"),
     };
     Failure::conflict(code, error)

@@ -1,6 +1,6 @@
 //! Messages for creating and closing orders and for resolving anomalies.
 
-use orderstore::{CloseAnswer, Created, Currency, Resolved};
+use orderstore::{CloseOutcome, Created, Currency, Resolved};
 
 use super::{Message, Messages, name_of, said, show, unknown};
 
@@ -41,64 +41,64 @@ impl Messages for Created {
     }
 }
 
-impl Messages for CloseAnswer {
+impl Messages for CloseOutcome {
     fn said(&self, _: Currency) -> Message {
         match self {
-            CloseAnswer::Closing => said!(
+            CloseOutcome::Closing => said!(
                 done,
                 "closing",
                 "the order accepts no new prepay: ask the channel to close it when \
                  `orderstore due` lists it"
             ),
-            CloseAnswer::Closed => said!(done, "closed", "the order is closed"),
-            CloseAnswer::Reopened => said!(done, "reopened", "the order can be paid again"),
-            CloseAnswer::Already => said!(
+            CloseOutcome::Closed => said!(done, "closed", "the order is closed"),
+            CloseOutcome::Reopened => said!(done, "reopened", "the order can be paid again"),
+            CloseOutcome::Already => said!(
                 done,
                 "already",
                 "the order was already closing, closed or failed"
             ),
-            CloseAnswer::AlreadyPaid => said!(
+            CloseOutcome::AlreadyPaid => said!(
                 not,
                 "alreadyPaid",
                 "the order is paid: refund the money with `orderstore refund` instead"
             ),
-            CloseAnswer::MustQuery => said!(
+            CloseOutcome::MustQuery => said!(
                 not,
                 "mustQuery",
                 "the reply proves nothing: query the order at the channel; the query is due now"
             ),
-            CloseAnswer::StillPending => said!(
+            CloseOutcome::StillPending => said!(
                 not,
                 "stillPending",
                 "the order can still be paid: the channel does not know it yet, or could not answer"
             ),
-            CloseAnswer::StillClosing => said!(
+            CloseOutcome::StillClosing => said!(
                 not,
                 "stillClosing",
                 "the order is not closed yet: ask the channel again when `orderstore due` lists it"
             ),
-            CloseAnswer::NotClosing => said!(
+            CloseOutcome::NotClosing => said!(
                 not,
                 "notClosing",
                 "the order is not being closed: there is no close to abort"
             ),
-            CloseAnswer::OpenAnomaly => said!(
+            CloseOutcome::OpenAnomaly => said!(
                 not,
                 "openAnomaly",
                 "the order has an open anomaly: resolve it first"
             ),
-            CloseAnswer::RefundUnderWay => said!(
+            CloseOutcome::RefundUnderWay => said!(
                 not,
                 "refundUnderWay",
                 "a refund of the order is under way: wait until it ends"
             ),
-            CloseAnswer::TooEarly { from } => said!(
+            CloseOutcome::TooEarly { from } => said!(
                 not,
                 "tooEarly",
                 "the customer may still pay the order: it can be ended from {} on",
                 from
             ),
-            CloseAnswer::NotFound => said!(
+            CloseOutcome::NotFound => said!(
                 not,
                 "notFound",
                 "the order does not exist: check the number, or search with `orderstore list`"

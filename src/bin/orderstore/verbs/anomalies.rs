@@ -37,7 +37,7 @@ impl Anomalies {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         context.with_store(|store| {
             let page = store.open_anomalies(self.page.of(false)).wait()?;
-            let redactor = context.veil();
+            let redactor = context.redactor();
             let rows = page.rows.iter().map(|open| cells(open, redactor)).collect();
             let rows = Rows::new(COLUMNS, rows)
                 .or_else_says("no anomaly is open")

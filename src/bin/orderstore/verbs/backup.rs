@@ -36,7 +36,9 @@ impl Backup {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         context.with_store(|store| {
             progress::begin("backing up");
-            let made = store.backup_telling(&self.to, progress::tell).wait()?;
+            let made = store
+                .backup_with_progress(&self.to, progress::tell)
+                .wait()?;
             progress::end();
             let cells = vec![
                 Cell::Word("made"),

@@ -45,7 +45,7 @@ impl Copy {
         context.with_store(|store| {
             let target = place.open_or_init(Store::builder())?;
             progress::begin("copying");
-            let copied = store.copy_to_telling(&target, progress::tell).wait();
+            let copied = store.copy_to_with_progress(&target, progress::tell).wait();
             progress::end();
             let ended = target.shutdown().wait();
             let copied = copied?;

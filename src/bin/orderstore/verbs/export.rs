@@ -59,7 +59,9 @@ impl Export {
         })?;
         progress::end();
         if let Some(Exported {
-            orders, waiting, ..
+            orders,
+            unclaimed: waiting,
+            ..
         }) = exported
         {
             progress::say(&format!("orders {orders}, waiting {waiting}"));

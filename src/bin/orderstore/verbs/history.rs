@@ -28,7 +28,7 @@ impl History {
                      `orderstore list`"
                 )));
             }
-            let redactor = context.veil();
+            let redactor = context.redactor();
             let rows = events.iter().map(|event| event_cells(event, redactor));
             let rows = Rows::new(EVENTS, rows.collect());
             context.out().many(&rows)?;

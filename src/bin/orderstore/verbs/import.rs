@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use orderstore::transfer::{
     Amounts, Field, Import as StoreImport, ImportError, ImportReport, Input, Mapping, Notice,
-    Place, PlaceError,
+    Position, PositionError,
 };
 use orderstore::{AppId, Conflict, MchId, Status};
 
@@ -61,7 +61,7 @@ pub(crate) struct Import {
     dry_run: bool,
     /// Continue after this place, which an earlier import has printed
     #[arg(long, value_name = "PLACE", value_parser = place)]
-    resume_behind: Option<Place>,
+    resume_behind: Option<Position>,
 }
 
 #[derive(Args)]
@@ -138,7 +138,7 @@ fn pair<'a>(text: &'a str, example: &str) -> Result<(&'a str, &'a str), String> 
     filled.ok_or_else(|| format!("write two words joined by =, such as {example}"))
 }
 
-fn place(text: &str) -> Result<Place, PlaceError> {
+fn place(text: &str) -> Result<Position, PositionError> {
     text.parse()
 }
 
@@ -158,7 +158,7 @@ const COLUMNS: &[Column] = &[
 impl Import {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         let import = self.import()?;
-        context.place()?;
+        context.location()?;
         let reader = BufReader::new(open(&self.file)?);
         let input = match self.written() {
             Written::Json => Input::json(reader),
@@ -186,7 +186,7 @@ impl Import {
 
     fn import(&self) -> Result<StoreImport, Failure> {
         let mut import = match self.whose.amounts {
-            Some(unit) => StoreImport::foreign(self.foreign(unit)),
+            Some(unit) => StoreImport::mapped(self.foreign(unit)),
             None if self.written() == Written::Csv => {
                 return Err(Failure::usage(
                     "--exported needs JSON, because a CSV export is only a report: export with \
@@ -206,7 +206,7 @@ impl Import {
             import = import.dry_run();
         }
         Ok(match self.resume_behind {
-            Some(place) => import.resume_behind(place),
+            Some(place) => import.resume_after(place),
             None => import,
         })
     }
@@ -271,7 +271,7 @@ fn cells(report: &ImportReport, is_trial: bool) -> Vec<Cell> {
         report.in_anomalies.into(),
         report.unchanged.into(),
         report.skipped_differs.into(),
-        report.waiting.into(),
+        report.unclaimed.into(),
         report.refused.into(),
         Cell::maybe(report.settled),
     ]

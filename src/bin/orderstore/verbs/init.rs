@@ -14,7 +14,7 @@ pub(crate) struct Init {}
 
 impl Init {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let place = context.place()?;
+        let place = context.location()?;
         place.init(Store::builder())?.shutdown().wait()?;
         let cells = vec![Cell::Word("made"), Cell::text(&place)];
         let columns = [shown("outcome"), shown("store")];

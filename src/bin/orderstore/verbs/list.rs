@@ -74,7 +74,7 @@ impl List {
         let listing = self.listing(self.stretch.range()?)?;
         context.with_store(|store| {
             let page = store.list(listing).wait()?;
-            let redactor = context.veil();
+            let redactor = context.redactor();
             let rows = page.rows.iter().map(|order| order_cells(order, redactor));
             let rows = Rows::new(ORDERS, rows.collect())
                 .or_else_says("no order matches")

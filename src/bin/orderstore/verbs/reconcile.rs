@@ -65,7 +65,7 @@ const PORTION: usize = 500;
 
 impl Reconcile {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
-        context.place()?;
+        context.location()?;
         let reader = BillReader::new(BufReader::new(open(&self.file)?));
         let reader = reader.map_err(|error| Failure::refused(&error))?;
         let comparison = Reconciliation::of(self.day, self.mch_id).kind(reader.kind());
@@ -100,7 +100,7 @@ fn open(path: &Path) -> Result<impl Read + use<>, Failure> {
 
 /// Returns the reason why this is probably the wrong bill, if there is one.
 fn doubt(counts: &Reconciled) -> Option<&'static str> {
-    if counts.lines == 0 && counts.of_others > 0 {
+    if counts.lines == 0 && counts.other_merchants > 0 {
         return Some("the bill has no line of this merchant; nothing was applied");
     }
     let is_of_another_day = counts.out_of_day > counts.lines.saturating_sub(counts.out_of_day);
@@ -161,7 +161,7 @@ impl Met {
     fn rows(self, counts: Reconciled) -> Rows {
         Rows::new(COLUMNS, self.rows)
             .about("lines", counts.lines.into())
-            .about("ofOthers", counts.of_others.into())
+            .about("ofOthers", counts.other_merchants.into())
             .about("outOfDay", counts.out_of_day.into())
             .about("inAnomalies", counts.in_anomalies.into())
             .about("differences", counts.differences.into())
@@ -231,8 +231,8 @@ const fn kind(kind: BillDifferenceKind) -> &'static str {
 
 const fn fix(fix: &Fix) -> &'static str {
     match fix {
-        Fix::Tell(_) => "tellStore",
-        Fix::AskChannel => "askChannel",
+        Fix::Record(_) => "tellStore",
+        Fix::QueryChannel => "askChannel",
         _ => "person",
     }
 }

@@ -69,7 +69,7 @@ fn tell(out: &mut Out, repaired: &RepairReport) -> Result<(), Failure> {
         .about("groupsLost", repaired.journal.frames_lost.into())
         .about("segmentsLost", repaired.journal.segments.into())
         .about("segmentsCutOff", repaired.journal.cut_off.into())
-        .about("broken", repaired.verified.broken.into());
+        .about("broken", repaired.verified.violation_count.into());
     out.many(&rows)
 }
 
@@ -94,7 +94,7 @@ fn cells(no: OrderNo, found: RepairFinding) -> Vec<Cell> {
             "older",
             format!("the record was rebuilt up to version {version}: query the channel about it"),
         ),
-        RepairFinding::Refolded => (
+        RepairFinding::Corrected => (
             "refolded",
             "the record differed from its history and was rebuilt from it".to_owned(),
         ),

@@ -28,7 +28,7 @@ impl Show {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         context.with_store(|store| {
             let order = found(self.no, store.get(self.no).wait()?)?;
-            let (mut out, redactor) = (context.out(), context.veil());
+            let (mut out, redactor) = (context.out(), context.redactor());
             match out.format() {
                 Format::Table => table(&mut out, &order, redactor)?,
                 Format::Csv => {

@@ -33,7 +33,7 @@ impl Verify {
                 return Ok(report);
             }
             context.out().many(&rows(&report))?;
-            let broken = report.broken;
+            let broken = report.violation_count;
             Err(Failure::damaged(format_args!(
                 "the store breaks its invariants in {broken} places"
             )))
@@ -58,7 +58,7 @@ fn rows(report: &VerifyReport) -> Rows {
         .about("records", report.records.into())
         .about("events", report.events.into())
         .about("entries", report.entries.into())
-        .about("broken", report.broken.into())
+        .about("broken", report.violation_count.into())
 }
 
 fn cells(violation: &Violation) -> Vec<Cell> {

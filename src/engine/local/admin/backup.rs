@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::contents::Making;
+use super::contents::Creation;
 use super::layout::Dir;
 use super::rows;
 use super::verify;
@@ -60,16 +60,16 @@ impl Core {
     }
 
     fn back_up(&self, to: &Dir, progress: Option<Progress>) -> Result<BackupReport, Error> {
-        let (to, _lock) = to.claim(Making::Backup, self.options.lock_wait)?;
+        let (to, _lock) = to.claim(Creation::Backup, self.options.lock_wait)?;
         let view = self
             .checkpointed_view()
-            .map_err(|error| to.unopened(error))?;
-        to.clear(Making::Backup)?;
+            .map_err(|error| to.open_error(error))?;
+        to.clear(Creation::Backup)?;
         let made = self.copy(&to, &view, progress);
         if made.is_err() {
             // If the removal fails, too, the draft file marks the rest as unfinished. A later
             // backup into the same directory replaces it.
-            let _ = to.give_up(Making::Backup);
+            let _ = to.remove_failed_backup(Creation::Backup);
         }
         made
     }
@@ -82,13 +82,13 @@ impl Core {
     ) -> Result<BackupReport, Error> {
         let is_early = is_sabotaged(&**to.disk(), FaultInjection::SealBackupEarly);
         if is_early {
-            to.seal(Making::Backup, self.header)?;
+            to.seal(Creation::Backup, self.header)?;
         }
         let core = self;
         let made = BackupWriter { core, view, to }.make(progress);
-        let backup = made.map_err(|error| to.unopened(error))?;
+        let backup = made.map_err(|error| to.open_error(error))?;
         if !is_early {
-            to.seal(Making::Backup, self.header)?;
+            to.seal(Creation::Backup, self.header)?;
         }
         Ok(backup)
     }
@@ -97,7 +97,7 @@ impl Core {
     /// simulated disk is returned unchanged.
     fn rate_limited_disk(self: &Arc<Self>) -> Arc<dyn Disk> {
         let disk = Arc::clone(&self.options.disk);
-        if self.crew().is_some() {
+        if self.executor().is_some() {
             return disk;
         }
         let core = Arc::clone(self);
@@ -128,7 +128,7 @@ impl BackupWriter<'_> {
         let backup = self.check(&base)?;
         base.close()?;
         // Opening and closing the copy wrote to it. Sync these bytes before the seal.
-        self.to.disk().open(&self.to.base())?.sync()?;
+        self.to.disk().open(&self.to.btree_path())?.sync()?;
         Ok(backup)
     }
 
@@ -138,21 +138,21 @@ impl BackupWriter<'_> {
 
     fn open(&self, checked: bool) -> Result<BTree, StorageError> {
         let disk = &**self.to.disk();
-        BTree::open(disk, &self.to.base(), self.page_bytes(), checked)
+        BTree::open(disk, &self.to.btree_path(), self.page_bytes(), checked)
     }
 
     /// Bytes that the copy may need: the length of the source file. The pages of the copy are at
     /// least as full as those of the source.
     fn needed(&self) -> Result<u64, StorageError> {
         let dir = &self.core.dir;
-        Ok(dir.disk().open(&dir.base())?.len()?)
+        Ok(dir.disk().open(&dir.btree_path())?.len()?)
     }
 
     fn write(&self, progress: Option<Progress>) -> Result<(), StorageError> {
         let disk = &**self.to.disk();
-        let base = BTree::create(disk, &self.to.base(), self.page_bytes(), Vec::new())?;
+        let base = BTree::create(disk, &self.to.btree_path(), self.page_bytes(), Vec::new())?;
         let snapshot = &self.view.snapshot;
-        let lens = Table::EVERY.map(|table| snapshot.len(table));
+        let lens = Table::ALL.map(|table| snapshot.len(table));
         let total = lens.into_iter().sum::<Result<u64, _>>()?;
         let mut done = 0_u64;
         let mut on_portion = |rows: usize| {
@@ -161,7 +161,7 @@ impl BackupWriter<'_> {
                 progress(done, total);
             }
         };
-        for table in Table::EVERY {
+        for table in Table::ALL {
             rows::copy(snapshot, &base, table, &mut on_portion)?;
         }
         base.close()
@@ -171,7 +171,7 @@ impl BackupWriter<'_> {
     fn check(&self, base: &BTree) -> Result<BackupReport, StorageError> {
         let copy = ReadView::of_base(base.snapshot()?, RecordCache::off(), self.view.layout);
         let report = verify::verify(&copy)?;
-        verify::sound(&report)?;
+        verify::check_report(&report)?;
         let is_same = copy.mark()? == self.view.mark()?
             && copy.state()? == self.view.state()?
             && copy.applied()? == self.view.applied()?;
@@ -187,7 +187,7 @@ impl BackupWriter<'_> {
             },
             lsn: copy.applied()?,
             records: report.records,
-            bytes: self.to.disk().open(&self.to.base())?.len()?,
+            bytes: self.to.disk().open(&self.to.btree_path())?.len()?,
             last_event_at: copy.last_event_at()?,
         })
     }

@@ -18,11 +18,11 @@ pub(in crate::engine::local) enum Contents {
     /// The rest of an interrupted creation of a new store.
     Incomplete,
     /// The rest of an interrupted backup, restore or repair.
-    Unfinished(Making),
+    Unfinished(Creation),
     /// A complete backup.
     Backup,
     /// A B-tree or a journal without an identity file.
-    Headless,
+    MissingIdentity,
     /// A store.
     Store,
 }
@@ -33,7 +33,7 @@ pub(in crate::engine::local) enum Contents {
 /// draft to the identity file. Thus the rest of an interrupted creation is never mistaken for
 /// another kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::engine::local) enum Making {
+pub(in crate::engine::local) enum Creation {
     /// A new store.
     Store,
     /// A store that continues with the orders of another one: a restored or repaired store.
@@ -42,7 +42,7 @@ pub(in crate::engine::local) enum Making {
     Backup,
 }
 
-impl Making {
+impl Creation {
     pub(super) const EVERY: [Self; 3] = [Self::Store, Self::Successor, Self::Backup];
 
     /// Name of the draft file.

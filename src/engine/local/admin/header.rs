@@ -38,12 +38,12 @@ pub(in crate::engine::local) enum Read {
     /// A sound file in a newer format.
     Newer(u32),
     /// A corrupt file, and why.
-    Damaged(&'static str),
+    Corrupt(&'static str),
 }
 
 impl StoreHeader {
     /// Creates the header of a new store, with random keys.
-    pub(in crate::engine::local) fn draw() -> Result<Self, StorageError> {
+    pub(in crate::engine::local) fn random() -> Result<Self, StorageError> {
         let mut hash_key = [0; 16];
         getrandom::fill(&mut hash_key)
             .map_err(|error| StorageError::from(std::io::Error::from(error)))?;
@@ -79,17 +79,17 @@ impl StoreHeader {
 
     pub(in crate::engine::local) fn read(bytes: &[u8]) -> Read {
         let Some((body, checksum)) = bytes.split_last_chunk::<CHECKSUM_LEN>() else {
-            return Read::Damaged("the identity file is too short");
+            return Read::Corrupt("the identity file is too short");
         };
         if crc32fast::hash(body) != u32::from_le_bytes(*checksum) {
-            return Read::Damaged("the identity file does not match its checksum");
+            return Read::Corrupt("the identity file does not match its checksum");
         }
         let Some(rest) = body.strip_prefix(MAGIC) else {
-            return Read::Damaged("the identity file does not begin with `ordstore`");
+            return Read::Corrupt("the identity file does not begin with `ordstore`");
         };
         match rest.split_first_chunk::<4>() {
             Some((format, rest)) => Self::read_format(u32::from_le_bytes(*format), rest),
-            None => Read::Damaged("the identity file is too short"),
+            None => Read::Corrupt("the identity file is too short"),
         }
     }
 
@@ -98,11 +98,11 @@ impl StoreHeader {
             return Read::Newer(format);
         }
         if format != FORMAT {
-            return Read::Damaged("the identity file has an invalid format version");
+            return Read::Corrupt("the identity file has an invalid format version");
         }
         let known = Self::read_fields(rest);
         known.map_or(
-            Read::Damaged("the identity file does not have the length of its format"),
+            Read::Corrupt("the identity file does not have the length of its format"),
             Read::Known,
         )
     }
@@ -128,23 +128,23 @@ mod tests {
 
     #[test]
     fn header_decodes_and_any_change_is_detected() {
-        let header = StoreHeader::draw().unwrap();
+        let header = StoreHeader::random().unwrap();
         let bytes = header.to_bytes();
         assert_eq!(StoreHeader::read(&bytes), Read::Known(header));
         for at in 0..bytes.len() {
             let mut damaged = bytes.clone();
             damaged[at] ^= 1;
             assert!(
-                matches!(StoreHeader::read(&damaged), Read::Damaged(_)),
+                matches!(StoreHeader::read(&damaged), Read::Corrupt(_)),
                 "{at}"
             );
-            assert!(matches!(StoreHeader::read(&bytes[..at]), Read::Damaged(_)));
+            assert!(matches!(StoreHeader::read(&bytes[..at]), Read::Corrupt(_)));
         }
     }
 
     #[test]
     fn newer_format_is_not_reported_as_corrupt() {
-        let mut bytes = StoreHeader::draw().unwrap().to_bytes();
+        let mut bytes = StoreHeader::random().unwrap().to_bytes();
         bytes.truncate(bytes.len() - CHECKSUM_LEN);
         bytes[8] = 9;
         bytes.extend_from_slice(b"more than there is today");

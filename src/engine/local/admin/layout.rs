@@ -17,11 +17,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::contents::{BACKUP, Contents, IDENTITY, Making};
+use super::contents::{BACKUP, Contents, Creation, IDENTITY};
 use super::header;
 use super::header::{Read, StoreHeader};
 use crate::engine::local::disk;
-use crate::engine::local::disk::{Disk, DiskFile, Hold, Lock, remove};
+use crate::engine::local::disk::{Disk, DiskFile, Lock, LockedDir, remove};
 use crate::engine::local::journal::segment;
 use crate::engine::local::journal::segment::Folder;
 use crate::engine::local::options::LocalOptions;
@@ -50,7 +50,7 @@ pub(in crate::engine::local) struct Dir {
     disk: Arc<dyn Disk>,
     path: PathBuf,
     /// Path as the caller wrote it, for error messages.
-    pub(in crate::engine::local) said: PathBuf,
+    pub(in crate::engine::local) given_path: PathBuf,
 }
 
 impl Dir {
@@ -59,17 +59,23 @@ impl Dir {
     pub(in crate::engine::local) fn new(disk: &Arc<dyn Disk>, path: &Path) -> Self {
         let (disk, said) = (Arc::clone(disk), path.to_path_buf());
         let path = std::path::absolute(path).unwrap_or_else(|_| said.clone());
-        Self { disk, path, said }
+        Self {
+            disk,
+            path,
+            given_path: said,
+        }
     }
 
     /// Creates a handle like [`Dir::new`]. Fails if the disk does not survive a power loss and the
     /// options do not allow that.
     pub(in crate::engine::local) fn of(options: &LocalOptions, path: &Path) -> Result<Self, Error> {
         let dir = Self::new(&options.disk, path);
-        if options.allow_weak_durability || dir.disk.outlasts_power_loss() {
+        if options.allow_weak_durability || dir.disk.keeps_synced_names() {
             return Ok(dir);
         }
-        Err(Error::WeakDurability { dir: dir.said })
+        Err(Error::WeakDurability {
+            dir: dir.given_path,
+        })
     }
 
     pub(in crate::engine::local) const fn disk(&self) -> &Arc<dyn Disk> {
@@ -80,12 +86,12 @@ impl Dir {
         &self.path
     }
 
-    pub(in crate::engine::local) fn base(&self) -> PathBuf {
+    pub(in crate::engine::local) fn btree_path(&self) -> PathBuf {
         self.path.join(BASE)
     }
 
     /// Path of the copy that a repair reads.
-    pub(in crate::engine::local) fn scratch(&self) -> PathBuf {
+    pub(in crate::engine::local) fn repair_copy_path(&self) -> PathBuf {
         self.path.join(SCRATCH)
     }
 
@@ -97,7 +103,7 @@ impl Dir {
 
     /// Determines the contents of the directory. Changes nothing.
     pub(in crate::engine::local) fn survey(&self) -> Result<Contents, Error> {
-        self.look().map_err(|error| self.unopened(error))
+        self.look().map_err(|error| self.open_error(error))
     }
 
     fn look(&self) -> io::Result<Contents> {
@@ -110,13 +116,13 @@ impl Dir {
             Err(error) => return Err(error),
         };
         let (mut own, mut foreign, mut kept, mut backup) = (false, false, false, false);
-        let mut drafted: Option<Making> = None;
+        let mut drafted: Option<Creation> = None;
         for name in names {
-            if let Some(making) = name.to_str().and_then(Making::drafted) {
+            if let Some(making) = name.to_str().and_then(Creation::drafted) {
                 // If there are two drafts, the one of a new store is older: another creation
                 // replaces it.
                 drafted = drafted
-                    .filter(|earlier| *earlier != Making::Store)
+                    .filter(|earlier| *earlier != Creation::Store)
                     .or(Some(making));
                 continue;
             }
@@ -136,11 +142,11 @@ impl Dir {
             Contents::Backup
         } else if let Some(making) = drafted {
             match making {
-                Making::Store => Contents::Incomplete,
+                Creation::Store => Contents::Incomplete,
                 making => Contents::Unfinished(making),
             }
         } else if kept {
-            Contents::Headless
+            Contents::MissingIdentity
         } else if own {
             Contents::Incomplete
         } else {
@@ -167,7 +173,7 @@ impl Dir {
 
     /// Error for a directory whose contents do not allow the operation.
     pub(in crate::engine::local) fn refusal(&self, contents: Contents) -> Error {
-        let dir = self.said.clone();
+        let dir = self.given_path.clone();
         match contents {
             Contents::Missing => Error::Missing { dir },
             Contents::Empty => Error::Empty { dir },
@@ -175,35 +181,35 @@ impl Dir {
             Contents::Incomplete => Error::Incomplete { dir },
             Contents::Unfinished(_) => Error::Unfinished { dir },
             Contents::Backup => Error::IsBackup { dir },
-            Contents::Headless => {
+            Contents::MissingIdentity => {
                 let why = "there is a B-tree file or a journal, but no identity file";
-                self.unopened(StorageError::corrupted(why))
+                self.open_error(StorageError::corrupted(why))
             }
             Contents::Store => Error::AlreadyThere { dir },
         }
     }
 
     /// Reads the identity file of a store.
-    pub(in crate::engine::local) fn passport(&self) -> Result<StoreHeader, Error> {
+    pub(in crate::engine::local) fn store_header(&self) -> Result<StoreHeader, Error> {
         self.header_in(IDENTITY)
     }
 
     /// Reads the identity file of a backup.
-    pub(in crate::engine::local) fn backup_passport(&self) -> Result<StoreHeader, Error> {
+    pub(in crate::engine::local) fn backup_header(&self) -> Result<StoreHeader, Error> {
         self.header_in(BACKUP)
     }
 
     fn header_in(&self, name: &str) -> Result<StoreHeader, Error> {
         let path = self.path.join(name);
         let read = disk::read(&*self.disk, &path, header::LEN_MAX);
-        let bytes = read.map_err(|error| self.unopened(error))?;
+        let bytes = read.map_err(|error| self.open_error(error))?;
         match StoreHeader::read(&bytes) {
             Read::Known(store_header) => Ok(store_header),
             Read::Newer(found) => {
                 let known = header::FORMAT;
                 Err(Error::NewerFormat { found, known })
             }
-            Read::Damaged(why) => Err(self.unopened(StorageError::corrupted(why))),
+            Read::Corrupt(why) => Err(self.open_error(StorageError::corrupted(why))),
         }
     }
 
@@ -212,22 +218,22 @@ impl Dir {
     /// writes back into an incomplete one.
     pub(in crate::engine::local) fn sync(&self) -> Result<(), Error> {
         let synced = self.disk.sync_dir(&self.path);
-        synced.map_err(|error| self.unopened(error))
+        synced.map_err(|error| self.open_error(error))
     }
 
     /// Takes the lock of the directory, and waits for it at most `wait`. The returned handle finds
     /// its files even after the directory was moved.
-    pub(in crate::engine::local) fn hold(&self, wait: Duration) -> Result<(Self, Lock), Error> {
+    pub(in crate::engine::local) fn lock(&self, wait: Duration) -> Result<(Self, Lock), Error> {
         let began = Instant::now();
         loop {
-            let tried = self.disk.hold(&self.path);
-            if let Some(Hold { lock, disk }) = tried.map_err(|error| self.unopened(error))? {
+            let tried = self.disk.lock_dir(&self.path);
+            if let Some(LockedDir { lock, disk }) = tried.map_err(|error| self.open_error(error))? {
                 let held = self.clone();
                 return Ok((Self { disk, ..held }, lock));
             }
             let left = wait.saturating_sub(began.elapsed());
             if left.is_zero() {
-                let dir = self.said.clone();
+                let dir = self.given_path.clone();
                 return Err(Error::Locked { dir });
             }
             thread::sleep(left.min(LOCK_POLL));
@@ -237,12 +243,12 @@ impl Dir {
     /// Creates the directory if it is missing, and locks it for a creation of kind `making`.
     pub(in crate::engine::local) fn claim(
         &self,
-        making: Making,
+        making: Creation,
         wait: Duration,
     ) -> Result<(Self, Lock), Error> {
         self.check_free(making)?;
         self.create()?;
-        let (dir, lock) = self.hold(wait)?;
+        let (dir, lock) = self.lock(wait)?;
         // Another handle may have created something in it in the meantime.
         dir.check_free(making)?;
         Ok((dir, lock))
@@ -255,7 +261,7 @@ impl Dir {
         store_header: &StoreHeader,
         base: &dyn DiskFile,
     ) -> Result<(), StorageError> {
-        base.check_name(&self.base())?;
+        base.check_name(&self.btree_path())?;
         let path = self.path.join(IDENTITY);
         let bytes = disk::read(&*self.disk, &path, header::LEN_MAX)?;
         if StoreHeader::read(&bytes) == Read::Known(*store_header) {
@@ -270,7 +276,7 @@ impl Dir {
     }
 
     /// Fails if a creation of this kind may not start in the directory.
-    fn check_free(&self, making: Making) -> Result<(), Error> {
+    fn check_free(&self, making: Creation) -> Result<(), Error> {
         let contents = self.survey()?;
         if making.may_begin_in(contents) {
             return Ok(());
@@ -281,7 +287,7 @@ impl Dir {
     /// Fails if writing `bytes` bytes would leave less than [`ROOM`] bytes free on the disk.
     pub(in crate::engine::local) fn check_room(&self, bytes: u64) -> Result<(), StorageError> {
         let free = self.disk.free_bytes(&self.path)?;
-        Ok(disk::check_room(free, bytes.saturating_add(ROOM))?)
+        Ok(disk::check_free_space(free, bytes.saturating_add(ROOM))?)
     }
 
     /// Creates the directory if it is missing. Its parent must exist.
@@ -292,7 +298,7 @@ impl Dir {
                 Some(missing) if error.kind() == ErrorKind::NotFound => {
                     Error::ParentMissing { dir, missing }
                 }
-                _ => self.unopened(error),
+                _ => self.open_error(error),
             }
         })
     }
@@ -326,12 +332,12 @@ impl Dir {
 
     /// Prepares the directory for a creation: an empty draft of the identity file and an empty
     /// B-tree file. A store also gets an empty journal. Removes the rest of an earlier creation.
-    pub(in crate::engine::local) fn clear(&self, making: Making) -> Result<(), Error> {
+    pub(in crate::engine::local) fn clear(&self, making: Creation) -> Result<(), Error> {
         let cleared = self.try_clear(making);
-        cleared.map_err(|error| self.unopened(error))
+        cleared.map_err(|error| self.open_error(error))
     }
 
-    fn try_clear(&self, making: Making) -> io::Result<()> {
+    fn try_clear(&self, making: Creation) -> io::Result<()> {
         let disk = &*self.disk;
         // Make the draft durable before anything else changes. It shows what is being created; a
         // B-tree file without a draft would look like a store that lost its identity file.
@@ -339,15 +345,15 @@ impl Dir {
         draft.set_len(0)?;
         draft.sync()?;
         disk.sync_dir(&self.path)?;
-        if making != Making::Store {
-            remove(disk, &self.path.join(Making::Store.draft()))?;
-            remove(disk, &self.scratch())?;
+        if making != Creation::Store {
+            remove(disk, &self.path.join(Creation::Store.draft()))?;
+            remove(disk, &self.repair_copy_path())?;
         }
-        remove(disk, &self.base())?;
-        if making != Making::Backup {
+        remove(disk, &self.btree_path())?;
+        if making != Creation::Backup {
             self.clear_journal()?;
         }
-        disk.create(&self.base())?;
+        disk.create(&self.btree_path())?;
         disk.sync_dir(&self.path)
     }
 
@@ -366,7 +372,7 @@ impl Dir {
 
     /// Opens the draft of the identity file, or creates it. A draft of an earlier creation is
     /// opened and not replaced: there must be no moment without a draft.
-    fn draft(&self, making: Making) -> io::Result<Box<dyn DiskFile>> {
+    fn draft(&self, making: Creation) -> io::Result<Box<dyn DiskFile>> {
         let path = self.path.join(making.draft());
         match self.disk.open(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => self.disk.create(&path),
@@ -377,14 +383,14 @@ impl Dir {
     /// Writes the identity file. On return, the directory is a complete store or backup.
     pub(in crate::engine::local) fn seal(
         &self,
-        making: Making,
+        making: Creation,
         store_header: StoreHeader,
     ) -> Result<(), Error> {
         let sealed = self.try_seal(making, store_header);
-        sealed.map_err(|error| self.unopened(error))
+        sealed.map_err(|error| self.open_error(error))
     }
 
-    fn try_seal(&self, making: Making, store_header: StoreHeader) -> io::Result<()> {
+    fn try_seal(&self, making: Creation, store_header: StoreHeader) -> io::Result<()> {
         let draft = self.path.join(making.draft());
         let file = self.disk.open(&draft)?;
         file.set_len(0)?;
@@ -402,7 +408,10 @@ impl Dir {
     /// unknown kind. If the directory also holds a journal, from an interrupted creation of a
     /// store, the draft stays. Without it, the journal would look like a store without an identity
     /// file.
-    pub(in crate::engine::local) fn give_up(&self, making: Making) -> io::Result<()> {
+    pub(in crate::engine::local) fn remove_failed_backup(
+        &self,
+        making: Creation,
+    ) -> io::Result<()> {
         let (draft, seal) = (
             self.path.join(making.draft()),
             self.path.join(making.seal()),
@@ -411,7 +420,7 @@ impl Dir {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => self.disk.sync_dir(&self.path)?,
         }
-        remove(&*self.disk, &self.base())?;
+        remove(&*self.disk, &self.btree_path())?;
         self.disk.sync_dir(&self.path)?;
         match self.disk.list(&self.journal().path) {
             Err(error) if error.kind() == ErrorKind::NotFound => remove(&*self.disk, &draft),
@@ -420,9 +429,9 @@ impl Dir {
     }
 
     /// Error for a directory that cannot be opened, with its cause.
-    pub(in crate::engine::local) fn unopened(&self, source: impl Into<StorageError>) -> Error {
+    pub(in crate::engine::local) fn open_error(&self, source: impl Into<StorageError>) -> Error {
         Error::Unopened {
-            dir: self.said.clone(),
+            dir: self.given_path.clone(),
             source: source.into(),
         }
     }

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use parking_lot::{Mutex, RwLock};
 
-use super::contents::{Contents, Making};
+use super::contents::{Contents, Creation};
 use super::header::StoreHeader;
 use super::layout::Dir;
 use super::verify;
@@ -27,17 +27,17 @@ use crate::engine::local::journal::preallocate::Preallocated;
 use crate::engine::local::journal::recovery;
 use crate::engine::local::journal::recovery::Recovery;
 use crate::engine::local::journal::segment::End;
-use crate::engine::local::journal::{Journal, Old};
+use crate::engine::local::journal::{ClosedSegments, Journal};
 use crate::engine::local::memtable::SharedMemtable;
 use crate::engine::local::options::LocalOptions;
 use crate::engine::local::read::view::ReadView;
-use crate::engine::local::write::loaded::Loaded;
+use crate::engine::local::write::lookup_cache::LookupCache;
 use crate::engine::{Engine, EngineError, Identity};
 use crate::error::{Error, StorageError};
 use crate::format::codec;
-use crate::format::codec::{Mark, State};
+use crate::format::codec::{State, StoreMark};
 use crate::format::keys;
-use crate::format::keys::{KeyBytes, Layout};
+use crate::format::keys::{KeyBytes, KeyEncoder};
 use crate::format::tables::Table;
 use crate::log::{event, millis};
 use crate::process::Process;
@@ -91,7 +91,7 @@ impl LocalEngine {
             let cause = error.into_cause();
             unopened(cause.unwrap_or_else(StorageError::corrupted))
         })?;
-        verify::sound(&report).map_err(unopened)?;
+        verify::check_report(&report).map_err(unopened)?;
         Ok(engine)
     }
 
@@ -120,20 +120,20 @@ impl LocalEngine {
             Contents::Missing | Contents::Empty | Contents::Incomplete => dir.create()?,
             contents => return Err(dir.refusal(contents)),
         }
-        dir.hold(options.lock_wait)
+        dir.lock(options.lock_wait)
     }
 
     /// Creates a store in a locked directory. The identity file gets its name last: if the process
     /// is killed before that, the directory counts as incomplete and not as a store.
     fn make(dir: &Dir, options: &LocalOptions, lock: Lock) -> Result<Self, Error> {
-        let header = StoreHeader::draw().map_err(|error| dir.unopened(error))?;
-        dir.clear(Making::Store)?;
+        let header = StoreHeader::random().map_err(|error| dir.open_error(error))?;
+        dir.clear(Creation::Store)?;
         let made = Self::make_base(dir, options, header.identity);
-        let base = made.map_err(|error| dir.unopened(error))?;
+        let base = made.map_err(|error| dir.open_error(error))?;
         let made = Self::begin(dir, options, header, base, lock, End::default());
-        let mut engine = made.map_err(|error| dir.unopened(error))?;
+        let mut engine = made.map_err(|error| dir.open_error(error))?;
         engine.is_new = true;
-        dir.seal(Making::Store, header)?;
+        dir.seal(Creation::Store, header)?;
         Ok(engine)
     }
 
@@ -146,7 +146,7 @@ impl LocalEngine {
         lock: Lock,
         end: End,
     ) -> Result<Self, StorageError> {
-        let layout = Layout::new(header.hash_key);
+        let layout = KeyEncoder::new(header.hash_key);
         let parts = Parts {
             header,
             view: ReadView::of_base(base.snapshot()?, options.hot(), layout),
@@ -162,35 +162,40 @@ impl LocalEngine {
         options: &LocalOptions,
         identity: Identity,
     ) -> Result<BTree, StorageError> {
-        let singles = singles(identity, &State::NEW, 0)?;
+        let singles = store_values(identity, &State::NEW, 0)?;
         let entries = singles
             .iter()
             .map(|(key, value)| (*key, Some(Vec::as_slice(value))));
         let meta: Sorted<'_> = (Table::Meta, Box::new(entries));
-        BTree::create(&**dir.disk(), &dir.base(), options.page_bytes(), vec![meta])
+        BTree::create(
+            &**dir.disk(),
+            &dir.btree_path(),
+            options.page_bytes(),
+            vec![meta],
+        )
     }
 
     /// Locks and opens a directory that is a store.
     fn open_store(dir: &Dir, options: &LocalOptions) -> Result<Self, Error> {
         // Read the identity file before the lock: a newer format is reported even if another
         // process has the store open.
-        dir.passport()?;
-        let (dir, lock) = dir.hold(options.lock_wait)?;
+        dir.store_header()?;
+        let (dir, lock) = dir.lock(options.lock_wait)?;
         Self::open_held(&dir, options, lock)
     }
 
     /// Opens the store in a locked directory.
     fn open_held(dir: &Dir, options: &LocalOptions, lock: Lock) -> Result<Self, Error> {
-        let header = dir.passport()?;
+        let header = dir.store_header()?;
         dir.sync()?;
         let opened = BTree::open(
             &**dir.disk(),
-            &dir.base(),
+            &dir.btree_path(),
             options.page_bytes(),
             options.checked,
         )
         .and_then(|base| Self::recover(dir, options, header, lock, base));
-        opened.map_err(|error| dir.unopened(error))
+        opened.map_err(|error| dir.open_error(error))
     }
 
     /// Replays the journal, and begins a new segment after its end.
@@ -203,7 +208,7 @@ impl LocalEngine {
         lock: Lock,
         base: BTree,
     ) -> Result<Self, StorageError> {
-        let layout = Layout::new(header.hash_key);
+        let layout = KeyEncoder::new(header.hash_key);
         let view = ReadView::of_base(base.snapshot()?, options.hot(), layout);
         if view.mark()? != mark_of(header.identity) {
             let why = "base.redb belongs to another store or to another incarnation";
@@ -217,7 +222,7 @@ impl LocalEngine {
         event!(
             info,
             "recovered journal",
-            dir = dir.said.display().to_string(),
+            dir = dir.given_path.display().to_string(),
             frames = recovered.recovery.frames,
             dropped_bytes = recovered.recovery.dropped_bytes,
             was_closed = recovered.recovery.was_closed,
@@ -243,8 +248,8 @@ impl LocalEngine {
         recovered
             .segments
             .into_iter()
-            .for_each(|closed| engine.core.old.add(closed));
-        engine.core.old.remove_up_to(applied);
+            .for_each(|closed| engine.core.closed_segments.add(closed));
+        engine.core.closed_segments.remove_up_to(applied);
         engine
             .core
             .checkpoint_if_many_segments()
@@ -264,13 +269,13 @@ impl LocalEngine {
         recovery: Recovery,
     ) -> Result<Self, StorageError> {
         let spare = Arc::new(Preallocated::new(dir.journal(), options.segment_bytes));
-        let old = Arc::new(Old::new(dir.journal()));
+        let old = Arc::new(ClosedSegments::new(dir.journal()));
         let identity = parts.header.identity;
         let damage = parts.base.damage();
         let (preallocated, closed) = (Arc::clone(&spare), Arc::clone(&old));
         let journal = Journal::begin(identity, parts.end, preallocated, closed)?;
         let core = Core {
-            base_file: dir.disk().open_to_read(&dir.base())?,
+            btree_file: dir.disk().open_to_read(&dir.btree_path())?,
             displaced: Mutex::default(),
             dir: dir.clone(),
             options: options.clone(),
@@ -279,16 +284,16 @@ impl LocalEngine {
             segment_bytes: AtomicU64::new(journal.bytes()),
             writer: Mutex::new(Some(Writer {
                 journal,
-                stopped: None,
+                poisoned_by: None,
                 lock: parts.lock,
             })),
-            base: Mutex::new(Some(parts.base)),
+            btree: Mutex::new(Some(parts.base)),
             damage,
-            flushing: Checkpointer::new(dir.disk().crew()),
-            spare,
-            old,
-            pulse: IdleMarker::default(),
-            loaded: Loaded::default(),
+            checkpointer: Checkpointer::new(dir.disk().executor()),
+            preallocated: spare,
+            closed_segments: old,
+            idle_marker: IdleMarker::default(),
+            loaded: LookupCache::default(),
             written: AtomicU64::new(0),
         };
         let engine = Self {
@@ -302,7 +307,7 @@ impl LocalEngine {
         event!(
             info,
             "opened store",
-            dir = dir.said.display().to_string(),
+            dir = dir.given_path.display().to_string(),
             journal_bytes = engine.core.segment_bytes.load(Ordering::Relaxed),
         );
         Ok(engine)
@@ -310,13 +315,13 @@ impl LocalEngine {
 
     /// Starts the background threads, or registers their tasks with the executor of a test disk.
     fn start(&self) -> Result<(), StorageError> {
-        if let Some(executor) = self.core.crew() {
+        if let Some(executor) = self.core.executor() {
             let work: Weak<Core> = Arc::downgrade(&self.core);
             executor.adopt(work);
             return Ok(());
         }
         self.spawn("flush", |core| core.run_checkpoints())?;
-        self.spawn("spare", |core| core.spare.run())?;
+        self.spawn("spare", |core| core.preallocated.run())?;
         self.spawn("idle", |core| core.run_idle())
     }
 
@@ -341,7 +346,7 @@ struct Parts {
 
 /// Values that exist once per store, in the order of their keys: the applied LSN, the mark and the
 /// counters.
-pub(in crate::engine::local) fn singles(
+pub(in crate::engine::local) fn store_values(
     identity: Identity,
     state: &State,
     applied: u64,
@@ -358,8 +363,8 @@ pub(in crate::engine::local) fn singles(
 }
 
 /// Mark that ties a B-tree file to a store and its incarnation.
-pub(in crate::engine::local) const fn mark_of(identity: Identity) -> Mark {
-    Mark {
+pub(in crate::engine::local) const fn mark_of(identity: Identity) -> StoreMark {
+    StoreMark {
         store_id: identity.store_id,
         incarnation: identity.incarnation,
     }

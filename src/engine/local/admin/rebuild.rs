@@ -14,14 +14,17 @@ use crate::contract::Direction;
 use crate::engine::local::btree::{BTree, Snapshot};
 use crate::error::{StorageError, StorageErrorKind};
 use crate::format::codec;
-use crate::format::keys::Layout;
+use crate::format::keys::KeyEncoder;
 use crate::format::tables::Table;
 use crate::log::event;
 use crate::rules::each_entry;
 
 /// Rebuilds every index that has a corrupt page. Fails if no index has one: the corrupt pages then
 /// belong to the records, the events or redb itself.
-pub(in crate::engine::local) fn rebuild(base: &BTree, layout: &Layout) -> Result<(), StorageError> {
+pub(in crate::engine::local) fn rebuild(
+    base: &BTree,
+    layout: &KeyEncoder,
+) -> Result<(), StorageError> {
     let snapshot = base.snapshot()?;
     let mut indexes: Vec<(Table, Rows)> = Vec::new();
     for table in Table::INDEXES {

@@ -11,10 +11,10 @@
 use std::path::Path;
 use std::time::Instant;
 
-use super::contents::{Contents, Making};
+use super::contents::{Contents, Creation};
 use super::header::StoreHeader;
 use super::layout::Dir;
-use super::open::{mark_of, singles};
+use super::open::{mark_of, store_values};
 use super::verify;
 use crate::contract::FeedCursor;
 use crate::engine::RestoreReport;
@@ -28,7 +28,7 @@ use crate::engine::local::read::view::ReadView;
 use crate::engine::local::{LocalEngine, Progress};
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::format::codec::State;
-use crate::format::keys::Layout;
+use crate::format::keys::KeyEncoder;
 use crate::format::tables::Table;
 use crate::log::{event, millis};
 use crate::order_no::COUNTERS;
@@ -56,29 +56,31 @@ impl LocalEngine {
         let began = Instant::now();
         let from = Dir::new(&options.disk, backup.as_ref());
         let header = match from.survey()? {
-            Contents::Backup => from.backup_passport()?,
+            Contents::Backup => from.backup_header()?,
             contents => return Err(not_a_backup(&from, contents)),
         };
         let to = Dir::of(options, dir.as_ref())?;
-        let (to, lock) = to.claim(Making::Successor, options.lock_wait)?;
-        to.clear(Making::Successor)?;
-        let copied = copy(&from, &to, &to.base(), options.progress);
-        copied.map_err(|error| to.unopened(error))?;
+        let (to, lock) = to.claim(Creation::Successor, options.lock_wait)?;
+        to.clear(Creation::Successor)?;
+        let copied = copy(&from, &to, &to.btree_path(), options.progress);
+        copied.map_err(|error| to.open_error(error))?;
         // The copy equals the backup, so an error in the copy is reported for the backup.
-        let unopened = |error| from.unopened(error);
-        let base =
-            BTree::open(&**to.disk(), &to.base(), options.page_bytes(), true).map_err(unopened)?;
+        let unopened = |error| from.open_error(error);
+        let base = BTree::open(&**to.disk(), &to.btree_path(), options.page_bytes(), true)
+            .map_err(unopened)?;
         let old = Old::look(&base, header).map_err(unopened)?;
         let successor = Successor::draw(header, old.state, old.applied);
-        let successor = successor.map_err(|error| to.unopened(error))?;
+        let successor = successor.map_err(|error| to.open_error(error))?;
         let place = successor.place();
-        successor.write(&base).map_err(|error| to.unopened(error))?;
+        successor
+            .write(&base)
+            .map_err(|error| to.open_error(error))?;
         successor.establish(&to, options, base, lock)?;
         event!(
             info,
             "restored store",
-            from = from.said.display().to_string(),
-            to = to.said.display().to_string(),
+            from = from.given_path.display().to_string(),
+            to = to.given_path.display().to_string(),
             records = old.records,
             millis = millis(began.elapsed()),
         );
@@ -97,8 +99,8 @@ impl LocalEngine {
 /// Error for a directory that is no backup.
 fn not_a_backup(from: &Dir, contents: Contents) -> Error {
     match contents {
-        Contents::Store | Contents::Headless | Contents::Incomplete => {
-            let dir = from.said.clone();
+        Contents::Store | Contents::MissingIdentity | Contents::Incomplete => {
+            let dir = from.given_path.clone();
             Error::NotABackup { dir }
         }
         contents => from.refusal(contents),
@@ -116,14 +118,14 @@ struct Old {
 impl Old {
     /// Verifies the copy of the backup and reads its state.
     fn look(base: &BTree, header: StoreHeader) -> Result<Self, StorageError> {
-        let layout = Layout::new(header.hash_key);
+        let layout = KeyEncoder::new(header.hash_key);
         let view = ReadView::of_base(base.snapshot()?, RecordCache::off(), layout);
         if view.mark()? != mark_of(header.identity) {
             let why = "base.redb of the backup belongs to another store";
             return Err(StorageError::corrupted(why));
         }
         let report = verify::verify(&view)?;
-        verify::sound(&report)?;
+        verify::check_report(&report)?;
         Ok(Self {
             state: view.state()?,
             applied: view.applied()?,
@@ -140,7 +142,7 @@ pub(in crate::engine::local) fn copy(
     place: &Path,
     progress: Option<Progress>,
 ) -> Result<(), StorageError> {
-    let source = from.disk().open_to_read(&from.base())?;
+    let source = from.disk().open_to_read(&from.btree_path())?;
     let len = source.len()?;
     to.check_room(len)?;
     let target = to.disk().open(place)?;
@@ -205,7 +207,7 @@ impl Successor {
 
     /// Writes the values that exist once per store.
     pub(in crate::engine::local) fn write(&self, base: &BTree) -> Result<(), StorageError> {
-        let singles = singles(self.header.identity, &self.state, self.applied)?;
+        let singles = store_values(self.header.identity, &self.state, self.applied)?;
         let entries = singles
             .iter()
             .map(|(key, value)| (*key, Some(Vec::as_slice(value))));
@@ -227,8 +229,8 @@ impl Successor {
             ..End::default()
         };
         let engine = LocalEngine::begin(dir, options, self.header, base, lock, end);
-        let engine = engine.map_err(|error| dir.unopened(error))?;
-        dir.seal(Making::Successor, self.header)?;
+        let engine = engine.map_err(|error| dir.open_error(error))?;
+        dir.seal(Creation::Successor, self.header)?;
         engine.release().map_err(Error::Unclosed)
     }
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use super::verify;
 use crate::engine::EngineError;
-use crate::engine::local::btree::damage::Damage;
-use crate::engine::local::btree::{Reading, Salvage};
+use crate::engine::local::btree::damage::CorruptPages;
+use crate::engine::local::btree::{ReadMode, Salvage};
 use crate::engine::local::core::Core;
 use crate::engine::local::disk::Task;
 use crate::engine::local::failure::is_damage;
@@ -52,12 +52,12 @@ impl Core {
     /// A reopened B-tree does not know the snapshots of its predecessor. It reuses the pages that
     /// they need from the second checkpoint on.
     fn moves(&self) -> Option<(u64, u64)> {
-        let (reopened, flushes) = (self.damage.reopened(), self.flushing.flushed().flushes);
+        let (reopened, flushes) = (self.damage.reopened(), self.checkpointer.stats().flushes);
         (reopened > 0).then_some((reopened, flushes))
     }
 
     /// Writes the memtable into the B-tree, and verifies the result once.
-    fn look(&self) -> Result<(VerifyReport, Arc<Damage>), EngineError> {
+    fn look(&self) -> Result<(VerifyReport, Arc<CorruptPages>), EngineError> {
         let unwritten = match self.flush() {
             Err(error) if is_damage(&error) => Some(error),
             flushed => flushed.map(|()| None)?,
@@ -75,7 +75,7 @@ impl Core {
         if unwritten.is_some() {
             let what = "the checkpoint cannot write the memtable into base.redb, \
                         because pages that it needs are corrupt";
-            report.breach(Invariant::I18, None, what);
+            report.add_violation(Invariant::I18, None, what);
         }
         Ok((report, damage))
     }
@@ -84,16 +84,16 @@ impl Core {
     fn salvage(
         &self,
     ) -> Result<(Arc<crate::engine::local::btree::Snapshot>, Salvage), EngineError> {
-        if let Some(executor) = self.crew() {
-            executor.finish(Task::Flush);
+        if let Some(executor) = self.executor() {
+            executor.run_to_end(Task::Checkpoint);
         }
         // The lock keeps checkpoints out. Thus the view's snapshot is of the same commit as the
         // file. Without it, the writer could reuse pages of the commit that the reader opens.
-        let _base = self.base.lock();
+        let _base = self.btree.lock();
         let held = Arc::clone(&self.view()?.snapshot);
-        let (disk, path) = (&**self.dir.disk(), self.dir.base());
+        let (disk, path) = (&**self.dir.disk(), self.dir.btree_path());
         let bytes = self.options.page_bytes().min(PAGE_BYTES);
-        let salvage = Salvage::open(disk, &path, bytes, Reading::Survey);
+        let salvage = Salvage::open(disk, &path, bytes, ReadMode::Survey);
         Ok((held, salvage.map_err(|error: StorageError| unread(error))?))
     }
 }

@@ -11,7 +11,7 @@ use crate::contract::{Counts, Direction, StoredRecord};
 use crate::engine::local::read::view::ReadView;
 use crate::error::{StorageError, StorageErrorKind};
 use crate::format::codec;
-use crate::format::codec::{Held, State};
+use crate::format::codec::{State, StoredOrder};
 use crate::format::keys;
 use crate::format::keys::KeyBytes;
 use crate::format::tables::Table;
@@ -26,7 +26,7 @@ pub(in crate::engine::local) fn verify(view: &ReadView) -> Result<VerifyReport, 
     let mut check = Verifier {
         view,
         report: VerifyReport::default(),
-        expected: [0; Table::EVERY.len()],
+        expected: [0; Table::ALL.len()],
         counts: Counts::default(),
     };
     let state = check.state()?;
@@ -40,13 +40,13 @@ pub(in crate::engine::local) fn verify(view: &ReadView) -> Result<VerifyReport, 
 }
 
 /// Returns an error if a report has violations.
-pub(in crate::engine::local) fn sound(report: &VerifyReport) -> Result<(), StorageError> {
+pub(in crate::engine::local) fn check_report(report: &VerifyReport) -> Result<(), StorageError> {
     let Some(first) = report.violations.first() else {
         return Ok(());
     };
     let why = format!(
         "{} violations of invariants, the first: {first}",
-        report.broken
+        report.violation_count
     );
     Err(StorageError::corrupted(why))
 }
@@ -55,7 +55,7 @@ struct Verifier<'a> {
     view: &'a ReadView,
     report: VerifyReport,
     /// Number of entries that each table should have, by tag.
-    expected: [u64; Table::EVERY.len()],
+    expected: [u64; Table::ALL.len()],
     /// Counts over all records.
     counts: Counts,
 }
@@ -81,7 +81,7 @@ impl Verifier<'_> {
             .walk(Table::Orders, None, Direction::Forward, &mut show)
     }
 
-    fn record(&mut self, held: &Held) -> Result<(), StorageError> {
+    fn record(&mut self, held: &StoredOrder) -> Result<(), StorageError> {
         let (stored, no) = (&held.stored, Some(held.stored.record.no()));
         self.counts = self.counts.after(None, &stored.record);
         let events = self.events_of(held)?;
@@ -98,7 +98,7 @@ impl Verifier<'_> {
     }
 
     /// Returns the events of a record, or none if not all can be read.
-    fn events_of(&mut self, held: &Held) -> Result<Vec<Event>, StorageError> {
+    fn events_of(&mut self, held: &StoredOrder) -> Result<Vec<Event>, StorageError> {
         let no = Some(held.stored.record.no());
         let events = self.view.history_of(held);
         let events = self.sound(no, events)?.unwrap_or_default();
@@ -169,7 +169,7 @@ impl Verifier<'_> {
         let held = kept(self.view.row(position.row))?;
         let is_place = |(of, place): &(Table, KeyBytes)| *of == table && place.as_slice() == key;
         let (no, fits) = match &held {
-            Ok(Held { stored, .. }) => {
+            Ok(StoredOrder { stored, .. }) => {
                 let fits = self.places(stored)?.iter().any(is_place);
                 (Some(stored.record.no()), fits)
             }
@@ -247,7 +247,7 @@ impl Verifier<'_> {
     }
 
     fn breach(&mut self, invariant: Invariant, no: Option<OrderNo>, what: impl Into<String>) {
-        self.report.breach(invariant, no, what);
+        self.report.add_violation(invariant, no, what);
     }
 
     fn expect(&mut self, table: Table) {

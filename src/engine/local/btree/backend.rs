@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use redb::{BackendError, StorageBackend};
 
 use super::checksums::PageChecksums;
-use super::damage::Damage;
+use super::damage::CorruptPages;
 use super::page::{self, HEADER_LEN};
 use crate::engine::local::disk::DiskFile;
 use crate::log::event;
@@ -28,7 +28,7 @@ const UNSYNCED_MAX: u64 = 1 << 20;
 
 /// Replacement for a corrupt page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::engine::local) enum Reading {
+pub(in crate::engine::local) enum ReadMode {
     /// A page that redb refuses. Reads and writes that need its subtree fail; all others succeed.
     Strict,
     /// An empty page, so that walks continue after it. For reading a file that no writer has
@@ -42,9 +42,9 @@ pub(in crate::engine::local) enum Reading {
 #[derive(Debug)]
 pub(super) struct Backend {
     file: Box<dyn DiskFile>,
-    reading: Reading,
+    reading: ReadMode,
     sums: PageChecksums,
-    damage: Arc<Damage>,
+    damage: Arc<CorruptPages>,
     /// Whether redb's cache may hold a page made by [`page::refuse`].
     has_refused: AtomicBool,
     /// Bytes written since the last sync.
@@ -74,16 +74,16 @@ impl Cut {
 impl Backend {
     /// Creates a backend and syncs the file first. After a kill, bytes may be in the system's
     /// cache and not on the disk. The store must not rely on such bytes.
-    pub(super) fn new(file: Box<dyn DiskFile>, damage: Arc<Damage>) -> io::Result<Self> {
+    pub(super) fn new(file: Box<dyn DiskFile>, damage: Arc<CorruptPages>) -> io::Result<Self> {
         file.sync()?;
-        Self::with(file, Reading::Strict, damage)
+        Self::with(file, ReadMode::Strict, damage)
     }
 
     /// Creates a backend that reads in the given mode. It does not sync the file.
     pub(super) fn with(
         file: Box<dyn DiskFile>,
-        reading: Reading,
-        damage: Arc<Damage>,
+        reading: ReadMode,
+        damage: Arc<CorruptPages>,
     ) -> io::Result<Self> {
         let sums = PageChecksums::default();
         sums.set_len(file.len()?);
@@ -105,8 +105,8 @@ impl Backend {
     fn read_header(&self, out: &mut [u8]) -> io::Result<()> {
         self.file.read_at(0, out)?;
         if out.len() >= HEADER_LEN {
-            if self.reading != Reading::Strict {
-                page::settle(out);
+            if self.reading != ReadMode::Strict {
+                page::mark_closed(out);
             }
             self.sums.start(out);
         }
@@ -121,14 +121,14 @@ impl Backend {
         //    and only reads of this page must fail.
         match self.file.read_at(offset, out) {
             Ok(()) if self.sums.is_right(offset, out) => {
-                self.damage.is_over(offset);
+                self.damage.remove(offset);
                 return Ok(());
             }
             // Checksum mismatch.
             Ok(()) => {}
             // The file was truncated within the page or before it.
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => {}
-            Err(_) if self.reading == Reading::Survey => {}
+            Err(_) if self.reading == ReadMode::Survey => {}
             Err(error) if self.damage.note(offset, out.len()) => return Err(error),
             Err(_) => {}
         }
@@ -140,11 +140,11 @@ impl Backend {
             event!(error, "found damaged page", offset = offset, bytes = bytes);
         }
         match self.reading {
-            Reading::Strict => {
+            ReadMode::Strict => {
                 self.has_refused.store(true, Ordering::Relaxed);
                 page::refuse(out);
             }
-            Reading::Salvage | Reading::Survey => page::skip(out),
+            ReadMode::Salvage | ReadMode::Survey => page::skip(out),
         }
         Ok(())
     }
@@ -181,14 +181,14 @@ impl StorageBackend for Backend {
         self.cut.check()?;
         // redb may copy bytes of a refused page into another page, for example in a merge. Such a
         // page would get a valid checksum, and nothing would report the lost entries any more.
-        if self.has_refused.load(Ordering::Relaxed) && page::is_spread(data) {
+        if self.has_refused.load(Ordering::Relaxed) && page::contains_refused_bytes(data) {
             let why = "redb would merge a corrupt page of base.redb with another page";
             return Err(io::Error::new(ErrorKind::InvalidData, why));
         }
         self.file.write_at(offset, data)?;
         if offset > 0 {
             self.sums.wrote(offset, data);
-            self.damage.is_over(offset);
+            self.damage.remove(offset);
         }
         let len = u64::try_from(data.len()).unwrap_or(u64::MAX);
         let unsynced = self.unsynced.fetch_add(len, Ordering::Relaxed);

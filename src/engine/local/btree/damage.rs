@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 /// Corrupt pages, and how often the B-tree was reopened. A reopened B-tree keeps using it.
 #[derive(Debug, Default)]
-pub(in crate::engine::local) struct Damage {
+pub(in crate::engine::local) struct CorruptPages {
     /// Length of each corrupt page by its offset in the file, both in bytes.
     pages: Mutex<BTreeMap<u64, usize>>,
     /// Number of `pages`, readable without their lock.
@@ -16,7 +16,7 @@ pub(in crate::engine::local) struct Damage {
     reopened: AtomicU64,
 }
 
-impl Damage {
+impl CorruptPages {
     /// Notes a page that could not be read. Returns `true` if the page was not yet noted.
     pub(in crate::engine::local) fn note(&self, offset: u64, len: usize) -> bool {
         let mut pages = self.pages.lock();
@@ -26,7 +26,7 @@ impl Damage {
     }
 
     /// Removes a page from the corrupt ones, because it was read or written successfully.
-    pub(in crate::engine::local) fn is_over(&self, offset: u64) {
+    pub(in crate::engine::local) fn remove(&self, offset: u64) {
         if self.count() > 0 {
             let mut pages = self.pages.lock();
             pages.remove(&offset);

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::damage::Damage;
+use super::damage::CorruptPages;
 use super::page;
 use crate::error::{StorageError, StorageErrorKind};
 
@@ -18,7 +18,10 @@ pub(super) fn guarded<T>(
 
 /// Reports an internal error as corruption if corrupt pages are known. redb may panic on the page
 /// that replaces a corrupt one.
-pub(super) fn blamed<T>(damage: &Damage, done: Result<T, StorageError>) -> Result<T, StorageError> {
+pub(super) fn as_corruption<T>(
+    damage: &CorruptPages,
+    done: Result<T, StorageError>,
+) -> Result<T, StorageError> {
     done.map_err(|error| match error.kind() {
         StorageErrorKind::Internal if damage.count() > 0 => damaged_page(),
         _ => error,

@@ -5,7 +5,7 @@ use std::ops::Bound;
 use redb::{CursorError, TableDefinition, WriteTransaction};
 
 use super::errors::translate;
-use super::typed::{Entry, Job, KeyType, ValueType, key_of};
+use super::typed::{Entry, KeyType, TableJob, ValueType, key_of};
 use crate::error::{StorageError, StorageErrorKind};
 
 /// Job that applies sorted changes to one table.
@@ -20,7 +20,7 @@ const RUN_MIN: usize = 16;
 /// Number of entries that are written one by one before a cursor is tried again.
 const SCATTERED: usize = 256;
 
-impl Job for Apply<'_, '_> {
+impl TableJob for Apply<'_, '_> {
     type Done = ();
 
     /// Writes runs of new keys through a cursor, which packs the pages tightly. A run ends at a key

@@ -30,14 +30,14 @@ use redb::{
     ReadableTableMetadata, TableDefinition, WriteTransaction,
 };
 
-pub(super) use self::backend::Reading;
+pub(super) use self::backend::ReadMode;
 use self::backend::{Backend, Cut};
-use self::damage::Damage;
-use self::errors::{blamed, guarded, translate};
+use self::damage::CorruptPages;
+use self::errors::{as_corruption, guarded, translate};
 use self::fill::Apply;
 pub(super) use self::salvage::Salvage;
 use self::typed::Sorted;
-use self::typed::{Job, KeyType, ValueType, key_of, with_types};
+use self::typed::{KeyType, TableJob, ValueType, key_of, with_types};
 use super::disk::{Disk, DiskFile};
 use crate::contract::Direction;
 use crate::error::{StorageError, StorageErrorKind};
@@ -57,7 +57,7 @@ pub(super) type KeyRange = (KeyBytes, KeyBytes);
 pub(super) struct BTree {
     db: Database,
     cut: Cut,
-    damage: Arc<Damage>,
+    damage: Arc<CorruptPages>,
 }
 
 impl fmt::Debug for BTree {
@@ -76,7 +76,7 @@ impl BTree {
     ) -> Result<Self, StorageError> {
         let btree = Self::start(disk.open(path)?, cache_bytes, false, Arc::default())?;
         let none = |table| -> Sorted<'_> { (table, Box::new(std::iter::empty())) };
-        let mut all: Vec<Sorted<'_>> = Table::EVERY.map(none).into();
+        let mut all: Vec<Sorted<'_>> = Table::ALL.map(none).into();
         all.extend(entries);
         btree.write(all)?;
         Ok(btree)
@@ -99,7 +99,7 @@ impl BTree {
         disk: &dyn Disk,
         path: &Path,
         cache_bytes: usize,
-        damage: &Arc<Damage>,
+        damage: &Arc<CorruptPages>,
     ) -> Result<Self, StorageError> {
         damage.note_reopened();
         let damage = Arc::clone(damage);
@@ -110,7 +110,7 @@ impl BTree {
         file: Box<dyn DiskFile>,
         cache_bytes: usize,
         checked: bool,
-        damage: Arc<Damage>,
+        damage: Arc<CorruptPages>,
     ) -> Result<Self, StorageError> {
         let backend = Backend::new(file, Arc::clone(&damage))?;
         let cut = backend.cut();
@@ -129,7 +129,7 @@ impl BTree {
     }
 
     /// Pages of the file that could not be read.
-    pub(super) fn damage(&self) -> Arc<Damage> {
+    pub(super) fn damage(&self) -> Arc<CorruptPages> {
         Arc::clone(&self.damage)
     }
 
@@ -139,7 +139,7 @@ impl BTree {
             let transaction = self.db.begin_read().map_err(translate)?;
             let open =
                 |table: Table| with_types(table, table.name(), OpenReader(&transaction)).map(Some);
-            let tables = Table::EVERY.into_iter().map(open);
+            let tables = Table::ALL.into_iter().map(open);
             Snapshot::of(tables.collect::<Result<_, _>>()?)
         })
     }
@@ -148,7 +148,7 @@ impl BTree {
     /// outcome is unknown until the B-tree is reopened and read.
     pub(super) fn write(&self, entries: Vec<Sorted<'_>>) -> Result<(), StorageError> {
         let write = || self.fill(entries)?.commit().map_err(translate);
-        blamed(&self.damage, guarded(write))
+        as_corruption(&self.damage, guarded(write))
     }
 
     fn begin(&self) -> Result<WriteTransaction, StorageError> {
@@ -170,7 +170,7 @@ impl BTree {
 
     /// Makes every later read and write of the file fail, as on a broken disk.
     #[cfg(test)]
-    pub(super) fn break_off(&self) {
+    pub(super) fn cut_off(&self) {
         self.cut.cut();
     }
 
@@ -217,7 +217,7 @@ fn open_file(disk: &dyn Disk, path: &Path) -> Result<Box<dyn DiskFile>, StorageE
 
 /// All tables as of one commit: one read transaction whose tables are opened once.
 pub(super) struct Snapshot {
-    // In the order of `Table::EVERY`. `None`: the table cannot be opened.
+    // In the order of `Table::ALL`. `None`: the table cannot be opened.
     tables: Vec<Option<Box<dyn Reader>>>,
     /// Last key of the table of records. [`KeyBytes::MAX`] if that key cannot be read; `None` if
     /// the table is empty.
@@ -398,7 +398,7 @@ fn bound_of<K: Key>(key: Option<&KeyBytes>) -> Result<Bound<K::SelfType<'_>>, St
 
 struct OpenReader<'a>(&'a ReadTransaction);
 
-impl Job for OpenReader<'_> {
+impl TableJob for OpenReader<'_> {
     type Done = Box<dyn Reader>;
 
     fn run<K: KeyType, V: ValueType>(

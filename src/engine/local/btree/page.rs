@@ -259,7 +259,7 @@ fn roots_of_slot(slot: &[u8]) -> impl Iterator<Item = Pointer> {
 /// Changes a header for a reader that must not write. It marks the file as closed, so that redb
 /// starts no repair. If the slot in use is corrupt and the other one is not, it selects the other
 /// slot, which holds the previous commit.
-pub(super) fn settle(header: &mut [u8]) {
+pub(super) fn mark_closed(header: &mut [u8]) {
     let slots = SLOTS.map(|slot| sound_slot(header, slot).is_some());
     let Some(god) = header.get_mut(GOD_BYTE) else {
         return;
@@ -300,7 +300,7 @@ pub(super) fn is_refusal(what: &str) -> bool {
 
 /// Returns whether a page contains bytes of a page that [`refuse`] made: two adjacent words of
 /// four filler bytes each.
-pub(super) fn is_spread(page: &[u8]) -> bool {
+pub(super) fn contains_refused_bytes(page: &[u8]) -> bool {
     let words = page.chunks_exact(4).map(|word| word == [FILL; 4]);
     let mut before = false;
     words

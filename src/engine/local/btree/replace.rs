@@ -7,9 +7,9 @@
 use redb::{TableDefinition, TableHandle, WriteTransaction};
 
 use super::BTree;
-use super::errors::{blamed, guarded, translate};
+use super::errors::{as_corruption, guarded, translate};
 use super::fill::Apply;
-use super::typed::{Job, KeyType, Sorted, ValueType, with_types};
+use super::typed::{KeyType, Sorted, TableJob, ValueType, with_types};
 use crate::error::StorageError;
 use crate::format::tables::Table;
 
@@ -49,7 +49,7 @@ impl BTree {
             change(&transaction)?;
             transaction.commit().map_err(translate)
         };
-        blamed(&self.damage, guarded(write))
+        as_corruption(&self.damage, guarded(write))
     }
 }
 
@@ -60,7 +60,7 @@ fn new_name(table: Table) -> String {
 /// Job that deletes a table if it exists, and creates it empty.
 struct Start<'t>(&'t WriteTransaction);
 
-impl Job for Start<'_> {
+impl TableJob for Start<'_> {
     type Done = ();
 
     fn run<K: KeyType, V: ValueType>(
@@ -76,7 +76,7 @@ impl Job for Start<'_> {
 /// Job that renames the old index and gives its name to the new one.
 struct Swap<'t>(&'t WriteTransaction, Table);
 
-impl Job for Swap<'_> {
+impl TableJob for Swap<'_> {
     type Done = ();
 
     fn run<K: KeyType, V: ValueType>(

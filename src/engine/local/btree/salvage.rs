@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use redb::{ConcurrencyMode, Database, ReadableDatabase};
 
-use super::backend::{Backend, Reading};
-use super::damage::Damage;
+use super::backend::{Backend, ReadMode};
+use super::damage::CorruptPages;
 use super::errors::{guarded, translate};
 use super::typed::with_types;
 use super::{OpenReader, Snapshot, open_file};
@@ -23,7 +23,7 @@ use crate::format::tables::Table;
 pub(in crate::engine::local) struct Salvage {
     pub(in crate::engine::local) snapshot: Snapshot,
     /// Corrupt pages among the pages read so far.
-    pub(in crate::engine::local) damage: Arc<Damage>,
+    pub(in crate::engine::local) damage: Arc<CorruptPages>,
 }
 
 impl Salvage {
@@ -32,9 +32,9 @@ impl Salvage {
         disk: &dyn Disk,
         path: &Path,
         cache_bytes: usize,
-        reading: Reading,
+        reading: ReadMode,
     ) -> Result<Self, StorageError> {
-        let damage = Arc::<Damage>::default();
+        let damage = Arc::<CorruptPages>::default();
         let backend = Backend::with(open_file(disk, path)?, reading, Arc::clone(&damage))?;
         let start = || {
             let mut builder = Database::builder();
@@ -55,7 +55,7 @@ impl Salvage {
                 opened => Ok(opened.ok()),
             }
         };
-        let tables = Table::EVERY.into_iter().map(open);
+        let tables = Table::ALL.into_iter().map(open);
         let snapshot = Snapshot::of(tables.collect::<Result<_, _>>()?)?;
         Ok(Self { snapshot, damage })
     }

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::page::{self, Geometry, Pointer};
 use super::typed::Sorted;
-use super::{BTree, Damage, Reading, Salvage, Snapshot};
+use super::{BTree, CorruptPages, ReadMode, Salvage, Snapshot};
 use crate::contract::Direction;
 use crate::engine::local::disk::{Disk, DiskFile, RealDisk};
 use crate::error::{StorageError, StorageErrorKind};
@@ -67,7 +67,7 @@ impl Made {
         let path = place.path().join("base.redb");
         drop(RealDisk.create(&path).unwrap());
         let base = BTree::create(&RealDisk, &path, CACHE, Vec::new()).unwrap();
-        for table in Table::EVERY {
+        for table in Table::ALL {
             base.write(vec![sorted(table, &entries(table))]).unwrap();
         }
         base.close().unwrap();
@@ -101,7 +101,7 @@ impl Made {
         });
         let pointers = page::pointers(page, pointer.shape);
         // The tree of tables holds the tables by name; a table without entries has no root.
-        let names = Table::EVERY
+        let names = Table::ALL
             .map(Table::name)
             .into_iter()
             .collect::<BTreeSet<_>>();
@@ -214,7 +214,7 @@ fn walked(snapshot: &Snapshot, table: Table) -> Result<Entries, StorageError> {
 }
 
 fn salvage(path: &Path) -> Snapshot {
-    let salvage = Salvage::open(&RealDisk, path, CACHE, Reading::Salvage);
+    let salvage = Salvage::open(&RealDisk, path, CACHE, ReadMode::Salvage);
     salvage.unwrap().snapshot
 }
 
@@ -229,7 +229,7 @@ fn every_page_matches_checksum_in_its_parent() {
     let (file, _) = Watched::open(&made.path());
     let btree = BTree::start(file, 1 << 12, false, Arc::default()).unwrap();
     let snapshot = btree.snapshot().unwrap();
-    for table in Table::EVERY {
+    for table in Table::ALL {
         assert_eq!(walked(&snapshot, table).unwrap(), entries(table));
     }
     assert_eq!(btree.damage().count(), 0);
@@ -243,7 +243,7 @@ fn corrupt_page_fails_only_reads_of_its_keys() {
         .iter()
         .map(|page| (&page.of[..], page.is_branch))
         .collect();
-    for table in Table::EVERY {
+    for table in Table::ALL {
         assert!(kinds.contains(&(table.name(), false)), "{table:?}");
         assert!(
             table == Table::Meta || kinds.contains(&(table.name(), true)),
@@ -280,7 +280,7 @@ fn look(path: &Path, page: &Used) {
         return;
     };
     let (mut failed, salvage) = (0, salvage(path));
-    for table in Table::EVERY {
+    for table in Table::ALL {
         let is_hurt = table.name() == page.of;
         let expected = entries(table);
         // For tables without a corrupt page, a few keys suffice.
@@ -337,10 +337,7 @@ fn write_never_spreads_a_corrupt_page() {
     let made = Made::new();
     let (mut refused, mut written) = (0, 0);
     for page in made.pages() {
-        let Some(table) = Table::EVERY
-            .into_iter()
-            .find(|table| table.name() == page.of)
-        else {
+        let Some(table) = Table::ALL.into_iter().find(|table| table.name() == page.of) else {
             continue;
         };
         let path = made.corrupted(|bytes| bytes[page.offset + 8..][..40].fill(0xa5));
@@ -381,7 +378,7 @@ fn sector_unreadable_twice_fails_only_its_own_reads() {
     let of_events = |page: &&Used| page.of == Table::Events.name() && !page.is_branch;
     let leaf = pages.iter().filter(of_events).nth(3).unwrap();
     let at = u64::try_from(leaf.offset).unwrap();
-    let damage = Arc::<Damage>::default();
+    let damage = Arc::<CorruptPages>::default();
     let read = |times: usize| {
         let (file, _) = Watched::failing(&made.path(), at, times);
         let base = BTree::start(file, CACHE, false, Arc::clone(&damage)).unwrap();
@@ -417,7 +414,7 @@ fn truncated_file_is_refused_or_loses_only_missing_pages() {
         .unwrap()
         .set_len(half)
         .unwrap();
-    let walks = Table::EVERY.map(|table| (walked(&snapshot, table), entries(table)));
+    let walks = Table::ALL.map(|table| (walked(&snapshot, table), entries(table)));
     for (found, expected) in &walks {
         assert!(is_damage(found) || found.as_ref().unwrap() == expected);
     }

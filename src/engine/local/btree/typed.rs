@@ -34,7 +34,7 @@ pub(in crate::engine::local::btree) fn key_of<K: Key>(
 }
 
 /// Operation on a table that is generic over the table's key and value types.
-pub(in crate::engine::local::btree) trait Job {
+pub(in crate::engine::local::btree) trait TableJob {
     type Done;
     fn run<K: KeyType, V: ValueType>(
         self,
@@ -44,7 +44,7 @@ pub(in crate::engine::local::btree) trait Job {
 
 /// Runs a job on the table called `name`, with the key and value types of `table`. For keys of a
 /// fixed width, redb stores no lengths in the file.
-pub(in crate::engine::local::btree) fn with_types<J: Job>(
+pub(in crate::engine::local::btree) fn with_types<J: TableJob>(
     table: Table,
     name: &str,
     job: J,

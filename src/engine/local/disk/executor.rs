@@ -15,9 +15,9 @@ use std::sync::Weak;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Task {
     /// Checkpoint: writes the frozen memtable into the B-tree.
-    Flush,
+    Checkpoint,
     /// Preallocation of the next journal segment.
-    Spare,
+    Preallocate,
     /// Idle mark after the last frame of the journal.
     Idle,
 }
@@ -29,7 +29,7 @@ pub(crate) enum Task {
 )]
 pub(crate) trait Background: Send + Sync {
     /// Whether the task has work to do.
-    fn wants(&self, task: Task) -> bool;
+    fn has_work(&self, task: Task) -> bool;
 
     /// Runs the task once.
     fn run(&self, task: Task);
@@ -41,8 +41,8 @@ pub(crate) trait Executor: Debug + Send + Sync {
     fn adopt(&self, work: Weak<dyn Background>);
 
     /// Runs a task to its end, for a caller that waits for it.
-    fn finish(&self, task: Task);
+    fn run_to_end(&self, task: Task);
 
     /// Runs all started tasks to their end.
-    fn dismiss(&self);
+    fn finish_all(&self);
 }

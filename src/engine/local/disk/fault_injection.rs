@@ -34,7 +34,7 @@ pub enum FaultInjection {
 /// Whether a test has injected this fault.
 #[cfg(feature = "testing")]
 pub(in crate::engine::local) fn is_on(disk: &dyn Disk, fault: FaultInjection) -> bool {
-    disk.sabotage() == Some(fault)
+    disk.injected_fault() == Some(fault)
 }
 
 /// Always false: faults exist only with the feature `testing`.

@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::retry_on_intr;
 
-use super::{Disk, DiskFile, Held, Hold};
+use super::{DirectoryLock, Disk, DiskFile, LockedDir};
 use crate::process::Process;
 
 /// Mode of new files: only the current user can read and write them.
@@ -31,11 +31,11 @@ const DIRECTORY: Mode = Mode::from_raw_mode(0o700);
 
 /// Disk that is limited to a locked directory. It rejects every path outside of it.
 #[derive(Debug)]
-pub(super) struct HeldDisk(Arc<Place>);
+pub(super) struct LockedDirDisk(Arc<OpenDirs>);
 
 /// Locked directory and its open descriptors.
 #[derive(Debug)]
-struct Place {
+struct OpenDirs {
     path: PathBuf,
     dir: File,
     /// Open subdirectories, by name.
@@ -44,7 +44,7 @@ struct Place {
 }
 
 /// Locks a directory. Returns `None` if another handle holds the lock.
-pub(super) fn hold(path: &Path) -> io::Result<Option<Hold>> {
+pub(super) fn hold(path: &Path) -> io::Result<Option<LockedDir>> {
     let dir = File::open(path)?;
     match dir.try_lock() {
         Ok(()) => {}
@@ -56,15 +56,15 @@ pub(super) fn hold(path: &Path) -> io::Result<Option<Hold>> {
         dir: dir.try_clone()?,
         process,
     };
-    let place = Place {
+    let place = OpenDirs {
         path: path.to_path_buf(),
         dir,
         beneath: Mutex::default(),
         process,
     };
-    Ok(Some(Hold {
+    Ok(Some(LockedDir {
         lock: Box::new(lock),
-        disk: Arc::new(HeldDisk(Arc::new(place))),
+        disk: Arc::new(LockedDirDisk(Arc::new(place))),
     }))
 }
 
@@ -75,7 +75,7 @@ struct DirLock {
     process: Process,
 }
 
-impl Held for DirLock {}
+impl DirectoryLock for DirLock {}
 
 impl Drop for DirLock {
     fn drop(&mut self) {
@@ -88,7 +88,7 @@ impl Drop for DirLock {
     }
 }
 
-impl Place {
+impl OpenDirs {
     fn check_process(&self) -> io::Result<()> {
         if self.process.is_current() {
             return Ok(());
@@ -133,7 +133,7 @@ impl Place {
     }
 }
 
-impl HeldDisk {
+impl LockedDirDisk {
     fn open_file(&self, path: &Path, flags: OFlags) -> io::Result<Box<dyn DiskFile>> {
         let (dir, name) = self.0.entry(path)?;
         let file = self.0.open_in(&dir, name, flags, FILE)?;
@@ -155,7 +155,7 @@ fn id_of(found: &fs::Metadata) -> (u64, u64) {
     (found.dev(), found.ino())
 }
 
-impl Disk for HeldDisk {
+impl Disk for LockedDirDisk {
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         self.open_file(path, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL)
     }
@@ -200,7 +200,7 @@ impl Disk for HeldDisk {
     }
 
     /// Always `None`: the directory is locked already.
-    fn hold(&self, _: &Path) -> io::Result<Option<Hold>> {
+    fn lock_dir(&self, _: &Path) -> io::Result<Option<LockedDir>> {
         Ok(None)
     }
 
@@ -215,7 +215,7 @@ impl Disk for HeldDisk {
 struct HeldFile {
     file: File,
     id: (u64, u64),
-    place: Arc<Place>,
+    place: Arc<OpenDirs>,
 }
 
 impl DiskFile for HeldFile {
@@ -266,7 +266,7 @@ impl DiskFile for HeldFile {
 mod tests {
     use super::*;
 
-    fn held() -> (tempfile::TempDir, Hold) {
+    fn held() -> (tempfile::TempDir, LockedDir) {
         let place = tempfile::tempdir().unwrap();
         let hold = hold(place.path()).unwrap().unwrap();
         (place, hold)

@@ -61,10 +61,10 @@ pub(crate) trait Disk: Debug + Send + Sync + 'static {
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 
     /// Locks a directory. Returns `None` if another handle holds the lock.
-    fn hold(&self, dir: &Path) -> io::Result<Option<Hold>>;
+    fn lock_dir(&self, dir: &Path) -> io::Result<Option<LockedDir>>;
 
     /// Whether a synced name survives a power loss. Default: `true`.
-    fn outlasts_power_loss(&self) -> bool {
+    fn keeps_synced_names(&self) -> bool {
         true
     }
 
@@ -73,13 +73,13 @@ pub(crate) trait Disk: Debug + Send + Sync + 'static {
 
     /// Executor for the background tasks of a store on this disk. `None` if the store starts
     /// its own threads for them.
-    fn crew(&self) -> Option<Arc<dyn Executor>> {
+    fn executor(&self) -> Option<Arc<dyn Executor>> {
         None
     }
 
     /// Fault that a test has injected.
     #[cfg(feature = "testing")]
-    fn sabotage(&self) -> Option<FaultInjection> {
+    fn injected_fault(&self) -> Option<FaultInjection> {
         None
     }
 }
@@ -110,17 +110,17 @@ pub(crate) trait DiskFile: Debug + Send + Sync {
 
 /// Locked directory.
 #[derive(Debug)]
-pub(crate) struct Hold {
+pub(crate) struct LockedDir {
     pub(crate) lock: Lock,
     /// Disk that can access only this directory.
     pub(crate) disk: Arc<dyn Disk>,
 }
 
 /// Held lock. Dropping it releases the lock.
-pub(crate) type Lock = Box<dyn Held>;
+pub(crate) type Lock = Box<dyn DirectoryLock>;
 
 /// Implemented by locks, which are released on drop.
-pub(crate) trait Held: Debug + Send + Sync {}
+pub(crate) trait DirectoryLock: Debug + Send + Sync {}
 
 /// Removes a file. Succeeds if the file does not exist.
 pub(super) fn remove(disk: &dyn Disk, path: &Path) -> io::Result<()> {
@@ -142,7 +142,7 @@ pub(super) fn read(disk: &dyn Disk, path: &Path, limit: u64) -> io::Result<Vec<u
 /// Fails with [`ErrorKind::StorageFull`] if fewer than `wanted` bytes are free.
 ///
 /// A caller checks this first, so that it does not run out of space in the middle of its writes.
-pub(super) fn check_room(free: u64, wanted: u64) -> io::Result<()> {
+pub(super) fn check_free_space(free: u64, wanted: u64) -> io::Result<()> {
     if free < wanted {
         let why = format!("{free} bytes are free on the disk, but {wanted} bytes are needed");
         return Err(io::Error::new(ErrorKind::StorageFull, why));

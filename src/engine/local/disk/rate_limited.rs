@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::{Disk, DiskFile, Hold};
+use super::{Disk, DiskFile, LockedDir};
 
 /// Time that the disk works before it checks for writes. A caller does not notice such a delay.
 const SLICE: Duration = Duration::from_millis(1);
@@ -32,10 +32,10 @@ type Written = Box<dyn Fn() -> u64 + Send + Sync>;
 #[derive(Debug)]
 pub(in crate::engine::local) struct RateLimited {
     disk: Arc<dyn Disk>,
-    pace: Arc<Pace>,
+    pace: Arc<Throttle>,
 }
 
-struct Pace {
+struct Throttle {
     written: Written,
     state: Mutex<State>,
 }
@@ -47,7 +47,7 @@ struct State {
     written: u64,
 }
 
-impl fmt::Debug for Pace {
+impl fmt::Debug for Throttle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pace").finish_non_exhaustive()
     }
@@ -60,7 +60,7 @@ impl RateLimited {
             since: Instant::now(),
             written: written(),
         });
-        let pace = Arc::new(Pace { written, state });
+        let pace = Arc::new(Throttle { written, state });
         Self { disk, pace }
     }
 
@@ -70,7 +70,7 @@ impl RateLimited {
     }
 }
 
-impl Pace {
+impl Throttle {
     /// Pauses if the working time is over and the store was written to.
     fn step(&self) {
         // The lock is held during the pause, so that all threads of this work pause together.
@@ -116,9 +116,9 @@ impl Disk for RateLimited {
         self.disk.sync_dir(dir)
     }
 
-    fn hold(&self, dir: &Path) -> io::Result<Option<Hold>> {
-        let held = self.disk.hold(dir)?;
-        Ok(held.map(|Hold { lock, disk }| Hold {
+    fn lock_dir(&self, dir: &Path) -> io::Result<Option<LockedDir>> {
+        let held = self.disk.lock_dir(dir)?;
+        Ok(held.map(|LockedDir { lock, disk }| LockedDir {
             lock,
             disk: Arc::new(Self {
                 disk,
@@ -127,8 +127,8 @@ impl Disk for RateLimited {
         }))
     }
 
-    fn outlasts_power_loss(&self) -> bool {
-        self.disk.outlasts_power_loss()
+    fn keeps_synced_names(&self) -> bool {
+        self.disk.keeps_synced_names()
     }
 
     fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
@@ -139,7 +139,7 @@ impl Disk for RateLimited {
 #[derive(Debug)]
 struct RateLimitedFile {
     file: Box<dyn DiskFile>,
-    pace: Arc<Pace>,
+    pace: Arc<Throttle>,
 }
 
 impl DiskFile for RateLimitedFile {

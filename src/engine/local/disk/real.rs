@@ -5,7 +5,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::path::Path;
 
-use super::{Disk, DiskFile, Hold};
+use super::{Disk, DiskFile, LockedDir};
 
 /// Disk of the machine.
 #[derive(Debug)]
@@ -51,16 +51,16 @@ impl Disk for RealDisk {
     }
 
     #[cfg(unix)]
-    fn hold(&self, dir: &Path) -> io::Result<Option<Hold>> {
+    fn lock_dir(&self, dir: &Path) -> io::Result<Option<LockedDir>> {
         super::held::hold(dir)
     }
 
     /// Locks the file `LOCK` in the directory. A held disk as on Unix is not needed: other
     /// systems do not remove an open file, and do not move its directory.
     #[cfg(not(unix))]
-    fn hold(&self, dir: &Path) -> io::Result<Option<Hold>> {
+    fn hold(&self, dir: &Path) -> io::Result<Option<LockedDir>> {
         let lock = FileLock::take(&dir.join(LOCK))?;
-        Ok(lock.map(|lock| Hold {
+        Ok(lock.map(|lock| LockedDir {
             lock: Box::new(lock),
             disk: std::sync::Arc::new(Self),
         }))
@@ -68,7 +68,7 @@ impl Disk for RealDisk {
 
     /// True on Linux, Android and Apple systems, where it was tested. On other systems, a name
     /// may be lost although its directory was synced.
-    fn outlasts_power_loss(&self) -> bool {
+    fn keeps_synced_names(&self) -> bool {
         let is_linux = cfg!(any(target_os = "linux", target_os = "android"));
         is_linux || cfg!(target_vendor = "apple")
     }
@@ -164,7 +164,7 @@ impl FileLock {
 }
 
 #[cfg(not(unix))]
-impl super::Held for FileLock {}
+impl super::DirectoryLock for FileLock {}
 
 #[cfg(not(unix))]
 impl Drop for FileLock {

@@ -22,7 +22,7 @@ use std::sync::atomic::AtomicBool;
 use parking_lot::Mutex;
 
 use self::frame::{HEAD_LEN, Head, Kind, Salted};
-use self::preallocate::{Blank, Preallocated};
+use self::preallocate::{BlankSegment, Preallocated};
 use self::segment::{End, Folder, HEADER_LEN, Header};
 use super::disk::{FaultInjection, is_sabotaged};
 use super::write::batch::WriteBatch;
@@ -38,9 +38,9 @@ const FIRST_LEN_MAX: u64 = 1 << 20;
 #[derive(Debug)]
 pub(super) enum AppendError {
     /// The journal wrote nothing. The next attempt may succeed.
-    Refused(StorageError),
+    NotWritten(StorageError),
     /// The frame is certainly not in the journal, and the journal is poisoned.
-    Stopped(StorageError),
+    Poisoned(StorageError),
     /// The frame may or may not be in the journal, and the journal is poisoned.
     Unknown(StorageError),
 }
@@ -48,7 +48,7 @@ pub(super) enum AppendError {
 impl AppendError {
     pub(super) fn into_cause(self) -> StorageError {
         match self {
-            Self::Refused(cause) | Self::Stopped(cause) | Self::Unknown(cause) => cause,
+            Self::NotWritten(cause) | Self::Poisoned(cause) | Self::Unknown(cause) => cause,
         }
     }
 }
@@ -58,7 +58,7 @@ impl AppendError {
 pub(super) struct Journal {
     identity: Identity,
     spare: Arc<Preallocated>,
-    old: Arc<Old>,
+    old: Arc<ClosedSegments>,
     current: Current,
     end: End,
     /// Whether the last frame needs no idle mark: it is a mark itself, or the current segment
@@ -71,7 +71,7 @@ pub(super) struct Journal {
 /// The segment to which the journal appends.
 #[derive(Debug)]
 struct Current {
-    blank: Blank,
+    blank: BlankSegment,
     first_lsn: u64,
     salted: Salted,
     offset: u64,
@@ -84,12 +84,12 @@ impl Journal {
         identity: Identity,
         end: End,
         spare: Arc<Preallocated>,
-        old: Arc<Old>,
+        old: Arc<ClosedSegments>,
     ) -> Result<Self, StorageError> {
         let file = spare.folder().draft()?;
         let len = spare.len().min(FIRST_LEN_MAX);
         preallocate::fill(&*file, len, &AtomicBool::new(false))?;
-        let current = start(spare.folder(), identity, end, Blank { file, len });
+        let current = start(spare.folder(), identity, end, BlankSegment { file, len });
         let current = current.map_err(AppendError::into_cause)?;
         Ok(Self {
             identity,
@@ -120,7 +120,9 @@ impl Journal {
         if self.has_room(len.saturating_add(frame::FRAME_MAX / 64)) {
             return Ok(());
         }
-        self.spare.wait_until_ready().map_err(AppendError::Refused)
+        self.spare
+            .wait_until_ready()
+            .map_err(AppendError::NotWritten)
     }
 
     /// Fails if the next opening would not find the current segment: somebody removed it, or
@@ -136,7 +138,7 @@ impl Journal {
             let (len, max) = (writes.len(), frame::FRAME_MAX);
             let why = format!("journal frame of {len} bytes exceeds the limit of {max} bytes");
             let kind = crate::error::StorageErrorKind::TooLarge;
-            return Err(AppendError::Refused(StorageError::new(kind, why)));
+            return Err(AppendError::NotWritten(StorageError::new(kind, why)));
         }
         if !self.has_room(writes.len()) {
             if self.is_empty() {
@@ -149,14 +151,14 @@ impl Journal {
             }
         }
         self.is_quiet = false;
-        let put = self.put(Kind::Writes, &mut writes.frame);
+        let put = self.append_frame(Kind::Writes, &mut writes.frame);
         put.map_err(AppendError::Unknown)
     }
 
     /// Appends a frame without a payload. If the segment is full, the frame extends the file.
     pub(super) fn mark(&mut self, kind: Kind) -> Result<(), AppendError> {
         self.is_quiet = true;
-        let put = self.put(kind, &mut vec![0; HEAD_LEN]);
+        let put = self.append_frame(kind, &mut vec![0; HEAD_LEN]);
         put.map_err(AppendError::Unknown)
     }
 
@@ -172,11 +174,11 @@ impl Journal {
         // If the seal came first, a crash could leave a sealed segment without a successor,
         // and recovery would report a missing segment.
         let next = self.begin_next()?;
-        let put = self.put(Kind::Sealed, &mut vec![0; HEAD_LEN]);
+        let put = self.append_frame(Kind::Sealed, &mut vec![0; HEAD_LEN]);
         // No write is lost, but the segment may be sealed or not. An append behind a seal is
         // invisible to recovery, so the journal is poisoned.
-        put.map_err(AppendError::Stopped)?;
-        self.old.add(Closed {
+        put.map_err(AppendError::Poisoned)?;
+        self.old.add(ClosedSegment {
             first_lsn: self.current.first_lsn,
             last_lsn: self.end.lsn,
             bytes: self.current.offset,
@@ -194,15 +196,15 @@ impl Journal {
 
     /// Turns the preallocated file into the segment after the last frame.
     fn begin_next(&self) -> Result<Current, AppendError> {
-        self.check_name().map_err(AppendError::Refused)?;
-        let blank = self.spare.take().map_err(AppendError::Refused)?;
+        self.check_name().map_err(AppendError::NotWritten)?;
+        let blank = self.spare.take().map_err(AppendError::NotWritten)?;
         let next = start(self.spare.folder(), self.identity, self.end, blank);
         // If the file still has the draft's name, the background thread waits a little and
         // replaces it. In every other case the draft's name is free, or the journal is
         // poisoned.
         match &next {
-            Err(AppendError::Refused(why)) => self.spare.give_up(why.clone()),
-            _ => self.spare.want_next(),
+            Err(AppendError::NotWritten(why)) => self.spare.report_failure(why.clone()),
+            _ => self.spare.request_next(),
         }
         next
     }
@@ -226,7 +228,7 @@ impl Journal {
 
     /// Completes the frame in the buffer, writes it, and syncs it. The buffer starts with room
     /// for the head.
-    fn put(&mut self, kind: Kind, frame: &mut Vec<u8>) -> Result<(), StorageError> {
+    fn append_frame(&mut self, kind: Kind, frame: &mut Vec<u8>) -> Result<(), StorageError> {
         // A seal takes no LSN: the successor, whose header already exists, starts at the next
         // one.
         let step = u64::from(kind != Kind::Sealed);
@@ -267,13 +269,13 @@ fn start(
     folder: &Folder,
     identity: Identity,
     before: End,
-    blank: Blank,
+    blank: BlankSegment,
 ) -> Result<Current, AppendError> {
-    let header = write_header(folder, identity, before, &blank).map_err(AppendError::Refused)?;
+    let header = write_header(folder, identity, before, &blank).map_err(AppendError::NotWritten)?;
     let named = folder.name_draft(header.first_lsn);
     named.map_err(|error| match error.is_unnamed {
-        true => AppendError::Refused(error.into()),
-        false => AppendError::Stopped(error.into()),
+        true => AppendError::NotWritten(error.into()),
+        false => AppendError::Poisoned(error.into()),
     })?;
     Ok(Current {
         blank,
@@ -287,9 +289,9 @@ fn write_header(
     folder: &Folder,
     identity: Identity,
     before: End,
-    blank: &Blank,
+    blank: &BlankSegment,
 ) -> Result<Header, StorageError> {
-    let mut header = Header::draw(identity, before, blank.len)?;
+    let mut header = Header::new_after(identity, before, blank.len)?;
     if is_sabotaged(&*folder.disk, FaultInjection::RecycleSegment) {
         header.salt = [0; 16];
     }
@@ -300,7 +302,7 @@ fn write_header(
 
 /// A segment to which the journal no longer appends.
 #[derive(Debug)]
-pub(super) struct Closed {
+pub(super) struct ClosedSegment {
     pub(super) first_lsn: u64,
     pub(super) last_lsn: u64,
     pub(super) bytes: u64,
@@ -308,18 +310,18 @@ pub(super) struct Closed {
 
 /// Closed segments that a checkpoint has not made obsolete yet.
 #[derive(Debug)]
-pub(super) struct Old {
+pub(super) struct ClosedSegments {
     folder: Folder,
-    segments: Mutex<Vec<Closed>>,
+    segments: Mutex<Vec<ClosedSegment>>,
 }
 
-impl Old {
+impl ClosedSegments {
     pub(super) fn new(folder: Folder) -> Self {
         let segments = Mutex::default();
         Self { folder, segments }
     }
 
-    pub(super) fn add(&self, closed: Closed) {
+    pub(super) fn add(&self, closed: ClosedSegment) {
         self.segments.lock().push(closed);
     }
 
@@ -336,8 +338,8 @@ impl Old {
     /// The caller must first make `applied` durable in the B-tree. If a file cannot be removed,
     /// the next call tries again. Meanwhile the file only takes disk space.
     pub(super) fn remove_up_to(&self, applied: u64) {
-        let is_held = |closed: &mut Closed| closed.last_lsn <= applied;
-        let held: Vec<Closed> = self.segments.lock().extract_if(.., is_held).collect();
+        let is_held = |closed: &mut ClosedSegment| closed.last_lsn <= applied;
+        let held: Vec<ClosedSegment> = self.segments.lock().extract_if(.., is_held).collect();
         for closed in held {
             if self.folder.remove(closed.first_lsn).is_err() {
                 self.add(closed);

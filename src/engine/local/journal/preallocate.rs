@@ -25,7 +25,7 @@ const AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 /// A preallocated file without a header.
 #[derive(Debug)]
-pub(in crate::engine::local) struct Blank {
+pub(in crate::engine::local) struct BlankSegment {
     pub(in crate::engine::local) file: Box<dyn DiskFile>,
     pub(in crate::engine::local) len: u64,
 }
@@ -48,7 +48,7 @@ enum State {
     /// remove it, so the thread waits.
     Taken,
     /// The file is complete.
-    Ready(Blank),
+    Ready(BlankSegment),
     /// The last attempt failed.
     Failed(StorageError),
 }
@@ -74,7 +74,7 @@ impl Preallocated {
 
     /// Waits for the file and takes it. Fails, without any change, if the last attempt to
     /// create one failed.
-    pub(super) fn take(&self) -> Result<Blank, StorageError> {
+    pub(super) fn take(&self) -> Result<BlankSegment, StorageError> {
         let mut state = self.ready()?;
         match std::mem::replace(&mut *state, State::Taken) {
             State::Ready(blank) => Ok(blank),
@@ -83,14 +83,14 @@ impl Preallocated {
     }
 
     /// Requests the next file. The journal must have renamed the last one by now.
-    pub(super) fn want_next(&self) {
+    pub(super) fn request_next(&self) {
         *self.state.lock() = State::Wanted;
         self.changed.notify_all();
     }
 
     /// Reports that the journal could not start the file that it took. The file still has the
     /// draft's name, and no segment refers to it.
-    pub(super) fn give_up(&self, why: StorageError) {
+    pub(super) fn report_failure(&self, why: StorageError) {
         *self.state.lock() = State::Failed(why);
         self.changed.notify_all();
     }
@@ -116,8 +116,10 @@ impl Preallocated {
 
     /// Waits for a change of the state. On a simulated disk, runs the task itself instead.
     fn wait(&self, state: &mut MutexGuard<'_, State>) {
-        match self.folder.disk.crew() {
-            Some(executor) => MutexGuard::unlocked(state, || executor.finish(Task::Spare)),
+        match self.folder.disk.executor() {
+            Some(executor) => {
+                MutexGuard::unlocked(state, || executor.run_to_end(Task::Preallocate))
+            }
             None => self.changed.wait(state),
         }
     }
@@ -185,15 +187,15 @@ impl Preallocated {
         }
     }
 
-    fn make(&self) -> std::io::Result<Blank> {
+    fn make(&self) -> std::io::Result<BlankSegment> {
         let free = self.folder.disk.free_bytes(&self.folder.path)?;
-        disk::check_room(free, self.len.saturating_add(ROOM))?;
+        disk::check_free_space(free, self.len.saturating_add(ROOM))?;
         let file = self.folder.draft()?;
         if !is_sabotaged(&*self.folder.disk, FaultInjection::RecycleSegment) {
             fill(&*file, self.len, &self.closing)?;
         }
         let len = self.len;
-        Ok(Blank { file, len })
+        Ok(BlankSegment { file, len })
     }
 }
 

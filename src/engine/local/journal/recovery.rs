@@ -20,7 +20,7 @@
 
 use thiserror::Error;
 
-use super::Closed;
+use super::ClosedSegment;
 use super::frame;
 use super::frame::{BOUNDARY, Frame, HEAD_LEN, Head, Kind, Salted};
 use super::segment::{End, Folder, HEADER_LEN, Header};
@@ -53,7 +53,7 @@ pub type Progress = fn(u64, u64);
 
 /// Corruption of a journal.
 #[derive(Debug, Error)]
-enum Damage {
+enum JournalCorruption {
     #[error("no segment of the journal holds frame {0}")]
     Missing(u64),
     #[error("segment {first_lsn} of the journal, byte {offset}: {what}")]
@@ -64,8 +64,8 @@ enum Damage {
     },
 }
 
-impl From<Damage> for StorageError {
-    fn from(damage: Damage) -> Self {
+impl From<JournalCorruption> for StorageError {
+    fn from(damage: JournalCorruption) -> Self {
         Self::corrupted(damage)
     }
 }
@@ -77,7 +77,7 @@ pub(in crate::engine::local) struct Recovered {
     pub(in crate::engine::local) end: End,
     /// All segments with frames, and the segments whose frames the B-tree already holds. The
     /// journal appends to none of them.
-    pub(in crate::engine::local) segments: Vec<Closed>,
+    pub(in crate::engine::local) segments: Vec<ClosedSegment>,
     /// The rewritten last segment. The opening seals it once its successor exists.
     pub(in crate::engine::local) tail: Option<Tail>,
 }
@@ -129,7 +129,7 @@ pub(in crate::engine::local) fn recover(
     let next = applied.saturating_add(1);
     let held = first_lsns.partition_point(|first| *first <= next);
     let (Some(from), true) = (held.checked_sub(1), held > 0) else {
-        return Err(Damage::Missing(next).into());
+        return Err(JournalCorruption::Missing(next).into());
     };
     let (stale, needed) = first_lsns.split_at(from);
     let mut replay = Replay {
@@ -155,8 +155,8 @@ pub(in crate::engine::local) fn recover(
     replay.finish(needed)
 }
 
-const fn closed(first_lsn: u64, last_lsn: u64, bytes: u64) -> Closed {
-    Closed {
+const fn closed(first_lsn: u64, last_lsn: u64, bytes: u64) -> ClosedSegment {
+    ClosedSegment {
         first_lsn,
         last_lsn,
         bytes,
@@ -186,7 +186,7 @@ struct Segment {
 
 impl Segment {
     fn damage(&self, offset: usize, what: impl Into<String>) -> StorageError {
-        Damage::At {
+        JournalCorruption::At {
             first_lsn: self.first_lsn,
             offset: u64::try_from(offset).unwrap_or(u64::MAX),
             what: what.into(),
@@ -252,7 +252,7 @@ impl Replay {
         // The header holds the LSN and the checksum of the last frame of the segment before.
         // If they do not match, a segment between the two is missing or was replaced.
         if self.end.is_some_and(|end| end != header.before) {
-            return Err(Damage::Missing(first_lsn.saturating_sub(1)).into());
+            return Err(JournalCorruption::Missing(first_lsn.saturating_sub(1)).into());
         }
         let mut end = header.before;
         let mut offset = usize::try_from(HEADER_LEN).unwrap_or(usize::MAX);
@@ -272,7 +272,7 @@ impl Replay {
             // The loop ends before the seal of a complete segment. A seal that it reaches
             // belongs to a segment whose successor is missing, or starts too late.
             if frame.head.kind == Kind::Sealed {
-                return Err(Damage::Missing(end.lsn.saturating_add(1)).into());
+                return Err(JournalCorruption::Missing(end.lsn.saturating_add(1)).into());
             }
             let is_next = frame.head.lsn == end.lsn.saturating_add(1);
             if !is_next || frame.head.previous != end.checksum {
@@ -305,7 +305,7 @@ impl Replay {
         let bytes = disk::read(&*self.folder.disk, &path, u64::MAX)?;
         let at_header = |what: String| {
             let offset = 0;
-            StorageError::from(Damage::At {
+            StorageError::from(JournalCorruption::At {
                 first_lsn,
                 offset,
                 what,
@@ -346,7 +346,7 @@ impl Replay {
             if !memtable.is_followed_by(&writes) {
                 return Err(StorageError::corrupted("gap in the event sequence numbers"));
             }
-            memtable.take(writes);
+            memtable.add(writes);
         }
         Ok(())
     }
@@ -357,7 +357,7 @@ impl Replay {
         // The B-tree holds writes up to `applied`. The journal must reach that LSN, too.
         // Otherwise it is too old, or its end is lost.
         if end.lsn < self.applied {
-            return Err(Damage::Missing(self.applied).into());
+            return Err(JournalCorruption::Missing(self.applied).into());
         }
         self.recovered.tail = self.make_durable(needed, end)?;
         self.recovered.end = end;

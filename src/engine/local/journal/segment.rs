@@ -62,7 +62,7 @@ pub(in crate::engine::local) struct End {
 
 impl Header {
     /// Creates the header of the segment after `before`, with a new random salt.
-    pub(in crate::engine::local) fn draw(
+    pub(in crate::engine::local) fn new_after(
         identity: Identity,
         before: End,
         len: u64,
@@ -152,15 +152,15 @@ pub(in crate::engine::local) fn first_lsn(name: &str) -> Option<u64> {
 
 /// Failure to give a draft the name of a segment durably.
 #[derive(Debug)]
-pub(in crate::engine::local) struct Unnamed {
+pub(in crate::engine::local) struct NameDraftError {
     pub(in crate::engine::local) cause: io::Error,
     /// Whether the file certainly still has the draft's name. If false, a crash may leave it
     /// under either name.
     pub(in crate::engine::local) is_unnamed: bool,
 }
 
-impl From<Unnamed> for StorageError {
-    fn from(unnamed: Unnamed) -> Self {
+impl From<NameDraftError> for StorageError {
+    fn from(unnamed: NameDraftError) -> Self {
         unnamed.cause.into()
     }
 }
@@ -229,10 +229,13 @@ impl Folder {
 
     /// Gives the draft the name of a segment and makes the name durable. Replaces a segment
     /// that has this name.
-    pub(in crate::engine::local) fn name_draft(&self, first_lsn: u64) -> Result<(), Unnamed> {
+    pub(in crate::engine::local) fn name_draft(
+        &self,
+        first_lsn: u64,
+    ) -> Result<(), NameDraftError> {
         let draft = self.path.join(DRAFT);
         let renamed = self.disk.rename(&draft, &self.segment(first_lsn));
-        renamed.map_err(|cause| Unnamed {
+        renamed.map_err(|cause| NameDraftError {
             is_unnamed: changed_nothing(&cause),
             cause,
         })?;
@@ -241,7 +244,7 @@ impl Folder {
         }
         // Without this sync, a power loss may take the name back. The frames that the store
         // then acknowledged in this segment would be lost.
-        self.sync().map_err(|cause| Unnamed {
+        self.sync().map_err(|cause| NameDraftError {
             is_unnamed: false,
             cause,
         })
@@ -271,7 +274,7 @@ mod tests {
             lsn: 41,
             checksum: 5,
         };
-        let header = Header::draw(Identity::draw().unwrap(), before, 7).unwrap();
+        let header = Header::new_after(Identity::draw().unwrap(), before, 7).unwrap();
         assert_eq!(header.first_lsn, 42);
         assert!(header.is_cut_off(6) && !header.is_cut_off(7) && !header.is_cut_off(8));
         let bytes = header.to_bytes();

@@ -23,13 +23,13 @@ pub(in crate::engine::local) type Show<'a> =
 
 /// Table, key range and direction of a read.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::engine::local) struct Reading {
+pub(in crate::engine::local) struct IndexRead {
     pub(in crate::engine::local) table: Table,
     pub(in crate::engine::local) stretch: KeyRange,
     pub(in crate::engine::local) direction: Direction,
 }
 
-impl Reading {
+impl IndexRead {
     /// Compares two keys in the direction of the read: `Less` if `first` is read before `other`.
     fn order(&self, first: &KeyBytes, other: &KeyBytes) -> Ordering {
         match self.direction {
@@ -58,7 +58,7 @@ impl Reading {
 }
 
 /// Copy of a part of the active memtable, made under its lock.
-pub(in crate::engine::local) struct Copied {
+pub(in crate::engine::local) struct MemtablePart {
     entries: Vec<Entry>,
     /// Last key of the copy. `None`: the copy reaches the end of the range.
     pub(in crate::engine::local) end: Option<KeyBytes>,
@@ -66,12 +66,12 @@ pub(in crate::engine::local) struct Copied {
     pub(in crate::engine::local) changes: u64,
 }
 
-impl Copied {
+impl MemtablePart {
     /// Copies entries in the order of the read until more than `wanted` present ones are copied.
     /// Removed entries in between are copied, too.
     pub(in crate::engine::local) fn of(
         memtable: &SharedMemtable,
-        reading: &Reading,
+        reading: &IndexRead,
         wanted: usize,
     ) -> Self {
         let memtable = memtable.read();
@@ -99,7 +99,7 @@ impl Copied {
         self,
         frozen: Option<&SharedMemtable>,
         base: &Snapshot,
-        reading: &Reading,
+        reading: &IndexRead,
         show: &mut Show<'_>,
     ) -> Result<ControlFlow<()>, StorageError> {
         let frozen = frozen.map(SharedMemtable::read);
@@ -130,7 +130,7 @@ impl Copied {
     }
 }
 
-fn walk<'a>(memtable: &'a Memtable, reading: &Reading) -> impl Iterator<Item = Entry> + 'a {
+fn walk<'a>(memtable: &'a Memtable, reading: &IndexRead) -> impl Iterator<Item = Entry> + 'a {
     let (first, last) = reading.stretch;
     memtable.walk(reading.table, first..=last, reading.direction)
 }
@@ -139,7 +139,7 @@ fn walk<'a>(memtable: &'a Memtable, reading: &Reading) -> impl Iterator<Item = E
 struct Overlay<U: Iterator<Item = Entry>, L: Iterator<Item = Entry>> {
     upper: Peekable<U>,
     lower: Peekable<L>,
-    reading: Reading,
+    reading: IndexRead,
 }
 
 impl<U: Iterator<Item = Entry>, L: Iterator<Item = Entry>> Overlay<U, L> {

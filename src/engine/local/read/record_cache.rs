@@ -115,7 +115,7 @@ impl RecordCache {
 
     /// Creates the cache of the next snapshot, in which the records `changed` differ. The cached
     /// records move to the new cache, except the changed ones. The order numbers are shared.
-    pub(in crate::engine::local) fn handed_on<'a>(
+    pub(in crate::engine::local) fn for_next_snapshot<'a>(
         &self,
         changed: impl Iterator<Item = &'a OrderNo>,
     ) -> Self {
@@ -163,7 +163,7 @@ mod tests {
             old.keep_record(no(n), &[7; 100]);
             old.keep_number(n as u64, no(n));
         }
-        let next = old.handed_on([no(3), no(77)].iter());
+        let next = old.for_next_snapshot([no(3), no(77)].iter());
         for n in 0..10 {
             assert_eq!(next.record(&no(n)).is_some(), n != 3, "{n}");
             assert!(old.record(&no(n)).is_none());

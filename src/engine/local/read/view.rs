@@ -11,7 +11,7 @@
 use std::ops::ControlFlow::{Break, Continue};
 use std::sync::Arc;
 
-use super::merge::{Copied, Reading};
+use super::merge::{IndexRead, MemtablePart};
 use super::record_cache::RecordCache;
 use crate::contract::{
     Direction, FeedCursor, FeedEvent, IndexPage, IndexQuery, IndexRow, Lookup, Position,
@@ -22,9 +22,9 @@ use crate::engine::local::failure::unread;
 use crate::engine::local::memtable::{Memtable, SharedMemtable};
 use crate::error::StorageError;
 use crate::format::codec;
-use crate::format::codec::{DamageKind, Held, Origin, State, damaged};
+use crate::format::codec::{CorruptionKind, EventLink, State, StoredOrder, damaged};
 use crate::format::keys;
-use crate::format::keys::{KeyBytes, Layout};
+use crate::format::keys::{KeyBytes, KeyEncoder};
 use crate::format::tables::Table;
 use crate::order::{Event, Record};
 use crate::rules::{UniqueKey, each_entry, unique_keys};
@@ -40,8 +40,8 @@ pub(in crate::engine::local) struct ReadView {
     pub(in crate::engine::local) frozen: Option<Arc<SharedMemtable>>,
     pub(in crate::engine::local) snapshot: Arc<Snapshot>,
     /// Cache of values from the snapshot.
-    pub(in crate::engine::local) hot: Arc<RecordCache>,
-    pub(in crate::engine::local) layout: Layout,
+    pub(in crate::engine::local) cache: Arc<RecordCache>,
+    pub(in crate::engine::local) layout: KeyEncoder,
 }
 
 /// Result of the callback for an index entry.
@@ -49,7 +49,7 @@ enum Shown {
     /// The entry is used; the read continues.
     Taken,
     /// The record does not belong to the entry, or no longer does.
-    Strange,
+    Mismatch,
     /// The read ends.
     Enough,
 }
@@ -62,13 +62,13 @@ impl ReadView {
     pub(in crate::engine::local) fn of_base(
         snapshot: Snapshot,
         hot: RecordCache,
-        layout: Layout,
+        layout: KeyEncoder,
     ) -> Self {
         Self {
             active: Arc::default(),
             frozen: None,
             snapshot: Arc::new(snapshot),
-            hot: Arc::new(hot),
+            cache: Arc::new(hot),
             layout,
         }
     }
@@ -80,11 +80,11 @@ impl ReadView {
     }
 
     /// Returns a record if a memtable or the record cache holds it.
-    pub(in crate::engine::local) fn held_at_hand(&self, no: &OrderNo) -> Option<Held> {
+    pub(in crate::engine::local) fn held_in_memory(&self, no: &OrderNo) -> Option<StoredOrder> {
         let found = self.in_memory(|table| table.record(no).cloned());
         found.or_else(|| {
             // Cached bytes that no longer decode count as a miss. The caller reads the B-tree.
-            let bytes = self.hot.record(no)?;
+            let bytes = self.cache.record(no)?;
             codec::read_record(keys::order(no).as_slice(), &bytes).ok()
         })
     }
@@ -93,13 +93,13 @@ impl ReadView {
     pub(in crate::engine::local) fn held(
         &self,
         no: &OrderNo,
-    ) -> Result<Option<Held>, StorageError> {
-        if let Some(held) = self.held_at_hand(no) {
+    ) -> Result<Option<StoredOrder>, StorageError> {
+        if let Some(held) = self.held_in_memory(no) {
             return Ok(Some(held));
         }
         self.snapshot.get_order(&keys::order(no), |key, bytes| {
             let held = codec::read_record(key, bytes)?;
-            self.hot.keep_record(*no, bytes);
+            self.cache.keep_record(*no, bytes);
             Ok(held)
         })
     }
@@ -116,37 +116,37 @@ impl ReadView {
             return found;
         }
         let found = self.snapshot.get(Table::Events, key.as_slice(), read)?;
-        found.ok_or_else(|| damaged(Table::Events, key.as_slice(), DamageKind::Missing))
+        found.ok_or_else(|| damaged(Table::Events, key.as_slice(), CorruptionKind::Missing))
     }
 
     /// Returns the order number of a row, which the row's first event holds.
     pub(in crate::engine::local) fn number(&self, row: u64) -> Result<OrderNo, StorageError> {
-        if let Some(no) = self.hot.number(row) {
+        if let Some(no) = self.cache.number(row) {
             return Ok(no);
         }
         match self.chained(row, codec::read_origin)? {
-            Origin::First(no) => {
-                self.hot.keep_number(row, no);
+            EventLink::First(no) => {
+                self.cache.keep_number(row, no);
                 Ok(no)
             }
-            Origin::Later { .. } => Err(misplaced(row)),
+            EventLink::Later { .. } => Err(misplaced(row)),
         }
     }
 
     /// Returns the record of a row. A row without a record is corruption.
-    pub(in crate::engine::local) fn row(&self, row: u64) -> Result<Held, StorageError> {
+    pub(in crate::engine::local) fn row(&self, row: u64) -> Result<StoredOrder, StorageError> {
         let no = self.number(row)?;
         let held = self.held(&no)?.filter(|held| held.stored.row == row);
         held.ok_or_else(|| {
             let key = keys::order(&no);
-            damaged(Table::Orders, key.as_slice(), DamageKind::Missing)
+            damaged(Table::Orders, key.as_slice(), CorruptionKind::Missing)
         })
     }
 
     pub(in crate::engine::local) fn load(
         &self,
         lookup: &Lookup,
-    ) -> Result<Option<Held>, StorageError> {
+    ) -> Result<Option<StoredOrder>, StorageError> {
         match lookup {
             Lookup::No(no) => self.held(no),
             Lookup::Owner(key) => Ok(self.owners(key, 1)?.pop()),
@@ -158,7 +158,7 @@ impl ReadView {
         &self,
         key: &UniqueKey,
         limit: usize,
-    ) -> Result<Vec<Held>, StorageError> {
+    ) -> Result<Vec<StoredOrder>, StorageError> {
         let query = IndexQuery {
             index: key.index(),
             from: Timestamp::MAX,
@@ -173,7 +173,7 @@ impl ReadView {
             let mut owners = Vec::new();
             let visited = self.visit(&query, limit, &mut |_, held| {
                 if unique_keys(&held.stored.record).all(|owned| owned != *key) {
-                    return Shown::Strange;
+                    return Shown::Mismatch;
                 }
                 owners.push(held);
                 if owners.len() < limit {
@@ -212,7 +212,7 @@ impl ReadView {
             let visited = self.visit(query, limit, &mut |position, held| {
                 let record = held.stored.record;
                 if !is_listed_at(&record, query, position) {
-                    return Shown::Strange;
+                    return Shown::Mismatch;
                 }
                 found.more = found.rows.len() >= limit;
                 if found.more {
@@ -251,17 +251,17 @@ impl ReadView {
         &self,
         query: &IndexQuery,
         wanted: usize,
-        next: &mut dyn FnMut(Position, Held) -> Shown,
+        next: &mut dyn FnMut(Position, StoredOrder) -> Shown,
     ) -> Result<Result<(), Moved>, StorageError> {
         let (table, first, last) = self.layout.stretch(query);
-        let mut reading = Reading {
+        let mut reading = IndexRead {
             table,
             stretch: (first, last),
             direction: query.direction,
         };
         let (mut changes, mut shown) = (None, None);
         while reading.stretch.0 <= reading.stretch.1 {
-            let copied = Copied::of(&self.active, &reading, wanted);
+            let copied = MemtablePart::of(&self.active, &reading, wanted);
             let end = copied.end;
             let at_first = *changes.get_or_insert(copied.changes);
             if copied.changes != at_first {
@@ -275,7 +275,7 @@ impl ReadView {
                 }
                 shown = Some(*key);
                 let position = keys::read_position(table, key.as_slice())
-                    .ok_or_else(|| damaged(table, key.as_slice(), DamageKind::Key))?;
+                    .ok_or_else(|| damaged(table, key.as_slice(), CorruptionKind::Key))?;
                 if !is_after_cursor(position, query) {
                     return Ok(Continue(()));
                 }
@@ -284,7 +284,7 @@ impl ReadView {
                     Shown::Enough => Break(()),
                     // If the memtable changed, the record may have moved since the copy. Otherwise
                     // the entry is a hash collision and does not belong to the query.
-                    Shown::Strange => {
+                    Shown::Mismatch => {
                         moved = self.active.read().changes() != at_first;
                         if moved { Break(()) } else { Continue(()) }
                     }
@@ -320,7 +320,7 @@ impl ReadView {
     /// Returns every event of a record, the oldest first.
     pub(in crate::engine::local) fn history_of(
         &self,
-        held: &Held,
+        held: &StoredOrder,
     ) -> Result<Vec<Event>, StorageError> {
         let (no, row) = (held.stored.record.no(), held.stored.row);
         // Each event names the one before it. Follow this chain from the last event back to the
@@ -330,8 +330,8 @@ impl ReadView {
         while let Some(seq) = next {
             let chained = self.chained(seq, codec::read_event)?;
             next = match chained.origin {
-                Origin::First(of) if of == no && seq == row => None,
-                Origin::Later { row: of, previous } if of == row && previous < seq => {
+                EventLink::First(of) if of == no && seq == row => None,
+                EventLink::Later { row: of, previous } if of == row && previous < seq => {
                     Some(previous)
                 }
                 _ => return Err(misplaced(seq)),
@@ -346,8 +346,8 @@ impl ReadView {
     pub(in crate::engine::local) fn event(&self, seq: u64) -> Result<Event, StorageError> {
         let chained = self.chained(seq, codec::read_event)?;
         let no = match chained.origin {
-            Origin::First(no) => no,
-            Origin::Later { row, .. } => self.number(row)?,
+            EventLink::First(no) => no,
+            EventLink::Later { row, .. } => self.number(row)?,
         };
         Ok(chained.of(no))
     }
@@ -394,7 +394,7 @@ impl ReadView {
         let found = self
             .snapshot
             .get(Table::Meta, keys::STATE, codec::read_state)?;
-        found.ok_or_else(|| damaged(Table::Meta, keys::STATE, DamageKind::Missing))
+        found.ok_or_else(|| damaged(Table::Meta, keys::STATE, CorruptionKind::Missing))
     }
 
     /// Returns the LSN up to which the B-tree holds all frames.
@@ -402,15 +402,15 @@ impl ReadView {
         let found = self
             .snapshot
             .get(Table::Meta, keys::APPLIED, codec::read_applied)?;
-        found.ok_or_else(|| damaged(Table::Meta, keys::APPLIED, DamageKind::Missing))
+        found.ok_or_else(|| damaged(Table::Meta, keys::APPLIED, CorruptionKind::Missing))
     }
 
     /// Returns the store and the incarnation that the B-tree file belongs to.
-    pub(in crate::engine::local) fn mark(&self) -> Result<codec::Mark, StorageError> {
+    pub(in crate::engine::local) fn mark(&self) -> Result<codec::StoreMark, StorageError> {
         let found = self
             .snapshot
             .get(Table::Meta, keys::MARK, codec::read_mark)?;
-        found.ok_or_else(|| damaged(Table::Meta, keys::MARK, DamageKind::Missing))
+        found.ok_or_else(|| damaged(Table::Meta, keys::MARK, CorruptionKind::Missing))
     }
 }
 
@@ -436,5 +436,5 @@ fn is_after_cursor(position: Position, query: &IndexQuery) -> bool {
 /// Error for an event that does not fit into the chain that leads to it.
 fn misplaced(seq: u64) -> StorageError {
     let key = keys::event(seq);
-    damaged(Table::Events, key.as_slice(), DamageKind::Misplaced)
+    damaged(Table::Events, key.as_slice(), CorruptionKind::Misplaced)
 }

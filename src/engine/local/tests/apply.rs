@@ -230,7 +230,14 @@ fn poisoned_store_rejects_writes_and_serves_reads() {
     store.run(no(1), create(new()));
     let mutation = store.decide(no(2), create(new()));
     let failed = StorageError::corrupted("as if");
-    store.engine.core.writer.lock().as_mut().unwrap().stopped = Some(failed);
+    store
+        .engine
+        .core
+        .writer
+        .lock()
+        .as_mut()
+        .unwrap()
+        .poisoned_by = Some(failed);
     let refused = store.engine.apply(&[mutation]);
     assert!(matches!(refused, Err(EngineError::Fatal(_))));
     let refused = store.engine.reserve(1);

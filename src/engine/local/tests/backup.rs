@@ -72,7 +72,10 @@ fn backup_of_closed_store_fails() {
         .backup(&temp.path().join("a"), None)
         .unwrap_err();
     assert_eq!(kind(&error), StorageErrorKind::Io);
-    assert!(matches!(store.engine.flush(), Err(EngineError::Fatal(_))));
+    assert!(matches!(
+        store.engine.checkpoint(),
+        Err(EngineError::Fatal(_))
+    ));
 }
 
 /// Store with one order, and the directory of its backup.

@@ -45,13 +45,13 @@ fn assert_whole(files: &Picture, orders: usize) {
 fn frozen() -> (Picture, Picture, Picture) {
     let store = Shop::new();
     (0..20).for_each(|n| store.run(no(n), create(new())));
-    let hold = store.engine.core.base.lock();
+    let hold = store.engine.core.btree.lock();
     let before = now(&store.dir());
     let core = &store.engine.core;
-    core.writing(|writer, _| core.freeze(writer)).unwrap();
+    core.with_writer(|writer, _| core.freeze(writer)).unwrap();
     let frozen = now(&store.dir());
     drop(hold);
-    store.engine.flush().unwrap();
+    store.engine.checkpoint().unwrap();
     (before, frozen, now(&store.dir()))
 }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::fixture::{Shop, at, create, decided, new, no, options};
 use crate::engine::local::LocalEngine;
-use crate::engine::local::disk::{Disk, DiskFile, Hold, RealDisk};
+use crate::engine::local::disk::{Disk, DiskFile, LockedDir, RealDisk};
 use crate::engine::{Engine, EngineError};
 use crate::error::{Error, StorageErrorKind};
 
@@ -114,9 +114,9 @@ impl Disk for Failing {
         self.disk.sync_dir(dir)
     }
 
-    fn hold(&self, dir: &Path) -> io::Result<Option<Hold>> {
-        let held = self.disk.hold(dir)?;
-        Ok(held.map(|Hold { lock, disk }| Hold {
+    fn lock_dir(&self, dir: &Path) -> io::Result<Option<LockedDir>> {
+        let held = self.disk.lock_dir(dir)?;
+        Ok(held.map(|LockedDir { lock, disk }| LockedDir {
             lock,
             disk: Arc::new(Self {
                 disk,
@@ -206,11 +206,11 @@ fn full_disk_rejects_writes_until_space_is_free() {
         panic!("{refused:?}");
     };
     assert_eq!(cause.kind(), StorageErrorKind::DiskFull);
-    assert!(store.engine.stats().is_out_of_room);
+    assert!(store.engine.stats().is_disk_full);
     assert_eq!(store.stored(no(written)), None);
     faults.free.store(u64::MAX, Ordering::SeqCst);
     until_taken(&store, written);
-    assert!(!store.engine.stats().is_out_of_room);
+    assert!(!store.engine.stats().is_disk_full);
     store.assert_sound();
     let store = store.reopened();
     assert!(store.stored(no(written)).is_some());
@@ -223,12 +223,12 @@ fn journal_without_successor_rejects_writes_and_recovers() {
     let store = faulty_store(&faults);
     let mut next = 0;
     for fault in [&faults.opens, &faults.headers, &faults.names] {
-        assert!(store.engine.trouble().is_none());
+        assert!(store.engine.retrying_failure().is_none());
         fault.store(true, Ordering::SeqCst);
         for _ in 0..3 {
             let (written, refused) = until_refused(&store, next);
             assert!(matches!(refused, EngineError::Retry(_)), "{refused:?}");
-            assert!(store.engine.trouble().is_some());
+            assert!(store.engine.retrying_failure().is_some());
             assert_eq!(store.stored(no(written)), None);
             next = written;
         }
@@ -237,7 +237,7 @@ fn journal_without_successor_rejects_writes_and_recovers() {
         next += 1;
         // Waits for the preallocated segment, whose creation may have failed before.
         let until = Instant::now() + Duration::from_secs(20);
-        while store.engine.trouble().is_some() {
+        while store.engine.retrying_failure().is_some() {
             assert!(Instant::now() < until);
             thread::sleep(Duration::from_millis(10));
         }
@@ -256,20 +256,20 @@ fn checkpoint_retries_until_btree_reopens() {
     let store = faulty_store(&faults);
     try_create(&store, 0).unwrap();
     faults.base.store(true, Ordering::SeqCst);
-    store.engine.core.base.lock().as_ref().unwrap().break_off();
+    store.engine.core.btree.lock().as_ref().unwrap().cut_off();
     for n in 1..4 {
-        let refused = store.engine.flush();
+        let refused = store.engine.checkpoint();
         assert!(matches!(refused, Err(EngineError::Retry(_))), "{refused:?}");
-        assert!(store.engine.trouble().is_some());
+        assert!(store.engine.retrying_failure().is_some());
         try_create(&store, n).unwrap();
     }
     faults.base.store(false, Ordering::SeqCst);
     let until = Instant::now() + Duration::from_secs(20);
-    while store.engine.stats().flushes == 0 {
+    while store.engine.stats().checkpoints == 0 {
         assert!(Instant::now() < until);
         thread::sleep(Duration::from_millis(10));
     }
-    assert!(store.engine.trouble().is_none());
+    assert!(store.engine.retrying_failure().is_none());
     store.assert_sound();
     let store = store.reopened();
     assert!((0..4).all(|n| store.stored(no(n)).is_some()));
@@ -327,16 +327,16 @@ fn checkpoint_without_free_space_does_not_start() {
     faults
         .free
         .store((8 << 20) + 2 * bytes - 1, Ordering::SeqCst);
-    let refused = store.engine.flush();
+    let refused = store.engine.checkpoint();
     let Err(EngineError::Retry(cause)) = refused else {
         panic!("{refused:?}");
     };
     assert_eq!(cause.kind(), StorageErrorKind::DiskFull);
-    assert_eq!(store.engine.stats().flushes, 0);
+    assert_eq!(store.engine.stats().checkpoints, 0);
     try_create(&store, 200).unwrap();
     faults.free.store((8 << 20) + 2 * bytes, Ordering::SeqCst);
     let until = Instant::now() + Duration::from_secs(20);
-    while store.engine.stats().flushes == 0 {
+    while store.engine.stats().checkpoints == 0 {
         assert!(Instant::now() < until);
         thread::sleep(Duration::from_millis(10));
     }
@@ -350,18 +350,18 @@ fn unremovable_segment_is_removed_by_later_checkpoint() {
     try_create(&store, 0).unwrap();
     let segments = || store.engine.core.dir.journal().list().unwrap().len();
     // Waits for preallocation, which needs to remove the previous draft.
-    store.engine.core.spare.wait_until_ready().unwrap();
+    store.engine.core.preallocated.wait_until_ready().unwrap();
     faults.removals.store(true, Ordering::SeqCst);
-    store.engine.flush().unwrap();
+    store.engine.checkpoint().unwrap();
     assert_eq!(segments(), 2);
     faults.removals.store(false, Ordering::SeqCst);
     let until = Instant::now() + Duration::from_secs(20);
-    while store.engine.core.spare.wait_until_ready().is_err() {
+    while store.engine.core.preallocated.wait_until_ready().is_err() {
         assert!(Instant::now() < until);
         thread::sleep(Duration::from_millis(10));
     }
     try_create(&store, 1).unwrap();
-    store.engine.flush().unwrap();
+    store.engine.checkpoint().unwrap();
     assert_eq!(segments(), 1);
     store.assert_sound();
 }

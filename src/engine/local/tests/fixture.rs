@@ -13,7 +13,7 @@ use crate::engine::local::LocalEngine;
 use crate::engine::local::options::LocalOptions;
 use crate::engine::local::read::view::ReadView;
 use crate::error::Error;
-use crate::format::keys::{KeyBytes, Layout};
+use crate::format::keys::{KeyBytes, KeyEncoder};
 use crate::format::tables::Table;
 use crate::order::{Command, CommandKind, NewOrder, Payment, Record, Source};
 use crate::rules::{Context, Policy, UniqueKey, decide, evolve, needs};
@@ -161,7 +161,7 @@ impl Shop {
     pub(in crate::engine::local) fn colliding() -> Self {
         let store = Self::new();
         let mut view = (*store.engine.view().unwrap()).clone();
-        view.layout = Layout::colliding();
+        view.layout = KeyEncoder::colliding();
         *store.engine.core.view.write() = Some(Arc::new(view));
         store
     }
@@ -219,13 +219,13 @@ impl Shop {
         core.flush().unwrap();
         let mut changes = Changes::default();
         change(&core.base_view().unwrap(), &mut changes);
-        let base = core.base.lock();
+        let base = core.btree.lock();
         let base = base.as_ref().unwrap();
         for (table, key, value) in &changes.0 {
             let entries = std::iter::once((*key, value.as_deref()));
             base.write(vec![(*table, Box::new(entries))]).unwrap();
         }
-        core.show_base(base).unwrap();
+        core.publish_btree(base).unwrap();
     }
 }
 

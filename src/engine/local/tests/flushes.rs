@@ -57,14 +57,14 @@ fn entry_added_and_removed_between_checkpoints_leaves_nothing() {
 fn entries_removed_after_checkpoint_hide_btree_entries() {
     let store = Shop::new();
     create_many(&store, 2000);
-    store.engine.flush().unwrap();
+    store.engine.checkpoint().unwrap();
     confirm_many(&store, 1990);
     assert_eq!(in_memory(&store, Table::Due), 1990);
     for _ in 0..2 {
         let due = store.engine.scan(&all_of(Index::Due), 7).unwrap();
         assert_eq!((due.rows.len(), due.more), (7, true));
         assert_eq!(due.rows[0].record.no(), no(1990));
-        store.engine.flush().unwrap();
+        store.engine.checkpoint().unwrap();
     }
     assert_eq!(in_memory(&store, Table::Due), 0);
     store.assert_sound();
@@ -76,13 +76,13 @@ fn checkpoint_empties_memtable_and_journal() {
     create_many(&store, 500);
     let before = store.engine.stats();
     assert!(before.memtable_bytes > 100_000 && before.journal_bytes > 100_000);
-    store.engine.flush().unwrap();
+    store.engine.checkpoint().unwrap();
     let after = store.engine.stats();
-    assert_eq!((after.flushes, after.memtable_bytes), (1, 0));
+    assert_eq!((after.checkpoints, after.memtable_bytes), (1, 0));
     assert!(after.journal_bytes < 10_000, "{after:?}");
-    assert!(after.last_flush > Duration::ZERO);
-    store.engine.flush().unwrap();
-    assert_eq!(store.engine.stats().flushes, 1);
+    assert!(after.last_checkpoint > Duration::ZERO);
+    store.engine.checkpoint().unwrap();
+    assert_eq!(store.engine.stats().checkpoints, 1);
     store.assert_sound();
 }
 
@@ -90,13 +90,13 @@ fn checkpoint_empties_memtable_and_journal() {
 fn cached_record_is_dropped_when_checkpoint_changes_it() {
     let store = Shop::new();
     store.run(no(1), create(new()));
-    store.engine.flush().unwrap();
+    store.engine.checkpoint().unwrap();
     // The first read comes from the B-tree and fills the cache.
     let before = store.engine.get(&no(1)).unwrap().unwrap();
     assert_eq!(store.engine.get(&no(1)).unwrap(), Some(before.clone()));
     store.run(no(1), confirm("T1"));
     let after = store.engine.get(&no(1)).unwrap();
-    store.engine.flush().unwrap();
+    store.engine.checkpoint().unwrap();
     assert_eq!(store.engine.get(&no(1)).unwrap(), after);
     assert!(after.unwrap().version() > before.version());
 }
@@ -109,7 +109,7 @@ fn full_memtable_starts_checkpoint() {
     for n in 0..400 {
         store.run(no(n), create(new()));
     }
-    assert!(store.engine.stats().flushes > 2);
+    assert!(store.engine.stats().checkpoints > 2);
     assert_eq!(store.engine.counts().unwrap().of(Status::Pending), 400);
     let all = store.engine.scan(&all_of(Index::All), 1000).unwrap();
     assert_eq!(all.rows.len(), 400);
@@ -120,16 +120,16 @@ fn full_memtable_starts_checkpoint() {
 fn failed_checkpoint_is_retried_on_reopened_btree() {
     let store = Shop::new();
     create_many(&store, 100);
-    store.engine.core.base.lock().as_ref().unwrap().break_off();
+    store.engine.core.btree.lock().as_ref().unwrap().cut_off();
     // The first attempt fails. The waiting caller gets the error, unless a retry was faster.
-    let refused = store.engine.flush();
+    let refused = store.engine.checkpoint();
     assert!(matches!(refused, Ok(()) | Err(EngineError::Retry(_))));
     let until = Instant::now() + Duration::from_secs(20);
     store.run(no(1000), create(new()));
-    while store.engine.stats().flushes == 0 && Instant::now() < until {
+    while store.engine.stats().checkpoints == 0 && Instant::now() < until {
         thread::sleep(Duration::from_millis(10));
     }
-    assert_eq!(store.engine.stats().flushes, 1);
+    assert_eq!(store.engine.stats().checkpoints, 1);
     assert_eq!(store.stored(no(7)).map(|stored| stored.row), Some(8));
     store.assert_sound();
     let store = store.reopened();
@@ -141,15 +141,15 @@ fn failed_checkpoint_is_retried_on_reopened_btree() {
 fn read_is_repeated_when_btree_is_reopened() {
     let store = Shop::new();
     create_many(&store, 2000);
-    store.engine.flush().unwrap();
+    store.engine.checkpoint().unwrap();
     store.run(no(2000), create(new()));
     let core = &store.engine.core;
     let mut tries = 0;
-    let found = core.reading(|view| {
+    let found = core.read_with_retry(|view| {
         tries += 1;
         if tries == 1 {
-            core.base.lock().as_ref().unwrap().break_off();
-            drop(store.engine.flush());
+            core.btree.lock().as_ref().unwrap().cut_off();
+            drop(store.engine.checkpoint());
         }
         // This record was not read before, so it is only in the B-tree.
         view.held(&no(1999)).map_err(unread)
@@ -157,7 +157,7 @@ fn read_is_repeated_when_btree_is_reopened() {
     assert!(found.unwrap().is_some());
     assert_eq!(tries, 2);
     // Waits until the retry of the checkpoint ends.
-    while core.flushing.flushed().is_busy {
+    while core.checkpointer.stats().is_busy {
         thread::sleep(Duration::from_millis(10));
     }
     store.assert_sound();
@@ -167,13 +167,13 @@ fn read_is_repeated_when_btree_is_reopened() {
 fn btree_corrupted_at_reopening_stops_writes_only() {
     let store = Shop::new();
     create_many(&store, 10);
-    store.engine.flush().unwrap();
+    store.engine.checkpoint().unwrap();
     store.run(no(10), create(new()));
-    store.engine.core.base.lock().as_ref().unwrap().break_off();
+    store.engine.core.btree.lock().as_ref().unwrap().cut_off();
     let path = store.dir().join("base.redb");
     let whole = std::fs::read(&path).unwrap();
     std::fs::write(&path, vec![0; whole.len()]).unwrap();
-    drop(store.engine.flush());
+    drop(store.engine.checkpoint());
     let mutation = decided(no(11), create(new()), at(0), None, &[]);
     let until = Instant::now() + Duration::from_secs(20);
     while store
@@ -183,7 +183,7 @@ fn btree_corrupted_at_reopening_stops_writes_only() {
         .lock()
         .as_ref()
         .unwrap()
-        .stopped
+        .poisoned_by
         .is_none()
     {
         drop(store.engine.reserve(1));
@@ -204,15 +204,15 @@ fn btree_corrupted_at_reopening_stops_writes_only() {
 fn moved_btree_blocks_checkpoint_until_it_returns() {
     let store = Shop::new();
     create_many(&store, 10);
-    store.engine.flush().unwrap();
+    store.engine.checkpoint().unwrap();
     store.run(no(10), create(new()));
     let path = store.dir().join("base.redb");
     let aside = store.dir().join("aside");
     std::fs::rename(&path, &aside).unwrap();
     for _ in 0..2 {
-        let refused = store.engine.flush();
+        let refused = store.engine.checkpoint();
         assert!(matches!(refused, Err(EngineError::Retry(_))), "{refused:?}");
-        assert!(store.engine.trouble().is_some());
+        assert!(store.engine.retrying_failure().is_some());
         // A copy in its place is a different file, which the store must not accept.
         std::fs::copy(&aside, &path).unwrap();
     }
@@ -220,11 +220,11 @@ fn moved_btree_blocks_checkpoint_until_it_returns() {
     assert_eq!(segments.len(), 2, "nothing of the journal is removed");
     std::fs::rename(aside, &path).unwrap();
     let until = Instant::now() + Duration::from_secs(20);
-    while store.engine.stats().flushes < 2 {
+    while store.engine.stats().checkpoints < 2 {
         assert!(Instant::now() < until);
         thread::sleep(Duration::from_millis(10));
     }
-    assert!(store.engine.trouble().is_none());
+    assert!(store.engine.retrying_failure().is_none());
     store.assert_sound();
     let store = store.reopened();
     assert!(store.stored(no(10)).is_some());
@@ -235,7 +235,7 @@ fn writers_stall_while_memtable_is_full() {
     let mut options = options();
     options.memtable_bytes = 64 << 10;
     let store = Shop::with(&options);
-    let hold = store.engine.core.base.lock();
+    let hold = store.engine.core.btree.lock();
     let written = AtomicU64::new(0);
     thread::scope(|scope| {
         let writer = scope.spawn(|| {
@@ -250,7 +250,7 @@ fn writers_stall_while_memtable_is_full() {
             thread::sleep(Duration::from_millis(500));
         }
         assert!(seen < 300 && !writer.is_finished());
-        assert!(store.engine.stats().slowed > 0);
+        assert!(store.engine.stats().throttled > 0);
         // Readers do not wait for the checkpoint.
         assert!(store.stored(no(0)).is_some());
         drop(hold);

@@ -245,7 +245,7 @@ fn stale_segment_is_not_replayed() {
     store.run(no(1), create(new()));
     let path = segments(&store.dir()).pop().unwrap();
     let stale = fs::read(&path).unwrap();
-    store.engine.flush().unwrap();
+    store.engine.checkpoint().unwrap();
     assert!(!path.exists());
     store.run(no(1), confirm("T1"));
     store.run(no(2), create(new()));
@@ -269,7 +269,7 @@ fn stale_segment_is_not_replayed() {
 #[test]
 fn frame_of_another_segment_counts_as_torn_write() {
     let (store, copy, path, bytes, places) = killed();
-    store.engine.flush().unwrap();
+    store.engine.checkpoint().unwrap();
     store.run(no(4), create(new()));
     let other = fs::read(segments(&store.dir()).pop().unwrap()).unwrap();
     let stale = frames(&other)[0];

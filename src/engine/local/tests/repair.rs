@@ -8,7 +8,7 @@ use crate::engine::local::LocalEngine;
 use crate::engine::local::read::view::ReadView;
 use crate::engine::{Engine, RepairFinding, RepairReport};
 use crate::format::codec;
-use crate::format::codec::{Held, Origin};
+use crate::format::codec::{EventLink, StoredOrder};
 use crate::format::keys;
 use crate::format::tables::Table;
 use crate::order::{Event, Record};
@@ -210,11 +210,11 @@ fn record_that_contradicts_history_is_refolded() {
             ..held.stored
         };
         let (key, mut bytes) = (keys::order(&no(4)), Vec::new());
-        codec::record(&mut bytes, &key, &Held { stored, ..held }).unwrap();
+        codec::record(&mut bytes, &key, &StoredOrder { stored, ..held }).unwrap();
         writes.put(Table::Orders, key, bytes);
     });
     repaired.assert_sound();
-    repaired.assert_finds(&[(4, RepairFinding::Refolded)]);
+    repaired.assert_finds(&[(4, RepairFinding::Corrected)]);
     assert_eq!(repaired.record(4), sound().0[4]);
 }
 
@@ -231,12 +231,12 @@ fn key_with_two_owners_is_reported_not_repaired() {
         let record = crate::rules::evolve(Some(&held.stored.record), &event);
         let (row, last_seq) = (held.stored.row, 9);
         let (key, mut bytes) = (keys::event(last_seq), Vec::new());
-        let origin = Origin::Later { row, previous: 7 };
+        let origin = EventLink::Later { row, previous: 7 };
         codec::event(&mut bytes, &key, origin, &event).unwrap();
         writes.put(Table::Events, key, bytes);
         let stored = StoredRecord { record, row };
         let (key, mut bytes) = (keys::order(&no(4)), Vec::new());
-        codec::record(&mut bytes, &key, &Held { stored, last_seq }).unwrap();
+        codec::record(&mut bytes, &key, &StoredOrder { stored, last_seq }).unwrap();
         writes.put(Table::Orders, key, bytes);
     });
     repaired.assert_finds(&[]);
@@ -340,7 +340,7 @@ fn garbage_pages_never_invent_payments() {
             store.run(no(n), confirm(&format!("T{n}")));
         }
     }
-    store.engine.flush().unwrap();
+    store.engine.checkpoint().unwrap();
     store.engine.close().unwrap();
     let records = {
         let engine = LocalEngine::open(store.dir(), &options()).unwrap();

@@ -57,7 +57,7 @@ impl Pair {
             _ => text(store.abort_close(order).wait()),
         });
         if action.kind == 10 {
-            self.local.flush().wait().unwrap();
+            self.local.checkpoint().wait().unwrap();
         }
     }
 
@@ -147,7 +147,7 @@ proptest! {
             pair.act(action);
         }
         pair.compare();
-        pair.local.flush().wait().unwrap();
+        pair.local.checkpoint().wait().unwrap();
         pair.compare();
         let report = pair.local.verify().wait().unwrap();
         prop_assert!(report.is_ok(), "{report:?}");

@@ -24,7 +24,7 @@ fn cold(disk: &SimulatedDisk) -> (LocalEngine, PathBuf) {
     let batch: Vec<_> = (0..ORDERS).map(make).collect();
     let verdicts = engine.apply(&batch).unwrap();
     assert!(verdicts.iter().all(|verdict| *verdict == Verdict::Applied));
-    engine.flush().unwrap();
+    engine.checkpoint().unwrap();
     engine.close().unwrap();
     let engine = LocalEngine::open(&dir, &options).unwrap();
     (engine, dir)
@@ -58,7 +58,7 @@ fn reads_fail_until_disk_works_again() {
     }
     let mutation = decided(no(ORDERS), create(new()), at(0), None, &[]);
     assert_eq!(engine.apply(&[mutation]).unwrap(), [Verdict::Applied]);
-    engine.flush().unwrap();
+    engine.checkpoint().unwrap();
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn corrupted_page_does_not_reopen_btree() {
     let places: Vec<usize> = places.map(|(place, _)| place).collect();
     places
         .iter()
-        .for_each(|place| disk.damage(&base, *place, 1));
+        .for_each(|place| disk.corrupt_byte(&base, *place, 1));
     for _ in 0..100 {
         engine.get(&number).unwrap_err();
         assert!(engine.get(&no(ORDERS - 1)).unwrap().is_some());

@@ -5,7 +5,7 @@ use crate::contract::StoredRecord;
 use crate::engine::Engine;
 use crate::engine::local::LocalEngine;
 use crate::engine::local::read::view::ReadView;
-use crate::format::codec::{Held, Origin};
+use crate::format::codec::{EventLink, StoredOrder};
 use crate::format::tables::Table;
 use crate::format::{codec, keys};
 use crate::order::Event;
@@ -56,7 +56,7 @@ fn verify_finds_missing_index_entry() {
         let (table, key) = view.layout.entry(&openid_entry(), 3).unwrap();
         writes.remove(table, key);
     });
-    assert_eq!(report.broken, 1);
+    assert_eq!(report.violation_count, 1);
     let found = &report.violations[0];
     assert_eq!((found.invariant, found.no), (Invariant::I5, Some(no(2))));
     assert_eq!(found.what, "missing in index by_openid");
@@ -74,7 +74,7 @@ fn verify_finds_stray_index_entry() {
             let (table, key) = view.layout.entry(&entry, row).unwrap();
             writes.put(table, key, Vec::new());
         });
-        assert_eq!(report.broken, 1, "{report:?}");
+        assert_eq!(report.violation_count, 1, "{report:?}");
         assert_eq!(report.violations[0].invariant, Invariant::I5);
         assert!(!format!("{report:?}").contains("Bert"));
     }
@@ -88,7 +88,7 @@ fn verify_finds_missing_entry_next_to_stray_one() {
         let (table, key) = view.layout.entry(&openid_entry(), 78).unwrap();
         writes.put(table, key, Vec::new());
     });
-    assert_eq!(report.broken, 2, "{report:?}");
+    assert_eq!(report.violation_count, 2, "{report:?}");
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn verify_finds_event_after_last_sequence_number() {
 /// Encoded event that is the first one of its record.
 fn event_bytes(seq: u64, event: &Event) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let origin = Origin::First(event.no);
+    let origin = EventLink::First(event.no);
     codec::event(&mut bytes, &keys::event(seq), origin, event).unwrap();
     bytes
 }
@@ -137,7 +137,7 @@ fn verify_finds_event_linked_to_wrong_record() {
         let event = view.event(4).unwrap();
         for row in [1, 4, 77] {
             let (previous, mut bytes) = (3, Vec::new());
-            let origin = Origin::Later { row, previous };
+            let origin = EventLink::Later { row, previous };
             codec::event(&mut bytes, &keys::event(4), origin, &event).unwrap();
             writes.put(Table::Events, keys::event(4), bytes);
         }
@@ -155,7 +155,7 @@ fn verify_finds_wrong_counters() {
         writes.put(Table::Meta, key, bytes);
     });
     assert!(names(&report, Invariant::I12));
-    assert_eq!(report.broken, 1);
+    assert_eq!(report.violation_count, 1);
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn verify_finds_key_with_two_owners() {
         let record = crate::order::Record::Order(twin.into());
         let stored = StoredRecord { record, row: 50 };
         let (last_seq, mut value) = (50, Vec::new());
-        codec::record(&mut value, &key, &Held { stored, last_seq }).unwrap();
+        codec::record(&mut value, &key, &StoredOrder { stored, last_seq }).unwrap();
         writes.put(Table::Orders, key, value);
         let mut event = view.event(1).unwrap();
         event.no = no(5);

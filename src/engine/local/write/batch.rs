@@ -13,7 +13,7 @@
 use crate::engine::local::journal::frame::HEAD_LEN;
 use crate::error::StorageError;
 use crate::format::codec;
-use crate::format::codec::{Held, Origin, State};
+use crate::format::codec::{EventLink, State, StoredOrder};
 use crate::format::keys;
 use crate::format::keys::KeyBytes;
 use crate::format::tables::Table;
@@ -28,9 +28,9 @@ const LENGTH_LEN: usize = size_of::<u32>();
 pub(in crate::engine::local) struct WriteBatch {
     /// Bytes of the frame: space for its head, then the entries.
     pub(in crate::engine::local) frame: Vec<u8>,
-    pub(in crate::engine::local) records: Vec<(Held, Span)>,
+    pub(in crate::engine::local) records: Vec<(StoredOrder, ValueSpan)>,
     /// Positions of the events, whose sequences are consecutive.
-    pub(in crate::engine::local) events: Vec<Span>,
+    pub(in crate::engine::local) events: Vec<ValueSpan>,
     /// Sequence of the first event.
     pub(in crate::engine::local) first_seq: u64,
     /// Index entries that are added (`true`) or removed (`false`).
@@ -41,12 +41,12 @@ pub(in crate::engine::local) struct WriteBatch {
 
 /// Position of a value in a frame, in bytes.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::engine::local) struct Span {
+pub(in crate::engine::local) struct ValueSpan {
     pub(in crate::engine::local) start: u32,
     pub(in crate::engine::local) len: u32,
 }
 
-impl Span {
+impl ValueSpan {
     pub(in crate::engine::local) fn of(self, frame: &[u8]) -> &[u8] {
         let start = usize::try_from(self.start).unwrap_or(usize::MAX);
         let len = usize::try_from(self.len).unwrap_or_default();
@@ -77,7 +77,10 @@ impl WriteBatch {
     }
 
     /// Puts a record. The batch keeps it in decoded form, too.
-    pub(in crate::engine::local) fn put_record(&mut self, held: Held) -> Result<(), StorageError> {
+    pub(in crate::engine::local) fn put_record(
+        &mut self,
+        held: StoredOrder,
+    ) -> Result<(), StorageError> {
         let key = keys::order(&held.stored.record.no());
         let span = self.value(Table::Orders, &key, |out| codec::record(out, &key, &held))?;
         self.records.push((held, span));
@@ -88,7 +91,7 @@ impl WriteBatch {
     pub(in crate::engine::local) fn put_event(
         &mut self,
         seq: u64,
-        origin: Origin,
+        origin: EventLink,
         event: &Event,
     ) -> Result<(), StorageError> {
         let key = keys::event(seq);
@@ -126,7 +129,7 @@ impl WriteBatch {
         self.frame.len()
     }
 
-    fn keep_event(&mut self, seq: u64, span: Span) {
+    fn keep_event(&mut self, seq: u64, span: ValueSpan) {
         if self.events.is_empty() {
             self.first_seq = seq;
         }
@@ -148,7 +151,7 @@ impl WriteBatch {
         table: Table,
         key: &KeyBytes,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), StorageError>,
-    ) -> Result<Span, StorageError> {
+    ) -> Result<ValueSpan, StorageError> {
         self.head(table, key, 0);
         let start = self.frame.len();
         write(&mut self.frame)?;
@@ -162,7 +165,7 @@ impl WriteBatch {
             *room = len.to_le_bytes();
         }
         let start = u32::try_from(start).unwrap_or(u32::MAX);
-        Ok(Span { start, len })
+        Ok(ValueSpan { start, len })
     }
 
     /// Decodes the payload of a frame.
@@ -172,7 +175,7 @@ impl WriteBatch {
         let mut rest = payload;
         while !rest.is_empty() {
             let (tag, key, value) = take_entry(&mut rest).ok_or_else(undecodable)?;
-            let table = Table::of(tag).ok_or_else(undecodable)?;
+            let table = Table::from_tag(tag).ok_or_else(undecodable)?;
             let end = payload.len().saturating_sub(rest.len());
             writes.take(table, key, value, HEAD_LEN.saturating_add(end))?;
         }
@@ -190,7 +193,7 @@ impl WriteBatch {
         let len = value.map_or(0, <[u8]>::len);
         let start = u32::try_from(end.saturating_sub(len)).unwrap_or(u32::MAX);
         let len = u32::try_from(len).unwrap_or(u32::MAX);
-        let span = Span { start, len };
+        let span = ValueSpan { start, len };
         match (table, value) {
             (Table::Orders, Some(bytes)) => {
                 let held = codec::read_record(key.as_slice(), bytes)?;
@@ -261,11 +264,11 @@ mod tests {
         let record = fixture::paid(no(1));
         let stored = StoredRecord { record, row: 7 };
         let last_seq = 8;
-        writes.put_record(Held { stored, last_seq }).unwrap();
+        writes.put_record(StoredOrder { stored, last_seq }).unwrap();
         writes
-            .put_event(7, Origin::First(no(1)), &event(1))
+            .put_event(7, EventLink::First(no(1)), &event(1))
             .unwrap();
-        let later = Origin::Later {
+        let later = EventLink::Later {
             row: 7,
             previous: 7,
         };
@@ -317,10 +320,10 @@ mod tests {
     fn events_with_sequence_gap_are_refused() {
         let mut writes = WriteBatch::default();
         writes
-            .put_event(7, Origin::First(no(1)), &event(1))
+            .put_event(7, EventLink::First(no(1)), &event(1))
             .unwrap();
         writes
-            .put_event(9, Origin::First(no(1)), &event(1))
+            .put_event(9, EventLink::First(no(1)), &event(1))
             .unwrap();
         assert!(WriteBatch::decode(&writes.frame[HEAD_LEN..]).is_err());
     }
@@ -341,7 +344,7 @@ mod tests {
             writes.head(table, &keys::event(4), REMOVED);
             writes
         };
-        for table in Table::EVERY {
+        for table in Table::ALL {
             let read = WriteBatch::decode(&removed(table).frame[HEAD_LEN..]);
             assert_eq!(read.is_ok(), table.is_index(), "{table:?}");
             if table.is_index() {

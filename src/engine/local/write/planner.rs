@@ -9,12 +9,12 @@
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
 use super::batch::WriteBatch;
-use super::loaded::Found;
+use super::lookup_cache::LookupResults;
 use crate::contract::{Mutation, StoredRecord, Verdict};
 use crate::engine::local::journal::frame::FRAME_MAX;
 use crate::engine::local::read::view::ReadView;
 use crate::error::{StorageError, StorageErrorKind};
-use crate::format::codec::{Held, Origin, State};
+use crate::format::codec::{EventLink, State, StoredOrder};
 use crate::format::keys::KeyBytes;
 use crate::format::tables::Table;
 use crate::order::{Event, Record};
@@ -35,7 +35,7 @@ const MUTATION_USUAL: usize = 1024;
 pub(in crate::engine::local) struct WritePlanner<'a> {
     view: &'a ReadView,
     /// Results of lookups that were made before planning.
-    found: Found,
+    found: LookupResults,
     state: State,
     writes: WriteBatch,
     /// Number of mutations still to be added.
@@ -54,7 +54,7 @@ impl<'a> WritePlanner<'a> {
     /// Creates a planner for `count` mutations. `count` pre-sizes the buffers.
     pub(in crate::engine::local) fn new(
         view: &'a ReadView,
-        found: Found,
+        found: LookupResults,
         count: usize,
     ) -> Result<Self, StorageError> {
         Ok(Self {
@@ -131,7 +131,11 @@ impl<'a> WritePlanner<'a> {
     }
 
     /// Adds the writes of a mutation to the frame. An error here fails the whole group.
-    fn take(&mut self, mutation: &Mutation, held: Option<&Held>) -> Result<(), StorageError> {
+    fn take(
+        &mut self,
+        mutation: &Mutation,
+        held: Option<&StoredOrder>,
+    ) -> Result<(), StorageError> {
         let len = self.writes.len();
         let stored = held.map(|held| &held.stored);
         // The row of a new record is the sequence of its first event.
@@ -139,7 +143,7 @@ impl<'a> WritePlanner<'a> {
         let row = stored.map_or(next, |stored| stored.row);
         self.put_events(&mutation.events, held)?;
         let record = mutation.after.clone();
-        self.writes.put_record(Held {
+        self.writes.put_record(StoredOrder {
             stored: StoredRecord { record, row },
             last_seq: self.state.last_seq,
         })?;
@@ -167,13 +171,17 @@ impl<'a> WritePlanner<'a> {
 
     /// Puts the events. Each one names its predecessor, beginning with the last event of the stored
     /// record.
-    fn put_events(&mut self, events: &[Event], held: Option<&Held>) -> Result<(), StorageError> {
+    fn put_events(
+        &mut self,
+        events: &[Event],
+        held: Option<&StoredOrder>,
+    ) -> Result<(), StorageError> {
         let mut chain = held.map(|held| (held.stored.row, held.last_seq));
         for event in events {
             let seq = self.state.last_seq.saturating_add(1);
             let origin = match chain {
-                None => Origin::First(event.no),
-                Some((row, previous)) => Origin::Later { row, previous },
+                None => EventLink::First(event.no),
+                Some((row, previous)) => EventLink::Later { row, previous },
             };
             self.writes.put_event(seq, origin, event)?;
             self.state.last_seq = seq;

@@ -17,7 +17,7 @@ pub(super) enum Acknowledged {
 }
 
 pub(super) struct Server {
-    pub(super) shop: Shop,
+    pub(super) shop: Oracle,
     pub(super) truth: Truth,
     pub(super) acknowledged: Vec<Acknowledged>,
     /// Order under which each refund was requested, by refund number.
@@ -31,7 +31,7 @@ fn pick<T: Copy>(choices: &[T], random: u8) -> T {
 impl Server {
     pub(super) fn open() -> Self {
         Self {
-            shop: Shop::open(),
+            shop: Oracle::open(),
             truth: Truth::default(),
             acknowledged: Vec::new(),
             numbers: BTreeMap::new(),
@@ -109,7 +109,7 @@ impl Server {
                 true
             }
             Message::OrderIs(text, state) => {
-                let decision = self.shop.ask(no(text), query(state.clone()));
+                let decision = self.shop.run(no(text), query(state.clone()));
                 if let (true, Some(payment)) = (decision.acknowledge, state.payment()) {
                     let payment = payment.clone();
                     self.acknowledged.push(Acknowledged::Paid(text, payment));
@@ -180,7 +180,7 @@ impl Server {
 
     /// Requests a refund from the store, and from the channel only if the store accepts it.
     fn request(&mut self, text: &'static str, new: NewRefund, random: u8) {
-        let decision = self.shop.ask(no(text), request_refund(new.clone()));
+        let decision = self.shop.run(no(text), request_refund(new.clone()));
         if decision.acknowledge {
             let number = new.refund_no().as_str().to_owned();
             self.numbers.insert(number.clone(), text);

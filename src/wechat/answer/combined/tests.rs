@@ -33,9 +33,12 @@ fn combined_answer_becomes_one_query_per_order() {
 #[test]
 fn combined_answer_about_other_payment_is_refused() {
     let other = CombinedAnswer::from_v3(no("P1"), 200, REAL.as_bytes());
-    assert_eq!(other, Err(FieldError::NotAsked.of("combine_out_trade_no")));
+    assert_eq!(
+        other,
+        Err(FieldError::DiffersFromRequest.of("combine_out_trade_no"))
+    );
     let answer = answer(200, REAL).unwrap();
-    let absent = FieldError::NotAsked.of("sub_orders.out_trade_no");
+    let absent = FieldError::DiffersFromRequest.of("sub_orders.out_trade_no");
     assert_eq!(answer.about(no("P20150806125346")), Err(absent));
 }
 

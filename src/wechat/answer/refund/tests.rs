@@ -230,7 +230,7 @@ fn refund_answer_about_another_refund_or_order_is_refused() {
         let MessageError::Field { source, .. } = error else {
             panic!("{error:?}");
         };
-        assert_eq!(source, FieldError::NotAsked);
+        assert_eq!(source, FieldError::DiffersFromRequest);
     };
     for answer in accepted(|text| text.replace("R2021WERUN1647840687637", "R1")) {
         not_asked(answer);

@@ -23,7 +23,7 @@ fn odd_order_number_does_not_end_comparison() {
         paid_line(&long, "T3", "0.01"),
     ];
     let (counts, differences) = run(&store, &bill);
-    assert_eq!((counts.lines, counts.of_others), (3, 5));
+    assert_eq!((counts.lines, counts.other_merchants), (3, 5));
     let expected = [
         ("7", BillDifferenceKind::LocalUnpaid),
         ("", BillDifferenceKind::UnusableLine),
@@ -165,12 +165,12 @@ impl Yen {
 }
 
 fn is_command(fix: &Fix) -> bool {
-    matches!(fix, Fix::Tell(_))
+    matches!(fix, Fix::Record(_))
 }
 
 #[test]
 fn bill_amount_fitting_only_hundredths_is_uncertain() {
-    let uncertain = Some((BillDifferenceKind::UnitUncertain, Fix::AskChannel));
+    let uncertain = Some((BillDifferenceKind::UnitUncertain, Fix::QueryChannel));
     let billed = |amount| paid_line("order-1", "T1", amount);
     // The store has no payment.
     assert_eq!(Yen::open(50_000).difference(&billed("500")), uncertain);
@@ -181,7 +181,7 @@ fn bill_amount_fitting_only_hundredths_is_uncertain() {
         is_command(&fix),
         "the amount fits in the currency's own unit"
     );
-    let differs = Some((BillDifferenceKind::AmountDiffers, Fix::AskChannel));
+    let differs = Some((BillDifferenceKind::AmountDiffers, Fix::QueryChannel));
     assert_eq!(Yen::open(7).difference(&billed("500")), differs);
     // The store has a payment.
     assert_eq!(
@@ -196,16 +196,16 @@ fn bill_amount_fitting_only_hundredths_is_uncertain() {
     let other = paid_line("order-1", "T2", "500");
     let (kind, fix) = Yen::open(7).pay(7).difference(&other).unwrap();
     assert_eq!(kind, BillDifferenceKind::TransactionDiffers);
-    assert_eq!(fix, Fix::AskChannel);
+    assert_eq!(fix, Fix::QueryChannel);
     // The store does not have the order.
     let unknown = paid_line("order-2", "T2", "500");
-    let missing = Some((BillDifferenceKind::MissingLocally, Fix::AskChannel));
+    let missing = Some((BillDifferenceKind::MissingLocally, Fix::QueryChannel));
     assert_eq!(Yen::open(500).difference(&unknown), missing);
 }
 
 #[test]
 fn refund_amount_fitting_only_hundredths_is_uncertain() {
-    let uncertain = Some((BillDifferenceKind::UnitUncertain, Fix::AskChannel));
+    let uncertain = Some((BillDifferenceKind::UnitUncertain, Fix::QueryChannel));
     let billed = |amount| refund_line("order-1", "T1", "REFUND", "R-1", "SUCCESS", amount);
     let of_refunds = |yen: Yen, line: String| {
         let reader = format!("{HEADER}{}总交易单数\n`1\n", line.replace("CNY", "JPY"));
@@ -223,7 +223,7 @@ fn refund_amount_fitting_only_hundredths_is_uncertain() {
     let (kind, fix) = of_refunds(refunded(500), billed("500")).unwrap();
     assert_eq!(kind, BillDifferenceKind::RefundDiffers);
     assert!(is_command(&fix), "the bill has a later state");
-    let differs = Some((BillDifferenceKind::RefundDiffers, Fix::AskChannel));
+    let differs = Some((BillDifferenceKind::RefundDiffers, Fix::QueryChannel));
     assert_eq!(of_refunds(refunded(7), billed("500")), differs);
     let elsewhere = refund_line("order-1", "T1", "REFUND", "R-9", "SUCCESS", "500");
     assert_eq!(of_refunds(refunded(7), elsewhere), differs);

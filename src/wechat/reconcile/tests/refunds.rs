@@ -152,8 +152,8 @@ fn each_bill_state_is_compared_with_each_status() {
                         "the difference has both sides"
                     );
                     match &difference.fix {
-                        Fix::AskChannel => Expected::AskChannel,
-                        Fix::Tell(_) => {
+                        Fix::QueryChannel => Expected::AskChannel,
+                        Fix::Record(_) => {
                             apply(&fixture.store, found.clone());
                             Expected::Fixed(fixture.refund("R-1").unwrap().status)
                         }
@@ -269,7 +269,7 @@ fn missing_refund_is_reported_by_request_day() {
                 (difference.line.is_none(), difference.order.is_some()),
                 (true, true)
             );
-            assert_eq!(difference.fix, Fix::AskChannel);
+            assert_eq!(difference.fix, Fix::QueryChannel);
         }
         found
             .iter()
@@ -407,7 +407,7 @@ fn processing_refund_in_bill_agrees_with_success() {
         let counts = comparison
             .run(&store, lines(), |difference| found.push(difference))
             .unwrap();
-        assert_eq!((counts.lines, counts.of_others), (2, 0));
+        assert_eq!((counts.lines, counts.other_merchants), (2, 0));
         found
     };
     let found = compare();

@@ -6,42 +6,42 @@
 
 use std::ops::ControlFlow::Continue;
 
-use super::salvage_record::{SalvagedRecord, retold};
+use super::salvage_record::{SalvagePlan, retold};
 use super::source::Source;
 use crate::contract::{Counts, Direction, StoredRecord};
 use crate::engine::local::admin::rows::Rows;
 use crate::engine::local::btree::BTree;
 use crate::error::StorageError;
 use crate::format::codec;
-use crate::format::codec::{Held, Origin, State};
+use crate::format::codec::{EventLink, State, StoredOrder};
 use crate::format::keys;
-use crate::format::keys::Layout;
+use crate::format::keys::KeyEncoder;
 use crate::format::tables::Table;
 use crate::order::{Event, Record};
 use crate::rules::each_entry;
 use crate::types::OrderNo;
 
 /// Writer of the B-tree of a repaired store.
-pub(super) struct Build<'a> {
+pub(super) struct RepairWriter<'a> {
     pub(super) source: &'a Source,
-    pub(super) judged: &'a SalvagedRecord,
+    pub(super) judged: &'a SalvagePlan,
     pub(super) base: &'a BTree,
-    pub(super) layout: Layout,
+    pub(super) layout: KeyEncoder,
     /// Old sequences whose events are not kept, in ascending order.
     pub(super) gone: Vec<u64>,
     last_seq: u64,
     counts: Counts,
     pub(super) records: u64,
     /// Rows of each table that are not yet written, by tag.
-    rows: [Rows; Table::EVERY.len()],
+    rows: [Rows; Table::ALL.len()],
 }
 
-impl<'a> Build<'a> {
+impl<'a> RepairWriter<'a> {
     pub(super) fn new(
         source: &'a Source,
-        judged: &'a SalvagedRecord,
+        judged: &'a SalvagePlan,
         base: &'a BTree,
-        layout: Layout,
+        layout: KeyEncoder,
     ) -> Self {
         Self {
             source,
@@ -94,12 +94,12 @@ impl<'a> Build<'a> {
                 continue;
             };
             let no = match event.origin {
-                Origin::First(no) => Some(no),
-                Origin::Later { row, .. } => self.source.first(row)?,
+                EventLink::First(no) => Some(no),
+                EventLink::Later { row, .. } => self.source.first(row)?,
             };
             let origin = match event.origin {
-                Origin::First(no) => Origin::First(no),
-                Origin::Later { row, previous } => Origin::Later {
+                EventLink::First(no) => EventLink::First(no),
+                EventLink::Later { row, previous } => EventLink::Later {
                     row: self.place(row),
                     previous: self.place(previous),
                 },
@@ -115,7 +115,7 @@ impl<'a> Build<'a> {
     }
 
     /// Writes one event.
-    fn event(&mut self, seq: u64, origin: Origin, event: &Event) -> Result<(), StorageError> {
+    fn event(&mut self, seq: u64, origin: EventLink, event: &Event) -> Result<(), StorageError> {
         let (key, mut bytes) = (keys::event(seq), Vec::new());
         codec::event(&mut bytes, &key, origin, event)?;
         self.push(Table::Events, key, &bytes)
@@ -126,7 +126,7 @@ impl<'a> Build<'a> {
         let snapshot = self.base.snapshot()?;
         let mut show = |key: &[u8], value: &[u8]| {
             on_event();
-            if let Origin::First(no) = codec::read_origin(key, value)? {
+            if let EventLink::First(no) = codec::read_origin(key, value)? {
                 let row = keys::read_event(key).unwrap_or_default();
                 self.kept_record(no, row)?;
             }
@@ -147,7 +147,7 @@ impl<'a> Build<'a> {
         };
         let record = record.ok_or_else(unread_again)?;
         let last_seq = self.place(last_seq);
-        self.record(Held {
+        self.record(StoredOrder {
             stored: StoredRecord { record, row },
             last_seq,
         })
@@ -159,21 +159,21 @@ impl<'a> Build<'a> {
         for event in events {
             let (seq, previous) = (self.last_seq.saturating_add(1), self.last_seq);
             let origin = if seq == row {
-                Origin::First(event.no)
+                EventLink::First(event.no)
             } else {
-                Origin::Later { row, previous }
+                EventLink::Later { row, previous }
             };
             self.event(seq, origin, event)?;
             self.last_seq = seq;
         }
-        self.record(Held {
+        self.record(StoredOrder {
             stored: StoredRecord { record, row },
             last_seq: self.last_seq,
         })
     }
 
     /// Writes a record and all its index entries.
-    fn record(&mut self, held: Held) -> Result<(), StorageError> {
+    fn record(&mut self, held: StoredOrder) -> Result<(), StorageError> {
         let StoredRecord { record, row } = &held.stored;
         let (key, mut bytes) = (keys::order(&record.no()), Vec::new());
         codec::record(&mut bytes, &key, &held)?;
@@ -208,7 +208,7 @@ impl<'a> Build<'a> {
 
     /// Writes the remaining rows of all tables into the B-tree.
     fn flush(&mut self) -> Result<(), StorageError> {
-        for (table, rows) in Table::EVERY.into_iter().zip(&mut self.rows) {
+        for (table, rows) in Table::ALL.into_iter().zip(&mut self.rows) {
             if !rows.is_empty() {
                 rows.write(table, |sorted| self.base.write(vec![sorted]))?;
             }

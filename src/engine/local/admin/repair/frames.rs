@@ -15,13 +15,13 @@ use crate::engine::local::journal::segment::{Folder, HEADER_LEN, Header};
 use crate::engine::local::write::batch::WriteBatch;
 use crate::engine::{Identity, JournalFindings};
 use crate::error::StorageError;
-use crate::format::codec::{Held, State};
+use crate::format::codec::{State, StoredOrder};
 use crate::types::OrderNo;
 
 /// Contents of the journal after the last frame that the B-tree holds.
 #[derive(Default)]
 pub(super) struct Frames {
-    pub(super) records: HashMap<OrderNo, Held>,
+    pub(super) records: HashMap<OrderNo, StoredOrder>,
     /// Bytes of the events, by sequence.
     pub(super) events: BTreeMap<u64, Vec<u8>>,
     pub(super) state: Option<State>,

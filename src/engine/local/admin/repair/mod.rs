@@ -16,10 +16,10 @@ mod source;
 use std::path::Path;
 use std::time::Instant;
 
-use self::build::Build;
-use self::salvage_record::SalvagedRecord;
+use self::build::RepairWriter;
+use self::salvage_record::SalvagePlan;
 use self::source::Source;
-use super::contents::{Contents, Making};
+use super::contents::{Contents, Creation};
 use super::header::StoreHeader;
 use super::layout::Dir;
 use super::restore::{Successor, copy};
@@ -33,7 +33,7 @@ use crate::engine::local::read::record_cache::RecordCache;
 use crate::engine::local::read::view::ReadView;
 use crate::engine::{IndexCount, RepairReport};
 use crate::error::{Error, StorageError};
-use crate::format::keys::Layout;
+use crate::format::keys::KeyEncoder;
 use crate::format::tables::Table;
 use crate::log::{event, millis};
 
@@ -55,13 +55,13 @@ impl LocalEngine {
     ) -> Result<RepairReport, Error> {
         let from = Dir::new(&options.disk, damaged.as_ref());
         let header = match from.survey()? {
-            Contents::Store => from.passport()?,
+            Contents::Store => from.store_header()?,
             contents => return Err(from.refusal(contents)),
         };
-        let (from, _held) = from.hold(options.lock_wait)?;
+        let (from, _held) = from.lock(options.lock_wait)?;
         let to = Dir::of(options, dir.as_ref())?;
-        let (to, lock) = to.claim(Making::Successor, options.lock_wait)?;
-        to.clear(Making::Successor)?;
+        let (to, lock) = to.claim(Creation::Successor, options.lock_wait)?;
+        to.clear(Creation::Successor)?;
         let repair = Repair {
             from: &from,
             to: &to,
@@ -74,8 +74,8 @@ impl LocalEngine {
         event!(
             info,
             "repaired store",
-            from = from.said.display().to_string(),
-            to = to.said.display().to_string(),
+            from = from.given_path.display().to_string(),
+            to = to.given_path.display().to_string(),
             records = report.records,
             is_whole = report.is_whole(),
             millis = millis(began.elapsed()),
@@ -100,16 +100,16 @@ impl Repair<'_> {
     /// Copies the B-tree file of the corrupt store, and opens the copy and the journal.
     fn source(&self) -> Result<Source, Error> {
         let (from, to) = (self.from, self.to);
-        let scratch = to.disk().create(&to.scratch());
-        drop(scratch.map_err(|error| to.unopened(error))?);
-        copy(from, to, &to.scratch(), None).map_err(|error| to.unopened(error))?;
+        let scratch = to.disk().create(&to.repair_copy_path());
+        drop(scratch.map_err(|error| to.open_error(error))?);
+        copy(from, to, &to.repair_copy_path(), None).map_err(|error| to.open_error(error))?;
         let opened = Source::open(from, to, self.header.identity, self.page_bytes());
-        opened.map_err(|error| from.unopened(error))
+        opened.map_err(|error| from.open_error(error))
     }
 
     fn run(&self, source: Source, lock: Lock) -> Result<RepairReport, Error> {
         let made = self.make(source);
-        let (report, base, successor) = made.map_err(|error| self.to.unopened(error))?;
+        let (report, base, successor) = made.map_err(|error| self.to.open_error(error))?;
         successor.establish(self.to, self.options, base, lock)?;
         Ok(report)
     }
@@ -123,11 +123,11 @@ impl Repair<'_> {
                 progress(done, total.max(done));
             }
         };
-        let salvaged = SalvagedRecord::of(&source, &mut on_event)?;
+        let salvaged = SalvagePlan::of(&source, &mut on_event)?;
         let disk = &**to.disk();
-        let base = BTree::create(disk, &to.base(), self.page_bytes(), Vec::new())?;
-        let layout = Layout::new(self.header.hash_key);
-        let mut build = Build::new(&source, &salvaged, &base, layout);
+        let base = BTree::create(disk, &to.btree_path(), self.page_bytes(), Vec::new())?;
+        let layout = KeyEncoder::new(self.header.hash_key);
+        let mut build = RepairWriter::new(&source, &salvaged, &base, layout);
         let state = build.all(&mut on_event)?;
         let (gone, records) = (std::mem::take(&mut build.gone), build.records);
         let successor = Successor::draw(self.header, state, source.frames.last_lsn)?;
@@ -154,7 +154,7 @@ impl Repair<'_> {
             verified: verify::verify(&view)?,
         };
         drop((view, source));
-        remove(disk, &to.scratch())?;
+        remove(disk, &to.repair_copy_path())?;
         Ok((report, base, successor))
     }
 }

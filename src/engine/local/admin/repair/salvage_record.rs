@@ -13,14 +13,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::source::Source;
 use crate::engine::RepairFinding;
 use crate::error::StorageError;
-use crate::format::codec::{Chained, Held, Origin};
+use crate::format::codec::{EventLink, StoredEvent, StoredOrder};
 use crate::order::{AnomalyEnd, AnomalyRaised, Event, EventKind, Record, Waiting};
 use crate::rules::evolve;
 use crate::types::OrderNo;
 
 /// Decisions about all records and events of a store.
 #[derive(Default)]
-pub(super) struct SalvagedRecord {
+pub(super) struct SalvagePlan {
     /// Number of events to keep, by row. A row that is not listed keeps all of its events.
     kept: BTreeMap<u64, u64>,
     /// Sequences of events after the last event that their record names.
@@ -41,7 +41,7 @@ struct Orphan {
     events: Vec<u64>,
 }
 
-impl SalvagedRecord {
+impl SalvagePlan {
     /// Checks every event, then every record. Calls `on_event` after each event.
     pub(super) fn of(source: &Source, on_event: &mut dyn FnMut()) -> Result<Self, StorageError> {
         let mut salvaged = Self::default();
@@ -62,10 +62,10 @@ impl SalvagedRecord {
     }
 
     /// Returns whether the repaired store keeps an event.
-    pub(super) fn keeps(&self, seq: u64, event: &Chained) -> bool {
+    pub(super) fn keeps(&self, seq: u64, event: &StoredEvent) -> bool {
         let row = match event.origin {
-            Origin::First(_) => seq,
-            Origin::Later { row, .. } => row,
+            EventLink::First(_) => seq,
+            EventLink::Later { row, .. } => row,
         };
         let kept = self.kept.get(&row);
         !self.extra.contains(&seq) && kept.is_none_or(|kept| event.version() <= *kept)
@@ -76,18 +76,18 @@ impl SalvagedRecord {
         &mut self,
         source: &Source,
         seq: u64,
-        event: &Chained,
+        event: &StoredEvent,
         orphans: &mut BTreeMap<u64, Orphan>,
     ) -> Result<(), StorageError> {
         match event.origin {
-            Origin::First(no) => match source.record(&no)? {
+            EventLink::First(no) => match source.record(&no)? {
                 Some(held) if held.stored.row == seq => self.check(source, &held)?,
                 _ => {
                     let events = vec![seq];
                     orphans.insert(seq, Orphan { no, events });
                 }
             },
-            Origin::Later { row, .. } => {
+            EventLink::Later { row, .. } => {
                 if let Some(orphan) = orphans.get_mut(&row) {
                     orphan.events.push(seq);
                 } else if !self.kept.contains_key(&row) {
@@ -117,13 +117,13 @@ impl SalvagedRecord {
     }
 
     /// Compares a record with the fold of its history.
-    fn check(&mut self, source: &Source, held: &Held) -> Result<(), StorageError> {
+    fn check(&mut self, source: &Source, held: &StoredOrder) -> Result<(), StorageError> {
         let (no, row) = (held.stored.record.no(), held.stored.row);
         match source.folded(no, row, held.last_seq)? {
             None => self.retell(held),
             Some(folded) if folded == held.stored.record => {}
             Some(_) => {
-                self.findings.insert(no, RepairFinding::Refolded);
+                self.findings.insert(no, RepairFinding::Corrected);
                 self.rebuilt.insert(no, (row, held.last_seq));
             }
         }
@@ -145,7 +145,7 @@ impl SalvagedRecord {
     }
 
     /// Drops the incomplete history of a record. The record gets a new one if that is possible.
-    fn retell(&mut self, held: &Held) {
+    fn retell(&mut self, held: &StoredOrder) {
         let record = &held.stored.record;
         self.kept.insert(held.stored.row, 0);
         let found = if retold(record).is_some() {
@@ -195,8 +195,8 @@ fn chain(source: &Source, row: u64, events: &[u64]) -> Result<Vec<u64>, StorageE
     let (mut before, mut found) = (None, Vec::new());
     for seq in events {
         let follows = match source.event(*seq)?.map(|event| event.origin) {
-            Some(Origin::First(_)) => before.is_none() && *seq == row,
-            Some(Origin::Later { previous, .. }) => before == Some(previous),
+            Some(EventLink::First(_)) => before.is_none() && *seq == row,
+            Some(EventLink::Later { previous, .. }) => before == Some(previous),
             None => false,
         };
         if !follows {

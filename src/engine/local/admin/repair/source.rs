@@ -9,10 +9,10 @@ use super::frames::Frames;
 use crate::contract::Direction;
 use crate::engine::Identity;
 use crate::engine::local::admin::layout::Dir;
-use crate::engine::local::btree::{Reading, Salvage, Snapshot};
+use crate::engine::local::btree::{ReadMode, Salvage, Snapshot};
 use crate::error::{StorageError, StorageErrorKind};
 use crate::format::codec;
-use crate::format::codec::{Chained, Held, Origin, State};
+use crate::format::codec::{EventLink, State, StoredEvent, StoredOrder};
 use crate::format::keys;
 use crate::format::keys::KeyBytes;
 use crate::format::tables::Table;
@@ -42,9 +42,9 @@ impl Source {
         identity: Identity,
         page_bytes: usize,
     ) -> Result<Self, StorageError> {
-        let (disk, path) = (&**place.disk(), place.scratch());
+        let (disk, path) = (&**place.disk(), place.repair_copy_path());
         let mut source = Self {
-            base: Salvage::open(disk, &path, page_bytes, Reading::Salvage)?.snapshot,
+            base: Salvage::open(disk, &path, page_bytes, ReadMode::Salvage)?.snapshot,
             frames: Frames::default(),
             state: None,
             last_seq: 0,
@@ -100,7 +100,7 @@ impl Source {
     }
 
     /// Returns the event with a sequence, or `None` if it is missing or corrupt.
-    pub(super) fn event(&self, seq: u64) -> Result<Option<Chained>, StorageError> {
+    pub(super) fn event(&self, seq: u64) -> Result<Option<StoredEvent>, StorageError> {
         let key = keys::event(seq);
         let read = |bytes: &[u8]| codec::read_event(key.as_slice(), bytes).ok();
         if let Some(event) = self.frames.events.get(&seq).and_then(|bytes| read(bytes)) {
@@ -114,18 +114,18 @@ impl Source {
     /// corrupt, or not the first one of a history.
     pub(super) fn first(&self, row: u64) -> Result<Option<OrderNo>, StorageError> {
         Ok(self.event(row)?.and_then(|event| match event.origin {
-            Origin::First(no) => Some(no),
-            Origin::Later { .. } => None,
+            EventLink::First(no) => Some(no),
+            EventLink::Later { .. } => None,
         }))
     }
 
     /// Returns the record with an order number, in the highest version found.
-    pub(super) fn record(&self, no: &OrderNo) -> Result<Option<Held>, StorageError> {
+    pub(super) fn record(&self, no: &OrderNo) -> Result<Option<StoredOrder>, StorageError> {
         let key = keys::order(no);
         let value = self.value(Table::Orders, key.as_slice())?;
         let in_base = value.and_then(|value| codec::read_record(key.as_slice(), &value).ok());
         let in_journal = self.frames.records.get(no).cloned();
-        let version = |held: &Held| held.stored.record.version();
+        let version = |held: &StoredOrder| held.stored.record.version();
         let both = in_base.into_iter().chain(in_journal);
         Ok(both.max_by_key(version))
     }
@@ -144,8 +144,8 @@ impl Source {
                 return Ok(None);
             };
             next = match chained.origin {
-                Origin::First(of) if of == no && seq == row => None,
-                Origin::Later { row: of, previous } if of == row && previous < seq => {
+                EventLink::First(of) if of == no && seq == row => None,
+                EventLink::Later { row: of, previous } if of == row && previous < seq => {
                     Some(previous)
                 }
                 _ => return Ok(None),

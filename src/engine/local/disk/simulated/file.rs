@@ -70,7 +70,7 @@ impl DiskFile for SimulatedFile {
                 Some(())
             }),
             Some(fault) => {
-                let mut rng = self.sim.control.lock().dice.clone();
+                let mut rng = self.sim.control.lock().rng.clone();
                 self.with(|node| {
                     node.fail_sync(&mut rng);
                     Some(())

@@ -14,8 +14,8 @@
 mod content;
 mod faults;
 mod file;
-mod hands;
 mod rng;
+mod scheduler;
 mod sim;
 mod snapshot;
 mod state;
@@ -29,12 +29,12 @@ use parking_lot::Mutex;
 
 pub use self::faults::{DiskFault, Loss};
 use self::file::SimulatedFile;
-use self::hands::Hands;
 pub use self::rng::SeededRng;
+use self::scheduler::Scheduler;
 use self::sim::{Call, Control, Planned, Sim};
 pub use self::snapshot::Snapshot;
 use self::state::{Change, Naming, State};
-use super::{Disk, DiskFile, Executor, FaultInjection, Held, Hold};
+use super::{DirectoryLock, Disk, DiskFile, Executor, FaultInjection, LockedDir};
 
 /// Disk in memory. All clones share the same contents.
 #[derive(Debug, Clone)]
@@ -54,20 +54,20 @@ impl SimulatedDisk {
 
     fn of(state: State, seed: u64) -> Self {
         let control = Control {
-            dice: SeededRng::new(seed),
+            rng: SeededRng::new(seed),
             calls: 0,
             fault: None,
             marks: (0, 0),
             one_in: 0,
             taken: Vec::new(),
-            sabotage: None,
+            injected: None,
             free: u64::MAX,
             is_weak: false,
         };
         let sim = Sim {
             state: Mutex::new(state),
             control: Mutex::new(control),
-            hands: Hands::new(seed),
+            scheduler: Scheduler::new(seed),
         };
         Self { sim: Arc::new(sim) }
     }
@@ -85,11 +85,11 @@ impl SimulatedDisk {
 
     /// Starts to take a snapshot before one in `n` calls that change something; 0 stops it. The
     /// seed selects the calls.
-    pub fn sample(&self, n: usize) {
+    pub fn snapshot_one_in(&self, n: usize) {
         self.sim.control.lock().one_in = n;
     }
 
-    /// Removes and returns the snapshots that [`Self::sample`] took.
+    /// Removes and returns the snapshots that [`Self::snapshot_one_in`] took.
     #[must_use]
     pub fn take_snapshots(&self) -> Vec<Snapshot> {
         std::mem::take(&mut self.sim.control.lock().taken)
@@ -123,18 +123,18 @@ impl SimulatedDisk {
     }
 
     /// Makes the disk report that a power loss may drop synced names.
-    pub fn weaken(&self) {
+    pub fn set_weak_names(&self) {
         self.sim.control.lock().is_weak = true;
     }
 
     /// Injects a fault into the stores on this disk, or removes it.
-    pub fn build_in(&self, fault: Option<FaultInjection>) {
-        self.sim.control.lock().sabotage = fault;
+    pub fn inject_fault(&self, fault: Option<FaultInjection>) {
+        self.sim.control.lock().injected = fault;
     }
 
     /// Lets the background tasks of the store run between two commands.
     pub fn breathe(&self) {
-        self.sim.hands.breathe();
+        self.sim.scheduler.breathe();
     }
 
     /// Paths and lengths of all files.
@@ -190,7 +190,7 @@ impl SimulatedDisk {
     }
 
     /// Corrupts a byte of a file durably: flips the bits that are set in `bits`.
-    pub fn damage(&self, path: &Path, at: usize, bits: u8) {
+    pub fn corrupt_byte(&self, path: &Path, at: usize, bits: u8) {
         let Some(byte) = self.byte(path, at) else {
             return;
         };
@@ -296,7 +296,7 @@ impl Disk for SimulatedDisk {
         Ok(())
     }
 
-    fn hold(&self, dir: &Path) -> io::Result<Option<Hold>> {
+    fn lock_dir(&self, dir: &Path) -> io::Result<Option<LockedDir>> {
         self.sim.pass(Call::Read, dir)?;
         let mut state = self.sim.state.lock();
         state.node(dir).ok_or_else(not_found)?;
@@ -307,13 +307,13 @@ impl Disk for SimulatedDisk {
             sim: Arc::clone(&self.sim),
             path: dir.to_path_buf(),
         };
-        Ok(Some(Hold {
+        Ok(Some(LockedDir {
             lock: Box::new(lock),
             disk: Arc::new(self.clone()),
         }))
     }
 
-    fn outlasts_power_loss(&self) -> bool {
+    fn keeps_synced_names(&self) -> bool {
         !self.sim.control.lock().is_weak
     }
 
@@ -322,12 +322,12 @@ impl Disk for SimulatedDisk {
         Ok(self.sim.control.lock().free)
     }
 
-    fn crew(&self) -> Option<Arc<dyn Executor>> {
-        Some(self.sim.hands.crew())
+    fn executor(&self) -> Option<Arc<dyn Executor>> {
+        Some(self.sim.scheduler.crew())
     }
 
-    fn sabotage(&self) -> Option<FaultInjection> {
-        self.sim.control.lock().sabotage
+    fn injected_fault(&self) -> Option<FaultInjection> {
+        self.sim.control.lock().injected
     }
 }
 
@@ -347,7 +347,7 @@ struct SimulatedLock {
     path: PathBuf,
 }
 
-impl Held for SimulatedLock {}
+impl DirectoryLock for SimulatedLock {}
 
 impl Drop for SimulatedLock {
     fn drop(&mut self) {

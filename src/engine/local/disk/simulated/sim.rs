@@ -6,8 +6,8 @@ use std::path::Path;
 use parking_lot::Mutex;
 
 use super::faults::DiskFault;
-use super::hands::Hands;
 use super::rng::SeededRng;
+use super::scheduler::Scheduler;
 use super::snapshot::Snapshot;
 use super::state::State;
 use crate::engine::local::disk::FaultInjection;
@@ -27,19 +27,19 @@ pub(super) enum Call {
 pub(super) struct Sim {
     pub(super) state: Mutex<State>,
     pub(super) control: Mutex<Control>,
-    pub(super) hands: Hands,
+    pub(super) scheduler: Scheduler,
 }
 
 #[derive(Debug)]
 pub(super) struct Control {
-    pub(super) dice: SeededRng,
+    pub(super) rng: SeededRng,
     pub(super) calls: u64,
     pub(super) fault: Option<Planned>,
     pub(super) marks: (usize, usize),
     /// The disk takes a snapshot before one in `one_in` calls; 0 means never.
     pub(super) one_in: usize,
     pub(super) taken: Vec<Snapshot>,
-    pub(super) sabotage: Option<FaultInjection>,
+    pub(super) injected: Option<FaultInjection>,
     pub(super) free: u64,
     pub(super) is_weak: bool,
 }
@@ -63,11 +63,11 @@ impl Sim {
     /// Counts a call before it is done. Returns the fault that the call must fail with.
     pub(super) fn call(&self, call: Call, path: &Path) -> Option<DiskFault> {
         let in_journal = path.parent().is_some_and(|dir| dir.ends_with("journal"));
-        self.hands.pass(in_journal);
+        self.scheduler.pass(in_journal);
         let mut control = self.control.lock();
         control.calls += 1;
         let one_in = control.one_in;
-        if call != Call::Read && one_in > 0 && control.dice.one_in(one_in) {
+        if call != Call::Read && one_in > 0 && control.rng.one_in(one_in) {
             let snapshot = self.snapshot(&control);
             control.taken.push(snapshot);
         }

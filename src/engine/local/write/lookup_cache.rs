@@ -7,7 +7,7 @@ use foldhash::{HashMap, HashMapExt};
 use parking_lot::Mutex;
 
 use crate::contract::Lookup;
-use crate::format::codec::Held;
+use crate::format::codec::StoredOrder;
 use crate::rules::UniqueKey;
 use crate::types::OrderNo;
 
@@ -18,14 +18,14 @@ const KEPT_MAX: usize = 65_536;
 
 /// Records and key owners that were looked up. `None`: there is no such record or owner.
 #[derive(Debug, Default)]
-pub(in crate::engine::local) struct Found {
+pub(in crate::engine::local) struct LookupResults {
     /// Number of writes before the first lookup.
     written: u64,
-    held: HashMap<OrderNo, Option<Held>>,
+    held: HashMap<OrderNo, Option<StoredOrder>>,
     owners: HashMap<UniqueKey, Option<OrderNo>>,
 }
 
-impl Found {
+impl LookupResults {
     fn since(written: u64) -> Self {
         Self {
             written,
@@ -38,7 +38,7 @@ impl Found {
         self.held.len().saturating_add(self.owners.len())
     }
 
-    fn keep(&mut self, lookup: &Lookup, held: Option<&Held>) {
+    fn keep(&mut self, lookup: &Lookup, held: Option<&StoredOrder>) {
         match lookup {
             Lookup::No(no) => drop(self.held.insert(*no, held.cloned())),
             Lookup::Owner(key) => {
@@ -53,7 +53,10 @@ impl Found {
 
     /// Takes the record with an order number; each result can be taken once. The outer `None` means
     /// that there is no result to take. The inner `None` means that there is no such record.
-    pub(in crate::engine::local) fn take_held(&mut self, no: &OrderNo) -> Option<Option<Held>> {
+    pub(in crate::engine::local) fn take_held(
+        &mut self,
+        no: &OrderNo,
+    ) -> Option<Option<StoredOrder>> {
         self.held.remove(no)
     }
 
@@ -65,23 +68,23 @@ impl Found {
 
 /// Results of the lookups since the last write.
 #[derive(Debug, Default)]
-pub(in crate::engine::local) struct Loaded {
-    found: Mutex<Option<Found>>,
+pub(in crate::engine::local) struct LookupCache {
+    found: Mutex<Option<LookupResults>>,
 }
 
-impl Loaded {
+impl LookupCache {
     /// Keeps the results `held` of `lookups`. `written` is the number of writes when the lookups
     /// began. Results from before another write are dropped.
     pub(in crate::engine::local) fn keep(
         &self,
         written: u64,
         lookups: &[Lookup],
-        held: &[Option<Held>],
+        held: &[Option<StoredOrder>],
     ) {
         let mut found = self.found.lock();
         let found = match &mut *found {
             Some(found) if found.written == written && found.len() < KEPT_MAX => found,
-            stale => stale.insert(Found::since(written)),
+            stale => stale.insert(LookupResults::since(written)),
         };
         for (lookup, held) in lookups.iter().zip(held) {
             found.keep(lookup, held.as_ref());
@@ -89,22 +92,22 @@ impl Loaded {
     }
 
     /// Takes the kept results if they were looked up after write number `written`, else none.
-    pub(in crate::engine::local) fn take(&self, written: u64) -> Found {
+    pub(in crate::engine::local) fn take(&self, written: u64) -> LookupResults {
         let found = self.found.lock().take();
         found
             .filter(|found| found.written == written)
-            .unwrap_or_else(|| Found::since(written))
+            .unwrap_or_else(|| LookupResults::since(written))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use crate::engine::local::tests::no;
-    use crate::engine::local::write::loaded::*;
+    use crate::engine::local::write::lookup_cache::*;
 
     #[test]
     fn lookups_without_writes_stay_bounded() {
-        let loaded = Loaded::default();
+        let loaded = LookupCache::default();
         for group in 0..100 {
             let lookups: Vec<_> = (0..5_000)
                 .map(|place| Lookup::No(no(group * 5_000 + place)))

@@ -174,7 +174,7 @@ pub enum Queried {
 /// Outcome of `begin_close`, `record_close`, `abort_close` and `end_order`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum CloseAnswer {
+pub enum CloseOutcome {
     /// The order accepts no new prepay. `due` returns the time to ask the channel to close it.
     Closing,
     /// The order is closed.

@@ -11,7 +11,7 @@ use thiserror::Error;
 /// import after this record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
-pub struct Place {
+pub struct Position {
     /// Number of the record, from 1. Refused records count; the header of a CSV does not.
     pub record: u64,
     /// Line on which the record begins, from 1.
@@ -20,30 +20,30 @@ pub struct Place {
     pub byte: u64,
 }
 
-/// The text is not a valid [`Place`].
+/// The text is not a valid [`Position`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("invalid place: expected three decimal numbers `record:line:byte`")]
-pub struct PlaceError;
+pub struct PositionError;
 
-impl fmt::Display for Place {
+impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.record, self.line, self.byte)
     }
 }
 
-impl FromStr for Place {
-    type Err = PlaceError;
+impl FromStr for Position {
+    type Err = PositionError;
 
-    fn from_str(text: &str) -> Result<Self, PlaceError> {
+    fn from_str(text: &str) -> Result<Self, PositionError> {
         let mut numbers = text.split(':').map(|part| {
             let digits = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-            part.parse().ok().filter(|_| digits).ok_or(PlaceError)
+            part.parse().ok().filter(|_| digits).ok_or(PositionError)
         });
-        let mut next = || numbers.next().unwrap_or(Err(PlaceError));
+        let mut next = || numbers.next().unwrap_or(Err(PositionError));
         let (record, line, byte) = (next()?, next()?, next()?);
         match numbers.next() {
             None => Ok(Self { record, line, byte }),
-            Some(_) => Err(PlaceError),
+            Some(_) => Err(PositionError),
         }
     }
 }
@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn place_prints_and_parses_back() {
-        let place = Place {
+        let place = Position {
             record: 7,
             line: 12,
             byte: u64::MAX,
@@ -63,7 +63,7 @@ mod tests {
         for bad in [
             "", "1", "1:2", "1:2:3:4", "1:+2:3", "1::3", "1:2:x", " 1:2:3",
         ] {
-            assert_eq!(bad.parse::<Place>(), Err(PlaceError), "{bad}");
+            assert_eq!(bad.parse::<Position>(), Err(PositionError), "{bad}");
         }
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::connect::Hosts;
-use super::connection::{Link, from_on};
+use super::connection::{Connection, from_on};
 use super::failure::Failure;
 use super::options::PostgresOptions;
 use super::url;
@@ -29,15 +29,15 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// First and longest pause between attempts. Each pause is twice the previous one.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
-pub(super) struct Links {
+pub(super) struct Pool {
     hosts: Hosts,
-    lanes: [Mutex<Option<Link>>; LANES],
-    readers: [Mutex<Option<Link>>; READERS],
+    lanes: [Mutex<Option<Connection>>; LANES],
+    readers: [Mutex<Option<Connection>>; READERS],
     next: AtomicUsize,
     pub(super) rows: Mutex<std::ops::Range<u64>>,
 }
 
-impl Links {
+impl Pool {
     pub(super) fn new(url: &str, options: &PostgresOptions) -> Result<Self, Error> {
         Ok(Self {
             hosts: Hosts::new(&url::parse(url)?, options.clone())?,
@@ -51,13 +51,13 @@ impl Links {
     /// Runs a read on a reader connection. Retries it for up to 30 s.
     pub(super) async fn read<T>(
         &self,
-        look: impl AsyncFn(&mut Link) -> Result<T, Failure>,
+        look: impl AsyncFn(&mut Connection) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         self.again(self.reader(), ATTEMPT, look).await
     }
 
     /// Locks a free reader connection, or waits for one if none is free.
-    async fn reader(&self) -> MutexGuard<'_, Option<Link>> {
+    async fn reader(&self) -> MutexGuard<'_, Option<Connection>> {
         let [first, ..] = &self.readers;
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
         let mut readers = from_on(&self.readers, turn);
@@ -72,7 +72,7 @@ impl Links {
     pub(super) async fn long<T>(
         &self,
         limit: Duration,
-        act: impl AsyncFn(&mut Link) -> Result<T, Failure>,
+        act: impl AsyncFn(&mut Connection) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let own = Mutex::new(None);
         self.again(own.lock(), limit, act).await
@@ -83,7 +83,7 @@ impl Links {
     pub(super) async fn change<T>(
         &self,
         lane: usize,
-        act: impl AsyncFn(&mut Link) -> Result<T, Failure>,
+        act: impl AsyncFn(&mut Connection) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let Some(place) = self.lanes.get(lane % LANES) else {
             return Err(Failure::fatal("the lane does not exist"));
@@ -98,28 +98,30 @@ impl Links {
     /// same reason, a refusal then does not end the loop at once.
     async fn again<T>(
         &self,
-        place: impl Future<Output = MutexGuard<'_, Option<Link>>>,
+        place: impl Future<Output = MutexGuard<'_, Option<Connection>>>,
         limit: Duration,
-        act: impl AsyncFn(&mut Link) -> Result<T, Failure>,
+        act: impl AsyncFn(&mut Connection) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let end = Instant::now() + PATIENCE;
         let mut link = place.await;
         if Instant::now() >= end {
             // Other calls held the connection for the whole time.
-            return Err(Failure::Not(timed_out()));
+            return Err(Failure::Retry(timed_out()));
         }
         let (mut pause, longest) = PAUSES;
         let mut is_open = false;
         loop {
             let failure = match self.attempt(&mut link, limit, &act).await {
                 Ok(done) => return Ok(done),
-                Err(failure @ Failure::Never(_)) if !is_open => return Err(failure),
+                Err(failure @ Failure::Refused(_)) if !is_open => return Err(failure),
                 Err(failure) => failure,
             };
-            is_open |= matches!(failure, Failure::Maybe(_));
+            is_open |= matches!(failure, Failure::Unknown(_));
             if Instant::now() + pause >= end {
                 return Err(match failure {
-                    Failure::Not(cause) | Failure::Never(cause) if is_open => Failure::Maybe(cause),
+                    Failure::Retry(cause) | Failure::Refused(cause) if is_open => {
+                        Failure::Unknown(cause)
+                    }
                     failure => failure,
                 });
             }
@@ -134,24 +136,27 @@ impl Links {
     /// may accept connections and never answer.
     async fn attempt<T>(
         &self,
-        place: &mut MutexGuard<'_, Option<Link>>,
+        place: &mut MutexGuard<'_, Option<Connection>>,
         limit: Duration,
-        act: &impl AsyncFn(&mut Link) -> Result<T, Failure>,
+        act: &impl AsyncFn(&mut Connection) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let mut link = match place.take().filter(|link| !link.client.is_closed()) {
             Some(link) => link,
             None => self.hosts.connect().await?,
         };
-        let done = within(limit, act(&mut link), Failure::Maybe).await;
+        let done = within(limit, act(&mut link), Failure::Unknown).await;
         // The server warned that a commit did not wait for its standbys. The statement succeeded,
         // but the outcome counts as unknown: the next attempt finds the commit and settles it.
-        if link.doubtful.load(Ordering::Relaxed) {
+        if link.maybe_unreplicated.load(Ordering::Relaxed) {
             let why = "the server committed, but the commit may not be replicated";
-            return Err(Failure::Maybe(StorageError::new(StorageErrorKind::Io, why)));
+            return Err(Failure::Unknown(StorageError::new(
+                StorageErrorKind::Io,
+                why,
+            )));
         }
         match done {
             Ok(_) => **place = Some(link),
-            Err(Failure::Maybe(_)) => self.hosts.avoid(link.host),
+            Err(Failure::Unknown(_)) => self.hosts.avoid(link.host),
             Err(_) => {}
         }
         done

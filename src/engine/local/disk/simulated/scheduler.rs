@@ -27,13 +27,13 @@ struct Gate {
 }
 
 /// Thread that runs a task step by step.
-struct Hand {
+struct TaskThread {
     thread: JoinHandle<()>,
     go: Sender<()>,
     arrived: Receiver<()>,
 }
 
-impl Hand {
+impl TaskThread {
     /// Starts a task and waits until it is about to make its first call.
     fn begin(work: Arc<dyn Background>, task: Task) -> Self {
         let (go, wait) = channel();
@@ -81,7 +81,7 @@ impl Hand {
 #[derive(Default)]
 struct Inner {
     work: Mutex<Option<Weak<dyn Background>>>,
-    hands: Mutex<[Option<Hand>; 2]>,
+    hands: Mutex<[Option<TaskThread>; 2]>,
     dice: Mutex<Option<SeededRng>>,
 }
 
@@ -91,15 +91,15 @@ impl std::fmt::Debug for Inner {
     }
 }
 
-const TASKS: [Task; 2] = [Task::Flush, Task::Spare];
+const TASKS: [Task; 2] = [Task::Checkpoint, Task::Preallocate];
 
 /// All hands of a simulated disk.
 #[derive(Debug)]
-pub(super) struct Hands {
+pub(super) struct Scheduler {
     inner: Arc<Inner>,
 }
 
-impl Hands {
+impl Scheduler {
     pub(super) fn new(seed: u64) -> Self {
         let inner = Inner {
             dice: Mutex::new(Some(SeededRng::new(seed ^ 0x5eed))),
@@ -153,8 +153,8 @@ impl Inner {
         self.work.lock().as_ref()?.upgrade()
     }
 
-    fn take(&self, task: Task) -> Option<Hand> {
-        let index = usize::from(task == Task::Spare);
+    fn take(&self, task: Task) -> Option<TaskThread> {
+        let index = usize::from(task == Task::Preallocate);
         self.hands.lock().get_mut(index)?.take()
     }
 
@@ -168,11 +168,11 @@ impl Inner {
             Some(hand) => Some(hand),
             None => self
                 .work()
-                .filter(|work| work.wants(task))
-                .map(|work| Hand::begin(work, task)),
+                .filter(|work| work.has_work(task))
+                .map(|work| TaskThread::begin(work, task)),
         };
         for _ in 0..self.below(12) {
-            hand = hand.and_then(Hand::step);
+            hand = hand.and_then(TaskThread::step);
         }
         if let Some(slot) = self.hands.lock().get_mut(index) {
             *slot = hand;
@@ -185,12 +185,12 @@ impl Executor for Inner {
         *self.work.lock() = Some(work);
     }
 
-    fn finish(&self, task: Task) {
+    fn run_to_end(&self, task: Task) {
         if let Some(hand) = self.take(task) {
             hand.finish();
         }
         if let Some(work) = self.work()
-            && work.wants(task)
+            && work.has_work(task)
         {
             IS_BUSY.set(true);
             work.run(task);
@@ -198,7 +198,7 @@ impl Executor for Inner {
         }
     }
 
-    fn dismiss(&self) {
+    fn finish_all(&self) {
         for task in TASKS {
             if let Some(hand) = self.take(task) {
                 hand.finish();
