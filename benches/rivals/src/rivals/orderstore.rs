@@ -55,7 +55,7 @@ impl Rival for Ours {
     }
 
     fn settle(&self) -> Checked<()> {
-        Ok(self.store.flush().wait()?)
+        Ok(self.store.checkpoint().wait()?)
     }
 
     fn rows(&self) -> Checked<Rows> {
