@@ -53,7 +53,7 @@
 //! - Feature `tracing`: spans `group` and, inside it, `command`, with the target `orderstore`.
 //!   Their fields are order number, operation and outcome. The subscriber runs on the thread that
 //!   commits.
-//! - Feature `cli`: the program `orderstore` for operators.
+//! - The crate `orderstore-cli`: the program `orderstore` for operators.
 //! - [`manual`] explains the design, the guarantees and the requirements.
 
 mod clock;
