@@ -68,6 +68,7 @@ mod log;
 pub mod manual;
 mod order;
 mod order_no;
+pub mod prelude;
 mod process;
 mod query;
 pub mod rules;
@@ -91,7 +92,7 @@ pub use engine::{
     BackupReport, CopyReport, Counts, FeedCursor, FeedCursorError, FeedEvent, IndexCount,
     JournalFindings, Progress, Recovery, RepairFinding, RepairReport, RestoreReport,
 };
-pub use error::{Error, StorageError, StorageErrorKind};
+pub use error::{Effect, Error, StorageError, StorageErrorKind};
 pub use order::*;
 pub use query::{
     ClosedRefund, Cursor, CursorError, Due, EXAMINED_MAX, OpenAnomaly, OrderQuery, Page,

@@ -12,10 +12,10 @@ use syn::visit::{self, Visit};
 use syn::{Item, ItemMod, UseTree, Visibility};
 
 /// The modules of the library, lowest first. A module imports only from modules before it.
-const LAYERS: [&str; 21] = [
+const LAYERS: [&str; 22] = [
     "log", "types", "error", "process", "sync", "encoding", "clock", "order", "order_no", "rules",
     "verify", "contract", "format", "engine", "query", "commit", "store", "transfer", "wechat",
-    "manual", "testing",
+    "manual", "testing", "prelude",
 ];
 
 /// Longer files hide more than one subject.
@@ -218,7 +218,7 @@ fn rust_files(dir: &Path) -> Vec<PathBuf> {
 /// Test modules that stand in files of their own.
 fn is_test(file: &Path) -> bool {
     let parts: Vec<_> = file.iter().map(|part| part.to_string_lossy()).collect();
-    let is_of = |part: &str| part == "tests" || part == "tests.rs" || part == "explored";
+    let is_of = |part: &str| part == "tests" || part == "tests.rs" || part == "schedules";
     let from_src = parts.iter().rposition(|part| part == "src").unwrap_or(0);
     parts[from_src..].iter().any(|part| is_of(part))
 }
