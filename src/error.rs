@@ -206,7 +206,41 @@ pub enum Error {
     },
 }
 
+/// What a failed call did to the data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Effect {
+    /// The command is certainly not applied.
+    NotApplied,
+    /// The command is applied completely or not at all; only a query tells which.
+    Unknown,
+    /// The call did not ask for a change, or it failed before it reached the data.
+    NothingAsked,
+}
+
 impl Error {
+    /// Returns what the failed call did to the data.
+    ///
+    /// ```
+    /// # use orderstore::{Effect, Error};
+    /// assert_eq!(Error::Overloaded.effect(), Effect::NotApplied);
+    /// ```
+    #[must_use]
+    pub const fn effect(&self) -> Effect {
+        match self {
+            Self::Overloaded
+            | Self::BatchTooLarge { .. }
+            | Self::ShutDown
+            | Self::Poisoned(_)
+            | Self::NotApplied(_)
+            | Self::Unreadable(_)
+            | Self::DiskFull
+            | Self::Forked => Effect::NotApplied,
+            Self::OutcomeUnknown(_) => Effect::Unknown,
+            _ => Effect::NothingAsked,
+        }
+    }
+
     /// Returns whether the call was certainly not applied and may succeed later.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
@@ -231,7 +265,7 @@ impl Error {
     /// repeated command shows the outcome, after a reopen of a store in files.
     #[must_use]
     pub const fn is_outcome_unknown(&self) -> bool {
-        matches!(self, Self::OutcomeUnknown(_))
+        matches!(self.effect(), Effect::Unknown)
     }
 }
 

@@ -53,7 +53,7 @@
 //! - Feature `tracing`: spans `group` and, inside it, `command`, with the target `orderstore`.
 //!   Their fields are order number, operation and outcome. The subscriber runs on the thread that
 //!   commits.
-//! - Feature `cli`: the program `orderstore` for operators.
+//! - The crate `orderstore-cli`: the program `orderstore` for operators.
 //! - [`manual`] explains the design, the guarantees and the requirements.
 
 mod clock;
@@ -68,6 +68,7 @@ mod log;
 pub mod manual;
 mod order;
 mod order_no;
+pub mod prelude;
 mod process;
 mod query;
 pub mod rules;
@@ -91,7 +92,7 @@ pub use engine::{
     BackupReport, CopyReport, Counts, FeedCursor, FeedCursorError, FeedEvent, IndexCount,
     JournalFindings, Progress, Recovery, RepairFinding, RepairReport, RestoreReport,
 };
-pub use error::{Error, StorageError, StorageErrorKind};
+pub use error::{Effect, Error, StorageError, StorageErrorKind};
 pub use order::*;
 pub use query::{
     ClosedRefund, Cursor, CursorError, Due, EXAMINED_MAX, OpenAnomaly, OrderQuery, Page,

@@ -143,4 +143,37 @@ fn group_span_contains_command_spans_without_user_data() {
         ]
     );
     assert!(!heard.concat().contains(USER));
+    events_tell_the_life_of_a_store();
+}
+
+/// What an operator searches for is there, with sizes and durations and without personal data.
+fn events_tell_the_life_of_a_store() {
+    HEARD.lock().unwrap().clear();
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path().join("orders");
+    let store = Store::init(&dir).unwrap();
+    let new = fixtures::new(100).openid(OpenId::parse(USER).unwrap());
+    drop(store.create(fixtures::order_no(1), new).wait().unwrap());
+    store.checkpoint().wait().unwrap();
+    store.backup(place.path().join("backup")).wait().unwrap();
+    store.shutdown().wait().unwrap();
+    let store = Store::open(&dir).unwrap();
+    store.shutdown().wait().unwrap();
+    let heard = HEARD.lock().unwrap().clone();
+    for (event, fields) in [
+        ("opened store", "journal_bytes="),
+        ("rolled journal", "first_lsn="),
+        ("began checkpoint", "bytes="),
+        ("ended checkpoint", "millis="),
+        ("wrote backup", "records=1"),
+        ("shut down store", ""),
+        ("recovered journal", "was_closed=true"),
+    ] {
+        let is_event = |line: &&String| line.contains(event) && line.contains(fields);
+        assert!(
+            heard.iter().any(|line| is_event(&line)),
+            "{event}: {heard:#?}"
+        );
+    }
+    assert!(!heard.concat().contains(USER));
 }

@@ -1,11 +1,13 @@
 //! Number of orders in each status.
 
 use crate::order::{Record, Status};
+use serde::Serialize;
 
 /// Numbers of orders by status, of unclaimed payments and of open anomalies.
 ///
 /// The engine updates them with every write. They always equal the result of a full scan.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Counts {
     /// Number of orders in each status; the index is [`Status::code`].

@@ -1,5 +1,7 @@
 //! Change feed: events in commit order, and cursors into them.
 
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::str::FromStr;
 
 use crate::order::Event;
@@ -36,6 +38,20 @@ impl std::fmt::Display for FeedCursor {
 )]
 pub struct FeedCursorError;
 
+impl Serialize for FeedCursor {
+    /// Serializes the cursor as its text.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for FeedCursor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(D::Error::custom)
+    }
+}
+
 impl FromStr for FeedCursor {
     type Err = FeedCursorError;
 
@@ -55,7 +71,8 @@ impl FromStr for FeedCursor {
 }
 
 /// Event of the change feed and the cursor after it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct FeedEvent {
     /// Cursor after this event. Pass it to `events` to continue.

@@ -4,7 +4,7 @@
 //! - [`architecture`]: the layers of the source and the path of a command through them.
 //! - [`backup`]: online backups, restores and what must follow them, repairs.
 #![cfg_attr(
-    feature = "cli",
+    all(feature = "transfer", feature = "wechat"),
     doc = "- [`cli`]: the program `orderstore`, its output and its exit codes."
 )]
 #![cfg_attr(
@@ -42,7 +42,7 @@ pub mod architecture {}
 #[doc = include_str!("backup.md")]
 pub mod backup {}
 
-#[cfg(feature = "cli")]
+#[cfg(all(feature = "transfer", feature = "wechat"))]
 #[doc = include_str!("cli.md")]
 pub mod cli {}
 

@@ -1,12 +1,14 @@
 //! Outcomes of importing an order from another system.
 
+use serde::Serialize;
 use thiserror::Error;
 
 use super::outcome::{Confirmed, Difference};
 use crate::types::OrderNo;
 
 /// Behaviour of `import` if an order with the same number exists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum Conflict {
     /// Write nothing.
@@ -17,7 +19,8 @@ pub enum Conflict {
 }
 
 /// Outcome of `import`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum Imported {
     /// The order now exists as in the source. Payments and refunds that waited for it are part
@@ -43,7 +46,8 @@ pub enum Imported {
 }
 
 /// Reason why `import` rejects an order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error, Serialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum ImportRefusal {
     /// The order has another number than the command.

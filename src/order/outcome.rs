@@ -3,9 +3,11 @@
 use super::anomaly::TradeState;
 use super::status::Status;
 use crate::types::{Fen, OrderNo, Timestamp};
+use serde::Serialize;
 
 /// Outcome of `create`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum Created {
     /// The order was created and is `Pending`. Each waiting payment that does not fit is now an
@@ -36,7 +38,8 @@ pub enum Created {
 }
 
 /// Immutable field of an order. The variants are in the order of the comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum Difference {
     /// JSON field `channel`.
@@ -60,7 +63,8 @@ pub enum Difference {
 }
 
 /// Outcome of `annotate`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum Annotated {
     /// The store replaced the metadata.
@@ -75,7 +79,8 @@ pub enum Annotated {
 }
 
 /// Outcome of `record_prepay`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum Prepaid {
     /// The order has the prepay, and the customer can pay with it.
@@ -93,7 +98,8 @@ pub enum Prepaid {
 }
 
 /// Outcome of `confirm`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum Confirmed {
     /// The payment paid the order.
@@ -137,7 +143,8 @@ pub enum Confirmed {
 }
 
 /// Outcome of `record_query` and `record_unanswered`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum Queried {
     /// The channel reports a payment. The value is the outcome for this payment.
@@ -172,7 +179,8 @@ pub enum Queried {
 }
 
 /// Outcome of `begin_close`, `record_close`, `abort_close` and `end_order`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum CloseOutcome {
     /// The order accepts no new prepay. `due` returns the time to ask the channel to close it.
@@ -208,7 +216,8 @@ pub enum CloseOutcome {
 }
 
 /// Outcome of `resolve`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum Resolved {
     /// The anomaly ended.
@@ -253,7 +262,8 @@ pub enum Resolved {
 }
 
 /// Outcome of `hide` and `unhide`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum Visible {
     /// The order is hidden from its user's list.

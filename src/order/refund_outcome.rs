@@ -2,9 +2,11 @@
 
 use super::refund::RefundStatus;
 use crate::types::{Fen, Label, OrderNo};
+use serde::Serialize;
 
 /// Outcome of `request_refund`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum RefundRequested {
     /// The store reserved the money. Request the refund from the channel now.
@@ -58,7 +60,8 @@ pub enum RefundRequested {
 
 /// Fact in which two refunds with one number differ. The variants are in the order of the
 /// comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum RefundDifference {
     /// Payment channel.
@@ -70,7 +73,8 @@ pub enum RefundDifference {
 }
 
 /// Outcome of `record_refund`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum RefundRecorded {
     /// The status of the refund changed.
@@ -124,7 +128,8 @@ pub enum RefundRecorded {
 }
 
 /// Outcome of `record_refund_refused`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum RefundRefused {
     /// The refund is closed, and its money is free again. To retry, request the next attempt
@@ -143,7 +148,8 @@ pub enum RefundRefused {
 }
 
 /// Outcome of `record_refund_unanswered`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum RefundUnanswered {
     /// The refund did not change. If a check was due, the next check is now later.

@@ -1,5 +1,6 @@
 //! Reply to a command.
 
+use serde::Serialize;
 use std::sync::Arc;
 
 use super::import::{ImportRefusal, Imported};
@@ -10,7 +11,8 @@ use super::record::Order;
 use super::refund_outcome::{RefundRecorded, RefundRefused, RefundRequested, RefundUnanswered};
 
 /// Outcome of a command, with the order after the command.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[must_use]
 pub struct Reply<O> {
     /// Outcome of the command.
@@ -40,7 +42,8 @@ impl<O> Reply<O> {
 }
 
 /// Outcome of any command.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum Outcome {
     /// Outcome of `create`.

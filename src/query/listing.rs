@@ -1,5 +1,6 @@
 //! Lists of orders, due actions, anomalies and refunds, read page by page.
 
+use serde::Serialize;
 use std::hash::{Hash, Hasher};
 use std::ops::Range;
 use std::sync::Arc;
@@ -143,7 +144,8 @@ fn last_before(end: Timestamp) -> Option<Timestamp> {
 }
 
 /// Action that the server must do next.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Due {
     /// Number of the order.
@@ -159,7 +161,8 @@ pub struct Due {
 }
 
 /// Anomaly that a person must resolve.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct OpenAnomaly {
     /// Order number of the anomaly.
@@ -171,7 +174,8 @@ pub struct OpenAnomaly {
 }
 
 /// Refund that ended without success.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ClosedRefund {
     /// Order number of the refund.

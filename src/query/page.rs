@@ -1,5 +1,7 @@
 //! Pages and the cursors between them.
 
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
@@ -10,7 +12,8 @@ use crate::error::Error;
 use crate::types::Timestamp;
 
 /// One page of a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Page<R> {
     /// Rows in the order of the list. A filter can leave fewer rows than requested, or none. Only
@@ -120,6 +123,20 @@ impl From<CursorError> for Error {
             CursorError::Version(_) => "another version of this crate wrote the cursor",
         };
         Self::InvalidCursor { why }
+    }
+}
+
+impl Serialize for Cursor {
+    /// Serializes the cursor as its text.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Cursor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(D::Error::custom)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Totals over a period.
 
+use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
@@ -12,7 +13,8 @@ use crate::rules::Index;
 use crate::types::{Currency, Fen, Timestamp};
 
 /// Payments and refunds in a period, by currency.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Totals {
     /// Paid orders, by the channel's payment time. Late payments are included.
@@ -29,7 +31,8 @@ pub struct Totals {
 }
 
 /// Number of payments or refunds, and the sum of their amounts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Subtotal {
     /// Number of payments or refunds.

@@ -16,7 +16,7 @@ use crate::commit::{self, Call, CommandOutcome, Health, Pipeline, Stats, Threads
 use crate::engine::Recovery;
 use crate::error::Error;
 use crate::order::{Command, CommandKind, Reply};
-use crate::types::OrderNo;
+use crate::types::{OrderNo, Timestamp};
 
 /// Store of payment orders. Clones are cheap and share one store. Any thread or task can use them.
 ///
@@ -225,6 +225,20 @@ impl Store {
     /// ```
     pub fn shutdown(&self) -> Call<()> {
         Call::shut_down(self.pipeline())
+    }
+
+    /// Returns the time of the store's clock, which the rules compare with expiries and due times.
+    ///
+    /// ```
+    /// # use orderstore::{PageRequest, Store};
+    /// # let store = Store::memory()?;
+    /// let due = store.due(store.now(), PageRequest::of(100)).wait()?;
+    /// assert!(due.rows.is_empty());
+    /// # Ok::<(), orderstore::Error>(())
+    /// ```
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.handle.pipeline.now()
     }
 
     /// Returns whether the store accepts commands. Cheap: no I/O.

@@ -63,7 +63,7 @@ impl Store {
     /// ```
     /// # use orderstore::{PageRequest, Store, Timestamp};
     /// # let store = Store::memory()?;
-    /// let now = Timestamp::from_system(std::time::SystemTime::now());
+    /// let now = Timestamp::now();
     /// for due in store.due(now, PageRequest::of(100)).wait()?.rows {
     ///     println!("{}: {:?}", due.no, due.action);
     /// }

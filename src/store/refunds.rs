@@ -26,7 +26,7 @@ impl Store {
     /// # let no = store.next_order_no().wait()?;
     /// # let new = NewOrder::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("1.00")?)?;
     /// # let _ = store.create(no, new).wait()?;
-    /// # let now = Timestamp::from_system(std::time::SystemTime::now());
+    /// # let now = Timestamp::now();
     /// # let transaction = TransactionId::parse("4200004561202203217657282768")?;
     /// # let payment = Payment::new(transaction.clone(), Fen::parse_yuan("1.00")?, now, Source::Query)?;
     /// # let _ = store.confirm(no, payment).wait()?;
@@ -59,7 +59,7 @@ impl Store {
     /// # let no = store.next_order_no().wait()?;
     /// # let new = NewOrder::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("1.00")?)?;
     /// # let _ = store.create(no, new).wait()?;
-    /// # let now = Timestamp::from_system(std::time::SystemTime::now());
+    /// # let now = Timestamp::now();
     /// # let transaction = TransactionId::parse("4200004561202203217657282768")?;
     /// # let payment = Payment::new(transaction.clone(), Fen::parse_yuan("1.00")?, now, Source::Query)?;
     /// # let _ = store.confirm(no, payment).wait()?;

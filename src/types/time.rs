@@ -98,6 +98,13 @@ const fn example(len: &usize) -> &'static str {
     }
 }
 
+impl From<SystemTime> for Timestamp {
+    /// As [`Timestamp::from_system`].
+    fn from(time: SystemTime) -> Self {
+        Self::from_system(time)
+    }
+}
+
 impl Timestamp {
     /// 1970-01-01T00:00:00.000Z.
     pub const EPOCH: Self = Self(0);
@@ -121,6 +128,13 @@ impl Timestamp {
     pub fn from_system(time: SystemTime) -> Self {
         let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         Self::EPOCH.saturating_add(since_epoch)
+    }
+
+    /// Returns the time of the system clock, truncated to milliseconds. A store may have a clock
+    /// of its own: use [`Store::now`](crate::Store::now) for times that the store compares.
+    #[must_use]
+    pub fn now() -> Self {
+        Self::from_system(SystemTime::now())
     }
 
     /// Returns the Unix milliseconds.

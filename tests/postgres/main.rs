@@ -28,8 +28,6 @@ mod money;
 mod plans;
 mod poolers;
 mod processes;
-#[cfg(feature = "cli")]
-mod program;
 mod proxy;
 mod reachable;
 mod refused;

@@ -69,7 +69,7 @@ async fn refunding() -> (Store, OrderNo, RefundNo) {
     let new = orderstore::NewOrder::new(appid, fee).unwrap();
     let _ = store.create(no, new).await.unwrap();
     let transaction = TransactionId::parse(TRANSACTION).unwrap();
-    let now = Timestamp::from_system(std::time::SystemTime::now());
+    let now = Timestamp::now();
     let payment = Payment::new(transaction, fee, now, Source::Query).unwrap();
     let _ = store.confirm(no, payment).await.unwrap();
     let refund_no = RefundNo::parse("R1").unwrap();

@@ -10,7 +10,7 @@ use crate::shop::shop;
 
 const BOOKS: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
-    "/tests/data/transfer/cloud_db_export.json"
+    "/../../tests/data/transfer/cloud_db_export.json"
 );
 
 #[test]

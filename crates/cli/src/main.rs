@@ -12,6 +12,7 @@ mod args;
 mod context;
 mod exit;
 mod failure;
+mod global;
 mod location;
 mod messages;
 mod money;

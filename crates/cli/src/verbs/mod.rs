@@ -57,10 +57,42 @@ pub(crate) use self::show::Show;
 pub(crate) use self::stats::Stats;
 pub(crate) use self::verify::Verify;
 
-use crate::args::Verb;
+use clap::Subcommand;
+
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+
+/// The verbs.
+#[derive(Subcommand)]
+pub(crate) enum Verb {
+    Init(Init),
+    Create(Box<Create>),
+    Show(Show),
+    List(Box<List>),
+    History(History),
+    Due(Due),
+    Anomalies(Anomalies),
+    Resolve(Resolve),
+    Confirm(Box<Confirm>),
+    BeginClose(BeginClose),
+    RecordClose(RecordClose),
+    AbortClose(AbortClose),
+    EndOrder(EndOrder),
+    Refund(Refund),
+    Number(Number),
+    Stats(Stats),
+    Report(Report),
+    Verify(Verify),
+    Repair(Repair),
+    Backup(Backup),
+    Copy(Copy),
+    Restore(Restore),
+    Export(Export),
+    Import(Box<Import>),
+    Reconcile(Reconcile),
+    Completions(Completions),
+}
 
 /// Runs a verb.
 pub(crate) fn run(verb: Verb, context: &Context) -> Result<Exit, Failure> {

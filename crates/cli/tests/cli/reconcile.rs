@@ -6,7 +6,7 @@ use crate::rig::{Place, texts};
 
 const BILL: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
-    "/tests/data/wechat/trade_bill_2021-01-28.csv"
+    "/../../tests/data/wechat/trade_bill_2021-01-28.csv"
 );
 const RECONCILE: &str = "reconcile bill --day 2021-01-28 --mch-id 1601959334";
 

@@ -1,8 +1,24 @@
 //! The command line on a cluster.
 
 use std::process::{Command, Output};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::conformance::{fresh_schema, shared};
+use crate::server::Server;
+
+/// Returns the server that all tests share. It ends with the process.
+fn shared() -> Option<&'static Server> {
+    static SERVER: OnceLock<Option<Server>> = OnceLock::new();
+    SERVER.get_or_init(|| Server::start(&[])).as_ref()
+}
+
+/// Creates a schema that no other test uses.
+fn fresh_schema(server: &Server) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("shop{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    server.sql(&format!("CREATE SCHEMA {name}"));
+    name
+}
 
 fn run(store: &str, line: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_orderstore"));

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use orderstore::{Builder, Store};
 
-use crate::args::Global;
 use crate::failure::Failure;
+use crate::global::Global;
 use crate::location::Location;
 use crate::output::{Format, Out};
 use crate::progress;

@@ -171,7 +171,7 @@ impl Url {
 #[cfg(not(feature = "postgres"))]
 impl Url {
     const MISSING: &str = "this program was built without the feature `postgres` and cannot use a \
-                           cluster: build it with --features cli,postgres";
+                           cluster: install it with --features postgres";
 
     fn open(&self, _: Builder) -> Result<Store, Failure> {
         Err(Failure::usage(Self::MISSING))

@@ -1,0 +1,18 @@
+//! Tests of the command line on a PostgreSQL server that the tests start.
+//!
+//! Without PostgreSQL's programs the tests pass with a notice. If `POSTGRES_REQUIRED` is set, they
+//! fail instead.
+
+#![cfg(unix)]
+#![allow(
+    dead_code,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that meets what it does not expect fails, and it uses a part of the server's methods"
+)]
+
+mod program;
+#[path = "../../../../tests/postgres/server.rs"]
+mod server;
