@@ -235,7 +235,10 @@ fn advance(change: &mut Change<'_>, imported: &Order) -> Imported {
         .refunds
         .iter()
         .filter(|refund| !knows(change, refund));
-    let facts: Vec<RefundFact> = news.filter_map(RefundFact::of).collect();
+    // An import answers no query, however old the check is that is due.
+    let undated = |fact: RefundFact| fact.with_query_sent_at(Timestamp::EPOCH);
+    let facts = news.filter_map(RefundFact::of).map(undated);
+    let facts: Vec<RefundFact> = facts.collect();
     let fits = confirmed != Some(Confirmed::RecordFull);
     if !fits || !facts.iter().all(|fact| take_in(change, fact)) {
         return Imported::Refused(ImportRefusal::RecordFull);
