@@ -138,7 +138,7 @@ impl LocalEngine {
     }
 
     /// Begins the journal of a new store after `end`, and starts the engine.
-    pub(crate) fn begin(
+    pub(super) fn begin(
         dir: &Dir,
         options: &LocalOptions,
         header: StoreHeader,
