@@ -6,13 +6,13 @@ use crate::error::StorageError;
 use crate::format::tables::Table;
 
 /// Copy of the writes.
-pub(in crate::engine::local) fn copied(writes: &WriteBatch) -> Result<WriteBatch, StorageError> {
+pub(crate) fn copied(writes: &WriteBatch) -> Result<WriteBatch, StorageError> {
     WriteBatch::decode(payload(writes))
 }
 
 /// Removes the first entry that the writes add to the status index. Returns the writes
 /// unchanged if the rest cannot be decoded.
-pub(in crate::engine::local) fn without_an_entry(writes: WriteBatch) -> WriteBatch {
+pub(crate) fn without_an_entry(writes: WriteBatch) -> WriteBatch {
     let mut rest = payload(&writes);
     let (mut kept, mut is_skipped) = (Vec::new(), false);
     loop {

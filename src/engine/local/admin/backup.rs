@@ -33,7 +33,7 @@ const PAGE_BYTES: usize = 32 << 20;
 
 impl Core {
     /// Writes a backup into the directory `dir`.
-    pub(in crate::engine::local) fn backup(
+    pub(crate) fn backup(
         self: &Arc<Self>,
         dir: &Path,
         progress: Option<Progress>,

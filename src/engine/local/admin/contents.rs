@@ -8,7 +8,7 @@ pub(super) const BACKUP: &str = "backup.identity";
 
 /// Result of a survey of a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::engine::local) enum Contents {
+pub(crate) enum Contents {
     /// There is no directory.
     Missing,
     /// An empty directory.
@@ -33,7 +33,7 @@ pub(in crate::engine::local) enum Contents {
 /// draft to the identity file. Thus the rest of an interrupted creation is never mistaken for
 /// another kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::engine::local) enum Creation {
+pub(crate) enum Creation {
     /// A new store.
     Store,
     /// A store that continues with the orders of another one: a restored or repaired store.

@@ -11,17 +11,17 @@ const MAGIC: &[u8; 8] = b"ordstore";
 const CHECKSUM_LEN: usize = 4;
 
 /// Format version of the store. It covers the directory and everything in it.
-pub(in crate::engine::local) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 1;
 
 /// Maximum number of bytes that are read of an identity file.
-pub(in crate::engine::local) const LEN_MAX: u64 = 4096;
+pub(crate) const LEN_MAX: u64 = 4096;
 
 /// Contents of the identity file.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::engine::local) struct StoreHeader {
-    pub(in crate::engine::local) identity: Identity,
+pub(crate) struct StoreHeader {
+    pub(crate) identity: Identity,
     /// Random key of the hashes in index entries. The key never changes.
-    pub(in crate::engine::local) hash_key: [u8; 16],
+    pub(crate) hash_key: [u8; 16],
 }
 
 impl std::fmt::Debug for StoreHeader {
@@ -32,7 +32,7 @@ impl std::fmt::Debug for StoreHeader {
 
 /// Result of reading an identity file.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::engine::local) enum Read {
+pub(crate) enum Read {
     /// A header in the format that this version writes.
     Known(StoreHeader),
     /// A sound file in a newer format.
@@ -43,7 +43,7 @@ pub(in crate::engine::local) enum Read {
 
 impl StoreHeader {
     /// Creates the header of a new store, with random keys.
-    pub(in crate::engine::local) fn random() -> Result<Self, StorageError> {
+    pub(crate) fn random() -> Result<Self, StorageError> {
         let mut hash_key = [0; 16];
         getrandom::fill(&mut hash_key)
             .map_err(|error| StorageError::from(std::io::Error::from(error)))?;
@@ -55,7 +55,7 @@ impl StoreHeader {
 
     /// Creates the header of a store that continues with the orders of this one. Its incarnation is
     /// new, so that feed cursors of the two stores can be distinguished.
-    pub(in crate::engine::local) fn successor(self) -> Result<Self, StorageError> {
+    pub(crate) fn successor(self) -> Result<Self, StorageError> {
         let incarnation = Identity::draw()?.incarnation;
         let identity = Identity {
             incarnation,
@@ -64,7 +64,7 @@ impl StoreHeader {
         Ok(Self { identity, ..self })
     }
 
-    pub(in crate::engine::local) fn to_bytes(self) -> Vec<u8> {
+    pub(crate) fn to_bytes(self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(72);
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(&FORMAT.to_le_bytes());
@@ -77,7 +77,7 @@ impl StoreHeader {
         bytes
     }
 
-    pub(in crate::engine::local) fn read(bytes: &[u8]) -> Read {
+    pub(crate) fn read(bytes: &[u8]) -> Read {
         let Some((body, checksum)) = bytes.split_last_chunk::<CHECKSUM_LEN>() else {
             return Read::Corrupt("the identity file is too short");
         };

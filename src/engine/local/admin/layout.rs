@@ -46,17 +46,17 @@ const LOCK_POLL: Duration = Duration::from_millis(10);
 
 /// Directory of a store, or a path where one may be created.
 #[derive(Debug, Clone)]
-pub(in crate::engine::local) struct Dir {
+pub(crate) struct Dir {
     disk: Arc<dyn Disk>,
     path: PathBuf,
     /// Path as the caller wrote it, for error messages.
-    pub(in crate::engine::local) given_path: PathBuf,
+    pub(crate) given_path: PathBuf,
 }
 
 impl Dir {
     /// Creates a handle of the directory at `path`. A relative path is resolved now; a later change
     /// of the working directory has no effect.
-    pub(in crate::engine::local) fn new(disk: &Arc<dyn Disk>, path: &Path) -> Self {
+    pub(crate) fn new(disk: &Arc<dyn Disk>, path: &Path) -> Self {
         let (disk, said) = (Arc::clone(disk), path.to_path_buf());
         let path = std::path::absolute(path).unwrap_or_else(|_| said.clone());
         Self {
@@ -68,7 +68,7 @@ impl Dir {
 
     /// Creates a handle like [`Dir::new`]. Fails if the disk does not survive a power loss and the
     /// options do not allow that.
-    pub(in crate::engine::local) fn of(options: &LocalOptions, path: &Path) -> Result<Self, Error> {
+    pub(crate) fn of(options: &LocalOptions, path: &Path) -> Result<Self, Error> {
         let dir = Self::new(&options.disk, path);
         if options.allow_weak_durability || dir.disk.keeps_synced_names() {
             return Ok(dir);
@@ -78,31 +78,31 @@ impl Dir {
         })
     }
 
-    pub(in crate::engine::local) const fn disk(&self) -> &Arc<dyn Disk> {
+    pub(crate) const fn disk(&self) -> &Arc<dyn Disk> {
         &self.disk
     }
 
-    pub(in crate::engine::local) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    pub(in crate::engine::local) fn btree_path(&self) -> PathBuf {
+    pub(crate) fn btree_path(&self) -> PathBuf {
         self.path.join(BASE)
     }
 
     /// Path of the copy that a repair reads.
-    pub(in crate::engine::local) fn repair_copy_path(&self) -> PathBuf {
+    pub(crate) fn repair_copy_path(&self) -> PathBuf {
         self.path.join(SCRATCH)
     }
 
-    pub(in crate::engine::local) fn journal(&self) -> Folder {
+    pub(crate) fn journal(&self) -> Folder {
         let disk = Arc::clone(&self.disk);
         let path = self.path.join(JOURNAL);
         Folder { disk, path }
     }
 
     /// Determines the contents of the directory. Changes nothing.
-    pub(in crate::engine::local) fn survey(&self) -> Result<Contents, Error> {
+    pub(crate) fn survey(&self) -> Result<Contents, Error> {
         self.look().map_err(|error| self.open_error(error))
     }
 
@@ -172,7 +172,7 @@ impl Dir {
     }
 
     /// Error for a directory whose contents do not allow the operation.
-    pub(in crate::engine::local) fn refusal(&self, contents: Contents) -> Error {
+    pub(crate) fn refusal(&self, contents: Contents) -> Error {
         let dir = self.given_path.clone();
         match contents {
             Contents::Missing => Error::Missing { dir },
@@ -190,12 +190,12 @@ impl Dir {
     }
 
     /// Reads the identity file of a store.
-    pub(in crate::engine::local) fn store_header(&self) -> Result<StoreHeader, Error> {
+    pub(crate) fn store_header(&self) -> Result<StoreHeader, Error> {
         self.header_in(IDENTITY)
     }
 
     /// Reads the identity file of a backup.
-    pub(in crate::engine::local) fn backup_header(&self) -> Result<StoreHeader, Error> {
+    pub(crate) fn backup_header(&self) -> Result<StoreHeader, Error> {
         self.header_in(BACKUP)
     }
 
@@ -216,14 +216,14 @@ impl Dir {
     /// Syncs the directory. The process that renamed the identity file may have been killed before
     /// it synced the name. Without this sync, a power loss could turn a store with acknowledged
     /// writes back into an incomplete one.
-    pub(in crate::engine::local) fn sync(&self) -> Result<(), Error> {
+    pub(crate) fn sync(&self) -> Result<(), Error> {
         let synced = self.disk.sync_dir(&self.path);
         synced.map_err(|error| self.open_error(error))
     }
 
     /// Takes the lock of the directory, and waits for it at most `wait`. The returned handle finds
     /// its files even after the directory was moved.
-    pub(in crate::engine::local) fn lock(&self, wait: Duration) -> Result<(Self, Lock), Error> {
+    pub(crate) fn lock(&self, wait: Duration) -> Result<(Self, Lock), Error> {
         let began = Instant::now();
         loop {
             let tried = self.disk.lock_dir(&self.path);
@@ -241,11 +241,7 @@ impl Dir {
     }
 
     /// Creates the directory if it is missing, and locks it for a creation of kind `making`.
-    pub(in crate::engine::local) fn claim(
-        &self,
-        making: Creation,
-        wait: Duration,
-    ) -> Result<(Self, Lock), Error> {
+    pub(crate) fn claim(&self, making: Creation, wait: Duration) -> Result<(Self, Lock), Error> {
         self.check_free(making)?;
         self.create()?;
         let (dir, lock) = self.lock(wait)?;
@@ -256,7 +252,7 @@ impl Dir {
 
     /// Fails if the path of the store leads to another store or to another B-tree file. `base` is
     /// the B-tree file that was opened.
-    pub(in crate::engine::local) fn check_store(
+    pub(crate) fn check_store(
         &self,
         store_header: &StoreHeader,
         base: &dyn DiskFile,
@@ -285,13 +281,13 @@ impl Dir {
     }
 
     /// Fails if writing `bytes` bytes would leave less than [`ROOM`] bytes free on the disk.
-    pub(in crate::engine::local) fn check_room(&self, bytes: u64) -> Result<(), StorageError> {
+    pub(crate) fn check_room(&self, bytes: u64) -> Result<(), StorageError> {
         let free = self.disk.free_bytes(&self.path)?;
         Ok(disk::check_free_space(free, bytes.saturating_add(ROOM))?)
     }
 
     /// Creates the directory if it is missing. Its parent must exist.
-    pub(in crate::engine::local) fn create(&self) -> Result<(), Error> {
+    pub(crate) fn create(&self) -> Result<(), Error> {
         self.try_create().map_err(|error| {
             let dir = self.path.clone();
             match self.missing_parent() {
@@ -332,7 +328,7 @@ impl Dir {
 
     /// Prepares the directory for a creation: an empty draft of the identity file and an empty
     /// B-tree file. A store also gets an empty journal. Removes the rest of an earlier creation.
-    pub(in crate::engine::local) fn clear(&self, making: Creation) -> Result<(), Error> {
+    pub(crate) fn clear(&self, making: Creation) -> Result<(), Error> {
         let cleared = self.try_clear(making);
         cleared.map_err(|error| self.open_error(error))
     }
@@ -381,11 +377,7 @@ impl Dir {
     }
 
     /// Writes the identity file. On return, the directory is a complete store or backup.
-    pub(in crate::engine::local) fn seal(
-        &self,
-        making: Creation,
-        store_header: StoreHeader,
-    ) -> Result<(), Error> {
+    pub(crate) fn seal(&self, making: Creation, store_header: StoreHeader) -> Result<(), Error> {
         let sealed = self.try_seal(making, store_header);
         sealed.map_err(|error| self.open_error(error))
     }
@@ -408,10 +400,7 @@ impl Dir {
     /// unknown kind. If the directory also holds a journal, from an interrupted creation of a
     /// store, the draft stays. Without it, the journal would look like a store without an identity
     /// file.
-    pub(in crate::engine::local) fn remove_failed_backup(
-        &self,
-        making: Creation,
-    ) -> io::Result<()> {
+    pub(crate) fn remove_failed_backup(&self, making: Creation) -> io::Result<()> {
         let (draft, seal) = (
             self.path.join(making.draft()),
             self.path.join(making.seal()),
@@ -429,7 +418,7 @@ impl Dir {
     }
 
     /// Error for a directory that cannot be opened, with its cause.
-    pub(in crate::engine::local) fn open_error(&self, source: impl Into<StorageError>) -> Error {
+    pub(crate) fn open_error(&self, source: impl Into<StorageError>) -> Error {
         Error::Unopened {
             dir: self.given_path.clone(),
             source: source.into(),

@@ -138,7 +138,7 @@ impl LocalEngine {
     }
 
     /// Begins the journal of a new store after `end`, and starts the engine.
-    pub(in crate::engine::local) fn begin(
+    pub(super) fn begin(
         dir: &Dir,
         options: &LocalOptions,
         header: StoreHeader,
@@ -346,7 +346,7 @@ struct Parts {
 
 /// Values that exist once per store, in the order of their keys: the applied LSN, the mark and the
 /// counters.
-pub(in crate::engine::local) fn store_values(
+pub(crate) fn store_values(
     identity: Identity,
     state: &State,
     applied: u64,
@@ -363,7 +363,7 @@ pub(in crate::engine::local) fn store_values(
 }
 
 /// Mark that ties a B-tree file to a store and its incarnation.
-pub(in crate::engine::local) const fn mark_of(identity: Identity) -> StoreMark {
+pub(crate) const fn mark_of(identity: Identity) -> StoreMark {
     StoreMark {
         store_id: identity.store_id,
         incarnation: identity.incarnation,

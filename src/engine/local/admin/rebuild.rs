@@ -21,10 +21,7 @@ use crate::rules::each_entry;
 
 /// Rebuilds every index that has a corrupt page. Fails if no index has one: the corrupt pages then
 /// belong to the records, the events or redb itself.
-pub(in crate::engine::local) fn rebuild(
-    base: &BTree,
-    layout: &KeyEncoder,
-) -> Result<(), StorageError> {
+pub(crate) fn rebuild(base: &BTree, layout: &KeyEncoder) -> Result<(), StorageError> {
     let snapshot = base.snapshot()?;
     let mut indexes: Vec<(Table, Rows)> = Vec::new();
     for table in Table::INDEXES {

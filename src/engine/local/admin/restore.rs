@@ -136,7 +136,7 @@ impl Old {
 }
 
 /// Copies the B-tree file of a directory into an empty file of another one. Durable on return.
-pub(in crate::engine::local) fn copy(
+pub(crate) fn copy(
     from: &Dir,
     to: &Dir,
     place: &Path,
@@ -173,7 +173,7 @@ fn step(
 }
 
 /// Store that continues with the orders of another one.
-pub(in crate::engine::local) struct Successor {
+pub(crate) struct Successor {
     header: StoreHeader,
     state: State,
     applied: u64,
@@ -182,7 +182,7 @@ pub(in crate::engine::local) struct Successor {
 impl Successor {
     /// Creates the successor of a store from its last known header, counters and applied LSN. The
     /// incarnation is new, and the order-number counter jumps ahead.
-    pub(in crate::engine::local) fn draw(
+    pub(crate) fn draw(
         header: StoreHeader,
         state: State,
         applied: u64,
@@ -198,7 +198,7 @@ impl Successor {
     }
 
     /// Position in the feed of the new store up to which it holds the events of the old one.
-    pub(in crate::engine::local) const fn place(&self) -> FeedCursor {
+    pub(crate) const fn place(&self) -> FeedCursor {
         FeedCursor {
             incarnation: self.header.identity.incarnation,
             seq: self.state.last_seq,
@@ -206,7 +206,7 @@ impl Successor {
     }
 
     /// Writes the values that exist once per store.
-    pub(in crate::engine::local) fn write(&self, base: &BTree) -> Result<(), StorageError> {
+    pub(crate) fn write(&self, base: &BTree) -> Result<(), StorageError> {
         let singles = store_values(self.header.identity, &self.state, self.applied)?;
         let entries = singles
             .iter()
@@ -217,7 +217,7 @@ impl Successor {
 
     /// Creates the journal and the identity file for a complete B-tree, then closes the store. The
     /// directory becomes a store when the identity file gets its name.
-    pub(in crate::engine::local) fn establish(
+    pub(crate) fn establish(
         self,
         dir: &Dir,
         options: &LocalOptions,

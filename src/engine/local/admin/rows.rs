@@ -19,30 +19,30 @@ const ROW_BYTES: usize = size_of::<(KeyBytes, Range<usize>)>();
 
 /// Rows of one table that are not yet written.
 #[derive(Default)]
-pub(in crate::engine::local) struct Rows {
+pub(crate) struct Rows {
     rows: Vec<(KeyBytes, Range<usize>)>,
     values: Vec<u8>,
 }
 
 impl Rows {
-    pub(in crate::engine::local) const fn is_empty(&self) -> bool {
+    pub(crate) const fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
     /// Returns whether the rows fill a portion and should be written.
-    pub(in crate::engine::local) const fn is_enough(&self) -> bool {
+    pub(crate) const fn is_enough(&self) -> bool {
         let rows = self.rows.len().saturating_mul(ROW_BYTES);
         self.values.len().saturating_add(rows) >= ENOUGH
     }
 
-    pub(in crate::engine::local) fn push(&mut self, key: KeyBytes, value: &[u8]) {
+    pub(crate) fn push(&mut self, key: KeyBytes, value: &[u8]) {
         let start = self.values.len();
         self.values.extend_from_slice(value);
         self.rows.push((key, start..self.values.len()));
     }
 
     /// Passes the rows, sorted by key, to `write`, then removes them.
-    pub(in crate::engine::local) fn write(
+    pub(crate) fn write(
         &mut self,
         table: Table,
         write: impl FnOnce(Sorted<'_>) -> Result<(), StorageError>,
@@ -60,7 +60,7 @@ impl Rows {
 }
 
 /// Copies a table. Calls `on_portion` with the number of rows before it writes each portion.
-pub(in crate::engine::local) fn copy(
+pub(crate) fn copy(
     from: &Snapshot,
     to: &BTree,
     table: Table,

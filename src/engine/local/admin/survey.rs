@@ -26,7 +26,7 @@ const TRIES: usize = 3;
 
 impl Core {
     /// Reports every violation of an invariant, and every corrupt page.
-    pub(in crate::engine::local) fn verify(&self) -> Result<VerifyReport, EngineError> {
+    pub(crate) fn verify(&self) -> Result<VerifyReport, EngineError> {
         // Violations may be false if a reopened B-tree reused pages during the verification; see
         // `moves`. Repeat it then.
         let mut tries = 1;

@@ -22,7 +22,7 @@ use crate::verify::{Invariant, VerifyReport};
 
 /// Checks everything that a view shows. Corrupt values become violations. A table that cannot be
 /// walked to its end is an error.
-pub(in crate::engine::local) fn verify(view: &ReadView) -> Result<VerifyReport, StorageError> {
+pub(crate) fn verify(view: &ReadView) -> Result<VerifyReport, StorageError> {
     let mut check = Verifier {
         view,
         report: VerifyReport::default(),
@@ -40,7 +40,7 @@ pub(in crate::engine::local) fn verify(view: &ReadView) -> Result<VerifyReport, 
 }
 
 /// Returns an error if a report has violations.
-pub(in crate::engine::local) fn check_report(report: &VerifyReport) -> Result<(), StorageError> {
+pub(crate) fn check_report(report: &VerifyReport) -> Result<(), StorageError> {
     let Some(first) = report.violations.first() else {
         return Ok(());
     };

@@ -28,7 +28,7 @@ const UNSYNCED_MAX: u64 = 1 << 20;
 
 /// Replacement for a corrupt page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::engine::local) enum ReadMode {
+pub(crate) enum ReadMode {
     /// A page that redb refuses. Reads and writes that need its subtree fail; all others succeed.
     Strict,
     /// An empty page, so that walks continue after it. For reading a file that no writer has

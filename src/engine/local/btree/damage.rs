@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 /// Corrupt pages, and how often the B-tree was reopened. A reopened B-tree keeps using it.
 #[derive(Debug, Default)]
-pub(in crate::engine::local) struct CorruptPages {
+pub(crate) struct CorruptPages {
     /// Length of each corrupt page by its offset in the file, both in bytes.
     pages: Mutex<BTreeMap<u64, usize>>,
     /// Number of `pages`, readable without their lock.
@@ -18,7 +18,7 @@ pub(in crate::engine::local) struct CorruptPages {
 
 impl CorruptPages {
     /// Notes a page that could not be read. Returns `true` if the page was not yet noted.
-    pub(in crate::engine::local) fn note(&self, offset: u64, len: usize) -> bool {
+    pub(crate) fn note(&self, offset: u64, len: usize) -> bool {
         let mut pages = self.pages.lock();
         let is_new = pages.insert(offset, len).is_none();
         self.count.store(count(&pages), Ordering::Relaxed);
@@ -26,7 +26,7 @@ impl CorruptPages {
     }
 
     /// Removes a page from the corrupt ones, because it was read or written successfully.
-    pub(in crate::engine::local) fn remove(&self, offset: u64) {
+    pub(crate) fn remove(&self, offset: u64) {
         if self.count() > 0 {
             let mut pages = self.pages.lock();
             pages.remove(&offset);
@@ -35,29 +35,29 @@ impl CorruptPages {
     }
 
     /// Removes every page.
-    pub(in crate::engine::local) fn forget(&self) {
+    pub(crate) fn forget(&self) {
         let mut pages = self.pages.lock();
         pages.clear();
         self.count.store(0, Ordering::Relaxed);
     }
 
     /// Number of corrupt pages among the pages read so far.
-    pub(in crate::engine::local) fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
     }
 
     /// Offset and length of each corrupt page, in bytes.
-    pub(in crate::engine::local) fn pages(&self) -> Vec<(u64, usize)> {
+    pub(crate) fn pages(&self) -> Vec<(u64, usize)> {
         let pages = self.pages.lock();
         pages.iter().map(|(offset, len)| (*offset, *len)).collect()
     }
 
-    pub(in crate::engine::local) fn note_reopened(&self) {
+    pub(crate) fn note_reopened(&self) {
         self.reopened.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Number of times that the B-tree was reopened.
-    pub(in crate::engine::local) fn reopened(&self) -> u64 {
+    pub(crate) fn reopened(&self) -> u64 {
         self.reopened.load(Ordering::Relaxed)
     }
 }

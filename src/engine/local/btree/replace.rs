@@ -16,20 +16,17 @@ use crate::format::tables::Table;
 impl BTree {
     /// Creates an empty index that [`BTree::replace`] later puts in the place of `table`. Deletes
     /// the rest of an earlier rebuild.
-    pub(in crate::engine::local) fn start_new(&self, table: Table) -> Result<(), StorageError> {
+    pub(crate) fn start_new(&self, table: Table) -> Result<(), StorageError> {
         self.change(|transaction| with_types(table, &new_name(table), Start(transaction)))
     }
 
     /// Adds entries to the new index of a table.
-    pub(in crate::engine::local) fn write_new(
-        &self,
-        (table, entries): Sorted<'_>,
-    ) -> Result<(), StorageError> {
+    pub(crate) fn write_new(&self, (table, entries): Sorted<'_>) -> Result<(), StorageError> {
         self.change(|transaction| with_types(table, &new_name(table), Apply(transaction, entries)))
     }
 
     /// Puts the new indexes in the place of the old ones, all in one transaction.
-    pub(in crate::engine::local) fn replace(&self, tables: &[Table]) -> Result<(), StorageError> {
+    pub(crate) fn replace(&self, tables: &[Table]) -> Result<(), StorageError> {
         self.change(|transaction| {
             let swap = |table: &Table| with_types(*table, table.name(), Swap(transaction, *table));
             tables.iter().try_for_each(swap)

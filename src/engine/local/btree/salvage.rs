@@ -20,15 +20,15 @@ use crate::error::{StorageError, StorageErrorKind};
 use crate::format::tables::Table;
 
 /// Readable part of a B-tree.
-pub(in crate::engine::local) struct Salvage {
-    pub(in crate::engine::local) snapshot: Snapshot,
+pub(crate) struct Salvage {
+    pub(crate) snapshot: Snapshot,
     /// Corrupt pages among the pages read so far.
-    pub(in crate::engine::local) damage: Arc<CorruptPages>,
+    pub(crate) damage: Arc<CorruptPages>,
 }
 
 impl Salvage {
     /// Opens the last commit of the B-tree at `path`.
-    pub(in crate::engine::local) fn open(
+    pub(crate) fn open(
         disk: &dyn Disk,
         path: &Path,
         cache_bytes: usize,

@@ -7,25 +7,17 @@ use crate::format::keys::KeyBytes;
 use crate::format::tables::Table;
 
 /// Types that can be the keys of a table.
-pub(in crate::engine::local::btree) trait KeyType:
-    Key + Send + Sync + 'static
-{
-}
+pub(crate) trait KeyType: Key + Send + Sync + 'static {}
 
 impl<T: Key + Send + Sync + 'static> KeyType for T {}
 
 /// Types that can be the values of a table.
-pub(in crate::engine::local::btree) trait ValueType:
-    Value + Send + Sync + 'static
-{
-}
+pub(crate) trait ValueType: Value + Send + Sync + 'static {}
 
 impl<T: Value + Send + Sync + 'static> ValueType for T {}
 
 /// Interprets bytes as a key. Fails if the width is wrong, because redb would panic.
-pub(in crate::engine::local::btree) fn key_of<K: Key>(
-    bytes: &[u8],
-) -> Result<K::SelfType<'_>, StorageError> {
+pub(crate) fn key_of<K: Key>(bytes: &[u8]) -> Result<K::SelfType<'_>, StorageError> {
     if K::fixed_width().is_some_and(|width| width != bytes.len()) {
         let why = "a key does not have the width of the keys of its table";
         return Err(StorageError::new(StorageErrorKind::Internal, why));
@@ -34,7 +26,7 @@ pub(in crate::engine::local::btree) fn key_of<K: Key>(
 }
 
 /// Operation on a table that is generic over the table's key and value types.
-pub(in crate::engine::local::btree) trait TableJob {
+pub(crate) trait TableJob {
     type Done;
     fn run<K: KeyType, V: ValueType>(
         self,
@@ -44,7 +36,7 @@ pub(in crate::engine::local::btree) trait TableJob {
 
 /// Runs a job on the table called `name`, with the key and value types of `table`. For keys of a
 /// fixed width, redb stores no lengths in the file.
-pub(in crate::engine::local::btree) fn with_types<J: TableJob>(
+pub(crate) fn with_types<J: TableJob>(
     table: Table,
     name: &str,
     job: J,
@@ -68,7 +60,7 @@ pub(in crate::engine::local::btree) fn with_types<J: TableJob>(
 }
 
 /// Change of one key: its new value, or `None` to remove the key.
-pub(in crate::engine::local) type Entry<'a> = (KeyBytes, Option<&'a [u8]>);
+pub(crate) type Entry<'a> = (KeyBytes, Option<&'a [u8]>);
 
 /// Changes of one table, in the order of their keys.
-pub(in crate::engine::local) type Sorted<'a> = (Table, Box<dyn Iterator<Item = Entry<'a>> + 'a>);
+pub(crate) type Sorted<'a> = (Table, Box<dyn Iterator<Item = Entry<'a>> + 'a>);

@@ -33,12 +33,12 @@ pub enum FaultInjection {
 
 /// Whether a test has injected this fault.
 #[cfg(feature = "testing")]
-pub(in crate::engine::local) fn is_on(disk: &dyn Disk, fault: FaultInjection) -> bool {
+pub(crate) fn is_on(disk: &dyn Disk, fault: FaultInjection) -> bool {
     disk.injected_fault() == Some(fault)
 }
 
 /// Always false: faults exist only with the feature `testing`.
 #[cfg(not(feature = "testing"))]
-pub(in crate::engine::local) const fn is_on(_: &dyn Disk, _: FaultInjection) -> bool {
+pub(crate) const fn is_on(_: &dyn Disk, _: FaultInjection) -> bool {
     false
 }

@@ -30,7 +30,7 @@ type Written = Box<dyn Fn() -> u64 + Send + Sync>;
 
 /// Disk that pauses while a store is written to.
 #[derive(Debug)]
-pub(in crate::engine::local) struct RateLimited {
+pub(crate) struct RateLimited {
     disk: Arc<dyn Disk>,
     pace: Arc<Throttle>,
 }
@@ -55,7 +55,7 @@ impl fmt::Debug for Throttle {
 
 impl RateLimited {
     /// Wraps a disk. `written` returns the number of writes to the store so far.
-    pub(in crate::engine::local) fn new(disk: Arc<dyn Disk>, written: Written) -> Self {
+    pub(crate) fn new(disk: Arc<dyn Disk>, written: Written) -> Self {
         let state = Mutex::new(State {
             since: Instant::now(),
             written: written(),

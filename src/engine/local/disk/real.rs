@@ -9,7 +9,7 @@ use super::{Disk, DiskFile, LockedDir};
 
 /// Disk of the machine.
 #[derive(Debug)]
-pub(in crate::engine::local) struct RealDisk;
+pub(crate) struct RealDisk;
 
 impl Disk for RealDisk {
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {

@@ -17,19 +17,19 @@
 use crc32fast::Hasher;
 
 /// Alignment of frames in bytes: every frame starts at a multiple of it.
-pub(in crate::engine::local) const BOUNDARY: usize = 64;
+pub(crate) const BOUNDARY: usize = 64;
 
 /// Maximum length of a frame in bytes, with its head.
-pub(in crate::engine::local) const FRAME_MAX: usize = 4 << 20;
+pub(crate) const FRAME_MAX: usize = 4 << 20;
 
 /// Length of a frame's head in bytes.
-pub(in crate::engine::local) const HEAD_LEN: usize = 32;
+pub(crate) const HEAD_LEN: usize = 32;
 
 const MAGIC: &[u8; 4] = b"ojf1";
 
 /// Kind of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::engine::local) enum Kind {
+pub(crate) enum Kind {
     /// Changes of tables.
     Writes = 1,
     /// End of a segment that has a successor. A seal repeats the LSN of the frame before it.
@@ -54,29 +54,29 @@ impl Kind {
 
 /// Head of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::engine::local) struct Head {
-    pub(in crate::engine::local) kind: Kind,
-    pub(in crate::engine::local) lsn: u64,
+pub(crate) struct Head {
+    pub(crate) kind: Kind,
+    pub(crate) lsn: u64,
     /// Checksum of the frame before this one.
-    pub(in crate::engine::local) previous: u32,
+    pub(crate) previous: u32,
 }
 
 /// A valid frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::engine::local) struct Frame<'a> {
-    pub(in crate::engine::local) head: Head,
-    pub(in crate::engine::local) checksum: u32,
-    pub(in crate::engine::local) payload: &'a [u8],
+pub(crate) struct Frame<'a> {
+    pub(crate) head: Head,
+    pub(crate) checksum: u32,
+    pub(crate) payload: &'a [u8],
     /// Length in bytes, with the zeros up to the next boundary.
-    pub(in crate::engine::local) len: usize,
+    pub(crate) len: usize,
 }
 
 /// Checksum state after the salt of a segment.
 #[derive(Debug, Clone)]
-pub(in crate::engine::local) struct Salted(Hasher);
+pub(crate) struct Salted(Hasher);
 
 impl Salted {
-    pub(in crate::engine::local) fn new(salt: &[u8; 16]) -> Self {
+    pub(crate) fn new(salt: &[u8; 16]) -> Self {
         let mut hasher = Hasher::new();
         hasher.update(salt);
         Self(hasher)
@@ -96,7 +96,7 @@ impl Salted {
 /// `buffer` must start with [`HEAD_LEN`] bytes for the head; the rest is the payload. The
 /// caller must ensure that the buffer is at most [`FRAME_MAX`] bytes long. A longer frame
 /// would be written but [`read`] would reject it.
-pub(in crate::engine::local) fn finish(salted: &Salted, head: Head, buffer: &mut Vec<u8>) -> u32 {
+pub(crate) fn finish(salted: &Salted, head: Head, buffer: &mut Vec<u8>) -> u32 {
     let len = buffer.len().saturating_sub(HEAD_LEN);
     // Bytes 5 to 7 stay zero. The frame's checksum covers bytes 0 to 23 and the payload. The
     // head's checksum covers bytes 0 to 27, which include the frame's checksum.
@@ -132,7 +132,7 @@ fn put(bytes: &mut [u8], at: usize, part: &[u8]) {
 /// Parses the frame at the start of `bytes`; `None` if there is no valid frame.
 ///
 /// The caller must check the LSN and the previous checksum.
-pub(in crate::engine::local) fn read<'a>(salted: &Salted, bytes: &'a [u8]) -> Option<Frame<'a>> {
+pub(crate) fn read<'a>(salted: &Salted, bytes: &'a [u8]) -> Option<Frame<'a>> {
     let (head, rest) = bytes.split_first_chunk::<HEAD_LEN>()?;
     if head.first_chunk::<4>() != Some(MAGIC) {
         return None;

@@ -25,14 +25,14 @@ const AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 /// A preallocated file without a header.
 #[derive(Debug)]
-pub(in crate::engine::local) struct BlankSegment {
-    pub(in crate::engine::local) file: Box<dyn DiskFile>,
-    pub(in crate::engine::local) len: u64,
+pub(crate) struct BlankSegment {
+    pub(crate) file: Box<dyn DiskFile>,
+    pub(crate) len: u64,
 }
 
 /// The preallocated next segment of a journal.
 #[derive(Debug)]
-pub(in crate::engine::local) struct Preallocated {
+pub(crate) struct Preallocated {
     folder: Folder,
     len: u64,
     state: Mutex<State>,
@@ -54,7 +54,7 @@ enum State {
 }
 
 impl Preallocated {
-    pub(in crate::engine::local) fn new(folder: Folder, len: u64) -> Self {
+    pub(crate) fn new(folder: Folder, len: u64) -> Self {
         Self {
             folder,
             len,
@@ -96,7 +96,7 @@ impl Preallocated {
     }
 
     /// Waits until a file is ready. Fails if the last attempt failed.
-    pub(in crate::engine::local) fn wait_until_ready(&self) -> Result<(), StorageError> {
+    pub(crate) fn wait_until_ready(&self) -> Result<(), StorageError> {
         self.ready().map(drop)
     }
 
@@ -125,7 +125,7 @@ impl Preallocated {
     }
 
     /// Error of the last attempt, if it failed.
-    pub(in crate::engine::local) fn failed(&self) -> Option<StorageError> {
+    pub(crate) fn failed(&self) -> Option<StorageError> {
         match &*self.state.lock() {
             State::Failed(error) => Some(error.clone()),
             State::Wanted | State::Taken | State::Ready(_) => None,
@@ -133,12 +133,12 @@ impl Preallocated {
     }
 
     /// Whether the last attempt failed because the disk is full.
-    pub(in crate::engine::local) fn is_out_of_room(&self) -> bool {
+    pub(crate) fn is_out_of_room(&self) -> bool {
         let failed = self.failed();
         failed.is_some_and(|error| error.kind() == StorageErrorKind::DiskFull)
     }
 
-    pub(in crate::engine::local) fn close(&self) {
+    pub(crate) fn close(&self) {
         let state = self.state.lock();
         self.closing.store(true, Ordering::Relaxed);
         self.changed.notify_all();
@@ -146,20 +146,20 @@ impl Preallocated {
     }
 
     /// Main loop of the preallocation thread.
-    pub(in crate::engine::local) fn run(&self) {
+    pub(crate) fn run(&self) {
         while self.wait_until_wanted() {
             self.make_one();
         }
     }
 
     /// Whether a file must be created, for the first time or after a failed attempt.
-    pub(in crate::engine::local) fn is_wanted(&self) -> bool {
+    pub(crate) fn is_wanted(&self) -> bool {
         let is_closing = self.closing.load(Ordering::Relaxed);
         !is_closing && matches!(&*self.state.lock(), State::Wanted | State::Failed(_))
     }
 
     /// Creates the next file. Only one thread may call this at a time.
-    pub(in crate::engine::local) fn make_one(&self) {
+    pub(crate) fn make_one(&self) {
         let made = self.make().map_err(StorageError::from);
         let mut state = self.state.lock();
         *state = match made {

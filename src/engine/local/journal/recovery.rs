@@ -71,19 +71,19 @@ impl From<JournalCorruption> for StorageError {
 }
 
 /// A recovered journal.
-pub(in crate::engine::local) struct Recovered {
-    pub(in crate::engine::local) memtable: Memtable,
-    pub(in crate::engine::local) recovery: Recovery,
-    pub(in crate::engine::local) end: End,
+pub(crate) struct Recovered {
+    pub(crate) memtable: Memtable,
+    pub(crate) recovery: Recovery,
+    pub(crate) end: End,
     /// All segments with frames, and the segments whose frames the B-tree already holds. The
     /// journal appends to none of them.
-    pub(in crate::engine::local) segments: Vec<ClosedSegment>,
+    pub(crate) segments: Vec<ClosedSegment>,
     /// The rewritten last segment. The opening seals it once its successor exists.
-    pub(in crate::engine::local) tail: Option<Tail>,
+    pub(crate) tail: Option<Tail>,
 }
 
 /// The last segment with frames, after recovery has rewritten it.
-pub(in crate::engine::local) struct Tail {
+pub(crate) struct Tail {
     file: Box<dyn DiskFile>,
     salted: Salted,
     /// Offset of the byte after the last frame.
@@ -98,7 +98,7 @@ impl Tail {
     /// Without the seal, a journal that later loses its last segment looks as if it ended here.
     /// The caller must make the successor durable first. If power fails between a seal and its
     /// successor, the next opening reports a missing segment.
-    pub(in crate::engine::local) fn seal(self) -> Result<(), StorageError> {
+    pub(crate) fn seal(self) -> Result<(), StorageError> {
         let head = Head {
             kind: Kind::Sealed,
             lsn: self.end.lsn,
@@ -112,7 +112,7 @@ impl Tail {
 }
 
 /// Replays all frames after the LSN `applied`, which is the last one that the B-tree holds.
-pub(in crate::engine::local) fn recover(
+pub(crate) fn recover(
     folder: Folder,
     identity: Identity,
     applied: u64,

@@ -26,10 +26,10 @@ use crate::engine::Identity;
 use crate::error::StorageError;
 
 /// Offset of the first frame, in bytes.
-pub(in crate::engine::local) const HEADER_LEN: u64 = 4096;
+pub(crate) const HEADER_LEN: u64 = 4096;
 
 /// File name of a draft: a segment that is not part of the journal yet.
-pub(in crate::engine::local) const DRAFT: &str = "next.tmp";
+pub(crate) const DRAFT: &str = "next.tmp";
 
 /// File name of a removed segment that the injected fault `RecycleSegment` keeps.
 const RECYCLED: &str = "recycled.tmp";
@@ -39,15 +39,15 @@ const FORMAT: u32 = 1;
 
 /// Header of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::engine::local) struct Header {
-    pub(in crate::engine::local) store_id: [u8; 16],
-    pub(in crate::engine::local) incarnation: u64,
-    pub(in crate::engine::local) first_lsn: u64,
-    pub(in crate::engine::local) salt: [u8; 16],
+pub(crate) struct Header {
+    pub(crate) store_id: [u8; 16],
+    pub(crate) incarnation: u64,
+    pub(crate) first_lsn: u64,
+    pub(crate) salt: [u8; 16],
     /// LSN and checksum of the last frame before this segment.
-    pub(in crate::engine::local) before: End,
+    pub(crate) before: End,
     /// Length of the file before the first append, in bytes.
-    pub(in crate::engine::local) len: u64,
+    pub(crate) len: u64,
 }
 
 /// Number of header bytes that the header's checksum covers.
@@ -55,14 +55,14 @@ const COVERED: usize = 80;
 
 /// End of a journal: the LSN and the checksum of its last frame.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(in crate::engine::local) struct End {
-    pub(in crate::engine::local) lsn: u64,
-    pub(in crate::engine::local) checksum: u32,
+pub(crate) struct End {
+    pub(crate) lsn: u64,
+    pub(crate) checksum: u32,
 }
 
 impl Header {
     /// Creates the header of the segment after `before`, with a new random salt.
-    pub(in crate::engine::local) fn new_after(
+    pub(crate) fn new_after(
         identity: Identity,
         before: End,
         len: u64,
@@ -80,11 +80,11 @@ impl Header {
     }
 
     /// Whether a file of `len` bytes was truncated.
-    pub(in crate::engine::local) fn is_cut_off(&self, len: usize) -> bool {
+    pub(crate) fn is_cut_off(&self, len: usize) -> bool {
         u64::try_from(len).is_ok_and(|len| len < self.len)
     }
 
-    pub(in crate::engine::local) fn to_bytes(self) -> Vec<u8> {
+    pub(crate) fn to_bytes(self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(COVERED.saturating_add(4));
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(&FORMAT.to_le_bytes());
@@ -101,7 +101,7 @@ impl Header {
     }
 
     /// Parses a header. The error is the reason why it is invalid.
-    pub(in crate::engine::local) fn read(bytes: &[u8]) -> Result<Self, String> {
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, String> {
         let read = Self::read_fields(bytes);
         match read {
             Some((FORMAT, header)) => Ok(header),
@@ -139,12 +139,12 @@ impl Header {
 }
 
 /// Path of the segment that starts with the LSN `first_lsn`.
-pub(in crate::engine::local) fn path(dir: &Path, first_lsn: u64) -> PathBuf {
+pub(crate) fn path(dir: &Path, first_lsn: u64) -> PathBuf {
     dir.join(format!("{first_lsn:020}.log"))
 }
 
 /// First LSN of the segment with this file name; `None` if it is not the name of a segment.
-pub(in crate::engine::local) fn first_lsn(name: &str) -> Option<u64> {
+pub(crate) fn first_lsn(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".log").filter(|name| name.len() == 20)?;
     let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
     digits.parse().ok().filter(|_| is_number)
@@ -152,11 +152,11 @@ pub(in crate::engine::local) fn first_lsn(name: &str) -> Option<u64> {
 
 /// Failure to give a draft the name of a segment durably.
 #[derive(Debug)]
-pub(in crate::engine::local) struct NameDraftError {
-    pub(in crate::engine::local) cause: io::Error,
+pub(crate) struct NameDraftError {
+    pub(crate) cause: io::Error,
     /// Whether the file certainly still has the draft's name. If false, a crash may leave it
     /// under either name.
-    pub(in crate::engine::local) is_unnamed: bool,
+    pub(crate) is_unnamed: bool,
 }
 
 impl From<NameDraftError> for StorageError {
@@ -188,14 +188,14 @@ fn changed_nothing(error: &io::Error) -> bool {
 
 /// Directory of the segments.
 #[derive(Debug, Clone)]
-pub(in crate::engine::local) struct Folder {
-    pub(in crate::engine::local) disk: Arc<dyn Disk>,
-    pub(in crate::engine::local) path: PathBuf,
+pub(crate) struct Folder {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) path: PathBuf,
 }
 
 impl Folder {
     /// First LSNs of the segments, in ascending order.
-    pub(in crate::engine::local) fn list(&self) -> io::Result<Vec<u64>> {
+    pub(crate) fn list(&self) -> io::Result<Vec<u64>> {
         let names = self.disk.list(&self.path)?;
         let lsns = names.iter().filter_map(|name| first_lsn(name.to_str()?));
         let mut found: Vec<u64> = lsns.collect();
@@ -203,16 +203,16 @@ impl Folder {
         Ok(found)
     }
 
-    pub(in crate::engine::local) fn segment(&self, first_lsn: u64) -> PathBuf {
+    pub(crate) fn segment(&self, first_lsn: u64) -> PathBuf {
         path(&self.path, first_lsn)
     }
 
-    pub(in crate::engine::local) fn open(&self, first_lsn: u64) -> io::Result<Box<dyn DiskFile>> {
+    pub(crate) fn open(&self, first_lsn: u64) -> io::Result<Box<dyn DiskFile>> {
         self.disk.open(&self.segment(first_lsn))
     }
 
     /// Creates a new, empty draft. Removes an old draft first.
-    pub(in crate::engine::local) fn draft(&self) -> io::Result<Box<dyn DiskFile>> {
+    pub(crate) fn draft(&self) -> io::Result<Box<dyn DiskFile>> {
         let recycled = self.path.join(RECYCLED);
         if is_sabotaged(&*self.disk, FaultInjection::RecycleSegment)
             && self.disk.rename(&recycled, &self.path.join(DRAFT)).is_ok()
@@ -223,16 +223,13 @@ impl Folder {
         self.disk.create(&self.path.join(DRAFT))
     }
 
-    pub(in crate::engine::local) fn remove_draft(&self) -> io::Result<()> {
+    pub(crate) fn remove_draft(&self) -> io::Result<()> {
         disk::remove(&*self.disk, &self.path.join(DRAFT))
     }
 
     /// Gives the draft the name of a segment and makes the name durable. Replaces a segment
     /// that has this name.
-    pub(in crate::engine::local) fn name_draft(
-        &self,
-        first_lsn: u64,
-    ) -> Result<(), NameDraftError> {
+    pub(crate) fn name_draft(&self, first_lsn: u64) -> Result<(), NameDraftError> {
         let draft = self.path.join(DRAFT);
         let renamed = self.disk.rename(&draft, &self.segment(first_lsn));
         renamed.map_err(|cause| NameDraftError {
@@ -250,7 +247,7 @@ impl Folder {
         })
     }
 
-    pub(in crate::engine::local) fn remove(&self, first_lsn: u64) -> io::Result<()> {
+    pub(crate) fn remove(&self, first_lsn: u64) -> io::Result<()> {
         if is_sabotaged(&*self.disk, FaultInjection::RecycleSegment) {
             let recycled = self.path.join(RECYCLED);
             return self.disk.rename(&self.segment(first_lsn), &recycled);
@@ -259,7 +256,7 @@ impl Folder {
     }
 
     /// Makes the names of the segments durable.
-    pub(in crate::engine::local) fn sync(&self) -> io::Result<()> {
+    pub(crate) fn sync(&self) -> io::Result<()> {
         self.disk.sync_dir(&self.path)
     }
 }

@@ -18,15 +18,14 @@ use crate::format::tables::Table;
 type Entry = (KeyBytes, bool);
 
 /// Callback for each merged key. It returns whether the read continues.
-pub(in crate::engine::local) type Show<'a> =
-    dyn FnMut(&KeyBytes) -> Result<ControlFlow<()>, StorageError> + 'a;
+pub(crate) type Show<'a> = dyn FnMut(&KeyBytes) -> Result<ControlFlow<()>, StorageError> + 'a;
 
 /// Table, key range and direction of a read.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::engine::local) struct IndexRead {
-    pub(in crate::engine::local) table: Table,
-    pub(in crate::engine::local) stretch: KeyRange,
-    pub(in crate::engine::local) direction: Direction,
+pub(crate) struct IndexRead {
+    pub(crate) table: Table,
+    pub(crate) stretch: KeyRange,
+    pub(crate) direction: Direction,
 }
 
 impl IndexRead {
@@ -39,7 +38,7 @@ impl IndexRead {
     }
 
     /// Limits the read to the part up to `end`, inclusive, in its direction.
-    pub(in crate::engine::local) fn up_to(mut self, end: KeyBytes) -> Self {
+    pub(crate) fn up_to(mut self, end: KeyBytes) -> Self {
         match self.direction {
             Direction::Forward => self.stretch.1 = end,
             Direction::Backward => self.stretch.0 = end,
@@ -48,7 +47,7 @@ impl IndexRead {
     }
 
     /// Limits the read to the part from `end` on. It reads `end` again.
-    pub(in crate::engine::local) fn from(mut self, end: KeyBytes) -> Self {
+    pub(crate) fn from(mut self, end: KeyBytes) -> Self {
         match self.direction {
             Direction::Forward => self.stretch.0 = end,
             Direction::Backward => self.stretch.1 = end,
@@ -58,22 +57,18 @@ impl IndexRead {
 }
 
 /// Copy of a part of the active memtable, made under its lock.
-pub(in crate::engine::local) struct MemtablePart {
+pub(crate) struct MemtablePart {
     entries: Vec<Entry>,
     /// Last key of the copy. `None`: the copy reaches the end of the range.
-    pub(in crate::engine::local) end: Option<KeyBytes>,
+    pub(crate) end: Option<KeyBytes>,
     /// Change counter of the memtable when the copy was made.
-    pub(in crate::engine::local) changes: u64,
+    pub(crate) changes: u64,
 }
 
 impl MemtablePart {
     /// Copies entries in the order of the read until more than `wanted` present ones are copied.
     /// Removed entries in between are copied, too.
-    pub(in crate::engine::local) fn of(
-        memtable: &SharedMemtable,
-        reading: &IndexRead,
-        wanted: usize,
-    ) -> Self {
+    pub(crate) fn of(memtable: &SharedMemtable, reading: &IndexRead, wanted: usize) -> Self {
         let memtable = memtable.read();
         let (mut entries, mut met, mut end) = (Vec::new(), 0_usize, None);
         for (key, is_there) in walk(&memtable, reading) {
@@ -95,7 +90,7 @@ impl MemtablePart {
 
     /// Passes the merged keys of all three layers to `show`. Returns `Break` if `show` stopped the
     /// read.
-    pub(in crate::engine::local) fn merge(
+    pub(crate) fn merge(
         self,
         frozen: Option<&SharedMemtable>,
         base: &Snapshot,

@@ -42,7 +42,7 @@ impl Weighter<OrderNo, Arc<[u8]>> for ByLength {
 }
 
 /// Record cache of one snapshot.
-pub(in crate::engine::local) struct RecordCache {
+pub(crate) struct RecordCache {
     shards: Vec<Mutex<Records>>,
     shard_bytes: u64,
     hash: RandomState,
@@ -57,7 +57,7 @@ impl fmt::Debug for RecordCache {
 
 impl RecordCache {
     /// Creates a cache that keeps nothing, for callers that must read the B-tree itself.
-    pub(in crate::engine::local) fn off() -> Self {
+    pub(crate) fn off() -> Self {
         Self {
             shards: Vec::new(),
             shard_bytes: 0,
@@ -68,7 +68,7 @@ impl RecordCache {
 
     /// Creates a cache for `record_bytes` bytes of records and `number_bytes` bytes of order
     /// numbers.
-    pub(in crate::engine::local) fn new(record_bytes: usize, number_bytes: usize) -> Self {
+    pub(crate) fn new(record_bytes: usize, number_bytes: usize) -> Self {
         let shard_bytes = u64::try_from(record_bytes / SHARDS).unwrap_or(u64::MAX);
         let count = number_bytes / NUMBER_BYTES;
         let weight = u64::try_from(count).unwrap_or(u64::MAX);
@@ -89,12 +89,12 @@ impl RecordCache {
     }
 
     /// Returns the cached bytes of a record.
-    pub(in crate::engine::local) fn record(&self, no: &OrderNo) -> Option<Arc<[u8]>> {
+    pub(crate) fn record(&self, no: &OrderNo) -> Option<Arc<[u8]>> {
         self.shard(no)?.lock().get(no).cloned()
     }
 
     /// Caches the bytes of a record.
-    pub(in crate::engine::local) fn keep_record(&self, no: OrderNo, bytes: &[u8]) {
+    pub(crate) fn keep_record(&self, no: OrderNo, bytes: &[u8]) {
         if let Some(shard) = self.shard(&no) {
             let bytes = Arc::from(bytes);
             shard.lock().insert(no, bytes);
@@ -102,12 +102,12 @@ impl RecordCache {
     }
 
     /// Returns the cached order number of a row.
-    pub(in crate::engine::local) fn number(&self, row: u64) -> Option<OrderNo> {
+    pub(crate) fn number(&self, row: u64) -> Option<OrderNo> {
         self.numbers.as_ref()?.get(&row)
     }
 
     /// Caches the order number of a row.
-    pub(in crate::engine::local) fn keep_number(&self, row: u64, no: OrderNo) {
+    pub(crate) fn keep_number(&self, row: u64, no: OrderNo) {
         if let Some(numbers) = &self.numbers {
             numbers.insert(row, no);
         }
@@ -115,10 +115,7 @@ impl RecordCache {
 
     /// Creates the cache of the next snapshot, in which the records `changed` differ. The cached
     /// records move to the new cache, except the changed ones. The order numbers are shared.
-    pub(in crate::engine::local) fn for_next_snapshot<'a>(
-        &self,
-        changed: impl Iterator<Item = &'a OrderNo>,
-    ) -> Self {
+    pub(crate) fn for_next_snapshot<'a>(&self, changed: impl Iterator<Item = &'a OrderNo>) -> Self {
         let take = |shard: &Mutex<Records>| {
             let next = empty(self.shard_bytes, &self.hash);
             Mutex::new(std::mem::replace(&mut *shard.lock(), next.into_inner()))

@@ -35,13 +35,13 @@ const TRIES: usize = 3;
 
 /// Read view: everything that a reader needs to read the store.
 #[derive(Debug, Clone)]
-pub(in crate::engine::local) struct ReadView {
-    pub(in crate::engine::local) active: Arc<SharedMemtable>,
-    pub(in crate::engine::local) frozen: Option<Arc<SharedMemtable>>,
-    pub(in crate::engine::local) snapshot: Arc<Snapshot>,
+pub(crate) struct ReadView {
+    pub(crate) active: Arc<SharedMemtable>,
+    pub(crate) frozen: Option<Arc<SharedMemtable>>,
+    pub(crate) snapshot: Arc<Snapshot>,
     /// Cache of values from the snapshot.
-    pub(in crate::engine::local) cache: Arc<RecordCache>,
-    pub(in crate::engine::local) layout: KeyEncoder,
+    pub(crate) cache: Arc<RecordCache>,
+    pub(crate) layout: KeyEncoder,
 }
 
 /// Result of the callback for an index entry.
@@ -59,11 +59,7 @@ struct Moved;
 
 impl ReadView {
     /// Creates a view of the B-tree alone, with empty memtables.
-    pub(in crate::engine::local) fn of_base(
-        snapshot: Snapshot,
-        hot: RecordCache,
-        layout: KeyEncoder,
-    ) -> Self {
+    pub(crate) fn of_base(snapshot: Snapshot, hot: RecordCache, layout: KeyEncoder) -> Self {
         Self {
             active: Arc::default(),
             frozen: None,
@@ -80,7 +76,7 @@ impl ReadView {
     }
 
     /// Returns a record if a memtable or the record cache holds it.
-    pub(in crate::engine::local) fn held_in_memory(&self, no: &OrderNo) -> Option<StoredOrder> {
+    pub(crate) fn held_in_memory(&self, no: &OrderNo) -> Option<StoredOrder> {
         let found = self.in_memory(|table| table.record(no).cloned());
         found.or_else(|| {
             // Cached bytes that no longer decode count as a miss. The caller reads the B-tree.
@@ -90,10 +86,7 @@ impl ReadView {
     }
 
     /// Returns the record with an order number.
-    pub(in crate::engine::local) fn held(
-        &self,
-        no: &OrderNo,
-    ) -> Result<Option<StoredOrder>, StorageError> {
+    pub(crate) fn held(&self, no: &OrderNo) -> Result<Option<StoredOrder>, StorageError> {
         if let Some(held) = self.held_in_memory(no) {
             return Ok(Some(held));
         }
@@ -120,7 +113,7 @@ impl ReadView {
     }
 
     /// Returns the order number of a row, which the row's first event holds.
-    pub(in crate::engine::local) fn number(&self, row: u64) -> Result<OrderNo, StorageError> {
+    pub(crate) fn number(&self, row: u64) -> Result<OrderNo, StorageError> {
         if let Some(no) = self.cache.number(row) {
             return Ok(no);
         }
@@ -134,7 +127,7 @@ impl ReadView {
     }
 
     /// Returns the record of a row. A row without a record is corruption.
-    pub(in crate::engine::local) fn row(&self, row: u64) -> Result<StoredOrder, StorageError> {
+    pub(crate) fn row(&self, row: u64) -> Result<StoredOrder, StorageError> {
         let no = self.number(row)?;
         let held = self.held(&no)?.filter(|held| held.stored.row == row);
         held.ok_or_else(|| {
@@ -143,10 +136,7 @@ impl ReadView {
         })
     }
 
-    pub(in crate::engine::local) fn load(
-        &self,
-        lookup: &Lookup,
-    ) -> Result<Option<StoredOrder>, StorageError> {
+    pub(crate) fn load(&self, lookup: &Lookup) -> Result<Option<StoredOrder>, StorageError> {
         match lookup {
             Lookup::No(no) => self.held(no),
             Lookup::Owner(key) => Ok(self.owners(key, 1)?.pop()),
@@ -154,7 +144,7 @@ impl ReadView {
     }
 
     /// Returns the records that own a unique key, at most `limit`. More than one is corruption.
-    pub(in crate::engine::local) fn owners(
+    pub(crate) fn owners(
         &self,
         key: &UniqueKey,
         limit: usize,
@@ -202,11 +192,7 @@ impl ReadView {
     }
 
     /// Returns one page of an index, with at most `limit` rows.
-    pub(in crate::engine::local) fn scan(
-        &self,
-        query: &IndexQuery,
-        limit: usize,
-    ) -> Result<IndexPage, StorageError> {
+    pub(crate) fn scan(&self, query: &IndexQuery, limit: usize) -> Result<IndexPage, StorageError> {
         self.settled(|| {
             let mut found = IndexPage::default();
             let visited = self.visit(query, limit, &mut |position, held| {
@@ -309,19 +295,13 @@ impl ReadView {
     }
 
     /// Returns every event of an order number, the oldest first.
-    pub(in crate::engine::local) fn history(
-        &self,
-        no: &OrderNo,
-    ) -> Result<Vec<Event>, StorageError> {
+    pub(crate) fn history(&self, no: &OrderNo) -> Result<Vec<Event>, StorageError> {
         self.held(no)?
             .map_or_else(|| Ok(Vec::new()), |held| self.history_of(&held))
     }
 
     /// Returns every event of a record, the oldest first.
-    pub(in crate::engine::local) fn history_of(
-        &self,
-        held: &StoredOrder,
-    ) -> Result<Vec<Event>, StorageError> {
+    pub(crate) fn history_of(&self, held: &StoredOrder) -> Result<Vec<Event>, StorageError> {
         let (no, row) = (held.stored.record.no(), held.stored.row);
         // Each event names the one before it. Follow this chain from the last event back to the
         // first, whose sequence is the row. A link that does not lead backwards is corruption;
@@ -343,7 +323,7 @@ impl ReadView {
     }
 
     /// Returns the event with a sequence.
-    pub(in crate::engine::local) fn event(&self, seq: u64) -> Result<Event, StorageError> {
+    pub(crate) fn event(&self, seq: u64) -> Result<Event, StorageError> {
         let chained = self.chained(seq, codec::read_event)?;
         let no = match chained.origin {
             EventLink::First(no) => no,
@@ -353,9 +333,7 @@ impl ReadView {
     }
 
     /// Returns the time of the last event in the store.
-    pub(in crate::engine::local) fn last_event_at(
-        &self,
-    ) -> Result<Option<Timestamp>, StorageError> {
+    pub(crate) fn last_event_at(&self) -> Result<Option<Timestamp>, StorageError> {
         match self.state()?.last_seq {
             0 => Ok(None),
             last => Ok(Some(self.event(last)?.at)),
@@ -363,7 +341,7 @@ impl ReadView {
     }
 
     /// Returns the events after a feed cursor, at most `limit`.
-    pub(in crate::engine::local) fn events(
+    pub(crate) fn events(
         &self,
         incarnation: u64,
         after: FeedCursor,
@@ -387,7 +365,7 @@ impl ReadView {
     }
 
     /// Returns the counters of the store.
-    pub(in crate::engine::local) fn state(&self) -> Result<State, StorageError> {
+    pub(crate) fn state(&self) -> Result<State, StorageError> {
         if let Some(state) = self.in_memory(Memtable::state) {
             return Ok(state);
         }
@@ -398,7 +376,7 @@ impl ReadView {
     }
 
     /// Returns the LSN up to which the B-tree holds all frames.
-    pub(in crate::engine::local) fn applied(&self) -> Result<u64, StorageError> {
+    pub(crate) fn applied(&self) -> Result<u64, StorageError> {
         let found = self
             .snapshot
             .get(Table::Meta, keys::APPLIED, codec::read_applied)?;
@@ -406,7 +384,7 @@ impl ReadView {
     }
 
     /// Returns the store and the incarnation that the B-tree file belongs to.
-    pub(in crate::engine::local) fn mark(&self) -> Result<codec::StoreMark, StorageError> {
+    pub(crate) fn mark(&self) -> Result<codec::StoreMark, StorageError> {
         let found = self
             .snapshot
             .get(Table::Meta, keys::MARK, codec::read_mark)?;

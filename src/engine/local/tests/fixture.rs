@@ -19,17 +19,17 @@ use crate::order::{Command, CommandKind, NewOrder, Payment, Record, Source};
 use crate::rules::{Context, Policy, UniqueKey, decide, evolve, needs};
 use crate::types::{AppId, Fen, OpenId, OrderNo, Reference, Timestamp, TransactionId};
 
-pub(in crate::engine::local) const NOW: i64 = 1_700_000_000_000;
+pub(crate) const NOW: i64 = 1_700_000_000_000;
 
-pub(in crate::engine::local) fn no(n: usize) -> OrderNo {
+pub(crate) fn no(n: usize) -> OrderNo {
     OrderNo::parse(&format!("ORDER{n:07}")).unwrap()
 }
 
-pub(in crate::engine::local) fn at(after: i64) -> Timestamp {
+pub(crate) fn at(after: i64) -> Timestamp {
     Timestamp::from_millis(NOW + after).unwrap()
 }
 
-pub(in crate::engine::local) fn new() -> NewOrder {
+pub(crate) fn new() -> NewOrder {
     NewOrder::new(AppId::parse("wxd2565e6a04246fd1").unwrap(), fee()).unwrap()
 }
 
@@ -37,33 +37,33 @@ fn fee() -> Fen {
     Fen::new(1990).unwrap()
 }
 
-pub(in crate::engine::local) fn create(new: NewOrder) -> CommandKind {
+pub(crate) fn create(new: NewOrder) -> CommandKind {
     CommandKind::Create(Box::new(new))
 }
 
-pub(in crate::engine::local) fn openid(name: &str) -> OpenId {
+pub(crate) fn openid(name: &str) -> OpenId {
     OpenId::parse(name).unwrap()
 }
 
-pub(in crate::engine::local) fn reference(name: &str) -> Reference {
+pub(crate) fn reference(name: &str) -> Reference {
     Reference::parse(name).unwrap()
 }
 
-pub(in crate::engine::local) fn payment(id: &str) -> Payment {
+pub(crate) fn payment(id: &str) -> Payment {
     let id = TransactionId::parse(id).unwrap();
     Payment::new(id, fee(), at(5), Source::CALLBACK).unwrap()
 }
 
-pub(in crate::engine::local) fn confirm(id: &str) -> CommandKind {
+pub(crate) fn confirm(id: &str) -> CommandKind {
     CommandKind::Confirm(Box::new(payment(id)))
 }
 
-pub(in crate::engine::local) fn transaction(id: &str) -> UniqueKey {
+pub(crate) fn transaction(id: &str) -> UniqueKey {
     UniqueKey::transaction_of(&payment(id))
 }
 
 /// Mutation that the rules decide for a command.
-pub(in crate::engine::local) fn decided(
+pub(crate) fn decided(
     no: OrderNo,
     kind: CommandKind,
     now: Timestamp,
@@ -104,7 +104,7 @@ fn folded(no: OrderNo, commands: Vec<CommandKind>) -> Record {
 }
 
 /// Order with an openid, a reference, a payment and an anomaly.
-pub(in crate::engine::local) fn paid(no: OrderNo) -> Record {
+pub(crate) fn paid(no: OrderNo) -> Record {
     let new = new()
         .openid(openid("oUser-of-ours-1"))
         .reference(reference("R1"));
@@ -113,25 +113,25 @@ pub(in crate::engine::local) fn paid(no: OrderNo) -> Record {
 
 /// Changes of the B-tree, each in its own transaction.
 #[derive(Default)]
-pub(in crate::engine::local) struct Changes(Vec<(Table, KeyBytes, Option<Vec<u8>>)>);
+pub(crate) struct Changes(Vec<(Table, KeyBytes, Option<Vec<u8>>)>);
 
 impl Changes {
-    pub(in crate::engine::local) fn put(&mut self, table: Table, key: KeyBytes, value: Vec<u8>) {
+    pub(crate) fn put(&mut self, table: Table, key: KeyBytes, value: Vec<u8>) {
         self.0.push((table, key, Some(value)));
     }
 
-    pub(in crate::engine::local) fn remove(&mut self, table: Table, key: KeyBytes) {
+    pub(crate) fn remove(&mut self, table: Table, key: KeyBytes) {
         self.0.push((table, key, None));
     }
 }
 
 /// Local engine in a temporary directory.
-pub(in crate::engine::local) struct Shop {
+pub(crate) struct Shop {
     place: TempDir,
-    pub(in crate::engine::local) engine: LocalEngine,
+    pub(crate) engine: LocalEngine,
 }
 
-pub(in crate::engine::local) fn options() -> LocalOptions {
+pub(crate) fn options() -> LocalOptions {
     LocalOptions {
         cache_bytes: 1 << 20,
         segment_bytes: 1 << 16,
@@ -140,25 +140,25 @@ pub(in crate::engine::local) fn options() -> LocalOptions {
 }
 
 impl Shop {
-    pub(in crate::engine::local) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(&options())
     }
 
-    pub(in crate::engine::local) fn with(options: &LocalOptions) -> Self {
+    pub(crate) fn with(options: &LocalOptions) -> Self {
         let place = tempfile::tempdir().unwrap();
         let engine = LocalEngine::init(dir_of(place.path()), options).unwrap();
         Self { place, engine }
     }
 
     /// Opens the store in a copied directory.
-    pub(in crate::engine::local) fn on_copy(copy: TempDir) -> Result<Self, Error> {
+    pub(crate) fn on_copy(copy: TempDir) -> Result<Self, Error> {
         let engine = LocalEngine::open(copy.path(), &options())?;
         let place = copy;
         Ok(Self { place, engine })
     }
 
     /// Creates a store whose indexes give all texts the same hash.
-    pub(in crate::engine::local) fn colliding() -> Self {
+    pub(crate) fn colliding() -> Self {
         let store = Self::new();
         let mut view = (*store.engine.view().unwrap()).clone();
         view.layout = KeyEncoder::colliding();
@@ -166,27 +166,27 @@ impl Shop {
         store
     }
 
-    pub(in crate::engine::local) fn dir(&self) -> PathBuf {
+    pub(crate) fn dir(&self) -> PathBuf {
         dir_of(self.place.path())
     }
 
-    pub(in crate::engine::local) fn reopened(self) -> Self {
+    pub(crate) fn reopened(self) -> Self {
         self.engine.close().unwrap();
         let engine = LocalEngine::open(self.dir(), &options()).unwrap();
         let place = self.place;
         Self { place, engine }
     }
 
-    pub(in crate::engine::local) fn stored(&self, no: OrderNo) -> Option<StoredRecord> {
+    pub(crate) fn stored(&self, no: OrderNo) -> Option<StoredRecord> {
         self.load(Lookup::No(no))
     }
 
-    pub(in crate::engine::local) fn load(&self, lookup: Lookup) -> Option<StoredRecord> {
+    pub(crate) fn load(&self, lookup: Lookup) -> Option<StoredRecord> {
         self.engine.load(&[lookup]).unwrap().pop().unwrap()
     }
 
     /// Mutation that the rules decide for a command on the current state. Does not apply it.
-    pub(in crate::engine::local) fn decide(&self, no: OrderNo, kind: CommandKind) -> Mutation {
+    pub(crate) fn decide(&self, no: OrderNo, kind: CommandKind) -> Mutation {
         let before = self.stored(no);
         let record = before.as_ref().map(|stored| &stored.record);
         let command = Command { no, kind };
@@ -198,23 +198,23 @@ impl Shop {
         decided(no, command.kind, at(0), before, &owners)
     }
 
-    pub(in crate::engine::local) fn apply(&self, batch: &[Mutation]) -> Vec<Verdict> {
+    pub(crate) fn apply(&self, batch: &[Mutation]) -> Vec<Verdict> {
         self.engine.apply(batch).unwrap()
     }
 
     /// Decides and applies a command, which must succeed.
-    pub(in crate::engine::local) fn run(&self, no: OrderNo, kind: CommandKind) {
+    pub(crate) fn run(&self, no: OrderNo, kind: CommandKind) {
         let mutation = self.decide(no, kind);
         assert_eq!(self.apply(&[mutation]), [Verdict::Applied]);
     }
 
-    pub(in crate::engine::local) fn assert_sound(&self) {
+    pub(crate) fn assert_sound(&self) {
         let report = self.engine.verify().unwrap();
         assert!(report.is_ok(), "{report:#?}");
     }
 
     /// Changes the B-tree directly, without the journal and the rules.
-    pub(in crate::engine::local) fn tamper(&self, change: impl FnOnce(&ReadView, &mut Changes)) {
+    pub(crate) fn tamper(&self, change: impl FnOnce(&ReadView, &mut Changes)) {
         let core = &self.engine.core;
         core.flush().unwrap();
         let mut changes = Changes::default();
@@ -233,10 +233,10 @@ fn dir_of(place: &Path) -> PathBuf {
     place.join("shop")
 }
 
-pub(in crate::engine::local) type Picture = BTreeMap<String, Vec<u8>>;
+pub(crate) type Picture = BTreeMap<String, Vec<u8>>;
 
 /// Names and bytes of all files in a directory and its subdirectories.
-pub(in crate::engine::local) fn picture(dir: &Path) -> Option<Picture> {
+pub(crate) fn picture(dir: &Path) -> Option<Picture> {
     let mut found = Picture::new();
     for entry in fs::read_dir(dir).ok()? {
         let entry = entry.unwrap();
@@ -255,7 +255,7 @@ pub(in crate::engine::local) fn picture(dir: &Path) -> Option<Picture> {
 
 /// Copy of a store's directory, as a kill or a crash at this moment may leave it. Files that are
 /// created or removed during the copy may be missing.
-pub(in crate::engine::local) fn copied(dir: &Path) -> TempDir {
+pub(crate) fn copied(dir: &Path) -> TempDir {
     let place = tempfile::tempdir().unwrap();
     fs::create_dir(place.path().join("journal")).unwrap();
     for (name, bytes) in picture(dir).unwrap() {

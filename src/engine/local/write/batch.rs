@@ -25,29 +25,29 @@ const REMOVED: u32 = u32::MAX;
 const LENGTH_LEN: usize = size_of::<u32>();
 
 /// Table changes that are applied atomically. Each key occurs at most once in a batch.
-pub(in crate::engine::local) struct WriteBatch {
+pub(crate) struct WriteBatch {
     /// Bytes of the frame: space for its head, then the entries.
-    pub(in crate::engine::local) frame: Vec<u8>,
-    pub(in crate::engine::local) records: Vec<(StoredOrder, ValueSpan)>,
+    pub(crate) frame: Vec<u8>,
+    pub(crate) records: Vec<(StoredOrder, ValueSpan)>,
     /// Positions of the events, whose sequences are consecutive.
-    pub(in crate::engine::local) events: Vec<ValueSpan>,
+    pub(crate) events: Vec<ValueSpan>,
     /// Sequence of the first event.
-    pub(in crate::engine::local) first_seq: u64,
+    pub(crate) first_seq: u64,
     /// Index entries that are added (`true`) or removed (`false`).
-    pub(in crate::engine::local) entries: Vec<(Table, KeyBytes, bool)>,
+    pub(crate) entries: Vec<(Table, KeyBytes, bool)>,
     /// Counters of the store after the batch. `None`: they do not change.
-    pub(in crate::engine::local) state: Option<State>,
+    pub(crate) state: Option<State>,
 }
 
 /// Position of a value in a frame, in bytes.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::engine::local) struct ValueSpan {
-    pub(in crate::engine::local) start: u32,
-    pub(in crate::engine::local) len: u32,
+pub(crate) struct ValueSpan {
+    pub(crate) start: u32,
+    pub(crate) len: u32,
 }
 
 impl ValueSpan {
-    pub(in crate::engine::local) fn of(self, frame: &[u8]) -> &[u8] {
+    pub(crate) fn of(self, frame: &[u8]) -> &[u8] {
         let start = usize::try_from(self.start).unwrap_or(usize::MAX);
         let len = usize::try_from(self.len).unwrap_or_default();
         let end = start.saturating_add(len);
@@ -63,7 +63,7 @@ impl Default for WriteBatch {
 
 impl WriteBatch {
     /// Creates an empty batch with space for `bytes` bytes of entries.
-    pub(in crate::engine::local) fn with_room(bytes: usize) -> Self {
+    pub(crate) fn with_room(bytes: usize) -> Self {
         let mut frame = Vec::with_capacity(HEAD_LEN.saturating_add(bytes));
         frame.resize(HEAD_LEN, 0);
         Self {
@@ -77,10 +77,7 @@ impl WriteBatch {
     }
 
     /// Puts a record. The batch keeps it in decoded form, too.
-    pub(in crate::engine::local) fn put_record(
-        &mut self,
-        held: StoredOrder,
-    ) -> Result<(), StorageError> {
+    pub(crate) fn put_record(&mut self, held: StoredOrder) -> Result<(), StorageError> {
         let key = keys::order(&held.stored.record.no());
         let span = self.value(Table::Orders, &key, |out| codec::record(out, &key, &held))?;
         self.records.push((held, span));
@@ -88,7 +85,7 @@ impl WriteBatch {
     }
 
     /// Puts an event. `seq` must be one more than the sequence of the event put before it.
-    pub(in crate::engine::local) fn put_event(
+    pub(crate) fn put_event(
         &mut self,
         seq: u64,
         origin: EventLink,
@@ -102,30 +99,25 @@ impl WriteBatch {
     }
 
     /// Adds an index entry, or removes it if `is_there` is false.
-    pub(in crate::engine::local) fn set_entry(
-        &mut self,
-        table: Table,
-        key: KeyBytes,
-        is_there: bool,
-    ) {
+    pub(crate) fn set_entry(&mut self, table: Table, key: KeyBytes, is_there: bool) {
         self.head(table, &key, if is_there { 0 } else { REMOVED });
         self.entries.push((table, key, is_there));
     }
 
     /// Puts the counters of the store.
-    pub(in crate::engine::local) fn put_state(&mut self, state: State) -> Result<(), StorageError> {
+    pub(crate) fn put_state(&mut self, state: State) -> Result<(), StorageError> {
         let key = keys::meta(keys::STATE);
         self.value(Table::Meta, &key, |out| codec::state(out, &key, &state))?;
         self.state = Some(state);
         Ok(())
     }
 
-    pub(in crate::engine::local) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.frame.len() == HEAD_LEN
     }
 
     /// Length of the frame in bytes, head included.
-    pub(in crate::engine::local) const fn len(&self) -> usize {
+    pub(crate) const fn len(&self) -> usize {
         self.frame.len()
     }
 
@@ -169,7 +161,7 @@ impl WriteBatch {
     }
 
     /// Decodes the payload of a frame.
-    pub(in crate::engine::local) fn decode(payload: &[u8]) -> Result<Self, StorageError> {
+    pub(crate) fn decode(payload: &[u8]) -> Result<Self, StorageError> {
         let mut writes = Self::with_room(payload.len());
         writes.frame.extend_from_slice(payload);
         let mut rest = payload;
@@ -221,9 +213,7 @@ impl WriteBatch {
 
 /// Splits the next entry off a payload: tag of the table, key, and value. The value is `None` if
 /// the entry is removed.
-pub(in crate::engine::local) fn take_entry<'a>(
-    bytes: &mut &'a [u8],
-) -> Option<(u8, KeyBytes, Option<&'a [u8]>)> {
+pub(crate) fn take_entry<'a>(bytes: &mut &'a [u8]) -> Option<(u8, KeyBytes, Option<&'a [u8]>)> {
     let ([tag, key_len], rest) = bytes.split_first_chunk::<2>()?;
     let (len, rest) = rest.split_first_chunk::<LENGTH_LEN>()?;
     let (key, rest) = rest.split_at_checked(usize::from(*key_len))?;

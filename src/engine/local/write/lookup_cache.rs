@@ -18,7 +18,7 @@ const KEPT_MAX: usize = 65_536;
 
 /// Records and key owners that were looked up. `None`: there is no such record or owner.
 #[derive(Debug, Default)]
-pub(in crate::engine::local) struct LookupResults {
+pub(crate) struct LookupResults {
     /// Number of writes before the first lookup.
     written: u64,
     held: HashMap<OrderNo, Option<StoredOrder>>,
@@ -53,34 +53,26 @@ impl LookupResults {
 
     /// Takes the record with an order number; each result can be taken once. The outer `None` means
     /// that there is no result to take. The inner `None` means that there is no such record.
-    pub(in crate::engine::local) fn take_held(
-        &mut self,
-        no: &OrderNo,
-    ) -> Option<Option<StoredOrder>> {
+    pub(crate) fn take_held(&mut self, no: &OrderNo) -> Option<Option<StoredOrder>> {
         self.held.remove(no)
     }
 
     /// Returns the owner of a unique key, if it was looked up.
-    pub(in crate::engine::local) fn owner(&self, key: &UniqueKey) -> Option<&Option<OrderNo>> {
+    pub(crate) fn owner(&self, key: &UniqueKey) -> Option<&Option<OrderNo>> {
         self.owners.get(key)
     }
 }
 
 /// Results of the lookups since the last write.
 #[derive(Debug, Default)]
-pub(in crate::engine::local) struct LookupCache {
+pub(crate) struct LookupCache {
     found: Mutex<Option<LookupResults>>,
 }
 
 impl LookupCache {
     /// Keeps the results `held` of `lookups`. `written` is the number of writes when the lookups
     /// began. Results from before another write are dropped.
-    pub(in crate::engine::local) fn keep(
-        &self,
-        written: u64,
-        lookups: &[Lookup],
-        held: &[Option<StoredOrder>],
-    ) {
+    pub(crate) fn keep(&self, written: u64, lookups: &[Lookup], held: &[Option<StoredOrder>]) {
         let mut found = self.found.lock();
         let found = match &mut *found {
             Some(found) if found.written == written && found.len() < KEPT_MAX => found,
@@ -92,7 +84,7 @@ impl LookupCache {
     }
 
     /// Takes the kept results if they were looked up after write number `written`, else none.
-    pub(in crate::engine::local) fn take(&self, written: u64) -> LookupResults {
+    pub(crate) fn take(&self, written: u64) -> LookupResults {
         let found = self.found.lock().take();
         found
             .filter(|found| found.written == written)

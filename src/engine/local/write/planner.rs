@@ -32,7 +32,7 @@ const MUTATION_MAX: usize = FRAME_MAX - FRAME_ENOUGH - 4096;
 const MUTATION_USUAL: usize = 1024;
 
 /// Planner of the writes of one group of mutations.
-pub(in crate::engine::local) struct WritePlanner<'a> {
+pub(crate) struct WritePlanner<'a> {
     view: &'a ReadView,
     /// Results of lookups that were made before planning.
     found: LookupResults,
@@ -52,7 +52,7 @@ pub(in crate::engine::local) struct WritePlanner<'a> {
 
 impl<'a> WritePlanner<'a> {
     /// Creates a planner for `count` mutations. `count` pre-sizes the buffers.
-    pub(in crate::engine::local) fn new(
+    pub(crate) fn new(
         view: &'a ReadView,
         found: LookupResults,
         count: usize,
@@ -71,10 +71,7 @@ impl<'a> WritePlanner<'a> {
     }
 
     /// Checks one mutation, and adds its writes if it applies.
-    pub(in crate::engine::local) fn add(
-        &mut self,
-        mutation: &Mutation,
-    ) -> Result<Verdict, StorageError> {
+    pub(crate) fn add(&mut self, mutation: &Mutation) -> Result<Verdict, StorageError> {
         self.left = self.left.saturating_sub(1);
         let held = match self.found.take_held(&mutation.no) {
             Some(held) => held,
@@ -106,7 +103,7 @@ impl<'a> WritePlanner<'a> {
     }
 
     /// Returns the writes, one batch per frame, with the counters. Empty if no mutation applies.
-    pub(in crate::engine::local) fn finish(mut self) -> Result<Vec<WriteBatch>, StorageError> {
+    pub(crate) fn finish(mut self) -> Result<Vec<WriteBatch>, StorageError> {
         if !self.writes.is_empty() {
             self.close_frame()?;
         }
