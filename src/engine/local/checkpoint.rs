@@ -19,7 +19,7 @@ use super::btree::typed::{Entry, Sorted};
 use super::btree::{BTree, Snapshot};
 use super::checkpointer::Frozen;
 use super::core::{Core, Writer};
-use super::disk::{self, FaultInjection, is_sabotaged};
+use super::disk::{self, FaultInjection, is_injected};
 use super::failure::closed;
 use super::read::record_cache::RecordCache;
 use super::read::view::ReadView;
@@ -187,7 +187,7 @@ impl Core {
             // The attempt did not touch the B-tree, so the B-tree needs no reopening.
             return self.fail_checkpoint(error, false);
         }
-        if is_sabotaged(&**self.dir.disk(), FaultInjection::DropJournalEarly) {
+        if is_injected(&**self.dir.disk(), FaultInjection::DropJournalEarly) {
             self.closed_segments.remove_up_to(frozen.last_lsn);
         }
         match self.write_checkpoint(frozen) {

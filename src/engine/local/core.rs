@@ -10,7 +10,7 @@ use super::admin::layout::Dir;
 use super::btree::BTree;
 use super::btree::damage::CorruptPages;
 use super::checkpointer::Checkpointer;
-use super::disk::{Background, DiskFile, Executor, FaultInjection, Lock, Task, is_sabotaged};
+use super::disk::{Background, DiskFile, Executor, FaultInjection, Lock, Task, is_injected};
 use super::failure::{closed, is_damage};
 use super::idle_marker::IdleMarker;
 #[cfg(feature = "testing")]
@@ -206,7 +206,7 @@ impl Core {
     fn publish(&self, view: &ReadView, writes: WriteBatch) {
         // This injected fault has published the writes already. A second time would be a
         // different fault.
-        if !is_sabotaged(&**self.dir.disk(), FaultInjection::PublishBeforeSync) {
+        if !is_injected(&**self.dir.disk(), FaultInjection::PublishBeforeSync) {
             view.active.publish(writes);
         }
         // The counter changes after the memtable. A reader takes the counter first and then

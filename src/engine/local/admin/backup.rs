@@ -19,7 +19,7 @@ use crate::contract::FeedCursor;
 use crate::engine::local::Progress;
 use crate::engine::local::btree::BTree;
 use crate::engine::local::core::Core;
-use crate::engine::local::disk::{Disk, FaultInjection, RateLimited, is_sabotaged};
+use crate::engine::local::disk::{Disk, FaultInjection, RateLimited, is_injected};
 use crate::engine::local::read::record_cache::RecordCache;
 use crate::engine::local::read::view::ReadView;
 use crate::engine::{BackupReport, EngineError};
@@ -80,7 +80,7 @@ impl Core {
         view: &ReadView,
         progress: Option<Progress>,
     ) -> Result<BackupReport, Error> {
-        let is_early = is_sabotaged(&**to.disk(), FaultInjection::SealBackupEarly);
+        let is_early = is_injected(&**to.disk(), FaultInjection::SealBackupEarly);
         if is_early {
             to.seal(Creation::Backup, self.header)?;
         }

@@ -20,7 +20,7 @@ pub(super) use executor::{Background, Executor, Task};
     expect(unreachable_pub, reason = "only tests can request a fault")
 )]
 pub use fault_injection::FaultInjection;
-pub(super) use fault_injection::is_on as is_sabotaged;
+pub(super) use fault_injection::is_on as is_injected;
 pub(super) use rate_limited::RateLimited;
 pub(super) use real::RealDisk;
 #[cfg(feature = "testing")]

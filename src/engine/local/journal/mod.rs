@@ -24,7 +24,7 @@ use parking_lot::Mutex;
 use self::frame::{HEAD_LEN, Head, Kind, Salted};
 use self::preallocate::{BlankSegment, Preallocated};
 use self::segment::{End, Folder, HEADER_LEN, Header};
-use super::disk::{FaultInjection, is_sabotaged};
+use super::disk::{FaultInjection, is_injected};
 use super::write::batch::WriteBatch;
 use crate::engine::Identity;
 use crate::error::StorageError;
@@ -244,9 +244,9 @@ impl Journal {
         let checksum = frame::finish(&current.salted, head, frame);
         current.blank.file.write_at(current.offset, frame)?;
         let disk = &*self.spare.folder().disk;
-        if is_sabotaged(disk, FaultInjection::AnswerEarly) && kind == Kind::Writes {
+        if is_injected(disk, FaultInjection::AnswerEarly) && kind == Kind::Writes {
             self.is_unsynced = true;
-        } else if !is_sabotaged(disk, FaultInjection::SkipJournalSync) || kind != Kind::Writes {
+        } else if !is_injected(disk, FaultInjection::SkipJournalSync) || kind != Kind::Writes {
             current.blank.file.sync()?;
         }
         let len = u64::try_from(frame.len()).unwrap_or(u64::MAX);
@@ -292,7 +292,7 @@ fn write_header(
     blank: &BlankSegment,
 ) -> Result<Header, StorageError> {
     let mut header = Header::new_after(identity, before, blank.len)?;
-    if is_sabotaged(&*folder.disk, FaultInjection::RecycleSegment) {
+    if is_injected(&*folder.disk, FaultInjection::RecycleSegment) {
         header.salt = [0; 16];
     }
     blank.file.write_at(0, &header.to_bytes())?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use super::super::disk::{self, DiskFile, FaultInjection, Task, is_sabotaged};
+use super::super::disk::{self, DiskFile, FaultInjection, Task, is_injected};
 use super::segment::Folder;
 use crate::error::{StorageError, StorageErrorKind};
 
@@ -191,7 +191,7 @@ impl Preallocated {
         let free = self.folder.disk.free_bytes(&self.folder.path)?;
         disk::check_free_space(free, self.len.saturating_add(ROOM))?;
         let file = self.folder.draft()?;
-        if !is_sabotaged(&*self.folder.disk, FaultInjection::RecycleSegment) {
+        if !is_injected(&*self.folder.disk, FaultInjection::RecycleSegment) {
             fill(&*file, self.len, &self.closing)?;
         }
         let len = self.len;

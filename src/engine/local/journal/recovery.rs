@@ -26,7 +26,7 @@ use super::frame::{BOUNDARY, Frame, HEAD_LEN, Head, Kind, Salted};
 use super::segment::{End, Folder, HEADER_LEN, Header};
 use crate::engine::Identity;
 use crate::engine::local::disk;
-use crate::engine::local::disk::{DiskFile, FaultInjection, is_sabotaged};
+use crate::engine::local::disk::{DiskFile, FaultInjection, is_injected};
 use crate::engine::local::memtable::Memtable;
 use crate::engine::local::write::batch::WriteBatch;
 use crate::error::{StorageError, StorageErrorKind};
@@ -403,7 +403,7 @@ impl Replay {
 
     /// Makes the replayed segments and their names durable, and returns the rewritten one.
     fn make_durable(&self, needed: &[u64], end: End) -> Result<Option<Tail>, StorageError> {
-        if is_sabotaged(&*self.folder.disk, FaultInjection::RecoverWithoutSync) {
+        if is_injected(&*self.folder.disk, FaultInjection::RecoverWithoutSync) {
             return Ok(None);
         }
         let tail = self.tail.as_ref();

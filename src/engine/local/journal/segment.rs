@@ -21,7 +21,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::super::disk::{self, Disk, DiskFile, FaultInjection, is_sabotaged};
+use super::super::disk::{self, Disk, DiskFile, FaultInjection, is_injected};
 use crate::engine::Identity;
 use crate::error::StorageError;
 
@@ -214,7 +214,7 @@ impl Folder {
     /// Creates a new, empty draft. Removes an old draft first.
     pub(crate) fn draft(&self) -> io::Result<Box<dyn DiskFile>> {
         let recycled = self.path.join(RECYCLED);
-        if is_sabotaged(&*self.disk, FaultInjection::RecycleSegment)
+        if is_injected(&*self.disk, FaultInjection::RecycleSegment)
             && self.disk.rename(&recycled, &self.path.join(DRAFT)).is_ok()
         {
             return self.disk.open(&self.path.join(DRAFT));
@@ -236,7 +236,7 @@ impl Folder {
             is_unnamed: changed_nothing(&cause),
             cause,
         })?;
-        if is_sabotaged(&*self.disk, FaultInjection::ForgetDirectorySync) {
+        if is_injected(&*self.disk, FaultInjection::ForgetDirectorySync) {
             return Ok(());
         }
         // Without this sync, a power loss may take the name back. The frames that the store
@@ -248,7 +248,7 @@ impl Folder {
     }
 
     pub(crate) fn remove(&self, first_lsn: u64) -> io::Result<()> {
-        if is_sabotaged(&*self.disk, FaultInjection::RecycleSegment) {
+        if is_injected(&*self.disk, FaultInjection::RecycleSegment) {
             let recycled = self.path.join(RECYCLED);
             return self.disk.rename(&self.segment(first_lsn), &recycled);
         }
