@@ -247,7 +247,9 @@ impl Error {
         match self {
             Self::NotApplied(cause) => !matches!(
                 cause.kind(),
-                StorageErrorKind::TooLarge | StorageErrorKind::Corrupted
+                StorageErrorKind::TooLarge
+                    | StorageErrorKind::Corrupted
+                    | StorageErrorKind::Stalled
             ),
             Self::Unreadable(cause) => matches!(cause.kind(), StorageErrorKind::Io),
             Self::NotBackedUp { source, .. } => matches!(

@@ -27,10 +27,13 @@ pub(crate) const fn millis(time: std::time::Duration) -> u128 {
     time.as_millis()
 }
 
-/// The kind of an error and its source, in one line.
+/// An error and all its sources, in one line.
 pub(crate) fn cause(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        None => error.to_string(),
-        Some(source) => format!("{error}: {source}"),
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        text = format!("{text}: {source}");
+        next = source.source();
     }
+    text
 }

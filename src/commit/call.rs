@@ -90,7 +90,7 @@ command_outcomes! {
 fn narrow<O: CommandOutcome>(reply: Reply<Outcome>) -> Result<Reply<O>, Error> {
     reply.try_map(O::from_outcome).ok_or_else(|| {
         let why = "the rules answered with the outcome of another kind of command";
-        Error::Unreadable(StorageError::new(StorageErrorKind::Internal, why))
+        Error::OutcomeUnknown(StorageError::new(StorageErrorKind::Internal, why))
     })
 }
 

@@ -239,7 +239,7 @@ impl<T> std::fmt::Debug for Ticket<T> {
 
 /// Error for a second attempt to take the reply: a bug of this crate.
 pub(super) fn no_reply() -> Error {
-    Error::Unreadable(StorageError::new(
+    Error::OutcomeUnknown(StorageError::new(
         StorageErrorKind::Internal,
         "an earlier caller took the reply to this call",
     ))

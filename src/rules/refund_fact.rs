@@ -17,7 +17,10 @@ use crate::order::{
     AnomalyKind, EventKind, Outcome, Record, Refund, RefundAttempt, RefundDifference, RefundFact,
     RefundRecorded, RefundRefused, RefundStatus, RefundUnanswered,
 };
-use crate::types::{Fen, Label, RefundNo};
+use crate::types::{Fen, Label, RefundNo, Timestamp};
+
+/// Query time that marks a fact of an import: it is older than every check.
+pub(super) const IMPORTED: Timestamp = Timestamp::EPOCH;
 
 pub(super) fn key_of(fact: &RefundFact) -> UniqueKey {
     UniqueKey::RefundNo(fact.channel(), fact.refund_no().clone())
@@ -245,6 +248,9 @@ fn transaction_differs(
     let number = Some(&known.refund_no);
     let mut open = change.anomalies().iter().filter(|a| a.is_open());
     let has_open_anomaly = open.any(|anomaly| anomaly.kind.refund_no() == number);
+    if !is_answer(fact) {
+        return outcome;
+    }
     if has_open_anomaly && !RefundStatus::from(fact.state()).is_open() {
         if known.next_check.is_some() {
             set_next_check(change, known, None, true);
@@ -259,16 +265,25 @@ fn transaction_differs(
 /// the checks stop only at the answer to a query sent after the check became due. An earlier
 /// query cannot settle the doubt that made the check due.
 fn answered(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) {
+    if !is_answer(fact) {
+        return;
+    }
     let has_ended = !known.status.is_open();
     let sent = fact.query_sent_at();
-    let is_answer = known
+    let is_of_this_check = known
         .next_check
         .is_some_and(|due| sent.is_some_and(|sent| sent > due));
-    if has_ended && is_answer && is_believed(known, fact) {
+    if has_ended && is_of_this_check && is_believed(known, fact) {
         set_next_check(change, known, None, true);
     } else {
         delay_check(change, known);
     }
+}
+
+/// Whether the fact may be an answer of the channel. A fact of an import is none, so it must not
+/// delay or end a check.
+fn is_answer(fact: &RefundFact) -> bool {
+    fact.query_sent_at() != Some(IMPORTED)
 }
 
 /// Whether a failure is recent enough to be believed. In a first attempt without success it

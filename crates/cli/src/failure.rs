@@ -279,6 +279,7 @@ mod tests {
         for error in [
             Error::Unreadable(source.clone()),
             Error::Poisoned(source.clone()),
+            Error::NotApplied(cause(StorageErrorKind::Stalled)),
             Error::Unopened {
                 dir: dir.clone(),
                 source: source.clone(),

@@ -33,6 +33,9 @@ use crate::log::{cause, event, millis};
 /// Maximum delay of one batch.
 const DELAY_MAX: Duration = Duration::from_millis(10);
 
+/// A shorter wait for a checkpoint is no stall.
+const STALL_MIN: Duration = Duration::from_millis(1);
+
 /// Number of bytes that a checkpoint leaves free on the disk.
 const ROOM: u64 = 8 << 20;
 
@@ -78,15 +81,11 @@ impl Core {
             // There is room for one frozen memtable only. Without this wait, `freeze` would
             // drop a memtable that the B-tree does not hold yet.
             let began = Instant::now();
-            let waited = self.checkpointer.wait().map_err(stalled);
-            let is_ready = waited.is_ok();
-            event!(
-                warn,
-                "stalled writes",
-                is_ready = is_ready,
-                millis = millis(began.elapsed())
-            );
-            waited?;
+            self.checkpointer.wait().map_err(stalled)?;
+            let waited = began.elapsed();
+            if waited >= STALL_MIN {
+                event!(warn, "stalled writes", millis = millis(waited));
+            }
             self.freeze(writer)?;
         }
         Ok(())
@@ -216,12 +215,16 @@ impl Core {
     }
 
     fn fail_checkpoint(&self, error: StorageError, is_lost: bool) {
-        event!(
-            error,
-            "failed checkpoint",
-            is_final = is_lost,
-            cause = cause(&error)
-        );
+        // The same failure comes again with every attempt: one event is enough.
+        let last = self.checkpointer.failed().map(|last| last.kind());
+        if last != Some(error.kind()) {
+            event!(
+                error,
+                "failed checkpoint",
+                is_final = is_lost,
+                cause = cause(&error)
+            );
+        }
         self.checkpointer.fail(error, is_lost);
     }
 
@@ -249,8 +252,19 @@ impl Core {
         // corrupted indexes removes it from the write's path. Without this second attempt, one
         // such page would block all checkpoints, and soon all writes.
         let layout = keys::KeyEncoder::new(self.header.hash_key);
-        let again = self.try_write(&mut btree, frozen, |base| rebuild(base, &layout))?;
-        Ok(again.map(|_| failure))
+        let pages = self.damage.count();
+        if self.checkpointer.is_known_failure(pages) {
+            return Ok(Some(failure));
+        }
+        let check_room =
+            |bytes: u64| self.check_bytes(bytes.saturating_add(memtable_bytes(frozen)));
+        let may_go_on = || self.checkpointer.check_open();
+        let prepare = |base: &BTree| rebuild(base, &layout, &check_room, &may_go_on);
+        let again = self.try_write(&mut btree, frozen, prepare)?;
+        if again.as_ref().is_some_and(is_corrupted) {
+            self.checkpointer.note_failure(self.damage.count());
+        }
+        Ok(again)
     }
 
     /// Runs `prepare` and writes the memtable into the B-tree. After a failure, it reopens the
@@ -277,7 +291,11 @@ impl Core {
 
     /// Fails unless the disk has room for twice the size of the memtable and 8 MiB more.
     fn check_room(&self, frozen: &Frozen) -> Result<(), StorageError> {
-        let bytes = u64::try_from(frozen.memtable.read().bytes()).unwrap_or(u64::MAX);
+        self.check_bytes(memtable_bytes(frozen))
+    }
+
+    /// Fails unless the disk has twice these bytes and some more for the journal.
+    fn check_bytes(&self, bytes: u64) -> Result<(), StorageError> {
         let free = self.dir.disk().free_bytes(self.dir.path())?;
         let wanted = bytes.saturating_mul(2).saturating_add(ROOM);
         Ok(disk::check_free_space(free, wanted)?)
@@ -392,6 +410,11 @@ fn delay(over: usize, half: usize) -> Duration {
     let share = over.min(half).saturating_mul(1000) / half.max(1);
     let share = u32::try_from(share).unwrap_or(1000);
     DELAY_MAX.saturating_mul(share).saturating_mul(share) / 1_000_000
+}
+
+/// Size of the frozen memtable in bytes.
+fn memtable_bytes(frozen: &Frozen) -> u64 {
+    u64::try_from(frozen.memtable.read().bytes()).unwrap_or(u64::MAX)
 }
 
 fn is_corrupted(error: &StorageError) -> bool {

@@ -47,6 +47,8 @@ pub(super) struct Checkpointer {
     work: Condvar,
     done: Condvar,
     pub(super) throttled: AtomicU64,
+    /// Number of corrupt pages at the last rebuild that failed; 0 if none did.
+    unrebuildable: AtomicU64,
     /// Runs checkpoints on a simulated disk, which has no checkpoint thread.
     executor: Option<Arc<dyn Executor>>,
 }
@@ -67,8 +69,29 @@ impl Checkpointer {
             work: Condvar::new(),
             done: Condvar::new(),
             throttled: AtomicU64::new(0),
+            unrebuildable: AtomicU64::new(0),
             executor: crew,
         }
+    }
+
+    /// Fails once the store closes.
+    pub(super) fn check_open(&self) -> Result<(), StorageError> {
+        if self.state.lock().closing {
+            let why = "the store is closing: the checkpoint is left to the next open";
+            return Err(StorageError::new(StorageErrorKind::Io, why));
+        }
+        Ok(())
+    }
+
+    /// Notes that no index could be rebuilt while so many pages were corrupt.
+    pub(super) fn note_failure(&self, pages: u64) {
+        self.unrebuildable.store(pages, Ordering::Relaxed);
+    }
+
+    /// Whether the last rebuild failed with as many corrupt pages. It would read every index again
+    /// to find the same.
+    pub(super) fn is_known_failure(&self, pages: u64) -> bool {
+        pages > 0 && self.unrebuildable.load(Ordering::Relaxed) == pages
     }
 
     /// Whether a frozen memtable waits and the B-tree can be opened.

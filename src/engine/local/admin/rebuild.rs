@@ -19,23 +19,45 @@ use crate::format::tables::Table;
 use crate::log::event;
 use crate::rules::each_entry;
 
+/// Bytes that an index entry takes in the B-tree at most, its share of branch pages included.
+const ENTRY_BYTES: u64 = 64;
+
 /// Rebuilds every index that has a corrupt page. Fails if no index has one: the corrupt pages then
-/// belong to the records, the events or redb itself.
-pub(crate) fn rebuild(base: &BTree, layout: &KeyEncoder) -> Result<(), StorageError> {
+/// belong to the records, the events or redb itself. It also fails if a record is corrupt.
+///
+/// `check_room` gets the bytes that the new indexes need. A rebuild that filled the disk would
+/// take the space that the journal needs. `may_go_on` ends the rebuild when the store closes.
+pub(crate) fn rebuild(
+    base: &BTree,
+    layout: &KeyEncoder,
+    check_room: &dyn Fn(u64) -> Result<(), StorageError>,
+    may_go_on: &dyn Fn() -> Result<(), StorageError>,
+) -> Result<(), StorageError> {
     let snapshot = base.snapshot()?;
-    let mut indexes: Vec<(Table, Rows)> = Vec::new();
-    for table in Table::INDEXES {
-        if is_damaged(&snapshot, table)? {
-            base.start_new(table)?;
-            indexes.push((table, Rows::default()));
-        }
-    }
-    if indexes.is_empty() {
+    let damage = base.damage();
+    // The walks below note the corrupt pages of the indexes again, and only those.
+    let known = damage.take();
+    let damaged = damaged_tables(&snapshot, may_go_on);
+    let pages = damage.pages();
+    damage.add(&known);
+    let (damaged, has_sound_records) = damaged?;
+    if damaged.is_empty() || !has_sound_records {
         let why = "base.redb has corrupt pages outside of the indexes; only indexes can be \
                    rebuilt while the store is open";
         return Err(StorageError::corrupted(why));
     }
+    let mut bytes = 0_u64;
+    for table in &damaged {
+        bytes = bytes.saturating_add(snapshot.len(*table)?.saturating_mul(ENTRY_BYTES));
+    }
+    check_room(bytes)?;
+    for table in &damaged {
+        base.start_new(*table)?;
+    }
+    let begin = |table| (table, Rows::default());
+    let mut indexes: Vec<(Table, Rows)> = damaged.into_iter().map(begin).collect();
     let mut show = |key: &[u8], value: &[u8]| {
+        may_go_on()?;
         let held = codec::read_record(key, value)?;
         let mut added = Ok(());
         each_entry(&held.stored.record, |entry| {
@@ -56,6 +78,7 @@ pub(crate) fn rebuild(base: &BTree, layout: &KeyEncoder) -> Result<(), StorageEr
     write(base, indexes.iter_mut())?;
     let tables: Vec<Table> = indexes.iter().map(|(table, _)| *table).collect();
     base.replace(&tables)?;
+    damage.forget(&pages);
     let names: Vec<&str> = tables.iter().map(|table| table.name()).collect();
     event!(warn, "rebuilt damaged lists", lists = names.join(", "));
     Ok(())
@@ -71,10 +94,30 @@ fn write<'a>(
     Ok(())
 }
 
+/// Returns the indexes with a corrupt page, and whether the records have none.
+fn damaged_tables(
+    snapshot: &Snapshot,
+    may_go_on: &dyn Fn() -> Result<(), StorageError>,
+) -> Result<(Vec<Table>, bool), StorageError> {
+    let mut damaged = Vec::new();
+    for table in Table::INDEXES {
+        if is_damaged(snapshot, table, may_go_on)? {
+            damaged.push(table);
+        }
+    }
+    // Without a damaged index there is no need to read all records.
+    let is_sound = damaged.is_empty() || !is_damaged(snapshot, Table::Orders, may_go_on)?;
+    Ok((damaged, is_sound))
+}
+
 /// Returns whether a walk of the whole table meets a corrupt page.
-fn is_damaged(snapshot: &Snapshot, table: Table) -> Result<bool, StorageError> {
+fn is_damaged(
+    snapshot: &Snapshot,
+    table: Table,
+    may_go_on: &dyn Fn() -> Result<(), StorageError>,
+) -> Result<bool, StorageError> {
     let walked = snapshot.walk(table, None, Direction::Forward, &mut |_, _| {
-        Ok(Continue(()))
+        may_go_on().map(Continue)
     });
     match walked {
         Err(error) if error.kind() == StorageErrorKind::Corrupted => Ok(true),

@@ -34,11 +34,25 @@ impl CorruptPages {
         }
     }
 
-    /// Removes every page.
-    pub(crate) fn forget(&self) {
-        let mut pages = self.pages.lock();
-        pages.clear();
-        self.count.store(0, Ordering::Relaxed);
+    /// Removes and returns all pages.
+    pub(crate) fn take(&self) -> Vec<(u64, usize)> {
+        let taken = self.pages();
+        self.forget(&taken);
+        taken
+    }
+
+    /// Notes these pages again.
+    pub(crate) fn add(&self, pages: &[(u64, usize)]) {
+        for (offset, len) in pages {
+            self.note(*offset, *len);
+        }
+    }
+
+    /// Removes these pages, because nothing uses them any more.
+    pub(crate) fn forget(&self, pages: &[(u64, usize)]) {
+        for (offset, _) in pages {
+            self.remove(*offset);
+        }
     }
 
     /// Number of corrupt pages among the pages read so far.

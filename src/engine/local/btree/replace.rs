@@ -30,11 +30,7 @@ impl BTree {
         self.change(|transaction| {
             let swap = |table: &Table| with_types(*table, table.name(), Swap(transaction, *table));
             tables.iter().try_for_each(swap)
-        })?;
-        // No index uses the corrupt pages any more. Other corrupt pages are noted again at their
-        // next read.
-        self.damage.forget();
-        Ok(())
+        })
     }
 
     fn change(
