@@ -25,7 +25,7 @@ pub(crate) fn rebuild(base: &BTree, layout: &KeyEncoder) -> Result<(), StorageEr
     let snapshot = base.snapshot()?;
     let mut indexes: Vec<(Table, Rows)> = Vec::new();
     for table in Table::INDEXES {
-        if is_damaged(&snapshot, table)? {
+        if is_corrupt(&snapshot, table)? {
             base.start_new(table)?;
             indexes.push((table, Rows::default()));
         }
@@ -57,7 +57,7 @@ pub(crate) fn rebuild(base: &BTree, layout: &KeyEncoder) -> Result<(), StorageEr
     let tables: Vec<Table> = indexes.iter().map(|(table, _)| *table).collect();
     base.replace(&tables)?;
     let names: Vec<&str> = tables.iter().map(|table| table.name()).collect();
-    event!(warn, "rebuilt damaged lists", lists = names.join(", "));
+    event!(warn, "rebuilt corrupt lists", lists = names.join(", "));
     Ok(())
 }
 
@@ -72,7 +72,7 @@ fn write<'a>(
 }
 
 /// Returns whether a walk of the whole table meets a corrupt page.
-fn is_damaged(snapshot: &Snapshot, table: Table) -> Result<bool, StorageError> {
+fn is_corrupt(snapshot: &Snapshot, table: Table) -> Result<bool, StorageError> {
     let walked = snapshot.walk(table, None, Direction::Forward, &mut |_, _| {
         Ok(Continue(()))
     });
