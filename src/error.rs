@@ -21,7 +21,7 @@ pub enum Error {
     #[error("the queue is full: too many commands are waiting; try again")]
     Overloaded,
     /// The batch is larger than the whole queue, in commands or in bytes. It never fits.
-    #[error("a batch of {found} {what} is over the queue's limit of {limit}")]
+    #[error("a batch of {found} {what} is over the queue's limit of {limit}; split the batch")]
     BatchTooLarge {
         /// Unit of `found` and `limit`: `"commands"` or `"bytes"`.
         what: &'static str,
@@ -33,20 +33,20 @@ pub enum Error {
     /// The store was shut down before it took the call.
     #[error("the store was shut down")]
     ShutDown,
-    /// The write began and failed. The command is applied completely or not at all, and the
-    /// store does not know which. Reopen the store (not needed on a PostgreSQL cluster) and
-    /// repeat the command: its reply shows the outcome.
+    /// The write began and failed. The command is applied completely or not at all, and the store
+    /// does not know which. Open the store again (not needed on a PostgreSQL cluster) and repeat
+    /// the command: its reply shows the outcome.
     #[error("the write failed midway, and its outcome is unknown")]
     OutcomeUnknown(#[source] StorageError),
-    /// An earlier write failed midway. The store applies neither this command nor any other
-    /// before it is reopened. Reads continue.
-    #[error("an earlier write failed midway; reopen the store before the next write")]
+    /// An earlier write failed midway. The store applies neither this command nor any other until
+    /// it is opened again. Reads continue.
+    #[error("an earlier write failed midway; open the store again before the next write")]
     Poisoned(#[source] StorageError),
     /// The command was certainly not applied. A retry may succeed.
     #[error("nothing was written")]
     NotApplied(#[source] StorageError),
-    /// The data could not be read, or it is corrupted. A command that fails with this error
-    /// was certainly not applied.
+    /// The data could not be read, or it is corrupt. A command that fails with this error was
+    /// certainly not applied.
     #[error("the store could not be read")]
     Unreadable(#[source] StorageError),
     /// The store shut down, but it could not close its files. Every acknowledged command is
@@ -84,21 +84,28 @@ pub enum Error {
         dir: PathBuf,
     },
     /// The directory holds files that do not belong to an order store.
-    #[error("{} holds files that are not an order store", dir.display())]
+    #[error(
+        "{} holds other files and no order store: name the directory of the store, or a missing or \
+         empty one",
+        dir.display()
+    )]
     Foreign {
         /// Directory of the store.
         dir: PathBuf,
     },
     /// The creation of a store in this directory was interrupted. `init` and `open_or_init`
     /// complete it. It never held an order.
-    #[error("the creation of the store in {} was interrupted", dir.display())]
+    #[error("the creation of the store in {} was interrupted; `init` completes it", dir.display())]
     Incomplete {
         /// Directory of the store.
         dir: PathBuf,
     },
     /// A backup, a restore or a repair into this directory was interrupted. The directory
     /// cannot be opened. Repeat the same call: it starts again from the beginning.
-    #[error("a backup, a restore or a repair into {} was interrupted", dir.display())]
+    #[error(
+        "a backup, a restore or a repair into {} was interrupted; repeat the same call",
+        dir.display()
+    )]
     Unfinished {
         /// Directory that the call wrote to.
         dir: PathBuf,
@@ -191,7 +198,10 @@ pub enum Error {
         dir: PathBuf,
     },
     /// The cursor belongs to another query, another direction or another store.
-    #[error("the cursor does not belong to this query: {why}")]
+    #[error(
+        "the cursor cannot be used: {why}; use a cursor only with the store and the query that \
+         returned it"
+    )]
     InvalidCursor {
         /// Reason for the refusal.
         why: &'static str,
@@ -263,8 +273,8 @@ impl Error {
         }
     }
 
-    /// Returns whether the outcome is unknown: the command may or may not be applied. A
-    /// repeated command shows the outcome, after a reopen of a store in files.
+    /// Returns whether the outcome is unknown: the command may or may not be applied. A repeated
+    /// command shows the outcome. A store in files must be opened again first.
     #[must_use]
     pub const fn is_outcome_unknown(&self) -> bool {
         matches!(self.effect(), Effect::Unknown)
@@ -288,7 +298,7 @@ pub enum StorageErrorKind {
     DiskFull,
     /// The data read is not the data written.
     Corrupted,
-    /// Writes wait for a checkpoint, and the checkpoint fails at a damaged page of the B-tree.
+    /// Writes wait for a checkpoint, and the checkpoint fails at a corrupt page of the B-tree.
     /// `orderstore repair` builds a new store from the readable data.
     Stalled,
     /// A value is larger than the format allows.
@@ -302,8 +312,8 @@ impl StorageErrorKind {
         match self {
             Self::Io => "input or output failed",
             Self::DiskFull => "the disk is full",
-            Self::Corrupted => "corrupted data",
-            Self::Stalled => "corrupted data blocks all writes; run `orderstore repair`",
+            Self::Corrupted => "corrupt data",
+            Self::Stalled => "corrupt data blocks all writes; run `orderstore repair`",
             Self::TooLarge => "a value is too large",
             Self::Internal => "internal error",
         }
@@ -319,7 +329,7 @@ impl StorageError {
         }
     }
 
-    /// Creates an error of kind [`StorageErrorKind::Corrupted`]. `why` names the corrupted data.
+    /// Creates an error of kind [`StorageErrorKind::Corrupted`]. `why` names the corrupt data.
     pub fn corrupted(why: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::new(StorageErrorKind::Corrupted, why)
     }

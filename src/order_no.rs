@@ -38,8 +38,8 @@ const LANES: usize = 16;
 ///
 /// Blocks arrive in rising order, so `next` never decreases. [`Generator::use_block`] stores `next`
 /// before `end`, and [`Generator::run`] reads `end` before `next`. A reader that sees an old `end`
-/// therefore finds `next` at or above it and takes nothing. With the opposite order it could take
-/// counters between two blocks, which another process may have reserved.
+/// therefore finds `next` at or above it and takes nothing. With the opposite order, a reader could
+/// take counters between two blocks, which another process may have reserved.
 #[derive(Debug)]
 pub(crate) struct Generator {
     node: u16,
@@ -71,7 +71,8 @@ struct CacheAligned<T>(T);
 pub(crate) struct Drawn {
     /// Order number, or `None` if no reserved counter is left.
     pub(crate) no: Option<OrderNo>,
-    /// The caller must have a block reserved: this draw is the only one that requests it.
+    /// Whether the caller must request the reservation of a block. Only one draw requests each
+    /// block.
     pub(crate) wants_block: bool,
 }
 

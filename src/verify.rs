@@ -31,7 +31,7 @@ pub enum Invariant {
     I11,
     /// The counts equal a full scan.
     I12,
-    /// The data read is the data written.
+    /// The store returns exactly the data that was written.
     I18,
 }
 

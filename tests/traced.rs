@@ -5,7 +5,7 @@
 #![allow(
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a test that meets what it does not expect fails, as it should"
+    reason = "an unexpected result must fail the test"
 )]
 
 use std::fmt::Debug;
@@ -21,7 +21,7 @@ use tracing::{Event, Metadata, Subscriber};
 
 const USER: &str = "oZWaC4xeOVCUkip5njeEeXi1TEsk";
 
-static HEARD: Mutex<Vec<String>> = Mutex::new(Vec::new());
+static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Test subscriber that appends one line to a list for each span and event.
 struct Listener(AtomicU64);
@@ -37,8 +37,8 @@ impl Visit for Fields {
 fn hear(what: &str, record: impl FnOnce(&mut Fields)) {
     let mut fields = Fields(what.to_owned());
     record(&mut fields);
-    let mut heard = HEARD.lock().unwrap_or_else(PoisonError::into_inner);
-    heard.push(fields.0);
+    let mut lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
+    lines.push(fields.0);
 }
 
 impl Subscriber for Listener {
@@ -77,14 +77,14 @@ impl Subscriber for Listener {
 static PANIC: Mutex<Option<(&str, usize)>> = Mutex::new(None);
 
 fn panic_if_planned(place: &str) {
-    let mut told = PANIC.lock().unwrap_or_else(PoisonError::into_inner);
-    match *told {
+    let mut planned = PANIC.lock().unwrap_or_else(PoisonError::into_inner);
+    match *planned {
         Some((at, 0)) if at == place => {
-            *told = None;
-            drop(told);
+            *planned = None;
+            drop(planned);
             panic!("the subscriber panics on purpose");
         }
-        Some((at, passes)) if at == place => *told = Some((at, passes - 1)),
+        Some((at, passes)) if at == place => *planned = Some((at, passes - 1)),
         _ => {}
     }
 }
@@ -125,12 +125,12 @@ fn group_span_contains_command_spans_without_user_data() {
     for ticket in store.submit_all(both.into()).unwrap() {
         drop(ticket.wait().unwrap());
     }
-    let heard = HEARD.lock().unwrap().clone();
+    let lines = LINES.lock().unwrap().clone();
     panics_of_the_listener_poison_nothing(&store);
     store.shutdown().wait().unwrap();
     let no = |n: usize| format!("no={}", nos[n]);
     assert_eq!(
-        heard,
+        lines,
         [
             "DEBUG group commands=1".to_owned(),
             format!("DEBUG command {} verb=\"create\"", no(0)),
@@ -142,13 +142,14 @@ fn group_span_contains_command_spans_without_user_data() {
             "so outcome=Create(Created)".to_owned(),
         ]
     );
-    assert!(!heard.concat().contains(USER));
-    events_tell_the_life_of_a_store();
+    assert!(!lines.concat().contains(USER));
+    events_cover_the_life_of_a_store();
 }
 
-/// What an operator searches for is there, with sizes and durations and without personal data.
-fn events_tell_the_life_of_a_store() {
-    HEARD.lock().unwrap().clear();
+/// The store emits the events that an operator searches for, with sizes and durations and without
+/// personal data.
+fn events_cover_the_life_of_a_store() {
+    LINES.lock().unwrap().clear();
     let place = tempfile::tempdir().unwrap();
     let dir = place.path().join("orders");
     let store = Store::init(&dir).unwrap();
@@ -159,7 +160,7 @@ fn events_tell_the_life_of_a_store() {
     store.shutdown().wait().unwrap();
     let store = Store::open(&dir).unwrap();
     store.shutdown().wait().unwrap();
-    let heard = HEARD.lock().unwrap().clone();
+    let lines = LINES.lock().unwrap().clone();
     for (event, fields) in [
         ("opened store", "journal_bytes="),
         ("rolled journal", "first_lsn="),
@@ -171,9 +172,9 @@ fn events_tell_the_life_of_a_store() {
     ] {
         let is_event = |line: &&String| line.contains(event) && line.contains(fields);
         assert!(
-            heard.iter().any(|line| is_event(&line)),
-            "{event}: {heard:#?}"
+            lines.iter().any(|line| is_event(&line)),
+            "{event}: {lines:#?}"
         );
     }
-    assert!(!heard.concat().contains(USER));
+    assert!(!lines.concat().contains(USER));
 }

@@ -1,4 +1,4 @@
-//! A lazy call: a verb of the store with its arguments, before it runs.
+//! Lazy call: an operation of the store with its arguments, before it runs.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use crate::order::{
 };
 use crate::types::OrderNo;
 
-/// A verb of the store with its arguments. It does nothing until the caller waits for it,
-/// awaits it or submits it. A call that is dropped has no effect.
+/// Operation of the store with its arguments. The operation does not run until the caller waits for
+/// the call, awaits it or submits it. A call that is dropped has no effect.
 ///
 /// A call owns its arguments and can be sent to other threads and tasks. It does not keep the
 /// store open: after the last clone of the store was dropped, the call returns
@@ -28,24 +28,25 @@ pub struct Call<T> {
 
 /// Kind of a call: it determines the thread that runs the call, and the type of the reply.
 enum CallKind<T> {
-    /// In a group: the command is queued, decided and made durable.
+    /// A command. It runs in a group: the store queues it, decides it and makes it durable.
     Command(Command, fn(Reply<Outcome>) -> Result<T, Error>),
-    /// From the reserved block of order numbers, or from the next block.
+    /// A new order number, from the reserved block of numbers or from the next block.
     Number(fn(OrderNo) -> T),
-    /// A point read without allocation.
+    /// A read of one order. Unlike a [`Job`], this call needs no allocation.
     Get(OrderNo, fn(Option<Arc<Order>>) -> T),
-    /// A read of bounded size: on the caller's thread where the engine allows it.
+    /// A read of bounded size. It runs on the caller's thread where the engine allows that.
     Read(Job<T>),
-    /// A read or an operation of any length: always on the pipeline's background thread.
+    /// A read or an operation of any length. It always runs on the pipeline's background thread.
     Long(Job<T>),
-    /// The end of the store.
+    /// A shutdown of the store.
     ShutDown(fn(()) -> T),
 }
 
 /// A closure that runs against the pipeline.
 type Job<T> = Box<dyn FnOnce(&Pipeline) -> Result<T, Error> + Send + Sync>;
 
-/// The outcome of one kind of command, out of the enum of all outcomes.
+/// Outcome of one kind of command. The function takes it out of [`Outcome`], the enum of all
+/// outcomes.
 pub(crate) trait CommandOutcome: Sized {
     fn from_outcome(outcome: Outcome) -> Option<Self>;
 }
@@ -85,7 +86,7 @@ command_outcomes! {
     Import: Imported,
 }
 
-/// The reply with the outcome of the command that was sent. The rules answer each kind of
+/// Returns the reply with the outcome of the command that was sent. The rules answer each kind of
 /// command with one kind of outcome; another kind is a bug in them.
 fn narrow<O: CommandOutcome>(reply: Reply<Outcome>) -> Result<Reply<O>, Error> {
     reply.try_map(O::from_outcome).ok_or_else(|| {
@@ -94,7 +95,7 @@ fn narrow<O: CommandOutcome>(reply: Reply<Outcome>) -> Result<Reply<O>, Error> {
     })
 }
 
-/// The call that sends one command.
+/// Creates the call that sends one command.
 pub(crate) fn command<O: CommandOutcome>(
     pipeline: Arc<Pipeline>,
     command: Command,
@@ -164,7 +165,8 @@ impl<T: Send + 'static> Call<T> {
                 return pipeline.read_here(job);
             }
             CallKind::Number(reply) => {
-                // Two processes that share a block would hand out the same numbers.
+                // After a fork, both processes would hold the same block and give out the same
+                // order numbers.
                 pipeline.check_process()?;
                 if let Some(no) = pipeline.draw_number() {
                     return pipeline.check_open().map(|()| reply(no));
@@ -180,8 +182,8 @@ impl<T: Send + 'static> Call<T> {
         Self { pipeline, kind }.submit()?.wait()
     }
 
-    /// Submits the call and returns a ticket for its reply at once. A read that the engine
-    /// allows on the caller's thread runs before this returns.
+    /// Submits the call and returns a ticket for its reply at once. A read that the engine allows
+    /// on the caller's thread runs before this function returns.
     ///
     /// # Errors
     /// [`Rejected`] returns the call with the reason: the queue is full, the store is shut
@@ -266,8 +268,8 @@ impl<T: Send + 'static> IntoFuture for Call<T> {
     }
 }
 
-/// The future of a call. The call enters the queue at the first poll. A poll never blocks, and
-/// the future needs no particular runtime.
+/// Future of a call. The call enters the queue at the first poll. A poll never blocks, and the
+/// future needs no particular runtime.
 #[must_use = "a future does nothing until it is polled"]
 #[derive(Debug)]
 pub struct CallFuture<T>(Progress<T>);
@@ -299,12 +301,12 @@ impl<T: Send + 'static> Future for CallFuture<T> {
     }
 }
 
-/// A call or a batch that the store did not accept. It converts into [`Error`] with `?`.
+/// Call or batch that the store did not accept. It converts into [`Error`] with `?`.
 #[derive(Debug, thiserror::Error)]
 #[error("the call was not accepted")]
 #[non_exhaustive]
 pub struct Rejected<C: std::fmt::Debug> {
-    /// Why it was not accepted.
+    /// Reason why the store did not accept it.
     #[source]
     pub reason: Error,
     /// The call or the batch, unchanged.

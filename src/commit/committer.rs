@@ -37,7 +37,8 @@ impl Threads {
     pub(crate) fn start(pipeline: &Arc<Pipeline>) -> Result<Self, std::io::Error> {
         let started = Self::start_all(pipeline);
         if started.is_err() {
-            // Ends the threads that did start. Otherwise they would never end.
+            // Ends the threads that were already started. Otherwise they would wait for work
+            // forever.
             pipeline.close_job_queues();
         }
         started
@@ -259,7 +260,8 @@ impl Pipeline {
     fn reserve_block(&self, committing: MutexGuard<'_, ()>) {
         let reserved = match self.queue.refusal() {
             Some(refusal) => Err(refusal),
-            // Several callers may have requested the same block. An earlier request got it.
+            // Several callers may have requested the same block. An earlier request already brought
+            // the block.
             None if self.generator.has_enough() => Ok(()),
             None => self.reserve(),
         };

@@ -1,9 +1,9 @@
 //! One group of commands: load their records, decide the commands in order, write once, answer.
 //!
-//! This module knows no threads and no tickets.
+//! This module does not use threads or tickets.
 //!
-//! - A refused command has no effect on the other commands of its group. Neither has a command
-//!   whose record cannot be read or written.
+//! - A refused command has no effect on the other commands of its group. A command whose record
+//!   cannot be read or written has no effect on them either.
 //! - Every answer waits for the write of its group, even the answer to a command that writes
 //!   nothing. For example, the reply "duplicate" may refer to a payment in the same group. The
 //!   reply must not arrive before that payment is durable.
@@ -28,7 +28,8 @@ pub(super) type Answer = Result<Reply<Outcome>, Error>;
 pub(super) struct Done {
     /// Answers in the order of the commands, one for each.
     pub(super) answers: Vec<Answer>,
-    /// The error that poisons the store: nothing more may be written before a reopen.
+    /// Error that poisons the store: the store writes nothing more until it is opened again. `None`
+    /// if the store can go on.
     pub(super) poison: Option<StorageError>,
 }
 
@@ -110,7 +111,8 @@ impl Runner<'_> {
         }
     }
 
-    /// Decides each open command alone, and answers those that fail. Returns whether there was one.
+    /// Decides each open command alone, and answers those that fail. Returns whether any command
+    /// failed.
     fn isolate_failures(self, commands: &[Command], open: &[usize], done: &mut Progress) -> bool {
         let decide = |place: usize| self.decide_all(commands.get(place).into_iter());
         for place in open {
@@ -173,8 +175,8 @@ impl Runner<'_> {
                 let is_retry = matches!(error, EngineError::Retry(_));
                 let is_isolable = is_retry && is_of_one_record(&error);
                 // After a write with unknown outcome, some engines cannot trust their own data any
-                // more. The store then writes nothing before a reopen. A PostgreSQL cluster can
-                // go on: each of its mutations checks the stored version.
+                // more. The store then writes nothing until it is opened again. A PostgreSQL
+                // cluster can go on: each of its mutations checks the stored version.
                 let stops = self.engine.limits().stops_at_unknown;
                 match &error {
                     EngineError::Unknown(cause) if stops => done.poison = Some(cause.clone()),
@@ -297,7 +299,8 @@ impl Progress {
     }
 
     /// Ends a failed round. If a single record may be the cause, leaves all commands open and
-    /// returns the error: the caller isolates the command. Otherwise every open command gets it.
+    /// returns the error: the caller isolates the command. Otherwise every open command gets the
+    /// error as its answer.
     fn fail(
         &mut self,
         open: &[usize],

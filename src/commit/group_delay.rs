@@ -6,15 +6,16 @@
 //!   that were just answered. Each write then serves up to twice as many commands.
 //! - Other callers do something else first, or never wait for an answer. The delay is useless for
 //!   them. After each useless delay, the committer skips the delay for more groups.
-//! - A delay is never longer than the last write took, so that it costs no more than the write that
-//!   it may save.
+//! - A delay is never longer than the last write took. The delay therefore costs no more than the
+//!   write that it may save.
 
 use std::time::Duration;
 
 /// Delay of the next group, from the sizes and times of the groups before.
 #[derive(Debug, Default)]
 pub(super) struct GroupDelay {
-    /// Commands that may come: one per caller of the last group, and those waiting at its end.
+    /// Number of commands to expect for the next group: one for each caller of the last group, plus
+    /// those already waiting.
     expected: usize,
     /// Number of useless delays in a row, at most [`MAX_MISSES`].
     misses: u32,
@@ -24,8 +25,8 @@ pub(super) struct GroupDelay {
     took: Duration,
 }
 
-/// Maximum delay, even on a slow disk. A caller that has not come back by then is doing something
-/// else.
+/// Maximum delay, even on a slow disk. A caller that has sent no new command by then is doing
+/// something else.
 const MAX_WAIT: Duration = Duration::from_millis(1);
 
 /// Maximum number of useless delays that count. After n of them, 2^n - 1 groups run without a

@@ -57,9 +57,9 @@ pub(crate) struct Pipeline {
     clock: Clock,
     generator: Generator,
     queue: Queue,
-    /// Jobs of any length.
+    /// Queue of the jobs of any length.
     long: JobQueue,
-    /// Bounded reads, if the engine waits for other machines.
+    /// Queue of the bounded reads, if the engine waits for other machines.
     reads: JobQueue,
     /// Commit lock. The thread that holds it runs a group, reserves a block of order numbers, or
     /// closes the engine.
@@ -71,7 +71,7 @@ pub(crate) struct Pipeline {
     process: Process,
 }
 
-/// End of the pipeline.
+/// State of the shutdown of the pipeline.
 #[derive(Default)]
 struct Ending {
     /// Result of closing the engine; `None` before that.
@@ -80,7 +80,8 @@ struct Ending {
     waiting: Vec<Callback<()>>,
 }
 
-/// Callback for the reply to a call that waits for something other than its own job.
+/// Callback that gives a caller its reply when a later event brings the reply. The event is a new
+/// block of order numbers, or the end of the shutdown.
 type Callback<T> = Box<dyn FnOnce(Result<T, Error>) + Send>;
 
 /// Counters of the pipeline.
@@ -106,10 +107,11 @@ pub struct Stats {
     /// Number of facts that were refused because their record was full. A person should look at
     /// each.
     pub record_full: u64,
-    /// Number of order numbers with an earlier number's time, because the clock was set back.
+    /// Number of order numbers that carry the time of an earlier number, because the clock was set
+    /// back.
     pub clock_set_back: u64,
-    /// Bytes in the journal segments on disk, without preallocated space. The next open has to read
-    /// them.
+    /// Bytes in the journal segments on disk, without preallocated space. The store has to read
+    /// them when it is opened next.
     pub journal_bytes: u64,
     /// Bytes in the memtables: waiting for a checkpoint, or being written by one.
     pub memtable_bytes: u64,
@@ -119,9 +121,9 @@ pub struct Stats {
     pub last_checkpoint: Duration,
     /// Number of groups that were throttled because a checkpoint fell behind.
     pub throttled: u64,
-    /// Number of damaged pages that were requested. The data under them is unreadable.
+    /// Number of corrupt pages that reads found. The data under them is unreadable.
     pub damaged_pages: u64,
-    /// Number of times a file was reopened because a read or a checkpoint failed.
+    /// Number of times that the store opened a file again because a read or a checkpoint failed.
     pub reopened: u64,
 }
 
@@ -152,14 +154,14 @@ pub enum Health {
     /// checkpoint failed, or the directory was moved. The store retries by itself and accepts
     /// commands as long as it can. Refused commands are certainly not applied.
     Failing(StorageError),
-    /// The store accepts commands, but the data under damaged pages is unreadable. `verify` lists
+    /// The store accepts commands, but the data under corrupt pages is unreadable. `verify` lists
     /// them, and `repair` builds a sound store. Until then a checkpoint may fail, and the store
     /// refuses commands once the memtable is full.
     Damaged {
-        /// Number of damaged pages that were requested.
+        /// Number of corrupt pages that reads found.
         pages: u64,
     },
-    /// An earlier write failed midway. Reads continue; writes need a reopen of the store.
+    /// An earlier write failed midway. Reads continue. To write again, open the store again.
     Poisoned(StorageError),
     /// The store was shut down.
     ShutDown,
@@ -360,7 +362,7 @@ impl Pipeline {
             pages: stats.damaged_pages,
         };
         match self.engine.retrying_failure() {
-            // A checkpoint that failed at a damaged page fails there again. `Failing` would promise
+            // A checkpoint that failed at a corrupt page fails there again. `Failing` would promise
             // that a retry may succeed.
             Some(cause)
                 if stats.damaged_pages > 0 && cause.kind() == StorageErrorKind::Corrupted =>

@@ -1,4 +1,4 @@
-//! A slot for one reply. One caller takes it: a thread that parks, or a task that polls.
+//! Slot for one reply. One caller takes the reply: a thread that parks, or a task that polls.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use super::wake_chain::{AnswerSlot, WakeChain};
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::order::{Outcome, Reply};
 
-/// A slot for one reply of type `T`.
+/// Slot for one reply of type `T`.
 pub(crate) struct Oneshot<T> {
     state: Mutex<State<T>>,
     /// The chain of threads that wait for replies of one group, if the reply is one of them.
@@ -22,9 +22,9 @@ pub(crate) struct Oneshot<T> {
 enum State<T> {
     /// There is no reply and no waiter.
     Empty,
-    /// A thread is parked.
+    /// A thread is parked until the reply arrives.
     Parked(Thread),
-    /// A task was polled.
+    /// A task was polled and waits for the reply.
     Polled(Waker),
     /// The reply has arrived.
     Done(Result<T, Error>),
@@ -62,8 +62,8 @@ impl<T> Oneshot<T> {
         Self::of(State::Empty, None)
     }
 
-    /// A slot for one command of a group. The thread that waits for it wakes others of the
-    /// group.
+    /// Creates a slot for one command of a group. The thread that waits for the reply then wakes
+    /// other threads of the group.
     pub(super) fn in_group(group: &Arc<WakeChain>) -> Arc<Self> {
         Self::of(State::Empty, Some(Arc::clone(group)))
     }
@@ -150,14 +150,14 @@ impl<T: Send> AnswerSlot for Oneshot<T> {
     }
 }
 
-/// The right to one reply of a submitted call. Dropping it does not cancel the call.
+/// Ticket for the reply to a submitted call. Dropping the ticket does not cancel the call.
 #[must_use = "a ticket that is dropped loses the reply"]
 pub struct Ticket<T>(Receiver<T>);
 
 /// Slot in which the reply arrives.
 enum Receiver<T> {
-    /// All commands share one queue, whose replies hold any outcome. The function takes the
-    /// outcome of the command that was sent.
+    /// Reply to a command. All commands share one queue, so the slot holds the general [`Outcome`].
+    /// The function converts it to the outcome of the command that was sent.
     Command(CommandSlot, fn(Reply<Outcome>) -> Result<T, Error>),
     Own(Arc<Oneshot<T>>),
 }
@@ -174,7 +174,7 @@ impl<T> Ticket<T> {
         Self(Receiver::Command(slot, narrow))
     }
 
-    /// A ticket whose reply has arrived.
+    /// Creates a ticket whose reply has already arrived.
     pub(super) fn done(reply: Result<T, Error>) -> Self {
         Self::of(Oneshot::of(State::Done(reply), None))
     }
@@ -187,8 +187,8 @@ impl<T> Ticket<T> {
         self.wait_until(None).unwrap_or_else(|| Err(no_reply()))
     }
 
-    /// Parks the thread until the reply arrives, for at most `limit`. Then the ticket is
-    /// returned.
+    /// Parks the thread until the reply arrives, for at most `limit`. After that time, returns the
+    /// ticket.
     ///
     /// # Errors
     /// The ticket itself if the limit passes first.
@@ -261,7 +261,7 @@ mod tests {
         });
     }
 
-    /// A thread that the slot still names would be woken in the place of one that waits.
+    /// If the slot still contained this thread, it would be woken in place of a thread that waits.
     #[test]
     fn thread_that_timed_out_is_not_woken() {
         tried(|| {

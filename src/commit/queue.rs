@@ -63,9 +63,9 @@ struct State {
     /// Number of waiting commands from which on `push` wakes the committer. `usize::MAX` while the
     /// committer is awake.
     wanted: usize,
-    /// The generator of order numbers needs its next block.
+    /// Whether the generator of order numbers needs its next block.
     wants_block: bool,
-    /// The error that poisoned the store, if it is poisoned.
+    /// Error that poisoned the store, if it is poisoned.
     poison: Option<StorageError>,
     closing: bool,
 }
@@ -170,8 +170,9 @@ impl Queue {
         self.arrived.notify_one();
     }
 
-    /// Poisons the store: the queue refuses all later commands until a reopen. The first cause
-    /// stays. The caller must then answer the waiting commands: see [`Queue::drain_poisoned`].
+    /// Poisons the store: the queue refuses all later commands until the store is opened again. If
+    /// the store is already poisoned, the first cause stays. The caller must then answer the
+    /// waiting commands: see [`Queue::drain_poisoned`].
     pub(super) fn poison_with(&self, cause: StorageError) {
         self.state.lock().poison.get_or_insert(cause);
     }
@@ -196,7 +197,8 @@ impl Queue {
         let mut state = self.state.lock();
         // One lock covers the check, `wanted` and the start of the wait. A command that arrives
         // before the check is seen by it. A later one finds `wanted` at 1 and wakes the committer.
-        // In any other order a command could arrive unnoticed, and its caller would get no answer.
+        // Without this lock, the committer could miss a command, and the caller of that command
+        // would get no answer.
         while state.is_idle() {
             state.wanted = 1;
             self.arrived.wait(&mut state);

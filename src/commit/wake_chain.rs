@@ -4,12 +4,12 @@
 //! would delay the next group by that time. It wakes the first two threads instead, and each
 //! woken thread wakes two more before it returns to its caller.
 //!
-//! - A woken thread takes the next entries of the queue, not fixed ones. A thread that is slow
-//!   to run therefore delays no other. Entries that are left when the next group is answered
-//!   are woken then.
-//! - A thread may wake by itself and take its reply before it is queued here. It has called
-//!   [`WakeChain::wake_next`] too early and never calls it again. The chain skips such a thread:
-//!   waking it would end the chain.
+//! - A woken thread takes the next entries of the queue, not fixed entries. A thread that is slow
+//!   to run therefore delays no other. If entries are left when the next group is answered, their
+//!   threads are woken then.
+//! - A thread can wake up by itself and take its reply before it is queued here. Its call of
+//!   [`WakeChain::wake_next`] is then already over, and it makes no other. Waking this thread would
+//!   wake nobody else, so the chain skips it.
 //! - Every queued thread must call [`WakeChain::wake_next`] once. A thread that stops waiting
 //!   leaves its slot first, so it is never queued.
 
@@ -62,7 +62,7 @@ impl WakeChain {
         }
     }
 
-    /// The next thread that has not taken its reply.
+    /// Returns the next thread that has not taken its reply.
     fn next(&self) -> Option<Thread> {
         loop {
             let next = self.asleep.lock().pop_front()?;

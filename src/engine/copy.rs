@@ -143,7 +143,7 @@ impl<'a> Copier<'a> {
         let portion = portion.map_err(unreadable)?;
         let mut seqs = portion.iter().map(|entry| entry.cursor.seq).zip(seq + 1..);
         if portion.is_empty() || seqs.any(|(found, expected)| found != expected) {
-            let why = "the feed of the source has a gap";
+            let why = "the feed of the source has a gap; verify the source store";
             return Err(Error::Unreadable(StorageError::corrupted(why)));
         }
         Ok(portion.into_iter().map(|entry| entry.event).collect())
@@ -156,7 +156,7 @@ impl<'a> Copier<'a> {
                 return Ok(());
             }
         }
-        let why = "in every attempt, other writers changed the target or its connection failed";
+        let why = "other writers or connection failures stopped every attempt; repeat the copy";
         let cause = StorageError::new(StorageErrorKind::Internal, why);
         Err(Error::NotApplied(cause))
     }

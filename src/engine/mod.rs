@@ -12,15 +12,16 @@
 //!   mutations of the batch left them.
 //! - [`EngineError::Retry`]: nothing of the batch was applied.
 //! - [`EngineError::Unknown`]: the batch may be applied, completely or only some mutations of it.
-//! - [`EngineError::Fatal`]: nothing was applied, and the engine applies nothing more before a
-//!   reopen. Exception: a read that fails because of corruption concerns only the record read.
+//! - [`EngineError::Fatal`]: nothing was applied, and the engine applies nothing more until it is
+//!   opened again. Exception: a read that fails because of corruption concerns only the record
+//!   read.
 //! - Reads see every applied mutation (strong consistency) and no mutation that is not durable.
 //!   Lists are sorted by time, then row, then sub.
 //! - Events carry no sequence number. The engine numbers them in commit order, without gaps. A
 //!   [`FeedCursor`] names a position in that order.
 //! - [`Engine::reserve`] is durable before it returns. An engine never returns the same counter
 //!   value twice, whatever failed in between.
-//! - An engine knows nothing of the store's threads. Several threads call it at the same time.
+//! - An engine does not depend on the store's threads. Several threads call it at the same time.
 //!
 //! The types of the contract are not `#[non_exhaustive]`, on purpose: an engine builds and
 //! matches complete values. Each change to one of these types changes the contract.
@@ -196,14 +197,13 @@ pub struct EngineStats {
     pub last_checkpoint: Duration,
     /// Number of batches that were throttled because a checkpoint fell behind.
     pub throttled: u64,
-    /// The engine throttles batches now.
+    /// Whether the engine throttles batches now.
     pub is_throttled: bool,
-    /// The disk is full.
+    /// Whether the disk is full.
     pub is_disk_full: bool,
-    /// Number of pages that were requested and could not be read. The data under them is
-    /// unreadable.
+    /// Number of corrupt pages that reads found. The data under them is unreadable.
     pub damaged_pages: u64,
-    /// Number of times a file was reopened because a read or a checkpoint failed.
+    /// Number of times that the engine opened a file again because a read or a checkpoint failed.
     pub reopened: u64,
 }
 
@@ -212,12 +212,13 @@ pub struct EngineStats {
 pub struct Limits {
     /// Maximum number of mutations in one batch.
     pub batch: usize,
-    /// Engine calls may run on the thread of a caller that waits for the reply.
+    /// Whether engine calls may run on the thread of a caller that waits for the reply.
     pub on_callers_thread: bool,
-    /// Engine calls may also run while a task is polled: they never wait for another machine.
+    /// Whether engine calls may also run while a task is polled: they never wait for another
+    /// machine.
     pub never_waits_for_network: bool,
-    /// After a write with unknown outcome, the engine's data can be trusted only after a
-    /// reopen. No other write may follow before that.
+    /// Whether the engine must be opened again after a write with unknown outcome, before its data
+    /// can be trusted. The store must not write before that.
     pub stops_at_unknown: bool,
 }
 
@@ -230,12 +231,15 @@ pub enum EngineError {
     /// The mutations may or may not be applied.
     #[error("the outcome of the write is unknown")]
     Unknown(#[source] StorageError),
-    /// Nothing was applied, and the engine applies nothing more: corruption, or an earlier
-    /// failure.
+    /// Nothing was applied, and the engine applies nothing more. The cause is corruption or an
+    /// earlier failure.
     #[error("the engine has stopped")]
     Fatal(#[source] StorageError),
     /// The feed cursor is from another incarnation, or beyond the end of the feed.
-    #[error("the cursor does not belong to this feed: {0}")]
+    #[error(
+        "the feed cursor cannot be used: {0}; translate it with the restore or repair report, or \
+         start from the beginning"
+    )]
     Cursor(&'static str),
 }
 

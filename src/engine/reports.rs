@@ -100,7 +100,7 @@ pub struct RepairReport {
     /// Number of readable events that were left out: the repair could not keep their record's
     /// history as it was.
     pub events_left_out: u64,
-    /// Damage found in the journal.
+    /// Frames and segments of the journal that were read, and those that are missing or unreadable.
     pub journal: JournalFindings,
     /// Result of [`Store::verify`](crate::Store::verify) on the repaired store. A violation of
     /// I6 means that two records own the same key. The repair keeps both, and a person must

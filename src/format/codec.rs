@@ -66,7 +66,7 @@ pub(crate) struct Corruption {
     kind: CorruptionKind,
 }
 
-/// Creates the error for a corrupted value.
+/// Creates the error for a corrupt value.
 pub(crate) fn damaged(table: Table, key: &[u8], kind: CorruptionKind) -> StorageError {
     let place = place(table, key);
     StorageError::corrupted(Corruption { table, place, kind })
@@ -283,7 +283,7 @@ pub(crate) fn read_origin(key: &[u8], bytes: &[u8]) -> Result<EventLink, Storage
     Ok(origin)
 }
 
-/// Encodes the last LSN of the journal that the B-tree holds.
+/// Encodes the log sequence number (LSN) of the last journal frame that the B-tree holds.
 pub(crate) fn applied(key: &KeyBytes, lsn: u64) -> Result<Vec<u8>, StorageError> {
     encoded(Table::Meta, key, lsn)
 }

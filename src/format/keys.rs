@@ -40,7 +40,8 @@ pub(crate) const MARK: &[u8] = b"mark";
 /// Key of the store's counters in [`Table::Meta`].
 pub(crate) const STATE: &[u8] = b"state";
 
-/// Key of the last LSN that the B-tree holds, in [`Table::Meta`].
+/// Key of the log sequence number (LSN) of the last journal frame that the B-tree holds, in
+/// [`Table::Meta`].
 pub(crate) const APPLIED: &[u8] = b"applied";
 
 const LEN_MAX: usize = 32;
@@ -162,7 +163,7 @@ enum Hashing {
 
 impl std::fmt::Debug for KeyEncoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Layout").finish_non_exhaustive()
+        f.debug_struct("KeyEncoder").finish_non_exhaustive()
     }
 }
 

@@ -11,7 +11,8 @@ pub(crate) enum Table {
     Orders = 0,
     /// Sequence number → event, with the link to the record's previous event.
     Events = 1,
-    /// Single values of the store: its identity, its counters and the last applied LSN.
+    /// Single values of the store: its identity, its counters and the log sequence number (LSN) of
+    /// the last journal frame in the B-tree.
     Meta = 2,
     /// All orders, by creation time.
     All = 3,

@@ -34,7 +34,7 @@ pub struct Anomaly {
     pub refund: Option<Refund>,
     /// Time when the store raised the anomaly.
     pub raised_at: Timestamp,
-    /// Last reopening. Present if a refund that had ended the anomaly did not succeed.
+    /// When and why the anomaly was last reopened; `None` if it never was.
     pub reopening: Option<Reopening>,
     /// Whether the anomaly is folded: reduced to its end and the fields that recognise a
     /// repeated fact. A folded anomaly does not count towards `MAX_ANOMALIES`.
@@ -44,26 +44,27 @@ pub struct Anomaly {
     pub end: Option<AnomalyEnd>,
 }
 
-/// Reopening of an ended anomaly, because the refund that had ended it did not succeed.
+/// When and why an ended anomaly was opened again. The reason is always a refund that had ended the
+/// anomaly and did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Reopening {
-    /// Number of reopenings so far, including this one.
+    /// How often the anomaly was reopened so far, including this time.
     pub count: u32,
-    /// Time of this reopening.
+    /// Time when the anomaly was reopened.
     pub at: Timestamp,
     /// Number of the refund that did not succeed.
     pub refund_no: RefundNo,
 }
 
-/// Reference to an anomaly in the state in which a person saw it. An [`AnomalyId`] alone
-/// means an anomaly without reopenings.
+/// Reference to an anomaly in the state in which a person saw it. An [`AnomalyId`] alone means an
+/// anomaly that was never reopened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AnomalyRef {
     /// Number of the anomaly within its record.
     pub id: AnomalyId,
-    /// Number of reopenings that the person saw, from 0.
+    /// How often the anomaly had been reopened when the person saw it, from 0.
     pub reopenings: u32,
 }
 
@@ -89,7 +90,7 @@ impl Anomaly {
         self.end.is_none()
     }
 
-    /// Returns the number of reopenings.
+    /// Returns how often the anomaly was reopened.
     #[must_use]
     pub fn reopenings(&self) -> u32 {
         self.reopening.as_ref().map_or(0, |last| last.count)
@@ -174,12 +175,12 @@ pub enum AnomalyKind {
         /// Number of the order that the transaction paid.
         by: OrderNo,
     },
-    /// The payment has another payer, app, merchant or channel than the order.
+    /// The payer, app, merchant or channel of the payment differs from that of the order.
     IdentityMismatch {
         /// First field that differs.
         field: IdentityField,
     },
-    /// The payment has another amount or currency than the order.
+    /// The amount or currency of the payment differs from that of the order.
     AmountMismatch {
         /// Total of the order.
         expected: Fen,
@@ -202,7 +203,7 @@ pub enum AnomalyKind {
         /// State that the channel reports.
         state: TradeState,
     },
-    /// The channel reports a refund with other facts than its request had.
+    /// The facts of a refund in the channel's report differ from those of its request.
     RefundDiffers {
         /// Number of the refund.
         #[serde(rename = "refundNo")]
@@ -297,21 +298,21 @@ pub enum IdentityField {
 #[serde(rename_all = "UPPERCASE")]
 #[non_exhaustive]
 pub enum TradeState {
-    /// Paid.
+    /// The order is paid.
     Success,
-    /// Paid, and at least partly refunded since.
+    /// The order was paid, and at least part of the money was refunded since.
     Refund,
-    /// Not paid yet.
+    /// The order is not paid yet.
     NotPay,
     /// The customer is entering the password.
     UserPaying,
-    /// Accepted; the channel has not yet deducted the money.
+    /// The channel accepted the payment and has not yet deducted the money.
     Accept,
-    /// Closed.
+    /// The order is closed.
     Closed,
     /// The payment failed, but the channel may still charge the order.
     PayError,
-    /// Revoked.
+    /// The order was revoked.
     Revoked,
     /// The channel does not know the order.
     NoSuchOrder,

@@ -26,64 +26,66 @@ pub struct Command {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CommandKind {
-    /// See `Store::create`.
+    /// Creates an order: see `Store::create`.
     Create(Box<NewOrder>),
-    /// See `Store::annotate`.
+    /// Replaces the metadata of the order: see `Store::annotate`.
     Annotate {
         /// Version of the order that the caller has read.
         version: u64,
         /// New metadata.
         metadata: Metadata,
     },
-    /// See `Store::record_prepay`.
+    /// Records the prepay that the channel returned: see `Store::record_prepay`.
     RecordPrepay(Box<Prepay>),
-    /// See `Store::confirm`.
+    /// Records a verified payment: see `Store::confirm`.
     Confirm(Box<Payment>),
-    /// See `Store::record_query`.
+    /// Records the channel's answer to a query of the order: see `Store::record_query`.
     RecordQuery(Box<ChannelState>),
-    /// See `Store::record_unanswered`.
+    /// Records a query of the order without a usable answer: see `Store::record_unanswered`.
     RecordUnanswered,
-    /// See `Store::begin_close`.
+    /// Begins to close the order: see `Store::begin_close`.
     BeginClose,
-    /// See `Store::record_close`.
+    /// Records the channel's reply to a close request: see `Store::record_close`.
     RecordClose(CloseReply),
-    /// See `Store::abort_close`.
+    /// Stops closing the order, so that it can be paid again: see `Store::abort_close`.
     AbortClose,
-    /// See `Store::resolve`.
+    /// Resolves an anomaly as a person decided: see `Store::resolve`.
     Resolve {
-        /// Anomaly to resolve, with the number of reopenings that the person saw.
+        /// Anomaly to resolve, and how often it had been reopened when the person saw it.
         anomaly: AnomalyRef,
         /// Decision of the person.
         how: Resolution,
         /// Reason for the decision.
         note: Note,
     },
-    /// See `Store::end_order`.
+    /// Ends an unpaid order as a person decided: see `Store::end_order`.
     EndOrder {
         /// Reason for the decision.
         note: Note,
     },
-    /// See `Store::hide`.
+    /// Hides an ended order from its user's list: see `Store::hide`.
     Hide,
-    /// See `Store::unhide`.
+    /// Shows a hidden order in its user's list again: see `Store::unhide`.
     Unhide,
-    /// See `Store::request_refund`.
+    /// Reserves the amount of a refund, before the server requests the refund from the channel: see
+    /// `Store::request_refund`.
     RequestRefund(Box<NewRefund>),
-    /// See `Store::record_refund`.
+    /// Records the state of a refund that the channel reports: see `Store::record_refund`.
     RecordRefund(Box<RefundFact>),
-    /// See `Store::record_refund_refused`.
+    /// Records that the channel refused the request for a refund: see
+    /// `Store::record_refund_refused`.
     RecordRefundRefused {
         /// Number and attempt of the refund.
         refund: RefundAttempt,
         /// Error code of the channel, such as `NOTENOUGH`.
         code: Label,
     },
-    /// See `Store::record_refund_unanswered`.
+    /// Records a query of a refund without a usable answer: see `Store::record_refund_unanswered`.
     RecordRefundUnanswered {
         /// Number of the refund.
         refund_no: RefundNo,
     },
-    /// See `Store::import`.
+    /// Imports an order from another system: see `Store::import`.
     Import {
         /// Order as the source system has it.
         order: Box<Order>,
@@ -155,8 +157,8 @@ impl Command {
 
 /// Fields of an order to create.
 ///
-/// Take the amount from the server's own price list, never from the client. It is an integer
-/// in fen, not in yuan. Do not put names or phone numbers into any field.
+/// Take the amount from the server's own price list, never from the client. The amount is an
+/// integer in fen, not in yuan. Do not put names or phone numbers into any field.
 ///
 /// ```
 /// use orderstore::{AppId, Fen, NewOrder, OpenId};
@@ -312,11 +314,11 @@ pub enum ChannelState {
     UserPaying,
     /// `ACCEPT`: accepted; the channel has not yet deducted the money.
     Accept,
-    /// `CLOSED`.
+    /// `CLOSED`: the order is closed at the channel.
     Closed,
     /// `PAYERROR`: the payment failed, but the channel may still charge the order.
     PayError,
-    /// `REVOKED`.
+    /// `REVOKED`: the order was revoked at the channel.
     Revoked,
     /// `ORDERNOTEXIST`: the channel does not know the order.
     NoSuchOrder,

@@ -26,15 +26,17 @@ pub enum Imported {
     /// The order now exists as in the source. Payments and refunds that waited for it are part
     /// of it.
     Imported,
-    /// The order exists, and the source has no additional facts. Nothing was written.
+    /// With [`Conflict::Skip`]: the order exists, and the source brings nothing new. Nothing was
+    /// written.
     Skipped,
     /// The order exists, and the source has a payment, an amount or a refund that the store
     /// still does not have. `Skip` wrote nothing; `Advance` wrote all other new facts.
     SkippedDiffers,
-    /// The order exists, and the additional facts of the source were applied. The value is the
-    /// outcome for the payment of the source, if it has one.
+    /// With [`Conflict::Advance`]: the order exists, and the new facts of the source were applied.
+    /// The value is the outcome for the payment of the source, if it has one.
     Advanced(Option<Confirmed>),
-    /// The order exists, and the source has no additional facts to apply. Nothing was written.
+    /// With [`Conflict::Advance`]: the order exists, and the source brings nothing new. Nothing was
+    /// written.
     Exists,
     /// An order with this number exists, but a field differs.
     ExistsWithDifferent {
@@ -50,8 +52,8 @@ pub enum Imported {
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum ImportRefusal {
-    /// The order has another number than the command.
-    #[error("the order has another number than the command")]
+    /// The order number differs from that of the command.
+    #[error("the order number differs from that of the command")]
     OtherNumber,
     /// The total is zero.
     #[error("the order total is 0 fen: an order needs at least 1 fen")]

@@ -109,29 +109,31 @@ pub enum Confirmed {
     /// No order has this number yet. The store keeps the payment until the order is created or
     /// imported.
     Unclaimed,
-    /// The transaction already paid another order. The store keeps an anomaly.
+    /// The transaction already paid another order. The store recorded an anomaly.
     TransactionTaken {
         /// Number of the order that the transaction paid.
         by: OrderNo,
     },
-    /// The payment has another identity than the order. The store keeps an anomaly.
+    /// The payer, app, merchant or channel of the payment differs from that of the order. The store
+    /// recorded an anomaly.
     IdentityMismatch {
         /// First field that differs.
         field: super::IdentityField,
     },
-    /// The payment has another amount or currency than the order. The store keeps an anomaly.
+    /// The amount or currency of the payment differs from that of the order. The store recorded an
+    /// anomaly.
     AmountMismatch {
         /// Total of the order.
         expected: Fen,
         /// Amount paid.
         found: Fen,
     },
-    /// Another transaction already paid the order. The store keeps an anomaly, and a refund is
+    /// Another transaction already paid the order. The store recorded an anomaly, and a refund is
     /// due.
     DoublePayment,
     /// The order had been closed or had failed. It is now `LatePaid`.
     Late,
-    /// A refund of the transaction is under way or done. The store keeps an anomaly.
+    /// A refund of the transaction is under way or done. The store recorded an anomaly.
     GivenBack {
         /// Number of the record that has the refund. If it is this order, the store did not
         /// have this payment with this amount before.
@@ -149,7 +151,7 @@ pub enum Confirmed {
 pub enum Queried {
     /// The channel reports a payment. The value is the outcome for this payment.
     Payment(Confirmed),
-    /// The channel reports a refund that the store does not know. The store keeps an anomaly.
+    /// The channel reports a refund that the store does not know. The store recorded an anomaly.
     /// The value is the outcome for the payment.
     RefundUnknown(Confirmed),
     /// The order is not paid yet. A later check is scheduled.
@@ -165,9 +167,9 @@ pub enum Queried {
     Stale,
     /// The order was already `Closed` or `Failed`.
     Already,
-    /// The channel revoked the payment of the order. The store keeps an anomaly.
+    /// The channel revoked the payment of the order. The store recorded an anomaly.
     Reversed,
-    /// The channel reports a state that a paid order cannot have. The store keeps an anomaly.
+    /// The channel reports a state that a paid order cannot have. The store recorded an anomaly.
     ChannelDisagrees {
         /// State that the channel reports.
         state: TradeState,
@@ -257,7 +259,8 @@ pub enum Resolved {
     },
     /// The record has reached its limit of anomalies or refunds. Nothing was written.
     RecordFull,
-    /// The record, the anomaly or this opening of the anomaly does not exist.
+    /// The record or the anomaly does not exist, or the anomaly was never reopened as often as the
+    /// decision says.
     NotFound,
 }
 

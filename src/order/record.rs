@@ -80,8 +80,7 @@ pub struct Order {
     pub next: Option<NextAction>,
     /// Number of checks of the order at the channel, for the back-off.
     pub checks: u32,
-    /// Payment that paid the order. Present if and only if the status is `Success` or
-    /// `LatePaid`.
+    /// Payment that paid the order. `Some` if and only if the status is `Success` or `LatePaid`.
     pub payment: Option<Payment>,
     /// Refunds, oldest first.
     pub refunds: Vec<Refund>,
@@ -302,8 +301,8 @@ impl Record {
         refunds.try_fold(others, |sum, refund| sum.checked_add(refund.held()))
     }
 
-    /// Returns the amount of this transaction that its own refunds can use: the paid amount
-    /// minus [`Record::held_by_others`]. If no payment is known, [`Fen::MAX`] counts as paid.
+    /// Returns the amount of this transaction that its own refunds can use: the paid amount minus
+    /// [`Record::held_by_other_numbers`]. If no payment is known, [`Fen::MAX`] counts as paid.
     pub(crate) fn left_for_refunds(&self, channel: Channel, transaction: &TransactionId) -> Fen {
         let paid = self.paid_of(channel, transaction).unwrap_or(Fen::MAX);
         let others = self.held_by_other_numbers(channel, transaction);

@@ -27,7 +27,7 @@ pub struct Refund {
     /// Status of the refund.
     pub status: RefundStatus,
     /// Whether the refund was requested elsewhere, such as in the merchant's console. The store
-    /// knows it only from the channel.
+    /// knows such a refund only from the channel.
     pub external: bool,
     /// Error code of the channel, if it refused the refund.
     pub code: Option<Label>,
@@ -39,12 +39,12 @@ pub struct Refund {
     /// Time from which on reports about the refund are reliable. A report that contradicts the
     /// refund must come from a query that was sent later.
     ///
-    /// The store sets it when a new attempt starts, when the refund succeeds, when a closed
+    /// The store sets this time when a new attempt starts, when the refund succeeds, when a closed
     /// refund continues and when the money returns. `None` in a first attempt without success.
     pub believed_after: Option<Timestamp>,
-    /// Time of the success, by the channel's clock. It stays if the money returns later.
+    /// Time of the success, by the channel's clock. This time stays if the money returns later.
     pub success_at: Option<Timestamp>,
-    /// Time when the refund was last closed or its money returned. It stays if a new attempt
+    /// Time when the refund was last closed or its money returned. This time stays if a new attempt
     /// starts.
     pub ended_at: Option<Timestamp>,
     /// Time of the next check of the refund at the channel.
@@ -163,8 +163,8 @@ impl Refund {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum RefundStatus {
-    /// Requested here, and the reply of the channel is not known. The server may send the
-    /// request again under the same number.
+    /// The refund was requested here, and the reply of the channel is not known. The server may
+    /// send the request again under the same number.
     Requested,
     /// The channel is processing the refund.
     Processing,

@@ -96,27 +96,27 @@ pub enum RefundRecorded {
     /// store does not accept it. A query of the refund is due now.
     MustQuery,
     /// The channel reports the failure of a refund that succeeded here, or the reverse. The
-    /// store keeps an anomaly.
+    /// store recorded an anomaly.
     Disagrees {
         /// Status of the refund in the store.
         status: RefundStatus,
     },
-    /// The transaction belongs to another record. The store keeps an anomaly.
+    /// The transaction belongs to another record. The store recorded an anomaly.
     RefundedElsewhere {
         /// Number of that record.
         by: OrderNo,
     },
-    /// Another order has a refund with this number. The store keeps an anomaly.
+    /// Another order has a refund with this number. The store recorded an anomaly.
     RefundNoTaken {
         /// Number of that order.
         by: OrderNo,
     },
-    /// The report differs from the request in a fact. The store keeps an anomaly.
+    /// The report differs from the request in a fact. The store recorded an anomaly.
     Differs {
         /// First fact that differs.
         field: RefundDifference,
     },
-    /// The refund is larger than the amount left of the transaction. The store keeps an
+    /// The refund is larger than the amount left of the transaction. The store recorded an
     /// anomaly.
     Exceeds {
         /// Amount that was left.

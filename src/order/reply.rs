@@ -24,9 +24,9 @@ pub struct Reply<O> {
 }
 
 impl<O> Reply<O> {
-    /// Returns whether the server may acknowledge the channel's notification. It is true only
-    /// if the fact is durable *and* recorded with its order. The outcome alone does not
-    /// determine it.
+    /// Returns whether the server may acknowledge the channel's notification. The result is `true`
+    /// only if the fact is durable *and* recorded with its order. The outcome alone does not
+    /// determine the result.
     #[must_use]
     pub const fn should_acknowledge(&self) -> bool {
         self.acknowledge

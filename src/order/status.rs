@@ -12,19 +12,21 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Status {
-    /// The customer can pay. In JSON it is `"wait"`, the name in cloud function collections.
+    /// The customer can pay. In JSON this status is `"wait"`, its name in cloud function
+    /// collections.
     #[serde(rename = "wait")]
     Pending,
-    /// Paid. The transaction, amount and time never change.
+    /// The order is paid. The transaction, amount and time never change.
     Success,
     /// The server is closing the order at the channel. The order accepts no new prepay, but a
     /// payment still pays it.
     Closing,
-    /// Ended and not paid, after a report of the channel or by a person's decision.
+    /// The order ended without a payment, after a report of the channel or by a person's decision.
     Closed,
     /// The channel revoked the order before any payment.
     Failed,
-    /// Paid after `Closed` or `Failed`. The order has an anomaly for a person to resolve.
+    /// The order was paid after it had been `Closed` or `Failed`. The order has an anomaly for a
+    /// person to resolve.
     LatePaid,
 }
 

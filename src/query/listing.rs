@@ -233,8 +233,9 @@ impl<'a> Walk<'a> {
         let mut examined = 0;
         loop {
             let missing = self.limit.saturating_sub(rows.len());
-            // After a filter left out rows, larger reads save calls: reading only the missing rows
-            // could take many calls with few matches each.
+            // Only the first read asks for exactly the missing rows. If the filter dropped some of
+            // them, later reads take at least `PORTION` rows: with few matches, small reads would
+            // need many calls.
             let portion = if examined == 0 {
                 missing
             } else {

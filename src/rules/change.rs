@@ -76,7 +76,8 @@ impl<'a> Change<'a> {
         })));
     }
 
-    /// Keeps a refund that does not fit as an anomaly for a person. It gets no further checks.
+    /// Keeps a refund that does not fit as an anomaly, so that a person decides. The store
+    /// schedules no further checks for this refund.
     pub(super) fn raise_refund(&mut self, kind: AnomalyKind, mut refund: Refund) {
         refund.next_check = None;
         self.push(EventKind::AnomalyRaised(Box::new(AnomalyRaised {
@@ -125,8 +126,9 @@ impl<'a> Change<'a> {
         self.record.as_ref().map_or(&[], Record::anomalies)
     }
 
-    /// Makes room for another anomaly. Returns `false` if there is none. Ended anomalies are
-    /// folded only when the record needs room, so that readers see them whole until then.
+    /// Makes room for another anomaly, if needed by folding ended ones. Returns `false` if the
+    /// record stays full. Ended anomalies are folded only when the record needs room, so that
+    /// readers see them in full until then.
     pub(super) fn make_room(&mut self) -> bool {
         let unfolded = self.record.as_ref().map_or(0, Record::unfolded);
         let folded = self.anomalies().len().saturating_sub(unfolded);
@@ -139,9 +141,9 @@ impl<'a> Change<'a> {
         unfolded < MAX_ANOMALIES
     }
 
-    /// Ends a refund with a status that holds no money. Reopens the anomalies that this refund
-    /// had ended, because their money is here again. Otherwise no list would show the money to a
-    /// person. If the order exists by now, an `Unclaimed` anomaly becomes `GivenBack`.
+    /// Ends a refund with a status that holds no money. Reopens the anomalies that this refund had
+    /// ended, because this refund no longer holds their money. Otherwise no list would show the
+    /// money to a person. If the order exists by now, an `Unclaimed` anomaly becomes `GivenBack`.
     pub(super) fn end_refund(&mut self, refund: &Refund, status: RefundStatus) {
         let ended = refund.ended(status, self.stamp(), self.now());
         self.push(EventKind::RefundMoved(Box::new(ended)));
@@ -159,8 +161,9 @@ impl<'a> Change<'a> {
         self.ask_about_exceeding(refund);
     }
 
-    /// Makes queries due for other closed refunds of the same transaction, because money of it is
-    /// free again. This concerns the refunds that the channel reported when too little was left.
+    /// Makes a query due for each other closed refund of this transaction that has an open
+    /// `RefundExceeds` anomaly. The channel reported such a refund when too little money was left.
+    /// The freed money may be enough now.
     fn ask_about_exceeding(&mut self, freed: &Refund) {
         let now = self.now();
         let open = self.anomalies().iter().filter(|a| a.is_open());
@@ -187,7 +190,8 @@ impl<'a> Change<'a> {
     }
 
     /// Ends reopened anomalies again, because this refund holds their money now. Either a failure
-    /// of this refund had reopened them, or it holds at least the whole payment.
+    /// of this refund had reopened the anomaly, or the refund holds at least the whole payment of
+    /// the anomaly.
     pub(super) fn end_reopened(&mut self, refund: &Refund) {
         let is_covered = |anomaly: &&Anomaly| {
             let last = anomaly.reopening.as_ref();

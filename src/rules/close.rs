@@ -1,5 +1,5 @@
 //! Closing of an order at the channel in three steps: announce it, ask the channel, record the
-//! reply. A payment wins at every step.
+//! reply. A payment takes precedence at every step.
 
 use super::change::Change;
 use super::decision::Decision;
@@ -129,8 +129,8 @@ fn must_query(change: &mut Change<'_>) -> CloseOutcome {
     CloseOutcome::MustQuery
 }
 
-/// Handles `NoSuchOrder`. A pending order counts as a closing one here: the server asked the
-/// channel to close it.
+/// Handles `NoSuchOrder`. This function handles a pending order like a closing one, because the
+/// server has asked the channel to close it.
 fn unknown(change: &mut Change<'_>, status: Status) -> CloseOutcome {
     match unknown_while_closing(change) {
         Queried::Moved { .. } => CloseOutcome::Closed,
@@ -138,7 +138,7 @@ fn unknown(change: &mut Change<'_>, status: Status) -> CloseOutcome {
     }
 }
 
-/// Handles `Retry`: schedules the close request again, later and not before it is allowed.
+/// Handles `Retry`: schedules the close request again for a later time at which it is allowed.
 fn retry(change: &mut Change<'_>, status: Status) -> CloseOutcome {
     let now = change.now();
     let policy = change.context.policy;

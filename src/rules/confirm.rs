@@ -173,8 +173,8 @@ fn settle(change: &mut Change<'_>, payment: &Payment, finding: Finding) -> Recei
     match finding {
         Finding::Known => Receipt::new(Confirmed::Duplicate, true),
         Finding::Mismatch(kind) => keep_misfit(change, payment, kind),
-        // Money of this transaction is on its way back, so it must not pay as well. A new
-        // amount is a new fact and becomes an anomaly of its own.
+        // Money of this transaction is being refunded, so the transaction must not pay the order as
+        // well. A payment with a new amount is a new fact and becomes an anomaly of its own.
         _ if is_refunded(change, payment) => {
             if change
                 .anomalies()
@@ -199,10 +199,15 @@ fn settle(change: &mut Change<'_>, payment: &Payment, finding: Finding) -> Recei
     }
 }
 
-/// Whether money of this payment goes back. A person may have decided to refund it, or it has a
-/// `GivenBack` anomaly that no person has accepted. A refund that was requested here and holds
-/// its money has the same effect if the payment has an anomaly. A refund made elsewhere does not
-/// stop a payment, because the channel only refunds money that was paid.
+/// Whether the money of this payment goes back, so that the payment must not pay the order. True in
+/// three cases:
+///
+/// - a person decided to refund the payment
+/// - the payment has a `GivenBack` anomaly that no person has accepted
+/// - the payment has any anomaly, and a refund requested here holds its money
+///
+/// A refund made elsewhere does not count in the third case: the channel only refunds money that
+/// was paid.
 pub(super) fn is_refunded(change: &Change<'_>, payment: &Payment) -> bool {
     let refunded = |end: &AnomalyEnd| matches!(end.how, AnomalyEndKind::Refunded { .. });
     let accepted = |end: &AnomalyEnd| end.how == AnomalyEndKind::Accepted;

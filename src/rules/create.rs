@@ -1,5 +1,5 @@
-//! `create`: one order per number, one live order per reference. Payments that arrived before
-//! the order are matched with it here.
+//! `create`: one order per number, and at most one payable or paid order per reference. Payments
+//! that arrived before the order are matched with it here.
 
 use super::change::Change;
 use super::confirm::{Finding, examine, is_refunded};
@@ -55,7 +55,7 @@ pub(super) fn first_difference(order: &Order, new: &NewOrder) -> Option<Differen
         .find_map(|(same, field)| (!same).then_some(field))
 }
 
-/// Returns the reply if another live order owns the reference.
+/// Returns the reply if another payable or paid order owns the reference.
 fn reference_held(change: &Change<'_>, new: &NewOrder) -> Option<(Created, ReplyOrder)> {
     let key = UniqueKey::Reference(new.reference.clone()?);
     let holder = change.context.owner(&key)?.as_order()?;
@@ -114,8 +114,8 @@ fn adopt(change: &mut Change<'_>, id: AnomalyId, payment: &Payment) {
             how: AnomalyEndKind::Settled,
             note: Note::default(),
         },
-        // Its money is on its way back, so it must not pay the order. A person decides what
-        // happens with the rest.
+        // The money of this payment is being refunded, so the payment must not pay the order. A
+        // person decides what happens with the rest of the money.
         _ if is_refunded(change, payment) => {
             let kind = AnomalyKind::GivenBack { by: None };
             EventKind::AnomalyReclassified { id, kind }

@@ -1,4 +1,5 @@
-//! `import`: takes over an order from another system, or its news about a known order.
+//! `import`: imports an order of another system, or new facts about an order that the store already
+//! has.
 //!
 //! The rules check an imported order against I8 to I10 first. Payments and refunds that waited
 //! under its number are then matched with it, as with a created order.
@@ -57,7 +58,8 @@ pub(super) fn import(mut change: Change<'_>, order: &Order, conflict: Conflict) 
     }
 }
 
-/// Returns what makes the order invalid by itself, for any record in this store.
+/// Returns the first rule that the imported order breaks by itself, whatever the store already
+/// holds.
 fn flaw(change: &Change<'_>, order: &Order) -> Option<ImportRefusal> {
     let waits = |a: &Anomaly| a.is_open() && a.kind == AnomalyKind::Unclaimed;
     let flaws = [
@@ -141,8 +143,8 @@ fn take_over(change: &mut Change<'_>, order: &Order) -> Imported {
     if let Some(refusal) = key_taken(change, &whole) {
         return Imported::Refused(refusal);
     }
-    // Read the waiting facts before the `Imported` event: it replaces refunds that both sides
-    // know. Without the second step a newer state from the channel would be lost.
+    // Read the channel's reports before the `Imported` event, which replaces refunds that both
+    // sides know. `take_in` records the reports again below, so that no newer state is lost.
     let reported = reported_before(change, &whole);
     let own = whole.refunds.len();
     change.push(EventKind::Imported(Box::new(whole)));
@@ -219,7 +221,8 @@ fn measure_all(change: &mut Change<'_>) -> bool {
         .all(|payment| limit_to_paid(change, payment))
 }
 
-/// Imports news into an existing order, as `confirm` and `record_refund` would record it.
+/// Records the new facts of the import in an existing order, as `confirm` and `record_refund`
+/// would.
 fn advance(change: &mut Change<'_>, imported: &Order) -> Imported {
     let payment = imported.payment.as_ref();
     let confirmed = payment.map(|payment| receive(change, payment).confirmed);
@@ -271,10 +274,16 @@ fn knows_payment(change: &Change<'_>, payment: &Payment) -> bool {
             .any(|a| a.matches_payment(payment))
 }
 
-/// Whether the import brings no news about the refund. An open state is not news if the
-/// channel already reported the refund here: only the channel knows how the refund goes on. A
-/// failure is never news, because an import has no date. The rules of `record_refund` do not see
-/// a refund without news. An import is not a check, so it must not delay the next check.
+/// Whether the import says nothing new about a refund of the same number and transaction. This is
+/// so in three cases:
+///
+/// - The amount and the status are the same.
+/// - The amount is the same, the refund is still open in the import, and the store already has a
+///   report of the channel about it.
+/// - The refund failed in the import. An import has no date, so the failure may be old.
+///
+/// Such a refund skips the rules of `record_refund`: an import is not a check, so it must not delay
+/// the next check.
 fn knows(change: &Change<'_>, imported: &Refund) -> bool {
     let known = change
         .record()

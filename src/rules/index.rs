@@ -26,8 +26,8 @@ pub enum Index {
     /// Open anomalies, by the time at which they were raised or last reopened; `sub` is the
     /// anomaly's number.
     Anomalies,
-    /// Successful refunds, by success time; `sub` is the refund's position in its record, from
-    /// 1. Refunds whose money returned later stay in the list.
+    /// Successful refunds, by success time; `sub` is the refund's position in its record, and the
+    /// first position is 1. Refunds whose money returned later stay in the list.
     Refunded,
     /// Refunds that ended without success, by end time; `sub` as in `Refunded`.
     ClosedRefunds,
@@ -53,11 +53,13 @@ pub struct IndexEntry {
 /// Key that at most one record owns.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum UniqueKey {
-    /// A transaction. It pays one order, or its money goes back from one record.
+    /// A transaction. Its owner is the order that it paid, or the record whose refunds hold its
+    /// money.
     Transaction(Channel, TransactionId),
-    /// A refund number within its channel. It names one refund.
+    /// A refund number of a channel. Its owner is the record that has the refund.
     RefundNo(Channel, RefundNo),
-    /// The merchant's own order id. One live order holds it.
+    /// The merchant's own order id. At most one pending, closing or paid order owns it. A late-paid
+    /// order does not own it.
     Reference(Reference),
 }
 
@@ -82,10 +84,10 @@ impl UniqueKey {
     }
 }
 
-/// Returns the keys that this record owns. An order owns the transaction that paid it, and a
-/// record owns a transaction whose money its refunds hold. Both cases use the same key: two
-/// processes cannot let a transaction pay one order and refund it from another. A payment that
-/// waits, does not fit or came second owns no key by itself.
+/// Returns the keys that this record owns. An order owns the transaction that paid it, and a record
+/// owns a transaction whose money its refunds hold. Both cases use the same key. Therefore one
+/// process cannot let a transaction pay an order while another process refunds the transaction from
+/// another record. A payment that waits, does not fit or came second owns no key by itself.
 pub fn unique_keys(record: &Record) -> impl Iterator<Item = UniqueKey> + '_ {
     let order = record.as_order();
     let paid = order.and_then(|order| order.payment.as_ref());
@@ -129,7 +131,8 @@ pub fn index_entries(record: &Record) -> Vec<IndexEntry> {
     entries
 }
 
-/// Calls `show` with each list entry of this record, in any order and some perhaps twice.
+/// Calls `show` with each list entry of this record. The sequence is not fixed, and an entry may
+/// come twice.
 pub(crate) fn each_entry(record: &Record, mut show: impl FnMut(IndexEntry)) {
     let mut add = |index, time, sub| show(IndexEntry { index, time, sub });
     if let Some(order) = record.as_order() {

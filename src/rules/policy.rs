@@ -9,15 +9,15 @@ use crate::types::{Channel, Timestamp};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Policy {
-    /// Whether to leave a payment unacknowledged if it does not fit, so that the channel
-    /// repeats it. This concerns a transaction of another order, a refunded transaction,
-    /// another identity and another amount. The store keeps such a payment as an anomaly in
-    /// both modes. Default: `false`.
+    /// Whether to leave a payment unacknowledged if it does not fit, so that the channel repeats
+    /// it. This concerns a payment whose transaction belongs to another order or is being refunded,
+    /// and a payment whose identity or amount differs from that of the order. The store keeps such
+    /// a payment as an anomaly in both modes. Default: `false`.
     pub strict: bool,
     /// Lifetime of an order if `NewOrder` sets no end. Default: 7 days.
     pub expires_after: Duration,
-    /// Extra time after an order's expiry. After it the store closes an order that the channel
-    /// does not know, and a person may end any unpaid order. Default: 10 minutes.
+    /// Extra time after an order's expiry. After this extra time, the store closes an order that
+    /// the channel does not know, and a person may end any unpaid order. Default: 10 minutes.
     pub grace: Duration,
     /// Minimum time from the last prepay to a close request. Default: 5 minutes, which WeChat
     /// v2 and its service providers need; 0 is enough for v3.
@@ -28,8 +28,8 @@ pub struct Policy {
     /// Delays before the queries about an unpaid order: after its creation, then after each
     /// check. The last delay repeats. Default: 5 s, 30 s, 1, 3, 5, 10, 30 min.
     pub check_after: Vec<Duration>,
-    /// Delays before the queries about a refund, in the same way. Default: five times 1 min,
-    /// then 5, 10, 20, 30 min.
+    /// Delays before the queries about a refund: after its request, then after each check. The last
+    /// delay repeats. Default: five times 1 min, then 5, 10, 20, 30 min.
     pub refund_check_after: Vec<Duration>,
     /// Limits of each channel. Default: [`ChannelPolicy::WECHAT`] for `wechat`. A channel that
     /// is not listed has [`ChannelPolicy::UNLIMITED`].

@@ -62,8 +62,9 @@ fn end_if_settled(change: &mut Change<'_>, payment: &Payment) -> Option<Queried>
     ends.then(|| end(change, EventKind::Closed))
 }
 
-/// Moves a due step to a later time, after the answer left the order unchanged. Otherwise the
-/// server would query an order whose payment does not count in every sweep.
+/// Moves a due step to a later time, after an answer that left the order unchanged. Otherwise the
+/// step would stay due, and the server would query the order in every sweep. An example is an order
+/// for which the channel always reports a payment that does not count.
 fn put_off(change: &mut Change<'_>) {
     let now = change.now();
     let Some(order) = change.order().filter(|order| !order.status.is_ended()) else {
@@ -125,8 +126,8 @@ fn pending(change: &mut Change<'_>, state: TradeState) -> Queried {
     match state {
         TradeState::Closed => end(change, EventKind::Closed),
         TradeState::Revoked => end(change, EventKind::Failed),
-        // Customers have been charged in this state. The store believes it only after the
-        // channel has closed the order.
+        // Channels have charged customers after they reported this state. The store treats the
+        // order as unpaid only after the channel has closed the order.
         TradeState::PayError => begin_closing_now(change),
         TradeState::NoSuchOrder => unknown_while_pending(change),
         // The channel never closes an expired order by itself.
@@ -145,8 +146,8 @@ fn unknown_while_pending(change: &mut Change<'_>) -> Queried {
     }
 }
 
-/// Handles a closing order that the channel does not know. The store believes this from the time
-/// on at which a close request is allowed.
+/// Handles a closing order that the channel does not know. Closes the order if a close request is
+/// already allowed; otherwise schedules another close request.
 pub(super) fn unknown_while_closing(change: &mut Change<'_>) -> Queried {
     let now = change.now();
     let policy = change.context.policy;
@@ -222,9 +223,9 @@ fn check_again(change: &mut Change<'_>) -> Queried {
     Queried::StillPending
 }
 
-/// Schedules the close request for the earliest time at which it is allowed. If an earlier
-/// request left the order unchanged, the delay grows with each check. Otherwise the server would
-/// send a request in every sweep to a channel that replies "closed" without closing.
+/// Schedules the close request for the earliest time at which it is allowed. If an earlier request
+/// left the order unchanged, the delay grows with each check. A channel may reply "closed" and not
+/// close the order. Without the growing delay, the server would then send a request in every sweep.
 fn ask_close_again(change: &mut Change<'_>) -> Queried {
     let policy = change.context.policy;
     let request = change
@@ -237,8 +238,9 @@ fn ask_close_again(change: &mut Change<'_>) -> Queried {
     Queried::StillClosing
 }
 
-/// Returns the next close request, and whether one was sent before. `None` if the order already
-/// has the right next step. A closing order whose next step is a query has sent a request before.
+/// Returns the next close request, and whether one was sent before. Returns `None` if the order
+/// already has the right next step. For a closing order whose next step is a query, a request was
+/// sent before.
 fn close_request(order: &Order, policy: &Policy, now: Timestamp) -> Option<(NextAction, bool)> {
     let closing = order.status == Status::Closing;
     let was_sent = closing

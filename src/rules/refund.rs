@@ -1,8 +1,8 @@
 //! `request_refund`, and the limits of every refund.
 //!
-//! A request reserves its amount at once. The refunded and reserved amounts of a transaction
-//! never exceed what it paid (I10). If the store learns of a payment after its refunds, it
-//! checks the refunds at that time.
+//! A request reserves its amount at once. The refunded and reserved amounts of a transaction never
+//! exceed what it paid (I10). If the store records refunds before their payment, it checks them
+//! when it records the payment.
 
 use super::change::Change;
 use super::decision::{Claim, Decision};
@@ -72,8 +72,8 @@ fn request(change: &mut Change<'_>, new: &NewRefund) -> RefundRequested {
     RefundRequested::Requested
 }
 
-/// Returns the outcome of an attempt that starts nothing new. `None` for the next attempt of a
-/// closed refund, which must pass the guards like a new refund.
+/// Returns the outcome of a request that starts no new attempt. Returns `None` for the next attempt
+/// of a closed refund, which must pass the guards like a new refund.
 fn outcome_if_known(
     change: &mut Change<'_>,
     known: &Refund,
@@ -187,8 +187,8 @@ pub(super) fn open(
 pub(super) fn retry(change: &mut Change<'_>, known: &Refund) {
     let now = change.now();
     let next_check = change.context.policy.refund_check(now, 0);
-    // The raw clock, not `stamp`: query times come from it. A failure is later believed only
-    // from a query sent after this time.
+    // Use the raw clock and not `stamp`, because the times of queries come from the raw clock. From
+    // now on, the store accepts a failure only as the answer to a query sent after this time.
     let refund = known.retried(now, next_check);
     change.push(EventKind::RefundMoved(Box::new(refund.clone())));
     change.end_reopened(&refund);

@@ -1,9 +1,9 @@
 //! `record_refund` and its variants: compares the channel's report of a refund with the refund
 //! in the record.
 //!
-//! The store drops no new money fact: the fact moves the refund, opens one, becomes an anomaly,
-//! or makes a query due. A success counts once. The store does not believe a failure that may be
-//! old, because such a failure must not undo a retry or a success.
+//! The store drops no new money fact. Each fact changes the refund, adds a refund, becomes an
+//! anomaly, or makes a query due. A success counts once. The store does not accept a failure that
+//! may be old, because such a failure must not undo a retry or a success.
 
 use super::change::Change;
 use super::decision::Decision;
@@ -37,7 +37,7 @@ pub(super) fn record_refund(mut change: Change<'_>, fact: &RefundFact) -> Decisi
     if outcome == RefundRecorded::RecordFull {
         return change.refuse(Outcome::RecordRefund(outcome));
     }
-    // As with payments: without an order the channel must repeat the fact.
+    // As with payments, the channel must repeat a fact whose order does not exist.
     let acknowledge = change.order().is_some();
     change.answer(Outcome::RecordRefund(outcome), acknowledge)
 }
@@ -128,7 +128,8 @@ fn record_unknown(change: &mut Change<'_>, fact: &RefundFact) -> RefundRecorded 
     }
 }
 
-/// Records a fact about a known refund. Different facts take precedence over the state.
+/// Records a fact about a known refund. First compares channel, transaction and amount. If all are
+/// equal, only the reported state matters.
 fn record_known(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> RefundRecorded {
     let difference = first_difference(facts_of_refund(known), facts_of(fact));
     match difference {
@@ -145,8 +146,8 @@ fn apply_state(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> Re
     let reported = RefundStatus::from(fact.state());
     match (known.status, reported) {
         (status, reported) if status == reported => repeated(change, known, fact),
-        // The failure may be older than the present attempt or the success. If the store
-        // believed it, money that is on its way back could be refunded a second time.
+        // The failure may be older than the present attempt or the success. If the store accepted
+        // such a failure, money that is being refunded could be refunded a second time.
         (Requested | Processing | Abnormal | Success, Closed | Abnormal)
             if !is_believed(known, fact) =>
         {
@@ -163,9 +164,9 @@ fn apply_state(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> Re
     }
 }
 
-/// Reopens a closed refund that is under way or succeeded after all. This needs no proof that
-/// the report is new. The next query corrects a reserve that is held too long, but nothing
-/// corrects a reserve that was freed too early.
+/// Reopens a closed refund that is under way or succeeded after all. The report may be old: the
+/// next query corrects a reserve that is held too long, but nothing corrects a reserve that was
+/// freed too early.
 fn back_from_closed(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> RefundRecorded {
     if let Some(by) = belongs_elsewhere(change, fact) {
         return elsewhere(change, fact, by);
@@ -176,9 +177,9 @@ fn back_from_closed(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) 
     }
 }
 
-/// Handles another amount than the store knows. The channel's amount counts, and an anomaly
-/// informs a person. A refund that already succeeded keeps its amount, so that no total of a
-/// past day changes.
+/// Handles a report whose amount differs from the one in the store. The channel's amount counts,
+/// and an anomaly informs a person. A refund that already succeeded keeps its amount, so that no
+/// total of a past day changes.
 fn amount_differs(
     change: &mut Change<'_>,
     known: &Refund,
@@ -222,10 +223,10 @@ fn amount_differs(
     }
 }
 
-/// Handles another transaction or channel than the store knows. The reported amount counts
-/// against the reported transaction, unless a person dismisses the anomaly. The requested amount
-/// stays reserved, unless a person accepts it. A final state needs no further check while such
-/// an anomaly is open. Afterwards the checks go on.
+/// Handles a report whose transaction or channel differs from the one in the store. The reported
+/// amount counts against the reported transaction, unless a person dismisses the anomaly. The
+/// requested amount stays reserved, unless a person accepts the anomaly. After a final state, the
+/// checks of the refund stop while such an anomaly is open.
 fn transaction_differs(
     change: &mut Change<'_>,
     known: &Refund,
@@ -261,9 +262,9 @@ fn transaction_differs(
     outcome
 }
 
-/// Updates the next check after a report that left the refund unchanged. For an ended refund
-/// the checks stop only at the answer to a query sent after the check became due. An earlier
-/// query cannot settle the doubt that made the check due.
+/// Updates the next check after a report that left the refund unchanged. For an ended refund the
+/// checks stop only at the answer to a query sent after the check became due. The answer to an
+/// earlier query does not count, because it may be older than the report that made the check due.
 fn answered(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) {
     if !is_answer(fact) {
         return;
@@ -286,9 +287,9 @@ fn is_answer(fact: &RefundFact) -> bool {
     fact.query_sent_at() != Some(IMPORTED)
 }
 
-/// Whether a failure is recent enough to be believed. In a first attempt without success it
-/// always is. Otherwise it must answer a query that was sent after the present attempt began or
-/// the success was recorded.
+/// Whether the store accepts a reported failure. In a first attempt without success, it always
+/// does. Otherwise the failure must be the answer to a query that was sent after the present
+/// attempt began or after the success was recorded.
 fn is_believed(known: &Refund, fact: &RefundFact) -> bool {
     let Some(after) = known.believed_after else {
         return true;
@@ -296,9 +297,9 @@ fn is_believed(known: &Refund, fact: &RefundFact) -> bool {
     fact.query_sent_at().is_some_and(|sent| sent > after)
 }
 
-/// Makes a query due now and changes nothing else. If a check was due and this fact may be its
-/// answer, the check moves to a later time instead. Otherwise a server that never dates its
-/// queries would send one in every sweep.
+/// Makes a query due now and changes nothing else. If a check was already due and this fact may be
+/// the answer to it, the check moves to a later time instead. A server may record answers without
+/// the time of the query. Without this delay, such a server would query the refund in every sweep.
 fn must_query(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> RefundRecorded {
     let now = change.now();
     match known.next_check.filter(|at| *at <= now) {
@@ -355,8 +356,9 @@ fn moved(
         asked,
         status: to,
         code: None,
-        // From now on an older failure must not undo this success or reopening. A doubtful
-        // success takes the failure's time into account, which may be later than the clock.
+        // From now on an older failure must not undo this success, and must not close the reopened
+        // refund. A doubtful success takes the failure's time into account, which may be later than
+        // the clock.
         believed_after: if is_success || known.status == RefundStatus::Closed {
             let failed_at = known.ended_at.filter(|_| is_doubtful);
             failed_at.max(Some(change.now()))
@@ -378,7 +380,7 @@ fn moved(
     RefundRecorded::Moved { to }
 }
 
-/// Handles a repeat. It may still bring the channel's own number for the refund.
+/// Handles a repeated report. It may still bring the channel's own number for the refund.
 fn repeated(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> RefundRecorded {
     if known.refund_id.is_none() && fact.refund_id().is_some() {
         change.push(EventKind::RefundMoved(Box::new(Refund {

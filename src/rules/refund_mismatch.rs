@@ -34,8 +34,9 @@ pub(super) fn differs(
     keep(change, kind, fact, RefundRecorded::Differs { field })
 }
 
-/// Returns what is left of the fact's transaction if that is too little for the fact. `own` is
-/// the amount that the refund itself already holds. A closed refund needs no money.
+/// Returns the amount that is still free if it is too little for the fact; `None` if it is enough.
+/// `own` is the amount that the refund itself already holds, and counts as free. A closed refund
+/// needs no money, so the result is `None`.
 pub(super) fn lacks_money(change: &Change<'_>, fact: &RefundFact, own: Fen) -> Option<Fen> {
     let left = left_of(change.record(), fact.channel(), fact.transaction_id());
     let left = left.checked_add(own).unwrap_or(Fen::MAX);

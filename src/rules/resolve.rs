@@ -43,9 +43,9 @@ pub(super) fn resolve(
     change.answer(Outcome::Resolve(outcome), acknowledge)
 }
 
-/// Returns the outcome of a decision about an earlier opening of the anomaly. A refund ended
-/// that opening, or the anomaly would not be reopened. A decision that names a refund of the
-/// same money is therefore a repeat.
+/// Returns the outcome of a decision that a person made before the anomaly was reopened. Only a
+/// refund can have ended the anomaly at that time. A decision that names a refund of this payment
+/// is therefore a repeat (`Already`); any other is `Different`.
 fn reopened_since(change: &Change<'_>, anomaly: &Anomaly, how: &Resolution) -> Resolved {
     let record = change.record();
     let named = match how {
@@ -85,8 +85,8 @@ fn end(change: &mut Change<'_>, anomaly: &Anomaly, how: AnomalyEndKind, note: &N
     Resolved::Resolved
 }
 
-/// Ends the anomaly because the person does not believe the channel. If the refund in question
-/// is open and has no check, a query is due now.
+/// Ends the anomaly without a change, because the person does not accept the channel's report. If
+/// the anomaly is about an open refund that has no check, a query is due now.
 fn dismiss(change: &mut Change<'_>, anomaly: &Anomaly, note: &Note) -> Resolved {
     let resolved = end(change, anomaly, AnomalyEndKind::Dismissed, note);
     if let Some(refund) = refund_in_question(change, anomaly)
@@ -109,8 +109,8 @@ fn refund_in_question(change: &Change<'_>, anomaly: &Anomaly) -> Option<Refund> 
 fn accept(change: &mut Change<'_>, anomaly: &Anomaly, note: &Note) -> Resolved {
     match (&anomaly.kind, &anomaly.payment) {
         (AnomalyKind::LatePayment, _) => end(change, anomaly, AnomalyEndKind::Accepted, note),
-        // Money that goes back must not pay. If the anomaly ended here, no list would show the
-        // payment to a person any more.
+        // A payment whose money goes back must not pay the order. If the anomaly ended here, no
+        // list would show the payment to a person any more.
         (AnomalyKind::IdentityMismatch { .. }, Some(payment))
             if !goes_back_here(change, payment) =>
         {
@@ -140,7 +140,7 @@ fn goes_back_here(change: &Change<'_>, payment: &Payment) -> bool {
     change.refunds().iter().any(holds)
 }
 
-/// Whether the open refund of this number is of another transaction than the channel reports.
+/// Whether the refund of this number is open, and the channel reports another transaction for it.
 fn is_of_another_transaction(change: &Change<'_>, anomaly: &Anomaly) -> bool {
     let requested = refund_in_question(change, anomaly);
     let requested = requested.filter(|requested| requested.status.is_open());
@@ -149,9 +149,9 @@ fn is_of_another_transaction(change: &Change<'_>, anomaly: &Anomaly) -> bool {
         .is_some_and(|(requested, reported)| !requested.is_of_same(reported))
 }
 
-/// Accepts the channel's facts of a refund. If the channel used the number for another
-/// transaction, the requested refund is closed and its reserve becomes free. Another amount
-/// already counts, and nothing else changes.
+/// Accepts the channel's facts of a refund. If the channel used the number for another transaction,
+/// the requested refund is closed and its reserve becomes free. If only the amount differs, the
+/// reported amount already counts, and nothing else changes.
 fn accept_difference(change: &mut Change<'_>, anomaly: &Anomaly, note: &Note) -> Resolved {
     let resolved = end(change, anomaly, AnomalyEndKind::Accepted, note);
     if let Some(requested) = refund_in_question(change, anomaly)
@@ -164,8 +164,9 @@ fn accept_difference(change: &mut Change<'_>, anomaly: &Anomaly, note: &Note) ->
     resolved
 }
 
-/// Accepts that a successful refund failed later and its money is here again. A returned refund
-/// that succeeds again cannot be accepted, because both of its days are in the totals already.
+/// Accepts that a refund failed after its success, and that its money came back to the merchant. If
+/// a returned refund succeeds again, a person cannot accept that: the totals already contain the
+/// day of its success and the day of its return.
 fn accept_failure(change: &mut Change<'_>, anomaly: &Anomaly, note: &Note) -> Resolved {
     match refund_in_question(change, anomaly) {
         Some(refund) if refund.status == RefundStatus::Success => {

@@ -13,14 +13,14 @@ impl Store {
     /// directory must be missing or empty, and its parent must exist. Prefer another disk.
     ///
     /// The backup is a snapshot of one moment. It holds every change that was acknowledged before
-    /// the call. Of later changes it holds the first ones or none. The store reads the backup back
-    /// from the disk and checks every page and every invariant. If that fails, there is no backup,
-    /// and no call takes its files for one. You may repeat the same call.
+    /// the call. It may also hold the first of the later changes. The store reads the backup back
+    /// from the disk and checks every page and every invariant. If a check fails, there is no
+    /// backup, and no call accepts the files as a backup. You may repeat the same call.
     ///
     /// Writing callers have priority. While they write, the backup pauses five times as long as it
     /// works, so it takes six times as long. Other long calls ([`Store::verify`],
-    /// [`Store::totals`], [`Store::checkpoint`]) wait for it. A backup cannot be opened: it must be
-    /// [restored](Store::restore). See [`manual::backup`](crate::manual::backup).
+    /// [`Store::totals`], [`Store::checkpoint`]) wait for the backup. A backup cannot be opened: it
+    /// must be [restored](Store::restore). See [`manual::backup`](crate::manual::backup).
     ///
     /// The reply can also be one of these errors:
     ///
@@ -64,17 +64,17 @@ impl Store {
     /// holds its state at the start of the call.
     ///
     /// The copy keeps what the target already has. If a copy was interrupted, the same call
-    /// continues it. A later call adds what happened since. To move a store, first copy while it
+    /// continues it. A later call adds the events since then. To move a store, first copy while it
     /// serves. Then stop serving, copy the rest, and serve from the target. At the end, the copy
     /// compares each record with its source and verifies the whole target: see
     /// [`CopyReport::verified`].
     ///
-    /// - **Feed.** The target has its own feed. Events of different records may have another order
-    ///   there. A consumer that has processed this store's feed up to [`CopyReport::before`]
-    ///   continues at [`CopyReport::place`]. Any other consumer starts again at the beginning of
-    ///   the target's feed.
-    /// - **Order numbers.** The target issues its own. Give it
-    ///   [node digits](crate::Builder::node) that no store of these orders has ever had.
+    /// - **Feed.** The target has its own feed. Events of different records may be in another
+    ///   sequence there. A consumer that has processed this store's feed up to
+    ///   [`CopyReport::before`] continues at [`CopyReport::place`]. Any other consumer starts again
+    ///   at the beginning of the target's feed.
+    /// - **Order numbers.** The target issues its own numbers. Give it [node
+    ///   digits](crate::Builder::node) that no store of these orders has ever had.
     ///
     /// Other long calls of this store ([`Store::verify`], [`Store::backup`]) wait for the copy.
     ///
@@ -180,7 +180,7 @@ impl Store {
     /// The repair rebuilds lists, unique keys and counts from the records. It rebuilds an
     /// unreadable record from its history. It replaces an unreadable history with one event that
     /// takes over the record as it is. Payments, refunds and amounts come from no other source. The
-    /// report names what is lost, and only the channel knows it.
+    /// report names what is lost. Only the channel still has these facts.
     ///
     /// Query the channel about each order that [`RepairReport::findings`] names as lost or older.
     /// Reconcile each day on which events or journal frames are lost. The steps are those after a

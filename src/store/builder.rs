@@ -1,4 +1,4 @@
-//! Settings of a store. Opening the store checks them.
+//! Settings of a store. The store checks them when it is opened.
 
 use std::fmt;
 use std::path::Path;
@@ -104,23 +104,23 @@ impl Builder {
     }
 
     /// Allows a store on a system where a power loss may undo acknowledged commands. Such a system
-    /// cannot make file names durable. Without this setting, opening or creating a store there
-    /// fails with [`Error::WeakDurability`]. On Linux and macOS it has no effect.
+    /// cannot make file names durable. Without this setting, the call that opens or creates a store
+    /// there fails with [`Error::WeakDurability`]. On Linux and macOS it has no effect.
     pub const fn allow_weak_durability(mut self) -> Self {
         self.local.allow_weak_durability = true;
         self
     }
 
-    /// Sets a callback for the progress of an open: the number of journal bytes read so far, and
-    /// their total number.
+    /// Sets a callback for the progress while a store is opened. The callback gets the number of
+    /// journal bytes read so far, and their total number.
     pub const fn recovery_progress(mut self, progress: Progress) -> Self {
         self.local.progress = Some(progress);
         self
     }
 
     /// Sets whether to refuse a server that has any [`ReplicationRisk`](crate::ReplicationRisk).
-    /// Default: `false`. Set it if PostgreSQL itself replicates. A service that replicates the disk
-    /// under PostgreSQL would be refused.
+    /// Default: `false`. Set it to `true` if PostgreSQL itself replicates. With `true`, the store
+    /// also refuses a service that replicates the disk under PostgreSQL.
     #[cfg(feature = "postgres")]
     pub const fn require_sync(mut self, is_required: bool) -> Self {
         self.cluster.require_sync = is_required;

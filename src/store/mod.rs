@@ -47,7 +47,8 @@ impl Drop for Handle {
         if self.pipeline.check_process().is_err() {
             // This is a forked child: everything belongs to the parent. The child lacks the
             // threads, and a lock that one of them held stays locked here. Dropping the pipeline
-            // could wait for such a lock, or write to the parent's files. So it is leaked.
+            // could wait for such a lock, or write to the parent's files. This code therefore leaks
+            // the pipeline.
             std::mem::forget((Arc::clone(&self.pipeline), self.threads.lock().take()));
             return;
         }
@@ -60,7 +61,7 @@ impl Drop for Handle {
     }
 }
 
-/// Whether an open created the store.
+/// Whether the call that opened the store also created it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Opened {
@@ -82,7 +83,7 @@ impl Store {
         Self::builder().init(dir)
     }
 
-    /// Opens the store in `dir`. Never creates one: if a volume is not mounted, its empty mount
+    /// Opens the store in `dir`. Never creates a store: if a volume is not mounted, its empty mount
     /// point must not become a new store.
     ///
     /// # Errors
@@ -128,8 +129,8 @@ impl Store {
     /// # Errors
     /// - [`Error::Invalid`] if the URL is invalid.
     /// - [`Error::NewerFormat`] if a newer version of this crate wrote the tables.
-    /// - [`Error::NotApplied`] if no connection is possible. Also if there is a
-    ///   [`ReplicationRisk`](crate::ReplicationRisk) and
+    /// - [`Error::NotApplied`] if no connection is possible. The call also fails with this error if
+    ///   there is a [`ReplicationRisk`](crate::ReplicationRisk) and
     ///   [`Builder::require_sync`](crate::Builder::require_sync) is set.
     #[cfg(feature = "postgres")]
     pub fn connect(url: &str) -> Result<Self, Error> {
@@ -202,7 +203,7 @@ impl Store {
     }
 
     /// Runs a checkpoint on the store's background thread: writes the memtable to the B-tree. The
-    /// next open is then faster. Acknowledged commands are durable without it.
+    /// store then opens faster the next time. Acknowledged commands are durable without it.
     ///
     /// ```
     /// # let store = orderstore::Store::memory()?;
@@ -260,7 +261,7 @@ impl Store {
         self.handle.recovery
     }
 
-    /// Returns whether the open created the store.
+    /// Returns whether the call that opened the store also created it.
     #[must_use]
     pub fn opened(&self) -> Opened {
         self.handle.opened

@@ -39,7 +39,7 @@ impl Store {
         self.command(no, CommandKind::Create(Box::new(new)))
     }
 
-    /// Replaces the metadata of the order, the bytes for the caller's own use. Fails with
+    /// Replaces the metadata of the order, the bytes for the caller's own use. Returns the outcome
     /// [`Annotated::VersionMoved`] if the order is no longer at `version`.
     ///
     /// ```
@@ -218,9 +218,9 @@ impl Store {
     }
 
     /// Resolves an anomaly by a person's decision. `anomaly` is its
-    /// [`AnomalyId`](crate::AnomalyId), or an [`AnomalyRef`] if it was reopened. A decision applies
-    /// to one opening only. A retry of an old decision therefore does not resolve an anomaly that
-    /// was reopened since.
+    /// [`AnomalyId`](crate::AnomalyId), or an [`AnomalyRef`] if it was reopened. A decision does
+    /// not apply to an anomaly that was reopened after the person decided. A retry of an old
+    /// decision therefore does not resolve a reopened anomaly.
     ///
     /// ```
     /// # use orderstore::{AnomalyId, AppId, Fen, NewOrder, Note, Resolution, Resolved, Store};

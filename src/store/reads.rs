@@ -22,7 +22,7 @@ use crate::verify::VerifyReport;
 
 impl Store {
     /// Returns the order with this number, or `None` if it was not created. A payment may already
-    /// wait for it.
+    /// wait for the order.
     ///
     /// ```
     /// # let store = orderstore::Store::memory()?;
@@ -58,7 +58,7 @@ impl Store {
     }
 
     /// Lists the actions that the server must do next, oldest first. The store itself does none of
-    /// them. Pass the same `now` to all pages of one sweep.
+    /// these actions. Pass the same `now` to all pages of one sweep.
     ///
     /// ```
     /// # use orderstore::{PageRequest, Store, Timestamp};

@@ -9,7 +9,8 @@ use crate::order::{
 use crate::types::{Label, OrderNo, RefundNo};
 
 impl Store {
-    /// Reserves the amount of a refund. Call it first, then request the refund from the channel.
+    /// Reserves the amount of a refund. Call this method first, then request the refund from the
+    /// channel.
     ///
     /// The amount is reserved at once, so that two requests at the same time cannot refund more
     /// than was paid.
@@ -17,8 +18,8 @@ impl Store {
     /// - If the channel's reply is unknown, repeat the request to the channel under the same refund
     ///   number. Repeat this call, too: the next check then moves to a later time.
     /// - If the channel refused or closed the refund, request the next
-    ///   [`attempt`](NewRefund::attempt) under the same refund number. Channels require that
-    ///   number: with a new one, the money could go back twice.
+    ///   [`attempt`](NewRefund::attempt) under the same refund number. Channels require the same
+    ///   number: with a new number, the money could go back twice.
     ///
     /// ```
     /// # use orderstore::{AppId, Fen, NewOrder, NewRefund, Payment, RefundNo, RefundRequested, Source, Store, Timestamp, TransactionId};
@@ -50,8 +51,8 @@ impl Store {
     /// response to a query. The store adopts a refund that was requested elsewhere.
     ///
     /// For a response to a query, set its time with [`RefundFact::with_query_sent_at`]. After a
-    /// retry or a success, the store accepts a failure only from a later query. A report without
-    /// that time may be older.
+    /// retry or a success, the store accepts a failure only from a later query. The store treats a
+    /// report without that time as possibly older.
     ///
     /// ```
     /// # use orderstore::{AppId, Fen, NewOrder, Payment, RefundFact, RefundNo, RefundRecorded, RefundState, Source, Store, Timestamp, TransactionId};
@@ -84,8 +85,8 @@ impl Store {
     /// Records that the channel refused the request for a refund. The reserved amount is free
     /// again. Anomalies that the refund had resolved are open again.
     ///
-    /// Use it only for a final refusal. After a timeout or a system error, the outcome of the
-    /// request is unknown.
+    /// Use this method only for a final refusal. After a timeout or a system error, the outcome of
+    /// the request is unknown.
     ///
     /// `refund` is the refund number for the first attempt, or `(number, 2)` for the second. A late
     /// refusal of one attempt does not end the next attempt.
@@ -133,8 +134,8 @@ impl Store {
 
     /// Imports an order from another system, in any status, with its times, its payment and its
     /// refunds. The history of the order begins with the import. Payments and refunds that wait
-    /// under its number are then matched with it. If the order lacks a value that the rules need,
-    /// the store adds it.
+    /// under its number are then matched with the order. If the order lacks a value that the rules
+    /// need, the store adds it.
     ///
     /// ```
     /// # use orderstore::{AppId, Conflict, Fen, Imported, NewOrder, Order, Store};

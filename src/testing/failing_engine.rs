@@ -1,8 +1,8 @@
 //! Engine wrapper that injects every kind of failure of the engine contract.
 //!
 //! - The injected failures obey the contract. `Retry` and `Fatal` write nothing. After `Fatal`, the
-//!   wrapper refuses all writes until a test wraps the engine again. It does the same after
-//!   `Unknown` if the engine's limits say so.
+//!   wrapper refuses all writes until a test wraps the engine again. The wrapper does the same
+//!   after `Unknown` if the engine's limits require that.
 //! - Each planned fault happens once. Without a planned fault, nothing fails.
 
 use std::ops::Range;
@@ -40,7 +40,7 @@ pub enum Fault {
     Retry,
     /// Does nothing and fails because the disk is full. A retry may succeed.
     DiskFull,
-    /// Fails as if the data was corrupted.
+    /// Fails as if the data were corrupt.
     Corrupted,
     /// Does nothing and fails with an unknown outcome.
     Unknown,

@@ -85,7 +85,7 @@ impl Oracle {
         decision
     }
 
-    /// Runs [`Shop::ask`], then checks the command itself: no payment or refund is lost, and a
+    /// Runs [`Oracle::run`], then checks the command itself: no payment or refund is lost, and a
     /// repeated command changes nothing.
     pub(crate) fn run_and_check(&mut self, no: OrderNo, kind: CommandKind) -> Decision {
         let before = self.records.get(&no).cloned();

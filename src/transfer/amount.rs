@@ -32,7 +32,7 @@ pub enum AmountProblem {
     Negative,
     /// The amount is not a whole number of fen. With [`Amounts::Yuan`], the nearest fen is more
     /// than 0.001 fen away.
-    #[error("the amount is not a whole number of fen")]
+    #[error("the amount is not a whole number of fen: check the unit of the amounts")]
     NotWhole,
     /// The amount is larger than the maximum, [`Fen::MAX`].
     #[error(transparent)]

@@ -168,7 +168,7 @@ pub enum FieldProblem {
     NotMillis,
     /// The value is neither a status of this store nor mapped by
     /// [`Mapping::status`](super::Mapping::status).
-    #[error("the status is neither known nor mapped")]
+    #[error("the status is neither known nor mapped: add a mapping for this word")]
     UnknownStatus,
     /// The field names a payment, but the order is not paid.
     #[error("the field names a payment, but the order is not paid")]

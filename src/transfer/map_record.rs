@@ -1,9 +1,8 @@
 //! Maps a record of another system to an order.
 //!
-//! - Required fields and fields that decide about money, identity or time: an invalid value
-//!   refuses the record, and the error names the field.
-//! - Descriptive fields: an invalid value moves to the order's metadata, with all fields that
-//!   an order does not have.
+//! A required field, or a field for money, identity or time, must have a valid value. Otherwise the
+//! import refuses the record, and the error names the field. An invalid value of a descriptive
+//! field goes into the order's metadata, as do all fields that an order does not have.
 
 use super::error::{FieldProblem, Reason};
 use super::fields::{Fields, Value};

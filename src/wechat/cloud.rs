@@ -143,12 +143,12 @@ payment_notice!(CloudEvent);
 impl<'de> Deserialize<'de> for CloudEvent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let fields = Fields::deserialize(deserializer, &FORM)?;
-        Self::from_fields(&fields).map_err(told)
+        Self::from_fields(&fields).map_err(into_serde_error)
     }
 }
 
 /// Converts the error to one of a serde format, which has one message and no source.
-pub(super) fn told<E: Error>(error: MessageError) -> E {
+pub(super) fn into_serde_error<E: Error>(error: MessageError) -> E {
     match error {
         MessageError::Field { source, .. } => E::custom(format!("{error}: {source}")),
         other => E::custom(other),

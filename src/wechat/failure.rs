@@ -10,13 +10,17 @@ use crate::types::{Label, Note, OrderNo};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Failure {
-    /// Order number: `outTradeNo`, `out_trade_no`.
+    /// Order number. The field is named `outTradeNo` in cloud messages, and `out_trade_no` in the
+    /// other protocols.
     pub order_no: Option<OrderNo>,
-    /// Description of a failed call: `returnMsg`, `return_msg`.
+    /// Description of a failed call. The field is named `returnMsg` in cloud messages, and
+    /// `return_msg` in v2.
     pub return_msg: Option<Note>,
-    /// Error code: `errCode`, `err_code`, in v3 `code`.
+    /// Error code. The field is named `errCode` in cloud messages, `err_code` in v2 and `code` in
+    /// v3.
     pub err_code: Option<Label>,
-    /// Description of the error: `errCodeDes`, `err_code_des`, in v3 `message`.
+    /// Description of the error. The field is named `errCodeDes` in cloud messages, `err_code_des`
+    /// in v2 and `message` in v3.
     pub err_code_des: Option<Note>,
 }
 

@@ -56,7 +56,7 @@ pub struct V2Reply {
 const REPEAT: &str = "not settled yet, please repeat";
 
 impl CloudReply {
-    /// "Received" if `acknowledge` is true, otherwise "repeat it".
+    /// Creates the reply: "received" if `acknowledge` is true, otherwise "repeat it".
     #[must_use]
     pub const fn of(acknowledge: bool) -> Self {
         if acknowledge {
@@ -73,7 +73,7 @@ impl CloudReply {
 }
 
 impl V3Reply {
-    /// "Received" if `acknowledge` is true, otherwise "repeat it".
+    /// Creates the reply: "received" if `acknowledge` is true, otherwise "repeat it".
     #[must_use]
     pub const fn of(acknowledge: bool) -> Self {
         if acknowledge {
@@ -90,7 +90,7 @@ impl V3Reply {
 }
 
 impl V2Reply {
-    /// "Received" if `acknowledge` is true, otherwise "repeat it".
+    /// Creates the reply: "received" if `acknowledge` is true, otherwise "repeat it".
     #[must_use]
     pub const fn of(acknowledge: bool) -> Self {
         Self {

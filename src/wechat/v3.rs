@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Deserializer};
 
-use super::cloud::told;
+use super::cloud::into_serde_error;
 use super::error::MessageError;
 use super::fields::{Fields, Form};
 use super::payment::FieldNames;
@@ -171,7 +171,7 @@ impl V3Transaction {
 impl<'de> Deserialize<'de> for V3Transaction {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let fields = Fields::deserialize(deserializer, &FORM)?;
-        Self::from_fields(&fields).map_err(told)
+        Self::from_fields(&fields).map_err(into_serde_error)
     }
 }
 

@@ -310,7 +310,7 @@ fn memory_store_does_not_support_backup() {
 }
 
 #[test]
-fn damaged_backup_is_rejected_or_restored_whole() {
+fn corrupt_backup_is_rejected_or_restored_whole() {
     let place = Place::new();
     let store = filled(&place, 30);
     let dir = place.at("backup");

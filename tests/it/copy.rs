@@ -65,7 +65,7 @@ fn second_copy_adds_new_events_and_third_none() {
 }
 
 #[test]
-fn interrupted_copy_continues() {
+fn copy_after_two_failures_adds_only_missing_events() {
     let store = filled(SEED);
     let memory = in_memory();
     let (engine, faults) = FailingEngine::around(memory.again());
@@ -216,8 +216,8 @@ fn copy_rejects_concurrent_write_to_empty_target() {
         matches!(result, Err(Error::Differs { no }) if no == order_no(1)),
         "{result:?}"
     );
-    let stands = target.history(order_no(1)).wait().unwrap();
-    assert_eq!(stands.len(), 1, "{stands:?}");
+    let history = target.history(order_no(1)).wait().unwrap();
+    assert_eq!(history.len(), 1, "{history:?}");
     assert!(target.verify().wait().unwrap().is_ok());
 }
 
@@ -263,7 +263,7 @@ fn copy_rejects_concurrent_write_within_a_batch() {
 fn copy_retries_mutations_with_mismatch_verdict() {
     let store = filled(SEED);
     let is_over = AtomicBool::new(false);
-    // A cluster answers like this when the connection breaks within a batch and nobody else has
+    // A cluster answers like this when the connection breaks within a batch and no other writer has
     // written.
     let engine = Meddled::apply(in_memory(), move |engine, batch| {
         if batch.len() < 2 || is_over.swap(true, Ordering::Relaxed) {

@@ -1,4 +1,4 @@
-//! Stores with corrupted pages on disk, tested through the public API.
+//! Stores with corrupt pages on disk, tested through the public API.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -56,7 +56,7 @@ impl Shop {
         self.place.path().join("old")
     }
 
-    /// Copies the closed store with corrupted bytes in `base.redb`; the journal stays as it was.
+    /// Copies the closed store with corrupt bytes in `base.redb`; the journal stays as it was.
     fn damage(&self, harm: impl FnOnce(&mut [u8])) -> TempDir {
         let place = tempfile::tempdir().unwrap();
         copy(&self.dir(), &place.path().join("old"));
@@ -126,7 +126,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Shuts a store down. redb cannot close the file when its internal pages are corrupted.
+/// Shuts a store down. redb cannot close the file when its internal pages are corrupt.
 fn end(store: &Store) {
     let ended = store.shutdown().wait();
     assert!(
@@ -143,12 +143,12 @@ fn is_unreadable<T>(read: &Result<T, Error>) -> bool {
 #[cfg(unix)]
 const MANY: u64 = 8000;
 
-/// Runs in a child process limited to 2 GB of memory. If a corrupted page reference were followed
+/// Runs in a child process limited to 2 GB of memory. If a corrupt page reference were followed
 /// without a check, redb would allocate 4 GiB and more.
 #[cfg(unix)]
 #[test]
-fn damaged_branch_page_affects_only_entries_below_it() {
-    const NAME: &str = "damage::damaged_branch_page_affects_only_entries_below_it";
+fn corrupt_branch_page_affects_only_entries_below_it() {
+    const NAME: &str = "damage::corrupt_branch_page_affects_only_entries_below_it";
     if std::env::var_os("ORDERSTORE_SMALL").is_none() {
         let limited = "ulimit -v 2000000 && exec \"$0\" --exact \"$1\" --nocapture";
         let child = std::process::Command::new("sh")
@@ -272,9 +272,10 @@ fn flipped_bit_never_makes_an_order_missing() {
     assert!(unreadable > 20 && unopened < 100, "{unreadable} {unopened}");
 }
 
-/// Corrupts each page in use in turn: every acknowledged command must be found after a reopen.
+/// Corrupts each page in use in turn: every acknowledged command must be found after the store is
+/// opened again.
 #[test]
-fn damaged_page_loses_no_acknowledged_command() {
+fn corrupt_page_loses_no_acknowledged_command() {
     let shop = Shop::of(100);
     let (mut taken, mut refused, mut repaired) = (0, 0, 0);
     let (mut unflushed, mut rebuilt) = (0, 0);
@@ -303,7 +304,7 @@ fn damaged_page_loses_no_acknowledged_command() {
             let is_flushed = store.checkpoint().wait().is_ok();
             unflushed += usize::from(!is_flushed);
             let report = store.verify().wait().unwrap();
-            // A checkpoint that met a corrupted page of an index table has rebuilt the index.
+            // A checkpoint that met a corrupt page of an index table has rebuilt the index.
             if is_flushed && store.stats().reopened > 0 {
                 assert!(report.is_ok(), "page at {at}: {report:#?}");
                 rebuilt += 1;

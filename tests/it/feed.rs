@@ -97,7 +97,7 @@ fn paid_order_ships_once_across_restarts() {
 }
 
 #[test]
-fn truncated_ledger_ships_each_order_once() {
+fn shipper_with_truncated_ledger_ships_each_order_once() {
     let store = Store::memory().unwrap();
     with_paid(&store, 1..4);
     let (_dir, path) = temp_ledger();

@@ -18,7 +18,7 @@ const LAYERS: [&str; 22] = [
     "manual", "testing", "prelude",
 ];
 
-/// Longer files hide more than one subject.
+/// Maximum length of a file, in lines. A longer file usually covers more than one subject.
 const LINES_MAX: usize = 450;
 
 /// The path of a module, from the root of its crate.
@@ -27,7 +27,7 @@ type Module = Vec<String>;
 /// The files of one crate, by module, with the paths that each imports.
 struct Sources {
     imports: BTreeMap<Module, Vec<Module>>,
-    /// What a module re-exports: name → full path.
+    /// Re-exports of each module: name → full path.
     exports: BTreeMap<(Module, String), Module>,
 }
 
@@ -57,7 +57,7 @@ impl Sources {
         sources
     }
 
-    /// The file that defines what a path names.
+    /// The file that defines the item at a path.
     fn file_of(&self, path: &[String]) -> Module {
         let mut path = path.to_vec();
         // A chain of re-exports is short; a longer one would be a loop.
@@ -215,7 +215,7 @@ fn rust_files(dir: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Test modules that stand in files of their own.
+/// Whether a file holds only tests.
 fn is_test(file: &Path) -> bool {
     let parts: Vec<_> = file.iter().map(|part| part.to_string_lossy()).collect();
     let is_of = |part: &str| part == "tests" || part == "tests.rs" || part == "schedules";
@@ -238,8 +238,9 @@ fn module_of(file: &Path) -> Module {
 /// The files that import each other, directly or through others.
 fn circles(edges: &BTreeMap<Module, BTreeSet<Module>>) -> Vec<Module> {
     let mut open = edges.clone();
-    // A file that imports no open file is in no circle, and neither is one that no open file
-    // imports. What is left when no more of them can be taken away is circles.
+    // Repeatedly removes each file that imports no remaining file, and each file that no remaining
+    // file imports. Such a file is in no circle. The files that remain form the circles, or connect
+    // two of them.
     loop {
         let imported: BTreeSet<Module> = open.values().flatten().cloned().collect();
         let is_free = |(module, targets): (&Module, &BTreeSet<Module>)| {
@@ -318,7 +319,7 @@ fn source_files_are_short() {
     }
 }
 
-/// The test would be blind if it resolved no import.
+/// Checks that the test resolves imports. Otherwise it would find no violation.
 #[test]
 fn imports_are_found_through_reexports_and_inline_paths() {
     let edges = Sources::read("src").edges();

@@ -1,4 +1,4 @@
-//! The store from outside, by subject.
+//! Tests of the store through its public API, one module for each subject.
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -6,7 +6,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a test that meets what it does not expect fails, as it should"
+    reason = "an unexpected result must fail the test"
 )]
 
 mod backup;

@@ -134,8 +134,8 @@ fn repair_translates_cursors_of_the_old_feed() {
     let report = Store::repair(place.path().join("old"), place.path().join("new")).unwrap();
     assert!(report.is_whole());
     let store = Store::open(place.path().join("new")).unwrap();
-    let heard = store.events(page[4].cursor, 1).wait();
-    assert!(matches!(heard, Err(Error::InvalidCursor { .. })));
+    let result = store.events(page[4].cursor, 1).wait();
+    assert!(matches!(result, Err(Error::InvalidCursor { .. })));
     let next = report.translate(page[4].cursor).unwrap();
     assert_eq!(
         store.events(next, 1).wait().unwrap()[0].event,

@@ -29,8 +29,8 @@ pub(crate) fn fresh_url(server: &Server) -> String {
     server.url(&fresh_schema(server))
 }
 
-/// Engines on a server. Without a server it creates engines in memory, so that each case passes;
-/// the missing server has been reported before.
+/// Engines on a server. Without a server, the harness creates engines in memory, so that each case
+/// passes. Another message has already reported the missing server.
 #[derive(Default)]
 struct OnServer {
     last: RefCell<Option<String>>,

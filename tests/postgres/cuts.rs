@@ -44,7 +44,7 @@ fn postgres_cut_connections_lose_and_double_no_payment() {
             .map(|(tag, store)| scope.spawn(|| sell_until_cut(store, tag, &till, &proxy)))
             .collect();
         while !selling.iter().all(thread::ScopedJoinHandle::is_finished) {
-            // Long enough for a connection to be made and used now and then.
+            // Long enough that the store sometimes makes and uses a connection between two cuts.
             thread::sleep(Duration::from_millis(20 + rng.below(200) as u64));
             proxy.cut(&mut rng);
         }

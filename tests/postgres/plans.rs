@@ -10,7 +10,7 @@ use crate::server::Server;
 const NUMBERED: u64 = 20_000;
 
 /// Maximum number of index entries read for each numbered event. One is read to find the event and
-/// one to compare its position; now and then a dead entry is passed over.
+/// one to compare its position; sometimes the server passes over a dead entry.
 const ENTRIES_EACH: u64 = 10;
 
 const COPIES: &str = "

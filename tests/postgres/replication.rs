@@ -68,8 +68,8 @@ fn postgres_log_receiver_does_not_count_as_standby() {
     leader.until(streams, |count| count == "1");
     let names = "pg_receivewal".to_owned();
     assert_eq!(risks(&url), [Wildcard, NotAStandby { names }]);
-    // Only the log receiver could confirm now: a payment would be acknowledged by a file that no
-    // server serves.
+    // Now only the log receiver could confirm a commit. It writes the log to a file. The store
+    // would acknowledge a payment that no server can return.
     follower.signal("STOP");
     let store = Store::connect(&url).unwrap();
     let made = store.create(order_no(1), new(100)).wait().unwrap();

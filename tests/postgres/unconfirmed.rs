@@ -63,9 +63,9 @@ fn postgres_cancelled_wait_is_answered_only_after_confirmation() {
         for _ in 0..3 {
             cancels_the_wait(&server);
             thread::sleep(Duration::from_millis(500));
-            let stands = "SELECT count(*) FROM orderstore_orders";
+            let order_count = "SELECT count(*) FROM orderstore_orders";
             assert_eq!(
-                server.sql(stands),
+                server.sql(order_count),
                 "2",
                 "the leader has committed the order"
             );

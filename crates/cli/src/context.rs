@@ -11,7 +11,7 @@ use crate::output::{Format, Out};
 use crate::progress;
 use crate::redact::Redactor;
 
-/// The flags that all verbs share.
+/// Flags that all verbs share.
 pub(crate) struct Context {
     global: Global,
 }
@@ -60,7 +60,7 @@ impl Context {
     ) -> Result<T, Failure> {
         let place = self.location()?;
         progress::begin("reading the journal");
-        let store = place.open(builder.recovery_progress(progress::tell))?;
+        let store = place.open(builder.recovery_progress(progress::set_position))?;
         progress::end();
         let worked = work(&store);
         let ended = store.shutdown().wait();
@@ -83,7 +83,7 @@ impl Context {
     pub(crate) const fn redactor(&self) -> Redactor {
         let is_for_people = matches!(self.global.format, None | Some(Format::Table));
         Redactor {
-            lifted: self.global.show_openid || !is_for_people,
+            shows_all: self.global.show_openid || !is_for_people,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Exit codes. Each code means another next step for a script or a person.
+//! Exit codes. Each code calls for a different next step of a script or a person.
 
 use std::process::ExitCode;
 
@@ -19,14 +19,14 @@ pub(crate) enum Exit {
     Io = 5,
     /// The directory or database does not fit the verb.
     NoStore = 6,
-    /// The outcome is unknown. Running the same command again shows it.
+    /// The outcome is unknown. Running the same command again shows the outcome.
     Unknown = 7,
 }
 
 /// Text about exit codes, times and amounts at the end of `--help`.
 pub(crate) const HELP: &str = "\
 Exit codes:
-  0  done now, or done before
+  0  done, or already done by an earlier command
   1  refused by the rules, no result, or a person must look: anomalies, differences, refused
      records
   2  invalid arguments; nothing was changed

@@ -28,7 +28,7 @@ Stop every process that uses the store, and do not change the directory. If a re
 exists, restore it into another directory: `orderstore restore BACKUP --into DIR`.
 Otherwise build a new store from the readable data: `orderstore repair --into DIR`.";
 
-const UNKNOWN: &str = "Run the same command again. Its answer shows the outcome of this one.";
+const UNKNOWN: &str = "Run the same command again: its answer shows whether this run was applied.";
 
 impl Failure {
     /// Creates a failure for invalid arguments.
@@ -235,7 +235,7 @@ directory. A new backup needs its own directory."
         }
         Error::NotABackup { .. } => "Name a directory that `orderstore backup DIR` created.",
         Error::Foreign { .. } => {
-            "Name the directory of the store. A new store or backup needs a missing or empty one."
+            "Check the path: the store may be in a directory above or below it."
         }
         Error::AlreadyThere { .. } => {
             "Use that store, or name a directory that is missing or empty."

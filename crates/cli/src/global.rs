@@ -1,4 +1,4 @@
-//! The flags that all verbs share.
+//! Flags that all verbs share.
 
 use std::ffi::OsString;
 
@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::output::Format;
 
-/// The flags that all verbs share.
+/// Flags that all verbs share.
 #[derive(Args)]
 #[command(next_help_heading = "For every verb")]
 pub(crate) struct Global {

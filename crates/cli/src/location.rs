@@ -86,7 +86,7 @@ fn hosts(rest: &str) -> Option<&str> {
 
 /// Returns `text` with the secrets of all URLs in `arguments` replaced. `text` is an error
 /// message that may repeat the arguments.
-pub(crate) fn veiled(text: String, arguments: impl Iterator<Item = OsString>) -> String {
+pub(crate) fn redact_urls(text: String, arguments: impl Iterator<Item = OsString>) -> String {
     arguments.fold(text, |text, word| {
         let word = word.to_string_lossy();
         if let Some((_, rest)) = word.split_once(MARK).filter(|(_, rest)| !rest.is_empty()) {

@@ -47,11 +47,11 @@ fn main() -> ExitCode {
 /// An error message repeats invalid arguments, so this removes the secrets of URLs from it.
 fn exit_after(error: &clap::Error) -> ! {
     let message = error.render().to_string();
-    let redacted = location::veiled(message.clone(), env::args_os());
+    let redacted = location::redact_urls(message.clone(), env::args_os());
     // `error.exit` prints in colour; use it unless something was redacted.
     if !error.use_stderr() || redacted == message {
         error.exit();
     }
-    progress::say(redacted.trim_end());
+    progress::print_line(redacted.trim_end());
     process::exit(error.exit_code());
 }

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// The only progress bar. It is global because the library reports progress to plain functions,
-/// which have no state.
+/// Progress bar of the program. It is global because the library reports progress to plain
+/// functions, which have no state.
 static BAR: LazyLock<ProgressBar> = LazyLock::new(|| {
     if !stderr().is_terminal() {
         return ProgressBar::hidden();
@@ -30,7 +30,7 @@ pub(crate) fn begin(what: &'static str) {
 }
 
 /// Sets the position of the bar.
-pub(crate) fn tell(done: u64, total: u64) {
+pub(crate) fn set_position(done: u64, total: u64) {
     BAR.set_length(total);
     BAR.set_position(done);
 }
@@ -54,7 +54,7 @@ pub(crate) fn restart(what: &'static str) {
 }
 
 /// Prints a line to stderr and hides the bar meanwhile.
-pub(crate) fn say(line: &str) {
+pub(crate) fn print_line(line: &str) {
     // If stderr fails, the program has no other place to report that.
     BAR.suspend(|| {
         use std::io::Write as _;

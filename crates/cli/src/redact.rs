@@ -14,14 +14,14 @@ use serde_json::{Map, Value};
 #[derive(Clone, Copy)]
 pub(crate) struct Redactor {
     /// Whether the output shows full values: it is for programs, or the operator asked for them.
-    pub(crate) lifted: bool,
+    pub(crate) shows_all: bool,
 }
 
 impl Redactor {
     /// Returns an openid, shortened if redaction is on.
     pub(crate) fn openid(self, openid: &OpenId) -> String {
         let text = openid.as_str();
-        if self.lifted {
+        if self.shows_all {
             return text.to_owned();
         }
         // Three characters of a short openid would reveal most of it.
@@ -32,7 +32,7 @@ impl Redactor {
     /// Returns a free text, or only its length if redaction is on. Such a text may contain
     /// personal data.
     pub(crate) fn text(self, text: &str) -> String {
-        if self.lifted || text.is_empty() {
+        if self.shows_all || text.is_empty() {
             return text.to_owned();
         }
         of_length(text.as_bytes())
@@ -40,7 +40,7 @@ impl Redactor {
 
     /// Returns the caller's own bytes as text, or only their length if redaction is on.
     pub(crate) fn metadata(self, metadata: &Metadata) -> String {
-        if !self.lifted && !metadata.is_empty() {
+        if !self.shows_all && !metadata.is_empty() {
             return of_length(metadata.as_bytes());
         }
         match self.json(metadata) {
@@ -53,26 +53,26 @@ impl Redactor {
     /// redact personal data.
     pub(crate) fn json(self, value: &impl Serialize) -> Value {
         let mut json = serde_json::to_value(value).unwrap_or_default();
-        cover(&mut json);
+        remove_prepay_values(&mut json);
         json
     }
 }
 
 /// Removes the values of prepays at any depth.
-fn cover(json: &mut Value) {
+fn remove_prepay_values(json: &mut Value) {
     match json {
-        Value::Array(items) => items.iter_mut().for_each(cover),
-        Value::Object(fields) => cover_fields(fields),
+        Value::Array(items) => items.iter_mut().for_each(remove_prepay_values),
+        Value::Object(fields) => remove_from_fields(fields),
         _ => {}
     }
 }
 
-fn cover_fields(fields: &mut Map<String, Value>) {
+fn remove_from_fields(fields: &mut Map<String, Value>) {
     // Only a prepay has the field `validUntil`.
     if fields.contains_key("validUntil") {
         fields.insert("value".to_owned(), Value::Null);
     }
-    fields.values_mut().for_each(cover);
+    fields.values_mut().for_each(remove_prepay_values);
 }
 
 fn of_length(bytes: &[u8]) -> String {
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn table_shortens_openids_and_texts() {
-        let table = Redactor { lifted: false };
+        let table = Redactor { shows_all: false };
         let openid = |text: &str| table.openid(&OpenId::parse(text).unwrap());
         assert_eq!(openid(PAYER), "oZW…");
         assert_eq!(openid("short"), "…");
@@ -100,11 +100,11 @@ mod tests {
     }
 
     #[test]
-    fn lifted_redactor_shows_full_values() {
-        let lifted = Redactor { lifted: true };
-        assert_eq!(lifted.openid(&OpenId::parse(PAYER).unwrap()), PAYER);
-        assert_eq!(lifted.text("茶"), "茶");
-        let metadata = |bytes: &[u8]| lifted.metadata(&Metadata::new(bytes).unwrap());
+    fn redactor_off_shows_full_values() {
+        let full = Redactor { shows_all: true };
+        assert_eq!(full.openid(&OpenId::parse(PAYER).unwrap()), PAYER);
+        assert_eq!(full.text("茶"), "茶");
+        let metadata = |bytes: &[u8]| full.metadata(&Metadata::new(bytes).unwrap());
         assert_eq!(metadata(b"13800138000"), "13800138000");
         assert_eq!(metadata(b"\xff\x00"), r#"{"hex":"ff00"}"#);
     }
@@ -115,8 +115,8 @@ mod tests {
             "_openid": PAYER, "metadata": "13800138000",
             "what": {"prepayRecorded": {"kind": "JSAPI", "value": "wx2014", "validUntil": 5}},
         });
-        for lifted in [false, true] {
-            let json = Redactor { lifted }.json(&event);
+        for shows_all in [false, true] {
+            let json = Redactor { shows_all }.json(&event);
             assert_eq!(json["_openid"], PAYER);
             assert_eq!(json["metadata"], "13800138000");
             assert_eq!(json["what"]["prepayRecorded"]["value"], Value::Null);

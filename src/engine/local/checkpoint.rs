@@ -1,12 +1,13 @@
 //! Checkpoints: write a frozen memtable into the B-tree in the background.
 //!
 //! - A checkpoint writes the whole memtable, in key order, in one durable transaction. The
-//!   transaction also stores the last LSN that the B-tree then holds. Only after the commit are
-//!   the journal segments up to this LSN removed.
+//!   transaction also stores the log sequence number (LSN) of the last journal frame in the
+//!   memtable. After the commit, the checkpoint removes the journal segments up to this LSN.
 //! - A failed checkpoint loses nothing: the memtable and the journal still hold all writes. The
-//!   checkpoint thread reopens the B-tree, looks up what it holds, and tries again.
-//! - Memory is bounded. During a checkpoint, the next memtable fills. From half full on,
-//!   [`Core::throttle`] delays each batch, with a growing delay. When the memtable is full,
+//!   checkpoint thread reopens the B-tree and reads its LSN: if the commit did not succeed after
+//!   all, the thread tries again.
+//! - Memory is bounded. While a checkpoint runs, writes go to a second memtable. Above half of its
+//!   maximum size, [`Core::throttle`] delays each batch, more and more. When this memtable is full,
 //!   [`Core::stall_until_room`] makes writers wait for the checkpoint.
 
 use std::sync::Arc;
@@ -39,17 +40,18 @@ const STALL_MIN: Duration = Duration::from_millis(1);
 /// Number of bytes that a checkpoint leaves free on the disk.
 const ROOM: u64 = 8 << 20;
 
-/// Number of closed segments that triggers a checkpoint when a store is opened. Each opening
-/// leaves one segment, even if it holds little.
+/// Number of closed segments that triggers a checkpoint when a store is opened. Each open leaves
+/// one segment, even if the segment holds few writes.
 const SEGMENTS_MAX: usize = 16;
 
-/// Maximum size of a memtable, in bytes, for which an opening waits for the checkpoint.
+/// Maximum size of a memtable, in bytes, at which the open of a store waits for the checkpoint: 1
+/// MiB.
 const LITTLE: usize = 1 << 20;
 
 impl Core {
     /// Delays a batch if the active memtable is more than half full during a checkpoint.
     ///
-    /// On a simulated disk it counts the delay and does not sleep.
+    /// On a simulated disk, this function counts the delay but does not sleep.
     pub(super) fn throttle(&self) -> Result<(), EngineError> {
         let view = self.view()?;
         if view.frozen.is_none() {
@@ -95,7 +97,7 @@ impl Core {
     pub(super) fn flush(&self) -> Result<(), EngineError> {
         loop {
             // This wait does not hold the writer's lock. Another thread may freeze a memtable
-            // before this one gets the lock; then wait again.
+            // before this thread gets the lock; then the loop waits again.
             self.checkpointer.wait()?;
             let mut writer = self.writer.lock();
             let writer = writer.as_mut().ok_or_else(closed)?;
@@ -112,8 +114,8 @@ impl Core {
 
     /// Starts a checkpoint if there are at least 16 closed segments.
     ///
-    /// Waits for it if the memtable is small. Otherwise, a store that is only opened for short
-    /// times would accumulate segments: it would close before any checkpoint ends.
+    /// Waits for the checkpoint if the memtable is small. Without this wait, a store that is never
+    /// open for long would accumulate segments: it would close before any checkpoint ends.
     pub(super) fn checkpoint_if_many_segments(&self) -> Result<(), EngineError> {
         if self.closed_segments.count() < SEGMENTS_MAX {
             return Ok(());
@@ -142,17 +144,14 @@ impl Core {
         let last_lsn = writer.journal.last_lsn();
         let mut current = self.view.write();
         let view = current.as_ref().ok_or_else(closed)?;
-        let shelf = Arc::clone(&view.active);
+        let memtable = Arc::clone(&view.active);
         *current = Some(Arc::new(ReadView {
             active: Arc::default(),
-            frozen: Some(Arc::clone(&shelf)),
+            frozen: Some(Arc::clone(&memtable)),
             ..(**view).clone()
         }));
         drop(current);
-        self.checkpointer.submit(Frozen {
-            memtable: shelf,
-            last_lsn,
-        });
+        self.checkpointer.submit(Frozen { memtable, last_lsn });
         Ok(())
     }
 
@@ -183,7 +182,7 @@ impl Core {
         );
         let checked = self.check_files().and_then(|()| self.check_room(frozen));
         if let Err(error) = checked {
-            // The attempt did not touch the B-tree, so the B-tree needs no reopening.
+            // The attempt did not touch the B-tree, so there is no need to reopen it.
             return self.fail_checkpoint(error, false);
         }
         if is_injected(&**self.dir.disk(), FaultInjection::DropJournalEarly) {
@@ -234,10 +233,10 @@ impl Core {
         self.dir.check_store(&self.header, &*self.btree_file)
     }
 
-    /// Writes the frozen memtable into the B-tree. After a failure, it reopens the B-tree.
+    /// Writes the frozen memtable into the B-tree. After a failure, reopens the B-tree.
     ///
-    /// Returns `None` if the B-tree holds the memtable, and otherwise the reason. Fails if the
-    /// B-tree could not be reopened.
+    /// Returns `None` if the B-tree now holds the memtable, and otherwise the error of the write.
+    /// Fails if the B-tree could not be reopened.
     fn write_checkpoint(&self, frozen: &Frozen) -> Result<Option<StorageError>, StorageError> {
         // The lock is held until a failed B-tree is replaced. Readers whose reads failed wait
         // for it in `reopen_after`.
@@ -245,12 +244,12 @@ impl Core {
         let Some(failure) = self.try_write(&mut btree, frozen, |_| Ok(()))? else {
             return Ok(None);
         };
-        if !is_corrupted(&failure) {
+        if !is_corrupt(&failure) {
             return Ok(Some(failure));
         }
-        // A corrupted page stopped the write. If the page belongs to an index, rebuilding the
-        // corrupted indexes removes it from the write's path. Without this second attempt, one
-        // such page would block all checkpoints, and soon all writes.
+        // A corrupt page stopped the write. If the page belongs to an index, a rebuild of the
+        // corrupt indexes removes the page from the path of the write. Without this second attempt,
+        // one corrupt page would block all checkpoints, and soon all writes.
         let layout = keys::KeyEncoder::new(self.header.hash_key);
         let pages = self.damage.count();
         if self.checkpointer.is_known_failure(pages) {
@@ -261,16 +260,16 @@ impl Core {
         let may_go_on = || self.checkpointer.check_open();
         let prepare = |base: &BTree| rebuild(base, &layout, &check_room, &may_go_on);
         let again = self.try_write(&mut btree, frozen, prepare)?;
-        if again.as_ref().is_some_and(is_corrupted) {
+        if again.as_ref().is_some_and(is_corrupt) {
             self.checkpointer.note_failure(self.damage.count());
         }
         Ok(again)
     }
 
-    /// Runs `prepare` and writes the memtable into the B-tree. After a failure, it reopens the
-    /// B-tree and checks whether the commit succeeded nevertheless.
+    /// Runs `prepare` and writes the memtable into the B-tree. After a failure, reopens the B-tree
+    /// and checks whether the commit succeeded nevertheless.
     ///
-    /// Returns `None` if the B-tree holds the memtable, and otherwise the reason.
+    /// Returns `None` if the B-tree now holds the memtable, and otherwise the error of the write.
     fn try_write(
         &self,
         btree: &mut Option<BTree>,
@@ -368,7 +367,7 @@ impl Core {
         // must match its snapshot. This work happens before the write lock, so readers do not
         // wait for it.
         let flushed = shown.frozen.as_ref().filter(|_| holds_frozen);
-        let flushed = flushed.map(|shelf| shelf.read());
+        let flushed = flushed.map(|memtable| memtable.read());
         let changed = flushed.iter().flat_map(|table| table.numbers());
         let hot = Arc::new(shown.cache.for_next_snapshot(changed));
         drop(flushed);
@@ -403,8 +402,8 @@ fn write(base: &BTree, frozen: &Frozen) -> Result<(), StorageError> {
 
 /// Delay of a batch when the memtable is `over` bytes larger than `half` its maximum.
 ///
-/// The delay grows with the square of `over`, from zero to 10 ms. The first batches above the
-/// half notice nothing, and a nearly full memtable slows writers down before they stall.
+/// The delay grows with the square of `over`, from zero to 10 ms. Just above half, the delay is
+/// hardly noticeable; near the maximum, it slows writers down before they stall.
 fn delay(over: usize, half: usize) -> Duration {
     // `share` is the used part of the upper half in thousandths, so its square is in millionths.
     let share = over.min(half).saturating_mul(1000) / half.max(1);
@@ -417,17 +416,17 @@ fn memtable_bytes(frozen: &Frozen) -> u64 {
     u64::try_from(frozen.memtable.read().bytes()).unwrap_or(u64::MAX)
 }
 
-fn is_corrupted(error: &StorageError) -> bool {
+fn is_corrupt(error: &StorageError) -> bool {
     error.kind() == StorageErrorKind::Corrupted
 }
 
 /// Converts the failure of a checkpoint into the error of a write that waits for it.
 ///
-/// Corruption becomes `Stalled`. The corrupted page is in the B-tree and has nothing to do with
-/// the order of this write.
+/// Corruption becomes `Stalled`. The corrupt page is in the B-tree and has nothing to do with the
+/// order of this write.
 fn stalled(error: EngineError) -> EngineError {
     match error {
-        EngineError::Retry(cause) if is_corrupted(&cause) => {
+        EngineError::Retry(cause) if is_corrupt(&cause) => {
             EngineError::Retry(StorageError::new(StorageErrorKind::Stalled, cause))
         }
         error => error,
@@ -435,5 +434,8 @@ fn stalled(error: EngineError) -> EngineError {
 }
 
 fn no_base() -> StorageError {
-    StorageError::new(StorageErrorKind::Io, "the B-tree base.redb is not open")
+    StorageError::new(
+        StorageErrorKind::Io,
+        "the B-tree base.redb is not open; the store tries to open it again",
+    )
 }

@@ -15,11 +15,12 @@ use crate::error::{StorageError, StorageErrorKind};
 /// Delay after a failed checkpoint.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
 
-/// Delay after a checkpoint that met a corrupted page. The page is still corrupted on the next
+/// Delay after a checkpoint that failed on a corrupt page. The page is still corrupt at the next
 /// attempt, so frequent attempts are useless.
-const DAMAGED_AGAIN_AFTER: Duration = Duration::from_secs(60);
+const CORRUPT_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
-/// Frozen memtable, and the LSN of the last frame whose writes it may hold.
+/// Frozen memtable, and the log sequence number (LSN) of the last journal frame whose writes it may
+/// hold.
 #[derive(Debug, Clone)]
 pub(super) struct Frozen {
     pub(super) memtable: Arc<SharedMemtable>,
@@ -29,7 +30,7 @@ pub(super) struct Frozen {
 #[derive(Debug, Default)]
 struct State {
     frozen: Option<Frozen>,
-    /// Error of the last attempt, if it failed.
+    /// Error of the last checkpoint, if it failed.
     failed: Option<StorageError>,
     /// Whether the B-tree can no longer be opened.
     is_lost: bool,
@@ -40,7 +41,8 @@ struct State {
 
 /// Queue of one frozen memtable between the writers and the checkpoint thread.
 ///
-/// A failed memtable stays in the queue until a later attempt succeeds.
+/// If the checkpoint of a memtable fails, the memtable stays in the queue until a later attempt
+/// succeeds.
 #[derive(Debug)]
 pub(super) struct Checkpointer {
     state: Mutex<State>,
@@ -63,14 +65,14 @@ pub(super) struct CheckpointStats {
 }
 
 impl Checkpointer {
-    pub(super) fn new(crew: Option<Arc<dyn Executor>>) -> Self {
+    pub(super) fn new(executor: Option<Arc<dyn Executor>>) -> Self {
         Self {
             state: Mutex::default(),
             work: Condvar::new(),
             done: Condvar::new(),
             throttled: AtomicU64::new(0),
             unrebuildable: AtomicU64::new(0),
-            executor: crew,
+            executor,
         }
     }
 
@@ -94,7 +96,8 @@ impl Checkpointer {
         pages > 0 && self.unrebuildable.load(Ordering::Relaxed) == pages
     }
 
-    /// Whether a frozen memtable waits and the B-tree can be opened.
+    /// Whether a checkpoint should run: a frozen memtable waits, the store is not closing, and the
+    /// B-tree can be opened.
     pub(super) fn is_wanted(&self) -> bool {
         let state = self.state.lock();
         state.frozen.is_some() && !state.closing && !state.is_lost
@@ -124,19 +127,19 @@ impl Checkpointer {
         self.state.lock().frozen.is_some()
     }
 
-    /// Error of the last attempt, if it failed.
+    /// Error of the last checkpoint, if it failed.
     pub(super) fn failed(&self) -> Option<StorageError> {
         self.state.lock().failed.clone()
     }
 
-    /// Error of the failed reopening, if the B-tree can no longer be opened. The store must then
-    /// accept no more writes.
+    /// Error of the failed attempt to reopen the B-tree, if the B-tree can no longer be opened. The
+    /// store must then accept no more writes.
     pub(super) fn reopen_error(&self) -> Option<StorageError> {
         let state = self.state.lock();
         state.failed.clone().filter(|_| state.is_lost)
     }
 
-    /// Waits until no frozen memtable is left. Fails if the store closes or the last attempt
+    /// Waits until no frozen memtable is left. Fails if the store closes or if the last checkpoint
     /// failed.
     pub(super) fn wait(&self) -> Result<(), EngineError> {
         let mut state = self.state.lock();
@@ -196,7 +199,7 @@ impl Checkpointer {
     pub(super) fn fail(&self, error: StorageError, is_lost: bool) {
         let mut state = self.state.lock();
         let wait = match error.kind() {
-            StorageErrorKind::Corrupted => DAMAGED_AGAIN_AFTER,
+            StorageErrorKind::Corrupted => CORRUPT_AGAIN_AFTER,
             _ => AGAIN_AFTER,
         };
         state.failed = Some(error);

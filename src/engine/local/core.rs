@@ -33,7 +33,7 @@ const REOPENED: usize = 3;
 
 /// Parts of an open store.
 ///
-/// Lock order: `writer`, then `base`, then `view`. No thread holds two of the other locks at the
+/// Lock order: `writer`, then `btree`, then `view`. No thread holds two of the other locks at the
 /// same time.
 #[derive(Debug)]
 pub(super) struct Core {
@@ -42,13 +42,13 @@ pub(super) struct Core {
     pub(super) header: StoreHeader,
     /// The file `base.redb`, to check whether its name still leads to the same file.
     pub(super) btree_file: Box<dyn DiskFile>,
-    /// Error of the last check whether the store's files are still in place.
+    /// Why the last check found a journal segment moved or removed; `None` if it was in place.
     pub(super) displaced: Mutex<Option<StorageError>>,
     /// `None` once the store is closed.
     pub(super) view: RwLock<Option<Arc<ReadView>>>,
     pub(super) writer: Mutex<Option<Writer>>,
     pub(super) btree: Mutex<Option<BTree>>,
-    /// Failed reads of the B-tree.
+    /// Corrupt pages found in the B-tree file.
     pub(super) damage: Arc<CorruptPages>,
     pub(super) checkpointer: Checkpointer,
     pub(super) preallocated: Arc<Preallocated>,
@@ -90,7 +90,7 @@ impl Writer {
 }
 
 impl Core {
-    /// Runs the background tasks on a simulated disk; `None` if threads run them.
+    /// Executor that runs the background tasks on a simulated disk; `None` if threads run them.
     pub(super) fn executor(&self) -> Option<Arc<dyn Executor>> {
         self.dir.disk().executor()
     }
@@ -99,7 +99,7 @@ impl Core {
         self.view.read().clone().ok_or_else(closed)
     }
 
-    /// Record of an order number, if it is in a memtable or the cache.
+    /// Record of an order number, if a memtable or the record cache holds it.
     ///
     /// Reads under the lock of the view instead of cloning its `Arc`. This saves two changes of
     /// a counter that all readers share.
@@ -112,8 +112,8 @@ impl Core {
     /// Runs `read` on the current view. After a failure, reopens the B-tree and repeats the
     /// read, at most three times.
     ///
-    /// After one failed read, redb rejects all further reads of the same open database. A
-    /// checkpoint may have reopened it already.
+    /// After one failed read, redb rejects all further reads of the same open database. Another
+    /// thread, such as the checkpoint thread, may have reopened it already.
     pub(super) fn read_with_retry<T>(
         &self,
         mut read: impl FnMut(&ReadView) -> Result<T, EngineError>,
@@ -129,9 +129,11 @@ impl Core {
         read(&view)
     }
 
-    /// View that replaces one whose read failed; `None` if there is no newer snapshot.
+    /// View on which a failed read can be repeated; `None` if there is no newer snapshot of the
+    /// B-tree.
     ///
-    /// After corruption, it does not reopen the B-tree: the same page would be corrupted again.
+    /// If the read found corruption, this function does not reopen the B-tree: the next read would
+    /// find the same corruption.
     fn successor(
         &self,
         view: &ReadView,
@@ -141,7 +143,7 @@ impl Core {
             if let Some(executor) = self.executor() {
                 executor.run_to_end(Task::Checkpoint);
             }
-            // If the B-tree cannot be reopened, the caller gets the error of its first read.
+            // If the B-tree cannot be reopened, the caller gets the error of the failed read.
             let _ = self.reopen_after(view);
         }
         let now = self.view()?;
@@ -176,8 +178,8 @@ impl Core {
         view: &ReadView,
         frames: Vec<WriteBatch>,
     ) -> Result<(), EngineError> {
-        // If somebody moved the segment, the next opening would not find these writes. The
-        // engine must not acknowledge them.
+        // If somebody moved the segment, recovery would not find these writes when the store is
+        // next opened. The engine must not acknowledge them.
         let placed = writer.journal.check_name();
         *self.displaced.lock() = placed.as_ref().err().cloned();
         placed.map_err(EngineError::Retry)?;
@@ -187,15 +189,15 @@ impl Core {
         let mut is_begun = false;
         for writes in frames {
             #[cfg(feature = "testing")]
-            let writes = self.sabotaged(view, writes);
+            let writes = self.with_injected_fault(view, writes);
             let mut writes = writes;
             if let Err(error) = writer.journal.append(&mut writes) {
                 let error = if is_begun { begun(error) } else { error };
                 return Err(writer.failed(error));
             }
             is_begun = true;
-            // Only now, after the sync. A reader that saw the writes earlier could act on
-            // something that a crash then takes back.
+            // The frame is synced now, so readers may see its writes. Before the sync, a reader
+            // could act on writes that a crash then removes.
             self.publish(view, writes);
         }
         self.note_bytes(writer);
@@ -204,7 +206,7 @@ impl Core {
     }
 
     fn publish(&self, view: &ReadView, writes: WriteBatch) {
-        // This injected fault has published the writes already. A second time would be a
+        // This injected fault has already published the writes. Publishing them twice would be a
         // different fault.
         if !is_injected(&**self.dir.disk(), FaultInjection::PublishBeforeSync) {
             view.active.publish(writes);
@@ -223,7 +225,7 @@ impl Core {
 
     /// Applies the injected fault of a test to the writes.
     #[cfg(feature = "testing")]
-    fn sabotaged(&self, view: &ReadView, writes: WriteBatch) -> WriteBatch {
+    fn with_injected_fault(&self, view: &ReadView, writes: WriteBatch) -> WriteBatch {
         match self.dir.disk().injected_fault() {
             Some(FaultInjection::SkipIndexEntry) => injected::without_an_entry(writes),
             Some(FaultInjection::PublishBeforeSync) => {
@@ -241,7 +243,8 @@ impl Core {
         self.segment_bytes.store(bytes, Ordering::Relaxed);
     }
 
-    /// Appends the idle mark, unless a writer is active or the last frame is a mark already.
+    /// Appends the idle mark, unless a writer is active, the store is poisoned, or the last frame
+    /// is already a mark.
     pub(super) fn mark_idle(&self) {
         if let Some(mut writer) = self.writer.try_lock()
             && let Some(writer) = writer
@@ -269,11 +272,11 @@ impl Core {
     pub(super) fn stats(&self) -> EngineStats {
         let flushed = self.checkpointer.stats();
         let bytes_of = |view: &Arc<ReadView>| {
-            let shelves = [Some(&view.active), view.frozen.as_ref()];
-            let bytes = shelves
+            let memtables = [Some(&view.active), view.frozen.as_ref()];
+            let bytes = memtables
                 .into_iter()
                 .flatten()
-                .map(|shelf| shelf.read().bytes());
+                .map(|memtable| memtable.read().bytes());
             bytes.sum::<usize>()
         };
         let memtable_bytes = self.view.read().as_ref().map_or(0, bytes_of);
@@ -291,8 +294,8 @@ impl Core {
         }
     }
 
-    /// Current failure that the store retries by itself: displaced files, preallocation, or
-    /// checkpoint, in this order.
+    /// Failure that the store is still retrying: a moved or removed journal segment, preallocation,
+    /// or checkpoint. If there are several, the first in this order.
     pub(super) fn current_failure(&self) -> Option<StorageError> {
         let displaced = self.displaced.lock().clone();
         displaced

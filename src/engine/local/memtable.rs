@@ -1,13 +1,12 @@
 //! Memtable: writes that are in the journal but not in the B-tree yet.
 //!
-//! - It receives only durable writes.
-//! - It keeps the payloads of the frames. The tables store where each value is in a frame, so
-//!   values are not copied. Records are also kept decoded.
-//! - It holds an index entry only if the entry differs from the layer below, which is the
-//!   frozen memtable or the B-tree. An entry that was added and then removed leaves nothing
-//!   behind. The same is true for one that was removed and then added.
-//! - This needs one rule: an entry is added only where it is absent, and removed only where it
-//!   is present.
+//! - The memtable receives only durable writes.
+//! - The memtable keeps the payloads of the frames. The tables store where each value is in a
+//!   frame, so values are not copied. Records are also kept decoded.
+//! - The memtable holds an index entry only if the entry differs from the layer below, which is the
+//!   frozen memtable or the B-tree. If an entry is added and later removed, or removed and later
+//!   added, the two changes cancel. This works because writers add only absent entries and remove
+//!   only present ones.
 //! - Records, events and counters are never removed.
 
 use std::collections::BTreeMap;
@@ -127,7 +126,7 @@ impl Memtable {
         self.records.get(no).map(|kept| &kept.held)
     }
 
-    /// Order numbers of all its records.
+    /// Order numbers of all records in the memtable.
     pub(super) fn numbers(&self) -> impl Iterator<Item = &OrderNo> {
         self.records.keys()
     }
@@ -225,9 +224,9 @@ impl Memtable {
                 self.bytes = self.bytes.saturating_add(ENTRY_BYTES);
                 place.insert(is_there);
             }
-            // The opposite change cancels the earlier one: the layer below is right again. A
-            // stored order passes through several indexes between two checkpoints, so this
-            // keeps most entries out of the B-tree.
+            // The opposite change cancels the earlier one: the layer below again gives the correct
+            // answer. A stored order passes through several indexes between two checkpoints, so
+            // this keeps most entries out of the B-tree.
             btree_map::Entry::Occupied(place) if *place.get() != is_there => {
                 self.bytes = self.bytes.saturating_sub(ENTRY_BYTES);
                 place.remove();

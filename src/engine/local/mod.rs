@@ -126,13 +126,14 @@ impl LocalEngine {
         if !self.process.is_current() {
             // The files and the lock belong to the parent. A forked child has no copy of the
             // background threads.
-            let why = "this process was forked from the one that opened the store";
+            let why =
+                "this process was forked from the one that opened the store: use the store there";
             return Err(StorageError::new(StorageErrorKind::Io, why));
         }
         self.core.stop();
         for thread in std::mem::take(&mut *self.threads.lock()) {
-            // A panic of a background thread leaves the journal intact. The next opening does
-            // its remaining work.
+            // A panic of a background thread leaves the journal intact. The next open does its
+            // remaining work.
             drop(thread.join());
         }
         self.core.release()

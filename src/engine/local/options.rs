@@ -68,7 +68,7 @@ impl Default for LocalOptions {
 /// Sizes of the parts of a store. Small sizes cause frequent rolls and checkpoints in tests.
 #[cfg(feature = "testing")]
 #[derive(Debug, Clone, Copy)]
-#[expect(clippy::exhaustive_structs, reason = "tests write it down whole")]
+#[expect(clippy::exhaustive_structs, reason = "tests build it with all fields")]
 pub struct Sizes {
     /// Maximum size of the memtable, in bytes.
     pub memtable: usize,

@@ -42,7 +42,7 @@ pub(super) struct Hosts {
     first: AtomicUsize,
     tls: Option<MakeRustlsConnect>,
     options: PostgresOptions,
-    /// An earlier connection succeeded: address and permissions were correct then.
+    /// Whether an earlier connection succeeded: address and permissions were correct then.
     was_connected: AtomicBool,
 }
 
@@ -170,12 +170,13 @@ impl Hosts {
     }
 }
 
-/// Decides whether to retry after every host refused: `Not` means retry, `Never` means fail.
+/// Returns the failure after every host refused: `Failure::Retry` if the engine must try again,
+/// otherwise `Failure::Refused`.
 ///
 /// - After a first connection, the cluster is known to exist. Only a refusal by every server is
 ///   final.
-/// - During the opening, the engine waits only for conditions that end without help. These are a
-///   server that starts, and a failover: one host is absent and another is still read-only.
+/// - While a store is opened, the engine waits only for conditions that end without help. These are
+///   a server that starts, and a failover: one host is absent and another is still read-only.
 fn failure_of(refusals: &[(&str, Refusal)], was_connected: bool) -> Failure {
     let why: Vec<String> = refusals
         .iter()
@@ -197,7 +198,7 @@ fn failure_of(refusals: &[(&str, Refusal)], was_connected: bool) -> Failure {
 /// A new connection without any settings.
 struct Fresh {
     client: Client,
-    /// The server warned that a commit may not be replicated yet.
+    /// Whether the server warned that a commit may not be replicated yet.
     doubtful: Arc<AtomicBool>,
 }
 

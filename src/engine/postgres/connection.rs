@@ -20,9 +20,9 @@ pub(super) struct Connection {
     pub(super) host: usize,
     /// Prepared statements by SQL text, with their number of uses.
     prepared: HashMap<&'static str, (Statement, u64)>,
-    /// The server warned that a commit may not be replicated yet.
+    /// Whether the server warned that a commit may not be replicated yet.
     pub(super) maybe_unreplicated: Arc<AtomicBool>,
-    /// All commits from before this connection are replicated.
+    /// Whether all commits from before this connection are known to be replicated.
     is_settled: bool,
 }
 
@@ -71,8 +71,8 @@ impl Connection {
         }
     }
 
-    /// Settles a connection once, before its first decision: a restarted server may show commits
-    /// that no standby has.
+    /// Settles a connection before its first decision: waits until the commits that it shows are
+    /// replicated. A restarted server may show commits that no standby has.
     pub(super) async fn settled(&mut self) -> Result<(), Failure> {
         if !self.is_settled {
             self.settle().await?;

@@ -12,11 +12,11 @@ use crate::error::{StorageError, StorageErrorKind};
 /// Failure of a statement or a connection.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// Certainly not applied; a retry may succeed.
+    /// The statement was certainly not applied. A retry may succeed.
     Retry(StorageError),
-    /// Applied or not.
+    /// The statement may or may not be applied.
     Unknown(StorageError),
-    /// Certainly not applied; an immediate retry would fail, too.
+    /// The statement was certainly not applied. An immediate retry would fail, too.
     Refused(StorageError),
 }
 
@@ -39,8 +39,9 @@ impl Failure {
 
     /// Converts to the engine error.
     ///
-    /// `Never` is fatal only for corruption and bugs. A refusal by the server ends when a person
-    /// acts, and a value that is too large concerns one record. Neither may stop the store.
+    /// `Failure::Refused` is fatal only for corruption and bugs. A refusal by the server ends when
+    /// a person acts, and a value that is too large concerns one record. Neither may stop the
+    /// store.
     pub(super) fn into_engine_error(self) -> EngineError {
         let stays = |cause: &StorageError| {
             let kind = cause.kind();
@@ -84,8 +85,8 @@ impl From<tokio_postgres::Error> for Failure {
 /// For an error from the server, it returns the SQLSTATE and the message only. The server's detail
 /// text may contain statement parameters, which may be personal data.
 pub(super) fn text(error: &tokio_postgres::Error) -> String {
-    if let Some(said) = error.as_db_error() {
-        return format!("{}: {}", said.code().code(), said.message());
+    if let Some(db_error) = error.as_db_error() {
+        return format!("{}: {}", db_error.code().code(), db_error.message());
     }
     let mut text = error.to_string();
     for cause in std::iter::successors(error.source(), |&cause| cause.source()) {

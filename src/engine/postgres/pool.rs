@@ -1,4 +1,4 @@
-//! Pool of connections. The engine opens a connection at its first use and reopens a lost one.
+//! Pool of connections. The engine opens a connection at its first use, and a new one after a loss.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,7 +20,7 @@ pub(super) const LANES: usize = 4;
 /// Number of connections for reads.
 const READERS: usize = 4;
 
-/// Maximum time of one attempt. After it, the connection counts as lost.
+/// Maximum time of one attempt. After this time, the connection counts as lost.
 const ATTEMPT: Duration = Duration::from_secs(5);
 
 /// Maximum time for all attempts of one call.
@@ -79,7 +79,7 @@ impl Pool {
     }
 
     /// Runs a write on a lane and retries it for up to 30 s. `act` may run again after an applied
-    /// attempt, so it must handle its own earlier effect.
+    /// attempt, so `act` must handle the effect of its earlier run.
     pub(super) async fn change<T>(
         &self,
         lane: usize,
@@ -94,8 +94,8 @@ impl Pool {
     /// Repeats attempts until one succeeds, one fails finally, or [`PATIENCE`] ends.
     ///
     /// The final failure covers all attempts. If any attempt was possibly applied, the result is
-    /// `Maybe`, even after a refusal: a refusal proves nothing about an earlier attempt. For the
-    /// same reason, a refusal then does not end the loop at once.
+    /// `Failure::Unknown`, even after a refusal: a refusal proves nothing about an earlier attempt.
+    /// For the same reason, a refusal then does not end the loop at once.
     async fn again<T>(
         &self,
         place: impl Future<Output = MutexGuard<'_, Option<Connection>>>,

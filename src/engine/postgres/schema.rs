@@ -100,11 +100,11 @@ const ROWS_AT_ONCE: u64 = 4096;
 
 /// Content of a schema.
 pub(super) enum Found {
-    /// No store.
+    /// The schema holds no store.
     Nothing,
-    /// A store with tables of another version.
+    /// The schema holds a store with tables of another version.
     Version(i32),
-    /// A store with tables of the current version.
+    /// The schema holds a store with tables of the current version.
     Store(Identity),
 }
 

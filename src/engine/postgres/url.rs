@@ -1,5 +1,5 @@
-//! Parses the URL of a cluster. It reads the TLS parameters itself, because the driver does not
-//! support `verify-ca`, `verify-full` and `sslrootcert`.
+//! Parses the URL of a cluster. The module reads the TLS parameters itself, because the driver does
+//! not support `verify-ca`, `verify-full` and `sslrootcert`.
 
 use std::error::Error as _;
 use std::fmt::Write as _;
@@ -86,7 +86,7 @@ fn explain(url: &str, error: &tokio_postgres::Error) -> String {
 }
 
 impl Parts {
-    /// Stores a TLS parameter. Returns whether it was one.
+    /// Stores a TLS parameter. Returns whether the parameter was a TLS parameter.
     fn takes(&mut self, name: &str, value: &str) -> bool {
         let place = match name {
             "sslmode" => &mut self.mode,

@@ -10,8 +10,8 @@
 //! Bincode's own reader takes 50 % longer, because each of its results has room for a large
 //! error value. Tests compare the two readers.
 //!
-//! The reader rejects every list that claims more elements than there are bytes left. Corrupted
-//! input therefore never causes a large allocation.
+//! The reader rejects every list that claims more elements than there are bytes left. Corrupt input
+//! therefore never causes a large allocation.
 
 use std::fmt;
 

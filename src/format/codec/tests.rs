@@ -172,7 +172,7 @@ fn length_beyond_value_is_rejected_without_allocation() {
 /// Checks one event of each kind and its record, truncated and changed at every byte.
 #[cfg(feature = "testing")]
 #[test]
-fn both_readers_agree_on_valid_and_corrupted_values() {
+fn both_readers_agree_on_valid_and_corrupt_values() {
     for seed in crate::testing::fuzz::decode_record_seeds() {
         check_readers(&seed);
         // In a record's seed, one byte for the kind and 32 bytes of fuzzer choices precede the

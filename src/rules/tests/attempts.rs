@@ -168,7 +168,7 @@ fn old_failure_does_not_undo_a_retry() {
             (refund.status, refund.held()),
             (RefundStatus::Requested, fen(40))
         );
-        // The answer to a later query is believed.
+        // The store accepts the failure in the answer to a later query.
         shop.wait(SECOND);
         let fact = answer(&shop, "R", 40, state);
         assert_eq!(shop.record_refund("a", fact), moved(state.into()));
@@ -283,7 +283,7 @@ fn refused_refund_reopens_its_anomaly() {
     assert!(anomaly.is_open());
     assert_eq!((anomaly.reopenings(), anomaly.opened_at()), (1, shop.now));
     assert_eq!(shop.kinds("a").len(), 1, "no new anomaly");
-    // A repeat of the old decision is known, and does not resolve the new opening.
+    // A repeat of the old decision is recognised, and does not resolve the reopened anomaly.
     assert_eq!(shop.resolve("a", 1, refund("R")), Resolved::Already);
     assert_eq!(
         shop.resolve("a", 1, Resolution::Dismiss),

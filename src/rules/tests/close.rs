@@ -1,4 +1,5 @@
-//! Closing in its three steps: announce, request, record the reply. A payment wins at each.
+//! Closing in its three steps: announce, request, record the reply. A payment takes precedence at
+//! each step.
 
 use super::*;
 use crate::order::{ActionKind, NextAction, Status};

@@ -32,7 +32,7 @@ fn failure_after_success_is_returned_when_accepted() {
         (after.success_at, after.ended_at),
         (succeeded_at, Some(shop.now))
     );
-    // The money of the double payment is here again, so its anomaly is open again.
+    // The refund no longer holds the money of the double payment, so the anomaly is open again.
     assert!(shop.anomaly("a", 0).is_open());
     // Returned money can be refunded only under a new number.
     let ended = RefundRequested::Ended {

@@ -1,4 +1,5 @@
-//! `create`: one order per number, one live order per reference, and waiting payments.
+//! `create`: one order per number, at most one payable or paid order per reference, and waiting
+//! payments.
 
 use super::*;
 use crate::order::{

@@ -32,7 +32,8 @@ fn transaction_refunded_under_one_number_never_pays_another() {
             Resolved::NotAcceptable
         );
     }
-    // The channel refused the refund: the money is here again and may pay.
+    // The channel refused the refund: it no longer holds the money, so the payment may pay the
+    // order.
     let _ = shop.refuse("a", "R");
     let applied = Resolved::Reexamined(Confirmed::Applied);
     assert_eq!(shop.resolve("b", 1, Resolution::Accept), applied);

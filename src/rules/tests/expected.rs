@@ -7,7 +7,7 @@
 
 #[rustfmt::skip]
 pub(super) const EXPECTED: &[&str] = &[
-    // One order per number, one live order per reference.
+    // One order per number, at most one payable or paid order per reference.
     "create: the same fields | always | Created → Pending: Created; Query in 5 s | CreatedAndPaid → Success: Created + Paid | Exists | = | = | = | = | =",
     "create: another payer | always | Created → Pending: Created; Query in 5 s | Created → Pending: Created + AnomalyReclassified(IdentityMismatch); Query in 5 s | ExistsWithDifferent | = | = | = | = | =",
     "create: the reference of a pending order with the same fields | always | Exists | = | ExistsWithDifferent | = | = | = | = | =",

@@ -23,7 +23,7 @@ fn checks(shop: &mut Oracle, ask: &CommandKind, count: usize) -> Vec<u64> {
 }
 
 #[test]
-fn open_refund_checks_use_growing_delays() {
+fn checks_of_open_refund_have_growing_delays() {
     let ladder = [1, 1, 1, 1, 1, 5, 10, 20, 30, 30];
     let mut shop = paid_shop();
     let _ = shop.request("a", asked_back("R", "X", 60));

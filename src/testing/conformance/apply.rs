@@ -14,102 +14,105 @@ fn transaction_key(n: u64) -> UniqueKey {
 
 pub(super) fn applied_record_is_found_by_number_key_and_list(harness: &dyn Harness) {
     let engine = harness.engine();
-    let desk = Decider::at(&*engine);
+    let decider = Decider::at(&*engine);
     let new = fixtures::new(100).reference(fixtures::reference(1));
-    desk.run(&[fixtures::create(1, new)]);
-    desk.run(&[fixtures::confirm(1, fixtures::payment(1, 100))]);
+    decider.run(&[fixtures::create(1, new)]);
+    decider.run(&[fixtures::confirm(1, fixtures::payment(1, 100))]);
     let no = fixtures::order_no(1);
     let record = engine.get(&no).unwrap().unwrap();
     assert_eq!(record.as_order().unwrap().status, Status::Success);
-    assert_eq!(desk.stored(no).unwrap().record, record);
-    assert_eq!(desk.owner(&transaction_key(1)), Some(no));
+    assert_eq!(decider.stored(no).unwrap().record, record);
+    assert_eq!(decider.owner(&transaction_key(1)), Some(no));
     let reference = UniqueKey::Reference(fixtures::reference(1));
-    assert_eq!(desk.owner(&reference), Some(no));
+    assert_eq!(decider.owner(&reference), Some(no));
     let user = Index::OpenId(fixtures::openid(1));
     for index in [Index::All, user, Index::Status(Status::Success)] {
-        let rows = desk.rows(&whole(index, Direction::Forward), 10);
+        let rows = decider.rows(&whole(index, Direction::Forward), 10);
         assert_eq!(numbers(&rows), [no]);
         assert_eq!(rows.first().map(|row| &row.record), Some(&record));
     }
-    desk.assert_sound();
+    decider.assert_sound();
 }
 
 pub(super) fn missing_record_is_none(harness: &dyn Harness) {
     let engine = harness.engine();
-    let desk = Decider::at(&*engine);
+    let decider = Decider::at(&*engine);
     let no = fixtures::order_no(1);
     assert_eq!(engine.get(&no).unwrap(), None);
     assert_eq!(engine.history(&no).unwrap(), []);
-    assert_eq!(desk.stored(no), None);
-    assert_eq!(desk.owner(&transaction_key(1)), None);
+    assert_eq!(decider.stored(no), None);
+    assert_eq!(decider.owner(&transaction_key(1)), None);
     assert_eq!(engine.load(&[]).unwrap(), []);
     assert_eq!(engine.apply(&[]).unwrap(), []);
-    desk.assert_sound();
+    decider.assert_sound();
 }
 
 pub(super) fn stale_mutation_is_mismatch_and_changes_nothing(harness: &dyn Harness) {
     let engine = harness.engine();
-    let desk = Decider::at(&*engine);
+    let decider = Decider::at(&*engine);
     let create = fixtures::create(1, fixtures::new(100));
-    let creation = desk.draft(&create).unwrap();
-    desk.run(std::slice::from_ref(&create));
-    let payment = desk
+    let creation = decider.draft(&create).unwrap();
+    decider.run(std::slice::from_ref(&create));
+    let payment = decider
         .draft(&fixtures::confirm(1, fixtures::payment(1, 100)))
         .unwrap();
     let mut of_nothing = payment.clone();
     of_nothing.no = fixtures::order_no(2);
-    desk.run(&[fixtures::command(1, CommandKind::BeginClose)]);
+    decider.run(&[fixtures::command(1, CommandKind::BeginClose)]);
     let before = engine.get(&fixtures::order_no(1)).unwrap();
     for stale in [creation, payment, of_nothing] {
         assert_eq!(engine.apply(&[stale]).unwrap(), [Verdict::Mismatch]);
     }
     assert_eq!(engine.get(&fixtures::order_no(1)).unwrap(), before);
     assert_eq!(engine.get(&fixtures::order_no(2)).unwrap(), None);
-    assert_eq!(desk.owner(&transaction_key(1)), None);
-    desk.assert_sound();
+    assert_eq!(decider.owner(&transaction_key(1)), None);
+    decider.assert_sound();
 }
 
 pub(super) fn refused_mutation_leaves_others_applied(harness: &dyn Harness) {
     let engine = harness.engine();
-    let desk = Decider::at(&*engine);
-    desk.create_many(2, 3);
-    let stale = desk
+    let decider = Decider::at(&*engine);
+    decider.create_many(2, 3);
+    let stale = decider
         .draft(&fixtures::command(2, CommandKind::BeginClose))
         .unwrap();
-    desk.run(&[fixtures::command(2, CommandKind::BeginClose)]);
+    decider.run(&[fixtures::command(2, CommandKind::BeginClose)]);
     let create = |n| fixtures::create(n, fixtures::new(100));
-    let mut batch = desk.drafts(&[create(1), create(3)]);
+    let mut batch = decider.drafts(&[create(1), create(3)]);
     batch.insert(1, stale);
     let verdicts = engine.apply(&batch).unwrap();
     let expected = [Verdict::Applied, Verdict::Mismatch, Verdict::Applied];
     assert_eq!(verdicts, expected);
-    assert_eq!(desk.counts().orders(), 3);
-    desk.assert_sound();
+    assert_eq!(decider.counts().orders(), 3);
+    decider.assert_sound();
 }
 
 pub(super) fn second_key_owner_in_batch_is_refused(harness: &dyn Harness) {
     let engine = harness.engine();
-    let desk = Decider::at(&*engine);
-    desk.create_many(1, 4);
+    let decider = Decider::at(&*engine);
+    decider.create_many(1, 4);
     let pay = |n, transaction| fixtures::confirm(n, fixtures::payment(transaction, 100));
-    let batch = desk.drafts(&[pay(1, 7), pay(2, 7), pay(3, 8)]);
+    let batch = decider.drafts(&[pay(1, 7), pay(2, 7), pay(3, 8)]);
     let taken = Verdict::Taken {
         key: transaction_key(7),
         by: fixtures::order_no(1),
     };
     let verdicts = engine.apply(&batch).unwrap();
     assert_eq!(verdicts, [Verdict::Applied, taken, Verdict::Applied]);
-    assert_eq!(desk.owner(&transaction_key(7)), Some(fixtures::order_no(1)));
+    assert_eq!(
+        decider.owner(&transaction_key(7)),
+        Some(fixtures::order_no(1))
+    );
     let second = engine.get(&fixtures::order_no(2)).unwrap().unwrap();
     assert_eq!(second.as_order().unwrap().status, Status::Pending);
-    desk.assert_sound();
+    decider.assert_sound();
 }
 
 pub(super) fn second_key_owner_in_later_batch_is_refused(harness: &dyn Harness) {
     let engine = harness.engine();
-    let desk = Decider::at(&*engine);
+    let decider = Decider::at(&*engine);
     let cart = || fixtures::new(100).reference(fixtures::reference(1));
-    let [first, second] = [1, 2].map(|n| desk.draft(&fixtures::create(n, cart())).unwrap());
+    let [first, second] = [1, 2].map(|n| decider.draft(&fixtures::create(n, cart())).unwrap());
     assert_eq!(engine.apply(&[first]).unwrap(), [Verdict::Applied]);
     let taken = Verdict::Taken {
         key: UniqueKey::Reference(fixtures::reference(1)),
@@ -117,61 +120,61 @@ pub(super) fn second_key_owner_in_later_batch_is_refused(harness: &dyn Harness) 
     };
     assert_eq!(engine.apply(&[second]).unwrap(), [taken]);
     assert_eq!(engine.get(&fixtures::order_no(2)).unwrap(), None);
-    desk.assert_sound();
+    decider.assert_sound();
 }
 
 pub(super) fn released_key_can_be_owned_again(harness: &dyn Harness) {
     let engine = harness.engine();
-    let desk = Decider::at(&*engine);
+    let decider = Decider::at(&*engine);
     let key = UniqueKey::Reference(fixtures::reference(1));
     let cart = || fixtures::new(100).reference(fixtures::reference(1));
-    desk.run(&[fixtures::create(1, cart())]);
+    decider.run(&[fixtures::create(1, cart())]);
     let close = CommandKind::RecordQuery(Box::new(ChannelState::Closed));
-    desk.run(&[fixtures::command(1, close)]);
-    assert_eq!(desk.owner(&key), None);
-    desk.run(&[fixtures::create(2, cart())]);
-    assert_eq!(desk.owner(&key), Some(fixtures::order_no(2)));
-    let attempts = desk.rows(&whole(key.index(), Direction::Backward), 10);
+    decider.run(&[fixtures::command(1, close)]);
+    assert_eq!(decider.owner(&key), None);
+    decider.run(&[fixtures::create(2, cart())]);
+    assert_eq!(decider.owner(&key), Some(fixtures::order_no(2)));
+    let attempts = decider.rows(&whole(key.index(), Direction::Backward), 10);
     let expected = [2, 1].map(fixtures::order_no);
     assert_eq!(numbers(&attempts), expected, "the owner comes first");
-    desk.assert_sound();
+    decider.assert_sound();
 }
 
 pub(super) fn key_released_earlier_in_batch_can_be_owned(harness: &dyn Harness) {
     let engine = harness.engine();
-    let desk = Decider::at(&*engine);
+    let decider = Decider::at(&*engine);
     let key = UniqueKey::Reference(fixtures::reference(1));
     let cart = || fixtures::new(100).reference(fixtures::reference(1));
-    let creation = desk.draft(&fixtures::create(2, cart())).unwrap();
-    desk.run(&[fixtures::create(1, cart())]);
+    let creation = decider.draft(&fixtures::create(2, cart())).unwrap();
+    decider.run(&[fixtures::create(1, cart())]);
     let closed = CommandKind::RecordQuery(Box::new(ChannelState::Closed));
-    let close = desk.draft(&fixtures::command(1, closed)).unwrap();
+    let close = decider.draft(&fixtures::command(1, closed)).unwrap();
     let verdicts = engine.apply(&[close, creation]).unwrap();
     assert_eq!(verdicts, [Verdict::Applied, Verdict::Applied]);
-    assert_eq!(desk.owner(&key), Some(fixtures::order_no(2)));
-    desk.assert_sound();
+    assert_eq!(decider.owner(&key), Some(fixtures::order_no(2)));
+    decider.assert_sound();
 }
 
 pub(super) fn anomaly_does_not_own_its_transaction(harness: &dyn Harness) {
     let engine = harness.engine();
-    let desk = Decider::at(&*engine);
-    desk.create_many(1, 2);
-    desk.run(&[fixtures::confirm(1, fixtures::payment(1, 99))]);
-    desk.run(&[fixtures::confirm(2, fixtures::payment(1, 100))]);
-    assert_eq!(desk.owner(&transaction_key(1)), None);
+    let decider = Decider::at(&*engine);
+    decider.create_many(1, 2);
+    decider.run(&[fixtures::confirm(1, fixtures::payment(1, 99))]);
+    decider.run(&[fixtures::confirm(2, fixtures::payment(1, 100))]);
+    assert_eq!(decider.owner(&transaction_key(1)), None);
     let waiting = engine.get(&fixtures::order_no(2)).unwrap();
     assert!(matches!(waiting, Some(Record::Waiting(_))));
     let index = transaction_key(1).index();
-    let rows = desk.rows(&whole(index, Direction::Forward), 10);
+    let rows = decider.rows(&whole(index, Direction::Forward), 10);
     assert_eq!(numbers(&rows), [1, 2].map(fixtures::order_no));
-    desk.assert_sound();
+    decider.assert_sound();
 }
 
 pub(super) fn lookups_return_records_in_request_order(harness: &dyn Harness) {
     let engine = harness.engine();
-    let desk = Decider::at(&*engine);
-    desk.create_many(1, 4);
-    desk.run(&[fixtures::confirm(2, fixtures::payment(5, 100))]);
+    let decider = Decider::at(&*engine);
+    decider.create_many(1, 4);
+    decider.run(&[fixtures::confirm(2, fixtures::payment(5, 100))]);
     let no = |n| Lookup::No(fixtures::order_no(n));
     let asked = [
         no(3),
@@ -192,16 +195,16 @@ pub(super) fn lookups_return_records_in_request_order(harness: &dyn Harness) {
 
 pub(super) fn full_size_batch_is_applied(harness: &dyn Harness) {
     let engine = harness.engine();
-    let desk = Decider::at(&*engine);
+    let decider = Decider::at(&*engine);
     let size = u64::try_from(engine.limits().batch).unwrap();
-    desk.create_many(0, size);
-    assert_eq!(desk.counts().of(Status::Pending), size);
-    desk.assert_sound();
+    decider.create_many(0, size);
+    assert_eq!(decider.counts().of(Status::Pending), size);
+    decider.assert_sound();
 }
 
 pub(super) fn largest_values_round_trip(harness: &dyn Harness) {
     let engine = harness.engine();
-    let desk = Decider::at(&*engine);
+    let decider = Decider::at(&*engine);
     let metadata = Metadata::new(vec![0xff; Metadata::MAX_LEN]).unwrap();
     let description = crate::types::Description::parse(&"单".repeat(127)).unwrap();
     let attach = crate::types::Attach::parse(&"a".repeat(128)).unwrap();
@@ -212,11 +215,11 @@ pub(super) fn largest_values_round_trip(harness: &dyn Harness) {
         .description(description)
         .attach(attach)
         .expires_at(crate::types::Timestamp::MAX);
-    let draft = desk.draft(&fixtures::create(1, new)).unwrap();
+    let draft = decider.draft(&fixtures::create(1, new)).unwrap();
     let expected = draft.after.clone();
     assert_eq!(engine.apply(&[draft]).unwrap(), [Verdict::Applied]);
     assert_eq!(engine.get(&fixtures::order_no(1)).unwrap(), Some(expected));
-    desk.assert_sound();
+    decider.assert_sound();
 }
 
 pub(super) fn concurrent_writers_lose_no_update(harness: &dyn Harness) {
@@ -227,12 +230,12 @@ pub(super) fn concurrent_writers_lose_no_update(harness: &dyn Harness) {
     let annotate = |metadata| {
         let metadata = Metadata::new(metadata).unwrap();
         loop {
-            let desk = Decider::at(&*engine);
-            let stored = desk.stored(fixtures::order_no(1)).unwrap();
+            let decider = Decider::at(&*engine);
+            let stored = decider.stored(fixtures::order_no(1)).unwrap();
             let version = stored.record.version();
             let metadata = metadata.clone();
             let ask = CommandKind::Annotate { version, metadata };
-            let draft = desk.draft(&fixtures::command(1, ask));
+            let draft = decider.draft(&fixtures::command(1, ask));
             let written = draft.is_some_and(|draft| {
                 let verdicts = engine.apply(&[draft]).unwrap();
                 verdicts == [Verdict::Applied]

@@ -1,4 +1,4 @@
-//! Cases for the counter, the identity, and closing and reopening an engine.
+//! Cases for the counter, the identity, and an engine that is closed and opened again.
 
 use std::collections::BTreeSet;
 
@@ -40,9 +40,9 @@ pub(super) fn engine_identity_is_unique_and_stable(harness: &dyn Harness) {
 
 pub(super) fn closed_engine_fails_every_call(harness: &dyn Harness) {
     let engine = harness.engine();
-    let desk = Decider::at(&*engine);
-    desk.create_many(1, 2);
-    let draft = desk
+    let decider = Decider::at(&*engine);
+    decider.create_many(1, 2);
+    let draft = decider
         .draft(&fixtures::create(2, fixtures::new(100)))
         .unwrap();
     engine.close().unwrap();
@@ -69,23 +69,23 @@ pub(super) fn closed_engine_fails_every_call(harness: &dyn Harness) {
 
 pub(super) fn reopened_engine_has_same_data(harness: &dyn Harness) {
     let engine = harness.engine();
-    let desk = Decider::at(&*engine);
-    desk.create_many(0, 100);
-    desk.run(&[fixtures::confirm(7, fixtures::payment(7, 100))]);
+    let decider = Decider::at(&*engine);
+    decider.create_many(0, 100);
+    decider.run(&[fixtures::confirm(7, fixtures::payment(7, 100))]);
     let all = whole(Index::All, Direction::Forward);
-    let rows = desk.rows(&all, 50);
-    let (counts, identity) = (desk.counts(), engine.identity());
+    let rows = decider.rows(&all, 50);
+    let (counts, identity) = (decider.counts(), engine.identity());
     let feed = engine.events(FeedCursor::START, 1000).unwrap();
     let reserved = engine.reserve(10).unwrap();
     let Some(engine) = harness.reopen_engine(engine) else {
         return;
     };
-    let desk = Decider::at(&*engine);
-    assert_eq!(desk.rows(&all, 50), rows);
-    assert_eq!(desk.counts(), counts);
+    let decider = Decider::at(&*engine);
+    assert_eq!(decider.rows(&all, 50), rows);
+    assert_eq!(decider.counts(), counts);
     assert!(engine.identity() == identity);
     assert_eq!(engine.events(FeedCursor::START, 1000).unwrap(), feed);
     assert!(engine.reserve(10).unwrap().start >= reserved.end);
-    desk.create_many(100, 110);
-    desk.assert_sound();
+    decider.create_many(100, 110);
+    decider.assert_sound();
 }

@@ -1,4 +1,5 @@
-//! Cases for failed writes: the reply, the acknowledgement, and the state after a reopen.
+//! Cases for failed writes: the reply, the acknowledgement, and the state after the store is opened
+//! again.
 
 use super::Harness;
 use super::tools::assert_sound;
@@ -60,7 +61,7 @@ impl Bench {
     }
 
     /// Reopens the store after an unknown outcome, if the engine requires it.
-    fn reopen_if_it_stopped(&mut self) {
+    fn reopen_if_poisoned(&mut self) {
         if self.stops() {
             self.assert_takes_no_writes();
             self.reopen();
@@ -114,7 +115,7 @@ pub(super) fn unknown_outcome_stops_writes_if_engine_requires(harness: &dyn Harn
     let error = bench.pay().unwrap_err();
     assert!(error.is_outcome_unknown() && !error.is_retryable());
     assert_eq!(bench.status(), Status::Pending);
-    bench.reopen_if_it_stopped();
+    bench.reopen_if_poisoned();
     bench.assert_pays(Confirmed::Applied);
 }
 
@@ -124,7 +125,7 @@ pub(super) fn lost_answer_after_write_is_duplicate_later(harness: &dyn Harness) 
         .faults
         .fail_next(Operation::Apply, Fault::UnknownButDone);
     assert!(bench.pay().unwrap_err().is_outcome_unknown());
-    bench.reopen_if_it_stopped();
+    bench.reopen_if_poisoned();
     bench.assert_pays(Confirmed::Duplicate);
 }
 
@@ -165,7 +166,7 @@ pub(super) fn failed_write_fails_its_whole_group(harness: &dyn Harness) {
         let is_refused = matches!(reply, Err(Error::Poisoned(_)));
         assert_eq!(is_refused, bench.stops(), "{reply:?}");
     }
-    bench.reopen_if_it_stopped();
+    bench.reopen_if_poisoned();
     bench.assert_pays(Confirmed::Applied);
 }
 

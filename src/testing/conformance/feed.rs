@@ -10,10 +10,10 @@ use crate::testing::fixtures;
 
 /// Writes three orders with seven events. Some mutations have two events.
 fn seven_events(engine: &dyn Engine) {
-    let desk = Decider::at(engine);
-    desk.run(&[fixtures::confirm(3, fixtures::payment(3, 100))]);
-    desk.create_many(1, 3);
-    desk.run(&[
+    let decider = Decider::at(engine);
+    decider.run(&[fixtures::confirm(3, fixtures::payment(3, 100))]);
+    decider.create_many(1, 3);
+    decider.run(&[
         fixtures::create(3, fixtures::new(100)),
         fixtures::command(1, CommandKind::BeginClose),
         fixtures::confirm(1, fixtures::payment(1, 100)),
@@ -115,13 +115,13 @@ pub(super) fn foreign_or_future_cursor_is_refused(harness: &dyn Harness) {
 
 pub(super) fn refused_mutation_writes_no_event(harness: &dyn Harness) {
     let engine = harness.engine();
-    let desk = Decider::at(&*engine);
+    let decider = Decider::at(&*engine);
     let create = fixtures::create(1, fixtures::new(100));
-    let again = desk.draft(&create).unwrap();
-    desk.run(&[create]);
+    let again = decider.draft(&create).unwrap();
+    decider.run(&[create]);
     drop(engine.apply(&[again]).unwrap());
     assert_eq!(all(&*engine).len(), 1);
-    desk.create_many(2, 3);
+    decider.create_many(2, 3);
     assert_eq!(all(&*engine).len(), 2);
-    desk.assert_sound();
+    decider.assert_sound();
 }

@@ -17,40 +17,40 @@ fn later(millis: u64) -> Timestamp {
 }
 
 /// Creates the orders `0..until`. Order `n` is `n` milliseconds later than the start time.
-fn made_one_by_one<'e>(desk: &mut Decider<'e>, until: u64) {
+fn made_one_by_one<'e>(decider: &mut Decider<'e>, until: u64) {
     for n in 0..until {
-        desk.now = later(n);
-        desk.run(&[fixtures::create(n, fixtures::new(100))]);
+        decider.now = later(n);
+        decider.run(&[fixtures::create(n, fixtures::new(100))]);
     }
 }
 
 pub(super) fn list_reads_by_time_in_both_directions(harness: &dyn Harness) {
     let engine = harness.engine();
-    let mut desk = Decider::at(&*engine);
-    made_one_by_one(&mut desk, 20);
-    let forward = desk.rows(&whole(Index::All, Direction::Forward), 3);
+    let mut decider = Decider::at(&*engine);
+    made_one_by_one(&mut decider, 20);
+    let forward = decider.rows(&whole(Index::All, Direction::Forward), 3);
     let expected: Vec<_> = (0..20).map(fixtures::order_no).collect();
     assert_eq!(numbers(&forward), expected);
     assert!(forward.windows(2).all(|pair| match pair {
         [first, second] => first.position < second.position,
         _ => false,
     }));
-    let mut backward = desk.rows(&whole(Index::All, Direction::Backward), 3);
+    let mut backward = decider.rows(&whole(Index::All, Direction::Backward), 3);
     backward.reverse();
     assert_eq!(backward, forward);
 }
 
 pub(super) fn list_bounds_are_inclusive(harness: &dyn Harness) {
     let engine = harness.engine();
-    let mut desk = Decider::at(&*engine);
-    made_one_by_one(&mut desk, 20);
+    let mut decider = Decider::at(&*engine);
+    made_one_by_one(&mut decider, 20);
     let found = |from, until, direction| {
         let query = IndexQuery {
             from: later(from),
             until: later(until),
             ..whole(Index::All, direction)
         };
-        let mut found = numbers(&desk.rows(&query, 4));
+        let mut found = numbers(&decider.rows(&query, 4));
         found.sort_unstable();
         found
     };
@@ -66,8 +66,8 @@ pub(super) fn list_bounds_are_inclusive(harness: &dyn Harness) {
 
 pub(super) fn position_outside_bounds_is_clamped(harness: &dyn Harness) {
     let engine = harness.engine();
-    let mut desk = Decider::at(&*engine);
-    made_one_by_one(&mut desk, 20);
+    let mut decider = Decider::at(&*engine);
+    made_one_by_one(&mut decider, 20);
     let count = |after: Timestamp, direction| {
         let (time, row, sub) = (after, 0, 0);
         let query = IndexQuery {
@@ -76,7 +76,7 @@ pub(super) fn position_outside_bounds_is_clamped(harness: &dyn Harness) {
             after: Some(Position { time, row, sub }),
             ..whole(Index::All, direction)
         };
-        desk.rows(&query, 100).len()
+        decider.rows(&query, 100).len()
     };
     assert_eq!(count(later(0), Direction::Forward), 5);
     assert_eq!(count(later(19), Direction::Forward), 0);
@@ -86,8 +86,8 @@ pub(super) fn position_outside_bounds_is_clamped(harness: &dyn Harness) {
 
 pub(super) fn rows_of_one_millisecond_are_read_once(harness: &dyn Harness) {
     let engine = harness.engine();
-    let desk = Decider::at(&*engine);
-    desk.create_many(0, 1000);
+    let decider = Decider::at(&*engine);
+    decider.create_many(0, 1000);
     let all: BTreeSet<_> = (0..1000).map(fixtures::order_no).collect();
     for index in [
         Index::All,
@@ -96,7 +96,7 @@ pub(super) fn rows_of_one_millisecond_are_read_once(harness: &dyn Harness) {
         Index::Due,
     ] {
         let [forward, mut backward] =
-            BOTH.map(|direction| desk.rows(&whole(index.clone(), direction), 7));
+            BOTH.map(|direction| decider.rows(&whole(index.clone(), direction), 7));
         assert_eq!(forward.len(), 1000);
         assert_eq!(numbers(&forward).into_iter().collect::<BTreeSet<_>>(), all);
         backward.reverse();
@@ -106,8 +106,8 @@ pub(super) fn rows_of_one_millisecond_are_read_once(harness: &dyn Harness) {
 
 pub(super) fn more_is_true_only_before_end(harness: &dyn Harness) {
     let engine = harness.engine();
-    let desk = Decider::at(&*engine);
-    desk.create_many(0, 10);
+    let decider = Decider::at(&*engine);
+    decider.create_many(0, 10);
     for direction in BOTH {
         let query = whole(Index::All, direction);
         let more = |limit| engine.scan(&query, limit).unwrap().more;
@@ -122,28 +122,28 @@ pub(super) fn more_is_true_only_before_end(harness: &dyn Harness) {
 
 pub(super) fn status_change_moves_record_between_lists(harness: &dyn Harness) {
     let engine = harness.engine();
-    let desk = Decider::at(&*engine);
+    let decider = Decider::at(&*engine);
     let lists = || {
         Status::ALL.map(|status| {
             let query = whole(Index::Status(status), Direction::Forward);
-            desk.rows(&query, 10).len()
+            decider.rows(&query, 10).len()
         })
     };
-    desk.create_many(1, 2);
+    decider.create_many(1, 2);
     assert_eq!(lists(), [1, 0, 0, 0, 0, 0]);
-    desk.run(&[fixtures::command(1, CommandKind::BeginClose)]);
+    decider.run(&[fixtures::command(1, CommandKind::BeginClose)]);
     assert_eq!(lists(), [0, 0, 1, 0, 0, 0]);
     let closed = CommandKind::RecordQuery(Box::new(ChannelState::Closed));
-    desk.run(&[fixtures::command(1, closed)]);
+    decider.run(&[fixtures::command(1, closed)]);
     assert_eq!(lists(), [0, 0, 0, 1, 0, 0]);
-    desk.run(&[fixtures::confirm(1, fixtures::payment(1, 100))]);
+    decider.run(&[fixtures::confirm(1, fixtures::payment(1, 100))]);
     assert_eq!(lists(), [0, 0, 0, 0, 0, 1]);
-    desk.assert_sound();
+    decider.assert_sound();
 }
 
 pub(super) fn keys_with_common_prefix_stay_separate(harness: &dyn Harness) {
     let engine = harness.engine();
-    let desk = Decider::at(&*engine);
+    let decider = Decider::at(&*engine);
     let parts = [("wxa", "bc"), ("wxab", "c"), ("wx", "abc")];
     for ((channel, id), n) in parts.into_iter().zip(1..) {
         let channel = crate::types::Channel::parse(channel).unwrap();
@@ -155,37 +155,37 @@ pub(super) fn keys_with_common_prefix_stay_separate(harness: &dyn Harness) {
             .openid(crate::types::OpenId::parse(id).unwrap())
             .reference(crate::types::Reference::parse(id).unwrap());
         let transaction = Index::Transaction(channel, payment.transaction_id.clone());
-        desk.run(&[fixtures::create(n, new), fixtures::confirm(n, payment)]);
+        decider.run(&[fixtures::create(n, new), fixtures::confirm(n, payment)]);
         let openid = Index::OpenId(crate::types::OpenId::parse(id).unwrap());
         let reference = Index::Reference(crate::types::Reference::parse(id).unwrap());
         for index in [transaction, openid, reference] {
-            let rows = desk.rows(&whole(index, Direction::Forward), 10);
+            let rows = decider.rows(&whole(index, Direction::Forward), 10);
             assert_eq!(numbers(&rows), [fixtures::order_no(n)]);
         }
     }
-    desk.assert_sound();
+    decider.assert_sound();
 }
 
 pub(super) fn counts_equal_full_scan(harness: &dyn Harness) {
     let engine = harness.engine();
-    let desk = Decider::at(&*engine);
-    desk.create_many(0, 12);
-    let run = |n, kind| desk.run(&[fixtures::command(n, kind)]);
+    let decider = Decider::at(&*engine);
+    decider.create_many(0, 12);
+    let run = |n, kind| decider.run(&[fixtures::command(n, kind)]);
     let query = |state| CommandKind::RecordQuery(Box::new(state));
-    (0..3).for_each(|n| desk.run(&[fixtures::confirm(n, fixtures::payment(n, 100))]));
+    (0..3).for_each(|n| decider.run(&[fixtures::confirm(n, fixtures::payment(n, 100))]));
     (3..5).for_each(|n| run(n, CommandKind::BeginClose));
     (5..9).for_each(|n| run(n, query(ChannelState::Closed)));
     run(9, query(ChannelState::Revoked));
-    desk.run(&[fixtures::confirm(5, fixtures::payment(50, 100))]);
-    desk.run(&[fixtures::confirm(11, fixtures::payment(51, 99))]);
-    desk.run(&[fixtures::confirm(90, fixtures::payment(52, 100))]);
-    let counts = desk.counts();
+    decider.run(&[fixtures::confirm(5, fixtures::payment(50, 100))]);
+    decider.run(&[fixtures::confirm(11, fixtures::payment(51, 99))]);
+    decider.run(&[fixtures::confirm(90, fixtures::payment(52, 100))]);
+    let counts = decider.counts();
     for status in Status::ALL {
         let query = whole(Index::Status(status), Direction::Forward);
-        let scanned = u64::try_from(desk.rows(&query, 5).len()).unwrap();
+        let scanned = u64::try_from(decider.rows(&query, 5).len()).unwrap();
         assert_eq!(counts.of(status), scanned, "{status}");
     }
     assert_eq!(counts.by_status, [2, 3, 2, 3, 1, 1]);
     assert_eq!((counts.unclaimed, counts.open_anomalies), (1, 3));
-    desk.assert_sound();
+    decider.assert_sound();
 }

@@ -8,7 +8,7 @@ use super::tools::{StoreFixture, at_once};
 use crate::store::Store;
 use crate::types::OrderNo;
 
-/// Amount of numbers to draw: enough to use several blocks.
+/// How many order numbers a case draws: enough to use several blocks.
 const NUMBERS: usize = 200_000;
 const THREADS: usize = 16;
 
@@ -38,55 +38,58 @@ fn hidden_part(no: &OrderNo) -> u64 {
 }
 
 pub(super) fn concurrent_numbers_are_distinct_if_clock_goes_back(harness: &dyn Harness) {
-    let shop = StoreFixture::open(harness);
-    let mut numbers = drawn_at_once(&shop.store());
-    shop.clock.turn_back(Duration::from_secs(60 * 60));
+    let fixture = StoreFixture::open(harness);
+    let mut numbers = drawn_at_once(&fixture.store());
+    fixture.clock.turn_back(Duration::from_secs(60 * 60));
     let last_time = |no: &OrderNo| no.as_str().get(..13).map(str::to_owned);
     let before = numbers.iter().map(last_time).max();
-    let after = draw(&shop.store(), 100);
+    let after = draw(&fixture.store(), 100);
     assert!(
         after
             .iter()
             .all(|no| last_time(no) == before.clone().unwrap())
     );
-    assert_eq!(shop.store().stats().clock_set_back, 100);
+    assert_eq!(fixture.store().stats().clock_set_back, 100);
     numbers.extend(after);
     assert_distinct(numbers);
-    shop.close();
+    fixture.close();
 }
 
 pub(super) fn numbers_after_reopen_are_distinct(harness: &dyn Harness) {
-    let shop = StoreFixture::open(harness);
-    let mut numbers = draw(&shop.store(), 1000);
+    let fixture = StoreFixture::open(harness);
+    let mut numbers = draw(&fixture.store(), 1000);
     for _ in 0..5 {
-        shop.clock.turn_back(Duration::from_secs(60 * 60));
-        if !shop.reopen() {
+        fixture.clock.turn_back(Duration::from_secs(60 * 60));
+        if !fixture.reopen() {
             return;
         }
-        numbers.extend(draw(&shop.store(), 1000));
+        numbers.extend(draw(&fixture.store(), 1000));
     }
     assert_distinct(numbers);
-    shop.close();
+    fixture.close();
 }
 
 pub(super) fn consecutive_numbers_hide_the_counter(harness: &dyn Harness) {
-    let shop = StoreFixture::open(harness);
-    let hidden: Vec<u64> = draw(&shop.store(), 1000).iter().map(hidden_part).collect();
+    let fixture = StoreFixture::open(harness);
+    let hidden: Vec<u64> = draw(&fixture.store(), 1000)
+        .iter()
+        .map(hidden_part)
+        .collect();
     let pairs = || hidden.iter().zip(hidden.iter().skip(1));
     let steps: BTreeSet<u64> = pairs().map(|(a, b)| a.abs_diff(*b)).collect();
     assert!(steps.len() >= 995, "steps repeat: {} of 999", steps.len());
     let rising = pairs().filter(|(a, b)| a < b).count();
     assert!((400..600).contains(&rising), "{rising} of 999 rise");
-    shop.close();
+    fixture.close();
 }
 
 pub(super) fn number_contains_time_and_node(harness: &dyn Harness) {
-    let shop = StoreFixture::open(harness);
-    let no = shop.store().next_order_no().wait().unwrap();
+    let fixture = StoreFixture::open(harness);
+    let no = fixture.store().next_order_no().wait().unwrap();
     assert_eq!(no.as_str().len(), 32);
-    let expected = format!("{:013}000", shop.now().as_millis());
+    let expected = format!("{:013}000", fixture.now().as_millis());
     assert_eq!(no.as_str().get(..16), Some(expected.as_str()));
-    shop.close();
+    fixture.close();
     let store = harness.open(Store::builder().node(42));
     let no = store.next_order_no().wait().unwrap();
     assert_eq!(no.as_str().get(13..16), Some("042"));

@@ -13,8 +13,8 @@ use crate::types::{OpenId, OrderNo, Timestamp};
 const ROWS: u64 = 1000;
 const LIMIT: usize = 7;
 
-fn thousand(shop: &StoreFixture<'_>, command: impl Fn(u64) -> Command) {
-    let outcomes = shop.submit_all((0..ROWS).map(command).collect());
+fn thousand(fixture: &StoreFixture<'_>, command: impl Fn(u64) -> Command) {
+    let outcomes = fixture.submit_all((0..ROWS).map(command).collect());
     assert_eq!(outcomes.len(), 1000);
 }
 
@@ -24,7 +24,7 @@ fn pages() -> [PageRequest; 2] {
 
 /// Checks that both directions give the same 1,000 rows, each once.
 fn assert_each_once(
-    shop: &StoreFixture<'_>,
+    fixture: &StoreFixture<'_>,
     read: impl Fn(PageRequest) -> crate::query::Page<OrderNo>,
 ) {
     let [usual, mut reversed] = pages().map(|page| every(page, LIMIT, &read));
@@ -33,7 +33,7 @@ fn assert_each_once(
     assert_eq!(usual.len(), 1000);
     let distinct: BTreeSet<OrderNo> = usual.into_iter().collect();
     assert_eq!(distinct, (0..ROWS).map(order_no).collect());
-    assert!(shop.store().stats().queued == 0);
+    assert!(fixture.store().stats().queued == 0);
 }
 
 fn only_numbers<R>(
@@ -46,9 +46,9 @@ fn only_numbers<R>(
     }
 }
 
-fn assert_list_pages(shop: &StoreFixture<'_>, listing: &OrderQuery) {
-    let store = shop.store();
-    assert_each_once(shop, |page| {
+fn assert_list_pages(fixture: &StoreFixture<'_>, listing: &OrderQuery) {
+    let store = fixture.store();
+    assert_each_once(fixture, |page| {
         let page = store.list(listing.clone().page(page)).wait().unwrap();
         only_numbers(page, |order| order.no)
     });
@@ -56,12 +56,12 @@ fn assert_list_pages(shop: &StoreFixture<'_>, listing: &OrderQuery) {
 
 /// The filter keeps one old order among 2,500 orders of a user.
 pub(super) fn filter_examines_bounded_rows_per_page(harness: &dyn Harness) {
-    let shop = StoreFixture::open(harness);
+    let fixture = StoreFixture::open(harness);
     let all = (0..2500).map(|n| fixtures::create(n, fixtures::new(100)));
-    assert_eq!(shop.submit_all(all.collect()).len(), 2500);
-    shop.expect(0, fixtures::payment(1, 100), Confirmed::Applied, true);
+    assert_eq!(fixture.submit_all(all.collect()).len(), 2500);
+    fixture.expect(0, fixtures::payment(1, 100), Confirmed::Applied, true);
     let paid = OrderQuery::by_openid(&fixtures::openid(1)).statuses(&[Status::Success]);
-    let store = shop.store();
+    let store = fixture.store();
     let read = |page| store.list(paid.clone().page(page)).wait().unwrap();
 
     let first = read(PageRequest::of(LIMIT));
@@ -89,49 +89,51 @@ pub(super) fn filter_examines_bounded_rows_per_page(harness: &dyn Harness) {
 }
 
 pub(super) fn orders_of_one_millisecond_page_once(harness: &dyn Harness) {
-    let shop = StoreFixture::open(harness);
-    thousand(&shop, |n| fixtures::create(n, fixtures::new(100)));
-    assert_list_pages(&shop, &OrderQuery::all());
-    assert_list_pages(&shop, &OrderQuery::by_openid(&fixtures::openid(1)));
-    assert_list_pages(&shop, &OrderQuery::by_status(Status::Pending));
-    let now = shop.now();
+    let fixture = StoreFixture::open(harness);
+    thousand(&fixture, |n| fixtures::create(n, fixtures::new(100)));
+    assert_list_pages(&fixture, &OrderQuery::all());
+    assert_list_pages(&fixture, &OrderQuery::by_openid(&fixtures::openid(1)));
+    assert_list_pages(&fixture, &OrderQuery::by_status(Status::Pending));
+    let now = fixture.now();
     let moment = now..now.saturating_add(std::time::Duration::from_millis(1));
-    assert_list_pages(&shop, &OrderQuery::all().between(moment));
-    shop.close();
+    assert_list_pages(&fixture, &OrderQuery::all().between(moment));
+    fixture.close();
 }
 
 pub(super) fn anomalies_of_one_millisecond_page_once(harness: &dyn Harness) {
-    let shop = StoreFixture::open(harness);
-    thousand(&shop, |n| fixtures::confirm(n, fixtures::payment(n, 100)));
-    let store = shop.store();
-    assert_each_once(&shop, |page| {
+    let fixture = StoreFixture::open(harness);
+    thousand(&fixture, |n| {
+        fixtures::confirm(n, fixtures::payment(n, 100))
+    });
+    let store = fixture.store();
+    assert_each_once(&fixture, |page| {
         let page = store.open_anomalies(page).wait().unwrap();
         only_numbers(page, |open| open.no)
     });
     drop(store);
-    shop.close();
+    fixture.close();
 }
 
 pub(super) fn due_actions_of_one_millisecond_page_once(harness: &dyn Harness) {
-    let shop = StoreFixture::open(harness);
-    thousand(&shop, |n| fixtures::create(n, fixtures::new(100)));
-    shop.clock.advance(std::time::Duration::from_secs(5));
-    let store = shop.store();
-    assert_each_once(&shop, |page| {
-        let page = store.due(shop.now(), page).wait().unwrap();
+    let fixture = StoreFixture::open(harness);
+    thousand(&fixture, |n| fixtures::create(n, fixtures::new(100)));
+    fixture.clock.advance(std::time::Duration::from_secs(5));
+    let store = fixture.store();
+    assert_each_once(&fixture, |page| {
+        let page = store.due(fixture.now(), page).wait().unwrap();
         only_numbers(page, |due| due.no)
     });
     drop(store);
-    shop.close();
+    fixture.close();
 }
 
 pub(super) fn paging_while_rows_change_visits_each_once(harness: &dyn Harness) {
     for page in pages() {
-        let shop = StoreFixture::open(harness);
-        thousand(&shop, |n| fixtures::create(n, fixtures::new(100)));
-        shop.clock.advance(std::time::Duration::from_secs(5));
-        let now = shop.now();
-        let store = shop.store();
+        let fixture = StoreFixture::open(harness);
+        thousand(&fixture, |n| fixtures::create(n, fixtures::new(100)));
+        fixture.clock.advance(std::time::Duration::from_secs(5));
+        let now = fixture.now();
+        let store = fixture.store();
         let swept = every(page, LIMIT, |page| {
             let part = store.due(now, page).wait().unwrap();
             for due in &part.rows {
@@ -143,20 +145,20 @@ pub(super) fn paging_while_rows_change_visits_each_once(harness: &dyn Harness) {
         assert_eq!(swept.len(), 1000);
         let distinct: BTreeSet<OrderNo> = swept.into_iter().collect();
         assert_eq!(distinct.len(), 1000);
-        assert_eq!(shop.due(), [], "all actions are due later");
+        assert_eq!(fixture.due(), [], "all actions are due later");
         drop(store);
-        shop.close();
+        fixture.close();
     }
 }
 
 pub(super) fn new_orders_do_not_move_rows_while_paging(harness: &dyn Harness) {
-    let shop = StoreFixture::open(harness);
-    thousand(&shop, |n| fixtures::create(n, fixtures::new(100)));
-    let store = shop.store();
+    let fixture = StoreFixture::open(harness);
+    thousand(&fixture, |n| fixtures::create(n, fixtures::new(100)));
+    let store = fixture.store();
     let made = std::cell::Cell::new(ROWS);
     let read = every(PageRequest::of(LIMIT), LIMIT, |page| {
-        shop.clock.advance(std::time::Duration::from_millis(1));
-        shop.created(made.get(), 100);
+        fixture.clock.advance(std::time::Duration::from_millis(1));
+        fixture.created(made.get(), 100);
         made.set(made.get() + 1);
         store.list(OrderQuery::all().page(page)).wait().unwrap()
     });
@@ -170,32 +172,32 @@ pub(super) fn new_orders_do_not_move_rows_while_paging(harness: &dyn Harness) {
         "the 1000 orders and the one created before page 1"
     );
     drop(store);
-    shop.close();
+    fixture.close();
 }
 
 pub(super) fn filtered_pages_reach_the_end(harness: &dyn Harness) {
-    let shop = StoreFixture::open(harness);
-    thousand(&shop, |n| fixtures::create(n, fixtures::new(100)));
+    let fixture = StoreFixture::open(harness);
+    thousand(&fixture, |n| fixtures::create(n, fixtures::new(100)));
     for n in [0, 500, 999] {
-        let _ = shop.confirm(n, fixtures::payment(n, 100));
+        let _ = fixture.confirm(n, fixtures::payment(n, 100));
     }
-    let hidden = shop.store().hide(order_no(500)).wait().unwrap();
+    let hidden = fixture.store().hide(order_no(500)).wait().unwrap();
     assert_eq!(hidden.outcome, crate::order::Visible::Hidden);
     let user = OrderQuery::by_openid(&fixtures::openid(1)).statuses(&[Status::Success]);
     let count = |listing: OrderQuery| {
-        let store = shop.store();
+        let store = fixture.store();
         let read = |page| store.list(listing.clone().page(page)).wait().unwrap();
         pages().map(|page| every(page, LIMIT, read).len())
     };
     assert_eq!(count(user.clone()), [2, 2]);
     assert_eq!(count(user.with_hidden()), [3, 3]);
-    shop.close();
+    fixture.close();
 }
 
 pub(super) fn cursor_is_refused_by_other_queries(harness: &dyn Harness) {
-    let shop = StoreFixture::open(harness);
-    thousand(&shop, |n| fixtures::create(n, fixtures::new(100)));
-    let store = shop.store();
+    let fixture = StoreFixture::open(harness);
+    thousand(&fixture, |n| fixtures::create(n, fixtures::new(100)));
+    let store = fixture.store();
     let page = PageRequest::of(LIMIT);
     let first = store.list(OrderQuery::all().page(page)).wait().unwrap();
     let behind = page.after(first.next.unwrap());
@@ -207,44 +209,44 @@ pub(super) fn cursor_is_refused_by_other_queries(harness: &dyn Harness) {
         user.clone().page(behind),
         OrderQuery::all().statuses(&[Status::Pending]).page(behind),
         OrderQuery::all()
-            .between(Timestamp::EPOCH..shop.now())
+            .between(Timestamp::EPOCH..fixture.now())
             .page(behind),
     ];
     for other in others {
         let refused = store.list(other).wait();
         assert!(matches!(refused, Err(Error::InvalidCursor { .. })));
     }
-    let due = store.due(shop.now(), behind).wait();
+    let due = store.due(fixture.now(), behind).wait();
     assert!(matches!(due, Err(Error::InvalidCursor { .. })));
     for limit in [0, PageRequest::MAX + 1] {
         let refused = store.list(user.clone().page(PageRequest::of(limit))).wait();
         assert!(matches!(refused, Err(Error::Invalid { .. })));
     }
     drop(store);
-    shop.close();
+    fixture.close();
 }
 
 pub(super) fn openids_with_common_prefix_stay_separate(harness: &dyn Harness) {
-    let shop = StoreFixture::open(harness);
+    let fixture = StoreFixture::open(harness);
     let names = ["o", "oa", "oab", "oabc", "oabcd"];
     for (name, n) in names.into_iter().zip(0..) {
         let openid = OpenId::parse(name).unwrap();
-        let _ = shop.create(n, fixtures::new(100).openid(openid));
+        let _ = fixture.create(n, fixtures::new(100).openid(openid));
     }
     for (name, n) in names.into_iter().zip(0..) {
         let listing = OrderQuery::by_openid(&OpenId::parse(name).unwrap());
-        let found = shop.store().list(listing).wait().unwrap().rows;
-        assert_eq!(found, [shop.order(n)]);
+        let found = fixture.store().list(listing).wait().unwrap().rows;
+        assert_eq!(found, [fixture.order(n)]);
     }
-    shop.close();
+    fixture.close();
 }
 
 pub(super) fn reopened_store_has_same_lists_and_totals(harness: &dyn Harness) {
-    let shop = StoreFixture::open(harness);
-    thousand(&shop, |n| fixtures::create(n, fixtures::new(100)));
-    let _ = shop.confirm(1, fixtures::payment(1, 100));
+    let fixture = StoreFixture::open(harness);
+    thousand(&fixture, |n| fixtures::create(n, fixtures::new(100)));
+    let _ = fixture.confirm(1, fixtures::payment(1, 100));
     let read = || {
-        let store = shop.store();
+        let store = fixture.store();
         let page = PageRequest::of(PageRequest::MAX);
         let rows = store
             .list(OrderQuery::all().page(page))
@@ -256,11 +258,11 @@ pub(super) fn reopened_store_has_same_lists_and_totals(harness: &dyn Harness) {
         (rows, store.counts().wait().unwrap(), totals)
     };
     let before = read();
-    if !shop.reopen() {
+    if !fixture.reopen() {
         return;
     }
     assert_eq!(read(), before);
     let outcome = crate::order::Confirmed::Duplicate;
-    shop.expect(1, fixtures::payment(1, 100), outcome, true);
-    shop.close();
+    fixture.expect(1, fixtures::payment(1, 100), outcome, true);
+    fixture.close();
 }

@@ -19,23 +19,27 @@ fn short_of_one_fen() -> Confirmed {
 }
 
 pub(super) fn repeated_callback_is_duplicate(harness: &dyn Harness) {
-    let shop = StoreFixture::open(harness);
-    shop.created(1, 100);
-    shop.expect(1, payment(1, 100), Confirmed::Applied, true);
-    let paid = shop.order(1);
+    let fixture = StoreFixture::open(harness);
+    fixture.created(1, 100);
+    fixture.expect(1, payment(1, 100), Confirmed::Applied, true);
+    let paid = fixture.order(1);
     assert_eq!(paid.status, Status::Success);
-    shop.clock.advance(DAY);
-    shop.expect(1, payment(1, 100), Confirmed::Duplicate, true);
-    assert_eq!(shop.order(1), paid, "the update time is unchanged, too");
-    let history = shop.store().history(fixtures::order_no(1)).wait().unwrap();
+    fixture.clock.advance(DAY);
+    fixture.expect(1, payment(1, 100), Confirmed::Duplicate, true);
+    assert_eq!(fixture.order(1), paid, "the update time is unchanged, too");
+    let history = fixture
+        .store()
+        .history(fixtures::order_no(1))
+        .wait()
+        .unwrap();
     assert_eq!(history.len(), 2);
-    shop.close();
+    fixture.close();
 }
 
 pub(super) fn callback_on_64_threads_is_applied_once(harness: &dyn Harness) {
-    let shop = StoreFixture::open(harness);
-    shop.created(1, 100);
-    let store = shop.store();
+    let fixture = StoreFixture::open(harness);
+    fixture.created(1, 100);
+    let store = fixture.store();
     let outcomes = at_once(64, |_| {
         let confirm = store.confirm(fixtures::order_no(1), payment(1, 100));
         confirm.wait().unwrap().outcome
@@ -44,15 +48,15 @@ pub(super) fn callback_on_64_threads_is_applied_once(harness: &dyn Harness) {
     let applied = outcomes.iter().filter(|o| **o == Confirmed::Applied);
     let duplicates = outcomes.iter().filter(|o| **o == Confirmed::Duplicate);
     assert_eq!((applied.count(), duplicates.count()), (1, 63));
-    assert_eq!(shop.order(1).version, 2);
-    shop.close();
+    assert_eq!(fixture.order(1).version, 2);
+    fixture.close();
 }
 
 pub(super) fn callback_and_query_race_applies_once(harness: &dyn Harness) {
-    let shop = StoreFixture::open(harness);
-    let store = shop.store();
+    let fixture = StoreFixture::open(harness);
+    let store = fixture.store();
     for n in 0..20 {
-        shop.created(n, 100);
+        fixture.created(n, 100);
         let no = fixtures::order_no(n);
         let outcomes = at_once(2, |place| {
             let mut fact = payment(n, 100);
@@ -70,37 +74,37 @@ pub(super) fn callback_and_query_race_applies_once(harness: &dyn Harness) {
         assert!(outcomes.contains(&Confirmed::Duplicate), "{outcomes:?}");
     }
     drop(store);
-    shop.close();
+    fixture.close();
 }
 
 pub(super) fn callback_after_full_refund_changes_nothing(harness: &dyn Harness) {
-    let shop = StoreFixture::open(harness);
-    shop.created(1, 100);
+    let fixture = StoreFixture::open(harness);
+    fixture.created(1, 100);
     assert_eq!(
-        shop.query(1, ChannelState::Closed),
+        fixture.query(1, ChannelState::Closed),
         Queried::Moved { to: Status::Closed }
     );
-    shop.expect(1, payment(1, 100), Confirmed::Late, true);
+    fixture.expect(1, payment(1, 100), Confirmed::Late, true);
     let refund_no = fixtures::refund_no(1);
     let no = fixtures::order_no(1);
     let refund = Resolution::Refund { refund_no };
-    let store = shop.store();
+    let store = fixture.store();
     let resolved = store.resolve(no, AnomalyId(1), refund, fixtures::note());
     assert_eq!(resolved.wait().unwrap().outcome, Resolved::Resolved);
-    let refunded = shop.order(1);
+    let refunded = fixture.order(1);
     for _ in 0..20 {
-        shop.clock.advance(DAY);
-        shop.expect(1, payment(1, 100), Confirmed::Duplicate, true);
+        fixture.clock.advance(DAY);
+        fixture.expect(1, payment(1, 100), Confirmed::Duplicate, true);
     }
-    assert_eq!(shop.order(1), refunded);
+    assert_eq!(fixture.order(1), refunded);
     drop(store);
-    shop.close();
+    fixture.close();
 }
 
 pub(super) fn failed_attempt_leaves_order_payable(harness: &dyn Harness) {
-    let shop = StoreFixture::open(harness);
-    shop.created(1, 100);
-    let before = shop.order(1);
+    let fixture = StoreFixture::open(harness);
+    fixture.created(1, 100);
+    let before = fixture.order(1);
     #[cfg(feature = "wechat")]
     {
         let body = br#"{"returnCode":"SUCCESS","resultCode":"FAIL","errCode":"NOTENOUGH",
@@ -109,92 +113,95 @@ pub(super) fn failed_attempt_leaves_order_payable(harness: &dyn Harness) {
         assert_eq!(event.order_no(), Some(fixtures::order_no(1)));
         assert_eq!(event.payment(), None, "there is nothing to confirm");
     }
-    assert_eq!(shop.query(1, ChannelState::NotPay), Queried::StillPending);
-    let after = shop.order(1);
+    assert_eq!(
+        fixture.query(1, ChannelState::NotPay),
+        Queried::StillPending
+    );
+    let after = fixture.order(1);
     assert_eq!(after.status, Status::Pending);
     assert_eq!(after.update_time, before.update_time);
-    shop.expect(1, payment(1, 100), Confirmed::Applied, true);
-    shop.close();
+    fixture.expect(1, payment(1, 100), Confirmed::Applied, true);
+    fixture.close();
 }
 
 pub(super) fn repeated_wrong_amount_is_one_anomaly(harness: &dyn Harness) {
-    let shop = StoreFixture::open(harness);
-    shop.created(1, 100);
-    shop.expect(1, payment(1, 99), short_of_one_fen(), true);
+    let fixture = StoreFixture::open(harness);
+    fixture.created(1, 100);
+    fixture.expect(1, payment(1, 99), short_of_one_fen(), true);
     for _ in 1..15 {
-        shop.expect(1, payment(1, 99), Confirmed::Duplicate, true);
+        fixture.expect(1, payment(1, 99), Confirmed::Duplicate, true);
     }
-    assert_eq!(shop.status(1), Status::Pending);
-    assert_eq!(shop.open_anomalies(1), [AnomalyId(1)]);
-    shop.expect(1, payment(2, 100), Confirmed::Applied, true);
+    assert_eq!(fixture.status(1), Status::Pending);
+    assert_eq!(fixture.open_anomalies(1), [AnomalyId(1)]);
+    fixture.expect(1, payment(2, 100), Confirmed::Applied, true);
     let refund = Resolution::Refund {
         refund_no: fixtures::refund_no(1),
     };
     let resolve = || {
         let no = fixtures::order_no(1);
-        let store = shop.store();
+        let store = fixture.store();
         let call = store.resolve(no, AnomalyId(1), refund.clone(), fixtures::note());
         call.wait().unwrap().outcome
     };
     assert_eq!(resolve(), Resolved::Resolved);
     assert_eq!(resolve(), Resolved::Already);
-    let order = shop.order(1);
+    let order = fixture.order(1);
     let refunds: Vec<_> = order.refunds.iter().map(|refund| refund.amount).collect();
     assert_eq!(refunds, [fixtures::fen(99)]);
-    assert_eq!(shop.open_anomalies(1), []);
+    assert_eq!(fixture.open_anomalies(1), []);
     let listed = OrderQuery::by_refund_no(&fixtures::refund_no(1));
-    assert_eq!(shop.store().list(listed).wait().unwrap().rows, [order]);
-    shop.close();
+    assert_eq!(fixture.store().list(listed).wait().unwrap().rows, [order]);
+    fixture.close();
 }
 
 pub(super) fn strict_policy_does_not_acknowledge_wrong_amount(harness: &dyn Harness) {
-    let shop = StoreFixture::with(harness, |policy| policy.strict = true);
-    shop.created(1, 100);
-    shop.expect(1, payment(1, 99), short_of_one_fen(), false);
-    shop.expect(1, payment(1, 99), Confirmed::Duplicate, false);
-    shop.expect(1, payment(2, 100), Confirmed::Applied, true);
-    shop.expect(1, payment(3, 100), Confirmed::DoublePayment, true);
-    shop.close();
+    let fixture = StoreFixture::with(harness, |policy| policy.strict = true);
+    fixture.created(1, 100);
+    fixture.expect(1, payment(1, 99), short_of_one_fen(), false);
+    fixture.expect(1, payment(1, 99), Confirmed::Duplicate, false);
+    fixture.expect(1, payment(2, 100), Confirmed::Applied, true);
+    fixture.expect(1, payment(3, 100), Confirmed::DoublePayment, true);
+    fixture.close();
 }
 
 pub(super) fn payment_with_coupon_is_applied(harness: &dyn Harness) {
-    let shop = StoreFixture::open(harness);
-    shop.created(1, 100);
+    let fixture = StoreFixture::open(harness);
+    fixture.created(1, 100);
     let mut with_coupon = payment(1, 100);
     with_coupon.payer_total = Some(fixtures::fen(90));
-    shop.expect(1, with_coupon, Confirmed::Applied, true);
-    assert_eq!(shop.status(1), Status::Success);
-    shop.close();
+    fixture.expect(1, with_coupon, Confirmed::Applied, true);
+    assert_eq!(fixture.status(1), Status::Success);
+    fixture.close();
 }
 
 pub(super) fn payment_by_other_user_can_be_accepted(harness: &dyn Harness) {
-    let shop = StoreFixture::open(harness);
-    shop.created(1, 100);
+    let fixture = StoreFixture::open(harness);
+    fixture.created(1, 100);
     let mut by_another = payment(1, 100);
     by_another.openid = Some(fixtures::openid(2));
     let field = IdentityField::Openid;
     let mismatch = Confirmed::IdentityMismatch { field };
-    shop.expect(1, by_another.clone(), mismatch, true);
-    shop.expect(1, by_another.clone(), Confirmed::Duplicate, true);
-    assert_eq!(shop.status(1), Status::Pending);
+    fixture.expect(1, by_another.clone(), mismatch, true);
+    fixture.expect(1, by_another.clone(), Confirmed::Duplicate, true);
+    assert_eq!(fixture.status(1), Status::Pending);
     let no = fixtures::order_no(1);
-    let store = shop.store();
+    let store = fixture.store();
     let accept = store.resolve(no, AnomalyId(1), Resolution::Accept, fixtures::note());
     let resolved = accept.wait().unwrap().outcome;
     assert_eq!(resolved, Resolved::Reexamined(Confirmed::Applied));
-    assert_eq!(shop.order(1).openid, Some(fixtures::openid(1)));
+    assert_eq!(fixture.order(1).openid, Some(fixtures::openid(1)));
     for user in [1, 2] {
         let listed = OrderQuery::by_openid(&fixtures::openid(user));
         let found = store.list(listed).wait().unwrap().rows;
-        assert_eq!(found, [shop.order(1)], "both users find the order");
+        assert_eq!(found, [fixture.order(1)], "both users find the order");
     }
     drop(store);
-    shop.close();
+    fixture.close();
 }
 
 #[cfg(feature = "wechat")]
 pub(super) fn service_provider_payment_compares_sub_identity(harness: &dyn Harness) {
-    let shop = StoreFixture::open(harness);
+    let fixture = StoreFixture::open(harness);
     let body = br#"{"returnCode":"SUCCESS","resultCode":"SUCCESS",
         "appid":"wxd2565e6a04246fd1","mchId":"1800780001","openid":"oPoo341Im-roYxAd3WD3D",
         "subAppid":"wx0000000000000001","subMchId":"1700000001",
@@ -204,37 +211,37 @@ pub(super) fn service_provider_payment_compares_sub_identity(harness: &dyn Harne
     let event = crate::wechat::CloudEvent::from_json(body).unwrap();
     let (no, fact) = event.into_payment().unwrap();
     assert_eq!(no, fixtures::order_no(1));
-    let _ = shop.create(1, fixtures::new(100).mch_id(fixtures::mch_id(1)));
-    shop.expect(1, fact, Confirmed::Applied, true);
-    shop.close();
+    let _ = fixture.create(1, fixtures::new(100).mch_id(fixtures::mch_id(1)));
+    fixture.expect(1, fact, Confirmed::Applied, true);
+    fixture.close();
 }
 
 #[cfg(not(feature = "wechat"))]
 pub(super) fn service_provider_payment_compares_sub_identity(_: &dyn Harness) {}
 
 pub(super) fn missing_payment_fields_are_not_compared(harness: &dyn Harness) {
-    let shop = StoreFixture::open(harness);
+    let fixture = StoreFixture::open(harness);
     let merchant = fixtures::new(100).mch_id(fixtures::mch_id(1));
-    let _ = shop.create(1, merchant);
-    shop.expect(1, payment(1, 100), Confirmed::Applied, true);
-    shop.created(2, 100);
+    let _ = fixture.create(1, merchant);
+    fixture.expect(1, payment(1, 100), Confirmed::Applied, true);
+    fixture.created(2, 100);
     let mut with_merchant = payment(2, 100);
     with_merchant.mch_id = Some(fixtures::mch_id(2));
     with_merchant.appid = Some(fixtures::appid(1));
-    shop.expect(2, with_merchant, Confirmed::Applied, true);
-    shop.close();
+    fixture.expect(2, with_merchant, Confirmed::Applied, true);
+    fixture.close();
 }
 
 pub(super) fn transaction_pays_only_one_order(harness: &dyn Harness) {
-    let shop = StoreFixture::open(harness);
-    shop.created(1, 100);
-    shop.created(2, 100);
-    shop.expect(1, payment(7, 100), Confirmed::Applied, true);
+    let fixture = StoreFixture::open(harness);
+    fixture.created(1, 100);
+    fixture.created(2, 100);
+    fixture.expect(1, payment(7, 100), Confirmed::Applied, true);
     let by = fixtures::order_no(1);
     let taken = Confirmed::TransactionTaken { by };
-    shop.expect(2, payment(7, 100), taken, true);
-    shop.expect(1, payment(8, 100), Confirmed::DoublePayment, true);
-    let first = shop.order(1);
+    fixture.expect(2, payment(7, 100), taken, true);
+    fixture.expect(1, payment(8, 100), Confirmed::DoublePayment, true);
+    let first = fixture.order(1);
     assert_eq!(first.transaction_id(), Some(&fixtures::transaction(7)));
     let doubled = AnomalyKind::DoublePayment {
         first: fixtures::transaction(7),
@@ -242,16 +249,20 @@ pub(super) fn transaction_pays_only_one_order(harness: &dyn Harness) {
     let kinds: Vec<_> = first.anomalies.iter().map(|a| a.kind.clone()).collect();
     assert_eq!(kinds, [doubled]);
     let refund_no = fixtures::refund_no(1);
-    let store = shop.store();
+    let store = fixture.store();
     let refund = Resolution::Refund { refund_no };
     let resolved = store.resolve(by, AnomalyId(1), refund, fixtures::note());
     assert_eq!(resolved.wait().unwrap().outcome, Resolved::Resolved);
-    let order = shop.order(1);
+    let order = fixture.order(1);
     let refunded = order.refunds.first().map(|refund| &refund.transaction_id);
     assert_eq!(refunded, Some(&fixtures::transaction(8)));
     let listed = OrderQuery::by_transaction(&fixtures::transaction(7));
     let found = store.list(listed).wait().unwrap().rows;
-    assert_eq!(found, [order, shop.order(2)], "the paid order comes first");
+    assert_eq!(
+        found,
+        [order, fixture.order(2)],
+        "the paid order comes first"
+    );
     drop(store);
-    shop.close();
+    fixture.close();
 }

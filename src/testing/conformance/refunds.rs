@@ -17,21 +17,23 @@ const YEAR: std::time::Duration = std::time::Duration::from_secs(365 * 24 * 60 *
 
 /// Creates a store with order 1, paid 100 fen by transaction 1.
 fn paid(harness: &dyn Harness) -> StoreFixture<'_> {
-    let shop = StoreFixture::open(harness);
-    shop.created(1, 100);
-    shop.expect(1, payment(1, 100), Confirmed::Applied, true);
-    shop
+    let fixture = StoreFixture::open(harness);
+    fixture.created(1, 100);
+    fixture.expect(1, payment(1, 100), Confirmed::Applied, true);
+    fixture
 }
 
-fn request(shop: &StoreFixture<'_>, n: u64, amount: u64) -> RefundRequested {
+fn request(fixture: &StoreFixture<'_>, n: u64, amount: u64) -> RefundRequested {
     let refund = refund_of(1, n, amount);
-    let call = shop.store().request_refund(fixtures::order_no(1), refund);
+    let call = fixture
+        .store()
+        .request_refund(fixtures::order_no(1), refund);
     call.wait().unwrap().outcome
 }
 
-fn record(shop: &StoreFixture<'_>, n: u64, amount: u64, state: RefundState) -> RefundRecorded {
+fn record(fixture: &StoreFixture<'_>, n: u64, amount: u64, state: RefundState) -> RefundRecorded {
     let fact = refund_fact(1, n, amount, state);
-    let call = shop.store().record_refund(fixtures::order_no(1), fact);
+    let call = fixture.store().record_refund(fixtures::order_no(1), fact);
     let answer = call.wait().unwrap();
     assert!(answer.should_acknowledge());
     answer.outcome
@@ -43,8 +45,8 @@ fn exceeds(amount: u64) -> RefundRequested {
 }
 
 pub(super) fn concurrent_refunds_never_exceed_payment(harness: &dyn Harness) {
-    let shop = paid(harness);
-    let store = shop.store();
+    let fixture = paid(harness);
+    let store = fixture.store();
     let outcomes = at_once(2, |place| {
         let refund = refund_of(1, place as u64, 60);
         let call = store.request_refund(fixtures::order_no(1), refund);
@@ -65,72 +67,72 @@ pub(super) fn concurrent_refunds_never_exceed_payment(harness: &dyn Harness) {
         .filter(|o| **o == RefundRequested::Requested);
     assert_eq!(granted.count(), 40, "exactly the amount that was left");
     drop(store);
-    assert_eq!(shop.order(1).refunds.len(), 41);
-    shop.close();
+    assert_eq!(fixture.order(1).refunds.len(), 41);
+    fixture.close();
 }
 
 pub(super) fn processing_refund_reserves_amount_until_closed(harness: &dyn Harness) {
-    let shop = paid(harness);
-    assert_eq!(request(&shop, 1, 60), RefundRequested::Requested);
+    let fixture = paid(harness);
+    assert_eq!(request(&fixture, 1, 60), RefundRequested::Requested);
     let to = RefundStatus::Processing;
-    let processing = record(&shop, 1, 60, RefundState::Processing);
+    let processing = record(&fixture, 1, 60, RefundState::Processing);
     assert_eq!(processing, RefundRecorded::Moved { to });
-    assert_eq!(request(&shop, 2, 50), exceeds(40));
+    assert_eq!(request(&fixture, 2, 50), exceeds(40));
     let to = RefundStatus::Closed;
-    let closed = record(&shop, 1, 60, RefundState::Closed);
+    let closed = record(&fixture, 1, 60, RefundState::Closed);
     assert_eq!(closed, RefundRecorded::Moved { to });
-    assert_eq!(request(&shop, 2, 50), RefundRequested::Requested);
-    assert_eq!(shop.status(1), Status::Success);
-    shop.close();
+    assert_eq!(request(&fixture, 2, 50), RefundRequested::Requested);
+    assert_eq!(fixture.status(1), Status::Success);
+    fixture.close();
 }
 
 pub(super) fn refund_51_and_refund_after_year_are_refused(harness: &dyn Harness) {
-    let shop = paid(harness);
+    let fixture = paid(harness);
     for n in 0..50 {
-        assert_eq!(request(&shop, n, 1), RefundRequested::Requested);
+        assert_eq!(request(&fixture, n, 1), RefundRequested::Requested);
     }
-    assert_eq!(request(&shop, 50, 1), RefundRequested::TooMany);
-    let _ = record(&shop, 7, 1, RefundState::Closed);
-    shop.clock.advance(YEAR);
-    assert_eq!(request(&shop, 50, 1), RefundRequested::Requested);
-    let _ = record(&shop, 8, 1, RefundState::Closed);
-    shop.clock.advance(SECOND);
-    assert_eq!(request(&shop, 51, 1), RefundRequested::WindowOver);
-    shop.close();
+    assert_eq!(request(&fixture, 50, 1), RefundRequested::TooMany);
+    let _ = record(&fixture, 7, 1, RefundState::Closed);
+    fixture.clock.advance(YEAR);
+    assert_eq!(request(&fixture, 50, 1), RefundRequested::Requested);
+    let _ = record(&fixture, 8, 1, RefundState::Closed);
+    fixture.clock.advance(SECOND);
+    assert_eq!(request(&fixture, 51, 1), RefundRequested::WindowOver);
+    fixture.close();
 }
 
 pub(super) fn unrequested_refund_is_adopted_once(harness: &dyn Harness) {
-    let shop = paid(harness);
-    let adopted = record(&shop, 9, 60, RefundState::Success);
+    let fixture = paid(harness);
+    let adopted = record(&fixture, 9, 60, RefundState::Success);
     assert_eq!(adopted, RefundRecorded::Adopted);
-    let order = shop.order(1);
+    let order = fixture.order(1);
     for _ in 0..4 {
-        let again = record(&shop, 9, 60, RefundState::Success);
+        let again = record(&fixture, 9, 60, RefundState::Success);
         assert_eq!(again, RefundRecorded::Duplicate);
     }
-    assert_eq!(shop.order(1), order);
+    assert_eq!(fixture.order(1), order);
     let listed = OrderQuery::by_refund_no(&fixtures::refund_no(9));
-    assert_eq!(shop.store().list(listed).wait().unwrap().rows, [order]);
+    assert_eq!(fixture.store().list(listed).wait().unwrap().rows, [order]);
     let available = fixtures::fen(40);
-    let more = record(&shop, 10, 60, RefundState::Success);
+    let more = record(&fixture, 10, 60, RefundState::Success);
     assert_eq!(more, RefundRecorded::Exceeds { available });
     let listed = OrderQuery::by_refund_no(&fixtures::refund_no(10));
-    let found = shop.store().list(listed).wait().unwrap().rows;
-    assert_eq!(found, [shop.order(1)], "by its anomaly");
+    let found = fixture.store().list(listed).wait().unwrap().rows;
+    assert_eq!(found, [fixture.order(1)], "by its anomaly");
     let times = fixtures::now()..fixtures::now().saturating_add(SECOND);
-    let totals = shop.store().totals(times).wait().unwrap();
+    let totals = fixture.store().totals(times).wait().unwrap();
     let back: Vec<_> = totals
         .refunded
         .values()
         .map(|sum| sum.minor_units)
         .collect();
     assert_eq!(back, [60]);
-    shop.close();
+    fixture.close();
 }
 
 pub(super) fn refund_on_64_threads_is_adopted_once(harness: &dyn Harness) {
-    let shop = paid(harness);
-    let store = shop.store();
+    let fixture = paid(harness);
+    let store = fixture.store();
     let outcomes = at_once(64, |_| {
         let fact = refund_fact(1, 9, 60, RefundState::Success);
         let call = store.record_refund(fixtures::order_no(1), fact);
@@ -140,17 +142,17 @@ pub(super) fn refund_on_64_threads_is_adopted_once(harness: &dyn Harness) {
     let adopted = outcomes.iter().filter(|o| **o == RefundRecorded::Adopted);
     let again = outcomes.iter().filter(|o| **o == RefundRecorded::Duplicate);
     assert_eq!((adopted.count(), again.count()), (1, 63));
-    assert_eq!(shop.order(1).version, 3);
-    shop.close();
+    assert_eq!(fixture.order(1).version, 3);
+    fixture.close();
 }
 
 pub(super) fn two_orders_never_share_a_refund_number(harness: &dyn Harness) {
-    let shop = StoreFixture::open(harness);
+    let fixture = StoreFixture::open(harness);
     for n in 0..8 {
-        shop.created(n, 100);
-        shop.expect(n, payment(n, 100), Confirmed::Applied, true);
+        fixture.created(n, 100);
+        fixture.expect(n, payment(n, 100), Confirmed::Applied, true);
     }
-    let store = shop.store();
+    let store = fixture.store();
     let outcomes = at_once(8, |n| {
         let n = n as u64;
         let call = store.request_refund(fixtures::order_no(n), refund_of(n, 1, 60));
@@ -165,35 +167,35 @@ pub(super) fn two_orders_never_share_a_refund_number(harness: &dyn Harness) {
         .iter()
         .filter(|o| **o == RefundRequested::RefundNoTaken { by });
     assert_eq!(taken.count(), 7, "{outcomes:?}");
-    shop.close();
+    fixture.close();
 }
 
 pub(super) fn open_refund_is_due_until_its_end(harness: &dyn Harness) {
-    let shop = paid(harness);
-    assert_eq!(request(&shop, 1, 60), RefundRequested::Requested);
-    assert_eq!(shop.due(), []);
+    let fixture = paid(harness);
+    assert_eq!(request(&fixture, 1, 60), RefundRequested::Requested);
+    assert_eq!(fixture.due(), []);
     let due = [(fixtures::order_no(1), ActionKind::QueryRefund)];
     for minutes in [1, 1, 1, 1, 1, 5, 10, 20, 30, 30] {
-        shop.clock.advance(SECOND * 60 * minutes - SECOND);
-        assert_eq!(shop.due(), []);
-        shop.clock.advance(SECOND);
-        assert_eq!(shop.due(), due);
-        let _ = record(&shop, 1, 60, RefundState::Processing);
+        fixture.clock.advance(SECOND * 60 * minutes - SECOND);
+        assert_eq!(fixture.due(), []);
+        fixture.clock.advance(SECOND);
+        assert_eq!(fixture.due(), due);
+        let _ = record(&fixture, 1, 60, RefundState::Processing);
     }
-    let _ = record(&shop, 1, 60, RefundState::Success);
-    shop.clock.advance(YEAR);
-    assert_eq!(shop.due(), []);
-    shop.close();
+    let _ = record(&fixture, 1, 60, RefundState::Success);
+    fixture.clock.advance(YEAR);
+    assert_eq!(fixture.due(), []);
+    fixture.close();
 }
 
 /// Two orders report transaction 1, and order 1 has a second payment. Both payments are refunded.
 pub(super) fn double_payment_is_refunded_twice(harness: &dyn Harness) {
-    let shop = paid(harness);
-    shop.created(2, 100);
+    let fixture = paid(harness);
+    fixture.created(2, 100);
     let by = fixtures::order_no(1);
-    shop.expect(2, payment(1, 100), Confirmed::TransactionTaken { by }, true);
-    shop.expect(1, payment(8, 100), Confirmed::DoublePayment, true);
-    let store = shop.store();
+    fixture.expect(2, payment(1, 100), Confirmed::TransactionTaken { by }, true);
+    fixture.expect(1, payment(8, 100), Confirmed::DoublePayment, true);
+    let store = fixture.store();
     let second = store.request_refund(by, refund_of(8, 2, 100));
     assert_eq!(second.wait().unwrap().outcome, RefundRequested::Requested);
     let taken = store.request_refund(fixtures::order_no(2), refund_of(1, 3, 100));
@@ -202,18 +204,18 @@ pub(super) fn double_payment_is_refunded_twice(harness: &dyn Harness) {
     let resolve = store.resolve(by, AnomalyId(1), Resolution::Dismiss, why);
     assert_eq!(resolve.wait().unwrap().outcome, Resolved::Resolved);
     drop(store);
-    assert_eq!(request(&shop, 1, 100), RefundRequested::Requested);
-    let _ = record(&shop, 1, 100, RefundState::Success);
-    let order = shop.order(1);
+    assert_eq!(request(&fixture, 1, 100), RefundRequested::Requested);
+    let _ = record(&fixture, 1, 100, RefundState::Success);
+    let order = fixture.order(1);
     for _ in 0..20 {
-        shop.clock.advance(YEAR);
-        shop.expect(1, payment(1, 100), Confirmed::Duplicate, true);
+        fixture.clock.advance(YEAR);
+        fixture.expect(1, payment(1, 100), Confirmed::Duplicate, true);
     }
-    assert_eq!(shop.order(1), order, "the refunded order is unchanged");
+    assert_eq!(fixture.order(1), order, "the refunded order is unchanged");
     let kinds: Vec<_> = order.anomalies.iter().map(|a| a.kind.clone()).collect();
     let first = fixtures::transaction(1);
     assert_eq!(kinds, [AnomalyKind::DoublePayment { first }]);
-    shop.close();
+    fixture.close();
 }
 
 pub(super) fn exported_order_is_imported_completely_once(harness: &dyn Harness) {
@@ -222,9 +224,9 @@ pub(super) fn exported_order_is_imported_completely_once(harness: &dyn Harness) 
     let _ = record(&old, 9, 10, RefundState::Success);
     let order = Order::clone(&old.order(1));
     old.close();
-    let shop = StoreFixture::open(harness);
+    let fixture = StoreFixture::open(harness);
     let import = |conflict| {
-        let call = shop.store().import(order.clone(), conflict);
+        let call = fixture.store().import(order.clone(), conflict);
         call.wait().unwrap().outcome
     };
     assert_eq!(import(Conflict::Skip), Imported::Imported);
@@ -232,29 +234,33 @@ pub(super) fn exported_order_is_imported_completely_once(harness: &dyn Harness) 
     assert_eq!(import(Conflict::Advance), Imported::Exists);
     let mut expected = order.clone();
     expected.version = 1;
-    assert_eq!(*shop.order(1), expected);
-    shop.expect(1, payment(1, 100), Confirmed::Duplicate, true);
-    assert_eq!(request(&shop, 2, 31), exceeds(30));
+    assert_eq!(*fixture.order(1), expected);
+    fixture.expect(1, payment(1, 100), Confirmed::Duplicate, true);
+    assert_eq!(request(&fixture, 2, 31), exceeds(30));
     let listed = OrderQuery::by_status(Status::Success);
-    let found = shop.store().list(listed).wait().unwrap().rows;
+    let found = fixture.store().list(listed).wait().unwrap().rows;
     assert_eq!(
         found,
-        [shop.order(1)],
+        [fixture.order(1)],
         "sorted by the times of the old system"
     );
-    shop.close();
+    fixture.close();
 }
 
 /// Confirms transaction `n` under number `n`, which has no order, and creates order `50 + n`.
-fn waits_and_fits(shop: &StoreFixture<'_>, n: u64) {
-    shop.expect(n, payment(n, 100), Confirmed::Unclaimed, false);
-    shop.created(50 + n, 100);
+fn waits_and_fits(fixture: &StoreFixture<'_>, n: u64) {
+    fixture.expect(n, payment(n, 100), Confirmed::Unclaimed, false);
+    fixture.created(50 + n, 100);
 }
 
 /// Checks that transaction `n` either pays order `50 + n` or is refunded under number `n`.
-fn is_held_once(shop: &StoreFixture<'_>, n: u64) {
-    let order = shop.order(50 + n);
-    let goes_back = shop.store().events(FeedCursor::START, 1000).wait().unwrap();
+fn is_held_once(fixture: &StoreFixture<'_>, n: u64) {
+    let order = fixture.order(50 + n);
+    let goes_back = fixture
+        .store()
+        .events(FeedCursor::START, 1000)
+        .wait()
+        .unwrap();
     let goes_back = goes_back.iter().any(|sequenced| {
         let opened = matches!(sequenced.event.what, EventKind::RefundOpened(_));
         opened && sequenced.event.no == fixtures::order_no(n)
@@ -263,35 +269,35 @@ fn is_held_once(shop: &StoreFixture<'_>, n: u64) {
 }
 
 pub(super) fn group_either_refunds_or_applies_a_payment(harness: &dyn Harness) {
-    let shop = StoreFixture::open(harness);
+    let fixture = StoreFixture::open(harness);
     for (n, pays_first) in [(1, false), (2, true)] {
-        waits_and_fits(&shop, n);
+        waits_and_fits(&fixture, n);
         let back = CommandKind::RequestRefund(Box::new(refund_of(n, n, 100)));
         let pay = CommandKind::Confirm(Box::new(payment(n, 100)));
         let mut both = vec![fixtures::command(n, back), fixtures::command(50 + n, pay)];
         if pays_first {
             both.reverse();
         }
-        let tickets = shop.store().submit_all(both).unwrap();
+        let tickets = fixture.store().submit_all(both).unwrap();
         tickets
             .into_iter()
             .for_each(|ticket| drop(ticket.wait().unwrap()));
-        is_held_once(&shop, n);
-        assert_eq!(shop.status(50 + n) == Status::Success, pays_first);
+        is_held_once(&fixture, n);
+        assert_eq!(fixture.status(50 + n) == Status::Success, pays_first);
     }
     let by = fixtures::order_no(1);
-    let order = shop.order(51);
+    let order = fixture.order(51);
     let kinds: Vec<_> = order.anomalies.iter().map(|a| &a.kind).collect();
     assert_eq!(kinds, [&AnomalyKind::GivenBack { by: Some(by) }]);
-    shop.close();
+    fixture.close();
 }
 
 pub(super) fn concurrent_callers_either_refund_or_apply_a_payment(harness: &dyn Harness) {
-    let shop = StoreFixture::open(harness);
+    let fixture = StoreFixture::open(harness);
     for n in 1..=20 {
-        waits_and_fits(&shop, n);
+        waits_and_fits(&fixture, n);
     }
-    let store = shop.store();
+    let store = fixture.store();
     let _ = at_once(40, |place| {
         let n = 1 + place as u64 / 2;
         if place % 2 == 0 {
@@ -303,22 +309,23 @@ pub(super) fn concurrent_callers_either_refund_or_apply_a_payment(harness: &dyn 
         }
     });
     drop(store);
-    (1..=20).for_each(|n| is_held_once(&shop, n));
-    assert!(shop.store().verify().wait().unwrap().is_ok());
-    shop.close();
+    (1..=20).for_each(|n| is_held_once(&fixture, n));
+    assert!(fixture.store().verify().wait().unwrap().is_ok());
+    fixture.close();
 }
 
 pub(super) fn refused_refund_is_listed_and_retried_under_its_number(harness: &dyn Harness) {
-    let shop = paid(harness);
-    assert_eq!(request(&shop, 1, 60), RefundRequested::Requested);
+    let fixture = paid(harness);
+    assert_eq!(request(&fixture, 1, 60), RefundRequested::Requested);
     let (no, refund_no) = (fixtures::order_no(1), fixtures::refund_no(1));
     let code = Label::parse("NOTENOUGH").unwrap();
-    let refused = shop
+    let refused = fixture
         .store()
         .record_refund_refused(no, refund_no, code.clone());
     assert_eq!(refused.wait().unwrap().outcome, RefundRefused::Closed);
     let closed = || {
-        shop.store()
+        fixture
+            .store()
             .closed_refunds(PageRequest::of(10))
             .wait()
             .unwrap()
@@ -330,20 +337,20 @@ pub(super) fn refused_refund_is_listed_and_retried_under_its_number(harness: &dy
         code: Some(code),
         attempts: 1,
     };
-    assert_eq!(request(&shop, 1, 60), ended);
+    assert_eq!(request(&fixture, 1, 60), ended);
     let again = refund_of(1, 1, 60).attempt(2);
-    let again = shop.store().request_refund(no, again).wait().unwrap();
+    let again = fixture.store().request_refund(no, again).wait().unwrap();
     assert_eq!(again.outcome, RefundRequested::Requested);
     assert_eq!(closed().rows, []);
-    assert_eq!(request(&shop, 2, 41), exceeds(40));
-    let _ = record(&shop, 1, 60, RefundState::Success);
+    assert_eq!(request(&fixture, 2, 41), exceeds(40));
+    let _ = record(&fixture, 1, 60, RefundState::Success);
     let times = crate::types::Timestamp::EPOCH..crate::types::Timestamp::MAX;
-    let totals = shop.store().totals(times).wait().unwrap();
+    let totals = fixture.store().totals(times).wait().unwrap();
     let refunded: Vec<_> = totals
         .refunded
         .values()
         .map(|sum| sum.minor_units)
         .collect();
     assert_eq!((refunded, totals.returned.len()), (vec![60], 0));
-    shop.close();
+    fixture.close();
 }

@@ -1,5 +1,5 @@
-//! Shared fixtures of the cases: [`Desk`] decides commands for an engine, and [`Shop`] is a store
-//! with a manual clock.
+//! Shared fixtures of the cases: [`Decider`] decides commands for an engine, and [`StoreFixture`]
+//! is a store with a manual clock.
 
 use std::cell::RefCell;
 use std::sync::Arc;

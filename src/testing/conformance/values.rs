@@ -7,7 +7,7 @@ use crate::testing::fixtures;
 use crate::types::{Fen, Timestamp};
 
 pub(super) fn yuan_convert_exactly_to_fen(harness: &dyn Harness) {
-    let shop = StoreFixture::open(harness);
+    let fixture = StoreFixture::open(harness);
     let amounts = [
         ("8.8", 880),
         ("9.8", 980),
@@ -17,10 +17,10 @@ pub(super) fn yuan_convert_exactly_to_fen(harness: &dyn Harness) {
     for ((yuan, fen), n) in amounts.into_iter().zip(0..) {
         let total_fee = Fen::parse_yuan(yuan).unwrap();
         let new = NewOrder::new(fixtures::appid(1), total_fee).unwrap();
-        assert_eq!(shop.create(n, new).outcome, Created::Created);
-        assert_eq!(shop.order(n).total_fee.as_u64(), fen, "{yuan}");
+        assert_eq!(fixture.create(n, new).outcome, Created::Created);
+        assert_eq!(fixture.order(n).total_fee.as_u64(), fen, "{yuan}");
     }
-    shop.close();
+    fixture.close();
 }
 
 pub(super) fn invalid_amounts_are_refused(_: &dyn Harness) {

@@ -1,4 +1,4 @@
-//! Fuzz target: recovery from damaged or forged journals (write-ahead logs).
+//! Fuzz target: recovery from corrupt or forged journals (write-ahead logs).
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -79,13 +79,14 @@ fn feed_of(store: &Store) -> Result<Vec<Event>, Error> {
     }
 }
 
-/// Damages or forges the journal of a killed store as the bytes direct, then opens the store.
+/// Corrupts or forges the journal of a killed store, as the input bytes select, then opens the
+/// store.
 ///
-/// - Damage: the store either refuses to open, or holds a prefix of the written events and nothing
-///   else (I2, I18).
+/// - Corruption: the store either refuses to open, or holds a prefix of the written events and
+///   nothing else (I2, I18).
 /// - Forged frames with valid checksums: the store may hold anything that they contain. Opening and
 ///   reading it must not panic.
-/// - Both: a second opening gives the same state (I16).
+/// - Both: a second open gives the same state (I16).
 ///
 /// # Panics
 /// If a check fails.
@@ -121,7 +122,7 @@ fn look(disk: &SimulatedDisk, is_forged: bool) -> Option<Vec<Event>> {
         let feed = feed_of(&store).ok();
         return feed.filter(|_| report.is_ok_and(|report| report.is_ok()));
     }
-    // The B-tree is undamaged here. A store whose journal opens must be without violations.
+    // The B-tree is intact here. If the store opens, it must have no violations.
     let report = report.unwrap();
     assert!(report.is_ok(), "{:?}", report.violations);
     look_around(&store).unwrap();
@@ -142,7 +143,7 @@ fn look_around(store: &Store) -> Result<(), Error> {
     Ok(())
 }
 
-/// Damages the files of a journal in one random way.
+/// Corrupts the files of a journal in one random way.
 fn damage(disk: &SimulatedDisk, bytes: &mut Bytes<'_>) {
     let path = bytes.pick(&killed().segments);
     let Some(mut content) = disk.content(&path) else {

@@ -1,4 +1,4 @@
-//! Fuzz targets: one function per target. It takes any bytes and panics if a check fails.
+//! Fuzz targets: one function per target. The function takes any bytes and panics if a check fails.
 //!
 //! The programs in `fuzz/` call these functions with inputs guided by coverage. An ordinary test
 //! calls them with the committed corpus and with seeded random bytes.

@@ -19,7 +19,8 @@ const LISTS: [Index; 3] = [Index::Anomalies, Index::Due, Index::Refunded];
 /// Calls `write` once for each unclaimed record.
 ///
 /// The export writes unclaimed records before the orders. If an order claims a payment during the
-/// export, the output then contains the payment twice. In the other order it could be missing.
+/// export, the output then contains the payment twice. If the export wrote the orders first, the
+/// payment could be missing.
 pub(super) fn each_waiting(
     store: &Store,
     mut write: impl FnMut(&Waiting) -> io::Result<()>,

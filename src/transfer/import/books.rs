@@ -5,8 +5,8 @@ use crate::transfer::mapping::Mapping;
 /// System that wrote the records.
 #[derive(Debug, Clone)]
 pub(super) enum Books {
-    /// A store, with [`Export::json_lines`](crate::transfer::Export::json_lines).
+    /// A store wrote the records with [`Export::json_lines`](crate::transfer::Export::json_lines).
     Exported,
-    /// Another system.
+    /// Another system wrote the records.
     Foreign(Box<Mapping>),
 }

@@ -39,6 +39,8 @@ pub enum ImportError {
     },
     /// The input of [`Import::exported`](super::Import::exported) is CSV. A store's CSV export is a
     /// report and does not contain complete orders.
-    #[error("a store's export is JSON; its CSV report cannot be imported")]
+    #[error(
+        "a store's CSV report cannot be imported: export the store as JSON Lines and import that"
+    )]
     ReportNotImportable,
 }

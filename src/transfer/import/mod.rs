@@ -110,7 +110,7 @@ impl Import {
     ///
     /// The input must again be the complete input. The import skips the settled records.
     pub const fn resume_after(mut self, settled: Position) -> Self {
-        self.settings.resume_behind = Some(settled);
+        self.settings.resume_after = Some(settled);
         self
     }
 
@@ -145,7 +145,7 @@ impl Import {
 
     /// Skips the records that an earlier import settled.
     fn skip_settled<R: BufRead>(&self, input: &mut Input<R>) -> Result<(), ImportError> {
-        let Some(place) = self.settings.resume_behind else {
+        let Some(place) = self.settings.resume_after else {
             return Ok(());
         };
         let failed = |source| ImportError::Input {

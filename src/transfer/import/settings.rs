@@ -10,14 +10,14 @@ pub(super) struct Settings {
     pub(super) stop_on_error: bool,
     pub(super) dry_run: bool,
     /// Last record that an earlier import settled.
-    pub(super) resume_behind: Option<Position>,
+    pub(super) resume_after: Option<Position>,
 }
 
 impl Settings {
     pub(super) const NEW: Self = Self {
         stop_on_error: false,
         dry_run: false,
-        resume_behind: None,
+        resume_after: None,
     };
 
     /// Number of records that the import sends to the store at once. With `stop_on_error` it is 1,

@@ -36,7 +36,7 @@ impl<'a, F: FnMut(Notice)> Submitter<'a, F> {
             dry_run: settings.dry_run.then(DryRun::default),
             notify,
             report: ImportReport {
-                settled: settings.resume_behind,
+                settled: settings.resume_after,
                 ..ImportReport::default()
             },
             portion: Vec::with_capacity(settings.portion()),
@@ -51,7 +51,7 @@ impl<'a, F: FnMut(Notice)> Submitter<'a, F> {
         self.report.settled
     }
 
-    /// Adds a record, and settles the portion if it is full. True if the import must end.
+    /// Adds a record, and settles the portion if it is full. Returns `true` if the import must end.
     pub(super) fn take(&mut self, record: Read) -> Result<bool, ImportError> {
         self.portion.push(record);
         if self.portion.len() >= self.settings.portion() {
@@ -173,7 +173,7 @@ fn of_order(imported: Imported) -> Result<Became, Reason> {
         Imported::Imported => Ok(Became::Imported),
         Imported::Skipped | Imported::Exists => Ok(Became::Unchanged),
         Imported::Advanced(confirmed) => match confirmed.map(of_payment) {
-            // The store knew the payment, but not the refunds.
+            // The store already had the payment, but not the refunds.
             None | Some(Ok(Became::Unchanged)) => Ok(Became::Advanced),
             Some(became) => became,
         },

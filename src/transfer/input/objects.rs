@@ -2,7 +2,7 @@
 //!
 //! - A record has a maximum length. The reader skips the rest of a longer one without storing it.
 //! - Outside an array, a `{` as the first byte of a line always begins a record. Therefore an
-//!   incomplete record does not affect the next one.
+//!   incomplete record does not affect the next record.
 
 use std::io::{self, BufRead, ErrorKind};
 
@@ -32,7 +32,8 @@ struct Braces {
 }
 
 impl Braces {
-    /// Counts one byte; true if the object ends with it. Braces in strings do not count.
+    /// Counts one byte. Returns `true` if the object ends with this byte. Braces in strings do not
+    /// count.
     fn end_with(&mut self, byte: u8) -> bool {
         if self.is_text {
             let was_escaped = std::mem::take(&mut self.is_escaped);
@@ -136,7 +137,8 @@ impl<R: BufRead> Objects<R> {
             if self.frame.len() < RECORD_MAX {
                 self.frame.push(byte);
             } else if self.is_in_array {
-                // Count on without storing bytes: only the braces show where the element ends.
+                // Continue to count braces without storing bytes: only the braces show where the
+                // element ends.
                 is_too_long = true;
             } else {
                 self.skip_to_next()?;

@@ -24,11 +24,11 @@ pub enum BillError {
         source: io::Error,
     },
     /// The input is not plain UTF-8 text. The bill may be compressed, or a spreadsheet saved it.
-    #[error("the bill has the wrong encoding")]
+    #[error("the bill is not plain UTF-8 text")]
     Encoding(#[source] WrongEncoding),
     /// The first line is not the header of a trade bill. For a day without trades, the channel
     /// returns an error message instead of a bill.
-    #[error("line 1 is not the header of a trade bill")]
+    #[error("line 1 is not the header of a trade bill: check that the file is the bill")]
     NotABill,
     /// The header does not have a required column.
     #[error("the header has no column {column}")]
@@ -90,7 +90,9 @@ pub enum BillError {
         source: BillFieldError,
     },
     /// The bill is incomplete: it ends without its summary.
-    #[error("the bill is incomplete: it ends after line {line}, without its summary")]
+    #[error(
+        "the bill is incomplete: it ends after line {line}, without its summary; download it again"
+    )]
     Incomplete {
         /// Number of the last line.
         line: u64,

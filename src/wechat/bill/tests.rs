@@ -244,11 +244,11 @@ fn summary_must_agree_with_lines() {
     };
     assert_eq!(
         refusal(&cut(2)),
-        "the bill is incomplete: it ends after line 2, without its summary"
+        "the bill is incomplete: it ends after line 2, without its summary; download it again"
     );
     assert_eq!(
         refusal(&cut(3)),
-        "the bill is incomplete: it ends after line 3, without its summary"
+        "the bill is incomplete: it ends after line 3, without its summary; download it again"
     );
     assert_eq!(
         refusal(&format!("{SUCCESS}`more")),

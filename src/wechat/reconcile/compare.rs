@@ -42,7 +42,7 @@ enum Found {
 }
 
 /// Relation of an amount in the bill to an amount in the store. For a currency without hundredths,
-/// the bill may use another unit than the currency's own: see [`BillUnit`].
+/// the bill may use hundredths instead of the currency's own unit: see [`BillUnit`].
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Amount {
     Same,

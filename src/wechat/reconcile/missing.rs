@@ -14,9 +14,12 @@ use crate::rules::Index;
 use crate::store::Store;
 use crate::types::{Channel, MchId, Timestamp};
 
-/// Maximum difference between the clocks of the store and the channel: 24 hours.
+/// Assumed maximum difference between the clocks of the store and the channel: 24 hours.
 ///
-/// A refund can succeed, by the channel's clock, before the store's time of its request.
+/// The list of refunds is sorted by success time, which is a time of the channel's clock. The day
+/// of the bill is compared with the request time, which is a time of the store's clock. If the
+/// clocks differ, the success time can be the earlier one. The search therefore starts 24 hours
+/// before the day.
 const CLOCKS_APART: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Reconciliation {
@@ -55,7 +58,8 @@ impl Reconciliation {
     ///
     /// The function reads open refunds first, and then successful ones. A refund that succeeds
     /// between the two reads is in both lists. The set of reported refund numbers removes the
-    /// duplicate. In the other order, such a refund would be in neither list.
+    /// duplicate. If the function read the successful refunds first, it could find such a refund in
+    /// neither list.
     pub(super) fn missing_refunds(
         &self,
         store: &Store,

@@ -177,7 +177,8 @@ impl Reconciliation {
         Ok(compare(line, order))
     }
 
-    /// Handles an unusable line. It counts as this merchant's, unless it names another merchant.
+    /// Handles an unusable line. The line counts as one of this merchant, unless it names another
+    /// merchant.
     fn unusable(
         &self,
         store: &Store,
@@ -194,8 +195,8 @@ impl Reconciliation {
             return Ok(Compared::Same);
         }
         counts.lines += 1;
-        // The line is unusable, but it names the payment or the refund. Without this step, the
-        // comparison would also report it as missing in the bill.
+        // An unusable line can still name its payment or refund. Mark that payment or refund as
+        // seen: otherwise it would be reported a second time, as missing in the bill.
         if let Some(transaction) = bad.transaction_id.as_ref().filter(|_| bad.is_payment) {
             seen.payment(transaction);
         }

@@ -49,7 +49,7 @@ fn places(snapshot: &Snapshot, count: usize, rng: &mut SeededRng) -> Vec<(PathBu
     places
 }
 
-/// Opens a corrupted store and reads all of it; returns `None` if the store reports the corruption.
+/// Opens a corrupt store and reads all of it; returns `None` if the store reports the corruption.
 /// If it does not, its contents must be what was sent.
 fn look(damaged: &SimulatedDisk, sent: &Ledger) -> Option<Shop> {
     let snapshot = damaged.snapshot();
@@ -65,17 +65,17 @@ fn corruption_of_closed_store_is_reported_or_harmless() {
     let mut rng = SeededRng::new(6);
     let sound = look(&snapshot.kill(2), &ledger).unwrap();
     let feed = feed_of(&sound.store).unwrap();
-    let mut told = 0;
+    let mut reported = 0;
     for (path, at) in places(&snapshot, figure("CORRUPTION_BYTES", 2000), &mut rng) {
         let disk = snapshot.kill(3);
         disk.corrupt_byte(&path, at, 1 << rng.below(8));
         match look(&disk, &ledger) {
             Some(shop) => assert_eq!(feed_of(&shop.store).unwrap(), feed, "{path:?}, byte {at}"),
-            None => told += 1,
+            None => reported += 1,
         }
     }
     // The test would prove nothing if corruption were never found.
-    assert!(told > 100, "{told}");
+    assert!(reported > 100, "{reported}");
 }
 
 #[test]

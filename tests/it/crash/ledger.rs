@@ -1,5 +1,5 @@
-//! The ledger: what was sent to a store, what was acknowledged, and what must be there after a
-//! crash.
+//! Ledger of the steps that were sent to a store and of those that were acknowledged. From it, a
+//! test computes what the store must hold after a crash.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Power losses and kills, also while the store recovers from the last one.
+//! Power losses and kills, some of them during the recovery from an earlier one.
 
 use orderstore::testing::{Loss, SeededRng, SimulatedDisk, Sizes, Snapshot, fixtures};
 use orderstore::{Command, CommandKind};
@@ -90,7 +90,7 @@ fn complete(place: usize, workload: &[Command]) -> Result<usize, String> {
     Ok(images)
 }
 
-/// Kills the process, reopens, acknowledges one command, and then cuts the power.
+/// Kills the process, opens the store again, acknowledges one command, and then cuts the power.
 fn check_after_a_kill(snapshot: &Snapshot, sent: &Ledger, sizes: Sizes) -> Result<(), String> {
     let mut shop = Shop::recover(snapshot.kill(1), sizes, sent, snapshot.marks)?;
     // The recovery reads frames that the killed process wrote but never synced. If it did not sync

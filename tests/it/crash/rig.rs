@@ -135,7 +135,7 @@ impl Shop {
 
     /// Runs one random step and compares its reply with the model's.
     pub(crate) fn step(&mut self, rng: &mut SeededRng) -> Result<(), String> {
-        self.disk.breathe();
+        self.disk.run_some_tasks();
         self.clock.advance(Duration::from_secs(1));
         match rng.below(24) {
             0 => self.draw_number(),
@@ -378,7 +378,7 @@ impl Tour {
     ) -> Result<(), String> {
         let again = Shop::recover(before.kill(1), self.sizes, sent, marks)?;
         if feed_of(&again.store)? != feed_of(&shop.store)? {
-            return Err("I16: a second opening returns another feed".to_owned());
+            return Err("I16: a second open returns another feed".to_owned());
         }
         again.verify()
     }

@@ -30,42 +30,42 @@ fn assert_caught(injected: FaultInjection, invariants: &[&str]) {
 }
 
 #[test]
-fn power_loss_finds_unsynced_journal() {
+fn power_loss_test_finds_unsynced_journal() {
     assert_caught(FaultInjection::SkipJournalSync, &["I1:"]);
 }
 
 #[test]
-fn power_loss_finds_reply_before_sync() {
+fn power_loss_test_finds_reply_before_sync() {
     assert_caught(FaultInjection::AnswerEarly, &["I1:"]);
 }
 
 #[test]
-fn power_loss_finds_missing_index_entry() {
+fn power_loss_test_finds_missing_index_entry() {
     assert_caught(FaultInjection::SkipIndexEntry, &["I5"]);
 }
 
 #[test]
-fn power_loss_finds_unsynced_directory() {
+fn power_loss_test_finds_unsynced_directory() {
     assert_caught(FaultInjection::ForgetDirectorySync, &["I1:"]);
 }
 
 #[test]
-fn power_loss_finds_reused_segment() {
+fn power_loss_test_finds_reused_segment() {
     assert_caught(FaultInjection::RecycleSegment, &["I1:", "I2:"]);
 }
 
 #[test]
-fn power_loss_finds_recovery_without_sync() {
+fn power_loss_test_finds_recovery_without_sync() {
     assert_caught(FaultInjection::RecoverWithoutSync, &["I1:"]);
 }
 
 #[test]
-fn power_loss_finds_journal_removed_before_checkpoint() {
+fn power_loss_test_finds_journal_removed_before_checkpoint() {
     assert_caught(FaultInjection::DropJournalEarly, &["I1:"]);
 }
 
 #[test]
-fn io_error_finds_state_visible_before_durable() {
+fn io_error_test_finds_state_visible_before_durable() {
     let mut found = (1..20)
         .filter_map(|seed| io_error::workload(seed, Some(FaultInjection::PublishBeforeSync)).err());
     let why = found.next().expect("the fault was not found");
@@ -73,7 +73,7 @@ fn io_error_finds_state_visible_before_durable() {
 }
 
 #[test]
-fn power_loss_finds_backup_sealed_too_early() {
+fn power_loss_test_finds_backup_sealed_too_early() {
     let injected = Some(FaultInjection::SealBackupEarly);
     let mut found = (1..20).filter_map(|seed| power_loss(Job::Backup, seed, injected).err());
     let why = found.next().expect("the fault was not found");

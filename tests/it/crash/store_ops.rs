@@ -15,11 +15,11 @@ use super::rig::Shop;
 const STEPS: usize = 48;
 
 /// Interprets bytes as operations on a store on a simulated disk, with kills, power losses and
-/// reopens.
+/// clean restarts.
 ///
-/// Every reply must equal the model's. After every reopen the store must hold all acknowledged
-/// commands and a prefix of the sent ones, and nothing else. At the end the store's own
-/// verification must find no violation.
+/// Every reply must equal the model's. Each time the store is opened again, it must hold all
+/// acknowledged commands and a prefix of the sent ones, and nothing else. At the end the store's
+/// own verification must find no violation.
 ///
 /// # Panics
 /// If one of these does not hold.
@@ -59,7 +59,7 @@ fn run_step(mut shop: Shop, sizes: Sizes, bytes: &mut Bytes<'_>) -> Result<Shop,
             let flushed = shop.store.checkpoint().wait();
             flushed.map_err(|error| format!("flush: {error:?}"))?;
         }
-        12 => shop.disk.breathe(),
+        12 => shop.disk.run_some_tasks(),
         13 => return reopen(shop, sizes),
         14 => {
             let snapshot = shop.disk.snapshot();
@@ -100,7 +100,7 @@ fn crash_within(mut shop: Shop, sizes: Sizes, bytes: &mut Bytes<'_>) -> Result<S
         1 => shop.draw_number()?,
         _ => shop.run(any_group(bytes))?,
     }
-    shop.disk.breathe();
+    shop.disk.run_some_tasks();
     shop.disk.snapshot_one_in(0);
     let mut snapshots = shop.disk.take_snapshots();
     snapshots.push(shop.disk.snapshot());

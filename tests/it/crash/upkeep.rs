@@ -3,7 +3,7 @@
 //! - An unfinished target is never accepted as finished: every verb rejects it with a specific
 //!   error, and the same call creates it again.
 //! - The source is unchanged.
-//! - Everything that was acknowledged is complete and stays so.
+//! - Every acknowledged result is complete and stays complete.
 
 use std::path::PathBuf;
 

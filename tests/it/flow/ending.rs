@@ -96,7 +96,7 @@ fn dropping_last_clone_drains_and_closes_the_engine() {
     });
 }
 
-/// Calls and tickets keep what they need alive, but hold no clone of the store.
+/// Calls and tickets keep the parts of the store alive that they need, but hold no clone of it.
 #[test]
 fn calls_after_drop_report_shutdown() {
     within_a_minute(|| {

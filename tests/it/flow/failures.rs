@@ -86,8 +86,8 @@ fn command_order_survives_an_unreadable_record() {
     });
 }
 
-/// Fails a write midway and checks three kinds of commands: those of the group, those queued behind
-/// it, and later ones.
+/// Fails a write midway and checks three kinds of commands: those of the group, those queued after
+/// the group, and later ones.
 fn poison(act: Act) {
     let (rig, store) = Rig::default().open();
     let _ = store.create(no(1), new()).wait().unwrap();

@@ -1,4 +1,4 @@
-//! An engine with a second writer: decisions on stale records are made again.
+//! Engine with a second writer: the committer repeats decisions that it made on stale records.
 
 use orderstore::{
     Annotated, CloseOutcome, Command, CommandKind, Confirmed, Created, Metadata, NewOrder, Outcome,
@@ -79,10 +79,10 @@ fn reference_taken_by_other_writer_returns_its_order() {
     });
 }
 
-/// The committer decides the lost record and the commands that depend on it again, in the same
-/// order. All other commands of the group keep their decision.
+/// If another writer changed a record first, the committer decides that record and the commands
+/// that depend on it again, in the same order. All other commands of the group keep their decision.
 #[test]
-fn only_dependents_of_lost_record_are_decided_again() {
+fn only_dependents_of_rejected_record_are_decided_again() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         let _ = store.create(no(1), new()).wait().unwrap();
@@ -120,7 +120,7 @@ fn only_dependents_of_lost_record_are_decided_again() {
 }
 
 #[test]
-fn command_that_always_loses_is_not_applied() {
+fn command_that_always_conflicts_is_not_applied() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         let _ = store.create(no(1), new()).wait().unwrap();
@@ -143,7 +143,7 @@ fn command_that_always_loses_is_not_applied() {
 /// A command's decision may depend on a record that another command of the group wrote. If the
 /// engine rejects that record, the committer must discard every decision that depends on it.
 #[test]
-fn decisions_from_lost_record_are_discarded() {
+fn decisions_from_rejected_record_are_discarded() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         let _ = store.create(no(1), new()).wait().unwrap();

@@ -57,7 +57,7 @@ pub(crate) fn payment(transaction: u64) -> Payment {
     .unwrap()
 }
 
-/// What the next `apply` does instead of its work.
+/// Action of the next `apply` in place of its work.
 pub(crate) enum Act {
     /// Writes nothing and returns this error.
     Fail(EngineError),

@@ -178,7 +178,7 @@ fn batch_above_queue_limit_is_rejected() {
         let reason = &refused.reason;
         assert_eq!(
             reason.to_string(),
-            "a batch of 11 commands is over the queue's limit of 10"
+            "a batch of 11 commands is over the queue's limit of 10; split the batch"
         );
         assert_eq!(refused.call, eleven);
         let error = Error::from(refused);

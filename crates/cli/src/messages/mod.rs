@@ -1,6 +1,6 @@
 //! Outcome of a command, as a word for programs and a sentence for people.
 //!
-//! Invariant: *done* means that the requested state holds now. If the store keeps a fact as an
+//! Invariant: *done* means that the requested state holds now. If the store records a fact as an
 //! anomaly or without its order, the command is not done, and a person must look.
 
 mod order;

@@ -85,7 +85,7 @@ impl Messages for CloseOutcome {
             CloseOutcome::OpenAnomaly => said!(
                 not,
                 "openAnomaly",
-                "the order has an open anomaly: resolve it first"
+                "the order has an open anomaly: resolve it first with `orderstore resolve`"
             ),
             CloseOutcome::RefundUnderWay => said!(
                 not,
@@ -149,7 +149,8 @@ impl Messages for Resolved {
             Resolved::RefundedElsewhere { by } => said!(
                 not,
                 "refundedElsewhere",
-                "order {by} has a refund of this transaction, under way or done"
+                "order {by} has a refund of this transaction, under way or done: request other \
+                 refunds of it there"
             ),
             Resolved::RefundNoTaken { by } => said!(
                 not,
@@ -185,8 +186,8 @@ impl Messages for Resolved {
             Resolved::NotFound => said!(
                 not,
                 "notFound",
-                "the order, the anomaly or its reopening does not exist: `orderstore anomalies` \
-                 lists the open anomalies"
+                "the order or the anomaly does not exist, or --reopened is too large: `orderstore \
+                 anomalies` lists the open anomalies"
             ),
             _ => unknown(),
         }

@@ -29,7 +29,8 @@ impl Messages for Confirmed {
             Confirmed::IdentityMismatch { field } => said!(
                 not,
                 "identityMismatch",
-                "the order has another {}: the payment is now an anomaly",
+                "the {} of the payment differs from that of the order: the payment is now an \
+                 anomaly",
                 identity(*field)
             ),
             Confirmed::AmountMismatch { expected, .. } => said!(
@@ -68,7 +69,8 @@ impl Messages for Queried {
             Queried::RefundUnknown(_) => said!(
                 not,
                 "refundUnknown",
-                "the channel reports an unknown refund: the store keeps an anomaly"
+                "the channel reports a refund that the store does not know: the store recorded an \
+                 anomaly, see `orderstore show`"
             ),
             Queried::StillPending => said!(done, "stillPending", "the order is not paid yet"),
             Queried::StillClosing => {
@@ -86,13 +88,14 @@ impl Messages for Queried {
             Queried::Reversed => said!(
                 not,
                 "reversed",
-                "the channel revoked the payment of the order: the store keeps an anomaly"
+                "the channel revoked the payment of the order: the store recorded an anomaly, see \
+                 `orderstore show`"
             ),
             Queried::ChannelDisagrees { .. } => said!(
                 not,
                 "channelDisagrees",
-                "the channel reports a state that a paid order cannot have: the store keeps an \
-                 anomaly"
+                "the channel reports a state that a paid order cannot have: the store recorded an \
+                 anomaly, see `orderstore show`"
             ),
             Queried::NotFound => said!(
                 not,

@@ -26,13 +26,14 @@ impl Messages for RefundRequested {
                     not,
                     "ended",
                     "attempt {attempts} ended without success ({code}): request the next attempt, \
-                     or use a new number if the money had been returned"
+                     or, if an earlier success was returned, a new refund number"
                 )
             }
             RefundRequested::RefundedElsewhere { by } => said!(
                 not,
                 "refundedElsewhere",
-                "order {by} has a refund of this transaction, under way or done"
+                "order {by} has a refund of this transaction, under way or done: request other \
+                 refunds of it there"
             ),
             RefundRequested::ExistsWithDifferent { field } => said!(
                 not,
@@ -123,29 +124,34 @@ impl Messages for RefundRecorded {
             RefundRecorded::Disagrees { status: now } => said!(
                 not,
                 "disagrees",
-                "the report contradicts the status {} in the store: the store keeps an anomaly",
+                "the report contradicts the status {} in the store: the store recorded an anomaly, \
+                 see `orderstore show`",
                 status(*now)
             ),
             RefundRecorded::RefundedElsewhere { by } => said!(
                 not,
                 "refundedElsewhere",
-                "the transaction belongs to order {by}: the store keeps an anomaly"
+                "the transaction belongs to order {by}: the store recorded an anomaly, see \
+                 `orderstore show`"
             ),
             RefundRecorded::RefundNoTaken { by } => said!(
                 not,
                 "refundNoTaken",
-                "order {by} has a refund with this number: the store keeps an anomaly"
+                "order {by} has a refund with this number: the store recorded an anomaly, see \
+                 `orderstore show`"
             ),
             RefundRecorded::Differs { field } => said!(
                 not,
                 "differs",
-                "the {} differs from the request: the store keeps an anomaly",
+                "the {} differs from the request: the store recorded an anomaly, see `orderstore \
+                 show`",
                 name_of(*field)
             ),
             RefundRecorded::Exceeds { available } => said!(
                 not,
                 "exceeds",
-                "the refund is larger than the amount left ({}): the store keeps an anomaly",
+                "the refund is larger than the amount left ({}): the store recorded an anomaly, \
+                 see `orderstore show`",
                 show(*available, currency)
             ),
             RefundRecorded::RecordFull => said!(
@@ -200,7 +206,12 @@ impl Messages for RefundUnanswered {
                 status(*now)
             ),
             RefundUnanswered::NotFound => {
-                said!(not, "notFound", "the order has no refund with this number")
+                said!(
+                    not,
+                    "notFound",
+                    "the order has no refund with this number: check the number with `orderstore \
+                     show`"
+                )
             }
             _ => unknown(),
         }

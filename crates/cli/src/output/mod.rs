@@ -129,7 +129,7 @@ impl Out {
         };
         self.ended(written)?;
         if self.format != Format::Json {
-            say(&rows.about);
+            print_sums(&rows.about);
         }
         Ok(())
     }
@@ -191,17 +191,17 @@ impl Out {
 }
 
 /// Prints the sums in one line to stderr, then the flag for the next page.
-fn say(about: &[(&'static str, Cell)]) {
+fn print_sums(about: &[(&'static str, Cell)]) {
     let sums = about.iter().filter(|(name, _)| *name != "next");
     let sums: Vec<String> = sums
         .map(|(name, cell)| format!("{name} {}", cell.for_people()))
         .collect();
     if !sums.is_empty() {
-        progress::say(&sums.join(", "));
+        progress::print_line(&sums.join(", "));
     }
     for (name, cell) in about {
         if let ("next", Cell::Text(cursor)) = (*name, cell) {
-            progress::say(&format!("next page: --after {cursor}"));
+            progress::print_line(&format!("next page: --after {cursor}"));
         }
     }
 }

@@ -38,7 +38,7 @@ pub(crate) fn anomaly_cells(anomaly: &Anomaly, redactor: Redactor) -> Vec<Cell> 
     ]
 }
 
-/// Returns the number of reopenings, or an empty cell if there were none.
+/// Returns how often the anomaly was reopened, or an empty cell if it never was.
 pub(crate) fn reopened(anomaly: &Anomaly) -> Cell {
     match anomaly.reopenings() {
         0 => Cell::None,
@@ -81,7 +81,10 @@ pub(crate) fn anomaly_detail(anomaly: &Anomaly) -> String {
             format!("the transaction already paid order {by}")
         }
         AnomalyKind::IdentityMismatch { field } => {
-            format!("the order has another {}", word_of(&json(field)))
+            format!(
+                "the {} of the payment differs from that of the order",
+                word_of(&json(field))
+            )
         }
         AnomalyKind::AmountMismatch { expected, .. } => {
             let currency = anomaly.payment.as_ref().map(|payment| payment.currency);
@@ -110,7 +113,8 @@ pub(crate) fn anomaly_detail(anomaly: &Anomaly) -> String {
             format!("refund number {refund_no} belongs to order {by}")
         }
         AnomalyKind::GivenBack { by: None } => {
-            "a refund of the transaction is under way or done: it does not pay the order".to_owned()
+            "a refund of the transaction is under way or done: the payment does not pay the order"
+                .to_owned()
         }
         AnomalyKind::GivenBack { by: Some(by) } => {
             format!("order {by} has a refund of the transaction, under way or done")
@@ -127,5 +131,5 @@ pub(crate) fn anomaly_detail(anomaly: &Anomaly) -> String {
 
 /// Converts a value without personal data to JSON.
 fn json(value: &impl serde::Serialize) -> serde_json::Value {
-    Redactor { lifted: false }.json(value)
+    Redactor { shows_all: false }.json(value)
 }

@@ -37,7 +37,7 @@ impl Backup {
         context.with_store(|store| {
             progress::begin("backing up");
             let made = store
-                .backup_with_progress(&self.to, progress::tell)
+                .backup_with_progress(&self.to, progress::set_position)
                 .wait()?;
             progress::end();
             let cells = vec![

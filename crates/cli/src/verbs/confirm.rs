@@ -49,7 +49,8 @@ pub(crate) struct Confirm {
 }
 
 const DOUBTFUL: &str = "\
-The store keeps this payment as an anomaly. It does not pay the order: see `orderstore show`.";
+The store recorded this payment as an anomaly, so it does not pay the order: see
+`orderstore show`.";
 
 impl Confirm {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
@@ -63,7 +64,7 @@ impl Confirm {
             let own = order.and_then(|order| order.payment.as_ref());
             let pays_order = own.is_some_and(|own| own.is_same(&payment));
             if exit == Exit::Done && !pays_order {
-                progress::say(DOUBTFUL);
+                progress::print_line(DOUBTFUL);
             }
             Ok(Exit::of(pays_order && exit == Exit::Done))
         })

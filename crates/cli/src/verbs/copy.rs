@@ -45,7 +45,9 @@ impl Copy {
         context.with_store(|store| {
             let target = place.open_or_init(Store::builder())?;
             progress::begin("copying");
-            let copied = store.copy_to_with_progress(&target, progress::tell).wait();
+            let copied = store
+                .copy_to_with_progress(&target, progress::set_position)
+                .wait();
             progress::end();
             let ended = target.shutdown().wait();
             let copied = copied?;
@@ -62,7 +64,7 @@ impl Copy {
                 Cell::text(copied.place),
             ];
             context.out().one(COLUMNS, cells)?;
-            progress::say(NEXT);
+            progress::print_line(NEXT);
             Ok(Exit::Done)
         })
     }

@@ -64,7 +64,7 @@ impl Export {
             ..
         }) = exported
         {
-            progress::say(&format!("orders {orders}, waiting {waiting}"));
+            progress::print_line(&format!("orders {orders}, waiting {waiting}"));
         }
         Ok(Exit::Done)
     }

@@ -22,9 +22,9 @@ use crate::progress;
 /// Import orders from JSON or CSV, and report each refused record with place and reason
 ///
 /// Name the source: an export of a store (--exported), or another system with the unit of its
-/// amounts (--amounts). Try it with --dry-run first. Running the same import again changes nothing
-/// more. The exit code is 1 if a record was refused or differs from its order in the store, or if
-/// a payment became an anomaly.
+/// amounts (--amounts). Run the import with --dry-run first. Running the same import again changes
+/// nothing more. The exit code is 1 if a record was refused or differs from its order in the store,
+/// or if a payment became an anomaly.
 #[derive(Args)]
 pub(crate) struct Import {
     /// File to import; - is stdin
@@ -38,7 +38,7 @@ pub(crate) struct Import {
     /// Meaning of a status word in the file, instead of the built-in meaning. Repeatable
     #[arg(long, value_name = "WORD=STATUS", value_parser = word, conflicts_with = "exported")]
     status: Vec<(String, Status)>,
-    /// Name of a field in the file. Repeatable
+    /// Name that a field of the order has in the file. Repeatable
     #[arg(long, value_name = "FIELD=NAME", value_parser = field, conflicts_with = "exported")]
     field: Vec<(Field, String)>,
     /// Field of the file that the metadata must not contain. Repeatable
@@ -61,7 +61,7 @@ pub(crate) struct Import {
     dry_run: bool,
     /// Continue after this place, which an earlier import has printed
     #[arg(long, value_name = "PLACE", value_parser = place)]
-    resume_behind: Option<Position>,
+    resume_after: Option<Position>,
 }
 
 #[derive(Args)]
@@ -166,7 +166,7 @@ impl Import {
         };
         context.with_store(|store| {
             progress::restart("importing");
-            let report = import.run(store, input, tell).map_err(failed)?;
+            let report = import.run(store, input, print_refusal).map_err(failed)?;
             progress::end();
             let is_trial = self.dry_run;
             context.out().one(COLUMNS, cells(&report, is_trial))?;
@@ -205,7 +205,7 @@ impl Import {
         if self.dry_run {
             import = import.dry_run();
         }
-        Ok(match self.resume_behind {
+        Ok(match self.resume_after {
             Some(place) => import.resume_after(place),
             None => import,
         })
@@ -251,9 +251,9 @@ fn open(path: &Path) -> Result<Box<dyn Read>, Failure> {
     Ok(Box::new(progress::reading(file, about.len())))
 }
 
-fn tell(notice: Notice) {
+fn print_refusal(notice: Notice) {
     if let Notice::Refused(refused) = notice {
-        progress::say(&refused.to_string());
+        progress::print_line(&refused.to_string());
     }
 }
 
@@ -295,7 +295,7 @@ fn failed(error: ImportError) -> Failure {
     };
     match settled {
         Some(place) => failure.and(format_args!(
-            "Records before this point are done: continue with --resume-behind {place}, or run \
+            "Records before this point are done: continue with --resume-after {place}, or run \
              the whole import again"
         )),
         None => failure,

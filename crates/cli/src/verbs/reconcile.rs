@@ -71,19 +71,19 @@ impl Reconcile {
         let comparison = Reconciliation::of(self.day, self.mch_id).kind(reader.kind());
         context.with_store(|store| {
             progress::restart("comparing");
-            let mut met = Met::default();
+            let mut found = FoundDifferences::default();
             let compared = comparison.run(store, reader, |difference| {
-                met.take(difference, self.apply);
+                found.take(difference, self.apply);
             });
             let counts = compared.map_err(failed)?;
             progress::end();
-            if let Some(doubt) = doubt(&counts) {
-                context.out().many(&met.rows(counts))?;
-                return Err(Failure::nothing(doubt));
+            if let Some(reason) = wrong_bill_reason(&counts) {
+                context.out().many(&found.rows(counts))?;
+                return Err(Failure::nothing(reason));
             }
-            let settled = met.settle(store, self.apply);
+            let settled = found.settle(store, self.apply);
             // The rows are shown even if `settle` failed, because some fixes may be applied.
-            let rows = met.rows(counts);
+            let rows = found.rows(counts);
             let agreed = "no differences: the bill and the store agree";
             context.out().many(&rows.or_else_says(agreed))?;
             settled.map(Exit::of)
@@ -99,12 +99,17 @@ fn open(path: &Path) -> Result<impl Read + use<>, Failure> {
 }
 
 /// Returns the reason why this is probably the wrong bill, if there is one.
-fn doubt(counts: &Reconciled) -> Option<&'static str> {
+fn wrong_bill_reason(counts: &Reconciled) -> Option<&'static str> {
     if counts.lines == 0 && counts.other_merchants > 0 {
-        return Some("the bill has no line of this merchant; nothing was applied");
+        return Some(
+            "no line of the bill is of this merchant: check --mch-id and the file; nothing was \
+             applied",
+        );
     }
     let is_of_another_day = counts.out_of_day > counts.lines.saturating_sub(counts.out_of_day);
-    is_of_another_day.then_some("most lines of the bill are of another day; nothing was applied")
+    is_of_another_day.then_some(
+        "most lines of the bill are of another day: check --day and the file; nothing was applied",
+    )
 }
 
 fn failed(error: ReconcileError) -> Failure {
@@ -120,13 +125,13 @@ fn cut_off(error: Error) -> Failure {
 
 /// Rows of the differences, and the fixes for them.
 #[derive(Default)]
-struct Met {
+struct FoundDifferences {
     rows: Vec<Vec<Cell>>,
     /// Index of the row, and the command that fixes its difference.
     fixes: Vec<(usize, Command)>,
 }
 
-impl Met {
+impl FoundDifferences {
     fn take(&mut self, difference: BillDifference, is_applied: bool) {
         let place = self.rows.len();
         self.rows.push(cells(&difference));

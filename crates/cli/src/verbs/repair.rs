@@ -37,17 +37,17 @@ has another incarnation: convert the cursor of every consumer (RepairReport::tra
 impl Repair {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         progress::begin("repairing");
-        let builder = Store::builder().recovery_progress(progress::tell);
+        let builder = Store::builder().recovery_progress(progress::set_position);
         let repaired = builder.repair(context.dir()?, &self.into)?;
         progress::end();
-        tell(&mut context.out(), &repaired)?;
+        print_report(&mut context.out(), &repaired)?;
         let is_sound = repaired.is_whole() && repaired.verified.is_ok();
-        progress::say(if is_sound { WHOLE } else { NEXT });
+        progress::print_line(if is_sound { WHOLE } else { NEXT });
         Ok(Exit::of(is_sound))
     }
 }
 
-fn tell(out: &mut Out, repaired: &RepairReport) -> Result<(), Failure> {
+fn print_report(out: &mut Out, repaired: &RepairReport) -> Result<(), Failure> {
     let findings = repaired
         .findings
         .iter()
@@ -61,7 +61,7 @@ fn tell(out: &mut Out, repaired: &RepairReport) -> Result<(), Failure> {
     });
     let rows = Rows::new(COLUMNS, findings.chain(breaches).collect())
         .about("records", repaired.records.into())
-        .about("listsMended", mended(repaired))
+        .about("listsMended", changed_lists(repaired))
         .about("everyRecordRead", Cell::Flag(repaired.is_every_record_read))
         .about("countersRead", Cell::Flag(repaired.is_state_read))
         .about("eventsLost", repaired.events_lost.into())
@@ -74,7 +74,7 @@ fn tell(out: &mut Out, repaired: &RepairReport) -> Result<(), Failure> {
 }
 
 /// Returns the lists whose number of entries changed, with the numbers before and after.
-fn mended(repaired: &RepairReport) -> Cell {
+fn changed_lists(repaired: &RepairReport) -> Cell {
     let lists = repaired.lists.iter();
     let changed = lists.filter(|list| list.before != Some(list.after));
     let words = changed.map(|list| match list.before {

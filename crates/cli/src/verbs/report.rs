@@ -68,7 +68,7 @@ fn created(store: &Store, times: Range<Timestamp>) -> Result<Vec<Vec<Cell>>, Fai
             *fen += u128::from(order.total_fee.as_u64());
         }
         read += u64::try_from(part.rows.len()).unwrap_or_default();
-        progress::tell(read, store.counts().wait()?.orders().max(read));
+        progress::set_position(read, store.counts().wait()?.orders().max(read));
         let Some(next) = part.next else { break };
         page = page.after(next);
     }

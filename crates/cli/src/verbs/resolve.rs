@@ -18,7 +18,7 @@ pub(crate) struct Resolve {
     /// Number of the anomaly within the order
     #[arg(long, value_name = "N")]
     anomaly: u32,
-    /// Number of reopenings that `anomalies` or `show` displayed when you decided
+    /// How often the anomaly had been reopened, as `anomalies` or `show` displayed when you decided
     #[arg(long, value_name = "N", default_value_t = 0)]
     reopened: u32,
     #[command(flatten)]

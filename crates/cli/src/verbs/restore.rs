@@ -46,7 +46,7 @@ Never serve from the old store again.";
 impl Restore {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         progress::begin("restoring");
-        let builder = Store::builder().recovery_progress(progress::tell);
+        let builder = Store::builder().recovery_progress(progress::set_position);
         let restored = builder.restore(&self.backup, &self.into)?;
         progress::end();
         let cells = vec![
@@ -58,7 +58,7 @@ impl Restore {
             Cell::text(restored.place),
         ];
         context.out().one(COLUMNS, cells)?;
-        progress::say(NEXT);
+        progress::print_line(NEXT);
         Ok(Exit::Done)
     }
 }

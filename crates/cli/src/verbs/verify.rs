@@ -11,8 +11,8 @@ use crate::progress;
 
 /// Check all records, events and lists of the store, and list the broken invariants
 ///
-/// The time depends on the size of the store. The command reports a sound store as sound. The exit
-/// code is 4 if an invariant is broken.
+/// The command takes longer for a larger store. If no invariant is broken, the output says so. The
+/// exit code is 4 if an invariant is broken.
 #[derive(Args)]
 pub(crate) struct Verify {
     /// Also read every page and every value of the files on disk
@@ -43,7 +43,8 @@ impl Verify {
             Store::open_verified(dir)?.shutdown().wait()?;
             progress::end();
         }
-        // Only now the store counts as sound, because its pages have been read, too.
+        // Print the rows of a sound store only here, because its pages have been read as well by
+        // now.
         context.out().many(&rows(&report))?;
         Ok(Exit::Done)
     }

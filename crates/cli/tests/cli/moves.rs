@@ -133,11 +133,11 @@ fn refused_records_are_located_and_import_resumes() {
     let settled = stopped.json()["settled"].as_str().unwrap().to_owned();
     let runs = [
         stopped,
-        run(&format!("--resume-behind {settled}")),
+        run(&format!("--resume-after {settled}")),
         run("--conflict advance"),
     ];
     assert_snapshot!("import_refused", texts(&runs));
-    let words = import(&place, "--resume-behind 3:4:5");
+    let words = import(&place, "--resume-after 3:4:5");
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let other = place.run_words(&words).ends(2);
     assert!(other.err.contains("no record begins at"), "{other:?}");

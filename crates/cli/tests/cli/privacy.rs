@@ -28,11 +28,11 @@ fn tables_show_personal_data_only_on_request() {
         assert!(!covered.contains(personal), "{personal}");
     }
     assert!(covered.contains(" oZW…") && covered.contains("(11 bytes)"));
-    let lifted = all(&place, "--format table --show-openid");
+    let full = all(&place, "--format table --show-openid");
     for personal in [ALICE, BOB, PHONE] {
-        assert!(lifted.contains(personal), "{personal}");
+        assert!(full.contains(personal), "{personal}");
     }
-    assert!(!lifted.contains(PREPAY));
+    assert!(!full.contains(PREPAY));
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn bill_without_merchant_lines_is_rejected() {
     for apply in ["", " --apply"] {
         let line = "reconcile bill --day 2021-01-28 --mch-id 1900000000 --format json";
         let ran = place.run(&format!("{line}{apply}")).ends(1);
-        assert!(ran.err.contains("no line of this merchant"));
+        assert!(ran.err.contains("no line of the bill is of this merchant"));
         let counts = ran.json();
         assert_eq!(
             (&counts["lines"], &counts["ofOthers"]),

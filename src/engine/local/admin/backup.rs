@@ -1,10 +1,11 @@
-//! Backups of an open store, as of one LSN. The store continues to serve reads and writes.
+//! Backups of an open store, as of one log sequence number (LSN) of the journal. The store
+//! continues to serve reads and writes.
 //!
 //! - A checkpoint first writes the memtable into the B-tree. The backup then copies one snapshot,
 //!   table by table, into a new B-tree. It contains every write that was acknowledged before the
 //!   backup began, and no part of a write after the snapshot.
 //! - The backup is read back from the disk, with every page and every invariant, before its draft
-//!   becomes the identity file. Without that file, it cannot be opened or restored.
+//!   becomes the identity file. Without that file, the backup cannot be opened or restored.
 //! - The writes of the store have priority over those of the backup.
 
 use std::path::Path;
@@ -127,7 +128,7 @@ impl BackupWriter<'_> {
         let base = self.open(true)?;
         let backup = self.check(&base)?;
         base.close()?;
-        // Opening and closing the copy wrote to it. Sync these bytes before the seal.
+        // The open and the close of the copy wrote to its file. Sync these bytes before the seal.
         self.to.disk().open(&self.to.btree_path())?.sync()?;
         Ok(backup)
     }
@@ -177,7 +178,7 @@ impl BackupWriter<'_> {
             && copy.applied()? == self.view.applied()?;
         if !is_same {
             return Err(StorageError::corrupted(
-                "the backup read back from the disk differs from the store",
+                "the backup differs from the store; check the disk, then repeat the backup",
             ));
         }
         Ok(BackupReport {

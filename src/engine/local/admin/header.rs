@@ -132,10 +132,10 @@ mod tests {
         let bytes = header.to_bytes();
         assert_eq!(StoreHeader::read(&bytes), Read::Known(header));
         for at in 0..bytes.len() {
-            let mut damaged = bytes.clone();
-            damaged[at] ^= 1;
+            let mut corrupt = bytes.clone();
+            corrupt[at] ^= 1;
             assert!(
-                matches!(StoreHeader::read(&damaged), Read::Corrupt(_)),
+                matches!(StoreHeader::read(&corrupt), Read::Corrupt(_)),
                 "{at}"
             );
             assert!(matches!(StoreHeader::read(&bytes[..at]), Read::Corrupt(_)));

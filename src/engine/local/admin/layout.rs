@@ -57,12 +57,12 @@ impl Dir {
     /// Creates a handle of the directory at `path`. A relative path is resolved now; a later change
     /// of the working directory has no effect.
     pub(crate) fn new(disk: &Arc<dyn Disk>, path: &Path) -> Self {
-        let (disk, said) = (Arc::clone(disk), path.to_path_buf());
-        let path = std::path::absolute(path).unwrap_or_else(|_| said.clone());
+        let (disk, given) = (Arc::clone(disk), path.to_path_buf());
+        let path = std::path::absolute(path).unwrap_or_else(|_| given.clone());
         Self {
             disk,
             path,
-            given_path: said,
+            given_path: given,
         }
     }
 
@@ -182,7 +182,7 @@ impl Dir {
             Contents::Unfinished(_) => Error::Unfinished { dir },
             Contents::Backup => Error::IsBackup { dir },
             Contents::MissingIdentity => {
-                let why = "there is a B-tree file or a journal, but no identity file";
+                let why = "base.redb or journal exists without an identity file; restore a backup";
                 self.open_error(StorageError::corrupted(why))
             }
             Contents::Store => Error::AlreadyThere { dir },

@@ -1,8 +1,8 @@
 //! Creates and opens stores.
 //!
 //! An open checks the directory in this order: existence, contents, identity file, lock, B-tree,
-//! journal. Each step needs less of the disk than the next one. No step before the last one changes
-//! what a store holds.
+//! journal. The steps go from cheap to expensive. Only the last one changes the contents of a
+//! store.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -71,12 +71,12 @@ impl LocalEngine {
         }
     }
 
-    /// Opens the store in a directory like [`LocalEngine::open`], and reads all of it first. It
-    /// checks every page of the B-tree, every frame of the journal, every value, and all that
+    /// Opens the store in a directory like [`LocalEngine::open`], and reads all of the store first.
+    /// It checks every page of the B-tree, every frame of the journal, every value, and all that
     /// [`Engine::verify`] checks. The duration grows with the size of the store.
     ///
     /// # Errors
-    /// Those of [`LocalEngine::open`]; [`Error::Unopened`] if anything is corrupt.
+    /// The errors of [`LocalEngine::open`]; [`Error::Unopened`] if anything is corrupt.
     pub fn open_verified(dir: impl AsRef<Path>, options: &LocalOptions) -> Result<Self, Error> {
         let checked = LocalOptions {
             checked: true,
@@ -98,8 +98,8 @@ impl LocalEngine {
     /// Opens the store in a directory, or creates one like [`LocalEngine::init`] if there is none.
     ///
     /// # Errors
-    /// Those of [`LocalEngine::open`] and [`LocalEngine::init`], except for a directory that is
-    /// missing, empty or incomplete.
+    /// The errors of [`LocalEngine::open`] and [`LocalEngine::init`], except those for a directory
+    /// that is missing, empty or incomplete.
     pub fn open_or_init(dir: impl AsRef<Path>, options: &LocalOptions) -> Result<Self, Error> {
         let dir = Dir::of(options, dir.as_ref())?;
         if dir.survey()? == Contents::Store {
@@ -211,7 +211,7 @@ impl LocalEngine {
         let layout = KeyEncoder::new(header.hash_key);
         let view = ReadView::of_base(base.snapshot()?, options.hot(), layout);
         if view.mark()? != mark_of(header.identity) {
-            let why = "base.redb belongs to another store or to another incarnation";
+            let why = "base.redb is of another store or incarnation; restore the file or a backup";
             return Err(StorageError::corrupted(why));
         }
         view.state()?;
@@ -320,8 +320,8 @@ impl LocalEngine {
             executor.adopt(work);
             return Ok(());
         }
-        self.spawn("flush", |core| core.run_checkpoints())?;
-        self.spawn("spare", |core| core.preallocated.run())?;
+        self.spawn("checkpoint", |core| core.run_checkpoints())?;
+        self.spawn("preallocate", |core| core.preallocated.run())?;
         self.spawn("idle", |core| core.run_idle())
     }
 
@@ -344,8 +344,8 @@ struct Parts {
     end: End,
 }
 
-/// Values that exist once per store, in the order of their keys: the applied LSN, the mark and the
-/// counters.
+/// Values that exist once per store, in the order of their keys: the log sequence number (LSN) up
+/// to which the B-tree holds all journal frames, the mark and the counters.
 pub(crate) fn store_values(
     identity: Identity,
     state: &State,

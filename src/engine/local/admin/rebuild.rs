@@ -37,25 +37,25 @@ pub(crate) fn rebuild(
     let damage = base.damage();
     // The walks below note the corrupt pages of the indexes again, and only those.
     let known = damage.take();
-    let damaged = damaged_tables(&snapshot, may_go_on);
+    let corrupt = corrupt_tables(&snapshot, may_go_on);
     let pages = damage.pages();
     damage.add(&known);
-    let (damaged, has_sound_records) = damaged?;
-    if damaged.is_empty() || !has_sound_records {
+    let (corrupt, has_sound_records) = corrupt?;
+    if corrupt.is_empty() || !has_sound_records {
         let why = "base.redb has corrupt pages outside of the indexes; only indexes can be \
                    rebuilt while the store is open";
         return Err(StorageError::corrupted(why));
     }
     let mut bytes = 0_u64;
-    for table in &damaged {
+    for table in &corrupt {
         bytes = bytes.saturating_add(snapshot.len(*table)?.saturating_mul(ENTRY_BYTES));
     }
     check_room(bytes)?;
-    for table in &damaged {
+    for table in &corrupt {
         base.start_new(*table)?;
     }
     let begin = |table| (table, Rows::default());
-    let mut indexes: Vec<(Table, Rows)> = damaged.into_iter().map(begin).collect();
+    let mut indexes: Vec<(Table, Rows)> = corrupt.into_iter().map(begin).collect();
     let mut show = |key: &[u8], value: &[u8]| {
         may_go_on()?;
         let held = codec::read_record(key, value)?;
@@ -80,7 +80,7 @@ pub(crate) fn rebuild(
     base.replace(&tables)?;
     damage.forget(&pages);
     let names: Vec<&str> = tables.iter().map(|table| table.name()).collect();
-    event!(warn, "rebuilt damaged lists", lists = names.join(", "));
+    event!(warn, "rebuilt corrupt lists", lists = names.join(", "));
     Ok(())
 }
 
@@ -95,23 +95,23 @@ fn write<'a>(
 }
 
 /// Returns the indexes with a corrupt page, and whether the records have none.
-fn damaged_tables(
+fn corrupt_tables(
     snapshot: &Snapshot,
     may_go_on: &dyn Fn() -> Result<(), StorageError>,
 ) -> Result<(Vec<Table>, bool), StorageError> {
-    let mut damaged = Vec::new();
+    let mut corrupt = Vec::new();
     for table in Table::INDEXES {
-        if is_damaged(snapshot, table, may_go_on)? {
-            damaged.push(table);
+        if is_corrupt(snapshot, table, may_go_on)? {
+            corrupt.push(table);
         }
     }
     // Without a damaged index there is no need to read all records.
-    let is_sound = damaged.is_empty() || !is_damaged(snapshot, Table::Orders, may_go_on)?;
-    Ok((damaged, is_sound))
+    let is_sound = corrupt.is_empty() || !is_corrupt(snapshot, Table::Orders, may_go_on)?;
+    Ok((corrupt, is_sound))
 }
 
 /// Returns whether a walk of the whole table meets a corrupt page.
-fn is_damaged(
+fn is_corrupt(
     snapshot: &Snapshot,
     table: Table,
     may_go_on: &dyn Fn() -> Result<(), StorageError>,

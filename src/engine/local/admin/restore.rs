@@ -121,7 +121,7 @@ impl Old {
         let layout = KeyEncoder::new(header.hash_key);
         let view = ReadView::of_base(base.snapshot()?, RecordCache::off(), layout);
         if view.mark()? != mark_of(header.identity) {
-            let why = "base.redb of the backup belongs to another store";
+            let why = "base.redb of the backup belongs to another store; use another backup";
             return Err(StorageError::corrupted(why));
         }
         let report = verify::verify(&view)?;
@@ -180,8 +180,8 @@ pub(crate) struct Successor {
 }
 
 impl Successor {
-    /// Creates the successor of a store from its last known header, counters and applied LSN. The
-    /// incarnation is new, and the order-number counter jumps ahead.
+    /// Creates the successor of a store from its last known header, counters and applied log
+    /// sequence number (LSN). The incarnation is new, and the order-number counter jumps ahead.
     pub(crate) fn draw(
         header: StoreHeader,
         state: State,

@@ -28,7 +28,7 @@ impl Core {
     /// Reports every violation of an invariant, and every corrupt page.
     pub(crate) fn verify(&self) -> Result<VerifyReport, EngineError> {
         // Violations may be false if a reopened B-tree reused pages during the verification; see
-        // `moves`. Repeat it then.
+        // `moves`. The verification is then repeated.
         let mut tries = 1;
         let (report, damage) = loop {
             let before = self.moves();

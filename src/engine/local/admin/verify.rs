@@ -184,7 +184,8 @@ impl Verifier<'_> {
         Ok(())
     }
 
-    /// Checks I11: the sequences count up from 1 without a gap, and each event belongs to a record.
+    /// Checks I11: the sequence numbers count up from 1 without a gap, and each event belongs to a
+    /// record.
     fn feed(&mut self, state: &State) -> Result<(), StorageError> {
         let view = self.view;
         let mut next = 1;

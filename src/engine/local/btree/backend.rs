@@ -3,8 +3,8 @@
 //! - The backend compares every page with its checksum when redb reads it. Thus redb follows no
 //!   pointer of a corrupt page and uses no key from it.
 //! - The backend does not report a corrupt page as a failed read: after one failed read, redb
-//!   refuses all further reads. The backend returns a replacement page instead. redb either
-//!   refuses that page when it uses it, or skips it; see [`Reading`].
+//!   refuses all further reads. The backend returns a replacement page instead. redb either refuses
+//!   that page when it uses it, or skips it; see [`ReadMode`].
 //! - The backend syncs after every MiB written. The last sync of a transaction is then short,
 //!   and a journal sync never waits for a hundred megabytes of B-tree pages.
 //! - A backend that was cut off reads and writes nothing more. A reopened B-tree may use the
@@ -137,7 +137,7 @@ impl Backend {
         self.cut.check()?;
         if self.damage.note(offset, out.len()) {
             let bytes = out.len();
-            event!(error, "found damaged page", offset = offset, bytes = bytes);
+            event!(error, "found corrupt page", offset = offset, bytes = bytes);
         }
         match self.reading {
             ReadMode::Strict => {

@@ -3,8 +3,8 @@
 //! - A page that this process wrote must equal the bytes that it wrote.
 //! - Any other page must have the checksum that its parent holds. redb reads a parent before its
 //!   children. Thus this process has read or written the parent, and knows the checksum.
-//! - The checksums are in memory only. The file and its behaviour after a power loss are redb's,
-//!   unchanged.
+//! - The checksums are in memory only. They change neither redb's file nor its behaviour after a
+//!   power loss.
 //! - The memory needed is 8 bytes per page of 4 KiB: 1/512 of the file.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -98,7 +98,7 @@ impl PageChecksums {
     }
 
     /// Returns whether a page that was read has its expected checksum. If so, notes the checksums
-    /// that it holds for its children. A page with an unknown checksum does not match.
+    /// that the page holds for its children. A page with an unknown checksum does not match.
     pub(super) fn is_right(&self, offset: u64, page: &[u8]) -> bool {
         let known = self.known.read();
         let expected = known.entry(offset);

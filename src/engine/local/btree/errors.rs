@@ -23,12 +23,12 @@ pub(super) fn as_corruption<T>(
     done: Result<T, StorageError>,
 ) -> Result<T, StorageError> {
     done.map_err(|error| match error.kind() {
-        StorageErrorKind::Internal if damage.count() > 0 => damaged_page(),
+        StorageErrorKind::Internal if damage.count() > 0 => corrupt_page(),
         _ => error,
     })
 }
 
-fn damaged_page() -> StorageError {
+fn corrupt_page() -> StorageError {
     let why = "a page of base.redb does not match its checksum; `orderstore verify` lists the \
                corrupt pages, `orderstore repair` makes a sound store";
     StorageError::corrupted(why)
@@ -47,7 +47,7 @@ pub(super) fn translate(error: impl Into<redb::Error>) -> StorageError {
             return StorageError::corrupted(error);
         }
         Error::Io(error) => return error.into(),
-        Error::Corrupted(what) if page::is_refusal(&what) => return damaged_page(),
+        Error::Corrupted(what) if page::is_refusal(&what) => return corrupt_page(),
         Error::Corrupted(_)
         | Error::UpgradeRequired(_)
         | Error::TableTypeMismatch { .. }

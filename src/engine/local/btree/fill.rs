@@ -23,9 +23,9 @@ const SCATTERED: usize = 256;
 impl TableJob for Apply<'_, '_> {
     type Done = ();
 
-    /// Writes runs of new keys through a cursor, which packs the pages tightly. A run ends at a key
-    /// that exists, or where an existing key lies in between. All other changes are written one by
-    /// one.
+    /// Writes runs of new keys through a cursor, which packs the pages tightly. A run ends before a
+    /// removal, before a key that exists, or if the table has other keys between two of the run.
+    /// All other changes are written one by one.
     fn run<K: KeyType, V: ValueType>(
         self,
         table: TableDefinition<'_, K, V>,
@@ -51,9 +51,9 @@ impl TableJob for Apply<'_, '_> {
     }
 }
 
-/// Inserts a run of entries through a cursor. The run ends before a removal, before an existing
-/// key, or where an existing key lies in between. Returns the length of the run and the entry after
-/// it, which was not written.
+/// Inserts a run of entries through a cursor. The run ends before a removal, before a key that
+/// exists, or if the table has other keys between two of the run. Returns the length of the run and
+/// the entry after it, which is not written yet.
 fn put_run<'a, K: KeyType, V: ValueType>(
     table: &mut redb::Table<'_, K, V>,
     first: Entry<'a>,

@@ -1,9 +1,9 @@
 //! Layout of redb's file format 3, as far as page checksums need it.
 //!
-//! The parent of each page holds the page's XXH3-128 checksum. A branch page holds the checksums
-//! of its children. The tree of tables holds those of the table roots. The header holds those of
-//! the two trees of tables: the user's and redb's own. During a read, redb compares no checksums;
-//! it does so only during a repair.
+//! Each page has an XXH3-128 checksum, stored where the pointer to the page is: in the parent
+//! branch page; for the root of a table, in the tree of tables; for the two trees of tables (the
+//! user's and redb's own), in the header. redb compares these checksums only during a repair, not
+//! during a read.
 //!
 //! The file `docs/design.md` of the redb crate describes the format. The field widths of a table
 //! definition come from its file `table_tree_base.rs`.
@@ -104,7 +104,7 @@ pub(super) fn checksum(bytes: &[u8]) -> u128 {
     XxHash3_128::oneshot(bytes)
 }
 
-/// Checksum of a tree page: of its used bytes only. `None` if the bytes cannot be such a page.
+/// Checksum of the used bytes of a tree page. `None` if the bytes cannot be such a page.
 pub(super) fn page_checksum(page: &[u8], shape: Shape) -> Option<u128> {
     let end = match *page.first()? {
         LEAF => leaf_end(page, shape)?,
@@ -116,8 +116,9 @@ pub(super) fn page_checksum(page: &[u8], shape: Shape) -> Option<u128> {
 
 /// Number of used bytes in a leaf page.
 ///
-/// A leaf begins with 4 bytes that hold its type and its number of pairs. Then come the ends of
-/// the keys (if keys have lengths), the ends of the values (likewise), all keys and all values.
+/// A leaf begins with 4 bytes that hold its type and its number of pairs. Then come the ends of the
+/// keys (if the keys have no fixed width), the ends of the values (if the values have no fixed
+/// width), all keys and all values.
 fn leaf_end(page: &[u8], shape: Shape) -> Option<usize> {
     let pairs = count(page)?;
     let last = pairs.checked_sub(1)?;
@@ -134,8 +135,8 @@ fn leaf_end(page: &[u8], shape: Shape) -> Option<usize> {
 /// Number of used bytes in a branch page.
 ///
 /// A branch begins with 8 bytes that hold its type and its number of keys. Then come the checksums
-/// (16 bytes) and the numbers (8 bytes) of its children, which are one more than the keys. The
-/// ends of the keys (if keys have lengths) and the keys follow.
+/// (16 bytes) and the numbers (8 bytes) of its children, which are one more than the keys. The ends
+/// of the keys (if the keys have no fixed width) and the keys follow.
 fn branch_end(page: &[u8], shape: Shape) -> Option<usize> {
     let keys = count(page)?;
     let last = keys.checked_sub(1)?;
@@ -277,18 +278,18 @@ pub(super) fn mark_closed(header: &mut [u8]) {
     }
 }
 
-/// Overwrites a page with one that redb refuses wherever it uses the page.
+/// Overwrites a page with bytes that redb rejects in every use.
 ///
 /// - A reader that descends takes the page for a branch. The page numbers of its children have an
 ///   invalid order, so redb reports corruption.
 /// - A writer that merges the page with a neighbour does not check the page type. Read as a leaf,
-///   the page has one key, or lengths beyond its end; redb panics on such lengths. If redb
-///   copies bytes of the page instead, [`is_spread`] detects them.
+///   the page has one key, or lengths beyond its end; redb panics on such lengths. If redb copies
+///   bytes of the page instead, [`contains_refused_bytes`] detects them.
 pub(super) fn refuse(page: &mut [u8]) {
     page.fill(FILL);
     put(page, 0, &[BRANCH, 0, 1, 0]);
-    // If keys have lengths: the end of the only key, which is empty. Its offset 56 follows 8 bytes
-    // of head and two children of 24 bytes; the keys begin at 60.
+    // If the keys have no fixed width: the end of the only key, which is empty. Its offset 56
+    // follows 8 bytes of head and two children of 24 bytes; the keys begin at 60.
     put(page, 56, &60_u32.to_le_bytes());
 }
 

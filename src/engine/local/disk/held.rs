@@ -94,7 +94,7 @@ impl OpenDirs {
             return Ok(());
         }
         Err(io::Error::other(
-            "this process was forked from the one that opened the store",
+            "this process was forked from the one that opened the store: use the store there",
         ))
     }
 

@@ -101,7 +101,7 @@ pub(crate) trait DiskFile: Debug + Send + Sync {
     /// Makes the bytes of the file durable, and its length if it changed.
     fn sync(&self) -> io::Result<()>;
 
-    /// Fails if `path` no longer leads to this file: the next opening would not find it.
+    /// Fails if `path` no longer leads to this file: the next open would not find it.
     fn check_name(&self, path: &Path) -> io::Result<()> {
         let _ = path;
         Ok(())

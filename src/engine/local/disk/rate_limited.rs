@@ -1,7 +1,7 @@
 //! Rate-limited disk for long background work, such as a backup of an open store.
 //!
-//! If the store was written to in the meantime, the disk pauses five times as long as it worked.
-//! If nothing is written, it does not pause.
+//! The disk works for at least 1 ms. If the store was written to during that time, it then pauses
+//! five times as long. Otherwise it does not pause.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -20,19 +20,19 @@ const SLICE: Duration = Duration::from_millis(1);
 
 /// Length of a pause, as a multiple of the working time before it.
 ///
-/// With two busy cores, the work takes one twelfth of the CPU time and one sixth of the disk
-/// time. The rate of 64 writers does not change: see `cargo bench --bench durable -- --backup`.
-/// With a factor of three, they lost 28 %.
+/// With two busy cores, the work takes one twelfth of the CPU time and one sixth of the disk time.
+/// The rate of 64 writers does not change: see `cargo bench --bench durable -- --backup`. With a
+/// factor of three, their rate fell by 28 %.
 const REST: u32 = 5;
 
-/// Returns how many times the store was written to.
+/// Callback that returns how many times the store was written to.
 type Written = Box<dyn Fn() -> u64 + Send + Sync>;
 
 /// Disk that pauses while a store is written to.
 #[derive(Debug)]
 pub(crate) struct RateLimited {
     disk: Arc<dyn Disk>,
-    pace: Arc<Throttle>,
+    throttle: Arc<Throttle>,
 }
 
 struct Throttle {
@@ -49,7 +49,7 @@ struct State {
 
 impl fmt::Debug for Throttle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pace").finish_non_exhaustive()
+        f.debug_struct("Throttle").finish_non_exhaustive()
     }
 }
 
@@ -60,13 +60,13 @@ impl RateLimited {
             since: Instant::now(),
             written: written(),
         });
-        let pace = Arc::new(Throttle { written, state });
-        Self { disk, pace }
+        let throttle = Arc::new(Throttle { written, state });
+        Self { disk, throttle }
     }
 
     fn file(&self, file: Box<dyn DiskFile>) -> Box<dyn DiskFile> {
-        let pace = Arc::clone(&self.pace);
-        Box::new(RateLimitedFile { file, pace })
+        let throttle = Arc::clone(&self.throttle);
+        Box::new(RateLimitedFile { file, throttle })
     }
 }
 
@@ -122,7 +122,7 @@ impl Disk for RateLimited {
             lock,
             disk: Arc::new(Self {
                 disk,
-                pace: Arc::clone(&self.pace),
+                throttle: Arc::clone(&self.throttle),
             }),
         }))
     }
@@ -139,7 +139,7 @@ impl Disk for RateLimited {
 #[derive(Debug)]
 struct RateLimitedFile {
     file: Box<dyn DiskFile>,
-    pace: Arc<Throttle>,
+    throttle: Arc<Throttle>,
 }
 
 impl DiskFile for RateLimitedFile {
@@ -152,17 +152,17 @@ impl DiskFile for RateLimitedFile {
     }
 
     fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
-        self.pace.step();
+        self.throttle.step();
         self.file.read_at(offset, bytes)
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.pace.step();
+        self.throttle.step();
         self.file.write_at(offset, bytes)
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.pace.step();
+        self.throttle.step();
         self.file.sync()
     }
 }

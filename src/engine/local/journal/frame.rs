@@ -8,7 +8,7 @@
 //!  8  length of payload u32   32  payload, then zeros up to a boundary of 64
 //! 12  checksum before   u32
 //! ```
-//! - Integers are little-endian.
+//! - Integers are little-endian. `lsn` is the log sequence number (LSN) of the frame.
 //! - The segment's salt is the first input of both checksums. Bytes of another segment are
 //!   therefore never a valid frame, and a customer cannot forge one in a stored text.
 //! - The head has its own checksum, so that the reader can trust the length before it uses it.
@@ -193,9 +193,9 @@ mod tests {
             assert_eq!((frame.head, frame.len), (HEAD, bytes.len()));
             assert_eq!(frame.payload, payload);
             for at in 0..HEAD_LEN + len {
-                let mut corrupted = bytes.clone();
-                corrupted[at] ^= 1;
-                assert_eq!(read(&salted, &corrupted), None, "{at}");
+                let mut corrupt = bytes.clone();
+                corrupt[at] ^= 1;
+                assert_eq!(read(&salted, &corrupt), None, "{at}");
                 assert_eq!(read(&salted, &bytes[..at]), None, "{at}");
             }
         }

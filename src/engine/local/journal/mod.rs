@@ -1,14 +1,16 @@
 //! The journal (write-ahead log). The committer appends each batch as frames and syncs them
 //! before the store acknowledges the batch.
 //!
-//! - The journal syncs each frame before it appends the next one. Only the last frame can be
-//!   torn by a crash.
-//! - The header and the name of a successor are durable before the journal seals a segment.
-//!   The seal is durable before the journal appends to the successor.
+//! - Each frame has a log sequence number (LSN), one more than that of the frame before it. Only a
+//!   seal repeats the LSN of the frame before it.
+//! - The journal syncs each frame before it appends the next one. A crash can tear only the last
+//!   frame.
+//! - The header and the name of the next segment (the successor) are durable before the journal
+//!   seals a segment. The seal is durable before the journal appends to the successor.
 //! - After a failed write or sync, the journal accepts no more writes. The contents of the disk
 //!   are then unknown, and a second sync may succeed without writing the lost pages.
-//! - A failure to start a successor is different. While the file has the draft's name, no
-//!   opening reads it, and the next attempt creates a new draft.
+//! - If only the start of a successor fails, and the file certainly still has the draft's name, the
+//!   journal stays usable. No open reads a draft, and the next attempt creates a new one.
 //! - The journal never reuses a segment.
 
 pub(super) mod frame;
@@ -30,7 +32,7 @@ use crate::engine::Identity;
 use crate::error::StorageError;
 use crate::log::event;
 
-/// Maximum length of the first segment of an opening, in bytes. The opening itself fills this
+/// Maximum length of the first segment after an open, in bytes: 1 MiB. The open itself fills this
 /// segment with zeros. A background thread preallocates all later ones.
 const FIRST_LEN_MAX: u64 = 1 << 20;
 
@@ -125,8 +127,8 @@ impl Journal {
             .map_err(AppendError::NotWritten)
     }
 
-    /// Fails if the next opening would not find the current segment: somebody removed it, or
-    /// moved or replaced its directory.
+    /// Fails if the next open would not find the current segment: somebody removed it, or moved or
+    /// replaced its directory.
     pub(super) fn check_name(&self) -> Result<(), StorageError> {
         let path = self.spare.folder().segment(self.current.first_lsn);
         Ok(self.current.blank.file.check_name(&path)?)
@@ -221,8 +223,8 @@ impl Journal {
         let wanted = u64::try_from(wanted).unwrap_or(u64::MAX);
         let end = self.current.offset.saturating_add(wanted);
         let len = self.current.blank.len;
-        // A full-length segment without frames accepts a frame of any length, and the file
-        // grows. No longer segment is available, so a roll would not help.
+        // A full-length segment without frames accepts a frame of any length, and the file grows.
+        // There is no segment of greater length, so a roll would not help.
         end <= len || (self.is_empty() && len >= self.spare.len())
     }
 
@@ -263,8 +265,9 @@ impl Journal {
 
 /// Gives a preallocated file its header and its name, and makes both durable.
 ///
-/// The error is `Refused` while the file certainly has the draft's name: no opening reads a
-/// draft. The error is `Stopped` if the file may have the segment's name already.
+/// The error is [`AppendError::NotWritten`] while the file certainly has the draft's name: no open
+/// reads a draft. The error is [`AppendError::Poisoned`] if the file may already have the segment's
+/// name.
 fn start(
     folder: &Folder,
     identity: Identity,

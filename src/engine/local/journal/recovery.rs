@@ -1,19 +1,19 @@
 //! Recovery: replays the journal frames that the B-tree does not hold yet.
 //!
-//! Every opening runs it, before the store serves its first request.
+//! Each time a store is opened, recovery runs before the store serves its first request.
 //!
-//! - If a segment has a successor, the first LSN of the successor marks its end. Every frame
-//!   up to that LSN must be valid. Recovery ignores all bytes after it.
+//! - Each frame has a log sequence number (LSN). If a segment has a successor, every frame before
+//!   the first LSN of the successor must be valid. Recovery ignores all bytes after these frames.
 //! - In the last segment, invalid bytes are a torn write if no valid frame with the same salt
 //!   follows them. The store never acknowledged them. Recovery drops them and reports how many
 //!   there were. Every other mismatch is corruption, and the error names the segment and the
 //!   byte.
 //! - Recovery makes all replayed frames durable before the store answers from them. After a
 //!   killed process, the page cache may hold frames that the disk does not hold.
-//! - A sync is not enough for the last segment with frames. If an earlier sync failed, the
-//!   kernel may have dropped the unwritten pages, and the next sync still succeeds. Recovery
-//!   copies this segment to a new file, syncs it, and renames it over the old one. The opening
-//!   seals the copy as soon as its successor exists.
+//! - A sync is not enough for the last segment with frames. If an earlier sync failed, the kernel
+//!   may have dropped the unwritten pages, and the next sync still succeeds. Recovery copies this
+//!   segment to a new file, syncs it, and renames it over the old one. The open seals the copy as
+//!   soon as the next segment exists.
 //! - A file that is shorter than the length in its header was truncated. Recovery rejects it
 //!   even if all remaining frames are valid.
 //! - Recovery changes no file before it has checked all the segments it needs.
@@ -78,7 +78,7 @@ pub(crate) struct Recovered {
     /// All segments with frames, and the segments whose frames the B-tree already holds. The
     /// journal appends to none of them.
     pub(crate) segments: Vec<ClosedSegment>,
-    /// The rewritten last segment. The opening seals it once its successor exists.
+    /// The rewritten last segment. The open seals it once its successor exists.
     pub(crate) tail: Option<Tail>,
 }
 
@@ -95,9 +95,9 @@ pub(crate) struct Tail {
 impl Tail {
     /// Appends the seal and syncs it. The seal is a frame that announces a successor.
     ///
-    /// Without the seal, a journal that later loses its last segment looks as if it ended here.
-    /// The caller must make the successor durable first. If power fails between a seal and its
-    /// successor, the next opening reports a missing segment.
+    /// Without the seal, a journal that later loses its last segment looks as if it ended here. The
+    /// caller must make the successor durable first. If power fails between a seal and its
+    /// successor, the next open reports a missing segment.
     pub(crate) fn seal(self) -> Result<(), StorageError> {
         let head = Head {
             kind: Kind::Sealed,
@@ -122,10 +122,10 @@ pub(crate) fn recover(
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
         listed => listed?,
     };
-    // Frame `applied + 1` is, or will be, in the last segment that starts at or before it.
-    // Recovery reads this segment and all later ones. The B-tree holds everything in the
-    // segments before it: recovery does not read them, and the opening removes them. If no
-    // segment starts early enough, frames are missing.
+    // Frame `applied + 1` is, or will be, in the last segment that starts at or before it. Recovery
+    // reads this segment and all later ones. The B-tree holds everything in the segments before it:
+    // recovery does not read them, and the open removes them. If no segment starts early enough,
+    // frames are missing.
     let next = applied.saturating_add(1);
     let held = first_lsns.partition_point(|first| *first <= next);
     let (Some(from), true) = (held.checked_sub(1), held > 0) else {
@@ -141,7 +141,7 @@ pub(crate) fn recover(
             memtable: Memtable::default(),
             recovery: Recovery::default(),
             end: End::default(),
-            // A last LSN of 0 lets the opening remove them at once.
+            // A last LSN of 0 lets the open remove them at once.
             segments: stale
                 .iter()
                 .map(|first_lsn| closed(*first_lsn, 0, 0))

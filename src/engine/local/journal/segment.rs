@@ -1,6 +1,7 @@
 //! Segments of the journal: file names, headers, and the directory that holds them.
 //!
-//! Each segment is one file, and its name is its first LSN. The header:
+//! Each segment is one file. Its name is the log sequence number (LSN) of its first frame. The
+//! header:
 //!
 //! ```text
 //!  0  magic "ordjourn"        44  salt                      16 bytes
@@ -108,7 +109,7 @@ impl Header {
             Some((format, _)) => Err(format!(
                 "segment has format {format}; this version reads {FORMAT}"
             )),
-            None => Err("segment header is corrupted".to_owned()),
+            None => Err("segment header is corrupt".to_owned()),
         }
     }
 
@@ -277,9 +278,9 @@ mod tests {
         let bytes = header.to_bytes();
         assert_eq!(Header::read(&bytes), Ok(header));
         for at in 0..bytes.len() {
-            let mut corrupted = bytes.clone();
-            corrupted[at] ^= 1;
-            Header::read(&corrupted).unwrap_err();
+            let mut corrupt = bytes.clone();
+            corrupt[at] ^= 1;
+            Header::read(&corrupt).unwrap_err();
             Header::read(&bytes[..at]).unwrap_err();
         }
     }

@@ -46,7 +46,7 @@ impl IndexRead {
         self
     }
 
-    /// Limits the read to the part from `end` on. It reads `end` again.
+    /// Limits the read to the part from `end` on, inclusive.
     pub(crate) fn from(mut self, end: KeyBytes) -> Self {
         match self.direction {
             Direction::Forward => self.stretch.0 = end,

@@ -2,8 +2,8 @@
 //!
 //! - A read view combines the active memtable, the frozen memtable and a snapshot of the B-tree.
 //!   Only the active memtable changes during a read, and only by durable writes.
-//! - An index entry is a hint, and the record that it leads to decides. A record that only shares a
-//!   hash with the requested value is never returned.
+//! - An index entry is only a hint: the reader checks the record that the entry leads to. A record
+//!   that only shares a hash with the requested value is never returned.
 //! - A page of an index is read without a lock. If a record moves during the read, the page is read
 //!   again, the last time under the lock. Thus a page shows which records the index held at one
 //!   moment. A record may contain later changes that did not move it in the index.
@@ -304,8 +304,8 @@ impl ReadView {
     pub(crate) fn history_of(&self, held: &StoredOrder) -> Result<Vec<Event>, StorageError> {
         let (no, row) = (held.stored.record.no(), held.stored.row);
         // Each event names the one before it. Follow this chain from the last event back to the
-        // first, whose sequence is the row. A link that does not lead backwards is corruption;
-        // without that check, a cycle would never end.
+        // first, whose sequence number is the row. A link that does not lead backwards is
+        // corruption; without that check, a cycle would never end.
         let (mut found, mut next) = (Vec::new(), Some(held.last_seq));
         while let Some(seq) = next {
             let chained = self.chained(seq, codec::read_event)?;
@@ -322,7 +322,7 @@ impl ReadView {
         Ok(found)
     }
 
-    /// Returns the event with a sequence.
+    /// Returns the event with a sequence number.
     pub(crate) fn event(&self, seq: u64) -> Result<Event, StorageError> {
         let chained = self.chained(seq, codec::read_event)?;
         let no = match chained.origin {
@@ -375,7 +375,7 @@ impl ReadView {
         found.ok_or_else(|| damaged(Table::Meta, keys::STATE, CorruptionKind::Missing))
     }
 
-    /// Returns the LSN up to which the B-tree holds all frames.
+    /// Returns the log sequence number (LSN) up to which the B-tree holds all journal frames.
     pub(crate) fn applied(&self) -> Result<u64, StorageError> {
         let found = self
             .snapshot

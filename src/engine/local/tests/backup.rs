@@ -1,4 +1,4 @@
-//! Tests of backups of corrupted stores and of corrupted backups.
+//! Tests of backups of corrupt stores and of corrupt backups.
 
 use super::fixture::{Shop, create, new, no, options, picture};
 use crate::engine::local::LocalEngine;
@@ -18,7 +18,7 @@ fn kind(error: &Error) -> StorageErrorKind {
 }
 
 #[test]
-fn backup_of_corrupted_store_fails_and_leaves_no_files() {
+fn backup_of_corrupt_store_leaves_no_files() {
     for table in [Table::Orders, Table::Events] {
         let store = Shop::new();
         store.run(no(1), create(new()));
@@ -87,7 +87,7 @@ fn backed_up() -> (Shop, std::path::PathBuf) {
     (store, dir)
 }
 
-/// Asserts that a restore reports the backup as corrupted and creates no store.
+/// Asserts that a restore reports the backup as corrupt and creates no store.
 fn assert_not_restored(backup: &std::path::Path) {
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path().join("new");

@@ -107,7 +107,7 @@ fn recovery_rejects_sealed_segment_without_successor() {
 fn interrupted_recovery_is_repeated() {
     let (before, _, _) = frozen();
     let temp = image(&before);
-    // Each copy is the state of a store that was killed right after its opening.
+    // Each copy is the state of a store that was killed right after it was opened.
     let mut copy = copied(temp.path());
     for _ in 0..3 {
         let store = Shop::on_copy(copy).unwrap();

@@ -25,7 +25,7 @@ fn closed() -> Shop {
     store
 }
 
-fn assert_corrupted(error: &Error) {
+fn assert_corrupt(error: &Error) {
     let Error::Unopened { source, .. } = error else {
         panic!("{error:?}");
     };
@@ -131,21 +131,21 @@ fn lost_identity_is_corruption_and_store_is_not_recreated() {
     let store = closed();
     fs::remove_file(store.dir().join("identity")).unwrap();
     let before = picture(&store.dir());
-    assert_corrupted(&refused(&store.dir()));
+    assert_corrupt(&refused(&store.dir()));
     for made in [LocalEngine::init, LocalEngine::open_or_init] {
-        assert_corrupted(&made(store.dir(), &options()).unwrap_err());
+        assert_corrupt(&made(store.dir(), &options()).unwrap_err());
     }
     assert_eq!(picture(&store.dir()), before);
 }
 
 #[test]
-fn corrupted_identity_is_rejected_without_changes() {
+fn corrupt_identity_is_rejected_without_changes() {
     let store = closed();
     let path = store.dir().join("identity");
     let whole = fs::read(&path).unwrap();
     for damage in [&whole[..10], &[], &[7; 72]] {
         fs::write(&path, damage).unwrap();
-        assert_corrupted(&refused(&store.dir()));
+        assert_corrupt(&refused(&store.dir()));
         let before = picture(&store.dir());
         LocalEngine::open_or_init(store.dir(), &options()).unwrap_err();
         assert_eq!(picture(&store.dir()), before);
@@ -173,13 +173,13 @@ fn missing_or_truncated_btree_is_corruption() {
     let path = store.dir().join("base.redb");
     let whole = fs::read(&path).unwrap();
     fs::remove_file(&path).unwrap();
-    assert_corrupted(&refused(&store.dir()));
+    assert_corrupt(&refused(&store.dir()));
     for len in [0, 1, 100, 4096, 8192, whole.len() / 2, whole.len() - 1] {
         fs::write(&path, &whole[..len]).unwrap();
-        assert_corrupted(&refused(&store.dir()));
+        assert_corrupt(&refused(&store.dir()));
     }
     fs::write(&path, vec![0; whole.len()]).unwrap();
-    assert_corrupted(&refused(&store.dir()));
+    assert_corrupt(&refused(&store.dir()));
     fs::write(&path, whole).unwrap();
     LocalEngine::open(store.dir(), &options()).unwrap();
 }
@@ -205,7 +205,7 @@ fn killed_store_reopens_with_all_writes() {
 }
 
 #[test]
-fn killed_store_with_truncated_btree_never_opens_corrupted() {
+fn killed_store_with_truncated_btree_opens_sound_or_fails() {
     let store = Shop::new();
     store.run(no(1), create(new()));
     let len = fs::metadata(store.dir().join("base.redb")).unwrap().len();
@@ -216,7 +216,7 @@ fn killed_store_with_truncated_btree_never_opens_corrupted() {
         fs::write(&path, &whole[..usize::try_from(len).unwrap()]).unwrap();
         let opened = LocalEngine::open(temp.path(), &options());
         match opened {
-            Err(error) => assert_corrupted(&error),
+            Err(error) => assert_corrupt(&error),
             // The truncated part contained no data.
             Ok(engine) => assert!(engine.verify().unwrap().is_ok()),
         }
@@ -228,7 +228,7 @@ fn btree_of_another_store_is_rejected() {
     let (store, other) = (closed(), closed());
     fs::copy(other.dir().join("base.redb"), store.dir().join("base.redb")).unwrap();
     let error = LocalEngine::open(store.dir(), &options()).unwrap_err();
-    assert_corrupted(&error);
+    assert_corrupt(&error);
 }
 
 #[test]

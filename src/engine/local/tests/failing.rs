@@ -27,17 +27,17 @@ struct Failing {
 #[derive(Debug)]
 struct Faults {
     free: AtomicU64,
-    /// Opening and creating files fails.
+    /// Whether opening and creating files fails.
     opens: AtomicBool,
-    /// Opening the B-tree fails.
+    /// Whether opening the B-tree fails.
     base: AtomicBool,
-    /// Writing the header of a segment fails.
+    /// Whether writing the header of a segment fails.
     headers: AtomicBool,
-    /// Renaming fails, because the directory is not writable.
+    /// Whether a rename fails because the directory is not writable.
     names: AtomicBool,
-    /// Renaming succeeds but returns an error.
+    /// Whether a rename succeeds but returns an error.
     unknown: AtomicBool,
-    /// Removing files fails.
+    /// Whether removing files fails.
     removals: AtomicBool,
 }
 

@@ -164,7 +164,7 @@ fn read_is_repeated_when_btree_is_reopened() {
 }
 
 #[test]
-fn btree_corrupted_at_reopening_stops_writes_only() {
+fn corrupt_btree_at_reopen_stops_only_writes() {
     let store = Shop::new();
     create_many(&store, 10);
     store.engine.checkpoint().unwrap();

@@ -110,7 +110,7 @@ fn range_bounds_are_inclusive_and_after_is_exclusive() {
 }
 
 #[test]
-fn more_flag_is_exact() {
+fn more_flag_is_true_only_before_end() {
     let store = full_store(4);
     let query = all_of(Index::All, Direction::Forward);
     for (limit, found, more) in [(0, 0, true), (999, 999, true), (1000, 1000, false)] {

@@ -161,7 +161,7 @@ fn corruption_in_earlier_frame_is_rejected_with_offset() {
 }
 
 #[test]
-fn corrupted_segment_header_is_rejected() {
+fn corrupt_segment_header_is_rejected() {
     let (store, copy, path, bytes, _) = killed();
     for at in 0..84 {
         let mut damaged = bytes.clone();
@@ -370,7 +370,7 @@ fn idle_and_close_marks_are_appended() {
 }
 
 #[test]
-fn repeated_openings_accumulate_no_segments() {
+fn repeated_opens_accumulate_no_segments() {
     let store = Shop::new();
     store.run(no(1), create(new()));
     store.engine.close().unwrap();

@@ -43,7 +43,7 @@ impl Repaired {
         assert_eq!(
             picture(&old.dir()),
             before,
-            "the repair changed the corrupted store"
+            "the repair changed the corrupt store"
         );
         let engine = LocalEngine::open(&dir, &options()).unwrap();
         Self {
@@ -97,7 +97,7 @@ fn damage(writes: &mut Changes, n: usize) {
 }
 
 #[test]
-fn corrupted_indexes_and_counters_are_rebuilt() {
+fn corrupt_indexes_and_counters_are_rebuilt() {
     let repaired = Repaired::after(|view, writes| {
         for table in Table::INDEXES {
             let mut keys = Vec::new();
@@ -163,7 +163,7 @@ fn record_with_lost_history_keeps_its_facts() {
         assert_eq!(old.anomalies(), new.anomalies());
         assert_eq!(new.version(), 1);
         assert_eq!(repaired.engine.history(&no(n)).unwrap().len(), 1);
-        // The feed is unchanged up to the corrupted event, and has no gap after it.
+        // The feed is unchanged up to the corrupt event, and has no gap after it.
         let kept = usize::try_from(repaired.report.before.seq).unwrap();
         assert_eq!(repaired.feed()[..kept], feed[..kept]);
         for other in (1..=4).filter(|other| *other != n) {

@@ -8,7 +8,7 @@ use super::recovery::{copied_top, frames, killed, segments, why, write_segment};
 use crate::engine::Engine;
 use crate::engine::local::LocalEngine;
 
-/// Asserts that every kind of opening reports `expected`, and that a repair reports a loss.
+/// Asserts that every kind of open reports `expected`, and that a repair reports a loss.
 fn assert_reported_by_all(dir: &Path, expected: &str) {
     for open in [
         LocalEngine::open,
@@ -67,7 +67,8 @@ fn missing_last_segment_is_always_reported() {
     let store = Shop::new();
     store.run(no(1), create(new()));
     let store = store.reopened();
-    // The segment before the missing one is from the previous opening, which has closed it.
+    // The segment before the missing one is from the previous session of the store, which closed
+    // it.
     store.run(no(2), create(new()));
     store.engine.close().unwrap();
     fs::remove_file(segments(&store.dir()).pop().unwrap()).unwrap();

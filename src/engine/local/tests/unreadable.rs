@@ -62,7 +62,7 @@ fn reads_fail_until_disk_works_again() {
 }
 
 #[test]
-fn corrupted_page_does_not_reopen_btree() {
+fn read_of_corrupt_page_does_not_reopen_btree() {
     let disk = SimulatedDisk::new(5);
     let (engine, dir) = cold(&disk);
     let base = dir.join("base.redb");

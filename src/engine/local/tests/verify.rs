@@ -92,7 +92,7 @@ fn verify_finds_missing_entry_next_to_stray_one() {
 }
 
 #[test]
-fn verify_continues_after_corrupted_record() {
+fn verify_continues_after_corrupt_record() {
     let report = after(|_, writes| writes.put(Table::Orders, keys::order(&no(2)), vec![1; 40]));
     assert!(names(&report, Invariant::I18));
     assert_eq!(report.records, 3);
@@ -186,7 +186,7 @@ fn verify_finds_key_with_two_owners() {
 }
 
 #[test]
-fn open_verified_rejects_corrupted_record() {
+fn open_verified_rejects_corrupt_record() {
     let open = |store: &Shop| {
         store.engine.close().unwrap();
         LocalEngine::open_verified(store.dir(), &fixture::options())

@@ -29,9 +29,9 @@ pub(crate) struct WriteBatch {
     /// Bytes of the frame: space for its head, then the entries.
     pub(crate) frame: Vec<u8>,
     pub(crate) records: Vec<(StoredOrder, ValueSpan)>,
-    /// Positions of the events, whose sequences are consecutive.
+    /// Positions of the events, whose sequence numbers are consecutive.
     pub(crate) events: Vec<ValueSpan>,
-    /// Sequence of the first event.
+    /// Sequence number of the first event.
     pub(crate) first_seq: u64,
     /// Index entries that are added (`true`) or removed (`false`).
     pub(crate) entries: Vec<(Table, KeyBytes, bool)>,
@@ -84,7 +84,7 @@ impl WriteBatch {
         Ok(())
     }
 
-    /// Puts an event. `seq` must be one more than the sequence of the event put before it.
+    /// Puts an event. `seq` must be one more than the sequence number of the event put before it.
     pub(crate) fn put_event(
         &mut self,
         seq: u64,

@@ -1,7 +1,7 @@
-//! Results of the latest lookups, kept for the batch that is decided on them. The next write then
-//! need not look up the same values again.
+//! Results of the latest lookups. The next commands are decided on these results, so the write of
+//! those commands need not look up the same values again.
 //!
-//! A result is valid as long as nothing was written since before its lookup began.
+//! A result is valid until the first write after the start of its lookup.
 
 use foldhash::{HashMap, HashMapExt};
 use parking_lot::Mutex;
@@ -11,9 +11,9 @@ use crate::format::codec::StoredOrder;
 use crate::rules::UniqueKey;
 use crate::types::OrderNo;
 
-/// Number of kept results from which the next lookup starts a new set. It covers the lookups of the
-/// largest group with some reserve. Without it, groups that write nothing would add results without
-/// limit.
+/// Limit of kept results. When this many results are kept, the next lookup drops them and starts
+/// again. The limit covers the lookups of the largest group with some reserve. Without a limit,
+/// groups that write nothing would add results without limit.
 const KEPT_MAX: usize = 65_536;
 
 /// Records and key owners that were looked up. `None`: there is no such record or owner.

@@ -135,7 +135,7 @@ impl<'a> WritePlanner<'a> {
     ) -> Result<(), StorageError> {
         let len = self.writes.len();
         let stored = held.map(|held| &held.stored);
-        // The row of a new record is the sequence of its first event.
+        // The row of a new record is the sequence number of its first event.
         let next = self.state.last_seq.saturating_add(1);
         let row = stored.map_or(next, |stored| stored.row);
         self.put_events(&mutation.events, held)?;
@@ -229,7 +229,7 @@ impl<'a> WritePlanner<'a> {
     }
 }
 
-/// Expected length of the writes of so many mutations, in bytes, limited to one frame.
+/// Expected length of the writes of the given number of mutations, in bytes. At most one frame.
 fn expected_len(mutations: usize) -> usize {
     let usual = mutations.saturating_mul(MUTATION_USUAL);
     usual.min(FRAME_ENOUGH + MUTATION_USUAL)

@@ -154,8 +154,8 @@ fn is_listed(record: &Record) {
     }
 }
 
-/// Checks that money which a person decided to refund is on its way back or went back. If not,
-/// an open anomaly must show it to a person again.
+/// Checks that money which a person decided to refund is being refunded or was refunded. If not, an
+/// open anomaly must show the money to a person again.
 fn decided_refunds_hold_money(record: &Record) {
     for Anomaly { id, kind, end, .. } in record.anomalies() {
         let how = end.as_ref().map(|end| &end.how);

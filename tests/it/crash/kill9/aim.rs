@@ -22,13 +22,14 @@ const SILENCE_MAX: Duration = Duration::from_secs(120);
 /// Event that the parent waits for before it kills the child.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Aim {
-    /// This many reports.
+    /// The given number of reports.
     Words(usize),
-    /// This many changes of the file names in the journal: segments drafted, renamed or removed.
+    /// The given number of changes of file names in the journal: segments drafted, renamed or
+    /// removed.
     Journal(usize),
-    /// This many writes to `base.redb`.
+    /// The given number of writes to `base.redb`.
     Base(usize),
-    /// This long after the child has begun to open the store.
+    /// The given time after the child has begun to open the store.
     Opening(Duration),
 }
 
@@ -73,7 +74,7 @@ impl Heard {
     }
 }
 
-/// What the parent observes of the child and of the store's files.
+/// Parent's observations of the child and of the store's files.
 struct Watch {
     dir: PathBuf,
     names: Vec<OsString>,

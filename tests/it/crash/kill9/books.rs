@@ -1,4 +1,4 @@
-//! What the parent knows of one caller: everything it sends, and how much was acknowledged.
+//! Parent's record of one caller: the commands that it sends, and how many were acknowledged.
 
 use orderstore::testing::model::Model;
 use orderstore::{Event, Policy, Timestamp};

@@ -1,4 +1,4 @@
-//! Everything that the child reported, and what the store must therefore hold.
+//! Ledger of the child's reports, from which the parent computes what the store must hold.
 
 use std::collections::{BTreeMap, BTreeSet};
 

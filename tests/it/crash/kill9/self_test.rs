@@ -24,7 +24,7 @@ fn assert_seen(ledger: &mut Ledger, dir: &std::path::Path, invariant: &str) {
 }
 
 #[test]
-fn kill9_finds_child_that_reports_too_early() {
+fn kill9_check_finds_report_sent_before_reply() {
     let mut rng = SeededRng::new(1);
     let found = (1..60).find_map(|seed| {
         let mut shop = Shop::new(seed);
@@ -36,14 +36,14 @@ fn kill9_finds_child_that_reports_too_early() {
 }
 
 #[test]
-fn kill9_finds_lost_acknowledged_command() {
+fn kill9_check_finds_lost_acknowledged_command() {
     let (shop, before) = after_a_kill();
     shop.ledger.clone().check_in(shop.dir()).unwrap();
     assert_seen(&mut shop.ledger.clone(), before.path(), "I1:");
 }
 
 #[test]
-fn kill9_finds_one_answer_more_than_stored() {
+fn kill9_check_finds_reply_without_stored_command() {
     let (mut shop, _before) = after_a_kill();
     shop.check_copy().unwrap();
     let mut more = shop.ledger.clone();
@@ -57,7 +57,7 @@ fn kill9_finds_one_answer_more_than_stored() {
 }
 
 #[test]
-fn kill9_finds_different_annotation() {
+fn kill9_check_finds_different_annotation() {
     let (shop, _before) = after_a_kill();
     let mut other = shop.ledger.clone();
     let (_, text) = other.hot.iter_mut().next().expect("one was answered");
@@ -66,7 +66,7 @@ fn kill9_finds_different_annotation() {
 }
 
 #[test]
-fn kill9_finds_answer_with_wrong_version() {
+fn kill9_check_finds_answer_with_wrong_version() {
     let (shop, _before) = after_a_kill();
     let mut other = shop.ledger.clone();
     let books = &mut other.callers[0];
@@ -85,7 +85,7 @@ fn with(dir: &str, change: impl FnOnce(&Store)) {
 }
 
 #[test]
-fn kill9_finds_order_without_sender() {
+fn kill9_check_finds_order_without_sender() {
     let (shop, _before) = after_a_kill();
     let far = fixtures::order_no(80_000_000);
     with(shop.dir(), |store| {
@@ -95,7 +95,7 @@ fn kill9_finds_order_without_sender() {
 }
 
 #[test]
-fn kill9_finds_command_not_yet_sent() {
+fn kill9_check_finds_command_not_yet_sent() {
     let (shop, _before) = after_a_kill();
     let script = shop.ledger.callers[1].script;
     // A batch has at most 17 commands, so a command this far ahead was not sent.

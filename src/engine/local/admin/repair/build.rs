@@ -1,12 +1,12 @@
 //! Writes the B-tree of a repaired store: the kept events and records, and all indexes.
 //!
 //! Kept events stay in their old order. If some events are dropped, the later ones move up, so that
-//! the feed has no gap. Rows are sequences of first events, so they change in the same way.
-//! Histories that are replaced by new ones come last.
+//! the feed has no gap. A row is the sequence number of a record's first event, so rows change in
+//! the same way. Histories that are replaced by new ones come last.
 
 use std::ops::ControlFlow::Continue;
 
-use super::salvage_record::{SalvagePlan, retold};
+use super::salvage_record::{SalvagePlan, new_history};
 use super::source::Source;
 use crate::contract::{Counts, Direction, StoredRecord};
 use crate::engine::local::admin::rows::Rows;
@@ -24,10 +24,10 @@ use crate::types::OrderNo;
 /// Writer of the B-tree of a repaired store.
 pub(super) struct RepairWriter<'a> {
     pub(super) source: &'a Source,
-    pub(super) judged: &'a SalvagePlan,
+    pub(super) plan: &'a SalvagePlan,
     pub(super) base: &'a BTree,
     pub(super) layout: KeyEncoder,
-    /// Old sequences whose events are not kept, in ascending order.
+    /// Old sequence numbers of the events that are not kept, in ascending order.
     pub(super) gone: Vec<u64>,
     last_seq: u64,
     counts: Counts,
@@ -39,13 +39,13 @@ pub(super) struct RepairWriter<'a> {
 impl<'a> RepairWriter<'a> {
     pub(super) fn new(
         source: &'a Source,
-        judged: &'a SalvagePlan,
+        plan: &'a SalvagePlan,
         base: &'a BTree,
         layout: KeyEncoder,
     ) -> Self {
         Self {
             source,
-            judged,
+            plan,
             base,
             layout,
             gone: Vec::new(),
@@ -62,10 +62,10 @@ impl<'a> RepairWriter<'a> {
         self.events(on_event)?;
         self.flush()?;
         self.kept_records(on_event)?;
-        for no in &self.judged.retold {
+        for no in &self.plan.new_histories {
             let held = self.source.record(no)?;
             let (record, events) = held
-                .and_then(|held| retold(&held.stored.record))
+                .and_then(|held| new_history(&held.stored.record))
                 .ok_or_else(unread_again)?;
             self.write_new_history(record, &events)?;
         }
@@ -77,19 +77,19 @@ impl<'a> RepairWriter<'a> {
         })
     }
 
-    /// New sequence of a kept event: the old one minus the number of dropped events before it. All
-    /// events up to `seq` must have been handled, so that `gone` is complete up to there.
+    /// New sequence number of a kept event: the old one minus the number of dropped events before
+    /// it. All events up to `seq` must have been handled, so that `gone` is complete up to there.
     fn place(&self, seq: u64) -> u64 {
         let before = self.gone.partition_point(|gone| *gone < seq);
         seq.saturating_sub(u64::try_from(before).unwrap_or(u64::MAX))
     }
 
-    /// Writes the kept events under their new sequences.
+    /// Writes the kept events under their new sequence numbers.
     fn events(&mut self, on_event: &mut dyn FnMut()) -> Result<(), StorageError> {
         for seq in 1..=self.source.last_seq {
             on_event();
             let event = self.source.event(seq)?;
-            let Some(event) = event.filter(|event| self.judged.keeps(seq, event)) else {
+            let Some(event) = event.filter(|event| self.plan.keeps(seq, event)) else {
                 self.gone.push(seq);
                 continue;
             };
@@ -135,9 +135,9 @@ impl<'a> RepairWriter<'a> {
         snapshot.walk(Table::Events, None, Direction::Forward, &mut show)
     }
 
-    /// Writes the record whose history begins at the new sequence `row`.
+    /// Writes the record whose history begins at the new sequence number `row`.
     fn kept_record(&mut self, no: OrderNo, row: u64) -> Result<(), StorageError> {
-        let (record, last_seq) = match self.judged.rebuilt.get(&no) {
+        let (record, last_seq) = match self.plan.rebuilt.get(&no) {
             Some((first, last)) => (self.source.folded(no, *first, *last)?, *last),
             None => {
                 let held = self.source.record(&no)?;
@@ -218,5 +218,6 @@ impl<'a> RepairWriter<'a> {
 }
 
 fn unread_again() -> StorageError {
-    StorageError::corrupted("a record that the repair has read before cannot be read again")
+    let why = "the repair cannot read a record again; check the disk, then repeat the repair";
+    StorageError::corrupted(why)
 }

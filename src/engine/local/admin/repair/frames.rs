@@ -22,10 +22,11 @@ use crate::types::OrderNo;
 #[derive(Default)]
 pub(super) struct Frames {
     pub(super) records: HashMap<OrderNo, StoredOrder>,
-    /// Bytes of the events, by sequence.
+    /// Bytes of the events, by sequence number.
     pub(super) events: BTreeMap<u64, Vec<u8>>,
     pub(super) state: Option<State>,
-    /// LSN of the last frame read. Initially the LSN that the B-tree holds.
+    /// Log sequence number (LSN) of the last frame read. Initially the LSN of the last frame that
+    /// the B-tree holds.
     pub(super) last_lsn: u64,
     pub(super) found: JournalFindings,
     /// Whether the last frame read is a seal, which announces another segment.

@@ -3,7 +3,7 @@
 //! - A record and its history hold the same information. If one of them is lost, the other one
 //!   replaces it. A record is the fold of its history. A record without its history gets a new
 //!   history; for an order, this is the event of an import.
-//! - If both have losses, the repair keeps the first events of the history without a gap, and
+//! - If both have losses, the repair keeps the events before the first gap of the history, and
 //!   reports the record as older. It does not fill gaps.
 //! - The decision keeps only a few numbers per corrupt record in memory, and nothing per sound
 //!   record. The writer reads events and records again.
@@ -23,12 +23,12 @@ use crate::types::OrderNo;
 pub(super) struct SalvagePlan {
     /// Number of events to keep, by row. A row that is not listed keeps all of its events.
     kept: BTreeMap<u64, u64>,
-    /// Sequences of events after the last event that their record names.
+    /// Sequence numbers of events after the last event that their record names.
     extra: BTreeSet<u64>,
-    /// Records to rebuild from their history: the sequences of its first and its last event.
+    /// Records to rebuild from their history: the sequence numbers of its first and its last event.
     pub(super) rebuilt: BTreeMap<OrderNo, (u64, u64)>,
     /// Records that get a new history.
-    pub(super) retold: BTreeSet<OrderNo>,
+    pub(super) new_histories: BTreeSet<OrderNo>,
     pub(super) findings: BTreeMap<OrderNo, RepairFinding>,
     pub(super) events_lost: u64,
     pub(super) is_every_record_read: bool,
@@ -37,7 +37,7 @@ pub(super) struct SalvagePlan {
 /// Events of a row whose record is missing, or has another row.
 struct Orphan {
     no: OrderNo,
-    /// Sequences of the events, in ascending order.
+    /// Sequence numbers of the events, in ascending order.
     events: Vec<u64>,
 }
 
@@ -120,7 +120,7 @@ impl SalvagePlan {
     fn check(&mut self, source: &Source, held: &StoredOrder) -> Result<(), StorageError> {
         let (no, row) = (held.stored.record.no(), held.stored.row);
         match source.folded(no, row, held.last_seq)? {
-            None => self.retell(held),
+            None => self.replace_history(held),
             Some(folded) if folded == held.stored.record => {}
             Some(_) => {
                 self.findings.insert(no, RepairFinding::Corrected);
@@ -135,7 +135,7 @@ impl SalvagePlan {
         match source.record(&no)? {
             Some(held) => {
                 if source.first(held.stored.row)? != Some(no) {
-                    self.retell(&held);
+                    self.replace_history(&held);
                 }
             }
             // The record is corrupt. `orphan` replaces this finding if its history is usable.
@@ -145,11 +145,11 @@ impl SalvagePlan {
     }
 
     /// Drops the incomplete history of a record. The record gets a new one if that is possible.
-    fn retell(&mut self, held: &StoredOrder) {
+    fn replace_history(&mut self, held: &StoredOrder) {
         let record = &held.stored.record;
         self.kept.insert(held.stored.row, 0);
-        let found = if retold(record).is_some() {
-            self.retold.insert(record.no());
+        let found = if new_history(record).is_some() {
+            self.new_histories.insert(record.no());
             RepairFinding::HistoryLost
         } else {
             RepairFinding::Lost
@@ -157,7 +157,8 @@ impl SalvagePlan {
         self.findings.insert(record.no(), found);
     }
 
-    /// Rebuilds a lost record from the first events of its history without a gap, if there are any.
+    /// Rebuilds a lost record from the events before the first gap of its history, if there are
+    /// any.
     fn orphan(&mut self, source: &Source, row: u64, orphan: Orphan) -> Result<(), StorageError> {
         let Orphan { no, events } = orphan;
         let known = source.record(&no)?.is_some() || self.rebuilt.contains_key(&no);
@@ -210,7 +211,7 @@ fn chain(source: &Source, row: u64, events: &[u64]) -> Result<Vec<u64>, StorageE
 
 /// Returns a new history for a record without one, and the record that it folds into. The version
 /// of that record is the number of events. `None` if no history leads to the same record.
-pub(super) fn retold(record: &Record) -> Option<(Record, Vec<Event>)> {
+pub(super) fn new_history(record: &Record) -> Option<(Record, Vec<Event>)> {
     let events = match record {
         Record::Order(order) => {
             let what = EventKind::Imported(Box::new(order.as_ref().clone()));

@@ -29,7 +29,7 @@ pub(super) struct Source {
     base: Snapshot,
     pub(super) frames: Frames,
     pub(super) state: Option<State>,
-    /// Highest sequence that an event of the store may have.
+    /// Highest sequence number that an event of the store may have.
     pub(super) last_seq: u64,
 }
 
@@ -73,7 +73,7 @@ impl Source {
         Ok(value.and_then(|value| read(key, &value).ok()))
     }
 
-    /// Returns the highest sequence that the B-tree, the journal or the counters know.
+    /// Returns the highest sequence number that the B-tree, the journal or the counters know.
     fn last_event(&self) -> Result<u64, StorageError> {
         let last = kept(self.base.last(Table::Events))?.flatten();
         let in_base = last.and_then(|key| keys::read_event(key.as_slice()));
@@ -99,7 +99,7 @@ impl Source {
         kept(self.base.len(table))
     }
 
-    /// Returns the event with a sequence, or `None` if it is missing or corrupt.
+    /// Returns the event with a sequence number, or `None` if it is missing or corrupt.
     pub(super) fn event(&self, seq: u64) -> Result<Option<StoredEvent>, StorageError> {
         let key = keys::event(seq);
         let read = |bytes: &[u8]| codec::read_event(key.as_slice(), bytes).ok();

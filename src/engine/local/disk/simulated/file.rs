@@ -13,7 +13,7 @@ use crate::engine::local::disk::DiskFile;
 pub(super) struct SimulatedFile {
     pub(super) sim: Arc<Sim>,
     pub(super) node: u64,
-    /// Path at the time of the opening.
+    /// Path under which the file was opened.
     pub(super) path: PathBuf,
 }
 

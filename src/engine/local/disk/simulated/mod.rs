@@ -2,8 +2,8 @@
 //!
 //! - The disk counts every call. It can take a [`Snapshot`] before each call. A snapshot becomes
 //!   a new disk after a kill, which keeps all writes, or after a power loss, which may not.
-//! - `Hands` runs the background tasks of a store on this disk. Each call to the journal may
-//!   advance a task by a number of calls that the seed selects. Two threads never run at the
+//! - The `Scheduler` runs the background tasks of a store on this disk. Each call to the journal
+//!   may advance a task by a number of calls that the seed selects. Two threads never run at the
 //!   same time. One seed therefore gives one order of all calls.
 
 #![expect(
@@ -132,9 +132,10 @@ impl SimulatedDisk {
         self.sim.control.lock().injected = fault;
     }
 
-    /// Lets the background tasks of the store run between two commands.
-    pub fn breathe(&self) {
-        self.sim.scheduler.breathe();
+    /// Runs random background tasks for a few steps, or none. A test calls this between two
+    /// commands.
+    pub fn run_some_tasks(&self) {
+        self.sim.scheduler.run_some_tasks();
     }
 
     /// Paths and lengths of all files.
@@ -323,7 +324,7 @@ impl Disk for SimulatedDisk {
     }
 
     fn executor(&self) -> Option<Arc<dyn Executor>> {
-        Some(self.sim.scheduler.crew())
+        Some(self.sim.scheduler.executor())
     }
 
     fn injected_fault(&self) -> Option<FaultInjection> {

@@ -1,7 +1,7 @@
 //! Executor for the background tasks of a store on a simulated disk.
 //!
-//! Each task runs in its own thread, a "hand". A hand advances by one disk call at a time. The
-//! seed selects when. All other threads wait meanwhile.
+//! Each task runs in its own task thread. A task thread advances by one disk call at a time, when
+//! the seed selects it. All other threads wait meanwhile.
 
 use std::cell::{Cell, RefCell};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -14,14 +14,14 @@ use super::super::{Background, Executor, Task};
 use super::rng::SeededRng;
 
 thread_local! {
-    /// Gate at which a hand waits before each call; `None` on all other threads.
-    static GATE: RefCell<Option<Gate>> = const { RefCell::new(None) };
+    /// Channels with which a task thread stops before each call; `None` on all other threads.
+    static STOP: RefCell<Option<Stop>> = const { RefCell::new(None) };
     /// Whether this thread runs a task itself.
     static IS_BUSY: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The hand's ends of its two channels.
-struct Gate {
+/// The task thread's ends of its two channels.
+struct Stop {
     arrived: Sender<()>,
     go: Receiver<()>,
 }
@@ -39,14 +39,14 @@ impl TaskThread {
         let (go, wait) = channel();
         let (arrive, arrived) = channel();
         let run = move || {
-            let gate = Gate {
+            let stop = Stop {
                 arrived: arrive,
                 go: wait,
             };
-            GATE.set(Some(gate));
+            STOP.set(Some(stop));
             work.run(task);
             drop(work);
-            GATE.set(None);
+            STOP.set(None);
         };
         let thread = thread::spawn(run);
         // Without this wait, the new thread and the caller would run at the same time. The order
@@ -59,7 +59,7 @@ impl TaskThread {
         }
     }
 
-    /// Lets the hand make one call, and waits until it is about to make the next. Returns `None`
+    /// Lets the task make one call, and waits until it is about to make the next. Returns `None`
     /// when the task has ended.
     fn step(self) -> Option<Self> {
         if self.go.send(()).is_ok() && self.arrived.recv().is_ok() {
@@ -69,9 +69,9 @@ impl TaskThread {
         None
     }
 
-    /// Lets the hand run to its end.
+    /// Lets the task run to its end.
     fn finish(self) {
-        // The hand no longer waits at the gate once this end of the channel is gone.
+        // The task thread stops no more once this end of the channel is gone.
         drop(self.go);
         // If the task panicked, the next run does its remaining work.
         drop(self.thread.join());
@@ -81,19 +81,19 @@ impl TaskThread {
 #[derive(Default)]
 struct Inner {
     work: Mutex<Option<Weak<dyn Background>>>,
-    hands: Mutex<[Option<TaskThread>; 2]>,
-    dice: Mutex<Option<SeededRng>>,
+    threads: Mutex<[Option<TaskThread>; 2]>,
+    rng: Mutex<Option<SeededRng>>,
 }
 
 impl std::fmt::Debug for Inner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Hands").finish_non_exhaustive()
+        f.debug_struct("Scheduler").finish_non_exhaustive()
     }
 }
 
 const TASKS: [Task; 2] = [Task::Checkpoint, Task::Preallocate];
 
-/// All hands of a simulated disk.
+/// All task threads of a simulated disk.
 #[derive(Debug)]
 pub(super) struct Scheduler {
     inner: Arc<Inner>,
@@ -102,39 +102,41 @@ pub(super) struct Scheduler {
 impl Scheduler {
     pub(super) fn new(seed: u64) -> Self {
         let inner = Inner {
-            dice: Mutex::new(Some(SeededRng::new(seed ^ 0x5eed))),
+            rng: Mutex::new(Some(SeededRng::new(seed ^ 0x5eed))),
             ..Inner::default()
         };
         let inner = Arc::new(inner);
         Self { inner }
     }
 
-    pub(super) fn crew(&self) -> Arc<dyn Executor> {
+    pub(super) fn executor(&self) -> Arc<dyn Executor> {
         Arc::<Inner>::clone(&self.inner)
     }
 
-    /// Runs before each call. A hand waits at its gate. Any other thread may advance a hand if
-    /// `may_yield` is true.
+    /// Runs before each disk call. A task thread stops here. Any other thread may advance a task
+    /// thread if `may_yield` is true.
     pub(super) fn pass(&self, may_yield: bool) {
-        let is_hand = GATE.with_borrow(|gate| {
-            let Some(gate) = gate else { return false };
-            if gate.arrived.send(()).is_ok() {
-                // An error means that `finish` dropped the other end: the hand runs to its end.
-                let _ = gate.go.recv();
+        let is_task_thread = STOP.with_borrow(|stop| {
+            let Some(stop) = stop else { return false };
+            if stop.arrived.send(()).is_ok() {
+                // `recv` fails after `finish` has dropped the sender. The task thread then runs on
+                // without stops.
+                let _ = stop.go.recv();
             }
             true
         });
-        // A thread that runs a task itself must not advance a hand. It could start a hand for
-        // the same task, and the task would run twice at the same time.
-        if !is_hand && may_yield && !IS_BUSY.get() {
-            self.inner.nudge();
+        // A thread that runs a task itself must not advance a task thread. It could start another
+        // thread for the same task, and the task would run twice at the same time.
+        if !is_task_thread && may_yield && !IS_BUSY.get() {
+            self.inner.advance_random_task();
         }
     }
 
-    /// Runs between two commands: may advance hands, and sometimes appends the idle mark.
-    pub(super) fn breathe(&self) {
+    /// Advances random tasks, or none, and sometimes appends the idle mark. A test calls this
+    /// between two commands.
+    pub(super) fn run_some_tasks(&self) {
         for _ in 0..self.inner.below(3) {
-            self.inner.nudge();
+            self.inner.advance_random_task();
         }
         if self.inner.below(16) == 0
             && let Some(work) = self.inner.work()
@@ -146,7 +148,7 @@ impl Scheduler {
 
 impl Inner {
     fn below(&self, n: usize) -> usize {
-        self.dice.lock().as_mut().map_or(0, |rng| rng.below(n))
+        self.rng.lock().as_mut().map_or(0, |rng| rng.below(n))
     }
 
     fn work(&self) -> Option<Arc<dyn Background>> {
@@ -155,27 +157,27 @@ impl Inner {
 
     fn take(&self, task: Task) -> Option<TaskThread> {
         let index = usize::from(task == Task::Preallocate);
-        self.hands.lock().get_mut(index)?.take()
+        self.threads.lock().get_mut(index)?.take()
     }
 
     /// Advances a random task by up to 11 calls, or does nothing (in half of the cases).
-    fn nudge(&self) {
+    fn advance_random_task(&self) {
         let index = self.below(4);
         let Some(task) = TASKS.get(index).copied() else {
             return;
         };
-        let mut hand = match self.take(task) {
-            Some(hand) => Some(hand),
+        let mut thread = match self.take(task) {
+            Some(thread) => Some(thread),
             None => self
                 .work()
                 .filter(|work| work.has_work(task))
                 .map(|work| TaskThread::begin(work, task)),
         };
         for _ in 0..self.below(12) {
-            hand = hand.and_then(TaskThread::step);
+            thread = thread.and_then(TaskThread::step);
         }
-        if let Some(slot) = self.hands.lock().get_mut(index) {
-            *slot = hand;
+        if let Some(slot) = self.threads.lock().get_mut(index) {
+            *slot = thread;
         }
     }
 }
@@ -186,8 +188,8 @@ impl Executor for Inner {
     }
 
     fn run_to_end(&self, task: Task) {
-        if let Some(hand) = self.take(task) {
-            hand.finish();
+        if let Some(thread) = self.take(task) {
+            thread.finish();
         }
         if let Some(work) = self.work()
             && work.has_work(task)
@@ -200,8 +202,8 @@ impl Executor for Inner {
 
     fn finish_all(&self) {
         for task in TASKS {
-            if let Some(hand) = self.take(task) {
-                hand.finish();
+            if let Some(thread) = self.take(task) {
+                thread.finish();
             }
         }
     }
