@@ -1,5 +1,5 @@
-//! Errors that callers handle. Each error means one of three outcomes: certainly not applied,
-//! possibly applied, or no access to the data at all.
+//! Errors that callers handle. A failed command was certainly not applied or possibly applied:
+//! [`Error::effect`] says which. Other errors concern opening, closing or copying a store.
 
 use std::error::Error as StdError;
 use std::fmt;

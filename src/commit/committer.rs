@@ -126,10 +126,10 @@ impl Pipeline {
         let mut delay = GroupDelay::default();
         loop {
             self.queue.wait_for_work();
-            // The lock comes before `take`. All commands that arrive while a caller runs its own
-            // group then share one write, and `lead` finds every unanswered command in the queue.
-            // The lock is also held while `take` waits for a larger group. Callers then find it
-            // locked and join that group.
+            // Lock first, then take. While a caller runs a group of one, the committer waits here,
+            // and the commands that arrive meanwhile share its next write. The order also lets
+            // `lead` find every earlier unanswered command in the queue. `take` may wait for a
+            // larger group with the lock held: callers cannot lead then, so they join that group.
             let committing = self.commit.lock();
             let expected = delay.expected().min(limit);
             match self.queue.take(limit, expected, delay.max_wait()) {

@@ -229,7 +229,8 @@ impl Queue {
 }
 
 impl State {
-    /// Returns whether the committer has nothing to do.
+    /// Returns whether the queue holds no work for the committer: no command, no block request and
+    /// no shutdown. An earlier group may still be running.
     fn is_idle(&self) -> bool {
         self.waiting.is_empty() && !self.wants_block && !self.closing
     }

@@ -90,7 +90,9 @@ fn is_equal(refund: &Refund, fact: &RefundFact) -> bool {
     same && refund.status == RefundStatus::from(fact.state())
 }
 
-/// Keeps a fact that does not fit as an anomaly, once per kind, refund, amount and state.
+/// Stores a fact that does not fit, in an anomaly. Returns `Duplicate` if an anomaly of the same
+/// kind and refund already holds the same channel, transaction, amount and state. Returns
+/// `RecordFull` if there is no room.
 pub(super) fn keep(
     change: &mut Change<'_>,
     kind: AnomalyKind,

@@ -1,4 +1,4 @@
-//! Byte sets that text values may contain.
+//! Sets of the bytes that text values may contain.
 //!
 //! Every set here is a subset of printable ASCII. A text of such bytes is valid UTF-8, and
 //! its byte positions equal its character positions.

@@ -32,7 +32,7 @@ fn postgres_child_refunds_for_parent_test() {
 }
 
 #[test]
-fn postgres_transaction_pays_or_is_refunded_never_both() {
+fn postgres_payment_pays_order_or_is_refunded_never_both() {
     let Some(server) = shared() else { return };
     let url = fresh_url(server);
     let store = Store::connect(&url).unwrap();

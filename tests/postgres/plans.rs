@@ -91,7 +91,7 @@ fn postgres_feed_numbers_backlog_of_500_000_despite_stale_statistics() {
 }
 
 #[test]
-fn postgres_commands_use_keys_after_vacuum_of_empty_tables() {
+fn postgres_commands_read_few_index_entries_after_vacuum() {
     const THERE: u64 = 3_000;
     const PAID: u64 = 300;
     let Some(server) = Server::start(&["autovacuum=off"]) else {

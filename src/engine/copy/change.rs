@@ -1,4 +1,5 @@
-//! Changes that a portion of the feed makes to one record.
+//! Copy between stores: the events in one portion of the source's feed that a record of the target
+//! lacks, and the record after them.
 
 use std::collections::HashSet;
 

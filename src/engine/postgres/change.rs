@@ -256,8 +256,8 @@ async fn examine(
         Ok((made, read::look_up(link, &lookups).await?))
     };
     let looked = links.change(lane, look).await;
-    // The statement was answered, so an earlier attempt may have applied these mutations. As long
-    // as the lookup fails, their outcome is unknown.
+    // The answered attempt did not apply these mutations. An earlier attempt whose answer was lost
+    // may have. Only this lookup can tell, so if it fails, their outcome is unknown.
     let (made, found) = looked.map_err(|failure| Failure::Unknown(failure.cause()))?;
     let (records, owners) = found.split_at(rest.len().min(found.len()));
     let mut owners = owners.iter();

@@ -34,7 +34,8 @@ fn failure_after_success_is_returned_when_accepted() {
     );
     // The refund no longer holds the money of the double payment, so the anomaly is open again.
     assert!(shop.anomaly("a", 0).is_open());
-    // Returned money can be refunded only under a new number.
+    // Refund R is `Returned`: it succeeded, and its money came back later. Another refund of this
+    // money needs a new refund number.
     let ended = RefundRequested::Ended {
         code: None,
         attempts: 1,

@@ -1,4 +1,5 @@
-//! Fuzz target: command sequences, checked by the oracle of the rules and by the model.
+//! Fuzz target: command sequences. After each command the oracle (a minimal store in maps) checks
+//! all invariants, and the reference model must give the same reply.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

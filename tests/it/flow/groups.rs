@@ -51,7 +51,7 @@ fn lone_caller_never_runs_remote_engine_itself() {
 }
 
 #[test]
-fn caller_leads_again_after_concurrency_ends() {
+fn caller_runs_its_own_group_again_after_concurrency() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         create_from(&store, 16, 20);

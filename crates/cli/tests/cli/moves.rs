@@ -73,7 +73,7 @@ fn export_overwrites_nothing_and_is_private() {
 }
 
 #[test]
-fn import_reads_foreign_records_by_mapping() {
+fn import_reads_cloud_export_only_with_right_unit() {
     let place = Place::new();
     std::fs::copy(BOOKS, place.path("books")).unwrap();
     place.run("init").ends(0);

@@ -95,7 +95,8 @@ impl Preallocated {
         self.changed.notify_all();
     }
 
-    /// Waits until a file is ready. Fails if the last attempt failed.
+    /// Waits until the next journal segment is preallocated. Fails if the last attempt to create
+    /// it failed, or if the store closes.
     pub(crate) fn wait_until_ready(&self) -> Result<(), StorageError> {
         self.ready().map(drop)
     }

@@ -137,7 +137,7 @@ impl WriteBatch {
         self.frame.extend_from_slice(key);
     }
 
-    /// Appends an entry. `write` appends its value.
+    /// Appends an entry with its value to the frame. The closure `write` appends the value's bytes.
     fn value(
         &mut self,
         table: Table,
