@@ -16,6 +16,7 @@ mod io_error;
 mod kill9;
 mod ledger;
 mod power_loss;
+mod rebuild;
 mod rig;
 mod self_test;
 pub(crate) mod store_ops;

@@ -1,0 +1,95 @@
+//! Power losses while a checkpoint rebuilds a corrupt index.
+
+use orderstore::testing::{Loss, SeededRng, SimulatedDisk, Snapshot, fixtures};
+use orderstore::{Builder, Store};
+
+use super::rig::{dir, sizes};
+
+const PAGE: usize = 4096;
+
+/// Orders of the closed store, and orders that are created before the checkpoint.
+const OLD: u64 = 60;
+const NEW: u64 = 63;
+
+fn builder(disk: &SimulatedDisk) -> Builder {
+    Store::builder().simulated(disk, sizes(&mut SeededRng::new(14)))
+}
+
+fn create(store: &Store, numbers: std::ops::Range<u64>) {
+    for n in numbers {
+        let new = fixtures::new(100).openid(fixtures::openid(n % 7));
+        let created = store.create(fixtures::order_no(n), new).wait();
+        drop(created.unwrap());
+    }
+}
+
+/// Returns a disk with a closed store whose orders are all in `base.redb`.
+fn closed_store() -> Snapshot {
+    let disk = SimulatedDisk::new(14);
+    let store = builder(&disk).init(dir()).unwrap();
+    create(&store, 0..OLD);
+    store.checkpoint().wait().unwrap();
+    store.shutdown().wait().unwrap();
+    disk.snapshot()
+}
+
+/// Returns a copy of the disk on which the page at this offset is corrupt.
+fn with_corrupt_page(closed: &Snapshot, at: usize) -> SimulatedDisk {
+    let disk = closed.kill(14);
+    let path = dir().join("base.redb");
+    let mut bytes = disk.content(&path).unwrap();
+    bytes[at + 8..][..40].fill(0xa5);
+    disk.put(&path, &bytes);
+    disk
+}
+
+/// Whether a checkpoint on this disk rebuilds an index and leaves a sound store.
+fn is_rebuilt(disk: &SimulatedDisk) -> bool {
+    let Ok(store) = builder(disk).open(dir()) else {
+        return false;
+    };
+    let new = fixtures::new(100).openid(fixtures::openid(1));
+    let created = store.create(fixtures::order_no(OLD), new).wait();
+    let is_written = created.is_ok() && store.checkpoint().wait().is_ok();
+    is_written && store.stats().reopened > 0 && store.verify().wait().unwrap().is_ok()
+}
+
+#[test]
+fn power_loss_during_rebuild_loses_no_order_and_no_index_entry() {
+    let closed = closed_store();
+    let pages = closed
+        .kill(14)
+        .content(&dir().join("base.redb"))
+        .unwrap()
+        .len()
+        / PAGE;
+    let at = (1..pages).map(|page| page * PAGE);
+    let mut at = at.filter(|at| is_rebuilt(&with_corrupt_page(&closed, *at)));
+    let at = at.next().expect("an index has a page");
+
+    let disk = with_corrupt_page(&closed, at);
+    let store = builder(&disk).open(dir()).unwrap();
+    create(&store, OLD..NEW);
+    disk.snapshot_one_in(1);
+    store.checkpoint().wait().unwrap();
+    let snapshots = disk.take_snapshots();
+    assert!(
+        store.stats().reopened > 0 && snapshots.len() > 20,
+        "{}",
+        snapshots.len()
+    );
+    drop(store);
+    for (seed, snapshot) in (0..).zip(&snapshots) {
+        for loss in Loss::ALL {
+            let disk = snapshot.lose_power(loss, seed);
+            let store = builder(&disk).open(dir()).unwrap();
+            for n in 0..NEW {
+                let order = store.get(fixtures::order_no(n)).wait().unwrap();
+                assert!(order.is_some(), "order {n} after {loss:?} at call {seed}");
+            }
+            store.checkpoint().wait().unwrap();
+            let report = store.verify().wait().unwrap();
+            assert!(report.is_ok(), "{loss:?} at call {seed}: {report:#?}");
+        }
+    }
+}
