@@ -64,7 +64,8 @@ fn postgres_log_receiver_does_not_count_as_standby() {
     let receiver = ["--slot=wal", "--synchronous", "--no-loop", &wal];
     let receiver = leader.client("pg_receivewal", &receiver);
     let streams = "SELECT count(*) FROM pg_stat_replication
-        WHERE application_name = 'pg_receivewal' AND flush_lsn IS NOT NULL";
+        WHERE application_name = 'pg_receivewal' AND flush_lsn IS NOT NULL
+            AND state = 'streaming' AND sync_state <> 'async'";
     leader.until(streams, |count| count == "1");
     let names = "pg_receivewal".to_owned();
     assert_eq!(risks(&url), [Wildcard, NotAStandby { names }]);
@@ -88,7 +89,8 @@ fn postgres_log_receiver_does_not_count_as_standby() {
     let consumer = leader.client("pg_recvlogical", &consumer);
     waits_for(&leader, "ANY 1 (two, feed)");
     let streams = "SELECT count(*) FROM pg_stat_replication
-        WHERE application_name = 'feed' AND flush_lsn IS NOT NULL";
+        WHERE application_name = 'feed' AND flush_lsn IS NOT NULL
+            AND state = 'streaming' AND sync_state <> 'async'";
     leader.until(streams, |count| count == "1");
     let names = "feed".to_owned();
     assert_eq!(risks(&url), [NotAStandby { names }]);
