@@ -334,6 +334,11 @@ impl StorageError {
         Self::new(StorageErrorKind::Corrupted, why)
     }
 
+    /// Whether the data is corrupt.
+    pub(crate) fn is_corrupt(&self) -> bool {
+        self.kind == StorageErrorKind::Corrupted
+    }
+
     /// Returns the kind of failure.
     #[must_use]
     pub const fn kind(&self) -> StorageErrorKind {
@@ -363,4 +368,13 @@ impl From<std::io::Error> for StorageError {
         };
         Self::new(kind, error)
     }
+}
+
+/// Returns the text of an error and of all its causes, in one line.
+pub(crate) fn with_causes(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    for cause in std::iter::successors(error.source(), |&cause| cause.source()) {
+        text = format!("{text}: {cause}");
+    }
+    text
 }

@@ -21,19 +21,3 @@ macro_rules! event {
 }
 
 pub(crate) use event;
-
-/// A duration as log events give it, in milliseconds.
-pub(crate) const fn millis(time: std::time::Duration) -> u128 {
-    time.as_millis()
-}
-
-/// An error and all its sources, in one line.
-pub(crate) fn cause(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        text = format!("{text}: {source}");
-        next = source.source();
-    }
-    text
-}

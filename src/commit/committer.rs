@@ -16,8 +16,8 @@ use super::sync::thread::{self, JoinHandle, ThreadId};
 use super::wake_chain::Asleep;
 use super::{Callback, Pipeline, panicked, spans};
 use crate::engine::EngineError;
-use crate::error::{Error, StorageError, StorageErrorKind};
-use crate::log::{cause, event};
+use crate::error::{Error, StorageError, StorageErrorKind, with_causes};
+use crate::log::event;
 use crate::order::Command;
 use crate::order_no::{BLOCK, COUNTERS};
 use crate::types::OrderNo;
@@ -348,7 +348,7 @@ impl Pipeline {
         let over = closed.map_err(unclosed);
         match &over {
             Ok(()) => event!(info, "shut down store"),
-            Err(error) => event!(error, "failed to close store", cause = cause(error)),
+            Err(error) => event!(error, "failed to close store", cause = with_causes(error)),
         }
         // One lock covers both steps. A call of `shutdown` either is in the list now, or finds the
         // result later. The callbacks are foreign code and run after the lock is released.

@@ -364,11 +364,7 @@ impl Pipeline {
         match self.engine.retrying_failure() {
             // A checkpoint that failed at a corrupt page fails there again. `Failing` would promise
             // that a retry may succeed.
-            Some(cause)
-                if stats.damaged_pages > 0 && cause.kind() == StorageErrorKind::Corrupted =>
-            {
-                damaged
-            }
+            Some(cause) if stats.damaged_pages > 0 && cause.is_corrupt() => damaged,
             Some(cause) => Health::Failing(cause),
             None if stats.damaged_pages > 0 => damaged,
             None if stats.is_throttled => Health::Throttled,

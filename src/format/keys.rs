@@ -28,7 +28,8 @@ use siphasher::sip::SipHasher13;
 use super::tables::Table;
 use crate::contract::{Direction, IndexQuery, Position};
 use crate::error::{StorageError, StorageErrorKind};
-use crate::rules::{Index, IndexEntry};
+use crate::order::Record;
+use crate::rules::{Index, IndexEntry, each_entry};
 use crate::types::{OrderNo, Timestamp};
 
 /// Largest row number (48 bits).
@@ -177,6 +178,25 @@ impl KeyEncoder {
     pub(crate) const fn colliding() -> Self {
         let hashing = Hashing::Constant;
         Self { hashing }
+    }
+
+    /// Collects table and key of each index entry of a record, sorted and without duplicates: two
+    /// texts with one hash are one entry.
+    pub(crate) fn places(
+        &self,
+        record: &Record,
+        row: u64,
+        places: &mut Vec<(Table, KeyBytes)>,
+    ) -> Result<(), StorageError> {
+        places.clear();
+        let mut failure = None;
+        each_entry(record, |entry| match self.entry(&entry, row) {
+            Ok(place) => places.push(place),
+            Err(error) => failure = Some(error),
+        });
+        places.sort_unstable();
+        places.dedup();
+        failure.map_or(Ok(()), Err)
     }
 
     /// Table and key of an index entry for the record with this row number.

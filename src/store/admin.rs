@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Store;
 use crate::commit::{Call, Pipeline};
 use crate::engine::{BackupReport, CopyReport, Progress, RepairReport, RestoreReport, copy};
-use crate::error::{Error, StorageErrorKind};
+use crate::error::Error;
 
 impl Store {
     /// Copies the open store into the directory `dir`, on the store's background thread. The
@@ -113,9 +113,7 @@ impl Store {
             // A shutdown of the target during the copy causes engine errors. Report the shutdown
             // instead. Corruption stays an error of its own.
             copied.or_else(|error| match &error {
-                Error::NotApplied(cause) | Error::Unreadable(cause)
-                    if cause.kind() != StorageErrorKind::Corrupted =>
-                {
+                Error::NotApplied(cause) | Error::Unreadable(cause) if !cause.is_corrupt() => {
                     into.check_open().and(Err(error))
                 }
                 _ => Err(error),

@@ -25,11 +25,11 @@ use super::failure::closed;
 use super::read::record_cache::RecordCache;
 use super::read::view::ReadView;
 use crate::engine::EngineError;
-use crate::error::{StorageError, StorageErrorKind};
+use crate::error::{StorageError, StorageErrorKind, with_causes};
 use crate::format::codec;
 use crate::format::keys;
 use crate::format::tables::Table;
-use crate::log::{cause, event, millis};
+use crate::log::event;
 
 /// Maximum delay of one batch.
 const DELAY_MAX: Duration = Duration::from_millis(10);
@@ -86,7 +86,7 @@ impl Core {
             self.checkpointer.wait().map_err(stalled)?;
             let waited = began.elapsed();
             if waited >= STALL_MIN {
-                event!(warn, "stalled writes", millis = millis(waited));
+                event!(warn, "stalled writes", millis = waited.as_millis());
             }
             self.freeze(writer)?;
         }
@@ -194,7 +194,7 @@ impl Core {
             Ok(None) => {
                 self.closed_segments.remove_up_to(frozen.last_lsn);
                 self.checkpointer.succeed(began.elapsed());
-                let millis = millis(began.elapsed());
+                let millis = began.elapsed().as_millis();
                 event!(
                     info,
                     "ended checkpoint",
@@ -221,7 +221,7 @@ impl Core {
                 error,
                 "failed checkpoint",
                 is_final = is_lost,
-                cause = cause(&error)
+                cause = with_causes(&error)
             );
         }
         self.checkpointer.fail(error, is_lost);
@@ -244,7 +244,7 @@ impl Core {
         let Some(failure) = self.try_write(&mut btree, frozen, |_| Ok(()))? else {
             return Ok(None);
         };
-        if !is_corrupt(&failure) {
+        if !failure.is_corrupt() {
             return Ok(Some(failure));
         }
         // A corrupt page stopped the write. If the page belongs to an index, a rebuild of the
@@ -260,7 +260,7 @@ impl Core {
         let may_go_on = || self.checkpointer.check_open();
         let prepare = |base: &BTree| rebuild(base, &layout, &check_room, &may_go_on);
         let again = self.try_write(&mut btree, frozen, prepare)?;
-        if again.as_ref().is_some_and(is_corrupt) {
+        if again.as_ref().is_some_and(StorageError::is_corrupt) {
             self.checkpointer.note_failure(self.damage.count());
         }
         Ok(again)
@@ -416,17 +416,13 @@ fn memtable_bytes(frozen: &Frozen) -> u64 {
     u64::try_from(frozen.memtable.read().bytes()).unwrap_or(u64::MAX)
 }
 
-fn is_corrupt(error: &StorageError) -> bool {
-    error.kind() == StorageErrorKind::Corrupted
-}
-
 /// Converts the failure of a checkpoint into the error of a write that waits for it.
 ///
 /// Corruption becomes `Stalled`. The corrupt page is in the B-tree and has nothing to do with the
 /// order of this write.
 fn stalled(error: EngineError) -> EngineError {
     match error {
-        EngineError::Retry(cause) if is_corrupt(&cause) => {
+        EngineError::Retry(cause) if cause.is_corrupt() => {
             EngineError::Retry(StorageError::new(StorageErrorKind::Stalled, cause))
         }
         error => error,

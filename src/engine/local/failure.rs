@@ -23,5 +23,5 @@ pub(super) fn closed() -> EngineError {
 
 pub(super) fn is_damage(error: &EngineError) -> bool {
     let cause = error.cause();
-    cause.is_some_and(|cause| cause.kind() == StorageErrorKind::Corrupted)
+    cause.is_some_and(|cause| cause.is_corrupt())
 }

@@ -1,13 +1,10 @@
 //! Classifies failures by place and SQLSTATE: certainly not applied, possibly applied, or refused
 //! until a person acts.
 
-use std::error::Error as _;
-use std::fmt::Write as _;
-
 use tokio_postgres::error::SqlState;
 
 use crate::engine::EngineError;
-use crate::error::{StorageError, StorageErrorKind};
+use crate::error::{StorageError, StorageErrorKind, with_causes};
 
 /// Failure of a statement or a connection.
 #[derive(Debug)]
@@ -88,12 +85,7 @@ pub(super) fn text(error: &tokio_postgres::Error) -> String {
     if let Some(db_error) = error.as_db_error() {
         return format!("{}: {}", db_error.code().code(), db_error.message());
     }
-    let mut text = error.to_string();
-    for cause in std::iter::successors(error.source(), |&cause| cause.source()) {
-        // Writing to a `String` cannot fail.
-        let _ = write!(text, ": {cause}");
-    }
-    text
+    with_causes(error)
 }
 
 /// Returns whether the server would refuse the same statement again.

@@ -24,9 +24,9 @@ use crate::engine::local::disk::{Disk, FaultInjection, RateLimited, is_injected}
 use crate::engine::local::read::record_cache::RecordCache;
 use crate::engine::local::read::view::ReadView;
 use crate::engine::{BackupReport, EngineError};
-use crate::error::{Error, StorageError, StorageErrorKind};
+use crate::error::{Error, StorageError, StorageErrorKind, with_causes};
 use crate::format::tables::Table;
-use crate::log::{cause, event, millis};
+use crate::log::event;
 
 /// Maximum page cache of a backup, in bytes: 32 MiB. Each page is written once and read twice, so a
 /// larger cache gains nothing.
@@ -53,9 +53,9 @@ impl Core {
                 dir = dir,
                 records = report.records,
                 bytes = report.bytes,
-                millis = millis(began.elapsed()),
+                millis = began.elapsed().as_millis(),
             ),
-            Err(error) => event!(warn, "failed backup", dir = dir, cause = cause(error)),
+            Err(error) => event!(warn, "failed backup", dir = dir, cause = with_causes(error)),
         }
         made
     }

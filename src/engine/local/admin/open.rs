@@ -39,7 +39,7 @@ use crate::format::codec::{State, StoreMark};
 use crate::format::keys;
 use crate::format::keys::{KeyBytes, KeyEncoder};
 use crate::format::tables::Table;
-use crate::log::{event, millis};
+use crate::log::event;
 use crate::process::Process;
 
 impl LocalEngine {
@@ -226,7 +226,7 @@ impl LocalEngine {
             frames = recovered.recovery.frames,
             dropped_bytes = recovered.recovery.dropped_bytes,
             was_closed = recovered.recovery.was_closed,
-            millis = millis(began.elapsed()),
+            millis = began.elapsed().as_millis(),
         );
         let view = ReadView {
             active: Arc::new(SharedMemtable::new(recovered.memtable)),

@@ -12,12 +12,11 @@ use std::ops::ControlFlow::Continue;
 use super::rows::Rows;
 use crate::contract::Direction;
 use crate::engine::local::btree::{BTree, Snapshot};
-use crate::error::{StorageError, StorageErrorKind};
+use crate::error::StorageError;
 use crate::format::codec;
 use crate::format::keys::KeyEncoder;
 use crate::format::tables::Table;
 use crate::log::event;
-use crate::rules::each_entry;
 
 /// Bytes that an index entry takes in the B-tree at most, its share of branch pages included.
 const ENTRY_BYTES: u64 = 64;
@@ -56,20 +55,15 @@ pub(crate) fn rebuild(
     }
     let begin = |table| (table, Rows::default());
     let mut indexes: Vec<(Table, Rows)> = corrupt.into_iter().map(begin).collect();
+    let mut places = Vec::new();
     let mut show = |key: &[u8], value: &[u8]| {
         may_go_on()?;
         let held = codec::read_record(key, value)?;
-        let mut added = Ok(());
-        each_entry(&held.stored.record, |entry| {
-            match layout.entry(&entry, held.stored.row) {
-                Ok((of, key)) => {
-                    let index = indexes.iter_mut().find(|(table, _)| *table == of);
-                    index.into_iter().for_each(|(_, rows)| rows.push(key, &[]));
-                }
-                Err(error) => added = Err(error),
-            }
-        });
-        added?;
+        layout.places(&held.stored.record, held.stored.row, &mut places)?;
+        for (of, key) in &places {
+            let index = indexes.iter_mut().find(|(table, _)| table == of);
+            index.into_iter().for_each(|(_, rows)| rows.push(*key, &[]));
+        }
         let full = indexes.iter_mut().filter(|(_, rows)| rows.is_enough());
         write(base, full)?;
         Ok(Continue(()))
@@ -120,7 +114,7 @@ fn is_corrupt(
         may_go_on().map(Continue)
     });
     match walked {
-        Err(error) if error.kind() == StorageErrorKind::Corrupted => Ok(true),
+        Err(error) if error.is_corrupt() => Ok(true),
         walked => walked.map(|()| false),
     }
 }

@@ -30,7 +30,7 @@ use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::format::codec::State;
 use crate::format::keys::KeyEncoder;
 use crate::format::tables::Table;
-use crate::log::{event, millis};
+use crate::log::event;
 use crate::order_no::COUNTERS;
 use crate::types::Timestamp;
 
@@ -82,7 +82,7 @@ impl LocalEngine {
             from = from.given_path.display().to_string(),
             to = to.given_path.display().to_string(),
             records = old.records,
-            millis = millis(began.elapsed()),
+            millis = began.elapsed().as_millis(),
         );
         Ok(RestoreReport {
             before: FeedCursor {

@@ -4,19 +4,18 @@
 //! counts. The verifier looks these entries up and counts them. If the length of an index differs
 //! from its count, the verifier walks the index to find the entries without a record.
 
-use std::collections::BTreeSet;
 use std::ops::ControlFlow::Continue;
 
 use crate::contract::{Counts, Direction, StoredRecord};
 use crate::engine::local::read::view::ReadView;
-use crate::error::{StorageError, StorageErrorKind};
+use crate::error::StorageError;
 use crate::format::codec;
 use crate::format::codec::{State, StoredOrder};
 use crate::format::keys;
 use crate::format::keys::KeyBytes;
 use crate::format::tables::Table;
 use crate::order::Event;
-use crate::rules::{index_entries, unique_keys};
+use crate::rules::unique_keys;
 use crate::types::OrderNo;
 use crate::verify::{Invariant, VerifyReport};
 
@@ -120,10 +119,12 @@ impl Verifier<'_> {
         Ok(())
     }
 
-    fn places(&self, stored: &StoredRecord) -> Result<BTreeSet<(Table, KeyBytes)>, StorageError> {
-        let entries = index_entries(&stored.record);
-        let place = |entry| self.view.layout.entry(entry, stored.row);
-        entries.iter().map(place).collect()
+    fn places(&self, stored: &StoredRecord) -> Result<Vec<(Table, KeyBytes)>, StorageError> {
+        let mut places = Vec::new();
+        self.view
+            .layout
+            .places(&stored.record, stored.row, &mut places)?;
+        Ok(places)
     }
 
     /// Checks I6: no other record owns a unique key of this one.
@@ -266,7 +267,7 @@ impl Verifier<'_> {
 /// Separates corruption (inner error) from errors that end the verification (outer error).
 fn kept<T>(read: Result<T, StorageError>) -> Result<Result<T, StorageError>, StorageError> {
     match read {
-        Err(error) if error.kind() != StorageErrorKind::Corrupted => Err(error),
+        Err(error) if !error.is_corrupt() => Err(error),
         read => Ok(read),
     }
 }

@@ -147,25 +147,29 @@ impl BTree {
     /// Writes all `entries` in one transaction, or none; durable on return. After an error, the
     /// outcome is unknown until the B-tree is reopened and read.
     pub(super) fn write(&self, entries: Vec<Sorted<'_>>) -> Result<(), StorageError> {
-        let write = || self.fill(entries)?.commit().map_err(translate);
+        self.change(|transaction| {
+            for (table, changes) in entries {
+                with_types(table, table.name(), Apply(transaction, changes))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Runs `change` in one durable transaction.
+    fn change(
+        &self,
+        change: impl FnOnce(&WriteTransaction) -> Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
+        let write = || {
+            let mut transaction = self.db.begin_write().map_err(translate)?;
+            let durable = transaction.set_durability(Durability::Immediate);
+            durable.map_err(|error| StorageError::new(StorageErrorKind::Internal, error))?;
+            // Without quick repair, an open after a crash would walk the whole file.
+            transaction.set_quick_repair(true);
+            change(&transaction)?;
+            transaction.commit().map_err(translate)
+        };
         as_corruption(&self.damage, guarded(write))
-    }
-
-    fn begin(&self) -> Result<WriteTransaction, StorageError> {
-        let mut transaction = self.db.begin_write().map_err(translate)?;
-        let durable = transaction.set_durability(Durability::Immediate);
-        durable.map_err(|error| StorageError::new(StorageErrorKind::Internal, error))?;
-        // Without quick repair, an open after a crash would walk the whole file.
-        transaction.set_quick_repair(true);
-        Ok(transaction)
-    }
-
-    fn fill(&self, entries: Vec<Sorted<'_>>) -> Result<WriteTransaction, StorageError> {
-        let transaction = self.begin()?;
-        for (table, changes) in entries {
-            with_types(table, table.name(), Apply(&transaction, changes))?;
-        }
-        Ok(transaction)
     }
 
     /// Makes every later read and write of the file fail, as on a broken disk.
@@ -237,7 +241,7 @@ impl Snapshot {
             last_order: None,
         };
         snapshot.last_order = match snapshot.last(Table::Orders) {
-            Err(error) if error.kind() == StorageErrorKind::Corrupted => Some(KeyBytes::MAX),
+            Err(error) if error.is_corrupt() => Some(KeyBytes::MAX),
             last => last?,
         };
         Ok(snapshot)

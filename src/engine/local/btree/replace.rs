@@ -7,7 +7,7 @@
 use redb::{TableDefinition, TableHandle, WriteTransaction};
 
 use super::BTree;
-use super::errors::{as_corruption, guarded, translate};
+use super::errors::translate;
 use super::fill::Apply;
 use super::typed::{KeyType, Sorted, TableJob, ValueType, with_types};
 use crate::error::StorageError;
@@ -31,18 +31,6 @@ impl BTree {
             let swap = |table: &Table| with_types(*table, table.name(), Swap(transaction, *table));
             tables.iter().try_for_each(swap)
         })
-    }
-
-    fn change(
-        &self,
-        change: impl FnOnce(&WriteTransaction) -> Result<(), StorageError>,
-    ) -> Result<(), StorageError> {
-        let write = || {
-            let transaction = self.begin()?;
-            change(&transaction)?;
-            transaction.commit().map_err(translate)
-        };
-        as_corruption(&self.damage, guarded(write))
     }
 }
 

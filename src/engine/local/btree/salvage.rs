@@ -16,7 +16,7 @@ use super::errors::{guarded, translate};
 use super::typed::with_types;
 use super::{OpenReader, Snapshot, open_file};
 use crate::engine::local::disk::Disk;
-use crate::error::{StorageError, StorageErrorKind};
+use crate::error::StorageError;
 use crate::format::tables::Table;
 
 /// Readable part of a B-tree.
@@ -51,7 +51,7 @@ impl Salvage {
         let open = |table: Table| {
             let opened = guarded(|| with_types(table, table.name(), OpenReader(&transaction)));
             match opened {
-                Err(error) if error.kind() != StorageErrorKind::Corrupted => Err(error),
+                Err(error) if !error.is_corrupt() => Err(error),
                 opened => Ok(opened.ok()),
             }
         };

@@ -29,8 +29,7 @@ use crate::engine::local::disk;
 use crate::engine::local::disk::{DiskFile, FaultInjection, is_injected};
 use crate::engine::local::memtable::Memtable;
 use crate::engine::local::write::batch::WriteBatch;
-use crate::error::{StorageError, StorageErrorKind};
-use crate::log::cause;
+use crate::error::{StorageError, StorageErrorKind, with_causes};
 
 /// Result of reading the journal when a store is opened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -197,7 +196,7 @@ impl Segment {
     /// Adds the segment and the offset to an error about the payload of a valid frame.
     fn locate(&self, offset: usize, error: StorageError) -> StorageError {
         match error.kind() {
-            StorageErrorKind::Corrupted => self.damage(offset, cause(&error)),
+            StorageErrorKind::Corrupted => self.damage(offset, with_causes(&error)),
             _ => error,
         }
     }

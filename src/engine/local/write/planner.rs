@@ -18,7 +18,7 @@ use crate::format::codec::{EventLink, State, StoredOrder};
 use crate::format::keys::KeyBytes;
 use crate::format::tables::Table;
 use crate::order::{Event, Record};
-use crate::rules::{UniqueKey, each_entry, unique_keys};
+use crate::rules::{UniqueKey, unique_keys};
 use crate::types::OrderNo;
 
 /// Length at which a frame is closed, in bytes.
@@ -196,8 +196,11 @@ impl<'a> WritePlanner<'a> {
     ) -> Result<(), StorageError> {
         let mut old = std::mem::take(&mut self.places[0]);
         let mut new = std::mem::take(&mut self.places[1]);
-        self.places_of(before, row, &mut old)?;
-        self.places_of(Some(after), row, &mut new)?;
+        old.clear();
+        if let Some(before) = before {
+            self.view.layout.places(before, row, &mut old)?;
+        }
+        self.view.layout.places(after, row, &mut new)?;
         for (table, key) in old.iter().filter(|entry| new.binary_search(entry).is_err()) {
             self.writes.set_entry(*table, *key, false);
         }
@@ -206,26 +209,6 @@ impl<'a> WritePlanner<'a> {
         }
         self.places = [old, new];
         Ok(())
-    }
-
-    /// Collects the index entries of a record, sorted and without duplicates.
-    fn places_of(
-        &self,
-        record: Option<&Record>,
-        row: u64,
-        places: &mut Vec<(Table, KeyBytes)>,
-    ) -> Result<(), StorageError> {
-        places.clear();
-        let mut failure = None;
-        if let Some(record) = record {
-            each_entry(record, |entry| match self.view.layout.entry(&entry, row) {
-                Ok(place) => places.push(place),
-                Err(error) => failure = Some(error),
-            });
-        }
-        places.sort_unstable();
-        places.dedup();
-        failure.map_or(Ok(()), Err)
     }
 }
 

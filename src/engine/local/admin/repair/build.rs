@@ -18,7 +18,6 @@ use crate::format::keys;
 use crate::format::keys::KeyEncoder;
 use crate::format::tables::Table;
 use crate::order::{Event, Record};
-use crate::rules::each_entry;
 use crate::types::OrderNo;
 
 /// Writer of the B-tree of a repaired store.
@@ -179,10 +178,7 @@ impl<'a> RepairWriter<'a> {
         codec::record(&mut bytes, &key, &held)?;
         self.push(Table::Orders, key, &bytes)?;
         let mut places = Vec::new();
-        each_entry(record, |entry| places.push(self.layout.entry(&entry, *row)));
-        let mut places = places.into_iter().collect::<Result<Vec<_>, _>>()?;
-        places.sort_unstable();
-        places.dedup();
+        self.layout.places(record, *row, &mut places)?;
         for (table, key) in places {
             self.push(table, key, &[])?;
         }

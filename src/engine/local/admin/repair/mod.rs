@@ -35,7 +35,7 @@ use crate::engine::{IndexCount, RepairReport};
 use crate::error::{Error, StorageError};
 use crate::format::keys::KeyEncoder;
 use crate::format::tables::Table;
-use crate::log::{event, millis};
+use crate::log::event;
 
 /// Number of times that each event counts for progress: for its check, for its write, and when it
 /// is read again for its record.
@@ -78,7 +78,7 @@ impl LocalEngine {
             to = to.given_path.display().to_string(),
             records = report.records,
             is_whole = report.is_whole(),
-            millis = millis(began.elapsed()),
+            millis = began.elapsed().as_millis(),
         );
         Ok(report)
     }

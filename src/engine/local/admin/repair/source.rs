@@ -10,7 +10,7 @@ use crate::contract::Direction;
 use crate::engine::Identity;
 use crate::engine::local::admin::layout::Dir;
 use crate::engine::local::btree::{ReadMode, Salvage, Snapshot};
-use crate::error::{StorageError, StorageErrorKind};
+use crate::error::StorageError;
 use crate::format::codec;
 use crate::format::codec::{EventLink, State, StoredEvent, StoredOrder};
 use crate::format::keys;
@@ -207,7 +207,7 @@ impl Source {
 /// Turns corruption into `None`. Other errors stay errors.
 fn kept<T>(found: Result<T, StorageError>) -> Result<Option<T>, StorageError> {
     match found {
-        Err(error) if error.kind() == StorageErrorKind::Corrupted => Ok(None),
+        Err(error) if error.is_corrupt() => Ok(None),
         found => found.map(Some),
     }
 }
