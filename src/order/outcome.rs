@@ -26,11 +26,13 @@ pub enum Created {
     /// Another order with this reference is already paid.
     ReferencePaid {
         /// Number of the paid order.
+        #[serde(rename = "outTradeNo")]
         no: OrderNo,
     },
     /// Another order with this reference and other fields can still be paid.
     ReferenceBusy {
         /// Number of that order.
+        #[serde(rename = "outTradeNo")]
         no: OrderNo,
         /// Status of that order.
         status: Status,
@@ -49,10 +51,12 @@ pub enum Difference {
     /// JSON field `mchId`.
     MchId,
     /// JSON field `_openid`.
+    #[serde(rename = "_openid")]
     Openid,
     /// JSON field `totalFee`.
     TotalFee,
     /// JSON field `feeType`.
+    #[serde(rename = "feeType")]
     Currency,
     /// JSON field `description`.
     Description,
@@ -60,6 +64,24 @@ pub enum Difference {
     Attach,
     /// JSON field `reference`.
     Reference,
+}
+
+impl Difference {
+    /// Returns the name of the field in the JSON of an order.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Channel => "channel",
+            Self::Appid => "appid",
+            Self::MchId => "mchId",
+            Self::Openid => "_openid",
+            Self::TotalFee => "totalFee",
+            Self::Currency => "feeType",
+            Self::Description => "description",
+            Self::Attach => "attach",
+            Self::Reference => "reference",
+        }
+    }
 }
 
 /// Outcome of `annotate`.
@@ -279,4 +301,35 @@ pub enum Visible {
     NotEnded,
     /// The order does not exist.
     NotFound,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn difference_serializes_as_its_name() {
+        use Difference as D;
+        let all = [
+            D::Channel,
+            D::Appid,
+            D::MchId,
+            D::Openid,
+            D::TotalFee,
+            D::Currency,
+            D::Description,
+            D::Attach,
+            D::Reference,
+        ];
+        for field in all {
+            assert_eq!(serde_json::to_value(field).unwrap(), field.as_str());
+        }
+    }
+
+    #[test]
+    fn outcome_names_order_numbers_as_orders_do() {
+        let no = OrderNo::parse("order-1").unwrap();
+        let json = serde_json::to_value(Created::ReferencePaid { no }).unwrap();
+        assert_eq!(json["referencePaid"]["outTradeNo"], "order-1");
+    }
 }

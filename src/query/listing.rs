@@ -149,6 +149,7 @@ fn last_before(end: Timestamp) -> Option<Timestamp> {
 #[non_exhaustive]
 pub struct Due {
     /// Number of the order.
+    #[serde(rename = "outTradeNo")]
     pub no: OrderNo,
     /// Time from which on the action is due.
     pub at: Timestamp,
@@ -166,6 +167,7 @@ pub struct Due {
 #[non_exhaustive]
 pub struct OpenAnomaly {
     /// Order number of the anomaly.
+    #[serde(rename = "outTradeNo")]
     pub no: OrderNo,
     /// The anomaly.
     pub anomaly: Anomaly,
@@ -179,6 +181,7 @@ pub struct OpenAnomaly {
 #[non_exhaustive]
 pub struct ClosedRefund {
     /// Order number of the refund.
+    #[serde(rename = "outTradeNo")]
     pub no: OrderNo,
     /// The refund.
     pub refund: Refund,

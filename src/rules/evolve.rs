@@ -94,10 +94,11 @@ fn taken_over(before: Option<&Record>, event: &Event, imported: &Order) -> Order
     order
 }
 
-/// Whether the refund in this store takes precedence over the imported one of the same transaction.
-/// This is so if the refund here has a later attempt, or if its money was returned. It is also so
-/// if the refund here is under way and the import reports a failure: an import has no date, so the
-/// failure may be old.
+/// Whether the refund in this store takes precedence over the imported one of the same transaction:
+///
+/// - The refund here has a later attempt, or its money was returned.
+/// - The refund here is under way, and the import reports a failure. An import has no date, so the
+///   failure may be old.
 fn is_ahead(here: &Refund, imported: &Refund) -> bool {
     let has_failed = imported.status == RefundStatus::Closed && here.status.is_open();
     let is_newer = here.attempt > imported.attempt || here.status == RefundStatus::Returned;

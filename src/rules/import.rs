@@ -274,8 +274,7 @@ fn knows_payment(change: &Change<'_>, payment: &Payment) -> bool {
             .any(|a| a.matches_payment(payment))
 }
 
-/// Whether the import says nothing new about a refund of the same number and transaction. This is
-/// so in three cases:
+/// Whether the import says nothing new about a refund of the same number and transaction:
 ///
 /// - The amount and the status are the same.
 /// - The amount is the same, the refund is still open in the import, and the store already has a

@@ -105,7 +105,7 @@ pub enum Reason {
     #[error(transparent)]
     Order(#[from] ImportRefusal),
     /// The store already has a different order under this number.
-    #[error("the store has a different order under this number: the {} differs", name_of(*field))]
+    #[error("the store has a different order under this number: the {} differs", field.as_str())]
     Different {
         /// The first field that differs.
         field: Difference,
@@ -126,20 +126,6 @@ pub enum Reason {
         /// Outcome of the request.
         outcome: RefundRequested,
     },
-}
-
-const fn name_of(field: Difference) -> &'static str {
-    match field {
-        Difference::Channel => "channel",
-        Difference::Appid => "appid",
-        Difference::MchId => "mchId",
-        Difference::Openid => "_openid",
-        Difference::TotalFee => "totalFee",
-        Difference::Currency => "feeType",
-        Difference::Description => "description",
-        Difference::Attach => "attach",
-        Difference::Reference => "reference",
-    }
 }
 
 /// Reason why a field cannot be used. May grow.

@@ -9,7 +9,7 @@ mod refund;
 
 use std::sync::Arc;
 
-use orderstore::{Currency, Difference, Fen, Order, OrderNo, Outcome, Reply};
+use orderstore::{Currency, Fen, Order, OrderNo, Outcome, Reply};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -80,22 +80,6 @@ impl Messages for Outcome {
             Outcome::RefundUnanswered(outcome) => outcome.said(currency),
             _ => unknown(),
         }
-    }
-}
-
-/// Returns the JSON name of a field of an order.
-const fn name_of(field: Difference) -> &'static str {
-    match field {
-        Difference::Channel => "channel",
-        Difference::Appid => "appid",
-        Difference::MchId => "mchId",
-        Difference::Openid => "_openid",
-        Difference::TotalFee => "totalFee",
-        Difference::Currency => "feeType",
-        Difference::Description => "description",
-        Difference::Attach => "attach",
-        Difference::Reference => "reference",
-        _ => "another field",
     }
 }
 

@@ -2,7 +2,7 @@
 
 use orderstore::{CloseOutcome, Created, Currency, Resolved};
 
-use super::{Message, Messages, name_of, said, show, unknown};
+use super::{Message, Messages, said, show, unknown};
 
 impl Messages for Created {
     fn said(&self, _: Currency) -> Message {
@@ -23,7 +23,7 @@ impl Messages for Created {
                 "existsWithDifferent",
                 "an order with this number exists, but its {} differs: compare it with \
                  `orderstore show`, or use another number",
-                name_of(*field)
+                field.as_str()
             ),
             Created::ReferencePaid { no } => said!(
                 not,

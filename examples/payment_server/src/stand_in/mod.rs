@@ -2,9 +2,9 @@
 //!
 //! Invariants:
 //! - A number is paid at most once. The tests compare the server's orders with these records.
-//! - A notification is repeated at the documented intervals, shortened, until it is acknowledged,
-//!   and never after that.
-//! - The records are in memory and end with the stand-in.
+//! - A notification is repeated until it is acknowledged. The intervals are the documented ones,
+//!   shortened.
+//! - The records are in memory only.
 
 mod books;
 mod delivery;
