@@ -211,10 +211,7 @@ impl Pipeline {
             };
             spans::group(commands.len(), || {
                 is_begun = true;
-                let ran = runner.run(commands);
-                let poison = ran.poison.clone();
-                done = Some(ran);
-                poison
+                done = Some(runner.run(commands));
             });
         };
         let ran = catch_unwind(AssertUnwindSafe(run));

@@ -11,7 +11,8 @@ use super::oneshot::{CommandSlot, Oneshot};
 use super::sync::atomic::{AtomicBool, Ordering};
 use super::sync::{Condvar, Mutex};
 use super::wake_chain::WakeChain;
-use crate::error::{Error, StorageError};
+use crate::error::{Error, StorageError, with_causes};
+use crate::log::event;
 use crate::order::Command;
 
 /// Waiting command, and the slot for its answer.
@@ -174,7 +175,14 @@ impl Queue {
     /// the store is already poisoned, the first cause stays. The caller must then answer the
     /// waiting commands: see [`Queue::drain_poisoned`].
     pub(super) fn poison_with(&self, cause: StorageError) {
-        self.state.lock().poison.get_or_insert(cause);
+        let mut state = self.state.lock();
+        if state.poison.is_some() {
+            return;
+        }
+        state.poison = Some(cause.clone());
+        // The subscriber is foreign code.
+        drop(state);
+        event!(error, "poisoned store", cause = with_causes(&cause));
     }
 
     /// Removes all waiting commands if the store is poisoned. Returns the cause and the commands.

@@ -1,16 +1,15 @@
 //! Tracing spans of the commit pipeline: one span per group, and within it one span per command.
 //!
 //! The spans have the target `orderstore` and the level `DEBUG`. They contain order numbers, verbs
-//! and outcomes, but no data of a user (I19). If a group poisons the store, the module emits an
-//! event of level `ERROR`. Without the feature `tracing` the spans do not exist and cost nothing.
+//! and outcomes, but no data of a user (I19). Without the feature `tracing` the spans do not exist
+//! and cost nothing.
 
-use crate::error::StorageError;
 use crate::order::Command;
 use crate::rules::Decision;
 
 #[cfg(not(feature = "tracing"))]
-pub(super) fn group(_: usize, run: impl FnOnce() -> Option<StorageError>) {
-    drop(run());
+pub(super) fn group(_: usize, run: impl FnOnce()) {
+    run();
 }
 
 #[cfg(not(feature = "tracing"))]
@@ -18,14 +17,12 @@ pub(super) fn command(_: &Command, decide: impl FnOnce() -> Decision) -> Decisio
     decide()
 }
 
-/// Runs a group within its span. `run` returns the error that poisoned the store, if any.
+/// Runs a group within its span.
 #[cfg(feature = "tracing")]
-pub(super) fn group(commands: usize, run: impl FnOnce() -> Option<StorageError>) {
+pub(super) fn group(commands: usize, run: impl FnOnce()) {
     let span = tracing::debug_span!(target: "orderstore", "group", commands);
     let _within = span.enter();
-    if let Some(cause) = run() {
-        tracing::error!(target: "orderstore", %cause, "poisoned store");
-    }
+    run();
 }
 
 /// Decides a command within its span, and adds the outcome to the span.

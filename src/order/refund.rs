@@ -255,6 +255,8 @@ pub struct RefundFact {
     state: RefundState,
     success_at: Option<Timestamp>,
     query_sent_at: Option<Timestamp>,
+    /// Whether a record holds the fact, as in an import. Otherwise the channel reports it now.
+    is_of_record: bool,
 }
 
 impl RefundFact {
@@ -282,6 +284,7 @@ impl RefundFact {
             state,
             success_at: None,
             query_sent_at: None,
+            is_of_record: false,
         })
     }
 
@@ -304,6 +307,7 @@ impl RefundFact {
             state,
             success_at: refund.success_at,
             query_sent_at: None,
+            is_of_record: true,
         })
     }
 
@@ -331,6 +335,11 @@ impl RefundFact {
     pub const fn with_query_sent_at(mut self, moment: Timestamp) -> Self {
         self.query_sent_at = Some(moment);
         self
+    }
+
+    /// Whether the fact may be the answer to a query. A fact out of a record is none.
+    pub(crate) const fn may_be_answer(&self) -> bool {
+        !self.is_of_record
     }
 
     /// Returns the payment channel.

@@ -13,7 +13,7 @@ use super::decision::{Claim, Decision};
 use super::index::{UniqueKey, unique_keys};
 use super::policy::Policy;
 use super::refund::limit_to_paid;
-use super::refund_fact::{IMPORTED, record_fact};
+use super::refund_fact::record_fact;
 use crate::order::{
     ActionKind, Anomaly, AnomalyId, AnomalyKind, Confirmed, Conflict, EventKind, ImportRefusal,
     Imported, MAX_ANOMALIES, MAX_FOLDED, MAX_REFUNDS, NewOrder, NextAction, Order, Outcome,
@@ -238,9 +238,7 @@ fn advance(change: &mut Change<'_>, imported: &Order) -> Imported {
         .refunds
         .iter()
         .filter(|refund| !knows(change, refund));
-    // An import answers no query, however old the check is that is due.
-    let marked = |fact: RefundFact| fact.with_query_sent_at(IMPORTED);
-    let facts: Vec<RefundFact> = news.filter_map(RefundFact::of).map(marked).collect();
+    let facts: Vec<RefundFact> = news.filter_map(RefundFact::of).collect();
     let fits = confirmed != Some(Confirmed::RecordFull);
     if !fits || !facts.iter().all(|fact| take_in(change, fact)) {
         return Imported::Refused(ImportRefusal::RecordFull);

@@ -17,10 +17,7 @@ use crate::order::{
     AnomalyKind, EventKind, Outcome, Record, Refund, RefundAttempt, RefundDifference, RefundFact,
     RefundRecorded, RefundRefused, RefundStatus, RefundUnanswered,
 };
-use crate::types::{Fen, Label, RefundNo, Timestamp};
-
-/// Query time that marks a fact of an import: it is older than every check.
-pub(super) const IMPORTED: Timestamp = Timestamp::EPOCH;
+use crate::types::{Fen, Label, RefundNo};
 
 pub(super) fn key_of(fact: &RefundFact) -> UniqueKey {
     UniqueKey::RefundNo(fact.channel(), fact.refund_no().clone())
@@ -249,7 +246,7 @@ fn transaction_differs(
     let number = Some(&known.refund_no);
     let mut open = change.anomalies().iter().filter(|a| a.is_open());
     let has_open_anomaly = open.any(|anomaly| anomaly.kind.refund_no() == number);
-    if !is_answer(fact) {
+    if !fact.may_be_answer() {
         return outcome;
     }
     if has_open_anomaly && !RefundStatus::from(fact.state()).is_open() {
@@ -266,7 +263,7 @@ fn transaction_differs(
 /// checks stop only at the answer to a query sent after the check became due. The answer to an
 /// earlier query does not count, because it may be older than the report that made the check due.
 fn answered(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) {
-    if !is_answer(fact) {
+    if !fact.may_be_answer() {
         return;
     }
     let has_ended = !known.status.is_open();
@@ -279,12 +276,6 @@ fn answered(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) {
     } else {
         delay_check(change, known);
     }
-}
-
-/// Whether the fact may be an answer of the channel. A fact of an import is none, so it must not
-/// delay or end a check.
-fn is_answer(fact: &RefundFact) -> bool {
-    fact.query_sent_at() != Some(IMPORTED)
 }
 
 /// Whether the store accepts a reported failure. In a first attempt without success, it always
@@ -304,10 +295,12 @@ fn must_query(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> Ref
     let now = change.now();
     match known.next_check.filter(|at| *at <= now) {
         None => set_next_check(change, known, Some(now), false),
-        Some(due) if fact.query_sent_at().is_none_or(|sent| sent >= due) => {
+        Some(due)
+            if fact.may_be_answer() && fact.query_sent_at().is_none_or(|sent| sent >= due) =>
+        {
             delay_check(change, known)
         }
-        Some(_) => {} // the query was sent before the check was due
+        Some(_) => {} // no answer, or the query was sent before the check was due
     }
     RefundRecorded::MustQuery
 }

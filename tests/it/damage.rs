@@ -381,6 +381,47 @@ fn checkpoint_blocked_by_corruption_stalls_commands() {
     end(&store);
 }
 
+/// All pages of the indexes are corrupt at once. The rebuild removes each of them from what the
+/// store reports, and no other.
+#[test]
+fn rebuild_of_indexes_with_many_corrupt_pages_leaves_healthy_store() {
+    let shop = Shop::of(300);
+    let write = |place: &TempDir| {
+        let store = Store::open(place.path().join("old")).ok()?;
+        let new = fixtures::new(100).openid(fixtures::openid(1));
+        let created = store.create(fixtures::order_no(1000), new).wait();
+        let is_written = created.is_ok() && store.checkpoint().wait().is_ok();
+        let is_rebuilt = is_written && store.stats().reopened > 0;
+        if !is_rebuilt {
+            end(&store);
+        }
+        is_rebuilt.then_some(store)
+    };
+    let corrupt = |pages: &[usize]| {
+        shop.damage(|base| {
+            for at in pages {
+                base[at + 8..][..40].fill(0xa5);
+            }
+        })
+    };
+    let pages = (1..shop.base.len() / PAGE).map(|page| page * PAGE);
+    let is_of_index = |at: &usize| {
+        let store = write(&corrupt(&[*at]));
+        store.is_some_and(|store| {
+            end(&store);
+            true
+        })
+    };
+    let pages: Vec<usize> = pages.filter(is_of_index).collect();
+    assert!(pages.len() > 8, "{pages:?}");
+    let place = corrupt(&pages);
+    let store = write(&place).unwrap();
+    assert!(store.verify().wait().unwrap().is_ok());
+    assert!(matches!(store.health(), Health::Ok), "{:?}", store.health());
+    assert_eq!(store.stats().damaged_pages, 0);
+    end(&store);
+}
+
 fn is_not_new(store: &Store, no: OrderNo, at: usize) {
     let created = store.create(no, fixtures::new(100)).wait();
     let outcome = created.map(|answer| answer.outcome);

@@ -10,6 +10,7 @@
 //!   maximum size, [`Core::throttle`] delays each batch, more and more. When this memtable is full,
 //!   [`Core::stall_until_room`] makes writers wait for the checkpoint.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -250,20 +251,31 @@ impl Core {
         // A corrupt page stopped the write. If the page belongs to an index, a rebuild of the
         // corrupt indexes removes the page from the path of the write. Without this second attempt,
         // one corrupt page would block all checkpoints, and soon all writes.
-        let layout = keys::KeyEncoder::new(self.header.hash_key);
-        let pages = self.damage.count();
-        if self.checkpointer.is_known_failure(pages) {
+        if self.checkpointer.is_known_failure(&self.damage.pages()) {
             return Ok(Some(failure));
         }
-        let check_room =
-            |bytes: u64| self.check_bytes(bytes.saturating_add(memtable_bytes(frozen)));
-        let may_go_on = || self.checkpointer.check_open();
-        let prepare = |base: &BTree| rebuild(base, &layout, &check_room, &may_go_on);
-        let again = self.try_write(&mut btree, frozen, prepare)?;
+        let again = self.try_write(&mut btree, frozen, |base| self.rebuild(base, frozen))?;
         if again.as_ref().is_some_and(StorageError::is_corrupt) {
-            self.checkpointer.note_failure(self.damage.count());
+            self.checkpointer.note_failure(self.damage.pages());
         }
         Ok(again)
+    }
+
+    /// Rebuilds the corrupt indexes, with room for the checkpoint that follows.
+    fn rebuild(&self, base: &BTree, frozen: &Frozen) -> Result<(), StorageError> {
+        let layout = keys::KeyEncoder::new(self.header.hash_key);
+        let check_room =
+            |bytes: u64| self.check_bytes(bytes.saturating_add(memtable_bytes(frozen)));
+        // Commits take the same lock: do not ask at every row.
+        let rows = Cell::new(0_u32);
+        let may_go_on = || {
+            rows.set(rows.get().wrapping_add(1));
+            if rows.get().is_multiple_of(1024) {
+                self.checkpointer.check_open()?;
+            }
+            Ok(())
+        };
+        rebuild(base, &self.open_survey()?, &layout, &check_room, &may_go_on)
     }
 
     /// Runs `prepare` and writes the memtable into the B-tree. After a failure, reopens the B-tree

@@ -32,6 +32,8 @@ struct State {
     frozen: Option<Frozen>,
     /// Error of the last checkpoint, if it failed.
     failed: Option<StorageError>,
+    /// Offset and length of the pages that were corrupt at the last rebuild that failed.
+    unrebuildable: Vec<(u64, usize)>,
     /// Whether the B-tree can no longer be opened.
     is_lost: bool,
     closing: bool,
@@ -49,8 +51,6 @@ pub(super) struct Checkpointer {
     work: Condvar,
     done: Condvar,
     pub(super) throttled: AtomicU64,
-    /// Number of corrupt pages at the last rebuild that failed; 0 if none did.
-    unrebuildable: AtomicU64,
     /// Runs checkpoints on a simulated disk, which has no checkpoint thread.
     executor: Option<Arc<dyn Executor>>,
 }
@@ -71,7 +71,6 @@ impl Checkpointer {
             work: Condvar::new(),
             done: Condvar::new(),
             throttled: AtomicU64::new(0),
-            unrebuildable: AtomicU64::new(0),
             executor,
         }
     }
@@ -85,15 +84,15 @@ impl Checkpointer {
         Ok(())
     }
 
-    /// Notes that no index could be rebuilt while so many pages were corrupt.
-    pub(super) fn note_failure(&self, pages: u64) {
-        self.unrebuildable.store(pages, Ordering::Relaxed);
+    /// Notes that no index could be rebuilt while these pages were corrupt.
+    pub(super) fn note_failure(&self, pages: Vec<(u64, usize)>) {
+        self.state.lock().unrebuildable = pages;
     }
 
-    /// Whether the last rebuild failed with as many corrupt pages. It would read every index again
+    /// Whether the last rebuild failed with the same corrupt pages. It would read every index again
     /// to find the same.
-    pub(super) fn is_known_failure(&self, pages: u64) -> bool {
-        pages > 0 && self.unrebuildable.load(Ordering::Relaxed) == pages
+    pub(super) fn is_known_failure(&self, pages: &[(u64, usize)]) -> bool {
+        !pages.is_empty() && self.state.lock().unrebuildable == pages
     }
 
     /// Whether a checkpoint should run: a frozen memtable waits, the store is not closing, and the
@@ -188,6 +187,7 @@ impl Checkpointer {
         let mut state = self.state.lock();
         state.frozen = None;
         state.failed = None;
+        state.unrebuildable.clear();
         state.flushes = state.flushes.saturating_add(1);
         state.last = took;
         drop(state);

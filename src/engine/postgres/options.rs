@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::log::event;
+
 /// Callback for replication risks.
 type Observer = Arc<dyn Fn(&ReplicationRisk) + Send + Sync>;
 
@@ -63,10 +65,12 @@ pub enum ReplicationRisk {
 
 impl PostgresOptions {
     pub(super) fn tell(&self, host: &str, risk: &ReplicationRisk) {
-        #[cfg(feature = "tracing")]
-        tracing::warn!(target: "orderstore", host, %risk, "replication at risk");
-        #[cfg(not(feature = "tracing"))]
-        let _ = host;
+        event!(
+            warn,
+            "replication at risk",
+            host = host,
+            risk = risk.to_string()
+        );
         if let Some(observer) = &self.on_replication_risk {
             observer(risk);
         }

@@ -4,7 +4,7 @@ use super::*;
 use crate::order::{AnomalyEndKind, AnomalyKind, Difference, ImportRefusal, RefundStatus, Status};
 
 /// Returns `order-a` of another system, after these commands.
-fn exported(asks: &[CommandKind]) -> Order {
+pub(super) fn exported(asks: &[CommandKind]) -> Order {
     let mut shop = Oracle::with_order();
     for ask in asks {
         let _ = shop.run(no("a"), ask.clone());
@@ -420,22 +420,4 @@ fn imported_double_payment_is_recorded() {
     let advanced = shop.import(&order, Conflict::Advance);
     assert_eq!(advanced, Imported::Advanced(Some(Confirmed::Duplicate)));
     assert_eq!(shop.order("a").open_anomalies().count(), 1);
-}
-
-/// An import answers no query. Otherwise each repetition would delay the query that is due.
-#[test]
-fn repeated_import_does_not_delay_due_query() {
-    let mut shop = Oracle::open();
-    let success = told("S", "X", 60, RefundState::Success);
-    let _ = shop.record_refund("a", success);
-    assert_eq!(
-        shop.import(&exported(&[]), Conflict::Skip),
-        Imported::Imported
-    );
-    let failed = exported(&[record_refund(told("S", "X", 40, RefundState::Abnormal))]);
-    let differs = Imported::SkippedDiffers;
-    assert_eq!(shop.import(&failed, Conflict::Advance), differs);
-    let events = shop.events("a").len();
-    assert_eq!(shop.import(&failed, Conflict::Advance), differs);
-    assert_eq!(shop.events("a").len(), events);
 }

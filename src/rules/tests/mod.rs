@@ -12,6 +12,7 @@ mod elsewhere;
 mod ending;
 mod expected;
 mod import;
+mod import_checks;
 mod index;
 mod limits;
 mod misc;

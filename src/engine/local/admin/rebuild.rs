@@ -11,7 +11,7 @@ use std::ops::ControlFlow::Continue;
 
 use super::rows::Rows;
 use crate::contract::Direction;
-use crate::engine::local::btree::{BTree, Snapshot};
+use crate::engine::local::btree::{BTree, Salvage};
 use crate::error::StorageError;
 use crate::format::codec;
 use crate::format::keys::KeyEncoder;
@@ -24,23 +24,28 @@ const ENTRY_BYTES: u64 = 64;
 /// Rebuilds every index that has a corrupt page. Fails if no index has one: the corrupt pages then
 /// belong to the records, the events or redb itself. It also fails if a record is corrupt.
 ///
-/// `check_room` gets the bytes that the new indexes need. A rebuild that filled the disk would
-/// take the space that the journal needs. `may_go_on` ends the rebuild when the store closes.
+/// `survey` reads the last commit of `base` through a cache of its own and skips corrupt pages, so
+/// that it meets each of them. `check_room` gets the bytes that the new indexes need. A rebuild
+/// that filled the disk would take the space that the journal needs. `may_go_on` ends the rebuild
+/// when the store closes.
 pub(crate) fn rebuild(
     base: &BTree,
+    survey: &Salvage,
     layout: &KeyEncoder,
     check_room: &dyn Fn(u64) -> Result<(), StorageError>,
     may_go_on: &dyn Fn() -> Result<(), StorageError>,
 ) -> Result<(), StorageError> {
     let snapshot = base.snapshot()?;
-    let damage = base.damage();
-    // The walks below note the corrupt pages of the indexes again, and only those.
-    let known = damage.take();
-    let corrupt = corrupt_tables(&snapshot, may_go_on);
-    let pages = damage.pages();
-    damage.add(&known);
-    let (corrupt, has_sound_records) = corrupt?;
-    if corrupt.is_empty() || !has_sound_records {
+    let mut corrupt = Vec::new();
+    let mut pages = Vec::new();
+    for table in Table::INDEXES {
+        let found = survey.corrupt_pages(table, may_go_on)?;
+        if !found.is_empty() {
+            corrupt.push(table);
+            pages.extend(found);
+        }
+    }
+    if corrupt.is_empty() {
         let why = "base.redb has corrupt pages outside of the indexes; only indexes can be \
                    rebuilt while the store is open";
         return Err(StorageError::corrupted(why));
@@ -72,7 +77,7 @@ pub(crate) fn rebuild(
     write(base, indexes.iter_mut())?;
     let tables: Vec<Table> = indexes.iter().map(|(table, _)| *table).collect();
     base.replace(&tables)?;
-    damage.forget(&pages);
+    base.damage().forget(&pages);
     let names: Vec<&str> = tables.iter().map(|table| table.name()).collect();
     event!(warn, "rebuilt corrupt lists", lists = names.join(", "));
     Ok(())
@@ -86,35 +91,4 @@ fn write<'a>(
         rows.write(*table, |sorted| base.write_new(sorted))?;
     }
     Ok(())
-}
-
-/// Returns the indexes with a corrupt page, and whether the records have none.
-fn corrupt_tables(
-    snapshot: &Snapshot,
-    may_go_on: &dyn Fn() -> Result<(), StorageError>,
-) -> Result<(Vec<Table>, bool), StorageError> {
-    let mut corrupt = Vec::new();
-    for table in Table::INDEXES {
-        if is_corrupt(snapshot, table, may_go_on)? {
-            corrupt.push(table);
-        }
-    }
-    // Without a damaged index there is no need to read all records.
-    let is_sound = corrupt.is_empty() || !is_corrupt(snapshot, Table::Orders, may_go_on)?;
-    Ok((corrupt, is_sound))
-}
-
-/// Returns whether a walk of the whole table meets a corrupt page.
-fn is_corrupt(
-    snapshot: &Snapshot,
-    table: Table,
-    may_go_on: &dyn Fn() -> Result<(), StorageError>,
-) -> Result<bool, StorageError> {
-    let walked = snapshot.walk(table, None, Direction::Forward, &mut |_, _| {
-        may_go_on().map(Continue)
-    });
-    match walked {
-        Err(error) if error.is_corrupt() => Ok(true),
-        walked => walked.map(|()| false),
-    }
 }

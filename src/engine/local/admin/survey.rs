@@ -91,9 +91,14 @@ impl Core {
         // file. Without it, the writer could reuse pages of the commit that the reader opens.
         let _base = self.btree.lock();
         let held = Arc::clone(&self.view()?.snapshot);
+        Ok((held, self.open_survey().map_err(unread)?))
+    }
+
+    /// Opens the last commit of the B-tree and skips its corrupt pages. The caller holds the lock
+    /// of the B-tree.
+    pub(crate) fn open_survey(&self) -> Result<Salvage, StorageError> {
         let (disk, path) = (&**self.dir.disk(), self.dir.btree_path());
         let bytes = self.options.page_bytes().min(PAGE_BYTES);
-        let salvage = Salvage::open(disk, &path, bytes, ReadMode::Survey);
-        Ok((held, salvage.map_err(|error: StorageError| unread(error))?))
+        Salvage::open(disk, &path, bytes, ReadMode::Survey)
     }
 }

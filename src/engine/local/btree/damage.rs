@@ -34,20 +34,6 @@ impl CorruptPages {
         }
     }
 
-    /// Removes and returns all pages.
-    pub(crate) fn take(&self) -> Vec<(u64, usize)> {
-        let taken = self.pages();
-        self.forget(&taken);
-        taken
-    }
-
-    /// Notes these pages again.
-    pub(crate) fn add(&self, pages: &[(u64, usize)]) {
-        for (offset, len) in pages {
-            self.note(*offset, *len);
-        }
-    }
-
     /// Removes these pages, because nothing uses them any more.
     pub(crate) fn forget(&self, pages: &[(u64, usize)]) {
         for (offset, _) in pages {
@@ -64,6 +50,13 @@ impl CorruptPages {
     pub(crate) fn pages(&self) -> Vec<(u64, usize)> {
         let pages = self.pages.lock();
         pages.iter().map(|(offset, len)| (*offset, *len)).collect()
+    }
+
+    /// The corrupt pages that are not among these.
+    pub(crate) fn pages_since(&self, before: &[(u64, usize)]) -> Vec<(u64, usize)> {
+        let mut pages = self.pages();
+        pages.retain(|page| !before.contains(page));
+        pages
     }
 
     pub(crate) fn note_reopened(&self) {

@@ -5,6 +5,7 @@
 //! - This module writes nothing. The B-tree may be open for writing in this process. The caller
 //!   then holds a snapshot of the same commit, so that the writer does not reuse its pages.
 
+use std::ops::ControlFlow::Continue;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use super::damage::CorruptPages;
 use super::errors::{guarded, translate};
 use super::typed::with_types;
 use super::{OpenReader, Snapshot, open_file};
+use crate::contract::Direction;
 use crate::engine::local::disk::Disk;
 use crate::error::StorageError;
 use crate::format::tables::Table;
@@ -24,6 +26,8 @@ pub(crate) struct Salvage {
     pub(crate) snapshot: Snapshot,
     /// Corrupt pages among the pages read so far.
     pub(crate) damage: Arc<CorruptPages>,
+    /// Corrupt root page of each table, by tag: redb reads the roots when it opens the tables.
+    roots: Vec<Vec<(u64, usize)>>,
 }
 
 impl Salvage {
@@ -48,8 +52,11 @@ impl Salvage {
         // The open tables keep the database open after this function returns.
         let db = guarded(start)?;
         let transaction = guarded(|| db.begin_read().map_err(translate))?;
+        let mut roots = Vec::new();
         let open = |table: Table| {
+            let before = damage.pages();
             let opened = guarded(|| with_types(table, table.name(), OpenReader(&transaction)));
+            roots.push(damage.pages_since(&before));
             match opened {
                 Err(error) if !error.is_corrupt() => Err(error),
                 opened => Ok(opened.ok()),
@@ -57,6 +64,25 @@ impl Salvage {
         };
         let tables = Table::ALL.into_iter().map(open);
         let snapshot = Snapshot::of(tables.collect::<Result<_, _>>()?)?;
-        Ok(Self { snapshot, damage })
+        Ok(Self {
+            snapshot,
+            damage,
+            roots,
+        })
+    }
+
+    /// Reads a whole table and returns its corrupt pages. `may_go_on` is called for each row.
+    pub(crate) fn corrupt_pages(
+        &self,
+        table: Table,
+        may_go_on: &dyn Fn() -> Result<(), StorageError>,
+    ) -> Result<Vec<(u64, usize)>, StorageError> {
+        let before = self.damage.pages();
+        let visit = &mut |_: &[u8], _: &[u8]| may_go_on().map(Continue);
+        self.snapshot.walk(table, None, Direction::Forward, visit)?;
+        let root = self.roots.get(usize::from(table.tag()));
+        let mut pages = root.cloned().unwrap_or_default();
+        pages.extend(self.damage.pages_since(&before));
+        Ok(pages)
     }
 }

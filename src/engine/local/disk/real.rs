@@ -58,7 +58,7 @@ impl Disk for RealDisk {
     /// Locks the file `LOCK` in the directory. A held disk as on Unix is not needed: other
     /// systems do not remove an open file, and do not move its directory.
     #[cfg(not(unix))]
-    fn hold(&self, dir: &Path) -> io::Result<Option<LockedDir>> {
+    fn lock_dir(&self, dir: &Path) -> io::Result<Option<LockedDir>> {
         let lock = FileLock::take(&dir.join(LOCK))?;
         Ok(lock.map(|lock| LockedDir {
             lock: Box::new(lock),
