@@ -72,7 +72,7 @@ pub mod prelude;
 mod process;
 mod query;
 pub mod rules;
-#[cfg(test)]
+#[cfg(all(test, shuttle))]
 mod schedules;
 mod store;
 mod sync;

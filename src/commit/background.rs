@@ -7,8 +7,8 @@
 use std::collections::VecDeque;
 
 use super::Pipeline;
-use super::sync::{Condvar, Mutex};
 use crate::error::Error;
+use crate::sync::{Condvar, Mutex};
 
 /// Job that completes its own reply and does not panic.
 pub(super) type Job = Box<dyn FnOnce(&Pipeline) + Send>;

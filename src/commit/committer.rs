@@ -10,9 +10,6 @@ use super::group::{Answer, Done, Runner, before_the_write, in_the_write};
 use super::group_delay::GroupDelay;
 use super::oneshot::Waiter;
 use super::queue::{Request, Work};
-use super::sync::MutexGuard;
-use super::sync::atomic::Ordering;
-use super::sync::thread::{self, JoinHandle, ThreadId};
 use super::wake_chain::Asleep;
 use super::{Callback, Pipeline, panicked, spans};
 use crate::engine::EngineError;
@@ -20,6 +17,9 @@ use crate::error::{Error, StorageError, StorageErrorKind, with_causes};
 use crate::log::event;
 use crate::order::Command;
 use crate::order_no::{BLOCK, COUNTERS};
+use crate::sync::MutexGuard;
+use crate::sync::atomic::Ordering;
+use crate::sync::thread::{self, JoinHandle, ThreadId};
 use crate::types::OrderNo;
 
 /// Threads of a pipeline: the committer, and the background threads that it joins at its end.

@@ -33,7 +33,6 @@ pub(crate) use committer::Threads;
 pub use oneshot::Ticket;
 pub(crate) use queue::Bounds;
 
-use super::sync;
 use crate::clock::Clock;
 use crate::engine::{Engine, Limits, unreadable};
 use crate::error::{Error, StorageError, StorageErrorKind};
@@ -41,13 +40,14 @@ use crate::order::{Command, Order, Outcome, Record, Reply};
 use crate::order_no::Generator;
 use crate::process::Process;
 use crate::rules::Policy;
+use crate::sync;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::types::{OrderNo, Timestamp};
 use background::JobQueue;
 use group::in_the_write;
 use oneshot::{CommandSlot, Oneshot};
 use queue::Queue;
-use sync::Mutex;
-use sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Open store without its threads: everything that a call needs.
 pub(crate) struct Pipeline {

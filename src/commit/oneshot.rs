@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use super::sync::Mutex;
-use super::sync::thread::{self, Thread};
 use super::wake_chain::{AnswerSlot, WakeChain};
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::order::{Outcome, Reply};
+use crate::sync::Mutex;
+use crate::sync::thread::{self, Thread};
 
 /// Slot for one reply of type `T`.
 pub(crate) struct Oneshot<T> {
@@ -247,12 +247,12 @@ pub(super) fn no_reply() -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sync::tried;
     use super::*;
+    use crate::sync::run_schedules;
 
     #[test]
     fn reply_arrives_before_or_after_waiter() {
-        tried(|| {
+        run_schedules(|| {
             let slot = Oneshot::new();
             let ticket = Ticket::of(Arc::clone(&slot));
             let answers = thread::spawn(move || slot.complete(Ok(())));
@@ -264,7 +264,7 @@ mod tests {
     /// If the slot still contained this thread, it would be woken in place of a thread that waits.
     #[test]
     fn thread_that_timed_out_is_not_woken() {
-        tried(|| {
+        run_schedules(|| {
             let slot = Oneshot::new();
             let ticket = Ticket::of(Arc::clone(&slot));
             let answers = thread::spawn(move || slot.answer(Ok(())).is_some());

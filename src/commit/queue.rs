@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::oneshot::{CommandSlot, Oneshot};
-use super::sync::atomic::{AtomicBool, Ordering};
-use super::sync::{Condvar, Mutex};
 use super::wake_chain::WakeChain;
 use crate::error::{Error, StorageError, with_causes};
 use crate::log::event;
 use crate::order::Command;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Condvar, Mutex};
 
 /// Waiting command, and the slot for its answer.
 pub(super) struct Request {

@@ -16,8 +16,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::sync::Mutex;
-use super::sync::thread::Thread;
+use crate::sync::Mutex;
+use crate::sync::thread::Thread;
 
 /// Threads that each woken thread wakes. With one, a single slow thread would delay all others.
 const EACH: usize = 2;
@@ -76,10 +76,10 @@ impl WakeChain {
 #[cfg(test)]
 mod tests {
     use super::super::oneshot::{Oneshot, Ticket, Waiter};
-    use super::super::sync::thread::{self, JoinHandle};
-    use super::super::sync::tried;
     use super::*;
     use crate::error::Error;
+    use crate::sync::run_schedules;
+    use crate::sync::thread::{self, JoinHandle};
 
     fn slots(group: &Arc<WakeChain>, count: usize) -> Vec<Arc<Oneshot<()>>> {
         (0..count).map(|_| Oneshot::in_group(group)).collect()
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn wake_chain_reaches_every_thread_of_group() {
-        tried(|| {
+        run_schedules(|| {
             let group = Arc::new(WakeChain::default());
             let slots = slots(&group, 10);
             let waiters: Vec<_> = slots.iter().map(waiter).collect();
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn spurious_wakeup_leaves_no_thread_asleep() {
-        tried(|| {
+        run_schedules(|| {
             let group = Arc::new(WakeChain::default());
             let slots = slots(&group, 4);
             let waiters: Vec<_> = slots.iter().map(waiter).collect();
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn next_group_wakes_rest_of_previous_group() {
-        tried(|| {
+        run_schedules(|| {
             let group = Arc::new(WakeChain::default());
             // None of them wakes another one. The next group must wake them all.
             let sleepers: Vec<_> = (0..5).map(|_| thread::spawn(thread::park)).collect();

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::commit::Bounds;
-use super::faults::{Fault, build_in};
-use super::shop::{ROOMY, Shop, Stub};
-use super::sync::{thread, tried};
+use super::fixture::{ROOMY, Shop, Stub};
+use crate::commit::Bounds;
 use crate::error::Error;
 use crate::order::{Confirmed, Created, Outcome, Reply};
+use crate::sync::faults::{Fault, inject};
+use crate::sync::{run_schedules, thread};
 use crate::testing::fixtures::{confirm, create, new, order_no, payment};
 
 /// Runs `call` on `count` threads and returns their results.
@@ -54,12 +54,12 @@ fn all_change_one_order() {
 
 #[test]
 fn concurrent_callers_get_durable_replies() {
-    tried(all_change_one_order);
+    run_schedules(all_change_one_order);
 }
 
 #[test]
 fn tickets_complete_in_any_order_even_if_dropped() {
-    tried(|| {
+    run_schedules(|| {
         let store = Shop::new();
         callers(&store, 2, |store, n| {
             let first = store.run(create(n, new(100))).submit().unwrap();
@@ -80,7 +80,7 @@ fn tickets_complete_in_any_order_even_if_dropped() {
 
 #[test]
 fn tasks_and_threads_both_get_replies() {
-    tried(|| {
+    run_schedules(|| {
         let store = Shop::new();
         callers(&store, 3, |store, n| {
             let call = store.run(create(n, new(100)));
@@ -96,7 +96,7 @@ fn tasks_and_threads_both_get_replies() {
 
 #[test]
 fn shutdown_midway_completes_every_call() {
-    tried(|| {
+    run_schedules(|| {
         let store = Shop::new();
         let ended = callers(&store, 3, |store, n| {
             if n == 1 {
@@ -125,7 +125,7 @@ fn shutdown_midway_completes_every_call() {
 
 #[test]
 fn failed_write_stops_later_writes() {
-    tried(|| {
+    run_schedules(|| {
         let stub = Stub {
             fails_at: Some(2),
             ..Stub::default()
@@ -151,7 +151,7 @@ fn failed_write_stops_later_writes() {
 
 #[test]
 fn concurrent_number_calls_get_distinct_numbers() {
-    tried(|| {
+    run_schedules(|| {
         let stub = Stub {
             block: 2,
             ..Stub::default()
@@ -170,7 +170,7 @@ fn concurrent_number_calls_get_distinct_numbers() {
 
 #[test]
 fn full_queue_returns_refused_call() {
-    tried(|| {
+    run_schedules(|| {
         let bounds = Bounds {
             commands: 1,
             ..ROOMY
@@ -196,8 +196,8 @@ fn full_queue_returns_refused_call() {
 
 /// Runs a test with a fault and returns the message of its panic.
 fn caught(fault: Fault, test: fn()) -> String {
-    build_in(fault);
-    let panicked = catch_unwind(AssertUnwindSafe(|| tried(test)));
+    inject(fault);
+    let panicked = catch_unwind(AssertUnwindSafe(|| run_schedules(test)));
     let cause = panicked.expect_err("the test did not detect the fault");
     let words = cause.downcast_ref::<String>().cloned();
     words.unwrap_or_else(|| (*cause.downcast_ref::<&str>().unwrap()).to_owned())

@@ -1,4 +1,4 @@
-//! Replacement for [`crate::sync`]: the same names, controlled by the scheduler of the tests.
+//! Primitives with the names of [`crate::sync`], controlled by the scheduler of the tests.
 
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use shuttle::{Config, Runner};
 pub(crate) use shuttle::sync::atomic;
 pub(crate) use shuttle::thread;
 
-use super::faults::{Fault, is_built_in};
+use super::faults::{Fault, is_injected};
 
 /// Default number of schedules per test, for each of the two schedulers.
 const ITERATIONS: usize = 1000;
@@ -19,7 +19,7 @@ const STACK: usize = 1 << 18;
 
 /// Runs a test in many schedules: random ones, and ones with few context switches at random points
 /// (PCT).
-pub(crate) fn tried(test: impl Fn() + Send + Sync + 'static) {
+pub(crate) fn run_schedules(test: impl Fn() + Send + Sync + 'static) {
     let iterations = std::env::var("SHUTTLE_ITERATIONS");
     let iterations = iterations.map_or(ITERATIONS, |text| text.parse().unwrap());
     let test = std::sync::Arc::new(test);
@@ -95,7 +95,7 @@ impl Condvar {
     }
 
     pub(crate) fn notify_one(&self) {
-        if !is_built_in(Fault::LostSignal) {
+        if !is_injected(Fault::LostSignal) {
             self.0.notify_one();
         }
     }

@@ -5,10 +5,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::commit::{self, Bounds, Call, Pipeline, Threads};
-use super::faults::{Fault, is_built_in};
-use super::sync::thread;
 use crate::clock::Clock;
+use crate::commit::{self, Bounds, Call, Pipeline, Threads};
 use crate::contract::{
     Counts, FeedCursor, FeedEvent, IndexPage, IndexQuery, Lookup, Mutation, StoredRecord, Verdict,
 };
@@ -16,6 +14,8 @@ use crate::engine::{Engine, EngineError, Identity, Limits, MemoryEngine};
 use crate::error::{StorageError, StorageErrorKind};
 use crate::order::{Command, Event, Outcome, Record, Reply};
 use crate::rules::Policy;
+use crate::sync::faults::{Fault, is_injected};
+use crate::sync::thread;
 use crate::testing::fixtures;
 use crate::types::OrderNo;
 use crate::verify::VerifyReport;
@@ -50,7 +50,7 @@ impl Stub {
     fn write(&self, batch: &[Mutation]) -> Result<Vec<Verdict>, EngineError> {
         let late = std::mem::take(&mut *self.late.lock());
         self.memory.apply(&late)?;
-        if is_built_in(Fault::AnswerEarly) {
+        if is_injected(Fault::AnswerEarly) {
             self.late.lock().extend_from_slice(batch);
             return Ok(vec![Verdict::Applied; batch.len()]);
         }
