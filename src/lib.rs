@@ -11,7 +11,7 @@
 //! The default engine needs a persistent local disk and exactly one process. It does not work in
 //! cloud functions, in autoscaled containers or on network shares. The store never calls a payment
 //! channel and verifies no signature. Order numbers are unique across all merchants in one store.
-//! `totalFee` is an integer amount in fen.
+//! `totalFee` is an integer amount in fen (hundredths of a yuan).
 //!
 //! ```
 //! use orderstore::*;
@@ -56,8 +56,8 @@
 //! - Feature `tracing`: spans and log events with the target `orderstore`. The span `group` has the
 //!   field `commands`, their number. Inside it, each command has a span `command` with the fields
 //!   `no`, `verb` and `outcome`. Log events such as `opened store` and `failed checkpoint` report
-//!   sizes, durations and causes. The subscriber runs on the thread that emits
-//!   them: a caller's, or one of the store's.
+//!   sizes, durations and causes. The subscriber runs on the thread that emits them: a caller's, or
+//!   one of the store's.
 //! - The crate `orderstore-cli`: the program `orderstore` for operators.
 //! - [`manual`] explains the design, the guarantees and the requirements.
 
