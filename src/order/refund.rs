@@ -329,9 +329,10 @@ impl RefundFact {
         self
     }
 
-    /// Marks the fact as the response to a query that the server sent at `moment`, by the
-    /// store's clock. Without this call the fact counts as a notification, which may be old.
-    /// After a retry or a success, the store accepts a failure only from a later query.
+    /// Marks the fact as the response to a query that the server sent at `moment`, by the store's
+    /// clock: call [`Store::now`](crate::Store::now) before the query. Without this call the fact
+    /// counts as a notification, which may be old. After a retry or a success, the store accepts a
+    /// failure only from a later query.
     pub const fn with_query_sent_at(mut self, moment: Timestamp) -> Self {
         self.query_sent_at = Some(moment);
         self

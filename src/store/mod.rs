@@ -1,4 +1,4 @@
-//! The store and its methods. Each operation returns a lazy [`Call`].
+//! The store and its methods. Commands, reads and backups return a lazy [`Call`].
 
 mod admin;
 mod builder;
@@ -20,10 +20,12 @@ use crate::types::{OrderNo, Timestamp};
 
 /// Store of payment orders. Clones are cheap and share one store. Any thread or task can use them.
 ///
-/// Each operation returns a [`Call`]. A thread runs it with `.wait()`, and a task with `.await`.
-/// `.submit()` returns a ticket for the reply instead. A command that the rules refuse is not an
-/// error: the outcome in the reply contains the refusal. Each variant of [`Error`] states whether
-/// the command was applied.
+/// Commands, reads, backups and [`Store::shutdown`] return a [`Call`], which does nothing until it
+/// is used. A thread runs it with `.wait()`, and a task with `.await`. `.submit()` returns a ticket
+/// for the reply instead. Methods that open, create, restore or repair a store block the calling
+/// thread. [`Store::now`], [`Store::health`] and [`Store::stats`] return at once. A command that
+/// the rules refuse is not an error: the outcome in the reply contains the refusal.
+/// [`Error::effect`] returns whether a failed command was applied.
 ///
 /// Dropping the last clone shuts the store down and waits for the end. The store first finishes all
 /// accepted calls, long reads too, and then releases the directory. Only [`Store::shutdown`]

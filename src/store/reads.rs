@@ -58,12 +58,13 @@ impl Store {
     }
 
     /// Lists the actions that the server must do next, oldest first. The store itself does none of
-    /// these actions. Pass the same `now` to all pages of one sweep.
+    /// these actions. `now` is usually [`Store::now`]. Pass the same time to all pages of one
+    /// sweep.
     ///
     /// ```
-    /// # use orderstore::{PageRequest, Store, Timestamp};
+    /// # use orderstore::{PageRequest, Store};
     /// # let store = Store::memory()?;
-    /// let now = Timestamp::now();
+    /// let now = store.now();
     /// for due in store.due(now, PageRequest::of(100)).wait()?.rows {
     ///     println!("{}: {:?}", due.no, due.action);
     /// }

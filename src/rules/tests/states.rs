@@ -231,8 +231,8 @@ fact to the channel.
 
 The column *absent* is for numbers without a record. In the column *waiting* the payment X arrived
 before its order. The other columns are the statuses. X paid the orders in `Success` and
-`LatePaid`. Every order got a prepay when it was created, and it expires after seven days. The
-policy is the default.
+`LatePaid`. Every order except that in `LatePaid` got a prepay when it was created. Every order
+expires after seven days. The policy is the default.
 
 A refund is for 60 of the 100 fen that X paid, where a refund is possible.
 
