@@ -12,7 +12,7 @@ use super::create::{apply_waiting, first_difference};
 use super::decision::{Claim, Decision};
 use super::index::{UniqueKey, unique_keys};
 use super::policy::Policy;
-use super::refund::limit_to_paid;
+use super::refund::{limit_to_paid, set_next_check};
 use super::refund_fact::record_fact;
 use crate::order::{
     ActionKind, Anomaly, AnomalyId, AnomalyKind, Confirmed, Conflict, EventKind, ImportRefusal,
@@ -146,10 +146,12 @@ fn take_over(change: &mut Change<'_>, order: &Order) -> Imported {
     // Read the channel's reports before the `Imported` event, which replaces refunds that both
     // sides know. `take_in` records the reports again below, so that no newer state is lost.
     let reported = reported_before(change, &whole);
+    let due = due_before(change);
     let own = whole.refunds.len();
     change.push(EventKind::Imported(Box::new(whole)));
     apply_waiting(change);
     let fits = reported.iter().all(|fact| take_in(change, fact)) && measure_all(change);
+    keep_due(change, &due);
     if change
         .record()
         .is_some_and(|record| record.unfolded() > MAX_ANOMALIES)
@@ -205,6 +207,28 @@ fn reported_before(change: &Change<'_>, order: &Order) -> Vec<RefundFact> {
     let is_imported = |refund: &&Refund| order.refunds.iter().any(|own| own.is_same(refund));
     let reported = change.refunds().iter().filter(is_imported);
     reported.filter_map(RefundFact::of).collect()
+}
+
+/// Returns the successful refunds with a check, which a report against the success made due.
+fn due_before(change: &Change<'_>) -> Vec<Refund> {
+    let is_due =
+        |refund: &&Refund| refund.status == RefundStatus::Success && refund.next_check.is_some();
+    change.refunds().iter().filter(is_due).cloned().collect()
+}
+
+/// Sets the checks again that the `Imported` event removed. Without them, nobody would query a
+/// refund that the channel reported as failed after its success.
+fn keep_due(change: &mut Change<'_>, due: &[Refund]) {
+    for before in due {
+        let is_unchecked = |refund: &&Refund| {
+            refund.is_same(before)
+                && refund.status == RefundStatus::Success
+                && refund.next_check.is_none()
+        };
+        if change.refunds().iter().any(|refund| is_unchecked(&refund)) {
+            set_next_check(change, before, before.next_check, false);
+        }
+    }
 }
 
 fn take_in(change: &mut Change<'_>, fact: &RefundFact) -> bool {
