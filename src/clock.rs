@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn given_clock_replaces_system_clock() {
+    fn custom_clock_replaces_system_clock() {
         let clock = Clock::Given(Arc::new(|| Timestamp::MAX));
         assert_eq!([clock.now(), clock.about_now()], [Timestamp::MAX; 2]);
     }

@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn number_is_time_node_and_hidden_counter() {
+    fn order_number_contains_time_node_and_hidden_counter() {
         let no = ready(42).draw(|| at(1_647_839_289_398)).no.unwrap();
         assert_eq!(no.as_str().len(), 32);
         assert_eq!(&no.as_str()[..16], "1647839289398042");
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn clock_set_back_keeps_time_and_is_counted() {
+    fn clock_set_back_repeats_time_and_is_counted() {
         let generator = ready(0);
         let first = generator.draw(|| at(2_000_000_000_000)).no.unwrap();
         let second = generator.draw(|| at(1_999_996_400_000)).no.unwrap();
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn concurrent_draws_across_blocks_lose_and_repeat_nothing() {
+    fn concurrent_draws_use_each_counter_at_most_once() {
         let generator = Generator::new(1, *b"a key of 16 byte");
         let reserved = AtomicU64::new(0);
         let reserve = || {
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn block_is_requested_once_when_half_is_used() {
+    fn half_used_block_requests_next_block_once() {
         let generator = ready(0);
         let asked = (0..BLOCK)
             .filter(|_| generator.draw(|| at(1)).wants_block)

@@ -274,13 +274,13 @@ mod tests {
     }
 
     #[test]
-    fn decided_events_violate_nothing() {
+    fn events_from_decide_violate_no_invariant() {
         let (record, events) = paid();
         assert_eq!(breaches(&record, &events), []);
     }
 
     #[test]
-    fn replaced_payment_violates_i9() {
+    fn replaced_payment_violates_invariant_i9() {
         let (record, mut events) = paid();
         let mut again = events[1].clone();
         again.version = 3;
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_event_and_changed_record_are_reported() {
+    fn missing_event_and_altered_record_are_violations() {
         let (record, events) = paid();
         assert!(breaches(&record, &events[..1]).contains(&Invariant::I11));
         assert!(breaches(&record, &events[1..]).contains(&Invariant::I7));

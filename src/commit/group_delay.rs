@@ -72,7 +72,7 @@ mod tests {
     const WRITE: Duration = Duration::from_micros(300);
 
     #[test]
-    fn answered_and_waiting_callers_are_expected() {
+    fn expected_group_size_counts_answered_and_waiting_callers() {
         let mut delay = GroupDelay::default();
         assert_eq!(delay.expected(), 0);
         delay.ran(1, 0, WRITE);
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn callers_that_stay_away_rarely_delay_a_group() {
+    fn absent_callers_delay_few_groups() {
         let mut delay = GroupDelay::default();
         let mut delayed = 0;
         for _ in 0..1000 {
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn delay_is_at_most_last_write_or_1_ms() {
+    fn group_delay_never_exceeds_last_write_or_1_ms() {
         let mut delay = GroupDelay::default();
         assert_eq!(delay.max_wait(), Duration::ZERO);
         delay.ran(64, 0, WRITE);

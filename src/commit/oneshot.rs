@@ -251,7 +251,7 @@ mod tests {
     use crate::sync::run_schedules;
 
     #[test]
-    fn reply_arrives_before_or_after_waiter() {
+    fn wait_returns_reply_sent_before_or_after() {
         run_schedules(|| {
             let slot = Oneshot::new();
             let ticket = Ticket::of(Arc::clone(&slot));
@@ -263,7 +263,7 @@ mod tests {
 
     /// If the slot still contained this thread, it would be woken in place of a thread that waits.
     #[test]
-    fn thread_that_timed_out_is_not_woken() {
+    fn timed_out_thread_is_not_woken() {
         run_schedules(|| {
             let slot = Oneshot::new();
             let ticket = Ticket::of(Arc::clone(&slot));

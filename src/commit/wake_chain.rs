@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn wake_chain_reaches_every_thread_of_group() {
+    fn wake_chain_wakes_every_thread_of_group() {
         run_schedules(|| {
             let group = Arc::new(WakeChain::default());
             let slots = slots(&group, 10);
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn next_group_wakes_rest_of_previous_group() {
+    fn next_group_wakes_sleeping_threads_of_previous_group() {
         run_schedules(|| {
             let group = Arc::new(WakeChain::default());
             // None of them wakes another one. The next group must wake them all.

@@ -308,7 +308,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn difference_serializes_as_its_name() {
+    fn difference_serializes_as_json_field_name() {
         use Difference as D;
         let all = [
             D::Channel,
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn outcome_names_order_numbers_as_orders_do() {
+    fn outcome_json_calls_order_number_out_trade_no() {
         let no = OrderNo::parse("order-1").unwrap();
         let json = serde_json::to_value(Created::ReferencePaid { no }).unwrap();
         assert_eq!(json["referencePaid"]["outTradeNo"], "order-1");

@@ -173,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cursor_text_round_trips_and_other_text_fails() {
+    fn cursor_text_round_trips_and_invalid_text_fails() {
         let position = Position {
             time: Timestamp::MAX,
             row: u64::MAX,

@@ -95,7 +95,7 @@ fn tasks_and_threads_both_get_replies() {
 }
 
 #[test]
-fn shutdown_midway_completes_every_call() {
+fn concurrent_shutdown_completes_every_call() {
     run_schedules(|| {
         let store = Shop::new();
         let ended = callers(&store, 3, |store, n| {
@@ -150,7 +150,7 @@ fn failed_write_stops_later_writes() {
 }
 
 #[test]
-fn concurrent_number_calls_get_distinct_numbers() {
+fn concurrent_callers_get_distinct_order_numbers() {
     run_schedules(|| {
         let stub = Stub {
             block: 2,
@@ -204,13 +204,13 @@ fn caught(fault: Fault, test: fn()) -> String {
 }
 
 #[test]
-fn lost_signal_is_detected() {
+fn injected_lost_wakeup_is_detected() {
     let words = caught(Fault::LostSignal, all_change_one_order);
     assert!(words.contains("deadlock"), "{words}");
 }
 
 #[test]
-fn early_answer_is_detected() {
+fn injected_early_success_is_detected() {
     let words = caught(Fault::AnswerEarly, all_change_one_order);
     let expected = "an acknowledged order is missing";
     assert!(words.contains(expected), "{words}");

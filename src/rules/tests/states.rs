@@ -25,7 +25,7 @@ const MOMENTS: [(&str, Duration); 4] = [
 
 /// Returns a store whose `order-a` has the status of the column. X is the transaction of a paid
 /// order, and of the waiting payment.
-pub(super) fn stands(column: &str) -> Oracle {
+pub(super) fn store_in_column(column: &str) -> Oracle {
     let path = match column {
         "absent" => vec![],
         "waiting" => vec![confirm(paid("X"))],
@@ -40,16 +40,16 @@ pub(super) fn stands(column: &str) -> Oracle {
             confirm(paid("X")),
         ],
     };
-    let mut shop = Oracle::open();
+    let mut store = Oracle::open();
     for ask in path {
-        let _ = shop.run(no("a"), ask);
+        let _ = store.run(no("a"), ask);
     }
-    let status = shop
+    let status = store
         .record("a")
         .and_then(Record::as_order)
         .map(|order| order.status);
     assert!(status.is_none_or(|status| format!("{status:?}") == column));
-    shop
+    store
 }
 
 fn cells(row: &Row, age: Duration) -> Vec<String> {
@@ -57,22 +57,22 @@ fn cells(row: &Row, age: Duration) -> Vec<String> {
 }
 
 fn cell(row: &Row, column: &str, age: Duration) -> String {
-    let mut shop = stands(column);
-    shop.wait(age);
-    let ask = row.1(&mut shop);
-    let before = status(shop.record("a"));
+    let mut store = store_in_column(column);
+    store.wait(age);
+    let ask = row.1(&mut store);
+    let before = status(store.record("a"));
     let carries_a_fact = match &ask {
         CommandKind::Confirm(_) => true,
         CommandKind::RecordQuery(state) => state.payment().is_some(),
         CommandKind::RecordRefund(_) => true,
         _ => false,
     };
-    let decision = shop.run(no("a"), ask);
+    let decision = store.run(no("a"), ask);
     let mut cell = outcome_name(&decision);
     if carries_a_fact && !decision.acknowledge {
         cell += ", no ack";
     }
-    let after = status(shop.record("a"));
+    let after = status(store.record("a"));
     if let Some(status) = after.filter(|_| after != before) {
         write!(cell, " → {status:?}").unwrap();
     }
@@ -80,7 +80,7 @@ fn cell(row: &Row, column: &str, age: Duration) -> String {
     if !events.is_empty() {
         write!(cell, ": {}", events.join(" + ")).unwrap();
     }
-    cell + &next_step(&decision, shop.now)
+    cell + &next_step(&decision, store.now)
 }
 
 fn status(record: Option<&Record>) -> Option<Status> {
@@ -164,7 +164,7 @@ fn expected() -> Vec<(&'static str, Vec<&'static str>, Vec<&'static str>)> {
 }
 
 #[test]
-fn every_cell_matches_hand_written_table() {
+fn every_status_and_command_matches_hand_written_table() {
     let expected = expected();
     for row in &rows() {
         for (moment, age) in MOMENTS {

@@ -27,7 +27,7 @@ fn moved(to: Status) -> Queried {
     Queried::Moved { to }
 }
 
-pub(super) fn old_state_after_payment_is_stale(harness: &dyn Harness) {
+pub(super) fn unpaid_channel_state_after_payment_is_stale(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     fixture.created(1, 100);
     fixture.expect(1, payment(1, 100), Confirmed::Applied, true);
@@ -60,7 +60,7 @@ pub(super) fn order_unknown_to_channel_stays_pending(harness: &dyn Harness) {
     fixture.close();
 }
 
-pub(super) fn payment_during_closing_wins(harness: &dyn Harness) {
+pub(super) fn payment_while_closing_pays_order(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     fixture.created(1, 100);
     let prepay = fixture
@@ -166,7 +166,7 @@ pub(super) fn close_reply_closed_requires_query(harness: &dyn Harness) {
     trusting.close();
 }
 
-pub(super) fn pay_error_begins_closing_and_payment_wins(harness: &dyn Harness) {
+pub(super) fn payment_after_pay_error_still_pays_order(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     fixture.created(1, 100);
     let failed = fixture.query(1, ChannelState::PayError);
@@ -180,7 +180,7 @@ pub(super) fn pay_error_begins_closing_and_payment_wins(harness: &dyn Harness) {
     fixture.close();
 }
 
-pub(super) fn aborted_close_returns_to_pending(harness: &dyn Harness) {
+pub(super) fn aborted_close_returns_order_to_pending(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     fixture.created(1, 100);
     let abort = || {
@@ -198,7 +198,7 @@ pub(super) fn aborted_close_returns_to_pending(harness: &dyn Harness) {
     fixture.close();
 }
 
-pub(super) fn query_interval_backs_off(harness: &dyn Harness) {
+pub(super) fn query_delays_grow_with_each_check(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     fixture.created(1, 100);
     let steps = [5, 30, 60, 180, 300, 600, 1800, 1800, 1800];

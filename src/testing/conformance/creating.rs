@@ -84,7 +84,7 @@ pub(super) fn concurrent_creates_make_one_order(harness: &dyn Harness) {
     fixture.close();
 }
 
-pub(super) fn two_numbers_with_one_reference_make_one_order(harness: &dyn Harness) {
+pub(super) fn same_reference_under_two_numbers_makes_one_order(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     let store = fixture.store();
     for n in 0..20 {
@@ -104,7 +104,7 @@ pub(super) fn two_numbers_with_one_reference_make_one_order(harness: &dyn Harnes
     fixture.close();
 }
 
-pub(super) fn reference_is_busy_or_paid_after_create(harness: &dyn Harness) {
+pub(super) fn create_with_reference_of_other_order_is_refused(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     let cart = |fee| new(fee).reference(fixtures::reference(1));
     let outcome = |n, fee| fixture.create(n, cart(fee)).outcome;
@@ -133,7 +133,7 @@ pub(super) fn closed_order_frees_its_reference(harness: &dyn Harness) {
     fixture.close();
 }
 
-pub(super) fn create_with_other_fields_names_difference(harness: &dyn Harness) {
+pub(super) fn create_with_different_field_names_field(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     fixture.created(1, 100);
     let before = fixture.order(1);
@@ -151,7 +151,7 @@ pub(super) fn create_with_other_fields_names_difference(harness: &dyn Harness) {
     fixture.close();
 }
 
-pub(super) fn annotate_compares_version(harness: &dyn Harness) {
+pub(super) fn concurrent_annotate_of_one_version_succeeds_once(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     fixture.created(1, 100);
     let store = fixture.store();

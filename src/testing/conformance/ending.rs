@@ -9,7 +9,7 @@ use crate::engine::EngineError;
 use crate::rules::Index;
 use crate::testing::fixtures;
 
-pub(super) fn reserved_values_are_never_repeated(harness: &dyn Harness) {
+pub(super) fn reserved_counters_are_never_repeated(harness: &dyn Harness) {
     let engine = harness.engine();
     let blocks = at_once(8, |place| {
         let count = u64::try_from(place).unwrap() + 1;

@@ -89,7 +89,7 @@ fn open(engine: &SharedEngine) -> (Store, Faults) {
     (store, faults)
 }
 
-pub(super) fn failure_before_write_is_not_applied(harness: &dyn Harness) {
+pub(super) fn command_failed_before_write_is_not_applied(harness: &dyn Harness) {
     let bench = Bench::with_an_order(harness);
     for operation in [Operation::Load, Operation::Apply] {
         bench.faults.fail_next(operation, Fault::Retry);
@@ -119,7 +119,7 @@ pub(super) fn unknown_outcome_stops_writes_if_engine_requires(harness: &dyn Harn
     bench.assert_pays(Confirmed::Applied);
 }
 
-pub(super) fn lost_answer_after_write_is_duplicate_later(harness: &dyn Harness) {
+pub(super) fn retry_after_lost_write_answer_is_duplicate(harness: &dyn Harness) {
     let mut bench = Bench::with_an_order(harness);
     bench
         .faults
@@ -129,7 +129,7 @@ pub(super) fn lost_answer_after_write_is_duplicate_later(harness: &dyn Harness) 
     bench.assert_pays(Confirmed::Duplicate);
 }
 
-pub(super) fn stopped_engine_takes_no_writes(harness: &dyn Harness) {
+pub(super) fn fatal_write_error_stops_writes_until_reopen(harness: &dyn Harness) {
     let mut bench = Bench::with_an_order(harness);
     bench.faults.fail_next(Operation::Apply, Fault::Fatal);
     assert!(matches!(bench.pay(), Err(Error::Poisoned(_))));
@@ -170,7 +170,7 @@ pub(super) fn failed_write_fails_its_whole_group(harness: &dyn Harness) {
     bench.assert_pays(Confirmed::Applied);
 }
 
-pub(super) fn failed_reservation_gives_no_number(harness: &dyn Harness) {
+pub(super) fn failed_reservation_returns_no_order_number(harness: &dyn Harness) {
     let bench = Bench::with_an_order(harness);
     let draw = || bench.store.next_order_no().wait();
     bench.faults.fail_next(Operation::Reserve, Fault::Retry);
@@ -180,7 +180,7 @@ pub(super) fn failed_reservation_gives_no_number(harness: &dyn Harness) {
     bench.assert_pays(Confirmed::Applied);
 }
 
-pub(super) fn failed_read_is_unreadable_and_next_succeeds(harness: &dyn Harness) {
+pub(super) fn read_after_unreadable_error_succeeds(harness: &dyn Harness) {
     let bench = Bench::with_an_order(harness);
     bench.faults.fail_next(Operation::Read, Fault::Corrupted);
     let no = fixtures::order_no(1);

@@ -37,7 +37,7 @@ fn hidden_part(no: &OrderNo) -> u64 {
     no.as_str().get(16..).unwrap().parse().unwrap()
 }
 
-pub(super) fn concurrent_numbers_are_distinct_if_clock_goes_back(harness: &dyn Harness) {
+pub(super) fn order_numbers_are_distinct_if_clock_goes_back(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     let mut numbers = drawn_at_once(&fixture.store());
     fixture.clock.turn_back(Duration::from_secs(60 * 60));
@@ -55,7 +55,7 @@ pub(super) fn concurrent_numbers_are_distinct_if_clock_goes_back(harness: &dyn H
     fixture.close();
 }
 
-pub(super) fn numbers_after_reopen_are_distinct(harness: &dyn Harness) {
+pub(super) fn order_numbers_after_reopen_are_distinct(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     let mut numbers = draw(&fixture.store(), 1000);
     for _ in 0..5 {
@@ -83,7 +83,7 @@ pub(super) fn consecutive_numbers_hide_the_counter(harness: &dyn Harness) {
     fixture.close();
 }
 
-pub(super) fn number_contains_time_and_node(harness: &dyn Harness) {
+pub(super) fn order_number_contains_time_and_node(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     let no = fixture.store().next_order_no().wait().unwrap();
     assert_eq!(no.as_str().len(), 32);

@@ -88,7 +88,7 @@ pub(super) fn filter_examines_bounded_rows_per_page(harness: &dyn Harness) {
     }
 }
 
-pub(super) fn orders_of_one_millisecond_page_once(harness: &dyn Harness) {
+pub(super) fn pages_list_orders_of_same_millisecond_once(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     thousand(&fixture, |n| fixtures::create(n, fixtures::new(100)));
     assert_list_pages(&fixture, &OrderQuery::all());
@@ -100,7 +100,7 @@ pub(super) fn orders_of_one_millisecond_page_once(harness: &dyn Harness) {
     fixture.close();
 }
 
-pub(super) fn anomalies_of_one_millisecond_page_once(harness: &dyn Harness) {
+pub(super) fn pages_list_anomalies_of_same_millisecond_once(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     thousand(&fixture, |n| {
         fixtures::confirm(n, fixtures::payment(n, 100))
@@ -114,7 +114,7 @@ pub(super) fn anomalies_of_one_millisecond_page_once(harness: &dyn Harness) {
     fixture.close();
 }
 
-pub(super) fn due_actions_of_one_millisecond_page_once(harness: &dyn Harness) {
+pub(super) fn pages_list_due_actions_of_same_millisecond_once(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     thousand(&fixture, |n| fixtures::create(n, fixtures::new(100)));
     fixture.clock.advance(std::time::Duration::from_secs(5));
@@ -127,7 +127,7 @@ pub(super) fn due_actions_of_one_millisecond_page_once(harness: &dyn Harness) {
     fixture.close();
 }
 
-pub(super) fn paging_while_rows_change_visits_each_once(harness: &dyn Harness) {
+pub(super) fn paging_during_updates_lists_each_action_once(harness: &dyn Harness) {
     for page in pages() {
         let fixture = StoreFixture::open(harness);
         thousand(&fixture, |n| fixtures::create(n, fixtures::new(100)));
@@ -151,7 +151,7 @@ pub(super) fn paging_while_rows_change_visits_each_once(harness: &dyn Harness) {
     }
 }
 
-pub(super) fn new_orders_do_not_move_rows_while_paging(harness: &dyn Harness) {
+pub(super) fn new_orders_do_not_disturb_paging(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     thousand(&fixture, |n| fixtures::create(n, fixtures::new(100)));
     let store = fixture.store();
@@ -175,7 +175,7 @@ pub(super) fn new_orders_do_not_move_rows_while_paging(harness: &dyn Harness) {
     fixture.close();
 }
 
-pub(super) fn filtered_pages_reach_the_end(harness: &dyn Harness) {
+pub(super) fn filtered_pages_reach_end_of_list(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     thousand(&fixture, |n| fixtures::create(n, fixtures::new(100)));
     for n in [0, 500, 999] {
@@ -194,7 +194,7 @@ pub(super) fn filtered_pages_reach_the_end(harness: &dyn Harness) {
     fixture.close();
 }
 
-pub(super) fn cursor_is_refused_by_other_queries(harness: &dyn Harness) {
+pub(super) fn cursor_of_another_query_is_refused(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     thousand(&fixture, |n| fixtures::create(n, fixtures::new(100)));
     let store = fixture.store();
@@ -226,7 +226,7 @@ pub(super) fn cursor_is_refused_by_other_queries(harness: &dyn Harness) {
     fixture.close();
 }
 
-pub(super) fn openids_with_common_prefix_stay_separate(harness: &dyn Harness) {
+pub(super) fn order_lists_of_prefix_openids_stay_separate(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     let names = ["o", "oa", "oab", "oabc", "oabcd"];
     for (name, n) in names.into_iter().zip(0..) {

@@ -101,7 +101,7 @@ pub(super) fn refund_51_and_refund_after_year_are_refused(harness: &dyn Harness)
     fixture.close();
 }
 
-pub(super) fn unrequested_refund_is_adopted_once(harness: &dyn Harness) {
+pub(super) fn refund_requested_elsewhere_is_adopted_once(harness: &dyn Harness) {
     let fixture = paid(harness);
     let adopted = record(&fixture, 9, 60, RefundState::Success);
     assert_eq!(adopted, RefundRecorded::Adopted);
@@ -130,7 +130,7 @@ pub(super) fn unrequested_refund_is_adopted_once(harness: &dyn Harness) {
     fixture.close();
 }
 
-pub(super) fn refund_on_64_threads_is_adopted_once(harness: &dyn Harness) {
+pub(super) fn refund_report_on_64_threads_is_adopted_once(harness: &dyn Harness) {
     let fixture = paid(harness);
     let store = fixture.store();
     let outcomes = at_once(64, |_| {
@@ -314,7 +314,7 @@ pub(super) fn concurrent_callers_either_refund_or_apply_a_payment(harness: &dyn 
     fixture.close();
 }
 
-pub(super) fn refused_refund_is_listed_and_retried_under_its_number(harness: &dyn Harness) {
+pub(super) fn refused_refund_is_listed_until_retried(harness: &dyn Harness) {
     let fixture = paid(harness);
     assert_eq!(request(&fixture, 1, 60), RefundRequested::Requested);
     let (no, refund_no) = (fixtures::order_no(1), fixtures::refund_no(1));

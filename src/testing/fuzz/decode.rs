@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seeds_decode_with_valid_checksums() {
+    fn decode_seeds_are_valid_stored_values() {
         let seeds = decode_record_seeds();
         let read = |seed: &Vec<u8>| match seed[0] {
             1 => corrupt_payloads::event(fixtures::order_no(1), &seed[1..]).is_some(),

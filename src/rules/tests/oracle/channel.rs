@@ -33,7 +33,7 @@ impl Paid {
 
 /// Refund in the ledger.
 #[derive(Debug)]
-pub(super) struct Back {
+pub(super) struct LedgerRefund {
     pub(super) transaction: String,
     asked: u64,
     /// State; `None` if the channel refused the request and has no refund.
@@ -51,14 +51,14 @@ pub(super) enum Reply {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Truth {
+pub(super) struct Channel {
     pub(super) paid: BTreeMap<String, Paid>,
-    pub(super) refunds: BTreeMap<String, Back>,
+    pub(super) refunds: BTreeMap<String, LedgerRefund>,
     pub(super) closed: Vec<&'static str>,
     pub(super) pool: Vec<Message>,
 }
 
-impl Truth {
+impl Channel {
     /// Makes a customer pay. Each transaction is paid once, and a closed number is never paid.
     pub(super) fn pay(&mut self, under: &'static str, transaction: &str, amount: u64, payer: &str) {
         if self.paid.contains_key(transaction) || self.closed.contains(&under) {
@@ -72,7 +72,7 @@ impl Truth {
     }
 
     /// Sends the payment again with a smaller amount or under another order number.
-    pub(super) fn tell_oddly(&mut self, transaction: &str, under: &'static str, amount: u64) {
+    pub(super) fn resend_distorted(&mut self, transaction: &str, under: &'static str, amount: u64) {
         if let Some(paid) = self.paid.get(transaction) {
             let mut payment = paid.payment.clone();
             payment.paid_fee = fen(amount.min(paid.amount()));
@@ -90,7 +90,7 @@ impl Truth {
         let back = self
             .refunds
             .entry(number.to_owned())
-            .or_insert_with(|| Back {
+            .or_insert_with(|| LedgerRefund {
                 transaction: transaction.to_owned(),
                 asked: amount,
                 state: None,
@@ -120,7 +120,7 @@ impl Truth {
 
     /// Moves a refund to a next state and sends the notification. A success may have a smaller
     /// amount than requested, and may fail later.
-    pub(super) fn move_on(&mut self, under: &'static str, number: &str, random: u8) {
+    pub(super) fn advance_refund(&mut self, under: &'static str, number: &str, random: u8) {
         use RefundState::{Abnormal, Closed, Processing, Success};
         let Some(back) = self.refunds.get_mut(number) else {
             return;
@@ -140,10 +140,10 @@ impl Truth {
             back.out = 0;
         }
         back.state = Some(next);
-        self.tell(under, number);
+        self.send_state(under, number);
     }
 
-    pub(super) fn tell(&mut self, under: &'static str, number: &str) {
+    pub(super) fn send_state(&mut self, under: &'static str, number: &str) {
         if let Some(fact) = self.fact(number) {
             self.pool.push(Message::Refunded(under, fact));
         }
@@ -153,7 +153,7 @@ impl Truth {
     pub(super) fn fact(&self, number: &str) -> Option<RefundFact> {
         let back = self.refunds.get(number)?;
         // A refund whose money returned keeps the amount that had gone out.
-        Some(told(number, &back.transaction, back.sent, back.state?))
+        Some(report(number, &back.transaction, back.sent, back.state?))
     }
 
     /// Returns the present state of an order, with the first transaction under its number.

@@ -6,10 +6,10 @@ use crate::order::{Anomaly, AnomalyEndKind, AnomalyKind, Record, Refund, RefundS
 use crate::rules::{Index, index_entries};
 
 impl Server {
-    pub(super) fn judge(&self) {
+    pub(super) fn check_all(&self) {
         self.no_money_goes_back_twice();
         self.acknowledged_facts_are_found();
-        for record in self.shop.records.values() {
+        for record in self.store.records.values() {
             is_listed(record);
             decided_refunds_hold_money(record);
         }
@@ -17,8 +17,8 @@ impl Server {
     }
 
     fn no_money_goes_back_twice(&self) {
-        for (transaction, paid) in &self.truth.paid {
-            let out = self.truth.out(transaction);
+        for (transaction, paid) in &self.channel.paid {
+            let out = self.channel.out(transaction);
             assert!(
                 out <= paid.amount(),
                 "{transaction}: {out} fen of {paid:?} were refunded"
@@ -30,10 +30,10 @@ impl Server {
         for fact in &self.acknowledged {
             let found = match fact {
                 Acknowledged::Paid(text, payment) => {
-                    holds_payment(self.shop.record(text).unwrap(), payment)
+                    holds_payment(self.store.record(text).unwrap(), payment)
                 }
                 Acknowledged::Refunded(text, fact) => {
-                    holds_refund(self.shop.record(text).unwrap(), fact)
+                    holds_refund(self.store.record(text).unwrap(), fact)
                 }
             };
             assert!(found, "acknowledged fact is lost: {fact:?}");
@@ -42,8 +42,8 @@ impl Server {
 
     /// Checks that each transaction pays one order or is refunded from one record.
     fn transactions_have_one_owner(&self) {
-        for transaction in self.truth.paid.keys() {
-            let claims = self.shop.records.values().filter(|record| {
+        for transaction in self.channel.paid.keys() {
+            let claims = self.store.records.values().filter(|record| {
                 let pays = record.as_order().and_then(|order| order.transaction_id());
                 let pays = pays.is_some_and(|id| id.as_str() == transaction);
                 let mut back = refunds_of(record, transaction);
@@ -54,20 +54,20 @@ impl Server {
     }
 
     /// Checks the final state, after the server has received every message.
-    pub(super) fn judge_the_end(&self) {
-        for record in self.shop.records.values() {
+    pub(super) fn check_final_state(&self) {
+        for record in self.store.records.values() {
             let due = |entry: &crate::rules::IndexEntry| entry.index == Index::Due;
             let due = index_entries(record).into_iter().find(due);
             assert_eq!(due, None, "never stops being due: {record:?}");
         }
-        for transaction in self.truth.paid.keys() {
-            let refunds = self.shop.records.values();
+        for transaction in self.channel.paid.keys() {
+            let refunds = self.store.records.values();
             let refunds = refunds.flat_map(|record| refunds_of(record, transaction));
             let succeeded = refunds.filter(|refund| refund.status == RefundStatus::Success);
             let back: u64 = succeeded.map(|refund| refund.amount.as_u64()).sum();
-            let out = self.truth.out(transaction);
+            let out = self.channel.out(transaction);
             let has_anomaly = || {
-                self.shop
+                self.store
                     .records
                     .values()
                     .any(|r| asks_about(r, transaction))
@@ -75,7 +75,7 @@ impl Server {
             assert!(
                 back == out || has_anomaly(),
                 "{transaction}: store has {back} fen refunded, channel {out}: {:#?}",
-                self.shop.history
+                self.store.history
             );
         }
     }

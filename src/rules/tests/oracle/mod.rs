@@ -27,7 +27,7 @@ proptest! {
         let mut server = Server::open();
         for (kind, a, b) in steps {
             server.step(kind, a, b);
-            server.judge();
+            server.check_all();
         }
         server.settle(seed);
     }

@@ -12,9 +12,9 @@ impl Oracle {
 
     /// Returns a store with one pending order, `order-a`.
     pub(super) fn with_order() -> Self {
-        let mut shop = Self::open();
-        let _ = shop.create("a", new());
-        shop
+        let mut store = Self::open();
+        let _ = store.create("a", new());
+        store
     }
 
     pub(super) fn record(&self, text: &str) -> Option<&Record> {
