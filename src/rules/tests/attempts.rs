@@ -1,4 +1,4 @@
-//! Attempts of a refund under one number, and the effect of late or contradicting reports.
+//! Several attempts of a refund under one number, with late or contradicting reports.
 
 use super::*;
 use crate::order::{Anomaly, AnomalyEndKind, AnomalyKind, Refund, RefundStatus, Status};
@@ -19,7 +19,7 @@ pub(super) fn attempt(number: &str, amount: u64, attempt: u32) -> NewRefund {
     new_refund(number, "X", amount).attempt(attempt)
 }
 
-/// Returns the answer to a query that is sent now.
+/// Returns the channel's answer to a refund query that the server sends now.
 pub(super) fn answer(store: &Oracle, number: &str, amount: u64, state: RefundState) -> RefundFact {
     report(number, "X", amount, state).with_query_sent_at(store.now)
 }
@@ -30,7 +30,7 @@ pub(super) fn moved(to: RefundStatus) -> (RefundRecorded, bool) {
 
 const MUST_QUERY: (RefundRecorded, bool) = (RefundRecorded::MustQuery, true);
 
-/// Makes the channel refuse the refund R.
+/// Records that the channel refused the request for refund R.
 pub(super) fn refused(store: &mut Oracle) {
     assert_eq!(store.refuse("a", "R"), RefundRefused::Closed);
 }
@@ -41,7 +41,7 @@ fn retry_of_refused_refund_reserves_amount_again() {
     let requested = RefundRequested::Requested;
     assert_eq!(store.request("a", attempt("R1", 40, 1)), requested);
     assert_eq!(store.refuse("a", "R1"), RefundRefused::Closed);
-    // A repeat of the same attempt starts nothing.
+    // A repeated request of the same attempt writes nothing.
     let ended = RefundRequested::Ended {
         code: Label::parse("NOTENOUGH").ok(),
         attempts: 1,
@@ -54,7 +54,7 @@ fn retry_of_refused_refund_reserves_amount_again() {
         ended,
         "attempt 2 is missing"
     );
-    // The next attempt reserves money, and a check becomes due.
+    // Attempt 2 reserves the amount again and schedules a check.
     assert_eq!(store.request("a", attempt("R1", 40, 2)), requested);
     let refund = refund_of(&store, "R1");
     assert_eq!(
@@ -64,7 +64,7 @@ fn retry_of_refused_refund_reserves_amount_again() {
     assert!(refund.next_check.is_some());
     let exceeds = RefundRequested::Exceeds { available: fen(60) };
     assert_eq!(store.request("a", attempt("R2", 61, 1)), exceeds);
-    // The open attempt is idempotent. The earlier attempt has ended.
+    // A request of the open attempt 2 is idempotent. Attempt 1 has ended.
     assert_eq!(
         store.request("a", attempt("R1", 40, 2)),
         RefundRequested::Exists
@@ -153,7 +153,8 @@ fn old_failure_report_does_not_end_refund_retry() {
     ] {
         let mut store = paid_store();
         let _ = store.request("a", attempt("R", 40, 1));
-        // A notification has no date. The query was sent before the retry.
+        // Both reports may be older than the retry: a notification has no query time, and the query
+        // was sent before the retry.
         let old = match is_query {
             true => answer(&store, "R", 40, state),
             false => report("R", "X", 40, state),
@@ -182,7 +183,7 @@ fn refund_answer_without_query_time_delays_next_check() {
     refused(&mut store);
     let _ = store.request("a", attempt("R", 40, 2));
     store.wait(HOUR);
-    // The check is due, and the answer has no date. The next check must be later.
+    // A check is due. Without a query time, the answer may still be the answer to that check.
     let undated = report("R", "X", 40, Closed);
     assert_eq!(store.record_refund("a", undated), MUST_QUERY);
     assert!(refund_of(&store, "R").next_check.unwrap() > store.now);
@@ -203,7 +204,7 @@ fn old_failure_after_refund_success_only_schedules_query() {
         (RefundStatus::Success, Some(store.now))
     );
     assert_eq!(store.kinds("a"), []);
-    // The channel confirms the success: no check is due any more.
+    // After the channel confirms the success, no check is scheduled.
     store.wait(SECOND);
     let fact = answer(&store, "R", 40, Success);
     assert_eq!(
@@ -245,7 +246,7 @@ fn refund_success_after_failure_schedules_one_query() {
     let mut store = paid_store();
     let _ = store.request("a", attempt("R", 60, 1));
     let _ = store.record_refund("a", report("R", "X", 60, Closed));
-    // The messages may be out of order: the success counts, and one more check is due.
+    // The success may be older than the failure. The store counts it and schedules a check.
     let _ = store.record_refund("a", report("R", "X", 60, Success));
     let refund = refund_of(&store, "R");
     assert_eq!(refund.held(), fen(60));
@@ -266,7 +267,7 @@ fn refund_success_after_failure_schedules_one_query() {
     assert_eq!(refund_of(&store, "R").next_check, None);
 }
 
-/// Returns a store with a double payment Y that a person decided to refund under R.
+/// Returns a store whose `order-a` has a double payment Y. A person decided to refund Y under R.
 pub(super) fn refund_decided() -> Oracle {
     let mut store = paid_store();
     let _ = store.confirm("a", paid("Y"));
@@ -283,14 +284,14 @@ fn refused_refund_reopens_its_anomaly() {
     assert!(anomaly.is_open());
     assert_eq!((anomaly.reopenings(), anomaly.opened_at()), (1, store.now));
     assert_eq!(store.kinds("a").len(), 1, "no new anomaly");
-    // A repeat of the old decision is recognised, and does not resolve the reopened anomaly.
+    // A repeated old decision returns `Already` and does not resolve the reopened anomaly.
     assert_eq!(store.resolve("a", 1, refund("R")), Resolved::Already);
     assert_eq!(
         store.resolve("a", 1, Resolution::Dismiss),
         Resolved::Different
     );
     assert!(store.anomaly("a", 0).is_open());
-    // The new decision may use the same refund number again.
+    // A new decision may use refund number R again.
     assert_eq!(
         store.resolve_again("a", 1, 1, refund("R")),
         Resolved::Resolved
@@ -330,7 +331,7 @@ fn refund_retry_or_success_ends_reopened_anomaly() {
 
 #[test]
 fn refused_refund_reopens_anomaly_of_unclaimed_payment() {
-    // Without an order the payment waits again, and pays the order later.
+    // If the order does not exist yet, the payment is unclaimed again and pays the order later.
     let mut store = Oracle::open();
     let _ = store.confirm("a", paid("X"));
     assert_eq!(store.resolve("a", 1, refund("R")), Resolved::Resolved);
@@ -338,7 +339,7 @@ fn refused_refund_reopens_anomaly_of_unclaimed_payment() {
     assert_eq!(store.kinds("a"), [AnomalyKind::Unclaimed]);
     assert_eq!(store.create("a", new()), Created::CreatedAndPaid);
 
-    // With an order it is a refunded payment, and a person may accept it.
+    // If the order exists, the payment has a `GivenBack` anomaly, which a person may accept.
     let mut store = Oracle::open();
     let _ = store.confirm("a", paid("X"));
     let _ = store.resolve("a", 1, refund("R"));
@@ -348,7 +349,7 @@ fn refused_refund_reopens_anomaly_of_unclaimed_payment() {
     assert_eq!(
         store.resolve("a", 1, Resolution::Accept),
         not,
-        "the refund is open"
+        "the refund has not ended"
     );
     refused(&mut store);
     assert_eq!(store.kinds("a"), [AnomalyKind::GivenBack { by: None }]);
@@ -391,7 +392,7 @@ fn dismissed_payment_after_refund_decision_never_pays() {
 
 #[test]
 fn payment_with_imported_refund_decision_does_not_pay() {
-    // The imported anomaly ended with a refund, but the import does not contain the refund.
+    // The imported anomaly ended as `Refunded`, but the import does not contain the refund.
     let mut source = Oracle::with_order();
     let _ = source.confirm("a", paid_by("X", "aunt"));
     let _ = source.resolve("a", 1, refund("R"));

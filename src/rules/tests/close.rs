@@ -1,5 +1,5 @@
-//! Closing in its three steps: announce, request, record the reply. A payment takes precedence at
-//! each step.
+//! Closing of an order in three steps: begin, send the request, record the reply. A payment takes
+//! precedence at each step.
 
 use super::*;
 use crate::order::{ActionKind, NextAction, Status};
@@ -8,7 +8,7 @@ fn next(at: Timestamp, action: ActionKind) -> Option<NextAction> {
     Some(NextAction { at, action })
 }
 
-/// Returns a store with one pending order, one minute after its prepay.
+/// Returns a store whose `order-a` is pending and got its prepay one minute ago.
 fn prepaid() -> Oracle {
     let mut store = Oracle::with_order();
     let _ = store.prepay("a", new_prepay(PrepayKind::Jsapi, "p"));

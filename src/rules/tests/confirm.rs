@@ -1,4 +1,4 @@
-//! `confirm`: each guard, the order of the guards, and repeats.
+//! `confirm`: each check of a payment, the order of the checks, and repeated payments.
 
 use super::*;
 use crate::order::{AnomalyKind, Confirmed, IdentityField, Status};
@@ -223,7 +223,7 @@ fn payment_of_closed_or_failed_order_is_late() {
     }
 }
 
-/// The payments violate several guards each; the first violated guard gives the outcome.
+/// Each payment fails several checks. The first failed check determines the outcome.
 #[test]
 fn payment_checks_apply_in_fixed_order() {
     let mut store = Oracle::with_order();
@@ -272,7 +272,7 @@ fn transaction_being_refunded_pays_no_order() {
     let mut store = Oracle::with_order();
     let _ = store.confirm("a", paid_fen("X", 99));
     assert_eq!(store.resolve("a", 1, refund("R")), Resolved::Resolved);
-    // The right amount is a new fact. The store keeps it once, and it pays nothing.
+    // A report with the right amount is a new fact. It becomes one anomaly and pays no order.
     let by = no("a");
     let given_back = (Confirmed::GivenBack { by }, YES);
     assert_eq!(store.confirm("a", paid("X")), given_back);

@@ -1,4 +1,4 @@
-//! Reports that contradict a known refund: another amount, another transaction, a failure after
+//! Reports that contradict a known refund: another amount, another transaction, or a failure after
 //! the success.
 
 use super::attempts::{attempt, moved, paid_store, refund_decided, refund_of, refused};
@@ -35,7 +35,7 @@ fn accepted_failure_after_success_marks_refund_returned() {
         (after.success_at, after.ended_at),
         (succeeded_at, Some(store.now))
     );
-    // The refund no longer holds the money of the double payment, so the anomaly is open again.
+    // The double payment is no longer refunded, so its anomaly is open again.
     assert!(store.anomaly("a", 0).is_open());
     // Refund R is `Returned`: it succeeded, and its money came back later. Another refund of this
     // money needs a new refund number.
@@ -52,7 +52,7 @@ fn accepted_failure_after_success_marks_refund_returned() {
         store.resolve_again("a", 1, 1, refund("R2")),
         Resolved::Resolved
     );
-    // An old notification of the success is stale.
+    // An old notification of the success changes nothing.
     let stale = (RefundRecorded::Stale, true);
     assert_eq!(
         store.record_refund("a", report("R", "Y", 100, Success)),
@@ -64,7 +64,7 @@ fn accepted_failure_after_success_marks_refund_returned() {
 fn refund_with_different_amount_counts_reported_amount() {
     let mut store = paid_store();
     let _ = store.request("a", attempt("R", 60, 1));
-    // An open refund holds the larger of the two amounts.
+    // An open refund holds the larger of the requested and the reported amount.
     let _ = store.record_refund("a", report("R", "X", 50, Processing));
     let refund = refund_of(&store, "R");
     assert_eq!((refund.amount, refund.asked), (fen(50), Some(fen(60))));
@@ -84,7 +84,7 @@ fn refund_with_different_amount_counts_reported_amount() {
     assert_eq!(again, (RefundRecorded::Duplicate, true));
     let exceeds = RefundRequested::Exceeds { available: fen(50) };
     assert_eq!(store.request("a", attempt("S", 51, 1)), exceeds);
-    // A repeat of the original request is still a duplicate.
+    // A repeat of the original request still returns `Exists`.
     assert_eq!(
         store.request("a", attempt("R", 60, 1)),
         RefundRequested::Exists
@@ -140,7 +140,7 @@ fn refund_report_of_other_transaction_keeps_reserve() {
     };
     assert_eq!(store.request("a", new_refund("S", "Y", 31)), exceeds(30));
     assert_eq!(store.request("a", new_refund("S", "X", 41)), exceeds(40));
-    // The person accepts the channel's report: the requested amount is free.
+    // If a person accepts the report, the requested amount is available again.
     assert_eq!(
         store.resolve("a", 2, Resolution::Accept),
         Resolved::Resolved
@@ -151,7 +151,7 @@ fn refund_report_of_other_transaction_keeps_reserve() {
         store.request("a", new_refund("S", "X", 100)),
         RefundRequested::Requested
     );
-    // The person dismisses it: a query is due now, and Y keeps all of its money.
+    // If a person dismisses the report, a query is due, and transaction Y has no refund.
     let mut store = other();
     assert_eq!(
         store.resolve("a", 2, Resolution::Dismiss),
@@ -198,7 +198,7 @@ fn repeated_mismatch_report_keeps_query_due() {
     let _ = store.confirm("a", paid("Y"));
     let _ = store.request("a", attempt("R", 60, 1));
     for state in [Processing, Success] {
-        // The second report of a refund must not count on top of the first one.
+        // The second report replaces the first. Both amounts together would exceed the payment.
         let outcome = store.record_refund("a", report("R", "Y", 60, state));
         assert!(
             matches!(outcome.0, RefundRecorded::Differs { .. }),

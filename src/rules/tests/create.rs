@@ -1,5 +1,5 @@
-//! `create`: one order per number, at most one payable or paid order per reference, and waiting
-//! payments.
+//! `create`: one order per number, at most one payable or paid order per reference, and payments
+//! that arrive before their order.
 
 use super::*;
 use crate::order::{

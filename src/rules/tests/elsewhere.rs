@@ -1,5 +1,5 @@
-//! Transactions that another record owns: a transaction pays one order or is refunded from one
-//! record.
+//! Transactions that another record owns. A transaction either pays one order or is refunded from
+//! one record.
 
 use super::*;
 use crate::order::{AnomalyKind, ImportRefusal, Status};
@@ -32,15 +32,15 @@ fn transaction_refunded_by_one_record_pays_no_other() {
             Resolved::NotAcceptable
         );
     }
-    // The channel refused the refund: it no longer holds the money, so the payment may pay the
-    // order.
+    // The channel refused the refund, so the refund reserves no amount. The transaction may now pay
+    // an order.
     let _ = store.refuse("a", "R");
     let applied = Resolved::Reexamined(Confirmed::Applied);
     assert_eq!(store.resolve("b", 1, Resolution::Accept), applied);
-    // Now "b" owns the transaction, so "c" cannot get it, too.
+    // The transaction paid order b, so it cannot pay order c as well.
     let refused = store.resolve("c", 1, Resolution::Accept);
     assert_eq!(refused, Resolved::NotAcceptable);
-    // Only the paid order can refund it now.
+    // Only the paid order b can refund the transaction now.
     let again = new_refund("R", "X", 100).attempt(2);
     assert_eq!(store.request("a", again), RefundRequested::NotPaid);
 }
@@ -73,7 +73,7 @@ fn refund_report_of_other_orders_transaction_is_anomaly() {
     );
     assert_eq!(store.order("b").refunds, []);
     assert_eq!(store.order("b").open_anomalies().count(), 1);
-    // The fact counts in the order that the transaction paid.
+    // The order that the transaction paid counts the refund.
     assert_eq!(
         store.record_refund("a", fact),
         (RefundRecorded::Adopted, true)
@@ -106,7 +106,7 @@ fn import_of_refunded_transaction_is_refused() {
     let by = no("b");
     let refused = Imported::Refused(ImportRefusal::RefundedElsewhere { by });
     assert_eq!(store.import(&order, Conflict::Skip), refused);
-    // If the order already exists, the payment is recorded like any other.
+    // If the order exists already, the import records its payment as `confirm` would.
     let _ = store.create("a", new());
     let advanced = Imported::Advanced(Some(Confirmed::GivenBack { by }));
     assert_eq!(store.import(&order, Conflict::Advance), advanced);

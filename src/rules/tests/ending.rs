@@ -1,10 +1,11 @@
-//! End of orders whose only payment was dismissed or refunded. Such an order frees its reference.
+//! Closing of orders whose only payment was dismissed or refunded. A closed order frees its
+//! reference.
 
 use super::*;
 use crate::order::{ActionKind, Status};
 
-/// Returns a store whose `order-a` has a reference and a payment by another payer. A person
-/// resolved that anomaly with `how`.
+/// Returns a store whose `order-a` has a reference and a payment by another user. A person has
+/// resolved the anomaly of this payment with `how`.
 fn with_resolved_mismatch(how: Resolution) -> Oracle {
     let mut store = Oracle::open();
     let _ = store.create("a", new().reference(reference("r")));
@@ -13,6 +14,7 @@ fn with_resolved_mismatch(how: Resolution) -> Oracle {
     store
 }
 
+/// Returns a store whose `order-a` has one payment, by another user, and a full refund of it.
 fn refunded() -> Oracle {
     let mut store = with_resolved_mismatch(refund("R"));
     let _ = store.record_refund("a", report("R", "X", 100, RefundState::Success));
@@ -105,7 +107,7 @@ fn operator_ends_settled_or_expired_order() {
     assert_eq!(store.run_close("a", end()), CloseOutcome::AlreadyPaid);
 }
 
-/// Does one sweep of a server. The channel reports that X paid the order.
+/// Performs the due action of `order-a`, if any. The channel answers that X paid the order.
 fn sweep(store: &mut Oracle) {
     let Some(next) = store.next("a") else { return };
     if next.at > store.now || store.order("a").open_anomalies().next().is_some() {
@@ -159,7 +161,7 @@ fn largest_reported_payment_amount_limits_refund() {
         store.request("a", new_refund("R", "X", 99)),
         RefundRequested::Requested
     );
-    // The same is true of a payment that waits for its order.
+    // An unclaimed payment may also repeat with another amount.
     let mut store = Oracle::open();
     let unclaimed = (Confirmed::Unclaimed, false);
     assert_eq!(store.confirm("a", paid_fen("X", 1)), unclaimed);

@@ -3,7 +3,7 @@
 use super::*;
 use crate::order::{AnomalyEndKind, AnomalyKind, Difference, ImportRefusal, RefundStatus, Status};
 
-/// Returns `order-a` of another system, after these commands.
+/// Returns `order-a` as another store exports it after these commands.
 pub(super) fn exported(commands: &[CommandKind]) -> Order {
     let mut store = Oracle::with_order();
     for command in commands {
@@ -12,6 +12,7 @@ pub(super) fn exported(commands: &[CommandKind]) -> Order {
     store.order("a").clone()
 }
 
+/// Returns a paid `order-a` with a successful refund R and a requested refund S.
 fn exported_paid() -> Order {
     exported(&[
         confirm(paid("X")),
@@ -60,7 +61,7 @@ fn imported_payment_with_other_identity_is_duplicate() {
     let answer = store.query("a", ChannelState::Success(elsewhere.clone()));
     assert_eq!(answer, Queried::Payment(Confirmed::Duplicate));
     assert_eq!(store.events("a").len(), 1);
-    // The same transaction with yet another payer is a new fact.
+    // The same transaction with a third payer is a new fact.
     elsewhere.openid = Some(openid("aunt"));
     let field = crate::order::IdentityField::Appid;
     let answer = store.confirm("a", elsewhere);
@@ -345,13 +346,13 @@ fn unclaimed_refund_report_overrides_import() {
 #[test]
 fn import_advances_order_but_never_reverts_it() {
     let mut store = Oracle::with_order();
-    // The import applies everything except the refund that was only requested there.
+    // The import skips refund S: the other system only requested it.
     let advanced = store.import(&exported_paid(), Conflict::Advance);
     assert_eq!(advanced, Imported::SkippedDiffers);
     let order = store.order("a");
     assert_eq!(order.status, Status::Success);
     let numbers: Vec<_> = order.refunds.iter().map(|r| r.refund_no.as_str()).collect();
-    assert_eq!(numbers, ["R"], "S was only requested there");
+    assert_eq!(numbers, ["R"], "the other system only requested S");
     let before = order.clone();
     let pending = exported(&[]);
     assert_eq!(store.import(&pending, Conflict::Advance), Imported::Exists);
@@ -399,7 +400,7 @@ fn imported_failure_does_not_end_open_refund() {
     let mut store = source(None);
     assert_eq!(store.import(&closed, Conflict::Advance), Imported::Exists);
     assert_eq!(store.order("a").refunds[0].status, RefundStatus::Requested);
-    // An imported failure does not end a waiting refund either.
+    // An imported failure does not end a requested refund of an unclaimed payment either.
     let mut store = Oracle::open();
     let _ = store.confirm("a", paid("X"));
     let _ = store.resolve("a", 1, refund("R"));

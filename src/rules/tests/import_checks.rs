@@ -1,9 +1,10 @@
-//! An import is no answer of the channel, so it moves no check of a refund.
+//! Imports do not change the check times of a refund, because they are no answers of the channel.
 
 use super::import::exported;
 use super::*;
 
-/// An import answers no query. Otherwise each repetition would delay the query that is due.
+/// An import is no answer to a query. If each repeated import delayed the due query, the server
+/// might never send the query.
 #[test]
 fn repeated_import_does_not_delay_due_query() {
     let mut store = Oracle::open();

@@ -1,5 +1,5 @@
-//! Limits of a record: 64 anomalies and 16 waiting payments. Beyond them the store writes
-//! nothing.
+//! Limits of a record: 64 unfolded anomalies and 16 unclaimed payments. The store refuses a fact
+//! that would exceed a limit.
 
 use super::*;
 use crate::order::{AnomalyKind, Confirmed, MAX_ANOMALIES, MAX_WAITING, Status};
@@ -13,7 +13,7 @@ pub(super) fn with_anomalies(count: usize) -> Oracle {
     store
 }
 
-/// Checks that the command writes nothing and is not acknowledged, so that the channel repeats.
+/// Checks that the command writes nothing and is not acknowledged.
 fn refuses(store: &Oracle, command: CommandKind, outcome: Outcome) {
     let decision = store.decide(no("a"), command);
     assert_eq!(decision.outcome, outcome);
@@ -144,7 +144,7 @@ fn payment_with_unknown_refund_is_recorded_atomically() {
     assert_eq!(store.kinds("a").len(), MAX_ANOMALIES);
 }
 
-/// Returns a store with a full record whose last anomaly is a payment by `aunt`.
+/// Returns a store with a full record. Its last anomaly is a payment of `amount` fen by `aunt`.
 fn full_with_other_payer(amount: u64) -> Oracle {
     let mut store = with_anomalies(MAX_ANOMALIES - 1);
     let mut aunt = paid_by("Y", "aunt");

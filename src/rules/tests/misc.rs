@@ -1,4 +1,4 @@
-//! `annotate`, `hide` and `unhide`.
+//! Commands `annotate`, `hide` and `unhide`, and the acknowledgement of all commands.
 
 use super::*;
 use crate::order::{Annotated, Status};

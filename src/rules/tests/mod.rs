@@ -1,7 +1,7 @@
 //! Tests of the rules: one test per rule, and tests with random commands.
 //!
-//! [`Shop`] is a minimal store in memory. It checks the invariants after every command, so each
-//! test also tests the invariants.
+//! [`Oracle`] is a minimal store in memory. It checks the invariants after every command, so each
+//! test also tests the invariants. Short names stand for orders: `a` means `order-a`.
 
 mod attempts;
 mod close;
@@ -75,7 +75,7 @@ fn start() -> Timestamp {
     Timestamp::parse_rfc3339("2024-05-01T12:00:00+08:00").unwrap()
 }
 
-/// Returns an order of 100 fen by the user `user` at the merchant `shop`.
+/// Returns a new order of 100 fen by the user `user` at the merchant `shop`.
 fn new() -> NewOrder {
     NewOrder::new(AppId::parse("app").unwrap(), fen(100))
         .unwrap()
@@ -83,7 +83,7 @@ fn new() -> NewOrder {
         .mch_id(MchId::parse("shop").unwrap())
 }
 
-/// Returns a payment that fits [`new`].
+/// Returns a payment of 100 fen that matches the order of [`new`].
 fn paid(transaction: &str) -> Payment {
     paid_fen(transaction, 100)
 }
@@ -131,6 +131,7 @@ fn resolve(anomaly: u32, how: Resolution) -> CommandKind {
     }
 }
 
+/// Returns a person's decision to refund the payment of an anomaly under this refund number.
 fn refund(number: &str) -> Resolution {
     Resolution::Refund {
         refund_no: RefundNo::parse(number).unwrap(),
@@ -143,6 +144,7 @@ fn new_refund(number: &str, transaction: &str, amount: u64) -> NewRefund {
     NewRefund::new(number, transaction, fen(amount)).unwrap()
 }
 
+/// Returns the channel's report that this refund is in `state`.
 fn report(number: &str, transaction: &str, amount: u64, state: RefundState) -> RefundFact {
     let number = RefundNo::parse(number).unwrap();
     let transaction = TransactionId::parse(transaction).unwrap();
@@ -164,7 +166,7 @@ fn refuse_refund(number: &str) -> CommandKind {
     }
 }
 
-/// The commands as methods that return the typed outcome.
+/// Methods that run one command on an order and return its typed outcome.
 impl Oracle {
     fn create(&mut self, text: &str, new: NewOrder) -> Created {
         match self.run(no(text), create(new)).outcome {

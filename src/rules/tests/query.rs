@@ -226,7 +226,7 @@ fn check_event_leaves_update_time_unchanged() {
 fn unanswered_query_only_delays_due_action() {
     let mut store = Oracle::with_order();
     let first = store.next("a").unwrap();
-    // No step is due yet, so nothing is written.
+    // No action is due yet, so the command writes nothing.
     assert_eq!(store.record_unanswered("a"), Queried::StillPending);
     assert_eq!(store.next("a"), Some(first));
     store.wait(MINUTE);
@@ -241,7 +241,7 @@ fn unanswered_query_only_delays_due_action() {
         (before.checks + 1, before.status)
     );
     assert_eq!(after.update_time, before.update_time);
-    // A due close request stays a close request.
+    // A delayed close request remains a close request.
     let _ = store.begin_close("a");
     let due = store.next("a").unwrap();
     assert_eq!(store.record_unanswered("a"), Queried::StillClosing);

@@ -1,5 +1,5 @@
 //! Random commands on a few order numbers that share transactions, references and refund
-//! numbers. [`Shop`] checks the invariants after each command.
+//! numbers. [`Oracle`] checks the invariants after each command.
 
 use std::time::Duration;
 
@@ -125,7 +125,7 @@ fn facts() -> impl Strategy<Value = RefundFact> {
     })
 }
 
-/// Imports of orders that another store made by the same rules.
+/// Strategy for imports of orders that another store created by the same rules.
 fn imports() -> impl Strategy<Value = CommandKind> {
     let paths = (
         select(vec!["a", "b", "c"]),
@@ -184,7 +184,7 @@ pub(super) fn commands() -> impl Strategy<Value = CommandKind> {
     ]
 }
 
-/// Returns a decision about an anomaly that was reopened once.
+/// Returns the command to resolve an anomaly that was reopened once.
 fn resolve_reopened(id: u32, how: Resolution) -> CommandKind {
     let anomaly = AnomalyRef {
         id: AnomalyId(id),

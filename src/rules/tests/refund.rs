@@ -1,4 +1,4 @@
-//! `request_refund` and `record_refund_refused`. Refunds never exceed the paid amount.
+//! Commands `request_refund` and `record_refund_refused`. Refunds never exceed the paid amount.
 
 use super::*;
 use crate::order::{

@@ -1,11 +1,12 @@
-//! Checks of refunds: when they are due, and when they end.
+//! Times of the checks of refunds at the channel.
 
 use super::refund::{paid_store, refund_of};
 use super::*;
 use crate::order::{Record, RefundStatus, Status};
 use RefundState::{Abnormal, Closed, Processing, Success};
 
-/// Makes `count` checks, each as soon as it is due. Returns the delays before them in minutes.
+/// Runs `command` as the answer to `count` checks, each as soon as the check is due. Returns the
+/// delays before the checks in minutes.
 fn checks(store: &mut Oracle, command: &CommandKind, count: usize) -> Vec<u64> {
     let mut steps = Vec::new();
     for _ in 0..count {
@@ -139,7 +140,7 @@ fn unanswered_refund_query_delays_check_and_keeps_reserve() {
     let refund = store.order("a").refunds[0].clone();
     assert_eq!((refund.status, refund.checks), (RefundStatus::Requested, 1));
     assert!(refund.next_check.unwrap() > store.now);
-    // The check is not due any more, so a repeat writes nothing.
+    // No check is due now, so a repeated command writes nothing.
     assert_eq!(store.refund_unanswered("a", "R"), RefundUnanswered::PutOff);
     assert_eq!(store.order("a").refunds[0], refund);
     let _ = store.record_refund("a", report("R", "X", 40, RefundState::Success));

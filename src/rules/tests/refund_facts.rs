@@ -1,4 +1,4 @@
-//! Refund facts from the channel.
+//! `record_refund`: reports of the channel about refunds.
 
 use super::refund::{exceeds, moved, paid_store, refund_of, status};
 use super::*;
@@ -86,7 +86,7 @@ fn success_of_closed_refund_counts_if_amount_is_available() {
     assert_eq!(
         store.order("a").open_anomalies().count(),
         0,
-        "the anomaly has ended"
+        "the anomaly is still open"
     );
 }
 
@@ -133,7 +133,7 @@ fn refund_with_different_facts_is_anomaly() {
     assert_eq!(outcome, differs(RefundDifference::TransactionId));
     assert_eq!(status(&store, "R"), RefundStatus::Requested);
     let _ = store.record_refund("a", report("R", "X", 60, Success));
-    // A successful refund keeps its amount.
+    // The amount of a successful refund never changes.
     let outcome = store.record_refund("a", report("R", "X", 59, Success));
     assert_eq!(outcome, differs(RefundDifference::Amount));
     let again = store.record_refund("a", report("R", "X", 59, Success));

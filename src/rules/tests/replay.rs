@@ -1,5 +1,5 @@
-//! Replay of random event lists, including lists that no store would write. Each list must fold
-//! into a record that readers, `verify` and all commands accept without a panic.
+//! Folding of random event lists, including lists that no store would write. Readers, `verify` and
+//! all commands must handle the resulting record without a panic.
 
 use proptest::prelude::*;
 use proptest::sample::select;

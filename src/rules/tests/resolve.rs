@@ -1,10 +1,10 @@
-//! `resolve`: every kind of anomaly with every decision.
+//! `resolve`: every decision of a person about every kind of anomaly.
 
 use super::*;
 use crate::order::{AnomalyEndKind, AnomalyKind, Confirmed, RefundStatus, Status};
 
-/// Returns stores whose `order-a` has one anomaly each, of every kind that payments and queries
-/// raise.
+/// Returns one store for each kind of anomaly that payments and queries raise. Its `order-a` has
+/// one anomaly of that kind.
 fn every_kind() -> Vec<Oracle> {
     let paid_store = || {
         let mut store = Oracle::with_order();

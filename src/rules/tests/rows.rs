@@ -1,12 +1,12 @@
-//! Commands in the rows of the table of all statuses and commands.
+//! Commands of the table of all statuses and commands, one per row.
 
 use super::states::store_in_column;
 use super::*;
 use crate::order::Record;
 use crate::types::Metadata;
 
-/// Row of the table: its name, and a function that returns the command. The function may first
-/// prepare the store, whose `order-a` has the status of the column.
+/// Row of the table: its name, and a function that returns the command. The argument is a store
+/// whose `order-a` has the status of the column. The function may run other commands on it first.
 pub(super) type Row = (&'static str, fn(&mut Oracle) -> CommandKind);
 
 pub(super) fn rows() -> Vec<Row> {
@@ -238,8 +238,8 @@ fn imports() -> Vec<Row> {
     ]
 }
 
-/// Checks that the table is complete. This test does not compile after a command, a state or a
-/// reply is added. Add its rows then.
+/// Checks that the table is complete. If a command, a state or a reply is added, this test does not
+/// compile. Add a row for it then.
 #[test]
 fn every_command_state_and_reply_is_in_table() {
     let verb = |command: &CommandKind| match command {

@@ -1,6 +1,6 @@
-//! Table of all statuses and commands, at every time that matters. One test compares it with the
-//! hand-written [`EXPECTED`], the other with the manual's chapter in both languages.
-//! `UPDATE_STATES=1` rewrites the chapters.
+//! Table of all statuses and commands, at four times in the life of an order. One test compares the
+//! table with the hand-written [`EXPECTED`], the other with the manual's chapter in both languages.
+//! Run this test with `UPDATE_STATES=1` to rewrite the chapters.
 
 use std::fmt::Write;
 
@@ -23,8 +23,8 @@ const MOMENTS: [(&str, Duration); 4] = [
     ("overdue", Duration::from_secs(7 * 24 * 3600 + 11 * 60)),
 ];
 
-/// Returns a store whose `order-a` has the status of the column. X is the transaction of a paid
-/// order, and of the waiting payment.
+/// Returns a store whose `order-a` has the status of the column. A paid order was paid by
+/// transaction X. In the column `waiting`, the unclaimed payment is by X.
 pub(super) fn store_in_column(column: &str) -> Oracle {
     let path = match column {
         "absent" => vec![],
@@ -87,7 +87,7 @@ fn status(record: Option<&Record>) -> Option<Status> {
     record.and_then(Record::as_order).map(|order| order.status)
 }
 
-/// Returns the name of the outcome, and of an outcome inside it, without fields.
+/// Returns the name of the outcome without its fields. Includes the name of a nested outcome.
 fn outcome_name(decision: &Decision) -> String {
     let outcome = format!("{:?}", decision.outcome);
     let (_, inner) = outcome.split_once('(').unwrap();
@@ -118,7 +118,7 @@ fn event_name(event: &Event) -> String {
     }
 }
 
-/// Returns the next step and its delay if an event set one; otherwise an empty string.
+/// Returns the next action and its delay if an event set one; otherwise an empty string.
 fn next_step(decision: &Decision, now: Timestamp) -> String {
     let sets_next = |event: &Event| {
         use EventKind::{Checked, CloseAborted, CloseBegan, Created, Imported};
@@ -208,13 +208,13 @@ fn every_status_meets_every_command() {
     }
 }
 
-/// The words of the chapter in one language.
+/// Texts of the manual's chapter in one language.
 pub(super) struct Chapter {
     pub(super) file: &'static str,
     pub(super) preface: &'static str,
-    /// Headings of the two first columns and of the columns without a status.
+    /// Headings of the first four columns: command, time, no record, and unclaimed payment.
     pub(super) columns: [&'static str; 4],
-    /// Translations of the names of rows and times; others stay as they are.
+    /// Translations of the names of rows and times. A name without a translation stays in English.
     pub(super) words: &'static [(&'static str, &'static str)],
 }
 
@@ -278,7 +278,7 @@ impl Chapter {
     }
 }
 
-/// Groups the times of a row at which all cells are equal. Returns each group with its cells.
+/// Groups the times of a row with equal cells. Returns the times and the cells of each group.
 fn grouped(row: &Row) -> Vec<(Vec<&'static str>, Vec<String>)> {
     let mut groups: Vec<(Vec<&'static str>, Vec<String>)> = Vec::new();
     for (moment, age) in MOMENTS {

@@ -1,4 +1,4 @@
-//! The Chinese words of the chapter on statuses and commands.
+//! Chinese texts of the manual's chapter on statuses and commands.
 
 use super::states::Chapter;
 

@@ -1,5 +1,5 @@
-//! Strict mode: the store keeps the same anomalies, but does not acknowledge payments that do
-//! not fit.
+//! Strict mode: the store raises the same anomalies, but does not acknowledge payments that do not
+//! match their order.
 
 use super::*;
 use crate::order::{Confirmed, IdentityField};

@@ -1,4 +1,4 @@
-//! Due times, growing delays, and a clock that is set back.
+//! Due times of checks, growing delays between checks, and a clock that is set back.
 
 use super::*;
 use crate::order::{ActionKind, NextAction, Status};

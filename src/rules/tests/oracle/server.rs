@@ -9,7 +9,7 @@ use crate::order::{ActionKind, Anomaly, AnomalyKind, Record, Refund, RefundStatu
 const ORDERS: [&str; 3] = ["a", "b", "c"];
 const TRANSACTIONS: [&str; 2] = ["X", "Y"];
 
-/// Acknowledged fact, which the store must never lose.
+/// Payment or refund report that the server acknowledged. The store must never lose such a fact.
 #[derive(Debug)]
 pub(super) enum Acknowledged {
     Paid(&'static str, Payment),
@@ -20,7 +20,7 @@ pub(super) struct Server {
     pub(super) store: Oracle,
     pub(super) channel: Channel,
     pub(super) acknowledged: Vec<Acknowledged>,
-    /// Order under which each refund was requested, by refund number.
+    /// Order of each requested refund, by refund number.
     numbers: BTreeMap<String, &'static str>,
 }
 
@@ -64,8 +64,8 @@ impl Server {
         }
     }
 
-    /// Delivers one message. An unacknowledged message stays in the pool, because the channel
-    /// repeats it. `again` delivers a copy.
+    /// Delivers one message to the server. An unacknowledged message stays in the pool, because the
+    /// channel repeats it. `again` delivers a copy and keeps the message.
     fn deliver(&mut self, position: usize, again: bool, random: u8) {
         let pool = &mut self.channel.pool;
         if pool.is_empty() {
@@ -131,7 +131,7 @@ impl Server {
         acknowledge
     }
 
-    /// Does every step that is due. The channel answers the queries at once or later.
+    /// Performs every due action. The channel answers queries at once or in a later step.
     fn sweep(&mut self, at_once: bool, random: u8) {
         for text in ORDERS {
             let Some(record) = self.store.record(text).cloned() else {
@@ -162,7 +162,7 @@ impl Server {
             self.channel.pool.push(message);
             return;
         }
-        // A query puts its answer at the end of the pool. Deliver that answer now.
+        // `receive` puts the answer to a query at the end of the pool. Deliver that answer now.
         let before = self.channel.pool.len();
         let _ = self.receive(message, random);
         if self.channel.pool.len() > before
@@ -192,7 +192,7 @@ impl Server {
         }
     }
 
-    /// Repeats the request of a refund that the store holds and the channel does not know.
+    /// Repeats a refund request that the channel has not received.
     fn ask_again(&mut self, text: &'static str, number: &str, random: u8) {
         let known = self.refund_of(text, number);
         let Some(known) = known.filter(|known| known.status == RefundStatus::Requested) else {
@@ -226,7 +226,7 @@ impl Server {
         }
     }
 
-    /// Starts the next attempt of a closed refund, under the same number.
+    /// Requests the next attempt of a closed refund, under the same number.
     fn retry(&mut self, position: u8, random: u8) {
         let closed = |(number, text): (&String, &&'static str)| {
             let refund = self.refund_of(text, number)?;
@@ -251,7 +251,7 @@ impl Server {
             let (number, text) = ((*number).clone(), **text);
             self.channel.advance_refund(text, &number, random);
             if random > 240 {
-                // The channel also sends it under the number of another order.
+                // The channel also reports the refund for a wrong order.
                 self.channel.send_state(pick(&ORDERS, position), &number);
             }
         }
@@ -266,13 +266,14 @@ impl Server {
         ORDERS.into_iter().flat_map::<Vec<_>, _>(of).collect()
     }
 
-    /// Makes a person resolve one open anomaly.
+    /// Resolves one open anomaly, as a person would.
     fn resolve_one(&mut self, position: usize, random: u8) {
         let open = self.open_anomalies();
         let Some((text, anomaly)) = open.get(position % open.len().max(1)).cloned() else {
             return;
         };
-        // A person asks the channel first, and never dismisses what the channel confirms.
+        // A person must accept a report that the channel's ledger confirms: a dismissal would make
+        // the store differ from the ledger.
         let is_confirmed = match &anomaly.kind {
             AnomalyKind::RefundDisagrees { .. } => true,
             AnomalyKind::RefundDiffers { refund_no } => {
@@ -312,8 +313,8 @@ impl Server {
         let _ = self.store.run_close(text, CommandKind::EndOrder { note });
     }
 
-    /// Runs 64 rounds: every message arrives, the server sweeps, and a day passes. After the
-    /// rounds of [`Self::finish`] nothing may be due, and the store must agree with the channel.
+    /// Runs 64 days. Each day, all messages arrive, and the server performs the due actions. Then
+    /// runs [`Self::finish`] and checks the final state.
     pub(super) fn settle(&mut self, seed: u64) {
         let mut bytes = seed.to_le_bytes().into_iter().cycle();
         let resolves = seed.is_multiple_of(2);
@@ -336,7 +337,7 @@ impl Server {
         self.check_final_state();
     }
 
-    /// Runs 64 rounds without faults: the channel ends every refund and answers every query.
+    /// Runs 64 days without faults: the channel ends every refund and answers every query.
     fn finish(&mut self) {
         for _ in 0..64_u8 {
             for position in 0..self.numbers.len() {
