@@ -1,8 +1,9 @@
 //! Synchronization primitives of the commit pipeline: locks, condition variables, atomics and
 //! threads.
 //!
-//! The commit pipeline imports them only from this module. With `--cfg shuttle` a scheduler
-//! replaces them: it controls the threads of a test and can repeat a schedule.
+//! The commit pipeline imports these types only from this module. With `--cfg shuttle`, versions
+//! under a test scheduler replace them. The scheduler controls the threads of a test and can repeat
+//! a schedule.
 
 #[cfg(shuttle)]
 pub(crate) mod faults;
@@ -20,7 +21,7 @@ pub(crate) use std::thread;
 #[cfg(not(shuttle))]
 pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
 
-/// Runs a test once, in the schedule that the operating system chooses.
+/// Runs a test once, in the thread schedule of the operating system.
 #[cfg(all(test, not(shuttle)))]
 pub(crate) fn run_schedules(test: impl Fn() + Send + Sync + 'static) {
     test();

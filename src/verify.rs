@@ -16,7 +16,7 @@ pub enum Invariant {
     I3,
     /// Every list agrees exactly with the records, in both directions.
     I5,
-    /// A transaction, a refund number and a live reference have one owner each.
+    /// At most one record owns each transaction, refund number and reference.
     I6,
     /// Each event raises the version by one.
     I7,
@@ -108,7 +108,7 @@ impl VerifyReport {
         }
     }
 
-    /// Adds violations at the front of the list: they explain the others.
+    /// Inserts violations at the front of the list, because they explain the later ones.
     pub(crate) fn lead(&mut self, breaches: impl Iterator<Item = (Invariant, String)>) {
         let mut first = Self::default();
         breaches.for_each(|(invariant, what)| first.add_violation(invariant, None, what));
@@ -193,7 +193,7 @@ impl VerifyReport {
         for refund in record.refunds() {
             let paid = record.paid_of(refund.channel, &refund.transaction_id);
             let held = record.held_of(refund.channel, &refund.transaction_id);
-            // The store may learn of a refund before its payment: then there is nothing to compare.
+            // A refund may be recorded before its payment. Then there is no amount to compare with.
             let within = held.is_some_and(|held| paid.is_none_or(|paid| held <= paid));
             if !within {
                 let what = "refunded and reserved amounts exceed the payment";
@@ -203,7 +203,7 @@ impl VerifyReport {
     }
 }
 
-/// Formats a value for a message, or "none".
+/// Formats a value for a message. Returns "none" for `None`.
 fn or_none(value: Option<impl fmt::Display>) -> String {
     value.map_or_else(|| "none".to_owned(), |value| value.to_string())
 }
@@ -240,7 +240,7 @@ mod tests {
     use crate::rules::{Context, Policy, decide};
     use crate::types::{AppId, Fen, Timestamp, TransactionId};
 
-    /// Returns a paid order and its events, produced by the rules.
+    /// Returns a paid order and its two events, created by the rules.
     fn paid() -> (Record, Vec<Event>) {
         let no = OrderNo::parse("order-1").unwrap();
         let context = Context {

@@ -14,7 +14,7 @@ pub struct Counts {
     pub by_status: [u64; 6],
     /// Number of unclaimed payments: their order does not exist yet.
     pub unclaimed: u64,
-    /// Number of anomalies that a person must resolve, with the unclaimed payments.
+    /// Number of anomalies that a person must resolve. Unclaimed payments are included.
     pub open_anomalies: u64,
 }
 

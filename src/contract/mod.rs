@@ -18,7 +18,7 @@ pub enum Lookup {
     Owner(UniqueKey),
 }
 
-/// Record with the row number that the engine gave it.
+/// Record with the row number that the engine assigned to it.
 ///
 /// The rules ignore the row number. The store returns it unchanged to the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +67,7 @@ pub enum Direction {
     Backward,
 }
 
-/// Position in an index. It does not include the index itself.
+/// Position of an entry within an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Position {
     /// Time of the entry.
@@ -78,7 +78,7 @@ pub struct Position {
     pub sub: u32,
 }
 
-/// Range of an index.
+/// Query for the entries of an index within a time range.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexQuery {
     /// The index.
@@ -93,7 +93,7 @@ pub struct IndexQuery {
     pub after: Option<Position>,
 }
 
-/// Part of an index.
+/// Entries of one read of an index.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IndexPage {
     /// Entries, in the direction of the read.

@@ -1,4 +1,5 @@
-//! Test fixture: a commit pipeline on an engine in memory, which yields at every write.
+//! Test fixture: a commit pipeline on an engine in memory. The engine yields to other threads at
+//! every load, write and reservation.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -20,17 +21,17 @@ use crate::testing::fixtures;
 use crate::types::OrderNo;
 use crate::verify::VerifyReport;
 
-/// Stub engine: its data, its planned failure, and a log of its writes.
+/// State of the stub engine: its data, its planned failure, and a log of its writes.
 #[derive(Debug)]
 pub(super) struct Stub {
     pub(super) memory: MemoryEngine,
-    /// Index of the write that fails with an unknown outcome. The first write is 1.
+    /// Number of the write that fails with an unknown outcome. The first write has number 1.
     pub(super) fails_at: Option<usize>,
     /// Maximum number of counters per reservation.
     pub(super) block: u64,
-    /// Order numbers of each write that began.
+    /// Order numbers of each started write.
     pub(super) writes: Mutex<Vec<Vec<OrderNo>>>,
-    /// Mutations that the fault `AnswerEarly` holds back.
+    /// Mutations that the fault `AnswerEarly` delays until the next write.
     pub(super) late: Mutex<Vec<Mutation>>,
 }
 
@@ -57,7 +58,7 @@ impl Stub {
         self.memory.apply(batch)
     }
 
-    /// Returns whether a write with this order number began.
+    /// Returns whether the engine has started a write with this order number.
     pub(super) fn has_begun(&self, no: OrderNo) -> bool {
         self.writes
             .lock()
@@ -135,14 +136,14 @@ impl Engine for Handle {
     }
 }
 
-/// Open commit pipeline with its threads.
-pub(super) struct Shop {
+/// Store without the public API: an open commit pipeline with its threads.
+pub(super) struct TestStore {
     pipeline: Arc<Pipeline>,
     threads: Threads,
     pub(super) stub: Arc<Stub>,
 }
 
-impl Shop {
+impl TestStore {
     pub(super) fn open(stub: Stub, bounds: Bounds) -> Arc<Self> {
         let stub = Arc::new(stub);
         let engine = Box::new(Handle(Arc::clone(&stub)));
@@ -157,7 +158,7 @@ impl Shop {
     }
 
     pub(super) fn new() -> Arc<Self> {
-        Self::open(Stub::default(), ROOMY)
+        Self::open(Stub::default(), LARGE)
     }
 
     pub(super) fn run(&self, command: Command) -> Call<Reply<Outcome>> {
@@ -172,8 +173,8 @@ impl Shop {
         Call::shut_down(Arc::clone(&self.pipeline))
     }
 
-    /// Checks that the engine holds the acknowledged version of an order, or a later one.
-    pub(super) fn assert_stands(&self, answered: &Reply<Outcome>) {
+    /// Checks that the engine has written the version of the order in this reply, or a later one.
+    pub(super) fn assert_durable(&self, answered: &Reply<Outcome>) {
         let order = answered.order.as_ref().unwrap();
         let record = self.stub.memory.get(&order.no).unwrap();
         let found = record
@@ -198,8 +199,8 @@ impl Shop {
     }
 }
 
-/// Queue bounds that no test reaches.
-pub(super) const ROOMY: Bounds = Bounds {
+/// Queue limits that no test reaches.
+pub(super) const LARGE: Bounds = Bounds {
     commands: 100,
     bytes: 1 << 20,
 };

@@ -1,17 +1,18 @@
-//! Injected faults that schedule tests must detect.
+//! Faults that a test injects to check that the schedule tests detect them.
 
 use std::cell::Cell;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// `notify_one` wakes no thread.
+    /// `Condvar::notify_one` wakes no thread.
     LostSignal,
-    /// The engine returns success before it has written.
+    /// The engine reports success before it writes.
     AnswerEarly,
 }
 
 thread_local! {
-    /// The fault of this test. All tasks of a test run on one thread, so a thread-local is enough.
+    /// Fault injected into the running test. A thread-local is enough, because all tasks of a test
+    /// run on one thread.
     static INJECTED: Cell<Option<Fault>> = const { Cell::new(None) };
 }
 

@@ -1,4 +1,4 @@
-//! Clock for tests, which changes only when a test sets it.
+//! Clock for tests. Its time changes only when a test sets it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -50,12 +50,12 @@ impl ManualClock {
         self.millis.store(moment.as_millis(), Ordering::SeqCst);
     }
 
-    /// Moves the clock forward.
+    /// Sets the clock forward by this duration.
     pub fn advance(&self, by: Duration) {
         self.set(self.now().saturating_add(by));
     }
 
-    /// Moves the clock back.
+    /// Sets the clock back by this duration.
     pub fn turn_back(&self, by: Duration) {
         self.set(self.now().saturating_sub(by));
     }

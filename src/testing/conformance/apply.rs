@@ -1,4 +1,4 @@
-//! Cases for `apply`: atomic mutations, mismatches and key owners.
+//! Conformance cases for `apply`: atomic mutations, mismatches and key owners.
 
 use super::Harness;
 use super::tools::{Decider, at_once, numbers, whole};

@@ -1,4 +1,5 @@
-//! Cases for queries and closing. A payment wins at every step.
+//! Conformance cases for queries and for closing an order. A payment takes precedence at every
+//! step.
 
 use std::time::Duration;
 
@@ -71,7 +72,7 @@ pub(super) fn payment_while_closing_pays_order(harness: &dyn Harness) {
     assert_eq!(begin_close(&fixture, 1), CloseOutcome::Closing);
     assert_eq!(begin_close(&fixture, 1), CloseOutcome::Already);
     fixture.clock.advance(MINUTE * 4 - SECOND);
-    assert_eq!(fixture.due(), [], "five minutes after the last prepay");
+    assert_eq!(fixture.due(), [], "the prepay is too recent");
     fixture.clock.advance(SECOND);
     assert_eq!(fixture.due(), [(order_no(1), ActionKind::AskClose)]);
     fixture.expect(1, payment(1, 100), Confirmed::Applied, true);
@@ -112,7 +113,7 @@ pub(super) fn payment_after_close_is_late_until_accepted(harness: &dyn Harness) 
     fixture.expect(1, payment(1, 100), Confirmed::Late, true);
     let late = fixture.order(1);
     assert_eq!((late.status, late.late), (Status::LatePaid, true));
-    assert_eq!(late.hidden_at, None, "its user sees it again");
+    assert_eq!(late.hidden_at, None, "a late payment unhides the order");
     fixture.expect(1, payment(1, 100), Confirmed::Duplicate, true);
     let page = crate::query::PageRequest::of(10);
     let open = fixture.store().open_anomalies(page).wait().unwrap().rows;

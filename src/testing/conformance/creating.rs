@@ -1,4 +1,5 @@
-//! Cases for creation: one order per number and per reference, also after its payment.
+//! Conformance cases for creating orders: one order per number, and one payable or paid order per
+//! reference.
 
 use super::Harness;
 use super::tools::{StoreFixture, at_once};
@@ -31,7 +32,7 @@ pub(super) fn unclaimed_payment_of_wrong_amount_becomes_anomaly(harness: &dyn Ha
     fixture.expect(1, payment(2, 100), Confirmed::Unclaimed, false);
     fixture.expect(2, payment(3, 99), Confirmed::Unclaimed, false);
     let paid = fixture.create(1, new(100)).outcome;
-    assert_eq!(paid, Created::CreatedAndPaid, "the first that fits");
+    assert_eq!(paid, Created::CreatedAndPaid, "by the first match");
     let made = fixture.create(2, new(100)).outcome;
     assert_eq!(made, Created::Created);
     assert_eq!(fixture.status(2), Status::Pending);
@@ -98,7 +99,7 @@ pub(super) fn same_reference_under_two_numbers_makes_one_order(harness: &dyn Har
         let (made, _) = made.unwrap();
         let found = answers.iter().find(|(_, a)| a.outcome == Created::Exists);
         let shown = found.and_then(|(_, answer)| answer.order.as_ref()).unwrap();
-        assert_eq!(shown.no, *made, "the second is shown the first's order");
+        assert_eq!(shown.no, *made, "both replies contain the same order");
     }
     drop(store);
     fixture.close();

@@ -1,4 +1,5 @@
-//! Cases for the counter, the identity, and an engine that is closed and opened again.
+//! Conformance cases for reserved counters, the engine's identity, and closing and opening an
+//! engine.
 
 use std::collections::BTreeSet;
 

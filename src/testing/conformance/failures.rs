@@ -1,5 +1,5 @@
-//! Cases for failed writes: the reply, the acknowledgement, and the state after the store is opened
-//! again.
+//! Conformance cases for failed writes: the reply, the acknowledgement, and the state after the
+//! store is opened again.
 
 use super::Harness;
 use super::tools::assert_sound;
@@ -10,7 +10,7 @@ use crate::order::{Confirmed, Created, Reply, Status};
 use crate::store::Store;
 use crate::testing::{FailingEngine, Fault, Faults, Operation, SharedEngine, fixtures};
 
-/// Fixture: an engine that outlives its stores, and the current store.
+/// Fixture: an engine with injected faults, and the store that currently uses it.
 struct Bench {
     engine: SharedEngine,
     store: Store,
@@ -18,7 +18,7 @@ struct Bench {
 }
 
 impl Bench {
-    /// Creates the fixture with order 1, of 100 fen.
+    /// Creates the fixture. Its store has order 1 with a total of 100 fen.
     fn with_an_order(harness: &dyn Harness) -> Self {
         let engine = SharedEngine::new(harness.engine());
         let (store, faults) = open(&engine);
@@ -60,7 +60,7 @@ impl Bench {
         self.engine.limits().stops_at_unknown
     }
 
-    /// Reopens the store after an unknown outcome, if the engine requires it.
+    /// Opens the store again after a write with unknown outcome, if the engine stops writing then.
     fn reopen_if_poisoned(&mut self) {
         if self.stops() {
             self.assert_takes_no_writes();
@@ -79,7 +79,7 @@ impl Bench {
             create.map_err(Error::from),
             Err(Error::Poisoned(_))
         ));
-        assert_eq!(self.store.get(no).wait().unwrap(), None, "reads go on");
+        assert_eq!(self.store.get(no).wait().unwrap(), None, "reads still work");
     }
 }
 
@@ -159,7 +159,7 @@ pub(super) fn failed_write_fails_its_whole_group(harness: &dyn Harness) {
     bench.faults.release();
     for ticket in first {
         let error = ticket.wait().unwrap_err();
-        assert!(error.is_outcome_unknown(), "the duplicate depends on it");
+        assert!(error.is_outcome_unknown(), "both are in one write");
     }
     for ticket in second {
         let reply = ticket.wait();

@@ -1,4 +1,4 @@
-//! Cases for events: the history of an order, and the feed.
+//! Conformance cases for events: the history of an order, and the change feed.
 
 use super::Harness;
 use super::tools::Decider;
@@ -8,7 +8,7 @@ use crate::order::{CommandKind, Event};
 use crate::rules::evolve;
 use crate::testing::fixtures;
 
-/// Writes three orders with seven events. Some mutations have two events.
+/// Writes three orders with seven events in total. Some mutations have two events.
 fn seven_events(engine: &dyn Engine) {
     let decider = Decider::at(engine);
     decider.run(&[fixtures::confirm(3, fixtures::payment(3, 100))]);

@@ -1,4 +1,4 @@
-//! Cases for the lists of an engine: order, bounds, and moves between lists.
+//! Conformance cases for the lists of an engine: sort order, time range, and moves between lists.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ fn later(millis: u64) -> Timestamp {
     fixtures::now().saturating_add(std::time::Duration::from_millis(millis))
 }
 
-/// Creates the orders `0..until`. Order `n` is `n` milliseconds later than the start time.
+/// Creates the orders `0..until`. Order `n` is created `n` milliseconds after the start time.
 fn made_one_by_one<'e>(decider: &mut Decider<'e>, until: u64) {
     for n in 0..until {
         decider.now = later(n);

@@ -1,4 +1,4 @@
-//! Conformance suite for engines. Some cases test the engine alone, others a store on it.
+//! Conformance suite for engines. Some cases test the engine alone, others a store on the engine.
 //!
 //! Authors of an engine implement [`Harness`]. The macro [`conformance_suite!`] then creates one
 //! `#[test]` per case:
@@ -46,13 +46,13 @@ use crate::engine::Engine;
 use crate::store::Builder;
 use crate::store::Store;
 
-/// Source of the suite's engines and stores. Every test has its own harness.
+/// Creates the engines and stores for the suite. Every test has its own harness.
 pub trait Harness {
     /// Creates a new, empty engine.
     fn engine(&self) -> Box<dyn Engine>;
 
-    /// Closes the last created engine and opens it again with its data. Returns `None` for an
-    /// engine that keeps no data; the suite then skips these cases.
+    /// Closes `engine` and opens it again with its data. Returns `None` if the engine keeps no data
+    /// after a close; the suite then skips the cases that need this.
     fn reopen_engine(&self, engine: Box<dyn Engine>) -> Option<Box<dyn Engine>> {
         drop(engine);
         None
@@ -61,8 +61,8 @@ pub trait Harness {
     /// Creates a new, empty store with these settings.
     fn open(&self, builder: Builder) -> Store;
 
-    /// Shuts down the last opened store and opens it again with its data. `store` is its only
-    /// handle. Returns `None` for an engine that keeps no data.
+    /// Shuts down `store`, whose only handle this is, and opens it again with its data. Returns
+    /// `None` if the engine keeps no data after a close.
     fn reopen(&self, store: Store, builder: Builder) -> Option<Store> {
         drop((store, builder));
         None
@@ -88,7 +88,7 @@ macro_rules! conformance_suite {
     };
 }
 
-/// List of all cases, and the items generated from it.
+/// List of all cases. Generates the tests and the public functions from this list.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __conformance_cases {

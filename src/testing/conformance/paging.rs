@@ -1,4 +1,4 @@
-//! Cases for paging the lists of a store, for example 1,000 rows of one millisecond.
+//! Conformance cases for paging the lists of a store, for example 1,000 rows with the same time.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ fn pages() -> [PageRequest; 2] {
     [PageRequest::of(LIMIT), PageRequest::of(LIMIT).reversed()]
 }
 
-/// Checks that both directions give the same 1,000 rows, each once.
+/// Checks that paging in both directions returns the same 1,000 rows, each once.
 fn assert_each_once(
     fixture: &StoreFixture<'_>,
     read: impl Fn(PageRequest) -> crate::query::Page<OrderNo>,
@@ -54,7 +54,7 @@ fn assert_list_pages(fixture: &StoreFixture<'_>, listing: &OrderQuery) {
     });
 }
 
-/// The filter keeps one old order among 2,500 orders of a user.
+/// The filter matches one old order among the 2,500 orders of a user.
 pub(super) fn filter_examines_bounded_rows_per_page(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     let all = (0..2500).map(|n| fixtures::create(n, fixtures::new(100)));
@@ -67,7 +67,7 @@ pub(super) fn filter_examines_bounded_rows_per_page(harness: &dyn Harness) {
     let first = read(PageRequest::of(LIMIT));
     assert!(
         first.rows.is_empty() && first.next.is_some(),
-        "the page is empty, but not the last"
+        "the page is empty, but it is not the last one"
     );
     let second = read(PageRequest::of(LIMIT).after(first.next.unwrap()));
     let numbers: Vec<OrderNo> = second.rows.iter().map(|order| order.no).collect();

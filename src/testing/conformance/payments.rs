@@ -1,4 +1,4 @@
-//! Cases for payments: repeated, concurrent, with a wrong amount, by another user.
+//! Conformance cases for payments: repeated, concurrent, with a wrong amount, or by another user.
 
 use super::Harness;
 use super::tools::{StoreFixture, at_once};
@@ -111,7 +111,7 @@ pub(super) fn failed_payment_attempt_leaves_order_payable(harness: &dyn Harness)
             "outTradeNo":"ORDER-00000001"}"#;
         let event = crate::wechat::CloudEvent::from_json(body).unwrap();
         assert_eq!(event.order_no(), Some(fixtures::order_no(1)));
-        assert_eq!(event.payment(), None, "there is nothing to confirm");
+        assert_eq!(event.payment(), None, "a failed payment is no payment");
     }
     assert_eq!(
         fixture.query(1, ChannelState::NotPay),

@@ -1,4 +1,5 @@
-//! Cases for two stores that write to one engine at the same time. The slower one decides again.
+//! Conformance cases for two stores that write to one engine at the same time. If both change one
+//! record, the later writer must decide again.
 
 use super::Harness;
 use super::tools::{assert_sound, at_once};

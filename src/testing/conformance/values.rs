@@ -1,4 +1,4 @@
-//! Cases for extreme and invalid values.
+//! Conformance cases for extreme and invalid amounts and times.
 
 use super::Harness;
 use super::tools::StoreFixture;

@@ -1,9 +1,9 @@
-//! Choices from the bytes of a fuzz input.
+//! Conversion of the bytes of a fuzz input into choices.
 
 /// Reader that turns the bytes of a fuzz input into choices, from front to back.
 ///
-/// The same bytes give the same choices. After the end, every choice is the first one. A small
-/// change of the bytes changes few choices, which helps a fuzzer to explore.
+/// The same bytes give the same choices. After the last byte, every choice is the first option. A
+/// small change of the bytes changes few choices, which helps a fuzzer to explore.
 #[derive(Debug, Clone)]
 pub struct Bytes<'a>(&'a [u8]);
 
