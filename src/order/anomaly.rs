@@ -36,16 +36,16 @@ pub struct Anomaly {
     pub raised_at: Timestamp,
     /// When and why the anomaly was last reopened; `None` if it never was.
     pub reopening: Option<Reopening>,
-    /// Whether the anomaly is folded: reduced to its end and the fields that recognise a
-    /// repeated fact. A folded anomaly does not count towards `MAX_ANOMALIES`.
+    /// Whether the anomaly is folded: the store has removed its note and some payment details. A
+    /// folded anomaly does not count towards `MAX_ANOMALIES`.
     #[serde(default)]
     pub folded: bool,
     /// End of the anomaly; `None` while it is open.
     pub end: Option<AnomalyEnd>,
 }
 
-/// When and why an ended anomaly was opened again. The reason is always a refund that had ended the
-/// anomaly and did not succeed.
+/// Time and reason of the reopening of an ended anomaly. The reason is always that the refund that
+/// had ended the anomaly did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -58,8 +58,8 @@ pub struct Reopening {
     pub refund_no: RefundNo,
 }
 
-/// Reference to an anomaly in the state in which a person saw it. An [`AnomalyId`] alone means an
-/// anomaly that was never reopened.
+/// Reference to an anomaly, with the number of reopenings that a person saw. An [`AnomalyId`] alone
+/// refers to an anomaly that was never reopened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AnomalyRef {
     /// Number of the anomaly within its record.
@@ -129,8 +129,8 @@ impl Anomaly {
         }
     }
 
-    /// Folds the anomaly: removes the note and the optional details of the payment. The rest is
-    /// enough to recognise a repeated fact and to show how the anomaly ended.
+    /// Folds the anomaly: removes the note and the optional details of the payment. The remaining
+    /// fields are enough to recognize a repeated fact and to show how the anomaly ended.
     pub(crate) fn fold(&mut self) {
         self.folded = true;
         if let Some(end) = &mut self.end {
@@ -225,7 +225,7 @@ pub enum AnomalyKind {
         /// Number of the order that uses this refund number.
         by: OrderNo,
     },
-    /// A refund of this transaction is under way or done, so the transaction does not pay the
+    /// A refund of this transaction is under way or successful, so the transaction does not pay the
     /// order.
     GivenBack {
         /// Number of the other record that has the refund; `None` if this record has it.

@@ -28,8 +28,8 @@ pub struct Event {
     pub what: EventKind,
 }
 
-/// Kind of an event, with its data. The event contains every time and number that the record
-/// takes from it, because folding reads no clock and no policy.
+/// Kind of an event, with its data. The data contains every time and number that the event changes
+/// in the record, because folding reads no clock and no policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

@@ -153,7 +153,7 @@ pub enum Confirmed {
     /// Another transaction already paid the order. The store recorded an anomaly, and a refund is
     /// due.
     DoublePayment,
-    /// The order had been closed or had failed. It is now `LatePaid`.
+    /// The payment paid an order that had been closed or had failed. The order is now `LatePaid`.
     Late,
     /// A refund of the transaction is under way or done. The store recorded an anomaly.
     GivenBack {
@@ -217,7 +217,8 @@ pub enum CloseOutcome {
     Already,
     /// The order is paid.
     AlreadyPaid,
-    /// The channel's reply proves nothing. A query of the order is due now.
+    /// The channel's reply does not prove that the order is closed. A query of the order is due
+    /// now.
     MustQuery,
     /// The order is still `Pending` and can be paid. The channel does not know it yet or could
     /// not answer.
@@ -281,7 +282,7 @@ pub enum Resolved {
     },
     /// The record has reached its limit of anomalies or refunds. Nothing was written.
     RecordFull,
-    /// The record or the anomaly does not exist, or the anomaly was never reopened as often as the
+    /// The record or the anomaly does not exist, or the anomaly was reopened fewer times than the
     /// decision says.
     NotFound,
 }

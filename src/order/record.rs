@@ -186,8 +186,8 @@ pub struct Waiting {
     pub version: u64,
 }
 
-/// Everything that the store has under one order number. The `Arc` is inside the enum, so a
-/// reader can take the order out without another allocation.
+/// All data of one order number. The `Arc` is inside the enum, so a reader can share the order
+/// without another allocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record {
     /// The order exists.
@@ -301,16 +301,17 @@ impl Record {
         refunds.try_fold(others, |sum, refund| sum.checked_add(refund.held()))
     }
 
-    /// Returns the amount of this transaction that its own refunds can use: the paid amount minus
-    /// [`Record::held_by_other_numbers`]. If no payment is known, [`Fen::MAX`] counts as paid.
+    /// Returns the amount of this transaction that its refunds in the record can use: the paid
+    /// amount minus [`Record::held_by_other_numbers`]. If no payment is known, [`Fen::MAX`] counts
+    /// as paid.
     pub(crate) fn left_for_refunds(&self, channel: Channel, transaction: &TransactionId) -> Fen {
         let paid = self.paid_of(channel, transaction).unwrap_or(Fen::MAX);
         let others = self.held_by_other_numbers(channel, transaction);
         paid.checked_sub(others).unwrap_or(Fen::ZERO)
     }
 
-    /// Returns the amount that an earlier report with this refund number already holds of the
-    /// transaction in `fact`. Only the latest `RefundDiffers` anomaly counts; without one, the
+    /// Returns the amount of the transaction in `fact` that an earlier report with this refund
+    /// number already holds. Only the latest `RefundDiffers` anomaly counts; without one, the
     /// result is zero.
     pub(crate) fn held_by_report(&self, refund_no: &RefundNo, fact: &RefundFact) -> Fen {
         let reported = self.anomalies().iter().filter_map(Anomaly::disputed_report);
@@ -327,8 +328,8 @@ impl Record {
     /// refund numbers that the store knows for another transaction. The result is at most the
     /// paid amount, and zero while no payment is known.
     fn held_by_other_numbers(&self, channel: Channel, transaction: &TransactionId) -> Fen {
-        // Only the latest report of each refund number counts. Otherwise a refund that the
-        // channel reports several times would hold its money several times.
+        // Only the latest report of each refund number counts, because the channel may report a
+        // refund several times.
         let mut reported: Vec<&Refund> = Vec::new();
         for anomaly in self.anomalies() {
             let Some(refund) = anomaly.disputed_report() else {

@@ -111,14 +111,14 @@ impl Refund {
         }
     }
 
-    /// Returns the refund after it ended without holding money. `at` is the time of the event;
-    /// `now` is the clock of the store, which may be earlier.
+    /// Returns the refund with `status`, which holds no money. `at` is the time of the event; `now`
+    /// is the time of the store's clock, which may be earlier.
     pub(crate) fn ended(&self, status: RefundStatus, at: Timestamp, now: Timestamp) -> Self {
         let returned = status == RefundStatus::Returned;
         Self {
             status,
-            // Queries carry the time of the store's clock, so the limit uses it, too. A report
-            // of the success from before the return is outdated and must not raise an anomaly.
+            // Query times come from the store's clock, so this limit does, too. A report of the
+            // success that is older than the return must not raise an anomaly.
             believed_after: if returned {
                 Some(now)
             } else {
@@ -255,7 +255,7 @@ pub struct RefundFact {
     state: RefundState,
     success_at: Option<Timestamp>,
     query_sent_at: Option<Timestamp>,
-    /// Whether a record holds the fact, as in an import. Otherwise the channel reports it now.
+    /// Whether the fact comes from a stored refund, as in an import, and not from a new report.
     is_of_record: bool,
 }
 
@@ -338,7 +338,8 @@ impl RefundFact {
         self
     }
 
-    /// Whether the fact may be the answer to a query. A fact out of a record is none.
+    /// Returns whether the fact may be the answer to a query. False for a fact from a stored
+    /// refund.
     pub(crate) const fn may_be_answer(&self) -> bool {
         !self.is_of_record
     }

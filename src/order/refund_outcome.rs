@@ -58,7 +58,7 @@ pub enum RefundRequested {
     NotFound,
 }
 
-/// Fact in which two refunds with one number differ. The variants are in the order of the
+/// Fact in which two refunds with the same number differ. The variants are in the order of the
 /// comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]

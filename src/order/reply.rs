@@ -17,8 +17,8 @@ use super::refund_outcome::{RefundRecorded, RefundRefused, RefundRequested, Refu
 pub struct Reply<O> {
     /// Outcome of the command.
     pub outcome: O,
-    /// Order after the command. If the outcome names another order with the same reference,
-    /// this is that order. `None` if there is no order.
+    /// Order after the command. If the outcome names another order with the same reference, the
+    /// reply contains that other order. `None` if there is no order.
     pub order: Option<Arc<Order>>,
     pub(crate) acknowledge: bool,
 }
@@ -75,8 +75,8 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Returns whether the store rejected the fact because its record is full. The store has
-    /// not recorded such a fact anywhere.
+    /// Returns whether the store rejected the fact because its record is full. The fact is then not
+    /// stored anywhere.
     pub(crate) const fn is_record_full(&self) -> bool {
         matches!(
             self,

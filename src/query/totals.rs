@@ -48,15 +48,15 @@ impl Subtotal {
     }
 }
 
-/// Rows per read. The calculation keeps no more rows than that in memory.
+/// Number of rows per read. The calculation keeps at most this many rows in memory.
 const STEP: usize = 1000;
 
 /// Calculates the totals of `times`. The end is exclusive.
 pub(crate) fn totals(engine: &dyn Engine, times: &Range<Timestamp>) -> Result<Totals, Error> {
     let mut totals = Totals::default();
-    // Another thread may accept a late order meanwhile. The order then moves from the list
-    // `LatePaid` to the list `Success`, and never back. Reading the lists in this order finds it at
-    // least once, and the set `late` prevents counting it twice.
+    // While this function runs, another thread may accept a late payment. The order then moves from
+    // the list `LatePaid` to the list `Success`, and never back. Reading `LatePaid` first finds the
+    // order at least once, and the set `late` prevents counting it twice.
     let mut late = HashSet::new();
     for status in [Status::LatePaid, Status::Success] {
         walk(engine, Index::Status(status), times, |row| {

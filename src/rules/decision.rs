@@ -12,8 +12,8 @@ pub struct Context<'a> {
     pub now: Timestamp,
     /// The merchant's settings.
     pub policy: &'a Policy,
-    /// Owners of the keys that [`needs`](super::needs) returned, before this command. A key
-    /// that is not in the list counts as free.
+    /// Owners of the keys that [`needs`](super::needs) returned, before this command. A key that is
+    /// not in the list counts as a key without an owner.
     pub owners: &'a [(UniqueKey, Option<Record>)],
 }
 

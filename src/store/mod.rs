@@ -47,14 +47,14 @@ struct Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         if self.pipeline.check_process().is_err() {
-            // This is a forked child: everything belongs to the parent. The child lacks the
-            // threads, and a lock that one of them held stays locked here. Dropping the pipeline
-            // could wait for such a lock, or write to the parent's files. This code therefore leaks
-            // the pipeline.
+            // This process is a forked child, and the store belongs to the parent. The child has no
+            // copy of the store's threads, so a lock that one of them held is never released here.
+            // Dropping the pipeline could wait for such a lock, or write to the parent's files.
+            // Therefore leak the pipeline.
             std::mem::forget((Arc::clone(&self.pipeline), self.threads.lock().take()));
             return;
         }
-        // The result has no receiver. A caller that needs it calls `Store::shutdown` before.
+        // The result is dropped. A caller that needs it must call `Store::shutdown` before.
         let ticket = Call::shut_down(Arc::clone(&self.pipeline)).submit();
         drop(ticket);
         if let Some(threads) = self.threads.lock().take() {

@@ -57,8 +57,8 @@ impl Store {
         self.read(read)
     }
 
-    /// Lists the actions that the server must do next, oldest first. The store itself does none of
-    /// these actions. `now` is usually [`Store::now`]. Pass the same time to all pages of one
+    /// Lists the actions that are due for the server at `now`, oldest first. The store itself
+    /// performs no action. `now` is usually [`Store::now`]. Pass the same time to all pages of one
     /// sweep.
     ///
     /// ```

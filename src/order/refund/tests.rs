@@ -1,4 +1,4 @@
-//! Refunds and their statuses.
+//! Tests of refund facts and refund statuses.
 
 use super::*;
 

@@ -17,7 +17,7 @@ pub(super) const EXPECTED: &[&str] = &[
     "annotate: at an older version | always | NotFound | = | VersionMoved | = | = | = | = | =",
     "record_prepay | always | NotFound | = | Recorded: PrepayRecorded | NotPayable | AlreadyPaid | NotPayable | = | AlreadyPaid",
 
-    // The guards of `confirm`.
+    // The checks of `confirm`.
     "confirm: X, which fits | always | Unclaimed, no ack: AnomalyRaised(Unclaimed) | Duplicate, no ack | Applied → Success: Paid | = | Duplicate | Late → LatePaid: PaidLate | = | Duplicate",
     "confirm: Y, which fits | always | Unclaimed, no ack: AnomalyRaised(Unclaimed) | = | Applied → Success: Paid | = | DoublePayment: AnomalyRaised(DoublePayment) | Late → LatePaid: PaidLate | = | DoublePayment: AnomalyRaised(DoublePayment)",
     "confirm: the transaction of another order | always | Unclaimed, no ack: AnomalyRaised(Unclaimed) | = | TransactionTaken: AnomalyRaised(TransactionTaken) | = | = | = | = | =",
