@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use crate::types::Timestamp;
 
-/// Clock that every thread can read.
+/// Clock of the store. Every thread can read it.
 #[derive(Clone)]
 pub(crate) enum Clock {
     System,

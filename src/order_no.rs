@@ -29,7 +29,7 @@ use crate::types::{OrderNo, Timestamp};
 /// Number of counters per reservation.
 pub(crate) const BLOCK: u64 = 65_536;
 
-/// Number of lanes.
+/// Number of lanes, which all threads share.
 const LANES: usize = 16;
 
 /// Generator of order numbers from reserved blocks of counters.
@@ -47,7 +47,7 @@ pub(crate) struct Generator {
     lanes: [CacheAligned<Lane>; LANES],
     /// Next counter of the current block that no lane has taken.
     next: CacheAligned<AtomicU64>,
-    /// End of the current block (exclusive).
+    /// End (exclusive) of the current block of counters.
     end: AtomicU64,
     /// Counter at which a draw requests the next block. `u64::MAX` while a request is running or a
     /// spare block exists.
@@ -309,7 +309,7 @@ mod tests {
         };
         let hidden: Vec<i64> = (0..1000).map(|_| draw()).collect();
         let steps: HashSet<i64> = hidden.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        assert_eq!(steps.len(), 999, "no step between neighbours occurs twice");
+        assert_eq!(steps.len(), 999, "a step occurs twice");
         let rising = hidden.windows(2).filter(|pair| pair[0] < pair[1]).count();
         assert!((400..600).contains(&rising), "{rising} of 999 rise");
     }

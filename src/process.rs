@@ -10,7 +10,7 @@ use std::process;
 pub(crate) struct Process(u32);
 
 impl Process {
-    /// Returns the calling process.
+    /// Returns the process that calls this function.
     pub(crate) fn current() -> Self {
         Self(process::id())
     }

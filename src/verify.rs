@@ -8,7 +8,7 @@ use crate::order::{Event, Payment, Record, Status};
 use crate::rules::evolve;
 use crate::types::OrderNo;
 
-/// Invariant of the store, by number.
+/// Invariant of the store. The manual lists the invariants by these numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Invariant {
@@ -29,7 +29,7 @@ pub enum Invariant {
     I10,
     /// The feed has no gaps, and a record is the fold of its events.
     I11,
-    /// The counts equal a full scan.
+    /// The stored counts equal the counts of a full scan.
     I12,
     /// The store returns exactly the data that was written.
     I18,
@@ -45,7 +45,7 @@ impl fmt::Display for Invariant {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Violation {
-    /// The violated invariant.
+    /// Invariant that the data violates.
     pub invariant: Invariant,
     /// Order number, if the violation concerns one record.
     pub no: Option<OrderNo>,
@@ -90,7 +90,7 @@ impl VerifyReport {
         self.violation_count == 0
     }
 
-    /// Adds a violation.
+    /// Adds a violation to the report.
     pub fn add_violation(
         &mut self,
         invariant: Invariant,

@@ -21,10 +21,10 @@ use crate::order::{Command, Outcome, Record, Reply};
 use crate::rules::{Context, Policy, ReplyOrder, decide};
 use crate::types::{OrderNo, Timestamp};
 
-/// Answer to one command.
+/// Answer to one command: a reply with the outcome, or an error.
 pub(super) type Answer = Result<Reply<Outcome>, Error>;
 
-/// Result of a group.
+/// Answers of a group, and the error that poisons the store, if any.
 pub(super) struct Done {
     /// Answers in the order of the commands, one for each.
     pub(super) answers: Vec<Answer>,
@@ -37,7 +37,7 @@ pub(super) struct Done {
 /// between the load and the write.
 const TRIES: usize = 16;
 
-/// Answers of a group so far.
+/// Answers that a group has so far.
 struct Progress {
     /// Answer of each command. `None` for an open command, which has no answer yet.
     answers: Vec<Option<Answer>>,

@@ -21,7 +21,7 @@ pub(super) struct GroupDelay {
     misses: u32,
     /// Number of groups that still run without a delay.
     pause: u32,
-    /// Duration of the last group.
+    /// Time that the last group took.
     took: Duration,
 }
 
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn absent_callers_delay_few_groups() {
+    fn idle_callers_rarely_delay_groups() {
         let mut delay = GroupDelay::default();
         let mut delayed = 0;
         for _ in 0..1000 {

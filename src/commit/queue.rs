@@ -50,7 +50,7 @@ pub(super) struct Queue {
     /// Copy of [`State::closing`], which read calls check without taking the lock.
     is_closing: AtomicBool,
     state: Mutex<State>,
-    /// Wakes the committer.
+    /// Condition variable that wakes the committer.
     arrived: Condvar,
     /// Threads that wait for the answers to their commands.
     wake_chain: Arc<WakeChain>,
@@ -59,7 +59,7 @@ pub(super) struct Queue {
 #[derive(Default)]
 struct State {
     waiting: VecDeque<Request>,
-    /// Size of the waiting commands.
+    /// Size of the waiting commands in bytes.
     bytes: usize,
     /// Number of waiting commands at which `push` wakes the committer. `usize::MAX` while the
     /// committer is awake.

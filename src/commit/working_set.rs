@@ -23,9 +23,9 @@ pub(super) struct WorkingSet {
 struct Cell {
     /// State in the engine; `None` if there is no record.
     before: Option<StoredRecord>,
-    /// State after the decisions so far.
+    /// State after the group's decisions so far; `None` if there is no record.
     now: Option<Record>,
-    /// Events of the decisions so far.
+    /// Events of the group's decisions so far.
     events: Vec<Event>,
 }
 
@@ -98,7 +98,7 @@ impl WorkingSet {
         }
     }
 
-    /// Stores the result of a lookup.
+    /// Stores the result of a lookup from the engine in the set.
     fn keep(&mut self, lookup: Lookup, stored: Option<StoredRecord>) {
         match lookup {
             Lookup::No(no) => drop(self.cells.insert(no, Cell::of(stored))),
@@ -139,7 +139,7 @@ impl WorkingSet {
             .collect())
     }
 
-    /// Applies a decision to the set.
+    /// Applies a decision to the record, the key owners and the list of changes.
     pub(super) fn decided(&mut self, no: OrderNo, decision: &mut Decision) {
         let Some(after) = decision.after.take() else {
             return;

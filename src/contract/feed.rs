@@ -77,7 +77,7 @@ impl FromStr for FeedCursor {
 pub struct FeedEvent {
     /// Cursor after this event. Pass it to `events` to continue.
     pub cursor: FeedCursor,
-    /// The event.
+    /// Event directly before the cursor.
     pub event: Event,
 }
 

@@ -9,12 +9,12 @@ use crate::order::{Event, Record};
 use crate::rules::{Index, UniqueKey};
 use crate::types::{OrderNo, Timestamp};
 
-/// Lookup of one record.
+/// Key by which an engine looks up one record.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Lookup {
-    /// The record with this order number.
+    /// Looks up the record with this order number.
     No(OrderNo),
-    /// The record that owns this key.
+    /// Looks up the record that owns this unique key.
     Owner(UniqueKey),
 }
 
@@ -23,13 +23,13 @@ pub enum Lookup {
 /// The rules ignore the row number. The store returns it unchanged to the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredRecord {
-    /// The record.
+    /// Order, or payments and refunds without an order.
     pub record: Record,
     /// Row number, which the engine assigns and interprets.
     pub row: u64,
 }
 
-/// Change of one record.
+/// Change of one record, which the engine applies completely or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mutation {
     /// Order number of the record.
@@ -42,18 +42,18 @@ pub struct Mutation {
     pub events: Vec<Event>,
 }
 
-/// Result of a mutation.
+/// Result of a mutation in the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// The mutation is durable.
+    /// The engine applied the mutation, and the change is durable.
     Applied,
     /// The current state of the record differs from the required one.
     Mismatch,
     /// Another record owns a key that the new state claims.
     Taken {
-        /// The key.
+        /// Unique key that the new state claims.
         key: UniqueKey,
-        /// Order number of its owner.
+        /// Order number of the record that owns the key.
         by: OrderNo,
     },
 }
@@ -61,9 +61,9 @@ pub enum Verdict {
 /// Direction in which an index is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Direction {
-    /// Oldest first.
+    /// Oldest entries first.
     Forward,
-    /// Newest first.
+    /// Newest entries first.
     Backward,
 }
 
@@ -72,7 +72,7 @@ pub enum Direction {
 pub struct Position {
     /// Time of the entry.
     pub time: Timestamp,
-    /// Row number of the record.
+    /// Row number of the entry's record.
     pub row: u64,
     /// Number that distinguishes several entries of one record in the same index.
     pub sub: u32,
@@ -81,13 +81,13 @@ pub struct Position {
 /// Query for the entries of an index within a time range.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexQuery {
-    /// The index.
+    /// Index to read.
     pub index: Index,
-    /// Earliest time, inclusive.
+    /// Earliest time of the entries, inclusive.
     pub from: Timestamp,
-    /// Latest time, inclusive.
+    /// Latest time of the entries, inclusive.
     pub until: Timestamp,
-    /// Direction of the read.
+    /// Direction of the read: oldest or newest entries first.
     pub direction: Direction,
     /// Position after which the read starts, in its direction; exclusive.
     pub after: Option<Position>,
@@ -105,8 +105,8 @@ pub struct IndexPage {
 /// Entry of an index with its record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexRow {
-    /// Position of the entry.
+    /// Position of the entry within its index.
     pub position: Position,
-    /// The record.
+    /// Record that the entry belongs to.
     pub record: Record,
 }

@@ -26,7 +26,7 @@ impl std::fmt::Display for AnomalyId {
 pub struct Anomaly {
     /// Number of the anomaly within the record.
     pub id: AnomalyId,
-    /// Kind of contradiction.
+    /// Kind of the anomaly: how the fact contradicts the order.
     pub kind: AnomalyKind,
     /// Payment that the anomaly is about, if any.
     pub payment: Option<Payment>,
@@ -177,14 +177,14 @@ pub enum AnomalyKind {
     },
     /// The payer, app, merchant or channel of the payment differs from that of the order.
     IdentityMismatch {
-        /// First field that differs.
+        /// First identity field in which payment and order differ.
         field: IdentityField,
     },
     /// The amount or currency of the payment differs from that of the order.
     AmountMismatch {
-        /// Total of the order.
+        /// Total of the order, in minor units such as fen.
         expected: Fen,
-        /// Amount paid.
+        /// Amount of the payment, in minor units such as fen.
         found: Fen,
     },
     /// A second transaction paid the order, so a refund is due.
@@ -205,21 +205,21 @@ pub enum AnomalyKind {
     },
     /// The facts of a refund in the channel's report differ from those of its request.
     RefundDiffers {
-        /// Number of the refund.
+        /// Number of the refund whose facts differ.
         #[serde(rename = "refundNo")]
         refund_no: RefundNo,
     },
     /// A refund is larger than the amount left of its transaction.
     RefundExceeds {
-        /// Number of the refund.
+        /// Number of the refund that is too large.
         #[serde(rename = "refundNo")]
         refund_no: RefundNo,
-        /// Amount that was left.
+        /// Amount of the transaction that was left for the refund.
         available: Fen,
     },
     /// A refund has the number of a refund of another order.
     RefundNoTaken {
-        /// Number of the refund.
+        /// Refund number that two orders use.
         #[serde(rename = "refundNo")]
         refund_no: RefundNo,
         /// Number of the order that uses this refund number.
@@ -233,13 +233,13 @@ pub enum AnomalyKind {
     },
     /// The channel reports the failure of a refund that succeeded here, or the reverse.
     RefundDisagrees {
-        /// Number of the refund.
+        /// Number of the refund that the channel reports differently.
         #[serde(rename = "refundNo")]
         refund_no: RefundNo,
     },
     /// The channel reports a refund of a transaction that belongs to another record.
     RefundedElsewhere {
-        /// Number of the refund.
+        /// Number of the refund that the channel reports.
         #[serde(rename = "refundNo")]
         refund_no: RefundNo,
         /// Number of the record that the transaction paid, or that refunds it.
@@ -283,9 +283,9 @@ impl AnomalyKind {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum IdentityField {
-    /// Payment channel.
+    /// Payment channel, such as `wechat`.
     Channel,
-    /// App of the payment.
+    /// App in which the customer paid.
     Appid,
     /// Merchant that received the payment.
     MchId,
@@ -318,14 +318,14 @@ pub enum TradeState {
     NoSuchOrder,
 }
 
-/// End of an anomaly.
+/// End of an anomaly: its time, cause and note.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct AnomalyEnd {
-    /// Time of the end.
+    /// Time when the anomaly ended.
     pub at: Timestamp,
-    /// Cause of the end.
+    /// Cause that ended the anomaly.
     pub how: AnomalyEndKind,
     /// Note of the person who ended the anomaly. Empty if the store ended it, and after
     /// folding.
@@ -337,12 +337,12 @@ pub struct AnomalyEnd {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum AnomalyEndKind {
-    /// A person accepted the fact.
+    /// A person accepted the fact that raised the anomaly.
     Accepted,
     /// A person decided to refund the money. The store also uses this kind to end a reopened
     /// anomaly when a refund of its payment holds the money again.
     Refunded {
-        /// Number of the refund.
+        /// Number of the refund that returns the money.
         #[serde(rename = "refundNo")]
         refund_no: RefundNo,
     },

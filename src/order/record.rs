@@ -38,7 +38,7 @@ pub struct Order {
     /// The merchant's number of the order, unique in the store.
     #[serde(rename = "outTradeNo")]
     pub no: OrderNo,
-    /// Payment channel.
+    /// Payment channel of the order, such as `wechat`.
     pub channel: Channel,
     /// App in which the order was created.
     pub appid: AppId,
@@ -47,9 +47,9 @@ pub struct Order {
     /// User who created the order, if known.
     #[serde(rename = "_openid")]
     pub openid: Option<OpenId>,
-    /// Amount to pay.
+    /// Amount to pay, in the currency's minor unit (fen for CNY).
     pub total_fee: Fen,
-    /// Currency of the amount.
+    /// Currency of the amount to pay.
     #[serde(rename = "feeType")]
     pub currency: Currency,
     /// Description that the customer reads on the bill.
@@ -58,7 +58,7 @@ pub struct Order {
     pub attach: Attach,
     /// The merchant's own id of the purchase.
     pub reference: Option<Reference>,
-    /// The caller's own bytes.
+    /// Metadata: bytes of the caller, which the store does not interpret.
     pub metadata: Metadata,
     /// Status of the order.
     #[serde(rename = "payStatus")]
@@ -66,7 +66,7 @@ pub struct Order {
     /// Whether the payment arrived after the order had been closed or had failed. The flag
     /// stays when a person accepts the late payment.
     pub late: bool,
-    /// Time of the creation.
+    /// Time when the order was created.
     pub create_time: Timestamp,
     /// Time of the last change. Checks at the channel do not count as a change.
     pub update_time: Timestamp,
@@ -74,7 +74,7 @@ pub struct Order {
     pub expires_at: Timestamp,
     /// Time when the order was closed or failed.
     pub ended_at: Option<Timestamp>,
-    /// Latest prepay.
+    /// Latest prepay of the order.
     pub prepay: Option<Prepay>,
     /// Next action of the server for this order, with its time.
     pub next: Option<NextAction>,
@@ -149,9 +149,9 @@ impl Order {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NextAction {
-    /// Earliest time of the action.
+    /// Earliest time at which the server should perform the action.
     pub at: Timestamp,
-    /// Kind of the action.
+    /// Kind of the action to perform.
     pub action: ActionKind,
 }
 
@@ -178,11 +178,11 @@ pub struct Waiting {
     pub no: OrderNo,
     /// Anomalies, oldest first. Each waiting payment is an open anomaly of kind `Unclaimed`.
     pub anomalies: Vec<Anomaly>,
-    /// Refunds, oldest first.
+    /// Refunds without an order, oldest first.
     pub refunds: Vec<Refund>,
-    /// Time of the last change.
+    /// Time of the record's last change.
     pub update_time: Timestamp,
-    /// Number of events of this record.
+    /// Number of events of the record; each event adds 1.
     pub version: u64,
 }
 

@@ -221,7 +221,7 @@ impl From<(RefundNo, u32)> for RefundAttempt {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum RefundError {
-    /// The amount is zero.
+    /// The refund amount is zero.
     #[error("refund amount is 0 fen: a refund needs at least 1 fen")]
     NothingBack,
 }
@@ -344,7 +344,7 @@ impl RefundFact {
         !self.is_of_record
     }
 
-    /// Returns the payment channel.
+    /// Returns the payment channel of the refund.
     #[must_use]
     pub const fn channel(&self) -> Channel {
         self.channel

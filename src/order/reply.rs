@@ -1,4 +1,4 @@
-//! Reply to a command.
+//! Reply to a command: the outcome and the order after the command.
 
 use serde::Serialize;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ impl<O> Reply<O> {
     }
 }
 
-/// Outcome of any command.
+/// Outcome of a command of any kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]

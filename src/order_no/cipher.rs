@@ -1,6 +1,6 @@
 //! Keyed permutation that hides the counter in order numbers.
 
-/// Number of counters: 16 decimal digits.
+/// Number of different counters: 10^16, for 16 decimal digits.
 pub(crate) const COUNTERS: u64 = HALF * HALF;
 
 /// Number of values of half a counter: 8 decimal digits.

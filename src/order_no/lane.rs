@@ -12,8 +12,8 @@ pub(super) const RUN: u64 = 64;
 /// Counters of a run that are not drawn yet.
 ///
 /// One atomic word holds the next counter (upper 57 bits) and the number of counters left (lower 7
-/// bits). One compare-and-swap therefore takes a counter. The ABA problem cannot occur, because a
-/// counter never returns and so the same word never returns with counters left.
+/// bits). One compare-and-swap therefore takes a counter. The ABA problem cannot occur: counters
+/// are never reused, so a word with counters left never occurs twice.
 #[derive(Debug, Default)]
 pub(super) struct Lane {
     left: AtomicU64,

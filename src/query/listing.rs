@@ -154,7 +154,7 @@ pub struct Due {
     pub no: OrderNo,
     /// Time from which on the action is due.
     pub at: Timestamp,
-    /// Kind of the action.
+    /// Kind of the action to perform.
     pub action: ActionKind,
     /// Refund number, if the action concerns a refund.
     pub refund_no: Option<RefundNo>,
@@ -167,10 +167,10 @@ pub struct Due {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct OpenAnomaly {
-    /// Order number of the anomaly.
+    /// Order number that the anomaly belongs to.
     #[serde(rename = "outTradeNo")]
     pub no: OrderNo,
-    /// The anomaly.
+    /// Open anomaly of this order number.
     pub anomaly: Anomaly,
     /// The order, or `None` if it was not created yet.
     pub order: Option<Arc<Order>>,
@@ -181,10 +181,10 @@ pub struct OpenAnomaly {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ClosedRefund {
-    /// Order number of the refund.
+    /// Order number that the refund belongs to.
     #[serde(rename = "outTradeNo")]
     pub no: OrderNo,
-    /// The refund.
+    /// Refund that the channel refused or closed.
     pub refund: Refund,
     /// The order, or `None` if it was not created yet.
     pub order: Option<Arc<Order>>,

@@ -1,4 +1,4 @@
-//! Pages and the cursors between them.
+//! Pages of lists, and cursors from one page to the next.
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

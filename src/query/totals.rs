@@ -1,4 +1,4 @@
-//! Totals over a period.
+//! Totals of payments and refunds over a period.
 
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};

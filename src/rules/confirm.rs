@@ -12,7 +12,7 @@ use crate::types::OrderNo;
 
 /// Relation of a payment to an order.
 pub(super) enum Finding {
-    /// The payment pays the order.
+    /// The payment matches the order and pays it.
     Applies,
     /// The payment pays the order after the order has ended.
     AppliesLate,

@@ -26,13 +26,14 @@ pub enum Index {
     /// Open anomalies, by the time at which they were raised or last reopened; `sub` is the
     /// anomaly's number.
     Anomalies,
-    /// Successful refunds, by success time; `sub` is the refund's position in its record, and the
-    /// first position is 1. Refunds whose money returned later stay in the list.
+    /// Successful refunds, by success time. `sub` is the refund's position in its record, from 1.
+    /// Refunds whose money returned later stay in the list.
     Refunded,
-    /// Refunds that ended without success, by end time; `sub` as in `Refunded`.
+    /// Refunds that ended without success, by end time. `sub` is the refund's position in its
+    /// record, from 1.
     ClosedRefunds,
-    /// Refunds whose money returned after their success, by the time of the return; `sub` as in
-    /// `Refunded`.
+    /// Refunds whose money returned after their success, by the time of the return. `sub` is the
+    /// refund's position in its record, from 1.
     Returned,
     /// Next actions for orders and refunds, by due time. `sub` is 0 for the order, and 1 or more
     /// for its refunds.

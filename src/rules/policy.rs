@@ -36,7 +36,7 @@ pub struct Policy {
     pub channels: Vec<(Channel, ChannelPolicy)>,
 }
 
-/// Limits of one channel.
+/// Limits of one payment channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChannelPolicy {

@@ -17,7 +17,7 @@ use crate::types::{Channel, Fen, OrderNo, RefundNo, Timestamp, TransactionId};
 pub(super) enum Refusal {
     /// The channel revoked the payment, and no person has resolved that anomaly.
     Blocked,
-    /// The channel's refund window is over.
+    /// The payment is older than the refund window of the channel.
     WindowOver,
     /// The transaction already has the maximum number of refunds.
     TooMany,

@@ -163,7 +163,7 @@ impl Store {
         Builder::default()
     }
 
-    /// Starts the threads of a pipeline.
+    /// Opens a store: starts the threads of the pipeline.
     pub(crate) fn run(
         pipeline: Arc<Pipeline>,
         opened: Opened,

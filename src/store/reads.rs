@@ -1,4 +1,4 @@
-//! Methods that only read.
+//! Methods of the store that only read.
 
 use std::ops::Range;
 use std::sync::Arc;

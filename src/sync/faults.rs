@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// `Condvar::notify_one` wakes no thread.
+    /// `Condvar::notify_one` wakes no thread (lost wakeup).
     LostSignal,
     /// The engine reports success before it writes.
     AnswerEarly,

@@ -45,7 +45,7 @@ impl ManualClock {
         Timestamp::from_millis(self.millis.load(Ordering::SeqCst)).unwrap_or(Timestamp::EPOCH)
     }
 
-    /// Sets the clock, forward or back.
+    /// Sets the time that the clock shows. The time may be earlier than before.
     pub fn set(&self, moment: Timestamp) {
         self.millis.store(moment.as_millis(), Ordering::SeqCst);
     }

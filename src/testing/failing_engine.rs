@@ -161,7 +161,7 @@ impl Faults {
         self.shared.moved.notify_all();
     }
 
-    /// Waits until a write is blocked.
+    /// Waits until [`Faults::hold`] has blocked a write.
     pub fn wait_until_held(&self) {
         let mut state = self.shared.state.lock();
         while state.at_the_gate == 0 {

@@ -64,7 +64,7 @@ pub fn reference(n: u64) -> Reference {
     Reference::parse(&format!("cart-{n:08}")).expect("printable ASCII")
 }
 
-/// Returns an amount in fen.
+/// Converts a number of fen to an amount.
 #[must_use]
 pub fn fen(amount: u64) -> Fen {
     Fen::new(amount).expect("an amount is at most i64::MAX fen")
@@ -103,7 +103,7 @@ pub fn refund_fact(transaction_n: u64, n: u64, amount: u64, state: RefundState) 
         .expect("at least 1 fen")
 }
 
-/// Returns an operator's note.
+/// Returns the note of an operator.
 #[must_use]
 pub fn note() -> Note {
     Note::parse("seen with the customer").expect("a short text")

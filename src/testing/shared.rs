@@ -25,7 +25,7 @@ pub struct SharedEngine {
 }
 
 impl SharedEngine {
-    /// Creates the first handle.
+    /// Creates the first handle to an engine.
     #[must_use]
     pub fn new(engine: Box<dyn Engine>) -> Self {
         Self::of(Arc::from(engine))

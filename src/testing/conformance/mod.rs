@@ -61,7 +61,7 @@ pub trait Harness {
     /// Creates a new, empty store with these settings.
     fn open(&self, builder: Builder) -> Store;
 
-    /// Shuts down `store`, whose only handle this is, and opens it again with its data. Returns
+    /// Shuts down `store`, which has no other clone, and opens it again with its data. Returns
     /// `None` if the engine keeps no data after a close.
     fn reopen(&self, store: Store, builder: Builder) -> Option<Store> {
         drop((store, builder));

@@ -9,7 +9,7 @@ use super::tools::{StoreFixture, at_once};
 use crate::store::Store;
 use crate::types::OrderNo;
 
-/// Number of order numbers that a case draws. They need several reserved blocks.
+/// Number of order numbers that each test draws, enough to use several reserved blocks.
 const NUMBERS: usize = 200_000;
 const THREADS: usize = 16;
 
@@ -78,7 +78,7 @@ pub(super) fn consecutive_numbers_hide_the_counter(harness: &dyn Harness) {
         .collect();
     let pairs = || hidden.iter().zip(hidden.iter().skip(1));
     let steps: BTreeSet<u64> = pairs().map(|(a, b)| a.abs_diff(*b)).collect();
-    assert!(steps.len() >= 995, "{} of 999 distinct", steps.len());
+    assert!(steps.len() >= 995, "{} of 999 differ", steps.len());
     let rising = pairs().filter(|(a, b)| a < b).count();
     assert!((400..600).contains(&rising), "{rising} of 999 rise");
     fixture.close();

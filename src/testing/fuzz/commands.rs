@@ -22,7 +22,7 @@ pub(super) const REFERENCES: u64 = 2;
 pub(super) const REFUNDS: u64 = 4;
 pub(super) const USERS: u64 = 3;
 
-/// Channels of the random commands.
+/// Returns the two payment channels that the random commands use.
 pub(super) fn channels() -> [Channel; 2] {
     [Channel::WECHAT, Channel::parse("other").unwrap()]
 }
