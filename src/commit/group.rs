@@ -256,8 +256,8 @@ impl Runner<'_> {
         if mutations.is_empty() {
             return Ok(HashSet::default());
         }
-        // A panic of the engine may come before or after its write. `run_unless_panicked` catches
-        // it and poisons the store, whatever the engine.
+        // The engine may panic before or after its write, so the outcome is unknown. For every
+        // engine, `run_unless_panicked` catches the panic and poisons the store.
         let verdicts = self.engine.apply(mutations)?;
         if verdicts.len() != mutations.len() {
             let why = "the engine did not return one verdict for each mutation";

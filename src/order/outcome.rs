@@ -254,8 +254,8 @@ pub enum Resolved {
     Already,
     /// The anomaly had already ended by another decision.
     Different,
-    /// The kind of the anomaly does not allow acceptance, or its payment is being refunded or paid
-    /// another order.
+    /// The anomaly cannot be accepted, for example because of its kind, or because its payment is
+    /// being refunded.
     NotAcceptable,
     /// The anomaly has no payment to refund, or its transaction paid another order.
     NotRefundable,

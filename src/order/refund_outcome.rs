@@ -154,7 +154,7 @@ pub enum RefundRefused {
 pub enum RefundUnanswered {
     /// The refund did not change. If a check was due, the next check is now later.
     PutOff,
-    /// The refund has ended, so it needs no check.
+    /// No check of the refund is scheduled, for example because the refund has ended.
     NotOpen {
         /// Status of the refund.
         status: RefundStatus,

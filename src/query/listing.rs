@@ -73,7 +73,7 @@ impl OrderQuery {
         Self::by_transaction_of(Channel::WECHAT, transaction)
     }
 
-    /// Lists the orders that contain a transaction of any channel.
+    /// Lists the orders that contain a transaction of the given channel.
     pub fn by_transaction_of(channel: Channel, transaction: &TransactionId) -> Self {
         Self::of(Index::Transaction(channel, transaction.clone()))
     }
@@ -84,7 +84,7 @@ impl OrderQuery {
         Self::by_refund_no_of(Channel::WECHAT, refund_no)
     }
 
-    /// Lists the orders that contain a refund number of any channel.
+    /// Lists the orders that contain a refund number of the given channel.
     pub fn by_refund_no_of(channel: Channel, refund_no: &RefundNo) -> Self {
         Self::of(Index::RefundNo(channel, refund_no.clone()))
     }

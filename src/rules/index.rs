@@ -54,8 +54,8 @@ pub struct IndexEntry {
 /// Key that at most one record owns.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum UniqueKey {
-    /// A transaction. Its owner is the order that it paid, or the record whose refunds hold its
-    /// money.
+    /// A transaction. Its owner is the order that the transaction paid, or the record whose refunds
+    /// hold money of the transaction.
     Transaction(Channel, TransactionId),
     /// A refund number of a channel. Its owner is the record that has the refund.
     RefundNo(Channel, RefundNo),

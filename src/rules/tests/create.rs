@@ -46,7 +46,7 @@ fn repeated_create_returns_exists_in_every_status() {
 }
 
 #[test]
-fn create_with_different_fields_names_first_one() {
+fn create_with_different_fields_names_first_difference() {
     let mut store = Oracle::with_order();
     let fee = |amount| {
         let other = NewOrder::new(AppId::parse("app").unwrap(), fen(amount)).unwrap();
