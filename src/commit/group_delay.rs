@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn group_delay_never_exceeds_last_write_or_1_ms() {
+    fn group_delay_is_limited_by_last_write() {
         let mut delay = GroupDelay::default();
         assert_eq!(delay.max_wait(), Duration::ZERO);
         delay.ran(64, 0, WRITE);

@@ -22,8 +22,8 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    /// Number of bits for the number of counters left, 0 to 64. Each counter fits into the other
-    /// 57.
+    /// Number of bits for the number of counters left (0 to 64). The other 57 bits hold the next
+    /// counter.
     const BITS: u32 = RUN.trailing_zeros() + 1;
 
     /// Takes the next counter. Returns `None` if the lane is empty.

@@ -183,7 +183,7 @@ fn refund_answer_without_query_time_delays_next_check() {
     refused(&mut store);
     let _ = store.request("a", attempt("R", 40, 2));
     store.wait(HOUR);
-    // A check is due. Without a query time, the answer may still be the answer to that check.
+    // The report has no query time, so the store treats it as the answer to the due check.
     let undated = report("R", "X", 40, Closed);
     assert_eq!(store.record_refund("a", undated), MUST_QUERY);
     assert!(refund_of(&store, "R").next_check.unwrap() > store.now);

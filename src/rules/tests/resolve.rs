@@ -113,7 +113,7 @@ fn refund_decision_needs_refundable_payment() {
 }
 
 #[test]
-fn repeated_decision_is_already_and_changed_is_different() {
+fn second_decision_is_already_or_different() {
     let decisions = [
         Resolution::Accept,
         Resolution::Dismiss,
