@@ -96,7 +96,7 @@ pub enum ImportRefusal {
         by: OrderNo,
     },
     /// Another order uses a refund number of the order.
-    #[error("order {by} already uses a refund number of the order")]
+    #[error("a refund of the order has a number that order {by} already uses")]
     RefundNoTaken {
         /// Number of the order that has the refund number.
         by: OrderNo,

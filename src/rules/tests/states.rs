@@ -193,7 +193,7 @@ fn every_status_meets_every_command() {
         let path = format!("{}/src/manual/{}", env!("CARGO_MANIFEST_DIR"), chapter.file);
         let mut table = chapter.text();
         if chapter.file != ENGLISH.file {
-            // `tests/it/manual_zh.rs` compares it with the English chapter.
+            // `tests/it/manual_zh.rs` compares this checksum, to find an outdated chapter.
             let english = crc32fast::hash(ENGLISH.text().as_bytes());
             table = format!("<!-- english: {english:08x} -->\n{table}");
         }

@@ -155,7 +155,7 @@ macro_rules! __conformance_cases {
                 refund_report_on_64_threads_is_adopted_once
                 two_orders_never_share_a_refund_number
                 open_refund_is_due_until_its_end
-                double_payment_is_refunded_twice
+                both_payments_of_one_order_are_refunded
                 exported_order_is_imported_completely_once
                 group_either_refunds_or_applies_a_payment
                 concurrent_callers_either_refund_or_apply_a_payment

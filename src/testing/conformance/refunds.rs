@@ -190,7 +190,7 @@ pub(super) fn open_refund_is_due_until_its_end(harness: &dyn Harness) {
 
 /// The channel reports transaction 1 for two orders, and a second payment of order 1. Order 1
 /// refunds both payments.
-pub(super) fn double_payment_is_refunded_twice(harness: &dyn Harness) {
+pub(super) fn both_payments_of_one_order_are_refunded(harness: &dyn Harness) {
     let fixture = paid(harness);
     fixture.created(2, 100);
     let by = fixtures::order_no(1);
