@@ -127,7 +127,7 @@ impl Store {
     /// missing or empty, or hold an interrupted restore. The backup is only read.
     ///
     /// The restored store lacks the changes after the backup, and the channel does not repeat a
-    /// notification that the old store acknowledged. Before the restored store serves:
+    /// notification that the old store acknowledged. Do this before the restored store serves:
     ///
     /// 1. Read [`RestoreReport::last_event_at`]. The steps below cover the time since then.
     /// 2. Query every order in `Pending` and `Closing` at the channel.
