@@ -243,6 +243,9 @@ directory. A new backup needs its own directory."
         Error::NewerFormat { .. } => {
             "Use the version of this program that wrote the store, or a later one."
         }
+        Error::OlderFormat { .. } => {
+            "Connect once with a server of this version: its `Store::connect` upgrades the tables."
+        }
         _ => "To create a new store, run `orderstore init`.",
     }
 }

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use super::difference::{BillDifference, BillDifferenceKind as Kind, Fix};
-use crate::order::{
-    AnomalyKind, ChannelState, Command, CommandKind, Order, Payment, Refund, RefundStatus,
-};
+use crate::order::{AnomalyKind, ChannelState, Command, CommandKind, Order, Refund, RefundStatus};
 use crate::types::Fen;
 use crate::wechat::bill::{BillEntry, BillLine, BillRefund, BillRefundStatus, BillUnit};
 
@@ -86,7 +84,7 @@ fn payment(line: &BillLine, order: Option<&Order>) -> Option<Found> {
             Amount::Another => Some(Found::Differs(Kind::AmountDiffers, Fix::Person)),
         };
     }
-    if has_anomaly_of(order, &billed) {
+    if order.anomalies.iter().any(|it| it.matches_payment(&billed)) {
         return Some(Found::InAnomaly);
     }
     let amount = amount(order.total_fee, order.currency);
@@ -102,16 +100,6 @@ fn payment(line: &BillLine, order: Option<&Order>) -> Option<Found> {
         Amount::SameInHundredths | Amount::Another => if_certain(line, confirm(line)),
     };
     Some(Found::Differs(kind, fix))
-}
-
-/// Whether the store keeps this payment, with the same amount, as an anomaly.
-fn has_anomaly_of(order: &Order, billed: &Payment) -> bool {
-    let same = |own: &Payment| {
-        let money = (own.paid_fee, own.currency) == (billed.paid_fee, billed.currency);
-        own.is_same(billed) && money
-    };
-    let mut doubtful = order.anomalies.iter().filter_map(|it| it.payment.as_ref());
-    doubtful.any(same)
 }
 
 fn confirm(line: &BillLine) -> Fix {

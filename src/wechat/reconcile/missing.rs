@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use super::seen::Seen;
 use super::{BillDifference, Reconciliation};
-use crate::contract::IndexRow;
 use crate::error::Error as StoreError;
 use crate::order::{Order, Payment, Record, Refund, RefundStatus, Status};
 use crate::query::{OrderQuery, PageRequest};
@@ -70,7 +69,7 @@ impl Reconciliation {
         let since = self.day.range().start.saturating_sub(CLOCKS_APART);
         for (index, from) in [(Index::Due, Timestamp::EPOCH), (Index::Refunded, since)] {
             store.each_row(index, from, |row| {
-                if let Some(refund) = refund_at(row)
+                if let Some(refund) = row.refund()
                     && self.lacks_refund(&row.record, refund, seen)
                     && reported.insert(refund.refund_no.clone())
                 {
@@ -114,10 +113,4 @@ impl Reconciliation {
             .or(order)
             .is_none_or(|mch_id| *mch_id == self.mch_id)
     }
-}
-
-/// Refund of a row in an index of refunds. `sub` is its number within the record, from 1.
-fn refund_at(row: &IndexRow) -> Option<&Refund> {
-    let place = usize::try_from(row.position.sub.checked_sub(1)?).ok()?;
-    row.record.refunds().get(place)
 }

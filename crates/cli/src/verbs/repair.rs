@@ -37,7 +37,9 @@ has another incarnation: convert the cursor of every consumer (RepairReport::tra
 impl Repair {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         progress::begin("repairing");
-        let builder = Store::builder().recovery_progress(progress::set_position);
+        let builder = Store::builder()
+            .allow_weak_durability()
+            .recovery_progress(progress::set_position);
         let repaired = builder.repair(context.dir()?, &self.into)?;
         progress::end();
         print_report(&mut context.out(), &repaired)?;
@@ -95,7 +97,7 @@ fn cells(no: OrderNo, found: RepairFinding) -> Vec<Cell> {
             format!("the record was rebuilt up to version {version}: query the channel about it"),
         ),
         RepairFinding::Corrected => (
-            "refolded",
+            "corrected",
             "the record differed from its history and was rebuilt from it".to_owned(),
         ),
         RepairFinding::HistoryLost => (

@@ -46,7 +46,9 @@ Never serve from the old store again.";
 impl Restore {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         progress::begin("restoring");
-        let builder = Store::builder().recovery_progress(progress::set_position);
+        let builder = Store::builder()
+            .allow_weak_durability()
+            .recovery_progress(progress::set_position);
         let restored = builder.restore(&self.backup, &self.into)?;
         progress::end();
         let cells = vec![
