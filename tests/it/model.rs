@@ -24,11 +24,11 @@ use crate::harness::{InMemory, Local};
 /// One step of a run.
 #[derive(Debug, Clone)]
 enum Step {
-    /// `.wait()`
+    /// Runs a command with `wait`.
     Wait(Command),
-    /// `.submit()`
+    /// Runs a command with `submit`.
     Submit(Command),
-    /// `submit_all`
+    /// Runs a batch with `submit_all`.
     Group(Vec<Command>),
     Clock(Timestamp),
     Reopen,
@@ -47,7 +47,7 @@ fn any_step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Returns times around the policy's time limits and close to each other.
+/// Generates times close to the time limits of the policy.
 fn any_moment() -> impl Strategy<Value = Timestamp> {
     let day = 24 * 60 * 60_u64;
     let seconds = prop_oneof![

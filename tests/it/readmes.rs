@@ -36,7 +36,7 @@ fn shape(text: &str) -> Shape<'_> {
             fenced = !fenced;
         }
         if fenced {
-            let block = shape.code.last_mut().expect("a fence opened it");
+            let block = shape.code.last_mut().expect("no code block is open");
             block.push_str(line);
             block.push('\n');
         } else {
@@ -55,11 +55,11 @@ fn outline<'a>(line: &'a str, shape: &mut Shape<'a>) {
         shape.numbers.push(Vec::new());
     }
     if !line.starts_with(['|', '!', '[']) {
-        let chapter = shape.numbers.last_mut().expect("there is a first one");
+        let chapter = shape.numbers.last_mut().expect("the list of chapters is empty");
         chapter.extend(numbers(line));
     }
     if line.starts_with("- ") {
-        shape.chapters.last_mut().expect("a point has a heading").1 += 1;
+        shape.chapters.last_mut().expect("a list item is before the first heading").1 += 1;
     } else if line.starts_with('|') {
         shape
             .figures

@@ -1,4 +1,4 @@
-//! Two processes on one cluster: 64 callers, no number twice.
+//! Two processes with 64 callers on one cluster issue no order number twice.
 
 use std::collections::HashSet;
 use std::process::{Command, Stdio};

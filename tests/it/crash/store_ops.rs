@@ -1,6 +1,6 @@
-//! Operations on a whole store, and crashes between and within them, chosen by a fuzzer.
+//! A fuzzer chooses operations on a whole store, with crashes between and during them.
 //!
-//! The fuzz target includes this file, too.
+//! The fuzz target `store_ops` includes this file as well.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ const STEPS: usize = 48;
 /// own verification must find no violation.
 ///
 /// # Panics
-/// If one of these does not hold.
+/// If one of these checks fails.
 pub(crate) fn store_ops(bytes: &[u8]) {
     if let Err(why) = run(&mut Bytes::new(bytes)) {
         panic!("{why}");
@@ -109,7 +109,7 @@ fn crash_within(mut shop: Shop, sizes: Sizes, bytes: &mut Bytes<'_>) -> Result<S
     crash(&snapshot, &ledger, sizes, bytes)
 }
 
-/// Opens the disk after a crash. The recovery may crash, too, and so on.
+/// Opens the disk after a crash. The recovery may crash as well, any number of times.
 fn crash(
     snapshot: &Snapshot,
     sent: &Ledger,
@@ -131,6 +131,7 @@ fn crash(
     }
 }
 
+/// Returns the disk as a kill or a power loss leaves it.
 fn left_by(snapshot: &Snapshot, bytes: &mut Bytes<'_>) -> SimulatedDisk {
     let loss = bytes.below(1 + Loss::ALL.len());
     let seed = u64::from(bytes.byte());

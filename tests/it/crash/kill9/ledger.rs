@@ -1,4 +1,4 @@
-//! Ledger of the child's reports, from which the parent computes what the store must hold.
+//! Ledger of the child's reports. From it, the parent computes which commands the store must have.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ pub(crate) struct Ledger {
     pub(crate) seed: u64,
     pub(crate) round: u64,
     pub(crate) callers: Vec<Books>,
-    /// Acknowledged annotations of the shared orders: number and version, and the text.
+    /// Acknowledged annotations of the shared orders: the text by order number and version.
     pub(crate) hot: BTreeMap<(OrderNo, u64), String>,
 }
 
@@ -65,7 +65,8 @@ impl Ledger {
         clock(self.round)
     }
 
-    /// Checks that the store holds all that it must and nothing else; then the next round begins.
+    /// Checks that the store has all acknowledged commands and nothing that was not sent. Then
+    /// begins the next round.
     pub(crate) fn check(&mut self, store: &Store) -> Result<(), String> {
         let mut feeds = self.feeds(store)?;
         let now = self.now();
@@ -80,7 +81,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Splits the feed by caller; events of shared orders go to a list of their own.
+    /// Splits the feed by caller. Events of shared orders go to a separate list.
     fn feeds(&self, store: &Store) -> Result<Feeds, String> {
         let mut feeds = Feeds {
             callers: vec![vec![]; CALLERS],
@@ -90,7 +91,7 @@ impl Ledger {
             match self.cause(event.no) {
                 Some(Cause::Caller(caller)) => feeds.callers[caller].push(event),
                 Some(Cause::All) => feeds.hot.push(event),
-                None => return Err(format!("I2: event without a sender: {event:?}")),
+                None => return Err(format!("I2: event that no caller sent: {event:?}")),
             }
         }
         Ok(feeds)
@@ -118,7 +119,7 @@ impl Ledger {
                     let text = String::from_utf8_lossy(metadata.as_bytes()).into_owned();
                     there.insert((event.no, event.version), text);
                 }
-                _ => return Err(format!("I2: event without a sender: {event:?}")),
+                _ => return Err(format!("I2: event that no caller sent: {event:?}")),
             }
         }
         for (place, text) in &self.hot {
@@ -187,7 +188,7 @@ impl Ledger {
     }
 }
 
-/// Possible senders of a change.
+/// Sender of an event: one caller, or any of them for a shared order.
 enum Cause {
     Caller(usize),
     All,
