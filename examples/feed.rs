@@ -71,7 +71,11 @@ fn ship_the_rest(dir: &Path) -> Result<()> {
     let mut ledger = Ledger::open(&dir.join("shipped"))?;
     println!("started again at feed position {}", ledger.place());
     while work_off(&store, &mut ledger, PORTION)? {}
-    println!("ended at {}: {} orders shipped", ledger.place(), ledger.shipped());
+    println!(
+        "ended at {}: {} orders shipped",
+        ledger.place(),
+        ledger.shipped()
+    );
     let paid = store.counts().wait()?.of(Status::Success);
     store.shutdown().wait()?;
     if usize::try_from(paid)? != ledger.shipped() {

@@ -86,6 +86,10 @@ fn read(line: &str) -> io::Result<(FeedCursor, Option<OrderNo>)> {
         };
         Some((place.parse().ok()?, no))
     };
-    parts()
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "malformed line in the ledger; restore the file"))
+    parts().ok_or_else(|| {
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            "malformed line in the ledger; restore the file",
+        )
+    })
 }

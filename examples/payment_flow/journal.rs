@@ -37,8 +37,8 @@ impl Journal {
         self.stories.push(Story { no, title, steps });
     }
 
-    /// Adds a reply. The step is correct if `is_expected` is true and both the order's status and the
-    /// acknowledgement equal the expected ones.
+    /// Adds a reply. The step is as expected if `is_expected` is true and both the order's status
+    /// and the acknowledgement equal the expected ones.
     pub(crate) fn note<O: Debug>(
         &mut self,
         asked: &'static str,
@@ -101,7 +101,11 @@ impl Step {
     fn print(&self) {
         let asked = format!("{}x {}", self.times, self.asked);
         let acknowledge = if self.acknowledged { "ack" } else { "no ack" };
-        let warning = if self.is_expected { "" } else { "  <- UNEXPECTED" };
+        let warning = if self.is_expected {
+            ""
+        } else {
+            "  <- UNEXPECTED"
+        };
         let (status, outcome) = (&self.status, &self.outcome);
         println!("  {asked:<24} {status:<9} {acknowledge:<7} {outcome}{warning}");
     }

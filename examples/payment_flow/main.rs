@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::thread;
 
 use event::Event;
-use journal::{Journal, Expected};
+use journal::{Expected, Journal};
 use orderstore::{
     ChannelState, CloseOutcome, Confirmed, Counts, Created, OrderNo, OrderQuery, PageRequest,
     Prepaid, Prepay, PrepayKind, PrepayValue, Queried, Reply, Status, Store,
@@ -88,7 +88,7 @@ fn play(store: &Store, event: &Event, journal: &mut Journal) -> Result<bool> {
 /// 15 times. In a second run the order exists, and even the first notification is a duplicate.
 fn pay_order_of_the_event(store: &Store, event: &Event, journal: &mut Journal) -> Result<bool> {
     let no = event.no()?;
-    journal.begin_scenario(no, "the event's own order");
+    journal.begin(no, "the event's own order");
     let created = store.create(no, event.new_order()?).wait()?;
     let is_new = created.outcome == Created::Created;
     let is_old = created.outcome == Created::Exists;
@@ -192,7 +192,7 @@ fn after_a_close(store: &Store, event: &Event, journal: &mut Journal) -> Result<
     let closing = store.begin_close(no).wait()?;
     let begun = closing.outcome == CloseOutcome::Closing;
     journal.note(
-        "begin_scenario close",
+        "begin close",
         &closing,
         begun,
         (Some(Status::Closing), true),
@@ -215,7 +215,7 @@ fn begin_scenario(
     title: &'static str,
 ) -> Result<(OrderNo, Event)> {
     let no = store.next_order_no().wait()?;
-    journal.begin_scenario(no, title);
+    journal.begin(no, title);
     Ok((no, event.addressed_to(no)))
 }
 

@@ -94,7 +94,11 @@ fn paid_order_ships_once_across_restarts() {
     assert_eq!(Ledger::open(&path).unwrap().shipped(), 14);
     let before = fs::read(&path).unwrap();
     ship_all(&store, &path);
-    assert_eq!(fs::read(&path).unwrap(), before, "an order was shipped again");
+    assert_eq!(
+        fs::read(&path).unwrap(),
+        before,
+        "an order was shipped again"
+    );
 }
 
 #[test]

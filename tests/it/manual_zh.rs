@@ -99,7 +99,9 @@ fn finish(sections: &mut [Section], sentences: &mut String) {
     let mut parts = prose.split("](");
     section.numbers.extend(numbers(parts.next().unwrap()));
     for part in parts {
-        let (target, rest) = part.split_once(')').expect("a link has no closing parenthesis");
+        let (target, rest) = part
+            .split_once(')')
+            .expect("a link has no closing parenthesis");
         section.links.push(target.to_owned());
         section.numbers.extend(numbers(rest));
     }
@@ -152,7 +154,9 @@ fn chinese_chapters_have_the_english_structure() {
     for chapter in CHAPTERS {
         let english = sections(&manual(&format!("{chapter}.md")));
         let chinese = manual(&format!("zh/{chapter}.md"));
-        let (_, chinese) = chinese.split_once('\n').expect("the first line must be the CRC");
+        let (_, chinese) = chinese
+            .split_once('\n')
+            .expect("the first line must be the CRC");
         let chinese = sections(chinese);
         let depths = |sections: &[Section]| sections.iter().map(|s| s.depth).collect::<Vec<_>>();
         assert_eq!(depths(&english), depths(&chinese), "{chapter}: headings");

@@ -31,7 +31,10 @@ fn assert_silent(what: &str, printed: &str) {
     }
     let bytes = format!("{:?}", WORDS.as_bytes());
     let bytes = bytes.trim_matches(['[', ']']);
-    assert!(!printed.contains(bytes), "{what} shows the bytes of the free text");
+    assert!(
+        !printed.contains(bytes),
+        "{what} shows the bytes of the free text"
+    );
 }
 
 fn assert_private<T: Debug>(value: &T) {

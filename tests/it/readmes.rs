@@ -55,11 +55,18 @@ fn outline<'a>(line: &'a str, shape: &mut Shape<'a>) {
         shape.numbers.push(Vec::new());
     }
     if !line.starts_with(['|', '!', '[']) {
-        let chapter = shape.numbers.last_mut().expect("the list of chapters is empty");
+        let chapter = shape
+            .numbers
+            .last_mut()
+            .expect("the list of chapters is empty");
         chapter.extend(numbers(line));
     }
     if line.starts_with("- ") {
-        shape.chapters.last_mut().expect("a list item is before the first heading").1 += 1;
+        shape
+            .chapters
+            .last_mut()
+            .expect("a list item is before the first heading")
+            .1 += 1;
     } else if line.starts_with('|') {
         shape
             .figures

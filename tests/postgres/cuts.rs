@@ -117,5 +117,9 @@ fn postgres_hung_host_gets_a_bounded_number_of_connections() {
             assert!(matches!(caller.join().unwrap(), Err(Error::Unreadable(_))));
         }
     });
-    assert_eq!(proxy.held(), HELD_MAX, "the store closed a connection to the hung host");
+    assert_eq!(
+        proxy.held(),
+        HELD_MAX,
+        "the store closed a connection to the hung host"
+    );
 }

@@ -58,7 +58,9 @@ impl Audit {
         audit.expect("refunded", stand_in.given_back(), audit.given_back);
         let report = store.verify().await?;
         if !report.is_ok() {
-            audit.differences.push(format!("the store: {report:?}"));
+            audit
+                .differences
+                .push(format!("the store is not sound: {report:?}"));
         }
         Ok(audit)
     }
@@ -91,6 +93,8 @@ impl Audit {
         }
     }
 
+    /// Adds an order of the store to the totals. Checks that the channel knows the order if it is
+    /// paid.
     fn take(&mut self, order: &Order, is_traded: bool) {
         if !order.status.is_paid() {
             return;

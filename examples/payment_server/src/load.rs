@@ -133,7 +133,7 @@ async fn orders(client: &Client, time: Duration) -> Result<(Pace, Vec<OrderNo>),
             .order_no()
             .filter(|_| answer.at("/payment").is_object());
         no.map(Some)
-            .ok_or_else(|| format!("no order: {}", answer.json).into())
+            .ok_or_else(|| format!("the server created no order: {}", answer.json).into())
     };
     timed(time, order).await
 }
@@ -164,7 +164,7 @@ async fn callbacks(
         let body = notice.body.clone();
         let answer = client.send("/notify/v3", &headers, body).await?;
         if !answer.is_done() {
-            return Err(format!("not acknowledged: {}", answer.status).into());
+            return Err(format!("a callback was not acknowledged: HTTP {}", answer.status).into());
         }
         Ok(Some(notice))
     };

@@ -107,7 +107,7 @@ pub enum SealError {
     #[error("a key cannot be generated or used")]
     Key,
     /// A key file cannot be read or written.
-    #[error("a key file cannot be read or written")]
+    #[error("platform_key.der, platform_serial or api_v3_key cannot be read or written")]
     File(#[from] std::io::Error),
 }
 
@@ -141,7 +141,7 @@ impl Seal {
         })
     }
 
-    /// Checks the signature, then decrypts.
+    /// Checks the signature of a notification, then decrypts the notification.
     ///
     /// # Errors
     /// [`SealError`]; the caller must not trust the notification then.
@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn signed_and_encrypted_callback_is_read() {
+    fn signed_and_encrypted_notification_is_read() {
         let key = PlatformKey::generate().unwrap();
         let (headers, body) = sent(&key);
         let opened = key.seal().open(&headers, &body, at(NOW + 1000)).unwrap();
@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn signed_message_with_changed_byte_is_rejected() {
+    fn notification_with_changed_byte_is_rejected() {
         let key = PlatformKey::generate().unwrap();
         let seal = key.seal();
         let (headers, body) = sent(&key);
@@ -444,7 +444,7 @@ mod tests {
     }
 
     #[test]
-    fn message_under_another_key_is_not_decrypted() {
+    fn notification_for_another_key_is_not_decrypted() {
         let key = PlatformKey::generate().unwrap();
         let (headers, body) = sent(&key);
         let mut seal = key.seal();
@@ -454,7 +454,7 @@ mod tests {
     }
 
     #[test]
-    fn merchant_keys_survive_files_and_debug_hides_them() {
+    fn merchant_keys_round_trip_and_debug_hides_them() {
         let dir = tempfile::tempdir().unwrap();
         let key = PlatformKey::generate().unwrap();
         key.write_for_merchant(dir.path()).unwrap();

@@ -117,7 +117,7 @@ fn after(run: Run, disk: &SimulatedDisk, sizes: Sizes, rng: &mut SeededRng) -> R
     let before = disk.snapshot();
     let marks = (seen, sent);
     check_power_loss(&before, &ledger, marks, sizes, rng)?;
-    // Reopens the store on the same machine and reads it. A power loss after that must check_power_loss
+    // Reopens the store on the same machine and reads it. A power loss after that must lose
     // nothing.
     let again = Shop::recover(before.kill(rng.next()), sizes, &ledger, marks)?;
     let held = again.ledger.clone();

@@ -44,7 +44,11 @@ fn seeded(what: &str, images: usize, mut run: impl FnMut(u64) -> Result<usize, S
 }
 
 /// Returns the number of disks that `run` checked. Prints the seed if it fails or panics.
-fn run_and_report_seed(what: &str, seed: u64, run: impl FnOnce() -> Result<usize, String>) -> usize {
+fn run_and_report_seed(
+    what: &str,
+    seed: u64,
+    run: impl FnOnce() -> Result<usize, String>,
+) -> usize {
     let again = format!("CRASH_SEED={seed} cargo test --test it {what}");
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(Ok(seen)) => seen,

@@ -5,7 +5,7 @@ use orderstore::{Command, CommandKind};
 
 use super::ledger::Ledger;
 use super::rig::{Shop, Tour, sizes};
-use super::{figure, seeded, run_and_report_seed};
+use super::{figure, run_and_report_seed, seeded};
 
 /// Runs random steps from one seed and checks the disks that crashes may leave. Returns their
 /// number.
@@ -111,7 +111,9 @@ fn power_loss_at_any_disk_call_loses_nothing_acknowledged() {
     let mut images = 0;
     for len in 0..=figure("SMALL_COMMANDS", 2) {
         for (place, workload) in workloads(len).iter().enumerate() {
-            images += run_and_report_seed("power_loss_at", place as u64, || crash_at_every_call(place, workload));
+            images += run_and_report_seed("power_loss_at", place as u64, || {
+                crash_at_every_call(place, workload)
+            });
         }
     }
     println!("{images} images");

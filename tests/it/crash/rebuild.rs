@@ -7,9 +7,9 @@ use super::rig::{dir, sizes};
 
 const PAGE: usize = 4096;
 
-/// Orders of the closed store, and orders that are created before the checkpoint.
+/// Number of orders in the closed store.
 const OLD: u64 = 60;
-/// Number of orders when the checkpoint begins, with those that were created after reopening.
+/// Number of orders when the checkpoint begins. The difference to `OLD` is created after reopening.
 const NEW: u64 = 63;
 
 fn builder(disk: &SimulatedDisk) -> Builder {

@@ -14,7 +14,7 @@ use orderstore::{Builder, Error, StorageErrorKind, Store};
 
 use super::ledger::Ledger;
 use super::rig::{Shop, dir, sizes};
-use super::{figure, seeded, run_and_report_seed};
+use super::{figure, run_and_report_seed, seeded};
 
 /// Operation under test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

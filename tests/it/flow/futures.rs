@@ -55,7 +55,9 @@ fn is_shut_down(answer: &Result<(), Error>) -> bool {
 
 #[test]
 fn blocked_write_does_not_block_other_tasks() {
-    within_a_minute(|| on_one_thread(async || assert_no_call_blocks_other_tasks(Rig::default()).await));
+    within_a_minute(|| {
+        on_one_thread(async || assert_no_call_blocks_other_tasks(Rig::default()).await)
+    });
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// Position in the order of all calls: a version is created before it is read.
+    /// Position in the sequence of all calls: a version is created before it is read.
     const fn place(self) -> (u64, bool) {
         (self.version, !self.wrote)
     }

@@ -82,15 +82,15 @@ impl Caller<'_> {
                     Confirmed::DoublePayment,
                     Confirmed::Late,
                 ];
-                self.call(no, call, |paid| wrote.contains(paid));
+                self.run_call(no, call, |paid| wrote.contains(paid));
             }
             436..=470 => {
                 let call = self.store.begin_close(no);
-                self.call(no, call, |answer| *answer == CloseOutcome::Closing);
+                self.run_call(no, call, |answer| *answer == CloseOutcome::Closing);
             }
             471..=505 => {
                 let call = self.store.abort_close(no);
-                self.call(no, call, |answer| *answer == CloseOutcome::Reopened);
+                self.run_call(no, call, |answer| *answer == CloseOutcome::Reopened);
             }
             506..=600 => self.annotate_twice(no, turn),
             _ => self.annotate(no, turn),
@@ -99,10 +99,10 @@ impl Caller<'_> {
 
     fn create(&mut self, no: OrderNo) {
         let call = self.store.create(no, fixtures::new(100));
-        self.call(no, call, |made| *made == Created::Created);
+        self.run_call(no, call, |made| *made == Created::Created);
     }
 
-    fn call<O: Send + 'static>(
+    fn run_call<O: Send + 'static>(
         &mut self,
         no: OrderNo,
         call: orderstore::Call<Reply<O>>,
@@ -250,7 +250,9 @@ fn check_order(store: &Store, no: OrderNo, shown: &[Shown]) -> Result<(), String
     for order in own().filter_map(|shown| shown.order.as_ref()) {
         let known = *orders.entry(order.version).or_insert(order);
         if known != order {
-            return Err(format!("different orders with one version: {known:?} and {order:?}"));
+            return Err(format!(
+                "different orders with one version: {known:?} and {order:?}"
+            ));
         }
     }
     for (event, version) in history.iter().zip(1..) {

@@ -100,9 +100,12 @@ pub enum ChannelError {
     /// channel may have carried out the request.
     #[error("no answer from the channel")]
     Silent,
-    /// The channel rejects this merchant, with status 401 or 403. It would reject every other
-    /// request, too, until an operator corrects the keys or permissions.
-    #[error("the channel rejects this merchant: HTTP {status}{}", coded(code.as_ref()))]
+    /// The channel rejects this merchant, with status 401 or 403. It would also reject every other
+    /// request until an operator corrects the keys or permissions.
+    #[error(
+        "the channel rejects this merchant: HTTP {status}{}; check its keys",
+        coded(code.as_ref())
+    )]
     Unauthorized {
         /// HTTP status.
         status: u16,
@@ -115,8 +118,8 @@ pub enum ChannelError {
         /// Code of the rejection.
         code: Label,
     },
-    /// The channel answered, but the answer does not settle the request. Repeating the request may
-    /// give the same answer for ever.
+    /// The channel answered, but without a usable result. A repeated request may get the same
+    /// answer.
     #[error("unusable answer from the channel: HTTP {status}{}", coded(code.as_ref()))]
     Unusable {
         /// HTTP status.

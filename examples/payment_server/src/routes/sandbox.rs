@@ -1,4 +1,4 @@
-//! The mini program's side of a payment with the stand-in: the sheet for the password.
+//! Routes that pay or cancel at the stand-in, as a user does in the mini program's password sheet.
 
 use std::sync::Arc;
 

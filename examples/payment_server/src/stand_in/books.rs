@@ -21,7 +21,7 @@ pub(super) struct Books {
     started: Timestamp,
     trades: HashMap<String, Trade>,
     refunds: HashMap<String, Refund>,
-    /// Counter of numbered transactions and refunds.
+    /// Number of transactions and refunds so far.
     numbered: u64,
 }
 
@@ -200,8 +200,8 @@ impl Books {
         Ok(paid)
     }
 
-    /// Closes a trade, or returns the reason why not. An unknown number is answered like a closed
-    /// one, as the real channel does.
+    /// Closes a trade, or returns the reason why it cannot be closed. An unknown number is answered
+    /// like a closed trade, as the real channel does.
     pub(super) fn close(&mut self, no: &str) -> Result<(), Refusal> {
         let Some(trade) = self.trades.get_mut(no) else {
             return Ok(());

@@ -58,7 +58,7 @@ struct Inner {
     tasks: TaskTracker,
 }
 
-/// Way in which a payment is notified.
+/// When and how often the merchant is notified of a payment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Behaviour {
@@ -170,7 +170,7 @@ impl StandIn {
         &self.inner.key
     }
 
-    /// Plans the behaviour for prepays of this user.
+    /// Plans the behaviour for the prepays of this user.
     pub fn plan(&self, openid: &str, plan: Plan) {
         self.inner.plans.lock().insert(openid.to_owned(), plan);
     }

@@ -146,7 +146,7 @@ async fn event_is_acknowledged_after_channel_query_confirms_it() {
 }
 
 #[tokio::test]
-async fn early_repeated_or_late_event_pays_once() {
+async fn early_repeated_or_late_notification_pays_once() {
     let shop = Shop::open(without_a_sweeper()).await;
     shop.stand_in.plan("oEarly", Plan::Early);
     let early = shop.tap("oEarly").await;
@@ -237,7 +237,7 @@ async fn repeated_notification_is_acknowledged_without_effect() {
 }
 
 #[tokio::test]
-async fn signed_mismatched_payment_becomes_an_anomaly() {
+async fn signed_payment_of_wrong_amount_becomes_anomaly() {
     let shop = Shop::open(without_a_sweeper()).await;
     let no = shop.buy("oCustomer").await;
     let now = shop.clock.now();

@@ -1,4 +1,4 @@
-//! The shop page, as customers use and misuse it.
+//! The shop page: correct use, repeated taps, cancelled payments and closed pages.
 
 use crate::browser::{Page, with_a_page};
 
@@ -75,7 +75,7 @@ async fn paid_order_becomes_success_after_page_is_closed() {
     .await;
 }
 
-/// Closes the window and everything in it; an empty window stays for later.
+/// Closes the window of the page. A new empty window keeps the browser open.
 async fn close_the_window(page: &Page) {
     let other = page.client.new_window(false).await.unwrap().handle;
     page.client.close_window().await.unwrap();
@@ -110,7 +110,7 @@ async fn double_tap_creates_one_order() {
         page.until("the second answer", both_answered).await;
         assert_eq!(orders(&page).await.len(), 1);
 
-        // The page is reloaded, and the customer taps again: still the same order.
+        // After a reload and another tap, the customer still has the same order.
         page.open("/").await;
         assert_eq!(order(&page).await, no);
         pay(&page, "twice").await;

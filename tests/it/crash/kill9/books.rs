@@ -47,7 +47,10 @@ impl Books {
             self.answered += 1;
             self.shown.push(shown.to_owned());
         } else {
-            assert!(place < self.answered, "command {place} was acknowledged too early");
+            assert!(
+                place < self.answered,
+                "command {place} was acknowledged too early"
+            );
         }
     }
 

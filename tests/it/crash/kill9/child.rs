@@ -37,7 +37,10 @@ impl Setting {
             (PLACES, places.join(" ")),
             (LIES, self.lies.to_string()),
         ];
-        Process::start("crash::kill9::child::entry_point_of_child_process", &variables)
+        Process::start(
+            "crash::kill9::child::entry_point_of_child_process",
+            &variables,
+        )
     }
 
     /// Reads the parameters from the environment; returns `None` in an ordinary test run.

@@ -170,6 +170,8 @@ fn kill_and_check_repeatedly(seed: u64, tally: &mut Tally) -> Result<usize, Stri
 fn kill9_loses_no_acknowledged_command() {
     let mut tally = Tally::default();
     let kills = figure("KILL9_KILLS", 100);
-    seeded("kill9_loses", kills, |seed| kill_and_check_repeatedly(seed, &mut tally));
+    seeded("kill9_loses", kills, |seed| {
+        kill_and_check_repeatedly(seed, &mut tally)
+    });
     println!("{tally:?}");
 }

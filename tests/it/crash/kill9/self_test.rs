@@ -61,7 +61,11 @@ fn kill9_check_finds_reply_without_stored_command() {
 fn kill9_check_finds_different_annotation() {
     let (shop, _before) = after_a_kill();
     let mut other = shop.ledger.clone();
-    let (_, text) = other.hot.iter_mut().next().expect("no annotation was acknowledged");
+    let (_, text) = other
+        .hot
+        .iter_mut()
+        .next()
+        .expect("no annotation was acknowledged");
     text.push('!');
     assert_seen(&mut other, shop.place.path(), "I1:");
 }
