@@ -53,7 +53,7 @@ impl Subscriber for Listener {
     }
 
     fn record(&self, _: &Id, values: &Record<'_>) {
-        hear("so", |fields| values.record(fields));
+        hear("recorded", |fields| values.record(fields));
     }
 
     fn event(&self, event: &Event<'_>) {
@@ -134,12 +134,12 @@ fn group_span_contains_command_spans_without_user_data() {
         [
             "DEBUG group commands=1".to_owned(),
             format!("DEBUG command {} verb=\"create\"", no(0)),
-            "so outcome=Create(Created)".to_owned(),
+            "recorded outcome=Create(Created)".to_owned(),
             "DEBUG group commands=2".to_owned(),
             format!("DEBUG command {} verb=\"confirm\"", no(0)),
-            "so outcome=Confirm(Applied)".to_owned(),
+            "recorded outcome=Confirm(Applied)".to_owned(),
             format!("DEBUG command {} verb=\"create\"", no(1)),
-            "so outcome=Create(Created)".to_owned(),
+            "recorded outcome=Create(Created)".to_owned(),
         ]
     );
     assert!(!lines.concat().contains(USER));

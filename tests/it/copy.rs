@@ -347,7 +347,7 @@ fn copy_rejects_own_store_and_closed_target() {
 }
 
 #[test]
-fn copy_accepts_empty_store_and_counts_events_twice() {
+fn copy_progress_counts_two_steps_per_event() {
     let (empty, target) = (Store::memory().unwrap(), Store::memory().unwrap());
     let nothing = copied(&empty, &target);
     assert_eq!(

@@ -269,7 +269,10 @@ fn flipped_bit_never_makes_an_order_missing() {
         end(&store);
     }
     // The test would prove nothing if no read ever hit the corruption.
-    assert!(unreadable > 20 && unopened < 100, "{unreadable} {unopened}");
+    assert!(
+        unreadable > 20 && unopened < 100,
+        "{unreadable} unreadable, {unopened} unopened"
+    );
 }
 
 /// Corrupts each page in use in turn: every acknowledged command must be found after the store is
@@ -315,7 +318,10 @@ fn corrupt_page_loses_no_acknowledged_command() {
             let store = Store::open(&old).unwrap();
             for n in &acknowledged {
                 let order = store.get(fixtures::order_no(*n)).wait().unwrap();
-                assert!(order.unwrap().payment.is_some(), "page at {at}: {n}");
+                assert!(
+                    order.unwrap().payment.is_some(),
+                    "page at {at}: order {n} is lost"
+                );
             }
             end(&store);
         }
@@ -326,9 +332,15 @@ fn corrupt_page_loses_no_acknowledged_command() {
             repaired += 1;
         }
     }
-    assert!(taken > 60 && rebuilt > 2, "{taken} {refused} {rebuilt}");
+    assert!(
+        taken > 60 && rebuilt > 2,
+        "{taken} accepted, {refused} refused, {rebuilt} rebuilt"
+    );
     // The last page of the events and redb's internal pages cannot be rebuilt.
-    assert!((1..=3).contains(&unflushed), "{unflushed} {rebuilt}");
+    assert!(
+        (1..=3).contains(&unflushed),
+        "{unflushed} blocked, {rebuilt} rebuilt"
+    );
     assert!(repaired > 2, "{repaired}");
 }
 

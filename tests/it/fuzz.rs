@@ -42,7 +42,7 @@ fn replay(target: &str, run: fn(&[u8])) {
     assert!(count > 10, "{target}: {count} inputs");
 }
 
-/// Returns a random input: its length has any magnitude, and its bytes have few or many values.
+/// Returns a random input with a short or long length, and with few or many different bytes.
 fn any_input(rng: &mut SeededRng) -> Vec<u8> {
     let bits = rng.below(11);
     let len = rng.below(1 << bits);

@@ -85,7 +85,7 @@ fn golden_stores_open_with_the_expected_contents() {
         let expected = expected(&path);
         let store = open(scratch.path());
         let frames = store.recovery().frames;
-        assert!(frames > 10, "too little is in the journal: {frames} frames");
+        assert!(frames > 10, "the journal has only {frames} frames");
         let report = store.verify().wait().unwrap();
         assert!(report.is_ok(), "{:?}", report.violations);
         assert_eq!(listing::of(&store), expected, "{}", path.display());

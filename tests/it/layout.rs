@@ -267,7 +267,7 @@ const CRATES: [&str; 4] = [
 fn source_files_have_no_circular_imports() {
     for root in CRATES {
         let found = circles(&Sources::read(root).edges());
-        assert!(found.is_empty(), "circles of imports in {root}: {found:?}");
+        assert!(found.is_empty(), "circular imports in {root}: {found:?}");
     }
 }
 

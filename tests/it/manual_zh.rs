@@ -26,7 +26,7 @@ struct Section {
     depth: usize,
     /// Markers of the list items, with their indentation, and the bars of the table rows.
     outline: Vec<String>,
-    /// Fenced code blocks, complete.
+    /// Complete fenced code blocks.
     blocks: Vec<String>,
     /// Inline code, sorted.
     code: Vec<String>,

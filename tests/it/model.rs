@@ -21,7 +21,7 @@ use self::compare::assert_same;
 use crate::environment::{asked, figure};
 use crate::harness::{InMemory, Local};
 
-/// One step of a run.
+/// Step of a random run.
 #[derive(Debug, Clone)]
 enum Step {
     /// Runs a command with `wait`.
@@ -138,7 +138,7 @@ fn run(harness: &dyn Harness, strict: bool, steps: &[Step]) {
     run.step(&Step::Look(3));
 }
 
-/// Runs until one run fails, shrinks it, and prints how to repeat it.
+/// Makes random runs. If one fails, shrinks it and prints how to repeat it.
 fn check<H: Harness>(harness: fn() -> H, usual_runs: u32) {
     let seed = asked("MODEL_SEED").unwrap_or_else(|| RandomState::new().hash_one(0));
     let runs = figure("MODEL_RUNS", usual_runs);

@@ -46,7 +46,7 @@ fn ten_million_order_numbers_from_16_threads_are_distinct() {
 }
 
 #[test]
-fn threads_sharing_tiny_blocks_get_distinct_numbers() {
+fn threads_sharing_small_blocks_get_distinct_order_numbers() {
     within_a_minute(|| {
         let engine = Meddled::reserve(in_memory(), |engine, _| engine.reserve(2).unwrap());
         let store = Store::builder().engine(engine).unwrap();
@@ -78,7 +78,10 @@ fn consecutive_order_numbers_do_not_reveal_counter() {
             .map(|pair| pair[1].wrapping_sub(pair[0]));
         assert_eq!(steps.collect::<HashSet<_>>().len(), 9_999);
         let rising = counters.windows(2).filter(|pair| pair[0] < pair[1]).count();
-        assert!((4_500..5_500).contains(&rising), "{rising} of 9,999 rise");
+        assert!(
+            (4_500..5_500).contains(&rising),
+            "{rising} of 9,999 counters rise"
+        );
     });
 }
 
@@ -211,7 +214,7 @@ fn full_queue_does_not_block_order_numbers() {
 /// `clock_set_back` counts only a clock that is set back, not two threads that read it
 /// concurrently.
 #[test]
-fn racing_threads_do_not_count_as_clock_set_back() {
+fn concurrent_clock_reads_do_not_count_as_set_back() {
     within_a_minute(|| {
         let millis = AtomicI64::new(1_700_000_000_000);
         let clock = move || {

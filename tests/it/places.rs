@@ -204,7 +204,7 @@ fn store_on_relative_path_survives_directory_change() {
 }
 
 #[test]
-fn removed_lock_file_admits_no_second_handle() {
+fn store_stays_locked_after_lock_file_is_removed() {
     within_a_minute(|| {
         let place = TempDir::new().unwrap();
         let dir = place.path().join("shop");
@@ -284,7 +284,7 @@ fn store_moved_away_and_back_continues() {
 }
 
 #[test]
-fn removed_directory_fails_the_next_command() {
+fn command_after_directory_removal_is_refused() {
     within_a_minute(|| {
         let place = TempDir::new().unwrap();
         let dir = place.path().join("shop");
@@ -301,7 +301,7 @@ fn removed_directory_fails_the_next_command() {
 /// Copies the identity of another store over an open one. Its files then belong to another store,
 /// so the open store must not remove any segment.
 #[test]
-fn overwritten_store_removes_no_segment() {
+fn store_with_replaced_identity_removes_no_segment() {
     within_a_minute(|| {
         let place = TempDir::new().unwrap();
         let [dir, other] = ["shop", "restored"].map(|name| place.path().join(name));

@@ -115,7 +115,7 @@ fn killed(role: &str, dir: &Path, round: u64, after: usize) -> Vec<String> {
 }
 
 #[test]
-fn numbers_stay_unique_across_kills_and_clock_rollback() {
+fn order_numbers_stay_unique_across_kills_and_clock_rollback() {
     within_a_minute(|| {
         let dir = fresh();
         let mut seen = HashSet::new();

@@ -85,7 +85,7 @@ fn postgres_changed_bytes_are_reported_as_corruption() {
 }
 
 #[test]
-fn postgres_lost_meta_row_with_orders_refuses_connections() {
+fn postgres_missing_meta_row_with_orders_refuses_connections() {
     for harm in ["DELETE FROM", "DROP TABLE"] {
         let Some(server) = shared() else { return };
         let schema = fresh_schema(server);

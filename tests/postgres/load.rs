@@ -68,7 +68,7 @@ fn sale(store: &Store, id: &str, till: &Till) -> Sold {
     assert_eq!(
         paid.outcome,
         Confirmed::Applied,
-        "the payment was sent once"
+        "the first confirmation was not applied"
     );
     till.0.fetch_add(1, Ordering::Relaxed);
     (no, transaction)
@@ -82,7 +82,7 @@ pub(crate) fn check(store: &Store, sold: &[Sold]) {
             .get(*no)
             .wait()
             .unwrap()
-            .expect("acknowledged but missing");
+            .expect("an acknowledged order is missing");
         assert_eq!(order.status, Status::Success);
         assert_eq!(order.transaction_id(), Some(transaction));
     }

@@ -69,7 +69,7 @@ fn check_backlog(backlog: u64, is_analyzed_late: bool) {
     assert_eq!(
         server.sql(gapless),
         format!("{end}|{end}|1|{end}|{end}|0"),
-        "numbers are consecutive in the order of insertion"
+        "numbers are not consecutive in the order of insertion"
     );
     store.shutdown().wait().unwrap();
     let read = entries_read(&server, "orderstore_events_unnumbered");

@@ -75,5 +75,5 @@ fn postgres_concurrent_connects_create_tables_once() {
         places.insert(feed[0].cursor);
         assert_eq!(stores[0].get(no).wait().unwrap().unwrap().no, no);
     }
-    assert_eq!(places.len(), 1, "all connections must open the same store");
+    assert_eq!(places.len(), 1, "the connections opened different stores");
 }

@@ -58,7 +58,7 @@ impl Proxy {
         Self { port, state }
     }
 
-    /// Cuts a connection at its next request or its next answer, or cuts all connections at once.
+    /// Cuts the connection of the next request or of the next answer, or all connections now.
     pub(crate) fn cut(&self, rng: &mut SeededRng) {
         match rng.below(3) {
             0 => self.state.swallow_request.store(true, Ordering::Relaxed),

@@ -177,7 +177,7 @@ impl Server {
     }
 }
 
-/// A child process that ends when this is dropped.
+/// Child process that ends when this value is dropped.
 pub(crate) struct Guarded(Child);
 
 impl Drop for Guarded {
@@ -186,7 +186,7 @@ impl Drop for Guarded {
     }
 }
 
-/// Starts the guard script.
+/// Starts a command that runs the guard script.
 fn guarded(mut command: Command) -> Child {
     command.stdin(Stdio::piped()).stdout(Stdio::null());
     command.stderr(Stdio::null()).spawn().unwrap()

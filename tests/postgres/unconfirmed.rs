@@ -14,7 +14,7 @@ const WAITING: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 
 fn unconfirmed() -> Option<(Server, Store)> {
     let server = Server::start(&[])?;
     let store = Store::connect(&server.url("public")).unwrap();
-    // Repeats the call so that each connection of the store is used once.
+    // Repeats the call, so that the store uses each of its connections.
     for outcome in [Created::Created].into_iter().chain([Created::Exists; 8]) {
         let made = store.create(order_no(0), new(100)).wait().unwrap();
         assert_eq!(made.outcome, outcome);
@@ -67,9 +67,12 @@ fn postgres_cancelled_wait_is_answered_only_after_confirmation() {
             assert_eq!(
                 server.sql(order_count),
                 "2",
-                "the leader has committed the order"
+                "the leader has not committed the order"
             );
-            assert!(!asked.is_finished(), "no follower has the order");
+            assert!(
+                !asked.is_finished(),
+                "acknowledged before a follower has the order"
+            );
         }
         set_synchronous_standbys(&server, "");
         let result = asked.join().unwrap().unwrap();
@@ -90,7 +93,10 @@ fn postgres_unreplicated_commit_is_visible_but_not_acknowledged() {
         assert!(other.get(order_no(1)).wait().unwrap().is_some());
         let again = scope.spawn(move || other.create(order_no(1), new(100)).wait());
         thread::sleep(Duration::from_secs(1));
-        assert!(!again.is_finished(), "no follower has the order");
+        assert!(
+            !again.is_finished(),
+            "acknowledged before a follower has the order"
+        );
         set_synchronous_standbys(&server, "");
         assert_eq!(first.join().unwrap().unwrap().outcome, Created::Created);
         assert_eq!(again.join().unwrap().unwrap().outcome, Created::Exists);

@@ -27,7 +27,7 @@ struct Alarm {
 }
 
 impl Alarms {
-    /// Updates the alarms from an answer and returns the answer.
+    /// Updates the alarms from the channel's answer and returns the answer.
     pub(crate) fn heard<T>(
         &self,
         question: Point,

@@ -19,7 +19,7 @@ use crate::stand_in::{StandIn, Trade};
 
 const PAGE: usize = 1000;
 
-/// Result of a comparison.
+/// Result of comparing the store with the channel's records.
 #[derive(Debug, Default)]
 pub struct Audit {
     /// Number of orders in the store.

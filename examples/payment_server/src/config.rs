@@ -13,7 +13,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::clock::Clock;
 
-/// Help text.
+/// Text that `--help` prints.
 pub const HELP: &str = "\
 A payment server on orderstore, on one machine.
 
@@ -34,14 +34,14 @@ usage: payment_server [--listen ADDRESS] [--host NAME]... [--data DIR]
   --help             print this text
 ";
 
-/// What the program runs.
+/// Task of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// The server, until it receives a signal.
+    /// Runs the server until it receives a signal.
     Serve,
-    /// The demonstration with a hundred customers.
+    /// Runs the demonstration with a hundred customers.
     Demo,
-    /// The load test, for this long.
+    /// Runs the load test for this long.
     Load(Duration),
     /// Prints the help text.
     Help,
@@ -52,7 +52,7 @@ pub enum Mode {
 pub struct Remote {
     /// Base URL of the channel.
     pub url: String,
-    /// Directory with its keys.
+    /// Directory with the channel's keys.
     pub keys: PathBuf,
 }
 
@@ -126,7 +126,7 @@ pub enum ConfigError {
     Value {
         /// Name of the argument.
         flag: &'static str,
-        /// Reason.
+        /// Reason why the value is invalid.
         why: String,
     },
     /// `--channel` without `--keys`, or the other way round.

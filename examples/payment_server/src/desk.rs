@@ -52,9 +52,9 @@ pub(crate) enum DeskError {
 /// Whether the channel is known to answer at this moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Channels {
-    /// The channel has just answered another request, so silence concerns the requested item.
+    /// The channel has just answered another request: a missing answer concerns only this item.
     Answer,
-    /// Not known: silence may concern every request.
+    /// The channel may be unavailable: a missing answer may concern every request.
     MayBeSilent,
 }
 
@@ -92,7 +92,7 @@ impl Desk {
         }
     }
 
-    /// Updates the alarms from an answer.
+    /// Updates the alarms from the channel's answer and returns the answer.
     fn heard<T>(
         &self,
         question: Point,

@@ -55,18 +55,18 @@ pub struct PlatformKey {
 /// A notification as it is sent.
 #[derive(Clone)]
 pub struct Notification {
-    /// Headers.
+    /// HTTP headers.
     pub headers: Vec<(&'static str, String)>,
-    /// Body.
+    /// HTTP body: JSON.
     pub body: String,
 }
 
 /// Subject of a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
-    /// A payment.
+    /// The notification is about a payment.
     Transaction,
-    /// A refund.
+    /// The notification is about a refund.
     Refund,
 }
 
@@ -74,7 +74,7 @@ pub enum Subject {
 pub struct Opened {
     /// ID of the notification.
     pub id: Option<Label>,
-    /// Subject.
+    /// Subject of the notification.
     pub subject: Subject,
     /// Decrypted contents.
     pub json: Vec<u8>,
@@ -92,7 +92,7 @@ pub enum SealError {
     #[error("the notification's timestamp is more than 5 minutes off")]
     NotFresh,
     /// The signing key is unknown.
-    #[error("the notification is signed with another key")]
+    #[error("the notification is signed with a key other than the one in platform_serial")]
     OtherKey,
     /// The signature does not match.
     #[error("the signature is wrong")]
@@ -208,7 +208,7 @@ impl Seal {
 }
 
 impl PlatformKey {
-    /// Generates both keys.
+    /// Generates the platform's key pair and the key that it shares with the merchant.
     ///
     /// # Errors
     /// [`SealError::Key`].
@@ -414,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn foreign_signature_is_rejected_under_either_serial() {
+    fn notification_signed_by_other_key_is_rejected() {
         let (key, other) = (
             PlatformKey::generate().unwrap(),
             PlatformKey::generate().unwrap(),

@@ -43,7 +43,7 @@ pub(crate) struct Sweeper {
 /// A due order, or one due refund of an order.
 type Item = (OrderNo, Option<RefundNo>);
 
-/// One sweep.
+/// State of one sweep.
 #[derive(Debug)]
 struct Sweep {
     /// Time of the sweep, the same for all pages. Items that are postponed meanwhile are not listed
@@ -133,12 +133,12 @@ impl Sweeper {
                 sweep.suspects.lock().remove(&item(due));
             }
             Err(DeskError::Channel(error)) => {
-                warn!(no = %due.no, action = ?due.action, %error, "failed; stays due");
+                warn!(no = %due.no, action = ?due.action, %error, "a due item failed and stays due");
                 sweep.suspects.lock().insert(item(due));
                 *sweep.ended.lock() = Some(error);
             }
             Err(error) => {
-                warn!(no = %due.no, action = ?due.action, %error, "failed; stays due");
+                warn!(no = %due.no, action = ?due.action, %error, "a due item failed and stays due");
             }
         }
     }

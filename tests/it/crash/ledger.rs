@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use orderstore::testing::model::Model;
 use orderstore::{Command, Event, FeedCursor, FeedEvent, OrderNo, Policy, Store, Timestamp};
 
-/// One step of a caller.
+/// Step of a test: a group of commands, or a request for an order number.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     /// Commands that were sent as one group, their time, and the events that they cause.
@@ -86,7 +86,9 @@ impl Ledger {
             }
             let (own, rest) = left.split_at(events.len());
             if sorted(own) != sorted(events) {
-                return Err(format!("I2: step {held} is {own:?}, not {events:?}"));
+                return Err(format!(
+                    "I2: step {held} has the events {own:?} instead of {events:?}"
+                ));
             }
             (left, held) = (rest, held + 1);
         }
@@ -115,6 +117,7 @@ pub(crate) fn sorted(events: &[Event]) -> Vec<&Event> {
 /// Returns all events of the feed.
 pub(crate) fn feed_of(store: &Store) -> Result<Vec<Event>, String> {
     let read = store.events(FeedCursor::START, 1000).wait();
-    let read: Vec<FeedEvent> = read.map_err(|error| format!("the feed: {error:?}"))?;
+    let read: Vec<FeedEvent> =
+        read.map_err(|error| format!("the feed cannot be read: {error:?}"))?;
     Ok(read.into_iter().map(|sequenced| sequenced.event).collect())
 }

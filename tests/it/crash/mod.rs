@@ -40,7 +40,7 @@ fn seeded(what: &str, images: usize, mut run: impl FnMut(u64) -> Result<usize, S
         }
         seen += run_and_report_seed(what, seed, || run(seed));
     }
-    println!("{what}: {seen} images");
+    println!("{what}: checked {seen} disks");
 }
 
 /// Returns the number of disks that `run` checked. Prints the seed if it fails or panics.

@@ -107,7 +107,7 @@ fn check_after_a_kill(snapshot: &Snapshot, sent: &Ledger, sizes: Sizes) -> Resul
 }
 
 #[test]
-fn power_loss_at_any_disk_call_loses_nothing_acknowledged() {
+fn power_loss_at_any_call_loses_no_acknowledged_command() {
     let mut images = 0;
     for len in 0..=figure("SMALL_COMMANDS", 2) {
         for (place, workload) in workloads(len).iter().enumerate() {
@@ -116,7 +116,7 @@ fn power_loss_at_any_disk_call_loses_nothing_acknowledged() {
             });
         }
     }
-    println!("{images} images");
+    println!("checked {images} disks");
 }
 
 /// Number of a disk call, and the disk's marks at that call.

@@ -111,12 +111,15 @@ impl Shop {
                 .wait()
                 .map_err(|e| format!("{no}: {e:?}"))?;
             if found != self.model.order(no) {
-                return Err(format!("I11: {no} is {found:?}"));
+                return Err(format!("I11: order {no} differs from the model: {found:?}"));
             }
         }
         let counts = self.store.counts().wait().map_err(|e| format!("{e:?}"))?;
         if counts != self.model.counts() {
-            return Err(format!("I12: {counts:?} for {:?}", self.model.counts()));
+            return Err(format!(
+                "I12: the counts are {counts:?} instead of {:?}",
+                self.model.counts()
+            ));
         }
         Ok(())
     }
@@ -124,7 +127,7 @@ impl Shop {
     /// Runs the store's own verification of the invariants I3 to I12.
     pub(crate) fn verify(&self) -> Result<(), String> {
         let report = self.store.verify().wait();
-        let report = report.map_err(|error| format!("verify: {error:?}"))?;
+        let report = report.map_err(|error| format!("the store cannot be verified: {error:?}"))?;
         if report.is_ok() {
             return Ok(());
         }
@@ -142,7 +145,7 @@ impl Shop {
                 .store
                 .checkpoint()
                 .wait()
-                .map_err(|error| format!("flush: {error:?}")),
+                .map_err(|error| format!("the checkpoint failed: {error:?}")),
             _ => {
                 let count = 1 + rng.below(3);
                 let commands = (0..count).map(|_| any_command(rng)).collect();
@@ -155,9 +158,9 @@ impl Shop {
         let sent = self.ledger.steps.len();
         self.disk.mark(sent + 1, sent);
         let drawn = self.store.next_order_no().wait();
-        let no = drawn.map_err(|error| format!("a number: {error:?}"))?;
+        let no = drawn.map_err(|error| format!("no order number: {error:?}"))?;
         if self.ledger.numbers().contains(&no.as_str()[16..]) {
-            return Err(format!("{no} was issued before"));
+            return Err(format!("{no} was issued twice"));
         }
         self.ledger.steps.push(Step::Number(no));
         self.disk.mark(sent + 2, sent + 1);
@@ -171,7 +174,7 @@ impl Shop {
     pub(crate) fn run(&mut self, commands: Vec<Command>) -> Result<(), String> {
         let (expected, replies) = self.send(commands);
         for (expected, reply) in expected.iter().zip(replies) {
-            let reply = reply.map_err(|error| format!("a command: {error:?}"))?;
+            let reply = reply.map_err(|error| format!("a command failed: {error:?}"))?;
             if reply != *expected {
                 return Err(format!("I4: {reply:?} instead of {expected:?}"));
             }
@@ -389,7 +392,7 @@ impl Tour {
         disk.inject_fault(self.sabotage);
         disk.snapshot_one_in(1 + rng.below(6));
         let made = Shop::init(disk, self.sizes);
-        let mut shop = made.map_err(|error| format!("init: {error:?}"))?;
+        let mut shop = made.map_err(|error| format!("the store cannot be created: {error:?}"))?;
         for _ in 0..steps {
             shop.step(rng)?;
         }
@@ -398,7 +401,7 @@ impl Tour {
             shop.store
                 .shutdown()
                 .wait()
-                .map_err(|e| format!("shutdown: {e:?}"))?;
+                .map_err(|e| format!("the shutdown failed: {e:?}"))?;
         }
         let Shop {
             disk,

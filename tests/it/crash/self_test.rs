@@ -26,7 +26,7 @@ fn first_failure(injected: FaultInjection) -> Option<String> {
 fn assert_caught(injected: FaultInjection, invariants: &[&str]) {
     let why = first_failure(injected).expect("the fault was not found");
     let is_named = invariants.iter().any(|invariant| why.contains(invariant));
-    assert!(is_named, "{injected:?} was found as {why}");
+    assert!(is_named, "{injected:?} was reported as {why}");
 }
 
 #[test]

@@ -35,7 +35,8 @@ fn run(bytes: &mut Bytes<'_>) -> Result<(), String> {
         segment: 8192 << bytes.below(3),
     };
     let disk = SimulatedDisk::new(u64::from(bytes.byte()));
-    let mut shop = Shop::init(disk, sizes).map_err(|error| format!("init: {error:?}"))?;
+    let mut shop = Shop::init(disk, sizes)
+        .map_err(|error| format!("the store cannot be created: {error:?}"))?;
     for step in 0..STEPS {
         if bytes.is_empty() {
             break;
@@ -57,7 +58,7 @@ fn run_step(mut shop: Shop, sizes: Sizes, bytes: &mut Bytes<'_>) -> Result<Shop,
         10 => shop.draw_number()?,
         11 => {
             let flushed = shop.store.checkpoint().wait();
-            flushed.map_err(|error| format!("flush: {error:?}"))?;
+            flushed.map_err(|error| format!("the checkpoint failed: {error:?}"))?;
         }
         12 => shop.disk.run_some_tasks(),
         13 => return reopen(shop, sizes),
@@ -84,7 +85,7 @@ fn reopen(shop: Shop, sizes: Sizes) -> Result<Shop, String> {
         ..
     } = shop;
     let closed = store.shutdown().wait();
-    closed.map_err(|error| format!("shutdown: {error:?}"))?;
+    closed.map_err(|error| format!("the shutdown failed: {error:?}"))?;
     drop(store);
     let steps = ledger.steps.len();
     let again = Shop::recover(disk, sizes, &ledger, (steps + 1, steps))?;

@@ -46,7 +46,8 @@ impl Stage {
         let sizes = sizes(&mut rng);
         let disk = SimulatedDisk::new(seed);
         disk.inject_fault(injected);
-        let mut shop = Shop::init(disk, sizes).map_err(|e| format!("init: {e:?}"))?;
+        let mut shop =
+            Shop::init(disk, sizes).map_err(|e| format!("the store cannot be created: {e:?}"))?;
         for _ in 0..4 + rng.below(20) {
             shop.step(&mut rng)?;
         }
@@ -54,7 +55,7 @@ impl Stage {
             shop.store
                 .backup(at("backup"))
                 .wait()
-                .map_err(|e| format!("backup: {e:?}"))?;
+                .map_err(|e| format!("the backup failed: {e:?}"))?;
         }
         let Shop {
             disk,
@@ -170,18 +171,18 @@ impl Stage {
     /// numbers.
     fn is_whole(&self, disk: &SimulatedDisk) -> Result<(), String> {
         let opened = builder(disk, self.sizes).open_verified(at("new"));
-        let store = opened.map_err(|error| format!("new: {error:?}"))?;
+        let store = opened.map_err(|error| format!("the result cannot be opened: {error:?}"))?;
         let held = self.ledger.held_by(&store, 0)?;
         let last = self.ledger.truncated(held);
         if last.model().feed() != self.ledger.model().feed() {
             return Err(format!(
-                "I1: only {held} steps of {}",
+                "I1: the result has only {held} of {} steps",
                 self.ledger.steps.len()
             ));
         }
         let no = store.next_order_no().wait().map_err(|e| format!("{e:?}"))?;
         if self.ledger.numbers().contains(&no.as_str()[16..]) {
-            return Err(format!("{no} was issued before"));
+            return Err(format!("{no} was issued twice"));
         }
         Ok(())
     }

@@ -119,13 +119,17 @@ impl Drop for Ballast {
 #[track_caller]
 fn assert_there(store: &Store, n: u64) {
     let order = store.get(no(n)).wait().unwrap();
-    let order = order.unwrap_or_else(|| panic!("{n} is gone"));
+    let order = order.unwrap_or_else(|| panic!("order {n} is missing"));
     assert_eq!(order.metadata, metadata(n));
 }
 
 #[track_caller]
 fn assert_not_there(store: &Store, n: u64) {
-    assert_eq!(store.get(no(n)).wait().unwrap(), None, "{n} was refused");
+    assert_eq!(
+        store.get(no(n)).wait().unwrap(),
+        None,
+        "order {n} was refused but exists"
+    );
 }
 
 #[track_caller]

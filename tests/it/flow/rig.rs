@@ -118,7 +118,7 @@ pub(crate) struct Rig {
     pub(crate) acts: Mutex<VecDeque<Act>>,
     /// Errors that the next reservations of order numbers return.
     pub(crate) reservations: Mutex<VecDeque<EngineError>>,
-    /// Number of reservations so far.
+    /// Number of reservations of order numbers so far.
     pub(crate) reserved: AtomicU64,
     /// Order numbers whose records cannot be read.
     pub(crate) damaged: Mutex<HashSet<OrderNo>>,

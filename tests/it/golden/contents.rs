@@ -74,7 +74,7 @@ pub(super) const REFUNDS: &[&str] = &[
 
 pub(super) const SOURCES: &[&str] = &["callback", "query", "bill", "import", "operator"];
 
-/// An order that a test continues with: its number, and the transaction of its payment.
+/// Order that a test uses after opening: its order number, and its transaction number.
 #[derive(Clone, Copy)]
 pub(super) struct Known(u64);
 

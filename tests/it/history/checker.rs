@@ -44,7 +44,10 @@ fn check_versions(seen: &[Seen], last: u64) -> Result<(), String> {
         }
     }
     if made.len() as u64 != last {
-        return Err(format!("{} changes, and version {last}", made.len()));
+        return Err(format!(
+            "{} changes, but the last version is {last}",
+            made.len()
+        ));
     }
     match seen.iter().find(|call| call.version > last) {
         Some(call) => Err(format!("{call:?} is later than the last version, {last}")),

@@ -12,7 +12,7 @@ use orderstore::{
 };
 use proptest::prelude::{Just, Strategy, prop_oneof};
 
-/// Number of order numbers.
+/// Number of order numbers that the commands use.
 pub(super) const ORDERS: u64 = 5;
 pub(super) const TRANSACTIONS: u64 = 4;
 pub(super) const REFERENCES: u64 = 2;

@@ -60,7 +60,7 @@ fn every_list() -> Vec<List> {
         .collect()
 }
 
-/// Compares the whole list, then each filter of it.
+/// Compares the whole list with the model, then the list with each filter.
 fn assert_same_list(store: &Store, model: &Model, list: &List, limit: usize) {
     let all = model.list(list);
     let read = |listing: orderstore::OrderQuery| {

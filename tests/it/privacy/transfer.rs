@@ -97,7 +97,7 @@ fn debug_output_of_refused_import_hides_user() {
     let books = String::from_utf8(books).unwrap();
     assert!(
         books.contains(USER) && books.contains(WORDS),
-        "an export contains every field"
+        "the export lacks a field"
     );
     for (from, to) in [
         ("\"wait\"", WORDS),

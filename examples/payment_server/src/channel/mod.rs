@@ -82,7 +82,7 @@ pub enum Point {
 }
 
 impl Point {
-    /// All kinds.
+    /// All kinds of request.
     pub const ALL: [Self; 5] = [
         Self::Prepay,
         Self::Query,
@@ -109,13 +109,13 @@ pub enum ChannelError {
     Unauthorized {
         /// HTTP status.
         status: u16,
-        /// Code, if the answer has one.
+        /// Error code, if the answer has one.
         code: Option<Label>,
     },
     /// The channel rejected this request for good.
     #[error("the channel rejected the request: {code}")]
     Refused {
-        /// Code of the rejection.
+        /// Error code of the rejection.
         code: Label,
     },
     /// The channel answered, but without a usable result. A repeated request may get the same
@@ -124,7 +124,7 @@ pub enum ChannelError {
     Unusable {
         /// HTTP status.
         status: u16,
-        /// Code, if the answer has one.
+        /// Error code, if the answer has one.
         code: Option<Label>,
     },
     /// The channel's answer names another order than the requested one.

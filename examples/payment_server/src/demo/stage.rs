@@ -106,7 +106,7 @@ impl Stage {
         self.until(&what, is_so).await
     }
 
-    /// Waits until the condition holds.
+    /// Waits until the condition is true. Fails after `PATIENCE`.
     pub(super) async fn until(
         &self,
         what: &str,

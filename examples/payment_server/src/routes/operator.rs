@@ -211,7 +211,10 @@ fn not_refunded(refused: RefundRequested) -> Failure {
         RefundRequested::WindowOver => window_over(),
         RefundRequested::TooMany => too_many(),
         RefundRequested::Blocked => blocked(),
-        _ => Failure::conflict(Code::NotRefunded, "the order's record is full"),
+        _ => Failure::conflict(
+            Code::NotRefunded,
+            "the order's record is full; nothing was refunded",
+        ),
     }
 }
 
@@ -331,8 +334,11 @@ fn not_resolved(refused: Resolved) -> Failure {
             Code::NotAcceptable,
             "this kind of anomaly cannot be accepted",
         ),
-        Resolved::NotRefundable => (Code::NotRefundable, "the anomaly holds no money to refund"),
-        _ => (Code::NotResolved, "the order's record is full"),
+        Resolved::NotRefundable => (Code::NotRefundable, "the anomaly has no money to refund"),
+        _ => (
+            Code::NotResolved,
+            "the order's record is full; nothing was resolved",
+        ),
     };
     Failure::conflict(code, error)
 }

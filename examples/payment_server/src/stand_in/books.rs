@@ -14,7 +14,7 @@ use orderstore::{OrderNo, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// All records.
+/// All records of the stand-in.
 pub(super) struct Books {
     /// Start time, the prefix of all numbers. Numbers of an earlier run are still in the merchant's
     /// store and must not repeat.
@@ -95,7 +95,7 @@ struct RefundAmount {
     total: u64,
 }
 
-/// A refund.
+/// Refund as the channel knows it.
 #[derive(Clone)]
 pub(super) struct Refund {
     pub(super) ask: RefundAsk,
@@ -104,12 +104,12 @@ pub(super) struct Refund {
     success_at: Option<Timestamp>,
 }
 
-/// Rejection by the stand-in, like the channel's.
+/// Rejection by the stand-in, in the form that the channel uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refusal {
     /// HTTP status.
     pub status: u16,
-    /// Code.
+    /// Error code.
     pub code: &'static str,
 }
 
@@ -187,7 +187,7 @@ impl Books {
         Ok(trade)
     }
 
-    /// Records the payment.
+    /// Records the payment of a trade.
     pub(super) fn pay(&mut self, no: OrderNo, now: Timestamp) -> Result<Trade, Refusal> {
         let number = self.numbered + 1;
         let transaction_id = self.number("42", number);
@@ -281,7 +281,7 @@ impl Books {
             .count()
     }
 
-    /// Counts a sent notification.
+    /// Counts a sent notification, and its acknowledgement if there was one.
     pub(super) fn sent(&mut self, no: OrderNo, acknowledged: bool) {
         if let Some(trade) = self.trades.get_mut(no.as_str()) {
             trade.sent += 1;

@@ -19,10 +19,10 @@ const REPEATED_AFTER: [u64; 15] = [
     15, 15, 30, 180, 600, 1200, 1800, 1800, 1800, 3600, 10_800, 10_800, 10_800, 21_600, 21_600,
 ];
 
-/// Delay of a late notification, before the interval is shortened.
+/// Delay of a late notification, before division by the factor `shorten`.
 pub(super) const LATE: Duration = Duration::from_secs(60);
 
-/// Duration of a refund, before the interval is shortened.
+/// Duration of a refund, before division by the factor `shorten`.
 pub(super) const REFUND_TAKES: Duration = Duration::from_secs(5);
 
 /// Age at which a notification is sealed again, because its timestamp is part of the seal.

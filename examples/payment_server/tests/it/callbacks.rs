@@ -29,7 +29,7 @@ async fn forged_event_leaves_order_pending_and_claims_no_transaction() {
     assert_eq!(*order.at("/transactionId"), Value::Null);
     assert_eq!(*order.at("/anomalies"), json!([]));
     assert_eq!(shop.store.counts().await.unwrap().unclaimed, 0);
-    // The transaction is still free for the order that it really pays.
+    // The forged event did not take the transaction, so it can still pay its real order.
     let now = shop.clock.now();
     let real = transaction(other.as_str(), ID, "oOther", 1, now);
     assert_eq!(shop.tell(&real).await, 204);

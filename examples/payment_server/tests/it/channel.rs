@@ -11,7 +11,7 @@ use crate::harness::{Shop, until, with_a_sweeper, without_a_sweeper};
 const MINUTE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
-async fn order_without_callback_becomes_success_by_sweep() {
+async fn payment_without_notification_is_recorded_by_sweep() {
     let shop = Shop::open(with_a_sweeper()).await;
     let no = shop.buy("oCustomer").await;
     shop.pay(no, Behaviour::Never, Form::V3).await;
@@ -215,7 +215,7 @@ async fn channel_errors_of_eight_refunds_do_not_stop_sweep() {
 }
 
 #[tokio::test]
-async fn unauthorized_answer_stops_sweep_with_alarm() {
+async fn unauthorized_answer_stops_sweep_and_raises_alarm() {
     for (status, code) in [(401, "SIGN_ERROR"), (403, "NO_AUTH")] {
         let shop = Shop::open(with_a_sweeper()).await;
         let no = shop.buy("oCustomer").await;

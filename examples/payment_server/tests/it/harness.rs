@@ -159,7 +159,7 @@ pub(crate) fn transaction(no: &str, id: &str, customer: &str, fen: u64, at: Time
     })
 }
 
-/// Waits until the condition holds.
+/// Waits until the condition is true. Panics after `LIMIT`.
 pub(crate) async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
     let waiting = async {
         while !is_so().await {

@@ -163,7 +163,7 @@ impl Page {
         said
     }
 
-    /// Waits until the condition holds.
+    /// Waits until the condition is true. Panics after `LIMIT`.
     pub(crate) async fn until(&self, what: &str, holds: impl AsyncFn() -> bool) {
         let end = Instant::now() + LIMIT;
         while !holds().await {

@@ -178,7 +178,7 @@ async fn failed_search_hides_the_previous_order() {
         page.tap("#search").await;
         page.see(&format!("#order[data-no='{no}']:not([hidden])"))
             .await;
-        // A search by user also closes the order shown before.
+        // A search by user also hides the previous order.
         page.see("#by-no").await.clear().await.unwrap();
         page.write("#by-openid", "o p e n").await;
         page.tap("#search").await;

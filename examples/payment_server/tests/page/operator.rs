@@ -51,7 +51,7 @@ pub(crate) async fn row(page: &Page, no: &str) {
 }
 
 #[tokio::test]
-async fn lists_filter_by_status_and_user_and_show_history() {
+async fn order_list_filters_by_status_and_user() {
     with_a_page(async |page| {
         page.open("/operator").await;
         let sold = sell_many(&page).await;

@@ -28,7 +28,7 @@ async fn orders(page: &Page) -> Vec<serde_json::Value> {
 }
 
 #[tokio::test]
-async fn paid_order_becomes_success_after_done() {
+async fn order_is_shown_as_paid_after_done() {
     with_a_page(async |page| {
         page.open("/").await;
         let no = order(&page).await;
@@ -57,7 +57,7 @@ async fn paid_order_becomes_success_after_done() {
 }
 
 #[tokio::test]
-async fn paid_order_becomes_success_after_page_is_closed() {
+async fn order_is_paid_even_if_page_is_closed() {
     with_a_page(async |page| {
         for behaviour in ["usual", "never"] {
             page.open("/").await;
@@ -83,7 +83,7 @@ async fn close_the_window(page: &Page) {
 }
 
 #[tokio::test]
-async fn customer_returning_from_sheet_sees_order_paid() {
+async fn customer_returning_to_page_sees_order_paid() {
     with_a_page(async |page| {
         page.open("/").await;
         let no = order(&page).await;

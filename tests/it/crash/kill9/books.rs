@@ -163,7 +163,7 @@ impl Books {
 
     fn breach(&self, invariant: &str, why: &str) -> String {
         format!(
-            "{invariant}: caller {}, {} held: {why}",
+            "{invariant}: caller {} with {} stored commands: {why}",
             self.script.caller,
             self.held()
         )

@@ -8,7 +8,7 @@ use orderstore::{Counts, Event, EventKind, FeedCursor, OrderNo, Status, Store, T
 use super::books::Books;
 use super::script::{CALLERS, HOT, Script, clock, hot};
 
-/// All commands that were sent and acknowledged.
+/// Record of all callers' commands and of their acknowledgements.
 #[derive(Debug, Clone)]
 pub(crate) struct Ledger {
     pub(crate) seed: u64,
@@ -125,7 +125,9 @@ impl Ledger {
         for (place, text) in &self.hot {
             if there.get(place) != Some(text) {
                 let found = there.get(place);
-                return Err(format!("I1: {place:?} was {text} and is {found:?}"));
+                return Err(format!(
+                    "I1: annotation {place:?} was {text} and is {found:?}"
+                ));
             }
         }
         let texts: BTreeSet<&String> = there.values().collect();
@@ -137,7 +139,7 @@ impl Ledger {
             let who = text.rsplit_once('-').map(|(who, _)| who);
             if !self.hot.contains_key(place) && !unanswered.insert(who) {
                 return Err(format!(
-                    "I2: {who:?} has more than one unacknowledged annotation"
+                    "I2: caller {who:?} has more than one unacknowledged annotation"
                 ));
             }
         }
@@ -155,13 +157,15 @@ impl Ledger {
                 let no = books.script.order(n);
                 let found = store.get(no).wait().map_err(|e| format!("{no}: {e:?}"))?;
                 if found != books.model.order(no) {
-                    return Err(format!("I11: {no} is {found:?}"));
+                    return Err(format!("I11: order {no} differs from the model: {found:?}"));
                 }
                 let history = store.history(no).wait();
                 let history = history.map_err(|e| format!("{no}: {e:?}"))?;
                 let expected = histories.remove(&no).unwrap_or_default();
                 if !history.iter().eq(expected) {
-                    return Err(format!("I11: {no} went through {history:?}"));
+                    return Err(format!(
+                        "I11: the history of {no} differs from the model: {history:?}"
+                    ));
                 }
             }
         }
@@ -175,14 +179,17 @@ impl Ledger {
             let hot = if status == Status::Pending { HOT } else { 0 };
             let sum: u64 = counts.iter().map(|counts| counts.of(status)).sum();
             if found.of(status) != sum + hot {
-                return Err(format!("I12: {} of {status:?}", found.of(status)));
+                return Err(format!(
+                    "I12: {} orders of {status:?}, unlike the model",
+                    found.of(status)
+                ));
             }
         }
         let sums = counts.iter().fold((0, 0), |(unclaimed, open), counts| {
             (unclaimed + counts.unclaimed, open + counts.open_anomalies)
         });
         if (found.unclaimed, found.open_anomalies) != sums {
-            return Err(format!("I12: {found:?}"));
+            return Err(format!("I12: the counts differ from the model: {found:?}"));
         }
         Ok(())
     }
@@ -204,7 +211,7 @@ fn feed_of(store: &Store) -> Result<Vec<Event>, String> {
     let mut after = FeedCursor::START;
     loop {
         let page = store.events(after, 1000).wait();
-        let page = page.map_err(|error| format!("the feed: {error:?}"))?;
+        let page = page.map_err(|error| format!("the feed cannot be read: {error:?}"))?;
         let Some(last) = page.last() else {
             return Ok(feed);
         };
@@ -215,7 +222,7 @@ fn feed_of(store: &Store) -> Result<Vec<Event>, String> {
 
 fn verify(store: &Store) -> Result<(), String> {
     let report = store.verify().wait();
-    let report = report.map_err(|error| format!("verify: {error:?}"))?;
+    let report = report.map_err(|error| format!("the store cannot be verified: {error:?}"))?;
     if report.is_ok() {
         return Ok(());
     }

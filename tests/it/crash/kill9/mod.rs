@@ -39,16 +39,16 @@ struct Shop {
     tally: Tally,
 }
 
-/// Statistics of what the kills hit.
+/// Statistics of the kills and recoveries.
 #[derive(Debug, Default)]
 struct Tally {
-    /// Replies that the child reported.
+    /// Number of replies that the child reported.
     answers: usize,
-    /// Kills before the store was open.
+    /// Number of kills before the store was open.
     while_opening: usize,
-    /// Groups that recovery replayed.
+    /// Number of groups that recovery replayed.
     replayed: u64,
-    /// Recoveries that dropped a torn group.
+    /// Number of recoveries that dropped a torn group.
     torn: usize,
 }
 

@@ -49,7 +49,7 @@ fn kill9_check_finds_reply_without_stored_command() {
     shop.check_copy().unwrap();
     let mut more = shop.ledger.clone();
     let books = &mut more.callers[0];
-    // Every fourth command creates an order, so it never leaves the feed unchanged.
+    // The last command acknowledged here creates an order, so the feed must contain its event.
     let next = books.held();
     for place in next..next.next_multiple_of(4) + 1 {
         books.answer(place, "?");
@@ -100,7 +100,7 @@ fn kill9_check_finds_order_without_sender() {
 }
 
 #[test]
-fn kill9_check_finds_command_not_yet_sent() {
+fn kill9_check_finds_command_that_was_not_sent() {
     let (shop, _before) = after_a_kill();
     let script = shop.ledger.callers[1].script;
     // A batch has at most 17 commands, so a command 40 positions ahead was not sent.
