@@ -72,14 +72,14 @@ fn transitions_keep_every_invariant() {
 }
 
 #[test]
-fn decode_record_never_panics_and_is_stable() {
+fn decode_record_never_panics_and_round_trips() {
     replay("decode_record", fuzz::decode_record);
     run_random("decode_record", 1, fuzz::decode_record);
 }
 
 #[test]
 #[cfg(feature = "transfer")]
-fn import_books_round_trips_whole_records() {
+fn import_books_counts_every_record_and_round_trips() {
     replay("import_books", fuzz::import_books);
     run_random("import_books", 8, fuzz::import_books);
 }

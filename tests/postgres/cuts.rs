@@ -44,7 +44,7 @@ fn postgres_cut_connections_neither_lose_nor_double_payments() {
             .map(|(tag, store)| scope.spawn(|| sell_until_cut(store, tag, &till, &proxy)))
             .collect();
         while !selling.iter().all(thread::ScopedJoinHandle::is_finished) {
-            // Long enough that the store sometimes makes and uses a connection between two cuts.
+            // Waits long enough that the store sometimes opens and uses a connection between two cuts.
             thread::sleep(Duration::from_millis(20 + rng.below(200) as u64));
             proxy.cut(&mut rng);
         }

@@ -180,7 +180,7 @@ function refund(it, no, elsewhere = false) {
       : null);
 }
 
-/** Returns the text of a refund's status. Two of them have another meaning for orders. */
+/** Returns the text of a refund's status. Two statuses have other texts for orders. */
 function refundWord(status) {
   return { success: t('refundSuccess'), closed: t('refundClosed') }[status] ?? wordOf(status);
 }

@@ -78,7 +78,10 @@ impl Audit {
         if order.status.is_paid() != trade.is_paid() {
             self.differ(
                 trade.no,
-                &format!("is {} in the store: {trade:?}", order.status),
+                &format!(
+                    "is {} in the store, but not at the channel: {trade:?}",
+                    order.status
+                ),
             );
         }
         if order.total_fee.as_u64() != trade.total {

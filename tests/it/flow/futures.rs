@@ -8,7 +8,7 @@ use orderstore::{Created, Error, Store};
 use super::rig::{Rig, new, no, within_a_minute};
 use super::verbs;
 
-/// Polls once with a waker that does nothing.
+/// Polls a future once, with a waker that does nothing.
 pub(crate) fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }

@@ -229,7 +229,7 @@ fn batch_replies_follow_command_order() {
 }
 
 #[test]
-fn commands_queued_behind_callers_write_share_one_group() {
+fn commands_queued_during_a_write_share_one_group() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.gate.hold();

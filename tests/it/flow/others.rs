@@ -82,7 +82,7 @@ fn create_returns_order_of_other_writer_with_same_reference() {
 /// If another writer changed a record first, the committer repeats its decisions on that record and
 /// on dependent commands, in sequence. All other commands of the group keep their decision.
 #[test]
-fn rejected_record_repeats_only_dependent_decisions() {
+fn conflict_repeats_only_dependent_decisions() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         let _ = store.create(no(1), new()).wait().unwrap();

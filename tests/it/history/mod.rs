@@ -306,7 +306,7 @@ fn history_of_memory_engine_is_linearizable() {
     checked(&Store::memory().unwrap(), 2);
 }
 
-/// The calls of this engine run only on the store's own threads.
+/// The test engine runs its calls only on the store's own threads, like a remote engine.
 #[test]
 fn history_of_remote_engine_is_linearizable() {
     let (_rig, store) = Rig::far().open();

@@ -220,7 +220,7 @@ fn not_refunded(refused: RefundRequested) -> Failure {
 
 fn exceeds(available: Fen) -> Failure {
     let error = format!(
-        "the amount exceeds what can be refunded, {} yuan",
+        "the amount exceeds the refundable amount of {} yuan",
         available.yuan()
     );
     let details = json!({ "available": available.as_u64() });

@@ -1,4 +1,4 @@
-//! Reads of orders, lists and histories.
+//! Routes that read orders, lists of orders and histories.
 
 use std::sync::Arc;
 

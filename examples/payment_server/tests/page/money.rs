@@ -1,5 +1,5 @@
-//! Refunds on the operator's page: they start only after confirmation, and a failure is shown as
-//! one.
+//! Refunds on the operator's page: they start only after confirmation, and a failed refund is
+//! shown as failed.
 
 use orderstore::{Confirmed, OrderNo};
 use payment_server::{Fault, Point, Refusal};

@@ -27,7 +27,7 @@ pub(crate) enum Aim {
     /// File names in the journal directory have changed this many times: segments were created,
     /// renamed or removed.
     Journal(usize),
-    /// `base.redb` was written this many times.
+    /// The file `base.redb` has changed this many times.
     Base(usize),
     /// This much time has passed since the child began to open the store.
     Opening(Duration),
