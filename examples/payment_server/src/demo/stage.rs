@@ -119,6 +119,6 @@ impl Stage {
             Ok(())
         };
         let waited = tokio::time::timeout(PATIENCE, waiting).await;
-        waited.unwrap_or_else(|_| Err(format!("not in time: {what}").into()))
+        waited.unwrap_or_else(|_| Err(format!("timed out before this happened: {what}").into()))
     }
 }

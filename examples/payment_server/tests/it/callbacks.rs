@@ -242,7 +242,11 @@ async fn signed_payment_of_wrong_amount_becomes_anomaly() {
     let no = shop.buy("oCustomer").await;
     let now = shop.clock.now();
     let amount = transaction(no.as_str(), ID, "oCustomer", 2, now);
-    assert_eq!(shop.tell(&amount).await, 204, "the payment is recorded");
+    assert_eq!(
+        shop.tell(&amount).await,
+        204,
+        "a recorded payment must be acknowledged"
+    );
     let order = shop.order(no).await;
     assert_eq!(*order.at("/status"), "wait");
     assert_eq!(*order.at("/anomalies/0/open"), true);
@@ -251,7 +255,7 @@ async fn signed_payment_of_wrong_amount_becomes_anomaly() {
     assert_eq!(
         shop.tell(&unknown).await,
         503,
-        "recorded, but not acknowledged"
+        "an unclaimed payment must not be acknowledged"
     );
     assert_eq!(shop.store.counts().await.unwrap().unclaimed, 1);
     let anomalies = shop.get("/anomalies").await;

@@ -167,5 +167,5 @@ pub(crate) async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
         }
     };
     let waited = tokio::time::timeout(LIMIT, waiting).await;
-    waited.unwrap_or_else(|_| panic!("not in time: {what}"));
+    waited.unwrap_or_else(|_| panic!("timed out before this happened: {what}"));
 }
