@@ -44,7 +44,7 @@ impl fmt::Display for Refused {
     }
 }
 
-/// Reason why the import refused or skipped a record. May grow.
+/// Reason why the import refused or skipped a record. Later versions may add variants.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Reason {
@@ -128,7 +128,7 @@ pub enum Reason {
     },
 }
 
-/// Reason why a field cannot be used. May grow.
+/// Reason why a field cannot be used. Later versions may add variants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum FieldProblem {

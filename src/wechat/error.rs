@@ -1,4 +1,4 @@
-//! Reasons for refusing a message. No error contains a value of the message.
+//! Reasons for which a parser refuses a message. No error contains a value of the message.
 
 use thiserror::Error;
 
@@ -6,7 +6,7 @@ use crate::order::{PaymentError, RefundError};
 use crate::types::{CurrencyError, FenError, IdError, OrderNoError, TimestampError};
 
 /// Reason why bytes are not the expected message. The server should reply "not received" to a
-/// notification with such an error. May grow.
+/// notification with such an error. Later versions may add variants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum MessageError {
@@ -56,14 +56,14 @@ pub enum MessageError {
     },
 }
 
-/// Reason why a field cannot be used. May grow.
+/// Reason why a field cannot be used. Later versions may add variants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum FieldError {
     /// The field is absent or null.
     #[error("the field is missing")]
     Missing,
-    /// The message has the field more than once, and it is unknown which value is right.
+    /// The message has the field more than once, so its value is ambiguous.
     #[error("the field occurs more than once")]
     Repeated,
     /// The value is not a string.

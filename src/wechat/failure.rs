@@ -1,4 +1,4 @@
-//! Failure fields of a message that contains no money fact.
+//! Error fields of a message that contains no payment, refund or order state.
 
 use super::error::{FieldError, MessageError};
 use super::fields::Fields;
@@ -24,7 +24,7 @@ pub struct Failure {
     pub err_code_des: Option<Note>,
 }
 
-/// Field names of the two codes and of the failure fields in one protocol.
+/// Names, in one protocol, of the two code fields and of the error fields.
 #[derive(Debug)]
 pub(super) struct Codes {
     pub(super) return_code: &'static str,
@@ -36,7 +36,7 @@ pub(super) struct Codes {
 }
 
 impl Codes {
-    /// Whether both codes are `SUCCESS`.
+    /// Returns whether both codes are `SUCCESS`.
     pub(super) fn succeeded(&self, fields: &Fields) -> Result<bool, MessageError> {
         Ok(success(fields, self.return_code)? && success(fields, self.result_code)?)
     }

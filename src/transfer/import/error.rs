@@ -11,7 +11,7 @@ use crate::transfer::position::Position;
 ///
 /// The store keeps all records imported so far. Run the same import again, or resume it after the
 /// record `settled` with [`Import::resume_after`](super::Import::resume_after). A record is settled
-/// once the import has counted its outcome.
+/// if a resumed import can skip it.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ImportError {

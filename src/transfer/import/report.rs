@@ -34,7 +34,7 @@ pub struct ImportReport {
     pub stopped: bool,
 }
 
-/// Event that an import reports while it runs. May grow.
+/// Event that an import reports while it runs. Later versions may add variants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Notice {

@@ -11,7 +11,8 @@ use crate::types::{
     TransactionId,
 };
 
-/// Reason why a bill, or one of its lines, cannot be used. Line numbers begin with 1. May grow.
+/// Reason why a bill, or one of its lines, cannot be used. Line numbers begin with 1. Later
+/// versions may add variants.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum BillError {
@@ -31,12 +32,12 @@ pub enum BillError {
     #[error("line 1 is not the header of a trade bill: check that the file is the bill")]
     NotABill,
     /// The header does not have a required column.
-    #[error("the header has no column {column}")]
+    #[error("the header has no column {column}: check that the file is a trade bill")]
     NoColumn {
         /// Current name of the column.
         column: &'static str,
     },
-    /// The header has a column twice, possibly under an older name. The right one is unknown.
+    /// The header has a column twice, possibly under an older name, so its value is ambiguous.
     #[error("the header has two columns for {column}")]
     TwoColumns {
         /// Current name of the column.
@@ -60,7 +61,7 @@ pub enum BillError {
         line: u64,
     },
     /// A line does not begin with a backtick, and is not the header of the summary.
-    #[error("line {line} does not begin with a backtick")]
+    #[error("line {line} does not begin with a backtick: use the bill as the channel sent it")]
     NoBacktick {
         /// Number of the line.
         line: u64,
@@ -136,7 +137,7 @@ pub struct UnusableLine {
     pub refund_no: Option<RefundNo>,
 }
 
-/// Reason why a cell of a bill cannot be used. May grow.
+/// Reason why a cell of a bill cannot be used. Later versions may add variants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum BillFieldError {

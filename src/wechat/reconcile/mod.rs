@@ -22,7 +22,7 @@ use crate::error::Error as StoreError;
 use crate::store::Store;
 use crate::types::MchId;
 
-/// Comparison of one merchant's bill of one day with the store.
+/// Comparison of one merchant's trade bill of one day with the store.
 ///
 /// A payment belongs to the day on which it succeeded. A refund belongs to the day on which the
 /// channel accepted it.
@@ -85,7 +85,7 @@ pub struct Reconciled {
     pub differences: u64,
 }
 
-/// Error that ended a comparison. The differences reported before it are incomplete.
+/// Error that ended a comparison before it reported all differences.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ReconcileError {
@@ -98,7 +98,7 @@ pub enum ReconcileError {
 }
 
 impl Reconciliation {
-    /// Comparison of a bill that contains payments and refunds.
+    /// Creates the comparison of a bill that contains payments and refunds.
     pub const fn of(day: BillDay, mch_id: MchId) -> Self {
         Self {
             day,
@@ -107,8 +107,8 @@ impl Reconciliation {
         }
     }
 
-    /// Sets the kind of lines in the bill. The comparison then does not report missing payments for
-    /// a bill of refunds, or missing refunds for a bill of payments.
+    /// Sets the kind of lines in the bill. For a bill of refunds, the comparison reports no missing
+    /// payments. For a bill of payments, it reports no missing refunds.
     pub const fn kind(mut self, kind: BillKind) -> Self {
         self.kind = kind;
         self
@@ -195,8 +195,8 @@ impl Reconciliation {
             return Ok(Compared::Same);
         }
         counts.lines += 1;
-        // An unusable line can still name its payment or refund. Mark that payment or refund as
-        // seen: otherwise it would be reported a second time, as missing in the bill.
+        // An unusable line can still have a valid transaction or refund number. Mark the payment or
+        // refund as seen. Otherwise it would be reported again, as missing in the bill.
         if let Some(transaction) = bad.transaction_id.as_ref().filter(|_| bad.is_payment) {
             seen.payment(transaction);
         }
@@ -211,6 +211,7 @@ impl Reconciliation {
     }
 }
 
+/// Marks the payment or refund of a line as seen in the bill.
 fn note(seen: &mut SeenBuilder, line: &BillLine) {
     match &line.entry {
         BillEntry::Payment(_) => seen.payment(&line.transaction_id),
