@@ -261,7 +261,7 @@ mod tests {
         /// A JavaScript cloud function multiplies integer fen by 0.01 and prints the float. The
         /// importer must read it as the same number of fen.
         #[test]
-        fn fen_times_float_hundredth_reads_back(fen in 0..10_000_000_000_u64) {
+        fn yuan_float_computed_from_fen_reads_back(fen in 0..10_000_000_000_u64) {
             #[expect(clippy::cast_precision_loss, reason = "as JavaScript does it")]
             let float = fen as f64 * 0.01;
             prop_assert_eq!(yuan(&float.to_string()), Ok(fen));

@@ -16,7 +16,7 @@ use crate::types::{CurrencyError, IdError, OrderNo, OrderNoError, TextError, Tim
 /// - [`Reason::SkippedDiffers`] under [`Conflict::Advance`](crate::Conflict::Advance): the store
 ///   applied everything else of the record.
 /// - The record has payments and refunds without an order: each of them is a separate command, and
-/// the store may have applied the others.
+///   the store may have applied the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Refused {
@@ -71,17 +71,17 @@ pub enum Reason {
     /// The record is not valid JSON.
     #[error("the record is not valid JSON: line {line}, column {column}")]
     NotJson {
-        /// The line of the input, from 1.
+        /// Line of the input at which the parser stopped, from 1.
         line: u64,
-        /// The column, in bytes from 1.
+        /// Column at which the parser stopped, in bytes from 1.
         column: u64,
     },
     /// The record does not have the format of [`Export::json_lines`](super::Export::json_lines).
     #[error("the record is not in a store's export format: line {line}, column {column}")]
     NotExported {
-        /// The line of the input, from 1.
+        /// Line of the input at which the parser stopped, from 1.
         line: u64,
-        /// The column, in bytes from 1.
+        /// Column at which the parser stopped, in bytes from 1.
         column: u64,
     },
     /// The row has more or fewer cells than the header.
@@ -154,7 +154,7 @@ pub enum FieldProblem {
     NotMillis,
     /// The value is neither a status of this store nor mapped by
     /// [`Mapping::status`](super::Mapping::status).
-    #[error("the status is neither known nor mapped: add a mapping for this word")]
+    #[error("the status word is unknown: map it to a status")]
     UnknownStatus,
     /// The field names a payment, but the order is not paid.
     #[error("the field names a payment, but the order is not paid: check the status")]

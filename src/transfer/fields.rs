@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn rest_is_independent_of_json_layout() {
+    fn metadata_text_is_independent_of_json_layout() {
         let spaced =
             "{\"b\": [ 1, { \"c\" : \" \\\" \" } ],\n \"_id\":\"7\", \"n\":null, \"gone\":1}";
         let compact = r#"{"_id":"7","gone":1,"b":[1,{"c":" \" "}]}"#;

@@ -46,7 +46,7 @@ pub enum MessageError {
         /// Expected kind of message.
         wanted: &'static str,
     },
-    /// A field that the fact depends on is missing or malformed.
+    /// A field that the payment, refund or order state depends on is missing or malformed.
     #[error("field {field} of the message cannot be used")]
     Field {
         /// Name of the field in the message. Dots separate the names of nested fields.

@@ -60,7 +60,7 @@ macro_rules! payment_notice {
                 self.0.order_no()
             }
 
-            /// Payment; `Some` if both codes are `SUCCESS`.
+            /// Payment; `None` unless both codes are `SUCCESS`.
             #[must_use]
             pub const fn payment(&self) -> Option<&Payment> {
                 self.0.payment()
@@ -79,7 +79,7 @@ macro_rules! payment_notice {
                 self.0.into_command()
             }
 
-            /// Failure; `Some` if the notification has no payment.
+            /// Failure that the notification reports; `None` if the notification has a payment.
             #[must_use]
             pub const fn failure(&self) -> Option<&Failure> {
                 self.0.failure()

@@ -5,7 +5,7 @@
 //!   if the customer used coupons.
 //! - With a service provider, the identity comes from the `sub_` fields of the merchant.
 //! - The parser refuses a malformed identity. If it dropped the identity, the store could not
-//! compare the identity with that of the order.
+//!   compare the identity with that of the order.
 
 use super::error::{FieldError, MessageError};
 use super::fields::Fields;

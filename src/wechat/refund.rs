@@ -3,7 +3,7 @@
 //! Invariants:
 //! - A message about a refund has a refund number or refund id, and no trade state.
 //! - The amount, the transaction, the refund number and the state must be valid. The time at which
-//! the channel returned the money is optional.
+//!   the channel returned the money is optional.
 
 use super::error::{FieldError, MessageError};
 use super::failure::Failure;
@@ -16,11 +16,11 @@ use crate::types::{
 /// Message about a refund: its state at the channel, or a failure. The message is one of these:
 ///
 /// - Event that a cloud container receives, in camel case. It has no signature, so it proves
-/// nothing.
+///   nothing.
 /// - Decrypted API v3 notification. The field `refund_status` has the state.
 /// - Decrypted `req_info` of an API v2 notification, in XML.
 /// - API v3 answer to a refund query or a refund request. The field `status` has the state. In
-/// overseas answers (`/v3/global/`), `id` is the channel's number for the refund.
+///   overseas answers (`/v3/global/`), `id` is the channel's number for the refund.
 ///
 /// For the answer to a refund request, [`RefundAnswer`](super::RefundAnswer) also shows whether the
 /// channel refused the request.
@@ -182,7 +182,7 @@ impl FieldNames {
         Ok(fact.with_refund_id(id).with_channel(asked.channel))
     }
 
-    /// Adds the success time to the fact of a successful refund.
+    /// Adds the success time to a refund, if the refund is successful.
     fn timed(
         &self,
         fields: &Fields,

@@ -9,8 +9,8 @@ use crate::order::Reply;
 /// Serialized to JSON, it is `{"errcode":0,"errmsg":"OK"}` if the server received the event. Any
 /// other code makes the channel repeat the event for up to two days.
 ///
-/// - The event has a money fact: use [`CloudReply::to`] with the store's reply.
-/// - The event has no money fact: use `CloudReply::of(true)`.
+/// - The event has a payment or refund: use [`CloudReply::to`] with the store's reply.
+/// - The event reports a failure: use `CloudReply::of(true)`.
 /// - The event cannot be read, or its command failed: use `CloudReply::of(false)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -26,8 +26,8 @@ pub struct CloudReply {
 /// If the server did not receive the notification, the channel repeats it for 24 hours and 4
 /// minutes.
 ///
-/// - The notification has a money fact: use [`V3Reply::to`] with the store's reply.
-/// - The notification has no money fact: use `V3Reply::of(true)`.
+/// - The notification has a payment or refund: use [`V3Reply::to`] with the store's reply.
+/// - The notification has neither: use `V3Reply::of(true)`.
 /// - The notification cannot be read, or its command failed: use `V3Reply::of(false)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -43,8 +43,8 @@ pub struct V3Reply {
 /// If the server did not receive the notification, the channel repeats it for 24 hours and 4
 /// minutes.
 ///
-/// - The notification has a money fact: use [`V2Reply::to`] with the store's reply.
-/// - The notification has no money fact: use `V2Reply::of(true)`.
+/// - The notification has a payment or refund: use [`V2Reply::to`] with the store's reply.
+/// - The notification has neither: use `V2Reply::of(true)`.
 /// - The notification cannot be read, or its command failed: use `V2Reply::of(false)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]

@@ -1,7 +1,7 @@
 //! Redaction of personal data and secrets in the output.
 //!
 //! - A table may be visible to other people. It shortens openids and shows only the length of free
-//! texts, unless the operator requests full values.
+//!   texts, unless the operator requests full values.
 //! - JSON and CSV are for programs and contain the full values, because a program cannot
 //!   recognise a shortened value.
 //! - No output contains the value of a prepay, because anyone who knows it can open the payment.

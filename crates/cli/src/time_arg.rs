@@ -34,7 +34,7 @@ pub(crate) struct TimeRange {
     /// Start of the period
     #[arg(long, value_name = "TIME", value_parser = parse)]
     from: Option<Timestamp>,
-    /// End of the period, exclusive. A day means its first moment
+    /// End of the period, exclusive. A date means its midnight
     #[arg(long, value_name = "TIME", value_parser = parse)]
     to: Option<Timestamp>,
 }

@@ -19,7 +19,7 @@ pub(super) struct Read {
     pub(super) asked: Result<Vec<Command>, Refused>,
 }
 
-/// Order number, if known, and reason of a refusal.
+/// Refusal of a record: its order number, if known, and the reason.
 type Refusal = (Option<OrderNo>, Reason);
 
 /// Converts a record of the input to commands.

@@ -13,8 +13,8 @@ pub struct ImportReport {
     pub imported: u64,
     /// Number of existing orders that the store changed.
     pub advanced: u64,
-    /// Number of orders, also counted in `advanced`, for which the store kept a fact as an anomaly.
-    /// The fact contradicts the order.
+    /// Number of orders, also counted in `advanced`, for which the store kept a payment or refund
+    /// as an anomaly, because it contradicts the order.
     pub in_anomalies: u64,
     /// Number of existing orders that did not change.
     pub unchanged: u64,

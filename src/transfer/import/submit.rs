@@ -150,7 +150,8 @@ impl<'a, F: FnMut(Notice)> Submitter<'a, F> {
     }
 }
 
-/// Outcome of a record. A record with several commands has the greatest of their outcomes.
+/// Outcome of a record. If a record has several commands, the outcome that is last in this list
+/// counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Became {
     Unchanged,

@@ -38,9 +38,9 @@ impl<R: BufRead> Input<R> {
     /// Reads JSON objects, one after another or in one array.
     ///
     /// - One after another: each object occupies one line (JSON Lines) or several. A line that
-    /// begins with `{` begins a new object, so an incomplete object does not affect the next.
+    ///   begins with `{` begins a new object, so an incomplete object does not affect the next.
     /// - In an array: line breaks may be anywhere. After an incomplete object, the reader loses all
-    /// later objects of the array.
+    ///   later objects of the array.
     pub const fn json(reader: R) -> Self {
         let form = Form::Objects(Objects::new(reader));
         Self { form }

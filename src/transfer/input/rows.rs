@@ -48,7 +48,7 @@ pub(super) struct Rows<R> {
     is_too_long: bool,
 }
 
-/// A row: one cell for each name of the header.
+/// Row with one cell for each name in the header.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::transfer) struct Row<'a> {
     header: &'a [String],
@@ -125,7 +125,7 @@ impl<R: BufRead> Rows<R> {
         Ok(())
     }
 
-    /// Reads a row into `self.row`; false after the last row.
+    /// Reads a row into `self.row`. Returns `false` after the last row.
     fn read(&mut self) -> io::Result<bool> {
         self.csv.get_mut().left = ALLOWANCE;
         let has_read = self.csv.read_byte_record(&mut self.row);

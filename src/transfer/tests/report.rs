@@ -82,7 +82,7 @@ fn csv_report_cell_is_never_formula_or_long_number() {
 }
 
 #[test]
-fn csv_report_omits_openid_and_foreign_yuan() {
+fn csv_report_omits_openid_and_non_cny_yuan() {
     let store = Store::memory().unwrap();
     let new = fixtures::new(500).currency(Currency::parse("JPY").unwrap());
     create(&store, "order-1", new);

@@ -283,7 +283,7 @@ fn import_rerun_after_store_failure_completes() {
 }
 
 #[test]
-fn small_queue_splits_import_into_parts() {
+fn import_larger_than_queue_is_split() {
     let store = Store::builder().queue(3, 1 << 16).memory().unwrap();
     let (report, _) = import(&store, &in_yuan(), &numbered(100));
     assert_eq!((report.imported, count(&store)), (100, 100));

@@ -39,7 +39,7 @@ pub struct RefundAnswer {
 #[non_exhaustive]
 pub enum RefundReply {
     /// The channel accepted the refund and gave it a `refund_id`. If the answer has no refund
-    /// state, the fact has the state `Processing`.
+    /// state, the state is `Processing`.
     Accepted(Box<RefundFact>),
     /// The channel refused the refund, and would also refuse a repeated request.
     Refused {

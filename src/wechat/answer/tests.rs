@@ -169,7 +169,10 @@ fn close_answer_is_read_from_status_or_code() {
 
 proptest! {
     #[test]
-    fn answer_parsers_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..100), status in any::<u16>()) {
+    fn answer_parsers_never_panic(
+        bytes in proptest::collection::vec(any::<u8>(), 0..100),
+        status in any::<u16>(),
+    ) {
         let asked = no("1234567");
         let _ = OrderAnswer::from_v3(asked, status, &bytes);
         let _ = OrderAnswer::from_v2(asked, &bytes);

@@ -15,7 +15,7 @@ impl Header {
         Self { names }
     }
 
-    /// Current name of the column.
+    /// Name of the column in current bills.
     pub(super) fn name(&self) -> &'static str {
         self.names.first().copied().unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! Reasons for refusing a bill or a line. No error text contains a value of the bill.
+//! Errors of reading a bill or one of its lines. No error text contains a value of the bill.
 
 use std::io;
 
@@ -34,13 +34,13 @@ pub enum BillError {
     /// The header does not have a required column.
     #[error("the header has no column {column}: check that the file is a trade bill")]
     NoColumn {
-        /// Current name of the column.
+        /// Name of the column in current bills.
         column: &'static str,
     },
     /// The header has a column twice, possibly under an older name, so its value is ambiguous.
     #[error("the header has two columns for {column}")]
     TwoColumns {
-        /// Current name of the column.
+        /// Name of the column in current bills.
         column: &'static str,
     },
     /// A line is longer than any line of a bill.
@@ -79,13 +79,13 @@ pub enum BillError {
     /// A line cannot be used. The sums include it, and the reader continues with the next line.
     #[error(transparent)]
     Line(Box<UnusableLine>),
-    /// An amount that the sums need, or a cell of the summary, cannot be used. The reader can no
-    /// longer check the sums.
+    /// An amount of a line, or a cell of the summary, is unusable. The reader can then no longer
+    /// check the sums.
     #[error("line {line}: {column} cannot be used")]
     Field {
         /// Number of the line.
         line: u64,
-        /// Current name of the column.
+        /// Name of the column in current bills.
         column: &'static str,
         /// Reason why the cell cannot be used.
         source: BillFieldError,
@@ -103,7 +103,7 @@ pub enum BillError {
     Summary {
         /// Number of the summary's line.
         line: u64,
-        /// Current name of the column.
+        /// Name of the column in current bills.
         column: &'static str,
     },
     /// The bill continues after the summary.
@@ -121,7 +121,7 @@ pub enum BillError {
 pub struct UnusableLine {
     /// Number of the line in the bill, from 1.
     pub line: u64,
-    /// Current name of the column that cannot be used.
+    /// Name, in current bills, of the unusable column.
     pub column: &'static str,
     /// Reason why the cell cannot be used.
     pub source: BillFieldError,
@@ -148,7 +148,7 @@ pub enum BillFieldError {
     #[error("the value is not a known state")]
     NotState,
     /// The value is not a number of lines.
-    #[error("the value is not a count")]
+    #[error("the value is not a number of lines")]
     NotCount,
     /// The value is not a decimal number.
     #[error("the value is not a decimal number")]

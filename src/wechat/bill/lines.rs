@@ -78,8 +78,8 @@ impl<R: BufRead> Lines<R> {
     /// Returns whether the next physical line continues the current line of the bill.
     ///
     /// - Every line of a bill begins with a backtick. A physical line without a backtick continues
-    /// a cell if it has fewer cells than a complete line. With all cells, it is a line that lost
-    /// its backtick, which the reader must report.
+    ///   a cell if it has fewer cells than a complete line. With all cells, it is a line that lost
+    ///   its backtick, which the reader must report.
     /// - A physical line with a backtick continues a cell only if the last cell has an open quote
     ///   and the current line does not have all its cells yet.
     fn continues(&self) -> bool {

@@ -3,7 +3,7 @@
 //! Invariants:
 //! - The parser keeps only the fields of the message's form. It skips the values of all others.
 //! - If a field occurs twice, the parser uses neither value. It returns an error for a required
-//! field, and drops an optional field.
+//!   field, and drops an optional field.
 //! - The parser stops at [`BYTES_MAX`] bytes and at [`FIELDS_MAX`] fields. Otherwise a hostile
 //!   sender could keep a thread busy.
 

@@ -52,9 +52,9 @@ struct Reading {
     depth: usize,
     /// Number of elements opened so far.
     elements: usize,
-    /// Number of root elements.
+    /// Number of root elements opened so far.
     roots: usize,
-    /// Whether the root element has a name of the channel.
+    /// Whether the root element has one of the names in [`ROOTS`].
     known_root: bool,
     field: Option<Field>,
 }
@@ -63,7 +63,7 @@ struct Reading {
 struct Field {
     name: &'static str,
     text: String,
-    /// Whether the field contains elements, so that its value is not a text.
+    /// Whether the field contains elements, so that it has no text value.
     nested: bool,
 }
 

@@ -12,7 +12,8 @@ use crate::wechat::bill::{BillEntry, BillLine, BillRefund, BillRefundStatus, Bil
 /// Result of comparing one line of a bill with the store.
 pub(super) enum Compared {
     Same,
-    /// The line does not fit the order, and the store already keeps its fact as an anomaly.
+    /// The line contradicts its order, and the store already keeps its payment or refund as an
+    /// anomaly.
     InAnomaly,
     Differs(Box<BillDifference>),
 }

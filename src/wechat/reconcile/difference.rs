@@ -57,8 +57,8 @@ pub enum BillDifferenceKind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fix {
-    /// Send this command to the store. The store applies the fact, recognises it as a duplicate,
-    /// or keeps it as an anomaly.
+    /// Send this command to the store. The store applies the command, recognises a duplicate, or
+    /// records an anomaly.
     Record(Box<Command>),
     /// Query the channel, and record its answer in the store. The bill does not have enough data,
     /// or its data may be outdated.

@@ -87,7 +87,7 @@ impl Reconciliation {
     /// - A requested refund, because the request may not have reached the channel.
     /// - A closed refund, because the channel may have refused it.
     /// - A refund of another system (`external`), because the store does not know the day on which
-    /// the channel accepted it.
+    ///   the channel accepted it.
     fn lacks_refund(&self, record: &Record, refund: &Refund, seen: &Seen) -> bool {
         let accepted = match refund.status {
             RefundStatus::Requested | RefundStatus::Closed => false,

@@ -3,7 +3,7 @@
 //! Invariants:
 //! - The comparison writes nothing. Each difference contains a suggested fix, and the caller
 //!   decides whether to apply it.
-//! - Fixes are idempotent: each is a money fact, and the store recognises duplicates.
+//! - Fixes are idempotent, because the store recognises a duplicate payment or refund.
 //! - Memory use is 16 bytes per line of the bill, plus one page of orders.
 
 mod compare;
@@ -78,8 +78,8 @@ pub struct Reconciled {
     /// Number of lines of this merchant with a time outside the day. The comparison includes them.
     /// If there are more than a few, the bill is probably of another day.
     pub out_of_day: u64,
-    /// Number of lines that do not fit the order, but whose facts the store already keeps as
-    /// anomalies.
+    /// Number of lines that contradict their order, but whose payment or refund the store already
+    /// keeps as an anomaly.
     pub in_anomalies: u64,
     /// Number of reported differences.
     pub differences: u64,

@@ -57,7 +57,7 @@ fn cloud_and_v2_refund_messages_agree() {
 }
 
 #[test]
-fn answer_uses_status_notification_uses_refund_status() {
+fn refund_state_field_differs_in_answer_and_notification() {
     let asked = RefundNo::parse("7752501201407033233368018").unwrap();
     let answer = V3_REAL.replace("refund_status", "status");
     for (word, status) in [

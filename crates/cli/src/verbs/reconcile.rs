@@ -26,7 +26,7 @@ use crate::time_arg;
 ///
 /// The command changes nothing without --apply. With --apply it first reads the whole bill and
 /// checks its sums. Then it records what the bill proves. Applying a bill twice changes nothing
-/// more. The exit code is 1 if differences remain for a person or the channel, if the bill has no
+/// more. The exit code is 1 if differences remain that need a person or a query, if the bill has no
 /// line of this merchant, or if most lines are of another day. The command holds all differences
 /// in memory.
 #[derive(Args)]

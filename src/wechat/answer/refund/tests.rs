@@ -248,7 +248,7 @@ fn refund_answer_about_other_refund_is_refused() {
 }
 
 #[test]
-fn refund_answer_overrides_requested_amount() {
+fn refund_amount_in_answer_replaces_requested_amount() {
     let edit = |text: &str| {
         text.replace("\"refund\":40", "\"refund\":30")
             .replace("fee\":40,\"total", "fee\":30,\"total")
