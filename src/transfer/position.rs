@@ -12,7 +12,7 @@ use thiserror::Error;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct Position {
-    /// Number of the record, from 1. Refused records count; the header of a CSV does not.
+    /// Number of the record, from 1. Refused records have a number; the header of a CSV has none.
     pub record: u64,
     /// Line on which the record begins, from 1.
     pub line: u64,

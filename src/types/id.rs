@@ -38,7 +38,7 @@ pub enum IdErrorKind {
         /// Maximum length, in bytes.
         max: usize,
     },
-    /// The type does not allow a byte of the text.
+    /// The text has a byte that the type does not allow.
     BadByte {
         /// Position of the first such byte, from 0.
         at: usize,

@@ -52,8 +52,7 @@ pub enum FenError {
         /// Value of the byte.
         byte: u8,
     },
-    /// A decimal after those of the currency is not zero. Amounts have no fraction of a minor
-    /// unit.
+    /// The amount has a fraction of a minor unit: it has more non-zero decimals than the currency.
     #[error(
         "amount has a fraction of a minor unit: write no more decimals than the currency has, \
          like 19.90"

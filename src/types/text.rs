@@ -32,7 +32,7 @@ pub enum TextErrorReason {
     Empty,
     /// `found` is above `limit`.
     TooLong,
-    /// The type does not allow a character of the text.
+    /// The text has a character that the type does not allow.
     BadChar {
         /// Position of the first byte of that character, from 0.
         at: usize,

@@ -1,6 +1,7 @@
 //! Error codes of the channel that prove a state of an order or a refund.
 //!
-//! v2 and v3 write the same code with or without underscores, so a comparison ignores them.
+//! API v2 and API v3 write the same code with or without underscores, so a comparison ignores
+//! underscores.
 
 use crate::order::{ChannelState, CloseReply};
 

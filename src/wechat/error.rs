@@ -25,7 +25,7 @@ pub enum MessageError {
         max: usize,
     },
     /// The bytes are not exactly one JSON value.
-    #[error("the message is not valid JSON: line {line}, column {column}")]
+    #[error("the message is not valid JSON: the parser stopped at line {line}, column {column}")]
     NotJson {
         /// Line at which the parser stopped, from 1.
         line: usize,
@@ -34,7 +34,7 @@ pub enum MessageError {
     },
     /// The bytes are not one XML element with field elements, in UTF-8. A document type or a custom
     /// entity also causes this error.
-    #[error("the message is not plain XML: byte {at}")]
+    #[error("the message is not plain XML: the parser stopped at byte {at}")]
     NotXml {
         /// Number of bytes that the parser had read.
         at: u64,
@@ -111,7 +111,7 @@ pub enum FieldError {
 }
 
 impl FieldError {
-    /// Adds the name of the field.
+    /// Converts to a message error that names the field.
     pub(super) fn of(self, field: &'static str) -> MessageError {
         MessageError::Field {
             field,

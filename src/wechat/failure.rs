@@ -14,13 +14,13 @@ pub struct Failure {
     /// other protocols.
     pub order_no: Option<OrderNo>,
     /// Description of a failed call. The field is named `returnMsg` in cloud messages, and
-    /// `return_msg` in v2.
+    /// `return_msg` in API v2.
     pub return_msg: Option<Note>,
-    /// Error code. The field is named `errCode` in cloud messages, `err_code` in v2 and `code` in
-    /// v3.
+    /// Error code. The field is named `errCode` in cloud messages, `err_code` in API v2 and `code`
+    /// in API v3.
     pub err_code: Option<Label>,
     /// Description of the error. The field is named `errCodeDes` in cloud messages, `err_code_des`
-    /// in v2 and `message` in v3.
+    /// in API v2 and `message` in API v3.
     pub err_code_des: Option<Note>,
 }
 

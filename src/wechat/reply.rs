@@ -21,7 +21,7 @@ pub struct CloudReply {
     pub errmsg: &'static str,
 }
 
-/// Reply to a notification of v3: an HTTP status and a body.
+/// Reply to a notification of API v3: an HTTP status and a body.
 ///
 /// If the server did not receive the notification, the channel repeats it for 24 hours and 4
 /// minutes.
@@ -38,7 +38,7 @@ pub struct V3Reply {
     pub body: &'static str,
 }
 
-/// Reply to a notification of v2: XML, with HTTP status 200.
+/// Reply to a notification of API v2: XML, with HTTP status 200.
 ///
 /// If the server did not receive the notification, the channel repeats it for 24 hours and 4
 /// minutes.

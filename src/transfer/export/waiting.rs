@@ -10,11 +10,10 @@ use crate::rules::Index;
 use crate::store::Store;
 use crate::types::Timestamp;
 
-/// Indexes that together contain every unclaimed record with money: open anomalies, open refunds
-/// and successful refunds.
+/// Indexes in which the export finds unclaimed records: open anomalies, open refunds and successful
+/// refunds.
 ///
-/// No index contains an unclaimed record without open anomalies, open refunds and successful
-/// refunds. The export omits such a record, because it concerns no money.
+/// An unclaimed record in none of these indexes concerns no money, so the export omits the record.
 const LISTS: [Index; 3] = [Index::Anomalies, Index::Due, Index::Refunded];
 
 /// Calls `write` once for each unclaimed record.

@@ -108,7 +108,7 @@ impl Import {
 
     /// Resumes after `settled`, the last settled record of an import that ended early.
     ///
-    /// The input must again be the complete input. The import skips the settled records.
+    /// Pass the complete input again. The import skips the settled records.
     pub const fn resume_after(mut self, settled: Position) -> Self {
         self.settings.resume_after = Some(settled);
         self

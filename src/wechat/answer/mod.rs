@@ -104,7 +104,7 @@ const RESPDATA_CODES: Codes = Codes {
 
 /// Fields of an API v3 error.
 const V3_ERROR: Form = Form {
-    wanted: "a v3 error",
+    wanted: "an error of API v3",
     deciding: &["code"],
     optional: &["message"],
 };

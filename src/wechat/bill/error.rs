@@ -46,7 +46,7 @@ pub enum BillError {
     /// A line is longer than any line of a bill.
     #[error("line {line} has more than {max} bytes")]
     LongLine {
-        /// Number of the line.
+        /// Number of the line in the bill, from 1.
         line: u64,
         /// Maximum length of a line, in bytes.
         max: usize,
@@ -57,19 +57,19 @@ pub enum BillError {
          with `iconv -f GB18030 -t UTF-8`"
     )]
     NotUtf8 {
-        /// Number of the line.
+        /// Number of the line in the bill, from 1.
         line: u64,
     },
     /// A line does not begin with a backtick, and is not the header of the summary.
     #[error("line {line} does not begin with a backtick: use the bill as the channel sent it")]
     NoBacktick {
-        /// Number of the line.
+        /// Number of the line in the bill, from 1.
         line: u64,
     },
     /// The number of cells in a line differs from the number of columns.
     #[error("line {line} has {found} cells, but the header has {expected} columns")]
     Width {
-        /// Number of the line.
+        /// Number of the line in the bill, from 1.
         line: u64,
         /// Number of cells in the line.
         found: usize,
@@ -83,7 +83,7 @@ pub enum BillError {
     /// check the sums.
     #[error("line {line}: {column} cannot be used")]
     Field {
-        /// Number of the line.
+        /// Number of the line in the bill, from 1.
         line: u64,
         /// Name of the column in current bills.
         column: &'static str,

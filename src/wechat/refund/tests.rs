@@ -104,7 +104,7 @@ fn overseas_refund_id_is_read_from_id() {
         (fact.amount().as_u64(), fact.state()),
         (50, RefundState::Success)
     );
-    // For a closed refund, an overseas query returns the same word as v2.
+    // For a closed refund, an overseas query returns the same word as API v2.
     let closed = GLOBAL.replace("SUCCESS", "REFUNDCLOSE");
     let closed = RefundMessage::from_v3_answer(&asked, 200, closed.as_bytes());
     assert_eq!(read_fact(closed).state(), RefundState::Closed);

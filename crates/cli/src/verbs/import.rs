@@ -97,7 +97,7 @@ enum Written {
 enum Known {
     /// Write nothing
     Skip,
-    /// Record new payments and refunds. A status never goes back
+    /// Record new payments and refunds. No order returns to an earlier status
     Advance,
 }
 

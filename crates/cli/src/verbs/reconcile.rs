@@ -25,10 +25,10 @@ use crate::time_arg;
 /// Compare the channel's trade bill of a day with the store, and list the differences
 ///
 /// The command changes nothing without --apply. With --apply it first reads the whole bill and
-/// checks its sums. Then it records what the bill proves. Applying a bill twice changes nothing
-/// more. The exit code is 1 if differences remain that need a person or a query, if the bill has no
-/// line of this merchant, or if most lines are of another day. The command holds all differences
-/// in memory.
+/// checks its sums. Then it records the payments and refunds that the bill proves. Applying a bill
+/// twice changes nothing more. The exit code is 1 if differences remain that need a person or a
+/// query, if the bill has no line of this merchant, or if most lines are of another day. The
+/// command holds all differences in memory.
 #[derive(Args)]
 pub(crate) struct Reconcile {
     /// Bill file from the channel, unzipped
@@ -40,7 +40,7 @@ pub(crate) struct Reconcile {
     /// Merchant of the bill. The command skips lines of other merchants
     #[arg(long, value_parser = MchId::parse)]
     mch_id: MchId,
-    /// Record in the store what the bill proves
+    /// Record the payments and refunds that the bill proves
     #[arg(long)]
     apply: bool,
 }

@@ -18,7 +18,7 @@ use crate::money::{self, Amount};
 use crate::output::{Cell, Column, Rows, data, shown};
 use crate::time_arg;
 
-/// Reserve money for a refund, or record what the channel reports about it
+/// Reserve money for a refund, or record the channel's report about it
 ///
 /// First run `request`. Then request the refund from the channel under the same number. Then run
 /// `record` or `refused`.
