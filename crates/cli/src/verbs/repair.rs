@@ -25,10 +25,12 @@ pub(crate) struct Repair {
 
 const COLUMNS: &[Column] = &[shown("outTradeNo"), shown("found"), shown("detail")];
 
+/// Next steps of the operator if the repair lost nothing.
 const WHOLE: &str = "\
 Nothing was lost. The feed has another incarnation: convert the cursor of every consumer
 (RepairReport::translate).";
 
+/// Next steps of the operator if the repair lost or changed data.
 const NEXT: &str = "\
 Before the new store serves requests, query the channel about every order in this list. If events
 or groups were lost, also compare the bill of every affected day (orderstore reconcile). The feed
@@ -75,7 +77,7 @@ fn print_report(out: &mut Out, repaired: &RepairReport) -> Result<(), Failure> {
     out.many(&rows)
 }
 
-/// Returns the lists whose number of entries changed, with the numbers before and after.
+/// Returns a cell with the lists whose number of entries changed, and the numbers before and after.
 fn changed_lists(repaired: &RepairReport) -> Cell {
     let lists = repaired.lists.iter();
     let changed = lists.filter(|list| list.before != Some(list.after));

@@ -1,4 +1,4 @@
-//! `restore`: creates a store from a backup, and prints the necessary next steps.
+//! `restore`: creates a store from a backup, and prints the operator's next steps.
 
 use std::path::PathBuf;
 
@@ -34,6 +34,7 @@ const COLUMNS: &[Column] = &[
     data("place"),
 ];
 
+/// Next steps of the operator after a restore.
 const NEXT: &str = "\
 Before the new store serves requests, ask the channel for everything since lastEventAt:
   1. query every open order: orderstore list --status wait, then --status closing
