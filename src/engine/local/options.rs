@@ -65,7 +65,7 @@ impl Default for LocalOptions {
     }
 }
 
-/// Sizes of the parts of a store. Small sizes cause frequent rolls and checkpoints in tests.
+/// Sizes of a test store's parts. Small sizes cause frequent new segments and checkpoints.
 #[cfg(feature = "testing")]
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::exhaustive_structs, reason = "tests build it with all fields")]

@@ -67,8 +67,8 @@ impl Pool {
         readers.next().unwrap_or(first).lock().await
     }
 
-    /// Runs a long call on a new connection, with `limit` per attempt. Retries if the connection is
-    /// lost.
+    /// Runs a long call on a new connection. `limit` is the maximum time of one attempt. Retries if
+    /// the connection is lost.
     pub(super) async fn long<T>(
         &self,
         limit: Duration,
@@ -105,7 +105,7 @@ impl Pool {
         let end = Instant::now() + PATIENCE;
         let mut link = place.await;
         if Instant::now() >= end {
-            // Other calls held the connection for the whole time.
+            // Other calls used this connection until the time limit. This call sent nothing.
             return Err(Failure::Retry(timed_out()));
         }
         let (mut pause, longest) = PAUSES;

@@ -117,7 +117,8 @@ pub(super) async fn open(links: &Pool) -> Result<Found, Failure> {
     links.read(look).await
 }
 
-/// Creates or upgrades the tables, then finds the store. Only one process does so at a time.
+/// Creates or upgrades the tables, then finds the store. A lock in the database allows only one
+/// process at a time.
 pub(super) async fn create_or_upgrade(links: &Pool) -> Result<Found, Failure> {
     let drawn = Identity::draw()?;
     let make = async |link: &mut Connection| {
@@ -172,7 +173,7 @@ async fn fill(making: &Transaction<'_>, drawn: &Identity) -> Result<(), Failure>
 /// Upgrades older tables. Leaves newer tables unchanged.
 async fn upgrade(making: &Transaction<'_>, found: i32) -> Result<(), Failure> {
     let done = usize::try_from(found.saturating_sub(1));
-    let done = done.map_err(|_| Failure::from(StorageError::corrupted("invalid version")))?;
+    let done = done.map_err(|_| Failure::from(StorageError::corrupted("invalid table version")))?;
     let Some(steps @ [_, ..]) = STEPS.get(done..) else {
         return Ok(());
     };
@@ -193,7 +194,7 @@ fn identity(who: &Row) -> Result<Identity, Failure> {
     })
 }
 
-/// Reserves counter values for this process. If the answer gets lost, the values stay unused.
+/// Reserves counter values for this process. If the server's answer is lost, they stay unused.
 pub(super) async fn reserve(links: &Pool, count: u64) -> Result<Range<u64>, Failure> {
     take(links, RESERVE, count).await
 }

@@ -86,7 +86,7 @@ fn explain(url: &str, error: &tokio_postgres::Error) -> String {
 }
 
 impl Parts {
-    /// Stores a TLS parameter. Returns whether the parameter was a TLS parameter.
+    /// Stores the value if `name` is a TLS parameter. Returns whether `name` is one.
     fn takes(&mut self, name: &str, value: &str) -> bool {
         let place = match name {
             "sslmode" => &mut self.mode,
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn tls_parameters_are_read_from_urls_and_pairs() {
+    fn tls_parameters_parse_from_url_and_pairs() {
         let cases = [
             ("", SslMode::Prefer, None, true),
             ("sslmode=disable", SslMode::Disable, None, true),

@@ -33,7 +33,7 @@ SELECT coalesce(sum(unclaimed), 0)::bigint, coalesce(sum(open_anomalies), 0)::bi
         LEFT JOIN orderstore_orders o ON o.status = s GROUP BY s ORDER BY s)
     FROM orderstore_orders";
 
-/// Statement that checks that the next row number is above all used ones.
+/// Statement that checks whether the next row number is above all used row numbers.
 const ROWS: &str = "
 SELECT (SELECT max(rows) FROM orderstore_meta)
     > (SELECT coalesce(max(row), 0) FROM orderstore_orders)";
@@ -47,8 +47,8 @@ DECLARE walk CURSOR FOR SELECT list, place, out_trade_no FROM orderstore_entries
 const KEYS: &str = "
 DECLARE walk CURSOR FOR SELECT key, ''::bytea, out_trade_no FROM orderstore_keys";
 
-/// Fingerprint of a set of rows: their number and the sum of their hashes. The sum does not depend
-/// on the order of the rows, so two sets compare without sorting.
+/// Fingerprint of a set of table rows: their number and the sum of their hashes. The sum does not
+/// depend on the order of the rows, so two sets can be compared without sorting.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Sum {
     count: u64,
@@ -166,7 +166,7 @@ async fn compare(
         report.add_violation(Invariant::I11, None, "the feed has a gap");
     }
     if moment.query_one(ROWS, &[]).await?.get::<_, Option<bool>>(0) != Some(true) {
-        let what = "orderstore_meta is missing or outdated: it would give out used row numbers";
+        let what = "orderstore_meta has no row or an outdated row: row numbers would be reused";
         report.add_violation(Invariant::I5, None, what);
     }
     let columns = moment.query_one(COLUMNS, &[]).await?;

@@ -16,8 +16,8 @@ pub(super) fn guarded<T>(
     })
 }
 
-/// Reports an internal error as corruption if corrupt pages are known. redb may panic on the page
-/// that replaces a corrupt one.
+/// Converts an internal error to corruption if corrupt pages are known. redb may panic on the page
+/// that replaces a corrupt page.
 pub(super) fn as_corruption<T>(
     damage: &CorruptPages,
     done: Result<T, StorageError>,

@@ -23,7 +23,7 @@ const CACHE: usize = 1 << 20;
 
 type Entries = BTreeMap<KeyBytes, Vec<u8>>;
 
-/// Entries of a table. Every table but `Meta` gets enough of them to need branch pages.
+/// Test entries of a table. Every table except `Meta` has enough entries to need branch pages.
 fn entries(table: Table) -> Entries {
     let (count, width, value) = match table {
         Table::Orders => (700, 16, 300),
@@ -89,6 +89,7 @@ impl Made {
         found
     }
 
+    /// Adds the page at `pointer` and all pages below it to `found`. `of` is the table's name.
     fn walk(&self, pointer: Pointer, of: &str, found: &mut Vec<Used>) {
         let geometry = Geometry::read(&self.bytes).unwrap();
         let offset = usize::try_from(geometry.offset(pointer.number).unwrap()).unwrap();
@@ -114,7 +115,7 @@ impl Made {
         }
     }
 
-    /// Writes the file with a change that `corrupt` makes to its bytes.
+    /// Writes the file after `corrupt` has changed its bytes. Returns its path.
     fn corrupted(&self, corrupt: impl Fn(&mut [u8])) -> PathBuf {
         let mut bytes = self.bytes.clone();
         corrupt(&mut bytes);
@@ -123,7 +124,7 @@ impl Made {
     }
 }
 
-/// Page in use, with the name of its table.
+/// Page that the last commit uses, with the name of its table.
 #[derive(Debug)]
 struct Used {
     of: String,
@@ -131,7 +132,7 @@ struct Used {
     offset: usize,
 }
 
-/// Ways to corrupt a page, all within the bytes that every page uses.
+/// Ways to corrupt a page. Each changes bytes that every page uses.
 const CORRUPTIONS: [fn(&mut [u8]); 6] = [
     |page| page[0] ^= 1,
     |page| page[2] ^= 0x10,
@@ -202,7 +203,7 @@ fn is_damage<T>(read: &Result<T, StorageError>) -> bool {
     matches!(read, Err(error) if error.kind() == StorageErrorKind::Corrupted)
 }
 
-/// Returns the entries that a walk of a table shows.
+/// Reads all entries of a table from a snapshot.
 fn walked(snapshot: &Snapshot, table: Table) -> Result<Entries, StorageError> {
     let mut found = Entries::new();
     let mut take = |key: &[u8], value: &[u8]| {
@@ -218,13 +219,13 @@ fn salvage(path: &Path) -> Snapshot {
     salvage.unwrap().snapshot
 }
 
-/// Returns the entries of a table that a salvage shows.
+/// Reads the entries of a table that a salvage can still find in the file.
 fn salvaged(path: &Path, table: Table) -> Entries {
     walked(&salvage(path), table).unwrap()
 }
 
 #[test]
-fn every_page_matches_checksum_in_its_parent() {
+fn every_page_matches_its_parent_checksum() {
     let made = Made::new();
     let (file, _) = Watched::open(&made.path());
     let btree = BTree::start(file, 1 << 12, false, Arc::default()).unwrap();
@@ -311,7 +312,7 @@ fn look(path: &Path, page: &Used) {
 }
 
 #[test]
-fn corrupt_header_is_refused_or_harmless() {
+fn corrupt_header_bit_is_rejected_or_harmless() {
     let made = Made::new();
     let mut refused = 0;
     for at in 0..page::HEADER_LEN {
@@ -333,7 +334,7 @@ fn corrupt_header_is_refused_or_harmless() {
 }
 
 #[test]
-fn write_never_spreads_a_corrupt_page() {
+fn write_never_copies_corrupt_page_data() {
     let made = Made::new();
     let (mut refused, mut written) = (0, 0);
     for page in made.pages() {
@@ -343,7 +344,7 @@ fn write_never_spreads_a_corrupt_page() {
         let path = made.corrupted(|bytes| bytes[page.offset + 8..][..40].fill(0xa5));
         let kept = salvaged(&path, table);
         let base = BTree::open(&RealDisk, &path, CACHE, false).unwrap();
-        // This walk puts the replacement of the corrupt page into redb's cache.
+        // This read puts the replacement of the corrupt page into redb's cache.
         assert!(is_damage(&walked(&base.snapshot().unwrap(), table)));
         let gone = |n: usize| !n.is_multiple_of(12);
         let keys = kept.keys().enumerate().filter(|(n, _)| gone(*n));
@@ -372,7 +373,7 @@ fn write_never_spreads_a_corrupt_page() {
 }
 
 #[test]
-fn sector_unreadable_twice_fails_only_its_own_reads() {
+fn page_unreadable_twice_counts_as_corrupt() {
     let made = Made::new();
     let pages = made.pages();
     let of_events = |page: &&Used| page.of == Table::Events.name() && !page.is_branch;
@@ -403,7 +404,7 @@ fn sector_unreadable_twice_fails_only_its_own_reads() {
 }
 
 #[test]
-fn truncated_file_is_refused_or_loses_only_missing_pages() {
+fn truncated_btree_file_reports_corruption() {
     let made = Made::new();
     let base = BTree::open(&RealDisk, &made.path(), 1 << 12, false).unwrap();
     let snapshot = base.snapshot().unwrap();
