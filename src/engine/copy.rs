@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn compare_finds_missing_older_newer_and_different_record() {
+    fn copy_comparison_finds_each_kind_of_difference() {
         let compared = |source: &SharedEngine, target: &SharedEngine| {
             let mut copy = Copier::between(source, target, None).unwrap();
             copy.walk(Copier::compare).map(|()| copy.records)

@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_url_error_names_parameter_without_value() {
+    fn invalid_url_error_hides_parameter_values() {
         let wrong = |parameters: &str| why(&format!("{FRONT}/orders?{parameters}"));
         assert!(wrong("sslmode=secret").contains("`sslmode` takes disable"));
         assert!(wrong("sslmode=verify-ca").contains("`sslrootcert`"));

@@ -26,7 +26,7 @@ pub(crate) struct Salvage {
     pub(crate) snapshot: Snapshot,
     /// Corrupt pages among the pages read so far.
     pub(crate) damage: Arc<CorruptPages>,
-    /// Corrupt root page of each table, by table tag: redb reads the roots when it opens the tables.
+    /// Corrupt root page of each table, by table tag. redb reads it when it opens the table.
     roots: Vec<Vec<(u64, usize)>>,
 }
 
@@ -71,8 +71,8 @@ impl Salvage {
         })
     }
 
-    /// Reads a whole table and returns its corrupt pages. Calls `may_go_on` for each entry and stops
-    /// if it fails.
+    /// Reads a whole table and returns its corrupt pages. Calls `may_go_on` for each entry, and
+    /// stops with its error.
     pub(crate) fn corrupt_pages(
         &self,
         table: Table,

@@ -56,12 +56,12 @@ fn sorted(table: Table, entries: &Entries) -> Sorted<'_> {
 }
 
 /// Closed B-tree file with the entries of every table.
-struct Made {
+struct SampleFile {
     place: TempDir,
     bytes: Vec<u8>,
 }
 
-impl Made {
+impl SampleFile {
     fn new() -> Self {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("base.redb");
@@ -80,7 +80,7 @@ impl Made {
     }
 
     /// Returns every page that the last commit uses.
-    fn pages(&self) -> Vec<Used> {
+    fn pages(&self) -> Vec<UsedPage> {
         let mut found = Vec::new();
         let newest = page::roots(&self.bytes).split_off(2);
         for (root, of) in newest.into_iter().zip(["tables", "system"]) {
@@ -90,12 +90,12 @@ impl Made {
     }
 
     /// Adds the page at `pointer` and all pages below it to `found`. `of` is the table's name.
-    fn walk(&self, pointer: Pointer, of: &str, found: &mut Vec<Used>) {
+    fn walk(&self, pointer: Pointer, of: &str, found: &mut Vec<UsedPage>) {
         let geometry = Geometry::read(&self.bytes).unwrap();
         let offset = usize::try_from(geometry.offset(pointer.number).unwrap()).unwrap();
         let page = &self.bytes[offset..offset + 4096];
         let is_branch = page[0] == 2;
-        found.push(Used {
+        found.push(UsedPage {
             of: of.to_owned(),
             is_branch,
             offset,
@@ -126,7 +126,7 @@ impl Made {
 
 /// Page that the last commit uses, with the name of its table.
 #[derive(Debug)]
-struct Used {
+struct UsedPage {
     of: String,
     is_branch: bool,
     offset: usize,
@@ -142,16 +142,16 @@ const CORRUPTIONS: [fn(&mut [u8]); 6] = [
     |page| page[..4096].fill(0xff),
 ];
 
-/// File that records the longest read, and fails reads at one offset.
+/// File that records the length of the longest read, and can fail reads at one offset.
 #[derive(Debug)]
-struct Watched {
+struct WatchedFile {
     file: File,
     longest: Arc<AtomicUsize>,
     /// Offset, and the number of reads at it that still fail.
     failing: (u64, Arc<AtomicUsize>),
 }
 
-impl Watched {
+impl WatchedFile {
     fn open(path: &Path) -> (Box<Self>, Arc<AtomicUsize>) {
         Self::failing(path, 0, 0)
     }
@@ -167,7 +167,7 @@ impl Watched {
     }
 }
 
-impl DiskFile for Watched {
+impl DiskFile for WatchedFile {
     fn len(&self) -> io::Result<u64> {
         DiskFile::len(&self.file)
     }
@@ -226,8 +226,8 @@ fn salvaged(path: &Path, table: Table) -> Entries {
 
 #[test]
 fn every_page_matches_its_parent_checksum() {
-    let made = Made::new();
-    let (file, _) = Watched::open(&made.path());
+    let made = SampleFile::new();
+    let (file, _) = WatchedFile::open(&made.path());
     let btree = BTree::start(file, 1 << 12, false, Arc::default()).unwrap();
     let snapshot = btree.snapshot().unwrap();
     for table in Table::ALL {
@@ -238,7 +238,7 @@ fn every_page_matches_its_parent_checksum() {
 
 #[test]
 fn corrupt_page_fails_only_reads_of_its_keys() {
-    let made = Made::new();
+    let made = SampleFile::new();
     let pages = made.pages();
     let kinds: BTreeSet<_> = pages
         .iter()
@@ -260,15 +260,15 @@ fn corrupt_page_fails_only_reads_of_its_keys() {
             corruptions.filter(|(m, _)| page.is_branch || n % CORRUPTIONS.len() == *m);
         for (_, corrupt) in corruptions {
             let path = made.corrupted(|bytes| corrupt(&mut bytes[page.offset..]));
-            look(&path, page);
+            check_reads(&path, page);
         }
     }
 }
 
 /// Reads every table of a file in which `page` is corrupt, and checks which reads fail.
-fn look(path: &Path, page: &Used) {
+fn check_reads(path: &Path, page: &UsedPage) {
     let len = usize::try_from(fs::metadata(path).unwrap().len()).unwrap();
-    let (file, longest) = Watched::open(path);
+    let (file, longest) = WatchedFile::open(path);
     let opened = BTree::start(file, CACHE, false, Arc::default())
         .and_then(|base| Ok((base.snapshot()?, base)));
     let is_inner = ["tables", "system"].contains(&&page.of[..]);
@@ -313,7 +313,7 @@ fn look(path: &Path, page: &Used) {
 
 #[test]
 fn corrupt_header_bit_is_rejected_or_harmless() {
-    let made = Made::new();
+    let made = SampleFile::new();
     let mut refused = 0;
     for at in 0..page::HEADER_LEN {
         let path = made.corrupted(|bytes| bytes[at] ^= 1 << (at % 8));
@@ -335,7 +335,7 @@ fn corrupt_header_bit_is_rejected_or_harmless() {
 
 #[test]
 fn write_never_copies_corrupt_page_data() {
-    let made = Made::new();
+    let made = SampleFile::new();
     let (mut refused, mut written) = (0, 0);
     for page in made.pages() {
         let Some(table) = Table::ALL.into_iter().find(|table| table.name() == page.of) else {
@@ -374,14 +374,14 @@ fn write_never_copies_corrupt_page_data() {
 
 #[test]
 fn page_unreadable_twice_counts_as_corrupt() {
-    let made = Made::new();
+    let made = SampleFile::new();
     let pages = made.pages();
-    let of_events = |page: &&Used| page.of == Table::Events.name() && !page.is_branch;
+    let of_events = |page: &&UsedPage| page.of == Table::Events.name() && !page.is_branch;
     let leaf = pages.iter().filter(of_events).nth(3).unwrap();
     let at = u64::try_from(leaf.offset).unwrap();
     let damage = Arc::<CorruptPages>::default();
     let read = |times: usize| {
-        let (file, _) = Watched::failing(&made.path(), at, times);
+        let (file, _) = WatchedFile::failing(&made.path(), at, times);
         let base = BTree::start(file, CACHE, false, Arc::clone(&damage)).unwrap();
         let snapshot = base.snapshot().unwrap();
         let first = walked(&snapshot, Table::Events);
@@ -405,7 +405,7 @@ fn page_unreadable_twice_counts_as_corrupt() {
 
 #[test]
 fn truncated_btree_file_reports_corruption() {
-    let made = Made::new();
+    let made = SampleFile::new();
     let base = BTree::open(&RealDisk, &made.path(), 1 << 12, false).unwrap();
     let snapshot = base.snapshot().unwrap();
     let half = u64::try_from(made.bytes.len() / 2).unwrap();

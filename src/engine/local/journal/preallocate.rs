@@ -226,7 +226,7 @@ mod tests {
     use crate::engine::local::tests::fixture;
 
     #[test]
-    fn fill_writes_zeros_and_stops_on_close() {
+    fn preallocation_fills_zeros_and_stops_on_close() {
         let dir = tempfile::tempdir().unwrap();
         let disk = fixture::options().disk;
         let len = 2 * (1 << 20) + 4096;

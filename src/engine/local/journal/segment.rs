@@ -267,7 +267,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn header_read_detects_every_flipped_bit() {
+    fn segment_header_detects_every_flipped_bit() {
         let before = End {
             lsn: 41,
             checksum: 5,
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn first_lsn_parses_segment_names_only() {
+    fn only_segment_file_names_parse_to_lsn() {
         let named = path(Path::new("j"), 42);
         let name = named.file_name().unwrap().to_str().unwrap();
         assert_eq!(first_lsn(name), Some(42));

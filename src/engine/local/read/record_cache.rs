@@ -1,8 +1,9 @@
-//! Cache of values that were read from the B-tree: encoded records, and order numbers by row number.
+//! Cache of values that were read from the B-tree: encoded records, and order numbers by row
+//! number.
 //!
-//! - A cache belongs to one snapshot of the B-tree; a cached value equals the value in the snapshot.
-//!   The cache of the next snapshot takes over the records that did not change. Readers that still
-//!   use the old snapshot then read these records from the B-tree.
+//! - A cache belongs to one snapshot of the B-tree: a cached value equals the snapshot's value. The
+//!   cache of the next snapshot takes over the records that did not change. Readers that still use
+//!   the old snapshot then read these records from the B-tree.
 //! - The order number of a row number never changes, so all snapshots share these entries.
 //! - Records are cached as encoded bytes. A decoded record would be faster to return but takes four
 //!   times the memory. The additional misses would cost more than the decoding.
@@ -154,7 +155,7 @@ mod tests {
     use crate::engine::local::tests::no;
 
     #[test]
-    fn next_snapshot_takes_over_unchanged_records() {
+    fn next_cache_takes_over_unchanged_records() {
         let old = RecordCache::new(1 << 20, 1 << 20);
         for n in 0..10 {
             old.keep_record(no(n), &[7; 100]);

@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn events_with_sequence_gap_are_refused() {
+    fn batch_with_event_sequence_gap_is_rejected() {
         let mut writes = WriteBatch::default();
         writes
             .put_event(7, EventLink::First(no(1)), &event(1))

@@ -5,8 +5,8 @@
 //!   makes its names durable. A power loss keeps or drops each pending change independently.
 //!   It may keep a part of a write. A rename is kept as a whole or not at all.
 //! - A power loss never changes bytes outside of a pending write. In a durable first page, each
-//!   byte is old or new, and never garbage. The header of the B-tree is there, and redb relies
-//!   on atomic writes of a single byte.
+//!   byte is old or new, and never garbage. This page holds the header of the B-tree, and redb
+//!   relies on atomic writes of a single byte.
 //! - If a power loss drops a new length, it also drops the writes beyond the old length. A write
 //!   that did not extend the file cannot extend it later.
 //! - A failed sync puts the new lengths and a random part of the pending writes on the disk. It
@@ -51,7 +51,7 @@ pub(super) struct Node {
     pending: Vec<Pending>,
 }
 
-/// Change that is not durable yet, and whether it extended the file.
+/// Change that is not durable yet. `grows` tells whether the change extended the file.
 #[derive(Debug, Clone)]
 struct Pending {
     change: Change,
