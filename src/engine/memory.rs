@@ -260,11 +260,18 @@ impl State {
         }
         report.entries = self.lists.values().map(|list| list.len() as u64).sum();
         if report.entries != expected {
-            let what = format!("{} list entries, expected {expected}", report.entries);
+            let what = format!(
+                "the lists have {} entries instead of {expected}",
+                report.entries
+            );
             report.add_violation(Invariant::I5, None, what);
         }
         if counts != self.counts {
-            report.add_violation(Invariant::I12, None, "the counts differ from a full scan");
+            report.add_violation(
+                Invariant::I12,
+                None,
+                "the counts differ from those of all records",
+            );
         }
         report
     }

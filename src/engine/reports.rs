@@ -79,11 +79,11 @@ impl RestoreReport {
 /// Report of a new store that a repair built from the readable data of a damaged one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-#[must_use = "it lists the data that is lost"]
+#[must_use = "check the report: it lists the lost data"]
 pub struct RepairReport {
     /// Position in the damaged store's feed up to which the new feed has the same events.
     pub before: FeedCursor,
-    /// End of the new feed.
+    /// End of the repaired store's feed.
     pub place: FeedCursor,
     /// Number of records in the repaired store, including payments without an order.
     pub records: u64,
@@ -134,9 +134,9 @@ impl RepairReport {
 pub struct IndexCount {
     /// Name of the list in the store's files.
     pub name: &'static str,
-    /// Entries before the repair, or `None` if the list could not be read.
+    /// Number of entries before the repair, or `None` if the list could not be read.
     pub before: Option<u64>,
-    /// Entries after the repair.
+    /// Number of entries after the repair.
     pub after: u64,
 }
 

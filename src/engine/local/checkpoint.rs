@@ -45,8 +45,7 @@ const ROOM: u64 = 8 << 20;
 /// store adds one segment, even if the segment holds few writes.
 const SEGMENTS_MAX: usize = 16;
 
-/// Maximum size of a memtable, in bytes, at which the open of a store waits for the checkpoint: 1
-/// MiB.
+/// Memtable size, in bytes, up to which opening a store waits for the checkpoint: 1 MiB.
 const LITTLE: usize = 1 << 20;
 
 impl Core {

@@ -45,7 +45,7 @@ pub(super) struct Core {
     /// Error of the last check of the journal segment's file name, if somebody moved or removed
     /// the segment.
     pub(super) displaced: Mutex<Option<StorageError>>,
-    /// `None` once the store is closed.
+    /// Current read view, or `None` after the store is closed.
     pub(super) view: RwLock<Option<Arc<ReadView>>>,
     pub(super) writer: Mutex<Option<Writer>>,
     pub(super) btree: Mutex<Option<BTree>>,

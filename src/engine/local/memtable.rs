@@ -73,7 +73,7 @@ struct MemRecord {
     place: ValueLocation,
 }
 
-/// Tables of a memtable.
+/// Contents of a memtable.
 pub(super) struct Memtable {
     frames: Vec<Vec<u8>>,
     records: HashMap<OrderNo, MemRecord>,

@@ -211,7 +211,8 @@ async fn columns(links: &Pool, part: &[Mutation]) -> Result<Columns, Failure> {
             Some(stored) => Some(stored.row),
             None => rows.next(),
         };
-        let row = row.ok_or_else(|| Failure::fatal("a new record has no row number"))?;
+        let row =
+            row.ok_or_else(|| Failure::fatal("internal error: a new record has no row number"))?;
         columns.push(mutation, row)?;
     }
     Ok(columns)
@@ -312,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn failed_lane_keeps_verdicts_of_other_lanes() {
+    fn failed_connection_keeps_verdicts_of_others() {
         use Verdict::{Applied, Mismatch};
         for failed in [Failure::Retry, Failure::Refused] {
             let parts = [part(1, None), part(2, Some(failed)), part(1, None)];

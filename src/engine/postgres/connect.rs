@@ -49,7 +49,7 @@ pub(super) struct Hosts {
 struct Host {
     /// Index in the list of hosts.
     place: usize,
-    /// Name for error texts.
+    /// Host name and port, for error texts.
     name: String,
     config: Config,
     /// Reference count of the open connections to this host. Each connection holds a clone.

@@ -53,7 +53,9 @@ impl Connection {
             self.prepared.insert(sql, (prepared, uses));
         }
         let Some((statement, used)) = self.prepared.get_mut(sql) else {
-            return Err(Failure::fatal("a prepared statement is missing"));
+            return Err(Failure::fatal(
+                "internal error: a prepared statement is missing",
+            ));
         };
         *used = uses;
         Ok(self.client.query(&*statement, parameters).await?)

@@ -56,7 +56,7 @@ impl Failure {
     }
 }
 
-/// Converts corruption found in the tables.
+/// Converts an error that does not come from the server, such as corrupt table data.
 impl From<StorageError> for Failure {
     fn from(error: StorageError) -> Self {
         Self::Refused(error)

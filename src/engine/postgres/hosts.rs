@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
-/// Default port.
+/// Default port of PostgreSQL.
 const PORT: u16 = 5432;
 
 /// Maximum idle time before a keepalive packet, and default interval between packets. The engine

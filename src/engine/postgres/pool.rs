@@ -86,7 +86,9 @@ impl Pool {
         act: impl AsyncFn(&mut Connection) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let Some(place) = self.lanes.get(lane % LANES) else {
-            return Err(Failure::fatal("the lane does not exist"));
+            return Err(Failure::fatal(
+                "internal error: a write connection is missing",
+            ));
         };
         self.again(place.lock(), ATTEMPT, act).await
     }

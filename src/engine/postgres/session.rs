@@ -165,7 +165,12 @@ async fn one(client: &Client, sql: &str) -> Result<SimpleQueryRow, Refusal> {
         SimpleQueryMessage::Row(row) => Some(row),
         _ => None,
     });
-    row.ok_or_else(|| Refusal::new(Cause::Unclear, "the server answered without a row"))
+    row.ok_or_else(|| {
+        Refusal::new(
+            Cause::Unclear,
+            "the server returned no row for a query of its settings",
+        )
+    })
 }
 
 #[cfg(test)]

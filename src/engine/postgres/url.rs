@@ -42,7 +42,9 @@ pub(super) fn parse(url: &str) -> Result<Address, Error> {
         .parse()
         .map_err(|error| invalid(explain(url, &error)))?;
     if config.get_hosts().is_empty() {
-        return Err(invalid("the URL names no host"));
+        return Err(invalid(
+            "the URL names no host: write postgres://user@host/database",
+        ));
     }
     let roots = parts.roots.filter(|roots| roots != "system");
     let mode = match parts.mode.as_deref() {

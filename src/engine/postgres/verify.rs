@@ -145,22 +145,27 @@ async fn compare(
 ) -> Result<(), Failure> {
     let entries = sum(moment, ENTRIES).await?;
     report.entries = entries.count;
-    let differ = |found: Sum, wanted: Sum| {
+    let differ = |table: &str, found: Sum, wanted: Sum| {
         let (found, wanted) = (found.count, wanted.count);
-        format!("{found} rows in the table differ from the {wanted} rows expected")
+        format!("{table} has {found} rows, which differ from the {wanted} rows of the records")
     };
     if entries != expected.entries {
-        let what = differ(entries, expected.entries);
+        let what = differ("orderstore_entries", entries, expected.entries);
         report.add_violation(Invariant::I5, None, what);
     }
     let keys = sum(moment, KEYS).await?;
     if keys != expected.keys {
-        report.add_violation(Invariant::I6, None, differ(keys, expected.keys));
+        let what = differ("orderstore_keys", keys, expected.keys);
+        report.add_violation(Invariant::I6, None, what);
     }
     let events = moment.query_one(EVENT_COUNT, &[]).await?;
     let [all, numbered, first, last]: [i64; 4] = std::array::from_fn(|column| events.get(column));
     if all != names::signed(report.events) {
-        report.add_violation(Invariant::I3, None, "there are events without a record");
+        report.add_violation(
+            Invariant::I3,
+            None,
+            "orderstore_events has events without a record",
+        );
     }
     if (first, last) != (1, numbered) {
         report.add_violation(Invariant::I11, None, "the feed has a gap");
@@ -176,7 +181,11 @@ async fn compare(
     let counts = &expected.counts;
     let wanted_waiting = [counts.unclaimed, counts.open_anomalies].map(names::signed);
     if by_status != wanted || waiting != wanted_waiting {
-        report.add_violation(Invariant::I12, None, "the counts differ from a full scan");
+        report.add_violation(
+            Invariant::I12,
+            None,
+            "the count columns differ from the counts of all records",
+        );
     }
     Ok(())
 }

@@ -90,7 +90,7 @@ impl Dir {
         self.path.join(BASE)
     }
 
-    /// Path of the copy that a repair reads.
+    /// Path of the copy of the corrupt B-tree file that a repair reads.
     pub(crate) fn repair_copy_path(&self) -> PathBuf {
         self.path.join(SCRATCH)
     }

@@ -55,7 +55,7 @@ struct Verifier<'a> {
     report: VerifyReport,
     /// Number of entries that each table should have, by tag.
     expected: [u64; Table::ALL.len()],
-    /// Counts over all records.
+    /// Counts of all records that were read so far.
     counts: Counts,
 }
 
@@ -90,7 +90,11 @@ impl Verifier<'_> {
             .sound(no, number)?
             .is_some_and(|found| Some(found) != no)
         {
-            self.breach(Invariant::I3, no, "its row number belongs to another order");
+            self.breach(
+                Invariant::I3,
+                no,
+                "the record's row number belongs to another order",
+            );
         }
         self.entries(stored)?;
         self.uniqueness(stored)
@@ -136,7 +140,10 @@ impl Verifier<'_> {
                 continue;
             };
             for other in owners.iter().filter(|other| other.stored.record.no() != no) {
-                let what = format!("order {} owns the same key", other.stored.record.no());
+                let what = format!(
+                    "order {} owns the same unique key",
+                    other.stored.record.no()
+                );
                 self.breach(Invariant::I6, Some(no), what);
             }
         }

@@ -124,7 +124,7 @@ impl Backend {
                 self.damage.remove(offset);
                 return Ok(());
             }
-            // Checksum mismatch.
+            // The page does not match its checksum.
             Ok(()) => {}
             // The file was truncated within the page or before it.
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => {}
@@ -183,7 +183,7 @@ impl StorageBackend for Backend {
         // redb may copy bytes of a refused page into another page, for example in a merge. Such a
         // page would get a valid checksum, and nothing would report the lost entries any more.
         if self.has_refused.load(Ordering::Relaxed) && page::contains_refused_bytes(data) {
-            let why = "redb would merge a corrupt page of base.redb with another page";
+            let why = "the write would copy a corrupt page of base.redb into another page";
             return Err(io::Error::new(ErrorKind::InvalidData, why));
         }
         self.file.write_at(offset, data)?;

@@ -11,7 +11,7 @@ pub(super) fn guarded<T>(
     call: impl FnOnce() -> Result<T, StorageError>,
 ) -> Result<T, StorageError> {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
-        let why = "redb panicked on base.redb";
+        let why = "the database library redb panicked while it used base.redb";
         Err(StorageError::new(StorageErrorKind::Internal, why))
     })
 }
@@ -30,7 +30,7 @@ pub(super) fn as_corruption<T>(
 
 fn corrupt_page() -> StorageError {
     let why = "a page of base.redb does not match its checksum; `orderstore verify` lists the \
-               corrupt pages, `orderstore repair` makes a sound store";
+               corrupt pages, `orderstore repair` builds a new, valid store";
     StorageError::corrupted(why)
 }
 

@@ -29,7 +29,7 @@ const SLOT_LEN: usize = 128;
 /// Offset of the checksum within a slot.
 const SLOT_SUM: usize = SLOT_LEN - 16;
 
-// First byte of a tree page: its type.
+// Type of a tree page, which is the first byte of the page.
 const LEAF: u8 = 1;
 const BRANCH: u8 = 2;
 
@@ -47,7 +47,7 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    /// Shape of a tree of tables.
+    /// Shape of a tree whose values are table definitions.
     const TABLES: Self = Self {
         key: None,
         value: None,

@@ -43,7 +43,7 @@ struct Throttle {
 struct State {
     /// Start of the current working time.
     since: Instant,
-    /// Number of writes at the last check.
+    /// Number of writes to the store at the last check.
     written: u64,
 }
 

@@ -30,13 +30,13 @@ const MAGIC: &[u8; 4] = b"ojf1";
 /// Kind of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Changes of tables.
+    /// Frame with changes of tables.
     Writes = 1,
     /// End of a segment that has a successor. A seal repeats the LSN of the frame before it.
     Sealed = 2,
-    /// Mark after a short time without writes. It proves that the frame before it is durable.
+    /// Mark after a short time without writes, which proves that the previous frame is durable.
     Idle = 3,
-    /// Mark of a clean close.
+    /// Mark that the store was closed cleanly.
     Closed = 4,
 }
 

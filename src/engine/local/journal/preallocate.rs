@@ -21,7 +21,7 @@ const STEP: usize = 1 << 20;
 /// Number of bytes that preallocation leaves free on the disk.
 const ROOM: u64 = 8 << 20;
 
-/// Delay between a failed attempt and the next one.
+/// Delay between a failed attempt to create the file and the next attempt.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 /// A preallocated file without a header.
@@ -48,9 +48,9 @@ enum State {
     /// The journal has taken the file, which is still a draft. A new draft would replace the file,
     /// so the thread waits.
     Taken,
-    /// The file is complete.
+    /// The next file is complete, and the journal can take it.
     Ready(BlankSegment),
-    /// The last attempt failed.
+    /// The last attempt to create the file failed.
     Failed(StorageError),
 }
 
@@ -126,7 +126,7 @@ impl Preallocated {
         }
     }
 
-    /// Error of the last attempt, if it failed.
+    /// Error of the last attempt to create a file, if it failed.
     pub(crate) fn failed(&self) -> Option<StorageError> {
         match &*self.state.lock() {
             State::Failed(error) => Some(error.clone()),

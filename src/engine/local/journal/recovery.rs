@@ -344,7 +344,9 @@ impl Replay {
             let writes = WriteBatch::decode(frame.payload)?;
             let memtable = &mut self.recovered.memtable;
             if !memtable.is_followed_by(&writes) {
-                return Err(StorageError::corrupted("gap in the event sequence numbers"));
+                return Err(StorageError::corrupted(
+                    "frame leaves a gap in the event numbers",
+                ));
             }
             memtable.add(writes);
         }

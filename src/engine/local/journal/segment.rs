@@ -107,7 +107,7 @@ impl Header {
         match read {
             Some((FORMAT, header)) => Ok(header),
             Some((format, _)) => Err(format!(
-                "segment has format {format}; this version reads {FORMAT}"
+                "segment has format {format}; this version reads format {FORMAT}"
             )),
             None => Err("segment header is corrupt".to_owned()),
         }

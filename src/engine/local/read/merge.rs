@@ -160,8 +160,8 @@ impl<U: Iterator<Item = Entry>, L: Iterator<Item = Entry>> Overlay<U, L> {
         if is_due { self.next() } else { None }
     }
 
-    /// Shows all memtable keys before a key of the B-tree, then that key itself. If a memtable has
-    /// an entry for the key, that entry decides: the key is shown once or, if removed, not at all.
+    /// Passes all memtable keys before `key` to `show`, then `key`, which is in the B-tree. If
+    /// a memtable removed `key`, skips it.
     fn show_up_to(
         &mut self,
         key: &KeyBytes,

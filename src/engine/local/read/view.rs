@@ -50,7 +50,7 @@ enum Shown {
     Taken,
     /// The record does not belong to the entry, or no longer does.
     Mismatch,
-    /// The read ends.
+    /// The caller needs no more entries, so the read ends.
     Enough,
 }
 

@@ -69,7 +69,7 @@ fn init_rejects_existing_store() {
 }
 
 #[test]
-fn open_or_init_creates_store_but_no_parent() {
+fn open_or_init_creates_no_parent_directory() {
     let temp = tempfile::tempdir().unwrap();
     let missing = temp.path().join("a");
     let empty = temp.path().join("b");

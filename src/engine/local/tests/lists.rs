@@ -112,7 +112,7 @@ fn scan_includes_time_bounds_and_excludes_cursor() {
 }
 
 #[test]
-fn page_reports_more_only_before_end() {
+fn index_page_reports_more_until_last_entry() {
     let store = full_store(4);
     let query = all_of(Index::All, Direction::Forward);
     for (limit, found, more) in [(0, 0, true), (999, 999, true), (1000, 1000, false)] {

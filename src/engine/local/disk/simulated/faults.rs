@@ -32,7 +32,7 @@ impl Loss {
 /// Failure of a disk call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DiskFault {
-    /// I/O error in any call.
+    /// A call of any kind fails with an I/O error.
     Io,
     /// The disk is full. Calls that need no free space succeed.
     NoRoom,

@@ -89,7 +89,7 @@ impl Node {
     pub(super) fn fail_sync(&mut self, rng: &mut SeededRng) {
         // `drain` removes all pending changes, also those that do not reach the disk. The next
         // sync then succeeds without them, as on Linux. Code that repeats a failed sync instead
-        // of failing must lose data in the tests.
+        // of failing loses data here, so that tests detect it.
         for pending in self.pending.drain(..) {
             let is_len = matches!(pending.change, Change::SetLen(_));
             if is_len || rng.one_in(2) {
@@ -169,7 +169,7 @@ fn tear(
     }
 }
 
-/// Change of a name.
+/// Change of a directory: a new name, a removed name, or a rename.
 #[derive(Debug, Clone)]
 pub(super) enum Naming {
     Link(PathBuf, u64),
