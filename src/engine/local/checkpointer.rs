@@ -120,8 +120,8 @@ impl Checkpointer {
         }
     }
 
-    /// Whether a frozen memtable waits or is being written. If the caller holds the writer's
-    /// lock, no other thread can add one.
+    /// Whether a frozen memtable waits or is being written. While the caller holds the writer's
+    /// lock, no other thread can submit a frozen memtable.
     pub(super) fn is_busy(&self) -> bool {
         self.state.lock().frozen.is_some()
     }

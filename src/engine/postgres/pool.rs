@@ -97,7 +97,7 @@ impl Pool {
     ///
     /// The final failure covers all attempts. If any attempt was possibly applied, the result is
     /// `Failure::Unknown`, even after a refusal: a refusal proves nothing about an earlier attempt.
-    /// For the same reason, a refusal then does not end the loop at once.
+    /// After a possibly applied attempt, a refusal therefore does not end the loop.
     async fn again<T>(
         &self,
         place: impl Future<Output = MutexGuard<'_, Option<Connection>>>,

@@ -249,7 +249,7 @@ impl Replay {
     fn segment(&mut self, first_lsn: u64, successor: Option<u64>) -> Result<usize, StorageError> {
         let segment = self.open(first_lsn)?;
         let header = segment.header;
-        // The header holds the LSN and the checksum of the last frame of the segment before.
+        // The header holds the LSN and the checksum of the last frame in the previous segment.
         // If they do not match, a segment between the two is missing or was replaced.
         if self.end.is_some_and(|end| end != header.before) {
             return Err(JournalCorruption::Missing(first_lsn.saturating_sub(1)).into());

@@ -178,8 +178,8 @@ impl ReadView {
     }
 
     /// Returns whether the range of a query has no entry. Most keys that callers look up are new,
-    /// so this check saves most of the full reads. Entries move only from an upper layer to a lower
-    /// one. The search starts at the top and thus misses none.
+    /// so this check saves most of the full reads. Entries move from the active memtable to the
+    /// frozen one and to the B-tree. The search has the same order and thus misses no entry.
     fn is_empty(&self, query: &IndexQuery) -> Result<bool, StorageError> {
         let (table, first, last) = self.layout.stretch(query);
         let look = |memtable: &Memtable| {
@@ -350,11 +350,15 @@ impl ReadView {
         limit: usize,
     ) -> Result<Vec<FeedEvent>, EngineError> {
         if after != FeedCursor::START && after.incarnation != incarnation {
-            return Err(EngineError::Cursor("it is from another incarnation"));
+            return Err(EngineError::Cursor(
+                "the cursor is from another incarnation of the store",
+            ));
         }
         let last = self.state().map_err(unread)?.last_seq;
         if after.seq > last {
-            return Err(EngineError::Cursor("it is beyond the end of the feed"));
+            return Err(EngineError::Cursor(
+                "the cursor is beyond the end of the feed",
+            ));
         }
         let wanted = u64::try_from(limit).unwrap_or(u64::MAX);
         let until = after.seq.saturating_add(wanted).min(last);

@@ -67,8 +67,7 @@ fn every_open_reports_missing_last_segment() {
     let store = TestStore::new();
     store.run(no(1), create(new()));
     let store = store.reopened();
-    // The segment before the missing one is from the previous session of the store, which closed
-    // it.
+    // The segment before the missing segment was closed before the store was reopened.
     store.run(no(2), create(new()));
     store.engine.close().unwrap();
     fs::remove_file(segments(&store.dir()).pop().unwrap()).unwrap();

@@ -243,7 +243,7 @@ fn check_events(mutation: &Mutation) -> Result<(), StorageError> {
         return Ok(());
     }
     let why = format!(
-        "the events of order {} do not lead to its new version",
+        "internal error: the events of order {} do not end at the version of its record",
         mutation.no
     );
     Err(StorageError::new(StorageErrorKind::Internal, why))

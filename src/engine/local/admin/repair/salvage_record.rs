@@ -192,7 +192,7 @@ impl SalvagePlan {
     }
 }
 
-/// Returns the first events of a history, up to the first gap.
+/// Returns the sequence numbers of the events of a history before its first gap.
 fn chain(source: &Source, row: u64, events: &[u64]) -> Result<Vec<u64>, StorageError> {
     let (mut before, mut found) = (None, Vec::new());
     for seq in events {
