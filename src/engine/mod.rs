@@ -102,8 +102,8 @@ pub trait Engine: Debug + Send + Sync + 'static {
     /// Reserves `count` values of the order-number counter. The counter never returns them again.
     fn reserve(&self, count: u64) -> Result<Range<u64>, EngineError>;
 
-    /// Runs a checkpoint: writes the memtable to the B-tree. Applied mutations are durable
-    /// without it.
+    /// Runs a checkpoint: writes the memtable to the B-tree. Applied mutations are durable even
+    /// without a checkpoint.
     fn checkpoint(&self) -> Result<(), EngineError> {
         Ok(())
     }
@@ -127,7 +127,7 @@ pub trait Engine: Debug + Send + Sync + 'static {
         None
     }
 
-    /// Returns the identity of the store. It does not change while the store is open.
+    /// Returns the identity of the store, which does not change while the store is open.
     fn identity(&self) -> Identity;
 
     /// Returns the limits that the store must respect when it calls the engine.

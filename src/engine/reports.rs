@@ -152,11 +152,11 @@ pub enum RepairFinding {
         /// Version of the rebuilt record: the number of events found.
         version: u64,
     },
-    /// The record differed from its history and was rebuilt from it.
+    /// The record differed from its history and was rebuilt from the history.
     Corrected,
-    /// The record was read, but its history is lost. Its history restarts at version 1, as for
-    /// an imported order. Consumers of the feed that do not ship imported orders do not ship
-    /// this one: compare the payments with the shipments.
+    /// The record was read, but its history is lost. The new history starts at version 1 with
+    /// an import event. A feed consumer that ships no imported orders does not ship this order:
+    /// compare the payments with the shipments.
     HistoryLost,
     /// The record and the first events of its history are lost. Only the payment channel still
     /// has data about the order.

@@ -113,8 +113,8 @@ impl Core {
     /// Runs `read` on the current view. After a failure, reopens the B-tree and repeats the
     /// read, at most three times.
     ///
-    /// After one failed read, redb rejects all further reads of the same open database. Another
-    /// thread, such as the checkpoint thread, may have reopened it already.
+    /// After one failed read, redb rejects all further reads of the same open B-tree. Another
+    /// thread, such as the checkpoint thread, may already have reopened the B-tree.
     pub(super) fn read_with_retry<T>(
         &self,
         mut read: impl FnMut(&ReadView) -> Result<T, EngineError>,

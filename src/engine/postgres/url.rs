@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn tls_parameters_parse_from_url_and_pairs() {
+    fn tls_parameters_parse_in_both_address_forms() {
         let cases = [
             ("", SslMode::Prefer, None, true),
             ("sslmode=disable", SslMode::Disable, None, true),

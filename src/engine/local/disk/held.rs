@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn path_outside_of_directory_is_rejected() {
+    fn path_outside_of_locked_directory_is_rejected() {
         let (place, hold) = held();
         let outside = place.path().with_extension("outside");
         assert!(hold.disk.create(&outside).is_err());

@@ -34,7 +34,7 @@ use crate::error::StorageError;
 use crate::log::event;
 
 /// Maximum length of the first segment after an open, in bytes: 1 MiB. The open itself fills this
-/// segment with zeros. A background thread preallocates all later ones.
+/// segment with zeros. A background thread preallocates all later segments.
 const FIRST_LEN_MAX: u64 = 1 << 20;
 
 /// Failed write to the journal.

@@ -417,7 +417,7 @@ fn is_after_cursor(position: Position, query: &IndexQuery) -> bool {
     }
 }
 
-/// Error for an event that does not fit into the chain that leads to it.
+/// Error for an event whose links do not match the chain of its record's events.
 fn misplaced(seq: u64) -> StorageError {
     let key = keys::event(seq);
     damaged(Table::Events, key.as_slice(), CorruptionKind::Misplaced)

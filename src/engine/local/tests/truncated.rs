@@ -67,7 +67,8 @@ fn every_open_reports_missing_last_segment() {
     let store = TestStore::new();
     store.run(no(1), create(new()));
     let store = store.reopened();
-    // The segment before the missing segment was closed before the store was reopened.
+    // The reopened store writes to a new segment, which the test then removes. The segment of
+    // the first session remains.
     store.run(no(2), create(new()));
     store.engine.close().unwrap();
     fs::remove_file(segments(&store.dir()).pop().unwrap()).unwrap();

@@ -12,8 +12,8 @@ use crate::rules::UniqueKey;
 use crate::types::OrderNo;
 
 /// Number of kept results at which the next lookup first drops all of them. The lookups of the
-/// largest group stay below it. Without this limit, groups that write nothing would add results
-/// until the memory is full.
+/// largest group stay below this number. Without the limit, groups that write nothing would add
+/// results until the memory is full.
 const KEPT_MAX: usize = 65_536;
 
 /// Records and key owners that were looked up. `None`: there is no such record or owner.

@@ -18,7 +18,7 @@ use crate::order::{AnomalyEnd, AnomalyRaised, Event, EventKind, Record, Waiting}
 use crate::rules::evolve;
 use crate::types::OrderNo;
 
-/// Decisions about all records and events of a store.
+/// Plan of a repair: which records and events of the corrupt store to keep, rebuild or drop.
 #[derive(Default)]
 pub(super) struct SalvagePlan {
     /// Number of events to keep, by the row number of their record. A record without an entry here
