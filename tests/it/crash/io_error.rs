@@ -12,7 +12,7 @@ use orderstore::{Command, Error};
 
 use super::ledger::Ledger;
 use super::rig::{Heard, Shop, any_command, sizes};
-use super::{figure, told};
+use super::{figure, run_and_report_seed};
 
 /// Result of a run with a fault.
 enum Run {
@@ -184,7 +184,7 @@ fn io_error_at_every_call_is_reported_correctly() {
         Err(_) => 1..=figure("IO_ERROR_WORKLOADS", 20),
     };
     let runs: usize = seeds
-        .map(|seed| told("io_error_at", seed, || workload(seed, None)))
+        .map(|seed| run_and_report_seed("io_error_at", seed, || workload(seed, None)))
         .sum();
     println!("{runs} runs");
 }
