@@ -40,7 +40,6 @@ use crate::order::{Command, Order, Outcome, Record, Reply};
 use crate::order_no::Generator;
 use crate::process::Process;
 use crate::rules::Policy;
-use crate::sync;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::types::{OrderNo, Timestamp};

@@ -5,7 +5,7 @@ mod feed;
 
 pub use self::counts::Counts;
 pub use self::feed::{FeedCursor, FeedCursorError, FeedEvent};
-use crate::order::{Event, Record};
+use crate::order::{Event, Record, Refund};
 use crate::rules::{Index, UniqueKey};
 use crate::types::{OrderNo, Timestamp};
 
@@ -109,4 +109,13 @@ pub struct IndexRow {
     pub position: Position,
     /// Record that the entry belongs to.
     pub record: Record,
+}
+
+impl IndexRow {
+    /// Returns the refund of an entry in an index of refunds.
+    pub(crate) fn refund(&self) -> Option<&Refund> {
+        // `sub` is the index of the refund plus 1.
+        let index = usize::try_from(self.position.sub.checked_sub(1)?).ok()?;
+        self.record.refunds().get(index)
+    }
 }

@@ -300,19 +300,13 @@ pub(crate) fn due(
     walk.page(|row| due_at(&row))
 }
 
-/// Returns the refund of a row in a list of refunds. `sub` is the refund's index plus 1.
-pub(super) fn refund_at(row: &IndexRow) -> Option<&Refund> {
-    let place = usize::try_from(row.position.sub.checked_sub(1)?).ok()?;
-    row.record.refunds().get(place)
-}
-
 fn due_at(row: &IndexRow) -> Option<Due> {
     let order = row.record.as_order();
     let (action, refund_no) = match row.position.sub.checked_sub(1) {
         None => (order?.next?.action, None),
         Some(_) => (
             ActionKind::QueryRefund,
-            Some(refund_at(row)?.refund_no.clone()),
+            Some(row.refund()?.refund_no.clone()),
         ),
     };
     Some(Due {
@@ -349,7 +343,7 @@ pub(crate) fn closed_refunds(
     let page = (page, Direction::Backward);
     let walk = Walk::new(engine, Index::ClosedRefunds, times, page, ())?;
     walk.page(|row| {
-        let refund = refund_at(&row)?.clone();
+        let refund = row.refund()?.clone();
         Some(ClosedRefund {
             no: Record::no(&row.record),
             refund,

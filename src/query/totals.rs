@@ -8,7 +8,6 @@ use crate::contract::{Direction, IndexQuery, IndexRow};
 use crate::engine::{Engine, unreadable};
 use crate::error::Error;
 use crate::order::{Order, Status};
-use crate::query::listing::refund_at;
 use crate::rules::Index;
 use crate::types::{Currency, Fen, Timestamp};
 
@@ -92,7 +91,7 @@ impl Totals {
 }
 
 fn add_refund(sums: &mut BTreeMap<Currency, Subtotal>, row: &IndexRow) {
-    if let Some(refund) = refund_at(row) {
+    if let Some(refund) = row.refund() {
         let (channel, transaction) = (refund.channel, &refund.transaction_id);
         let payment = row.record.payment_of(channel, transaction);
         let currency = payment.map(|payment| payment.currency).unwrap_or_default();

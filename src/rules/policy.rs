@@ -37,6 +37,15 @@ pub struct Policy {
 }
 
 /// Limits of one payment channel.
+///
+/// ```
+/// # use orderstore::ChannelPolicy;
+/// let alipay = ChannelPolicy::UNLIMITED
+///     .with_pays_once(true)
+///     .with_refund_window(Some(std::time::Duration::from_secs(90 * 24 * 3600)))
+///     .with_refund_parts(Some(20));
+/// assert!(alipay.pays_once && alipay.refund_parts == Some(20));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChannelPolicy {

@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_round_trip_and_digits_take_half() {
+    fn packed_text_round_trips_at_half_size() {
         for text in [
             "", "1", "12", "123", "12345", "123456", "12345a", "像", "00", "0000",
         ] {
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn unpack_rejects_bytes_pack_never_writes() {
+    fn unpack_rejects_bytes_not_written_by_pack() {
         for bytes in [
             &[PACKED][..],
             &[PACKED, 0x12],
