@@ -85,8 +85,8 @@ fn await_order(change: &mut Change<'_>, payment: &Payment) -> Receipt {
     Receipt::new(Confirmed::Unclaimed, false)
 }
 
-/// Checks a payment against its order; the first failed check determines the result. A repeat of the
-/// order's own payment skips all checks, because they could reject a payment of an imported order.
+/// Checks a payment against its order. The first failed check determines the result. A repeat of
+/// the order's own payment skips all checks, because they could reject an imported payment.
 pub(super) fn examine(order: &Order, payment: &Payment, context: &Context<'_>) -> Finding {
     if order
         .payment
