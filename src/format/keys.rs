@@ -47,7 +47,7 @@ pub(crate) const APPLIED: &[u8] = b"applied";
 
 const LEN_MAX: usize = 32;
 const HASH_LEN: usize = 8;
-const TIME_LEN: usize = 6;
+pub(super) const TIME_LEN: usize = 6;
 const ROW_LEN: usize = 6;
 const SUB_LEN: usize = 2;
 
@@ -331,21 +331,25 @@ const fn prefix_len(table: Table) -> usize {
 /// Position in a key of an index table; `None` if the key is invalid.
 pub(crate) fn read_position(table: Table, key: &[u8]) -> Option<Position> {
     let (_, rest) = key.split_at_checked(prefix_len(table))?;
-    let (time, rest) = rest.split_at_checked(TIME_LEN)?;
+    let (time, rest) = rest.split_first_chunk()?;
     let (row, sub) = rest.split_at_checked(ROW_LEN)?;
     let sub_len = if has_sub(table) { SUB_LEN } else { 0 };
-    let millis = i64::try_from(read_uint(time)?).ok()?;
     Some(Position {
-        time: Timestamp::from_millis(millis).ok()?,
+        time: read_time(*time)?,
         row: read_uint(row)?,
         sub: u32::try_from(read_uint(sub).filter(|_| sub.len() == sub_len)?).ok()?,
     })
 }
 
 /// Milliseconds in 6 bytes. [`Timestamp::MAX`] fits, so the two high bytes are always zero.
-fn time_bytes(time: Timestamp) -> [u8; TIME_LEN] {
+pub(super) fn time_bytes(time: Timestamp) -> [u8; TIME_LEN] {
     let [_, _, rest @ ..] = time.as_u64().to_be_bytes();
     rest
+}
+
+/// Time of 6 bytes of milliseconds; `None` if it is after [`Timestamp::MAX`].
+pub(super) fn read_time([a, b, c, d, e, f]: [u8; TIME_LEN]) -> Option<Timestamp> {
+    Timestamp::from_millis(i64::from_be_bytes([0, 0, a, b, c, d, e, f])).ok()
 }
 
 fn row_bytes(row: u64) -> Result<[u8; ROW_LEN], StorageError> {

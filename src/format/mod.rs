@@ -3,5 +3,6 @@
 pub(crate) mod codec;
 pub(crate) mod keys;
 pub(crate) mod tables;
+mod v1;
 #[cfg(any(feature = "postgres", feature = "testing"))]
 pub(crate) mod values;

@@ -1,6 +1,6 @@
 //! Events of a record. Only events change a record.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::anomaly::{AnomalyEndKind, AnomalyId, AnomalyKind};
 use super::payment::{Payment, Prepay};
@@ -13,7 +13,7 @@ use crate::types::{
 
 /// Event of one order number. Folding all events of a number, from version 1, gives its
 /// record byte for byte.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Event {
@@ -30,7 +30,7 @@ pub struct Event {
 
 /// Kind of an event, with its data. The data contains every time and number that the event changes
 /// in the record, because folding reads no clock and no policy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum EventKind {
@@ -125,7 +125,7 @@ pub enum EventKind {
 }
 
 /// Fields with which an order is created.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct OrderCreated {
@@ -158,7 +158,7 @@ pub struct OrderCreated {
 }
 
 /// Anomaly without its number, which the record assigns.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct AnomalyRaised {

@@ -8,7 +8,7 @@ use std::str;
 use thiserror::Error;
 
 use super::charset::first_bad;
-use super::text_traits::{shown_in_full, usual_text_traits};
+use super::text_traits::{shown_in_full, text_traits};
 
 /// Currency code of three capital letters, as in ISO 4217. The default is `CNY`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,6 +73,11 @@ impl Currency {
         // Capital letters are ASCII, so the conversion never fails.
         str::from_utf8(&self.0).unwrap_or_default()
     }
+
+    /// Returns the bytes of the three letters.
+    pub(crate) const fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 impl Default for Currency {
@@ -82,7 +87,7 @@ impl Default for Currency {
 }
 
 shown_in_full!(Currency);
-usual_text_traits!(
+text_traits!(
     Currency,
     CurrencyError,
     "a currency: a string of three capital letters"
@@ -90,7 +95,7 @@ usual_text_traits!(
 
 #[cfg(test)]
 mod tests {
-    use super::super::check::{binary_refuses, json_refuses, round_trip};
+    use super::super::check::{json_refuses, round_trip};
     use super::*;
 
     #[test]
@@ -139,8 +144,6 @@ mod tests {
     #[test]
     fn deserialize_rejects_invalid_currency() {
         round_trip(&Currency::CNY, r#""CNY""#);
-        binary_refuses::<Currency>(&"cny");
-        binary_refuses::<Currency>(&"CNYX");
         json_refuses::<Currency>(r#""yuan""#);
         json_refuses::<Currency>("156");
     }

@@ -171,13 +171,13 @@ impl fmt::Debug for OpenId {
 
 #[cfg(test)]
 mod tests {
-    use super::super::check::{binary_refuses, json_refuses, round_trip};
+    use super::super::check::{json_refuses, round_trip};
     use super::*;
 
     /// Openid with a realistic length.
     const PAYER: &str = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o";
 
-    /// Checks one identifier type: length limits, byte set and both serialized forms.
+    /// Checks one identifier type: length limits, byte set and JSON.
     macro_rules! check {
         ($name:ident, $max:literal, $bad:literal) => {{
             let longest = "A".repeat($max);
@@ -193,10 +193,8 @@ mod tests {
             assert_eq!(kind(&"A".repeat($max + 1)), too_long);
             for bad in [" ", "\0", "\u{7f}", "é", $bad] {
                 assert_eq!(kind(&format!("A{bad}B")), IdErrorKind::BadByte { at: 1 });
-                binary_refuses::<$name>(&format!("{bad}A"));
             }
             round_trip(&$name::parse(&longest).unwrap(), &format!("{longest:?}"));
-            binary_refuses::<$name>(&"A".repeat($max + 1));
             json_refuses::<$name>("7");
             json_refuses::<$name>("\"\"");
         }};

@@ -2,9 +2,8 @@
 //!
 //! Invariants:
 //! - There are at most 4096 bytes. The length is checked before the bytes are copied.
-//! - Both serialized forms return exactly the same bytes. Binary formats store bytes.
-//!   Human-readable formats store a string if the bytes are UTF-8, otherwise
-//!   `{"hex": "ff00"}`. A string never means hexadecimal, so the two forms are unambiguous.
+//! - They serialize to a string if they are UTF-8, otherwise to `{"hex": "ff00"}`. A string never
+//!   means hexadecimal, so the two forms are unambiguous.
 
 use std::fmt;
 use std::str;
@@ -100,7 +99,7 @@ impl Serialize for Hex<'_> {
     }
 }
 
-/// Human-readable form of bytes that are not UTF-8. [`FromHexForm`] reads it.
+/// Serialized form of bytes that are not UTF-8. [`FromHexForm`] reads it.
 #[derive(Serialize)]
 struct HexForm<'a> {
     hex: Hex<'a>,
@@ -123,9 +122,6 @@ fn hex_string<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Metadata, D:
 
 impl Serialize for Metadata {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if !serializer.is_human_readable() {
-            return serializer.serialize_bytes(&self.0);
-        }
         match str::from_utf8(&self.0) {
             Ok(text) => serializer.serialize_str(text),
             Err(_) => HexForm { hex: Hex(&self.0) }.serialize(serializer),
@@ -135,32 +131,13 @@ impl Serialize for Metadata {
 
 impl<'de> Deserialize<'de> for Metadata {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        if deserializer.is_human_readable() {
-            deserializer.deserialize_any(ReadableVisitor)
-        } else {
-            deserializer.deserialize_bytes(BytesVisitor)
-        }
+        deserializer.deserialize_any(MetadataVisitor)
     }
 }
 
-struct BytesVisitor;
+struct MetadataVisitor;
 
-// serde forwards borrowed and owned bytes to `visit_bytes` by default.
-impl Visitor<'_> for BytesVisitor {
-    type Value = Metadata;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("at most 4096 bytes of metadata")
-    }
-
-    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Metadata, E> {
-        Metadata::new(bytes).map_err(E::custom)
-    }
-}
-
-struct ReadableVisitor;
-
-impl<'de> Visitor<'de> for ReadableVisitor {
+impl<'de> Visitor<'de> for MetadataVisitor {
     type Value = Metadata;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -181,7 +158,7 @@ impl<'de> Visitor<'de> for ReadableVisitor {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::check::{binary_refuses, binary_round_trip, json_refuses, round_trip};
+    use super::super::check::{json_refuses, round_trip};
     use super::*;
 
     fn metadata(bytes: &[u8]) -> Metadata {
@@ -220,7 +197,6 @@ mod tests {
         round_trip(&metadata("茶\n".as_bytes()), r#""茶\n""#);
         round_trip(&metadata(b"hex"), r#""hex""#);
         round_trip(&metadata(&[0xff, 0x00, 0xa5]), r#"{"hex":"ff00a5"}"#);
-        binary_round_trip(&metadata(&[0xff; 4096]));
     }
 
     #[test]
@@ -251,7 +227,6 @@ mod tests {
         json_refuses::<Metadata>(r#"{"hex":"00","more":"00"}"#);
         json_refuses::<Metadata>(r#"{"hex":"00","hex":"00"}"#);
         json_refuses::<Metadata>(&format!("{:?}", "a".repeat(4097)));
-        binary_refuses::<Metadata>(&"a".repeat(4098));
     }
 
     proptest! {

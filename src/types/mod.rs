@@ -7,10 +7,8 @@
 //! - Parsing checks the length limit before it allocates memory for the value.
 //! - Parsing never panics. No error repeats the rejected text, so personal data does not
 //!   reach an error log.
-//! - A value serializes to one string, integer or byte string. The only exception is
-//!   [`Metadata`] that is not UTF-8, in human-readable formats. The binary form does not need a
-//!   self-describing format. It packs digits two to a byte and stores the default channel and
-//!   currency as an empty text.
+//! - A value serializes to one string or integer. The only exception is [`Metadata`] that is not
+//!   UTF-8. Stored bytes do not use serde, see `format/v1`.
 
 mod channel;
 mod charset;
@@ -20,7 +18,6 @@ mod inline;
 mod metadata;
 mod money;
 mod order_no;
-mod packed;
 mod text;
 mod text_traits;
 mod time;

@@ -9,20 +9,10 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use serde::Deserializer;
 use serde::de::{Error, Visitor};
-use serde::{Deserializer, Serializer};
 
-use super::packed;
-
-/// Serializes a text: as a string in human-readable formats, as packed bytes in others.
-pub(super) fn serialize<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
-    if serializer.is_human_readable() {
-        return serializer.serialize_str(text);
-    }
-    serializer.serialize_bytes(packed::pack(text, &mut packed::Room::new()))
-}
-
-/// Deserializes one string, or packed bytes in binary formats, and passes it to `parse`.
+/// Deserializes one string, and passes it to `parse`.
 pub(super) fn deserialize<'de, D, T, E>(
     deserializer: D,
     expecting: &'static str,
@@ -32,25 +22,17 @@ where
     D: Deserializer<'de>,
     E: fmt::Display,
 {
-    let is_packed = !deserializer.is_human_readable();
-    let visitor = TextVisitor {
+    let value = PhantomData;
+    deserializer.deserialize_str(TextVisitor {
         expecting,
         parse,
-        is_packed,
-        value: PhantomData,
-    };
-    if is_packed {
-        deserializer.deserialize_bytes(visitor)
-    } else {
-        deserializer.deserialize_str(visitor)
-    }
+        value,
+    })
 }
 
 struct TextVisitor<T, E> {
     expecting: &'static str,
     parse: fn(&str) -> Result<T, E>,
-    /// Whether the format is binary. The visitor accepts bytes only then.
-    is_packed: bool,
     value: PhantomData<T>,
 }
 
@@ -65,70 +47,12 @@ impl<T, E: fmt::Display> Visitor<'_> for TextVisitor<T, E> {
     fn visit_str<F: Error>(self, text: &str) -> Result<T, F> {
         (self.parse)(text).map_err(F::custom)
     }
-
-    fn visit_bytes<F: Error>(self, bytes: &[u8]) -> Result<T, F> {
-        let mut room = packed::Room::new();
-        let text = packed::unpack(bytes, &mut room).filter(|_| self.is_packed);
-        match text {
-            Some(text) => (self.parse)(text).map_err(F::custom),
-            None => Err(F::custom(self.expecting)),
-        }
-    }
 }
 
 /// Implements `FromStr`, `TryFrom<&str>`, `Serialize` and `Deserialize` on top of
 /// the type's own `parse` and `as_str`.
 macro_rules! text_traits {
     ($name:ident, $error:ty, $expecting:literal) => {
-        $crate::types::text_traits::parse_traits!($name, $error);
-
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                $crate::types::text_traits::serialize(self.as_str(), serializer)
-            }
-        }
-
-        impl<'de> serde::Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                $crate::types::text_traits::deserialize(deserializer, $expecting, Self::parse)
-            }
-        }
-    };
-}
-
-/// Implements the traits of `text_traits` for a type whose values are nearly always the
-/// default. The binary form stores the default as an empty text.
-macro_rules! usual_text_traits {
-    ($name:ident, $error:ty, $expecting:literal) => {
-        $crate::types::text_traits::parse_traits!($name, $error);
-
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                let is_usual = !serializer.is_human_readable() && *self == Self::default();
-                let text = if is_usual { "" } else { self.as_str() };
-                $crate::types::text_traits::serialize(text, serializer)
-            }
-        }
-
-        impl<'de> serde::Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let parse = if deserializer.is_human_readable() {
-                    Self::parse
-                } else {
-                    |text: &str| match text {
-                        "" => Ok(Self::default()),
-                        text => Self::parse(text),
-                    }
-                };
-                $crate::types::text_traits::deserialize(deserializer, $expecting, parse)
-            }
-        }
-    };
-}
-
-/// Implements `FromStr` and `TryFrom<&str>` on top of the type's own `parse`.
-macro_rules! parse_traits {
-    ($name:ident, $error:ty) => {
         impl std::str::FromStr for $name {
             type Err = $error;
 
@@ -142,6 +66,18 @@ macro_rules! parse_traits {
 
             fn try_from(text: &str) -> Result<Self, $error> {
                 Self::parse(text)
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $crate::types::text_traits::deserialize(deserializer, $expecting, Self::parse)
             }
         }
     };
@@ -170,6 +106,11 @@ macro_rules! short_text {
             #[must_use]
             pub fn as_str(&self) -> &str {
                 self.0.as_str()
+            }
+
+            /// Returns the bytes of the text.
+            pub(crate) fn as_bytes(&self) -> &[u8] {
+                self.0.as_bytes()
             }
         }
 
@@ -219,7 +160,4 @@ macro_rules! shown_by_length {
     };
 }
 
-pub(super) use {
-    empty_by_default, parse_traits, short_text, shown_by_length, shown_in_full, text_traits,
-    usual_text_traits,
-};
+pub(super) use {empty_by_default, short_text, shown_by_length, shown_in_full, text_traits};

@@ -24,8 +24,7 @@ const RFC3339_HEAD: &[u8] = b"yyyy-MM-ddTHH:mm:ss";
 
 /// Point in time: Unix milliseconds, UTC, `0..=253402300799999` (the end of 9999).
 ///
-/// It serializes to that integer, in binary formats to its lowest 6 bytes in big-endian order.
-/// `Display` prints RFC 3339 in UTC with milliseconds.
+/// It serializes to that integer. `Display` prints RFC 3339 in UTC with milliseconds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
@@ -328,24 +327,13 @@ impl fmt::Debug for Timestamp {
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() {
-            return serializer.serialize_i64(self.0);
-        }
-        let [_, _, rest @ ..] = self.as_u64().to_be_bytes();
-        rest.serialize(serializer)
+        serializer.serialize_i64(self.0)
     }
 }
 
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let millis = if deserializer.is_human_readable() {
-            i64::deserialize(deserializer)?
-        } else {
-            let bytes: [u8; 6] = Deserialize::deserialize(deserializer)?;
-            let fold = |sum, byte: &u8| sum << 8 | i64::from(*byte);
-            bytes.iter().fold(0, fold)
-        };
-        Self::from_millis(millis).map_err(D::Error::custom)
+        Self::from_millis(i64::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }
 

@@ -19,10 +19,10 @@ use crate::types::OrderNo;
 
 const CHECKSUM_LEN: usize = 4;
 
-/// Passes the bytes to the decoders of all stored values. No decoder may panic, and this crate's
-/// decoder must agree with bincode.
+/// Passes the bytes to the decoders of all stored values. No decoder may panic. What decodes must
+/// be the same after encoding it again.
 pub(crate) fn read_as_anything(key: &[u8], bytes: &[u8]) {
-    codec::check_readers(bytes);
+    codec::check_payload(bytes);
     let _ = codec::read_record(key, bytes).is_ok();
     drop(codec::read_event(key, bytes));
     let _ = codec::read_origin(key, bytes).is_ok();
@@ -41,7 +41,7 @@ pub(crate) fn read_as_anything(key: &[u8], bytes: &[u8]) {
 /// Decodes the record in a payload. Returns this record, and the record after it was encoded and
 /// decoded again.
 pub(crate) fn record(payload: &[u8]) -> Option<[Record; 2]> {
-    codec::check_readers(payload);
+    codec::check_payload(payload);
     let key = keys::order(&codec::number_in(payload)?);
     let bytes = codec::with_checksum(Table::Orders, key.as_slice(), payload);
     let held = codec::read_record(key.as_slice(), &bytes).ok()?;
@@ -64,7 +64,7 @@ fn written(key: &KeyBytes, held: &StoredOrder) -> Vec<u8> {
 /// Decodes the event in a payload. Returns this event, and the event after it was encoded and
 /// decoded again.
 pub(crate) fn event(no: OrderNo, payload: &[u8]) -> Option<[Event; 2]> {
-    codec::check_readers(payload);
+    codec::check_payload(payload);
     let key = keys::event(1);
     let bytes = codec::with_checksum(Table::Events, key.as_slice(), payload);
     let chained = codec::read_event(key.as_slice(), &bytes).ok()?;

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::check::{binary_refuses, json_refuses, round_trip};
+use super::super::check::{json_refuses, round_trip};
 use super::*;
 
 /// 2022-03-21 13:20:07 in Beijing.
@@ -165,8 +165,6 @@ fn timestamp_serializes_to_integer() {
     round_trip(&at(PAID_MS), "1647840007000");
     round_trip(&Timestamp::EPOCH, "0");
     round_trip(&Timestamp::MAX, "253402300799999");
-    binary_refuses::<Timestamp>(&-1_i64);
-    binary_refuses::<Timestamp>(&253_402_300_800_000_i64);
     for json in ["-1", "1.0", "\"0\"", "253402300800000", "1e3"] {
         json_refuses::<Timestamp>(json);
     }

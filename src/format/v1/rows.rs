@@ -1,0 +1,158 @@
+//! Values of the tables: records and events with their links, and the values of `meta`.
+
+use super::wire::{EncodeError, Input, Output, Stored, Undecodable};
+use crate::contract::{Counts, StoredRecord};
+use crate::order::{Event, EventKind, Record};
+use crate::types::{OrderNo, Timestamp};
+
+/// Record as the tables store it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StoredOrder {
+    pub(crate) stored: StoredRecord,
+    /// Sequence number of the record's last event. A reader follows the history backwards from
+    /// this event.
+    pub(crate) last_seq: u64,
+}
+
+impl Stored for StoredOrder {
+    fn encode(&self, to: &mut Output<'_>) -> Result<(), EncodeError> {
+        let Self { stored, last_seq } = self;
+        let StoredRecord { row, record } = stored;
+        row.encode(to)?;
+        last_seq.encode(to)?;
+        record.encode(to)
+    }
+
+    fn decode(from: &mut Input<'_>) -> Result<Self, Undecodable> {
+        let (row, last_seq) = (u64::decode(from)?, u64::decode(from)?);
+        let record = Record::decode(from)?;
+        let stored = StoredRecord { record, row };
+        Ok(Self { stored, last_seq })
+    }
+}
+
+/// Link from an event to its record and to the record's previous event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EventLink {
+    /// First event of the record with this order number. Its sequence number is the record's
+    /// row number.
+    First(OrderNo),
+    /// Row number of the record, and sequence number of the record's previous event.
+    Later { row: u64, previous: u64 },
+}
+
+stored! {
+    enum EventLink {
+        0 => First(no),
+        1 => Later { row, previous },
+    }
+}
+
+/// Event as the tables store it. Only the first event of a record contains the order number.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct StoredEvent {
+    pub(crate) origin: EventLink,
+    version: u64,
+    at: Timestamp,
+    what: EventKind,
+}
+
+stored! {
+    struct StoredEvent {
+        origin,
+        version,
+        at,
+        what,
+    }
+}
+
+/// Encodes an event as a [`StoredEvent`], without a copy of it.
+pub(in crate::format) fn encode_event(
+    origin: &EventLink,
+    event: &Event,
+    to: &mut Output<'_>,
+) -> Result<(), EncodeError> {
+    // The order number is in the origin of the record's first event.
+    let Event {
+        no: _,
+        version,
+        at,
+        what,
+    } = event;
+    origin.encode(to)?;
+    version.encode(to)?;
+    at.encode(to)?;
+    what.encode(to)
+}
+
+impl StoredEvent {
+    pub(crate) const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Converts it into the event of the record with the order number `no`.
+    pub(crate) fn of(self, no: OrderNo) -> Event {
+        let Self {
+            version, at, what, ..
+        } = self;
+        Event {
+            no,
+            version,
+            at,
+            what,
+        }
+    }
+}
+
+/// Identity of the store to which a B-tree belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StoreMark {
+    pub(crate) store_id: [u8; 16],
+    pub(crate) incarnation: u64,
+}
+
+stored! {
+    struct StoreMark {
+        store_id,
+        incarnation,
+    }
+}
+
+/// Counters of a store, which every write updates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct State {
+    /// Sequence number of the last event.
+    pub(crate) last_seq: u64,
+    /// First value of the order-number counter that is not reserved yet.
+    pub(crate) counter: u64,
+    pub(crate) counts: Counts,
+}
+
+stored! {
+    struct State {
+        last_seq,
+        counter,
+        counts,
+    }
+}
+
+stored! {
+    struct Counts {
+        by_status,
+        unclaimed,
+        open_anomalies,
+    }
+}
+
+impl State {
+    /// Counters of an empty store.
+    pub(crate) const NEW: Self = Self {
+        last_seq: 0,
+        counter: 0,
+        counts: Counts {
+            by_status: [0; 6],
+            unclaimed: 0,
+            open_anomalies: 0,
+        },
+    };
+}
