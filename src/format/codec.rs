@@ -44,7 +44,7 @@ pub(crate) enum CorruptionKind {
     Missing,
     #[error("value does not match its key")]
     Misplaced,
-    #[error("invalid key")]
+    #[error("key cannot be decoded")]
     Key,
 }
 

@@ -26,7 +26,7 @@ struct Section {
     depth: usize,
     /// Markers of the list items, with their indentation, and the bars of the table rows.
     outline: Vec<String>,
-    /// Complete fenced code blocks.
+    /// Text of each fenced code block, with its fence lines.
     blocks: Vec<String>,
     /// Inline code, sorted.
     code: Vec<String>,

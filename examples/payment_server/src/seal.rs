@@ -87,9 +87,12 @@ pub enum SealError {
     /// A header is missing or unreadable.
     #[error("the header {0} is missing or malformed")]
     Header(&'static str),
-    /// The timestamp is more than 5 minutes off. The notification may have been recorded and sent
+    /// The timestamp differs from the server's clock by more than 5 minutes. The notification may have been recorded and sent
     /// again.
-    #[error("the notification's timestamp is more than 5 minutes off")]
+    #[error(
+        "the notification's timestamp differs from the server's clock by more than 5 minutes; if this \
+         repeats, check the clock"
+    )]
     NotFresh,
     /// The signing key is unknown.
     #[error("the notification is signed with a key other than the one in platform_serial")]

@@ -73,7 +73,7 @@ fn refund_report_of_other_orders_transaction_is_anomaly() {
     );
     assert_eq!(store.order("b").refunds, []);
     assert_eq!(store.order("b").open_anomalies().count(), 1);
-    // The order that the transaction paid counts the refund.
+    // Transaction X paid order a, so the refund counts against order a.
     assert_eq!(
         store.record_refund("a", fact),
         (RefundRecorded::Adopted, true)

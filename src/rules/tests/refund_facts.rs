@@ -187,7 +187,7 @@ fn refund_without_order_waits_for_order() {
 }
 
 #[test]
-fn refunds_before_payment_are_limited_when_paid() {
+fn payment_closes_earlier_refunds_that_exceed_it() {
     let mut store = Oracle::open();
     for (number, amount) in [("E", 60), ("F", 60), ("G", 40)] {
         let _ = store.record_refund("a", report(number, "X", amount, Success));

@@ -71,7 +71,7 @@ pub(crate) struct LookupCache {
 
 impl LookupCache {
     /// Keeps the results `held` of `lookups`. `written` is the number of writes when the lookups
-    /// began. Drops the results that were kept for another number of writes.
+    /// began. Drops older results first if a write came between: it may have changed them.
     pub(crate) fn keep(&self, written: u64, lookups: &[Lookup], held: &[Option<StoredOrder>]) {
         let mut found = self.found.lock();
         let found = match &mut *found {

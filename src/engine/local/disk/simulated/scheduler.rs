@@ -71,9 +71,9 @@ impl TaskThread {
 
     /// Lets the task run to its end.
     fn finish(self) {
-        // Without this end of the channel, the task thread no longer stops before its calls.
+        // Drop the sender: the task thread then waits no longer before each disk call.
         drop(self.go);
-        // If the task panicked, the next run does its remaining work.
+        // Ignore a panic of the task: the next run of the task does the rest of its work.
         drop(self.thread.join());
     }
 }
