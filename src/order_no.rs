@@ -157,8 +157,9 @@ impl Generator {
     /// lane if no block is left.
     fn fill(&self, lane: &Lane) -> Option<u64> {
         // A forked child has copies of the parent's blocks, and would draw the same numbers. The
-        // check is a system call, so it runs once per run and not once per number. A child can
-        // therefore still draw the counters that were in its lanes at the fork.
+        // check is a system call, so it is made only when a lane takes a new run of counters, not
+        // for each number. A child can therefore still draw the counters that its lanes held at
+        // the fork, which duplicate the parent's.
         if !self.process.is_current() {
             return None;
         }

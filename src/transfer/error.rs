@@ -54,7 +54,10 @@ pub enum Reason {
     NotObject,
     /// The record is incomplete: the input ends inside it. Outside an array, a line that begins
     /// with `{` also ends it. An array without its `]` counts as one more incomplete record.
-    #[error("the record is incomplete: the input ends, or a line begins with another object")]
+    #[error(
+        "the record is incomplete: the input ends, or a line begins with `{{`, before the record ends; \
+         check that the file is complete"
+    )]
     Incomplete,
     /// The record is longer than any order can be.
     #[error("the record has more than {max} bytes, more than any order needs")]

@@ -1,4 +1,5 @@
-//! Two processes use one transaction: it pays an order or is refunded, never both.
+//! One process pays an order with a payment while another process refunds that payment: at most one
+//! of them succeeds.
 
 use std::process::{Command, Stdio};
 

@@ -95,7 +95,10 @@ pub enum SealError {
     )]
     NotFresh,
     /// The signing key is unknown.
-    #[error("the notification is signed with a key other than the one in platform_serial")]
+    #[error(
+        "the notification is signed with a key whose serial number is not the one in platform_serial: \
+         if the channel changed its key, replace platform_key.der and platform_serial"
+    )]
     OtherKey,
     /// The signature does not match.
     #[error("the signature is wrong")]

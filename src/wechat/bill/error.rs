@@ -38,7 +38,9 @@ pub enum BillError {
         column: &'static str,
     },
     /// The header has a column twice, possibly under an older name, so its value is ambiguous.
-    #[error("the header has two columns for {column}")]
+    #[error(
+        "the header has two columns for {column}, perhaps one under an older name: use the bill as the channel sent it"
+    )]
     TwoColumns {
         /// Name of the column in current bills.
         column: &'static str,

@@ -46,7 +46,7 @@ enum Found {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Amount {
     Same,
-    /// The amounts are equal only if the bill uses hundredths.
+    /// The amounts are equal only if the bill counts in hundredths of the currency's unit.
     SameInHundredths,
     /// The amounts differ in every possible unit.
     Another,

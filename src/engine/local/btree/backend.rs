@@ -200,7 +200,7 @@ impl StorageBackend for Backend {
     }
 
     // These locks always succeed: the lock of the store's directory decides which process may
-    // open the file. The methods are called only when redb reads beside a writer of the file.
+    // open the file. redb asks for them when it opens a file.
 
     fn try_lock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<bool, BackendError> {
         Ok(true)

@@ -18,7 +18,7 @@ use crate::error::StorageError;
 use crate::format::codec::{State, StoredOrder};
 use crate::types::OrderNo;
 
-/// Contents of the journal after the last frame that the B-tree holds.
+/// Contents of the valid journal frames that are not in the B-tree yet.
 #[derive(Default)]
 pub(super) struct Frames {
     pub(super) records: HashMap<OrderNo, StoredOrder>,
