@@ -39,7 +39,8 @@ pub enum BillError {
     },
     /// The header has a column twice, possibly under an older name, so its value is ambiguous.
     #[error(
-        "the header has two columns for {column}, perhaps one under an older name: use the bill as the channel sent it"
+        "the header has two columns for {column}, perhaps one under an older name: use the bill as \
+         the channel sent it"
     )]
     TwoColumns {
         /// Name of the column in current bills.
