@@ -83,7 +83,7 @@ impl LocalOptions {
     /// Cache of records and of the order numbers of rows.
     fn hot(&self) -> RecordCache {
         let eighth = self.cache_bytes / 8;
-        RecordCache::new(eighth.saturating_mul(4), eighth)
+        RecordCache::new(eighth * 4, eighth)
     }
 }
 

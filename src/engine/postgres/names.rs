@@ -1,6 +1,7 @@
 //! Names of lists and keys, and encoded list positions, in the tables.
 
 use crate::contract::Position;
+use crate::error::{StorageError, StorageErrorKind};
 use crate::rules::{Index, UniqueKey};
 use crate::types::Timestamp;
 
@@ -50,10 +51,15 @@ pub(super) fn read_place(bytes: &[u8]) -> Option<Position> {
     })
 }
 
-/// Converts to the database's signed integer. Larger numbers become `i64::MAX`; none occurs in
-/// practice.
-pub(super) fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
+/// Converts to the database's signed integer.
+pub(super) fn signed(number: u64) -> Result<i64, StorageError> {
+    i64::try_from(number).map_err(|_| too_large(number))
+}
+
+/// Error for a number that its column cannot hold.
+pub(super) fn too_large(number: u64) -> StorageError {
+    let why = format!("{number} is above the integers of the database");
+    StorageError::new(StorageErrorKind::TooLarge, why)
 }
 
 #[cfg(test)]

@@ -146,7 +146,7 @@ impl Verifier<'_> {
     /// Checks I5 from the entries of an index to the records.
     fn index(&mut self, table: Table) -> Result<(), StorageError> {
         let len = self.view.snapshot.len(table)?;
-        self.report.entries = self.report.entries.saturating_add(len);
+        self.report.entries += len;
         // `entries` found `expected` entries of this index. If the index has no more, each of its
         // entries has a record, and the walk is not needed.
         if len == self.expected_of(table) {
@@ -196,6 +196,7 @@ impl Verifier<'_> {
                 let what = format!("event {seq} follows where event {next} is expected");
                 self.breach(Invariant::I11, None, what);
             }
+            // No event follows the largest number, so the walk ends there.
             next = seq.saturating_add(1);
             self.sound(None, codec::read_event(key, value))?;
             Ok(Continue(()))
@@ -254,7 +255,7 @@ impl Verifier<'_> {
 
     fn expect(&mut self, table: Table) {
         if let Some(count) = self.expected.get_mut(usize::from(table.tag())) {
-            *count = count.saturating_add(1);
+            *count += 1;
         }
     }
 

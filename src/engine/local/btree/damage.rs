@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
+use crate::number::u64_of;
+
 /// Corrupt pages, and how often the B-tree was reopened. A reopened B-tree keeps using it.
 #[derive(Debug, Default)]
 pub(crate) struct CorruptPages {
@@ -70,5 +72,5 @@ impl CorruptPages {
 }
 
 fn count(pages: &BTreeMap<u64, usize>) -> u64 {
-    u64::try_from(pages.len()).unwrap_or(u64::MAX)
+    u64_of(pages.len())
 }
